@@ -1,0 +1,3 @@
+//! Time, order and chance: what every discrete-event simulation needs, knowing nothing of LLMs.
+
+pub mod time;

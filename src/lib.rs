@@ -1,0 +1,3 @@
+//! simcap: a discrete-event simulation of LLM traffic routing.
+
+pub mod kernel;

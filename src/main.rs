@@ -1,0 +1,3 @@
+//! The `simcap` command.
+
+fn main() {}

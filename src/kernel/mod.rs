@@ -1,3 +1,7 @@
 //! Time, order and chance: what every discrete-event simulation needs, knowing nothing of LLMs.
 
+pub mod bucket;
+pub mod chance;
+pub mod queue;
+pub mod slab;
 pub mod time;

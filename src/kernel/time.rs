@@ -148,9 +148,19 @@ impl fmt::Display for Span {
             _ => (86_400e9, "d"),
         };
         let value = self.0 as f64 / scale;
-        let digits = if value >= 100.0 { 0 } else if value >= 10.0 { 1 } else { 2 };
+        let digits = if value >= 100.0 {
+            0
+        } else if value >= 10.0 {
+            1
+        } else {
+            2
+        };
         let text = format!("{value:.digits$}");
-        let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+        let text = if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.')
+        } else {
+            &text
+        };
         write!(f, "{text}{unit}")
     }
 }
@@ -176,9 +186,16 @@ mod tests {
 
     #[test]
     fn spans_read_as_a_person_writes_them() {
-        let shown: Vec<_> = [0, 250_000_000, 1_500_000_000, 600_000_000_000, 86_400_000_000_000, 12_345]
-            .map(|n| Span::from_nanos(n).to_string())
-            .into();
+        let shown: Vec<_> = [
+            0,
+            250_000_000,
+            1_500_000_000,
+            600_000_000_000,
+            86_400_000_000_000,
+            12_345,
+        ]
+        .map(|n| Span::from_nanos(n).to_string())
+        .into();
         assert_eq!(shown, ["0s", "250ms", "1.5s", "10m", "24h", "12.3us"]);
     }
 }

@@ -1,0 +1,251 @@
+//! Chance by key: a draw is a pure function of (seed, replication, request, attempt, purpose).
+//!
+//! Two policies that meet the same request therefore meet the same randomness, whatever either did before it: their
+//! difference is paired (common random numbers), and one request can be replayed alone. The mixer is SplitMix64
+//! (Steele, Lea, Flood 2014, finaliser of Stafford's variant 13), keyed twice: once from the replication to the
+//! request, once from the request to the draw. There is no state to share, so no thread order can matter.
+//!
+//! It is not a cryptographic generator.
+
+use std::convert::Infallible;
+
+use rand::TryRng;
+
+const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+/// Draws that one attempt may ask for; purposes are numbered below it.
+const PURPOSES: u64 = 32;
+
+/// What a draw decides. The numbers are part of the results: changing one changes every simulated figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Purpose {
+    /// Time since the arrival before.
+    Gap = 0,
+    /// Which class of request.
+    Class = 1,
+    /// Input tokens.
+    Input = 2,
+    /// Output tokens.
+    Output = 3,
+    /// What a classifier takes the request for.
+    Classify = 4,
+    /// A policy's own choice.
+    Route = 5,
+    /// Time to first token.
+    Ttft = 6,
+    /// Decode speed.
+    Tps = 7,
+    /// Network overhead.
+    Network = 8,
+    /// Whether, and how, the provider fails.
+    Fault = 9,
+    /// Jitter of a back-off.
+    Jitter = 10,
+    /// Jitter of a limiter's sleep.
+    Limiter = 11,
+}
+
+/// The randomness of one replication.
+#[derive(Clone, Copy, Debug)]
+pub struct Chance {
+    base: u64,
+}
+
+/// The randomness of one request, or of one attempt at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key(u64);
+
+/// A stream of draws for whoever needs an unknown number of them (rejection sampling, shuffles).
+///
+/// It implements [`rand::Rng`], so every law of `rand_distr` can draw from it.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    state: u64,
+}
+
+#[inline]
+const fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+impl Chance {
+    /// The randomness of replication number `replication` under `seed`.
+    pub const fn new(seed: u64, replication: u64) -> Chance {
+        Chance {
+            base: mix(mix(seed.wrapping_add(GOLDEN)).wrapping_add(replication.wrapping_mul(GOLDEN))),
+        }
+    }
+
+    /// The randomness of the `id`-th request.
+    #[inline]
+    pub const fn request(self, id: u64) -> Key {
+        Key(mix(self.base.wrapping_add(id.wrapping_mul(GOLDEN))))
+    }
+}
+
+impl Key {
+    /// The randomness of attempt number `n` (from 0) at this request. Attempt 0 shares the request's own draws.
+    #[inline]
+    pub const fn attempt(self, n: u64) -> Key {
+        Key(self.0.wrapping_add((n * PURPOSES).wrapping_mul(GOLDEN)))
+    }
+
+    /// 64 uniform bits for `purpose`: the same each time it is asked.
+    #[inline]
+    pub const fn draw(self, purpose: Purpose) -> u64 {
+        mix(self.0.wrapping_add((purpose as u64 + 1).wrapping_mul(GOLDEN)))
+    }
+
+    /// A stream of draws for `purpose`, unrelated to the single draws.
+    pub const fn stream(self, purpose: Purpose) -> Stream {
+        Stream {
+            state: mix(self.draw(purpose) ^ GOLDEN),
+        }
+    }
+}
+
+impl TryRng for Stream {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok((self.step() >> 32) as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.step())
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in out.chunks_mut(8) {
+            chunk.copy_from_slice(&self.step().to_le_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+impl Stream {
+    fn step(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(GOLDEN);
+        mix(self.state)
+    }
+}
+
+/// The number of 64-bit draws, out of 2⁶⁴, that fall under probability `p`: `draw < threshold(p)` has that chance.
+///
+/// Exact at 0; at 1 it misses one draw in 2⁶⁴.
+pub fn threshold(p: f64) -> u64 {
+    (p * 18_446_744_073_709_551_616.0) as u64
+}
+
+/// Maps a draw onto `0..n` without bias worth the name (Lemire's multiply-shift; `n` ≤ 2³²).
+#[inline]
+pub fn index(draw: u64, n: usize) -> usize {
+    ((u128::from(draw) * n as u128) >> 64) as usize
+}
+
+/// Maps a draw onto [0, 1) with 53 bits.
+#[inline]
+pub fn unit(draw: u64) -> f64 {
+    (draw >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::Rng;
+
+    #[test]
+    fn a_draw_depends_on_every_part_of_its_key() {
+        let of = |seed, rep, id, attempt, purpose| Chance::new(seed, rep).request(id).attempt(attempt).draw(purpose);
+        let it = of(1, 2, 3, 1, Purpose::Ttft);
+        assert_eq!(it, of(1, 2, 3, 1, Purpose::Ttft));
+        for other in [
+            of(2, 2, 3, 1, Purpose::Ttft),
+            of(1, 3, 3, 1, Purpose::Ttft),
+            of(1, 2, 4, 1, Purpose::Ttft),
+            of(1, 2, 3, 2, Purpose::Ttft),
+            of(1, 2, 3, 1, Purpose::Tps),
+        ] {
+            assert_ne!(it, other);
+        }
+    }
+
+    /// Expected values from an independent SplitMix64: `tests/oracle/chance.py`.
+    #[test]
+    fn draws_keep_their_values() {
+        let key = Chance::new(1, 0).request(0);
+        assert_eq!(
+            [
+                key.draw(Purpose::Gap),
+                key.draw(Purpose::Ttft),
+                key.attempt(1).draw(Purpose::Ttft)
+            ],
+            [0x5f47_167d_ab1e_6f33, 0xb7a6_8831_28ba_c506, 0xba84_4db3_4b6c_c4d6]
+        );
+    }
+
+    /// Correlation of neighbours over n pairs of uniforms has a standard deviation of 1/sqrt(n).
+    #[test]
+    fn neighbouring_keys_are_uncorrelated() {
+        let n = 200_000u64;
+        let chance = Chance::new(7, 0);
+        let pairs: [(&str, fn(Chance, u64) -> (u64, u64)); 4] = [
+            ("requests", |c, i| {
+                (c.request(i).draw(Purpose::Ttft), c.request(i + 1).draw(Purpose::Ttft))
+            }),
+            ("purposes", |c, i| {
+                (c.request(i).draw(Purpose::Ttft), c.request(i).draw(Purpose::Tps))
+            }),
+            ("attempts", |c, i| {
+                (
+                    c.request(i).draw(Purpose::Ttft),
+                    c.request(i).attempt(1).draw(Purpose::Ttft),
+                )
+            }),
+            ("replications", |_, i| {
+                let first = |r| Chance::new(7, r).request(0).draw(Purpose::Gap);
+                (first(i), first(i + 1))
+            }),
+        ];
+        for (what, pair) in pairs {
+            let covariance: f64 = (0..n)
+                .map(|i| pair(chance, i))
+                .map(|(a, b)| (unit(a) - 0.5) * (unit(b) - 0.5))
+                .sum::<f64>()
+                / n as f64;
+            let correlation = covariance * 12.0;
+            assert!(correlation.abs() < 4.5 / (n as f64).sqrt(), "{what}: {correlation}");
+        }
+    }
+
+    /// Chi-square of 256 equal bins, 255 degrees of freedom: 99.99 % of good generators lie under 347.
+    #[test]
+    fn high_bytes_of_consecutive_requests_are_uniform() {
+        let mut bins = [0f64; 256];
+        let n = 256_000u64;
+        for i in 0..n {
+            bins[(Chance::new(3, 5).request(i).draw(Purpose::Gap) >> 56) as usize] += 1.0;
+        }
+        let expected = n as f64 / 256.0;
+        let chi2: f64 = bins.iter().map(|b| (b - expected).powi(2) / expected).sum();
+        assert!((170.0..347.0).contains(&chi2), "{chi2}");
+    }
+
+    #[test]
+    fn a_stream_fills_any_length() {
+        let mut stream = Chance::new(1, 1).request(1).stream(Purpose::Route);
+        let mut bytes = [0u8; 13];
+        stream.fill_bytes(&mut bytes);
+        assert!(bytes.iter().any(|&b| b != 0));
+    }
+
+    #[test]
+    fn index_and_threshold_cover_their_ends() {
+        assert_eq!((index(0, 7), index(u64::MAX, 7)), (0, 6));
+        assert_eq!(threshold(0.0), 0);
+        assert_eq!(threshold(1.0), u64::MAX);
+        assert_eq!(threshold(0.5), 1 << 63);
+    }
+}

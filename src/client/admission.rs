@@ -1,0 +1,89 @@
+//! The way in: who may go now, who waits where, and who is turned away.
+
+mod one_bucket;
+mod poll;
+mod queue;
+
+pub use one_bucket::OneBucket;
+pub use poll::Poll;
+pub use queue::Queue;
+
+use std::fmt;
+
+use crate::kernel::time::{Span, Time};
+use crate::request::Ask;
+use crate::spec::build::Built;
+
+use super::gate::Gate;
+
+/// An admission discipline, as it runs. It holds slots of requests and never sees what is behind them.
+pub trait Admission: fmt::Debug + Send + Sync {
+    /// The request in `slot` asks to be let in: on arrival, and again after a [`Offer::Sleep`].
+    fn offer(&mut self, now: Time, slot: u32, ask: &Ask, gate: &mut Gate) -> Offer;
+
+    /// Who of the waiting may go now. Asked again and again until it is nobody, whenever something has changed.
+    fn next(&mut self, now: Time, gate: &mut Gate) -> Next;
+
+    /// The request in `slot` has waited too long and is gone.
+    fn remove(&mut self, slot: u32);
+
+    /// How many wait.
+    fn waiting(&self) -> usize;
+
+    /// The most that may wait, if there is a bound.
+    fn capacity(&self) -> Option<usize>;
+
+    /// How long a request may wait before it is given up.
+    fn max_wait(&self) -> Span;
+
+    /// A copy in its initial state, for one replication.
+    fn fresh(&self) -> Box<dyn Admission>;
+}
+
+/// The answer to a request that asks to be let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// It may go; the gate has counted it.
+    Enter,
+    /// It waits in the queue.
+    Wait,
+    /// It is to ask again at this time.
+    Sleep(Time),
+    /// It may go at this time without asking again; the gate has counted it.
+    EnterAt(Time),
+    /// It is turned away.
+    Shed,
+}
+
+/// Whom the queue lets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The request in this slot; the gate has counted it.
+    Enter(u32),
+    /// Nobody before this time.
+    Until(Time),
+    /// Nobody until something else happens.
+    Nobody,
+}
+
+/// What the file says of an admission discipline.
+pub trait BuildAdmission {
+    /// Checks the parameters and makes the discipline.
+    fn build(&self) -> Built<Box<dyn Admission>>;
+}
+
+registry! {
+    /// How requests are let in.
+    pub enum AdmissionSpec as dyn BuildAdmission {
+        queue => Queue,
+        poll => Poll,
+        one_bucket => OneBucket,
+    }
+}
+
+impl Default for AdmissionSpec {
+    /// A queue with its defaults.
+    fn default() -> Self {
+        AdmissionSpec::queue(Queue::default())
+    }
+}

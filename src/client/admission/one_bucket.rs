@@ -1,0 +1,95 @@
+//! One bucket and one sleep: R0's second limiter, as published.
+//!
+//! It refills by the time passed; with a token there the request goes; without one it sleeps (1 − tokens) / rate, the
+//! bucket is set to 0, and then it goes, whatever others did meanwhile. Several callers that find the bucket empty sleep
+//! at the same time and go together: under concurrency the limit does not hold. Ignores the gate's cap and limiters.
+//!
+//! ```json
+//! { "one_bucket": { "rate": "1000/min", "burst": 1000 } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Admission, BuildAdmission, Next, Offer};
+use crate::client::gate::Gate;
+use crate::kernel::bucket::Bucket;
+use crate::kernel::time::{Span, Time};
+use crate::provider::limits::bucket;
+use crate::request::Ask;
+use crate::spec::build::Built;
+use crate::spec::units::{Count, Rate};
+
+/// One bucket of requests whose shortage is slept off once.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OneBucket {
+    /// How fast it refills.
+    pub rate: Rate,
+    /// The most it can hold. Default: what one period of the rate brings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Count>,
+}
+
+impl BuildAdmission for OneBucket {
+    fn build(&self) -> Built<Box<dyn Admission>> {
+        Ok(Box::new(Running { bucket: bucket(self.rate, self.burst)? }))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    bucket: Bucket,
+}
+
+impl Admission for Running {
+    fn offer(&mut self, now: Time, _slot: u32, _ask: &Ask, gate: &mut Gate) -> Offer {
+        let ready = self.bucket.ready_at(now, 1);
+        gate.force(now);
+        if ready <= now {
+            self.bucket.take(1);
+            Offer::Enter
+        } else {
+            self.bucket.empty();
+            Offer::EnterAt(ready)
+        }
+    }
+
+    fn next(&mut self, _now: Time, _gate: &mut Gate) -> Next {
+        Next::Nobody
+    }
+
+    fn remove(&mut self, _slot: u32) {}
+
+    fn waiting(&self) -> usize {
+        0
+    }
+
+    fn capacity(&self) -> Option<usize> {
+        None
+    }
+
+    fn max_wait(&self) -> Span {
+        Span::FOREVER
+    }
+
+    fn fresh(&self) -> Box<dyn Admission> {
+        Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Burst 1, one a second. Ten at once: one goes, and nine sleep a second and go together.
+    #[test]
+    fn a_crowd_sleeps_together_and_goes_together() {
+        let spec: OneBucket = serde_json::from_str(r#"{"rate": "1/s", "burst": 1}"#).unwrap();
+        let (mut it, mut gate) = (spec.build().unwrap(), Gate::new(Vec::new(), u32::MAX));
+        let offers: Vec<_> = (0..10).map(|slot| it.offer(Time::ZERO, slot, &Ask::default(), &mut gate)).collect();
+        let second = Offer::EnterAt(Time::ZERO + Span::from_secs(1));
+        assert_eq!(offers[0], Offer::Enter);
+        assert!(offers[1..].iter().all(|&o| o == second));
+    }
+}

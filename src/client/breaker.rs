@@ -1,0 +1,55 @@
+//! Circuit breakers: when a caller stops asking a provider that fails.
+
+mod consecutive;
+mod never;
+
+pub use consecutive::Consecutive;
+pub use never::Never;
+
+use std::fmt;
+
+use crate::kernel::time::{Span, Time};
+use crate::request::Outcome;
+use crate::spec::build::Built;
+
+/// A breaker in front of one provider, as it runs.
+pub trait Breaker: fmt::Debug + Send + Sync {
+    /// Whether a call may go through at `now`. Asking changes nothing.
+    fn permits(&self, now: Time) -> bool;
+
+    /// A call goes through.
+    fn sent(&mut self, now: Time);
+
+    /// A call that went through has ended.
+    fn record(&mut self, now: Time, outcome: Outcome);
+
+    /// How long it has let nothing through, up to `now`.
+    fn time_open(&self, now: Time) -> Span;
+
+    /// How often it has opened.
+    fn trips(&self) -> u64;
+
+    /// A copy in its initial state, for one replication.
+    fn fresh(&self) -> Box<dyn Breaker>;
+}
+
+/// What the file says of a breaker.
+pub trait BuildBreaker {
+    /// Checks the parameters and makes the breaker.
+    fn build(&self) -> Built<Box<dyn Breaker>>;
+}
+
+registry! {
+    /// A circuit breaker, one for each provider.
+    pub enum BreakerSpec as dyn BuildBreaker {
+        never => Never,
+        consecutive => Consecutive,
+    }
+}
+
+impl Default for BreakerSpec {
+    /// No breaker.
+    fn default() -> Self {
+        BreakerSpec::never(Never::default())
+    }
+}

@@ -1,0 +1,172 @@
+//! The gate behind the queue: a cap on requests in flight, and the limiters, taken all at once or not at all.
+
+use crate::kernel::time::{Span, Time};
+use crate::request::Ask;
+
+use super::limiter::Limiter;
+
+/// What a request must pass to be let in.
+#[derive(Debug)]
+pub struct Gate {
+    limiters: Vec<Box<dyn Limiter>>,
+    in_flight: u32,
+    cap: u32,
+    full: BoundClock,
+}
+
+/// Why a request may not pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    /// As many are in flight as may be.
+    Full,
+    /// A limiter says: not before this time ([`Time::NEVER`]: not ever).
+    Until(Time),
+}
+
+impl Gate {
+    /// A gate with nobody in flight. `cap` is at least 1.
+    pub fn new(limiters: Vec<Box<dyn Limiter>>, cap: u32) -> Gate {
+        Gate { limiters, in_flight: 0, cap, full: BoundClock::default() }
+    }
+
+    /// Lets `ask` pass if the cap and every limiter agree; otherwise takes nothing.
+    #[inline]
+    pub fn enter(&mut self, now: Time, ask: &Ask) -> Result<(), Blocked> {
+        if self.in_flight >= self.cap {
+            return Err(Blocked::Full);
+        }
+        let ready = self.limiters.iter_mut().map(|l| l.ready_at(now, ask)).max().unwrap_or(now);
+        if ready > now {
+            return Err(Blocked::Until(ready));
+        }
+        for limiter in &mut self.limiters {
+            limiter.take(now, ask);
+        }
+        self.count_in(now);
+        Ok(())
+    }
+
+    /// As [`Gate::enter`], but asks the limiters one after the other and keeps what the first ones gave when a later
+    /// one refuses: the fault of a client that does not make its limits atomic.
+    pub fn enter_piecemeal(&mut self, now: Time, ask: &Ask) -> Result<(), Blocked> {
+        if self.in_flight >= self.cap {
+            return Err(Blocked::Full);
+        }
+        for limiter in &mut self.limiters {
+            let ready = limiter.ready_at(now, ask);
+            if ready > now {
+                return Err(Blocked::Until(ready));
+            }
+            limiter.take(now, ask);
+        }
+        self.count_in(now);
+        Ok(())
+    }
+
+    /// Lets one pass whatever the cap and the limiters say.
+    pub fn force(&mut self, now: Time) {
+        self.count_in(now);
+    }
+
+    /// One who was let in is done.
+    #[inline]
+    pub fn leave(&mut self, now: Time) {
+        if self.in_flight == self.cap {
+            self.full.leave(now);
+        }
+        self.in_flight -= 1;
+    }
+
+    /// How many are in flight.
+    #[inline]
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// The cap; `u32::MAX` for none.
+    pub fn cap(&self) -> u32 {
+        self.cap
+    }
+
+    /// How long as many were in flight as may be.
+    pub fn time_full(&self) -> &BoundClock {
+        &self.full
+    }
+
+    #[inline]
+    fn count_in(&mut self, now: Time) {
+        self.in_flight += 1;
+        if self.in_flight == self.cap {
+            self.full.enter(now);
+        }
+    }
+}
+
+/// Adds up how long something was at its bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BoundClock {
+    total: Span,
+    since: Option<Time>,
+}
+
+impl BoundClock {
+    /// The bound is reached. Has no effect if it was already.
+    #[inline]
+    pub fn enter(&mut self, now: Time) {
+        self.since.get_or_insert(now);
+    }
+
+    /// The bound is left. Has no effect if it was not reached.
+    #[inline]
+    pub fn leave(&mut self, now: Time) {
+        if let Some(since) = self.since.take() {
+            self.total += now.since(since);
+        }
+    }
+
+    /// How long in all, up to `now`.
+    pub fn total(&self, now: Time) -> Span {
+        self.total + self.since.map_or(Span::ZERO, |since| now.since(since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::limiter::LimiterSpec;
+
+    fn gate() -> Gate {
+        let limiters: Vec<LimiterSpec> = serde_json::from_str(
+            r#"[{"token_bucket": {"unit": "requests", "rate": "1/s", "burst": 3}},
+                {"token_bucket": {"unit": "tokens", "rate": "1/s", "burst": 10, "estimate": 10}}]"#,
+        )
+        .unwrap();
+        Gate::new(limiters.iter().map(|l| l.build().build().unwrap()).collect(), 2)
+    }
+
+    /// The token bucket is empty after one request. Atomic: the request bucket keeps its two tokens. Piecemeal: each
+    /// refusal costs one.
+    #[test]
+    fn a_refusal_costs_nothing_unless_limits_are_asked_piecemeal() {
+        let (ask, now) = (Ask::default(), Time::ZERO);
+        let (mut atomic, mut piecemeal) = (gate(), gate());
+        assert!(atomic.enter(now, &ask).is_ok() && piecemeal.enter_piecemeal(now, &ask).is_ok());
+        for _ in 0..2 {
+            assert_eq!(atomic.enter(now, &ask), Err(Blocked::Until(Time::from_nanos(10_000_000_000))));
+            assert_eq!(piecemeal.enter_piecemeal(now, &ask), Err(Blocked::Until(Time::from_nanos(10_000_000_000))));
+        }
+        assert_eq!(atomic.limiters[0].ready_at(now, &ask), now);
+        assert_eq!(piecemeal.limiters[0].ready_at(now, &ask), Time::from_nanos(1_000_000_000));
+    }
+
+    #[test]
+    fn time_at_the_cap_is_counted() {
+        let mut gate = Gate::new(Vec::new(), 2);
+        let at = Time::from_nanos;
+        gate.force(at(5));
+        assert!(gate.enter(at(10), &Ask::default()).is_ok());
+        assert_eq!(gate.enter(at(11), &Ask::default()), Err(Blocked::Full));
+        gate.leave(at(30));
+        assert_eq!((gate.in_flight(), gate.time_full().total(at(100))), (1, Span::from_nanos(20)));
+    }
+}

@@ -1,0 +1,80 @@
+//! A token bucket on the client: requests, or tokens by an estimate.
+//!
+//! R0's concurrency control runs two: requests (burst 50, 1,000 a minute) and tokens (a million a minute), the second
+//! charged with a flat estimate of 500 tokens a request, because a caller does not know the answer's length.
+//!
+//! ```json
+//! { "token_bucket": { "unit": "tokens", "rate": "1M/min", "estimate": 500 } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildLimiter, Limiter};
+use crate::kernel::bucket::Bucket;
+use crate::kernel::time::Time;
+use crate::provider::limits::{Unit, bucket};
+use crate::request::Ask;
+use crate::spec::build::{Built, Refusal};
+use crate::spec::units::{Count, Rate};
+
+/// A bucket that refills continuously.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenBucket {
+    /// What it counts.
+    pub unit: Unit,
+    /// How fast it refills.
+    pub rate: Rate,
+    /// The most it can hold. Default: what one period of the rate brings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Count>,
+    /// Charge each request this much instead of its own size. Only for token units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Count>,
+}
+
+impl BuildLimiter for TokenBucket {
+    fn build(&self) -> Built<Box<dyn Limiter>> {
+        if self.unit == Unit::Requests && self.estimate.is_some() {
+            return Err(Refusal::new("an estimate is of tokens; this bucket counts requests").at("estimate"));
+        }
+        let bucket = bucket(self.rate, self.burst)?;
+        if let Some(estimate) = self.estimate
+            && estimate.get() > bucket.burst()
+        {
+            let text = format!("an estimate of {estimate} never fits a burst of {}", bucket.burst());
+            return Err(Refusal::new(text).at("estimate"));
+        }
+        Ok(Box::new(Running { unit: self.unit, flat: self.estimate.map(Count::get), bucket }))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    unit: Unit,
+    flat: Option<u64>,
+    bucket: Bucket,
+}
+
+impl Running {
+    fn need(&self, ask: &Ask) -> u64 {
+        self.flat.unwrap_or_else(|| self.unit.of(ask))
+    }
+}
+
+impl Limiter for Running {
+    #[inline]
+    fn ready_at(&mut self, now: Time, ask: &Ask) -> Time {
+        self.bucket.ready_at(now, self.need(ask))
+    }
+
+    #[inline]
+    fn take(&mut self, _now: Time, ask: &Ask) {
+        self.bucket.take(self.need(ask));
+    }
+
+    fn fresh(&self) -> Box<dyn Limiter> {
+        Box::new(self.clone())
+    }
+}

@@ -1,0 +1,210 @@
+//! Back-off that doubles: the wait before try n + 1 is `base × 2^(n−1)`, at most `max`, with jitter.
+//!
+//! One rule with a few knobs covers what the reports do:
+//! R0: 3 tries, 2^attempt s between (`base` 1s). R1: on 429 Retry-After × 2^attempt + U(0, 1) s, otherwise 2^attempt s
+//! (`retry_after` "scale", `jitter` add 0–1 s). R2: on 429 Retry-After, 1 s if absent, on 5xx and timeouts 2^attempt s
+//! (`retry_after` "wait", `without_retry_after` 1s). R3: as R1 with 5 tries and U(0.1, 1) s.
+//!
+//! Errors that another try cannot mend (context length, no provider to send to) are never tried again.
+//!
+//! ```json
+//! { "exponential": { "tries": 3, "base": "1s", "jitter": "full", "retry_after": "at_least" } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildRetry, Failed, Retry};
+use crate::kernel::chance::{Key, Purpose, unit};
+use crate::kernel::time::Span;
+use crate::request::Outcome;
+use crate::spec::build::{Built, Refusal};
+use crate::spec::units::Duration;
+
+/// Waits that double.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Exponential {
+    /// The most attempts, the first included, from 1 to 100. Default: 3.
+    #[serde(default = "three")]
+    pub tries: u32,
+    /// The wait after the first failure. Default: 1s.
+    #[serde(default = "second")]
+    pub base: Duration,
+    /// The longest wait before jitter. Default: 60s.
+    #[serde(default = "minute")]
+    pub max: Duration,
+    /// Default: `none`.
+    #[serde(default)]
+    pub jitter: Jitter,
+    /// What the Retry-After of a 429 does. Default: `at_least`.
+    #[serde(default)]
+    pub retry_after: RetryAfterRule,
+    /// What to take a 429 without Retry-After to have said. Default: nothing, so that it backs off like any failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without_retry_after: Option<Duration>,
+}
+
+/// Chance in the wait, lest callers that failed together try together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Jitter {
+    /// The wait itself.
+    #[default]
+    None,
+    /// Anything from nothing to the wait.
+    Full,
+    /// Half the wait and anything up to the other half.
+    Equal,
+    /// The wait and a uniform time between these two.
+    Add(Duration, Duration),
+}
+
+/// What the Retry-After of a 429 does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RetryAfterRule {
+    /// The wait is at least that long.
+    #[default]
+    AtLeast,
+    /// The wait is exactly that, whatever the back-off says; no jitter.
+    Wait,
+    /// The wait is that, doubled with each further attempt, and the jitter.
+    Scale,
+    /// Nothing.
+    Ignore,
+}
+
+fn three() -> u32 {
+    3
+}
+
+fn second() -> Duration {
+    Duration::of(Span::from_secs(1))
+}
+
+fn minute() -> Duration {
+    Duration::of(Span::from_secs(60))
+}
+
+impl BuildRetry for Exponential {
+    fn build(&self) -> Built<Box<dyn Retry>> {
+        if !(1..=100).contains(&self.tries) {
+            return Err(Refusal::new(format!("tries is {}, and must lie between 1 and 100", self.tries)).at("tries"));
+        }
+        if let Jitter::Add(least, most) = self.jitter
+            && least.span() > most.span()
+        {
+            return Err(Refusal::new(format!("the jitter runs from {least} down to {most}")).at("jitter"));
+        }
+        Ok(Box::new(Running { spec: self.clone() }))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    spec: Exponential,
+}
+
+impl Retry for Running {
+    fn delay(&self, failed: &Failed, key: Key) -> Option<Span> {
+        let spec = &self.spec;
+        let hopeless = matches!(
+            failed.outcome,
+            Outcome::ContextExceeded | Outcome::BreakerOpen | Outcome::Shed | Outcome::QueueTimeout | Outcome::TimeoutTotal
+        );
+        if hopeless || failed.attempts >= spec.tries {
+            return None;
+        }
+        let doublings = 1u64 << (failed.attempts - 1).min(62);
+        let backoff = spec.base.span().times(doublings).min(spec.max.span());
+        let asked = if failed.outcome == Outcome::RateLimited {
+            failed.retry_after.or(spec.without_retry_after.map(|d| d.span()))
+        } else {
+            None
+        };
+        Some(match (asked, spec.retry_after) {
+            (Some(asked), RetryAfterRule::Wait) => asked,
+            (Some(asked), RetryAfterRule::Scale) => self.jittered(asked.times(doublings), key),
+            (Some(asked), RetryAfterRule::AtLeast) => self.jittered(backoff, key).max(asked),
+            (_, _) => self.jittered(backoff, key),
+        })
+    }
+}
+
+impl Running {
+    fn jittered(&self, wait: Span, key: Key) -> Span {
+        let part = |of: Span| Span::from_nanos((of.nanos() as f64 * unit(key.draw(Purpose::Jitter))) as u64);
+        match self.spec.jitter {
+            Jitter::None => wait,
+            Jitter::Full => part(wait),
+            Jitter::Equal => {
+                let half = Span::from_nanos(wait.nanos() / 2);
+                half + part(half)
+            }
+            Jitter::Add(least, most) => wait + least.span() + part(most.span() - least.span()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::chance::Chance;
+
+    const KEY: u64 = 0;
+
+    fn delays(json: &str, failures: &[(Outcome, Option<u64>)]) -> Vec<Option<f64>> {
+        let rule = serde_json::from_str::<Exponential>(json).unwrap().build().unwrap();
+        let of = |(i, &(outcome, after)): (usize, &(Outcome, Option<u64>))| {
+            let failed = Failed { outcome, attempts: i as u32 + 1, retry_after: after.map(Span::from_secs) };
+            rule.delay(&failed, Chance::new(1, 0).request(KEY)).map(Span::seconds)
+        };
+        failures.iter().enumerate().map(of).collect()
+    }
+
+    use Outcome::{ContextExceeded, RateLimited, ServerError, TimeoutAttempt};
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_end_with_the_tries() {
+        let spec = r#"{"tries": 5, "base": "1s", "max": "3s"}"#;
+        let failures = [(ServerError, None), (TimeoutAttempt, None), (ServerError, None), (ServerError, None), (ServerError, None)];
+        assert_eq!(delays(spec, &failures), [Some(1.0), Some(2.0), Some(3.0), Some(3.0), None]);
+    }
+
+    #[test]
+    fn retry_after_is_a_floor_a_wait_a_factor_or_nothing() {
+        let seen = [(RateLimited, Some(5)), (RateLimited, Some(5)), (RateLimited, None)];
+        let of = |rule: &str| delays(&format!(r#"{{"tries": 9, "retry_after": "{rule}", "without_retry_after": "7s"}}"#), &seen);
+        assert_eq!(of("at_least"), [Some(5.0), Some(5.0), Some(7.0)]);
+        assert_eq!(of("wait"), [Some(5.0), Some(5.0), Some(7.0)]);
+        assert_eq!(of("scale"), [Some(5.0), Some(10.0), Some(28.0)]);
+        assert_eq!(of("ignore"), [Some(1.0), Some(2.0), Some(4.0)]);
+    }
+
+    #[test]
+    fn what_another_try_cannot_mend_is_given_up() {
+        assert_eq!(delays("{}", &[(ContextExceeded, None)]), [None]);
+    }
+
+    #[test]
+    fn jitter_stays_within_its_bounds() {
+        let rule = |json: &str| serde_json::from_str::<Exponential>(json).unwrap().build().unwrap();
+        for (json, least, most) in [
+            (r#"{"jitter": "full"}"#, 0.0, 1.0),
+            (r#"{"jitter": "equal"}"#, 0.5, 1.0),
+            (r#"{"jitter": {"add": ["100ms", "1s"]}}"#, 1.1, 2.0),
+        ] {
+            let rule = rule(json);
+            let failed = Failed { outcome: ServerError, attempts: 1, retry_after: None };
+            let drawn: Vec<f64> = (0..2000)
+                .filter_map(|i| rule.delay(&failed, Chance::new(1, 0).request(i)))
+                .map(Span::seconds)
+                .collect();
+            let (low, high) = drawn.iter().fold((f64::MAX, f64::MIN), |(l, h), &d| (l.min(d), h.max(d)));
+            let width = most - least;
+            assert!(low >= least && low < least + width * 0.01, "{json}: {low}");
+            assert!(high <= most && high > most - width * 0.01, "{json}: {high}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! An answer that comes whole: one law for the time it takes, whatever its length.
+//!
+//! For endpoints that do not stream, and for systems whose published figures are whole-request latencies (R2: load
+//! balancer, "typical latency 45 ms"). With this law a provider behind a concurrency cap is the G of M/G/c. The first
+//! token counts as arrived with the last.
+
+use super::{Latency, Service};
+use crate::kernel::chance::{Key, Purpose};
+use crate::kernel::sampler::Sampler;
+use crate::kernel::time::{Span, Time};
+use crate::request::Ask;
+
+/// One law for the whole answer.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// Time to the whole answer, in nanoseconds.
+    pub time: Sampler,
+}
+
+impl Latency for Response {
+    #[inline]
+    fn serve(&mut self, _now: Time, _in_service: u32, _ask: &Ask, key: Key) -> Service {
+        let whole = Span::from_nanos((self.time.draw(key, Purpose::Ttft) + 0.5) as u64);
+        Service { first_token: whole, last_token: whole }
+    }
+
+    fn fresh(&self) -> Box<dyn Latency> {
+        Box::new(self.clone())
+    }
+}

@@ -1,0 +1,42 @@
+//! A streamed answer: time to first token, then tokens at a steady speed.
+//!
+//! Latency = network + TTFT + (output tokens − 1) / TPS, with TPS the decode speed in tokens per second after the first
+//! token (R3: TTFT and TPS rankings). TTFT and speed are drawn independently: over 16 series measured at public
+//! providers in 2023 their rank correlation lay between −0.44 and 0.23 (llmperf-leaderboard). Leaves out any dependence
+//! of TTFT on the input's length and of either on load.
+
+use super::{Latency, Service};
+use crate::kernel::chance::{Key, Purpose};
+use crate::kernel::sampler::Sampler;
+use crate::kernel::time::{Span, Time};
+use crate::request::Ask;
+
+/// TTFT, decode speed and network overhead, each with its own law.
+#[derive(Clone, Debug)]
+pub struct Streaming {
+    /// Time to first token at the provider, in nanoseconds.
+    pub ttft: Sampler,
+    /// Decode speed, in tokens per second.
+    pub tps: Sampler,
+    /// Added once to every answer, in nanoseconds.
+    pub network: Sampler,
+}
+
+impl Latency for Streaming {
+    #[inline]
+    fn serve(&mut self, _now: Time, _in_service: u32, ask: &Ask, key: Key) -> Service {
+        let first = self.ttft.draw(key, Purpose::Ttft) + self.network.draw(key, Purpose::Network);
+        let decode = f64::from(ask.output.saturating_sub(1)) * 1e9 / self.tps.draw(key, Purpose::Tps);
+        Service { first_token: nanos(first), last_token: nanos(first + decode) }
+    }
+
+    fn fresh(&self) -> Box<dyn Latency> {
+        Box::new(self.clone())
+    }
+}
+
+/// Rounds to whole nanoseconds. The cast saturates.
+#[inline]
+fn nanos(value: f64) -> Span {
+    Span::from_nanos((value + 0.5) as u64)
+}

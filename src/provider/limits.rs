@@ -1,0 +1,71 @@
+//! A provider's quotas: how much it takes per minute before it answers 429.
+
+mod fixed_window;
+mod token_bucket;
+
+pub use fixed_window::FixedWindow;
+pub use token_bucket::TokenBucket;
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::time::Time;
+use crate::request::Ask;
+use crate::spec::build::Built;
+
+/// A quota, as it runs.
+///
+/// A provider asks all its limits before it charges any, so that several limits are atomic.
+pub trait Limit: fmt::Debug + Send + Sync {
+    /// When `ask` would fit: `now` if it does, [`Time::NEVER`] if it never can.
+    fn ready_at(&mut self, now: Time, ask: &Ask) -> Time;
+
+    /// Charges `ask`, which fits.
+    fn charge(&mut self, now: Time, ask: &Ask);
+
+    /// A copy in its initial state, for one replication.
+    fn fresh(&self) -> Box<dyn Limit>;
+}
+
+/// What the file says of a limit, before it runs.
+pub trait BuildLimit {
+    /// Checks the parameters and makes the limit.
+    fn build(&self) -> Built<Box<dyn Limit>>;
+}
+
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Requests.
+    Requests,
+    /// Input tokens and the reserved output (`max_tokens`).
+    Tokens,
+    /// Input tokens.
+    InputTokens,
+    /// The reserved output (`max_tokens`).
+    OutputTokens,
+}
+
+impl Unit {
+    /// How much of this unit `ask` takes.
+    #[inline]
+    pub fn of(self, ask: &Ask) -> u64 {
+        match self {
+            Unit::Requests => 1,
+            Unit::Tokens => u64::from(ask.input) + u64::from(ask.max_output),
+            Unit::InputTokens => u64::from(ask.input),
+            Unit::OutputTokens => u64::from(ask.max_output),
+        }
+    }
+}
+
+registry! {
+    /// A quota of a provider.
+    pub enum LimitSpec as dyn BuildLimit {
+        token_bucket => TokenBucket,
+        fixed_window => FixedWindow,
+    }
+}

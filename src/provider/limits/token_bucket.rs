@@ -1,0 +1,77 @@
+//! A continuous quota: a bucket that refills all the time.
+//!
+//! What OpenAI and Anthropic document: the per-minute figure is a rate, not a window, and a burst may use it up at once.
+//! Tokens are reserved when the request starts (input + `max_tokens`) and not corrected afterwards. A refused request is
+//! not charged.
+//!
+//! ```json
+//! { "token_bucket": { "unit": "requests", "rate": "1000/min", "burst": 50 } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildLimit, Limit, Unit};
+use crate::kernel::bucket::Bucket;
+use crate::kernel::time::Time;
+use crate::request::Ask;
+use crate::spec::build::{Built, Refusal};
+use crate::spec::units::{Count, Rate};
+
+/// A bucket that refills continuously.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenBucket {
+    /// What it counts.
+    pub unit: Unit,
+    /// How fast it refills.
+    pub rate: Rate,
+    /// The most it can hold. Default: what one period of the rate brings ("1000/min": 1000).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Count>,
+}
+
+impl TokenBucket {
+    /// The bucket that these parameters describe.
+    ///
+    /// # Errors
+    /// If rate and burst together exceed what integers can hold.
+    pub fn bucket(&self) -> Built<Bucket> {
+        bucket(self.rate, self.burst)
+    }
+}
+
+/// A bucket of this rate and burst; without a burst, of one period's worth.
+pub(crate) fn bucket(rate: Rate, burst: Option<Count>) -> Built<Bucket> {
+    let burst = burst.map_or_else(|| rate.per_written_period(), |b| b.get());
+    Bucket::new(rate.count(), rate.period(), burst)
+        .ok_or_else(|| Refusal::new(format!("rate {rate} with a burst of {burst} is beyond what can be counted exactly")))
+}
+
+impl BuildLimit for TokenBucket {
+    fn build(&self) -> Built<Box<dyn Limit>> {
+        Ok(Box::new(Running { unit: self.unit, bucket: self.bucket()? }))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    unit: Unit,
+    bucket: Bucket,
+}
+
+impl Limit for Running {
+    #[inline]
+    fn ready_at(&mut self, now: Time, ask: &Ask) -> Time {
+        self.bucket.ready_at(now, self.unit.of(ask))
+    }
+
+    #[inline]
+    fn charge(&mut self, _now: Time, ask: &Ask) {
+        self.bucket.take(self.unit.of(ask));
+    }
+
+    fn fresh(&self) -> Box<dyn Limit> {
+        Box::new(self.clone())
+    }
+}

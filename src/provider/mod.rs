@@ -1,0 +1,78 @@
+//! The far side of the wire: endpoints that take time, refuse, fail and bill.
+//!
+//! A provider never sees the event set. It is asked once, when an attempt arrives, and answers what will come of it.
+
+pub mod endpoint;
+pub mod faults;
+pub mod latency;
+pub mod limits;
+pub mod pricing;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::sampler::Sampler;
+use crate::kernel::time::Span;
+
+/// A provider, as an experiment's scenarios share it: everything that does not change while it runs.
+#[derive(Debug)]
+pub struct Provider {
+    /// Its name in the experiment.
+    pub name: String,
+    /// How long answers take.
+    pub latency: Box<dyn latency::Latency>,
+    /// Network overhead, in nanoseconds, which a refusal takes too.
+    pub network: Sampler,
+    /// Its quotas.
+    pub limits: Vec<Box<dyn limits::Limit>>,
+    /// How it fails.
+    pub faults: Vec<Box<dyn faults::Fault>>,
+    /// What it charges.
+    pub price: Box<dyn pricing::Price>,
+    /// The most input and output tokens together; `u64::MAX` for no limit.
+    pub context_window: u64,
+    /// How it words Retry-After.
+    pub retry_after: RetryAfter,
+    /// Probability of a good answer, in millionths, by class.
+    pub quality: Vec<u32>,
+}
+
+/// How a 429 says when to come back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RetryAfter {
+    /// In whole seconds, rounded up, at least one: the HTTP header.
+    #[default]
+    Seconds,
+    /// In milliseconds, rounded up (`retry-after-ms`: Azure, OpenAI).
+    Milliseconds,
+    /// Not at all (Vertex AI).
+    None,
+}
+
+impl RetryAfter {
+    /// What the header says of a wait of `wait`; nothing when the wait has no end.
+    fn header(self, wait: Span) -> Option<Span> {
+        let round_up = |unit: u64| Span::from_nanos(wait.nanos().div_ceil(unit).max(1).saturating_mul(unit));
+        match self {
+            _ if wait == Span::FOREVER || wait.nanos() > u64::MAX / 2 => None,
+            RetryAfter::Seconds => Some(round_up(1_000_000_000)),
+            RetryAfter::Milliseconds => Some(round_up(1_000_000)),
+            RetryAfter::None => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_rounds_up_to_what_the_header_can_say() {
+        let wait = Span::from_nanos(1_200_000_001);
+        assert_eq!(RetryAfter::Seconds.header(wait), Some(Span::from_secs(2)));
+        assert_eq!(RetryAfter::Milliseconds.header(wait), Some(Span::from_millis(1201)));
+        assert_eq!(RetryAfter::None.header(wait), None);
+        assert_eq!(RetryAfter::Seconds.header(Span::FOREVER), None);
+    }
+}

@@ -1,0 +1,31 @@
+//! What an attempt costs.
+
+mod per_request;
+mod per_token;
+
+pub use per_request::PerRequest;
+pub use per_token::PerToken;
+
+use std::fmt;
+
+use crate::request::Ask;
+
+/// A tariff. Stateless: the same usage always costs the same.
+pub trait Price: fmt::Debug + Send + Sync {
+    /// Pico-dollars for an attempt that read `ask.input` tokens and wrote `written` of its output tokens.
+    fn of(&self, ask: &Ask, written: u32) -> u64;
+}
+
+/// What the file says of a tariff.
+pub trait BuildPrice {
+    /// Makes the tariff.
+    fn build(&self) -> Box<dyn Price>;
+}
+
+registry! {
+    /// A provider's tariff.
+    pub enum PriceSpec as dyn BuildPrice {
+        per_token => PerToken,
+        per_request => PerRequest,
+    }
+}

@@ -1,0 +1,40 @@
+//! A flat price for each attempt, whatever its length.
+//!
+//! For internal endpoints whose cost is known per call, and for reports that publish "$ per 1,000 conversations" only.
+//!
+//! ```json
+//! { "per_request": { "price": "$0.002" } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildPrice, Price};
+use crate::request::Ask;
+use crate::spec::units::Money;
+
+/// A flat price.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PerRequest {
+    /// For each attempt that the provider took on.
+    pub price: Money,
+}
+
+impl BuildPrice for PerRequest {
+    fn build(&self) -> Box<dyn Price> {
+        Box::new(Running { price: u64::try_from(self.price.picos()).unwrap_or(u64::MAX) })
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    price: u64,
+}
+
+impl Price for Running {
+    #[inline]
+    fn of(&self, _ask: &Ask, _written: u32) -> u64 {
+        self.price
+    }
+}

@@ -1,0 +1,39 @@
+//! Poisson arrivals: many independent users, none of whom knows of the others.
+//!
+//! The textbook process and the calm case: measured LLM traffic is burstier (a squared coefficient of variation of the
+//! gaps of 1.2 for a conversation service and 173 for a coding service in the Azure traces of 2023).
+//!
+//! ```json
+//! { "poisson": { "rate": "35/s" } }
+//! ```
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Arrivals, BuildArrivals, Renewal, Row};
+use crate::kernel::law::Exponential;
+use crate::kernel::sampler::Sampler;
+use crate::kernel::time::Time;
+use crate::spec::build::{Built, Refusal};
+use crate::spec::units::Rate;
+
+/// Exponential gaps.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Poisson {
+    /// Mean arrivals per time.
+    pub rate: Rate,
+}
+
+impl BuildArrivals for Poisson {
+    fn build(&self, _trace: Option<Arc<[Row]>>) -> Built<Box<dyn Arrivals>> {
+        let law = Exponential::new(1e9 / self.rate.per_second(), 0.0).map_err(Refusal::of)?;
+        Ok(Box::new(Renewal { gap: Sampler::of(&law), now: Time::ZERO }))
+    }
+
+    fn rate(&self) -> Option<f64> {
+        Some(self.rate.per_second())
+    }
+}

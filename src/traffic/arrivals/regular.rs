@@ -1,0 +1,56 @@
+//! Regular arrivals: one every so often, like a clock.
+//!
+//! What constant-rate load generators send (vegeta, wrk2), and the D of D/M/c.
+//!
+//! ```json
+//! { "regular": { "rate": "10/s" } }
+//! ```
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Arrival, Arrivals, BuildArrivals, Row};
+use crate::kernel::chance::Key;
+use crate::kernel::time::Time;
+use crate::spec::build::Built;
+use crate::spec::units::Rate;
+
+/// Constant gaps.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Regular {
+    /// Arrivals per time.
+    pub rate: Rate,
+}
+
+impl BuildArrivals for Regular {
+    fn build(&self, _trace: Option<Arc<[Row]>>) -> Built<Box<dyn Arrivals>> {
+        Ok(Box::new(Running { count: self.rate.count(), period: self.rate.period().nanos(), sent: 0 }))
+    }
+
+    fn rate(&self) -> Option<f64> {
+        Some(self.rate.per_second())
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    count: u64,
+    period: u64,
+    sent: u64,
+}
+
+impl Arrivals for Running {
+    /// The n-th arrival is at n × period / count exactly, so that rounding does not add up.
+    fn next(&mut self, _key: Key) -> Option<Arrival> {
+        self.sent += 1;
+        let at = u128::from(self.sent) * u128::from(self.period) / u128::from(self.count);
+        Some(Arrival { at: Time::from_nanos(at as u64), tokens: None })
+    }
+
+    fn fresh(&self) -> Box<dyn Arrivals> {
+        Box::new(self.clone())
+    }
+}

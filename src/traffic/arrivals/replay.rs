@@ -1,0 +1,83 @@
+//! A recorded trace, request by request: real arrival times with real token lengths.
+//!
+//! The trace sets arrivals and lengths, so every replication meets the same ones and only the providers' side varies: the
+//! intervals then say nothing of how another hour of traffic would differ. `speed` 2 plays the trace in half its time,
+//! which doubles the rate and keeps its shape. Rows that share a time arrive together, in the order of the file.
+//!
+//! ```json
+//! { "replay": { "trace": "AzureLLMInferenceTrace_conv.csv", "speed": 2.0 } }
+//! ```
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Arrival, Arrivals, BuildArrivals};
+use crate::kernel::chance::Key;
+use crate::kernel::time::{Span, Time};
+use crate::spec::build::{Built, Refusal};
+
+/// A trace and how fast to play it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// The trace: a path relative to the experiment, or the name of a file that `--trace` or SIMCAP_TRACES leads to.
+    pub trace: String,
+    /// Times the recorded rate. Default: 1.
+    #[serde(default = "one")]
+    pub speed: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// One request of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// When, from the first row.
+    pub at: Span,
+    /// Input tokens.
+    pub input: u32,
+    /// Output tokens.
+    pub output: u32,
+}
+
+impl BuildArrivals for Replay {
+    fn build(&self, trace: Option<Arc<[Row]>>) -> Built<Box<dyn Arrivals>> {
+        if !(1e-3..=1e4).contains(&self.speed) {
+            return Err(Refusal::new(format!("speed is {}, and must lie between 0.001 and 10000", self.speed)).at("speed"));
+        }
+        let rows = trace.ok_or_else(|| Refusal::new("the trace was not loaded").at("trace"))?;
+        Ok(Box::new(Running { rows, speed: self.speed, next: 0 }))
+    }
+
+    fn rate(&self) -> Option<f64> {
+        None
+    }
+
+    fn trace(&self) -> Option<&str> {
+        Some(&self.trace)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    rows: Arc<[Row]>,
+    speed: f64,
+    next: usize,
+}
+
+impl Arrivals for Running {
+    fn next(&mut self, _key: Key) -> Option<Arrival> {
+        let row = self.rows.get(self.next)?;
+        self.next += 1;
+        let at = if self.speed == 1.0 { row.at.nanos() } else { (row.at.nanos() as f64 / self.speed) as u64 };
+        Some(Arrival { at: Time::from_nanos(at), tokens: Some((row.input, row.output)) })
+    }
+
+    fn fresh(&self) -> Box<dyn Arrivals> {
+        Box::new(self.clone())
+    }
+}

@@ -1,0 +1,75 @@
+//! Who asks, when, and for how much.
+
+pub mod arrivals;
+
+use crate::kernel::chance::{Chance, Purpose};
+use crate::kernel::sampler::Sampler;
+use crate::kernel::time::Time;
+use crate::request::Ask;
+
+use arrivals::Arrivals;
+
+/// The traffic of a scenario.
+#[derive(Debug)]
+pub struct Traffic {
+    /// When requests come.
+    pub arrivals: Box<dyn Arrivals>,
+    /// What they are, at least one, at most `u16::MAX`.
+    pub classes: Vec<Class>,
+}
+
+/// A kind of request.
+#[derive(Clone, Debug)]
+pub struct Class {
+    /// Its name in the experiment.
+    pub name: String,
+    /// A uniform draw at or below this (and above the class before) makes a request one of this class; the last class
+    /// has `u64::MAX`.
+    pub up_to: u64,
+    /// Lower numbers go first.
+    pub priority: u8,
+    /// Input tokens.
+    pub input: Sampler,
+    /// Output tokens.
+    pub output: Sampler,
+    /// The `max_tokens` the client sends, if it sends one: output is cut there, and reserved up to there.
+    pub max_output: Option<u32>,
+}
+
+/// Traffic at work: makes requests one after the other.
+#[derive(Debug)]
+pub struct Source<'a> {
+    arrivals: Box<dyn Arrivals>,
+    classes: &'a [Class],
+    chance: Chance,
+    next_id: u64,
+}
+
+impl<'a> Source<'a> {
+    /// The traffic of one replication.
+    pub fn new(traffic: &'a Traffic, chance: Chance) -> Source<'a> {
+        Source { arrivals: traffic.arrivals.fresh(), classes: &traffic.classes, chance, next_id: 0 }
+    }
+}
+
+impl Iterator for Source<'_> {
+    type Item = (Time, Ask);
+
+    #[inline]
+    fn next(&mut self) -> Option<(Time, Ask)> {
+        let id = self.next_id;
+        let key = self.chance.request(id);
+        let arrival = self.arrivals.next(key)?;
+        self.next_id += 1;
+        let draw = if self.classes.len() > 1 { key.draw(Purpose::Class) } else { 0 };
+        let index = self.classes.iter().position(|c| draw <= c.up_to).unwrap_or(0);
+        let class = &self.classes[index];
+        let (input, output) = match arrival.tokens {
+            Some(tokens) => tokens,
+            None => (class.input.count(key, Purpose::Input, 0), class.output.count(key, Purpose::Output, 1)),
+        };
+        let output = output.min(class.max_output.unwrap_or(u32::MAX));
+        let max_output = class.max_output.unwrap_or(output);
+        Some((arrival.at, Ask { id, class: index as u16, priority: class.priority, input, output, max_output }))
+    }
+}

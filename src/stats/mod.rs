@@ -1,0 +1,4 @@
+//! What may be concluded from replications.
+
+pub mod histogram;
+pub mod moments;

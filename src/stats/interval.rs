@@ -1,0 +1,249 @@
+//! A figure with its confidence interval, or the reason why it has none.
+//!
+//! Replications are independent, so their mean has a Student t interval (Law, *Simulation Modeling and Analysis*, ch. 9).
+//! A proportion has Wilson's score interval (Wilson 1927), which stays inside 0..=1 and does not collapse at either end. How
+//! many samples a quantile needs is the distribution-free bound of order statistics. Left out: intervals from one long run
+//! (batch means) and simultaneous intervals for many figures; each interval here stands for itself.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+pub use super::critical::{BadConfidence, Confidence};
+use super::moments::Moments;
+
+/// The mean of a figure over replications, with half the width of its confidence interval.
+///
+/// A replication in which the figure does not exist (the latency of successes, when nothing succeeded) is counted in
+/// `undefined` and takes no further part: the estimate is then about the replications that do have the figure.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The mean over the replications that define the figure; NaN when none does (`null` in JSON).
+    #[serde(deserialize_with = "nan_if_null")]
+    pub mean: f64,
+    /// The interval is `mean ± half_width`; `None` when it cannot be known, see [`Estimate::why_no_interval`].
+    pub half_width: Option<f64>,
+    /// How many replications define the figure.
+    pub n: usize,
+    /// How many replications do not.
+    #[serde(default)]
+    pub undefined: usize,
+}
+
+impl Estimate {
+    /// The Student t interval of one figure per replication, in the order of replications. `None` and numbers that are
+    /// not finite mean that the replication does not define the figure.
+    pub fn of_replications(values: impl IntoIterator<Item = Option<f64>>, confidence: Confidence) -> Estimate {
+        let mut moments = Moments::new();
+        let mut undefined = 0;
+        for value in values {
+            match value.filter(|value| value.is_finite()) {
+                Some(value) => moments.add(value),
+                None => undefined += 1,
+            }
+        }
+        let n = moments.n() as usize;
+        let half_width = moments
+            .standard_error()
+            .map(|error| {
+                if error > 0.0 {
+                    error * confidence.t(n - 1)
+                } else {
+                    error
+                }
+            })
+            .filter(|half_width| half_width.is_finite());
+        Estimate {
+            mean: moments.mean().unwrap_or(f64::NAN),
+            half_width,
+            n,
+            undefined,
+        }
+    }
+
+    /// The lower end of the interval.
+    pub fn lo(&self) -> Option<f64> {
+        self.half_width.map(|half_width| self.mean - half_width)
+    }
+
+    /// The upper end of the interval.
+    pub fn hi(&self) -> Option<f64> {
+        self.half_width.map(|half_width| self.mean + half_width)
+    }
+
+    /// Half the width as a share of the mean: how precise the estimate is. `None` without an interval, or at mean 0.
+    pub fn relative_half_width(&self) -> Option<f64> {
+        self.half_width
+            .map(|half_width| half_width / self.mean.abs())
+            .filter(|share| share.is_finite())
+    }
+
+    /// Why there is no interval, as a clause for a reader; `None` when there is one.
+    pub fn why_no_interval(&self) -> Option<String> {
+        if self.half_width.is_some() {
+            return None;
+        }
+        Some(match (self.n, self.undefined) {
+            (0, 0) => "there were no replications".into(),
+            (0, undefined) => format!("none of the {undefined} replications defines this figure"),
+            (1, 0) => "one replication says nothing about spread: run at least 2".into(),
+            (1, undefined) => format!("only 1 of {} replications defines this figure", undefined + 1),
+            _ => "the values are too large for their spread to be computed".into(),
+        })
+    }
+}
+
+/// Wilson's score interval for the probability behind `successes` out of `trials`, both ends within 0..=1.
+///
+/// Assumes independent trials. No trials leave everything possible: (0, 1). More successes than trials count as all.
+pub fn wilson(successes: u64, trials: u64, confidence: Confidence) -> (f64, f64) {
+    if trials == 0 {
+        return (0.0, 1.0);
+    }
+    let n = trials as f64;
+    let p = successes.min(trials) as f64 / n;
+    let z2 = confidence.z() * confidence.z();
+    let centre = p + z2 / (2.0 * n);
+    let reach = (z2 * (p * (1.0 - p) / n + z2 / (4.0 * n * n))).sqrt();
+    let scale = 1.0 + z2 / n;
+    // At either end the interval touches it exactly, which rounding would miss.
+    let lo = if successes == 0 { 0.0 } else { (centre - reach) / scale };
+    let hi = if successes >= trials {
+        1.0
+    } else {
+        (centre + reach) / scale
+    };
+    (lo, hi)
+}
+
+/// The fewest independent samples for which the sample's extremes bound the `q` quantile at this confidence, whatever the
+/// distribution: the smallest `n` with `max(q, 1 - q)^n` at most the tail probability. With fewer, the interval would have
+/// no end on the far side and the quantile is not estimable.
+///
+/// At 95 %: 72 for p95, 368 for p99, 3,688 for p99.9. `u64::MAX` when `q` is not strictly between 0 and 1.
+pub fn min_samples_for_quantile(q: f64, confidence: Confidence) -> u64 {
+    if !(q > 0.0 && q < 1.0) {
+        return u64::MAX;
+    }
+    (libm::log(confidence.tail()) / libm::log(q.max(1.0 - q))).ceil() as u64
+}
+
+/// JSON has no NaN and writes it as null; this reads it back.
+fn nan_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[Option<f64>]) -> Estimate {
+        Estimate::of_replications(values.iter().copied(), Confidence::P95)
+    }
+
+    fn close(a: f64, b: f64) -> bool {
+        (a - b).abs() <= 1e-8 * b.abs()
+    }
+
+    #[test]
+    fn the_interval_agrees_with_scipy() {
+        // python3 tests/oracle/stats.py estimate
+        let estimate = of(&[12.1, 11.4, 13.0, 12.7, 11.9].map(Some));
+        assert!(close(estimate.mean, 12.22) && close(estimate.half_width.unwrap(), 0.792138813696937));
+        assert!(close(estimate.lo().unwrap(), 11.427861186303064) && close(estimate.hi().unwrap(), 13.012138813696938));
+    }
+
+    #[test]
+    fn replications_without_the_figure_are_counted_and_left_out() {
+        let estimate = of(&[Some(1.0), None, Some(3.0), Some(f64::NAN), Some(f64::INFINITY)]);
+        assert_eq!((estimate.mean, estimate.n, estimate.undefined), (2.0, 2, 3));
+    }
+
+    #[test]
+    fn equal_values_have_an_interval_of_no_width() {
+        let estimate = of(&[Some(0.1); 3]);
+        assert_eq!(
+            (estimate.lo(), estimate.hi(), estimate.why_no_interval()),
+            (Some(0.1), Some(0.1), None)
+        );
+    }
+
+    #[test]
+    fn a_missing_interval_says_why() {
+        let why = |values: &[Option<f64>]| of(values).why_no_interval().unwrap();
+        assert_eq!(why(&[]), "there were no replications");
+        assert_eq!(why(&[None, None]), "none of the 2 replications defines this figure");
+        assert_eq!(
+            why(&[Some(1.0)]),
+            "one replication says nothing about spread: run at least 2"
+        );
+        assert_eq!(
+            why(&[None, Some(1.0), None]),
+            "only 1 of 3 replications defines this figure"
+        );
+        assert_eq!(
+            why(&[Some(1e200), Some(-1e200)]),
+            "the values are too large for their spread to be computed"
+        );
+    }
+
+    #[test]
+    fn precision_is_relative_to_the_mean_and_unknown_at_zero() {
+        let estimate = Estimate {
+            mean: -4.0,
+            half_width: Some(1.0),
+            n: 9,
+            undefined: 0,
+        };
+        assert_eq!(estimate.relative_half_width(), Some(0.25));
+        assert_eq!(Estimate { mean: 0.0, ..estimate }.relative_half_width(), None);
+    }
+
+    #[test]
+    fn estimates_survive_json_even_without_a_mean() {
+        let some = of(&[Some(1.0), None, Some(2.5)]);
+        let back: Estimate = serde_json::from_str(&serde_json::to_string(&some).unwrap()).unwrap();
+        assert_eq!(back, some);
+        let text = serde_json::to_string(&of(&[None])).unwrap();
+        assert_eq!(text, r#"{"mean":null,"half_width":null,"n":0,"undefined":1}"#);
+        assert!(serde_json::from_str::<Estimate>(&text).unwrap().mean.is_nan());
+    }
+
+    #[test]
+    fn wilson_agrees_with_scipy() {
+        // python3 tests/oracle/stats.py wilson
+        for (successes, trials, lo, hi) in [
+            (0, 10, 0.0, 0.27753279986288926),
+            (1, 10, 0.017876213095072896, 0.4041500267952385),
+            (10, 10, 0.7224672001371109, 1.0),
+            (7, 20, 0.1811918241010821, 0.5671457233147637),
+            (990, 1000, 0.9816905311296852, 0.9945592455544706),
+        ] {
+            let found = wilson(successes, trials, Confidence::P95);
+            assert!(
+                close(found.0, lo) && close(found.1, hi),
+                "{successes} of {trials}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_trials_leave_every_proportion_possible() {
+        assert_eq!(wilson(0, 0, Confidence::P95), (0.0, 1.0));
+    }
+
+    #[test]
+    fn a_quantile_needs_the_known_number_of_samples() {
+        // python3 tests/oracle/stats.py samples
+        let need = |q| min_samples_for_quantile(q, Confidence::P95);
+        assert_eq!(
+            [0.5, 0.9, 0.95, 0.99, 0.999, 0.01].map(need),
+            [6, 36, 72, 368, 3688, 368]
+        );
+        assert_eq!(min_samples_for_quantile(0.99, Confidence::P99), 528);
+    }
+
+    #[test]
+    fn the_ends_of_a_distribution_are_never_estimable() {
+        let need = |q| min_samples_for_quantile(q, Confidence::P95);
+        assert_eq!([0.0, 1.0, -1.0, f64::NAN].map(need), [u64::MAX; 4]);
+    }
+}

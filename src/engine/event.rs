@@ -1,0 +1,85 @@
+//! Everything that can happen besides an arrival, packed into the payload of the event set.
+
+use crate::kernel::queue::MAX_PAYLOAD;
+
+const KIND_BITS: u32 = 3;
+const SLOT_BITS: u32 = 25;
+const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
+
+/// The most requests that can be in the system at once.
+pub const MOST_SLOTS: usize = SLOT_MASK as usize;
+
+/// Something that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The attempt in this slot ends: answered, failed or timed out, as decided when it was sent.
+    AttemptEnds(u32),
+    /// The back-off of the request in this slot is over.
+    TryAgain(u32),
+    /// The sleep of the request in this slot, outside the gate, is over: it asks again.
+    AskAgain(u32),
+    /// The sleep of the request in this slot, inside the gate, is over: it goes.
+    GoNow(u32),
+    /// The wait of the request in this slot, in a queue, has lasted as long as it may. Stale if it no longer waits.
+    WaitOver(u32),
+    /// The request in this slot, asleep or backing off, has run out of time.
+    GiveUp(u32),
+    /// A limiter lets the head of the queue pass. Stale if there is none.
+    Admit,
+}
+
+impl Event {
+    /// As a payload.
+    #[inline]
+    pub const fn pack(self) -> u32 {
+        let (kind, slot) = match self {
+            Event::AttemptEnds(slot) => (0, slot),
+            Event::TryAgain(slot) => (1, slot),
+            Event::AskAgain(slot) => (2, slot),
+            Event::GoNow(slot) => (3, slot),
+            Event::WaitOver(slot) => (4, slot),
+            Event::GiveUp(slot) => (5, slot),
+            Event::Admit => (6, 0),
+        };
+        (kind << SLOT_BITS) | slot
+    }
+
+    /// From a payload that [`Event::pack`] made.
+    #[inline]
+    pub const fn unpack(payload: u32) -> Event {
+        let slot = payload & SLOT_MASK;
+        match payload >> SLOT_BITS {
+            0 => Event::AttemptEnds(slot),
+            1 => Event::TryAgain(slot),
+            2 => Event::AskAgain(slot),
+            3 => Event::GoNow(slot),
+            4 => Event::WaitOver(slot),
+            5 => Event::GiveUp(slot),
+            _ => Event::Admit,
+        }
+    }
+}
+
+const _: () = assert!(KIND_BITS + SLOT_BITS == 28 && MAX_PAYLOAD == (1 << 28) - 1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_survives_packing() {
+        let slot = SLOT_MASK - 5;
+        for event in [
+            Event::AttemptEnds(slot),
+            Event::TryAgain(slot),
+            Event::AskAgain(slot),
+            Event::GoNow(slot),
+            Event::WaitOver(slot),
+            Event::GiveUp(slot),
+            Event::Admit,
+        ] {
+            assert_eq!(Event::unpack(event.pack()), event);
+            assert!(event.pack() <= MAX_PAYLOAD);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What runs: one policy on one traffic, fleet and client. Immutable, checked, shared by all threads.
+
+use std::sync::Arc;
+
+use crate::client::Client;
+use crate::kernel::time::{Span, Time};
+use crate::provider::Provider;
+use crate::routing::Policy;
+use crate::traffic::Traffic;
+
+/// One policy on one traffic, fleet and client.
+#[derive(Debug)]
+pub struct Scenario {
+    /// The policy's name in the experiment.
+    pub name: String,
+    /// Who asks.
+    pub traffic: Arc<Traffic>,
+    /// The fleet.
+    pub fleet: Arc<[Deployment]>,
+    /// What a caller wraps round a request.
+    pub client: Client,
+    /// Which provider next.
+    pub policy: Box<dyn Policy>,
+    /// What counts as a good answer.
+    pub good: Good,
+    /// From when to when.
+    pub window: Window,
+}
+
+/// A provider and the client's connections to it.
+#[derive(Debug)]
+pub struct Deployment {
+    /// The provider.
+    pub provider: Provider,
+    /// The most connections at once; `u32::MAX` for no bound.
+    pub connections: u32,
+}
+
+/// What a success must keep to in order to count as goodput, from the experiment's latency objectives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Good {
+    /// Time to first token, from the arrival.
+    pub ttft: Span,
+    /// Time to the last token, from the arrival.
+    pub e2e: Span,
+}
+
+/// What is simulated and what of it is counted.
+///
+/// Requests that arrive from `warmup` until `end` are counted; arrivals stop at `end`, and whoever is in the system then
+/// is seen to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Counting starts here.
+    pub warmup: Time,
+    /// Arrivals end here.
+    pub end: Time,
+}
+
+impl Window {
+    /// The length of what is counted.
+    pub fn counted(&self) -> Span {
+        self.end.since(self.warmup)
+    }
+}

@@ -1,0 +1,201 @@
+//! What one replication counts: the whole of its result, in integers.
+//!
+//! Every field adds up: the tally of two replications is the sum of their tallies, in any order. Only requests that
+//! arrived inside the counted window are counted here, however late they ended; [`Series`] shows the rest.
+
+use crate::kernel::time::Span;
+use crate::request::{Ask, Outcome};
+use crate::stats::histogram::Histogram;
+
+use super::scenario::{Good, Scenario};
+use super::series::Series;
+
+/// The result of one replication, or the sum of several.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tally {
+    /// Requests by class.
+    pub classes: Vec<ClassTally>,
+    /// Attempts by provider.
+    pub providers: Vec<ProviderTally>,
+    /// Successes within the latency objectives.
+    pub good: u64,
+    /// Requests that were in the system when the window ended, counted ones only. They ended too, afterwards.
+    pub in_system_at_end: u64,
+    /// Every bound that something could run into, and how long it was there.
+    pub bounds: Vec<Bound>,
+    /// Length of what was counted, added up over replications.
+    pub counted: u128,
+    /// The most requests in the system at once.
+    pub peak_in_system: usize,
+    /// Over time.
+    pub series: Series,
+}
+
+/// The requests of one class.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClassTally {
+    /// How they ended.
+    pub outcomes: [u64; Outcome::COUNT],
+    /// From arrival to first token, of the successes.
+    pub ttft: Histogram,
+    /// From arrival to last token, of the successes.
+    pub e2e: Histogram,
+    /// Time spent waiting in the client for a slot, a limiter or a connection, of all that were not shed.
+    pub wait: Histogram,
+    /// Sum over successes of the probability of a good answer, in millionths.
+    pub quality: u64,
+    /// Pico-dollars for all their attempts.
+    pub cost: u128,
+}
+
+/// The attempts at one provider.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProviderTally {
+    /// How they ended.
+    pub outcomes: [u64; Outcome::COUNT],
+    /// Pico-dollars billed.
+    pub cost: u128,
+    /// Input tokens billed.
+    pub input: u128,
+    /// Output tokens billed.
+    pub output: u128,
+    /// Nanoseconds of connection time, added up.
+    pub busy: u128,
+    /// How often its breaker opened, in the whole replication.
+    pub trips: u64,
+}
+
+/// Something with a limit, and how long it was at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// What.
+    pub what: BoundKind,
+    /// Whose, for those that a provider has.
+    pub provider: Option<usize>,
+    /// The limit, where it is a number.
+    pub limit: Option<u64>,
+    /// Nanoseconds at the bound within the counted window, added up over replications.
+    pub time: u128,
+}
+
+/// Which kind of bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BoundKind {
+    /// The client's cap on requests in flight.
+    InFlight,
+    /// The client's own limiters: somebody was held back by one.
+    Limiter,
+    /// The capacity of the client's queue.
+    Queue,
+    /// The client's connections to a provider.
+    Connections,
+    /// A provider's quota: whoever asked got a 429.
+    Quota,
+    /// The breaker of a provider was open.
+    Breaker,
+}
+
+/// How a request ended, as the world tells it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending {
+    /// How.
+    pub outcome: Outcome,
+    /// From arrival to first token, of a success.
+    pub ttft: Span,
+    /// From arrival to end.
+    pub e2e: Span,
+    /// Of that, waiting in the client.
+    pub waited: Span,
+    /// Pico-dollars for all attempts.
+    pub cost: u64,
+    /// Probability of a good answer, in millionths, of a success.
+    pub quality: u32,
+}
+
+impl Tally {
+    /// Nothing counted yet.
+    pub fn new(scenario: &Scenario) -> Tally {
+        Tally {
+            classes: vec![ClassTally::default(); scenario.traffic.classes.len()],
+            providers: vec![ProviderTally::default(); scenario.fleet.len()],
+            good: 0,
+            in_system_at_end: 0,
+            bounds: Vec::new(),
+            counted: u128::from(scenario.window.counted().nanos()),
+            peak_in_system: 0,
+            series: Series::new(scenario.window.end, scenario.fleet.len()),
+        }
+    }
+
+    /// A counted request has ended.
+    #[inline]
+    pub fn finish(&mut self, ask: &Ask, end: &Ending, good: &Good) {
+        let class = &mut self.classes[usize::from(ask.class)];
+        class.outcomes[end.outcome.index()] += 1;
+        class.cost += u128::from(end.cost);
+        if end.outcome != Outcome::Shed {
+            class.wait.record(end.waited);
+        }
+        if end.outcome == Outcome::Success {
+            class.ttft.record(end.ttft);
+            class.e2e.record(end.e2e);
+            class.quality += u64::from(end.quality);
+            self.good += u64::from(end.ttft <= good.ttft && end.e2e <= good.e2e);
+        }
+    }
+
+    /// Requests counted.
+    pub fn requests(&self) -> u64 {
+        self.classes.iter().map(|c| c.outcomes.iter().sum::<u64>()).sum()
+    }
+
+    /// Requests that ended in `outcome`.
+    pub fn ended(&self, outcome: Outcome) -> u64 {
+        self.classes.iter().map(|c| c.outcomes[outcome.index()]).sum()
+    }
+
+    /// Attempts made.
+    pub fn attempts(&self) -> u64 {
+        self.providers.iter().map(|p| p.outcomes.iter().sum::<u64>()).sum()
+    }
+
+    /// Pico-dollars for everything.
+    pub fn cost(&self) -> u128 {
+        self.classes.iter().map(|c| c.cost).sum()
+    }
+
+    /// Adds another replication of the same scenario.
+    pub fn merge(&mut self, other: &Tally) {
+        for (a, b) in self.classes.iter_mut().zip(&other.classes) {
+            add(&mut a.outcomes, &b.outcomes);
+            a.ttft.merge(&b.ttft);
+            a.e2e.merge(&b.e2e);
+            a.wait.merge(&b.wait);
+            a.quality += b.quality;
+            a.cost += b.cost;
+        }
+        for (a, b) in self.providers.iter_mut().zip(&other.providers) {
+            add(&mut a.outcomes, &b.outcomes);
+            a.cost += b.cost;
+            a.input += b.input;
+            a.output += b.output;
+            a.busy += b.busy;
+            a.trips += b.trips;
+        }
+        self.good += other.good;
+        self.in_system_at_end += other.in_system_at_end;
+        for (a, b) in self.bounds.iter_mut().zip(&other.bounds) {
+            a.time += b.time;
+        }
+        self.counted += other.counted;
+        self.peak_in_system = self.peak_in_system.max(other.peak_in_system);
+        self.series.merge(&other.series);
+    }
+}
+
+fn add(to: &mut [u64], from: &[u64]) {
+    for (a, b) in to.iter_mut().zip(from) {
+        *a += b;
+    }
+}

@@ -1,0 +1,194 @@
+//! Which provider next: one policy a file.
+//!
+//! A policy sees what a client can see: the request as it would go over the wire ([`Call`]) and what the client keeps of
+//! each provider ([`Fleet`]). It never sees how a provider is modelled. It only chooses; it must choose among the
+//! providers whose breakers let calls through, and says so if there is none it would take.
+
+mod round_robin;
+mod single;
+mod tiered;
+mod weighted;
+
+pub use round_robin::RoundRobin;
+pub use single::Single;
+pub use tiered::{Misread, Otherwise, Tier, Tiered};
+pub use weighted::Weighted;
+
+use std::fmt;
+
+use crate::client::host::Host;
+use crate::kernel::chance::{Key, Purpose};
+use crate::kernel::time::Time;
+use crate::request::Outcome;
+use crate::spec::build::{Built, Names};
+
+/// A routing policy, as it runs.
+///
+/// `choose` is called once for each attempt. It must not allocate.
+pub trait Policy: fmt::Debug + Send + Sync {
+    /// The index of the provider to send `call` to; `None` if every one that this policy would take is closed to calls.
+    fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize>;
+
+    /// An attempt has ended. Policies that learn listen; the others need not.
+    fn learn(&mut self, _seen: &Seen) {}
+
+    /// A copy in its initial state, for one replication.
+    fn fresh(&self) -> Box<dyn Policy>;
+}
+
+/// One attempt to be routed, as the client knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// The kind of request. A policy that has to guess it draws its guess with [`Call::draw`].
+    pub class: usize,
+    /// Lower numbers go first.
+    pub priority: u8,
+    /// Input tokens.
+    pub input: u32,
+    /// The `max_tokens` sent along.
+    pub max_output: u32,
+    /// Attempts already made at this request.
+    pub attempts: u32,
+    /// Where the last attempt went, if there was one.
+    pub last: Option<usize>,
+    /// The randomness of the request.
+    pub request: Key,
+    /// The randomness of this attempt.
+    pub attempt: Key,
+}
+
+impl Call {
+    /// A uniform draw for this attempt's choice.
+    #[inline]
+    pub fn draw(&self) -> u64 {
+        self.attempt.draw(Purpose::Route)
+    }
+}
+
+/// What the client keeps of each provider, read-only.
+#[derive(Clone, Copy, Debug)]
+pub struct Fleet<'a> {
+    hosts: &'a [Host],
+    now: Time,
+}
+
+impl<'a> Fleet<'a> {
+    /// The fleet at `now`.
+    #[inline]
+    pub fn new(hosts: &'a [Host], now: Time) -> Fleet<'a> {
+        Fleet { hosts, now }
+    }
+
+    /// How many providers there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
+    /// The time.
+    #[inline]
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Whether the breaker of provider `index` lets a call through.
+    #[inline]
+    pub fn is_open_to_calls(&self, index: usize) -> bool {
+        self.hosts[index].is_open_to_calls(self.now)
+    }
+
+    /// The client's own attempts under way at provider `index`.
+    #[inline]
+    pub fn in_flight(&self, index: usize) -> u32 {
+        self.hosts[index].in_use()
+    }
+}
+
+/// What a client sees of an attempt that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// When it ended.
+    pub now: Time,
+    /// Where it went.
+    pub provider: usize,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Seconds to the first token, if one came.
+    pub ttft: Option<f64>,
+    /// Seconds from sending to the end.
+    pub took: f64,
+}
+
+/// What the file says of a policy.
+pub trait BuildPolicy {
+    /// Checks the parameters against the experiment's names and makes the policy.
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>>;
+}
+
+registry! {
+    /// A routing policy.
+    pub enum PolicySpec as dyn BuildPolicy {
+        single => Single,
+        round_robin => RoundRobin,
+        weighted => Weighted,
+        tiered => Tiered,
+    }
+}
+
+/// Policies stay usable behind a pointer.
+const _: fn(Box<dyn Policy>) = drop;
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! One fleet and one call, for the tests of every policy.
+
+    use super::*;
+    use crate::client::breaker::BreakerSpec;
+    use crate::kernel::chance::Chance;
+
+    /// A policy over providers a, b, c and classes x, y.
+    pub(crate) fn policy(json: &str) -> Box<dyn Policy> {
+        build(json).unwrap()
+    }
+
+    /// As [`policy`], with the refusal.
+    pub(crate) fn build(json: &str) -> Built<Box<dyn Policy>> {
+        let (providers, classes) = (["a", "b", "c"].map(String::from), ["x", "y"].map(String::from));
+        let spec: PolicySpec = serde_json::from_str(json).unwrap();
+        spec.build().build(&Names { providers: &providers, classes: &classes })
+    }
+
+    /// Three hosts; those named in `closed` have an open breaker.
+    pub(crate) fn hosts(closed: &[usize]) -> Vec<Host> {
+        let spec: BreakerSpec = serde_json::from_str(r#"{"consecutive": {"failures": 1}}"#).unwrap();
+        let host = |i| {
+            let mut host = Host::new(spec.build().build().unwrap(), u32::MAX);
+            if closed.contains(&i) {
+                host.breaker.record(Time::ZERO, Outcome::ServerError);
+            }
+            host
+        };
+        (0..3).map(host).collect()
+    }
+
+    /// The call that request number `id` of class `class` makes.
+    pub(crate) fn call(id: u64, class: usize) -> Call {
+        let request = Chance::new(1, 0).request(id);
+        Call { class, priority: 0, input: 0, max_output: 0, attempts: 0, last: None, request, attempt: request }
+    }
+
+    /// How often each provider is chosen out of `n` calls of `class`, and how often none.
+    pub(crate) fn counts(policy: &mut dyn Policy, hosts: &[Host], class: usize, n: u64) -> [u64; 4] {
+        let mut counts = [0; 4];
+        for id in 0..n {
+            let chosen = policy.choose(&call(id, class), &Fleet::new(hosts, Time::ZERO));
+            counts[chosen.unwrap_or(3)] += 1;
+        }
+        counts
+    }
+}

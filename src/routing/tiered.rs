@@ -1,0 +1,235 @@
+//! By what the request is: a tier for each class, as a classifier sees it (R0: three-tier routing by keywords).
+//!
+//! Each class belongs to a tier. A classifier reads the request and is wrong sometimes: `misread` gives, for a class, the
+//! probability that it lands in another tier. The reading is drawn once for each request, so retries read the same.
+//! Inside a tier, retries go round its providers; if the whole tier is closed to calls, `otherwise` says where to go.
+//!
+//! Leaves out the keywords themselves: a simulated request has no text, so what they get wrong is a parameter.
+//!
+//! ```json
+//! { "tiered": {
+//!     "tiers": [ { "name": "fast", "providers": ["deepseek"], "classes": ["order_status"] },
+//!                { "name": "premium", "providers": ["claude"], "classes": ["complaint"] } ],
+//!     "misread": { "complaint": { "fast": 0.03 } },
+//!     "otherwise": "up" } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildPolicy, Call, Fleet, Policy};
+use crate::kernel::chance::{Purpose, threshold};
+use crate::spec::build::{Built, Names, Refusal};
+use crate::spec::named::Named;
+use crate::spec::units::Fraction;
+
+/// Tiers by class, and a classifier that may err.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tiered {
+    /// The tiers, from the cheapest up.
+    pub tiers: Vec<Tier>,
+    /// For a class, the probability that it is read as belonging to each other tier. Default: never misread.
+    #[serde(default)]
+    pub misread: Named<Misread>,
+    /// Where a request goes when its whole tier is closed to calls. Default: `fail`.
+    #[serde(default)]
+    pub otherwise: Otherwise,
+}
+
+/// The tiers that one class is taken for, and how often.
+pub type Misread = Named<Fraction>;
+
+/// One tier.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tier {
+    /// Its name, which `misread` uses.
+    pub name: String,
+    /// Its providers, in order of preference.
+    pub providers: Vec<String>,
+    /// The classes that belong to it. Every class must belong to exactly one tier.
+    #[serde(default)]
+    pub classes: Vec<String>,
+}
+
+/// Where a request goes when its whole tier is closed to calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Otherwise {
+    /// Nowhere: it fails.
+    #[default]
+    Fail,
+    /// To the next tier up, and so on.
+    Up,
+    /// To the next tier down, and so on.
+    Down,
+}
+
+impl BuildPolicy for Tiered {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
+        if self.tiers.is_empty() {
+            return Err(Refusal::new("there must be at least one tier").at("tiers"));
+        }
+        let mut tiers: Vec<Vec<usize>> = Vec::new();
+        let mut home = vec![None; names.classes.len()];
+        for (t, tier) in self.tiers.iter().enumerate() {
+            if self.tiers[..t].iter().any(|other| other.name == tier.name) {
+                let text = format!("a second tier named `{}`", tier.name);
+                return Err(Refusal::new(text).at("name").at(t).at("tiers"));
+            }
+            if tier.providers.is_empty() {
+                return Err(Refusal::new("a tier needs at least one provider").at("providers").at(t).at("tiers"));
+            }
+            let providers = names.each_provider(&tier.providers).map_err(|r| r.at("providers").at(t).at("tiers"))?;
+            tiers.push(providers);
+            for (i, class) in tier.classes.iter().enumerate() {
+                let here = |r: Refusal| r.at(i).at("classes").at(t).at("tiers");
+                let index = names.class(class).map_err(here)?;
+                if home[index].replace(t).is_some() {
+                    return Err(here(Refusal::new(format!("class `{class}` belongs to a tier already"))));
+                }
+            }
+        }
+        let mut readings = Vec::new();
+        for (class, home) in names.classes.iter().zip(home) {
+            let home = home.ok_or_else(|| Refusal::new(format!("class `{class}` belongs to no tier")).at("tiers"))?;
+            readings.push(self.reading(class, home)?);
+        }
+        if let Some((class, _)) = self.misread.iter().find(|(class, _)| names.class(class).is_err()) {
+            return Err(names.class(class).err().unwrap_or_else(|| Refusal::new("no such class")).at(class).at("misread"));
+        }
+        Ok(Box::new(Running { tiers, readings, otherwise: self.otherwise }))
+    }
+}
+
+impl Tiered {
+    /// Which draws make a request of `class` go elsewhere than `home`: one of 2⁶⁴ parts for each tier, home last.
+    fn reading(&self, class: &str, home: usize) -> Built<Reading> {
+        let Some(misread) = self.misread.get(class) else { return Ok(Reading { wrong: Vec::new(), home }) };
+        let here = |r: Refusal| r.at(class).at("misread");
+        let tier_names: Vec<String> = self.tiers.iter().map(|t| t.name.clone()).collect();
+        let mut sum = 0.0;
+        let mut wrong = Vec::new();
+        for (tier, share) in misread.iter() {
+            let index = tier_names.iter().position(|n| n == tier).ok_or_else(|| {
+                here(Refusal::unknown("tier", tier, &tier_names).at(tier))
+            })?;
+            if index == home {
+                let text = format!("`{tier}` is this class's own tier; give only the wrong ones");
+                return Err(here(Refusal::new(text).at(tier)));
+            }
+            sum += share.get();
+            wrong.push((threshold(sum), index));
+        }
+        if sum > 1.0 {
+            return Err(here(Refusal::new(format!("the probabilities add up to {sum}, more than 1"))));
+        }
+        Ok(Reading { wrong, home })
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Reading {
+    /// A draw below the number goes to the tier; rising.
+    wrong: Vec<(u64, usize)>,
+    home: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    tiers: Vec<Vec<usize>>,
+    readings: Vec<Reading>,
+    otherwise: Otherwise,
+}
+
+impl Policy for Running {
+    #[inline]
+    fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
+        let reading = &self.readings[call.class];
+        let mut tier = reading.home;
+        if !reading.wrong.is_empty() {
+            let draw = call.request.draw(Purpose::Classify);
+            if let Some(&(_, elsewhere)) = reading.wrong.iter().find(|&&(below, _)| draw < below) {
+                tier = elsewhere;
+            }
+        }
+        loop {
+            let providers = &self.tiers[tier];
+            let first = call.attempts as usize % providers.len();
+            let (before, after) = providers.split_at(first);
+            let open = after.iter().chain(before).copied().find(|&p| fleet.is_open_to_calls(p));
+            if open.is_some() {
+                return open;
+            }
+            tier = match self.otherwise {
+                Otherwise::Up if tier + 1 < self.tiers.len() => tier + 1,
+                Otherwise::Down if tier > 0 => tier - 1,
+                _ => return None,
+            };
+        }
+    }
+
+    fn fresh(&self) -> Box<dyn Policy> {
+        Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::super::Fleet;
+    use crate::kernel::time::Time;
+
+    fn spec(rest: &str) -> String {
+        format!(
+            r#"{{"tiered": {{"tiers": [
+                {{"name": "low", "providers": ["a", "b"], "classes": ["x"]}},
+                {{"name": "high", "providers": ["c"], "classes": ["y"]}}]{rest}}}}}"#
+        )
+    }
+
+    #[test]
+    fn a_class_goes_to_its_tier() {
+        let mut policy = policy(&spec(""));
+        assert_eq!(counts(&mut *policy, &hosts(&[]), 0, 10), [10, 0, 0, 0]);
+        assert_eq!(counts(&mut *policy, &hosts(&[]), 1, 10), [0, 0, 10, 0]);
+    }
+
+    /// A tenth of x is read as high: four standard deviations of 100,000 are 380.
+    #[test]
+    fn a_misread_class_goes_to_the_wrong_tier_as_often_as_said() {
+        let mut policy = policy(&spec(r#", "misread": {"x": {"high": 0.1}}"#));
+        let [a, _, c, _] = counts(&mut *policy, &hosts(&[]), 0, 100_000);
+        assert!(c.abs_diff(10_000) < 380 && a + c == 100_000);
+        assert_eq!(counts(&mut *policy, &hosts(&[]), 1, 10), [0, 0, 10, 0]);
+    }
+
+    #[test]
+    fn a_retry_moves_on_within_the_tier() {
+        let (mut policy, hosts) = (policy(&spec("")), hosts(&[]));
+        let fleet = Fleet::new(&hosts, Time::ZERO);
+        let route = [0, 1, 2].map(|attempts| policy.choose(&super::Call { attempts, ..call(0, 0) }, &fleet));
+        assert_eq!(route, [Some(0), Some(1), Some(0)]);
+    }
+
+    #[test]
+    fn a_closed_tier_fails_or_hands_on() {
+        let closed = hosts(&[0, 1]);
+        assert_eq!(counts(&mut *policy(&spec("")), &closed, 0, 5), [0, 0, 0, 5]);
+        assert_eq!(counts(&mut *policy(&spec(r#", "otherwise": "up""#)), &closed, 0, 5), [0, 0, 5, 0]);
+        assert_eq!(counts(&mut *policy(&spec(r#", "otherwise": "down""#)), &hosts(&[2]), 1, 5), [5, 0, 0, 0]);
+    }
+
+    #[test]
+    fn every_class_needs_one_tier() {
+        for (json, message) in [
+            (r#"{"tiered": {"tiers": [{"name": "t", "providers": ["a"], "classes": ["x"]}]}}"#, "class `y` belongs to no tier"),
+            (r#"{"tiered": {"tiers": [{"name": "t", "providers": ["a"], "classes": ["x", "y", "x"]}]}}"#, "class `x` belongs to a tier already"),
+        ] {
+            assert_eq!(build(json).err().unwrap().message, message);
+        }
+        let misread = spec(r#", "misread": {"x": {"hgih": 0.1}}"#);
+        assert_eq!(build(&misread).err().unwrap().allowed, ["low", "high"]);
+    }
+}

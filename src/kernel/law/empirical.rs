@@ -151,15 +151,22 @@ mod tests {
 
     #[test]
     fn equal_values_are_a_jump() {
-        let law = Empirical::new(vec![(0.0, 1.0), (0.25, 1.0), (1.0, 4.0)]).unwrap();
+        let law = Empirical::new(vec![(0.0, 1.0), (0.25, 2.0), (0.75, 2.0), (1.0, 4.0)]).unwrap();
         assert_eq!(
-            [law.cdf(0.99), law.cdf(1.0), law.cdf(4.0), law.sf(4.0)],
-            [0.0, 0.25, 1.0, 0.0]
+            [law.cdf(1.5), law.cdf(2.0), law.cdf(3.0), law.cdf(4.0)],
+            [0.125, 0.75, 0.875, 1.0]
         );
         assert_eq!(
-            [law.quantile(Tail::Lower(0.1)), law.quantile(Tail::Upper(0.375))],
-            [1.0, 2.5]
+            [law.sf(0.5), law.sf(2.0), law.sf(3.0), law.sf(4.0)],
+            [1.0, 0.25, 0.125, 0.0]
         );
+        let values = [
+            Tail::Lower(0.125),
+            Tail::Lower(0.3),
+            Tail::Upper(0.3),
+            Tail::Upper(0.125),
+        ];
+        assert_eq!(values.map(|at| law.quantile(at)), [1.5, 2.0, 2.0, 3.0]);
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 pub mod bucket;
 pub mod chance;
+pub mod law;
 pub mod queue;
+pub mod sampler;
 pub mod slab;
+pub mod table;
 pub mod time;

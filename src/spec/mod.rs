@@ -1,0 +1,11 @@
+//! What a file from outside says: the only place that parses.
+//!
+//! JSON with comments, every mistake named by file, path, line and column ([`diagnose`]); quantities carry their
+//! units and are kept exact ([`units`]); plug-ins go by name ([`registry`]).
+//! External tags throughout (`"policy": "p2c"` or `{"p2c": {…}}`): internal tags, `flatten` and `untagged` buffer the
+//! value in serde and lose the place of a mistake (serde issue 1621), so none of them occurs here.
+
+pub mod comments;
+pub mod diagnose;
+pub mod registry;
+pub mod units;

@@ -1,0 +1,335 @@
+//! Plug-ins by name: what stands behind every `"name"` or `{"name": {…}}` of a file.
+//!
+//! `registry!` lists the names of one kind of plug-in with the type that holds each one's parameters, and makes
+//! of the list an enum that parses, writes and describes itself. The parser hands the parameters on as they stream in
+//! and never buffers them, so a mistake inside keeps its path, line and column (serde issue 1621 says what buffering
+//! loses). Adding a plug-in is one file and one line of the list.
+//! What the parameters build is no business of this file: the list names a trait for that, and the trait's
+//! implementors do it.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapDeserializer;
+use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, Visitor};
+use serde_json::Value;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// Declares a kind of plug-in: an enum with one variant per name, each holding its type of parameters.
+///
+/// ```text
+/// registry! {
+///     /// A routing policy, as an experiment names it.
+///     pub enum PolicySpec as PolicyBuild {
+///         round_robin => round_robin::RoundRobin,
+///         p2c => p2c::P2c,
+///     }
+/// }
+/// ```
+///
+/// Every type is `Clone + Debug + PartialEq + Serialize + DeserializeOwned + JsonSchema`, a struct with braces (also
+/// when it has no fields), and refuses unknown fields. The enum gets `NAMES`, `name`, `Deserialize` from both
+/// spellings (the bare name means `{}`), `Serialize` to the object form, `JsonSchema`, `From` each type, and with
+/// `as Trait` (optional) a view of the parameters as `&dyn Trait`.
+#[allow(unused_macros)]
+macro_rules! registry {
+    ($(#[doc = $doc:expr])+ $vis:vis enum $Spec:ident as $Trait:path {
+        $($name:ident => $Type:path),+ $(,)?
+    }) => {
+        $crate::spec::registry::registry! { $(#[doc = $doc])+ $vis enum $Spec { $($name => $Type),+ } }
+
+        impl $Spec {
+            /// The parameters, as what builds from them.
+            $vis fn as_dyn(&self) -> &dyn $Trait {
+                match self { $($Spec::$name(parameters) => parameters,)+ }
+            }
+        }
+    };
+
+    ($(#[doc = $doc:expr])+ $vis:vis enum $Spec:ident { $($name:ident => $Type:path),+ $(,)? }) => {
+        $(#[doc = $doc])+
+        #[allow(non_camel_case_types)]
+        #[derive(Clone, Debug, PartialEq)]
+        $vis enum $Spec {
+            $(#[doc = concat!("`", stringify!($name), "`, with the parameters of `", stringify!($Type), "`.")]
+            $name($Type),)+
+        }
+
+        impl $Spec {
+            /// All names, in the order of the list.
+            $vis const NAMES: &'static [&'static str] =
+                &[$($crate::spec::registry::plain_name(stringify!($name))),+];
+
+            /// The name in the file.
+            $vis fn name(&self) -> &'static str {
+                match self { $($Spec::$name(_) => const { $crate::spec::registry::plain_name(stringify!($name)) },)+ }
+            }
+        }
+
+        impl $crate::spec::registry::Registered for $Spec {
+            const NAMES: &'static [&'static str] = $Spec::NAMES;
+
+            fn read<R: $crate::spec::registry::Parameters>(name: &str, parameters: R) -> Result<$Spec, R::Error> {
+                $(if name == const { $crate::spec::registry::plain_name(stringify!($name)) } {
+                    return parameters.read().map($Spec::$name);
+                })+
+                Err(serde::de::Error::unknown_variant(name, $Spec::NAMES))
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $Spec {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<$Spec, D::Error> {
+                $crate::spec::registry::deserialize(deserializer)
+            }
+        }
+
+        impl serde::Serialize for $Spec {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut map = serde::Serializer::serialize_map(serializer, Some(1))?;
+                match self {
+                    $($Spec::$name(parameters) => {
+                        serde::ser::SerializeMap::serialize_entry(&mut map, self.name(), parameters)?;
+                    })+
+                }
+                serde::ser::SerializeMap::end(map)
+            }
+        }
+
+        impl schemars::JsonSchema for $Spec {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($Spec).into()
+            }
+
+            fn schema_id() -> std::borrow::Cow<'static, str> {
+                concat!(module_path!(), "::", stringify!($Spec)).into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let entries = [
+                    $($crate::spec::registry::Entry::of::<$Type>(
+                        const { $crate::spec::registry::plain_name(stringify!($name)) },
+                        generator,
+                    )),+
+                ];
+                $crate::spec::registry::schema(concat!($($doc, "\n"),+), entries)
+            }
+        }
+
+        $(impl From<$Type> for $Spec {
+            fn from(parameters: $Type) -> $Spec {
+                $Spec::$name(parameters)
+            }
+        })+
+    };
+}
+#[allow(unused_imports)]
+pub(crate) use registry;
+
+/// An enum that `registry!` declared.
+pub trait Registered: Sized {
+    /// All names, in the order of the list.
+    const NAMES: &'static [&'static str];
+
+    /// Reads the `parameters` of the plug-in called `name`.
+    ///
+    /// # Errors
+    /// If there is no such plug-in, or the parameters are not its own.
+    fn read<R: Parameters>(name: &str, parameters: R) -> Result<Self, R::Error>;
+}
+
+/// Where the parameters of a plug-in come from, once its name has said which type they have.
+pub trait Parameters {
+    /// The error of the format that is read.
+    type Error: de::Error;
+
+    /// Reads them as a `T`.
+    ///
+    /// # Errors
+    /// If they are not a `T`.
+    fn read<T: DeserializeOwned>(self) -> Result<T, Self::Error>;
+}
+
+/// Reads `"name"` or `{"name": {…}}`.
+///
+/// # Errors
+/// If it is neither, the name is unknown, a second name stands beside it, or the parameters are wrong.
+pub fn deserialize<'de, S: Registered, D: de::Deserializer<'de>>(deserializer: D) -> Result<S, D::Error> {
+    deserializer.deserialize_any(SpecVisitor(PhantomData))
+}
+
+/// An identifier without the `r#` that lets a keyword be one.
+pub const fn plain_name(identifier: &'static str) -> &'static str {
+    match identifier.as_bytes() {
+        [b'r', b'#', ..] => identifier.split_at(2).1,
+        _ => identifier,
+    }
+}
+
+struct SpecVisitor<S>(PhantomData<S>);
+
+impl<'de, S: Registered> Visitor<'de> for SpecVisitor<S> {
+    type Value = S;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name, or an object with one name and its parameters")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<S, E> {
+        S::read(
+            name,
+            NoParameters {
+                name,
+                error: PhantomData,
+            },
+        )
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<S, A::Error> {
+        let Some(name) = map.next_key_seed(Name {
+            known: S::NAMES,
+            beside: None,
+        })?
+        else {
+            let names = S::NAMES.join("`, `");
+            return Err(de::Error::custom(format_args!(
+                "an object without a name, expected one of `{names}`"
+            )));
+        };
+        let spec = S::read(
+            &name,
+            Streamed {
+                map: &mut map,
+                lifetime: PhantomData,
+            },
+        )?;
+        // A second key is refused while it is read, so that the error carries its place.
+        map.next_key_seed(Name {
+            known: S::NAMES,
+            beside: Some(&name),
+        })?;
+        Ok(spec)
+    }
+}
+
+/// The key of the object form: one of `known`, and none at all `beside` an earlier one.
+struct Name<'a> {
+    known: &'static [&'static str],
+    beside: Option<&'a str>,
+}
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = String;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_> {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<String, E> {
+        match self.beside {
+            Some(first) => Err(E::custom(format_args!(
+                "`{name}` stands beside `{first}`: give one name only"
+            ))),
+            None if self.known.contains(&name) => Ok(name.to_string()),
+            None => Err(E::unknown_variant(name, self.known)),
+        }
+    }
+}
+
+/// Parameters that stand in the file.
+struct Streamed<'a, 'de, A> {
+    map: &'a mut A,
+    lifetime: PhantomData<&'de ()>,
+}
+
+impl<'de, A: MapAccess<'de>> Parameters for Streamed<'_, 'de, A> {
+    type Error = A::Error;
+
+    fn read<T: DeserializeOwned>(self) -> Result<T, A::Error> {
+        self.map.next_value()
+    }
+}
+
+/// The parameters of a bare name: none are given.
+struct NoParameters<'a, E> {
+    name: &'a str,
+    error: PhantomData<E>,
+}
+
+impl<E: de::Error> Parameters for NoParameters<'_, E> {
+    type Error = E;
+
+    fn read<T: DeserializeOwned>(self) -> Result<T, E> {
+        let name = self.name;
+        from_nothing().map_err(|error| {
+            E::custom(format_args!(
+                "{error}: `{name}` needs parameters, as in {{\"{name}\": {{…}}}}"
+            ))
+        })
+    }
+}
+
+/// A `T` from the empty object.
+fn from_nothing<T: DeserializeOwned>() -> Result<T, de::value::Error> {
+    T::deserialize(MapDeserializer::new(std::iter::empty::<(&str, &str)>()))
+}
+
+/// What the schema says of one name.
+#[derive(Debug)]
+pub struct Entry {
+    name: &'static str,
+    parameters: Schema,
+    description: Option<Value>,
+    bare: bool,
+}
+
+impl Entry {
+    /// The entry of `name`, whose parameters are a `T`.
+    pub fn of<T: JsonSchema + DeserializeOwned>(name: &'static str, generator: &mut SchemaGenerator) -> Entry {
+        Entry {
+            name,
+            parameters: generator.subschema_for::<T>(),
+            description: T::json_schema(generator).get("description").cloned(),
+            bare: from_nothing::<T>().is_ok(),
+        }
+    }
+}
+
+/// The schema of a kind of plug-in: its names where they may stand alone, and the object form of each.
+pub fn schema(doc: &str, entries: impl IntoIterator<Item = Entry>) -> Schema {
+    let mut forms = Vec::new();
+    for Entry {
+        name,
+        parameters,
+        description,
+        bare,
+    } in entries
+    {
+        let mut object = json_schema!({
+            "type": "object",
+            "properties": { name: parameters },
+            "required": [name],
+            "additionalProperties": false,
+        });
+        let mut word = json_schema!({ "const": name });
+        if let Some(description) = description {
+            object.insert("description".into(), description.clone());
+            word.insert("description".into(), description);
+        }
+        if bare {
+            forms.push(word);
+        }
+        forms.push(object);
+    }
+    let lines: Vec<&str> = doc.lines().map(str::trim).collect();
+    json_schema!({ "description": lines.join("\n").trim(), "oneOf": forms })
+}
+
+#[cfg(test)]
+mod tests;

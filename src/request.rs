@@ -90,7 +90,10 @@ impl Outcome {
     /// tells of the caller's quota.
     #[inline]
     pub const fn is_provider_failure(self) -> bool {
-        matches!(self, Outcome::ServerError | Outcome::TimeoutTtft | Outcome::TimeoutAttempt | Outcome::TimeoutTotal)
+        matches!(
+            self,
+            Outcome::ServerError | Outcome::TimeoutTtft | Outcome::TimeoutAttempt | Outcome::TimeoutTotal
+        )
     }
 }
 
@@ -102,7 +105,10 @@ mod tests {
     fn tables_of_outcomes_agree_with_the_enum() {
         for (i, outcome) in Outcome::ALL.into_iter().enumerate() {
             assert_eq!(outcome.index(), i);
-            assert_eq!(serde_json::to_string(&outcome).unwrap(), format!("\"{}\"", outcome.name()));
+            assert_eq!(
+                serde_json::to_string(&outcome).unwrap(),
+                format!("\"{}\"", outcome.name())
+            );
         }
     }
 }

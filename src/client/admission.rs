@@ -8,6 +8,7 @@ pub use one_bucket::OneBucket;
 pub use poll::Poll;
 pub use queue::Queue;
 
+use crate::spec::registry::registry;
 use std::fmt;
 
 use crate::kernel::time::{Span, Time};
@@ -74,7 +75,7 @@ pub trait BuildAdmission {
 
 registry! {
     /// How requests are let in.
-    pub enum AdmissionSpec as dyn BuildAdmission {
+    pub enum AdmissionSpec as BuildAdmission {
         queue => Queue,
         poll => Poll,
         one_bucket => OneBucket,

@@ -6,6 +6,7 @@ mod never;
 pub use consecutive::Consecutive;
 pub use never::Never;
 
+use crate::spec::registry::registry;
 use std::fmt;
 
 use crate::kernel::time::{Span, Time};
@@ -41,7 +42,7 @@ pub trait BuildBreaker {
 
 registry! {
     /// A circuit breaker, one for each provider.
-    pub enum BreakerSpec as dyn BuildBreaker {
+    pub enum BreakerSpec as BuildBreaker {
         never => Never,
         consecutive => Consecutive,
     }

@@ -26,7 +26,12 @@ pub enum Blocked {
 impl Gate {
     /// A gate with nobody in flight. `cap` is at least 1.
     pub fn new(limiters: Vec<Box<dyn Limiter>>, cap: u32) -> Gate {
-        Gate { limiters, in_flight: 0, cap, full: BoundClock::default() }
+        Gate {
+            limiters,
+            in_flight: 0,
+            cap,
+            full: BoundClock::default(),
+        }
     }
 
     /// Lets `ask` pass if the cap and every limiter agree; otherwise takes nothing.
@@ -35,7 +40,12 @@ impl Gate {
         if self.in_flight >= self.cap {
             return Err(Blocked::Full);
         }
-        let ready = self.limiters.iter_mut().map(|l| l.ready_at(now, ask)).max().unwrap_or(now);
+        let ready = self
+            .limiters
+            .iter_mut()
+            .map(|l| l.ready_at(now, ask))
+            .max()
+            .unwrap_or(now);
         if ready > now {
             return Err(Blocked::Until(ready));
         }
@@ -141,7 +151,7 @@ mod tests {
                 {"token_bucket": {"unit": "tokens", "rate": "1/s", "burst": 10, "estimate": 10}}]"#,
         )
         .unwrap();
-        Gate::new(limiters.iter().map(|l| l.build().build().unwrap()).collect(), 2)
+        Gate::new(limiters.iter().map(|l| l.as_dyn().build().unwrap()).collect(), 2)
     }
 
     /// The token bucket is empty after one request. Atomic: the request bucket keeps its two tokens. Piecemeal: each
@@ -152,11 +162,20 @@ mod tests {
         let (mut atomic, mut piecemeal) = (gate(), gate());
         assert!(atomic.enter(now, &ask).is_ok() && piecemeal.enter_piecemeal(now, &ask).is_ok());
         for _ in 0..2 {
-            assert_eq!(atomic.enter(now, &ask), Err(Blocked::Until(Time::from_nanos(10_000_000_000))));
-            assert_eq!(piecemeal.enter_piecemeal(now, &ask), Err(Blocked::Until(Time::from_nanos(10_000_000_000))));
+            assert_eq!(
+                atomic.enter(now, &ask),
+                Err(Blocked::Until(Time::from_nanos(10_000_000_000)))
+            );
+            assert_eq!(
+                piecemeal.enter_piecemeal(now, &ask),
+                Err(Blocked::Until(Time::from_nanos(10_000_000_000)))
+            );
         }
         assert_eq!(atomic.limiters[0].ready_at(now, &ask), now);
-        assert_eq!(piecemeal.limiters[0].ready_at(now, &ask), Time::from_nanos(1_000_000_000));
+        assert_eq!(
+            piecemeal.limiters[0].ready_at(now, &ask),
+            Time::from_nanos(1_000_000_000)
+        );
     }
 
     #[test]
@@ -167,6 +186,9 @@ mod tests {
         assert!(gate.enter(at(10), &Ask::default()).is_ok());
         assert_eq!(gate.enter(at(11), &Ask::default()), Err(Blocked::Full));
         gate.leave(at(30));
-        assert_eq!((gate.in_flight(), gate.time_full().total(at(100))), (1, Span::from_nanos(20)));
+        assert_eq!(
+            (gate.in_flight(), gate.time_full().total(at(100))),
+            (1, Span::from_nanos(20))
+        );
     }
 }

@@ -23,7 +23,13 @@ pub struct Host {
 impl Host {
     /// A host with all of its `connections` free; `u32::MAX` for no bound.
     pub fn new(breaker: Box<dyn Breaker>, connections: u32) -> Host {
-        Host { breaker, connections, in_use: 0, waiting: VecDeque::new(), full: BoundClock::default() }
+        Host {
+            breaker,
+            connections,
+            in_use: 0,
+            waiting: VecDeque::new(),
+            full: BoundClock::default(),
+        }
     }
 
     /// Whether its breaker lets a call through.
@@ -98,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_freed_connection_goes_to_the_longest_wait() {
-        let breaker = BreakerSpec::default().build().build().unwrap();
+        let breaker = BreakerSpec::default().as_dyn().build().unwrap();
         let (mut host, at) = (Host::new(breaker, 1), Time::from_nanos);
         assert!(host.connect(at(0), 1));
         assert!(!host.connect(at(1), 2) && !host.connect(at(2), 3) && !host.connect(at(3), 4));

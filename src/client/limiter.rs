@@ -6,6 +6,7 @@ mod token_bucket;
 pub use fixed_window::FixedWindow;
 pub use token_bucket::TokenBucket;
 
+use crate::spec::registry::registry;
 use std::fmt;
 
 use crate::kernel::time::Time;
@@ -32,7 +33,7 @@ pub trait BuildLimiter {
 
 registry! {
     /// A client-side limiter.
-    pub enum LimiterSpec as dyn BuildLimiter {
+    pub enum LimiterSpec as BuildLimiter {
         token_bucket => TokenBucket,
         fixed_window => FixedWindow,
     }

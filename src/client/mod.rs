@@ -79,8 +79,18 @@ mod tests {
             retry_after: None,
             admitted: true,
         };
-        let error = Answer { outcome: Outcome::ServerError, first_token: Span::FOREVER, ends: secs(3), ..good };
-        let hang = Answer { outcome: Outcome::TimeoutTotal, first_token: Span::FOREVER, ends: Span::FOREVER, ..good };
+        let error = Answer {
+            outcome: Outcome::ServerError,
+            first_token: Span::FOREVER,
+            ends: secs(3),
+            ..good
+        };
+        let hang = Answer {
+            outcome: Outcome::TimeoutTotal,
+            first_token: Span::FOREVER,
+            ends: Span::FOREVER,
+            ..good
+        };
         for (answer, ttft, attempt, left, outcome, at) in [
             (good, 0, 0, 0, Outcome::Success, 10),
             (good, 3, 10, 10, Outcome::Success, 10),
@@ -92,8 +102,16 @@ mod tests {
             (hang, 0, 7, 9, Outcome::TimeoutAttempt, 7),
             (hang, 4, 4, 4, Outcome::TimeoutTtft, 4),
         ] {
-            let timeouts = Timeouts { ttft: secs(ttft), attempt: secs(attempt), total: Span::FOREVER };
-            assert_eq!(timeouts.cut(&answer, secs(left)), (outcome, secs(at)), "{answer:?} {timeouts:?} {left}");
+            let timeouts = Timeouts {
+                ttft: secs(ttft),
+                attempt: secs(attempt),
+                total: Span::FOREVER,
+            };
+            assert_eq!(
+                timeouts.cut(&answer, secs(left)),
+                (outcome, secs(at)),
+                "{answer:?} {timeouts:?} {left}"
+            );
         }
     }
 }

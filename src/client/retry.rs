@@ -6,6 +6,7 @@ mod never;
 pub use exponential::{Exponential, Jitter, RetryAfterRule};
 pub use never::Never;
 
+use crate::spec::registry::registry;
 use std::fmt;
 
 use crate::kernel::chance::Key;
@@ -38,7 +39,7 @@ pub trait BuildRetry {
 
 registry! {
     /// A retry rule.
-    pub enum RetrySpec as dyn BuildRetry {
+    pub enum RetrySpec as BuildRetry {
         never => Never,
         exponential => Exponential,
     }

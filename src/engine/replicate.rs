@@ -15,10 +15,14 @@ pub type Runs = Vec<Vec<Option<Tally>>>;
 
 /// Runs `replications` replications of every scenario on the current rayon pool.
 pub fn replicate(scenarios: &[Scenario], seed: u64, replications: u64, control: &Control) -> Runs {
-    let pairs: Vec<(u64, usize)> =
-        (0..replications).flat_map(|r| (0..scenarios.len()).map(move |s| (r, s))).collect();
-    let mut tallies: Vec<Option<Tally>> =
-        pairs.par_iter().with_max_len(1).map(|&(r, s)| run(&scenarios[s], seed, r, control)).collect();
+    let pairs: Vec<(u64, usize)> = (0..replications)
+        .flat_map(|r| (0..scenarios.len()).map(move |s| (r, s)))
+        .collect();
+    let mut tallies: Vec<Option<Tally>> = pairs
+        .par_iter()
+        .with_max_len(1)
+        .map(|&(r, s)| run(&scenarios[s], seed, r, control))
+        .collect();
     let mut runs: Runs = scenarios.iter().map(|_| Vec::new()).collect();
     for (tally, (_, s)) in tallies.drain(..).zip(pairs) {
         runs[s].push(tally);

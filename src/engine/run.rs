@@ -41,7 +41,9 @@ pub fn run(scenario: &Scenario, seed: u64, replication: u64, control: &Control) 
                 }
                 _ => {
                     if !world.step() {
-                        control.simulated.fetch_add(end.since(reported).nanos(), Ordering::Relaxed);
+                        control
+                            .simulated
+                            .fetch_add(end.since(reported).nanos(), Ordering::Relaxed);
                         return Some(world.finish());
                     }
                 }
@@ -51,7 +53,9 @@ pub fn run(scenario: &Scenario, seed: u64, replication: u64, control: &Control) 
             return None;
         }
         let now = world.now().min(end).max(reported);
-        control.simulated.fetch_add(now.since(reported).nanos(), Ordering::Relaxed);
+        control
+            .simulated
+            .fetch_add(now.since(reported).nanos(), Ordering::Relaxed);
         reported = now;
     }
 }

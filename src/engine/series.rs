@@ -61,7 +61,11 @@ impl Series {
             bin.in_system = in_system as u64;
         }
         self.current += 1;
-        self.current_ends = if self.current < BINS { self.current_ends + self.width } else { Time::NEVER };
+        self.current_ends = if self.current < BINS {
+            self.current_ends + self.width
+        } else {
+            Time::NEVER
+        };
     }
 
     /// The bin that time is in, unless the window is over.
@@ -125,7 +129,13 @@ mod tests {
         }
         assert_eq!((series.current_ends(), series.bin()), (Time::NEVER, None));
         series.send(0);
-        assert!(series.bins().iter().enumerate().all(|(i, b)| b.arrivals == 1 && b.in_system == i as u64));
+        assert!(
+            series
+                .bins()
+                .iter()
+                .enumerate()
+                .all(|(i, b)| b.arrivals == 1 && b.in_system == i as u64)
+        );
         assert_eq!(series.sent(BINS - 1), [0, 1]);
     }
 }

@@ -107,9 +107,16 @@ impl<'a> World<'a> {
             requests: Slab::default(),
             attempts: Slab::default(),
             endpoints: scenario.fleet.iter().map(|d| Endpoint::new(&d.provider)).collect(),
-            hosts: scenario.fleet.iter().map(|d| Host::new(client.breaker.fresh(), d.connections)).collect(),
+            hosts: scenario
+                .fleet
+                .iter()
+                .map(|d| Host::new(client.breaker.fresh(), d.connections))
+                .collect(),
             admission: client.admission.fresh(),
-            gate: Gate::new(client.limiters.iter().map(|l| l.fresh()).collect(), client.max_in_flight),
+            gate: Gate::new(
+                client.limiters.iter().map(|l| l.fresh()).collect(),
+                client.max_in_flight,
+            ),
             policy: scenario.policy.fresh(),
             queued: 0,
             asleep: 0,
@@ -167,7 +174,9 @@ impl<'a> World<'a> {
     /// The next event happens. Returns whether there was one.
     #[inline]
     pub fn step(&mut self) -> bool {
-        let Some((at, payload)) = self.events.pop() else { return false };
+        let Some((at, payload)) = self.events.pop() else {
+            return false;
+        };
         self.advance(at);
         match Event::unpack(payload) {
             Event::AttemptEnds(slot) => self.attempt_ends(slot),
@@ -244,19 +253,39 @@ impl<'a> World<'a> {
 
     /// What every bound's clock reads at `now`.
     fn bounds(&self, now: Time) -> Vec<Bound> {
-        let bound = |what, provider, limit, time: Span| Bound { what, provider, limit, time: u128::from(time.nanos()) };
+        let bound = |what, provider, limit, time: Span| Bound {
+            what,
+            provider,
+            limit,
+            time: u128::from(time.nanos()),
+        };
         let number = |cap: u32| (cap != u32::MAX).then_some(u64::from(cap));
         let mut all = Vec::new();
         if let Some(cap) = number(self.gate.cap()) {
-            all.push(bound(BoundKind::InFlight, None, Some(cap), self.gate.time_full().total(now)));
+            all.push(bound(
+                BoundKind::InFlight,
+                None,
+                Some(cap),
+                self.gate.time_full().total(now),
+            ));
         }
         all.push(bound(BoundKind::Limiter, None, None, self.limiter_holds.total(now)));
         if let Some(capacity) = self.admission.capacity() {
-            all.push(bound(BoundKind::Queue, None, Some(capacity as u64), self.queue_full.total(now)));
+            all.push(bound(
+                BoundKind::Queue,
+                None,
+                Some(capacity as u64),
+                self.queue_full.total(now),
+            ));
         }
         for (i, (host, endpoint)) in self.hosts.iter().zip(&self.endpoints).enumerate() {
             if let Some(cap) = number(host.connections()) {
-                all.push(bound(BoundKind::Connections, Some(i), Some(cap), host.time_full().total(now)));
+                all.push(bound(
+                    BoundKind::Connections,
+                    Some(i),
+                    Some(cap),
+                    host.time_full().total(now),
+                ));
             }
             all.push(bound(BoundKind::Quota, Some(i), None, endpoint.limited(now)));
             all.push(bound(BoundKind::Breaker, Some(i), None, host.breaker.time_open(now)));
@@ -318,7 +347,11 @@ impl<'a> World<'a> {
 
     /// Schedules `then` at `at`, or the end of the request at `give_up` if that is not later.
     fn push_unless_late(&mut self, slot: u32, at: Time, give_up: Time, then: Event) {
-        let (at, event) = if at >= give_up { (give_up, Event::GiveUp(slot)) } else { (at, then) };
+        let (at, event) = if at >= give_up {
+            (give_up, Event::GiveUp(slot))
+        } else {
+            (at, then)
+        };
         self.events.push(at.max(self.now), event.pack());
     }
 
@@ -380,7 +413,11 @@ impl<'a> World<'a> {
         if request.wait_until != self.now {
             return;
         }
-        let outcome = if self.now >= request.deadline { Outcome::TimeoutTotal } else { Outcome::QueueTimeout };
+        let outcome = if self.now >= request.deadline {
+            Outcome::TimeoutTotal
+        } else {
+            Outcome::QueueTimeout
+        };
         match request.place {
             Place::Queued => {
                 self.admission.remove(slot);
@@ -403,7 +440,11 @@ impl<'a> World<'a> {
         if request.attempts == 0 {
             self.wake(slot);
         }
-        let outcome = if self.now >= request.deadline { Outcome::TimeoutTotal } else { Outcome::QueueTimeout };
+        let outcome = if self.now >= request.deadline {
+            Outcome::TimeoutTotal
+        } else {
+            Outcome::QueueTimeout
+        };
         self.end(slot, outcome, Span::ZERO);
         self.admit();
     }
@@ -448,14 +489,22 @@ impl<'a> World<'a> {
         request.attempts += 1;
         request.place = Place::Away;
         let answer = self.endpoints[p].answer(provider, self.now, &request.ask, key);
-        let (outcome, lasts) = self.scenario.client.timeouts.cut(&answer, request.deadline.since(self.now));
+        let (outcome, lasts) = self
+            .scenario
+            .client
+            .timeouts
+            .cut(&answer, request.deadline.since(self.now));
         // Whatever the provider worked on is billed, up to where the caller hung up.
         let (input, written) = match (answer.outcome, outcome) {
             (Outcome::Success, Outcome::Success) => (request.ask.input, request.ask.output),
             (Outcome::Success, _) => (request.ask.input, written_by(&answer, request.ask.output, lasts)),
             _ => (0, 0),
         };
-        let charge = if answer.outcome == Outcome::Success { provider.price.of(&request.ask, written) } else { 0 };
+        let charge = if answer.outcome == Outcome::Success {
+            provider.price.of(&request.ask, written)
+        } else {
+            0
+        };
         let attempt = Attempt {
             request: slot,
             provider: request.provider,
@@ -518,7 +567,11 @@ impl<'a> World<'a> {
     /// An attempt has failed, or there was nobody to make it at: the request tries again or ends.
     fn failed(&mut self, slot: u32, outcome: Outcome, retry_after: Option<Span>) {
         let request = &self.requests[slot];
-        let failed = Failed { outcome, attempts: request.attempts, retry_after };
+        let failed = Failed {
+            outcome,
+            attempts: request.attempts,
+            retry_after,
+        };
         let key = request.key.attempt(u64::from(request.attempts.saturating_sub(1)));
         let deadline = request.deadline;
         match self.scenario.client.retry.delay(&failed, key) {
@@ -556,7 +609,14 @@ impl<'a> World<'a> {
             } else {
                 0
             };
-            let ending = Ending { outcome, ttft, e2e, waited: request.waited, cost: request.cost, quality };
+            let ending = Ending {
+                outcome,
+                ttft,
+                e2e,
+                waited: request.waited,
+                cost: request.cost,
+                quality,
+            };
             self.tally.finish(&request.ask, &ending, &self.scenario.good);
         }
         self.requests.remove(slot);

@@ -100,6 +100,11 @@ impl Bucket {
         self.level = (self.level + parts as i64).min(self.capacity);
     }
 
+    /// Takes all there is; a debt stays.
+    pub fn empty(&mut self) {
+        self.level = self.level.min(0);
+    }
+
     /// Whole tokens there at `now` (none when in debt).
     pub fn tokens(&mut self, now: Time) -> u64 {
         self.refill(now);

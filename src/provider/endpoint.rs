@@ -55,13 +55,22 @@ impl Endpoint {
 
     /// Decides the attempt keyed by `key` that reaches `provider` at `now`.
     pub fn answer(&mut self, provider: &Provider, now: Time, ask: &Ask, key: Key) -> Answer {
-        let ready = self.limits.iter_mut().map(|l| l.ready_at(now, ask)).max().unwrap_or(now);
+        let ready = self
+            .limits
+            .iter_mut()
+            .map(|l| l.ready_at(now, ask))
+            .max()
+            .unwrap_or(now);
         if ready > now {
             return self.refuse(provider, now, ready, key);
         }
         if provider.context_window < u64::from(ask.input) + u64::from(ask.output) {
             let at = provider.network_time(key);
-            return Answer { outcome: Outcome::ContextExceeded, ends: at, ..Answer::nothing() };
+            return Answer {
+                outcome: Outcome::ContextExceeded,
+                ends: at,
+                ..Answer::nothing()
+            };
         }
         for limit in &mut self.limits {
             limit.charge(now, ask);
@@ -70,10 +79,19 @@ impl Endpoint {
         self.in_service += 1;
         if failure == Some(Failure::Refused) {
             let at = provider.network_time(key);
-            return Answer { outcome: Outcome::ServerError, ends: at, admitted: true, ..Answer::nothing() };
+            return Answer {
+                outcome: Outcome::ServerError,
+                ends: at,
+                admitted: true,
+                ..Answer::nothing()
+            };
         }
         if failure == Some(Failure::Hang) {
-            return Answer { outcome: Outcome::TimeoutTotal, admitted: true, ..Answer::nothing() };
+            return Answer {
+                outcome: Outcome::TimeoutTotal,
+                admitted: true,
+                ..Answer::nothing()
+            };
         }
         let service = self.latency.serve(now, self.in_service - 1, ask, key);
         match failure {

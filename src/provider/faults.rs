@@ -6,6 +6,7 @@ mod random;
 pub use outage::Outage;
 pub use random::Random;
 
+use crate::spec::registry::registry;
 use std::fmt;
 
 use crate::kernel::chance::Key;
@@ -40,7 +41,7 @@ pub enum Failure {
 
 registry! {
     /// A source of failures of a provider.
-    pub enum FaultSpec as dyn BuildFault {
+    pub enum FaultSpec as BuildFault {
         random => Random,
         outage => Outage,
     }

@@ -5,7 +5,9 @@ mod token_bucket;
 
 pub use fixed_window::FixedWindow;
 pub use token_bucket::TokenBucket;
+pub(crate) use token_bucket::bucket;
 
+use crate::spec::registry::registry;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -64,7 +66,7 @@ impl Unit {
 
 registry! {
     /// A quota of a provider.
-    pub enum LimitSpec as dyn BuildLimit {
+    pub enum LimitSpec as BuildLimit {
         token_bucket => TokenBucket,
         fixed_window => FixedWindow,
     }

@@ -6,6 +6,7 @@ mod per_token;
 pub use per_request::PerRequest;
 pub use per_token::PerToken;
 
+use crate::spec::registry::registry;
 use std::fmt;
 
 use crate::request::Ask;
@@ -24,7 +25,7 @@ pub trait BuildPrice {
 
 registry! {
     /// A provider's tariff.
-    pub enum PriceSpec as dyn BuildPrice {
+    pub enum PriceSpec as BuildPrice {
         per_token => PerToken,
         per_request => PerRequest,
     }

@@ -14,6 +14,7 @@ pub use single::Single;
 pub use tiered::{Misread, Otherwise, Tier, Tiered};
 pub use weighted::Weighted;
 
+use crate::spec::registry::registry;
 use std::fmt;
 
 use crate::client::host::Host;
@@ -132,7 +133,7 @@ pub trait BuildPolicy {
 
 registry! {
     /// A routing policy.
-    pub enum PolicySpec as dyn BuildPolicy {
+    pub enum PolicySpec as BuildPolicy {
         single => Single,
         round_robin => RoundRobin,
         weighted => Weighted,
@@ -160,14 +161,17 @@ pub(crate) mod testing {
     pub(crate) fn build(json: &str) -> Built<Box<dyn Policy>> {
         let (providers, classes) = (["a", "b", "c"].map(String::from), ["x", "y"].map(String::from));
         let spec: PolicySpec = serde_json::from_str(json).unwrap();
-        spec.build().build(&Names { providers: &providers, classes: &classes })
+        spec.as_dyn().build(&Names {
+            providers: &providers,
+            classes: &classes,
+        })
     }
 
     /// Three hosts; those named in `closed` have an open breaker.
     pub(crate) fn hosts(closed: &[usize]) -> Vec<Host> {
         let spec: BreakerSpec = serde_json::from_str(r#"{"consecutive": {"failures": 1}}"#).unwrap();
         let host = |i| {
-            let mut host = Host::new(spec.build().build().unwrap(), u32::MAX);
+            let mut host = Host::new(spec.as_dyn().build().unwrap(), u32::MAX);
             if closed.contains(&i) {
                 host.breaker.record(Time::ZERO, Outcome::ServerError);
             }
@@ -179,7 +183,16 @@ pub(crate) mod testing {
     /// The call that request number `id` of class `class` makes.
     pub(crate) fn call(id: u64, class: usize) -> Call {
         let request = Chance::new(1, 0).request(id);
-        Call { class, priority: 0, input: 0, max_output: 0, attempts: 0, last: None, request, attempt: request }
+        Call {
+            class,
+            priority: 0,
+            input: 0,
+            max_output: 0,
+            attempts: 0,
+            last: None,
+            request,
+            attempt: request,
+        }
     }
 
     /// How often each provider is chosen out of `n` calls of `class`, and how often none.

@@ -13,7 +13,7 @@ use super::{BuildPolicy, Call, Fleet, Policy};
 use crate::spec::build::{Built, Names};
 
 /// Turn and turn about.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoundRobin {
     /// Who takes part, in this order. Default: every provider, in the experiment's order.
@@ -43,7 +43,11 @@ impl Policy for Running {
     fn choose(&mut self, _call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         for _ in 0..self.order.len() {
             let provider = self.order[self.next];
-            self.next = if self.next + 1 == self.order.len() { 0 } else { self.next + 1 };
+            self.next = if self.next + 1 == self.order.len() {
+                0
+            } else {
+                self.next + 1
+            };
             if fleet.is_open_to_calls(provider) {
                 return Some(provider);
             }
@@ -62,14 +66,23 @@ mod tests {
 
     #[test]
     fn everybody_gets_the_same_number() {
-        assert_eq!(counts(&mut *policy(r#""round_robin""#), &hosts(&[]), 0, 9), [3, 3, 3, 0]);
+        assert_eq!(
+            counts(&mut *policy(r#""round_robin""#), &hosts(&[]), 0, 9),
+            [3, 3, 3, 0]
+        );
         let some = r#"{"round_robin": {"providers": ["c", "a"]}}"#;
         assert_eq!(counts(&mut *policy(some), &hosts(&[]), 0, 10), [5, 0, 5, 0]);
     }
 
     #[test]
     fn a_closed_provider_is_passed_over() {
-        assert_eq!(counts(&mut *policy(r#""round_robin""#), &hosts(&[1]), 0, 9), [5, 0, 4, 0]);
-        assert_eq!(counts(&mut *policy(r#""round_robin""#), &hosts(&[0, 1, 2]), 0, 9), [0, 0, 0, 9]);
+        assert_eq!(
+            counts(&mut *policy(r#""round_robin""#), &hosts(&[1]), 0, 9),
+            [5, 0, 4, 0]
+        );
+        assert_eq!(
+            counts(&mut *policy(r#""round_robin""#), &hosts(&[0, 1, 2]), 0, 9),
+            [0, 0, 0, 9]
+        );
     }
 }

@@ -13,7 +13,7 @@ use super::{BuildPolicy, Call, Fleet, Policy};
 use crate::spec::build::{Built, Names};
 
 /// One provider for everything.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Single {
     /// Its name.

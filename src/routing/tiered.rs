@@ -24,7 +24,7 @@ use crate::spec::named::Named;
 use crate::spec::units::Fraction;
 
 /// Tiers by class, and a classifier that may err.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tiered {
     /// The tiers, from the cheapest up.
@@ -41,7 +41,7 @@ pub struct Tiered {
 pub type Misread = Named<Fraction>;
 
 /// One tier.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tier {
     /// Its name, which `misread` uses.
@@ -79,9 +79,14 @@ impl BuildPolicy for Tiered {
                 return Err(Refusal::new(text).at("name").at(t).at("tiers"));
             }
             if tier.providers.is_empty() {
-                return Err(Refusal::new("a tier needs at least one provider").at("providers").at(t).at("tiers"));
+                return Err(Refusal::new("a tier needs at least one provider")
+                    .at("providers")
+                    .at(t)
+                    .at("tiers"));
             }
-            let providers = names.each_provider(&tier.providers).map_err(|r| r.at("providers").at(t).at("tiers"))?;
+            let providers = names
+                .each_provider(&tier.providers)
+                .map_err(|r| r.at("providers").at(t).at("tiers"))?;
             tiers.push(providers);
             for (i, class) in tier.classes.iter().enumerate() {
                 let here = |r: Refusal| r.at(i).at("classes").at(t).at("tiers");
@@ -97,24 +102,39 @@ impl BuildPolicy for Tiered {
             readings.push(self.reading(class, home)?);
         }
         if let Some((class, _)) = self.misread.iter().find(|(class, _)| names.class(class).is_err()) {
-            return Err(names.class(class).err().unwrap_or_else(|| Refusal::new("no such class")).at(class).at("misread"));
+            return Err(names
+                .class(class)
+                .err()
+                .unwrap_or_else(|| Refusal::new("no such class"))
+                .at(class)
+                .at("misread"));
         }
-        Ok(Box::new(Running { tiers, readings, otherwise: self.otherwise }))
+        Ok(Box::new(Running {
+            tiers,
+            readings,
+            otherwise: self.otherwise,
+        }))
     }
 }
 
 impl Tiered {
     /// Which draws make a request of `class` go elsewhere than `home`: one of 2⁶⁴ parts for each tier, home last.
     fn reading(&self, class: &str, home: usize) -> Built<Reading> {
-        let Some(misread) = self.misread.get(class) else { return Ok(Reading { wrong: Vec::new(), home }) };
+        let Some(misread) = self.misread.get(class) else {
+            return Ok(Reading {
+                wrong: Vec::new(),
+                home,
+            });
+        };
         let here = |r: Refusal| r.at(class).at("misread");
         let tier_names: Vec<String> = self.tiers.iter().map(|t| t.name.clone()).collect();
         let mut sum = 0.0;
         let mut wrong = Vec::new();
         for (tier, share) in misread.iter() {
-            let index = tier_names.iter().position(|n| n == tier).ok_or_else(|| {
-                here(Refusal::unknown("tier", tier, &tier_names).at(tier))
-            })?;
+            let index = tier_names
+                .iter()
+                .position(|n| n == tier)
+                .ok_or_else(|| here(Refusal::unknown("tier", tier, &tier_names).at(tier)))?;
             if index == home {
                 let text = format!("`{tier}` is this class's own tier; give only the wrong ones");
                 return Err(here(Refusal::new(text).at(tier)));
@@ -123,7 +143,9 @@ impl Tiered {
             wrong.push((threshold(sum), index));
         }
         if sum > 1.0 {
-            return Err(here(Refusal::new(format!("the probabilities add up to {sum}, more than 1"))));
+            return Err(here(Refusal::new(format!(
+                "the probabilities add up to {sum}, more than 1"
+            ))));
         }
         Ok(Reading { wrong, home })
     }
@@ -177,8 +199,8 @@ impl Policy for Running {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::*;
     use super::super::Fleet;
+    use super::super::testing::*;
     use crate::kernel::time::Time;
 
     fn spec(rest: &str) -> String {
@@ -217,15 +239,27 @@ mod tests {
     fn a_closed_tier_fails_or_hands_on() {
         let closed = hosts(&[0, 1]);
         assert_eq!(counts(&mut *policy(&spec("")), &closed, 0, 5), [0, 0, 0, 5]);
-        assert_eq!(counts(&mut *policy(&spec(r#", "otherwise": "up""#)), &closed, 0, 5), [0, 0, 5, 0]);
-        assert_eq!(counts(&mut *policy(&spec(r#", "otherwise": "down""#)), &hosts(&[2]), 1, 5), [5, 0, 0, 0]);
+        assert_eq!(
+            counts(&mut *policy(&spec(r#", "otherwise": "up""#)), &closed, 0, 5),
+            [0, 0, 5, 0]
+        );
+        assert_eq!(
+            counts(&mut *policy(&spec(r#", "otherwise": "down""#)), &hosts(&[2]), 1, 5),
+            [5, 0, 0, 0]
+        );
     }
 
     #[test]
     fn every_class_needs_one_tier() {
         for (json, message) in [
-            (r#"{"tiered": {"tiers": [{"name": "t", "providers": ["a"], "classes": ["x"]}]}}"#, "class `y` belongs to no tier"),
-            (r#"{"tiered": {"tiers": [{"name": "t", "providers": ["a"], "classes": ["x", "y", "x"]}]}}"#, "class `x` belongs to a tier already"),
+            (
+                r#"{"tiered": {"tiers": [{"name": "t", "providers": ["a"], "classes": ["x"]}]}}"#,
+                "class `y` belongs to no tier",
+            ),
+            (
+                r#"{"tiered": {"tiers": [{"name": "t", "providers": ["a"], "classes": ["x", "y", "x"]}]}}"#,
+                "class `x` belongs to a tier already",
+            ),
         ] {
             assert_eq!(build(json).err().unwrap().message, message);
         }

@@ -16,7 +16,7 @@ use crate::spec::build::{Built, Names, Refusal};
 use crate::spec::named::Named;
 
 /// Chance in proportion to weights.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Weighted {
     /// The weight of each provider that takes part; only their proportions matter.
@@ -29,7 +29,9 @@ impl BuildPolicy for Weighted {
         for (name, &weight) in self.weights.iter() {
             let provider = names.provider(name).map_err(|r| r.at(name).at("weights"))?;
             if !(weight >= 0.0 && weight.is_finite()) {
-                return Err(Refusal::new(format!("a weight of {weight}: must be 0 or more")).at(name).at("weights"));
+                return Err(Refusal::new(format!("a weight of {weight}: must be 0 or more"))
+                    .at(name)
+                    .at("weights"));
             }
             weights.push((provider, weight));
         }

@@ -30,7 +30,6 @@ use std::marker::PhantomData;
 /// when it has no fields), and refuses unknown fields. The enum gets `NAMES`, `name`, `Deserialize` from both
 /// spellings (the bare name means `{}`), `Serialize` to the object form, `JsonSchema`, `From` each type, and with
 /// `as Trait` (optional) a view of the parameters as `&dyn Trait`.
-#[allow(unused_macros)]
 macro_rules! registry {
     ($(#[doc = $doc:expr])+ $vis:vis enum $Spec:ident as $Trait:path {
         $($name:ident => $Type:path),+ $(,)?
@@ -121,7 +120,6 @@ macro_rules! registry {
         })+
     };
 }
-#[allow(unused_imports)]
 pub(crate) use registry;
 
 /// An enum that `registry!` declared.

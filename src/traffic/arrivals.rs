@@ -10,6 +10,7 @@ pub use poisson::Poisson;
 pub use regular::Regular;
 pub use replay::{Replay, Row};
 
+use crate::spec::registry::registry;
 use std::fmt;
 use std::sync::Arc;
 
@@ -52,7 +53,7 @@ pub trait BuildArrivals {
 
 registry! {
     /// An arrival process.
-    pub enum ArrivalsSpec as dyn BuildArrivals {
+    pub enum ArrivalsSpec as BuildArrivals {
         poisson => Poisson,
         regular => Regular,
         gamma => Gamma,
@@ -72,7 +73,10 @@ impl Arrivals for Renewal {
     fn next(&mut self, key: Key) -> Option<Arrival> {
         let gap = self.gap.draw(key, crate::kernel::chance::Purpose::Gap);
         self.now += Span::from_nanos((gap + 0.5) as u64);
-        Some(Arrival { at: self.now, tokens: None })
+        Some(Arrival {
+            at: self.now,
+            tokens: None,
+        })
     }
 
     fn fresh(&self) -> Box<dyn Arrivals> {

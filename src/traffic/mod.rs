@@ -48,7 +48,12 @@ pub struct Source<'a> {
 impl<'a> Source<'a> {
     /// The traffic of one replication.
     pub fn new(traffic: &'a Traffic, chance: Chance) -> Source<'a> {
-        Source { arrivals: traffic.arrivals.fresh(), classes: &traffic.classes, chance, next_id: 0 }
+        Source {
+            arrivals: traffic.arrivals.fresh(),
+            classes: &traffic.classes,
+            chance,
+            next_id: 0,
+        }
     }
 }
 
@@ -61,15 +66,32 @@ impl Iterator for Source<'_> {
         let key = self.chance.request(id);
         let arrival = self.arrivals.next(key)?;
         self.next_id += 1;
-        let draw = if self.classes.len() > 1 { key.draw(Purpose::Class) } else { 0 };
+        let draw = if self.classes.len() > 1 {
+            key.draw(Purpose::Class)
+        } else {
+            0
+        };
         let index = self.classes.iter().position(|c| draw <= c.up_to).unwrap_or(0);
         let class = &self.classes[index];
         let (input, output) = match arrival.tokens {
             Some(tokens) => tokens,
-            None => (class.input.count(key, Purpose::Input, 0), class.output.count(key, Purpose::Output, 1)),
+            None => (
+                class.input.count(key, Purpose::Input, 0),
+                class.output.count(key, Purpose::Output, 1),
+            ),
         };
         let output = output.min(class.max_output.unwrap_or(u32::MAX));
         let max_output = class.max_output.unwrap_or(output);
-        Some((arrival.at, Ask { id, class: index as u16, priority: class.priority, input, output, max_output }))
+        Some((
+            arrival.at,
+            Ask {
+                id,
+                class: index as u16,
+                priority: class.priority,
+                input,
+                output,
+                max_output,
+            },
+        ))
     }
 }

@@ -21,19 +21,21 @@ use crate::spec::build::Built;
 use crate::spec::units::{Count, Rate};
 
 /// One bucket of requests whose shortage is slept off once.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OneBucket {
     /// How fast it refills.
     pub rate: Rate,
-    /// The most it can hold. Default: what one period of the rate brings.
+    /// The most it can hold. Default: what the rate brings in a minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
 }
 
 impl BuildAdmission for OneBucket {
     fn build(&self) -> Built<Box<dyn Admission>> {
-        Ok(Box::new(Running { bucket: bucket(self.rate, self.burst)? }))
+        Ok(Box::new(Running {
+            bucket: bucket(self.rate, self.burst)?,
+        }))
     }
 }
 
@@ -87,7 +89,9 @@ mod tests {
     fn a_crowd_sleeps_together_and_goes_together() {
         let spec: OneBucket = serde_json::from_str(r#"{"rate": "1/s", "burst": 1}"#).unwrap();
         let (mut it, mut gate) = (spec.build().unwrap(), Gate::new(Vec::new(), u32::MAX));
-        let offers: Vec<_> = (0..10).map(|slot| it.offer(Time::ZERO, slot, &Ask::default(), &mut gate)).collect();
+        let offers: Vec<_> = (0..10)
+            .map(|slot| it.offer(Time::ZERO, slot, &Ask::default(), &mut gate))
+            .collect();
         let second = Offer::EnterAt(Time::ZERO + Span::from_secs(1));
         assert_eq!(offers[0], Offer::Enter);
         assert!(offers[1..].iter().all(|&o| o == second));

@@ -20,7 +20,7 @@ use crate::spec::build::{Built, Refusal};
 use crate::spec::units::Duration;
 
 /// Sleep and ask again.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Poll {
     /// The sleep with nobody in flight. Default: 100ms.
@@ -35,7 +35,7 @@ pub struct Poll {
 }
 
 fn tenth() -> Duration {
-    Duration::of(Span::from_millis(100))
+    Duration::from(Span::from_millis(100))
 }
 
 fn five() -> u32 {

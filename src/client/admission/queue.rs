@@ -21,7 +21,7 @@ use crate::spec::build::Built;
 use crate::spec::units::{Count, Duration};
 
 /// A queue in front of the gate.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Queue {
     /// The most that may wait; the next one is shed. Default: no bound.
@@ -95,8 +95,12 @@ impl Admission for Running {
         if self.waiting == 0 {
             return Next::Nobody;
         }
-        let Some(lane) = self.lanes.iter_mut().find(|lane| !lane.is_empty()) else { return Next::Nobody };
-        let Some(&(slot, ask)) = lane.front() else { return Next::Nobody };
+        let Some(lane) = self.lanes.iter_mut().find(|lane| !lane.is_empty()) else {
+            return Next::Nobody;
+        };
+        let Some(&(slot, ask)) = lane.front() else {
+            return Next::Nobody;
+        };
         match gate.enter(now, &ask) {
             Ok(()) => {
                 lane.pop_front();
@@ -145,7 +149,10 @@ mod tests {
     }
 
     fn ask(priority: u8) -> Ask {
-        Ask { priority, ..Ask::default() }
+        Ask {
+            priority,
+            ..Ask::default()
+        }
     }
 
     /// One in flight; then four of priorities 2, 1, 0, 1 wait, and the fifth is shed.
@@ -170,7 +177,10 @@ mod tests {
     #[test]
     fn priorities_go_first_and_within_one_the_longest_wait() {
         assert_eq!(order_of(r#"{"capacity": 4}"#), (vec![3, 2, 4, 1], Offer::Shed));
-        assert_eq!(order_of(r#"{"capacity": 4, "order": "fifo"}"#), (vec![1, 2, 3, 4], Offer::Shed));
+        assert_eq!(
+            order_of(r#"{"capacity": 4, "order": "fifo"}"#),
+            (vec![1, 2, 3, 4], Offer::Shed)
+        );
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::spec::build::{Built, Refusal};
 use crate::spec::units::Duration;
 
 /// Opens on a surplus of failures.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Consecutive {
     /// Failures, less successes, that open it. Default: 5.
@@ -60,7 +60,7 @@ fn three() -> u32 {
 }
 
 fn half_a_minute() -> Duration {
-    Duration::of(Span::from_secs(30))
+    Duration::from(Span::from_secs(30))
 }
 
 impl BuildBreaker for Consecutive {
@@ -96,16 +96,27 @@ struct Running {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Closed { failures: u32 },
+    Closed {
+        failures: u32,
+    },
     /// Lets nothing through until `until`; from then on the next call makes it half-open.
-    Open { since: Time, until: Time },
-    HalfOpen { successes: u32, under_way: u32 },
+    Open {
+        since: Time,
+        until: Time,
+    },
+    HalfOpen {
+        successes: u32,
+        under_way: u32,
+    },
 }
 
 impl Running {
     fn trip(&mut self, now: Time) {
         self.trips += 1;
-        self.state = State::Open { since: now, until: now + self.open_for };
+        self.state = State::Open {
+            since: now,
+            until: now + self.open_for,
+        };
     }
 }
 
@@ -126,7 +137,10 @@ impl Breaker for Running {
             State::Open { since, until } => {
                 if now >= *until {
                     self.open += until.since(*since);
-                    self.state = State::HalfOpen { successes: 0, under_way: 1 };
+                    self.state = State::HalfOpen {
+                        successes: 0,
+                        under_way: 1,
+                    };
                 }
             }
             State::HalfOpen { under_way, .. } => *under_way += 1,
@@ -220,16 +234,25 @@ mod tests {
     #[test]
     fn successes_take_failures_off_and_429s_do_nothing() {
         // The surplus goes 1 2 3 4 | 3 | 4 | (429) 4 | 5: open from the ninth call on.
-        assert_eq!(run(&mut *breaker("guarded"), "FFFFsFrF.."), "oooooooo" .to_string() + "xx");
+        assert_eq!(
+            run(&mut *breaker("guarded"), "FFFFsFrF.."),
+            "oooooooo".to_string() + "xx"
+        );
         // Successes do not bank below zero: five failures still open it.
-        assert_eq!(run(&mut *breaker("guarded"), "ssssFFFFF."), "ooooooooo".to_string() + "x");
+        assert_eq!(
+            run(&mut *breaker("guarded"), "ssssFFFFF."),
+            "ooooooooo".to_string() + "x"
+        );
     }
 
     #[test]
     fn it_opens_for_thirty_seconds_after_the_last_failure() {
         let calls = format!("FFFFF{}", ".".repeat(31));
         // Failure five at second 4: closed to calls from 5 to 33, open to them at 34.
-        assert_eq!(run(&mut *breaker("guarded"), &calls), format!("ooooo{}oo", "x".repeat(29)));
+        assert_eq!(
+            run(&mut *breaker("guarded"), &calls),
+            format!("ooooo{}oo", "x".repeat(29))
+        );
         // A failure that comes in at second 10 from before pushes that to 40.
         let mut late = breaker("guarded");
         run(&mut *late, "FFFFF");
@@ -245,7 +268,12 @@ mod tests {
             assert!(it.permits(at(60)));
             it.sent(at(60));
         }
-        for outcome in [Outcome::Success, Outcome::ServerError, Outcome::ServerError, Outcome::Success] {
+        for outcome in [
+            Outcome::Success,
+            Outcome::ServerError,
+            Outcome::ServerError,
+            Outcome::Success,
+        ] {
             it.record(at(61), outcome);
         }
         assert_eq!(it.trips(), 1);

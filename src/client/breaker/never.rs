@@ -13,7 +13,7 @@ use crate::request::Outcome;
 use crate::spec::build::Built;
 
 /// A breaker that never opens.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Never {}
 

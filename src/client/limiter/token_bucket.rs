@@ -19,14 +19,14 @@ use crate::spec::build::{Built, Refusal};
 use crate::spec::units::{Count, Rate};
 
 /// A bucket that refills continuously.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenBucket {
     /// What it counts.
     pub unit: Unit,
     /// How fast it refills.
     pub rate: Rate,
-    /// The most it can hold. Default: what one period of the rate brings.
+    /// The most it can hold. Default: what the rate brings in a minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
     /// Charge each request this much instead of its own size. Only for token units.
@@ -46,7 +46,11 @@ impl BuildLimiter for TokenBucket {
             let text = format!("an estimate of {estimate} never fits a burst of {}", bucket.burst());
             return Err(Refusal::new(text).at("estimate"));
         }
-        Ok(Box::new(Running { unit: self.unit, flat: self.estimate.map(Count::get), bucket }))
+        Ok(Box::new(Running {
+            unit: self.unit,
+            flat: self.estimate.map(Count::get),
+            bucket,
+        }))
     }
 }
 

@@ -22,7 +22,7 @@ use crate::spec::build::{Built, Refusal};
 use crate::spec::units::Duration;
 
 /// Waits that double.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exponential {
     /// The most attempts, the first included, from 1 to 100. Default: 3.
@@ -80,11 +80,11 @@ fn three() -> u32 {
 }
 
 fn second() -> Duration {
-    Duration::of(Span::from_secs(1))
+    Duration::from(Span::from_secs(1))
 }
 
 fn minute() -> Duration {
-    Duration::of(Span::from_secs(60))
+    Duration::from(Span::from_secs(60))
 }
 
 impl BuildRetry for Exponential {
@@ -111,7 +111,11 @@ impl Retry for Running {
         let spec = &self.spec;
         let hopeless = matches!(
             failed.outcome,
-            Outcome::ContextExceeded | Outcome::BreakerOpen | Outcome::Shed | Outcome::QueueTimeout | Outcome::TimeoutTotal
+            Outcome::ContextExceeded
+                | Outcome::BreakerOpen
+                | Outcome::Shed
+                | Outcome::QueueTimeout
+                | Outcome::TimeoutTotal
         );
         if hopeless || failed.attempts >= spec.tries {
             return None;
@@ -157,7 +161,11 @@ mod tests {
     fn delays(json: &str, failures: &[(Outcome, Option<u64>)]) -> Vec<Option<f64>> {
         let rule = serde_json::from_str::<Exponential>(json).unwrap().build().unwrap();
         let of = |(i, &(outcome, after)): (usize, &(Outcome, Option<u64>))| {
-            let failed = Failed { outcome, attempts: i as u32 + 1, retry_after: after.map(Span::from_secs) };
+            let failed = Failed {
+                outcome,
+                attempts: i as u32 + 1,
+                retry_after: after.map(Span::from_secs),
+            };
             rule.delay(&failed, Chance::new(1, 0).request(KEY)).map(Span::seconds)
         };
         failures.iter().enumerate().map(of).collect()
@@ -168,14 +176,28 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_longest_and_end_with_the_tries() {
         let spec = r#"{"tries": 5, "base": "1s", "max": "3s"}"#;
-        let failures = [(ServerError, None), (TimeoutAttempt, None), (ServerError, None), (ServerError, None), (ServerError, None)];
-        assert_eq!(delays(spec, &failures), [Some(1.0), Some(2.0), Some(3.0), Some(3.0), None]);
+        let failures = [
+            (ServerError, None),
+            (TimeoutAttempt, None),
+            (ServerError, None),
+            (ServerError, None),
+            (ServerError, None),
+        ];
+        assert_eq!(
+            delays(spec, &failures),
+            [Some(1.0), Some(2.0), Some(3.0), Some(3.0), None]
+        );
     }
 
     #[test]
     fn retry_after_is_a_floor_a_wait_a_factor_or_nothing() {
         let seen = [(RateLimited, Some(5)), (RateLimited, Some(5)), (RateLimited, None)];
-        let of = |rule: &str| delays(&format!(r#"{{"tries": 9, "retry_after": "{rule}", "without_retry_after": "7s"}}"#), &seen);
+        let of = |rule: &str| {
+            delays(
+                &format!(r#"{{"tries": 9, "retry_after": "{rule}", "without_retry_after": "7s"}}"#),
+                &seen,
+            )
+        };
         assert_eq!(of("at_least"), [Some(5.0), Some(5.0), Some(7.0)]);
         assert_eq!(of("wait"), [Some(5.0), Some(5.0), Some(7.0)]);
         assert_eq!(of("scale"), [Some(5.0), Some(10.0), Some(28.0)]);
@@ -196,12 +218,18 @@ mod tests {
             (r#"{"jitter": {"add": ["100ms", "1s"]}}"#, 1.1, 2.0),
         ] {
             let rule = rule(json);
-            let failed = Failed { outcome: ServerError, attempts: 1, retry_after: None };
+            let failed = Failed {
+                outcome: ServerError,
+                attempts: 1,
+                retry_after: None,
+            };
             let drawn: Vec<f64> = (0..2000)
                 .filter_map(|i| rule.delay(&failed, Chance::new(1, 0).request(i)))
                 .map(Span::seconds)
                 .collect();
-            let (low, high) = drawn.iter().fold((f64::MAX, f64::MIN), |(l, h), &d| (l.min(d), h.max(d)));
+            let (low, high) = drawn
+                .iter()
+                .fold((f64::MAX, f64::MIN), |(l, h), &d| (l.min(d), h.max(d)));
             let width = most - least;
             assert!(low >= least && low < least + width * 0.01, "{json}: {low}");
             assert!(high <= most && high > most - width * 0.01, "{json}: {high}");

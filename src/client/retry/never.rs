@@ -13,7 +13,7 @@ use crate::kernel::time::Span;
 use crate::spec::build::Built;
 
 /// A rule that always gives up.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Never {}
 

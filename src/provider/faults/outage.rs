@@ -16,7 +16,7 @@ use crate::spec::build::Built;
 use crate::spec::units::Duration;
 
 /// A stretch of time in which the provider does not work.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Outage {
     /// When it begins, from the start of the replication.
@@ -47,7 +47,11 @@ impl BuildFault for Outage {
             Answer::Refused => Failure::Refused,
             Answer::Hang => Failure::Hang,
         };
-        Ok(Box::new(Running { from, until: from + self.lasts.span(), failure }))
+        Ok(Box::new(Running {
+            from,
+            until: from + self.lasts.span(),
+            failure,
+        }))
     }
 }
 

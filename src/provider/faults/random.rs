@@ -16,7 +16,7 @@ use crate::spec::build::{Built, Refusal};
 use crate::spec::units::Fraction;
 
 /// Failures that strike each attempt alike.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Random {
     /// Probability of a 5xx when the first token was due.
@@ -31,9 +31,15 @@ impl BuildFault for Random {
     fn build(&self) -> Built<Box<dyn Fault>> {
         let (error, hang) = (self.server_error.get(), self.hang.get());
         if error + hang > 1.0 {
-            return Err(Refusal::new(format!("the probabilities add up to {}, more than 1", error + hang)));
+            return Err(Refusal::new(format!(
+                "the probabilities add up to {}, more than 1",
+                error + hang
+            )));
         }
-        Ok(Box::new(Running { errors_below: threshold(error), hangs_below: threshold(error + hang) }))
+        Ok(Box::new(Running {
+            errors_below: threshold(error),
+            hangs_below: threshold(error + hang),
+        }))
     }
 }
 

@@ -21,7 +21,10 @@ impl Latency for Response {
     #[inline]
     fn serve(&mut self, _now: Time, _in_service: u32, _ask: &Ask, key: Key) -> Service {
         let whole = Span::from_nanos((self.time.draw(key, Purpose::Ttft) + 0.5) as u64);
-        Service { first_token: whole, last_token: whole }
+        Service {
+            first_token: whole,
+            last_token: whole,
+        }
     }
 
     fn fresh(&self) -> Box<dyn Latency> {

@@ -27,7 +27,10 @@ impl Latency for Streaming {
     fn serve(&mut self, _now: Time, _in_service: u32, ask: &Ask, key: Key) -> Service {
         let first = self.ttft.draw(key, Purpose::Ttft) + self.network.draw(key, Purpose::Network);
         let decode = f64::from(ask.output.saturating_sub(1)) * 1e9 / self.tps.draw(key, Purpose::Tps);
-        Service { first_token: nanos(first), last_token: nanos(first + decode) }
+        Service {
+            first_token: nanos(first),
+            last_token: nanos(first + decode),
+        }
     }
 
     fn fresh(&self) -> Box<dyn Latency> {

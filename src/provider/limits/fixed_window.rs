@@ -18,7 +18,7 @@ use crate::spec::build::{Built, Refusal};
 use crate::spec::units::{Count, Duration};
 
 /// A counter that is reset at each multiple of the window.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FixedWindow {
     /// What it counts.
@@ -91,8 +91,7 @@ mod tests {
     use super::*;
 
     fn limit() -> Box<dyn Limit> {
-        let spec: FixedWindow =
-            serde_json::from_str(r#"{"unit": "requests", "limit": 2, "window": "1m"}"#).unwrap();
+        let spec: FixedWindow = serde_json::from_str(r#"{"unit": "requests", "limit": 2, "window": "1m"}"#).unwrap();
         spec.build().unwrap()
     }
 
@@ -117,8 +116,20 @@ mod tests {
 
     #[test]
     fn what_never_fits_never_becomes_ready() {
-        let spec = FixedWindow { unit: Unit::InputTokens, ..serde_json::from_str(r#"{"unit": "requests", "limit": 2, "window": "1m"}"#).unwrap() };
+        let spec = FixedWindow {
+            unit: Unit::InputTokens,
+            ..serde_json::from_str(r#"{"unit": "requests", "limit": 2, "window": "1m"}"#).unwrap()
+        };
         let mut limit = spec.build().unwrap();
-        assert_eq!(limit.ready_at(Time::ZERO, &Ask { input: 3, ..Ask::default() }), Time::NEVER);
+        assert_eq!(
+            limit.ready_at(
+                Time::ZERO,
+                &Ask {
+                    input: 3,
+                    ..Ask::default()
+                }
+            ),
+            Time::NEVER
+        );
     }
 }

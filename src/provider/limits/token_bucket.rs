@@ -19,14 +19,14 @@ use crate::spec::build::{Built, Refusal};
 use crate::spec::units::{Count, Rate};
 
 /// A bucket that refills continuously.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenBucket {
     /// What it counts.
     pub unit: Unit,
     /// How fast it refills.
     pub rate: Rate,
-    /// The most it can hold. Default: what one period of the rate brings ("1000/min": 1000).
+    /// The most it can hold. Default: what the rate brings in a minute, at least 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
 }
@@ -41,16 +41,28 @@ impl TokenBucket {
     }
 }
 
-/// A bucket of this rate and burst; without a burst, of one period's worth.
+/// A bucket of this rate and burst; without a burst, of a minute's worth.
 pub(crate) fn bucket(rate: Rate, burst: Option<Count>) -> Built<Bucket> {
-    let burst = burst.map_or_else(|| rate.per_written_period(), |b| b.get());
-    Bucket::new(rate.count(), rate.period(), burst)
-        .ok_or_else(|| Refusal::new(format!("rate {rate} with a burst of {burst} is beyond what can be counted exactly")))
+    let burst = burst.map_or_else(|| a_minutes_worth(rate), |b| b.get());
+    Bucket::new(rate.count(), rate.per(), burst).ok_or_else(|| {
+        Refusal::new(format!(
+            "rate {rate} with a burst of {burst} is beyond what can be counted exactly"
+        ))
+    })
+}
+
+/// What `rate` brings in a minute, at least 1: quotas are published by the minute.
+fn a_minutes_worth(rate: Rate) -> u64 {
+    let worth = u128::from(rate.count()) * 60_000_000_000 / u128::from(rate.per().nanos());
+    u64::try_from(worth).unwrap_or(u64::MAX).max(1)
 }
 
 impl BuildLimit for TokenBucket {
     fn build(&self) -> Built<Box<dyn Limit>> {
-        Ok(Box::new(Running { unit: self.unit, bucket: self.bucket()? }))
+        Ok(Box::new(Running {
+            unit: self.unit,
+            bucket: self.bucket()?,
+        }))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::request::Ask;
 use crate::spec::units::Money;
 
 /// A flat price.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PerRequest {
     /// For each attempt that the provider took on.
@@ -23,7 +23,9 @@ pub struct PerRequest {
 
 impl BuildPrice for PerRequest {
     fn build(&self) -> Box<dyn Price> {
-        Box::new(Running { price: u64::try_from(self.price.picos()).unwrap_or(u64::MAX) })
+        Box::new(Running {
+            price: u64::try_from(self.price.picodollars()).unwrap_or(u64::MAX),
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::request::Ask;
 use crate::spec::units::TokenPrice;
 
 /// Prices by the token.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PerToken {
     /// For each input token.
@@ -29,7 +29,10 @@ pub struct PerToken {
 
 impl BuildPrice for PerToken {
     fn build(&self) -> Box<dyn Price> {
-        Box::new(Running { input: self.input.picos(), output: self.output.picos() })
+        Box::new(Running {
+            input: self.input.picodollars(),
+            output: self.output.picodollars(),
+        })
     }
 }
 
@@ -56,7 +59,10 @@ mod tests {
     #[test]
     fn input_and_output_are_billed_at_their_own_price() {
         let spec: PerToken = serde_json::from_str(r#"{"input": "$3/Mtok", "output": "$15/Mtok"}"#).unwrap();
-        let ask = Ask { input: 1000, ..Ask::default() };
+        let ask = Ask {
+            input: 1000,
+            ..Ask::default()
+        };
         assert_eq!(spec.build().of(&ask, 200), 6_000_000_000);
         assert_eq!(spec.build().of(&ask, 0), 3_000_000_000);
     }

@@ -20,7 +20,7 @@ use crate::spec::build::{Built, Refusal};
 use crate::spec::units::Rate;
 
 /// Gamma gaps.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gamma {
     /// Mean arrivals per time.
@@ -34,9 +34,11 @@ impl BuildArrivals for Gamma {
         if !(0.05..=4.0).contains(&self.cv) {
             return Err(Refusal::new(format!("cv is {}, and must lie between 0.05 and 4", self.cv)).at("cv"));
         }
-        let law =
-            law::Gamma::new(1e9 / self.rate.per_second(), 1.0 / (self.cv * self.cv), 0.0).map_err(Refusal::of)?;
-        Ok(Box::new(Renewal { gap: Sampler::of(&law), now: Time::ZERO }))
+        let law = law::Gamma::new(1e9 / self.rate.per_second(), 1.0 / (self.cv * self.cv), 0.0).map_err(Refusal::of)?;
+        Ok(Box::new(Renewal {
+            gap: Sampler::of(&law),
+            now: Time::ZERO,
+        }))
     }
 
     fn rate(&self) -> Option<f64> {

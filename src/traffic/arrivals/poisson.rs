@@ -20,7 +20,7 @@ use crate::spec::build::{Built, Refusal};
 use crate::spec::units::Rate;
 
 /// Exponential gaps.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Poisson {
     /// Mean arrivals per time.
@@ -30,7 +30,10 @@ pub struct Poisson {
 impl BuildArrivals for Poisson {
     fn build(&self, _trace: Option<Arc<[Row]>>) -> Built<Box<dyn Arrivals>> {
         let law = Exponential::new(1e9 / self.rate.per_second(), 0.0).map_err(Refusal::of)?;
-        Ok(Box::new(Renewal { gap: Sampler::of(&law), now: Time::ZERO }))
+        Ok(Box::new(Renewal {
+            gap: Sampler::of(&law),
+            now: Time::ZERO,
+        }))
     }
 
     fn rate(&self) -> Option<f64> {

@@ -18,7 +18,7 @@ use crate::spec::build::Built;
 use crate::spec::units::Rate;
 
 /// Constant gaps.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Regular {
     /// Arrivals per time.
@@ -27,7 +27,11 @@ pub struct Regular {
 
 impl BuildArrivals for Regular {
     fn build(&self, _trace: Option<Arc<[Row]>>) -> Built<Box<dyn Arrivals>> {
-        Ok(Box::new(Running { count: self.rate.count(), period: self.rate.period().nanos(), sent: 0 }))
+        Ok(Box::new(Running {
+            count: self.rate.count(),
+            period: self.rate.per().nanos(),
+            sent: 0,
+        }))
     }
 
     fn rate(&self) -> Option<f64> {
@@ -47,7 +51,10 @@ impl Arrivals for Running {
     fn next(&mut self, _key: Key) -> Option<Arrival> {
         self.sent += 1;
         let at = u128::from(self.sent) * u128::from(self.period) / u128::from(self.count);
-        Some(Arrival { at: Time::from_nanos(at as u64), tokens: None })
+        Some(Arrival {
+            at: Time::from_nanos(at as u64),
+            tokens: None,
+        })
     }
 
     fn fresh(&self) -> Box<dyn Arrivals> {

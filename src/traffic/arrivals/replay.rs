@@ -19,7 +19,7 @@ use crate::kernel::time::{Span, Time};
 use crate::spec::build::{Built, Refusal};
 
 /// A trace and how fast to play it.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Replay {
     /// The trace: a path relative to the experiment, or the name of a file that `--trace` or SIMCAP_TRACES leads to.
@@ -47,10 +47,16 @@ pub struct Row {
 impl BuildArrivals for Replay {
     fn build(&self, trace: Option<Arc<[Row]>>) -> Built<Box<dyn Arrivals>> {
         if !(1e-3..=1e4).contains(&self.speed) {
-            return Err(Refusal::new(format!("speed is {}, and must lie between 0.001 and 10000", self.speed)).at("speed"));
+            return Err(
+                Refusal::new(format!("speed is {}, and must lie between 0.001 and 10000", self.speed)).at("speed"),
+            );
         }
         let rows = trace.ok_or_else(|| Refusal::new("the trace was not loaded").at("trace"))?;
-        Ok(Box::new(Running { rows, speed: self.speed, next: 0 }))
+        Ok(Box::new(Running {
+            rows,
+            speed: self.speed,
+            next: 0,
+        }))
     }
 
     fn rate(&self) -> Option<f64> {
@@ -73,8 +79,15 @@ impl Arrivals for Running {
     fn next(&mut self, _key: Key) -> Option<Arrival> {
         let row = self.rows.get(self.next)?;
         self.next += 1;
-        let at = if self.speed == 1.0 { row.at.nanos() } else { (row.at.nanos() as f64 / self.speed) as u64 };
-        Some(Arrival { at: Time::from_nanos(at), tokens: Some((row.input, row.output)) })
+        let at = if self.speed == 1.0 {
+            row.at.nanos()
+        } else {
+            (row.at.nanos() as f64 / self.speed) as u64
+        };
+        Some(Arrival {
+            at: Time::from_nanos(at),
+            tokens: Some((row.input, row.output)),
+        })
     }
 
     fn fresh(&self) -> Box<dyn Arrivals> {

@@ -1,0 +1,479 @@
+//! The result of a run, every way it is shown: terminal, JSON, CSV, HTML.
+//!
+//! [`Report`] holds every figure that any of them shows, each with its interval; nothing here computes a statistic. It is
+//! also the schema of `result.json`: times in seconds, money in US dollars, shares from 0 to 1. It holds no wall-clock
+//! figure, so the same experiment, seed and version give the same bytes.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::tally::BoundKind;
+use crate::request::Outcome;
+use crate::stats::compare::Verdict;
+use crate::stats::interval::Estimate;
+
+/// Everything a run has to say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// What this file is: `simcap.result/1`.
+    pub format: String,
+    /// The version of simcap that made it.
+    pub version: String,
+    /// The experiment's name.
+    pub experiment: String,
+    /// What it is about, in its own words.
+    pub about: String,
+    /// The files it was made from.
+    pub inputs: Vec<Input>,
+    /// The seed.
+    pub seed: u64,
+    /// Replications asked for.
+    pub replications_planned: u64,
+    /// Replications finished; fewer than planned if the run was interrupted.
+    pub replications_finished: u64,
+    /// The confidence level of every interval.
+    pub confidence: f64,
+    /// Simulated seconds before counting starts.
+    pub warmup: f64,
+    /// Simulated seconds that are counted, in one replication.
+    pub counted: f64,
+    /// Days in the month that monthly cost is scaled to.
+    pub month_days: f64,
+    /// What the reader must know before using any figure: an interrupted run, a system that never settles, too few
+    /// samples for a percentile.
+    pub warnings: Vec<String>,
+    /// Where the provider models come from, and how far they are to be trusted.
+    pub models: Vec<ModelNote>,
+    /// One entry a policy, in the experiment's order; the first is the baseline of every comparison.
+    pub policies: Vec<PolicyReport>,
+    /// Each further policy against the first.
+    pub comparisons: Vec<Comparison>,
+    /// The experiment's objectives, judged.
+    pub objectives: Vec<Judgement>,
+}
+
+/// A file that went into the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Input {
+    /// Its name, without the path.
+    pub name: String,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+/// What is known of a provider's model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelNote {
+    /// The provider's name in the experiment.
+    pub provider: String,
+    /// The model and its variant.
+    pub model: String,
+    /// Where its figures come from.
+    pub source: String,
+    /// What is assumed in it rather than published or measured, by field.
+    pub assumed: Vec<(String, String)>,
+    /// The experiment's own changes to it, by field.
+    pub overrides: Vec<String>,
+}
+
+/// One policy's figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyReport {
+    /// Its name in the experiment.
+    pub name: String,
+    /// Which policy it is.
+    pub kind: String,
+    /// Requests counted, over all replications.
+    pub requests: u64,
+    /// Attempts made for them.
+    pub attempts: u64,
+    /// The figures of merit, in order of [`Metric::ALL`].
+    pub metrics: Vec<Measured>,
+    /// The share of requests that ended each way; only those that occurred.
+    pub outcomes: Vec<OutcomeShare>,
+    /// By provider.
+    pub providers: Vec<ProviderReport>,
+    /// By class.
+    pub classes: Vec<ClassReport>,
+    /// What was at its bound, the most binding first; only those that ever were.
+    pub bounds: Vec<BoundReport>,
+    /// Whether the run settled, and if not, why it is thought so.
+    pub steady: Steady,
+    /// Distribution functions of the pooled requests.
+    pub curves: Curves,
+    /// Over time, averaged over replications.
+    pub series: Vec<Moment>,
+}
+
+/// A figure of merit and its value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Measured {
+    /// Which.
+    pub metric: Metric,
+    /// Its mean over replications, and the interval.
+    #[schemars(with = "serde_json::Value")]
+    pub estimate: Estimate,
+    /// Why it has no value or no interval, if it has none.
+    pub note: Option<String>,
+}
+
+/// A figure of merit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Metric {
+    /// Median time to first token.
+    #[serde(rename = "ttft.p50")]
+    TtftP50,
+    /// 95th percentile of time to first token.
+    #[serde(rename = "ttft.p95")]
+    TtftP95,
+    /// 99th percentile of time to first token.
+    #[serde(rename = "ttft.p99")]
+    TtftP99,
+    /// Mean time to first token.
+    #[serde(rename = "ttft.mean")]
+    TtftMean,
+    /// Median time from arrival to last token.
+    #[serde(rename = "e2e.p50")]
+    E2eP50,
+    /// Its 95th percentile.
+    #[serde(rename = "e2e.p95")]
+    E2eP95,
+    /// Its 99th percentile.
+    #[serde(rename = "e2e.p99")]
+    E2eP99,
+    /// Its mean.
+    #[serde(rename = "e2e.mean")]
+    E2eMean,
+    /// Median wait in the client.
+    #[serde(rename = "wait.p50")]
+    WaitP50,
+    /// Its 95th percentile.
+    #[serde(rename = "wait.p95")]
+    WaitP95,
+    /// Its 99th percentile.
+    #[serde(rename = "wait.p99")]
+    WaitP99,
+    /// Its mean.
+    #[serde(rename = "wait.mean")]
+    WaitMean,
+    /// Share of requests that did not succeed.
+    #[serde(rename = "error_rate")]
+    ErrorRate,
+    /// Successes a second.
+    #[serde(rename = "throughput")]
+    Throughput,
+    /// Successes a second within every latency objective.
+    #[serde(rename = "goodput")]
+    Goodput,
+    /// Attempts for each request.
+    #[serde(rename = "attempts_per_request")]
+    Attempts,
+    /// Dollars for 1,000 requests, failed ones included.
+    #[serde(rename = "cost_per_1k")]
+    CostPer1k,
+    /// Dollars for a month of this traffic.
+    #[serde(rename = "cost_per_month")]
+    CostPerMonth,
+    /// Mean probability that an answer given is a good one.
+    #[serde(rename = "quality")]
+    Quality,
+}
+
+/// What a figure is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Seconds.
+    Seconds,
+    /// A share, from 0 to 1.
+    Share,
+    /// Per second.
+    PerSecond,
+    /// US dollars.
+    Dollars,
+    /// A plain number.
+    Number,
+}
+
+impl Metric {
+    /// Every figure of merit, in the order of tables.
+    pub const ALL: [Metric; 19] = [
+        Metric::TtftP50,
+        Metric::TtftP95,
+        Metric::TtftP99,
+        Metric::TtftMean,
+        Metric::E2eP50,
+        Metric::E2eP95,
+        Metric::E2eP99,
+        Metric::E2eMean,
+        Metric::WaitP50,
+        Metric::WaitP95,
+        Metric::WaitP99,
+        Metric::WaitMean,
+        Metric::ErrorRate,
+        Metric::Throughput,
+        Metric::Goodput,
+        Metric::Attempts,
+        Metric::CostPer1k,
+        Metric::CostPerMonth,
+        Metric::Quality,
+    ];
+
+    /// Its name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Metric::TtftP50 => "ttft.p50",
+            Metric::TtftP95 => "ttft.p95",
+            Metric::TtftP99 => "ttft.p99",
+            Metric::TtftMean => "ttft.mean",
+            Metric::E2eP50 => "e2e.p50",
+            Metric::E2eP95 => "e2e.p95",
+            Metric::E2eP99 => "e2e.p99",
+            Metric::E2eMean => "e2e.mean",
+            Metric::WaitP50 => "wait.p50",
+            Metric::WaitP95 => "wait.p95",
+            Metric::WaitP99 => "wait.p99",
+            Metric::WaitMean => "wait.mean",
+            Metric::ErrorRate => "error_rate",
+            Metric::Throughput => "throughput",
+            Metric::Goodput => "goodput",
+            Metric::Attempts => "attempts_per_request",
+            Metric::CostPer1k => "cost_per_1k",
+            Metric::CostPerMonth => "cost_per_month",
+            Metric::Quality => "quality",
+        }
+    }
+
+    /// Its name for people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Metric::TtftP50 => "TTFT p50",
+            Metric::TtftP95 => "TTFT p95",
+            Metric::TtftP99 => "TTFT p99",
+            Metric::TtftMean => "TTFT mean",
+            Metric::E2eP50 => "E2E p50",
+            Metric::E2eP95 => "E2E p95",
+            Metric::E2eP99 => "E2E p99",
+            Metric::E2eMean => "E2E mean",
+            Metric::WaitP50 => "wait p50",
+            Metric::WaitP95 => "wait p95",
+            Metric::WaitP99 => "wait p99",
+            Metric::WaitMean => "wait mean",
+            Metric::ErrorRate => "errors",
+            Metric::Throughput => "throughput",
+            Metric::Goodput => "goodput",
+            Metric::Attempts => "attempts / request",
+            Metric::CostPer1k => "$ / 1,000 requests",
+            Metric::CostPerMonth => "$ / month",
+            Metric::Quality => "quality",
+        }
+    }
+
+    /// What it is counted in.
+    pub const fn unit(self) -> Unit {
+        match self {
+            Metric::ErrorRate | Metric::Quality => Unit::Share,
+            Metric::Throughput | Metric::Goodput => Unit::PerSecond,
+            Metric::CostPer1k | Metric::CostPerMonth => Unit::Dollars,
+            Metric::Attempts => Unit::Number,
+            _ => Unit::Seconds,
+        }
+    }
+
+    /// Whether less of it is better.
+    pub const fn lower_is_better(self) -> bool {
+        !matches!(self, Metric::Throughput | Metric::Goodput | Metric::Quality)
+    }
+
+    /// The percentile that it is, from 0 to 1, if it is one.
+    pub const fn percentile(self) -> Option<f64> {
+        match self {
+            Metric::TtftP50 | Metric::E2eP50 | Metric::WaitP50 => Some(0.5),
+            Metric::TtftP95 | Metric::E2eP95 | Metric::WaitP95 => Some(0.95),
+            Metric::TtftP99 | Metric::E2eP99 | Metric::WaitP99 => Some(0.99),
+            _ => None,
+        }
+    }
+}
+
+/// How often requests ended one way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutcomeShare {
+    /// Which way.
+    #[schemars(with = "String")]
+    pub outcome: Outcome,
+    /// Share of requests.
+    #[schemars(with = "serde_json::Value")]
+    pub share: Estimate,
+}
+
+/// One provider under one policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProviderReport {
+    /// Its name.
+    pub name: String,
+    /// Its share of all successful requests.
+    #[schemars(with = "serde_json::Value")]
+    pub served: Estimate,
+    /// Its share of all cost.
+    #[schemars(with = "serde_json::Value")]
+    pub cost: Estimate,
+    /// Share of its attempts that failed.
+    #[schemars(with = "serde_json::Value")]
+    pub failed: Estimate,
+    /// Mean attempts under way.
+    #[schemars(with = "serde_json::Value")]
+    pub in_flight: Estimate,
+    /// How often its breaker opened, in one replication.
+    #[schemars(with = "serde_json::Value")]
+    pub trips: Estimate,
+}
+
+/// One class under one policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClassReport {
+    /// Its name.
+    pub name: String,
+    /// Its share of all requests.
+    #[schemars(with = "serde_json::Value")]
+    pub share: Estimate,
+    /// 95th percentile of time to first token, in seconds.
+    #[schemars(with = "serde_json::Value")]
+    pub ttft_p95: Estimate,
+    /// 95th percentile of time to last token, in seconds.
+    #[schemars(with = "serde_json::Value")]
+    pub e2e_p95: Estimate,
+    /// Share that did not succeed.
+    #[schemars(with = "serde_json::Value")]
+    pub error_rate: Estimate,
+    /// Dollars for 1,000 of them.
+    #[schemars(with = "serde_json::Value")]
+    pub cost_per_1k: Estimate,
+    /// Mean probability that an answer given is a good one.
+    #[schemars(with = "serde_json::Value")]
+    pub quality: Estimate,
+}
+
+/// Something that was at its bound.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BoundReport {
+    /// What.
+    #[schemars(with = "String")]
+    pub what: BoundKind,
+    /// Whose, for those that a provider has.
+    pub provider: Option<String>,
+    /// The limit, where it is a number.
+    pub limit: Option<u64>,
+    /// Share of the counted time that it was at its bound.
+    #[schemars(with = "serde_json::Value")]
+    pub share: Estimate,
+}
+
+/// Whether a run settled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Steady {
+    /// Whether it did, as far as one can tell.
+    pub settled: bool,
+    /// What the verdict rests on, in a sentence.
+    pub why: String,
+}
+
+/// Distribution functions: points (seconds, share of requests at or below), from the pooled replications.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Curves {
+    /// Time to first token.
+    pub ttft: Vec<(f64, f64)>,
+    /// Time to last token.
+    pub e2e: Vec<(f64, f64)>,
+    /// Wait in the client.
+    pub wait: Vec<(f64, f64)>,
+}
+
+/// One bin of time, averaged over replications.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Moment {
+    /// Its end, in seconds.
+    pub until: f64,
+    /// Arrivals a second.
+    pub arrivals: f64,
+    /// Share of the requests ending in it that failed; absent if none ended.
+    pub error_rate: Option<f64>,
+    /// Mean time from arrival to end of the successes that ended in it, in seconds; absent if none ended.
+    pub e2e: Option<f64>,
+    /// Requests in the system at its end.
+    pub in_system: f64,
+    /// Attempts a second sent to each provider, in the order of `providers`.
+    pub sent: Vec<f64>,
+}
+
+/// A policy against the first one, replication by replication.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Comparison {
+    /// The policy.
+    pub policy: String,
+    /// The policy that it is compared with.
+    pub baseline: String,
+    /// The differences, in order of [`Metric::ALL`].
+    pub differences: Vec<Difference>,
+    /// Which is better at what, or that the runs cannot tell.
+    pub sentence: String,
+}
+
+/// One figure's difference: this policy less the baseline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Difference {
+    /// Which figure.
+    pub metric: Metric,
+    /// The mean of the paired differences, and the interval.
+    #[schemars(with = "serde_json::Value")]
+    pub difference: Estimate,
+    /// As a share of the baseline's mean, if that is not 0.
+    pub relative: Option<f64>,
+    /// What the interval says.
+    #[schemars(with = "String")]
+    pub verdict: Verdict,
+}
+
+/// An objective and whether a policy meets it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Judgement {
+    /// The policy.
+    pub policy: String,
+    /// The figure.
+    pub metric: Metric,
+    /// The bound, in the figure's unit.
+    pub bound: f64,
+    /// Whether the figure must stay below the bound (or above it).
+    pub at_most: bool,
+    /// The figure.
+    #[schemars(with = "serde_json::Value")]
+    pub estimate: Estimate,
+    /// Pass, fail or undecided.
+    pub judged: Judged,
+}
+
+/// What an interval says of a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Judged {
+    /// The whole interval keeps to the bound.
+    Pass,
+    /// The whole interval breaks it.
+    Fail,
+    /// The interval reaches over it, or there is none.
+    Undecided,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_have_one_name_each() {
+        for metric in Metric::ALL {
+            assert_eq!(
+                serde_json::to_string(&metric).unwrap(),
+                format!("\"{}\"", metric.name())
+            );
+        }
+    }
+}

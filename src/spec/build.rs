@@ -1,0 +1,103 @@
+//! From what a file says to what runs: the names a plug-in may refer to, and how it refuses.
+
+use super::diagnose::Seg;
+
+/// What building a plug-in yields.
+pub type Built<T> = Result<T, Refusal>;
+
+/// Parameters that read well but make no sense, and where, relative to the plug-in that refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Where, from the outside in.
+    pub path: Vec<Seg>,
+    /// What is wrong.
+    pub message: String,
+    /// The unknown name, if it is one.
+    pub found: Option<String>,
+    /// What is allowed instead, if that is a list.
+    pub allowed: Vec<String>,
+}
+
+impl Refusal {
+    /// A refusal of the plug-in as a whole.
+    pub fn new(message: impl Into<String>) -> Refusal {
+        Refusal {
+            path: Vec::new(),
+            message: message.into(),
+            found: None,
+            allowed: Vec::new(),
+        }
+    }
+
+    /// A refusal in the words of another error.
+    pub fn of(error: impl std::error::Error) -> Refusal {
+        Refusal::new(error.to_string())
+    }
+
+    /// A name that is not among `allowed`; `kind` says what it would name.
+    pub fn unknown(kind: &str, found: &str, allowed: &[String]) -> Refusal {
+        Refusal {
+            path: Vec::new(),
+            message: format!("there is no {kind} `{found}`"),
+            found: Some(found.to_owned()),
+            allowed: allowed.to_vec(),
+        }
+    }
+
+    /// The same, one step further out: inside the field or the element `step`.
+    #[must_use]
+    pub fn at(mut self, step: impl Into<Seg>) -> Refusal {
+        self.path.insert(0, step.into());
+        self
+    }
+}
+
+/// The names that an experiment gives to its parts.
+#[derive(Clone, Copy, Debug)]
+pub struct Names<'a> {
+    /// Its providers, in order.
+    pub providers: &'a [String],
+    /// Its classes, in order.
+    pub classes: &'a [String],
+}
+
+impl Names<'_> {
+    /// The index of a provider.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn provider(&self, name: &str) -> Built<usize> {
+        find("provider", name, self.providers)
+    }
+
+    /// The indices of several providers, all different.
+    ///
+    /// # Errors
+    /// If one does not exist or is named twice.
+    pub fn each_provider(&self, names: &[String]) -> Built<Vec<usize>> {
+        let mut found: Vec<usize> = Vec::with_capacity(names.len());
+        for (i, name) in names.iter().enumerate() {
+            let index = self.provider(name).map_err(|r| r.at(i))?;
+            if found.contains(&index) {
+                return Err(Refusal::new(format!("`{name}` is named twice")).at(i));
+            }
+            found.push(index);
+        }
+        Ok(found)
+    }
+
+    /// The index of a class.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn class(&self, name: &str) -> Built<usize> {
+        find("class", name, self.classes)
+    }
+}
+
+fn find(kind: &str, name: &str, among: &[String]) -> Built<usize> {
+    among
+        .iter()
+        .position(|n| n == name)
+        .ok_or_else(|| Refusal::unknown(kind, name, among))
+}

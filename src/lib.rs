@@ -8,5 +8,6 @@ pub mod report;
 pub mod request;
 pub mod routing;
 pub mod spec;
+pub mod import;
 pub mod stats;
 pub mod traffic;

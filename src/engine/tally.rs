@@ -4,6 +4,7 @@
 //! arrived inside the counted window are counted here, however late they ended; [`Series`] shows the rest.
 
 use crate::kernel::time::Span;
+use crate::provider::UNRATED;
 use crate::request::{Ask, Outcome};
 use crate::stats::histogram::Histogram;
 
@@ -42,7 +43,9 @@ pub struct ClassTally {
     pub e2e: Histogram,
     /// Time spent waiting in the client for a slot, a limiter or a connection, of all that were not shed.
     pub wait: Histogram,
-    /// Sum over successes of the probability of a good answer, in millionths.
+    /// Successes at providers whose quality for this class is known.
+    pub rated: u64,
+    /// Sum over those of the probability of a good answer, in millionths.
     pub quality: u64,
     /// Pico-dollars for all their attempts.
     pub cost: u128,
@@ -109,7 +112,7 @@ pub struct Ending {
     pub waited: Span,
     /// Pico-dollars for all attempts.
     pub cost: u64,
-    /// Probability of a good answer, in millionths, of a success.
+    /// Probability of a good answer, in millionths, of a success; [`UNRATED`] where nobody knows.
     pub quality: u32,
 }
 
@@ -140,7 +143,10 @@ impl Tally {
         if end.outcome == Outcome::Success {
             class.ttft.record(end.ttft);
             class.e2e.record(end.e2e);
-            class.quality += u64::from(end.quality);
+            if end.quality != UNRATED {
+                class.rated += 1;
+                class.quality += u64::from(end.quality);
+            }
             self.good += u64::from(end.ttft <= good.ttft && end.e2e <= good.e2e);
         }
     }
@@ -172,6 +178,7 @@ impl Tally {
             a.ttft.merge(&b.ttft);
             a.e2e.merge(&b.e2e);
             a.wait.merge(&b.wait);
+            a.rated += b.rated;
             a.quality += b.quality;
             a.cost += b.cost;
         }

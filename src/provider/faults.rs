@@ -18,6 +18,9 @@ pub trait Fault: fmt::Debug + Send + Sync {
     /// What befalls the attempt keyed by `key` that arrives at `now`, if anything.
     fn strike(&mut self, now: Time, key: Key) -> Option<Failure>;
 
+    /// Whether an attempt may be left without any answer.
+    fn may_hang(&self) -> bool;
+
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn Fault>;
 }

@@ -33,9 +33,12 @@ pub struct Provider {
     pub context_window: u64,
     /// How it words Retry-After.
     pub retry_after: RetryAfter,
-    /// Probability of a good answer, in millionths, by class.
+    /// Probability of a good answer, in millionths, by class; [`UNRATED`] where nobody knows.
     pub quality: Vec<u32>,
 }
+
+/// The quality of a class that a model has no figure for.
+pub const UNRATED: u32 = u32::MAX;
 
 /// How a 429 says when to come back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -5,9 +5,15 @@
 //! External tags throughout (`"policy": "p2c"` or `{"p2c": {…}}`): internal tags, `flatten` and `untagged` buffer the
 //! value in serde and lose the place of a mistake (serde issue 1621), so none of them occurs here.
 
+pub mod assemble;
+pub mod bound;
 pub mod build;
 pub mod comments;
 pub mod diagnose;
+pub mod experiment;
+pub mod laws;
+pub mod load;
+pub mod model;
 pub mod named;
 pub mod registry;
 pub mod units;

@@ -68,6 +68,10 @@ impl Fault for Running {
         (now >= self.from && now < self.until).then_some(self.failure)
     }
 
+    fn may_hang(&self) -> bool {
+        self.failure == Failure::Hang
+    }
+
     fn fresh(&self) -> Box<dyn Fault> {
         Box::new(self.clone())
     }

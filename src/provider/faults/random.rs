@@ -62,6 +62,10 @@ impl Fault for Running {
         }
     }
 
+    fn may_hang(&self) -> bool {
+        self.hangs_below > self.errors_below
+    }
+
     fn fresh(&self) -> Box<dyn Fault> {
         Box::new(self.clone())
     }

@@ -1,0 +1,3 @@
+//! Other people's files.
+
+pub mod trace;

@@ -1,0 +1,233 @@
+//! The experiment file, as a person writes it.
+//!
+//! Every field says its unit in its value ("35/s", "10m", "$0.42/Mtok"); unknown fields are refused. What it says is
+//! checked and turned into scenarios by [`super::assemble`].
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::bound::Target;
+use super::laws::LawSpec;
+use super::named::Named;
+use super::units::{Count, Duration, Fraction};
+use crate::client::admission::AdmissionSpec;
+use crate::client::breaker::BreakerSpec;
+use crate::client::limiter::LimiterSpec;
+use crate::client::retry::RetrySpec;
+use crate::provider::RetryAfter;
+use crate::provider::faults::FaultSpec;
+use crate::provider::limits::LimitSpec;
+use crate::provider::pricing::PriceSpec;
+use crate::report::Metric;
+use crate::routing::PolicySpec;
+use crate::traffic::arrivals::ArrivalsSpec;
+
+/// An experiment: traffic, providers, a client, policies to compare, objectives, and how to run it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// The file's JSON Schema, for editors; ignored.
+    #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// Its name, which names the folder of its report: letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// What it is about, which figures are published and which assumed. Shown in the report.
+    #[serde(default)]
+    pub about: String,
+    /// Who asks, when, and for how much.
+    pub traffic: TrafficSpec,
+    /// The fleet, by name.
+    pub providers: Named<ProviderSpec>,
+    /// What a caller wraps round a request. Default: nothing.
+    #[serde(default)]
+    pub client: ClientSpec,
+    /// The policies to compare; the first is the baseline.
+    pub policies: Vec<PolicyEntry>,
+    /// What must hold.
+    #[serde(default)]
+    pub objectives: Vec<ObjectiveSpec>,
+    /// How to run it.
+    pub plan: PlanSpec,
+}
+
+/// Who asks, when, and for how much.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrafficSpec {
+    /// When requests come.
+    pub arrivals: ArrivalsSpec,
+    /// What they are, by name.
+    pub classes: Named<ClassSpec>,
+}
+
+/// A kind of request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClassSpec {
+    /// Its share of all requests; only proportions matter. May be left out if there is one class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
+    /// Its priority in queues: lower goes first, 0 to 15. Default: 1.
+    #[serde(default = "standard")]
+    pub priority: u8,
+    /// Input tokens. Left out with a replayed trace, which has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<LawSpec<f64>>,
+    /// Output tokens. Left out with a replayed trace, which has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<LawSpec<f64>>,
+    /// The `max_tokens` that the client sends: output is cut there, and quotas reserve that much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_output: Option<Count>,
+}
+
+fn standard() -> u8 {
+    1
+}
+
+/// A provider: a model, and what this experiment changes about it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderSpec {
+    /// A model by name (`models/NAME.json` beside the experiment or above it, else built in), or the path of a model
+    /// file. Without one, `prices` and either `response` or `ttft` and `tps` must be given here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Which of the model's variants. Default: the one it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// The client's most connections to it at once. Default: no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<Count>,
+    /// Time to first token, network not included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttft: Option<LawSpec<Duration>>,
+    /// Decode speed in tokens per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tps: Option<LawSpec<f64>>,
+    /// Network overhead of every answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Duration>,
+    /// The whole answer's time, instead of `ttft` and `tps`: an endpoint that does not stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<LawSpec<Duration>>,
+    /// What it charges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<PriceSpec>,
+    /// Its quotas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Vec<LimitSpec>>,
+    /// How it fails; replaces the model's own failures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faults: Option<Vec<FaultSpec>>,
+    /// The most input and output tokens together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_window: Option<Count>,
+    /// How its 429s say when to come back. Default: `seconds`.
+    #[serde(default)]
+    pub retry_after: RetryAfter,
+    /// Probability of a good answer, by class; adds to the model's own.
+    #[serde(default)]
+    pub quality: Named<Fraction>,
+}
+
+/// What a caller wraps round a request.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientSpec {
+    /// How requests are let in. Default: an unbounded queue by priority.
+    #[serde(default)]
+    pub admission: AdmissionSpec,
+    /// The client's own rate limits.
+    #[serde(default)]
+    pub limiters: Vec<LimiterSpec>,
+    /// The most requests in flight, from when they are let in until they end. Default: no cap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_in_flight: Option<Count>,
+    /// How long to wait for what.
+    #[serde(default)]
+    pub timeouts: TimeoutsSpec,
+    /// What to do after a failed attempt. Default: `never`.
+    #[serde(default)]
+    pub retry: RetrySpec,
+    /// A circuit breaker for each provider. Default: `never`.
+    #[serde(default)]
+    pub breaker: BreakerSpec,
+}
+
+/// How long to wait for what. Each default: for ever.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TimeoutsSpec {
+    /// For a free connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<Duration>,
+    /// For the first token of an attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttft: Option<Duration>,
+    /// For one attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Duration>,
+    /// For the whole request, from its arrival, waits and retries included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<Duration>,
+}
+
+/// A policy to compare.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyEntry {
+    /// Its name in tables.
+    pub name: String,
+    /// The policy.
+    pub policy: PolicySpec,
+    /// A client of its own, instead of the experiment's: to compare breakers, limiters or retries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientSpec>,
+}
+
+/// Something that must hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectiveSpec {
+    /// The figure.
+    pub metric: Metric,
+    /// It must not be above this: "2s", "1%", "$20k", "900/s" or a number, as the figure is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<Target>,
+    /// It must not be below this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<Target>,
+    /// Which policies it is asked of. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Vec<String>>,
+}
+
+/// How to run an experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlanSpec {
+    /// Simulated time of each replication, warm-up included. May be left out with a replayed trace: the whole of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<Duration>,
+    /// How much of it passes before counting starts. Default: a tenth; nothing with a replayed trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<Duration>,
+    /// How many replications. Default: 20.
+    #[serde(default = "twenty")]
+    pub replications: u64,
+    /// The seed. Default: 1.
+    #[serde(default = "first")]
+    pub seed: u64,
+    /// The level of every interval. Default: 0.95.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+}
+
+fn twenty() -> u64 {
+    20
+}
+
+fn first() -> u64 {
+    1
+}

@@ -1,0 +1,203 @@
+//! Probability laws as a file gives them: of durations (`"320ms"`) or of plain numbers (tokens, tokens per second).
+//!
+//! `shift` is a floor under every value: measured TTFTs have one of 38 to 88 % of their median (llmperf-leaderboard 2023,
+//! 13 of 16 series), so "shift + lognormal" is the form to reach for first.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::build::{Built, Refusal};
+use super::units::Duration;
+use crate::kernel::law::{self, Law};
+use crate::kernel::sampler::Sampler;
+
+/// A law of `Q`: durations, or plain numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum LawSpec<Q> {
+    /// Always this value.
+    Constant(Q),
+    /// Anything between the two alike.
+    Uniform {
+        /// The least.
+        min: Q,
+        /// The most.
+        max: Q,
+    },
+    /// Exponential: memoryless.
+    Exponential {
+        /// The mean, the shift not included.
+        mean: Q,
+        /// A floor under every value. Default: none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        shift: Option<Q>,
+    },
+    /// Lognormal.
+    Lognormal {
+        /// The median, the shift not included.
+        median: Q,
+        /// Standard deviation of the logarithm.
+        sigma: f64,
+        /// A floor under every value. Default: none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        shift: Option<Q>,
+    },
+    /// Gamma.
+    Gamma {
+        /// The mean, the shift not included.
+        mean: Q,
+        /// The shape: 1 is exponential, larger is narrower.
+        shape: f64,
+        /// A floor under every value. Default: none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        shift: Option<Q>,
+    },
+    /// Weibull.
+    Weibull {
+        /// The scale: 63.2 % of values are below it, the shift not included.
+        scale: Q,
+        /// The shape: 1 is exponential, below 1 the tail is heavy.
+        shape: f64,
+        /// A floor under every value. Default: none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        shift: Option<Q>,
+    },
+    /// Pareto: a power-law tail.
+    Pareto {
+        /// The least.
+        min: Q,
+        /// The tail's exponent; the mean is infinite at 1 and below.
+        alpha: f64,
+    },
+    /// Measured quantiles, joined by straight lines.
+    Empirical {
+        /// Pairs (share of values at or below, value), from share 0 to share 1.
+        quantiles: Vec<(f64, Q)>,
+    },
+    /// One of several laws, by weight.
+    Mixture {
+        /// The laws and their weights.
+        components: Vec<Component<Q>>,
+    },
+}
+
+/// One part of a mixture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Component<Q> {
+    /// Its weight; only proportions matter.
+    pub weight: f64,
+    /// Its law.
+    pub law: Box<LawSpec<Q>>,
+}
+
+/// What a law can be of.
+pub trait Magnitude: Clone {
+    /// As a float: nanoseconds for a duration.
+    fn magnitude(&self) -> f64;
+}
+
+impl Magnitude for Duration {
+    fn magnitude(&self) -> f64 {
+        self.span().nanos() as f64
+    }
+}
+
+impl Magnitude for f64 {
+    fn magnitude(&self) -> f64 {
+        *self
+    }
+}
+
+impl<Q: Magnitude> LawSpec<Q> {
+    /// The law, in nanoseconds or plain numbers.
+    ///
+    /// # Errors
+    /// If a parameter is out of range; the message says which.
+    pub fn law(&self) -> Built<Box<dyn Law>> {
+        let shift = |s: &Option<Q>| s.as_ref().map_or(0.0, Magnitude::magnitude);
+        let name = self.name();
+        let refuse = |e: law::LawError| Refusal::of(e).at(name);
+        Ok(match self {
+            LawSpec::Constant(value) => Box::new(law::Constant::new(value.magnitude()).map_err(refuse)?),
+            LawSpec::Uniform { min, max } => {
+                Box::new(law::Uniform::new(min.magnitude(), max.magnitude()).map_err(refuse)?)
+            }
+            LawSpec::Exponential { mean, shift: s } => {
+                Box::new(law::Exponential::new(mean.magnitude(), shift(s)).map_err(refuse)?)
+            }
+            LawSpec::Lognormal { median, sigma, shift: s } => {
+                Box::new(law::Lognormal::new(median.magnitude(), *sigma, shift(s)).map_err(refuse)?)
+            }
+            LawSpec::Gamma { mean, shape, shift: s } => {
+                Box::new(law::Gamma::new(mean.magnitude(), *shape, shift(s)).map_err(refuse)?)
+            }
+            LawSpec::Weibull { scale, shape, shift: s } => {
+                Box::new(law::Weibull::new(scale.magnitude(), *shape, shift(s)).map_err(refuse)?)
+            }
+            LawSpec::Pareto { min, alpha } => Box::new(law::Pareto::new(min.magnitude(), *alpha).map_err(refuse)?),
+            LawSpec::Empirical { quantiles } => {
+                let knots = quantiles.iter().map(|(p, value)| (*p, value.magnitude())).collect();
+                Box::new(law::Empirical::new(knots).map_err(refuse)?)
+            }
+            LawSpec::Mixture { components } => {
+                let mut parts = Vec::with_capacity(components.len());
+                for (i, part) in components.iter().enumerate() {
+                    let law = part.law.law().map_err(|r| r.at("law").at(i).at("components").at(name))?;
+                    parts.push((part.weight, law));
+                }
+                Box::new(law::Mixture::new(parts).map_err(refuse)?)
+            }
+        })
+    }
+
+    /// The law, ready for drawing.
+    ///
+    /// # Errors
+    /// As [`LawSpec::law`].
+    pub fn sampler(&self) -> Built<Sampler> {
+        let law = self.law()?;
+        Ok(match self {
+            LawSpec::Constant(value) => Sampler::Constant(value.magnitude()),
+            _ => Sampler::of(&*law),
+        })
+    }
+
+    const fn name(&self) -> &'static str {
+        match self {
+            LawSpec::Constant(_) => "constant",
+            LawSpec::Uniform { .. } => "uniform",
+            LawSpec::Exponential { .. } => "exponential",
+            LawSpec::Lognormal { .. } => "lognormal",
+            LawSpec::Gamma { .. } => "gamma",
+            LawSpec::Weibull { .. } => "weibull",
+            LawSpec::Pareto { .. } => "pareto",
+            LawSpec::Empirical { .. } => "empirical",
+            LawSpec::Mixture { .. } => "mixture",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::law::Tail;
+
+    #[test]
+    fn durations_become_nanoseconds_and_the_shift_a_floor() {
+        let spec: LawSpec<Duration> =
+            serde_json::from_str(r#"{"lognormal": {"median": "100ms", "sigma": 0.5, "shift": "200ms"}}"#).unwrap();
+        let median = spec.law().unwrap().quantile(Tail::Lower(0.5));
+        assert!((median - 3e8).abs() < 1.0, "{median}");
+    }
+
+    #[test]
+    fn a_refusal_names_the_part_it_is_about() {
+        let spec: LawSpec<f64> = serde_json::from_str(
+            r#"{"mixture": {"components": [{"weight": 1, "law": {"exponential": {"mean": -3}}}]}}"#,
+        )
+        .unwrap();
+        let path: String = spec.law().err().unwrap().path.iter().map(|s| format!("{s:?} ")).collect();
+        assert!(path.contains("mixture") && path.contains("components") && path.contains("exponential"), "{path}");
+    }
+}

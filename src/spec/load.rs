@@ -1,0 +1,231 @@
+//! From a path to an experiment with everything it refers to: its text, its models, its trace.
+//!
+//! The only place that looks for files. A model by name is `models/NAME.json` in the experiment's folder or the nearest
+//! folder above it, else the one built in; by path it is relative to the experiment. A trace is looked for beside the
+//! experiment, then where `--trace` or SIMCAP_TRACES leads.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::diagnose::{self, Seg, nearest};
+use super::experiment::Experiment;
+use super::model::{BUILT_IN, ModelFile};
+use crate::import::trace;
+use crate::report::Input;
+use crate::traffic::arrivals::Row;
+
+/// An experiment and all that it refers to.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The file, as it was named.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+    /// What it says.
+    pub experiment: Experiment,
+    /// The models, by what the experiment calls them.
+    pub models: BTreeMap<String, ModelFile>,
+    /// The rows of the trace, if it replays one.
+    pub trace: Option<Arc<[Row]>>,
+    /// Every file that was read, with its hash: the experiment first.
+    pub inputs: Vec<Input>,
+}
+
+/// Why an experiment cannot be loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadError {
+    /// A file cannot be read.
+    Read {
+        /// Which.
+        file: String,
+        /// Why not.
+        why: String,
+    },
+    /// A file says something that it should not.
+    Says(diagnose::Error),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::Read { file, why } => write!(f, "{file}: {why}"),
+            LoadError::Says(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+impl From<diagnose::Error> for LoadError {
+    fn from(error: diagnose::Error) -> Self {
+        LoadError::Says(error)
+    }
+}
+
+/// Loads the experiment at `path`. `traces` are the places to look for a trace: a file, or a folder to look through.
+///
+/// # Errors
+/// If a file cannot be read or does not say what it should.
+pub fn load(path: &Path, traces: &[PathBuf]) -> Result<Loaded, LoadError> {
+    let file = path.display().to_string();
+    let bytes = read(path)?;
+    let experiment: Experiment = diagnose::parse_bytes(&file, &bytes)?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let mut loaded =
+        Loaded { file, text, experiment, models: BTreeMap::new(), trace: None, inputs: vec![input(path, &bytes)] };
+    loaded.load_models(path)?;
+    loaded.load_trace(path, traces)?;
+    Ok(loaded)
+}
+
+/// Loads an experiment from its text, with built-in models only: for the library's users and for tests.
+///
+/// # Errors
+/// As [`load`].
+pub fn from_text(file: &str, text: &str) -> Result<Loaded, LoadError> {
+    let experiment: Experiment = diagnose::parse(file, text)?;
+    let inputs = vec![input(Path::new(file), text.as_bytes())];
+    let mut loaded = Loaded {
+        file: file.to_owned(),
+        text: text.to_owned(),
+        experiment,
+        models: BTreeMap::new(),
+        trace: None,
+        inputs,
+    };
+    loaded.load_models(Path::new(""))?;
+    Ok(loaded)
+}
+
+impl Loaded {
+    fn load_models(&mut self, experiment: &Path) -> Result<(), LoadError> {
+        for (name, provider) in self.experiment.providers.iter() {
+            let Some(model) = provider.model.clone() else { continue };
+            if self.models.contains_key(&model) {
+                continue;
+            }
+            let path = [Seg::from("providers"), Seg::from(name), Seg::from("model")];
+            let (file, input) = if model.ends_with(".json") {
+                let at = experiment.parent().unwrap_or(Path::new("")).join(&model);
+                read_model(&at).map_err(|e| self.blame(&path, e))?
+            } else if let Some(at) = nearest_model(experiment, &model) {
+                read_model(&at).map_err(|e| self.blame(&path, e))?
+            } else if let Some((_, text)) = BUILT_IN.iter().find(|(name, _)| *name == model) {
+                (diagnose::parse(&model, text)?, input(Path::new(&format!("{model}.json")), text.as_bytes()))
+            } else {
+                let names = BUILT_IN.map(|(name, _)| name);
+                let message = format!("there is no model `{model}`: no models/{model}.json beside this file or above it, and none built in");
+                return Err(diagnose::Error::at(&self.file, &self.text, &path, message)
+                    .with_allowed(&model, names)
+                    .into());
+            };
+            self.inputs.push(input);
+            self.models.insert(model, file);
+        }
+        Ok(())
+    }
+
+    /// A model that cannot be read is a mistake of the line that names it; one that reads badly is its own.
+    fn blame(&self, path: &[Seg], error: LoadError) -> LoadError {
+        match error {
+            LoadError::Read { file, why } => {
+                diagnose::Error::at(&self.file, &self.text, path, format!("cannot read {file}: {why}")).into()
+            }
+            says => says,
+        }
+    }
+
+    fn load_trace(&mut self, experiment: &Path, places: &[PathBuf]) -> Result<(), LoadError> {
+        let arrivals = &self.experiment.traffic.arrivals;
+        let Some(name) = arrivals.as_dyn().trace().map(str::to_owned) else { return Ok(()) };
+        let path =
+            [Seg::from("traffic"), Seg::from("arrivals"), Seg::from(arrivals.name()), Seg::from("trace")];
+        let beside = experiment.parent().unwrap_or(Path::new("")).join(&name);
+        let wanted = Path::new(&name).file_name().map(Path::new);
+        let found = std::iter::once(beside)
+            .chain(places.iter().filter(|p| p.is_file()).cloned())
+            .chain(places.iter().filter_map(|p| search(p, wanted?, 3)))
+            .find(|p| p.is_file());
+        let Some(found) = found else {
+            let message = format!("there is no trace `{name}` beside this file, at --trace, or under SIMCAP_TRACES");
+            let mut error = diagnose::Error::at(&self.file, &self.text, &path, message);
+            if let Some(source) = trace::published_at(&name) {
+                error = error.with_hint(format!(
+                    "it is {source}; give its path with --trace, or its folder in the environment variable SIMCAP_TRACES"
+                ));
+            }
+            return Err(error.into());
+        };
+        let bytes = read(&found)?;
+        let rows = trace::read(&bytes)
+            .map_err(|e| LoadError::Read { file: found.display().to_string(), why: e.to_string() })?;
+        self.inputs.push(input(&found, &bytes));
+        self.trace = Some(rows.into());
+        Ok(())
+    }
+}
+
+fn read_model(path: &Path) -> Result<(ModelFile, Input), LoadError> {
+    let bytes = read(path)?;
+    Ok((diagnose::parse_bytes(&path.display().to_string(), &bytes)?, input(path, &bytes)))
+}
+
+/// `models/NAME.json` in the experiment's folder or the nearest folder above it.
+fn nearest_model(experiment: &Path, name: &str) -> Option<PathBuf> {
+    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if !is_plain || experiment.as_os_str().is_empty() {
+        return None;
+    }
+    let folder = std::path::absolute(experiment).ok()?;
+    folder.ancestors().skip(1).map(|f| f.join("models").join(format!("{name}.json"))).find(|p| p.is_file())
+}
+
+/// A file of this name in `folder` or up to `depth` folders below it, the first in order of names.
+fn search(folder: &Path, name: &Path, depth: u32) -> Option<PathBuf> {
+    let direct = folder.join(name);
+    if direct.is_file() {
+        return Some(direct);
+    }
+    if depth == 0 {
+        return None;
+    }
+    let mut below: Vec<PathBuf> =
+        std::fs::read_dir(folder).ok()?.filter_map(Result::ok).map(|e| e.path()).filter(|p| p.is_dir()).collect();
+    below.sort();
+    below.iter().find_map(|f| search(f, name, depth - 1))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    std::fs::read(path).map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => missing(path),
+            std::io::ErrorKind::IsADirectory => "is a folder, not a file".to_owned(),
+            _ => format!("cannot be read: {error}"),
+        };
+        LoadError::Read { file: path.display().to_string(), why }
+    })
+}
+
+/// That there is no such file, and which one may have been meant.
+fn missing(path: &Path) -> String {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .map(|entries| entries.filter_map(Result::ok).filter_map(|e| e.file_name().into_string().ok()).collect())
+        .unwrap_or_default();
+    names.sort();
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    match nearest(name, names.iter().map(String::as_str)) {
+        Some(near) => format!("there is no such file; did you mean {}?", folder.join(near).display()),
+        None => "there is no such file".to_owned(),
+    }
+}
+
+fn input(path: &Path, bytes: &[u8]) -> Input {
+    let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+    let sha256 = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
+    Input { name, sha256 }
+}

@@ -1,0 +1,164 @@
+//! Provider models: one file a model, with named variants where published figures contradict each other.
+//!
+//! A variant is a complete model with its source. Where reports disagree by an order of magnitude both are kept and
+//! neither is averaged: the experiment names the world it believes in. What is not published is `assumed`, and says why.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::laws::LawSpec;
+use super::named::Named;
+use super::units::{Count, Duration, Fraction};
+use crate::provider::faults::Random;
+use crate::provider::limits::LimitSpec;
+use crate::provider::pricing::PerToken;
+
+/// A model file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelFile {
+    /// The file's JSON Schema; ignored.
+    #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// The model's name.
+    pub model: String,
+    /// What it is.
+    #[serde(default)]
+    pub about: String,
+    /// The variant that an experiment gets if it names none.
+    pub default: String,
+    /// The variants.
+    pub variants: Named<ModelSpec>,
+}
+
+/// One variant: a complete model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSpec {
+    /// Where its figures come from.
+    pub source: String,
+    /// When they were taken.
+    #[serde(default)]
+    pub date: String,
+    /// Time to first token at the provider, network not included.
+    pub ttft: LawSpec<Duration>,
+    /// How well the law of TTFT fits what was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<Fit>,
+    /// Decode speed in tokens per second, after the first token.
+    pub tps: LawSpec<f64>,
+    /// Network overhead of every answer.
+    pub network: Duration,
+    /// Prices by the token.
+    pub prices: PerToken,
+    /// The most input and output tokens together. Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_window: Option<Count>,
+    /// The provider's quotas. Default: none.
+    #[serde(default)]
+    pub limits: Vec<LimitSpec>,
+    /// How it fails.
+    pub faults: Random,
+    /// Probability of a good answer, by class.
+    #[serde(default)]
+    pub quality: Named<Fraction>,
+    /// What is assumed and why, by field.
+    #[serde(default)]
+    pub assumed: Named<String>,
+}
+
+/// A fit of TTFT and its misfit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fit {
+    /// What was published.
+    pub published: Percentiles,
+    /// What the law gives, network included.
+    pub fitted: Percentiles,
+    /// The largest relative error over the published percentiles.
+    pub worst_error: f64,
+    /// What else there is to say.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// Percentiles of TTFT as a client sees it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Percentiles {
+    /// Median.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p50: Option<Duration>,
+    /// 95th percentile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p95: Option<Duration>,
+    /// 99th percentile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99: Option<Duration>,
+    /// Mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<Duration>,
+}
+
+/// The models that come with the program, by name.
+pub const BUILT_IN: [(&str, &str); 7] = [
+    ("deepseek-v3.2", include_str!("../../models/deepseek-v3.2.json")),
+    ("gpt-4.1", include_str!("../../models/gpt-4.1.json")),
+    ("claude-sonnet-4.5", include_str!("../../models/claude-sonnet-4.5.json")),
+    ("gemini-2.5-flash", include_str!("../../models/gemini-2.5-flash.json")),
+    ("relay-fast", include_str!("../../models/relay-fast.json")),
+    ("llama-3.3-70b", include_str!("../../models/llama-3.3-70b.json")),
+    ("qwen2.5-72b", include_str!("../../models/qwen2.5-72b.json")),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::law::Tail;
+    use crate::spec::diagnose::parse;
+
+    fn files() -> impl Iterator<Item = ModelFile> {
+        BUILT_IN.into_iter().map(|(name, text)| {
+            let file: ModelFile = parse(name, text).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(file.model, name);
+            assert!(file.variants.get(&file.default).is_some(), "{name} has no variant {}", file.default);
+            file
+        })
+    }
+
+    /// What `fitted` claims is what the law gives with the network added, to the rounding of the file.
+    #[test]
+    fn the_stated_fits_are_what_the_laws_give() {
+        let mut compared = 0;
+        for file in files() {
+            for (name, variant) in file.variants.iter() {
+                let (law, network) = (variant.ttft.law().unwrap(), variant.network.span().nanos() as f64);
+                let Some(fit) = &variant.fit else { continue };
+                for (stated, tail) in [
+                    (fit.fitted.p50, Tail::Lower(0.5)),
+                    (fit.fitted.p95, Tail::Upper(0.05)),
+                    (fit.fitted.p99, Tail::Upper(0.01)),
+                ] {
+                    let Some(stated) = stated else { continue };
+                    let (given, stated) = (law.quantile(tail) + network, stated.span().nanos() as f64);
+                    assert!((given / stated - 1.0).abs() < 2e-3, "{} {name}: {given} {stated}", file.model);
+                    compared += 1;
+                }
+            }
+        }
+        assert!(compared >= 40, "{compared}");
+    }
+
+    #[test]
+    fn every_variant_builds() {
+        for file in files() {
+            for (_, variant) in file.variants.iter() {
+                variant.ttft.sampler().unwrap();
+                variant.tps.sampler().unwrap();
+                for limit in &variant.limits {
+                    limit.as_dyn().build().unwrap();
+                }
+            }
+        }
+    }
+}

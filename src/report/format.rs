@@ -1,0 +1,331 @@
+//! Figures as people read them: "1.24 s", "320 ms", "$1,234", "0.42 %", three significant digits, "–" for what is undefined.
+//!
+//! A figure and its half width share one unit and one decimal place, chosen by the larger of the two, so that they can be
+//! compared at a glance. Differences carry their sign, and differences of shares are in percentage points. Left out: other
+//! locales and currencies, and rounding of files: JSON and CSV hold every digit.
+
+use super::Unit;
+use crate::stats::interval::Estimate;
+
+/// Stands for a figure that does not exist.
+pub const NONE: &str = "–";
+
+/// A figure in its unit: `1.24 s`, `0.42 %`, `12.3/s`, `$1,234`. `–` if it is not finite.
+pub fn value(unit: Unit, x: f64) -> String {
+    if !x.is_finite() {
+        return NONE.into();
+    }
+    Scale::of(unit, x).signed(x, false)
+}
+
+/// A figure with half the width of its interval: `1.24 s ± 0.03`. Without an interval, the figure alone.
+pub fn plus_minus(unit: Unit, estimate: &Estimate) -> String {
+    joined(parts(unit, estimate))
+}
+
+/// A signed difference with half the width of its interval: `+0.12 s ± 0.03`, `−0.3 pp ± 0.1`.
+pub fn difference(unit: Unit, estimate: &Estimate) -> String {
+    joined(difference_parts(unit, estimate))
+}
+
+/// A figure and, apart, half the width of its interval in the same unit: `("1.24 s", Some("0.03"))`.
+pub fn parts(unit: Unit, estimate: &Estimate) -> (String, Option<String>) {
+    split(Scale::of_estimate(unit, estimate), estimate, false)
+}
+
+/// As [`parts`], of a signed difference: `("+0.12 s", Some("0.03"))`.
+pub fn difference_parts(unit: Unit, estimate: &Estimate) -> (String, Option<String>) {
+    let mut scale = Scale::of_estimate(unit, estimate);
+    if unit == Unit::Share {
+        scale.after = " pp";
+    }
+    split(scale, estimate, true)
+}
+
+/// A share of 1 as a percentage: `0.42 %`. Close to 1 it keeps the digits that tell it from 1: `99.97 %`.
+pub fn share(x: f64) -> String {
+    value(Unit::Share, x)
+}
+
+/// A signed relative change: `+12.3 %`. `–` if it is not finite.
+pub fn relative(x: f64) -> String {
+    if !x.is_finite() {
+        return NONE.into();
+    }
+    Scale::of(Unit::Share, x).signed(x, true)
+}
+
+/// A count with thousands separators: `1,234,567`.
+pub fn count(n: u64) -> String {
+    grouped(&n.to_string())
+}
+
+/// A length of time in round units, without needless digits: `30 s`, `2 h`, `1.5 days`.
+pub fn span(seconds: f64) -> String {
+    if !seconds.is_finite() {
+        return NONE.into();
+    }
+    let (factor, name) = match seconds.abs() {
+        s if s >= 2.0 * 86_400.0 => (86_400.0, " days"),
+        s if s >= 2.0 * 3600.0 => (3600.0, " h"),
+        s if s >= 120.0 => (60.0, " min"),
+        s if s >= 1.0 || s == 0.0 => (1.0, " s"),
+        _ => (1e-3, " ms"),
+    };
+    format!("{}{name}", trimmed(&fixed(seconds / factor, 2)))
+}
+
+/// How a figure and its half width are both written.
+struct Scale {
+    before: &'static str,
+    after: &'static str,
+    /// The figure is divided by this.
+    factor: f64,
+    /// Digits after the point.
+    decimals: usize,
+}
+
+impl Scale {
+    /// The scale at which `x`, which is finite, reads well.
+    fn of(unit: Unit, x: f64) -> Scale {
+        let size = x.abs();
+        let (before, after, factor) = match unit {
+            Unit::Seconds => {
+                // Rounding first keeps 0.9996 s from being 1000 ms.
+                let (factor, after) = match rounded(size) {
+                    s if s >= 36_000.0 => (3600.0, " h"),
+                    s if s >= 600.0 => (60.0, " min"),
+                    s if s >= 1.0 || s == 0.0 => (1.0, " s"),
+                    s if s >= 1e-3 => (1e-3, " ms"),
+                    _ => (1e-6, " µs"),
+                };
+                ("", after, factor)
+            }
+            Unit::Share => ("", " %", 0.01),
+            Unit::PerSecond => ("", "/s", 1.0),
+            Unit::Dollars => ("$", "", 1.0),
+            Unit::Number => ("", "", 1.0),
+        };
+        let shown = size / factor;
+        let digits = decimals(shown, 3);
+        let decimals = match unit {
+            _ if shown == 0.0 => 0,
+            Unit::Share if shown > 99.9 && shown < 100.0 => decimals(100.0 - shown, 1).max(2),
+            Unit::Share if shown >= 100.0 => 0,
+            Unit::Share | Unit::Dollars if shown < 0.1 => decimals(shown, 2),
+            Unit::Share => digits.min(2),
+            Unit::Dollars if rounded(shown) < 100.0 => 2,
+            _ => digits,
+        };
+        Scale {
+            before,
+            after,
+            factor,
+            decimals,
+        }
+    }
+
+    /// The scale for a figure and its half width together.
+    fn of_estimate(unit: Unit, estimate: &Estimate) -> Scale {
+        let half_width = estimate.half_width.filter(|half_width| half_width.is_finite());
+        // A figure far below its own uncertainty has no digit worth a smaller unit.
+        let size = half_width.unwrap_or(0.0).max(estimate.mean.abs());
+        let larger_is_mean = size == estimate.mean.abs();
+        let size = if larger_is_mean { estimate.mean } else { size };
+        Scale::of(unit, if size.is_finite() { size } else { 0.0 })
+    }
+
+    /// The figure with its unit and sign; `plus` writes the plus sign too.
+    fn signed(&self, x: f64, plus: bool) -> String {
+        let digits = self.digits(x.abs());
+        let is_zero = digits.bytes().all(|byte| matches!(byte, b'0' | b'.'));
+        let sign = match (x < 0.0, plus) {
+            _ if is_zero => "",
+            (true, _) => "−",
+            (false, true) => "+",
+            (false, false) => "",
+        };
+        format!("{sign}{}{digits}{}", self.before, self.after)
+    }
+
+    /// Half a width, without its unit. One that would round to 0 keeps its first digit, up to two places further.
+    fn half_width(&self, half_width: f64) -> String {
+        let shown = half_width / self.factor;
+        if shown == 0.0 {
+            return "0".into();
+        }
+        let needed = decimals(shown, 1);
+        let most = self.decimals + 2;
+        if needed > most {
+            return format!("<{}", fixed(0.1_f64.powi(most as i32), most));
+        }
+        if decimals(shown, 1) > self.decimals {
+            fixed(shown, needed)
+        } else {
+            self.digits(half_width)
+        }
+    }
+
+    fn digits(&self, x: f64) -> String {
+        grouped(&fixed(x / self.factor, self.decimals))
+    }
+}
+
+fn split(scale: Scale, estimate: &Estimate, signed: bool) -> (String, Option<String>) {
+    if !estimate.mean.is_finite() {
+        return (NONE.into(), None);
+    }
+    let half_width = estimate.half_width.filter(|half_width| half_width.is_finite());
+    (
+        scale.signed(estimate.mean, signed),
+        half_width.map(|half_width| scale.half_width(half_width)),
+    )
+}
+
+fn joined((figure, half_width): (String, Option<String>)) -> String {
+    match half_width {
+        Some(half_width) => format!("{figure} ± {half_width}"),
+        None => figure,
+    }
+}
+
+fn fixed(x: f64, decimals: usize) -> String {
+    format!("{x:.decimals$}")
+}
+
+/// `x`, 0 or more, to three significant digits.
+fn rounded(x: f64) -> f64 {
+    format!("{x:.2e}").parse().unwrap_or(x)
+}
+
+/// How many digits after the point show `significant` digits of `x`.
+fn decimals(x: f64, significant: usize) -> usize {
+    let written = format!("{x:.*e}", significant - 1);
+    let exponent: i32 = written
+        .rsplit_once('e')
+        .and_then(|(_, exponent)| exponent.parse().ok())
+        .unwrap_or(0);
+    (significant as i32 - 1 - exponent).clamp(0, 12) as usize
+}
+
+/// Puts thousands separators into digits that may have a fraction.
+fn grouped(digits: &str) -> String {
+    let (whole, fraction) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
+    let mut out = String::with_capacity(digits.len() + whole.len() / 3);
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out + fraction
+}
+
+/// Without zeros at the end of a fraction.
+fn trimmed(digits: &str) -> &str {
+    if digits.contains('.') {
+        digits.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        digits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn estimate(mean: f64, half_width: Option<f64>) -> Estimate {
+        Estimate {
+            mean,
+            half_width,
+            n: 10,
+            undefined: 0,
+        }
+    }
+
+    #[test]
+    fn figures_read_as_people_write_them() {
+        for (unit, x, text) in [
+            (Unit::Seconds, 1.2378, "1.24 s"),
+            (Unit::Seconds, 0.32, "320 ms"),
+            (Unit::Seconds, 0.9996, "1.00 s"),
+            (Unit::Seconds, 0.000_452, "452 µs"),
+            (Unit::Seconds, 0.0, "0 s"),
+            (Unit::Seconds, 754.0, "12.6 min"),
+            (Unit::Seconds, 86_400.0, "24.0 h"),
+            (Unit::Seconds, -0.5, "−500 ms"),
+            (Unit::Share, 0.0042, "0.42 %"),
+            (Unit::Share, 0.000_38, "0.038 %"),
+            (Unit::Share, 0.1234, "12.3 %"),
+            (Unit::Share, 0.9997, "99.97 %"),
+            (Unit::Share, 0.999_999, "99.9999 %"),
+            (Unit::Share, 1.0, "100 %"),
+            (Unit::Share, 0.0, "0 %"),
+            (Unit::Dollars, 1234.4, "$1,234"),
+            (Unit::Dollars, 1_234_567.0, "$1,234,567"),
+            (Unit::Dollars, 4.2, "$4.20"),
+            (Unit::Dollars, 99.996, "$100"),
+            (Unit::Dollars, 0.00421, "$0.0042"),
+            (Unit::PerSecond, 12.34, "12.3/s"),
+            (Unit::Number, 1.0321, "1.03"),
+            (Unit::Number, f64::NAN, "–"),
+            (Unit::Seconds, f64::INFINITY, "–"),
+        ] {
+            assert_eq!(value(unit, x), text, "{unit:?} {x}");
+        }
+    }
+
+    #[test]
+    fn a_half_width_is_in_the_figures_own_unit() {
+        for (unit, mean, half_width, text) in [
+            (Unit::Seconds, 1.2378, Some(0.0312), "1.24 s ± 0.03"),
+            (Unit::Seconds, 1.2378, Some(0.0042), "1.24 s ± 0.004"),
+            (Unit::Seconds, 1.2378, Some(1e-9), "1.24 s ± <0.0001"),
+            (Unit::Seconds, 1.2378, Some(0.0), "1.24 s ± 0"),
+            (Unit::Seconds, 1.2378, None, "1.24 s"),
+            (Unit::Seconds, 0.0002, Some(0.3), "0 ms ± 300"),
+            (Unit::Dollars, 41_234.0, Some(1234.0), "$41,234 ± 1,234"),
+            (Unit::Share, 0.0042, Some(0.0011), "0.42 % ± 0.11"),
+            (Unit::Share, f64::NAN, Some(0.1), "–"),
+        ] {
+            assert_eq!(plus_minus(unit, &estimate(mean, half_width)), text);
+        }
+    }
+
+    #[test]
+    fn a_difference_carries_its_sign() {
+        for (unit, mean, half_width, text) in [
+            (Unit::Seconds, 0.1234, Some(0.03), "+123 ms ± 30"),
+            (Unit::Seconds, -1.5, Some(0.25), "−1.50 s ± 0.25"),
+            (Unit::Dollars, -1234.0, Some(50.0), "−$1,234 ± 50"),
+            (Unit::Share, -0.003, Some(0.001), "−0.30 pp ± 0.10"),
+            (Unit::Number, 0.0, Some(0.0), "0 ± 0"),
+        ] {
+            assert_eq!(difference(unit, &estimate(mean, half_width)), text);
+        }
+    }
+
+    #[test]
+    fn spans_have_no_needless_digits() {
+        for (seconds, text) in [
+            (30.0, "30 s"),
+            (600.0, "10 min"),
+            (7200.0, "2 h"),
+            (5400.0, "90 min"),
+            (216_000.0, "2.5 days"),
+            (0.25, "250 ms"),
+            (0.0, "0 s"),
+        ] {
+            assert_eq!(span(seconds), text);
+        }
+    }
+
+    #[test]
+    fn counts_are_grouped_and_changes_signed() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(
+            [0.123, -0.05, 0.0, f64::NAN].map(relative),
+            ["+12.3 %", "−5.00 %", "0 %", "–"]
+        );
+    }
+}

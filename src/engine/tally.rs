@@ -99,6 +99,20 @@ pub enum BoundKind {
     Breaker,
 }
 
+impl BoundKind {
+    /// Its name for people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            BoundKind::InFlight => "requests in flight",
+            BoundKind::Limiter => "the client's limiter",
+            BoundKind::Queue => "the client's queue",
+            BoundKind::Connections => "connections",
+            BoundKind::Quota => "quota",
+            BoundKind::Breaker => "breaker",
+        }
+    }
+}
+
 /// How a request ended, as the world tells it.
 #[derive(Clone, Copy, Debug)]
 pub struct Ending {
@@ -120,7 +134,8 @@ impl Tally {
     /// Nothing counted yet.
     pub fn new(scenario: &Scenario) -> Tally {
         Tally {
-            classes: vec![ClassTally::default(); scenario.traffic.classes.len()],
+            // One by one: cloning a histogram would touch all its pages.
+            classes: scenario.traffic.classes.iter().map(|_| ClassTally::default()).collect(),
             providers: vec![ProviderTally::default(); scenario.fleet.len()],
             good: 0,
             in_system_at_end: 0,

@@ -12,8 +12,9 @@ use crate::traffic::arrivals::Row;
 /// Where a trace may be had, if it is one that is known.
 pub fn published_at(name: &str) -> Option<&'static str> {
     let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
-    file.starts_with("AzureLLMInferenceTrace_")
-        .then_some("published at github.com/Azure/AzurePublicDataset, folder data/, under CC-BY-4.0, under this very name")
+    file.starts_with("AzureLLMInferenceTrace_").then_some(
+        "published at github.com/Azure/AzurePublicDataset, folder data/, under CC-BY-4.0, under this very name",
+    )
 }
 
 /// Why a trace cannot be read.
@@ -46,9 +47,16 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Row>, TraceError> {
     let column = |name: &'static str| {
         let clean = |h: &str| h.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name);
         let found: Vec<&str> = header.iter().collect();
-        header.iter().position(clean).ok_or_else(|| TraceError::Column(name, found.join(", ")))
+        header
+            .iter()
+            .position(clean)
+            .ok_or_else(|| TraceError::Column(name, found.join(", ")))
     };
-    let (time, input, output) = (column("TIMESTAMP")?, column("ContextTokens")?, column("GeneratedTokens")?);
+    let (time, input, output) = (
+        column("TIMESTAMP")?,
+        column("ContextTokens")?,
+        column("GeneratedTokens")?,
+    );
     let mut rows: Vec<Row> = Vec::new();
     let mut first = None;
     for record in reader.records() {
@@ -57,10 +65,18 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Row>, TraceError> {
         let text = |column: usize| record.get(column).unwrap_or("");
         let tokens = |column: usize| {
             let found = text(column);
-            found.parse::<u32>().map_err(|_| row(line, format!("\"{found}\" is not a number of tokens")))
+            found
+                .parse::<u32>()
+                .map_err(|_| row(line, format!("\"{found}\" is not a number of tokens")))
         };
         let at = instant(text(time)).ok_or_else(|| {
-            row(line, format!("\"{}\" is not a time like 2023-11-16 18:17:03.9799600 or a number of seconds", text(time)))
+            row(
+                line,
+                format!(
+                    "\"{}\" is not a time like 2023-11-16 18:17:03.9799600 or a number of seconds",
+                    text(time)
+                ),
+            )
         })?;
         let start = *first.get_or_insert(at);
         let since = u64::try_from(at - start).ok().map(Span::from_nanos);
@@ -70,14 +86,24 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Row>, TraceError> {
         if at < last {
             return Err(row(line, "it is earlier than the row before".into()));
         }
-        rows.push(Row { at, input: tokens(input)?, output: tokens(output)?.max(1) });
+        rows.push(Row {
+            at,
+            input: tokens(input)?,
+            output: tokens(output)?.max(1),
+        });
     }
-    if rows.is_empty() { Err(TraceError::Empty) } else { Ok(rows) }
+    if rows.is_empty() {
+        Err(TraceError::Empty)
+    } else {
+        Ok(rows)
+    }
 }
 
 /// Nanoseconds since some fixed moment.
 fn instant(text: &str) -> Option<i128> {
-    let Some((date, clock)) = text.split_once([' ', 'T']) else { return decimal(text) };
+    let Some((date, clock)) = text.split_once([' ', 'T']) else {
+        return decimal(text);
+    };
     let mut date = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
     let (year, month, day) = (date.next()??, date.next()??, date.next()??);
     let mut clock = clock.trim_end_matches('Z').splitn(3, ':');
@@ -125,25 +151,58 @@ mod tests {
                     2023-11-16 23:59:59.9799600,4808,10\n\
                     2023-11-17 00:00:00.0319600,3180,0";
         let rows = read(text.as_bytes()).unwrap();
-        assert_eq!(rows[0], Row { at: Span::ZERO, input: 4808, output: 10 });
-        assert_eq!(rows[1], Row { at: Span::from_nanos(52_000_000), input: 3180, output: 1 });
+        assert_eq!(
+            rows[0],
+            Row {
+                at: Span::ZERO,
+                input: 4808,
+                output: 10
+            }
+        );
+        assert_eq!(
+            rows[1],
+            Row {
+                at: Span::from_nanos(52_000_000),
+                input: 3180,
+                output: 1
+            }
+        );
     }
 
     #[test]
     fn columns_may_come_in_any_order_and_times_as_seconds() {
         let rows = read(b"GeneratedTokens,x,TIMESTAMP,ContextTokens\n7,?,1.5,3\n8,?,3,4\n").unwrap();
-        assert_eq!(rows[1], Row { at: Span::from_millis(1500), input: 4, output: 8 });
+        assert_eq!(
+            rows[1],
+            Row {
+                at: Span::from_millis(1500),
+                input: 4,
+                output: 8
+            }
+        );
     }
 
     #[test]
     fn what_is_wrong_is_named_by_line() {
         let head = "TIMESTAMP,ContextTokens,GeneratedTokens\n";
         for (text, message) in [
-            ("TIMESTAMP,ContextTokens\n1,2\n".to_owned(), "no column `GeneratedTokens`; the header has: TIMESTAMP, ContextTokens"),
+            (
+                "TIMESTAMP,ContextTokens\n1,2\n".to_owned(),
+                "no column `GeneratedTokens`; the header has: TIMESTAMP, ContextTokens",
+            ),
             (head.to_owned(), "no rows under the header"),
-            (format!("{head}1,2,3\n1,-2,3\n"), "line 3: \"-2\" is not a number of tokens"),
-            (format!("{head}5,2,3\n6,2,3\n4,2,3\n"), "line 4: it is earlier than the first row"),
-            (format!("{head}5,2,3\n7,2,3\n6,2,3\n"), "line 4: it is earlier than the row before"),
+            (
+                format!("{head}1,2,3\n1,-2,3\n"),
+                "line 3: \"-2\" is not a number of tokens",
+            ),
+            (
+                format!("{head}5,2,3\n6,2,3\n4,2,3\n"),
+                "line 4: it is earlier than the first row",
+            ),
+            (
+                format!("{head}5,2,3\n7,2,3\n6,2,3\n"),
+                "line 4: it is earlier than the row before",
+            ),
             (
                 format!("{head}yesterday,2,3\n"),
                 "line 2: \"yesterday\" is not a time like 2023-11-16 18:17:03.9799600 or a number of seconds",

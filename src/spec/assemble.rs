@@ -72,7 +72,10 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
     let spec = &loaded.experiment;
     check_name(&spec.name).map_err(|r| r.at("name"))?;
     let (providers, classes) = (spec.providers.names(), spec.traffic.classes.names());
-    let names = Names { providers: &providers, classes: &classes };
+    let names = Names {
+        providers: &providers,
+        classes: &classes,
+    };
     let window = window(loaded).map_err(|r| r.at("plan"))?;
     let confidence = match spec.plan.confidence {
         None => Confidence::default(),
@@ -107,7 +110,9 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
     for (i, entry) in spec.policies.iter().enumerate() {
         let here = |r: Refusal| r.at(i).at("policies");
         if spec.policies[..i].iter().any(|other| other.name == entry.name) {
-            return Err(here(Refusal::new(format!("a second policy named `{}`", entry.name)).at("name")));
+            return Err(here(
+                Refusal::new(format!("a second policy named `{}`", entry.name)).at("name"),
+            ));
         }
         let policy = entry
             .policy
@@ -120,9 +125,13 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         };
         let timeouts = built.timeouts;
         if let Some(provider) = may_hang
-            && [timeouts.ttft, timeouts.attempt, timeouts.total].iter().all(|&t| t == Span::FOREVER)
+            && [timeouts.ttft, timeouts.attempt, timeouts.total]
+                .iter()
+                .all(|&t| t == Span::FOREVER)
         {
-            let text = format!("provider `{provider}` may hang, and the client has no timeout that would end it: give \"ttft\", \"attempt\" or \"total\"");
+            let text = format!(
+                "provider `{provider}` may hang, and the client has no timeout that would end it: give \"ttft\", \"attempt\" or \"total\""
+            );
             let refusal = Refusal::new(text).at("timeouts").at("client");
             return Err(if entry.client.is_some() { here(refusal) } else { refusal });
         }
@@ -160,7 +169,13 @@ fn check_name(name: &str) -> Built<()> {
 fn window(loaded: &Loaded) -> Built<Window> {
     let plan = &loaded.experiment.plan;
     let replayed = loaded.trace.as_ref().and_then(|rows| {
-        let mut arrivals = loaded.experiment.traffic.arrivals.as_dyn().build(Some(Arc::clone(rows))).ok()?;
+        let mut arrivals = loaded
+            .experiment
+            .traffic
+            .arrivals
+            .as_dyn()
+            .build(Some(Arc::clone(rows)))
+            .ok()?;
         let key = crate::kernel::chance::Chance::new(0, 0).request(0);
         let last = std::iter::from_fn(|| arrivals.next(key)).last()?;
         Some(last.at.since(Time::ZERO) + Span::from_nanos(1))
@@ -171,7 +186,11 @@ fn window(loaded: &Loaded) -> Built<Window> {
         (None, Some(whole)) => whole,
         (None, None) => return Err(Refusal::new("`duration` is missing: how long to simulate, like \"1h\"")),
     };
-    let default_warmup = if replayed.is_some() { Span::ZERO } else { Span::from_nanos(length.nanos() / 10) };
+    let default_warmup = if replayed.is_some() {
+        Span::ZERO
+    } else {
+        Span::from_nanos(length.nanos() / 10)
+    };
     let warmup = plan.warmup.map_or(default_warmup, |w| w.span());
     // Ten years: beyond it sums of nanoseconds over replications could overflow.
     if length == Span::ZERO || length > Span::from_secs(10 * 366 * 86_400) {
@@ -180,7 +199,10 @@ fn window(loaded: &Loaded) -> Built<Window> {
     if warmup >= length {
         return Err(Refusal::new(format!("a warm-up of {warmup} leaves nothing of {length} to count")).at("warmup"));
     }
-    Ok(Window { warmup: Time::ZERO + warmup, end: Time::ZERO + length })
+    Ok(Window {
+        warmup: Time::ZERO + warmup,
+        end: Time::ZERO + length,
+    })
 }
 
 fn traffic(loaded: &Loaded) -> Built<Traffic> {
@@ -199,7 +221,10 @@ fn traffic(loaded: &Loaded) -> Built<Traffic> {
         match class.share {
             Some(share) if share > 0.0 && share.is_finite() => total += share,
             Some(share) => {
-                return Err(Refusal::new(format!("a share of {share}: must be above 0")).at("share").at(name).at("classes"));
+                return Err(Refusal::new(format!("a share of {share}: must be above 0"))
+                    .at("share")
+                    .at(name)
+                    .at("classes"));
             }
             None if count == 1 => total += 1.0,
             None => return Err(Refusal::new("`share` is missing").at(name).at("classes")),
@@ -209,7 +234,11 @@ fn traffic(loaded: &Loaded) -> Built<Traffic> {
     let mut sum = 0.0;
     for (i, (name, class)) in spec.classes.iter().enumerate() {
         sum += class.share.unwrap_or(1.0);
-        let up_to = if i + 1 == count { u64::MAX } else { crate::kernel::chance::threshold(sum / total) };
+        let up_to = if i + 1 == count {
+            u64::MAX
+        } else {
+            crate::kernel::chance::threshold(sum / total)
+        };
         let built = one_class(name, class, up_to, loaded.trace.is_some()).map_err(|r| r.at(name).at("classes"))?;
         classes.push(built);
     }
@@ -221,7 +250,9 @@ fn one_class(name: &str, class: &ClassSpec, up_to: u64, replayed: bool) -> Built
         Some(_) if replayed => Err(Refusal::new("the trace has its own lengths: leave this out").at(field)),
         Some(law) => law.sampler().map_err(|r| r.at(field)),
         None if replayed => Ok(Sampler::Constant(0.0)),
-        None => Err(Refusal::new(format!("`{field}` is missing: a law of tokens, like {{\"constant\": 300}}"))),
+        None => Err(Refusal::new(format!(
+            "`{field}` is missing: a law of tokens, like {{\"constant\": 300}}"
+        ))),
     };
     if class.priority > 15 {
         return Err(Refusal::new(format!("priority {}: must be 0 to 15", class.priority)).at("priority"));
@@ -253,22 +284,37 @@ fn deployment(
         Some(called) => Some(variant(loaded, called, spec.variant.as_deref())?),
     };
     let (chosen, model) = model.unzip();
-    let network = spec.network.or(model.map(|m| m.network)).map_or(Span::ZERO, |n| n.span());
+    let network = spec
+        .network
+        .or(model.map(|m| m.network))
+        .map_or(Span::ZERO, |n| n.span());
     let network = Sampler::Constant(network.nanos() as f64);
     let limits: Vec<Box<dyn Limit>> = match (&spec.limits, model) {
-        (Some(own), _) => own.iter().enumerate().map(|(i, l)| l.as_dyn().build().map_err(|r| r.at(l.name()).at(i).at("limits"))).collect::<Built<_>>()?,
+        (Some(own), _) => own
+            .iter()
+            .enumerate()
+            .map(|(i, l)| l.as_dyn().build().map_err(|r| r.at(l.name()).at(i).at("limits")))
+            .collect::<Built<_>>()?,
         (None, Some(m)) => m.limits.iter().map(|l| l.as_dyn().build()).collect::<Built<_>>()?,
         (None, None) => Vec::new(),
     };
     let faults: Vec<Box<dyn Fault>> = match (&spec.faults, model) {
-        (Some(own), _) => own.iter().enumerate().map(|(i, f)| f.as_dyn().build().map_err(|r| r.at(f.name()).at(i).at("faults"))).collect::<Built<_>>()?,
+        (Some(own), _) => own
+            .iter()
+            .enumerate()
+            .map(|(i, f)| f.as_dyn().build().map_err(|r| r.at(f.name()).at(i).at("faults")))
+            .collect::<Built<_>>()?,
         (None, Some(m)) => vec![m.faults.build()?],
         (None, None) => Vec::new(),
     };
     let price: Box<dyn Price> = match (&spec.prices, model) {
         (Some(own), _) => own.as_dyn().build(),
         (None, Some(m)) => m.prices.build(),
-        (None, None) => return Err(Refusal::new("`prices` is missing, and there is no model to take it from")),
+        (None, None) => {
+            return Err(Refusal::new(
+                "`prices` is missing, and there is no model to take it from",
+            ));
+        }
     };
     let context = spec.context_window.or(model.and_then(|m| m.context_window));
     let connections = match spec.connections {
@@ -290,7 +336,11 @@ fn deployment(
         provider: name.to_owned(),
         model: chosen,
         source: m.source.clone(),
-        assumed: m.assumed.iter().map(|(field, why)| (field.to_owned(), why.clone())).collect(),
+        assumed: m
+            .assumed
+            .iter()
+            .map(|(field, why)| (field.to_owned(), why.clone()))
+            .collect(),
         overrides: overrides(spec),
     });
     Ok((Deployment { provider, connections }, note))
@@ -298,7 +348,10 @@ fn deployment(
 
 /// The variant of a model that the experiment asks for, and what to call it.
 fn variant<'a>(loaded: &'a Loaded, called: &str, variant: Option<&str>) -> Built<(String, &'a ModelSpec)> {
-    let file = loaded.models.get(called).ok_or_else(|| Refusal::new("the model was not loaded").at("model"))?;
+    let file = loaded
+        .models
+        .get(called)
+        .ok_or_else(|| Refusal::new("the model was not loaded").at("model"))?;
     let name = variant.unwrap_or(&file.default);
     let model = file
         .variants
@@ -314,7 +367,9 @@ fn latency(spec: &ProviderSpec, model: Option<&ModelSpec>, network: &Sampler) ->
                 return Err(Refusal::new(format!("`{field}` beside `response`: give one or the other")).at(field));
             }
         }
-        return Ok(Box::new(Response { time: law.sampler().map_err(|r| r.at("response"))? }));
+        return Ok(Box::new(Response {
+            time: law.sampler().map_err(|r| r.at("response"))?,
+        }));
     }
     let missing = |field: &str| Refusal::new(format!("`{field}` is missing, and there is no model to take it from"));
     let ttft = match (&spec.ttft, model) {
@@ -327,7 +382,11 @@ fn latency(spec: &ProviderSpec, model: Option<&ModelSpec>, network: &Sampler) ->
         (None, Some(m)) => m.tps.sampler()?,
         (None, None) => return Err(missing("tps")),
     };
-    Ok(Box::new(Streaming { ttft, tps, network: network.clone() }))
+    Ok(Box::new(Streaming {
+        ttft,
+        tps,
+        network: network.clone(),
+    }))
 }
 
 fn quality(spec: &ProviderSpec, model: Option<&ModelSpec>, names: &Names<'_>) -> Built<Vec<u32>> {
@@ -335,7 +394,10 @@ fn quality(spec: &ProviderSpec, model: Option<&ModelSpec>, names: &Names<'_>) ->
         names.class(class).map_err(|r| r.at(class).at("quality"))?;
     }
     let of = |class: &String| {
-        let share = spec.quality.get(class).or_else(|| model.and_then(|m| m.quality.get(class)));
+        let share = spec
+            .quality
+            .get(class)
+            .or_else(|| model.and_then(|m| m.quality.get(class)));
         share.map_or(UNRATED, |share| (share.get() * 1e6 + 0.5) as u32)
     };
     Ok(names.classes.iter().map(of).collect())
@@ -361,21 +423,40 @@ fn overrides(spec: &ProviderSpec) -> Vec<String> {
 fn client(spec: &ClientSpec) -> Built<Client> {
     let mut limiters = Vec::new();
     for (i, limiter) in spec.limiters.iter().enumerate() {
-        limiters.push(limiter.as_dyn().build().map_err(|r| r.at(limiter.name()).at(i).at("limiters"))?);
+        limiters.push(
+            limiter
+                .as_dyn()
+                .build()
+                .map_err(|r| r.at(limiter.name()).at(i).at("limiters"))?,
+        );
     }
     let or_forever = |d: Option<super::units::Duration>| d.map_or(Span::FOREVER, |d| d.span());
     Ok(Client {
-        admission: spec.admission.as_dyn().build().map_err(|r| r.at(spec.admission.name()).at("admission"))?,
+        admission: spec
+            .admission
+            .as_dyn()
+            .build()
+            .map_err(|r| r.at(spec.admission.name()).at("admission"))?,
         limiters,
-        max_in_flight: spec.max_in_flight.map_or(u32::MAX, |c| u32::try_from(c.get()).unwrap_or(u32::MAX)),
+        max_in_flight: spec
+            .max_in_flight
+            .map_or(u32::MAX, |c| u32::try_from(c.get()).unwrap_or(u32::MAX)),
         timeouts: Timeouts {
             ttft: or_forever(spec.timeouts.ttft),
             attempt: or_forever(spec.timeouts.attempt),
             total: or_forever(spec.timeouts.total),
         },
         pool_timeout: or_forever(spec.timeouts.connection),
-        retry: spec.retry.as_dyn().build().map_err(|r| r.at(spec.retry.name()).at("retry"))?,
-        breaker: spec.breaker.as_dyn().build().map_err(|r| r.at(spec.breaker.name()).at("breaker"))?,
+        retry: spec
+            .retry
+            .as_dyn()
+            .build()
+            .map_err(|r| r.at(spec.retry.name()).at("retry"))?,
+        breaker: spec
+            .breaker
+            .as_dyn()
+            .build()
+            .map_err(|r| r.at(spec.breaker.name()).at("breaker"))?,
     })
 }
 
@@ -389,7 +470,9 @@ fn objectives(specs: &[ObjectiveSpec], policies: &[PolicyEntry]) -> Built<Vec<Ob
             (None, Some(target)) => ("at_least", target, false),
             _ => return Err(here(Refusal::new("an objective has either `at_most` or `at_least`"))),
         };
-        let bound = target.value(spec.metric.unit()).map_err(|text| here(Refusal::new(text).at(field)))?;
+        let bound = target
+            .value(spec.metric.unit())
+            .map_err(|text| here(Refusal::new(text).at(field)))?;
         let asked = match &spec.policies {
             None => (0..names.len()).collect(),
             Some(some) => {
@@ -400,7 +483,12 @@ fn objectives(specs: &[ObjectiveSpec], policies: &[PolicyEntry]) -> Built<Vec<Ob
                 some.iter().enumerate().map(find).collect::<Built<_>>()?
             }
         };
-        all.push(Objective { metric: spec.metric, bound, at_most, policies: asked });
+        all.push(Objective {
+            metric: spec.metric,
+            bound,
+            at_most,
+            policies: asked,
+        });
     }
     Ok(all)
 }

@@ -37,7 +37,9 @@ impl Target {
             (Unit::PerSecond, Target::Text(text)) => read(text, |r: Rate| r.per_second()),
             (Unit::Dollars, Target::Text(text)) => read(text, |m: Money| m.dollars()),
             (Unit::Share, Target::Number(n)) if (0.0..=1.0).contains(n) => Ok(*n),
-            (Unit::Share, Target::Number(n)) => Err(format!("{n} is not a share: write 0 to 1, or a string like \"1%\"")),
+            (Unit::Share, Target::Number(n)) => {
+                Err(format!("{n} is not a share: write 0 to 1, or a string like \"1%\""))
+            }
             (Unit::Number, Target::Number(n)) => Ok(*n),
             (Unit::Number, Target::Text(text)) => Err(format!("\"{text}\" is not a plain number")),
             (_, Target::Number(n)) => {

@@ -126,9 +126,11 @@ impl<Q: Magnitude> LawSpec<Q> {
             LawSpec::Exponential { mean, shift: s } => {
                 Box::new(law::Exponential::new(mean.magnitude(), shift(s)).map_err(refuse)?)
             }
-            LawSpec::Lognormal { median, sigma, shift: s } => {
-                Box::new(law::Lognormal::new(median.magnitude(), *sigma, shift(s)).map_err(refuse)?)
-            }
+            LawSpec::Lognormal {
+                median,
+                sigma,
+                shift: s,
+            } => Box::new(law::Lognormal::new(median.magnitude(), *sigma, shift(s)).map_err(refuse)?),
             LawSpec::Gamma { mean, shape, shift: s } => {
                 Box::new(law::Gamma::new(mean.magnitude(), *shape, shift(s)).map_err(refuse)?)
             }
@@ -143,7 +145,10 @@ impl<Q: Magnitude> LawSpec<Q> {
             LawSpec::Mixture { components } => {
                 let mut parts = Vec::with_capacity(components.len());
                 for (i, part) in components.iter().enumerate() {
-                    let law = part.law.law().map_err(|r| r.at("law").at(i).at("components").at(name))?;
+                    let law = part
+                        .law
+                        .law()
+                        .map_err(|r| r.at("law").at(i).at("components").at(name))?;
                     parts.push((part.weight, law));
                 }
                 Box::new(law::Mixture::new(parts).map_err(refuse)?)
@@ -197,7 +202,17 @@ mod tests {
             r#"{"mixture": {"components": [{"weight": 1, "law": {"exponential": {"mean": -3}}}]}}"#,
         )
         .unwrap();
-        let path: String = spec.law().err().unwrap().path.iter().map(|s| format!("{s:?} ")).collect();
-        assert!(path.contains("mixture") && path.contains("components") && path.contains("exponential"), "{path}");
+        let path: String = spec
+            .law()
+            .err()
+            .unwrap()
+            .path
+            .iter()
+            .map(|s| format!("{s:?} "))
+            .collect();
+        assert!(
+            path.contains("mixture") && path.contains("components") && path.contains("exponential"),
+            "{path}"
+        );
     }
 }

@@ -75,8 +75,14 @@ pub fn load(path: &Path, traces: &[PathBuf]) -> Result<Loaded, LoadError> {
     let bytes = read(path)?;
     let experiment: Experiment = diagnose::parse_bytes(&file, &bytes)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let mut loaded =
-        Loaded { file, text, experiment, models: BTreeMap::new(), trace: None, inputs: vec![input(path, &bytes)] };
+    let mut loaded = Loaded {
+        file,
+        text,
+        experiment,
+        models: BTreeMap::new(),
+        trace: None,
+        inputs: vec![input(path, &bytes)],
+    };
     loaded.load_models(path)?;
     loaded.load_trace(path, traces)?;
     Ok(loaded)
@@ -115,10 +121,15 @@ impl Loaded {
             } else if let Some(at) = nearest_model(experiment, &model) {
                 read_model(&at).map_err(|e| self.blame(&path, e))?
             } else if let Some((_, text)) = BUILT_IN.iter().find(|(name, _)| *name == model) {
-                (diagnose::parse(&model, text)?, input(Path::new(&format!("{model}.json")), text.as_bytes()))
+                (
+                    diagnose::parse(&model, text)?,
+                    input(Path::new(&format!("{model}.json")), text.as_bytes()),
+                )
             } else {
                 let names = BUILT_IN.map(|(name, _)| name);
-                let message = format!("there is no model `{model}`: no models/{model}.json beside this file or above it, and none built in");
+                let message = format!(
+                    "there is no model `{model}`: no models/{model}.json beside this file or above it, and none built in"
+                );
                 return Err(diagnose::Error::at(&self.file, &self.text, &path, message)
                     .with_allowed(&model, names)
                     .into());
@@ -141,9 +152,15 @@ impl Loaded {
 
     fn load_trace(&mut self, experiment: &Path, places: &[PathBuf]) -> Result<(), LoadError> {
         let arrivals = &self.experiment.traffic.arrivals;
-        let Some(name) = arrivals.as_dyn().trace().map(str::to_owned) else { return Ok(()) };
-        let path =
-            [Seg::from("traffic"), Seg::from("arrivals"), Seg::from(arrivals.name()), Seg::from("trace")];
+        let Some(name) = arrivals.as_dyn().trace().map(str::to_owned) else {
+            return Ok(());
+        };
+        let path = [
+            Seg::from("traffic"),
+            Seg::from("arrivals"),
+            Seg::from(arrivals.name()),
+            Seg::from("trace"),
+        ];
         let beside = experiment.parent().unwrap_or(Path::new("")).join(&name);
         let wanted = Path::new(&name).file_name().map(Path::new);
         let found = std::iter::once(beside)
@@ -161,8 +178,10 @@ impl Loaded {
             return Err(error.into());
         };
         let bytes = read(&found)?;
-        let rows = trace::read(&bytes)
-            .map_err(|e| LoadError::Read { file: found.display().to_string(), why: e.to_string() })?;
+        let rows = trace::read(&bytes).map_err(|e| LoadError::Read {
+            file: found.display().to_string(),
+            why: e.to_string(),
+        })?;
         self.inputs.push(input(&found, &bytes));
         self.trace = Some(rows.into());
         Ok(())
@@ -171,7 +190,10 @@ impl Loaded {
 
 fn read_model(path: &Path) -> Result<(ModelFile, Input), LoadError> {
     let bytes = read(path)?;
-    Ok((diagnose::parse_bytes(&path.display().to_string(), &bytes)?, input(path, &bytes)))
+    Ok((
+        diagnose::parse_bytes(&path.display().to_string(), &bytes)?,
+        input(path, &bytes),
+    ))
 }
 
 /// `models/NAME.json` in the experiment's folder or the nearest folder above it.
@@ -181,7 +203,11 @@ fn nearest_model(experiment: &Path, name: &str) -> Option<PathBuf> {
         return None;
     }
     let folder = std::path::absolute(experiment).ok()?;
-    folder.ancestors().skip(1).map(|f| f.join("models").join(format!("{name}.json"))).find(|p| p.is_file())
+    folder
+        .ancestors()
+        .skip(1)
+        .map(|f| f.join("models").join(format!("{name}.json")))
+        .find(|p| p.is_file())
 }
 
 /// A file of this name in `folder` or up to `depth` folders below it, the first in order of names.
@@ -193,8 +219,12 @@ fn search(folder: &Path, name: &Path, depth: u32) -> Option<PathBuf> {
     if depth == 0 {
         return None;
     }
-    let mut below: Vec<PathBuf> =
-        std::fs::read_dir(folder).ok()?.filter_map(Result::ok).map(|e| e.path()).filter(|p| p.is_dir()).collect();
+    let mut below: Vec<PathBuf> = std::fs::read_dir(folder)
+        .ok()?
+        .filter_map(Result::ok)
+        .map(|e| e.path())
+        .filter(|p| p.is_dir())
+        .collect();
     below.sort();
     below.iter().find_map(|f| search(f, name, depth - 1))
 }
@@ -206,15 +236,26 @@ fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
             std::io::ErrorKind::IsADirectory => "is a folder, not a file".to_owned(),
             _ => format!("cannot be read: {error}"),
         };
-        LoadError::Read { file: path.display().to_string(), why }
+        LoadError::Read {
+            file: path.display().to_string(),
+            why,
+        }
     })
 }
 
 /// That there is no such file, and which one may have been meant.
 fn missing(path: &Path) -> String {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let mut names: Vec<String> = std::fs::read_dir(folder)
-        .map(|entries| entries.filter_map(Result::ok).filter_map(|e| e.file_name().into_string().ok()).collect())
+        .map(|entries| {
+            entries
+                .filter_map(Result::ok)
+                .filter_map(|e| e.file_name().into_string().ok())
+                .collect()
+        })
         .unwrap_or_default();
     names.sort();
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
@@ -225,7 +266,9 @@ fn missing(path: &Path) -> String {
 }
 
 fn input(path: &Path, bytes: &[u8]) -> Input {
-    let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+    let name = path
+        .file_name()
+        .map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
     let sha256 = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
     Input { name, sha256 }
 }

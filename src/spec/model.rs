@@ -121,7 +121,11 @@ mod tests {
         BUILT_IN.into_iter().map(|(name, text)| {
             let file: ModelFile = parse(name, text).unwrap_or_else(|e| panic!("{e}"));
             assert_eq!(file.model, name);
-            assert!(file.variants.get(&file.default).is_some(), "{name} has no variant {}", file.default);
+            assert!(
+                file.variants.get(&file.default).is_some(),
+                "{name} has no variant {}",
+                file.default
+            );
             file
         })
     }
@@ -141,7 +145,11 @@ mod tests {
                 ] {
                     let Some(stated) = stated else { continue };
                     let (given, stated) = (law.quantile(tail) + network, stated.span().nanos() as f64);
-                    assert!((given / stated - 1.0).abs() < 2e-3, "{} {name}: {given} {stated}", file.model);
+                    assert!(
+                        (given / stated - 1.0).abs() < 2e-3,
+                        "{} {name}: {given} {stated}",
+                        file.model
+                    );
                     compared += 1;
                 }
             }

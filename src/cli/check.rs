@@ -1,0 +1,45 @@
+//! `simcap check`: everything that `run` checks, and no simulation.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Done, Exit, print, trace_places};
+use crate::report::format;
+use crate::spec::assemble::assemble;
+use crate::spec::load::load;
+
+/// Arguments of `simcap check`.
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The experiment
+    file: PathBuf,
+    /// The trace that the experiment replays, or the folder it is in [default: the environment's SIMCAP_TRACES]
+    #[arg(long, value_name = "PATH")]
+    trace: Option<PathBuf>,
+}
+
+impl Check {
+    pub(super) fn run(self) -> Done {
+        let loaded = load(&self.file, &trace_places(self.trace))?;
+        let plan = assemble(&loaded)?;
+        let spec = &loaded.experiment;
+        let seconds = plan.scenarios.first().map_or(0.0, |s| s.window.end.seconds());
+        let each = match (&loaded.trace, spec.traffic.arrivals.as_dyn().rate()) {
+            (Some(rows), _) => rows.len() as f64,
+            (None, rate) => rate.unwrap_or(0.0) * seconds,
+        };
+        let requests = (each * plan.replications as f64 * plan.scenarios.len() as f64) as u64;
+        print(&format!(
+            "{}: fine. {} policies on {} providers and {} classes; {} replications of {} each, about {} requests in all.\n",
+            loaded.file,
+            spec.policies.len(),
+            spec.providers.len(),
+            spec.traffic.classes.len(),
+            plan.replications,
+            format::span(seconds),
+            format::count(requests),
+        ))?;
+        Ok(Exit::Fine)
+    }
+}

@@ -1,0 +1,163 @@
+//! The command line: one thin file a subcommand. The only place that prints.
+
+mod check;
+mod init;
+mod list;
+mod run;
+mod schema;
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::report::terminal::Style;
+use crate::spec::load::LoadError;
+
+const EXIT_CODES: &str = "Exit codes:
+  0  fine
+  1  an objective failed
+  2  bad input or usage
+  3  runtime failure, or interrupted";
+
+/// Try LLM routing strategies on simulated providers before production meets them.
+#[derive(Debug, Parser)]
+#[command(name = "simcap", version, about, after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run an experiment: tables here, a report in reports/NAME.
+    #[command(after_help = EXIT_CODES)]
+    Run(run::Run),
+    /// Run an experiment (or read a result.json) and print only how its policies compare.
+    #[command(after_help = EXIT_CODES)]
+    Compare(run::Compare),
+    /// Check an experiment without running it.
+    #[command(after_help = EXIT_CODES)]
+    Check(check::Check),
+    /// Print the JSON Schema of a file.
+    Schema(schema::Schema),
+    /// Write a commented experiment to start from.
+    Init(init::Init),
+    /// List the models that are built in.
+    Models(list::Models),
+}
+
+impl Cli {
+    /// Does what the arguments say.
+    pub fn run(self) -> ExitCode {
+        let done = match self.command {
+            Command::Run(run) => run.run(),
+            Command::Compare(compare) => compare.run(),
+            Command::Check(check) => check.run(),
+            Command::Schema(schema) => schema.run(),
+            Command::Init(init) => init.run(),
+            Command::Models(models) => models.run(),
+        };
+        match done {
+            Ok(exit) => exit.into(),
+            Err(failure) => {
+                eprintln!("{failure}");
+                failure.exit().into()
+            }
+        }
+    }
+}
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Exit {
+    Fine = 0,
+    ObjectiveFailed = 1,
+    BadInput = 2,
+    Runtime = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Why a command could not do its work.
+#[derive(Debug)]
+enum Failure {
+    /// What came in is wrong.
+    Input(String),
+    /// The machine would not.
+    Runtime(anyhow::Error),
+}
+
+impl Failure {
+    fn exit(&self) -> Exit {
+        match self {
+            Failure::Input(_) => Exit::BadInput,
+            Failure::Runtime(_) => Exit::Runtime,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Input(text) => write!(f, "error: {text}"),
+            Failure::Runtime(error) => write!(f, "error: {error:#}"),
+        }
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Failure {
+        Failure::Input(error.to_string())
+    }
+}
+
+impl From<crate::spec::diagnose::Error> for Failure {
+    fn from(error: crate::spec::diagnose::Error) -> Failure {
+        Failure::Input(error.to_string())
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Failure {
+        Failure::Runtime(error)
+    }
+}
+
+type Done = Result<Exit, Failure>;
+
+/// Prints to standard output. A reader that has gone away (`| head`) is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::from(error).context("cannot write to standard output").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// As wide and as colourful as standard output is.
+fn style() -> Style {
+    let terminal = io::stdout().is_terminal();
+    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    let width = columns.unwrap_or_else(|| if terminal { terminal_width() } else { 160 });
+    let colour = terminal && std::env::var_os("NO_COLOR").is_none();
+    Style { width: width.clamp(60, 240), colour }
+}
+
+fn terminal_width() -> usize {
+    let (_, columns) = indicatif::TermLike::height_and_width();
+    usize::from(columns)
+}
+
+/// Where to look for traces: what `--trace` says, then SIMCAP_TRACES.
+fn trace_places(given: Option<PathBuf>) -> Vec<PathBuf> {
+    given.into_iter().chain(std::env::var_os("SIMCAP_TRACES").map(PathBuf::from)).collect()
+}

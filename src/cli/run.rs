@@ -1,0 +1,162 @@
+//! `simcap run` and `simcap compare`: simulate, print, write the report.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Done, Exit, Failure, print, style, trace_places};
+use crate::decide;
+use crate::engine::replicate::{Runs, replicate};
+use crate::engine::run::Control;
+use crate::report::{Judged, Report, csv, format, html, json, terminal, write};
+use crate::spec::assemble::{Plan, assemble};
+use crate::spec::load::{Loaded, load};
+
+/// Arguments of `simcap run`.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    simulate: Simulate,
+    /// Write the report to this folder [default: reports/NAME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Arguments of `simcap compare`.
+#[derive(Debug, Args)]
+pub(super) struct Compare {
+    #[command(flatten)]
+    simulate: Simulate,
+}
+
+/// What to simulate, and how.
+#[derive(Debug, Args)]
+struct Simulate {
+    /// The experiment (JSON; comments are allowed)
+    file: PathBuf,
+    /// Replications [default: as the file says]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    replications: Option<u64>,
+    /// Seed [default: as the file says]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Threads [default: one a core]; results do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    threads: Option<u64>,
+    /// The trace that the experiment replays, or the folder it is in [default: the environment's SIMCAP_TRACES]
+    #[arg(long, value_name = "PATH")]
+    trace: Option<PathBuf>,
+}
+
+impl Run {
+    pub(super) fn run(self) -> Done {
+        let (report, interrupted) = self.simulate.report()?;
+        let folder = self.out.unwrap_or_else(|| PathBuf::from("reports").join(&report.experiment));
+        let mut files = vec![
+            ("result.json".to_owned(), json::to_json(&report).into_bytes()),
+            ("report.html".to_owned(), html::render(&report).context("cannot draw the report")?.into_bytes()),
+        ];
+        files.extend(csv::tables(&report).into_iter().map(|(name, text)| (name.to_owned(), text.into_bytes())));
+        write::write_all(&folder, &files).with_context(|| format!("cannot write the report to {}", folder.display()))?;
+        print(&terminal::full(&report, &style()))?;
+        print(&format!("\nReport: {}\n", folder.join("report.html").display()))?;
+        Ok(exit(&report, interrupted))
+    }
+}
+
+impl Compare {
+    pub(super) fn run(self) -> Done {
+        let is_result = self.simulate.file.file_name().is_some_and(|name| name == "result.json");
+        let (report, interrupted) = if is_result { (self.read()?, false) } else { self.simulate.report()? };
+        print(&terminal::comparison(&report, &style()))?;
+        Ok(exit(&report, interrupted))
+    }
+
+    fn read(&self) -> Result<Report, Failure> {
+        let file = self.simulate.file.display();
+        let text = std::fs::read_to_string(&self.simulate.file).map_err(|e| Failure::Input(format!("{file}: {e}")))?;
+        json::from_json(&text).map_err(|e| Failure::Input(format!("{file}: {e}")))
+    }
+}
+
+fn exit(report: &Report, interrupted: bool) -> Exit {
+    if interrupted {
+        Exit::Runtime
+    } else if report.objectives.iter().any(|o| o.judged == Judged::Fail) {
+        Exit::ObjectiveFailed
+    } else {
+        Exit::Fine
+    }
+}
+
+impl Simulate {
+    /// Simulates. Also says whether somebody interrupted it.
+    fn report(self) -> Result<(Report, bool), Failure> {
+        let loaded = load(&self.file, &trace_places(self.trace))?;
+        let mut plan = assemble(&loaded)?;
+        plan.replications = self.replications.unwrap_or(plan.replications);
+        plan.seed = self.seed.unwrap_or(plan.seed);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.threads.unwrap_or(0) as usize)
+            .build()
+            .context("cannot start the threads")?;
+        let control = Arc::new(Control::default());
+        let on_interrupt = Arc::clone(&control);
+        // A second interrupt ends the program at once.
+        let handler = move || {
+            if on_interrupt.stop.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        };
+        // Without a handler an interrupt just ends the program, as it would any other.
+        let _ = ctrlc::set_handler(handler);
+        let runs = watched(&plan, &control, || pool.install(|| replicate(&plan.scenarios, plan.seed, plan.replications, &control)));
+        finish(&loaded, &plan, &runs, control.stop.load(Ordering::Relaxed))
+    }
+}
+
+fn finish(loaded: &Loaded, plan: &Plan, runs: &Runs, interrupted: bool) -> Result<(Report, bool), Failure> {
+    let report = decide::report(loaded, plan, runs);
+    if report.replications_finished == 0 {
+        return Err(anyhow::anyhow!("interrupted before any replication was finished: there is nothing to report").into());
+    }
+    Ok((report, interrupted))
+}
+
+/// Does `work` beside a progress bar, if standard error is a terminal.
+fn watched(plan: &Plan, control: &Control, work: impl FnOnce() -> Runs) -> Runs {
+    if !std::io::stderr().is_terminal() {
+        return work();
+    }
+    let each = plan.scenarios.first().map_or(0, |s| s.window.end.nanos());
+    let total = each.saturating_mul(plan.scenarios.len() as u64).saturating_mul(plan.replications);
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent:>3} %  {eta} left") {
+        bar.set_style(style);
+    }
+    #[allow(clippy::disallowed_methods, reason = "the command line tells a person how long it took")]
+    let began = Instant::now();
+    let done = AtomicBool::new(false);
+    let runs = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                bar.set_position(control.simulated.load(Ordering::Relaxed));
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        });
+        let runs = work();
+        done.store(true, Ordering::Relaxed);
+        runs
+    });
+    bar.finish_and_clear();
+    let requests: u64 = runs.iter().flatten().flatten().map(crate::engine::tally::Tally::requests).sum();
+    let seconds = began.elapsed().as_secs_f64();
+    eprintln!("{} requests in {seconds:.1} s ({:.1} million/s)", format::count(requests), requests as f64 / seconds / 1e6);
+    runs
+}

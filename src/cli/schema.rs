@@ -1,0 +1,39 @@
+//! `simcap schema`: the JSON Schemas of what simcap reads and writes.
+
+use clap::{Args, ValueEnum};
+use schemars::schema_for;
+
+use super::{Done, Exit, print};
+use crate::report::json;
+use crate::spec::experiment::Experiment;
+use crate::spec::model::ModelFile;
+
+/// Arguments of `simcap schema`.
+#[derive(Debug, Args)]
+pub(super) struct Schema {
+    /// Of which file
+    #[arg(value_enum, default_value_t = Of::Experiment)]
+    of: Of,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Of {
+    /// An experiment
+    Experiment,
+    /// A provider model
+    Model,
+    /// A result.json
+    Result,
+}
+
+impl Schema {
+    pub(super) fn run(self) -> Done {
+        let schema = match self.of {
+            Of::Experiment => schema_for!(Experiment).to_value(),
+            Of::Model => schema_for!(ModelFile).to_value(),
+            Of::Result => json::schema(),
+        };
+        print(&format!("{schema:#}\n"))?;
+        Ok(Exit::Fine)
+    }
+}

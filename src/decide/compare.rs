@@ -1,0 +1,173 @@
+//! Each policy against the first, in figures and in a sentence.
+//!
+//! Replications of all policies met the same requests, so differences are taken replication by replication. "Better" is
+//! said of a figure only where the interval of its paired difference excludes zero; intervals are not widened for the
+//! number of figures compared.
+
+use crate::report::format;
+use crate::report::{Comparison, Difference, Metric};
+use crate::stats::compare::{Paired, Verdict};
+use crate::stats::interval::Confidence;
+
+/// What the sentence speaks of, in this order.
+const SPOKEN: [Metric; 6] = [
+    Metric::TtftP95,
+    Metric::E2eP95,
+    Metric::ErrorRate,
+    Metric::CostPerMonth,
+    Metric::Quality,
+    Metric::Goodput,
+];
+
+/// One column of figures for each metric, in order of [`Metric::ALL`], by replication.
+pub(super) type Columns = Vec<Vec<Option<f64>>>;
+
+/// Compares every policy after the first with the first.
+pub(super) fn compare(names: &[String], columns: &[Columns], confidence: Confidence) -> Vec<Comparison> {
+    let Some((baseline, first)) = names.first().zip(columns.first()) else {
+        return Vec::new();
+    };
+    let others = names.iter().zip(columns).skip(1);
+    others
+        .map(|(policy, columns)| {
+            let differences: Vec<Difference> = Metric::ALL
+                .into_iter()
+                .enumerate()
+                .map(|(i, metric)| {
+                    let paired = Paired::compare(&first[i], &columns[i], confidence);
+                    Difference {
+                        metric,
+                        difference: paired.difference,
+                        relative: paired.relative,
+                        verdict: paired.verdict,
+                    }
+                })
+                .collect();
+            let sentence = sentence(policy, baseline, &differences);
+            Comparison {
+                policy: policy.clone(),
+                baseline: baseline.clone(),
+                differences,
+                sentence,
+            }
+        })
+        .collect()
+}
+
+fn sentence(policy: &str, baseline: &str, differences: &[Difference]) -> String {
+    let spoken = || {
+        SPOKEN
+            .iter()
+            .filter_map(|m| differences.iter().find(|d| d.metric == *m))
+    };
+    let is_better = |d: &Difference| (d.verdict == Verdict::Lower) == d.metric.lower_is_better();
+    let decided = |d: &&Difference| matches!(d.verdict, Verdict::Lower | Verdict::Higher);
+    let with_figure = |d: &Difference| {
+        let relative = d
+            .relative
+            .map(|r| format!(", {}", format::relative(r)))
+            .unwrap_or_default();
+        format!(
+            "{} ({}{relative})",
+            name(d.metric),
+            format::difference(d.metric.unit(), &d.difference)
+        )
+    };
+    let better: Vec<String> = spoken()
+        .filter(decided)
+        .filter(|d| is_better(d))
+        .map(with_figure)
+        .collect();
+    let worse: Vec<String> = spoken()
+        .filter(decided)
+        .filter(|d| !is_better(d))
+        .map(with_figure)
+        .collect();
+    let same: Vec<String> = spoken()
+        .filter(|d| d.verdict == Verdict::Same)
+        .map(|d| name(d.metric).into())
+        .collect();
+    let unclear: Vec<String> = spoken()
+        .filter(|d| d.verdict == Verdict::CannotTell && d.difference.n > 0)
+        .map(|d| name(d.metric).into())
+        .collect();
+    let mut parts = Vec::new();
+    for (what, list) in [("better on ", &better), ("worse on ", &worse), ("the same on ", &same)] {
+        if !list.is_empty() {
+            parts.push(format!("{what}{}", join(list)));
+        }
+    }
+    if parts.is_empty() {
+        return format!("{policy} against {baseline}: the runs cannot tell them apart.");
+    }
+    if !unclear.is_empty() {
+        parts.push(format!("the runs cannot tell on {}", join(&unclear)));
+    }
+    format!("{policy} against {baseline}: {}.", parts.join("; "))
+}
+
+fn name(metric: Metric) -> &'static str {
+    match metric {
+        Metric::CostPerMonth => "monthly cost",
+        other => other.title(),
+    }
+}
+
+/// "a", "a and b", "a, b and c".
+fn join(list: &[String]) -> String {
+    match list {
+        [] => String::new(),
+        [one] => one.clone(),
+        [init @ .., last] => format!("{} and {last}", init.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Columns in which every metric is constant, but for those given.
+    fn columns(special: &[(Metric, [f64; 3])]) -> Columns {
+        let of = |m: Metric| special.iter().find(|(s, _)| *s == m).map_or([1.0; 3], |(_, v)| *v);
+        Metric::ALL.into_iter().map(|m| of(m).map(Some).to_vec()).collect()
+    }
+
+    fn sentence_of(special: &[(Metric, [f64; 3])]) -> String {
+        let names = ["a".to_owned(), "b".to_owned()];
+        let all = [columns(&[]), columns(special)];
+        compare(&names, &all, Confidence::P95).remove(0).sentence
+    }
+
+    #[test]
+    fn a_sentence_says_what_the_intervals_say() {
+        let sentence = sentence_of(&[
+            (Metric::TtftP95, [0.5, 0.51, 0.49]),
+            (Metric::CostPerMonth, [1.5, 1.5, 1.51]),
+            (Metric::ErrorRate, [0.5, 1.0, 1.5]),
+        ]);
+        assert!(sentence.starts_with("b against a: better on TTFT p95 ("), "{sentence}");
+        assert!(sentence.contains("; worse on monthly cost (+$0.503"), "{sentence}");
+        assert!(
+            sentence.ends_with("; the same on E2E p95, quality and goodput; the runs cannot tell on errors."),
+            "{sentence}"
+        );
+    }
+
+    #[test]
+    fn more_quality_is_better_and_more_errors_worse() {
+        let sentence = sentence_of(&[
+            (Metric::Quality, [1.1, 1.11, 1.1]),
+            (Metric::ErrorRate, [1.1, 1.11, 1.1]),
+        ]);
+        let (better, worse) = (sentence.find("better on quality"), sentence.find("worse on errors"));
+        assert!(better.is_some() && better < worse, "{sentence}");
+    }
+
+    #[test]
+    fn with_one_replication_nothing_is_told() {
+        let names = ["a".to_owned(), "b".to_owned()];
+        let one = |x: f64| Metric::ALL.map(|_| vec![Some(x)]).to_vec();
+        let comparison = compare(&names, &[one(1.0), one(2.0)], Confidence::P95).remove(0);
+        assert_eq!(comparison.sentence, "b against a: the runs cannot tell them apart.");
+    }
+}

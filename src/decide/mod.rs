@@ -1,0 +1,9 @@
+//! From finished replications to a report: every figure, its interval, and what may be said of it.
+
+mod compare;
+mod figures;
+mod judge;
+mod steady;
+mod summary;
+
+pub use summary::report;

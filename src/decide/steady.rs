@@ -1,0 +1,144 @@
+//! Whether a system settled: was the warm-up long enough, and did its queues stop growing?
+//!
+//! Two looks at the series averaged over replications. MSER-5 (White 1997) on the mean end-to-end time finds where the
+//! transient ends; a trend in the number of requests in the system after the warm-up, by its rise in each replication,
+//! tells an overloaded system, which has no steady state. Neither applies to a replayed trace, whose load changes as it
+//! did.
+
+use crate::engine::scenario::Window;
+use crate::engine::series::{BINS, Series};
+use crate::report::Steady;
+use crate::stats::interval::{Confidence, Estimate};
+use crate::stats::warmup::{Direction, Trend, WarmUp};
+
+/// A rise smaller than this share of the mean level is not called growth, however certain it is.
+const NOTABLE_RISE: f64 = 0.1;
+/// Two stretches whose means differ by less than this share are called level.
+const NOTABLE_DRIFT: f64 = 0.02;
+
+/// The verdict on the replications of one scenario, `pooled` being the sum of their series.
+pub(super) fn verdict<'a>(
+    replayed: bool,
+    window: Window,
+    pooled: &Series,
+    each: impl Iterator<Item = &'a Series>,
+) -> Steady {
+    let settled = |why: String| Steady { settled: true, why };
+    let unsettled = |why: String| Steady { settled: false, why };
+    if replayed {
+        return settled("a replayed trace: its load varies as recorded, and no steady state is claimed".into());
+    }
+    let width = pooled.width().nanos();
+    let first = (window.warmup.nanos().div_ceil(width) as usize).min(BINS);
+    let level = |s: &Series| -> Vec<f64> { s.bins()[first..].iter().map(|b| b.in_system as f64).collect() };
+    let trends: Vec<Trend> = each.map(|s| Trend::of(&level(s), Confidence::P99)).collect();
+    let rise = Estimate::of_replications(trends.iter().map(|t| Some(t.rise)), Confidence::P99);
+    let mean = trends.iter().map(|t| t.mean).sum::<f64>() / trends.len().max(1) as f64;
+    let grows = match rise.lo() {
+        Some(lo) => lo > 0.0 && rise.mean > NOTABLE_RISE * mean && rise.mean >= 1.0,
+        None => trends.iter().all(|t| t.direction == Direction::Growing) && rise.mean > NOTABLE_RISE * mean,
+    };
+    if grows {
+        return unsettled(format!(
+            "overloaded: the requests in the system still rise, by {:.0} over the counted time ({mean:.0} on average), so its \
+             figures depend on how long it is run",
+            rise.mean
+        ));
+    }
+    let e2e: Vec<f64> = pooled
+        .bins()
+        .iter()
+        .filter(|b| b.successes > 0)
+        .map(|b| b.e2e as f64 / b.successes as f64)
+        .collect();
+    let seconds = |bins: usize| bins as f64 * width as f64 / 1e9;
+    match WarmUp::of(&e2e) {
+        WarmUp::Steady { cut } if cut > first && drifts(&e2e, first, cut) => unsettled(format!(
+            "the transient seems to last {:.0} s and the warm-up only {:.0} s: give a longer `warmup`",
+            seconds(cut),
+            window.warmup.seconds()
+        )),
+        WarmUp::NotSteady if drifts(&e2e, first, first + (e2e.len().saturating_sub(first)) / 2) => {
+            unsettled("end-to-end time never becomes level (MSER-5): run longer".into())
+        }
+        WarmUp::TooShort => unsettled("too few requests to tell whether it settled: run longer".into()),
+        WarmUp::Steady { .. } | WarmUp::NotSteady => {
+            settled("end-to-end time is level after the warm-up and queues do not grow".into())
+        }
+    }
+}
+
+/// Whether the mean from `first` to `cut` differs notably from the mean after it. MSER alone now and then cuts plain
+/// noise.
+fn drifts(series: &[f64], first: usize, cut: usize) -> bool {
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len().max(1) as f64;
+    match (series.get(first..cut), series.get(cut..)) {
+        (Some(before), Some(after)) if !before.is_empty() && !after.is_empty() => {
+            (mean(before) / mean(after) - 1.0).abs() > NOTABLE_DRIFT
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::time::Time;
+
+    /// A series of 120 bins, warm-up 12, with this level of requests in the system and this mean time, by bin.
+    fn run(in_system: impl Fn(usize) -> usize, e2e: impl Fn(usize) -> u128) -> Steady {
+        let window = Window {
+            warmup: Time::from_nanos(12_000),
+            end: Time::from_nanos(120_000),
+        };
+        let mut series = Series::new(window.end, 1);
+        for i in 0..BINS {
+            if let Some(bin) = series.bin() {
+                bin.successes = 100;
+                bin.e2e = e2e(i) * 100;
+            }
+            series.close_bin(in_system(i));
+        }
+        verdict(false, window, &series, [&series, &series, &series].into_iter())
+    }
+
+    /// A little noise that repeats: no trend, no transient.
+    fn noise(i: usize) -> usize {
+        [3, 0, 2, 1, 4][i % 5]
+    }
+
+    #[test]
+    fn a_level_series_has_settled() {
+        assert!(run(|i| 50 + noise(i), |i| 1000 + noise(i) as u128).settled);
+    }
+
+    #[test]
+    fn a_growing_queue_is_named_as_overload() {
+        let verdict = run(|i| 50 + 10 * i + noise(i), |i| 1000 + 100 * i as u128);
+        assert!(
+            !verdict.settled && verdict.why.starts_with("overloaded"),
+            "{}",
+            verdict.why
+        );
+    }
+
+    #[test]
+    fn a_transient_longer_than_the_warm_up_is_named() {
+        let verdict = run(
+            |i| 50 + noise(i),
+            |i| if i < 30 { 3000 } else { 1000 } + noise(i) as u128,
+        );
+        assert!(!verdict.settled && verdict.why.contains("transient"), "{}", verdict.why);
+    }
+
+    #[test]
+    fn a_transient_within_the_warm_up_is_not() {
+        assert!(
+            run(
+                |i| 50 + noise(i),
+                |i| if i < 10 { 3000 } else { 1000 } + noise(i) as u128
+            )
+            .settled
+        );
+    }
+}

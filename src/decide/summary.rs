@@ -1,0 +1,288 @@
+//! The report of a run: figures by replication, put into intervals.
+
+use crate::engine::replicate::Runs;
+use crate::engine::scenario::Scenario;
+use crate::engine::tally::{ClassTally, Tally};
+use crate::kernel::time::Span;
+use crate::report::{
+    BoundReport, ClassReport, Curves, Measured, Metric, Moment, OutcomeShare, PolicyReport, ProviderReport, Report,
+};
+use crate::request::Outcome;
+use crate::spec::assemble::Plan;
+use crate::spec::load::Loaded;
+use crate::stats::histogram::Histogram;
+use crate::stats::interval::{Confidence, Estimate, min_samples_for_quantile};
+
+use super::compare::{Columns, compare};
+use super::figures::{Figures, MONTH_DAYS, class_cost_per_1k, quality, quantile};
+use super::{judge, steady};
+
+/// Points of a distribution function that a report keeps.
+const CURVE_POINTS: usize = 200;
+
+/// What `runs` of `plan` have to say.
+///
+/// Only replications that every policy finished are used, so that all are compared on the same traffic.
+pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
+    let planned = runs.first().map_or(0, Vec::len);
+    let complete: Vec<usize> = (0..planned)
+        .filter(|&r| runs.iter().all(|runs| runs[r].is_some()))
+        .collect();
+    let finished: Vec<Vec<&Tally>> = runs
+        .iter()
+        .map(|runs| complete.iter().filter_map(|&r| runs[r].as_ref()).collect())
+        .collect();
+    let columns: Vec<Columns> = finished
+        .iter()
+        .map(|tallies| columns(tallies, plan.confidence))
+        .collect();
+    let replayed = loaded.trace.is_some();
+    let policies: Vec<PolicyReport> = plan
+        .scenarios
+        .iter()
+        .zip(&plan.kinds)
+        .zip(finished.iter().zip(&columns))
+        .filter(|(_, (tallies, _))| !tallies.is_empty())
+        .map(|((scenario, kind), (tallies, columns))| {
+            policy(scenario, kind, tallies, columns, plan.confidence, replayed)
+        })
+        .collect();
+    let names: Vec<String> = policies.iter().map(|p| p.name.clone()).collect();
+    let window = plan.scenarios.first().map(|s| s.window);
+    Report {
+        format: "simcap.result/1".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        experiment: loaded.experiment.name.clone(),
+        about: loaded.experiment.about.clone(),
+        inputs: loaded.inputs.clone(),
+        seed: plan.seed,
+        replications_planned: planned as u64,
+        replications_finished: complete.len() as u64,
+        confidence: plan.confidence.level(),
+        warmup: window.map_or(0.0, |w| w.warmup.seconds()),
+        counted: window.map_or(0.0, |w| w.counted().seconds()),
+        month_days: MONTH_DAYS,
+        warnings: warnings(planned, complete.len(), &policies),
+        models: plan.models.clone(),
+        comparisons: compare(&names, &columns, plan.confidence),
+        objectives: judge::judge(&plan.objectives, &policies),
+        policies,
+    }
+}
+
+fn columns(tallies: &[&Tally], confidence: Confidence) -> Columns {
+    let mut columns: Columns = Metric::ALL.map(|_| Vec::with_capacity(tallies.len())).to_vec();
+    for tally in tallies {
+        let figures = Figures::of(tally, confidence);
+        for (column, metric) in columns.iter_mut().zip(Metric::ALL) {
+            column.push(figures.value(metric));
+        }
+    }
+    columns
+}
+
+fn warnings(planned: usize, finished: usize, policies: &[PolicyReport]) -> Vec<String> {
+    let mut all = Vec::new();
+    if finished < planned {
+        all.push(format!(
+            "partial: interrupted after {finished} of {planned} replications"
+        ));
+    }
+    if finished == 1 {
+        all.push("one replication: no figure has an interval, and no policy can be called better".into());
+    }
+    for policy in policies.iter().filter(|p| !p.steady.settled) {
+        all.push(format!("{}: {}", policy.name, policy.steady.why));
+    }
+    all
+}
+
+fn policy(
+    scenario: &Scenario,
+    kind: &str,
+    tallies: &[&Tally],
+    columns: &Columns,
+    confidence: Confidence,
+    replayed: bool,
+) -> PolicyReport {
+    let mut pooled = tallies[0].clone();
+    for tally in &tallies[1..] {
+        pooled.merge(tally);
+    }
+    let each =
+        |value: &dyn Fn(&Tally) -> Option<f64>| Estimate::of_replications(tallies.iter().map(|t| value(t)), confidence);
+    PolicyReport {
+        name: scenario.name.clone(),
+        kind: kind.to_owned(),
+        requests: pooled.requests(),
+        attempts: pooled.attempts(),
+        metrics: measured(columns, confidence),
+        outcomes: outcomes(&pooled, &each),
+        providers: providers(scenario, &each),
+        classes: classes(scenario, confidence, &each),
+        bounds: bounds(scenario, &pooled, &each),
+        steady: steady::verdict(
+            replayed,
+            scenario.window,
+            &pooled.series,
+            tallies.iter().map(|t| &t.series),
+        ),
+        curves: Curves {
+            ttft: curve(&pooled, |c| &c.ttft),
+            e2e: curve(&pooled, |c| &c.e2e),
+            wait: curve(&pooled, |c| &c.wait),
+        },
+        series: series(&pooled, tallies.len()),
+    }
+}
+
+/// Puts one figure of each replication into an estimate.
+type Each<'a> = &'a dyn Fn(&dyn Fn(&Tally) -> Option<f64>) -> Estimate;
+
+fn share(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| part / whole)
+}
+
+fn measured(columns: &Columns, confidence: Confidence) -> Vec<Measured> {
+    let one = |(metric, column): (Metric, &Vec<Option<f64>>)| {
+        let estimate = Estimate::of_replications(column.iter().copied(), confidence);
+        let note = match metric.percentile() {
+            Some(q) if estimate.undefined > 0 => Some(format!(
+                "{} of {} replications have fewer than the {} values that this percentile needs",
+                estimate.undefined,
+                column.len(),
+                min_samples_for_quantile(q, confidence)
+            )),
+            _ if estimate.n == 0 && metric == Metric::Quality => Some("no model rates these classes".into()),
+            _ => estimate.why_no_interval(),
+        };
+        Measured { metric, estimate, note }
+    };
+    Metric::ALL.into_iter().zip(columns).map(one).collect()
+}
+
+fn outcomes(pooled: &Tally, each: Each<'_>) -> Vec<OutcomeShare> {
+    let of = |outcome: Outcome| OutcomeShare {
+        outcome,
+        share: each(&|t| share(t.ended(outcome) as f64, t.requests() as f64)),
+    };
+    Outcome::ALL
+        .into_iter()
+        .filter(|&o| pooled.ended(o) > 0)
+        .map(of)
+        .collect()
+}
+
+fn providers(scenario: &Scenario, each: Each<'_>) -> Vec<ProviderReport> {
+    let success = Outcome::Success.index();
+    let one = |(i, name): (usize, &str)| {
+        let served = |t: &Tally| t.providers[i].outcomes[success] as f64;
+        let attempts = |t: &Tally| t.providers[i].outcomes.iter().sum::<u64>() as f64;
+        ProviderReport {
+            name: name.to_owned(),
+            served: each(&|t| share(served(t), t.ended(Outcome::Success) as f64)),
+            cost: each(&|t| share(t.providers[i].cost as f64, t.cost() as f64)),
+            failed: each(&|t| share(attempts(t) - served(t), attempts(t))),
+            in_flight: each(&|t| share(t.providers[i].busy as f64, t.counted as f64)),
+            trips: each(&|t| Some(t.providers[i].trips as f64)),
+        }
+    };
+    scenario
+        .fleet
+        .iter()
+        .map(|d| d.provider.name.as_str())
+        .enumerate()
+        .map(one)
+        .collect()
+}
+
+fn classes(scenario: &Scenario, confidence: Confidence, each: Each<'_>) -> Vec<ClassReport> {
+    let one = |(i, name): (usize, &str)| {
+        let requests = |c: &ClassTally| c.outcomes.iter().sum::<u64>() as f64;
+        let failed = |c: &ClassTally| requests(c) - c.outcomes[Outcome::Success.index()] as f64;
+        ClassReport {
+            name: name.to_owned(),
+            share: each(&|t| share(requests(&t.classes[i]), t.requests() as f64)),
+            ttft_p95: each(&|t| quantile(&t.classes[i].ttft, 0.95, confidence)),
+            e2e_p95: each(&|t| quantile(&t.classes[i].e2e, 0.95, confidence)),
+            error_rate: each(&|t| share(failed(&t.classes[i]), requests(&t.classes[i]))),
+            cost_per_1k: each(&|t| class_cost_per_1k(&t.classes[i])),
+            quality: each(&|t| quality(t.classes[i..=i].iter())),
+        }
+    };
+    scenario
+        .traffic
+        .classes
+        .iter()
+        .map(|c| c.name.as_str())
+        .enumerate()
+        .map(one)
+        .collect()
+}
+
+fn bounds(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<BoundReport> {
+    let mut all: Vec<BoundReport> = pooled
+        .bounds
+        .iter()
+        .enumerate()
+        .filter(|(_, bound)| bound.time > 0)
+        .map(|(i, bound)| BoundReport {
+            what: bound.what,
+            provider: bound.provider.map(|p| scenario.fleet[p].provider.name.clone()),
+            limit: bound.limit,
+            share: each(&|t| share(t.bounds[i].time as f64, t.counted as f64)),
+        })
+        .collect();
+    all.sort_by(|a, b| b.share.mean.total_cmp(&a.share.mean));
+    all
+}
+
+/// A distribution function through at most [`CURVE_POINTS`] points: every bucket, or equal steps of share with the tail's
+/// last points kept.
+fn curve(pooled: &Tally, which: fn(&ClassTally) -> &Histogram) -> Vec<(f64, f64)> {
+    let mut sum = Histogram::new();
+    for class in &pooled.classes {
+        sum.merge(which(class));
+    }
+    let total = sum.count() as f64;
+    let mut points: Vec<(f64, f64)> = Vec::new();
+    let (mut below, mut last_share) = (0u64, -1.0);
+    let largest = sum.max().unwrap_or(Span::ZERO);
+    for (value, count) in sum.iter() {
+        below += count;
+        let share = below as f64 / total;
+        // Equal steps in the body; in the tail, steps that shrink with what is left.
+        let step = (1.0 / CURVE_POINTS as f64).min((1.0 - share) / 20.0);
+        if share - last_share >= step || value >= largest {
+            points.push((value.min(largest).seconds(), share));
+            last_share = share;
+        }
+    }
+    thin(points)
+}
+
+/// At most [`CURVE_POINTS`] of the points, evenly, the last one kept.
+fn thin(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    let every = points.len().div_ceil(CURVE_POINTS).max(1);
+    let last = points.len().saturating_sub(1);
+    points
+        .into_iter()
+        .enumerate()
+        .filter(|(i, _)| i % every == 0 || *i == last)
+        .map(|(_, p)| p)
+        .collect()
+}
+
+fn series(pooled: &Tally, replications: usize) -> Vec<Moment> {
+    let seconds = pooled.series.width().seconds();
+    let per_second = |count: u64| count as f64 / seconds / replications as f64;
+    let one = |(i, bin): (usize, &crate::engine::series::Bin)| Moment {
+        until: (i + 1) as f64 * seconds,
+        arrivals: per_second(bin.arrivals),
+        error_rate: share(bin.failures as f64, (bin.failures + bin.successes) as f64),
+        e2e: share(bin.e2e as f64 / 1e9, bin.successes as f64),
+        in_system: bin.in_system as f64 / replications as f64,
+        sent: pooled.series.sent(i).iter().map(|&n| per_second(n)).collect(),
+    };
+    pooled.series.bins().iter().enumerate().map(one).collect()
+}

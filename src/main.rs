@@ -1,10 +1,3 @@
-//! The `simcap` command: parse, run, exit code.
+//! The `simcap` command.
 
-use std::process::ExitCode;
-
-use clap::Parser;
-use simcap::cli::Cli;
-
-fn main() -> ExitCode {
-    Cli::parse().run()
-}
+fn main() {}

@@ -56,12 +56,7 @@ struct Format {
     format: String,
 }
 
-/// Null where a number may be NaN.
-pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    nan_if_null(deserializer)
-}
-
-/// A list of such numbers.
+/// A list of numbers, null where one is NaN.
 pub(super) fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
     let numbers = Vec::<Number>::deserialize(deserializer)?;
     Ok(numbers.into_iter().map(|Number(number)| number).collect())

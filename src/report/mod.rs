@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::tally::BoundKind;
 use crate::request::Outcome;
 use crate::stats::compare::Verdict;
-use crate::stats::interval::Estimate;
+use crate::stats::interval::{Estimate, nan_if_null};
 
 /// Everything a run has to say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -395,7 +395,7 @@ pub struct Moment {
     /// Its end, in seconds.
     pub until: f64,
     /// Arrivals a second.
-    #[serde(deserialize_with = "json::number")]
+    #[serde(deserialize_with = "nan_if_null")]
     #[schemars(with = "Option<f64>")]
     pub arrivals: f64,
     /// Share of the requests ending in it that failed; absent if none ended.
@@ -403,7 +403,7 @@ pub struct Moment {
     /// Mean time from arrival to end of the successes that ended in it, in seconds; absent if none ended.
     pub e2e: Option<f64>,
     /// Requests in the system at its end.
-    #[serde(deserialize_with = "json::number")]
+    #[serde(deserialize_with = "nan_if_null")]
     #[schemars(with = "Option<f64>")]
     pub in_system: f64,
     /// Attempts a second sent to each provider, in the order of `providers`.

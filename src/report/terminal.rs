@@ -55,17 +55,15 @@ pub fn full(report: &Report, style: &Style) -> String {
         style: *style,
     };
     page.header(report);
-    page.table("", figures(report, &mut notes));
+    page.table("", &figures(report, &mut notes));
     if let Some(table) = errors(report, &mut notes) {
-        page.table("Errors by outcome, share of requests", table);
+        page.table("Errors by outcome, share of requests", &table);
     } else if !report.policies.is_empty() {
-        page.table("No request failed.", Table::new(""));
+        page.heading("No request failed.");
     }
-    page.table("Share of successes by provider", providers(report, &mut notes));
+    page.table("Share of successes by provider", &providers(report, &mut notes));
     page.bounds(report);
-    if !report.objectives.is_empty() {
-        page.table("Objectives", objectives(report, &mut notes));
-    }
+    page.table("Objectives", &objectives(report, &mut notes));
     if !report.comparisons.is_empty() {
         page.comparison(report, &mut notes);
     }
@@ -135,19 +133,23 @@ impl Page {
         }
     }
 
-    /// A table under its title; a table without names is only a title.
-    fn table(&mut self, title: &str, table: Table) {
+    /// A table under its title, if it has rows.
+    fn table(&mut self, title: &str, table: &Table) {
+        if table.is_empty() {
+            return;
+        }
         if title.is_empty() {
             self.text.push('\n');
         } else {
             self.heading(title);
         }
-        if !table.is_empty() {
-            self.text += &table.render(self.style.width, self.style.colour);
-        }
+        self.text += &table.render(self.style.width, self.style.colour);
     }
 
     fn bounds(&mut self, report: &Report) {
+        if report.policies.is_empty() {
+            return;
+        }
         self.heading("What binds");
         for policy in &report.policies {
             self.text += &paragraph("", &format!("{}:", policy.name), self.style.width);

@@ -26,7 +26,9 @@ pub fn fit(text: &str, limit: usize) -> String {
     if length <= limit {
         return text.to_owned();
     }
-    let kept = limit.saturating_sub(1);
+    let Some(kept) = limit.checked_sub(1) else {
+        return String::new();
+    };
     let head = kept - kept / 2;
     let start = text.chars().take(head);
     let end = text.chars().skip(length - kept / 2);
@@ -72,6 +74,7 @@ mod tests {
         assert_eq!(fit("weighted-round-robin-3", 9), "weig…in-3");
         assert_eq!(fit("größer", 6), "größer");
         assert_eq!(fit("größer", 4), "gr…r");
+        assert_eq!([fit("größer", 1), fit("größer", 0)], ["…", ""]);
     }
 
     #[test]

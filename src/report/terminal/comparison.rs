@@ -3,13 +3,12 @@
 //! "Better" and "worse" are said only when the interval of the paired difference excludes zero. Left out: the figures
 //! themselves, which the main table has.
 
+use super::notes::Notes;
 use super::{HEAD, Page, SHOWN};
 use crate::report::table::{Cell, Table, Tone};
 use crate::report::text::{clean, fit, paragraph};
 use crate::report::{Difference, Metric, Report, format};
 use crate::stats::compare::Verdict;
-
-use super::notes::Notes;
 
 impl Page {
     /// The table of differences and a sentence for each policy.
@@ -19,7 +18,7 @@ impl Page {
             "Differences from {}, replication by replication",
             fit(&clean(baseline), HEAD)
         );
-        self.table(&title, differences(report, notes));
+        self.table(&title, &differences(report, notes));
         self.text.push('\n');
         for comparison in &report.comparisons {
             self.text += &paragraph("- ", &comparison.sentence, self.style.width);

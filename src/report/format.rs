@@ -230,6 +230,14 @@ fn trimmed(digits: &str) -> &str {
     }
 }
 
+/// A level of confidence without needless digits: `95 %`, `99.9 %`.
+pub fn level(confidence: f64) -> String {
+    if !confidence.is_finite() {
+        return NONE.into();
+    }
+    format!("{} %", trimmed(&fixed(confidence * 100.0, 4)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,5 +335,10 @@ mod tests {
             [0.123, -0.05, 0.0, f64::NAN].map(relative),
             ["+12.3 %", "−5.00 %", "0 %", "–"]
         );
+    }
+
+    #[test]
+    fn levels_have_no_needless_digits() {
+        assert_eq!([0.95, 0.999, 0.57, 1.0].map(level), ["95 %", "99.9 %", "57 %", "100 %"]);
     }
 }

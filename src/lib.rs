@@ -12,3 +12,6 @@ pub mod routing;
 pub mod spec;
 pub mod stats;
 pub mod traffic;
+
+#[cfg(all(feature = "cli", feature = "plots"))]
+pub mod cli;

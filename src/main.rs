@@ -1,3 +1,10 @@
-//! The `simcap` command.
+//! The `simcap` command: parse, run, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use simcap::cli::Cli;
+
+fn main() -> ExitCode {
+    Cli::parse().run()
+}

@@ -153,8 +153,7 @@ fn style() -> Style {
 }
 
 fn terminal_width() -> usize {
-    let (_, columns) = indicatif::TermLike::height_and_width();
-    usize::from(columns)
+    terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0))
 }
 
 /// Where to look for traces: what `--trace` says, then SIMCAP_TRACES.

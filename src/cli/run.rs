@@ -14,7 +14,7 @@ use super::{Done, Exit, Failure, print, style, trace_places};
 use crate::decide;
 use crate::engine::replicate::{Runs, replicate};
 use crate::engine::run::Control;
-use crate::report::{Judged, Report, csv, format, html, json, terminal, write};
+use crate::report::{Judged, Report, csv, format, json, terminal, write};
 use crate::spec::assemble::{Plan, assemble};
 use crate::spec::load::{Loaded, load};
 
@@ -60,7 +60,6 @@ impl Run {
         let folder = self.out.unwrap_or_else(|| PathBuf::from("reports").join(&report.experiment));
         let mut files = vec![
             ("result.json".to_owned(), json::to_json(&report).into_bytes()),
-            ("report.html".to_owned(), html::render(&report).context("cannot draw the report")?.into_bytes()),
         ];
         files.extend(csv::tables(&report).into_iter().map(|(name, text)| (name.to_owned(), text.into_bytes())));
         write::write_all(&folder, &files).with_context(|| format!("cannot write the report to {}", folder.display()))?;
@@ -81,7 +80,7 @@ impl Compare {
     fn read(&self) -> Result<Report, Failure> {
         let file = self.simulate.file.display();
         let text = std::fs::read_to_string(&self.simulate.file).map_err(|e| Failure::Input(format!("{file}: {e}")))?;
-        json::from_json(&text).map_err(|e| Failure::Input(format!("{file}: {e}")))
+        Ok(json::from_json(&file.to_string(), &text)?)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The command as a user meets it: exit codes, what it prints where, what it leaves behind.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 

@@ -1,6 +1,8 @@
 //! Promises 1 and 2: the same bytes on any number of threads, in any process, with or without the processor's FMA; and
 //! every policy meets the same requests.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};

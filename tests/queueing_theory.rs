@@ -3,6 +3,8 @@
 //! One provider with a law of its own for the whole answer, and a cap on requests in flight: that is a queue with so many
 //! servers. Everything runs through the experiment file, so units, building, engine and tally are all in it.
 
+#![allow(clippy::disallowed_methods, reason = "a theory's last digit does not matter")]
+
 mod common;
 
 use common::{assert_holds, interval, plan, replications};

@@ -4,6 +4,8 @@
 //! also the schema of `result.json`: times in seconds, money in US dollars, shares from 0 to 1. It holds no wall-clock
 //! figure, so the same experiment, seed and version give the same bytes.
 
+#[cfg(feature = "plots")]
+pub mod chart;
 pub mod format;
 
 use schemars::JsonSchema;

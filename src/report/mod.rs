@@ -6,7 +6,13 @@
 
 #[cfg(feature = "plots")]
 pub mod chart;
+#[cfg(feature = "plots")]
+pub mod figures;
 pub mod format;
+#[cfg(feature = "plots")]
+pub mod html;
+#[cfg(test)]
+pub(crate) mod sample;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

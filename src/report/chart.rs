@@ -118,7 +118,7 @@ pub struct Point {
 pub struct Reference {
     /// Its place on y.
     pub y: f64,
-    /// What is written at its right end.
+    /// What is written below its left end.
     pub label: String,
 }
 

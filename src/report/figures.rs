@@ -62,23 +62,26 @@ pub fn percentiles(report: &Report, title: &str, metrics: &[Metric]) -> Chart {
     }
 }
 
-/// One figure against another, one point a policy.
+/// One figure against another, one point a policy; nothing for a single policy.
 pub fn trade_off(report: &Report, title: &str, x: Metric, y: Metric) -> Chart {
     let both = |metric: Metric| {
         move |policy: &PolicyReport| (estimate(policy, metric).mean, estimate(policy, metric).half_width)
+    };
+    // One point trades nothing off.
+    let mark = |policy: &PolicyReport| match report.policies.len() {
+        0 | 1 => Mark::Points(vec![]),
+        _ => Mark::Points(vec![Point {
+            x: both(x)(policy),
+            y: both(y)(policy),
+            label: shortened(&policy.name, 30),
+        }]),
     };
     Chart {
         title: title.into(),
         size: HALF,
         x: axis(x.title(), x.unit(), Scale::Linear, None),
         y: axis(y.title(), y.unit(), Scale::Linear, None),
-        series: by_policy(report, |policy| {
-            Mark::Points(vec![Point {
-                x: both(x)(policy),
-                y: both(y)(policy),
-                label: shortened(&policy.name, 24),
-            }])
-        }),
+        series: by_policy(report, mark),
         references: vec![],
     }
 }
@@ -167,10 +170,11 @@ pub(super) fn estimate(policy: &PolicyReport, metric: Metric) -> Estimate {
     )
 }
 
-/// The unit of time that suits the length of a run.
+/// The unit of time that suits the length of a run, and steps in it that people count in.
 struct Clock {
     seconds: f64,
     name: &'static str,
+    steps: &'static [u32],
     end: f64,
 }
 
@@ -178,18 +182,27 @@ impl Clock {
     fn of(report: &Report) -> Clock {
         let last = |policy: &PolicyReport| policy.series.last().map_or(0.0, |bin| bin.until);
         let end = report.policies.iter().map(last).fold(0.0, f64::max);
-        let (seconds, name) = match end {
-            end if end <= 180.0 => (1.0, "seconds"),
-            end if end <= 3.0 * 3600.0 => (60.0, "minutes"),
-            end if end <= 3.0 * 86_400.0 => (3600.0, "hours"),
-            _ => (86_400.0, "days"),
+        let (seconds, name, steps): (f64, _, &[u32]) = match end {
+            end if end <= 180.0 => (1.0, "s", &[1, 2, 5, 10, 15, 30]),
+            end if end <= 3.0 * 3600.0 => (60.0, "min", &[1, 2, 5, 10, 15, 30]),
+            end if end <= 3.0 * 86_400.0 => (3600.0, "h", &[1, 2, 3, 6, 12]),
+            _ => (86_400.0, "days", &[1, 2, 5, 10, 20, 50, 100]),
         };
-        Clock { seconds, name, end }
+        Clock {
+            seconds,
+            name,
+            steps,
+            end,
+        }
     }
 
     fn axis(&self) -> Axis {
         let end = if self.end > 0.0 { self.end / self.seconds } else { 1.0 };
-        axis(self.name, Unit::Number, Scale::Linear, Some((0.0, end)))
+        let step = self.steps.iter().copied().map(f64::from).find(|step| end / step <= 6.0);
+        let step = step.unwrap_or(end / 4.0);
+        let places = (0..7).map(|index| f64::from(index) * step).filter(|at| *at <= end);
+        let names = places.map(|at| (at, format!("{} {}", format::tick(Unit::Number, at), self.name)));
+        axis("", Unit::Number, Scale::Named(names.collect()), Some((0.0, end)))
     }
 }
 

@@ -31,7 +31,9 @@ pub fn render(report: &Report) -> Result<String, Error> {
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.add_template("report", include_str!("report.html"))?;
-    Ok(environment.get_template("report")?.render(Serde(view::Page::of(report)?))?)
+    Ok(environment
+        .get_template("report")?
+        .render(Serde(view::Page::of(report)?))?)
 }
 
 #[cfg(test)]
@@ -76,9 +78,9 @@ mod tests {
     #[test]
     fn it_has_every_plot() {
         let page = page();
-        // Two distributions, two of percentiles, one trade-off, two over time, and one a policy.
-        assert_eq!(page.matches("<svg").count(), 7 + sample().policies.len());
-        assert_eq!(page.matches("</svg>").count(), 7 + sample().policies.len());
+        // Two distributions, two of percentiles, one trade-off, three over time, and one a policy.
+        assert_eq!(page.matches("<svg").count(), 8 + sample().policies.len());
+        assert_eq!(page.matches("</svg>").count(), 8 + sample().policies.len());
     }
 
     #[test]
@@ -119,16 +121,5 @@ mod tests {
         assert!(!render(&bare).unwrap().contains("NaN"));
         bare.policies.clear();
         render(&bare).unwrap();
-    }
-}
-#[cfg(test)]
-mod look {
-    #[test]
-    fn tmp_write() {
-        std::fs::write(
-            "/tmp/simcap-report.html",
-            super::render(&crate::report::sample::sample()).unwrap(),
-        )
-        .unwrap();
     }
 }

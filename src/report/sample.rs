@@ -107,7 +107,8 @@ pub(crate) fn sample() -> Report {
 
 /// Not random, but as uneven as noise: between -1 and 1.
 fn wobble(index: usize, salt: usize) -> f64 {
-    let mixed = (index as u64 * 7919 + salt as u64 * 104_729 + 17).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+    let mut mixed = (index as u64 * 7919 + salt as u64 * 104_729 + 17).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 40;
     mixed as f64 / f64::from(1 << 23) - 1.0
 }
 
@@ -329,7 +330,7 @@ fn comparisons(policies: &[PolicyReport]) -> Vec<Comparison> {
                     let column = |policy: &PolicyReport, salt| -> Vec<Option<f64>> {
                         let mean = policy.metrics[metric as usize].estimate.mean;
                         (0..14)
-                            .map(|run| Some(mean * (1.0 + 0.12 * wobble(run, salt))))
+                            .map(|run| Some(mean * (1.0 + 0.12 * wobble(run, salt + 16 * metric as usize))))
                             .collect()
                     };
                     let paired = Paired::compare(&column(baseline, 1), &column(policy, 2 + index), Confidence::P95);

@@ -115,7 +115,7 @@ fn multiples(lo: f64, hi: f64, step: f64) -> impl Iterator<Item = f64> {
         .take_while(move |x| *x <= hi + slack)
 }
 
-/// 1, 2 and 5 times powers of ten; only powers of ten when that is too many; equal steps when it is too few.
+/// 1, 2 and 5 times powers of ten; 1 and 3 times, or powers of ten alone, when those crowd; equal steps when they are few.
 fn powers(lo: f64, hi: f64, wanted: usize) -> Vec<f64> {
     let decades = libm::floor(libm::log10(lo)) as i32..=libm::ceil(libm::log10(hi)) as i32;
     let ticks = |leads: &[f64]| -> Vec<f64> {
@@ -126,9 +126,12 @@ fn powers(lo: f64, hi: f64, wanted: usize) -> Vec<f64> {
             .collect()
     };
     let fine = ticks(&[1.0, 2.0, 5.0]);
+    // How many ticks' room there is in a factor of ten.
+    let room = wanted as f64 / (libm::log10(hi) - libm::log10(lo));
     match fine.len() {
         0..=2 => multiples(lo, hi, step(lo, hi, wanted.min(4))).collect(),
-        n if n <= wanted => fine,
+        _ if room * libm::log10(2.0) >= 1.0 => fine,
+        _ if room * libm::log10(3.0) >= 1.0 => ticks(&[1.0, 3.0]),
         _ => {
             let whole = ticks(&[1.0]);
             let every = whole.len().div_ceil(wanted.max(1)).max(1);

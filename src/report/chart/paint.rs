@@ -22,7 +22,6 @@ const CHARACTER: f64 = 6.8;
 const INK: RGBColor = RGBColor(1, 0, 0);
 const MUTED: RGBColor = RGBColor(1, 0, 1);
 const GRID: RGBColor = RGBColor(1, 0, 2);
-const PAPER: RGBColor = RGBColor(1, 0, 3);
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Plane<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Layout, Layout>>;
@@ -48,13 +47,20 @@ fn draw(chart: &Chart, area: &Area<'_>) -> Drawn {
         Mark::Bars(_, bars) => bars.iter().map(|bar| width(&bar.label) + 12.0).reduce(f64::max),
         _ => None,
     });
-    let right = bar_labels.fold(12.0, f64::max);
-    let wanted = (chart.size.0 / 72) as usize;
-    let x = Layout::new(&chart.x, shown().flat_map(Mark::xs), wanted, right > 12.0);
-    let y = Layout::new(&chart.y, shown().flat_map(Mark::ys).chain(references), 5, false);
+    let right = bar_labels.fold(16.0, f64::max);
+    let apart = if chart.x.scale == Scale::Log { 62 } else { 72 };
+    let wanted = (chart.size.0 / apart) as usize;
+    let x = Layout::new(&chart.x, shown().flat_map(Mark::xs), wanted, right > 16.0);
+    let y = Layout::new(
+        &chart.y,
+        shown().flat_map(Mark::ys).chain(references),
+        (chart.size.1 / 56) as usize,
+        false,
+    );
 
-    let left = y.ticks.iter().map(|(_, label)| width(label)).fold(0.0, f64::max) + 8.0;
-    let below = if chart.x.label.is_empty() { 24.0 } else { 42.0 };
+    // Room to spare: on a small screen the page makes text larger.
+    let left = y.ticks.iter().map(|(_, label)| 1.12 * width(label)).fold(0.0, f64::max) + 8.0;
+    let below = if chart.x.label.is_empty() { 24.0 } else { 38.0 };
     let above = if chart.y.label.is_empty() { 8.0 } else { 26.0 };
     let named = matches!(chart.y.scale, Scale::Named(_));
     let text = text(MUTED);
@@ -67,10 +73,9 @@ fn draw(chart: &Chart, area: &Area<'_>) -> Drawn {
     let mut mesh = plane.configure_mesh();
     mesh.bold_line_style(GRID.stroke_width(4))
         .light_line_style(TRANSPARENT)
-        .axis_style(MUTED.stroke_width(4))
+        .axis_style(TRANSPARENT)
         .label_style(text.clone())
-        .set_all_tick_mark_size(px(2.5))
-        .disable_y_axis();
+        .set_all_tick_mark_size(px(2.5));
     if named {
         mesh.disable_y_mesh();
     }
@@ -78,6 +83,9 @@ fn draw(chart: &Chart, area: &Area<'_>) -> Drawn {
         mesh.x_desc(chart.x.label.as_str()).axis_desc_style(text.clone());
     }
     mesh.draw()?;
+    // Only the line that bars or curves stand on; plotters would draw both.
+    let end = if named { (x.lo, y.hi) } else { (x.hi, y.lo) };
+    plane.draw_series([PathElement::new(vec![(x.lo, y.lo), end], MUTED.stroke_width(4))])?;
     // A label along the axis would have to be read with the head tilted.
     area.draw(&Text::new(chart.y.label.clone(), (off(2.0), off(2.0)), text))?;
 
@@ -89,9 +97,9 @@ fn draw(chart: &Chart, area: &Area<'_>) -> Drawn {
         match &series.mark {
             Mark::Line(points) => {
                 let points = points.iter().map(|(at, value)| Some((x.place(*at)?, y.place(*value)?)));
-                draw_lines(&mut plane, points, colour)?;
+                draw_lines(&mut plane, points, colour.stroke_width(px(1.75)))?;
             }
-            Mark::Steps(bins) => draw_lines(&mut plane, steps(bins, &x, &y), colour)?,
+            Mark::Steps(bins) => draw_lines(&mut plane, steps(bins, &x, &y), colour.stroke_width(px(1.25)))?,
             Mark::Band(slices) => draw_band(&mut plane, slices, &x, &y, series.colour)?,
             Mark::Bars(thickness, bars) => {
                 for bar in bars {
@@ -105,7 +113,7 @@ fn draw(chart: &Chart, area: &Area<'_>) -> Drawn {
             }
         }
     }
-    draw_names(chart, area, &plane, &x, &y)
+    draw_names(chart, area, &plane, &x, &y, off(left))
 }
 
 fn draw_reference(plane: &mut Plane<'_, '_>, x: &Layout, y: &Layout, reference: &super::Reference) -> Drawn {
@@ -116,18 +124,16 @@ fn draw_reference(plane: &mut Plane<'_, '_>, x: &Layout, y: &Layout, reference: 
         px(3.0),
         MUTED.stroke_width(px(0.75)),
     ))?;
-    let (right, height) = plane.backend_coord(&(x.hi, at));
-    let text = text(MUTED).pos(Pos::new(HPos::Right, VPos::Bottom));
-    let place = plane.plotting_area().strip_coord_spec();
-    let (left, top) = place.get_base_pixel();
-    place.draw(&Text::new(reference.label.clone(), (right - left, height - top), text))?;
+    let text = text(MUTED).pos(Pos::new(HPos::Left, VPos::Top));
+    let label = Text::new(reference.label.clone(), (off(4.0), off(2.0)), text);
+    plane.draw_series([EmptyElement::at((x.lo, at)) + label])?;
     Ok(())
 }
 
 /// A line, in as many pieces as its gaps leave.
-fn draw_lines(plane: &mut Plane<'_, '_>, points: impl Iterator<Item = Option<(f64, f64)>>, colour: RGBColor) -> Drawn {
+fn draw_lines(plane: &mut Plane<'_, '_>, points: impl Iterator<Item = Option<(f64, f64)>>, style: ShapeStyle) -> Drawn {
     for piece in pieces(points) {
-        plane.draw_series(LineSeries::new(piece, colour.stroke_width(px(1.75))))?;
+        plane.draw_series(LineSeries::new(piece, style))?;
     }
     Ok(())
 }
@@ -141,11 +147,6 @@ fn draw_band(plane: &mut Plane<'_, '_>, slices: &[(f64, f64, f64)], x: &Layout, 
         let down = piece.iter().rev().map(|(at, lower, _)| (*at, *lower));
         let outline: Vec<_> = up.chain(down).collect();
         plane.draw_series([Polygon::new(outline, stand_in(colour).filled())])?;
-        if matches!(colour, Colour::Provider(_)) {
-            // A seam of the page's own colour tells neighbours apart.
-            let edge = piece.iter().map(|(at, _, upper)| (*at, *upper));
-            plane.draw_series(LineSeries::new(edge, PAPER.stroke_width(px(1.0))))?;
-        }
     }
     Ok(())
 }
@@ -209,8 +210,8 @@ fn whisker(plane: &mut Plane<'_, '_>, ends: [(f64, f64); 2], colour: RGBColor) -
     Ok(())
 }
 
-/// Writes each point's name on the first side where it covers neither a name nor a point nor the edge.
-fn draw_names(chart: &Chart, area: &Area<'_>, plane: &Plane<'_, '_>, x: &Layout, y: &Layout) -> Drawn {
+/// Writes each point's name on the first side where it covers neither a name nor a point nor the edge, if there is one.
+fn draw_names(chart: &Chart, area: &Area<'_>, plane: &Plane<'_, '_>, x: &Layout, y: &Layout, left: i32) -> Drawn {
     let mut places = vec![];
     for series in &chart.series {
         if let Mark::Points(points) = &series.mark {
@@ -222,7 +223,7 @@ fn draw_names(chart: &Chart, area: &Area<'_>, plane: &Plane<'_, '_>, x: &Layout,
         }
     }
     let (wide, high) = area.dim_in_pixel();
-    let inside = |b: &Box4| b.0 >= 0 && b.1 >= 0 && b.2 <= wide as i32 && b.3 <= high as i32 - off(24.0);
+    let inside = |b: &Box4| b.0 >= left && b.1 >= 0 && b.2 <= wide as i32 && b.3 <= high as i32 - off(24.0);
     let dot = off(5.0);
     let mut taken: Vec<Box4> = places
         .iter()
@@ -252,11 +253,8 @@ fn draw_names(chart: &Chart, area: &Area<'_>, plane: &Plane<'_, '_>, x: &Layout,
             let own = covers(side);
             inside(&own) && !taken.iter().any(|other| overlap(&own, other))
         };
-        let side = sides
-            .iter()
-            .find(free)
-            .or_else(|| sides.iter().find(|side| inside(&covers(side))))
-            .unwrap_or(&sides[0]);
+        // In a crowd a name is left to the legend.
+        let Some(side) = sides.iter().find(free) else { continue };
         let text = text(INK).pos(Pos::new(side.0, VPos::Center));
         area.draw(&Text::new(label.to_string(), (side.1, side.2), text))?;
         taken.push(covers(side));
@@ -363,7 +361,7 @@ fn hand_over(drawing: &str, chart: &Chart, (wide, high): (u32, u32)) -> String {
     svg += &body
         .replace(" opacity=\"1\"", "")
         .replace(" font-family=\"sans-serif\"", "");
-    for (colour, name) in [(INK, "ink"), (MUTED, "muted"), (GRID, "grid"), (PAPER, "paper")] {
+    for (colour, name) in [(INK, "ink"), (MUTED, "muted"), (GRID, "grid")] {
         svg = recoloured(&svg, colour, name, "");
     }
     for index in 0..2 * COLOURS {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::engine::tally::BoundKind;
 use crate::report::chart::{COLOURS, Chart, Error};
 use crate::report::{
-    BoundReport, ClassReport, Comparison, Difference, Judged, Judgement, Measured, Metric, ModelNote, PolicyReport,
+    BoundReport, ClassReport, Comparison, Difference, Judged, Judgement, Metric, ModelNote, PolicyReport,
     ProviderReport, Report, Unit, figures, format,
 };
 use crate::stats::compare::Verdict;
@@ -117,7 +117,6 @@ struct Figure {
     title: String,
     caption: String,
     svg: String,
-    legend: bool,
 }
 
 #[derive(Serialize)]
@@ -172,14 +171,17 @@ const COLUMNS: [(&str, &[(Metric, &str)]); 7] = [
 impl Page {
     /// Puts a report into words and pictures.
     pub(super) fn of(report: &Report) -> Result<Page, Error> {
+        // In the page's order, so that footnotes are lettered as they are met.
         let mut notes = Notes::default();
-        let policies = report.policies.iter().enumerate();
-        let policies = policies.map(|(index, policy)| Named {
+        let objectives = objectives(report, &mut notes);
+        let rows = report.policies.iter().map(|policy| main_row(policy, &mut notes));
+        let rows: Vec<_> = rows.collect();
+        let policies = report.policies.iter().zip(rows).enumerate();
+        let policies = policies.map(|(index, (policy, cells))| Named {
             key: policy_key(index, &policy.name),
-            it: Policy::of(policy, &mut notes),
+            it: Policy::of(policy, cells, &mut notes),
         });
         let policies = policies.collect();
-        let objectives = objectives(report, &mut notes);
         let differences = differences(report, &mut notes);
         let providers = report.policies.first().map_or(&[][..], |policy| &policy.providers);
         Ok(Page {
@@ -221,20 +223,12 @@ impl Page {
 }
 
 impl Policy {
-    fn of(policy: &PolicyReport, notes: &mut Notes) -> Policy {
-        let columns = COLUMNS.iter().flat_map(|(_, columns)| columns.iter());
+    fn of(policy: &PolicyReport, cells: Vec<Cell>, notes: &mut Notes) -> Policy {
         Policy {
             kind: policy.kind.clone(),
             requests: format::count(policy.requests),
             attempts: format::count(policy.attempts),
-            cells: columns
-                .map(
-                    |(metric, _)| match policy.metrics.iter().find(|measured| measured.metric == *metric) {
-                        Some(measured) => notes.measured(measured),
-                        None => notes.cell(metric.unit(), &figures::estimate(policy, *metric)),
-                    },
-                )
-                .collect(),
+            cells,
             settled: policy.steady.settled,
             why: policy.steady.why.clone(),
             outcomes: policy
@@ -259,6 +253,11 @@ impl Policy {
             classes: policy.classes.iter().map(|class| class_row(class, notes)).collect(),
         }
     }
+}
+
+fn main_row(policy: &PolicyReport, notes: &mut Notes) -> Vec<Cell> {
+    let columns = COLUMNS.iter().flat_map(|(_, columns)| columns.iter());
+    columns.map(|(metric, _)| notes.measured(policy, *metric)).collect()
 }
 
 fn provider_cells(provider: &ProviderReport, notes: &mut Notes) -> Vec<Cell> {
@@ -349,7 +348,7 @@ fn objectives(report: &Report, notes: &mut Notes) -> Option<Objectives> {
                         Judged::Fail => "fail",
                         Judged::Undecided => "undecided",
                     },
-                    cell: notes.cell(own.metric.unit(), &own.estimate),
+                    cell: notes.measured(policy, own.metric),
                 })
             })
             .collect(),
@@ -433,7 +432,7 @@ fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
     };
     let ttft = [Metric::TtftP50, Metric::TtftP95, Metric::TtftP99];
     let e2e = [Metric::E2eP50, Metric::E2eP95, Metric::E2eP99];
-    let charts: [(Chart, String); 7] = [
+    let charts: [(Chart, String); 8] = [
         (
             figures::distribution(report, "Time to first token", |policy| &policy.curves.ttft),
             within.into(),
@@ -459,17 +458,20 @@ fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
             format!("Share of the requests ending then that failed.{warmup}"),
         ),
         (
+            figures::over_time(report, "Latency over time", Unit::Seconds, |bin| bin.e2e),
+            format!("Mean time to last token of the successes ending then.{warmup}"),
+        ),
+        (
             figures::over_time(report, "Requests in the system", Unit::Number, |bin| {
                 Some(bin.in_system)
             }),
-            format!("A line that keeps rising is a system that does not keep up.{warmup}"),
+            format!("Rising to the end: it does not keep up.{warmup}"),
         ),
     ];
     let drawn = charts.into_iter().filter(|(chart, _)| has_data(chart));
     drawn
         .map(|(chart, caption)| {
             Ok(Figure {
-                legend: true,
                 svg: chart.svg()?,
                 title: chart.title,
                 caption,
@@ -490,7 +492,6 @@ fn shares(report: &Report) -> Result<Vec<Figure>, Error> {
                 svg: chart.svg()?,
                 title: chart.title,
                 caption: String::new(),
-                legend: false,
             })
         })
         .collect()
@@ -537,14 +538,16 @@ impl Notes {
         }
     }
 
-    /// The report's own reason comes before the general one.
-    fn measured(&mut self, measured: &Measured) -> Cell {
-        let (value, half_width) = format::parts(measured.metric.unit(), &measured.estimate);
-        let reason = measured.note.clone().or_else(|| measured.estimate.why_no_interval());
+    /// A policy's figure of merit. The report's own reason comes before the general one.
+    fn measured(&mut self, policy: &PolicyReport, metric: Metric) -> Cell {
+        let estimate = figures::estimate(policy, metric);
+        let own = policy.metrics.iter().find(|measured| measured.metric == metric);
+        let own = own.and_then(|measured| measured.note.clone());
+        let (value, half_width) = format::parts(metric.unit(), &estimate);
         Cell {
             value,
             half_width,
-            note: self.mark(reason),
+            note: self.mark(own.or_else(|| estimate.why_no_interval())),
         }
     }
 

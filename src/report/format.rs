@@ -55,6 +55,21 @@ pub fn relative(x: f64) -> String {
     Scale::of(Unit::Share, x).signed(x, true)
 }
 
+/// A round figure, as on an axis, without needless zeros: `1 s`, `25 %`, `$400`.
+pub fn tick(unit: Unit, x: f64) -> String {
+    if !x.is_finite() {
+        return NONE.into();
+    }
+    let mut scale = Scale::of(unit, x);
+    let digits = fixed(x.abs() / scale.factor, scale.decimals);
+    // Cents go in pairs.
+    if unit != Unit::Dollars || digits.ends_with(".00") {
+        let kept = trimmed(&digits);
+        scale.decimals = kept.find('.').map_or(0, |point| kept.len() - point - 1);
+    }
+    scale.signed(x, false)
+}
+
 /// A count with thousands separators: `1,234,567`.
 pub fn count(n: u64) -> String {
     grouped(&n.to_string())
@@ -310,6 +325,22 @@ mod tests {
             (Unit::Number, 0.0, Some(0.0), "0 ± 0"),
         ] {
             assert_eq!(difference(unit, &estimate(mean, half_width)), text);
+        }
+    }
+
+    #[test]
+    fn ticks_have_no_needless_zeros() {
+        for (unit, x, text) in [
+            (Unit::Seconds, 1.0, "1 s"),
+            (Unit::Seconds, 0.2, "200 ms"),
+            (Unit::Share, 0.25, "25 %"),
+            (Unit::Share, 0.005, "0.5 %"),
+            (Unit::Dollars, 2000.0, "$2,000"),
+            (Unit::Dollars, 2.5, "$2.50"),
+            (Unit::Dollars, 5.0, "$5"),
+            (Unit::Number, 0.0, "0"),
+        ] {
+            assert_eq!(tick(unit, x), text);
         }
     }
 

@@ -4,8 +4,14 @@
 //! also the schema of `result.json`: times in seconds, money in US dollars, shares from 0 to 1. It holds no wall-clock
 //! figure, so the same experiment, seed and version give the same bytes.
 
+#[cfg(feature = "plots")]
+pub mod chart;
 pub mod csv;
+#[cfg(feature = "plots")]
+pub mod figures;
 pub mod format;
+#[cfg(feature = "plots")]
+pub mod html;
 pub mod json;
 pub mod table;
 pub mod terminal;

@@ -14,7 +14,7 @@ use super::{Done, Exit, Failure, print, style, trace_places};
 use crate::decide;
 use crate::engine::replicate::{Runs, replicate};
 use crate::engine::run::Control;
-use crate::report::{Judged, Report, csv, format, json, terminal, write};
+use crate::report::{Judged, Report, csv, format, html, json, terminal, write};
 use crate::spec::assemble::{Plan, assemble};
 use crate::spec::load::{Loaded, load};
 
@@ -60,7 +60,11 @@ impl Run {
         let folder = self
             .out
             .unwrap_or_else(|| PathBuf::from("reports").join(&report.experiment));
-        let mut files = vec![("result.json".to_owned(), json::to_json(&report).into_bytes())];
+        let page = html::render(&report).context("cannot draw the report")?;
+        let mut files = vec![
+            ("result.json".to_owned(), json::to_json(&report).into_bytes()),
+            ("report.html".to_owned(), page.into_bytes()),
+        ];
         files.extend(
             csv::tables(&report)
                 .into_iter()

@@ -40,8 +40,8 @@ pub fn render(report: &Report) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::sample::sample;
+    use super::*;
     use crate::report::{Curves, Report};
 
     fn page() -> String {

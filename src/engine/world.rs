@@ -85,6 +85,8 @@ pub struct World<'a> {
     /// How many wait in the admission queue, and how many sleep before the gate.
     queued: usize,
     asleep: usize,
+    /// Whether the queue is being let in just now.
+    admitting: bool,
     /// When a limiter next lets the queue's head pass, if that is scheduled.
     admit_at: Time,
     limiter_holds: BoundClock,
@@ -120,6 +122,7 @@ impl<'a> World<'a> {
             policy: scenario.policy.fresh(),
             queued: 0,
             asleep: 0,
+            admitting: false,
             admit_at: Time::NEVER,
             limiter_holds: BoundClock::default(),
             queue_full: BoundClock::default(),
@@ -202,7 +205,7 @@ impl<'a> World<'a> {
     /// The tally, once nothing is pending.
     pub fn finish(mut self) -> Tally {
         while self.next_mark != Time::NEVER {
-            self.advance(self.next_mark);
+            self.mark();
         }
         self.tally.peak_in_system = self.requests.peak();
         for (provider, host) in self.tally.providers.iter_mut().zip(&self.hosts) {
@@ -215,7 +218,8 @@ impl<'a> World<'a> {
 
     #[inline]
     fn advance(&mut self, to: Time) {
-        while to >= self.next_mark {
+        // With no mark left the next one is never, and something may happen then: an answer that takes centuries.
+        while to >= self.next_mark && self.next_mark != Time::NEVER {
             self.mark();
         }
         self.now = to;
@@ -224,10 +228,6 @@ impl<'a> World<'a> {
     /// Notes what is to be noted at `next_mark`: the end of a bin, the start or the end of counting.
     fn mark(&mut self) {
         let (mark, window) = (self.next_mark, self.scenario.window);
-        if mark == Time::NEVER {
-            self.next_mark = Time::NEVER;
-            return;
-        }
         if mark >= window.warmup && self.counting_from.is_none() {
             self.counting_from = Some(self.bounds(mark));
         }
@@ -372,9 +372,20 @@ impl<'a> World<'a> {
         request.place = Place::Between;
     }
 
-    /// Lets in whoever may pass.
+    /// Lets in whoever may pass. One who is let in and fails at once makes room for the next: that is left to the loop
+    /// here, lest a long queue behind a breaker go as deep into the stack.
     #[inline]
     fn admit(&mut self) {
+        if self.admitting {
+            return;
+        }
+        self.admitting = true;
+        self.admit_all();
+        self.admitting = false;
+    }
+
+    #[inline]
+    fn admit_all(&mut self) {
         while self.queued > 0 {
             match self.admission.next(self.now, &mut self.gate) {
                 Next::Enter(slot) => {

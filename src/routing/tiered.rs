@@ -91,14 +91,17 @@ impl BuildPolicy for Tiered {
             for (i, class) in tier.classes.iter().enumerate() {
                 let here = |r: Refusal| r.at(i).at("classes").at(t).at("tiers");
                 let index = names.class(class).map_err(here)?;
-                if home[index].replace(t).is_some() {
-                    return Err(here(Refusal::new(format!("class `{class}` belongs to a tier already"))));
+                if let Some(other) = home[index].replace(t) {
+                    let other = &self.tiers[other].name;
+                    let text = format!("class `{class}` belongs to tier `{other}` already");
+                    return Err(here(Refusal::new(text)));
                 }
             }
         }
         let mut readings = Vec::new();
         for (class, home) in names.classes.iter().zip(home) {
-            let home = home.ok_or_else(|| Refusal::new(format!("class `{class}` belongs to no tier")).at("tiers"))?;
+            let text = || format!("class `{class}` belongs to no tier: list it in the `classes` of one");
+            let home = home.ok_or_else(|| Refusal::new(text()).at("tiers"))?;
             readings.push(self.reading(class, home)?);
         }
         if let Some((class, _)) = self.misread.iter().find(|(class, _)| names.class(class).is_err()) {
@@ -254,11 +257,11 @@ mod tests {
         for (json, message) in [
             (
                 r#"{"tiered": {"tiers": [{"name": "t", "providers": ["a"], "classes": ["x"]}]}}"#,
-                "class `y` belongs to no tier",
+                "class `y` belongs to no tier: list it in the `classes` of one",
             ),
             (
                 r#"{"tiered": {"tiers": [{"name": "t", "providers": ["a"], "classes": ["x", "y", "x"]}]}}"#,
-                "class `x` belongs to a tier already",
+                "class `x` belongs to tier `t` already",
             ),
         ] {
             assert_eq!(build(json).err().unwrap().message, message);

@@ -59,13 +59,7 @@ pub struct Objective {
 /// # Errors
 /// At the first thing that makes no sense, with its place in the file.
 pub fn assemble(loaded: &Loaded) -> Result<Plan, diagnose::Error> {
-    plan(loaded).map_err(|refusal| {
-        let error = diagnose::Error::at(&loaded.file, &loaded.text, &refusal.path, refusal.message);
-        match refusal.found {
-            Some(found) => error.with_allowed(&found, refusal.allowed.iter().map(String::as_str)),
-            None => error,
-        }
-    })
+    plan(loaded).map_err(|refusal| refusal.error(&loaded.file, &loaded.text))
 }
 
 fn plan(loaded: &Loaded) -> Built<Plan> {
@@ -85,6 +79,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         let text = format!("{} replications: must be 1 to 100000", spec.plan.replications);
         return Err(Refusal::new(text).at("replications").at("plan"));
     }
+    check_load(loaded, window)?;
     let traffic = Arc::new(traffic(loaded).map_err(|r| r.at("traffic"))?);
     if providers.is_empty() {
         return Err(Refusal::new("there must be at least one provider").at("providers"));
@@ -160,7 +155,7 @@ fn check_name(name: &str) -> Built<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.starts_with('.') || name.len() > 100 || !name.chars().all(plain) {
         return Err(Refusal::new(format!(
-            "`{name}` cannot name a folder: use letters, digits, `-`, `_` and `.`, not at the start, at most 100"
+            "`{name}` cannot name a folder: use at most 100 letters, digits, `-`, `_` and `.`, with no `.` at the start"
         )));
     }
     Ok(())
@@ -205,6 +200,25 @@ fn window(loaded: &Loaded) -> Built<Window> {
     })
 }
 
+/// Refuses traffic that no computer gets through: with gaps below the clock's nanosecond, time would even stand still.
+fn check_load(loaded: &Loaded, window: Window) -> Built<()> {
+    const MOST: f64 = 1e11;
+    let arrivals = &loaded.experiment.traffic.arrivals;
+    let Some(rate) = arrivals.as_dyn().rate() else {
+        return Ok(());
+    };
+    let requests = rate * window.end.seconds();
+    if requests <= MOST {
+        return Ok(());
+    }
+    let text = format!("{requests:.1e} requests a replication: at most {MOST:.0e} are simulated");
+    Err(Refusal::new(text)
+        .at("rate")
+        .at(arrivals.name())
+        .at("arrivals")
+        .at("traffic"))
+}
+
 fn traffic(loaded: &Loaded) -> Built<Traffic> {
     let spec = &loaded.experiment.traffic;
     let arrivals = spec
@@ -227,7 +241,11 @@ fn traffic(loaded: &Loaded) -> Built<Traffic> {
                     .at("classes"));
             }
             None if count == 1 => total += 1.0,
-            None => return Err(Refusal::new("`share` is missing").at(name).at("classes")),
+            None => {
+                return Err(Refusal::new("`share` is missing: of several classes each has one")
+                    .at(name)
+                    .at("classes"));
+            }
         }
     }
     let mut classes = Vec::new();
@@ -280,6 +298,9 @@ fn deployment(
     names: &Names<'_>,
 ) -> Built<(Deployment, Option<ModelNote>)> {
     let model = match &spec.model {
+        None if spec.variant.is_some() => {
+            return Err(Refusal::new("a variant of no model: give `model` too").at("variant"));
+        }
         None => None,
         Some(called) => Some(variant(loaded, called, spec.variant.as_deref())?),
     };
@@ -312,7 +333,7 @@ fn deployment(
         (None, Some(m)) => m.prices.build(),
         (None, None) => {
             return Err(Refusal::new(
-                "`prices` is missing, and there is no model to take it from",
+                "`prices` is missing, and there is no model to take it from: give one, like {\"per_token\": {\"input\": \"$1/Mtok\", \"output\": \"$4/Mtok\"}}",
             ));
         }
     };
@@ -371,7 +392,11 @@ fn latency(spec: &ProviderSpec, model: Option<&ModelSpec>, network: &Sampler) ->
             time: law.sampler().map_err(|r| r.at("response"))?,
         }));
     }
-    let missing = |field: &str| Refusal::new(format!("`{field}` is missing, and there is no model to take it from"));
+    let missing = |field: &str| {
+        Refusal::new(format!(
+            "`{field}` is missing, and there is no model to take it from: give `ttft` and `tps`, or `response`"
+        ))
+    };
     let ttft = match (&spec.ttft, model) {
         (Some(own), _) => own.sampler().map_err(|r| r.at("ttft"))?,
         (None, Some(m)) => m.ttft.sampler()?,
@@ -469,7 +494,11 @@ fn objectives(specs: &[ObjectiveSpec], policies: &[PolicyEntry]) -> Built<Vec<Ob
         let (field, target, at_most) = match (&spec.at_most, &spec.at_least) {
             (Some(target), None) => ("at_most", target, true),
             (None, Some(target)) => ("at_least", target, false),
-            _ => return Err(here(Refusal::new("an objective has either `at_most` or `at_least`"))),
+            (None, None) => return Err(here(Refusal::new("no bound: give `at_most` or `at_least`"))),
+            (Some(_), Some(_)) => {
+                let text = "`at_least` beside `at_most`: give one, and the other in an objective of its own";
+                return Err(here(Refusal::new(text).at("at_least")));
+            }
         };
         let bound = target
             .value(spec.metric.unit())

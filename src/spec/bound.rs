@@ -41,7 +41,9 @@ impl Target {
                 Err(format!("{n} is not a share: write 0 to 1, or a string like \"1%\""))
             }
             (Unit::Number, Target::Number(n)) => Ok(*n),
-            (Unit::Number, Target::Text(text)) => Err(format!("\"{text}\" is not a plain number")),
+            (Unit::Number, Target::Text(text)) => Err(format!(
+                "\"{text}\" is not a plain number: write one without quotes, like 1.2"
+            )),
             (_, Target::Number(n)) => {
                 let example = match unit {
                     Unit::Seconds => "1.5s",

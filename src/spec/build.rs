@@ -1,6 +1,6 @@
 //! From what a file says to what runs: the names a plug-in may refer to, and how it refuses.
 
-use super::diagnose::Seg;
+use super::diagnose::{self, Seg};
 
 /// What building a plug-in yields.
 pub type Built<T> = Result<T, Refusal>;
@@ -49,6 +49,23 @@ impl Refusal {
     pub fn at(mut self, step: impl Into<Seg>) -> Refusal {
         self.path.insert(0, step.into());
         self
+    }
+}
+
+impl Refusal {
+    /// The refusal as a mistake in `text`, whose outermost value its path starts from. A name that is a key is pointed
+    /// at as such.
+    pub fn error(self, file: &str, text: &str) -> diagnose::Error {
+        let Some(found) = self.found else {
+            return diagnose::Error::at(file, text, &self.path, self.message);
+        };
+        let is_key = matches!(self.path.last(), Some(Seg::Key(last)) if *last == found);
+        let at = if is_key {
+            diagnose::Error::at_key
+        } else {
+            diagnose::Error::at
+        };
+        at(file, text, &self.path, self.message).with_allowed(&found, self.allowed.iter().map(String::as_str))
     }
 }
 

@@ -3,12 +3,14 @@
 //! `shift` is a floor under every value: measured TTFTs have one of 38 to 88 % of their median (llmperf-leaderboard 2023,
 //! 13 of 16 series), so "shift + lognormal" is the form to reach for first.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::build::{Built, Refusal};
 use super::units::Duration;
-use crate::kernel::law::{self, Law};
+use crate::kernel::law::{self, Law, LawError};
 use crate::kernel::sampler::Sampler;
 
 /// A law of `Q`: durations, or plain numbers.
@@ -92,7 +94,7 @@ pub struct Component<Q> {
 }
 
 /// What a law can be of.
-pub trait Magnitude: Clone {
+pub trait Magnitude: Clone + fmt::Display {
     /// As a float: nanoseconds for a duration.
     fn magnitude(&self) -> f64;
 }
@@ -117,10 +119,14 @@ impl<Q: Magnitude> LawSpec<Q> {
     pub fn law(&self) -> Built<Box<dyn Law>> {
         let shift = |s: &Option<Q>| s.as_ref().map_or(0.0, Magnitude::magnitude);
         let name = self.name();
-        let refuse = |e: law::LawError| Refusal::of(e).at(name);
+        let refuse = |e| refusal(e).at(name);
         Ok(match self {
             LawSpec::Constant(value) => Box::new(law::Constant::new(value.magnitude()).map_err(refuse)?),
             LawSpec::Uniform { min, max } => {
+                if min.magnitude() >= max.magnitude() {
+                    let text = format!("min is {min}, and must be below max, which is {max}");
+                    return Err(Refusal::new(text).at("min").at(name));
+                }
                 Box::new(law::Uniform::new(min.magnitude(), max.magnitude()).map_err(refuse)?)
             }
             LawSpec::Exponential { mean, shift: s } => {
@@ -145,6 +151,10 @@ impl<Q: Magnitude> LawSpec<Q> {
             LawSpec::Mixture { components } => {
                 let mut parts = Vec::with_capacity(components.len());
                 for (i, part) in components.iter().enumerate() {
+                    if !(part.weight >= 0.0 && part.weight.is_finite()) {
+                        let text = format!("a weight of {}: must be 0 or more", part.weight);
+                        return Err(Refusal::new(text).at("weight").at(i).at("components").at(name));
+                    }
                     let law = part
                         .law
                         .law()
@@ -168,6 +178,7 @@ impl<Q: Magnitude> LawSpec<Q> {
         })
     }
 
+    /// The law's name in a file.
     const fn name(&self) -> &'static str {
         match self {
             LawSpec::Constant(_) => "constant",
@@ -182,6 +193,29 @@ impl<Q: Magnitude> LawSpec<Q> {
         }
     }
 }
+
+/// A broken rule in the words of the file, at the parameter that it is about.
+fn refusal(error: LawError) -> Refusal {
+    match &error {
+        LawError::NotPositive { name, .. } | LawError::Negative { name, .. } | LawError::OutOfRange { name, .. }
+            if PARAMETERS.contains(name) =>
+        {
+            let name = *name;
+            Refusal::of(error).at(name)
+        }
+        LawError::KnotEnds => Refusal::new("the first pair must be of share 0 and the last of share 1").at("quantiles"),
+        LawError::KnotOrder { index } => {
+            Refusal::new("a pair must have a higher share, and no lower a value, than the pair before it")
+                .at(*index)
+                .at("quantiles")
+        }
+        LawError::NoParts => Refusal::of(error).at("components"),
+        _ => Refusal::of(error),
+    }
+}
+
+/// The parameters of laws that go by the same name in a file.
+const PARAMETERS: [&str; 8] = ["mean", "median", "sigma", "shape", "scale", "shift", "min", "alpha"];
 
 #[cfg(test)]
 mod tests {

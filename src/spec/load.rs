@@ -93,7 +93,7 @@ pub fn load(path: &Path, traces: &[PathBuf]) -> Result<Loaded, LoadError> {
 /// # Errors
 /// As [`load`].
 pub fn from_text(file: &str, text: &str) -> Result<Loaded, LoadError> {
-    let experiment: Experiment = diagnose::parse(file, text)?;
+    let experiment: Experiment = diagnose::parse_named(file, text)?;
     let inputs = vec![input(Path::new(file), text.as_bytes())];
     let mut loaded = Loaded {
         file: file.to_owned(),
@@ -190,10 +190,11 @@ impl Loaded {
 
 fn read_model(path: &Path) -> Result<(ModelFile, Input), LoadError> {
     let bytes = read(path)?;
-    Ok((
-        diagnose::parse_bytes(&path.display().to_string(), &bytes)?,
-        input(path, &bytes),
-    ))
+    let file = path.display().to_string();
+    let model: ModelFile = diagnose::parse_bytes(&file, &bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    model.check().map_err(|refusal| refusal.error(&file, &text))?;
+    Ok((model, input(path, &bytes)))
 }
 
 /// `models/NAME.json` in the experiment's folder or the nearest folder above it.

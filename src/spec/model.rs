@@ -6,10 +6,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::build::{Built, Refusal};
 use super::laws::LawSpec;
 use super::named::Named;
 use super::units::{Count, Duration, Fraction};
-use crate::provider::faults::Random;
+use crate::provider::faults::{BuildFault, Random};
 use crate::provider::limits::LimitSpec;
 use crate::provider::pricing::PerToken;
 
@@ -29,6 +30,22 @@ pub struct ModelFile {
     pub default: String,
     /// The variants.
     pub variants: Named<ModelSpec>,
+}
+
+impl ModelFile {
+    /// Checks that every variant builds and that the default is one of them.
+    ///
+    /// # Errors
+    /// At the first that does not, with its path in the model file.
+    pub fn check(&self) -> Built<()> {
+        if self.variants.get(&self.default).is_none() {
+            return Err(Refusal::unknown("variant", &self.default, &self.variants.names()).at("default"));
+        }
+        for (name, variant) in self.variants.iter() {
+            variant.check().map_err(|r| r.at(name).at("variants"))?;
+        }
+        Ok(())
+    }
 }
 
 /// One variant: a complete model.
@@ -65,6 +82,21 @@ pub struct ModelSpec {
     /// What is assumed and why, by field.
     #[serde(default)]
     pub assumed: Named<String>,
+}
+
+impl ModelSpec {
+    fn check(&self) -> Built<()> {
+        self.ttft.law().map_err(|r| r.at("ttft"))?;
+        self.tps.law().map_err(|r| r.at("tps"))?;
+        for (i, limit) in self.limits.iter().enumerate() {
+            limit
+                .as_dyn()
+                .build()
+                .map_err(|r| r.at(limit.name()).at(i).at("limits"))?;
+        }
+        self.faults.build().map_err(|r| r.at("faults"))?;
+        Ok(())
+    }
 }
 
 /// A fit of TTFT and its misfit.

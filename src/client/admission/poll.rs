@@ -23,7 +23,7 @@ use crate::spec::units::Duration;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Poll {
-    /// The sleep with nobody in flight. Default: 100ms.
+    /// The sleep with nobody in flight, at least 1ms. Default: 100ms.
     #[serde(default = "tenth")]
     pub base: Duration,
     /// The sleep doubles with each request in flight up to this many, at most 30. Default: 5.
@@ -44,8 +44,8 @@ fn five() -> u32 {
 
 impl BuildAdmission for Poll {
     fn build(&self) -> Built<Box<dyn Admission>> {
-        if self.base.span() == Span::ZERO {
-            return Err(Refusal::new("a sleep of no length would poll for ever in no time").at("base"));
+        if self.base.span() < Span::from_millis(1) {
+            return Err(Refusal::new(format!("base is {}, and must be at least 1ms", self.base)).at("base"));
         }
         if self.ceiling > 30 {
             return Err(Refusal::new(format!("ceiling is {}, and must not exceed 30", self.ceiling)).at("ceiling"));

@@ -67,7 +67,7 @@ impl BuildBreaker for Consecutive {
     fn build(&self) -> Built<Box<dyn Breaker>> {
         for (key, value) in [("failures", self.failures), ("successes", self.successes)] {
             if value == 0 {
-                return Err(Refusal::new("must be at least 1").at(key));
+                return Err(Refusal::new(format!("{key} is {value}, and must be at least 1")).at(key));
             }
         }
         Ok(Box::new(Running {

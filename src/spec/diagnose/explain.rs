@@ -15,6 +15,10 @@ pub(super) struct Explained {
 
 /// Takes a message of serde's, without its position, apart.
 pub(super) fn explain(message: &str) -> Explained {
+    // A list with fewer values than the fields that it was taken for.
+    if message.starts_with("invalid length ") && message.contains(", expected struct ") {
+        return explain("invalid type: sequence, expected struct");
+    }
     let (head, allowed) = match message.rsplit_once(", expected ") {
         Some((head, tail)) => match names(tail) {
             Some(allowed) => (head.to_string(), allowed),
@@ -76,6 +80,7 @@ fn plain_found(head: &str) -> String {
         "map" => "an object",
         "sequence" => "a list",
         "unit value" => "null",
+        "unit variant" => "a bare name",
         _ => match found.split_once(" `") {
             Some(("boolean" | "integer" | "floating point", value)) => value.trim_end_matches('`'),
             _ => found,
@@ -97,18 +102,24 @@ fn plain_expected(tail: &str) -> String {
         "a boolean" => "true or false".into(),
         "a sequence" => "a list".into(),
         "a map" => "an object".into(),
-        "unit" => "null".into(),
+        "unit" => "nothing: write the name alone".into(),
         "string or map" => "a name or an object".into(),
-        _ if tail.starts_with("struct ") => "an object".into(),
+        "newtype variant" => "an object with one name and its value".into(),
+        _ if tail.starts_with("struct variant ") => "an object with its parameters".into(),
+        _ if tail == "struct" || tail.starts_with("struct ") => "an object".into(),
+        _ if tail.starts_with("tuple variant ") || tail.starts_with("a tuple ") => {
+            let digits = tail.chars().filter(char::is_ascii_digit).collect::<String>();
+            format!("a list of {digits}")
+        }
         _ => tail.to_string(),
     }
 }
 
 /// The candidate that `name` was probably meant to be: at most a third of its letters wrong (an exchange of neighbours
-/// counts once), or one the beginning of the other. Case does not count.
+/// counts once), or one the beginning or the end of the other. Case does not count.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const LONGEST: usize = 64;
-    const SHORTEST_PREFIX: usize = 3;
+    const SHORTEST_PART: usize = 3;
     let length = name.chars().count();
     if length > LONGEST {
         return None;
@@ -118,8 +129,12 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         let lower = candidate.to_lowercase();
         let letters = candidate.chars().count();
         let distance = strsim::damerau_levenshtein(&name, &lower);
-        let prefix = length.min(letters) >= SHORTEST_PREFIX && (name.starts_with(&lower) || lower.starts_with(&name));
-        (prefix || distance <= length.max(letters) / 3).then_some(distance)
+        let part = length.min(letters) >= SHORTEST_PART
+            && (name.starts_with(&lower)
+                || lower.starts_with(&name)
+                || name.ends_with(&lower)
+                || lower.ends_with(&name));
+        (part || distance <= length.max(letters) / 3).then_some(distance)
     };
     let near = candidates
         .into_iter()
@@ -211,6 +226,12 @@ mod tests {
             None,
             &[],
         );
+        check(
+            "invalid length 1, expected struct Tier with 3 elements",
+            "invalid type: a list, expected an object",
+            None,
+            &[],
+        );
         check("missing field `a`", "missing field `a`", None, &[]);
     }
 
@@ -227,6 +248,7 @@ mod tests {
         check_nearest("Round-Robin", &["random", "round_robin"], Some("round_robin"));
         check_nearest("least", &["least_busy", "last"], Some("last"));
         check_nearest("peak", &["peak_ewma"], Some("peak_ewma"));
+        check_nearest("max_tries", &["max", "tries"], Some("tries"));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod explain;
 mod locate;
+mod positional;
 mod render;
 
 pub use explain::nearest;
@@ -15,6 +16,8 @@ pub use locate::Seg;
 use super::comments::blank_comments;
 use explain::explain;
 use locate::{Duplicate, Shown, find_duplicate, find_unclosed, locate};
+use positional::find_list;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
@@ -110,13 +113,30 @@ pub fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Error> {
     }
 }
 
-/// As [`parse`], from bytes that should be UTF-8.
+/// As [`parse`], and a list in place of an object is a mistake: serde takes one as the fields in order, without names.
 ///
 /// # Errors
-/// Those of [`parse`], and bytes that are not UTF-8.
-pub fn parse_bytes<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<T, Error> {
+/// Those of [`parse`], and such a list.
+pub fn parse_named<T: DeserializeOwned + Serialize>(file: &str, text: &str) -> Result<T, Error> {
+    let value = parse(file, text)?;
+    match find_list(&blank_comments(text.trim_start_matches('\u{feff}')), &value) {
+        Some(path) => Err(Error::at(
+            file,
+            text,
+            &path,
+            "invalid type: a list, expected an object with the names of its fields",
+        )),
+        None => Ok(value),
+    }
+}
+
+/// As [`parse_named`], from bytes that should be UTF-8.
+///
+/// # Errors
+/// Those of [`parse_named`], and bytes that are not UTF-8.
+pub fn parse_bytes<T: DeserializeOwned + Serialize>(file: &str, bytes: &[u8]) -> Result<T, Error> {
     let error = match std::str::from_utf8(bytes) {
-        Ok(text) => return parse(file, text),
+        Ok(text) => return parse_named(file, text),
         Err(error) => error,
     };
     let text = String::from_utf8_lossy(bytes);
@@ -219,14 +239,30 @@ impl<'a> Source<'a> {
         let rest = self.json.get(offset..).unwrap_or_default();
         let next = rest.chars().next().unwrap_or_default();
         let (message, hint) = match message {
-            _ if rest.starts_with("/*") => (message, "this comment is never closed"),
-            _ if next == '\'' => (message, "strings stand in double quotes"),
+            _ if rest.starts_with("/*") => ("a comment that never ends", "close it with */"),
+            _ if next == '\'' => ("expected a value or a key", "strings stand in double quotes"),
+            // The parser says this, too, of JSON that is well formed where a name was wanted.
+            "expected value" if self.is_beside(offset, path) => ("a name stands beside another", "give one name only"),
+            "expected value" if begins_a_value(rest) => {
+                ("expected a name, or an object with one name and its parameters", "")
+            }
+            "expected value" if next == '}' => ("an object without a name", ""),
+            "expected value" => match next {
+                '+' | '.' => ("expected a value", "a number begins with a digit or `-`"),
+                c if c.is_alphabetic() => (
+                    "expected a value",
+                    "words other than true, false and null stand in double quotes",
+                ),
+                _ => ("expected a value", ""),
+            },
             "key must be a string" => (message, "keys stand in double quotes"),
             "trailing comma" => (message, "remove the comma before the closing bracket"),
+            "trailing characters" if !path.is_empty() => ("the list has too many values", ""),
             "trailing characters" => ("the file goes on after the end of its JSON value", ""),
             "recursion limit exceeded" => ("brackets are nested too deep", "127 levels are allowed"),
-            "expected ident" => ("expected true, false or null", ""),
+            "expected ident" => ("expected true, false or null", "other words stand in double quotes"),
             "expected `,` or `}`" | "expected `,` or `]`" if "\"{[".contains(next) => (message, "is a comma missing?"),
+            "expected `,` or `}`" | "expected `,` or `]`" if next == '_' => (message, "a number stands without `_`"),
             _ if message.starts_with("control character") => match next {
                 '\n' | '\r' => ("a string does not end on its line", "close it with a double quote"),
                 _ => ("control character in a string", "write it as an escape, like \\t"),
@@ -237,6 +273,14 @@ impl<'a> Source<'a> {
         if hint.is_empty() { error } else { error.with_hint(hint) }
     }
 
+    /// Whether the byte at `offset` ends a member of the object at `path` and a comma follows.
+    fn is_beside(&self, offset: usize, path: &[Seg]) -> bool {
+        let object = locate(&self.json, path).value;
+        let before = self.json.get(object..offset).and_then(|text| text.strip_prefix('{'));
+        let after = self.json.get(offset + 1..).unwrap_or_default();
+        before.is_some_and(|text| !text.trim().is_empty()) && after.trim_start().starts_with(',')
+    }
+
     fn duplicate_error(&self, found: &Duplicate) -> Error {
         let error = self.error(found.offset, &found.path, format!("duplicate key `{}`", found.key));
         let Some(first) = locate(&self.json, &found.path).key else {
@@ -245,6 +289,13 @@ impl<'a> Source<'a> {
         let first = render::Place::of(self.text, first);
         error.with_hint(format!("it was first given at {}:{}", first.line, first.column))
     }
+}
+
+/// Whether `rest` goes on with a number, a list or a word of JSON.
+fn begins_a_value(rest: &str) -> bool {
+    let number = rest.strip_prefix('-').unwrap_or(rest);
+    let words = ["true", "false", "null", "["];
+    number.starts_with(|c: char| c.is_ascii_digit()) || words.iter().any(|word| rest.starts_with(word))
 }
 
 /// serde's path, as far as it is known.

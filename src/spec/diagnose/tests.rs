@@ -2,11 +2,11 @@
 
 use super::*;
 use proptest::prelude::*;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code)]
 struct Experiment {
@@ -17,7 +17,7 @@ struct Experiment {
     mode: Mode,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code)]
 struct Provider {
@@ -27,7 +27,7 @@ struct Provider {
     weights: Vec<f64>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Mode {
     #[default]
@@ -133,7 +133,7 @@ fn what_is_not_json_is_explained() {
     );
     check(
         "{\"name\": 'a'}",
-        "x.json:1:10: name: expected value\n    1 | {\"name\": 'a'}\n      |          ^\n   help: strings stand in double quotes",
+        "x.json:1:10: name: expected a value or a key\n    1 | {\"name\": 'a'}\n      |          ^\n   help: strings stand in double quotes",
     );
     check(
         "{name: 1}",
@@ -154,11 +154,12 @@ fn what_is_not_json_is_explained() {
     );
     check(
         "{\"name\": /* a",
-        "x.json:1:10: name: expected value\n    1 | {\"name\": /* a\n      |          ^\n   help: this comment is never closed",
+        "x.json:1:10: name: a comment that never ends\n    1 | {\"name\": /* a\n      |          ^\n   help: close it with */",
     );
     check(
         "{\"name\": nul}",
-        "x.json:1:13: name: expected true, false or null\n    1 | {\"name\": nul}\n      |             ^",
+        "x.json:1:13: name: expected true, false or null\n    1 | {\"name\": nul}\n      |             ^\n   \
+         help: other words stand in double quotes",
     );
 }
 

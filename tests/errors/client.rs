@@ -1,0 +1,113 @@
+//! Clients, quotas and breakers that make no sense.
+
+use insta::assert_snapshot;
+
+use super::said;
+
+#[test]
+fn an_estimate_beyond_the_burst() {
+    assert_snapshot!(said(r#""estimate": 500"#, r#""estimate": 50000"#), @r#"
+    shop.json:35:102: client.limiters[0].token_bucket.estimate: an estimate of 50000 never fits a burst of 5000
+       35 | …": [ { "token_bucket": { "unit": "tokens", "rate": "1M/min", "burst": 5000, "estimate": 50000 } } ],
+          |                                                                                          ^
+    "#);
+}
+
+#[test]
+fn an_estimate_of_requests() {
+    assert_snapshot!(said(r#""unit": "tokens", "rate": "1M/min""#, r#""unit": "requests", "rate": "1M/min""#), @r#"
+    shop.json:35:104: client.limiters[0].token_bucket.estimate: an estimate is of tokens; this bucket counts requests
+       35 | …": [ { "token_bucket": { "unit": "requests", "rate": "1M/min", "burst": 5000, "estimate": 500 } } ],
+          |                                                                                            ^
+    "#);
+}
+
+#[test]
+fn a_bucket_beyond_integers() {
+    assert_snapshot!(said(r#""rate": "1000/min" }"#, r#""rate": "1/365d", "burst": "100G" }"#), @r#"
+    shop.json:24:27: providers.own.limits[0].token_bucket: rate 1/365d with a burst of 100000000000 is beyond what can be counted exactly
+       24 |         { "token_bucket": { "unit": "requests", "rate": "1/365d", "burst": "100G" } },
+          |                           ^
+    "#);
+}
+
+#[test]
+fn a_window_of_nothing() {
+    assert_snapshot!(said(r#""window": "1m""#, r#""window": "0s""#), @r#"
+    shop.json:25:74: providers.own.limits[1].fixed_window.window: a window must be longer than nothing
+       25 |         { "fixed_window": { "unit": "tokens", "limit": "300k", "window": "0s" } }
+          |                                                                          ^
+    "#);
+}
+
+#[test]
+fn a_ceiling_too_high() {
+    assert_snapshot!(said(r#""queue": { "capacity": 1000, "max_wait": "20s" }"#, r#""poll": { "ceiling": 31 }"#), @r#"
+    shop.json:34:41: client.admission.poll.ceiling: ceiling is 31, and must not exceed 30
+       34 |     "admission": { "poll": { "ceiling": 31 } },
+          |                                         ^
+    "#);
+}
+
+#[test]
+fn a_poll_without_sleep() {
+    assert_snapshot!(said(r#""queue": { "capacity": 1000, "max_wait": "20s" }"#, r#""poll": { "base": "0s" }"#), @r#"
+    shop.json:34:38: client.admission.poll.base: base is 0s, and must be at least 1ms
+       34 |     "admission": { "poll": { "base": "0s" } },
+          |                                      ^
+    "#);
+}
+
+#[test]
+fn a_jitter_reversed() {
+    assert_snapshot!(said(r#"["0s", "1s"]"#, r#"["2s", "1s"]"#), @r#"
+    shop.json:38:72: client.retry.exponential.jitter: the jitter runs from 2s down to 1s
+       38 |     "retry": { "exponential": { "tries": 3, "base": "500ms", "jitter": { "add": ["2s", "1s"] } } },
+          |                                                                        ^
+    "#);
+}
+
+#[test]
+fn half_a_jitter() {
+    assert_snapshot!(said(r#"["0s", "1s"]"#, r#"["2s"]"#), @r#"
+    shop.json:38:81: client.retry.exponential.jitter.add: invalid length 1, expected a list of 2
+       38 |     "retry": { "exponential": { "tries": 3, "base": "500ms", "jitter": { "add": ["2s"] } } },
+          |                                                                                 ^
+    "#);
+}
+
+#[test]
+fn no_tries() {
+    assert_snapshot!(said(r#""tries": 3"#, r#""tries": 0"#), @r#"
+    shop.json:38:42: client.retry.exponential.tries: tries is 0, and must lie between 1 and 100
+       38 |     "retry": { "exponential": { "tries": 0, "base": "500ms", "jitter": { "add": ["0s", "1s"] } } },
+          |                                          ^
+    "#);
+}
+
+#[test]
+fn a_breaker_that_opens_on_nothing() {
+    assert_snapshot!(said(r#""failures": 5"#, r#""failures": 0"#), @r#"
+    shop.json:39:47: client.breaker.consecutive.failures: failures is 0, and must be at least 1
+       39 |     "breaker": { "consecutive": { "failures": 0, "open_for": "30s" } }
+          |                                               ^
+    "#);
+}
+
+#[test]
+fn a_bad_client_of_one_policy() {
+    assert_snapshot!(said(r#""name": "one", "#, r#""name": "one", "client": { "timeouts": { "total": "1s" }, "retry": { "exponential": { "tries": 0 } } }, "#), @r#"
+    shop.json:42:102: policies[0].client.retry.exponential.tries: tries is 0, and must lie between 1 and 100
+       42 | …": { "total": "1s" }, "retry": { "exponential": { "tries": 0 } } }, "policy": { "single": { "provide…
+          |                                                             ^
+    "#);
+}
+
+#[test]
+fn a_client_of_one_policy_without_a_timeout() {
+    assert_snapshot!(said(r#""name": "one", "#, r#""name": "one", "client": {}, "#), @r#"
+    shop.json:42:32: policies[0].client.timeouts: provider `own` may hang, and the client has no timeout that would end it: give "ttft", "attempt" or "total"
+       42 |     { "name": "one", "client": {}, "policy": { "single": { "provider": "dear" } } },
+          |                                ^
+    "#);
+}

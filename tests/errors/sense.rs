@@ -1,0 +1,301 @@
+//! Files that read well and make no sense.
+
+use insta::assert_snapshot;
+
+use super::said;
+
+#[test]
+fn a_class_in_no_tier() {
+    assert_snapshot!(said(r#""classes": ["hard"]"#, r#""classes": []"#), @r#"
+    shop.json:48:20: policies[2].policy.tiered.tiers: class `hard` belongs to no tier: list it in the `classes` of one
+       48 |           "tiers": [
+          |                    ^
+    "#);
+}
+
+#[test]
+fn a_class_in_two_tiers() {
+    assert_snapshot!(said(r#""classes": ["hard"]"#, r#""classes": ["hard", "easy"]"#), @r#"
+    shop.json:50:74: policies[2].policy.tiered.tiers[1].classes[1]: class `easy` belongs to tier `low` already
+       50 |             { "name": "high", "providers": ["dear"], "classes": ["hard", "easy"] }
+          |                                                                          ^
+    "#);
+}
+
+#[test]
+fn a_misreading_of_its_own_tier() {
+    assert_snapshot!(said(r#"{ "low": "5%" }"#, r#"{ "high": "5%" }"#), @r#"
+    shop.json:52:42: policies[2].policy.tiered.misread.hard.high: `high` is this class's own tier; give only the wrong ones
+       52 |           "misread": { "hard": { "high": "5%" } },
+          |                                          ^
+    "#);
+}
+
+#[test]
+fn misreadings_of_more_than_all() {
+    assert_snapshot!(said(r#""providers": ["dear"], "classes": ["hard"] }
+          ],
+          "misread": { "hard": { "low": "5%" } }"#, r#""providers": ["dear"], "classes": ["hard"] },
+            { "name": "top", "providers": ["dear"] }
+          ],
+          "misread": { "hard": { "low": "60%", "top": 0.5 } }"#), @r#"
+    shop.json:53:32: policies[2].policy.tiered.misread.hard: the probabilities add up to 1.1, more than 1
+       53 |           "misread": { "hard": { "low": "60%", "top": 0.5 } },
+          |                                ^
+    "#);
+}
+
+#[test]
+fn a_tier_without_providers() {
+    assert_snapshot!(said(r#""providers": ["dear"]"#, r#""providers": []"#), @r#"
+    shop.json:50:44: policies[2].policy.tiered.tiers[1].providers: a tier needs at least one provider
+       50 |             { "name": "high", "providers": [], "classes": ["hard"] }
+          |                                            ^
+    "#);
+}
+
+#[test]
+fn no_tiers() {
+    assert_snapshot!(said(r#""tiers": [
+            { "name": "low", "providers": ["cheap", "own"], "classes": ["easy"] },
+            { "name": "high", "providers": ["dear"], "classes": ["hard"] }
+          ]"#, r#""tiers": []"#), @r#"
+    shop.json:48:20: policies[2].policy.tiered.tiers: there must be at least one tier
+       48 |           "tiers": [],
+          |                    ^
+    "#);
+}
+
+#[test]
+fn weights_all_zero() {
+    assert_snapshot!(said(r#"{ "cheap": 7, "dear": 3 }"#, r#"{ "cheap": 0, "dear": 0 }"#), @r#"
+    shop.json:43:61: policies[1].policy.weighted.weights: at least one weight must be above 0
+       43 |     { "name": "mixed", "policy": { "weighted": { "weights": { "cheap": 0, "dear": 0 } } } },
+          |                                                             ^
+    "#);
+}
+
+#[test]
+fn a_negative_weight() {
+    assert_snapshot!(said(r#""cheap": 7"#, r#""cheap": -7"#), @r#"
+    shop.json:43:72: policies[1].policy.weighted.weights.cheap: a weight of -7: must be 0 or more
+       43 |     { "name": "mixed", "policy": { "weighted": { "weights": { "cheap": -7, "dear": 3 } } } },
+          |                                                                        ^
+    "#);
+}
+
+#[test]
+fn no_weights() {
+    assert_snapshot!(said(r#"{ "cheap": 7, "dear": 3 }"#, "{}"), @r#"
+    shop.json:43:61: policies[1].policy.weighted.weights: at least one weight must be above 0
+       43 |     { "name": "mixed", "policy": { "weighted": { "weights": {} } } },
+          |                                                             ^
+    "#);
+}
+
+#[test]
+fn an_objective_without_a_bound() {
+    assert_snapshot!(said(r#", "at_most": "3s""#, ""), @r#"
+    shop.json:59:5: objectives[0]: no bound: give `at_most` or `at_least`
+       59 |     { "metric": "ttft.p95" },
+          |     ^
+    "#);
+}
+
+#[test]
+fn an_objective_with_two_bounds() {
+    assert_snapshot!(said(r#""at_most": "3s""#, r#""at_most": "3s", "at_least": "1s""#), @r#"
+    shop.json:59:58: objectives[0].at_least: `at_least` beside `at_most`: give one, and the other in an objective of its own
+       59 |     { "metric": "ttft.p95", "at_most": "3s", "at_least": "1s" },
+          |                                                          ^
+    "#);
+}
+
+#[test]
+fn an_objective_in_another_unit() {
+    assert_snapshot!(said(r#""at_most": "3s""#, r#""at_most": "3%""#), @r#"
+    shop.json:59:40: objectives[0].at_most: "3%" is not a duration: unknown unit `%`; write a number and one of ns, us, ms, s, m, h, d, like "250ms"
+       59 |     { "metric": "ttft.p95", "at_most": "3%" },
+          |                                        ^
+    "#);
+}
+
+#[test]
+fn an_objective_without_a_unit() {
+    assert_snapshot!(said(r#""at_most": "3s""#, r#""at_most": 3"#), @r#"
+    shop.json:59:40: objectives[0].at_most: the number 3 has no unit: write a string like "1.5s"
+       59 |     { "metric": "ttft.p95", "at_most": 3 },
+          |                                        ^
+    "#);
+}
+
+#[test]
+fn a_share_of_errors_above_all() {
+    assert_snapshot!(said(r#""metric": "ttft.p95", "at_most": "3s""#, r#""metric": "error_rate", "at_most": 3"#), @r#"
+    shop.json:59:42: objectives[0].at_most: 3 is not a share: write 0 to 1, or a string like "1%"
+       59 |     { "metric": "error_rate", "at_most": 3 },
+          |                                          ^
+    "#);
+}
+
+#[test]
+fn a_plain_number_with_a_unit() {
+    assert_snapshot!(said(r#""metric": "ttft.p95", "at_most": "3s""#, r#""metric": "attempts_per_request", "at_most": "3s""#), @r#"
+    shop.json:59:52: objectives[0].at_most: "3s" is not a plain number: write one without quotes, like 1.2
+       59 |     { "metric": "attempts_per_request", "at_most": "3s" },
+          |                                                    ^
+    "#);
+}
+
+#[test]
+fn money_without_dollars() {
+    assert_snapshot!(said(r#""$60k""#, "60000"), @r#"
+    shop.json:60:46: objectives[1].at_most: the number 60000 has no unit: write a string like "$20k"
+       60 |     { "metric": "cost_per_month", "at_most": 60000, "policies": ["tiered"] }
+          |                                              ^
+    "#);
+}
+
+#[test]
+fn a_confidence_out_of_range() {
+    assert_snapshot!(said(r#""confidence": 0.95"#, r#""confidence": 95"#), @r#"
+    shop.json:62:92: plan.confidence: a confidence level is a number from 0.5 to 0.9999, such as 0.95; found 95
+       62 |   "plan": { "duration": "1h", "warmup": "5m", "replications": 20, "seed": 1, "confidence": 95 }
+          |                                                                                            ^
+    "#);
+}
+
+#[test]
+fn a_warmup_that_leaves_nothing() {
+    assert_snapshot!(said(r#""warmup": "5m""#, r#""warmup": "1h""#), @r#"
+    shop.json:62:41: plan.warmup: a warm-up of 60m leaves nothing of 60m to count
+       62 |   "plan": { "duration": "1h", "warmup": "1h", "replications": 20, "seed": 1, "confidence": 0.95 }
+          |                                         ^
+    "#);
+}
+
+#[test]
+fn no_duration() {
+    assert_snapshot!(said(r#""duration": "1h", "#, ""), @r#"
+    shop.json:62:11: plan: `duration` is missing: how long to simulate, like "1h"
+       62 |   "plan": { "warmup": "5m", "replications": 20, "seed": 1, "confidence": 0.95 }
+          |           ^
+    "#);
+}
+
+#[test]
+fn a_duration_of_nothing() {
+    assert_snapshot!(said(r#""duration": "1h""#, r#""duration": "0s""#), @r#"
+    shop.json:62:25: plan.duration: 0s is not between 1ns and ten years
+       62 |   "plan": { "duration": "0s", "warmup": "5m", "replications": 20, "seed": 1, "confidence": 0.95 }
+          |                         ^
+    "#);
+}
+
+#[test]
+fn a_duration_of_decades() {
+    assert_snapshot!(said(r#""duration": "1h""#, r#""duration": "7300d""#), @r#"
+    shop.json:62:25: plan.duration: 7300d is not between 1ns and ten years
+       62 |   "plan": { "duration": "7300d", "warmup": "5m", "replications": 20, "seed": 1, "confidence": 0.95 }
+          |                         ^
+    "#);
+}
+
+#[test]
+fn no_replications() {
+    assert_snapshot!(said(r#""replications": 20"#, r#""replications": 0"#), @r#"
+    shop.json:62:63: plan.replications: 0 replications: must be 1 to 100000
+       62 |   "plan": { "duration": "1h", "warmup": "5m", "replications": 0, "seed": 1, "confidence": 0.95 }
+          |                                                               ^
+    "#);
+}
+
+#[test]
+fn a_hang_without_a_timeout() {
+    assert_snapshot!(said(r#""timeouts": { "total": "60s" }"#, r#""timeouts": { "connection": "60s" }"#), @r#"
+    shop.json:37:17: client.timeouts: provider `own` may hang, and the client has no timeout that would end it: give "ttft", "attempt" or "total"
+       37 |     "timeouts": { "connection": "60s" },
+          |                 ^
+    "#);
+}
+
+#[test]
+fn a_hang_without_any_timeouts() {
+    assert_snapshot!(said(r#""timeouts": { "total": "60s" },"#, ""), @r#"
+    shop.json:33:13: client.timeouts: provider `own` may hang, and the client has no timeout that would end it: give "ttft", "attempt" or "total"
+       33 |   "client": {
+          |             ^
+    "#);
+}
+
+#[test]
+fn a_response_beside_a_ttft() {
+    assert_snapshot!(said(r#""network": "20ms""#, r#""ttft": { "constant": "1s" }"#), @r#"
+    shop.json:21:15: providers.own.ttft: `ttft` beside `response`: give one or the other
+       21 |       "ttft": { "constant": "1s" },
+          |               ^
+    "#);
+}
+
+#[test]
+fn no_prices() {
+    assert_snapshot!(said(r#""prices": { "per_token": { "input": "$1/Mtok", "output": "$4/Mtok" } },"#, ""), @r#"
+    shop.json:19:12: providers.own: `prices` is missing, and there is no model to take it from: give one, like {"per_token": {"input": "$1/Mtok", "output": "$4/Mtok"}}
+       19 |     "own": {
+          |            ^
+    "#);
+}
+
+#[test]
+fn no_latency() {
+    assert_snapshot!(said(r#""response": { "lognormal": { "median": "800ms", "sigma": 0.4, "shift": "200ms" } },"#, ""), @r#"
+    shop.json:19:12: providers.own: `ttft` is missing, and there is no model to take it from: give `ttft` and `tps`, or `response`
+       19 |     "own": {
+          |            ^
+    "#);
+}
+
+#[test]
+fn a_variant_of_no_model() {
+    assert_snapshot!(said(r#""network": "20ms""#, r#""variant": "R0""#), @r#"
+    shop.json:21:18: providers.own.variant: a variant of no model: give `model` too
+       21 |       "variant": "R0",
+          |                  ^
+    "#);
+}
+
+#[test]
+fn faults_of_more_than_all() {
+    assert_snapshot!(said(r#""server_error": "1%", "hang": 0.001"#, r#""server_error": "60%", "hang": 0.5"#), @r#"
+    shop.json:28:21: providers.own.faults[0].random: the probabilities add up to 1.1, more than 1
+       28 |         { "random": { "server_error": "60%", "hang": 0.5 } },
+          |                     ^
+    "#);
+}
+
+#[test]
+fn no_classes() {
+    assert_snapshot!(said(r#""classes": {
+      "easy": { "share": 70, "input": { "constant": 300 }, "output": { "uniform": { "min": 50, "max": 200 } } },
+      "hard": {
+        "share": 30,
+        "priority": 2,
+        "input": { "lognormal": { "median": 900, "sigma": 0.7 } },
+        "output": { "lognormal": { "median": 400, "sigma": 0.5 } },
+        "max_output": 2000
+      }
+    }"#, r#""classes": {}"#), @r#"
+    shop.json:5:16: traffic.classes: 0 classes: must be 1 to 1000
+        5 |     "classes": {}
+          |                ^
+    "#);
+}
+
+#[test]
+fn no_input() {
+    assert_snapshot!(said(r#""input": { "constant": 300 }, "#, ""), @r#"
+    shop.json:6:15: traffic.classes.easy: `input` is missing: a law of tokens, like {"constant": 300}
+        6 |       "easy": { "share": 70, "output": { "uniform": { "min": 50, "max": 200 } } },
+          |               ^
+    "#);
+}

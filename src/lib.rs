@@ -1,4 +1,51 @@
-//! simcap: a discrete-event simulation of LLM traffic routing.
+//! simcap: try LLM routing strategies on simulated providers before production meets them.
+//!
+//! A discrete-event simulation of what happens between an application and several LLM providers: arrivals, the client's
+//! queue, limiters, breakers, timeouts and retries, a routing policy, and providers that take time, refuse, fail and
+//! bill. Policies meet the same requests (common random numbers), runs are replicated over seeds, and every figure comes
+//! with its interval.
+//!
+//! ```text
+//! traffic ──► admission ──► routing ──► connection ──► provider
+//!    (who,      (queue,      (which      (pool of       (quota, fault,
+//!    when)      limiter)     next)       each host)      latency, price)
+//!                  ▲                                        │
+//!                  └───────────── retry ◄── outcome ◄───────┘
+//! ```
+//!
+//! From a file to a report:
+//!
+//! ```
+//! use simcap::engine::replicate::replicate;
+//! use simcap::engine::run::Control;
+//! use simcap::report::Metric;
+//!
+//! let loaded = simcap::spec::load::from_text("two-servers.json", r#"{
+//!     "name": "two-servers",
+//!     "traffic": {
+//!         "arrivals": { "poisson": { "rate": "90/s" } },
+//!         "classes": { "all": { "input": { "constant": 100 }, "output": { "constant": 50 } } }
+//!     },
+//!     "providers": { "server": {
+//!         "response": { "exponential": { "mean": "20ms" } },
+//!         "prices": { "per_request": { "price": "$0.001" } }
+//!     } },
+//!     "client": { "max_in_flight": 2 },
+//!     "policies": [ { "name": "only", "policy": { "single": { "provider": "server" } } } ],
+//!     "plan": { "duration": "100s", "warmup": "20s", "replications": 5 }
+//! }"#)?;
+//! let plan = simcap::spec::assemble::assemble(&loaded)?;
+//! let runs = replicate(&plan.scenarios, plan.seed, plan.replications, &Control::default());
+//! let report = simcap::decide::report(&loaded, &plan, &runs);
+//!
+//! let e2e = report.policies[0].metrics.iter().find(|m| m.metric == Metric::E2eMean).unwrap();
+//! // M/M/2 at 90 %: 1/μ / (1 − ρ²) = 105 ms.
+//! assert!((e2e.estimate.mean - 0.105).abs() < 0.05);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! In reading order: [`kernel`], [`request`], [`traffic`], [`provider`], [`client`], [`routing`], [`engine`], [`stats`],
+//! [`decide`], [`report`], [`spec`], [`import`].
 
 pub mod client;
 pub mod decide;
@@ -12,3 +59,6 @@ pub mod routing;
 pub mod spec;
 pub mod stats;
 pub mod traffic;
+
+#[cfg(all(feature = "cli", feature = "plots"))]
+pub mod cli;

@@ -1,5 +1,6 @@
 //! The words that every part shares: what is asked of a provider, and how it can end.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One request as traffic makes it: what a client could read off it, and the number that keys its draws.
@@ -20,7 +21,7 @@ pub struct Ask {
 }
 
 /// How a request, or one attempt at it, ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Outcome {

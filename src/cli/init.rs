@@ -25,7 +25,9 @@ impl Init {
     pub(super) fn run(self) -> Done {
         let file = self.file.display();
         if self.file.exists() && !self.force {
-            return Err(Failure::Input(format!("{file}: is there already; --force overwrites it")));
+            return Err(Failure::Input(format!(
+                "{file}: is there already; --force overwrites it"
+            )));
         }
         std::fs::write(&self.file, STARTER).with_context(|| format!("cannot write {file}"))?;
         print(&format!("Wrote {file}. Next: simcap run {file}\n"))?;

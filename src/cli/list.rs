@@ -18,7 +18,10 @@ impl Models {
         if let Some(name) = self.name {
             let (_, text) = BUILT_IN.iter().find(|(n, _)| *n == name).ok_or_else(|| {
                 let names: Vec<&str> = BUILT_IN.iter().map(|(n, _)| *n).collect();
-                super::Failure::Input(format!("there is no model `{name}` built in; there are: {}", names.join(", ")))
+                super::Failure::Input(format!(
+                    "there is no model `{name}` built in; there are: {}",
+                    names.join(", ")
+                ))
             })?;
             print(text)?;
             return Ok(Exit::Fine);
@@ -31,7 +34,9 @@ impl Models {
                 lines.push_str(&format!("{name:<18} {variant}{mark}  {}\n", model.source));
             }
         }
-        print(&format!("{lines}* is the variant that an experiment gets if it names none.\n"))?;
+        print(&format!(
+            "{lines}* is the variant that an experiment gets if it names none.\n"
+        ))?;
         Ok(Exit::Fine)
     }
 }

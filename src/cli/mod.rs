@@ -135,10 +135,13 @@ type Done = Result<Exit, Failure>;
 
 /// Prints to standard output. A reader that has gone away (`| head`) is no failure.
 fn print(text: &str) -> Result<(), Failure> {
-    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(anyhow::Error::from(error).context("cannot write to standard output").into())
-        }
+    match io::stdout()
+        .write_all(text.as_bytes())
+        .and_then(|()| io::stdout().flush())
+    {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(anyhow::Error::from(error)
+            .context("cannot write to standard output")
+            .into()),
         _ => Ok(()),
     }
 }
@@ -149,15 +152,20 @@ fn style() -> Style {
     let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
     let width = columns.unwrap_or_else(|| if terminal { terminal_width() } else { 160 });
     let colour = terminal && std::env::var_os("NO_COLOR").is_none();
-    Style { width: width.clamp(60, 240), colour }
+    Style {
+        width: width.clamp(60, 240),
+        colour,
+    }
 }
 
 fn terminal_width() -> usize {
-    let (_, columns) = indicatif::TermLike::height_and_width();
-    usize::from(columns)
+    terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0))
 }
 
 /// Where to look for traces: what `--trace` says, then SIMCAP_TRACES.
 fn trace_places(given: Option<PathBuf>) -> Vec<PathBuf> {
-    given.into_iter().chain(std::env::var_os("SIMCAP_TRACES").map(PathBuf::from)).collect()
+    given
+        .into_iter()
+        .chain(std::env::var_os("SIMCAP_TRACES").map(PathBuf::from))
+        .collect()
 }

@@ -14,7 +14,7 @@ use super::{Done, Exit, Failure, print, style, trace_places};
 use crate::decide;
 use crate::engine::replicate::{Runs, replicate};
 use crate::engine::run::Control;
-use crate::report::{Judged, Report, csv, format, html, json, terminal, write};
+use crate::report::{Judged, Report, csv, format, json, terminal, write};
 use crate::spec::assemble::{Plan, assemble};
 use crate::spec::load::{Loaded, load};
 
@@ -57,13 +57,17 @@ struct Simulate {
 impl Run {
     pub(super) fn run(self) -> Done {
         let (report, interrupted) = self.simulate.report()?;
-        let folder = self.out.unwrap_or_else(|| PathBuf::from("reports").join(&report.experiment));
-        let mut files = vec![
-            ("result.json".to_owned(), json::to_json(&report).into_bytes()),
-            ("report.html".to_owned(), html::render(&report).context("cannot draw the report")?.into_bytes()),
-        ];
-        files.extend(csv::tables(&report).into_iter().map(|(name, text)| (name.to_owned(), text.into_bytes())));
-        write::write_all(&folder, &files).with_context(|| format!("cannot write the report to {}", folder.display()))?;
+        let folder = self
+            .out
+            .unwrap_or_else(|| PathBuf::from("reports").join(&report.experiment));
+        let mut files = vec![("result.json".to_owned(), json::to_json(&report).into_bytes())];
+        files.extend(
+            csv::tables(&report)
+                .into_iter()
+                .map(|(name, text)| (name.to_owned(), text.into_bytes())),
+        );
+        write::write_all(&folder, &files)
+            .with_context(|| format!("cannot write the report to {}", folder.display()))?;
         print(&terminal::full(&report, &style()))?;
         print(&format!("\nReport: {}\n", folder.join("report.html").display()))?;
         Ok(exit(&report, interrupted))
@@ -73,7 +77,11 @@ impl Run {
 impl Compare {
     pub(super) fn run(self) -> Done {
         let is_result = self.simulate.file.file_name().is_some_and(|name| name == "result.json");
-        let (report, interrupted) = if is_result { (self.read()?, false) } else { self.simulate.report()? };
+        let (report, interrupted) = if is_result {
+            (self.read()?, false)
+        } else {
+            self.simulate.report()?
+        };
         print(&terminal::comparison(&report, &style()))?;
         Ok(exit(&report, interrupted))
     }
@@ -81,7 +89,7 @@ impl Compare {
     fn read(&self) -> Result<Report, Failure> {
         let file = self.simulate.file.display();
         let text = std::fs::read_to_string(&self.simulate.file).map_err(|e| Failure::Input(format!("{file}: {e}")))?;
-        json::from_json(&text).map_err(|e| Failure::Input(format!("{file}: {e}")))
+        Ok(json::from_json(&file.to_string(), &text)?)
     }
 }
 
@@ -116,7 +124,9 @@ impl Simulate {
         };
         // Without a handler an interrupt just ends the program, as it would any other.
         let _ = ctrlc::set_handler(handler);
-        let runs = watched(&plan, &control, || pool.install(|| replicate(&plan.scenarios, plan.seed, plan.replications, &control)));
+        let runs = watched(&plan, &control, || {
+            pool.install(|| replicate(&plan.scenarios, plan.seed, plan.replications, &control))
+        });
         finish(&loaded, &plan, &runs, control.stop.load(Ordering::Relaxed))
     }
 }
@@ -124,7 +134,9 @@ impl Simulate {
 fn finish(loaded: &Loaded, plan: &Plan, runs: &Runs, interrupted: bool) -> Result<(Report, bool), Failure> {
     let report = decide::report(loaded, plan, runs);
     if report.replications_finished == 0 {
-        return Err(anyhow::anyhow!("interrupted before any replication was finished: there is nothing to report").into());
+        return Err(
+            anyhow::anyhow!("interrupted before any replication was finished: there is nothing to report").into(),
+        );
     }
     Ok((report, interrupted))
 }
@@ -135,12 +147,17 @@ fn watched(plan: &Plan, control: &Control, work: impl FnOnce() -> Runs) -> Runs 
         return work();
     }
     let each = plan.scenarios.first().map_or(0, |s| s.window.end.nanos());
-    let total = each.saturating_mul(plan.scenarios.len() as u64).saturating_mul(plan.replications);
+    let total = each
+        .saturating_mul(plan.scenarios.len() as u64)
+        .saturating_mul(plan.replications);
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent:>3} %  {eta} left") {
         bar.set_style(style);
     }
-    #[allow(clippy::disallowed_methods, reason = "the command line tells a person how long it took")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the command line tells a person how long it took"
+    )]
     let began = Instant::now();
     let done = AtomicBool::new(false);
     let runs = std::thread::scope(|scope| {
@@ -155,8 +172,17 @@ fn watched(plan: &Plan, control: &Control, work: impl FnOnce() -> Runs) -> Runs 
         runs
     });
     bar.finish_and_clear();
-    let requests: u64 = runs.iter().flatten().flatten().map(crate::engine::tally::Tally::requests).sum();
+    let requests: u64 = runs
+        .iter()
+        .flatten()
+        .flatten()
+        .map(crate::engine::tally::Tally::requests)
+        .sum();
     let seconds = began.elapsed().as_secs_f64();
-    eprintln!("{} requests in {seconds:.1} s ({:.1} million/s)", format::count(requests), requests as f64 / seconds / 1e6);
+    eprintln!(
+        "{} requests in {seconds:.1} s ({:.1} million/s)",
+        format::count(requests),
+        requests as f64 / seconds / 1e6
+    );
     runs
 }

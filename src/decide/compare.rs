@@ -146,7 +146,7 @@ mod tests {
             (Metric::ErrorRate, [0.5, 1.0, 1.5]),
         ]);
         assert!(sentence.starts_with("b against a: better on TTFT p95 ("), "{sentence}");
-        assert!(sentence.contains("; worse on monthly cost (+$0.503"), "{sentence}");
+        assert!(sentence.contains("; worse on monthly cost (+$0.50"), "{sentence}");
         assert!(
             sentence.ends_with("; the same on E2E p95, quality and goodput; the runs cannot tell on errors."),
             "{sentence}"

@@ -82,7 +82,8 @@ pub(super) fn quantile(of: &Histogram, q: f64, confidence: Confidence) -> Option
 /// The mean probability of a good answer, over what is rated.
 pub(super) fn quality<'a>(classes: impl Iterator<Item = &'a ClassTally>) -> Option<f64> {
     let (rated, sum) = classes.fold((0, 0), |(n, q), c| (n + c.rated, q + c.quality));
-    (rated > 0).then(|| sum as f64 / 1e6 / rated as f64)
+    // In this order a constant quality comes out exactly.
+    (rated > 0).then(|| sum as f64 / rated as f64 / 1e6)
 }
 
 /// Dollars for 1,000 requests of one class.

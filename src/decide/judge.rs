@@ -27,9 +27,7 @@ pub(super) fn judge(objectives: &[Objective], policies: &[PolicyReport]) -> Vec<
 }
 
 fn estimate(policy: &PolicyReport, metric: Metric) -> Estimate {
-    policy.metrics[Metric::ALL.iter().position(|&m| m == metric).unwrap_or(0)]
-        .estimate
-        .clone()
+    policy.metrics[Metric::ALL.iter().position(|&m| m == metric).unwrap_or(0)].estimate
 }
 
 fn verdict(estimate: &Estimate, bound: f64, at_most: bool) -> Judged {

@@ -82,7 +82,7 @@ pub struct Bound {
 }
 
 /// Which kind of bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BoundKind {
     /// The client's cap on requests in flight.

@@ -191,7 +191,8 @@ mod tests {
     fn neighbouring_keys_are_uncorrelated() {
         let n = 200_000u64;
         let chance = Chance::new(7, 0);
-        let pairs: [(&str, fn(Chance, u64) -> (u64, u64)); 4] = [
+        type Pair = fn(Chance, u64) -> (u64, u64);
+        let pairs: [(&str, Pair); 4] = [
             ("requests", |c, i| {
                 (c.request(i).draw(Purpose::Ttft), c.request(i + 1).draw(Purpose::Ttft))
             }),

@@ -55,6 +55,21 @@ pub fn relative(x: f64) -> String {
     Scale::of(Unit::Share, x).signed(x, true)
 }
 
+/// A round figure, as on an axis, without needless zeros: `1 s`, `25 %`, `$400`.
+pub fn tick(unit: Unit, x: f64) -> String {
+    if !x.is_finite() {
+        return NONE.into();
+    }
+    let mut scale = Scale::of(unit, x);
+    let digits = fixed(x.abs() / scale.factor, scale.decimals);
+    // Cents go in pairs.
+    if unit != Unit::Dollars || digits.ends_with(".00") {
+        let kept = trimmed(&digits);
+        scale.decimals = kept.find('.').map_or(0, |point| kept.len() - point - 1);
+    }
+    scale.signed(x, false)
+}
+
 /// A count with thousands separators: `1,234,567`.
 pub fn count(n: u64) -> String {
     grouped(&n.to_string())
@@ -230,6 +245,14 @@ fn trimmed(digits: &str) -> &str {
     }
 }
 
+/// A level of confidence without needless digits: `95 %`, `99.9 %`.
+pub fn level(confidence: f64) -> String {
+    if !confidence.is_finite() {
+        return NONE.into();
+    }
+    format!("{} %", trimmed(&fixed(confidence * 100.0, 4)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,6 +329,22 @@ mod tests {
     }
 
     #[test]
+    fn ticks_have_no_needless_zeros() {
+        for (unit, x, text) in [
+            (Unit::Seconds, 1.0, "1 s"),
+            (Unit::Seconds, 0.2, "200 ms"),
+            (Unit::Share, 0.25, "25 %"),
+            (Unit::Share, 0.005, "0.5 %"),
+            (Unit::Dollars, 2000.0, "$2,000"),
+            (Unit::Dollars, 2.5, "$2.50"),
+            (Unit::Dollars, 5.0, "$5"),
+            (Unit::Number, 0.0, "0"),
+        ] {
+            assert_eq!(tick(unit, x), text);
+        }
+    }
+
+    #[test]
     fn spans_have_no_needless_digits() {
         for (seconds, text) in [
             (30.0, "30 s"),
@@ -327,5 +366,10 @@ mod tests {
             [0.123, -0.05, 0.0, f64::NAN].map(relative),
             ["+12.3 %", "−5.00 %", "0 %", "–"]
         );
+    }
+
+    #[test]
+    fn levels_have_no_needless_digits() {
+        assert_eq!([0.95, 0.999, 0.57, 1.0].map(level), ["95 %", "99.9 %", "57 %", "100 %"]);
     }
 }

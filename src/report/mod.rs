@@ -4,7 +4,22 @@
 //! also the schema of `result.json`: times in seconds, money in US dollars, shares from 0 to 1. It holds no wall-clock
 //! figure, so the same experiment, seed and version give the same bytes.
 
+#[cfg(feature = "plots")]
+pub mod chart;
+pub mod csv;
+#[cfg(feature = "plots")]
+pub mod figures;
 pub mod format;
+#[cfg(feature = "plots")]
+pub mod html;
+pub mod json;
+pub mod table;
+pub mod terminal;
+pub mod text;
+pub mod write;
+
+#[cfg(test)]
+mod sample;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::tally::BoundKind;
 use crate::request::Outcome;
 use crate::stats::compare::Verdict;
-use crate::stats::interval::Estimate;
+use crate::stats::interval::{Estimate, nan_if_null};
 
 /// Everything a run has to say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -113,7 +128,6 @@ pub struct Measured {
     /// Which.
     pub metric: Metric,
     /// Its mean over replications, and the interval.
-    #[schemars(with = "serde_json::Value")]
     pub estimate: Estimate,
     /// Why it has no value or no interval, if it has none.
     pub note: Option<String>,
@@ -301,10 +315,8 @@ impl Metric {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OutcomeShare {
     /// Which way.
-    #[schemars(with = "String")]
     pub outcome: Outcome,
     /// Share of requests.
-    #[schemars(with = "serde_json::Value")]
     pub share: Estimate,
 }
 
@@ -314,19 +326,14 @@ pub struct ProviderReport {
     /// Its name.
     pub name: String,
     /// Its share of all successful requests.
-    #[schemars(with = "serde_json::Value")]
     pub served: Estimate,
     /// Its share of all cost.
-    #[schemars(with = "serde_json::Value")]
     pub cost: Estimate,
     /// Share of its attempts that failed.
-    #[schemars(with = "serde_json::Value")]
     pub failed: Estimate,
     /// Mean attempts under way.
-    #[schemars(with = "serde_json::Value")]
     pub in_flight: Estimate,
     /// How often its breaker opened, in one replication.
-    #[schemars(with = "serde_json::Value")]
     pub trips: Estimate,
 }
 
@@ -336,22 +343,16 @@ pub struct ClassReport {
     /// Its name.
     pub name: String,
     /// Its share of all requests.
-    #[schemars(with = "serde_json::Value")]
     pub share: Estimate,
     /// 95th percentile of time to first token, in seconds.
-    #[schemars(with = "serde_json::Value")]
     pub ttft_p95: Estimate,
     /// 95th percentile of time to last token, in seconds.
-    #[schemars(with = "serde_json::Value")]
     pub e2e_p95: Estimate,
     /// Share that did not succeed.
-    #[schemars(with = "serde_json::Value")]
     pub error_rate: Estimate,
     /// Dollars for 1,000 of them.
-    #[schemars(with = "serde_json::Value")]
     pub cost_per_1k: Estimate,
     /// Mean probability that an answer given is a good one.
-    #[schemars(with = "serde_json::Value")]
     pub quality: Estimate,
 }
 
@@ -359,14 +360,12 @@ pub struct ClassReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BoundReport {
     /// What.
-    #[schemars(with = "String")]
     pub what: BoundKind,
     /// Whose, for those that a provider has.
     pub provider: Option<String>,
     /// The limit, where it is a number.
     pub limit: Option<u64>,
     /// Share of the counted time that it was at its bound.
-    #[schemars(with = "serde_json::Value")]
     pub share: Estimate,
 }
 
@@ -383,10 +382,16 @@ pub struct Steady {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Curves {
     /// Time to first token.
+    #[serde(deserialize_with = "json::points")]
+    #[schemars(with = "Vec<(Option<f64>, Option<f64>)>")]
     pub ttft: Vec<(f64, f64)>,
     /// Time to last token.
+    #[serde(deserialize_with = "json::points")]
+    #[schemars(with = "Vec<(Option<f64>, Option<f64>)>")]
     pub e2e: Vec<(f64, f64)>,
     /// Wait in the client.
+    #[serde(deserialize_with = "json::points")]
+    #[schemars(with = "Vec<(Option<f64>, Option<f64>)>")]
     pub wait: Vec<(f64, f64)>,
 }
 
@@ -396,14 +401,20 @@ pub struct Moment {
     /// Its end, in seconds.
     pub until: f64,
     /// Arrivals a second.
+    #[serde(deserialize_with = "nan_if_null")]
+    #[schemars(with = "Option<f64>")]
     pub arrivals: f64,
     /// Share of the requests ending in it that failed; absent if none ended.
     pub error_rate: Option<f64>,
     /// Mean time from arrival to end of the successes that ended in it, in seconds; absent if none ended.
     pub e2e: Option<f64>,
     /// Requests in the system at its end.
+    #[serde(deserialize_with = "nan_if_null")]
+    #[schemars(with = "Option<f64>")]
     pub in_system: f64,
     /// Attempts a second sent to each provider, in the order of `providers`.
+    #[serde(deserialize_with = "json::numbers")]
+    #[schemars(with = "Vec<Option<f64>>")]
     pub sent: Vec<f64>,
 }
 
@@ -426,12 +437,10 @@ pub struct Difference {
     /// Which figure.
     pub metric: Metric,
     /// The mean of the paired differences, and the interval.
-    #[schemars(with = "serde_json::Value")]
     pub difference: Estimate,
     /// As a share of the baseline's mean, if that is not 0.
     pub relative: Option<f64>,
     /// What the interval says.
-    #[schemars(with = "String")]
     pub verdict: Verdict,
 }
 
@@ -447,7 +456,6 @@ pub struct Judgement {
     /// Whether the figure must stay below the bound (or above it).
     pub at_most: bool,
     /// The figure.
-    #[schemars(with = "serde_json::Value")]
     pub estimate: Estimate,
     /// Pass, fail or undecided.
     pub judged: Judged,

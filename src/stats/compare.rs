@@ -5,12 +5,13 @@
 //! there is a difference when the interval excludes zero, and otherwise nothing can be said. Left out: corrections for
 //! many comparisons at once, and verdicts of "equal within a margin". Whether lower is better is for the reader to know.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::interval::{Confidence, Estimate};
 
 /// What the paired interval allows to be said of B against A.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// B is lower: the whole interval of `B - A` is below zero.

@@ -5,6 +5,7 @@
 //! many samples a quantile needs is the distribution-free bound of order statistics. Left out: intervals from one long run
 //! (batch means) and simultaneous intervals for many figures; each interval here stands for itself.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use super::critical::{BadConfidence, Confidence};
@@ -14,10 +15,11 @@ use super::moments::Moments;
 ///
 /// A replication in which the figure does not exist (the latency of successes, when nothing succeeded) is counted in
 /// `undefined` and takes no further part: the estimate is then about the replications that do have the figure.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {
     /// The mean over the replications that define the figure; NaN when none does (`null` in JSON).
     #[serde(deserialize_with = "nan_if_null")]
+    #[schemars(with = "Option<f64>")]
     pub mean: f64,
     /// The interval is `mean ± half_width`; `None` when it cannot be known, see [`Estimate::why_no_interval`].
     pub half_width: Option<f64>,
@@ -127,7 +129,7 @@ pub fn min_samples_for_quantile(q: f64, confidence: Confidence) -> u64 {
 }
 
 /// JSON has no NaN and writes it as null; this reads it back.
-fn nan_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+pub(crate) fn nan_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 

@@ -1,0 +1,269 @@
+//! A chart as data, and its drawing as SVG: the only file that knows plotters.
+//!
+//! Plotters places everything on whole pixels and in fixed colours. So a chart is drawn four times too large, which makes
+//! curves smooth, and each colour is drawn as a stand-in that is then replaced by a CSS variable of the page: `--ink`,
+//! `--muted`, `--grid`, `--p0`… for policies and `--v0`… for providers. The page chooses them for light and dark, and
+//! scales the picture to its column. Left out: legends and titles, which the page writes as text that can wrap.
+
+mod axis;
+mod paint;
+
+use super::Unit;
+
+/// How many colours a page has for policies, and for providers; further ones begin again, policies then dashed.
+pub const COLOURS: usize = 8;
+
+/// What is to be drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chart {
+    /// What it shows, for those who cannot see it.
+    pub title: String,
+    /// Width and height in pixels as it was designed; the page scales it.
+    pub size: (u32, u32),
+    /// From left to right.
+    pub x: Axis,
+    /// From bottom to top.
+    pub y: Axis,
+    /// In order of drawing.
+    pub series: Vec<Series>,
+    /// Lines across the plot.
+    pub references: Vec<Reference>,
+}
+
+/// One axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// What it measures; may be empty.
+    pub label: String,
+    /// What its figures are counted in.
+    pub unit: Unit,
+    /// How figures are laid out on it.
+    pub scale: Scale,
+    /// Its ends, where the data should not decide. On a logarithmic axis both are above 0.
+    pub range: Option<(f64, f64)>,
+}
+
+/// How figures are laid out on an axis.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scale {
+    /// Equal steps.
+    Linear,
+    /// Equal factors. Figures of 0 and less cannot be shown and are left out.
+    Log,
+    /// Names at places.
+    Named(Vec<(f64, String)>),
+}
+
+/// Something drawn in one colour.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// Its colour.
+    pub colour: Colour,
+    /// What is drawn.
+    pub mark: Mark,
+}
+
+/// A colour by its meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// That of a policy, by its place.
+    Policy(usize),
+    /// That of a provider, by its place.
+    Provider(usize),
+    /// That of the background of something unimportant.
+    Grid,
+}
+
+/// What is drawn. Figures that are not finite leave a gap.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mark {
+    /// A line through points (x, y).
+    Line(Vec<(f64, f64)>),
+    /// A level for each bin: (the bin's end, y). The first bin begins at the axis's lower end.
+    Steps(Vec<(f64, f64)>),
+    /// An area: (x, lower, upper).
+    Band(Vec<(f64, f64, f64)>),
+    /// Bars from 0 to the right, so thick (in the unit of y).
+    Bars(f64, Vec<Bar>),
+    /// Points, with crosses for their intervals.
+    Points(Vec<Point>),
+}
+
+/// One bar.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bar {
+    /// Its place on y.
+    pub at: f64,
+    /// Its length on x.
+    pub value: f64,
+    /// Half the width of the value's interval.
+    pub half_width: Option<f64>,
+    /// What is written at its end.
+    pub label: String,
+}
+
+/// One point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// Its place on x, and half the width of its interval.
+    pub x: (f64, Option<f64>),
+    /// Its place on y, and half the width of its interval.
+    pub y: (f64, Option<f64>),
+    /// What is written beside it.
+    pub label: String,
+}
+
+/// A dashed line across the plot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reference {
+    /// Its place on y.
+    pub y: f64,
+    /// What is written below its left end.
+    pub label: String,
+}
+
+/// Why a chart could not be drawn.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot draw \"{chart}\": {cause}")]
+pub struct Error {
+    chart: String,
+    cause: String,
+}
+
+impl Chart {
+    /// The chart as an `<svg>` element, to be put into a page.
+    pub fn svg(&self) -> Result<String, Error> {
+        paint::svg(self).map_err(|cause| Error {
+            chart: self.title.clone(),
+            cause,
+        })
+    }
+}
+
+impl Mark {
+    /// Whether there is nothing in it that could be drawn.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Mark::Line(points) | Mark::Steps(points) => !points.iter().any(|(x, y)| (x + y).is_finite()),
+            Mark::Band(slices) => !slices.iter().any(|(x, lower, upper)| (x + lower + upper).is_finite()),
+            Mark::Bars(_, bars) => !bars.iter().any(|bar| bar.value.is_finite()),
+            Mark::Points(points) => !points.iter().any(|point| (point.x.0 + point.y.0).is_finite()),
+        }
+    }
+
+    /// Every x that must be on the plot.
+    fn xs(&self) -> Vec<f64> {
+        match self {
+            Mark::Line(points) | Mark::Steps(points) => points.iter().map(|(x, _)| *x).collect(),
+            Mark::Band(slices) => slices.iter().map(|(x, ..)| *x).collect(),
+            Mark::Bars(_, bars) => bars
+                .iter()
+                .flat_map(|bar| [0.0, bar.value + bar.half_width.unwrap_or(0.0)])
+                .collect(),
+            Mark::Points(points) => points.iter().flat_map(|point| ends(point.x)).collect(),
+        }
+    }
+
+    /// Every y that must be on the plot.
+    fn ys(&self) -> Vec<f64> {
+        match self {
+            Mark::Line(points) | Mark::Steps(points) => points.iter().map(|(_, y)| *y).collect(),
+            Mark::Band(slices) => slices.iter().flat_map(|(_, lower, upper)| [*lower, *upper]).collect(),
+            Mark::Bars(thickness, bars) => bars
+                .iter()
+                .flat_map(|bar| [bar.at - thickness, bar.at + thickness])
+                .collect(),
+            Mark::Points(points) => points.iter().flat_map(|point| ends(point.y)).collect(),
+        }
+    }
+}
+
+fn ends((centre, half_width): (f64, Option<f64>)) -> [f64; 2] {
+    let half_width = half_width.unwrap_or(0.0);
+    [centre - half_width, centre + half_width]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chart(scale: Scale, mark: Mark) -> Chart {
+        let axis = |scale| Axis {
+            label: "label".into(),
+            unit: Unit::Seconds,
+            scale,
+            range: None,
+        };
+        Chart {
+            title: "a < b".into(),
+            size: (480, 300),
+            x: axis(scale),
+            y: axis(Scale::Linear),
+            series: vec![Series {
+                colour: Colour::Policy(9),
+                mark,
+            }],
+            references: vec![],
+        }
+    }
+
+    #[test]
+    fn colours_are_the_pages_own() {
+        let svg = chart(Scale::Linear, Mark::Line(vec![(0.0, 1.0), (2.0, 3.0)]))
+            .svg()
+            .unwrap();
+        assert!(!svg.contains('#'), "{svg}");
+        assert!(svg.contains("stroke:var(--p1);stroke-dasharray"), "{svg}");
+        assert!(svg.contains("fill:var(--muted)"));
+    }
+
+    #[test]
+    fn the_page_sets_its_size_and_its_font() {
+        let svg = chart(Scale::Linear, Mark::Line(vec![(0.0, 1.0), (2.0, 3.0)]))
+            .svg()
+            .unwrap();
+        assert!(svg.starts_with("<svg viewBox=\"0 0 1920 1200\" role=\"img\" aria-label=\"a &lt; b\""));
+        assert!(!svg.contains("font-family") && !svg.contains("width=\"1920\""));
+    }
+
+    #[test]
+    fn figures_that_do_not_exist_are_gaps() {
+        let gap = vec![(1.0, 1.0), (2.0, 2.0), (3.0, f64::NAN), (4.0, 2.0), (5.0, 1.0)];
+        let svg = chart(Scale::Linear, Mark::Line(gap)).svg().unwrap();
+        assert_eq!(svg.matches("stroke:var(--p1)").count(), 2, "{svg}");
+    }
+
+    #[test]
+    fn nothing_is_drawn_beyond_numbers() {
+        let odd = [0.0, -1.0, f64::NAN, f64::INFINITY, 1e300, 1e-300];
+        for scale in [Scale::Linear, Scale::Log] {
+            for mark in [
+                Mark::Line(vec![]),
+                Mark::Line(odd.map(|x| (x, x)).to_vec()),
+                Mark::Steps(vec![(1.0, 1.0)]),
+                Mark::Band(odd.map(|x| (x, x, 2.0 * x)).to_vec()),
+                Mark::Points(vec![Point {
+                    x: (1.0, Some(f64::NAN)),
+                    y: (1.0, None),
+                    label: "&".into(),
+                }]),
+            ] {
+                let svg = chart(scale.clone(), mark).svg().unwrap();
+                assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+            }
+        }
+    }
+
+    #[test]
+    fn bars_say_their_value_and_undefined_ones_say_so() {
+        let bar = |at, value: f64, label: &str| Bar {
+            at,
+            value,
+            half_width: Some(0.5),
+            label: label.into(),
+        };
+        let mark = Mark::Bars(0.8, vec![bar(0.0, 3.0, "3.0 s"), bar(1.0, f64::NAN, "–")]);
+        let svg = chart(Scale::Linear, mark).svg().unwrap();
+        assert!(svg.contains("3.0 s") && svg.contains('–'));
+    }
+}

@@ -1,0 +1,387 @@
+//! Draws a chart with plotters, four times too large, and hands its colours and its size over to the page.
+//!
+//! Sizes here are in pixels of the design; [`px`] turns them into the drawing's. Text widths are guesses, since the font is
+//! the page's: they decide margins and which side of a point has room for its name.
+
+use plotters::coord::Shift;
+use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, ValueFormatter};
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::axis::Layout;
+use super::{COLOURS, Chart, Colour, Mark, Point, Scale};
+
+/// How much too large a chart is drawn.
+const FINE: u32 = 4;
+/// Height of text.
+const TEXT: f64 = 12.0;
+/// About the width of a character.
+const CHARACTER: f64 = 6.8;
+
+/// Stand-ins for the page's colours. No other colour is drawn.
+const INK: RGBColor = RGBColor(1, 0, 0);
+const MUTED: RGBColor = RGBColor(1, 0, 1);
+const GRID: RGBColor = RGBColor(1, 0, 2);
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Plane<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Layout, Layout>>;
+type Drawn = Result<(), Box<dyn std::error::Error>>;
+
+/// The chart as an `<svg>` element, or what plotters has to say.
+pub(super) fn svg(chart: &Chart) -> Result<String, String> {
+    let mut drawing = String::new();
+    let size = (chart.size.0 * FINE, chart.size.1 * FINE);
+    {
+        let area = SVGBackend::with_string(&mut drawing, size).into_drawing_area();
+        draw(chart, &area).map_err(|error| error.to_string())?;
+        area.present().map_err(|error| error.to_string())?;
+    }
+    Ok(hand_over(&drawing, chart, size))
+}
+
+fn draw(chart: &Chart, area: &Area<'_>) -> Drawn {
+    let shown = || chart.series.iter().map(|series| &series.mark);
+    let references = chart.references.iter().map(|reference| reference.y);
+    // Text at the end of bars needs room beyond them.
+    let bar_labels = shown().filter_map(|mark| match mark {
+        Mark::Bars(_, bars) => bars.iter().map(|bar| width(&bar.label) + 12.0).reduce(f64::max),
+        _ => None,
+    });
+    let right = bar_labels.fold(16.0, f64::max);
+    let apart = if chart.x.scale == Scale::Log { 62 } else { 72 };
+    let wanted = (chart.size.0 / apart) as usize;
+    let x = Layout::new(&chart.x, shown().flat_map(Mark::xs), wanted, right > 16.0);
+    let y = Layout::new(
+        &chart.y,
+        shown().flat_map(Mark::ys).chain(references),
+        (chart.size.1 / 56) as usize,
+        false,
+    );
+
+    // Room to spare: on a small screen the page makes text larger.
+    let left = y.ticks.iter().map(|(_, label)| 1.12 * width(label)).fold(0.0, f64::max) + 8.0;
+    let below = if chart.x.label.is_empty() { 24.0 } else { 38.0 };
+    let above = if chart.y.label.is_empty() { 8.0 } else { 26.0 };
+    let named = matches!(chart.y.scale, Scale::Named(_));
+    let text = text(MUTED);
+    let mut plane: Plane<'_, '_> = ChartBuilder::on(area)
+        .margin_top(px(above))
+        .margin_right(px(right))
+        .set_label_area_size(LabelAreaPosition::Left, px(left))
+        .set_label_area_size(LabelAreaPosition::Bottom, px(below))
+        .build_cartesian_2d(x.clone(), y.clone())?;
+    let mut mesh = plane.configure_mesh();
+    mesh.bold_line_style(GRID.stroke_width(4))
+        .light_line_style(TRANSPARENT)
+        .axis_style(TRANSPARENT)
+        .label_style(text.clone())
+        .set_all_tick_mark_size(px(2.5));
+    if named {
+        mesh.disable_y_mesh();
+    }
+    if !chart.x.label.is_empty() {
+        mesh.x_desc(chart.x.label.as_str()).axis_desc_style(text.clone());
+    }
+    mesh.draw()?;
+    // Only the line that bars or curves stand on; plotters would draw both.
+    let end = if named { (x.lo, y.hi) } else { (x.hi, y.lo) };
+    plane.draw_series([PathElement::new(vec![(x.lo, y.lo), end], MUTED.stroke_width(4))])?;
+    // A label along the axis would have to be read with the head tilted.
+    area.draw(&Text::new(chart.y.label.clone(), (off(2.0), off(2.0)), text))?;
+
+    for reference in &chart.references {
+        draw_reference(&mut plane, &x, &y, reference)?;
+    }
+    for series in &chart.series {
+        let colour = stand_in(series.colour);
+        match &series.mark {
+            Mark::Line(points) => {
+                let points = points.iter().map(|(at, value)| Some((x.place(*at)?, y.place(*value)?)));
+                draw_lines(&mut plane, points, colour.stroke_width(px(1.75)))?;
+            }
+            Mark::Steps(bins) => draw_lines(&mut plane, steps(bins, &x, &y), colour.stroke_width(px(1.25)))?,
+            Mark::Band(slices) => draw_band(&mut plane, slices, &x, &y, series.colour)?,
+            Mark::Bars(thickness, bars) => {
+                for bar in bars {
+                    draw_bar(&mut plane, bar, *thickness, &x, &y, colour)?;
+                }
+            }
+            Mark::Points(points) => {
+                for point in points {
+                    draw_cross(&mut plane, point, &x, &y, colour)?;
+                }
+            }
+        }
+    }
+    draw_names(chart, area, &plane, &x, &y, off(left))
+}
+
+fn draw_reference(plane: &mut Plane<'_, '_>, x: &Layout, y: &Layout, reference: &super::Reference) -> Drawn {
+    let Some(at) = y.place(reference.y) else { return Ok(()) };
+    plane.draw_series(DashedLineSeries::new(
+        [(x.lo, at), (x.hi, at)],
+        px(3.0),
+        px(3.0),
+        MUTED.stroke_width(px(0.75)),
+    ))?;
+    let text = text(MUTED).pos(Pos::new(HPos::Left, VPos::Top));
+    let label = Text::new(reference.label.clone(), (off(4.0), off(2.0)), text);
+    plane.draw_series([EmptyElement::at((x.lo, at)) + label])?;
+    Ok(())
+}
+
+/// A line, in as many pieces as its gaps leave.
+fn draw_lines(plane: &mut Plane<'_, '_>, points: impl Iterator<Item = Option<(f64, f64)>>, style: ShapeStyle) -> Drawn {
+    for piece in pieces(points) {
+        plane.draw_series(LineSeries::new(piece, style))?;
+    }
+    Ok(())
+}
+
+fn draw_band(plane: &mut Plane<'_, '_>, slices: &[(f64, f64, f64)], x: &Layout, y: &Layout, colour: Colour) -> Drawn {
+    let slices = slices
+        .iter()
+        .map(|(at, lower, upper)| Some((x.place(*at)?, y.place(*lower)?, y.place(*upper)?)));
+    for piece in pieces(slices) {
+        let up = piece.iter().map(|(at, _, upper)| (*at, *upper));
+        let down = piece.iter().rev().map(|(at, lower, _)| (*at, *lower));
+        let outline: Vec<_> = up.chain(down).collect();
+        plane.draw_series([Polygon::new(outline, stand_in(colour).filled())])?;
+    }
+    Ok(())
+}
+
+fn draw_bar(
+    plane: &mut Plane<'_, '_>,
+    bar: &super::Bar,
+    thickness: f64,
+    x: &Layout,
+    y: &Layout,
+    colour: RGBColor,
+) -> Drawn {
+    let (Some(origin), Some(at)) = (x.place(0.0), y.place(bar.at)) else {
+        return Ok(());
+    };
+    let mut end = origin;
+    if let Some(value) = x.place(bar.value) {
+        let corners = [(origin, at - thickness / 2.0), (value, at + thickness / 2.0)];
+        plane.draw_series([Rectangle::new(corners, colour.filled())])?;
+        end = value;
+        if let Some(half_width) = bar.half_width.filter(|half_width| half_width.is_finite()) {
+            let lower = x.place((bar.value - half_width).max(0.0)).unwrap_or(origin);
+            let upper = x.place(bar.value + half_width).unwrap_or(value);
+            end = end.max(upper);
+            whisker(plane, [(lower, at), (upper, at)], INK)?;
+        }
+    }
+    let text = text(INK).pos(Pos::new(HPos::Left, VPos::Center));
+    let label = EmptyElement::at((end, at)) + Text::new(bar.label.clone(), (off(5.0), 0), text);
+    plane.draw_series([label])?;
+    Ok(())
+}
+
+fn draw_cross(plane: &mut Plane<'_, '_>, point: &Point, x: &Layout, y: &Layout, colour: RGBColor) -> Drawn {
+    let (Some(across), Some(up)) = (x.place(point.x.0), y.place(point.y.0)) else {
+        return Ok(());
+    };
+    let reach = |layout: &Layout, (centre, half_width): (f64, Option<f64>)| {
+        let half_width = half_width?;
+        Some((layout.place(centre - half_width)?, layout.place(centre + half_width)?))
+    };
+    if let Some((lower, upper)) = reach(x, point.x) {
+        whisker(plane, [(lower, up), (upper, up)], colour)?;
+    }
+    if let Some((lower, upper)) = reach(y, point.y) {
+        whisker(plane, [(across, lower), (across, upper)], colour)?;
+    }
+    plane.draw_series([Circle::new((across, up), px(4.5), colour.filled())])?;
+    Ok(())
+}
+
+/// An interval: a line with caps.
+fn whisker(plane: &mut Plane<'_, '_>, ends: [(f64, f64); 2], colour: RGBColor) -> Drawn {
+    let style = colour.stroke_width(px(1.25));
+    plane.draw_series([PathElement::new(ends.to_vec(), style)])?;
+    let cap = off(2.5);
+    let offset = if ends[0].1 == ends[1].1 { (0, cap) } else { (cap, 0) };
+    plane.draw_series(ends.map(|end| {
+        EmptyElement::at(end) + PathElement::new(vec![(-offset.0, -offset.1), (offset.0, offset.1)], style)
+    }))?;
+    Ok(())
+}
+
+/// Writes each point's name on the first side where it covers neither a name nor a point nor the edge, if there is one.
+fn draw_names(chart: &Chart, area: &Area<'_>, plane: &Plane<'_, '_>, x: &Layout, y: &Layout, left: i32) -> Drawn {
+    let mut places = vec![];
+    for series in &chart.series {
+        if let Mark::Points(points) = &series.mark {
+            for point in points {
+                if let (Some(across), Some(up)) = (x.place(point.x.0), y.place(point.y.0)) {
+                    places.push((plane.backend_coord(&(across, up)), point.label.as_str()));
+                }
+            }
+        }
+    }
+    let (wide, high) = area.dim_in_pixel();
+    let inside = |b: &Box4| b.0 >= left && b.1 >= 0 && b.2 <= wide as i32 && b.3 <= high as i32 - off(24.0);
+    let dot = off(5.0);
+    let mut taken: Vec<Box4> = places
+        .iter()
+        .map(|((across, up), _)| (across - dot, up - dot, across + dot, up + dot))
+        .collect();
+    for ((across, up), label) in places {
+        let (w, h, gap) = (off(width(label)), off(TEXT), off(9.0));
+        let sides = [
+            (HPos::Left, across + gap, up - gap),
+            (HPos::Right, across - gap, up - gap),
+            (HPos::Left, across + gap, up + gap),
+            (HPos::Right, across - gap, up + gap),
+            (HPos::Center, across, up - 2 * gap),
+            (HPos::Center, across, up + 2 * gap),
+            (HPos::Left, across + gap, up - 3 * gap),
+            (HPos::Left, across + gap, up + 3 * gap),
+        ];
+        let covers = |(anchor, at, height): &(HPos, i32, i32)| -> Box4 {
+            let left = match anchor {
+                HPos::Left => *at,
+                HPos::Right => at - w,
+                HPos::Center => at - w / 2,
+            };
+            (left, height - h / 2, left + w, height + h / 2)
+        };
+        let free = |side: &&(HPos, i32, i32)| {
+            let own = covers(side);
+            inside(&own) && !taken.iter().any(|other| overlap(&own, other))
+        };
+        // In a crowd a name is left to the legend.
+        let Some(side) = sides.iter().find(free) else { continue };
+        let text = text(INK).pos(Pos::new(side.0, VPos::Center));
+        area.draw(&Text::new(label.to_string(), (side.1, side.2), text))?;
+        taken.push(covers(side));
+    }
+    Ok(())
+}
+
+/// Left, top, right, bottom.
+type Box4 = (i32, i32, i32, i32);
+
+fn overlap(a: &Box4, b: &Box4) -> bool {
+    a.0 < b.2 && b.0 < a.2 && a.1 < b.3 && b.1 < a.3
+}
+
+/// The corners of a line that holds each bin's level over the bin.
+fn steps(bins: &[(f64, f64)], x: &Layout, y: &Layout) -> impl Iterator<Item = Option<(f64, f64)>> {
+    let mut begins = Some(x.lo);
+    let mut corners = Vec::with_capacity(2 * bins.len());
+    for (until, level) in bins {
+        let ends = x.place(*until);
+        for end in [begins, ends] {
+            corners.push(end.zip(y.place(*level)));
+        }
+        begins = ends;
+    }
+    corners.into_iter()
+}
+
+/// Runs of what exists.
+fn pieces<T>(items: impl Iterator<Item = Option<T>>) -> Vec<Vec<T>> {
+    let mut pieces = vec![vec![]];
+    for item in items {
+        match (item, pieces.last_mut()) {
+            (Some(item), Some(piece)) => piece.push(item),
+            _ => pieces.push(vec![]),
+        }
+    }
+    pieces.retain(|piece| piece.len() > 1);
+    pieces
+}
+
+/// Plotters' own axes choose their ticks themselves, and cannot write those that they are given.
+impl Ranged for Layout {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, (first, last): (i32, i32)) -> i32 {
+        let share = (value - self.lo) / (self.hi - self.lo);
+        first + (share * f64::from(last - first)).round() as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        if hint.weight().allow_light_points() {
+            return vec![];
+        }
+        self.ticks.iter().map(|(at, _)| *at).collect()
+    }
+
+    fn range(&self) -> std::ops::Range<f64> {
+        self.lo..self.hi
+    }
+}
+
+impl ValueFormatter<f64> for Layout {
+    fn format_ext(&self, value: &f64) -> String {
+        let tick = self.ticks.iter().find(|(at, _)| at == value);
+        tick.map(|(_, label)| label.clone()).unwrap_or_default()
+    }
+}
+
+fn px(design: f64) -> u32 {
+    (design * f64::from(FINE)) as u32
+}
+
+fn off(design: f64) -> i32 {
+    (design * f64::from(FINE)) as i32
+}
+
+fn width(text: &str) -> f64 {
+    CHARACTER * text.chars().count() as f64
+}
+
+fn text(colour: RGBColor) -> TextStyle<'static> {
+    // Plotters divides the size by this.
+    ("sans-serif", TEXT * f64::from(FINE) * 1.24).into_font().color(&colour)
+}
+
+fn stand_in(colour: Colour) -> RGBColor {
+    let index = |index: usize| u8::try_from(index % (2 * COLOURS)).unwrap_or(0);
+    match colour {
+        Colour::Policy(policy) => RGBColor(2, 0, index(policy)),
+        Colour::Provider(provider) => RGBColor(3, 0, index(provider)),
+        Colour::Grid => GRID,
+    }
+}
+
+/// Puts the page's colours in place of the stand-ins, its font in place of a fixed one, and a size that follows the column.
+fn hand_over(drawing: &str, chart: &Chart, (wide, high): (u32, u32)) -> String {
+    let body = drawing.split_once('>').map_or("", |(_, body)| body);
+    let mut svg = format!(
+        "<svg viewBox=\"0 0 {wide} {high}\" role=\"img\" aria-label=\"{}\" class=\"chart\" xmlns=\"http://www.w3.org/2000/svg\">",
+        escaped(&chart.title)
+    );
+    svg += &body
+        .replace(" opacity=\"1\"", "")
+        .replace(" font-family=\"sans-serif\"", "");
+    for (colour, name) in [(INK, "ink"), (MUTED, "muted"), (GRID, "grid")] {
+        svg = recoloured(&svg, colour, name, "");
+    }
+    for index in 0..2 * COLOURS {
+        let dash = if index < COLOURS { "" } else { ";stroke-dasharray:20 12" };
+        let colour = index % COLOURS;
+        svg = recoloured(&svg, stand_in(Colour::Policy(index)), &format!("p{colour}"), dash);
+        svg = recoloured(&svg, stand_in(Colour::Provider(index)), &format!("v{colour}"), "");
+    }
+    svg
+}
+
+fn recoloured(svg: &str, RGBColor(r, g, b): RGBColor, name: &str, more: &str) -> String {
+    let hex = format!("#{r:02X}{g:02X}{b:02X}");
+    svg.replace(
+        &format!("stroke=\"{hex}\""),
+        &format!("style=\"stroke:var(--{name}){more}\""),
+    )
+    .replace(&format!("fill=\"{hex}\""), &format!("style=\"fill:var(--{name})\""))
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+}

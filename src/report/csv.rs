@@ -1,0 +1,279 @@
+//! The result as CSV files, one table each, for spreadsheets and data frames.
+//!
+//! RFC 4180, UTF-8, a header line, one figure a line ("tidy": Wickham 2014), every digit of it; what does not exist is an
+//! empty cell. Text that came from a file and that a spreadsheet would take for a formula gets an apostrophe before it
+//! (OWASP, "CSV Injection"). Left out: texts of the report such as warnings and sources, which are in `result.json`.
+
+use super::{Comparison, Judged, Judgement, PolicyReport, Report, Unit};
+use crate::engine::tally::BoundKind;
+use crate::stats::compare::Verdict;
+use crate::stats::interval::Estimate;
+
+/// Every table, as the name of its file and its text.
+pub fn tables(report: &Report) -> Vec<(&'static str, String)> {
+    let policies = &report.policies;
+    vec![
+        ("metrics.csv", metrics(policies)),
+        ("outcomes.csv", outcomes(policies)),
+        ("providers.csv", providers(policies)),
+        ("classes.csv", classes(policies)),
+        ("bounds.csv", bounds(policies)),
+        ("series.csv", series(policies)),
+        ("cdf.csv", cdf(policies)),
+        ("differences.csv", differences(&report.comparisons)),
+        ("objectives.csv", objectives(&report.objectives)),
+    ]
+}
+
+const ESTIMATE: [&str; 5] = ["mean", "lo", "hi", "half_width", "n"];
+
+fn metrics(policies: &[PolicyReport]) -> String {
+    let mut sheet = Sheet::new(["policy", "metric", "unit"].into_iter().chain(ESTIMATE));
+    for policy in policies {
+        for measured in &policy.metrics {
+            let metric = measured.metric;
+            let first = [text(&policy.name), metric.name().into(), unit(metric.unit()).into()];
+            sheet.row(first.into_iter().chain(estimate(&measured.estimate)));
+        }
+    }
+    sheet.finish()
+}
+
+fn outcomes(policies: &[PolicyReport]) -> String {
+    let mut sheet = Sheet::new(["policy", "outcome", "unit"].into_iter().chain(ESTIMATE));
+    for policy in policies {
+        for outcome in &policy.outcomes {
+            let first = [text(&policy.name), outcome.outcome.name().into(), "share".into()];
+            sheet.row(first.into_iter().chain(estimate(&outcome.share)));
+        }
+    }
+    sheet.finish()
+}
+
+fn providers(policies: &[PolicyReport]) -> String {
+    let mut sheet = Sheet::new(["policy", "provider", "metric", "unit"].into_iter().chain(ESTIMATE));
+    for policy in policies {
+        for provider in &policy.providers {
+            for (name, unit, figure) in [
+                ("served", "share", &provider.served),
+                ("cost", "share", &provider.cost),
+                ("failed", "share", &provider.failed),
+                ("in_flight", "number", &provider.in_flight),
+                ("trips", "number", &provider.trips),
+            ] {
+                let first = [text(&policy.name), text(&provider.name), name.into(), unit.into()];
+                sheet.row(first.into_iter().chain(estimate(figure)));
+            }
+        }
+    }
+    sheet.finish()
+}
+
+fn classes(policies: &[PolicyReport]) -> String {
+    let mut sheet = Sheet::new(["policy", "class", "metric", "unit"].into_iter().chain(ESTIMATE));
+    for policy in policies {
+        for class in &policy.classes {
+            for (name, unit, figure) in [
+                ("share", "share", &class.share),
+                ("ttft.p95", "seconds", &class.ttft_p95),
+                ("e2e.p95", "seconds", &class.e2e_p95),
+                ("error_rate", "share", &class.error_rate),
+                ("cost_per_1k", "dollars", &class.cost_per_1k),
+                ("quality", "share", &class.quality),
+            ] {
+                let first = [text(&policy.name), text(&class.name), name.into(), unit.into()];
+                sheet.row(first.into_iter().chain(estimate(figure)));
+            }
+        }
+    }
+    sheet.finish()
+}
+
+fn bounds(policies: &[PolicyReport]) -> String {
+    let head = ["policy", "what", "provider", "limit", "unit"];
+    let mut sheet = Sheet::new(head.into_iter().chain(ESTIMATE));
+    for policy in policies {
+        for bound in &policy.bounds {
+            let first = [
+                text(&policy.name),
+                kind(bound.what).into(),
+                bound.provider.as_deref().map(text).unwrap_or_default(),
+                bound.limit.map(|limit| limit.to_string()).unwrap_or_default(),
+                "share of time".into(),
+            ];
+            sheet.row(first.into_iter().chain(estimate(&bound.share)));
+        }
+    }
+    sheet.finish()
+}
+
+/// One line a bin of time, with a column for what was sent to each provider.
+fn series(policies: &[PolicyReport]) -> String {
+    let mut providers: Vec<&str> = Vec::new();
+    for provider in policies.iter().flat_map(|policy| &policy.providers) {
+        if !providers.contains(&provider.name.as_str()) {
+            providers.push(&provider.name);
+        }
+    }
+    let head = ["policy", "until", "arrivals", "error_rate", "e2e", "in_system"].map(str::to_owned);
+    let sent = providers.iter().map(|name| format!("sent to {name}"));
+    let mut sheet = Sheet::new(head.into_iter().chain(sent));
+    for policy in policies {
+        for moment in &policy.series {
+            let first = [
+                text(&policy.name),
+                number(moment.until),
+                number(moment.arrivals),
+                moment.error_rate.map(number).unwrap_or_default(),
+                moment.e2e.map(number).unwrap_or_default(),
+                number(moment.in_system),
+            ];
+            let sent = providers.iter().map(|name| {
+                let index = policy.providers.iter().position(|provider| provider.name == *name);
+                let sent = index.and_then(|index| moment.sent.get(index));
+                sent.copied().map(number).unwrap_or_default()
+            });
+            sheet.row(first.into_iter().chain(sent));
+        }
+    }
+    sheet.finish()
+}
+
+fn cdf(policies: &[PolicyReport]) -> String {
+    let mut sheet = Sheet::new(["policy", "time", "seconds", "share"]);
+    for policy in policies {
+        let curves = &policy.curves;
+        for (name, curve) in [("ttft", &curves.ttft), ("e2e", &curves.e2e), ("wait", &curves.wait)] {
+            for &(seconds, share) in curve {
+                sheet.row([text(&policy.name), name.into(), number(seconds), number(share)]);
+            }
+        }
+    }
+    sheet.finish()
+}
+
+fn differences(comparisons: &[Comparison]) -> String {
+    let head = ["policy", "baseline", "metric", "unit"].into_iter().chain(ESTIMATE);
+    let mut sheet = Sheet::new(head.chain(["relative", "verdict"]));
+    for comparison in comparisons {
+        for difference in &comparison.differences {
+            let metric = difference.metric;
+            let first = [
+                text(&comparison.policy),
+                text(&comparison.baseline),
+                metric.name().into(),
+                unit(metric.unit()).into(),
+            ];
+            let last = [
+                difference.relative.map(number).unwrap_or_default(),
+                verdict(difference.verdict).into(),
+            ];
+            sheet.row(first.into_iter().chain(estimate(&difference.difference)).chain(last));
+        }
+    }
+    sheet.finish()
+}
+
+fn objectives(objectives: &[Judgement]) -> String {
+    let head = ["policy", "metric", "unit", "side", "bound"]
+        .into_iter()
+        .chain(ESTIMATE);
+    let mut sheet = Sheet::new(head.chain(["judged"]));
+    for objective in objectives {
+        let first = [
+            text(&objective.policy),
+            objective.metric.name().into(),
+            unit(objective.metric.unit()).into(),
+            if objective.at_most { "at_most" } else { "at_least" }.into(),
+            number(objective.bound),
+        ];
+        let judged = judged(objective.judged).into();
+        sheet.row(first.into_iter().chain(estimate(&objective.estimate)).chain([judged]));
+    }
+    sheet.finish()
+}
+
+/// A table under construction.
+struct Sheet(::csv::Writer<Vec<u8>>);
+
+impl Sheet {
+    fn new(head: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Sheet {
+        let mut sheet = Sheet(::csv::Writer::from_writer(Vec::new()));
+        sheet.row(head);
+        sheet
+    }
+
+    fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) {
+        // Memory takes every byte, and every row of a table has as many cells as its head: neither error can occur.
+        let _ = self.0.write_record(cells);
+    }
+
+    fn finish(self) -> String {
+        let bytes = self.0.into_inner().unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// Text from a file, made harmless for spreadsheets.
+fn text(from_file: &str) -> String {
+    let formula = from_file.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+    let mark = if formula { "'" } else { "" };
+    format!("{mark}{from_file}")
+}
+
+/// The shortest digits that are read back as the same number.
+fn number(x: f64) -> String {
+    if x.is_finite() { x.to_string() } else { String::new() }
+}
+
+fn estimate(estimate: &Estimate) -> [String; 5] {
+    let optional = |x: Option<f64>| x.map(number).unwrap_or_default();
+    [
+        number(estimate.mean),
+        optional(estimate.lo()),
+        optional(estimate.hi()),
+        optional(estimate.half_width),
+        estimate.n.to_string(),
+    ]
+}
+
+const fn unit(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Seconds => "seconds",
+        Unit::Share => "share",
+        Unit::PerSecond => "per second",
+        Unit::Dollars => "dollars",
+        Unit::Number => "number",
+    }
+}
+
+const fn kind(what: BoundKind) -> &'static str {
+    match what {
+        BoundKind::InFlight => "in_flight",
+        BoundKind::Limiter => "limiter",
+        BoundKind::Queue => "queue",
+        BoundKind::Connections => "connections",
+        BoundKind::Quota => "quota",
+        BoundKind::Breaker => "breaker",
+    }
+}
+
+const fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Lower => "lower",
+        Verdict::Higher => "higher",
+        Verdict::CannotTell => "cannot_tell",
+        Verdict::Same => "same",
+    }
+}
+
+const fn judged(judged: Judged) -> &'static str {
+    match judged {
+        Judged::Pass => "pass",
+        Judged::Fail => "fail",
+        Judged::Undecided => "undecided",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! The charts of a report: which figures go into which picture.
+//!
+//! Latency is on a logarithmic axis, where a tail keeps its shape; bars start at 0, where lengths can be compared. Nothing is
+//! smoothed. What a figure lacks is left out of the picture, and a picture with nothing in it is not made.
+
+use super::chart::{Axis, Bar, Chart, Colour, Mark, Point, Reference, Scale, Series};
+use super::{Metric, PolicyReport, Report, Unit, format};
+use crate::stats::interval::Estimate;
+
+/// The size of a chart that stands two to a row on a wide page.
+const HALF: (u32, u32) = (480, 290);
+/// The size of one in a row of several.
+const SMALL: (u32, u32) = (320, 190);
+
+/// The share of requests within a time, one line a policy. `points` picks the distribution function.
+pub fn distribution(report: &Report, title: &str, points: impl Fn(&PolicyReport) -> &[(f64, f64)]) -> Chart {
+    Chart {
+        title: title.into(),
+        size: HALF,
+        x: axis("", Unit::Seconds, Scale::Log, None),
+        y: axis("", Unit::Share, Scale::Linear, Some((0.0, 1.0))),
+        series: by_policy(report, |policy| Mark::Line(points(policy).to_vec())),
+        references: vec![Reference {
+            y: 0.95,
+            label: "p95".into(),
+        }],
+    }
+}
+
+/// Percentiles as bars, in one group a percentile and one bar a policy.
+pub fn percentiles(report: &Report, title: &str, metrics: &[Metric]) -> Chart {
+    let policies = report.policies.len();
+    // One bar's breadth between groups.
+    let group = (policies + 1) as f64;
+    let place = |row: usize, policy: usize| -(row as f64 * group + policy as f64);
+    let names = metrics.iter().enumerate().map(|(row, metric)| {
+        let title = metric.title();
+        let name = title.rsplit(' ').next().unwrap_or(title);
+        (place(row, 0) - (group - 2.0) / 2.0, name.to_string())
+    });
+    let bar = |policy: &PolicyReport, index: usize, row: usize| {
+        let estimate = estimate(policy, metrics[row]);
+        Bar {
+            at: place(row, index),
+            value: estimate.mean,
+            half_width: estimate.half_width,
+            label: format::value(metrics[row].unit(), estimate.mean),
+        }
+    };
+    let series = report.policies.iter().enumerate().map(|(index, policy)| Series {
+        colour: Colour::Policy(index),
+        mark: Mark::Bars(0.84, (0..metrics.len()).map(|row| bar(policy, index, row)).collect()),
+    });
+    let lowest = place(metrics.len(), 0) + 1.3;
+    Chart {
+        title: title.into(),
+        size: (HALF.0, 36 + (metrics.len() * (policies + 1) * 17) as u32),
+        x: axis("", Unit::Seconds, Scale::Linear, None),
+        y: axis("", Unit::Number, Scale::Named(names.collect()), Some((lowest, 0.7))),
+        series: series.collect(),
+        references: vec![],
+    }
+}
+
+/// One figure against another, one point a policy; nothing for a single policy.
+pub fn trade_off(report: &Report, title: &str, x: Metric, y: Metric) -> Chart {
+    let both = |metric: Metric| {
+        move |policy: &PolicyReport| (estimate(policy, metric).mean, estimate(policy, metric).half_width)
+    };
+    // One point trades nothing off.
+    let mark = |policy: &PolicyReport| match report.policies.len() {
+        0 | 1 => Mark::Points(vec![]),
+        _ => Mark::Points(vec![Point {
+            x: both(x)(policy),
+            y: both(y)(policy),
+            label: shortened(&policy.name, 30),
+        }]),
+    };
+    Chart {
+        title: title.into(),
+        size: HALF,
+        x: axis(x.title(), x.unit(), Scale::Linear, None),
+        y: axis(y.title(), y.unit(), Scale::Linear, None),
+        series: by_policy(report, mark),
+        references: vec![],
+    }
+}
+
+/// A figure over simulated time, one line a policy; the warm-up is shaded. `level` picks the figure of a bin.
+pub fn over_time(report: &Report, title: &str, unit: Unit, level: impl Fn(&super::Moment) -> Option<f64>) -> Chart {
+    let clock = Clock::of(report);
+    let levels = report
+        .policies
+        .iter()
+        .flat_map(|policy| policy.series.iter().filter_map(&level));
+    let highest = levels.filter(|level| level.is_finite()).fold(0.0, f64::max);
+    let highest = match unit {
+        _ if highest > 0.0 => highest * 1.02,
+        Unit::Share => 0.01,
+        _ => 1.0,
+    };
+    let mut series = vec![];
+    if report.warmup > 0.0 {
+        let warmup = report.warmup / clock.seconds;
+        series.push(Series {
+            colour: Colour::Grid,
+            mark: Mark::Band(vec![(0.0, 0.0, highest), (warmup, 0.0, highest)]),
+        });
+    }
+    series.extend(by_policy(report, |policy| {
+        let bins = policy.series.iter();
+        Mark::Steps(
+            bins.map(|bin| (bin.until / clock.seconds, level(bin).unwrap_or(f64::NAN)))
+                .collect(),
+        )
+    }));
+    Chart {
+        title: title.into(),
+        size: HALF,
+        x: clock.axis(),
+        y: axis("", unit, Scale::Linear, Some((0.0, highest))),
+        series,
+        references: vec![],
+    }
+}
+
+/// How one policy's attempts fall to providers over time, stacked to 100 %.
+pub fn provider_shares(report: &Report, policy: &PolicyReport, title: &str) -> Chart {
+    let clock = Clock::of(report);
+    let band = |provider: usize| {
+        let mut begins = 0.0;
+        let mut slices = Vec::with_capacity(2 * policy.series.len());
+        for bin in &policy.series {
+            let all: f64 = bin.sent.iter().sum();
+            let below: f64 = bin.sent.iter().take(provider).sum();
+            let own = bin.sent.get(provider).copied().unwrap_or(0.0);
+            let ends = bin.until / clock.seconds;
+            // Nothing sent: 0 / 0 is NaN, a gap.
+            slices.extend([begins, ends].map(|at| (at, below / all, (below + own) / all)));
+            begins = ends;
+        }
+        Mark::Band(slices)
+    };
+    Chart {
+        title: title.into(),
+        size: SMALL,
+        x: clock.axis(),
+        y: axis("", Unit::Share, Scale::Linear, Some((0.0, 1.0))),
+        series: (0..policy.providers.len())
+            .map(|provider| Series {
+                colour: Colour::Provider(provider),
+                mark: band(provider),
+            })
+            .collect(),
+        references: vec![],
+    }
+}
+
+/// A policy's figure; one that does not exist if the report lacks it.
+pub(super) fn estimate(policy: &PolicyReport, metric: Metric) -> Estimate {
+    let found = policy.metrics.iter().find(|measured| measured.metric == metric);
+    found.map_or(
+        Estimate {
+            mean: f64::NAN,
+            half_width: None,
+            n: 0,
+            undefined: 0,
+        },
+        |measured| measured.estimate,
+    )
+}
+
+/// The unit of time that suits the length of a run, and steps in it that people count in.
+struct Clock {
+    seconds: f64,
+    name: &'static str,
+    steps: &'static [u32],
+    end: f64,
+}
+
+impl Clock {
+    fn of(report: &Report) -> Clock {
+        let last = |policy: &PolicyReport| policy.series.last().map_or(0.0, |bin| bin.until);
+        let end = report.policies.iter().map(last).fold(0.0, f64::max);
+        let (seconds, name, steps): (f64, _, &[u32]) = match end {
+            end if end <= 180.0 => (1.0, "s", &[1, 2, 5, 10, 15, 30]),
+            end if end <= 3.0 * 3600.0 => (60.0, "min", &[1, 2, 5, 10, 15, 30]),
+            end if end <= 3.0 * 86_400.0 => (3600.0, "h", &[1, 2, 3, 6, 12]),
+            _ => (86_400.0, "days", &[1, 2, 5, 10, 20, 50, 100]),
+        };
+        Clock {
+            seconds,
+            name,
+            steps,
+            end,
+        }
+    }
+
+    fn axis(&self) -> Axis {
+        let end = if self.end > 0.0 { self.end / self.seconds } else { 1.0 };
+        let step = self.steps.iter().copied().map(f64::from).find(|step| end / step <= 6.0);
+        let step = step.unwrap_or(end / 4.0);
+        let places = (0..7).map(|index| f64::from(index) * step).filter(|at| *at <= end);
+        let names = places.map(|at| (at, format!("{} {}", format::tick(Unit::Number, at), self.name)));
+        axis("", Unit::Number, Scale::Named(names.collect()), Some((0.0, end)))
+    }
+}
+
+fn axis(label: &str, unit: Unit, scale: Scale, range: Option<(f64, f64)>) -> Axis {
+    Axis {
+        label: label.into(),
+        unit,
+        scale,
+        range,
+    }
+}
+
+fn by_policy(report: &Report, mark: impl Fn(&PolicyReport) -> Mark) -> Vec<Series> {
+    let policies = report.policies.iter().enumerate();
+    policies
+        .map(|(index, policy)| Series {
+            colour: Colour::Policy(index),
+            mark: mark(policy),
+        })
+        .collect()
+}
+
+/// A name cut to so many characters.
+fn shortened(name: &str, most: usize) -> String {
+    if name.chars().count() <= most {
+        return name.into();
+    }
+    let kept: String = name.chars().take(most - 1).collect();
+    format!("{}…", kept.trim_end())
+}

@@ -1,0 +1,152 @@
+//! `result.json`: the whole [`Report`] as JSON, read back, and its schema.
+//!
+//! Members stand in the order of the structs, so equal reports give equal bytes. JSON has no NaN: a number that does not
+//! exist is `null`, and is read back as NaN wherever the report may hold one (RFC 8259, section 6). Left out: reading the
+//! results of another format version; they are refused by name.
+
+use schemars::generate::SchemaSettings;
+use serde::{Deserialize, Deserializer};
+
+use super::Report;
+use crate::spec::diagnose::{Error, Seg, parse};
+use crate::stats::interval::nan_if_null;
+
+/// The value of [`Report::format`] that this version writes and reads.
+pub const FORMAT: &str = "simcap.result/1";
+
+/// The report as indented JSON, with a newline at its end.
+pub fn to_json(report: &Report) -> String {
+    // A report has only structs, strings and numbers, which serde_json always writes; numbers without a value become null.
+    let mut json = serde_json::to_string_pretty(report).unwrap_or_default();
+    json.push('\n');
+    json
+}
+
+/// Reads what [`to_json`] wrote; `file` is what errors call it.
+///
+/// # Errors
+/// If the text is not JSON, is not a report, or is one of another format.
+pub fn from_json(file: &str, text: &str) -> Result<Report, Error> {
+    // Of another format, the format is the mistake, and not the first member that differs.
+    let Format { format } = parse(file, text)?;
+    if format != FORMAT {
+        let path = [Seg::Key("format".into())];
+        return Err(Error::at(
+            file,
+            text,
+            &path,
+            format!("this is `{format}`, expected `{FORMAT}`"),
+        ));
+    }
+    parse(file, text)
+}
+
+/// The JSON Schema (2020-12) of `result.json`.
+pub fn schema() -> serde_json::Value {
+    SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<Report>()
+        .to_value()
+}
+
+/// What says which format a file has.
+#[derive(Deserialize)]
+struct Format {
+    format: String,
+}
+
+/// A list of numbers, null where one is NaN.
+pub(super) fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+    let numbers = Vec::<Number>::deserialize(deserializer)?;
+    Ok(numbers.into_iter().map(|Number(number)| number).collect())
+}
+
+/// A list of pairs of such numbers.
+pub(super) fn points<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(f64, f64)>, D::Error> {
+    let points = Vec::<(Number, Number)>::deserialize(deserializer)?;
+    Ok(points.into_iter().map(|(Number(x), Number(y))| (x, y)).collect())
+}
+
+#[derive(Deserialize)]
+struct Number(#[serde(deserialize_with = "nan_if_null")] f64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::sample;
+    use serde_json::Value;
+
+    #[test]
+    fn a_report_survives_json() {
+        let report = sample();
+        assert_eq!(from_json("result.json", &to_json(&report)).unwrap(), report);
+    }
+
+    #[test]
+    fn numbers_that_do_not_exist_become_null_and_come_back() {
+        let mut report = sample();
+        let policy = &mut report.policies[0];
+        policy.metrics[0].estimate.mean = f64::NAN;
+        policy.curves.ttft[0] = (f64::NAN, f64::INFINITY);
+        policy.series[0].arrivals = f64::NAN;
+        policy.series[0].in_system = f64::NAN;
+        policy.series[0].sent[0] = f64::NAN;
+        let json = to_json(&report);
+        let policy = &serde_json::from_str::<Value>(&json).unwrap()["policies"][0];
+        let found = [
+            &policy["metrics"][0]["estimate"]["mean"],
+            &policy["curves"]["ttft"][0][0],
+            &policy["curves"]["ttft"][0][1],
+            &policy["series"][0]["arrivals"],
+            &policy["series"][0]["in_system"],
+            &policy["series"][0]["sent"][0],
+        ];
+        assert_eq!(found, [&Value::Null; 6]);
+        let back = from_json("result.json", &json).unwrap();
+        assert!(back.policies[0].series[0].sent[0].is_nan() && back.policies[0].curves.ttft[0].1.is_nan());
+        assert_eq!(to_json(&back), json);
+    }
+
+    #[test]
+    fn members_keep_their_order_and_the_text_ends_in_a_newline() {
+        let json = to_json(&sample());
+        assert!(json.starts_with("{\n  \"format\": \"simcap.result/1\",\n  \"version\": "));
+        assert!(json.ends_with("\n}\n"));
+    }
+
+    #[test]
+    fn another_format_is_refused_by_name() {
+        let error = from_json("old.json", r#"{"format": "simcap.result/0"}"#).unwrap_err();
+        assert_eq!(
+            (error.path.as_str(), error.message.as_str()),
+            ("format", "this is `simcap.result/0`, expected `simcap.result/1`")
+        );
+    }
+
+    #[test]
+    fn a_mistake_in_a_result_is_named_by_its_place() {
+        let json = to_json(&sample()).replacen("\"mean\": 0.4", "\"mean\": \"0.4\"", 1);
+        let error = from_json("result.json", &json).unwrap_err();
+        assert_eq!(error.path, "policies[0].metrics[0].estimate.mean");
+    }
+
+    #[test]
+    fn the_schema_requires_every_member_and_allows_a_missing_mean() {
+        let schema = schema();
+        let written = serde_json::to_value(sample()).unwrap();
+        let written: Vec<&String> = written.as_object().unwrap().keys().collect();
+        let mut required: Vec<&str> = schema["required"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        required.sort_unstable();
+        assert_eq!(required, written);
+        let mean = &schema["$defs"]["Estimate"]["properties"]["mean"]["type"];
+        assert_eq!(mean, &serde_json::json!(["number", "null"]));
+        let verdict = schema["$defs"]["Verdict"].to_string();
+        assert!(verdict.contains("\"cannot_tell\""), "{verdict}");
+    }
+}

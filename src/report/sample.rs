@@ -1,0 +1,251 @@
+//! A report for tests: three policies over two providers, with a case of everything that can be shown.
+//!
+//! The figures are made up and need not agree with one another. The second policy is quicker and dearer than the first,
+//! the third cannot be told from it; one figure has no interval, and says why.
+
+use super::*;
+use crate::stats::interval::Estimate;
+
+/// The sample.
+pub(super) fn sample() -> Report {
+    let names = [
+        ("round-robin", "round_robin"),
+        ("quickest", "least_latency"),
+        ("weighted-70-30", "weighted"),
+    ];
+    let policies: Vec<PolicyReport> = names.iter().enumerate().map(|(i, name)| policy(i, *name)).collect();
+    Report {
+        format: json::FORMAT.into(),
+        version: "0.1.0".into(),
+        experiment: "support-chat".into(),
+        about: "Two providers behind one gateway.".into(),
+        inputs: vec![Input {
+            name: "support-chat.json".into(),
+            sha256: "0123456789abcdef".repeat(4),
+        }],
+        seed: 42,
+        replications_planned: 10,
+        replications_finished: 10,
+        confidence: 0.95,
+        warmup: 60.0,
+        counted: 600.0,
+        month_days: 30.0,
+        warnings: vec![
+            "round-robin does not settle: requests in the system grow by 2.1 a second until the end, so its latencies \
+             depend on how long the run is"
+                .into(),
+        ],
+        models: vec![ModelNote {
+            provider: "relay".into(),
+            model: "relay-fast/1".into(),
+            source: "published benchmark".into(),
+            assumed: vec![("latency.ttft.shape".into(), "log-normal".into())],
+            overrides: vec!["connections".into()],
+        }],
+        comparisons: policies[1..]
+            .iter()
+            .map(|policy| comparison(policy, &policies[0]))
+            .collect(),
+        objectives: objectives(&policies),
+        policies,
+    }
+}
+
+/// An estimate from ten replications.
+pub(super) fn estimate(mean: f64, half_width: f64) -> Estimate {
+    Estimate {
+        mean,
+        half_width: Some(half_width),
+        n: 10,
+        undefined: 0,
+    }
+}
+
+/// What each policy's figures are, times those of the first.
+const FACTORS: [f64; 3] = [1.0, 0.75, 1.015625];
+
+fn figure(metric: Metric) -> (f64, f64) {
+    match metric {
+        Metric::TtftP50 => (0.4, 0.0042),
+        Metric::TtftP95 => (1.24, 0.03),
+        Metric::TtftP99 => (2.5, 0.21),
+        Metric::TtftMean => (0.53, 0.005),
+        Metric::E2eP50 => (3.25, 0.04),
+        Metric::E2eP95 => (8.5, 0.12),
+        Metric::E2eP99 => (14.2, 0.9),
+        Metric::E2eMean => (3.9, 0.05),
+        Metric::WaitP50 => (0.0, 0.0),
+        Metric::WaitP95 => (0.012, 0.002),
+        Metric::WaitP99 => (0.31, 0.04),
+        Metric::WaitMean => (0.008, 0.001),
+        Metric::ErrorRate => (0.0125, 0.0011),
+        Metric::Throughput => (49.4, 0.2),
+        Metric::Goodput => (47.1, 0.35),
+        Metric::Attempts => (1.08, 0.004),
+        Metric::CostPer1k => (4.2, 0.02),
+        Metric::CostPerMonth => (12_345.0, 60.0),
+        Metric::Quality => (0.93, 0.0002),
+    }
+}
+
+fn policy(index: usize, (name, kind): (&str, &str)) -> PolicyReport {
+    let factor = FACTORS[index];
+    let metrics = Metric::ALL.iter().map(|&metric| {
+        let (mean, half_width) = figure(metric);
+        let dearer = matches!(metric, Metric::CostPer1k | Metric::CostPerMonth);
+        let mean = if dearer { mean / factor } else { mean * factor };
+        let alone = index == 2 && metric == Metric::TtftP99;
+        Measured {
+            metric,
+            estimate: Estimate {
+                half_width: (!alone).then_some(half_width),
+                ..estimate(mean, half_width)
+            },
+            note: alone.then(|| "too few successes for a p99: 368 are needed".into()),
+        }
+    });
+    PolicyReport {
+        name: name.into(),
+        kind: kind.into(),
+        requests: 300_000,
+        attempts: 324_000,
+        metrics: metrics.collect(),
+        outcomes: outcomes(index),
+        providers: vec![
+            provider("relay", 0.7 * factor),
+            provider("direct, \"EU\"", 1.0 - 0.7 * factor),
+        ],
+        classes: vec![class("short", 0.8), class("long", 0.2)],
+        bounds: bounds(index),
+        steady: Steady {
+            settled: index != 0,
+            why: "mean time of the last third against the middle third".into(),
+        },
+        curves: Curves {
+            ttft: vec![(0.1, 0.0), (0.4 * factor, 0.5), (2.5, 1.0)],
+            e2e: vec![(1.0, 0.0), (3.25 * factor, 0.5), (15.0, 1.0)],
+            wait: vec![(0.0, 0.875), (0.3, 1.0)],
+        },
+        series: (1..=3_u32)
+            .map(|bin| Moment {
+                until: 220.0 * f64::from(bin),
+                arrivals: 50.0,
+                error_rate: (bin > 1).then_some(0.01),
+                e2e: (bin > 1).then_some(3.9 * factor),
+                in_system: 190.0 + f64::from(bin),
+                sent: vec![35.0, 15.0 + f64::from(bin)],
+            })
+            .collect(),
+    }
+}
+
+fn outcomes(index: usize) -> Vec<OutcomeShare> {
+    let mut shares = vec![(Outcome::Success, 0.9875), (Outcome::RateLimited, 0.0101)];
+    if index == 0 {
+        shares.push((Outcome::TimeoutTotal, 0.0024));
+    }
+    let shares = shares.into_iter().map(|(outcome, share)| OutcomeShare {
+        outcome,
+        share: estimate(share, 0.001),
+    });
+    shares.collect()
+}
+
+fn provider(name: &str, served: f64) -> ProviderReport {
+    ProviderReport {
+        name: name.into(),
+        served: estimate(served, 0.004),
+        cost: estimate(0.5, 0.01),
+        failed: estimate(0.02, 0.001),
+        in_flight: estimate(95.0, 1.5),
+        trips: estimate(0.2, 0.3),
+    }
+}
+
+fn class(name: &str, share: f64) -> ClassReport {
+    ClassReport {
+        name: name.into(),
+        share: estimate(share, 0.001),
+        ttft_p95: estimate(1.2, 0.03),
+        e2e_p95: estimate(8.1, 0.12),
+        error_rate: estimate(0.0125, 0.001),
+        cost_per_1k: estimate(4.2, 0.02),
+        quality: estimate(0.93, 0.0002),
+    }
+}
+
+fn bounds(index: usize) -> Vec<BoundReport> {
+    let bound = |what, provider: Option<&str>, limit, share| BoundReport {
+        what,
+        provider: provider.map(Into::into),
+        limit,
+        share: estimate(share, 0.01),
+    };
+    match index {
+        0 => vec![
+            bound(BoundKind::Connections, Some("relay"), Some(50), 0.97),
+            bound(BoundKind::Queue, None, Some(1000), 0.31),
+            bound(BoundKind::Breaker, Some("relay"), None, 0.05),
+            bound(BoundKind::InFlight, None, Some(4000), 0.004),
+        ],
+        1 => vec![bound(BoundKind::Quota, Some("direct, \"EU\""), None, 0.12)],
+        _ => Vec::new(),
+    }
+}
+
+fn comparison(policy: &PolicyReport, baseline: &PolicyReport) -> Comparison {
+    let differences = policy.metrics.iter().zip(&baseline.metrics).map(|(one, other)| {
+        let (one, other) = (one.estimate, other.estimate);
+        let difference = estimate(one.mean - other.mean, 0.02 * other.mean.abs());
+        let verdict = match (difference.lo(), difference.hi()) {
+            _ if difference.mean == 0.0 => Verdict::Same,
+            (_, Some(hi)) if hi < 0.0 => Verdict::Lower,
+            (Some(lo), _) if lo > 0.0 => Verdict::Higher,
+            _ => Verdict::CannotTell,
+        };
+        let relative = (other.mean != 0.0).then(|| difference.mean / other.mean);
+        (difference, relative, verdict)
+    });
+    let differences: Vec<_> = differences
+        .zip(Metric::ALL)
+        .map(|((difference, relative, verdict), metric)| Difference {
+            metric,
+            difference,
+            relative,
+            verdict,
+        })
+        .collect();
+    let tells = differences
+        .iter()
+        .any(|difference| difference.verdict == Verdict::Lower);
+    let sentence = if tells {
+        format!(
+            "{} has a lower TTFT p95 and E2E p95 than {} and costs more for each month of this traffic.",
+            policy.name, baseline.name
+        )
+    } else {
+        format!("These runs cannot tell {} from {}.", policy.name, baseline.name)
+    };
+    Comparison {
+        policy: policy.name.clone(),
+        baseline: baseline.name.clone(),
+        differences,
+        sentence,
+    }
+}
+
+fn objectives(policies: &[PolicyReport]) -> Vec<Judgement> {
+    let judged = [Judged::Undecided, Judged::Pass, Judged::Fail];
+    let one = |(policy, judged): (&PolicyReport, Judged)| {
+        let estimate = |metric| policy.metrics.iter().find(|m| m.metric == metric).map(|m| m.estimate);
+        [(Metric::TtftP95, 1.25, true), (Metric::Quality, 0.5, false)].map(|(metric, bound, at_most)| Judgement {
+            policy: policy.name.clone(),
+            metric,
+            bound,
+            at_most,
+            estimate: estimate(metric).unwrap(),
+            judged: if at_most { judged } else { Judged::Pass },
+        })
+    };
+    policies.iter().zip(judged).flat_map(one).collect()
+}

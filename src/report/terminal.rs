@@ -1,0 +1,315 @@
+//! The result on a terminal: tables of plain text that fit its width.
+//!
+//! First what a reader must know (warnings), then the figures with their intervals, what went wrong, who served, what
+//! binds, the objectives, and the policies' differences. Colour marks what the words already say, never more
+//! (<https://no-color.org>; WCAG 2.2, 1.4.1). Left out: figures by class and over time, which the files hold.
+
+mod comparison;
+mod notes;
+
+use super::table::{Cell, Table, Tone};
+use super::text::{clean, fit, paragraph};
+use super::{BoundReport, Judged, Metric, PolicyReport, Report, Unit, format};
+use crate::engine::tally::BoundKind;
+use crate::request::Outcome;
+use notes::Notes;
+
+/// How the terminal is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Its width in columns. Below about 40 some lines are wider.
+    pub width: usize,
+    /// Whether it shows ANSI colours.
+    pub colour: bool,
+}
+
+/// The figures of the main table and of comparisons.
+const SHOWN: [Metric; 14] = [
+    Metric::TtftP50,
+    Metric::TtftP95,
+    Metric::TtftP99,
+    Metric::E2eP50,
+    Metric::E2eP95,
+    Metric::E2eP99,
+    Metric::WaitP50,
+    Metric::WaitP95,
+    Metric::WaitP99,
+    Metric::ErrorRate,
+    Metric::Goodput,
+    Metric::CostPer1k,
+    Metric::CostPerMonth,
+    Metric::Quality,
+];
+
+/// A name is shown in at most so many columns where it heads others.
+const HEAD: usize = 28;
+
+/// The smallest share of time at a bound that is worth a line.
+const BINDS: f64 = 0.01;
+
+/// Everything: figures, outcomes, providers, bounds, objectives and comparisons. Ends in a newline.
+pub fn full(report: &Report, style: &Style) -> String {
+    let mut notes = Notes::default();
+    let mut page = Page {
+        text: String::new(),
+        style: *style,
+    };
+    page.header(report);
+    page.table("", &figures(report, &mut notes));
+    if let Some(table) = errors(report, &mut notes) {
+        page.table("Errors by outcome, share of requests", &table);
+    } else if !report.policies.is_empty() {
+        page.heading("No request failed.");
+    }
+    page.table("Share of successes by provider", &providers(report, &mut notes));
+    page.bounds(report);
+    page.table("Objectives", &objectives(report, &mut notes));
+    if !report.comparisons.is_empty() {
+        page.comparison(report, &mut notes);
+    }
+    page.notes(&notes);
+    page.text
+}
+
+/// Only the differences of each policy from the first. Ends in a newline.
+pub fn comparison(report: &Report, style: &Style) -> String {
+    let mut notes = Notes::default();
+    let mut page = Page {
+        text: String::new(),
+        style: *style,
+    };
+    page.header(report);
+    if report.comparisons.is_empty() {
+        page.heading("There is one policy, and nothing to compare it with.");
+    } else {
+        page.comparison(report, &mut notes);
+    }
+    page.notes(&notes);
+    page.text
+}
+
+/// What has been written so far.
+struct Page {
+    text: String,
+    style: Style,
+}
+
+impl Page {
+    fn header(&mut self, report: &Report) {
+        let finished = report.replications_finished;
+        let of = if finished < report.replications_planned {
+            format!(" of {}", format::count(report.replications_planned))
+        } else {
+            String::new()
+        };
+        let plural = if finished == 1 && of.is_empty() { "" } else { "s" };
+        let warmup = if report.warmup > 0.0 {
+            format!(" after {} of warm-up", format::span(report.warmup))
+        } else {
+            String::new()
+        };
+        let line = format!(
+            "{}: {}{of} replication{plural} × {} simulated{warmup}, seed {}, {} confidence",
+            report.experiment,
+            format::count(finished),
+            format::span(report.counted),
+            report.seed,
+            format::level(report.confidence),
+        );
+        self.text += &paragraph("", &line, self.style.width);
+        for warning in &report.warnings {
+            let warning = paragraph("warning: ", warning, self.style.width);
+            let (first, rest) = warning.split_at("warning:".len());
+            self.text += &Tone::Bad.paint(first, self.style.colour);
+            self.text += rest;
+        }
+    }
+
+    fn heading(&mut self, title: &str) {
+        self.text.push('\n');
+        for line in paragraph("", title, self.style.width).lines() {
+            self.text += &Tone::Strong.paint(line, self.style.colour);
+            self.text.push('\n');
+        }
+    }
+
+    /// A table under its title, if it has rows.
+    fn table(&mut self, title: &str, table: &Table) {
+        if table.is_empty() {
+            return;
+        }
+        if title.is_empty() {
+            self.text.push('\n');
+        } else {
+            self.heading(title);
+        }
+        self.text += &table.render(self.style.width, self.style.colour);
+    }
+
+    fn bounds(&mut self, report: &Report) {
+        if report.policies.is_empty() {
+            return;
+        }
+        self.heading("What binds");
+        for policy in &report.policies {
+            self.text += &paragraph("", &format!("{}:", policy.name), self.style.width);
+            let binding: Vec<_> = policy.bounds.iter().filter(|bound| bound.share.mean >= BINDS).collect();
+            for bound in &binding {
+                self.text += &paragraph("  ", &binds(bound), self.style.width);
+            }
+            if binding.is_empty() {
+                self.text += &paragraph("  ", "nothing for 1 % of the time or more", self.style.width);
+            }
+        }
+    }
+
+    fn notes(&mut self, notes: &Notes) {
+        if !notes.is_empty() {
+            self.text.push('\n');
+        }
+        for (mark, note) in notes.iter() {
+            self.text += &paragraph(&format!("{mark} "), note, self.style.width);
+        }
+    }
+}
+
+/// The group and the title of a figure's column.
+fn head(metric: Metric) -> (&'static str, &'static str) {
+    let short = match metric {
+        Metric::CostPer1k => "$/1k",
+        Metric::CostPerMonth => "$/month",
+        metric => metric.title(),
+    };
+    match short.split_once(' ') {
+        Some(parts) if metric.percentile().is_some() => parts,
+        _ => ("", short),
+    }
+}
+
+fn figures(report: &Report, notes: &mut Notes) -> Table {
+    let mut table = Table::new("policy");
+    for (group, title) in SHOWN.map(head) {
+        table.column(group, title);
+    }
+    for policy in &report.policies {
+        let cells = SHOWN.map(|metric| {
+            let measured = policy.metrics.iter().find(|measured| measured.metric == metric);
+            measured.map_or_else(
+                || Cell::new(format::NONE),
+                |measured| notes.cell(metric.unit(), &measured.estimate, measured.note.as_deref()),
+            )
+        });
+        table.row(&clean(&policy.name), cells);
+    }
+    table
+}
+
+/// One column for each way of failing that occurred; nothing if none did.
+fn errors(report: &Report, notes: &mut Notes) -> Option<Table> {
+    let share = |policy: &PolicyReport, outcome| {
+        let found = policy.outcomes.iter().find(|share| share.outcome == outcome);
+        found.map(|found| found.share)
+    };
+    let occurred = |outcome: &Outcome| {
+        let mut shares = report.policies.iter().filter_map(|policy| share(policy, *outcome));
+        *outcome != Outcome::Success && shares.any(|share| share.mean > 0.0)
+    };
+    let occurred: Vec<Outcome> = Outcome::ALL.into_iter().filter(occurred).collect();
+    if occurred.is_empty() {
+        return None;
+    }
+    let mut table = Table::new("policy");
+    for outcome in &occurred {
+        table.column("", &outcome.name().replace('_', " "));
+    }
+    for policy in &report.policies {
+        let cells = occurred.iter().map(|&outcome| match share(policy, outcome) {
+            Some(share) => notes.cell(Unit::Share, &share, None),
+            // Of no requests at all, no share is 0.
+            None if policy.requests == 0 => Cell::new(format::NONE),
+            None => Cell::new(format::share(0.0)),
+        });
+        let cells: Vec<Cell> = cells.collect();
+        table.row(&clean(&policy.name), cells);
+    }
+    Some(table)
+}
+
+fn providers(report: &Report, notes: &mut Notes) -> Table {
+    let mut names: Vec<&str> = Vec::new();
+    for provider in report.policies.iter().flat_map(|policy| &policy.providers) {
+        if !names.contains(&provider.name.as_str()) {
+            names.push(&provider.name);
+        }
+    }
+    let mut table = Table::new("policy");
+    for name in &names {
+        table.column("", &fit(&clean(name), HEAD));
+    }
+    for policy in &report.policies {
+        let cells = names.iter().map(|name| {
+            let provider = policy.providers.iter().find(|provider| provider.name == *name);
+            provider.map_or_else(
+                || Cell::new(format::NONE),
+                |provider| notes.cell(Unit::Share, &provider.served, None),
+            )
+        });
+        let cells: Vec<Cell> = cells.collect();
+        table.row(&clean(&policy.name), cells);
+    }
+    table
+}
+
+/// A bound in words: what, whose, how much of the time.
+fn binds(bound: &BoundReport) -> String {
+    let what = match bound.what {
+        BoundKind::InFlight => "the client's cap on requests in flight",
+        BoundKind::Limiter => "the client's limiter",
+        BoundKind::Queue => "the client's queue",
+        BoundKind::Connections => "connections",
+        BoundKind::Quota => "quota",
+        BoundKind::Breaker => "breaker",
+    };
+    let whose = match (&bound.provider, bound.what) {
+        (None, _) => String::new(),
+        (Some(provider), BoundKind::Quota | BoundKind::Breaker) => format!(" of {provider}"),
+        (Some(provider), _) => format!(" to {provider}"),
+    };
+    let limit = bound
+        .limit
+        .map(|limit| format!(" (limit {})", format::count(limit)))
+        .unwrap_or_default();
+    let state = match bound.what {
+        BoundKind::Breaker => "open",
+        _ => "at the bound",
+    };
+    let share = format::plus_minus(Unit::Share, &bound.share);
+    format!("{what}{whose}{limit}: {state} {share} of the time")
+}
+
+fn objectives(report: &Report, notes: &mut Notes) -> Table {
+    let mut table = Table::new("policy");
+    table.words("", "objective");
+    table.column("", "value");
+    table.words("", "judged");
+    for objective in &report.objectives {
+        let unit = objective.metric.unit();
+        let side = if objective.at_most { '≤' } else { '≥' };
+        let bound = format::value(unit, objective.bound);
+        let (judged, tone) = match objective.judged {
+            Judged::Pass => ("PASS", Tone::Good),
+            Judged::Fail => ("FAIL", Tone::Bad),
+            Judged::Undecided => ("UNDECIDED", Tone::Dim),
+        };
+        let cells = [
+            Cell::new(format!("{} {side} {bound}", objective.metric.title())),
+            notes.cell(unit, &objective.estimate, None),
+            Cell::new(judged).tone(tone),
+        ];
+        table.row(&clean(&objective.policy), cells);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests;

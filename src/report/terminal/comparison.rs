@@ -1,0 +1,72 @@
+//! The differences of each policy from the first: one row a figure, three columns a policy, and each verdict in words.
+//!
+//! "Better" and "worse" are said only when the interval of the paired difference excludes zero. Left out: the figures
+//! themselves, which the main table has.
+
+use super::notes::Notes;
+use super::{HEAD, Page, SHOWN};
+use crate::report::table::{Cell, Table, Tone};
+use crate::report::text::{clean, fit, paragraph};
+use crate::report::{Difference, Metric, Report, format};
+use crate::stats::compare::Verdict;
+
+impl Page {
+    /// The table of differences and a sentence for each policy.
+    pub(super) fn comparison(&mut self, report: &Report, notes: &mut Notes) {
+        let baseline = report.comparisons.first().map_or("", |comparison| &comparison.baseline);
+        let title = format!(
+            "Differences from {}, replication by replication",
+            fit(&clean(baseline), HEAD)
+        );
+        self.table(&title, &differences(report, notes));
+        self.text.push('\n');
+        for comparison in &report.comparisons {
+            self.text += &paragraph("- ", &comparison.sentence, self.style.width);
+        }
+    }
+}
+
+fn differences(report: &Report, notes: &mut Notes) -> Table {
+    let mut table = Table::new("");
+    for comparison in &report.comparisons {
+        let group = fit(&clean(&comparison.policy), HEAD);
+        table.column(&group, "difference");
+        table.column(&group, "relative");
+        table.words(&group, "");
+    }
+    for metric in SHOWN {
+        let cells = report.comparisons.iter().flat_map(|comparison| {
+            let found = comparison
+                .differences
+                .iter()
+                .find(|difference| difference.metric == metric);
+            found.map_or_else(
+                || [format::NONE, "", ""].map(Cell::new),
+                |difference| cells(difference, notes),
+            )
+        });
+        let cells: Vec<Cell> = cells.collect();
+        table.row(metric.title(), cells);
+    }
+    table
+}
+
+fn cells(difference: &Difference, notes: &mut Notes) -> [Cell; 3] {
+    let (said, tone) = verdict(difference.metric, difference.verdict);
+    let relative = difference.relative.map_or(String::new(), format::relative);
+    [
+        notes.difference(difference.metric.unit(), &difference.difference),
+        Cell::new(relative),
+        Cell::new(said).tone(tone),
+    ]
+}
+
+/// What a verdict means for the figure.
+fn verdict(metric: Metric, verdict: Verdict) -> (&'static str, Tone) {
+    match (verdict, metric.lower_is_better()) {
+        (Verdict::Lower, true) | (Verdict::Higher, false) => ("+ better", Tone::Good),
+        (Verdict::Lower, false) | (Verdict::Higher, true) => ("- worse", Tone::Bad),
+        (Verdict::CannotTell, _) => ("? cannot tell", Tone::Dim),
+        (Verdict::Same, _) => ("= same", Tone::Dim),
+    }
+}

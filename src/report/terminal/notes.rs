@@ -1,0 +1,120 @@
+//! Footnotes: why a figure has no interval, or does not exist; each reason once.
+//!
+//! A mark stands behind the figure where its interval would be. Left out: notes in the order of the page; they are
+//! numbered as they come up, which is the same while tables are made in the order in which they are shown.
+
+use crate::report::Unit;
+use crate::report::format::{self, difference_parts, parts};
+use crate::report::table::Cell;
+use crate::stats::interval::Estimate;
+
+/// The reasons so far.
+#[derive(Debug, Default)]
+pub(super) struct Notes(Vec<String>);
+
+impl Notes {
+    /// A figure with its interval, or with the mark of the reason why it has none; `why` if a better one is known.
+    pub(super) fn cell(&mut self, unit: Unit, estimate: &Estimate, why: Option<&str>) -> Cell {
+        let parts = parts(unit, estimate);
+        self.joined(parts, estimate, why)
+    }
+
+    /// As [`Notes::cell`], of a signed difference.
+    pub(super) fn difference(&mut self, unit: Unit, estimate: &Estimate) -> Cell {
+        let parts = difference_parts(unit, estimate);
+        self.joined(parts, estimate, None)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each reason with its mark.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (String, &str)> {
+        self.0
+            .iter()
+            .enumerate()
+            .map(|(index, note)| (mark(index), note.as_str()))
+    }
+
+    fn joined(&mut self, parts: (String, Option<String>), estimate: &Estimate, why: Option<&str>) -> Cell {
+        let (figure, half_width) = parts;
+        let cell = Cell::new(figure);
+        match half_width {
+            Some(half_width) => cell.tail(format!("±{half_width}")),
+            None => cell.tail(self.mark(&reason(estimate, why))),
+        }
+    }
+
+    fn mark(&mut self, note: &str) -> String {
+        let found = self.0.iter().position(|known| known == note);
+        mark(found.unwrap_or_else(|| {
+            self.0.push(note.to_owned());
+            self.0.len() - 1
+        }))
+    }
+}
+
+fn reason(estimate: &Estimate, why: Option<&str>) -> String {
+    let missing = if estimate.mean.is_finite() {
+        "no interval"
+    } else {
+        format::NONE
+    };
+    match (why, estimate.n, estimate.undefined) {
+        (Some(why), _, _) => format!("{missing}: {why}"),
+        (None, 1, 0) => format!("{missing}: 1 replication"),
+        _ => match estimate.why_no_interval() {
+            Some(why) => format!("{missing}: {why}"),
+            None => format!("{missing}: the figure is not a number"),
+        },
+    }
+}
+
+/// A number raised above the line, from 1.
+fn mark(index: usize) -> String {
+    const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+    let digits = (index + 1).to_string();
+    digits.bytes().map(|digit| RAISED[usize::from(digit - b'0')]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn estimate(mean: f64, n: usize, undefined: usize) -> Estimate {
+        Estimate {
+            mean,
+            half_width: None,
+            n,
+            undefined,
+        }
+    }
+
+    #[test]
+    fn each_reason_is_given_once() {
+        let mut notes = Notes::default();
+        let mut tail = |estimate, why| notes.cell(Unit::Seconds, &estimate, why).tail;
+        let marks = [
+            tail(estimate(1.0, 1, 0), None),
+            tail(estimate(2.0, 1, 0), None),
+            tail(estimate(f64::NAN, 0, 3), None),
+            tail(estimate(2.0, 1, 0), Some("too few")),
+        ];
+        assert_eq!(marks, ["¹", "¹", "²", "³"]);
+        let found: Vec<&str> = notes.iter().map(|(_, note)| note).collect();
+        assert_eq!(
+            found,
+            [
+                "no interval: 1 replication",
+                "–: none of the 3 replications defines this figure",
+                "no interval: too few"
+            ]
+        );
+    }
+
+    #[test]
+    fn marks_go_beyond_nine() {
+        assert_eq!([0, 8, 9, 11].map(mark), ["¹", "⁹", "¹⁰", "¹²"]);
+    }
+}

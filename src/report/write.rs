@@ -1,0 +1,143 @@
+//! Files of a result, written so that each is whole or not there.
+//!
+//! Every file is first written in full under a temporary name in its own directory, and only when all are does each take
+//! its name: renaming within a directory replaces in one step (POSIX `rename`). A failure before that leaves the files of
+//! an earlier run as they were. Left out: replacing all files in one step, which no file system offers; a failure between
+//! two renames leaves some files new and some old, but none in part.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Component, Path, PathBuf};
+
+/// Writes `files`, each a name and its bytes, into `dir`, which is made if need be. Files of these names are replaced.
+///
+/// # Errors
+/// If the directory cannot be made or a file cannot be written, or if a name is not that of a file in `dir` itself.
+/// The error's text names the file. No temporary file remains.
+pub fn write_all(dir: &Path, files: &[(impl AsRef<str>, impl AsRef<[u8]>)]) -> io::Result<()> {
+    fs::create_dir_all(dir).map_err(|error| named(dir, &error))?;
+    let mut written = Vec::with_capacity(files.len());
+    for (name, bytes) in files {
+        written.push(Temporary::write(dir, name.as_ref(), bytes.as_ref())?);
+    }
+    written.into_iter().try_for_each(Temporary::rename)
+}
+
+/// A file under its temporary name, removed unless it is renamed.
+struct Temporary {
+    path: PathBuf,
+    target: PathBuf,
+}
+
+impl Temporary {
+    fn write(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<Temporary> {
+        let target = dir.join(name);
+        let mut parts = Path::new(name).components();
+        if !matches!((parts.next(), parts.next()), (Some(Component::Normal(only)), None) if only == name) {
+            return Err(named(
+                &target,
+                &io::Error::new(io::ErrorKind::InvalidInput, "not a plain file name"),
+            ));
+        }
+        // The process number keeps two runs into one directory apart.
+        let temporary = Temporary {
+            path: dir.join(format!(".{name}.{}.tmp", std::process::id())),
+            target,
+        };
+        // One may be left of a process of the same number that was killed; a link there must not be followed.
+        match fs::remove_file(&temporary.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(named(&temporary.path, &error)),
+            _ => {}
+        }
+        let fill = || -> io::Result<()> {
+            let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary.path)?;
+            file.write_all(bytes)?;
+            // Else a crash after the renaming could leave the name with nothing behind it.
+            file.sync_all()
+        };
+        fill().map_err(|error| named(&temporary.target, &error))?;
+        Ok(temporary)
+    }
+
+    fn rename(self) -> io::Result<()> {
+        fs::rename(&self.path, &self.target).map_err(|error| named(&self.target, &error))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // After renaming there is nothing left to remove, and of a failure here nobody could do more.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The error with the path that it is about.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn files_are_written_into_a_new_directory_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("a/b");
+        write_all(&dir, &[("x.csv", "1,2\n"), ("y.json", "{}\n")]).unwrap();
+        assert_eq!(listing(&dir), ["x.csv", "y.json"]);
+        assert_eq!(fs::read_to_string(dir.join("x.csv")).unwrap(), "1,2\n");
+    }
+
+    #[test]
+    fn an_older_file_is_replaced_whole() {
+        let root = tempfile::tempdir().unwrap();
+        write_all(root.path(), &[("x", "a long first text")]).unwrap();
+        write_all(root.path(), &[("x", "short")]).unwrap();
+        assert_eq!(fs::read_to_string(root.path().join("x")).unwrap(), "short");
+    }
+
+    #[test]
+    fn one_bad_name_leaves_every_file_as_it_was() {
+        for bad in ["../x", "a/b", "/x", "..", ".", "", "a/"] {
+            let root = tempfile::tempdir().unwrap();
+            fs::write(root.path().join("x"), "old").unwrap();
+            let error = write_all(root.path(), &[("x", "new"), (bad, "new")]).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{bad:?}");
+            assert_eq!(listing(root.path()), ["x"], "{bad:?}");
+            assert_eq!(fs::read_to_string(root.path().join("x")).unwrap(), "old", "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_failed_renaming_leaves_no_temporary_file_and_names_the_target() {
+        let root = tempfile::tempdir().unwrap();
+        // A directory cannot be replaced by a file.
+        fs::create_dir_all(root.path().join("x/inside")).unwrap();
+        let error = write_all(root.path(), &[("x", "new"), ("y", "new")]).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with(&root.path().join("x").display().to_string()),
+            "{error}"
+        );
+        assert_eq!(listing(root.path()), ["x"]);
+    }
+
+    #[test]
+    fn the_remains_of_a_killed_run_are_no_obstacle() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(format!(".x.{}.tmp", std::process::id())), "half").unwrap();
+        write_all(root.path(), &[("x", "whole")]).unwrap();
+        assert_eq!(listing(root.path()), ["x"]);
+    }
+}

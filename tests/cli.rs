@@ -1,0 +1,209 @@
+//! The command as a user meets it: exit codes, what it prints where, what it leaves behind.
+
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const EXPERIMENT: &str = include_str!("common/everything.json");
+
+fn simcap(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_simcap"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A folder with the experiment in it, changed by replacing `from` with `to`.
+fn folder(from: &str, to: &str) -> tempfile::TempDir {
+    assert!(EXPERIMENT.contains(from));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("x.json"), EXPERIMENT.replace(from, to)).unwrap();
+    folder
+}
+
+#[test]
+fn a_run_leaves_its_report_and_is_quiet_on_standard_error() {
+    let folder = folder("everything", "mine");
+    let output = simcap(folder.path(), &["run", "x.json", "--replications", "3"]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    let printed = text(&output.stdout);
+    for part in [
+        "TTFT",
+        "tiers",
+        "mix",
+        "round",
+        "Differences from tiers",
+        "PASS",
+        "What binds",
+    ] {
+        assert!(printed.contains(part), "no {part} in:\n{printed}");
+    }
+    assert!(!printed.contains('\u{1b}'), "no colour in a pipe");
+    let mut files: Vec<_> = std::fs::read_dir(folder.path().join("reports/mine"))
+        .unwrap()
+        .map(|f| f.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    let expected = [
+        "bounds.csv",
+        "cdf.csv",
+        "classes.csv",
+        "differences.csv",
+        "metrics.csv",
+        "objectives.csv",
+        "outcomes.csv",
+        "providers.csv",
+        "report.html",
+        "result.json",
+        "series.csv",
+    ];
+    assert_eq!(files, expected);
+    let html = std::fs::read_to_string(folder.path().join("reports/mine/report.html")).unwrap();
+    assert!(html.contains("<svg") && !html.contains("src=\"http") && !html.contains("href=\"http"));
+}
+
+#[test]
+fn a_failed_objective_is_exit_code_1() {
+    let folder = folder(r#""at_most": "60s""#, r#""at_most": "1ms""#);
+    let output = simcap(folder.path(), &["run", "x.json", "--replications", "3"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("FAIL"));
+}
+
+#[test]
+fn bad_input_and_bad_usage_are_exit_code_2() {
+    let broken = folder(r#""policy": "round_robin""#, r#""policy": "round_robbin""#);
+    for command in ["run", "check", "compare"] {
+        let output = simcap(broken.path(), &[command, "x.json"]);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()));
+        let printed = text(&output.stderr);
+        assert!(
+            printed.contains("x.json:") && printed.contains("did you mean `round_robin`?"),
+            "{printed}"
+        );
+    }
+    assert_eq!(simcap(broken.path(), &["run", "y.json"]).status.code(), Some(2));
+    assert_eq!(simcap(broken.path(), &["run"]).status.code(), Some(2));
+    assert_eq!(
+        simcap(broken.path(), &["run", "x.json", "--replications", "0"])
+            .status
+            .code(),
+        Some(2)
+    );
+    assert!(!broken.path().join("reports").exists(), "nothing is left behind");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_exit_code_3() {
+    let folder = folder("everything", "mine");
+    std::fs::write(folder.path().join("reports"), "a file where a folder should be").unwrap();
+    let output = simcap(folder.path(), &["run", "x.json", "--replications", "2"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(
+        text(&output.stderr).contains("cannot write the report"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn compare_prints_the_comparison_alone_and_reads_results() {
+    let folder = folder("everything", "mine");
+    let fresh = simcap(folder.path(), &["compare", "x.json", "--replications", "3"]);
+    assert!(!folder.path().join("reports").exists(), "compare writes nothing");
+    let printed = text(&fresh.stdout);
+    assert!(
+        printed.contains("Differences from tiers") && !printed.contains("What binds"),
+        "{printed}"
+    );
+    simcap(folder.path(), &["run", "x.json", "--replications", "3"]);
+    let read = simcap(folder.path(), &["compare", "reports/mine/result.json"]);
+    assert_eq!(text(&read.stdout), printed);
+}
+
+#[test]
+fn check_says_what_would_be_run() {
+    let folder = folder("everything", "mine");
+    let output = simcap(folder.path(), &["check", "x.json"]);
+    assert_eq!(output.status.code(), Some(0));
+    let expected = "x.json: fine. 3 policies on 3 providers and 3 classes; 6 replications of 400 s each, about 144,000 requests in all.\n";
+    assert_eq!(text(&output.stdout), expected);
+}
+
+#[test]
+fn init_writes_an_experiment_that_runs_and_overwrites_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(simcap(folder.path(), &["init", "new.json"]).status.code(), Some(0));
+    assert_eq!(simcap(folder.path(), &["init", "new.json"]).status.code(), Some(2));
+    assert_eq!(
+        simcap(folder.path(), &["init", "new.json", "--force"]).status.code(),
+        Some(0)
+    );
+    let run = simcap(folder.path(), &["run", "new.json", "--replications", "2"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+}
+
+#[test]
+fn help_gives_the_exit_codes() {
+    for arguments in [vec!["--help"], vec!["run", "--help"], vec!["check", "--help"]] {
+        let printed = text(&simcap(Path::new("."), &arguments).stdout);
+        assert!(
+            printed.contains("an objective failed") && printed.contains("bad input"),
+            "{printed}"
+        );
+    }
+}
+
+#[test]
+fn the_schema_takes_every_shipped_experiment() {
+    let schema: serde_json::Value = serde_json::from_slice(&simcap(Path::new("."), &["schema"]).stdout).unwrap();
+    let properties = schema["properties"].as_object().unwrap();
+    for name in [
+        "$schema",
+        "traffic",
+        "providers",
+        "client",
+        "policies",
+        "objectives",
+        "plan",
+    ] {
+        assert!(properties.contains_key(name), "{name}");
+    }
+    for of in ["model", "result"] {
+        assert_eq!(simcap(Path::new("."), &["schema", of]).status.code(), Some(0));
+    }
+}
+
+/// Enough short replications for a minute; interrupted after a second of work.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_reports_what_it_has_finished() {
+    let folder = folder(r#""duration": "400s""#, r#""duration": "60s""#);
+    let child = Command::new(env!("CARGO_BIN_EXE_simcap"))
+        .args(["run", "x.json", "--replications", "100000"])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let killed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    assert!(printed.contains("partial: interrupted after"), "{printed}");
+    let result: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("reports/everything/result.json")).unwrap()).unwrap();
+    let (finished, planned) = (&result["replications_finished"], &result["replications_planned"]);
+    assert!(finished.as_u64().unwrap() >= 1 && finished.as_u64() < planned.as_u64());
+}

@@ -1,4 +1,4 @@
-//! Times one M/M/1 queue in several simulation engines, and a bare LLM router, on one core of one machine.
+//! Times one M/M/1 queue in several simulation engines, and an LLM router by hand and in simcap, on one core of one machine.
 //!
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml` prints both tables; `-- --quick` is a short run.
 //! `README.md` beside this package says how to read them.
@@ -9,6 +9,7 @@ mod histogram;
 mod measure;
 mod mm1;
 mod quantile;
+mod simcap_router;
 mod table;
 
 use std::process::ExitCode;
@@ -23,6 +24,8 @@ fn main() -> ExitCode {
         }
     };
     table::print_mm1(&scale, &measure::mm1(mm1::ENGINES, &scale));
-    table::print_router(&scale, &measure::router(bare_router::LOADS, &scale));
+    let (bare, whole) = measure::router(bare_router::LOADS, &scale);
+    table::print_router(&scale, &bare);
+    table::print_simcap(&bare, &whole);
     ExitCode::SUCCESS
 }

@@ -10,6 +10,7 @@ use cpu_time::ThreadTime;
 
 use crate::bare_router::{self, Load, Model};
 use crate::mm1::{self, Engine, Run};
+use crate::simcap_router;
 
 const SEED: u64 = 1;
 
@@ -38,6 +39,9 @@ pub struct RouterRow {
     /// Nanoseconds per request and what was found.
     pub best: Best<bare_router::Outcome>,
 }
+
+/// What the row of simcap's engine shows, or why there is none.
+pub type SimcapRow = Result<Best<simcap_router::Outcome>, String>;
 
 /// The least time of the rounds so far.
 pub struct Best<T> {
@@ -90,7 +94,7 @@ pub fn mm1(engines: &'static [Engine], scale: &Scale) -> Vec<EngineRow> {
             let Ok(best) = &mut row.best else { continue };
             let customers = scale.customers / row.engine.share;
             match timed(&row.engine.run, customers) {
-                Ok((outcome, cpu)) => best.add(outcome, cpu, customers),
+                Ok((outcome, cpu)) => best.add(outcome, cpu, outcome.customers),
                 Err(reason) => row.best = Err(reason),
             }
         }
@@ -98,8 +102,10 @@ pub fn mm1(engines: &'static [Engine], scale: &Scale) -> Vec<EngineRow> {
     rows
 }
 
-/// Times the bare router under all `loads`.
-pub fn router(loads: &'static [Load], scale: &Scale) -> Vec<RouterRow> {
+/// Times the bare router under all `loads`, and simcap's engine on its own experiment.
+pub fn router(loads: &'static [Load], scale: &Scale) -> (Vec<RouterRow>, SimcapRow) {
+    let scenario = simcap_router::scenario();
+    let mut whole = Best::none();
     let models: Vec<_> = loads.iter().map(Model::new).collect();
     let mut rows: Vec<_> = loads
         .iter()
@@ -114,8 +120,14 @@ pub fn router(loads: &'static [Load], scale: &Scale) -> Vec<RouterRow> {
             let outcome = bare_router::run(model, scale.requests, SEED);
             row.best.add(outcome, start.elapsed(), scale.requests);
         }
+        if let Ok(scenario) = &scenario {
+            let start = ThreadTime::now();
+            let outcome = simcap_router::run(scenario, SEED);
+            let (cpu, requests) = (start.elapsed(), outcome.requests);
+            whole.add(outcome, cpu, requests);
+        }
     }
-    rows
+    (rows, scenario.map(|_| whole))
 }
 
 fn timed(run: &Run, customers: u64) -> Result<(mm1::Outcome, Duration), String> {

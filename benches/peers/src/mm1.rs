@@ -11,6 +11,8 @@ mod desque;
 mod lindley;
 mod nexosim;
 mod shop;
+mod simcap_engine;
+mod simcap_kernel;
 mod simpy;
 mod two_clocks;
 
@@ -30,8 +32,19 @@ pub const ENGINES: &[Engine] = &[
     inside("by hand, Lindley recursion", "none", lindley::run),
     inside("by hand, two clocks", "two numbers", two_clocks::run),
     inside(BASE, "std binary heap", bare_heap::run),
+    inside(
+        "simcap kernel, its event set",
+        "4-ary heap, cursor",
+        simcap_kernel::run_shared,
+    ),
+    own(inside(
+        "simcap kernel, all its own",
+        "4-ary heap, cursor",
+        simcap_kernel::run_own,
+    )),
     inside("desque 0.4", "std heap of boxes", desque::run),
     inside("nexosim 1.0, one thread", "std heap in a mutex", nexosim::run),
+    own(inside("simcap, whole engine", "4-ary heap, cursor", simcap_engine::run)),
     outside("SimPy, store", "heapq of tuples", simpy::run_store),
     outside("SimPy, resource", "heapq of tuples", simpy::run_resource),
 ];
@@ -44,6 +57,8 @@ pub struct Engine {
     pub name: &'static str,
     /// How it keeps the events to come.
     pub pending: &'static str,
+    /// Whether it draws by itself, and so meets other customers than the rows that share [`Shop`].
+    pub own_draws: bool,
     /// It serves one customer for this many that the bare loop serves, so that no row takes all the time.
     pub share: u64,
     /// How to start it.
@@ -81,8 +96,17 @@ const fn inside(name: &'static str, pending: &'static str, run: fn(u64, u64) -> 
     Engine {
         name,
         pending,
+        own_draws: false,
         share: 1,
         run: Run::Inside(run),
+    }
+}
+
+/// As `engine`, with draws of its own.
+const fn own(engine: Engine) -> Engine {
+    Engine {
+        own_draws: true,
+        ..engine
     }
 }
 
@@ -91,6 +115,7 @@ const fn outside(name: &'static str, pending: &'static str, run: RunOutside) -> 
     Engine {
         name,
         pending,
+        own_draws: true,
         share: 20,
         run: Run::Outside(run),
     }
@@ -150,9 +175,30 @@ mod tests {
     }
 
     #[test]
+    fn engines_that_draw_by_themselves_agree_with_theory() {
+        for engine in ENGINES.iter().filter(|engine| engine.own_draws) {
+            if let Run::Inside(run) = engine.run {
+                let outcome = run(1_000_000, 3);
+                // Arrivals in a fixed time vary by the root of their number.
+                assert!(outcome.customers.abs_diff(1_000_000) < 4_000, "{}", engine.name);
+                assert!(
+                    (outcome.mean_sojourn - MEAN_SOJOURN).abs() < 3.0 * standard_error(1_000_000),
+                    "{}: {outcome:?}",
+                    engine.name
+                );
+                assert!(
+                    (outcome.p99_sojourn / (MEAN_SOJOURN * 4.605) - 1.0).abs() < 0.15,
+                    "{}: {outcome:?}",
+                    engine.name
+                );
+            }
+        }
+    }
+
+    #[test]
     fn engines_in_this_process_serve_the_same_customers() {
         let expected = lindley::run(20_000, 3);
-        for engine in ENGINES {
+        for engine in ENGINES.iter().filter(|engine| !engine.own_draws) {
             if let Run::Inside(run) = engine.run {
                 let outcome = run(20_000, 3);
                 assert_eq!(outcome.customers, 20_000, "{}", engine.name);

@@ -1,6 +1,6 @@
-//! The two tables, as text.
+//! The tables, as text.
 
-use crate::measure::{EngineRow, RouterRow, Scale};
+use crate::measure::{EngineRow, RouterRow, Scale, SimcapRow};
 use crate::mm1::{self, BASE};
 
 /// Prints the M/M/1 table, with every row's ratio to the bare loop.
@@ -21,7 +21,7 @@ pub fn print_mm1(scale: &Scale, rows: &[EngineRow]) {
             Ok(best) => {
                 let Some(outcome) = best.outcome else { continue };
                 println!(
-                    "{:<30} {:>9.1} {:>9.3} {:>8.2}  {:<21} {:>9} {:>6.3} ± {:<5.2} {:>7.1}",
+                    "{:<30} {:>9.1} {:>9.3} {:>8.2}  {:<21} {:>9} {:>6.3}{}± {:<5.2} {:>7.1}",
                     engine.name,
                     best.nanos,
                     1e3 / best.nanos,
@@ -29,6 +29,7 @@ pub fn print_mm1(scale: &Scale, rows: &[EngineRow]) {
                     engine.pending,
                     outcome.customers,
                     outcome.mean_sojourn,
+                    if engine.own_draws { '*' } else { ' ' },
                     2.0 * mm1::standard_error(outcome.customers),
                     outcome.p99_sojourn,
                 );
@@ -37,7 +38,7 @@ pub fn print_mm1(scale: &Scale, rows: &[EngineRow]) {
         }
     }
     println!(
-        "theory: mean sojourn {:.0}, p99 46.1; ± is two standard errors\n",
+        "theory: mean sojourn {:.0}, p99 46.1; ± is two standard errors; * has draws of its own\n",
         mm1::MEAN_SOJOURN
     );
 }
@@ -68,6 +69,27 @@ pub fn print_router(scale: &Scale, rows: &[RouterRow]) {
             100.0 * outcome.failed as f64 / outcome.requests as f64,
             1e3 * outcome.dollars / outcome.requests as f64,
         );
+    }
+}
+
+/// Prints simcap's engine on its own experiment, against the bare router's smallest load, which is about as busy.
+pub fn print_simcap(bare: &[RouterRow], whole: &SimcapRow) {
+    println!("\nsimcap's whole engine, experiments/tiered.json, first policy: CPU time per request, one core");
+    match whole {
+        Ok(best) => {
+            let Some(outcome) = &best.outcome else { return };
+            println!(
+                "{:<30} {:>9.1} ns {:>9.3} million/s {:>7.2} x bare, {} requests, at most {} at once, {:.3}% failed",
+                "simcap, whole engine",
+                best.nanos,
+                1e3 / best.nanos,
+                best.nanos / bare.first().map_or(f64::NAN, |row| row.best.nanos),
+                outcome.requests,
+                outcome.peak,
+                100.0 * outcome.failed,
+            );
+        }
+        Err(reason) => println!("simcap, whole engine skipped: {reason}"),
     }
 }
 

@@ -1,0 +1,164 @@
+//! Counts allocations: none for a choice of any policy, and none for an event of the whole engine.
+//!
+//! The allocator of this test is the system's, with a counter for each thread. A replication does allocate while it is set
+//! up and while its queues and slabs grow to their peak, so the engine's claim is about what a longer run adds. A file of
+//! its own, because counting needs `unsafe` and a process has one allocator.
+
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::path::Path;
+
+use simcap::client::host::Host;
+use simcap::engine::run::{Control, run};
+use simcap::engine::scenario::Scenario;
+use simcap::kernel::chance::Chance;
+use simcap::kernel::time::{Span, Time};
+use simcap::routing::{Call, Fleet};
+use simcap::spec::assemble::assemble;
+use simcap::spec::load::{from_text, load};
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call is handed to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps `alloc`'s contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps `alloc_zeroed`'s contract.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps `realloc`'s contract.
+        unsafe { System.realloc(at, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps `dealloc`'s contract.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn count() {
+    // A thread that is ending has no counter any more, and nobody asks for it.
+    let _ = ALLOCATIONS.try_with(|n| n.set(n.get() + 1));
+}
+
+/// Allocations of this thread while `work` runs, and what it gives.
+fn allocations<T>(work: impl FnOnce() -> T) -> (u64, T) {
+    let before = ALLOCATIONS.get();
+    let result = work();
+    (ALLOCATIONS.get() - before, result)
+}
+
+/// The first scenario of `experiments/tiered.json`, for so many hours.
+fn tiered(hours: u64) -> Scenario {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/tiered.json");
+    let loaded = load(&file, &[]).unwrap_or_else(|error| panic!("{error}"));
+    let mut scenario = assemble(&loaded).unwrap().scenarios.swap_remove(0);
+    scenario.window.warmup = Time::ZERO;
+    scenario.window.end = Time::ZERO + Span::from_secs(3_600 * hours);
+    scenario
+}
+
+/// An experiment on so many providers with each kind of policy over all of them.
+fn policies(providers: usize) -> Vec<Scenario> {
+    let each = |show: &dyn Fn(String) -> String| {
+        let shown: Vec<_> = (0..providers).map(|i| show(format!("\"p{i}\""))).collect();
+        shown.join(",")
+    };
+    let names = each(&|name| name);
+    let weights = each(&|name| format!("{name}: 1"));
+    let fleet = each(&|name| {
+        format!(
+            r#"{name}: {{ "response": {{ "constant": "1s" }}, "prices": {{ "per_request": {{ "price": "$0.001" }} }} }}"#
+        )
+    });
+    let text = format!(
+        r#"{{
+        "name": "policies",
+        "traffic": {{
+            "arrivals": {{ "poisson": {{ "rate": "10/s" }} }},
+            "classes": {{ "all": {{ "input": {{ "constant": 1 }}, "output": {{ "constant": 1 }} }} }}
+        }},
+        "providers": {{ {fleet} }},
+        "policies": [
+            {{ "name": "single", "policy": {{ "single": {{ "provider": "p0" }} }} }},
+            {{ "name": "round_robin", "policy": {{ "round_robin": {{ "providers": [{names}] }} }} }},
+            {{ "name": "weighted", "policy": {{ "weighted": {{ "weights": {{ {weights} }} }} }} }},
+            {{ "name": "tiered", "policy": {{ "tiered": {{
+                "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
+        ],
+        "plan": {{ "duration": "1h" }}
+    }}"#
+    );
+    let loaded = from_text("policies.json", &text).unwrap_or_else(|error| panic!("{error}"));
+    assemble(&loaded).unwrap_or_else(|error| panic!("{error}")).scenarios
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| Box::new(7)).0, 1);
+}
+
+#[test]
+fn no_policy_allocates_when_it_chooses() {
+    for providers in [3, 10, 200] {
+        for scenario in policies(providers) {
+            let hosts: Vec<_> = scenario
+                .fleet
+                .iter()
+                .map(|deployment| Host::new(scenario.client.breaker.fresh(), deployment.connections))
+                .collect();
+            let mut policy = scenario.policy.fresh();
+            let (spent, ()) = allocations(|| {
+                for id in 0..1_000 {
+                    let request = Chance::new(1, 0).request(id);
+                    let call = Call {
+                        class: 0,
+                        priority: 1,
+                        input: 100,
+                        max_output: 100,
+                        attempts: 0,
+                        last: None,
+                        request,
+                        attempt: request,
+                    };
+                    assert!(policy.choose(&call, &Fleet::new(&hosts, Time::ZERO)).is_some());
+                }
+            });
+            assert_eq!(spent, 0, "{} over {providers}", scenario.name);
+        }
+    }
+}
+
+#[test]
+fn a_run_twice_as_long_allocates_no_more() {
+    let cost = |hours| {
+        let scenario = tiered(hours);
+        allocations(|| run(&scenario, 1, 0, &Control::default()).map(|tally| tally.requests()))
+    };
+    let (short, few) = cost(1);
+    let (long, many) = cost(2);
+    assert!(many > few, "{few:?} requests, then {many:?}");
+    // A longer run may meet a higher peak, at which a buffer doubles once more.
+    assert!(
+        long <= short + 4,
+        "{short} allocations for {few:?} requests, {long} for {many:?}"
+    );
+}

@@ -1,0 +1,83 @@
+//! What a choice costs: every policy over 3, 10 and 200 providers, all breakers closed.
+//!
+//! `cargo bench --bench policies -- --quick`. That no choice allocates is a test of `benches/peers`.
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use simcap::client::host::Host;
+use simcap::engine::scenario::Scenario;
+use simcap::kernel::chance::Chance;
+use simcap::kernel::time::Time;
+use simcap::routing::{Call, Fleet};
+use simcap::spec::{assemble::assemble, load::from_text};
+
+/// An experiment on so many providers, with each kind of policy over all of them.
+fn scenarios(providers: usize) -> Vec<Scenario> {
+    let each = |show: &dyn Fn(String) -> String| {
+        let shown: Vec<_> = (0..providers).map(|i| show(format!("\"p{i}\""))).collect();
+        shown.join(",")
+    };
+    let names = each(&|name| name);
+    let weights = each(&|name| format!("{name}: 1"));
+    let fleet = each(&|name| {
+        format!(
+            r#"{name}: {{ "response": {{ "constant": "1s" }}, "prices": {{ "per_request": {{ "price": "$0.001" }} }} }}"#
+        )
+    });
+    let text = format!(
+        r#"{{
+        "name": "policies",
+        "traffic": {{
+            "arrivals": {{ "poisson": {{ "rate": "10/s" }} }},
+            "classes": {{ "all": {{ "input": {{ "constant": 1 }}, "output": {{ "constant": 1 }} }} }}
+        }},
+        "providers": {{ {fleet} }},
+        "client": {{ "breaker": "consecutive" }},
+        "policies": [
+            {{ "name": "single", "policy": {{ "single": {{ "provider": "p0" }} }} }},
+            {{ "name": "round_robin", "policy": {{ "round_robin": {{ "providers": [{names}] }} }} }},
+            {{ "name": "weighted", "policy": {{ "weighted": {{ "weights": {{ {weights} }} }} }} }},
+            {{ "name": "tiered", "policy": {{ "tiered": {{
+                "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
+        ],
+        "plan": {{ "duration": "1h" }}
+    }}"#
+    );
+    let loaded = from_text("policies.json", &text).unwrap_or_else(|error| panic!("{error}"));
+    assemble(&loaded).unwrap_or_else(|error| panic!("{error}")).scenarios
+}
+
+fn choose(c: &mut Criterion) {
+    let mut group = c.benchmark_group("choose");
+    for providers in [3, 10, 200] {
+        for scenario in scenarios(providers) {
+            let hosts: Vec<_> = scenario
+                .fleet
+                .iter()
+                .map(|deployment| Host::new(scenario.client.breaker.fresh(), deployment.connections))
+                .collect();
+            let mut policy = scenario.policy.fresh();
+            let mut id = 0;
+            group.bench_function(BenchmarkId::new(&scenario.name, providers), |b| {
+                b.iter(|| {
+                    id += 1;
+                    let request = Chance::new(1, 0).request(id);
+                    let call = Call {
+                        class: 0,
+                        priority: 1,
+                        input: 100,
+                        max_output: 100,
+                        attempts: 0,
+                        last: None,
+                        request,
+                        attempt: request,
+                    };
+                    policy.choose(&call, &Fleet::new(&hosts, Time::ZERO))
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(policies, choose);
+criterion_main!(policies);

@@ -26,6 +26,9 @@ const STEPS: u32 = 1 << 13;
 ///
 /// An event that is due at the time of an arrival happens before it: what it frees, the arrival finds free.
 pub fn run(scenario: &Scenario, seed: u64, replication: u64, control: &Control) -> Option<Tally> {
+    if control.stop.load(Ordering::Relaxed) {
+        return None;
+    }
     let chance = Chance::new(seed, replication);
     let mut world = World::new(scenario, chance);
     let end = scenario.window.end;

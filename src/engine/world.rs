@@ -207,6 +207,7 @@ impl<'a> World<'a> {
         while self.next_mark != Time::NEVER {
             self.mark();
         }
+        self.tally.pack();
         self.tally.peak_in_system = self.requests.peak();
         for (provider, host) in self.tally.providers.iter_mut().zip(&self.hosts) {
             provider.trips = host.breaker.trips();

@@ -24,11 +24,15 @@ const BUCKETS: usize = ((RANGE_BITS - SUB_BITS + 1) as usize) << SUB_BITS;
 
 /// Counts of durations, to three significant digits.
 ///
-/// 272 KiB of address space, of which the system backs only the pages that were written to. Merging is exact, so it is
-/// associative and commutative: any order of replications, threads or machines gives the same histogram to the bit.
-#[derive(Clone, PartialEq, Eq)]
+/// 272 KiB of address space while it is recorded into, of which the system backs only the pages that were written to;
+/// once packed, sixteen bytes for each bucket that holds something. Merging is exact, so it is associative and
+/// commutative: any order of replications, threads or machines gives the same histogram to the bit.
+#[derive(Clone)]
 pub struct Histogram {
+    /// Every bucket's count; empty once packed.
     counts: Vec<u64>,
+    /// Once packed: the buckets that hold something, rising, and their counts.
+    packed: Vec<(u32, u64)>,
     count: u64,
     /// Exact sum in nanoseconds; 2^64 values of 2^64 ns fit.
     sum: u128,
@@ -41,6 +45,7 @@ impl Histogram {
         // A zeroed vector comes straight from the system as lazy zero pages.
         Histogram {
             counts: vec![0; BUCKETS],
+            packed: Vec::new(),
             count: 0,
             sum: 0,
             max: 0,
@@ -51,8 +56,9 @@ impl Histogram {
     #[inline]
     pub fn record(&mut self, value: Span) {
         let nanos = value.nanos();
-        if let Some(bucket) = self.counts.get_mut(index_of(nanos)) {
-            *bucket += 1;
+        match self.counts.get_mut(index_of(nanos)) {
+            Some(bucket) => *bucket += 1,
+            None => self.unpack()[index_of(nanos)] += 1,
         }
         self.count += 1;
         self.sum += u128::from(nanos);
@@ -62,15 +68,20 @@ impl Histogram {
     /// Adds everything that `other` has counted.
     pub fn merge(&mut self, other: &Histogram) {
         // Writing only where there is something to add leaves untouched pages untouched.
-        let used = other.used();
-        for (mine, &theirs) in self.counts.iter_mut().zip(used) {
-            if theirs != 0 {
-                *mine += theirs;
-            }
+        let counts = self.unpack();
+        for (index, n) in other.filled() {
+            counts[index] += n;
         }
         self.count += other.count;
         self.sum += other.sum;
         self.max = self.max.max(other.max);
+    }
+
+    /// Frees the empty buckets, which are nearly all: for a histogram that is kept and no longer recorded into. It can
+    /// still do everything; recording unpacks it again.
+    pub fn pack(&mut self) {
+        self.packed = self.filled().map(|(index, n)| (index as u32, n)).collect();
+        self.counts = Vec::new();
     }
 
     /// How many values were recorded.
@@ -105,7 +116,7 @@ impl Histogram {
         let exact = q * self.count as f64 * (1.0 - 2.0 * f64::EPSILON);
         let rank = (exact.ceil() as u64).clamp(1, self.count);
         let mut seen = 0;
-        for (index, &n) in self.used().iter().enumerate() {
+        for (index, n) in self.filled() {
             seen += n;
             if seen >= rank {
                 let middle = lower_of(index) + width_of(index) / 2;
@@ -129,7 +140,12 @@ impl Histogram {
         if limit.nanos() >= self.max {
             return Some(1.0);
         }
-        let upto = self.counts.iter().take(index_of(limit.nanos()) + 1).sum::<u64>();
+        let last = index_of(limit.nanos());
+        let upto: u64 = self
+            .filled()
+            .take_while(|&(index, _)| index <= last)
+            .map(|(_, n)| n)
+            .sum();
         Some(upto as f64 / self.count as f64)
     }
 
@@ -137,18 +153,33 @@ impl Histogram {
     /// The last pair's value is the exact maximum.
     pub fn iter(&self) -> impl Iterator<Item = (Span, u64)> + '_ {
         let last = index_of(self.max);
-        self.used()
-            .iter()
-            .enumerate()
-            .filter(|&(_, &n)| n > 0)
-            .map(move |(index, &n)| {
-                let upper = if index == last {
-                    self.max
-                } else {
-                    lower_of(index) + (width_of(index) - 1)
-                };
-                (Span::from_nanos(upper), n)
-            })
+        self.filled().map(move |(index, n)| {
+            let upper = if index == last {
+                self.max
+            } else {
+                lower_of(index) + (width_of(index) - 1)
+            };
+            (Span::from_nanos(upper), n)
+        })
+    }
+
+    /// The buckets that hold something, in rising order, and their counts.
+    fn filled(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        let dense = self.used().iter().copied().enumerate().filter(|&(_, n)| n > 0);
+        dense.chain(self.packed.iter().map(|&(index, n)| (index as usize, n)))
+    }
+
+    /// Every bucket's count, for writing.
+    #[cold]
+    #[inline(never)]
+    fn unpack(&mut self) -> &mut [u64] {
+        if self.counts.is_empty() {
+            self.counts = vec![0; BUCKETS];
+            for (index, n) in self.packed.drain(..) {
+                self.counts[index as usize] = n;
+            }
+        }
+        &mut self.counts
     }
 
     /// The buckets up to that of the maximum; those beyond are all zero.
@@ -156,6 +187,14 @@ impl Histogram {
         self.counts.get(..=index_of(self.max)).unwrap_or(&self.counts)
     }
 }
+
+impl PartialEq for Histogram {
+    fn eq(&self, other: &Histogram) -> bool {
+        (self.count, self.sum, self.max) == (other.count, other.sum, other.max) && self.filled().eq(other.filled())
+    }
+}
+
+impl Eq for Histogram {}
 
 impl Default for Histogram {
     fn default() -> Histogram {
@@ -227,6 +266,26 @@ mod tests {
             assert!(width_of(index) == 1 || width_of(index) * SUB <= lower_of(index));
         }
         assert_eq!(next, LARGEST + 1);
+    }
+
+    #[test]
+    fn packing_changes_nothing_that_can_be_seen() {
+        let values = spread(7, 5_000, 40);
+        let (plain, mut packed) = (of(&values), of(&values));
+        packed.pack();
+        assert!(packed.counts.is_empty());
+        assert_eq!(plain, packed);
+        assert_eq!(plain.quantile(0.37), packed.quantile(0.37));
+        let limit = Span::from_nanos(1 << 20);
+        assert_eq!(plain.fraction_at_most(limit), packed.fraction_at_most(limit));
+        assert!(plain.iter().eq(packed.iter()));
+        let (mut a, mut b) = (plain.clone(), packed.clone());
+        a.merge(&packed);
+        b.merge(&plain);
+        assert_eq!(a, b);
+        packed.record(limit);
+        assert_eq!(packed.count(), 5_001);
+        assert!(packed.quantile(1.0) == plain.quantile(1.0));
     }
 
     #[test]

@@ -441,7 +441,8 @@ fn overrides(spec: &ProviderSpec) -> Vec<String> {
         ("quality", !spec.quality.is_empty()),
     ]
     .into_iter()
-    .filter_map(|(field, given)| given.then(|| field.to_owned()))
+    .filter(|&(_, given)| given)
+    .map(|(field, _)| field.to_owned())
     .collect()
 }
 

@@ -10,11 +10,11 @@ use super::{GOOD, said_of};
 
 /// What is said of an experiment that lies in a folder with `others`; the folder is called `DIR`.
 fn said_in_folder(experiment: &[u8], others: &[(&str, &str)]) -> String {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder can be written");
     let path = folder.path().join("shop.json");
-    std::fs::write(&path, experiment).unwrap();
+    std::fs::write(&path, experiment).expect("a temporary folder can be written");
     for (name, text) in others {
-        std::fs::write(folder.path().join(name), text).unwrap();
+        std::fs::write(folder.path().join(name), text).expect("a temporary folder can be written");
     }
     said_at(&path).replace(&folder.path().display().to_string(), "DIR")
 }

@@ -72,7 +72,7 @@ pub fn print_router(scale: &Scale, rows: &[RouterRow]) {
     }
 }
 
-/// Prints simcap's engine on its own experiment, against the bare router's smallest load, which is about as busy.
+/// Prints simcap's engine on its own experiment, against the bare router's smaller load. The loads differ, see the README.
 pub fn print_simcap(bare: &[RouterRow], whole: &SimcapRow) {
     println!("\nsimcap's whole engine, experiments/tiered.json, first policy: CPU time per request, one core");
     match whole {

@@ -1,0 +1,175 @@
+//! The way in, and every wait on it: asleep before the gate, in the admission queue, in line for a connection.
+
+use crate::client::admission::{Next, Offer};
+use crate::engine::event::Event;
+use crate::kernel::time::{Span, Time};
+use crate::request::Outcome;
+
+use super::{Place, World};
+
+impl World<'_> {
+    #[inline]
+    pub(super) fn ask_to_enter(&mut self, slot: u32) {
+        let request = &mut self.requests[slot];
+        match self.admission.offer(self.now, slot, &request.ask, &mut self.gate) {
+            Offer::Enter => {
+                request.entered = true;
+                self.route(slot);
+            }
+            Offer::Wait => {
+                request.place = Place::Queued;
+                self.queued += 1;
+                let max_wait = self.admission.max_wait();
+                self.start_wait(slot, max_wait);
+                if self.admission.capacity() == Some(self.queued) {
+                    self.queue_full.enter(self.now);
+                }
+                if self.queued == 1 {
+                    self.admit();
+                }
+            }
+            Offer::Sleep(until) => {
+                let give_up = (request.arrived + self.admission.max_wait()).min(request.deadline);
+                self.sleep(slot, until, give_up, Event::AskAgain(slot));
+            }
+            Offer::EnterAt(at) => {
+                request.entered = true;
+                let deadline = request.deadline;
+                self.sleep(slot, at, deadline, Event::GoNow(slot));
+            }
+            Offer::Shed => self.end(slot, Outcome::Shed, Span::ZERO),
+        }
+    }
+
+    fn sleep(&mut self, slot: u32, until: Time, give_up: Time, then: Event) {
+        self.requests[slot].wait_since = self.now;
+        if self.asleep == 0 {
+            self.limiter_holds.enter(self.now);
+        }
+        self.asleep += 1;
+        self.push_unless_late(slot, until, give_up, then);
+    }
+
+    pub(super) fn wake(&mut self, slot: u32) {
+        self.stop_wait(slot);
+        self.asleep -= 1;
+        if self.asleep == 0 {
+            self.limiter_holds.leave(self.now);
+        }
+    }
+
+    /// Schedules `then` at `at`, or the end of the request at `give_up` if that is not later.
+    pub(super) fn push_unless_late(&mut self, slot: u32, at: Time, give_up: Time, then: Event) {
+        let (at, event) = if at >= give_up {
+            (give_up, Event::GiveUp(slot))
+        } else {
+            (at, then)
+        };
+        self.events.push(at.max(self.now), event.pack());
+    }
+
+    #[inline]
+    pub(super) fn start_wait(&mut self, slot: u32, at_most: Span) {
+        let request = &mut self.requests[slot];
+        request.wait_since = self.now;
+        request.wait_until = (self.now + at_most).min(request.deadline);
+        if request.wait_until != Time::NEVER {
+            self.events.push(request.wait_until, Event::WaitOver(slot).pack());
+        }
+    }
+
+    #[inline]
+    pub(super) fn stop_wait(&mut self, slot: u32) {
+        let request = &mut self.requests[slot];
+        request.waited += self.now.since(request.wait_since);
+        request.place = Place::Between;
+    }
+
+    /// Lets in whoever may pass. One who is let in and fails at once makes room for the next: that is left to the loop
+    /// here, lest a long queue behind a breaker go as deep into the stack.
+    #[inline]
+    pub(super) fn admit(&mut self) {
+        if self.admitting {
+            return;
+        }
+        self.admitting = true;
+        self.admit_all();
+        self.admitting = false;
+    }
+
+    #[inline]
+    fn admit_all(&mut self) {
+        while self.queued > 0 {
+            match self.admission.next(self.now, &mut self.gate) {
+                Next::Enter(slot) => {
+                    self.left_queue();
+                    self.requests[slot].entered = true;
+                    self.go(slot);
+                }
+                Next::Until(at) => {
+                    self.limiter_holds.enter(self.now);
+                    if at < self.admit_at {
+                        self.admit_at = at;
+                        self.events.push(at, Event::Admit.pack());
+                    }
+                    return;
+                }
+                Next::Nobody => break,
+            }
+        }
+        if self.asleep == 0 {
+            self.limiter_holds.leave(self.now);
+        }
+    }
+
+    fn left_queue(&mut self) {
+        self.queue_full.leave(self.now);
+        self.queued -= 1;
+    }
+
+    pub(super) fn go(&mut self, slot: u32) {
+        self.stop_wait(slot);
+        self.route(slot);
+    }
+
+    pub(super) fn wait_over(&mut self, slot: u32) {
+        let request = &self.requests[slot];
+        if request.wait_until != self.now {
+            return;
+        }
+        let outcome = if self.now >= request.deadline {
+            Outcome::TimeoutTotal
+        } else {
+            Outcome::QueueTimeout
+        };
+        match request.place {
+            Place::Queued => {
+                self.admission.remove(slot);
+                self.left_queue();
+            }
+            Place::InLine => {
+                let host = &mut self.hosts[request.provider as usize];
+                host.give_up(slot);
+                host.breaker.record(self.now, Outcome::QueueTimeout);
+            }
+            Place::Between | Place::Away => return,
+        }
+        self.stop_wait(slot);
+        self.end(slot, outcome, Span::ZERO);
+        self.admit();
+    }
+
+    pub(super) fn give_up(&mut self, slot: u32) {
+        let request = self.requests[slot];
+        if request.attempts == 0 {
+            self.wake(slot);
+        }
+        let outcome = if self.now >= request.deadline {
+            Outcome::TimeoutTotal
+        } else {
+            Outcome::QueueTimeout
+        };
+        self.end(slot, outcome, Span::ZERO);
+        self.admit();
+    }
+}

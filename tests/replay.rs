@@ -1,0 +1,103 @@
+//! Real input: the Azure LLM inference traces of 2023, replayed request by request.
+//!
+//! Needs the traces: SIMCAP_TRACES leads to a folder that holds them. Without it these tests say that they are skipped.
+
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
+use std::path::{Path, PathBuf};
+
+use simcap::engine::run::{Control, run};
+use simcap::engine::tally::Tally;
+use simcap::request::Outcome;
+use simcap::spec::assemble::assemble;
+use simcap::spec::load::load;
+
+/// One provider that never fails, so that what is billed is what the trace holds.
+fn experiment(trace: &str, speed: f64) -> String {
+    format!(
+        r#"{{
+        "name": "replay",
+        "traffic": {{ "arrivals": {{ "replay": {{ "trace": "{trace}", "speed": {speed} }} }}, "classes": {{ "all": {{}} }} }},
+        "providers": {{ "p": {{
+            "ttft": {{ "constant": "100ms" }}, "tps": {{ "constant": 100 }},
+            "prices": {{ "per_token": {{ "input": "$1/Mtok", "output": "$2/Mtok" }} }}
+        }} }},
+        "policies": [ {{ "name": "only", "policy": {{ "single": {{ "provider": "p" }} }} }} ],
+        "plan": {{ "replications": 1 }}
+    }}"#
+    )
+}
+
+/// Replays `trace`, or says why not. Returns the tally and the simulated seconds.
+fn replay(trace: &str, speed: f64) -> Option<(Tally, f64)> {
+    let Some(places) = std::env::var_os("SIMCAP_TRACES").map(PathBuf::from) else {
+        eprintln!("SKIPPED: SIMCAP_TRACES does not lead to {trace}");
+        return None;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("replay.json");
+    std::fs::write(&file, experiment(trace, speed)).unwrap();
+    let plan = assemble(&load(&file, &[places]).unwrap_or_else(|e| panic!("{e}"))).unwrap_or_else(|e| panic!("{e}"));
+    let scenario = &plan.scenarios[0];
+    Some((
+        run(scenario, 1, 0, &Control::default()).unwrap(),
+        scenario.window.end.seconds(),
+    ))
+}
+
+/// Rows, input and output tokens of a trace, by the simplest reading there is.
+fn sums(trace: &str) -> (u64, u128, u128) {
+    let folder = std::env::var_os("SIMCAP_TRACES").map(PathBuf::from).unwrap();
+    let text = std::fs::read_to_string(find(&folder, trace).unwrap()).unwrap();
+    let mut sums = (0, 0, 0);
+    for line in text.lines().skip(1) {
+        let mut fields = line.split(',').skip(1).map(|f| f.trim().parse::<u128>().unwrap());
+        sums = (
+            sums.0 + 1,
+            sums.1 + fields.next().unwrap(),
+            sums.2 + fields.next().unwrap(),
+        );
+    }
+    sums
+}
+
+fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    let direct = folder.join(name);
+    if direct.is_file() {
+        return Some(direct);
+    }
+    let below = std::fs::read_dir(folder)
+        .ok()?
+        .filter_map(Result::ok)
+        .map(|e| e.path())
+        .filter(|p| p.is_dir());
+    below.filter_map(|f| find(&f, name)).next()
+}
+
+#[test]
+fn every_row_is_replayed_with_its_own_lengths() {
+    for (trace, rows) in [
+        ("AzureLLMInferenceTrace_conv.csv", 19_366),
+        ("AzureLLMInferenceTrace_code.csv", 8_819),
+    ] {
+        let Some((tally, _)) = replay(trace, 1.0) else { return };
+        let (counted, input, output) = sums(trace);
+        assert_eq!((counted, tally.ended(Outcome::Success)), (rows, rows));
+        assert_eq!((tally.providers[0].input, tally.providers[0].output), (input, output));
+        // One dollar a million for input, two for output, in pico-dollars.
+        assert_eq!(tally.cost(), (input + 2 * output) * 1_000_000);
+    }
+}
+
+#[test]
+fn twice_the_speed_is_half_the_time_and_the_same_requests() {
+    let trace = "AzureLLMInferenceTrace_conv.csv";
+    let (Some((slow, long)), Some((fast, short))) = (replay(trace, 1.0), replay(trace, 2.0)) else {
+        return;
+    };
+    assert!((long / short - 2.0).abs() < 1e-6, "{long} {short}");
+    assert_eq!(slow.cost(), fast.cost());
+    // Little's law: at twice the rate twice as many are under way.
+    let busy = |t: &Tally| t.providers[0].busy as f64 / t.counted as f64;
+    assert!((busy(&fast) / busy(&slow) - 2.0).abs() < 1e-3);
+}

@@ -41,8 +41,6 @@ pub enum Purpose {
     Fault = 9,
     /// Jitter of a back-off.
     Jitter = 10,
-    /// Jitter of a limiter's sleep.
-    Limiter = 11,
 }
 
 /// The randomness of one replication.

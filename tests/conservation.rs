@@ -67,7 +67,7 @@ fn attempts_fit_requests(tally: &Tally, tries: u64) -> Result<(), TestCaseError>
 fn sums_agree(tally: &Tally) -> Result<(), TestCaseError> {
     let billed: u128 = tally.providers.iter().map(|p| p.cost).sum();
     prop_assert_eq!(billed, tally.cost());
-    prop_assert!(tally.good <= tally.ended(Outcome::Success));
+    prop_assert!(tally.good <= tally.served && tally.served <= tally.ended(Outcome::Success));
     for class in &tally.classes {
         let successes = class.outcomes[Outcome::Success.index()];
         prop_assert_eq!(class.ttft.count(), successes);

@@ -57,7 +57,7 @@ impl<'a> Figures<'a> {
             Metric::E2eMean => mean(&self.e2e),
             Metric::WaitMean => mean(&self.wait),
             Metric::ErrorRate => per_request((requests - tally.ended(Outcome::Success)) as f64),
-            Metric::Throughput => Some(tally.ended(Outcome::Success) as f64 / seconds),
+            Metric::Throughput => Some(tally.served as f64 / seconds),
             Metric::Goodput => Some(tally.good as f64 / seconds),
             Metric::Attempts => per_request(tally.attempts() as f64),
             Metric::CostPer1k => per_request(tally.cost() as f64 / PICO * 1e3),

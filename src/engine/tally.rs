@@ -1,7 +1,8 @@
 //! What one replication counts: the whole of its result, in integers.
 //!
-//! Every field adds up: the tally of two replications is the sum of their tallies, in any order. Only requests that
-//! arrived inside the counted window are counted here, however late they ended; [`Series`] shows the rest.
+//! Every field adds up: the tally of two replications is the sum of their tallies, in any order. Requests are counted by
+//! their arrival: those that arrived inside the counted window, however late they ended. Only `served` and `good` go by
+//! the end, because what a system gets through in a time is not what it gets through in the end. [`Series`] shows the rest.
 
 use crate::kernel::time::Span;
 use crate::provider::UNRATED;
@@ -18,7 +19,9 @@ pub struct Tally {
     pub classes: Vec<ClassTally>,
     /// Attempts by provider.
     pub providers: Vec<ProviderTally>,
-    /// Successes within the latency objectives.
+    /// Requests that succeeded within the counted window, whenever they arrived.
+    pub served: u64,
+    /// Of those, the ones within the latency objectives.
     pub good: u64,
     /// Requests that were in the system when the window ended, counted ones only. They ended too, afterwards.
     pub in_system_at_end: u64,
@@ -137,6 +140,7 @@ impl Tally {
             // One by one: cloning a histogram would touch all its pages.
             classes: scenario.traffic.classes.iter().map(|_| ClassTally::default()).collect(),
             providers: vec![ProviderTally::default(); scenario.fleet.len()],
+            served: 0,
             good: 0,
             in_system_at_end: 0,
             bounds: Vec::new(),
@@ -148,7 +152,7 @@ impl Tally {
 
     /// A counted request has ended.
     #[inline]
-    pub fn finish(&mut self, ask: &Ask, end: &Ending, good: &Good) {
+    pub fn finish(&mut self, ask: &Ask, end: &Ending) {
         let class = &mut self.classes[usize::from(ask.class)];
         class.outcomes[end.outcome.index()] += 1;
         class.cost += u128::from(end.cost);
@@ -162,8 +166,14 @@ impl Tally {
                 class.rated += 1;
                 class.quality += u64::from(end.quality);
             }
-            self.good += u64::from(end.ttft <= good.ttft && end.e2e <= good.e2e);
         }
+    }
+
+    /// A request has succeeded within the counted window.
+    #[inline]
+    pub fn serve(&mut self, ttft: Span, e2e: Span, good: &Good) {
+        self.served += 1;
+        self.good += u64::from(ttft <= good.ttft && e2e <= good.e2e);
     }
 
     /// Frees what only counting needs: for a tally that is kept.
@@ -214,6 +224,7 @@ impl Tally {
             a.busy += b.busy;
             a.trips += b.trips;
         }
+        self.served += other.served;
         self.good += other.good;
         self.in_system_at_end += other.in_system_at_end;
         for (a, b) in self.bounds.iter_mut().zip(&other.bounds) {

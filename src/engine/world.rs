@@ -45,8 +45,10 @@ struct Request {
 /// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// Neither in a line nor at a provider: asleep, backing off, or on its way.
+    /// Neither in a line nor at a provider: backing off, or on its way.
     Between,
+    /// Asleep on the way in.
+    Asleep,
     /// In the admission queue.
     Queued,
     /// In line for a connection.

@@ -175,10 +175,10 @@ pub enum Metric {
     /// Share of requests that did not succeed.
     #[serde(rename = "error_rate")]
     ErrorRate,
-    /// Successes a second.
+    /// Requests that succeed, a second, within the counted time.
     #[serde(rename = "throughput")]
     Throughput,
-    /// Successes a second within every latency objective.
+    /// Of those, the ones within every latency objective.
     #[serde(rename = "goodput")]
     Goodput,
     /// Attempts for each request.

@@ -163,7 +163,11 @@ impl World<'_> {
                 bin.failures += 1;
             }
         }
-        if request.arrived >= self.scenario.window.warmup {
+        let window = self.scenario.window;
+        if succeeded && self.now >= window.warmup && self.now < window.end {
+            self.tally.serve(ttft, e2e, &self.scenario.good);
+        }
+        if request.arrived >= window.warmup {
             let quality = if succeeded {
                 self.scenario.fleet[request.provider as usize].provider.quality[usize::from(request.ask.class)]
             } else {
@@ -177,7 +181,7 @@ impl World<'_> {
                 cost: request.cost,
                 quality,
             };
-            self.tally.finish(&request.ask, &ending, &self.scenario.good);
+            self.tally.finish(&request.ask, &ending);
         }
         self.requests.remove(slot);
     }

@@ -42,7 +42,9 @@ impl World<'_> {
     }
 
     fn sleep(&mut self, slot: u32, until: Time, give_up: Time, then: Event) {
-        self.requests[slot].wait_since = self.now;
+        let request = &mut self.requests[slot];
+        request.wait_since = self.now;
+        request.place = Place::Asleep;
         if self.asleep == 0 {
             self.limiter_holds.enter(self.now);
         }
@@ -152,7 +154,7 @@ impl World<'_> {
                 host.give_up(slot);
                 host.breaker.record(self.now, Outcome::QueueTimeout);
             }
-            Place::Between | Place::Away => return,
+            Place::Between | Place::Asleep | Place::Away => return,
         }
         self.stop_wait(slot);
         self.end(slot, outcome, Span::ZERO);
@@ -161,7 +163,7 @@ impl World<'_> {
 
     pub(super) fn give_up(&mut self, slot: u32) {
         let request = self.requests[slot];
-        if request.attempts == 0 {
+        if request.place == Place::Asleep {
             self.wake(slot);
         }
         let outcome = if self.now >= request.deadline {

@@ -1,0 +1,64 @@
+//! Footnotes: why a figure has no interval, or does not exist. Equal reasons share a letter.
+
+use super::{Cell, Level, Note};
+use crate::report::{Metric, PolicyReport, Unit, figures, format};
+use crate::stats::interval::Estimate;
+
+/// Footnotes, in the order in which they are first needed.
+#[derive(Default)]
+pub(super) struct Notes(pub(super) Vec<Note>);
+
+impl Notes {
+    /// The letter for a reason; the same for the same reason.
+    pub(super) fn mark(&mut self, reason: Option<String>) -> Option<String> {
+        let text = reason?;
+        if let Some(known) = self.0.iter().find(|note| note.text == text) {
+            return Some(known.mark.clone());
+        }
+        let number = self.0.len();
+        let mark = match u8::try_from(number) {
+            Ok(letter @ 0..26) => char::from(b'a' + letter).to_string(),
+            _ => (number + 1).to_string(),
+        };
+        self.0.push(Note {
+            mark: mark.clone(),
+            text,
+        });
+        Some(mark)
+    }
+
+    pub(super) fn cell(&mut self, unit: Unit, estimate: &Estimate) -> Cell {
+        let (value, half_width) = format::parts(unit, estimate);
+        Cell {
+            value,
+            half_width,
+            note: self.mark(estimate.why_no_interval()),
+        }
+    }
+
+    /// A policy's figure of merit. The report's own reason comes before the general one.
+    pub(super) fn measured(&mut self, policy: &PolicyReport, metric: Metric) -> Cell {
+        let estimate = figures::estimate(policy, metric);
+        let own = policy.metrics.iter().find(|measured| measured.metric == metric);
+        let own = own.and_then(|measured| measured.note.clone());
+        let (value, half_width) = format::parts(metric.unit(), &estimate);
+        Cell {
+            value,
+            half_width,
+            note: self.mark(own.or_else(|| estimate.why_no_interval())),
+        }
+    }
+
+    pub(super) fn level(&mut self, name: String, share: &Estimate) -> Level {
+        let length = if share.mean.is_finite() {
+            share.mean.clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
+        Level {
+            name,
+            cell: self.cell(Unit::Share, share),
+            length: format!("{:.2}", 100.0 * length),
+        }
+    }
+}

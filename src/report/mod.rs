@@ -161,6 +161,13 @@ pub struct ProviderReport {
     pub trips: Estimate,
 }
 
+impl ProviderReport {
+    /// Whether it got any attempt in the counted time.
+    pub fn used(&self) -> bool {
+        self.failed.n > 0 || self.in_flight.mean > 0.0
+    }
+}
+
 /// One class under one policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClassReport {

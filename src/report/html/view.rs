@@ -1,6 +1,6 @@
 //! What the page's template is given: every figure in words, every chart drawn, in the page's order.
 //!
-//! A figure without an interval carries the letter of a footnote that says why; equal reasons share a letter.
+//! A figure without an interval carries the letter of a footnote under its table that says why.
 
 mod differences;
 mod keys;
@@ -8,23 +8,26 @@ mod notes;
 mod objectives;
 mod pictures;
 mod policy;
+mod prose;
 
 use serde::Serialize;
 
 use crate::report::chart::Error;
 use crate::report::{ModelNote, Report, Unit, format};
 use differences::{Differences, differences};
-use keys::{Key, key_of, keys, policy_key};
-use notes::Notes;
+use keys::{Key, key_of, policy_key};
+use notes::{Mark, Note, Notes};
 use objectives::{Objectives, objectives};
-use pictures::{pictures, shares};
+use pictures::{Shares, pictures, shares};
 use policy::{COLUMNS, Policy, main_row};
+pub(super) use prose::unbroken;
+use prose::{Prose, prose};
 
 /// The whole page.
 #[derive(Serialize)]
 pub(super) struct Page {
     title: String,
-    about: String,
+    about: Prose,
     facts: Vec<String>,
     warnings: Vec<String>,
     objectives: Option<Objectives>,
@@ -32,12 +35,13 @@ pub(super) struct Page {
     headings: Vec<Heading>,
     policies: Vec<Named<Policy>>,
     figures: Vec<Figure>,
-    shares: Vec<Figure>,
-    providers: Vec<Key>,
+    shares: Vec<Shares>,
     differences: Option<Differences>,
     models: Vec<ModelNote>,
     inputs: Vec<(String, String)>,
     notes: Vec<Note>,
+    /// Whether there is a policy that is not settled.
+    unsettled: bool,
     month_days: String,
     confidence: String,
 }
@@ -54,14 +58,7 @@ struct Named<T> {
 struct Cell {
     value: String,
     half_width: Option<String>,
-    note: Option<String>,
-}
-
-/// A footnote.
-#[derive(Serialize)]
-struct Note {
-    mark: String,
-    text: String,
+    note: Option<Mark>,
 }
 
 /// A heading over columns of the main table.
@@ -89,25 +86,21 @@ struct Figure {
 impl Page {
     /// Puts a report into words and pictures.
     pub(super) fn of(report: &Report) -> Result<Page, Error> {
-        // In the page's order, so that footnotes are lettered as they are met.
-        let mut notes = Notes::default();
-        let objectives = objectives(report, &mut notes);
+        let mut notes = Notes::of("results");
         let rows = report.policies.iter().map(|policy| main_row(policy, &mut notes));
         let rows: Vec<_> = rows.collect();
         let policies = report.policies.iter().zip(rows).enumerate();
         let policies = policies.map(|(index, (policy, cells))| Named {
             key: policy_key(index, &policy.name),
-            it: Policy::of(policy, cells, &mut notes),
+            it: Policy::of(index, policy, cells),
         });
         let policies = policies.collect();
-        let differences = differences(report, &mut notes);
-        let providers = report.policies.first().map_or(&[][..], |policy| &policy.providers);
         Ok(Page {
             title: report.experiment.clone(),
-            about: report.about.clone(),
+            about: prose(&report.about),
             facts: facts(report),
             warnings: report.warnings.clone(),
-            objectives,
+            objectives: objectives(report),
             verdicts: report
                 .comparisons
                 .iter()
@@ -125,15 +118,15 @@ impl Page {
             policies,
             figures: pictures(report)?,
             shares: shares(report)?,
-            providers: keys(providers),
-            differences,
+            differences: differences(report),
             models: report.models.clone(),
             inputs: report
                 .inputs
                 .iter()
                 .map(|input| (input.name.clone(), input.sha256.clone()))
                 .collect(),
-            notes: notes.0,
+            notes: notes.list(),
+            unsettled: report.policies.iter().any(|policy| !policy.steady.settled),
             month_days: format::tick(Unit::Number, report.month_days),
             confidence: format::tick(Unit::Share, report.confidence),
         })

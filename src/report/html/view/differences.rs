@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Cell;
 use super::keys::{Key, key_of};
-use super::notes::Notes;
+use super::notes::{Note, Notes};
 use crate::report::{Comparison, Difference, Metric, Report, format};
 use crate::stats::compare::Verdict;
 
@@ -13,6 +13,7 @@ pub(super) struct Differences {
     baseline: Key,
     columns: Vec<Key>,
     rows: Vec<DifferenceRow>,
+    notes: Vec<Note>,
 }
 
 #[derive(Serialize)]
@@ -29,7 +30,8 @@ struct DifferenceCell {
     words: &'static str,
 }
 
-pub(super) fn differences(report: &Report, notes: &mut Notes) -> Option<Differences> {
+pub(super) fn differences(report: &Report) -> Option<Differences> {
+    let mut notes = Notes::of("differences");
     let first = report.comparisons.first()?;
     let cell = |comparison: &Comparison, metric: Metric, notes: &mut Notes| {
         let found = comparison
@@ -43,7 +45,7 @@ pub(super) fn differences(report: &Report, notes: &mut Notes) -> Option<Differen
         cells: report
             .comparisons
             .iter()
-            .map(|comparison| cell(comparison, metric, notes))
+            .map(|comparison| cell(comparison, metric, &mut notes))
             .collect(),
     });
     Some(Differences {
@@ -54,6 +56,7 @@ pub(super) fn differences(report: &Report, notes: &mut Notes) -> Option<Differen
             .map(|comparison| key_of(report, &comparison.policy))
             .collect(),
         rows: rows.into(),
+        notes: notes.list(),
     })
 }
 

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use crate::report::Report;
 use crate::report::chart::COLOURS;
-use crate::report::{ProviderReport, Report};
 
 /// A name and its colour in charts.
 #[derive(Clone, Serialize)]
@@ -36,12 +36,4 @@ pub(super) fn provider_key(index: usize, name: &str) -> Key {
         colour: format!("--v{}", index % COLOURS),
         dashed: false,
     }
-}
-
-pub(super) fn keys(providers: &[ProviderReport]) -> Vec<Key> {
-    providers
-        .iter()
-        .enumerate()
-        .map(|(index, provider)| provider_key(index, &provider.name))
-        .collect()
 }

@@ -1,26 +1,61 @@
-//! Footnotes: why a figure has no interval, or does not exist. Equal reasons share a letter.
+//! Footnotes: why a figure has no interval, or does not exist. Each table has its own, and in it equal reasons share a
+//! letter.
 
-use super::{Cell, Level, Note};
+use serde::Serialize;
+
+use super::{Cell, Level};
 use crate::report::{Metric, PolicyReport, Unit, figures, format};
 use crate::stats::interval::Estimate;
 
-/// Footnotes, in the order in which they are first needed.
-#[derive(Default)]
-pub(super) struct Notes(pub(super) Vec<Note>);
+/// What stands behind a figure that has a footnote.
+#[derive(Clone, Serialize)]
+pub(super) struct Mark {
+    letter: String,
+    /// Where the note is on the page.
+    id: String,
+}
+
+/// A footnote.
+#[derive(Serialize)]
+pub(super) struct Note {
+    mark: Mark,
+    text: String,
+}
+
+/// One table's footnotes, in the order in which they are first needed.
+pub(super) struct Notes {
+    table: String,
+    list: Vec<Note>,
+}
 
 impl Notes {
-    /// The letter for a reason; the same for the same reason.
-    pub(super) fn mark(&mut self, reason: Option<String>) -> Option<String> {
+    /// None yet; `table` is a name that no other table of the page has.
+    pub(super) fn of(table: impl Into<String>) -> Notes {
+        Notes {
+            table: table.into(),
+            list: vec![],
+        }
+    }
+
+    /// What goes under the table.
+    pub(super) fn list(self) -> Vec<Note> {
+        self.list
+    }
+
+    /// The mark for a reason; the same for the same reason.
+    pub(super) fn mark(&mut self, reason: Option<String>) -> Option<Mark> {
         let text = reason?;
-        if let Some(known) = self.0.iter().find(|note| note.text == text) {
+        if let Some(known) = self.list.iter().find(|note| note.text == text) {
             return Some(known.mark.clone());
         }
-        let number = self.0.len();
-        let mark = match u8::try_from(number) {
+        let number = self.list.len();
+        let letter = match u8::try_from(number) {
             Ok(letter @ 0..26) => char::from(b'a' + letter).to_string(),
             _ => (number + 1).to_string(),
         };
-        self.0.push(Note {
+        let id = format!("note-{}-{letter}", self.table);
+        let mark = Mark { letter, id };
+        self.list.push(Note {
             mark: mark.clone(),
             text,
         });

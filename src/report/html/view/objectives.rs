@@ -1,9 +1,9 @@
-//! The table of objectives: one column an objective, one row a policy.
+//! The table of objectives: one column an objective, one row a policy that any is asked of.
 
 use serde::Serialize;
 
 use super::keys::policy_key;
-use super::notes::Notes;
+use super::notes::{Note, Notes};
 use super::{Cell, Named};
 use crate::report::{Judged, Judgement, Report, format};
 
@@ -11,6 +11,7 @@ use crate::report::{Judged, Judgement, Report, format};
 pub(super) struct Objectives {
     columns: Vec<String>,
     rows: Vec<Named<Vec<Option<Badge>>>>,
+    notes: Vec<Note>,
 }
 
 #[derive(Serialize)]
@@ -19,7 +20,8 @@ struct Badge {
     cell: Cell,
 }
 
-pub(super) fn objectives(report: &Report, notes: &mut Notes) -> Option<Objectives> {
+pub(super) fn objectives(report: &Report) -> Option<Objectives> {
+    let mut notes = Notes::of("objectives");
     let mut kinds: Vec<&Judgement> = vec![];
     let same = |a: &Judgement, b: &Judgement| (a.metric, a.bound, a.at_most) == (b.metric, b.bound, b.at_most);
     for judgement in &report.objectives {
@@ -45,9 +47,9 @@ pub(super) fn objectives(report: &Report, notes: &mut Notes) -> Option<Objective
                     cell: notes.measured(policy, own.metric),
                 })
             })
-            .collect(),
+            .collect::<Vec<_>>(),
     });
-    let rows = rows.collect();
+    let rows: Vec<_> = rows.filter(|row| row.it.iter().any(Option::is_some)).collect();
     let columns = kinds.iter().map(|kind| {
         let sign = if kind.at_most { "≤" } else { "≥" };
         format!(
@@ -59,5 +61,6 @@ pub(super) fn objectives(report: &Report, notes: &mut Notes) -> Option<Objective
     (!kinds.is_empty()).then(|| Objectives {
         columns: columns.collect(),
         rows,
+        notes: notes.list(),
     })
 }

@@ -1,7 +1,10 @@
 //! Every chart of the page, drawn, with a caption; a chart without data is left out.
 
+use serde::Serialize;
+
 use super::Figure;
-use crate::report::chart::{Chart, Colour, Error};
+use super::keys::{Key, provider_key};
+use crate::report::chart::{Chart, Colour, Error, Mark, Scale, Series};
 use crate::report::{Metric, Report, Unit, figures, format};
 
 pub(super) fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
@@ -56,30 +59,61 @@ pub(super) fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
     let drawn = charts.into_iter().filter(|(chart, _)| has_data(chart));
     drawn
         .map(|(chart, caption)| {
+            let note = if of_factors(&chart) { " Logarithmic." } else { "" };
             Ok(Figure {
                 svg: chart.svg()?,
                 title: chart.title,
-                caption,
+                caption: caption + note,
             })
         })
         .collect()
 }
 
-pub(super) fn shares(report: &Report) -> Result<Vec<Figure>, Error> {
+/// Where one policy's attempts go.
+#[derive(Serialize)]
+pub(super) struct Shares {
+    figure: Figure,
+    /// The providers that got any.
+    legend: Vec<Key>,
+    /// How many got none.
+    unused: usize,
+}
+
+pub(super) fn shares(report: &Report) -> Result<Vec<Shares>, Error> {
     let charts = report
         .policies
         .iter()
-        .map(|policy| figures::provider_shares(report, policy, &policy.name));
+        .map(|policy| (policy, figures::provider_shares(report, policy, &policy.name)));
     charts
-        .filter(has_data)
-        .map(|chart| {
-            Ok(Figure {
-                svg: chart.svg()?,
-                title: chart.title,
-                caption: String::new(),
+        .filter(|(_, chart)| has_data(chart))
+        .map(|(policy, chart)| {
+            let sent = |index: usize| {
+                policy
+                    .series
+                    .iter()
+                    .any(|bin| bin.sent.get(index).is_some_and(|sent| *sent > 0.0))
+            };
+            let used = policy.providers.iter().enumerate().filter(|(index, _)| sent(*index));
+            let legend: Vec<Key> = used
+                .map(|(index, provider)| provider_key(index, &provider.name))
+                .collect();
+            Ok(Shares {
+                unused: policy.providers.len() - legend.len(),
+                legend,
+                figure: Figure {
+                    svg: chart.svg()?,
+                    title: chart.title,
+                    caption: String::new(),
+                },
             })
         })
         .collect()
+}
+
+/// Whether it has a logarithmic axis that a reader may not expect: figures that are apart by orders of magnitude.
+fn of_factors(chart: &Chart) -> bool {
+    let line = |series: &Series| matches!(series.mark, Mark::Line(_));
+    !chart.series.iter().any(line) && (chart.x.scale == Scale::Log || chart.y.scale == Scale::Log)
 }
 
 fn has_data(chart: &Chart) -> bool {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::keys::provider_key;
-use super::notes::Notes;
+use super::notes::{Note, Notes};
 use super::{Cell, Level, Named};
 use crate::engine::tally::BoundKind;
 use crate::report::{BoundReport, ClassReport, Metric, PolicyReport, ProviderReport, Unit, format};
@@ -18,8 +18,15 @@ pub(super) struct Policy {
     why: String,
     outcomes: Vec<Level>,
     bounds: Vec<Level>,
+    /// Of the shares of outcomes and of time.
+    notes: Vec<Note>,
+    /// Those that got any attempt.
     providers: Vec<Named<Vec<Cell>>>,
+    providers_notes: Vec<Note>,
+    /// How many got none.
+    unused: usize,
     classes: Vec<Row>,
+    classes_notes: Vec<Note>,
 }
 
 #[derive(Serialize)]
@@ -57,7 +64,10 @@ pub(super) const COLUMNS: [(&str, &[(Metric, &str)]); 7] = [
 ];
 
 impl Policy {
-    pub(super) fn of(policy: &PolicyReport, cells: Vec<Cell>, notes: &mut Notes) -> Policy {
+    pub(super) fn of(index: usize, policy: &PolicyReport, cells: Vec<Cell>) -> Policy {
+        let mut notes = Notes::of(format!("policy-{index}"));
+        let mut of_providers = Notes::of(format!("policy-{index}-providers"));
+        let mut of_classes = Notes::of(format!("policy-{index}-classes"));
         Policy {
             kind: policy.kind.clone(),
             requests: format::count(policy.requests),
@@ -79,12 +89,21 @@ impl Policy {
                 .providers
                 .iter()
                 .enumerate()
+                .filter(|(_, provider)| provider.used())
                 .map(|(index, provider)| Named {
                     key: provider_key(index, &provider.name),
-                    it: provider_cells(provider, notes),
+                    it: provider_cells(provider, &mut of_providers),
                 })
                 .collect(),
-            classes: policy.classes.iter().map(|class| class_row(class, notes)).collect(),
+            unused: policy.providers.iter().filter(|provider| !provider.used()).count(),
+            classes: policy
+                .classes
+                .iter()
+                .map(|class| class_row(class, &mut of_classes))
+                .collect(),
+            notes: notes.list(),
+            providers_notes: of_providers.list(),
+            classes_notes: of_classes.list(),
         }
     }
 }

@@ -83,7 +83,7 @@ pub enum Mark {
     Steps(Vec<(f64, f64)>),
     /// An area: (x, lower, upper).
     Band(Vec<(f64, f64, f64)>),
-    /// Bars from 0 to the right, so thick (in the unit of y).
+    /// Bars from 0 to the right, so thick (in the unit of y). On a logarithmic axis, which has no 0, a point for each.
     Bars(f64, Vec<Bar>),
     /// Points, with crosses for their intervals.
     Points(Vec<Point>),

@@ -1,7 +1,7 @@
 //! The charts of a report: which figures go into which picture.
 //!
-//! Latency is on a logarithmic axis, where a tail keeps its shape; bars start at 0, where lengths can be compared. Nothing is
-//! smoothed. What a figure lacks is left out of the picture, and a picture with nothing in it is not made.
+//! Distributions are on a logarithmic axis, where a tail keeps its shape; bars start at 0, where lengths can be compared.
+//! Only figures that differ by orders of magnitude are points on a logarithmic axis instead. Nothing is smoothed. What a figure lacks is left out of the picture, and a picture with nothing in it is not made.
 
 use super::chart::{Axis, Bar, Chart, Colour, Mark, Point, Reference, Scale, Series};
 use super::{Metric, PolicyReport, Report, Unit, format};
@@ -52,10 +52,14 @@ pub fn percentiles(report: &Report, title: &str, metrics: &[Metric]) -> Chart {
         mark: Mark::Bars(0.84, (0..metrics.len()).map(|row| bar(policy, index, row)).collect()),
     });
     let lowest = place(metrics.len(), 0) + 1.3;
+    let all = metrics
+        .iter()
+        .flat_map(|metric| report.policies.iter().map(|policy| estimate(policy, *metric).mean));
+    let (scale, range) = scale_for(all);
     Chart {
         title: title.into(),
         size: (HALF.0, 36 + (metrics.len() * (policies + 1) * 17) as u32),
-        x: axis("", Unit::Seconds, Scale::Linear, None),
+        x: axis("", Unit::Seconds, scale, range),
         y: axis("", Unit::Number, Scale::Named(names.collect()), Some((lowest, 0.7))),
         series: series.collect(),
         references: vec![],
@@ -66,6 +70,10 @@ pub fn percentiles(report: &Report, title: &str, metrics: &[Metric]) -> Chart {
 pub fn trade_off(report: &Report, title: &str, x: Metric, y: Metric) -> Chart {
     let both = |metric: Metric| {
         move |policy: &PolicyReport| (estimate(policy, metric).mean, estimate(policy, metric).half_width)
+    };
+    let across = |metric: Metric| {
+        let (scale, range) = scale_for(report.policies.iter().map(|policy| estimate(policy, metric).mean));
+        axis(metric.title(), metric.unit(), scale, range)
     };
     // One point trades nothing off.
     let mark = |policy: &PolicyReport| match report.policies.len() {
@@ -79,8 +87,8 @@ pub fn trade_off(report: &Report, title: &str, x: Metric, y: Metric) -> Chart {
     Chart {
         title: title.into(),
         size: HALF,
-        x: axis(x.title(), x.unit(), Scale::Linear, None),
-        y: axis(y.title(), y.unit(), Scale::Linear, None),
+        x: across(x),
+        y: across(y),
         series: by_policy(report, mark),
         references: vec![],
     }
@@ -93,18 +101,24 @@ pub fn over_time(report: &Report, title: &str, unit: Unit, level: impl Fn(&super
         .policies
         .iter()
         .flat_map(|policy| policy.series.iter().filter_map(&level));
-    let highest = levels.filter(|level| level.is_finite()).fold(0.0, f64::max);
+    let levels: Vec<f64> = levels.filter(|level| level.is_finite()).collect();
+    let highest = levels.iter().copied().fold(0.0, f64::max);
     let highest = match unit {
         _ if highest > 0.0 => highest * 1.02,
         Unit::Share => 0.01,
         _ => 1.0,
     };
+    let (scale, range) = match unit {
+        Unit::Seconds => scale_for(levels.into_iter()),
+        _ => (Scale::Linear, None),
+    };
+    let (lowest, highest) = range.unwrap_or((0.0, highest));
     let mut series = vec![];
     if report.warmup > 0.0 {
         let warmup = report.warmup / clock.seconds;
         series.push(Series {
             colour: Colour::Grid,
-            mark: Mark::Band(vec![(0.0, 0.0, highest), (warmup, 0.0, highest)]),
+            mark: Mark::Band(vec![(0.0, lowest, highest), (warmup, lowest, highest)]),
         });
     }
     series.extend(by_policy(report, |policy| {
@@ -118,7 +132,7 @@ pub fn over_time(report: &Report, title: &str, unit: Unit, level: impl Fn(&super
         title: title.into(),
         size: HALF,
         x: clock.axis(),
-        y: axis("", unit, Scale::Linear, Some((0.0, highest))),
+        y: axis("", unit, scale, Some((lowest, highest))),
         series,
         references: vec![],
     }
@@ -153,6 +167,18 @@ pub fn provider_shares(report: &Report, policy: &PolicyReport, title: &str) -> C
             })
             .collect(),
         references: vec![],
+    }
+}
+
+/// Equal steps, or equal factors and room at both ends if the greatest figure is more than `APART` times the least.
+fn scale_for(figures: impl Iterator<Item = f64>) -> (Scale, Option<(f64, f64)>) {
+    const APART: f64 = 30.0;
+    let known = figures.filter(|figure| figure.is_finite());
+    let (least, most) = known.fold((f64::INFINITY, 0.0_f64), |(least, most), x| (least.min(x), most.max(x)));
+    if least > 0.0 && most > APART * least {
+        (Scale::Log, Some((least / 1.6, most * 1.6)))
+    } else {
+        (Scale::Linear, None)
     }
 }
 

@@ -15,6 +15,7 @@ pub fn value(unit: Unit, x: f64) -> String {
     if !x.is_finite() {
         return NONE.into();
     }
+    let x = silent(unit, x);
     Scale::of(unit, x).signed(x, false)
 }
 
@@ -30,11 +31,13 @@ pub fn difference(unit: Unit, estimate: &Estimate) -> String {
 
 /// A figure and, apart, half the width of its interval in the same unit: `("1.24 s", Some("0.03"))`.
 pub fn parts(unit: Unit, estimate: &Estimate) -> (String, Option<String>) {
+    let estimate = &quiet(unit, estimate);
     split(Scale::of_estimate(unit, estimate), estimate, false)
 }
 
 /// As [`parts`], of a signed difference: `("+0.12 s", Some("0.03"))`.
 pub fn difference_parts(unit: Unit, estimate: &Estimate) -> (String, Option<String>) {
+    let estimate = &quiet(unit, estimate);
     let mut scale = Scale::of_estimate(unit, estimate);
     if unit == Unit::Share {
         scale.after = " pp";
@@ -52,6 +55,7 @@ pub fn relative(x: f64) -> String {
     if !x.is_finite() {
         return NONE.into();
     }
+    let x = silent(Unit::Share, x);
     Scale::of(Unit::Share, x).signed(x, true)
 }
 
@@ -60,6 +64,7 @@ pub fn tick(unit: Unit, x: f64) -> String {
     if !x.is_finite() {
         return NONE.into();
     }
+    let x = silent(unit, x);
     let mut scale = Scale::of(unit, x);
     let digits = fixed(x.abs() / scale.factor, scale.decimals);
     // Cents go in pairs.
@@ -183,6 +188,25 @@ impl Scale {
 
     fn digits(&self, x: f64) -> String {
         grouped(&fixed(x / self.factor, self.decimals))
+    }
+}
+
+/// `x`, or 0 if it is no more than what sums of floats leave where they should cancel.
+fn silent(unit: Unit, x: f64) -> f64 {
+    let least = match unit {
+        Unit::Share => 1e-12,
+        Unit::Seconds | Unit::PerSecond | Unit::Number => 1e-9,
+        // Monthly sums are millions, whose last binary digits are larger.
+        Unit::Dollars => 1e-7,
+    };
+    if x.abs() < least { 0.0 } else { x }
+}
+
+fn quiet(unit: Unit, estimate: &Estimate) -> Estimate {
+    Estimate {
+        mean: silent(unit, estimate.mean),
+        half_width: estimate.half_width.map(|half_width| silent(unit, half_width)),
+        ..*estimate
     }
 }
 
@@ -326,6 +350,24 @@ mod tests {
         ] {
             assert_eq!(difference(unit, &estimate(mean, half_width)), text);
         }
+    }
+
+    #[test]
+    fn what_floats_leave_of_nothing_is_0() {
+        for (unit, noise, text) in [
+            (Unit::Share, 3e-16, "0 pp ± 0"),
+            (Unit::Seconds, -4e-14, "0 s ± 0"),
+            (Unit::PerSecond, 2e-13, "0/s ± 0"),
+            (Unit::Dollars, -4e-9, "$0 ± 0"),
+            (Unit::Number, 1e-15, "0 ± 0"),
+        ] {
+            let noise = estimate(noise, Some(2.0 * noise.abs()));
+            assert_eq!(difference(unit, &noise), text);
+            assert_eq!(plus_minus(unit, &noise), text.replace("pp", "%"));
+            assert_eq!(value(unit, noise.mean), text.replace(" ± 0", "").replace("pp", "%"));
+        }
+        assert_eq!([-2e-16, 3e-12].map(relative), ["0 %", "+0.00000000030 %"]);
+        assert_eq!(tick(Unit::Share, -5e-17), "0 %");
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub fn render(report: &Report) -> Result<String, Error> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.add_filter("unbroken", view::unbroken);
     environment.add_template("report", include_str!("report.html"))?;
     Ok(environment
         .get_template("report")?
@@ -95,7 +96,7 @@ mod tests {
 
     #[test]
     fn judgements_and_warnings_are_in_words() {
-        let page = page();
+        let page = page().replace('\u{a0}', " ");
         for words in [
             "14 of 20",
             "pass",
@@ -107,6 +108,63 @@ mod tests {
         ] {
             assert!(page.contains(words), "{words}");
         }
+    }
+
+    /// What stands between a heading and the next section.
+    fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+        let begins = page.split_once(&format!("<h2>{heading}</h2>")).unwrap().1;
+        begins.split_once("</section>").unwrap().0
+    }
+
+    #[test]
+    fn each_mark_has_its_note_in_its_own_section() {
+        let page = page();
+        let linked: Vec<_> = page.match_indices("<a href=\"#").collect();
+        assert!(!linked.is_empty());
+        for (at, opening) in linked {
+            let link = &page[at + opening.len()..];
+            let id = link.split('"').next().unwrap();
+            let rest = link.split_once("</section>").unwrap().0;
+            assert!(rest.contains(&format!("<li id=\"{id}\">")), "{id}");
+            assert_eq!(page.matches(&format!("<li id=\"{id}\">")).count(), 1, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_does_not_settle_is_marked_in_the_main_table() {
+        let page = page();
+        let unsettled = sample().policies.iter().filter(|policy| !policy.steady.settled).count();
+        assert_eq!(section(&page, "Results").matches(">not settled<").count(), unsettled);
+    }
+
+    #[test]
+    fn a_policy_of_which_no_objective_is_asked_has_no_row() {
+        let mut report = sample();
+        let asked = report.policies[0].name.clone();
+        report.objectives.retain(|objective| objective.policy == asked);
+        let page = render(&report).unwrap();
+        assert_eq!(section(&page, "Objectives").matches("<tr><th><span").count(), 1);
+    }
+
+    #[test]
+    fn a_provider_without_attempts_is_only_counted() {
+        let mut report = sample();
+        for policy in &mut report.policies {
+            policy.providers[2].failed.n = 0;
+            policy.providers[2].in_flight.mean = 0.0;
+            policy.series.iter_mut().for_each(|bin| bin.sent[2] = 0.0);
+        }
+        let name = format!("<span>{}</span>", report.policies[0].providers[2].name);
+        let page = render(&report).unwrap();
+        assert!(!section(&page, "Policy by policy").contains(&name));
+        assert!(!section(&page, "Where attempts go").contains(&name));
+        let counted = |words: &str| section(&page, "Policy by policy").matches(words).count();
+        // One policy of the sample uses a single provider anyway.
+        let (one, two) = (
+            counted(";more provider got no attempt."),
+            counted("2&nbsp;more providers got no attempt."),
+        );
+        assert_eq!((one, two), (3, 1));
     }
 
     #[test]

@@ -235,27 +235,23 @@ fn errors(report: &Report, notes: &mut Notes) -> Option<Table> {
     Some(table)
 }
 
+/// One row for each provider that a policy sent anything to; the policy's name is on its first row.
 fn providers(report: &Report, notes: &mut Notes) -> Table {
-    let mut names: Vec<&str> = Vec::new();
-    for provider in report.policies.iter().flat_map(|policy| &policy.providers) {
-        if !names.contains(&provider.name.as_str()) {
-            names.push(&provider.name);
-        }
-    }
     let mut table = Table::new("policy");
-    for name in &names {
-        table.column("", &fit(&clean(name), HEAD));
-    }
+    table.words("", "provider");
+    table.column("", "share");
     for policy in &report.policies {
-        let cells = names.iter().map(|name| {
-            let provider = policy.providers.iter().find(|provider| provider.name == *name);
-            provider.map_or_else(
-                || Cell::new(format::NONE),
-                |provider| notes.cell(Unit::Share, &provider.served, None),
-            )
-        });
-        let cells: Vec<Cell> = cells.collect();
-        table.row(&clean(&policy.name), cells);
+        let mut name = clean(&policy.name);
+        for provider in policy.providers.iter().filter(|provider| provider.used()) {
+            let cells = [
+                Cell::new(fit(&clean(&provider.name), HEAD)),
+                notes.cell(Unit::Share, &provider.served, None),
+            ];
+            table.row(&std::mem::take(&mut name), cells);
+        }
+        if !name.is_empty() {
+            table.row(&name, [Cell::new("none got an attempt").tone(Tone::Dim)]);
+        }
     }
     table
 }

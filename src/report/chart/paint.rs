@@ -159,13 +159,20 @@ fn draw_bar(
     y: &Layout,
     colour: RGBColor,
 ) -> Drawn {
-    let (Some(origin), Some(at)) = (x.place(0.0), y.place(bar.at)) else {
+    let Some(at) = y.place(bar.at) else {
         return Ok(());
     };
+    let zero = x.place(0.0);
+    let origin = zero.unwrap_or(x.lo);
     let mut end = origin;
     if let Some(value) = x.place(bar.value) {
-        let corners = [(origin, at - thickness / 2.0), (value, at + thickness / 2.0)];
-        plane.draw_series([Rectangle::new(corners, colour.filled())])?;
+        if zero.is_some() {
+            let corners = [(origin, at - thickness / 2.0), (value, at + thickness / 2.0)];
+            plane.draw_series([Rectangle::new(corners, colour.filled())])?;
+        } else {
+            plane.draw_series([PathElement::new(vec![(origin, at), (value, at)], GRID.stroke_width(4))])?;
+            plane.draw_series([Circle::new((value, at), px(4.5), colour.filled())])?;
+        }
         end = value;
         if let Some(half_width) = bar.half_width.filter(|half_width| half_width.is_finite()) {
             let lower = x.place((bar.value - half_width).max(0.0)).unwrap_or(origin);
@@ -175,7 +182,8 @@ fn draw_bar(
         }
     }
     let text = text(INK).pos(Pos::new(HPos::Left, VPos::Center));
-    let label = EmptyElement::at((end, at)) + Text::new(bar.label.clone(), (off(5.0), 0), text);
+    let gap = if zero.is_some() { 5.0 } else { 9.0 };
+    let label = EmptyElement::at((end, at)) + Text::new(bar.label.clone(), (off(gap), 0), text);
     plane.draw_series([label])?;
     Ok(())
 }

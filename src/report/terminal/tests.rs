@@ -114,6 +114,38 @@ fn what_does_not_exist_is_a_dash_with_its_reason_once() {
 }
 
 #[test]
+fn a_provider_without_attempts_has_no_row_and_a_policy_without_any_says_so() {
+    let mut report = sample();
+    let idle = Estimate {
+        mean: f64::NAN,
+        half_width: None,
+        n: 0,
+        undefined: 10,
+    };
+    for (policy, unused) in [(0, 0..1), (1, 0..2)] {
+        for provider in &mut report.policies[policy].providers[unused] {
+            provider.failed = idle;
+            provider.in_flight.mean = 0.0;
+        }
+    }
+    let found = full(&report, &style(80));
+    let table = found.split_once("Share of successes by provider").unwrap().1;
+    let names: Vec<Vec<&str>> = table
+        .lines()
+        .skip(3)
+        .take(4)
+        .map(|line| line.split_whitespace().take(2).collect())
+        .collect();
+    let expected = [
+        ["round-robin", "direct,"],
+        ["quickest", "none"],
+        ["weighted-70-30", "relay"],
+        ["direct,", "\"EU\""],
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
 fn nothing_failed_and_nothing_compared_are_said() {
     let mut report = sample();
     report.comparisons.clear();

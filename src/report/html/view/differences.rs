@@ -1,0 +1,84 @@
+//! The table of differences: one column a policy, one row a figure, each less the first policy's.
+
+use serde::Serialize;
+
+use super::Cell;
+use super::keys::{Key, key_of};
+use super::notes::{Note, Notes};
+use crate::report::{Comparison, Difference, Metric, Report, format};
+use crate::stats::compare::Verdict;
+
+#[derive(Serialize)]
+pub(super) struct Differences {
+    baseline: Key,
+    columns: Vec<Key>,
+    rows: Vec<DifferenceRow>,
+    notes: Vec<Note>,
+}
+
+#[derive(Serialize)]
+struct DifferenceRow {
+    name: &'static str,
+    cells: Vec<Option<DifferenceCell>>,
+}
+
+#[derive(Serialize)]
+struct DifferenceCell {
+    cell: Cell,
+    relative: String,
+    tone: &'static str,
+    words: &'static str,
+}
+
+pub(super) fn differences(report: &Report) -> Option<Differences> {
+    let mut notes = Notes::of("differences");
+    let first = report.comparisons.first()?;
+    let cell = |comparison: &Comparison, metric: Metric, notes: &mut Notes| {
+        let found = comparison
+            .differences
+            .iter()
+            .find(|difference| difference.metric == metric)?;
+        Some(difference_cell(found, notes))
+    };
+    let rows = Metric::ALL.map(|metric| DifferenceRow {
+        name: metric.title(),
+        cells: report
+            .comparisons
+            .iter()
+            .map(|comparison| cell(comparison, metric, &mut notes))
+            .collect(),
+    });
+    Some(Differences {
+        baseline: key_of(report, &first.baseline),
+        columns: report
+            .comparisons
+            .iter()
+            .map(|comparison| key_of(report, &comparison.policy))
+            .collect(),
+        rows: rows.into(),
+        notes: notes.list(),
+    })
+}
+
+fn difference_cell(difference: &Difference, notes: &mut Notes) -> DifferenceCell {
+    let unit = difference.metric.unit();
+    let (value, half_width) = format::difference_parts(unit, &difference.difference);
+    let (tone, words) = match (difference.verdict, difference.metric.lower_is_better()) {
+        (Verdict::Lower, true) => ("good", "lower, better"),
+        (Verdict::Lower, false) => ("bad", "lower, worse"),
+        (Verdict::Higher, true) => ("bad", "higher, worse"),
+        (Verdict::Higher, false) => ("good", "higher, better"),
+        (Verdict::CannotTell, _) => ("unsure", "cannot tell"),
+        (Verdict::Same, _) => ("unsure", "the same"),
+    };
+    DifferenceCell {
+        cell: Cell {
+            value,
+            half_width,
+            note: notes.mark(difference.difference.why_no_interval()),
+        },
+        relative: difference.relative.map(format::relative).unwrap_or_default(),
+        tone,
+        words,
+    }
+}

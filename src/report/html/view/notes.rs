@@ -1,0 +1,99 @@
+//! Footnotes: why a figure has no interval, or does not exist. Each table has its own, and in it equal reasons share a
+//! letter.
+
+use serde::Serialize;
+
+use super::{Cell, Level};
+use crate::report::{Metric, PolicyReport, Unit, figures, format};
+use crate::stats::interval::Estimate;
+
+/// What stands behind a figure that has a footnote.
+#[derive(Clone, Serialize)]
+pub(super) struct Mark {
+    letter: String,
+    /// Where the note is on the page.
+    id: String,
+}
+
+/// A footnote.
+#[derive(Serialize)]
+pub(super) struct Note {
+    mark: Mark,
+    text: String,
+}
+
+/// One table's footnotes, in the order in which they are first needed.
+pub(super) struct Notes {
+    table: String,
+    list: Vec<Note>,
+}
+
+impl Notes {
+    /// None yet; `table` is a name that no other table of the page has.
+    pub(super) fn of(table: impl Into<String>) -> Notes {
+        Notes {
+            table: table.into(),
+            list: vec![],
+        }
+    }
+
+    /// What goes under the table.
+    pub(super) fn list(self) -> Vec<Note> {
+        self.list
+    }
+
+    /// The mark for a reason; the same for the same reason.
+    pub(super) fn mark(&mut self, reason: Option<String>) -> Option<Mark> {
+        let text = reason?;
+        if let Some(known) = self.list.iter().find(|note| note.text == text) {
+            return Some(known.mark.clone());
+        }
+        let number = self.list.len();
+        let letter = match u8::try_from(number) {
+            Ok(letter @ 0..26) => char::from(b'a' + letter).to_string(),
+            _ => (number + 1).to_string(),
+        };
+        let id = format!("note-{}-{letter}", self.table);
+        let mark = Mark { letter, id };
+        self.list.push(Note {
+            mark: mark.clone(),
+            text,
+        });
+        Some(mark)
+    }
+
+    pub(super) fn cell(&mut self, unit: Unit, estimate: &Estimate) -> Cell {
+        let (value, half_width) = format::parts(unit, estimate);
+        Cell {
+            value,
+            half_width,
+            note: self.mark(estimate.why_no_interval()),
+        }
+    }
+
+    /// A policy's figure of merit. The report's own reason comes before the general one.
+    pub(super) fn measured(&mut self, policy: &PolicyReport, metric: Metric) -> Cell {
+        let estimate = figures::estimate(policy, metric);
+        let own = policy.metrics.iter().find(|measured| measured.metric == metric);
+        let own = own.and_then(|measured| measured.note.clone());
+        let (value, half_width) = format::parts(metric.unit(), &estimate);
+        Cell {
+            value,
+            half_width,
+            note: self.mark(own.or_else(|| estimate.why_no_interval())),
+        }
+    }
+
+    pub(super) fn level(&mut self, name: String, share: &Estimate) -> Level {
+        let length = if share.mean.is_finite() {
+            share.mean.clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
+        Level {
+            name,
+            cell: self.cell(Unit::Share, share),
+            length: format!("{:.2}", 100.0 * length),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Every chart of the page, drawn, with a caption; a chart without data is left out.
+
+use serde::Serialize;
+
+use super::Figure;
+use super::keys::{Key, provider_key};
+use crate::report::chart::{Chart, Colour, Error, Mark, Scale, Series};
+use crate::report::{Metric, Report, Unit, figures, format};
+
+pub(super) fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
+    let within = "Share of requests that needed at most this long.";
+    let interval = format!(
+        "Whiskers are {} intervals.",
+        format::tick(Unit::Share, report.confidence)
+    );
+    let warmup = if report.warmup > 0.0 {
+        " Shaded: warm-up, not counted."
+    } else {
+        ""
+    };
+    let ttft = [Metric::TtftP50, Metric::TtftP95, Metric::TtftP99];
+    let e2e = [Metric::E2eP50, Metric::E2eP95, Metric::E2eP99];
+    let charts: [(Chart, String); 8] = [
+        (
+            figures::distribution(report, "Time to first token", |policy| &policy.curves.ttft),
+            within.into(),
+        ),
+        (
+            figures::distribution(report, "Time to last token", |policy| &policy.curves.e2e),
+            within.into(),
+        ),
+        (
+            figures::percentiles(report, "Percentiles of time to first token", &ttft),
+            interval.clone(),
+        ),
+        (
+            figures::percentiles(report, "Percentiles of time to last token", &e2e),
+            interval.clone(),
+        ),
+        (
+            figures::trade_off(report, "Cost against latency", Metric::E2eP95, Metric::CostPerMonth),
+            format!("Lower left is better. {interval}"),
+        ),
+        (
+            figures::over_time(report, "Errors over time", Unit::Share, |bin| bin.error_rate),
+            format!("Share of the requests ending then that failed.{warmup}"),
+        ),
+        (
+            figures::over_time(report, "Latency over time", Unit::Seconds, |bin| bin.e2e),
+            format!("Mean time to last token of the successes ending then.{warmup}"),
+        ),
+        (
+            figures::over_time(report, "Requests in the system", Unit::Number, |bin| {
+                Some(bin.in_system)
+            }),
+            format!("Rising to the end: it does not keep up.{warmup}"),
+        ),
+    ];
+    let drawn = charts.into_iter().filter(|(chart, _)| has_data(chart));
+    drawn
+        .map(|(chart, caption)| {
+            let note = if of_factors(&chart) { " Logarithmic." } else { "" };
+            Ok(Figure {
+                svg: chart.svg()?,
+                title: chart.title,
+                caption: caption + note,
+            })
+        })
+        .collect()
+}
+
+/// Where one policy's attempts go.
+#[derive(Serialize)]
+pub(super) struct Shares {
+    figure: Figure,
+    /// The providers that got any.
+    legend: Vec<Key>,
+    /// How many got none.
+    unused: usize,
+}
+
+pub(super) fn shares(report: &Report) -> Result<Vec<Shares>, Error> {
+    let charts = report
+        .policies
+        .iter()
+        .map(|policy| (policy, figures::provider_shares(report, policy, &policy.name)));
+    charts
+        .filter(|(_, chart)| has_data(chart))
+        .map(|(policy, chart)| {
+            let sent = |index: usize| {
+                policy
+                    .series
+                    .iter()
+                    .any(|bin| bin.sent.get(index).is_some_and(|sent| *sent > 0.0))
+            };
+            let used = policy.providers.iter().enumerate().filter(|(index, _)| sent(*index));
+            let legend: Vec<Key> = used
+                .map(|(index, provider)| provider_key(index, &provider.name))
+                .collect();
+            Ok(Shares {
+                unused: policy.providers.len() - legend.len(),
+                legend,
+                figure: Figure {
+                    svg: chart.svg()?,
+                    title: chart.title,
+                    caption: String::new(),
+                },
+            })
+        })
+        .collect()
+}
+
+/// Whether it has a logarithmic axis that a reader may not expect: figures that are apart by orders of magnitude.
+fn of_factors(chart: &Chart) -> bool {
+    let line = |series: &Series| matches!(series.mark, Mark::Line(_));
+    !chart.series.iter().any(line) && (chart.x.scale == Scale::Log || chart.y.scale == Scale::Log)
+}
+
+fn has_data(chart: &Chart) -> bool {
+    let of_data = |colour| colour != Colour::Grid;
+    chart
+        .series
+        .iter()
+        .any(|series| of_data(series.colour) && !series.mark.is_empty())
+}

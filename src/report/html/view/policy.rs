@@ -1,0 +1,157 @@
+//! What the page says of one policy: its row of the main table, and its own part.
+
+use serde::Serialize;
+
+use super::keys::provider_key;
+use super::notes::{Note, Notes};
+use super::{Cell, Level, Named};
+use crate::engine::tally::BoundKind;
+use crate::report::{BoundReport, ClassReport, Metric, PolicyReport, ProviderReport, Unit, format};
+
+#[derive(Serialize)]
+pub(super) struct Policy {
+    kind: String,
+    requests: String,
+    attempts: String,
+    cells: Vec<Cell>,
+    settled: bool,
+    why: String,
+    outcomes: Vec<Level>,
+    bounds: Vec<Level>,
+    /// Of the shares of outcomes and of time.
+    notes: Vec<Note>,
+    /// Those that got any attempt.
+    providers: Vec<Named<Vec<Cell>>>,
+    providers_notes: Vec<Note>,
+    /// How many got none.
+    unused: usize,
+    classes: Vec<Row>,
+    classes_notes: Vec<Note>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    cells: Vec<Cell>,
+}
+
+/// The main table's columns, under the headings over them.
+pub(super) const COLUMNS: [(&str, &[(Metric, &str)]); 7] = [
+    (
+        "Time to first token",
+        &[
+            (Metric::TtftP50, "p50"),
+            (Metric::TtftP95, "p95"),
+            (Metric::TtftP99, "p99"),
+        ],
+    ),
+    (
+        "Time to last token",
+        &[
+            (Metric::E2eP50, "p50"),
+            (Metric::E2eP95, "p95"),
+            (Metric::E2eP99, "p99"),
+        ],
+    ),
+    ("Wait", &[(Metric::WaitP95, "p95")]),
+    ("", &[(Metric::ErrorRate, "Errors")]),
+    ("", &[(Metric::Goodput, "Goodput")]),
+    (
+        "Cost",
+        &[(Metric::CostPer1k, "per 1,000"), (Metric::CostPerMonth, "per month")],
+    ),
+    ("", &[(Metric::Quality, "Quality")]),
+];
+
+impl Policy {
+    pub(super) fn of(index: usize, policy: &PolicyReport, cells: Vec<Cell>) -> Policy {
+        let mut notes = Notes::of(format!("policy-{index}"));
+        let mut of_providers = Notes::of(format!("policy-{index}-providers"));
+        let mut of_classes = Notes::of(format!("policy-{index}-classes"));
+        Policy {
+            kind: policy.kind.clone(),
+            requests: format::count(policy.requests),
+            attempts: format::count(policy.attempts),
+            cells,
+            settled: policy.steady.settled,
+            why: policy.steady.why.clone(),
+            outcomes: policy
+                .outcomes
+                .iter()
+                .map(|outcome| notes.level(outcome.outcome.name().replace('_', " "), &outcome.share))
+                .collect(),
+            bounds: policy
+                .bounds
+                .iter()
+                .map(|bound| notes.level(bound_words(bound), &bound.share))
+                .collect(),
+            providers: policy
+                .providers
+                .iter()
+                .enumerate()
+                .filter(|(_, provider)| provider.used())
+                .map(|(index, provider)| Named {
+                    key: provider_key(index, &provider.name),
+                    it: provider_cells(provider, &mut of_providers),
+                })
+                .collect(),
+            unused: policy.providers.iter().filter(|provider| !provider.used()).count(),
+            classes: policy
+                .classes
+                .iter()
+                .map(|class| class_row(class, &mut of_classes))
+                .collect(),
+            notes: notes.list(),
+            providers_notes: of_providers.list(),
+            classes_notes: of_classes.list(),
+        }
+    }
+}
+
+pub(super) fn main_row(policy: &PolicyReport, notes: &mut Notes) -> Vec<Cell> {
+    let columns = COLUMNS.iter().flat_map(|(_, columns)| columns.iter());
+    columns.map(|(metric, _)| notes.measured(policy, *metric)).collect()
+}
+
+fn provider_cells(provider: &ProviderReport, notes: &mut Notes) -> Vec<Cell> {
+    vec![
+        notes.cell(Unit::Share, &provider.served),
+        notes.cell(Unit::Share, &provider.cost),
+        notes.cell(Unit::Share, &provider.failed),
+        notes.cell(Unit::Number, &provider.in_flight),
+        notes.cell(Unit::Number, &provider.trips),
+    ]
+}
+
+fn class_row(class: &ClassReport, notes: &mut Notes) -> Row {
+    Row {
+        name: class.name.clone(),
+        cells: vec![
+            notes.cell(Unit::Share, &class.share),
+            notes.cell(Unit::Seconds, &class.ttft_p95),
+            notes.cell(Unit::Seconds, &class.e2e_p95),
+            notes.cell(Unit::Share, &class.error_rate),
+            notes.cell(Unit::Dollars, &class.cost_per_1k),
+            notes.cell(Unit::Share, &class.quality),
+        ],
+    }
+}
+
+fn bound_words(bound: &BoundReport) -> String {
+    let what = match bound.what {
+        BoundKind::InFlight => "cap on requests in flight",
+        BoundKind::Limiter => "the client's own limiter",
+        BoundKind::Queue => "capacity of the client's queue",
+        BoundKind::Connections => "connections",
+        BoundKind::Quota => "quota",
+        BoundKind::Breaker => "breaker open",
+    };
+    let limit = bound
+        .limit
+        .map(|limit| format!(" ({})", format::count(limit)))
+        .unwrap_or_default();
+    match &bound.provider {
+        Some(provider) => format!("{provider}: {what}{limit}"),
+        None => format!("{what}{limit}"),
+    }
+}

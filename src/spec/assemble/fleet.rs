@@ -1,0 +1,172 @@
+//! One provider as it runs: its model's figures, with the experiment's own in their place where it gives any.
+//!
+//! What is overridden is noted for the report, beside what the model assumes.
+
+use crate::engine::scenario::Deployment;
+use crate::kernel::sampler::Sampler;
+use crate::kernel::time::Span;
+use crate::provider::faults::{BuildFault, Fault};
+use crate::provider::latency::{Latency, Response, Streaming};
+use crate::provider::limits::Limit;
+use crate::provider::pricing::{BuildPrice, Price};
+use crate::provider::{Provider, UNRATED};
+use crate::report::ModelNote;
+use crate::spec::build::{Built, Names, Refusal};
+use crate::spec::experiment::ProviderSpec;
+use crate::spec::load::Loaded;
+use crate::spec::model::ModelSpec;
+
+pub(super) fn deployment(
+    loaded: &Loaded,
+    name: &str,
+    spec: &ProviderSpec,
+    names: &Names<'_>,
+) -> Built<(Deployment, Option<ModelNote>)> {
+    let model = match &spec.model {
+        None if spec.variant.is_some() => {
+            return Err(Refusal::new("a variant of no model: give `model` too").at("variant"));
+        }
+        None => None,
+        Some(called) => Some(variant(loaded, called, spec.variant.as_deref())?),
+    };
+    let (chosen, model) = model.unzip();
+    let network = spec
+        .network
+        .or(model.map(|m| m.network))
+        .map_or(Span::ZERO, |n| n.span());
+    let network = Sampler::Constant(network.nanos() as f64);
+    let limits: Vec<Box<dyn Limit>> = match (&spec.limits, model) {
+        (Some(own), _) => own
+            .iter()
+            .enumerate()
+            .map(|(i, l)| l.as_dyn().build().map_err(|r| r.at(l.name()).at(i).at("limits")))
+            .collect::<Built<_>>()?,
+        (None, Some(m)) => m.limits.iter().map(|l| l.as_dyn().build()).collect::<Built<_>>()?,
+        (None, None) => Vec::new(),
+    };
+    let faults: Vec<Box<dyn Fault>> = match (&spec.faults, model) {
+        (Some(own), _) => own
+            .iter()
+            .enumerate()
+            .map(|(i, f)| f.as_dyn().build().map_err(|r| r.at(f.name()).at(i).at("faults")))
+            .collect::<Built<_>>()?,
+        (None, Some(m)) => vec![m.faults.build()?],
+        (None, None) => Vec::new(),
+    };
+    let price: Box<dyn Price> = match (&spec.prices, model) {
+        (Some(own), _) => own.as_dyn().build(),
+        (None, Some(m)) => m.prices.build(),
+        (None, None) => {
+            return Err(Refusal::new(
+                "`prices` is missing, and there is no model to take it from: give one, like {\"per_token\": {\"input\": \"$1/Mtok\", \"output\": \"$4/Mtok\"}}",
+            ));
+        }
+    };
+    let context = spec.context_window.or(model.and_then(|m| m.context_window));
+    let connections = match spec.connections {
+        Some(count) => u32::try_from(count.get()).unwrap_or(u32::MAX),
+        None => u32::MAX,
+    };
+    let provider = Provider {
+        name: name.to_owned(),
+        latency: latency(spec, model, &network)?,
+        network,
+        limits,
+        faults,
+        price,
+        context_window: context.map_or(u64::MAX, |c| c.get()),
+        retry_after: spec.retry_after,
+        quality: quality(spec, model, names)?,
+    };
+    let note = chosen.zip(model).map(|(chosen, m)| ModelNote {
+        provider: name.to_owned(),
+        model: chosen,
+        source: m.source.clone(),
+        assumed: m
+            .assumed
+            .iter()
+            .map(|(field, why)| (field.to_owned(), why.clone()))
+            .collect(),
+        overrides: overrides(spec),
+    });
+    Ok((Deployment { provider, connections }, note))
+}
+
+/// The variant of a model that the experiment asks for, and what to call it.
+fn variant<'a>(loaded: &'a Loaded, called: &str, variant: Option<&str>) -> Built<(String, &'a ModelSpec)> {
+    let file = loaded
+        .models
+        .get(called)
+        .ok_or_else(|| Refusal::new("the model was not loaded").at("model"))?;
+    let name = variant.unwrap_or(&file.default);
+    let model = file
+        .variants
+        .get(name)
+        .ok_or_else(|| Refusal::unknown("variant", name, &file.variants.names()).at("variant"))?;
+    Ok((format!("{} ({name})", file.model), model))
+}
+
+fn latency(spec: &ProviderSpec, model: Option<&ModelSpec>, network: &Sampler) -> Built<Box<dyn Latency>> {
+    if let Some(law) = &spec.response {
+        for (field, given) in [("ttft", spec.ttft.is_some()), ("tps", spec.tps.is_some())] {
+            if given {
+                return Err(Refusal::new(format!("`{field}` beside `response`: give one or the other")).at(field));
+            }
+        }
+        return Ok(Box::new(Response {
+            time: law.sampler().map_err(|r| r.at("response"))?,
+        }));
+    }
+    let missing = |field: &str| {
+        Refusal::new(format!(
+            "`{field}` is missing, and there is no model to take it from: give `ttft` and `tps`, or `response`"
+        ))
+    };
+    let ttft = match (&spec.ttft, model) {
+        (Some(own), _) => own.sampler().map_err(|r| r.at("ttft"))?,
+        (None, Some(m)) => m.ttft.sampler()?,
+        (None, None) => return Err(missing("ttft")),
+    };
+    let tps = match (&spec.tps, model) {
+        (Some(own), _) => own.sampler().map_err(|r| r.at("tps"))?,
+        (None, Some(m)) => m.tps.sampler()?,
+        (None, None) => return Err(missing("tps")),
+    };
+    Ok(Box::new(Streaming {
+        ttft,
+        tps,
+        network: network.clone(),
+    }))
+}
+
+fn quality(spec: &ProviderSpec, model: Option<&ModelSpec>, names: &Names<'_>) -> Built<Vec<u32>> {
+    for (class, _) in spec.quality.iter() {
+        names.class(class).map_err(|r| r.at(class).at("quality"))?;
+    }
+    let of = |class: &String| {
+        let share = spec
+            .quality
+            .get(class)
+            .or_else(|| model.and_then(|m| m.quality.get(class)));
+        share.map_or(UNRATED, |share| (share.get() * 1e6 + 0.5) as u32)
+    };
+    Ok(names.classes.iter().map(of).collect())
+}
+
+fn overrides(spec: &ProviderSpec) -> Vec<String> {
+    [
+        ("ttft", spec.ttft.is_some()),
+        ("tps", spec.tps.is_some()),
+        ("network", spec.network.is_some()),
+        ("response", spec.response.is_some()),
+        ("prices", spec.prices.is_some()),
+        ("limits", spec.limits.is_some()),
+        ("faults", spec.faults.is_some()),
+        ("context_window", spec.context_window.is_some()),
+        ("quality", !spec.quality.is_empty()),
+    ]
+    .into_iter()
+    .filter(|&(_, given)| given)
+    .map(|(field, _)| field.to_owned())
+    .collect()
+}

@@ -1,0 +1,61 @@
+//! What must hold, of which policies, and what makes a success a good one.
+
+use super::Objective;
+use crate::engine::scenario::Good;
+use crate::kernel::time::Span;
+use crate::report::Metric;
+use crate::spec::build::{Built, Refusal};
+use crate::spec::experiment::{ObjectiveSpec, PolicyEntry};
+
+pub(super) fn objectives(specs: &[ObjectiveSpec], policies: &[PolicyEntry]) -> Built<Vec<Objective>> {
+    let names: Vec<String> = policies.iter().map(|p| p.name.clone()).collect();
+    let mut all = Vec::new();
+    for (i, spec) in specs.iter().enumerate() {
+        let here = |r: Refusal| r.at(i).at("objectives");
+        let (field, target, at_most) = match (&spec.at_most, &spec.at_least) {
+            (Some(target), None) => ("at_most", target, true),
+            (None, Some(target)) => ("at_least", target, false),
+            (None, None) => return Err(here(Refusal::new("no bound: give `at_most` or `at_least`"))),
+            (Some(_), Some(_)) => {
+                let text = "`at_least` beside `at_most`: give one, and the other in an objective of its own";
+                return Err(here(Refusal::new(text).at("at_least")));
+            }
+        };
+        let bound = target
+            .value(spec.metric.unit())
+            .map_err(|text| here(Refusal::new(text).at(field)))?;
+        let asked = match &spec.policies {
+            None => (0..names.len()).collect(),
+            Some(some) => {
+                let find = |(j, name): (usize, &String)| {
+                    let unknown = || Refusal::unknown("policy", name, &names).at(j).at("policies");
+                    names.iter().position(|n| n == name).ok_or_else(|| here(unknown()))
+                };
+                some.iter().enumerate().map(find).collect::<Built<_>>()?
+            }
+        };
+        all.push(Objective {
+            metric: spec.metric,
+            bound,
+            at_most,
+            policies: asked,
+        });
+    }
+    Ok(all)
+}
+
+/// A success is a good one if it keeps to the tightest bound on each latency, whatever percentile that was set for.
+pub(super) fn good(objectives: &[Objective]) -> Good {
+    let tightest = |metrics: [Metric; 4]| {
+        objectives
+            .iter()
+            .filter(|o| o.at_most && metrics.contains(&o.metric))
+            .map(|o| Span::from_seconds_f64(o.bound))
+            .min()
+            .unwrap_or(Span::FOREVER)
+    };
+    Good {
+        ttft: tightest([Metric::TtftP50, Metric::TtftP95, Metric::TtftP99, Metric::TtftMean]),
+        e2e: tightest([Metric::E2eP50, Metric::E2eP95, Metric::E2eP99, Metric::E2eMean]),
+    }
+}

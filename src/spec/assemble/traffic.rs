@@ -1,0 +1,81 @@
+//! Arrivals and the classes of requests among them, checked.
+//!
+//! Shares are weights: they need not add up to 1. A replayed trace has its own lengths, so that no class may state any.
+
+use crate::kernel::sampler::Sampler;
+use crate::spec::build::{Built, Refusal};
+use crate::spec::experiment::ClassSpec;
+use crate::spec::load::Loaded;
+use crate::traffic::{Class, Traffic};
+
+pub(super) fn traffic(loaded: &Loaded) -> Built<Traffic> {
+    let spec = &loaded.experiment.traffic;
+    let arrivals = spec
+        .arrivals
+        .as_dyn()
+        .build(loaded.trace.clone())
+        .map_err(|r| r.at(spec.arrivals.name()).at("arrivals"))?;
+    let count = spec.classes.len();
+    if count == 0 || count > 1000 {
+        return Err(Refusal::new(format!("{count} classes: must be 1 to 1000")).at("classes"));
+    }
+    let mut total = 0.0;
+    for (name, class) in spec.classes.iter() {
+        match class.share {
+            Some(share) if share > 0.0 && share.is_finite() => total += share,
+            Some(share) => {
+                return Err(Refusal::new(format!("a share of {share}: must be above 0"))
+                    .at("share")
+                    .at(name)
+                    .at("classes"));
+            }
+            None if count == 1 => total += 1.0,
+            None => {
+                return Err(Refusal::new("`share` is missing: of several classes each has one")
+                    .at(name)
+                    .at("classes"));
+            }
+        }
+    }
+    let mut classes = Vec::new();
+    let mut sum = 0.0;
+    for (i, (name, class)) in spec.classes.iter().enumerate() {
+        sum += class.share.unwrap_or(1.0);
+        let up_to = if i + 1 == count {
+            u64::MAX
+        } else {
+            crate::kernel::chance::threshold(sum / total)
+        };
+        let built = one_class(name, class, up_to, loaded.trace.is_some()).map_err(|r| r.at(name).at("classes"))?;
+        classes.push(built);
+    }
+    Ok(Traffic { arrivals, classes })
+}
+
+fn one_class(name: &str, class: &ClassSpec, up_to: u64, replayed: bool) -> Built<Class> {
+    let tokens = |field: &'static str, law: &Option<crate::spec::laws::LawSpec<f64>>| match law {
+        Some(_) if replayed => Err(Refusal::new("the trace has its own lengths: leave this out").at(field)),
+        Some(law) => law.sampler().map_err(|r| r.at(field)),
+        None if replayed => Ok(Sampler::Constant(0.0)),
+        None => Err(Refusal::new(format!(
+            "`{field}` is missing: a law of tokens, like {{\"constant\": 300}}"
+        ))),
+    };
+    if class.priority > 15 {
+        return Err(Refusal::new(format!("priority {}: must be 0 to 15", class.priority)).at("priority"));
+    }
+    let max_output = match class.max_output {
+        Some(most) => Some(u32::try_from(most.get()).map_err(|_| {
+            Refusal::new(format!("{most} tokens: at most {} can be counted", u32::MAX)).at("max_output")
+        })?),
+        None => None,
+    };
+    Ok(Class {
+        name: name.to_owned(),
+        up_to,
+        priority: class.priority,
+        input: tokens("input", &class.input)?,
+        output: tokens("output", &class.output)?,
+        max_output,
+    })
+}

@@ -1,0 +1,69 @@
+//! How long a replication is: the simulated time, what of it is counted, and whether its traffic can be simulated at all.
+//!
+//! A trace ends when its last request arrives, and counts from its start; anything else warms up for a tenth of its
+//! duration unless the plan says otherwise.
+
+use std::sync::Arc;
+
+use crate::engine::scenario::Window;
+use crate::kernel::time::{Span, Time};
+use crate::spec::build::{Built, Refusal};
+use crate::spec::load::Loaded;
+
+pub(super) fn window(loaded: &Loaded) -> Built<Window> {
+    let plan = &loaded.experiment.plan;
+    let replayed = loaded.trace.as_ref().and_then(|rows| {
+        let mut arrivals = loaded
+            .experiment
+            .traffic
+            .arrivals
+            .as_dyn()
+            .build(Some(Arc::clone(rows)))
+            .ok()?;
+        let key = crate::kernel::chance::Chance::new(0, 0).request(0);
+        let last = std::iter::from_fn(|| arrivals.next(key)).last()?;
+        Some(last.at.since(Time::ZERO) + Span::from_nanos(1))
+    });
+    let length = match (plan.duration, replayed) {
+        (Some(duration), Some(whole)) => duration.span().min(whole),
+        (Some(duration), None) => duration.span(),
+        (None, Some(whole)) => whole,
+        (None, None) => return Err(Refusal::new("`duration` is missing: how long to simulate, like \"1h\"")),
+    };
+    let default_warmup = if replayed.is_some() {
+        Span::ZERO
+    } else {
+        Span::from_nanos(length.nanos() / 10)
+    };
+    let warmup = plan.warmup.map_or(default_warmup, |w| w.span());
+    // Ten years: beyond it sums of nanoseconds over replications could overflow.
+    if length == Span::ZERO || length > Span::from_secs(10 * 366 * 86_400) {
+        return Err(Refusal::new(format!("{length} is not between 1ns and ten years")).at("duration"));
+    }
+    if warmup >= length {
+        return Err(Refusal::new(format!("a warm-up of {warmup} leaves nothing of {length} to count")).at("warmup"));
+    }
+    Ok(Window {
+        warmup: Time::ZERO + warmup,
+        end: Time::ZERO + length,
+    })
+}
+
+/// Refuses traffic that no computer gets through: with gaps below the clock's nanosecond, time would even stand still.
+pub(super) fn check_load(loaded: &Loaded, window: Window) -> Built<()> {
+    const MOST: f64 = 1e11;
+    let arrivals = &loaded.experiment.traffic.arrivals;
+    let Some(rate) = arrivals.as_dyn().rate() else {
+        return Ok(());
+    };
+    let requests = rate * window.end.seconds();
+    if requests <= MOST {
+        return Ok(());
+    }
+    let text = format!("{requests:.1e} requests a replication: at most {MOST:.0e} are simulated");
+    Err(Refusal::new(text)
+        .at("rate")
+        .at(arrivals.name())
+        .at("arrivals")
+        .at("traffic"))
+}

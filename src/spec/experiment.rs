@@ -229,7 +229,7 @@ pub struct PlanSpec {
     pub seed: u64,
     /// The level of every interval. Default: 0.95.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    #[schemars(range(min = 0.5, max = 0.9999))]
     pub confidence: Option<f64>,
 }
 

@@ -75,6 +75,7 @@ BAD_EXPERIMENTS = [
     (["plan", "replications"], 100_001, "too many replications"),
     (["plan", "replications"], 1.5, "half a replication"),
     (["plan", "confidence"], 95, "a confidence above 1"),
+    (["plan", "confidence"], 0.4, "a confidence below a half"),
     (["plan", "seed"], -1, "a negative seed"),
     (["client"], {"timeouts": {"total": "-1s"}}, "a negative timeout"),
     (["client"], {"max_in_flight": 0}, "a cap of nothing"),

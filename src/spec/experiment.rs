@@ -30,6 +30,7 @@ pub struct Experiment {
     #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
     /// Its name, which names the folder of its report: letters, digits, `-`, `_` and `.`.
+    #[schemars(length(max = 100), regex(pattern = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$"))]
     pub name: String,
     /// What it is about, which figures are published and which assumed. Shown in the report.
     #[serde(default)]
@@ -37,11 +38,13 @@ pub struct Experiment {
     /// Who asks, when, and for how much.
     pub traffic: TrafficSpec,
     /// The fleet, by name.
+    #[schemars(extend("minProperties" = 1))]
     pub providers: Named<ProviderSpec>,
     /// What a caller wraps round a request. Default: nothing.
     #[serde(default)]
     pub client: ClientSpec,
     /// The policies to compare; the first is the baseline.
+    #[schemars(length(min = 1))]
     pub policies: Vec<PolicyEntry>,
     /// What must hold.
     #[serde(default)]
@@ -57,6 +60,7 @@ pub struct TrafficSpec {
     /// When requests come.
     pub arrivals: ArrivalsSpec,
     /// What they are, by name.
+    #[schemars(extend("minProperties" = 1, "maxProperties" = 1000))]
     pub classes: Named<ClassSpec>,
 }
 
@@ -66,9 +70,11 @@ pub struct TrafficSpec {
 pub struct ClassSpec {
     /// Its share of all requests; only proportions matter. May be left out if there is one class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub share: Option<f64>,
     /// Its priority in queues: lower goes first, 0 to 15. Default: 1.
     #[serde(default = "standard")]
+    #[schemars(range(max = 15))]
     pub priority: u8,
     /// Input tokens. Left out with a replayed trace, which has its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -189,6 +195,7 @@ pub struct PolicyEntry {
 /// Something that must hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["at_most"] }, { "required": ["at_least"] }]))]
 pub struct ObjectiveSpec {
     /// The figure.
     pub metric: Metric,
@@ -215,12 +222,14 @@ pub struct PlanSpec {
     pub warmup: Option<Duration>,
     /// How many replications. Default: 20.
     #[serde(default = "twenty")]
+    #[schemars(range(min = 1, max = 100_000))]
     pub replications: u64,
     /// The seed. Default: 1.
     #[serde(default = "first")]
     pub seed: u64,
     /// The level of every interval. Default: 0.95.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.5, max = 0.9999))]
     pub confidence: Option<f64>,
 }
 

@@ -29,6 +29,7 @@ pub struct ModelFile {
     /// The variant that an experiment gets if it names none.
     pub default: String,
     /// The variants.
+    #[schemars(extend("minProperties" = 1))]
     pub variants: Named<ModelSpec>,
 }
 

@@ -73,6 +73,11 @@ impl Gate {
         Ok(())
     }
 
+    /// Whether a limiter will never let `ask` pass, however long it waits.
+    pub fn never_passes(&mut self, now: Time, ask: &Ask) -> bool {
+        self.limiters.iter_mut().any(|l| l.ready_at(now, ask) == Time::NEVER)
+    }
+
     /// Lets one pass whatever the cap and the limiters say.
     pub fn force(&mut self, now: Time) {
         self.count_in(now);

@@ -2,6 +2,7 @@
 //!
 //! A host has a bounded pool of connections, one held for each attempt from when it is sent until it ends. Whoever finds
 //! none free waits in line, first come first served, as the pools of aiohttp (`limit_per_host`) and httpx do.
+//! The breaker is asked before the wait and not again after it: a call in line goes even if the breaker has opened.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,7 @@
 //! What an attempt costs.
+//!
+//! An answer given is billed in full. One that a client's timeout cut short is billed for its input and for the tokens
+//! written by then: none before the first, then at a steady speed. A 429, a 4xx, a 5xx and a hang cost nothing.
 
 mod per_request;
 mod per_token;

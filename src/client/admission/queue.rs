@@ -1,8 +1,10 @@
 //! A bounded queue: whoever cannot pass waits in line, and the line moves as soon as it may.
 //!
 //! Strict priority between classes (lower numbers first), first come first served within one. The head of the line waits
-//! for exactly what it needs, so nobody overtakes it with a smaller request. This is R0's concurrency control as it
-//! should be: both buckets taken together, the queue really consulted, no polling.
+//! for exactly what it needs, so nobody behind it overtakes it with a smaller request. Whoever arrives with nobody ahead
+//! is the head: it goes at once if the gate lets it pass, though others wait behind it and the line be full. A request
+//! larger than a limiter can ever let pass is shed. This is R0's concurrency control as it should be: both buckets taken
+//! together, the queue really consulted, no polling.
 //!
 //! ```json
 //! { "queue": { "capacity": 5000, "order": "priority", "max_wait": "30s" } }
@@ -71,17 +73,16 @@ struct Running {
 impl Admission for Running {
     #[inline]
     fn offer(&mut self, now: Time, slot: u32, ask: &Ask, gate: &mut Gate) -> Offer {
-        if self.waiting == 0 {
-            match gate.enter(now, ask) {
-                Ok(()) => return Offer::Enter,
-                Err(Blocked::Until(Time::NEVER)) => return Offer::Shed,
-                Err(_) => {}
+        let lane = if self.by_priority { usize::from(ask.priority) } else { 0 };
+        if self.lanes.iter().take(lane + 1).all(VecDeque::is_empty) {
+            if gate.enter(now, ask).is_ok() {
+                return Offer::Enter;
             }
         }
-        if self.capacity.is_some_and(|c| self.waiting >= c) {
+        // In line, one that can never pass would hold up all behind it.
+        if self.capacity.is_some_and(|c| self.waiting >= c) || gate.never_passes(now, ask) {
             return Offer::Shed;
         }
-        let lane = if self.by_priority { usize::from(ask.priority) } else { 0 };
         if self.lanes.len() <= lane {
             self.lanes.resize_with(lane + 1, VecDeque::new);
         }
@@ -143,6 +144,7 @@ impl Admission for Running {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::limiter::LimiterSpec;
 
     fn queue(json: &str) -> Box<dyn Admission> {
         serde_json::from_str::<Queue>(json).unwrap().build().unwrap()
@@ -181,6 +183,34 @@ mod tests {
             order_of(r#"{"capacity": 4, "order": "fifo"}"#),
             (vec![1, 2, 3, 4], Offer::Shed)
         );
+    }
+
+    /// A bucket of ten tokens, a token a second.
+    fn bucket() -> Gate {
+        let spec = r#"{"token_bucket": {"unit": "input_tokens", "rate": "1/s", "burst": 10}}"#;
+        let spec: LimiterSpec = serde_json::from_str(spec).unwrap();
+        Gate::new(vec![spec.as_dyn().build().unwrap()], 5)
+    }
+
+    /// Ten of ten tokens are taken, eight are awaited and the line is full; three are there when one of two comes.
+    #[test]
+    fn whoever_arrives_first_in_line_goes_at_once_if_it_may() {
+        let (mut queue, mut gate) = (queue(r#"{"capacity": 1}"#), bucket());
+        let sized = |priority, input| Ask { input, ..ask(priority) };
+        let later = Time::from_nanos(3_000_000_000);
+        assert_eq!(queue.offer(Time::ZERO, 0, &sized(1, 10), &mut gate), Offer::Enter);
+        assert_eq!(queue.offer(Time::ZERO, 1, &sized(1, 8), &mut gate), Offer::Wait);
+        assert_eq!(queue.offer(later, 2, &sized(1, 2), &mut gate), Offer::Shed);
+        assert_eq!(queue.offer(later, 3, &sized(0, 2), &mut gate), Offer::Enter);
+    }
+
+    #[test]
+    fn what_no_limiter_will_ever_pass_is_shed_behind_others_too() {
+        let (mut queue, mut gate, now) = (queue("{}"), bucket(), Time::ZERO);
+        let sized = |input| Ask { input, ..ask(0) };
+        assert_eq!(queue.offer(now, 0, &sized(10), &mut gate), Offer::Enter);
+        assert_eq!(queue.offer(now, 1, &sized(1), &mut gate), Offer::Wait);
+        assert_eq!(queue.offer(now, 2, &sized(11), &mut gate), Offer::Shed);
     }
 
     #[test]

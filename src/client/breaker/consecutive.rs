@@ -1,11 +1,14 @@
 //! A breaker that counts failures up and successes down (R2: load balancer), as published and as it should be.
 //!
 //! Closed: each failure adds one, each success takes one off (not below zero); at `failures` it opens. Open: nothing goes
-//! through until `open_for` after the last failure; failures of calls still under way push that back. Then half-open,
-//! until `successes` calls have succeeded, which closes it and clears the count.
+//! through until `open_for` after the last failure; failures of calls still under way push that back. The first call after
+//! that makes it half-open, until `successes` calls have succeeded, which closes it and clears the count.
 //!
 //! `half_open` says what happens in between. `unguarded`, as published: every call goes through and failures change
 //! nothing. `guarded`, the textbook: at most `successes` calls are under way at once, and one failure opens it again.
+//!
+//! A call is under way from when it is given to a provider, a wait for a connection included. A call from before the
+//! breaker opened that ends in half-open counts like any other: as a success, as a failure, and as one less under way.
 //!
 //! A failure is a 5xx or a timeout. A 429 counts for nothing, nor does any other 4xx.
 //!

@@ -5,7 +5,8 @@
 //! (`retry_after` "scale", `jitter` add 0–1 s). R2: on 429 Retry-After, 1 s if absent, on 5xx and timeouts 2^attempt s
 //! (`retry_after` "wait", `without_retry_after` 1s). R3: as R1 with 5 tries and U(0.1, 1) s.
 //!
-//! Errors that another try cannot mend (context length, no provider to send to) are never tried again.
+//! What another try cannot mend is never tried again: context length, no provider to send to, a wait in the client given
+//! up (a connection's included), and the timeout of the whole request, which also strikes during a wait between tries.
 //!
 //! ```json
 //! { "exponential": { "tries": 3, "base": "1s", "jitter": "full", "retry_after": "at_least" } }

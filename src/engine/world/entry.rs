@@ -24,9 +24,8 @@ impl World<'_> {
                 if self.admission.capacity() == Some(self.queued) {
                     self.queue_full.enter(self.now);
                 }
-                if self.queued == 1 {
-                    self.admit();
-                }
+                // It may be the head now, and need less than who was.
+                self.admit();
             }
             Offer::Sleep(until) => {
                 let give_up = (request.arrived + self.admission.max_wait()).min(request.deadline);

@@ -16,8 +16,8 @@ pub struct Ask {
     pub input: u32,
     /// Output tokens that the model will write if nothing stops it.
     pub output: u32,
-    /// The `max_tokens` that the client sends; providers that reserve quota reserve this much. Never below `output`.
-    pub max_output: u32,
+    /// The `max_tokens` that the client sends, if it does. Never below `output`.
+    pub max_output: Option<u32>,
 }
 
 /// How a request, or one attempt at it, ended.
@@ -87,13 +87,14 @@ impl Outcome {
         }
     }
 
-    /// Whether the provider is to blame as a breaker sees it: a server error or no answer in time. A 429 is not: it
-    /// tells of the caller's quota.
+    /// Whether the provider is to blame as a breaker sees it: a server error, or no answer within the timeouts of an
+    /// attempt. A 429 is not: it tells of the caller's quota. Nor is the timeout of the whole request, which may have been
+    /// used up in the client: a breaker that is to see hangs needs a timeout of the attempt or of its first token.
     #[inline]
     pub const fn is_provider_failure(self) -> bool {
         matches!(
             self,
-            Outcome::ServerError | Outcome::TimeoutTtft | Outcome::TimeoutAttempt | Outcome::TimeoutTotal
+            Outcome::ServerError | Outcome::TimeoutTtft | Outcome::TimeoutAttempt
         )
     }
 }

@@ -78,7 +78,7 @@ fn a_replication_does_not_depend_on_its_neighbours() {
 #[derive(Debug, Clone)]
 struct Notes {
     to: usize,
-    seen: Arc<Mutex<Vec<(usize, u32, u32)>>>,
+    seen: Arc<Mutex<Vec<(usize, u32, Option<u32>)>>>,
 }
 
 impl Policy for Notes {

@@ -18,11 +18,11 @@ pub trait Breaker: fmt::Debug + Send + Sync {
     /// Whether a call may go through at `now`. Asking changes nothing.
     fn permits(&self, now: Time) -> bool;
 
-    /// A call goes through.
-    fn sent(&mut self, now: Time);
+    /// A call goes through. What it returns is to be given back with its end.
+    fn sent(&mut self, now: Time) -> Ticket;
 
-    /// A call that went through has ended.
-    fn record(&mut self, now: Time, outcome: Outcome);
+    /// The call that `ticket` was given for has ended.
+    fn record(&mut self, now: Time, ticket: Ticket, outcome: Outcome);
 
     /// How long it has let nothing through, up to `now`.
     fn time_open(&self, now: Time) -> Span;
@@ -33,6 +33,11 @@ pub trait Breaker: fmt::Debug + Send + Sync {
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn Breaker>;
 }
+
+/// Which of a breaker's states a call was sent in, by number: so that a call from before it opened is not taken for one of
+/// its trials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ticket(pub u32);
 
 /// What the file says of a breaker.
 pub trait BuildBreaker {

@@ -3,7 +3,7 @@
 mod exponential;
 mod never;
 
-pub use exponential::{Exponential, Jitter, RetryAfterRule};
+pub use exponential::{Exponential, Jitter, JitterOn, RetryAfterRule};
 pub use never::Never;
 
 use crate::spec::registry::registry;
@@ -25,7 +25,7 @@ pub trait Retry: fmt::Debug + Send + Sync {
 pub struct Failed {
     /// How it ended; never [`Outcome::Success`].
     pub outcome: Outcome,
-    /// How many attempts have been made, this one included.
+    /// How many attempts have been made, this one included; 0 if there was nobody to make the first one at.
     pub attempts: u32,
     /// The Retry-After that came with it.
     pub retry_after: Option<Span>,

@@ -23,7 +23,7 @@ pub struct Tally {
     pub served: u64,
     /// Of those, the ones within the latency objectives.
     pub good: u64,
-    /// Requests that were in the system when the window ended, counted ones only. They ended too, afterwards.
+    /// Requests that were in the system when the window ended. They ended too, afterwards.
     pub in_system_at_end: u64,
     /// Every bound that something could run into, and how long it was there.
     pub bounds: Vec<Bound>,
@@ -65,7 +65,7 @@ pub struct ProviderTally {
     pub input: u128,
     /// Output tokens billed.
     pub output: u128,
-    /// Nanoseconds of connection time, added up.
+    /// Nanoseconds of connection time within the counted window, added up over all attempts.
     pub busy: u128,
     /// How often its breaker opened, in the whole replication.
     pub trips: u64,

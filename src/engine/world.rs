@@ -8,6 +8,7 @@ mod attempt;
 mod entry;
 
 use crate::client::admission::Admission;
+use crate::client::breaker::Ticket;
 use crate::client::gate::{BoundClock, Gate};
 use crate::client::host::Host;
 use crate::kernel::chance::{Chance, Key};
@@ -39,6 +40,8 @@ struct Request {
     entered: bool,
     attempts: u32,
     provider: u32,
+    /// What the breaker of the provider gave for the attempt under way or in line.
+    ticket: Ticket,
     cost: u64,
 }
 
@@ -169,6 +172,7 @@ impl<'a> World<'a> {
             entered: false,
             attempts: 0,
             provider: u32::MAX,
+            ticket: Ticket::default(),
             cost: 0,
         };
         let slot = self.requests.insert(request);
@@ -198,9 +202,12 @@ impl<'a> World<'a> {
             }
             Event::WaitOver(slot) => self.wait_over(slot),
             Event::GiveUp(slot) => self.give_up(slot),
+            // An earlier head may have asked for a later time: that event is stale.
             Event::Admit => {
-                self.admit_at = Time::NEVER;
-                self.admit();
+                if self.now == self.admit_at {
+                    self.admit_at = Time::NEVER;
+                    self.admit();
+                }
             }
         }
         true
@@ -211,6 +218,7 @@ impl<'a> World<'a> {
         while self.next_mark != Time::NEVER {
             self.mark();
         }
+        debug_assert!(self.requests.is_empty(), "every arrival ends");
         self.tally.pack();
         self.tally.peak_in_system = self.requests.peak();
         for (provider, host) in self.tally.providers.iter_mut().zip(&self.hosts) {

@@ -96,6 +96,16 @@ impl Key {
         mix(self.0.wrapping_add((purpose as u64 + 1).wrapping_mul(GOLDEN)))
     }
 
+    /// The randomness of the `n`-th of several parts that draw for the same purpose. Part 0 shares the key's own draws.
+    #[inline]
+    pub const fn part(self, n: u64) -> Key {
+        if n == 0 {
+            self
+        } else {
+            Key(mix(self.0 ^ n.wrapping_mul(GOLDEN)))
+        }
+    }
+
     /// A stream of draws for `purpose`, unrelated to the single draws.
     pub const fn stream(self, purpose: Purpose) -> Stream {
         Stream {

@@ -1,6 +1,7 @@
 //! One endpoint at work: what becomes of an attempt that reaches it.
 //!
-//! In this order: its quotas (a 429 with Retry-After, uncharged), the context window (a 400), its faults, then service.
+//! In this order: whether it is down, its quotas (a 429 with Retry-After, uncharged), the context window (a 400 if input
+//! and `max_tokens` exceed it), failures of its work, then service.
 //! Everything is decided when the attempt arrives, so that the engine can take the earlier of the answer and the
 //! client's timeouts and keep one pending event. What it reports is what the provider would do if nobody hung up.
 
@@ -16,7 +17,7 @@ use super::limits::Limit;
 /// How an attempt would end at the provider, counted from when it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Success, or the way it fails.
+    /// Success, or the way it fails; for a hang, what it is if nothing else ends it.
     pub outcome: Outcome,
     /// To the first token; [`Span::FOREVER`] if there is none.
     pub first_token: Span,
@@ -55,6 +56,23 @@ impl Endpoint {
 
     /// Decides the attempt keyed by `key` that reaches `provider` at `now`.
     pub fn answer(&mut self, provider: &Provider, now: Time, ask: &Ask, key: Key) -> Answer {
+        let fault = |(i, f): (usize, &mut Box<dyn Fault>)| f.strike(now, key.part(i as u64));
+        let failure = self.faults.iter_mut().enumerate().find_map(fault);
+        let at_once = |outcome| Answer {
+            outcome,
+            ends: provider.network_time(key),
+            ..Answer::nothing()
+        };
+        match failure {
+            Some(Failure::Down) => return at_once(Outcome::ServerError),
+            Some(Failure::Silent) => {
+                return Answer {
+                    outcome: Outcome::TimeoutAttempt,
+                    ..Answer::nothing()
+                };
+            }
+            _ => {}
+        }
         let ready = self
             .limits
             .iter_mut()
@@ -64,51 +82,38 @@ impl Endpoint {
         if ready > now {
             return self.refuse(provider, now, ready, key);
         }
-        if provider.context_window < u64::from(ask.input) + u64::from(ask.output) {
-            let at = provider.network_time(key);
-            return Answer {
-                outcome: Outcome::ContextExceeded,
-                ends: at,
-                ..Answer::nothing()
-            };
+        let reserved = ask.max_output.unwrap_or(ask.output);
+        if provider.context_window < u64::from(ask.input) + u64::from(reserved) {
+            return at_once(Outcome::ContextExceeded);
         }
         for limit in &mut self.limits {
             limit.charge(now, ask);
         }
-        let failure = self.faults.iter_mut().find_map(|f| f.strike(now, key));
         self.in_service += 1;
-        if failure == Some(Failure::Refused) {
-            let at = provider.network_time(key);
-            return Answer {
-                outcome: Outcome::ServerError,
-                ends: at,
-                admitted: true,
-                ..Answer::nothing()
-            };
-        }
+        let admitted = |answer| Answer {
+            admitted: true,
+            ..answer
+        };
         if failure == Some(Failure::Hang) {
-            return Answer {
-                outcome: Outcome::TimeoutTotal,
-                admitted: true,
+            return admitted(Answer {
+                outcome: Outcome::TimeoutAttempt,
                 ..Answer::nothing()
-            };
+            });
         }
         let service = self.latency.serve(now, self.in_service - 1, ask, key);
-        match failure {
+        admitted(match failure {
             Some(_) => Answer {
                 outcome: Outcome::ServerError,
                 ends: service.first_token,
-                admitted: true,
                 ..Answer::nothing()
             },
             None => Answer {
                 outcome: Outcome::Success,
                 first_token: service.first_token,
                 ends: service.last_token,
-                retry_after: None,
-                admitted: true,
+                ..Answer::nothing()
             },
-        }
+        })
     }
 
     /// An admitted attempt has left: answered, failed or given up by the caller.

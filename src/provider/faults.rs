@@ -34,11 +34,13 @@ pub trait BuildFault {
 /// What goes wrong with an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// A 5xx at once: after the network, before any work.
-    Refused,
+    /// A 5xx at once, before quotas are asked: the provider is down.
+    Down,
+    /// Nothing at all, not even a 429: the provider is down and silent. Only a timeout ends it.
+    Silent,
     /// A 5xx when the first token would have come: the work was begun.
     Failed,
-    /// No answer at all: only a timeout ends it.
+    /// No answer although it was let in: only a timeout ends it.
     Hang,
 }
 

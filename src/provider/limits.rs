@@ -43,23 +43,36 @@ pub trait BuildLimit {
 pub enum Unit {
     /// Requests.
     Requests,
-    /// Input tokens and the reserved output (`max_tokens`).
+    /// Input and output tokens.
     Tokens,
     /// Input tokens.
     InputTokens,
-    /// The reserved output (`max_tokens`).
+    /// Output tokens.
     OutputTokens,
 }
 
 impl Unit {
-    /// How much of this unit `ask` takes.
+    /// How much of this unit a provider reserves for `ask`: its input, and for output the `max_tokens` sent along.
+    /// Without `max_tokens` it is taken to guess the output right.
     #[inline]
-    pub fn of(self, ask: &Ask) -> u64 {
+    pub fn reserved(self, ask: &Ask) -> u64 {
+        self.amount(ask, ask.max_output.unwrap_or(ask.output))
+    }
+
+    /// How much of this unit the caller knows that `ask` may take: its input, and for output the `max_tokens` it sends.
+    /// Without `max_tokens` it knows nothing of the output, and counts none.
+    #[inline]
+    pub fn known(self, ask: &Ask) -> u64 {
+        self.amount(ask, ask.max_output.unwrap_or(0))
+    }
+
+    #[inline]
+    fn amount(self, ask: &Ask, output: u32) -> u64 {
         match self {
             Unit::Requests => 1,
-            Unit::Tokens => u64::from(ask.input) + u64::from(ask.max_output),
+            Unit::Tokens => u64::from(ask.input) + u64::from(output),
             Unit::InputTokens => u64::from(ask.input),
-            Unit::OutputTokens => u64::from(ask.max_output),
+            Unit::OutputTokens => u64::from(output),
         }
     }
 }

@@ -46,8 +46,8 @@ pub struct Call {
     pub priority: u8,
     /// Input tokens.
     pub input: u32,
-    /// The `max_tokens` sent along.
-    pub max_output: u32,
+    /// The `max_tokens` sent along, if any.
+    pub max_output: Option<u32>,
     /// Attempts already made at this request.
     pub attempts: u32,
     /// Where the last attempt went, if there was one.
@@ -173,7 +173,8 @@ pub(crate) mod testing {
         let host = |i| {
             let mut host = Host::new(spec.as_dyn().build().unwrap(), u32::MAX);
             if closed.contains(&i) {
-                host.breaker.record(Time::ZERO, Outcome::ServerError);
+                let ticket = host.breaker.sent(Time::ZERO);
+                host.breaker.record(Time::ZERO, ticket, Outcome::ServerError);
             }
             host
         };
@@ -187,7 +188,7 @@ pub(crate) mod testing {
             class,
             priority: 0,
             input: 0,
-            max_output: 0,
+            max_output: None,
             attempts: 0,
             last: None,
             request,

@@ -81,7 +81,6 @@ impl Iterator for Source<'_> {
             ),
         };
         let output = output.min(class.max_output.unwrap_or(u32::MAX));
-        let max_output = class.max_output.unwrap_or(output);
         Some((
             arrival.at,
             Ask {
@@ -90,7 +89,7 @@ impl Iterator for Source<'_> {
                 priority: class.priority,
                 input,
                 output,
-                max_output,
+                max_output: class.max_output,
             },
         ))
     }

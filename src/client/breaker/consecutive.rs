@@ -5,10 +5,10 @@
 //! that makes it half-open, until `successes` calls have succeeded, which closes it and clears the count.
 //!
 //! `half_open` says what happens in between. `unguarded`, as published: every call goes through and failures change
-//! nothing. `guarded`, the textbook: at most `successes` calls are under way at once, and one failure opens it again.
+//! nothing. `guarded`, the textbook: at most `successes` calls are under way at once, and one failure opens it again; calls
+//! from before the state changed no longer count (as in gobreaker's generations).
 //!
-//! A call is under way from when it is given to a provider, a wait for a connection included. A call from before the
-//! breaker opened that ends in half-open counts like any other: as a success, as a failure, and as one less under way.
+//! A call is under way from when it is given to a provider, a wait for a connection included.
 //!
 //! A failure is a 5xx or a timeout. A 429 counts for nothing, nor does any other 4xx.
 //!
@@ -19,7 +19,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Breaker, BuildBreaker};
+use super::{Breaker, BuildBreaker, Ticket};
 use crate::kernel::time::{Span, Time};
 use crate::request::Outcome;
 use crate::spec::build::{Built, Refusal};
@@ -79,6 +79,7 @@ impl BuildBreaker for Consecutive {
             closes_at: self.successes,
             guarded: self.half_open == HalfOpen::Guarded,
             state: State::Closed { failures: 0 },
+            epoch: Ticket::default(),
             trips: 0,
             open: Span::ZERO,
         }))
@@ -92,6 +93,7 @@ struct Running {
     closes_at: u32,
     guarded: bool,
     state: State,
+    epoch: Ticket,
     trips: u64,
     /// Time spent open in earlier openings.
     open: Span,
@@ -116,10 +118,16 @@ enum State {
 impl Running {
     fn trip(&mut self, now: Time) {
         self.trips += 1;
-        self.state = State::Open {
+        self.turn(State::Open {
             since: now,
             until: now + self.open_for,
-        };
+        });
+    }
+
+    /// Goes over to another state; calls sent from now on have another ticket.
+    fn turn(&mut self, state: State) {
+        self.state = state;
+        self.epoch = Ticket(self.epoch.0.wrapping_add(1));
     }
 }
 
@@ -134,26 +142,34 @@ impl Breaker for Running {
     }
 
     #[inline]
-    fn sent(&mut self, now: Time) {
+    fn sent(&mut self, now: Time) -> Ticket {
         match &mut self.state {
             State::Closed { .. } => {}
             State::Open { since, until } => {
                 if now >= *until {
                     self.open += until.since(*since);
-                    self.state = State::HalfOpen {
+                    self.turn(State::HalfOpen {
                         successes: 0,
                         under_way: 1,
-                    };
+                    });
                 }
             }
             State::HalfOpen { under_way, .. } => *under_way += 1,
         }
+        self.epoch
     }
 
     #[inline]
-    fn record(&mut self, now: Time, outcome: Outcome) {
+    fn record(&mut self, now: Time, ticket: Ticket, outcome: Outcome) {
         let failed = outcome.is_provider_failure();
+        let is_old = self.guarded && ticket != self.epoch;
         match &mut self.state {
+            State::Open { until, .. } => {
+                if failed && now < *until {
+                    *until = now + self.open_for;
+                }
+            }
+            _ if is_old => {}
             State::Closed { failures } => {
                 if failed {
                     *failures += 1;
@@ -164,20 +180,14 @@ impl Breaker for Running {
                     *failures = failures.saturating_sub(1);
                 }
             }
-            State::Open { until, .. } => {
-                if failed && now < *until {
-                    *until = now + self.open_for;
-                }
-            }
             State::HalfOpen { successes, under_way } => {
-                // A call sent before the breaker opened may end now: it was never counted as under way.
                 *under_way = under_way.saturating_sub(1);
                 if failed && self.guarded {
                     self.trip(now);
                 } else if outcome == Outcome::Success {
                     *successes += 1;
                     if *successes >= self.closes_at {
-                        self.state = State::Closed { failures: 0 };
+                        self.turn(State::Closed { failures: 0 });
                     }
                 }
             }
@@ -222,13 +232,13 @@ mod tests {
             let permitted = breaker.permits(now);
             seen.push(if permitted { 'o' } else { 'x' });
             if permitted && call != '.' {
-                breaker.sent(now);
+                let ticket = breaker.sent(now);
                 let outcome = match call {
                     'F' => Outcome::ServerError,
                     'r' => Outcome::RateLimited,
                     _ => Outcome::Success,
                 };
-                breaker.record(now, outcome);
+                breaker.record(now, ticket, outcome);
             }
         }
         seen
@@ -259,7 +269,7 @@ mod tests {
         // A failure that comes in at second 10 from before pushes that to 40.
         let mut late = breaker("guarded");
         run(&mut *late, "FFFFF");
-        late.record(at(10), Outcome::TimeoutAttempt);
+        late.record(at(10), Ticket::default(), Outcome::TimeoutAttempt);
         assert_eq!((late.permits(at(39)), late.permits(at(40))), (false, true));
     }
 
@@ -277,14 +287,14 @@ mod tests {
             Outcome::ServerError,
             Outcome::Success,
         ] {
-            it.record(at(61), outcome);
+            it.record(at(61), Ticket::default(), outcome);
         }
         assert_eq!(it.trips(), 1);
-        it.record(at(61), Outcome::Success);
+        it.record(at(61), Ticket::default(), Outcome::Success);
         // Closed again, with a clean count: it takes five more.
         for failures in 1..=5 {
             assert!(it.permits(at(62)), "after {failures} failures");
-            it.record(at(62), Outcome::ServerError);
+            it.record(at(62), Ticket::default(), Outcome::ServerError);
         }
         assert!(!it.permits(at(62)));
     }
@@ -293,12 +303,22 @@ mod tests {
     fn half_open_guarded_admits_three_and_reopens_on_one_failure() {
         let mut it = breaker("guarded");
         run(&mut *it, "FFFFF");
-        for _ in 0..3 {
+        let trials = [0; 3].map(|_| {
             assert!(it.permits(at(40)));
-            it.sent(at(40));
-        }
+            it.sent(at(40))
+        });
         assert!(!it.permits(at(40)));
-        it.record(at(41), Outcome::ServerError);
+        // Calls from before it opened are none of the trials, however they end.
+        for outcome in [
+            Outcome::Success,
+            Outcome::Success,
+            Outcome::Success,
+            Outcome::ServerError,
+        ] {
+            it.record(at(41), Ticket::default(), outcome);
+        }
+        assert!(!it.permits(at(41)));
+        it.record(at(41), trials[0], Outcome::ServerError);
         assert_eq!((it.trips(), it.permits(at(70)), it.permits(at(71))), (2, false, true));
         // 4 to 34, and 41 to 71.
         assert_eq!(it.time_open(at(100)), Span::from_secs(60));

@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Breaker, BuildBreaker};
+use super::{Breaker, BuildBreaker, Ticket};
 use crate::kernel::time::{Span, Time};
 use crate::request::Outcome;
 use crate::spec::build::Built;
@@ -33,10 +33,12 @@ impl Breaker for Running {
     }
 
     #[inline]
-    fn sent(&mut self, _now: Time) {}
+    fn sent(&mut self, _now: Time) -> Ticket {
+        Ticket::default()
+    }
 
     #[inline]
-    fn record(&mut self, _now: Time, _outcome: Outcome) {}
+    fn record(&mut self, _now: Time, _ticket: Ticket, _outcome: Outcome) {}
 
     fn time_open(&self, _now: Time) -> Span {
         Span::ZERO

@@ -26,16 +26,21 @@ impl BuildLimiter for FixedWindow {
     }
 }
 
+/// `ask` as a caller knows it: without `max_tokens` nothing of its output.
+fn known(ask: &Ask) -> Ask {
+    Ask { output: 0, ..*ask }
+}
+
 #[derive(Debug)]
 struct Running(Box<dyn Limit>);
 
 impl Limiter for Running {
     fn ready_at(&mut self, now: Time, ask: &Ask) -> Time {
-        self.0.ready_at(now, ask)
+        self.0.ready_at(now, &known(ask))
     }
 
     fn take(&mut self, now: Time, ask: &Ask) {
-        self.0.charge(now, ask);
+        self.0.charge(now, &known(ask));
     }
 
     fn fresh(&self) -> Box<dyn Limiter> {

@@ -29,7 +29,7 @@ pub struct TokenBucket {
     /// The most it can hold. Default: what the rate brings in a minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
-    /// Charge each request this much instead of its own size. Only for token units.
+    /// Charge each request this much instead of its input and `max_tokens`. Only for token units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate: Option<Count>,
 }
@@ -63,7 +63,7 @@ struct Running {
 
 impl Running {
     fn need(&self, ask: &Ask) -> u64 {
-        self.flat.unwrap_or_else(|| self.unit.of(ask))
+        self.flat.unwrap_or_else(|| self.unit.known(ask))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! One rule with a few knobs covers what the reports do:
 //! R0: 3 tries, 2^attempt s between (`base` 1s). R1: on 429 Retry-After × 2^attempt + U(0, 1) s, otherwise 2^attempt s
-//! (`retry_after` "scale", `jitter` add 0–1 s). R2: on 429 Retry-After, 1 s if absent, on 5xx and timeouts 2^attempt s
+//! (`retry_after` "scale", `jitter` add 0–1 s, `jitter_on` "rate_limited"). R2: on 429 Retry-After, 1 s if absent, on 5xx and timeouts 2^attempt s
 //! (`retry_after` "wait", `without_retry_after` 1s). R3: as R1 with 5 tries and U(0.1, 1) s.
 //!
 //! What another try cannot mend is never tried again: context length, no provider to send to, a wait in the client given
@@ -32,12 +32,15 @@ pub struct Exponential {
     /// The wait after the first failure. Default: 1s.
     #[serde(default = "second")]
     pub base: Duration,
-    /// The longest wait before jitter. Default: 60s.
+    /// The longest back-off, before jitter; it does not cut what Retry-After asks for. Default: 60s.
     #[serde(default = "minute")]
     pub max: Duration,
     /// Default: `none`.
     #[serde(default)]
     pub jitter: Jitter,
+    /// Which waits get the jitter. Default: `all`.
+    #[serde(default)]
+    pub jitter_on: JitterOn,
     /// What the Retry-After of a 429 does. Default: `at_least`.
     #[serde(default)]
     pub retry_after: RetryAfterRule,
@@ -59,6 +62,17 @@ pub enum Jitter {
     Equal,
     /// The wait and a uniform time between these two.
     Add(Duration, Duration),
+}
+
+/// Which waits get the jitter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JitterOn {
+    /// Every wait.
+    #[default]
+    All,
+    /// Only those after a 429.
+    RateLimited,
 }
 
 /// What the Retry-After of a 429 does.
@@ -121,7 +135,7 @@ impl Retry for Running {
         if hopeless || failed.attempts >= spec.tries {
             return None;
         }
-        let doublings = 1u64 << (failed.attempts - 1).min(62);
+        let doublings = 1u64 << failed.attempts.saturating_sub(1).min(62);
         let backoff = spec.base.span().times(doublings).min(spec.max.span());
         let asked = if failed.outcome == Outcome::RateLimited {
             failed.retry_after.or(spec.without_retry_after.map(|d| d.span()))
@@ -132,6 +146,7 @@ impl Retry for Running {
             (Some(asked), RetryAfterRule::Wait) => asked,
             (Some(asked), RetryAfterRule::Scale) => self.jittered(asked.times(doublings), key),
             (Some(asked), RetryAfterRule::AtLeast) => self.jittered(backoff, key).max(asked),
+            (_, _) if spec.jitter_on == JitterOn::RateLimited && failed.outcome != Outcome::RateLimited => backoff,
             (_, _) => self.jittered(backoff, key),
         })
     }
@@ -203,6 +218,15 @@ mod tests {
         assert_eq!(of("wait"), [Some(5.0), Some(5.0), Some(7.0)]);
         assert_eq!(of("scale"), [Some(5.0), Some(10.0), Some(28.0)]);
         assert_eq!(of("ignore"), [Some(1.0), Some(2.0), Some(4.0)]);
+    }
+
+    /// R1: on 429 Retry-After × 2^attempt + U(0, 1) s, otherwise 2^attempt s.
+    #[test]
+    fn jitter_may_be_kept_to_429s() {
+        let spec = r#"{"retry_after": "scale", "jitter": {"add": ["0s", "1s"]}, "jitter_on": "rate_limited"}"#;
+        let waits = delays(spec, &[(ServerError, None), (RateLimited, Some(5))]);
+        assert_eq!(waits[0], Some(1.0));
+        assert!(waits[1] > Some(10.0) && waits[1] < Some(11.0), "{waits:?}");
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl World<'_> {
         };
         request.provider = provider as u32;
         let host = &mut self.hosts[provider];
-        host.breaker.sent(self.now);
+        request.ticket = host.breaker.sent(self.now);
         if host.connect(self.now, slot) {
             self.send(slot);
         } else {
@@ -54,7 +54,7 @@ impl World<'_> {
             .client
             .timeouts
             .cut(&answer, request.deadline.since(self.now));
-        // Whatever the provider worked on is billed, up to where the caller hung up.
+        // An answer is billed up to where the caller hung up; refusals, failures and hangs are not.
         let (input, written) = match (answer.outcome, outcome) {
             (Outcome::Success, Outcome::Success) => (request.ask.input, request.ask.output),
             (Outcome::Success, _) => (request.ask.input, written_by(&answer, request.ask.output, lasts)),
@@ -92,7 +92,8 @@ impl World<'_> {
         }
         let took = self.now.since(attempt.sent);
         let host = &mut self.hosts[p];
-        host.breaker.record(self.now, attempt.outcome);
+        host.breaker
+            .record(self.now, self.requests[attempt.request].ticket, attempt.outcome);
         if let Some(next) = host.disconnect(self.now) {
             self.stop_wait(next);
             self.send(next);
@@ -107,14 +108,16 @@ impl World<'_> {
         });
         let request = &mut self.requests[attempt.request];
         request.cost = request.cost.saturating_add(attempt.charge);
-        if request.arrived >= self.scenario.window.warmup {
+        let window = self.scenario.window;
+        if request.arrived >= window.warmup {
             let provider = &mut self.tally.providers[p];
             provider.outcomes[attempt.outcome.index()] += 1;
             provider.cost += u128::from(attempt.charge);
             provider.input += u128::from(attempt.input);
             provider.output += u128::from(attempt.written);
-            provider.busy += u128::from(took.nanos());
         }
+        let counted = self.now.min(window.end).since(attempt.sent.max(window.warmup));
+        self.tally.providers[p].busy += u128::from(counted.nanos());
         if succeeded {
             let ttft = (attempt.sent + attempt.first_token).since(request.arrived);
             self.end(attempt.request, Outcome::Success, ttft);

@@ -151,7 +151,7 @@ impl World<'_> {
             Place::InLine => {
                 let host = &mut self.hosts[request.provider as usize];
                 host.give_up(slot);
-                host.breaker.record(self.now, Outcome::QueueTimeout);
+                host.breaker.record(self.now, request.ticket, Outcome::QueueTimeout);
             }
             Place::Between | Place::Asleep | Place::Away => return,
         }

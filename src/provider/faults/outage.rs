@@ -1,4 +1,4 @@
-//! A scheduled outage: between two moments every attempt fails alike.
+//! A scheduled outage: between two moments every attempt fails alike, before any quota is asked or charged.
 //!
 //! For questions of the kind "what did fifteen minutes without this provider cost us" (R4: latency-based routing).
 //!
@@ -44,8 +44,8 @@ impl BuildFault for Outage {
     fn build(&self) -> Built<Box<dyn Fault>> {
         let from = Time::ZERO + self.from.span();
         let failure = match self.answer {
-            Answer::Refused => Failure::Refused,
-            Answer::Hang => Failure::Hang,
+            Answer::Refused => Failure::Down,
+            Answer::Hang => Failure::Silent,
         };
         Ok(Box::new(Running {
             from,
@@ -69,7 +69,7 @@ impl Fault for Running {
     }
 
     fn may_hang(&self) -> bool {
-        self.failure == Failure::Hang
+        self.failure == Failure::Silent
     }
 
     fn fresh(&self) -> Box<dyn Fault> {

@@ -66,7 +66,7 @@ impl Limit for Running {
     #[inline]
     fn ready_at(&mut self, now: Time, ask: &Ask) -> Time {
         self.turn(now);
-        let need = self.unit.of(ask);
+        let need = self.unit.reserved(ask);
         if need > self.limit {
             Time::NEVER
         } else if self.used + need <= self.limit {
@@ -78,7 +78,7 @@ impl Limit for Running {
 
     #[inline]
     fn charge(&mut self, _now: Time, ask: &Ask) {
-        self.used += self.unit.of(ask);
+        self.used += self.unit.reserved(ask);
     }
 
     fn fresh(&self) -> Box<dyn Limit> {

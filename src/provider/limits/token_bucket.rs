@@ -75,12 +75,12 @@ struct Running {
 impl Limit for Running {
     #[inline]
     fn ready_at(&mut self, now: Time, ask: &Ask) -> Time {
-        self.bucket.ready_at(now, self.unit.of(ask))
+        self.bucket.ready_at(now, self.unit.reserved(ask))
     }
 
     #[inline]
     fn charge(&mut self, _now: Time, ask: &Ask) {
-        self.bucket.take(self.unit.of(ask));
+        self.bucket.take(self.unit.reserved(ask));
     }
 
     fn fresh(&self) -> Box<dyn Limit> {

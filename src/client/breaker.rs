@@ -24,7 +24,8 @@ pub trait Breaker: fmt::Debug + Send + Sync {
     /// The call that `ticket` was given for has ended.
     fn record(&mut self, now: Time, ticket: Ticket, outcome: Outcome);
 
-    /// How long it has let nothing through, up to `now`.
+    /// How long it has been open, up to `now`. Half-open does not count, nor do calls that were let through before and
+    /// still wait for a connection.
     fn time_open(&self, now: Time) -> Span;
 
     /// How often it has opened.

@@ -1,8 +1,8 @@
 //! Each policy against the first, in figures and in a sentence.
 //!
 //! Replications of all policies met the same requests, so differences are taken replication by replication. "Better" is
-//! said of a figure only where the interval of its paired difference excludes zero; intervals are not widened for the
-//! number of figures compared.
+//! said of a figure only where the interval of its paired difference excludes zero and every replication has the figure;
+//! intervals are not widened for the number of figures compared.
 
 use crate::report::format;
 use crate::report::{Comparison, Difference, Metric};
@@ -39,7 +39,11 @@ pub(super) fn compare(names: &[String], columns: &[Columns], confidence: Confide
                         metric,
                         difference: paired.difference,
                         relative: paired.relative,
-                        verdict: paired.verdict,
+                        verdict: if paired.difference.undefined > 0 {
+                            Verdict::CannotTell
+                        } else {
+                            paired.verdict
+                        },
                     }
                 })
                 .collect();
@@ -92,7 +96,11 @@ fn sentence(policy: &str, baseline: &str, differences: &[Difference]) -> String 
         .map(|d| name(d.metric).into())
         .collect();
     let mut parts = Vec::new();
-    for (what, list) in [("better on ", &better), ("worse on ", &worse), ("the same on ", &same)] {
+    for (what, list) in [
+        ("better on ", &better),
+        ("worse on ", &worse),
+        ("no difference seen on ", &same),
+    ] {
         if !list.is_empty() {
             parts.push(format!("{what}{}", join(list)));
         }
@@ -148,7 +156,7 @@ mod tests {
         assert!(sentence.starts_with("b against a: better on TTFT p95 ("), "{sentence}");
         assert!(sentence.contains("; worse on monthly cost (+$0.50"), "{sentence}");
         assert!(
-            sentence.ends_with("; the same on E2E p95, quality and goodput; the runs cannot tell on errors."),
+            sentence.ends_with("; no difference seen on E2E p95, quality and goodput; the runs cannot tell on errors."),
             "{sentence}"
         );
     }

@@ -79,11 +79,14 @@ pub(super) fn quantile(of: &Histogram, q: f64, confidence: Confidence) -> Option
     of.quantile(q).map(Span::seconds)
 }
 
-/// The mean probability of a good answer, over what is rated.
+/// The mean probability of a good answer; none unless every success is rated.
 pub(super) fn quality<'a>(classes: impl Iterator<Item = &'a ClassTally>) -> Option<f64> {
-    let (rated, sum) = classes.fold((0, 0), |(n, q), c| (n + c.rated, q + c.quality));
+    let success = Outcome::Success.index();
+    let (served, rated, sum) = classes.fold((0, 0, 0), |(s, n, q), c| {
+        (s + c.outcomes[success], n + c.rated, q + c.quality)
+    });
     // In this order a constant quality comes out exactly.
-    (rated > 0).then(|| sum as f64 / rated as f64 / 1e6)
+    (rated > 0 && rated == served).then(|| sum as f64 / rated as f64 / 1e6)
 }
 
 /// Dollars for 1,000 requests of one class.

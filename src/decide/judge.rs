@@ -1,7 +1,8 @@
 //! Objectives against intervals: pass, fail, or undecided.
 //!
 //! A figure passes only if its whole interval keeps to the bound, and fails only if the whole interval breaks it. With one
-//! replication there is no interval and nothing is decided.
+//! replication there is no interval and nothing is decided; nor if some replications lack the figure, because those that
+//! have it are not a fair sample of all.
 
 use crate::report::{Judged, Judgement, Metric, PolicyReport};
 use crate::spec::assemble::Objective;
@@ -31,7 +32,7 @@ fn estimate(policy: &PolicyReport, metric: Metric) -> Estimate {
 }
 
 fn verdict(estimate: &Estimate, bound: f64, at_most: bool) -> Judged {
-    let (Some(lo), Some(hi)) = (estimate.lo(), estimate.hi()) else {
+    let (Some(lo), Some(hi), 0) = (estimate.lo(), estimate.hi(), estimate.undefined) else {
         return Judged::Undecided;
     };
     let (keeps, breaks) = if at_most {
@@ -67,5 +68,7 @@ mod tests {
             assert_eq!(verdict(&it, bound, at_most), judged, "{bound} {at_most}");
         }
         assert_eq!(verdict(&of(&[9.0]), 100.0, true), Judged::Undecided);
+        let gaps = Estimate::of_replications([Some(1.0), None, Some(1.1), Some(0.9)], Confidence::P95);
+        assert_eq!(verdict(&gaps, 100.0, true), Judged::Undecided);
     }
 }

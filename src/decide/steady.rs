@@ -6,7 +6,7 @@
 //! did.
 
 use crate::engine::scenario::Window;
-use crate::engine::series::{BINS, Series};
+use crate::engine::series::{BINS, Bin, Series};
 use crate::report::Steady;
 use crate::stats::interval::{Confidence, Estimate};
 use crate::stats::warmup::{Direction, Trend, WarmUp};
@@ -45,12 +45,7 @@ pub(super) fn verdict<'a>(
             rise.mean
         ));
     }
-    let e2e: Vec<f64> = pooled
-        .bins()
-        .iter()
-        .filter(|b| b.successes > 0)
-        .map(|b| b.e2e as f64 / b.successes as f64)
-        .collect();
+    let e2e = filled(pooled);
     let seconds = |bins: usize| bins as f64 * width as f64 / 1e9;
     match WarmUp::of(&e2e) {
         WarmUp::Steady { cut } if cut > first && drifts(&e2e, first, cut) => unsettled(format!(
@@ -66,6 +61,20 @@ pub(super) fn verdict<'a>(
             settled("end-to-end time is level after the warm-up and queues do not grow".into())
         }
     }
+}
+
+/// The mean end-to-end time of each bin; where nothing ended, that of the bin before. What comes before the first end takes
+/// its value.
+fn filled(series: &Series) -> Vec<f64> {
+    let mean = |b: &Bin| (b.successes > 0).then(|| b.e2e as f64 / b.successes as f64);
+    let Some(mut last) = series.bins().iter().find_map(mean) else {
+        return Vec::new();
+    };
+    let carry = |b: &Bin| {
+        last = mean(b).unwrap_or(last);
+        last
+    };
+    series.bins().iter().map(carry).collect()
 }
 
 /// Whether the mean from `first` to `cut` differs notably from the mean after it. MSER alone now and then cuts plain

@@ -11,7 +11,7 @@ use crate::request::Outcome;
 use crate::spec::assemble::Plan;
 use crate::spec::load::Loaded;
 use crate::stats::histogram::Histogram;
-use crate::stats::interval::{Confidence, Estimate, min_samples_for_quantile};
+use crate::stats::interval::{Confidence, Estimate, min_samples_for_quantile, wilson};
 
 use super::compare::{Columns, compare};
 use super::figures::{Figures, MONTH_DAYS, class_cost_per_1k, quality, quantile};
@@ -116,7 +116,7 @@ fn policy(
         kind: kind.to_owned(),
         requests: pooled.requests(),
         attempts: pooled.attempts(),
-        metrics: measured(columns, confidence),
+        metrics: measured(columns, &pooled, confidence),
         outcomes: outcomes(&pooled, &each),
         providers: providers(scenario, &each),
         classes: classes(scenario, confidence, &each),
@@ -143,9 +143,14 @@ fn share(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| part / whole)
 }
 
-fn measured(columns: &Columns, confidence: Confidence) -> Vec<Measured> {
+fn measured(columns: &Columns, pooled: &Tally, confidence: Confidence) -> Vec<Measured> {
+    let requests = pooled.requests();
+    let failures = requests - pooled.ended(Outcome::Success);
     let one = |(metric, column): (Metric, &Vec<Option<f64>>)| {
-        let estimate = Estimate::of_replications(column.iter().copied(), confidence);
+        let mut estimate = Estimate::of_replications(column.iter().copied(), confidence);
+        if metric == Metric::ErrorRate {
+            estimate = at_least_wilson(estimate, failures, requests, confidence);
+        }
         let note = match metric.percentile() {
             Some(q) if estimate.undefined > 0 => Some(format!(
                 "{} of {} replications have fewer than the {} values that this percentile needs",
@@ -153,12 +158,23 @@ fn measured(columns: &Columns, confidence: Confidence) -> Vec<Measured> {
                 column.len(),
                 min_samples_for_quantile(q, confidence)
             )),
-            _ if estimate.n == 0 && metric == Metric::Quality => Some("no model rates these classes".into()),
+            _ if estimate.n == 0 && metric == Metric::Quality => Some("not every model used rates every class".into()),
             _ => estimate.why_no_interval(),
         };
         Measured { metric, estimate, note }
     };
     Metric::ALL.into_iter().zip(columns).map(one).collect()
+}
+
+/// Replications that agree exactly on a share, as they do when nothing ever failed, have no spread, but that is no proof
+/// that nothing can fail. Then the half width is what Wilson's interval of the pooled counts leaves room for.
+fn at_least_wilson(estimate: Estimate, part: u64, whole: u64, confidence: Confidence) -> Estimate {
+    if estimate.half_width != Some(0.0) || whole == 0 {
+        return estimate;
+    }
+    let (lo, hi) = wilson(part, whole, confidence);
+    let half_width = Some((hi - estimate.mean).max(estimate.mean - lo));
+    Estimate { half_width, ..estimate }
 }
 
 fn outcomes(pooled: &Tally, each: Each<'_>) -> Vec<OutcomeShare> {

@@ -1,8 +1,8 @@
 //! The state of one replication, and one short method for each thing that can happen in it.
 //!
 //! A request is in exactly one place: asleep before the gate, in the admission queue, in line for a connection, at a
-//! provider (one attempt), or backing off. It has one pending event, plus one more while it waits in a line for a limited
-//! time; that one is left behind when the wait ends early, and recognised as stale by its time.
+//! provider (one attempt), or backing off. It has one pending event, but in a line: there it has one only if the wait is
+//! limited, which is left behind when the wait ends early and recognised as stale by its time.
 
 mod attempt;
 mod entry;

@@ -145,7 +145,7 @@ impl Tiered {
             sum += share.get();
             wrong.push((threshold(sum), index));
         }
-        if sum > 1.0 {
+        if sum > 1.0 + 1e-9 {
             return Err(here(Refusal::new(format!(
                 "the probabilities add up to {sum}, more than 1"
             ))));

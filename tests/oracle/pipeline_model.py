@@ -65,12 +65,13 @@ class Clock:
 class Bucket:
     """Starts full, refills all the time, never holds more than its burst."""
 
-    def __init__(self, spec):
+    def __init__(self, spec, output="max_output"):
+        self.output = output
         self.unit, self.rate, self.burst = spec["unit"], number(spec["rate"]), number(spec["burst"])
         self.level, self.at = self.burst, 0.0
 
     def need(self, ask):
-        return 1 if self.unit == "requests" else ask["input"] + ask["max_output"]
+        return 1 if self.unit == "requests" else ask["input"] + ask[self.output]
 
     def wait(self, now, need):
         self.level, self.at = min(self.burst, self.level + (now - self.at) * self.rate), now
@@ -86,7 +87,7 @@ class Gate:
         self.env, self.cap = env, number(client.get("max_in_flight"))
         queue = client.get("admission", {"queue": {}})["queue"]
         self.capacity, self.max_wait = number(queue.get("capacity")), number(queue.get("max_wait"))
-        self.buckets = [Bucket(limiter["token_bucket"]) for limiter in client.get("limiters", [])]
+        self.buckets = [Bucket(limiter["token_bucket"], "known_output") for limiter in client.get("limiters", [])]
         self.line, self.count, self.in_flight, self.timer = [], 0, 0, None
         self.bounds = {"in_flight": Clock(window), "limiter": Clock(window), "queue": Clock(window)}
 
@@ -152,7 +153,7 @@ class Breaker:
 
     def __init__(self, spec, window):
         self.spec = spec and spec["consecutive"]
-        self.state, self.score, self.probes, self.trips = "closed", 0, 0, 0
+        self.state, self.score, self.probes, self.trips, self.era = "closed", 0, 0, 0, 0
         self.since = self.until = 0.0
         self.clock = Clock(window)
 
@@ -166,14 +167,17 @@ class Breaker:
     def sent(self, now):
         if self.state == "open" and now >= self.until:
             self.clock.add(self.since, self.until)
-            self.state, self.score, self.probes = "half", 0, 0
+            self.state, self.score, self.probes, self.era = "half", 0, 0, self.era + 1
         if self.state == "half":
             self.probes += 1
+        return self.era
 
-    def record(self, now, outcome):
+    def record(self, now, era, outcome):
         if self.spec is None:
             return
-        failed = outcome in ("server_error", "timeout_ttft", "timeout_attempt", "timeout_total")
+        failed = outcome in ("server_error", "timeout_ttft", "timeout_attempt")
+        if self.state != "open" and self.spec["half_open"] == "guarded" and era != self.era:
+            return
         if self.state == "half":
             self.probes = max(0, self.probes - 1)
         if self.state == "closed":
@@ -187,11 +191,11 @@ class Breaker:
         elif self.state == "half" and outcome == "success":
             self.score += 1
             if self.score >= self.spec["successes"]:
-                self.state, self.score = "closed", 0
+                self.state, self.score, self.era = "closed", 0, self.era + 1
 
     def open(self, now):
         self.state, self.since, self.until = "open", now, now + number(self.spec["open_for"])
-        self.trips += 1
+        self.trips, self.era = self.trips + 1, self.era + 1
 
     def finish(self):
         if self.state == "open":
@@ -216,14 +220,20 @@ class Host:
             self.full.set(self.env.now, self.pool.count == self.connections)
 
     def answer(self, ask, rng):
-        """Outcome, time of the first token, time of the end, Retry-After: quota, context window, faults, service."""
+        """Outcome, time of the first token, time of the end, Retry-After: outage, quota, context window, faults, service."""
         now = self.env.now
+        for fault in self.spec.get("faults", []):
+            (kind, p), = fault.items()
+            if kind == "outage" and number(p["from"]) <= now < number(p["from"]) + number(p["for"]):
+                if p.get("answer") == "hang":
+                    return "hang", FOREVER, FOREVER, None
+                return "server_error", FOREVER, self.network, None
         wait = max((b.wait(now, b.need(ask)) for b in self.limits), default=0.0)
         if wait > 0:
             self.quota.add(max(now, self.refusing_until), now + wait)
             self.refusing_until = now + wait
             return "rate_limited", FOREVER, self.network, max(1, math.ceil(wait - 1e-9))
-        if ask["input"] + ask["output"] > number(self.spec.get("context_window")):
+        if ask["input"] + ask["max_output"] > number(self.spec.get("context_window")):
             return "context_exceeded", FOREVER, self.network, None
         for bucket in self.limits:
             bucket.level -= bucket.need(ask)
@@ -234,10 +244,6 @@ class Host:
             last = first + (ask["output"] - 1) / draw(self.spec["tps"], rng)
         for fault in self.spec.get("faults", []):
             (kind, p), = fault.items()
-            if kind == "outage" and number(p["from"]) <= now < number(p["from"]) + number(p["for"]):
-                if p.get("answer") == "hang":
-                    return "hang", FOREVER, FOREVER, None
-                return "server_error", FOREVER, self.network, None
             if kind == "random":
                 u, error, hang = rng.random(), number(p["server_error"]), number(p.get("hang"), 0.0)
                 if u < error:
@@ -276,7 +282,8 @@ class Model:
             c = classes[name]
             output = min(max(1, round(draw(c["output"], self.rng))), c.get("max_output", 10**9))
             ask = {"class": name, "priority": c.get("priority", 1), "input": round(draw(c["input"], self.rng)),
-                   "output": output, "max_output": c.get("max_output", output)}
+                   "output": output, "max_output": c.get("max_output", output),
+                   "known_output": c.get("max_output", 0)}
             self.env.process(self.request(ask))
 
     def request(self, ask):
@@ -299,7 +306,7 @@ class Model:
             host = self.route()
             if host is None:
                 return "breaker_open"
-            host.breaker.sent(env.now)
+            era = host.breaker.sent(env.now)
             slot = host.pool and host.pool.request()
             if slot and not slot.triggered:
                 began, patience = env.now, min(self.timeouts["connection"], deadline - env.now)
@@ -307,14 +314,14 @@ class Model:
                 seen["wait"] += env.now - began
                 if not slot.triggered:
                     slot.cancel()
-                    host.breaker.record(env.now, "queue_timeout")
+                    host.breaker.record(env.now, era, "queue_timeout")
                     return "queue_timeout" if patience == self.timeouts["connection"] else "timeout_total"
             host.note()
             outcome, after = yield from self.attempt(host, ask, seen, arrived, deadline)
             if slot:
                 host.pool.release(slot)
                 host.note()
-            host.breaker.record(env.now, outcome)
+            host.breaker.record(env.now, era, outcome)
             if outcome in ("success", "context_exceeded", "timeout_total") or seen["attempts"] >= retry["tries"]:
                 return outcome
             wait = number(retry["base"]) * 2 ** (seen["attempts"] - 1)

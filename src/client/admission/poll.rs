@@ -2,8 +2,8 @@
 //!
 //! The sleep is `base × 2^min(in flight, ceiling)`: it grows with how many are in flight, not with how often this one has
 //! asked, and there is no line, so luck decides who is next and priorities count for nothing. The limits are asked one
-//! after the other and what the first gave is lost when the second refuses. Modelled as published; `queue` is the
-//! mended form.
+//! after the other and what the first gave is lost when the second refuses. Modelled as published, but that
+//! the cap on requests in flight is polled like a bucket, and counts as one in what binds. `queue` is the mended form.
 //!
 //! ```json
 //! { "poll": { "base": "100ms", "ceiling": 5 } }

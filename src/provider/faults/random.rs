@@ -30,7 +30,7 @@ pub struct Random {
 impl BuildFault for Random {
     fn build(&self) -> Built<Box<dyn Fault>> {
         let (error, hang) = (self.server_error.get(), self.hang.get());
-        if error + hang > 1.0 {
+        if error + hang > 1.0 + 1e-9 {
             return Err(Refusal::new(format!(
                 "the probabilities add up to {}, more than 1",
                 error + hang

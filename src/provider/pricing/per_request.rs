@@ -17,7 +17,7 @@ use crate::spec::units::Money;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PerRequest {
-    /// For each attempt that the provider took on.
+    /// For each attempt that is answered, also if the client hung up before its end.
     pub price: Money,
 }
 

@@ -52,15 +52,19 @@ pub(super) fn window(loaded: &Loaded) -> Built<Window> {
 /// Refuses traffic that no computer gets through: with gaps below the clock's nanosecond, time would even stand still.
 pub(super) fn check_load(loaded: &Loaded, window: Window) -> Built<()> {
     const MOST: f64 = 1e11;
+    const FASTEST: f64 = 1e7;
     let arrivals = &loaded.experiment.traffic.arrivals;
     let Some(rate) = arrivals.as_dyn().rate() else {
         return Ok(());
     };
     let requests = rate * window.end.seconds();
-    if requests <= MOST {
+    let text = if rate > FASTEST {
+        format!("{rate:.1e} requests a second: at most {FASTEST:.0e} are simulated")
+    } else if requests > MOST {
+        format!("{requests:.1e} requests a replication: at most {MOST:.0e} are simulated")
+    } else {
         return Ok(());
-    }
-    let text = format!("{requests:.1e} requests a replication: at most {MOST:.0e} are simulated");
+    };
     Err(Refusal::new(text)
         .at("rate")
         .at(arrivals.name())

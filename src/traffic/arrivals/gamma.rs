@@ -1,7 +1,8 @@
 //! Gamma arrivals: bursts, by one number.
 //!
 //! Independent gaps of a gamma law with shape 1/cv²: cv = 1 is Poisson, larger values bunch the requests. ServeGen (Xiang
-//! et al., 2025) finds gamma and Weibull gaps in most client windows of production traffic, with cv from 1 to 5.
+//! et al., 2025) finds gamma and Weibull gaps in most client windows of production traffic. cv
+//! above 4 (a coding service in the Azure traces has 13) is beyond what one number can say: replay the trace.
 //!
 //! ```json
 //! { "gamma": { "rate": "35/s", "cv": 2.0 } }

@@ -11,7 +11,7 @@ use simcap::engine::run::{Control, run};
 use simcap::engine::scenario::Scenario;
 use simcap::engine::tally::Tally;
 use simcap::kernel::time::{Span, Time};
-use simcap::spec::load::{Loaded, from_text, load};
+use simcap::spec::load::{Loaded, Traces, from_text, load};
 
 /// An Erlang C queue at 80 % load.
 const MMC: &str = r#"{
@@ -53,7 +53,7 @@ fn end_to_end(c: &mut Criterion) {
         first(&from_text("mmc.json", MMC).unwrap_or_else(|e| panic!("{e}")), 10_000),
     )];
     for (name, file, seconds) in files.into_iter().filter(|(_, file, _)| file.exists()) {
-        let loaded = load(&file, &[]).unwrap_or_else(|error| panic!("{error}"));
+        let loaded = load(&file, &Traces::default()).unwrap_or_else(|error| panic!("{error}"));
         scenarios.push((name, first(&loaded, seconds)));
     }
     let mut group = c.benchmark_group("requests");

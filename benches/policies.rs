@@ -65,7 +65,7 @@ fn choose(c: &mut Criterion) {
                         class: 0,
                         priority: 1,
                         input: 100,
-                        max_output: 100,
+                        max_output: Some(100),
                         attempts: 0,
                         last: None,
                         request,

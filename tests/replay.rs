@@ -10,7 +10,7 @@ use simcap::engine::run::{Control, run};
 use simcap::engine::tally::Tally;
 use simcap::request::Outcome;
 use simcap::spec::assemble::assemble;
-use simcap::spec::load::load;
+use simcap::spec::load::{Traces, load};
 
 /// One provider that never fails, so that what is billed is what the trace holds.
 fn experiment(trace: &str, speed: f64) -> String {
@@ -34,10 +34,14 @@ fn replay(trace: &str, speed: f64) -> Option<(Tally, f64)> {
         eprintln!("SKIPPED: SIMCAP_TRACES does not lead to {trace}");
         return None;
     };
+    let traces = Traces {
+        given: None,
+        below: Some(places),
+    };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("replay.json");
     std::fs::write(&file, experiment(trace, speed)).unwrap();
-    let plan = assemble(&load(&file, &[places]).unwrap_or_else(|e| panic!("{e}"))).unwrap_or_else(|e| panic!("{e}"));
+    let plan = assemble(&load(&file, &traces).unwrap_or_else(|e| panic!("{e}"))).unwrap_or_else(|e| panic!("{e}"));
     let scenario = &plan.scenarios[0];
     Some((
         run(scenario, 1, 0, &Control::default()).unwrap(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Done, Exit, print, trace_places};
+use super::{Done, Exit, print, traces};
 use crate::report::format;
 use crate::spec::assemble::assemble;
 use crate::spec::load::load;
@@ -21,7 +21,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self) -> Done {
-        let loaded = load(&self.file, &trace_places(self.trace))?;
+        let loaded = load(&self.file, &traces(self.trace))?;
         let plan = assemble(&loaded)?;
         let spec = &loaded.experiment;
         let seconds = plan.scenarios.first().map_or(0.0, |s| s.window.end.seconds());

@@ -29,7 +29,21 @@ impl Init {
                 "{file}: is there already; --force overwrites it"
             )));
         }
-        std::fs::write(&self.file, STARTER).with_context(|| format!("cannot write {file}"))?;
+        let name = self
+            .file
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or("starter");
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        };
+        let name: String = name.trim_start_matches('.').chars().take(100).map(plain).collect();
+        let text = STARTER.replacen("\"starter\"", &format!("\"{name}\""), 1);
+        std::fs::write(&self.file, text).with_context(|| format!("cannot write {file}"))?;
         print(&format!("Wrote {file}. Next: simcap run {file}\n"))?;
         Ok(Exit::Fine)
     }

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::report::terminal::Style;
-use crate::spec::load::LoadError;
+use crate::spec::load::{LoadError, Traces};
 
 const EXIT_CODES: &str = "Exit codes:
   0  fine
@@ -162,10 +162,10 @@ fn terminal_width() -> usize {
     terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0))
 }
 
-/// Where to look for traces: what `--trace` says, then SIMCAP_TRACES.
-fn trace_places(given: Option<PathBuf>) -> Vec<PathBuf> {
-    given
-        .into_iter()
-        .chain(std::env::var_os("SIMCAP_TRACES").map(PathBuf::from))
-        .collect()
+/// Where to look for traces: where `--trace` says and nowhere else, or else under SIMCAP_TRACES.
+fn traces(given: Option<PathBuf>) -> Traces {
+    Traces {
+        given,
+        below: std::env::var_os("SIMCAP_TRACES").map(PathBuf::from),
+    }
 }

@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Done, Exit, Failure, print, style, trace_places};
+use super::{Done, Exit, Failure, print, style, traces};
 use crate::decide;
 use crate::engine::replicate::{Runs, replicate};
 use crate::engine::run::Control;
@@ -56,10 +56,13 @@ struct Simulate {
 
 impl Run {
     pub(super) fn run(self) -> Done {
-        let (report, interrupted) = self.simulate.report()?;
-        let folder = self
-            .out
-            .unwrap_or_else(|| PathBuf::from("reports").join(&report.experiment));
+        let out = self.out;
+        let (report, interrupted) = self.simulate.report(|name| {
+            // Before the work, lest it be lost.
+            let folder = out.clone().unwrap_or_else(|| PathBuf::from("reports").join(name));
+            std::fs::create_dir_all(&folder).with_context(|| format!("cannot write the report to {}", folder.display()))
+        })?;
+        let folder = out.unwrap_or_else(|| PathBuf::from("reports").join(&report.experiment));
         let page = html::render(&report).context("cannot draw the report")?;
         let mut files = vec![
             ("result.json".to_owned(), json::to_json(&report).into_bytes()),
@@ -80,20 +83,25 @@ impl Run {
 
 impl Compare {
     pub(super) fn run(self) -> Done {
-        let is_result = self.simulate.file.file_name().is_some_and(|name| name == "result.json");
-        let (report, interrupted) = if is_result {
-            (self.read()?, false)
-        } else {
-            self.simulate.report()?
+        let (report, interrupted) = match self.result()? {
+            Some(report) => (report, false),
+            None => self.simulate.report(|_| Ok(()))?,
         };
         print(&terminal::comparison(&report, &style()))?;
         Ok(exit(&report, interrupted))
     }
 
-    fn read(&self) -> Result<Report, Failure> {
-        let file = self.simulate.file.display();
-        let text = std::fs::read_to_string(&self.simulate.file).map_err(|e| Failure::Input(format!("{file}: {e}")))?;
-        Ok(json::from_json(&file.to_string(), &text)?)
+    /// The report that the file holds, if it is a result of an earlier run rather than an experiment.
+    fn result(&self) -> Result<Option<Report>, Failure> {
+        let file = self.simulate.file.display().to_string();
+        let Ok(text) = std::fs::read_to_string(&self.simulate.file) else {
+            return Ok(None);
+        };
+        let is_result = serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|v| v.get("format").is_some());
+        if !is_result {
+            return Ok(None);
+        }
+        Ok(Some(json::from_json(&file, &text)?))
     }
 }
 
@@ -108,12 +116,13 @@ fn exit(report: &Report, interrupted: bool) -> Exit {
 }
 
 impl Simulate {
-    /// Simulates. Also says whether somebody interrupted it.
-    fn report(self) -> Result<(Report, bool), Failure> {
-        let loaded = load(&self.file, &trace_places(self.trace))?;
+    /// Simulates, after `before` was called with the experiment's name. Also says whether somebody interrupted it.
+    fn report(self, before: impl FnOnce(&str) -> anyhow::Result<()>) -> Result<(Report, bool), Failure> {
+        let loaded = load(&self.file, &traces(self.trace))?;
         let mut plan = assemble(&loaded)?;
         plan.replications = self.replications.unwrap_or(plan.replications);
         plan.seed = self.seed.unwrap_or(plan.seed);
+        before(&loaded.experiment.name)?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.threads.unwrap_or(0) as usize)
             .build()

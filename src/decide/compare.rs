@@ -71,8 +71,12 @@ fn sentence(policy: &str, baseline: &str, differences: &[Difference]) -> String 
             .relative
             .map(|r| format!(", {}", format::relative(r)))
             .unwrap_or_default();
+        let fewer = match d.metric {
+            Metric::CostPerMonth if d.verdict == Verdict::Lower => answers_fewer(differences),
+            _ => String::new(),
+        };
         format!(
-            "{} ({}{relative})",
+            "{} ({}{relative}{fewer})",
             name(d.metric),
             format::difference(d.metric.unit(), &d.difference)
         )
@@ -112,6 +116,15 @@ fn sentence(policy: &str, baseline: &str, differences: &[Difference]) -> String 
         parts.push(format!("the runs cannot tell on {}", join(&unclear)));
     }
     format!("{policy} against {baseline}: {}.", parts.join("; "))
+}
+
+/// What to add to a lower bill where it is lower because less is answered.
+fn answers_fewer(differences: &[Difference]) -> String {
+    let throughput = differences.iter().find(|d| d.metric == Metric::Throughput);
+    match throughput.and_then(|d| d.relative) {
+        Some(change) if change < -0.01 => format!(", answering {} fewer requests", format::share(-change)),
+        _ => String::new(),
+    }
 }
 
 fn name(metric: Metric) -> &'static str {

@@ -9,12 +9,15 @@ use crate::engine::scenario::Window;
 use crate::engine::series::{BINS, Bin, Series};
 use crate::report::Steady;
 use crate::stats::interval::{Confidence, Estimate};
+use crate::stats::moments::Moments;
 use crate::stats::warmup::{Direction, Trend, WarmUp};
 
 /// A rise smaller than this share of the mean level is not called growth, however certain it is.
 const NOTABLE_RISE: f64 = 0.1;
 /// Two stretches whose means differ by less than this share are called level.
 const NOTABLE_DRIFT: f64 = 0.02;
+/// And so is a difference of fewer standard errors than this; neighbouring bins are alike, which widens the true error.
+const BEYOND_NOISE: f64 = 6.0;
 
 /// The verdict on the replications of one scenario, `pooled` being the sum of their series.
 pub(super) fn verdict<'a>(
@@ -34,10 +37,11 @@ pub(super) fn verdict<'a>(
     let trends: Vec<Trend> = each.map(|s| Trend::of(&level(s), Confidence::P99)).collect();
     let rise = Estimate::of_replications(trends.iter().map(|t| Some(t.rise)), Confidence::P99);
     let mean = trends.iter().map(|t| t.mean).sum::<f64>() / trends.len().max(1) as f64;
-    let grows = match rise.lo() {
-        Some(lo) => lo > 0.0 && rise.mean > NOTABLE_RISE * mean && rise.mean >= 1.0,
-        None => trends.iter().all(|t| t.direction == Direction::Growing) && rise.mean > NOTABLE_RISE * mean,
-    };
+    let grows = rises_throughout(&level(pooled))
+        && match rise.lo() {
+            Some(lo) => lo > 0.0 && rise.mean > NOTABLE_RISE * mean && rise.mean >= 1.0,
+            None => trends.iter().all(|t| t.direction == Direction::Growing) && rise.mean > NOTABLE_RISE * mean,
+        };
     if grows {
         return unsettled(format!(
             "overloaded: the requests in the system still rise, by {:.0} over the counted time ({mean:.0} on average), so its \
@@ -46,6 +50,9 @@ pub(super) fn verdict<'a>(
         ));
     }
     let e2e = filled(pooled);
+    if e2e.is_empty() {
+        return unsettled("no request succeeded: there is no time to judge by".into());
+    }
     let seconds = |bins: usize| bins as f64 * width as f64 / 1e9;
     match WarmUp::of(&e2e) {
         WarmUp::Steady { cut } if cut > first && drifts(&e2e, first, cut) => unsettled(format!(
@@ -77,16 +84,30 @@ fn filled(series: &Series) -> Vec<f64> {
     series.bins().iter().map(carry).collect()
 }
 
-/// Whether the mean from `first` to `cut` differs notably from the mean after it. MSER alone now and then cuts plain
-/// noise.
+/// Whether the mean from `first` to `cut` differs from the mean after it, notably and beyond the noise of bins. MSER alone
+/// now and then cuts plain noise.
 fn drifts(series: &[f64], first: usize, cut: usize) -> bool {
-    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len().max(1) as f64;
-    match (series.get(first..cut), series.get(cut..)) {
-        (Some(before), Some(after)) if !before.is_empty() && !after.is_empty() => {
-            (mean(before) / mean(after) - 1.0).abs() > NOTABLE_DRIFT
+    let (Some(before), Some(after)) = (series.get(first..cut), series.get(cut..)) else {
+        return false;
+    };
+    let (before, after): (Moments, Moments) = (before.iter().copied().collect(), after.iter().copied().collect());
+    match (before.mean(), after.mean(), after.variance()) {
+        (Some(early), Some(late), Some(variance)) => {
+            let error = (variance / before.n() as f64 + variance / after.n() as f64).sqrt();
+            (early / late - 1.0).abs() > NOTABLE_DRIFT && (early - late).abs() > BEYOND_NOISE * error
         }
         _ => false,
     }
+}
+
+/// Whether each quarter of a series is higher than the one before: a queue that never ends grows all the time, one that
+/// recovers from an outage only once.
+fn rises_throughout(series: &[f64]) -> bool {
+    let quarters: Vec<f64> = series
+        .chunks(series.len().div_ceil(4).max(1))
+        .map(|q| q.iter().sum::<f64>() / q.len() as f64)
+        .collect();
+    quarters.windows(2).all(|pair| pair[1] > pair[0])
 }
 
 #[cfg(test)]
@@ -129,6 +150,12 @@ mod tests {
             "{}",
             verdict.why
         );
+    }
+
+    #[test]
+    fn a_recovery_from_an_outage_is_no_growth() {
+        let level = |i: usize| if (30..60).contains(&i) { 0 } else { 50 } + noise(i);
+        assert!(run(level, |i| 1000 + noise(i) as u128).settled);
     }
 
     #[test]

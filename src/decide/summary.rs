@@ -274,6 +274,12 @@ fn curve(pooled: &Tally, which: fn(&ClassTally) -> &Histogram) -> Vec<(f64, f64)
             last_share = share;
         }
     }
+    // A first step of some height is drawn as one.
+    if let Some(&(value, share)) = points.first()
+        && share > 0.01
+    {
+        points.insert(0, (value, 0.0));
+    }
     thin(points)
 }
 

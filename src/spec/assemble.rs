@@ -71,6 +71,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         providers: &providers,
         classes: &classes,
     };
+    let traffic = Arc::new(traffic(loaded).map_err(|r| r.at("traffic"))?);
     let window = window(loaded).map_err(|r| r.at("plan"))?;
     let confidence = match spec.plan.confidence {
         None => Confidence::default(),
@@ -81,7 +82,6 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         return Err(Refusal::new(text).at("replications").at("plan"));
     }
     check_load(loaded, window)?;
-    let traffic = Arc::new(traffic(loaded).map_err(|r| r.at("traffic"))?);
     if providers.is_empty() {
         return Err(Refusal::new("there must be at least one provider").at("providers"));
     }

@@ -1,8 +1,8 @@
 //! From a path to an experiment with everything it refers to: its text, its models, its trace.
 //!
 //! The only place that looks for files. A model by name is `models/NAME.json` in the experiment's folder or the nearest
-//! folder above it, else the one built in; by path it is relative to the experiment. A trace is looked for beside the
-//! experiment, then where `--trace` or SIMCAP_TRACES leads.
+//! folder above it, else the one built in; by path it is relative to the experiment. A trace is where `--trace` leads; without
+//! it, beside the experiment or where SIMCAP_TRACES leads.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -66,11 +66,43 @@ impl From<diagnose::Error> for LoadError {
     }
 }
 
-/// Loads the experiment at `path`. `traces` are the places to look for a trace: a file, or a folder to look through.
+/// Where to look for a trace.
+#[derive(Clone, Debug, Default)]
+pub struct Traces {
+    /// The trace itself, or the folder it is in: then nowhere else is looked.
+    pub given: Option<PathBuf>,
+    /// Without `given`, and if it is not beside the experiment: a folder to look through, or the trace.
+    pub below: Option<PathBuf>,
+}
+
+impl Traces {
+    /// The file that is meant by `name` in the experiment at `experiment`.
+    fn find(&self, experiment: &Path, name: &str) -> Option<PathBuf> {
+        let file = Path::new(Path::new(name).file_name()?);
+        let in_place = |place: &PathBuf| {
+            if place.is_file() {
+                Some(place.clone())
+            } else {
+                search(place, file, 3)
+            }
+        };
+        if let Some(given) = &self.given {
+            return in_place(given);
+        }
+        let beside = experiment.parent().unwrap_or(Path::new("")).join(name);
+        if beside.is_file() {
+            Some(beside)
+        } else {
+            self.below.as_ref().and_then(in_place)
+        }
+    }
+}
+
+/// Loads the experiment at `path`, and its trace if it replays one.
 ///
 /// # Errors
 /// If a file cannot be read or does not say what it should.
-pub fn load(path: &Path, traces: &[PathBuf]) -> Result<Loaded, LoadError> {
+pub fn load(path: &Path, traces: &Traces) -> Result<Loaded, LoadError> {
     let file = path.display().to_string();
     let bytes = read(path)?;
     let experiment: Experiment = diagnose::parse_bytes(&file, &bytes)?;
@@ -150,7 +182,7 @@ impl Loaded {
         }
     }
 
-    fn load_trace(&mut self, experiment: &Path, places: &[PathBuf]) -> Result<(), LoadError> {
+    fn load_trace(&mut self, experiment: &Path, traces: &Traces) -> Result<(), LoadError> {
         let arrivals = &self.experiment.traffic.arrivals;
         let Some(name) = arrivals.as_dyn().trace().map(str::to_owned) else {
             return Ok(());
@@ -161,14 +193,11 @@ impl Loaded {
             Seg::from(arrivals.name()),
             Seg::from("trace"),
         ];
-        let beside = experiment.parent().unwrap_or(Path::new("")).join(&name);
-        let wanted = Path::new(&name).file_name().map(Path::new);
-        let found = std::iter::once(beside)
-            .chain(places.iter().filter(|p| p.is_file()).cloned())
-            .chain(places.iter().filter_map(|p| search(p, wanted?, 3)))
-            .find(|p| p.is_file());
-        let Some(found) = found else {
-            let message = format!("there is no trace `{name}` beside this file, at --trace, or under SIMCAP_TRACES");
+        let Some(found) = traces.find(experiment, &name) else {
+            let message = match &traces.given {
+                Some(given) => format!("there is no trace `{name}` at {}", given.display()),
+                None => format!("there is no trace `{name}` beside this file or under SIMCAP_TRACES"),
+            };
             let mut error = diagnose::Error::at(&self.file, &self.text, &path, message);
             if let Some(source) = trace::published_at(&name) {
                 error = error.with_hint(format!(

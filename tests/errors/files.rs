@@ -4,7 +4,7 @@ use std::path::Path;
 
 use insta::assert_snapshot;
 use simcap::spec::assemble::assemble;
-use simcap::spec::load::load;
+use simcap::spec::load::{Traces, load};
 
 use super::{GOOD, said_of};
 
@@ -20,7 +20,7 @@ fn said_in_folder(experiment: &[u8], others: &[(&str, &str)]) -> String {
 }
 
 fn said_at(path: &Path) -> String {
-    match load(path, &[]) {
+    match load(path, &Traces::default()) {
         Err(error) => error.to_string(),
         Ok(loaded) => match assemble(&loaded) {
             Err(error) => error.to_string(),
@@ -207,7 +207,7 @@ fn a_trace_that_is_published() {
     let replay = r#"{ "replay": { "trace": "AzureLLMInferenceTrace_conv.csv" } }"#;
     let experiment = edited(r#"{ "poisson": { "rate": "5/s" } }"#, replay);
     assert_snapshot!(said_in_folder(&experiment, &[]), @r#"
-    DIR/shop.json:4:40: traffic.arrivals.replay.trace: there is no trace `AzureLLMInferenceTrace_conv.csv` beside this file, at --trace, or under SIMCAP_TRACES
+    DIR/shop.json:4:40: traffic.arrivals.replay.trace: there is no trace `AzureLLMInferenceTrace_conv.csv` beside this file or under SIMCAP_TRACES
         4 |     "arrivals": { "replay": { "trace": "AzureLLMInferenceTrace_conv.csv" } },
           |                                        ^
        help: it is published at github.com/Azure/AzurePublicDataset, folder data/, under CC-BY-4.0, under this very name; give its path with --trace, or its folder in the environment variable SIMCAP_TRACES
@@ -221,7 +221,7 @@ fn a_trace_of_ones_own() {
         r#"{ "replay": { "trace": "mine.csv" } }"#,
     );
     assert_snapshot!(said_in_folder(&experiment, &[]), @r#"
-    DIR/shop.json:4:40: traffic.arrivals.replay.trace: there is no trace `mine.csv` beside this file, at --trace, or under SIMCAP_TRACES
+    DIR/shop.json:4:40: traffic.arrivals.replay.trace: there is no trace `mine.csv` beside this file or under SIMCAP_TRACES
         4 |     "arrivals": { "replay": { "trace": "mine.csv" } },
           |                                        ^
     "#);

@@ -43,7 +43,7 @@ fn a_negative_rate() {
 #[test]
 fn a_rate_beyond_any_computer() {
     assert_snapshot!(said(r#""rate": "5/s""#, r#""rate": "5G/s""#), @r#"
-    shop.json:4:40: traffic.arrivals.poisson.rate: 1.8e13 requests a replication: at most 1e11 are simulated
+    shop.json:4:40: traffic.arrivals.poisson.rate: 5.0e9 requests a second: at most 1e7 are simulated
         4 |     "arrivals": { "poisson": { "rate": "5G/s" } },
           |                                        ^
     "#);

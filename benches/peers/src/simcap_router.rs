@@ -10,7 +10,7 @@ use simcap::engine::run::{Control, run as run_engine};
 use simcap::engine::scenario::Scenario;
 use simcap::engine::tally::Tally;
 use simcap::spec::assemble::assemble;
-use simcap::spec::load::load;
+use simcap::spec::load::{Traces, load};
 
 /// The experiment's file, seen from this package.
 const FILE: &str = "../../experiments/tiered.json";
@@ -32,7 +32,7 @@ pub struct Outcome {
 /// If the file is missing or says something that it should not.
 pub fn scenario() -> Result<Scenario, String> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
-    let loaded = load(&file, &[]).map_err(|error| error.to_string())?;
+    let loaded = load(&file, &Traces::default()).map_err(|error| error.to_string())?;
     let plan = assemble(&loaded).map_err(|error| error.to_string())?;
     plan.scenarios
         .into_iter()

@@ -17,7 +17,7 @@ use simcap::kernel::chance::Chance;
 use simcap::kernel::time::{Span, Time};
 use simcap::routing::{Call, Fleet};
 use simcap::spec::assemble::assemble;
-use simcap::spec::load::{from_text, load};
+use simcap::spec::load::{Traces, from_text, load};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -69,7 +69,7 @@ fn allocations<T>(work: impl FnOnce() -> T) -> (u64, T) {
 /// The first scenario of `experiments/tiered.json`, for so many hours.
 fn tiered(hours: u64) -> Scenario {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/tiered.json");
-    let loaded = load(&file, &[]).unwrap_or_else(|error| panic!("{error}"));
+    let loaded = load(&file, &Traces::default()).unwrap_or_else(|error| panic!("{error}"));
     let mut scenario = assemble(&loaded).unwrap().scenarios.swap_remove(0);
     scenario.window.warmup = Time::ZERO;
     scenario.window.end = Time::ZERO + Span::from_secs(3_600 * hours);
@@ -133,7 +133,7 @@ fn no_policy_allocates_when_it_chooses() {
                         class: 0,
                         priority: 1,
                         input: 100,
-                        max_output: 100,
+                        max_output: Some(100),
                         attempts: 0,
                         last: None,
                         request,

@@ -74,10 +74,8 @@ impl Admission for Running {
     #[inline]
     fn offer(&mut self, now: Time, slot: u32, ask: &Ask, gate: &mut Gate) -> Offer {
         let lane = if self.by_priority { usize::from(ask.priority) } else { 0 };
-        if self.lanes.iter().take(lane + 1).all(VecDeque::is_empty) {
-            if gate.enter(now, ask).is_ok() {
-                return Offer::Enter;
-            }
+        if self.lanes.iter().take(lane + 1).all(VecDeque::is_empty) && gate.enter(now, ask).is_ok() {
+            return Offer::Enter;
         }
         // In line, one that can never pass would hold up all behind it.
         if self.capacity.is_some_and(|c| self.waiting >= c) || gate.never_passes(now, ask) {

@@ -27,6 +27,10 @@ pub(super) fn window(loaded: &Loaded) -> Built<Window> {
     let length = match (plan.duration, replayed) {
         (Some(duration), Some(whole)) => duration.span().min(whole),
         (Some(duration), None) => duration.span(),
+        (None, Some(whole)) if whole < Span::from_secs(1) => {
+            let text = format!("`duration` is missing, and the trace lasts {whole}: too short to count by");
+            return Err(Refusal::new(text));
+        }
         (None, Some(whole)) => whole,
         (None, None) => return Err(Refusal::new("`duration` is missing: how long to simulate, like \"1h\"")),
     };

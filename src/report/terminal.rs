@@ -56,6 +56,10 @@ pub fn full(report: &Report, style: &Style) -> String {
     };
     page.header(report);
     page.table("", &figures(report, &mut notes));
+    if report.objectives.iter().any(|o| o.metric.unit() == Unit::Seconds) {
+        let text = "Goodput is requests a second that succeed within every latency objective of the experiment.";
+        page.text += &paragraph("", text, style.width);
+    }
     if let Some(table) = errors(report, &mut notes) {
         page.table("Errors by outcome, share of requests", &table);
     } else if !report.policies.is_empty() {

@@ -96,6 +96,7 @@ pub fn span(seconds: f64) -> String {
 }
 
 /// How a figure and its half width are both written.
+#[derive(Clone, Copy)]
 struct Scale {
     before: &'static str,
     after: &'static str,
@@ -215,8 +216,14 @@ fn split(scale: Scale, estimate: &Estimate, signed: bool) -> (String, Option<Str
         return (NONE.into(), None);
     }
     let half_width = estimate.half_width.filter(|half_width| half_width.is_finite());
+    // Nothing at all needs no decimals, however wide its interval.
+    let figure = if estimate.mean == 0.0 {
+        Scale { decimals: 0, ..scale }
+    } else {
+        scale
+    };
     (
-        scale.signed(estimate.mean, signed),
+        figure.signed(estimate.mean, signed),
         half_width.map(|half_width| scale.half_width(half_width)),
     )
 }

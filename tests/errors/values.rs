@@ -345,3 +345,12 @@ fn a_sleep_too_short_to_poll() {
           |                                      ^
     "#);
 }
+
+#[test]
+fn a_speed_at_which_nothing_ends() {
+    assert_snapshot!(said(r#""model": "deepseek-v3.2""#, r#""model": "deepseek-v3.2", "tps": { "constant": 0 }"#), @r#"
+    shop.json:17:49: providers.cheap.tps: at 0 tokens a second no answer ever ends: must be above 0
+       17 |     "cheap": { "model": "deepseek-v3.2", "tps": { "constant": 0 }, "quality": { "easy": 0.94, "hard"…
+          |                                                 ^
+    "#);
+}

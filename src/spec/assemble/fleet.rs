@@ -128,6 +128,9 @@ fn latency(spec: &ProviderSpec, model: Option<&ModelSpec>, network: &Sampler) ->
         (None, None) => return Err(missing("ttft")),
     };
     let tps = match (&spec.tps, model) {
+        (Some(own), _) if own.law().is_ok_and(|law| law.mean() <= 0.0) => {
+            return Err(Refusal::new("at 0 tokens a second no answer ever ends: must be above 0").at("tps"));
+        }
         (Some(own), _) => own.sampler().map_err(|r| r.at("tps"))?,
         (None, Some(m)) => m.tps.sampler()?,
         (None, None) => return Err(missing("tps")),

@@ -2,7 +2,8 @@
 //!
 //! Every field adds up: the tally of two replications is the sum of their tallies, in any order. Requests are counted by
 //! their arrival: those that arrived inside the counted window, however late they ended. Only `served` and `good` go by
-//! the end, because what a system gets through in a time is not what it gets through in the end. [`Series`] shows the rest.
+//! the end, because what a system gets through in a time is not what it gets through in the end, and times (`busy`, bounds)
+//! are cut at the window. [`Series`] shows the rest.
 
 use crate::kernel::time::Span;
 use crate::provider::UNRATED;

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code)]
 struct Experiment {
     name: String,
     #[serde(default)]
@@ -19,7 +18,6 @@ struct Experiment {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code)]
 struct Provider {
     #[serde(default)]
     slots: u32,

@@ -33,11 +33,8 @@ fn experiment(trace: &str, speed: f64) -> String {
 fn replay(trace: &str, speed: f64) -> Option<(Tally, f64)> {
     let Some(places) = std::env::var_os("SIMCAP_TRACES").map(PathBuf::from) else {
         // Straight to the stream: what a passing test prints with eprintln! is swallowed.
-        writeln!(
-            std::io::stderr(),
-            "SKIPPED: SIMCAP_TRACES is not set, and {trace} is in the folder it would lead to"
-        )
-        .unwrap();
+        let text = format!("SKIPPED: SIMCAP_TRACES is not set, and {trace} is in the folder it would lead to\n");
+        std::io::stderr().write_all(text.as_bytes()).unwrap();
         return None;
     };
     let traces = Traces {

@@ -50,11 +50,12 @@ fn choose(c: &mut Criterion) {
     let mut group = c.benchmark_group("choose");
     for providers in [3, 10, 200] {
         for scenario in scenarios(providers) {
-            let hosts: Vec<_> = scenario
-                .fleet
-                .iter()
-                .map(|deployment| Host::new(scenario.client.breaker.fresh(), deployment.connections))
-                .collect();
+            let own = Chance::new(1, 0).surroundings(0);
+            let host = || Host {
+                breaker: scenario.client.breaker.of_one(own),
+                ..Host::default()
+            };
+            let hosts: Vec<Host> = scenario.fleet.iter().map(|_| host()).collect();
             let mut policy = scenario.policy.fresh();
             let mut id = 0;
             group.bench_function(BenchmarkId::new(&scenario.name, providers), |b| {
@@ -68,10 +69,11 @@ fn choose(c: &mut Criterion) {
                         max_output: Some(100),
                         attempts: 0,
                         last: None,
+                        hedge: false,
                         request,
                         attempt: request,
                     };
-                    policy.choose(&call, &Fleet::new(&hosts, Time::ZERO))
+                    policy.choose(&call, &Fleet::new(&hosts, None, Time::ZERO))
                 });
             });
         }

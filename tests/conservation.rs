@@ -102,7 +102,7 @@ fn bounds_are_kept(tally: &Tally, scenario: &Scenario) -> Result<(), TestCaseErr
     // Every request is over by its timeout, so connections are in use no longer than from the start until then.
     let over = scenario.window.end + scenario.client.timeouts.total;
     for (provider, deployment) in tally.providers.iter().zip(&*scenario.fleet) {
-        let connections = u128::from(deployment.connections);
+        let connections = u128::from(scenario.pools[deployment.pool].connections.most);
         prop_assert!(provider.busy <= connections * u128::from(over.nanos()));
     }
     Ok(())

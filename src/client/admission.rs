@@ -61,6 +61,8 @@ pub enum Offer {
 pub enum Next {
     /// The request in this slot; the gate has counted it.
     Enter(u32),
+    /// The request in this slot is turned away and no longer waits.
+    Shed(u32),
     /// Nobody before this time.
     Until(Time),
     /// Nobody until something else happens.

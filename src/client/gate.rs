@@ -3,12 +3,14 @@
 use crate::kernel::time::{Span, Time};
 use crate::request::Ask;
 
-use super::limiter::Limiter;
+use super::limiter::{Done, Limiter, Ready};
 
 /// What a request must pass to be let in.
 #[derive(Debug)]
 pub struct Gate {
     limiters: Vec<Box<dyn Limiter>>,
+    /// Whether any limiter wants to know who leaves.
+    listening: bool,
     in_flight: u32,
     cap: u32,
     full: BoundClock,
@@ -19,14 +21,45 @@ pub struct Gate {
 pub enum Blocked {
     /// As many are in flight as may be.
     Full,
-    /// A limiter says: not before this time ([`Time::NEVER`]: not ever).
+    /// A limiter says: not before this time.
     Until(Time),
+    /// A limiter turns it away.
+    Rejected,
+    /// A limiter would never let it pass.
+    Never,
+}
+
+impl Blocked {
+    /// What a limiter's answer means; nothing if it lets pass.
+    #[inline]
+    fn by(ready: Ready) -> Option<Blocked> {
+        match ready {
+            Ready::Now => None,
+            Ready::At(at) => Some(Blocked::Until(at)),
+            Ready::WhenOneLeaves => Some(Blocked::Full),
+            Ready::Rejected => Some(Blocked::Rejected),
+            Ready::Never => Some(Blocked::Never),
+        }
+    }
+
+    /// Of two obstacles the one that lasts: for ever, a rejection, until somebody leaves, the later time.
+    #[inline]
+    fn worse(self, other: Blocked) -> Blocked {
+        let rank = |blocked| match blocked {
+            Blocked::Until(at) => (0, at),
+            Blocked::Full => (1, Time::ZERO),
+            Blocked::Rejected => (2, Time::ZERO),
+            Blocked::Never => (3, Time::ZERO),
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
 }
 
 impl Gate {
     /// A gate with nobody in flight. `cap` is at least 1.
     pub fn new(limiters: Vec<Box<dyn Limiter>>, cap: u32) -> Gate {
         Gate {
+            listening: limiters.iter().any(|l| l.listens()),
             limiters,
             in_flight: 0,
             cap,
@@ -40,14 +73,14 @@ impl Gate {
         if self.in_flight >= self.cap {
             return Err(Blocked::Full);
         }
-        let ready = self
-            .limiters
-            .iter_mut()
-            .map(|l| l.ready_at(now, ask))
-            .max()
-            .unwrap_or(now);
-        if ready > now {
-            return Err(Blocked::Until(ready));
+        let mut worst: Option<Blocked> = None;
+        for limiter in &mut self.limiters {
+            if let Some(blocked) = Blocked::by(limiter.ready(now, ask)) {
+                worst = Some(worst.map_or(blocked, |w| w.worse(blocked)));
+            }
+        }
+        if let Some(blocked) = worst {
+            return Err(blocked);
         }
         for limiter in &mut self.limiters {
             limiter.take(now, ask);
@@ -63,9 +96,8 @@ impl Gate {
             return Err(Blocked::Full);
         }
         for limiter in &mut self.limiters {
-            let ready = limiter.ready_at(now, ask);
-            if ready > now {
-                return Err(Blocked::Until(ready));
+            if let Some(blocked) = Blocked::by(limiter.ready(now, ask)) {
+                return Err(blocked);
             }
             limiter.take(now, ask);
         }
@@ -75,7 +107,7 @@ impl Gate {
 
     /// Whether a limiter will never let `ask` pass, however long it waits.
     pub fn never_passes(&mut self, now: Time, ask: &Ask) -> bool {
-        self.limiters.iter_mut().any(|l| l.ready_at(now, ask) == Time::NEVER)
+        self.limiters.iter_mut().any(|l| l.ready(now, ask) == Ready::Never)
     }
 
     /// Lets one pass whatever the cap and the limiters say.
@@ -85,11 +117,16 @@ impl Gate {
 
     /// One who was let in is done.
     #[inline]
-    pub fn leave(&mut self, now: Time) {
+    pub fn leave(&mut self, done: &Done) {
         if self.in_flight == self.cap {
-            self.full.leave(now);
+            self.full.leave(done.now);
         }
         self.in_flight -= 1;
+        if self.listening {
+            for limiter in &mut self.limiters {
+                limiter.leave(done);
+            }
+        }
     }
 
     /// How many are in flight.
@@ -176,10 +213,10 @@ mod tests {
                 Err(Blocked::Until(Time::from_nanos(10_000_000_000)))
             );
         }
-        assert_eq!(atomic.limiters[0].ready_at(now, &ask), now);
+        assert_eq!(atomic.limiters[0].ready(now, &ask), Ready::Now);
         assert_eq!(
-            piecemeal.limiters[0].ready_at(now, &ask),
-            Time::from_nanos(1_000_000_000)
+            piecemeal.limiters[0].ready(now, &ask),
+            Ready::At(Time::from_nanos(1_000_000_000))
         );
     }
 
@@ -190,7 +227,7 @@ mod tests {
         gate.force(at(5));
         assert!(gate.enter(at(10), &Ask::default()).is_ok());
         assert_eq!(gate.enter(at(11), &Ask::default()), Err(Blocked::Full));
-        gate.leave(at(30));
+        gate.leave(&Done::at(at(30)));
         assert_eq!(
             (gate.in_flight(), gate.time_full().total(at(100))),
             (1, Span::from_nanos(20))

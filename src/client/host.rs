@@ -1,7 +1,8 @@
-//! What a client keeps for each provider: its breaker, and its connections.
+//! What a client keeps for each provider, and the connections that providers of one host share.
 //!
-//! A host has a bounded pool of connections, one held for each attempt from when it is sent until it ends. Whoever finds
-//! none free waits in line, first come first served, as the pools of aiohttp (`limit_per_host`) and httpx do.
+//! A pool of connections is bounded, one held for each attempt from when it is sent until it ends. Whoever finds none free
+//! waits in line, first come first served, as the pools of aiohttp (`limit_per_host`) and httpx do; a full line, or one that
+//! there is not (LiteLLM 1.109's `max_parallel_requests`), turns it away.
 //! The breaker is asked before the wait and not again after it: a call in line goes even if the breaker has opened.
 
 use std::collections::VecDeque;
@@ -11,64 +12,100 @@ use super::gate::BoundClock;
 use crate::kernel::time::Time;
 
 /// A provider, seen from the client.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Host {
-    /// Its breaker.
-    pub breaker: Box<dyn Breaker>,
-    connections: u32,
+    /// Its breaker, unless one breaker watches the whole fleet.
+    pub breaker: Option<Box<dyn Breaker>>,
+    /// Attempts under way, those in line for a connection not counted.
+    pub in_flight: u32,
+    /// Attempts in line for a connection.
+    pub in_line: u32,
+}
+
+/// Connections, as the client's configuration bounds them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// The most at once; `u32::MAX` for no bound.
+    pub most: u32,
+    /// The most that may wait for one.
+    pub line: u32,
+}
+
+impl Connections {
+    /// No bound at all.
+    pub const UNBOUNDED: Connections = Connections {
+        most: u32::MAX,
+        line: u32::MAX,
+    };
+}
+
+/// A pool of connections at work.
+#[derive(Debug)]
+pub struct Pool {
+    bound: Connections,
     in_use: u32,
     waiting: VecDeque<u32>,
     full: BoundClock,
 }
 
-impl Host {
-    /// A host with all of its `connections` free; `u32::MAX` for no bound.
-    pub fn new(breaker: Box<dyn Breaker>, connections: u32) -> Host {
-        Host {
-            breaker,
-            connections,
+/// What becomes of an attempt that wants a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connected {
+    /// It has one.
+    Now,
+    /// It may wait in line.
+    InLine,
+    /// It is turned away.
+    Refused,
+}
+
+impl Pool {
+    /// A pool with all of its connections free.
+    pub fn new(bound: Connections) -> Pool {
+        Pool {
+            bound,
             in_use: 0,
             waiting: VecDeque::new(),
             full: BoundClock::default(),
         }
     }
 
-    /// Whether its breaker lets a call through.
-    #[inline]
-    pub fn is_open_to_calls(&self, now: Time) -> bool {
-        self.breaker.permits(now)
-    }
-
-    /// Attempts under way.
+    /// Connections in use.
     #[inline]
     pub fn in_use(&self) -> u32 {
         self.in_use
     }
 
-    /// Requests that wait for a connection.
+    /// Attempts that wait for a connection.
     #[inline]
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// The most attempts at once; `u32::MAX` for no bound.
-    pub fn connections(&self) -> u32 {
-        self.connections
+    /// The most at once; `u32::MAX` for no bound.
+    pub fn most(&self) -> u32 {
+        self.bound.most
     }
 
-    /// Takes a connection for the request in `slot`, or puts it in line. Returns whether it got one.
+    /// Takes a connection, if one is free.
     #[inline]
-    pub fn connect(&mut self, now: Time, slot: u32) -> bool {
-        if self.in_use < self.connections {
+    pub fn connect(&mut self, now: Time) -> Connected {
+        if self.in_use < self.bound.most {
             self.in_use += 1;
-            if self.in_use == self.connections {
+            if self.in_use == self.bound.most {
                 self.full.enter(now);
             }
-            true
+            Connected::Now
+        } else if self.waiting.len() < self.bound.line as usize {
+            Connected::InLine
         } else {
-            self.waiting.push_back(slot);
-            false
+            Connected::Refused
         }
+    }
+
+    /// The attempt in `slot`, which found none free, waits for one.
+    pub fn stand_in_line(&mut self, slot: u32) {
+        self.waiting.push_back(slot);
     }
 
     /// Gives a connection back. It goes to whoever waits longest, whose slot is returned.
@@ -76,7 +113,7 @@ impl Host {
     pub fn disconnect(&mut self, now: Time) -> Option<u32> {
         let next = self.waiting.pop_front();
         if next.is_none() {
-            if self.in_use == self.connections {
+            if self.in_use == self.bound.most {
                 self.full.leave(now);
             }
             self.in_use -= 1;
@@ -84,7 +121,7 @@ impl Host {
         next
     }
 
-    /// The request in `slot` no longer waits.
+    /// The attempt in `slot` no longer waits.
     pub fn give_up(&mut self, slot: u32) {
         if let Some(place) = self.waiting.iter().position(|&waiting| waiting == slot) {
             self.waiting.remove(place);
@@ -100,20 +137,35 @@ impl Host {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::breaker::BreakerSpec;
     use crate::kernel::time::Span;
 
     #[test]
     fn a_freed_connection_goes_to_the_longest_wait() {
-        let breaker = BreakerSpec::default().as_dyn().build().unwrap();
-        let (mut host, at) = (Host::new(breaker, 1), Time::from_nanos);
-        assert!(host.connect(at(0), 1));
-        assert!(!host.connect(at(1), 2) && !host.connect(at(2), 3) && !host.connect(at(3), 4));
-        host.give_up(2);
-        assert_eq!(host.disconnect(at(4)), Some(3));
-        assert_eq!((host.in_use(), host.waiting()), (1, 1));
-        assert_eq!(host.disconnect(at(5)), Some(4));
-        assert_eq!(host.disconnect(at(6)), None);
-        assert_eq!((host.in_use(), host.time_full().total(at(9))), (0, Span::from_nanos(6)));
+        let one = Connections {
+            most: 1,
+            ..Connections::UNBOUNDED
+        };
+        let (mut pool, at) = (Pool::new(one), Time::from_nanos);
+        assert_eq!(pool.connect(at(0)), Connected::Now);
+        for slot in 2..=4 {
+            assert_eq!(pool.connect(at(slot)), Connected::InLine);
+            pool.stand_in_line(slot as u32);
+        }
+        pool.give_up(2);
+        assert_eq!(pool.disconnect(at(4)), Some(3));
+        assert_eq!((pool.in_use(), pool.waiting()), (1, 1));
+        assert_eq!(pool.disconnect(at(5)), Some(4));
+        assert_eq!(pool.disconnect(at(6)), None);
+        assert_eq!((pool.in_use(), pool.time_full().total(at(9))), (0, Span::from_nanos(6)));
+    }
+
+    #[test]
+    fn a_full_line_turns_away() {
+        let bound = Connections { most: 1, line: 1 };
+        let mut pool = Pool::new(bound);
+        assert_eq!(pool.connect(Time::ZERO), Connected::Now);
+        assert_eq!(pool.connect(Time::ZERO), Connected::InLine);
+        pool.stand_in_line(2);
+        assert_eq!(pool.connect(Time::ZERO), Connected::Refused);
     }
 }

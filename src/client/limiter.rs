@@ -9,20 +9,83 @@ pub use token_bucket::TokenBucket;
 use crate::spec::registry::registry;
 use std::fmt;
 
+use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
-use crate::request::Ask;
+use crate::request::{Ask, Outcome};
 use crate::spec::build::Built;
 
 /// A limiter, as it runs. It answers when a request may pass; who waits, and how, is the admission's business.
 pub trait Limiter: fmt::Debug + Send + Sync {
-    /// When `ask` may pass: `now` if it may, [`Time::NEVER`] if it never can.
-    fn ready_at(&mut self, now: Time, ask: &Ask) -> Time;
+    /// Whether `ask` may pass at `now`. Takes nothing.
+    fn ready(&mut self, now: Time, ask: &Ask) -> Ready;
 
     /// Lets `ask` pass, and counts it.
     fn take(&mut self, now: Time, ask: &Ask);
 
-    /// A copy in its initial state, for one replication.
-    fn fresh(&self) -> Box<dyn Limiter>;
+    /// A request that was let in is done. Limiters that learn or that count who is inside listen.
+    fn leave(&mut self, _done: &Done) {}
+
+    /// Whether it listens to [`Limiter::leave`].
+    fn listens(&self) -> bool {
+        false
+    }
+
+    /// A copy in its initial state, for one replication. `own` is the randomness of its own choices.
+    fn fresh(&self, own: Key) -> Box<dyn Limiter>;
+}
+
+/// Whether a request may pass a limiter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// Now.
+    Now,
+    /// Not before this time.
+    At(Time),
+    /// Not before somebody inside is done.
+    WhenOneLeaves,
+    /// It is turned away, now and at once; another like it may pass.
+    Rejected,
+    /// Never.
+    Never,
+}
+
+impl Ready {
+    /// From the first moment at which it may pass; [`Time::NEVER`] for never.
+    #[inline]
+    pub fn from(now: Time, at: Time) -> Ready {
+        if at <= now {
+            Ready::Now
+        } else if at == Time::NEVER {
+            Ready::Never
+        } else {
+            Ready::At(at)
+        }
+    }
+}
+
+/// A request that was let in and is done.
+#[derive(Clone, Copy, Debug)]
+pub struct Done {
+    /// When.
+    pub now: Time,
+    /// When it was let in.
+    pub entered: Time,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Which it was, as [`Limiter::take`] saw it.
+    pub ask: Ask,
+}
+
+impl Done {
+    /// A request that succeeded at `now` and of which nothing else is known.
+    pub fn at(now: Time) -> Done {
+        Done {
+            now,
+            entered: now,
+            outcome: Outcome::Success,
+            ask: Ask::default(),
+        }
+    }
 }
 
 /// What the file says of a limiter.

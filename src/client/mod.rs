@@ -4,14 +4,18 @@
 
 pub mod admission;
 pub mod breaker;
+pub mod budget;
+pub mod fallback;
 pub mod gate;
+pub mod hedge;
 pub mod host;
 pub mod limiter;
 pub mod retry;
 
 use crate::kernel::time::Span;
 use crate::provider::endpoint::Answer;
-use crate::request::Outcome;
+use crate::provider::latency::Patience;
+use crate::request::{Ask, Outcome};
 
 /// The client of a scenario.
 #[derive(Debug)]
@@ -27,17 +31,29 @@ pub struct Client {
     pub timeouts: Timeouts,
     /// The longest wait for a connection.
     pub pool_timeout: Span,
+    /// The longest input that is sent, in tokens: what is older is cut off. `u32::MAX` for no limit.
+    pub input_window: u32,
     /// What to do after a failure.
     pub retry: Box<dyn retry::Retry>,
-    /// The breaker of each provider.
-    pub breaker: Box<dyn breaker::Breaker>,
+    /// When to send a second copy.
+    pub hedge: Option<Box<dyn hedge::Hedge>>,
+    /// Where to go when a group of providers has failed.
+    pub fallback: fallback::Fallback,
+    /// What watches the providers.
+    pub breaker: breaker::Guard,
+    /// What may be spent.
+    pub budget: Option<Box<dyn budget::Budget>>,
 }
 
 /// How long a client waits; [`Span::FOREVER`] for no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
+    /// For a new connection, from when an attempt was sent.
+    pub connect: Span,
     /// For the first token of an attempt, from when it was sent.
     pub ttft: Span,
+    /// For each further token.
+    pub idle: Span,
     /// For the whole of one attempt, from when it was sent.
     pub attempt: Span,
     /// For the whole request, from its arrival, waits and retries included.
@@ -45,23 +61,50 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    /// How an attempt that would end in `answer` ends for the client, and when, counted from when it was sent, with
-    /// `left` of the request's whole time left. At equal times the answer comes first, then the first-token timeout,
-    /// the attempt's and the request's.
+    /// The patience with an attempt at `ask`, with `left` of the request's whole time left.
     #[inline]
-    pub fn cut(&self, answer: &Answer, left: Span) -> (Outcome, Span) {
-        let mut end = (answer.outcome, answer.ends);
-        if answer.first_token.min(answer.ends) > self.ttft && self.ttft < end.1 {
-            end = (Outcome::TimeoutTtft, self.ttft);
+    pub fn patience(&self, _ask: &Ask, left: Span) -> Patience {
+        Patience {
+            connect: self.connect,
+            ttft: self.ttft,
+            idle: self.idle,
+            attempt: self.attempt,
+            total: left,
         }
-        if self.attempt < end.1 {
-            end = (Outcome::TimeoutAttempt, self.attempt);
-        }
-        if left < end.1 {
-            end = (Outcome::TimeoutTotal, left);
-        }
-        end
     }
+}
+
+/// How an attempt at `output` tokens that would end in `answer` ends for the client, and when, counted from when it was sent.
+/// At equal times the answer comes first, then the timeout for the connection, the first token, a further token, the attempt
+/// and the request.
+#[inline]
+pub fn cut(answer: &Answer, patience: &Patience, output: u32) -> (Outcome, Span) {
+    let mut end = (answer.outcome, answer.ends);
+    if answer.unreachable && patience.connect < end.1 {
+        end = (Outcome::TimeoutConnect, patience.connect);
+    }
+    if answer.first_token.min(answer.ends) > patience.ttft && patience.ttft < end.1 {
+        end = (Outcome::TimeoutTtft, patience.ttft);
+    }
+    if patience.idle != Span::FOREVER && answer.first_token < end.1 {
+        let gap = (answer.last_token - answer.first_token).nanos() / u64::from(output.max(2) - 1);
+        let silent_from = if gap > patience.idle.nanos() {
+            answer.first_token
+        } else {
+            answer.stops
+        };
+        let hung_up = silent_from + patience.idle;
+        if hung_up < end.1 {
+            end = (Outcome::TimeoutIdle, hung_up);
+        }
+    }
+    if patience.attempt < end.1 {
+        end = (Outcome::TimeoutAttempt, patience.attempt);
+    }
+    if patience.total < end.1 {
+        end = (Outcome::TimeoutTotal, patience.total);
+    }
+    end
 }
 
 #[cfg(test)]
@@ -75,22 +118,16 @@ mod tests {
         let good = Answer {
             outcome: Outcome::Success,
             first_token: secs(3),
+            last_token: secs(10),
             ends: secs(10),
-            retry_after: None,
-            admitted: true,
+            ..Answer::NOTHING
         };
         let error = Answer {
             outcome: Outcome::ServerError,
-            first_token: Span::FOREVER,
             ends: secs(3),
-            ..good
+            ..Answer::NOTHING
         };
-        let hang = Answer {
-            outcome: Outcome::TimeoutTotal,
-            first_token: Span::FOREVER,
-            ends: Span::FOREVER,
-            ..good
-        };
+        let hang = Answer::NOTHING;
         for (answer, ttft, attempt, left, outcome, at) in [
             (good, 0, 0, 0, Outcome::Success, 10),
             (good, 3, 10, 10, Outcome::Success, 10),
@@ -102,16 +139,64 @@ mod tests {
             (hang, 0, 7, 9, Outcome::TimeoutAttempt, 7),
             (hang, 4, 4, 4, Outcome::TimeoutTtft, 4),
         ] {
-            let timeouts = Timeouts {
+            let patience = Patience {
+                connect: Span::FOREVER,
                 ttft: secs(ttft),
+                idle: Span::FOREVER,
                 attempt: secs(attempt),
-                total: Span::FOREVER,
+                total: secs(left),
             };
             assert_eq!(
-                timeouts.cut(&answer, secs(left)),
+                cut(&answer, &patience, 8),
                 (outcome, secs(at)),
-                "{answer:?} {timeouts:?} {left}"
+                "{answer:?} {patience:?}"
             );
         }
+    }
+
+    /// First token at 3, seven more a second apart, or silence after the third.
+    #[test]
+    fn a_stream_that_falls_silent_runs_into_the_idle_timeout() {
+        let secs = Span::from_secs;
+        let stream = Answer {
+            outcome: Outcome::Success,
+            first_token: secs(3),
+            last_token: secs(10),
+            ends: secs(10),
+            ..Answer::NOTHING
+        };
+        let stalled = Answer {
+            outcome: Outcome::TimeoutAttempt,
+            stops: secs(5),
+            ends: Span::FOREVER,
+            ..stream
+        };
+        let idle = |answer: &Answer, idle: u64, millis: u64| {
+            let patience = Patience {
+                connect: Span::FOREVER,
+                ttft: Span::FOREVER,
+                idle: Span::from_millis(idle),
+                attempt: Span::FOREVER,
+                total: Span::FOREVER,
+            };
+            let (outcome, after) = cut(answer, &patience, 8);
+            assert_eq!(after, Span::from_millis(millis));
+            outcome
+        };
+        assert_eq!(idle(&stream, 1000, 10_000), Outcome::Success);
+        assert_eq!(idle(&stream, 900, 3_900), Outcome::TimeoutIdle);
+        assert_eq!(idle(&stalled, 2000, 7_000), Outcome::TimeoutIdle);
+        let unreachable = Answer {
+            unreachable: true,
+            ..Answer::NOTHING
+        };
+        let patience = Patience {
+            connect: secs(10),
+            ttft: secs(10),
+            idle: Span::FOREVER,
+            attempt: secs(30),
+            total: Span::FOREVER,
+        };
+        assert_eq!(cut(&unreachable, &patience, 8), (Outcome::TimeoutConnect, secs(10)));
     }
 }

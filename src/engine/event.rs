@@ -2,17 +2,18 @@
 
 use crate::kernel::queue::MAX_PAYLOAD;
 
-const KIND_BITS: u32 = 3;
-const SLOT_BITS: u32 = 25;
+const KIND_BITS: u32 = 4;
+const SLOT_BITS: u32 = 24;
 const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
 
-/// The most requests that can be in the system at once.
+/// The most requests that can be in the system at once, and the most attempts.
 pub const MOST_SLOTS: usize = SLOT_MASK as usize;
 
 /// Something that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The attempt in this slot ends: answered, failed or timed out, as decided when it was sent.
+    /// The attempt in this slot ends: answered, failed or timed out, as decided when it was sent. If it has been called off
+    /// meanwhile, its slot is free from now on.
     AttemptEnds(u32),
     /// The back-off of the request in this slot is over.
     TryAgain(u32),
@@ -20,10 +21,19 @@ pub enum Event {
     AskAgain(u32),
     /// The sleep of the request in this slot, inside the gate, is over: it goes.
     GoNow(u32),
-    /// The wait of the request in this slot, in a queue, has lasted as long as it may. Stale if it no longer waits.
+    /// The wait of the request in this slot, in the admission queue, has lasted as long as it may. Stale if it no longer
+    /// waits.
     WaitOver(u32),
+    /// The wait of the attempt in this slot, for a connection, has lasted as long as it may. Stale if it no longer waits.
+    LineOver(u32),
     /// The request in this slot, asleep or backing off, has run out of time.
     GiveUp(u32),
+    /// The failure of the request in this slot, which will not be tried again here, is known to the caller.
+    Resolve(u32),
+    /// It is time for another copy of the request in this slot. Stale if its answer has begun, or another time was set.
+    Hedge(u32),
+    /// The attempt in this slot, one of several copies, has its first token. Stale if it has been called off.
+    FirstToken(u32),
     /// A limiter lets the head of the queue pass. Stale if there is none.
     Admit,
 }
@@ -38,8 +48,12 @@ impl Event {
             Event::AskAgain(slot) => (2, slot),
             Event::GoNow(slot) => (3, slot),
             Event::WaitOver(slot) => (4, slot),
-            Event::GiveUp(slot) => (5, slot),
-            Event::Admit => (6, 0),
+            Event::LineOver(slot) => (5, slot),
+            Event::GiveUp(slot) => (6, slot),
+            Event::Resolve(slot) => (7, slot),
+            Event::Hedge(slot) => (8, slot),
+            Event::FirstToken(slot) => (9, slot),
+            Event::Admit => (10, 0),
         };
         (kind << SLOT_BITS) | slot
     }
@@ -54,7 +68,11 @@ impl Event {
             2 => Event::AskAgain(slot),
             3 => Event::GoNow(slot),
             4 => Event::WaitOver(slot),
-            5 => Event::GiveUp(slot),
+            5 => Event::LineOver(slot),
+            6 => Event::GiveUp(slot),
+            7 => Event::Resolve(slot),
+            8 => Event::Hedge(slot),
+            9 => Event::FirstToken(slot),
             _ => Event::Admit,
         }
     }
@@ -75,7 +93,11 @@ mod tests {
             Event::AskAgain(slot),
             Event::GoNow(slot),
             Event::WaitOver(slot),
+            Event::LineOver(slot),
             Event::GiveUp(slot),
+            Event::Resolve(slot),
+            Event::Hedge(slot),
+            Event::FirstToken(slot),
             Event::Admit,
         ] {
             assert_eq!(Event::unpack(event.pack()), event);

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::kernel::chance::Chance;
 use crate::kernel::time::Time;
+use crate::request::Ask;
 use crate::traffic::Source;
 
 use super::scenario::Scenario;
@@ -32,15 +33,16 @@ pub fn run(scenario: &Scenario, seed: u64, replication: u64, control: &Control) 
     let chance = Chance::new(seed, replication);
     let mut world = World::new(scenario, chance);
     let end = scenario.window.end;
-    let mut arrivals = Source::new(&scenario.traffic, chance).take_while(|&(at, _)| at < end);
-    let mut next = arrivals.next();
+    let mut arrivals = Source::new(&scenario.traffic, chance);
+    let mut ask = Ask::default();
+    let mut next = arrivals.next(&mut ask).filter(|&at| at < end);
     let mut reported = Time::ZERO;
     loop {
         for _ in 0..STEPS {
             match next {
-                Some((at, ask)) if at < world.next_event() => {
-                    world.arrive(at, ask);
-                    next = arrivals.next();
+                Some(at) if at < world.next_event() => {
+                    world.arrive(at, &ask);
+                    next = arrivals.next(&mut ask).filter(|&at| at < end);
                 }
                 _ => {
                     if !world.step() {

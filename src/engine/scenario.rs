@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crate::client::Client;
+use crate::client::host::Connections;
 use crate::kernel::time::{Span, Time};
 use crate::provider::Provider;
+use crate::provider::limits::Limit;
 use crate::routing::Policy;
 use crate::traffic::Traffic;
 
@@ -17,6 +19,10 @@ pub struct Scenario {
     pub traffic: Arc<Traffic>,
     /// The fleet.
     pub fleet: Arc<[Deployment]>,
+    /// The client's pools of connections, each used by one or several of the fleet.
+    pub pools: Arc<[PoolOf]>,
+    /// The quotas of each account.
+    pub accounts: Arc<[Account]>,
     /// What a caller wraps round a request.
     pub client: Client,
     /// Which provider next.
@@ -27,13 +33,31 @@ pub struct Scenario {
     pub window: Window,
 }
 
-/// A provider and the client's connections to it.
+/// A provider and where the client's connections to it come from.
 #[derive(Debug)]
 pub struct Deployment {
     /// The provider.
     pub provider: Provider,
-    /// The most connections at once; `u32::MAX` for no bound.
-    pub connections: u32,
+    /// The pool that its connections come from, by number.
+    pub pool: usize,
+}
+
+/// A pool of connections.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolOf {
+    /// The first provider that uses it.
+    pub owner: usize,
+    /// Its bounds.
+    pub connections: Connections,
+}
+
+/// Quotas that several providers share.
+#[derive(Debug)]
+pub struct Account {
+    /// Its name in the experiment.
+    pub name: String,
+    /// Its quotas.
+    pub limits: Vec<Box<dyn Limit>>,
 }
 
 /// What a success must keep to in order to count as goodput, from the experiment's latency objectives.

@@ -30,6 +30,8 @@ pub struct Tally {
     pub bounds: Vec<Bound>,
     /// Length of what was counted, added up over replications.
     pub counted: u128,
+    /// What it took beyond one attempt a request.
+    pub effort: Effort,
     /// The most requests in the system at once.
     pub peak_in_system: usize,
     /// Over time.
@@ -55,13 +57,32 @@ pub struct ClassTally {
     pub cost: u128,
 }
 
+/// What the client did beyond one attempt for each counted request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Attempts that tried again after a failure, at the same group of providers.
+    pub retries: u64,
+    /// Second and further copies of a request under way.
+    pub hedges: u64,
+    /// Requests that were answered by such a copy.
+    pub hedges_won: u64,
+    /// Times a request went on to another group of providers.
+    pub fallbacks: u64,
+    /// Retries and hedges that a budget denied, in the whole replication.
+    pub denied: u64,
+    /// Requests whose input was cut to fit the client's window.
+    pub shortened: u64,
+}
+
 /// The attempts at one provider.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProviderTally {
     /// How they ended.
     pub outcomes: [u64; Outcome::COUNT],
-    /// Pico-dollars billed.
+    /// Pico-dollars billed for them.
     pub cost: u128,
+    /// Pico-dollars for capacity reserved over the counted window, used or not.
+    pub reserved: u128,
     /// Input tokens billed.
     pub input: u128,
     /// Output tokens billed.
@@ -146,6 +167,7 @@ impl Tally {
             in_system_at_end: 0,
             bounds: Vec::new(),
             counted: u128::from(scenario.window.counted().nanos()),
+            effort: Effort::default(),
             peak_in_system: 0,
             series: Series::new(scenario.window.end, scenario.fleet.len()),
         }
@@ -203,7 +225,8 @@ impl Tally {
 
     /// Pico-dollars for everything.
     pub fn cost(&self) -> u128 {
-        self.classes.iter().map(|c| c.cost).sum()
+        let attempts: u128 = self.classes.iter().map(|c| c.cost).sum();
+        attempts + self.providers.iter().map(|p| p.reserved).sum::<u128>()
     }
 
     /// Adds another replication of the same scenario.
@@ -220,6 +243,7 @@ impl Tally {
         for (a, b) in self.providers.iter_mut().zip(&other.providers) {
             add(&mut a.outcomes, &b.outcomes);
             a.cost += b.cost;
+            a.reserved += b.reserved;
             a.input += b.input;
             a.output += b.output;
             a.busy += b.busy;
@@ -232,8 +256,20 @@ impl Tally {
             a.time += b.time;
         }
         self.counted += other.counted;
+        self.effort.merge(&other.effort);
         self.peak_in_system = self.peak_in_system.max(other.peak_in_system);
         self.series.merge(&other.series);
+    }
+}
+
+impl Effort {
+    fn merge(&mut self, other: &Effort) {
+        self.retries += other.retries;
+        self.hedges += other.hedges;
+        self.hedges_won += other.hedges_won;
+        self.fallbacks += other.fallbacks;
+        self.denied += other.denied;
+        self.shortened += other.shortened;
     }
 }
 

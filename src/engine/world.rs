@@ -1,22 +1,27 @@
 //! The state of one replication, and one short method for each thing that can happen in it.
 //!
-//! A request is in exactly one place: asleep before the gate, in the admission queue, in line for a connection, at a
-//! provider (one attempt), or backing off. It has one pending event, but in a line: there it has one only if the wait is
-//! limited, which is left behind when the wait ends early and recognised as stale by its time.
+//! A request is in exactly one place: asleep before the gate, in the admission queue, out (with one attempt or several copies
+//! of it, each in line for a connection or at a provider), or backing off. It has one pending event, but in a line, where it
+//! has one only if the wait is limited, and out, where its attempts have theirs. Events that no longer matter are left behind
+//! and recognised as stale: those of a wait or a hedge by their time, the end of an attempt that was called off by its place.
 
 mod attempt;
+mod copies;
 mod entry;
 
 use crate::client::admission::Admission;
-use crate::client::breaker::Ticket;
+use crate::client::breaker::{FleetBreaker, Ticket};
+use crate::client::budget::Budget;
 use crate::client::gate::{BoundClock, Gate};
-use crate::client::host::Host;
+use crate::client::hedge::Hedge;
+use crate::client::host::{Host, Pool};
+use crate::client::retry::Retry;
 use crate::kernel::chance::{Chance, Key};
 use crate::kernel::queue::EventQueue;
 use crate::kernel::slab::Slab;
 use crate::kernel::time::{Span, Time};
-use crate::provider::endpoint::Endpoint;
-use crate::request::{Ask, Outcome};
+use crate::provider::endpoint::{Answer, Endpoint, Quotas};
+use crate::request::{Ask, Headers, Outcome};
 use crate::routing::Policy;
 
 use super::event::{Event, MOST_SLOTS};
@@ -36,14 +41,38 @@ struct Request {
     wait_until: Time,
     waited: Span,
     place: Place,
-    /// Whether the gate has counted it.
-    entered: bool,
+    /// When the gate counted it; never if it has not.
+    entered: Time,
+    /// Attempts made, and those of them since the last fallback that were no hedges.
     attempts: u32,
+    tries: u32,
+    /// Which group of providers it is at, and how often it has fallen back.
+    group: u8,
+    fallbacks: u8,
+    /// Whether the next try goes to the same provider.
+    same: bool,
+    /// Where the last attempt went.
     provider: u32,
-    /// What the breaker of the provider gave for the attempt under way or in line.
-    ticket: Ticket,
+    /// Its attempts under way or in line.
+    copies: Copies,
+    /// When another copy may follow; never if none may. And how many copies there were of this try.
+    hedge_at: Time,
+    hedges: u32,
+    /// How its first group failed, and its last try.
+    first_failure: Option<Outcome>,
+    failure: Outcome,
     cost: u64,
 }
+
+/// The attempts of a request that are under way or in line.
+#[derive(Clone, Copy, Debug, Default)]
+struct Copies {
+    slots: [u32; MOST_COPIES],
+    count: u8,
+}
+
+/// The most attempts of one request at once.
+pub const MOST_COPIES: usize = 4;
 
 /// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,26 +83,69 @@ enum Place {
     Asleep,
     /// In the admission queue.
     Queued,
-    /// In line for a connection.
-    InLine,
-    /// At a provider.
-    Away,
+    /// Its attempts are in line or at a provider.
+    Out,
 }
 
-/// An attempt under way, its end decided.
+/// An attempt under way, its end decided, or in line.
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
+    way: Way,
+    stage: Stage,
+    outcome: Outcome,
+    /// When it was sent; in line, since when it has waited.
+    since: Time,
+    /// Until when it may wait in line.
+    until: Time,
+    answer: Answer,
+}
+
+impl Attempt {
+    /// What a new slot holds until it is filled.
+    const BLANK: Attempt = Attempt {
+        way: Way {
+            request: 0,
+            provider: 0,
+            number: 0,
+            ticket: Ticket(0),
+            hedge: false,
+        },
+        stage: Stage::CalledOff,
+        outcome: Outcome::Cancelled,
+        since: Time::ZERO,
+        until: Time::NEVER,
+        answer: Answer::NOTHING,
+    };
+}
+
+/// Whose attempt it is and where it goes.
+#[derive(Clone, Copy, Debug)]
+struct Way {
     request: u32,
     provider: u32,
-    outcome: Outcome,
-    admitted: bool,
-    sent: Time,
-    first_token: Span,
-    retry_after: Option<Span>,
-    input: u32,
-    written: u32,
-    charge: u64,
+    /// Which attempt at its request it is.
+    number: u32,
+    /// What the breaker gave for it.
+    ticket: Ticket,
+    /// Whether it is a further copy of a request under way.
+    hedge: bool,
 }
+
+/// How far an attempt has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// In line for a connection.
+    InLine,
+    /// At its provider.
+    Away,
+    /// Called off, its end still to come.
+    CalledOff,
+}
+
+/// Which part of a replication's own randomness belongs to whom.
+const OF_PROVIDERS: u64 = 0;
+const OF_BREAKERS: u64 = 1;
+const OF_LIMITERS: u64 = 2;
 
 /// The state of one replication.
 #[derive(Debug)]
@@ -85,10 +157,20 @@ pub struct World<'a> {
     requests: Slab<Request>,
     attempts: Slab<Attempt>,
     endpoints: Vec<Endpoint>,
+    accounts: Vec<Quotas>,
     hosts: Vec<Host>,
+    pools: Vec<Pool>,
+    guard: Option<Box<dyn FleetBreaker>>,
     admission: Box<dyn Admission>,
     gate: Gate,
     policy: Box<dyn Policy>,
+    reads_headers: bool,
+    /// By slot of attempt, if the policy reads them.
+    headers: Vec<Headers>,
+    retry: Box<dyn Retry>,
+    retry_listens: bool,
+    hedge: Option<Box<dyn Hedge>>,
+    budget: Option<Box<dyn Budget>>,
     /// How many wait in the admission queue, and how many sleep before the gate.
     queued: usize,
     asleep: usize,
@@ -108,6 +190,7 @@ impl<'a> World<'a> {
     /// The state before the first arrival.
     pub fn new(scenario: &'a Scenario, chance: Chance) -> World<'a> {
         let client = &scenario.client;
+        let own = |part: u64, n: usize| chance.surroundings(part).part(n as u64);
         let mut world = World {
             scenario,
             chance,
@@ -115,18 +198,32 @@ impl<'a> World<'a> {
             events: EventQueue::with_capacity(1024),
             requests: Slab::default(),
             attempts: Slab::default(),
-            endpoints: scenario.fleet.iter().map(|d| Endpoint::new(&d.provider)).collect(),
-            hosts: scenario
-                .fleet
-                .iter()
-                .map(|d| Host::new(client.breaker.fresh(), d.connections))
+            endpoints: (scenario.fleet.iter().enumerate())
+                .map(|(i, d)| Endpoint::new(&d.provider, own(OF_PROVIDERS, i)))
                 .collect(),
+            accounts: scenario.accounts.iter().map(|a| Quotas::new(&a.limits)).collect(),
+            hosts: (0..scenario.fleet.len())
+                .map(|i| Host {
+                    breaker: client.breaker.of_one(own(OF_BREAKERS, i)),
+                    ..Host::default()
+                })
+                .collect(),
+            pools: scenario.pools.iter().map(|p| Pool::new(p.connections)).collect(),
+            guard: client.breaker.of_all(own(OF_BREAKERS, 0)),
             admission: client.admission.fresh(),
             gate: Gate::new(
-                client.limiters.iter().map(|l| l.fresh()).collect(),
+                (client.limiters.iter().enumerate())
+                    .map(|(i, l)| l.fresh(own(OF_LIMITERS, i)))
+                    .collect(),
                 client.max_in_flight,
             ),
             policy: scenario.policy.fresh(),
+            reads_headers: scenario.policy.reads_headers(),
+            headers: Vec::new(),
+            retry: client.retry.fresh(),
+            retry_listens: client.retry.listens(),
+            hedge: client.hedge.as_ref().map(|h| h.fresh()),
+            budget: client.budget.as_ref().map(|b| b.fresh()),
             queued: 0,
             asleep: 0,
             admitting: false,
@@ -155,13 +252,13 @@ impl<'a> World<'a> {
 
     /// A request arrives at `at`, not before anything that happened.
     #[inline]
-    pub fn arrive(&mut self, at: Time, ask: Ask) {
+    pub fn arrive(&mut self, at: Time, ask: &Ask) {
         self.advance(at);
         if let Some(bin) = self.tally.series.bin() {
             bin.arrivals += 1;
         }
         let request = Request {
-            ask,
+            ask: *ask,
             key: self.chance.request(ask.id),
             arrived: at,
             deadline: at + self.scenario.client.timeouts.total,
@@ -169,13 +266,26 @@ impl<'a> World<'a> {
             wait_until: Time::NEVER,
             waited: Span::ZERO,
             place: Place::Between,
-            entered: false,
+            entered: Time::NEVER,
             attempts: 0,
+            tries: 0,
+            group: 0,
+            fallbacks: 0,
+            same: false,
             provider: u32::MAX,
-            ticket: Ticket::default(),
+            copies: Copies::default(),
+            hedge_at: Time::NEVER,
+            hedges: 0,
+            first_failure: None,
+            failure: Outcome::Success,
             cost: 0,
         };
         let slot = self.requests.insert(request);
+        let input_window = self.scenario.client.input_window;
+        if ask.input > input_window {
+            self.requests[slot].ask.input = input_window;
+            self.tally.effort.shortened += u64::from(at >= self.scenario.window.warmup);
+        }
         if slot as usize >= MOST_SLOTS {
             return self.end(slot, Outcome::Shed, Span::ZERO);
         }
@@ -192,6 +302,10 @@ impl<'a> World<'a> {
         match Event::unpack(payload) {
             Event::AttemptEnds(slot) => self.attempt_ends(slot),
             Event::TryAgain(slot) => self.route(slot),
+            Event::Resolve(slot) => self.resolve(slot),
+            Event::LineOver(slot) => self.line_over(slot),
+            Event::Hedge(slot) => self.hedge(slot),
+            Event::FirstToken(slot) => self.first_token(slot),
             Event::AskAgain(slot) => {
                 self.wake(slot);
                 self.ask_to_enter(slot);
@@ -221,8 +335,15 @@ impl<'a> World<'a> {
         debug_assert!(self.requests.is_empty(), "every arrival ends");
         self.tally.pack();
         self.tally.peak_in_system = self.requests.peak();
-        for (provider, host) in self.tally.providers.iter_mut().zip(&self.hosts) {
-            provider.trips = host.breaker.trips();
+        self.tally.effort.denied = self.retry.denied() + self.hedge.as_ref().map_or(0, |h| h.denied());
+        let counted = self.scenario.window.counted();
+        for (i, provider) in self.tally.providers.iter_mut().enumerate() {
+            provider.trips = match (&self.hosts[i].breaker, &self.guard) {
+                (Some(breaker), _) => breaker.trips(),
+                (None, Some(guard)) => guard.trips(i),
+                (None, None) => 0,
+            };
+            provider.reserved = self.scenario.fleet[i].provider.price.standing(counted);
         }
         self.tally
     }
@@ -291,17 +412,25 @@ impl<'a> World<'a> {
                 self.queue_full.total(now),
             ));
         }
-        for (i, (host, endpoint)) in self.hosts.iter().zip(&self.endpoints).enumerate() {
-            if let Some(cap) = number(host.connections()) {
+        for (i, endpoint) in self.endpoints.iter().enumerate() {
+            let pool = self.scenario.fleet[i].pool;
+            if let Some(most) = number(self.pools[pool].most())
+                && self.scenario.pools[pool].owner == i
+            {
                 all.push(bound(
                     BoundKind::Connections,
                     Some(i),
-                    Some(cap),
-                    host.time_full().total(now),
+                    Some(most),
+                    self.pools[pool].time_full().total(now),
                 ));
             }
             all.push(bound(BoundKind::Quota, Some(i), None, endpoint.limited(now)));
-            all.push(bound(BoundKind::Breaker, Some(i), None, host.breaker.time_open(now)));
+            let open = match (&self.hosts[i].breaker, &self.guard) {
+                (Some(breaker), _) => breaker.time_open(now),
+                (None, Some(guard)) => guard.time_open(i, now),
+                (None, None) => Span::ZERO,
+            };
+            all.push(bound(BoundKind::Breaker, Some(i), None, open));
         }
         all
     }

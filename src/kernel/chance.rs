@@ -41,6 +41,16 @@ pub enum Purpose {
     Fault = 9,
     /// Jitter of a back-off.
     Jitter = 10,
+    /// Whether a client's throttle lets it go.
+    Throttle = 11,
+    /// How much of the input is in the provider's prompt cache.
+    Cache = 12,
+    /// What a provider goes through by itself, whoever asks: its regimes and how long they last.
+    Weather = 13,
+    /// Where an answer breaks off.
+    Break = 14,
+    /// Jitter of how long a breaker keeps a provider out.
+    Eject = 15,
 }
 
 /// The randomness of one replication.
@@ -80,6 +90,11 @@ impl Chance {
     #[inline]
     pub const fn request(self, id: u64) -> Key {
         Key(mix(self.base.wrapping_add(id.wrapping_mul(GOLDEN))))
+    }
+
+    /// The randomness of the `n`-th thing that goes its own way whoever asks: the weather of a provider.
+    pub const fn surroundings(self, n: u64) -> Key {
+        Key(mix(mix(!self.base).wrapping_add(n.wrapping_mul(GOLDEN))))
     }
 }
 

@@ -35,6 +35,18 @@ impl<T> Slab<T> {
         }
     }
 
+    /// Takes a slot that is filled in place; whatever was there before is still there, or else `blank`.
+    #[inline]
+    pub fn claim(&mut self, blank: T) -> u32 {
+        match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                self.slots.push(blank);
+                (self.slots.len() - 1) as u32
+            }
+        }
+    }
+
     /// Frees `slot`, which the caller must not use again before it is handed out anew.
     #[inline]
     pub fn remove(&mut self, slot: u32) {

@@ -1,18 +1,20 @@
 //! One endpoint at work: what becomes of an attempt that reaches it.
 //!
-//! In this order: whether it is down, its quotas (a 429 with Retry-After, uncharged), the context window (a 400 if input
-//! and `max_tokens` exceed it), failures of its work, then service.
+//! In this order: whether it is down, its quotas and those of its account (a 429 with Retry-After, uncharged), the context
+//! window (a 400 if input and `max_tokens` exceed it), failures of its work, then service.
 //! Everything is decided when the attempt arrives, so that the engine can take the earlier of the answer and the
 //! client's timeouts and keep one pending event. What it reports is what the provider would do if nobody hung up.
 
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ask, Outcome};
+use crate::request::{Ask, Headers, Left, Outcome, Usage};
 
 use super::Provider;
-use super::faults::{Failure, Fault};
-use super::latency::Latency;
-use super::limits::Limit;
+use super::cache::Cache;
+use super::faults::{Failure, Fault, Weather};
+use super::latency::{Latency, Patience, Service, Start};
+use super::limits::{Limit, Unit};
+use super::load::Load;
 
 /// How an attempt would end at the provider, counted from when it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,20 +23,107 @@ pub struct Answer {
     pub outcome: Outcome,
     /// To the first token; [`Span::FOREVER`] if there is none.
     pub first_token: Span,
+    /// To the last token, if nothing stopped it; with the first it gives the speed.
+    pub last_token: Span,
+    /// To where tokens stop coming before the last; [`Span::FOREVER`] if they do not.
+    pub stops: Span,
     /// To the end of the answer; [`Span::FOREVER`] for a hang.
     pub ends: Span,
+    /// Whether not even a connection is made, so that the connect timeout may end it.
+    pub unreachable: bool,
     /// The Retry-After of a 429, as the header would read.
     pub retry_after: Option<Span>,
     /// Whether it was let in, so that it occupies the provider until it leaves.
     pub admitted: bool,
+    /// Input tokens found in the provider's prompt cache.
+    pub cached: u32,
+}
+
+impl Answer {
+    /// No answer, ever.
+    pub const NOTHING: Answer = Answer {
+        outcome: Outcome::TimeoutAttempt,
+        first_token: Span::FOREVER,
+        last_token: Span::FOREVER,
+        stops: Span::FOREVER,
+        ends: Span::FOREVER,
+        unreachable: false,
+        retry_after: None,
+        admitted: false,
+        cached: 0,
+    };
+
+    /// Output tokens that the caller has of `output` when it hangs up after `lasts`: the first with the first token, the
+    /// others at a steady speed.
+    #[inline]
+    pub fn written(&self, output: u32, lasts: Span) -> u32 {
+        let lasts = lasts.min(self.stops);
+        if lasts < self.first_token || output == 0 {
+            return 0;
+        }
+        if lasts >= self.last_token {
+            return output;
+        }
+        let decoding = u128::from((self.last_token - self.first_token).nanos()).max(1);
+        let passed = u128::from((lasts - self.first_token).nanos());
+        1 + (u128::from(output - 1) * passed / decoding).min(u128::from(output - 1)) as u32
+    }
+}
+
+/// Quotas that are charged together: a provider's own, or an account's.
+#[derive(Debug, Default)]
+pub struct Quotas(Vec<Box<dyn Limit>>);
+
+impl Quotas {
+    /// These quotas, unused.
+    pub fn new(limits: &[Box<dyn Limit>]) -> Quotas {
+        Quotas(limits.iter().map(|l| l.fresh()).collect())
+    }
+
+    #[inline]
+    fn ready_at(&mut self, now: Time, ask: &Ask) -> Time {
+        self.0.iter_mut().map(|l| l.ready_at(now, ask)).max().unwrap_or(now)
+    }
+
+    #[inline]
+    fn charge(&mut self, now: Time, ask: &Ask) {
+        for limit in &mut self.0 {
+            limit.charge(now, ask);
+        }
+    }
+
+    #[inline]
+    fn settle(&mut self, now: Time, ask: &Ask, usage: &Usage) {
+        for limit in &mut self.0 {
+            limit.settle(now, ask, usage);
+        }
+    }
+
+    fn headers(&mut self, now: Time, headers: &mut Headers) {
+        for limit in &mut self.0 {
+            let Some(left) = limit.left(now) else { continue };
+            let of = match limit.unit() {
+                Unit::Requests => &mut headers.requests,
+                Unit::Concurrent => continue,
+                Unit::Tokens | Unit::InputTokens | Unit::OutputTokens => &mut headers.tokens,
+            };
+            let less = |other: &Left| left.remaining < other.remaining;
+            if of.as_ref().is_none_or(less) {
+                *of = Some(left);
+            }
+        }
+    }
 }
 
 /// The state of one provider in one replication.
 #[derive(Debug)]
 pub struct Endpoint {
     latency: Box<dyn Latency>,
-    limits: Vec<Box<dyn Limit>>,
+    load: Vec<Box<dyn Load>>,
+    cache: Option<Box<dyn Cache>>,
+    quotas: Quotas,
     faults: Vec<Box<dyn Fault>>,
+    has_weather: bool,
     in_service: u32,
     /// How long its quota has refused, without overlaps, and until when that is counted.
     limited: Span,
@@ -42,84 +131,127 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The state of `provider` before the first request.
-    pub fn new(provider: &Provider) -> Endpoint {
+    /// The state of `provider` before the first request. What it goes through by itself is keyed by `weather`.
+    pub fn new(provider: &Provider, weather: Key) -> Endpoint {
+        let fresh = |(i, fault): (usize, &Box<dyn Fault>)| fault.fresh(weather.part(i as u64));
         Endpoint {
             latency: provider.latency.fresh(),
-            limits: provider.limits.iter().map(|l| l.fresh()).collect(),
-            faults: provider.faults.iter().map(|f| f.fresh()).collect(),
+            load: provider.load.iter().map(|l| l.fresh()).collect(),
+            cache: provider.cache.as_ref().map(|c| c.fresh()),
+            quotas: Quotas::new(&provider.limits),
+            faults: provider.faults.iter().enumerate().map(fresh).collect(),
+            has_weather: provider.faults.iter().any(|f| f.has_weather()),
             in_service: 0,
             limited: Span::ZERO,
             limited_until: Time::ZERO,
         }
     }
 
-    /// Decides the attempt keyed by `key` that reaches `provider` at `now`.
-    pub fn answer(&mut self, provider: &Provider, now: Time, ask: &Ask, key: Key) -> Answer {
-        let fault = |(i, f): (usize, &mut Box<dyn Fault>)| f.strike(now, key.part(i as u64));
+    /// Decides the attempt keyed by `key` that reaches `provider` at `now`, by a caller of so much `patience`. `account`
+    /// holds the quotas that it shares with others.
+    ///
+    /// The answer is written where it will stay: a copy of what has just been written piece by piece would wait for the
+    /// writes, and cost more than most of what happens here.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one thing that an attempt brings along"
+    )]
+    pub fn answer(
+        &mut self,
+        provider: &Provider,
+        account: Option<&mut Quotas>,
+        now: Time,
+        ask: &Ask,
+        patience: Patience,
+        key: Key,
+        into: &mut Answer,
+    ) {
+        *into = Answer::NOTHING;
+        let load = self.in_service;
+        let fault = |(i, f): (usize, &mut Box<dyn Fault>)| f.strike(now, load, key.part(i as u64));
         let failure = self.faults.iter_mut().enumerate().find_map(fault);
-        let at_once = |outcome| Answer {
-            outcome,
-            ends: provider.network_time(key),
-            ..Answer::nothing()
-        };
         match failure {
-            Some(Failure::Down) => return at_once(Outcome::ServerError),
-            Some(Failure::Silent) => {
-                return Answer {
-                    outcome: Outcome::TimeoutAttempt,
-                    ..Answer::nothing()
-                };
+            Some(Failure::Down(outcome)) => return into.at_once(outcome, provider.network_time(key)),
+            Some(Failure::Silent) => return,
+            Some(Failure::Unreachable) => {
+                into.unreachable = true;
+                return;
             }
             _ => {}
         }
-        let ready = self
-            .limits
-            .iter_mut()
-            .map(|l| l.ready_at(now, ask))
-            .max()
-            .unwrap_or(now);
+        let known;
+        let ask = match &mut self.cache {
+            None => ask,
+            Some(cache) => {
+                let cached = cache.cached(now, ask, key);
+                into.cached = cached;
+                known = Ask { cached, ..*ask };
+                &known
+            }
+        };
+        let mut account = account;
+        let mut ready = self.quotas.ready_at(now, ask);
+        if let Some(shared) = &mut account {
+            ready = ready.max(shared.ready_at(now, ask));
+        }
         if ready > now {
-            return self.refuse(provider, now, ready, key);
+            self.note_refusal(now, ready);
+            into.retry_after = provider.retry_after.header(ready.since(now));
+            return into.at_once(Outcome::RateLimited, provider.network_time(key));
         }
         let reserved = ask.max_output.unwrap_or(ask.output);
         if provider.context_window < u64::from(ask.input) + u64::from(reserved) {
-            return at_once(Outcome::ContextExceeded);
+            return into.at_once(Outcome::ContextExceeded, provider.network_time(key));
         }
-        for limit in &mut self.limits {
-            limit.charge(now, ask);
+        self.quotas.charge(now, ask);
+        if let Some(shared) = account {
+            shared.charge(now, ask);
         }
         self.in_service += 1;
-        let admitted = |answer| Answer {
-            admitted: true,
-            ..answer
-        };
+        into.admitted = true;
         if failure == Some(Failure::Hang) {
-            return admitted(Answer {
-                outcome: Outcome::TimeoutAttempt,
-                ..Answer::nothing()
-            });
+            return;
         }
-        let service = self.latency.serve(now, self.in_service - 1, ask, key);
-        admitted(match failure {
-            Some(_) => Answer {
-                outcome: Outcome::ServerError,
-                ends: service.first_token,
-                ..Answer::nothing()
-            },
-            None => Answer {
-                outcome: Outcome::Success,
-                first_token: service.first_token,
-                ends: service.last_token,
-                ..Answer::nothing()
-            },
-        })
+        let mut weather = Weather::FAIR;
+        if self.has_weather {
+            for (i, fault) in self.faults.iter_mut().enumerate() {
+                fault.weather(now, key.part(i as u64), &mut weather);
+            }
+        }
+        let start = Start {
+            now,
+            in_service: self.in_service - 1,
+            weather,
+            patience,
+        };
+        let mut service = self.latency.serve(&start, ask, key);
+        for load in &mut self.load {
+            match load.place(&start, service, ask) {
+                Ok(placed) => service = placed,
+                Err(outcome) => return into.at_once(outcome, provider.network_time(key)),
+            }
+        }
+        into.serve(failure, &service);
     }
 
     /// An admitted attempt has left: answered, failed or given up by the caller.
     #[inline]
-    pub fn leave(&mut self) {
+    pub fn leave(&mut self, account: Option<&mut Quotas>, now: Time, ask: &Ask, usage: &Usage) {
         self.in_service -= 1;
+        self.quotas.settle(now, ask, usage);
+        if let Some(shared) = account {
+            shared.settle(now, ask, usage);
+        }
+    }
+
+    /// What its rate-limit headers say at `now`.
+    pub fn headers(&mut self, account: Option<&mut Quotas>, now: Time) -> Headers {
+        let mut headers = Headers::default();
+        self.quotas.headers(now, &mut headers);
+        if let Some(shared) = account {
+            shared.headers(now, &mut headers);
+        }
+        headers
     }
 
     /// How long the quota has refused whoever asked, up to `now`.
@@ -127,30 +259,51 @@ impl Endpoint {
         self.limited - self.limited_until.since(now)
     }
 
-    fn refuse(&mut self, provider: &Provider, now: Time, ready: Time, key: Key) -> Answer {
+    fn note_refusal(&mut self, now: Time, ready: Time) {
         if ready != Time::NEVER {
             let from = self.limited_until.max(now);
             self.limited += ready.since(from);
             self.limited_until = self.limited_until.max(ready);
         }
-        Answer {
-            outcome: Outcome::RateLimited,
-            ends: provider.network_time(key),
-            retry_after: provider.retry_after.header(ready.since(now)),
-            ..Answer::nothing()
-        }
     }
 }
 
 impl Answer {
-    /// No answer, ever.
-    const fn nothing() -> Answer {
-        Answer {
-            outcome: Outcome::Success,
-            first_token: Span::FOREVER,
-            ends: Span::FOREVER,
-            retry_after: None,
-            admitted: false,
+    /// It is `outcome`, as soon as it has come back.
+    #[inline]
+    fn at_once(&mut self, outcome: Outcome, network: Span) {
+        self.outcome = outcome;
+        self.ends = network;
+    }
+
+    /// It is what `service` gives, with what `failure` makes of it.
+    #[inline]
+    fn serve(&mut self, failure: Option<Failure>, service: &Service) {
+        if let Some(Failure::Failed(outcome)) = failure {
+            self.outcome = outcome;
+            self.ends = service.first_token;
+            return;
+        }
+        self.outcome = Outcome::Success;
+        self.first_token = service.first_token;
+        self.last_token = service.last_token;
+        self.ends = service.last_token;
+        let stops = |share: f64| {
+            let decoding = (service.last_token - service.first_token).nanos() as f64;
+            service.first_token + Span::from_nanos((decoding * share) as u64)
+        };
+        match failure {
+            Some(Failure::Truncated(share)) => {
+                self.outcome = Outcome::Truncated;
+                self.stops = stops(share);
+                self.ends = self.stops;
+            }
+            Some(Failure::Stalled(share)) => {
+                self.outcome = Outcome::TimeoutAttempt;
+                self.stops = stops(share);
+                self.ends = Span::FOREVER;
+            }
+            _ => {}
         }
     }
 }

@@ -12,16 +12,45 @@ use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::request::Ask;
 
+use super::faults::Weather;
+
 /// A latency model, as it runs: what one provider needs for one attempt.
 ///
-/// It answers at the start of the attempt and cannot be asked again, so what it returns is decided then; a model that
-/// depends on load reads it from `in_service`.
+/// It answers at the start of the attempt and cannot be asked again, so what it returns is decided then.
 pub trait Latency: fmt::Debug + Send + Sync {
-    /// The service that the attempt keyed by `key` gets if it starts at `now` beside `in_service` others.
-    fn serve(&mut self, now: Time, in_service: u32, ask: &Ask, key: Key) -> Service;
+    /// The service that the attempt keyed by `key` gets if it starts like this.
+    fn serve(&mut self, start: &Start, ask: &Ask, key: Key) -> Service;
 
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn Latency>;
+}
+
+/// How an attempt starts at a provider.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Start {
+    /// When.
+    pub now: Time,
+    /// How many others are in service.
+    pub in_service: u32,
+    /// What slows everybody down.
+    pub weather: Weather,
+    /// How long the caller waits.
+    pub patience: Patience,
+}
+
+/// How long the caller of an attempt waits before it hangs up, from when it was sent; [`Span::FOREVER`] for no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For a connection.
+    pub connect: Span,
+    /// For the first token.
+    pub ttft: Span,
+    /// For each further token.
+    pub idle: Span,
+    /// For the whole attempt.
+    pub attempt: Span,
+    /// For what is left of the whole request.
+    pub total: Span,
 }
 
 /// When an answer's first and last token reach the caller, counted from when the attempt was sent.

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::time::Time;
-use crate::request::Ask;
+use crate::request::{Ask, Left, Usage};
 use crate::spec::build::Built;
 
 /// A quota, as it runs.
@@ -26,6 +26,20 @@ pub trait Limit: fmt::Debug + Send + Sync {
 
     /// Charges `ask`, which fits.
     fn charge(&mut self, now: Time, ask: &Ask);
+
+    /// An attempt that was charged has left, after this usage: what was reserved may be corrected.
+    fn settle(&mut self, _now: Time, _ask: &Ask, _usage: &Usage) {}
+
+    /// What it counts.
+    fn unit(&self) -> Unit;
+
+    /// What rate-limit headers say of it, if it is told.
+    fn left(&mut self, _now: Time) -> Option<Left> {
+        None
+    }
+
+    /// How much it lets through in a minute in the long run, for clients that are told; `None` where that is not a rate.
+    fn per_minute(&self) -> Option<u64>;
 
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn Limit>;
@@ -49,6 +63,8 @@ pub enum Unit {
     InputTokens,
     /// Output tokens.
     OutputTokens,
+    /// Requests at once.
+    Concurrent,
 }
 
 impl Unit {
@@ -69,7 +85,7 @@ impl Unit {
     #[inline]
     fn amount(self, ask: &Ask, output: u32) -> u64 {
         match self {
-            Unit::Requests => 1,
+            Unit::Requests | Unit::Concurrent => 1,
             Unit::Tokens => u64::from(ask.input) + u64::from(output),
             Unit::InputTokens => u64::from(ask.input),
             Unit::OutputTokens => u64::from(output),

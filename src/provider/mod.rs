@@ -2,10 +2,12 @@
 //!
 //! A provider never sees the event set. It is asked once, when an attempt arrives, and answers what will come of it.
 
+pub mod cache;
 pub mod endpoint;
 pub mod faults;
 pub mod latency;
 pub mod limits;
+pub mod load;
 pub mod pricing;
 
 use schemars::JsonSchema;
@@ -21,14 +23,22 @@ pub struct Provider {
     pub name: String,
     /// How long answers take.
     pub latency: Box<dyn latency::Latency>,
+    /// What load does to that, one after the other.
+    pub load: Vec<Box<dyn load::Load>>,
+    /// Its prompt cache.
+    pub cache: Option<Box<dyn cache::Cache>>,
     /// Network overhead, in nanoseconds, which a refusal takes too.
     pub network: Sampler,
-    /// Its quotas.
+    /// Its own quotas.
     pub limits: Vec<Box<dyn limits::Limit>>,
     /// How it fails.
     pub faults: Vec<Box<dyn faults::Fault>>,
+    /// The account whose quotas it shares, by number.
+    pub account: Option<usize>,
     /// What it charges.
     pub price: Box<dyn pricing::Price>,
+    /// What it charges for when the caller hangs up.
+    pub hung_up: pricing::HungUp,
     /// The most input and output tokens together; `u64::MAX` for no limit.
     pub context_window: u64,
     /// How it words Retry-After.

@@ -12,18 +12,47 @@ pub use per_token::PerToken;
 use crate::spec::registry::registry;
 use std::fmt;
 
-use crate::request::Ask;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::time::Span;
+use crate::request::Usage;
 
 /// A tariff. Stateless: the same usage always costs the same.
 pub trait Price: fmt::Debug + Send + Sync {
-    /// Pico-dollars for an attempt that read `ask.input` tokens and wrote `written` of its output tokens.
-    fn of(&self, ask: &Ask, written: u32) -> u64;
+    /// Pico-dollars for an attempt that used so much.
+    fn of(&self, usage: &Usage) -> u64;
+
+    /// Pico-dollars for having it for so long, whoever asks: reserved capacity.
+    fn standing(&self, _for_so_long: Span) -> u128 {
+        0
+    }
+
+    /// Pico-dollars for one token of input and one of output, where that is how it is sold: what a client reads in a price
+    /// list.
+    fn per_token(&self) -> Option<(u64, u64)> {
+        None
+    }
 }
 
 /// What the file says of a tariff.
 pub trait BuildPrice {
     /// Makes the tariff.
     fn build(&self) -> Box<dyn Price>;
+}
+
+/// What a provider bills when the caller hangs up on an answer: its own timeout, or because another copy of the request was
+/// answered first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HungUp {
+    /// The input and the output written by then, if the first token had come: streams.
+    #[default]
+    Written,
+    /// The whole answer, which is written to its end: calls that do not stream.
+    Whole,
+    /// Nothing.
+    Nothing,
 }
 
 registry! {

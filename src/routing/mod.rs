@@ -17,10 +17,11 @@ pub use weighted::Weighted;
 use crate::spec::registry::registry;
 use std::fmt;
 
+use crate::client::breaker::FleetBreaker;
 use crate::client::host::Host;
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::time::Time;
-use crate::request::Outcome;
+use crate::request::{Ended, Headers};
 use crate::spec::build::{Built, Names};
 
 /// A routing policy, as it runs.
@@ -31,7 +32,15 @@ pub trait Policy: fmt::Debug + Send + Sync {
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize>;
 
     /// An attempt has ended. Policies that learn listen; the others need not.
-    fn learn(&mut self, _seen: &Seen) {}
+    fn learn(&mut self, _ended: &Ended) {}
+
+    /// Whether it reads rate-limit headers.
+    fn reads_headers(&self) -> bool {
+        false
+    }
+
+    /// The rate-limit headers of an attempt that has ended, after [`Policy::learn`]. Only for policies that read them.
+    fn read(&mut self, _ended: &Ended, _headers: &Headers) {}
 
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn Policy>;
@@ -52,6 +61,8 @@ pub struct Call {
     pub attempts: u32,
     /// Where the last attempt went, if there was one.
     pub last: Option<usize>,
+    /// Whether this is a further copy of a request that is under way.
+    pub hedge: bool,
     /// The randomness of the request.
     pub request: Key,
     /// The randomness of this attempt.
@@ -70,14 +81,42 @@ impl Call {
 #[derive(Clone, Copy, Debug)]
 pub struct Fleet<'a> {
     hosts: &'a [Host],
+    guard: Option<&'a dyn FleetBreaker>,
     now: Time,
+    /// Whether anything but the breakers keeps a provider out.
+    restricted: bool,
+    members: Option<&'a [bool]>,
+    barred: Option<&'a [bool]>,
+    excluded: &'a [u32],
 }
 
 impl<'a> Fleet<'a> {
     /// The fleet at `now`.
     #[inline]
-    pub fn new(hosts: &'a [Host], now: Time) -> Fleet<'a> {
-        Fleet { hosts, now }
+    pub fn new(hosts: &'a [Host], guard: Option<&'a dyn FleetBreaker>, now: Time) -> Fleet<'a> {
+        Fleet {
+            hosts,
+            guard,
+            now,
+            restricted: false,
+            members: None,
+            barred: None,
+            excluded: &[],
+        }
+    }
+
+    /// The same, but only of the members of a group (`None`: all), without those whom a budget bars (`None`: nobody) and
+    /// without those `excluded`.
+    #[inline]
+    #[must_use]
+    pub fn within(self, members: Option<&'a [bool]>, barred: Option<&'a [bool]>, excluded: &'a [u32]) -> Fleet<'a> {
+        Fleet {
+            restricted: members.is_some() || barred.is_some() || !excluded.is_empty(),
+            members,
+            barred,
+            excluded,
+            ..self
+        }
     }
 
     /// How many providers there are.
@@ -97,32 +136,41 @@ impl<'a> Fleet<'a> {
         self.now
     }
 
-    /// Whether the breaker of provider `index` lets a call through.
+    /// Whether a call may go to provider `index`: its breaker lets it through, it is in the group that the request is at, and
+    /// no budget bars it.
     #[inline]
     pub fn is_open_to_calls(&self, index: usize) -> bool {
-        self.hosts[index].is_open_to_calls(self.now)
+        (!self.restricted || self.is_eligible(index)) && self.breaker_permits(index)
     }
 
-    /// The client's own attempts under way at provider `index`.
+    /// Whether provider `index` could take the call but for its breaker.
+    pub fn is_eligible(&self, index: usize) -> bool {
+        self.members.is_none_or(|m| m[index])
+            && self.barred.is_none_or(|b| !b[index])
+            && !self.excluded.contains(&(index as u32))
+    }
+
+    /// Whether the breaker of provider `index` lets a call through.
+    #[inline]
+    pub fn breaker_permits(&self, index: usize) -> bool {
+        match (&self.hosts[index].breaker, self.guard) {
+            (Some(breaker), _) => breaker.permits(self.now),
+            (None, Some(guard)) => guard.permits(index, self.now),
+            (None, None) => true,
+        }
+    }
+
+    /// Attempts that wait for a connection to provider `index`.
+    #[inline]
+    pub fn in_line(&self, index: usize) -> u32 {
+        self.hosts[index].in_line
+    }
+
+    /// The client's own attempts under way at provider `index`, those in line not counted.
     #[inline]
     pub fn in_flight(&self, index: usize) -> u32 {
-        self.hosts[index].in_use()
+        self.hosts[index].in_flight
     }
-}
-
-/// What a client sees of an attempt that has ended.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen {
-    /// When it ended.
-    pub now: Time,
-    /// Where it went.
-    pub provider: usize,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Seconds to the first token, if one came.
-    pub ttft: Option<f64>,
-    /// Seconds from sending to the end.
-    pub took: f64,
 }
 
 /// What the file says of a policy.
@@ -151,6 +199,7 @@ pub(crate) mod testing {
     use super::*;
     use crate::client::breaker::BreakerSpec;
     use crate::kernel::chance::Chance;
+    use crate::request::Outcome;
 
     /// A policy over providers a, b, c and classes x, y.
     pub(crate) fn policy(json: &str) -> Box<dyn Policy> {
@@ -164,6 +213,7 @@ pub(crate) mod testing {
         spec.as_dyn().build(&Names {
             providers: &providers,
             classes: &classes,
+            ..Names::default()
         })
     }
 
@@ -171,12 +221,16 @@ pub(crate) mod testing {
     pub(crate) fn hosts(closed: &[usize]) -> Vec<Host> {
         let spec: BreakerSpec = serde_json::from_str(r#"{"consecutive": {"failures": 1}}"#).unwrap();
         let host = |i| {
-            let mut host = Host::new(spec.as_dyn().build().unwrap(), u32::MAX);
+            let guard = spec.as_dyn().build(&Names::default()).unwrap();
+            let mut breaker = guard.of_one(Chance::new(1, 0).surroundings(0)).unwrap();
             if closed.contains(&i) {
-                let ticket = host.breaker.sent(Time::ZERO);
-                host.breaker.record(Time::ZERO, ticket, Outcome::ServerError);
+                let ticket = breaker.sent(Time::ZERO);
+                breaker.record(ticket, &Ended::new(Time::ZERO, i, Outcome::ServerError));
             }
-            host
+            Host {
+                breaker: Some(breaker),
+                ..Host::default()
+            }
         };
         (0..3).map(host).collect()
     }
@@ -191,6 +245,7 @@ pub(crate) mod testing {
             max_output: None,
             attempts: 0,
             last: None,
+            hedge: false,
             request,
             attempt: request,
         }
@@ -200,7 +255,7 @@ pub(crate) mod testing {
     pub(crate) fn counts(policy: &mut dyn Policy, hosts: &[Host], class: usize, n: u64) -> [u64; 4] {
         let mut counts = [0; 4];
         for id in 0..n {
-            let chosen = policy.choose(&call(id, class), &Fleet::new(hosts, Time::ZERO));
+            let chosen = policy.choose(&call(id, class), &Fleet::new(hosts, None, Time::ZERO));
             counts[chosen.unwrap_or(3)] += 1;
         }
         counts

@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn a_retry_moves_on_within_the_tier() {
         let (mut policy, hosts) = (policy(&spec("")), hosts(&[]));
-        let fleet = Fleet::new(&hosts, Time::ZERO);
+        let fleet = Fleet::new(&hosts, None, Time::ZERO);
         let route = [0, 1, 2].map(|attempts| policy.choose(&super::Call { attempts, ..call(0, 0) }, &fleet));
         assert_eq!(route, [Some(0), Some(1), Some(0)]);
     }

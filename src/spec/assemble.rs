@@ -10,15 +10,15 @@ mod window;
 
 use std::sync::Arc;
 
-use super::build::{Built, Names, Refusal};
+use super::build::{Built, Known, Names, Refusal};
 use super::diagnose;
 use super::load::Loaded;
-use crate::engine::scenario::{Deployment, Scenario};
+use crate::engine::scenario::{Account, Deployment, PoolOf, Scenario};
 use crate::kernel::time::Span;
 use crate::report::{Metric, ModelNote};
 use crate::stats::interval::Confidence;
 use client::client;
-use fleet::deployment;
+use fleet::{accounts, deployment, known, pools};
 use objectives::{good, objectives};
 use traffic::traffic;
 use window::{check_load, window};
@@ -70,6 +70,8 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
     let names = Names {
         providers: &providers,
         classes: &classes,
+        known: &[],
+        groups: &[],
     };
     let traffic = Arc::new(traffic(loaded).map_err(|r| r.at("traffic"))?);
     let window = window(loaded).map_err(|r| r.at("plan"))?;
@@ -85,18 +87,23 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
     if providers.is_empty() {
         return Err(Refusal::new("there must be at least one provider").at("providers"));
     }
+    let accounts = accounts(spec)?;
+    let (pools, used) = pools(spec)?;
     let mut fleet = Vec::new();
     let mut models = Vec::new();
     let mut may_hang = None;
-    for (name, provider) in spec.providers.iter() {
-        let (built, note) = deployment(loaded, name, provider, &names).map_err(|r| r.at(name).at("providers"))?;
+    for ((name, provider), &pool) in spec.providers.iter().zip(&used) {
+        let (built, note) = deployment(loaded, name, provider, &names, pool).map_err(|r| r.at(name).at("providers"))?;
         if built.provider.faults.iter().any(|f| f.may_hang()) {
             may_hang.get_or_insert(name);
         }
         fleet.push(built);
         models.extend(note);
     }
+    let known: Vec<Known> = fleet.iter().map(|d| known(d, &accounts, &pools)).collect();
+    let names = Names { known: &known, ..names };
     let fleet: Arc<[Deployment]> = fleet.into();
+    let (pools, accounts): (Arc<[PoolOf]>, Arc<[Account]>) = (pools.into(), accounts.into());
     if spec.policies.is_empty() {
         return Err(Refusal::new("there must be at least one policy").at("policies"));
     }
@@ -116,8 +123,8 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
             .build(&names)
             .map_err(|r| here(r.at(entry.policy.name()).at("policy")))?;
         let built = match &entry.client {
-            Some(own) => client(own).map_err(|r| here(r.at("client")))?,
-            None => client(&spec.client).map_err(|r| r.at("client"))?,
+            Some(own) => client(own, &names).map_err(|r| here(r.at("client")))?,
+            None => client(&spec.client, &names).map_err(|r| r.at("client"))?,
         };
         let timeouts = built.timeouts;
         if let Some(provider) = may_hang
@@ -135,6 +142,8 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
             name: entry.name.clone(),
             traffic: Arc::clone(&traffic),
             fleet: Arc::clone(&fleet),
+            pools: Arc::clone(&pools),
+            accounts: Arc::clone(&accounts),
             client: built,
             policy,
             good,

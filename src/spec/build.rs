@@ -69,13 +69,34 @@ impl Refusal {
     }
 }
 
-/// The names that an experiment gives to its parts.
-#[derive(Clone, Copy, Debug)]
+/// The names that an experiment gives to its parts, and what is known of them.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Names<'a> {
     /// Its providers, in order.
     pub providers: &'a [String],
     /// Its classes, in order.
     pub classes: &'a [String],
+    /// What a client knows of each provider beforehand, in order.
+    pub known: &'a [Known],
+    /// The groups of providers that requests fall back along; none if there is only one.
+    pub groups: &'a [Vec<usize>],
+}
+
+/// What a client knows of a provider beforehand: from price lists, model cards and its own configuration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Known {
+    /// Pico-dollars for a token of input and one of output, where it is sold by the token.
+    pub price: Option<(u64, u64)>,
+    /// The most input and output tokens together; `u64::MAX` for no limit.
+    pub context_window: u64,
+    /// Requests a minute that its quotas allow, if they bound them.
+    pub requests_per_minute: Option<u64>,
+    /// Tokens a minute that its quotas allow, if they bound them: of whichever kind is scarcest.
+    pub tokens_per_minute: Option<u64>,
+    /// The client's most connections to it; `u32::MAX` for no bound.
+    pub connections: u32,
+    /// Probability of a good answer, in millionths, by class; [`crate::provider::UNRATED`] where nobody knows.
+    pub quality: Vec<u32>,
 }
 
 impl Names<'_> {
@@ -84,7 +105,7 @@ impl Names<'_> {
     /// # Errors
     /// If there is none of that name.
     pub fn provider(&self, name: &str) -> Built<usize> {
-        find("provider", name, self.providers)
+        number("provider", name, self.providers)
     }
 
     /// The indices of several providers, all different.
@@ -108,11 +129,15 @@ impl Names<'_> {
     /// # Errors
     /// If there is none of that name.
     pub fn class(&self, name: &str) -> Built<usize> {
-        find("class", name, self.classes)
+        number("class", name, self.classes)
     }
 }
 
-fn find(kind: &str, name: &str, among: &[String]) -> Built<usize> {
+/// The place of `name` among names of this `kind`.
+///
+/// # Errors
+/// If it is not there.
+pub fn number(kind: &str, name: &str, among: &[String]) -> Built<usize> {
     among
         .iter()
         .position(|n| n == name)

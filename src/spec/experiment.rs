@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::bound::Target;
 use super::laws::LawSpec;
 use super::named::Named;
+use super::outcomes::OutcomeList;
 use super::units::{Count, Duration, Fraction};
 use crate::client::admission::AdmissionSpec;
 use crate::client::breaker::BreakerSpec;
@@ -17,7 +18,7 @@ use crate::client::retry::RetrySpec;
 use crate::provider::RetryAfter;
 use crate::provider::faults::FaultSpec;
 use crate::provider::limits::LimitSpec;
-use crate::provider::pricing::PriceSpec;
+use crate::provider::pricing::{HungUp, PriceSpec};
 use crate::report::Metric;
 use crate::routing::PolicySpec;
 use crate::traffic::arrivals::ArrivalsSpec;
@@ -40,6 +41,12 @@ pub struct Experiment {
     /// The fleet, by name.
     #[schemars(extend("minProperties" = 1))]
     pub providers: Named<ProviderSpec>,
+    /// Accounts whose quotas several providers share, by name.
+    #[serde(default)]
+    pub accounts: Named<AccountSpec>,
+    /// Hosts whose connections several providers share, by name.
+    #[serde(default)]
+    pub hosts: Named<HostSpec>,
     /// What a caller wraps round a request. Default: nothing.
     #[serde(default)]
     pub client: ClientSpec,
@@ -91,6 +98,26 @@ fn standard() -> u8 {
     1
 }
 
+/// Quotas that several providers share: those of one account, organisation or region.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountSpec {
+    /// The quotas.
+    pub limits: Vec<LimitSpec>,
+}
+
+/// The client's connections to one host, which several providers share.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostSpec {
+    /// The most at once. Default: no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<Count>,
+    /// The most attempts that may wait for one; further ones are shed. Default: no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+}
+
 /// A provider: a model, and what this experiment changes about it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -105,6 +132,15 @@ pub struct ProviderSpec {
     /// The client's most connections to it at once. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<Count>,
+    /// The most attempts that may wait for a connection; further ones are shed. Default: no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// The host whose connections it uses, instead of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The account whose quotas it shares, besides its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// Time to first token, network not included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttft: Option<LawSpec<Duration>>,
@@ -120,6 +156,9 @@ pub struct ProviderSpec {
     /// What it charges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prices: Option<PriceSpec>,
+    /// What it bills when the caller hangs up on an answer. Default: `written`.
+    #[serde(default)]
+    pub hung_up: HungUp,
     /// Its quotas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Vec<LimitSpec>>,
@@ -159,6 +198,56 @@ pub struct ClientSpec {
     /// A circuit breaker for each provider. Default: `never`.
     #[serde(default)]
     pub breaker: BreakerSpec,
+    /// Where a request goes when its providers have failed it. Default: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<FallbackSpec>,
+    /// The longest input that is sent, in tokens: of a longer one the oldest part is left out (a sliding window over the
+    /// conversation). Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_window: Option<Count>,
+}
+
+/// Groups of providers, tried one after the other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FallbackSpec {
+    /// The groups in order. Inside one the policy chooses and the retry rule decides, each time anew.
+    #[schemars(length(min = 1, max = 32))]
+    pub groups: Vec<GroupSpec>,
+    /// The most times that one request falls back. Default: 5 (LiteLLM's `max_fallbacks`).
+    #[serde(default = "five")]
+    pub most: u8,
+    /// Whose failure the caller is told of when every group has failed. Default: `last`.
+    #[serde(default)]
+    pub tells: Tells,
+}
+
+/// Providers that are tried together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupSpec {
+    /// Which.
+    #[schemars(length(min = 1))]
+    pub providers: Vec<String>,
+    /// Which failures of an earlier group bring a request here. Default: whatever another try may mend, and nobody to send
+    /// it to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<OutcomeList>,
+}
+
+/// Whose failure a caller is told of when every group has failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Tells {
+    /// The first group's (Bifrost).
+    First,
+    /// The last group's.
+    #[default]
+    Last,
+}
+
+fn five() -> u8 {
+    5
 }
 
 /// How long to wait for what. Each default: for ever.
@@ -168,9 +257,16 @@ pub struct TimeoutsSpec {
     /// For a free connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<Duration>,
+    /// For an answer to the attempt to connect. Only a provider that cannot be reached lets it pass: `connection` is for the
+    /// wait in the client's own pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<Duration>,
     /// For the first token of an attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttft: Option<Duration>,
+    /// For each further token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Duration>,
     /// For one attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Duration>,

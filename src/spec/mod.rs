@@ -15,5 +15,6 @@ pub mod laws;
 pub mod load;
 pub mod model;
 pub mod named;
+pub mod outcomes;
 pub mod registry;
 pub mod units;

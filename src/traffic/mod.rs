@@ -55,13 +55,12 @@ impl<'a> Source<'a> {
             next_id: 0,
         }
     }
-}
 
-impl Iterator for Source<'_> {
-    type Item = (Time, Ask);
-
+    /// The next request, written into `ask`, and when it arrives; [`None`] once there are no more.
+    ///
+    /// In place, because a copy of what has just been written piece by piece would wait for the writes.
     #[inline]
-    fn next(&mut self) -> Option<(Time, Ask)> {
+    pub fn next(&mut self, ask: &mut Ask) -> Option<Time> {
         let id = self.next_id;
         let key = self.chance.request(id);
         let arrival = self.arrivals.next(key)?;
@@ -81,16 +80,15 @@ impl Iterator for Source<'_> {
             ),
         };
         let output = output.min(class.max_output.unwrap_or(u32::MAX));
-        Some((
-            arrival.at,
-            Ask {
-                id,
-                class: index as u16,
-                priority: class.priority,
-                input,
-                output,
-                max_output: class.max_output,
-            },
-        ))
+        *ask = Ask {
+            id,
+            class: index as u16,
+            priority: class.priority,
+            input,
+            output,
+            max_output: class.max_output,
+            cached: 0,
+        };
+        Some(arrival.at)
     }
 }

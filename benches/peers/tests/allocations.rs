@@ -120,11 +120,12 @@ fn the_counter_counts() {
 fn no_policy_allocates_when_it_chooses() {
     for providers in [3, 10, 200] {
         for scenario in policies(providers) {
-            let hosts: Vec<_> = scenario
-                .fleet
-                .iter()
-                .map(|deployment| Host::new(scenario.client.breaker.fresh(), deployment.connections))
-                .collect();
+            let own = Chance::new(1, 0).surroundings(0);
+            let host = || Host {
+                breaker: scenario.client.breaker.of_one(own),
+                ..Host::default()
+            };
+            let hosts: Vec<Host> = scenario.fleet.iter().map(|_| host()).collect();
             let mut policy = scenario.policy.fresh();
             let (spent, ()) = allocations(|| {
                 for id in 0..1_000 {
@@ -136,10 +137,11 @@ fn no_policy_allocates_when_it_chooses() {
                         max_output: Some(100),
                         attempts: 0,
                         last: None,
+                        hedge: false,
                         request,
                         attempt: request,
                     };
-                    assert!(policy.choose(&call, &Fleet::new(&hosts, Time::ZERO)).is_some());
+                    assert!(policy.choose(&call, &Fleet::new(&hosts, None, Time::ZERO)).is_some());
                 }
             });
             assert_eq!(spent, 0, "{} over {providers}", scenario.name);

@@ -69,7 +69,7 @@ impl Admission for Running {
     fn offer(&mut self, now: Time, _slot: u32, ask: &Ask, gate: &mut Gate) -> Offer {
         match gate.enter_piecemeal(now, ask) {
             Ok(()) => Offer::Enter,
-            Err(Blocked::Until(Time::NEVER)) => Offer::Shed,
+            Err(Blocked::Never | Blocked::Rejected) => Offer::Shed,
             Err(_) => Offer::Sleep(now + self.base.times(1 << gate.in_flight().min(self.ceiling))),
         }
     }

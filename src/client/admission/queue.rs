@@ -74,10 +74,14 @@ impl Admission for Running {
     #[inline]
     fn offer(&mut self, now: Time, slot: u32, ask: &Ask, gate: &mut Gate) -> Offer {
         let lane = if self.by_priority { usize::from(ask.priority) } else { 0 };
-        if self.lanes.iter().take(lane + 1).all(VecDeque::is_empty) && gate.enter(now, ask).is_ok() {
-            return Offer::Enter;
+        if self.lanes.iter().take(lane + 1).all(VecDeque::is_empty) {
+            match gate.enter(now, ask) {
+                Ok(()) => return Offer::Enter,
+                // In line, one that can never pass would hold up all behind it.
+                Err(Blocked::Never | Blocked::Rejected) => return Offer::Shed,
+                Err(Blocked::Full | Blocked::Until(_)) => {}
+            }
         }
-        // In line, one that can never pass would hold up all behind it.
         if self.capacity.is_some_and(|c| self.waiting >= c) || gate.never_passes(now, ask) {
             return Offer::Shed;
         }
@@ -108,6 +112,11 @@ impl Admission for Running {
             }
             Err(Blocked::Full) => Next::Nobody,
             Err(Blocked::Until(at)) => Next::Until(at),
+            Err(Blocked::Never | Blocked::Rejected) => {
+                lane.pop_front();
+                self.waiting -= 1;
+                Next::Shed(slot)
+            }
         }
     }
 
@@ -142,6 +151,7 @@ impl Admission for Running {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::limiter::Done;
     use crate::client::limiter::LimiterSpec;
 
     fn queue(json: &str) -> Box<dyn Admission> {
@@ -166,7 +176,7 @@ mod tests {
         let mut left = Vec::new();
         while queue.waiting() > 0 {
             assert_eq!(queue.next(now, &mut gate), Next::Nobody);
-            gate.leave(now);
+            gate.leave(&Done::at(now));
             if let Next::Enter(slot) = queue.next(now, &mut gate) {
                 left.push(slot);
             }
@@ -218,9 +228,9 @@ mod tests {
             queue.offer(now, slot, &ask(0), &mut gate);
         }
         queue.remove(2);
-        gate.leave(now);
+        gate.leave(&Done::at(now));
         assert_eq!(queue.next(now, &mut gate), Next::Enter(1));
-        gate.leave(now);
+        gate.leave(&Done::at(now));
         assert_eq!((queue.next(now, &mut gate), queue.waiting()), (Next::Enter(3), 0));
     }
 }

@@ -19,10 +19,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Breaker, BuildBreaker, Ticket};
+use super::{Breaker, BuildBreaker, Guard, Ticket};
+use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::request::Outcome;
-use crate::spec::build::{Built, Refusal};
+use crate::request::{Ended, Outcome};
+use crate::spec::build::{Built, Names, Refusal};
 use crate::spec::units::Duration;
 
 /// Opens on a surplus of failures.
@@ -67,13 +68,13 @@ fn half_a_minute() -> Duration {
 }
 
 impl BuildBreaker for Consecutive {
-    fn build(&self) -> Built<Box<dyn Breaker>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Guard> {
         for (key, value) in [("failures", self.failures), ("successes", self.successes)] {
             if value == 0 {
                 return Err(Refusal::new(format!("{key} is {value}, and must be at least 1")).at(key));
             }
         }
-        Ok(Box::new(Running {
+        Ok(Guard::Each(Box::new(Running {
             trips_at: self.failures,
             open_for: self.open_for.span(),
             closes_at: self.successes,
@@ -82,7 +83,7 @@ impl BuildBreaker for Consecutive {
             epoch: Ticket::default(),
             trips: 0,
             open: Span::ZERO,
-        }))
+        })))
     }
 }
 
@@ -160,7 +161,8 @@ impl Breaker for Running {
     }
 
     #[inline]
-    fn record(&mut self, now: Time, ticket: Ticket, outcome: Outcome) {
+    fn record(&mut self, ticket: Ticket, ended: &Ended) {
+        let (now, outcome) = (ended.now, ended.outcome);
         let failed = outcome.is_provider_failure();
         let is_old = self.guarded && ticket != self.epoch;
         match &mut self.state {
@@ -205,7 +207,7 @@ impl Breaker for Running {
         self.trips
     }
 
-    fn fresh(&self) -> Box<dyn Breaker> {
+    fn fresh(&self, _own: Key) -> Box<dyn Breaker> {
         Box::new(self.clone())
     }
 }
@@ -213,10 +215,13 @@ impl Breaker for Running {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::chance::Chance;
 
     fn breaker(half_open: &str) -> Box<dyn Breaker> {
         let json = format!(r#"{{"half_open": "{half_open}"}}"#);
-        serde_json::from_str::<Consecutive>(&json).unwrap().build().unwrap()
+        let spec: Consecutive = serde_json::from_str(&json).unwrap();
+        let own = Chance::new(1, 0).surroundings(0);
+        spec.build(&Names::default()).unwrap().of_one(own).unwrap()
     }
 
     fn at(secs: u64) -> Time {
@@ -238,7 +243,7 @@ mod tests {
                     'r' => Outcome::RateLimited,
                     _ => Outcome::Success,
                 };
-                breaker.record(now, ticket, outcome);
+                breaker.record(ticket, &Ended::new(now, 0, outcome));
             }
         }
         seen
@@ -269,7 +274,7 @@ mod tests {
         // A failure that comes in at second 10 from before pushes that to 40.
         let mut late = breaker("guarded");
         run(&mut *late, "FFFFF");
-        late.record(at(10), Ticket::default(), Outcome::TimeoutAttempt);
+        late.record(Ticket::default(), &Ended::new(at(10), 0, Outcome::TimeoutAttempt));
         assert_eq!((late.permits(at(39)), late.permits(at(40))), (false, true));
     }
 
@@ -287,14 +292,14 @@ mod tests {
             Outcome::ServerError,
             Outcome::Success,
         ] {
-            it.record(at(61), Ticket::default(), outcome);
+            it.record(Ticket::default(), &Ended::new(at(61), 0, outcome));
         }
         assert_eq!(it.trips(), 1);
-        it.record(at(61), Ticket::default(), Outcome::Success);
+        it.record(Ticket::default(), &Ended::new(at(61), 0, Outcome::Success));
         // Closed again, with a clean count: it takes five more.
         for failures in 1..=5 {
             assert!(it.permits(at(62)), "after {failures} failures");
-            it.record(at(62), Ticket::default(), Outcome::ServerError);
+            it.record(Ticket::default(), &Ended::new(at(62), 0, Outcome::ServerError));
         }
         assert!(!it.permits(at(62)));
     }
@@ -315,10 +320,10 @@ mod tests {
             Outcome::Success,
             Outcome::ServerError,
         ] {
-            it.record(at(41), Ticket::default(), outcome);
+            it.record(Ticket::default(), &Ended::new(at(41), 0, outcome));
         }
         assert!(!it.permits(at(41)));
-        it.record(at(41), trials[0], Outcome::ServerError);
+        it.record(trials[0], &Ended::new(at(41), 0, Outcome::ServerError));
         assert_eq!((it.trips(), it.permits(at(70)), it.permits(at(71))), (2, false, true));
         // 4 to 34, and 41 to 71.
         assert_eq!(it.time_open(at(100)), Span::from_secs(60));

@@ -7,10 +7,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Breaker, BuildBreaker, Ticket};
+use super::{Breaker, BuildBreaker, Guard, Ticket};
+use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::request::Outcome;
-use crate::spec::build::Built;
+use crate::request::Ended;
+use crate::spec::build::{Built, Names};
 
 /// A breaker that never opens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,8 +19,8 @@ use crate::spec::build::Built;
 pub struct Never {}
 
 impl BuildBreaker for Never {
-    fn build(&self) -> Built<Box<dyn Breaker>> {
-        Ok(Box::new(Running))
+    fn build(&self, _names: &Names<'_>) -> Built<Guard> {
+        Ok(Guard::Each(Box::new(Running)))
     }
 }
 
@@ -38,7 +39,7 @@ impl Breaker for Running {
     }
 
     #[inline]
-    fn record(&mut self, _now: Time, _ticket: Ticket, _outcome: Outcome) {}
+    fn record(&mut self, _ticket: Ticket, _ended: &Ended) {}
 
     fn time_open(&self, _now: Time) -> Span {
         Span::ZERO
@@ -48,7 +49,7 @@ impl Breaker for Running {
         0
     }
 
-    fn fresh(&self) -> Box<dyn Breaker> {
+    fn fresh(&self, _own: Key) -> Box<dyn Breaker> {
         Box::new(Running)
     }
 }

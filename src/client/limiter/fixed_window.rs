@@ -9,7 +9,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildLimiter, Limiter};
+use super::{BuildLimiter, Limiter, Ready};
+use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
 use crate::provider::limits::{self, BuildLimit, Limit};
 use crate::request::Ask;
@@ -35,15 +36,15 @@ fn known(ask: &Ask) -> Ask {
 struct Running(Box<dyn Limit>);
 
 impl Limiter for Running {
-    fn ready_at(&mut self, now: Time, ask: &Ask) -> Time {
-        self.0.ready_at(now, &known(ask))
+    fn ready(&mut self, now: Time, ask: &Ask) -> Ready {
+        Ready::from(now, self.0.ready_at(now, &known(ask)))
     }
 
     fn take(&mut self, now: Time, ask: &Ask) {
         self.0.charge(now, &known(ask));
     }
 
-    fn fresh(&self) -> Box<dyn Limiter> {
+    fn fresh(&self, _own: Key) -> Box<dyn Limiter> {
         Box::new(Running(self.0.fresh()))
     }
 }

@@ -10,8 +10,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildLimiter, Limiter};
+use super::{BuildLimiter, Limiter, Ready};
 use crate::kernel::bucket::Bucket;
+use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
 use crate::provider::limits::{Unit, bucket};
 use crate::request::Ask;
@@ -69,8 +70,8 @@ impl Running {
 
 impl Limiter for Running {
     #[inline]
-    fn ready_at(&mut self, now: Time, ask: &Ask) -> Time {
-        self.bucket.ready_at(now, self.need(ask))
+    fn ready(&mut self, now: Time, ask: &Ask) -> Ready {
+        Ready::from(now, self.bucket.ready_at(now, self.need(ask)))
     }
 
     #[inline]
@@ -78,7 +79,7 @@ impl Limiter for Running {
         self.bucket.take(self.need(ask));
     }
 
-    fn fresh(&self) -> Box<dyn Limiter> {
+    fn fresh(&self, _own: Key) -> Box<dyn Limiter> {
         Box::new(self.clone())
     }
 }

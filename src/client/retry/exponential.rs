@@ -15,10 +15,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildRetry, Failed, Retry};
+use super::{BuildRetry, Failed, HOPELESS, Next, Retry};
 use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::Span;
 use crate::request::Outcome;
+use crate::routing::Fleet;
 use crate::spec::build::{Built, Refusal};
 use crate::spec::units::Duration;
 
@@ -122,18 +123,10 @@ struct Running {
 }
 
 impl Retry for Running {
-    fn delay(&self, failed: &Failed, key: Key) -> Option<Span> {
+    fn next(&mut self, failed: &Failed, _fleet: &Fleet<'_>, key: Key) -> Next {
         let spec = &self.spec;
-        let hopeless = matches!(
-            failed.outcome,
-            Outcome::ContextExceeded
-                | Outcome::BreakerOpen
-                | Outcome::Shed
-                | Outcome::QueueTimeout
-                | Outcome::TimeoutTotal
-        );
-        if hopeless || failed.attempts >= spec.tries {
-            return None;
+        if HOPELESS.contains(failed.outcome) || failed.attempts >= spec.tries {
+            return Next::STOP;
         }
         let doublings = 1u64 << failed.attempts.saturating_sub(1).min(62);
         let backoff = spec.base.span().times(doublings).min(spec.max.span());
@@ -142,13 +135,17 @@ impl Retry for Running {
         } else {
             None
         };
-        Some(match (asked, spec.retry_after) {
+        Next::anew(match (asked, spec.retry_after) {
             (Some(asked), RetryAfterRule::Wait) => asked,
             (Some(asked), RetryAfterRule::Scale) => self.jittered(asked.times(doublings), key),
             (Some(asked), RetryAfterRule::AtLeast) => self.jittered(backoff, key).max(asked),
             (_, _) if spec.jitter_on == JitterOn::RateLimited && failed.outcome != Outcome::RateLimited => backoff,
             (_, _) => self.jittered(backoff, key),
         })
+    }
+
+    fn fresh(&self) -> Box<dyn Retry> {
+        Box::new(self.clone())
     }
 }
 
@@ -171,18 +168,27 @@ impl Running {
 mod tests {
     use super::*;
     use crate::kernel::chance::Chance;
+    use crate::kernel::time::Time;
 
     const KEY: u64 = 0;
 
+    fn wait(rule: &mut dyn Retry, failed: &Failed, id: u64) -> Option<f64> {
+        let fleet = Fleet::new(&[], None, Time::ZERO);
+        match rule.next(failed, &fleet, Chance::new(1, 0).request(id)) {
+            Next::Again { after, .. } => Some(after.seconds()),
+            Next::GiveUp { .. } => None,
+        }
+    }
+
     fn delays(json: &str, failures: &[(Outcome, Option<u64>)]) -> Vec<Option<f64>> {
-        let rule = serde_json::from_str::<Exponential>(json).unwrap().build().unwrap();
+        let mut rule = serde_json::from_str::<Exponential>(json).unwrap().build().unwrap();
         let of = |(i, &(outcome, after)): (usize, &(Outcome, Option<u64>))| {
             let failed = Failed {
-                outcome,
                 attempts: i as u32 + 1,
                 retry_after: after.map(Span::from_secs),
+                ..Failed::new(Time::ZERO, outcome)
             };
-            rule.delay(&failed, Chance::new(1, 0).request(KEY)).map(Span::seconds)
+            wait(&mut *rule, &failed, KEY)
         };
         failures.iter().enumerate().map(of).collect()
     }
@@ -242,16 +248,9 @@ mod tests {
             (r#"{"jitter": "equal"}"#, 0.5, 1.0),
             (r#"{"jitter": {"add": ["100ms", "1s"]}}"#, 1.1, 2.0),
         ] {
-            let rule = rule(json);
-            let failed = Failed {
-                outcome: ServerError,
-                attempts: 1,
-                retry_after: None,
-            };
-            let drawn: Vec<f64> = (0..2000)
-                .filter_map(|i| rule.delay(&failed, Chance::new(1, 0).request(i)))
-                .map(Span::seconds)
-                .collect();
+            let mut rule = rule(json);
+            let failed = Failed::new(Time::ZERO, ServerError);
+            let drawn: Vec<f64> = (0..2000).filter_map(|i| wait(&mut *rule, &failed, i)).collect();
             let (low, high) = drawn
                 .iter()
                 .fold((f64::MAX, f64::MIN), |(l, h), &d| (l.min(d), h.max(d)));

@@ -7,9 +7,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildRetry, Failed, Retry};
+use super::{BuildRetry, Failed, Next, Retry};
 use crate::kernel::chance::Key;
-use crate::kernel::time::Span;
+use crate::routing::Fleet;
 use crate::spec::build::Built;
 
 /// A rule that always gives up.
@@ -27,7 +27,11 @@ impl BuildRetry for Never {
 struct Running;
 
 impl Retry for Running {
-    fn delay(&self, _failed: &Failed, _key: Key) -> Option<Span> {
-        None
+    fn next(&mut self, _failed: &Failed, _fleet: &Fleet<'_>, _key: Key) -> Next {
+        Next::STOP
+    }
+
+    fn fresh(&self) -> Box<dyn Retry> {
+        Box::new(Running)
     }
 }

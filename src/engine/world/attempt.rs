@@ -1,20 +1,46 @@
 //! Attempts: to which provider, how they end, and what follows; and the end of a request, the only way out.
 
-use crate::client::retry::Failed;
+use crate::client::breaker::Ticket;
+use crate::client::cut;
+use crate::client::host::Connected;
+use crate::client::limiter::Done;
+use crate::client::retry::{Failed, Next};
 use crate::engine::event::Event;
 use crate::engine::tally::Ending;
-use crate::kernel::time::Span;
+use crate::kernel::time::{Span, Time};
+use crate::provider::UNRATED;
 use crate::provider::endpoint::Answer;
-use crate::request::Outcome;
-use crate::routing::{Call, Fleet, Seen};
+use crate::provider::pricing::HungUp;
+use crate::request::{Ended, Headers, Outcome, Usage};
+use crate::routing::{Call, Fleet};
 
-use super::{Attempt, Place, World};
+use super::{Attempt, MOST_COPIES, Place, Stage, Way, World};
 
 impl World<'_> {
-    /// Chooses a provider for the request in `slot` and sends it there, or puts it in line for a connection.
+    /// Begins the next try of the request in `slot`: at the provider that the policy chooses, or in line for it.
     #[inline]
     pub(super) fn route(&mut self, slot: u32) {
         let request = &mut self.requests[slot];
+        request.tries += 1;
+        request.place = Place::Out;
+        if !self.dispatch(slot, false) {
+            // Nobody to send it to is no try.
+            self.requests[slot].tries -= 1;
+            let barred = self.budget.as_mut().is_some_and(|b| b.barred(self.now).is_some());
+            let outcome = if barred {
+                Outcome::BudgetExhausted
+            } else {
+                Outcome::BreakerOpen
+            };
+            self.failed(slot, outcome, None, None);
+        }
+    }
+
+    /// Chooses a provider for the request in `slot` and sends it there, or puts it in line for a connection. Returns whether
+    /// there was one; if there was but it turned the attempt away at once, what follows has happened.
+    #[inline]
+    pub(super) fn dispatch(&mut self, slot: u32, hedge: bool) -> bool {
+        let request = &self.requests[slot];
         let call = Call {
             class: usize::from(request.ask.class),
             priority: request.ask.priority,
@@ -22,128 +48,351 @@ impl World<'_> {
             max_output: request.ask.max_output,
             attempts: request.attempts,
             last: (request.attempts > 0).then_some(request.provider as usize),
+            hedge,
             request: request.key,
             attempt: request.key.attempt(u64::from(request.attempts)),
         };
-        let Some(provider) = self.policy.choose(&call, &Fleet::new(&self.hosts, self.now)) else {
-            return self.failed(slot, Outcome::BreakerOpen, None);
+        let mut taken = [0; MOST_COPIES];
+        let mut excluded: &[u32] = &[];
+        if hedge && self.hedge.as_ref().is_some_and(|h| h.elsewhere()) {
+            for (to, &copy) in taken.iter_mut().zip(request.copies.slots()) {
+                *to = self.attempts[copy].way.provider;
+            }
+            excluded = &taken[..request.copies.count()];
+        }
+        let fleet = Fleet::new(&self.hosts, self.guard.as_deref(), self.now).within(
+            self.scenario.client.fallback.members(usize::from(request.group)),
+            self.budget.as_mut().and_then(|b| b.barred(self.now)),
+            excluded,
+        );
+        let same = call
+            .last
+            .filter(|&last| request.same && !hedge && fleet.is_open_to_calls(last));
+        let Some(provider) = same.or_else(|| self.policy.choose(&call, &fleet)) else {
+            return false;
         };
+        let ticket = match (&mut self.hosts[provider].breaker, &mut self.guard) {
+            (Some(breaker), _) => breaker.sent(self.now),
+            (None, Some(guard)) => guard.sent(provider, self.now),
+            (None, None) => Default::default(),
+        };
+        let request = &mut self.requests[slot];
+        let number = request.attempts;
+        request.attempts += 1;
         request.provider = provider as u32;
-        let host = &mut self.hosts[provider];
-        request.ticket = host.breaker.sent(self.now);
-        if host.connect(self.now, slot) {
-            self.send(slot);
-        } else {
-            request.place = Place::InLine;
-            self.start_wait(slot, self.scenario.client.pool_timeout);
+        let way = Way {
+            request: slot,
+            provider: provider as u32,
+            number,
+            hedge,
+            ticket,
+        };
+        let pool = &mut self.pools[self.scenario.fleet[provider].pool];
+        match pool.connect(self.now) {
+            Connected::Now => {
+                let attempt = self.attempts.claim(Attempt::BLANK);
+                self.requests[slot].copies.add(attempt);
+                self.send(attempt, way);
+            }
+            Connected::InLine => {
+                let request = &mut self.requests[slot];
+                let until = (self.now + self.scenario.client.pool_timeout).min(request.deadline);
+                let attempt = self.attempts.insert(Attempt {
+                    way,
+                    stage: Stage::InLine,
+                    outcome: Outcome::QueueTimeout,
+                    since: self.now,
+                    until,
+                    answer: Answer::NOTHING,
+                });
+                request.copies.add(attempt);
+                pool.stand_in_line(attempt);
+                self.hosts[provider].in_line += 1;
+                if until != Time::NEVER {
+                    self.events.push(until, Event::LineOver(attempt).pack());
+                }
+            }
+            Connected::Refused => {
+                self.record(ticket, &Ended::new(self.now, provider, Outcome::Shed));
+                if self.requests[slot].copies.count() == 0 {
+                    self.failed(slot, Outcome::Shed, None, Some(provider));
+                }
+            }
+        }
+        true
+    }
+
+    /// The attempt in `slot` leaves the line without a connection, and is gone.
+    pub(super) fn leave_line(&mut self, slot: u32) {
+        let attempt = self.attempts[slot];
+        let p = attempt.way.provider as usize;
+        self.pools[self.scenario.fleet[p].pool].give_up(slot);
+        self.no_longer_in_line(&attempt);
+        self.record(attempt.way.ticket, &Ended::new(self.now, p, Outcome::QueueTimeout));
+        self.forget(slot);
+        self.requests[attempt.way.request].copies.remove(slot);
+    }
+
+    /// Counts the wait of `attempt`, unless its request was under way meanwhile.
+    #[inline]
+    fn no_longer_in_line(&mut self, attempt: &Attempt) {
+        self.hosts[attempt.way.provider as usize].in_line -= 1;
+        if !attempt.way.hedge {
+            self.requests[attempt.way.request].waited += self.now.since(attempt.since);
         }
     }
 
-    /// Sends the request in `slot`, which holds a connection, to its provider.
+    /// Frees the slot of an attempt. Events that are left behind find it called off.
     #[inline]
-    fn send(&mut self, slot: u32) {
-        let request = &mut self.requests[slot];
-        let p = request.provider as usize;
-        let provider = &self.scenario.fleet[p].provider;
-        let key = request.key.attempt(u64::from(request.attempts));
-        request.attempts += 1;
-        request.place = Place::Away;
-        let answer = self.endpoints[p].answer(provider, self.now, &request.ask, key);
-        let (outcome, lasts) = self
-            .scenario
-            .client
-            .timeouts
-            .cut(&answer, request.deadline.since(self.now));
-        // An answer is billed up to where the caller hung up; refusals, failures and hangs are not.
-        let (input, written) = match (answer.outcome, outcome) {
-            (Outcome::Success, Outcome::Success) => (request.ask.input, request.ask.output),
-            (Outcome::Success, _) => (request.ask.input, written_by(&answer, request.ask.output, lasts)),
-            _ => (0, 0),
-        };
-        let charge = if answer.outcome == Outcome::Success {
-            provider.price.of(&request.ask, written)
+    fn forget(&mut self, slot: u32) {
+        self.attempts[slot].stage = Stage::CalledOff;
+        self.attempts.remove(slot);
+    }
+
+    pub(super) fn line_over(&mut self, slot: u32) {
+        let attempt = self.attempts[slot];
+        if attempt.stage != Stage::InLine || attempt.until != self.now {
+            return;
+        }
+        self.leave_line(slot);
+        let request = &self.requests[attempt.way.request];
+        if request.copies.count() > 0 {
+            return;
+        }
+        let outcome = if self.now >= request.deadline {
+            Outcome::TimeoutTotal
         } else {
-            0
+            Outcome::QueueTimeout
         };
-        let attempt = Attempt {
-            request: slot,
-            provider: request.provider,
-            outcome,
-            admitted: answer.admitted,
-            sent: self.now,
-            first_token: answer.first_token,
-            retry_after: answer.retry_after,
-            input,
-            written,
-            charge,
-        };
+        let p = attempt.way.provider as usize;
+        self.failed(attempt.way.request, outcome, None, Some(p));
+    }
+
+    /// Sends the attempt in `slot`, which holds a connection, on its way to its provider.
+    #[inline]
+    fn send(&mut self, slot: u32, way: Way) {
+        let request = &self.requests[way.request];
+        let p = way.provider as usize;
+        let provider = &self.scenario.fleet[p].provider;
+        let key = request.key.attempt(u64::from(way.number));
+        let left = request.deadline.since(self.now);
+        let patience = self.scenario.client.timeouts.patience(&request.ask, left);
+        let account = provider.account.map(|a| &mut self.accounts[a]);
+        let attempt = &mut self.attempts[slot];
+        self.endpoints[p].answer(
+            provider,
+            account,
+            self.now,
+            &request.ask,
+            patience,
+            key,
+            &mut attempt.answer,
+        );
+        let (outcome, lasts) = cut(&attempt.answer, &patience, request.ask.output);
+        attempt.way = way;
+        attempt.stage = Stage::Away;
+        attempt.outcome = outcome;
+        attempt.since = self.now;
+        self.hosts[p].in_flight += 1;
         self.tally.series.send(p);
-        let attempt = self.attempts.insert(attempt);
-        self.events.push(self.now + lasts, Event::AttemptEnds(attempt).pack());
+        self.events.push(self.now + lasts, Event::AttemptEnds(slot).pack());
+        if self.reads_headers {
+            self.keep_headers(slot, way);
+        }
+        if self.retry_listens {
+            self.retry.sent(self.now, way.number);
+        }
+        if self.hedge.is_some() {
+            if !way.hedge {
+                self.plan_hedge(way.request);
+            } else if self.races_for_first_token() {
+                self.expect_first_token(slot);
+            }
+        }
+    }
+
+    fn keep_headers(&mut self, slot: u32, way: Way) {
+        let p = way.provider as usize;
+        let account = self.scenario.fleet[p].provider.account.map(|a| &mut self.accounts[a]);
+        let headers = self.endpoints[p].headers(account, self.now);
+        if self.headers.len() <= slot as usize {
+            self.headers.resize(slot as usize + 1, Headers::default());
+        }
+        self.headers[slot as usize] = headers;
     }
 
     #[inline]
     pub(super) fn attempt_ends(&mut self, slot: u32) {
-        let attempt = self.attempts[slot];
-        self.attempts.remove(slot);
-        let p = attempt.provider as usize;
-        if attempt.admitted {
-            self.endpoints[p].leave();
+        let Attempt {
+            way, stage, outcome, ..
+        } = self.attempts[slot];
+        if stage == Stage::CalledOff {
+            self.attempts.remove(slot);
+            return;
         }
-        let took = self.now.since(attempt.sent);
-        let host = &mut self.hosts[p];
-        host.breaker
-            .record(self.now, self.requests[attempt.request].ticket, attempt.outcome);
-        if let Some(next) = host.disconnect(self.now) {
-            self.stop_wait(next);
-            self.send(next);
-        }
-        let succeeded = attempt.outcome == Outcome::Success;
-        self.policy.learn(&Seen {
-            now: self.now,
-            provider: p,
-            outcome: attempt.outcome,
-            ttft: (attempt.first_token <= took).then(|| attempt.first_token.seconds()),
-            took: took.seconds(),
-        });
-        let request = &mut self.requests[attempt.request];
-        request.cost = request.cost.saturating_add(attempt.charge);
-        let window = self.scenario.window;
-        if request.arrived >= window.warmup {
-            let provider = &mut self.tally.providers[p];
-            provider.outcomes[attempt.outcome.index()] += 1;
-            provider.cost += u128::from(attempt.charge);
-            provider.input += u128::from(attempt.input);
-            provider.output += u128::from(attempt.written);
-        }
-        let counted = self.now.min(window.end).since(attempt.sent.max(window.warmup));
-        self.tally.providers[p].busy += u128::from(counted.nanos());
-        if succeeded {
-            let ttft = (attempt.sent + attempt.first_token).since(request.arrived);
-            self.end(attempt.request, Outcome::Success, ttft);
+        self.close(slot, outcome);
+        let (sent, answer) = (self.attempts[slot].since, self.attempts[slot].answer);
+        self.forget(slot);
+        let request = &mut self.requests[way.request];
+        request.copies.remove(slot);
+        if outcome == Outcome::Success {
+            let ttft = (sent + answer.first_token).since(request.arrived);
+            request.provider = way.provider;
+            if way.hedge && request.arrived >= self.scenario.window.warmup {
+                self.tally.effort.hedges_won += 1;
+            }
+            self.call_off_rivals(way.request, slot);
+            self.end(way.request, Outcome::Success, ttft);
             self.admit();
-        } else {
-            self.failed(attempt.request, attempt.outcome, attempt.retry_after);
+        } else if request.copies.count() == 0 {
+            let p = way.provider as usize;
+            self.failed(way.request, outcome, answer.retry_after, Some(p));
+        } else if let Some(hedge) = &mut self.hedge
+            && request.copies.count() < MOST_COPIES
+            && hedge.on_failure(self.now, request.hedges)
+        {
+            self.send_copy(way.request);
         }
     }
 
-    /// An attempt has failed, or there was nobody to make it at: the request tries again or ends.
-    fn failed(&mut self, slot: u32, outcome: Outcome, retry_after: Option<Span>) {
+    /// The attempt in `slot` is over, as `outcome` says: it is billed, its provider and its connection are free, and whoever
+    /// learns from it learns.
+    #[inline]
+    pub(super) fn close(&mut self, slot: u32, outcome: Outcome) {
+        let Attempt { way, since, answer, .. } = &self.attempts[slot];
+        let (way, since) = (*way, *since);
+        let p = way.provider as usize;
+        let provider = &self.scenario.fleet[p].provider;
+        let took = self.now.since(since);
+        let ask = &self.requests[way.request].ask;
+        let billed = billed(answer, outcome, took, ask.output, provider.hung_up);
+        let mut ended = Ended {
+            now: self.now,
+            provider: p,
+            outcome,
+            first_token: answer.first_token,
+            took,
+            retry_after: answer.retry_after,
+            usage: Usage {
+                input: if billed.is_some() { ask.input } else { 0 },
+                cached: if billed.is_some() { answer.cached } else { 0 },
+                output: billed.unwrap_or(0),
+            },
+            cost: 0,
+            class: ask.class,
+            attempt: way.number,
+        };
+        if billed.is_some() {
+            ended.cost = provider.price.of(&ended.usage);
+        }
+        if answer.admitted {
+            let account = provider.account.map(|a| &mut self.accounts[a]);
+            self.endpoints[p].leave(account, self.now, ask, &ended.usage);
+        }
+        self.hosts[p].in_flight -= 1;
+        self.record(way.ticket, &ended);
+        if let Some(next) = self.pools[self.scenario.fleet[p].pool].disconnect(self.now) {
+            let waiting = self.attempts[next];
+            self.no_longer_in_line(&waiting);
+            self.send(next, waiting.way);
+        }
+        self.policy.learn(&ended);
+        if self.reads_headers {
+            self.policy.read(&ended, &self.headers[slot as usize]);
+        }
+        if self.retry_listens {
+            self.retry.ended(&ended);
+        }
+        if let Some(hedge) = &mut self.hedge {
+            hedge.ended(&ended);
+        }
+        if let Some(budget) = &mut self.budget {
+            budget.spent(&ended);
+        }
+        let request = &mut self.requests[way.request];
+        request.cost = request.cost.saturating_add(ended.cost);
+        let window = self.scenario.window;
+        let tally = &mut self.tally.providers[p];
+        if request.arrived >= window.warmup {
+            tally.outcomes[outcome.index()] += 1;
+            tally.cost += u128::from(ended.cost);
+            tally.input += u128::from(ended.usage.input);
+            tally.output += u128::from(ended.usage.output);
+        }
+        let counted = self.now.min(window.end).since(since.max(window.warmup));
+        tally.busy += u128::from(counted.nanos());
+    }
+
+    /// Tells whoever watches the provider how an attempt at it ended.
+    #[inline]
+    fn record(&mut self, ticket: Ticket, ended: &Ended) {
+        match (&mut self.hosts[ended.provider].breaker, &mut self.guard) {
+            (Some(breaker), _) => breaker.record(ticket, ended),
+            (None, Some(guard)) => guard.record(ticket, ended),
+            (None, None) => {}
+        }
+    }
+
+    /// A try has failed at `provider`, or there was nobody to make it at: the request tries again, or gives up here.
+    fn failed(&mut self, slot: u32, outcome: Outcome, retry_after: Option<Span>, provider: Option<usize>) {
         let request = &self.requests[slot];
         let failed = Failed {
+            now: self.now,
             outcome,
-            attempts: request.attempts,
+            attempts: request.tries,
+            provider,
             retry_after,
         };
         let key = request.key.attempt(u64::from(request.attempts.saturating_sub(1)));
         let deadline = request.deadline;
-        match self.scenario.client.retry.delay(&failed, key) {
-            Some(wait) => {
-                self.requests[slot].place = Place::Between;
-                self.push_unless_late(slot, self.now + wait, deadline, Event::TryAgain(slot));
+        let fleet = Fleet::new(&self.hosts, self.guard.as_deref(), self.now).within(
+            self.scenario.client.fallback.members(usize::from(request.group)),
+            self.budget.as_mut().and_then(|b| b.barred(self.now)),
+            &[],
+        );
+        let next = self.retry.next(&failed, &fleet, key);
+        let request = &mut self.requests[slot];
+        request.place = Place::Between;
+        request.failure = outcome;
+        request.hedge_at = Time::NEVER;
+        match next {
+            Next::Again { after, same } => {
+                request.same = same;
+                if request.arrived >= self.scenario.window.warmup && request.tries > 0 {
+                    self.tally.effort.retries += u64::from(self.now + after < deadline);
+                }
+                self.push_unless_late(slot, self.now + after, deadline, Event::TryAgain(slot));
+            }
+            Next::GiveUp { after } if after > Span::ZERO => {
+                self.push_unless_late(slot, self.now + after, deadline, Event::Resolve(slot));
+            }
+            Next::GiveUp { .. } => self.resolve(slot),
+        }
+    }
+
+    /// The tries of the request in `slot` are over where it is: it falls back, or ends.
+    pub(super) fn resolve(&mut self, slot: u32) {
+        let fallback = &self.scenario.client.fallback;
+        let request = &mut self.requests[slot];
+        let failure = request.failure;
+        let first = *request.first_failure.get_or_insert(failure);
+        let next = (failure != Outcome::TimeoutTotal && usize::from(request.fallbacks) < fallback.most)
+            .then(|| fallback.next(usize::from(request.group), failure))
+            .flatten();
+        match next {
+            Some(group) => {
+                request.group = group as u8;
+                request.fallbacks += 1;
+                request.tries = 0;
+                request.same = false;
+                if request.arrived >= self.scenario.window.warmup {
+                    self.tally.effort.fallbacks += 1;
+                }
+                self.route(slot);
             }
             None => {
-                self.end(slot, outcome, Span::ZERO);
+                let tells_first = fallback.tells_first && failure != Outcome::TimeoutTotal;
+                self.end(slot, if tells_first { first } else { failure }, Span::ZERO);
                 self.admit();
             }
         }
@@ -152,9 +401,15 @@ impl World<'_> {
     /// The request in `slot` ends: the only way out of the system.
     #[inline]
     pub(super) fn end(&mut self, slot: u32, outcome: Outcome, ttft: Span) {
-        let request = &self.requests[slot];
-        if request.entered {
-            self.gate.leave(self.now);
+        let request = &mut self.requests[slot];
+        request.hedge_at = Time::NEVER;
+        if request.entered != Time::NEVER {
+            self.gate.leave(&Done {
+                now: self.now,
+                entered: request.entered,
+                outcome,
+                ask: request.ask,
+            });
         }
         let e2e = self.now.since(request.arrived);
         let succeeded = outcome == Outcome::Success;
@@ -174,7 +429,7 @@ impl World<'_> {
             let quality = if succeeded {
                 self.scenario.fleet[request.provider as usize].provider.quality[usize::from(request.ask.class)]
             } else {
-                0
+                UNRATED
             };
             let ending = Ending {
                 outcome,
@@ -190,12 +445,19 @@ impl World<'_> {
     }
 }
 
-/// Output tokens written when the caller hangs up after `lasts`, at a steady speed between the first and the last.
-fn written_by(answer: &Answer, output: u32, lasts: Span) -> u32 {
-    if lasts < answer.first_token || output == 0 {
-        return 0;
+/// How many output tokens of an attempt that ended as `outcome` after `took` are billed, beside its input; [`None`] if
+/// nothing is, because no answer was begun for it.
+#[inline]
+fn billed(answer: &Answer, outcome: Outcome, took: Span, output: u32, hung_up: HungUp) -> Option<u32> {
+    if answer.first_token == Span::FOREVER {
+        return None;
     }
-    let decoding = u128::from((answer.ends - answer.first_token).nanos()).max(1);
-    let passed = u128::from((lasts - answer.first_token).nanos());
-    1 + (u128::from(output - 1) * passed / decoding).min(u128::from(output - 1)) as u32
+    let broke_off = outcome == answer.outcome && answer.ends != Span::FOREVER;
+    match hung_up {
+        _ if outcome == Outcome::Success => Some(output),
+        _ if broke_off => Some(answer.written(output, took)),
+        HungUp::Written => Some(answer.written(output, took)),
+        HungUp::Whole => Some(output),
+        HungUp::Nothing => None,
+    }
 }

@@ -1,6 +1,7 @@
 //! The way in, and every wait on it: asleep before the gate, in the admission queue, in line for a connection.
 
 use crate::client::admission::{Next, Offer};
+use crate::client::budget::Verdict;
 use crate::engine::event::Event;
 use crate::kernel::time::{Span, Time};
 use crate::request::Outcome;
@@ -10,10 +11,22 @@ use super::{Place, World};
 impl World<'_> {
     #[inline]
     pub(super) fn ask_to_enter(&mut self, slot: u32) {
+        if let Some(budget) = &mut self.budget {
+            let ask = self.requests[slot].ask;
+            match budget.offer(self.now, &ask) {
+                Verdict::Pass => {}
+                Verdict::Reject => return self.end(slot, Outcome::BudgetExhausted, Span::ZERO),
+                Verdict::Wait(until) => {
+                    let request = &self.requests[slot];
+                    let give_up = (request.arrived + self.admission.max_wait()).min(request.deadline);
+                    return self.sleep(slot, until, give_up, Event::AskAgain(slot));
+                }
+            }
+        }
         let request = &mut self.requests[slot];
         match self.admission.offer(self.now, slot, &request.ask, &mut self.gate) {
             Offer::Enter => {
-                request.entered = true;
+                request.entered = self.now;
                 self.route(slot);
             }
             Offer::Wait => {
@@ -32,7 +45,7 @@ impl World<'_> {
                 self.sleep(slot, until, give_up, Event::AskAgain(slot));
             }
             Offer::EnterAt(at) => {
-                request.entered = true;
+                request.entered = self.now;
                 let deadline = request.deadline;
                 self.sleep(slot, at, deadline, Event::GoNow(slot));
             }
@@ -104,8 +117,13 @@ impl World<'_> {
             match self.admission.next(self.now, &mut self.gate) {
                 Next::Enter(slot) => {
                     self.left_queue();
-                    self.requests[slot].entered = true;
+                    self.requests[slot].entered = self.now;
                     self.go(slot);
+                }
+                Next::Shed(slot) => {
+                    self.left_queue();
+                    self.stop_wait(slot);
+                    self.end(slot, Outcome::Shed, Span::ZERO);
                 }
                 Next::Until(at) => {
                     self.limiter_holds.enter(self.now);
@@ -143,18 +161,11 @@ impl World<'_> {
         } else {
             Outcome::QueueTimeout
         };
-        match request.place {
-            Place::Queued => {
-                self.admission.remove(slot);
-                self.left_queue();
-            }
-            Place::InLine => {
-                let host = &mut self.hosts[request.provider as usize];
-                host.give_up(slot);
-                host.breaker.record(self.now, request.ticket, Outcome::QueueTimeout);
-            }
-            Place::Between | Place::Asleep | Place::Away => return,
+        if request.place != Place::Queued {
+            return;
         }
+        self.admission.remove(slot);
+        self.left_queue();
         self.stop_wait(slot);
         self.end(slot, outcome, Span::ZERO);
         self.admit();

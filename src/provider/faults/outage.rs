@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{BuildFault, Failure, Fault};
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
+use crate::request::Outcome;
 use crate::spec::build::Built;
 use crate::spec::units::Duration;
 
@@ -44,7 +45,7 @@ impl BuildFault for Outage {
     fn build(&self) -> Built<Box<dyn Fault>> {
         let from = Time::ZERO + self.from.span();
         let failure = match self.answer {
-            Answer::Refused => Failure::Down,
+            Answer::Refused => Failure::Down(Outcome::ServerError),
             Answer::Hang => Failure::Silent,
         };
         Ok(Box::new(Running {
@@ -64,15 +65,19 @@ struct Running {
 
 impl Fault for Running {
     #[inline]
-    fn strike(&mut self, now: Time, _key: Key) -> Option<Failure> {
+    fn strike(&mut self, now: Time, _load: u32, _key: Key) -> Option<Failure> {
         (now >= self.from && now < self.until).then_some(self.failure)
+    }
+
+    fn outage(&self) -> Option<(Time, Time)> {
+        Some((self.from, self.until))
     }
 
     fn may_hang(&self) -> bool {
         self.failure == Failure::Silent
     }
 
-    fn fresh(&self) -> Box<dyn Fault> {
+    fn fresh(&self, _own: Key) -> Box<dyn Fault> {
         Box::new(self.clone())
     }
 }

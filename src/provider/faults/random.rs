@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{BuildFault, Failure, Fault};
 use crate::kernel::chance::{Key, Purpose, threshold};
 use crate::kernel::time::Time;
+use crate::request::Outcome;
 use crate::spec::build::{Built, Refusal};
 use crate::spec::units::Fraction;
 
@@ -51,12 +52,12 @@ struct Running {
 
 impl Fault for Running {
     #[inline]
-    fn strike(&mut self, _now: Time, key: Key) -> Option<Failure> {
+    fn strike(&mut self, _now: Time, _load: u32, key: Key) -> Option<Failure> {
         let draw = key.draw(Purpose::Fault);
         if draw >= self.hangs_below {
             None
         } else if draw < self.errors_below {
-            Some(Failure::Failed)
+            Some(Failure::Failed(Outcome::ServerError))
         } else {
             Some(Failure::Hang)
         }
@@ -66,7 +67,7 @@ impl Fault for Running {
         self.hangs_below > self.errors_below
     }
 
-    fn fresh(&self) -> Box<dyn Fault> {
+    fn fresh(&self, _own: Key) -> Box<dyn Fault> {
         Box::new(self.clone())
     }
 }

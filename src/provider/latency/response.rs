@@ -4,10 +4,10 @@
 //! balancer, "typical latency 45 ms"). With this law a provider behind a concurrency cap is the G of M/G/c. The first
 //! token counts as arrived with the last.
 
-use super::{Latency, Service};
+use super::{Latency, Service, Start};
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::sampler::Sampler;
-use crate::kernel::time::{Span, Time};
+use crate::kernel::time::Span;
 use crate::request::Ask;
 
 /// One law for the whole answer.
@@ -19,8 +19,10 @@ pub struct Response {
 
 impl Latency for Response {
     #[inline]
-    fn serve(&mut self, _now: Time, _in_service: u32, _ask: &Ask, key: Key) -> Service {
-        let whole = Span::from_nanos((self.time.draw(key, Purpose::Ttft) + 0.5) as u64);
+    fn serve(&mut self, start: &Start, _ask: &Ask, key: Key) -> Service {
+        let whole = Span::from_nanos(
+            (self.time.draw(key, Purpose::Ttft) * start.weather.ttft + start.weather.delay + 0.5) as u64,
+        );
         Service {
             first_token: whole,
             last_token: whole,

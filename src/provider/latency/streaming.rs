@@ -5,10 +5,10 @@
 //! providers in 2023 their rank correlation lay between −0.44 and 0.23 (llmperf-leaderboard). Leaves out any dependence
 //! of TTFT on the input's length and of either on load.
 
-use super::{Latency, Service};
+use super::{Latency, Service, Start};
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::sampler::Sampler;
-use crate::kernel::time::{Span, Time};
+use crate::kernel::time::Span;
 use crate::request::Ask;
 
 /// TTFT, decode speed and network overhead, each with its own law.
@@ -24,9 +24,12 @@ pub struct Streaming {
 
 impl Latency for Streaming {
     #[inline]
-    fn serve(&mut self, _now: Time, _in_service: u32, ask: &Ask, key: Key) -> Service {
-        let first = self.ttft.draw(key, Purpose::Ttft) + self.network.draw(key, Purpose::Network);
-        let decode = f64::from(ask.output.saturating_sub(1)) * 1e9 / self.tps.draw(key, Purpose::Tps);
+    fn serve(&mut self, start: &Start, ask: &Ask, key: Key) -> Service {
+        let weather = &start.weather;
+        let first = self.ttft.draw(key, Purpose::Ttft) * weather.ttft
+            + weather.delay
+            + self.network.draw(key, Purpose::Network);
+        let decode = f64::from(ask.output.saturating_sub(1)) * 1e9 / (self.tps.draw(key, Purpose::Tps) * weather.speed);
         Service {
             first_token: nanos(first),
             last_token: nanos(first + decode),

@@ -81,6 +81,15 @@ impl Limit for Running {
         self.used += self.unit.reserved(ask);
     }
 
+    fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    fn per_minute(&self) -> Option<u64> {
+        let minute = u128::from(self.limit) * 60_000_000_000 / u128::from(self.window);
+        Some(u64::try_from(minute).unwrap_or(u64::MAX))
+    }
+
     fn fresh(&self) -> Box<dyn Limit> {
         Box::new(self.clone())
     }

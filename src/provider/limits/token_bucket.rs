@@ -62,6 +62,7 @@ impl BuildLimit for TokenBucket {
         Ok(Box::new(Running {
             unit: self.unit,
             bucket: self.bucket()?,
+            per_minute: a_minutes_worth(self.rate),
         }))
     }
 }
@@ -70,6 +71,7 @@ impl BuildLimit for TokenBucket {
 struct Running {
     unit: Unit,
     bucket: Bucket,
+    per_minute: u64,
 }
 
 impl Limit for Running {
@@ -81,6 +83,14 @@ impl Limit for Running {
     #[inline]
     fn charge(&mut self, _now: Time, ask: &Ask) {
         self.bucket.take(self.unit.reserved(ask));
+    }
+
+    fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    fn per_minute(&self) -> Option<u64> {
+        Some(self.per_minute)
     }
 
     fn fresh(&self) -> Box<dyn Limit> {

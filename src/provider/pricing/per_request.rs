@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPrice, Price};
-use crate::request::Ask;
+use crate::request::Usage;
 use crate::spec::units::Money;
 
 /// A flat price.
@@ -36,7 +36,7 @@ struct Running {
 
 impl Price for Running {
     #[inline]
-    fn of(&self, _ask: &Ask, _written: u32) -> u64 {
+    fn of(&self, _usage: &Usage) -> u64 {
         self.price
     }
 }

@@ -4,14 +4,13 @@
 //! { "per_token": { "input": "$3/Mtok", "output": "$15/Mtok", "cached_input": "$0.30/Mtok" } }
 //! ```
 //!
-//! `cached_input` is kept with the prices and billed once prompt caching is modelled; until then every input token is
-//! billed at `input`.
+//! Without `cached_input`, input from the prompt cache costs as much as any.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPrice, Price};
-use crate::request::Ask;
+use crate::request::Usage;
 use crate::spec::units::TokenPrice;
 
 /// Prices by the token.
@@ -31,6 +30,7 @@ impl BuildPrice for PerToken {
     fn build(&self) -> Box<dyn Price> {
         Box::new(Running {
             input: self.input.picodollars(),
+            cached: self.cached_input.unwrap_or(self.input).picodollars(),
             output: self.output.picodollars(),
         })
     }
@@ -39,15 +39,22 @@ impl BuildPrice for PerToken {
 #[derive(Clone, Debug)]
 struct Running {
     input: u64,
+    cached: u64,
     output: u64,
 }
 
 impl Price for Running {
     #[inline]
-    fn of(&self, ask: &Ask, written: u32) -> u64 {
-        u64::from(ask.input)
+    fn of(&self, usage: &Usage) -> u64 {
+        let cached = u64::from(usage.cached);
+        (u64::from(usage.input) - cached)
             .saturating_mul(self.input)
-            .saturating_add(u64::from(written).saturating_mul(self.output))
+            .saturating_add(cached.saturating_mul(self.cached))
+            .saturating_add(u64::from(usage.output).saturating_mul(self.output))
+    }
+
+    fn per_token(&self) -> Option<(u64, u64)> {
+        Some((self.input, self.output))
     }
 }
 
@@ -59,11 +66,13 @@ mod tests {
     #[test]
     fn input_and_output_are_billed_at_their_own_price() {
         let spec: PerToken = serde_json::from_str(r#"{"input": "$3/Mtok", "output": "$15/Mtok"}"#).unwrap();
-        let ask = Ask {
+        let usage = |output, cached| Usage {
             input: 1000,
-            ..Ask::default()
+            cached,
+            output,
         };
-        assert_eq!(spec.build().of(&ask, 200), 6_000_000_000);
-        assert_eq!(spec.build().of(&ask, 0), 3_000_000_000);
+        assert_eq!(spec.build().of(&usage(200, 0)), 6_000_000_000);
+        assert_eq!(spec.build().of(&usage(0, 0)), 3_000_000_000);
+        assert_eq!(spec.build().of(&usage(0, 600)), 3_000_000_000);
     }
 }

@@ -1,12 +1,23 @@
 //! The client as it runs: admission, limiters, timeouts, retries and breaker. A timeout that is not given never ends.
 
+use crate::client::fallback::{Fallback, Group};
 use crate::client::{Client, Timeouts};
 use crate::kernel::time::Span;
-use crate::spec::build::Built;
-use crate::spec::experiment::ClientSpec;
+use crate::request::{Outcome, Outcomes};
+use crate::spec::build::{Built, Names, Refusal};
+use crate::spec::experiment::{ClientSpec, FallbackSpec, Tells};
 use crate::spec::units::Duration;
 
-pub(super) fn client(spec: &ClientSpec) -> Built<Client> {
+pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
+    let fallback = match &spec.fallback {
+        None => Fallback::default(),
+        Some(fallback) => groups(fallback, names).map_err(|r| r.at("fallback"))?,
+    };
+    let members: Vec<Vec<usize>> = fallback.groups.iter().map(numbers).collect();
+    let names = &Names {
+        groups: &members,
+        ..*names
+    };
     let mut limiters = Vec::new();
     for (i, limiter) in spec.limiters.iter().enumerate() {
         limiters.push(
@@ -28,11 +39,19 @@ pub(super) fn client(spec: &ClientSpec) -> Built<Client> {
             .max_in_flight
             .map_or(u32::MAX, |c| u32::try_from(c.get()).unwrap_or(u32::MAX)),
         timeouts: Timeouts {
+            connect: or_forever(spec.timeouts.connect),
             ttft: or_forever(spec.timeouts.ttft),
+            idle: or_forever(spec.timeouts.idle),
             attempt: or_forever(spec.timeouts.attempt),
             total: or_forever(spec.timeouts.total),
         },
         pool_timeout: or_forever(spec.timeouts.connection),
+        input_window: spec
+            .input_window
+            .map_or(u32::MAX, |c| u32::try_from(c.get()).unwrap_or(u32::MAX)),
+        hedge: None,
+        fallback,
+        budget: None,
         retry: spec
             .retry
             .as_dyn()
@@ -41,7 +60,42 @@ pub(super) fn client(spec: &ClientSpec) -> Built<Client> {
         breaker: spec
             .breaker
             .as_dyn()
-            .build()
+            .build(names)
             .map_err(|r| r.at(spec.breaker.name()).at("breaker"))?,
     })
+}
+
+fn groups(spec: &FallbackSpec, names: &Names<'_>) -> Built<Fallback> {
+    if !(1..=32).contains(&spec.groups.len()) {
+        let text = format!("{} groups: must be 1 to 32", spec.groups.len());
+        return Err(Refusal::new(text).at("groups"));
+    }
+    let mut groups = Vec::new();
+    for (i, group) in spec.groups.iter().enumerate() {
+        let here = |r: Refusal| r.at(i).at("groups");
+        if group.providers.is_empty() {
+            return Err(here(Refusal::new("a group of nobody").at("providers")));
+        }
+        let numbers = names
+            .each_provider(&group.providers)
+            .map_err(|r| here(r.at("providers")))?;
+        let mut members = vec![false; names.providers.len()];
+        for number in numbers {
+            members[number] = true;
+        }
+        let on = match &group.on {
+            Some(list) => list.set(),
+            None => Outcomes::RETRYABLE.and(Outcomes::of(&[Outcome::BreakerOpen])),
+        };
+        groups.push(Group { members, on });
+    }
+    Ok(Fallback {
+        groups,
+        tells_first: spec.tells == Tells::First,
+        most: usize::from(spec.most),
+    })
+}
+
+fn numbers(group: &Group) -> Vec<usize> {
+    (0..group.members.len()).filter(|&i| group.members[i]).collect()
 }

@@ -2,25 +2,28 @@
 //!
 //! What is overridden is noted for the report, beside what the model assumes.
 
-use crate::engine::scenario::Deployment;
+use crate::client::host::Connections;
+use crate::engine::scenario::{Account, Deployment, PoolOf};
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Span;
 use crate::provider::faults::{BuildFault, Fault};
 use crate::provider::latency::{Latency, Response, Streaming};
-use crate::provider::limits::Limit;
+use crate::provider::limits::{Limit, LimitSpec, Unit};
 use crate::provider::pricing::{BuildPrice, Price};
 use crate::provider::{Provider, UNRATED};
 use crate::report::ModelNote;
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::experiment::ProviderSpec;
+use crate::spec::build::{Built, Known, Names, Refusal, number};
+use crate::spec::experiment::{AccountSpec, Experiment, ProviderSpec};
 use crate::spec::load::Loaded;
 use crate::spec::model::ModelSpec;
+use crate::spec::units::Count;
 
 pub(super) fn deployment(
     loaded: &Loaded,
     name: &str,
     spec: &ProviderSpec,
     names: &Names<'_>,
+    pool: usize,
 ) -> Built<(Deployment, Option<ModelNote>)> {
     let model = match &spec.model {
         None if spec.variant.is_some() => {
@@ -35,12 +38,8 @@ pub(super) fn deployment(
         .or(model.map(|m| m.network))
         .map_or(Span::ZERO, |n| n.span());
     let network = Sampler::Constant(network.nanos() as f64);
-    let limits: Vec<Box<dyn Limit>> = match (&spec.limits, model) {
-        (Some(own), _) => own
-            .iter()
-            .enumerate()
-            .map(|(i, l)| l.as_dyn().build().map_err(|r| r.at(l.name()).at(i).at("limits")))
-            .collect::<Built<_>>()?,
+    let quotas: Vec<Box<dyn Limit>> = match (&spec.limits, model) {
+        (Some(own), _) => limits(own)?,
         (None, Some(m)) => m.limits.iter().map(|l| l.as_dyn().build()).collect::<Built<_>>()?,
         (None, None) => Vec::new(),
     };
@@ -63,17 +62,22 @@ pub(super) fn deployment(
         }
     };
     let context = spec.context_window.or(model.and_then(|m| m.context_window));
-    let connections = match spec.connections {
-        Some(count) => u32::try_from(count.get()).unwrap_or(u32::MAX),
-        None => u32::MAX,
-    };
     let provider = Provider {
         name: name.to_owned(),
         latency: latency(spec, model, &network)?,
+        load: Vec::new(),
+        cache: None,
         network,
-        limits,
+        limits: quotas,
+        account: match &spec.account {
+            Some(name) => {
+                Some(number("account", name, &loaded.experiment.accounts.names()).map_err(|r| r.at("account"))?)
+            }
+            None => None,
+        },
         faults,
         price,
+        hung_up: spec.hung_up,
         context_window: context.map_or(u64::MAX, |c| c.get()),
         retry_after: spec.retry_after,
         quality: quality(spec, model, names)?,
@@ -89,7 +93,85 @@ pub(super) fn deployment(
             .collect(),
         overrides: overrides(spec),
     });
-    Ok((Deployment { provider, connections }, note))
+    Ok((Deployment { provider, pool }, note))
+}
+
+/// The pools of connections: one for each provider that has its own and one for each host that is used; and which pool each
+/// provider uses, in order.
+pub(super) fn pools(spec: &Experiment) -> Built<(Vec<PoolOf>, Vec<usize>)> {
+    let bounds = |connections: Option<Count>, line: Option<u32>| Connections {
+        most: connections.map_or(u32::MAX, |c| u32::try_from(c.get()).unwrap_or(u32::MAX)),
+        line: line.unwrap_or(u32::MAX),
+    };
+    let hosts = spec.hosts.names();
+    let mut of_host: Vec<Option<usize>> = vec![None; hosts.len()];
+    let (mut pools, mut used) = (Vec::new(), Vec::new());
+    for (i, (name, provider)) in spec.providers.iter().enumerate() {
+        let here = |r: Refusal| r.at(name).at("providers");
+        let Some(host) = &provider.host else {
+            used.push(pools.len());
+            pools.push(PoolOf {
+                owner: i,
+                connections: bounds(provider.connections, provider.line),
+            });
+            continue;
+        };
+        for (field, given) in [
+            ("connections", provider.connections.is_some()),
+            ("line", provider.line.is_some()),
+        ] {
+            if given {
+                let text = format!("`{field}` beside `host`: give it to the host");
+                return Err(here(Refusal::new(text).at(field)));
+            }
+        }
+        let host_number = number("host", host, &hosts).map_err(|r| here(r.at("host")))?;
+        let pool = *of_host[host_number].get_or_insert(pools.len());
+        if pool == pools.len() {
+            let host = spec.hosts.get(host).ok_or_else(|| Refusal::new("no such host"))?;
+            pools.push(PoolOf {
+                owner: i,
+                connections: bounds(host.connections, host.line),
+            });
+        }
+        used.push(pool);
+    }
+    Ok((pools, used))
+}
+
+/// The accounts, with their quotas.
+pub(super) fn accounts(spec: &Experiment) -> Built<Vec<Account>> {
+    let one = |(name, account): (&str, &AccountSpec)| {
+        let limits = limits(&account.limits).map_err(|r| r.at(name).at("accounts"))?;
+        Ok(Account {
+            name: name.to_owned(),
+            limits,
+        })
+    };
+    spec.accounts.iter().map(one).collect()
+}
+
+fn limits(specs: &[LimitSpec]) -> Built<Vec<Box<dyn Limit>>> {
+    let one = |(i, l): (usize, &LimitSpec)| l.as_dyn().build().map_err(|r| r.at(l.name()).at(i).at("limits"));
+    specs.iter().enumerate().map(one).collect()
+}
+
+/// What a client knows of `provider` beforehand.
+pub(super) fn known(deployment: &Deployment, accounts: &[Account], pools: &[PoolOf]) -> Known {
+    let provider = &deployment.provider;
+    let shared = provider.account.map_or(&[][..], |a| &accounts[a].limits[..]);
+    let least = |unit: fn(Unit) -> bool| {
+        let of = provider.limits.iter().chain(shared).filter(|l| unit(l.unit()));
+        of.filter_map(|l| l.per_minute()).min()
+    };
+    Known {
+        price: provider.price.per_token(),
+        context_window: provider.context_window,
+        requests_per_minute: least(|u| u == Unit::Requests),
+        tokens_per_minute: least(|u| matches!(u, Unit::Tokens | Unit::InputTokens | Unit::OutputTokens)),
+        connections: pools[deployment.pool].connections.most,
+        quality: provider.quality.clone(),
+    }
 }
 
 /// The variant of a model that the experiment asks for, and what to call it.

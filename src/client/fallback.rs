@@ -1,0 +1,40 @@
+//! Fallback: where a request goes when its providers have failed it.
+//!
+//! The providers form groups, tried one after the other. Inside a group the policy chooses and the retry rule decides, both
+//! as if the group were all there is; when that rule gives up, the next group that takes this kind of failure follows, with
+//! its tries all its own (LiteLLM: every target runs its own full retry loop).
+
+use crate::request::{Outcome, Outcomes};
+
+/// The groups in order.
+#[derive(Clone, Debug, Default)]
+pub struct Fallback {
+    /// All groups; none if every provider is in the only one there is.
+    pub groups: Vec<Group>,
+    /// Whether the caller of a request that every group failed is told of the first group's failure instead of the last's.
+    pub tells_first: bool,
+    /// The most groups that one request falls back to.
+    pub most: usize,
+}
+
+/// Providers that are tried together.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Which providers are in it.
+    pub members: Vec<bool>,
+    /// Which failures of earlier groups bring a request here.
+    pub on: Outcomes,
+}
+
+impl Fallback {
+    /// The group that follows group `now` after `outcome`, if any does.
+    pub fn next(&self, now: usize, outcome: Outcome) -> Option<usize> {
+        (now + 1..self.groups.len()).find(|&g| self.groups[g].on.contains(outcome))
+    }
+
+    /// Who is in group `group`; nothing if everybody is.
+    #[inline]
+    pub fn members(&self, group: usize) -> Option<&[bool]> {
+        self.groups.get(group).map(|g| &*g.members)
+    }
+}

@@ -1,0 +1,61 @@
+//! Hedging: a second copy of a request that takes long, sent elsewhere or again; the first answer wins (Dean and Barroso,
+//! "The tail at scale", 2013).
+//!
+//! The copies that lose are called off and billed for what they had written by then.
+
+use std::fmt;
+
+use crate::kernel::time::{Span, Time};
+use crate::request::Ended;
+use crate::spec::build::Built;
+
+/// A hedging rule, as it runs.
+pub trait Hedge: fmt::Debug + Send + Sync {
+    /// A request of class `class` is sent at `now`, for the first time or tried again: after how long a copy may follow.
+    fn wait(&mut self, now: Time, class: usize) -> Option<Span>;
+
+    /// The wait is over and no answer has come; `sent` copies have been sent of this try. Whether to send one more.
+    fn fire(&mut self, now: Time, sent: u32) -> bool;
+
+    /// After how long yet another copy may follow, `sent` of them being sent.
+    fn wait_again(&mut self, now: Time, sent: u32) -> Option<Span>;
+
+    /// A copy has failed while another is under way: whether to send one more at once, `sent` of them being sent.
+    fn on_failure(&mut self, _now: Time, _sent: u32) -> bool {
+        false
+    }
+
+    /// An attempt has ended. Rules that learn listen.
+    fn ended(&mut self, _ended: &Ended) {}
+
+    /// What decides the race between copies.
+    fn race(&self) -> Race;
+
+    /// Whether a copy must go to another provider than those under way.
+    fn elsewhere(&self) -> bool;
+
+    /// How many copies it has denied for want of a budget.
+    fn denied(&self) -> u64 {
+        0
+    }
+
+    /// A copy in its initial state, for one replication.
+    fn fresh(&self) -> Box<dyn Hedge>;
+}
+
+/// What decides the race between copies of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Race {
+    /// The first token: the others are called off as soon as one has it, and none is sent after it.
+    #[default]
+    FirstToken,
+    /// The whole answer.
+    Answer,
+}
+
+/// What the file says of a hedging rule.
+pub trait BuildHedge {
+    /// Checks the parameters and makes the rule.
+    fn build(&self) -> Built<Box<dyn Hedge>>;
+}

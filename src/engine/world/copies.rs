@@ -1,0 +1,158 @@
+//! Copies of a request: a hedge sent, the race between copies decided, the losers called off.
+
+use crate::client::hedge::Race;
+use crate::engine::event::Event;
+use crate::kernel::time::Time;
+use crate::request::Outcome;
+
+use super::{Copies, MOST_COPIES, Stage, World};
+
+impl Copies {
+    /// Attempts under way or in line.
+    #[inline]
+    pub(super) fn count(&self) -> usize {
+        usize::from(self.count)
+    }
+
+    /// Their slots.
+    #[inline]
+    pub(super) fn slots(&self) -> &[u32] {
+        &self.slots[..self.count()]
+    }
+
+    /// One more, which there must be room for.
+    #[inline]
+    pub(super) fn add(&mut self, slot: u32) {
+        let at = self.count();
+        self.slots[at] = slot;
+        self.count += 1;
+    }
+
+    /// One less.
+    #[inline]
+    pub(super) fn remove(&mut self, slot: u32) {
+        if let Some(at) = self.slots().iter().position(|&s| s == slot) {
+            let last = self.count() - 1;
+            self.slots[at] = self.slots[last];
+            self.count -= 1;
+        }
+    }
+}
+
+impl World<'_> {
+    /// Sets the time of the first copy of the try that begins now.
+    #[inline]
+    pub(super) fn plan_hedge(&mut self, slot: u32) {
+        let Some(hedge) = &mut self.hedge else { return };
+        let request = &mut self.requests[slot];
+        request.hedges = 0;
+        request.hedge_at = Time::NEVER;
+        if let Some(wait) = hedge.wait(self.now, usize::from(request.ask.class)) {
+            request.hedge_at = self.now + wait;
+            self.events.push(request.hedge_at, Event::Hedge(slot).pack());
+        }
+    }
+
+    /// The wait before another copy of the request in `slot` is over.
+    pub(super) fn hedge(&mut self, slot: u32) {
+        let request = &mut self.requests[slot];
+        if request.hedge_at != self.now {
+            return;
+        }
+        request.hedge_at = Time::NEVER;
+        if request.copies.count() == 0 || request.copies.count() == MOST_COPIES || self.has_begun(slot) {
+            return;
+        }
+        let sent = self.requests[slot].hedges;
+        let Some(hedge) = &mut self.hedge else { return };
+        if hedge.fire(self.now, sent) {
+            self.send_copy(slot);
+        }
+        let Some(hedge) = &mut self.hedge else { return };
+        let request = &mut self.requests[slot];
+        if let Some(wait) = hedge.wait_again(self.now, request.hedges)
+            && request.copies.count() > 0
+        {
+            request.hedge_at = self.now + wait;
+            self.events.push(request.hedge_at, Event::Hedge(slot).pack());
+        }
+    }
+
+    /// Sends one more copy of the request in `slot`, if there is anywhere to send it.
+    pub(super) fn send_copy(&mut self, slot: u32) {
+        if !self.dispatch(slot, true) {
+            return;
+        }
+        let request = &mut self.requests[slot];
+        request.hedges += 1;
+        if request.arrived >= self.scenario.window.warmup {
+            self.tally.effort.hedges += 1;
+        }
+        // The race is decided by first tokens from now on: whose are still to come say when.
+        let (copies, is_first) = (request.copies, request.hedges == 1);
+        if is_first && self.races_for_first_token() {
+            for &attempt in copies.slots() {
+                self.expect_first_token(attempt);
+            }
+        }
+    }
+
+    /// Whether copies race for the first token.
+    pub(super) fn races_for_first_token(&self) -> bool {
+        self.hedge.as_ref().is_some_and(|h| h.race() == Race::FirstToken)
+    }
+
+    /// Schedules the first token of the attempt in `slot`, which has at least one rival.
+    pub(super) fn expect_first_token(&mut self, slot: u32) {
+        let attempt = &self.attempts[slot];
+        let at = attempt.since + attempt.answer.first_token;
+        if attempt.stage == Stage::Away && at != Time::NEVER && at >= self.now {
+            self.events.push(at, Event::FirstToken(slot).pack());
+        }
+    }
+
+    /// Whether an answer to the request in `slot` has begun, in a race that this decides.
+    fn has_begun(&self, slot: u32) -> bool {
+        let begun = |&attempt: &u32| {
+            let attempt = &self.attempts[attempt];
+            attempt.stage == Stage::Away && attempt.since + attempt.answer.first_token <= self.now
+        };
+        self.races_for_first_token() && self.requests[slot].copies.slots().iter().any(begun)
+    }
+
+    /// The attempt in `slot` has its first token: its rivals are called off.
+    pub(super) fn first_token(&mut self, slot: u32) {
+        let attempt = &self.attempts[slot];
+        if attempt.stage != Stage::Away || attempt.since + attempt.answer.first_token != self.now {
+            return;
+        }
+        let request = attempt.way.request;
+        self.requests[request].hedge_at = Time::NEVER;
+        self.call_off_rivals(request, slot);
+    }
+
+    /// Calls off every attempt of the request in `slot` but the one in `winner`.
+    #[inline]
+    pub(super) fn call_off_rivals(&mut self, slot: u32, winner: u32) {
+        if self.requests[slot].copies.count() == 0 {
+            return;
+        }
+        let copies = self.requests[slot].copies;
+        for &attempt in copies.slots().iter().filter(|&&a| a != winner) {
+            self.call_off(attempt);
+        }
+    }
+
+    fn call_off(&mut self, slot: u32) {
+        match self.attempts[slot].stage {
+            Stage::InLine => self.leave_line(slot),
+            Stage::Away => {
+                self.attempts[slot].stage = Stage::CalledOff;
+                let request = self.attempts[slot].way.request;
+                self.requests[request].copies.remove(slot);
+                self.close(slot, Outcome::Cancelled);
+            }
+            Stage::CalledOff => {}
+        }
+    }
+}

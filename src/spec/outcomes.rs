@@ -1,0 +1,166 @@
+//! Sets of outcomes, as a file lists them: by name, by HTTP status, or by kind.
+//!
+//! ```json
+//! [429, "5xx", "timeout", "connection_error"]
+//! ```
+
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::request::{Outcome, Outcomes};
+
+/// Kinds of outcome that go by one name.
+const KINDS: [(&str, Outcomes); 4] = [
+    ("5xx", Outcomes::SERVER_ERRORS),
+    ("timeout", Outcomes::TIMEOUTS),
+    ("provider_failure", Outcomes::PROVIDER_FAILURES),
+    ("retryable", Outcomes::RETRYABLE),
+];
+
+/// The statuses that have an outcome.
+const STATUSES: [u16; 9] = [400, 401, 408, 429, 500, 502, 503, 504, 529];
+
+/// A list of outcomes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct OutcomeList(Vec<Entry>);
+
+impl OutcomeList {
+    /// The outcomes listed.
+    pub fn set(&self) -> Outcomes {
+        self.0.iter().fold(Outcomes::NONE, |all, entry| all.and(entry.set))
+    }
+
+    /// Whether nothing is listed.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// One word or number of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    text: Word,
+    set: Outcomes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    Name(&'static str),
+    Status(u16),
+}
+
+/// Every name that an entry may have.
+fn names() -> impl Iterator<Item = &'static str> {
+    let outcomes = Outcome::ALL
+        .into_iter()
+        .filter(|&o| !matches!(o, Outcome::Success | Outcome::Cancelled));
+    KINDS.iter().map(|&(name, _)| name).chain(outcomes.map(Outcome::name))
+}
+
+impl Entry {
+    fn named(name: &str) -> Option<Entry> {
+        let text = Word::Name(names().find(|n| *n == name)?);
+        let kind = KINDS.iter().find(|(kind, _)| *kind == name).map(|&(_, set)| set);
+        let single = || Outcome::ALL.into_iter().find(|o| o.name() == name);
+        let set = kind.or_else(|| single().map(|o| Outcomes::of(&[o])))?;
+        Some(Entry { text, set })
+    }
+
+    fn of_status(status: u64) -> Option<Entry> {
+        let status = STATUSES.into_iter().find(|&s| u64::from(s) == status)?;
+        let with = |o: &Outcome| o.status() == Some(status);
+        let all: Vec<Outcome> = Outcome::ALL.into_iter().filter(with).collect();
+        Some(Entry {
+            text: Word::Status(status),
+            set: Outcomes::of(&all),
+        })
+    }
+}
+
+struct EntryVisitor;
+
+impl Visitor<'_> for EntryVisitor {
+    type Value = Entry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an outcome: a name like \"5xx\", or a status like 429")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Entry, E> {
+        Entry::named(name).ok_or_else(|| {
+            let known: Vec<String> = names().map(|n| format!("`{n}`")).collect();
+            E::custom(format_args!(
+                "unknown variant `{name}`, expected one of {}",
+                known.join(", ")
+            ))
+        })
+    }
+
+    fn visit_u64<E: de::Error>(self, status: u64) -> Result<Entry, E> {
+        Entry::of_status(status).ok_or_else(|| {
+            let known: Vec<String> = STATUSES.iter().map(u16::to_string).collect();
+            E::custom(format_args!(
+                "no outcome has the status {status}; these have one: {}",
+                known.join(", ")
+            ))
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Entry, D::Error> {
+        deserializer.deserialize_any(EntryVisitor)
+    }
+}
+
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.text {
+            Word::Name(name) => serializer.serialize_str(name),
+            Word::Status(status) => serializer.serialize_u16(status),
+        }
+    }
+}
+
+impl JsonSchema for Entry {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "OutcomeName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<&str> = names().collect();
+        json_schema!({
+            "description": "An outcome by name, a kind of outcomes, or an HTTP status.",
+            "oneOf": [{ "enum": names }, { "enum": STATUSES }],
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_kinds_and_statuses_are_read_and_written_back() {
+        let text = r#"[429,"5xx","timeout_ttft",400]"#;
+        let list: OutcomeList = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&list).unwrap(), text);
+        let members: Vec<&str> = Outcome::ALL
+            .into_iter()
+            .filter(|&o| list.set().contains(o))
+            .map(Outcome::name)
+            .collect();
+        insta::assert_snapshot!(members.join(" "), @"rate_limited server_error bad_gateway unavailable gateway_timeout overloaded context_exceeded content_filtered timeout_ttft");
+    }
+
+    #[test]
+    fn what_is_no_outcome_is_refused() {
+        let refused = |text: &str| serde_json::from_str::<OutcomeList>(text).unwrap_err().to_string();
+        assert!(refused("[\"success\"]").starts_with("unknown variant `success`, expected one of `5xx`, `timeout`"));
+        assert!(refused("[404]").starts_with("no outcome has the status 404; these have one: 400, 401"));
+    }
+}

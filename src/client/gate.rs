@@ -73,14 +73,12 @@ impl Gate {
         if self.in_flight >= self.cap {
             return Err(Blocked::Full);
         }
-        let mut worst: Option<Blocked> = None;
-        for limiter in &mut self.limiters {
-            if let Some(blocked) = Blocked::by(limiter.ready(now, ask)) {
-                worst = Some(worst.map_or(blocked, |w| w.worse(blocked)));
+        for i in 0..self.limiters.len() {
+            if let Some(blocked) = Blocked::by(self.limiters[i].ready(now, ask)) {
+                let others = self.limiters[i + 1..].iter_mut();
+                let others = others.filter_map(|l| Blocked::by(l.ready(now, ask)));
+                return Err(others.fold(blocked, Blocked::worse));
             }
-        }
-        if let Some(blocked) = worst {
-            return Err(blocked);
         }
         for limiter in &mut self.limiters {
             limiter.take(now, ask);
@@ -115,16 +113,17 @@ impl Gate {
         self.count_in(now);
     }
 
-    /// One who was let in is done.
+    /// One who was let in is done. Who it was is asked only if a limiter wants to know.
     #[inline]
-    pub fn leave(&mut self, done: &Done) {
+    pub fn leave(&mut self, now: Time, who: impl FnOnce() -> Done) {
         if self.in_flight == self.cap {
-            self.full.leave(done.now);
+            self.full.leave(now);
         }
         self.in_flight -= 1;
         if self.listening {
+            let done = who();
             for limiter in &mut self.limiters {
-                limiter.leave(done);
+                limiter.leave(&done);
             }
         }
     }
@@ -227,7 +226,7 @@ mod tests {
         gate.force(at(5));
         assert!(gate.enter(at(10), &Ask::default()).is_ok());
         assert_eq!(gate.enter(at(11), &Ask::default()), Err(Blocked::Full));
-        gate.leave(&Done::at(at(30)));
+        gate.leave(at(30), || Done::at(at(30)));
         assert_eq!(
             (gate.in_flight(), gate.time_full().total(at(100))),
             (1, Span::from_nanos(20))

@@ -164,6 +164,7 @@ pub struct World<'a> {
     admission: Box<dyn Admission>,
     gate: Gate,
     policy: Box<dyn Policy>,
+    policy_learns: bool,
     reads_headers: bool,
     /// By slot of attempt, if the policy reads them.
     headers: Vec<Headers>,
@@ -218,6 +219,7 @@ impl<'a> World<'a> {
                 client.max_in_flight,
             ),
             policy: scenario.policy.fresh(),
+            policy_learns: scenario.policy.learns(),
             reads_headers: scenario.policy.reads_headers(),
             headers: Vec::new(),
             retry: client.retry.fresh(),

@@ -156,6 +156,7 @@ impl Endpoint {
         clippy::too_many_arguments,
         reason = "each is one thing that an attempt brings along"
     )]
+    #[inline(always)]
     pub fn answer(
         &mut self,
         provider: &Provider,

@@ -34,6 +34,11 @@ pub trait Policy: fmt::Debug + Send + Sync {
     /// An attempt has ended. Policies that learn listen; the others need not.
     fn learn(&mut self, _ended: &Ended) {}
 
+    /// Whether it listens to [`Policy::learn`]. One that never does may say so, and is asked no more.
+    fn learns(&self) -> bool {
+        true
+    }
+
     /// Whether it reads rate-limit headers.
     fn reads_headers(&self) -> bool {
         false

@@ -55,6 +55,10 @@ impl Policy for Running {
         None
     }
 
+    fn learns(&self) -> bool {
+        false
+    }
+
     fn fresh(&self) -> Box<dyn Policy> {
         Box::new(self.clone())
     }

@@ -38,6 +38,10 @@ impl Policy for Running {
         fleet.is_open_to_calls(self.provider).then_some(self.provider)
     }
 
+    fn learns(&self) -> bool {
+        false
+    }
+
     fn fresh(&self) -> Box<dyn Policy> {
         Box::new(self.clone())
     }

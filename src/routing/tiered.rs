@@ -195,6 +195,10 @@ impl Policy for Running {
         }
     }
 
+    fn learns(&self) -> bool {
+        false
+    }
+
     fn fresh(&self) -> Box<dyn Policy> {
         Box::new(self.clone())
     }

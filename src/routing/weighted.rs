@@ -64,6 +64,10 @@ impl Policy for Running {
         chosen
     }
 
+    fn learns(&self) -> bool {
+        false
+    }
+
     fn fresh(&self) -> Box<dyn Policy> {
         Box::new(self.clone())
     }

@@ -176,7 +176,7 @@ mod tests {
         let mut left = Vec::new();
         while queue.waiting() > 0 {
             assert_eq!(queue.next(now, &mut gate), Next::Nobody);
-            gate.leave(&Done::at(now));
+            gate.leave(now, || Done::at(now));
             if let Next::Enter(slot) = queue.next(now, &mut gate) {
                 left.push(slot);
             }
@@ -228,9 +228,9 @@ mod tests {
             queue.offer(now, slot, &ask(0), &mut gate);
         }
         queue.remove(2);
-        gate.leave(&Done::at(now));
+        gate.leave(now, || Done::at(now));
         assert_eq!(queue.next(now, &mut gate), Next::Enter(1));
-        gate.leave(&Done::at(now));
+        gate.leave(now, || Done::at(now));
         assert_eq!((queue.next(now, &mut gate), queue.waiting()), (Next::Enter(3), 0));
     }
 }

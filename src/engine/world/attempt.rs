@@ -38,7 +38,7 @@ impl World<'_> {
 
     /// Chooses a provider for the request in `slot` and sends it there, or puts it in line for a connection. Returns whether
     /// there was one; if there was but it turned the attempt away at once, what follows has happened.
-    #[inline]
+    #[inline(always)]
     pub(super) fn dispatch(&mut self, slot: u32, hedge: bool) -> bool {
         let request = &self.requests[slot];
         let call = Call {
@@ -168,8 +168,13 @@ impl World<'_> {
         self.failed(attempt.way.request, outcome, None, Some(p));
     }
 
+    #[inline(never)]
+    fn send_waiting(&mut self, slot: u32, way: Way) {
+        self.send(slot, way);
+    }
+
     /// Sends the attempt in `slot`, which holds a connection, on its way to its provider.
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, slot: u32, way: Way) {
         let request = &self.requests[way.request];
         let p = way.provider as usize;
@@ -242,7 +247,7 @@ impl World<'_> {
                 self.tally.effort.hedges_won += 1;
             }
             self.call_off_rivals(way.request, slot);
-            self.end(way.request, Outcome::Success, ttft);
+            self.finish_request(way.request, Outcome::Success, ttft);
             self.admit();
         } else if request.copies.count() == 0 {
             let p = way.provider as usize;
@@ -257,7 +262,7 @@ impl World<'_> {
 
     /// The attempt in `slot` is over, as `outcome` says: it is billed, its provider and its connection are free, and whoever
     /// learns from it learns.
-    #[inline]
+    #[inline(always)]
     pub(super) fn close(&mut self, slot: u32, outcome: Outcome) {
         let Attempt { way, since, answer, .. } = &self.attempts[slot];
         let (way, since) = (*way, *since);
@@ -294,9 +299,11 @@ impl World<'_> {
         if let Some(next) = self.pools[self.scenario.fleet[p].pool].disconnect(self.now) {
             let waiting = self.attempts[next];
             self.no_longer_in_line(&waiting);
-            self.send(next, waiting.way);
+            self.send_waiting(next, waiting.way);
         }
-        self.policy.learn(&ended);
+        if self.policy_learns {
+            self.policy.learn(&ended);
+        }
         if self.reads_headers {
             self.policy.read(&ended, &self.headers[slot as usize]);
         }
@@ -399,12 +406,17 @@ impl World<'_> {
     }
 
     /// The request in `slot` ends: the only way out of the system.
-    #[inline]
+    #[inline(never)]
     pub(super) fn end(&mut self, slot: u32, outcome: Outcome, ttft: Span) {
+        self.finish_request(slot, outcome, ttft);
+    }
+
+    #[inline(always)]
+    fn finish_request(&mut self, slot: u32, outcome: Outcome, ttft: Span) {
         let request = &mut self.requests[slot];
         request.hedge_at = Time::NEVER;
         if request.entered != Time::NEVER {
-            self.gate.leave(&Done {
+            self.gate.leave(self.now, || Done {
                 now: self.now,
                 entered: request.entered,
                 outcome,

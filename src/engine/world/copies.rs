@@ -31,7 +31,10 @@ impl Copies {
     /// One less.
     #[inline]
     pub(super) fn remove(&mut self, slot: u32) {
-        if let Some(at) = self.slots().iter().position(|&s| s == slot) {
+        if self.count == 1 {
+            debug_assert_eq!(self.slots[0], slot);
+            self.count = 0;
+        } else if let Some(at) = self.slots().iter().position(|&s| s == slot) {
             let last = self.count() - 1;
             self.slots[at] = self.slots[last];
             self.count -= 1;
@@ -79,6 +82,7 @@ impl World<'_> {
     }
 
     /// Sends one more copy of the request in `slot`, if there is anywhere to send it.
+    #[inline(never)]
     pub(super) fn send_copy(&mut self, slot: u32) {
         if !self.dispatch(slot, true) {
             return;
@@ -143,6 +147,7 @@ impl World<'_> {
         }
     }
 
+    #[inline(never)]
     fn call_off(&mut self, slot: u32) {
         match self.attempts[slot].stage {
             Stage::InLine => self.leave_line(slot),

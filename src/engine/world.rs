@@ -64,6 +64,44 @@ struct Request {
     cost: u64,
 }
 
+impl Request {
+    /// What a request starts from.
+    const BLANK: Request = Request {
+        ask: Ask {
+            id: 0,
+            class: 0,
+            priority: 0,
+            input: 0,
+            output: 0,
+            max_output: None,
+            cached: 0,
+        },
+        key: Key::NONE,
+        arrived: Time::ZERO,
+        deadline: Time::NEVER,
+        wait_since: Time::ZERO,
+        wait_until: Time::NEVER,
+        waited: Span::ZERO,
+        place: Place::Between,
+        entered: Time::NEVER,
+        attempts: 0,
+        tries: 0,
+        group: 0,
+        fallbacks: 0,
+        same: false,
+        provider: u32::MAX,
+        copies: Copies {
+            slots: [0; MOST_COPIES],
+            count: 0,
+        },
+        hedge_at: Time::NEVER,
+        hedges: 0,
+        first_failure: None,
+        failure: Outcome::Success,
+        cost: 0,
+    };
+}
+
 /// The attempts of a request that are under way or in line.
 #[derive(Clone, Copy, Debug, Default)]
 struct Copies {
@@ -165,6 +203,8 @@ pub struct World<'a> {
     gate: Gate,
     policy: Box<dyn Policy>,
     policy_learns: bool,
+    /// Whether anything but breakers may keep a provider from a first copy.
+    may_restrict: bool,
     reads_headers: bool,
     /// By slot of attempt, if the policy reads them.
     headers: Vec<Headers>,
@@ -219,6 +259,7 @@ impl<'a> World<'a> {
                 client.max_in_flight,
             ),
             policy: scenario.policy.fresh(),
+            may_restrict: client.budget.is_some() || !client.fallback.groups.is_empty(),
             policy_learns: scenario.policy.learns(),
             reads_headers: scenario.policy.reads_headers(),
             headers: Vec::new(),
@@ -259,33 +300,17 @@ impl<'a> World<'a> {
         if let Some(bin) = self.tally.series.bin() {
             bin.arrivals += 1;
         }
-        let request = Request {
-            ask: *ask,
-            key: self.chance.request(ask.id),
-            arrived: at,
-            deadline: at + self.scenario.client.timeouts.total,
-            wait_since: at,
-            wait_until: Time::NEVER,
-            waited: Span::ZERO,
-            place: Place::Between,
-            entered: Time::NEVER,
-            attempts: 0,
-            tries: 0,
-            group: 0,
-            fallbacks: 0,
-            same: false,
-            provider: u32::MAX,
-            copies: Copies::default(),
-            hedge_at: Time::NEVER,
-            hedges: 0,
-            first_failure: None,
-            failure: Outcome::Success,
-            cost: 0,
-        };
-        let slot = self.requests.insert(request);
+        let slot = self.requests.claim(Request::BLANK);
+        let request = &mut self.requests[slot];
+        *request = Request::BLANK;
+        request.ask = *ask;
+        request.key = self.chance.request(ask.id);
+        request.arrived = at;
+        request.deadline = at + self.scenario.client.timeouts.total;
+        request.wait_since = at;
         let input_window = self.scenario.client.input_window;
         if ask.input > input_window {
-            self.requests[slot].ask.input = input_window;
+            request.ask.input = input_window;
             self.tally.effort.shortened += u64::from(at >= self.scenario.window.warmup);
         }
         if slot as usize >= MOST_SLOTS {

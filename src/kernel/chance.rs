@@ -99,6 +99,9 @@ impl Chance {
 }
 
 impl Key {
+    /// No randomness: what stands where there is no request.
+    pub const NONE: Key = Key(0);
+
     /// The randomness of attempt number `n` (from 0) at this request. Attempt 0 shares the request's own draws.
     #[inline]
     pub const fn attempt(self, n: u64) -> Key {

@@ -163,7 +163,7 @@ impl Endpoint {
         account: Option<&mut Quotas>,
         now: Time,
         ask: &Ask,
-        patience: Patience,
+        patience: &Patience,
         key: Key,
         into: &mut Answer,
     ) {

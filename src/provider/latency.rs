@@ -19,7 +19,7 @@ use super::faults::Weather;
 /// It answers at the start of the attempt and cannot be asked again, so what it returns is decided then.
 pub trait Latency: fmt::Debug + Send + Sync {
     /// The service that the attempt keyed by `key` gets if it starts like this.
-    fn serve(&mut self, start: &Start, ask: &Ask, key: Key) -> Service;
+    fn serve(&mut self, start: &Start<'_>, ask: &Ask, key: Key) -> Service;
 
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn Latency>;
@@ -27,7 +27,7 @@ pub trait Latency: fmt::Debug + Send + Sync {
 
 /// How an attempt starts at a provider.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Start {
+pub struct Start<'a> {
     /// When.
     pub now: Time,
     /// How many others are in service.
@@ -35,7 +35,7 @@ pub struct Start {
     /// What slows everybody down.
     pub weather: Weather,
     /// How long the caller waits.
-    pub patience: Patience,
+    pub patience: &'a Patience,
 }
 
 /// How long the caller of an attempt waits before it hangs up, from when it was sent; [`Span::FOREVER`] for no limit.

@@ -16,7 +16,7 @@ pub trait Load: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// How it is turned away, if it is.
-    fn place(&mut self, start: &Start, service: Service, ask: &Ask) -> Result<Service, Outcome>;
+    fn place(&mut self, start: &Start<'_>, service: Service, ask: &Ask) -> Result<Service, Outcome>;
 
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn Load>;

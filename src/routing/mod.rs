@@ -88,11 +88,26 @@ pub struct Fleet<'a> {
     hosts: &'a [Host],
     guard: Option<&'a dyn FleetBreaker>,
     now: Time,
-    /// Whether anything but the breakers keeps a provider out.
-    restricted: bool,
-    members: Option<&'a [bool]>,
-    barred: Option<&'a [bool]>,
-    excluded: &'a [u32],
+    restriction: Option<&'a Restriction<'a>>,
+}
+
+/// What keeps providers out besides their breakers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Restriction<'a> {
+    /// Who is in the group that the request is at; nothing if everybody is.
+    pub members: Option<&'a [bool]>,
+    /// Whom a budget bars; nothing if nobody.
+    pub barred: Option<&'a [bool]>,
+    /// Who has a copy of the request already, where another must go elsewhere.
+    pub excluded: &'a [u32],
+}
+
+impl Restriction<'_> {
+    fn allows(&self, index: usize) -> bool {
+        self.members.is_none_or(|m| m[index])
+            && self.barred.is_none_or(|b| !b[index])
+            && !self.excluded.contains(&(index as u32))
+    }
 }
 
 impl<'a> Fleet<'a> {
@@ -103,23 +118,16 @@ impl<'a> Fleet<'a> {
             hosts,
             guard,
             now,
-            restricted: false,
-            members: None,
-            barred: None,
-            excluded: &[],
+            restriction: None,
         }
     }
 
-    /// The same, but only of the members of a group (`None`: all), without those whom a budget bars (`None`: nobody) and
-    /// without those `excluded`.
+    /// The same, but only of those whom `restriction` allows.
     #[inline]
     #[must_use]
-    pub fn within(self, members: Option<&'a [bool]>, barred: Option<&'a [bool]>, excluded: &'a [u32]) -> Fleet<'a> {
+    pub fn within(self, restriction: &'a Restriction<'a>) -> Fleet<'a> {
         Fleet {
-            restricted: members.is_some() || barred.is_some() || !excluded.is_empty(),
-            members,
-            barred,
-            excluded,
+            restriction: Some(restriction),
             ..self
         }
     }
@@ -145,14 +153,13 @@ impl<'a> Fleet<'a> {
     /// no budget bars it.
     #[inline]
     pub fn is_open_to_calls(&self, index: usize) -> bool {
-        (!self.restricted || self.is_eligible(index)) && self.breaker_permits(index)
+        self.is_eligible(index) && self.breaker_permits(index)
     }
 
     /// Whether provider `index` could take the call but for its breaker.
+    #[inline]
     pub fn is_eligible(&self, index: usize) -> bool {
-        self.members.is_none_or(|m| m[index])
-            && self.barred.is_none_or(|b| !b[index])
-            && !self.excluded.contains(&(index as u32))
+        self.restriction.is_none_or(|r| r.allows(index))
     }
 
     /// Whether the breaker of provider `index` lets a call through.

@@ -12,7 +12,7 @@ use crate::provider::UNRATED;
 use crate::provider::endpoint::Answer;
 use crate::provider::pricing::HungUp;
 use crate::request::{Ended, Headers, Outcome, Usage};
-use crate::routing::{Call, Fleet};
+use crate::routing::{Call, Fleet, Restriction};
 
 use super::{Attempt, MOST_COPIES, Place, Stage, Way, World};
 
@@ -52,19 +52,19 @@ impl World<'_> {
             request: request.key,
             attempt: request.key.attempt(u64::from(request.attempts)),
         };
-        let mut taken = [0; MOST_COPIES];
-        let mut excluded: &[u32] = &[];
-        if hedge && self.hedge.as_ref().is_some_and(|h| h.elsewhere()) {
-            for (to, &copy) in taken.iter_mut().zip(request.copies.slots()) {
-                *to = self.attempts[copy].way.provider;
+        let mut fleet = Fleet::new(&self.hosts, self.guard.as_deref(), self.now);
+        let (mut taken, restriction) = ([0; MOST_COPIES], &mut Restriction::default());
+        if self.may_restrict || hedge {
+            if hedge && self.hedge.as_ref().is_some_and(|h| h.elsewhere()) {
+                for (to, &copy) in taken.iter_mut().zip(request.copies.slots()) {
+                    *to = self.attempts[copy].way.provider;
+                }
+                restriction.excluded = &taken[..request.copies.count()];
             }
-            excluded = &taken[..request.copies.count()];
+            restriction.members = self.scenario.client.fallback.members(usize::from(request.group));
+            restriction.barred = self.budget.as_mut().and_then(|b| b.barred(self.now));
+            fleet = fleet.within(restriction);
         }
-        let fleet = Fleet::new(&self.hosts, self.guard.as_deref(), self.now).within(
-            self.scenario.client.fallback.members(usize::from(request.group)),
-            self.budget.as_mut().and_then(|b| b.barred(self.now)),
-            excluded,
-        );
         let same = call
             .last
             .filter(|&last| request.same && !hedge && fleet.is_open_to_calls(last));
@@ -189,7 +189,7 @@ impl World<'_> {
             account,
             self.now,
             &request.ask,
-            patience,
+            &patience,
             key,
             &mut attempt.answer,
         );
@@ -236,12 +236,14 @@ impl World<'_> {
             return;
         }
         self.close(slot, outcome);
-        let (sent, answer) = (self.attempts[slot].since, self.attempts[slot].answer);
+        let attempt = &self.attempts[slot];
+        let (sent, first_token) = (attempt.since, attempt.answer.first_token);
+        let retry_after = attempt.answer.retry_after;
         self.forget(slot);
         let request = &mut self.requests[way.request];
         request.copies.remove(slot);
         if outcome == Outcome::Success {
-            let ttft = (sent + answer.first_token).since(request.arrived);
+            let ttft = (sent + first_token).since(request.arrived);
             request.provider = way.provider;
             if way.hedge && request.arrived >= self.scenario.window.warmup {
                 self.tally.effort.hedges_won += 1;
@@ -251,7 +253,7 @@ impl World<'_> {
             self.admit();
         } else if request.copies.count() == 0 {
             let p = way.provider as usize;
-            self.failed(way.request, outcome, answer.retry_after, Some(p));
+            self.failed(way.request, outcome, retry_after, Some(p));
         } else if let Some(hedge) = &mut self.hedge
             && request.copies.count() < MOST_COPIES
             && hedge.on_failure(self.now, request.hedges)
@@ -352,11 +354,12 @@ impl World<'_> {
         };
         let key = request.key.attempt(u64::from(request.attempts.saturating_sub(1)));
         let deadline = request.deadline;
-        let fleet = Fleet::new(&self.hosts, self.guard.as_deref(), self.now).within(
-            self.scenario.client.fallback.members(usize::from(request.group)),
-            self.budget.as_mut().and_then(|b| b.barred(self.now)),
-            &[],
-        );
+        let restriction = Restriction {
+            members: self.scenario.client.fallback.members(usize::from(request.group)),
+            barred: self.budget.as_mut().and_then(|b| b.barred(self.now)),
+            excluded: &[],
+        };
+        let fleet = Fleet::new(&self.hosts, self.guard.as_deref(), self.now).within(&restriction);
         let next = self.retry.next(&failed, &fleet, key);
         let request = &mut self.requests[slot];
         request.place = Place::Between;

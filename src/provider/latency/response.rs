@@ -19,7 +19,7 @@ pub struct Response {
 
 impl Latency for Response {
     #[inline]
-    fn serve(&mut self, start: &Start, _ask: &Ask, key: Key) -> Service {
+    fn serve(&mut self, start: &Start<'_>, _ask: &Ask, key: Key) -> Service {
         let whole = Span::from_nanos(
             (self.time.draw(key, Purpose::Ttft) * start.weather.ttft + start.weather.delay + 0.5) as u64,
         );

@@ -24,7 +24,7 @@ pub struct Streaming {
 
 impl Latency for Streaming {
     #[inline]
-    fn serve(&mut self, start: &Start, ask: &Ask, key: Key) -> Service {
+    fn serve(&mut self, start: &Start<'_>, ask: &Ask, key: Key) -> Service {
         let weather = &start.weather;
         let first = self.ttft.draw(key, Purpose::Ttft) * weather.ttft
             + weather.delay

@@ -1,9 +1,14 @@
 //! Circuit breakers: when a caller stops asking a provider that fails.
 
 mod consecutive;
+mod litellm_cooldown;
 mod never;
+mod openings;
+#[cfg(test)]
+mod testing;
 
 pub use consecutive::Consecutive;
+pub use litellm_cooldown::LitellmCooldown;
 pub use never::Never;
 
 use crate::spec::registry::registry;
@@ -97,10 +102,11 @@ pub trait BuildBreaker {
 }
 
 registry! {
-    /// A circuit breaker, one for each provider.
+    /// What keeps calls from a provider that fails.
     pub enum BreakerSpec as BuildBreaker {
         never => Never,
         consecutive => Consecutive,
+        litellm_cooldown => LitellmCooldown,
     }
 }
 

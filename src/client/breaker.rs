@@ -1,15 +1,19 @@
 //! Circuit breakers: when a caller stops asking a provider that fails.
 
 mod consecutive;
+mod envoy_outlier;
 mod litellm_cooldown;
 mod never;
 mod openings;
+mod resilience4j;
 #[cfg(test)]
 mod testing;
 
 pub use consecutive::Consecutive;
-pub use litellm_cooldown::LitellmCooldown;
+pub use envoy_outlier::EnvoyOutlier;
+pub use litellm_cooldown::{LitellmCooldown, Version};
 pub use never::Never;
+pub use resilience4j::{Resilience4j, WindowType};
 
 use crate::spec::registry::registry;
 use std::fmt;
@@ -107,6 +111,8 @@ registry! {
         never => Never,
         consecutive => Consecutive,
         litellm_cooldown => LitellmCooldown,
+        resilience4j => Resilience4j,
+        envoy_outlier => EnvoyOutlier,
     }
 }
 

@@ -65,11 +65,11 @@ pub struct LitellmCooldown {
 /// Of which LiteLLM.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Version {
-    /// 1.81 or later: a share counts from five requests on.
+    /// As of 1.109: a share counts from five requests on.
     #[default]
     #[serde(rename = "1.109")]
     V1_109,
-    /// 1.80 or earlier: a lone failure is a share of 100 %.
+    /// As of 1.80: a lone failure is a share of 100 %.
     #[serde(rename = "1.80")]
     V1_80,
 }

@@ -275,11 +275,7 @@ impl Rate {
 }
 
 /// Before or instead of an answer: no connection, or one that broke.
-const UNCONNECTED: Outcomes = Outcomes::of(&[
-    Outcome::ConnectionError,
-    Outcome::TimeoutConnect,
-    Outcome::Truncated,
-]);
+const UNCONNECTED: Outcomes = Outcomes::of(&[Outcome::ConnectionError, Outcome::TimeoutConnect, Outcome::Truncated]);
 
 impl Rules {
     /// The first sweep not before `at`.
@@ -308,7 +304,10 @@ impl Running {
         }
         let jitter = index(draw(1), (self.rules.jitter.nanos() / 1_000_000) as usize + 1);
         let lasts = self.rules.base.times(it.multiplier).min(self.rules.longest) + Span::from_millis(jitter as u64);
-        let back = self.rules.sweep_after(now + lasts).max(self.rules.sweep_after(now + Span::from_nanos(1)));
+        let back = self
+            .rules
+            .sweep_after(now + lasts)
+            .max(self.rules.sweep_after(now + Span::from_nanos(1)));
         it.ejected = true;
         it.openings.open(now, back);
         self.out += 1;
@@ -399,7 +398,12 @@ impl Running {
         if judges {
             for host in 0..n {
                 let it = &self.hosts[host];
-                let failed = 100.0 - if it.last[kind].calls == 0 { 100.0 } else { it.last[kind].percent() };
+                let failed = 100.0
+                    - if it.last[kind].calls == 0 {
+                        100.0
+                    } else {
+                        it.last[kind].percent()
+                    };
                 if comparable(it, failure_percentage.calls) && failed >= 100.0 * self.rules.failure_threshold {
                     self.found(host, at, self.rules.enforcing_failure_percentage[kind]);
                 }
@@ -560,7 +564,8 @@ mod tests {
 
     #[test]
     fn the_longest_ejection_and_its_jitter() {
-        let json = format!(r#"{ALL}, "max_ejection_time": "40s", "max_ejection_time_jitter": "20s", "interval": "1ms""#);
+        let json =
+            format!(r#"{ALL}, "max_ejection_time": "40s", "max_ejection_time_jitter": "20s", "interval": "1ms""#);
         let mut ends = Vec::new();
         for host in 0..20 {
             let mut it = watch(20, &json);
@@ -580,7 +585,9 @@ mod tests {
 
     #[test]
     fn gateway_failures_are_a_row_of_their_own() {
-        let json = format!(r#"{ALL}, "consecutive_5xx": 0, "consecutive_gateway_failure": 3, "enforcing_consecutive_gateway_failure": "100%""#);
+        let json = format!(
+            r#"{ALL}, "consecutive_5xx": 0, "consecutive_gateway_failure": 3, "enforcing_consecutive_gateway_failure": "100%""#
+        );
         assert_eq!(watch(2, &json).run(0, 0, 10, "BUFBUG."), "oooooox");
         // Found, but not enforced.
         let json = format!(r#"{ALL}, "consecutive_5xx": 0, "consecutive_gateway_failure": 3"#);
@@ -589,7 +596,8 @@ mod tests {
 
     #[test]
     fn split_failures_leave_the_answers_alone() {
-        let json = format!(r#"{ALL}, "split_external_local_origin_errors": true, "consecutive_local_origin_failure": 3"#);
+        let json =
+            format!(r#"{ALL}, "split_external_local_origin_errors": true, "consecutive_local_origin_failure": 3"#);
         // Two rows: five 5xx with refusals between, which each answer ends.
         assert_eq!(watch(2, &json).run(0, 0, 10, "FCCFCCFFF."), "ooooooooox");
         assert_eq!(watch(2, &json).run(0, 0, 10, "CCC."), "ooox");
@@ -614,16 +622,25 @@ mod tests {
         let plain = r#""success_rate_minimum_hosts": 5"#;
         assert_eq!(interval(plain, &[50, 0, 0, 0, 0]), "xoooo");
         // At 2.0 it is 50, which 50 is not below; and four hosts are too few.
-        assert_eq!(interval(r#""success_rate_stdev_factor": 2000"#, &[50, 0, 0, 0, 0]), "ooooo");
+        assert_eq!(
+            interval(r#""success_rate_stdev_factor": 2000"#, &[50, 0, 0, 0, 0]),
+            "ooooo"
+        );
         assert_eq!(interval(plain, &[50, 0, 0, 0]), "oooo");
-        assert_eq!(interval(r#""success_rate_request_volume": 101"#, &[50, 0, 0, 0, 0]), "ooooo");
+        assert_eq!(
+            interval(r#""success_rate_request_volume": 101"#, &[50, 0, 0, 0, 0]),
+            "ooooo"
+        );
     }
 
     #[test]
     fn a_percentage_of_failures_is_ejected_where_enforced() {
         let fields = r#""enforcing_success_rate": "0%", "enforcing_failure_percentage": "100%""#;
         assert_eq!(interval(fields, &[85, 84, 0, 0, 100]), "xooox");
-        assert_eq!(interval(r#""enforcing_success_rate": "0%""#, &[85, 84, 0, 0, 100]), "ooooo");
+        assert_eq!(
+            interval(r#""enforcing_success_rate": "0%""#, &[85, 84, 0, 0, 100]),
+            "ooooo"
+        );
     }
 
     #[test]

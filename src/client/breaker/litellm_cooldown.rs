@@ -285,7 +285,10 @@ mod tests {
         let seen = hits(&mut Watch::new(DEFAULT, 2), 75_000, Outcome::ServerError, None);
         assert_eq!(seen[..8], [0, 100, 200, 300, 400, 5_400, 10_400, 15_400]);
         // The failures' window ends at 60 s: it takes five again.
-        assert_eq!(seen[14..], [50_400, 55_400, 60_400, 60_500, 60_600, 60_700, 60_800, 65_800, 70_800]);
+        assert_eq!(
+            seen[14..],
+            [50_400, 55_400, 60_400, 60_500, 60_600, 60_700, 60_800, 65_800, 70_800]
+        );
     }
 
     #[test]
@@ -321,7 +324,10 @@ mod tests {
         assert_eq!(of(DEFAULT, Outcome::ServerError), 30);
         assert_eq!(of(DEFAULT, Outcome::RateLimited), 30);
         assert_eq!(of(DEFAULT, Outcome::Unauthorized), 1);
-        assert_eq!(of(r#"{"litellm_cooldown": {"allowed_fails": 2}}"#, Outcome::ServerError), 30);
+        assert_eq!(
+            of(r#"{"litellm_cooldown": {"allowed_fails": 2}}"#, Outcome::ServerError),
+            30
+        );
         // A thousand failures and no success.
         let seen = hits(&mut Watch::new(DEFAULT, 1), 59_000, Outcome::ServerError, None);
         assert_eq!(seen.len(), 590);
@@ -356,8 +362,14 @@ mod tests {
         let late = watch.sent(0, at(0));
         watch.run(0, 0, 100, "FFFFF");
         watch.record(late, &failure(3_000, 0, Outcome::ServerError, None));
-        assert_eq!((watch.permits(0, at(5_399)), watch.permits(0, at(5_400))), (false, true));
-        assert_eq!((watch.trips(0), watch.time_open(0, at(60_000))), (1, Span::from_secs(5)));
+        assert_eq!(
+            (watch.permits(0, at(5_399)), watch.permits(0, at(5_400))),
+            (false, true)
+        );
+        assert_eq!(
+            (watch.trips(0), watch.time_open(0, at(60_000))),
+            (1, Span::from_secs(5))
+        );
     }
 
     #[test]
@@ -377,7 +389,10 @@ mod tests {
         let json = r#"{"litellm_cooldown": {"cooldown_time": "20s", "deployments": {"p0": "10s"}}}"#;
         let mut watch = Watch::new(json, 3);
         for (provider, retry_after, back) in [(0, Some(2.0), 10_000), (1, Some(2.0), 2_000), (2, None, 20_000)] {
-            watch.record(Ticket::default(), &failure(0, provider, Outcome::RateLimited, retry_after));
+            watch.record(
+                Ticket::default(),
+                &failure(0, provider, Outcome::RateLimited, retry_after),
+            );
             let seen = (watch.permits(provider, at(back - 1)), watch.permits(provider, at(back)));
             assert_eq!(seen, (false, true), "provider {provider}");
         }

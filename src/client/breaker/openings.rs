@@ -112,12 +112,18 @@ mod tests {
     fn time_open_is_the_union_of_the_openings() {
         let mut it = Openings::default();
         it.open(at(10), at(20));
-        assert_eq!((it.time(at(15)), it.time(at(30))), (Span::from_secs(5), Span::from_secs(10)));
+        assert_eq!(
+            (it.time(at(15)), it.time(at(30))),
+            (Span::from_secs(5), Span::from_secs(10))
+        );
         // An opening that begins inside another one ends that.
         it.open(at(12), at(13));
         assert_eq!((it.time(at(30)), it.count()), (Span::from_secs(3), 2));
         // 12 to 13, 22 to 23 and 32 to 33.
         it.repeat(2, Span::from_secs(10));
-        assert_eq!((it.time(at(99)), it.count(), it.until()), (Span::from_secs(5), 4, at(33)));
+        assert_eq!(
+            (it.time(at(99)), it.count(), it.until()),
+            (Span::from_secs(5), 4, at(33))
+        );
     }
 }

@@ -135,7 +135,11 @@ impl BuildBreaker for Resilience4j {
                 slow_rate: self.slow_call_rate_threshold.get(),
                 slow: self.slow_call_duration_threshold.span(),
                 trials: self.permitted_calls_in_half_open,
-                max_wait: if max_wait == Span::ZERO { Span::FOREVER } else { max_wait },
+                max_wait: if max_wait == Span::ZERO {
+                    Span::FOREVER
+                } else {
+                    max_wait
+                },
                 open_for: self.wait_duration_in_open_state.span(),
                 automatic: self.automatic_transition,
                 failures: self.record.as_ref().map_or(ANY_FAILURE, OutcomeList::set),
@@ -455,7 +459,8 @@ mod tests {
         }
     }
 
-    const TRIALS: &str = r#""sliding_window_size": 2, "permitted_calls_in_half_open": 3, "minimum_number_of_calls": 10"#;
+    const TRIALS: &str =
+        r#""sliding_window_size": 2, "permitted_calls_in_half_open": 3, "minimum_number_of_calls": 10"#;
 
     #[test]
     fn half_open_decides_after_as_many_calls_as_it_permits() {
@@ -509,7 +514,14 @@ mod tests {
         ));
         // Opens at 1 s, and then each 100 s for 60 s.
         it.run(0, 0, 1_000, "FF");
-        for (secs, permitted) in [(60, false), (61, true), (100, true), (101, false), (161, true), (1_000_060, false)] {
+        for (secs, permitted) in [
+            (60, false),
+            (61, true),
+            (100, true),
+            (101, false),
+            (161, true),
+            (1_000_060, false),
+        ] {
             assert_eq!(it.permits(0, at(secs * 1_000)), permitted, "{secs}");
         }
         assert_eq!(it.time_open(0, at(1_001_000)), Span::from_secs(10 * 60));

@@ -1,10 +1,29 @@
 //! Circuit breakers: when a caller stops asking a provider that fails.
 
 mod consecutive;
+mod envoy_outlier;
+mod gobreaker;
+mod health_score;
+mod helicone;
+mod litellm_cooldown;
 mod never;
+mod openings;
+mod polly;
+mod resilience4j;
+mod rollback;
+#[cfg(test)]
+mod testing;
 
 pub use consecutive::Consecutive;
+pub use envoy_outlier::EnvoyOutlier;
+pub use gobreaker::Gobreaker;
+pub use health_score::HealthScore;
+pub use helicone::Helicone;
+pub use litellm_cooldown::{LitellmCooldown, Version};
 pub use never::Never;
+pub use polly::Polly;
+pub use resilience4j::{Resilience4j, WindowType};
+pub use rollback::Rollback;
 
 use crate::spec::registry::registry;
 use std::fmt;
@@ -97,10 +116,18 @@ pub trait BuildBreaker {
 }
 
 registry! {
-    /// A circuit breaker, one for each provider.
+    /// What keeps calls from a provider that fails.
     pub enum BreakerSpec as BuildBreaker {
         never => Never,
         consecutive => Consecutive,
+        litellm_cooldown => LitellmCooldown,
+        resilience4j => Resilience4j,
+        envoy_outlier => EnvoyOutlier,
+        polly => Polly,
+        gobreaker => Gobreaker,
+        helicone => Helicone,
+        rollback => Rollback,
+        health_score => HealthScore,
     }
 }
 
@@ -108,5 +135,96 @@ impl Default for BreakerSpec {
     /// No breaker.
     fn default() -> Self {
         BreakerSpec::never(Never::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What holds of every breaker, whatever happens to it.
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::testing::{Watch, at, outcome};
+    use super::*;
+
+    /// Some of each, with short times and small numbers, and the time after which one that was open lets a call through.
+    const ALL: [(&str, u64); 15] = [
+        (r#"{"consecutive": {"failures": 2, "open_for": "2s"}}"#, 2),
+        (r#""litellm_cooldown""#, 90),
+        (r#"{"litellm_cooldown": {"allowed_fails": 1}}"#, 90),
+        (
+            r#"{"resilience4j": {"sliding_window_size": 4, "permitted_calls_in_half_open": 2, "wait_duration_in_open_state": "2s"}}"#,
+            2,
+        ),
+        (
+            r#"{"resilience4j": {"sliding_window_type": "time_based", "sliding_window_size": 5, "minimum_number_of_calls": 3, "permitted_calls_in_half_open": 2, "wait_duration_in_open_state": "2s", "max_wait_in_half_open": "1s"}}"#,
+            3,
+        ),
+        (
+            r#"{"resilience4j": {"sliding_window_size": 3, "wait_duration_in_open_state": "2s", "max_wait_in_half_open": "500s", "automatic_transition": true}}"#,
+            2,
+        ),
+        (
+            r#"{"envoy_outlier": {"interval": "1s", "max_ejection_percent": "100%", "panic_threshold": "0%", "consecutive_5xx": 2, "max_ejection_time_jitter": "1s"}}"#,
+            302,
+        ),
+        (
+            r#"{"envoy_outlier": {"interval": "3s", "max_ejection_percent": "100%", "split_external_local_origin_errors": true, "success_rate_minimum_hosts": 2, "success_rate_request_volume": 2, "success_rate_stdev_factor": 900, "failure_percentage_minimum_hosts": 1, "failure_percentage_request_volume": 1, "enforcing_failure_percentage": "50%"}}"#,
+            303,
+        ),
+        (r#"{"polly": {"minimum_throughput": 3, "break_duration": "2s"}}"#, 2),
+        (
+            r#"{"gobreaker": {"consecutive_failures": 1, "timeout": "2s", "interval": "5s", "max_requests": 2}}"#,
+            2,
+        ),
+        (r#"{"helicone": {"minimum": 3, "window": "10s", "interval": "2s"}}"#, 90),
+        (r#"{"rollback": {"window": 4, "close_after": "2s"}}"#, 2),
+        (r#"{"health_score": {"probe_after": "2s"}}"#, 2),
+        (r#""rollback""#, u64::MAX),
+        (r#""health_score""#, u64::MAX),
+    ];
+
+    proptest! {
+        /// Steps are a provider, milliseconds since the step before, how a call ends, and after how many later steps.
+        #[test]
+        fn time_open_never_exceeds_time_and_nobody_is_out_for_ever(
+            which in 0..ALL.len(),
+            steps in vec((0..3_usize, 0..2_000_u64, prop::sample::select(&['s', 'F', 'F', 'B', 'r', 't', 'C', 'a', 'c', 'Q', 'x']), 0..4_usize), 1..120),
+        ) {
+            let (json, open_for) = ALL[which];
+            let mut watch = Watch::new(json, 3);
+            let mut under_way: Vec<(usize, usize, Ticket, char)> = Vec::new();
+            let (mut now, mut before) = (0, [(Span::ZERO, 0); 3]);
+            let mut settle = |watch: &mut Watch, under_way: &mut Vec<(usize, usize, Ticket, char)>, step: usize, now: u64| {
+                for &(_, provider, ticket, letter) in under_way.iter().filter(|w| w.0 <= step) {
+                    watch.record(ticket, &Ended { retry_after: (now % 2 == 0).then_some(Span::from_secs(now % 5)), ..Ended::new(at(now), provider, outcome(letter)) });
+                }
+                under_way.retain(|w| w.0 > step);
+                for (p, before) in before.iter_mut().enumerate() {
+                    let (open, trips) = (watch.time_open(p, at(now)), watch.trips(p));
+                    assert!(open <= Span::from_millis(now) && open >= before.0 && trips >= before.1, "{open} {trips} {before:?}");
+                    assert!(trips > 0 || open == Span::ZERO);
+                    *before = (open, trips);
+                }
+            };
+            for (step, &(provider, gap, letter, lasts)) in steps.iter().enumerate() {
+                now += gap;
+                settle(&mut watch, &mut under_way, step, now);
+                let permitted = watch.permits(provider, at(now));
+                let seen = format!("{watch:?}");
+                prop_assert_eq!(permitted, watch.permits(provider, at(now)));
+                prop_assert_eq!(seen, format!("{watch:?}"));
+                if permitted {
+                    let ticket = watch.sent(provider, at(now));
+                    under_way.push((step + lasts, provider, ticket, letter));
+                }
+            }
+            settle(&mut watch, &mut under_way, usize::MAX, now);
+            if open_for < u64::MAX {
+                let later = at(now + open_for * 1_000);
+                prop_assert_eq!(watch.open_to_calls(3, later), "ooo");
+            }
+        }
     }
 }

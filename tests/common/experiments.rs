@@ -177,18 +177,15 @@ fn client() -> impl Strategy<Value = Value> {
             })) })
         }),
     ];
-    let breaker = prop_oneof![
-        Just(json!("never")),
-        (1_u32..6, 0_u32..10_000, 1_u32..4, word(&["guarded", "unguarded"])).prop_map(
-            |(failures, open, successes, half)| {
-                json!({ "consecutive": {
-                "failures": failures, "open_for": format!("{open}ms"), "successes": successes, "half_open": half,
-            } })
-            }
-        ),
-    ];
-    (admission, vec(limiter, 0..3), of(1_u32..100), timeouts, retry, breaker).prop_map(
-        |(admission, limiters, max_in_flight, timeouts, retry, breaker)| {
+    (
+        admission,
+        vec(limiter, 0..3),
+        of(1_u32..100),
+        timeouts,
+        retry,
+        breaker(),
+    )
+        .prop_map(|(admission, limiters, max_in_flight, timeouts, retry, breaker)| {
             object(json!({
                 "admission": admission,
                 "limiters": limiters,
@@ -197,8 +194,77 @@ fn client() -> impl Strategy<Value = Value> {
                 "retry": retry,
                 "breaker": breaker,
             }))
+        })
+}
+
+/// What keeps calls from a provider that fails.
+fn breaker() -> impl Strategy<Value = Value> {
+    let ms = |least: u32, most: u32| (least..most).prop_map(|ms| format!("{ms}ms"));
+    let counted = (1_u32..6, 0_u32..10_000, 1_u32..4, word(&["guarded", "unguarded"])).prop_map(
+        |(failures, open, successes, half)| {
+            json!({ "consecutive": {
+                "failures": failures, "open_for": format!("{open}ms"), "successes": successes, "half_open": half,
+            } })
         },
+    );
+    let cooldown = (word(&["1.109", "1.80"]), of(0_u32..5), of(ms(0, 9000)), any::<bool>()).prop_map(
+        |(version, allowed, time, own)| {
+            json!({ "litellm_cooldown": object(json!({
+                "version": version, "allowed_fails": allowed, "cooldown_time": time,
+                "deployments": own.then(|| json!({ "p0": "3s" })),
+            })) })
+        },
+    );
+    let sliding = (
+        (word(&["count_based", "time_based"]), 1_u32..30, 1_u32..30, 0.01..=1.0_f64, 0.01..=1.0_f64),
+        (ms(0, 3000), 1_u32..5, ms(0, 5000), ms(0, 9000), any::<bool>()),
     )
+        .prop_map(|((kind, size, minimum, failed, slow), (slow_from, trials, half, open, automatic))| {
+            json!({ "resilience4j": {
+                "sliding_window_type": kind, "sliding_window_size": size, "minimum_number_of_calls": minimum,
+                "failure_rate_threshold": failed, "slow_call_rate_threshold": slow, "slow_call_duration_threshold": slow_from,
+                "permitted_calls_in_half_open": trials, "max_wait_in_half_open": half, "wait_duration_in_open_state": open,
+                "automatic_transition": automatic, "record": ["5xx", "timeout", 429], "ignore": [400],
+            } })
+        });
+    let outlier = (
+        (0_u32..6, 0_u32..6, 0_u32..6, any::<bool>(), ms(1, 9000)),
+        (ms(0, 5000), 0.0..=1.0_f64, any::<bool>(), 0_u32..20, 0.0..=1.0_f64, 0.0..=1.0_f64),
+    )
+        .prop_map(|((server, gateway, local, split, interval), (base, most, one, volume, enforcing, panic))| {
+            json!({ "envoy_outlier": {
+                "consecutive_5xx": server, "consecutive_gateway_failure": gateway, "consecutive_local_origin_failure": local,
+                "split_external_local_origin_errors": split, "interval": interval, "base_ejection_time": base,
+                "max_ejection_time_jitter": "500ms", "max_ejection_percent": most, "always_eject_one_host": one,
+                "success_rate_minimum_hosts": 2, "success_rate_request_volume": volume,
+                "failure_percentage_minimum_hosts": 1, "failure_percentage_request_volume": volume,
+                "enforcing_failure_percentage": enforcing, "enforcing_consecutive_gateway_failure": enforcing,
+                "panic_threshold": panic,
+            } })
+        });
+    let others = prop_oneof![
+        (0.01..=1.0_f64, 2_u32..20, ms(500, 9000), ms(500, 9000)).prop_map(|(ratio, minimum, sampling, open)| {
+            json!({ "polly": {
+                "failure_ratio": ratio, "minimum_throughput": minimum, "sampling_duration": sampling, "break_duration": open,
+            } })
+        }),
+        (0_u32..6, ms(0, 5000), ms(1, 9000), 1_u32..4).prop_map(|(failures, interval, open, trials)| {
+            json!({ "gobreaker": {
+                "consecutive_failures": failures, "interval": interval, "timeout": open, "max_requests": trials,
+            } })
+        }),
+        (0.0..=1.0_f64, 0_u32..20, 1_u32..20, ms(0, 5000)).prop_map(|(ratio, minimum, looks, grace)| {
+            json!({ "helicone": {
+                "ratio": ratio, "minimum": minimum, "window": format!("{}ms", 500 * looks), "interval": "500ms",
+                "retry_after": "1s", "grace": grace,
+            } })
+        }),
+        (0.0..=1.0_f64, 1_u32..30, of(ms(0, 9000))).prop_map(|(rate, window, close)| {
+            json!({ "rollback": object(json!({ "primary": "p0", "error_rate": rate, "window": window, "close_after": close })) })
+        }),
+        of(ms(0, 9000)).prop_map(|probe| json!({ "health_score": object(json!({ "probe_after": probe })) })),
+    ];
+    prop_oneof![Just(json!("never")), counted, cooldown, sliding, outlier, others]
 }
 
 /// One policy of each kind.

@@ -94,6 +94,46 @@ fn a_breaker_that_opens_on_nothing() {
     "#);
 }
 
+/// What is said of the good file with this breaker in it.
+fn said_of_breaker(breaker: &str) -> String {
+    said(
+        r#""breaker": { "consecutive": { "failures": 5, "open_for": "30s" } }"#,
+        &format!(r#""breaker": {breaker}"#),
+    )
+}
+
+#[test]
+fn breakers_that_make_no_sense() {
+    // The first line each: where, and what is wrong.
+    let all = [
+        r#"{ "litellm_cooldown": { "deployments": { "cheep": "1s" } } }"#,
+        r#"{ "resilience4j": { "sliding_window_size": 0 } }"#,
+        r#"{ "resilience4j": { "minimum_number_of_calls": 0 } }"#,
+        r#"{ "resilience4j": { "permitted_calls_in_half_open": 0 } }"#,
+        r#"{ "resilience4j": { "failure_rate_threshold": "0%" } }"#,
+        r#"{ "resilience4j": { "slow_call_rate_threshold": 0 } }"#,
+        r#"{ "resilience4j": { "record": [404] } }"#,
+        r#"{ "envoy_outlier": { "interval": "0s" } }"#,
+        r#"{ "envoy_outlier": { "max_ejection_time": "20s" } }"#,
+        r#"{ "envoy_outlier": { "max_ejection_time_jitter": "2d" } }"#,
+        r#"{ "polly": { "failure_ratio": 0 } }"#,
+        r#"{ "polly": { "minimum_throughput": 1 } }"#,
+        r#"{ "polly": { "sampling_duration": "100ms" } }"#,
+        r#"{ "polly": { "break_duration": "0s" } }"#,
+        r#"{ "gobreaker": { "max_requests": 0 } }"#,
+        r#"{ "gobreaker": { "timeout": "0s" } }"#,
+        r#"{ "helicone": { "interval": "0s" } }"#,
+        r#"{ "helicone": { "window": "7s" } }"#,
+        r#"{ "rollback": { "primary": "old" } }"#,
+        r#"{ "rollback": { "window": 0 } }"#,
+        r#"{ "rollback": { "minimum": 200 } }"#,
+    ];
+    let first_lines: Vec<String> = (all.iter())
+        .map(|breaker| said_of_breaker(breaker).lines().next().unwrap_or_default().to_owned())
+        .collect();
+    assert_snapshot!(first_lines.join("\n"), @"");
+}
+
 #[test]
 fn a_bad_client_of_one_policy() {
     assert_snapshot!(said(r#""name": "one", "#, r#""name": "one", "client": { "timeouts": { "total": "1s" }, "retry": { "exponential": { "tries": 0 } } }, "#), @r#"

@@ -1,0 +1,652 @@
+//! Envoy's outlier detection: hosts that do badly are ejected for a time, but never too many of them.
+//!
+//! Rules at each answer: `consecutive_5xx`, and `consecutive_gateway_failure` (502, 503, 504), both of answers in a row. Timeouts count as a
+//! 504, a connection that fails or breaks off as a 503; with `split_external_local_origin_errors` these have counters of their own
+//! (`consecutive_local_origin_failure`), and a call that was connected and then timed out is first a success there and then a failure.
+//! A 429 is an answer like any other below 500: **rate limiting is never seen**. What the client ends by itself counts for nothing.
+//!
+//! Rules at each `interval`, of the calls since the last: among at least `success_rate_minimum_hosts` hosts not ejected with
+//! `success_rate_request_volume` calls each, those below mean − `success_rate_stdev_factor`/1000 standard deviations; and where there are
+//! `failure_percentage_minimum_hosts` with `failure_percentage_request_volume` calls, those that fail in `failure_percentage_threshold` of them.
+//!
+//! Whom a rule finds is ejected with the probability `enforcing_…`, unless more than `max_ejection_percent` of the hosts
+//! would then be out. **With the 10 % of the default no host of a fleet below ten is ever ejected**, as in Envoy since 1.27; before it was one
+//! at least: `always_eject_one_host`. It is out for `base_ejection_time` × the number of its ejections so far (which falls by one with each
+//! interval it stays in), at most `max_ejection_time`, plus jitter, and comes back at the first interval after that with its
+//! counters of answers in a row at zero. There is no half-open.
+//!
+//! Panic: if less than `panic_threshold` of the hosts are in, calls go to all. Ejected time goes on in the figures.
+//!
+//! The cluster is the whole fleet, whatever its fallback groups are.
+//!
+//! Source: `source/common/upstream/outlier_detection_impl.cc` (2024), `outlier_detection.proto`. Left out: active health checks and
+//! extensions.
+//!
+//! ```json
+//! { "envoy_outlier": { "consecutive_5xx": 5, "max_ejection_percent": "50%" } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::openings::{Openings, Seen};
+use super::{BuildBreaker, FleetBreaker, Guard, Ticket};
+use crate::kernel::chance::{Key, Purpose, index, unit};
+use crate::kernel::time::{Span, Time};
+use crate::request::{Ended, Outcome, Outcomes};
+use crate::spec::build::{Built, Names, Refusal};
+use crate::spec::units::{Duration, Fraction};
+
+/// Ejection of outliers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnvoyOutlier {
+    /// 5xx in a row; 0: never. Default: 5.
+    pub consecutive_5xx: u32,
+    /// 502, 503 and 504 in a row; 0: never. Default: 5.
+    pub consecutive_gateway_failure: u32,
+    /// Failures in a row before an answer, if these are split off; 0: never. Default: 5.
+    pub consecutive_local_origin_failure: u32,
+    /// Whether failures before an answer are counted apart. Default: false.
+    pub split_external_local_origin_errors: bool,
+    /// Time between looks at the rates, and before who is back, at least 1ms. Default: 10s.
+    pub interval: Duration,
+    /// How long the first ejection lasts. Default: 30s.
+    pub base_ejection_time: Duration,
+    /// The longest ejection, before jitter. Default: 300s, or `base_ejection_time` if that is longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_ejection_time: Option<Duration>,
+    /// The most that chance adds to an ejection, in whole milliseconds. Default: 0s.
+    pub max_ejection_time_jitter: Duration,
+    /// The largest share of hosts out at once. Default: 10%.
+    pub max_ejection_percent: Fraction,
+    /// Whether one may be out however small that share is. Default: false.
+    pub always_eject_one_host: bool,
+    /// Hosts with enough calls that make success rates comparable. Default: 5.
+    pub success_rate_minimum_hosts: u32,
+    /// Calls in an interval that are enough for it. Default: 100.
+    pub success_rate_request_volume: u32,
+    /// Standard deviations below the mean, in thousandths. Default: 1900.
+    pub success_rate_stdev_factor: u32,
+    /// Share of failures that is too much. Default: 85%.
+    pub failure_percentage_threshold: Fraction,
+    /// Hosts with enough calls for that. Default: 5.
+    pub failure_percentage_minimum_hosts: u32,
+    /// Calls in an interval that are enough for it. Default: 50.
+    pub failure_percentage_request_volume: u32,
+    /// Default: 100%.
+    pub enforcing_consecutive_5xx: Fraction,
+    /// Default: 0%.
+    pub enforcing_consecutive_gateway_failure: Fraction,
+    /// Default: 100%.
+    pub enforcing_consecutive_local_origin_failure: Fraction,
+    /// Default: 100%.
+    pub enforcing_success_rate: Fraction,
+    /// Default: 100%.
+    pub enforcing_local_origin_success_rate: Fraction,
+    /// Default: 0%.
+    pub enforcing_failure_percentage: Fraction,
+    /// Default: 0%.
+    pub enforcing_failure_percentage_local_origin: Fraction,
+    /// With a smaller share of hosts in, calls go to all; 0%: never. Default: 50%.
+    pub panic_threshold: Fraction,
+}
+
+impl Default for EnvoyOutlier {
+    fn default() -> Self {
+        let share = |value| Fraction::new(value).unwrap_or_default();
+        let secs = |n| Duration::from(Span::from_secs(n));
+        EnvoyOutlier {
+            consecutive_5xx: 5,
+            consecutive_gateway_failure: 5,
+            consecutive_local_origin_failure: 5,
+            split_external_local_origin_errors: false,
+            interval: secs(10),
+            base_ejection_time: secs(30),
+            max_ejection_time: None,
+            max_ejection_time_jitter: secs(0),
+            max_ejection_percent: share(0.1),
+            always_eject_one_host: false,
+            success_rate_minimum_hosts: 5,
+            success_rate_request_volume: 100,
+            success_rate_stdev_factor: 1900,
+            failure_percentage_threshold: share(0.85),
+            failure_percentage_minimum_hosts: 5,
+            failure_percentage_request_volume: 50,
+            enforcing_consecutive_5xx: Fraction::ONE,
+            enforcing_consecutive_gateway_failure: Fraction::ZERO,
+            enforcing_consecutive_local_origin_failure: Fraction::ONE,
+            enforcing_success_rate: Fraction::ONE,
+            enforcing_local_origin_success_rate: Fraction::ONE,
+            enforcing_failure_percentage: Fraction::ZERO,
+            enforcing_failure_percentage_local_origin: Fraction::ZERO,
+            panic_threshold: share(0.5),
+        }
+    }
+}
+
+/// `DEFAULT_MAX_EJECTION_TIME_MS`.
+const MAX_EJECTION: Span = Span::from_secs(300);
+/// The longest jitter, so that its milliseconds are drawn without bias.
+const MAX_JITTER: Span = Span::from_secs(86_400);
+
+impl BuildBreaker for EnvoyOutlier {
+    fn build(&self, names: &Names<'_>) -> Built<Guard> {
+        let (interval, base) = (self.interval.span(), self.base_ejection_time.span());
+        if interval < Span::from_millis(1) {
+            let text = format!("interval is {interval}, and must be at least 1ms");
+            return Err(Refusal::new(text).at("interval"));
+        }
+        let longest = (self.max_ejection_time).map_or(MAX_EJECTION.max(base), |d| d.span());
+        if longest < base {
+            let text = format!("{longest} is less than base_ejection_time, which is {base}");
+            return Err(Refusal::new(text).at("max_ejection_time"));
+        }
+        let jitter = self.max_ejection_time_jitter.span();
+        if jitter > MAX_JITTER {
+            let text = format!("a jitter of {jitter}: must not exceed {MAX_JITTER}");
+            return Err(Refusal::new(text).at("max_ejection_time_jitter"));
+        }
+        Ok(Guard::Fleet(Box::new(Running {
+            rules: Rules {
+                in_a_row: [
+                    (self.consecutive_5xx, self.enforcing_consecutive_5xx.get()),
+                    (
+                        self.consecutive_gateway_failure,
+                        self.enforcing_consecutive_gateway_failure.get(),
+                    ),
+                    (
+                        self.consecutive_local_origin_failure,
+                        self.enforcing_consecutive_local_origin_failure.get(),
+                    ),
+                ],
+                split: self.split_external_local_origin_errors,
+                interval,
+                base,
+                longest,
+                jitter,
+                most_out: self.max_ejection_percent.get(),
+                always_one: self.always_eject_one_host,
+                success_rate: Volume {
+                    hosts: self.success_rate_minimum_hosts as usize,
+                    calls: self.success_rate_request_volume,
+                },
+                stdev_factor: f64::from(self.success_rate_stdev_factor) / 1000.0,
+                failure_percentage: Volume {
+                    hosts: self.failure_percentage_minimum_hosts as usize,
+                    calls: self.failure_percentage_request_volume,
+                },
+                failure_threshold: self.failure_percentage_threshold.get(),
+                enforcing_success_rate: [
+                    self.enforcing_success_rate.get(),
+                    self.enforcing_local_origin_success_rate.get(),
+                ],
+                enforcing_failure_percentage: [
+                    self.enforcing_failure_percentage.get(),
+                    self.enforcing_failure_percentage_local_origin.get(),
+                ],
+                panic: self.panic_threshold.get(),
+            },
+            own: None,
+            hosts: vec![Host::default(); names.providers.len()],
+            out: 0,
+            next_sweep: Time::ZERO + interval,
+        })))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Rules {
+    /// Of 5xx, gateway failures and local ones: how many, and how surely they eject.
+    in_a_row: [(u32, f64); 3],
+    split: bool,
+    interval: Span,
+    base: Span,
+    longest: Span,
+    jitter: Span,
+    most_out: f64,
+    always_one: bool,
+    success_rate: Volume,
+    stdev_factor: f64,
+    failure_percentage: Volume,
+    failure_threshold: f64,
+    /// Of answers, and of what happens before them.
+    enforcing_success_rate: [f64; 2],
+    enforcing_failure_percentage: [f64; 2],
+    panic: f64,
+}
+
+/// What makes rates worth a look.
+#[derive(Clone, Copy, Debug)]
+struct Volume {
+    hosts: usize,
+    calls: u32,
+}
+
+/// Places of [`Rules::in_a_row`].
+const SERVER: usize = 0;
+const GATEWAY: usize = 1;
+const LOCAL: usize = 2;
+/// Places of [`Host::rates`].
+const ANSWERS: usize = 0;
+const BEFORE: usize = 1;
+
+#[derive(Clone, Debug)]
+struct Running {
+    rules: Rules,
+    own: Option<Key>,
+    hosts: Vec<Host>,
+    /// How many are ejected.
+    out: usize,
+    next_sweep: Time,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Host {
+    in_a_row: [u32; 3],
+    /// Of this interval, and of the one before.
+    rates: [Rate; 2],
+    last: [Rate; 2],
+    ejected: bool,
+    openings: Openings,
+    /// By how many times the base its next ejection is longer.
+    multiplier: u64,
+    back_since: Time,
+    /// Times that a rule has found it.
+    found: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Rate {
+    calls: u32,
+    successes: u32,
+}
+
+impl Rate {
+    fn add(&mut self, success: bool) {
+        self.calls = self.calls.saturating_add(1);
+        self.successes = self.successes.saturating_add(u32::from(success));
+    }
+
+    /// In percent, as Envoy's sums are.
+    fn percent(self) -> f64 {
+        f64::from(self.successes) * 100.0 / f64::from(self.calls)
+    }
+}
+
+/// Before or instead of an answer: no connection, or one that broke.
+const UNCONNECTED: Outcomes = Outcomes::of(&[Outcome::ConnectionError, Outcome::TimeoutConnect, Outcome::Truncated]);
+
+impl Rules {
+    /// The first sweep not before `at`.
+    fn sweep_after(&self, at: Time) -> Time {
+        let interval = self.interval.nanos();
+        Time::from_nanos(at.nanos().div_ceil(interval).saturating_mul(interval))
+    }
+}
+
+impl Running {
+    /// A rule has found `host` at `now`: it is ejected if that is enforced and not too many are out.
+    fn found(&mut self, host: usize, now: Time, enforcing: f64) {
+        let percent = 100.0 * (self.out + 1) as f64 / self.hosts.len() as f64;
+        let few = percent <= 100.0 * self.rules.most_out || (self.rules.always_one && self.out == 0);
+        let it = &mut self.hosts[host];
+        it.found += 1;
+        let draw = |n: u64| match self.own {
+            Some(own) => own.part(host as u64 + 1).part(2 * it.found + n).draw(Purpose::Eject),
+            None => 0,
+        };
+        if it.ejected || !few || unit(draw(0)) >= enforcing {
+            return;
+        }
+        if self.rules.base.times(it.multiplier) < self.rules.longest + self.rules.base {
+            it.multiplier += 1;
+        }
+        let jitter = index(draw(1), (self.rules.jitter.nanos() / 1_000_000) as usize + 1);
+        let lasts = self.rules.base.times(it.multiplier).min(self.rules.longest) + Span::from_millis(jitter as u64);
+        let back = self
+            .rules
+            .sweep_after(now + lasts)
+            .max(self.rules.sweep_after(now + Span::from_nanos(1)));
+        it.ejected = true;
+        it.openings.open(now, back);
+        self.out += 1;
+    }
+
+    /// One more failure of a kind in a row.
+    fn one_more(&mut self, host: usize, now: Time, kind: usize) {
+        let (limit, enforcing) = self.rules.in_a_row[kind];
+        let it = &mut self.hosts[host];
+        it.in_a_row[kind] = it.in_a_row[kind].saturating_add(1);
+        if it.in_a_row[kind] == limit && !it.ejected {
+            self.found(host, now, enforcing);
+            self.hosts[host].in_a_row[kind] = 0;
+        }
+    }
+
+    /// Holds the sweeps that were due until `now`.
+    #[inline]
+    fn catch_up(&mut self, now: Time) {
+        while self.next_sweep <= now && self.next_sweep != Time::NEVER {
+            let at = self.next_sweep;
+            self.sweep(at);
+            // With no call since, nothing more happens before somebody is back or has been in for another interval.
+            let due = |h: &Host| match (h.ejected, h.multiplier) {
+                (true, _) => h.openings.until(),
+                (false, 0) => Time::NEVER,
+                (false, _) => at,
+            };
+            let due = self.hosts.iter().map(due).min().unwrap_or(Time::NEVER);
+            let after_now = self.rules.sweep_after(now + Span::from_nanos(1));
+            self.next_sweep = due.min(after_now).max(at + self.rules.interval);
+        }
+    }
+
+    fn sweep(&mut self, at: Time) {
+        for it in &mut self.hosts {
+            if it.ejected && !it.openings.is_open(at) {
+                it.ejected = false;
+                it.in_a_row = [0; 3];
+                it.back_since = at;
+                self.out -= 1;
+            }
+            it.last = std::mem::take(&mut it.rates);
+        }
+        self.look_at(ANSWERS, at);
+        self.look_at(BEFORE, at);
+        for it in &mut self.hosts {
+            if !it.ejected && at.since(it.back_since) >= self.rules.interval {
+                it.multiplier = it.multiplier.saturating_sub(1);
+            }
+        }
+    }
+
+    /// The two rules of rates.
+    fn look_at(&mut self, kind: usize, at: Time) {
+        let Rules {
+            success_rate,
+            failure_percentage,
+            ..
+        } = self.rules;
+        let n = self.hosts.len();
+        if n < success_rate.hosts && n < failure_percentage.hosts {
+            return;
+        }
+        // Who is ejected on the way was still in when the rules looked.
+        let comparable = |it: &Host, calls: u32| !it.ejected && it.last[kind].calls >= calls.max(1);
+        let (mut hosts, mut sum) = (0_usize, 0.0);
+        for it in self.hosts.iter().filter(|it| comparable(it, success_rate.calls)) {
+            hosts += 1;
+            sum += it.last[kind].percent();
+        }
+        let judged = (self.hosts.iter()).filter(|it| comparable(it, failure_percentage.calls));
+        let judges = judged.count() >= failure_percentage.hosts.max(1);
+        if hosts >= success_rate.hosts.max(1) {
+            let mean = sum / hosts as f64;
+            let squares = (self.hosts.iter())
+                .filter(|it| comparable(it, success_rate.calls))
+                .map(|it| (it.last[kind].percent() - mean) * (it.last[kind].percent() - mean));
+            let stdev = (squares.sum::<f64>() / hosts as f64).sqrt();
+            let threshold = mean - self.rules.stdev_factor * stdev;
+            for host in 0..n {
+                let it = &self.hosts[host];
+                if comparable(it, success_rate.calls) && it.last[kind].percent() < threshold {
+                    self.found(host, at, self.rules.enforcing_success_rate[kind]);
+                }
+            }
+        }
+        if judges {
+            for host in 0..n {
+                let it = &self.hosts[host];
+                let failed = 100.0
+                    - if it.last[kind].calls == 0 {
+                        100.0
+                    } else {
+                        it.last[kind].percent()
+                    };
+                if comparable(it, failure_percentage.calls) && failed >= 100.0 * self.rules.failure_threshold {
+                    self.found(host, at, self.rules.enforcing_failure_percentage[kind]);
+                }
+            }
+        }
+    }
+
+    fn lets_through(&self, provider: usize) -> bool {
+        let n = self.hosts.len();
+        !self.hosts[provider].ejected || ((n - self.out) as f64) < self.rules.panic * n as f64
+    }
+
+    /// An answer with this status, or what stands for one.
+    fn answer(&mut self, host: usize, now: Time, outcome: Outcome) {
+        let gateway = matches!(
+            outcome,
+            Outcome::BadGateway | Outcome::Unavailable | Outcome::GatewayTimeout
+        );
+        let failed = Outcomes::SERVER_ERRORS.contains(outcome);
+        self.hosts[host].rates[ANSWERS].add(!failed);
+        if gateway {
+            self.one_more(host, now, GATEWAY);
+        } else {
+            self.hosts[host].in_a_row[GATEWAY] = 0;
+        }
+        if failed {
+            self.one_more(host, now, SERVER);
+        } else {
+            self.hosts[host].in_a_row[SERVER] = 0;
+        }
+    }
+
+    /// What happened before there was an answer.
+    fn before_answer(&mut self, host: usize, now: Time, success: bool) {
+        self.hosts[host].rates[BEFORE].add(success);
+        if success {
+            self.hosts[host].in_a_row[LOCAL] = 0;
+        } else {
+            self.one_more(host, now, LOCAL);
+        }
+    }
+}
+
+impl FleetBreaker for Running {
+    #[inline]
+    fn permits(&self, provider: usize, now: Time) -> bool {
+        if now < self.next_sweep {
+            return self.lets_through(provider);
+        }
+        // A sweep is due that no call has brought about yet.
+        let mut then = self.clone();
+        then.catch_up(now);
+        then.lets_through(provider)
+    }
+
+    #[inline]
+    fn sent(&mut self, _provider: usize, now: Time) -> Ticket {
+        self.catch_up(now);
+        Ticket::default()
+    }
+
+    #[inline]
+    fn record(&mut self, _ticket: Ticket, ended: &Ended) {
+        let (now, host, outcome) = (ended.now, ended.provider, ended.outcome);
+        self.catch_up(now);
+        let timed_out = Outcomes::TIMEOUTS.contains(outcome) && outcome != Outcome::TimeoutConnect;
+        match (Seen::of(outcome, UNCONNECTED), self.rules.split) {
+            (Seen::Nothing, _) => {}
+            (Seen::Failure, false) => self.answer(host, now, Outcome::Unavailable),
+            (Seen::Failure, true) => self.before_answer(host, now, false),
+            (Seen::Success, false) if timed_out => self.answer(host, now, Outcome::GatewayTimeout),
+            (Seen::Success, false) => self.answer(host, now, outcome),
+            (Seen::Success, true) => {
+                self.before_answer(host, now, true);
+                if timed_out {
+                    self.before_answer(host, now, false);
+                } else {
+                    self.answer(host, now, outcome);
+                }
+            }
+        }
+    }
+
+    fn time_open(&self, provider: usize, now: Time) -> Span {
+        self.hosts[provider].openings.time(now)
+    }
+
+    fn trips(&self, provider: usize) -> u64 {
+        self.hosts[provider].openings.count()
+    }
+
+    fn fresh(&self, own: Key) -> Box<dyn FleetBreaker> {
+        Box::new(Running {
+            own: Some(own),
+            ..self.clone()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Watch, at};
+    use super::*;
+
+    fn watch(hosts: usize, fields: &str) -> Watch {
+        Watch::new(&format!(r#"{{"envoy_outlier": {{{fields}}}}}"#), hosts)
+    }
+
+    /// Everybody may be ejected, and nobody panics.
+    const ALL: &str = r#""max_ejection_percent": "100%", "panic_threshold": "0%""#;
+
+    #[test]
+    fn five_5xx_in_a_row_eject_until_the_first_sweep_after_thirty_seconds() {
+        let mut it = watch(2, ALL);
+        assert_eq!(it.run(0, 0, 1_000, "FFFFsFFFFF."), "oooooooooox");
+        // Ejected at 9 s, so 30 s are over at 39 s, and the next sweep is at 40 s.
+        assert_eq!((it.permits(0, at(39_999)), it.permits(0, at(40_000))), (false, true));
+        assert_eq!((it.trips(0), it.time_open(0, at(60_000))), (1, Span::from_secs(31)));
+        // 429s and what the client ended are no failures; a 429 ends the row.
+        let mut calm = watch(2, ALL);
+        assert_eq!(calm.run(0, 0, 100, "rrrrrrFFFFrFFFFQQQ."), "o".repeat(19));
+        // Timeouts and lost connections are.
+        assert_eq!(watch(2, ALL).run(0, 0, 100, "tCtCF."), "ooooox");
+    }
+
+    #[test]
+    fn ejections_grow_with_each_and_shrink_with_each_interval_in() {
+        let mut it = watch(2, ALL);
+        it.run(0, 1_000, 1, "FFFFF");
+        // 30 s from 1 s: back at 40 s. Again at once: 60 s from 41 s: back at 110 s. A third: 90 s from 111 s.
+        assert_eq!((it.permits(0, at(39_999)), it.permits(0, at(40_000))), (false, true));
+        it.run(0, 41_000, 1, "FFFFF");
+        assert_eq!((it.permits(0, at(109_999)), it.permits(0, at(110_000))), (false, true));
+        it.run(0, 111_000, 1, "FFFFF");
+        assert_eq!((it.permits(0, at(209_999)), it.permits(0, at(210_000))), (false, true));
+        // In for two sweeps after that of its return: 3 − 2 = 1, so the next is the second: 60 s from 231 s.
+        it.run(0, 231_000, 1, "FFFFF");
+        assert_eq!((it.permits(0, at(299_999)), it.permits(0, at(300_000))), (false, true));
+        assert_eq!(it.trips(0), 4);
+    }
+
+    #[test]
+    fn no_more_than_a_share_is_out_and_below_half_everybody_is_asked() {
+        // A tenth of three is nobody, unless one is always allowed.
+        assert_eq!(watch(3, "").run(0, 0, 10, "FFFFFFFFFFF."), "o".repeat(12));
+        let mut one = watch(3, r#""always_eject_one_host": true"#);
+        one.run(0, 0, 10, "FFFFF");
+        one.run(1, 100, 10, "FFFFF");
+        assert_eq!(one.open_to_calls(3, at(1_000)), "xoo");
+        // Two of four out are half in: no panic. Three are.
+        let mut many = watch(4, r#""max_ejection_percent": "100%""#);
+        for (host, seen) in [(0, "xooo"), (1, "xxoo"), (2, "oooo")] {
+            many.run(host, 0, 10, "FFFFF");
+            assert_eq!(many.open_to_calls(4, at(1_000)), seen);
+        }
+        assert_eq!(many.trips(2), 1);
+    }
+
+    #[test]
+    fn the_longest_ejection_and_its_jitter() {
+        let json =
+            format!(r#"{ALL}, "max_ejection_time": "40s", "max_ejection_time_jitter": "20s", "interval": "1ms""#);
+        let mut ends = Vec::new();
+        for host in 0..20 {
+            let mut it = watch(20, &json);
+            it.run(host, 0, 0, "FFFFF");
+            let end = it.time_open(host, at(100_000));
+            assert!(end >= Span::from_secs(30) && end <= Span::from_secs(50), "{end}");
+            ends.push(end);
+            let again = 100_000;
+            // The multiplier has shrunk to nothing by then: the same again.
+            it.run(host, again, 0, "FFFFF");
+            it.run(host, again + 60_000, 0, "FFFFF");
+        }
+        ends.sort_unstable();
+        ends.dedup();
+        assert!(ends.len() > 15, "{ends:?}");
+    }
+
+    #[test]
+    fn gateway_failures_are_a_row_of_their_own() {
+        let json = format!(
+            r#"{ALL}, "consecutive_5xx": 0, "consecutive_gateway_failure": 3, "enforcing_consecutive_gateway_failure": "100%""#
+        );
+        assert_eq!(watch(2, &json).run(0, 0, 10, "BUFBUG."), "oooooox");
+        // Found, but not enforced.
+        let json = format!(r#"{ALL}, "consecutive_5xx": 0, "consecutive_gateway_failure": 3"#);
+        assert_eq!(watch(2, &json).run(0, 0, 10, "BUGBUG."), "ooooooo");
+    }
+
+    #[test]
+    fn split_failures_leave_the_answers_alone() {
+        let json =
+            format!(r#"{ALL}, "split_external_local_origin_errors": true, "consecutive_local_origin_failure": 3"#);
+        // Two rows: five 5xx with refusals between, which each answer ends.
+        assert_eq!(watch(2, &json).run(0, 0, 10, "FCCFCCFFF."), "ooooooooox");
+        assert_eq!(watch(2, &json).run(0, 0, 10, "CCC."), "ooox");
+        // A timeout comes after a connection that worked.
+        assert_eq!(watch(2, &json).run(0, 0, 10, "tttttt."), "ooooooo");
+    }
+
+    /// `hosts` with 100 calls each in the first interval, so many of them failures.
+    fn interval(fields: &str, failures: &[usize]) -> String {
+        let mut it = watch(failures.len(), &format!(r#"{ALL}, "consecutive_5xx": 0, {fields}"#));
+        for (host, &failed) in failures.iter().enumerate() {
+            let calls = "F".repeat(failed) + &"s".repeat(100 - failed);
+            it.run(host, 0, 10, &calls);
+        }
+        assert_eq!(it.open_to_calls(failures.len(), at(9_999)), "o".repeat(failures.len()));
+        it.open_to_calls(failures.len(), at(10_000))
+    }
+
+    #[test]
+    fn success_rates_far_below_the_mean_are_ejected_at_the_sweep() {
+        // Envoy's own example: 50, 100, 100, 100, 100 have mean 90 and deviation 20: at 1.9 the threshold is 52.
+        let plain = r#""success_rate_minimum_hosts": 5"#;
+        assert_eq!(interval(plain, &[50, 0, 0, 0, 0]), "xoooo");
+        // At 2.0 it is 50, which 50 is not below; and four hosts are too few.
+        assert_eq!(
+            interval(r#""success_rate_stdev_factor": 2000"#, &[50, 0, 0, 0, 0]),
+            "ooooo"
+        );
+        assert_eq!(interval(plain, &[50, 0, 0, 0]), "oooo");
+        assert_eq!(
+            interval(r#""success_rate_request_volume": 101"#, &[50, 0, 0, 0, 0]),
+            "ooooo"
+        );
+    }
+
+    #[test]
+    fn a_percentage_of_failures_is_ejected_where_enforced() {
+        let fields = r#""enforcing_success_rate": "0%", "enforcing_failure_percentage": "100%""#;
+        assert_eq!(interval(fields, &[85, 84, 0, 0, 100]), "xooox");
+        assert_eq!(
+            interval(r#""enforcing_success_rate": "0%""#, &[85, 84, 0, 0, 100]),
+            "ooooo"
+        );
+    }
+
+    #[test]
+    fn an_idle_century_costs_nothing_and_everybody_is_back() {
+        let mut it = watch(2, &format!(r#"{ALL}, "interval": "1ms""#));
+        it.run(0, 0, 0, "FFFFF");
+        assert!(it.permits(0, at(100 * 365 * 86_400_000)));
+    }
+}

@@ -1,0 +1,129 @@
+//! When a breaker was open, and which ends of a call it takes for what: what most breakers here share.
+
+use crate::kernel::time::{Span, Time};
+use crate::request::{Outcome, Outcomes};
+
+/// When a breaker was open. An opening is given its end when it begins, so nothing need happen then.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Openings {
+    count: u64,
+    /// How long the earlier ones were.
+    before: Span,
+    since: Time,
+    until: Time,
+}
+
+impl Openings {
+    /// Opens at `now`, not before anything that happened; the end of an opening under way is then its own beginning.
+    pub(super) fn open(&mut self, now: Time, until: Time) {
+        self.before = self.time(now);
+        self.count += 1;
+        self.since = now;
+        self.until = until;
+    }
+
+    /// Whether it is open at `now`.
+    #[inline]
+    pub(super) fn is_open(&self, now: Time) -> bool {
+        now < self.until
+    }
+
+    /// When the last opening ends or ended.
+    #[inline]
+    pub(super) fn until(&self) -> Time {
+        self.until
+    }
+
+    /// Puts the end of the last opening elsewhere, not before it began.
+    pub(super) fn until_then(&mut self, until: Time) {
+        self.until = until.max(self.since);
+    }
+
+    /// The same opening `times` times more, one each `period`.
+    pub(super) fn repeat(&mut self, times: u64, period: Span) {
+        self.count += times;
+        self.before += self.until.since(self.since).times(times);
+        self.since += period.times(times);
+        self.until += period.times(times);
+    }
+
+    /// How long it was open up to `now`.
+    pub(super) fn time(&self, now: Time) -> Span {
+        self.before + self.until.min(now).since(self.since)
+    }
+
+    /// How often it has opened.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+/// What a breaker takes the end of a call for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// A success.
+    Success,
+    /// A failure.
+    Failure,
+    /// Nothing: the call says nothing of the provider.
+    Nothing,
+}
+
+/// Ends that the client brought about itself.
+const OWN: Outcomes = Outcomes::of(&[
+    Outcome::TimeoutTotal,
+    Outcome::BreakerOpen,
+    Outcome::Shed,
+    Outcome::QueueTimeout,
+    Outcome::BudgetExhausted,
+    Outcome::Cancelled,
+]);
+
+/// Every failure that an attempt can come back with: what a client library throws on, unless told otherwise.
+pub(super) const ANY_FAILURE: Outcomes = Outcomes::RETRYABLE.and(Outcomes::of(&[
+    Outcome::ContextExceeded,
+    Outcome::ContentFiltered,
+    Outcome::Unauthorized,
+]));
+
+impl Seen {
+    /// What `outcome` is where `failures` are the failures and other answers are successes.
+    #[inline]
+    pub(super) fn of(outcome: Outcome, failures: Outcomes) -> Seen {
+        if failures.contains(outcome) {
+            Seen::Failure
+        } else if OWN.contains(outcome) {
+            Seen::Nothing
+        } else {
+            Seen::Success
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: u64) -> Time {
+        Time::ZERO + Span::from_secs(secs)
+    }
+
+    #[test]
+    fn time_open_is_the_union_of_the_openings() {
+        let mut it = Openings::default();
+        it.open(at(10), at(20));
+        assert_eq!(
+            (it.time(at(15)), it.time(at(30))),
+            (Span::from_secs(5), Span::from_secs(10))
+        );
+        // An opening that begins inside another one ends that.
+        it.open(at(12), at(13));
+        assert_eq!((it.time(at(30)), it.count()), (Span::from_secs(3), 2));
+        // 12 to 13, 22 to 23 and 32 to 33.
+        it.repeat(2, Span::from_secs(10));
+        assert_eq!(
+            (it.time(at(99)), it.count(), it.until()),
+            (Span::from_secs(5), 4, at(33))
+        );
+    }
+}

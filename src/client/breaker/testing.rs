@@ -1,0 +1,130 @@
+//! Breakers in virtual time, for the tests of each: calls that end at once, or later.
+
+use crate::client::breaker::{Breaker, BreakerSpec, FleetBreaker, Guard, Ticket};
+use crate::kernel::chance::Chance;
+use crate::kernel::time::{Span, Time};
+use crate::request::{Ended, Outcome};
+use crate::spec::build::{Built, Names};
+
+/// `millis` after the start.
+pub(super) fn at(millis: u64) -> Time {
+    Time::ZERO + Span::from_millis(millis)
+}
+
+/// What the letter of a script stands for.
+pub(super) fn outcome(letter: char) -> Outcome {
+    match letter {
+        's' => Outcome::Success,
+        'F' => Outcome::ServerError,
+        'B' => Outcome::BadGateway,
+        'U' => Outcome::Unavailable,
+        'G' => Outcome::GatewayTimeout,
+        'r' => Outcome::RateLimited,
+        't' => Outcome::TimeoutAttempt,
+        'q' => Outcome::RequestTimeout,
+        'C' => Outcome::ConnectionError,
+        'a' => Outcome::Unauthorized,
+        'c' => Outcome::ContextExceeded,
+        'Q' => Outcome::QueueTimeout,
+        'x' => Outcome::Cancelled,
+        _ => panic!("no outcome for {letter}"),
+    }
+}
+
+/// The breakers of a fleet.
+#[derive(Debug)]
+pub(super) struct Watch {
+    each: Vec<Box<dyn Breaker>>,
+    all: Option<Box<dyn FleetBreaker>>,
+}
+
+/// What `json` builds for providers p0, p1 and so on, in fallback groups if there are any.
+pub(super) fn build(json: &str, providers: usize, groups: &[Vec<usize>]) -> Built<Guard> {
+    let providers: Vec<String> = (0..providers).map(|i| format!("p{i}")).collect();
+    let spec: BreakerSpec = serde_json::from_str(json).unwrap();
+    spec.as_dyn().build(&Names {
+        providers: &providers,
+        groups,
+        ..Names::default()
+    })
+}
+
+impl Watch {
+    /// The breakers of so many providers, one group.
+    pub(super) fn new(json: &str, providers: usize) -> Watch {
+        Watch::in_groups(json, providers, &[])
+    }
+
+    /// The same in fallback groups.
+    pub(super) fn in_groups(json: &str, providers: usize, groups: &[Vec<usize>]) -> Watch {
+        let guard = build(json, providers, groups).unwrap();
+        let own = |i: usize| Chance::new(1, 0).surroundings(1).part(i as u64);
+        Watch {
+            each: (0..providers).filter_map(|i| guard.of_one(own(i))).collect(),
+            all: guard.of_all(own(0)),
+        }
+    }
+
+    pub(super) fn permits(&self, provider: usize, now: Time) -> bool {
+        match &self.all {
+            Some(all) => all.permits(provider, now),
+            None => self.each[provider].permits(now),
+        }
+    }
+
+    /// Which providers a call may go to, a letter each: `o`, or `x` for those that are kept out.
+    pub(super) fn open_to_calls(&self, providers: usize, now: Time) -> String {
+        (0..providers)
+            .map(|p| if self.permits(p, now) { 'o' } else { 'x' })
+            .collect()
+    }
+
+    pub(super) fn sent(&mut self, provider: usize, now: Time) -> Ticket {
+        match &mut self.all {
+            Some(all) => all.sent(provider, now),
+            None => self.each[provider].sent(now),
+        }
+    }
+
+    pub(super) fn record(&mut self, ticket: Ticket, ended: &Ended) {
+        match &mut self.all {
+            Some(all) => all.record(ticket, ended),
+            None => self.each[ended.provider].record(ticket, ended),
+        }
+    }
+
+    pub(super) fn trips(&self, provider: usize) -> u64 {
+        match &self.all {
+            Some(all) => all.trips(provider),
+            None => self.each[provider].trips(),
+        }
+    }
+
+    pub(super) fn time_open(&self, provider: usize, now: Time) -> Span {
+        match &self.all {
+            Some(all) => all.time_open(provider, now),
+            None => self.each[provider].time_open(now),
+        }
+    }
+
+    /// A call that ends at once.
+    pub(super) fn call(&mut self, provider: usize, now: Time, outcome: Outcome) {
+        let ticket = self.sent(provider, now);
+        self.record(ticket, &Ended::new(now, provider, outcome));
+    }
+
+    /// Calls to `provider` that end at once, the first at `from` and `gap` milliseconds between them, a letter each (`.` is
+    /// no call). Returns for each whether one was permitted; it is made only then.
+    pub(super) fn run(&mut self, provider: usize, from: u64, gap: u64, calls: &str) -> String {
+        let mut seen = String::new();
+        for (i, letter) in calls.chars().enumerate() {
+            let now = at(from + gap * i as u64);
+            let permitted = self.permits(provider, now);
+            seen.push(if permitted { 'o' } else { 'x' });
+            if permitted && letter != '.' {
+                self.call(provider, now, outcome(letter));
+            }
+        }
+        seen
+    }
+}

@@ -8,6 +8,9 @@ mod common;
 use common::{assert_holds, interval, plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::request::Outcome;
+use simcap::spec::assemble::assemble;
+use simcap::spec::load::from_text;
+use simcap::spec::model::{BUILT_IN, ModelFile};
 use simcap::stats::histogram::Histogram;
 
 /// Poisson arrivals at `rate` a second at one provider with these fields, and a client with those.
@@ -262,6 +265,33 @@ fn a_prompt_takes_its_time_and_what_is_cached_takes_none_and_costs_less() {
         let one = unread * 3_000_000 + (2000 - unread) * 300_000 + 101 * 15_000_000;
         assert_eq!(tally.cost(), u128::from(tally.requests()) * one);
     }
+}
+
+/// A model file says them too; an experiment's own take their place.
+#[test]
+fn a_model_file_may_say_what_load_does() {
+    let (name, model) = BUILT_IN[0];
+    let mut model: serde_json::Value = serde_json::from_str(model).expect("built in");
+    for (_, variant) in model["variants"].as_object_mut().expect("variants") {
+        variant["load"] = serde_json::json!([{ "slots": { "servers": 8 } }, { "throughput": { "tokens": "9k/s" } }]);
+        variant["prompt_cache"] = serde_json::json!({ "random": { "hit": 0.5, "share": 1 } });
+        variant["prefill"] = 5000.into();
+    }
+    let built = |model: &serde_json::Value, fields: &str| {
+        let provider = format!(r#""model": "{name}"{fields}"#);
+        let mut loaded = from_text("test.json", &text("5/s", &provider, "")).unwrap_or_else(|e| panic!("{e}"));
+        let file: ModelFile = serde_json::from_value(model.clone()).expect("a model");
+        file.check().map_err(|refusal| refusal.message)?;
+        loaded.models.insert(name.to_owned(), file);
+        let plan = assemble(&loaded).unwrap_or_else(|e| panic!("{e}"));
+        let provider = &plan.scenarios[0].fleet[0].provider;
+        Ok::<_, String>((provider.load.len(), provider.cache.is_some()))
+    };
+    assert_eq!(built(&model, ""), Ok((2, true)));
+    assert_eq!(built(&model, r#", "load": []"#), Ok((0, true)));
+    let variant = model["default"].as_str().expect("a name").to_owned();
+    model["variants"][&variant]["prefill"] = 0.into();
+    assert_eq!(built(&model, ""), Err("0 tokens a second: must be above 0".to_owned()));
 }
 
 /// Everything at once, and a client that gives up: two runs agree, and who came has left.

@@ -134,22 +134,24 @@ fn load(streams: bool) -> impl Strategy<Value = Value> {
         0..if streams { 4 } else { 3 },
         (1_u32..20, of(0_u32..20), full, word(&["finish", "abort"])),
         (table(), of(table())),
-        (0_u32..5000, 0_u32..5000),
+        (0_u32..5000, 0_u32..5000, word(&["wait", "unavailable"])),
         1_u32..2000,
     )
-        .prop_map(|(kind, slots, (step, ttft), (idle, extra), tokens)| match kind {
-            0 => {
-                let (servers, queue, when_full, on_hang_up) = slots;
-                json!({ "slots": object(json!({
+        .prop_map(
+            |(kind, slots, (step, ttft), (idle, extra, until_warm), tokens)| match kind {
+                0 => {
+                    let (servers, queue, when_full, on_hang_up) = slots;
+                    json!({ "slots": object(json!({
                     "servers": servers, "queue": queue, "when_full": when_full, "on_hang_up": on_hang_up,
                 })) })
-            }
-            1 => json!({ "batching": object(json!({ "step": step, "ttft": ttft })) }),
-            2 => json!({ "cold_start": {
-                "idle": format!("{idle}ms"), "extra": { "constant": format!("{extra}ms") },
+                }
+                1 => json!({ "batching": object(json!({ "step": step, "ttft": ttft })) }),
+                2 => json!({ "cold_start": {
+                "idle": format!("{idle}ms"), "extra": { "constant": format!("{extra}ms") }, "until_warm": until_warm,
             } }),
-            _ => json!({ "throughput": { "tokens": format!("{tokens}/s") } }),
-        })
+                _ => json!({ "throughput": { "tokens": format!("{tokens}/s") } }),
+            },
+        )
 }
 
 fn prompt_cache() -> impl Strategy<Value = Value> {

@@ -4,7 +4,7 @@
 //! included: a table of pairs [n, factor], joined by straight lines and constant outside. The time to the first token is
 //! multiplied by a factor of its own, by default the same.
 //!
-//! That a step's time grows along a line with the number of sequences is what llm-d-inference-sim 0.9 assumes
+//! That a step's time grows along a line with the number of sequences is what llm-d-inference-sim assumes
 //! (`time-factor-under-load`: from 1 at one request to the factor at `max-num-seqs`, for decode and prefill alike; 1.5 to 2
 //! realistic for latency-optimised deployments, 2.5 to 3.5 for throughput-optimised ones): `[[1, 1], [256, 2.5]]`. A table
 //! also holds what a benchmark of a server at several concurrencies reports.

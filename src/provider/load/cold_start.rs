@@ -1,10 +1,12 @@
 //! A provider that goes to sleep: after a while without work it has to start before it serves.
 //!
 //! Whoever comes after `idle` without any attempt wakes it, and waits `extra`; whoever comes before that is over waits for
-//! the rest of it. Then it is warm, until it is left alone again: `idle` counts from the end of the last work. It is warm when
-//! a replication begins. Serverless inference works like that (Hugging Face Inference Endpoints scale to zero after 15
-//! minutes at the least; AWS SageMaker and Replicate load the model at the first request): of the series in
-//! llmperf-leaderboard 2023 one that cold-started had a median TTFT of 0.55 s and a 99th percentile of 53 s.
+//! the rest of it. Then it is warm, until it is left alone again: `idle` counts from the end of the last work, or of the start
+//! if nothing came after it. It is warm when a replication begins. With `until_warm` at `unavailable` nobody waits: all are
+//! turned away until it is warm. Hugging Face's Inference Endpoints scaled to zero (after an hour by default) answer 503 while
+//! a replica starts, or hold the request if it has an `X-Scale-Up-Timeout` header (their guide to autoscaling): the two
+//! settings. Of the series in llmperf-leaderboard 2023 one whose provider seems to have cold-started has a median TTFT of
+//! 0.55 s and a 99th percentile of 53 s.
 //!
 //! Leaves out several instances of which some are warm.
 //!
@@ -32,6 +34,20 @@ pub struct ColdStart {
     pub idle: Duration,
     /// How long it takes to start.
     pub extra: LawSpec<Duration>,
+    /// What becomes of attempts until then. Default: `wait`.
+    #[serde(default)]
+    pub until_warm: UntilWarm,
+}
+
+/// What becomes of an attempt at a provider that is starting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UntilWarm {
+    /// It is held until the provider is warm.
+    #[default]
+    Wait,
+    /// It is turned away with a 503.
+    Unavailable,
 }
 
 /// Which part of an attempt's time to first token this draws.
@@ -42,6 +58,7 @@ impl BuildLoad for ColdStart {
         Ok(Box::new(Running {
             idle: self.idle.span(),
             extra: self.extra.sampler().map_err(|r| r.at("extra"))?,
+            holds: self.until_warm == UntilWarm::Wait,
             warm_from: Time::ZERO,
             last_work: Time::ZERO,
         }))
@@ -52,6 +69,7 @@ impl BuildLoad for ColdStart {
 struct Running {
     idle: Span,
     extra: Sampler,
+    holds: bool,
     /// When the last start was over, or will be.
     warm_from: Time,
     /// When the last work that is known of ends.
@@ -67,6 +85,9 @@ impl Load for Running {
             self.warm_from = now + Span::from_nanos((extra + 0.5) as u64);
         }
         self.last_work = self.last_work.max(self.warm_from).max(now);
+        if !self.holds && self.warm_from > now {
+            return Err(Outcome::Unavailable);
+        }
         start.wait = start.wait.max(self.warm_from.since(now));
         Ok(())
     }
@@ -108,6 +129,26 @@ mod tests {
                 done,
                 left: done,
             });
+        }
+    }
+
+    #[test]
+    fn or_all_are_turned_away_until_it_is_warm() {
+        let spec: ColdStart =
+            serde_json::from_str(r#"{ "idle": "60s", "extra": { "constant": "20s" }, "until_warm": "unavailable" }"#)
+                .unwrap();
+        let mut provider = spec.build().unwrap();
+        for (now, met) in [
+            (61, Err(Outcome::Unavailable)),
+            (80, Err(Outcome::Unavailable)),
+            (81, Ok(())),
+            (141, Ok(())),
+            (202, Err(Outcome::Unavailable)),
+            (283, Err(Outcome::Unavailable)), // warm from 222, and asleep since 282
+        ] {
+            let mut start = Start { now: at(now), ..ALONE };
+            assert_eq!(provider.enter(&mut start, key()), met, "at {now}");
+            assert_eq!(start.wait, Span::ZERO);
         }
     }
 }

@@ -8,8 +8,9 @@
 //!
 //! `on_hang_up` says what the provider does when the caller has given up. `finish` works on for nobody, as a server does that
 //! sees the broken connection only when it writes: retries then pile up behind dead work, and a short overload can last for
-//! good ("Metastable Failures in Distributed Systems", HotOS 2021). `abort` frees the slot at once, as vLLM does for a
-//! stream, and one that gives up while it waits never takes a slot.
+//! good ("Metastable Failures in Distributed Systems", HotOS 2021). `abort` frees the slot at once, as vLLM does
+//! (`AsyncLLM.generate` aborts the request when the client's connection is gone), and one that gives up while it waits never
+//! takes a slot.
 //!
 //! Leaves out preemption and priorities. An attempt that hangs by a fault takes no slot.
 //!

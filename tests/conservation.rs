@@ -51,6 +51,8 @@ fn attempts_fit_requests(tally: &Tally, tries: u64) -> Result<(), TestCaseError>
         Outcome::RateLimited,
         Outcome::ServerError,
         Outcome::ContextExceeded,
+        Outcome::Overloaded,
+        Outcome::Unavailable,
         Outcome::TimeoutTtft,
         Outcome::TimeoutAttempt,
     ] {

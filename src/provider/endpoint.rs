@@ -1,7 +1,7 @@
 //! One endpoint at work: what becomes of an attempt that reaches it.
 //!
 //! In this order: whether it is down, its quotas and those of its account (a 429 with Retry-After, uncharged), the context
-//! window (a 400 if input and `max_tokens` exceed it), failures of its work, then service.
+//! window (a 400 if input and `max_tokens` exceed it), failures of its work, its own line, then service.
 //! Everything is decided when the attempt arrives, so that the engine can take the earlier of the answer and the
 //! client's timeouts and keep one pending event. What it reports is what the provider would do if nobody hung up.
 
@@ -14,7 +14,7 @@ use super::cache::Cache;
 use super::faults::{Failure, Fault, Weather};
 use super::latency::{Latency, Patience, Service, Start};
 use super::limits::{Limit, Unit};
-use super::load::Load;
+use super::load::{Load, Stay};
 
 /// How an attempt would end at the provider, counted from when it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +125,8 @@ pub struct Endpoint {
     faults: Vec<Box<dyn Fault>>,
     has_weather: bool,
     in_service: u32,
+    /// When the work of the attempt that was answered last is done, if it is worked on.
+    works_until: Option<Time>,
     /// How long its quota has refused, without overlaps, and until when that is counted.
     limited: Span,
     limited_until: Time,
@@ -133,15 +135,17 @@ pub struct Endpoint {
 impl Endpoint {
     /// The state of `provider` before the first request. What it goes through by itself is keyed by `weather`.
     pub fn new(provider: &Provider, weather: Key) -> Endpoint {
-        let fresh = |(i, fault): (usize, &Box<dyn Fault>)| fault.fresh(weather.part(i as u64));
         Endpoint {
             latency: provider.latency.fresh(),
             load: provider.load.iter().map(|l| l.fresh()).collect(),
             cache: provider.cache.as_ref().map(|c| c.fresh()),
             quotas: Quotas::new(&provider.limits),
-            faults: provider.faults.iter().enumerate().map(fresh).collect(),
+            faults: (provider.faults.iter().enumerate())
+                .map(|(i, f)| f.fresh(weather.part(i as u64)))
+                .collect(),
             has_weather: provider.faults.iter().any(|f| f.has_weather()),
             in_service: 0,
+            works_until: None,
             limited: Span::ZERO,
             limited_until: Time::ZERO,
         }
@@ -168,6 +172,7 @@ impl Endpoint {
         into: &mut Answer,
     ) {
         *into = Answer::NOTHING;
+        self.works_until = None;
         let load = self.in_service;
         let fault = |(i, f): (usize, &mut Box<dyn Fault>)| f.strike(now, load, key.part(i as u64));
         let failure = self.faults.iter_mut().enumerate().find_map(fault);
@@ -181,11 +186,15 @@ impl Endpoint {
             _ => {}
         }
         let known;
+        let mut cache_factor = 1.0;
         let ask = match &mut self.cache {
             None => ask,
             Some(cache) => {
                 let cached = cache.cached(now, ask, key);
                 into.cached = cached;
+                if cached > 0 {
+                    cache_factor = cache.ttft_factor();
+                }
                 known = Ask { cached, ..*ask };
                 &known
             }
@@ -219,20 +228,44 @@ impl Endpoint {
                 fault.weather(now, key.part(i as u64), &mut weather);
             }
         }
-        let start = Start {
+        weather.ttft *= cache_factor;
+        let mut start = Start {
             now,
+            wait: Span::ZERO,
             in_service: self.in_service - 1,
             weather,
             patience,
         };
-        let mut service = self.latency.serve(&start, ask, key);
         for load in &mut self.load {
-            match load.place(&start, service, ask) {
-                Ok(placed) => service = placed,
-                Err(outcome) => return into.at_once(outcome, provider.network_time(key)),
+            if let Err(outcome) = load.enter(&mut start, key) {
+                return into.at_once(outcome, provider.network_time(key));
             }
         }
+        let mut service = self.latency.serve(&start, ask, key);
+        for load in &mut self.load {
+            service = load.slow(&start, service, ask);
+        }
+        service.first_token += start.wait;
+        service.last_token += start.wait;
         into.serve(failure, &service);
+        if !self.load.is_empty() {
+            let ends = into.ends.min(service.last_token);
+            self.works_until = Some(now + (ends - service.network));
+        }
+    }
+
+    /// The caller of the attempt that was answered last, at `now`, will be gone after `lasts`: with the answer, or without.
+    #[inline]
+    pub fn stay(&mut self, now: Time, lasts: Span) {
+        let Some(done) = self.works_until else { return };
+        let stay = Stay {
+            came: now,
+            done,
+            left: now + lasts,
+        };
+        for load in &mut self.load {
+            load.stay(&stay);
+        }
     }
 
     /// An admitted attempt has left: answered, failed or given up by the caller.

@@ -30,12 +30,22 @@ pub trait Latency: fmt::Debug + Send + Sync {
 pub struct Start<'a> {
     /// When.
     pub now: Time,
-    /// How many others are in service.
+    /// How long it waits there before its work begins.
+    pub wait: Span,
+    /// How many others are in service then.
     pub in_service: u32,
     /// What slows everybody down.
     pub weather: Weather,
     /// How long the caller waits.
     pub patience: &'a Patience,
+}
+
+impl Start<'_> {
+    /// When its work begins.
+    #[inline]
+    pub fn begins(&self) -> Time {
+        self.now + self.wait
+    }
 }
 
 /// How long the caller of an attempt waits before it hangs up, from when it was sent; [`Span::FOREVER`] for no limit.
@@ -60,4 +70,6 @@ pub struct Service {
     pub first_token: Span,
     /// To the last token; never before the first.
     pub last_token: Span,
+    /// What of both is time on the wire, in which the provider does nothing for it.
+    pub network: Span,
 }

@@ -1,29 +1,122 @@
 //! What load does to a provider: who waits, who is slowed down, who is turned away.
 //!
-//! Each takes the service that an attempt would get alone and makes of it what it gets among others. Like everything at a
-//! provider it decides when the attempt arrives: a caller's own timeouts are known then and count; one called off later,
-//! because another copy of its request was answered first, is taken to have stayed.
+//! Three questions, each asked of every entry of the list in order: when the work of an attempt begins, beside how many
+//! others ([`Load::enter`]); how much slower it then is ([`Load::slow`]); and, once the answer and the caller's patience are
+//! known, how long it occupies the provider ([`Load::stay`]). Like everything at a provider this is decided when the attempt
+//! arrives: a caller's own timeouts are known then and count; one called off later, because another copy of its request was
+//! answered first, is taken to have stayed.
+
+mod batching;
+mod cold_start;
+mod slots;
+mod throughput;
+
+pub use batching::Batching;
+pub use cold_start::ColdStart;
+pub use slots::Slots;
+pub use throughput::Throughput;
 
 use std::fmt;
 
 use super::latency::{Service, Start};
+use crate::kernel::chance::Key;
+use crate::kernel::time::Time;
 use crate::request::{Ask, Outcome};
 use crate::spec::build::Built;
+use crate::spec::registry::registry;
 
 /// What load does, as it runs.
 pub trait Load: fmt::Debug + Send + Sync {
-    /// What becomes of an attempt that starts like this and would get `service` alone.
+    /// Lets in the attempt keyed by `key`, as far as this is concerned: it may put off the beginning of its work, and then
+    /// says beside how many others that begins.
     ///
     /// # Errors
     /// How it is turned away, if it is.
-    fn place(&mut self, start: &Start<'_>, service: Service, ask: &Ask) -> Result<Service, Outcome>;
+    fn enter(&mut self, _start: &mut Start<'_>, _key: Key) -> Result<(), Outcome> {
+        Ok(())
+    }
+
+    /// What becomes of `service`, which an attempt that starts like this would get alone.
+    fn slow(&mut self, _start: &Start<'_>, service: Service, _ask: &Ask) -> Service {
+        service
+    }
+
+    /// The attempt that entered last is there for so long. Not told of one that was turned away elsewhere, or that hangs.
+    fn stay(&mut self, _stay: &Stay) {}
+
+    /// Whether it is about decode speed, which an answer that comes whole does not have.
+    fn needs_decoding(&self) -> bool {
+        false
+    }
 
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn Load>;
+}
+
+/// How long an attempt is at a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// When it came.
+    pub came: Time,
+    /// When its work is done, if nobody stops it.
+    pub done: Time,
+    /// When its caller is gone, with the answer or without.
+    pub left: Time,
 }
 
 /// What the file says of a dependence on load.
 pub trait BuildLoad {
     /// Checks the parameters and makes it.
     fn build(&self) -> Built<Box<dyn Load>>;
+}
+
+registry! {
+    /// What load does to a provider.
+    pub enum LoadSpec as BuildLoad {
+        slots => Slots,
+        batching => Batching,
+        throughput => Throughput,
+        cold_start => ColdStart,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::kernel::chance::Chance;
+    use crate::kernel::time::Span;
+    use crate::provider::faults::Weather;
+    use crate::provider::latency::Patience;
+
+    /// The start of an attempt at time 0, with nobody else there and endless patience.
+    pub(crate) const ALONE: Start = Start {
+        now: Time::ZERO,
+        wait: Span::ZERO,
+        in_service: 0,
+        weather: Weather::FAIR,
+        patience: Patience {
+            connect: Span::FOREVER,
+            ttft: Span::FOREVER,
+            idle: Span::FOREVER,
+            attempt: Span::FOREVER,
+            total: Span::FOREVER,
+        },
+    };
+
+    /// First token after 1 s, 100 ms of it network; the last after 3.
+    pub(crate) const SERVICE: Service = Service {
+        first_token: Span::from_secs(1),
+        last_token: Span::from_secs(3),
+        network: Span::from_millis(100),
+    };
+
+    /// The time `secs` after the start.
+    pub(crate) fn at(secs: u64) -> Time {
+        Time::ZERO + Span::from_secs(secs)
+    }
+
+    /// The randomness of some attempt.
+    pub(crate) fn key() -> Key {
+        Chance::new(1, 0).request(0)
+    }
 }

@@ -16,8 +16,10 @@ use crate::client::breaker::BreakerSpec;
 use crate::client::limiter::LimiterSpec;
 use crate::client::retry::RetrySpec;
 use crate::provider::RetryAfter;
+use crate::provider::cache::CacheSpec;
 use crate::provider::faults::FaultSpec;
 use crate::provider::limits::LimitSpec;
+use crate::provider::load::LoadSpec;
 use crate::provider::pricing::{HungUp, PriceSpec};
 use crate::report::Metric;
 use crate::routing::PolicySpec;
@@ -144,6 +146,11 @@ pub struct ProviderSpec {
     /// Time to first token, network not included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttft: Option<LawSpec<Duration>>,
+    /// How fast it reads a prompt, in tokens per second: adds input that is not cached, divided by this, to every time to
+    /// first token. Default: no time for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub prefill: Option<f64>,
     /// Decode speed in tokens per second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tps: Option<LawSpec<f64>>,
@@ -153,6 +160,12 @@ pub struct ProviderSpec {
     /// The whole answer's time, instead of `ttft` and `tps`: an endpoint that does not stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<LawSpec<Duration>>,
+    /// What load does to it, applied in order; replaces the model's own. Default: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<Vec<LoadSpec>>,
+    /// Its prompt cache. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_cache: Option<CacheSpec>,
     /// What it charges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prices: Option<PriceSpec>,

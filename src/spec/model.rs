@@ -10,8 +10,10 @@ use super::build::{Built, Refusal};
 use super::laws::LawSpec;
 use super::named::Named;
 use super::units::{Count, Duration, Fraction};
+use crate::provider::cache::{Cache, CacheSpec};
 use crate::provider::faults::{BuildFault, Random};
 use crate::provider::limits::LimitSpec;
+use crate::provider::load::{Load, LoadSpec};
 use crate::provider::pricing::PerToken;
 
 /// A model file.
@@ -65,8 +67,18 @@ pub struct ModelSpec {
     pub fit: Option<Fit>,
     /// Decode speed in tokens per second, after the first token.
     pub tps: LawSpec<f64>,
+    /// How fast it reads a prompt, in tokens per second. Default: no time for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub prefill: Option<f64>,
     /// Network overhead of every answer.
     pub network: Duration,
+    /// What load does to it, applied in order. Default: nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub load: Vec<LoadSpec>,
+    /// Its prompt cache. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_cache: Option<CacheSpec>,
     /// Prices by the token.
     pub prices: PerToken,
     /// The most input and output tokens together. Default: no limit.
@@ -96,8 +108,32 @@ impl ModelSpec {
                 .map_err(|r| r.at(limit.name()).at(i).at("limits"))?;
         }
         self.faults.build().map_err(|r| r.at("faults"))?;
+        prefill(self.prefill)?;
+        loads(&self.load)?;
+        cache(self.prompt_cache.as_ref())?;
         Ok(())
     }
+}
+
+/// Nanoseconds that a prompt token takes to read.
+pub(super) fn prefill(speed: Option<f64>) -> Built<f64> {
+    match speed {
+        None => Ok(0.0),
+        Some(speed) if speed > 0.0 && speed.is_finite() => Ok(1e9 / speed),
+        Some(speed) => Err(Refusal::new(format!("{speed} tokens a second: must be above 0")).at("prefill")),
+    }
+}
+
+/// What load does.
+pub(super) fn loads(specs: &[LoadSpec]) -> Built<Vec<Box<dyn Load>>> {
+    let one = |(i, l): (usize, &LoadSpec)| l.as_dyn().build().map_err(|r| r.at(l.name()).at(i).at("load"));
+    specs.iter().enumerate().map(one).collect()
+}
+
+/// The prompt cache, if there is one.
+pub(super) fn cache(spec: Option<&CacheSpec>) -> Built<Option<Box<dyn Cache>>> {
+    let one = |c: &CacheSpec| c.as_dyn().build().map_err(|r| r.at(c.name()).at("prompt_cache"));
+    spec.map(one).transpose()
 }
 
 /// A fit of TTFT and its misfit.

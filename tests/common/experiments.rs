@@ -84,10 +84,12 @@ fn class() -> impl Strategy<Value = Value> {
 
 fn provider() -> impl Strategy<Value = Value> {
     let latency = prop_oneof![
-        (1_u32..3000).prop_map(|ms| json!({ "response": { "exponential": { "mean": format!("{ms}ms") } } })),
-        (1_u32..2000, 10_u32..300).prop_map(|(ms, tps)| {
+        (1_u32..3000, vec(load(false), 0..3)).prop_map(|(ms, load)| {
+            json!({ "response": { "exponential": { "mean": format!("{ms}ms") } }, "load": load })
+        }),
+        (1_u32..2000, 10_u32..300, of(500_u32..50_000), vec(load(true), 0..4)).prop_map(|(ms, tps, prefill, load)| {
             let ttft = json!({ "lognormal": { "median": format!("{ms}ms"), "sigma": 0.6 } });
-            json!({ "ttft": ttft, "tps": { "constant": tps } })
+            object(json!({ "ttft": ttft, "tps": { "constant": tps }, "prefill": prefill, "load": load }))
         }),
     ];
     let prices = prop_oneof![
@@ -102,9 +104,10 @@ fn provider() -> impl Strategy<Value = Value> {
         of(500_u32..5000),
         word(&["seconds", "milliseconds", "none"]),
         of(0.0..=1.0_f64),
+        of(prompt_cache()),
     );
     (latency, prices, rest).prop_map(|(mut provider, prices, rest)| {
-        let (network, connections, limits, faults, window, retry_after, quality) = rest;
+        let (network, connections, limits, faults, window, retry_after, quality, prompt_cache) = rest;
         let others = object(json!({
             "prices": prices,
             "network": network.map(|ms| format!("{ms}ms")),
@@ -114,12 +117,51 @@ fn provider() -> impl Strategy<Value = Value> {
             "context_window": window,
             "retry_after": retry_after,
             "quality": quality.map(|q| json!({ "c0": q })),
+            "prompt_cache": prompt_cache,
         }));
         if let (Value::Object(provider), Value::Object(others)) = (&mut provider, others) {
             provider.extend(others);
         }
         provider
     })
+}
+
+/// What load does to a provider, of one that streams or of one that does not.
+fn load(streams: bool) -> impl Strategy<Value = Value> {
+    let full = word(&["overloaded", "unavailable", "rate_limited"]);
+    let table = || (1_u32..50, 0.5..5.0_f64).prop_map(|(most, factor)| json!([[1, 1], [most + 1, factor]]));
+    (
+        0..if streams { 4 } else { 3 },
+        (1_u32..20, of(0_u32..20), full, word(&["finish", "abort"])),
+        (table(), of(table())),
+        (0_u32..5000, 0_u32..5000, word(&["wait", "unavailable"])),
+        1_u32..2000,
+    )
+        .prop_map(
+            |(kind, slots, (step, ttft), (idle, extra, until_warm), tokens)| match kind {
+                0 => {
+                    let (servers, queue, when_full, on_hang_up) = slots;
+                    json!({ "slots": object(json!({
+                    "servers": servers, "queue": queue, "when_full": when_full, "on_hang_up": on_hang_up,
+                })) })
+                }
+                1 => json!({ "batching": object(json!({ "step": step, "ttft": ttft })) }),
+                2 => json!({ "cold_start": {
+                "idle": format!("{idle}ms"), "extra": { "constant": format!("{extra}ms") }, "until_warm": until_warm,
+            } }),
+                _ => json!({ "throughput": { "tokens": format!("{tokens}/s") } }),
+            },
+        )
+}
+
+fn prompt_cache() -> impl Strategy<Value = Value> {
+    (0.0..=1.0_f64, 0.0..=1.0_f64, 0_u32..1500, 1_u32..200, 0.1..=1.0_f64).prop_map(
+        |(hit, share, min_tokens, granularity, ttft)| {
+            json!({ "random": {
+                "hit": hit, "share": share, "min_tokens": min_tokens, "granularity": granularity, "ttft": ttft,
+            } })
+        },
+    )
 }
 
 fn limit() -> impl Strategy<Value = Value> {

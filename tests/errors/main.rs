@@ -6,6 +6,7 @@
 
 mod client;
 mod files;
+mod load;
 mod missing;
 mod mutated;
 mod names;

@@ -194,6 +194,7 @@ impl World<'_> {
             &mut attempt.answer,
         );
         let (outcome, lasts) = cut(&attempt.answer, &patience, request.ask.output);
+        self.endpoints[p].stay(self.now, lasts);
         attempt.way = way;
         attempt.stage = Stage::Away;
         attempt.outcome = outcome;

@@ -26,6 +26,7 @@ impl Latency for Response {
         Service {
             first_token: whole,
             last_token: whole,
+            network: Span::ZERO,
         }
     }
 

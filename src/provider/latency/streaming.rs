@@ -1,9 +1,11 @@
 //! A streamed answer: time to first token, then tokens at a steady speed.
 //!
-//! Latency = network + TTFT + (output tokens − 1) / TPS, with TPS the decode speed in tokens per second after the first
-//! token (R3: TTFT and TPS rankings). TTFT and speed are drawn independently: over 16 series measured at public
-//! providers in 2023 their rank correlation lay between −0.44 and 0.23 (llmperf-leaderboard). Leaves out any dependence
-//! of TTFT on the input's length and of either on load.
+//! Latency = network + TTFT + (input tokens − cached ones) / prefill + (output tokens − 1) / TPS, with TPS the decode speed in
+//! tokens per second after the first token (R3: TTFT and TPS rankings), and prefill the speed at which the prompt is read, if
+//! one is given (llm-d-inference-sim's `per-token` calculator has the same form: `prefill-overhead` and
+//! `prefill-time-per-token`). TTFT and speed are drawn independently for each attempt: over 16 series measured at public
+//! providers in 2023 their rank correlation lay between −0.44 and 0.23 (llmperf-leaderboard). What load does to either is
+//! [`crate::provider::load`]'s business.
 
 use super::{Latency, Service, Start};
 use crate::kernel::chance::{Key, Purpose};
@@ -16,6 +18,8 @@ use crate::request::Ask;
 pub struct Streaming {
     /// Time to first token at the provider, in nanoseconds.
     pub ttft: Sampler,
+    /// What each input token that is not cached adds to it, in nanoseconds.
+    pub prefill: f64,
     /// Decode speed, in tokens per second.
     pub tps: Sampler,
     /// Added once to every answer, in nanoseconds.
@@ -26,13 +30,15 @@ impl Latency for Streaming {
     #[inline]
     fn serve(&mut self, start: &Start<'_>, ask: &Ask, key: Key) -> Service {
         let weather = &start.weather;
-        let first = self.ttft.draw(key, Purpose::Ttft) * weather.ttft
-            + weather.delay
-            + self.network.draw(key, Purpose::Network);
+        let unread = f64::from(ask.input.saturating_sub(ask.cached));
+        let network = self.network.draw(key, Purpose::Network);
+        let first =
+            (self.ttft.draw(key, Purpose::Ttft) + unread * self.prefill) * weather.ttft + weather.delay + network;
         let decode = f64::from(ask.output.saturating_sub(1)) * 1e9 / (self.tps.draw(key, Purpose::Tps) * weather.speed);
         Service {
             first_token: nanos(first),
             last_token: nanos(first + decode),
+            network: nanos(network),
         }
     }
 

@@ -9,13 +9,14 @@ use crate::kernel::time::Span;
 use crate::provider::faults::{BuildFault, Fault};
 use crate::provider::latency::{Latency, Response, Streaming};
 use crate::provider::limits::{Limit, LimitSpec, Unit};
+use crate::provider::load::Load;
 use crate::provider::pricing::{BuildPrice, Price};
 use crate::provider::{Provider, UNRATED};
 use crate::report::ModelNote;
 use crate::spec::build::{Built, Known, Names, Refusal, number};
 use crate::spec::experiment::{AccountSpec, Experiment, ProviderSpec};
 use crate::spec::load::Loaded;
-use crate::spec::model::ModelSpec;
+use crate::spec::model::{ModelSpec, cache, loads, prefill};
 use crate::spec::units::Count;
 
 pub(super) fn deployment(
@@ -65,8 +66,12 @@ pub(super) fn deployment(
     let provider = Provider {
         name: name.to_owned(),
         latency: latency(spec, model, &network)?,
-        load: Vec::new(),
-        cache: None,
+        load: load(spec, model)?,
+        cache: cache(
+            spec.prompt_cache
+                .as_ref()
+                .or(model.and_then(|m| m.prompt_cache.as_ref())),
+        )?,
         network,
         limits: quotas,
         account: match &spec.account {
@@ -190,7 +195,11 @@ fn variant<'a>(loaded: &'a Loaded, called: &str, variant: Option<&str>) -> Built
 
 fn latency(spec: &ProviderSpec, model: Option<&ModelSpec>, network: &Sampler) -> Built<Box<dyn Latency>> {
     if let Some(law) = &spec.response {
-        for (field, given) in [("ttft", spec.ttft.is_some()), ("tps", spec.tps.is_some())] {
+        for (field, given) in [
+            ("ttft", spec.ttft.is_some()),
+            ("tps", spec.tps.is_some()),
+            ("prefill", spec.prefill.is_some()),
+        ] {
             if given {
                 return Err(Refusal::new(format!("`{field}` beside `response`: give one or the other")).at(field));
             }
@@ -219,9 +228,27 @@ fn latency(spec: &ProviderSpec, model: Option<&ModelSpec>, network: &Sampler) ->
     };
     Ok(Box::new(Streaming {
         ttft,
+        prefill: prefill(spec.prefill.or(model.and_then(|m| m.prefill)))?,
         tps,
         network: network.clone(),
     }))
+}
+
+fn load(spec: &ProviderSpec, model: Option<&ModelSpec>) -> Built<Vec<Box<dyn Load>>> {
+    let given = match (&spec.load, model) {
+        (Some(own), _) => own,
+        (None, Some(m)) => &m.load,
+        (None, None) => return Ok(Vec::new()),
+    };
+    let load = loads(given)?;
+    if spec.response.is_some()
+        && let Some(i) = load.iter().position(|l| l.needs_decoding())
+    {
+        let name = given[i].name();
+        let text = format!("`{name}` beside `response`: an answer that comes whole has no decode speed");
+        return Err(Refusal::new(text).at(name).at(i).at("load"));
+    }
+    Ok(load)
 }
 
 fn quality(spec: &ProviderSpec, model: Option<&ModelSpec>, names: &Names<'_>) -> Built<Vec<u32>> {
@@ -241,9 +268,12 @@ fn quality(spec: &ProviderSpec, model: Option<&ModelSpec>, names: &Names<'_>) ->
 fn overrides(spec: &ProviderSpec) -> Vec<String> {
     [
         ("ttft", spec.ttft.is_some()),
+        ("prefill", spec.prefill.is_some()),
         ("tps", spec.tps.is_some()),
         ("network", spec.network.is_some()),
         ("response", spec.response.is_some()),
+        ("load", spec.load.is_some()),
+        ("prompt_cache", spec.prompt_cache.is_some()),
         ("prices", spec.prices.is_some()),
         ("limits", spec.limits.is_some()),
         ("faults", spec.faults.is_some()),

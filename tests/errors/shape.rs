@@ -43,7 +43,7 @@ fn an_unknown_field_of_a_provider() {
        18 |     "dear": { "model": "claude-sonnet-4.5", "conections": 50 },
           |                                             ^
        help: did you mean `connections`?
-       allowed: model, variant, connections, line, host, account, ttft, tps, network, response, prices, hung_up, limits, faults, context_window, retry_after, quality
+       allowed: model, variant, connections, line, host, account, ttft, prefill, tps, network, response, load, prompt_cache, prices, hung_up, limits, faults, context_window, retry_after, quality
     "#);
 }
 

@@ -151,7 +151,7 @@ pub struct ProviderReport {
     pub name: String,
     /// Its share of all successful requests.
     pub served: Estimate,
-    /// Its share of all cost.
+    /// Its share of all cost, reserved capacity included.
     pub cost: Estimate,
     /// Share of its attempts that failed.
     pub failed: Estimate,
@@ -162,9 +162,9 @@ pub struct ProviderReport {
 }
 
 impl ProviderReport {
-    /// Whether it got any attempt in the counted time.
+    /// Whether it got any attempt in the counted time, or cost something without.
     pub fn used(&self) -> bool {
-        self.failed.n > 0 || self.in_flight.mean > 0.0
+        self.failed.n > 0 || self.in_flight.mean > 0.0 || self.cost.mean > 0.0
     }
 }
 
@@ -181,7 +181,7 @@ pub struct ClassReport {
     pub e2e_p95: Estimate,
     /// Share that did not succeed.
     pub error_rate: Estimate,
-    /// Dollars for 1,000 of them.
+    /// Dollars for the attempts at 1,000 of them. Reserved capacity is no class's.
     pub cost_per_1k: Estimate,
     /// Mean probability that an answer given is a good one.
     pub quality: Estimate,

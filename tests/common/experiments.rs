@@ -93,6 +93,16 @@ fn provider() -> impl Strategy<Value = Value> {
     let prices = prop_oneof![
         Just(json!({ "per_token": { "input": "$1/Mtok", "output": "$5/Mtok" } })),
         Just(json!({ "per_request": { "price": "$0.002" } })),
+        (1_u32..3000, of(0_u32..100)).prop_map(|(above, off)| {
+            json!({ "per_token": object(json!({
+                "input": "$1.25/Mtok", "output": "$10/Mtok", "cached_input": "$0.125/Mtok", "per_request": "$0.0001",
+                "long_context": [ { "above": above, "input": "$2.5/Mtok" } ], "batch": off.map(|off| format!("{off}%")),
+            })) })
+        }),
+        (0_u32..100, 1_u32..20)
+            .prop_map(|(price, units)| json!({ "reserved": { "price": format!("${price}/h"), "units": units } })),
+        word(&["gpt-4.1", "claude-haiku-5-5", "gemini-2.5-pro"])
+            .prop_map(|model| json!({ "listed": { "model": model } })),
     ];
     let rest = (
         of(0_u32..50),
@@ -102,11 +112,13 @@ fn provider() -> impl Strategy<Value = Value> {
         of(500_u32..5000),
         word(&["seconds", "milliseconds", "none"]),
         of(0.0..=1.0_f64),
+        word(&["written", "whole", "nothing"]),
     );
     (latency, prices, rest).prop_map(|(mut provider, prices, rest)| {
-        let (network, connections, limits, faults, window, retry_after, quality) = rest;
+        let (network, connections, limits, faults, window, retry_after, quality, hung_up) = rest;
         let others = object(json!({
             "prices": prices,
+            "hung_up": hung_up,
             "network": network.map(|ms| format!("{ms}ms")),
             "connections": connections,
             "limits": limits,

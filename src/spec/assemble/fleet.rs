@@ -9,7 +9,7 @@ use crate::kernel::time::Span;
 use crate::provider::faults::{BuildFault, Fault};
 use crate::provider::latency::{Latency, Response, Streaming};
 use crate::provider::limits::{Limit, LimitSpec, Unit};
-use crate::provider::pricing::{BuildPrice, Price};
+use crate::provider::pricing::Price;
 use crate::provider::{Provider, UNRATED};
 use crate::report::ModelNote;
 use crate::spec::build::{Built, Known, Names, Refusal, number};
@@ -53,8 +53,11 @@ pub(super) fn deployment(
         (None, None) => Vec::new(),
     };
     let price: Box<dyn Price> = match (&spec.prices, model) {
-        (Some(own), _) => own.as_dyn().build(),
-        (None, Some(m)) => m.prices.build(),
+        (Some(own), _) => {
+            let built = own.as_dyn().build(&loaded.prices);
+            built.map_err(|r| r.at(own.name()).at("prices"))?
+        }
+        (None, Some(m)) => Box::new(m.prices.tariff()?),
         (None, None) => {
             return Err(Refusal::new(
                 "`prices` is missing, and there is no model to take it from: give one, like {\"per_token\": {\"input\": \"$1/Mtok\", \"output\": \"$4/Mtok\"}}",

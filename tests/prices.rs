@@ -310,3 +310,55 @@ fn a_price_file_replaces_the_table() {
         "{said}"
     );
 }
+
+/// A migration report of half a million requests of 150 tokens in and 350 out: "official" bills 7.3 yuan for a dollar of the
+/// list price and the relay 1, so that "86.3 % saved" is 1 − 1/7.3, whatever the model.
+#[test]
+fn a_saving_that_is_an_exchange_rate_is_called_one() {
+    let provider = |fields: &Value| {
+        let mut provider = json!({ "response": { "constant": "1s" }, "prices": { "listed": { "model": "gpt-4.1" } } });
+        merge(&mut provider, fields);
+        provider
+    };
+    let experiment = experiment(
+        &json!({}),
+        &json!({
+            "currency": { "code": "CNY", "per_dollar": 7.3 },
+            "traffic": {
+                "arrivals": { "regular": { "rate": "500k/30d" } },
+                "classes": { "c": { "input": { "constant": 150 }, "output": { "constant": 350 } } },
+            },
+            "providers": { "official": provider(&json!({})), "relay": provider(&json!({ "billed_at": 1 })) },
+            "policies": [
+                { "name": "official", "policy": { "single": { "provider": "official" } } },
+                { "name": "relay", "policy": { "single": { "provider": "relay" } } },
+            ],
+            "objectives": [{ "metric": "cost_per_month", "at_most": "$1550" }],
+            "plan": { "duration": "3d", "warmup": "0s", "replications": 2 },
+        }),
+    );
+    let report = report(&experiment);
+    let near = |found: f64, expected: f64| assert!((found / expected - 1.0).abs() < 1e-3, "{found} {expected}");
+    // 150 × $2/M + 350 × $8/M = $0.0031 a request, $1,550 a month.
+    near(figure(&report, 0, Metric::CostPerMonth), 1550.0 * 7.3);
+    near(figure(&report, 1, Metric::CostPerMonth), 1550.0);
+    near(report.objectives[0].bound, 1550.0 * 7.3);
+    let currency = report.currency.as_ref().unwrap();
+    assert_eq!((currency.code.to_string().as_str(), currency.exchange.len()), ("CNY", 1));
+    near(currency.exchange[0].relative.unwrap(), -0.863);
+    assert!(currency.exchange[0].relative_at_one_rate.unwrap().abs() < 1e-9);
+    let said = "relay against official: cost differs by −86.3 %; at one rate of exchange, 7.3 CNY for a dollar of every \
+        price, it would by 0 %: CNY\u{a0}9,765 a month is exchange rate alone";
+    assert_eq!(report.warnings.iter().filter(|w| *w == said).count(), 1, "{:?}", report.warnings);
+    let style = simcap::report::terminal::Style { width: 160, colour: false };
+    let page = simcap::report::terminal::full(&report, &style);
+    assert!(page.contains("CNY/month") && page.contains("CNY\u{a0}11,315"), "{page}");
+    assert!(!page.contains('$'), "{page}");
+    let html = simcap::report::html::render(&report).unwrap();
+    assert!(html.contains("CNY / 1,000"));
+    let csv = simcap::report::csv::tables(&report);
+    let (_, metrics) = csv.iter().find(|(name, _)| *name == "metrics.csv").unwrap();
+    assert!(metrics.contains("relay,cost_per_month,CNY,"), "{metrics}");
+    let json = simcap::report::json::to_json(&report);
+    assert_eq!(simcap::report::json::from_json("result.json", &json).unwrap().currency, report.currency);
+}

@@ -5,7 +5,7 @@ use crate::engine::scenario::Scenario;
 use crate::engine::tally::{ClassTally, Tally};
 use crate::kernel::time::Span;
 use crate::report::{
-    BoundReport, ClassReport, Curves, Measured, Metric, Moment, OutcomeShare, PolicyReport, ProviderReport, Report,
+    BoundReport, ClassReport, Currency, Curves, Measured, Metric, Moment, OutcomeShare, PolicyReport, ProviderReport, Report,
 };
 use crate::request::Outcome;
 use crate::spec::assemble::Plan;
@@ -15,7 +15,7 @@ use crate::stats::interval::{Confidence, Estimate, min_samples_for_quantile, wil
 
 use super::compare::{Columns, compare};
 use super::figures::{Figures, MONTH_DAYS, class_cost_per_1k, quality, quantile};
-use super::{judge, steady};
+use super::{exchange, judge, steady};
 
 /// Points of a distribution function that a report keeps.
 const CURVE_POINTS: usize = 200;
@@ -47,6 +47,7 @@ pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
             policy(scenario, kind, tallies, columns, plan.confidence, replayed)
         })
         .collect();
+    let currency = plan.currency.as_ref().map(|billing| exchange::currency(billing, plan, &finished));
     let names: Vec<String> = policies.iter().map(|p| p.name.clone()).collect();
     let window = plan.scenarios.first().map(|s| s.window);
     Report {
@@ -62,9 +63,10 @@ pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
         warmup: window.map_or(0.0, |w| w.warmup.seconds()),
         counted: window.map_or(0.0, |w| w.counted().seconds()),
         month_days: MONTH_DAYS,
-        warnings: warnings(planned, complete.len(), &policies),
+        warnings: warnings(planned, complete.len(), &policies, currency.as_ref()),
         models: plan.models.clone(),
-        comparisons: compare(&names, &columns, plan.confidence),
+        comparisons: compare(&names, &columns, plan.confidence, currency.as_ref().map(|c| c.code)),
+        currency,
         objectives: judge::judge(&plan.objectives, &policies),
         policies,
     }
@@ -81,7 +83,12 @@ fn columns(tallies: &[&Tally], confidence: Confidence) -> Columns {
     columns
 }
 
-fn warnings(planned: usize, finished: usize, policies: &[PolicyReport]) -> Vec<String> {
+fn warnings(
+    planned: usize,
+    finished: usize,
+    policies: &[PolicyReport],
+    currency: Option<&Currency>,
+) -> Vec<String> {
     let mut all = Vec::new();
     if finished < planned {
         all.push(format!(
@@ -91,6 +98,7 @@ fn warnings(planned: usize, finished: usize, policies: &[PolicyReport]) -> Vec<S
     if finished == 1 {
         all.push("one replication: no figure has an interval, and no policy can be called better".into());
     }
+    all.extend(currency.into_iter().flat_map(exchange::sentences));
     for policy in policies.iter().filter(|p| !p.steady.settled) {
         all.push(format!("{}: {}", policy.name, policy.steady.why));
     }

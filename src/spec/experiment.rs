@@ -36,6 +36,9 @@ pub struct Experiment {
     /// What it is about, which figures are published and which assumed. Shown in the report.
     #[serde(default)]
     pub about: String,
+    /// The currency that bills are in. Default: US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<CurrencySpec>,
     /// Who asks, when, and for how much.
     pub traffic: TrafficSpec,
     /// The fleet, by name.
@@ -58,6 +61,18 @@ pub struct Experiment {
     pub objectives: Vec<ObjectiveSpec>,
     /// How to run it.
     pub plan: PlanSpec,
+}
+
+/// The currency that bills are in. Prices and amounts in the file stay in dollars, and are turned into it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CurrencySpec {
+    /// Its code: three capital letters, like "CNY".
+    #[schemars(regex(pattern = r"^[A-Z]{3}$"))]
+    pub code: String,
+    /// Units of it for one dollar.
+    #[schemars(range(min = 0.000_001, max = 1_000_000))]
+    pub per_dollar: f64,
 }
 
 /// Who asks, when, and for how much.
@@ -156,6 +171,10 @@ pub struct ProviderSpec {
     /// What it charges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prices: Option<PriceSpec>,
+    /// Units of the experiment's currency that it takes for one dollar of its prices. Default: as many as a dollar costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.000_001, max = 1_000_000))]
+    pub billed_at: Option<f64>,
     /// What it bills when the caller hangs up on an answer. Default: `written`.
     #[serde(default)]
     pub hung_up: HungUp,

@@ -344,13 +344,24 @@ fn a_saving_that_is_an_exchange_rate_is_called_one() {
     near(figure(&report, 1, Metric::CostPerMonth), 1550.0);
     near(report.objectives[0].bound, 1550.0 * 7.3);
     let currency = report.currency.as_ref().unwrap();
-    assert_eq!((currency.code.to_string().as_str(), currency.exchange.len()), ("CNY", 1));
+    assert_eq!(
+        (currency.code.to_string().as_str(), currency.exchange.len()),
+        ("CNY", 1)
+    );
     near(currency.exchange[0].relative.unwrap(), -0.863);
     assert!(currency.exchange[0].relative_at_one_rate.unwrap().abs() < 1e-9);
     let said = "relay against official: cost differs by −86.3 %; at one rate of exchange, 7.3 CNY for a dollar of every \
         price, it would by 0 %: CNY\u{a0}9,765 a month is exchange rate alone";
-    assert_eq!(report.warnings.iter().filter(|w| *w == said).count(), 1, "{:?}", report.warnings);
-    let style = simcap::report::terminal::Style { width: 160, colour: false };
+    assert_eq!(
+        report.warnings.iter().filter(|w| *w == said).count(),
+        1,
+        "{:?}",
+        report.warnings
+    );
+    let style = simcap::report::terminal::Style {
+        width: 160,
+        colour: false,
+    };
     let page = simcap::report::terminal::full(&report, &style);
     assert!(page.contains("CNY/month") && page.contains("CNY\u{a0}11,315"), "{page}");
     assert!(!page.contains('$'), "{page}");
@@ -360,5 +371,182 @@ fn a_saving_that_is_an_exchange_rate_is_called_one() {
     let (_, metrics) = csv.iter().find(|(name, _)| *name == "metrics.csv").unwrap();
     assert!(metrics.contains("relay,cost_per_month,CNY,"), "{metrics}");
     let json = simcap::report::json::to_json(&report);
-    assert_eq!(simcap::report::json::from_json("result.json", &json).unwrap().currency, report.currency);
+    assert_eq!(
+        simcap::report::json::from_json("result.json", &json).unwrap().currency,
+        report.currency
+    );
+}
+
+/// Two providers at $10 and at $1 for 1,000 calls of this traffic, and these fields of the client.
+fn with_budget(client: &Value, more: &Value) -> Value {
+    let provider = |dollars: u32| {
+        json!({
+            "response": { "constant": "1s" },
+            "prices": { "per_token": { "input": format!("${dollars}/Mtok"), "output": "$0/Mtok" } },
+        })
+    };
+    let mut experiment = experiment(
+        &json!({}),
+        &json!({
+            "providers": { "dear": provider(10), "cheap": provider(1) },
+            "client": client,
+            "policies": [{ "name": "one", "policy": { "weighted": { "weights": { "dear": 1 } } } }],
+            "plan": { "duration": "2h", "warmup": "0s", "replications": 2 },
+        }),
+    );
+    merge(&mut experiment, more);
+    experiment
+}
+
+/// A cent a request, one a second, an hour: $9 are spent by the 900th answer. The 901st is under way then.
+#[test]
+fn a_spent_budget_rejects_and_overshoots_by_what_is_in_flight() {
+    let tally = tally(&with_budget(
+        &json!({ "budgets": [{ "per": "hour", "money": "$9", "alerts": [0.5, 2e-1] }] }),
+        &json!({}),
+    ));
+    let (ok, rejected) = (tally.ended(Outcome::Success), tally.ended(Outcome::BudgetExhausted));
+    assert_eq!(ok + rejected, tally.requests());
+    // In both hours; an attempt that is under way as the hour ends is charged to the next.
+    let cents = tally.cost() / 10_000_000_000;
+    assert!((1800..=1804).contains(&cents), "{cents}");
+    assert_eq!(u128::from(ok), cents);
+    assert_eq!(tally.alerts.iter().map(|a| a.passed).collect::<Vec<_>>(), [1, 1]);
+    let seconds = |i: usize| tally.alerts[i].time / 1_000_000_000;
+    assert!(
+        (450..=452).contains(&seconds(0)) && (180..=182).contains(&seconds(1)),
+        "{:?}",
+        tally.alerts
+    );
+}
+
+/// Who comes after the budget is spent waits for the next hour: nobody is lost, unless the wait is too long.
+#[test]
+fn a_queueing_budget_holds_everybody_until_the_next_window() {
+    let client = |max_wait: &str| {
+        json!({
+            "admission": { "queue": { "max_wait": max_wait } },
+            "budgets": [{ "per": "hour", "money": "$9", "on_exhausted": "queue" }],
+        })
+    };
+    let patient = tally(&with_budget(
+        &client("2h"),
+        &json!({ "plan": { "duration": "1h", "warmup": "0s" } }),
+    ));
+    assert_eq!(patient.ended(Outcome::Success), patient.requests());
+    let longest = patient.classes[0].wait.max().unwrap().seconds();
+    assert!((2695.0..2700.0).contains(&longest), "{longest}");
+    let hasty = tally(&with_budget(
+        &client("10m"),
+        &json!({ "plan": { "duration": "1h", "warmup": "0s" } }),
+    ));
+    // Those of the last ten minutes still make it.
+    let lost = hasty.ended(Outcome::QueueTimeout);
+    assert!((2095..=2102).contains(&lost), "{lost}");
+}
+
+/// A router with a daily budget of $100 (here $9 an hour), after which everything goes to the cheapest model.
+#[test]
+fn a_spent_budget_leaves_the_cheapest() {
+    let more = json!({
+        "policies": [{ "name": "turns", "policy": "round_robin" }],
+        "plan": { "duration": "1h", "warmup": "0s" },
+    });
+    let budget = json!({ "budgets": [{ "per": "hour", "money": "$9", "on_exhausted": "cheapest" }] });
+    let tally = tally(&with_budget(&budget, &more));
+    assert_eq!(tally.ended(Outcome::Success), tally.requests());
+    let calls = |i: usize| tally.providers[i].outcomes[Outcome::Success.index()];
+    // 1.1 cents a pair: 819 pairs cost $9.009, then all goes to the cheap one.
+    assert!((817..=820).contains(&calls(1)), "{}", calls(1));
+    assert_eq!(calls(0) + calls(1), tally.requests());
+}
+
+/// A provider's own budget bars that provider alone; where the policy knows no other, requests end with `budget_exhausted`.
+#[test]
+fn a_provider_s_budget_sends_requests_elsewhere() {
+    let budget = json!({ "budgets": [{ "per": "hour", "tokens": "100k", "providers": ["dear"] }] });
+    let turns = json!({ "policies": [{ "name": "turns", "policy": "round_robin" }], "plan": { "duration": "1h", "warmup": "0s" } });
+    let both = tally(&with_budget(&budget, &turns));
+    assert_eq!(both.ended(Outcome::Success), both.requests());
+    let dear = both.providers[1].input / 1000;
+    // 100 calls of 1,011 tokens, and what is in flight.
+    assert!((99..=101).contains(&dear), "{dear}");
+    let alone = tally(&with_budget(
+        &budget,
+        &json!({ "plan": { "duration": "1h", "warmup": "0s" } }),
+    ));
+    assert_eq!(
+        alone.ended(Outcome::BudgetExhausted),
+        alone.requests() - alone.ended(Outcome::Success)
+    );
+    assert!((99..=101).contains(&alone.ended(Outcome::Success)));
+}
+
+/// Alerts are in the report with an interval, in every form.
+#[test]
+fn alerts_are_reported() {
+    let budget = json!({ "budgets": [{ "per": "day", "money": "$100", "alerts": [0.5, 0.75, 0.9] }] });
+    let poisson = json!({ "traffic": {
+        "arrivals": { "poisson": { "rate": "1/s" } },
+        "classes": { "c": { "input": { "constant": 1000 }, "output": { "constant": 11 } } },
+    } });
+    let report = report(&with_budget(&budget, &poisson));
+    let alerts = &report.policies[0].alerts;
+    assert_eq!(alerts.iter().map(|a| a.passed).collect::<Vec<_>>(), [2, 0, 0]);
+    // $50 are 5,000 requests: 5,000 s, give or take some standard deviations of 71 s.
+    assert!(
+        (alerts[0].at.mean - 5000.0).abs() < 250.0 && alerts[0].at.half_width.is_some(),
+        "{alerts:?}"
+    );
+    let style = simcap::report::terminal::Style {
+        width: 160,
+        colour: false,
+    };
+    let page = simcap::report::terminal::full(&report, &style);
+    assert!(page.contains("$100 a day") && page.contains("2 of 2"), "{page}");
+    let csv = simcap::report::csv::tables(&report);
+    assert!(
+        csv.iter()
+            .any(|(name, text)| *name == "alerts.csv" && text.contains("one,$100 a day,0.5,2,seconds,"))
+    );
+    assert!(
+        simcap::report::html::render(&report)
+            .unwrap()
+            .contains("50 % of $100 a day")
+    );
+    let json = simcap::report::json::to_json(&report);
+    assert_eq!(
+        simcap::report::json::from_json("result.json", &json).unwrap().policies[0]
+            .alerts
+            .len(),
+        3
+    );
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// Whatever the traffic, a window's spend is below its budget and one bill for each attempt that can be under way.
+    #[test]
+    fn a_budget_is_exceeded_by_no_more_than_what_is_in_flight(
+        rate in 1_u32..20, in_flight in 1_u128..20, seconds in 1_u32..30, budget in 1_u128..200, seed in proptest::num::u64::ANY,
+    ) {
+        let more = json!({
+            "traffic": {
+                "arrivals": { "poisson": { "rate": format!("{rate}/s") } },
+                "classes": { "c": { "input": { "constant": 1000 }, "output": { "constant": 11 } } },
+            },
+            "providers": { "dear": {
+                "response": { "uniform": { "min": "1s", "max": format!("{}s", seconds + 1) } },
+                "prices": { "per_request": { "price": "$0.1" } },
+            } },
+            "plan": { "duration": "10m", "warmup": "0s" },
+        });
+        let client = json!({ "max_in_flight": in_flight as u64, "budgets": [{ "per": "day", "money": format!("${budget}") }] });
+        let scenario = &plan(&with_budget(&client, &more).to_string()).scenarios[0];
+        let tally = replications(scenario, seed, 1).remove(0);
+        let dime = 100_000_000_000;
+        proptest::prop_assert!(tally.cost() < budget * 10 * dime + in_flight * dime, "{}", tally.cost());
+        proptest::prop_assert_eq!(tally.ended(Outcome::Success) + tally.ended(Outcome::BudgetExhausted), tally.requests());
+    }
 }

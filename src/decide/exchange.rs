@@ -36,7 +36,10 @@ fn monthly(billing: &Billing, tallies: &[&Tally]) -> (f64, f64) {
     let a_month = |pico: f64| pico / PICO / counted * MONTH_DAYS * 86_400.0;
     let (mut billed, mut at_one) = (0.0, 0.0);
     for (i, at) in billing.billed_at.iter().enumerate() {
-        let cost: u128 = tallies.iter().map(|t| t.providers[i].cost + t.providers[i].reserved).sum();
+        let cost: u128 = tallies
+            .iter()
+            .map(|t| t.providers[i].cost + t.providers[i].reserved)
+            .sum();
         billed += cost as f64;
         at_one += cost as f64 * (billing.per_dollar / at);
     }

@@ -1,11 +1,13 @@
 //! The report of a run: figures by replication, put into intervals.
 
+use crate::client::budget::Alert;
 use crate::engine::replicate::Runs;
 use crate::engine::scenario::Scenario;
 use crate::engine::tally::{ClassTally, Tally};
 use crate::kernel::time::Span;
 use crate::report::{
-    BoundReport, ClassReport, Currency, Curves, Measured, Metric, Moment, OutcomeShare, PolicyReport, ProviderReport, Report,
+    AlertReport, BoundReport, ClassReport, Currency, Curves, Measured, Metric, Moment, OutcomeShare, PolicyReport,
+    ProviderReport, Report,
 };
 use crate::request::Outcome;
 use crate::spec::assemble::Plan;
@@ -47,7 +49,10 @@ pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
             policy(scenario, kind, tallies, columns, plan.confidence, replayed)
         })
         .collect();
-    let currency = plan.currency.as_ref().map(|billing| exchange::currency(billing, plan, &finished));
+    let currency = plan
+        .currency
+        .as_ref()
+        .map(|billing| exchange::currency(billing, plan, &finished));
     let names: Vec<String> = policies.iter().map(|p| p.name.clone()).collect();
     let window = plan.scenarios.first().map(|s| s.window);
     Report {
@@ -83,12 +88,7 @@ fn columns(tallies: &[&Tally], confidence: Confidence) -> Columns {
     columns
 }
 
-fn warnings(
-    planned: usize,
-    finished: usize,
-    policies: &[PolicyReport],
-    currency: Option<&Currency>,
-) -> Vec<String> {
+fn warnings(planned: usize, finished: usize, policies: &[PolicyReport], currency: Option<&Currency>) -> Vec<String> {
     let mut all = Vec::new();
     if finished < planned {
         all.push(format!(
@@ -129,6 +129,7 @@ fn policy(
         providers: providers(scenario, &each),
         classes: classes(scenario, confidence, &each),
         bounds: bounds(scenario, &pooled, &each),
+        alerts: alerts(scenario, &pooled, &each),
         steady: steady::verdict(
             replayed,
             scenario.window,
@@ -260,6 +261,16 @@ fn bounds(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<BoundRepor
         .collect();
     all.sort_by(|a, b| b.share.mean.total_cmp(&a.share.mean));
     all
+}
+
+fn alerts(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<AlertReport> {
+    let one = |(i, alert): (usize, &Alert)| AlertReport {
+        budget: alert.budget.clone(),
+        share: alert.share,
+        passed: pooled.alerts[i].passed,
+        at: each(&|t| (t.alerts[i].passed > 0).then(|| t.alerts[i].time as f64 / 1e9)),
+    };
+    scenario.client.alerts.iter().enumerate().map(one).collect()
 }
 
 /// A distribution function through at most [`CURVE_POINTS`] points: every bucket, or equal steps of share with the tail's

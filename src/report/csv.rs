@@ -12,7 +12,7 @@ use crate::stats::interval::Estimate;
 /// Every table, as the name of its file and its text.
 pub fn tables(report: &Report) -> Vec<(&'static str, String)> {
     let (policies, code) = (&report.policies, report.code());
-    vec![
+    let mut tables = vec![
         ("metrics.csv", metrics(policies, code)),
         ("outcomes.csv", outcomes(policies)),
         ("providers.csv", providers(policies)),
@@ -22,7 +22,11 @@ pub fn tables(report: &Report) -> Vec<(&'static str, String)> {
         ("cdf.csv", cdf(policies)),
         ("differences.csv", differences(&report.comparisons, code)),
         ("objectives.csv", objectives(&report.objectives, code)),
-    ]
+    ];
+    if policies.iter().any(|policy| !policy.alerts.is_empty()) {
+        tables.push(("alerts.csv", alerts(policies)));
+    }
+    tables
 }
 
 const ESTIMATE: [&str; 5] = ["mean", "lo", "hi", "half_width", "n"];
@@ -103,6 +107,24 @@ fn bounds(policies: &[PolicyReport]) -> String {
                 "share of time".into(),
             ];
             sheet.row(first.into_iter().chain(estimate(&bound.share)));
+        }
+    }
+    sheet.finish()
+}
+
+fn alerts(policies: &[PolicyReport]) -> String {
+    let head = ["policy", "budget", "share", "passed", "unit"];
+    let mut sheet = Sheet::new(head.into_iter().chain(ESTIMATE));
+    for policy in policies {
+        for alert in &policy.alerts {
+            let first = [
+                text(&policy.name),
+                text(&alert.budget),
+                number(alert.share),
+                alert.passed.to_string(),
+                "seconds".into(),
+            ];
+            sheet.row(first.into_iter().chain(estimate(&alert.at)));
         }
     }
     sheet.finish()

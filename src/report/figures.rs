@@ -73,7 +73,12 @@ pub fn trade_off(report: &Report, title: &str, x: Metric, y: Metric) -> Chart {
     };
     let across = |metric: Metric| {
         let (scale, range) = scale_for(report.policies.iter().map(|policy| estimate(policy, metric).mean));
-        axis(&metric.title_in(report.code()), metric.unit_in(report.code()), scale, range)
+        axis(
+            &metric.title_in(report.code()),
+            metric.unit_in(report.code()),
+            scale,
+            range,
+        )
     };
     // One point trades nothing off.
     let mark = |policy: &PolicyReport| match report.policies.len() {

@@ -155,6 +155,9 @@ pub struct PolicyReport {
     pub classes: Vec<ClassReport>,
     /// What was at its bound, the most binding first; only those that ever were.
     pub bounds: Vec<BoundReport>,
+    /// The watched shares of the client's budgets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<AlertReport>,
     /// Whether the run settled, and if not, why it is thought so.
     pub steady: Steady,
     /// Distribution functions of the pooled requests.
@@ -237,6 +240,19 @@ pub struct BoundReport {
     pub limit: Option<u64>,
     /// Share of the counted time that it was at its bound.
     pub share: Estimate,
+}
+
+/// A share of a budget that is watched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AlertReport {
+    /// The budget, in words.
+    pub budget: String,
+    /// The share of it, from 0 to 1.
+    pub share: f64,
+    /// Replications in which it was passed.
+    pub passed: u64,
+    /// Seconds from the start of the replication until it first was, over those in which it was.
+    pub at: Estimate,
 }
 
 /// Whether a run settled.

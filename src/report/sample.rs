@@ -118,6 +118,7 @@ fn policy(index: usize, (name, kind): (&str, &str)) -> PolicyReport {
         ],
         classes: vec![class("short", 0.8), class("long", 0.2)],
         bounds: bounds(index),
+        alerts: vec![],
         steady: Steady {
             settled: index != 0,
             why: "mean time of the last third against the middle third".into(),

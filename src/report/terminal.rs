@@ -67,6 +67,7 @@ pub fn full(report: &Report, style: &Style) -> String {
     }
     page.table("Share of successes by provider", &providers(report, &mut notes));
     page.bounds(report);
+    page.table("Shares of budgets, first passed", &alerts(report, &mut notes));
     page.table("Objectives", &objectives(report, &mut notes));
     if !report.comparisons.is_empty() {
         page.comparison(report, &mut notes);
@@ -201,7 +202,13 @@ fn figures(report: &Report, notes: &mut Notes) -> Table {
             let measured = policy.metrics.iter().find(|measured| measured.metric == metric);
             measured.map_or_else(
                 || Cell::new(format::NONE),
-                |measured| notes.cell(metric.unit_in(report.code()), &measured.estimate, measured.note.as_deref()),
+                |measured| {
+                    notes.cell(
+                        metric.unit_in(report.code()),
+                        &measured.estimate,
+                        measured.note.as_deref(),
+                    )
+                },
             )
         });
         table.row(&clean(&policy.name), cells);
@@ -286,6 +293,28 @@ fn binds(bound: &BoundReport) -> String {
     };
     let share = format::plus_minus(Unit::Share, &bound.share);
     format!("{what}{whose}{limit}: {state} {share} of the time")
+}
+
+/// One row for each share of a budget that is watched.
+fn alerts(report: &Report, notes: &mut Notes) -> Table {
+    let mut table = Table::new("policy");
+    table.words("", "budget");
+    table.column("", "share");
+    table.column("", "after");
+    table.column("", "replications");
+    let of = format::count(report.replications_finished);
+    for policy in &report.policies {
+        for alert in &policy.alerts {
+            let cells = [
+                Cell::new(clean(&alert.budget)),
+                Cell::new(format::tick(Unit::Share, alert.share)),
+                notes.cell(Unit::Seconds, &alert.at, None),
+                Cell::new(format!("{} of {of}", format::count(alert.passed))),
+            ];
+            table.row(&clean(&policy.name), cells);
+        }
+    }
+    table
 }
 
 fn objectives(report: &Report, notes: &mut Notes) -> Table {

@@ -16,6 +16,7 @@ use super::experiment::Experiment;
 use super::load::Loaded;
 use crate::engine::scenario::{Account, Deployment, PoolOf, Scenario};
 use crate::kernel::time::Span;
+use crate::provider::pricing::exchange::Exchange;
 use crate::report::{Code, Metric, ModelNote, Unit};
 use crate::stats::interval::Confidence;
 use client::client;
@@ -52,6 +53,8 @@ pub struct Billing {
     pub code: Code,
     /// Units of it for one dollar.
     pub per_dollar: f64,
+    /// The same, as it is reckoned with.
+    pub rate: Exchange,
     /// Units of it that each provider takes for one dollar of its prices, in order.
     pub billed_at: Vec<f64>,
 }
@@ -128,6 +131,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         of_money.for_each(|o| o.bound *= currency.per_dollar);
     }
     let good = good(&objectives);
+    let rate = currency.as_ref().map(|c| c.rate);
     let mut scenarios = Vec::new();
     for (i, entry) in spec.policies.iter().enumerate() {
         let here = |r: Refusal| r.at(i).at("policies");
@@ -142,8 +146,8 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
             .build(&names)
             .map_err(|r| here(r.at(entry.policy.name()).at("policy")))?;
         let built = match &entry.client {
-            Some(own) => client(own, &names).map_err(|r| here(r.at("client")))?,
-            None => client(&spec.client, &names).map_err(|r| r.at("client"))?,
+            Some(own) => client(own, &names, rate).map_err(|r| here(r.at("client")))?,
+            None => client(&spec.client, &names, rate).map_err(|r| r.at("client"))?,
         };
         let timeouts = built.timeouts;
         if let Some(provider) = may_hang
@@ -186,14 +190,21 @@ fn currency(spec: &Experiment) -> Built<Option<Billing>> {
         return Ok(None);
     };
     let code = Code::new(&currency.code).ok_or_else(|| {
-        let text = format!("`{}` is not the code of a currency: must be three capital letters, like \"CNY\"", currency.code);
+        let text = format!(
+            "`{}` is not the code of a currency: must be three capital letters, like \"CNY\"",
+            currency.code
+        );
         Refusal::new(text).at("code")
     })?;
-    exchange(currency.per_dollar).map_err(|r| r.at("per_dollar"))?;
-    let billed_at = spec.providers.iter().map(|(_, p)| p.billed_at.unwrap_or(currency.per_dollar));
+    let rate = exchange(currency.per_dollar).map_err(|r| r.at("per_dollar"))?;
+    let billed_at = spec
+        .providers
+        .iter()
+        .map(|(_, p)| p.billed_at.unwrap_or(currency.per_dollar));
     Ok(Some(Billing {
         code,
         per_dollar: currency.per_dollar,
+        rate,
         billed_at: billed_at.collect(),
     }))
 }

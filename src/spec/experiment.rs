@@ -13,6 +13,7 @@ use super::outcomes::OutcomeList;
 use super::units::{Count, Duration, Fraction};
 use crate::client::admission::AdmissionSpec;
 use crate::client::breaker::BreakerSpec;
+use crate::client::budget::BudgetSpec;
 use crate::client::limiter::LimiterSpec;
 use crate::client::retry::RetrySpec;
 use crate::provider::RetryAfter;
@@ -220,6 +221,9 @@ pub struct ClientSpec {
     /// Where a request goes when its providers have failed it. Default: nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<FallbackSpec>,
+    /// What may be spent in a time, and what happens then. Default: no bound.
+    #[serde(default)]
+    pub budgets: Vec<BudgetSpec>,
     /// The longest input that is sent, in tokens: of a longer one the oldest part is left out (a sliding window over the
     /// conversation). Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -199,8 +199,22 @@ fn client() -> impl Strategy<Value = Value> {
             }
         ),
     ];
-    (admission, vec(limiter, 0..3), of(1_u32..100), timeouts, retry, breaker).prop_map(
-        |(admission, limiters, max_in_flight, timeouts, retry, breaker)| {
+    let budget = (
+        1_u32..2000,
+        of(1_u32..5_000_000),
+        word(&["reject", "queue"]),
+        prop::bool::ANY,
+    )
+        .prop_map(|(millis, tokens, then, own)| {
+            let own = own && then == "reject";
+            object(json!({
+                "per": "hour", "money": format!("$0.{millis:04}"), "tokens": tokens, "on_exhausted": then,
+                "providers": own.then_some(["p0"]), "alerts": ["50%", 1],
+            }))
+        });
+    let rest = (timeouts, retry, breaker, vec(budget, 0..3));
+    (admission, vec(limiter, 0..3), of(1_u32..100), rest).prop_map(
+        |(admission, limiters, max_in_flight, (timeouts, retry, breaker, budgets))| {
             object(json!({
                 "admission": admission,
                 "limiters": limiters,
@@ -208,6 +222,7 @@ fn client() -> impl Strategy<Value = Value> {
                 "timeouts": timeouts,
                 "retry": retry,
                 "breaker": breaker,
+                "budgets": budgets,
             }))
         },
     )

@@ -125,13 +125,19 @@ pub fn build(
 
 fn one(spec: &BudgetSpec, names: &Names<'_>, currency: Option<Exchange>) -> Built<Window> {
     if spec.money.is_none() && spec.tokens.is_none() {
-        return Err(Refusal::new("a budget of nothing in particular: give `money`, `tokens` or both"));
+        return Err(Refusal::new(
+            "a budget of nothing in particular: give `money`, `tokens` or both",
+        ));
     }
     if spec.money.is_some_and(|m| m.picodollars() == 0) {
         return Err(Refusal::new("$0: a budget must be above nothing").at("money"));
     }
     if let Some(i) = spec.alerts.iter().position(|share| share.get() == 0.0) {
-        return Err(Refusal::new("a share of 0 is passed before anything is spent: must be above 0").at(i).at("alerts"));
+        return Err(
+            Refusal::new("a share of 0 is passed before anything is spent: must be above 0")
+                .at(i)
+                .at("alerts"),
+        );
     }
     let numbers = match &spec.providers {
         None => (0..names.providers.len()).collect(),
@@ -168,7 +174,11 @@ fn one(spec: &BudgetSpec, names: &Names<'_>, currency: Option<Exchange>) -> Buil
             (OnExhausted::Queue, _) => Some(OnExhausted::Queue),
             _ => None,
         },
-        alerts: spec.alerts.iter().map(|share| (share.get() * 1e6 + 0.5) as u64).collect(),
+        alerts: spec
+            .alerts
+            .iter()
+            .map(|share| (share.get() * 1e6 + 0.5) as u64)
+            .collect(),
     })
 }
 
@@ -194,7 +204,10 @@ fn cheapest(among: &[usize], names: &Names<'_>) -> Built<usize> {
 
 /// A budget in words: "$100 a day".
 fn title(spec: &BudgetSpec) -> String {
-    let amounts = [spec.money.map(|m| m.to_string()), spec.tokens.map(|t| format!("{t} tokens"))];
+    let amounts = [
+        spec.money.map(|m| m.to_string()),
+        spec.tokens.map(|t| format!("{t} tokens")),
+    ];
     let amounts: Vec<String> = amounts.into_iter().flatten().collect();
     let per = spec.per.name();
     let whose = match &spec.providers {
@@ -334,3 +347,6 @@ impl Budget for Running {
         Box::new(self.clone())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,7 +89,10 @@ impl Page {
     /// Puts a report into words and pictures.
     pub(super) fn of(report: &Report) -> Result<Page, Error> {
         let mut notes = Notes::of("results");
-        let rows = report.policies.iter().map(|policy| main_row(policy, report.code(), &mut notes));
+        let rows = report
+            .policies
+            .iter()
+            .map(|policy| main_row(policy, report.code(), &mut notes));
         let rows: Vec<_> = rows.collect();
         let policies = report.policies.iter().zip(rows).enumerate();
         let policies = policies.map(|(index, (policy, cells))| Named {

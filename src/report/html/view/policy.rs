@@ -18,6 +18,8 @@ pub(super) struct Policy {
     why: String,
     outcomes: Vec<Level>,
     bounds: Vec<Level>,
+    /// Watched shares of budgets: the budget and the share, when it was passed, and how often.
+    alerts: Vec<AlertRow>,
     /// Of the shares of outcomes and of time.
     notes: Vec<Note>,
     /// Those that got any attempt.
@@ -27,6 +29,13 @@ pub(super) struct Policy {
     unused: usize,
     classes: Vec<Row>,
     classes_notes: Vec<Note>,
+}
+
+#[derive(Serialize)]
+struct AlertRow {
+    what: String,
+    at: Cell,
+    passed: String,
 }
 
 #[derive(Serialize)]
@@ -85,6 +94,15 @@ impl Policy {
                 .iter()
                 .map(|bound| notes.level(bound_words(bound), &bound.share))
                 .collect(),
+            alerts: policy
+                .alerts
+                .iter()
+                .map(|alert| AlertRow {
+                    what: format!("{} of {}", format::tick(Unit::Share, alert.share), alert.budget),
+                    at: notes.cell(Unit::Seconds, &alert.at),
+                    passed: format::count(alert.passed),
+                })
+                .collect(),
             providers: policy
                 .providers
                 .iter()
@@ -110,7 +128,9 @@ impl Policy {
 
 pub(super) fn main_row(policy: &PolicyReport, code: Option<Code>, notes: &mut Notes) -> Vec<Cell> {
     let columns = COLUMNS.iter().flat_map(|(_, columns)| columns.iter());
-    columns.map(|(metric, _)| notes.measured(policy, *metric, code)).collect()
+    columns
+        .map(|(metric, _)| notes.measured(policy, *metric, code))
+        .collect()
 }
 
 fn provider_cells(provider: &ProviderReport, notes: &mut Notes) -> Vec<Cell> {

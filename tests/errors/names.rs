@@ -33,7 +33,7 @@ fn an_unknown_price() {
        22 |       "prices": { "per_tokens": { "input": "$1/Mtok", "output": "$4/Mtok" } },
           |                   ^
        help: did you mean `per_token`?
-       allowed: per_token, per_request
+       allowed: per_token, per_request, listed, reserved
     "#);
 }
 
@@ -118,7 +118,7 @@ fn an_unknown_unit_of_a_limit() {
        24 |         { "token_bucket": { "unit": "request", "rate": "1000/min" } },
           |                                     ^
        help: did you mean `requests`?
-       allowed: requests, tokens, input_tokens, output_tokens
+       allowed: requests, tokens, input_tokens, output_tokens, concurrent
     "#);
 }
 

@@ -236,6 +236,8 @@ pub struct Usage {
     pub input: u32,
     /// Input tokens of these that came from the provider's prompt cache.
     pub cached: u32,
+    /// Input tokens of these that were written to the prompt cache: the others, if there is a cache.
+    pub written: u32,
     /// Output tokens written.
     pub output: u32,
 }
@@ -278,6 +280,7 @@ impl Ended {
             usage: Usage {
                 input: 0,
                 cached: 0,
+                written: 0,
                 output: 0,
             },
             cost: 0,

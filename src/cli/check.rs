@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Done, Exit, print, traces};
 use crate::report::format;
 use crate::spec::assemble::assemble;
-use crate::spec::load::load;
+use crate::spec::load::load_priced;
 
 /// Arguments of `simcap check`.
 #[derive(Debug, Args)]
@@ -17,11 +17,14 @@ pub(super) struct Check {
     /// The trace that the experiment replays, or the folder it is in [default: the environment's SIMCAP_TRACES]
     #[arg(long, value_name = "PATH")]
     trace: Option<PathBuf>,
+    /// A price table in place of the one built in, in the form of LiteLLM's model_prices_and_context_window.json
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
 }
 
 impl Check {
     pub(super) fn run(self) -> Done {
-        let loaded = load(&self.file, &traces(self.trace))?;
+        let loaded = load_priced(&self.file, &traces(self.trace), self.prices.as_deref())?;
         let plan = assemble(&loaded)?;
         let spec = &loaded.experiment;
         let seconds = plan.scenarios.first().map_or(0.0, |s| s.window.end.seconds());

@@ -16,7 +16,7 @@ use crate::engine::replicate::{Runs, replicate};
 use crate::engine::run::Control;
 use crate::report::{Judged, Report, csv, format, html, json, terminal, write};
 use crate::spec::assemble::{Plan, assemble};
-use crate::spec::load::{Loaded, load};
+use crate::spec::load::{Loaded, load_priced};
 
 /// Arguments of `simcap run`.
 #[derive(Debug, Args)]
@@ -52,6 +52,9 @@ struct Simulate {
     /// The trace that the experiment replays, or the folder it is in [default: the environment's SIMCAP_TRACES]
     #[arg(long, value_name = "PATH")]
     trace: Option<PathBuf>,
+    /// A price table in place of the one built in, in the form of LiteLLM's model_prices_and_context_window.json
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
 }
 
 impl Run {
@@ -118,7 +121,7 @@ fn exit(report: &Report, interrupted: bool) -> Exit {
 impl Simulate {
     /// Simulates, after `before` was called with the experiment's name. Also says whether somebody interrupted it.
     fn report(self, before: impl FnOnce(&str) -> anyhow::Result<()>) -> Result<(Report, bool), Failure> {
-        let loaded = load(&self.file, &traces(self.trace))?;
+        let loaded = load_priced(&self.file, &traces(self.trace), self.prices.as_deref())?;
         let mut plan = assemble(&loaded)?;
         plan.replications = self.replications.unwrap_or(plan.replications);
         plan.seed = self.seed.unwrap_or(plan.seed);

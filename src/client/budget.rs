@@ -1,4 +1,12 @@
 //! Budgets: what a client does when it has spent enough.
+//!
+//! A budget is charged when an attempt has ended, as gateways do, which see the bill with the answer: what is in flight when
+//! it is spent comes on top. So a window exceeds its budget by at most the bills of the attempts under way at that moment.
+//! Windows follow each other from the start of the replication; money left over is not carried on.
+
+mod windows;
+
+pub use windows::{BudgetSpec, OnExhausted, Per, build};
 
 use std::fmt;
 
@@ -32,4 +40,13 @@ pub enum Verdict {
     Reject,
     /// It waits until this time.
     Wait(Time),
+}
+
+/// A share of a budget that is watched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alert {
+    /// Which budget, in words.
+    pub budget: String,
+    /// The share of it, from 0 to 1.
+    pub share: f64,
 }

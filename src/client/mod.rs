@@ -43,6 +43,8 @@ pub struct Client {
     pub breaker: breaker::Guard,
     /// What may be spent.
     pub budget: Option<Box<dyn budget::Budget>>,
+    /// The shares of it that are watched.
+    pub alerts: Vec<budget::Alert>,
 }
 
 /// How long a client waits; [`Span::FOREVER`] for no limit.

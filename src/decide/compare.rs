@@ -5,7 +5,7 @@
 //! intervals are not widened for the number of figures compared.
 
 use crate::report::format;
-use crate::report::{Comparison, Difference, Metric};
+use crate::report::{Code, Comparison, Difference, Metric};
 use crate::stats::compare::{Paired, Verdict};
 use crate::stats::interval::Confidence;
 
@@ -23,7 +23,12 @@ const SPOKEN: [Metric; 6] = [
 pub(super) type Columns = Vec<Vec<Option<f64>>>;
 
 /// Compares every policy after the first with the first.
-pub(super) fn compare(names: &[String], columns: &[Columns], confidence: Confidence) -> Vec<Comparison> {
+pub(super) fn compare(
+    names: &[String],
+    columns: &[Columns],
+    confidence: Confidence,
+    code: Option<Code>,
+) -> Vec<Comparison> {
     let Some((baseline, first)) = names.first().zip(columns.first()) else {
         return Vec::new();
     };
@@ -47,7 +52,7 @@ pub(super) fn compare(names: &[String], columns: &[Columns], confidence: Confide
                     }
                 })
                 .collect();
-            let sentence = sentence(policy, baseline, &differences);
+            let sentence = sentence(policy, baseline, &differences, code);
             Comparison {
                 policy: policy.clone(),
                 baseline: baseline.clone(),
@@ -58,7 +63,7 @@ pub(super) fn compare(names: &[String], columns: &[Columns], confidence: Confide
         .collect()
 }
 
-fn sentence(policy: &str, baseline: &str, differences: &[Difference]) -> String {
+fn sentence(policy: &str, baseline: &str, differences: &[Difference], code: Option<Code>) -> String {
     let spoken = || {
         SPOKEN
             .iter()
@@ -78,7 +83,7 @@ fn sentence(policy: &str, baseline: &str, differences: &[Difference]) -> String 
         format!(
             "{} ({}{relative}{fewer})",
             name(d.metric),
-            format::difference(d.metric.unit(), &d.difference)
+            format::difference(d.metric.unit_in(code), &d.difference)
         )
     };
     let better: Vec<String> = spoken()
@@ -156,7 +161,7 @@ mod tests {
     fn sentence_of(special: &[(Metric, [f64; 3])]) -> String {
         let names = ["a".to_owned(), "b".to_owned()];
         let all = [columns(&[]), columns(special)];
-        compare(&names, &all, Confidence::P95).remove(0).sentence
+        compare(&names, &all, Confidence::P95, None).remove(0).sentence
     }
 
     #[test]
@@ -188,7 +193,7 @@ mod tests {
     fn with_one_replication_nothing_is_told() {
         let names = ["a".to_owned(), "b".to_owned()];
         let one = |x: f64| Metric::ALL.map(|_| vec![Some(x)]).to_vec();
-        let comparison = compare(&names, &[one(1.0), one(2.0)], Confidence::P95).remove(0);
+        let comparison = compare(&names, &[one(1.0), one(2.0)], Confidence::P95, None).remove(0);
         assert_eq!(comparison.sentence, "b against a: the runs cannot tell them apart.");
     }
 }

@@ -13,7 +13,7 @@ use crate::stats::interval::{Confidence, min_samples_for_quantile};
 /// Days in the month that cost is scaled to.
 pub(super) const MONTH_DAYS: f64 = 30.0;
 /// Pico-dollars in a dollar.
-const PICO: f64 = 1e12;
+pub(super) const PICO: f64 = 1e12;
 
 /// One replication, with its classes' histograms added up.
 #[derive(Debug)]

@@ -1,11 +1,13 @@
 //! The report of a run: figures by replication, put into intervals.
 
+use crate::client::budget::Alert;
 use crate::engine::replicate::Runs;
 use crate::engine::scenario::Scenario;
 use crate::engine::tally::{ClassTally, Tally};
 use crate::kernel::time::Span;
 use crate::report::{
-    BoundReport, ClassReport, Curves, Measured, Metric, Moment, OutcomeShare, PolicyReport, ProviderReport, Report,
+    AlertReport, BoundReport, ClassReport, Currency, Curves, Measured, Metric, Moment, OutcomeShare, PolicyReport,
+    ProviderReport, Report,
 };
 use crate::request::Outcome;
 use crate::spec::assemble::Plan;
@@ -15,7 +17,7 @@ use crate::stats::interval::{Confidence, Estimate, min_samples_for_quantile, wil
 
 use super::compare::{Columns, compare};
 use super::figures::{Figures, MONTH_DAYS, class_cost_per_1k, quality, quantile};
-use super::{judge, steady};
+use super::{exchange, judge, steady};
 
 /// Points of a distribution function that a report keeps.
 const CURVE_POINTS: usize = 200;
@@ -47,6 +49,10 @@ pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
             policy(scenario, kind, tallies, columns, plan.confidence, replayed)
         })
         .collect();
+    let currency = plan
+        .currency
+        .as_ref()
+        .map(|billing| exchange::currency(billing, plan, &finished));
     let names: Vec<String> = policies.iter().map(|p| p.name.clone()).collect();
     let window = plan.scenarios.first().map(|s| s.window);
     Report {
@@ -62,9 +68,10 @@ pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
         warmup: window.map_or(0.0, |w| w.warmup.seconds()),
         counted: window.map_or(0.0, |w| w.counted().seconds()),
         month_days: MONTH_DAYS,
-        warnings: warnings(planned, complete.len(), &policies),
+        warnings: warnings(planned, complete.len(), &policies, currency.as_ref()),
         models: plan.models.clone(),
-        comparisons: compare(&names, &columns, plan.confidence),
+        comparisons: compare(&names, &columns, plan.confidence, currency.as_ref().map(|c| c.code)),
+        currency,
         objectives: judge::judge(&plan.objectives, &policies),
         policies,
     }
@@ -81,7 +88,7 @@ fn columns(tallies: &[&Tally], confidence: Confidence) -> Columns {
     columns
 }
 
-fn warnings(planned: usize, finished: usize, policies: &[PolicyReport]) -> Vec<String> {
+fn warnings(planned: usize, finished: usize, policies: &[PolicyReport], currency: Option<&Currency>) -> Vec<String> {
     let mut all = Vec::new();
     if finished < planned {
         all.push(format!(
@@ -91,6 +98,7 @@ fn warnings(planned: usize, finished: usize, policies: &[PolicyReport]) -> Vec<S
     if finished == 1 {
         all.push("one replication: no figure has an interval, and no policy can be called better".into());
     }
+    all.extend(currency.into_iter().flat_map(exchange::sentences));
     for policy in policies.iter().filter(|p| !p.steady.settled) {
         all.push(format!("{}: {}", policy.name, policy.steady.why));
     }
@@ -121,6 +129,7 @@ fn policy(
         providers: providers(scenario, &each),
         classes: classes(scenario, confidence, &each),
         bounds: bounds(scenario, &pooled, &each),
+        alerts: alerts(scenario, &pooled, &each),
         steady: steady::verdict(
             replayed,
             scenario.window,
@@ -194,10 +203,11 @@ fn providers(scenario: &Scenario, each: Each<'_>) -> Vec<ProviderReport> {
     let one = |(i, name): (usize, &str)| {
         let served = |t: &Tally| t.providers[i].outcomes[success] as f64;
         let attempts = |t: &Tally| t.providers[i].outcomes.iter().sum::<u64>() as f64;
+        let cost = |t: &Tally| (t.providers[i].cost + t.providers[i].reserved) as f64;
         ProviderReport {
             name: name.to_owned(),
             served: each(&|t| share(served(t), t.ended(Outcome::Success) as f64)),
-            cost: each(&|t| share(t.providers[i].cost as f64, t.cost() as f64)),
+            cost: each(&|t| share(cost(t), t.cost() as f64)),
             failed: each(&|t| share(attempts(t) - served(t), attempts(t))),
             in_flight: each(&|t| share(t.providers[i].busy as f64, t.counted as f64)),
             trips: each(&|t| Some(t.providers[i].trips as f64)),
@@ -251,6 +261,16 @@ fn bounds(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<BoundRepor
         .collect();
     all.sort_by(|a, b| b.share.mean.total_cmp(&a.share.mean));
     all
+}
+
+fn alerts(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<AlertReport> {
+    let one = |(i, alert): (usize, &Alert)| AlertReport {
+        budget: alert.budget.clone(),
+        share: alert.share,
+        passed: pooled.alerts[i].passed,
+        at: each(&|t| (t.alerts[i].passed > 0).then(|| t.alerts[i].time as f64 / 1e9)),
+    };
+    scenario.client.alerts.iter().enumerate().map(one).collect()
 }
 
 /// A distribution function through at most [`CURVE_POINTS`] points: every bucket, or equal steps of share with the tail's

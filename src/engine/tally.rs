@@ -32,6 +32,8 @@ pub struct Tally {
     pub counted: u128,
     /// What it took beyond one attempt a request.
     pub effort: Effort,
+    /// The watched shares of budgets, in order.
+    pub alerts: Vec<AlertTally>,
     /// The most requests in the system at once.
     pub peak_in_system: usize,
     /// Over time.
@@ -72,6 +74,15 @@ pub struct Effort {
     pub denied: u64,
     /// Requests whose input was cut to fit the client's window.
     pub shortened: u64,
+}
+
+/// A share of a budget that is watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AlertTally {
+    /// Replications in which it was passed.
+    pub passed: u64,
+    /// Nanoseconds from the start until it first was, added up over those.
+    pub time: u128,
 }
 
 /// The attempts at one provider.
@@ -168,6 +179,7 @@ impl Tally {
             bounds: Vec::new(),
             counted: u128::from(scenario.window.counted().nanos()),
             effort: Effort::default(),
+            alerts: vec![AlertTally::default(); scenario.client.alerts.len()],
             peak_in_system: 0,
             series: Series::new(scenario.window.end, scenario.fleet.len()),
         }
@@ -257,6 +269,10 @@ impl Tally {
         }
         self.counted += other.counted;
         self.effort.merge(&other.effort);
+        for (a, b) in self.alerts.iter_mut().zip(&other.alerts) {
+            a.passed += b.passed;
+            a.time += b.time;
+        }
         self.peak_in_system = self.peak_in_system.max(other.peak_in_system);
         self.series.merge(&other.series);
     }

@@ -363,6 +363,12 @@ impl<'a> World<'a> {
         self.tally.pack();
         self.tally.peak_in_system = self.requests.peak();
         self.tally.effort.denied = self.retry.denied() + self.hedge.as_ref().map_or(0, |h| h.denied());
+        if let Some(budget) = &self.budget {
+            for (tally, at) in self.tally.alerts.iter_mut().zip(budget.alerts()) {
+                tally.passed = u64::from(at.is_some());
+                tally.time = at.map_or(0, |at| u128::from(at.nanos()));
+            }
+        }
         let counted = self.scenario.window.counted();
         for (i, provider) in self.tally.providers.iter_mut().enumerate() {
             provider.trips = match (&self.hosts[i].breaker, &self.guard) {

@@ -1,3 +1,4 @@
 //! Other people's files.
 
+pub mod prices;
 pub mod trace;

@@ -89,12 +89,12 @@ pub(crate) mod tests {
     use crate::provider::latency::Patience;
 
     /// The start of an attempt at time 0, with nobody else there and endless patience.
-    pub(crate) const ALONE: Start = Start {
+    pub(crate) const ALONE: Start<'static> = Start {
         now: Time::ZERO,
         wait: Span::ZERO,
         in_service: 0,
         weather: Weather::FAIR,
-        patience: Patience {
+        patience: &Patience {
             connect: Span::FOREVER,
             ttft: Span::FOREVER,
             idle: Span::FOREVER,

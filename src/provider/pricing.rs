@@ -3,11 +3,16 @@
 //! An answer given is billed in full. One that a client's timeout cut short is billed for its input and for the tokens
 //! written by then: none before the first, then at a steady speed. A 429, a 4xx, a 5xx and a hang cost nothing.
 
+pub mod exchange;
+pub mod listed;
 mod per_request;
 mod per_token;
+mod reserved;
 
+pub use listed::Listed;
 pub use per_request::PerRequest;
-pub use per_token::PerToken;
+pub use per_token::{LongContext, PerToken};
+pub use reserved::Reserved;
 
 use crate::spec::registry::registry;
 use std::fmt;
@@ -17,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::time::Span;
 use crate::request::Usage;
+use crate::spec::build::Built;
 
 /// A tariff. Stateless: the same usage always costs the same.
 pub trait Price: fmt::Debug + Send + Sync {
@@ -37,8 +43,8 @@ pub trait Price: fmt::Debug + Send + Sync {
 
 /// What the file says of a tariff.
 pub trait BuildPrice {
-    /// Makes the tariff.
-    fn build(&self) -> Box<dyn Price>;
+    /// Checks the parameters and makes the tariff; `table` holds the listed prices.
+    fn build(&self, table: &listed::Table) -> Built<Box<dyn Price>>;
 }
 
 /// What a provider bills when the caller hangs up on an answer: its own timeout, or because another copy of the request was
@@ -46,7 +52,7 @@ pub trait BuildPrice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HungUp {
-    /// The input and the output written by then, if the first token had come: streams.
+    /// The input, and the output written by then, none before the first token: streams.
     #[default]
     Written,
     /// The whole answer, which is written to its end: calls that do not stream.
@@ -60,5 +66,7 @@ registry! {
     pub enum PriceSpec as BuildPrice {
         per_token => PerToken,
         per_request => PerRequest,
+        listed => Listed,
+        reserved => Reserved,
     }
 }

@@ -4,35 +4,39 @@
 //! empty cell. Text that came from a file and that a spreadsheet would take for a formula gets an apostrophe before it
 //! (OWASP, "CSV Injection"). Left out: texts of the report such as warnings and sources, which are in `result.json`.
 
-use super::{Comparison, Judged, Judgement, PolicyReport, Report, Unit};
+use super::{Code, Comparison, Judged, Judgement, Metric, PolicyReport, Report, Unit};
 use crate::engine::tally::BoundKind;
 use crate::stats::compare::Verdict;
 use crate::stats::interval::Estimate;
 
 /// Every table, as the name of its file and its text.
 pub fn tables(report: &Report) -> Vec<(&'static str, String)> {
-    let policies = &report.policies;
-    vec![
-        ("metrics.csv", metrics(policies)),
+    let (policies, code) = (&report.policies, report.code());
+    let mut tables = vec![
+        ("metrics.csv", metrics(policies, code)),
         ("outcomes.csv", outcomes(policies)),
         ("providers.csv", providers(policies)),
-        ("classes.csv", classes(policies)),
+        ("classes.csv", classes(policies, code)),
         ("bounds.csv", bounds(policies)),
         ("series.csv", series(policies)),
         ("cdf.csv", cdf(policies)),
-        ("differences.csv", differences(&report.comparisons)),
-        ("objectives.csv", objectives(&report.objectives)),
-    ]
+        ("differences.csv", differences(&report.comparisons, code)),
+        ("objectives.csv", objectives(&report.objectives, code)),
+    ];
+    if policies.iter().any(|policy| !policy.alerts.is_empty()) {
+        tables.push(("alerts.csv", alerts(policies)));
+    }
+    tables
 }
 
 const ESTIMATE: [&str; 5] = ["mean", "lo", "hi", "half_width", "n"];
 
-fn metrics(policies: &[PolicyReport]) -> String {
+fn metrics(policies: &[PolicyReport], code: Option<Code>) -> String {
     let mut sheet = Sheet::new(["policy", "metric", "unit"].into_iter().chain(ESTIMATE));
     for policy in policies {
         for measured in &policy.metrics {
             let metric = measured.metric;
-            let first = [text(&policy.name), metric.name().into(), unit(metric.unit()).into()];
+            let first = [text(&policy.name), metric.name().into(), unit(metric.unit_in(code))];
             sheet.row(first.into_iter().chain(estimate(&measured.estimate)));
         }
     }
@@ -69,7 +73,8 @@ fn providers(policies: &[PolicyReport]) -> String {
     sheet.finish()
 }
 
-fn classes(policies: &[PolicyReport]) -> String {
+fn classes(policies: &[PolicyReport], code: Option<Code>) -> String {
+    let money = unit(Metric::CostPer1k.unit_in(code));
     let mut sheet = Sheet::new(["policy", "class", "metric", "unit"].into_iter().chain(ESTIMATE));
     for policy in policies {
         for class in &policy.classes {
@@ -78,7 +83,7 @@ fn classes(policies: &[PolicyReport]) -> String {
                 ("ttft.p95", "seconds", &class.ttft_p95),
                 ("e2e.p95", "seconds", &class.e2e_p95),
                 ("error_rate", "share", &class.error_rate),
-                ("cost_per_1k", "dollars", &class.cost_per_1k),
+                ("cost_per_1k", money.as_str(), &class.cost_per_1k),
                 ("quality", "share", &class.quality),
             ] {
                 let first = [text(&policy.name), text(&class.name), name.into(), unit.into()];
@@ -102,6 +107,24 @@ fn bounds(policies: &[PolicyReport]) -> String {
                 "share of time".into(),
             ];
             sheet.row(first.into_iter().chain(estimate(&bound.share)));
+        }
+    }
+    sheet.finish()
+}
+
+fn alerts(policies: &[PolicyReport]) -> String {
+    let head = ["policy", "budget", "share", "passed", "unit"];
+    let mut sheet = Sheet::new(head.into_iter().chain(ESTIMATE));
+    for policy in policies {
+        for alert in &policy.alerts {
+            let first = [
+                text(&policy.name),
+                text(&alert.budget),
+                number(alert.share),
+                alert.passed.to_string(),
+                "seconds".into(),
+            ];
+            sheet.row(first.into_iter().chain(estimate(&alert.at)));
         }
     }
     sheet.finish()
@@ -152,7 +175,7 @@ fn cdf(policies: &[PolicyReport]) -> String {
     sheet.finish()
 }
 
-fn differences(comparisons: &[Comparison]) -> String {
+fn differences(comparisons: &[Comparison], code: Option<Code>) -> String {
     let head = ["policy", "baseline", "metric", "unit"].into_iter().chain(ESTIMATE);
     let mut sheet = Sheet::new(head.chain(["relative", "verdict"]));
     for comparison in comparisons {
@@ -162,7 +185,7 @@ fn differences(comparisons: &[Comparison]) -> String {
                 text(&comparison.policy),
                 text(&comparison.baseline),
                 metric.name().into(),
-                unit(metric.unit()).into(),
+                unit(metric.unit_in(code)),
             ];
             let last = [
                 difference.relative.map(number).unwrap_or_default(),
@@ -174,7 +197,7 @@ fn differences(comparisons: &[Comparison]) -> String {
     sheet.finish()
 }
 
-fn objectives(objectives: &[Judgement]) -> String {
+fn objectives(objectives: &[Judgement], code: Option<Code>) -> String {
     let head = ["policy", "metric", "unit", "side", "bound"]
         .into_iter()
         .chain(ESTIMATE);
@@ -183,7 +206,7 @@ fn objectives(objectives: &[Judgement]) -> String {
         let first = [
             text(&objective.policy),
             objective.metric.name().into(),
-            unit(objective.metric.unit()).into(),
+            unit(objective.metric.unit_in(code)),
             if objective.at_most { "at_most" } else { "at_least" }.into(),
             number(objective.bound),
         ];
@@ -237,13 +260,14 @@ fn estimate(estimate: &Estimate) -> [String; 5] {
     ]
 }
 
-const fn unit(unit: Unit) -> &'static str {
+fn unit(unit: Unit) -> String {
     match unit {
-        Unit::Seconds => "seconds",
-        Unit::Share => "share",
-        Unit::PerSecond => "per second",
-        Unit::Dollars => "dollars",
-        Unit::Number => "number",
+        Unit::Seconds => "seconds".into(),
+        Unit::Share => "share".into(),
+        Unit::PerSecond => "per second".into(),
+        Unit::Dollars => "dollars".into(),
+        Unit::Money(code) => code.to_string(),
+        Unit::Number => "number".into(),
     }
 }
 

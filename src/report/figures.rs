@@ -44,7 +44,7 @@ pub fn percentiles(report: &Report, title: &str, metrics: &[Metric]) -> Chart {
             at: place(row, index),
             value: estimate.mean,
             half_width: estimate.half_width,
-            label: format::value(metrics[row].unit(), estimate.mean),
+            label: format::value(metrics[row].unit_in(report.code()), estimate.mean),
         }
     };
     let series = report.policies.iter().enumerate().map(|(index, policy)| Series {
@@ -73,7 +73,12 @@ pub fn trade_off(report: &Report, title: &str, x: Metric, y: Metric) -> Chart {
     };
     let across = |metric: Metric| {
         let (scale, range) = scale_for(report.policies.iter().map(|policy| estimate(policy, metric).mean));
-        axis(metric.title(), metric.unit(), scale, range)
+        axis(
+            &metric.title_in(report.code()),
+            metric.unit_in(report.code()),
+            scale,
+            range,
+        )
     };
     // One point trades nothing off.
     let mark = |policy: &PolicyReport| match report.policies.len() {

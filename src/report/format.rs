@@ -2,10 +2,11 @@
 //!
 //! A figure and its half width share one unit and one decimal place, chosen by the larger of the two, so that they can be
 //! compared at a glance. Differences carry their sign, and differences of shares are in percentage points. Left out: other
-//! locales and currencies, and rounding of files: JSON and CSV hold every digit.
+//! locales (another currency than the dollar goes by its code), and rounding of files: JSON and CSV hold every digit.
 
-use super::Unit;
+use super::{Code, Unit};
 use crate::stats::interval::Estimate;
+use std::fmt;
 
 /// Stands for a figure that does not exist.
 pub const NONE: &str = "–";
@@ -68,7 +69,7 @@ pub fn tick(unit: Unit, x: f64) -> String {
     let mut scale = Scale::of(unit, x);
     let digits = fixed(x.abs() / scale.factor, scale.decimals);
     // Cents go in pairs.
-    if unit != Unit::Dollars || digits.ends_with(".00") {
+    if !matches!(unit, Unit::Dollars | Unit::Money(_)) || digits.ends_with(".00") {
         let kept = trimmed(&digits);
         scale.decimals = kept.find('.').map_or(0, |point| kept.len() - point - 1);
     }
@@ -98,7 +99,7 @@ pub fn span(seconds: f64) -> String {
 /// How a figure and its half width are both written.
 #[derive(Clone, Copy)]
 struct Scale {
-    before: &'static str,
+    before: Before,
     after: &'static str,
     /// The figure is divided by this.
     factor: f64,
@@ -106,11 +107,29 @@ struct Scale {
     decimals: usize,
 }
 
+/// What stands before a figure.
+#[derive(Clone, Copy)]
+enum Before {
+    Nothing,
+    Dollar,
+    Code(Code),
+}
+
+impl fmt::Display for Before {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Before::Nothing => Ok(()),
+            Before::Dollar => f.write_str("$"),
+            Before::Code(code) => write!(f, "{code}\u{a0}"),
+        }
+    }
+}
+
 impl Scale {
     /// The scale at which `x`, which is finite, reads well.
     fn of(unit: Unit, x: f64) -> Scale {
         let size = x.abs();
-        let (before, after, factor) = match unit {
+        let (after, factor) = match unit {
             Unit::Seconds => {
                 // Rounding first keeps 0.9996 s from being 1000 ms.
                 let (factor, after) = match rounded(size) {
@@ -120,12 +139,12 @@ impl Scale {
                     s if s >= 1e-3 => (1e-3, " ms"),
                     _ => (1e-6, " µs"),
                 };
-                ("", after, factor)
+                (after, factor)
             }
-            Unit::Share => ("", " %", 0.01),
-            Unit::PerSecond => ("", "/s", 1.0),
-            Unit::Dollars => ("$", "", 1.0),
-            Unit::Number => ("", "", 1.0),
+            Unit::Share => (" %", 0.01),
+            Unit::PerSecond => ("/s", 1.0),
+            Unit::Dollars | Unit::Money(_) => ("", 1.0),
+            Unit::Number => ("", 1.0),
         };
         let shown = size / factor;
         let digits = decimals(shown, 3);
@@ -133,13 +152,17 @@ impl Scale {
             _ if shown == 0.0 => 0,
             Unit::Share if shown > 99.9 && shown < 100.0 => decimals(100.0 - shown, 1).max(2),
             Unit::Share if shown >= 100.0 => 0,
-            Unit::Share | Unit::Dollars if shown < 0.1 => decimals(shown, 2),
+            Unit::Share | Unit::Dollars | Unit::Money(_) if shown < 0.1 => decimals(shown, 2),
             Unit::Share => digits.min(2),
-            Unit::Dollars if rounded(shown) < 100.0 => 2,
+            Unit::Dollars | Unit::Money(_) if rounded(shown) < 100.0 => 2,
             _ => digits,
         };
         Scale {
-            before,
+            before: match unit {
+                Unit::Dollars => Before::Dollar,
+                Unit::Money(code) => Before::Code(code),
+                _ => Before::Nothing,
+            },
             after,
             factor,
             decimals,
@@ -198,7 +221,7 @@ fn silent(unit: Unit, x: f64) -> f64 {
         Unit::Share => 1e-12,
         Unit::Seconds | Unit::PerSecond | Unit::Number => 1e-9,
         // Monthly sums are millions, whose last binary digits are larger.
-        Unit::Dollars => 1e-7,
+        Unit::Dollars | Unit::Money(_) => 1e-7,
     };
     if x.abs() < least { 0.0 } else { x }
 }

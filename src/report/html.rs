@@ -152,6 +152,7 @@ mod tests {
         for policy in &mut report.policies {
             policy.providers[2].failed.n = 0;
             policy.providers[2].in_flight.mean = 0.0;
+            policy.providers[2].cost.mean = 0.0;
             policy.series.iter_mut().for_each(|bin| bin.sent[2] = 0.0);
         }
         let name = format!("<span>{}</span>", report.policies[0].providers[2].name);

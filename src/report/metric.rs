@@ -1,5 +1,8 @@
 //! The figures of merit: what each is called in files and by people, what it is counted in, and which way is better.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +68,42 @@ pub enum Metric {
     Quality,
 }
 
+/// The code of a currency, like CNY.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct Code([u8; 3]);
+
+impl Code {
+    /// The code of these three capital letters.
+    pub fn new(code: &str) -> Option<Code> {
+        let letters: [u8; 3] = code.as_bytes().try_into().ok()?;
+        letters.iter().all(u8::is_ascii_uppercase).then_some(Code(letters))
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|&letter| write!(f, "{}", char::from(letter)))
+    }
+}
+
+impl TryFrom<String> for Code {
+    type Error = String;
+
+    fn try_from(code: String) -> Result<Code, String> {
+        Code::new(&code).ok_or_else(|| format!("`{code}` is not three capital letters"))
+    }
+}
+
+impl From<Code> for String {
+    fn from(code: Code) -> String {
+        code.to_string()
+    }
+}
+
 /// What a figure is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -76,6 +115,8 @@ pub enum Unit {
     PerSecond,
     /// US dollars.
     Dollars,
+    /// Another currency.
+    Money(Code),
     /// A plain number.
     Number,
 }
@@ -162,6 +203,22 @@ impl Metric {
             Metric::CostPer1k | Metric::CostPerMonth => Unit::Dollars,
             Metric::Attempts => Unit::Number,
             _ => Unit::Seconds,
+        }
+    }
+
+    /// What it is counted in where all money is in `currency`.
+    pub const fn unit_in(self, currency: Option<Code>) -> Unit {
+        match (self.unit(), currency) {
+            (Unit::Dollars, Some(code)) => Unit::Money(code),
+            (unit, _) => unit,
+        }
+    }
+
+    /// Its name for people where all money is in `currency`.
+    pub fn title_in(self, currency: Option<Code>) -> Cow<'static, str> {
+        match (self.title(), currency) {
+            (title, Some(code)) if title.starts_with('$') => title.replacen('$', &code.to_string(), 1).into(),
+            (title, _) => title.into(),
         }
     }
 

@@ -1,7 +1,8 @@
 //! The result of a run, every way it is shown: terminal, JSON, CSV, HTML.
 //!
 //! [`Report`] holds every figure that any of them shows, each with its interval; nothing here computes a statistic. It is
-//! also the schema of `result.json`: times in seconds, money in US dollars, shares from 0 to 1. It holds no wall-clock
+//! also the schema of `result.json`: times in seconds, money in US dollars (or the
+//! experiment's currency), shares from 0 to 1. It holds no wall-clock
 //! figure, so the same experiment, seed and version give the same bytes.
 
 #[cfg(feature = "plots")]
@@ -29,7 +30,7 @@ use crate::engine::tally::BoundKind;
 use crate::request::Outcome;
 use crate::stats::compare::Verdict;
 use crate::stats::interval::{Estimate, nan_if_null};
-pub use metric::{Metric, Unit};
+pub use metric::{Code, Metric, Unit};
 
 /// Everything a run has to say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -58,6 +59,9 @@ pub struct Report {
     pub counted: f64,
     /// Days in the month that monthly cost is scaled to.
     pub month_days: f64,
+    /// The currency of all money, if it is not the dollar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
     /// What the reader must know before using any figure: an interrupted run, a system that never settles, too few
     /// samples for a percentile.
     pub warnings: Vec<String>,
@@ -69,6 +73,41 @@ pub struct Report {
     pub comparisons: Vec<Comparison>,
     /// The experiment's objectives, judged.
     pub objectives: Vec<Judgement>,
+}
+
+/// The currency that a report's money is in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Currency {
+    /// Its code.
+    pub code: Code,
+    /// Units of it for one dollar.
+    pub per_dollar: f64,
+    /// What providers' own rates of exchange do to the comparisons, where some provider has one.
+    pub exchange: Vec<Exchange>,
+}
+
+/// How much of a difference in cost is exchange rate alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Exchange {
+    /// The policy.
+    pub policy: String,
+    /// The policy that it is compared with.
+    pub baseline: String,
+    /// The policy's cost less the baseline's, a month.
+    pub difference: f64,
+    /// The same if every provider took `per_dollar` for a dollar of its prices.
+    pub at_one_rate: f64,
+    /// Both as shares of the baseline's cost; absent if that is 0.
+    pub relative: Option<f64>,
+    /// See `relative`.
+    pub relative_at_one_rate: Option<f64>,
+}
+
+impl Report {
+    /// The code of its currency, if it is not the dollar.
+    pub fn code(&self) -> Option<Code> {
+        self.currency.as_ref().map(|currency| currency.code)
+    }
 }
 
 /// A file that went into the run.
@@ -116,6 +155,9 @@ pub struct PolicyReport {
     pub classes: Vec<ClassReport>,
     /// What was at its bound, the most binding first; only those that ever were.
     pub bounds: Vec<BoundReport>,
+    /// The watched shares of the client's budgets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<AlertReport>,
     /// Whether the run settled, and if not, why it is thought so.
     pub steady: Steady,
     /// Distribution functions of the pooled requests.
@@ -151,7 +193,7 @@ pub struct ProviderReport {
     pub name: String,
     /// Its share of all successful requests.
     pub served: Estimate,
-    /// Its share of all cost.
+    /// Its share of all cost, reserved capacity included.
     pub cost: Estimate,
     /// Share of its attempts that failed.
     pub failed: Estimate,
@@ -162,9 +204,9 @@ pub struct ProviderReport {
 }
 
 impl ProviderReport {
-    /// Whether it got any attempt in the counted time.
+    /// Whether it got any attempt in the counted time, or cost something without.
     pub fn used(&self) -> bool {
-        self.failed.n > 0 || self.in_flight.mean > 0.0
+        self.failed.n > 0 || self.in_flight.mean > 0.0 || self.cost.mean > 0.0
     }
 }
 
@@ -181,7 +223,7 @@ pub struct ClassReport {
     pub e2e_p95: Estimate,
     /// Share that did not succeed.
     pub error_rate: Estimate,
-    /// Dollars for 1,000 of them.
+    /// Dollars for the attempts at 1,000 of them. Reserved capacity is no class's.
     pub cost_per_1k: Estimate,
     /// Mean probability that an answer given is a good one.
     pub quality: Estimate,
@@ -198,6 +240,19 @@ pub struct BoundReport {
     pub limit: Option<u64>,
     /// Share of the counted time that it was at its bound.
     pub share: Estimate,
+}
+
+/// A share of a budget that is watched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AlertReport {
+    /// The budget, in words.
+    pub budget: String,
+    /// The share of it, from 0 to 1.
+    pub share: f64,
+    /// Replications in which it was passed.
+    pub passed: u64,
+    /// Seconds from the start of the replication until it first was, over those in which it was.
+    pub at: Estimate,
 }
 
 /// Whether a run settled.

@@ -30,6 +30,7 @@ pub(super) fn sample() -> Report {
         warmup: 60.0,
         counted: 600.0,
         month_days: 30.0,
+        currency: None,
         warnings: vec![
             "round-robin does not settle: requests in the system grow by 2.1 a second until the end, so its latencies \
              depend on how long the run is"
@@ -117,6 +118,7 @@ fn policy(index: usize, (name, kind): (&str, &str)) -> PolicyReport {
         ],
         classes: vec![class("short", 0.8), class("long", 0.2)],
         bounds: bounds(index),
+        alerts: vec![],
         steady: Steady {
             settled: index != 0,
             why: "mean time of the last third against the middle third".into(),

@@ -9,7 +9,7 @@ mod notes;
 
 use super::table::{Cell, Table, Tone};
 use super::text::{clean, fit, paragraph};
-use super::{BoundReport, Judged, Metric, PolicyReport, Report, Unit, format};
+use super::{BoundReport, Code, Judged, Metric, PolicyReport, Report, Unit, format};
 use crate::engine::tally::BoundKind;
 use crate::request::Outcome;
 use notes::Notes;
@@ -67,6 +67,7 @@ pub fn full(report: &Report, style: &Style) -> String {
     }
     page.table("Share of successes by provider", &providers(report, &mut notes));
     page.bounds(report);
+    page.table("Shares of budgets, first passed", &alerts(report, &mut notes));
     page.table("Objectives", &objectives(report, &mut notes));
     if !report.comparisons.is_empty() {
         page.comparison(report, &mut notes);
@@ -178,29 +179,36 @@ impl Page {
 }
 
 /// The group and the title of a figure's column.
-fn head(metric: Metric) -> (&'static str, &'static str) {
+fn head(metric: Metric, code: Option<Code>) -> (&'static str, String) {
+    let sign = || code.map_or("$".to_owned(), |code| code.to_string());
     let short = match metric {
-        Metric::CostPer1k => "$/1k",
-        Metric::CostPerMonth => "$/month",
+        Metric::CostPer1k => return ("", format!("{}/1k", sign())),
+        Metric::CostPerMonth => return ("", format!("{}/month", sign())),
         metric => metric.title(),
     };
     match short.split_once(' ') {
-        Some(parts) if metric.percentile().is_some() => parts,
-        _ => ("", short),
+        Some((group, title)) if metric.percentile().is_some() => (group, title.to_owned()),
+        _ => ("", short.to_owned()),
     }
 }
 
 fn figures(report: &Report, notes: &mut Notes) -> Table {
     let mut table = Table::new("policy");
-    for (group, title) in SHOWN.map(head) {
-        table.column(group, title);
+    for (group, title) in SHOWN.map(|metric| head(metric, report.code())) {
+        table.column(group, &title);
     }
     for policy in &report.policies {
         let cells = SHOWN.map(|metric| {
             let measured = policy.metrics.iter().find(|measured| measured.metric == metric);
             measured.map_or_else(
                 || Cell::new(format::NONE),
-                |measured| notes.cell(metric.unit(), &measured.estimate, measured.note.as_deref()),
+                |measured| {
+                    notes.cell(
+                        metric.unit_in(report.code()),
+                        &measured.estimate,
+                        measured.note.as_deref(),
+                    )
+                },
             )
         });
         table.row(&clean(&policy.name), cells);
@@ -287,13 +295,35 @@ fn binds(bound: &BoundReport) -> String {
     format!("{what}{whose}{limit}: {state} {share} of the time")
 }
 
+/// One row for each share of a budget that is watched.
+fn alerts(report: &Report, notes: &mut Notes) -> Table {
+    let mut table = Table::new("policy");
+    table.words("", "budget");
+    table.column("", "share");
+    table.column("", "after");
+    table.column("", "replications");
+    let of = format::count(report.replications_finished);
+    for policy in &report.policies {
+        for alert in &policy.alerts {
+            let cells = [
+                Cell::new(clean(&alert.budget)),
+                Cell::new(format::tick(Unit::Share, alert.share)),
+                notes.cell(Unit::Seconds, &alert.at, None),
+                Cell::new(format!("{} of {of}", format::count(alert.passed))),
+            ];
+            table.row(&clean(&policy.name), cells);
+        }
+    }
+    table
+}
+
 fn objectives(report: &Report, notes: &mut Notes) -> Table {
     let mut table = Table::new("policy");
     table.words("", "objective");
     table.column("", "value");
     table.words("", "judged");
     for objective in &report.objectives {
-        let unit = objective.metric.unit();
+        let unit = objective.metric.unit_in(report.code());
         let side = if objective.at_most { '≤' } else { '≥' };
         let bound = format::value(unit, objective.bound);
         let (judged, tone) = match objective.judged {
@@ -302,7 +332,7 @@ fn objectives(report: &Report, notes: &mut Notes) -> Table {
             Judged::Undecided => ("UNDECIDED", Tone::Dim),
         };
         let cells = [
-            Cell::new(format!("{} {side} {bound}", objective.metric.title())),
+            Cell::new(format!("{} {side} {bound}", objective.metric.title_in(report.code()))),
             notes.cell(unit, &objective.estimate, None),
             Cell::new(judged).tone(tone),
         ];

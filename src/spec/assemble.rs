@@ -12,13 +12,15 @@ use std::sync::Arc;
 
 use super::build::{Built, Known, Names, Refusal};
 use super::diagnose;
+use super::experiment::Experiment;
 use super::load::Loaded;
 use crate::engine::scenario::{Account, Deployment, PoolOf, Scenario};
 use crate::kernel::time::Span;
-use crate::report::{Metric, ModelNote};
+use crate::provider::pricing::exchange::Exchange;
+use crate::report::{Code, Metric, ModelNote, Unit};
 use crate::stats::interval::Confidence;
 use client::client;
-use fleet::{accounts, deployment, known, pools};
+use fleet::{accounts, deployment, exchange, known, pools};
 use objectives::{good, objectives};
 use traffic::traffic;
 use window::{check_load, window};
@@ -40,6 +42,21 @@ pub struct Plan {
     pub seed: u64,
     /// The level of every interval.
     pub confidence: Confidence,
+    /// The currency of all money, if it is not the dollar.
+    pub currency: Option<Billing>,
+}
+
+/// A currency, and what each provider takes of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Billing {
+    /// Its code.
+    pub code: Code,
+    /// Units of it for one dollar.
+    pub per_dollar: f64,
+    /// The same, as it is reckoned with.
+    pub rate: Exchange,
+    /// Units of it that each provider takes for one dollar of its prices, in order.
+    pub billed_at: Vec<f64>,
 }
 
 /// Something that must hold, checked.
@@ -73,6 +90,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         known: &[],
         groups: &[],
     };
+    let currency = currency(spec).map_err(|r| r.at("currency"))?;
     let traffic = Arc::new(traffic(loaded).map_err(|r| r.at("traffic"))?);
     let window = window(loaded).map_err(|r| r.at("plan"))?;
     let confidence = match spec.plan.confidence {
@@ -107,8 +125,13 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
     if spec.policies.is_empty() {
         return Err(Refusal::new("there must be at least one policy").at("policies"));
     }
-    let objectives = objectives(&spec.objectives, &spec.policies)?;
+    let mut objectives = objectives(&spec.objectives, &spec.policies)?;
+    if let Some(currency) = &currency {
+        let of_money = objectives.iter_mut().filter(|o| o.metric.unit() == Unit::Dollars);
+        of_money.for_each(|o| o.bound *= currency.per_dollar);
+    }
     let good = good(&objectives);
+    let rate = currency.as_ref().map(|c| c.rate);
     let mut scenarios = Vec::new();
     for (i, entry) in spec.policies.iter().enumerate() {
         let here = |r: Refusal| r.at(i).at("policies");
@@ -123,8 +146,8 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
             .build(&names)
             .map_err(|r| here(r.at(entry.policy.name()).at("policy")))?;
         let built = match &entry.client {
-            Some(own) => client(own, &names).map_err(|r| here(r.at("client")))?,
-            None => client(&spec.client, &names).map_err(|r| r.at("client"))?,
+            Some(own) => client(own, &names, rate).map_err(|r| here(r.at("client")))?,
+            None => client(&spec.client, &names, rate).map_err(|r| r.at("client"))?,
         };
         let timeouts = built.timeouts;
         if let Some(provider) = may_hang
@@ -158,7 +181,32 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         replications: spec.plan.replications,
         seed: spec.plan.seed,
         confidence,
+        currency,
     })
+}
+
+fn currency(spec: &Experiment) -> Built<Option<Billing>> {
+    let Some(currency) = &spec.currency else {
+        return Ok(None);
+    };
+    let code = Code::new(&currency.code).ok_or_else(|| {
+        let text = format!(
+            "`{}` is not the code of a currency: must be three capital letters, like \"CNY\"",
+            currency.code
+        );
+        Refusal::new(text).at("code")
+    })?;
+    let rate = exchange(currency.per_dollar).map_err(|r| r.at("per_dollar"))?;
+    let billed_at = spec
+        .providers
+        .iter()
+        .map(|(_, p)| p.billed_at.unwrap_or(currency.per_dollar));
+    Ok(Some(Billing {
+        code,
+        per_dollar: currency.per_dollar,
+        rate,
+        billed_at: billed_at.collect(),
+    }))
 }
 
 fn check_name(name: &str) -> Built<()> {

@@ -35,7 +35,7 @@ impl Target {
             (Unit::Seconds, Target::Text(text)) => read(text, |d: Duration| d.span().seconds()),
             (Unit::Share, Target::Text(text)) => read(text, |f: Fraction| f.get()),
             (Unit::PerSecond, Target::Text(text)) => read(text, |r: Rate| r.per_second()),
-            (Unit::Dollars, Target::Text(text)) => read(text, |m: Money| m.dollars()),
+            (Unit::Dollars | Unit::Money(_), Target::Text(text)) => read(text, |m: Money| m.dollars()),
             (Unit::Share, Target::Number(n)) if (0.0..=1.0).contains(n) => Ok(*n),
             (Unit::Share, Target::Number(n)) => {
                 Err(format!("{n} is not a share: write 0 to 1, or a string like \"1%\""))
@@ -47,7 +47,7 @@ impl Target {
             (_, Target::Number(n)) => {
                 let example = match unit {
                     Unit::Seconds => "1.5s",
-                    Unit::Dollars => "$20k",
+                    Unit::Dollars | Unit::Money(_) => "$20k",
                     _ => "900/s",
                 };
                 Err(format!("the number {n} has no unit: write a string like \"{example}\""))

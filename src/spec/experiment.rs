@@ -13,6 +13,7 @@ use super::outcomes::OutcomeList;
 use super::units::{Count, Duration, Fraction};
 use crate::client::admission::AdmissionSpec;
 use crate::client::breaker::BreakerSpec;
+use crate::client::budget::BudgetSpec;
 use crate::client::limiter::LimiterSpec;
 use crate::client::retry::RetrySpec;
 use crate::provider::RetryAfter;
@@ -38,6 +39,9 @@ pub struct Experiment {
     /// What it is about, which figures are published and which assumed. Shown in the report.
     #[serde(default)]
     pub about: String,
+    /// The currency that bills are in. Default: US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<CurrencySpec>,
     /// Who asks, when, and for how much.
     pub traffic: TrafficSpec,
     /// The fleet, by name.
@@ -60,6 +64,18 @@ pub struct Experiment {
     pub objectives: Vec<ObjectiveSpec>,
     /// How to run it.
     pub plan: PlanSpec,
+}
+
+/// The currency that bills are in. Prices and amounts in the file stay in dollars, and are turned into it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CurrencySpec {
+    /// Its code: three capital letters, like "CNY".
+    #[schemars(regex(pattern = r"^[A-Z]{3}$"))]
+    pub code: String,
+    /// Units of it for one dollar.
+    #[schemars(range(min = 0.000_001, max = 1_000_000))]
+    pub per_dollar: f64,
 }
 
 /// Who asks, when, and for how much.
@@ -169,6 +185,10 @@ pub struct ProviderSpec {
     /// What it charges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prices: Option<PriceSpec>,
+    /// Units of the experiment's currency that it takes for one dollar of its prices. Default: as many as a dollar costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.000_001, max = 1_000_000))]
+    pub billed_at: Option<f64>,
     /// What it bills when the caller hangs up on an answer. Default: `written`.
     #[serde(default)]
     pub hung_up: HungUp,
@@ -214,6 +234,9 @@ pub struct ClientSpec {
     /// Where a request goes when its providers have failed it. Default: nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<FallbackSpec>,
+    /// What may be spent in a time, and what happens then. Default: no bound.
+    #[serde(default)]
+    pub budgets: Vec<BudgetSpec>,
     /// The longest input that is sent, in tokens: of a longer one the oldest part is left out (a sliding window over the
     /// conversation). Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]

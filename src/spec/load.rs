@@ -4,6 +4,7 @@
 //! folder above it, else the one built in; by path it is relative to the experiment. A trace is where `--trace` leads; without
 //! it, beside the experiment or where SIMCAP_TRACES leads.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,8 +14,10 @@ use sha2::{Digest, Sha256};
 
 use super::diagnose::{self, Seg, nearest};
 use super::experiment::Experiment;
-use super::model::{BUILT_IN, ModelFile};
-use crate::import::trace;
+use super::model::{BUILT_IN, BUILT_IN_PRICES, ModelFile};
+use crate::import::{prices, trace};
+use crate::provider::pricing::PriceSpec;
+use crate::provider::pricing::listed::Table;
 use crate::report::Input;
 use crate::traffic::arrivals::Row;
 
@@ -31,6 +34,8 @@ pub struct Loaded {
     pub models: BTreeMap<String, ModelFile>,
     /// The rows of the trace, if it replays one.
     pub trace: Option<Arc<[Row]>>,
+    /// The price table; empty if no provider asks for a listed price.
+    pub prices: Table,
     /// Every file that was read, with its hash: the experiment first.
     pub inputs: Vec<Input>,
 }
@@ -98,11 +103,19 @@ impl Traces {
     }
 }
 
-/// Loads the experiment at `path`, and its trace if it replays one.
+/// Loads the experiment at `path`, with its models, its prices, and its trace if it replays one.
 ///
 /// # Errors
 /// If a file cannot be read or does not say what it should.
 pub fn load(path: &Path, traces: &Traces) -> Result<Loaded, LoadError> {
+    load_priced(path, traces, None)
+}
+
+/// As [`load`], with the price table at `prices` in place of the one built in.
+///
+/// # Errors
+/// As [`load`], and those of the price table.
+pub fn load_priced(path: &Path, traces: &Traces, prices: Option<&Path>) -> Result<Loaded, LoadError> {
     let file = path.display().to_string();
     let bytes = read(path)?;
     let experiment: Experiment = diagnose::parse_bytes(&file, &bytes)?;
@@ -113,9 +126,11 @@ pub fn load(path: &Path, traces: &Traces) -> Result<Loaded, LoadError> {
         experiment,
         models: BTreeMap::new(),
         trace: None,
+        prices: Table::default(),
         inputs: vec![input(path, &bytes)],
     };
     loaded.load_models(path)?;
+    loaded.load_prices(prices)?;
     loaded.load_trace(path, traces)?;
     Ok(loaded)
 }
@@ -133,9 +148,11 @@ pub fn from_text(file: &str, text: &str) -> Result<Loaded, LoadError> {
         experiment,
         models: BTreeMap::new(),
         trace: None,
+        prices: Table::default(),
         inputs,
     };
     loaded.load_models(Path::new(""))?;
+    loaded.load_prices(None)?;
     Ok(loaded)
 }
 
@@ -180,6 +197,25 @@ impl Loaded {
             }
             says => says,
         }
+    }
+
+    /// The price table at `given`, or if there is none and some provider asks for a listed price, the one built in.
+    fn load_prices(&mut self, given: Option<&Path>) -> Result<(), LoadError> {
+        let (file, bytes): (String, Cow<'_, [u8]>) = match given {
+            Some(path) => (path.display().to_string(), read(path)?.into()),
+            None => {
+                let mut providers = self.experiment.providers.iter();
+                if !providers.any(|(_, p)| matches!(p.prices, Some(PriceSpec::listed(_)))) {
+                    return Ok(());
+                }
+                ("prices.json".to_owned(), BUILT_IN_PRICES.as_bytes().into())
+            }
+        };
+        let entries: prices::File = diagnose::parse_bytes(&file, &bytes)?;
+        let text = String::from_utf8_lossy(&bytes);
+        self.prices = prices::table(&entries).map_err(|refusal| refusal.error(&file, &text))?;
+        self.inputs.push(input(Path::new(&file), &bytes));
+        Ok(())
     }
 
     fn load_trace(&mut self, experiment: &Path, traces: &Traces) -> Result<(), LoadError> {

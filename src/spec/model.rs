@@ -107,6 +107,7 @@ impl ModelSpec {
                 .build()
                 .map_err(|r| r.at(limit.name()).at(i).at("limits"))?;
         }
+        self.prices.tariff().map_err(|r| r.at("prices"))?;
         self.faults.build().map_err(|r| r.at("faults"))?;
         prefill(self.prefill)?;
         loads(&self.load)?;
@@ -168,6 +169,9 @@ pub struct Percentiles {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean: Option<Duration>,
 }
+
+/// The price table that comes with the program.
+pub const BUILT_IN_PRICES: &str = include_str!("../../models/prices.json");
 
 /// The models that come with the program, by name.
 pub const BUILT_IN: [(&str, &str); 7] = [

@@ -95,6 +95,16 @@ fn provider() -> impl Strategy<Value = Value> {
     let prices = prop_oneof![
         Just(json!({ "per_token": { "input": "$1/Mtok", "output": "$5/Mtok" } })),
         Just(json!({ "per_request": { "price": "$0.002" } })),
+        (1_u32..3000, of(0_u32..100)).prop_map(|(above, off)| {
+            json!({ "per_token": object(json!({
+                "input": "$1.25/Mtok", "output": "$10/Mtok", "cached_input": "$0.125/Mtok", "per_request": "$0.0001",
+                "long_context": [ { "above": above, "input": "$2.5/Mtok" } ], "batch": off.map(|off| format!("{off}%")),
+            })) })
+        }),
+        (0_u32..100, 1_u32..20)
+            .prop_map(|(price, units)| json!({ "reserved": { "price": format!("${price}/h"), "units": units } })),
+        word(&["gpt-4.1", "claude-haiku-5-5", "gemini-2.5-pro"])
+            .prop_map(|model| json!({ "listed": { "model": model } })),
     ];
     let rest = (
         of(0_u32..50),
@@ -104,12 +114,13 @@ fn provider() -> impl Strategy<Value = Value> {
         of(500_u32..5000),
         word(&["seconds", "milliseconds", "none"]),
         of(0.0..=1.0_f64),
-        of(prompt_cache()),
+        (of(prompt_cache()), word(&["written", "whole", "nothing"])),
     );
     (latency, prices, rest).prop_map(|(mut provider, prices, rest)| {
-        let (network, connections, limits, faults, window, retry_after, quality, prompt_cache) = rest;
+        let (network, connections, limits, faults, window, retry_after, quality, (prompt_cache, hung_up)) = rest;
         let others = object(json!({
             "prices": prices,
+            "hung_up": hung_up,
             "network": network.map(|ms| format!("{ms}ms")),
             "connections": connections,
             "limits": limits,
@@ -219,15 +230,22 @@ fn client() -> impl Strategy<Value = Value> {
             })) })
         }),
     ];
-    (
-        admission,
-        vec(limiter, 0..3),
-        of(1_u32..100),
-        timeouts,
-        retry,
-        breaker(),
+    let budget = (
+        1_u32..2000,
+        of(1_u32..5_000_000),
+        word(&["reject", "queue"]),
+        prop::bool::ANY,
     )
-        .prop_map(|(admission, limiters, max_in_flight, timeouts, retry, breaker)| {
+        .prop_map(|(millis, tokens, then, own)| {
+            let own = own && then == "reject";
+            object(json!({
+                "per": "hour", "money": format!("$0.{millis:04}"), "tokens": tokens, "on_exhausted": then,
+                "providers": own.then_some(["p0"]), "alerts": ["50%", 1],
+            }))
+        });
+    let rest = (timeouts, retry, breaker(), vec(budget, 0..3));
+    (admission, vec(limiter, 0..3), of(1_u32..100), rest).prop_map(
+        |(admission, limiters, max_in_flight, (timeouts, retry, breaker, budgets))| {
             object(json!({
                 "admission": admission,
                 "limiters": limiters,
@@ -235,8 +253,10 @@ fn client() -> impl Strategy<Value = Value> {
                 "timeouts": timeouts,
                 "retry": retry,
                 "breaker": breaker,
+                "budgets": budgets,
             }))
-        })
+        },
+    )
 }
 
 /// What keeps calls from a provider that fails.

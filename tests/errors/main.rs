@@ -10,6 +10,7 @@ mod load;
 mod missing;
 mod mutated;
 mod names;
+mod prices;
 mod sense;
 mod shape;
 mod syntax;

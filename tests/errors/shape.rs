@@ -11,7 +11,7 @@ fn an_unknown_field_at_the_top() {
        58 |   "objective": [
           |   ^
        help: did you mean `objectives`?
-       allowed: $schema, name, about, traffic, providers, accounts, hosts, client, policies, objectives, plan
+       allowed: $schema, name, about, currency, traffic, providers, accounts, hosts, client, policies, objectives, plan
     "#);
 }
 
@@ -43,7 +43,7 @@ fn an_unknown_field_of_a_provider() {
        18 |     "dear": { "model": "claude-sonnet-4.5", "conections": 50 },
           |                                             ^
        help: did you mean `connections`?
-       allowed: model, variant, connections, line, host, account, ttft, prefill, tps, network, response, load, prompt_cache, prices, hung_up, limits, faults, context_window, retry_after, quality
+       allowed: model, variant, connections, line, host, account, ttft, tps, network, response, prices, billed_at, hung_up, limits, faults, context_window, retry_after, quality
     "#);
 }
 
@@ -54,7 +54,7 @@ fn an_unknown_field_of_the_client() {
        36 |     "max_inflight": 100,
           |     ^
        help: did you mean `max_in_flight`?
-       allowed: admission, limiters, max_in_flight, timeouts, retry, breaker, fallback, input_window
+       allowed: admission, limiters, max_in_flight, timeouts, retry, breaker, fallback, budgets, input_window
     "#);
 }
 

@@ -284,6 +284,10 @@ impl World<'_> {
             usage: Usage {
                 input: if billed.is_some() { ask.input } else { 0 },
                 cached: if billed.is_some() { answer.cached } else { 0 },
+                written: match &provider.cache {
+                    Some(_) if billed.is_some() => ask.input.saturating_sub(answer.cached),
+                    _ => 0,
+                },
                 output: billed.unwrap_or(0),
             },
             cost: 0,

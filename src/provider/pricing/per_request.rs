@@ -9,8 +9,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::listed::Table;
 use super::{BuildPrice, Price};
 use crate::request::Usage;
+use crate::spec::build::Built;
 use crate::spec::units::Money;
 
 /// A flat price.
@@ -22,10 +24,10 @@ pub struct PerRequest {
 }
 
 impl BuildPrice for PerRequest {
-    fn build(&self) -> Box<dyn Price> {
-        Box::new(Running {
+    fn build(&self, _table: &Table) -> Built<Box<dyn Price>> {
+        Ok(Box::new(Running {
             price: u64::try_from(self.price.picodollars()).unwrap_or(u64::MAX),
-        })
+        }))
     }
 }
 

@@ -1,17 +1,28 @@
 //! Priced by the token, input and output apart: how every public provider sells.
 //!
-//! ```json
-//! { "per_token": { "input": "$3/Mtok", "output": "$15/Mtok", "cached_input": "$0.30/Mtok" } }
-//! ```
+//! An attempt costs its input at `input`, less what was read from the prompt cache, which costs `cached_input`, plus its
+//! output at `output`, plus `per_request`. At a provider that has a prompt cache, what was not read from it is written to it
+//! and costs `cache_write`, where that is billed apart (Anthropic: 1.25 times the input price); without a cache nothing is
+//! written. A price of the cache that is not given is that of input.
 //!
-//! Without `cached_input`, input from the prompt cache costs as much as any.
+//! Above a mark of `long_context`, all tokens of the request cost that step's prices, the first ones too: once the input
+//! (cached tokens included) exceeds it (Gemini above 200,000 tokens; Claude Haiku 5.5 above 100,000; GPT-5.4 above 272,000).
+//! What a step does not give stays as below it. `batch` is taken off every price of tokens. Source: the providers' price
+//! pages as LiteLLM 1.109.1 lists them (`model_prices_and_context_window.json`) and applies them (`llm_cost_calc/utils.py`).
+//! Left out: other prices for audio, images, reasoning tokens, and caches that are kept for an hour.
+//!
+//! ```json
+//! { "per_token": { "input": "$3/Mtok", "output": "$15/Mtok", "cached_input": "$0.30/Mtok", "cache_write": "$3.75/Mtok" } }
+//! ```
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::listed::Table;
 use super::{BuildPrice, Price};
 use crate::request::Usage;
-use crate::spec::units::TokenPrice;
+use crate::spec::build::{Built, Refusal};
+use crate::spec::units::{Count, Fraction, Money, TokenPrice};
 
 /// Prices by the token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,40 +32,155 @@ pub struct PerToken {
     pub input: TokenPrice,
     /// For each output token.
     pub output: TokenPrice,
-    /// For each input token read from the provider's prompt cache.
+    /// For each input token read from the provider's prompt cache. Default: as `input`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_input: Option<TokenPrice>,
+    /// For each input token not read from the cache, and so written to it, at a provider that has one. Default: as `input`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<TokenPrice>,
+    /// Other prices for requests of long input, by rising mark. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub long_context: Vec<LongContext>,
+    /// What is taken off every price of tokens, as batch APIs do: "50%". Default: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Fraction>,
+    /// For each attempt that is billed, on top. Default: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_request: Option<Money>,
+}
+
+/// Prices of all tokens of a request with more input than a mark.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LongContext {
+    /// The mark, in input tokens, cached ones included: exceeded, not reached.
+    pub above: Count,
+    /// For each input token. Default: as below the mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<TokenPrice>,
+    /// For each output token. Default: as below the mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<TokenPrice>,
+    /// For each input token read from the cache. Default: as below the mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_input: Option<TokenPrice>,
+    /// For each input token written to the cache. Default: as below the mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<TokenPrice>,
 }
 
 impl BuildPrice for PerToken {
-    fn build(&self) -> Box<dyn Price> {
-        Box::new(Running {
+    fn build(&self, _table: &Table) -> Built<Box<dyn Price>> {
+        self.tariff().map(|tariff| Box::new(tariff) as Box<dyn Price>)
+    }
+}
+
+impl PerToken {
+    /// The tariff as it runs.
+    ///
+    /// # Errors
+    /// If the marks do not rise, or a price less the discount is no whole number of pico-dollars.
+    pub fn tariff(&self) -> Built<Tariff> {
+        let mut given = Given {
             input: self.input.picodollars(),
-            cached: self.cached_input.unwrap_or(self.input).picodollars(),
             output: self.output.picodollars(),
+            cached: self.cached_input.map(TokenPrice::picodollars),
+            write: self.cache_write.map(TokenPrice::picodollars),
+        };
+        let off = self.batch.map_or(0, |share| (share.get() * 1e6 + 0.5) as u64);
+        let per_request = self
+            .per_request
+            .map_or(0, |m| u64::try_from(m.picodollars()).unwrap_or(u64::MAX));
+        let mut tariff = Tariff {
+            base: given.rates(off)?,
+            steps: Vec::new(),
+            per_request,
+        };
+        for (i, step) in self.long_context.iter().enumerate() {
+            let here = |r: Refusal| r.at(i).at("long_context");
+            if let Some(&(before, _)) = tariff.steps.last()
+                && step.above.get() <= before
+            {
+                let text = format!("marks must rise: {} comes after {before}", step.above);
+                return Err(here(Refusal::new(text).at("above")));
+            }
+            given.input = step.input.map_or(given.input, TokenPrice::picodollars);
+            given.output = step.output.map_or(given.output, TokenPrice::picodollars);
+            given.cached = step.cached_input.map(TokenPrice::picodollars).or(given.cached);
+            given.write = step.cache_write.map(TokenPrice::picodollars).or(given.write);
+            tariff.steps.push((step.above.get(), given.rates(off).map_err(here)?));
+        }
+        Ok(tariff)
+    }
+}
+
+/// What has been said of prices so far, in pico-dollars a token.
+struct Given {
+    input: u64,
+    output: u64,
+    cached: Option<u64>,
+    write: Option<u64>,
+}
+
+impl Given {
+    /// The rates with `off` millionths taken off.
+    fn rates(&self, off: u64) -> Built<Rates> {
+        let less = |price: u64| {
+            let millionths = u128::from(price) * u128::from(1_000_000 - off.min(1_000_000));
+            if millionths.is_multiple_of(1_000_000) {
+                return Ok((millionths / 1_000_000) as u64);
+            }
+            let text = format!(
+                "{} less this is not a whole number of pico-dollars a token",
+                TokenPrice::from_picodollars(price)
+            );
+            Err(Refusal::new(text).at("batch"))
+        };
+        Ok(Rates {
+            input: less(self.input)?,
+            output: less(self.output)?,
+            cached: less(self.cached.unwrap_or(self.input))?,
+            write: less(self.write.unwrap_or(self.input))?,
         })
     }
 }
 
-#[derive(Clone, Debug)]
-struct Running {
-    input: u64,
-    cached: u64,
-    output: u64,
+/// A tariff by the token, as it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tariff {
+    base: Rates,
+    /// Marks, rising, and the rates above each.
+    steps: Vec<(u64, Rates)>,
+    per_request: u64,
 }
 
-impl Price for Running {
+/// Pico-dollars a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rates {
+    input: u64,
+    output: u64,
+    cached: u64,
+    write: u64,
+}
+
+impl Price for Tariff {
     #[inline]
     fn of(&self, usage: &Usage) -> u64 {
-        let cached = u64::from(usage.cached);
-        (u64::from(usage.input) - cached)
-            .saturating_mul(self.input)
-            .saturating_add(cached.saturating_mul(self.cached))
-            .saturating_add(u64::from(usage.output).saturating_mul(self.output))
+        let input = u64::from(usage.input);
+        let above = self.steps.iter().rev().find(|&&(above, _)| input > above);
+        let rates = above.map_or(&self.base, |(_, rates)| rates);
+        let cached = u64::from(usage.cached).min(input);
+        let written = u64::from(usage.written).min(input - cached);
+        let part = |tokens: u64, price: u64| tokens.saturating_mul(price);
+        part(input - cached - written, rates.input)
+            .saturating_add(part(cached, rates.cached))
+            .saturating_add(part(written, rates.write))
+            .saturating_add(part(u64::from(usage.output), rates.output))
+            .saturating_add(self.per_request)
     }
 
     fn per_token(&self) -> Option<(u64, u64)> {
-        Some((self.input, self.output))
+        Some((self.base.input, self.base.output))
     }
 }
 
@@ -62,17 +188,73 @@ impl Price for Running {
 mod tests {
     use super::*;
 
-    /// 1,000 × $3/M + 200 × $15/M = $0.006.
-    #[test]
-    fn input_and_output_are_billed_at_their_own_price() {
-        let spec: PerToken = serde_json::from_str(r#"{"input": "$3/Mtok", "output": "$15/Mtok"}"#).unwrap();
-        let usage = |output, cached| Usage {
-            input: 1000,
+    fn tariff(text: &str) -> Tariff {
+        serde_json::from_str::<PerToken>(text).unwrap().tariff().unwrap()
+    }
+
+    fn usage(input: u32, cached: u32, written: u32, output: u32) -> Usage {
+        Usage {
+            input,
             cached,
+            written,
             output,
-        };
-        assert_eq!(spec.build().of(&usage(200, 0)), 6_000_000_000);
-        assert_eq!(spec.build().of(&usage(0, 0)), 3_000_000_000);
-        assert_eq!(spec.build().of(&usage(0, 600)), 3_000_000_000);
+        }
+    }
+
+    const HAIKU: &str = r#"{ "input": "$0.1/Mtok", "output": "$0.5/Mtok", "cached_input": "$0.01/Mtok", "cache_write": "$0.125/Mtok",
+        "long_context": [{ "above": "100k", "input": "$0.5/Mtok", "output": "$2.5/Mtok", "cached_input": "$0.05/Mtok", "cache_write": "$0.625/Mtok" }] }"#;
+    const GEMINI: &str = r#"{ "input": "$1.25/Mtok", "output": "$10/Mtok", "cached_input": "$0.125/Mtok",
+        "long_context": [{ "above": "200k", "input": "$2.5/Mtok", "output": "$15/Mtok", "cached_input": "$0.25/Mtok" }] }"#;
+
+    /// Published prices (LiteLLM 1.109.1) times tokens, by hand, in pico-dollars.
+    #[test]
+    fn bills_are_what_the_price_lists_say() {
+        let sonnet =
+            r#"{ "input": "$3/Mtok", "output": "$15/Mtok", "cached_input": "$0.3/Mtok", "cache_write": "$3.75/Mtok" }"#;
+        let plain = r#"{ "input": "$3/Mtok", "output": "$15/Mtok" }"#;
+        let batch = r#"{ "input": "$2/Mtok", "output": "$8/Mtok", "cached_input": "$0.5/Mtok", "batch": "50%" }"#;
+        let surcharge = r#"{ "input": "$1/Mtok", "output": "$1/Mtok", "per_request": "$0.005" }"#;
+        for (tariff_of, usage, picodollars) in [
+            (plain, usage(1000, 0, 0, 200), 6_000_000_000),
+            (plain, usage(1000, 0, 0, 0), 3_000_000_000),
+            // A price of the cache that is not given is that of input.
+            (plain, usage(1000, 600, 400, 0), 3_000_000_000),
+            // 600 × $0.3/M + 400 × $3.75/M, and without a cache 400 × $3/M.
+            (sonnet, usage(1000, 600, 400, 0), 1_680_000_000),
+            (sonnet, usage(1000, 600, 0, 0), 1_380_000_000),
+            // At the mark, and one above it: then all tokens cost more.
+            (HAIKU, usage(100_000, 0, 0, 1000), 10_500_000_000),
+            (HAIKU, usage(100_001, 0, 0, 1000), 52_500_500_000),
+            (HAIKU, usage(100_001, 100_000, 1, 0), 5_000_625_000),
+            (GEMINI, usage(200_000, 0, 0, 100), 251_000_000_000),
+            (GEMINI, usage(200_001, 0, 0, 100), 501_502_500_000),
+            // Cached tokens count towards the mark.
+            (GEMINI, usage(300_000, 300_000, 0, 0), 75_000_000_000),
+            // (1,000 × $2/M + 100 × $8/M + 400 × ($0.5 − $2)/M) / 2
+            (batch, usage(1000, 400, 0, 100), 1_100_000_000),
+            (surcharge, usage(1, 0, 0, 1), 5_002_000_000),
+            (surcharge, usage(0, 0, 0, 0), 5_000_000_000),
+        ] {
+            assert_eq!(tariff(tariff_of).of(&usage), picodollars, "{tariff_of} {usage:?}");
+        }
+    }
+
+    #[test]
+    fn a_step_changes_what_it_gives_and_keeps_the_rest() {
+        let steps = tariff(
+            r#"{ "input": "$1/Mtok", "output": "$2/Mtok", "long_context": [
+                { "above": 10, "input": "$3/Mtok" }, { "above": 20, "output": "$4/Mtok" } ] }"#,
+        );
+        // Input tokens from the cache cost as input does, above each mark too.
+        assert_eq!(steps.of(&usage(10, 5, 0, 1)), 12_000_000);
+        assert_eq!(steps.of(&usage(11, 5, 0, 1)), 35_000_000);
+        assert_eq!(steps.of(&usage(21, 5, 0, 1)), 67_000_000);
+        assert_eq!(steps.per_token(), Some((1_000_000, 2_000_000)));
+    }
+
+    #[test]
+    fn no_bill_overflows() {
+        let dear = tariff(r#"{ "input": "$18446744/tok", "output": "$18446744/tok" }"#);
+        assert_eq!(dear.of(&usage(u32::MAX, 0, 0, u32::MAX)), u64::MAX);
     }
 }

@@ -76,6 +76,7 @@ pub(crate) fn sample() -> Report {
         warmup: 600.0,
         counted: 7200.0,
         month_days: 30.0,
+        currency: None,
         warnings: vec![
             "The run was interrupted: 14 of 20 replications are finished.".into(),
             "\"everything to one provider\" does not settle: its queue grows to the end.".into(),
@@ -234,6 +235,7 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
             ],
             _ => vec![],
         },
+        alerts: vec![],
         steady: match at {
             2 => Steady {
                 settled: false,

@@ -43,6 +43,8 @@ pub(super) struct Page {
     /// Whether there is a policy that is not settled.
     unsettled: bool,
     month_days: String,
+    /// The sign or the code of the currency.
+    money: String,
     confidence: String,
 }
 
@@ -87,12 +89,15 @@ impl Page {
     /// Puts a report into words and pictures.
     pub(super) fn of(report: &Report) -> Result<Page, Error> {
         let mut notes = Notes::of("results");
-        let rows = report.policies.iter().map(|policy| main_row(policy, &mut notes));
+        let rows = report
+            .policies
+            .iter()
+            .map(|policy| main_row(policy, report.code(), &mut notes));
         let rows: Vec<_> = rows.collect();
         let policies = report.policies.iter().zip(rows).enumerate();
         let policies = policies.map(|(index, (policy, cells))| Named {
             key: policy_key(index, &policy.name),
-            it: Policy::of(index, policy, cells),
+            it: Policy::of(index, policy, cells, report.code()),
         });
         let policies = policies.collect();
         Ok(Page {
@@ -127,6 +132,7 @@ impl Page {
                 .collect(),
             notes: notes.list(),
             unsettled: report.policies.iter().any(|policy| !policy.steady.settled),
+            money: report.code().map_or("$".into(), |code| code.to_string()),
             month_days: format::tick(Unit::Number, report.month_days),
             confidence: format::tick(Unit::Share, report.confidence),
         })

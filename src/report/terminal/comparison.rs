@@ -7,7 +7,7 @@ use super::notes::Notes;
 use super::{HEAD, Page, SHOWN};
 use crate::report::table::{Cell, Table, Tone};
 use crate::report::text::{clean, fit, paragraph};
-use crate::report::{Difference, Metric, Report, format};
+use crate::report::{Code, Difference, Metric, Report, format};
 use crate::stats::compare::Verdict;
 
 impl Page {
@@ -42,20 +42,20 @@ fn differences(report: &Report, notes: &mut Notes) -> Table {
                 .find(|difference| difference.metric == metric);
             found.map_or_else(
                 || [format::NONE, "", ""].map(Cell::new),
-                |difference| cells(difference, notes),
+                |difference| cells(difference, report.code(), notes),
             )
         });
         let cells: Vec<Cell> = cells.collect();
-        table.row(metric.title(), cells);
+        table.row(&metric.title_in(report.code()), cells);
     }
     table
 }
 
-fn cells(difference: &Difference, notes: &mut Notes) -> [Cell; 3] {
+fn cells(difference: &Difference, code: Option<Code>, notes: &mut Notes) -> [Cell; 3] {
     let (said, tone) = verdict(difference.metric, difference.verdict);
     let relative = difference.relative.map_or(String::new(), format::relative);
     [
-        notes.difference(difference.metric.unit(), &difference.difference),
+        notes.difference(difference.metric.unit_in(code), &difference.difference),
         Cell::new(relative),
         Cell::new(said).tone(tone),
     ]

@@ -126,6 +126,7 @@ fn a_provider_without_attempts_has_no_row_and_a_policy_without_any_says_so() {
         for provider in &mut report.policies[policy].providers[unused] {
             provider.failed = idle;
             provider.in_flight.mean = 0.0;
+            provider.cost.mean = 0.0;
         }
     }
     let found = full(&report, &style(80));

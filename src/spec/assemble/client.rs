@@ -1,14 +1,16 @@
 //! The client as it runs: admission, limiters, timeouts, retries and breaker. A timeout that is not given never ends.
 
+use crate::client::budget;
 use crate::client::fallback::{Fallback, Group};
 use crate::client::{Client, Timeouts};
 use crate::kernel::time::Span;
+use crate::provider::pricing::exchange::Exchange;
 use crate::request::{Outcome, Outcomes};
 use crate::spec::build::{Built, Names, Refusal};
 use crate::spec::experiment::{ClientSpec, FallbackSpec, Tells};
 use crate::spec::units::Duration;
 
-pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
+pub(super) fn client(spec: &ClientSpec, names: &Names<'_>, currency: Option<Exchange>) -> Built<Client> {
     let fallback = match &spec.fallback {
         None => Fallback::default(),
         Some(fallback) => groups(fallback, names).map_err(|r| r.at("fallback"))?,
@@ -27,6 +29,8 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
                 .map_err(|r| r.at(limiter.name()).at(i).at("limiters"))?,
         );
     }
+    let budget = budget::build(&spec.budgets, names, currency).map_err(|r| r.at("budgets"))?;
+    let (budget, alerts) = budget.map_or((None, Vec::new()), |(budget, alerts)| (Some(budget), alerts));
     let or_forever = |d: Option<Duration>| d.map_or(Span::FOREVER, |d| d.span());
     Ok(Client {
         admission: spec
@@ -51,7 +55,8 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
             .map_or(u32::MAX, |c| u32::try_from(c.get()).unwrap_or(u32::MAX)),
         hedge: None,
         fallback,
-        budget: None,
+        budget,
+        alerts,
         retry: spec
             .retry
             .as_dyn()

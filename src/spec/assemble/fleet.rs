@@ -10,7 +10,8 @@ use crate::provider::faults::{BuildFault, Fault};
 use crate::provider::latency::{Latency, Response, Streaming};
 use crate::provider::limits::{Limit, LimitSpec, Unit};
 use crate::provider::load::Load;
-use crate::provider::pricing::{BuildPrice, Price};
+use crate::provider::pricing::Price;
+use crate::provider::pricing::exchange::{Exchange, Exchanged};
 use crate::provider::{Provider, UNRATED};
 use crate::report::ModelNote;
 use crate::spec::build::{Built, Known, Names, Refusal, number};
@@ -54,14 +55,18 @@ pub(super) fn deployment(
         (None, None) => Vec::new(),
     };
     let price: Box<dyn Price> = match (&spec.prices, model) {
-        (Some(own), _) => own.as_dyn().build(),
-        (None, Some(m)) => m.prices.build(),
+        (Some(own), _) => {
+            let built = own.as_dyn().build(&loaded.prices);
+            built.map_err(|r| r.at(own.name()).at("prices"))?
+        }
+        (None, Some(m)) => Box::new(m.prices.tariff()?),
         (None, None) => {
             return Err(Refusal::new(
                 "`prices` is missing, and there is no model to take it from: give one, like {\"per_token\": {\"input\": \"$1/Mtok\", \"output\": \"$4/Mtok\"}}",
             ));
         }
     };
+    let price = in_currency(loaded, spec, price)?;
     let context = spec.context_window.or(model.and_then(|m| m.context_window));
     let provider = Provider {
         name: name.to_owned(),
@@ -99,6 +104,27 @@ pub(super) fn deployment(
         overrides: overrides(spec),
     });
     Ok((Deployment { provider, pool }, note))
+}
+
+/// The tariff in the experiment's currency.
+fn in_currency(loaded: &Loaded, spec: &ProviderSpec, price: Box<dyn Price>) -> Built<Box<dyn Price>> {
+    let Some(currency) = &loaded.experiment.currency else {
+        return match spec.billed_at {
+            Some(_) => Err(Refusal::new("`billed_at` without a `currency` of the experiment").at("billed_at")),
+            None => Ok(price),
+        };
+    };
+    let at = exchange(spec.billed_at.unwrap_or(currency.per_dollar)).map_err(|r| r.at("billed_at"))?;
+    Ok(Box::new(Exchanged { price, at }))
+}
+
+/// A rate of exchange, checked.
+pub(super) fn exchange(per_dollar: f64) -> Built<Exchange> {
+    Exchange::new(per_dollar).ok_or_else(|| {
+        Refusal::new(format!(
+            "{per_dollar} for a dollar: must be at least 0.000001 and at most 1000000"
+        ))
+    })
 }
 
 /// The pools of connections: one for each provider that has its own and one for each host that is used; and which pool each
@@ -275,6 +301,7 @@ fn overrides(spec: &ProviderSpec) -> Vec<String> {
         ("load", spec.load.is_some()),
         ("prompt_cache", spec.prompt_cache.is_some()),
         ("prices", spec.prices.is_some()),
+        ("billed_at", spec.billed_at.is_some()),
         ("limits", spec.limits.is_some()),
         ("faults", spec.faults.is_some()),
         ("context_window", spec.context_window.is_some()),

@@ -16,7 +16,7 @@ mod rate;
 pub use count::Count;
 pub use duration::Duration;
 pub use fraction::Fraction;
-pub use money::{Money, TokenPrice};
+pub use money::{Money, MoneyRate, TokenPrice};
 pub use rate::Rate;
 
 use schemars::{Schema, json_schema};

@@ -1,10 +1,12 @@
-//! Money in US dollars: amounts (`"$100"`) and prices of tokens (`"$0.42/Mtok"`), in whole pico-dollars.
+//! Money in US dollars: amounts (`"$100"`), prices of tokens (`"$0.42/Mtok"`) and of time (`"$1/h"`), in whole pico-dollars.
 //!
 //! A millionth of a dollar per million tokens is one pico-dollar per token, so every published price is a whole
 //! number and every bill an exact sum. Other currencies are the reader's to convert.
 
 use super::decimal::{Decimal, Misfit, show, split_suffix};
+use super::duration::{Duration, nanos};
 use super::{Quantity, quantity};
+use crate::kernel::time::Span;
 use std::fmt;
 
 const PICO: u128 = 1_000_000_000_000;
@@ -108,6 +110,64 @@ impl fmt::Display for TokenPrice {
     }
 }
 
+/// What something costs by the time: so many pico-dollars in so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MoneyRate {
+    picodollars: u128,
+    nanos: u64,
+}
+
+impl MoneyRate {
+    /// Pico-dollars for `units` of it over `span`, rounded down.
+    pub fn picodollars_over(self, span: Span, units: u64) -> u128 {
+        let price = self.picodollars.saturating_mul(u128::from(units));
+        let (per, span) = (u128::from(self.nanos), u128::from(span.nanos()));
+        let whole = (price / per).saturating_mul(span);
+        whole.saturating_add(price % per * span / per)
+    }
+}
+
+impl Quantity for MoneyRate {
+    const NAME: &'static str = "a price of time";
+    const GRAMMAR: &'static str = "`$`, a number (k, M, G allowed), `/` and a time in s, min, h or day, \
+        like \"$1/h\" or \"$730/30d\"";
+    const PATTERN: &'static str = concat!(
+        r"^\$[0-9]+(_[0-9]+)*(\.[0-9]+)?[kMG]?/",
+        r"([0-9]+(_[0-9]+)*(\.[0-9]+)?)?(ns|us|ms|s|m|min|h|hour|d|day)$",
+    );
+    const EXAMPLES: &'static [&'static str] = &["$1/1h", "$730/30d"];
+
+    fn read(text: &str) -> Result<MoneyRate, String> {
+        let Some((amount, time)) = text.split_once('/') else {
+            return Err(match split_dollars(text) {
+                Ok(_) => "it has no time".into(),
+                Err(what) => what,
+            });
+        };
+        let picodollars = Money::read(amount)?.picodollars();
+        let one = Decimal { digits: 1, places: 0 };
+        let (number, unit) = if time.starts_with(|c: char| c.is_ascii_digit()) {
+            Decimal::split(time)?
+        } else {
+            (one, time)
+        };
+        match nanos(number, unit)? {
+            0 => Err("its time is zero".into()),
+            nanos => Ok(MoneyRate { picodollars, nanos }),
+        }
+    }
+}
+
+quantity!(MoneyRate);
+
+impl fmt::Display for MoneyRate {
+    /// The amount and the time, as they were written: `$1/1h`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = Duration::from(Span::from_nanos(self.nanos));
+        write!(f, "{}/{time}", Money(self.picodollars))
+    }
+}
+
 fn split_dollars(text: &str) -> Result<(Decimal, &str), String> {
     match text.strip_prefix('$') {
         Some(amount) => Decimal::split(amount),
@@ -144,6 +204,32 @@ mod tests {
         assert_eq!(picodollars("$0.03/ktok"), 30_000_000);
         assert_eq!(picodollars("$1/tok"), 1_000_000_000_000);
         assert_eq!(picodollars("$0.000001/Mtok"), 1);
+    }
+
+    #[test]
+    fn time_is_charged_to_the_pico_dollar() {
+        let over = |text: &str, seconds: u64, units: u64| {
+            let rate: MoneyRate = text.parse().unwrap();
+            rate.picodollars_over(Span::from_secs(seconds), units)
+        };
+        assert_eq!(over("$1/h", 3600, 1), 1_000_000_000_000);
+        assert_eq!(over("$1/h", 1, 1), 277_777_777);
+        assert_eq!(over("$1/h", 3600, 50), 50_000_000_000_000);
+        assert_eq!(over("$730/30d", 86_400, 3), 73_000_000_000_000);
+        assert_eq!(over("$0/s", 1, 1), 0);
+        assert_eq!(over("$999G/ns", 18_000_000_000, u64::MAX), u128::MAX);
+        check::<MoneyRate>("\"$1/h\"", "$1/1h");
+        check::<MoneyRate>("\"$1.50/min\"", "$1.5/1m");
+        check::<MoneyRate>("\"$0.73k/30d\"", "$730/30d");
+    }
+
+    #[test]
+    fn odd_prices_of_time_are_refused() {
+        check_refused::<MoneyRate>("1", "the number 1 is not a price of time: it has no unit");
+        check_refused::<MoneyRate>("\"$1\"", "\"$1\" is not a price of time: it has no time");
+        check_refused::<MoneyRate>("\"1/h\"", "\"1/h\" is not a price of time: it does not begin with `$`");
+        check_refused::<MoneyRate>("\"$1/0h\"", "\"$1/0h\" is not a price of time: its time is zero");
+        check_refused::<MoneyRate>("\"$1/week\"", "\"$1/week\" is not a price of time: unknown unit `week`");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Cell;
 use super::keys::{Key, key_of};
 use super::notes::{Note, Notes};
-use crate::report::{Comparison, Difference, Metric, Report, format};
+use crate::report::{Code, Comparison, Difference, Metric, Report, format};
 use crate::stats::compare::Verdict;
 
 #[derive(Serialize)]
@@ -18,7 +18,7 @@ pub(super) struct Differences {
 
 #[derive(Serialize)]
 struct DifferenceRow {
-    name: &'static str,
+    name: String,
     cells: Vec<Option<DifferenceCell>>,
 }
 
@@ -38,10 +38,10 @@ pub(super) fn differences(report: &Report) -> Option<Differences> {
             .differences
             .iter()
             .find(|difference| difference.metric == metric)?;
-        Some(difference_cell(found, notes))
+        Some(difference_cell(found, report.code(), notes))
     };
     let rows = Metric::ALL.map(|metric| DifferenceRow {
-        name: metric.title(),
+        name: metric.title_in(report.code()).into_owned(),
         cells: report
             .comparisons
             .iter()
@@ -60,8 +60,8 @@ pub(super) fn differences(report: &Report) -> Option<Differences> {
     })
 }
 
-fn difference_cell(difference: &Difference, notes: &mut Notes) -> DifferenceCell {
-    let unit = difference.metric.unit();
+fn difference_cell(difference: &Difference, code: Option<Code>, notes: &mut Notes) -> DifferenceCell {
+    let unit = difference.metric.unit_in(code);
     let (value, half_width) = format::difference_parts(unit, &difference.difference);
     let (tone, words) = match (difference.verdict, difference.metric.lower_is_better()) {
         (Verdict::Lower, true) => ("good", "lower, better"),

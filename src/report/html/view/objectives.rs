@@ -44,7 +44,7 @@ pub(super) fn objectives(report: &Report) -> Option<Objectives> {
                         Judged::Fail => "fail",
                         Judged::Undecided => "undecided",
                     },
-                    cell: notes.measured(policy, own.metric),
+                    cell: notes.measured(policy, own.metric, report.code()),
                 })
             })
             .collect::<Vec<_>>(),
@@ -54,8 +54,8 @@ pub(super) fn objectives(report: &Report) -> Option<Objectives> {
         let sign = if kind.at_most { "≤" } else { "≥" };
         format!(
             "{} {sign} {}",
-            kind.metric.title(),
-            format::tick(kind.metric.unit(), kind.bound)
+            kind.metric.title_in(report.code()),
+            format::tick(kind.metric.unit_in(report.code()), kind.bound)
         )
     });
     (!kinds.is_empty()).then(|| Objectives {

@@ -6,7 +6,7 @@ use super::keys::provider_key;
 use super::notes::{Note, Notes};
 use super::{Cell, Level, Named};
 use crate::engine::tally::BoundKind;
-use crate::report::{BoundReport, ClassReport, Metric, PolicyReport, ProviderReport, Unit, format};
+use crate::report::{BoundReport, ClassReport, Code, Metric, PolicyReport, ProviderReport, Unit, format};
 
 #[derive(Serialize)]
 pub(super) struct Policy {
@@ -18,6 +18,8 @@ pub(super) struct Policy {
     why: String,
     outcomes: Vec<Level>,
     bounds: Vec<Level>,
+    /// Watched shares of budgets: the budget and the share, when it was passed, and how often.
+    alerts: Vec<AlertRow>,
     /// Of the shares of outcomes and of time.
     notes: Vec<Note>,
     /// Those that got any attempt.
@@ -27,6 +29,13 @@ pub(super) struct Policy {
     unused: usize,
     classes: Vec<Row>,
     classes_notes: Vec<Note>,
+}
+
+#[derive(Serialize)]
+struct AlertRow {
+    what: String,
+    at: Cell,
+    passed: String,
 }
 
 #[derive(Serialize)]
@@ -64,7 +73,7 @@ pub(super) const COLUMNS: [(&str, &[(Metric, &str)]); 7] = [
 ];
 
 impl Policy {
-    pub(super) fn of(index: usize, policy: &PolicyReport, cells: Vec<Cell>) -> Policy {
+    pub(super) fn of(index: usize, policy: &PolicyReport, cells: Vec<Cell>, code: Option<Code>) -> Policy {
         let mut notes = Notes::of(format!("policy-{index}"));
         let mut of_providers = Notes::of(format!("policy-{index}-providers"));
         let mut of_classes = Notes::of(format!("policy-{index}-classes"));
@@ -85,6 +94,15 @@ impl Policy {
                 .iter()
                 .map(|bound| notes.level(bound_words(bound), &bound.share))
                 .collect(),
+            alerts: policy
+                .alerts
+                .iter()
+                .map(|alert| AlertRow {
+                    what: format!("{} of {}", format::tick(Unit::Share, alert.share), alert.budget),
+                    at: notes.cell(Unit::Seconds, &alert.at),
+                    passed: format::count(alert.passed),
+                })
+                .collect(),
             providers: policy
                 .providers
                 .iter()
@@ -99,7 +117,7 @@ impl Policy {
             classes: policy
                 .classes
                 .iter()
-                .map(|class| class_row(class, &mut of_classes))
+                .map(|class| class_row(class, code, &mut of_classes))
                 .collect(),
             notes: notes.list(),
             providers_notes: of_providers.list(),
@@ -108,9 +126,11 @@ impl Policy {
     }
 }
 
-pub(super) fn main_row(policy: &PolicyReport, notes: &mut Notes) -> Vec<Cell> {
+pub(super) fn main_row(policy: &PolicyReport, code: Option<Code>, notes: &mut Notes) -> Vec<Cell> {
     let columns = COLUMNS.iter().flat_map(|(_, columns)| columns.iter());
-    columns.map(|(metric, _)| notes.measured(policy, *metric)).collect()
+    columns
+        .map(|(metric, _)| notes.measured(policy, *metric, code))
+        .collect()
 }
 
 fn provider_cells(provider: &ProviderReport, notes: &mut Notes) -> Vec<Cell> {
@@ -123,7 +143,7 @@ fn provider_cells(provider: &ProviderReport, notes: &mut Notes) -> Vec<Cell> {
     ]
 }
 
-fn class_row(class: &ClassReport, notes: &mut Notes) -> Row {
+fn class_row(class: &ClassReport, code: Option<Code>, notes: &mut Notes) -> Row {
     Row {
         name: class.name.clone(),
         cells: vec![
@@ -131,7 +151,7 @@ fn class_row(class: &ClassReport, notes: &mut Notes) -> Row {
             notes.cell(Unit::Seconds, &class.ttft_p95),
             notes.cell(Unit::Seconds, &class.e2e_p95),
             notes.cell(Unit::Share, &class.error_rate),
-            notes.cell(Unit::Dollars, &class.cost_per_1k),
+            notes.cell(Metric::CostPer1k.unit_in(code), &class.cost_per_1k),
             notes.cell(Unit::Share, &class.quality),
         ],
     }

@@ -1,0 +1,73 @@
+//! How much of a difference in cost is exchange rate alone: what it would be if every provider took as many units of the
+//! currency for a dollar of its prices as a dollar costs.
+
+use super::figures::{MONTH_DAYS, PICO};
+use crate::engine::tally::Tally;
+use crate::report::{Currency, Exchange, Metric, format};
+use crate::spec::assemble::{Billing, Plan};
+
+/// The currency of a report, with what the providers' own rates do to its comparisons.
+pub(super) fn currency(billing: &Billing, plan: &Plan, finished: &[Vec<&Tally>]) -> Currency {
+    let own_rates = billing.billed_at.iter().any(|&at| at != billing.per_dollar);
+    let costs: Vec<(f64, f64)> = finished.iter().map(|tallies| monthly(billing, tallies)).collect();
+    let exchange = match costs.first() {
+        Some(&(base, base_at_one)) if own_rates => (plan.scenarios.iter().zip(&costs).skip(1))
+            .map(|(scenario, &(cost, at_one))| Exchange {
+                policy: scenario.name.clone(),
+                baseline: plan.scenarios[0].name.clone(),
+                difference: cost - base,
+                at_one_rate: at_one - base_at_one,
+                relative: (base > 0.0).then(|| cost / base - 1.0),
+                relative_at_one_rate: (base_at_one > 0.0).then(|| at_one / base_at_one - 1.0),
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    Currency {
+        code: billing.code,
+        per_dollar: billing.per_dollar,
+        exchange,
+    }
+}
+
+/// The mean cost of a month, as billed and if every provider took the same.
+fn monthly(billing: &Billing, tallies: &[&Tally]) -> (f64, f64) {
+    let counted: f64 = tallies.iter().map(|t| t.counted as f64 / 1e9).sum();
+    let a_month = |pico: f64| pico / PICO / counted * MONTH_DAYS * 86_400.0;
+    let (mut billed, mut at_one) = (0.0, 0.0);
+    for (i, at) in billing.billed_at.iter().enumerate() {
+        let cost: u128 = tallies
+            .iter()
+            .map(|t| t.providers[i].cost + t.providers[i].reserved)
+            .sum();
+        billed += cost as f64;
+        at_one += cost as f64 * (billing.per_dollar / at);
+    }
+    if counted > 0.0 {
+        (a_month(billed), a_month(at_one))
+    } else {
+        (0.0, 0.0)
+    }
+}
+
+/// A sentence for each comparison that the providers' own rates change.
+pub(super) fn sentences(currency: &Currency) -> Vec<String> {
+    let unit = Metric::CostPerMonth.unit_in(Some(currency.code));
+    let one = |e: &Exchange| {
+        let (relative, at_one) = (e.relative?, e.relative_at_one_rate?);
+        let alone = e.difference - e.at_one_rate;
+        (alone.abs() > 1e-9 * e.difference.abs().max(e.at_one_rate.abs())).then(|| {
+            format!(
+                "{} against {}: cost differs by {}; at one rate of exchange, {} {} for a dollar of every price, it would by {}: {} a month is exchange rate alone",
+                e.policy,
+                e.baseline,
+                format::relative(relative),
+                currency.per_dollar,
+                currency.code,
+                format::relative(at_one),
+                format::value(unit, alone.abs()),
+            )
+        })
+    };
+    currency.exchange.iter().filter_map(one).collect()
+}

@@ -1,0 +1,252 @@
+//! Price tables in the form of LiteLLM's public `model_prices_and_context_window.json`: dollars a token, by model.
+//!
+//! Read of each entry: `input_cost_per_token`, `output_cost_per_token`, `cache_read_input_token_cost`,
+//! `cache_creation_input_token_cost`, each also with `_above_{N}k_tokens` (long context), `_batches`, or both, and
+//! `litellm_provider`. An entry without the first two is known but not sold by the token. Numbers may be in scientific
+//! notation; 1.25e-06 is 1,250,000 pico-dollars exactly, and what is no whole number of pico-dollars is rounded to the nearest.
+//!
+//! As LiteLLM 1.109.1 has it: a price above a mark holds for all tokens of the request once input exceeds the mark (reaches
+//! it, for xAI); one that is not given there stays as below it. A price of the cache that is missing is that of input; so is a
+//! price of 0 for writing to it, which DeepSeek's entries have because nothing is billed beyond the input. A batch price
+//! that is missing beside the others is half.
+//! Left out: priority and flex tiers, audio, images, reasoning tokens, `tiered_pricing`, caches of an hour, searches.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::provider::pricing::listed::{Prices, Table};
+use crate::provider::pricing::{LongContext, PerToken};
+use crate::spec::build::{Built, Refusal};
+use crate::spec::units::{Count, TokenPrice};
+
+/// The file: fields by model.
+pub type File = BTreeMap<String, BTreeMap<String, Value>>;
+
+/// LiteLLM's own example of an entry.
+const SAMPLE: &str = "sample_spec";
+
+/// The table that `file` is.
+///
+/// # Errors
+/// At the first price that is none.
+pub fn table(file: &File) -> Built<Table> {
+    let mut table = Table::default();
+    for (name, fields) in file.iter().filter(|(name, _)| *name != SAMPLE) {
+        let entry = Entry(fields);
+        match entry.prices().map_err(|r| r.at(name.as_str()))? {
+            Some(prices) => {
+                table.models.insert(name.clone(), prices);
+            }
+            None => {
+                table.others.insert(name.clone());
+            }
+        }
+    }
+    if table.models.is_empty() {
+        return Err(Refusal::new(
+            "no model here has `input_cost_per_token` and `output_cost_per_token`: must be a price table like LiteLLM's model_prices_and_context_window.json",
+        ));
+    }
+    Ok(table)
+}
+
+/// The fields of one model.
+struct Entry<'a>(&'a BTreeMap<String, Value>);
+
+const INPUT: &str = "input_cost_per_token";
+const OUTPUT: &str = "output_cost_per_token";
+const CACHED: &str = "cache_read_input_token_cost";
+const WRITE: &str = "cache_creation_input_token_cost";
+
+impl Entry<'_> {
+    fn prices(&self) -> Built<Option<Prices>> {
+        let Some(standard) = self.tier(false)? else {
+            return Ok(None);
+        };
+        Ok(Some(Prices {
+            standard,
+            batch: self.tier(true)?,
+        }))
+    }
+
+    /// The standard prices, or those of the batch API.
+    fn tier(&self, batch: bool) -> Built<Option<PerToken>> {
+        let suffix = if batch { "_batches" } else { "" };
+        let (Some(input), Some(output)) = (
+            self.price(&format!("{INPUT}{suffix}"))?,
+            self.price(&format!("{OUTPUT}{suffix}"))?,
+        ) else {
+            return Ok(None);
+        };
+        let cache_write = self.given(WRITE, batch)?.filter(|price| price.picodollars() > 0);
+        let mut long_context = Vec::new();
+        for (mark, above) in self.marks() {
+            let price = |field: &str| self.given(&format!("{field}_above_{mark}k_tokens"), batch);
+            long_context.push(LongContext {
+                above,
+                input: price(INPUT)?,
+                output: price(OUTPUT)?,
+                cached_input: price(CACHED)?,
+                cache_write: if cache_write.is_some() { price(WRITE)? } else { None },
+            });
+        }
+        Ok(Some(PerToken {
+            input,
+            output,
+            cached_input: self.given(CACHED, batch)?,
+            cache_write,
+            long_context,
+            batch: None,
+            per_request: None,
+        }))
+    }
+
+    /// The marks of long context in thousands of tokens, rising, and what a request must exceed.
+    fn marks(&self) -> Vec<(u64, Count)> {
+        let reached = self.0.get("litellm_provider").and_then(Value::as_str) == Some("xai");
+        let mark = |field: &String| {
+            let thousands = field
+                .strip_prefix(INPUT)?
+                .strip_prefix("_above_")?
+                .strip_suffix("k_tokens")?;
+            let thousands: u64 = thousands.parse().ok()?;
+            let tokens = thousands.checked_mul(1000)?;
+            Some((thousands, Count::new(tokens - u64::from(reached && tokens > 0))?))
+        };
+        let mut marks: Vec<_> = self.0.keys().filter_map(mark).collect();
+        marks.sort_unstable();
+        marks
+    }
+
+    /// The price in `field`; for batches its own, or else half.
+    fn given(&self, field: &str, batch: bool) -> Built<Option<TokenPrice>> {
+        let standard = self.price(field)?;
+        if !batch {
+            return Ok(standard);
+        }
+        let half = |price: TokenPrice| TokenPrice::from_picodollars(price.picodollars().div_ceil(2));
+        Ok(self.price(&format!("{field}_batches"))?.or(standard.map(half)))
+    }
+
+    fn price(&self, field: &str) -> Built<Option<TokenPrice>> {
+        /// Dollars a token, above which no price lies.
+        const LARGEST: f64 = 1e6;
+        match self.0.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Number(n)) if n.as_f64().is_some_and(|x| (0.0..=LARGEST).contains(&x)) => {
+                let dollars = n.as_f64().unwrap_or(0.0);
+                Ok(Some(TokenPrice::from_picodollars((dollars * 1e12 + 0.5) as u64)))
+            }
+            Some(other) => {
+                let text = format!(
+                    "{other} is not a price: must be a number of dollars a token, from 0 to 1000000, like 2.5e-06"
+                );
+                Err(Refusal::new(text).at(field))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::pricing::Price;
+    use crate::request::Usage;
+
+    fn read(text: &str) -> Built<Table> {
+        table(&serde_json::from_str(text).unwrap())
+    }
+
+    fn bill(per_token: &PerToken, input: u32, cached: u32, output: u32) -> u64 {
+        let usage = Usage {
+            input,
+            cached,
+            written: 0,
+            output,
+        };
+        per_token.tariff().unwrap().of(&usage)
+    }
+
+    #[test]
+    fn scientific_notation_is_read_to_the_pico_dollar() {
+        for (written, picodollars) in [
+            ("1.25e-06", 1_250_000),
+            ("2.8e-07", 280_000),
+            ("1e-05", 10_000_000),
+            ("5e-09", 5_000),
+            ("0.0000003", 300_000),
+            ("0", 0),
+            ("1.41953125e-07", 141_953),
+            ("2.9999900000000002e-06", 2_999_990),
+        ] {
+            let text = format!(r#"{{ "m": {{ "{INPUT}": {written}, "{OUTPUT}": 0 }} }}"#);
+            let table = read(&text).unwrap();
+            assert_eq!(table.models["m"].standard.input.picodollars(), picodollars, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_missing_price_of_the_cache_is_that_of_input() {
+        let plain = read(r#"{ "m": { "input_cost_per_token": 2e-06, "output_cost_per_token": 8e-06 } }"#).unwrap();
+        assert_eq!(bill(&plain.models["m"].standard, 1000, 400, 0), 2_000_000_000);
+        assert_eq!(plain.models["m"].batch, None);
+        let free_write = read(
+            r#"{ "m": { "input_cost_per_token": 2e-06, "output_cost_per_token": 8e-06, "cache_creation_input_token_cost": 0.0 } }"#,
+        );
+        assert_eq!(free_write.unwrap().models["m"].standard.cache_write, None);
+    }
+
+    #[test]
+    fn marks_of_long_context_rise_and_xai_s_are_reached() {
+        let entry = |provider: &str| {
+            read(&format!(
+                r#"{{ "m": {{ "litellm_provider": "{provider}", "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06,
+                    "input_cost_per_token_above_200k_tokens": 2e-06, "output_cost_per_token_above_200k_tokens": 3e-06,
+                    "input_cost_per_token_above_32k_tokens": 1.5e-06, "input_cost_per_token_above_200k_tokens_priority": 9e-06 }} }}"#
+            ))
+            .unwrap()
+        };
+        let (other, xai) = (entry("openai"), entry("xai"));
+        let (other, xai) = (&other.models["m"].standard, &xai.models["m"].standard);
+        for (input, one, another) in [
+            (31_999, 31_999_000_000, 31_999_000_000),
+            (32_000, 32_000_000_000, 48_000_000_000),
+            (32_001, 48_001_500_000, 48_001_500_000),
+            (200_000, 300_000_000_000, 400_000_000_000),
+            (200_001, 400_002_000_000, 400_002_000_000),
+        ] {
+            assert_eq!(
+                (bill(other, input, 0, 0), bill(xai, input, 0, 0)),
+                (one, another),
+                "{input}"
+            );
+        }
+        // Only the last step gives a price of output.
+        assert_eq!(bill(other, 32_001, 0, 1) - bill(other, 32_001, 0, 0), 2_000_000);
+        assert_eq!(bill(other, 200_001, 0, 1) - bill(other, 200_001, 0, 0), 3_000_000);
+    }
+
+    #[test]
+    fn batches_cost_what_is_listed_and_half_where_nothing_is() {
+        let grok = read(
+            r#"{ "m": { "input_cost_per_token": 1.25e-06, "output_cost_per_token": 2.5e-06, "cache_read_input_token_cost": 2e-07,
+                "input_cost_per_token_batches": 1e-06, "output_cost_per_token_batches": 2e-06 } }"#,
+        );
+        let batch = grok.unwrap().models["m"].batch.clone().unwrap();
+        assert_eq!(bill(&batch, 1000, 0, 100), 1_200_000_000);
+        assert_eq!(bill(&batch, 1000, 1000, 0), 100_000_000);
+    }
+
+    #[test]
+    fn what_is_no_price_is_refused_at_its_place() {
+        let refusal = read(r#"{ "m": { "input_cost_per_token": "2$", "output_cost_per_token": 1 } }"#).unwrap_err();
+        assert_eq!(
+            refusal.message,
+            "\"2$\" is not a price: must be a number of dollars a token, from 0 to 1000000, like 2.5e-06"
+        );
+        assert_eq!(refusal.path, ["m".into(), INPUT.into()]);
+        assert!(read(r#"{ "m": { "input_cost_per_token": -1, "output_cost_per_token": 1 } }"#).is_err());
+        assert!(read(r#"{ "m": { "mode": "chat" } }"#).is_err());
+    }
+}

@@ -1,0 +1,86 @@
+//! The price that a table lists for a model: by the token, with its long-context steps and cache prices.
+//!
+//! The table is the one built in (`models/prices.json`, some models of LiteLLM 1.109.1 as taken on 2026-11-21), or the file
+//! that `--prices` names, which replaces it: LiteLLM's public `model_prices_and_context_window.json` as it is.
+//! `batch` takes the table's batch price, and is refused for a model that has none.
+//!
+//! ```json
+//! { "listed": { "model": "gpt-4.1" } }
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildPrice, PerToken, Price};
+use crate::spec::build::{Built, Refusal};
+use crate::spec::diagnose::nearest;
+
+/// A model's price in the table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listed {
+    /// The model, by its name in the table: "gpt-4.1", "azure/gpt-4o".
+    pub model: String,
+    /// Whether it is asked through the batch API, at its price. Default: no.
+    #[serde(default)]
+    pub batch: bool,
+}
+
+/// Prices by model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// What is sold by the token.
+    pub models: BTreeMap<String, Prices>,
+    /// What else the table names.
+    pub others: BTreeSet<String>,
+}
+
+/// One model's prices.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prices {
+    /// As one asks and is answered.
+    pub standard: PerToken,
+    /// Through the batch API, if it is sold that way.
+    pub batch: Option<PerToken>,
+}
+
+/// A table of more models than this is not listed in an error; the nearest name is.
+const FEW: usize = 60;
+
+impl BuildPrice for Listed {
+    fn build(&self, table: &Table) -> Built<Box<dyn Price>> {
+        let here = |r: Refusal| r.at("model");
+        let Some(prices) = table.models.get(&self.model) else {
+            if table.others.contains(&self.model) {
+                let text = format!(
+                    "`{}` is in the price table, but at no flat price by the token",
+                    self.model
+                );
+                return Err(here(Refusal::new(text)));
+            }
+            return Err(here(table.unknown(&self.model)));
+        };
+        let per_token = match (&prices.batch, self.batch) {
+            (Some(batch), true) => batch,
+            (None, true) => {
+                let text = format!("the price table has no batch price of `{}`", self.model);
+                return Err(Refusal::new(text).at("batch"));
+            }
+            (_, false) => &prices.standard,
+        };
+        Ok(Box::new(per_token.tariff()?))
+    }
+}
+
+impl Table {
+    fn unknown(&self, name: &str) -> Refusal {
+        let mut names: Vec<String> = self.models.keys().cloned().collect();
+        if names.len() > FEW {
+            let near = nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
+            names = near.into_iter().collect();
+        }
+        Refusal::unknown("price in the table for", name, &names)
+    }
+}

@@ -1,0 +1,62 @@
+//! Reserved capacity: so many units by the hour, used or not, and no price for what passes through them.
+//!
+//! Azure's provisioned throughput (PTU) at its hourly rate, Bedrock's provisioned throughput, a GPU of one's own. Costs
+//! `price` × `units` × the counted time, to the pico-dollar, rounded down, under each policy whether it uses the provider or
+//! not. How much the units can take is said by the provider's `limits` and latency.
+//! Left out: terms of a month or a year, and spilling over to pay as you go (that is a second provider).
+//!
+//! ```json
+//! { "reserved": { "price": "$1/h", "units": 50 } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::listed::Table;
+use super::{BuildPrice, Price};
+use crate::kernel::time::Span;
+use crate::request::Usage;
+use crate::spec::build::Built;
+use crate::spec::units::{Count, MoneyRate};
+
+/// Capacity at a price by time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reserved {
+    /// For each unit: "$1/h", "$730/30d".
+    pub price: MoneyRate,
+    /// How many units. Default: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub units: Option<Count>,
+}
+
+impl BuildPrice for Reserved {
+    fn build(&self, _table: &Table) -> Built<Box<dyn Price>> {
+        Ok(Box::new(Running {
+            price: self.price,
+            units: self.units.map_or(1, Count::get),
+        }))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    price: MoneyRate,
+    units: u64,
+}
+
+impl Price for Running {
+    #[inline]
+    fn of(&self, _usage: &Usage) -> u64 {
+        0
+    }
+
+    fn standing(&self, for_so_long: Span) -> u128 {
+        self.price.picodollars_over(for_so_long, self.units)
+    }
+
+    /// One more token costs nothing.
+    fn per_token(&self) -> Option<(u64, u64)> {
+        Some((0, 0))
+    }
+}

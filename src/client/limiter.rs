@@ -1,9 +1,14 @@
 //! Client-side rate limits: what a careful caller imposes on itself, so that the provider need not.
 
+mod counted;
 mod fixed_window;
+mod gcra;
+mod sliding_window;
 mod token_bucket;
 
 pub use fixed_window::FixedWindow;
+pub use gcra::Gcra;
+pub use sliding_window::SlidingWindow;
 pub use token_bucket::TokenBucket;
 
 use crate::spec::registry::registry;
@@ -99,5 +104,7 @@ registry! {
     pub enum LimiterSpec as BuildLimiter {
         token_bucket => TokenBucket,
         fixed_window => FixedWindow,
+        sliding_window => SlidingWindow,
+        gcra => Gcra,
     }
 }

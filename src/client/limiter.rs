@@ -3,11 +3,13 @@
 mod counted;
 mod fixed_window;
 mod gcra;
+mod sliding_counter;
 mod sliding_window;
 mod token_bucket;
 
 pub use fixed_window::FixedWindow;
 pub use gcra::Gcra;
+pub use sliding_counter::SlidingCounter;
 pub use sliding_window::SlidingWindow;
 pub use token_bucket::TokenBucket;
 
@@ -105,6 +107,7 @@ registry! {
         token_bucket => TokenBucket,
         fixed_window => FixedWindow,
         sliding_window => SlidingWindow,
+        sliding_counter => SlidingCounter,
         gcra => Gcra,
     }
 }

@@ -7,7 +7,9 @@ mod concurrent;
 mod fixed_window;
 mod gcra;
 mod ledger;
+mod preset;
 mod slices;
+mod sliding_counter;
 mod sliding_log;
 mod token_bucket;
 
@@ -15,7 +17,9 @@ pub use charge::{At, Charge, Reserve};
 pub use concurrent::Concurrent;
 pub use fixed_window::FixedWindow;
 pub use gcra::Gcra;
+pub use preset::{Preset, Published, published};
 pub use slices::Slices;
+pub use sliding_counter::SlidingCounter;
 pub use sliding_log::SlidingLog;
 pub use token_bucket::TokenBucket;
 pub(crate) use token_bucket::bucket;
@@ -76,8 +80,20 @@ pub struct Spent {
 
 /// What the file says of a limit, before it runs.
 pub trait BuildLimit {
+    /// Checks the parameters and makes the limits: one, unless the name stands for several.
+    fn build_all(&self) -> Built<Vec<Box<dyn Limit>>>;
+}
+
+/// What the file says of a limit that is just one.
+pub trait BuildOne {
     /// Checks the parameters and makes the limit.
     fn build(&self) -> Built<Box<dyn Limit>>;
+}
+
+impl<T: BuildOne> BuildLimit for T {
+    fn build_all(&self) -> Built<Vec<Box<dyn Limit>>> {
+        Ok(vec![self.build()?])
+    }
 }
 
 /// What a limit counts.
@@ -117,8 +133,10 @@ registry! {
         token_bucket => TokenBucket,
         fixed_window => FixedWindow,
         sliding_log => SlidingLog,
+        sliding_counter => SlidingCounter,
         gcra => Gcra,
         slices => Slices,
         concurrent => Concurrent,
+        preset => Preset,
     }
 }

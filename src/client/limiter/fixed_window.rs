@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::counted::Counted;
 use super::{BuildLimiter, Limiter};
-use crate::provider::limits::{self, BuildLimit};
+use crate::provider::limits::{self, BuildOne};
 use crate::spec::build::Built;
 
 /// A counter that is reset at each multiple of the window.

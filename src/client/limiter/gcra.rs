@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::counted::Counted;
 use super::{BuildLimiter, Limiter};
-use crate::provider::limits::{self, BuildLimit};
+use crate::provider::limits::{self, BuildOne};
 use crate::spec::build::Built;
 
 /// A schedule that may run ahead by a burst.

@@ -11,7 +11,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildLimit, Limit, Spent, Unit};
+use super::{BuildOne, Limit, Spent, Unit};
 use crate::kernel::time::Time;
 use crate::request::Ask;
 use crate::spec::build::Built;
@@ -25,7 +25,7 @@ pub struct Concurrent {
     pub limit: Count,
 }
 
-impl BuildLimit for Concurrent {
+impl BuildOne for Concurrent {
     fn build(&self) -> Built<Box<dyn Limit>> {
         Ok(Box::new(Running {
             limit: self.limit.get(),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::charge::Charge;
 use super::ledger::{Counted, Ledger, by_the_minute};
-use super::{BuildLimit, Limit, Unit};
+use super::{BuildOne, Limit, Unit};
 use crate::kernel::time::{Span, Time};
 use crate::request::Left;
 use crate::spec::build::{Built, Refusal};
@@ -35,7 +35,7 @@ pub struct FixedWindow {
     pub charge: Charge,
 }
 
-impl BuildLimit for FixedWindow {
+impl BuildOne for FixedWindow {
     fn build(&self) -> Built<Box<dyn Limit>> {
         let window = length(self.window)?;
         Ok(Box::new(Counted {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::charge::Charge;
 use super::fixed_window::length;
 use super::ledger::{Counted, Ledger, by_the_minute};
-use super::{BuildLimit, Limit, Unit};
+use super::{BuildOne, Limit, Unit};
 use crate::kernel::time::{Span, Time};
 use crate::request::Left;
 use crate::spec::build::{Built, Refusal};
@@ -39,7 +39,7 @@ pub struct Gcra {
     pub charge: Charge,
 }
 
-impl BuildLimit for Gcra {
+impl BuildOne for Gcra {
     fn build(&self) -> Built<Box<dyn Limit>> {
         let window = length(self.window)?;
         let limit = self.limit.get();

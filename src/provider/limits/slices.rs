@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::charge::Charge;
 use super::fixed_window::{Counter, length};
 use super::ledger::{Counted, Ledger, by_the_minute};
-use super::{BuildLimit, Limit, Unit};
+use super::{BuildOne, Limit, Unit};
 use crate::kernel::time::{Span, Time};
 use crate::request::Left;
 use crate::spec::build::{Built, Refusal};
@@ -43,7 +43,7 @@ fn minute() -> Duration {
     Duration::from(Span::from_secs(60))
 }
 
-impl BuildLimit for Slices {
+impl BuildOne for Slices {
     fn build(&self) -> Built<Box<dyn Limit>> {
         let window = length(self.window)?;
         let slice = self.slice.span().nanos();

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::charge::Charge;
 use super::fixed_window::length;
 use super::ledger::{Counted, Ledger, by_the_minute};
-use super::{BuildLimit, Limit, Unit};
+use super::{BuildOne, Limit, Unit};
 use crate::kernel::time::{Span, Time};
 use crate::request::Left;
 use crate::spec::build::Built;
@@ -38,7 +38,7 @@ pub struct SlidingLog {
     pub charge: Charge,
 }
 
-impl BuildLimit for SlidingLog {
+impl BuildOne for SlidingLog {
     fn build(&self) -> Built<Box<dyn Limit>> {
         let window = length(self.window)?;
         let limit = self.limit.get();

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::charge::Charge;
 use super::ledger::{Counted, Ledger, by_the_minute};
-use super::{BuildLimit, Limit, Unit};
+use super::{BuildOne, Limit, Unit};
 use crate::kernel::bucket::Bucket;
 use crate::kernel::time::Time;
 use crate::request::Left;
@@ -51,7 +51,7 @@ fn a_minutes_worth(rate: Rate) -> u64 {
     by_the_minute(rate.count(), rate.per().nanos()).max(1)
 }
 
-impl BuildLimit for TokenBucket {
+impl BuildOne for TokenBucket {
     fn build(&self) -> Built<Box<dyn Limit>> {
         let ledger = bucket(self.rate, self.burst)?;
         Ok(Box::new(Counted {

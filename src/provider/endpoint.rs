@@ -143,13 +143,13 @@ pub struct Endpoint {
 impl Endpoint {
     /// The state of `provider` before the first request. What it goes through by itself is keyed by `weather`.
     pub fn new(provider: &Provider, weather: Key) -> Endpoint {
-        let fresh = |(i, fault): (usize, &Box<dyn Fault>)| fault.fresh(weather.part(i as u64));
+        let fresh = |i: usize| provider.faults[i].fresh(weather.part(i as u64));
         Endpoint {
             latency: provider.latency.fresh(),
             load: provider.load.iter().map(|l| l.fresh()).collect(),
             cache: provider.cache.as_ref().map(|c| c.fresh()),
             quotas: Quotas::new(&provider.limits),
-            faults: provider.faults.iter().enumerate().map(fresh).collect(),
+            faults: (0..provider.faults.len()).map(fresh).collect(),
             has_weather: provider.faults.iter().any(|f| f.has_weather()),
             in_service: 0,
             limited: Span::ZERO,

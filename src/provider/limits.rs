@@ -60,7 +60,8 @@ pub trait Limit: fmt::Debug + Send + Sync {
         None
     }
 
-    /// How much it lets through in a minute in the long run, for clients that are told; `None` where that is not a rate.
+    /// How much it lets through in a minute in the long run, for clients that are told; `None` where that is not a rate, or
+    /// one by the day.
     fn per_minute(&self) -> Option<u64>;
 
     /// A copy in its initial state, for one replication.

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::charge::Charge;
-use super::ledger::{Counted, Ledger, by_the_minute};
+use super::ledger::{Counted, Ledger, minutely};
 use super::{BuildOne, Limit, Unit};
 use crate::kernel::time::{Span, Time};
 use crate::request::Left;
@@ -41,7 +41,7 @@ impl BuildOne for FixedWindow {
         Ok(Box::new(Counted {
             counting: self.charge.counting(self.unit, self.limit.get())?,
             ledger: Counter::new(self.limit.get(), window),
-            per_minute: by_the_minute(self.limit.get(), window),
+            per_minute: minutely(self.limit.get(), window),
         }))
     }
 }
@@ -160,6 +160,18 @@ mod tests {
             ..Ask::default()
         };
         assert_eq!(limit.ready_at(Time::ZERO, &ask), Time::NEVER);
+    }
+
+    #[test]
+    fn a_quota_by_the_day_is_none_by_the_minute() {
+        assert_eq!(
+            limit(r#"{"unit": "requests", "limit": 10, "window": "10s"}"#).per_minute(),
+            Some(60)
+        );
+        assert_eq!(
+            limit(r#"{"unit": "requests", "limit": 1000, "window": "1d"}"#).per_minute(),
+            None
+        );
     }
 
     /// A hundred a minute, 80 reserved and 30 used. Corrected within the window the 50 come back; in the next one they are

@@ -27,7 +27,7 @@ pub(super) trait Ledger: Clone + fmt::Debug + Send + Sync + 'static {
 pub(super) struct Counted<L> {
     pub(super) counting: Counting,
     pub(super) ledger: L,
-    pub(super) per_minute: u64,
+    pub(super) per_minute: Option<u64>,
 }
 
 impl<L: Ledger> Limit for Counted<L> {
@@ -74,7 +74,7 @@ impl<L: Ledger> Limit for Counted<L> {
     }
 
     fn per_minute(&self) -> Option<u64> {
-        Some(self.per_minute)
+        self.per_minute
     }
 
     fn fresh(&self) -> Box<dyn Limit> {
@@ -86,4 +86,10 @@ impl<L: Ledger> Limit for Counted<L> {
 pub(super) fn by_the_minute(limit: u64, window: u64) -> u64 {
     let minute = u128::from(limit) * 60_000_000_000 / u128::from(window.max(1));
     u64::try_from(minute).unwrap_or(u64::MAX)
+}
+
+/// The same for a window that is no longer than an hour. Nobody gives the quota of a day by the minute, and a client that
+/// weighs providers by their minutes would take a thousand requests a day for none.
+pub(super) fn minutely(limit: u64, window: u64) -> Option<u64> {
+    (window <= 3_600_000_000_000).then(|| by_the_minute(limit, window))
 }

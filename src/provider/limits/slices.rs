@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::charge::Charge;
 use super::fixed_window::{Counter, length};
-use super::ledger::{Counted, Ledger, by_the_minute};
+use super::ledger::{Counted, Ledger, minutely};
 use super::{BuildOne, Limit, Unit};
 use crate::kernel::time::{Span, Time};
 use crate::request::Left;
@@ -62,7 +62,7 @@ impl BuildOne for Slices {
                 window: Counter::new(limit, window),
                 slice: Counter::new(share, slice),
             },
-            per_minute: by_the_minute(limit, window),
+            per_minute: minutely(limit, window),
         }))
     }
 }

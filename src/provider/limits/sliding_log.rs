@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::charge::Charge;
 use super::fixed_window::length;
-use super::ledger::{Counted, Ledger, by_the_minute};
+use super::ledger::{Counted, Ledger, minutely};
 use super::{BuildOne, Limit, Unit};
 use crate::kernel::time::{Span, Time};
 use crate::request::Left;
@@ -50,7 +50,7 @@ impl BuildOne for SlidingLog {
                 used: 0,
                 entries: VecDeque::new(),
             },
-            per_minute: by_the_minute(limit, window),
+            per_minute: minutely(limit, window),
         }))
     }
 }

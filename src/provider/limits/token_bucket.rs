@@ -57,7 +57,7 @@ impl BuildOne for TokenBucket {
         Ok(Box::new(Counted {
             counting: self.charge.counting(self.unit, ledger.burst())?,
             ledger,
-            per_minute: a_minutes_worth(self.rate),
+            per_minute: Some(a_minutes_worth(self.rate)),
         }))
     }
 }

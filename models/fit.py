@@ -329,7 +329,7 @@ def table(models, shapes):
 
 
 def main():
-    models = {p.stem: json.loads(p.read_text(encoding="utf-8")) for p in sorted(HERE.glob("*.json"))}
+    models = {p.stem: json.loads(p.read_text(encoding="utf-8")) for p in sorted(HERE.glob("*.json")) if p.stem != "limits"}
     shapes = r0_shapes(models)
     if "--write" in sys.argv:
         write(models, shapes)

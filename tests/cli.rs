@@ -207,3 +207,27 @@ fn an_interrupted_run_reports_what_it_has_finished() {
     let (finished, planned) = (&result["replications_finished"], &result["replications_planned"]);
     assert!(finished.as_u64().unwrap() >= 1 && finished.as_u64() < planned.as_u64());
 }
+
+#[test]
+fn published_quotas_are_listed_with_their_date_and_printed_with_their_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = text(&simcap(folder.path(), &["limits"]).stdout);
+    assert!(listed.contains("anthropic/sonnet-4.x/tier-2    2026-05\n"), "{listed}");
+    assert!(
+        listed.contains("azure-openai/standard          2026-05  (needs tokens_per_minute)\n"),
+        "{listed}"
+    );
+    let printed = text(&simcap(folder.path(), &["limits", "groq/llama-3.3-70b/free"]).stdout);
+    assert!(
+        printed.contains("console.groq.com") && printed.contains("12000"),
+        "{printed}"
+    );
+    let unknown = simcap(folder.path(), &["limits", "groq"]);
+    assert_eq!(
+        (unknown.status.code(), text(&unknown.stderr)),
+        (
+            Some(2),
+            "error: there is no published quota `groq`; `simcap limits` lists them\n".into()
+        )
+    );
+}

@@ -1,8 +1,10 @@
-//! `simcap models`: what is built in.
+//! `simcap models` and `simcap limits`: what is built in.
 
 use clap::Args;
 
 use super::{Done, Exit, print};
+use crate::provider::limits::published;
+use crate::spec::build::Refusal;
 use crate::spec::diagnose;
 use crate::spec::model::{BUILT_IN, ModelFile};
 
@@ -36,6 +38,41 @@ impl Models {
         }
         print(&format!(
             "{lines}* is the variant that an experiment gets if it names none.\n"
+        ))?;
+        Ok(Exit::Fine)
+    }
+}
+
+/// Arguments of `simcap limits`.
+#[derive(Debug, Args)]
+pub(super) struct Limits {
+    /// Print this quota in full
+    name: Option<String>,
+}
+
+impl Limits {
+    pub(super) fn run(self) -> Done {
+        let published = published()?;
+        if let Some(name) = self.name {
+            let quota = published.get(&name).ok_or_else(|| {
+                let refusal = Refusal::unknown("published quota", &name, &published.names());
+                super::Failure::Input(refusal.message + "; `simcap limits` lists them")
+            })?;
+            let text = serde_json::to_string_pretty(quota).map_err(anyhow::Error::from)?;
+            print(&format!("{text}\n"))?;
+            return Ok(Exit::Fine);
+        }
+        let mut lines = String::new();
+        for (name, quota) in published.iter() {
+            let scales = if quota.per.is_some() {
+                "  (needs tokens_per_minute)"
+            } else {
+                ""
+            };
+            lines.push_str(&format!("{name:<30} {}{scales}\n", quota.date));
+        }
+        print(&format!(
+            "{lines}Use one as {{\"preset\": {{\"name\": \"…\"}}}} in `limits`. Published figures change: see the date, and `simcap limits NAME`.\n"
         ))?;
         Ok(Exit::Fine)
     }

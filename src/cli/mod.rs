@@ -47,6 +47,8 @@ enum Command {
     Init(init::Init),
     /// List the models that are built in.
     Models(list::Models),
+    /// List the published quotas that are built in.
+    Limits(list::Limits),
 }
 
 impl Cli {
@@ -59,6 +61,7 @@ impl Cli {
             Command::Schema(schema) => schema.run(),
             Command::Init(init) => init.run(),
             Command::Models(models) => models.run(),
+            Command::Limits(limits) => limits.run(),
         };
         match done {
             Ok(exit) => exit.into(),

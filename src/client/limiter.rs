@@ -1,9 +1,16 @@
 //! Client-side rate limits: what a careful caller imposes on itself, so that the provider need not.
 
+mod counted;
 mod fixed_window;
+mod gcra;
+mod sliding_counter;
+mod sliding_window;
 mod token_bucket;
 
 pub use fixed_window::FixedWindow;
+pub use gcra::Gcra;
+pub use sliding_counter::SlidingCounter;
+pub use sliding_window::SlidingWindow;
 pub use token_bucket::TokenBucket;
 
 use crate::spec::registry::registry;
@@ -99,5 +106,8 @@ registry! {
     pub enum LimiterSpec as BuildLimiter {
         token_bucket => TokenBucket,
         fixed_window => FixedWindow,
+        sliding_window => SlidingWindow,
+        sliding_counter => SlidingCounter,
+        gcra => Gcra,
     }
 }

@@ -111,8 +111,9 @@ impl Bucket {
         self.level.max(0) as u64 / self.token
     }
 
+    /// Brings it up to `now`, for charges and credits that are not asked for first.
     #[inline]
-    fn refill(&mut self, now: Time) {
+    pub fn refill(&mut self, now: Time) {
         let passed = now.since(self.last).nanos();
         self.last = self.last.max(now);
         // From the deepest debt a bucket is full after twice the time from empty.

@@ -7,13 +7,13 @@
 
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ask, Headers, Left, Outcome, Usage};
+use crate::request::{Ask, Headers, Left, Outcome};
 
 use super::Provider;
 use super::cache::Cache;
 use super::faults::{Failure, Fault, Weather};
 use super::latency::{Latency, Patience, Service, Start};
-use super::limits::{Limit, Unit};
+use super::limits::{Limit, Spent, Unit};
 use super::load::{Load, Stay};
 
 /// How an attempt would end at the provider, counted from when it was sent.
@@ -72,35 +72,45 @@ impl Answer {
 
 /// Quotas that are charged together: a provider's own, or an account's.
 #[derive(Debug, Default)]
-pub struct Quotas(Vec<Box<dyn Limit>>);
+pub struct Quotas {
+    limits: Vec<Box<dyn Limit>>,
+    /// Whether any of them wants to know how an attempt ended.
+    listening: bool,
+}
 
 impl Quotas {
     /// These quotas, unused.
     pub fn new(limits: &[Box<dyn Limit>]) -> Quotas {
-        Quotas(limits.iter().map(|l| l.fresh()).collect())
+        Quotas {
+            limits: limits.iter().map(|l| l.fresh()).collect(),
+            listening: limits.iter().any(|l| l.listens()),
+        }
     }
 
     #[inline]
     fn ready_at(&mut self, now: Time, ask: &Ask) -> Time {
-        self.0.iter_mut().map(|l| l.ready_at(now, ask)).max().unwrap_or(now)
+        let ready = self.limits.iter_mut().map(|l| l.ready_at(now, ask));
+        ready.max().unwrap_or(now)
     }
 
     #[inline]
     fn charge(&mut self, now: Time, ask: &Ask) {
-        for limit in &mut self.0 {
+        for limit in &mut self.limits {
             limit.charge(now, ask);
         }
     }
 
     #[inline]
-    fn settle(&mut self, now: Time, ask: &Ask, usage: &Usage) {
-        for limit in &mut self.0 {
-            limit.settle(now, ask, usage);
+    fn settle(&mut self, now: Time, spent: &Spent) {
+        if self.listening {
+            for limit in &mut self.limits {
+                limit.settle(now, spent);
+            }
         }
     }
 
     fn headers(&mut self, now: Time, headers: &mut Headers) {
-        for limit in &mut self.0 {
+        for limit in &mut self.limits {
             let Some(left) = limit.left(now) else { continue };
             let of = match limit.unit() {
                 Unit::Requests => &mut headers.requests,
@@ -135,14 +145,13 @@ pub struct Endpoint {
 impl Endpoint {
     /// The state of `provider` before the first request. What it goes through by itself is keyed by `weather`.
     pub fn new(provider: &Provider, weather: Key) -> Endpoint {
+        let fresh = |i: usize| provider.faults[i].fresh(weather.part(i as u64));
         Endpoint {
             latency: provider.latency.fresh(),
             load: provider.load.iter().map(|l| l.fresh()).collect(),
             cache: provider.cache.as_ref().map(|c| c.fresh()),
             quotas: Quotas::new(&provider.limits),
-            faults: (provider.faults.iter().enumerate())
-                .map(|(i, f)| f.fresh(weather.part(i as u64)))
-                .collect(),
+            faults: (0..provider.faults.len()).map(fresh).collect(),
             has_weather: provider.faults.iter().any(|f| f.has_weather()),
             in_service: 0,
             works_until: None,
@@ -270,11 +279,11 @@ impl Endpoint {
 
     /// An admitted attempt has left: answered, failed or given up by the caller.
     #[inline]
-    pub fn leave(&mut self, account: Option<&mut Quotas>, now: Time, ask: &Ask, usage: &Usage) {
+    pub fn leave(&mut self, account: Option<&mut Quotas>, now: Time, spent: &Spent) {
         self.in_service -= 1;
-        self.quotas.settle(now, ask, usage);
+        self.quotas.settle(now, spent);
         if let Some(shared) = account {
-            shared.settle(now, ask, usage);
+            shared.settle(now, spent);
         }
     }
 

@@ -1,9 +1,26 @@
 //! A provider's quotas: how much it takes per minute before it answers 429.
 
+#[cfg(test)]
+mod bounds;
+mod charge;
+mod concurrent;
 mod fixed_window;
+mod gcra;
+mod ledger;
+mod preset;
+mod slices;
+mod sliding_counter;
+mod sliding_log;
 mod token_bucket;
 
+pub use charge::{At, Charge, Reserve};
+pub use concurrent::Concurrent;
 pub use fixed_window::FixedWindow;
+pub use gcra::Gcra;
+pub use preset::{Preset, Published, published};
+pub use slices::Slices;
+pub use sliding_counter::SlidingCounter;
+pub use sliding_log::SlidingLog;
 pub use token_bucket::TokenBucket;
 pub(crate) use token_bucket::bucket;
 
@@ -27,8 +44,13 @@ pub trait Limit: fmt::Debug + Send + Sync {
     /// Charges `ask`, which fits.
     fn charge(&mut self, now: Time, ask: &Ask);
 
-    /// An attempt that was charged has left, after this usage: what was reserved may be corrected.
-    fn settle(&mut self, _now: Time, _ask: &Ask, _usage: &Usage) {}
+    /// An attempt that was charged has left: what was reserved may be corrected.
+    fn settle(&mut self, _now: Time, _spent: &Spent) {}
+
+    /// Whether [`Limit::settle`] does anything.
+    fn listens(&self) -> bool {
+        false
+    }
 
     /// What it counts.
     fn unit(&self) -> Unit;
@@ -38,17 +60,41 @@ pub trait Limit: fmt::Debug + Send + Sync {
         None
     }
 
-    /// How much it lets through in a minute in the long run, for clients that are told; `None` where that is not a rate.
+    /// How much it lets through in a minute in the long run, for clients that are told; `None` where that is not a rate, or
+    /// one by the day.
     fn per_minute(&self) -> Option<u64>;
 
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn Limit>;
 }
 
+/// An attempt that was charged and has left.
+#[derive(Clone, Copy, Debug)]
+pub struct Spent {
+    /// Which it was, as [`Limit::charge`] saw it.
+    pub ask: Ask,
+    /// When it was charged.
+    pub since: Time,
+    /// What it used; nothing if it was not answered.
+    pub usage: Usage,
+}
+
 /// What the file says of a limit, before it runs.
 pub trait BuildLimit {
+    /// Checks the parameters and makes the limits: one, unless the name stands for several.
+    fn build_all(&self) -> Built<Vec<Box<dyn Limit>>>;
+}
+
+/// What the file says of a limit that is just one.
+pub trait BuildOne {
     /// Checks the parameters and makes the limit.
     fn build(&self) -> Built<Box<dyn Limit>>;
+}
+
+impl<T: BuildOne> BuildLimit for T {
+    fn build_all(&self) -> Built<Vec<Box<dyn Limit>>> {
+        Ok(vec![self.build()?])
+    }
 }
 
 /// What a limit counts.
@@ -63,27 +109,16 @@ pub enum Unit {
     InputTokens,
     /// Output tokens.
     OutputTokens,
-    /// Requests at once.
+    /// Requests at once: what the limit `concurrent` counts, and no other.
     Concurrent,
 }
 
 impl Unit {
-    /// How much of this unit a provider reserves for `ask`: its input, and for output the `max_tokens` sent along.
-    /// Without `max_tokens` it is taken to guess the output right.
-    #[inline]
-    pub fn reserved(self, ask: &Ask) -> u64 {
-        self.amount(ask, ask.max_output.unwrap_or(ask.output))
-    }
-
     /// How much of this unit the caller knows that `ask` may take: its input, and for output the `max_tokens` it sends.
     /// Without `max_tokens` it knows nothing of the output, and counts none.
     #[inline]
     pub fn known(self, ask: &Ask) -> u64 {
-        self.amount(ask, ask.max_output.unwrap_or(0))
-    }
-
-    #[inline]
-    fn amount(self, ask: &Ask, output: u32) -> u64 {
+        let output = ask.max_output.unwrap_or(0);
         match self {
             Unit::Requests | Unit::Concurrent => 1,
             Unit::Tokens => u64::from(ask.input) + u64::from(output),
@@ -98,5 +133,11 @@ registry! {
     pub enum LimitSpec as BuildLimit {
         token_bucket => TokenBucket,
         fixed_window => FixedWindow,
+        sliding_log => SlidingLog,
+        sliding_counter => SlidingCounter,
+        gcra => Gcra,
+        slices => Slices,
+        concurrent => Concurrent,
+        preset => Preset,
     }
 }

@@ -104,7 +104,7 @@ impl ModelSpec {
         for (i, limit) in self.limits.iter().enumerate() {
             limit
                 .as_dyn()
-                .build()
+                .build_all()
                 .map_err(|r| r.at(limit.name()).at(i).at("limits"))?;
         }
         self.prices.tariff().map_err(|r| r.at("prices"))?;
@@ -237,7 +237,7 @@ mod tests {
                 variant.ttft.sampler().unwrap();
                 variant.tps.sampler().unwrap();
                 for limit in &variant.limits {
-                    limit.as_dyn().build().unwrap();
+                    limit.as_dyn().build_all().unwrap();
                 }
             }
         }

@@ -15,26 +15,40 @@ pub(crate) fn experiments() -> impl Strategy<Value = Value> {
             (
                 arrivals(),
                 vec(class(), classes),
-                vec(provider(), providers),
+                vec((provider(), prop::bool::ANY), providers),
+                of(vec(quota(), 0..3)),
                 client(),
                 policies(classes, providers),
             )
         })
-        .prop_map(|((arrivals, duration), classes, providers, client, policies)| {
-            let named = |prefix: &str, parts: Vec<Value>| -> Value {
-                let parts = parts.into_iter().enumerate();
-                parts.map(|(i, part)| (format!("{prefix}{i}"), part)).collect()
-            };
-            json!({
-                "name": "case",
-                "traffic": { "arrivals": arrivals, "classes": named("c", classes) },
-                "providers": named("p", providers),
-                "client": client,
-                "policies": policies,
-                "objectives": [{ "metric": "ttft.p95", "at_most": "2s" }, { "metric": "e2e.p50", "at_most": "5s" }],
-                "plan": { "duration": duration, "warmup": "0s" },
-            })
-        })
+        .prop_map(
+            |((arrivals, duration), classes, providers, account, client, policies)| {
+                let providers = providers.into_iter().map(|(mut provider, shares)| {
+                    if shares && account.is_some() {
+                        provider["account"] = json!("org");
+                    }
+                    provider
+                });
+                let providers = providers.collect();
+                let accounts = account
+                    .as_ref()
+                    .map_or(json!({}), |limits| json!({ "org": { "limits": limits } }));
+                let named = |prefix: &str, parts: Vec<Value>| -> Value {
+                    let parts = parts.into_iter().enumerate();
+                    parts.map(|(i, part)| (format!("{prefix}{i}"), part)).collect()
+                };
+                json!({
+                    "name": "case",
+                    "traffic": { "arrivals": arrivals, "classes": named("c", classes) },
+                    "providers": named("p", providers),
+                    "accounts": accounts,
+                    "client": client,
+                    "policies": policies,
+                    "objectives": [{ "metric": "ttft.p95", "at_most": "2s" }, { "metric": "e2e.p50", "at_most": "5s" }],
+                    "plan": { "duration": duration, "warmup": "0s" },
+                })
+            },
+        )
 }
 
 /// One of these words.
@@ -109,7 +123,7 @@ fn provider() -> impl Strategy<Value = Value> {
     let rest = (
         of(0_u32..50),
         of(1_u32..20),
-        vec(limit(), 0..3),
+        vec(quota(), 0..3),
         vec(fault(), 0..3),
         of(500_u32..5000),
         word(&["seconds", "milliseconds", "none"]),
@@ -175,15 +189,67 @@ fn prompt_cache() -> impl Strategy<Value = Value> {
     )
 }
 
+/// What an attempt costs a quota; the ordinary way half the time.
+fn charge() -> impl Strategy<Value = Value> {
+    let start = (
+        word(&["max_tokens", "input"]),
+        prop::bool::ANY,
+        0.0..=1.0_f64,
+        prop::bool::ANY,
+    );
+    prop_oneof![
+        Just(Value::Null),
+        start.prop_map(|(reserve, reconcile, cached, failed)| {
+            json!({ "reserve": reserve, "reconcile": reconcile, "cached_weight": cached, "failed_requests": failed })
+        }),
+        prop::bool::ANY.prop_map(|failed| json!({ "at": "end", "failed_requests": failed })),
+    ]
+}
+
+/// A limit that a client can hold as well.
 fn limit() -> impl Strategy<Value = Value> {
     let unit = || word(&["requests", "tokens", "input_tokens", "output_tokens"]);
+    let windows = |names: &'static [&'static str]| {
+        (
+            prop::sample::select(names),
+            unit(),
+            1_u32..20_000,
+            100_u32..60_000,
+            charge(),
+        )
+            .prop_map(|(name, unit, limit, window, charge)| {
+                json!({ name: object(json!({
+                    "unit": unit, "limit": limit, "window": format!("{window}ms"), "charge": charge,
+                })) })
+            })
+    };
     prop_oneof![
         (unit(), 1_u32..100_000, of(1_u32..20_000)).prop_map(|(unit, rate, burst)| {
             json!({ "token_bucket": object(json!({ "unit": unit, "rate": format!("{rate}/min"), "burst": burst })) })
         }),
-        (unit(), 1_u32..20_000, 100_u32..60_000).prop_map(|(unit, limit, window)| {
-            json!({ "fixed_window": { "unit": unit, "limit": limit, "window": format!("{window}ms") } })
+        windows(&["fixed_window", "sliding_counter", "gcra"]),
+    ]
+}
+
+/// A provider's quota.
+fn quota() -> impl Strategy<Value = Value> {
+    let unit = || word(&["requests", "tokens", "input_tokens", "output_tokens"]);
+    prop_oneof![
+        3 => limit(),
+        1 => (unit(), 1_u32..100_000, charge()).prop_map(|(unit, rate, charge)| {
+            json!({ "token_bucket": object(json!({ "unit": unit, "rate": format!("{rate}/min"), "charge": charge })) })
         }),
+        1 => (unit(), 1_u32..20_000, 100_u32..60_000, charge()).prop_map(|(unit, limit, window, charge)| {
+            json!({ "sliding_log": object(json!({
+                "unit": unit, "limit": limit, "window": format!("{window}ms"), "charge": charge,
+            })) })
+        }),
+        1 => (unit(), 1_u32..20_000, word(&["1s", "10s"]), charge()).prop_map(|(unit, limit, slice, charge)| {
+            json!({ "slices": object(json!({ "unit": unit, "limit": limit, "slice": slice, "charge": charge })) })
+        }),
+        1 => (1_u32..50).prop_map(|limit| json!({ "concurrent": { "limit": limit } })),
+        1 => word(&["anthropic/haiku-4.5/tier-1", "gemini/2.5-flash/tier-1", "groq/llama-3.3-70b/free"])
+            .prop_map(|name| json!({ "preset": { "name": name } })),
     ]
 }
 
@@ -211,6 +277,9 @@ fn client() -> impl Strategy<Value = Value> {
     ];
     let limiter = prop_oneof![
         limit(),
+        (word(&["requests", "tokens"]), 1_u32..5000, charge()).prop_map(|(unit, limit, charge)| {
+            json!({ "sliding_window": object(json!({ "unit": unit, "limit": limit, "window": "10s", "charge": charge })) })
+        }),
         (1_u32..100_000, 1_u32..500).prop_map(|(rate, estimate)| {
             json!({ "token_bucket": { "unit": "tokens", "rate": format!("{rate}/min"), "burst": 5000, "estimate": estimate } })
         }),

@@ -11,6 +11,7 @@ mod missing;
 mod mutated;
 mod names;
 mod prices;
+mod quotas;
 mod sense;
 mod shape;
 mod syntax;

@@ -43,7 +43,7 @@ fn an_unknown_limit() {
     shop.json:25:11: providers.own.limits[1].sliding_window: unknown name `sliding_window`
        25 |         { "sliding_window": { "unit": "tokens", "limit": "300k", "window": "1m" } }
           |           ^
-       allowed: token_bucket, fixed_window
+       allowed: token_bucket, fixed_window, sliding_log, sliding_counter, gcra, slices, concurrent, preset
     "#);
 }
 
@@ -75,7 +75,7 @@ fn an_unknown_limiter() {
     shop.json:35:21: client.limiters[0].leaky_bucket: unknown name `leaky_bucket`
        35 |     "limiters": [ { "leaky_bucket": { "unit": "tokens", "rate": "1M/min", "burst": 5000, "estimate":…
           |                     ^
-       allowed: token_bucket, fixed_window
+       allowed: token_bucket, fixed_window, sliding_window, sliding_counter, gcra
     "#);
 }
 

@@ -10,8 +10,9 @@ use crate::engine::tally::Ending;
 use crate::kernel::time::{Span, Time};
 use crate::provider::UNRATED;
 use crate::provider::endpoint::Answer;
+use crate::provider::limits::Spent;
 use crate::provider::pricing::HungUp;
-use crate::request::{Ended, Headers, Outcome, Usage};
+use crate::request::{Ask, Ended, Headers, Outcome, Usage};
 use crate::routing::{Call, Fleet, Restriction};
 
 use super::{Attempt, MOST_COPIES, Place, Stage, Way, World};
@@ -299,7 +300,15 @@ impl World<'_> {
         }
         if answer.admitted {
             let account = provider.account.map(|a| &mut self.accounts[a]);
-            self.endpoints[p].leave(account, self.now, ask, &ended.usage);
+            let spent = Spent {
+                ask: Ask {
+                    cached: answer.cached,
+                    ..*ask
+                },
+                since,
+                usage: ended.usage,
+            };
+            self.endpoints[p].leave(account, self.now, &spent);
         }
         self.hosts[p].in_flight -= 1;
         self.record(way.ticket, &ended);

@@ -1,8 +1,9 @@
 //! A quota per clock-aligned window: a counter that starts again at each full minute.
 //!
-//! What Azure OpenAI, Groq and LiteLLM's own counters do. Two bursts either side of the boundary can together pass twice
-//! the limit in a moment; a request refused near the end of a window waits only until the boundary. A refused request is
-//! not charged.
+//! What Azure OpenAI, Groq, Envoy AI Gateway and LiteLLM's own counters do. Two bursts either side of the boundary can
+//! together pass twice the limit in a moment; a request refused near the end of a window waits only until the boundary. A
+//! refused request is not charged. A correction goes to the window that was charged, and to nothing once that is over;
+//! what is charged at the end goes to the window in which the end falls.
 //!
 //! ```json
 //! { "fixed_window": { "unit": "tokens", "limit": "300k", "window": "1m" } }
@@ -11,9 +12,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildLimit, Limit, Unit};
+use super::charge::Charge;
+use super::ledger::{Counted, Ledger, minutely};
+use super::{BuildOne, Limit, Unit};
 use crate::kernel::time::{Span, Time};
-use crate::request::Ask;
+use crate::request::Left;
 use crate::spec::build::{Built, Refusal};
 use crate::spec::units::{Count, Duration};
 
@@ -27,33 +30,51 @@ pub struct FixedWindow {
     pub limit: Count,
     /// The window's length; windows start at multiples of it.
     pub window: Duration,
+    /// What an attempt costs. Default: its input and `max_tokens`, for good.
+    #[serde(default, skip_serializing_if = "Charge::is_default")]
+    pub charge: Charge,
 }
 
-impl BuildLimit for FixedWindow {
+impl BuildOne for FixedWindow {
     fn build(&self) -> Built<Box<dyn Limit>> {
-        if self.window.span() == Span::ZERO {
-            return Err(Refusal::new("a window must be longer than nothing").at("window"));
-        }
-        Ok(Box::new(Running {
-            unit: self.unit,
-            limit: self.limit.get(),
-            window: self.window.span().nanos(),
-            used: 0,
-            started: Time::ZERO,
+        let window = length(self.window)?;
+        Ok(Box::new(Counted {
+            counting: self.charge.counting(self.unit, self.limit.get())?,
+            ledger: Counter::new(self.limit.get(), window),
+            per_minute: minutely(self.limit.get(), window),
         }))
     }
 }
 
+/// The nanoseconds of a window that lasts at all.
+pub(super) fn length(window: Duration) -> Built<u64> {
+    match window.span() {
+        Span::ZERO => Err(Refusal::new("a window must be longer than nothing").at("window")),
+        span => Ok(span.nanos()),
+    }
+}
+
+/// A counter that is reset at each multiple of its window.
 #[derive(Clone, Debug)]
-struct Running {
-    unit: Unit,
+pub(super) struct Counter {
     limit: u64,
     window: u64,
     used: u64,
     started: Time,
 }
 
-impl Running {
+impl Counter {
+    /// Nothing used of `limit` in each `window` nanoseconds, which are at least one.
+    pub(super) fn new(limit: u64, window: u64) -> Counter {
+        Counter {
+            limit,
+            window,
+            used: 0,
+            started: Time::ZERO,
+        }
+    }
+
+    #[inline]
     fn turn(&mut self, now: Time) {
         if now.since(self.started).nanos() >= self.window {
             self.started = Time::from_nanos(now.nanos() - now.nanos() % self.window);
@@ -62,14 +83,13 @@ impl Running {
     }
 }
 
-impl Limit for Running {
+impl Ledger for Counter {
     #[inline]
-    fn ready_at(&mut self, now: Time, ask: &Ask) -> Time {
+    fn ready_at(&mut self, now: Time, need: u64) -> Time {
         self.turn(now);
-        let need = self.unit.reserved(ask);
         if need > self.limit {
             Time::NEVER
-        } else if self.used + need <= self.limit {
+        } else if self.used.saturating_add(need) <= self.limit {
             now
         } else {
             self.started + Span::from_nanos(self.window)
@@ -77,68 +97,146 @@ impl Limit for Running {
     }
 
     #[inline]
-    fn charge(&mut self, _now: Time, ask: &Ask) {
-        self.used += self.unit.reserved(ask);
+    fn charge(&mut self, now: Time, amount: u64) {
+        self.turn(now);
+        self.used = self.used.saturating_add(amount);
     }
 
-    fn unit(&self) -> Unit {
-        self.unit
+    fn correct(&mut self, now: Time, since: Time, was: u64, is: u64) {
+        self.turn(now);
+        if since >= self.started {
+            self.used = self.used.saturating_sub(was).saturating_add(is);
+        }
     }
 
-    fn per_minute(&self) -> Option<u64> {
-        let minute = u128::from(self.limit) * 60_000_000_000 / u128::from(self.window);
-        Some(u64::try_from(minute).unwrap_or(u64::MAX))
-    }
-
-    fn fresh(&self) -> Box<dyn Limit> {
-        Box::new(self.clone())
+    fn left(&mut self, now: Time) -> Left {
+        self.turn(now);
+        let ends = self.started + Span::from_nanos(self.window);
+        Left {
+            limit: self.limit,
+            remaining: self.limit.saturating_sub(self.used),
+            reset: if self.used == 0 { Span::ZERO } else { ends.since(now) },
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::limits::Spent;
+    use crate::request::{Ask, Usage};
 
-    fn limit() -> Box<dyn Limit> {
-        let spec: FixedWindow = serde_json::from_str(r#"{"unit": "requests", "limit": 2, "window": "1m"}"#).unwrap();
-        spec.build().unwrap()
+    fn limit(text: &str) -> Box<dyn Limit> {
+        serde_json::from_str::<FixedWindow>(text).unwrap().build().unwrap()
     }
 
-    const SECOND: u64 = 1_000_000_000;
+    const TWO: &str = r#"{"unit": "requests", "limit": 2, "window": "1m"}"#;
+
+    fn at(seconds: u64) -> Time {
+        Time::from_nanos(seconds * 1_000_000_000)
+    }
 
     /// Two before the boundary and two after it: four within two seconds, as the real thing allows.
     #[test]
     fn both_sides_of_a_boundary_are_open() {
-        let (mut limit, ask) = (limit(), Ask::default());
+        let (mut limit, ask) = (limit(TWO), Ask::default());
         let mut passed = Vec::new();
         for t in [58, 59, 59, 60, 61, 61] {
-            let now = Time::from_nanos(t * SECOND);
+            let now = at(t);
             if limit.ready_at(now, &ask) == now {
                 limit.charge(now, &ask);
                 passed.push(t);
             }
         }
         assert_eq!(passed, [58, 59, 60, 61]);
-        let refused = limit.ready_at(Time::from_nanos(61 * SECOND), &ask);
-        assert_eq!(refused, Time::from_nanos(120 * SECOND));
+        assert_eq!(limit.ready_at(at(61), &ask), at(120));
     }
 
     #[test]
     fn what_never_fits_never_becomes_ready() {
-        let spec = FixedWindow {
-            unit: Unit::InputTokens,
-            ..serde_json::from_str(r#"{"unit": "requests", "limit": 2, "window": "1m"}"#).unwrap()
+        let mut limit = limit(r#"{"unit": "input_tokens", "limit": 2, "window": "1m"}"#);
+        let ask = Ask {
+            input: 3,
+            ..Ask::default()
         };
-        let mut limit = spec.build().unwrap();
+        assert_eq!(limit.ready_at(Time::ZERO, &ask), Time::NEVER);
+    }
+
+    #[test]
+    fn a_quota_by_the_day_is_none_by_the_minute() {
         assert_eq!(
-            limit.ready_at(
-                Time::ZERO,
-                &Ask {
-                    input: 3,
-                    ..Ask::default()
-                }
-            ),
-            Time::NEVER
+            limit(r#"{"unit": "requests", "limit": 10, "window": "10s"}"#).per_minute(),
+            Some(60)
         );
+        assert_eq!(
+            limit(r#"{"unit": "requests", "limit": 1000, "window": "1d"}"#).per_minute(),
+            None
+        );
+    }
+
+    /// A hundred a minute, 80 reserved and 30 used. Corrected within the window the 50 come back; in the next one they are
+    /// of no account.
+    #[test]
+    fn a_correction_stays_in_its_window() {
+        let mut limit = limit(r#"{"unit": "tokens", "limit": 100, "window": "1m", "charge": {"reconcile": true}}"#);
+        let ask = Ask {
+            input: 20,
+            output: 10,
+            max_output: Some(60),
+            ..Ask::default()
+        };
+        let usage = Usage {
+            input: 20,
+            output: 10,
+            cached: 0,
+            written: 0,
+        };
+        let mut remaining = Vec::new();
+        for (charged, settled) in [(0, 59), (50, 61), (61, 62)] {
+            limit.charge(at(charged), &ask);
+            remaining.push(limit.left(at(charged)).unwrap().remaining);
+            let since = at(charged);
+            limit.settle(at(settled), &Spent { ask, since, usage });
+            remaining.push(limit.left(at(settled)).unwrap().remaining);
+        }
+        assert_eq!(remaining, [20, 70, 0, 100, 20, 70]);
+    }
+
+    /// Envoy AI Gateway and LiteLLM's TPM: admitted while less than the limit is used, charged afterwards; the window over,
+    /// all is forgotten.
+    #[test]
+    fn charged_at_the_end_it_overshoots_and_then_blocks_until_the_boundary() {
+        let mut limit = limit(r#"{"unit": "tokens", "limit": 100, "window": "1m", "charge": {"at": "end"}}"#);
+        let ask = Ask {
+            input: 90,
+            output: 10,
+            ..Ask::default()
+        };
+        let usage = |output| Usage {
+            input: 90,
+            output,
+            cached: 0,
+            written: 0,
+        };
+        let since = at(1);
+        limit.settle(
+            at(10),
+            &Spent {
+                ask,
+                since,
+                usage: usage(9),
+            },
+        );
+        assert_eq!(limit.ready_at(at(10), &ask), at(10), "99 of 100 are used");
+        limit.settle(
+            at(11),
+            &Spent {
+                ask,
+                since,
+                usage: usage(9),
+            },
+        );
+        assert_eq!(limit.ready_at(at(11), &ask), at(60), "198 of 100 are used");
+        assert_eq!(limit.ready_at(at(60), &ask), at(60));
     }
 }

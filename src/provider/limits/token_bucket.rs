@@ -1,8 +1,8 @@
 //! A continuous quota: a bucket that refills all the time.
 //!
 //! What OpenAI and Anthropic document: the per-minute figure is a rate, not a window, and a burst may use it up at once.
-//! Tokens are reserved when the request starts (input + `max_tokens`) and not corrected afterwards. A refused request is
-//! not charged.
+//! Each attempt takes its tokens out when it starts; `charge` says how many and whether its end corrects them. A correction
+//! upwards may leave the bucket in debt, by its own size at most. A refused request is not charged.
 //!
 //! ```json
 //! { "token_bucket": { "unit": "requests", "rate": "1000/min", "burst": 50 } }
@@ -11,10 +11,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildLimit, Limit, Unit};
+use super::charge::Charge;
+use super::ledger::{Counted, Ledger, by_the_minute};
+use super::{BuildOne, Limit, Unit};
 use crate::kernel::bucket::Bucket;
 use crate::kernel::time::Time;
-use crate::request::Ask;
+use crate::request::Left;
 use crate::spec::build::{Built, Refusal};
 use crate::spec::units::{Count, Rate};
 
@@ -29,16 +31,9 @@ pub struct TokenBucket {
     /// The most it can hold. Default: what the rate brings in a minute, at least 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
-}
-
-impl TokenBucket {
-    /// The bucket that these parameters describe.
-    ///
-    /// # Errors
-    /// If rate and burst together exceed what integers can hold.
-    pub fn bucket(&self) -> Built<Bucket> {
-        bucket(self.rate, self.burst)
-    }
+    /// What an attempt costs. Default: its input and `max_tokens`, for good.
+    #[serde(default, skip_serializing_if = "Charge::is_default")]
+    pub charge: Charge,
 }
 
 /// A bucket of this rate and burst; without a burst, of a minute's worth.
@@ -53,47 +48,132 @@ pub(crate) fn bucket(rate: Rate, burst: Option<Count>) -> Built<Bucket> {
 
 /// What `rate` brings in a minute, at least 1: quotas are published by the minute.
 fn a_minutes_worth(rate: Rate) -> u64 {
-    let worth = u128::from(rate.count()) * 60_000_000_000 / u128::from(rate.per().nanos());
-    u64::try_from(worth).unwrap_or(u64::MAX).max(1)
+    by_the_minute(rate.count(), rate.per().nanos()).max(1)
 }
 
-impl BuildLimit for TokenBucket {
+impl BuildOne for TokenBucket {
     fn build(&self) -> Built<Box<dyn Limit>> {
-        Ok(Box::new(Running {
-            unit: self.unit,
-            bucket: self.bucket()?,
-            per_minute: a_minutes_worth(self.rate),
+        let ledger = bucket(self.rate, self.burst)?;
+        Ok(Box::new(Counted {
+            counting: self.charge.counting(self.unit, ledger.burst())?,
+            ledger,
+            per_minute: Some(a_minutes_worth(self.rate)),
         }))
     }
 }
 
-#[derive(Clone, Debug)]
-struct Running {
-    unit: Unit,
-    bucket: Bucket,
-    per_minute: u64,
+impl Ledger for Bucket {
+    #[inline]
+    fn ready_at(&mut self, now: Time, need: u64) -> Time {
+        Bucket::ready_at(self, now, need)
+    }
+
+    #[inline]
+    fn charge(&mut self, now: Time, amount: u64) {
+        self.refill(now);
+        Bucket::charge(self, amount);
+    }
+
+    fn correct(&mut self, now: Time, _since: Time, was: u64, is: u64) {
+        self.refill(now);
+        if is > was {
+            Bucket::charge(self, is - was);
+        } else {
+            self.credit(was - is);
+        }
+    }
+
+    fn left(&mut self, now: Time) -> Left {
+        let limit = self.burst();
+        Left {
+            limit,
+            remaining: self.tokens(now),
+            reset: Bucket::ready_at(self, now, limit).since(now),
+        }
+    }
 }
 
-impl Limit for Running {
-    #[inline]
-    fn ready_at(&mut self, now: Time, ask: &Ask) -> Time {
-        self.bucket.ready_at(now, self.unit.reserved(ask))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::time::Span;
+    use crate::provider::limits::Spent;
+    use crate::request::{Ask, Usage};
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn limit(text: &str) -> Box<dyn Limit> {
+        serde_json::from_str::<TokenBucket>(text).unwrap().build().unwrap()
     }
 
-    #[inline]
-    fn charge(&mut self, _now: Time, ask: &Ask) {
-        self.bucket.take(self.unit.reserved(ask));
+    fn at(seconds: u64) -> Time {
+        Time::from_nanos(seconds * SECOND)
     }
 
-    fn unit(&self) -> Unit {
-        self.unit
+    /// A hundred tokens, one a second. 80 are reserved, 30 were used: 50 come back when the answer is there. Then 80 are
+    /// reserved, none of it is used, and a reservation that proves 40 too small leaves a debt of 30.
+    #[test]
+    fn a_reservation_is_corrected_at_the_end() {
+        let mut limit = limit(
+            r#"{"unit": "tokens", "rate": "1/s", "burst": 100, "charge": {"reconcile": true, "failed_requests": false}}"#,
+        );
+        let ask = Ask {
+            input: 20,
+            output: 10,
+            max_output: Some(60),
+            ..Ask::default()
+        };
+        let usage = |input, output| Usage {
+            input,
+            output,
+            cached: 0,
+            written: 0,
+        };
+        let spent = |since, usage| Spent { ask, since, usage };
+        let mut remaining = Vec::new();
+        limit.charge(at(0), &ask);
+        remaining.push(limit.left(at(0)).unwrap().remaining);
+        limit.settle(at(10), &spent(at(0), usage(20, 10)));
+        remaining.push(limit.left(at(10)).unwrap().remaining);
+        limit.charge(at(10), &ask);
+        remaining.push(limit.left(at(10)).unwrap().remaining);
+        assert_eq!(limit.ready_at(at(10), &ask), at(10 + 80));
+        limit.settle(at(11), &spent(at(10), usage(0, 0)));
+        remaining.push(limit.left(at(11)).unwrap().remaining);
+        limit.charge(at(11), &ask);
+        limit.settle(at(11), &spent(at(11), usage(20, 100)));
+        remaining.push(limit.left(at(11)).unwrap().remaining);
+        assert_eq!(remaining, [20, 80, 0, 81, 0]);
+        assert_eq!(limit.left(at(11)).unwrap().reset, Span::from_secs(100 + 39));
     }
 
-    fn per_minute(&self) -> Option<u64> {
-        Some(self.per_minute)
-    }
-
-    fn fresh(&self) -> Box<dyn Limit> {
-        Box::new(self.clone())
+    /// Ten tokens, one a second, charged at the end: all may start until the first has ended, and then nobody for a while.
+    #[test]
+    fn charged_at_the_end_it_lets_in_whoever_comes_before() {
+        let mut limit = limit(r#"{"unit": "tokens", "rate": "1/s", "burst": 10, "charge": {"at": "end"}}"#);
+        let ask = Ask {
+            input: 8,
+            output: 4,
+            ..Ask::default()
+        };
+        for _ in 0..100 {
+            assert_eq!(limit.ready_at(at(0), &ask), at(0));
+            limit.charge(at(0), &ask);
+        }
+        let usage = Usage {
+            input: 8,
+            output: 4,
+            cached: 0,
+            written: 0,
+        };
+        limit.settle(
+            at(5),
+            &Spent {
+                ask,
+                since: at(0),
+                usage,
+            },
+        );
+        assert_eq!(limit.ready_at(at(5), &ask), at(5 + 3));
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn deployment(
     let network = Sampler::Constant(network.nanos() as f64);
     let quotas: Vec<Box<dyn Limit>> = match (&spec.limits, model) {
         (Some(own), _) => limits(own)?,
-        (None, Some(m)) => m.limits.iter().map(|l| l.as_dyn().build()).collect::<Built<_>>()?,
+        (None, Some(m)) => limits(&m.limits)?,
         (None, None) => Vec::new(),
     };
     let faults: Vec<Box<dyn Fault>> = match (&spec.faults, model) {
@@ -183,8 +183,12 @@ pub(super) fn accounts(spec: &Experiment) -> Built<Vec<Account>> {
 }
 
 fn limits(specs: &[LimitSpec]) -> Built<Vec<Box<dyn Limit>>> {
-    let one = |(i, l): (usize, &LimitSpec)| l.as_dyn().build().map_err(|r| r.at(l.name()).at(i).at("limits"));
-    specs.iter().enumerate().map(one).collect()
+    let mut limits = Vec::new();
+    for (i, spec) in specs.iter().enumerate() {
+        let built = spec.as_dyn().build_all();
+        limits.extend(built.map_err(|r| r.at(spec.name()).at(i).at("limits"))?);
+    }
+    Ok(limits)
 }
 
 /// What a client knows of `provider` beforehand.

@@ -1,0 +1,27 @@
+//! A log of the last window on the client: no more than the limit in any window, wherever it starts.
+//!
+//! The same arithmetic as a provider's `sliding_log`: every request is remembered until it is a window old. What it lets
+//! pass when is all it says; how a request waits is the admission's business.
+//!
+//! ```json
+//! { "sliding_window": { "unit": "requests", "limit": 1000, "window": "1m" } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::counted::Counted;
+use super::{BuildLimiter, Limiter};
+use crate::provider::limits::{self, BuildOne};
+use crate::spec::build::Built;
+
+/// A log of what was let in within the last window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct SlidingWindow(limits::SlidingLog);
+
+impl BuildLimiter for SlidingWindow {
+    fn build(&self) -> Built<Box<dyn Limiter>> {
+        Ok(Box::new(Counted(self.0.build()?)))
+    }
+}

@@ -1,0 +1,250 @@
+//! What an attempt costs a quota: how much is held back when it starts, and what of that is put right when it ends.
+//!
+//! Providers differ here more than in their windows. OpenAI and Azure's standard deployments reserve input and `max_tokens`
+//! and leave it at that; Anthropic and Azure's provisioned deployments put the reservation right afterwards; Envoy AI
+//! Gateway and LiteLLM's TPM check let requests in while what was used is below the limit, and charge the real usage when
+//! the answer is there, so that all that are under way at that moment go over it together.
+//!
+//! ```json
+//! { "reserve": "max_tokens", "reconcile": true, "cached_weight": 0, "failed_requests": false }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Unit;
+use crate::request::{Ask, Usage};
+use crate::spec::build::{Built, Refusal};
+use crate::spec::units::{Count, Fraction};
+
+/// What an attempt costs a quota. A refused one costs nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Charge {
+    /// When it is charged. Default: `start`.
+    pub at: At,
+    /// How much is charged at the start. Default: `max_tokens`.
+    pub reserve: Reserve,
+    /// Whether the end corrects what was reserved to what was used. Default: no.
+    pub reconcile: bool,
+    /// How much of an input token counts that came from the prompt cache, 0 to 1. Default: 1.
+    pub cached_weight: Fraction,
+    /// Whether an attempt that got no answer counts, with what was reserved for it. Default: yes.
+    pub failed_requests: bool,
+}
+
+impl Default for Charge {
+    fn default() -> Charge {
+        Charge {
+            at: At::Start,
+            reserve: Reserve::MaxTokens,
+            reconcile: false,
+            cached_weight: Fraction::ONE,
+            failed_requests: true,
+        }
+    }
+}
+
+/// When an attempt is charged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum At {
+    /// When it starts, with what is reserved for it.
+    #[default]
+    Start,
+    /// When it ends, with what it used; it may start while anything at all is left.
+    End,
+}
+
+/// How many tokens are reserved for an attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reserve {
+    /// Its input, and for the output its `max_tokens`. Without `max_tokens` the provider is taken to guess the output right.
+    #[default]
+    MaxTokens,
+    /// Its input only.
+    Input,
+    /// So many tokens, whatever it asks for.
+    Estimate(Count),
+}
+
+impl Charge {
+    /// Whether nothing of it is out of the ordinary.
+    pub fn is_default(&self) -> bool {
+        *self == Charge::default()
+    }
+
+    /// How to count in `unit`, of which `limit` fit at once.
+    pub(super) fn counting(&self, unit: Unit, limit: u64) -> Built<Counting> {
+        if unit == Unit::Concurrent {
+            return Err(Refusal::new(
+                "requests at once are no rate: give `concurrent` (of a provider) or `max_in_flight` (of a client) instead",
+            )
+            .at("unit"));
+        }
+        let here = |field: &str, text: String| Err(Refusal::new(text).at(field).at("charge"));
+        if let Reserve::Estimate(estimate) = self.reserve {
+            if unit == Unit::Requests {
+                return here("reserve", "an estimate is of tokens; this limit counts requests".into());
+            }
+            if estimate.get() > limit {
+                return here(
+                    "reserve",
+                    format!("an estimate of {estimate} never fits a limit of {limit}"),
+                );
+            }
+        }
+        if self.at == At::End {
+            if self.reconcile {
+                return here("reconcile", "what is charged at the end needs no correction".into());
+            }
+            if self.reserve != Reserve::MaxTokens {
+                return here("reserve", "what is charged at the end is not reserved".into());
+            }
+        }
+        Ok(Counting {
+            unit,
+            at_end: self.at == At::End,
+            reserve: self.reserve,
+            reconcile: self.reconcile,
+            cached_millionths: (self.cached_weight.get() * 1e6 + 0.5) as u64,
+            failed_requests: self.failed_requests,
+        })
+    }
+}
+
+/// A [`Charge`], checked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counting {
+    pub(super) unit: Unit,
+    pub(super) at_end: bool,
+    reserve: Reserve,
+    reconcile: bool,
+    cached_millionths: u64,
+    failed_requests: bool,
+}
+
+impl Counting {
+    /// Whether the end of an attempt makes a difference.
+    pub(super) fn listens(&self) -> bool {
+        self.at_end || self.reconcile || !self.failed_requests
+    }
+
+    /// How much is reserved for `ask` when it starts.
+    #[inline]
+    pub(super) fn reserved(&self, ask: &Ask) -> u64 {
+        let output = match self.reserve {
+            Reserve::MaxTokens => ask.max_output.unwrap_or(ask.output),
+            Reserve::Input => 0,
+            Reserve::Estimate(estimate) => return estimate.get(),
+        };
+        self.amount(ask.input, ask.cached, output)
+    }
+
+    /// How much is on the account of an attempt when it has ended: of what was reserved, or of what was used.
+    #[inline]
+    pub(super) fn settled(&self, ask: &Ask, usage: &Usage) -> u64 {
+        let answered = usage.input > 0 || usage.output > 0;
+        if !answered && !self.failed_requests {
+            0
+        } else if self.at_end || (answered && self.reconcile) {
+            self.amount(usage.input, usage.cached, usage.output)
+        } else {
+            self.reserved(ask)
+        }
+    }
+
+    #[inline]
+    fn amount(&self, input: u32, cached: u32, output: u32) -> u64 {
+        let cached = u64::from(cached.min(input));
+        let input = u64::from(input) - cached + cached * self.cached_millionths / 1_000_000;
+        match self.unit {
+            Unit::Requests | Unit::Concurrent => 1,
+            Unit::Tokens => input + u64::from(output),
+            Unit::InputTokens => input,
+            Unit::OutputTokens => u64::from(output),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counting(unit: Unit, charge: &str) -> Counting {
+        let charge: Charge = serde_json::from_str(charge).unwrap();
+        charge.counting(unit, 1_000_000).unwrap()
+    }
+
+    const ASK: Ask = Ask {
+        id: 0,
+        class: 0,
+        priority: 1,
+        input: 1000,
+        output: 100,
+        max_output: Some(400),
+        cached: 600,
+    };
+    const USAGE: Usage = Usage {
+        input: 1000,
+        cached: 600,
+        written: 0,
+        output: 100,
+    };
+
+    /// For 1,000 tokens of input, 600 of them cached, 400 allowed and 100 written: what is reserved, and what is charged in the end
+    /// if it is answered and if it is not.
+    #[test]
+    fn what_each_rule_reserves_and_settles() {
+        use Unit::*;
+        let rows = [
+            (Requests, "{}", [1, 1, 1]),
+            (Requests, r#"{"failed_requests": false}"#, [1, 1, 0]),
+            (Tokens, "{}", [1400, 1400, 1400]),
+            (Tokens, r#"{"reconcile": true}"#, [1400, 1100, 1400]),
+            (
+                Tokens,
+                r#"{"reconcile": true, "failed_requests": false}"#,
+                [1400, 1100, 0],
+            ),
+            (Tokens, r#"{"reserve": "input"}"#, [1000, 1000, 1000]),
+            (
+                Tokens,
+                r#"{"reserve": "input", "cached_weight": "50%"}"#,
+                [700, 700, 700],
+            ),
+            (Tokens, r#"{"reserve": {"estimate": 500}}"#, [500, 500, 500]),
+            (
+                Tokens,
+                r#"{"reserve": {"estimate": 500}, "reconcile": true}"#,
+                [500, 1100, 500],
+            ),
+            (
+                InputTokens,
+                r#"{"cached_weight": 0, "reconcile": true}"#,
+                [400, 400, 400],
+            ),
+            (OutputTokens, r#"{"reconcile": true}"#, [400, 100, 400]),
+            (OutputTokens, r#"{"reserve": "input", "reconcile": true}"#, [0, 100, 0]),
+        ];
+        for (unit, charge, expected) in rows {
+            let counting = counting(unit, charge);
+            let found = [
+                counting.reserved(&ASK),
+                counting.settled(&ASK, &USAGE),
+                counting.settled(&ASK, &Usage::default()),
+            ];
+            assert_eq!(found, expected, "{unit:?} {charge}");
+        }
+    }
+
+    #[test]
+    fn at_the_end_the_usage_is_charged_whatever_was_allowed() {
+        let tokens = counting(Unit::Tokens, r#"{"at": "end", "cached_weight": 0}"#);
+        assert_eq!(tokens.settled(&ASK, &USAGE), 500);
+        assert_eq!(tokens.settled(&ASK, &Usage::default()), 0);
+        let requests = counting(Unit::Requests, r#"{"at": "end"}"#);
+        assert_eq!(requests.settled(&ASK, &Usage::default()), 1);
+    }
+}

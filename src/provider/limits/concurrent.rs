@@ -1,0 +1,103 @@
+//! A quota of requests at once: each one holds its place from when it is let in until it has left.
+//!
+//! Full, it answers 429 and cannot say when there will be room: no Retry-After. What several serverless providers enforce
+//! beside their rates, and what a self-hosted server's `--max-concurrent-requests` does (Hugging Face TGI). A caller that hangs
+//! up frees its place at once.
+//!
+//! ```json
+//! { "concurrent": { "limit": 100 } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildOne, Limit, Spent, Unit};
+use crate::kernel::time::Time;
+use crate::request::Ask;
+use crate::spec::build::Built;
+use crate::spec::units::Count;
+
+/// So many requests at once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Concurrent {
+    /// The most at once.
+    pub limit: Count,
+}
+
+impl BuildOne for Concurrent {
+    fn build(&self) -> Built<Box<dyn Limit>> {
+        Ok(Box::new(Running {
+            limit: self.limit.get(),
+            inside: 0,
+        }))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    limit: u64,
+    inside: u64,
+}
+
+impl Limit for Running {
+    #[inline]
+    fn ready_at(&mut self, now: Time, _ask: &Ask) -> Time {
+        if self.inside < self.limit { now } else { Time::NEVER }
+    }
+
+    #[inline]
+    fn charge(&mut self, _now: Time, _ask: &Ask) {
+        self.inside += 1;
+    }
+
+    #[inline]
+    fn settle(&mut self, _now: Time, _spent: &Spent) {
+        self.inside = self.inside.saturating_sub(1);
+    }
+
+    fn listens(&self) -> bool {
+        true
+    }
+
+    fn unit(&self) -> Unit {
+        Unit::Concurrent
+    }
+
+    fn per_minute(&self) -> Option<u64> {
+        None
+    }
+
+    fn fresh(&self) -> Box<dyn Limit> {
+        Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Usage;
+
+    #[test]
+    fn a_place_is_free_again_when_its_holder_has_left() {
+        let spec: Concurrent = serde_json::from_str(r#"{"limit": 2}"#).unwrap();
+        let mut limit = spec.build().unwrap();
+        let (now, ask) = (Time::from_nanos(5), Ask::default());
+        let spent = Spent {
+            ask,
+            since: now,
+            usage: Usage::default(),
+        };
+        let mut open = Vec::new();
+        for enters in [true, true, false, true] {
+            if enters {
+                limit.charge(now, &ask);
+            } else {
+                limit.settle(now, &spent);
+            }
+            open.push(limit.ready_at(now, &ask) == now);
+        }
+        assert_eq!(open, [true, false, true, false]);
+        assert_eq!(limit.ready_at(now, &ask), Time::NEVER);
+    }
+}

@@ -1,0 +1,95 @@
+//! One quota of any kind: a ledger that knows its window, and the counting that knows what an attempt costs.
+
+use std::fmt;
+
+use super::charge::Counting;
+use super::{Limit, Spent, Unit};
+use crate::kernel::time::Time;
+use crate::request::{Ask, Left};
+
+/// The memory of a quota: how much was charged when, and what that leaves.
+pub(super) trait Ledger: Clone + fmt::Debug + Send + Sync + 'static {
+    /// When `need` fits if nothing else is charged: `now` if it does, [`Time::NEVER`] if it never can.
+    fn ready_at(&mut self, now: Time, need: u64) -> Time;
+
+    /// Charges `amount` at `now`, whether it fits or not.
+    fn charge(&mut self, now: Time, amount: u64);
+
+    /// What was charged as `was` at `since` turns out at `now` to have been `is`.
+    fn correct(&mut self, now: Time, since: Time, was: u64, is: u64);
+
+    /// What there is, and when it is whole again.
+    fn left(&mut self, now: Time) -> Left;
+}
+
+/// A quota: what is counted, and the ledger in which.
+#[derive(Clone, Debug)]
+pub(super) struct Counted<L> {
+    pub(super) counting: Counting,
+    pub(super) ledger: L,
+    pub(super) per_minute: Option<u64>,
+}
+
+impl<L: Ledger> Limit for Counted<L> {
+    #[inline]
+    fn ready_at(&mut self, now: Time, ask: &Ask) -> Time {
+        let need = if self.counting.at_end {
+            1
+        } else {
+            self.counting.reserved(ask)
+        };
+        self.ledger.ready_at(now, need)
+    }
+
+    #[inline]
+    fn charge(&mut self, now: Time, ask: &Ask) {
+        if !self.counting.at_end {
+            self.ledger.charge(now, self.counting.reserved(ask));
+        }
+    }
+
+    #[inline]
+    fn settle(&mut self, now: Time, spent: &Spent) {
+        let settled = self.counting.settled(&spent.ask, &spent.usage);
+        if self.counting.at_end {
+            self.ledger.charge(now, settled);
+            return;
+        }
+        let reserved = self.counting.reserved(&spent.ask);
+        if settled != reserved {
+            self.ledger.correct(now, spent.since, reserved, settled);
+        }
+    }
+
+    fn listens(&self) -> bool {
+        self.counting.listens()
+    }
+
+    fn unit(&self) -> Unit {
+        self.counting.unit
+    }
+
+    fn left(&mut self, now: Time) -> Option<Left> {
+        Some(self.ledger.left(now))
+    }
+
+    fn per_minute(&self) -> Option<u64> {
+        self.per_minute
+    }
+
+    fn fresh(&self) -> Box<dyn Limit> {
+        Box::new(self.clone())
+    }
+}
+
+/// What `limit` in every `window` nanoseconds is in a minute.
+pub(super) fn by_the_minute(limit: u64, window: u64) -> u64 {
+    let minute = u128::from(limit) * 60_000_000_000 / u128::from(window.max(1));
+    u64::try_from(minute).unwrap_or(u64::MAX)
+}
+
+/// The same for a window that is no longer than an hour. Nobody gives the quota of a day by the minute, and a client that
+/// weighs providers by their minutes would take a thousand requests a day for none.
+pub(super) fn minutely(limit: u64, window: u64) -> Option<u64> {
+    (window <= 3_600_000_000_000).then(|| by_the_minute(limit, window))
+}

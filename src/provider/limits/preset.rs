@@ -1,0 +1,166 @@
+//! The quotas of a provider's tier, as published on a date: one name for several limits.
+//!
+//! The file `models/limits.json` has them, each with its source, its date and what is assumed; `simcap limits` lists them.
+//! Published figures change, and few accounts have exactly those: a preset is a place to start from, and `limits` spelt out is
+//! what to use for one's own account. Some scale with what was bought (Azure OpenAI): they need `tokens_per_minute`. Where
+//! several providers share one organisation's quota, give the preset to their `account`.
+//!
+//! ```json
+//! { "preset": { "name": "anthropic/sonnet-4.x/tier-2" } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildLimit, Limit, LimitSpec};
+use crate::spec::build::{Built, Refusal};
+use crate::spec::diagnose;
+use crate::spec::named::Named;
+use crate::spec::units::Count;
+
+/// A provider's published quotas.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Preset {
+    /// Which: `provider/model/tier`, as `simcap limits` lists them.
+    pub name: String,
+    /// Tokens a minute that were bought, where the quota goes by that: needed there, refused elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_per_minute: Option<Count>,
+}
+
+/// One entry of the file of published quotas.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// Where the figures come from.
+    pub source: String,
+    /// When they held: year and month.
+    pub date: String,
+    /// What is assumed because it is not published.
+    pub assumed: String,
+    /// The tokens a minute that the limits below are for, if they scale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<Count>,
+    /// The limits.
+    pub limits: Vec<LimitSpec>,
+}
+
+/// Every published quota, by name.
+///
+/// # Errors
+/// If the file that is built in were not what it should be.
+pub fn published() -> Result<Named<Published>, diagnose::Error> {
+    diagnose::parse("models/limits.json", include_str!("../../../models/limits.json"))
+}
+
+impl BuildLimit for Preset {
+    fn build_all(&self) -> Built<Vec<Box<dyn Limit>>> {
+        let published = published().map_err(Refusal::of)?;
+        let Some(quota) = published.get(&self.name) else {
+            return Err(Refusal::unknown("published quota", &self.name, &published.names()).at("name"));
+        };
+        let (bought, per) = match (self.tokens_per_minute, quota.per) {
+            (Some(bought), Some(per)) => (bought.get(), per.get()),
+            (None, None) => (1, 1),
+            (None, Some(_)) => {
+                return Err(Refusal::new(format!(
+                    "`{}` goes by the tokens a minute that were bought: give `tokens_per_minute`",
+                    self.name
+                )));
+            }
+            (Some(_), None) => {
+                let text = format!("`{}` does not go by what was bought", self.name);
+                return Err(Refusal::new(text).at("tokens_per_minute"));
+            }
+        };
+        let mut limits = Vec::new();
+        for limit in &quota.limits {
+            let mut limit = limit.clone();
+            if let LimitSpec::preset(_) = limit {
+                return Err(Refusal::new("a published quota refers to another").at("name"));
+            }
+            if let Some(most) = most(&mut limit) {
+                *most = scaled(*most, bought, per);
+            }
+            limits.extend(limit.as_dyn().build_all()?);
+        }
+        Ok(limits)
+    }
+}
+
+/// The figure of `limit` that scales, if one does.
+fn most(limit: &mut LimitSpec) -> Option<&mut Count> {
+    match limit {
+        LimitSpec::fixed_window(l) => Some(&mut l.limit),
+        LimitSpec::sliding_log(l) => Some(&mut l.limit),
+        LimitSpec::slices(l) => Some(&mut l.limit),
+        LimitSpec::gcra(l) => Some(&mut l.limit),
+        _ => None,
+    }
+}
+
+/// `count` × `bought` ÷ `per`, rounded down, at least 1.
+fn scaled(count: Count, bought: u64, per: u64) -> Count {
+    let scaled = u128::from(count.get()) * u128::from(bought) / u128::from(per);
+    Count::new(u64::try_from(scaled).unwrap_or(u64::MAX)).unwrap_or(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::time::Time;
+    use crate::provider::limits::Unit;
+    use crate::request::Ask;
+
+    fn build(text: &str) -> Vec<Box<dyn Limit>> {
+        serde_json::from_str::<Preset>(text).unwrap().build_all().unwrap()
+    }
+
+    fn by_the_minute(limits: &[Box<dyn Limit>]) -> Vec<(Unit, u64)> {
+        limits.iter().map(|l| (l.unit(), l.per_minute().unwrap())).collect()
+    }
+
+    #[test]
+    fn every_published_quota_builds_and_says_where_it_comes_from() {
+        for (name, quota) in published().unwrap().iter() {
+            let tokens_per_minute = quota.per.map(|_| Count::new(240_000).unwrap());
+            let name = name.to_owned();
+            let limits = Preset {
+                name,
+                tokens_per_minute,
+            }
+            .build_all()
+            .unwrap();
+            assert_eq!(limits.len(), quota.limits.len());
+            assert!(!quota.source.is_empty() && quota.date.len() == 7, "{quota:?}");
+            let scales = |limit: &LimitSpec| most(&mut limit.clone()).is_some();
+            assert!(quota.per.is_none() || quota.limits.iter().all(scales));
+        }
+    }
+
+    #[test]
+    fn a_tier_is_its_three_published_figures() {
+        let limits = build(r#"{"name": "anthropic/sonnet-4.x/tier-2"}"#);
+        let expected = [
+            (Unit::Requests, 1000),
+            (Unit::InputTokens, 450_000),
+            (Unit::OutputTokens, 90_000),
+        ];
+        assert_eq!(by_the_minute(&limits), expected);
+    }
+
+    /// Six requests a minute for each thousand tokens; 240k tokens a minute let 240 requests into ten seconds.
+    #[test]
+    fn azure_goes_by_what_was_bought() {
+        let mut limits = build(r#"{"name": "azure-openai/standard", "tokens_per_minute": "240k"}"#);
+        let expected = [(Unit::Tokens, 240_000), (Unit::Requests, 1440)];
+        assert_eq!(by_the_minute(&limits), expected);
+        let (requests, now, ask) = (&mut limits[1], Time::ZERO, Ask::default());
+        for _ in 0..240 {
+            assert_eq!(requests.ready_at(now, &ask), now);
+            requests.charge(now, &ask);
+        }
+        assert_eq!(requests.ready_at(now, &ask), Time::from_nanos(10_000_000_000));
+    }
+}

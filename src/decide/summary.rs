@@ -1,11 +1,12 @@
 //! The report of a run: figures by replication, put into intervals.
 
+use crate::engine::incident::Incident;
 use crate::engine::replicate::Runs;
 use crate::engine::scenario::Scenario;
 use crate::engine::tally::{ClassTally, Tally};
 use crate::kernel::time::Span;
 use crate::report::{
-    BoundReport, ClassReport, Curves, Measured, Metric, Moment, OutcomeShare, PolicyReport, ProviderReport, Report,
+    BoundReport, ClassReport, Curves, IncidentReport, Measured, Metric, Moment, OutcomeShare, PolicyReport, ProviderReport, Report,
 };
 use crate::request::Outcome;
 use crate::spec::assemble::Plan;
@@ -121,6 +122,7 @@ fn policy(
         providers: providers(scenario, &each),
         classes: classes(scenario, confidence, &each),
         bounds: bounds(scenario, &pooled, &each),
+        incidents: incidents(scenario, &pooled, &each),
         steady: steady::verdict(
             replayed,
             scenario.window,
@@ -251,6 +253,20 @@ fn bounds(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<BoundRepor
         .collect();
     all.sort_by(|a, b| b.share.mean.total_cmp(&a.share.mean));
     all
+}
+
+fn incidents(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<IncidentReport> {
+    let one = |(i, incident): (usize, &Incident)| IncidentReport {
+        provider: scenario.fleet[incident.provider].provider.name.clone(),
+        from: incident.from.seconds(),
+        until: incident.until.seconds(),
+        ejected: each(&|t| Some(t.incidents[i].ejected as f64)),
+        time_to_eject: each(&|t| t.incidents[i].seconds_to_eject()),
+        leaked: each(&|t| Some(t.incidents[i].leaked as f64)),
+        error_rate: each(&|t| share(t.incidents[i].errors as f64, t.incidents[i].requests as f64)),
+        time_to_recover: each(&|t| t.incidents[i].seconds_to_recover()),
+    };
+    pooled.incidents.iter().enumerate().map(one).collect()
 }
 
 /// A distribution function through at most [`CURVE_POINTS`] points: every bucket, or equal steps of share with the tail's

@@ -10,6 +10,7 @@ use crate::provider::UNRATED;
 use crate::request::{Ask, Outcome};
 use crate::stats::histogram::Histogram;
 
+use super::incident::{self, Incident};
 use super::scenario::{Good, Scenario};
 use super::series::Series;
 
@@ -32,6 +33,8 @@ pub struct Tally {
     pub counted: u128,
     /// What it took beyond one attempt a request.
     pub effort: Effort,
+    /// What each outage that is known beforehand did.
+    pub incidents: Vec<Incident>,
     /// The most requests in the system at once.
     pub peak_in_system: usize,
     /// Over time.
@@ -168,6 +171,7 @@ impl Tally {
             bounds: Vec::new(),
             counted: u128::from(scenario.window.counted().nanos()),
             effort: Effort::default(),
+            incidents: incident::of(scenario),
             peak_in_system: 0,
             series: Series::new(scenario.window.end, scenario.fleet.len()),
         }
@@ -257,6 +261,9 @@ impl Tally {
         }
         self.counted += other.counted;
         self.effort.merge(&other.effort);
+        for (a, b) in self.incidents.iter_mut().zip(&other.incidents) {
+            a.merge(b);
+        }
         self.peak_in_system = self.peak_in_system.max(other.peak_in_system);
         self.series.merge(&other.series);
     }

@@ -133,7 +133,8 @@ pub struct Endpoint {
 impl Endpoint {
     /// The state of `provider` before the first request. What it goes through by itself is keyed by `weather`.
     pub fn new(provider: &Provider, weather: Key) -> Endpoint {
-        let fresh = |(i, fault): (usize, &Box<dyn Fault>)| fault.fresh(weather.part(i as u64));
+        // Not from part 0 on: part 1 of the first provider's key would be the second provider's.
+        let fresh = |(i, fault): (usize, &Box<dyn Fault>)| fault.fresh(weather.part(i as u64 + 1));
         Endpoint {
             latency: provider.latency.fresh(),
             load: provider.load.iter().map(|l| l.fresh()).collect(),

@@ -6,7 +6,8 @@ use crate::engine::scenario::Scenario;
 use crate::engine::tally::{ClassTally, Tally};
 use crate::kernel::time::Span;
 use crate::report::{
-    BoundReport, ClassReport, Curves, IncidentReport, Measured, Metric, Moment, OutcomeShare, PolicyReport, ProviderReport, Report,
+    BoundReport, ClassReport, Curves, IncidentReport, Measured, Metric, Moment, OutcomeShare, PolicyReport,
+    ProviderReport, Report,
 };
 use crate::request::Outcome;
 use crate::spec::assemble::Plan;

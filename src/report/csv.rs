@@ -109,16 +109,16 @@ fn bounds(policies: &[PolicyReport]) -> String {
 }
 
 fn incidents(policies: &[PolicyReport]) -> String {
-    let head = ["policy", "provider", "from", "until", "figure", "unit"];
+    let head = ["policy", "provider", "from", "until", "metric", "unit"];
     let mut sheet = Sheet::new(head.into_iter().chain(ESTIMATE));
     for policy in policies {
         for incident in &policy.incidents {
             let figures = [
-                ("ejected", "share of replications", &incident.ejected),
-                ("time_to_eject", "s", &incident.time_to_eject),
-                ("leaked", "attempts", &incident.leaked),
+                ("ejected", "share", &incident.ejected),
+                ("time_to_eject", "seconds", &incident.time_to_eject),
+                ("leaked", "number", &incident.leaked),
                 ("error_rate", "share", &incident.error_rate),
-                ("time_to_recover", "s", &incident.time_to_recover),
+                ("time_to_recover", "seconds", &incident.time_to_recover),
             ];
             for (figure, unit, value) in figures {
                 let first = [

@@ -169,7 +169,10 @@ fn fault() -> impl Strategy<Value = Value> {
             "rate_limited",
         ])
     };
-    let state = || (random(), 0.5..5.0_f64).prop_map(|(faults, factor)| json!({ "faults": faults, "ttft": factor, "speed": 1.0 / factor }));
+    let state = || {
+        (random(), 0.5..5.0_f64)
+            .prop_map(|(faults, factor)| json!({ "faults": faults, "ttft": factor, "speed": 1.0 / factor }))
+    };
     prop_oneof![
         random().prop_map(|random| json!({ "random": random })),
         (0_u32..20_000, 1_u32..20_000, answer(), of(0.01..=1.0_f64)).prop_map(|(from, lasts, answer, share)| {

@@ -54,7 +54,7 @@ fn an_unknown_fault() {
        29 |         { "outtage": { "from": "10m", "for": "5m" } }
           |           ^
        help: did you mean `outage`?
-       allowed: random, outage
+       allowed: random, outage, slow_down, time_of_day, spikes, regimes, overload
     "#);
 }
 
@@ -118,7 +118,7 @@ fn an_unknown_unit_of_a_limit() {
        24 |         { "token_bucket": { "unit": "request", "rate": "1000/min" } },
           |                                     ^
        help: did you mean `requests`?
-       allowed: requests, tokens, input_tokens, output_tokens
+       allowed: requests, tokens, input_tokens, output_tokens, concurrent
     "#);
 }
 

@@ -65,8 +65,8 @@ impl Fault for Running {
         if load <= self.above {
             return None;
         }
-        let spared = load < self.full
-            && key.draw(Purpose::Fault) >= threshold(f64::from(load - self.above) * self.slope);
+        let spared =
+            load < self.full && key.draw(Purpose::Fault) >= threshold(f64::from(load - self.above) * self.slope);
         (!spared).then_some(self.failure)
     }
 

@@ -99,9 +99,7 @@ impl Random {
             }
         }
         if sum > 1.0 + 1e-9 {
-            return Err(Refusal::new(format!(
-                "the probabilities add up to {sum}, more than 1"
-            )));
+            return Err(Refusal::new(format!("the probabilities add up to {sum}, more than 1")));
         }
         Ok(Odds {
             any_below: threshold(sum),
@@ -185,9 +183,7 @@ mod tests {
     /// What strikes each of `n` attempts.
     fn strikes(fault: &mut dyn Fault, n: u64) -> Vec<Option<Failure>> {
         let chance = Chance::new(5, 0);
-        (0..n)
-            .map(|i| fault.strike(Time::ZERO, 0, chance.request(i)))
-            .collect()
+        (0..n).map(|i| fault.strike(Time::ZERO, 0, chance.request(i))).collect()
     }
 
     /// Each way to fail on its own: what it is, and whether a timeout has to end it.
@@ -249,7 +245,10 @@ mod tests {
     #[test]
     fn a_way_more_does_not_change_the_others() {
         let before = strikes(&mut *random(r#"{"server_error": 0.1, "hang": 0.1}"#), 1000);
-        let after = strikes(&mut *random(r#"{"server_error": 0.1, "hang": 0.1, "stalled": 0.3}"#), 1000);
+        let after = strikes(
+            &mut *random(r#"{"server_error": 0.1, "hang": 0.1, "stalled": 0.3}"#),
+            1000,
+        );
         for (before, after) in before.iter().zip(&after) {
             match before {
                 Some(_) => assert_eq!(before, after),

@@ -159,7 +159,10 @@ mod tests {
             let dispersion = variance / mean;
             assert!((mean - 500.0).abs() < 5.0, "{mean}");
             // The standard error of a variance among 1,500 is 3.7 %.
-            assert!((dispersion / expected - 1.0).abs() < 0.15, "{dispersion}, not {expected}");
+            assert!(
+                (dispersion / expected - 1.0).abs() < 0.15,
+                "{dispersion}, not {expected}"
+            );
         }
     }
 

@@ -178,7 +178,14 @@ mod tests {
         let mut it = built(&format!(
             r#"{{"start": "22h", "ttft": {{"hourly": [{hours}]}}, "speed": {{"hourly": [{hours}]}}}}"#
         ));
-        for (after, factor) in [(0.0, 23.0), (0.99, 23.0), (1.0, 24.0), (2.0, 1.0), (24.0, 23.0), (50.5, 1.0)] {
+        for (after, factor) in [
+            (0.0, 23.0),
+            (0.99, 23.0),
+            (1.0, 24.0),
+            (2.0, 1.0),
+            (24.0, 23.0),
+            (50.5, 1.0),
+        ] {
             assert_eq!(at(&mut *it, after), (factor, factor), "after {after} h");
         }
     }
@@ -192,7 +199,10 @@ mod tests {
             assert!((ttft - factor).abs() < 0.005, "after {after} h: {ttft}");
             assert_eq!(speed, 1.0);
         }
-        let mean = (0..288).map(|i| at(&mut *it, (f64::from(i) + 0.5) / 12.0).0).sum::<f64>() / 288.0;
+        let mean = (0..288)
+            .map(|i| at(&mut *it, (f64::from(i) + 0.5) / 12.0).0)
+            .sum::<f64>()
+            / 288.0;
         assert!((mean - 1.2).abs() < 1e-9, "{mean}");
     }
 }

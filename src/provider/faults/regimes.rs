@@ -46,13 +46,13 @@ pub struct Regimes {
     pub outage_share: Fraction,
     /// What normal times are like. Default: nothing fails, nothing is slow.
     #[serde(default)]
-    pub normal: State,
+    pub normal: Box<State>,
     /// What degradations are like. Default: 5 % of server errors, times to first token twice as long.
     #[serde(default = "degraded")]
-    pub degraded: State,
+    pub degraded: Box<State>,
     /// What outages are like. Default: every attempt gets a 503 at once.
     #[serde(default = "outage")]
-    pub outage: State,
+    pub outage: Box<State>,
 }
 
 /// What a provider is like for a while.
@@ -113,25 +113,25 @@ fn one_in_forty() -> Fraction {
     share(0.025)
 }
 
-fn degraded() -> State {
-    State {
+fn degraded() -> Box<State> {
+    Box::new(State {
         faults: Random {
             server_error: share(0.05),
             ..Random::default()
         },
         ttft: 2.0,
         ..State::default()
-    }
+    })
 }
 
-fn outage() -> State {
-    State {
+fn outage() -> Box<State> {
+    Box::new(State {
         faults: Random {
             unavailable: Fraction::ONE,
             ..Random::default()
         },
         ..State::default()
-    }
+    })
 }
 
 impl State {

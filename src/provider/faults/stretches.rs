@@ -95,7 +95,7 @@ impl Timeline {
             &self.laws.length
         };
         let lasts = (law.at(self.stream.next_u64()) + 0.5) as u64;
-        self.turns = self.turns + Span::from_nanos(lasts);
+        self.turns += Span::from_nanos(lasts);
     }
 }
 

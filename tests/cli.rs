@@ -52,6 +52,7 @@ fn a_run_leaves_its_report_and_is_quiet_on_standard_error() {
     files.sort();
     let expected = [
         "bounds.csv",
+        "incidents.csv",
         "cdf.csv",
         "classes.csv",
         "differences.csv",

@@ -1,13 +1,14 @@
 //! The report of a run: figures by replication, put into intervals.
 
 use crate::client::budget::Alert;
+use crate::engine::incident::Incident;
 use crate::engine::replicate::Runs;
 use crate::engine::scenario::Scenario;
 use crate::engine::tally::{ClassTally, Tally};
 use crate::kernel::time::Span;
 use crate::report::{
-    AlertReport, BoundReport, ClassReport, Currency, Curves, Measured, Metric, Moment, OutcomeShare, PolicyReport,
-    ProviderReport, Report,
+    AlertReport, BoundReport, ClassReport, Currency, Curves, IncidentReport, Measured, Metric, Moment, OutcomeShare,
+    PolicyReport, ProviderReport, Report,
 };
 use crate::request::Outcome;
 use crate::spec::assemble::Plan;
@@ -130,6 +131,7 @@ fn policy(
         classes: classes(scenario, confidence, &each),
         bounds: bounds(scenario, &pooled, &each),
         alerts: alerts(scenario, &pooled, &each),
+        incidents: incidents(scenario, &pooled, &each),
         steady: steady::verdict(
             replayed,
             scenario.window,
@@ -271,6 +273,20 @@ fn alerts(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<AlertRepor
         at: each(&|t| (t.alerts[i].passed > 0).then(|| t.alerts[i].time as f64 / 1e9)),
     };
     scenario.client.alerts.iter().enumerate().map(one).collect()
+}
+
+fn incidents(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<IncidentReport> {
+    let one = |(i, incident): (usize, &Incident)| IncidentReport {
+        provider: scenario.fleet[incident.provider].provider.name.clone(),
+        from: incident.from.seconds(),
+        until: incident.until.seconds(),
+        ejected: each(&|t| Some(t.incidents[i].ejected as f64)),
+        time_to_eject: each(&|t| t.incidents[i].seconds_to_eject()),
+        leaked: each(&|t| Some(t.incidents[i].leaked as f64)),
+        error_rate: each(&|t| share(t.incidents[i].errors as f64, t.incidents[i].requests as f64)),
+        time_to_recover: each(&|t| t.incidents[i].seconds_to_recover()),
+    };
+    pooled.incidents.iter().enumerate().map(one).collect()
 }
 
 /// A distribution function through at most [`CURVE_POINTS`] points: every bucket, or equal steps of share with the tail's

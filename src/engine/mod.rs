@@ -5,6 +5,7 @@
 //! and nothing can fail: a checked scenario runs.
 
 pub mod event;
+pub mod incident;
 pub mod replicate;
 pub mod run;
 pub mod scenario;

@@ -10,6 +10,7 @@ use crate::provider::UNRATED;
 use crate::request::{Ask, Outcome};
 use crate::stats::histogram::Histogram;
 
+use super::incident::{self, Incident};
 use super::scenario::{Good, Scenario};
 use super::series::Series;
 
@@ -34,6 +35,8 @@ pub struct Tally {
     pub effort: Effort,
     /// The watched shares of budgets, in order.
     pub alerts: Vec<AlertTally>,
+    /// What each outage that is known beforehand did.
+    pub incidents: Vec<Incident>,
     /// The most requests in the system at once.
     pub peak_in_system: usize,
     /// Over time.
@@ -180,6 +183,7 @@ impl Tally {
             counted: u128::from(scenario.window.counted().nanos()),
             effort: Effort::default(),
             alerts: vec![AlertTally::default(); scenario.client.alerts.len()],
+            incidents: incident::of(scenario),
             peak_in_system: 0,
             series: Series::new(scenario.window.end, scenario.fleet.len()),
         }
@@ -272,6 +276,9 @@ impl Tally {
         for (a, b) in self.alerts.iter_mut().zip(&other.alerts) {
             a.passed += b.passed;
             a.time += b.time;
+        }
+        for (a, b) in self.incidents.iter_mut().zip(&other.incidents) {
+            a.merge(b);
         }
         self.peak_in_system = self.peak_in_system.max(other.peak_in_system);
         self.series.merge(&other.series);

@@ -30,6 +30,15 @@ impl Sampler {
         }
     }
 
+    /// The value for 64 uniform bits: for who has a stream of them.
+    #[inline]
+    pub fn at(&self, draw: u64) -> f64 {
+        match self {
+            Sampler::Constant(value) => *value,
+            Sampler::Table(table) => table.at(draw),
+        }
+    }
+
     /// As [`Sampler::draw`], rounded to a whole count of at least `least`.
     #[inline]
     pub fn count(&self, key: Key, purpose: Purpose, least: u32) -> u32 {

@@ -145,13 +145,15 @@ pub struct Endpoint {
 impl Endpoint {
     /// The state of `provider` before the first request. What it goes through by itself is keyed by `weather`.
     pub fn new(provider: &Provider, weather: Key) -> Endpoint {
-        let fresh = |i: usize| provider.faults[i].fresh(weather.part(i as u64));
+        // Faults take parts from 1 on: part 0 is the key itself, and part 1 of the first provider's key the second provider's.
         Endpoint {
             latency: provider.latency.fresh(),
             load: provider.load.iter().map(|l| l.fresh()).collect(),
             cache: provider.cache.as_ref().map(|c| c.fresh()),
             quotas: Quotas::new(&provider.limits),
-            faults: (0..provider.faults.len()).map(fresh).collect(),
+            faults: (provider.faults.iter().enumerate())
+                .map(|(i, fault)| fault.fresh(weather.part(i as u64 + 1)))
+                .collect(),
             has_weather: provider.faults.iter().any(|f| f.has_weather()),
             in_service: 0,
             works_until: None,

@@ -1,18 +1,30 @@
-//! How a provider fails.
+//! How a provider fails, and what slows it down for everybody.
 
 mod outage;
+mod overload;
 mod random;
+mod regimes;
+mod slow_down;
+mod spikes;
+mod stretches;
+mod time_of_day;
 
-pub use outage::Outage;
+pub use outage::{Answer, Outage};
+pub use overload::Overload;
 pub use random::Random;
+pub use regimes::{Regimes, State};
+pub use slow_down::SlowDown;
+pub use spikes::Spikes;
+pub use time_of_day::{Shape, TimeOfDay, Wave};
 
 use crate::spec::registry::registry;
 use std::fmt;
 
 use crate::kernel::chance::Key;
-use crate::kernel::time::Time;
+use crate::kernel::time::{Span, Time};
 use crate::request::Outcome;
-use crate::spec::build::Built;
+use crate::spec::build::{Built, Refusal};
+use crate::spec::units::Duration;
 
 /// A source of failures, as it runs. A provider may have several; the first that strikes decides.
 pub trait Fault: fmt::Debug + Send + Sync {
@@ -33,8 +45,10 @@ pub trait Fault: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Whether an attempt may be left without any answer.
-    fn may_hang(&self) -> bool;
+    /// Whether an attempt may be left like this, for a timeout to end.
+    fn leaves(&self, _silence: Silence) -> bool {
+        false
+    }
 
     /// A copy in its initial state, for one replication. `own` is the randomness of what it goes through by itself.
     fn fresh(&self, own: Key) -> Box<dyn Fault>;
@@ -65,6 +79,34 @@ pub enum Failure {
     Stalled(f64),
 }
 
+impl Failure {
+    /// How it leaves an attempt, if only a timeout can end it.
+    pub const fn silence(self) -> Option<Silence> {
+        match self {
+            Failure::Unreachable => Some(Silence::Unreachable),
+            Failure::Silent | Failure::Hang => Some(Silence::Unanswered),
+            Failure::Stalled(_) => Some(Silence::Stalled),
+            Failure::Down(_) | Failure::Failed(_) | Failure::Truncated(_) => None,
+        }
+    }
+}
+
+/// How far an attempt has come that only a timeout ends: which timeouts can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// There is no connection: any timeout ends it, the connect timeout too.
+    Unreachable,
+    /// There is no first token: its timeout ends it, or that of the attempt or the request.
+    Unanswered,
+    /// There is no further token: the idle timeout ends it, or that of the attempt or the request.
+    Stalled,
+}
+
+impl Silence {
+    /// All of them.
+    pub const ALL: [Silence; 3] = [Silence::Unreachable, Silence::Unanswered, Silence::Stalled];
+}
+
 /// What slows a provider down for everybody.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weather {
@@ -83,12 +125,53 @@ impl Weather {
         speed: 1.0,
         delay: 0.0,
     };
+
+    /// Both kinds of weather at once: factors multiply, delays add up.
+    #[inline]
+    pub fn worsen(&mut self, by: &Weather) {
+        self.ttft *= by.ttft;
+        self.speed *= by.speed;
+        self.delay += by.delay;
+    }
+
+    /// What a file says of it.
+    fn read(ttft: f64, speed: f64, delay: Duration) -> Built<Weather> {
+        Ok(Weather {
+            ttft: factor("ttft", ttft)?,
+            speed: factor("speed", speed)?,
+            delay: delay.span().nanos() as f64,
+        })
+    }
+}
+
+/// Lets a factor from a thousandth to a thousand pass.
+fn factor(name: &'static str, value: f64) -> Built<f64> {
+    if (0.001..=1000.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err(Refusal::new(format!("a factor of {value}: must be 0.001 to 1000")).at(name))
+    }
+}
+
+/// The factor that changes nothing.
+fn unchanged() -> f64 {
+    1.0
+}
+
+/// No delay.
+fn at_once() -> Duration {
+    Duration::from(Span::ZERO)
 }
 
 registry! {
-    /// A source of failures of a provider.
+    /// A source of failures of a provider, or of slowness.
     pub enum FaultSpec as BuildFault {
         random => Random,
         outage => Outage,
+        slow_down => SlowDown,
+        time_of_day => TimeOfDay,
+        spikes => Spikes,
+        regimes => Regimes,
+        overload => Overload,
     }
 }

@@ -18,6 +18,7 @@ pub fn tables(report: &Report) -> Vec<(&'static str, String)> {
         ("providers.csv", providers(policies)),
         ("classes.csv", classes(policies, code)),
         ("bounds.csv", bounds(policies)),
+        ("incidents.csv", incidents(policies)),
         ("series.csv", series(policies)),
         ("cdf.csv", cdf(policies)),
         ("differences.csv", differences(&report.comparisons, code)),
@@ -125,6 +126,34 @@ fn alerts(policies: &[PolicyReport]) -> String {
                 "seconds".into(),
             ];
             sheet.row(first.into_iter().chain(estimate(&alert.at)));
+        }
+    }
+    sheet.finish()
+}
+
+fn incidents(policies: &[PolicyReport]) -> String {
+    let head = ["policy", "provider", "from", "until", "metric", "unit"];
+    let mut sheet = Sheet::new(head.into_iter().chain(ESTIMATE));
+    for policy in policies {
+        for incident in &policy.incidents {
+            let figures = [
+                ("ejected", "share", &incident.ejected),
+                ("time_to_eject", "seconds", &incident.time_to_eject),
+                ("leaked", "number", &incident.leaked),
+                ("error_rate", "share", &incident.error_rate),
+                ("time_to_recover", "seconds", &incident.time_to_recover),
+            ];
+            for (figure, unit, value) in figures {
+                let first = [
+                    text(&policy.name),
+                    text(&incident.provider),
+                    number(incident.from),
+                    number(incident.until),
+                    figure.into(),
+                    unit.into(),
+                ];
+                sheet.row(first.into_iter().chain(estimate(value)));
+            }
         }
     }
     sheet.finish()

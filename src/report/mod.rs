@@ -158,6 +158,9 @@ pub struct PolicyReport {
     /// The watched shares of the client's budgets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<AlertReport>,
+    /// What each scheduled outage did, in order of providers; absent if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<IncidentReport>,
     /// Whether the run settled, and if not, why it is thought so.
     pub steady: Steady,
     /// Distribution functions of the pooled requests.
@@ -253,6 +256,28 @@ pub struct AlertReport {
     pub passed: u64,
     /// Seconds from the start of the replication until it first was, over those in which it was.
     pub at: Estimate,
+}
+
+/// What a scheduled outage did, over the whole of a replication, warm-up included.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IncidentReport {
+    /// Whose.
+    pub provider: String,
+    /// When it began, in seconds from the start of the replication.
+    pub from: f64,
+    /// When it ended.
+    pub until: f64,
+    /// Share of replications in which the provider's breaker kept calls out at some time in it.
+    pub ejected: Estimate,
+    /// Seconds from its start until then, of those replications.
+    pub time_to_eject: Estimate,
+    /// Failed attempts at the provider that were sent in it before that; in the whole of it where that never happened.
+    pub leaked: Estimate,
+    /// Share of the requests ending while it lasted that failed, at whatever provider.
+    pub error_rate: Estimate,
+    /// Seconds from its end to the first success of an attempt sent to the provider after it, of the replications that had
+    /// one.
+    pub time_to_recover: Estimate,
 }
 
 /// Whether a run settled.

@@ -119,6 +119,7 @@ fn policy(index: usize, (name, kind): (&str, &str)) -> PolicyReport {
         classes: vec![class("short", 0.8), class("long", 0.2)],
         bounds: bounds(index),
         alerts: vec![],
+        incidents: incidents(index),
         steady: Steady {
             settled: index != 0,
             why: "mean time of the last third against the middle third".into(),
@@ -174,6 +175,35 @@ fn class(name: &str, share: f64) -> ClassReport {
         cost_per_1k: estimate(4.2, 0.02),
         quality: estimate(0.93, 0.0002),
     }
+}
+
+/// One outage; the second policy ejects the provider in one replication only.
+fn incidents(index: usize) -> Vec<IncidentReport> {
+    let ejects = index != 1;
+    let once = Estimate {
+        mean: 61.0,
+        half_width: None,
+        n: 1,
+        undefined: 9,
+    };
+    vec![IncidentReport {
+        provider: "relay".into(),
+        from: 240.0,
+        until: 330.0,
+        ejected: if ejects { estimate(1.0, 0.0) } else { estimate(0.1, 0.2) },
+        time_to_eject: if ejects { estimate(1.4, 0.2) } else { once },
+        leaked: if ejects {
+            estimate(12.0, 1.5)
+        } else {
+            estimate(3150.0, 40.0)
+        },
+        error_rate: if ejects {
+            estimate(0.004, 0.0006)
+        } else {
+            estimate(0.7, 0.01)
+        },
+        time_to_recover: estimate(if ejects { 14.0 } else { 0.9 }, 0.1),
+    }]
 }
 
 fn bounds(index: usize) -> Vec<BoundReport> {

@@ -68,6 +68,9 @@ pub fn full(report: &Report, style: &Style) -> String {
     page.table("Share of successes by provider", &providers(report, &mut notes));
     page.bounds(report);
     page.table("Shares of budgets, first passed", &alerts(report, &mut notes));
+    if report.policies.iter().any(|policy| !policy.incidents.is_empty()) {
+        page.table("Outages", &incidents(report, &mut notes));
+    }
     page.table("Objectives", &objectives(report, &mut notes));
     if !report.comparisons.is_empty() {
         page.comparison(report, &mut notes);
@@ -312,6 +315,36 @@ fn alerts(report: &Report, notes: &mut Notes) -> Table {
                 Cell::new(format!("{} of {of}", format::count(alert.passed))),
             ];
             table.row(&clean(&policy.name), cells);
+        }
+    }
+    table
+}
+
+/// One row for each outage under each policy; the policy's name is on its first row.
+fn incidents(report: &Report, notes: &mut Notes) -> Table {
+    let mut table = Table::new("policy");
+    table.words("", "outage of");
+    table.column("", "begins");
+    table.column("", "lasts");
+    table.column("ejected", "share");
+    table.column("ejected", "after");
+    table.column("attempts", "leaked");
+    table.column("requests", "failed");
+    table.column("recovered", "after");
+    for policy in &report.policies {
+        let mut name = clean(&policy.name);
+        for incident in &policy.incidents {
+            let cells = [
+                Cell::new(fit(&clean(&incident.provider), HEAD)),
+                Cell::new(format::span(incident.from)),
+                Cell::new(format::span(incident.until - incident.from)),
+                notes.cell(Unit::Share, &incident.ejected, None),
+                notes.cell(Unit::Seconds, &incident.time_to_eject, None),
+                notes.cell(Unit::Number, &incident.leaked, None),
+                notes.cell(Unit::Share, &incident.error_rate, None),
+                notes.cell(Unit::Seconds, &incident.time_to_recover, None),
+            ];
+            table.row(&std::mem::take(&mut name), cells);
         }
     }
     table

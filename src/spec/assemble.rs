@@ -14,8 +14,10 @@ use super::build::{Built, Known, Names, Refusal};
 use super::diagnose;
 use super::experiment::Experiment;
 use super::load::Loaded;
+use crate::client::Timeouts;
 use crate::engine::scenario::{Account, Deployment, PoolOf, Scenario};
 use crate::kernel::time::Span;
+use crate::provider::faults::Silence;
 use crate::provider::pricing::exchange::Exchange;
 use crate::report::{Code, Metric, ModelNote, Unit};
 use crate::stats::interval::Confidence;
@@ -109,11 +111,13 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
     let (pools, used) = pools(spec)?;
     let mut fleet = Vec::new();
     let mut models = Vec::new();
-    let mut may_hang = None;
+    let mut silent: [Option<&str>; 3] = [None; 3];
     for ((name, provider), &pool) in spec.providers.iter().zip(&used) {
         let (built, note) = deployment(loaded, name, provider, &names, pool).map_err(|r| r.at(name).at("providers"))?;
-        if built.provider.faults.iter().any(|f| f.may_hang()) {
-            may_hang.get_or_insert(name);
+        for (first, silence) in silent.iter_mut().zip(Silence::ALL) {
+            if built.provider.faults.iter().any(|f| f.leaves(silence)) {
+                first.get_or_insert(name);
+            }
         }
         fleet.push(built);
         models.extend(note);
@@ -149,16 +153,8 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
             Some(own) => client(own, &names, rate).map_err(|r| here(r.at("client")))?,
             None => client(&spec.client, &names, rate).map_err(|r| r.at("client"))?,
         };
-        let timeouts = built.timeouts;
-        if let Some(provider) = may_hang
-            && [timeouts.ttft, timeouts.attempt, timeouts.total]
-                .iter()
-                .all(|&t| t == Span::FOREVER)
-        {
-            let text = format!(
-                "provider `{provider}` may hang, and the client has no timeout that would end it: give \"ttft\", \"attempt\" or \"total\""
-            );
-            let refusal = Refusal::new(text).at("timeouts").at("client");
+        if let Err(refusal) = check_silence(&built.timeouts, &silent) {
+            let refusal = refusal.at("client");
             return Err(if entry.client.is_some() { here(refusal) } else { refusal });
         }
         scenarios.push(Scenario {
@@ -207,6 +203,32 @@ fn currency(spec: &Experiment) -> Built<Option<Billing>> {
         rate,
         billed_at: billed_at.collect(),
     }))
+}
+
+/// Checks that whatever a provider may leave without an end is ended by a timeout. `silent` names the first provider of each
+/// kind of silence.
+fn check_silence(timeouts: &Timeouts, silent: &[Option<&str>; 3]) -> Built<()> {
+    for (&provider, silence) in silent.iter().zip(Silence::ALL) {
+        let (does, first, also) = match silence {
+            Silence::Unreachable => (
+                "be unreachable",
+                timeouts.connect.min(timeouts.ttft),
+                "\"connect\", \"ttft\"",
+            ),
+            Silence::Unanswered => ("hang", timeouts.ttft, "\"ttft\""),
+            Silence::Stalled => ("stall in an answer", timeouts.idle, "\"idle\""),
+        };
+        let earliest = first.min(timeouts.attempt).min(timeouts.total);
+        if let Some(provider) = provider
+            && earliest == Span::FOREVER
+        {
+            let text = format!(
+                "provider `{provider}` may {does}, and the client has no timeout that would end it: give {also}, \"attempt\" or \"total\""
+            );
+            return Err(Refusal::new(text).at("timeouts"));
+        }
+    }
+    Ok(())
 }
 
 fn check_name(name: &str) -> Built<()> {

@@ -253,12 +253,68 @@ fn quota() -> impl Strategy<Value = Value> {
     ]
 }
 
+/// Any way to fail at random.
+const WAYS: [&str; 13] = [
+    "server_error",
+    "hang",
+    "bad_gateway",
+    "unavailable",
+    "gateway_timeout",
+    "overloaded",
+    "rate_limited",
+    "request_timeout",
+    "connection_error",
+    "truncated",
+    "stalled",
+    "content_filtered",
+    "unauthorized",
+];
+
+/// Probabilities of up to three ways to fail, together below 1.
+fn random() -> impl Strategy<Value = Value> {
+    vec((prop::sample::select(&WAYS[..]), 0.0..0.3_f64), 0..=3)
+        .prop_map(|ways| ways.into_iter().map(|(way, p)| (way.to_owned(), json!(p))).collect())
+}
+
 fn fault() -> impl Strategy<Value = Value> {
+    let answer = || {
+        word(&[
+            "refused",
+            "hang",
+            "unavailable",
+            "connection_error",
+            "unreachable",
+            "overloaded",
+            "rate_limited",
+        ])
+    };
+    let state = || {
+        (random(), 0.5..5.0_f64)
+            .prop_map(|(faults, factor)| json!({ "faults": faults, "ttft": factor, "speed": 1.0 / factor }))
+    };
     prop_oneof![
-        (0.0..0.5_f64, 0.0..0.3_f64)
-            .prop_map(|(error, hang)| json!({ "random": { "server_error": error, "hang": hang } })),
-        (0_u32..20_000, 1_u32..20_000, word(&["refused", "hang"])).prop_map(|(from, lasts, answer)| {
-            json!({ "outage": { "from": format!("{from}ms"), "for": format!("{lasts}ms"), "answer": answer } })
+        random().prop_map(|random| json!({ "random": random })),
+        (0_u32..20_000, 1_u32..20_000, answer(), of(0.01..=1.0_f64)).prop_map(|(from, lasts, answer, share)| {
+            json!({ "outage": object(json!({ "from": format!("{from}ms"), "for": format!("{lasts}ms"), "answer": answer, "share": share })) })
+        }),
+        (0_u32..20_000, 1_u32..20_000, 0.5..5.0_f64).prop_map(|(from, lasts, factor)| {
+            json!({ "slow_down": { "from": format!("{from}ms"), "for": format!("{lasts}ms"), "ttft": factor, "speed": 1.0 / factor } })
+        }),
+        (0_u32..24, 0.5..2.0_f64).prop_map(|(start, peak)| {
+            json!({ "time_of_day": { "start": format!("{start}h"), "ttft": { "wave": { "peak": peak, "trough": 1, "at": "15h" } } } })
+        }),
+        (1_u32..30, 1_u32..5000).prop_map(|(every, lasts)| {
+            let lasts = json!({ "exponential": { "mean": format!("{lasts}ms") } });
+            json!({ "spikes": { "every": format!("{every}s"), "for": lasts, "ttft": { "uniform": { "min": 1, "max": 20 } } } })
+        }),
+        (state(), state(), 0.0..=1.0_f64).prop_map(|(degraded, outage, share)| {
+            let law = |median: &str| json!({ "lognormal": { "median": median, "sigma": 1.2 } });
+            json!({ "regimes": {
+                "between": law("5s"), "repair": law("2s"), "outage_share": share, "degraded": degraded, "outage": outage,
+            } })
+        }),
+        (0_u32..20, of(20_u32..50), answer()).prop_map(|(above, full, answer)| {
+            json!({ "overload": object(json!({ "above": above, "full": full, "answer": answer })) })
         }),
     ]
 }

@@ -54,7 +54,7 @@ fn an_unknown_fault() {
        29 |         { "outtage": { "from": "10m", "for": "5m" } }
           |           ^
        help: did you mean `outage`?
-       allowed: random, outage
+       allowed: random, outage, slow_down, time_of_day, spikes, regimes, overload
     "#);
 }
 

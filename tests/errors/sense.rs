@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::said;
+use super::{GOOD, said, said_of};
 
 #[test]
 fn a_class_in_no_tier() {
@@ -297,5 +297,144 @@ fn no_input() {
     shop.json:6:15: traffic.classes.easy: `input` is missing: a law of tokens, like {"constant": 300}
         6 |       "easy": { "share": 70, "output": { "uniform": { "min": 50, "max": 200 } } },
           |               ^
+    "#);
+}
+
+#[test]
+fn an_outage_of_nothing() {
+    assert_snapshot!(said(r#"{ "outage": { "from": "10m", "for": "5m" } }"#, r#"{ "outage": { "from": "10m", "for": "5m", "share": 0 } }"#), @r#"
+    shop.json:29:60: providers.own.faults[1].outage.share: an outage of nothing: must be above 0
+       29 |         { "outage": { "from": "10m", "for": "5m", "share": 0 } }
+          |                                                            ^
+    "#);
+}
+
+#[test]
+fn a_slow_down_by_a_factor_of_nothing() {
+    assert_snapshot!(said(r#"{ "outage": { "from": "10m", "for": "5m" } }"#, r#"{ "slow_down": { "from": "10m", "for": "5m", "speed": 0 } }"#), @r#"
+    shop.json:29:63: providers.own.faults[1].slow_down.speed: a factor of 0: must be 0.001 to 1000
+       29 |         { "slow_down": { "from": "10m", "for": "5m", "speed": 0 } }
+          |                                                               ^
+    "#);
+}
+
+#[test]
+fn a_day_of_twelve_hours() {
+    assert_snapshot!(said(r#"{ "outage": { "from": "10m", "for": "5m" } }"#, r#"{ "time_of_day": { "ttft": { "hourly": [1, 1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1] } } }"#), @r#"
+    shop.json:29:48: providers.own.faults[1].time_of_day.ttft.hourly: 12 factors: must be 24, one for each hour
+       29 |         { "time_of_day": { "ttft": { "hourly": [1, 1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1] } } }
+          |                                                ^
+    "#);
+}
+
+#[test]
+fn an_hour_with_a_factor_of_nothing() {
+    assert_snapshot!(said(r#"{ "outage": { "from": "10m", "for": "5m" } }"#, r#"{ "time_of_day": { "speed": { "hourly": [1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1] } } }"#), @r#"
+    shop.json:29:71: providers.own.faults[1].time_of_day.speed.hourly[7]: a factor of 0: must be 0.001 to 1000
+       29 | …time_of_day": { "speed": { "hourly": [1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,…
+          |                                                             ^
+    "#);
+}
+
+#[test]
+fn a_wave_that_peaks_at_thirty_o_clock() {
+    assert_snapshot!(said(r#"{ "outage": { "from": "10m", "for": "5m" } }"#, r#"{ "time_of_day": { "ttft": { "wave": { "peak": 2, "trough": 1, "at": "30h" } } } }"#), @r#"
+    shop.json:29:78: providers.own.faults[1].time_of_day.ttft.wave.at: a time of day must be below 24h
+       29 |         { "time_of_day": { "ttft": { "wave": { "peak": 2, "trough": 1, "at": "30h" } } } }
+          |                                                                              ^
+    "#);
+}
+
+#[test]
+fn a_day_on_which_nothing_changes() {
+    assert_snapshot!(said(r#"{ "outage": { "from": "10m", "for": "5m" } }"#, r#"{ "time_of_day": { "start": "9h" } }"#), @r#"
+    shop.json:29:26: providers.own.faults[1].time_of_day: nothing follows the time of day: give "ttft", "speed" or both
+       29 |         { "time_of_day": { "start": "9h" } }
+          |                          ^
+    "#);
+}
+
+#[test]
+fn spikes_without_end() {
+    assert_snapshot!(said(r#"{ "outage": { "from": "10m", "for": "5m" } }"#, r#"{ "spikes": { "every": "1m", "for": { "pareto": { "min": "1s", "alpha": 1 } }, "ttft": { "constant": 9 } } }"#), @r#"
+    shop.json:29:21: providers.own.faults[1].spikes: one comes every inf s in the mean: must be 1 s to 365 days
+       29 |         { "spikes": { "every": "1m", "for": { "pareto": { "min": "1s", "alpha": 1 } }, "ttft": { "co…
+          |                     ^
+    "#);
+}
+
+#[test]
+fn spikes_without_a_gap() {
+    assert_snapshot!(said(r#"{ "outage": { "from": "10m", "for": "5m" } }"#, r#"{ "spikes": { "every": "0s", "for": { "constant": "1s" }, "ttft": { "constant": 9 } } }"#), @r#"
+    shop.json:29:32: providers.own.faults[1].spikes.every: mean must be above 0 and finite, but is 0
+       29 |         { "spikes": { "every": "0s", "for": { "constant": "1s" }, "ttft": { "constant": 9 } } }
+          |                                ^
+    "#);
+}
+
+#[test]
+fn incidents_within_a_second() {
+    assert_snapshot!(said(r#"{ "outage": { "from": "10m", "for": "5m" } }"#, r#"{ "regimes": { "between": { "constant": "10ms" }, "repair": { "constant": "10ms" } } }"#), @r#"
+    shop.json:29:22: providers.own.faults[1].regimes: one comes every 0.02 s in the mean: must be 1 s to 365 days
+       29 |         { "regimes": { "between": { "constant": "10ms" }, "repair": { "constant": "10ms" } } }
+          |                      ^
+    "#);
+}
+
+#[test]
+fn a_regime_of_more_faults_than_attempts() {
+    assert_snapshot!(said(r#"{ "outage": { "from": "10m", "for": "5m" } }"#, r#"{ "regimes": { "degraded": { "faults": { "hang": 0.6, "stalled": "60%" } } } }"#), @r#"
+    shop.json:29:48: providers.own.faults[1].regimes.degraded.faults: the probabilities add up to 1.2, more than 1
+       29 |         { "regimes": { "degraded": { "faults": { "hang": 0.6, "stalled": "60%" } } } }
+          |                                                ^
+    "#);
+}
+
+#[test]
+fn a_regime_too_slow() {
+    assert_snapshot!(said(r#"{ "outage": { "from": "10m", "for": "5m" } }"#, r#"{ "regimes": { "outage": { "ttft": 5000 } } }"#), @r#"
+    shop.json:29:44: providers.own.faults[1].regimes.outage.ttft: a factor of 5000: must be 0.001 to 1000
+       29 |         { "regimes": { "outage": { "ttft": 5000 } } }
+          |                                            ^
+    "#);
+}
+
+#[test]
+fn an_overload_that_is_full_too_early() {
+    assert_snapshot!(said(r#"{ "outage": { "from": "10m", "for": "5m" } }"#, r#"{ "overload": { "above": 10, "full": 10 } }"#), @r#"
+    shop.json:29:46: providers.own.faults[1].overload.full: full at 10: must be above `above`, which is 10
+       29 |         { "overload": { "above": 10, "full": 10 } }
+          |                                              ^
+    "#);
+}
+
+/// The first-token timeout does not end a stall in an answer, nor the connect timeout a hang.
+#[test]
+fn a_silence_that_no_timeout_ends() {
+    let left = |fault: &str, timeouts: &str| {
+        let text = GOOD
+            .replacen(r#"{ "random": { "server_error": "1%", "hang": 0.001 } }"#, fault, 1)
+            .replacen(r#""timeouts": { "total": "60s" }"#, timeouts, 1);
+        said_of(&text)
+    };
+    let stall = r#"{ "random": { "stalled": "1%" } }"#;
+    assert_snapshot!(left(stall, r#""timeouts": { "ttft": "60s" }"#), @r#"
+    shop.json:37:17: client.timeouts: provider `own` may stall in an answer, and the client has no timeout that would end it: give "idle", "attempt" or "total"
+       37 |     "timeouts": { "ttft": "60s" },
+          |                 ^
+    "#);
+    assert_snapshot!(left(stall, r#""timeouts": { "idle": "60s" }"#), @"nothing is wrong");
+    let unreachable = r#"{ "outage": { "from": "1s", "for": "1s", "answer": "unreachable" } }"#;
+    assert_snapshot!(left(unreachable, r#""timeouts": { "idle": "60s" }"#), @r#"
+    shop.json:37:17: client.timeouts: provider `own` may be unreachable, and the client has no timeout that would end it: give "connect", "ttft", "attempt" or "total"
+       37 |     "timeouts": { "idle": "60s" },
+          |                 ^
+    "#);
+    assert_snapshot!(left(unreachable, r#""timeouts": { "connect": "60s" }"#), @"nothing is wrong");
+    let hang = r#"{ "outage": { "from": "1s", "for": "1s", "answer": "hang" } }"#;
+    assert_snapshot!(left(hang, r#""timeouts": { "connect": "60s", "idle": "60s" }"#), @r#"
+    shop.json:37:17: client.timeouts: provider `own` may hang, and the client has no timeout that would end it: give "ttft", "attempt" or "total"
+       37 |     "timeouts": { "connect": "60s", "idle": "60s" },
+          |                 ^
     "#);
 }

@@ -6,6 +6,7 @@ use crate::client::host::Connected;
 use crate::client::limiter::Done;
 use crate::client::retry::{Failed, Next};
 use crate::engine::event::Event;
+use crate::engine::incident::Passed;
 use crate::engine::tally::Ending;
 use crate::kernel::time::{Span, Time};
 use crate::provider::UNRATED;
@@ -311,7 +312,11 @@ impl World<'_> {
             self.endpoints[p].leave(account, self.now, &spent);
         }
         self.hosts[p].in_flight -= 1;
-        self.record(way.ticket, &ended);
+        if self.tally.incidents.is_empty() {
+            self.record(way.ticket, &ended);
+        } else {
+            self.record_in_incidents(way.ticket, &ended);
+        }
         if let Some(next) = self.pools[self.scenario.fleet[p].pool].disconnect(self.now) {
             let waiting = self.attempts[next];
             self.no_longer_in_line(&waiting);
@@ -353,6 +358,34 @@ impl World<'_> {
             (Some(breaker), _) => breaker.record(ticket, ended),
             (None, Some(guard)) => guard.record(ticket, ended),
             (None, None) => {}
+        }
+    }
+
+    /// As [`World::record`], and notes what it means for the outages that are known beforehand.
+    #[cold]
+    fn record_in_incidents(&mut self, ticket: Ticket, ended: &Ended) {
+        let mut incidents = std::mem::take(&mut self.tally.incidents);
+        for incident in &mut incidents {
+            incident.begin(self.now, |p, at| self.permits(p, at));
+        }
+        self.record(ticket, ended);
+        let passed = Passed {
+            provider: ended.provider,
+            sent: Time::from_nanos(self.now.nanos() - ended.took.nanos()),
+            outcome: ended.outcome,
+        };
+        for incident in &mut incidents {
+            incident.note(self.now, &passed, |p, at| self.permits(p, at));
+        }
+        self.tally.incidents = incidents;
+    }
+
+    /// Whether the breaker of provider `p` lets calls through at `now`.
+    fn permits(&self, p: usize, now: Time) -> bool {
+        match (&self.hosts[p].breaker, &self.guard) {
+            (Some(breaker), _) => breaker.permits(now),
+            (None, Some(guard)) => guard.permits(p, now),
+            (None, None) => true,
         }
     }
 
@@ -449,6 +482,9 @@ impl World<'_> {
             } else {
                 bin.failures += 1;
             }
+        }
+        for incident in &mut self.tally.incidents {
+            incident.note_request(self.now, succeeded);
         }
         let window = self.scenario.window;
         if succeeded && self.now >= window.warmup && self.now < window.end {

@@ -1,20 +1,21 @@
-//! A scheduled outage: between two moments every attempt fails alike, before any quota is asked or charged.
+//! A scheduled outage: between two moments attempts fail alike, before any quota is asked or charged. All of them, or a
+//! share, which is a brown-out.
 //!
 //! For questions of the kind "what did fifteen minutes without this provider cost us" (R4: latency-based routing).
 //!
 //! ```json
-//! { "outage": { "from": "30m", "for": "15m", "answer": "refused" } }
+//! { "outage": { "from": "30m", "for": "15m", "answer": "unavailable", "share": "80%" } }
 //! ```
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildFault, Failure, Fault};
-use crate::kernel::chance::Key;
+use super::{BuildFault, Failure, Fault, Silence};
+use crate::kernel::chance::{Key, Purpose, threshold};
 use crate::kernel::time::Time;
 use crate::request::Outcome;
-use crate::spec::build::Built;
-use crate::spec::units::Duration;
+use crate::spec::build::{Built, Refusal};
+use crate::spec::units::{Duration, Fraction};
 
 /// A stretch of time in which the provider does not work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,30 +29,62 @@ pub struct Outage {
     /// How the provider answers meanwhile. Default: `refused`.
     #[serde(default)]
     pub answer: Answer,
+    /// The share of attempts that it strikes, above 0. Default: 1.
+    #[serde(default = "whole")]
+    pub share: Fraction,
 }
 
-/// How a provider that is down answers.
+fn whole() -> Fraction {
+    Fraction::ONE
+}
+
+/// How a provider that is down, or has too much to do, answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// With a 5xx at once.
+    /// With a 500 at once.
     #[default]
     Refused,
-    /// Not at all.
+    /// It takes the connection and never answers: only a timeout of the first token, the attempt or the request ends it.
     Hang,
+    /// With a 503 at once.
+    Unavailable,
+    /// The connection is refused or reset at once.
+    ConnectionError,
+    /// Not even a connection comes about: the connect timeout ends it, or any later one.
+    Unreachable,
+    /// With a 529 at once.
+    Overloaded,
+    /// With a 429 at once, without Retry-After.
+    RateLimited,
+}
+
+impl Answer {
+    /// What it makes of an attempt.
+    pub(super) fn failure(self) -> Failure {
+        match self {
+            Answer::Refused => Failure::Down(Outcome::ServerError),
+            Answer::Hang => Failure::Silent,
+            Answer::Unavailable => Failure::Down(Outcome::Unavailable),
+            Answer::ConnectionError => Failure::Down(Outcome::ConnectionError),
+            Answer::Unreachable => Failure::Unreachable,
+            Answer::Overloaded => Failure::Down(Outcome::Overloaded),
+            Answer::RateLimited => Failure::Down(Outcome::RateLimited),
+        }
+    }
 }
 
 impl BuildFault for Outage {
     fn build(&self) -> Built<Box<dyn Fault>> {
+        if self.share == Fraction::ZERO {
+            return Err(Refusal::new("an outage of nothing: must be above 0").at("share"));
+        }
         let from = Time::ZERO + self.from.span();
-        let failure = match self.answer {
-            Answer::Refused => Failure::Down(Outcome::ServerError),
-            Answer::Hang => Failure::Silent,
-        };
         Ok(Box::new(Running {
             from,
             until: from + self.lasts.span(),
-            failure,
+            answer: self.answer,
+            strikes_below: (self.share < Fraction::ONE).then(|| threshold(self.share.get())),
         }))
     }
 }
@@ -60,24 +93,85 @@ impl BuildFault for Outage {
 struct Running {
     from: Time,
     until: Time,
-    failure: Failure,
+    answer: Answer,
+    /// Draws below this are struck; all, if it is absent.
+    strikes_below: Option<u64>,
 }
 
 impl Fault for Running {
     #[inline]
-    fn strike(&mut self, now: Time, _load: u32, _key: Key) -> Option<Failure> {
-        (now >= self.from && now < self.until).then_some(self.failure)
+    fn strike(&mut self, now: Time, _load: u32, key: Key) -> Option<Failure> {
+        if now < self.from || now >= self.until {
+            return None;
+        }
+        let spared = self.strikes_below.is_some_and(|p| key.draw(Purpose::Fault) >= p);
+        (!spared).then(|| self.answer.failure())
     }
 
     fn outage(&self) -> Option<(Time, Time)> {
         Some((self.from, self.until))
     }
 
-    fn may_hang(&self) -> bool {
-        self.failure == Failure::Silent
+    fn leaves(&self, silence: Silence) -> bool {
+        self.answer.failure().silence() == Some(silence)
     }
 
     fn fresh(&self, _own: Key) -> Box<dyn Fault> {
         Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::chance::Chance;
+
+    fn outage(rest: &str) -> Box<dyn Fault> {
+        let spec: Outage = serde_json::from_str(&format!(r#"{{"from": "10s", "for": "5s"{rest}}}"#)).unwrap();
+        spec.build().unwrap()
+    }
+
+    fn at(secs: u64) -> Time {
+        Time::from_nanos(secs * 1_000_000_000)
+    }
+
+    #[test]
+    fn it_begins_and_ends_on_time() {
+        let mut it = outage("");
+        let struck: Vec<bool> = [0, 9, 10, 14, 15, 100]
+            .map(|s| it.strike(at(s), 0, Chance::new(1, 0).request(s)).is_some())
+            .into();
+        assert_eq!(struck, [false, false, true, true, false, false]);
+        assert_eq!(it.outage(), Some((at(10), at(15))));
+    }
+
+    #[test]
+    fn each_answer_is_what_its_name_says() {
+        let cases = [
+            ("refused", Failure::Down(Outcome::ServerError), None),
+            ("hang", Failure::Silent, Some(Silence::Unanswered)),
+            ("unavailable", Failure::Down(Outcome::Unavailable), None),
+            ("connection_error", Failure::Down(Outcome::ConnectionError), None),
+            ("unreachable", Failure::Unreachable, Some(Silence::Unreachable)),
+            ("overloaded", Failure::Down(Outcome::Overloaded), None),
+            ("rate_limited", Failure::Down(Outcome::RateLimited), None),
+        ];
+        for (answer, failure, silence) in cases {
+            let mut it = outage(&format!(r#", "answer": "{answer}""#));
+            let key = Chance::new(1, 0).request(0);
+            assert_eq!(it.strike(at(12), 0, key), Some(failure), "{answer}");
+            for kind in Silence::ALL {
+                assert_eq!(it.leaves(kind), silence == Some(kind), "{answer}");
+            }
+        }
+    }
+
+    /// Four standard deviations of a share of 0.3 among 20,000 are 0.013.
+    #[test]
+    fn a_brown_out_strikes_its_share() {
+        let mut it = outage(r#", "share": "30%""#);
+        let struck = (0..20_000).filter(|&i| it.strike(at(12), 0, Chance::new(1, 0).request(i)).is_some());
+        let share = struck.count() as f64 / 20_000.0;
+        assert!((share - 0.3).abs() < 0.013, "{share}");
     }
 }

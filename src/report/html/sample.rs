@@ -224,6 +224,24 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
                 3.0 * month,
             ),
         ],
+        incidents: vec![IncidentReport {
+            provider: PROVIDERS[2].into(),
+            from: 1800.0,
+            until: 2700.0,
+            ejected: estimate(if at == 0 { 0.0 } else { 1.0 }, 0.0),
+            time_to_eject: match at {
+                0 => Estimate {
+                    mean: f64::NAN,
+                    half_width: None,
+                    n: 0,
+                    undefined: 14,
+                },
+                _ => estimate(2.4, 0.1),
+            },
+            leaked: estimate(if at == 0 { 8_123.0 } else { 17.0 }, 0.02),
+            error_rate: estimate(if at == 0 { 0.31 } else { 0.002 }, 0.05),
+            time_to_recover: estimate(if at == 0 { 0.4 } else { 21.0 }, 0.2),
+        }],
         bounds: match at {
             2 => vec![
                 bound(BoundKind::Quota, Some(PROVIDERS[0]), Some(10_000), 0.82),

@@ -6,7 +6,9 @@ use super::keys::provider_key;
 use super::notes::{Note, Notes};
 use super::{Cell, Level, Named};
 use crate::engine::tally::BoundKind;
-use crate::report::{BoundReport, ClassReport, Code, Metric, PolicyReport, ProviderReport, Unit, format};
+use crate::report::{
+    BoundReport, ClassReport, Code, IncidentReport, Metric, PolicyReport, ProviderReport, Unit, format,
+};
 
 #[derive(Serialize)]
 pub(super) struct Policy {
@@ -29,6 +31,8 @@ pub(super) struct Policy {
     unused: usize,
     classes: Vec<Row>,
     classes_notes: Vec<Note>,
+    outages: Vec<Row>,
+    outages_notes: Vec<Note>,
 }
 
 #[derive(Serialize)]
@@ -76,6 +80,7 @@ impl Policy {
     pub(super) fn of(index: usize, policy: &PolicyReport, cells: Vec<Cell>, code: Option<Code>) -> Policy {
         let mut notes = Notes::of(format!("policy-{index}"));
         let mut of_providers = Notes::of(format!("policy-{index}-providers"));
+        let mut of_outages = Notes::of(format!("policy-{index}-outages"));
         let mut of_classes = Notes::of(format!("policy-{index}-classes"));
         Policy {
             kind: policy.kind.clone(),
@@ -119,6 +124,12 @@ impl Policy {
                 .iter()
                 .map(|class| class_row(class, code, &mut of_classes))
                 .collect(),
+            outages: policy
+                .incidents
+                .iter()
+                .map(|incident| outage_row(incident, &mut of_outages))
+                .collect(),
+            outages_notes: of_outages.list(),
             notes: notes.list(),
             providers_notes: of_providers.list(),
             classes_notes: of_classes.list(),
@@ -153,6 +164,26 @@ fn class_row(class: &ClassReport, code: Option<Code>, notes: &mut Notes) -> Row 
             notes.cell(Unit::Share, &class.error_rate),
             notes.cell(Metric::CostPer1k.unit_in(code), &class.cost_per_1k),
             notes.cell(Unit::Share, &class.quality),
+        ],
+    }
+}
+
+fn outage_row(incident: &IncidentReport, notes: &mut Notes) -> Row {
+    let words = |seconds: f64| Cell {
+        value: format::span(seconds),
+        half_width: None,
+        note: None,
+    };
+    Row {
+        name: incident.provider.clone(),
+        cells: vec![
+            words(incident.from),
+            words(incident.until - incident.from),
+            notes.cell(Unit::Share, &incident.ejected),
+            notes.cell(Unit::Seconds, &incident.time_to_eject),
+            notes.cell(Unit::Number, &incident.leaked),
+            notes.cell(Unit::Share, &incident.error_rate),
+            notes.cell(Unit::Seconds, &incident.time_to_recover),
         ],
     }
 }

@@ -1,0 +1,212 @@
+//! What an outage did: how soon a breaker kept calls out, what came through until then, how soon calls succeeded again.
+//!
+//! One record for each outage that is known beforehand and begins before arrivals end, over the whole replication, warm-up
+//! included. The breaker is looked at whenever an attempt ends anywhere in the fleet. Without such an outage nothing is
+//! noted and nothing is spent.
+
+use crate::kernel::time::{Span, Time};
+use crate::request::Outcome;
+
+use super::scenario::Scenario;
+
+/// What one outage did, added up over replications.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Incident {
+    /// The provider that it befell.
+    pub provider: usize,
+    /// When it began and ended.
+    pub from: Time,
+    /// When it ended.
+    pub until: Time,
+    /// Replications in which the provider's breaker kept calls out at some time in it.
+    pub ejected: u64,
+    /// Nanoseconds until then, from its start.
+    pub to_eject: u128,
+    /// Attempts that were sent to the provider in it before that, or in the whole of it if that never happened, and failed.
+    pub leaked: u64,
+    /// Replications in which an attempt that was sent to the provider after it succeeded.
+    pub recovered: u64,
+    /// Nanoseconds until the first such success, from its end.
+    pub to_recover: u128,
+    /// Requests that ended while it lasted, at whatever provider.
+    pub requests: u64,
+    /// Of those, the ones that failed.
+    pub errors: u64,
+    /// When the breaker first kept calls out, in a replication that runs.
+    ejected_at: Option<Time>,
+    /// Whether it has begun, in a replication that runs.
+    begun: bool,
+}
+
+/// An attempt that has ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passed {
+    pub(super) provider: usize,
+    pub(super) sent: Time,
+    pub(super) outcome: Outcome,
+}
+
+/// The outages of `scenario`, before anything has happened.
+pub(super) fn of(scenario: &Scenario) -> Vec<Incident> {
+    let mut all = Vec::new();
+    for (provider, deployment) in scenario.fleet.iter().enumerate() {
+        for (from, until) in deployment.provider.faults.iter().filter_map(|f| f.outage()) {
+            if from < scenario.window.end && from < until {
+                all.push(Incident {
+                    provider,
+                    from,
+                    until,
+                    ..Incident::default()
+                });
+            }
+        }
+    }
+    all
+}
+
+impl Incident {
+    /// Whether a request or an attempt that ends at `now` falls within it.
+    fn lasts(&self, now: Time) -> bool {
+        now >= self.from && now < self.until
+    }
+
+    /// Looks at the breaker of its provider before an attempt that ends at `now` is recorded: one that kept calls out from
+    /// before needs no time.
+    pub(super) fn begin(&mut self, now: Time, permits: impl Fn(usize, Time) -> bool) {
+        if !self.begun && now >= self.from {
+            self.begun = true;
+            if !permits(self.provider, self.from) {
+                self.eject(self.from);
+            }
+        }
+    }
+
+    /// Notes the end of an attempt at `now`, after it was recorded.
+    pub(super) fn note(&mut self, now: Time, passed: &Passed, permits: impl Fn(usize, Time) -> bool) {
+        let here = passed.provider == self.provider;
+        let early = self.ejected_at.is_none_or(|ejected| passed.sent <= ejected);
+        let failed = !matches!(passed.outcome, Outcome::Success | Outcome::Cancelled);
+        if here && failed && self.lasts(passed.sent) && early {
+            self.leaked += 1;
+        }
+        if here && passed.outcome == Outcome::Success && passed.sent >= self.until && self.recovered == 0 {
+            self.recovered = 1;
+            self.to_recover = u128::from(now.since(self.until).nanos());
+        }
+        if self.ejected_at.is_none() && self.lasts(now) && !permits(self.provider, now) {
+            self.eject(now);
+        }
+    }
+
+    fn eject(&mut self, now: Time) {
+        self.ejected_at = Some(now);
+        self.ejected = 1;
+        self.to_eject = u128::from(now.since(self.from).nanos());
+    }
+
+    /// Notes the end of a request at `now`.
+    pub(super) fn note_request(&mut self, now: Time, succeeded: bool) {
+        if self.lasts(now) {
+            self.requests += 1;
+            self.errors += u64::from(!succeeded);
+        }
+    }
+
+    /// Adds the same outage of another replication.
+    pub(super) fn merge(&mut self, other: &Incident) {
+        self.ejected += other.ejected;
+        self.to_eject += other.to_eject;
+        self.leaked += other.leaked;
+        self.recovered += other.recovered;
+        self.to_recover += other.to_recover;
+        self.requests += other.requests;
+        self.errors += other.errors;
+    }
+
+    /// Seconds from its start until calls were kept out, in one replication, if they were.
+    pub fn seconds_to_eject(&self) -> Option<f64> {
+        (self.ejected > 0).then(|| seconds(self.to_eject))
+    }
+
+    /// Seconds from its end until the first success, in one replication, if there was one.
+    pub fn seconds_to_recover(&self) -> Option<f64> {
+        (self.recovered > 0).then(|| seconds(self.to_recover))
+    }
+}
+
+fn seconds(nanos: u128) -> f64 {
+    Span::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).seconds()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: u64) -> Time {
+        Time::from_nanos(secs * 1_000_000_000)
+    }
+
+    fn outage() -> Incident {
+        Incident {
+            provider: 1,
+            from: at(100),
+            until: at(200),
+            ..Incident::default()
+        }
+    }
+
+    /// An attempt at provider 1 or 0 ends, while the breaker permits calls or does not.
+    fn ends(it: &mut Incident, provider: usize, sent: u64, now: u64, outcome: Outcome, permits: bool) {
+        let passed = Passed {
+            provider,
+            sent: at(sent),
+            outcome,
+        };
+        it.begin(at(now), |_, _| true);
+        it.note(at(now), &passed, |_, _| permits);
+    }
+
+    #[test]
+    fn what_leaks_is_what_was_sent_in_it_before_the_ejection_and_failed() {
+        let mut it = outage();
+        let failed = Outcome::Unavailable;
+        ends(&mut it, 1, 98, 101, failed, true);
+        assert_eq!(it.leaked, 0, "sent before it began");
+        ends(&mut it, 0, 101, 102, failed, true);
+        assert_eq!(it.leaked, 0, "at another provider");
+        ends(&mut it, 1, 101, 103, failed, true);
+        ends(&mut it, 1, 104, 110, failed, false);
+        assert_eq!((it.leaked, it.seconds_to_eject()), (2, Some(10.0)));
+        ends(&mut it, 1, 109, 130, Outcome::TimeoutAttempt, false);
+        assert_eq!(it.leaked, 3, "under way when it was ejected");
+        ends(&mut it, 1, 140, 140, failed, false);
+        assert_eq!((it.leaked, it.seconds_to_eject()), (3, Some(10.0)), "a trial");
+    }
+
+    #[test]
+    fn it_is_over_for_the_client_at_the_first_success_of_what_was_sent_afterwards() {
+        let mut it = outage();
+        ends(&mut it, 1, 90, 201, Outcome::Success, true);
+        ends(&mut it, 0, 201, 202, Outcome::Success, true);
+        assert_eq!(it.seconds_to_recover(), None);
+        ends(&mut it, 1, 210, 215, Outcome::Success, true);
+        ends(&mut it, 1, 210, 216, Outcome::Success, true);
+        assert_eq!(it.seconds_to_recover(), Some(15.0));
+    }
+
+    #[test]
+    fn a_breaker_that_was_open_before_needs_no_time() {
+        let mut it = outage();
+        it.begin(at(120), |provider, now| (provider, now) != (1, at(100)));
+        assert_eq!(it.seconds_to_eject(), Some(0.0));
+    }
+
+    #[test]
+    fn requests_that_end_in_it_are_counted() {
+        let mut it = outage();
+        for (now, succeeded) in [(99, false), (100, false), (150, true), (199, false), (200, false)] {
+            it.note_request(at(now), succeeded);
+        }
+        assert_eq!((it.requests, it.errors), (3, 2));
+    }
+}

@@ -1,0 +1,102 @@
+//! Overload: the more attempts are in service, the more are turned away at once.
+//!
+//! Up to `above` others in service nobody is; from `full` on everybody is; in between the probability grows in a straight
+//! line. It strikes before quotas are asked or charged. What is counted is what the provider has let in and has not yet left
+//! it. A provider that slows down under load, or queues, is another matter; this one sheds.
+//!
+//! ```json
+//! { "overload": { "above": 100, "full": 150, "answer": "overloaded" } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::outage::Answer;
+use super::{BuildFault, Failure, Fault, Silence};
+use crate::kernel::chance::{Key, Purpose, threshold};
+use crate::kernel::time::Time;
+use crate::spec::build::{Built, Refusal};
+
+/// Turns away more the more it has to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Overload {
+    /// Attempts in service up to which nobody is turned away.
+    pub above: u32,
+    /// Attempts in service from which on everybody is, above `above`. Default: one more than `above`, a hard limit.
+    #[serde(default)]
+    pub full: Option<u32>,
+    /// How it answers. Default: `overloaded`.
+    #[serde(default = "overloaded")]
+    pub answer: Answer,
+}
+
+fn overloaded() -> Answer {
+    Answer::Overloaded
+}
+
+impl BuildFault for Overload {
+    fn build(&self) -> Built<Box<dyn Fault>> {
+        let full = self.full.unwrap_or(self.above.saturating_add(1));
+        if full <= self.above {
+            let text = format!("full at {full}: must be above `above`, which is {}", self.above);
+            return Err(Refusal::new(text).at("full"));
+        }
+        Ok(Box::new(Running {
+            above: self.above,
+            full,
+            slope: 1.0 / f64::from(full - self.above),
+            failure: self.answer.failure(),
+        }))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    above: u32,
+    full: u32,
+    slope: f64,
+    failure: Failure,
+}
+
+impl Fault for Running {
+    #[inline]
+    fn strike(&mut self, _now: Time, load: u32, key: Key) -> Option<Failure> {
+        if load <= self.above {
+            return None;
+        }
+        let spared =
+            load < self.full && key.draw(Purpose::Fault) >= threshold(f64::from(load - self.above) * self.slope);
+        (!spared).then_some(self.failure)
+    }
+
+    fn leaves(&self, silence: Silence) -> bool {
+        self.failure.silence() == Some(silence)
+    }
+
+    fn fresh(&self, _own: Key) -> Box<dyn Fault> {
+        Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::chance::Chance;
+    use crate::request::Outcome;
+
+    /// Four standard deviations of a share among 20,000 are at most 0.0142.
+    #[test]
+    fn the_share_turned_away_grows_in_a_straight_line() {
+        let spec: Overload = serde_json::from_str(r#"{"above": 100, "full": 150}"#).unwrap();
+        let mut it = spec.build().unwrap();
+        for (load, expected) in [(0, 0.0), (100, 0.0), (110, 0.2), (140, 0.8), (150, 1.0), (9999, 1.0)] {
+            let struck = (0..20_000)
+                .filter_map(|i| it.strike(Time::ZERO, load, Chance::new(1, 0).request(i)))
+                .inspect(|f| assert_eq!(*f, Failure::Down(Outcome::Overloaded)))
+                .count();
+            let share = struck as f64 / 20_000.0;
+            assert!((share - expected).abs() < 0.0142, "at {load}: {share}");
+        }
+    }
+}

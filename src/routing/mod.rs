@@ -4,10 +4,21 @@
 //! each provider ([`Fleet`]). It never sees how a provider is modelled. It only chooses; it must choose among the
 //! providers whose breakers let calls through, and says so if there is none it would take.
 
+mod chain;
+mod cheapest;
 mod cost_based;
+mod jiq;
+mod kong_latency;
 mod latency_based;
+mod latency_router;
 mod least_busy;
+mod least_in_flight;
 mod litellm;
+mod openrouter;
+mod p2c;
+mod pair;
+mod peak_ewma;
+mod priority;
 mod round_robin;
 mod simple_shuffle;
 mod single;
@@ -16,10 +27,20 @@ mod usage_based;
 mod weighted;
 mod wheel;
 
+pub use chain::Chain;
+pub use cheapest::Cheapest;
 pub use cost_based::CostBased;
+pub use jiq::Jiq;
+pub use kong_latency::KongLatency;
 pub use latency_based::LatencyBased;
+pub use latency_router::LatencyRouter;
 pub use least_busy::LeastBusy;
+pub use least_in_flight::LeastInFlight;
 pub use litellm::{MinuteLimits, Version};
+pub use openrouter::Openrouter;
+pub use p2c::P2c;
+pub use peak_ewma::{Measures, PeakEwma};
+pub use priority::Priority;
 pub use round_robin::RoundRobin;
 pub use simple_shuffle::SimpleShuffle;
 pub use single::Single;
@@ -179,6 +200,12 @@ impl<'a> Fleet<'a> {
         self.hosts[index].in_line
     }
 
+    /// Attempts under way at provider `index` or in line for it.
+    #[inline]
+    pub fn load(&self, index: usize) -> u32 {
+        self.in_flight(index).saturating_add(self.in_line(index))
+    }
+
     /// The client's own attempts under way at provider `index`, those in line not counted.
     #[inline]
     pub fn in_flight(&self, index: usize) -> u32 {
@@ -204,6 +231,16 @@ registry! {
         latency_based => LatencyBased,
         usage_based => UsageBased,
         cost_based => CostBased,
+        least_in_flight => LeastInFlight,
+        p2c => P2c,
+        peak_ewma => PeakEwma,
+        jiq => Jiq,
+        openrouter => Openrouter,
+        kong_latency => KongLatency,
+        latency_router => LatencyRouter,
+        cheapest => Cheapest,
+        priority => Priority,
+        chain => Chain,
     }
 }
 
@@ -221,6 +258,18 @@ fn weight(weight: f64) -> Built<f64> {
         return Ok(weight);
     }
     Err(Refusal::new(format!("a weight of {weight}: must be 0 or more")))
+}
+
+/// Pico-dollars for a token of input and one of output, by provider; each one of `order` must be sold by the token.
+fn prices(order: &[usize], names: &Names<'_>) -> Built<Vec<(u64, u64)>> {
+    let price = |p: usize| names.known.get(p).and_then(|known| known.price);
+    if let Some(&p) = order.iter().find(|&&p| price(p).is_none()) {
+        let name = &names.providers[p];
+        return Err(Refusal::new(format!(
+            "provider `{name}` has no price by the token, which this policy goes by: leave it out of `providers`"
+        )));
+    }
+    Ok((0..names.providers.len()).map(|p| price(p).unwrap_or_default()).collect())
 }
 
 /// The one of `order` with the lowest score, the first of equals; `None` for whoever has no score.

@@ -106,7 +106,7 @@ impl First {
 impl Policy for First {
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         self.turn(fleet.now());
-        if self.taken > 0 && (self.taken as usize) < self.order.len() {
+        if self.taken > 0 {
             for i in 0..self.order.len() {
                 if fleet.is_open_to_calls(self.order[i]) {
                     self.enter(self.order[i]);

@@ -62,7 +62,10 @@ struct Running {
 impl Policy for Running {
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
-        let (read, written) = (u128::from(call.input), u128::from(call.max_output.unwrap_or(self.output)));
+        let (read, written) = (
+            u128::from(call.input),
+            u128::from(call.max_output.unwrap_or(self.output)),
+        );
         lowest(&self.order, |p| {
             let (input, output) = self.prices[p];
             let price = || read * u128::from(input) + written * u128::from(output);
@@ -84,11 +87,19 @@ mod tests {
     /// $1 + $9 against $6 + $3.90 a million tokens: 1000 read and 500 written are $5,500 against $7,950 a million calls.
     #[test]
     fn long_prompts_and_long_answers_go_different_ways() {
-        let prices = [Some((1_000_000, 9_000_000)), Some((6_000_000, 3_900_000)), Some((50_000_000, 0))];
+        let prices = [
+            Some((1_000_000, 9_000_000)),
+            Some((6_000_000, 3_900_000)),
+            Some((50_000_000, 0)),
+        ];
         let mut policy = policy_with(r#""cheapest""#, &prices);
         let mut next = |input, max_output, closed: &[usize]| {
             let hosts = hosts(closed);
-            let call = Call { input, max_output, ..call(0, 0) };
+            let call = Call {
+                input,
+                max_output,
+                ..call(0, 0)
+            };
             policy.choose(&call, &Fleet::new(&hosts, None, Time::ZERO))
         };
         assert_eq!(next(1000, None, &[]), Some(0));

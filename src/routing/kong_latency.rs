@@ -142,7 +142,11 @@ mod tests {
         let mut policy = policy(r#"{"kong_latency": {"providers": ["a", "b"], "weights": {"b": 20}}}"#);
         ends(&mut *policy, 10, 0, 1000);
         assert_eq!(ends(&mut *policy, 10, 1, 250), Some(0), "1000/100 against 250/20");
-        assert_eq!(ends(&mut *policy, 10, 0, 1000), Some(0), "no time has passed: nothing is learned");
+        assert_eq!(
+            ends(&mut *policy, 10, 0, 1000),
+            Some(0),
+            "no time has passed: nothing is learned"
+        );
     }
 
     #[test]
@@ -150,7 +154,10 @@ mod tests {
         let mut policy = policy(r#""kong_latency""#);
         let mut next = |closed: &[usize]| {
             let hosts = hosts(closed);
-            let call = Call { last: Some(0), ..call(0, 0) };
+            let call = Call {
+                last: Some(0),
+                ..call(0, 0)
+            };
             policy.choose(&call, &Fleet::new(&hosts, None, Time::ZERO))
         };
         assert_eq!(next(&[]), Some(1));

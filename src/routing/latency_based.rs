@@ -197,7 +197,11 @@ impl Running {
         let latencies = self.latencies.lengths[p];
         let firsts = self.firsts.lengths[p];
         if self.stream && firsts > 0 {
-            let number = if self.version == Version::V1_80 { latencies } else { firsts };
+            let number = if self.version == Version::V1_80 {
+                latencies
+            } else {
+                firsts
+            };
             self.firsts.sum(p) / number as f64
         } else if latencies > 0 {
             self.latencies.sum(p) / latencies as f64
@@ -303,7 +307,9 @@ mod tests {
     }
 
     fn two(parameters: &str) -> Box<dyn Policy> {
-        policy(&format!(r#"{{"latency_based": {{"providers": ["a", "b"]{parameters}}}}}"#))
+        policy(&format!(
+            r#"{{"latency_based": {{"providers": ["a", "b"]{parameters}}}}}"#
+        ))
     }
 
     #[test]
@@ -423,7 +429,10 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused() {
         for (parameters, message) in [
-            (r#", "ttl": "0s""#, "a map that is dropped at once: must be longer than nothing"),
+            (
+                r#", "ttl": "0s""#,
+                "a map that is dropped at once: must be longer than nothing",
+            ),
             (r#", "lowest_latency_buffer": -1"#, "a buffer of -1: must be 0 or more"),
             (r#", "max_latency_list_size": 1001"#, "1001 samples: must be 1 to 1000"),
         ] {

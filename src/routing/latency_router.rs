@@ -204,7 +204,11 @@ mod tests {
     #[test]
     fn as_published_the_first_one_used_takes_everything_and_old_samples_weigh_most() {
         let mut policy = policy(r#""latency_router""#);
-        assert_eq!(ends(&mut *policy, 0, 0, Outcome::Success, 900), Some(0), "the others are infinite");
+        assert_eq!(
+            ends(&mut *policy, 0, 0, Outcome::Success, 900),
+            Some(0),
+            "the others are infinite"
+        );
         assert_eq!(ends(&mut *policy, 0, 1, Outcome::Success, 700), Some(1));
         // (0.7 + 1.1/1.1)/(1 + 1/1.1) = 0.890: the recent 1.1 weighs less.
         assert_eq!(ends(&mut *policy, 0, 1, Outcome::Success, 1100), Some(1));
@@ -217,8 +221,15 @@ mod tests {
             ends(&mut *policy, 0, 0, Outcome::Success, 100);
         }
         assert_eq!(ends(&mut *policy, 0, 0, Outcome::ServerError, 100), Some(0), "85");
-        assert_eq!(ends(&mut *policy, 0, 0, Outcome::ServerError, 100), None, "70 is not above 70");
-        assert_eq!(choose_at(&mut *policy, &hosts(&[]), Time::ZERO + Span::from_secs(86_400)), None);
+        assert_eq!(
+            ends(&mut *policy, 0, 0, Outcome::ServerError, 100),
+            None,
+            "70 is not above 70"
+        );
+        assert_eq!(
+            choose_at(&mut *policy, &hosts(&[]), Time::ZERO + Span::from_secs(86_400)),
+            None
+        );
     }
 
     #[test]

@@ -61,7 +61,10 @@ mod tests {
         let mut policy = policy(r#""least_in_flight""#);
         hosts[0].in_flight = 1;
         let [a, b, c, _] = counts(&mut *policy, &hosts, 0, 10_000);
-        assert!(a == 0 && b.abs_diff(5000) < 200 && c.abs_diff(5000) < 200, "{a} {b} {c}");
+        assert!(
+            a == 0 && b.abs_diff(5000) < 200 && c.abs_diff(5000) < 200,
+            "{a} {b} {c}"
+        );
         hosts[1].in_line = 1;
         assert_eq!(counts(&mut *policy, &hosts, 0, 9), [0, 0, 9, 0]);
     }

@@ -269,7 +269,9 @@ fn prices(order: &[usize], names: &Names<'_>) -> Built<Vec<(u64, u64)>> {
             "provider `{name}` has no price by the token, which this policy goes by: leave it out of `providers`"
         )));
     }
-    Ok((0..names.providers.len()).map(|p| price(p).unwrap_or_default()).collect())
+    Ok((0..names.providers.len())
+        .map(|p| price(p).unwrap_or_default())
+        .collect())
 }
 
 /// The one of `order` with the lowest score, the first of equals; `None` for whoever has no score.
@@ -304,7 +306,11 @@ fn lowest_drawn<S: PartialOrd>(order: &[usize], draw: u64, score: impl Fn(usize)
     }
     let best = best?;
     let nth = index(draw, equals);
-    order.iter().copied().filter(|&p| score(p).is_some_and(|s| s == best)).nth(nth)
+    order
+        .iter()
+        .copied()
+        .filter(|&p| score(p).is_some_and(|s| s == best))
+        .nth(nth)
 }
 
 /// Policies stay usable behind a pointer.

@@ -38,7 +38,7 @@ pub struct Openrouter {
     pub providers: Vec<String>,
     /// How long an outage sets a provider aside. Default: 30 s.
     pub window: Duration,
-    /// How much of a provider's price is its output price. Default: 50 %. At 100 % it is all of it.
+    /// The weight of the output price in a provider's price, 0 to 100 %. Default: 50 %.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_share: Option<Fraction>,
 }
@@ -115,14 +115,19 @@ mod tests {
     const PRICES: [Option<(u64, u64)>; 3] = [Some((1, 1)), Some((2, 2)), Some((3, 3))];
 
     fn scaled() -> Vec<Option<(u64, u64)>> {
-        PRICES.map(|price| price.map(|(i, o)| (i * 1_000_000, o * 1_000_000))).to_vec()
+        PRICES
+            .map(|price| price.map(|(i, o)| (i * 1_000_000, o * 1_000_000)))
+            .to_vec()
     }
 
     #[test]
     fn the_inverse_square_of_the_price_decides() {
         let mut policy = policy_with(r#""openrouter""#, &scaled());
         let [a, b, c, _] = counts(&mut *policy, &hosts(&[]), 0, 49_000);
-        assert!(a.abs_diff(36_000) < 400 && b.abs_diff(9000) < 350 && c.abs_diff(4000) < 250, "{a} {b} {c}");
+        assert!(
+            a.abs_diff(36_000) < 400 && b.abs_diff(9000) < 350 && c.abs_diff(4000) < 250,
+            "{a} {b} {c}"
+        );
     }
 
     #[test]
@@ -151,7 +156,10 @@ mod tests {
         let mut policy = policy_with(r#""openrouter""#, &scaled());
         let mut next = |closed: &[usize]| {
             let hosts = hosts(closed);
-            let call = Call { last: Some(0), ..call(0, 0) };
+            let call = Call {
+                last: Some(0),
+                ..call(0, 0)
+            };
             policy.choose(&call, &Fleet::new(&hosts, None, Time::ZERO))
         };
         assert_ne!(next(&[]), Some(0));

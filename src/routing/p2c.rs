@@ -42,7 +42,11 @@ impl Policy for Running {
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         let (one, other) = pair(&self.order, call, fleet)?;
-        Some(if fleet.load(other) < fleet.load(one) { other } else { one })
+        Some(if fleet.load(other) < fleet.load(one) {
+            other
+        } else {
+            one
+        })
     }
 
     fn fresh(&self) -> Box<dyn Policy> {
@@ -60,6 +64,9 @@ mod tests {
         let mut hosts = hosts(&[]);
         (hosts[0].in_flight, hosts[1].in_flight) = (2, 1);
         let [a, b, c, _] = counts(&mut *policy(r#""p2c""#), &hosts, 0, 30_000);
-        assert!(a == 0 && b.abs_diff(10_000) < 400 && c.abs_diff(20_000) < 400, "{a} {b} {c}");
+        assert!(
+            a == 0 && b.abs_diff(10_000) < 400 && c.abs_diff(20_000) < 400,
+            "{a} {b} {c}"
+        );
     }
 }

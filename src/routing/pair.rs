@@ -51,7 +51,10 @@ mod tests {
         };
         for (one, row) in count(&[]).into_iter().enumerate() {
             for (other, n) in row.into_iter().enumerate() {
-                assert!(if one == other { n == 0 } else { n.abs_diff(10_000) < 366 }, "{one} {other}: {n}");
+                assert!(
+                    if one == other { n == 0 } else { n.abs_diff(10_000) < 366 },
+                    "{one} {other}: {n}"
+                );
             }
         }
         let of_two = count(&[1]);
@@ -62,6 +65,9 @@ mod tests {
     #[test]
     fn among_nobody_there_is_no_pair() {
         let closed = hosts(&[0, 1, 2]);
-        assert_eq!(pair(&[0, 1, 2], &call(0, 0), &Fleet::new(&closed, None, Time::ZERO)), None);
+        assert_eq!(
+            pair(&[0, 1, 2], &call(0, 0), &Fleet::new(&closed, None, Time::ZERO)),
+            None
+        );
     }
 }

@@ -167,7 +167,10 @@ mod tests {
     #[test]
     fn an_estimate_goes_as_towers_does() {
         let ms = |ms: u64| Time::ZERO + Span::from_millis(ms);
-        let mut estimate = Estimate { rtt: 10e6, at: Time::ZERO };
+        let mut estimate = Estimate {
+            rtt: 10e6,
+            at: Time::ZERO,
+        };
         estimate.observe(ms(100), 0.0, 1e9);
         assert!((estimate.rtt - 10e6 * (-0.1_f64).exp_m1().mul_add(1.0, 1.0)).abs() < 1.0);
         estimate.observe(ms(200), 0.0, 1e9);

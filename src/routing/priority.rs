@@ -63,7 +63,9 @@ impl Policy for Running {
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         let draw = call.draw();
-        self.levels.iter().find_map(|l| l.spin(draw, |p| fleet.is_open_to_calls(p)))
+        self.levels
+            .iter()
+            .find_map(|l| l.spin(draw, |p| fleet.is_open_to_calls(p)))
     }
 
     fn fresh(&self) -> Box<dyn Policy> {
@@ -93,7 +95,9 @@ mod tests {
             (r#"[{"a": 1}, {"a": 1}]"#, "`a` is on a level already"),
             (r#"[{"a": 0}]"#, "a weight of 0: must be above 0"),
         ] {
-            let refusal = build(&format!(r#"{{"priority": {{"levels": {levels}}}}}"#)).err().unwrap();
+            let refusal = build(&format!(r#"{{"priority": {{"levels": {levels}}}}}"#))
+                .err()
+                .unwrap();
             assert_eq!(refusal.message, message);
         }
     }

@@ -208,7 +208,8 @@ mod tests {
 
     #[test]
     fn v1_counts_what_was_answered_and_keeps_one_short() {
-        let mut policy = policy(r#"{"usage_based": {"version": "v1", "providers": ["a"], "limits": {"rpm": {"a": 3}}}}"#);
+        let mut policy =
+            policy(r#"{"usage_based": {"version": "v1", "providers": ["a"], "limits": {"rpm": {"a": 3}}}}"#);
         let room = [0, 1, 2].map(|_| {
             let room = next(&mut *policy, 0).is_some() && next(&mut *policy, 0).is_some();
             answered(&mut *policy, 0, 0, 1);

@@ -20,7 +20,7 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
     let weights = each(&|name| format!("{name}: 1"));
     let fleet = each(&|name| {
         format!(
-            r#"{name}: {{ "response": {{ "constant": "1s" }}, "prices": {{ "per_request": {{ "price": "$0.001" }} }} }}"#
+            r#"{name}: {{ "response": {{ "constant": "1s" }}, "prices": {{ "per_token": {{ "input": "$1/Mtok", "output": "$4/Mtok" }} }} }}"#
         )
     });
     let text = format!(
@@ -36,6 +36,21 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
             {{ "name": "single", "policy": {{ "single": {{ "provider": "p0" }} }} }},
             {{ "name": "round_robin", "policy": {{ "round_robin": {{ "providers": [{names}] }} }} }},
             {{ "name": "weighted", "policy": {{ "weighted": {{ "weights": {{ {weights} }} }} }} }},
+            {{ "name": "simple_shuffle", "policy": "simple_shuffle" }},
+            {{ "name": "least_busy", "policy": "least_busy" }},
+            {{ "name": "latency_based", "policy": "latency_based" }},
+            {{ "name": "usage_based", "policy": "usage_based" }},
+            {{ "name": "cost_based", "policy": "cost_based" }},
+            {{ "name": "least_in_flight", "policy": "least_in_flight" }},
+            {{ "name": "p2c", "policy": "p2c" }},
+            {{ "name": "peak_ewma", "policy": "peak_ewma" }},
+            {{ "name": "jiq", "policy": "jiq" }},
+            {{ "name": "openrouter", "policy": "openrouter" }},
+            {{ "name": "kong_latency", "policy": "kong_latency" }},
+            {{ "name": "latency_router", "policy": "latency_router" }},
+            {{ "name": "cheapest", "policy": "cheapest" }},
+            {{ "name": "priority", "policy": {{ "priority": {{ "levels": [ {{ {weights} }} ] }} }} }},
+            {{ "name": "chain", "policy": "chain" }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
         ],

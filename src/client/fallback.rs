@@ -32,6 +32,12 @@ impl Fallback {
         (now + 1..self.groups.len()).find(|&g| self.groups[g].on.contains(outcome))
     }
 
+    /// The members of each group, by number.
+    pub fn members_of_each(&self) -> Vec<Vec<usize>> {
+        let numbers = |group: &Group| (0..group.members.len()).filter(|&i| group.members[i]).collect();
+        self.groups.iter().map(numbers).collect()
+    }
+
     /// Who is in group `group`; nothing if everybody is.
     #[inline]
     pub fn members(&self, group: usize) -> Option<&[bool]> {

@@ -4,14 +4,48 @@
 //! each provider ([`Fleet`]). It never sees how a provider is modelled. It only chooses; it must choose among the
 //! providers whose breakers let calls through, and says so if there is none it would take.
 
+mod chain;
+mod cheapest;
+mod cost_based;
+mod jiq;
+mod kong_latency;
+mod latency_based;
+mod latency_router;
+mod least_busy;
+mod least_in_flight;
+mod litellm;
+mod openrouter;
+mod p2c;
+mod pair;
+mod peak_ewma;
+mod priority;
 mod round_robin;
+mod simple_shuffle;
 mod single;
 mod tiered;
+mod usage_based;
 mod weighted;
+mod wheel;
 
+pub use chain::Chain;
+pub use cheapest::Cheapest;
+pub use cost_based::CostBased;
+pub use jiq::Jiq;
+pub use kong_latency::KongLatency;
+pub use latency_based::LatencyBased;
+pub use latency_router::LatencyRouter;
+pub use least_busy::LeastBusy;
+pub use least_in_flight::LeastInFlight;
+pub use litellm::{MinuteLimits, Version};
+pub use openrouter::Openrouter;
+pub use p2c::P2c;
+pub use peak_ewma::{Measures, PeakEwma};
+pub use priority::Priority;
 pub use round_robin::RoundRobin;
+pub use simple_shuffle::SimpleShuffle;
 pub use single::Single;
 pub use tiered::{Misread, Otherwise, Tier, Tiered};
+pub use usage_based::{Usage, UsageBased};
 pub use weighted::Weighted;
 
 use crate::spec::registry::registry;
@@ -19,10 +53,10 @@ use std::fmt;
 
 use crate::client::breaker::FleetBreaker;
 use crate::client::host::Host;
-use crate::kernel::chance::{Key, Purpose};
+use crate::kernel::chance::{Key, Purpose, index};
 use crate::kernel::time::Time;
 use crate::request::{Ended, Headers};
-use crate::spec::build::{Built, Names};
+use crate::spec::build::{Built, Names, Refusal};
 
 /// A routing policy, as it runs.
 ///
@@ -178,6 +212,12 @@ impl<'a> Fleet<'a> {
         self.hosts[index].in_line
     }
 
+    /// Attempts under way at provider `index` or in line for it.
+    #[inline]
+    pub fn load(&self, index: usize) -> u32 {
+        self.in_flight(index).saturating_add(self.in_line(index))
+    }
+
     /// The client's own attempts under way at provider `index`, those in line not counted.
     #[inline]
     pub fn in_flight(&self, index: usize) -> u32 {
@@ -198,7 +238,91 @@ registry! {
         round_robin => RoundRobin,
         weighted => Weighted,
         tiered => Tiered,
+        simple_shuffle => SimpleShuffle,
+        least_busy => LeastBusy,
+        latency_based => LatencyBased,
+        usage_based => UsageBased,
+        cost_based => CostBased,
+        least_in_flight => LeastInFlight,
+        p2c => P2c,
+        peak_ewma => PeakEwma,
+        jiq => Jiq,
+        openrouter => Openrouter,
+        kong_latency => KongLatency,
+        latency_router => LatencyRouter,
+        cheapest => Cheapest,
+        priority => Priority,
+        chain => Chain,
     }
+}
+
+/// Who takes part: those `given` in a policy's field `providers`, in that order, or everybody.
+fn taking_part(given: &[String], names: &Names<'_>) -> Built<Vec<usize>> {
+    if given.is_empty() {
+        return Ok((0..names.providers.len()).collect());
+    }
+    names.each_provider(given).map_err(|r| r.at("providers"))
+}
+
+/// `weight`, if it is one.
+fn weight(weight: f64) -> Built<f64> {
+    if weight >= 0.0 && weight.is_finite() {
+        return Ok(weight);
+    }
+    Err(Refusal::new(format!("a weight of {weight}: must be 0 or more")))
+}
+
+/// Pico-dollars for a token of input and one of output, by provider; each one of `order` must be sold by the token.
+fn prices(order: &[usize], names: &Names<'_>) -> Built<Vec<(u64, u64)>> {
+    let price = |p: usize| names.known.get(p).and_then(|known| known.price);
+    if let Some(&p) = order.iter().find(|&&p| price(p).is_none()) {
+        let name = &names.providers[p];
+        return Err(Refusal::new(format!(
+            "provider `{name}` has no price by the token, which this policy goes by: leave it out of `providers`"
+        )));
+    }
+    Ok((0..names.providers.len())
+        .map(|p| price(p).unwrap_or_default())
+        .collect())
+}
+
+/// The one of `order` with the lowest score, the first of equals; `None` for whoever has no score.
+#[inline]
+fn lowest<S: PartialOrd>(order: &[usize], score: impl Fn(usize) -> Option<S>) -> Option<usize> {
+    let mut best: Option<(usize, S)> = None;
+    for &p in order {
+        if let Some(score) = score(p)
+            && best.as_ref().is_none_or(|(_, lowest)| score < *lowest)
+        {
+            best = Some((p, score));
+        }
+    }
+    best.map(|(p, _)| p)
+}
+
+/// As [`lowest`], with `draw` choosing among equals.
+#[inline]
+fn lowest_drawn<S: PartialOrd>(order: &[usize], draw: u64, score: impl Fn(usize) -> Option<S>) -> Option<usize> {
+    let mut best: Option<S> = None;
+    let mut equals = 0;
+    for &p in order {
+        let Some(score) = score(p) else { continue };
+        match &best {
+            Some(lowest) if score > *lowest => {}
+            Some(lowest) if score == *lowest => equals += 1,
+            _ => {
+                best = Some(score);
+                equals = 1;
+            }
+        }
+    }
+    let best = best?;
+    let nth = index(draw, equals);
+    order
+        .iter()
+        .copied()
+        .filter(|&p| score(p).is_some_and(|s| s == best))
+        .nth(nth)
 }
 
 /// Policies stay usable behind a pointer.
@@ -212,6 +336,7 @@ pub(crate) mod testing {
     use crate::client::breaker::BreakerSpec;
     use crate::kernel::chance::Chance;
     use crate::request::Outcome;
+    use crate::spec::build::Known;
 
     /// A policy over providers a, b, c and classes x, y.
     pub(crate) fn policy(json: &str) -> Box<dyn Policy> {
@@ -220,13 +345,37 @@ pub(crate) mod testing {
 
     /// As [`policy`], with the refusal.
     pub(crate) fn build(json: &str) -> Built<Box<dyn Policy>> {
+        build_with(json, &[])
+    }
+
+    /// As [`policy`], with these prices in pico-dollars for a token of input and one of output.
+    pub(crate) fn policy_with(json: &str, prices: &[Option<(u64, u64)>]) -> Box<dyn Policy> {
+        let known = |&price: &Option<(u64, u64)>| Known {
+            price,
+            ..Known::default()
+        };
+        build_with(json, &prices.iter().map(known).collect::<Vec<_>>()).unwrap()
+    }
+
+    fn build_with(json: &str, known: &[Known]) -> Built<Box<dyn Policy>> {
         let (providers, classes) = (["a", "b", "c"].map(String::from), ["x", "y"].map(String::from));
         let spec: PolicySpec = serde_json::from_str(json).unwrap();
         spec.as_dyn().build(&Names {
             providers: &providers,
             classes: &classes,
+            known,
             ..Names::default()
         })
+    }
+
+    /// The choice for one call at `now`.
+    pub(crate) fn choose_at(policy: &mut dyn Policy, hosts: &[Host], now: Time) -> Option<usize> {
+        choose_by(policy, hosts, now, 0)
+    }
+
+    /// The choice for call number `id` at `now`.
+    pub(crate) fn choose_by(policy: &mut dyn Policy, hosts: &[Host], now: Time, id: u64) -> Option<usize> {
+        policy.choose(&call(id, 0), &Fleet::new(hosts, None, now))
     }
 
     /// Three hosts; those named in `closed` have an open breaker.

@@ -9,7 +9,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy};
+use super::{BuildPolicy, Call, Fleet, Policy, taking_part};
 use crate::spec::build::{Built, Names};
 
 /// Turn and turn about.
@@ -23,11 +23,7 @@ pub struct RoundRobin {
 
 impl BuildPolicy for RoundRobin {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
-        let order = if self.providers.is_empty() {
-            (0..names.providers.len()).collect()
-        } else {
-            names.each_provider(&self.providers).map_err(|r| r.at("providers"))?
-        };
+        let order = taking_part(&self.providers, names)?;
         Ok(Box::new(Running { order, next: 0 }))
     }
 }

@@ -10,8 +10,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy};
-use crate::kernel::chance::unit;
+use super::wheel::Wheel;
+use super::{BuildPolicy, Call, Fleet, Policy, weight};
 use crate::spec::build::{Built, Names, Refusal};
 use crate::spec::named::Named;
 
@@ -26,42 +26,28 @@ pub struct Weighted {
 impl BuildPolicy for Weighted {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
         let mut weights = Vec::new();
-        for (name, &weight) in self.weights.iter() {
-            let provider = names.provider(name).map_err(|r| r.at(name).at("weights"))?;
-            if !(weight >= 0.0 && weight.is_finite()) {
-                return Err(Refusal::new(format!("a weight of {weight}: must be 0 or more"))
-                    .at(name)
-                    .at("weights"));
-            }
-            weights.push((provider, weight));
+        for (name, &value) in self.weights.iter() {
+            let here = |r: Refusal| r.at(name).at("weights");
+            let provider = names.provider(name).map_err(here)?;
+            weights.push((provider, weight(value).map_err(here)?));
         }
-        if !weights.iter().any(|&(_, w)| w > 0.0) {
+        let wheel = Wheel::new(weights);
+        if wheel.is_empty() {
             return Err(Refusal::new("at least one weight must be above 0").at("weights"));
         }
-        Ok(Box::new(Running { weights }))
+        Ok(Box::new(Running { wheel }))
     }
 }
 
 #[derive(Clone, Debug)]
 struct Running {
-    weights: Vec<(usize, f64)>,
+    wheel: Wheel,
 }
 
 impl Policy for Running {
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
-        let open = |&&(provider, weight): &&(usize, f64)| weight > 0.0 && fleet.is_open_to_calls(provider);
-        let total: f64 = self.weights.iter().filter(open).map(|&(_, w)| w).sum();
-        let mut left = unit(call.draw()) * total;
-        let mut chosen = None;
-        for &(provider, weight) in self.weights.iter().filter(open) {
-            chosen = Some(provider);
-            left -= weight;
-            if left < 0.0 {
-                break;
-            }
-        }
-        chosen
+        self.wheel.spin(call.draw(), |p| fleet.is_open_to_calls(p))
     }
 
     fn learns(&self) -> bool {

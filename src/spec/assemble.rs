@@ -144,15 +144,19 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
                 Refusal::new(format!("a second policy named `{}`", entry.name)).at("name"),
             ));
         }
-        let policy = entry
-            .policy
-            .as_dyn()
-            .build(&names)
-            .map_err(|r| here(r.at(entry.policy.name()).at("policy")))?;
         let built = match &entry.client {
             Some(own) => client(own, &names, rate).map_err(|r| here(r.at("client")))?,
             None => client(&spec.client, &names, rate).map_err(|r| r.at("client"))?,
         };
+        let groups = built.fallback.members_of_each();
+        let policy = entry
+            .policy
+            .as_dyn()
+            .build(&Names {
+                groups: &groups,
+                ..names
+            })
+            .map_err(|r| here(r.at(entry.policy.name()).at("policy")))?;
         if let Err(refusal) = check_silence(&built.timeouts, &silent) {
             let refusal = refusal.at("client");
             return Err(if entry.client.is_some() { here(refusal) } else { refusal });

@@ -479,6 +479,12 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
                 .collect()
         };
         let wrong = if homes[0] == 0 { "high" } else { "low" };
+        let weighed = weights.clone();
+        let all: Vec<String> = (0..providers).map(name).collect();
+        let levels: Vec<Value> = all.iter().map(|p| json!({ p: 2 })).collect();
+        let limits = json!({ "rpm": { name(one): 30 }, "tpm": { name(0): 20_000 }, "from_quotas": misread > 0.5 });
+        let version = if misread > 0.5 { "1.80" } else { "1.109" };
+        let generation = if misread > 0.5 { "v1" } else { "v2" };
         json!([
             { "name": "single", "policy": { "single": { "provider": name(one) } } },
             { "name": "turns", "policy": "round_robin" },
@@ -491,6 +497,21 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
                 "misread": { "c0": { wrong: misread } },
                 "otherwise": otherwise,
             } } },
+            { "name": "shuffle", "policy": { "simple_shuffle": { "weights": weighed, "limits": limits, "version": version } } },
+            { "name": "least-busy", "policy": "least_busy" },
+            { "name": "latency", "policy": { "latency_based": {
+                "ttl": "10s", "lowest_latency_buffer": misread, "limits": limits, "stream": split == 0, "version": version,
+            } } },
+            { "name": "usage", "policy": { "usage_based": { "version": generation, "limits": limits } } },
+            { "name": "cost", "policy": { "cost_based": { "limits": limits } } },
+            { "name": "jsq", "policy": "least_in_flight" },
+            { "name": "p2c", "policy": "p2c" },
+            { "name": "ewma", "policy": { "peak_ewma": { "measures": if split == 0 { "end" } else { "first_token" } } } },
+            { "name": "jiq", "policy": "jiq" },
+            { "name": "kong", "policy": "kong_latency" },
+            { "name": "scores", "policy": { "latency_router": { "mended": split == 0, "probe_after": "2s" } } },
+            { "name": "levels", "policy": { "priority": { "levels": levels } } },
+            { "name": "chain", "policy": { "chain": { "providers": all } } },
         ])
     })
 }

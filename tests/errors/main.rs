@@ -10,6 +10,7 @@ mod load;
 mod missing;
 mod mutated;
 mod names;
+mod policies;
 mod prices;
 mod quotas;
 mod sense;

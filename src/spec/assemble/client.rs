@@ -15,7 +15,7 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>, currency: Option<Exch
         None => Fallback::default(),
         Some(fallback) => groups(fallback, names).map_err(|r| r.at("fallback"))?,
     };
-    let members: Vec<Vec<usize>> = fallback.groups.iter().map(numbers).collect();
+    let members = fallback.members_of_each();
     let names = &Names {
         groups: &members,
         ..*names
@@ -99,8 +99,4 @@ fn groups(spec: &FallbackSpec, names: &Names<'_>) -> Built<Fallback> {
         tells_first: spec.tells == Tells::First,
         most: usize::from(spec.most),
     })
-}
-
-fn numbers(group: &Group) -> Vec<usize> {
-    (0..group.members.len()).filter(|&i| group.members[i]).collect()
 }

@@ -1,0 +1,68 @@
+//! Join an idle queue: anybody who is idle, else anybody.
+//!
+//! Draws among the providers at which the client has nothing under way nor in line; if there is none, among all. Join-Idle-Queue
+//! (Lu et al., Performance Evaluation 68, 2011) with one dispatcher, which knows at once who is idle. It keeps nothing
+//! of its own. Known fault: once everybody is busy it is no better than chance.
+//!
+//! ```json
+//! { "jiq": { "providers": ["a", "b"] } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildPolicy, Call, Fleet, Policy, lowest_drawn, taking_part};
+use crate::spec::build::{Built, Names};
+
+/// Anybody who is idle, else anybody.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Jiq {
+    /// Who takes part. Default: every provider.
+    #[serde(default)]
+    pub providers: Vec<String>,
+}
+
+impl BuildPolicy for Jiq {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
+        let order = taking_part(&self.providers, names)?;
+        Ok(Box::new(Running { order }))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    order: Vec<usize>,
+}
+
+impl Policy for Running {
+    #[inline]
+    fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
+        lowest_drawn(&self.order, call.draw(), |p| {
+            let busy = || fleet.load(p) > 0;
+            fleet.is_open_to_calls(p).then(busy)
+        })
+    }
+
+    fn fresh(&self) -> Box<dyn Policy> {
+        Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+
+    #[test]
+    fn an_idle_one_is_drawn_and_among_the_busy_load_is_nothing() {
+        let mut hosts = hosts(&[]);
+        let mut policy = policy(r#""jiq""#);
+        hosts[0].in_flight = 1;
+        let [a, b, c, _] = counts(&mut *policy, &hosts, 0, 10_000);
+        assert!(a == 0 && b.abs_diff(c) < 400, "{a} {b} {c}");
+        hosts[1].in_flight = 7;
+        hosts[2].in_line = 1;
+        let [a, b, c, _] = counts(&mut *policy, &hosts, 0, 9000);
+        assert!([a, b, c].iter().all(|n| n.abs_diff(3000) < 200), "{a} {b} {c}");
+    }
+}

@@ -1,0 +1,264 @@
+//! A published latency router with health scores, as it was published and mended.
+//!
+//! For each provider it keeps the last 50 latencies, the calls and the errors counted, and a score that begins at 100.
+//!
+//! - A success adds 2 to the score (at most 100), takes 1 from the errors (not below 0), and stores its time.
+//! - A failure takes 15 from the score (at least 0) and adds 1 to the errors.
+//! - Healthy is whoever has a score above 70 and fewer errors than 5 % of its calls.
+//! - Of the healthy the lowest weighted latency wins, the first of equals: the mean of the stored latencies with weight
+//!   1/(1 + 0.1·i) for sample number i.
+//!
+//! As published, sample 0 is the oldest, so what was meant to favour recent latencies favours old ones; without a sample
+//! a latency is infinite, so the first one used takes everything; whoever is no longer healthy is never asked again;
+//! and a retry goes to the same one until its score falls. With nobody healthy it fails.
+//!
+//! `mended`: sample 0 is the newest; whoever is healthy and has no sample is tried first; whoever is not healthy gets one call when its
+//! last failure is `probe_after` old, and begins anew if that succeeds; a retry goes elsewhere if it can.
+//!
+//! | parameter | default | range |
+//! |---|---|---|
+//! | `mended` | false | |
+//! | `probe_after` | 30 s | 0 or more; only when mended |
+//!
+//! Source: a published write-up of latency-based routing with failover across LLM providers. It keeps 50 samples a
+//! provider for ever.
+//!
+//! ```json
+//! { "latency_router": { "mended": true, "probe_after": "30s" } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildPolicy, Call, Fleet, Policy, lowest, taking_part};
+use crate::kernel::time::{Span, Time};
+use crate::request::{Ended, Outcome};
+use crate::spec::build::{Built, Names};
+use crate::spec::units::Duration;
+
+/// Samples kept.
+const SAMPLES: usize = 50;
+
+/// The lowest weighted latency among the healthy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LatencyRouter {
+    /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
+    pub providers: Vec<String>,
+    /// Whether its faults are mended. Default: false.
+    pub mended: bool,
+    /// When mended, how long after its last failure an unhealthy one is tried again. Default: 30 s.
+    pub probe_after: Duration,
+}
+
+impl Default for LatencyRouter {
+    fn default() -> Self {
+        LatencyRouter {
+            providers: Vec::new(),
+            mended: false,
+            probe_after: Duration::from(Span::from_secs(30)),
+        }
+    }
+}
+
+impl BuildPolicy for LatencyRouter {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
+        Ok(Box::new(Running {
+            order: taking_part(&self.providers, names)?,
+            mended: self.mended,
+            probe_after: self.probe_after.span(),
+            states: vec![State::NEW; names.providers.len()],
+        }))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct State {
+    /// Seconds, the oldest first.
+    samples: [f64; SAMPLES],
+    stored: usize,
+    score: i32,
+    errors: u64,
+    calls: u64,
+    /// When an unhealthy one may be tried again.
+    probe_at: Time,
+    /// The weighted latency; infinite without samples.
+    latency: f64,
+}
+
+impl State {
+    const NEW: State = State {
+        samples: [0.0; SAMPLES],
+        stored: 0,
+        score: 100,
+        errors: 0,
+        calls: 0,
+        probe_at: Time::ZERO,
+        latency: f64::INFINITY,
+    };
+
+    fn is_healthy(&self) -> bool {
+        self.score > 70 && (self.calls == 0 || self.errors * 20 < self.calls)
+    }
+
+    fn store(&mut self, seconds: f64, newest_first: bool) {
+        if self.stored == SAMPLES {
+            self.samples.copy_within(1.., 0);
+            self.stored -= 1;
+        }
+        self.samples[self.stored] = seconds;
+        self.stored += 1;
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for i in 0..self.stored {
+            let sample = if newest_first { self.stored - 1 - i } else { i };
+            let weight = 1.0 / (1.0 + 0.1 * i as f64);
+            sum += weight * self.samples[sample];
+            weights += weight;
+        }
+        self.latency = sum / weights;
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    order: Vec<usize>,
+    mended: bool,
+    probe_after: Span,
+    states: Vec<State>,
+}
+
+impl Running {
+    /// As published.
+    fn plain(&self, fleet: &Fleet<'_>, open: impl Fn(usize) -> bool) -> Option<usize> {
+        lowest(&self.order, |p| {
+            let state = &self.states[p];
+            (state.is_healthy() && open(p) && fleet.is_open_to_calls(p)).then_some(state.latency)
+        })
+    }
+
+    fn mended(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
+        let elsewhere = |p: usize| call.last != Some(p) && fleet.is_open_to_calls(p);
+        let due = |&p: &usize| !self.states[p].is_healthy() && fleet.now() >= self.states[p].probe_at && elsewhere(p);
+        let probe = self.order.iter().copied().find(due);
+        if let Some(p) = probe {
+            self.states[p].probe_at = fleet.now() + self.probe_after;
+            return probe;
+        }
+        let untried = |&p: &usize| self.states[p].stored == 0 && self.states[p].is_healthy() && elsewhere(p);
+        let first = self.order.iter().copied().find(untried);
+        first
+            .or_else(|| self.plain(fleet, elsewhere))
+            .or_else(|| self.plain(fleet, |_| true))
+    }
+}
+
+impl Policy for Running {
+    #[inline]
+    fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
+        if self.mended {
+            self.mended(call, fleet)
+        } else {
+            self.plain(fleet, |_| true)
+        }
+    }
+
+    fn learn(&mut self, ended: &Ended) {
+        if ended.outcome == Outcome::Cancelled {
+            return;
+        }
+        let state = &mut self.states[ended.provider];
+        if ended.outcome == Outcome::Success {
+            if self.mended && !state.is_healthy() {
+                (state.score, state.errors, state.calls) = (100, 0, 0);
+            }
+            state.calls += 1;
+            state.score = (state.score + 2).min(100);
+            state.errors = state.errors.saturating_sub(1);
+            state.store(ended.took.seconds(), self.mended);
+        } else {
+            state.calls += 1;
+            state.score = (state.score - 15).max(0);
+            state.errors += 1;
+            state.probe_at = ended.now + self.probe_after;
+        }
+    }
+
+    fn fresh(&self) -> Box<dyn Policy> {
+        Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    fn ends(policy: &mut dyn Policy, seconds: u64, p: usize, outcome: Outcome, millis: u64) -> Option<usize> {
+        let now = Time::ZERO + Span::from_secs(seconds);
+        let mut ended = Ended::new(now, p, outcome);
+        ended.took = Span::from_millis(millis);
+        policy.learn(&ended);
+        choose_at(policy, &hosts(&[]), now)
+    }
+
+    #[test]
+    fn as_published_the_first_one_used_takes_everything_and_old_samples_weigh_most() {
+        let mut policy = policy(r#""latency_router""#);
+        assert_eq!(
+            ends(&mut *policy, 0, 0, Outcome::Success, 900),
+            Some(0),
+            "the others are infinite"
+        );
+        assert_eq!(ends(&mut *policy, 0, 1, Outcome::Success, 700), Some(1));
+        // (0.7 + 1.1/1.1)/(1 + 1/1.1) = 0.890: the recent 1.1 weighs less.
+        assert_eq!(ends(&mut *policy, 0, 1, Outcome::Success, 1100), Some(1));
+    }
+
+    #[test]
+    fn as_published_two_failures_of_a_hundred_calls_are_nothing_and_two_at_once_are_for_ever() {
+        let mut policy = policy(r#"{"latency_router": {"providers": ["a"]}}"#);
+        for _ in 0..98 {
+            ends(&mut *policy, 0, 0, Outcome::Success, 100);
+        }
+        assert_eq!(ends(&mut *policy, 0, 0, Outcome::ServerError, 100), Some(0), "85");
+        assert_eq!(
+            ends(&mut *policy, 0, 0, Outcome::ServerError, 100),
+            None,
+            "70 is not above 70"
+        );
+        assert_eq!(
+            choose_at(&mut *policy, &hosts(&[]), Time::ZERO + Span::from_secs(86_400)),
+            None
+        );
+    }
+
+    #[test]
+    fn as_published_one_error_early_on_is_more_than_five_percent() {
+        let mut policy = policy(r#""latency_router""#);
+        assert_eq!(ends(&mut *policy, 0, 0, Outcome::ServerError, 100), Some(1));
+    }
+
+    #[test]
+    fn mended_it_tries_the_untried_and_favours_the_recent() {
+        let mut policy = policy(r#"{"latency_router": {"mended": true}}"#);
+        assert_eq!(ends(&mut *policy, 0, 0, Outcome::Success, 900), Some(1));
+        assert_eq!(ends(&mut *policy, 0, 1, Outcome::Success, 700), Some(2));
+        assert_eq!(ends(&mut *policy, 0, 2, Outcome::Success, 2000), Some(1));
+        // (1.1 + 0.7/1.1)/(1 + 1/1.1) = 0.910: the recent 1.1 weighs more.
+        assert_eq!(ends(&mut *policy, 0, 1, Outcome::Success, 1100), Some(0));
+    }
+
+    #[test]
+    fn mended_an_unhealthy_one_is_probed_and_comes_back() {
+        let mut policy = policy(r#"{"latency_router": {"mended": true, "providers": ["a", "b"]}}"#);
+        ends(&mut *policy, 0, 0, Outcome::Success, 100);
+        ends(&mut *policy, 0, 1, Outcome::Success, 900);
+        assert_eq!(ends(&mut *policy, 1, 0, Outcome::ServerError, 100), Some(1));
+        let at = |s: u64| Time::ZERO + Span::from_secs(s);
+        let hosts = hosts(&[]);
+        assert_eq!(choose_at(&mut *policy, &hosts, at(30)), Some(1));
+        assert_eq!(choose_at(&mut *policy, &hosts, at(31)), Some(0), "one call");
+        assert_eq!(choose_at(&mut *policy, &hosts, at(31)), Some(1));
+        assert_eq!(ends(&mut *policy, 32, 0, Outcome::Success, 100), Some(0));
+    }
+}

@@ -1,0 +1,71 @@
+//! Fewest in flight, ties by chance: join the shortest queue.
+//!
+//! Takes the provider with the fewest of the client's calls under way or in line for a connection; of equals one is
+//! drawn. Join-the-shortest-queue (Haight 1958; Winston 1977: the best that can be done for exponential service and
+//! equal servers), and what "least connections" means in most proxies. It keeps nothing of its own.
+//!
+//! Known faults: it looks at every provider for each call; with several clients each sees only its own calls and all
+//! herd alike; a provider that fails fast looks idle and draws traffic.
+//!
+//! ```json
+//! { "least_in_flight": { "providers": ["a", "b"] } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildPolicy, Call, Fleet, Policy, lowest_drawn, taking_part};
+use crate::spec::build::{Built, Names};
+
+/// Fewest in flight, ties by chance.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeastInFlight {
+    /// Who takes part. Default: every provider.
+    #[serde(default)]
+    pub providers: Vec<String>,
+}
+
+impl BuildPolicy for LeastInFlight {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
+        let order = taking_part(&self.providers, names)?;
+        Ok(Box::new(Running { order }))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    order: Vec<usize>,
+}
+
+impl Policy for Running {
+    #[inline]
+    fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
+        lowest_drawn(&self.order, call.draw(), |p| {
+            fleet.is_open_to_calls(p).then(|| fleet.load(p))
+        })
+    }
+
+    fn fresh(&self) -> Box<dyn Policy> {
+        Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+
+    #[test]
+    fn the_shortest_queue_takes_it_and_chance_parts_equals() {
+        let mut hosts = hosts(&[]);
+        let mut policy = policy(r#""least_in_flight""#);
+        hosts[0].in_flight = 1;
+        let [a, b, c, _] = counts(&mut *policy, &hosts, 0, 10_000);
+        assert!(
+            a == 0 && b.abs_diff(5000) < 200 && c.abs_diff(5000) < 200,
+            "{a} {b} {c}"
+        );
+        hosts[1].in_line = 1;
+        assert_eq!(counts(&mut *policy, &hosts, 0, 9), [0, 0, 9, 0]);
+    }
+}

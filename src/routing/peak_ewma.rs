@@ -1,0 +1,229 @@
+//! The power of two choices on Peak EWMA: latency that believes a peak at once and forgets it slowly.
+//!
+//! For each provider an estimate of its round trip is kept. When a call ends after `rtt`, an `rtt` above the estimate replaces
+//! it; else estimate = estimate·w + rtt·(1−w), w = e^(−Δt/decay), Δt since the last update. When it is asked for, it decays
+//! in the same way towards 0. Of two different providers at random the lower (estimate × (calls + 1)) wins, of
+//! equals the first drawn.
+//!
+//! A provider without history: with `default_rtt` that is its first estimate (tower; Linkerd 30 ms). Without it the
+//! estimate is 0, and one that has a call under way costs more than anybody with a history, so a fresh provider
+//! gets one call at a time until it answers (Finagle).
+//!
+//! | parameter | default | range |
+//! |---|---|---|
+//! | `decay` | 10 s | above 0 |
+//! | `default_rtt` | none | above 0 |
+//! | `measures` | `end` | `end`, `first_token` |
+//!
+//! Sources: Finagle `loadbalancer/PeakEwma.scala` and `p2c/P2CPick.scala`; tower `load/peak_ewma.rs`; Linkerd2-proxy
+//! (decay 10 s, default 30 ms). It keeps one number and one time a provider, for about `decay`. Known faults: failures
+//! count with their time, so one that fails fast looks good; the length of an answer is taken for latency unless it
+//! `measures` the first token.
+//!
+//! ```json
+//! { "peak_ewma": { "decay": "10s", "default_rtt": "30ms", "measures": "first_token" } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::pair::pair;
+use super::{BuildPolicy, Call, Fleet, Policy, taking_part};
+use crate::kernel::time::{Span, Time};
+use crate::request::Ended;
+use crate::spec::build::{Built, Names, Refusal};
+use crate::spec::units::Duration;
+
+/// Finagle's `Long.MaxValue >> 16`, in nanoseconds: 39 hours.
+const PENALTY: f64 = 140_737_488_355_327.0;
+
+/// Two choices on Peak EWMA.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PeakEwma {
+    /// Who takes part. Default: every provider.
+    pub providers: Vec<String>,
+    /// How long it takes an estimate to fall to 1/e. Default: 10 s.
+    pub decay: Duration,
+    /// The first estimate of a provider without history. Default: none, as in Finagle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_rtt: Option<Duration>,
+    /// What a round trip is. Default: `end`.
+    pub measures: Measures,
+}
+
+/// What a round trip is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Measures {
+    /// From sending to the end of the answer.
+    #[default]
+    End,
+    /// From sending to the first token; to the end if none came.
+    FirstToken,
+}
+
+impl Default for PeakEwma {
+    fn default() -> Self {
+        PeakEwma {
+            providers: Vec::new(),
+            decay: Duration::from(Span::from_secs(10)),
+            default_rtt: None,
+            measures: Measures::default(),
+        }
+    }
+}
+
+impl BuildPolicy for PeakEwma {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
+        for (field, span) in [("decay", Some(self.decay)), ("default_rtt", self.default_rtt)] {
+            if span.is_some_and(|d| d.span() == Span::ZERO) {
+                return Err(Refusal::new("0s: must be longer than nothing").at(field));
+            }
+        }
+        let rtt = self.default_rtt.map_or(0.0, |d| d.span().nanos() as f64);
+        Ok(Box::new(Running {
+            order: taking_part(&self.providers, names)?,
+            decay: self.decay.span().nanos() as f64,
+            measures: self.measures,
+            estimates: vec![Estimate { rtt, at: Time::ZERO }; names.providers.len()],
+        }))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Estimate {
+    /// Nanoseconds.
+    rtt: f64,
+    /// The last update.
+    at: Time,
+}
+
+impl Estimate {
+    #[inline]
+    fn observe(&mut self, now: Time, rtt: f64, decay: f64) {
+        if rtt > self.rtt {
+            self.rtt = rtt;
+        } else {
+            let passed = now.since(self.at).nanos() as f64;
+            let w = libm::exp(-passed / decay);
+            self.rtt = self.rtt * w + rtt * (1.0 - w);
+        }
+        self.at = now;
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    order: Vec<usize>,
+    decay: f64,
+    measures: Measures,
+    estimates: Vec<Estimate>,
+}
+
+impl Running {
+    #[inline]
+    fn cost(&mut self, p: usize, fleet: &Fleet<'_>) -> f64 {
+        let estimate = &mut self.estimates[p];
+        estimate.observe(fleet.now(), 0.0, self.decay);
+        let calls = f64::from(fleet.load(p));
+        if estimate.rtt == 0.0 && calls > 0.0 {
+            PENALTY + calls
+        } else {
+            estimate.rtt * (calls + 1.0)
+        }
+    }
+}
+
+impl Policy for Running {
+    #[inline]
+    fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
+        let (one, other) = pair(&self.order, call, fleet)?;
+        let (cost, others) = (self.cost(one, fleet), self.cost(other, fleet));
+        Some(if others < cost { other } else { one })
+    }
+
+    #[inline]
+    fn learn(&mut self, ended: &Ended) {
+        let rtt = match self.measures {
+            Measures::End => ended.took,
+            Measures::FirstToken => ended.took.min(ended.first_token),
+        };
+        self.estimates[ended.provider].observe(ended.now, rtt.nanos() as f64, self.decay);
+    }
+
+    fn fresh(&self) -> Box<dyn Policy> {
+        Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use crate::request::Outcome;
+
+    /// tower's own tests `default_decay` and `compound_decay`: 10 ms, decay 1 s; 20 ms, then answers after 300 and 300 ms.
+    #[test]
+    fn an_estimate_goes_as_towers_does() {
+        let ms = |ms: u64| Time::ZERO + Span::from_millis(ms);
+        let mut estimate = Estimate {
+            rtt: 10e6,
+            at: Time::ZERO,
+        };
+        estimate.observe(ms(100), 0.0, 1e9);
+        assert!((estimate.rtt - 10e6 * (-0.1_f64).exp_m1().mul_add(1.0, 1.0)).abs() < 1.0);
+        estimate.observe(ms(200), 0.0, 1e9);
+        assert!(8e6 < estimate.rtt && estimate.rtt < 9e6);
+        estimate.observe(ms(400), 200e6, 1e9);
+        assert_eq!(estimate.rtt, 200e6, "a peak is believed at once");
+        estimate.observe(ms(500), 200e6, 1e9);
+        assert_eq!(estimate.rtt, 200e6, "and the same again changes nothing");
+        estimate.observe(ms(1500), 0.0, 1e9);
+        assert!(estimate.rtt < 100e6);
+    }
+
+    fn ends(policy: &mut dyn Policy, p: usize, millis: u64) {
+        let mut ended = Ended::new(Time::ZERO, p, Outcome::Success);
+        ended.took = Span::from_millis(millis);
+        ended.first_token = Span::from_millis(1000 - millis);
+        policy.learn(&ended);
+    }
+
+    fn winner(policy: &mut dyn Policy, in_flight: [u32; 3]) -> [u64; 4] {
+        let mut hosts = hosts(&[]);
+        for (host, n) in hosts.iter_mut().zip(in_flight) {
+            host.in_flight = n;
+        }
+        counts(policy, &hosts, 0, 100)
+    }
+
+    #[test]
+    fn latency_times_calls_is_what_counts() {
+        let mut policy = policy(r#"{"peak_ewma": {"providers": ["a", "b"], "default_rtt": "10ms"}}"#);
+        ends(&mut *policy, 0, 100);
+        ends(&mut *policy, 1, 300);
+        assert_eq!(winner(&mut *policy, [1, 0, 0]), [100, 0, 0, 0], "200 against 300");
+        assert_eq!(winner(&mut *policy, [3, 0, 0]), [0, 100, 0, 0], "400 against 300");
+    }
+
+    #[test]
+    fn finagle_gives_a_fresh_node_one_call_at_a_time() {
+        let mut policy = policy(r#"{"peak_ewma": {"providers": ["a", "b"]}}"#);
+        ends(&mut *policy, 0, 100);
+        assert_eq!(winner(&mut *policy, [0, 0, 0]), [0, 100, 0, 0]);
+        assert_eq!(winner(&mut *policy, [50, 1, 0]), [100, 0, 0, 0]);
+    }
+
+    #[test]
+    fn the_first_token_may_be_what_is_measured() {
+        for (measures, first) in [("end", 100), ("first_token", 0)] {
+            let json = format!(r#"{{"peak_ewma": {{"providers": ["a", "b"], "measures": "{measures}"}}}}"#);
+            let mut policy = policy(&json);
+            // a: first token after 400 ms, end after 600; b: 300, 700.
+            ends(&mut *policy, 0, 600);
+            ends(&mut *policy, 1, 700);
+            assert_eq!(winner(&mut *policy, [0, 0, 0])[0], first, "{measures}");
+        }
+    }
+}

@@ -1,9 +1,22 @@
 //! Client-side rate limits: what a careful caller imposes on itself, so that the provider need not.
 
+mod aimd;
+mod envoy_admission_control;
+mod envoy_gradient;
 mod fixed_window;
+mod gradient2;
+mod latencies;
+mod recent;
+mod slots;
+mod sre_throttle;
 mod token_bucket;
 
+pub use aimd::Aimd;
+pub use envoy_admission_control::EnvoyAdmissionControl;
+pub use envoy_gradient::EnvoyGradient;
 pub use fixed_window::FixedWindow;
+pub use gradient2::Gradient2;
+pub use sre_throttle::SreThrottle;
 pub use token_bucket::TokenBucket;
 
 use crate::spec::registry::registry;
@@ -21,6 +34,13 @@ pub trait Limiter: fmt::Debug + Send + Sync {
 
     /// Lets `ask` pass, and counts it.
     fn take(&mut self, now: Time, ask: &Ask);
+
+    /// A request that it let pass was not let in after all: a limit asked later refused. What is a rate stays spent; who
+    /// counts who is inside counts it out again.
+    fn give_back(&mut self) {}
+
+    /// It has answered [`Ready::Rejected`], and the request is turned away.
+    fn turned_away(&mut self, _now: Time) {}
 
     /// A request that was let in is done. Limiters that learn or that count who is inside listen.
     fn leave(&mut self, _done: &Done) {}
@@ -74,6 +94,8 @@ pub struct Done {
     pub outcome: Outcome,
     /// Which it was, as [`Limiter::take`] saw it.
     pub ask: Ask,
+    /// How many were in flight when it was let in, itself included.
+    pub in_flight: u32,
 }
 
 impl Done {
@@ -84,6 +106,7 @@ impl Done {
             entered: now,
             outcome: Outcome::Success,
             ask: Ask::default(),
+            in_flight: 1,
         }
     }
 }
@@ -99,5 +122,10 @@ registry! {
     pub enum LimiterSpec as BuildLimiter {
         token_bucket => TokenBucket,
         fixed_window => FixedWindow,
+        gradient2 => Gradient2,
+        aimd => Aimd,
+        envoy_gradient => EnvoyGradient,
+        sre_throttle => SreThrottle,
+        envoy_admission_control => EnvoyAdmissionControl,
     }
 }

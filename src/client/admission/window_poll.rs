@@ -1,10 +1,9 @@
 //! A sliding window that is polled: over the limit a request sleeps about as long as the window and asks again, as a
 //! published relay client does (field report R4: 1,000 requests a minute, a sleep of (limit/current)·60 s·U(0.5, 1.5)).
 //!
-//! `current` is how many the window holds, the limit or more. Only with `"counts": "asked"`, where every asking is noted, let in
-//! or not, does it exceed the limit: the more crowd at it the shorter they sleep, and with enough of them nobody gets in. There
-//! is no line, so luck decides who is next and priorities count for nothing. A cap on requests in flight and the limiters are
-//! asked after the window, all at once; whoever is held up by them sleeps in the same way.
+//! `current` is how many the window holds. Only those who are let in are noted, so nobody asks in vain with more than the limit in
+//! it: the factor limit/current is 1. There is no line, so luck decides who is next and priorities count for nothing. A cap on
+//! requests in flight and the limiters are asked after the window, all at once; whoever they hold up sleeps in the same way.
 //!
 //! ```json
 //! { "window_poll": { "limit": 1000, "window": "1m" } }
@@ -32,23 +31,9 @@ pub struct WindowPoll {
     /// How long it is, at least 1ms. Default: 1m.
     #[serde(default = "minute")]
     pub window: Duration,
-    /// What it holds. Default: `passed`.
-    #[serde(default)]
-    pub counts: Counts,
     /// Give up a request that has waited this long. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_wait: Option<Duration>,
-}
-
-/// What the window holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Counts {
-    /// Those that were let in.
-    #[default]
-    Passed,
-    /// Everyone who asked, each time.
-    Asked,
 }
 
 fn minute() -> Duration {
@@ -68,7 +53,6 @@ impl BuildAdmission for WindowPoll {
             noted: VecDeque::new(),
             limit: self.limit.get() as usize,
             window: self.window.span(),
-            every: self.counts == Counts::Asked,
             max_wait: self.max_wait.map_or(Span::FOREVER, |d| d.span()),
             own: None,
         }))
@@ -81,18 +65,16 @@ struct Running {
     noted: VecDeque<Time>,
     limit: usize,
     window: Span,
-    every: bool,
     max_wait: Span,
     own: Option<Key>,
 }
 
 impl Running {
     fn sleep(&self, now: Time, ask: &Ask) -> Offer {
-        let ratio = self.limit as f64 / self.noted.len().max(self.limit) as f64;
         let spread = self.own.map_or(1.0, |own| {
             0.5 + unit(own.part(ask.id).part(now.nanos()).draw(Purpose::Throttle))
         });
-        Offer::Sleep(now + Span::from_seconds_f64(ratio * self.window.seconds() * spread))
+        Offer::Sleep(now + Span::from_seconds_f64(self.window.seconds() * spread))
     }
 }
 
@@ -101,18 +83,12 @@ impl Admission for Running {
         while (self.noted.front()).is_some_and(|&first| now.since(first) >= self.window) {
             self.noted.pop_front();
         }
-        let full = self.noted.len() >= self.limit;
-        if self.every {
-            self.noted.push_back(now);
-        }
-        if full {
+        if self.noted.len() >= self.limit {
             return self.sleep(now, ask);
         }
         match gate.enter(now, ask) {
             Ok(()) => {
-                if !self.every {
-                    self.noted.push_back(now);
-                }
+                self.noted.push_back(now);
                 Offer::Enter
             }
             Err(Blocked::Never | Blocked::Rejected) => Offer::Rejected,
@@ -167,24 +143,12 @@ mod tests {
             .to_vec()
     }
 
-    /// By hand, two a minute. Passed: those at 0 and 10 are held until 60 and 70. Asked: all are, so at 60 the window holds
-    /// those from 10 on, at 61 one more.
+    /// By hand, two a minute. Those at 0 and 10 are held until 60 and 70.
     #[test]
-    fn over_the_limit_it_sleeps_a_window_or_less_the_more_have_asked() {
+    fn over_the_limit_it_sleeps_about_a_window() {
         let full = Some(60.0);
         let passed = [None, None, full, full, full, None, full, None];
         assert_eq!(sleeps(r#"{"limit": 2}"#), passed);
-        let asked = [
-            None,
-            None,
-            Some(40.0),
-            Some(30.0),
-            Some(24.0),
-            Some(24.0),
-            Some(20.0),
-            Some(20.0),
-        ];
-        assert_eq!(sleeps(r#"{"limit": 2, "counts": "asked"}"#), asked);
     }
 
     /// A sleep is uniform on 30 to 90 s, and each asking draws anew.

@@ -3,14 +3,17 @@
 mod one_bucket;
 mod poll;
 mod queue;
+mod window_poll;
 
 pub use one_bucket::OneBucket;
 pub use poll::Poll;
 pub use queue::Queue;
+pub use window_poll::WindowPoll;
 
 use crate::spec::registry::registry;
 use std::fmt;
 
+use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::request::Ask;
 use crate::spec::build::Built;
@@ -37,8 +40,8 @@ pub trait Admission: fmt::Debug + Send + Sync {
     /// How long a request may wait before it is given up.
     fn max_wait(&self) -> Span;
 
-    /// A copy in its initial state, for one replication.
-    fn fresh(&self) -> Box<dyn Admission>;
+    /// A copy in its initial state, for one replication. `own` is the randomness of its own choices.
+    fn fresh(&self, own: Key) -> Box<dyn Admission>;
 }
 
 /// The answer to a request that asks to be let in.
@@ -48,12 +51,16 @@ pub enum Offer {
     Enter,
     /// It waits in the queue.
     Wait,
+    /// It waits in the queue in place of the request in this slot, which is turned away.
+    WaitInsteadOf(u32),
     /// It is to ask again at this time.
     Sleep(Time),
     /// It may go at this time without asking again; the gate has counted it.
     EnterAt(Time),
     /// It is turned away.
     Shed,
+    /// It is turned away because a limiter would have it so.
+    Rejected,
 }
 
 /// Whom the queue lets go.
@@ -63,8 +70,12 @@ pub enum Next {
     Enter(u32),
     /// The request in this slot is turned away and no longer waits.
     Shed(u32),
+    /// So is this one, because a limiter would have it so.
+    Rejected(u32),
     /// Nobody before this time.
     Until(Time),
+    /// Nobody until a limiter hears that somebody inside is done.
+    Held,
     /// Nobody until something else happens.
     Nobody,
 }
@@ -81,6 +92,7 @@ registry! {
         queue => Queue,
         poll => Poll,
         one_bucket => OneBucket,
+        window_poll => WindowPoll,
     }
 }
 

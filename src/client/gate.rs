@@ -21,6 +21,8 @@ pub struct Gate {
 pub enum Blocked {
     /// As many are in flight as may be.
     Full,
+    /// A limiter says: not before somebody inside is done.
+    Held,
     /// A limiter says: not before this time.
     Until(Time),
     /// A limiter turns it away.
@@ -36,7 +38,7 @@ impl Blocked {
         match ready {
             Ready::Now => None,
             Ready::At(at) => Some(Blocked::Until(at)),
-            Ready::WhenOneLeaves => Some(Blocked::Full),
+            Ready::WhenOneLeaves => Some(Blocked::Held),
             Ready::Rejected => Some(Blocked::Rejected),
             Ready::Never => Some(Blocked::Never),
         }
@@ -47,7 +49,7 @@ impl Blocked {
     fn worse(self, other: Blocked) -> Blocked {
         let rank = |blocked| match blocked {
             Blocked::Until(at) => (0, at),
-            Blocked::Full => (1, Time::ZERO),
+            Blocked::Full | Blocked::Held => (1, Time::ZERO),
             Blocked::Rejected => (2, Time::ZERO),
             Blocked::Never => (3, Time::ZERO),
         };
@@ -70,21 +72,49 @@ impl Gate {
     /// Lets `ask` pass if the cap and every limiter agree; otherwise takes nothing.
     #[inline]
     pub fn enter(&mut self, now: Time, ask: &Ask) -> Result<(), Blocked> {
+        self.check(now, ask)?;
+        self.pass(now, ask);
+        Ok(())
+    }
+
+    /// Whether `ask` may pass now. Takes nothing; but whoever is rejected counts as turned away.
+    #[inline]
+    pub fn check(&mut self, now: Time, ask: &Ask) -> Result<(), Blocked> {
         if self.in_flight >= self.cap {
             return Err(Blocked::Full);
         }
         for i in 0..self.limiters.len() {
-            if let Some(blocked) = Blocked::by(self.limiters[i].ready(now, ask)) {
-                let others = self.limiters[i + 1..].iter_mut();
-                let others = others.filter_map(|l| Blocked::by(l.ready(now, ask)));
-                return Err(others.fold(blocked, Blocked::worse));
+            if let Some(blocked) = self.blocked_by(i, now, ask) {
+                let mut worst = blocked;
+                for other in i + 1..self.limiters.len() {
+                    if let Some(blocked) = self.blocked_by(other, now, ask) {
+                        worst = worst.worse(blocked);
+                    }
+                }
+                return Err(worst);
             }
         }
+        Ok(())
+    }
+
+    /// What limiter number `i` has against `ask`, if anything.
+    #[inline]
+    fn blocked_by(&mut self, i: usize, now: Time, ask: &Ask) -> Option<Blocked> {
+        let limiter = &mut self.limiters[i];
+        let blocked = Blocked::by(limiter.ready(now, ask))?;
+        if blocked == Blocked::Rejected {
+            limiter.turned_away(now);
+        }
+        Some(blocked)
+    }
+
+    /// Lets `ask` pass, which [`Gate::check`] has just found free to.
+    #[inline]
+    pub fn pass(&mut self, now: Time, ask: &Ask) {
         for limiter in &mut self.limiters {
             limiter.take(now, ask);
         }
         self.count_in(now);
-        Ok(())
     }
 
     /// As [`Gate::enter`], but asks the limiters one after the other and keeps what the first ones gave when a later
@@ -93,11 +123,17 @@ impl Gate {
         if self.in_flight >= self.cap {
             return Err(Blocked::Full);
         }
-        for limiter in &mut self.limiters {
-            if let Some(blocked) = Blocked::by(limiter.ready(now, ask)) {
+        for i in 0..self.limiters.len() {
+            if let Some(blocked) = Blocked::by(self.limiters[i].ready(now, ask)) {
+                if blocked == Blocked::Rejected {
+                    self.limiters[i].turned_away(now);
+                }
+                for earlier in &mut self.limiters[..i] {
+                    earlier.give_back();
+                }
                 return Err(blocked);
             }
-            limiter.take(now, ask);
+            self.limiters[i].take(now, ask);
         }
         self.count_in(now);
         Ok(())

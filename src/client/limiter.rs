@@ -1,16 +1,29 @@
 //! Client-side rate limits: what a careful caller imposes on itself, so that the provider need not.
 
+mod aimd;
 mod counted;
+mod envoy_admission_control;
+mod envoy_gradient;
 mod fixed_window;
 mod gcra;
+mod gradient2;
+mod latencies;
+mod recent;
 mod sliding_counter;
 mod sliding_window;
+mod slots;
+mod sre_throttle;
 mod token_bucket;
 
+pub use aimd::Aimd;
+pub use envoy_admission_control::EnvoyAdmissionControl;
+pub use envoy_gradient::EnvoyGradient;
 pub use fixed_window::FixedWindow;
 pub use gcra::Gcra;
+pub use gradient2::Gradient2;
 pub use sliding_counter::SlidingCounter;
 pub use sliding_window::SlidingWindow;
+pub use sre_throttle::SreThrottle;
 pub use token_bucket::TokenBucket;
 
 use crate::spec::registry::registry;
@@ -28,6 +41,13 @@ pub trait Limiter: fmt::Debug + Send + Sync {
 
     /// Lets `ask` pass, and counts it.
     fn take(&mut self, now: Time, ask: &Ask);
+
+    /// A request that it let pass was not let in after all: a limit asked later refused. What is a rate stays spent; who
+    /// counts who is inside counts it out again.
+    fn give_back(&mut self) {}
+
+    /// It has answered [`Ready::Rejected`], and the request is turned away.
+    fn turned_away(&mut self, _now: Time) {}
 
     /// A request that was let in is done. Limiters that learn or that count who is inside listen.
     fn leave(&mut self, _done: &Done) {}
@@ -81,6 +101,8 @@ pub struct Done {
     pub outcome: Outcome,
     /// Which it was, as [`Limiter::take`] saw it.
     pub ask: Ask,
+    /// How many were in flight when it was let in, itself included.
+    pub in_flight: u32,
 }
 
 impl Done {
@@ -91,6 +113,7 @@ impl Done {
             entered: now,
             outcome: Outcome::Success,
             ask: Ask::default(),
+            in_flight: 1,
         }
     }
 }
@@ -109,5 +132,10 @@ registry! {
         sliding_window => SlidingWindow,
         sliding_counter => SlidingCounter,
         gcra => Gcra,
+        gradient2 => Gradient2,
+        aimd => Aimd,
+        envoy_gradient => EnvoyGradient,
+        sre_throttle => SreThrottle,
+        envoy_admission_control => EnvoyAdmissionControl,
     }
 }

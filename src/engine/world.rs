@@ -41,8 +41,9 @@ struct Request {
     wait_until: Time,
     waited: Span,
     place: Place,
-    /// When the gate counted it; never if it has not.
+    /// When the gate counted it, never if it has not; and how many were in flight then.
     entered: Time,
+    beside: u32,
     /// Attempts made, and those of them since the last fallback that were no hedges.
     attempts: u32,
     tries: u32,
@@ -84,6 +85,7 @@ impl Request {
         waited: Span::ZERO,
         place: Place::Between,
         entered: Time::NEVER,
+        beside: 0,
         attempts: 0,
         tries: 0,
         group: 0,
@@ -184,6 +186,7 @@ enum Stage {
 const OF_PROVIDERS: u64 = 0;
 const OF_BREAKERS: u64 = 1;
 const OF_LIMITERS: u64 = 2;
+const OF_ADMISSION: u64 = 3;
 
 /// The state of one replication.
 #[derive(Debug)]
@@ -219,7 +222,10 @@ pub struct World<'a> {
     admitting: bool,
     /// When a limiter next lets the queue's head pass, if that is scheduled.
     admit_at: Time,
-    limiter_holds: BoundClock,
+    /// A limiter binds while it holds somebody back, and from when it turns somebody away until somebody is let in.
+    limiter_holds: bool,
+    limiter_rejects: bool,
+    limiter_binds: BoundClock,
     queue_full: BoundClock,
     tally: Tally,
     /// The next moment at which something is noted, and what the bounds' clocks read when counting began.
@@ -251,7 +257,7 @@ impl<'a> World<'a> {
                 .collect(),
             pools: scenario.pools.iter().map(|p| Pool::new(p.connections)).collect(),
             guard: client.breaker.of_all(own(OF_BREAKERS, 0)),
-            admission: client.admission.fresh(),
+            admission: client.admission.fresh(own(OF_ADMISSION, 0)),
             gate: Gate::new(
                 (client.limiters.iter().enumerate())
                     .map(|(i, l)| l.fresh(own(OF_LIMITERS, i)))
@@ -271,7 +277,9 @@ impl<'a> World<'a> {
             asleep: 0,
             admitting: false,
             admit_at: Time::NEVER,
-            limiter_holds: BoundClock::default(),
+            limiter_holds: false,
+            limiter_rejects: false,
+            limiter_binds: BoundClock::default(),
             queue_full: BoundClock::default(),
             tally: Tally::new(scenario),
             next_mark: Time::ZERO,
@@ -436,7 +444,7 @@ impl<'a> World<'a> {
                 self.gate.time_full().total(now),
             ));
         }
-        all.push(bound(BoundKind::Limiter, None, None, self.limiter_holds.total(now)));
+        all.push(bound(BoundKind::Limiter, None, None, self.limiter_binds.total(now)));
         if let Some(capacity) = self.admission.capacity() {
             all.push(bound(
                 BoundKind::Queue,

@@ -319,12 +319,59 @@ fn fault() -> impl Strategy<Value = Value> {
     ]
 }
 
+/// A queue of any order and any way to shed.
+fn queue() -> impl Strategy<Value = Value> {
+    let order = prop_oneof![
+        word(&["priority", "fifo", "lifo"]),
+        vec(1_u32..9, 1..5).prop_map(|weights| json!({ "weighted_fair": { "weights": weights } })),
+        (1_u32..5000).prop_map(|step| json!({ "aging": { "step": format!("{step}ms") } })),
+    ];
+    let codel = (1_u32..500, 1_u32..2000)
+        .prop_map(|(target, interval)| json!({ "target": format!("{target}ms"), "interval": format!("{interval}ms") }));
+    let deadline = (0_u32..5000, 0_u32..10_000).prop_map(
+        |(expected, more)| json!({ "expected": format!("{expected}ms"), "within": format!("{}ms", expected + more) }),
+    );
+    let shed = word(&["reject", "drop_oldest", "drop_lowest"]);
+    (of(1_u32..50), order, shed, of(codel), of(deadline), of(1_u32..20_000)).prop_map(
+        |(capacity, order, shed, codel, deadline, wait)| {
+            json!({ "queue": object(json!({
+                "capacity": capacity, "order": order, "shed": shed, "codel": codel, "deadline": deadline,
+                "max_wait": wait.map(|ms| format!("{ms}ms")),
+            })) })
+        },
+    )
+}
+
+/// A limit on concurrency that learns.
+fn adaptive() -> impl Strategy<Value = Value> {
+    (0..3, 1_u32..20, 0_u32..100, 1_u32..5000).prop_map(|(kind, min, more, ms)| match kind {
+        0 => json!({ "gradient2": { "min": min, "initial": min + more, "max": min + 2 * more, "long_window": ms } }),
+        1 => json!({ "aimd": { "min": min, "initial": min, "max": min + more, "timeout": format!("{ms}ms") } }),
+        _ => json!({ "envoy_gradient": {
+            "min": min, "max": min + more, "update_interval": format!("{ms}ms"),
+            "min_rtt_interval": format!("{}ms", 7 * ms), "min_rtt_requests": 1 + more,
+        } }),
+    })
+}
+
+/// A throttle that turns away by chance.
+fn throttle() -> impl Strategy<Value = Value> {
+    (any::<bool>(), 1.0..5.0_f64, 1_u32..60).prop_map(|(sre, factor, window)| {
+        if sre {
+            json!({ "sre_throttle": { "k": factor, "window": format!("{window}s") } })
+        } else {
+            json!({ "envoy_admission_control": { "aggression": factor, "window": format!("{window}s"), "rps": window / 4 } })
+        }
+    })
+}
+
 /// A client with a timeout that ends a hang.
 fn client() -> impl Strategy<Value = Value> {
     let ms = |most: u32| (1..most).prop_map(|ms| format!("{ms}ms"));
     let admission = prop_oneof![
-        (of(1_u32..50), word(&["priority", "fifo"]), of(ms(20_000))).prop_map(|(capacity, order, wait)| {
-            json!({ "queue": object(json!({ "capacity": capacity, "order": order, "max_wait": wait })) })
+        queue(),
+        (1_u32..500, 100_u32..60_000, ms(20_000)).prop_map(|(limit, window, wait)| {
+            json!({ "window_poll": { "limit": limit, "window": format!("{window}ms"), "max_wait": wait } })
         }),
         (20_u32..500, 0_u32..6, ms(10_000))
             .prop_map(|(base, ceiling, wait)| json!({ "poll": { "base": format!("{base}ms"), "ceiling": ceiling, "max_wait": wait } })),
@@ -336,6 +383,8 @@ fn client() -> impl Strategy<Value = Value> {
         (word(&["requests", "tokens"]), 1_u32..5000, charge()).prop_map(|(unit, limit, charge)| {
             json!({ "sliding_window": object(json!({ "unit": unit, "limit": limit, "window": "10s", "charge": charge })) })
         }),
+        adaptive(),
+        throttle(),
         (1_u32..100_000, 1_u32..500).prop_map(|(rate, estimate)| {
             json!({ "token_bucket": { "unit": "tokens", "rate": format!("{rate}/min"), "burst": 5000, "estimate": estimate } })
         }),

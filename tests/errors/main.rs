@@ -4,6 +4,7 @@
 //! was found and what is allowed, and the nearest name where a name is wrong; whoever wrote the file should need nothing
 //! else to mend it. The snapshots are what a person has judged to be such a message.
 
+mod admission;
 mod client;
 mod files;
 mod load;

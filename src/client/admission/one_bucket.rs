@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{Admission, BuildAdmission, Next, Offer};
 use crate::client::gate::Gate;
 use crate::kernel::bucket::Bucket;
+use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::provider::limits::bucket;
 use crate::request::Ask;
@@ -75,7 +76,7 @@ impl Admission for Running {
         Span::FOREVER
     }
 
-    fn fresh(&self) -> Box<dyn Admission> {
+    fn fresh(&self, _own: Key) -> Box<dyn Admission> {
         Box::new(self.clone())
     }
 }

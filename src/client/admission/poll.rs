@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Admission, BuildAdmission, Next, Offer};
 use crate::client::gate::{Blocked, Gate};
+use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::request::Ask;
 use crate::spec::build::{Built, Refusal};
@@ -69,7 +70,7 @@ impl Admission for Running {
     fn offer(&mut self, now: Time, _slot: u32, ask: &Ask, gate: &mut Gate) -> Offer {
         match gate.enter_piecemeal(now, ask) {
             Ok(()) => Offer::Enter,
-            Err(Blocked::Never | Blocked::Rejected) => Offer::Shed,
+            Err(Blocked::Never | Blocked::Rejected) => Offer::Rejected,
             Err(_) => Offer::Sleep(now + self.base.times(1 << gate.in_flight().min(self.ceiling))),
         }
     }
@@ -92,7 +93,7 @@ impl Admission for Running {
         self.max_wait
     }
 
-    fn fresh(&self) -> Box<dyn Admission> {
+    fn fresh(&self, _own: Key) -> Box<dyn Admission> {
         Box::new(self.clone())
     }
 }

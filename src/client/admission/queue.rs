@@ -1,138 +1,212 @@
 //! A bounded queue: whoever cannot pass waits in line, and the line moves as soon as it may.
 //!
-//! Strict priority between classes (lower numbers first), first come first served within one. The head of the line waits
-//! for exactly what it needs, so nobody behind it overtakes it with a smaller request. Whoever arrives with nobody ahead
-//! is the head: it goes at once if the gate lets it pass, though others wait behind it and the line be full. A request
-//! larger than a limiter can ever let pass is shed. This is R0's concurrency control as it should be: both buckets taken
-//! together, the queue really consulted, no polling.
+//! By default strict priority between classes (lower numbers first), first come first served within one; `order` knows other
+//! rules. The head of the line waits for exactly what it needs, so nobody behind it overtakes it with a smaller request. Whoever
+//! arrives with nobody ahead is the head: it goes at once if the gate lets it pass, though others wait behind it and the line be
+//! full. A request larger than a limiter can ever let pass is shed. This is R0's concurrency control as it should be: both
+//! buckets taken together, the queue really consulted, no polling.
+//!
+//! What is shed from a full line is `shed`'s choice. From any line may be dropped whoever comes to its head too late to be done
+//! in time (`deadline`), or while the wait stands (`codel`).
 //!
 //! ```json
-//! { "queue": { "capacity": 5000, "order": "priority", "max_wait": "30s" } }
+//! { "queue": { "capacity": 5000, "order": "priority", "shed": "drop_lowest", "max_wait": "30s" } }
 //! ```
 
-use std::collections::VecDeque;
+mod codel;
+mod order;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Admission, BuildAdmission, Next, Offer};
 use crate::client::gate::{Blocked, Gate};
+use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::request::Ask;
-use crate::spec::build::Built;
+use crate::spec::build::{Built, Refusal};
 use crate::spec::units::{Count, Duration};
+
+use codel::Codel;
+use order::Order;
 
 /// A queue in front of the gate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Queue {
-    /// The most that may wait; the next one is shed. Default: no bound.
+    /// The most that may wait. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<Count>,
     /// Who goes first. Default: `priority`.
     #[serde(default)]
     pub order: Order,
+    /// Who is shed when one more comes than may wait. Default: `reject`.
+    #[serde(default)]
+    pub shed: Shed,
+    /// Drop from the line while the wait stands. Default: do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codel: Option<Codel>,
+    /// Drop whoever comes to the head of the line too late. Default: do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Deadline>,
     /// Give up a request that has waited this long. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_wait: Option<Duration>,
 }
 
-/// Who goes first.
+/// Who is shed when one more comes than may wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Order {
-    /// The lowest priority number, then the longest wait.
+pub enum Shed {
+    /// Whoever comes.
     #[default]
-    Priority,
-    /// The longest wait.
-    Fifo,
+    Reject,
+    /// Whoever has waited longest.
+    DropOldest,
+    /// The newest of the lowest priority, the highest number; whoever comes, if nobody's is lower.
+    DropLowest,
+}
+
+/// Until when a request is worth sending.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Deadline {
+    /// How long after it began to wait a request must be done.
+    pub within: Duration,
+    /// How long it is expected to take once it is let in; at most `within`.
+    pub expected: Duration,
 }
 
 impl BuildAdmission for Queue {
     fn build(&self) -> Built<Box<dyn Admission>> {
+        let codel = self.codel.map(|c| c.build()).transpose();
+        let patience = self.deadline.map(|d| d.patience()).transpose();
         Ok(Box::new(Running {
-            lanes: Vec::new(),
-            waiting: 0,
+            lines: self.order.build().map_err(|r| r.at("order"))?,
             capacity: self.capacity.map(|c| usize::try_from(c.get()).unwrap_or(usize::MAX)),
-            by_priority: self.order == Order::Priority,
+            shed: self.shed,
+            codel: codel.map_err(|r| r.at("codel"))?,
+            patience: patience.map_err(|r| r.at("deadline"))?.unwrap_or(Span::FOREVER),
             max_wait: self.max_wait.map_or(Span::FOREVER, |d| d.span()),
         }))
     }
 }
 
+impl Deadline {
+    /// The longest wait that leaves time enough.
+    fn patience(&self) -> Built<Span> {
+        if self.expected.span() > self.within.span() {
+            let text = format!(
+                "expected is {}, longer than the {} within which",
+                self.expected, self.within
+            );
+            return Err(Refusal::new(text + " a request must be done: all would be dropped").at("expected"));
+        }
+        Ok(self.within.span() - self.expected.span())
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Running {
-    /// One line a priority; grown when a priority first waits.
-    lanes: Vec<VecDeque<(u32, Ask)>>,
-    waiting: usize,
+    lines: order::Lines,
     capacity: Option<usize>,
-    by_priority: bool,
+    shed: Shed,
+    codel: Option<codel::Control>,
+    /// Who has waited longer when it comes to the head cannot be done in time.
+    patience: Span,
     max_wait: Span,
+}
+
+impl Running {
+    /// Somebody has left the line.
+    #[inline]
+    fn left(&mut self) {
+        if let Some(codel) = &mut self.codel
+            && self.lines.waiting() == 0
+        {
+            codel.emptied();
+        }
+    }
+
+    /// Who gives up its place in the full line to `ask`.
+    fn drop_for(&mut self, ask: &Ask) -> Option<u32> {
+        let (spot, waiting) = match self.shed {
+            Shed::Reject => return None,
+            Shed::DropOldest => self.lines.oldest()?,
+            Shed::DropLowest => self.lines.lowest().filter(|(_, w)| w.ask.priority > ask.priority)?,
+        };
+        let slot = waiting.slot;
+        self.lines.take(spot, false);
+        Some(slot)
+    }
 }
 
 impl Admission for Running {
     #[inline]
     fn offer(&mut self, now: Time, slot: u32, ask: &Ask, gate: &mut Gate) -> Offer {
-        let lane = if self.by_priority { usize::from(ask.priority) } else { 0 };
-        if self.lanes.iter().take(lane + 1).all(VecDeque::is_empty) {
+        if self.lines.is_first(now, ask) {
             match gate.enter(now, ask) {
-                Ok(()) => return Offer::Enter,
+                Ok(()) => {
+                    self.lines.passed_by(ask);
+                    return Offer::Enter;
+                }
                 // In line, one that can never pass would hold up all behind it.
-                Err(Blocked::Never | Blocked::Rejected) => return Offer::Shed,
-                Err(Blocked::Full | Blocked::Until(_)) => {}
+                Err(Blocked::Never | Blocked::Rejected) => return Offer::Rejected,
+                Err(Blocked::Full | Blocked::Held | Blocked::Until(_)) => {}
             }
         }
-        if self.capacity.is_some_and(|c| self.waiting >= c) || gate.never_passes(now, ask) {
-            return Offer::Shed;
+        if gate.never_passes(now, ask) {
+            return Offer::Rejected;
         }
-        if self.lanes.len() <= lane {
-            self.lanes.resize_with(lane + 1, VecDeque::new);
-        }
-        self.lanes[lane].push_back((slot, *ask));
-        self.waiting += 1;
-        Offer::Wait
+        let offer = if self.capacity.is_some_and(|c| self.lines.waiting() >= c) {
+            match self.drop_for(ask) {
+                Some(other) => Offer::WaitInsteadOf(other),
+                None => return Offer::Shed,
+            }
+        } else {
+            Offer::Wait
+        };
+        self.lines.push(now, slot, ask);
+        offer
     }
 
     #[inline]
     fn next(&mut self, now: Time, gate: &mut Gate) -> Next {
-        if self.waiting == 0 {
-            return Next::Nobody;
-        }
-        let Some(lane) = self.lanes.iter_mut().find(|lane| !lane.is_empty()) else {
+        let Some((spot, &order::Waiting { slot, ask, since, .. })) = self.lines.next(now) else {
             return Next::Nobody;
         };
-        let Some(&(slot, ask)) = lane.front() else {
-            return Next::Nobody;
+        let waited = now.since(since);
+        let next = if waited > self.patience {
+            Next::Shed(slot)
+        } else {
+            match gate.check(now, &ask) {
+                Ok(()) => {
+                    let left = self.lines.waiting() - 1;
+                    if (self.codel.as_mut()).is_some_and(|codel| codel.drops(now, waited, left)) {
+                        Next::Shed(slot)
+                    } else {
+                        gate.pass(now, &ask);
+                        Next::Enter(slot)
+                    }
+                }
+                Err(Blocked::Full) => return Next::Nobody,
+                Err(Blocked::Held) => return Next::Held,
+                Err(Blocked::Until(at)) => return Next::Until(at),
+                Err(Blocked::Never | Blocked::Rejected) => Next::Rejected(slot),
+            }
         };
-        match gate.enter(now, &ask) {
-            Ok(()) => {
-                lane.pop_front();
-                self.waiting -= 1;
-                Next::Enter(slot)
-            }
-            Err(Blocked::Full) => Next::Nobody,
-            Err(Blocked::Until(at)) => Next::Until(at),
-            Err(Blocked::Never | Blocked::Rejected) => {
-                lane.pop_front();
-                self.waiting -= 1;
-                Next::Shed(slot)
-            }
-        }
+        self.lines.take(spot, matches!(next, Next::Enter(_)));
+        self.left();
+        next
     }
 
     fn remove(&mut self, slot: u32) {
-        for lane in &mut self.lanes {
-            // Who has waited too long is nearly always at the head.
-            if let Some(place) = lane.iter().position(|&(waiting, _)| waiting == slot) {
-                lane.remove(place);
-                self.waiting -= 1;
-                return;
-            }
-        }
+        self.lines.remove(slot);
+        self.left();
     }
 
     fn waiting(&self) -> usize {
-        self.waiting
+        self.lines.waiting()
     }
 
     fn capacity(&self) -> Option<usize> {
@@ -143,7 +217,7 @@ impl Admission for Running {
         self.max_wait
     }
 
-    fn fresh(&self) -> Box<dyn Admission> {
+    fn fresh(&self, _own: Key) -> Box<dyn Admission> {
         Box::new(self.clone())
     }
 }
@@ -218,7 +292,7 @@ mod tests {
         let sized = |input| Ask { input, ..ask(0) };
         assert_eq!(queue.offer(now, 0, &sized(10), &mut gate), Offer::Enter);
         assert_eq!(queue.offer(now, 1, &sized(1), &mut gate), Offer::Wait);
-        assert_eq!(queue.offer(now, 2, &sized(11), &mut gate), Offer::Shed);
+        assert_eq!(queue.offer(now, 2, &sized(11), &mut gate), Offer::Rejected);
     }
 
     #[test]
@@ -232,5 +306,94 @@ mod tests {
         assert_eq!(queue.next(now, &mut gate), Next::Enter(1));
         gate.leave(now, || Done::at(now));
         assert_eq!((queue.next(now, &mut gate), queue.waiting()), (Next::Enter(3), 0));
+    }
+
+    /// In flight 9. Then, a second apart, these (slot, priority) come; the last of them finds the line full. Who was dropped for
+    /// it, and who then goes when, one a second.
+    fn scene(json: &str, come: &[(u32, u8)]) -> (Offer, Vec<u32>) {
+        let (mut queue, mut gate, at) = (queue(json), Gate::new(Vec::new(), 1), |s: usize| {
+            Time::ZERO + Span::from_secs(s as u64)
+        });
+        assert_eq!(queue.offer(at(0), 9, &ask(0), &mut gate), Offer::Enter);
+        let mut last = Offer::Enter;
+        for (i, &(slot, priority)) in come.iter().enumerate() {
+            last = queue.offer(at(i), slot, &ask(priority), &mut gate);
+        }
+        let mut went = Vec::new();
+        for second in come.len().. {
+            if queue.waiting() == 0 {
+                break;
+            }
+            gate.leave(at(second), || Done::at(at(second)));
+            while let Next::Enter(slot) | Next::Shed(slot) = queue.next(at(second), &mut gate) {
+                went.push(slot);
+            }
+        }
+        (last, went)
+    }
+
+    #[test]
+    fn each_order_takes_whom_it_says() {
+        let come = [(1, 2), (2, 0), (3, 1), (4, 0), (5, 2), (6, 1)];
+        let order = |order: &str| scene(&format!(r#"{{"order": {order}}}"#), &come).1;
+        assert_eq!(order(r#""priority""#), [2, 4, 3, 6, 1, 5]);
+        assert_eq!(order(r#""fifo""#), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(order(r#""lifo""#), [6, 5, 4, 3, 2, 1]);
+        // Weights 2, 1, 1: turns end at 1, 2 for priority 0 and at 2, 4 for 1 and 2; at equal ends the lower number goes.
+        assert_eq!(order(r#"{"weighted_fair": {"weights": [2, 1]}}"#), [2, 4, 3, 1, 6, 5]);
+        // Gone at 6 s, 7 s, …; they came at 0, 1, … 5 s. At 7 s the third has waited five: 0; the first a step: 1. At 8 s two: 0.
+        assert_eq!(order(r#"{"aging": {"step": "4s"}}"#), [2, 3, 1, 4, 6, 5]);
+    }
+
+    #[test]
+    fn a_full_line_sheds_whom_it_says() {
+        let come = [(1, 1), (2, 2), (3, 2), (4, 1)];
+        let shed = |shed: &str, come: &[(u32, u8)]| scene(&format!(r#"{{"capacity": 3, "shed": "{shed}"}}"#), come);
+        assert_eq!(shed("reject", &come), (Offer::Shed, vec![1, 2, 3]));
+        assert_eq!(shed("drop_oldest", &come), (Offer::WaitInsteadOf(1), vec![4, 2, 3]));
+        assert_eq!(shed("drop_lowest", &come), (Offer::WaitInsteadOf(3), vec![1, 4, 2]));
+        let low = [(1, 1), (2, 2), (3, 2), (4, 2)];
+        assert_eq!(shed("drop_lowest", &low), (Offer::Shed, vec![1, 2, 3]));
+    }
+
+    /// Two come at 0 and one at 2 s; each must be let in within 10 − 4 s.
+    #[test]
+    fn who_cannot_be_done_in_time_is_dropped_at_the_head() {
+        let json = r#"{"order": "fifo", "deadline": {"within": "10s", "expected": "4s"}}"#;
+        let (mut queue, mut gate) = (queue(json), Gate::new(Vec::new(), 1));
+        let at = |s: u64| Time::ZERO + Span::from_secs(s);
+        for (second, slot) in [(0, 9), (0, 1), (0, 2), (2, 3)] {
+            queue.offer(at(second), slot, &ask(0), &mut gate);
+        }
+        gate.leave(at(6), || Done::at(at(6)));
+        assert_eq!(queue.next(at(6), &mut gate), Next::Enter(1));
+        assert_eq!(queue.next(at(6), &mut gate), Next::Nobody);
+        assert_eq!(queue.next(at(7), &mut gate), Next::Shed(2));
+        assert_eq!(queue.next(at(7), &mut gate), Next::Nobody);
+        gate.leave(at(8), || Done::at(at(8)));
+        assert_eq!(queue.next(at(8), &mut gate), Next::Enter(3));
+    }
+
+    /// Weights 5, 3, 2 and everybody always waiting: of every ten turns five, three and two.
+    #[test]
+    fn turns_are_shared_exactly_by_weight() {
+        let json = r#"{"order": {"weighted_fair": {"weights": [5, 3, 2]}}}"#;
+        let (mut queue, mut gate, now) = (queue(json), Gate::new(Vec::new(), 1), Time::ZERO);
+        queue.offer(now, 9, &ask(0), &mut gate);
+        for _ in 0..2 {
+            (0..3).for_each(|p| assert_eq!(queue.offer(now, u32::from(p), &ask(p), &mut gate), Offer::Wait));
+        }
+        for _ in 0..20 {
+            let mut turns = [0; 3];
+            for _ in 0..10 {
+                gate.leave(now, || Done::at(now));
+                let Next::Enter(slot) = queue.next(now, &mut gate) else {
+                    panic!("somebody waits");
+                };
+                turns[slot as usize] += 1;
+                assert_eq!(queue.offer(now, slot, &ask(slot as u8), &mut gate), Offer::Wait);
+            }
+            assert_eq!(turns, [5, 3, 2]);
+        }
     }
 }

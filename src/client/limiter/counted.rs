@@ -89,6 +89,7 @@ mod tests {
                 entered,
                 outcome,
                 ask,
+                in_flight: 1,
             });
             seen.push(limiter.ready(now, &ask));
         }

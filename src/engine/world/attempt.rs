@@ -471,6 +471,7 @@ impl World<'_> {
                 entered: request.entered,
                 outcome,
                 ask: request.ask,
+                in_flight: request.beside,
             });
         }
         let e2e = self.now.since(request.arrived);

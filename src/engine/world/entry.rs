@@ -26,31 +26,71 @@ impl World<'_> {
         let request = &mut self.requests[slot];
         match self.admission.offer(self.now, slot, &request.ask, &mut self.gate) {
             Offer::Enter => {
-                request.entered = self.now;
+                self.entered(slot);
                 self.route(slot);
             }
-            Offer::Wait => {
-                request.place = Place::Queued;
-                self.queued += 1;
-                let max_wait = self.admission.max_wait();
-                self.start_wait(slot, max_wait);
-                if self.admission.capacity() == Some(self.queued) {
-                    self.queue_full.enter(self.now);
-                }
-                // It may be the head now, and need less than who was.
-                self.admit();
+            Offer::Wait => self.stand_in_queue(slot),
+            Offer::WaitInsteadOf(other) => {
+                self.shed_waiting(other);
+                self.stand_in_queue(slot);
             }
             Offer::Sleep(until) => {
                 let give_up = (request.arrived + self.admission.max_wait()).min(request.deadline);
                 self.sleep(slot, until, give_up, Event::AskAgain(slot));
             }
             Offer::EnterAt(at) => {
-                request.entered = self.now;
                 let deadline = request.deadline;
+                self.entered(slot);
                 self.sleep(slot, at, deadline, Event::GoNow(slot));
             }
             Offer::Shed => self.end(slot, Outcome::Shed, Span::ZERO),
+            Offer::Rejected => {
+                self.limiter(self.limiter_holds, true);
+                self.end(slot, Outcome::Shed, Span::ZERO);
+            }
         }
+    }
+
+    /// The gate has counted the request in `slot`.
+    #[inline]
+    fn entered(&mut self, slot: u32) {
+        let request = &mut self.requests[slot];
+        request.entered = self.now;
+        request.beside = self.gate.in_flight();
+        if self.limiter_rejects {
+            self.limiter(self.limiter_holds, false);
+        }
+    }
+
+    /// Whether a limiter now holds somebody back, and whether it last turned somebody away.
+    #[inline]
+    fn limiter(&mut self, holds: bool, rejects: bool) {
+        self.limiter_holds = holds;
+        self.limiter_rejects = rejects;
+        if holds || rejects {
+            self.limiter_binds.enter(self.now);
+        } else {
+            self.limiter_binds.leave(self.now);
+        }
+    }
+
+    fn stand_in_queue(&mut self, slot: u32) {
+        self.requests[slot].place = Place::Queued;
+        self.queued += 1;
+        let max_wait = self.admission.max_wait();
+        self.start_wait(slot, max_wait);
+        if self.admission.capacity() == Some(self.queued) {
+            self.queue_full.enter(self.now);
+        }
+        // It may be the head now, and need less than who was.
+        self.admit();
+    }
+
+    /// The request in `slot` has left the queue, turned away.
+    fn shed_waiting(&mut self, slot: u32) {
+        self.left_queue();
+        self.stop_wait(slot);
+        self.end(slot, Outcome::Shed, Span::ZERO);
     }
 
     fn sleep(&mut self, slot: u32, until: Time, give_up: Time, then: Event) {
@@ -58,7 +98,7 @@ impl World<'_> {
         request.wait_since = self.now;
         request.place = Place::Asleep;
         if self.asleep == 0 {
-            self.limiter_holds.enter(self.now);
+            self.limiter(true, self.limiter_rejects);
         }
         self.asleep += 1;
         self.push_unless_late(slot, until, give_up, then);
@@ -68,7 +108,7 @@ impl World<'_> {
         self.stop_wait(slot);
         self.asleep -= 1;
         if self.asleep == 0 {
-            self.limiter_holds.leave(self.now);
+            self.limiter(false, self.limiter_rejects);
         }
     }
 
@@ -117,16 +157,17 @@ impl World<'_> {
             match self.admission.next(self.now, &mut self.gate) {
                 Next::Enter(slot) => {
                     self.left_queue();
-                    self.requests[slot].entered = self.now;
+                    self.entered(slot);
                     self.go(slot);
                 }
-                Next::Shed(slot) => {
-                    self.left_queue();
-                    self.stop_wait(slot);
-                    self.end(slot, Outcome::Shed, Span::ZERO);
+                Next::Shed(slot) => self.shed_waiting(slot),
+                Next::Rejected(slot) => {
+                    self.limiter(self.limiter_holds, true);
+                    self.shed_waiting(slot);
                 }
+                Next::Held => return self.limiter(true, self.limiter_rejects),
                 Next::Until(at) => {
-                    self.limiter_holds.enter(self.now);
+                    self.limiter(true, self.limiter_rejects);
                     if at < self.admit_at {
                         self.admit_at = at;
                         self.events.push(at, Event::Admit.pack());
@@ -137,7 +178,7 @@ impl World<'_> {
             }
         }
         if self.asleep == 0 {
-            self.limiter_holds.leave(self.now);
+            self.limiter(false, self.limiter_rejects);
         }
     }
 

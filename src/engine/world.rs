@@ -49,8 +49,11 @@ struct Request {
     /// Which group of providers it is at, and how often it has fallen back.
     group: u8,
     fallbacks: u8,
-    /// Whether the next try goes to the same provider.
+    /// Whether the next try goes to the same provider, and whether the one under way is a retry that a budget watches.
     same: bool,
+    retrying: bool,
+    /// What the retry rule keeps of it.
+    memory: u64,
     /// Where the last attempt went.
     provider: u32,
     /// Its attempts under way or in line.
@@ -272,6 +275,8 @@ impl<'a> World<'a> {
             group: 0,
             fallbacks: 0,
             same: false,
+            retrying: false,
+            memory: 0,
             provider: u32::MAX,
             copies: Copies::default(),
             hedge_at: Time::NEVER,

@@ -335,6 +335,7 @@ impl World<'_> {
 
     /// A try has failed at `provider`, or there was nobody to make it at: the request tries again, or gives up here.
     fn failed(&mut self, slot: u32, outcome: Outcome, retry_after: Option<Span>, provider: Option<usize>) {
+        self.retry_over(slot);
         let request = &self.requests[slot];
         let failed = Failed {
             now: self.now,
@@ -344,20 +345,26 @@ impl World<'_> {
             retry_after,
         };
         let key = request.key.attempt(u64::from(request.attempts.saturating_sub(1)));
-        let deadline = request.deadline;
+        let (deadline, mut memory) = (request.deadline, request.memory);
         let fleet = Fleet::new(&self.hosts, self.guard.as_deref(), self.now).within(
             self.scenario.client.fallback.members(usize::from(request.group)),
             self.budget.as_mut().and_then(|b| b.barred(self.now)),
             &[],
         );
-        let next = self.retry.next(&failed, &fleet, key);
+        let next = self.retry.next(&failed, &fleet, key, &mut memory);
         let request = &mut self.requests[slot];
+        request.memory = memory;
         request.place = Place::Between;
         request.failure = outcome;
         request.hedge_at = Time::NEVER;
         match next {
             Next::Again { after, same } => {
                 request.same = same;
+                if let (true, Some(p)) = (same, provider) {
+                    // A copy may have gone elsewhere since.
+                    request.provider = p as u32;
+                }
+                request.retrying = self.retry_listens;
                 if request.arrived >= self.scenario.window.warmup && request.tries > 0 {
                     self.tally.effort.retries += u64::from(self.now + after < deadline);
                 }
@@ -367,6 +374,15 @@ impl World<'_> {
                 self.push_unless_late(slot, self.now + after, deadline, Event::Resolve(slot));
             }
             Next::GiveUp { .. } => self.resolve(slot),
+        }
+    }
+
+    /// If the last try of the request in `slot` was one that the retry rule asked for and watches, it is over.
+    #[inline]
+    fn retry_over(&mut self, slot: u32) {
+        if self.retry_listens && self.requests[slot].retrying {
+            self.requests[slot].retrying = false;
+            self.retry.over();
         }
     }
 
@@ -385,6 +401,7 @@ impl World<'_> {
                 request.fallbacks += 1;
                 request.tries = 0;
                 request.same = false;
+                request.memory = 0;
                 if request.arrived >= self.scenario.window.warmup {
                     self.tally.effort.fallbacks += 1;
                 }
@@ -401,6 +418,7 @@ impl World<'_> {
     /// The request in `slot` ends: the only way out of the system.
     #[inline]
     pub(super) fn end(&mut self, slot: u32, outcome: Outcome, ttft: Span) {
+        self.retry_over(slot);
         let request = &mut self.requests[slot];
         request.hedge_at = Time::NEVER;
         if request.entered != Time::NEVER {

@@ -11,6 +11,7 @@ pub mod hedge;
 pub mod host;
 pub mod limiter;
 pub mod retry;
+pub mod retry_budget;
 
 use crate::kernel::time::Span;
 use crate::provider::endpoint::Answer;

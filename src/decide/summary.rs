@@ -194,11 +194,13 @@ fn providers(scenario: &Scenario, each: Each<'_>) -> Vec<ProviderReport> {
     let one = |(i, name): (usize, &str)| {
         let served = |t: &Tally| t.providers[i].outcomes[success] as f64;
         let attempts = |t: &Tally| t.providers[i].outcomes.iter().sum::<u64>() as f64;
+        // An attempt that was called off because another was faster has not failed.
+        let failed = |t: &Tally| attempts(t) - served(t) - t.providers[i].outcomes[Outcome::Cancelled.index()] as f64;
         ProviderReport {
             name: name.to_owned(),
             served: each(&|t| share(served(t), t.ended(Outcome::Success) as f64)),
             cost: each(&|t| share(t.providers[i].cost as f64, t.cost() as f64)),
-            failed: each(&|t| share(attempts(t) - served(t), attempts(t))),
+            failed: each(&|t| share(failed(t), attempts(t))),
             in_flight: each(&|t| share(t.providers[i].busy as f64, t.counted as f64)),
             trips: each(&|t| Some(t.providers[i].trips as f64)),
         }

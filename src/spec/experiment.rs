@@ -13,8 +13,10 @@ use super::outcomes::OutcomeList;
 use super::units::{Count, Duration, Fraction};
 use crate::client::admission::AdmissionSpec;
 use crate::client::breaker::BreakerSpec;
+use crate::client::hedge::HedgeSpec;
 use crate::client::limiter::LimiterSpec;
 use crate::client::retry::RetrySpec;
+use crate::client::retry_budget::RetryBudgetSpec;
 use crate::provider::RetryAfter;
 use crate::provider::faults::FaultSpec;
 use crate::provider::limits::LimitSpec;
@@ -195,6 +197,12 @@ pub struct ClientSpec {
     /// What to do after a failed attempt. Default: `never`.
     #[serde(default)]
     pub retry: RetrySpec,
+    /// How many retries all requests together may make. Default: no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_budget: Option<RetryBudgetSpec>,
+    /// When to send a second copy of a request that takes long; the first answer wins. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedge: Option<HedgeSpec>,
     /// A circuit breaker for each provider. Default: `never`.
     #[serde(default)]
     pub breaker: BreakerSpec,

@@ -37,7 +37,8 @@ impl World<'_> {
     }
 
     /// Chooses a provider for the request in `slot` and sends it there, or puts it in line for a connection. Returns whether
-    /// there was one; if there was but it turned the attempt away at once, what follows has happened.
+    /// there was one. If there was but it turned the attempt away at once, what follows has happened; a copy turned away is
+    /// as if there was none.
     #[inline]
     pub(super) fn dispatch(&mut self, slot: u32, hedge: bool) -> bool {
         let request = &self.requests[slot];
@@ -114,9 +115,11 @@ impl World<'_> {
             }
             Connected::Refused => {
                 self.record(ticket, &Ended::new(self.now, provider, Outcome::Shed));
-                if self.requests[slot].copies.count() == 0 {
-                    self.failed(slot, Outcome::Shed, None, Some(provider));
+                if hedge {
+                    self.requests[slot].attempts -= 1;
+                    return false;
                 }
+                self.failed(slot, Outcome::Shed, None, Some(provider));
             }
         }
         true
@@ -229,6 +232,9 @@ impl World<'_> {
         if stage == Stage::CalledOff {
             self.attempts.remove(slot);
             return;
+        }
+        if outcome == Outcome::Success && self.hedge.is_some() {
+            self.leave_lines(way.request, slot);
         }
         self.close(slot, outcome);
         let (sent, answer) = (self.attempts[slot].since, self.attempts[slot].answer);

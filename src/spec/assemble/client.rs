@@ -1,6 +1,8 @@
 //! The client as it runs: admission, limiters, timeouts, retries and breaker. A timeout that is not given never ends.
 
 use crate::client::fallback::{Fallback, Group};
+use crate::client::retry::Retry;
+use crate::client::retry_budget::Budgeted;
 use crate::client::{Client, Timeouts};
 use crate::kernel::time::Span;
 use crate::request::{Outcome, Outcomes};
@@ -49,20 +51,41 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
         input_window: spec
             .input_window
             .map_or(u32::MAX, |c| u32::try_from(c.get()).unwrap_or(u32::MAX)),
-        hedge: None,
+        hedge: match &spec.hedge {
+            None => None,
+            Some(hedge) => Some(
+                hedge
+                    .as_dyn()
+                    .build(names)
+                    .map_err(|r| r.at(hedge.name()).at("hedge"))?,
+            ),
+        },
         fallback,
         budget: None,
-        retry: spec
-            .retry
-            .as_dyn()
-            .build()
-            .map_err(|r| r.at(spec.retry.name()).at("retry"))?,
+        retry: retry(spec)?,
         breaker: spec
             .breaker
             .as_dyn()
             .build(names)
             .map_err(|r| r.at(spec.breaker.name()).at("breaker"))?,
     })
+}
+
+/// The retry rule, under its budget if there is one.
+fn retry(spec: &ClientSpec) -> Built<Box<dyn Retry>> {
+    let rule = spec
+        .retry
+        .as_dyn()
+        .build()
+        .map_err(|r| r.at(spec.retry.name()).at("retry"))?;
+    let Some(budget) = &spec.retry_budget else {
+        return Ok(rule);
+    };
+    let budget = budget
+        .as_dyn()
+        .build()
+        .map_err(|r| r.at(budget.name()).at("retry_budget"))?;
+    Ok(Box::new(Budgeted::new(rule, budget)))
 }
 
 fn groups(spec: &FallbackSpec, names: &Names<'_>) -> Built<Fallback> {

@@ -131,11 +131,7 @@ pub const HOPELESS: Outcomes = Outcomes::of(&[
 ]);
 
 /// After these there is nothing that could be tried again: nothing was sent, or the time is up.
-const NOTHING_TRIED: [Outcome; 3] = [
-    Outcome::BreakerOpen,
-    Outcome::BudgetExhausted,
-    Outcome::TimeoutTotal,
-];
+const NOTHING_TRIED: [Outcome; 3] = [Outcome::BreakerOpen, Outcome::BudgetExhausted, Outcome::TimeoutTotal];
 
 /// Where the next try goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -328,7 +324,10 @@ pub(crate) mod testing {
             .collect();
         waits.sort_by(f64::total_cmp);
         let width = most - least;
-        assert!(waits[0] >= least - 1e-9 && *waits.last().unwrap() <= most + 1e-9, "{json}");
+        assert!(
+            waits[0] >= least - 1e-9 && *waits.last().unwrap() <= most + 1e-9,
+            "{json}"
+        );
         // The quartiles of 4,000 uniform draws lie within 2.8 % of their places, at four standard deviations.
         for quarter in [0.25, 0.5, 0.75] {
             let found = waits[(4000.0 * quarter) as usize];

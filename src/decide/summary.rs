@@ -2,10 +2,11 @@
 
 use crate::engine::replicate::Runs;
 use crate::engine::scenario::Scenario;
-use crate::engine::tally::{ClassTally, Tally};
+use crate::engine::tally::{ClassTally, EffortKind, Tally};
 use crate::kernel::time::Span;
 use crate::report::{
-    BoundReport, ClassReport, Curves, Measured, Metric, Moment, OutcomeShare, PolicyReport, ProviderReport, Report,
+    BoundReport, ClassReport, Curves, EffortReport, Measured, Metric, Moment, OutcomeShare, PolicyReport,
+    ProviderReport, Report,
 };
 use crate::request::Outcome;
 use crate::spec::assemble::Plan;
@@ -121,6 +122,7 @@ fn policy(
         providers: providers(scenario, &each),
         classes: classes(scenario, confidence, &each),
         bounds: bounds(scenario, &pooled, &each),
+        effort: effort(&pooled, &each),
         steady: steady::verdict(
             replayed,
             scenario.window,
@@ -253,6 +255,18 @@ fn bounds(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<BoundRepor
         .collect();
     all.sort_by(|a, b| b.share.mean.total_cmp(&a.share.mean));
     all
+}
+
+fn effort(pooled: &Tally, each: Each<'_>) -> Vec<EffortReport> {
+    let of = |what: EffortKind| EffortReport {
+        what,
+        per_1k: each(&|t| share(t.effort.of(what) as f64 * 1e3, t.requests() as f64)),
+    };
+    EffortKind::ALL
+        .into_iter()
+        .filter(|&kind| pooled.effort.of(kind) > 0)
+        .map(of)
+        .collect()
 }
 
 /// A distribution function through at most [`CURVE_POINTS`] points: every bucket, or equal steps of share with the tail's

@@ -18,6 +18,7 @@ pub fn tables(report: &Report) -> Vec<(&'static str, String)> {
         ("providers.csv", providers(policies)),
         ("classes.csv", classes(policies)),
         ("bounds.csv", bounds(policies)),
+        ("effort.csv", effort(policies)),
         ("series.csv", series(policies)),
         ("cdf.csv", cdf(policies)),
         ("differences.csv", differences(&report.comparisons)),
@@ -102,6 +103,21 @@ fn bounds(policies: &[PolicyReport]) -> String {
                 "share of time".into(),
             ];
             sheet.row(first.into_iter().chain(estimate(&bound.share)));
+        }
+    }
+    sheet.finish()
+}
+
+fn effort(policies: &[PolicyReport]) -> String {
+    let mut sheet = Sheet::new(["policy", "what", "unit"].into_iter().chain(ESTIMATE));
+    for policy in policies {
+        for effort in &policy.effort {
+            let first = [
+                text(&policy.name),
+                effort.what.name().into(),
+                "per 1000 requests".into(),
+            ];
+            sheet.row(first.into_iter().chain(estimate(&effort.per_1k)));
         }
     }
     sheet.finish()

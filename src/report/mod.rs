@@ -25,7 +25,7 @@ mod sample;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::tally::BoundKind;
+use crate::engine::tally::{BoundKind, EffortKind};
 use crate::request::Outcome;
 use crate::stats::compare::Verdict;
 use crate::stats::interval::{Estimate, nan_if_null};
@@ -116,6 +116,10 @@ pub struct PolicyReport {
     pub classes: Vec<ClassReport>,
     /// What was at its bound, the most binding first; only those that ever were.
     pub bounds: Vec<BoundReport>,
+    /// What the client did beyond one attempt for each request; only what occurred. Attempts for each request are among the
+    /// figures of merit.
+    #[serde(default)]
+    pub effort: Vec<EffortReport>,
     /// Whether the run settled, and if not, why it is thought so.
     pub steady: Steady,
     /// Distribution functions of the pooled requests.
@@ -198,6 +202,15 @@ pub struct BoundReport {
     pub limit: Option<u64>,
     /// Share of the counted time that it was at its bound.
     pub share: Estimate,
+}
+
+/// What the client did beyond one attempt for each request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EffortReport {
+    /// What.
+    pub what: EffortKind,
+    /// How often for 1,000 requests. What a budget denied is of the whole replication, warm-up included.
+    pub per_1k: Estimate,
 }
 
 /// Whether a run settled.

@@ -126,7 +126,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
             Some(own) => client(own, &names).map_err(|r| here(r.at("client")))?,
             None => client(&spec.client, &names).map_err(|r| r.at("client"))?,
         };
-        let timeouts = built.timeouts;
+        let timeouts = &built.timeouts;
         if let Some(provider) = may_hang
             && [timeouts.ttft, timeouts.attempt, timeouts.total]
                 .iter()

@@ -10,6 +10,7 @@ use super::bound::Target;
 use super::laws::LawSpec;
 use super::named::Named;
 use super::outcomes::OutcomeList;
+use super::patience::AttemptTimeout;
 use super::units::{Count, Duration, Fraction};
 use crate::client::admission::AdmissionSpec;
 use crate::client::breaker::BreakerSpec;
@@ -275,9 +276,9 @@ pub struct TimeoutsSpec {
     /// For each further token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle: Option<Duration>,
-    /// For one attempt.
+    /// For one attempt: a duration, or an object for one that grows with what is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attempt: Option<Duration>,
+    pub attempt: Option<AttemptTimeout>,
     /// For the whole request, from its arrival, waits and retries included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<Duration>,

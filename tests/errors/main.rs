@@ -9,6 +9,7 @@ mod files;
 mod missing;
 mod mutated;
 mod names;
+mod resilience;
 mod sense;
 mod shape;
 mod syntax;

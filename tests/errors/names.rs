@@ -86,7 +86,7 @@ fn an_unknown_retry() {
        38 |     "retry": { "exponental": { "tries": 3, "base": "500ms", "jitter": { "add": ["0s", "1s"] } } },
           |                ^
        help: did you mean `exponential`?
-       allowed: never, exponential
+       allowed: never, fixed, exponential, litellm, portkey, bifrost, tensorzero, envoy, resilience4j_retry, openai_sdk
     "#);
 }
 
@@ -118,7 +118,7 @@ fn an_unknown_unit_of_a_limit() {
        24 |         { "token_bucket": { "unit": "request", "rate": "1000/min" } },
           |                                     ^
        help: did you mean `requests`?
-       allowed: requests, tokens, input_tokens, output_tokens
+       allowed: requests, tokens, input_tokens, output_tokens, concurrent
     "#);
 }
 

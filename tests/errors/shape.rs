@@ -11,7 +11,7 @@ fn an_unknown_field_at_the_top() {
        58 |   "objective": [
           |   ^
        help: did you mean `objectives`?
-       allowed: $schema, name, about, traffic, providers, client, policies, objectives, plan
+       allowed: $schema, name, about, traffic, providers, accounts, hosts, client, policies, objectives, plan
     "#);
 }
 
@@ -43,7 +43,7 @@ fn an_unknown_field_of_a_provider() {
        18 |     "dear": { "model": "claude-sonnet-4.5", "conections": 50 },
           |                                             ^
        help: did you mean `connections`?
-       allowed: model, variant, connections, ttft, tps, network, response, prices, limits, faults, context_window, retry_after, quality
+       allowed: model, variant, connections, line, host, account, ttft, tps, network, response, prices, hung_up, limits, faults, context_window, retry_after, quality
     "#);
 }
 
@@ -54,7 +54,7 @@ fn an_unknown_field_of_the_client() {
        36 |     "max_inflight": 100,
           |     ^
        help: did you mean `max_in_flight`?
-       allowed: admission, limiters, max_in_flight, timeouts, retry, breaker
+       allowed: admission, limiters, max_in_flight, timeouts, retry, retry_budget, hedge, breaker, fallback, input_window
     "#);
 }
 
@@ -65,7 +65,7 @@ fn an_unknown_timeout() {
        37 |     "timeouts": { "totals": "60s" },
           |                   ^
        help: did you mean `total`?
-       allowed: connection, ttft, attempt, total
+       allowed: connection, connect, ttft, idle, attempt, total
     "#);
 }
 
@@ -119,7 +119,7 @@ fn an_unknown_field_of_a_retry() {
        38 |     "retry": { "exponential": { "max_tries": 3, "base": "500ms", "jitter": { "add": ["0s", "1s"] } }…
           |                                 ^
        help: did you mean `tries`?
-       allowed: tries, base, max, jitter, jitter_on, retry_after, without_retry_after
+       allowed: tries, base, factor, max, jitter, jitter_on, retry_after, without_retry_after, on, tries_by, where
     "#);
 }
 

@@ -70,7 +70,10 @@ impl BuildRetry for Envoy {
         if let Some(given) = self.max_interval
             && max < base
         {
-            let text = format!("max_interval is {given}, and must not be below the base of {}", self.base_interval);
+            let text = format!(
+                "max_interval is {given}, and must not be below the base of {}",
+                self.base_interval
+            );
             return Err(Refusal::new(text).at("max_interval"));
         }
         let on = match &self.retry_on {
@@ -103,10 +106,7 @@ impl Retry for Running {
         }
         Next::anew(match failed.retry_after {
             Some(asked) if self.heeds && asked <= HEEDED => asked + part(scaled(asked, 0.5), key),
-            _ => part(
-                self.base.times((1 << failed.attempts.min(62)) - 1).min(self.max),
-                key,
-            ),
+            _ => part(self.base.times((1 << failed.attempts.min(62)) - 1).min(self.max), key),
         })
     }
 

@@ -263,13 +263,18 @@ mod tests {
     use crate::client::retry::testing::{assert_uniform, decisions, hosts, refusal, rule, told};
 
     fn delays(json: &str, failures: &[(Outcome, Option<f64>)]) -> Vec<Option<f64>> {
-        decisions(&mut *rule(&format!(r#"{{"exponential": {json}}}"#)), &hosts(1, &[]), failures, 0)
-            .iter()
-            .map(|next| match next {
-                Next::Again { after, .. } => Some(after.seconds()),
-                Next::GiveUp { .. } => None,
-            })
-            .collect()
+        decisions(
+            &mut *rule(&format!(r#"{{"exponential": {json}}}"#)),
+            &hosts(1, &[]),
+            failures,
+            0,
+        )
+        .iter()
+        .map(|next| match next {
+            Next::Again { after, .. } => Some(after.seconds()),
+            Next::GiveUp { .. } => None,
+        })
+        .collect()
     }
 
     use Outcome::{ContextExceeded, RateLimited, ServerError, TimeoutAttempt};
@@ -343,9 +348,14 @@ mod tests {
         for id in 0..500 {
             let mut before = 1.0_f64;
             for next in decisions(&mut *rule, &hosts, &failures, id) {
-                let Next::Again { after, .. } = next else { panic!("{next:?}") };
+                let Next::Again { after, .. } = next else {
+                    panic!("{next:?}")
+                };
                 let wait = after.seconds();
-                assert!(wait >= 1.0 && wait <= (3.0 * before).min(20.0) + 1e-6, "{wait} after {before}");
+                assert!(
+                    wait >= 1.0 && wait <= (3.0 * before).min(20.0) + 1e-6,
+                    "{wait} after {before}"
+                );
                 capped += u32::from(wait == 20.0);
                 if 3.0 * before <= 20.0 {
                     sum += (wait - 1.0) / (3.0 * before - 1.0);
@@ -356,14 +366,21 @@ mod tests {
         }
         // Four standard deviations of the mean of so many uniform draws.
         let tolerance = 4.0 * 0.2887 / f64::sqrt(count);
-        assert!((sum / count - 0.5).abs() < tolerance && capped > 0, "{} {capped}", sum / count);
+        assert!(
+            (sum / count - 0.5).abs() < tolerance && capped > 0,
+            "{} {capped}",
+            sum / count
+        );
     }
 
     #[test]
     fn any_factor_will_do() {
         let failures = [(ServerError, None); 4];
         assert_eq!(
-            delays(r#"{"tries": 5, "base": "50ms", "factor": 1.5, "max": "150ms"}"#, &failures),
+            delays(
+                r#"{"tries": 5, "base": "50ms", "factor": 1.5, "max": "150ms"}"#,
+                &failures
+            ),
             [Some(0.05), Some(0.075), Some(0.1125), Some(0.15)]
         );
     }
@@ -384,7 +401,10 @@ mod tests {
             told(spec, &[(ServerError, None), (ServerError, None), (ServerError, None)]),
             ["1s same", "1s same", "stop"]
         );
-        assert_eq!(told(spec, &[(RateLimited, None), (RateLimited, None)]), ["1s same", "stop"]);
+        assert_eq!(
+            told(spec, &[(RateLimited, None), (RateLimited, None)]),
+            ["1s same", "stop"]
+        );
         assert_eq!(told(spec, &[(Outcome::Unavailable, None)]), ["stop"]);
         assert_eq!(told(spec, &[(TimeoutAttempt, None)]), ["stop"]);
     }

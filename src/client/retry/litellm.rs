@@ -247,13 +247,15 @@ mod tests {
 
     #[test]
     fn a_retry_policy_overrides_what_is_never_tried_again() {
-        let policy =
-            r#"{"litellm": {"retry_policy": {"rate_limit_error_retries": 1, "bad_request_error_retries": 1, "timeout_error_retries": 0}}}"#;
+        let policy = r#"{"litellm": {"retry_policy": {"rate_limit_error_retries": 1, "bad_request_error_retries": 1, "timeout_error_retries": 0}}}"#;
         let twice = |o: Outcome| [(o, None), (o, None)];
         assert_eq!(told(policy, 2, &[], &twice(ContextExceeded)), ["0s anew", "stop"]);
         assert_eq!(told(policy, 2, &[], &twice(TimeoutAttempt)), ["stop", "stop"]);
         let cooling = told(policy, 2, &[0, 1], &twice(RateLimited));
-        assert!(cooling[0].ends_with("anew") && cooling[1].starts_with("stop after"), "{cooling:?}");
+        assert!(
+            cooling[0].ends_with("anew") && cooling[1].starts_with("stop after"),
+            "{cooling:?}"
+        );
         assert_eq!(told(policy, 2, &[], &twice(ServerError)), ["0s anew", "0s anew"]);
     }
 }

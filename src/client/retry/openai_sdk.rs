@@ -97,7 +97,10 @@ mod tests {
     #[test]
     fn a_retry_after_up_to_a_minute_is_taken_as_it_is() {
         let asked = |s: f64| told(r#""openai_sdk""#, &[(RateLimited, Some(s))]).remove(0);
-        assert_eq!([asked(7.0), asked(60.0), asked(0.2)], ["7s anew", "60s anew", "0.2s anew"]);
+        assert_eq!(
+            [asked(7.0), asked(60.0), asked(0.2)],
+            ["7s anew", "60s anew", "0.2s anew"]
+        );
         for ignored in [0.0, 61.0] {
             assert_uniform(r#""openai_sdk""#, &[(RateLimited, Some(ignored))], 0.375, 0.5);
         }

@@ -137,7 +137,10 @@ mod tests {
             assert_eq!(told(spec, &[(outcome, None)]), ["stop"], "{outcome:?}");
         }
         let listed = r#"{"portkey": {"attempts": 5, "on_status_codes": [529]}}"#;
-        assert_eq!(told(listed, &[(Overloaded, None), (ServerError, None)]), ["1s same", "stop"]);
+        assert_eq!(
+            told(listed, &[(Overloaded, None), (ServerError, None)]),
+            ["1s same", "stop"]
+        );
     }
 
     /// After the first wait that a header asked for, waits are what headers ask for, or nothing.

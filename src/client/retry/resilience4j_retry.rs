@@ -125,10 +125,16 @@ mod tests {
     #[test]
     fn three_attempts_half_a_second_apart_whatever_failed() {
         let failures = [(ServerError, None), (ContextExceeded, None), (ServerError, None)];
-        assert_eq!(told(r#""resilience4j_retry""#, &failures), ["0.5s anew", "0.5s anew", "stop"]);
+        assert_eq!(
+            told(r#""resilience4j_retry""#, &failures),
+            ["0.5s anew", "0.5s anew", "stop"]
+        );
         assert_eq!(told(r#""resilience4j_retry""#, &[(BreakerOpen, None)]), ["stop"]);
         let listed = r#"{"resilience4j_retry": {"on": ["5xx"]}}"#;
-        assert_eq!(told(listed, &[(ServerError, None), (RateLimited, None)]), ["0.5s anew", "stop"]);
+        assert_eq!(
+            told(listed, &[(ServerError, None), (RateLimited, None)]),
+            ["0.5s anew", "stop"]
+        );
     }
 
     #[test]

@@ -59,12 +59,7 @@ impl Retry for Running {
         if !Outcomes::RETRYABLE.contains(failed.outcome) || failed.attempts > self.retries {
             return Next::STOP;
         }
-        let delay = grown(
-            Span::from_secs(1),
-            2.0,
-            failed.attempts.saturating_sub(1),
-            self.max,
-        );
+        let delay = grown(Span::from_secs(1), 2.0, failed.attempts.saturating_sub(1), self.max);
         Next::anew(delay + part(delay, key))
     }
 

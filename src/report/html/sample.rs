@@ -223,6 +223,7 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
                 3.0 * month,
             ),
         ],
+        effort: Vec::new(),
         bounds: match at {
             2 => vec![
                 bound(BoundKind::Quota, Some(PROVIDERS[0]), Some(10_000), 0.82),

@@ -3,11 +3,12 @@
 use crate::client::fallback::{Fallback, Group};
 use crate::client::retry::Retry;
 use crate::client::retry_budget::Budgeted;
-use crate::client::{Client, Timeouts};
+use crate::client::{Adaptive, Client, Timeouts};
 use crate::kernel::time::Span;
 use crate::request::{Outcome, Outcomes};
 use crate::spec::build::{Built, Names, Refusal};
 use crate::spec::experiment::{ClientSpec, FallbackSpec, Tells};
+use crate::spec::patience::{AdaptiveTimeout, AttemptTimeout};
 use crate::spec::units::Duration;
 
 pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
@@ -30,6 +31,14 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
         );
     }
     let or_forever = |d: Option<Duration>| d.map_or(Span::FOREVER, |d| d.span());
+    let (attempt, adaptive) = match &spec.timeouts.attempt {
+        None => (Span::FOREVER, None),
+        Some(AttemptTimeout::Fixed(timeout)) => (timeout.span(), None),
+        Some(AttemptTimeout::Adaptive(timeout)) => {
+            let built = adaptive(timeout, names).map_err(|r| r.at("attempt").at("timeouts"))?;
+            (timeout.base.span(), Some(built))
+        }
+    };
     Ok(Client {
         admission: spec
             .admission
@@ -44,7 +53,8 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
             connect: or_forever(spec.timeouts.connect),
             ttft: or_forever(spec.timeouts.ttft),
             idle: or_forever(spec.timeouts.idle),
-            attempt: or_forever(spec.timeouts.attempt),
+            attempt,
+            adaptive,
             total: or_forever(spec.timeouts.total),
         },
         pool_timeout: or_forever(spec.timeouts.connection),
@@ -68,6 +78,23 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
             .as_dyn()
             .build(names)
             .map_err(|r| r.at(spec.breaker.name()).at("breaker"))?,
+    })
+}
+
+fn adaptive(spec: &AdaptiveTimeout, names: &Names<'_>) -> Built<Adaptive> {
+    let mut by_class = vec![1.0; names.classes.len()];
+    for (name, &factor) in spec.by_class.iter() {
+        let here = |r: Refusal| r.at(name).at("by_class");
+        let class = names.class(name).map_err(here)?;
+        if !(factor > 0.0 && factor <= 1000.0) {
+            let text = format!("a factor of {factor}: must be above 0 and at most 1000");
+            return Err(here(Refusal::new(text)));
+        }
+        by_class[class] = factor;
+    }
+    Ok(Adaptive {
+        per_1000: spec.per_1000_max_tokens.span(),
+        by_class,
     })
 }
 

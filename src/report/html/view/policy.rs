@@ -18,6 +18,9 @@ pub(super) struct Policy {
     why: String,
     outcomes: Vec<Level>,
     bounds: Vec<Level>,
+    /// How often for 1,000 requests, by kind of effort.
+    effort: Vec<Row>,
+    effort_notes: Vec<Note>,
     /// Of the shares of outcomes and of time.
     notes: Vec<Note>,
     /// Those that got any attempt.
@@ -67,6 +70,7 @@ impl Policy {
     pub(super) fn of(index: usize, policy: &PolicyReport, cells: Vec<Cell>) -> Policy {
         let mut notes = Notes::of(format!("policy-{index}"));
         let mut of_providers = Notes::of(format!("policy-{index}-providers"));
+        let mut of_effort = Notes::of(format!("policy-{index}-effort"));
         let mut of_classes = Notes::of(format!("policy-{index}-classes"));
         Policy {
             kind: policy.kind.clone(),
@@ -101,6 +105,15 @@ impl Policy {
                 .iter()
                 .map(|class| class_row(class, &mut of_classes))
                 .collect(),
+            effort: policy
+                .effort
+                .iter()
+                .map(|effort| Row {
+                    name: effort.what.name().replace('_', " "),
+                    cells: vec![of_effort.cell(Unit::Number, &effort.per_1k)],
+                })
+                .collect(),
+            effort_notes: of_effort.list(),
             notes: notes.list(),
             providers_notes: of_providers.list(),
             classes_notes: of_classes.list(),

@@ -186,7 +186,7 @@ fn a_group_of_nobody() {
 }
 
 #[test]
-fn too_many_groups() {
+fn no_groups() {
     assert_snapshot!(said(RETRY, r#""fallback": { "groups": [], "most": 1 },"#), @r#"
     shop.json:38:29: client.fallback.groups: 0 groups: must be 1 to 32
        38 |     "fallback": { "groups": [], "most": 1 },

@@ -159,7 +159,8 @@ impl BuildRetry for Exponential {
             let text = "a decorrelated wait grows from the wait before, so it cannot scale a Retry-After";
             return Err(Refusal::new(text).at("jitter"));
         }
-        let mut tries = [1; Outcome::COUNT];
+        // None at all for the others: where there was nobody to send it to, not even one was made.
+        let mut tries = [0; Outcome::COUNT];
         let on = match &self.on {
             Some(list) => Some(listed(list).map_err(|r| r.at("on"))?),
             None => None,
@@ -261,6 +262,8 @@ impl Running {
 mod tests {
     use super::*;
     use crate::client::retry::testing::{assert_uniform, decisions, hosts, refusal, rule, told};
+    use crate::kernel::chance::Chance;
+    use crate::kernel::time::Time;
 
     fn delays(json: &str, failures: &[(Outcome, Option<f64>)]) -> Vec<Option<f64>> {
         decisions(
@@ -317,6 +320,17 @@ mod tests {
         let waits = delays(spec, &[(ServerError, None), (RateLimited, Some(5.0))]);
         assert_eq!(waits[0], Some(1.0));
         assert!(waits[1] > Some(10.0) && waits[1] < Some(11.0), "{waits:?}");
+    }
+
+    #[test]
+    fn a_first_try_that_nobody_took_is_given_up() {
+        let failed = Failed {
+            attempts: 0,
+            ..Failed::new(Time::ZERO, Outcome::BreakerOpen)
+        };
+        let fleet = Fleet::new(&[], None, Time::ZERO);
+        let next = rule(r#""exponential""#).next(&failed, &fleet, Chance::new(1, 0).request(0), &mut 0);
+        assert_eq!(next, Next::STOP);
     }
 
     #[test]

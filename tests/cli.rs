@@ -56,6 +56,7 @@ fn a_run_leaves_its_report_and_is_quiet_on_standard_error() {
         "cdf.csv",
         "classes.csv",
         "differences.csv",
+        "effort.csv",
         "metrics.csv",
         "objectives.csv",
         "outcomes.csv",

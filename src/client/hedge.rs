@@ -3,11 +3,20 @@
 //!
 //! The copies that lose are called off and billed for what they had written by then.
 
+mod fixed;
+mod percentile;
+
+pub use fixed::Fixed;
+pub use percentile::Percentile;
+
 use std::fmt;
 
+use super::retry_budget::Leaky;
 use crate::kernel::time::{Span, Time};
 use crate::request::Ended;
-use crate::spec::build::Built;
+use crate::spec::build::{Built, Names, Refusal};
+use crate::spec::registry::registry;
+use crate::spec::units::Fraction;
 
 /// A hedging rule, as it runs.
 pub trait Hedge: fmt::Debug + Send + Sync {
@@ -17,8 +26,9 @@ pub trait Hedge: fmt::Debug + Send + Sync {
     /// The wait is over and no answer has come; `sent` copies have been sent of this try. Whether to send one more.
     fn fire(&mut self, now: Time, sent: u32) -> bool;
 
-    /// After how long yet another copy may follow, `sent` of them being sent.
-    fn wait_again(&mut self, now: Time, sent: u32) -> Option<Span>;
+    /// A copy of a request of class `class` has just been sent: after how long yet another may follow, `sent` of them being
+    /// sent.
+    fn wait_again(&mut self, now: Time, class: usize, sent: u32) -> Option<Span>;
 
     /// A copy has failed while another is under way: whether to send one more at once, `sent` of them being sent.
     fn on_failure(&mut self, _now: Time, _sent: u32) -> bool {
@@ -56,6 +66,43 @@ pub enum Race {
 
 /// What the file says of a hedging rule.
 pub trait BuildHedge {
-    /// Checks the parameters and makes the rule.
-    fn build(&self) -> Built<Box<dyn Hedge>>;
+    /// Checks the parameters against the experiment's names and makes the rule.
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Hedge>>;
+}
+
+registry! {
+    /// A hedging rule.
+    pub enum HedgeSpec as BuildHedge {
+        fixed => Fixed,
+        percentile => Percentile,
+    }
+}
+
+/// Refuses more copies than there is room for.
+fn check_most(most: u32) -> Built<()> {
+    if (1..=3).contains(&most) {
+        return Ok(());
+    }
+    Err(Refusal::new(format!("most is {most}, and must lie between 1 and 3")).at("most"))
+}
+
+/// A bucket that allows copies for `share` of the tries of the last 10 s.
+fn bounded(share: Fraction) -> Leaky {
+    Leaky::new(Span::from_secs(10), 0, share)
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// The rule that `json` says, over the classes x and y.
+    pub(crate) fn hedge(json: &str) -> Box<dyn Hedge> {
+        let spec: HedgeSpec = serde_json::from_str(json).unwrap();
+        let names = ["x", "y"].map(String::from);
+        let names = Names {
+            classes: &names,
+            ..Names::default()
+        };
+        spec.as_dyn().build(&names).unwrap()
+    }
 }

@@ -11,6 +11,7 @@ pub mod hedge;
 pub mod host;
 pub mod limiter;
 pub mod retry;
+pub mod retry_budget;
 
 use crate::kernel::time::Span;
 use crate::provider::endpoint::Answer;
@@ -48,7 +49,7 @@ pub struct Client {
 }
 
 /// How long a client waits; [`Span::FOREVER`] for no limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Timeouts {
     /// For a new connection, from when an attempt was sent.
     pub connect: Span,
@@ -58,19 +59,43 @@ pub struct Timeouts {
     pub idle: Span,
     /// For the whole of one attempt, from when it was sent.
     pub attempt: Span,
+    /// What is added to that for what is asked, if anything is.
+    pub adaptive: Option<Adaptive>,
     /// For the whole request, from its arrival, waits and retries included.
     pub total: Span,
+}
+
+/// How the timeout of an attempt grows with what is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adaptive {
+    /// For each 1,000 of `max_tokens`.
+    pub per_1000: Span,
+    /// How many times as long for each class.
+    pub by_class: Vec<f64>,
+}
+
+impl Adaptive {
+    /// The timeout of an attempt at `ask`, where it is `base` for an answer of nothing.
+    fn timeout(&self, base: Span, ask: &Ask) -> Span {
+        let tokens = u128::from(ask.max_output.unwrap_or(0));
+        let longer = u128::from(self.per_1000.nanos()) * tokens / 1000;
+        let whole = base + Span::from_nanos(u64::try_from(longer).unwrap_or(u64::MAX));
+        Span::from_nanos((whole.nanos() as f64 * self.by_class[usize::from(ask.class)]) as u64)
+    }
 }
 
 impl Timeouts {
     /// The patience with an attempt at `ask`, with `left` of the request's whole time left.
     #[inline]
-    pub fn patience(&self, _ask: &Ask, left: Span) -> Patience {
+    pub fn patience(&self, ask: &Ask, left: Span) -> Patience {
         Patience {
             connect: self.connect,
             ttft: self.ttft,
             idle: self.idle,
-            attempt: self.attempt,
+            attempt: match &self.adaptive {
+                None => self.attempt,
+                Some(adaptive) => adaptive.timeout(self.attempt, ask),
+            },
             total: left,
         }
     }
@@ -154,6 +179,34 @@ mod tests {
                 "{answer:?} {patience:?}"
             );
         }
+    }
+
+    /// R4: 30 s and 10 s for each 1,000 of max_tokens, times the factor of the class.
+    #[test]
+    fn an_adaptive_timeout_grows_with_what_is_asked() {
+        let timeouts = Timeouts {
+            connect: Span::FOREVER,
+            ttft: Span::FOREVER,
+            idle: Span::FOREVER,
+            attempt: Span::from_secs(30),
+            adaptive: Some(Adaptive {
+                per_1000: Span::from_secs(10),
+                by_class: vec![1.0, 2.5],
+            }),
+            total: Span::FOREVER,
+        };
+        let waits = |class, max_output| {
+            let ask = Ask {
+                class,
+                max_output,
+                ..Ask::default()
+            };
+            timeouts.patience(&ask, Span::FOREVER).attempt.seconds()
+        };
+        assert_eq!(
+            [waits(0, None), waits(0, Some(1500)), waits(1, Some(4000))],
+            [30.0, 45.0, 175.0]
+        );
     }
 
     /// First token at 3, seven more a second apart, or silence after the third.

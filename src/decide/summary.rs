@@ -4,11 +4,11 @@ use crate::client::budget::Alert;
 use crate::engine::incident::Incident;
 use crate::engine::replicate::Runs;
 use crate::engine::scenario::Scenario;
-use crate::engine::tally::{ClassTally, Tally};
+use crate::engine::tally::{ClassTally, EffortKind, Tally};
 use crate::kernel::time::Span;
 use crate::report::{
-    AlertReport, BoundReport, ClassReport, Currency, Curves, IncidentReport, Measured, Metric, Moment, OutcomeShare,
-    PolicyReport, ProviderReport, Report,
+    AlertReport, BoundReport, ClassReport, Currency, Curves, EffortReport, IncidentReport, Measured, Metric, Moment,
+    OutcomeShare, PolicyReport, ProviderReport, Report,
 };
 use crate::request::Outcome;
 use crate::spec::assemble::Plan;
@@ -132,6 +132,7 @@ fn policy(
         bounds: bounds(scenario, &pooled, &each),
         alerts: alerts(scenario, &pooled, &each),
         incidents: incidents(scenario, &pooled, &each),
+        effort: effort(&pooled, &each),
         steady: steady::verdict(
             replayed,
             scenario.window,
@@ -206,11 +207,13 @@ fn providers(scenario: &Scenario, each: Each<'_>) -> Vec<ProviderReport> {
         let served = |t: &Tally| t.providers[i].outcomes[success] as f64;
         let attempts = |t: &Tally| t.providers[i].outcomes.iter().sum::<u64>() as f64;
         let cost = |t: &Tally| (t.providers[i].cost + t.providers[i].reserved) as f64;
+        // An attempt that was called off because another was faster has not failed.
+        let failed = |t: &Tally| attempts(t) - served(t) - t.providers[i].outcomes[Outcome::Cancelled.index()] as f64;
         ProviderReport {
             name: name.to_owned(),
             served: each(&|t| share(served(t), t.ended(Outcome::Success) as f64)),
             cost: each(&|t| share(cost(t), t.cost() as f64)),
-            failed: each(&|t| share(attempts(t) - served(t), attempts(t))),
+            failed: each(&|t| share(failed(t), attempts(t))),
             in_flight: each(&|t| share(t.providers[i].busy as f64, t.counted as f64)),
             trips: each(&|t| Some(t.providers[i].trips as f64)),
         }
@@ -287,6 +290,18 @@ fn incidents(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<Inciden
         time_to_recover: each(&|t| t.incidents[i].seconds_to_recover()),
     };
     pooled.incidents.iter().enumerate().map(one).collect()
+}
+
+fn effort(pooled: &Tally, each: Each<'_>) -> Vec<EffortReport> {
+    let of = |what: EffortKind| EffortReport {
+        what,
+        per_1k: each(&|t| share(t.effort.of(what) as f64 * 1e3, t.requests() as f64)),
+    };
+    EffortKind::ALL
+        .into_iter()
+        .filter(|&kind| pooled.effort.of(kind) > 0)
+        .map(of)
+        .collect()
 }
 
 /// A distribution function through at most [`CURVE_POINTS`] points: every bucket, or equal steps of share with the tail's

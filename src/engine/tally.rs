@@ -285,7 +285,61 @@ impl Tally {
     }
 }
 
+/// One kind of effort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EffortKind {
+    /// Attempts that tried again after a failure.
+    Retries,
+    /// Further copies of a request under way.
+    Hedges,
+    /// Requests that were answered by such a copy.
+    HedgesWon,
+    /// Times a request went on to another group of providers.
+    Fallbacks,
+    /// Retries and hedges that a budget denied.
+    Denied,
+    /// Requests whose input was cut.
+    Shortened,
+}
+
+impl EffortKind {
+    /// Every kind, in the order of tables.
+    pub const ALL: [EffortKind; 6] = [
+        EffortKind::Retries,
+        EffortKind::Hedges,
+        EffortKind::HedgesWon,
+        EffortKind::Fallbacks,
+        EffortKind::Denied,
+        EffortKind::Shortened,
+    ];
+
+    /// Its name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            EffortKind::Retries => "retries",
+            EffortKind::Hedges => "hedges",
+            EffortKind::HedgesWon => "hedges_won",
+            EffortKind::Fallbacks => "fallbacks",
+            EffortKind::Denied => "denied",
+            EffortKind::Shortened => "shortened",
+        }
+    }
+}
+
 impl Effort {
+    /// How much there was of one kind.
+    pub const fn of(&self, kind: EffortKind) -> u64 {
+        match kind {
+            EffortKind::Retries => self.retries,
+            EffortKind::Hedges => self.hedges,
+            EffortKind::HedgesWon => self.hedges_won,
+            EffortKind::Fallbacks => self.fallbacks,
+            EffortKind::Denied => self.denied,
+            EffortKind::Shortened => self.shortened,
+        }
+    }
+
     fn merge(&mut self, other: &Effort) {
         self.retries += other.retries;
         self.hedges += other.hedges;

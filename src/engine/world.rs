@@ -50,8 +50,11 @@ struct Request {
     /// Which group of providers it is at, and how often it has fallen back.
     group: u8,
     fallbacks: u8,
-    /// Whether the next try goes to the same provider.
+    /// Whether the next try goes to the same provider, and whether the one under way is a retry that a budget watches.
     same: bool,
+    retrying: bool,
+    /// What the retry rule keeps of it.
+    memory: u64,
     /// Where the last attempt went.
     provider: u32,
     /// Its attempts under way or in line.
@@ -91,6 +94,8 @@ impl Request {
         group: 0,
         fallbacks: 0,
         same: false,
+        retrying: false,
+        memory: 0,
         provider: u32::MAX,
         copies: Copies {
             slots: [0; MOST_COPIES],

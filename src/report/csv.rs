@@ -19,6 +19,7 @@ pub fn tables(report: &Report) -> Vec<(&'static str, String)> {
         ("classes.csv", classes(policies, code)),
         ("bounds.csv", bounds(policies)),
         ("incidents.csv", incidents(policies)),
+        ("effort.csv", effort(policies)),
         ("series.csv", series(policies)),
         ("cdf.csv", cdf(policies)),
         ("differences.csv", differences(&report.comparisons, code)),
@@ -154,6 +155,21 @@ fn incidents(policies: &[PolicyReport]) -> String {
                 ];
                 sheet.row(first.into_iter().chain(estimate(value)));
             }
+        }
+    }
+    sheet.finish()
+}
+
+fn effort(policies: &[PolicyReport]) -> String {
+    let mut sheet = Sheet::new(["policy", "what", "unit"].into_iter().chain(ESTIMATE));
+    for policy in policies {
+        for effort in &policy.effort {
+            let first = [
+                text(&policy.name),
+                effort.what.name().into(),
+                "per 1000 requests".into(),
+            ];
+            sheet.row(first.into_iter().chain(estimate(&effort.per_1k)));
         }
     }
     sheet.finish()

@@ -26,7 +26,7 @@ mod sample;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::tally::BoundKind;
+use crate::engine::tally::{BoundKind, EffortKind};
 use crate::request::Outcome;
 use crate::stats::compare::Verdict;
 use crate::stats::interval::{Estimate, nan_if_null};
@@ -161,6 +161,10 @@ pub struct PolicyReport {
     /// What each scheduled outage did, in order of providers; absent if there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<IncidentReport>,
+    /// What the client did beyond one attempt for each request; only what occurred. Attempts for each request are among the
+    /// figures of merit.
+    #[serde(default)]
+    pub effort: Vec<EffortReport>,
     /// Whether the run settled, and if not, why it is thought so.
     pub steady: Steady,
     /// Distribution functions of the pooled requests.
@@ -278,6 +282,15 @@ pub struct IncidentReport {
     /// Seconds from its end to the first success of an attempt sent to the provider after it, of the replications that had
     /// one.
     pub time_to_recover: Estimate,
+}
+
+/// What the client did beyond one attempt for each request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EffortReport {
+    /// What.
+    pub what: EffortKind,
+    /// How often for 1,000 requests. What a budget denied is of the whole replication, warm-up included.
+    pub per_1k: Estimate,
 }
 
 /// Whether a run settled.

@@ -120,6 +120,10 @@ fn policy(index: usize, (name, kind): (&str, &str)) -> PolicyReport {
         bounds: bounds(index),
         alerts: vec![],
         incidents: incidents(index),
+        effort: vec![EffortReport {
+            what: EffortKind::Retries,
+            per_1k: estimate(80.0 * factor, 1.5),
+        }],
         steady: Steady {
             settled: index != 0,
             why: "mean time of the last third against the middle third".into(),

@@ -10,7 +10,7 @@ mod notes;
 use super::table::{Cell, Table, Tone};
 use super::text::{clean, fit, paragraph};
 use super::{BoundReport, Code, Judged, Metric, PolicyReport, Report, Unit, format};
-use crate::engine::tally::BoundKind;
+use crate::engine::tally::{BoundKind, EffortKind};
 use crate::request::Outcome;
 use notes::Notes;
 
@@ -64,6 +64,9 @@ pub fn full(report: &Report, style: &Style) -> String {
         page.table("Errors by outcome, share of requests", &table);
     } else if !report.policies.is_empty() {
         page.heading("No request failed.");
+    }
+    if let Some(table) = effort(report, &mut notes) {
+        page.table("Beyond one attempt, for 1,000 requests", &table);
     }
     page.table("Share of successes by provider", &providers(report, &mut notes));
     page.bounds(report);
@@ -243,6 +246,33 @@ fn errors(report: &Report, notes: &mut Notes) -> Option<Table> {
             // Of no requests at all, no share is 0.
             None if policy.requests == 0 => Cell::new(format::NONE),
             None => Cell::new(format::share(0.0)),
+        });
+        let cells: Vec<Cell> = cells.collect();
+        table.row(&clean(&policy.name), cells);
+    }
+    Some(table)
+}
+
+/// One column for each kind of effort that occurred; nothing if none did.
+fn effort(report: &Report, notes: &mut Notes) -> Option<Table> {
+    let of = |policy: &PolicyReport, kind| {
+        let found = policy.effort.iter().find(|effort| effort.what == kind);
+        found.map(|found| found.per_1k)
+    };
+    let occurred = |kind: &EffortKind| report.policies.iter().any(|policy| of(policy, *kind).is_some());
+    let occurred: Vec<EffortKind> = EffortKind::ALL.into_iter().filter(occurred).collect();
+    if occurred.is_empty() {
+        return None;
+    }
+    let mut table = Table::new("policy");
+    for kind in &occurred {
+        table.column("", &kind.name().replace('_', " "));
+    }
+    for policy in &report.policies {
+        let cells = occurred.iter().map(|&kind| match of(policy, kind) {
+            Some(effort) => notes.cell(Unit::Number, &effort, None),
+            None if policy.requests == 0 => Cell::new(format::NONE),
+            None => Cell::new("0"),
         });
         let cells: Vec<Cell> = cells.collect();
         table.row(&clean(&policy.name), cells);

@@ -10,12 +10,15 @@ use super::bound::Target;
 use super::laws::LawSpec;
 use super::named::Named;
 use super::outcomes::OutcomeList;
+use super::patience::AttemptTimeout;
 use super::units::{Count, Duration, Fraction};
 use crate::client::admission::AdmissionSpec;
 use crate::client::breaker::BreakerSpec;
 use crate::client::budget::BudgetSpec;
+use crate::client::hedge::HedgeSpec;
 use crate::client::limiter::LimiterSpec;
 use crate::client::retry::RetrySpec;
+use crate::client::retry_budget::RetryBudgetSpec;
 use crate::provider::RetryAfter;
 use crate::provider::cache::CacheSpec;
 use crate::provider::faults::FaultSpec;
@@ -228,6 +231,12 @@ pub struct ClientSpec {
     /// What to do after a failed attempt. Default: `never`.
     #[serde(default)]
     pub retry: RetrySpec,
+    /// How many retries all requests together may make. Default: no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_budget: Option<RetryBudgetSpec>,
+    /// When to send a second copy of a request that takes long; the first answer wins. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedge: Option<HedgeSpec>,
     /// A circuit breaker for each provider. Default: `never`.
     #[serde(default)]
     pub breaker: BreakerSpec,
@@ -303,9 +312,9 @@ pub struct TimeoutsSpec {
     /// For each further token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle: Option<Duration>,
-    /// For one attempt.
+    /// For one attempt: a duration, or an object for one that grows with what is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attempt: Option<Duration>,
+    pub attempt: Option<AttemptTimeout>,
     /// For the whole request, from its arrival, waits and retries included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<Duration>,

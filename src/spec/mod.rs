@@ -16,5 +16,6 @@ pub mod load;
 pub mod model;
 pub mod named;
 pub mod outcomes;
+pub mod patience;
 pub mod registry;
 pub mod units;

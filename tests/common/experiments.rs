@@ -5,8 +5,9 @@ use proptest::option::of;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// The most tries of any retry rule here.
-pub(crate) const MOST_TRIES: u64 = 4;
+/// The most tries of any retry rule here, times the most copies of each, times the most groups.
+pub(crate) const MOST_TRIES: u64 = 4 * 4 * 2;
+const MOST_RETRIES: u64 = 3;
 
 /// An experiment of at most some thousand requests a policy.
 pub(crate) fn experiments() -> impl Strategy<Value = Value> {
@@ -17,7 +18,7 @@ pub(crate) fn experiments() -> impl Strategy<Value = Value> {
                 vec(class(), classes),
                 vec((provider(), prop::bool::ANY), providers),
                 of(vec(quota(), 0..3)),
-                client(),
+                falling_back(client(), providers),
                 policies(classes, providers),
             )
         })
@@ -393,16 +394,49 @@ fn client() -> impl Strategy<Value = Value> {
         (of(ms(3000)), of(ms(3000)), of(ms(8000)), ms(30_000)).prop_map(|(connection, ttft, attempt, total)| {
             object(json!({ "connection": connection, "ttft": ttft, "attempt": attempt, "total": total }))
         });
-    let jitter = prop_oneof![word(&["none", "full", "equal"]), Just(json!({ "add": ["0s", "1s"] })),];
-    let rule = word(&["at_least", "wait", "scale", "ignore"]);
+    let jitter = prop_oneof![
+        word(&["none", "full", "equal"]),
+        Just(json!({ "add": ["0s", "1s"] })),
+        Just(json!({ "plus_minus": "20%" })),
+    ];
+    let rule = word(&["at_least", "wait", "scale", "power", "ignore"]);
     let retry = prop_oneof![
         Just(json!("never")),
-        (1..=MOST_TRIES, 0_u32..2000, jitter, rule, of(ms(2000))).prop_map(|(tries, base, jitter, rule, without)| {
-            json!({ "exponential": object(json!({
+        (1..=MOST_RETRIES + 1, 0_u32..2000, jitter, rule, of(ms(2000))).prop_map(
+            |(tries, base, jitter, rule, without)| {
+                json!({ "exponential": object(json!({
                 "tries": tries, "base": format!("{base}ms"), "jitter": jitter, "retry_after": rule,
                 "without_retry_after": without,
             })) })
-        }),
+            }
+        ),
+    ];
+    let retry = prop_oneof![
+        retry,
+        (0..=MOST_RETRIES, any::<bool>())
+            .prop_map(|(n, flag)| json!({ "portkey": { "attempts": n, "use_retry_after_header": flag } })),
+        (0..=MOST_RETRIES, any::<bool>()).prop_map(
+            |(n, flag)| json!({ "envoy": { "num_retries": n, "retry_on": ["retryable"], "rate_limited": flag } })
+        ),
+        (0..=MOST_RETRIES, word(&["anew", "same"]))
+            .prop_map(|(n, to)| json!({ "fixed": { "tries": n + 1, "wait": "0s", "where": to } })),
+        (0..=MOST_RETRIES).prop_map(
+            |n| json!({ "exponential": { "tries": n + 1, "jitter": "decorrelated", "on": ["retryable", "shed"] } })
+        ),
+        (0..=MOST_RETRIES).prop_map(
+            |n| json!({ "litellm": { "num_retries": n, "retry_policy": { "rate_limit_error_retries": 3 } } })
+        ),
+        (0..=MOST_RETRIES).prop_map(|n| json!({ "bifrost": { "max_retries": n } })),
+        (0..=MOST_RETRIES).prop_map(|n| json!({ "tensorzero": { "num_retries": n } })),
+        (0..=MOST_RETRIES).prop_map(|n| json!({ "openai_sdk": { "max_retries": n } })),
+        (0..=MOST_RETRIES)
+            .prop_map(|n| json!({ "resilience4j_retry": { "max_attempts": n + 1, "randomization": 0.5 } })),
+    ];
+    let retry_budget = prop_oneof![
+        (0_u32..20, 0.0..=1.0_f64)
+            .prop_map(|(min, share)| json!({ "finagle": { "min_per_second": min, "share": share } })),
+        (0_u32..20, 0.0..=1.0_f64)
+            .prop_map(|(min, share)| json!({ "envoy": { "min_retry_concurrency": min, "budget_percent": share } })),
     ];
     let budget = (
         1_u32..2000,
@@ -417,15 +451,18 @@ fn client() -> impl Strategy<Value = Value> {
                 "providers": own.then_some(["p0"]), "alerts": ["50%", 1],
             }))
         });
-    let rest = (timeouts, retry, breaker(), vec(budget, 0..3));
-    (admission, vec(limiter, 0..3), of(1_u32..100), rest).prop_map(
-        |(admission, limiters, max_in_flight, (timeouts, retry, breaker, budgets))| {
+    let way_in = (admission, vec(limiter, 0..3), of(1_u32..100));
+    let after = (timeouts, retry, of(retry_budget), of(hedge()));
+    (way_in, after, breaker(), vec(budget, 0..3)).prop_map(
+        |((admission, limiters, max_in_flight), (timeouts, retry, retry_budget, hedge), breaker, budgets)| {
             object(json!({
                 "admission": admission,
                 "limiters": limiters,
                 "max_in_flight": max_in_flight,
                 "timeouts": timeouts,
                 "retry": retry,
+                "retry_budget": retry_budget,
+                "hedge": hedge,
                 "breaker": breaker,
                 "budgets": budgets,
             }))
@@ -501,6 +538,49 @@ fn breaker() -> impl Strategy<Value = Value> {
         of(ms(0, 9000)).prop_map(|probe| json!({ "health_score": object(json!({ "probe_after": probe })) })),
     ];
     prop_oneof![Just(json!("never")), counted, cooldown, sliding, outlier, others]
+}
+
+/// Copies at once, after a while, or once enough was seen.
+fn hedge() -> impl Strategy<Value = Value> {
+    let common = (
+        1_u32..=3,
+        any::<bool>(),
+        word(&["first_token", "answer"]),
+        any::<bool>(),
+        of(0.0..0.5_f64),
+    );
+    (common, prop_oneof![Just(0_u32), 1_u32..3000], any::<bool>()).prop_map(
+        |((most, elsewhere, race, on_failure, budget), ms, fixed)| {
+            let mut hedge = object(json!({
+                "most": most, "elsewhere": elsewhere, "race": race, "on_failure": on_failure, "budget": budget,
+            }));
+            if fixed {
+                hedge["delay"] = json!(format!("{ms}ms"));
+                json!({ "fixed": hedge })
+            } else {
+                hedge["min_samples"] = json!(5);
+                hedge["window"] = json!("5s");
+                hedge["percentile"] = json!(0.5);
+                json!({ "percentile": hedge })
+            }
+        },
+    )
+}
+
+/// The client of an experiment with so many providers: it may fall back from some of them to the others.
+fn falling_back(client: impl Strategy<Value = Value>, providers: usize) -> impl Strategy<Value = Value> {
+    let split = of((0..providers, word(&["first", "last"]), 0_u8..3));
+    (client, split).prop_map(move |(mut client, split)| {
+        if let Some((at, tells, most)) = split {
+            let names = |from: usize, to: usize| (from..to).map(|i| format!("p{i}")).collect::<Vec<_>>();
+            let mut groups = vec![json!({ "providers": names(0, at + 1) })];
+            if at + 1 < providers {
+                groups.push(json!({ "providers": names(at + 1, providers), "on": ["retryable", 400, "breaker_open"] }));
+            }
+            client["fallback"] = json!({ "groups": groups, "tells": tells, "most": most });
+        }
+        client
+    })
 }
 
 /// One policy of each kind.

@@ -14,6 +14,7 @@ mod names;
 mod policies;
 mod prices;
 mod quotas;
+mod resilience;
 mod sense;
 mod shape;
 mod syntax;

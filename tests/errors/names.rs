@@ -86,7 +86,7 @@ fn an_unknown_retry() {
        38 |     "retry": { "exponental": { "tries": 3, "base": "500ms", "jitter": { "add": ["0s", "1s"] } } },
           |                ^
        help: did you mean `exponential`?
-       allowed: never, exponential
+       allowed: never, fixed, exponential, litellm, portkey, bifrost, tensorzero, envoy, resilience4j_retry, openai_sdk
     "#);
 }
 

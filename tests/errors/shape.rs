@@ -119,7 +119,7 @@ fn an_unknown_field_of_a_retry() {
        38 |     "retry": { "exponential": { "max_tries": 3, "base": "500ms", "jitter": { "add": ["0s", "1s"] } }…
           |                                 ^
        help: did you mean `tries`?
-       allowed: tries, base, max, jitter, jitter_on, retry_after, without_retry_after
+       allowed: tries, base, factor, max, jitter, jitter_on, retry_after, without_retry_after, on, tries_by, where
     "#);
 }
 

@@ -1,12 +1,19 @@
-//! Back-off that doubles: the wait before try n + 1 is `base × 2^(n−1)`, at most `max`, with jitter.
+//! Back-off that grows: the wait before try n + 1 is `base × factor^(n−1)`, at most `max`, with jitter.
 //!
 //! One rule with a few knobs covers what the reports do:
 //! R0: 3 tries, 2^attempt s between (`base` 1s). R1: on 429 Retry-After × 2^attempt + U(0, 1) s, otherwise 2^attempt s
 //! (`retry_after` "scale", `jitter` add 0–1 s, `jitter_on` "rate_limited"). R2: on 429 Retry-After, 1 s if absent, on 5xx and timeouts 2^attempt s
-//! (`retry_after` "wait", `without_retry_after` 1s). R3: as R1 with 5 tries and U(0.1, 1) s.
+//! (`retry_after` "wait", `without_retry_after` 1s). R3: as R1 with 5 tries and U(0.1, 1) s. R4: on 429
+//! 2^min(Retry-After, 5) s (`retry_after` "power"). SGLang's router: 5 tries from 50 ms, factor 1.5, at most 30 s, ± 20 %
+//! (`jitter` plus_minus 20%).
 //!
 //! What another try cannot mend is never tried again: context length, no provider to send to, a wait in the client given
 //! up (a connection's included), and the timeout of the whole request, which also strikes during a wait between tries.
+//! `on` says otherwise what is tried again, `tries_by` how often for some failures: the first entry that lists a failure
+//! decides, by how the attempt before it ended.
+//!
+//! Decorrelated jitter is that of AWS ("Exponential backoff and jitter", 2015): min(`max`, U(`base`, 3 × the wait before)),
+//! the wait before the first being `base`.
 //!
 //! ```json
 //! { "exponential": { "tries": 3, "base": "1s", "jitter": "full", "retry_after": "at_least" } }
@@ -15,15 +22,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildRetry, Failed, HOPELESS, Next, Retry};
+use super::{BuildRetry, Failed, HOPELESS, Next, Retry, Where, check_tries, grown, listed, part, scaled};
 use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::Span;
-use crate::request::Outcome;
+use crate::request::{Outcome, Outcomes};
 use crate::routing::Fleet;
 use crate::spec::build::{Built, Refusal};
-use crate::spec::units::Duration;
+use crate::spec::outcomes::OutcomeList;
+use crate::spec::units::{Duration, Fraction};
 
-/// Waits that double.
+/// Waits that grow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exponential {
@@ -33,6 +41,9 @@ pub struct Exponential {
     /// The wait after the first failure. Default: 1s.
     #[serde(default = "second")]
     pub base: Duration,
+    /// How many times as long each wait is as the one before, from 1 to 100. Default: 2.
+    #[serde(default = "two")]
+    pub factor: f64,
     /// The longest back-off, before jitter; it does not cut what Retry-After asks for. Default: 60s.
     #[serde(default = "minute")]
     pub max: Duration,
@@ -48,10 +59,29 @@ pub struct Exponential {
     /// What to take a 429 without Retry-After to have said. Default: nothing, so that it backs off like any failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub without_retry_after: Option<Duration>,
+    /// What is tried again. Default: whatever another try may mend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<OutcomeList>,
+    /// How many tries some failures get instead of `tries`; the first entry that lists a failure decides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tries_by: Vec<TriesBy>,
+    /// Where the next try goes. Default: `anew`.
+    #[serde(default)]
+    pub r#where: Where,
+}
+
+/// How many tries some failures get.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TriesBy {
+    /// Which failures.
+    pub on: OutcomeList,
+    /// The most attempts, the first included, from 1 to 100; 1 for no second one.
+    pub tries: u32,
 }
 
 /// Chance in the wait, lest callers that failed together try together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Jitter {
     /// The wait itself.
@@ -63,6 +93,10 @@ pub enum Jitter {
     Equal,
     /// The wait and a uniform time between these two.
     Add(Duration, Duration),
+    /// The wait, up to this share longer or shorter.
+    PlusMinus(Fraction),
+    /// Anything from `base` to three times the wait before, at most `max`; `factor` has no part in it.
+    Decorrelated,
 }
 
 /// Which waits get the jitter.
@@ -85,14 +119,20 @@ pub enum RetryAfterRule {
     AtLeast,
     /// The wait is exactly that, whatever the back-off says; no jitter.
     Wait,
-    /// The wait is that, doubled with each further attempt, and the jitter.
+    /// The wait is that, grown by `factor` with each further attempt, and the jitter.
     Scale,
+    /// The wait is two to the power of so many seconds, at most 2⁵; no jitter.
+    Power,
     /// Nothing.
     Ignore,
 }
 
 fn three() -> u32 {
     3
+}
+
+fn two() -> f64 {
+    2.0
 }
 
 fn second() -> Duration {
@@ -105,43 +145,87 @@ fn minute() -> Duration {
 
 impl BuildRetry for Exponential {
     fn build(&self) -> Built<Box<dyn Retry>> {
-        if !(1..=100).contains(&self.tries) {
-            return Err(Refusal::new(format!("tries is {}, and must lie between 1 and 100", self.tries)).at("tries"));
+        check_tries(self.tries, "tries")?;
+        if !(1.0..=100.0).contains(&self.factor) {
+            let text = format!("factor is {}, and must lie between 1 and 100", self.factor);
+            return Err(Refusal::new(text).at("factor"));
         }
         if let Jitter::Add(least, most) = self.jitter
             && least.span() > most.span()
         {
             return Err(Refusal::new(format!("the jitter runs from {least} down to {most}")).at("jitter"));
         }
-        Ok(Box::new(Running { spec: self.clone() }))
+        if self.jitter == Jitter::Decorrelated && self.retry_after == RetryAfterRule::Scale {
+            let text = "a decorrelated wait grows from the wait before, so it cannot scale a Retry-After";
+            return Err(Refusal::new(text).at("jitter"));
+        }
+        // None at all for the others: where there was nobody to send it to, not even one was made.
+        let mut tries = [0; Outcome::COUNT];
+        let on = match &self.on {
+            Some(list) => Some(listed(list).map_err(|r| r.at("on"))?),
+            None => None,
+        };
+        for outcome in Outcome::ALL {
+            if on.map_or(!HOPELESS.contains(outcome), |on| on.contains(outcome)) {
+                tries[outcome.index()] = self.tries;
+            }
+        }
+        let mut decided = Outcomes::NONE;
+        for (i, rule) in self.tries_by.iter().enumerate() {
+            let here = |r: Refusal| r.at(i).at("tries_by");
+            check_tries(rule.tries, "tries").map_err(here)?;
+            let these = listed(&rule.on).map_err(|r| here(r.at("on")))?;
+            for outcome in Outcome::ALL {
+                if these.contains(outcome) && !decided.contains(outcome) {
+                    tries[outcome.index()] = rule.tries;
+                }
+            }
+            decided = decided.and(these);
+        }
+        Ok(Box::new(Running {
+            spec: self.clone(),
+            tries,
+        }))
     }
 }
 
 #[derive(Clone, Debug)]
 struct Running {
     spec: Exponential,
+    /// How many tries each outcome gets.
+    tries: [u32; Outcome::COUNT],
 }
 
 impl Retry for Running {
-    fn next(&mut self, failed: &Failed, _fleet: &Fleet<'_>, key: Key) -> Next {
+    /// Remembers the wait, for decorrelated jitter.
+    fn next(&mut self, failed: &Failed, _fleet: &Fleet<'_>, key: Key, memory: &mut u64) -> Next {
         let spec = &self.spec;
-        if HOPELESS.contains(failed.outcome) || failed.attempts >= spec.tries {
+        if failed.attempts >= self.tries[failed.outcome.index()] {
             return Next::STOP;
         }
-        let doublings = 1u64 << failed.attempts.saturating_sub(1).min(62);
-        let backoff = spec.base.span().times(doublings).min(spec.max.span());
+        let n = failed.attempts.saturating_sub(1);
+        let backoff = grown(spec.base.span(), spec.factor, n, spec.max.span());
         let asked = if failed.outcome == Outcome::RateLimited {
             failed.retry_after.or(spec.without_retry_after.map(|d| d.span()))
         } else {
             None
         };
-        Next::anew(match (asked, spec.retry_after) {
+        let before = Span::from_nanos(*memory);
+        let after = match (asked, spec.retry_after) {
             (Some(asked), RetryAfterRule::Wait) => asked,
-            (Some(asked), RetryAfterRule::Scale) => self.jittered(asked.times(doublings), key),
-            (Some(asked), RetryAfterRule::AtLeast) => self.jittered(backoff, key).max(asked),
+            (Some(asked), RetryAfterRule::Power) => Span::from_seconds_f64(libm::exp2(asked.seconds().min(5.0))),
+            (Some(asked), RetryAfterRule::Scale) => {
+                self.jittered(grown(asked, spec.factor, n, Span::FOREVER), before, key)
+            }
+            (Some(asked), RetryAfterRule::AtLeast) => self.jittered(backoff, before, key).max(asked),
             (_, _) if spec.jitter_on == JitterOn::RateLimited && failed.outcome != Outcome::RateLimited => backoff,
-            (_, _) => self.jittered(backoff, key),
-        })
+            (_, _) => self.jittered(backoff, before, key),
+        };
+        *memory = after.nanos();
+        Next::Again {
+            after,
+            same: spec.r#where == Where::Same,
+        }
     }
 
     fn fresh(&self) -> Box<dyn Retry> {
@@ -150,8 +234,9 @@ impl Retry for Running {
 }
 
 impl Running {
-    fn jittered(&self, wait: Span, key: Key) -> Span {
-        let part = |of: Span| Span::from_nanos((of.nanos() as f64 * unit(key.draw(Purpose::Jitter))) as u64);
+    /// `wait` with its jitter; `before` is the wait before it, if there was one.
+    fn jittered(&self, wait: Span, before: Span, key: Key) -> Span {
+        let part = |whole: Span| part(whole, key);
         match self.spec.jitter {
             Jitter::None => wait,
             Jitter::Full => part(wait),
@@ -160,6 +245,15 @@ impl Running {
                 half + part(half)
             }
             Jitter::Add(least, most) => wait + least.span() + part(most.span() - least.span()),
+            Jitter::PlusMinus(share) => {
+                let share = share.get();
+                scaled(wait, 1.0 - share + 2.0 * share * unit(key.draw(Purpose::Jitter)))
+            }
+            Jitter::Decorrelated => {
+                let base = self.spec.base.span();
+                let most = before.max(base).times(3);
+                (base + part(most - base)).min(self.spec.max.span())
+            }
         }
     }
 }
@@ -167,30 +261,23 @@ impl Running {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::retry::testing::{assert_uniform, decisions, hosts, refusal, rule, told};
     use crate::kernel::chance::Chance;
     use crate::kernel::time::Time;
 
-    const KEY: u64 = 0;
-
-    fn wait(rule: &mut dyn Retry, failed: &Failed, id: u64) -> Option<f64> {
-        let fleet = Fleet::new(&[], None, Time::ZERO);
-        match rule.next(failed, &fleet, Chance::new(1, 0).request(id)) {
+    fn delays(json: &str, failures: &[(Outcome, Option<f64>)]) -> Vec<Option<f64>> {
+        decisions(
+            &mut *rule(&format!(r#"{{"exponential": {json}}}"#)),
+            &hosts(1, &[]),
+            failures,
+            0,
+        )
+        .iter()
+        .map(|next| match next {
             Next::Again { after, .. } => Some(after.seconds()),
             Next::GiveUp { .. } => None,
-        }
-    }
-
-    fn delays(json: &str, failures: &[(Outcome, Option<u64>)]) -> Vec<Option<f64>> {
-        let mut rule = serde_json::from_str::<Exponential>(json).unwrap().build().unwrap();
-        let of = |(i, &(outcome, after)): (usize, &(Outcome, Option<u64>))| {
-            let failed = Failed {
-                attempts: i as u32 + 1,
-                retry_after: after.map(Span::from_secs),
-                ..Failed::new(Time::ZERO, outcome)
-            };
-            wait(&mut *rule, &failed, KEY)
-        };
-        failures.iter().enumerate().map(of).collect()
+        })
+        .collect()
     }
 
     use Outcome::{ContextExceeded, RateLimited, ServerError, TimeoutAttempt};
@@ -213,7 +300,7 @@ mod tests {
 
     #[test]
     fn retry_after_is_a_floor_a_wait_a_factor_or_nothing() {
-        let seen = [(RateLimited, Some(5)), (RateLimited, Some(5)), (RateLimited, None)];
+        let seen = [(RateLimited, Some(5.0)), (RateLimited, Some(5.0)), (RateLimited, None)];
         let of = |rule: &str| {
             delays(
                 &format!(r#"{{"tries": 9, "retry_after": "{rule}", "without_retry_after": "7s"}}"#),
@@ -230,9 +317,20 @@ mod tests {
     #[test]
     fn jitter_may_be_kept_to_429s() {
         let spec = r#"{"retry_after": "scale", "jitter": {"add": ["0s", "1s"]}, "jitter_on": "rate_limited"}"#;
-        let waits = delays(spec, &[(ServerError, None), (RateLimited, Some(5))]);
+        let waits = delays(spec, &[(ServerError, None), (RateLimited, Some(5.0))]);
         assert_eq!(waits[0], Some(1.0));
         assert!(waits[1] > Some(10.0) && waits[1] < Some(11.0), "{waits:?}");
+    }
+
+    #[test]
+    fn a_first_try_that_nobody_took_is_given_up() {
+        let failed = Failed {
+            attempts: 0,
+            ..Failed::new(Time::ZERO, Outcome::BreakerOpen)
+        };
+        let fleet = Fleet::new(&[], None, Time::ZERO);
+        let next = rule(r#""exponential""#).next(&failed, &fleet, Chance::new(1, 0).request(0), &mut 0);
+        assert_eq!(next, Next::STOP);
     }
 
     #[test]
@@ -241,22 +339,93 @@ mod tests {
     }
 
     #[test]
-    fn jitter_stays_within_its_bounds() {
-        let rule = |json: &str| serde_json::from_str::<Exponential>(json).unwrap().build().unwrap();
-        for (json, least, most) in [
-            (r#"{"jitter": "full"}"#, 0.0, 1.0),
-            (r#"{"jitter": "equal"}"#, 0.5, 1.0),
-            (r#"{"jitter": {"add": ["100ms", "1s"]}}"#, 1.1, 2.0),
+    fn jitter_fills_its_bounds_evenly() {
+        for (jitter, least, most) in [
+            (r#""full""#, 0.0, 1.0),
+            (r#""equal""#, 0.5, 1.0),
+            (r#"{"add": ["100ms", "1s"]}"#, 1.1, 2.0),
+            (r#"{"plus_minus": "20%"}"#, 0.8, 1.2),
+            (r#""decorrelated""#, 1.0, 3.0),
         ] {
-            let mut rule = rule(json);
-            let failed = Failed::new(Time::ZERO, ServerError);
-            let drawn: Vec<f64> = (0..2000).filter_map(|i| wait(&mut *rule, &failed, i)).collect();
-            let (low, high) = drawn
-                .iter()
-                .fold((f64::MAX, f64::MIN), |(l, h), &d| (l.min(d), h.max(d)));
-            let width = most - least;
-            assert!(low >= least && low < least + width * 0.01, "{json}: {low}");
-            assert!(high <= most && high > most - width * 0.01, "{json}: {high}");
+            let json = format!(r#"{{"exponential": {{"jitter": {jitter}}}}}"#);
+            assert_uniform(&json, &[(ServerError, None)], least, most);
         }
+    }
+
+    /// AWS: each wait is uniform between the base and three times the wait before it, and at most the cap.
+    #[test]
+    fn a_decorrelated_wait_follows_from_the_wait_before() {
+        let mut rule = rule(r#"{"exponential": {"jitter": "decorrelated", "tries": 9, "max": "20s"}}"#);
+        let failures = [(ServerError, None); 8];
+        let hosts = hosts(1, &[]);
+        let (mut sum, mut count, mut capped) = (0.0, 0.0, 0);
+        for id in 0..500 {
+            let mut before = 1.0_f64;
+            for next in decisions(&mut *rule, &hosts, &failures, id) {
+                let Next::Again { after, .. } = next else {
+                    panic!("{next:?}")
+                };
+                let wait = after.seconds();
+                assert!(
+                    wait >= 1.0 && wait <= (3.0 * before).min(20.0) + 1e-6,
+                    "{wait} after {before}"
+                );
+                capped += u32::from(wait == 20.0);
+                if 3.0 * before <= 20.0 {
+                    sum += (wait - 1.0) / (3.0 * before - 1.0);
+                    count += 1.0;
+                }
+                before = wait;
+            }
+        }
+        // Four standard deviations of the mean of so many uniform draws.
+        let tolerance = 4.0 * 0.2887 / f64::sqrt(count);
+        assert!(
+            (sum / count - 0.5).abs() < tolerance && capped > 0,
+            "{} {capped}",
+            sum / count
+        );
+    }
+
+    #[test]
+    fn any_factor_will_do() {
+        let failures = [(ServerError, None); 4];
+        assert_eq!(
+            delays(
+                r#"{"tries": 5, "base": "50ms", "factor": 1.5, "max": "150ms"}"#,
+                &failures
+            ),
+            [Some(0.05), Some(0.075), Some(0.1125), Some(0.15)]
+        );
+    }
+
+    /// R4: 2^min(Retry-After, 5) seconds.
+    #[test]
+    fn a_retry_after_may_be_an_exponent() {
+        let failures = [(RateLimited, Some(3.0)), (RateLimited, Some(60.0)), (RateLimited, None)];
+        let waits = delays(r#"{"tries": 9, "retry_after": "power"}"#, &failures);
+        assert_eq!(waits, [Some(8.0), Some(32.0), Some(4.0)]);
+    }
+
+    #[test]
+    fn what_is_tried_again_and_how_often_can_be_listed() {
+        let spec = r#"{"exponential": {"base": "1s", "factor": 1, "on": [429, "5xx"], "where": "same",
+            "tries_by": [{"on": [503], "tries": 1}, {"on": [503, 429], "tries": 2}]}}"#;
+        assert_eq!(
+            told(spec, &[(ServerError, None), (ServerError, None), (ServerError, None)]),
+            ["1s same", "1s same", "stop"]
+        );
+        assert_eq!(
+            told(spec, &[(RateLimited, None), (RateLimited, None)]),
+            ["1s same", "stop"]
+        );
+        assert_eq!(told(spec, &[(Outcome::Unavailable, None)]), ["stop"]);
+        assert_eq!(told(spec, &[(TimeoutAttempt, None)]), ["stop"]);
+    }
+
+    #[test]
+    fn a_wait_that_grows_from_the_one_before_scales_nothing() {
+        let text = refusal(r#"{"exponential": {"jitter": "decorrelated", "retry_after": "scale"}}"#);
+        assert!(text.starts_with("a decorrelated wait grows"), "{text}");
     }
 }

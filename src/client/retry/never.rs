@@ -27,7 +27,7 @@ impl BuildRetry for Never {
 struct Running;
 
 impl Retry for Running {
-    fn next(&mut self, _failed: &Failed, _fleet: &Fleet<'_>, _key: Key) -> Next {
+    fn next(&mut self, _failed: &Failed, _fleet: &Fleet<'_>, _key: Key, _memory: &mut u64) -> Next {
         Next::STOP
     }
 

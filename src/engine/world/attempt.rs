@@ -39,7 +39,8 @@ impl World<'_> {
     }
 
     /// Chooses a provider for the request in `slot` and sends it there, or puts it in line for a connection. Returns whether
-    /// there was one; if there was but it turned the attempt away at once, what follows has happened.
+    /// there was one. If there was but it turned the attempt away at once, what follows has happened; a copy turned away is
+    /// as if there was none.
     #[inline(always)]
     pub(super) fn dispatch(&mut self, slot: u32, hedge: bool) -> bool {
         let request = &self.requests[slot];
@@ -116,9 +117,11 @@ impl World<'_> {
             }
             Connected::Refused => {
                 self.record(ticket, &Ended::new(self.now, provider, Outcome::Shed));
-                if self.requests[slot].copies.count() == 0 {
-                    self.failed(slot, Outcome::Shed, None, Some(provider));
+                if hedge {
+                    self.requests[slot].attempts -= 1;
+                    return false;
                 }
+                self.failed(slot, Outcome::Shed, None, Some(provider));
             }
         }
         true
@@ -237,6 +240,9 @@ impl World<'_> {
         if stage == Stage::CalledOff {
             self.attempts.remove(slot);
             return;
+        }
+        if outcome == Outcome::Success && self.hedge.is_some() {
+            self.leave_lines(way.request, slot);
         }
         self.close(slot, outcome);
         let attempt = &self.attempts[slot];
@@ -391,6 +397,7 @@ impl World<'_> {
 
     /// A try has failed at `provider`, or there was nobody to make it at: the request tries again, or gives up here.
     fn failed(&mut self, slot: u32, outcome: Outcome, retry_after: Option<Span>, provider: Option<usize>) {
+        self.retry_over(slot);
         let request = &self.requests[slot];
         let failed = Failed {
             now: self.now,
@@ -400,21 +407,27 @@ impl World<'_> {
             retry_after,
         };
         let key = request.key.attempt(u64::from(request.attempts.saturating_sub(1)));
-        let deadline = request.deadline;
+        let (deadline, mut memory) = (request.deadline, request.memory);
         let restriction = Restriction {
             members: self.scenario.client.fallback.members(usize::from(request.group)),
             barred: self.budget.as_mut().and_then(|b| b.barred(self.now)),
             excluded: &[],
         };
         let fleet = Fleet::new(&self.hosts, self.guard.as_deref(), self.now).within(&restriction);
-        let next = self.retry.next(&failed, &fleet, key);
+        let next = self.retry.next(&failed, &fleet, key, &mut memory);
         let request = &mut self.requests[slot];
+        request.memory = memory;
         request.place = Place::Between;
         request.failure = outcome;
         request.hedge_at = Time::NEVER;
         match next {
             Next::Again { after, same } => {
                 request.same = same;
+                if let (true, Some(p)) = (same, provider) {
+                    // A copy may have gone elsewhere since.
+                    request.provider = p as u32;
+                }
+                request.retrying = self.retry_listens;
                 if request.arrived >= self.scenario.window.warmup && request.tries > 0 {
                     self.tally.effort.retries += u64::from(self.now + after < deadline);
                 }
@@ -424,6 +437,15 @@ impl World<'_> {
                 self.push_unless_late(slot, self.now + after, deadline, Event::Resolve(slot));
             }
             Next::GiveUp { .. } => self.resolve(slot),
+        }
+    }
+
+    /// If the last try of the request in `slot` was one that the retry rule asked for and watches, it is over.
+    #[inline]
+    fn retry_over(&mut self, slot: u32) {
+        if self.retry_listens && self.requests[slot].retrying {
+            self.requests[slot].retrying = false;
+            self.retry.over();
         }
     }
 
@@ -442,6 +464,7 @@ impl World<'_> {
                 request.fallbacks += 1;
                 request.tries = 0;
                 request.same = false;
+                request.memory = 0;
                 if request.arrived >= self.scenario.window.warmup {
                     self.tally.effort.fallbacks += 1;
                 }
@@ -463,6 +486,7 @@ impl World<'_> {
 
     #[inline(always)]
     fn finish_request(&mut self, slot: u32, outcome: Outcome, ttft: Span) {
+        self.retry_over(slot);
         let request = &mut self.requests[slot];
         request.hedge_at = Time::NEVER;
         if request.entered != Time::NEVER {

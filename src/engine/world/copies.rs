@@ -68,37 +68,39 @@ impl World<'_> {
         }
         let sent = self.requests[slot].hedges;
         let Some(hedge) = &mut self.hedge else { return };
-        if hedge.fire(self.now, sent) {
-            self.send_copy(slot);
+        // A copy that is denied, or has nowhere to go, is not asked for again: at a delay of nothing it would be for ever.
+        if !hedge.fire(self.now, sent) || !self.send_copy(slot) {
+            return;
         }
         let Some(hedge) = &mut self.hedge else { return };
         let request = &mut self.requests[slot];
-        if let Some(wait) = hedge.wait_again(self.now, request.hedges)
-            && request.copies.count() > 0
-        {
+        if let Some(wait) = hedge.wait_again(self.now, usize::from(request.ask.class), request.hedges) {
             request.hedge_at = self.now + wait;
             self.events.push(request.hedge_at, Event::Hedge(slot).pack());
         }
     }
 
-    /// Sends one more copy of the request in `slot`, if there is anywhere to send it.
+    /// Sends one more copy of the request in `slot`, if there is anywhere to send it. Returns whether there was.
     #[inline(never)]
-    pub(super) fn send_copy(&mut self, slot: u32) {
+    pub(super) fn send_copy(&mut self, slot: u32) -> bool {
         if !self.dispatch(slot, true) {
-            return;
+            return false;
         }
         let request = &mut self.requests[slot];
         request.hedges += 1;
         if request.arrived >= self.scenario.window.warmup {
             self.tally.effort.hedges += 1;
         }
-        // The race is decided by first tokens from now on: whose are still to come say when.
+        // The race is decided by first tokens from now on: the copy, once sent, says when its own is to come.
         let (copies, is_first) = (request.copies, request.hedges == 1);
         if is_first && self.races_for_first_token() {
             for &attempt in copies.slots() {
-                self.expect_first_token(attempt);
+                if !self.attempts[attempt].way.hedge {
+                    self.expect_first_token(attempt);
+                }
             }
         }
+        true
     }
 
     /// Whether copies race for the first token.
@@ -141,23 +143,25 @@ impl World<'_> {
         if self.requests[slot].copies.count() == 0 {
             return;
         }
+        self.leave_lines(slot, winner);
         let copies = self.requests[slot].copies;
         for &attempt in copies.slots().iter().filter(|&&a| a != winner) {
-            self.call_off(attempt);
+            if self.attempts[attempt].stage == Stage::Away {
+                self.attempts[attempt].stage = Stage::CalledOff;
+                self.requests[slot].copies.remove(attempt);
+                self.close(attempt, Outcome::Cancelled);
+            }
         }
     }
 
-    #[inline(never)]
-    fn call_off(&mut self, slot: u32) {
-        match self.attempts[slot].stage {
-            Stage::InLine => self.leave_line(slot),
-            Stage::Away => {
-                self.attempts[slot].stage = Stage::CalledOff;
-                let request = self.attempts[slot].way.request;
-                self.requests[request].copies.remove(slot);
-                self.close(slot, Outcome::Cancelled);
+    /// Takes every attempt of the request in `slot` that is in line out of it, but the one in `winner`: before a connection is
+    /// freed, lest one be sent over it only to be called off.
+    pub(super) fn leave_lines(&mut self, slot: u32, winner: u32) {
+        let copies = self.requests[slot].copies;
+        for &attempt in copies.slots().iter().filter(|&&a| a != winner) {
+            if self.attempts[attempt].stage == Stage::InLine {
+                self.leave_line(attempt);
             }
-            Stage::CalledOff => {}
         }
     }
 }

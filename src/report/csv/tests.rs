@@ -59,6 +59,7 @@ fn tables_have_one_line_for_each_figure() {
         ("classes.csv", 6 * sum(|policy| policy.classes.len())),
         ("bounds.csv", sum(|policy| policy.bounds.len())),
         ("incidents.csv", 5 * sum(|policy| policy.incidents.len())),
+        ("effort.csv", sum(|policy| policy.effort.len())),
         ("series.csv", sum(|policy| policy.series.len())),
         (
             "differences.csv",

@@ -242,6 +242,7 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
             error_rate: estimate(if at == 0 { 0.31 } else { 0.002 }, 0.05),
             time_to_recover: estimate(if at == 0 { 0.4 } else { 21.0 }, 0.2),
         }],
+        effort: Vec::new(),
         bounds: match at {
             2 => vec![
                 bound(BoundKind::Quota, Some(PROVIDERS[0]), Some(10_000), 0.82),

@@ -2,12 +2,15 @@
 
 use crate::client::budget;
 use crate::client::fallback::{Fallback, Group};
-use crate::client::{Client, Timeouts};
+use crate::client::retry::Retry;
+use crate::client::retry_budget::Budgeted;
+use crate::client::{Adaptive, Client, Timeouts};
 use crate::kernel::time::Span;
 use crate::provider::pricing::exchange::Exchange;
 use crate::request::{Outcome, Outcomes};
 use crate::spec::build::{Built, Names, Refusal};
 use crate::spec::experiment::{ClientSpec, FallbackSpec, Tells};
+use crate::spec::patience::{AdaptiveTimeout, AttemptTimeout};
 use crate::spec::units::Duration;
 
 pub(super) fn client(spec: &ClientSpec, names: &Names<'_>, currency: Option<Exchange>) -> Built<Client> {
@@ -32,6 +35,14 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>, currency: Option<Exch
     let budget = budget::build(&spec.budgets, names, currency).map_err(|r| r.at("budgets"))?;
     let (budget, alerts) = budget.map_or((None, Vec::new()), |(budget, alerts)| (Some(budget), alerts));
     let or_forever = |d: Option<Duration>| d.map_or(Span::FOREVER, |d| d.span());
+    let (attempt, adaptive) = match &spec.timeouts.attempt {
+        None => (Span::FOREVER, None),
+        Some(AttemptTimeout::Fixed(timeout)) => (timeout.span(), None),
+        Some(AttemptTimeout::Adaptive(timeout)) => {
+            let built = adaptive(timeout, names).map_err(|r| r.at("attempt").at("timeouts"))?;
+            (timeout.base.span(), Some(built))
+        }
+    };
     Ok(Client {
         admission: spec
             .admission
@@ -46,28 +57,67 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>, currency: Option<Exch
             connect: or_forever(spec.timeouts.connect),
             ttft: or_forever(spec.timeouts.ttft),
             idle: or_forever(spec.timeouts.idle),
-            attempt: or_forever(spec.timeouts.attempt),
+            attempt,
+            adaptive,
             total: or_forever(spec.timeouts.total),
         },
         pool_timeout: or_forever(spec.timeouts.connection),
         input_window: spec
             .input_window
             .map_or(u32::MAX, |c| u32::try_from(c.get()).unwrap_or(u32::MAX)),
-        hedge: None,
+        hedge: match &spec.hedge {
+            None => None,
+            Some(hedge) => Some(
+                hedge
+                    .as_dyn()
+                    .build(names)
+                    .map_err(|r| r.at(hedge.name()).at("hedge"))?,
+            ),
+        },
         fallback,
         budget,
         alerts,
-        retry: spec
-            .retry
-            .as_dyn()
-            .build()
-            .map_err(|r| r.at(spec.retry.name()).at("retry"))?,
+        retry: retry(spec)?,
         breaker: spec
             .breaker
             .as_dyn()
             .build(names)
             .map_err(|r| r.at(spec.breaker.name()).at("breaker"))?,
     })
+}
+
+fn adaptive(spec: &AdaptiveTimeout, names: &Names<'_>) -> Built<Adaptive> {
+    let mut by_class = vec![1.0; names.classes.len()];
+    for (name, &factor) in spec.by_class.iter() {
+        let here = |r: Refusal| r.at(name).at("by_class");
+        let class = names.class(name).map_err(here)?;
+        if !(factor > 0.0 && factor <= 1000.0) {
+            let text = format!("a factor of {factor}: must be above 0 and at most 1000");
+            return Err(here(Refusal::new(text)));
+        }
+        by_class[class] = factor;
+    }
+    Ok(Adaptive {
+        per_1000: spec.per_1000_max_tokens.span(),
+        by_class,
+    })
+}
+
+/// The retry rule, under its budget if there is one.
+fn retry(spec: &ClientSpec) -> Built<Box<dyn Retry>> {
+    let rule = spec
+        .retry
+        .as_dyn()
+        .build()
+        .map_err(|r| r.at(spec.retry.name()).at("retry"))?;
+    let Some(budget) = &spec.retry_budget else {
+        return Ok(rule);
+    };
+    let budget = budget
+        .as_dyn()
+        .build()
+        .map_err(|r| r.at(budget.name()).at("retry_budget"))?;
+    Ok(Box::new(Budgeted::new(rule, budget)))
 }
 
 fn groups(spec: &FallbackSpec, names: &Names<'_>) -> Built<Fallback> {

@@ -22,6 +22,9 @@ pub(super) struct Policy {
     bounds: Vec<Level>,
     /// Watched shares of budgets: the budget and the share, when it was passed, and how often.
     alerts: Vec<AlertRow>,
+    /// How often for 1,000 requests, by kind of effort.
+    effort: Vec<Row>,
+    effort_notes: Vec<Note>,
     /// Of the shares of outcomes and of time.
     notes: Vec<Note>,
     /// Those that got any attempt.
@@ -81,6 +84,7 @@ impl Policy {
         let mut notes = Notes::of(format!("policy-{index}"));
         let mut of_providers = Notes::of(format!("policy-{index}-providers"));
         let mut of_outages = Notes::of(format!("policy-{index}-outages"));
+        let mut of_effort = Notes::of(format!("policy-{index}-effort"));
         let mut of_classes = Notes::of(format!("policy-{index}-classes"));
         Policy {
             kind: policy.kind.clone(),
@@ -130,6 +134,15 @@ impl Policy {
                 .map(|incident| outage_row(incident, &mut of_outages))
                 .collect(),
             outages_notes: of_outages.list(),
+            effort: policy
+                .effort
+                .iter()
+                .map(|effort| Row {
+                    name: effort.what.name().replace('_', " "),
+                    cells: vec![of_effort.cell(Unit::Number, &effort.per_1k)],
+                })
+                .collect(),
+            effort_notes: of_effort.list(),
             notes: notes.list(),
             providers_notes: of_providers.list(),
             classes_notes: of_classes.list(),

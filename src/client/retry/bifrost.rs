@@ -1,0 +1,129 @@
+//! The retries of Bifrost (maximhq/bifrost, `core/utils.go`, `docs/features/retries-and-fallbacks`): min(`initial` × 2ⁿ, `max`)
+//! × U(0.8, 1.2) between tries.
+//!
+//! 500, 502, 503, 504, a connection that fails and a timeout: the same key again, after the back-off. 429: another key, after
+//! the back-off. 401: another key, at once. Anything else: never. A key of Bifrost is a provider of the group here, and
+//! another key is whatever the policy chooses. Left out: that a key refused with 401 is dead for the request.
+//!
+//! ```json
+//! { "bifrost": { "max_retries": 3 } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildRetry, Failed, Next, Retry, check_retries, grown, scaled};
+use crate::kernel::chance::{Key, Purpose, unit};
+use crate::kernel::time::Span;
+use crate::request::{Outcome, Outcomes};
+use crate::routing::Fleet;
+use crate::spec::build::Built;
+use crate::spec::units::Duration;
+
+/// Bifrost's retries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bifrost {
+    /// Retries after the first attempt, at most 99. Default: 0.
+    pub max_retries: u32,
+    /// The first back-off. Default: 500ms.
+    pub retry_backoff_initial: Duration,
+    /// The longest back-off, before jitter. Default: 5s.
+    pub retry_backoff_max: Duration,
+}
+
+impl Default for Bifrost {
+    fn default() -> Bifrost {
+        Bifrost {
+            max_retries: 0,
+            retry_backoff_initial: Duration::from(Span::from_millis(500)),
+            retry_backoff_max: Duration::from(Span::from_secs(5)),
+        }
+    }
+}
+
+/// What is tried again with the same key.
+const SAME_KEY: Outcomes = Outcomes::TIMEOUTS.and(Outcomes::of(&[
+    Outcome::ServerError,
+    Outcome::BadGateway,
+    Outcome::Unavailable,
+    Outcome::GatewayTimeout,
+    Outcome::ConnectionError,
+]));
+
+impl BuildRetry for Bifrost {
+    fn build(&self) -> Built<Box<dyn Retry>> {
+        check_retries(self.max_retries, "max_retries")?;
+        Ok(Box::new(Running {
+            retries: self.max_retries,
+            initial: self.retry_backoff_initial.span(),
+            max: self.retry_backoff_max.span(),
+        }))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    retries: u32,
+    initial: Span,
+    max: Span,
+}
+
+impl Retry for Running {
+    fn next(&mut self, failed: &Failed, _fleet: &Fleet<'_>, key: Key, _memory: &mut u64) -> Next {
+        let same = SAME_KEY.contains(failed.outcome);
+        let other = matches!(failed.outcome, Outcome::RateLimited | Outcome::Unauthorized);
+        if !(same || other) || failed.attempts > self.retries {
+            return Next::STOP;
+        }
+        let n = failed.attempts.saturating_sub(1);
+        let after = match failed.outcome {
+            Outcome::Unauthorized => Span::ZERO,
+            _ => scaled(
+                grown(self.initial, 2.0, n, self.max),
+                0.8 + 0.4 * unit(key.draw(Purpose::Jitter)),
+            ),
+        };
+        Next::Again { after, same }
+    }
+
+    fn fresh(&self) -> Box<dyn Retry> {
+        Box::new(*self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::client::retry::testing::{assert_uniform, told};
+    use crate::request::Outcome::{
+        ConnectionError, ContextExceeded, Overloaded, RateLimited, ServerError, TimeoutAttempt, Unauthorized,
+    };
+
+    #[test]
+    fn waits_double_up_to_5s_give_or_take_a_fifth() {
+        let spec = r#"{"bifrost": {"max_retries": 9}}"#;
+        let failures = [(ServerError, None); 6];
+        for (n, wait) in [(1, 0.5), (2, 1.0), (4, 4.0), (5, 5.0), (6, 5.0)] {
+            assert_uniform(spec, &failures[..n], wait * 0.8, wait * 1.2);
+        }
+    }
+
+    #[test]
+    fn a_failure_stays_with_its_key_and_a_refusal_rotates() {
+        let spec = r#"{"bifrost": {"max_retries": 3}}"#;
+        for (outcome, ends) in [
+            (ServerError, " same"),
+            (ConnectionError, " same"),
+            (TimeoutAttempt, " same"),
+            (RateLimited, " anew"),
+            (Unauthorized, "0s anew"),
+            (ContextExceeded, "stop"),
+            (Overloaded, "stop"),
+        ] {
+            let words = told(spec, &[(outcome, None)]);
+            assert!(words[0].ends_with(ends), "{outcome:?}: {words:?}");
+        }
+        assert_eq!(told(spec, &[(ServerError, None); 4])[3], "stop");
+        assert_eq!(told(r#""bifrost""#, &[(ServerError, None)]), ["stop"]);
+    }
+}

@@ -1,0 +1,155 @@
+//! The retries of Envoy (`route_components.proto` RetryPolicy, router filter): U(0, min((2ⁿ − 1) × `base_interval`, `max_interval`))
+//! before retry n, fully jittered.
+//!
+//! What is retried is `retry_on`; by default Envoy's `5xx`, which also covers a connection that fails and no answer in time.
+//! An answer that has begun is not retried. With `rate_limited` (`rate_limited_retry_back_off`) an answer with a
+//! Retry-After of at most 300 s is retried after that times U(1, 1.5), instead of the back-off.
+//!
+//! ```json
+//! { "envoy": { "num_retries": 3, "retry_on": ["5xx", 429], "rate_limited": true } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildRetry, Failed, Next, Retry, check_retries, listed, part, scaled};
+use crate::kernel::chance::Key;
+use crate::kernel::time::Span;
+use crate::request::{Outcome, Outcomes};
+use crate::routing::Fleet;
+use crate::spec::build::{Built, Refusal};
+use crate::spec::outcomes::OutcomeList;
+use crate::spec::units::Duration;
+
+/// Envoy's retries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Envoy {
+    /// Retries after the first attempt, at most 99. Default: 1.
+    pub num_retries: u32,
+    /// The base of the back-off. Default: 25ms.
+    pub base_interval: Duration,
+    /// The longest back-off. Default: ten times the base.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_interval: Option<Duration>,
+    /// What is retried. Default: 5xx, a connection that fails, and no answer in time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_on: Option<OutcomeList>,
+    /// Whether Retry-After is heeded. Default: no.
+    pub rate_limited: bool,
+}
+
+impl Default for Envoy {
+    fn default() -> Envoy {
+        Envoy {
+            num_retries: 1,
+            base_interval: Duration::from(Span::from_millis(25)),
+            max_interval: None,
+            retry_on: None,
+            rate_limited: false,
+        }
+    }
+}
+
+/// Envoy's `5xx`.
+const FAILURES: Outcomes = Outcomes::SERVER_ERRORS.and(Outcomes::of(&[
+    Outcome::ConnectionError,
+    Outcome::TimeoutConnect,
+    Outcome::TimeoutTtft,
+    Outcome::TimeoutAttempt,
+]));
+
+/// The longest Retry-After that is heeded.
+const HEEDED: Span = Span::from_secs(300);
+
+impl BuildRetry for Envoy {
+    fn build(&self) -> Built<Box<dyn Retry>> {
+        check_retries(self.num_retries, "num_retries")?;
+        let base = self.base_interval.span();
+        let max = self.max_interval.map_or(base.times(10), |d| d.span());
+        if let Some(given) = self.max_interval
+            && max < base
+        {
+            let text = format!(
+                "max_interval is {given}, and must not be below the base of {}",
+                self.base_interval
+            );
+            return Err(Refusal::new(text).at("max_interval"));
+        }
+        let on = match &self.retry_on {
+            Some(list) => listed(list).map_err(|r| r.at("retry_on"))?,
+            None => FAILURES,
+        };
+        Ok(Box::new(Running {
+            retries: self.num_retries,
+            base,
+            max,
+            on,
+            heeds: self.rate_limited,
+        }))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    retries: u32,
+    base: Span,
+    max: Span,
+    on: Outcomes,
+    heeds: bool,
+}
+
+impl Retry for Running {
+    fn next(&mut self, failed: &Failed, _fleet: &Fleet<'_>, key: Key, _memory: &mut u64) -> Next {
+        if !self.on.contains(failed.outcome) || failed.attempts > self.retries {
+            return Next::STOP;
+        }
+        Next::anew(match failed.retry_after {
+            Some(asked) if self.heeds && asked <= HEEDED => asked + part(scaled(asked, 0.5), key),
+            _ => part(self.base.times((1 << failed.attempts.min(62)) - 1).min(self.max), key),
+        })
+    }
+
+    fn fresh(&self) -> Box<dyn Retry> {
+        Box::new(*self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::client::retry::testing::{assert_uniform, refusal, told};
+    use crate::request::Outcome::{ConnectionError, RateLimited, ServerError, Truncated};
+
+    /// 0 to 25, 75, 175 and then 250 ms, as the router filter's documentation has it.
+    #[test]
+    fn a_back_off_is_fully_jittered_up_to_ten_times_the_base() {
+        let failures = [(ServerError, None); 6];
+        for (n, most) in [(1, 0.025), (2, 0.075), (3, 0.175), (4, 0.25), (6, 0.25)] {
+            assert_uniform(r#"{"envoy": {"num_retries": 9}}"#, &failures[..n], 0.0, most);
+        }
+    }
+
+    #[test]
+    fn one_retry_of_what_is_a_5xx() {
+        let words = told(r#""envoy""#, &[(ConnectionError, None), (ServerError, None)]);
+        assert!(words[0].ends_with("anew") && words[1] == "stop", "{words:?}");
+        assert_eq!(told(r#""envoy""#, &[(RateLimited, None)]), ["stop"]);
+        assert_eq!(told(r#""envoy""#, &[(Truncated, None)]), ["stop"]);
+    }
+
+    #[test]
+    fn a_retry_after_may_be_heeded_up_to_five_minutes() {
+        let spec = r#"{"envoy": {"retry_on": [429], "rate_limited": true}}"#;
+        assert_uniform(spec, &[(RateLimited, Some(10.0))], 10.0, 15.0);
+        assert_uniform(spec, &[(RateLimited, Some(301.0))], 0.0, 0.025);
+        assert_uniform(spec, &[(RateLimited, None)], 0.0, 0.025);
+    }
+
+    #[test]
+    fn a_cap_below_the_base_is_refused() {
+        assert_eq!(
+            refusal(r#"{"envoy": {"max_interval": "10ms"}}"#),
+            "max_interval is 10ms, and must not be below the base of 25ms"
+        );
+    }
+}

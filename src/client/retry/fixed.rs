@@ -1,0 +1,102 @@
+//! The same wait before every try: Polly's default (`tries` 4, `wait` "2s") and what most scripts do.
+//!
+//! ```json
+//! { "fixed": { "tries": 3, "wait": "1s", "on": [429, "5xx"] } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildRetry, Failed, HOPELESS, Next, Retry, Where, check_tries, listed};
+use crate::kernel::chance::Key;
+use crate::kernel::time::Span;
+use crate::request::Outcomes;
+use crate::routing::Fleet;
+use crate::spec::build::Built;
+use crate::spec::outcomes::OutcomeList;
+use crate::spec::units::Duration;
+
+/// Waits that are all the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fixed {
+    /// The most attempts, the first included, from 1 to 100. Default: 3.
+    pub tries: u32,
+    /// The wait after every failure. Default: 1s.
+    pub wait: Duration,
+    /// What is tried again. Default: whatever another try may mend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on: Option<OutcomeList>,
+    /// Where the next try goes. Default: `anew`.
+    pub r#where: Where,
+}
+
+impl Default for Fixed {
+    fn default() -> Fixed {
+        Fixed {
+            tries: 3,
+            wait: Duration::from(Span::from_secs(1)),
+            on: None,
+            r#where: Where::Anew,
+        }
+    }
+}
+
+impl BuildRetry for Fixed {
+    fn build(&self) -> Built<Box<dyn Retry>> {
+        check_tries(self.tries, "tries")?;
+        let on = match &self.on {
+            Some(list) => Some(listed(list).map_err(|r| r.at("on"))?),
+            None => None,
+        };
+        Ok(Box::new(Running {
+            tries: self.tries,
+            wait: self.wait.span(),
+            on,
+            same: self.r#where == Where::Same,
+        }))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    tries: u32,
+    wait: Span,
+    on: Option<Outcomes>,
+    same: bool,
+}
+
+impl Retry for Running {
+    fn next(&mut self, failed: &Failed, _fleet: &Fleet<'_>, _key: Key, _memory: &mut u64) -> Next {
+        let worth = match self.on {
+            Some(on) => on.contains(failed.outcome),
+            None => !HOPELESS.contains(failed.outcome),
+        };
+        if !worth || failed.attempts >= self.tries {
+            return Next::STOP;
+        }
+        Next::Again {
+            after: self.wait,
+            same: self.same,
+        }
+    }
+
+    fn fresh(&self) -> Box<dyn Retry> {
+        Box::new(*self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::client::retry::testing::told;
+    use crate::request::Outcome::{ContextExceeded, RateLimited, ServerError};
+
+    #[test]
+    fn every_wait_is_the_same_whatever_was_asked() {
+        let failures = [(RateLimited, Some(9.0)), (ServerError, None), (ServerError, None)];
+        assert_eq!(told(r#""fixed""#, &failures), ["1s anew", "1s anew", "stop"]);
+        assert_eq!(told(r#""fixed""#, &[(ContextExceeded, None)]), ["stop"]);
+        let listed = r#"{"fixed": {"on": [429], "wait": "20ms", "where": "same"}}"#;
+        assert_eq!(told(listed, &failures), ["0.02s same", "stop", "stop"]);
+    }
+}

@@ -1,0 +1,261 @@
+//! The retries of LiteLLM's router 1.109 (`router.py`: `async_function_with_retries`, `should_retry_this_error`,
+//! `_time_to_sleep_before_retry`), with its own `num_retries` 2.
+//!
+//! Never tried again: 400s; a 401 in a group of one; anything when nobody in the group is healthy, so that a request goes on to
+//! its fallback, or fails, without a sleep. Each retry is a fresh choice among the healthy, the one that failed included.
+//! The sleep is nothing if the group has more than one member and any is healthy; otherwise Retry-After if it lies in
+//! (0, 60] s, plus U(0, 0.75) s, else min(8, max(`retry_after`, 0.5 × 2ⁿ)) + U(0, 0.75) s. It also follows the **last**
+//! failed attempt, before the error or the fallback. Healthy is who is no budget's and no breaker's victim: LiteLLM's own
+//! cooldown is a breaker here.
+//!
+//! `retry_policy` gives a kind of error its own number of retries and overrides what is never tried again, as LiteLLM does.
+//! Left out: its number is taken from the latest failure, where LiteLLM takes it from the first.
+//!
+//! ```json
+//! { "litellm": { "num_retries": 2, "retry_policy": { "rate_limit_error_retries": 3 } } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildRetry, Failed, NOTHING_TRIED, Next, Retry, check_retries, grown, part};
+use crate::kernel::chance::Key;
+use crate::kernel::time::Span;
+use crate::request::{Outcome, Outcomes};
+use crate::routing::Fleet;
+use crate::spec::build::Built;
+use crate::spec::units::Duration;
+
+/// LiteLLM's retries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Litellm {
+    /// Retries after the first attempt, in each group; at most 99. Default: 2.
+    pub num_retries: u32,
+    /// The least sleep where there is one and no Retry-After. Default: 0s.
+    pub retry_after: Duration,
+    /// Retries by kind of error.
+    pub retry_policy: RetryPolicy,
+}
+
+/// Retries by kind of error, each at most 99; where nothing is given, the router's own rules hold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetryPolicy {
+    /// After a 401.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authentication_error_retries: Option<u32>,
+    /// After a 408, a 504 or a timeout of the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_error_retries: Option<u32>,
+    /// After a 429.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_limit_error_retries: Option<u32>,
+    /// After an answer that was refused for what it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_policy_violation_error_retries: Option<u32>,
+    /// After a 400 that has no entry of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bad_request_error_retries: Option<u32>,
+    /// After a 500.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub internal_server_error_retries: Option<u32>,
+}
+
+impl Default for Litellm {
+    fn default() -> Litellm {
+        Litellm {
+            num_retries: 2,
+            retry_after: Duration::from(Span::ZERO),
+            retry_policy: RetryPolicy::default(),
+        }
+    }
+}
+
+/// What LiteLLM takes for a timeout.
+const TIMEOUT: Outcomes = Outcomes::TIMEOUTS.and(Outcomes::of(&[Outcome::RequestTimeout, Outcome::GatewayTimeout]));
+
+/// The most that is added to a sleep, and the bounds of a back-off.
+const JITTER: Span = Span::from_millis(750);
+const FIRST: Span = Span::from_millis(500);
+const LONGEST: Span = Span::from_secs(8);
+/// The longest Retry-After that is heeded.
+const HEEDED: Span = Span::from_secs(60);
+
+impl RetryPolicy {
+    /// How many retries `outcome` gets, if that is said.
+    fn of(&self, outcome: Outcome) -> Option<u32> {
+        match outcome {
+            Outcome::Unauthorized => self.authentication_error_retries,
+            o if TIMEOUT.contains(o) => self.timeout_error_retries,
+            Outcome::RateLimited => self.rate_limit_error_retries,
+            Outcome::ContentFiltered => self
+                .content_policy_violation_error_retries
+                .or(self.bad_request_error_retries),
+            Outcome::ContextExceeded => self.bad_request_error_retries,
+            Outcome::ServerError => self.internal_server_error_retries,
+            _ => None,
+        }
+    }
+}
+
+impl BuildRetry for Litellm {
+    fn build(&self) -> Built<Box<dyn Retry>> {
+        check_retries(self.num_retries, "num_retries")?;
+        let policy = &self.retry_policy;
+        for (retries, field) in [
+            (policy.authentication_error_retries, "authentication_error_retries"),
+            (policy.timeout_error_retries, "timeout_error_retries"),
+            (policy.rate_limit_error_retries, "rate_limit_error_retries"),
+            (
+                policy.content_policy_violation_error_retries,
+                "content_policy_violation_error_retries",
+            ),
+            (policy.bad_request_error_retries, "bad_request_error_retries"),
+            (policy.internal_server_error_retries, "internal_server_error_retries"),
+        ] {
+            check_retries(retries.unwrap_or(0), field).map_err(|r| r.at("retry_policy"))?;
+        }
+        Ok(Box::new(Running {
+            num_retries: self.num_retries,
+            least: self.retry_after.span(),
+            by_outcome: Outcome::ALL.map(|o| policy.of(o)),
+        }))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    num_retries: u32,
+    least: Span,
+    by_outcome: [Option<u32>; Outcome::COUNT],
+}
+
+impl Retry for Running {
+    fn next(&mut self, failed: &Failed, fleet: &Fleet<'_>, key: Key, _memory: &mut u64) -> Next {
+        if failed.attempts == 0 || NOTHING_TRIED.contains(&failed.outcome) {
+            return Next::STOP;
+        }
+        let (mut members, mut healthy) = (0, 0);
+        for i in 0..fleet.len() {
+            members += u32::from(fleet.is_eligible(i));
+            healthy += u32::from(fleet.is_open_to_calls(i));
+        }
+        let by_policy = self.by_outcome[failed.outcome.index()];
+        let worth = match failed.outcome {
+            Outcome::Unauthorized => members > 1,
+            outcome => Outcomes::RETRYABLE.contains(outcome),
+        };
+        if by_policy.is_none() && (!worth || healthy == 0) {
+            return Next::STOP;
+        }
+        let retries = by_policy.unwrap_or(self.num_retries);
+        if retries == 0 {
+            return Next::STOP;
+        }
+        let after = if members > 1 && healthy > 0 {
+            Span::ZERO
+        } else {
+            self.sleep(failed, key)
+        };
+        if failed.attempts > retries {
+            Next::GiveUp { after }
+        } else {
+            Next::anew(after)
+        }
+    }
+
+    fn fresh(&self) -> Box<dyn Retry> {
+        Box::new(self.clone())
+    }
+}
+
+impl Running {
+    fn sleep(&self, failed: &Failed, key: Key) -> Span {
+        let jitter = part(JITTER, key);
+        match failed.retry_after {
+            Some(asked) if asked > Span::ZERO && asked <= HEEDED => asked + jitter,
+            _ => {
+                let backoff = grown(FIRST, 2.0, failed.attempts - 1, LONGEST);
+                backoff.max(self.least).min(LONGEST) + jitter
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::client::retry::testing::{assert_uniform, decisions, hosts, in_words, rule};
+    use crate::request::Outcome::{
+        self, ContextExceeded, RateLimited, ServerError, TimeoutAttempt, Unauthorized, Unavailable,
+    };
+
+    /// What follows in a group of `n` of which `open` are cooling, in words, jitter cut off.
+    fn told(json: &str, n: usize, open: &[usize], failures: &[(Outcome, Option<f64>)]) -> Vec<String> {
+        decisions(&mut *rule(json), &hosts(n, open), failures, 0)
+            .iter()
+            .map(in_words)
+            .collect()
+    }
+
+    #[test]
+    fn a_group_with_somebody_healthy_is_tried_again_at_once() {
+        let failures = [(ServerError, None), (RateLimited, Some(30.0)), (TimeoutAttempt, None)];
+        assert_eq!(told(r#""litellm""#, 2, &[], &failures), ["0s anew", "0s anew", "stop"]);
+        assert_eq!(told(r#""litellm""#, 2, &[1], &failures), ["0s anew", "0s anew", "stop"]);
+    }
+
+    #[test]
+    fn a_group_with_nobody_healthy_is_left_at_once() {
+        assert_eq!(told(r#""litellm""#, 2, &[0, 1], &[(RateLimited, Some(3.0))]), ["stop"]);
+        assert_eq!(told(r#""litellm""#, 1, &[0], &[(ServerError, None)]), ["stop"]);
+    }
+
+    /// A deployment alone: 0.5, 1 and 2 s, each with up to 0.75 s of jitter, the last before the error.
+    #[test]
+    fn a_deployment_alone_is_slept_on_even_after_the_last_failure() {
+        let failures = [(ServerError, None), (Unavailable, None), (TimeoutAttempt, None)];
+        let words = told(r#""litellm""#, 1, &[], &failures);
+        assert!(words[0].ends_with("anew") && words[1].ends_with("anew"), "{words:?}");
+        assert!(words[2].starts_with("stop after 2."), "{words:?}");
+        for (n, least) in [(1, 0.5), (2, 1.0), (3, 2.0)] {
+            assert_uniform(r#""litellm""#, &failures[..n], least, least + 0.75);
+        }
+    }
+
+    #[test]
+    fn a_retry_after_counts_up_to_a_minute() {
+        for (asked, least) in [(1.0, 1.0), (60.0, 60.0), (61.0, 0.5), (0.0, 0.5)] {
+            assert_uniform(r#""litellm""#, &[(RateLimited, Some(asked))], least, least + 0.75);
+        }
+    }
+
+    #[test]
+    fn a_back_off_lies_between_its_floor_and_8s() {
+        let failures = [(ServerError, None); 7];
+        let floor = r#"{"litellm": {"num_retries": 9, "retry_after": "3s"}}"#;
+        assert_uniform(floor, &failures[..1], 3.0, 3.75);
+        assert_uniform(floor, &failures, 8.0, 8.75);
+    }
+
+    #[test]
+    fn some_errors_are_never_tried_again() {
+        assert_eq!(told(r#""litellm""#, 2, &[], &[(ContextExceeded, None)]), ["stop"]);
+        assert_eq!(told(r#""litellm""#, 1, &[], &[(Unauthorized, None)]), ["stop"]);
+        assert_eq!(told(r#""litellm""#, 2, &[], &[(Unauthorized, None)]), ["0s anew"]);
+    }
+
+    #[test]
+    fn a_retry_policy_overrides_what_is_never_tried_again() {
+        let policy = r#"{"litellm": {"retry_policy": {"rate_limit_error_retries": 1, "bad_request_error_retries": 1, "timeout_error_retries": 0}}}"#;
+        let twice = |o: Outcome| [(o, None), (o, None)];
+        assert_eq!(told(policy, 2, &[], &twice(ContextExceeded)), ["0s anew", "stop"]);
+        assert_eq!(told(policy, 2, &[], &twice(TimeoutAttempt)), ["stop", "stop"]);
+        let cooling = told(policy, 2, &[0, 1], &twice(RateLimited));
+        assert!(
+            cooling[0].ends_with("anew") && cooling[1].starts_with("stop after"),
+            "{cooling:?}"
+        );
+        assert_eq!(told(policy, 2, &[], &twice(ServerError)), ["0s anew", "0s anew"]);
+    }
+}

@@ -1,0 +1,162 @@
+//! The retries of Portkey's gateway (`src/handlers/retryHandler.ts`, with async-retry's waits): at one target, 1, 2, 4, 8, 16 s
+//! without jitter, on 429, 500, 502, 503, 504 and a connection that fails. A timeout counts as 408, which is not among
+//! them: it goes to the fallback at once.
+//!
+//! With `use_retry_after_header` a 429 waits for what Retry-After asks, and every wait from then on is nothing but what
+//! Retry-After asks; one of 60 s or more, or one that with those before it exceeds 60 s, ends the tries.
+//!
+//! ```json
+//! { "portkey": { "attempts": 3, "use_retry_after_header": true } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildRetry, Failed, Next, Retry, grown, listed};
+use crate::kernel::chance::Key;
+use crate::kernel::time::Span;
+use crate::request::{Outcome, Outcomes};
+use crate::routing::Fleet;
+use crate::spec::build::{Built, Refusal};
+use crate::spec::outcomes::OutcomeList;
+
+/// Portkey's retries.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Portkey {
+    /// Retries after the first attempt, at most 5. Default: 0.
+    pub attempts: u32,
+    /// What is tried again, besides a connection that fails. Default: 429, 500, 502, 503 and 504.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_status_codes: Option<OutcomeList>,
+    /// Whether a 429's Retry-After is heeded. Default: no.
+    pub use_retry_after_header: bool,
+}
+
+/// The most retries.
+const MOST: u32 = 5;
+/// The most that Retry-After may ask for, alone and in sum.
+const MOST_ASKED: Span = Span::from_secs(60);
+
+const CODES: Outcomes = Outcomes::of(&[
+    Outcome::RateLimited,
+    Outcome::ServerError,
+    Outcome::BadGateway,
+    Outcome::Unavailable,
+    Outcome::GatewayTimeout,
+]);
+const NETWORK: Outcomes = Outcomes::of(&[Outcome::ConnectionError]);
+
+impl BuildRetry for Portkey {
+    fn build(&self) -> Built<Box<dyn Retry>> {
+        if self.attempts > MOST {
+            let text = format!("attempts is {}, and must not exceed {MOST}", self.attempts);
+            return Err(Refusal::new(text).at("attempts"));
+        }
+        let codes = match &self.on_status_codes {
+            Some(list) => listed(list).map_err(|r| r.at("on_status_codes"))?,
+            None => CODES,
+        };
+        Ok(Box::new(Running {
+            retries: self.attempts,
+            on: codes.and(NETWORK),
+            heeds: self.use_retry_after_header,
+        }))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    retries: u32,
+    on: Outcomes,
+    heeds: bool,
+}
+
+impl Retry for Running {
+    /// Remembers what Retry-After has asked for so far.
+    fn next(&mut self, failed: &Failed, _fleet: &Fleet<'_>, _key: Key, memory: &mut u64) -> Next {
+        if !self.on.contains(failed.outcome) || failed.attempts > self.retries {
+            return Next::STOP;
+        }
+        let asked_before = Span::from_nanos(*memory);
+        let heeded = if self.heeds && failed.outcome == Outcome::RateLimited {
+            failed.retry_after.filter(|&asked| asked > Span::ZERO)
+        } else {
+            None
+        };
+        let after = match heeded {
+            Some(asked) if asked >= MOST_ASKED || asked > MOST_ASKED - asked_before => return Next::STOP,
+            Some(asked) => {
+                *memory = (asked_before + asked).nanos();
+                asked
+            }
+            None if asked_before > Span::ZERO => Span::ZERO,
+            None => grown(
+                Span::from_secs(1),
+                2.0,
+                failed.attempts.saturating_sub(1),
+                Span::FOREVER,
+            ),
+        };
+        Next::Again { after, same: true }
+    }
+
+    fn fresh(&self) -> Box<dyn Retry> {
+        Box::new(*self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::client::retry::testing::told;
+    use crate::request::Outcome::{
+        self, ConnectionError, ContextExceeded, Overloaded, RateLimited, RequestTimeout, ServerError, TimeoutTtft,
+    };
+
+    #[test]
+    fn waits_double_from_a_second_without_jitter() {
+        let failures = [
+            (ServerError, None),
+            (RateLimited, Some(9.0)),
+            (ConnectionError, None),
+            (ServerError, None),
+            (ServerError, None),
+            (ServerError, None),
+        ];
+        assert_eq!(
+            told(r#"{"portkey": {"attempts": 5}}"#, &failures),
+            ["1s same", "2s same", "4s same", "8s same", "16s same", "stop"]
+        );
+        assert_eq!(told(r#""portkey""#, &failures[..1]), ["stop"]);
+    }
+
+    #[test]
+    fn what_is_not_listed_goes_to_the_fallback() {
+        let spec = r#"{"portkey": {"attempts": 5}}"#;
+        for outcome in [ContextExceeded, RequestTimeout, TimeoutTtft, Overloaded] {
+            assert_eq!(told(spec, &[(outcome, None)]), ["stop"], "{outcome:?}");
+        }
+        let listed = r#"{"portkey": {"attempts": 5, "on_status_codes": [529]}}"#;
+        assert_eq!(
+            told(listed, &[(Overloaded, None), (ServerError, None)]),
+            ["1s same", "stop"]
+        );
+    }
+
+    /// After the first wait that a header asked for, waits are what headers ask for, or nothing.
+    #[test]
+    fn a_retry_after_may_be_heeded_up_to_a_minute_in_all() {
+        let spec = r#"{"portkey": {"attempts": 5, "use_retry_after_header": true}}"#;
+        let asks = |asked: &[f64]| asked.iter().map(|&s| (RateLimited, Some(s))).collect::<Vec<_>>();
+        assert_eq!(told(spec, &asks(&[20.0, 40.0, 1.0])), ["20s same", "40s same", "stop"]);
+        assert_eq!(told(spec, &asks(&[59.0])), ["59s same"]);
+        assert_eq!(told(spec, &asks(&[60.0])), ["stop"]);
+        let mixed: [(Outcome, Option<f64>); 4] = [
+            (ServerError, None),
+            (RateLimited, Some(3.0)),
+            (ServerError, None),
+            (RateLimited, None),
+        ];
+        assert_eq!(told(spec, &mixed), ["1s same", "3s same", "0s same", "0s same"]);
+    }
+}

@@ -1,0 +1,92 @@
+//! The retries of TensorZero (`crates/tensorzero-core/src/utils/retries.rs`, with backon's exponential builder): d + U(0, d), where
+//! d = min(1 s × 2ⁿ, `max_delay`).
+//!
+//! What is retryable is what another try may mend; Retry-After is not read. Left out: the walk through the providers of a
+//! variant inside each try, which is a policy's business.
+//!
+//! ```json
+//! { "tensorzero": { "num_retries": 3 } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildRetry, Failed, Next, Retry, check_retries, grown, part};
+use crate::kernel::chance::Key;
+use crate::kernel::time::Span;
+use crate::request::Outcomes;
+use crate::routing::Fleet;
+use crate::spec::build::Built;
+use crate::spec::units::Duration;
+
+/// TensorZero's retries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tensorzero {
+    /// Retries after the first attempt, at most 99. Default: 0.
+    pub num_retries: u32,
+    /// The longest delay, before jitter. Default: 10s.
+    pub max_delay: Duration,
+}
+
+impl Default for Tensorzero {
+    fn default() -> Tensorzero {
+        Tensorzero {
+            num_retries: 0,
+            max_delay: Duration::from(Span::from_secs(10)),
+        }
+    }
+}
+
+impl BuildRetry for Tensorzero {
+    fn build(&self) -> Built<Box<dyn Retry>> {
+        check_retries(self.num_retries, "num_retries")?;
+        Ok(Box::new(Running {
+            retries: self.num_retries,
+            max: self.max_delay.span(),
+        }))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    retries: u32,
+    max: Span,
+}
+
+impl Retry for Running {
+    fn next(&mut self, failed: &Failed, _fleet: &Fleet<'_>, key: Key, _memory: &mut u64) -> Next {
+        if !Outcomes::RETRYABLE.contains(failed.outcome) || failed.attempts > self.retries {
+            return Next::STOP;
+        }
+        let delay = grown(Span::from_secs(1), 2.0, failed.attempts.saturating_sub(1), self.max);
+        Next::anew(delay + part(delay, key))
+    }
+
+    fn fresh(&self) -> Box<dyn Retry> {
+        Box::new(*self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::client::retry::testing::{assert_uniform, told};
+    use crate::request::Outcome::{ContextExceeded, RateLimited, ServerError};
+
+    #[test]
+    fn a_delay_doubles_up_to_10s_and_its_jitter_adds_up_to_as_much() {
+        let spec = r#"{"tensorzero": {"num_retries": 9}}"#;
+        let failures = [(RateLimited, Some(50.0)); 6];
+        for (n, delay) in [(1, 1.0), (2, 2.0), (4, 8.0), (5, 10.0), (6, 10.0)] {
+            assert_uniform(spec, &failures[..n], delay, 2.0 * delay);
+        }
+    }
+
+    #[test]
+    fn nothing_is_retried_unless_asked_for() {
+        assert_eq!(told(r#""tensorzero""#, &[(ServerError, None)]), ["stop"]);
+        let spec = r#"{"tensorzero": {"num_retries": 1}}"#;
+        assert_eq!(told(spec, &[(ContextExceeded, None)]), ["stop"]);
+        assert_eq!(told(spec, &[(ServerError, None); 2])[1], "stop");
+    }
+}

@@ -1,0 +1,110 @@
+//! Retry budgets: how many retries all requests together may make, whatever each of them would like.
+//!
+//! A rule alone multiplies the load of a provider that fails by its number of tries, just when that does the most harm. A
+//! budget bounds the factor: it is asked before each retry that the rule wants, and what it denies is given up.
+
+mod envoy;
+mod finagle;
+
+pub use envoy::Envoy;
+pub use finagle::{Finagle, Leaky};
+
+use std::fmt;
+
+use crate::kernel::chance::Key;
+use crate::kernel::time::Time;
+use crate::request::Ended;
+use crate::routing::Fleet;
+use crate::spec::build::Built;
+use crate::spec::registry::registry;
+
+use super::retry::{Failed, Next, Retry};
+
+/// A retry budget, as it runs.
+pub trait RetryBudget: fmt::Debug + Send + Sync {
+    /// An attempt is sent, number `attempt` (from 0) of its request.
+    fn sent(&mut self, now: Time, attempt: u32);
+
+    /// An attempt has ended.
+    fn ended(&mut self);
+
+    /// Whether there may be one more retry, from now on. If so, it is charged.
+    fn withdraw(&mut self, now: Time) -> bool;
+
+    /// A retry that was allowed is over: it failed or was answered, or could not be made.
+    fn over(&mut self);
+
+    /// A copy in its initial state, for one replication.
+    fn fresh(&self) -> Box<dyn RetryBudget>;
+}
+
+/// What the file says of a retry budget.
+pub trait BuildRetryBudget {
+    /// Checks the parameters and makes the budget.
+    fn build(&self) -> Built<Box<dyn RetryBudget>>;
+}
+
+registry! {
+    /// A retry budget.
+    pub enum RetryBudgetSpec as BuildRetryBudget {
+        finagle => Finagle,
+        envoy => Envoy,
+    }
+}
+
+/// A retry rule under a budget.
+#[derive(Debug)]
+pub struct Budgeted {
+    rule: Box<dyn Retry>,
+    budget: Box<dyn RetryBudget>,
+    denied: u64,
+}
+
+impl Budgeted {
+    /// `rule`, but for what `budget` denies.
+    pub fn new(rule: Box<dyn Retry>, budget: Box<dyn RetryBudget>) -> Budgeted {
+        Budgeted {
+            rule,
+            budget,
+            denied: 0,
+        }
+    }
+}
+
+impl Retry for Budgeted {
+    fn next(&mut self, failed: &Failed, fleet: &Fleet<'_>, key: Key, memory: &mut u64) -> Next {
+        let next = self.rule.next(failed, fleet, key, memory);
+        if matches!(next, Next::Again { .. }) && !self.budget.withdraw(failed.now) {
+            self.denied += 1;
+            return Next::STOP;
+        }
+        next
+    }
+
+    fn sent(&mut self, now: Time, attempt: u32) {
+        self.rule.sent(now, attempt);
+        self.budget.sent(now, attempt);
+    }
+
+    fn ended(&mut self, ended: &Ended) {
+        self.rule.ended(ended);
+        self.budget.ended();
+    }
+
+    fn over(&mut self) {
+        self.rule.over();
+        self.budget.over();
+    }
+
+    fn listens(&self) -> bool {
+        true
+    }
+
+    fn denied(&self) -> u64 {
+        self.denied
+    }
+
+    fn fresh(&self) -> Box<dyn Retry> {
+        Box::new(Budgeted::new(self.rule.fresh(), self.budget.fresh()))
+    }
+}

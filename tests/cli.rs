@@ -52,11 +52,11 @@ fn a_run_leaves_its_report_and_is_quiet_on_standard_error() {
     files.sort();
     let expected = [
         "bounds.csv",
-        "incidents.csv",
         "cdf.csv",
         "classes.csv",
         "differences.csv",
         "effort.csv",
+        "incidents.csv",
         "metrics.csv",
         "objectives.csv",
         "outcomes.csv",

@@ -17,7 +17,6 @@ fn failing_at_the_end(tally: &Tally) -> f64 {
 }
 
 #[test]
-#[ignore = "needs providers with `load` slots"]
 fn naive_retries_outlast_the_outage_and_bounded_ones_do_not() {
     let plan = plan(STORM);
     let late = |policy: usize| failing_at_the_end(&replications(&plan.scenarios[policy], 1, 1)[0]);

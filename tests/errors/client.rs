@@ -131,7 +131,29 @@ fn breakers_that_make_no_sense() {
     let first_lines: Vec<String> = (all.iter())
         .map(|breaker| said_of_breaker(breaker).lines().next().unwrap_or_default().to_owned())
         .collect();
-    assert_snapshot!(first_lines.join("\n"), @"");
+    assert_snapshot!(first_lines.join("\n"), @"
+    shop.json:39:57: client.breaker.litellm_cooldown.deployments.cheep: there is no provider `cheep`
+    shop.json:39:59: client.breaker.resilience4j.sliding_window_size: a window of 0: must be 1 to 100000
+    shop.json:39:63: client.breaker.resilience4j.minimum_number_of_calls: minimum_number_of_calls is 0, and must be at least 1
+    shop.json:39:68: client.breaker.resilience4j.permitted_calls_in_half_open: permitted_calls_in_half_open is 0, and must be at least 1
+    shop.json:39:62: client.breaker.resilience4j.failure_rate_threshold: failure_rate_threshold is 0, and must be more
+    shop.json:39:64: client.breaker.resilience4j.slow_call_rate_threshold: slow_call_rate_threshold is 0, and must be more
+    shop.json:39:47: client.breaker.resilience4j.record[0]: no outcome has the status 404; these have one: 400, 401, 408, 429, 500, 502, 503, 504, 529
+    shop.json:39:49: client.breaker.envoy_outlier.interval: interval is 0s, and must be at least 1ms
+    shop.json:39:58: client.breaker.envoy_outlier.max_ejection_time: 20s is less than base_ejection_time, which is 30s
+    shop.json:39:65: client.breaker.envoy_outlier.max_ejection_time_jitter: a jitter of 2d: must not exceed 24h
+    shop.json:39:46: client.breaker.polly.failure_ratio: failure_ratio is 0, and must be more
+    shop.json:39:51: client.breaker.polly.minimum_throughput: minimum_throughput is 1, and must be at least 2
+    shop.json:39:50: client.breaker.polly.sampling_duration: sampling_duration is 100ms, and must be at least 500ms
+    shop.json:39:47: client.breaker.polly.break_duration: break_duration is 0s, and must be at least 500ms
+    shop.json:39:49: client.breaker.gobreaker.max_requests: max_requests is 0, and must be at least 1
+    shop.json:39:44: client.breaker.gobreaker.timeout: timeout is 0s, and must be longer
+    shop.json:39:44: client.breaker.helicone.interval: interval is 0s, and must be longer
+    shop.json:39:42: client.breaker.helicone.window: a window of 7s is no multiple of interval, which is 5s
+    shop.json:39:43: client.breaker.rollback.primary: there is no provider `old`
+    shop.json:39:42: client.breaker.rollback.window: a window of 0: must be 1 to 100000
+    shop.json:39:43: client.breaker.rollback.minimum: a minimum of 200 never fits a window of 100
+    ");
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn an_unknown_field_of_a_provider() {
        18 |     "dear": { "model": "claude-sonnet-4.5", "conections": 50 },
           |                                             ^
        help: did you mean `connections`?
-       allowed: model, variant, connections, line, host, account, ttft, tps, network, response, prices, billed_at, hung_up, limits, faults, context_window, retry_after, quality
+       allowed: model, variant, connections, line, host, account, ttft, prefill, tps, network, response, load, prompt_cache, prices, billed_at, hung_up, limits, faults, context_window, retry_after, quality
     "#);
 }
 
@@ -54,7 +54,7 @@ fn an_unknown_field_of_the_client() {
        36 |     "max_inflight": 100,
           |     ^
        help: did you mean `max_in_flight`?
-       allowed: admission, limiters, max_in_flight, timeouts, retry, breaker, fallback, budgets, input_window
+       allowed: admission, limiters, max_in_flight, timeouts, retry, retry_budget, hedge, breaker, fallback, budgets, input_window
     "#);
 }
 

@@ -70,7 +70,7 @@ impl Gate {
     }
 
     /// Lets `ask` pass if the cap and every limiter agree; otherwise takes nothing.
-    #[inline]
+    #[inline(always)]
     pub fn enter(&mut self, now: Time, ask: &Ask) -> Result<(), Blocked> {
         self.check(now, ask)?;
         self.pass(now, ask);
@@ -78,7 +78,7 @@ impl Gate {
     }
 
     /// Whether `ask` may pass now. Takes nothing; but whoever is rejected counts as turned away.
-    #[inline]
+    #[inline(always)]
     pub fn check(&mut self, now: Time, ask: &Ask) -> Result<(), Blocked> {
         if self.in_flight >= self.cap {
             return Err(Blocked::Full);
@@ -98,7 +98,7 @@ impl Gate {
     }
 
     /// What limiter number `i` has against `ask`, if anything.
-    #[inline]
+    #[inline(always)]
     fn blocked_by(&mut self, i: usize, now: Time, ask: &Ask) -> Option<Blocked> {
         let limiter = &mut self.limiters[i];
         let blocked = Blocked::by(limiter.ready(now, ask))?;
@@ -109,7 +109,7 @@ impl Gate {
     }
 
     /// Lets `ask` pass, which [`Gate::check`] has just found free to.
-    #[inline]
+    #[inline(always)]
     pub fn pass(&mut self, now: Time, ask: &Ask) {
         for limiter in &mut self.limiters {
             limiter.take(now, ask);
@@ -198,7 +198,7 @@ pub struct BoundClock {
 
 impl BoundClock {
     /// The bound is reached. Has no effect if it was already.
-    #[inline]
+    #[inline(always)]
     pub fn enter(&mut self, now: Time) {
         self.since.get_or_insert(now);
     }

@@ -106,6 +106,19 @@ impl Timeouts {
 /// and the request.
 #[inline]
 pub fn cut(answer: &Answer, patience: &Patience, output: u32) -> (Outcome, Span) {
+    // Nearly always the answer comes before any timeout.
+    if answer.ends != Span::FOREVER
+        && answer.first_token <= patience.ttft
+        && answer.ends <= patience.attempt
+        && answer.ends <= patience.total
+        && patience.idle == Span::FOREVER
+    {
+        return (answer.outcome, answer.ends);
+    }
+    cut_short(answer, patience, output)
+}
+
+fn cut_short(answer: &Answer, patience: &Patience, output: u32) -> (Outcome, Span) {
     let mut end = (answer.outcome, answer.ends);
     if answer.unreachable && patience.connect < end.1 {
         end = (Outcome::TimeoutConnect, patience.connect);

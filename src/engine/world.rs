@@ -210,6 +210,8 @@ pub struct World<'a> {
     admission: Box<dyn Admission>,
     gate: Gate,
     policy: Box<dyn Policy>,
+    /// Whether anybody learns from how attempts end: the policy, or whatever else listens.
+    listened_to: bool,
     policy_learns: bool,
     /// Whether anything but breakers may keep a provider from a first copy.
     may_restrict: bool,
@@ -271,6 +273,11 @@ impl<'a> World<'a> {
             ),
             policy: scenario.policy.fresh(),
             may_restrict: client.budget.is_some() || !client.fallback.groups.is_empty(),
+            listened_to: scenario.policy.learns()
+                || scenario.policy.reads_headers()
+                || client.retry.listens()
+                || client.hedge.is_some()
+                || client.budget.is_some(),
             policy_learns: scenario.policy.learns(),
             reads_headers: scenario.policy.reads_headers(),
             headers: Vec::new(),
@@ -315,12 +322,15 @@ impl<'a> World<'a> {
         }
         let slot = self.requests.claim(Request::BLANK);
         let request = &mut self.requests[slot];
-        *request = Request::BLANK;
-        request.ask = *ask;
-        request.key = self.chance.request(ask.id);
-        request.arrived = at;
-        request.deadline = at + self.scenario.client.timeouts.total;
-        request.wait_since = at;
+        // Field by field: a blank copied whole costs a call.
+        *request = Request {
+            ask: *ask,
+            key: self.chance.request(ask.id),
+            arrived: at,
+            deadline: at + self.scenario.client.timeouts.total,
+            wait_since: at,
+            ..Request::BLANK
+        };
         let input_window = self.scenario.client.input_window;
         if ask.input > input_window {
             request.ask.input = input_window;

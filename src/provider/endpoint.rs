@@ -233,20 +233,26 @@ impl Endpoint {
         if failure == Some(Failure::Hang) {
             return;
         }
-        let mut weather = Weather::FAIR;
-        if self.has_weather {
-            for (i, fault) in self.faults.iter_mut().enumerate() {
-                fault.weather(now, key.part(i as u64), &mut weather);
-            }
-        }
-        weather.ttft *= cache_factor;
+        // The weather is made where it stays, for the same reason as the answer.
         let mut start = Start {
             now,
             wait: Span::ZERO,
+            network: Span::ZERO,
             in_service: self.in_service - 1,
-            weather,
+            weather: Weather::FAIR,
             patience,
         };
+        if self.has_weather {
+            for (i, fault) in self.faults.iter_mut().enumerate() {
+                fault.weather(now, key.part(i as u64), &mut start.weather);
+            }
+        }
+        if into.cached > 0 {
+            start.weather.ttft *= cache_factor;
+        }
+        if !self.load.is_empty() {
+            start.network = self.latency.network(key);
+        }
         for load in &mut self.load {
             if let Err(outcome) = load.enter(&mut start, key) {
                 return into.at_once(outcome, provider.network_time(key));
@@ -261,7 +267,7 @@ impl Endpoint {
         into.serve(failure, &service);
         if !self.load.is_empty() {
             let ends = into.ends.min(service.last_token);
-            self.works_until = Some(now + (ends - service.network));
+            self.works_until = Some(now + (ends - start.network));
         }
     }
 
@@ -281,11 +287,15 @@ impl Endpoint {
 
     /// An admitted attempt has left: answered, failed or given up by the caller.
     #[inline]
-    pub fn leave(&mut self, account: Option<&mut Quotas>, now: Time, spent: &Spent) {
+    pub fn leave(&mut self, account: Option<&mut Quotas>, now: Time, spent: impl FnOnce() -> Spent) {
         self.in_service -= 1;
-        self.quotas.settle(now, spent);
-        if let Some(shared) = account {
-            shared.settle(now, spent);
+        let shared = account.filter(|a| a.listening);
+        if self.quotas.listening || shared.is_some() {
+            let spent = spent();
+            self.quotas.settle(now, &spent);
+            if let Some(shared) = shared {
+                shared.settle(now, &spent);
+            }
         }
     }
 

@@ -21,6 +21,11 @@ pub trait Latency: fmt::Debug + Send + Sync {
     /// The service that the attempt keyed by `key` gets if it starts like this.
     fn serve(&mut self, start: &Start<'_>, ask: &Ask, key: Key) -> Service;
 
+    /// How much of that the attempt keyed by `key` spends on the network, where load has no say.
+    fn network(&self, _key: Key) -> Span {
+        Span::ZERO
+    }
+
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn Latency>;
 }
@@ -36,6 +41,8 @@ pub struct Start<'a> {
     pub in_service: u32,
     /// What slows everybody down.
     pub weather: Weather,
+    /// Of the time to the first token, what is spent on the network; only where there is a load that asks.
+    pub network: Span,
     /// How long the caller waits.
     pub patience: &'a Patience,
 }
@@ -70,6 +77,4 @@ pub struct Service {
     pub first_token: Span,
     /// To the last token; never before the first.
     pub last_token: Span,
-    /// What of both is time on the wire, in which the provider does nothing for it.
-    pub network: Span,
 }

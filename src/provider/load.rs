@@ -92,6 +92,7 @@ pub(crate) mod tests {
     pub(crate) const ALONE: Start<'static> = Start {
         now: Time::ZERO,
         wait: Span::ZERO,
+        network: Span::from_millis(100),
         in_service: 0,
         weather: Weather::FAIR,
         patience: &Patience {
@@ -107,7 +108,6 @@ pub(crate) mod tests {
     pub(crate) const SERVICE: Service = Service {
         first_token: Span::from_secs(1),
         last_token: Span::from_secs(3),
-        network: Span::from_millis(100),
     };
 
     /// The time `secs` after the start.

@@ -290,32 +290,34 @@ impl World<'_> {
             took,
             retry_after: answer.retry_after,
             usage: Usage {
-                input: if billed.is_some() { ask.input } else { 0 },
-                cached: if billed.is_some() { answer.cached } else { 0 },
-                written: match &provider.cache {
-                    Some(_) if billed.is_some() => ask.input.saturating_sub(answer.cached),
-                    _ => 0,
-                },
-                output: billed.unwrap_or(0),
+                input: 0,
+                cached: 0,
+                written: 0,
+                output: 0,
             },
             cost: 0,
             class: ask.class,
             attempt: way.number,
         };
-        if billed.is_some() {
+        if let Some(output) = billed {
+            ended.usage.input = ask.input;
+            ended.usage.output = output;
+            if provider.cache.is_some() {
+                ended.usage.cached = answer.cached;
+                ended.usage.written = ask.input.saturating_sub(answer.cached);
+            }
             ended.cost = provider.price.of(&ended.usage);
         }
         if answer.admitted {
             let account = provider.account.map(|a| &mut self.accounts[a]);
-            let spent = Spent {
+            self.endpoints[p].leave(account, self.now, || Spent {
                 ask: Ask {
                     cached: answer.cached,
                     ..*ask
                 },
                 since,
                 usage: ended.usage,
-            };
-            self.endpoints[p].leave(account, self.now, &spent);
+            });
         }
         self.hosts[p].in_flight -= 1;
         if self.tally.incidents.is_empty() {
@@ -328,20 +330,8 @@ impl World<'_> {
             self.no_longer_in_line(&waiting);
             self.send_waiting(next, waiting.way);
         }
-        if self.policy_learns {
-            self.policy.learn(&ended);
-        }
-        if self.reads_headers {
-            self.policy.read(&ended, &self.headers[slot as usize]);
-        }
-        if self.retry_listens {
-            self.retry.ended(&ended);
-        }
-        if let Some(hedge) = &mut self.hedge {
-            hedge.ended(&ended);
-        }
-        if let Some(budget) = &mut self.budget {
-            budget.spent(&ended);
+        if self.listened_to {
+            self.tell(slot, &ended);
         }
         let request = &mut self.requests[way.request];
         request.cost = request.cost.saturating_add(ended.cost);
@@ -355,6 +345,31 @@ impl World<'_> {
         }
         let counted = self.now.min(window.end).since(since.max(window.warmup));
         tally.busy += u128::from(counted.nanos());
+    }
+
+    /// Tells whoever learns from attempts how the one in `slot` ended.
+    fn tell(&mut self, slot: u32, ended: &Ended) {
+        if self.policy_learns {
+            self.policy.learn(ended);
+        }
+        if self.reads_headers {
+            self.policy.read(ended, &self.headers[slot as usize]);
+        }
+        if self.retry_listens {
+            self.retry.ended(ended);
+        }
+        if let Some(hedge) = &mut self.hedge {
+            hedge.ended(ended);
+        }
+        if let Some(budget) = &mut self.budget {
+            budget.spent(ended);
+        }
+    }
+
+    /// As [`World::close`], of an attempt that is called off.
+    #[inline(never)]
+    pub(super) fn close_called_off(&mut self, slot: u32) {
+        self.close(slot, Outcome::Cancelled);
     }
 
     /// Tells whoever watches the provider how an attempt at it ended.

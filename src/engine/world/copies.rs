@@ -3,7 +3,6 @@
 use crate::client::hedge::Race;
 use crate::engine::event::Event;
 use crate::kernel::time::Time;
-use crate::request::Outcome;
 
 use super::{Copies, MOST_COPIES, Stage, World};
 
@@ -140,16 +139,20 @@ impl World<'_> {
     /// Calls off every attempt of the request in `slot` but the one in `winner`.
     #[inline]
     pub(super) fn call_off_rivals(&mut self, slot: u32, winner: u32) {
-        if self.requests[slot].copies.count() == 0 {
-            return;
+        if self.requests[slot].copies.count() > 0 {
+            self.call_off_all_but(slot, winner);
         }
+    }
+
+    #[inline(never)]
+    fn call_off_all_but(&mut self, slot: u32, winner: u32) {
         self.leave_lines(slot, winner);
         let copies = self.requests[slot].copies;
         for &attempt in copies.slots().iter().filter(|&&a| a != winner) {
             if self.attempts[attempt].stage == Stage::Away {
                 self.attempts[attempt].stage = Stage::CalledOff;
                 self.requests[slot].copies.remove(attempt);
-                self.close(attempt, Outcome::Cancelled);
+                self.close_called_off(attempt);
             }
         }
     }

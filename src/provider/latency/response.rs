@@ -26,7 +26,6 @@ impl Latency for Response {
         Service {
             first_token: whole,
             last_token: whole,
-            network: Span::ZERO,
         }
     }
 

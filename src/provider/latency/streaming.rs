@@ -38,8 +38,11 @@ impl Latency for Streaming {
         Service {
             first_token: nanos(first),
             last_token: nanos(first + decode),
-            network: nanos(network),
         }
+    }
+
+    fn network(&self, key: Key) -> Span {
+        nanos(self.network.draw(key, Purpose::Network))
     }
 
     fn fresh(&self) -> Box<dyn Latency> {

@@ -101,7 +101,7 @@ impl Load for Running {
         let n = start.in_service.saturating_add(1);
         let times = |span: Span, factor: f64| Span::from_nanos((span.nanos() as f64 * factor + 0.5) as u64);
         let decoding = service.last_token - service.first_token;
-        let first_token = service.network + times(service.first_token - service.network, self.ttft.at(n));
+        let first_token = start.network + times(service.first_token - start.network, self.ttft.at(n));
         Service {
             first_token,
             last_token: first_token + times(decoding, self.step.at(n)),

@@ -167,6 +167,11 @@ impl Price for Tariff {
     #[inline]
     fn of(&self, usage: &Usage) -> u64 {
         let input = u64::from(usage.input);
+        if self.steps.is_empty() && usage.cached == 0 && usage.written == 0 {
+            let (read, wrote) = (u128::from(input), u128::from(usage.output));
+            let sum = read * u128::from(self.base.input) + wrote * u128::from(self.base.output);
+            return u64::try_from(sum).map_or(u64::MAX, |sum| sum.saturating_add(self.per_request));
+        }
         let above = self.steps.iter().rev().find(|&&(above, _)| input > above);
         let rates = above.map_or(&self.base, |(_, rates)| rates);
         let cached = u64::from(usage.cached).min(input);

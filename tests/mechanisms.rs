@@ -116,3 +116,65 @@ fn a_context_window_is_held_against_what_was_asked_for() {
     let ended = |class: usize, outcome: Outcome| tally.classes[class].outcomes[outcome.index()];
     assert_eq!((ended(0, Outcome::Success), ended(1, Outcome::ContextExceeded)), (0, 0));
 }
+
+/// One replication of two providers, the first as given, with these client fields and the policy of whoever knows only it.
+fn run_two(first: &str, client: &str) -> Tally {
+    let text = format!(
+        r#"{{
+        "name": "case",
+        "traffic": {{ "arrivals": {{ "regular": {{ "rate": "1/s" }} }}, "classes": {{ "all": {{ "input": {{ "constant": 1000 }}, "output": {{ "constant": 1 }} }} }} }},
+        "providers": {{
+            "dear": {{ "prices": {{ "per_token": {{ "input": "$10/Mtok", "output": "$10/Mtok" }} }}, {first} }},
+            "cheap": {{ "prices": {{ "per_token": {{ "input": "$1/Mtok", "output": "$1/Mtok" }} }}, "response": {{ "constant": "1ms" }} }}
+        }},
+        "client": {{ {client} }},
+        "policies": [ {{ "name": "only", "policy": {{ "single": {{ "provider": "dear" }} }} }} ],
+        "plan": {{ "duration": "1000s", "warmup": "0s" }}
+    }}"#
+    );
+    replications(&plan(&text).scenarios[0], 1, 1).remove(0)
+}
+
+fn sent(tally: &Tally, provider: usize) -> u64 {
+    tally.providers[provider].outcomes.iter().sum()
+}
+
+/// The policy names one provider only; whoever falls back from it is served by the group's own order.
+#[test]
+fn a_fallback_reaches_whom_the_policy_does_not_know() {
+    let dead = r#""response": { "constant": "1ms" }, "faults": [ { "random": { "server_error": 1 } } ]"#;
+    let groups = r#""fallback": { "groups": [ { "providers": ["dear"] }, { "providers": ["cheap"] } ] }"#;
+    let tally = run_two(dead, groups);
+    assert_eq!((tally.ended(Outcome::Success), tally.effort.fallbacks), (999, 999));
+    assert_eq!((sent(&tally, 0), sent(&tally, 1)), (999, 999));
+}
+
+/// A cent a request at the dear one: the dollar lasts for a hundred, and then everything goes to the cheap one.
+#[test]
+fn a_spent_budget_sends_everything_to_the_cheapest() {
+    let fine = r#""response": { "constant": "1ms" }"#;
+    let budget = r#""budgets": [ { "per": "day", "money": "$1.001", "on_exhausted": "cheapest" } ]"#;
+    let tally = run_two(fine, budget);
+    assert_eq!((sent(&tally, 0), sent(&tally, 1)), (100, 899));
+    assert_eq!(tally.ended(Outcome::Success), 999);
+}
+
+/// No connection within the time for one: the next group may have one.
+#[test]
+fn whoever_gets_no_connection_falls_back() {
+    let busy = r#""response": { "constant": "100s" }, "connections": 1"#;
+    let client = r#""timeouts": { "connection": "50ms" }, "fallback": { "groups": [ { "providers": ["dear"] }, { "providers": ["cheap"] } ] }"#;
+    let tally = run_two(busy, client);
+    assert_eq!((sent(&tally, 0), sent(&tally, 1)), (10, 989));
+    assert_eq!(tally.ended(Outcome::Success), 999);
+}
+
+/// A rule that is told to try everything again does not try a request again that is too long.
+#[test]
+fn what_is_too_long_is_never_tried_again() {
+    let short = r#""response": { "constant": "1ms" }, "context_window": 500"#;
+    let tally = run_two(short, r#""retry": { "fixed": { "tries": 3, "on": [400] } }"#);
+    assert_eq!((tally.ended(Outcome::ContextExceeded), sent(&tally, 0)), (999, 999));
+    let longer = r#""fallback": { "groups": [ { "providers": ["dear"] }, { "providers": ["cheap"], "on": ["context_exceeded"] } ] }"#;
+    assert_eq!(run_two(short, longer).ended(Outcome::Success), 999);
+}

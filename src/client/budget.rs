@@ -21,6 +21,11 @@ pub trait Budget: fmt::Debug + Send + Sync {
     /// Providers that are not to be used at `now`, by number; nothing if all may be.
     fn barred(&mut self, now: Time) -> Option<&[bool]>;
 
+    /// The provider that takes everything at `now`, because a budget that says so is spent.
+    fn instead(&mut self, _now: Time) -> Option<usize> {
+        None
+    }
+
     /// An attempt has ended and cost something.
     fn spent(&mut self, ended: &Ended);
 

@@ -2,7 +2,8 @@
 //!
 //! The providers form groups, tried one after the other. Inside a group the policy chooses and the retry rule decides, both
 //! as if the group were all there is; when that rule gives up, the next group that takes this kind of failure follows, with
-//! its tries all its own (LiteLLM: every target runs its own full retry loop).
+//! its tries all its own (LiteLLM: every target runs its own full retry loop). A policy that would take none of a later group,
+//! because it does not know them, leaves them to their order: the first that is open.
 
 use crate::request::{Outcome, Outcomes};
 
@@ -22,6 +23,8 @@ pub struct Fallback {
 pub struct Group {
     /// Which providers are in it.
     pub members: Vec<bool>,
+    /// The same, by number, in the order in which the file names them.
+    pub order: Vec<usize>,
     /// Which failures of earlier groups bring a request here.
     pub on: Outcomes,
 }

@@ -274,8 +274,8 @@ pub struct GroupSpec {
     /// Which.
     #[schemars(length(min = 1))]
     pub providers: Vec<String>,
-    /// Which failures of an earlier group bring a request here. Default: whatever another try may mend, and nobody to send
-    /// it to.
+    /// Which failures of an earlier group bring a request here. Default: whatever another try may mend, nobody to send it to,
+    /// and no connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<OutcomeList>,
 }

@@ -6,7 +6,8 @@
 //! - `reject`: whoever arrives is turned away, and what is under way is not tried again. With `providers`, these are not used
 //!   (LiteLLM's provider budgets): a request fails only when no other is left.
 //! - `queue`: whoever arrives waits for the next window, at most the admission's longest wait. Who is in goes on.
-//! - `cheapest`: of its providers only the cheapest is used, by price of an input and an output token together.
+//! - `cheapest`: of its providers only the cheapest is used, by price of an input and an output token together; what a policy
+//!   would send to the others, or a group of providers has nobody left for, goes there (R2.4: everything to the cheapest).
 //!
 //! Several budgets hold at once: what one bars is barred. Left out: budgets by key, user or tag, calendars and time zones,
 //! counters shared between gateways (LiteLLM syncs them every second, so that each overshoots by itself).
@@ -116,6 +117,7 @@ pub fn build(
     let running = Running {
         barred: vec![false; names.providers.len()],
         any_barred: false,
+        instead: None,
         next_window: Time::ZERO,
         passed: vec![None; alerts.len()],
         budgets,
@@ -150,14 +152,18 @@ fn one(spec: &BudgetSpec, names: &Names<'_>, currency: Option<Exchange>) -> Buil
     for &number in &numbers {
         bars[number] = true;
     }
-    let counts = bars.clone();
+    let (counts, mut instead) = (bars.clone(), None);
     match (spec.on_exhausted, &spec.providers) {
         (OnExhausted::Queue, Some(_)) => {
             let text = "`queue` holds every request up, whoever would serve it: leave `providers` out";
             return Err(Refusal::new(text).at("on_exhausted"));
         }
         (OnExhausted::Queue, None) => bars.fill(false),
-        (OnExhausted::Cheapest, _) => bars[cheapest(&numbers, names)?] = false,
+        (OnExhausted::Cheapest, _) => {
+            let number = cheapest(&numbers, names)?;
+            bars[number] = false;
+            instead = Some(number);
+        }
         (OnExhausted::Reject, _) => {}
     }
     let money = |m: Money| currency.map_or(m.picodollars(), |rate| rate.of(m.picodollars()));
@@ -169,6 +175,7 @@ fn one(spec: &BudgetSpec, names: &Names<'_>, currency: Option<Exchange>) -> Buil
         spent: (0, 0),
         counts,
         bars,
+        instead,
         at_the_door: match (spec.on_exhausted, &spec.providers) {
             (OnExhausted::Reject, None) => Some(OnExhausted::Reject),
             (OnExhausted::Queue, _) => Some(OnExhausted::Queue),
@@ -230,6 +237,8 @@ struct Window {
     /// Whose bills count, and who is barred once it is spent.
     counts: Vec<bool>,
     bars: Vec<bool>,
+    /// Who takes everything then.
+    instead: Option<usize>,
     /// What happens to whoever arrives then.
     at_the_door: Option<OnExhausted>,
     /// Watched shares, in millionths.
@@ -265,6 +274,8 @@ struct Running {
     /// Who may not be used until something is spent or a window ends.
     barred: Vec<bool>,
     any_barred: bool,
+    /// Who takes everything until then.
+    instead: Option<usize>,
     /// When the next window ends.
     next_window: Time,
     /// By watched share, budget by budget.
@@ -285,10 +296,12 @@ impl Running {
 
     fn bar(&mut self) {
         self.barred.fill(false);
+        self.instead = None;
         for budget in self.budgets.iter().filter(|b| b.is_exhausted()) {
             for (barred, &bars) in self.barred.iter_mut().zip(&budget.bars) {
                 *barred |= bars;
             }
+            self.instead = self.instead.or(budget.instead);
         }
         self.any_barred = self.barred.contains(&true);
     }
@@ -313,6 +326,11 @@ impl Budget for Running {
     fn barred(&mut self, now: Time) -> Option<&[bool]> {
         self.roll(now);
         self.any_barred.then_some(&self.barred[..])
+    }
+
+    fn instead(&mut self, now: Time) -> Option<usize> {
+        self.roll(now);
+        self.instead.filter(|&p| !self.barred[p])
     }
 
     fn spent(&mut self, ended: &Ended) {

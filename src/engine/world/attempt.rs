@@ -56,6 +56,7 @@ impl World<'_> {
             attempt: request.key.attempt(u64::from(request.attempts)),
         };
         let mut fleet = Fleet::new(&self.hosts, self.guard.as_deref(), self.now);
+        let (mut instead, mut order): (Option<usize>, &[usize]) = (None, &[]);
         let (mut taken, restriction) = ([0; MOST_COPIES], &mut Restriction::default());
         if self.may_restrict || hedge {
             if hedge && self.hedge.as_ref().is_some_and(|h| h.elsewhere()) {
@@ -64,14 +65,24 @@ impl World<'_> {
                 }
                 restriction.excluded = &taken[..request.copies.count()];
             }
-            restriction.members = self.scenario.client.fallback.members(usize::from(request.group));
+            let fallback = &self.scenario.client.fallback;
+            restriction.members = fallback.members(usize::from(request.group));
+            if request.group > 0 {
+                order = &fallback.groups[usize::from(request.group)].order;
+            }
+            instead = self.budget.as_mut().and_then(|b| b.instead(self.now));
             restriction.barred = self.budget.as_mut().and_then(|b| b.barred(self.now));
             fleet = fleet.within(restriction);
         }
         let same = call
             .last
             .filter(|&last| request.same && !hedge && fleet.is_open_to_calls(last));
-        let Some(provider) = same.or_else(|| self.policy.choose(&call, &fleet)) else {
+        // Whom the policy does not know, or may not take, a later group's order or a spent budget names.
+        let others = || {
+            let named = order.iter().copied().find(|&p| fleet.is_open_to_calls(p));
+            named.or_else(|| instead.filter(|&p| fleet.breaker_permits(p)))
+        };
+        let Some(provider) = same.or_else(|| self.policy.choose(&call, &fleet)).or_else(others) else {
             return false;
         };
         let ticket = match (&mut self.hosts[provider].breaker, &mut self.guard) {
@@ -206,6 +217,11 @@ impl World<'_> {
         attempt.since = self.now;
         self.hosts[p].in_flight += 1;
         self.tally.series.send(p);
+        if way.number > 0 && request.arrived >= self.scenario.window.warmup {
+            let effort = &mut self.tally.effort;
+            effort.hedges += u64::from(way.hedge);
+            effort.retries += u64::from(!way.hedge && request.tries > 1);
+        }
         self.events.push(self.now + lasts, Event::AttemptEnds(slot).pack());
         if self.reads_headers {
             self.keep_headers(slot, way);
@@ -429,7 +445,12 @@ impl World<'_> {
             excluded: &[],
         };
         let fleet = Fleet::new(&self.hosts, self.guard.as_deref(), self.now).within(&restriction);
-        let next = self.retry.next(&failed, &fleet, key, &mut memory);
+        // What a request says, too long for the model, no try mends; another group's model may be longer.
+        let next = if outcome == Outcome::ContextExceeded {
+            Next::STOP
+        } else {
+            self.retry.next(&failed, &fleet, key, &mut memory)
+        };
         let request = &mut self.requests[slot];
         request.memory = memory;
         request.place = Place::Between;
@@ -443,9 +464,6 @@ impl World<'_> {
                     request.provider = p as u32;
                 }
                 request.retrying = self.retry_listens;
-                if request.arrived >= self.scenario.window.warmup && request.tries > 0 {
-                    self.tally.effort.retries += u64::from(self.now + after < deadline);
-                }
                 self.push_unless_late(slot, self.now + after, deadline, Event::TryAgain(slot));
             }
             Next::GiveUp { after } if after > Span::ZERO => {

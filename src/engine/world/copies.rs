@@ -87,9 +87,6 @@ impl World<'_> {
         }
         let request = &mut self.requests[slot];
         request.hedges += 1;
-        if request.arrived >= self.scenario.window.warmup {
-            self.tally.effort.hedges += 1;
-        }
         // The race is decided by first tokens from now on: the copy, once sent, says when its own is to come.
         let (copies, is_first) = (request.copies, request.hedges == 1);
         if is_first && self.races_for_first_token() {

@@ -135,14 +135,22 @@ fn groups(spec: &FallbackSpec, names: &Names<'_>) -> Built<Fallback> {
             .each_provider(&group.providers)
             .map_err(|r| here(r.at("providers")))?;
         let mut members = vec![false; names.providers.len()];
-        for number in numbers {
+        for &number in &numbers {
             members[number] = true;
         }
         let on = match &group.on {
             Some(list) => list.set(),
-            None => Outcomes::RETRYABLE.and(Outcomes::of(&[Outcome::BreakerOpen])),
+            None => Outcomes::RETRYABLE.and(Outcomes::of(&[
+                Outcome::BreakerOpen,
+                Outcome::QueueTimeout,
+                Outcome::Shed,
+            ])),
         };
-        groups.push(Group { members, on });
+        groups.push(Group {
+            members,
+            order: numbers,
+            on,
+        });
     }
     Ok(Fallback {
         groups,

@@ -3,6 +3,7 @@
 //! The providers form groups, tried one after the other. Inside a group the policy chooses and the retry rule decides, both
 //! as if the group were all there is; when that rule gives up, the next group that takes this kind of failure follows, with
 //! its tries all its own (LiteLLM: every target runs its own full retry loop).
+//! The timeout of the whole request ends it in whatever group it is, and is what the caller is told then.
 
 use crate::request::{Outcome, Outcomes};
 

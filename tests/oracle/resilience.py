@@ -8,8 +8,8 @@ histogram's bin, and the intervals of the main ones must be narrow enough for th
     pip install simpy numpy scipy
     cargo build --release && python3 tests/oracle/resilience.py target/release/simcap [--seed N] [--only CASE] [--verbose]
 
-Prints one line a case, and those figures that disagree or are too wide; exits with 1 if there are any. The seeds are fixed,
-so a run repeats exactly; there are some 400 figures, so about one other seed in twenty-five strays by chance.
+Takes some 40 s on two free cores. Prints one line a case, and those figures that disagree or are too wide; exits with 1 if there are any. The seeds are fixed,
+so a run repeats exactly; there are some 700 figures, so about one other seed in fifteen strays by chance.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def experiment(rate, classes, providers, clients, duration, warmup):
         "traffic": {"arrivals": {"poisson": {"rate": rate}}, "classes": classes},
         "providers": providers,
         "policies": [{"name": name, "client": client, "policy": policy} for name, (client, policy) in clients.items()],
-        "plan": {"duration": duration, "warmup": warmup, "replications": 100, "confidence": LEVEL},
+        "plan": {"duration": duration, "warmup": warmup, "replications": 80, "confidence": LEVEL},
     }
 
 
@@ -50,20 +50,20 @@ def only(provider):
     return {"single": {"provider": provider}}
 
 
-# M/G/8 with a bounded line, at 0.9 of what it can do before any retry. Service takes 200 ms and 49 tokens at some 60/s: 1.13 s.
+# M/G/8 with a bounded line, at 0.95 of what it can do before any retry: service takes 1.2 s. Lower, it tips to and fro.
 def slots(on_hang_up):
     return {"ttft": {"lognormal": {"median": "250ms", "sigma": 0.5}}, "tps": {"gamma": {"mean": 60, "shape": 8}},
             "network": "40ms", "prices": PRICES,
             "load": [{"slots": {"servers": 8, "queue": 12, "on_hang_up": on_hang_up}}]}
 
 
-IMPATIENT = {"timeouts": {"attempt": "4s", "total": "9s"}, "retry": {"fixed": {"tries": 3, "wait": "800ms"}}}
+IMPATIENT = {"timeouts": {"attempt": "2500ms", "total": "9s"}, "retry": {"fixed": {"tries": 3, "wait": "800ms"}}}
 SLOTS = experiment(
-    "5.9/s",
+    "6.3/s",
     {"all": {"input": {"constant": 200}, "output": {"constant": 50}}},
     {"finishes": slots("finish"), "aborts": slots("abort")},
     {"finish": (IMPATIENT, only("finishes")), "abort": (IMPATIENT, only("aborts"))},
-    "800s", "80s",
+    "600s", "60s",
 )
 
 # Two providers of different latency and speed, one of which also fails; and one with slots that bears all copies itself.
@@ -76,16 +76,19 @@ HEDGES = experiment(
         "slow": {"ttft": {"lognormal": {"median": "600ms", "sigma": 0.6}}, "tps": {"lognormal": {"median": 90, "sigma": 0.4}},
                  "network": "30ms", "prices": {"per_token": {"input": "$2/Mtok", "output": "$7/Mtok"}}},
         "busy": {"ttft": {"lognormal": {"median": "400ms", "sigma": 0.9}}, "tps": {"gamma": {"mean": 80, "shape": 6}},
-                 "prices": PRICES, "faults": [{"random": {"server_error": "8%"}}], "load": [{"slots": {"servers": 26}}]},
+                 "prices": PRICES, "faults": [{"random": {"server_error": "20%"}}], "load": [{"slots": {"servers": 36}}]},
     },
     {
         "first_token": ({"hedge": {"fixed": {"delay": "800ms", "race": "first_token"}}, "timeouts": {"attempt": "12s"},
                          "retry": {"fixed": {"tries": 2, "wait": "500ms"}}},
                         {"weighted": {"weights": {"quick": 70, "slow": 30}}}),
+        "bounded": ({"hedge": {"fixed": {"delay": "500ms", "race": "answer", "budget": "10%"}}, "timeouts": {"attempt": "12s"},
+                     "retry": {"fixed": {"tries": 2, "wait": "500ms"}}},
+                    {"weighted": {"weights": {"quick": 70, "slow": 30}}}),
         "answer": ({"hedge": {"fixed": {"delay": "2s", "race": "answer"}}, "timeouts": {"attempt": "12s", "ttft": "4s"},
                     "retry": {"fixed": {"tries": 2, "wait": "500ms"}}},
                    {"weighted": {"weights": {"quick": 70, "slow": 30}}}),
-        "again": ({"hedge": {"fixed": {"delay": "5s", "most": 2, "elsewhere": False, "on_failure": True, "race": "answer"}},
+        "again": ({"hedge": {"fixed": {"delay": "1500ms", "most": 2, "elsewhere": False, "on_failure": True, "race": "answer"}},
                    "timeouts": {"total": "20s"}, "retry": {"fixed": {"tries": 2, "wait": "300ms"}}}, only("busy")),
     },
     "700s", "70s",
@@ -115,14 +118,16 @@ FALLBACKS = experiment(
                    "timeouts": {"attempt": "10s", "total": "13s"}}, EVERYWHERE),
         "litellm": ({"fallback": {"groups": GROUPS}, "retry": {"litellm": {"num_retries": 2}},
                      "timeouts": {"attempt": "10s"}}, EVERYWHERE),
+        "litellm alone": ({"fallback": {"groups": [{"providers": ["c"]}, {"providers": ["d"]}]},
+                           "retry": {"litellm": {"num_retries": 2}}, "timeouts": {"attempt": "10s"}}, EVERYWHERE),
     },
     "500s", "50s",
 )
 
 
 # A line by priority before a cap, and behind it a line for connections.
-def lines(shed):
-    return ({"admission": {"queue": {"capacity": 6, "max_wait": "2500ms", "shed": shed}}, "max_in_flight": 12,
+def lines(shed, cap):
+    return ({"admission": {"queue": {"capacity": 6, "max_wait": "2500ms", "shed": shed}}, "max_in_flight": cap,
              "timeouts": {"connection": "1200ms", "attempt": "4s", "total": "9s"},
              "retry": {"fixed": {"tries": 2, "wait": "500ms"}}}, only("p"))
 
@@ -133,7 +138,7 @@ LINES = experiment(
      "idle": {"share": 30, "priority": 2, **TOKENS}},
     {"p": {"response": {"lognormal": {"median": "800ms", "sigma": 0.7}}, "prices": PRICES, "connections": 7, "line": 4,
            "faults": [{"random": {"server_error": "5%"}}]}},
-    {"reject": lines("reject"), "drop_lowest": lines("drop_lowest"), "drop_oldest": lines("drop_oldest")},
+    {"reject": lines("reject", 12), "drop_lowest": lines("drop_lowest", 8), "drop_oldest": lines("drop_oldest", 8)},
     "600s", "60s",
 )
 
@@ -174,11 +179,55 @@ STORMS = experiment(
         "budget": ({"retry": {"fixed": {"tries": 3, "wait": "200ms"}},
                     "retry_budget": {"finagle": {"ttl": "10s", "min_per_second": 1, "share": "20%"}}}, only("half")),
         "breaker": ({"breaker": {"resilience4j": TRIPPING}}, only("browned")),
+        "time": ({"breaker": {"resilience4j": {**TRIPPING, "sliding_window_type": "time_based", "sliding_window_size": 5,
+                                               "slow_call_duration_threshold": "1s",
+                                               "slow_call_rate_threshold": "40%"}}}, only("browned")),
         "record": ({"breaker": {"resilience4j": {**TRIPPING, "record": ["5xx"], "ignore": [429]}}}, only("browned")),
     },
     "500s", "50s",
 )
 
+
+# Answers that break off, in silence or not, and three ways to bill for what nobody waits for; tries by kind of failure.
+def broken(hung_up):
+    return {"ttft": {"lognormal": {"median": "400ms", "sigma": 0.7}}, "tps": {"constant": 60}, "prices": PRICES,
+            "hung_up": hung_up, "network": "30ms",
+            "faults": [{"random": {"truncated": "15%", "stalled": "10%", "server_error": "10%"}}]}
+
+
+PATIENT = {"timeouts": {"idle": "1500ms", "ttft": "1200ms", "attempt": "6s"}}
+BROKEN = experiment(
+    "6/s",
+    {"all": LENGTHS},
+    {name: broken(name) for name in ("written", "whole", "nothing")}
+    | {"bad": {**broken("written"), "faults": [{"random": {"server_error": "60%"}}]}},
+    {name: (PATIENT, only(name)) for name in ("written", "whole", "nothing")}
+    | {"by kind": ({**PATIENT, "retry": {"exponential": {
+        "tries": 4, "base": "300ms", "on": ["truncated", 500, "timeout_ttft"],
+        "tries_by": [{"on": ["truncated"], "tries": 2}, {"on": ["5xx"], "tries": 3}]}}}, only("written")),
+       "same": ({**PATIENT, "retry": {"fixed": {"tries": 3, "wait": "500ms", "on": ["timeout", 500], "where": "same"}}},
+                {"weighted": {"weights": {"written": 50, "whole": 20, "bad": 30}}})},
+    "500s", "50s",
+)
+
+
+# Quotas of other kinds, under half as much again as they allow.
+def limited(limit):
+    return {"ttft": {"lognormal": {"median": "400ms", "sigma": 0.5}}, "tps": {"constant": 60}, "prices": PRICES,
+            "network": "20ms", "limits": [limit]}
+
+
+LIMITS = {"fixed_window": {"fixed_window": {"unit": "requests", "limit": 240, "window": "60s"}},
+          "sliding_log": {"sliding_log": {"unit": "tokens", "limit": 90000, "window": "20s"}},
+          "gcra": {"gcra": {"unit": "requests", "limit": 4, "window": "1s", "burst": 6}},
+          "concurrent": {"concurrent": {"limit": 12}}}
+WINDOWS = experiment(
+    "6/s",
+    {"all": LENGTHS},
+    {name: limited(limit) for name, limit in LIMITS.items()},
+    {f"{name}, heeding": (HEED, only(name)) for name in LIMITS} | {name: ({}, only(name)) for name in LIMITS},
+    "660s", "60s",
+)
 
 # Budgets of an hour that last for about half of it.
 def spent(budget, policy):
@@ -199,8 +248,10 @@ BUDGETS = experiment(
 )
 
 CASES = {"slots": SLOTS, "hedges": HEDGES, "fallbacks": FALLBACKS, "lines": LINES, "quotas": QUOTAS, "storms": STORMS,
+         "broken": BROKEN, "windows": WINDOWS,
          "budgets": BUDGETS}
-SEEDS = {"slots": 24, "hedges": 20, "fallbacks": 16, "lines": 16, "quotas": 12, "storms": 16, "budgets": 16}
+SEEDS = {"slots": 24, "hedges": 10, "fallbacks": 12, "lines": 16, "quotas": 12, "storms": 12, "broken": 10,
+         "windows": 12, "budgets": 12}
 
 
 def replicate(job):
@@ -225,8 +276,9 @@ def simcap_figures(binary, spec, name, folder, seed):
         figures |= {f"bound breaker {b['provider']}": b["share"] for b in policy["bounds"] if b["what"] == "breaker"}
         found[policy["name"]] = {
             name: (e["mean"], (e["half_width"] or 0) / t(e["n"] - 1), e["n"])
-            for name, e in figures.items()
             if e["mean"] is not None
+            else None
+            for name, e in figures.items()
         }
     return found
 
@@ -242,7 +294,7 @@ def compare(figure, ours, theirs, bin_width=0.001):
     df = se**4 / (s1**4 / (n1 - 1) + s2**4 / (n2 - 1)) if se > 0 else 1
     allowed = t(df) * se + (bin_width * abs(m1) if ".p" in figure else 1e-9)
     main = figure in ("error_rate", "attempts_per_request", "cost_per_1k", "ttft.mean", "e2e.mean", "e2e.p95")
-    narrow = allowed <= max(0.1 * abs(m1), 0.02) or not main
+    narrow = allowed <= max(0.15 * abs(m1), 0.02) or not main
     wrong = ("" if abs(m1 - m2) <= allowed else "DISAGREE") + ("" if narrow else " too wide")
     z = (m1 - m2) / se if se > 0 else 0.0
     return f"    {figure:28} simcap {m1:10.5g}, SimPy {m2:10.5g}, may differ by {allowed:8.2g}  (z {z:5.2f}) {wrong}", wrong
@@ -273,7 +325,8 @@ def main():
                     # What never happened on one side is 0 there: neither reports it.
                     ours = found.get(figure, (0.0, 0.0, spec["plan"]["replications"]))
                     values = [run.get(figure, 0.0) for run in runs]
-                    if ours[0] == 0 and not any(values):
+                    # A percentile of too few has no figure at all.
+                    if ours is None or ours[0] == 0 and not any(values):
                         continue
                     theirs = (np.mean(values), np.std(values, ddof=1) / math.sqrt(len(values)), len(values))
                     line, wrong = compare(figure, ours, theirs)

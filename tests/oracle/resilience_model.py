@@ -116,6 +116,86 @@ class Quota:
             self.take(now, used - self.need(ask))
 
 
+class FixedWindow:
+    """A counter from one multiple of the window to the next."""
+
+    def __init__(self, spec):
+        self.unit, self.limit, self.window = spec["unit"], spec["limit"], number(spec["window"])
+        self.now, self.used = 0, 0
+
+    def need(self, ask):
+        return 1 if self.unit == "requests" else ask["input"] + ask["max_output"]
+
+    def wait(self, now, ask):
+        if int(now / self.window) != self.now:
+            self.now, self.used = int(now / self.window), 0
+        return 0.0 if self.used + self.need(ask) <= self.limit else (self.now + 1) * self.window - now
+
+    def sent(self, now, ask):
+        self.used += self.need(ask)
+
+    def ended(self, now, ask, used):
+        pass
+
+
+class SlidingLog(FixedWindow):
+    """Every charge counts until it is a window old."""
+
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.log = deque()
+
+    def wait(self, now, ask):
+        while self.log and self.log[0][0] + self.window <= now:
+            self.used -= self.log.popleft()[1]
+        over = self.used + self.need(ask) - self.limit
+        for at, amount in self.log:
+            if over <= 0:
+                break
+            over -= amount
+            wait = at + self.window - now
+        return 0.0 if self.used + self.need(ask) <= self.limit else wait
+
+    def sent(self, now, ask):
+        super().sent(now, ask)
+        self.log.append((now, self.need(ask)))
+
+
+class Gcra(FixedWindow):
+    """A schedule that may run ahead of the clock by a burst."""
+
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.each, self.due, self.burst = self.window / self.limit, 0.0, spec["burst"]
+
+    def wait(self, now, ask):
+        ahead = max(self.due, now) + (self.need(ask) - self.burst) * self.each - now
+        return ahead if ahead > 1e-9 else 0.0
+
+    def sent(self, now, ask):
+        self.due = max(self.due, now) + self.need(ask) * self.each
+
+
+class Concurrent:
+    """So many at once; it cannot say when there will be room."""
+
+    def __init__(self, spec):
+        self.limit, self.held = spec["limit"], 0
+
+    def wait(self, now, ask):
+        return 0.0 if self.held < self.limit else FOREVER
+
+    def sent(self, now, ask):
+        self.held += 1
+
+    def ended(self, now, ask, used):
+        self.held -= 1
+
+
+QUOTAS = {"token_bucket": Quota, "fixed_window": FixedWindow, "sliding_log": SlidingLog, "gcra": Gcra,
+          "concurrent": Concurrent}
+
+
 class Resilience4j:
     """A window of the last so many calls; open; half-open with so many permits."""
 
@@ -127,6 +207,10 @@ class Resilience4j:
         self.ignored = outcomes(spec.get("ignore"), set())
         self.state, self.calls, self.permits_left, self.trips, self.era = "closed", deque(maxlen=self.size), 0, 0, 0
         self.until, self.clock = 0.0, Clock(window)
+        self.seconds = self.size if spec.get("sliding_window_type") == "time_based" else None
+        if self.seconds:
+            self.least, self.calls = spec["minimum_number_of_calls"], deque()
+        self.slow, self.slow_share = number(spec.get("slow_call_duration_threshold")), number(spec.get("slow_call_rate_threshold"))
 
     def permits(self, now):
         if self.state == "open":
@@ -141,7 +225,7 @@ class Resilience4j:
             self.permits_left -= 1
         return self.era
 
-    def record(self, now, era, outcome):
+    def record(self, now, era, outcome, took):
         if outcome in self.ignored or outcome in ("timeout_total", "queue_timeout", "cancelled", "shed"):
             if self.state == "half":
                 self.permits_left = min(self.permitted, self.permits_left + 1)
@@ -149,15 +233,19 @@ class Resilience4j:
         failed = outcome != "success" if self.failures is None else outcome in self.failures
         if self.state == "open":
             return
-        self.calls.append(failed)
+        self.calls.append((failed, took > self.slow, int(now)))
+        while self.seconds and self.state == "closed" and self.calls[0][2] <= int(now) - self.seconds:
+            self.calls.popleft()
         least = self.least if self.state == "closed" else min(self.permitted, self.least)
         if len(self.calls) < least:
             return
-        if sum(self.calls) >= self.threshold * len(self.calls) - 1e-9:
+        n = len(self.calls)
+        failures, slow = sum(c[0] for c in self.calls), sum(c[1] for c in self.calls)
+        if failures >= self.threshold * n - 1e-9 or slow >= self.slow_share * n - 1e-9:
             self.state, self.until, self.trips = "open", now + self.lasts, self.trips + 1
             self.clock.add(now, self.until)
         elif self.state == "half":
-            self.state, self.calls = "closed", deque(maxlen=self.size)
+            self.state, self.calls = "closed", deque(maxlen=None if self.seconds else self.size)
 
 
 class Never:
@@ -170,7 +258,7 @@ class Never:
     def sent(self, now):
         return 0
 
-    def record(self, now, era, outcome):
+    def record(self, now, era, outcome, took):
         pass
 
 
@@ -297,11 +385,14 @@ class Slots:
 class Answer:
     """What comes of an attempt: how it ends and, from when its work begins, when its first and last tokens come."""
 
-    __slots__ = ("outcome", "first", "last", "after", "start", "began", "work", "serving", "slots")
+    __slots__ = ("outcome", "first", "last", "after", "start", "began", "work", "serving", "slots", "refused", "written",
+                 "silent")
 
     def __init__(self, outcome, first, last, start, after=None):
         self.outcome, self.first, self.last, self.after, self.start = outcome, first, last, after, start
         self.began, self.serving, self.slots, self.work = None, False, None, 0.0
+        # Turned away by a quota; the share of the answer that comes before it breaks off, and whether in silence.
+        self.refused, self.written, self.silent = False, 1.0, False
 
 
 class Host:
@@ -313,7 +404,7 @@ class Host:
         self.pool = Pool(env, size, number(spec.get("line"))) if size < FOREVER else None
         load = spec.get("load", [])
         self.slots = Slots(env, load[0]["slots"]) if load else None
-        self.limits = [Quota(limit["token_bucket"]) for limit in spec.get("limits", [])]
+        self.limits = [QUOTAS[kind](p) for limit in spec.get("limits", []) for kind, p in limit.items()]
         self.network = number(spec.get("network"), 0.0)
         self.per_token = spec["prices"].get("per_token")
         self.attempts = self.failed = 0
@@ -326,7 +417,9 @@ class Host:
             (kind, p), = fault.items()
             if kind == "outage" and number(p["from"]) <= now < number(p["from"]) + number(p["for"]):
                 if rng.random() < number(p.get("share"), 1.0):
-                    return Answer("server_error", FOREVER, self.network, now)
+                    answer = Answer("server_error", FOREVER, self.network, now)
+                    answer.refused = True
+                    return answer
             elif kind == "random" and strike is None:
                 u = rng.random()
                 for name, share in p.items():
@@ -335,10 +428,15 @@ class Host:
                         strike = name
                         break
         if strike in AT_ONCE:
-            return Answer(strike, FOREVER, self.network, now)
+            answer = Answer(strike, FOREVER, self.network, now)
+            answer.refused = True
+            return answer
         wait = max((q.wait(now, ask) for q in self.limits), default=0.0)
         if wait > 0:
-            return Answer("rate_limited", FOREVER, self.network, now, max(1, math.ceil(wait - 1e-9)))
+            after = max(1, math.ceil(wait - 1e-9)) if wait < FOREVER else None
+            answer = Answer("rate_limited", FOREVER, self.network, now, after)
+            answer.refused = True
+            return answer
         for quota in self.limits:
             quota.sent(now, ask)
         if strike == "hang":
@@ -352,6 +450,10 @@ class Host:
             last = first + (ask["output"] - 1) / draw(self.spec["tps"], rng)
         answer = Answer("success", first + self.network, last + self.network, now)
         answer.work = last
+        if strike in ("truncated", "stalled"):
+            answer.outcome, answer.written = strike, rng.random()
+            answer.last = answer.first + answer.written * (answer.last - answer.first)
+            answer.work, answer.silent = answer.last - self.network, strike == "stalled"
         if strike in FIRST_DUE:
             answer.outcome, answer.last, answer.first, answer.work = strike, answer.first, FOREVER, first
         if self.slots:
@@ -374,12 +476,15 @@ class Model:
         self.gate = Gate(self.env, self.client)
         self.hosts = {n: Host(self.env, n, p, self.client, self.window) for n, p in spec["providers"].items()}
         timeouts = self.client.get("timeouts", {})
-        self.timeouts = {k: number(timeouts.get(k)) for k in ("connection", "ttft", "attempt", "total")}
+        self.timeouts = {k: number(timeouts.get(k)) for k in ("connection", "ttft", "idle", "attempt", "total")}
         self.retry = self.client.get("retry", {"fixed": {"tries": 1}})
+        self.where = next(iter(self.retry.values())).get("where", "anew")
         budget = self.client.get("retry_budget")
         self.retry_budget = Finagle(budget["finagle"]) if budget else None
         self.budgets = [Budget(b) for b in self.client.get("budgets", [])]
         self.hedge = self.client.get("hedge", {}).get("fixed")
+        share = self.hedge and self.hedge.get("budget")
+        self.hedge_budget = share and Finagle({"share": share, "min_per_second": 0})
         fallback = self.client.get("fallback", {})
         self.groups, self.tells = fallback.get("groups", [{"providers": list(self.hosts)}]), fallback.get("tells", "last")
         self.ended, self.denied = [], 0
@@ -439,7 +544,8 @@ class Model:
         """All tries in one group."""
         env, tries, host = self.env, 0, None
         while True:
-            host = self.route(members, (), host)
+            if host is None or self.where != "same" or not host.breaker.permits(env.now):
+                host = self.route(members, (), host)
             if isinstance(host, str):
                 return host
             if host.pool:
@@ -480,7 +586,8 @@ class Model:
                 wait = after if after and after <= 60 else min(8.0, max(0.0, 0.5 * 2 ** (tries - 1)))
                 wait += 0.75 * self.rng.random()
             return wait, tries <= p["num_retries"]
-        if tries >= p["tries"] or outcome not in outcomes(p.get("on"), RETRYABLE):
+        most = next((by["tries"] for by in p.get("tries_by", []) if outcome in outcomes(by["on"], None)), p["tries"])
+        if tries >= most or outcome not in outcomes(p.get("on"), RETRYABLE):
             return 0.0, False
         if kind == "fixed":
             return number(p["wait"]), True
@@ -513,6 +620,9 @@ class Model:
 
         def another():
             nonlocal sent
+            if self.hedge_budget and not self.hedge_budget.withdraw(env.now):
+                sent = most
+                return
             out = [a.host.name for a in live] if rule.get("elsewhere", True) else ()
             to = self.route(members, out)
             if not isinstance(to, str):
@@ -521,6 +631,8 @@ class Model:
                 send(to, True)
 
         sent, decided, most = 0, None, rule.get("most", 1)
+        if self.hedge_budget:
+            self.hedge_budget.deposit(env.now)
         send(host, False)
         due = env.now + number(rule["delay"])
         while True:
@@ -588,6 +700,8 @@ class Model:
             outcome, ends = answer.outcome, last
             if ends > until:
                 outcome, ends = late, until
+            if answer.silent:
+                outcome, ends = min((last + self.timeouts["idle"], "timeout_idle"), (until, late))[::-1]
             if min(first, last) > until_first:
                 outcome, ends = late_first, until_first
             if tell and first < ends:
@@ -608,24 +722,30 @@ class Model:
             host.attempts += 1
             host.failed += outcome not in ("success", "cancelled")
         read = written = 0
-        if answer.outcome == "success":
+        hung_up = host.spec.get("hung_up", "written")
+        if answer.outcome in ("success", "truncated", "stalled"):
             read, written = ask["input"], ask["output"]
-            if now < first:
-                written = 0
-            elif now < last:
-                written = 1 + math.floor((ask["output"] - 1) * (now - first) / (last - first))
+            if outcome == "success" or outcome == "truncated" or hung_up == "written":
+                share = answer.written
+                if now < first:
+                    share = -1.0
+                elif now < last:
+                    share *= (now - first) / (last - first)
+                written = 1 + math.floor((written - 1) * share + 1e-9) if share >= 0 else 0
+            elif hung_up == "nothing":
+                read = written = 0
         money = 0.0
         if host.per_token:
             money = read * number(host.per_token["input"]) + written * number(host.per_token["output"])
             seen["cost"] += money
         for budget in self.budgets:
             budget.charge(now, host.name, money, read + written)
-        if answer.outcome != "rate_limited":
+        if not answer.refused:
             for quota in host.limits:
                 quota.ended(now, ask, read + written)
         if host.pool:
             host.pool.give()
-        host.breaker.record(now, era, outcome)
+        host.breaker.record(now, era, outcome, now - sent)
         attempt.first, attempt.outcome, attempt.after = first, outcome, answer.after
         if tell and outcome != "cancelled":
             tell(attempt, "end")

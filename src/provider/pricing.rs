@@ -1,7 +1,9 @@
 //! What an attempt costs.
 //!
-//! An answer given is billed in full. One that a client's timeout cut short is billed for its input and for the tokens
-//! written by then: none before the first, then at a steady speed. A 429, a 4xx, a 5xx and a hang cost nothing.
+//! An answer given is billed in full, one that breaks off for its input and for the tokens written by then. One that the
+//! caller hung up on, for a timeout or because another copy was answered first, is billed as the provider's `hung_up` says: by
+//! default as one that breaks off, with no token before the first and then at a steady speed; its input counts even while it
+//! waits in the provider's line. A 429, a 4xx, a 5xx and a hang cost nothing.
 
 pub mod exchange;
 pub mod listed;

@@ -4,8 +4,8 @@
 //! Never tried again: 400s; a 401 in a group of one; anything when nobody in the group is healthy, so that a request goes on to
 //! its fallback, or fails, without a sleep. Each retry is a fresh choice among the healthy, the one that failed included.
 //! The sleep is nothing if the group has more than one member and any is healthy; otherwise Retry-After if it lies in
-//! (0, 60] s, plus U(0, 0.75) s, else min(8, max(`retry_after`, 0.5 × 2ⁿ)) + U(0, 0.75) s. It also follows the **last**
-//! failed attempt, before the error or the fallback. Healthy is who is no budget's and no breaker's victim: LiteLLM's own
+//! (0, 60] s, plus U(0, 0.75) s, else min(8, max(`retry_after`, 0.5 × 2ⁿ)) + U(0, 0.75) s after n
+//! failures before this one. It also follows the **last** failed attempt, before the error or the fallback. Healthy is who is no budget's and no breaker's victim: LiteLLM's own
 //! cooldown is a breaker here.
 //!
 //! `retry_policy` gives a kind of error its own number of retries and overrides what is never tried again, as LiteLLM does.

@@ -2,7 +2,7 @@
 //! a few retries a second besides.
 //!
 //! Each request deposits 1,000 and each retry withdraws 1,000 / `share`; both are forgotten after about `ttl`, in tenths of
-//! it; a reserve of `min_per_second` × ttl retries never is. A retry may be made while the balance covers it. Under steady
+//! it, each of which begins with the first call after the one before is over; a reserve of `min_per_second` × ttl retries never is. A retry may be made while the balance covers it. Under steady
 //! failure that allows `share` × the rate of requests + `min_per_second`. A share of 0 allows the reserve alone.
 //!
 //! ```json

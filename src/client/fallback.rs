@@ -4,7 +4,6 @@
 //! as if the group were all there is; when that rule gives up, the next group that takes this kind of failure follows, with
 //! its tries all its own (LiteLLM: every target runs its own full retry loop). A policy that would take none of a later group,
 //! because it does not know them, leaves them to their order: the first that is open.
-//! its tries all its own (LiteLLM: every target runs its own full retry loop).
 //! The timeout of the whole request ends it in whatever group it is, and is what the caller is told then.
 
 use crate::request::{Outcome, Outcomes};

@@ -2,6 +2,7 @@
 
 mod check;
 mod init;
+mod kinds;
 mod list;
 mod run;
 mod schema;
@@ -45,6 +46,8 @@ enum Command {
     Schema(schema::Schema),
     /// Write a commented experiment to start from.
     Init(init::Init),
+    /// List the kinds of mechanisms that a file may name, or the parameters of one.
+    Kinds(kinds::Kinds),
     /// List the models that are built in.
     Models(list::Models),
     /// List the published quotas that are built in.
@@ -60,6 +63,7 @@ impl Cli {
             Command::Check(check) => check.run(),
             Command::Schema(schema) => schema.run(),
             Command::Init(init) => init.run(),
+            Command::Kinds(kinds) => kinds.run(),
             Command::Models(models) => models.run(),
             Command::Limits(limits) => limits.run(),
         };

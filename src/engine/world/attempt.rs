@@ -5,7 +5,7 @@ use crate::client::cut;
 use crate::client::host::Connected;
 use crate::client::limiter::Done;
 use crate::client::retry::{Failed, Next};
-use crate::engine::event::Event;
+use crate::engine::event::{Event, MOST_SLOTS};
 use crate::engine::incident::Passed;
 use crate::engine::tally::Ending;
 use crate::kernel::time::{Span, Time};
@@ -102,7 +102,13 @@ impl World<'_> {
             ticket,
         };
         let pool = &mut self.pools[self.scenario.fleet[provider].pool];
-        match pool.connect(self.now) {
+        // Beyond that many the events could not say whose they are.
+        let connected = if self.attempts.len() >= MOST_SLOTS {
+            Connected::Refused
+        } else {
+            pool.connect(self.now)
+        };
+        match connected {
             Connected::Now => {
                 let attempt = self.attempts.claim(Attempt::BLANK);
                 self.requests[slot].copies.add(attempt);

@@ -129,6 +129,18 @@ fn a_percentile_costs_what_lies_beyond_it() {
     assert_holds("extra load", &interval(&tallies, extra), 0.05, 0.05);
 }
 
+/// Both copies are cut off by the timeout of the whole request: in that moment no further one is sent, though failures call for
+/// one.
+#[test]
+fn no_copy_is_sent_when_time_is_up() {
+    let providers = twins(r#""response": { "constant": "1h" }"#);
+    let client = r#""timeouts": { "total": "2s" }, "hedge": { "fixed": { "delay": "1s", "most": 3, "on_failure": true, "elsewhere": false } }"#;
+    let tally = run_all(1, &providers, client, 1).remove(0);
+    let n = tally.requests();
+    assert_eq!(tally.ended(Outcome::TimeoutTotal), n);
+    assert_eq!((tally.effort.hedges, tally.attempts()), (n, 2 * n));
+}
+
 /// 3 % of the tries, less what a window of some 15 copies loses to whole ones.
 #[test]
 fn a_budget_bounds_the_copies() {

@@ -287,6 +287,8 @@ impl World<'_> {
             self.failed(way.request, outcome, retry_after, Some(p));
         } else if let Some(hedge) = &mut self.hedge
             && request.copies.count() < MOST_COPIES
+            // The timeout of the whole request ends every copy: another one would be sent only to be cut off.
+            && self.now < request.deadline
             && hedge.on_failure(self.now, request.hedges)
         {
             self.send_copy(way.request);

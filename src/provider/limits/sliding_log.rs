@@ -113,11 +113,20 @@ impl Ledger for Log {
 
     fn correct(&mut self, now: Time, since: Time, was: u64, is: u64) {
         self.forget(now);
-        if let Ok(i) = self.entries.binary_search_by_key(&since, |&(at, _)| at) {
-            let of = &mut self.entries[i].1;
-            self.used -= *of;
-            *of = of.saturating_sub(was).saturating_add(is).min(u64::MAX - self.used);
-            self.used += *of;
+        match self.entries.binary_search_by_key(&since, |&(at, _)| at) {
+            Ok(i) => {
+                let of = &mut self.entries[i].1;
+                self.used -= *of;
+                *of = of.saturating_sub(was).saturating_add(is).min(u64::MAX - self.used);
+                self.used += *of;
+            }
+            // Nothing was reserved, so nothing logged.
+            Err(i) if since + self.window > now && is > 0 => {
+                let amount = is.min(u64::MAX - self.used);
+                self.used += amount;
+                self.entries.insert(i, (since, amount));
+            }
+            Err(_) => {}
         }
     }
 
@@ -186,6 +195,31 @@ mod tests {
         }
         let ready = [10, 40, 41, 71, 101].map(|input| limit.ready_at(at(3), &ask(input)));
         assert_eq!(ready, [at(3), at(10), at(11), at(12), Time::NEVER]);
+    }
+
+    /// Nothing is reserved of the output, and nothing logged: the correction logs it as of the start.
+    #[test]
+    fn a_correction_of_nothing_is_logged_as_of_the_start() {
+        let charge = r#"{"reserve": "input", "reconcile": true}"#;
+        let text = format!(r#"{{"unit": "output_tokens", "limit": 100, "window": "10s", "charge": {charge}}}"#);
+        let mut limit = limit(&text);
+        let ask = Ask::default();
+        let spent = |since| Spent {
+            ask,
+            since: at(since),
+            usage: Usage {
+                output: 30,
+                ..Usage::default()
+            },
+        };
+        for started in [0, 2, 1] {
+            limit.charge(at(started.max(2)), &ask);
+            limit.settle(at(3), &spent(started));
+        }
+        let remaining = [3, 10, 11, 12].map(|now| limit.left(at(now)).unwrap().remaining);
+        assert_eq!(remaining, [10, 40, 70, 100]);
+        limit.settle(at(12), &spent(2));
+        assert_eq!(limit.left(at(12)).unwrap().remaining, 100, "it began a window ago");
     }
 
     #[test]

@@ -233,3 +233,18 @@ fn published_quotas_are_listed_with_their_date_and_printed_with_their_source() {
         )
     );
 }
+
+#[test]
+fn every_kind_is_listed_with_its_parameters() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = simcap(folder.path(), &["kinds"]);
+    let listed = text(&output.stdout);
+    for name in ["slots", "litellm_cooldown", "gradient2", "peak_ewma", "regimes", "finagle"] {
+        assert!(listed.lines().any(|l| l.trim_start().starts_with(name)), "no {name} in:\n{listed}");
+    }
+    let output = simcap(folder.path(), &["kinds", "exponential"]);
+    assert!(text(&output.stdout).contains("  tries\n      The most attempts, the first included"));
+    let output = simcap(folder.path(), &["kinds", "exponentail"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("did you mean `exponential`?"));
+}

@@ -2,28 +2,38 @@
 
 mod consecutive;
 mod envoy_outlier;
+mod finagle_accrual;
 mod gobreaker;
 mod health_score;
 mod helicone;
+mod hystrix;
+mod kong;
 mod litellm_cooldown;
 mod never;
 mod openings;
 mod polly;
+mod portkey;
 mod resilience4j;
 mod rollback;
+mod smg;
 #[cfg(test)]
 mod testing;
 
 pub use consecutive::Consecutive;
 pub use envoy_outlier::EnvoyOutlier;
+pub use finagle_accrual::FinagleAccrual;
 pub use gobreaker::Gobreaker;
 pub use health_score::HealthScore;
 pub use helicone::Helicone;
+pub use hystrix::Hystrix;
+pub use kong::Kong;
 pub use litellm_cooldown::{LitellmCooldown, Version};
 pub use never::Never;
 pub use polly::Polly;
+pub use portkey::Portkey;
 pub use resilience4j::{Resilience4j, WindowType};
 pub use rollback::Rollback;
+pub use smg::Smg;
 
 use crate::spec::registry::registry;
 use std::fmt;
@@ -128,6 +138,11 @@ registry! {
         helicone => Helicone,
         rollback => Rollback,
         health_score => HealthScore,
+        hystrix => Hystrix,
+        finagle_accrual => FinagleAccrual,
+        portkey => Portkey,
+        kong => Kong,
+        smg => Smg,
     }
 }
 
@@ -149,7 +164,7 @@ mod tests {
     use super::*;
 
     /// Some of each, with short times and small numbers, and the time after which one that was open lets a call through.
-    const ALL: [(&str, u64); 15] = [
+    const ALL: [(&str, u64); 20] = [
         (r#"{"consecutive": {"failures": 2, "open_for": "2s"}}"#, 2),
         (r#""litellm_cooldown""#, 90),
         (r#"{"litellm_cooldown": {"allowed_fails": 1}}"#, 90),
@@ -181,6 +196,20 @@ mod tests {
         (r#"{"helicone": {"minimum": 3, "window": "10s", "interval": "2s"}}"#, 90),
         (r#"{"rollback": {"window": 4, "close_after": "2s"}}"#, 2),
         (r#"{"health_score": {"probe_after": "2s"}}"#, 2),
+        (
+            r#"{"hystrix": {"request_volume_threshold": 2, "sleep_window": "2s", "rolling_window": "3s"}}"#,
+            5,
+        ),
+        (
+            r#"{"finagle_accrual": {"consecutive_failures": 2, "mark_dead_for": "500ms", "mark_dead_for_max": "2s"}}"#,
+            2,
+        ),
+        (
+            r#"{"portkey": {"failure_threshold": 2, "failure_threshold_percentage": "90%", "minimum_requests": 1}}"#,
+            30,
+        ),
+        (r#"{"kong": {"max_fails": 2, "fail_timeout": "2s"}}"#, 2),
+        (r#"{"smg": {"failure_threshold": 2, "timeout": "2s"}}"#, 2),
         (r#""rollback""#, u64::MAX),
         (r#""health_score""#, u64::MAX),
     ];

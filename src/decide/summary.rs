@@ -287,6 +287,7 @@ fn incidents(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<Inciden
         time_to_eject: each(&|t| t.incidents[i].seconds_to_eject()),
         leaked: each(&|t| Some(t.incidents[i].leaked as f64)),
         error_rate: each(&|t| share(t.incidents[i].errors as f64, t.incidents[i].requests as f64)),
+        recovered: each(&|t| Some(t.incidents[i].recovered as f64)),
         time_to_recover: each(&|t| t.incidents[i].seconds_to_recover()),
     };
     pooled.incidents.iter().enumerate().map(one).collect()

@@ -1,13 +1,23 @@
-//! What an outage did: how soon a breaker kept calls out, what came through until then, how soon calls succeeded again.
+//! What an outage did: how soon a breaker kept calls out, what came through until then, how soon the system was well again.
 //!
 //! One record for each outage that is known beforehand and begins before arrivals end, over the whole replication, warm-up
 //! included. The breaker is looked at whenever an attempt ends anywhere in the fleet. Without such an outage nothing is
 //! noted and nothing is spent.
+//!
+//! The system is well at the first moment from the end of the outage on, while arrivals last, at which of the last 100 requests
+//! that ended at most 10 had failed, whatever provider they went to: one success at the provider is no recovery if nothing works
+//! afterwards. A client that was well all along needs no time. Failures that only show later, because callers wait longer than the
+//! outage lasts, come too late to be seen.
 
 use crate::kernel::time::{Span, Time};
 use crate::request::Outcome;
 
 use super::scenario::Scenario;
+
+/// How many requests are looked at for whether the system is well.
+const RECENT: u32 = 100;
+/// Of those, how many may have failed.
+const TOLERATED: u32 = 10;
 
 /// What one outage did, added up over replications.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,9 +34,9 @@ pub struct Incident {
     pub to_eject: u128,
     /// Attempts that were sent to the provider in it before that, or in the whole of it if that never happened, and failed.
     pub leaked: u64,
-    /// Replications in which an attempt that was sent to the provider after it succeeded.
+    /// Replications in which the system was well again at some time after it.
     pub recovered: u64,
-    /// Nanoseconds until the first such success, from its end.
+    /// Nanoseconds until then, from its end.
     pub to_recover: u128,
     /// Requests that ended while it lasted, at whatever provider.
     pub requests: u64,
@@ -36,6 +46,12 @@ pub struct Incident {
     ejected_at: Option<Time>,
     /// Whether it has begun, in a replication that runs.
     begun: bool,
+    /// When arrivals end.
+    close: Time,
+    /// The last requests that ended, a bit for each that failed, in a replication that runs.
+    recent: u128,
+    /// How many those are.
+    known: u32,
 }
 
 /// An attempt that has ended.
@@ -56,6 +72,7 @@ pub(super) fn of(scenario: &Scenario) -> Vec<Incident> {
                     provider,
                     from,
                     until,
+                    close: scenario.window.end,
                     ..Incident::default()
                 });
             }
@@ -89,10 +106,6 @@ impl Incident {
         if here && failed && self.lasts(passed.sent) && early {
             self.leaked += 1;
         }
-        if here && passed.outcome == Outcome::Success && passed.sent >= self.until && self.recovered == 0 {
-            self.recovered = 1;
-            self.to_recover = u128::from(now.since(self.until).nanos());
-        }
         if self.ejected_at.is_none() && self.lasts(now) && !permits(self.provider, now) {
             self.eject(now);
         }
@@ -110,6 +123,25 @@ impl Incident {
             self.requests += 1;
             self.errors += u64::from(!succeeded);
         }
+        if self.recovered == 0 && now < self.close {
+            if now >= self.until && self.is_well() {
+                self.recover(self.until);
+            }
+            self.recent = (self.recent << 1 | u128::from(!succeeded)) & ((1 << RECENT) - 1);
+            self.known = (self.known + 1).min(RECENT);
+            if now >= self.until && self.recovered == 0 && self.is_well() {
+                self.recover(now);
+            }
+        }
+    }
+
+    fn is_well(&self) -> bool {
+        self.known == RECENT && self.recent.count_ones() <= TOLERATED
+    }
+
+    fn recover(&mut self, now: Time) {
+        self.recovered = 1;
+        self.to_recover = u128::from(now.since(self.until).nanos());
     }
 
     /// Adds the same outage of another replication.
@@ -128,7 +160,7 @@ impl Incident {
         (self.ejected > 0).then(|| seconds(self.to_eject))
     }
 
-    /// Seconds from its end until the first success, in one replication, if there was one.
+    /// Seconds from its end until the system was well again, in one replication, if it ever was.
     pub fn seconds_to_recover(&self) -> Option<f64> {
         (self.recovered > 0).then(|| seconds(self.to_recover))
     }
@@ -151,6 +183,7 @@ mod tests {
             provider: 1,
             from: at(100),
             until: at(200),
+            close: at(1_000),
             ..Incident::default()
         }
     }
@@ -183,15 +216,46 @@ mod tests {
         assert_eq!((it.leaked, it.seconds_to_eject()), (3, Some(10.0)), "a trial");
     }
 
+    /// Requests end one a second from `from` on: `F` failed.
+    fn requests(it: &mut Incident, from: u64, ends: &str) {
+        for (second, letter) in (from..).zip(ends.chars()) {
+            it.note_request(at(second), letter != 'F');
+        }
+    }
+
     #[test]
-    fn it_is_over_for_the_client_at_the_first_success_of_what_was_sent_afterwards() {
+    fn the_system_is_well_when_at_most_ten_of_the_last_hundred_requests_failed() {
         let mut it = outage();
-        ends(&mut it, 1, 90, 201, Outcome::Success, true);
-        ends(&mut it, 0, 201, 202, Outcome::Success, true);
+        requests(&mut it, 100, &"F".repeat(100));
+        // The 90th success after it leaves ten failures.
+        requests(&mut it, 200, &"s".repeat(89));
         assert_eq!(it.seconds_to_recover(), None);
-        ends(&mut it, 1, 210, 215, Outcome::Success, true);
-        ends(&mut it, 1, 210, 216, Outcome::Success, true);
-        assert_eq!(it.seconds_to_recover(), Some(15.0));
+        requests(&mut it, 289, "s");
+        assert_eq!(it.seconds_to_recover(), Some(89.0));
+        // What comes later, good or bad, changes nothing.
+        requests(&mut it, 290, &"F".repeat(200));
+        assert_eq!((it.recovered, it.seconds_to_recover()), (1, Some(89.0)));
+    }
+
+    #[test]
+    fn a_few_successes_are_no_recovery_nor_is_what_ends_after_arrivals_do() {
+        let mut it = outage();
+        requests(&mut it, 100, &"F".repeat(100));
+        requests(&mut it, 200, &"sssssssF".repeat(100));
+        requests(&mut it, 1_000, &"s".repeat(200));
+        assert_eq!((it.recovered, it.seconds_to_recover()), (0, None));
+    }
+
+    #[test]
+    fn who_was_well_all_along_needs_no_time() {
+        let mut it = outage();
+        requests(&mut it, 50, &"s".repeat(140));
+        requests(&mut it, 230, "s");
+        assert_eq!(it.seconds_to_recover(), Some(0.0));
+        // Of fewer than a hundred requests nobody can tell.
+        let mut few = outage();
+        requests(&mut few, 110, &"s".repeat(99));
+        assert_eq!(few.seconds_to_recover(), None);
     }
 
     #[test]

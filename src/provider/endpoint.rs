@@ -189,6 +189,10 @@ impl Endpoint {
         let failure = self.faults.iter_mut().enumerate().find_map(fault);
         match failure {
             Some(Failure::Down(outcome)) => return into.at_once(outcome, provider.network_time(key)),
+            Some(Failure::Limited(retry_after)) => {
+                into.retry_after = Some(retry_after);
+                return into.at_once(Outcome::RateLimited, provider.network_time(key));
+            }
             Some(Failure::Silent) => return,
             Some(Failure::Unreachable) => {
                 into.unreachable = true;

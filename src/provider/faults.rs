@@ -65,6 +65,8 @@ pub trait BuildFault {
 pub enum Failure {
     /// This answer at once, before quotas are asked: the provider is down.
     Down(Outcome),
+    /// A 429 at once, before quotas are asked, with this Retry-After.
+    Limited(Span),
     /// Nothing at all, not even a connection: a connect timeout may end it.
     Unreachable,
     /// A connection but no answer, not even a 429: the provider is down and silent. Only a timeout ends it.
@@ -86,7 +88,7 @@ impl Failure {
             Failure::Unreachable => Some(Silence::Unreachable),
             Failure::Silent | Failure::Hang => Some(Silence::Unanswered),
             Failure::Stalled(_) => Some(Silence::Stalled),
-            Failure::Down(_) | Failure::Failed(_) | Failure::Truncated(_) => None,
+            Failure::Down(_) | Failure::Limited(_) | Failure::Failed(_) | Failure::Truncated(_) => None,
         }
     }
 }

@@ -142,6 +142,7 @@ fn incidents(policies: &[PolicyReport]) -> String {
                 ("time_to_eject", "seconds", &incident.time_to_eject),
                 ("leaked", "number", &incident.leaked),
                 ("error_rate", "share", &incident.error_rate),
+                ("recovered", "share", &incident.recovered),
                 ("time_to_recover", "seconds", &incident.time_to_recover),
             ];
             for (figure, unit, value) in figures {

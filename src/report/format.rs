@@ -11,6 +11,9 @@ use std::fmt;
 /// Stands for a figure that does not exist.
 pub const NONE: &str = "–";
 
+/// Stands for the time of what did not happen.
+pub const NEVER: &str = "never";
+
 /// A figure in its unit: `1.24 s`, `0.42 %`, `12.3/s`, `$1,234`. `–` if it is not finite.
 pub fn value(unit: Unit, x: f64) -> String {
     if !x.is_finite() {

@@ -80,7 +80,9 @@ mod tests {
     #[test]
     fn a_report_survives_json() {
         let report = sample();
-        assert_eq!(from_json("result.json", &to_json(&report)).unwrap(), report);
+        let back = from_json("result.json", &to_json(&report)).unwrap();
+        // What never happened has no mean, and NaN is not equal to itself.
+        assert_eq!(format!("{back:?}"), format!("{report:?}"));
     }
 
     #[test]

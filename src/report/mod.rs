@@ -273,14 +273,16 @@ pub struct IncidentReport {
     pub until: f64,
     /// Share of replications in which the provider's breaker kept calls out at some time in it.
     pub ejected: Estimate,
-    /// Seconds from its start until then, of those replications.
+    /// Seconds from its start until then, of those replications; no mean where it never did.
     pub time_to_eject: Estimate,
     /// Failed attempts at the provider that were sent in it before that; in the whole of it where that never happened.
     pub leaked: Estimate,
     /// Share of the requests ending while it lasted that failed, at whatever provider.
     pub error_rate: Estimate,
-    /// Seconds from its end to the first success of an attempt sent to the provider after it, of the replications that had
-    /// one.
+    /// Share of replications in which the system was well again: at some moment from its end on, while arrivals lasted, at most 10
+    /// of the last 100 requests that had ended, at whatever provider, had failed.
+    pub recovered: Estimate,
+    /// Seconds from its end to the first such moment, of those replications; no mean where there never was one.
     pub time_to_recover: Estimate,
 }
 

@@ -206,7 +206,17 @@ fn incidents(index: usize) -> Vec<IncidentReport> {
         } else {
             estimate(0.7, 0.01)
         },
-        time_to_recover: estimate(if ejects { 14.0 } else { 0.9 }, 0.1),
+        recovered: estimate(if ejects { 1.0 } else { 0.0 }, 0.0),
+        time_to_recover: if ejects {
+            estimate(14.0, 0.1)
+        } else {
+            Estimate {
+                mean: f64::NAN,
+                half_width: None,
+                n: 0,
+                undefined: 10,
+            }
+        },
     }]
 }
 

@@ -360,6 +360,7 @@ fn incidents(report: &Report, notes: &mut Notes) -> Table {
     table.column("ejected", "after");
     table.column("attempts", "leaked");
     table.column("requests", "failed");
+    table.column("recovered", "share");
     table.column("recovered", "after");
     for policy in &report.policies {
         let mut name = clean(&policy.name);
@@ -369,10 +370,11 @@ fn incidents(report: &Report, notes: &mut Notes) -> Table {
                 Cell::new(format::span(incident.from)),
                 Cell::new(format::span(incident.until - incident.from)),
                 notes.cell(Unit::Share, &incident.ejected, None),
-                notes.cell(Unit::Seconds, &incident.time_to_eject, None),
+                notes.moment(&incident.time_to_eject),
                 notes.cell(Unit::Number, &incident.leaked, None),
                 notes.cell(Unit::Share, &incident.error_rate, None),
-                notes.cell(Unit::Seconds, &incident.time_to_recover, None),
+                notes.cell(Unit::Share, &incident.recovered, None),
+                notes.moment(&incident.time_to_recover),
             ];
             table.row(&std::mem::take(&mut name), cells);
         }

@@ -535,6 +535,29 @@ fn breaker() -> impl Strategy<Value = Value> {
         (0.0..=1.0_f64, 1_u32..30, of(ms(0, 9000))).prop_map(|(rate, window, close)| {
             json!({ "rollback": object(json!({ "primary": "p0", "error_rate": rate, "window": window, "close_after": close })) })
         }),
+        (1_u32..20, 0.0..=1.0_f64, ms(0, 9000), 1_u32..20).prop_map(|(volume, share, sleep, looks)| {
+            json!({ "hystrix": {
+                "request_volume_threshold": volume, "error_threshold_percentage": share, "sleep_window": sleep,
+                "rolling_window": format!("{}ms", 250 * looks), "snapshot_interval": "250ms",
+            } })
+        }),
+        (0.0..=1.0_f64, ms(10, 9000), 0_u32..9, 1_u32..6, ms(1, 9000)).prop_map(|(rate, window, least, row, dead)| {
+            json!({ "finagle_accrual": {
+                "success_rate": rate, "window": window, "minimum_requests": least, "consecutive_failures": row,
+                "mark_dead_for": dead, "mark_dead_for_max": "20s",
+            } })
+        }),
+        (1_u32..6, of(0.01..=1.0_f64), 0_u32..9).prop_map(|(failures, share, least)| {
+            json!({ "portkey": object(json!({
+                "failure_threshold": failures, "failure_threshold_percentage": share, "minimum_requests": least,
+            })) })
+        }),
+        (0_u32..6, ms(1, 9000)).prop_map(|(fails, out)| {
+            json!({ "kong": { "max_fails": fails, "fail_timeout": out, "failures": ["5xx", "timeout"] } })
+        }),
+        (1_u32..6, 1_u32..4, ms(0, 9000)).prop_map(|(failures, successes, open)| {
+            json!({ "smg": { "failure_threshold": failures, "success_threshold": successes, "timeout": open } })
+        }),
         of(ms(0, 9000)).prop_map(|probe| json!({ "health_score": object(json!({ "probe_after": probe })) })),
     ];
     prop_oneof![Just(json!("never")), counted, cooldown, sliding, outlier, others]

@@ -127,6 +127,20 @@ fn breakers_that_make_no_sense() {
         r#"{ "rollback": { "primary": "old" } }"#,
         r#"{ "rollback": { "window": 0 } }"#,
         r#"{ "rollback": { "minimum": 200 } }"#,
+        r#"{ "hystrix": { "request_volume_threshold": 0 } }"#,
+        r#"{ "hystrix": { "snapshot_interval": "0s" } }"#,
+        r#"{ "hystrix": { "rolling_window": "1m" } }"#,
+        r#"{ "finagle_accrual": { "window": "1ms" } }"#,
+        r#"{ "finagle_accrual": { "consecutive_failures": 0 } }"#,
+        r#"{ "finagle_accrual": { "mark_dead_for": "0s" } }"#,
+        r#"{ "finagle_accrual": { "mark_dead_for_max": "1s" } }"#,
+        r#"{ "portkey": { "failure_threshold": 1, "cooldown_interval": "5s" } }"#,
+        r#"{ "portkey": { "failure_threshold": 0 } }"#,
+        r#"{ "portkey": { "failure_threshold_percentage": 0 } }"#,
+        r#"{ "portkey": {} }"#,
+        r#"{ "kong": { "fail_timeout": "0s" } }"#,
+        r#"{ "smg": { "failure_threshold": 0 } }"#,
+        r#"{ "smg": { "success_threshold": 0 } }"#,
     ];
     let first_lines: Vec<String> = (all.iter())
         .map(|breaker| said_of_breaker(breaker).lines().next().unwrap_or_default().to_owned())
@@ -153,6 +167,20 @@ fn breakers_that_make_no_sense() {
     shop.json:39:43: client.breaker.rollback.primary: there is no provider `old`
     shop.json:39:42: client.breaker.rollback.window: a window of 0: must be 1 to 100000
     shop.json:39:43: client.breaker.rollback.minimum: a minimum of 200 never fits a window of 100
+    shop.json:39:59: client.breaker.hystrix.request_volume_threshold: request_volume_threshold is 0, and must be at least 1
+    shop.json:39:52: client.breaker.hystrix.snapshot_interval: snapshot_interval is 0s, and must be longer
+    shop.json:39:49: client.breaker.hystrix.rolling_window: a rolling_window of 60s is not 1 to 100 times snapshot_interval, which is 500ms
+    shop.json:39:49: client.breaker.finagle_accrual.window: window is 1ms, and must be at least 10ms
+    shop.json:39:63: client.breaker.finagle_accrual.consecutive_failures: consecutive_failures is 0, and must be at least 1
+    shop.json:39:56: client.breaker.finagle_accrual.mark_dead_for: mark_dead_for is 0s, and must be longer
+    shop.json:39:60: client.breaker.finagle_accrual.mark_dead_for_max: mark_dead_for_max is 1s, and must not be below mark_dead_for, which is 5s
+    shop.json:39:76: client.breaker.portkey.cooldown_interval: cooldown_interval is 5s, and must be at least 30s
+    shop.json:39:52: client.breaker.portkey.failure_threshold: failure_threshold is 0, and must be at least 1
+    shop.json:39:63: client.breaker.portkey.failure_threshold_percentage: failure_threshold_percentage is 0, and must be more
+    shop.json:39:29: client.breaker.portkey: needs failure_threshold or failure_threshold_percentage, or nothing is ever too much
+    shop.json:39:44: client.breaker.kong.fail_timeout: fail_timeout is 0s, and must be longer
+    shop.json:39:48: client.breaker.smg.failure_threshold: failure_threshold is 0, and must be at least 1
+    shop.json:39:48: client.breaker.smg.success_threshold: success_threshold is 0, and must be at least 1
     ");
 }
 

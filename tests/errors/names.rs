@@ -96,7 +96,7 @@ fn an_unknown_breaker() {
     shop.json:39:16: client.breaker: unknown name `on`
        39 |     "breaker": "on"
           |                ^
-       allowed: never, consecutive, litellm_cooldown, resilience4j, envoy_outlier, polly, gobreaker, helicone, rollback, health_score
+       allowed: never, consecutive, litellm_cooldown, resilience4j, envoy_outlier, polly, gobreaker, helicone, rollback, health_score, hystrix, finagle_accrual, portkey, kong, smg
     "#);
 }
 

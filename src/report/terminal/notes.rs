@@ -19,6 +19,14 @@ impl Notes {
         self.joined(parts, estimate, why)
     }
 
+    /// When something came about, in seconds; "never" if it did in no replication.
+    pub(super) fn moment(&mut self, estimate: &Estimate) -> Cell {
+        match estimate.n {
+            0 => Cell::new(format::NEVER),
+            _ => self.cell(Unit::Seconds, estimate, None),
+        }
+    }
+
     /// As [`Notes::cell`], of a signed difference.
     pub(super) fn difference(&mut self, unit: Unit, estimate: &Estimate) -> Cell {
         let parts = difference_parts(unit, estimate);

@@ -71,6 +71,18 @@ impl Notes {
         }
     }
 
+    /// When something came about, in seconds; "never" if it did in no replication.
+    pub(super) fn moment(&mut self, estimate: &Estimate) -> Cell {
+        if estimate.n > 0 {
+            return self.cell(Unit::Seconds, estimate);
+        }
+        Cell {
+            value: format::NEVER.into(),
+            half_width: None,
+            note: None,
+        }
+    }
+
     /// A policy's figure of merit. The report's own reason comes before the general one.
     pub(super) fn measured(&mut self, policy: &PolicyReport, metric: Metric, code: Option<Code>) -> Cell {
         let estimate = figures::estimate(policy, metric);

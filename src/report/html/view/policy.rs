@@ -193,10 +193,11 @@ fn outage_row(incident: &IncidentReport, notes: &mut Notes) -> Row {
             words(incident.from),
             words(incident.until - incident.from),
             notes.cell(Unit::Share, &incident.ejected),
-            notes.cell(Unit::Seconds, &incident.time_to_eject),
+            notes.moment(&incident.time_to_eject),
             notes.cell(Unit::Number, &incident.leaked),
             notes.cell(Unit::Share, &incident.error_rate),
-            notes.cell(Unit::Seconds, &incident.time_to_recover),
+            notes.cell(Unit::Share, &incident.recovered),
+            notes.moment(&incident.time_to_recover),
         ],
     }
 }

@@ -239,12 +239,43 @@ fn every_kind_is_listed_with_its_parameters() {
     let folder = tempfile::tempdir().unwrap();
     let output = simcap(folder.path(), &["kinds"]);
     let listed = text(&output.stdout);
-    for name in ["slots", "litellm_cooldown", "gradient2", "peak_ewma", "regimes", "finagle"] {
-        assert!(listed.lines().any(|l| l.trim_start().starts_with(name)), "no {name} in:\n{listed}");
+    for name in [
+        "slots",
+        "litellm_cooldown",
+        "gradient2",
+        "peak_ewma",
+        "regimes",
+        "finagle",
+    ] {
+        assert!(
+            listed.lines().any(|l| l.trim_start().starts_with(name)),
+            "no {name} in:\n{listed}"
+        );
     }
     let output = simcap(folder.path(), &["kinds", "exponential"]);
     assert!(text(&output.stdout).contains("  tries\n      The most attempts, the first included"));
     let output = simcap(folder.path(), &["kinds", "exponentail"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("did you mean `exponential`?"));
+}
+
+#[test]
+fn a_price_table_that_nobody_asks_for_is_noted() {
+    let folder = folder("everything", "mine");
+    let table = r#"{ "m": { "mode": "chat", "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06 } }"#;
+    std::fs::write(folder.path().join("prices.json"), table).unwrap();
+    let output = simcap(folder.path(), &["check", "x.json", "--prices", "prices.json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(
+        text(&output.stderr),
+        "note: nothing of the price table prices.json is used: no provider has `listed` prices\n"
+    );
+}
+
+#[test]
+fn a_breaker_that_can_never_open_is_noted() {
+    let consecutive = r#"{ "consecutive": { "failures": 5, "open_for": "10s", "successes": 2 } }"#;
+    let folder = folder(consecutive, r#""envoy_outlier""#);
+    let output = simcap(folder.path(), &["check", "x.json"]);
+    assert!(text(&output.stdout).contains("\nnote: envoy_outlier can never eject anybody: "));
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Done, Exit, print, traces};
+use super::{Done, Exit, note_unused, print, traces};
 use crate::report::format;
 use crate::spec::assemble::assemble;
 use crate::spec::load::load_priced;
@@ -25,6 +25,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self) -> Done {
         let loaded = load_priced(&self.file, &traces(self.trace), self.prices.as_deref())?;
+        note_unused(&loaded, self.prices.as_deref());
         let plan = assemble(&loaded)?;
         let spec = &loaded.experiment;
         let seconds = plan.scenarios.first().map_or(0.0, |s| s.window.end.seconds());
@@ -43,6 +44,9 @@ impl Check {
             format::span(seconds),
             format::count(requests),
         ))?;
+        plan.cautions
+            .iter()
+            .try_for_each(|caution| print(&format!("note: {caution}\n")))?;
         Ok(Exit::Fine)
     }
 }

@@ -9,13 +9,13 @@ mod schema;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::report::terminal::Style;
-use crate::spec::load::{LoadError, Traces};
+use crate::spec::load::{LoadError, Loaded, Traces};
 
 const EXIT_CODES: &str = "Exit codes:
   0  fine
@@ -167,6 +167,18 @@ fn style() -> Style {
 
 fn terminal_width() -> usize {
     terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0))
+}
+
+/// Says on standard error that a price table was given and nobody's prices are taken from it.
+fn note_unused(loaded: &Loaded, prices: Option<&Path>) {
+    if let Some(file) = prices
+        && !loaded.uses_listed_prices()
+    {
+        eprintln!(
+            "note: nothing of the price table {} is used: no provider has `listed` prices",
+            file.display()
+        );
+    }
 }
 
 /// Where to look for traces: where `--trace` says and nowhere else, or else under SIMCAP_TRACES.

@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Done, Exit, Failure, print, style, traces};
+use super::{Done, Exit, Failure, note_unused, print, style, traces};
 use crate::decide;
 use crate::engine::replicate::{Runs, replicate};
 use crate::engine::run::Control;
@@ -122,6 +122,7 @@ impl Simulate {
     /// Simulates, after `before` was called with the experiment's name. Also says whether somebody interrupted it.
     fn report(self, before: impl FnOnce(&str) -> anyhow::Result<()>) -> Result<(Report, bool), Failure> {
         let loaded = load_priced(&self.file, &traces(self.trace), self.prices.as_deref())?;
+        note_unused(&loaded, self.prices.as_deref());
         let mut plan = assemble(&loaded)?;
         plan.replications = self.replications.unwrap_or(plan.replications);
         plan.seed = self.seed.unwrap_or(plan.seed);

@@ -123,6 +123,11 @@ pub struct Ticket(pub u32);
 pub trait BuildBreaker {
     /// Checks the parameters and makes the breaker.
     fn build(&self, names: &Names<'_>) -> Built<Guard>;
+
+    /// What should be known of it before a run, in a fleet of so many providers: that it can never open.
+    fn caution(&self, _providers: usize) -> Option<String> {
+        None
+    }
 }
 
 registry! {

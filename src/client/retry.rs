@@ -167,7 +167,7 @@ fn check_tries(tries: u32, field: &'static str) -> Built<()> {
 
 /// What is listed as worth another try.
 fn listed(list: &OutcomeList) -> Built<Outcomes> {
-    let set = list.set();
+    let set = list.some()?;
     match NOTHING_TRIED.into_iter().find(|&o| set.contains(o)) {
         None => Ok(set),
         Some(outcome) => Err(Refusal::new(format!(

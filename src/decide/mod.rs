@@ -3,6 +3,7 @@
 mod compare;
 mod exchange;
 mod figures;
+mod idle;
 mod judge;
 mod steady;
 mod summary;

@@ -18,7 +18,7 @@ use crate::stats::interval::{Confidence, Estimate, min_samples_for_quantile, wil
 
 use super::compare::{Columns, compare};
 use super::figures::{Figures, MONTH_DAYS, class_cost_per_1k, quality, quantile};
-use super::{exchange, judge, steady};
+use super::{exchange, idle, judge, steady};
 
 /// Points of a distribution function that a report keeps.
 const CURVE_POINTS: usize = 200;
@@ -69,7 +69,7 @@ pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
         warmup: window.map_or(0.0, |w| w.warmup.seconds()),
         counted: window.map_or(0.0, |w| w.counted().seconds()),
         month_days: MONTH_DAYS,
-        warnings: warnings(planned, complete.len(), &policies, currency.as_ref()),
+        warnings: warnings(plan, planned, &finished, &policies, currency.as_ref()),
         models: plan.models.clone(),
         comparisons: compare(&names, &columns, plan.confidence, currency.as_ref().map(|c| c.code)),
         currency,
@@ -89,8 +89,15 @@ fn columns(tallies: &[&Tally], confidence: Confidence) -> Columns {
     columns
 }
 
-fn warnings(planned: usize, finished: usize, policies: &[PolicyReport], currency: Option<&Currency>) -> Vec<String> {
+fn warnings(
+    plan: &Plan,
+    planned: usize,
+    runs: &[Vec<&Tally>],
+    policies: &[PolicyReport],
+    currency: Option<&Currency>,
+) -> Vec<String> {
     let mut all = Vec::new();
+    let finished = runs.first().map_or(0, Vec::len);
     if finished < planned {
         all.push(format!(
             "partial: interrupted after {finished} of {planned} replications"
@@ -100,6 +107,8 @@ fn warnings(planned: usize, finished: usize, policies: &[PolicyReport], currency
         all.push("one replication: no figure has an interval, and no policy can be called better".into());
     }
     all.extend(currency.into_iter().flat_map(exchange::sentences));
+    all.extend(plan.cautions.iter().cloned());
+    all.extend(plan.scenarios.iter().zip(runs).filter_map(|(s, r)| idle::warning(s, r)));
     for policy in policies.iter().filter(|p| !p.steady.settled) {
         all.push(format!("{}: {}", policy.name, policy.steady.why));
     }

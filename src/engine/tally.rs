@@ -77,6 +77,10 @@ pub struct Effort {
     pub denied: u64,
     /// Requests whose input was cut to fit the client's window.
     pub shortened: u64,
+    /// Copies that the hedging rule gave a time for, and those that then had nowhere to go, in the whole replication.
+    pub hedges_planned: u64,
+    /// See `hedges_planned`.
+    pub hedges_stranded: u64,
 }
 
 /// A share of a budget that is watched.
@@ -347,6 +351,8 @@ impl Effort {
         self.fallbacks += other.fallbacks;
         self.denied += other.denied;
         self.shortened += other.shortened;
+        self.hedges_planned += other.hedges_planned;
+        self.hedges_stranded += other.hedges_stranded;
     }
 }
 

@@ -155,6 +155,14 @@ fn factor(name: &'static str, value: f64) -> Built<f64> {
     }
 }
 
+/// Refuses what lasts no time at all.
+fn check_lasts(lasts: Duration, what: &str) -> Built<()> {
+    if lasts.span() > Span::ZERO {
+        return Ok(());
+    }
+    Err(Refusal::new(format!("{what} of 0s strikes nobody: must be longer")).at("for"))
+}
+
 /// The factor that changes nothing.
 fn unchanged() -> f64 {
     1.0

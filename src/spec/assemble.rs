@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::build::{Built, Known, Names, Refusal};
 use super::diagnose;
-use super::experiment::Experiment;
+use super::experiment::{ClientSpec, Experiment};
 use super::load::Loaded;
 use crate::client::Timeouts;
 use crate::engine::scenario::{Account, Deployment, PoolOf, Scenario};
@@ -22,7 +22,7 @@ use crate::provider::pricing::exchange::Exchange;
 use crate::report::{Code, Metric, ModelNote, Unit};
 use crate::stats::interval::Confidence;
 use client::client;
-use fleet::{accounts, deployment, exchange, known, pools};
+use fleet::{accounts, check_accounts, deployment, exchange, known, pools};
 use objectives::{good, objectives};
 use traffic::traffic;
 use window::{check_load, window};
@@ -46,6 +46,8 @@ pub struct Plan {
     pub confidence: Confidence,
     /// The currency of all money, if it is not the dollar.
     pub currency: Option<Billing>,
+    /// What makes sense and is probably not what was meant, in sentences.
+    pub cautions: Vec<String>,
 }
 
 /// A currency, and what each provider takes of it.
@@ -122,6 +124,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         fleet.push(built);
         models.extend(note);
     }
+    check_accounts(spec)?;
     let known: Vec<Known> = fleet.iter().map(|d| known(d, &accounts, &pools)).collect();
     let names = Names { known: &known, ..names };
     let fleet: Arc<[Deployment]> = fleet.into();
@@ -182,7 +185,20 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         seed: spec.plan.seed,
         confidence,
         currency,
+        cautions: cautions(spec),
     })
+}
+
+/// What the clients' breakers cannot do in this fleet.
+fn cautions(spec: &Experiment) -> Vec<String> {
+    let caution = |client: &ClientSpec| client.breaker.as_dyn().caution(spec.providers.len());
+    let shared = spec.policies.iter().any(|entry| entry.client.is_none());
+    let own = spec.policies.iter().filter_map(|entry| {
+        let caution = caution(entry.client.as_ref()?)?;
+        Some(format!("{}: {caution}", entry.name))
+    });
+    let shared = shared.then(|| caution(&spec.client)).flatten();
+    shared.into_iter().chain(own).collect()
 }
 
 fn currency(spec: &Experiment) -> Built<Option<Billing>> {

@@ -134,7 +134,7 @@ pub struct HostSpec {
     /// The most at once. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<Count>,
-    /// The most attempts that may wait for one; further ones are shed. Default: no bound.
+    /// The most attempts that may wait for one; further ones are shed. Only beside `connections`. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
 }
@@ -153,7 +153,7 @@ pub struct ProviderSpec {
     /// The client's most connections to it at once. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<Count>,
-    /// The most attempts that may wait for a connection; further ones are shed. Default: no bound.
+    /// The most attempts that may wait for a connection; further ones are shed. Only beside `connections`. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
     /// The host whose connections it uses, instead of its own.
@@ -231,7 +231,7 @@ pub struct ClientSpec {
     /// What to do after a failed attempt. Default: `never`.
     #[serde(default)]
     pub retry: RetrySpec,
-    /// How many retries all requests together may make. Default: no bound.
+    /// How many retries all requests together may make; only beside a `retry`. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_budget: Option<RetryBudgetSpec>,
     /// When to send a second copy of a request that takes long; the first answer wins. Default: never.
@@ -259,8 +259,9 @@ pub struct FallbackSpec {
     /// The groups in order. Inside one the policy chooses and the retry rule decides, each time anew.
     #[schemars(length(min = 1, max = 32))]
     pub groups: Vec<GroupSpec>,
-    /// The most times that one request falls back. Default: 5 (LiteLLM's `max_fallbacks`).
+    /// The most times that one request falls back, at least 1. Default: 5 (LiteLLM's `max_fallbacks`).
     #[serde(default = "five")]
+    #[schemars(range(min = 1))]
     pub most: u8,
     /// Whose failure the caller is told of when every group has failed. Default: `last`.
     #[serde(default)]
@@ -295,11 +296,11 @@ fn five() -> u8 {
     5
 }
 
-/// How long to wait for what. Each default: for ever.
+/// How long to wait for what, always longer than nothing. Each default: for ever.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimeoutsSpec {
-    /// For a free connection.
+    /// For a free connection, where some provider bounds its `connections`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<Duration>,
     /// For an answer to the attempt to connect. Only a provider that cannot be reached lets it pass: `connection` is for the

@@ -157,6 +157,12 @@ pub fn from_text(file: &str, text: &str) -> Result<Loaded, LoadError> {
 }
 
 impl Loaded {
+    /// Whether some provider's prices are those of the price table.
+    pub fn uses_listed_prices(&self) -> bool {
+        let mut providers = self.experiment.providers.iter();
+        providers.any(|(_, p)| matches!(p.prices, Some(PriceSpec::listed(_))))
+    }
+
     fn load_models(&mut self, experiment: &Path) -> Result<(), LoadError> {
         for (name, provider) in self.experiment.providers.iter() {
             let Some(model) = provider.model.clone() else { continue };
@@ -204,8 +210,7 @@ impl Loaded {
         let (file, bytes): (String, Cow<'_, [u8]>) = match given {
             Some(path) => (path.display().to_string(), read(path)?.into()),
             None => {
-                let mut providers = self.experiment.providers.iter();
-                if !providers.any(|(_, p)| matches!(p.prices, Some(PriceSpec::listed(_)))) {
+                if !self.uses_listed_prices() {
                     return Ok(());
                 }
                 ("prices.json".to_owned(), BUILT_IN_PRICES.as_bytes().into())

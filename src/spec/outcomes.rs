@@ -3,6 +3,8 @@
 //! ```json
 //! [429, "5xx", "timeout", "connection_error"]
 //! ```
+//!
+//! A status may also stand in quotes, "429".
 
 use std::fmt;
 
@@ -10,6 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::build::{Built, Refusal};
 use crate::request::{Outcome, Outcomes};
 
 /// Kinds of outcome that go by one name.
@@ -32,6 +35,26 @@ impl OutcomeList {
     /// The outcomes listed.
     pub fn set(&self) -> Outcomes {
         self.0.iter().fold(Outcomes::NONE, |all, entry| all.and(entry.set))
+    }
+
+    /// The outcomes that `list`, the field called `field`, names, or `default` if it is not given.
+    ///
+    /// # Errors
+    /// If it is given and names nothing.
+    pub fn set_or(list: Option<&OutcomeList>, default: Outcomes, field: &'static str) -> Built<Outcomes> {
+        list.map_or(Ok(default), |list| list.some().map_err(|r| r.at(field)))
+    }
+
+    /// The outcomes listed, of which there must be one.
+    ///
+    /// # Errors
+    /// If nothing is listed.
+    pub fn some(&self) -> Built<Outcomes> {
+        if self.is_empty() {
+            let text = "an empty list: name at least one outcome, like 429 or \"5xx\", or leave it out";
+            return Err(Refusal::new(text));
+        }
+        Ok(self.set())
     }
 
     /// Whether nothing is listed.
@@ -91,8 +114,12 @@ impl Visitor<'_> for EntryVisitor {
     }
 
     fn visit_str<E: de::Error>(self, name: &str) -> Result<Entry, E> {
+        if let Ok(status) = name.parse() {
+            return self.visit_u64(status);
+        }
         Entry::named(name).ok_or_else(|| {
-            let known: Vec<String> = names().map(|n| format!("`{n}`")).collect();
+            let statuses = STATUSES.iter().map(|s| format!("`{s}`"));
+            let known: Vec<String> = names().map(|n| format!("`{n}`")).chain(statuses).collect();
             E::custom(format_args!(
                 "unknown variant `{name}`, expected one of {}",
                 known.join(", ")
@@ -135,7 +162,7 @@ impl JsonSchema for Entry {
         let names: Vec<&str> = names().collect();
         json_schema!({
             "description": "An outcome by name, a kind of outcomes, or an HTTP status.",
-            "oneOf": [{ "enum": names }, { "enum": STATUSES }],
+            "oneOf": [{ "enum": names }, { "enum": STATUSES }, { "enum": STATUSES.map(|s| s.to_string()) }],
         })
     }
 }
@@ -158,9 +185,17 @@ mod tests {
     }
 
     #[test]
+    fn a_status_in_quotes_is_the_status() {
+        let list: OutcomeList = serde_json::from_str(r#"["400", "529"]"#).unwrap();
+        assert_eq!(serde_json::to_string(&list).unwrap(), "[400,529]");
+    }
+
+    #[test]
     fn what_is_no_outcome_is_refused() {
         let refused = |text: &str| serde_json::from_str::<OutcomeList>(text).unwrap_err().to_string();
         assert!(refused("[\"success\"]").starts_with("unknown variant `success`, expected one of `5xx`, `timeout`"));
-        assert!(refused("[404]").starts_with("no outcome has the status 404; these have one: 400, 401"));
+        for status in ["[404]", "[\"404\"]"] {
+            assert!(refused(status).starts_with("no outcome has the status 404; these have one: 400, 401"));
+        }
     }
 }

@@ -23,16 +23,23 @@ pub(crate) fn experiments() -> impl Strategy<Value = Value> {
             )
         })
         .prop_map(
-            |((arrivals, duration), classes, providers, account, client, policies)| {
+            |((arrivals, duration), classes, providers, account, mut client, policies)| {
+                let shared = account.is_some() && providers.iter().any(|(_, shares)| *shares);
+                let bounded = providers
+                    .iter()
+                    .any(|(provider, _)| provider.get("connections").is_some());
+                if !bounded && let Some(timeouts) = client["timeouts"].as_object_mut() {
+                    timeouts.remove("connection");
+                }
                 let providers = providers.into_iter().map(|(mut provider, shares)| {
-                    if shares && account.is_some() {
+                    if shares && shared {
                         provider["account"] = json!("org");
                     }
                     provider
                 });
-                let providers = providers.collect();
+                let providers: Vec<Value> = providers.collect();
                 let accounts = account
-                    .as_ref()
+                    .filter(|_| shared)
                     .map_or(json!({}), |limits| json!({ "org": { "limits": limits } }));
                 let named = |prefix: &str, parts: Vec<Value>| -> Value {
                     let parts = parts.into_iter().enumerate();
@@ -460,8 +467,8 @@ fn client() -> impl Strategy<Value = Value> {
                 "limiters": limiters,
                 "max_in_flight": max_in_flight,
                 "timeouts": timeouts,
+                "retry_budget": retry_budget.filter(|_| retry != "never"),
                 "retry": retry,
-                "retry_budget": retry_budget,
                 "hedge": hedge,
                 "breaker": breaker,
                 "budgets": budgets,
@@ -592,7 +599,7 @@ fn hedge() -> impl Strategy<Value = Value> {
 
 /// The client of an experiment with so many providers: it may fall back from some of them to the others.
 fn falling_back(client: impl Strategy<Value = Value>, providers: usize) -> impl Strategy<Value = Value> {
-    let split = of((0..providers, word(&["first", "last"]), 0_u8..3));
+    let split = of((0..providers, word(&["first", "last"]), 1_u8..4));
     (client, split).prop_map(move |(mut client, split)| {
         if let Some((at, tells, most)) = split {
             let names = |from: usize, to: usize| (from..to).map(|i| format!("p{i}")).collect::<Vec<_>>();

@@ -7,6 +7,7 @@
 mod admission;
 mod client;
 mod files;
+mod idle;
 mod load;
 mod missing;
 mod mutated;

@@ -17,7 +17,7 @@ fn check(from: &str, to: &str, line: &str) {
 fn marks_that_fall() {
     check(
         PER_TOKEN,
-        r#"{ "per_token": { "input": "$1/Mtok", "output": "$4/Mtok", "long_context": [ { "above": "200k" }, { "above": "128k" } ] } }"#,
+        r#"{ "per_token": { "input": "$1/Mtok", "output": "$4/Mtok", "long_context": [ { "above": "200k", "input": "$2/Mtok" }, { "above": "128k", "input": "$3/Mtok" } ] } }"#,
         "providers.own.prices.per_token.long_context[1].above: marks must rise: 128000 comes after 200000",
     );
 }

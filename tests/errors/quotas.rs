@@ -29,7 +29,7 @@ fn an_unknown_account() {
 #[test]
 fn an_account_when_there_is_none() {
     assert_snapshot!(said(r#""network": "20ms","#, r#""account": "org","#), @r#"
-    shop.json:21:18: providers.own.account: there is no account `org`
+    shop.json:21:18: providers.own.account: there is no account `org`: none is defined; define it in `accounts`, beside `providers`
        21 |       "account": "org",
           |                  ^
     "#);

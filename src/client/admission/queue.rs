@@ -43,7 +43,9 @@ pub struct Queue {
     /// Who is shed when one more comes than may wait. Default: `reject`.
     #[serde(default)]
     pub shed: Shed,
-    /// Drop from the line while the wait stands. Default: do not.
+    /// Drop from the line while the wait stands. It goes by the wait of whoever is let in next: with an `order` other than `fifo`
+    /// that says little of those at the back, so the waits of late priorities stay unbounded (give `max_wait` too), and under
+    /// `lifo` it hardly ever drops. Default: do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub codel: Option<Codel>,
     /// Drop whoever comes to the head of the line too late. Default: do not.

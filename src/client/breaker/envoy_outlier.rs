@@ -193,6 +193,20 @@ impl BuildBreaker for EnvoyOutlier {
             next_sweep: Time::ZERO + interval,
         })))
     }
+
+    fn caution(&self, providers: usize) -> Option<String> {
+        // As `found` reckons for the first to go.
+        let one = 100.0 / providers as f64;
+        let may = one <= 100.0 * self.max_ejection_percent.get() || self.always_eject_one_host;
+        (!may).then(|| {
+            let tenths = |percent: f64| (percent * 10.0).round() / 10.0;
+            let (one, most) = (tenths(one), tenths(100.0 * self.max_ejection_percent.get()));
+            format!(
+                "envoy_outlier can never eject anybody: one of {providers} providers is {one}% of them, and max_ejection_percent is {most}%; \
+                 raise it, or set always_eject_one_host"
+            )
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -76,7 +76,7 @@ impl BuildBreaker for Gobreaker {
             },
             open_for: self.timeout.span(),
             trials: self.max_requests,
-            failures: self.failures.as_ref().map_or(ANY_FAILURE, OutcomeList::set),
+            failures: OutcomeList::set_or(self.failures.as_ref(), ANY_FAILURE, "failures")?,
             excluded: self.excluded.set(),
             state: State::Closed {
                 failures: 0,

@@ -79,7 +79,7 @@ impl BuildBreaker for Helicone {
             interval,
             retry_after: self.retry_after.span(),
             grace: self.grace.span(),
-            failures: (self.failures.as_ref()).map_or(Outcomes::PROVIDER_FAILURES, OutcomeList::set),
+            failures: OutcomeList::set_or(self.failures.as_ref(), Outcomes::PROVIDER_FAILURES, "failures")?,
             lap: 0,
             calls: 0,
             errors: 0,

@@ -96,7 +96,7 @@ pub enum OnExhausted {
 /// into the currency that bills are in.
 ///
 /// # Errors
-/// If one limits nothing, bars nobody in particular and yet queues, or cannot tell which provider is cheapest.
+/// If one limits nothing, bars nobody in particular and yet queues, does nothing when it is spent, or cannot tell which provider is cheapest.
 pub fn build(
     specs: &[BudgetSpec],
     names: &Names<'_>,
@@ -159,6 +159,13 @@ fn one(spec: &BudgetSpec, names: &Names<'_>, currency: Option<Exchange>) -> Buil
             return Err(Refusal::new(text).at("on_exhausted"));
         }
         (OnExhausted::Queue, None) => bars.fill(false),
+        (OnExhausted::Cheapest, _) if numbers.len() == 1 && spec.alerts.is_empty() => {
+            let text = format!(
+                "`cheapest` does nothing here: `{}` is alone and goes on being used; name more `providers`, or give `reject`",
+                names.providers[numbers[0]]
+            );
+            return Err(Refusal::new(text).at("on_exhausted"));
+        }
         (OnExhausted::Cheapest, _) => {
             let number = cheapest(&numbers, names)?;
             bars[number] = false;

@@ -75,6 +75,9 @@ impl BuildHedge for Percentile {
             let text = format!("percentile is {}, and must lie above 0 and below 1", self.percentile);
             return Err(Refusal::new(text).at("percentile"));
         }
+        if self.min_samples == 0 {
+            return Err(Refusal::new("min_samples is 0, and must be at least 1").at("min_samples"));
+        }
         if self.window.span() < Span::from_millis(10) {
             let text = format!("window is {}, and must be at least 10ms", self.window);
             return Err(Refusal::new(text).at("window"));
@@ -141,7 +144,7 @@ impl Recent {
         let of = |bucket: usize| self.counts.iter().map(|part| u64::from(part[bucket])).sum::<u64>();
         let total: u64 = (0..BUCKETS).map(of).sum();
         self.delay = None;
-        if total >= u64::from(spec.min_samples.max(1)) {
+        if total >= u64::from(spec.min_samples) {
             let rank = spec.percentile.get() * total as f64;
             let mut below = 0.0;
             for bucket in 0..BUCKETS {

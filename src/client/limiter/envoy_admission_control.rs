@@ -94,7 +94,7 @@ impl BuildLimiter for EnvoyAdmissionControl {
             exponent: 1.0 / self.aggression,
             max: self.max_rejection.get(),
             rps: u64::from(self.rps),
-            failures: self.failures.as_ref().map_or_else(not_below_500, OutcomeList::set),
+            failures: OutcomeList::set_or(self.failures.as_ref(), not_below_500(), "failures")?,
             own: None,
         }))
     }

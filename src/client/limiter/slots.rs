@@ -6,7 +6,7 @@ use crate::spec::build::{Built, Refusal};
 use crate::spec::outcomes::OutcomeList;
 
 /// Outcomes by which a provider says that it has too much to do: a 429, 503 or 529, and no answer in time.
-const OVERLOAD: Outcomes = Outcomes::TIMEOUTS.and(Outcomes::of(&[
+pub(super) const OVERLOAD: Outcomes = Outcomes::TIMEOUTS.and(Outcomes::of(&[
     Outcome::RateLimited,
     Outcome::Unavailable,
     Outcome::Overloaded,

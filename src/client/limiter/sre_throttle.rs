@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::recent::Recent;
-use super::slots::or_overload;
+use super::slots::OVERLOAD;
 use super::{BuildLimiter, Done, Limiter, Ready};
 use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::{Span, Time};
@@ -65,7 +65,7 @@ impl BuildLimiter for SreThrottle {
         Ok(Box::new(Running {
             recent: Recent::new(window, Span::from_nanos(window.nanos().div_ceil(SLICES))),
             k: self.k,
-            refusals: or_overload(self.refusals.as_ref()),
+            refusals: OutcomeList::set_or(self.refusals.as_ref(), OVERLOAD, "refusals")?,
             own: None,
         }))
     }

@@ -54,6 +54,8 @@ impl BuildRetry for Portkey {
             return Err(Refusal::new(text).at("attempts"));
         }
         let codes = match &self.on_status_codes {
+            // Failures of the network are tried again all the same.
+            Some(list) if list.is_empty() => Outcomes::NONE,
             Some(list) => listed(list).map_err(|r| r.at("on_status_codes"))?,
             None => CODES,
         };

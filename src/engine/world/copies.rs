@@ -52,6 +52,7 @@ impl World<'_> {
         if let Some(wait) = hedge.wait(self.now, usize::from(request.ask.class)) {
             request.hedge_at = self.now + wait;
             self.events.push(request.hedge_at, Event::Hedge(slot).pack());
+            self.tally.effort.hedges_planned += 1;
         }
     }
 
@@ -83,6 +84,7 @@ impl World<'_> {
     #[inline(never)]
     pub(super) fn send_copy(&mut self, slot: u32) -> bool {
         if !self.dispatch(slot, true) {
+            self.tally.effort.hedges_stranded += 1;
             return false;
         }
         let request = &mut self.requests[slot];

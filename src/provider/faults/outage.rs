@@ -10,7 +10,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildFault, Failure, Fault, Silence};
+use super::{BuildFault, Failure, Fault, Silence, check_lasts};
 use crate::kernel::chance::{Key, Purpose, threshold};
 use crate::kernel::time::Time;
 use crate::request::Outcome;
@@ -23,7 +23,7 @@ use crate::spec::units::{Duration, Fraction};
 pub struct Outage {
     /// When it begins, from the start of the replication.
     pub from: Duration,
-    /// How long it lasts.
+    /// How long it lasts, longer than nothing.
     #[serde(rename = "for")]
     pub lasts: Duration,
     /// How the provider answers meanwhile. Default: `refused`.
@@ -79,6 +79,7 @@ impl BuildFault for Outage {
         if self.share == Fraction::ZERO {
             return Err(Refusal::new("an outage of nothing: must be above 0").at("share"));
         }
+        check_lasts(self.lasts, "an outage")?;
         let from = Time::ZERO + self.from.span();
         Ok(Box::new(Running {
             from,

@@ -10,7 +10,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildFault, Failure, Fault, Weather, at_once, unchanged};
+use super::{BuildFault, Failure, Fault, Weather, at_once, check_lasts, unchanged};
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
 use crate::spec::build::Built;
@@ -22,7 +22,7 @@ use crate::spec::units::Duration;
 pub struct SlowDown {
     /// When it begins, from the start of the replication.
     pub from: Duration,
-    /// How long it lasts.
+    /// How long it lasts, longer than nothing.
     #[serde(rename = "for")]
     pub lasts: Duration,
     /// What times to first token are multiplied by, 0.001 to 1000. Default: 1.
@@ -38,6 +38,7 @@ pub struct SlowDown {
 
 impl BuildFault for SlowDown {
     fn build(&self) -> Built<Box<dyn Fault>> {
+        check_lasts(self.lasts, "a slow-down")?;
         let from = Time::ZERO + self.from.span();
         Ok(Box::new(Running {
             from,

@@ -79,7 +79,7 @@ impl PerToken {
     /// The tariff as it runs.
     ///
     /// # Errors
-    /// If the marks do not rise, or a price less the discount is no whole number of pico-dollars.
+    /// If the marks do not rise, a step changes no price, or a price less the discount is no whole number of pico-dollars.
     pub fn tariff(&self) -> Built<Tariff> {
         let mut given = Given {
             input: self.input.picodollars(),
@@ -103,6 +103,11 @@ impl PerToken {
             {
                 let text = format!("marks must rise: {} comes after {before}", step.above);
                 return Err(here(Refusal::new(text).at("above")));
+            }
+            let prices = [step.input, step.output, step.cached_input, step.cache_write];
+            if prices.iter().all(Option::is_none) {
+                let text = "no price: give `input`, `output`, `cached_input` or `cache_write`, or leave this step out";
+                return Err(here(Refusal::new(text)));
             }
             given.input = step.input.map_or(given.input, TokenPrice::picodollars);
             given.output = step.output.map_or(given.output, TokenPrice::picodollars);

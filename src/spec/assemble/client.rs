@@ -2,7 +2,7 @@
 
 use crate::client::budget;
 use crate::client::fallback::{Fallback, Group};
-use crate::client::retry::Retry;
+use crate::client::retry::{Retry, RetrySpec};
 use crate::client::retry_budget::Budgeted;
 use crate::client::{Adaptive, Client, Timeouts};
 use crate::kernel::time::Span;
@@ -34,6 +34,7 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>, currency: Option<Exch
     }
     let budget = budget::build(&spec.budgets, names, currency).map_err(|r| r.at("budgets"))?;
     let (budget, alerts) = budget.map_or((None, Vec::new()), |(budget, alerts)| (Some(budget), alerts));
+    check_timeouts(spec, names).map_err(|r| r.at("timeouts"))?;
     let or_forever = |d: Option<Duration>| d.map_or(Span::FOREVER, |d| d.span());
     let (attempt, adaptive) = match &spec.timeouts.attempt {
         None => (Span::FOREVER, None),
@@ -86,7 +87,43 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>, currency: Option<Exch
     })
 }
 
+/// Refuses timeouts that nobody could keep to, and one for a wait that never is.
+fn check_timeouts(spec: &ClientSpec, names: &Names<'_>) -> Built<()> {
+    let timeouts = &spec.timeouts;
+    let attempt = match &timeouts.attempt {
+        Some(AttemptTimeout::Fixed(timeout)) => Some(*timeout),
+        _ => None,
+    };
+    let given = [
+        ("connection", timeouts.connection),
+        ("connect", timeouts.connect),
+        ("ttft", timeouts.ttft),
+        ("idle", timeouts.idle),
+        ("attempt", attempt),
+        ("total", timeouts.total),
+    ];
+    for (field, timeout) in given {
+        if timeout.is_some_and(|t| t.span() == Span::ZERO) {
+            let other = match field {
+                "connection" => "to shed whoever finds none free, give \"line\": 0 beside `connections`",
+                _ => "for no timeout, leave it out",
+            };
+            return Err(Refusal::new(format!("a timeout of 0s: must be longer; {other}")).at(field));
+        }
+    }
+    if timeouts.connection.is_some() && names.known.iter().all(|known| known.connections == u32::MAX) {
+        let text = "a timeout for a free connection, and no provider bounds its `connections`: nobody waits for one";
+        return Err(Refusal::new(text.to_owned() + "; give a provider or a host `connections`").at("connection"));
+    }
+    Ok(())
+}
+
 fn adaptive(spec: &AdaptiveTimeout, names: &Names<'_>) -> Built<Adaptive> {
+    if spec.base.span() == Span::ZERO && spec.per_1000_max_tokens.span() == Span::ZERO {
+        return Err(Refusal::new(
+            "a timeout of 0s: must be longer; for no timeout, leave it out",
+        ));
+    }
     let mut by_class = vec![1.0; names.classes.len()];
     for (name, &factor) in spec.by_class.iter() {
         let here = |r: Refusal| r.at(name).at("by_class");
@@ -117,6 +154,10 @@ fn retry(spec: &ClientSpec) -> Built<Box<dyn Retry>> {
         .as_dyn()
         .build()
         .map_err(|r| r.at(budget.name()).at("retry_budget"))?;
+    if matches!(spec.retry, RetrySpec::never(_)) {
+        let text = "a budget of retries, and `retry` is `never`: nothing is tried again; give `retry` too";
+        return Err(Refusal::new(text).at("retry_budget"));
+    }
     Ok(Box::new(Budgeted::new(rule, budget)))
 }
 
@@ -139,7 +180,7 @@ fn groups(spec: &FallbackSpec, names: &Names<'_>) -> Built<Fallback> {
             members[number] = true;
         }
         let on = match &group.on {
-            Some(list) => list.set(),
+            Some(list) => list.some().map_err(|r| here(r.at("on")))?,
             None => Outcomes::RETRYABLE.and(Outcomes::of(&[
                 Outcome::BreakerOpen,
                 Outcome::QueueTimeout,
@@ -151,6 +192,10 @@ fn groups(spec: &FallbackSpec, names: &Names<'_>) -> Built<Fallback> {
             order: numbers,
             on,
         });
+    }
+    if spec.most == 0 {
+        let text = "no request would ever fall back: must be at least 1; without `fallback` there is one group of all";
+        return Err(Refusal::new(text).at("most"));
     }
     Ok(Fallback {
         groups,

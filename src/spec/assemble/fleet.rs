@@ -81,7 +81,7 @@ pub(super) fn deployment(
         limits: quotas,
         account: match &spec.account {
             Some(name) => {
-                Some(number("account", name, &loaded.experiment.accounts.names()).map_err(|r| r.at("account"))?)
+                Some(defined("account", name, &loaded.experiment.accounts.names()).map_err(|r| r.at("account"))?)
             }
             None => None,
         },
@@ -140,6 +140,7 @@ pub(super) fn pools(spec: &Experiment) -> Built<(Vec<PoolOf>, Vec<usize>)> {
     for (i, (name, provider)) in spec.providers.iter().enumerate() {
         let here = |r: Refusal| r.at(name).at("providers");
         let Some(host) = &provider.host else {
+            check_line(provider.connections, provider.line).map_err(here)?;
             used.push(pools.len());
             pools.push(PoolOf {
                 owner: i,
@@ -156,7 +157,7 @@ pub(super) fn pools(spec: &Experiment) -> Built<(Vec<PoolOf>, Vec<usize>)> {
                 return Err(here(Refusal::new(text).at(field)));
             }
         }
-        let host_number = number("host", host, &hosts).map_err(|r| here(r.at("host")))?;
+        let host_number = defined("host", host, &hosts).map_err(|r| here(r.at("host")))?;
         let pool = *of_host[host_number].get_or_insert(pools.len());
         if pool == pools.len() {
             let host = spec.hosts.get(host).ok_or_else(|| Refusal::new("no such host"))?;
@@ -167,7 +168,51 @@ pub(super) fn pools(spec: &Experiment) -> Built<(Vec<PoolOf>, Vec<usize>)> {
         }
         used.push(pool);
     }
+    for ((name, host), of_host) in spec.hosts.iter().zip(&of_host) {
+        let here = |r: Refusal| r.at(name).at("hosts");
+        if of_host.is_none() {
+            return Err(here(unused("host", name)));
+        }
+        check_line(host.connections, host.line).map_err(here)?;
+    }
     Ok((pools, used))
+}
+
+/// Refuses an account that no provider is on. To be called when those that they name are known to be there.
+pub(super) fn check_accounts(spec: &Experiment) -> Built<()> {
+    let is_used = |name: &str| spec.providers.iter().any(|(_, p)| p.account.as_deref() == Some(name));
+    match spec.accounts.iter().find(|(name, _)| !is_used(name)) {
+        Some((name, _)) => Err(unused("account", name).at(name).at("accounts")),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a line where nobody ever waits.
+fn check_line(connections: Option<Count>, line: Option<u32>) -> Built<()> {
+    match (connections, line) {
+        (None, Some(_)) => {
+            let text = "`line` without `connections`: nobody waits for a connection where there is no bound on them";
+            Err(Refusal::new(text.to_owned() + "; give `connections` too").at("line"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The refusal of a host or an account that no provider names.
+fn unused(kind: &str, name: &str) -> Refusal {
+    Refusal::new(format!(
+        "no provider uses the {kind} `{name}`: give those on it \"{kind}\": \"{name}\", or leave it out"
+    ))
+}
+
+/// The place of `name` among the experiment's hosts or accounts.
+fn defined(kind: &str, name: &str, among: &[String]) -> Built<usize> {
+    if among.is_empty() {
+        return Err(Refusal::new(format!(
+            "there is no {kind} `{name}`: none is defined; define it in `{kind}s`, beside `providers`"
+        )));
+    }
+    number(kind, name, among)
 }
 
 /// The accounts, with their quotas.

@@ -50,6 +50,8 @@ pub(super) fn nanos(number: Decimal, unit: &str) -> Result<u64, String> {
     let Some((_, length)) = UNITS.iter().find(|(name, _)| *name == unit) else {
         return Err(if unit.is_empty() {
             "it has no unit".into()
+        } else if let Some(sum) = sum(number, unit) {
+            format!("it has more than one unit, and may have one, like \"{sum}\"")
         } else {
             format!("unknown unit `{unit}`")
         });
@@ -58,6 +60,23 @@ pub(super) fn nanos(number: Decimal, unit: &str) -> Result<u64, String> {
         Ok(Ok(nanos)) => Ok(nanos),
         Ok(Err(_)) | Err(Misfit::TooLarge) => Err("it is longer than 584 years".into()),
         Err(Misfit::TooFine) => Err("it is not a whole number of nanoseconds".into()),
+    }
+}
+
+/// What `number` and `rest` amount to, if `rest` is a unit and then further numbers with their units: of `12h30m`, 750 minutes.
+fn sum(number: Decimal, rest: &str) -> Option<Duration> {
+    let mut sum = Span::ZERO;
+    let (mut number, mut rest) = (number, rest);
+    loop {
+        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let (unit, further) = rest.split_at(end);
+        let (_, length) = UNITS.iter().find(|(name, _)| *name == unit)?;
+        let nanos = u64::try_from(number.times(u128::from(*length)).ok()?).ok()?;
+        sum = Span::from_nanos(sum.nanos().checked_add(nanos)?);
+        if further.is_empty() {
+            return Some(Duration(sum));
+        }
+        (number, rest) = Decimal::split(further).ok()?;
     }
 }
 
@@ -136,7 +155,11 @@ mod tests {
         check_refused::<Duration>("\"ms\"", "\"ms\" is not a duration: it does not begin with a number");
         check_refused::<Duration>("\"1 s\"", "\"1 s\" is not a duration: unknown unit ` s`");
         check_refused::<Duration>("\"5M\"", "\"5M\" is not a duration: unknown unit `M`");
-        check_refused::<Duration>("\"1m30s\"", "\"1m30s\" is not a duration: unknown unit `m30s`");
+        check_refused::<Duration>(
+            "\"1m30s\"",
+            "\"1m30s\" is not a duration: it has more than one unit, and may have one, like \"90s\"",
+        );
+        check_refused::<Duration>("\"1h30\"", "\"1h30\" is not a duration: unknown unit `h30`");
         check_refused::<Duration>("\"1e3s\"", "\"1e3s\" is not a duration: unknown unit `e3s`");
         check_refused::<Duration>(
             "\"1.s\"",

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{plan, replications};
-use simcap::engine::tally::Tally;
+use simcap::engine::tally::{BoundKind, Tally};
 use simcap::request::Outcome;
 
 /// One replication of `seconds` with so many regular arrivals a second of 100 tokens in and 100 out, 900 allowed, spread in turn
@@ -202,4 +202,44 @@ fn client_limiters_hold_the_rate() {
         let expected = most * 1000;
         assert!(passed.abs_diff(expected) <= expected / 50 + 10, "{kind}: {passed}");
     }
+}
+
+/// An arrival a second at `a` from 0.5 s on, with 1.7 s of work and one place: let in, refused, let in. The place is taken for
+/// 1.7 s of every 2, but for the last time, of which 1.5 s are within the 100 s.
+#[test]
+fn the_time_that_a_quota_of_requests_at_once_is_full_is_counted() {
+    let place = r#""limits": [ { "concurrent": { "limit": 1 } } ]"#;
+    let account = r#""org": { "limits": [ { "concurrent": { "limit": 1 } } ] }"#;
+    let work = r#""response": { "constant": "1700ms" }"#;
+    let quota = |tally: &Tally| -> Vec<_> {
+        let of_kind = tally
+            .bounds
+            .iter()
+            .filter(|b| b.what == BoundKind::Quota && b.limit.is_some());
+        of_kind.map(|b| (b.provider, b.limit, b.time)).collect()
+    };
+    let own = run(2, 100, &format!("{work}, {place}"), QUICK, "", "");
+    let full = 49 * 1_700_000_000 + 1_500_000_000;
+    assert_eq!(of(0, Outcome::RateLimited, &own), 50);
+    assert_eq!(quota(&own), [(Some(0), Some(1), full)]);
+    let shared = run(2, 100, &format!(r#"{work}, "account": "org""#), QUICK, account, "");
+    assert_eq!(quota(&shared), [(Some(0), Some(1), full)]);
+}
+
+/// Requests of 100 tokens in and 900 allowed out: a burst of 999 never fits one, of 1,000 does.
+#[test]
+fn attempts_that_no_quota_of_their_provider_ever_fits_are_counted() {
+    let bucket =
+        |burst: u32| format!(r#"{{ "token_bucket": {{ "unit": "tokens", "rate": "1M/s", "burst": {burst} }} }}"#);
+    let own = |burst: u32| format!(r#"{QUICK}, "limits": [ {} ]"#, bucket(burst));
+    let tally = run(10, 100, &own(999), &own(1000), "", "");
+    assert_eq!(tally.providers[0].oversized, 500);
+    assert_eq!(of(0, Outcome::RateLimited, &tally), 500);
+    assert_eq!((tally.providers[1].oversized, tally.oversized), (0, 0));
+    let full = r#""limits": [ { "concurrent": { "limit": 1 } } ], "response": { "constant": "10s" }"#;
+    let tally = run(10, 100, full, QUICK, "", "");
+    assert!(of(0, Outcome::RateLimited, &tally) > 400 && tally.providers[0].oversized == 0);
+    let client = format!(r#""limiters": [ {} ]"#, bucket(999));
+    let tally = run(10, 100, QUICK, QUICK, "", &client);
+    assert_eq!((tally.oversized, tally.ended(Outcome::Shed)), (999, 999));
 }

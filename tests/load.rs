@@ -6,7 +6,7 @@
 mod common;
 
 use common::{assert_holds, interval, plan, replications};
-use simcap::engine::tally::Tally;
+use simcap::engine::tally::{BoundKind, Tally};
 use simcap::request::Outcome;
 use simcap::spec::assemble::assemble;
 use simcap::spec::load::from_text;
@@ -321,4 +321,58 @@ fn all_of_it_together_adds_up() {
     for outcome in [Outcome::Success, Outcome::Overloaded, Outcome::TimeoutTtft] {
         assert!(tally.providers[0].outcomes[outcome.index()] > 0, "{outcome:?}");
     }
+}
+
+/// What was at its bound, with its limit, in nanoseconds.
+fn bounds(tally: &Tally, what: BoundKind) -> Vec<(Option<u64>, u128)> {
+    let of_kind = tally.bounds.iter().filter(|b| b.what == what);
+    of_kind.map(|b| (b.limit, b.time)).collect()
+}
+
+const S: u128 = 1_000_000_000;
+
+/// One arrival a second, each 2.5 s of work. Of three slots, one is free but half of the time: from second 2 on all three are
+/// taken in the first half of each second. Of two, none ever is free again.
+#[test]
+fn the_time_that_all_slots_are_taken_is_counted() {
+    let full = |servers: u32| {
+        let text = regular(
+            "1/s",
+            &format!(
+                r#""response": {{ "constant": "2500ms" }}, "load": [ {{ "slots": {{ "servers": {servers} }} }} ]"#
+            ),
+        );
+        bounds(&replications(&plan(&text).scenarios[0], 1, 1)[0], BoundKind::Capacity)
+    };
+    assert_eq!(full(2), [(Some(2), 100 * S)]);
+    assert_eq!(full(3), [(Some(3), 50 * S)]);
+    assert_eq!(full(4), [(Some(4), 0)]);
+}
+
+/// Answers of 101 tokens at 100 a second, the first after a second: two in service most of the time, under a ceiling of 150 a
+/// second, are slowed down; one alone is not.
+#[test]
+fn the_time_that_the_ceiling_slows_answers_down_is_counted() {
+    let full = |rate: &str, ceiling: &str| {
+        let text = regular(
+            rate,
+            &format!(
+                r#""ttft": {{ "constant": "1s" }}, "tps": {{ "constant": 100 }},
+                   "load": [ {{ "throughput": {{ "tokens": "{ceiling}" }} }} ]"#
+            ),
+        );
+        bounds(&replications(&plan(&text).scenarios[0], 1, 1)[0], BoundKind::Capacity)
+    };
+    assert_eq!(full("1/s", "1000/s"), [(None, 0)]);
+    assert_eq!(full("1/s", "150/s"), [(None, 100 * S)]);
+    // Alone, with 2 s of service every 10: 50 a second make 3 s of it.
+    assert_eq!(full("0.1/s", "50/s"), [(None, 30 * S)]);
+}
+
+/// Regular arrivals at one provider; a hundred seconds are counted after a hundred of warm-up.
+fn regular(rate: &str, provider: &str) -> String {
+    text(rate, provider, "")
+        .replace("poisson", "regular")
+        .replace("9000s", "200s")
+        .replace("1000s", "100s")
 }

@@ -232,7 +232,7 @@ mod tests {
             let (mut now, mut before) = (0, [(Span::ZERO, 0); 3]);
             let mut settle = |watch: &mut Watch, under_way: &mut Vec<(usize, usize, Ticket, char)>, step: usize, now: u64| {
                 for &(_, provider, ticket, letter) in under_way.iter().filter(|w| w.0 <= step) {
-                    watch.record(ticket, &Ended { retry_after: (now % 2 == 0).then_some(Span::from_secs(now % 5)), ..Ended::new(at(now), provider, outcome(letter)) });
+                    watch.record(ticket, &Ended { retry_after: now.is_multiple_of(2).then_some(Span::from_secs(now % 5)), ..Ended::new(at(now), provider, outcome(letter)) });
                 }
                 under_way.retain(|w| w.0 > step);
                 for (p, before) in before.iter_mut().enumerate() {

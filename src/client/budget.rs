@@ -6,7 +6,7 @@
 
 mod windows;
 
-pub use windows::{BudgetSpec, OnExhausted, Per, build};
+pub use windows::{BudgetSpec, OnExhausted, Per, Watched, build};
 
 use std::fmt;
 

@@ -1,6 +1,7 @@
 //! The gate behind the queue: a cap on requests in flight, and the limiters, taken all at once or not at all.
 
-use crate::kernel::time::{Span, Time};
+use crate::kernel::clock::BoundClock;
+use crate::kernel::time::Time;
 use crate::request::Ask;
 
 use super::limiter::{Done, Limiter, Ready};
@@ -189,38 +190,11 @@ impl Gate {
     }
 }
 
-/// Adds up how long something was at its bound.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BoundClock {
-    total: Span,
-    since: Option<Time>,
-}
-
-impl BoundClock {
-    /// The bound is reached. Has no effect if it was already.
-    #[inline(always)]
-    pub fn enter(&mut self, now: Time) {
-        self.since.get_or_insert(now);
-    }
-
-    /// The bound is left. Has no effect if it was not reached.
-    #[inline]
-    pub fn leave(&mut self, now: Time) {
-        if let Some(since) = self.since.take() {
-            self.total += now.since(since);
-        }
-    }
-
-    /// How long in all, up to `now`.
-    pub fn total(&self, now: Time) -> Span {
-        self.total + self.since.map_or(Span::ZERO, |since| now.since(since))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::client::limiter::LimiterSpec;
+    use crate::kernel::time::Span;
 
     fn gate() -> Gate {
         let limiters: Vec<LimiterSpec> = serde_json::from_str(

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use super::breaker::Breaker;
-use super::gate::BoundClock;
+use crate::kernel::clock::BoundClock;
 use crate::kernel::time::Time;
 
 /// A provider, seen from the client.

@@ -8,6 +8,7 @@ use crate::spec::assemble::{Billing, Plan};
 
 /// The currency of a report, with what the providers' own rates do to its comparisons.
 pub(super) fn currency(billing: &Billing, plan: &Plan, finished: &[Vec<&Tally>]) -> Currency {
+    let fleet = plan.scenarios.first().map_or(&[][..], |s| &s.fleet[..]);
     let own_rates = billing.billed_at.iter().any(|&at| at != billing.per_dollar);
     let costs: Vec<(f64, f64)> = finished.iter().map(|tallies| monthly(billing, tallies)).collect();
     let exchange = match costs.first() {
@@ -26,6 +27,12 @@ pub(super) fn currency(billing: &Billing, plan: &Plan, finished: &[Vec<&Tally>])
     Currency {
         code: billing.code,
         per_dollar: billing.per_dollar,
+        billed_at: fleet
+            .iter()
+            .zip(&billing.billed_at)
+            .filter(|&(_, &at)| at != billing.per_dollar)
+            .map(|(deployment, &at)| (deployment.provider.name.clone(), at))
+            .collect(),
         exchange,
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::tally::{ClassTally, EffortKind, Tally};
 use crate::kernel::time::Span;
 use crate::report::{
     AlertReport, BoundReport, ClassReport, Currency, Curves, EffortReport, IncidentReport, Measured, Metric, Moment,
-    OutcomeShare, PolicyReport, ProviderReport, Report,
+    OutcomeShare, PolicyReport, ProviderReport, Report, Unit, format,
 };
 use crate::request::Outcome;
 use crate::spec::assemble::Plan;
@@ -106,6 +106,7 @@ fn warnings(
     if finished == 1 {
         all.push("one replication: no figure has an interval, and no policy can be called better".into());
     }
+    all.extend(oversized(plan, runs));
     all.extend(currency.into_iter().flat_map(exchange::sentences));
     all.extend(plan.cautions.iter().cloned());
     all.extend(plan.scenarios.iter().zip(runs).filter_map(|(s, r)| idle::warning(s, r)));
@@ -113,6 +114,38 @@ fn warnings(
         all.push(format!("{}: {}", policy.name, policy.steady.why));
     }
     all
+}
+
+/// A sentence for each provider whose quota, and one if the client's limiters, never have room for some: under the policy
+/// where that is the largest share.
+fn oversized(plan: &Plan, finished: &[Vec<&Tally>]) -> Vec<String> {
+    let worst = |part: &dyn Fn(&Tally) -> u64, whole: &dyn Fn(&Tally) -> u64| {
+        let sum = |tallies: &[&Tally], of: &dyn Fn(&Tally) -> u64| tallies.iter().map(|t| of(t)).sum::<u64>() as f64;
+        let shares = plan.scenarios.iter().zip(finished).filter_map(|(scenario, tallies)| {
+            share(sum(tallies, part), sum(tallies, whole)).map(|share| (share, scenario.name.clone()))
+        });
+        shares
+            .filter(|(share, _)| *share > 0.0)
+            .reduce(|a, b| if b.0 > a.0 { b } else { a })
+    };
+    let at_limiters = worst(&|t| t.oversized, &Tally::requests).map(|(share, name)| {
+        format!(
+            "{name}: {} of requests are larger than a limiter of the client ever holds, and are shed",
+            format::tick(Unit::Share, share)
+        )
+    });
+    let fleet = plan.scenarios.first().map_or(&[][..], |s| &s.fleet[..]);
+    let at_providers = fleet.iter().enumerate().filter_map(|(i, deployment)| {
+        let attempts = |t: &Tally| t.providers[i].outcomes.iter().sum::<u64>();
+        worst(&|t| t.providers[i].oversized, &attempts).map(|(share, name)| {
+            format!(
+                "{name}: {} of attempts at {} are larger than its quota can ever hold, and are refused however long they wait",
+                format::tick(Unit::Share, share),
+                deployment.provider.name
+            )
+        })
+    });
+    at_limiters.into_iter().chain(at_providers).collect()
 }
 
 fn policy(

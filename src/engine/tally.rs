@@ -25,6 +25,8 @@ pub struct Tally {
     pub served: u64,
     /// Of those, the ones within the latency objectives.
     pub good: u64,
+    /// Counted requests that a limiter of the client never lets pass, because they are larger than it ever holds.
+    pub oversized: u64,
     /// Requests that were in the system when the window ended. They ended too, afterwards.
     pub in_system_at_end: u64,
     /// Every bound that something could run into, and how long it was there.
@@ -109,6 +111,8 @@ pub struct ProviderTally {
     pub busy: u128,
     /// How often its breaker opened, in the whole replication.
     pub trips: u64,
+    /// Attempts that were larger than a quota of it ever holds.
+    pub oversized: u64,
 }
 
 /// Something with a limit, and how long it was at it.
@@ -138,6 +142,8 @@ pub enum BoundKind {
     Connections,
     /// A provider's quota: whoever asked got a 429.
     Quota,
+    /// A provider's own capacity: all its slots were taken, or answers were slowed down to its throughput.
+    Capacity,
     /// The breaker of a provider was open.
     Breaker,
 }
@@ -151,6 +157,7 @@ impl BoundKind {
             BoundKind::Queue => "the client's queue",
             BoundKind::Connections => "connections",
             BoundKind::Quota => "quota",
+            BoundKind::Capacity => "the provider's capacity",
             BoundKind::Breaker => "breaker",
         }
     }
@@ -182,6 +189,7 @@ impl Tally {
             providers: vec![ProviderTally::default(); scenario.fleet.len()],
             served: 0,
             good: 0,
+            oversized: 0,
             in_system_at_end: 0,
             bounds: Vec::new(),
             counted: u128::from(scenario.window.counted().nanos()),
@@ -268,9 +276,11 @@ impl Tally {
             a.output += b.output;
             a.busy += b.busy;
             a.trips += b.trips;
+            a.oversized += b.oversized;
         }
         self.served += other.served;
         self.good += other.good;
+        self.oversized += other.oversized;
         self.in_system_at_end += other.in_system_at_end;
         for (a, b) in self.bounds.iter_mut().zip(&other.bounds) {
             a.time += b.time;

@@ -12,11 +12,12 @@ mod entry;
 use crate::client::admission::Admission;
 use crate::client::breaker::{FleetBreaker, Ticket};
 use crate::client::budget::Budget;
-use crate::client::gate::{BoundClock, Gate};
+use crate::client::gate::Gate;
 use crate::client::hedge::Hedge;
 use crate::client::host::{Host, Pool};
 use crate::client::retry::Retry;
 use crate::kernel::chance::{Chance, Key};
+use crate::kernel::clock::BoundClock;
 use crate::kernel::queue::EventQueue;
 use crate::kernel::slab::Slab;
 use crate::kernel::time::{Span, Time};
@@ -480,7 +481,14 @@ impl<'a> World<'a> {
                     self.pools[pool].time_full().total(now),
                 ));
             }
+            for full in endpoint.full_load(now) {
+                all.push(bound(BoundKind::Capacity, Some(i), full.limit, full.time));
+            }
             all.push(bound(BoundKind::Quota, Some(i), None, endpoint.limited(now)));
+            let account = self.scenario.fleet[i].provider.account.map(|a| &self.accounts[a]);
+            for full in endpoint.full_quotas(account, now) {
+                all.push(bound(BoundKind::Quota, Some(i), full.limit, full.time));
+            }
             let open = match (&self.hosts[i].breaker, &self.guard) {
                 (Some(breaker), _) => breaker.time_open(now),
                 (None, Some(guard)) => guard.time_open(i, now),

@@ -2,6 +2,7 @@
 
 pub mod bucket;
 pub mod chance;
+pub mod clock;
 pub mod law;
 pub mod queue;
 pub mod sampler;

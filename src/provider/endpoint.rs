@@ -6,6 +6,7 @@
 //! client's timeouts and keep one pending event. What it reports is what the provider would do if nobody hung up.
 
 use crate::kernel::chance::{Key, Purpose};
+use crate::kernel::clock::SpanClock;
 use crate::kernel::time::{Span, Time};
 use crate::request::{Ask, Headers, Left, Outcome};
 
@@ -14,7 +15,7 @@ use super::cache::Cache;
 use super::faults::{Failure, Fault, Weather};
 use super::latency::{Latency, Patience, Service, Start};
 use super::limits::{Limit, Spent, Unit};
-use super::load::{Load, Stay};
+use super::load::{Full, Load, Stay};
 
 /// How an attempt would end at the provider, counted from when it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct Answer {
     pub retry_after: Option<Span>,
     /// Whether it was let in, so that it occupies the provider until it leaves.
     pub admitted: bool,
+    /// Whether it was refused because it is larger than a quota ever holds.
+    pub oversized: bool,
     /// Input tokens found in the provider's prompt cache.
     pub cached: u32,
 }
@@ -50,6 +53,7 @@ impl Answer {
         unreachable: false,
         retry_after: None,
         admitted: false,
+        oversized: false,
         cached: 0,
     };
 
@@ -91,6 +95,17 @@ impl Quotas {
     fn ready_at(&mut self, now: Time, ask: &Ask) -> Time {
         let ready = self.limits.iter_mut().map(|l| l.ready_at(now, ask));
         ready.max().unwrap_or(now)
+    }
+
+    /// Whether one of them never has room for `ask`, however long it waits.
+    fn is_too_small(&mut self, now: Time, ask: &Ask) -> bool {
+        let rates = self.limits.iter_mut().filter(|l| l.unit() != Unit::Concurrent);
+        rates.map(|l| l.ready_at(now, ask)).any(|ready| ready == Time::NEVER)
+    }
+
+    /// How long each of them was full that is of requests at once.
+    fn full(&self, now: Time) -> impl Iterator<Item = Full> {
+        self.limits.iter().filter_map(move |l| l.full(now))
     }
 
     #[inline]
@@ -137,9 +152,8 @@ pub struct Endpoint {
     in_service: u32,
     /// When the work of the attempt that was answered last is done, if it is worked on.
     works_until: Option<Time>,
-    /// How long its quota has refused, without overlaps, and until when that is counted.
-    limited: Span,
-    limited_until: Time,
+    /// While its quota refuses, as far as that is known when it does.
+    limited: SpanClock,
 }
 
 impl Endpoint {
@@ -157,8 +171,7 @@ impl Endpoint {
             has_weather: provider.faults.iter().any(|f| f.has_weather()),
             in_service: 0,
             works_until: None,
-            limited: Span::ZERO,
-            limited_until: Time::ZERO,
+            limited: SpanClock::default(),
         }
     }
 
@@ -220,7 +233,12 @@ impl Endpoint {
             ready = ready.max(shared.ready_at(now, ask));
         }
         if ready > now {
-            self.note_refusal(now, ready);
+            if ready != Time::NEVER {
+                self.limited.add(now, ready);
+            } else {
+                into.oversized =
+                    self.quotas.is_too_small(now, ask) || account.is_some_and(|shared| shared.is_too_small(now, ask));
+            }
             into.retry_after = provider.retry_after.header(ready.since(now));
             return into.at_once(Outcome::RateLimited, provider.network_time(key));
         }
@@ -313,17 +331,21 @@ impl Endpoint {
         headers
     }
 
-    /// How long the quota has refused whoever asked, up to `now`.
+    /// How long the quota has refused whoever asked, up to `now`, where it was known for how long it would.
     pub fn limited(&self, now: Time) -> Span {
-        self.limited - self.limited_until.since(now)
+        self.limited.total(now)
     }
 
-    fn note_refusal(&mut self, now: Time, ready: Time) {
-        if ready != Time::NEVER {
-            let from = self.limited_until.max(now);
-            self.limited += ready.since(from);
-            self.limited_until = self.limited_until.max(ready);
-        }
+    /// How long each quota of requests at once was full, up to `now`: its own, and those of its account.
+    pub fn full_quotas(&self, account: Option<&Quotas>, now: Time) -> impl Iterator<Item = Full> {
+        self.quotas
+            .full(now)
+            .chain(account.into_iter().flat_map(move |shared| shared.full(now)))
+    }
+
+    /// How long each of its loads was at its capacity, up to `now`.
+    pub fn full_load(&self, now: Time) -> impl Iterator<Item = Full> {
+        self.load.iter().filter_map(move |load| load.full(now))
     }
 }
 

@@ -30,6 +30,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::load::Full;
 use crate::kernel::time::Time;
 use crate::request::{Ask, Left, Usage};
 use crate::spec::build::Built;
@@ -54,6 +55,11 @@ pub trait Limit: fmt::Debug + Send + Sync {
 
     /// What it counts.
     fn unit(&self) -> Unit;
+
+    /// How long it was full, up to `now`, if it is one of requests at once: when it has room again, nobody knows beforehand.
+    fn full(&self, _now: Time) -> Option<Full> {
+        None
+    }
 
     /// What rate-limit headers say of it, if it is told.
     fn left(&mut self, _now: Time) -> Option<Left> {

@@ -20,7 +20,7 @@ use std::fmt;
 
 use super::latency::{Service, Start};
 use crate::kernel::chance::Key;
-use crate::kernel::time::Time;
+use crate::kernel::time::{Span, Time};
 use crate::request::{Ask, Outcome};
 use crate::spec::build::Built;
 use crate::spec::registry::registry;
@@ -44,6 +44,11 @@ pub trait Load: fmt::Debug + Send + Sync {
     /// The attempt that entered last is there for so long. Not told of one that was turned away elsewhere, or that hangs.
     fn stay(&mut self, _stay: &Stay) {}
 
+    /// How long it was at its capacity, up to `now`, if it has one.
+    fn full(&self, _now: Time) -> Option<Full> {
+        None
+    }
+
     /// Whether it is about decode speed, which an answer that comes whole does not have.
     fn needs_decoding(&self) -> bool {
         false
@@ -51,6 +56,15 @@ pub trait Load: fmt::Debug + Send + Sync {
 
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn Load>;
+}
+
+/// What was at its bound, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full {
+    /// The bound, where it is a number of attempts.
+    pub limit: Option<u64>,
+    /// How long it was reached.
+    pub time: Span,
 }
 
 /// How long an attempt is at a provider.
@@ -84,7 +98,6 @@ registry! {
 pub(crate) mod tests {
     use super::*;
     use crate::kernel::chance::Chance;
-    use crate::kernel::time::Span;
     use crate::provider::faults::Weather;
     use crate::provider::latency::Patience;
 

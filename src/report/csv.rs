@@ -324,6 +324,7 @@ const fn kind(what: BoundKind) -> &'static str {
         BoundKind::Queue => "queue",
         BoundKind::Connections => "connections",
         BoundKind::Quota => "quota",
+        BoundKind::Capacity => "capacity",
         BoundKind::Breaker => "breaker",
     }
 }

@@ -82,6 +82,9 @@ pub struct Currency {
     pub code: Code,
     /// Units of it for one dollar.
     pub per_dollar: f64,
+    /// Units of it that a provider takes for one dollar of its prices, where that is another number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub billed_at: Vec<(String, f64)>,
     /// What providers' own rates of exchange do to the comparisons, where some provider has one.
     pub exchange: Vec<Exchange>,
 }
@@ -104,6 +107,22 @@ pub struct Exchange {
 }
 
 impl Report {
+    /// The rates of exchange in words, if its currency is not the dollar.
+    pub fn rates(&self) -> Option<String> {
+        let currency = self.currency.as_ref()?;
+        let one = |rate: f64| format!("$1 = {rate} {}", currency.code);
+        let own = currency
+            .billed_at
+            .iter()
+            .map(|(name, rate)| format!("{name}: {}", one(*rate)));
+        Some(
+            std::iter::once(one(currency.per_dollar))
+                .chain(own)
+                .collect::<Vec<_>>()
+                .join(", "),
+        )
+    }
+
     /// The code of its currency, if it is not the dollar.
     pub fn code(&self) -> Option<Code> {
         self.currency.as_ref().map(|currency| currency.code)
@@ -132,6 +151,9 @@ pub struct ModelNote {
     pub assumed: Vec<(String, String)>,
     /// The experiment's own changes to it, by field.
     pub overrides: Vec<String>,
+    /// Prices and quotas that are taken over by a name, by field: what, from where, of when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<(String, String)>,
 }
 
 /// One policy's figures.

@@ -42,6 +42,7 @@ pub(super) fn sample() -> Report {
             source: "published benchmark".into(),
             assumed: vec![("latency.ttft.shape".into(), "log-normal".into())],
             overrides: vec!["connections".into()],
+            published: Vec::new(),
         }],
         comparisons: policies[1..]
             .iter()

@@ -73,6 +73,8 @@ pub fn full(report: &Report, style: &Style) -> String {
     page.table("Shares of budgets, first passed", &alerts(report, &mut notes));
     if report.policies.iter().any(|policy| !policy.incidents.is_empty()) {
         page.table("Outages", &incidents(report, &mut notes));
+        let text = "Ejected: the share of replications in which the breaker kept attempts out, and how long after the outage began. Leaked: failed attempts sent to the provider before that. Errors: the share of all requests ending meanwhile that failed. Recovered: the share of replications in which at most 10 of the last 100 requests failed at some time after the outage, and how long after its end.";
+        page.text += &paragraph("", text, style.width);
     }
     page.table("Objectives", &objectives(report, &mut notes));
     if !report.comparisons.is_empty() {
@@ -127,7 +129,8 @@ impl Page {
             report.seed,
             format::level(report.confidence),
         );
-        self.text += &paragraph("", &line, self.style.width);
+        let rates = report.rates().map(|rates| format!(", {rates}")).unwrap_or_default();
+        self.text += &paragraph("", &format!("{line}{rates}"), self.style.width);
         for warning in &report.warnings {
             let warning = paragraph("warning: ", warning, self.style.width);
             let (first, rest) = warning.split_at("warning:".len());
@@ -162,15 +165,19 @@ impl Page {
             return;
         }
         self.heading("What binds");
-        for policy in &report.policies {
+        let is_binding = |bound: &&BoundReport| bound.share.mean >= BINDS;
+        let (bound, free): (Vec<_>, Vec<_>) =
+            (report.policies.iter()).partition(|p| p.bounds.iter().any(|b| is_binding(&b)));
+        for policy in bound {
             self.text += &paragraph("", &format!("{}:", policy.name), self.style.width);
-            let binding: Vec<_> = policy.bounds.iter().filter(|bound| bound.share.mean >= BINDS).collect();
-            for bound in &binding {
+            for bound in policy.bounds.iter().filter(is_binding) {
                 self.text += &paragraph("  ", &binds(bound), self.style.width);
             }
-            if binding.is_empty() {
-                self.text += &paragraph("  ", "nothing for 1 % of the time or more", self.style.width);
-            }
+        }
+        if !free.is_empty() {
+            let names: Vec<&str> = free.iter().map(|policy| policy.name.as_str()).collect();
+            self.text += &paragraph("", &format!("{}:", names.join(", ")), self.style.width);
+            self.text += &paragraph("  ", "nothing for 1 % of the time or more", self.style.width);
         }
     }
 
@@ -309,11 +316,12 @@ fn binds(bound: &BoundReport) -> String {
         BoundKind::Queue => "the client's queue",
         BoundKind::Connections => "connections",
         BoundKind::Quota => "quota",
+        BoundKind::Capacity => "capacity",
         BoundKind::Breaker => "breaker",
     };
     let whose = match (&bound.provider, bound.what) {
         (None, _) => String::new(),
-        (Some(provider), BoundKind::Quota | BoundKind::Breaker) => format!(" of {provider}"),
+        (Some(provider), BoundKind::Quota | BoundKind::Capacity | BoundKind::Breaker) => format!(" of {provider}"),
         (Some(provider), _) => format!(" to {provider}"),
     };
     let limit = bound
@@ -358,8 +366,8 @@ fn incidents(report: &Report, notes: &mut Notes) -> Table {
     table.column("", "lasts");
     table.column("ejected", "share");
     table.column("ejected", "after");
-    table.column("attempts", "leaked");
-    table.column("requests", "failed");
+    table.column("", "leaked");
+    table.column("", "errors");
     table.column("recovered", "share");
     table.column("recovered", "after");
     for policy in &report.policies {

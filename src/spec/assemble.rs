@@ -5,6 +5,7 @@
 mod client;
 mod fleet;
 mod objectives;
+mod sources;
 mod traffic;
 mod window;
 
@@ -125,6 +126,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         models.extend(note);
     }
     check_accounts(spec)?;
+    models.extend(sources::of_accounts(loaded, spec)?);
     let known: Vec<Known> = fleet.iter().map(|d| known(d, &accounts, &pools)).collect();
     let names = Names { known: &known, ..names };
     let fleet: Arc<[Deployment]> = fleet.into();

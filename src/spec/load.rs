@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::diagnose::{self, Seg, nearest};
 use super::experiment::Experiment;
-use super::model::{BUILT_IN, BUILT_IN_PRICES, ModelFile};
+use super::model::{BUILT_IN, BUILT_IN_PRICES, BUILT_IN_PRICES_SOURCE, ModelFile};
 use crate::import::{prices, trace};
 use crate::provider::pricing::PriceSpec;
 use crate::provider::pricing::listed::Table;
@@ -207,18 +207,23 @@ impl Loaded {
 
     /// The price table at `given`, or if there is none and some provider asks for a listed price, the one built in.
     fn load_prices(&mut self, given: Option<&Path>) -> Result<(), LoadError> {
-        let (file, bytes): (String, Cow<'_, [u8]>) = match given {
-            Some(path) => (path.display().to_string(), read(path)?.into()),
+        let (file, bytes, source): (String, Cow<'_, [u8]>, String) = match given {
+            Some(path) => {
+                let file = path.display().to_string();
+                (file.clone(), read(path)?.into(), file)
+            }
             None => {
                 if !self.uses_listed_prices() {
                     return Ok(());
                 }
-                ("prices.json".to_owned(), BUILT_IN_PRICES.as_bytes().into())
+                let bytes = BUILT_IN_PRICES.as_bytes().into();
+                ("prices.json".to_owned(), bytes, BUILT_IN_PRICES_SOURCE.to_owned())
             }
         };
         let entries: prices::File = diagnose::parse_bytes(&file, &bytes)?;
         let text = String::from_utf8_lossy(&bytes);
         self.prices = prices::table(&entries).map_err(|refusal| refusal.error(&file, &text))?;
+        self.prices.source = source;
         self.inputs.push(input(Path::new(&file), &bytes));
         Ok(())
     }

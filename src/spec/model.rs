@@ -173,6 +173,9 @@ pub struct Percentiles {
 /// The price table that comes with the program.
 pub const BUILT_IN_PRICES: &str = include_str!("../../models/prices.json");
 
+/// Where that table comes from.
+pub const BUILT_IN_PRICES_SOURCE: &str = "the price table of LiteLLM 1.109.1, as taken on 2026-11-21";
+
 /// The models that come with the program, by name.
 pub const BUILT_IN: [(&str, &str); 7] = [
     ("deepseek-v3.2", include_str!("../../models/deepseek-v3.2.json")),

@@ -1,11 +1,11 @@
-//! A log-linear histogram of durations: three significant digits from a nanosecond to 2.4 hours, in one flat array.
+//! A log-linear histogram of durations: three significant digits from a nanosecond to 52 days, in one flat array.
 //!
 //! The layout is that of HdrHistogram (Gil Tene, <https://hdrhistogram.org>): each power of two is cut into 1,024
 //! buckets of equal width, so that a bucket is never wider than 1/1,024 of the values in it. Values below 2,048 ns are
 //! exact. Count, mean and maximum are exact whatever the buckets; a quantile is off by at most 0.05 % of itself.
 //!
-//! Left out: a configurable precision or range, and taking values back. Everything from 2^43 ns (2.4 h) up shares the
-//! last bucket.
+//! Left out: a configurable precision or range, and taking values back. Everything from 2^52 ns (52 days) up shares
+//! the last bucket.
 
 use std::fmt;
 
@@ -15,8 +15,8 @@ use crate::kernel::time::Span;
 const SUB_BITS: u32 = 10;
 /// Buckets per power of two.
 const SUB: u64 = 1 << SUB_BITS;
-/// Values from 2^43 ns up are counted in the last bucket.
-const RANGE_BITS: u32 = 43;
+/// Values from 2^52 ns up are counted in the last bucket.
+const RANGE_BITS: u32 = 52;
 /// The largest value with a bucket of its own width.
 const LARGEST: u64 = (1 << RANGE_BITS) - 1;
 /// Number of buckets: two linear powers of two worth below 2,048, and one for each power of two above.
@@ -24,7 +24,7 @@ const BUCKETS: usize = ((RANGE_BITS - SUB_BITS + 1) as usize) << SUB_BITS;
 
 /// Counts of durations, to three significant digits.
 ///
-/// 272 KiB of address space while it is recorded into, of which the system backs only the pages that were written to;
+/// 344 KiB of address space while it is recorded into, of which the system backs only the pages that were written to;
 /// once packed, sixteen bytes for each bucket that holds something. Merging is exact, so it is associative and
 /// commutative: any order of replications, threads or machines gives the same histogram to the bit.
 #[derive(Clone)]
@@ -203,7 +203,7 @@ impl Default for Histogram {
 }
 
 impl fmt::Debug for Histogram {
-    /// The summary only: nobody can read 34,816 counts.
+    /// The summary only: nobody can read 44,032 counts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Histogram")
             .field("count", &self.count)
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn quantiles_agree_with_a_sort() {
-        let mut values = spread(1, 20_000, 43);
+        let mut values = spread(1, 20_000, 52);
         let histogram = of(&values);
         values.sort_unstable();
         for permille in 0..=1000_usize {
@@ -305,9 +305,11 @@ mod tests {
 
     #[test]
     fn quantiles_agree_with_hdrhistogram() {
-        let values = spread(2, 20_000, 42);
+        // Over the whole range, up to the last nanosecond that has a bucket of its own width.
+        let mut values = spread(2, 20_000, RANGE_BITS);
+        values.push(LARGEST);
         let ours = of(&values);
-        let mut theirs = hdrhistogram::Histogram::<u64>::new_with_bounds(1, 1 << 43, 3).unwrap();
+        let mut theirs = hdrhistogram::Histogram::<u64>::new_with_bounds(1, 1 << RANGE_BITS, 3).unwrap();
         values.iter().for_each(|&v| theirs.record(v).unwrap());
         for q in [0.01, 0.25, 0.5, 0.9, 0.95, 0.99, 0.999, 1.0] {
             let (a, b) = (
@@ -382,7 +384,7 @@ mod tests {
         fn merging_in_any_order_is_the_same_as_recording_it_all(
             a in prop::collection::vec(any::<u64>(), 0..20),
             b in prop::collection::vec(0..10_000_u64, 0..20),
-            c in prop::collection::vec(0..1_u64 << 43, 0..20),
+            c in prop::collection::vec(0..1_u64 << 52, 0..20),
         ) {
             let whole = of(&[a.clone(), b.clone(), c.clone()].concat());
             let (a, b, c) = (of(&a), of(&b), of(&c));

@@ -233,7 +233,7 @@ mod tests {
             ("FFF".to_string() + &"s".repeat(17), false),
             ("F".repeat(19), true),
             ("F".repeat(20), false),
-            ("r".repeat(1) + &"s".repeat(19), false),
+            ("r".to_string() + &"s".repeat(19), false),
         ] {
             let mut it = watch();
             it.run(0, 0, 10, &calls);

@@ -215,7 +215,7 @@ impl FleetBreaker for Running {
             return;
         }
         state.failures.add(now, WINDOW);
-        let whole_seconds = |d: &Span| d.nanos() % 1_000_000_000 == 0;
+        let whole_seconds = |d: &Span| d.nanos().is_multiple_of(1_000_000_000);
         let lasts = (state.lasts)
             .or(ended.retry_after.filter(whole_seconds))
             .unwrap_or(self.cooldown_time);

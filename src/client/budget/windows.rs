@@ -92,16 +92,15 @@ pub enum OnExhausted {
     Cheapest,
 }
 
+/// Budgets as they run together, and the shares of them that are watched.
+pub type Watched = (Box<dyn Budget>, Vec<Alert>);
+
 /// All budgets of a client as they run together, and what of them is watched; nothing if there are none. Amounts are turned
 /// into the currency that bills are in.
 ///
 /// # Errors
 /// If one limits nothing, bars nobody in particular and yet queues, does nothing when it is spent, or cannot tell which provider is cheapest.
-pub fn build(
-    specs: &[BudgetSpec],
-    names: &Names<'_>,
-    currency: Option<Exchange>,
-) -> Built<Option<(Box<dyn Budget>, Vec<Alert>)>> {
+pub fn build(specs: &[BudgetSpec], names: &Names<'_>, currency: Option<Exchange>) -> Built<Option<Watched>> {
     let (mut budgets, mut alerts) = (Vec::new(), Vec::new());
     for (i, spec) in specs.iter().enumerate() {
         budgets.push(one(spec, names, currency).map_err(|r| r.at(i))?);

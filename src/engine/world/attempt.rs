@@ -300,7 +300,7 @@ impl World<'_> {
     #[inline(always)]
     pub(super) fn close(&mut self, slot: u32, outcome: Outcome) {
         let Attempt { way, since, answer, .. } = &self.attempts[slot];
-        let (way, since) = (*way, *since);
+        let (way, since, oversized) = (*way, *since, answer.oversized);
         let p = way.provider as usize;
         let provider = &self.scenario.fleet[p].provider;
         let took = self.now.since(since);
@@ -363,6 +363,7 @@ impl World<'_> {
         let tally = &mut self.tally.providers[p];
         if request.arrived >= window.warmup {
             tally.outcomes[outcome.index()] += 1;
+            tally.oversized += u64::from(oversized);
             tally.cost += u128::from(ended.cost);
             tally.input += u128::from(ended.usage.input);
             tally.output += u128::from(ended.usage.output);

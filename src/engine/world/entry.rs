@@ -45,7 +45,7 @@ impl World<'_> {
             }
             Offer::Shed => self.end(slot, Outcome::Shed, Span::ZERO),
             Offer::Rejected => {
-                self.limiter(self.limiter_holds, true);
+                self.note_rejection(slot);
                 self.end(slot, Outcome::Shed, Span::ZERO);
             }
         }
@@ -87,6 +87,16 @@ impl World<'_> {
     }
 
     /// The request in `slot` has left the queue, turned away.
+    /// A limiter turns the request in `slot` away.
+    #[cold]
+    fn note_rejection(&mut self, slot: u32) {
+        self.limiter(self.limiter_holds, true);
+        let request = &self.requests[slot];
+        if request.arrived >= self.scenario.window.warmup && self.gate.never_passes(self.now, &request.ask) {
+            self.tally.oversized += 1;
+        }
+    }
+
     fn shed_waiting(&mut self, slot: u32) {
         self.left_queue();
         self.stop_wait(slot);
@@ -162,7 +172,7 @@ impl World<'_> {
                 }
                 Next::Shed(slot) => self.shed_waiting(slot),
                 Next::Rejected(slot) => {
-                    self.limiter(self.limiter_holds, true);
+                    self.note_rejection(slot);
                     self.shed_waiting(slot);
                 }
                 Next::Held => return self.limiter(true, self.limiter_rejects),

@@ -11,7 +11,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildOne, Limit, Spent, Unit};
+use super::{BuildOne, Full, Limit, Spent, Unit};
+use crate::kernel::clock::BoundClock;
 use crate::kernel::time::Time;
 use crate::request::Ask;
 use crate::spec::build::Built;
@@ -30,6 +31,7 @@ impl BuildOne for Concurrent {
         Ok(Box::new(Running {
             limit: self.limit.get(),
             inside: 0,
+            full: BoundClock::default(),
         }))
     }
 }
@@ -38,6 +40,7 @@ impl BuildOne for Concurrent {
 struct Running {
     limit: u64,
     inside: u64,
+    full: BoundClock,
 }
 
 impl Limit for Running {
@@ -47,13 +50,24 @@ impl Limit for Running {
     }
 
     #[inline]
-    fn charge(&mut self, _now: Time, _ask: &Ask) {
+    fn charge(&mut self, now: Time, _ask: &Ask) {
         self.inside += 1;
+        if self.inside == self.limit {
+            self.full.enter(now);
+        }
     }
 
     #[inline]
-    fn settle(&mut self, _now: Time, _spent: &Spent) {
+    fn settle(&mut self, now: Time, _spent: &Spent) {
         self.inside = self.inside.saturating_sub(1);
+        self.full.leave(now);
+    }
+
+    fn full(&self, now: Time) -> Option<Full> {
+        Some(Full {
+            limit: Some(self.limit),
+            time: self.full.total(now),
+        })
     }
 
     fn listens(&self) -> bool {

@@ -105,7 +105,6 @@ impl Load for Running {
         Service {
             first_token,
             last_token: first_token + times(decoding, self.step.at(n)),
-            ..service
         }
     }
 

@@ -24,8 +24,9 @@ use std::collections::BinaryHeap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildLoad, Load, Start, Stay};
+use super::{BuildLoad, Full, Load, Start, Stay};
 use crate::kernel::chance::Key;
+use crate::kernel::clock::SpanClock;
 use crate::kernel::time::Time;
 use crate::request::Outcome;
 use crate::spec::build::{Built, Refusal};
@@ -93,6 +94,7 @@ impl BuildLoad for Slots {
             free_at: BinaryHeap::new(),
             line_left_at: BinaryHeap::new(),
             begins: Time::ZERO,
+            full: SpanClock::default(),
         }))
     }
 }
@@ -109,6 +111,8 @@ struct Running {
     line_left_at: BinaryHeap<Reverse<Time>>,
     /// When the attempt that entered last begins.
     begins: Time,
+    /// While all slots are in use.
+    full: SpanClock,
 }
 
 /// Takes out what is over by `now`.
@@ -153,6 +157,18 @@ impl Load for Running {
             self.free_at.pop();
         }
         self.free_at.push(Reverse(stay.done.min(gone)));
+        if self.free_at.len() == self.servers
+            && let Some(&Reverse(first_free)) = self.free_at.peek()
+        {
+            self.full.add(self.begins, first_free);
+        }
+    }
+
+    fn full(&self, now: Time) -> Option<Full> {
+        Some(Full {
+            limit: Some(self.servers as u64),
+            time: self.full.total(now),
+        })
     }
 
     fn fresh(&self) -> Box<dyn Load> {

@@ -13,8 +13,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildLoad, Load};
-use crate::kernel::time::Span;
+use super::{BuildLoad, Full, Load, Stay};
+use crate::kernel::clock::SpanClock;
+use crate::kernel::time::{Span, Time};
 use crate::provider::latency::{Service, Start};
 use crate::request::Ask;
 use crate::spec::build::Built;
@@ -32,6 +33,8 @@ impl BuildLoad for Throughput {
     fn build(&self) -> Built<Box<dyn Load>> {
         Ok(Box::new(Running {
             per_token: self.tokens.per().nanos() as f64 / self.tokens.count() as f64,
+            slowed_from: None,
+            full: SpanClock::default(),
         }))
     }
 }
@@ -40,6 +43,10 @@ impl BuildLoad for Throughput {
 struct Running {
     /// Nanoseconds of the whole provider that a token takes.
     per_token: f64,
+    /// When the work of the attempt that came last begins, if the ceiling slows it down.
+    slowed_from: Option<Time>,
+    /// While an answer is worked on that the ceiling slows down.
+    full: SpanClock,
 }
 
 impl Load for Running {
@@ -47,11 +54,27 @@ impl Load for Running {
     fn slow(&mut self, start: &Start<'_>, service: Service, ask: &Ask) -> Service {
         let sharing = f64::from(start.in_service) + 1.0;
         let least = f64::from(ask.output.saturating_sub(1)) * self.per_token * sharing;
+        let least = Span::from_nanos((least + 0.5) as u64);
         let own = service.last_token - service.first_token;
+        self.slowed_from = (least > own).then(|| start.begins());
         Service {
-            last_token: service.first_token + own.max(Span::from_nanos((least + 0.5) as u64)),
+            last_token: service.first_token + own.max(least),
             ..service
         }
+    }
+
+    #[inline]
+    fn stay(&mut self, stay: &Stay) {
+        if let Some(from) = self.slowed_from.take() {
+            self.full.add(from, stay.done.min(stay.left));
+        }
+    }
+
+    fn full(&self, now: Time) -> Option<Full> {
+        Some(Full {
+            limit: None,
+            time: self.full.total(now),
+        })
     }
 
     fn needs_decoding(&self) -> bool {

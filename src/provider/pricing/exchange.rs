@@ -19,7 +19,7 @@ impl Exchange {
     pub fn new(per_dollar: f64) -> Option<Exchange> {
         (1e-6..=1e6)
             .contains(&per_dollar)
-            .then(|| Exchange((per_dollar * 1e6 + 0.5) as u64))
+            .then_some(Exchange((per_dollar * 1e6 + 0.5) as u64))
     }
 
     /// What so many pico-dollars come to, rounded to the nearest.

@@ -35,6 +35,8 @@ pub struct Table {
     pub models: BTreeMap<String, Prices>,
     /// What else the table names.
     pub others: BTreeSet<String>,
+    /// Where it comes from, and of when it is.
+    pub source: String,
 }
 
 /// One model's prices.

@@ -119,6 +119,7 @@ fn words_are_those_of_the_json() {
         BoundKind::Queue,
         BoundKind::Connections,
         BoundKind::Quota,
+        BoundKind::Capacity,
         BoundKind::Breaker,
     ] {
         assert_eq!(serde_json::to_value(what).unwrap(), kind(what));

@@ -91,6 +91,7 @@ pub(crate) fn sample() -> Report {
                     ("faults".into(), "one outage of 12 minutes a month".into()),
                 ],
                 overrides: vec!["limits.tokens_per_minute = 2,000,000".into()],
+                published: vec![("prices".into(), "gpt-4.1: a price table".into())],
             },
             ModelNote {
                 provider: PROVIDERS[1].into(),
@@ -98,6 +99,7 @@ pub(crate) fn sample() -> Report {
                 source: "published limits and prices".into(),
                 assumed: vec![],
                 overrides: vec![],
+                published: vec![],
             },
         ],
         comparisons: comparisons(&policies),

@@ -152,11 +152,13 @@ fn facts(report: &Report) -> Vec<String> {
     } else {
         time
     };
-    vec![
+    let mut facts = vec![
         replications,
         time,
         format!("seed {}", report.seed),
         format!("{} confidence", format::tick(Unit::Share, report.confidence)),
-        format!("simcap {}", report.version),
-    ]
+    ];
+    facts.extend(report.rates());
+    facts.push(format!("simcap {}", report.version));
+    facts
 }

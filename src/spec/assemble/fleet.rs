@@ -2,6 +2,7 @@
 //!
 //! What is overridden is noted for the report, beside what the model assumes.
 
+use super::sources::{taken, without_model};
 use crate::client::host::Connections;
 use crate::engine::scenario::{Account, Deployment, PoolOf};
 use crate::kernel::sampler::Sampler;
@@ -92,6 +93,12 @@ pub(super) fn deployment(
         retry_after: spec.retry_after,
         quality: quality(spec, model, names)?,
     };
+    let limits = match (&spec.limits, model) {
+        (Some(own), _) => &own[..],
+        (None, Some(m)) => &m.limits,
+        (None, None) => &[],
+    };
+    let taken = taken(loaded, spec.prices.as_ref(), limits)?;
     let note = chosen.zip(model).map(|(chosen, m)| ModelNote {
         provider: name.to_owned(),
         model: chosen,
@@ -102,7 +109,9 @@ pub(super) fn deployment(
             .map(|(field, why)| (field.to_owned(), why.clone()))
             .collect(),
         overrides: overrides(spec),
+        published: taken.clone(),
     });
+    let note = note.or_else(|| without_model(name, "no model", taken));
     Ok((Deployment { provider, pool }, note))
 }
 

@@ -277,10 +277,9 @@ impl Lines {
 
     /// The newest of the lowest priority, the highest number.
     pub(super) fn lowest(&self) -> Option<(Spot, &Waiting)> {
-        let tails = self.lanes.iter().map(VecDeque::back).enumerate();
-        tails
-            .filter_map(|(lane, tail)| tail.map(|tail| (Spot { lane, newest: true }, tail)))
-            .last()
+        let mut tails = self.lanes.iter().map(VecDeque::back).enumerate();
+        let last = tails.rfind(|(_, tail)| tail.is_some());
+        last.and_then(|(lane, tail)| Some((Spot { lane, newest: true }, tail?)))
     }
 
     /// Whoever is at `spot` leaves; `goes` if to be let in.

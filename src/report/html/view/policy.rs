@@ -209,6 +209,7 @@ fn bound_words(bound: &BoundReport) -> String {
         BoundKind::Queue => "capacity of the client's queue",
         BoundKind::Connections => "connections",
         BoundKind::Quota => "quota",
+        BoundKind::Capacity => "its own capacity",
         BoundKind::Breaker => "breaker open",
     };
     let limit = bound

@@ -1,0 +1,80 @@
+//! Clocks that add up how long something was at its bound.
+//!
+//! [`BoundClock`] is told when the bound is reached and left. [`SpanClock`] is for what is decided beforehand: it is told of
+//! whole spans of time, counts what they have in common once, and can be read before they are over.
+
+use super::time::{Span, Time};
+
+/// Adds up how long something was at its bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BoundClock {
+    total: Span,
+    since: Option<Time>,
+}
+
+impl BoundClock {
+    /// The bound is reached. Has no effect if it was already.
+    #[inline(always)]
+    pub fn enter(&mut self, now: Time) {
+        self.since.get_or_insert(now);
+    }
+
+    /// The bound is left. Has no effect if it was not reached.
+    #[inline]
+    pub fn leave(&mut self, now: Time) {
+        if let Some(since) = self.since.take() {
+            self.total += now.since(since);
+        }
+    }
+
+    /// How long in all, up to `now`.
+    pub fn total(&self, now: Time) -> Span {
+        self.total + self.since.map_or(Span::ZERO, |since| now.since(since))
+    }
+}
+
+/// Adds up spans of time that are known when they begin or before, without what they have in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpanClock {
+    /// What the spans before the last run of them that touch come to, and from when to when that run lasts.
+    before: Span,
+    from: Time,
+    until: Time,
+}
+
+impl SpanClock {
+    /// At the bound from `from`, which is never earlier than that of the span before, to `until`.
+    #[inline]
+    pub fn add(&mut self, from: Time, until: Time) {
+        if from > self.until {
+            self.before += self.until.since(self.from);
+            self.from = from;
+            self.until = from;
+        }
+        self.until = self.until.max(until);
+    }
+
+    /// How long in all, up to `now`. Exact if all but the last run of spans that touch are over.
+    pub fn total(&self, now: Time) -> Span {
+        self.before + self.until.min(now).since(self.from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_spans_have_in_common_counts_once_and_only_what_is_over() {
+        let mut clock = SpanClock::default();
+        let at = Time::from_nanos;
+        for (from, until) in [(10, 20), (12, 15), (15, 25), (25, 30), (40, 40), (50, 60)] {
+            clock.add(at(from), at(until));
+        }
+        let read = [49, 50, 53, 60, 100].map(|now| clock.total(at(now)).nanos());
+        assert_eq!(read, [20, 20, 23, 30, 30]);
+        let mut first = SpanClock::default();
+        first.add(at(10), Time::NEVER);
+        assert_eq!([5, 10, 17].map(|now| first.total(at(now)).nanos()), [0, 0, 7]);
+    }
+}

@@ -1,0 +1,54 @@
+//! Where figures come from that an experiment takes over by a name: listed prices and published quotas.
+
+use crate::provider::limits::{LimitSpec, published};
+use crate::provider::pricing::PriceSpec;
+use crate::report::ModelNote;
+use crate::spec::build::{Built, Refusal};
+use crate::spec::experiment::Experiment;
+use crate::spec::load::Loaded;
+
+/// What is taken from the price table and from published quotas, by field.
+pub(super) fn taken(loaded: &Loaded, prices: Option<&PriceSpec>, limits: &[LimitSpec]) -> Built<Vec<(String, String)>> {
+    let mut all = Vec::new();
+    if let Some(PriceSpec::listed(listed)) = prices {
+        let batch = if listed.batch { ", through the batch API" } else { "" };
+        all.push((
+            "prices".to_owned(),
+            format!("{}{batch}: {}", listed.model, loaded.prices.source),
+        ));
+    }
+    for limit in limits {
+        let LimitSpec::preset(preset) = limit else { continue };
+        let quotas = published().map_err(Refusal::of)?;
+        if let Some(quota) = quotas.get(&preset.name) {
+            let text = format!(
+                "{}: {}, {}. Assumed: {}",
+                preset.name, quota.source, quota.date, quota.assumed
+            );
+            all.push(("limits".to_owned(), text));
+        }
+    }
+    Ok(all)
+}
+
+/// A note for each account with published quotas.
+pub(super) fn of_accounts(loaded: &Loaded, spec: &Experiment) -> Built<Vec<ModelNote>> {
+    let mut notes = Vec::new();
+    for (name, account) in spec.accounts.iter() {
+        let taken = taken(loaded, None, &account.limits)?;
+        notes.extend(without_model(name, "an account", taken));
+    }
+    Ok(notes)
+}
+
+/// The note for something that has no model, if anything of it is taken from elsewhere.
+pub(super) fn without_model(name: &str, what: &str, taken: Vec<(String, String)>) -> Option<ModelNote> {
+    (!taken.is_empty()).then(|| ModelNote {
+        provider: name.to_owned(),
+        model: what.to_owned(),
+        source: "the experiment itself, but for what is published".to_owned(),
+        assumed: Vec::new(),
+        overrides: Vec::new(),
+        published: taken,
+    })
+}

@@ -39,6 +39,7 @@ fn warnings(providers: usize, client: &str) -> String {
 fn a_policy_that_sends_nothing() {
     let limiter = r#""limiters": [ { "token_bucket": { "unit": "tokens", "rate": "10/s", "burst": 50 } } ]"#;
     insta::assert_snapshot!(warnings(2, limiter), @"
+    turns: 100 % of requests are larger than a limiter of the client ever holds, and are shed
     turns: not one attempt was made: every request failed before it could be sent, most as `shed`
     turns: no request succeeded: there is no time to judge by
     ");

@@ -364,7 +364,9 @@ fn a_saving_that_is_an_exchange_rate_is_called_one() {
     };
     let page = simcap::report::terminal::full(&report, &style);
     assert!(page.contains("CNY/month") && page.contains("CNY\u{a0}11,315"), "{page}");
-    assert!(!page.contains('$'), "{page}");
+    // A dollar stands only where the rate of exchange does.
+    let dollars: Vec<&str> = page.lines().filter(|line| line.contains('$')).collect();
+    assert!(dollars.iter().all(|line| line.contains("$1 = ")), "{dollars:?}");
     let html = simcap::report::html::render(&report).unwrap();
     assert!(html.contains("CNY / 1,000"));
     let csv = simcap::report::csv::tables(&report);

@@ -221,7 +221,7 @@ fn no_plugin_in_the_object() {
     shop.json:39:16: client.breaker: an object without a name
        39 |     "breaker": {}
           |                ^
-       allowed: never, consecutive, litellm_cooldown, resilience4j, envoy_outlier, polly, gobreaker, helicone, rollback, health_score
+       allowed: never, consecutive, litellm_cooldown, resilience4j, envoy_outlier, polly, gobreaker, helicone, rollback, health_score, hystrix, finagle_accrual, portkey, kong, smg
     "#);
 }
 

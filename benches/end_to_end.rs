@@ -43,10 +43,12 @@ fn simulate(scenario: &Scenario) -> Tally {
 }
 
 fn end_to_end(c: &mut Criterion) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = root.join("experiments");
     let files: Vec<(&str, PathBuf, u64)> = vec![
         ("tiered", folder.join("tiered.json"), 21_600),
         ("qps-1000", folder.join("qps-1000.json"), 20),
+        ("every mechanism", root.join("benches/every-mechanism.json"), 3_600),
     ];
     let mut scenarios = vec![(
         "M/M/3",

@@ -329,7 +329,9 @@ def table(models, shapes):
 
 
 def main():
-    models = {p.stem: json.loads(p.read_text(encoding="utf-8")) for p in sorted(HERE.glob("*.json")) if p.stem != "limits"}
+    # Quotas and prices stand beside the models.
+    files = [p for p in sorted(HERE.glob("*.json")) if p.stem not in ("limits", "prices")]
+    models = {p.stem: json.loads(p.read_text(encoding="utf-8")) for p in files}
     shapes = r0_shapes(models)
     if "--write" in sys.argv:
         write(models, shapes)

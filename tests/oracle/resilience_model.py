@@ -531,7 +531,7 @@ class Model:
             self.retry_budget.deposit(self.env.now)
         for number_, group in enumerate(self.groups):
             if number_ > 0:
-                if outcome not in outcomes(group.get("on"), RETRYABLE | {"breaker_open", "budget_exhausted"}):
+                if outcome not in outcomes(group.get("on"), RETRYABLE | {"breaker_open", "budget_exhausted", "queue_timeout", "shed"}):
                     continue
                 seen["fallbacks"] += 1
             outcome = yield from self.group(group["providers"], ask, seen, arrived, deadline)
@@ -555,6 +555,7 @@ class Model:
                 if had != "free":
                     return {"shed": "shed", "late": "queue_timeout"}[had]
             tries += 1
+            seen["retries"] += tries > 1
             outcome, after = yield from self.race(host, members, ask, seen, arrived, deadline)
             if outcome in ("success", "timeout_total"):
                 return outcome
@@ -571,7 +572,6 @@ class Model:
                 yield env.timeout(wait)
             if not more:
                 return outcome
-            seen["retries"] += 1
 
     def next_try(self, members, tries, outcome, after):
         """How long to sleep, and whether to try again then."""

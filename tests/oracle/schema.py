@@ -119,7 +119,8 @@ def main(binary):
 
     experiment, model = schema("experiment"), schema("model")
     good = sorted((ROOT / "experiments").glob("*.json")) + [ROOT / "src/cli/starter.json"]
-    models = sorted((ROOT / "models").glob("*.json"))
+    # Quotas and prices stand beside the models.
+    models = [p for p in sorted((ROOT / "models").glob("*.json")) if p.stem not in ("limits", "prices")]
     for validator, paths in ((experiment, good), (model, models)):
         for path in paths:
             errors = [f"{e.json_path}: {e.message[:150]}" for e in validator.iter_errors(read(path))]

@@ -7,6 +7,7 @@
 
 mod attempt;
 mod copies;
+mod end;
 mod entry;
 
 use crate::client::admission::Admission;

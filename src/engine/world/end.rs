@@ -1,0 +1,155 @@
+//! What follows a try that has failed, another or none; and the end of a request, the only way out.
+
+use crate::client::limiter::Done;
+use crate::client::retry::{Failed, Next};
+use crate::engine::event::Event;
+use crate::engine::tally::Ending;
+use crate::kernel::time::{Span, Time};
+use crate::provider::UNRATED;
+use crate::request::Outcome;
+use crate::routing::{Fleet, Restriction};
+
+use super::{Place, World};
+
+impl World<'_> {
+    /// A try has failed at `provider`, or there was nobody to make it at: the request tries again, or gives up here.
+    pub(super) fn failed(&mut self, slot: u32, outcome: Outcome, retry_after: Option<Span>, provider: Option<usize>) {
+        self.retry_over(slot);
+        let request = &self.requests[slot];
+        let failed = Failed {
+            now: self.now,
+            outcome,
+            attempts: request.tries,
+            provider,
+            retry_after,
+        };
+        let key = request.key.attempt(u64::from(request.attempts.saturating_sub(1)));
+        let (deadline, mut memory) = (request.deadline, request.memory);
+        let restriction = Restriction {
+            members: self.scenario.client.fallback.members(usize::from(request.group)),
+            barred: self.budget.as_mut().and_then(|b| b.barred(self.now)),
+            excluded: &[],
+        };
+        let fleet = Fleet::new(&self.hosts, self.guard.as_deref(), self.now).within(&restriction);
+        // What a request says, too long for the model, no try mends; another group's model may be longer.
+        let next = if outcome == Outcome::ContextExceeded {
+            Next::STOP
+        } else {
+            self.retry.next(&failed, &fleet, key, &mut memory)
+        };
+        let request = &mut self.requests[slot];
+        request.memory = memory;
+        request.place = Place::Between;
+        request.failure = outcome;
+        request.hedge_at = Time::NEVER;
+        match next {
+            Next::Again { after, same } => {
+                request.same = same;
+                if let (true, Some(p)) = (same, provider) {
+                    // A copy may have gone elsewhere since.
+                    request.provider = p as u32;
+                }
+                request.retrying = self.retry_listens;
+                self.push_unless_late(slot, self.now + after, deadline, Event::TryAgain(slot));
+            }
+            Next::GiveUp { after } if after > Span::ZERO => {
+                self.push_unless_late(slot, self.now + after, deadline, Event::Resolve(slot));
+            }
+            Next::GiveUp { .. } => self.resolve(slot),
+        }
+    }
+
+    /// If the last try of the request in `slot` was one that the retry rule asked for and watches, it is over.
+    #[inline]
+    pub(super) fn retry_over(&mut self, slot: u32) {
+        if self.retry_listens && self.requests[slot].retrying {
+            self.requests[slot].retrying = false;
+            self.retry.over();
+        }
+    }
+
+    /// The tries of the request in `slot` are over where it is: it falls back, or ends.
+    pub(super) fn resolve(&mut self, slot: u32) {
+        let fallback = &self.scenario.client.fallback;
+        let request = &mut self.requests[slot];
+        let failure = request.failure;
+        let first = *request.first_failure.get_or_insert(failure);
+        let next = (failure != Outcome::TimeoutTotal && usize::from(request.fallbacks) < fallback.most)
+            .then(|| fallback.next(usize::from(request.group), failure))
+            .flatten();
+        match next {
+            Some(group) => {
+                request.group = group as u8;
+                request.fallbacks += 1;
+                request.tries = 0;
+                request.same = false;
+                request.memory = 0;
+                if request.arrived >= self.scenario.window.warmup {
+                    self.tally.effort.fallbacks += 1;
+                }
+                self.route(slot);
+            }
+            None => {
+                let tells_first = fallback.tells_first && failure != Outcome::TimeoutTotal;
+                self.end(slot, if tells_first { first } else { failure }, Span::ZERO);
+                self.admit();
+            }
+        }
+    }
+
+    /// The request in `slot` ends: the only way out of the system.
+    #[inline(never)]
+    pub(super) fn end(&mut self, slot: u32, outcome: Outcome, ttft: Span) {
+        self.finish_request(slot, outcome, ttft);
+    }
+
+    #[inline(always)]
+    pub(super) fn finish_request(&mut self, slot: u32, outcome: Outcome, ttft: Span) {
+        self.retry_over(slot);
+        let request = &mut self.requests[slot];
+        request.hedge_at = Time::NEVER;
+        if request.entered != Time::NEVER {
+            self.gate.leave(self.now, || Done {
+                now: self.now,
+                entered: request.entered,
+                outcome,
+                ask: request.ask,
+                in_flight: request.beside,
+            });
+        }
+        let e2e = self.now.since(request.arrived);
+        let succeeded = outcome == Outcome::Success;
+        if let Some(bin) = self.tally.series.bin() {
+            if succeeded {
+                bin.successes += 1;
+                bin.e2e += u128::from(e2e.nanos());
+            } else {
+                bin.failures += 1;
+            }
+        }
+        for incident in &mut self.tally.incidents {
+            incident.note_request(self.now, succeeded);
+        }
+        let window = self.scenario.window;
+        if succeeded && self.now >= window.warmup && self.now < window.end {
+            self.tally.serve(ttft, e2e, &self.scenario.good);
+        }
+        if request.arrived >= window.warmup {
+            let quality = if succeeded {
+                self.scenario.fleet[request.provider as usize].provider.quality[usize::from(request.ask.class)]
+            } else {
+                UNRATED
+            };
+            let ending = Ending {
+                outcome,
+                ttft,
+                e2e,
+                waited: request.waited,
+                cost: request.cost,
+                quality,
+            };
+            self.tally.finish(&request.ask, &ending);
+        }
+        self.requests.remove(slot);
+    }
+}

@@ -3,6 +3,8 @@
 //! [`BoundClock`] is told when the bound is reached and left. [`SpanClock`] is for what is decided beforehand: it is told of
 //! whole spans of time, counts what they have in common once, and can be read before they are over.
 
+use std::collections::VecDeque;
+
 use super::time::{Span, Time};
 
 /// Adds up how long something was at its bound.
@@ -34,29 +36,37 @@ impl BoundClock {
 }
 
 /// Adds up spans of time that are known when they begin or before, without what they have in common.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpanClock {
-    /// What the spans before the last run of them that touch come to, and from when to when that run lasts.
+    /// What the runs that are over come to.
     before: Span,
-    from: Time,
-    until: Time,
+    /// Runs of spans that touch, from when to when, that may not be over; in order, and apart.
+    runs: VecDeque<(Time, Time)>,
 }
 
 impl SpanClock {
-    /// At the bound from `from`, which is never earlier than that of the span before, to `until`.
+    /// It is known at `now` that the bound holds from `from`, which is never earlier than that of the span before, to `until`.
     #[inline]
-    pub fn add(&mut self, from: Time, until: Time) {
-        if from > self.until {
-            self.before += self.until.since(self.from);
-            self.from = from;
-            self.until = from;
+    pub fn add(&mut self, now: Time, from: Time, until: Time) {
+        if let Some((_, last)) = self.runs.back_mut()
+            && from <= *last
+        {
+            *last = until.max(*last);
+            return;
         }
-        self.until = self.until.max(until);
+        while let Some(&(began, ended)) = self.runs.front()
+            && ended <= now
+        {
+            self.before += ended.since(began);
+            self.runs.pop_front();
+        }
+        self.runs.push_back((from, until.max(from)));
     }
 
-    /// How long in all, up to `now`. Exact if all but the last run of spans that touch are over.
+    /// How long in all, up to `now`.
     pub fn total(&self, now: Time) -> Span {
-        self.before + self.until.min(now).since(self.from)
+        let part = |&(from, until): &(Time, Time)| until.min(now).since(from);
+        self.runs.iter().map(part).fold(self.before, |sum, part| sum + part)
     }
 }
 
@@ -69,12 +79,24 @@ mod tests {
         let mut clock = SpanClock::default();
         let at = Time::from_nanos;
         for (from, until) in [(10, 20), (12, 15), (15, 25), (25, 30), (40, 40), (50, 60)] {
-            clock.add(at(from), at(until));
+            clock.add(at(from), at(from), at(until));
         }
         let read = [49, 50, 53, 60, 100].map(|now| clock.total(at(now)).nanos());
         assert_eq!(read, [20, 20, 23, 30, 30]);
         let mut first = SpanClock::default();
-        first.add(at(10), Time::NEVER);
+        first.add(at(10), at(10), Time::NEVER);
         assert_eq!([5, 10, 17].map(|now| first.total(at(now)).nanos()), [0, 0, 7]);
+    }
+
+    /// Two spans that are known long before they begin, and a reading between them and before the second.
+    #[test]
+    fn what_is_still_to_come_does_not_count_yet() {
+        let mut clock = SpanClock::default();
+        let at = Time::from_nanos;
+        for (from, until) in [(10, 20), (30, 40), (50, 60)] {
+            clock.add(at(1), at(from), at(until));
+        }
+        let read = [5, 15, 25, 35, 100].map(|now| clock.total(at(now)).nanos());
+        assert_eq!(read, [0, 5, 10, 15, 30]);
     }
 }

@@ -234,7 +234,7 @@ impl Endpoint {
         }
         if ready > now {
             if ready != Time::NEVER {
-                self.limited.add(now, ready);
+                self.limited.add(now, now, ready);
             } else {
                 into.oversized =
                     self.quotas.is_too_small(now, ask) || account.is_some_and(|shared| shared.is_too_small(now, ask));

@@ -160,7 +160,7 @@ impl Load for Running {
         if self.free_at.len() == self.servers
             && let Some(&Reverse(first_free)) = self.free_at.peek()
         {
-            self.full.add(self.begins, first_free);
+            self.full.add(stay.came, self.begins, first_free);
         }
     }
 

@@ -66,7 +66,7 @@ impl Load for Running {
     #[inline]
     fn stay(&mut self, stay: &Stay) {
         if let Some(from) = self.slowed_from.take() {
-            self.full.add(from, stay.done.min(stay.left));
+            self.full.add(stay.came, from, stay.done.min(stay.left));
         }
     }
 

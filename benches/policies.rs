@@ -78,15 +78,10 @@ fn choose(c: &mut Criterion) {
                     id += 1;
                     let request = Chance::new(1, 0).request(id);
                     let call = Call {
-                        class: 0,
-                        priority: 1,
+                        user: id as u32,
                         input: 100,
                         max_output: Some(100),
-                        attempts: 0,
-                        last: None,
-                        hedge: false,
-                        request,
-                        attempt: request,
+                        ..Call::new(0, request)
                     };
                     policy.choose(&call, &Fleet::new(&hosts, None, Time::ZERO))
                 });

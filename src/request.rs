@@ -12,6 +12,8 @@ pub struct Ask {
     pub id: u64,
     /// Index of its class.
     pub class: u16,
+    /// Who asks, counted from 0; where the traffic has no users, `id`.
+    pub user: u32,
     /// Its priority: lower numbers go first.
     pub priority: u8,
     /// Input tokens.
@@ -265,6 +267,8 @@ pub struct Ended {
     pub class: u16,
     /// Which attempt at its request it was, from 0.
     pub attempt: u32,
+    /// Whether the answer was a good one, if somebody has said so.
+    pub grade: Option<bool>,
 }
 
 impl Ended {
@@ -286,6 +290,7 @@ impl Ended {
             cost: 0,
             class: 0,
             attempt: 0,
+            grade: None,
         }
     }
 

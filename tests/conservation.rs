@@ -69,9 +69,9 @@ fn attempts_fit_requests(tally: &Tally, tries: u64) -> Result<(), TestCaseError>
 fn sums_agree(tally: &Tally) -> Result<(), TestCaseError> {
     let billed: u128 = tally.providers.iter().map(|p| p.cost).sum();
     let by_class: u128 = tally.classes.iter().map(|c| c.cost).sum();
-    prop_assert_eq!(billed, by_class);
+    prop_assert_eq!(billed + tally.judging, by_class + tally.mirrored);
     let reserved: u128 = tally.providers.iter().map(|p| p.reserved).sum();
-    prop_assert_eq!(billed + reserved, tally.cost());
+    prop_assert_eq!(billed + tally.judging + reserved, tally.cost());
     prop_assert!(tally.good <= tally.served && tally.served <= tally.ended(Outcome::Success));
     for class in &tally.classes {
         let successes = class.outcomes[Outcome::Success.index()];

@@ -7,10 +7,11 @@ use crate::engine::scenario::Scenario;
 use crate::engine::tally::{ClassTally, EffortKind, Tally};
 use crate::kernel::time::Span;
 use crate::report::{
-    AlertReport, BoundReport, ClassReport, Currency, Curves, EffortReport, IncidentReport, Measured, Metric, Moment,
-    OutcomeShare, PolicyReport, ProviderReport, Report, Unit, format,
+    AlertReport, BoundReport, ClassReport, Currency, Curves, EffortReport, IncidentReport, Measured, Metric,
+    MilestoneReport, Moment, OutcomeShare, PolicyReport, ProviderReport, Report, Unit, format,
 };
 use crate::request::Outcome;
+use crate::routing::Milestone;
 use crate::spec::assemble::Plan;
 use crate::spec::load::Loaded;
 use crate::stats::histogram::Histogram;
@@ -173,6 +174,7 @@ fn policy(
         classes: classes(scenario, confidence, &each),
         bounds: bounds(scenario, &pooled, &each),
         alerts: alerts(scenario, &pooled, &each),
+        milestones: milestones(scenario, &pooled, &each),
         incidents: incidents(scenario, &pooled, &each),
         effort: effort(&pooled, &each),
         steady: steady::verdict(
@@ -318,6 +320,15 @@ fn alerts(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<AlertRepor
         at: each(&|t| (t.alerts[i].passed > 0).then(|| t.alerts[i].time as f64 / 1e9)),
     };
     scenario.client.alerts.iter().enumerate().map(one).collect()
+}
+
+fn milestones(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<MilestoneReport> {
+    let one = |(i, milestone): (usize, Milestone)| MilestoneReport {
+        what: milestone.what,
+        passed: pooled.milestones[i].passed,
+        at: each(&|t| (t.milestones[i].passed > 0).then(|| t.milestones[i].time as f64 / 1e9)),
+    };
+    scenario.policy.milestones().into_iter().enumerate().map(one).collect()
 }
 
 fn incidents(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<IncidentReport> {

@@ -34,6 +34,8 @@ pub enum Event {
     Hedge(u32),
     /// The attempt in this slot, one of several copies, has its first token. Stale if it has been called off.
     FirstToken(u32),
+    /// Whoever looks at the answer to the request in this slot has seen enough.
+    Judged(u32),
     /// A limiter lets the head of the queue pass. Stale if there is none.
     Admit,
 }
@@ -53,7 +55,8 @@ impl Event {
             Event::Resolve(slot) => (7, slot),
             Event::Hedge(slot) => (8, slot),
             Event::FirstToken(slot) => (9, slot),
-            Event::Admit => (10, 0),
+            Event::Judged(slot) => (10, slot),
+            Event::Admit => (11, 0),
         };
         (kind << SLOT_BITS) | slot
     }
@@ -73,6 +76,7 @@ impl Event {
             7 => Event::Resolve(slot),
             8 => Event::Hedge(slot),
             9 => Event::FirstToken(slot),
+            10 => Event::Judged(slot),
             _ => Event::Admit,
         }
     }
@@ -98,6 +102,7 @@ mod tests {
             Event::Resolve(slot),
             Event::Hedge(slot),
             Event::FirstToken(slot),
+            Event::Judged(slot),
             Event::Admit,
         ] {
             assert_eq!(Event::unpack(event.pack()), event);

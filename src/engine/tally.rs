@@ -37,6 +37,12 @@ pub struct Tally {
     pub effort: Effort,
     /// The watched shares of budgets, in order.
     pub alerts: Vec<AlertTally>,
+    /// What the policy passes on its way, in order.
+    pub milestones: Vec<AlertTally>,
+    /// Pico-dollars for copies that nobody waited for. No class's cost.
+    pub mirrored: u128,
+    /// Pico-dollars for looking at answers, which is no provider's: part of the cost of the classes.
+    pub judging: u128,
     /// What each outage that is known beforehand did.
     pub incidents: Vec<Incident>,
     /// The most requests in the system at once.
@@ -79,13 +85,17 @@ pub struct Effort {
     pub denied: u64,
     /// Requests whose input was cut to fit the client's window.
     pub shortened: u64,
+    /// Answers turned down, whose request went on.
+    pub escalations: u64,
+    /// Copies that nobody waited for.
+    pub mirrored: u64,
     /// Copies that the hedging rule gave a time for, and those that then had nowhere to go, in the whole replication.
     pub hedges_planned: u64,
     /// See `hedges_planned`.
     pub hedges_stranded: u64,
 }
 
-/// A share of a budget that is watched.
+/// Something that is passed in a replication or not: a share of a budget that is watched, a milestone of the policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AlertTally {
     /// Replications in which it was passed.
@@ -195,6 +205,9 @@ impl Tally {
             counted: u128::from(scenario.window.counted().nanos()),
             effort: Effort::default(),
             alerts: vec![AlertTally::default(); scenario.client.alerts.len()],
+            milestones: vec![AlertTally::default(); scenario.policy.milestones().len()],
+            mirrored: 0,
+            judging: 0,
             incidents: incident::of(scenario),
             peak_in_system: 0,
             series: Series::new(scenario.window.end, scenario.fleet.len()),
@@ -254,7 +267,7 @@ impl Tally {
     /// Pico-dollars for everything.
     pub fn cost(&self) -> u128 {
         let attempts: u128 = self.classes.iter().map(|c| c.cost).sum();
-        attempts + self.providers.iter().map(|p| p.reserved).sum::<u128>()
+        attempts + self.mirrored + self.providers.iter().map(|p| p.reserved).sum::<u128>()
     }
 
     /// Adds another replication of the same scenario.
@@ -287,7 +300,10 @@ impl Tally {
         }
         self.counted += other.counted;
         self.effort.merge(&other.effort);
-        for (a, b) in self.alerts.iter_mut().zip(&other.alerts) {
+        self.mirrored += other.mirrored;
+        self.judging += other.judging;
+        let ours = self.alerts.iter_mut().chain(&mut self.milestones);
+        for (a, b) in ours.zip(other.alerts.iter().chain(&other.milestones)) {
             a.passed += b.passed;
             a.time += b.time;
         }
@@ -315,17 +331,23 @@ pub enum EffortKind {
     Denied,
     /// Requests whose input was cut.
     Shortened,
+    /// Answers turned down, whose request went on to another provider.
+    Escalations,
+    /// Copies sent to a provider whose answer nobody waited for.
+    Mirrored,
 }
 
 impl EffortKind {
     /// Every kind, in the order of tables.
-    pub const ALL: [EffortKind; 6] = [
+    pub const ALL: [EffortKind; 8] = [
         EffortKind::Retries,
         EffortKind::Hedges,
         EffortKind::HedgesWon,
         EffortKind::Fallbacks,
         EffortKind::Denied,
         EffortKind::Shortened,
+        EffortKind::Escalations,
+        EffortKind::Mirrored,
     ];
 
     /// Its name in files.
@@ -337,6 +359,8 @@ impl EffortKind {
             EffortKind::Fallbacks => "fallbacks",
             EffortKind::Denied => "denied",
             EffortKind::Shortened => "shortened",
+            EffortKind::Escalations => "escalations",
+            EffortKind::Mirrored => "mirrored",
         }
     }
 }
@@ -351,6 +375,8 @@ impl Effort {
             EffortKind::Fallbacks => self.fallbacks,
             EffortKind::Denied => self.denied,
             EffortKind::Shortened => self.shortened,
+            EffortKind::Escalations => self.escalations,
+            EffortKind::Mirrored => self.mirrored,
         }
     }
 
@@ -361,6 +387,8 @@ impl Effort {
         self.fallbacks += other.fallbacks;
         self.denied += other.denied;
         self.shortened += other.shortened;
+        self.escalations += other.escalations;
+        self.mirrored += other.mirrored;
         self.hedges_planned += other.hedges_planned;
         self.hedges_stranded += other.hedges_stranded;
     }

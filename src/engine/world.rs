@@ -9,6 +9,10 @@ mod attempt;
 mod copies;
 mod end;
 mod entry;
+mod judge;
+mod mirror;
+
+use std::cell::Cell;
 
 use crate::client::admission::Admission;
 use crate::client::breaker::{FleetBreaker, Ticket};
@@ -24,7 +28,7 @@ use crate::kernel::slab::Slab;
 use crate::kernel::time::{Span, Time};
 use crate::provider::endpoint::{Answer, Endpoint, Quotas};
 use crate::request::{Ask, Headers, Outcome};
-use crate::routing::Policy;
+use crate::routing::{Call, Policy, Wants};
 
 use super::event::{Event, MOST_SLOTS};
 use super::scenario::Scenario;
@@ -68,7 +72,22 @@ struct Request {
     first_failure: Option<Outcome>,
     failure: Outcome,
     cost: u64,
+    /// What the policy keeps of it, and how often the policy has sent it elsewhere.
+    notes: u64,
+    detours: u8,
+    /// Whether a copy that nobody waits for has been considered; and whether it is such a copy.
+    mirrored: bool,
+    shadow: bool,
+    /// Answers turned down; whether the one being looked at will be; and the provider of one that is kept for want of a better.
+    rejected: u8,
+    turned_down: bool,
+    kept: u32,
+    /// Probability that the answer is good given what its judge said, in millionths; [`UNJUDGED`] if nobody looked.
+    quality: u32,
 }
+
+/// Nobody has looked at the answer.
+const UNJUDGED: u32 = u32::MAX - 1;
 
 impl Request {
     /// What a request starts from.
@@ -76,6 +95,7 @@ impl Request {
         ask: Ask {
             id: 0,
             class: 0,
+            user: 0,
             priority: 0,
             input: 0,
             output: 0,
@@ -108,7 +128,37 @@ impl Request {
         first_failure: None,
         failure: Outcome::Success,
         cost: 0,
+        notes: 0,
+        detours: 0,
+        mirrored: false,
+        shadow: false,
+        rejected: 0,
+        turned_down: false,
+        kept: u32::MAX,
+        quality: UNJUDGED,
     };
+}
+
+impl Request {
+    /// Its next attempt, as the policy sees it.
+    #[inline(always)]
+    fn call(&self, hedge: bool) -> Call {
+        Call {
+            class: usize::from(self.ask.class),
+            user: self.ask.user,
+            priority: self.ask.priority,
+            input: self.ask.input,
+            max_output: self.ask.max_output,
+            attempts: self.attempts,
+            last: (self.attempts > 0).then_some(self.provider as usize),
+            failure: self.failure,
+            rejected: u32::from(self.rejected),
+            hedge,
+            request: self.key,
+            attempt: self.key.attempt(u64::from(self.attempts)),
+            notes: Cell::new(self.notes),
+        }
+    }
 }
 
 /// The attempts of a request that are under way or in line.
@@ -214,10 +264,10 @@ pub struct World<'a> {
     policy: Box<dyn Policy>,
     /// Whether anybody learns from how attempts end: the policy, or whatever else listens.
     listened_to: bool,
-    policy_learns: bool,
+    /// What the policy asks for.
+    wants: Wants,
     /// Whether anything but breakers may keep a provider from a first copy.
     may_restrict: bool,
-    reads_headers: bool,
     /// By slot of attempt, if the policy reads them.
     headers: Vec<Headers>,
     retry: Box<dyn Retry>,
@@ -227,6 +277,8 @@ pub struct World<'a> {
     /// How many wait in the admission queue, and how many sleep before the gate.
     queued: usize,
     asleep: usize,
+    /// How many of the requests in the system are copies that nobody waits for.
+    shadows: usize,
     /// Whether the queue is being let in just now.
     admitting: bool,
     /// When a limiter next lets the queue's head pass, if that is scheduled.
@@ -246,6 +298,7 @@ impl<'a> World<'a> {
     /// The state before the first arrival.
     pub fn new(scenario: &'a Scenario, chance: Chance) -> World<'a> {
         let client = &scenario.client;
+        let wants = scenario.policy.wants();
         let own = |part: u64, n: usize| chance.surroundings(part).part(n as u64);
         let mut world = World {
             scenario,
@@ -275,13 +328,12 @@ impl<'a> World<'a> {
             ),
             policy: scenario.policy.fresh(),
             may_restrict: client.budget.is_some() || !client.fallback.groups.is_empty(),
-            listened_to: scenario.policy.learns()
-                || scenario.policy.reads_headers()
+            listened_to: wants.learns
+                || wants.headers
                 || client.retry.listens()
                 || client.hedge.is_some()
                 || client.budget.is_some(),
-            policy_learns: scenario.policy.learns(),
-            reads_headers: scenario.policy.reads_headers(),
+            wants,
             headers: Vec::new(),
             retry: client.retry.fresh(),
             retry_listens: client.retry.listens(),
@@ -289,6 +341,7 @@ impl<'a> World<'a> {
             budget: client.budget.as_ref().map(|b| b.fresh()),
             queued: 0,
             asleep: 0,
+            shadows: 0,
             admitting: false,
             admit_at: Time::NEVER,
             limiter_holds: false,
@@ -368,6 +421,7 @@ impl<'a> World<'a> {
             }
             Event::WaitOver(slot) => self.wait_over(slot),
             Event::GiveUp(slot) => self.give_up(slot),
+            Event::Judged(slot) => self.judged(slot),
             // An earlier head may have asked for a later time: that event is stale.
             Event::Admit => {
                 if self.now == self.admit_at {
@@ -394,6 +448,10 @@ impl<'a> World<'a> {
                 tally.time = at.map_or(0, |at| u128::from(at.nanos()));
             }
         }
+        for (tally, milestone) in self.tally.milestones.iter_mut().zip(self.policy.milestones()) {
+            tally.passed = u64::from(milestone.at.is_some());
+            tally.time = milestone.at.map_or(0, |at| u128::from(at.nanos()));
+        }
         let counted = self.scenario.window.counted();
         for (i, provider) in self.tally.providers.iter_mut().enumerate() {
             provider.trips = match (&self.hosts[i].breaker, &self.guard) {
@@ -404,6 +462,11 @@ impl<'a> World<'a> {
             provider.reserved = self.scenario.fleet[i].provider.price.standing(counted);
         }
         self.tally
+    }
+
+    /// Requests in the system.
+    fn in_system(&self) -> usize {
+        self.requests.len() - self.shadows
     }
 
     // Time passes.
@@ -424,7 +487,7 @@ impl<'a> World<'a> {
             self.counting_from = Some(self.bounds(mark));
         }
         if mark == self.tally.series.current_ends() {
-            self.tally.series.close_bin(self.requests.len());
+            self.tally.series.close_bin(self.in_system());
         }
         if mark >= window.end && self.tally.bounds.is_empty() {
             let mut bounds = self.bounds(mark);
@@ -432,7 +495,7 @@ impl<'a> World<'a> {
                 bound.time -= before.time;
             }
             self.tally.bounds = bounds;
-            self.tally.in_system_at_end = self.requests.len() as u64;
+            self.tally.in_system_at_end = self.in_system() as u64;
         }
         let unless_passed = |t: Time| if t > mark { t } else { Time::NEVER };
         self.next_mark = self

@@ -51,6 +51,16 @@ pub enum Purpose {
     Break = 14,
     /// Jitter of how long a breaker keeps a provider out.
     Eject = 15,
+    /// Who asks.
+    User = 16,
+    /// Whether an answer is good.
+    Good = 17,
+    /// Whether whoever looks at an answer takes it.
+    Judge = 18,
+    /// Whether anybody says how good an answer was.
+    Grade = 19,
+    /// Whether a copy goes to another provider that nobody waits for.
+    Mirror = 20,
 }
 
 /// The randomness of one replication.

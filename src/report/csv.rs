@@ -28,6 +28,9 @@ pub fn tables(report: &Report) -> Vec<(&'static str, String)> {
     if policies.iter().any(|policy| !policy.alerts.is_empty()) {
         tables.push(("alerts.csv", alerts(policies)));
     }
+    if policies.iter().any(|policy| !policy.milestones.is_empty()) {
+        tables.push(("milestones.csv", milestones(policies)));
+    }
     tables
 }
 
@@ -127,6 +130,22 @@ fn alerts(policies: &[PolicyReport]) -> String {
                 "seconds".into(),
             ];
             sheet.row(first.into_iter().chain(estimate(&alert.at)));
+        }
+    }
+    sheet.finish()
+}
+
+fn milestones(policies: &[PolicyReport]) -> String {
+    let mut sheet = Sheet::new(["policy", "milestone", "passed", "unit"].into_iter().chain(ESTIMATE));
+    for policy in policies {
+        for milestone in &policy.milestones {
+            let first = [
+                text(&policy.name),
+                text(&milestone.what),
+                milestone.passed.to_string(),
+                "seconds".into(),
+            ];
+            sheet.row(first.into_iter().chain(estimate(&milestone.at)));
         }
     }
     sheet.finish()

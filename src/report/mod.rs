@@ -180,6 +180,9 @@ pub struct PolicyReport {
     /// The watched shares of the client's budgets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<AlertReport>,
+    /// What the policy passed on its way; absent if it passes nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub milestones: Vec<MilestoneReport>,
     /// What each scheduled outage did, in order of providers; absent if there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<IncidentReport>,
@@ -278,6 +281,17 @@ pub struct AlertReport {
     pub budget: String,
     /// The share of it, from 0 to 1.
     pub share: f64,
+    /// Replications in which it was passed.
+    pub passed: u64,
+    /// Seconds from the start of the replication until it first was, over those in which it was.
+    pub at: Estimate,
+}
+
+/// Something that a policy passes on its way: a stage of a roll-out, a roll-back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MilestoneReport {
+    /// What.
+    pub what: String,
     /// Replications in which it was passed.
     pub passed: u64,
     /// Seconds from the start of the replication until it first was, over those in which it was.

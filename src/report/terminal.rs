@@ -71,6 +71,7 @@ pub fn full(report: &Report, style: &Style) -> String {
     page.table("Share of successes by provider", &providers(report, &mut notes));
     page.bounds(report);
     page.table("Shares of budgets, first passed", &alerts(report, &mut notes));
+    page.table("Milestones, first passed", &milestones(report, &mut notes));
     if report.policies.iter().any(|policy| !policy.incidents.is_empty()) {
         page.table("Outages", &incidents(report, &mut notes));
         let text = "Ejected: the share of replications in which the breaker kept attempts out, and how long after the outage began. Leaked: failed attempts sent to the provider before that. Errors: the share of all requests ending meanwhile that failed. Recovered: the share of replications in which at most 10 of the last 100 requests failed at some time after the outage, and how long after its end.";
@@ -351,6 +352,26 @@ fn alerts(report: &Report, notes: &mut Notes) -> Table {
                 Cell::new(format::tick(Unit::Share, alert.share)),
                 notes.cell(Unit::Seconds, &alert.at, None),
                 Cell::new(format!("{} of {of}", format::count(alert.passed))),
+            ];
+            table.row(&clean(&policy.name), cells);
+        }
+    }
+    table
+}
+
+/// One row for each thing that a policy passes on its way.
+fn milestones(report: &Report, notes: &mut Notes) -> Table {
+    let mut table = Table::new("policy");
+    table.words("", "milestone");
+    table.column("", "after");
+    table.column("", "replications");
+    let of = format::count(report.replications_finished);
+    for policy in &report.policies {
+        for milestone in &policy.milestones {
+            let cells = [
+                Cell::new(clean(&milestone.what)),
+                notes.cell(Unit::Seconds, &milestone.at, None),
+                Cell::new(format!("{} of {of}", format::count(milestone.passed))),
             ];
             table.row(&clean(&policy.name), cells);
         }

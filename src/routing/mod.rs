@@ -4,6 +4,7 @@
 //! each provider ([`Fleet`]). It never sees how a provider is modelled. It only chooses; it must choose among the
 //! providers whose breakers let calls through, and says so if there is none it would take.
 
+mod branches;
 mod chain;
 mod cheapest;
 mod cost_based;
@@ -24,6 +25,7 @@ mod simple_shuffle;
 mod single;
 mod tiered;
 mod usage_based;
+mod view;
 mod weighted;
 mod wheel;
 
@@ -46,183 +48,135 @@ pub use simple_shuffle::SimpleShuffle;
 pub use single::Single;
 pub use tiered::{Misread, Otherwise, Tier, Tiered};
 pub use usage_based::{Usage, UsageBased};
+pub use view::{Call, Fleet, Restriction};
 pub use weighted::Weighted;
 
 use crate::spec::registry::registry;
 use std::fmt;
 
-use crate::client::breaker::FleetBreaker;
-use crate::client::host::Host;
-use crate::kernel::chance::{Key, Purpose, index};
-use crate::kernel::time::Time;
+use crate::kernel::chance::index;
+use crate::kernel::time::{Span, Time};
 use crate::request::{Ended, Headers};
 use crate::spec::build::{Built, Names, Refusal};
 
 /// A routing policy, as it runs.
 ///
-/// `choose` is called once for each attempt. It must not allocate.
+/// `choose` is called once for each attempt. Nothing here may allocate but [`Policy::milestones`] and [`Policy::fresh`].
 pub trait Policy: fmt::Debug + Send + Sync {
     /// The index of the provider to send `call` to; `None` if every one that this policy would take is closed to calls.
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize>;
 
+    /// What it asks of whoever runs it, besides choices. It is asked once; what is not wanted is not done.
+    fn wants(&self) -> Wants {
+        Wants::LEARNS
+    }
+
     /// An attempt has ended. Policies that learn listen; the others need not.
     fn learn(&mut self, _ended: &Ended) {}
 
-    /// Whether it listens to [`Policy::learn`]. One that never does may say so, and is asked no more.
-    fn learns(&self) -> bool {
-        true
+    /// The rate-limit headers of an attempt that has ended, after [`Policy::learn`].
+    fn read(&mut self, _ended: &Ended, _headers: &Headers) {}
+
+    /// Where a copy of `call`, the first attempt at a request, goes as well: nobody waits for its answer, and it is paid for.
+    fn mirror(&mut self, _call: &Call, _fleet: &Fleet<'_>) -> Option<usize> {
+        None
     }
 
-    /// Whether it reads rate-limit headers.
-    fn reads_headers(&self) -> bool {
+    /// Who looks at an answer that `call.last` has given in full, before the caller gets it; `None` to hand it over as it is.
+    /// If it is turned down the request is routed again, with one more in `call.rejected`.
+    fn judge(&mut self, _call: &Call) -> Option<Judge> {
+        None
+    }
+
+    /// The tries of `call` have failed where it went last, and no more will be made there. Returns whether the policy sends it
+    /// elsewhere: then it is routed again, as if for the first time.
+    fn fall_back(&mut self, _call: &Call) -> bool {
         false
     }
 
-    /// The rate-limit headers of an attempt that has ended, after [`Policy::learn`]. Only for policies that read them.
-    fn read(&mut self, _ended: &Ended, _headers: &Headers) {}
+    /// What it passes on its way, and when it did: always the same ones, in the same order.
+    fn milestones(&self) -> Vec<Milestone> {
+        Vec::new()
+    }
 
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn Policy>;
 }
 
-/// One attempt to be routed, as the client knows it.
-#[derive(Clone, Copy, Debug)]
-pub struct Call {
-    /// The kind of request. A policy that has to guess it draws its guess with [`Call::draw`].
-    pub class: usize,
-    /// Lower numbers go first.
-    pub priority: u8,
-    /// Input tokens.
-    pub input: u32,
-    /// The `max_tokens` sent along, if any.
-    pub max_output: Option<u32>,
-    /// Attempts already made at this request.
-    pub attempts: u32,
-    /// Where the last attempt went, if there was one.
-    pub last: Option<usize>,
-    /// Whether this is a further copy of a request that is under way.
-    pub hedge: bool,
-    /// The randomness of the request.
-    pub request: Key,
-    /// The randomness of this attempt.
-    pub attempt: Key,
+/// What a policy asks of whoever runs it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// To be told how attempts end ([`Policy::learn`]).
+    pub learns: bool,
+    /// To read rate-limit headers ([`Policy::read`]).
+    pub headers: bool,
+    /// To be told of some answers whether they were good ([`Ended::grade`]): a draw of an answer at or below this has it graded.
+    pub grades: u64,
+    /// To send copies nobody waits for ([`Policy::mirror`]).
+    pub mirrors: bool,
+    /// To have answers looked at ([`Policy::judge`]).
+    pub judges: bool,
+    /// To be asked what follows a failure ([`Policy::fall_back`]).
+    pub falls_back: bool,
+    /// To keep something of each request ([`Call::notes`]).
+    pub notes: bool,
 }
 
-impl Call {
-    /// A uniform draw for this attempt's choice.
-    #[inline]
-    pub fn draw(&self) -> u64 {
-        self.attempt.draw(Purpose::Route)
-    }
-}
+impl Wants {
+    /// Nothing.
+    pub const NOTHING: Wants = Wants {
+        learns: false,
+        headers: false,
+        grades: 0,
+        mirrors: false,
+        judges: false,
+        falls_back: false,
+        notes: false,
+    };
 
-/// What the client keeps of each provider, read-only.
-#[derive(Clone, Copy, Debug)]
-pub struct Fleet<'a> {
-    hosts: &'a [Host],
-    guard: Option<&'a dyn FleetBreaker>,
-    now: Time,
-    restriction: Option<&'a Restriction<'a>>,
-}
+    /// To learn how attempts end.
+    pub const LEARNS: Wants = Wants {
+        learns: true,
+        ..Wants::NOTHING
+    };
 
-/// What keeps providers out besides their breakers.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Restriction<'a> {
-    /// Who is in the group that the request is at; nothing if everybody is.
-    pub members: Option<&'a [bool]>,
-    /// Whom a budget bars; nothing if nobody.
-    pub barred: Option<&'a [bool]>,
-    /// Who has a copy of the request already, where another must go elsewhere.
-    pub excluded: &'a [u32],
-}
-
-impl Restriction<'_> {
-    fn allows(&self, index: usize) -> bool {
-        self.members.is_none_or(|m| m[index])
-            && self.barred.is_none_or(|b| !b[index])
-            && !self.excluded.contains(&(index as u32))
-    }
-}
-
-impl<'a> Fleet<'a> {
-    /// The fleet at `now`.
-    #[inline]
-    pub fn new(hosts: &'a [Host], guard: Option<&'a dyn FleetBreaker>, now: Time) -> Fleet<'a> {
-        Fleet {
-            hosts,
-            guard,
-            now,
-            restriction: None,
-        }
-    }
-
-    /// The same, but only of those whom `restriction` allows.
-    #[inline]
+    /// What either wants.
     #[must_use]
-    pub fn within(self, restriction: &'a Restriction<'a>) -> Fleet<'a> {
-        Fleet {
-            restriction: Some(restriction),
-            ..self
+    pub fn and(self, other: Wants) -> Wants {
+        Wants {
+            learns: self.learns || other.learns,
+            headers: self.headers || other.headers,
+            grades: self.grades.max(other.grades),
+            mirrors: self.mirrors || other.mirrors,
+            judges: self.judges || other.judges,
+            falls_back: self.falls_back || other.falls_back,
+            notes: self.notes || other.notes,
         }
     }
+}
 
-    /// How many providers there are.
-    #[inline]
-    pub fn len(&self) -> usize {
-        self.hosts.len()
-    }
+/// Who looks at an answer before the caller gets it, and how well.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Judge {
+    /// Probability that it takes an answer that is good.
+    pub takes_good: f64,
+    /// Probability that it takes one that is not.
+    pub takes_bad: f64,
+    /// How long it looks.
+    pub looks: Span,
+    /// What a look costs, in pico-dollars.
+    pub cost: u64,
+    /// Whether an answer turned down is what the caller gets if nothing better follows.
+    pub keeps: bool,
+}
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.hosts.is_empty()
-    }
-
-    /// The time.
-    #[inline]
-    pub fn now(&self) -> Time {
-        self.now
-    }
-
-    /// Whether a call may go to provider `index`: its breaker lets it through, it is in the group that the request is at, and
-    /// no budget bars it.
-    #[inline]
-    pub fn is_open_to_calls(&self, index: usize) -> bool {
-        self.is_eligible(index) && self.breaker_permits(index)
-    }
-
-    /// Whether provider `index` could take the call but for its breaker.
-    #[inline]
-    pub fn is_eligible(&self, index: usize) -> bool {
-        self.restriction.is_none_or(|r| r.allows(index))
-    }
-
-    /// Whether the breaker of provider `index` lets a call through.
-    #[inline]
-    pub fn breaker_permits(&self, index: usize) -> bool {
-        match (&self.hosts[index].breaker, self.guard) {
-            (Some(breaker), _) => breaker.permits(self.now),
-            (None, Some(guard)) => guard.permits(index, self.now),
-            (None, None) => true,
-        }
-    }
-
-    /// Attempts that wait for a connection to provider `index`.
-    #[inline]
-    pub fn in_line(&self, index: usize) -> u32 {
-        self.hosts[index].in_line
-    }
-
-    /// Attempts under way at provider `index` or in line for it.
-    #[inline]
-    pub fn load(&self, index: usize) -> u32 {
-        self.in_flight(index).saturating_add(self.in_line(index))
-    }
-
-    /// The client's own attempts under way at provider `index`, those in line not counted.
-    #[inline]
-    pub fn in_flight(&self, index: usize) -> u32 {
-        self.hosts[index].in_flight
-    }
+/// Something that a policy passes on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Milestone {
+    /// What.
+    pub what: String,
+    /// When it was first passed, if it was.
+    pub at: Option<Time>,
 }
 
 /// What the file says of a policy.
@@ -329,96 +283,4 @@ fn lowest_drawn<S: PartialOrd>(order: &[usize], draw: u64, score: impl Fn(usize)
 const _: fn(Box<dyn Policy>) = drop;
 
 #[cfg(test)]
-pub(crate) mod testing {
-    //! One fleet and one call, for the tests of every policy.
-
-    use super::*;
-    use crate::client::breaker::BreakerSpec;
-    use crate::kernel::chance::Chance;
-    use crate::request::Outcome;
-    use crate::spec::build::Known;
-
-    /// A policy over providers a, b, c and classes x, y.
-    pub(crate) fn policy(json: &str) -> Box<dyn Policy> {
-        build(json).unwrap()
-    }
-
-    /// As [`policy`], with the refusal.
-    pub(crate) fn build(json: &str) -> Built<Box<dyn Policy>> {
-        build_with(json, &[])
-    }
-
-    /// As [`policy`], with these prices in pico-dollars for a token of input and one of output.
-    pub(crate) fn policy_with(json: &str, prices: &[Option<(u64, u64)>]) -> Box<dyn Policy> {
-        let known = |&price: &Option<(u64, u64)>| Known {
-            price,
-            ..Known::default()
-        };
-        build_with(json, &prices.iter().map(known).collect::<Vec<_>>()).unwrap()
-    }
-
-    fn build_with(json: &str, known: &[Known]) -> Built<Box<dyn Policy>> {
-        let (providers, classes) = (["a", "b", "c"].map(String::from), ["x", "y"].map(String::from));
-        let spec: PolicySpec = serde_json::from_str(json).unwrap();
-        spec.as_dyn().build(&Names {
-            providers: &providers,
-            classes: &classes,
-            known,
-            ..Names::default()
-        })
-    }
-
-    /// The choice for one call at `now`.
-    pub(crate) fn choose_at(policy: &mut dyn Policy, hosts: &[Host], now: Time) -> Option<usize> {
-        choose_by(policy, hosts, now, 0)
-    }
-
-    /// The choice for call number `id` at `now`.
-    pub(crate) fn choose_by(policy: &mut dyn Policy, hosts: &[Host], now: Time, id: u64) -> Option<usize> {
-        policy.choose(&call(id, 0), &Fleet::new(hosts, None, now))
-    }
-
-    /// Three hosts; those named in `closed` have an open breaker.
-    pub(crate) fn hosts(closed: &[usize]) -> Vec<Host> {
-        let spec: BreakerSpec = serde_json::from_str(r#"{"consecutive": {"failures": 1}}"#).unwrap();
-        let host = |i| {
-            let guard = spec.as_dyn().build(&Names::default()).unwrap();
-            let mut breaker = guard.of_one(Chance::new(1, 0).surroundings(0)).unwrap();
-            if closed.contains(&i) {
-                let ticket = breaker.sent(Time::ZERO);
-                breaker.record(ticket, &Ended::new(Time::ZERO, i, Outcome::ServerError));
-            }
-            Host {
-                breaker: Some(breaker),
-                ..Host::default()
-            }
-        };
-        (0..3).map(host).collect()
-    }
-
-    /// The call that request number `id` of class `class` makes.
-    pub(crate) fn call(id: u64, class: usize) -> Call {
-        let request = Chance::new(1, 0).request(id);
-        Call {
-            class,
-            priority: 0,
-            input: 0,
-            max_output: None,
-            attempts: 0,
-            last: None,
-            hedge: false,
-            request,
-            attempt: request,
-        }
-    }
-
-    /// How often each provider is chosen out of `n` calls of `class`, and how often none.
-    pub(crate) fn counts(policy: &mut dyn Policy, hosts: &[Host], class: usize, n: u64) -> [u64; 4] {
-        let mut counts = [0; 4];
-        for id in 0..n {
-            let chosen = policy.choose(&call(id, class), &Fleet::new(hosts, None, Time::ZERO));
-            counts[chosen.unwrap_or(3)] += 1;
-        }
-        counts
-    }
-}
+pub(crate) mod testing;

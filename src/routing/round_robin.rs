@@ -9,7 +9,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy, taking_part};
+use super::{BuildPolicy, Call, Fleet, Policy, Wants, taking_part};
 use crate::spec::build::{Built, Names};
 
 /// Turn and turn about.
@@ -51,8 +51,8 @@ impl Policy for Running {
         None
     }
 
-    fn learns(&self) -> bool {
-        false
+    fn wants(&self) -> Wants {
+        Wants::NOTHING
     }
 
     fn fresh(&self) -> Box<dyn Policy> {

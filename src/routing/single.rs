@@ -9,7 +9,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy};
+use super::{BuildPolicy, Call, Fleet, Policy, Wants};
 use crate::spec::build::{Built, Names};
 
 /// One provider for everything.
@@ -38,8 +38,8 @@ impl Policy for Running {
         fleet.is_open_to_calls(self.provider).then_some(self.provider)
     }
 
-    fn learns(&self) -> bool {
-        false
+    fn wants(&self) -> Wants {
+        Wants::NOTHING
     }
 
     fn fresh(&self) -> Box<dyn Policy> {

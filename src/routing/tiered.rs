@@ -17,7 +17,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy};
+use super::{BuildPolicy, Call, Fleet, Policy, Wants};
 use crate::kernel::chance::{Purpose, threshold};
 use crate::spec::build::{Built, Names, Refusal};
 use crate::spec::named::Named;
@@ -195,8 +195,8 @@ impl Policy for Running {
         }
     }
 
-    fn learns(&self) -> bool {
-        false
+    fn wants(&self) -> Wants {
+        Wants::NOTHING
     }
 
     fn fresh(&self) -> Box<dyn Policy> {

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::wheel::Wheel;
-use super::{BuildPolicy, Call, Fleet, Policy, weight};
+use super::{BuildPolicy, Call, Fleet, Policy, Wants, weight};
 use crate::spec::build::{Built, Names, Refusal};
 use crate::spec::named::Named;
 
@@ -50,8 +50,8 @@ impl Policy for Running {
         self.wheel.spin(call.draw(), |p| fleet.is_open_to_calls(p))
     }
 
-    fn learns(&self) -> bool {
-        false
+    fn wants(&self) -> Wants {
+        Wants::NOTHING
     }
 
     fn fresh(&self) -> Box<dyn Policy> {

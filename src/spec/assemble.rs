@@ -25,7 +25,7 @@ use crate::stats::interval::Confidence;
 use client::client;
 use fleet::{accounts, check_accounts, deployment, exchange, known, pools};
 use objectives::{good, objectives};
-use traffic::traffic;
+use traffic::{asked, traffic};
 use window::{check_load, window};
 
 /// An experiment, checked.
@@ -89,13 +89,18 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
     let spec = &loaded.experiment;
     check_name(&spec.name).map_err(|r| r.at("name"))?;
     let (providers, classes) = (spec.providers.names(), spec.traffic.classes.names());
+    let currency = currency(spec).map_err(|r| r.at("currency"))?;
     let names = Names {
         providers: &providers,
         classes: &classes,
-        known: &[],
-        groups: &[],
+        users: spec
+            .traffic
+            .users
+            .as_ref()
+            .and_then(|u| u32::try_from(u.count.get()).ok()),
+        exchange: currency.as_ref().map(|c| c.rate),
+        ..Names::default()
     };
-    let currency = currency(spec).map_err(|r| r.at("currency"))?;
     let traffic = Arc::new(traffic(loaded).map_err(|r| r.at("traffic"))?);
     let window = window(loaded).map_err(|r| r.at("plan"))?;
     let confidence = match spec.plan.confidence {
@@ -128,7 +133,12 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
     check_accounts(spec)?;
     models.extend(sources::of_accounts(loaded, spec)?);
     let known: Vec<Known> = fleet.iter().map(|d| known(d, &accounts, &pools)).collect();
-    let names = Names { known: &known, ..names };
+    let asks = asked(loaded, &names).map_err(|r| r.at("traffic"))?;
+    let names = Names {
+        known: &known,
+        asks: &asks,
+        ..names
+    };
     let fleet: Arc<[Deployment]> = fleet.into();
     let (pools, accounts): (Arc<[PoolOf]>, Arc<[Account]>) = (pools.into(), accounts.into());
     if spec.policies.is_empty() {
@@ -140,7 +150,6 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         of_money.for_each(|o| o.bound *= currency.per_dollar);
     }
     let good = good(&objectives);
-    let rate = currency.as_ref().map(|c| c.rate);
     let mut scenarios = Vec::new();
     for (i, entry) in spec.policies.iter().enumerate() {
         let here = |r: Refusal| r.at(i).at("policies");
@@ -150,8 +159,8 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
             ));
         }
         let built = match &entry.client {
-            Some(own) => client(own, &names, rate).map_err(|r| here(r.at("client")))?,
-            None => client(&spec.client, &names, rate).map_err(|r| r.at("client"))?,
+            Some(own) => client(own, &names).map_err(|r| here(r.at("client")))?,
+            None => client(&spec.client, &names).map_err(|r| r.at("client"))?,
         };
         let groups = built.fallback.members_of_each();
         let policy = entry

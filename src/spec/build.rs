@@ -1,6 +1,9 @@
 //! From what a file says to what runs: the names a plug-in may refer to, and how it refuses.
 
 use super::diagnose::{self, Seg};
+use super::units::Money;
+use crate::kernel::time::Span;
+use crate::provider::pricing::exchange::Exchange;
 
 /// What building a plug-in yields.
 pub type Built<T> = Result<T, Refusal>;
@@ -80,6 +83,29 @@ pub struct Names<'a> {
     pub known: &'a [Known],
     /// The groups of providers that requests fall back along; none if there is only one.
     pub groups: &'a [Vec<usize>],
+    /// What is known of the requests of each class, in order.
+    pub asks: &'a [Asked],
+    /// How many users there are; nothing if every request is somebody else's.
+    pub users: Option<u32>,
+    /// What a dollar is in the experiment's currency, if it has one.
+    pub exchange: Option<Exchange>,
+}
+
+/// What a client knows of the requests of a class beforehand: what it says of them itself, and what they have been like.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Asked {
+    /// What is said of them besides, by name.
+    pub tags: Vec<(String, String)>,
+    /// Mean input and output tokens, where they are known.
+    pub tokens: Option<(f64, f64)>,
+    /// The `max_tokens` sent along, if any.
+    pub max_output: Option<u32>,
+    /// The most that one should cost, in pico-dollars, if the caller says so.
+    pub cost_budget: Option<u64>,
+    /// How long one should take, if the caller says so.
+    pub latency_budget: Option<Span>,
+    /// The provider asked for by name, if there is one.
+    pub provider: Option<usize>,
 }
 
 /// What a client knows of a provider beforehand: from price lists, model cards and its own configuration.
@@ -122,6 +148,12 @@ impl Names<'_> {
             found.push(index);
         }
         Ok(found)
+    }
+
+    /// An amount as everything is billed: in millionths of a millionth of the experiment's currency.
+    pub fn money(&self, amount: Money) -> u128 {
+        let dollars = amount.picodollars();
+        self.exchange.map_or(dollars, |rate| rate.of(dollars))
     }
 
     /// The index of a class.

@@ -11,7 +11,7 @@ use super::laws::LawSpec;
 use super::named::Named;
 use super::outcomes::OutcomeList;
 use super::patience::AttemptTimeout;
-use super::units::{Count, Duration, Fraction};
+use super::units::{Count, Duration, Fraction, Money};
 use crate::client::admission::AdmissionSpec;
 use crate::client::breaker::BreakerSpec;
 use crate::client::budget::BudgetSpec;
@@ -28,6 +28,7 @@ use crate::provider::pricing::{HungUp, PriceSpec};
 use crate::report::Metric;
 use crate::routing::PolicySpec;
 use crate::traffic::arrivals::ArrivalsSpec;
+use crate::traffic::users::UsersSpec;
 
 /// An experiment: traffic, providers, a client, policies to compare, objectives, and how to run it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -90,6 +91,9 @@ pub struct TrafficSpec {
     /// What they are, by name.
     #[schemars(extend("minProperties" = 1, "maxProperties" = 1000))]
     pub classes: Named<ClassSpec>,
+    /// Who asks: for policies and caches that know a user again. Default: every request is somebody else's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<UsersSpec>,
 }
 
 /// A kind of request.
@@ -113,6 +117,18 @@ pub struct ClassSpec {
     /// The `max_tokens` that the client sends: output is cut there, and quotas reserve that much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output: Option<Count>,
+    /// What the client says of such a request besides: `"plan": "free"`, `"region": "eu"`. For policies that go by it.
+    #[serde(default)]
+    pub tags: Named<String>,
+    /// The most that one such request should cost, as the caller asks. For policies that go by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_budget: Option<Money>,
+    /// How long one such request should take, as the caller asks. For policies that go by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_budget: Option<Duration>,
+    /// The provider that the caller asks for by name, whatever a policy thinks. For policies that allow it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
 }
 
 fn standard() -> u8 {

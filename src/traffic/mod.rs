@@ -1,6 +1,7 @@
 //! Who asks, when, and for how much.
 
 pub mod arrivals;
+pub mod users;
 
 use crate::kernel::chance::{Chance, Purpose};
 use crate::kernel::sampler::Sampler;
@@ -8,6 +9,7 @@ use crate::kernel::time::Time;
 use crate::request::Ask;
 
 use arrivals::Arrivals;
+use users::Users;
 
 /// The traffic of a scenario.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub struct Traffic {
     pub arrivals: Box<dyn Arrivals>,
     /// What they are, at least one, at most `u16::MAX`.
     pub classes: Vec<Class>,
+    /// Who asks; nothing if every request is somebody else's.
+    pub users: Option<Users>,
 }
 
 /// A kind of request.
@@ -41,6 +45,7 @@ pub struct Class {
 pub struct Source<'a> {
     arrivals: Box<dyn Arrivals>,
     classes: &'a [Class],
+    users: Option<&'a Users>,
     chance: Chance,
     next_id: u64,
 }
@@ -51,6 +56,7 @@ impl<'a> Source<'a> {
         Source {
             arrivals: traffic.arrivals.fresh(),
             classes: &traffic.classes,
+            users: traffic.users.as_ref(),
             chance,
             next_id: 0,
         }
@@ -83,6 +89,7 @@ impl<'a> Source<'a> {
         *ask = Ask {
             id,
             class: index as u16,
+            user: self.users.map_or(id as u32, |users| users.pick(key)),
             priority: class.priority,
             input,
             output,

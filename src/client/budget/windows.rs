@@ -21,7 +21,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Alert, Budget, Verdict};
 use crate::kernel::time::{Span, Time};
-use crate::provider::pricing::exchange::Exchange;
 use crate::request::{Ask, Ended};
 use crate::spec::build::{Built, Names, Refusal};
 use crate::spec::units::{Count, Fraction, Money};
@@ -100,10 +99,10 @@ pub type Watched = (Box<dyn Budget>, Vec<Alert>);
 ///
 /// # Errors
 /// If one limits nothing, bars nobody in particular and yet queues, does nothing when it is spent, or cannot tell which provider is cheapest.
-pub fn build(specs: &[BudgetSpec], names: &Names<'_>, currency: Option<Exchange>) -> Built<Option<Watched>> {
+pub fn build(specs: &[BudgetSpec], names: &Names<'_>) -> Built<Option<Watched>> {
     let (mut budgets, mut alerts) = (Vec::new(), Vec::new());
     for (i, spec) in specs.iter().enumerate() {
-        budgets.push(one(spec, names, currency).map_err(|r| r.at(i))?);
+        budgets.push(one(spec, names).map_err(|r| r.at(i))?);
         let budget = title(spec);
         alerts.extend(spec.alerts.iter().map(|share| Alert {
             budget: budget.clone(),
@@ -124,7 +123,7 @@ pub fn build(specs: &[BudgetSpec], names: &Names<'_>, currency: Option<Exchange>
     Ok(Some((Box::new(running), alerts)))
 }
 
-fn one(spec: &BudgetSpec, names: &Names<'_>, currency: Option<Exchange>) -> Built<Window> {
+fn one(spec: &BudgetSpec, names: &Names<'_>) -> Built<Window> {
     if spec.money.is_none() && spec.tokens.is_none() {
         return Err(Refusal::new(
             "a budget of nothing in particular: give `money`, `tokens` or both",
@@ -172,7 +171,7 @@ fn one(spec: &BudgetSpec, names: &Names<'_>, currency: Option<Exchange>) -> Buil
         }
         (OnExhausted::Reject, _) => {}
     }
-    let money = |m: Money| currency.map_or(m.picodollars(), |rate| rate.of(m.picodollars()));
+    let money = |m: Money| names.money(m);
     Ok(Window {
         length: spec.per.span(),
         ends: Time::ZERO + spec.per.span(),

@@ -10,7 +10,7 @@ use crate::provider::endpoint::Answer;
 use crate::provider::limits::Spent;
 use crate::provider::pricing::HungUp;
 use crate::request::{Ask, Ended, Headers, Outcome, Usage};
-use crate::routing::{Call, Fleet, Restriction};
+use crate::routing::{Fleet, Restriction};
 
 use super::{Attempt, MOST_COPIES, Place, Stage, Way, World};
 
@@ -21,6 +21,10 @@ impl World<'_> {
         let request = &mut self.requests[slot];
         request.tries += 1;
         request.place = Place::Out;
+        let unseen = !request.mirrored;
+        if self.wants.mirrors && unseen {
+            self.mirror(slot);
+        }
         if !self.dispatch(slot, false) {
             // Nobody to send it to is no try.
             self.requests[slot].tries -= 1;
@@ -40,17 +44,7 @@ impl World<'_> {
     #[inline(always)]
     pub(super) fn dispatch(&mut self, slot: u32, hedge: bool) -> bool {
         let request = &self.requests[slot];
-        let call = Call {
-            class: usize::from(request.ask.class),
-            priority: request.ask.priority,
-            input: request.ask.input,
-            max_output: request.ask.max_output,
-            attempts: request.attempts,
-            last: (request.attempts > 0).then_some(request.provider as usize),
-            hedge,
-            request: request.key,
-            attempt: request.key.attempt(u64::from(request.attempts)),
-        };
+        let call = request.call(hedge);
         let mut fleet = Fleet::new(&self.hosts, self.guard.as_deref(), self.now);
         let (mut instead, mut order): (Option<usize>, &[usize]) = (None, &[]);
         let (mut taken, restriction) = ([0; MOST_COPIES], &mut Restriction::default());
@@ -87,6 +81,7 @@ impl World<'_> {
             (None, None) => Default::default(),
         };
         let request = &mut self.requests[slot];
+        request.notes = call.notes.get();
         let number = request.attempts;
         request.attempts += 1;
         request.provider = provider as u32;
@@ -162,7 +157,7 @@ impl World<'_> {
 
     /// Frees the slot of an attempt. Events that are left behind find it called off.
     #[inline]
-    fn forget(&mut self, slot: u32) {
+    pub(super) fn forget(&mut self, slot: u32) {
         self.attempts[slot].stage = Stage::CalledOff;
         self.attempts.remove(slot);
     }
@@ -187,13 +182,13 @@ impl World<'_> {
     }
 
     #[inline(never)]
-    fn send_waiting(&mut self, slot: u32, way: Way) {
+    pub(super) fn send_waiting(&mut self, slot: u32, way: Way) {
         self.send(slot, way);
     }
 
     /// Sends the attempt in `slot`, which holds a connection, on its way to its provider.
     #[inline(always)]
-    fn send(&mut self, slot: u32, way: Way) {
+    pub(super) fn send(&mut self, slot: u32, way: Way) {
         let request = &self.requests[way.request];
         let p = way.provider as usize;
         let provider = &self.scenario.fleet[p].provider;
@@ -225,7 +220,10 @@ impl World<'_> {
             effort.retries += u64::from(!way.hedge && request.tries > 1);
         }
         self.events.push(self.now + lasts, Event::AttemptEnds(slot).pack());
-        if self.reads_headers {
+        if self.wants.mirrors && self.requests[way.request].shadow {
+            return;
+        }
+        if self.wants.headers {
             self.keep_headers(slot, way);
         }
         if self.retry_listens {
@@ -259,6 +257,9 @@ impl World<'_> {
             self.attempts.remove(slot);
             return;
         }
+        if self.wants.mirrors && self.requests[way.request].shadow {
+            return self.mirror_ends(slot, outcome);
+        }
         if outcome == Outcome::Success && self.hedge.is_some() {
             self.leave_lines(way.request, slot);
         }
@@ -276,6 +277,9 @@ impl World<'_> {
                 self.tally.effort.hedges_won += 1;
             }
             self.call_off_rivals(way.request, slot);
+            if self.wants.judges && self.is_looked_at(way) {
+                return;
+            }
             self.finish_request(way.request, Outcome::Success, ttft);
             self.admit();
         } else if request.copies.count() == 0 {
@@ -295,6 +299,7 @@ impl World<'_> {
     /// learns from it learns.
     #[inline(always)]
     pub(super) fn close(&mut self, slot: u32, outcome: Outcome) {
+        let served = !self.wants.mirrors || !self.requests[self.attempts[slot].way.request].shadow;
         let Attempt { way, since, answer, .. } = &self.attempts[slot];
         let (way, since, oversized) = (*way, *since, answer.oversized);
         let p = way.provider as usize;
@@ -318,6 +323,7 @@ impl World<'_> {
             cost: 0,
             class: ask.class,
             attempt: way.number,
+            grade: None,
         };
         if let Some(output) = billed {
             ended.usage.input = ask.input;
@@ -340,7 +346,9 @@ impl World<'_> {
             });
         }
         self.hosts[p].in_flight -= 1;
-        if self.tally.incidents.is_empty() {
+        if !served {
+            // Nobody waited for it: nobody learns from it.
+        } else if self.tally.incidents.is_empty() {
             self.record(way.ticket, &ended);
         } else {
             self.record_in_incidents(way.ticket, &ended);
@@ -350,7 +358,7 @@ impl World<'_> {
             self.no_longer_in_line(&waiting);
             self.send_waiting(next, waiting.way);
         }
-        if self.listened_to {
+        if self.listened_to && served {
             self.tell(slot, &ended);
         }
         let request = &mut self.requests[way.request];
@@ -370,10 +378,12 @@ impl World<'_> {
 
     /// Tells whoever learns from attempts how the one in `slot` ended.
     fn tell(&mut self, slot: u32, ended: &Ended) {
-        if self.policy_learns {
+        if self.wants.grades > 0 {
+            self.policy.learn(&self.graded(slot, ended));
+        } else if self.wants.learns {
             self.policy.learn(ended);
         }
-        if self.reads_headers {
+        if self.wants.headers {
             self.policy.read(ended, &self.headers[slot as usize]);
         }
         if self.retry_listens {

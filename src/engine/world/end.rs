@@ -9,7 +9,7 @@ use crate::provider::UNRATED;
 use crate::request::Outcome;
 use crate::routing::{Fleet, Restriction};
 
-use super::{Place, World};
+use super::{Place, UNJUDGED, World};
 
 impl World<'_> {
     /// A try has failed at `provider`, or there was nobody to make it at: the request tries again, or gives up here.
@@ -74,6 +74,10 @@ impl World<'_> {
         let request = &mut self.requests[slot];
         let failure = request.failure;
         let first = *request.first_failure.get_or_insert(failure);
+        if self.wants.falls_back && failure != Outcome::TimeoutTotal && self.takes_a_detour(slot) {
+            return;
+        }
+        let request = &mut self.requests[slot];
         let next = (failure != Outcome::TimeoutTotal && usize::from(request.fallbacks) < fallback.most)
             .then(|| fallback.next(usize::from(request.group), failure))
             .flatten();
@@ -81,13 +85,14 @@ impl World<'_> {
             Some(group) => {
                 request.group = group as u8;
                 request.fallbacks += 1;
-                request.tries = 0;
-                request.same = false;
-                request.memory = 0;
-                if request.arrived >= self.scenario.window.warmup {
-                    self.tally.effort.fallbacks += 1;
-                }
-                self.route(slot);
+                request.notes = 0;
+                self.start_over(slot);
+            }
+            None if request.kept != u32::MAX && failure != Outcome::TimeoutTotal => {
+                request.provider = request.kept;
+                let ttft = self.now.since(request.arrived);
+                self.finish_request(slot, Outcome::Success, ttft);
+                self.admit();
             }
             None => {
                 let tells_first = fallback.tells_first && failure != Outcome::TimeoutTotal;
@@ -95,6 +100,35 @@ impl World<'_> {
                 self.admit();
             }
         }
+    }
+
+    /// The policy is asked whether it sends the request in `slot` elsewhere. Returns whether it does: then it is under way.
+    #[inline(never)]
+    fn takes_a_detour(&mut self, slot: u32) -> bool {
+        let request = &mut self.requests[slot];
+        if request.detours == u8::MAX {
+            return false;
+        }
+        let call = request.call(false);
+        let goes = self.policy.fall_back(&call);
+        request.notes = call.notes.get();
+        if goes {
+            request.detours += 1;
+            self.start_over(slot);
+        }
+        goes
+    }
+
+    /// The request in `slot` is routed as if for the first time.
+    fn start_over(&mut self, slot: u32) {
+        let request = &mut self.requests[slot];
+        request.tries = 0;
+        request.same = false;
+        request.memory = 0;
+        if request.arrived >= self.scenario.window.warmup {
+            self.tally.effort.fallbacks += 1;
+        }
+        self.route(slot);
     }
 
     /// The request in `slot` ends: the only way out of the system.
@@ -135,7 +169,9 @@ impl World<'_> {
             self.tally.serve(ttft, e2e, &self.scenario.good);
         }
         if request.arrived >= window.warmup {
-            let quality = if succeeded {
+            let quality = if succeeded && request.quality != UNJUDGED {
+                request.quality
+            } else if succeeded {
                 self.scenario.fleet[request.provider as usize].provider.quality[usize::from(request.ask.class)]
             } else {
                 UNRATED

@@ -178,6 +178,7 @@ mod tests {
     }
 
     const ASK: Ask = Ask {
+        user: 0,
         id: 0,
         class: 0,
         priority: 1,

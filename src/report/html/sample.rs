@@ -258,6 +258,7 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
             _ => vec![],
         },
         alerts: vec![],
+        milestones: vec![],
         steady: match at {
             2 => Steady {
                 settled: false,

@@ -6,14 +6,13 @@ use crate::client::retry::{Retry, RetrySpec};
 use crate::client::retry_budget::Budgeted;
 use crate::client::{Adaptive, Client, Timeouts};
 use crate::kernel::time::Span;
-use crate::provider::pricing::exchange::Exchange;
 use crate::request::{Outcome, Outcomes};
 use crate::spec::build::{Built, Names, Refusal};
 use crate::spec::experiment::{ClientSpec, FallbackSpec, Tells};
 use crate::spec::patience::{AdaptiveTimeout, AttemptTimeout};
 use crate::spec::units::Duration;
 
-pub(super) fn client(spec: &ClientSpec, names: &Names<'_>, currency: Option<Exchange>) -> Built<Client> {
+pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
     let fallback = match &spec.fallback {
         None => Fallback::default(),
         Some(fallback) => groups(fallback, names).map_err(|r| r.at("fallback"))?,
@@ -32,7 +31,7 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>, currency: Option<Exch
                 .map_err(|r| r.at(limiter.name()).at(i).at("limiters"))?,
         );
     }
-    let budget = budget::build(&spec.budgets, names, currency).map_err(|r| r.at("budgets"))?;
+    let budget = budget::build(&spec.budgets, names).map_err(|r| r.at("budgets"))?;
     let (budget, alerts) = budget.map_or((None, Vec::new()), |(budget, alerts)| (Some(budget), alerts));
     check_timeouts(spec, names).map_err(|r| r.at("timeouts"))?;
     let or_forever = |d: Option<Duration>| d.map_or(Span::FOREVER, |d| d.span());

@@ -3,8 +3,9 @@
 //! Shares are weights: they need not add up to 1. A replayed trace has its own lengths, so that no class may state any.
 
 use crate::kernel::sampler::Sampler;
-use crate::spec::build::{Built, Refusal};
+use crate::spec::build::{Asked, Built, Names, Refusal};
 use crate::spec::experiment::ClassSpec;
+use crate::spec::laws::LawSpec;
 use crate::spec::load::Loaded;
 use crate::traffic::{Class, Traffic};
 
@@ -49,11 +50,39 @@ pub(super) fn traffic(loaded: &Loaded) -> Built<Traffic> {
         let built = one_class(name, class, up_to, loaded.trace.is_some()).map_err(|r| r.at(name).at("classes"))?;
         classes.push(built);
     }
-    Ok(Traffic { arrivals, classes })
+    let users = (spec.users.as_ref())
+        .map(|users| users.build().map_err(|r| r.at("users")))
+        .transpose()?;
+    Ok(Traffic {
+        arrivals,
+        classes,
+        users,
+    })
+}
+
+/// What a client knows of the requests of each class beforehand.
+pub(super) fn asked(loaded: &Loaded, names: &Names<'_>) -> Built<Vec<Asked>> {
+    let classes = &loaded.experiment.traffic.classes;
+    let one = |(name, class): (&str, &ClassSpec)| {
+        let here = |r: Refusal| r.at(name).at("classes");
+        let mean = |law: &Option<LawSpec<f64>>| Some(law.as_ref()?.law().ok()?.mean());
+        let provider = (class.provider.as_deref())
+            .map(|p| names.provider(p).map_err(|r| here(r.at("provider"))))
+            .transpose()?;
+        Ok(Asked {
+            tags: class.tags.iter().map(|(k, v)| (k.to_owned(), v.clone())).collect(),
+            tokens: mean(&class.input).zip(mean(&class.output)),
+            max_output: class.max_output.and_then(|most| u32::try_from(most.get()).ok()),
+            cost_budget: (class.cost_budget).map(|most| u64::try_from(names.money(most)).unwrap_or(u64::MAX)),
+            latency_budget: class.latency_budget.map(|most| most.span()),
+            provider,
+        })
+    };
+    classes.iter().map(one).collect()
 }
 
 fn one_class(name: &str, class: &ClassSpec, up_to: u64, replayed: bool) -> Built<Class> {
-    let tokens = |field: &'static str, law: &Option<crate::spec::laws::LawSpec<f64>>| match law {
+    let tokens = |field: &'static str, law: &Option<LawSpec<f64>>| match law {
         Some(_) if replayed => Err(Refusal::new("the trace has its own lengths: leave this out").at(field)),
         Some(law) => law.sampler().map_err(|r| r.at(field)),
         None if replayed => Ok(Sampler::Constant(0.0)),

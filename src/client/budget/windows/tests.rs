@@ -19,7 +19,7 @@ fn budgets(text: &str) -> Built<(Box<dyn Budget>, Vec<Alert>)> {
         known: &known,
         ..Names::default()
     };
-    Ok(build(&specs, &names, None)?.expect("at least one"))
+    Ok(build(&specs, &names)?.expect("at least one"))
 }
 
 fn at(seconds: u64) -> Time {

@@ -22,6 +22,7 @@ pub(super) struct Policy {
     bounds: Vec<Level>,
     /// Watched shares of budgets: the budget and the share, when it was passed, and how often.
     alerts: Vec<AlertRow>,
+    milestones: Vec<AlertRow>,
     /// How often for 1,000 requests, by kind of effort.
     effort: Vec<Row>,
     effort_notes: Vec<Note>,
@@ -110,6 +111,15 @@ impl Policy {
                     what: format!("{} of {}", format::tick(Unit::Share, alert.share), alert.budget),
                     at: notes.cell(Unit::Seconds, &alert.at),
                     passed: format::count(alert.passed),
+                })
+                .collect(),
+            milestones: policy
+                .milestones
+                .iter()
+                .map(|milestone| AlertRow {
+                    what: milestone.what.clone(),
+                    at: notes.cell(Unit::Seconds, &milestone.at),
+                    passed: format::count(milestone.passed),
                 })
                 .collect(),
             providers: policy

@@ -1,0 +1,88 @@
+//! One fleet and one call, for the tests of every policy.
+
+use super::*;
+use crate::client::breaker::BreakerSpec;
+use crate::client::host::Host;
+use crate::kernel::chance::Chance;
+use crate::kernel::time::Time;
+use crate::request::Ended;
+use crate::request::Outcome;
+use crate::spec::build::Known;
+
+/// A policy over providers a, b, c and classes x, y.
+pub(crate) fn policy(json: &str) -> Box<dyn Policy> {
+    build(json).unwrap()
+}
+
+/// As [`policy`], with the refusal.
+pub(crate) fn build(json: &str) -> Built<Box<dyn Policy>> {
+    build_with(json, &[])
+}
+
+/// As [`policy`], with these prices in pico-dollars for a token of input and one of output.
+pub(crate) fn policy_with(json: &str, prices: &[Option<(u64, u64)>]) -> Box<dyn Policy> {
+    let known = |&price: &Option<(u64, u64)>| Known {
+        price,
+        ..Known::default()
+    };
+    build_with(json, &prices.iter().map(known).collect::<Vec<_>>()).unwrap()
+}
+
+fn build_with(json: &str, known: &[Known]) -> Built<Box<dyn Policy>> {
+    let (providers, classes) = (["a", "b", "c"].map(String::from), ["x", "y"].map(String::from));
+    let spec: PolicySpec = serde_json::from_str(json).unwrap();
+    spec.as_dyn().build(&Names {
+        providers: &providers,
+        classes: &classes,
+        known,
+        ..Names::default()
+    })
+}
+
+/// The choice for one call at `now`.
+pub(crate) fn choose_at(policy: &mut dyn Policy, hosts: &[Host], now: Time) -> Option<usize> {
+    choose_by(policy, hosts, now, 0)
+}
+
+/// The choice for call number `id` at `now`.
+pub(crate) fn choose_by(policy: &mut dyn Policy, hosts: &[Host], now: Time, id: u64) -> Option<usize> {
+    policy.choose(&call(id, 0), &Fleet::new(hosts, None, now))
+}
+
+/// Three hosts; those named in `closed` have an open breaker.
+pub(crate) fn hosts(closed: &[usize]) -> Vec<Host> {
+    let spec: BreakerSpec = serde_json::from_str(r#"{"consecutive": {"failures": 1}}"#).unwrap();
+    let host = |i| {
+        let guard = spec.as_dyn().build(&Names::default()).unwrap();
+        let mut breaker = guard.of_one(Chance::new(1, 0).surroundings(0)).unwrap();
+        if closed.contains(&i) {
+            let ticket = breaker.sent(Time::ZERO);
+            breaker.record(ticket, &Ended::new(Time::ZERO, i, Outcome::ServerError));
+        }
+        Host {
+            breaker: Some(breaker),
+            ..Host::default()
+        }
+    };
+    (0..3).map(host).collect()
+}
+
+/// The call that request number `id` of class `class` makes.
+pub(crate) fn call(id: u64, class: usize) -> Call {
+    let request = Chance::new(1, 0).request(id);
+    Call {
+        user: id as u32,
+        priority: 0,
+        ..Call::new(class, request)
+    }
+}
+
+/// How often each provider is chosen out of `n` calls of `class`, and how often none.
+pub(crate) fn counts(policy: &mut dyn Policy, hosts: &[Host], class: usize, n: u64) -> [u64; 4] {
+    let mut counts = [0; 4];
+    for id in 0..n {
+        let chosen = policy.choose(&call(id, class), &Fleet::new(hosts, None, Time::ZERO));
+        counts[chosen.unwrap_or(3)] += 1;
+    }
+    counts
+}

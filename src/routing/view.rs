@@ -1,0 +1,185 @@
+//! What a policy sees: the request as it would go over the wire, and what the client keeps of each provider.
+//!
+//! Nothing here says how a provider is modelled.
+
+use std::cell::Cell;
+
+use crate::client::breaker::FleetBreaker;
+use crate::client::host::Host;
+use crate::kernel::chance::{Key, Purpose};
+use crate::kernel::time::Time;
+use crate::request::Outcome;
+
+/// One attempt to be routed, as the client knows it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The kind of request. A policy that has to guess it draws its guess with [`Call::draw`].
+    pub class: usize,
+    /// Who asks, counted from 0; where the traffic has no `users`, the number of the request.
+    pub user: u32,
+    /// Lower numbers go first.
+    pub priority: u8,
+    /// Input tokens.
+    pub input: u32,
+    /// The `max_tokens` sent along, if any.
+    pub max_output: Option<u32>,
+    /// Attempts already made at this request.
+    pub attempts: u32,
+    /// Where the last attempt went, if there was one.
+    pub last: Option<usize>,
+    /// How the last try failed; [`Outcome::Success`] if none has.
+    pub failure: Outcome,
+    /// Answers to this request that a judge has turned down.
+    pub rejected: u32,
+    /// Whether this is a further copy of a request that is under way.
+    pub hedge: bool,
+    /// The randomness of the request.
+    pub request: Key,
+    /// The randomness of this attempt.
+    pub attempt: Key,
+    /// What the policy keeps of this request: 0 at first, then whatever it last put there. One policy's alone: of several
+    /// inside one another only one may use it ([`super::Wants::notes`]).
+    pub notes: Cell<u64>,
+}
+
+impl Call {
+    /// The first attempt at a request of `class`, keyed by `request`, of which nothing else is known.
+    pub const fn new(class: usize, request: Key) -> Call {
+        Call {
+            class,
+            user: 0,
+            priority: 1,
+            input: 0,
+            max_output: None,
+            attempts: 0,
+            last: None,
+            failure: Outcome::Success,
+            rejected: 0,
+            hedge: false,
+            request,
+            attempt: request,
+            notes: Cell::new(0),
+        }
+    }
+
+    /// A uniform draw for this attempt's choice.
+    #[inline]
+    pub fn draw(&self) -> u64 {
+        self.attempt.draw(Purpose::Route)
+    }
+
+    /// A uniform draw for the whole request, the same at every attempt.
+    #[inline]
+    pub fn draw_once(&self) -> u64 {
+        self.request.draw(Purpose::Route)
+    }
+}
+
+/// What the client keeps of each provider, read-only.
+#[derive(Clone, Copy, Debug)]
+pub struct Fleet<'a> {
+    hosts: &'a [Host],
+    guard: Option<&'a dyn FleetBreaker>,
+    now: Time,
+    restriction: Option<&'a Restriction<'a>>,
+}
+
+/// What keeps providers out besides their breakers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Restriction<'a> {
+    /// Who is in the group that the request is at; nothing if everybody is.
+    pub members: Option<&'a [bool]>,
+    /// Whom a budget bars; nothing if nobody.
+    pub barred: Option<&'a [bool]>,
+    /// Who has a copy of the request already, where another must go elsewhere.
+    pub excluded: &'a [u32],
+}
+
+impl Restriction<'_> {
+    fn allows(&self, index: usize) -> bool {
+        self.members.is_none_or(|m| m[index])
+            && self.barred.is_none_or(|b| !b[index])
+            && !self.excluded.contains(&(index as u32))
+    }
+}
+
+impl<'a> Fleet<'a> {
+    /// The fleet at `now`.
+    #[inline]
+    pub fn new(hosts: &'a [Host], guard: Option<&'a dyn FleetBreaker>, now: Time) -> Fleet<'a> {
+        Fleet {
+            hosts,
+            guard,
+            now,
+            restriction: None,
+        }
+    }
+
+    /// The same, but only of those whom `restriction` allows.
+    #[inline]
+    #[must_use]
+    pub fn within(self, restriction: &'a Restriction<'a>) -> Fleet<'a> {
+        Fleet {
+            restriction: Some(restriction),
+            ..self
+        }
+    }
+
+    /// How many providers there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
+    /// The time.
+    #[inline]
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Whether a call may go to provider `index`: its breaker lets it through, it is in the group that the request is at, and
+    /// no budget bars it.
+    #[inline]
+    pub fn is_open_to_calls(&self, index: usize) -> bool {
+        self.is_eligible(index) && self.breaker_permits(index)
+    }
+
+    /// Whether provider `index` could take the call but for its breaker.
+    #[inline]
+    pub fn is_eligible(&self, index: usize) -> bool {
+        self.restriction.is_none_or(|r| r.allows(index))
+    }
+
+    /// Whether the breaker of provider `index` lets a call through.
+    #[inline]
+    pub fn breaker_permits(&self, index: usize) -> bool {
+        match (&self.hosts[index].breaker, self.guard) {
+            (Some(breaker), _) => breaker.permits(self.now),
+            (None, Some(guard)) => guard.permits(index, self.now),
+            (None, None) => true,
+        }
+    }
+
+    /// Attempts that wait for a connection to provider `index`.
+    #[inline]
+    pub fn in_line(&self, index: usize) -> u32 {
+        self.hosts[index].in_line
+    }
+
+    /// Attempts under way at provider `index` or in line for it.
+    #[inline]
+    pub fn load(&self, index: usize) -> u32 {
+        self.in_flight(index).saturating_add(self.in_line(index))
+    }
+
+    /// The client's own attempts under way at provider `index`, those in line not counted.
+    #[inline]
+    pub fn in_flight(&self, index: usize) -> u32 {
+        self.hosts[index].in_flight
+    }
+}

@@ -1,0 +1,131 @@
+//! Who asks: one of so many users, some of them more often than others.
+//!
+//! The user of rank k asks with probability proportional to 1/k^skew (Zipf's law; 0 makes all alike). Users are numbered by
+//! rank from 0. Requests of one user are independent of each other in everything else.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::chance::{Key, Purpose, index, threshold};
+use crate::spec::build::{Built, Refusal};
+use crate::spec::units::Count;
+
+/// The users that requests come from: people, tenants or conversations, whatever is to be kept together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UsersSpec {
+    /// How many, at most a million.
+    #[schemars(extend("maximum" = 1_000_000))]
+    pub count: Count,
+    /// How unequal they are: the user of rank k asks in proportion to 1/k^skew. From 0 to 5. Default: 0, all alike.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 5))]
+    pub skew: f64,
+}
+
+const MOST: u64 = 1_000_000;
+
+impl UsersSpec {
+    /// Checks the figures and makes the users.
+    ///
+    /// # Errors
+    /// If there are none or too many, or the skew is out of range.
+    pub fn build(&self) -> Built<Users> {
+        let count = self.count.get();
+        if !(1..=MOST).contains(&count) {
+            return Err(Refusal::new(format!("{count} users: must be 1 to {MOST}")).at("count"));
+        }
+        if !(0.0..=5.0).contains(&self.skew) {
+            return Err(Refusal::new(format!("a skew of {}: must be 0 to 5", self.skew)).at("skew"));
+        }
+        let count = count as u32;
+        if self.skew == 0.0 {
+            return Ok(Users::Alike(count));
+        }
+        let weight = |rank: u32| libm::pow(f64::from(rank), -self.skew);
+        let total: f64 = (1..=count).map(weight).sum();
+        let mut sum = 0.0;
+        let mut up_to: Vec<u64> = (1..count)
+            .map(|rank| {
+                sum += weight(rank);
+                threshold(sum / total)
+            })
+            .collect();
+        up_to.push(u64::MAX);
+        Ok(Users::Ranked(up_to))
+    }
+}
+
+/// The users of one traffic.
+#[derive(Clone, Debug)]
+pub enum Users {
+    /// So many, all alike.
+    Alike(u32),
+    /// By rank: a draw at or below the number, and above the one before, makes it that user. The last is `u64::MAX`.
+    Ranked(Vec<u64>),
+}
+
+impl Users {
+    /// How many there are.
+    pub fn count(&self) -> u32 {
+        match self {
+            Users::Alike(count) => *count,
+            Users::Ranked(up_to) => up_to.len() as u32,
+        }
+    }
+
+    /// Who makes the request that `key` belongs to.
+    #[inline]
+    pub fn pick(&self, key: Key) -> u32 {
+        let draw = key.draw(Purpose::User);
+        match self {
+            Users::Alike(count) => index(draw, *count as usize) as u32,
+            Users::Ranked(up_to) => up_to.partition_point(|&most| most < draw) as u32,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::chance::Chance;
+
+    fn users(json: &str) -> Built<Users> {
+        serde_json::from_str::<UsersSpec>(json).unwrap().build()
+    }
+
+    fn shares(json: &str, n: u64) -> Vec<f64> {
+        let users = users(json).unwrap();
+        let mut asked = vec![0.0; users.count() as usize];
+        for id in 0..n {
+            asked[users.pick(Chance::new(1, 0).request(id)) as usize] += 1.0 / n as f64;
+        }
+        asked
+    }
+
+    /// Of 40,000 draws with probability 1/4 the standard deviation of a share is 0.0022.
+    #[test]
+    fn without_a_skew_all_are_alike() {
+        for share in shares(r#"{"count": 4}"#, 40_000) {
+            assert!((share - 0.25).abs() < 0.01, "{share}");
+        }
+    }
+
+    #[test]
+    fn with_a_skew_of_1_the_second_asks_half_as_often_as_the_first() {
+        let shares = shares(r#"{"count": 3, "skew": 1}"#, 40_000);
+        for (share, expected) in shares.iter().zip([6.0 / 11.0, 3.0 / 11.0, 2.0 / 11.0]) {
+            assert!((share - expected).abs() < 0.01, "{shares:?}");
+        }
+    }
+
+    #[test]
+    fn figures_out_of_range_are_refused() {
+        for (json, message) in [
+            (r#"{"count": 2000000}"#, "2000000 users: must be 1 to 1000000"),
+            (r#"{"count": 2, "skew": -1}"#, "a skew of -1: must be 0 to 5"),
+        ] {
+            assert_eq!(users(json).unwrap_err().message, message);
+        }
+    }
+}

@@ -35,7 +35,7 @@ pub use cost_based::CostBased;
 pub use jiq::Jiq;
 pub use kong_latency::KongLatency;
 pub use latency_based::LatencyBased;
-pub use latency_router::LatencyRouter;
+pub use latency_router::{LatencyRouter, Mend};
 pub use least_busy::LeastBusy;
 pub use least_in_flight::LeastInFlight;
 pub use litellm::{MinuteLimits, Version};

@@ -28,7 +28,8 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
         "name": "policies",
         "traffic": {{
             "arrivals": {{ "poisson": {{ "rate": "10/s" }} }},
-            "classes": {{ "all": {{ "input": {{ "constant": 1 }}, "output": {{ "constant": 1 }} }} }}
+            "classes": {{ "all": {{ "input": {{ "constant": 1 }}, "output": {{ "constant": 1 }} }} }},
+            "users": {{ "count": 1000 }}
         }},
         "providers": {{ {fleet} }},
         "client": {{ "breaker": "consecutive" }},
@@ -51,6 +52,12 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
             {{ "name": "cheapest", "policy": "cheapest" }},
             {{ "name": "priority", "policy": {{ "priority": {{ "levels": [ {{ {weights} }} ] }} }} }},
             {{ "name": "chain", "policy": "chain" }},
+            {{ "name": "smooth_round_robin", "policy": "smooth_round_robin" }},
+            {{ "name": "consistent_hash", "policy": "consistent_hash" }},
+            {{ "name": "consistent_hash_bounded", "policy": {{ "consistent_hash": {{ "balance_factor": 1.25 }} }} }},
+            {{ "name": "sticky", "policy": {{ "sticky": {{ "policy": "p2c" }} }} }},
+            {{ "name": "canary", "policy": {{ "canary": {{ "share": 0.1, "canary": "p2c", "stable": "p2c", "processes": 4 }} }} }},
+            {{ "name": "shadow", "policy": {{ "shadow": {{ "policy": "p2c", "to": "p0" }} }} }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
         ],
@@ -78,7 +85,7 @@ fn choose(c: &mut Criterion) {
                     id += 1;
                     let request = Chance::new(1, 0).request(id);
                     let call = Call {
-                        user: id as u32,
+                        user: (id % 1000) as u32,
                         input: 100,
                         max_output: Some(100),
                         ..Call::new(0, request)

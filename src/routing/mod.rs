@@ -5,8 +5,10 @@
 //! providers whose breakers let calls through, and says so if there is none it would take.
 
 mod branches;
+mod canary;
 mod chain;
 mod cheapest;
+mod consistent_hash;
 mod cost_based;
 mod jiq;
 mod kong_latency;
@@ -21,16 +23,21 @@ mod pair;
 mod peak_ewma;
 mod priority;
 mod round_robin;
+mod shadow;
 mod simple_shuffle;
 mod single;
+mod smooth_round_robin;
+mod sticky;
 mod tiered;
 mod usage_based;
 mod view;
 mod weighted;
 mod wheel;
 
+pub use canary::{Canary, Spill};
 pub use chain::Chain;
 pub use cheapest::Cheapest;
+pub use consistent_hash::{By, ConsistentHash};
 pub use cost_based::CostBased;
 pub use jiq::Jiq;
 pub use kong_latency::KongLatency;
@@ -44,8 +51,11 @@ pub use p2c::P2c;
 pub use peak_ewma::{Measures, PeakEwma};
 pub use priority::Priority;
 pub use round_robin::RoundRobin;
+pub use shadow::Shadow;
 pub use simple_shuffle::SimpleShuffle;
 pub use single::Single;
+pub use smooth_round_robin::SmoothRoundRobin;
+pub use sticky::{OnFailure, Sticky};
 pub use tiered::{Misread, Otherwise, Tier, Tiered};
 pub use usage_based::{Usage, UsageBased};
 pub use view::{Call, Fleet, Restriction};
@@ -207,6 +217,11 @@ registry! {
         cheapest => Cheapest,
         priority => Priority,
         chain => Chain,
+        smooth_round_robin => SmoothRoundRobin,
+        consistent_hash => ConsistentHash,
+        sticky => Sticky,
+        canary => Canary,
+        shadow => Shadow,
     }
 }
 
@@ -224,6 +239,11 @@ fn weight(weight: f64) -> Built<f64> {
         return Ok(weight);
     }
     Err(Refusal::new(format!("a weight of {weight}: must be 0 or more")))
+}
+
+/// How many users there are, for a policy that tells them apart.
+fn users(names: &Names<'_>) -> Built<u32> {
+    (names.users).ok_or_else(|| Refusal::new("there are no users to tell apart: give `users` in `traffic`"))
 }
 
 /// Pico-dollars for a token of input and one of output, by provider; each one of `order` must be sold by the token.

@@ -39,6 +39,21 @@ fn build_with(json: &str, known: &[Known]) -> Built<Box<dyn Policy>> {
     })
 }
 
+/// As [`build`], over providers of these names and so many users.
+pub(crate) fn build_over(json: &str, providers: &[&str], users: Option<u32>) -> Built<Box<dyn Policy>> {
+    let (providers, classes): (Vec<_>, _) = (
+        providers.iter().map(ToString::to_string).collect(),
+        ["x", "y"].map(String::from),
+    );
+    let spec: PolicySpec = serde_json::from_str(json).unwrap();
+    spec.as_dyn().build(&Names {
+        providers: &providers,
+        classes: &classes,
+        users,
+        ..Names::default()
+    })
+}
+
 /// The choice for one call at `now`.
 pub(crate) fn choose_at(policy: &mut dyn Policy, hosts: &[Host], now: Time) -> Option<usize> {
     choose_by(policy, hosts, now, 0)
@@ -51,6 +66,11 @@ pub(crate) fn choose_by(policy: &mut dyn Policy, hosts: &[Host], now: Time, id: 
 
 /// Three hosts; those named in `closed` have an open breaker.
 pub(crate) fn hosts(closed: &[usize]) -> Vec<Host> {
+    many_hosts(3, closed)
+}
+
+/// As [`hosts`], so many.
+pub(crate) fn many_hosts(n: usize, closed: &[usize]) -> Vec<Host> {
     let spec: BreakerSpec = serde_json::from_str(r#"{"consecutive": {"failures": 1}}"#).unwrap();
     let host = |i| {
         let guard = spec.as_dyn().build(&Names::default()).unwrap();
@@ -64,7 +84,7 @@ pub(crate) fn hosts(closed: &[usize]) -> Vec<Host> {
             ..Host::default()
         }
     };
-    (0..3).map(host).collect()
+    (0..n).map(host).collect()
 }
 
 /// The call that request number `id` of class `class` makes.

@@ -20,10 +20,15 @@ pub(crate) fn experiments() -> impl Strategy<Value = Value> {
                 of(vec(quota(), 0..3)),
                 falling_back(client(), providers),
                 policies(classes, providers),
+                of((1_u32..100, 0.0..3.0_f64)),
             )
         })
         .prop_map(
-            |((arrivals, duration), classes, providers, account, mut client, policies)| {
+            |((arrivals, duration), classes, providers, account, mut client, mut policies, users)| {
+                let users = users.map(|(count, skew)| json!({ "count": count, "skew": skew }));
+                if users.is_none() {
+                    without_users(&mut policies);
+                }
                 let shared = account.is_some() && providers.iter().any(|(_, shares)| *shares);
                 let bounded = providers
                     .iter()
@@ -47,7 +52,7 @@ pub(crate) fn experiments() -> impl Strategy<Value = Value> {
                 };
                 json!({
                     "name": "case",
-                    "traffic": { "arrivals": arrivals, "classes": named("c", classes) },
+                    "traffic": object(json!({ "arrivals": arrivals, "classes": named("c", classes), "users": users })),
                     "providers": named("p", providers),
                     "accounts": accounts,
                     "client": client,
@@ -613,6 +618,22 @@ fn falling_back(client: impl Strategy<Value = Value>, providers: usize) -> impl 
     })
 }
 
+/// The same policies for a traffic without users: those that can tell requests apart instead do.
+fn without_users(policies: &mut Value) {
+    if let Some(policies) = policies.as_array_mut() {
+        policies.retain(|entry| entry["policy"].get("sticky").is_none());
+        for entry in policies {
+            if let Some(ring) = entry["policy"].get_mut("consistent_hash") {
+                ring["by"] = json!("request");
+            }
+            if let Some(canary) = entry["policy"].get_mut("canary") {
+                canary["by"] = json!("request");
+                canary["processes"] = json!(1);
+            }
+        }
+    }
+}
+
 /// One policy of each kind.
 fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
     let tiers = (
@@ -643,6 +664,7 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
         let levels: Vec<Value> = all.iter().map(|p| json!({ p: 2 })).collect();
         let limits = json!({ "rpm": { name(one): 30 }, "tpm": { name(0): 20_000 }, "from_quotas": misread > 0.5 });
         let version = if misread > 0.5 { "1.80" } else { "1.109" };
+        let sticks = ["insist", "move", "return"][one % 3];
         let generation = if misread > 0.5 { "v1" } else { "v2" };
         json!([
             { "name": "single", "policy": { "single": { "provider": name(one) } } },
@@ -671,6 +693,18 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
             { "name": "scores", "policy": { "latency_router": { "mended": split == 0, "probe_after": "2s" } } },
             { "name": "levels", "policy": { "priority": { "levels": levels } } },
             { "name": "chain", "policy": { "chain": { "providers": all } } },
+            { "name": "smooth", "policy": { "smooth_round_robin": { "weights": { name(0): 3 }, "max_fails": 2 } } },
+            { "name": "ring", "policy": { "consistent_hash": object(json!({
+                "replicas": 20, "balance_factor": (misread > 0.5).then_some(1.0 + misread),
+            })) } },
+            { "name": "sticky", "policy": { "sticky": {
+                "policy": "least_busy", "ttl": "3s", "refresh": split == 0, "on_failure": sticks,
+            } } },
+            { "name": "canary", "policy": { "canary": {
+                "share": misread, "canary": { "single": { "provider": name(one) } }, "stable": "p2c",
+                "processes": 1 + split, "otherwise": if split == 0 { "fail" } else { "other_side" },
+            } } },
+            { "name": "shadow", "policy": { "shadow": { "policy": "round_robin", "to": name(one), "share": misread } } },
         ])
     })
 }

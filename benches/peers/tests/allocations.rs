@@ -94,13 +94,19 @@ fn policies(providers: usize) -> Vec<Scenario> {
         "name": "policies",
         "traffic": {{
             "arrivals": {{ "poisson": {{ "rate": "10/s" }} }},
-            "classes": {{ "all": {{ "input": {{ "constant": 1 }}, "output": {{ "constant": 1 }} }} }}
+            "classes": {{ "all": {{ "input": {{ "constant": 1 }}, "output": {{ "constant": 1 }} }} }},
+            "users": {{ "count": 1000 }}
         }},
         "providers": {{ {fleet} }},
         "policies": [
             {{ "name": "single", "policy": {{ "single": {{ "provider": "p0" }} }} }},
             {{ "name": "round_robin", "policy": {{ "round_robin": {{ "providers": [{names}] }} }} }},
             {{ "name": "weighted", "policy": {{ "weighted": {{ "weights": {{ {weights} }} }} }} }},
+            {{ "name": "smooth_round_robin", "policy": "smooth_round_robin" }},
+            {{ "name": "consistent_hash", "policy": {{ "consistent_hash": {{ "balance_factor": 1.25 }} }} }},
+            {{ "name": "sticky", "policy": {{ "sticky": {{ "policy": "p2c" }} }} }},
+            {{ "name": "canary", "policy": {{ "canary": {{ "share": 0.1, "canary": "p2c", "stable": "p2c" }} }} }},
+            {{ "name": "shadow", "policy": {{ "shadow": {{ "policy": "p2c", "to": "p0" }} }} }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
         ],

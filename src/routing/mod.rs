@@ -20,9 +20,11 @@ mod p2c;
 mod pair;
 mod peak_ewma;
 mod priority;
+mod reading;
 mod round_robin;
 mod simple_shuffle;
 mod single;
+mod task_router;
 mod tiered;
 mod usage_based;
 mod view;
@@ -43,10 +45,12 @@ pub use openrouter::Openrouter;
 pub use p2c::P2c;
 pub use peak_ewma::{Measures, PeakEwma};
 pub use priority::Priority;
+pub use reading::Misread;
 pub use round_robin::RoundRobin;
 pub use simple_shuffle::SimpleShuffle;
 pub use single::Single;
-pub use tiered::{Misread, Otherwise, Tier, Tiered};
+pub use task_router::{Estimate, Task, TaskRouter};
+pub use tiered::{Otherwise, Tier, Tiered};
 pub use usage_based::{Usage, UsageBased};
 pub use view::{Call, Fleet, Restriction};
 pub use weighted::Weighted;
@@ -207,6 +211,7 @@ registry! {
         cheapest => Cheapest,
         priority => Priority,
         chain => Chain,
+        task_router => TaskRouter,
     }
 }
 

@@ -5,8 +5,11 @@
 //! providers whose breakers let calls through, and says so if there is none it would take.
 
 mod branches;
+mod by_context;
 mod chain;
 mod cheapest;
+mod complexity;
+mod conditional;
 mod cost_based;
 mod jiq;
 mod kong_latency;
@@ -15,6 +18,8 @@ mod latency_router;
 mod least_busy;
 mod least_in_flight;
 mod litellm;
+mod litellm_pre_call_checks;
+mod litellm_tags;
 mod openrouter;
 mod p2c;
 mod pair;
@@ -31,8 +36,11 @@ mod view;
 mod weighted;
 mod wheel;
 
+pub use by_context::{Band, ByContext, Counts};
 pub use chain::Chain;
 pub use cheapest::Cheapest;
+pub use complexity::{Complexity, Target, Tiers};
+pub use conditional::{Condition, Conditional, Query};
 pub use cost_based::CostBased;
 pub use jiq::Jiq;
 pub use kong_latency::KongLatency;
@@ -41,6 +49,8 @@ pub use latency_router::LatencyRouter;
 pub use least_busy::LeastBusy;
 pub use least_in_flight::LeastInFlight;
 pub use litellm::{MinuteLimits, Version};
+pub use litellm_pre_call_checks::LitellmPreCallChecks;
+pub use litellm_tags::{LitellmTags, TagMatch};
 pub use openrouter::Openrouter;
 pub use p2c::P2c;
 pub use peak_ewma::{Measures, PeakEwma};
@@ -212,6 +222,11 @@ registry! {
         priority => Priority,
         chain => Chain,
         task_router => TaskRouter,
+        conditional => Conditional,
+        litellm_tags => LitellmTags,
+        litellm_pre_call_checks => LitellmPreCallChecks,
+        by_context => ByContext,
+        complexity => Complexity,
     }
 }
 

@@ -303,5 +303,6 @@ mod tests {
         assert!(error(r#"{"input": {"$gr": 5}}"#).starts_with("unknown variant `$gr`, expected one of `$eq`, `$ne`"));
         assert!(error(r#"{"input": null}"#).contains("a value, or an object of operators"));
         assert!(error(r#"{"input": {"$in": 5}}"#).contains("a list of values"));
+        assert!(error(r#"{"input": {"$in": [null]}}"#).contains("text, a number, true or false"));
     }
 }

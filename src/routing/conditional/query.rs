@@ -30,7 +30,7 @@ enum Wanted {
     All(Vec<(Operator, Operand)>),
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 enum Value {
     Truth(bool),
@@ -380,6 +380,45 @@ impl<'de> Deserialize<'de> for Query {
     }
 }
 
+struct ValueReader;
+
+impl Visitor<'_> for ValueReader {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text, a number, true or false")
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Truth(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+        let number = serde_json::Number::from_f64(value);
+        number
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("it is not a finite number"))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::Text(value.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(ValueReader)
+    }
+}
+
 impl<'de> Deserialize<'de> for Wanted {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Wanted, D::Error> {
         struct Reader;
@@ -391,25 +430,23 @@ impl<'de> Deserialize<'de> for Wanted {
             }
 
             fn visit_bool<E: de::Error>(self, value: bool) -> Result<Wanted, E> {
-                Ok(Wanted::Equal(Value::Truth(value)))
+                ValueReader.visit_bool(value).map(Wanted::Equal)
             }
 
             fn visit_u64<E: de::Error>(self, value: u64) -> Result<Wanted, E> {
-                Ok(Wanted::Equal(Value::Number(value.into())))
+                ValueReader.visit_u64(value).map(Wanted::Equal)
             }
 
             fn visit_i64<E: de::Error>(self, value: i64) -> Result<Wanted, E> {
-                Ok(Wanted::Equal(Value::Number(value.into())))
+                ValueReader.visit_i64(value).map(Wanted::Equal)
             }
 
             fn visit_f64<E: de::Error>(self, value: f64) -> Result<Wanted, E> {
-                let number = serde_json::Number::from_f64(value);
-                let number = number.ok_or_else(|| E::custom("it is not a finite number"))?;
-                Ok(Wanted::Equal(Value::Number(number)))
+                ValueReader.visit_f64(value).map(Wanted::Equal)
             }
 
             fn visit_str<E: de::Error>(self, value: &str) -> Result<Wanted, E> {
-                Ok(Wanted::Equal(Value::Text(value.to_owned())))
+                ValueReader.visit_str(value).map(Wanted::Equal)
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Wanted, A::Error> {

@@ -58,6 +58,19 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
             {{ "name": "sticky", "policy": {{ "sticky": {{ "policy": "p2c" }} }} }},
             {{ "name": "canary", "policy": {{ "canary": {{ "share": 0.1, "canary": "p2c", "stable": "p2c", "processes": 4 }} }} }},
             {{ "name": "shadow", "policy": {{ "shadow": {{ "policy": "p2c", "to": "p0" }} }} }},
+            {{ "name": "task_router", "policy": {{ "task_router": {{
+                "weights": {{ {weights} }}, "cheapest": "p0", "mended": true }} }} }},
+            {{ "name": "conditional", "policy": {{ "conditional": {{
+                "conditions": [
+                    {{ "when": {{ "class": "all", "input": {{ "$lt": 50 }} }}, "then": "p2c" }},
+                    {{ "when": {{ "user": {{ "$gt": 1 }} }}, "then": "round_robin" }} ] }} }} }},
+            {{ "name": "litellm_tags", "policy": "litellm_tags" }},
+            {{ "name": "litellm_pre_call_checks", "policy": "litellm_pre_call_checks" }},
+            {{ "name": "by_context", "policy": {{ "by_context": {{
+                "bands": [ {{ "up_to": 50, "policy": "p2c" }}, {{ "providers": [{names}] }} ] }} }} }},
+            {{ "name": "complexity", "policy": {{ "complexity": {{
+                "tiers": {{ "MEDIUM": {{ "providers": [{names}] }} }},
+                "score": {{ "all": {{ "uniform": {{ "min": 0, "max": 1 }} }} }} }} }} }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
         ],

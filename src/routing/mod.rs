@@ -5,9 +5,12 @@
 //! providers whose breakers let calls through, and says so if there is none it would take.
 
 mod branches;
+mod by_context;
 mod canary;
 mod chain;
 mod cheapest;
+mod complexity;
+mod conditional;
 mod consistent_hash;
 mod cost_based;
 mod jiq;
@@ -17,26 +20,33 @@ mod latency_router;
 mod least_busy;
 mod least_in_flight;
 mod litellm;
+mod litellm_pre_call_checks;
+mod litellm_tags;
 mod openrouter;
 mod p2c;
 mod pair;
 mod peak_ewma;
 mod priority;
+mod reading;
 mod round_robin;
 mod shadow;
 mod simple_shuffle;
 mod single;
 mod smooth_round_robin;
 mod sticky;
+mod task_router;
 mod tiered;
 mod usage_based;
 mod view;
 mod weighted;
 mod wheel;
 
+pub use by_context::{Band, ByContext, Counts};
 pub use canary::{Canary, Spill};
 pub use chain::Chain;
 pub use cheapest::Cheapest;
+pub use complexity::{Complexity, Target, Tiers};
+pub use conditional::{Condition, Conditional, Query};
 pub use consistent_hash::{By, ConsistentHash};
 pub use cost_based::CostBased;
 pub use jiq::Jiq;
@@ -46,17 +56,21 @@ pub use latency_router::{LatencyRouter, Mend};
 pub use least_busy::LeastBusy;
 pub use least_in_flight::LeastInFlight;
 pub use litellm::{MinuteLimits, Version};
+pub use litellm_pre_call_checks::LitellmPreCallChecks;
+pub use litellm_tags::{LitellmTags, TagMatch};
 pub use openrouter::Openrouter;
 pub use p2c::P2c;
 pub use peak_ewma::{Measures, PeakEwma};
 pub use priority::Priority;
+pub use reading::Misread;
 pub use round_robin::RoundRobin;
 pub use shadow::Shadow;
 pub use simple_shuffle::SimpleShuffle;
 pub use single::Single;
 pub use smooth_round_robin::SmoothRoundRobin;
 pub use sticky::{OnFailure, Sticky};
-pub use tiered::{Misread, Otherwise, Tier, Tiered};
+pub use task_router::{Estimate, Task, TaskRouter};
+pub use tiered::{Otherwise, Tier, Tiered};
 pub use usage_based::{Usage, UsageBased};
 pub use view::{Call, Fleet, Restriction};
 pub use weighted::Weighted;
@@ -222,6 +236,12 @@ registry! {
         sticky => Sticky,
         canary => Canary,
         shadow => Shadow,
+        task_router => TaskRouter,
+        conditional => Conditional,
+        litellm_tags => LitellmTags,
+        litellm_pre_call_checks => LitellmPreCallChecks,
+        by_context => ByContext,
+        complexity => Complexity,
     }
 }
 

@@ -7,7 +7,8 @@ use crate::kernel::chance::Chance;
 use crate::kernel::time::Time;
 use crate::request::Ended;
 use crate::request::Outcome;
-use crate::spec::build::Known;
+use crate::spec::build::{Asked, Known};
+use crate::spec::diagnose::Seg;
 
 /// A policy over providers a, b, c and classes x, y.
 pub(crate) fn policy(json: &str) -> Box<dyn Policy> {
@@ -29,12 +30,18 @@ pub(crate) fn policy_with(json: &str, prices: &[Option<(u64, u64)>]) -> Box<dyn 
 }
 
 fn build_with(json: &str, known: &[Known]) -> Built<Box<dyn Policy>> {
+    build_asking(json, known, &[])
+}
+
+/// As [`build`], where this is known of the providers and asked by the classes.
+pub(crate) fn build_asking(json: &str, known: &[Known], asks: &[Asked]) -> Built<Box<dyn Policy>> {
     let (providers, classes) = (["a", "b", "c"].map(String::from), ["x", "y"].map(String::from));
     let spec: PolicySpec = serde_json::from_str(json).unwrap();
     spec.as_dyn().build(&Names {
         providers: &providers,
         classes: &classes,
         known,
+        asks,
         ..Names::default()
     })
 }
@@ -52,6 +59,17 @@ pub(crate) fn build_over(json: &str, providers: &[&str], users: Option<u32>) -> 
         users,
         ..Names::default()
     })
+}
+
+/// Where in its parameters a policy is refused, one step after the other, and in what words.
+pub(crate) fn refused(json: &str) -> (String, String) {
+    let refusal = build(json).err().unwrap();
+    let step = |seg: &Seg| match seg {
+        Seg::Key(key) => key.clone(),
+        Seg::Index(i) => i.to_string(),
+    };
+    let path: Vec<String> = refusal.path.iter().map(step).collect();
+    (path.join("/"), refusal.message)
 }
 
 /// The choice for one call at `now`.

@@ -650,6 +650,7 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
             .map(|(i, weight)| (name(i), json!(weight + u32::from(i == one))))
             .collect();
         let (split, homes, otherwise, misread) = tiers;
+        let otherwise_too = otherwise.clone();
         let low: Vec<String> = (0..=split).map(name).collect();
         let high: Vec<String> = (split..providers).map(name).collect();
         let of_tier = |tier: usize| -> Vec<String> {
@@ -665,6 +666,12 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
         let limits = json!({ "rpm": { name(one): 30 }, "tpm": { name(0): 20_000 }, "from_quotas": misread > 0.5 });
         let version = if misread > 0.5 { "1.80" } else { "1.109" };
         let sticks = ["insist", "move", "return"][one % 3];
+        let tagged = json!({ name(0): ["paid", "default"], name(one): ["free"] });
+        let most = 1 + split as u32 * 700;
+        let general = weights.clone();
+        let scores: Value = (0..classes)
+            .map(|c| (format!("c{c}"), json!({ "uniform": { "min": 0, "max": 0.3 + misread } })))
+            .collect();
         let generation = if misread > 0.5 { "v1" } else { "v2" };
         json!([
             { "name": "single", "policy": { "single": { "provider": name(one) } } },
@@ -692,6 +699,27 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
             { "name": "kong", "policy": "kong_latency" },
             { "name": "scores", "policy": { "latency_router": { "mended": split == 0, "probe_after": "2s" } } },
             { "name": "levels", "policy": { "priority": { "levels": levels } } },
+            { "name": "tasks", "policy": { "task_router": {
+                "tasks": { "one": { "provider": name(one), "classes": ["c0"] }, "none": { "provider": name(0) } },
+                "weights": general, "cheapest": name(0), "mended": split == 0, "misread": { "c0": { "none": misread } },
+            } } },
+            { "name": "conditions", "policy": { "conditional": {
+                "conditions": [
+                    { "when": { "class": "c0", "input": { "$lt": most } }, "then": "p2c" },
+                    { "when": { "$or": [ { "user": { "$in": [1, 2, 3] } }, { "priority": 0 } ] }, "then": "latency_based" },
+                ],
+                "default": "round_robin", "mended": split == 0,
+            } } },
+            { "name": "tags", "policy": { "litellm_tags": { "tags": tagged, "policy": "least_busy" } } },
+            { "name": "checks", "policy": { "litellm_pre_call_checks": { "policy": "peak_ewma", "mended": split == 0 } } },
+            { "name": "bands", "policy": { "by_context": {
+                "bands": [ { "up_to": most, "policy": { "single": { "provider": name(one) } } }, { "providers": [name(0)] } ],
+                "counts": "input_and_output", "otherwise": otherwise_too,
+            } } },
+            { "name": "scores-of-prompts", "policy": { "complexity": {
+                "tiers": { "SIMPLE": { "providers": [name(0)] }, "MEDIUM": { "policy": "latency_router" } },
+                "score": scores, "reasoning": { "c0": misread },
+            } } },
             { "name": "chain", "policy": { "chain": { "providers": all } } },
             { "name": "smooth", "policy": { "smooth_round_robin": { "weights": { name(0): 3 }, "max_fails": 2 } } },
             { "name": "ring", "policy": { "consistent_hash": object(json!({

@@ -108,7 +108,19 @@ fn policies(providers: usize) -> Vec<Scenario> {
             {{ "name": "canary", "policy": {{ "canary": {{ "share": 0.1, "canary": "p2c", "stable": "p2c" }} }} }},
             {{ "name": "shadow", "policy": {{ "shadow": {{ "policy": "p2c", "to": "p0" }} }} }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
-                "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
+                "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }},
+            {{ "name": "task_router", "policy": {{ "task_router": {{
+                "weights": {{ {weights} }}, "cheapest": "p0", "mended": true }} }} }},
+            {{ "name": "conditional", "policy": {{ "conditional": {{
+                "conditions": [ {{ "when": {{ "$or": [ {{ "user": {{ "$in": [1] }} }}, {{ "input": {{ "$gt": 0 }} }} ] }}, "then": "p2c" }} ],
+                "default": "chain" }} }} }},
+            {{ "name": "litellm_tags", "policy": {{ "litellm_tags": {{ "tags": {{ "p0": ["default"] }} }} }} }},
+            {{ "name": "litellm_pre_call_checks", "policy": "litellm_pre_call_checks" }},
+            {{ "name": "by_context", "policy": {{ "by_context": {{
+                "bands": [ {{ "up_to": 50, "policy": "p2c" }}, {{ "providers": [{names}] }} ] }} }} }},
+            {{ "name": "complexity", "policy": {{ "complexity": {{
+                "tiers": {{ "MEDIUM": {{ "providers": [{names}] }} }},
+                "score": {{ "all": {{ "uniform": {{ "min": 0, "max": 1 }} }} }} }} }} }}
         ],
         "plan": {{ "duration": "1h" }}
     }}"#

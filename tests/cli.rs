@@ -11,6 +11,7 @@ fn simcap(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_simcap"))
         .args(arguments)
         .current_dir(folder)
+        .env_remove("COLUMNS")
         .output()
         .unwrap()
 }
@@ -257,6 +258,56 @@ fn every_kind_is_listed_with_its_parameters() {
     let output = simcap(folder.path(), &["kinds", "exponentail"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("did you mean `exponential`?"));
+}
+
+/// What `simcap policies` and these arguments print.
+fn policies(arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let output = simcap(folder.path(), &[&["policies"], arguments].concat());
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    text(&output.stdout)
+}
+
+#[test]
+fn every_policy_is_listed_under_its_heading() {
+    insta::assert_snapshot!(policies(&[]));
+}
+
+#[test]
+fn a_policy_has_a_manual_page() {
+    insta::assert_snapshot!(policies(&["peak_ewma"]));
+    insta::assert_snapshot!(policies(&["tiered"]));
+    assert!(policies(&["openrouter"]).ends_with("\nparameter means. OpenRouter also has chain, cheapest.\n"));
+}
+
+#[test]
+fn the_name_of_a_product_lists_what_it_has() {
+    let expected = "\
+Envoy has
+  priority         Levels: everything to the lowest level with anybody open, by
+                   weight inside it. (LiteLLM, Kong, Envoy)
+  p2c              The power of two choices: of two providers at random, the
+                   one with fewer calls. (Envoy, Finagle, NGINX)
+
+`simcap policies NAME` shows one.
+";
+    assert_eq!(policies(&["envoy"]), expected);
+    assert_eq!(
+        policies(&["LLM-D"]),
+        "llm-d has none of the policies that simcap knows.\n\n`simcap policies NAME` shows one.\n"
+    );
+}
+
+#[test]
+fn an_unknown_policy_is_exit_code_2_with_the_nearest() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, near) in [("roundrobin", "round_robin"), ("litelm", "LiteLLM")] {
+        let output = simcap(folder.path(), &["policies", name]);
+        let expected = format!(
+            "error: there is no policy `{name}`, nor a product of that name\nhelp: did you mean `{near}`?\nhelp: `simcap policies` lists all\n"
+        );
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), expected));
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A published latency router with health scores, as it was published and mended.
 //!
-//! For each provider it keeps the last 50 latencies, the calls and the errors counted, and a score that begins at 100.
+//! Each provider has its last 50 latencies, its calls and its errors counted, and a score that begins at 100.
 //!
 //! - A success adds 2 to the score (at most 100), takes 1 from the errors (not below 0), and stores its time.
 //! - A failure takes 15 from the score (at least 0) and adds 1 to the errors.
@@ -8,20 +8,22 @@
 //! - Of the healthy the lowest weighted latency wins, the first of equals: the mean of the stored latencies with weight
 //!   1/(1 + 0.1·i) for sample number i.
 //!
-//! As published, sample 0 is the oldest, so what was meant to favour recent latencies favours old ones; without a sample
-//! a latency is infinite, so the first one used takes everything; whoever is no longer healthy is never asked again;
-//! and a retry goes to the same one until its score falls. With nobody healthy it fails.
+//! `mended`: sample 0 is the newest; whoever is healthy and has no sample is tried first; whoever is not healthy gets
+//! one call when its last failure is `probe_after` old, and begins anew if that succeeds; a retry goes elsewhere if it
+//! can.
 //!
-//! `mended`: sample 0 is the newest; whoever is healthy and has no sample is tried first; whoever is not healthy gets one call when its
-//! last failure is `probe_after` old, and begins anew if that succeeds; a retry goes elsewhere if it can.
+//! Keeps 50 samples a provider, for ever.
 //!
 //! | parameter | default | range |
 //! |---|---|---|
-//! | `mended` | false | |
+//! | `mended` | false | true, false |
 //! | `probe_after` | 30 s | 0 or more; only when mended |
 //!
-//! Source: a published write-up of latency-based routing with failover across LLM providers. It keeps 50 samples a
-//! provider for ever.
+//! Source: R4.2, a published write-up of latency-based routing with failover across LLM providers.
+//!
+//! Known faults: as published, sample 0 is the oldest, so what was meant to favour recent latencies favours old ones;
+//! without a sample a latency is infinite, so the first one used takes everything; whoever is no longer healthy is
+//! never asked again; and a retry goes to the same one until its score falls. With nobody healthy it fails.
 //!
 //! ```json
 //! { "latency_router": { "mended": true, "probe_after": "30s" } }

@@ -15,7 +15,9 @@ mod latency_router;
 mod least_busy;
 mod least_in_flight;
 mod litellm;
+pub mod manual;
 mod openrouter;
+pub mod own;
 mod p2c;
 mod pair;
 mod peak_ewma;
@@ -40,6 +42,7 @@ pub use least_busy::LeastBusy;
 pub use least_in_flight::LeastInFlight;
 pub use litellm::{MinuteLimits, Version};
 pub use openrouter::Openrouter;
+pub use own::Own;
 pub use p2c::P2c;
 pub use peak_ewma::{Measures, PeakEwma};
 pub use priority::Priority;
@@ -183,30 +186,51 @@ pub struct Milestone {
 pub trait BuildPolicy {
     /// Checks the parameters against the experiment's names and makes the policy.
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>>;
+
+    /// Which one it is, where the name of its kind does not say.
+    fn which(&self) -> Option<&str> {
+        None
+    }
 }
 
 registry! {
     /// A routing policy.
-    pub enum PolicySpec as BuildPolicy {
+    pub enum PolicySpec as BuildPolicy, pages {
+        #[group = "Fixed beforehand"]
         single => Single,
         round_robin => RoundRobin,
         weighted => Weighted,
-        tiered => Tiered,
         simple_shuffle => SimpleShuffle,
+        priority => Priority,
+        chain => Chain,
+        #[group = "By what the request is"]
+        tiered => Tiered,
+        #[group = "By load and latency"]
         least_busy => LeastBusy,
         latency_based => LatencyBased,
         usage_based => UsageBased,
-        cost_based => CostBased,
         least_in_flight => LeastInFlight,
         p2c => P2c,
         peak_ewma => PeakEwma,
         jiq => Jiq,
-        openrouter => Openrouter,
         kong_latency => KongLatency,
         latency_router => LatencyRouter,
+        #[group = "By money and quality"]
+        cost_based => CostBased,
+        openrouter => Openrouter,
         cheapest => Cheapest,
-        priority => Priority,
-        chain => Chain,
+        #[group = "Your own"]
+        own => Own,
+    }
+}
+
+impl PolicySpec {
+    /// What a report calls its kind.
+    pub fn kind(&self) -> String {
+        match self.as_dyn().which() {
+            Some(which) => format!("{} {which}", self.name()),
+            None => self.name().to_owned(),
+        }
     }
 }
 

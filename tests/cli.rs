@@ -11,6 +11,7 @@ fn simcap(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_simcap"))
         .args(arguments)
         .current_dir(folder)
+        .env_remove("COLUMNS")
         .output()
         .unwrap()
 }
@@ -257,6 +258,57 @@ fn every_kind_is_listed_with_its_parameters() {
     let output = simcap(folder.path(), &["kinds", "exponentail"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("did you mean `exponential`?"));
+}
+
+/// What `simcap policies` and these arguments print.
+fn policies(arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let output = simcap(folder.path(), &[&["policies"], arguments].concat());
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    text(&output.stdout)
+}
+
+#[test]
+fn every_policy_is_listed_under_its_heading() {
+    insta::assert_snapshot!(policies(&[]));
+}
+
+#[test]
+fn a_policy_has_a_manual_page() {
+    insta::assert_snapshot!(policies(&["peak_ewma"]));
+    insta::assert_snapshot!(policies(&["tiered"]));
+    let printed = policies(&["openrouter"]);
+    let words: Vec<&str> = printed.split_whitespace().collect();
+    assert!(words.join(" ").contains("OpenRouter also has chain"), "{printed}");
+}
+
+#[test]
+fn the_name_of_a_product_lists_what_it_has() {
+    let printed = policies(&["envoy"]);
+    let names: Vec<&str> = (printed.lines().filter_map(|line| line.strip_prefix("  ")))
+        .filter(|line| !line.starts_with(' '))
+        .map(|line| line.split(' ').next().unwrap())
+        .collect();
+    for has in ["priority", "p2c"] {
+        assert!(names.contains(&has), "{printed}");
+    }
+    assert!(!names.contains(&"latency_based"), "{printed}");
+    assert!(printed.starts_with("Envoy has\n  priority"), "{printed}");
+    assert!(policies(&["linkerd"]).starts_with("Linkerd has\n  peak_ewma"));
+    let none = "TensorZero has none of the policies that simcap knows.\n";
+    assert_eq!(policies(&["Tensor-Zero"]), none);
+}
+
+#[test]
+fn an_unknown_policy_is_exit_code_2_with_the_nearest() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, near) in [("roundrobin", "round_robin"), ("litelm", "LiteLLM")] {
+        let output = simcap(folder.path(), &["policies", name]);
+        let expected = format!(
+            "error: there is no policy `{name}`, nor a product of that name\nhelp: did you mean `{near}`?\nhelp: `simcap policies` lists all\n"
+        );
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), expected));
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{Done, Exit, note_unused, print, traces};
 use crate::report::format;
+use crate::routing::own::OwnPolicies;
 use crate::spec::assemble::assemble;
 use crate::spec::load::load_priced;
 
@@ -23,8 +24,9 @@ pub(super) struct Check {
 }
 
 impl Check {
-    pub(super) fn run(self) -> Done {
-        let loaded = load_priced(&self.file, &traces(self.trace), self.prices.as_deref())?;
+    pub(super) fn run(self, own: &OwnPolicies) -> Done {
+        let mut loaded = load_priced(&self.file, &traces(self.trace), self.prices.as_deref())?;
+        loaded.own = own.clone();
         note_unused(&loaded, self.prices.as_deref());
         let plan = assemble(&loaded)?;
         let spec = &loaded.experiment;

@@ -4,6 +4,7 @@ mod check;
 mod init;
 mod kinds;
 mod list;
+mod policies;
 mod run;
 mod schema;
 
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::report::terminal::Style;
+use crate::routing::own::OwnPolicies;
 use crate::spec::load::{LoadError, Loaded, Traces};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -48,6 +50,8 @@ enum Command {
     Init(init::Init),
     /// List the kinds of mechanisms that a file may name, or the parameters of one.
     Kinds(kinds::Kinds),
+    /// List the routing policies, those of a product, or the manual page of one.
+    Policies(policies::Policies),
     /// List the models that are built in.
     Models(list::Models),
     /// List the published quotas that are built in.
@@ -57,13 +61,19 @@ enum Command {
 impl Cli {
     /// Does what the arguments say.
     pub fn run(self) -> ExitCode {
+        self.run_with(&OwnPolicies::default())
+    }
+
+    /// The same, with policies of the caller's own, which experiments name as `own`.
+    pub fn run_with(self, own: &OwnPolicies) -> ExitCode {
         let done = match self.command {
-            Command::Run(run) => run.run(),
-            Command::Compare(compare) => compare.run(),
-            Command::Check(check) => check.run(),
+            Command::Run(run) => run.run(own),
+            Command::Compare(compare) => compare.run(own),
+            Command::Check(check) => check.run(own),
             Command::Schema(schema) => schema.run(),
             Command::Init(init) => init.run(),
             Command::Kinds(kinds) => kinds.run(),
+            Command::Policies(policies) => policies.run(own),
             Command::Models(models) => models.run(),
             Command::Limits(limits) => limits.run(),
         };

@@ -15,6 +15,7 @@ use crate::decide;
 use crate::engine::replicate::{Runs, replicate};
 use crate::engine::run::Control;
 use crate::report::{Judged, Report, csv, format, html, json, terminal, write};
+use crate::routing::own::OwnPolicies;
 use crate::spec::assemble::{Plan, assemble};
 use crate::spec::load::{Loaded, load_priced};
 
@@ -58,9 +59,9 @@ struct Simulate {
 }
 
 impl Run {
-    pub(super) fn run(self) -> Done {
+    pub(super) fn run(self, own: &OwnPolicies) -> Done {
         let out = self.out;
-        let (report, interrupted) = self.simulate.report(|name| {
+        let (report, interrupted) = self.simulate.report(own, |name| {
             // Before the work, lest it be lost.
             let folder = out.clone().unwrap_or_else(|| PathBuf::from("reports").join(name));
             std::fs::create_dir_all(&folder).with_context(|| format!("cannot write the report to {}", folder.display()))
@@ -85,10 +86,10 @@ impl Run {
 }
 
 impl Compare {
-    pub(super) fn run(self) -> Done {
+    pub(super) fn run(self, own: &OwnPolicies) -> Done {
         let (report, interrupted) = match self.result()? {
             Some(report) => (report, false),
-            None => self.simulate.report(|_| Ok(()))?,
+            None => self.simulate.report(own, |_| Ok(()))?,
         };
         print(&terminal::comparison(&report, &style()))?;
         Ok(exit(&report, interrupted))
@@ -120,8 +121,13 @@ fn exit(report: &Report, interrupted: bool) -> Exit {
 
 impl Simulate {
     /// Simulates, after `before` was called with the experiment's name. Also says whether somebody interrupted it.
-    fn report(self, before: impl FnOnce(&str) -> anyhow::Result<()>) -> Result<(Report, bool), Failure> {
-        let loaded = load_priced(&self.file, &traces(self.trace), self.prices.as_deref())?;
+    fn report(
+        self,
+        own: &OwnPolicies,
+        before: impl FnOnce(&str) -> anyhow::Result<()>,
+    ) -> Result<(Report, bool), Failure> {
+        let mut loaded = load_priced(&self.file, &traces(self.trace), self.prices.as_deref())?;
+        loaded.own = own.clone();
         note_unused(&loaded, self.prices.as_deref());
         let mut plan = assemble(&loaded)?;
         plan.replications = self.replications.unwrap_or(plan.replications);

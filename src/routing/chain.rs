@@ -1,9 +1,14 @@
 //! An ordered list: the first that is open, and after a failure the next.
 //!
 //! The first attempt goes to the first provider of the list that may be called. Each further one goes to the next after
-//! the last one tried; after the end of the list it begins again. How many are tried is the retry rule's to say. Portkey's
-//! `strategy: fallback`, OpenRouter's `order`, Bifrost's `fallbacks`, without their rules on which failures count. It
-//! keeps nothing: without a breaker each new request begins at the head of the list, however long that has been down.
+//! the last one tried; after the end of the list it begins again. How many are tried is the retry rule's to say.
+//!
+//! Keeps nothing.
+//!
+//! Sources: Portkey's `strategy: fallback`, OpenRouter's `order`, Bifrost's `fallbacks`, without their rules on which
+//! failures count.
+//!
+//! Known faults: without a breaker each new request begins at the head of the list, however long that has been down.
 //!
 //! ```json
 //! { "chain": { "providers": ["a", "b", "c"] } }

@@ -1,16 +1,20 @@
 //! The cheapest for this call that is open.
 //!
 //! A call's price is its input tokens at the input price and its output tokens at the output price, where the output is
-//! its `max_tokens`, or `output` tokens if it sends none; of equals the first in the list. Unlike `cost_based` (LiteLLM's
-//! plain sum of prices) it sees that a long prompt and a long answer cost differently. What a careful client does
-//! with a price list; OpenRouter's `sort: price` and `:floor`.
+//! its `max_tokens`, or `output` tokens if it sends none; of equals the first in the list. Unlike `cost_based` (a plain
+//! sum of prices) it sees that a long prompt and a long answer cost differently. It refuses providers that are not sold
+//! by the token.
+//!
+//! Keeps nothing.
 //!
 //! | parameter | default | range |
 //! |---|---|---|
 //! | `output` | 500 | 0 or more |
 //!
-//! It keeps nothing. Known faults: everything goes to one provider until its breaker opens, whatever its quotas and
-//! latency; it cannot see prompt-cache prices. It refuses providers that are not sold by the token.
+//! Sources: what a careful client does with a price list; OpenRouter's `sort: price` and `:floor`.
+//!
+//! Known faults: everything goes to one provider until its breaker opens, whatever its quotas and latency; it cannot
+//! see prompt-cache prices.
 //!
 //! ```json
 //! { "cheapest": { "output": 300 } }

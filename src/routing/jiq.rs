@@ -1,8 +1,13 @@
 //! Join an idle queue: anybody who is idle, else anybody.
 //!
-//! Draws among the providers at which the client has nothing under way nor in line; if there is none, among all. Join-Idle-Queue
-//! (Lu et al., Performance Evaluation 68, 2011) with one dispatcher, which knows at once who is idle. It keeps nothing
-//! of its own. Known fault: once everybody is busy it is no better than chance.
+//! Draws among the providers at which the client has nothing under way nor in line; if there is none, among all.
+//!
+//! Keeps nothing of its own: the counts are the client's.
+//!
+//! Source: Join-Idle-Queue (Lu et al., Performance Evaluation 68, 2011) with one dispatcher, which knows at once who is
+//! idle.
+//!
+//! Known faults: once everybody is busy it is no better than chance.
 //!
 //! ```json
 //! { "jiq": { "providers": ["a", "b"] } }

@@ -1,8 +1,10 @@
 //! The lowest moving average of latency: Kong's `latency` balancer.
 //!
-//! When a call ends after `rtt`, average = average·w + rtt·(1−w), w = e^(−Δt/decay), Δt since the provider's last call ended. A
-//! choice compares the averages, decayed in the same way towards 0 and divided by the weights, and takes the lowest, the first
-//! of equals. Everybody begins at 0. A retry does not go where the last attempt failed.
+//! When a call ends after `rtt`, average = average·w + rtt·(1−w), w = e^(−Δt/decay), Δt since the provider's last call
+//! ended. A choice compares the averages, decayed in the same way towards 0 and divided by the weights, and takes the
+//! lowest, the first of equals. Everybody begins at 0. A retry does not go where the last attempt failed.
+//!
+//! Keeps one number and one time a provider, for about `decay`.
 //!
 //! | parameter | default | range |
 //! |---|---|---|
@@ -10,10 +12,12 @@
 //! | `weights` | 100 each | above 0 |
 //!
 //! Source: Kong 3.x, `kong/runloop/balancer/latency.lua`, as it stood until its set of candidates was mended: it is
-//! described as power of two choices, but goes through all of them. It keeps one number and one time a provider. Known faults: no peak
-//! rule and no count of calls under way, so a burst herds onto one; whoever is left alone decays towards 0 and is
-//! tried again after some `decay`s however slow it is; failures count with their time. Left out: `lowest-latency` of the
-//! enterprise plug-in, whose source is closed; that a target that failed twice ago in the same request is avoided too.
+//! described as power of two choices, but goes through all of them.
+//!
+//! Known faults: no peak rule and no count of calls under way, so a burst herds onto one; whoever is left alone decays
+//! towards 0 and is tried again after some `decay`s however slow it is; failures count with their time. Left out:
+//! `lowest-latency` of the enterprise plug-in, whose source is closed; that a target that failed twice ago in the same
+//! request is avoided too.
 //!
 //! ```json
 //! { "kong_latency": { "weights": { "a": 100, "b": 50 } } }

@@ -7,8 +7,8 @@
 //!   `stream`, its seconds to the first token go to the other list.
 //! - A timeout (the client's, or a 408 or 504) appends 1000 to the latencies. Other failures append nothing.
 //! - A list keeps the last `max_latency_list_size`.
-//! - Once the map exists, a deployment that may be called and is not in it gets the list `[0]`, so it is tried first. That
-//!   0 stays as a sample until newer ones push it out.
+//! - Once the map exists, a deployment that may be called and is not in it gets the list `[0]`, so it is tried first.
+//!   That 0 stays as a sample until newer ones push it out.
 //! - The score is the mean time to first token if requests `stream` and there is one, else the mean latency. Units mix.
 //! - Deployments are left out whose minute has no room for the call's input (`tpm`) or for one request more (`rpm`).
 //! - One is drawn among those within `lowest_latency_buffer` of the lowest score. If nobody is left there is nobody to
@@ -18,18 +18,23 @@
 //! Up to 1.80: a full list keeps its oldest samples and replaces only the last; times to first token are divided by
 //! completion tokens, and their sum by the number of *latencies*; an answer without completion tokens is not recorded.
 //!
+//! Keeps that map for `ttl`.
+//!
 //! | parameter | default | range |
 //! |---|---|---|
 //! | `ttl` | 1 h | above 0 |
 //! | `lowest_latency_buffer` | 0 | 0 or more |
 //! | `max_latency_list_size` | 10 | 1 to 1000 |
 //! | `limits.rpm`, `limits.tpm` | none | 1 or more |
-//! | `stream` | false | |
+//! | `limits.from_quotas` | false | true, false |
+//! | `stream` | false | true, false |
 //! | `version` | `1.109` | `1.80`, `1.109` |
 //!
-//! Source: LiteLLM, `router_strategy/lowest_latency.py`. Known faults: the winner takes all, since nobody else is sampled
-//! any more; one slow first call or one timeout puts a deployment out for the rest of the hour; one that fails at
-//! once keeps the score 0 and draws traffic; a burst goes to one deployment. Left out: `ttft_percentile`.
+//! Source: LiteLLM, `router_strategy/lowest_latency.py`.
+//!
+//! Known faults: the winner takes all, since nobody else is sampled any more; one slow first call or one timeout puts a
+//! deployment out for the rest of the hour; one that fails at once keeps the score 0 and draws traffic; a burst goes to
+//! one deployment. Left out: `ttft_percentile`.
 //!
 //! ```json
 //! { "latency_based": { "ttl": "1h", "lowest_latency_buffer": 0.5, "stream": true } }

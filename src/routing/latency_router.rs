@@ -1,6 +1,6 @@
 //! R4's latency router with health scores, as it was published and mended.
 //!
-//! For each provider it keeps the last 50 latencies, the calls and the errors counted, and a score that begins at 100.
+//! Each provider has its last 50 latencies, its calls and its errors counted, and a score that begins at 100.
 //!
 //! - A success adds 2 to the score (at most 100), takes 1 from the errors (not below 0), and stores its time.
 //! - A failure takes 15 from the score (at least 0) and adds 1 to the errors.
@@ -20,7 +20,7 @@
 //!
 //! | parameter | default | range |
 //! |---|---|---|
-//! | `mended` | false | |
+//! | `mended` | false | true, false |
 //! | `mends` | none | any of `exploration`, `weights`, `ejection`, `retry`; not beside `mended` |
 //! | `probe_after` | 30 s | 0 or more; only with `exploration` or `ejection` |
 //!

@@ -1,10 +1,12 @@
 //! Fewest in flight, ties to the first: LiteLLM's `least-busy`.
 //!
-//! The gateway counts, for each deployment, the calls that it has under way, and takes the lowest count. Among equals the
-//! first in the list wins. Source: LiteLLM 1.109, `router_strategy/least_busy.py`.
+//! The gateway counts, for each deployment, the calls that it has under way, and takes the lowest count. Among equals
+//! the first in the list wins.
 //!
-//! It keeps nothing of its own: the counts are the client's, and gone with each call's end. LiteLLM keeps them in a cache
+//! Keeps nothing of its own: the counts are the client's, and gone with each call's end. LiteLLM keeps them in a cache
 //! for an hour, which matters only to calls that last longer.
+//!
+//! Source: LiteLLM 1.109, `router_strategy/least_busy.py`.
 //!
 //! Known faults: while calls are rarer than they are long, everything goes to the first deployment, so the others are
 //! never tried; a deployment that fails fast looks idle and draws traffic. Left out: that the count rises some

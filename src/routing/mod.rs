@@ -22,7 +22,9 @@ mod least_in_flight;
 mod litellm;
 mod litellm_pre_call_checks;
 mod litellm_tags;
+pub mod manual;
 mod openrouter;
+pub mod own;
 mod p2c;
 mod pair;
 mod peak_ewma;
@@ -59,6 +61,7 @@ pub use litellm::{MinuteLimits, Version};
 pub use litellm_pre_call_checks::LitellmPreCallChecks;
 pub use litellm_tags::{LitellmTags, TagMatch};
 pub use openrouter::Openrouter;
+pub use own::Own;
 pub use p2c::P2c;
 pub use peak_ewma::{Measures, PeakEwma};
 pub use priority::Priority;
@@ -207,41 +210,62 @@ pub struct Milestone {
 pub trait BuildPolicy {
     /// Checks the parameters against the experiment's names and makes the policy.
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>>;
+
+    /// Which one it is, where the name of its kind does not say.
+    fn which(&self) -> Option<&str> {
+        None
+    }
 }
 
 registry! {
     /// A routing policy.
-    pub enum PolicySpec as BuildPolicy {
+    pub enum PolicySpec as BuildPolicy, pages {
+        #[group = "Fixed beforehand"]
         single => Single,
         round_robin => RoundRobin,
+        smooth_round_robin => SmoothRoundRobin,
         weighted => Weighted,
-        tiered => Tiered,
         simple_shuffle => SimpleShuffle,
-        least_busy => LeastBusy,
-        latency_based => LatencyBased,
-        usage_based => UsageBased,
-        cost_based => CostBased,
-        least_in_flight => LeastInFlight,
-        p2c => P2c,
-        peak_ewma => PeakEwma,
-        jiq => Jiq,
-        openrouter => Openrouter,
-        kong_latency => KongLatency,
-        latency_router => LatencyRouter,
-        cheapest => Cheapest,
         priority => Priority,
         chain => Chain,
-        smooth_round_robin => SmoothRoundRobin,
         consistent_hash => ConsistentHash,
         sticky => Sticky,
         canary => Canary,
         shadow => Shadow,
+        #[group = "By what the request is"]
+        tiered => Tiered,
         task_router => TaskRouter,
         conditional => Conditional,
         litellm_tags => LitellmTags,
         litellm_pre_call_checks => LitellmPreCallChecks,
         by_context => ByContext,
         complexity => Complexity,
+        #[group = "By load and latency"]
+        least_busy => LeastBusy,
+        latency_based => LatencyBased,
+        usage_based => UsageBased,
+        least_in_flight => LeastInFlight,
+        p2c => P2c,
+        peak_ewma => PeakEwma,
+        jiq => Jiq,
+        kong_latency => KongLatency,
+        latency_router => LatencyRouter,
+        #[group = "By money and quality"]
+        cost_based => CostBased,
+        openrouter => Openrouter,
+        cheapest => Cheapest,
+        #[group = "Your own"]
+        own => Own,
+    }
+}
+
+impl PolicySpec {
+    /// What a report calls its kind.
+    pub fn kind(&self) -> String {
+        match self.as_dyn().which() {
+            Some(which) => format!("{} {which}", self.name()),
+            None => self.name().to_owned(),
+        }
     }
 }
 

@@ -1,20 +1,24 @@
 //! Chance by 1/price² among those without a recent outage: OpenRouter's load balancing.
 //!
-//! Providers that had an outage in the last 30 s are set aside; of the others one is drawn with weight 1/price²; the rest
-//! are fallbacks. At $1, $2 and $3 the first is drawn nine times as often as the last. An outage is a failure of the provider: a 5xx
-//! or 408, a connection lost, an answer broken off, a timeout; a 429 is none. A retry does not go where the last attempt
-//! failed. If everybody has had an outage the cheapest is taken, the first of equals.
+//! Providers that had an outage in the last 30 s are set aside; of the others one is drawn with weight 1/price²; the
+//! rest are fallbacks. At $1, $2 and $3 the first is drawn nine times as often as the last. An outage is a failure of
+//! the provider: a 5xx or 408, a connection lost, an answer broken off, a timeout; a 429 is none. A retry does not go
+//! where the last attempt failed. If everybody has had an outage the cheapest is taken, the first of equals.
 //!
 //! A provider's price is (1 − `output_share`) × input price + `output_share` × output price.
+//!
+//! Keeps one time a provider, for `window`.
 //!
 //! | parameter | default | range |
 //! |---|---|---|
 //! | `window` | 30 s | 0 or more |
 //! | `output_share` | 50 % | 0 to 100 % |
 //!
-//! Source: OpenRouter's documentation, "Provider routing", the classic default. What it counts as an outage and how it blends
-//! the two prices are not published; both are our reading. Since 2026 cache prices, throughput and latency count as well,
-//! by a formula that is not published. It keeps one time a provider. Known fault: one error puts a provider out for half a minute.
+//! Source: OpenRouter's documentation, "Provider routing", the classic default. What it counts as an outage and how it
+//! blends the two prices are not published; both are our reading. Since 2026 cache prices, throughput and latency count
+//! as well, by a formula that is not published.
+//!
+//! Known faults: one error puts a provider out for half a minute.
 //!
 //! ```json
 //! { "openrouter": { "window": "30s" } }

@@ -1,10 +1,15 @@
 //! The power of two choices: of two providers at random, the one with fewer calls.
 //!
-//! Draws two different providers out of those that may be called and takes the one with fewer of the client's calls under way
-//! or in line for a connection; of equals the first drawn. With n servers the longest queue is of order log log n instead
-//! of log n / log log n under a random choice (Azar et al. 1994; Mitzenmacher 1996). Finagle's `P2C`, Envoy's
-//! `least_request` with `choice_count` 2 (which may draw the same host twice), NGINX's `random two least_conn`. It keeps
-//! nothing of its own. Known fault: a provider that fails fast looks idle.
+//! Draws two different providers out of those that may be called and takes the one with fewer of the client's calls
+//! under way or in line for a connection; of equals the first drawn. With n servers the longest queue is of order log
+//! log n instead of log n / log log n under a random choice.
+//!
+//! Keeps nothing of its own: the counts are the client's.
+//!
+//! Sources: Azar et al. 1994; Mitzenmacher 1996; Finagle's `P2C`; Envoy's `least_request` with `choice_count` 2 (which
+//! may draw the same host twice); NGINX's `random two least_conn`.
+//!
+//! Known faults: a provider that fails fast looks idle and draws traffic.
 //!
 //! ```json
 //! { "p2c": { "providers": ["a", "b", "c"] } }

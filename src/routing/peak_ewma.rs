@@ -1,13 +1,15 @@
 //! The power of two choices on Peak EWMA: latency that believes a peak at once and forgets it slowly.
 //!
-//! For each provider an estimate of its round trip is kept. When a call ends after `rtt`, an `rtt` above the estimate replaces
-//! it; else estimate = estimate·w + rtt·(1−w), w = e^(−Δt/decay), Δt since the last update. When it is asked for, it decays
-//! in the same way towards 0. Of two different providers at random the lower (estimate × (calls + 1)) wins, of
-//! equals the first drawn.
+//! For each provider an estimate of its round trip is kept. When a call ends after `rtt`, an `rtt` above the estimate
+//! replaces it; else estimate = estimate·w + rtt·(1−w), w = e^(−Δt/decay), Δt since the last update. When it is asked
+//! for, it decays in the same way towards 0. Of two different providers at random the lower (estimate × (calls + 1))
+//! wins, of equals the first drawn.
 //!
 //! A provider without history: with `default_rtt` that is its first estimate (tower; Linkerd 30 ms). Without it the
-//! estimate is 0, and one that has a call under way costs more than anybody with a history, so a fresh provider
-//! gets one call at a time until it answers (Finagle).
+//! estimate is 0, and one that has a call under way costs more than anybody with a history, so a fresh provider gets
+//! one call at a time until it answers (Finagle).
+//!
+//! Keeps one number and one time a provider, for about `decay`.
 //!
 //! | parameter | default | range |
 //! |---|---|---|
@@ -15,10 +17,11 @@
 //! | `default_rtt` | none | above 0 |
 //! | `measures` | `end` | `end`, `first_token` |
 //!
-//! Sources: Finagle `loadbalancer/PeakEwma.scala` and `p2c/P2CPick.scala`; tower `load/peak_ewma.rs`; Linkerd2-proxy
-//! (decay 10 s, default 30 ms). It keeps one number and one time a provider, for about `decay`. Known faults: failures
-//! count with their time, so one that fails fast looks good; the length of an answer is taken for latency unless it
-//! `measures` the first token.
+//! Sources: Finagle `loadbalancer/PeakEwma.scala` and `p2c/P2CPick.scala`; tower `load/peak_ewma.rs`; Linkerd
+//! (linkerd2-proxy: decay 10 s, default 30 ms); Helicone's provider latency (tower's, decay 30 s, default 250 ms).
+//!
+//! Known faults: failures count with their time, so one that fails fast looks good; the length of an answer is taken
+//! for latency unless it `measures` the first token.
 //!
 //! ```json
 //! { "peak_ewma": { "decay": "10s", "default_rtt": "30ms", "measures": "first_token" } }

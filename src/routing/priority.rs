@@ -1,8 +1,18 @@
 //! Levels: everything to the lowest level with anybody open, by weight inside it.
 //!
-//! LiteLLM's `order` (the lowest value that still has a healthy deployment, then its default shuffle), Envoy's priorities
-//! without its overprovisioning, Kong's `priority` balancer. Each attempt draws anew. It keeps nothing: without a breaker
-//! nobody is ever closed and no level but the first is used.
+//! The first level that has a provider open to calls is used, and one of those in it is drawn in proportion to its
+//! weight. Each attempt draws anew.
+//!
+//! Keeps nothing.
+//!
+//! | parameter | default | range |
+//! |---|---|---|
+//! | `levels` | required | one or more; weights above 0 |
+//!
+//! Sources: LiteLLM's `order` (the lowest value that still has a healthy deployment, then its default shuffle); Envoy's
+//! priorities without their overprovisioning; Kong's `priority` balancer.
+//!
+//! Known faults: without a breaker nobody is ever closed, and no level but the first is used.
 //!
 //! ```json
 //! { "priority": { "levels": [ { "a": 3, "b": 1 }, { "c": 1 } ] } }

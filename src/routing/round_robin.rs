@@ -2,6 +2,14 @@
 //!
 //! A provider whose breaker is open is passed over, and its turn goes to the next.
 //!
+//! Keeps whose turn it is, for ever.
+//!
+//! Sources: what every load balancer has; Kong's default, without its weights; the vLLM production stack's
+//! `roundrobin`.
+//!
+//! Known faults: everybody gets as much, however slow or dear; whoever comes after one that is closed gets its share as
+//! well.
+//!
 //! ```json
 //! { "round_robin": { "providers": ["a", "b"] } }
 //! ```

@@ -1,19 +1,23 @@
 //! LiteLLM's default: a random choice by `weight`, else by `rpm`, else by `tpm`, else uniform.
 //!
 //! Each attempt draws anew among the deployments that may be called. The first of the vectors weight, rpm, tpm with
-//! anything above 0 among them is used, and an entry that is missing counts 0: a deployment without a `weight` in a group
-//! where another has one is never chosen. Up to 1.80 the first deployment that may be called decides alone which
+//! anything above 0 among them is used, and an entry that is missing counts 0: a deployment without a `weight` in a
+//! group where another has one is never chosen. Up to 1.80 the first deployment that may be called decides alone which
 //! vector is used, and if all entries of it are 0 the call fails.
+//!
+//! Keeps nothing.
 //!
 //! | parameter | default | range |
 //! |---|---|---|
 //! | `weights` | none | 0 or more |
 //! | `limits.rpm`, `limits.tpm` | none | 1 or more |
+//! | `limits.from_quotas` | false | true, false |
 //! | `version` | `1.109` | `1.80`, `1.109` |
 //!
-//! Source: LiteLLM, `router_strategy/simple_shuffle.py`. It keeps nothing between calls. Known faults: `rpm` and `tpm`
-//! are only weights here, and no limit; a retry may land where the last attempt failed. Left out: weights that come with
-//! a request.
+//! Source: LiteLLM, `router_strategy/simple_shuffle.py`.
+//!
+//! Known faults: `rpm` and `tpm` are only weights here, and no limit; a retry may land where the last attempt failed.
+//! Left out: weights that come with a request.
 //!
 //! ```json
 //! { "simple_shuffle": { "weights": { "a": 3, "b": 1 } } }

@@ -2,6 +2,16 @@
 //!
 //! The baseline of every comparison. With its breaker open, requests fail: there is nowhere else.
 //!
+//! Keeps nothing.
+//!
+//! | parameter | default | range |
+//! |---|---|---|
+//! | `provider` | required | a provider |
+//!
+//! Source: every comparison with "before"; Portkey's `strategy: single`.
+//!
+//! Known faults: one outage is everybody's; retries go where the last attempt failed.
+//!
 //! ```json
 //! { "single": { "provider": "premium" } }
 //! ```

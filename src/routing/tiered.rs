@@ -1,10 +1,23 @@
-//! By what the request is: a tier for each class, as a classifier sees it (R0: three-tier routing by keywords).
+//! By what the request is: a tier for each class, as a classifier sees it.
 //!
-//! Each class belongs to a tier. A classifier reads the request and is wrong sometimes: `misread` gives, for a class, the
-//! probability that it lands in another tier. The reading is drawn once for each request, so retries read the same.
+//! Each class belongs to a tier. A classifier reads the request and is wrong sometimes: `misread` gives, for a class,
+//! the probability that it lands in another tier. The reading is drawn once for each request, so retries read the same.
 //! Inside a tier, retries go round its providers; if the whole tier is closed to calls, `otherwise` says where to go.
 //!
 //! Leaves out the keywords themselves: a simulated request has no text, so what they get wrong is a parameter.
+//!
+//! Keeps nothing.
+//!
+//! | parameter | default | range |
+//! |---|---|---|
+//! | `tiers` | required | from the cheapest up; each class in one |
+//! | `misread` | never | 0 to 1, by class and tier |
+//! | `otherwise` | `fail` | `fail`, `up`, `down` |
+//!
+//! Source: R0.4, three-tier routing by keywords.
+//!
+//! Known faults: a request that is misread stays so at every retry; a tier has no more room than its own providers,
+//! however idle the others are.
 //!
 //! ```json
 //! { "tiered": {

@@ -3,23 +3,27 @@
 //! Takes whoever has had the fewest tokens since the clock's last full minute, among those whose `tpm` has room for the
 //! call's input and whose `rpm` is not reached. Tokens count when an answer has come.
 //!
-//! - `v1` (`lowest_tpm_rpm.py`): a request counts, with its tokens, when it has been answered. Of equals the one that is
-//!   first in its table wins: who was answered first in this minute, then the order of the list.
+//! - `v1` (`lowest_tpm_rpm.py`): a request counts, with its tokens, when it has been answered. Of equals the one that
+//!   is first in its table wins: who was answered first in this minute, then the order of the list.
 //! - `v2` (`lowest_tpm_rpm_v2.py`): a request counts when it is sent. Of equals one is drawn.
 //!
 //! Both skip a deployment when one request more would *reach* its `rpm` (LiteLLM issue #33032), so it gets `rpm` − 1 a
 //! minute; only before its first request of a minute is `rpm` not looked at. If everybody is skipped there is nobody to
 //! send to.
 //!
+//! Keeps the requests and tokens of the clock's minute.
+//!
 //! | parameter | default | range |
 //! |---|---|---|
 //! | `version` | `v2` | `v1`, `v2` |
 //! | `limits.rpm`, `limits.tpm` | none | 1 or more |
+//! | `limits.from_quotas` | false | true, false |
 //!
-//! Source: LiteLLM 1.109, `router_strategy/`. It keeps one minute. Known faults: calls under way are not seen, so bursts
-//! herd onto one deployment and pass `tpm`; everybody is at 0 when a minute begins; one that fails is at 0 as well and
-//! draws everything. Left out: several gateways that count together, and the 429 of `v2` when another of them was
-//! faster.
+//! Source: LiteLLM 1.109, `router_strategy/`.
+//!
+//! Known faults: calls under way are not seen, so bursts herd onto one deployment and pass `tpm`; everybody is at 0
+//! when a minute begins; one that fails is at 0 as well and draws everything. Left out: several gateways that count
+//! together, and the 429 of `v2` when another of them was faster.
 //!
 //! ```json
 //! { "usage_based": { "version": "v2", "limits": { "rpm": { "a": 5, "b": 5 } } } }

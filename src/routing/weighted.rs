@@ -1,7 +1,18 @@
 //! A weighted random choice.
 //!
-//! LiteLLM's simple-shuffle with weights, Portkey's loadbalance: each attempt draws anew, so a retry may land where the
-//! last attempt failed. A provider whose breaker is open is left out and the others share its weight in proportion.
+//! Each attempt draws anew, so a retry may land where the last attempt failed. A provider whose breaker is open is left
+//! out and the others share its weight in proportion.
+//!
+//! Keeps nothing.
+//!
+//! | parameter | default | range |
+//! |---|---|---|
+//! | `weights` | required | 0 or more, one of them above 0 |
+//!
+//! Sources: LiteLLM's `simple-shuffle` with weights, Portkey's `loadbalance`, Bifrost's keys, Helicone's
+//! `provider-weighted`.
+//!
+//! Known faults: it knows nothing of load or latency, and does not avoid where a request has just failed.
 //!
 //! ```json
 //! { "weighted": { "weights": { "fast": 70, "balanced": 20, "premium": 10 } } }

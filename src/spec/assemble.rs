@@ -137,6 +137,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
     let names = Names {
         known: &known,
         asks: &asks,
+        own: Some(&loaded.own),
         ..names
     };
     let fleet: Arc<[Deployment]> = fleet.into();
@@ -189,7 +190,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
     }
     Ok(Plan {
         scenarios,
-        kinds: spec.policies.iter().map(|p| p.policy.name().to_owned()).collect(),
+        kinds: spec.policies.iter().map(|p| p.policy.kind()).collect(),
         objectives,
         models,
         replications: spec.plan.replications,

@@ -4,6 +4,7 @@ use super::diagnose::{self, Seg};
 use super::units::Money;
 use crate::kernel::time::Span;
 use crate::provider::pricing::exchange::Exchange;
+use crate::routing::own::OwnPolicies;
 
 /// What building a plug-in yields.
 pub type Built<T> = Result<T, Refusal>;
@@ -89,6 +90,8 @@ pub struct Names<'a> {
     pub users: Option<u32>,
     /// What a dollar is in the experiment's currency, if it has one.
     pub exchange: Option<Exchange>,
+    /// The policies that whoever runs the program has registered, if anybody has.
+    pub own: Option<&'a OwnPolicies>,
 }
 
 /// What a client knows of the requests of a class beforehand: what it says of them itself, and what they have been like.

@@ -19,6 +19,7 @@ use crate::import::{prices, trace};
 use crate::provider::pricing::PriceSpec;
 use crate::provider::pricing::listed::Table;
 use crate::report::Input;
+use crate::routing::own::OwnPolicies;
 use crate::traffic::arrivals::Row;
 
 /// An experiment and all that it refers to.
@@ -38,6 +39,8 @@ pub struct Loaded {
     pub prices: Table,
     /// Every file that was read, with its hash: the experiment first.
     pub inputs: Vec<Input>,
+    /// The policies that the caller registers. None unless somebody puts them here.
+    pub own: OwnPolicies,
 }
 
 /// Why an experiment cannot be loaded.
@@ -128,6 +131,7 @@ pub fn load_priced(path: &Path, traces: &Traces, prices: Option<&Path>) -> Resul
         trace: None,
         prices: Table::default(),
         inputs: vec![input(path, &bytes)],
+        own: OwnPolicies::default(),
     };
     loaded.load_models(path)?;
     loaded.load_prices(prices)?;
@@ -150,6 +154,7 @@ pub fn from_text(file: &str, text: &str) -> Result<Loaded, LoadError> {
         trace: None,
         prices: Table::default(),
         inputs,
+        own: OwnPolicies::default(),
     };
     loaded.load_models(Path::new(""))?;
     loaded.load_prices(None)?;

@@ -29,8 +29,25 @@ use std::marker::PhantomData;
 /// Every type is `Clone + Debug + PartialEq + Serialize + DeserializeOwned + JsonSchema`, a struct with braces (also
 /// when it has no fields), and refuses unknown fields. The enum gets `NAMES`, `name`, `Deserialize` from both
 /// spellings (the bare name means `{}`), `Serialize` to the object form, `JsonSchema`, `From` each type, and with
-/// `as Trait` (optional) a view of the parameters as `&dyn Trait`.
+/// `as Trait` (optional) a view of the parameters as `&dyn Trait`. With `as Trait, pages` each name is also that of a file
+/// beside the list, whose header is its manual page: the enum gets `PAGES`, and `#[group = "…"]` before a name heads those
+/// that follow it.
 macro_rules! registry {
+    ($(#[doc = $doc:expr])+ $vis:vis enum $Spec:ident as $Trait:path, pages {
+        $($(#[group = $group:literal])? $name:ident => $Type:path),+ $(,)?
+    }) => {
+        $crate::spec::registry::registry! { $(#[doc = $doc])+ $vis enum $Spec as $Trait { $($name => $Type),+ } }
+
+        impl $Spec {
+            /// The manual page of each, in the order of the list.
+            $vis const PAGES: &'static [$crate::spec::registry::Page] = &[$($crate::spec::registry::Page {
+                group: $crate::spec::registry::first_of(&[$($group)?]),
+                name: $crate::spec::registry::plain_name(stringify!($name)),
+                source: include_str!(concat!(stringify!($name), ".rs")),
+            }),+];
+        }
+    };
+
     ($(#[doc = $doc:expr])+ $vis:vis enum $Spec:ident as $Trait:path {
         $($name:ident => $Type:path),+ $(,)?
     }) => {
@@ -121,6 +138,25 @@ macro_rules! registry {
     };
 }
 pub(crate) use registry;
+
+/// Where the manual page of a plug-in is.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// The heading of the group that begins with it, if one does.
+    pub group: Option<&'static str>,
+    /// Its name in a file.
+    pub name: &'static str,
+    /// The text of its source file, whose header is the page.
+    pub source: &'static str,
+}
+
+/// The first of `those`.
+pub const fn first_of(those: &[&'static str]) -> Option<&'static str> {
+    match those {
+        [first, ..] => Some(first),
+        [] => None,
+    }
+}
 
 /// An enum that `registry!` declared.
 pub trait Registered: Sized {

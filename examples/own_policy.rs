@@ -1,0 +1,56 @@
+//! A policy of one's own, in a program that is the whole `simcap` command besides.
+//!
+//! `cargo run --release --example own_policy -- run examples/own_policy.json`
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use simcap::cli::Cli;
+use simcap::kernel::time::{Span, Time};
+use simcap::request::{Ended, Outcome};
+use simcap::routing::own::OwnPolicies;
+use simcap::routing::{Call, Fleet, Policy};
+use simcap::spec::build::{Built, Names, Refusal};
+use simcap::spec::units::Duration;
+
+/// Whoever has been left alone longest; one that fails is left alone for `rest`.
+#[derive(Clone, Debug)]
+struct LeastRecent {
+    rest: Span,
+    /// When each provider may be called again, and the turn in which it was called last.
+    each: Vec<(Time, u64)>,
+    turn: u64,
+}
+
+impl Policy for LeastRecent {
+    fn choose(&mut self, _call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
+        let may = |&p: &usize| fleet.is_open_to_calls(p) && self.each[p].0 <= fleet.now();
+        let chosen = (0..fleet.len()).filter(may).min_by_key(|&p| self.each[p].1)?;
+        self.turn += 1;
+        self.each[chosen].1 = self.turn;
+        Some(chosen)
+    }
+
+    fn learn(&mut self, ended: &Ended) {
+        if ended.outcome != Outcome::Success {
+            self.each[ended.provider].0 = ended.now + self.rest;
+        }
+    }
+
+    fn fresh(&self) -> Box<dyn Policy> {
+        Box::new(self.clone())
+    }
+}
+
+pub(crate) fn least_recent(parameters: &serde_json::Value, names: &Names<'_>) -> Built<Box<dyn Policy>> {
+    let rest = serde_json::from_value::<Duration>(parameters["rest"].clone());
+    Ok(Box::new(LeastRecent {
+        rest: rest.map_err(|e| Refusal::of(e).at("rest"))?.into(),
+        each: vec![(Time::ZERO, 0); names.providers.len()],
+        turn: 0,
+    }))
+}
+
+fn main() -> ExitCode {
+    Cli::parse().run_with(&OwnPolicies::default().with("least_recent", least_recent))
+}

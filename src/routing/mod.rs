@@ -5,6 +5,7 @@
 //! providers whose breakers let calls through, and says so if there is none it would take.
 
 mod branches;
+mod cascade;
 mod chain;
 mod cheapest;
 mod cost_based;
@@ -21,6 +22,7 @@ mod pair;
 mod peak_ewma;
 mod priority;
 mod round_robin;
+mod route_llm;
 mod simple_shuffle;
 mod single;
 mod tiered;
@@ -29,6 +31,7 @@ mod view;
 mod weighted;
 mod wheel;
 
+pub use cascade::{Cascade, CascadeStage, StageJudge};
 pub use chain::Chain;
 pub use cheapest::Cheapest;
 pub use cost_based::CostBased;
@@ -44,6 +47,7 @@ pub use p2c::P2c;
 pub use peak_ewma::{Measures, PeakEwma};
 pub use priority::Priority;
 pub use round_robin::RoundRobin;
+pub use route_llm::{OtherSide, RouteLlm};
 pub use simple_shuffle::SimpleShuffle;
 pub use single::Single;
 pub use tiered::{Misread, Otherwise, Tier, Tiered};
@@ -207,6 +211,8 @@ registry! {
         cheapest => Cheapest,
         priority => Priority,
         chain => Chain,
+        cascade => Cascade,
+        route_llm => RouteLlm,
     }
 }
 

@@ -4,10 +4,12 @@
 //! each provider ([`Fleet`]). It never sees how a provider is modelled. It only chooses; it must choose among the
 //! providers whose breakers let calls through, and says so if there is none it would take.
 
+mod bandit;
 mod branches;
 mod cascade;
 mod chain;
 mod cheapest;
+mod cheapest_within;
 mod cost_based;
 mod jiq;
 mod kong_latency;
@@ -16,6 +18,7 @@ mod latency_router;
 mod least_busy;
 mod least_in_flight;
 mod litellm;
+mod litellm_adaptive;
 mod openrouter;
 mod p2c;
 mod pair;
@@ -25,15 +28,19 @@ mod round_robin;
 mod route_llm;
 mod simple_shuffle;
 mod single;
+mod thompson;
 mod tiered;
+mod ucb;
 mod usage_based;
 mod view;
 mod weighted;
 mod wheel;
 
+pub use bandit::{Contexts, RewardSpec};
 pub use cascade::{Cascade, CascadeStage, StageJudge};
 pub use chain::Chain;
 pub use cheapest::Cheapest;
+pub use cheapest_within::{CheapestWithin, NobodyWithin};
 pub use cost_based::CostBased;
 pub use jiq::Jiq;
 pub use kong_latency::KongLatency;
@@ -42,6 +49,7 @@ pub use latency_router::LatencyRouter;
 pub use least_busy::LeastBusy;
 pub use least_in_flight::LeastInFlight;
 pub use litellm::{MinuteLimits, Version};
+pub use litellm_adaptive::{AdaptiveModel, LitellmAdaptive};
 pub use openrouter::Openrouter;
 pub use p2c::P2c;
 pub use peak_ewma::{Measures, PeakEwma};
@@ -50,7 +58,9 @@ pub use round_robin::RoundRobin;
 pub use route_llm::{OtherSide, RouteLlm};
 pub use simple_shuffle::SimpleShuffle;
 pub use single::Single;
+pub use thompson::Thompson;
 pub use tiered::{Misread, Otherwise, Tier, Tiered};
+pub use ucb::Ucb;
 pub use usage_based::{Usage, UsageBased};
 pub use view::{Call, Fleet, Restriction};
 pub use weighted::Weighted;
@@ -213,6 +223,10 @@ registry! {
         chain => Chain,
         cascade => Cascade,
         route_llm => RouteLlm,
+        cheapest_within => CheapestWithin,
+        thompson => Thompson,
+        ucb => Ucb,
+        litellm_adaptive => LitellmAdaptive,
     }
 }
 

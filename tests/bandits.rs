@@ -55,7 +55,7 @@ fn regret(tallies: &[Tally]) -> f64 {
 fn auer(n: f64) -> f64 {
     let gaps = [QUALITY[0] - QUALITY[1], QUALITY[0] - QUALITY[2]];
     let sum = |f: fn(f64) -> f64| gaps.iter().map(|&gap| f(gap)).sum::<f64>();
-    8.0 * n.ln() * sum(|gap| 1.0 / gap) + (1.0 + std::f64::consts::PI.powi(2) / 3.0) * sum(|gap| gap)
+    8.0 * libm::log(n) * sum(|gap| 1.0 / gap) + (1.0 + std::f64::consts::PI.powi(2) / 3.0) * sum(|gap| gap)
 }
 
 #[test]

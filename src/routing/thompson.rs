@@ -164,7 +164,7 @@ mod tests {
         let log_beta =
             |x: u32, y: u32| libm::lgamma(f64::from(x)) + libm::lgamma(f64::from(y)) - libm::lgamma(f64::from(x + y));
         (0..c)
-            .map(|i| (log_beta(a + i, b + d) - log_beta(1 + i, d) - log_beta(a, b)).exp() / f64::from(d + i))
+            .map(|i| libm::exp(log_beta(a + i, b + d) - log_beta(1 + i, d) - log_beta(a, b)) / f64::from(d + i))
             .sum()
     }
 

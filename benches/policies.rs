@@ -20,7 +20,7 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
     let weights = each(&|name| format!("{name}: 1"));
     let fleet = each(&|name| {
         format!(
-            r#"{name}: {{ "response": {{ "constant": "1s" }}, "prices": {{ "per_token": {{ "input": "$1/Mtok", "output": "$4/Mtok" }} }} }}"#
+            r#"{name}: {{ "response": {{ "constant": "1s" }}, "quality": {{ "all": 0.9 }}, "prices": {{ "per_token": {{ "input": "$1/Mtok", "output": "$4/Mtok" }} }} }}"#
         )
     });
     let text = format!(
@@ -71,6 +71,13 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
             {{ "name": "complexity", "policy": {{ "complexity": {{
                 "tiers": {{ "MEDIUM": {{ "providers": [{names}] }} }},
                 "score": {{ "all": {{ "uniform": {{ "min": 0, "max": 1 }} }} }} }} }} }},
+            {{ "name": "cascade", "policy": {{ "cascade": {{ "stages": [
+                {{ "providers": ["p0"], "judge": {{ "accept": 0.5 }} }}, {{ "providers": [{names}] }} ] }} }} }},
+            {{ "name": "route_llm", "policy": {{ "route_llm": {{ "strong": ["p0"], "weak": ["p1"], "strong_share": 0.3 }} }} }},
+            {{ "name": "cheapest_within", "policy": {{ "cheapest_within": {{ "latency": "2s" }} }} }},
+            {{ "name": "thompson", "policy": {{ "thompson": {{ "reward": {{ "quality": 0, "cost": 1 }} }} }} }},
+            {{ "name": "ucb", "policy": {{ "ucb": {{ "reward": {{ "quality": 0, "cost": 1 }} }} }} }},
+            {{ "name": "litellm_adaptive", "policy": "litellm_adaptive" }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
         ],

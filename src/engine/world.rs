@@ -82,6 +82,7 @@ struct Request {
     rejected: u8,
     turned_down: bool,
     kept: u32,
+    kept_quality: u32,
     /// Probability that the answer is good given what its judge said, in millionths; [`UNJUDGED`] if nobody looked.
     quality: u32,
 }
@@ -135,6 +136,7 @@ impl Request {
         rejected: 0,
         turned_down: false,
         kept: u32::MAX,
+        kept_quality: UNJUDGED,
         quality: UNJUDGED,
     };
 }

@@ -4,11 +4,14 @@
 //! each provider ([`Fleet`]). It never sees how a provider is modelled. It only chooses; it must choose among the
 //! providers whose breakers let calls through, and says so if there is none it would take.
 
+mod bandit;
 mod branches;
 mod by_context;
 mod canary;
+mod cascade;
 mod chain;
 mod cheapest;
+mod cheapest_within;
 mod complexity;
 mod conditional;
 mod consistent_hash;
@@ -20,6 +23,7 @@ mod latency_router;
 mod least_busy;
 mod least_in_flight;
 mod litellm;
+mod litellm_adaptive;
 mod litellm_pre_call_checks;
 mod litellm_tags;
 pub mod manual;
@@ -31,22 +35,28 @@ mod peak_ewma;
 mod priority;
 mod reading;
 mod round_robin;
+mod route_llm;
 mod shadow;
 mod simple_shuffle;
 mod single;
 mod smooth_round_robin;
 mod sticky;
 mod task_router;
+mod thompson;
 mod tiered;
+mod ucb;
 mod usage_based;
 mod view;
 mod weighted;
 mod wheel;
 
+pub use bandit::{Contexts, RewardSpec};
 pub use by_context::{Band, ByContext, Counts};
 pub use canary::{Canary, Spill};
+pub use cascade::{Cascade, CascadeStage, StageJudge};
 pub use chain::Chain;
 pub use cheapest::Cheapest;
+pub use cheapest_within::{CheapestWithin, NobodyWithin};
 pub use complexity::{Complexity, Target, Tiers};
 pub use conditional::{Condition, Conditional, Query};
 pub use consistent_hash::{By, ConsistentHash};
@@ -58,6 +68,7 @@ pub use latency_router::{LatencyRouter, Mend};
 pub use least_busy::LeastBusy;
 pub use least_in_flight::LeastInFlight;
 pub use litellm::{MinuteLimits, Version};
+pub use litellm_adaptive::{AdaptiveModel, LitellmAdaptive};
 pub use litellm_pre_call_checks::LitellmPreCallChecks;
 pub use litellm_tags::{LitellmTags, TagMatch};
 pub use openrouter::Openrouter;
@@ -67,13 +78,16 @@ pub use peak_ewma::{Measures, PeakEwma};
 pub use priority::Priority;
 pub use reading::Misread;
 pub use round_robin::RoundRobin;
+pub use route_llm::{OtherSide, RouteLlm};
 pub use shadow::Shadow;
 pub use simple_shuffle::SimpleShuffle;
 pub use single::Single;
 pub use smooth_round_robin::SmoothRoundRobin;
 pub use sticky::{OnFailure, Sticky};
 pub use task_router::{Estimate, Task, TaskRouter};
+pub use thompson::Thompson;
 pub use tiered::{Otherwise, Tier, Tiered};
+pub use ucb::Ucb;
 pub use usage_based::{Usage, UsageBased};
 pub use view::{Call, Fleet, Restriction};
 pub use weighted::Weighted;
@@ -240,6 +254,7 @@ registry! {
         litellm_pre_call_checks => LitellmPreCallChecks,
         by_context => ByContext,
         complexity => Complexity,
+        route_llm => RouteLlm,
         #[group = "By load and latency"]
         least_busy => LeastBusy,
         latency_based => LatencyBased,
@@ -254,6 +269,11 @@ registry! {
         cost_based => CostBased,
         openrouter => Openrouter,
         cheapest => Cheapest,
+        cheapest_within => CheapestWithin,
+        cascade => Cascade,
+        thompson => Thompson,
+        ucb => Ucb,
+        litellm_adaptive => LitellmAdaptive,
         #[group = "Your own"]
         own => Own,
     }

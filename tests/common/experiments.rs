@@ -5,8 +5,8 @@ use proptest::option::of;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// The most tries of any retry rule here, times the most copies of each, times the most groups.
-pub(crate) const MOST_TRIES: u64 = 4 * 4 * 2;
+/// The most tries of any retry rule here, times the most copies of each, times the most groups, times the most stages.
+pub(crate) const MOST_TRIES: u64 = 4 * 4 * 2 * 3;
 const MOST_RETRIES: u64 = 3;
 
 /// An experiment of at most some thousand requests a policy.
@@ -662,6 +662,13 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
         let wrong = if homes[0] == 0 { "high" } else { "low" };
         let weighed = weights.clone();
         let all: Vec<String> = (0..providers).map(name).collect();
+        let judge = json!({ "accept": misread, "looks": format!("{}ms", 700 * split), "cost": "$0.0003", "keeps": one == 0 });
+        let stages = json!([
+            { "providers": low.clone(), "judge": judge },
+            { "policy": "p2c", "judge": { "accept": 0.5 } },
+            { "providers": high.clone() },
+        ]);
+        let reward = json!({ "quality": 0, "cost": 1, "latency": 2 });
         let levels: Vec<Value> = all.iter().map(|p| json!({ p: 2 })).collect();
         let limits = json!({ "rpm": { name(one): 30 }, "tpm": { name(0): 20_000 }, "from_quotas": misread > 0.5 });
         let version = if misread > 0.5 { "1.80" } else { "1.109" };
@@ -733,6 +740,12 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
                 "processes": 1 + split, "otherwise": if split == 0 { "fail" } else { "other_side" },
             } } },
             { "name": "shadow", "policy": { "shadow": { "policy": "round_robin", "to": name(one), "share": misread } } },
+            { "name": "cascade", "policy": { "cascade": { "stages": stages } } },
+            { "name": "sides", "policy": { "route_llm": {
+                "strong": [name(one)], "weak": ["p0"], "strong_share": misread, "otherwise": "other",
+            } } },
+            { "name": "thompson", "policy": { "thompson": { "reward": reward.clone(), "discount": 0.99 } } },
+            { "name": "ucb", "policy": { "ucb": { "reward": reward, "contexts": "none", "window": 20 } } },
         ])
     })
 }

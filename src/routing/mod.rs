@@ -18,7 +18,9 @@ mod litellm;
 mod openrouter;
 mod p2c;
 mod pair;
+mod peak;
 mod peak_ewma;
+mod prequal;
 mod priority;
 mod round_robin;
 mod simple_shuffle;
@@ -41,7 +43,9 @@ pub use least_in_flight::LeastInFlight;
 pub use litellm::{MinuteLimits, Version};
 pub use openrouter::Openrouter;
 pub use p2c::P2c;
-pub use peak_ewma::{Measures, PeakEwma};
+pub use peak::Measures;
+pub use peak_ewma::PeakEwma;
+pub use prequal::Prequal;
 pub use priority::Priority;
 pub use round_robin::RoundRobin;
 pub use simple_shuffle::SimpleShuffle;
@@ -207,6 +211,7 @@ registry! {
         cheapest => Cheapest,
         priority => Priority,
         chain => Chain,
+        prequal => Prequal,
     }
 }
 

@@ -9,7 +9,8 @@
 //! |---|---|---|
 //! | `limits.rpm`, `limits.tpm` | none | 1 or more |
 //!
-//! Source: LiteLLM 1.109, `router_strategy/lowest_cost.py`. It keeps the requests and tokens of the wall clock's minute.
+//! Source: LiteLLM 1.80 and 1.109, `router_strategy/lowest_cost.py`, which choose alike: 1.109 only finds the price of a
+//! deployment under more names. Keeps the requests and tokens of the wall clock's minute.
 //! Known fault: the plain sum is no cost. With $1 + $9 against $6 + $3.90 a million it always takes the second, though
 //! the first is cheaper for everything with a long prompt. A provider that is sold by the request has no token price here.
 //!

@@ -2,7 +2,10 @@
 //!
 //! Takes the provider with the fewest of the client's calls under way or in line for a connection; of equals one is
 //! drawn. Join-the-shortest-queue (Haight 1958; Winston 1977: the best that can be done for exponential service and
-//! equal servers), and what "least connections" means in most proxies. It keeps nothing of its own.
+//! equal servers), and what "least connections" means in most proxies; Envoy's
+//! `least_request` with `full_scan`.
+//!
+//! Keeps nothing of its own.
 //!
 //! Known faults: it looks at every provider for each call; with several clients each sees only its own calls and all
 //! herd alike; a provider that fails fast looks idle and draws traffic.

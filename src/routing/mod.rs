@@ -5,11 +5,16 @@
 //! providers whose breakers let calls through, and says so if there is none it would take.
 
 mod branches;
+mod c3;
 mod chain;
 mod cheapest;
 mod cost_based;
+mod envoy_least_request;
+mod helicone;
 mod jiq;
 mod kong_latency;
+mod kong_least_connections;
+mod kong_usage;
 mod latency_based;
 mod latency_router;
 mod least_busy;
@@ -31,11 +36,16 @@ mod view;
 mod weighted;
 mod wheel;
 
+pub use c3::C3;
 pub use chain::Chain;
 pub use cheapest::Cheapest;
 pub use cost_based::CostBased;
+pub use envoy_least_request::{EnvoyLeastRequest, SelectionMethod, SlowStart};
+pub use helicone::{Helicone, Strategy};
 pub use jiq::Jiq;
 pub use kong_latency::KongLatency;
+pub use kong_least_connections::KongLeastConnections;
+pub use kong_usage::{KongUsage, TokensCount};
 pub use latency_based::LatencyBased;
 pub use latency_router::LatencyRouter;
 pub use least_busy::LeastBusy;
@@ -212,6 +222,11 @@ registry! {
         priority => Priority,
         chain => Chain,
         prequal => Prequal,
+        c3 => C3,
+        envoy_least_request => EnvoyLeastRequest,
+        helicone => Helicone,
+        kong_least_connections => KongLeastConnections,
+        kong_usage => KongUsage,
     }
 }
 

@@ -3,8 +3,10 @@
 //! Draws two different providers out of those that may be called and takes the one with fewer of the client's calls under way
 //! or in line for a connection; of equals the first drawn. With n servers the longest queue is of order log log n instead
 //! of log n / log log n under a random choice (Azar et al. 1994; Mitzenmacher 1996). Finagle's `P2C`, Envoy's
-//! `least_request` with `choice_count` 2 (which may draw the same host twice), NGINX's `random two least_conn`. It keeps
-//! nothing of its own. Known fault: a provider that fails fast looks idle.
+//! `least_request` with `choice_count` 2 (which may draw the same host twice), NGINX's `random two least_conn`, SMG's
+//! `power_of_two` where it does not know token usage.
+//!
+//! Keeps nothing of its own. Known faults: a provider that fails fast looks idle.
 //!
 //! ```json
 //! { "p2c": { "providers": ["a", "b", "c"] } }

@@ -73,12 +73,15 @@ impl Peaks {
     pub(super) fn cost(&mut self, p: usize, fleet: &Fleet<'_>) -> f64 {
         let estimate = &mut self.estimates[p];
         estimate.observe(fleet.now(), 0.0, self.decay);
-        let calls = f64::from(fleet.load(p));
-        if estimate.rtt == 0.0 && calls > 0.0 {
-            PENALTY + calls
-        } else {
-            estimate.rtt * (calls + 1.0)
-        }
+        estimate.cost(fleet.load(p))
+    }
+
+    /// As [`Peaks::cost`], which decays an estimate in steps, one for each look: the same but for rounding.
+    #[inline]
+    pub(super) fn peek(&self, p: usize, fleet: &Fleet<'_>) -> f64 {
+        let mut estimate = self.estimates[p];
+        estimate.observe(fleet.now(), 0.0, self.decay);
+        estimate.cost(fleet.load(p))
     }
 
     #[inline]
@@ -107,6 +110,16 @@ impl Estimate {
             self.rtt = self.rtt * w + rtt * (1.0 - w);
         }
         self.at = now;
+    }
+
+    #[inline]
+    fn cost(self, calls: u32) -> f64 {
+        let calls = f64::from(calls);
+        if self.rtt == 0.0 && calls > 0.0 {
+            PENALTY + calls
+        } else {
+            self.rtt * (calls + 1.0)
+        }
     }
 }
 

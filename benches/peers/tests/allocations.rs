@@ -101,6 +101,12 @@ fn policies(providers: usize) -> Vec<Scenario> {
             {{ "name": "single", "policy": {{ "single": {{ "provider": "p0" }} }} }},
             {{ "name": "round_robin", "policy": {{ "round_robin": {{ "providers": [{names}] }} }} }},
             {{ "name": "weighted", "policy": {{ "weighted": {{ "weights": {{ {weights} }} }} }} }},
+            {{ "name": "prequal", "policy": "prequal" }},
+            {{ "name": "c3", "policy": "c3" }},
+            {{ "name": "envoy_least_request", "policy": "envoy_least_request" }},
+            {{ "name": "helicone", "policy": "helicone" }},
+            {{ "name": "kong_least_connections", "policy": "kong_least_connections" }},
+            {{ "name": "kong_usage", "policy": "kong_usage" }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
         ],

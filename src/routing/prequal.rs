@@ -35,11 +35,13 @@
 //! | `recent` | 10 s | above 0 |
 //! | `measures` | `end` | `end`, `first_token` |
 //!
-//! Sources: Wydrowski, Kleinberg, Rumble and Archer, "Load is not what you should balance: Introducing Prequal", NSDI 2024;
-//! where the paper leaves it open, `prequal-core` and `prequal-server` (one answer a provider, the worst, two answers at least,
-//! `max_reuse`, failures). Known faults: below about one request in `max_age` every answer is too old and the choice is
-//! random; answers that take longer than a stretch of slowness tell of it when it is over. Left out: probes while there
-//! is no traffic; at most 256 probes are under way, further ones are not sent.
+//! Sources: Wydrowski, Kleinberg, Rumble and Archer, "Load is not what you should balance: Introducing Prequal", NSDI
+//! 2024; where the paper leaves it open, `prequal-core` and `prequal-server` (one answer a provider, the worst, two
+//! answers at least, `max_reuse`, failures). Known faults: with a `q_rif` of 0.84 it herds near capacity onto those
+//! that looked fast, whose answers tell of it late (the crate takes 0.6 for that reason; with 0 only RIF counts);
+//! below about one request in `max_age` every answer is too old and the choice is random; answers that take longer
+//! than a stretch of slowness tell of it when it is over. Left out: probes while there is no traffic; at most 256
+//! probes are under way, further ones are not sent.
 //!
 //! ```json
 //! { "prequal": { "probes": 3, "q_rif": 0.84, "rtt": "1ms", "measures": "first_token" } }

@@ -1,5 +1,5 @@
-//! Policies by load against what is known of them: the supermarket model, a server that turns slow, and servers that others
-//! slow down.
+//! Policies by load against what is known of them: the supermarket model, a server that turns slow, and servers that
+//! others slow down.
 
 mod common;
 
@@ -69,8 +69,8 @@ fn share_of_queues(k: i32) -> f64 {
     0.9_f64.powi((1 << k) - 1)
 }
 
-/// The chance that a call takes longer than `t` services: it joins k others with the chance that both choices have at least k
-/// and not both k + 1, and is served after them.
+/// The chance that a call takes longer than `t` services: it joins k others with the chance that both choices have at
+/// least k and not both k + 1, and is served after them.
 fn takes_longer(t: f64) -> f64 {
     let (mut chance, mut term, mut at_most) = (0.0, 1.0, 0.0);
     for k in 0..8 {
@@ -83,9 +83,9 @@ fn takes_longer(t: f64) -> f64 {
     chance
 }
 
-/// With many servers at load ρ a call's mean time is 1/(1 − ρ) under a random choice and Σ ρ^(2^k − 2), k = 1, 2, …, under two
-/// choices: 10 and 2.614 service times. A hundred servers are a little worse than ever more, by about 1/100. Whoever sees all
-/// queues does better still.
+/// With many servers at load ρ a call's mean time is 1/(1 − ρ) under a random choice and Σ ρ^(2^k − 2), k = 1, 2, …,
+/// under two choices: 10 and 2.614 service times. A hundred servers are a little worse than ever more, by about 1/100.
+/// Whoever sees all queues does better still.
 #[test]
 fn two_choices_are_nearly_as_good_as_all_and_far_better_than_one() {
     let means: f64 = (1..10).map(|k| share_of_queues(k) / 0.9).sum();
@@ -115,9 +115,9 @@ fn two_choices_are_nearly_as_good_as_all_and_far_better_than_one() {
     assert!(1.0 <= all && all <= idle, "{all} {idle}");
 }
 
-/// Ten servers of 100 ms, one of which takes 2 s more for a minute, and a caller who waits a second: under turns a tenth of
-/// that minute's calls fail. The order of the experiment of Jenson and Oanta, "Beyond Round Robin: Load Balancing for
-/// Latency", 2016: turns, then the fewest calls, then Peak EWMA.
+/// Ten servers of 100 ms, one of which takes 2 s more for a minute, and a caller who waits a second: under turns a
+/// tenth of that minute's calls fail. The order of the experiment of Jenson and Oanta, "Beyond Round Robin: Load
+/// Balancing for Latency", 2016: turns, then the fewest calls, then Peak EWMA.
 #[test]
 fn peak_ewma_loses_least_to_a_server_that_turns_slow() {
     let fast = r#""response": { "lognormal": { "median": "100ms", "sigma": 0.3 } }"#;
@@ -142,8 +142,8 @@ fn peak_ewma_loses_least_to_a_server_that_turns_slow() {
     assert!(two > 0.98 && three > 0.997, "two choices: {two}, Peak EWMA: {three}");
 }
 
-/// A hundred providers of 16 slots and answers of about 1 s, whose speed others steal: each takes four times as long for 25 s out
-/// of 125 on average. `load` is the share of what is left of the capacity.
+/// A hundred providers of 16 slots and answers of about 1 s, whose speed others steal: each takes four times as long
+/// for 25 s out of 125 on average. `load` is the share of what is left of the capacity.
 fn antagonists(load: f64, policy: &str) -> Vec<Tally> {
     let fields = r#""response": { "lognormal": { "median": "1s", "sigma": 0.3 } }, "load": [ { "slots": { "servers": 16 } } ],
         "faults": [ { "regimes": {
@@ -155,12 +155,12 @@ fn antagonists(load: f64, policy: &str) -> Vec<Tally> {
     run(&fleet, (load * capacity).round(), "", policy, 60, 10, 6)
 }
 
-/// Two choices on calls send a twentieth of all to those that are slow, more than the slowest hundredth; Prequal, which sees
-/// latency too, sends fewer: its 99th percentile is lower, as in the paper's comparison of selection rules (NSDI 2024, section
-/// 5), by a tenth with the paper's `q_rif` of 0.84 at a load of 0.6, and by a sixth with 0.6 at 0.8.
+/// Two choices on calls send a twentieth of all to those that are slow, more than the slowest hundredth; Prequal, which
+/// sees latency too, sends fewer: its 99th percentile is lower, as in the paper's comparison of selection rules (NSDI
+/// 2024, section 5), by a tenth with the paper's `q_rif` of 0.84 at a load of 0.6, and by a sixth with 0.6 at 0.8.
 ///
-/// Nearer to capacity it is not so here: with 0.84 it herds onto those that look fast, as the authors of `prequal-core` found,
-/// who therefore take 0.6.
+/// Nearer to capacity it is not so here: with 0.84 it herds onto those that look fast, as the authors of `prequal-core`
+/// found, who therefore take 0.6.
 #[test]
 fn prequal_has_a_shorter_tail_than_two_choices_unless_it_herds() {
     let (paper, crates) = (r#""prequal""#, r#"{ "prequal": { "q_rif": 0.6 } }"#);
@@ -179,8 +179,8 @@ fn prequal_has_a_shorter_tail_than_two_choices_unless_it_herds() {
     }
 }
 
-/// One of five servers takes 2 s where the others take 0.1 s. Peak EWMA soon leaves it alone; two choices on load alone keep
-/// sending to it until calls pile up there.
+/// One of five servers takes 2 s where the others take 0.1 s. Peak EWMA soon leaves it alone; two choices on load alone
+/// keep sending to it until calls pile up there.
 #[test]
 fn peak_ewma_avoids_a_slow_server() {
     let share = |policy: &str| {

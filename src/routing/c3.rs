@@ -1,10 +1,10 @@
 //! C3: the lowest response time, with queues punished by their cube.
 //!
-//! Takes the lowest score R − 1/μ + q̂³/μ, where q̂ = 1 + `clients`·outstanding + q; of equals the one with fewer calls, then
-//! the first. Each success moves three averages by `alpha`: new = `alpha`·value + (1−`alpha`)·old.
+//! Takes the lowest score R − 1/μ + q̂³/μ, where q̂ = 1 + `clients`·outstanding + q; of equals the one with fewer
+//! calls, then the first. Each success moves three averages by `alpha`: new = `alpha`·value + (1−`alpha`)·old.
 //!
-//! In C3 the server sends its queue and its service time along with each answer. A provider of language models does not, so
-//! a client has to make do with what it sees itself:
+//! In C3 the server sends its queue and its service time along with each answer. A provider of language models does
+//! not, so a client has to make do with what it sees itself:
 //!
 //! - R: the time of an answer (`measures`), as in C3.
 //! - 1/μ: that time divided by the calls that were there while it took it, by Little's law: how often this client's
@@ -12,8 +12,8 @@
 //! - q: how many other calls of this client were under way there when it was sent.
 //! - outstanding: this client's calls there now, under way or in line.
 //!
-//! So the queues of other clients are seen only through R and 1/μ; `clients` stands for how many there are that do the same.
-//! A provider without an answer has a score of 0 and is tried first. Failures teach nothing.
+//! So the queues of other clients are seen only through R and 1/μ; `clients` stands for how many there are that do the
+//! same. A provider without an answer has a score of 0 and is tried first. Failures teach nothing.
 //!
 //! Keeps three averages a provider, for ever: there is no decay with time.
 //!
@@ -24,10 +24,10 @@
 //! | `measures` | `end` | `end`, `first_token` |
 //!
 //! Sources: Suresh, Canini, Schmid and Feldmann, "C3: Cutting Tail Latency in Cloud Data Stores via Adaptive Replica
-//! Selection", NSDI 2015; `org.apache.cassandra.c3.ScoreTracker` (`alpha`). Known faults: whoever was slow once and is left alone
-//! keeps its score until the others' queues make up for it; until its first answer a provider may get several calls at
-//! once; one that fails fast keeps the score that it had. Left out: C3's other half, the rate control of each client (a CUBIC law
-//! for each server, with backpressure); a limiter of the client takes its place.
+//! Selection", NSDI 2015; `org.apache.cassandra.c3.ScoreTracker` (`alpha`). Known faults: whoever was slow once and is
+//! left alone keeps its score until the others' queues make up for it; until its first answer a provider may get
+//! several calls at once; one that fails fast keeps the score that it had. Left out: C3's other half, the rate control
+//! of each client (a CUBIC law for each server, with backpressure); a limiter of the client takes its place.
 //!
 //! ```json
 //! { "c3": { "clients": 1, "measures": "first_token" } }
@@ -169,8 +169,8 @@ mod tests {
         assert_eq!(winner(&mut *policy, [0, 1, 1]), Some(1));
     }
 
-    /// The paper's point: 4 ms and 20 ms of service. A linear score evens out at queues of 5 to 1, the cubic one at the cube
-    /// root of 5: 1.71 times.
+    /// The paper's point: 4 ms and 20 ms of service. A linear score evens out at queues of 5 to 1, the cubic one at the
+    /// cube root of 5: 1.71 times.
     #[test]
     fn queues_count_by_their_cube() {
         let mut policy = policy(r#"{"c3": {"providers": ["a", "b"], "alpha": 1}}"#);

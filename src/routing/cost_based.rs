@@ -2,17 +2,19 @@
 //!
 //! Takes the lowest sum of the price of an input token and that of an output token, among those that have room left in
 //! the minute (`rpm`, `tpm`); of equals the first in the list. A price that is not known counts as $5 for each token of
-//! either kind, so nobody like that is chosen beside one whose price is known. If nobody has room there is nobody to send
-//! to. A minute's requests and tokens are counted when an answer has come, so a burst passes the limits.
+//! either kind, so nobody like that is chosen beside one whose price is known. If nobody has room there is nobody to
+//! send to. A minute's requests and tokens are counted when an answer has come, so a burst passes the limits.
 //!
 //! | parameter | default | range |
 //! |---|---|---|
 //! | `limits.rpm`, `limits.tpm` | none | 1 or more |
 //!
-//! Source: LiteLLM 1.80 and 1.109, `router_strategy/lowest_cost.py`, which choose alike: 1.109 only finds the price of a
-//! deployment under more names. Keeps the requests and tokens of the wall clock's minute.
-//! Known fault: the plain sum is no cost. With $1 + $9 against $6 + $3.90 a million it always takes the second, though
-//! the first is cheaper for everything with a long prompt. A provider that is sold by the request has no token price here.
+//! Source: LiteLLM 1.80 and 1.109, `router_strategy/lowest_cost.py`, which choose alike: 1.109 only finds the price
+//! of a deployment under more names. Keeps the requests and tokens of the wall clock's minute. Known fault: the plain
+//! sum is no cost. With $1 + $9 against $6 + $3.90 a million it always takes the second, though the first is cheaper
+//! for everything with a long prompt. A provider that is sold by the request has no token price here. Left out: that
+//! among equals it is the one answered first that wins, which is the first in the list unless that was closed at the
+//! time.
 //!
 //! ```json
 //! { "cost_based": { "limits": { "rpm": { "a": 500 } } } }

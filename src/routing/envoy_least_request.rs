@@ -1,12 +1,13 @@
 //! Envoy's `least_request`: the least busy of a few; with unequal weights, turns by weight over calls.
 //!
-//! - Equal weights, `n_choices`: `choice_count` draws out of those that are open, the same one possibly twice; the one with the
-//!   fewest calls wins, the first drawn of equals. `full_scan`: the fewest of all, equals by chance.
-//! - Unequal weights, or an `active_request_bias` that is given: weighted turns. Each provider has a deadline; the earliest goes
-//!   next, of equals who has waited longest, and gets a new one 1/w later, w = weight / (calls + 1)^bias as it then is.
+//! - Equal weights, `n_choices`: `choice_count` draws out of those that are open, the same one possibly twice; the one
+//!   with the fewest calls wins, the first drawn of equals. `full_scan`: the fewest of all, equals by chance.
+//! - Unequal weights, or an `active_request_bias` that is given: weighted turns. Each provider has a deadline; the
+//!   earliest goes next, of equals who has waited longest, and gets a new one 1/w later, w = weight / (calls + 1)^bias
+//!   as it then is.
 //! - `slow_start`: one that is let in again after its breaker kept it out has its w multiplied by
-//!   max(`min_weight`, (max(t, 1 s)/`window`)^(1/`aggression`)) for `window`, t since then. While there is such a one, turns are
-//!   weighted.
+//!   max(`min_weight`, (max(t, 1 s)/`window`)^(1/`aggression`)) for `window`, t since then. While there is such a one,
+//!   turns are weighted.
 //!
 //! Calls are the client's own, under way or in line. A retry is a choice like any other.
 //!
@@ -22,8 +23,8 @@
 //! | `slow_start.aggression` | 1 | above 0 |
 //! | `slow_start.min_weight` | 10 % | 0 to 1 |
 //!
-//! Source: Envoy `load_balancing_policies/least_request/least_request_lb.cc`, `common/edf_scheduler.h`, "Slow start mode".
-//! Known faults: in weighted turns the calls are looked at only when a provider has had its turn, not when the
+//! Source: Envoy `load_balancing_policies/least_request/least_request_lb.cc`, `common/edf_scheduler.h`, "Slow start
+//! mode". Known faults: in weighted turns the calls are looked at only when a provider has had its turn, not when the
 //! next is chosen, so a burst does not see itself; two draws of the same provider are no choice. Left out: turns begin
 //! at the first in the list instead of at a random place; slow start of providers that are new.
 //!

@@ -1,7 +1,7 @@
 //! Helicone's gateway: two choices on latency, the lowest latency, or weights.
 //!
-//! - `provider_latency`: of two different providers at random the lower (estimate × (calls + 1)) wins, of equals the first
-//!   drawn. The estimate is the Peak EWMA of the time to the response's headers, as in `peak_ewma`.
+//! - `provider_latency`: of two different providers at random the lower (estimate × (calls + 1)) wins, of equals the
+//!   first drawn. The estimate is the Peak EWMA of the time to the response's headers, as in `peak_ewma`.
 //! - `model_latency`: the lowest of all by the same measure, the first of equals; no two choices.
 //! - `weighted`: at random in proportion to `weights`, which must add up to 1.
 //!
@@ -16,10 +16,10 @@
 //! | `default_rtt` | 250 ms | above 0 |
 //! | `weights` | none | 0 to 1 each, 1 together; for `weighted` alone |
 //!
-//! Source: Helicone/ai-gateway 42d2998 (2025-07), `config/balance.rs`, `router/strategy.rs`, over tower's `balance::p2c` and
-//! `load::peak_ewma`. Known faults: the clock stops at the headers, so one that answers errors at once looks fast; `model_latency`
-//! sends everybody to the same one until its calls pile up. Left out: that a call counts as one under way only until its
-//! headers have come: here it does so until it ends.
+//! Source: Helicone/ai-gateway 42d2998 (2025-07), `config/balance.rs`, `router/strategy.rs`, over tower's
+//! `balance::p2c` and `load::peak_ewma`. Known faults: the clock stops at the headers, so one that answers errors at
+//! once looks fast; `model_latency` sends everybody to the same one until its calls pile up. Left out: that a call
+//! counts as one under way only until its headers have come: here it does so until it ends.
 //!
 //! ```json
 //! { "helicone": { "strategy": "provider_latency", "decay": "30s" } }

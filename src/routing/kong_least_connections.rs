@@ -1,7 +1,7 @@
 //! The most room for its weight: Kong's `least-connections`.
 //!
-//! Takes the lowest (calls + 1)/weight, the first of equals; calls are the client's own, under way or in line. The 1 makes the
-//! heaviest go first where nobody has any. A retry does not go where the last attempt failed.
+//! Takes the lowest (calls + 1)/weight, the first of equals; calls are the client's own, under way or in line. The 1
+//! makes the heaviest go first where nobody has any. A retry does not go where the last attempt failed.
 //!
 //! Keeps nothing of its own.
 //!
@@ -9,9 +9,10 @@
 //! |---|---|---|
 //! | `weights` | 100 each | above 0 |
 //!
-//! Source: Kong, `kong/runloop/balancer/least_connections.lua`; offered by `ai-proxy-advanced` since 3.13. Known faults: a
-//! provider that fails fast looks idle; a provider that takes more at once at the same speed needs a weight that says so.
-//! Left out: that a heap decides among equals; that a target that failed before the last one in the same request is avoided too.
+//! Source: Kong, `kong/runloop/balancer/least_connections.lua`; offered by `ai-proxy-advanced` since 3.13. Known
+//! faults: a provider that fails fast looks idle; a provider that takes more at once at the same speed needs a weight
+//! that says so. Left out: that a heap decides among equals; that a target that failed before the last one in the same
+//! request is avoided too.
 //!
 //! ```json
 //! { "kong_least_connections": { "weights": { "a": 100, "b": 50 } } }

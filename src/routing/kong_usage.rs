@@ -1,7 +1,7 @@
 //! The lowest usage so far: Kong's `lowest-usage`.
 //!
-//! Adds up what each provider has used, as `tokens_count_strategy` says, when an answer has come, and takes the lowest sum, the
-//! first of equals. A retry does not go where the last attempt failed. What is billed of a failure counts too.
+//! Adds up what each provider has used, as `tokens_count_strategy` says, when an answer has come, and takes the lowest
+//! sum, the first of equals. A retry does not go where the last attempt failed. What is billed of a failure counts too.
 //!
 //! Keeps one sum a provider: since the start, for no window is documented, or in each `window` of the clock.
 //!
@@ -10,11 +10,11 @@
 //! | `tokens_count_strategy` | `total_tokens` | `total_tokens`, `prompt_tokens`, `completion_tokens`, `cost` |
 //! | `window` | none | above 0 |
 //!
-//! Source: Kong `ai-proxy-advanced`, `balancer.algorithm` `lowest-usage`, as documented for 3.8 to 3.13 (`cost` since 3.10).
-//! The plug-in's source is closed: how long it counts, that equals go to the first, and that weights play no part are
-//! readings of a page that does not say. Known faults: calls under way are not seen, so a burst herds onto one; who comes
-//! back after an outage gets everything until its sum has caught up, unless there is a `window`; one that fails uses nothing
-//! and draws everything. Left out: `llm-accuracy`.
+//! Source: Kong `ai-proxy-advanced`, `balancer.algorithm` `lowest-usage`, as documented for 3.8 to 3.13 (`cost` since
+//! 3.10). The plug-in's source is closed: how long it counts, that equals go to the first, and that weights play no
+//! part are readings of a page that does not say. Known faults: calls under way are not seen, so a burst herds onto
+//! one; who comes back after an outage gets everything until its sum has caught up, unless there is a `window`; one
+//! that fails uses nothing and draws everything. Left out: `llm-accuracy`.
 //!
 //! ```json
 //! { "kong_usage": { "tokens_count_strategy": "cost", "window": "1h" } }

@@ -1,10 +1,10 @@
 //! Fewest in flight, ties to the first: LiteLLM's `least-busy`.
 //!
-//! The gateway counts, for each deployment, the calls that it has under way, and takes the lowest count. Among equals the
-//! first in the list wins.
+//! The gateway counts, for each deployment, the calls that it has under way, and takes the lowest count. Among equals
+//! the first in the list wins.
 //!
-//! Up to 1.80 the lowest count was sought among *all* deployments, those in cooldown included: when it belonged to one that
-//! may not be called, a random one of the others was taken, however busy.
+//! Up to 1.80 the lowest count was sought among *all* deployments, those in cooldown included: when it belonged to one
+//! that may not be called, a random one of the others was taken, however busy.
 //!
 //! | parameter | default | range |
 //! |---|---|---|

@@ -127,7 +127,8 @@ impl Estimate {
 mod tests {
     use super::*;
 
-    /// tower's own tests `default_decay` and `compound_decay`: 10 ms, decay 1 s; 20 ms, then answers after 300 and 300 ms.
+    /// tower's own tests `default_decay` and `compound_decay`: 10 ms, decay 1 s; 20 ms, then answers after 300 and 300
+    /// ms.
     #[test]
     fn an_estimate_goes_as_towers_does() {
         let ms = |ms: u64| Time::ZERO + Span::from_millis(ms);

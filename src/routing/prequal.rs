@@ -1,24 +1,25 @@
 //! Prequal: probe a few, keep what they said, send to the fastest that is not crowded.
 //!
 //! With each attempt it sends `probes` probes to different providers at random. An answer says how many requests are in
-//! flight there (RIF) and how long a request takes at about that many; it can be used from `rtt` later. The `pool` keeps the
-//! newest answer of each provider; when it is full the oldest goes, and so does whatever is older than `max_age`.
+//! flight there (RIF) and how long a request takes at about that many; it can be used from `rtt` later. The `pool`
+//! keeps the newest answer of each provider; when it is full the oldest goes, and so does whatever is older than
+//! `max_age`.
 //!
-//! - An answer is *hot* if its RIF is above the `q_rif` quantile of the last 128. Of the cold ones the lowest latency wins;
-//!   if all are hot, the lowest RIF (hot-cold lexicographic rule).
+//! - An answer is *hot* if its RIF is above the `q_rif` quantile of the last 128. Of the cold ones the lowest latency
+//!   wins; if all are hot, the lowest RIF (hot-cold lexicographic rule).
 //! - The answer used gets 1 more RIF. It may be used b = max(1, (1+`delta`) / ((1−m/n)·`probes` − `removes`)) times, m
-//!   the size of the pool among n providers, a fraction by chance; `max_reuse` times where that has no value, which is so
-//!   as long as n ≤ 1.5·m with the defaults.
-//! - After each choice `removes` answers are removed, the oldest and the worst by turns; the worst is the hot one with the
-//!   highest RIF, else the slowest.
+//!   the size of the pool among n providers, a fraction by chance; `max_reuse` times where that has no value, which is
+//!   so as long as n ≤ 1.5·m with the defaults.
+//! - After each choice `removes` answers are removed, the oldest and the worst by turns; the worst is the hot one with
+//!   the highest RIF, else the slowest.
 //! - With fewer than two answers that can be used it chooses at random.
 //! - A failure removes what is known of its provider, so that one that fails fast does not look idle.
 //!
 //! What answers the probes is the client itself, since no provider of language models does: RIF is its own number of
-//! calls there, in line or under way, when the probe is sent, and latency is the median of those of the last 32 answers in the
-//! last `recent` that were sent beside nearly as many (within 1, else the nearest number there is); without any it is 0.
-//! So the load of other clients, which Prequal's servers know, is seen through latency alone, and only after the answers
-//! have come; and a probe costs nobody anything.
+//! calls there, in line or under way, when the probe is sent, and latency is the median of those of the last 32 answers
+//! in the last `recent` that were sent beside nearly as many (within 1, else the nearest number there is); without any
+//! it is 0. So the load of other clients, which Prequal's servers know, is seen through latency alone, and only after
+//! the answers have come; and a probe costs nobody anything.
 //!
 //! Keeps the pool, the last 128 RIFs and, for each provider, its last 32 answers.
 //!

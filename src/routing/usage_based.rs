@@ -16,10 +16,10 @@
 //! | `version` | `v2` | `v1`, `v2` |
 //! | `limits.rpm`, `limits.tpm` | none | 1 or more |
 //!
-//! Source: LiteLLM 1.80 and 1.109, `router_strategy/`, which choose alike. Keeps one minute. Known faults: calls under way are not seen, so bursts
-//! herd onto one deployment and pass `tpm`; everybody is at 0 when a minute begins; one that fails is at 0 as well and
-//! draws everything. Left out: several gateways that count together, and the 429 of `v2` when another of them was
-//! faster.
+//! Source: LiteLLM 1.80 and 1.109, `router_strategy/`, which choose alike. Keeps one minute. Known faults: calls
+//! under way are not seen, so bursts herd onto one deployment and pass `tpm`; everybody is at 0 when a minute begins;
+//! one that fails is at 0 as well and draws everything. Left out: several gateways that count together, and the 429
+//! of `v2` when another of them was faster.
 //!
 //! ```json
 //! { "usage_based": { "version": "v2", "limits": { "rpm": { "a": 5, "b": 5 } } } }

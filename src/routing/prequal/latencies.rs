@@ -38,8 +38,8 @@ impl Latencies {
         self.number = (self.number + 1).min(KEPT);
     }
 
-    /// The median over the `recent` answers that were sent beside `rif` others, give or take one, else beside the nearest
-    /// number; nothing if there is none.
+    /// The median over the `recent` answers that were sent beside `rif` others, give or take one, else beside the
+    /// nearest number; nothing if there is none.
     #[inline]
     pub(super) fn at(&self, rif: u32, now: Time, recent: Span) -> Span {
         let mut near = [Span::ZERO; KEPT];

@@ -79,8 +79,8 @@ impl Pool {
         }
     }
 
-    /// The place of the answer to go by: of those by whoever is `open` the fastest cold one, else the least crowded. None if
-    /// fewer than two can be used.
+    /// The place of the answer to go by: of those by whoever is `open` the fastest cold one, else the least crowded.
+    /// None if fewer than two can be used.
     #[inline]
     pub(super) fn best(&self, hot: Option<u32>, open: impl Fn(usize) -> bool) -> Option<usize> {
         let mut best = None;

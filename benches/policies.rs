@@ -78,6 +78,14 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
             {{ "name": "thompson", "policy": {{ "thompson": {{ "reward": {{ "quality": 0, "cost": 1 }} }} }} }},
             {{ "name": "ucb", "policy": {{ "ucb": {{ "reward": {{ "quality": 0, "cost": 1 }} }} }} }},
             {{ "name": "litellm_adaptive", "policy": "litellm_adaptive" }},
+            {{ "name": "prequal", "policy": "prequal" }},
+            {{ "name": "c3", "policy": "c3" }},
+            {{ "name": "envoy_least_request", "policy": "envoy_least_request" }},
+            {{ "name": "envoy_weighted", "policy": {{ "envoy_least_request": {{ "weights": {{ "p0": 2 }} }} }} }},
+            {{ "name": "helicone", "policy": "helicone" }},
+            {{ "name": "helicone_model", "policy": {{ "helicone": {{ "strategy": "model_latency" }} }} }},
+            {{ "name": "kong_least_connections", "policy": "kong_least_connections" }},
+            {{ "name": "kong_usage", "policy": "kong_usage" }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
         ],

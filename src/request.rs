@@ -267,6 +267,8 @@ pub struct Ended {
     pub class: u16,
     /// Which attempt at its request it was, from 0.
     pub attempt: u32,
+    /// The client's other attempts under way there when it was sent.
+    pub beside: u32,
     /// Whether the answer was a good one, if somebody has said so.
     pub grade: Option<bool>,
 }
@@ -290,6 +292,7 @@ impl Ended {
             cost: 0,
             class: 0,
             attempt: 0,
+            beside: 0,
             grade: None,
         }
     }

@@ -7,6 +7,7 @@
 mod bandit;
 mod branches;
 mod by_context;
+mod c3;
 mod canary;
 mod cascade;
 mod chain;
@@ -16,8 +17,12 @@ mod complexity;
 mod conditional;
 mod consistent_hash;
 mod cost_based;
+mod envoy_least_request;
+mod helicone;
 mod jiq;
 mod kong_latency;
+mod kong_least_connections;
+mod kong_usage;
 mod latency_based;
 mod latency_router;
 mod least_busy;
@@ -31,7 +36,9 @@ mod openrouter;
 pub mod own;
 mod p2c;
 mod pair;
+mod peak;
 mod peak_ewma;
+mod prequal;
 mod priority;
 mod reading;
 mod round_robin;
@@ -52,6 +59,7 @@ mod wheel;
 
 pub use bandit::{Contexts, RewardSpec};
 pub use by_context::{Band, ByContext, Counts};
+pub use c3::C3;
 pub use canary::{Canary, Spill};
 pub use cascade::{Cascade, CascadeStage, StageJudge};
 pub use chain::Chain;
@@ -61,8 +69,12 @@ pub use complexity::{Complexity, Target, Tiers};
 pub use conditional::{Condition, Conditional, Query};
 pub use consistent_hash::{By, ConsistentHash};
 pub use cost_based::CostBased;
+pub use envoy_least_request::{EnvoyLeastRequest, SelectionMethod, SlowStart};
+pub use helicone::{Helicone, Strategy};
 pub use jiq::Jiq;
 pub use kong_latency::KongLatency;
+pub use kong_least_connections::KongLeastConnections;
+pub use kong_usage::{KongUsage, TokensCount};
 pub use latency_based::LatencyBased;
 pub use latency_router::{LatencyRouter, Mend};
 pub use least_busy::LeastBusy;
@@ -74,7 +86,9 @@ pub use litellm_tags::{LitellmTags, TagMatch};
 pub use openrouter::Openrouter;
 pub use own::Own;
 pub use p2c::P2c;
-pub use peak_ewma::{Measures, PeakEwma};
+pub use peak::Measures;
+pub use peak_ewma::PeakEwma;
+pub use prequal::Prequal;
 pub use priority::Priority;
 pub use reading::Misread;
 pub use round_robin::RoundRobin;
@@ -263,7 +277,13 @@ registry! {
         p2c => P2c,
         peak_ewma => PeakEwma,
         jiq => Jiq,
+        envoy_least_request => EnvoyLeastRequest,
+        prequal => Prequal,
+        c3 => C3,
+        helicone => Helicone,
         kong_latency => KongLatency,
+        kong_usage => KongUsage,
+        kong_least_connections => KongLeastConnections,
         latency_router => LatencyRouter,
         #[group = "By money and quality"]
         cost_based => CostBased,

@@ -693,7 +693,7 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
                 "otherwise": otherwise,
             } } },
             { "name": "shuffle", "policy": { "simple_shuffle": { "weights": weighed, "limits": limits, "version": version } } },
-            { "name": "least-busy", "policy": "least_busy" },
+            { "name": "least-busy", "policy": { "least_busy": { "version": version } } },
             { "name": "latency", "policy": { "latency_based": {
                 "ttl": "10s", "lowest_latency_buffer": misread, "limits": limits, "stream": split == 0, "version": version,
             } } },
@@ -746,6 +746,22 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
             } } },
             { "name": "thompson", "policy": { "thompson": { "reward": reward.clone(), "discount": 0.99 } } },
             { "name": "ucb", "policy": { "ucb": { "reward": reward, "contexts": "none", "window": 20 } } },
+            { "name": "prequal", "policy": { "prequal": {
+                "rtt": if split == 0 { "0s" } else { "20ms" }, "pool": 1 + split, "probes": 16.0 * misread, "removes": 3.0 * misread,
+                "max_age": "5s", "q_rif": misread,
+            } } },
+            { "name": "c3", "policy": { "c3": { "clients": 1 + split, "alpha": 0.9 } } },
+            { "name": "envoy", "policy": { "envoy_least_request": {
+                "weights": { name(0): 1 + split }, "choice_count": 1 + split, "slow_start": { "window": "5s", "aggression": 1.5 },
+                "selection_method": if misread > 0.5 { "full_scan" } else { "n_choices" },
+            } } },
+            { "name": "helicone", "policy": { "helicone": {
+                "strategy": if split == 0 { "model_latency" } else { "provider_latency" },
+            } } },
+            { "name": "connections", "policy": { "kong_least_connections": { "weights": { name(0): 1 + split } } } },
+            { "name": "kong-usage", "policy": { "kong_usage": {
+                "tokens_count_strategy": if split == 0 { "cost" } else { "total_tokens" }, "window": "3s",
+            } } },
         ])
     })
 }

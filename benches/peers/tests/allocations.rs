@@ -107,6 +107,12 @@ fn policies(providers: usize) -> Vec<Scenario> {
             {{ "name": "sticky", "policy": {{ "sticky": {{ "policy": "p2c" }} }} }},
             {{ "name": "canary", "policy": {{ "canary": {{ "share": 0.1, "canary": "p2c", "stable": "p2c" }} }} }},
             {{ "name": "shadow", "policy": {{ "shadow": {{ "policy": "p2c", "to": "p0" }} }} }},
+            {{ "name": "prequal", "policy": "prequal" }},
+            {{ "name": "c3", "policy": "c3" }},
+            {{ "name": "envoy_least_request", "policy": "envoy_least_request" }},
+            {{ "name": "helicone", "policy": "helicone" }},
+            {{ "name": "kong_least_connections", "policy": "kong_least_connections" }},
+            {{ "name": "kong_usage", "policy": "kong_usage" }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }},
             {{ "name": "task_router", "policy": {{ "task_router": {{

@@ -111,6 +111,7 @@ impl World<'_> {
                     way,
                     stage: Stage::InLine,
                     outcome: Outcome::QueueTimeout,
+                    beside: 0,
                     since: self.now,
                     until,
                     answer: Answer::NOTHING,
@@ -211,6 +212,7 @@ impl World<'_> {
         attempt.stage = Stage::Away;
         attempt.outcome = outcome;
         attempt.since = self.now;
+        attempt.beside = self.hosts[p].in_flight;
         self.hosts[p].in_flight += 1;
         self.tally.series.send(p);
         if way.number > 0 && request.arrived >= self.scenario.window.warmup {
@@ -299,8 +301,9 @@ impl World<'_> {
     #[inline(always)]
     pub(super) fn close(&mut self, slot: u32, outcome: Outcome) {
         let served = !self.wants.mirrors || !self.requests[self.attempts[slot].way.request].shadow;
-        let Attempt { way, since, answer, .. } = &self.attempts[slot];
-        let (way, since, oversized) = (*way, *since, answer.oversized);
+        let attempt = &self.attempts[slot];
+        let answer = &attempt.answer;
+        let (way, since, beside, oversized) = (attempt.way, attempt.since, attempt.beside, answer.oversized);
         let p = way.provider as usize;
         let provider = &self.scenario.fleet[p].provider;
         let took = self.now.since(since);
@@ -322,6 +325,7 @@ impl World<'_> {
             cost: 0,
             class: ask.class,
             attempt: way.number,
+            beside,
             grade: None,
         };
         if let Some(output) = billed {

@@ -28,7 +28,8 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
         "name": "policies",
         "traffic": {{
             "arrivals": {{ "poisson": {{ "rate": "10/s" }} }},
-            "classes": {{ "all": {{ "input": {{ "constant": 1 }}, "output": {{ "constant": 1 }} }} }}
+            "classes": {{ "all": {{ "input": {{ "constant": 1 }}, "output": {{ "constant": 1 }} }} }},
+            "users": {{ "count": 1000 }}
         }},
         "providers": {{ {fleet} }},
         "client": {{ "breaker": "consecutive" }},
@@ -51,6 +52,9 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
             {{ "name": "cheapest", "policy": "cheapest" }},
             {{ "name": "priority", "policy": {{ "priority": {{ "levels": [ {{ {weights} }} ] }} }} }},
             {{ "name": "chain", "policy": "chain" }},
+            {{ "name": "prompt_caching", "policy": "prompt_caching" }},
+            {{ "name": "cache_affine", "policy": {{ "cache_affine": {{ "max_users": 50 }} }} }},
+            {{ "name": "llm_d", "policy": "llm_d" }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
         ],
@@ -78,7 +82,7 @@ fn choose(c: &mut Criterion) {
                     id += 1;
                     let request = Chance::new(1, 0).request(id);
                     let call = Call {
-                        user: id as u32,
+                        user: id as u32 % 1000,
                         input: 100,
                         max_output: Some(100),
                         ..Call::new(0, request)

@@ -5,6 +5,7 @@
 //! providers whose breakers let calls through, and says so if there is none it would take.
 
 mod branches;
+mod cache_affine;
 mod chain;
 mod cheapest;
 mod cost_based;
@@ -15,11 +16,13 @@ mod latency_router;
 mod least_busy;
 mod least_in_flight;
 mod litellm;
+mod llm_d;
 mod openrouter;
 mod p2c;
 mod pair;
 mod peak_ewma;
 mod priority;
+mod prompt_caching;
 mod round_robin;
 mod simple_shuffle;
 mod single;
@@ -29,6 +32,7 @@ mod view;
 mod weighted;
 mod wheel;
 
+pub use cache_affine::{CacheAffine, Uncached};
 pub use chain::Chain;
 pub use cheapest::Cheapest;
 pub use cost_based::CostBased;
@@ -39,10 +43,12 @@ pub use latency_router::LatencyRouter;
 pub use least_busy::LeastBusy;
 pub use least_in_flight::LeastInFlight;
 pub use litellm::{MinuteLimits, Version};
+pub use llm_d::LlmD;
 pub use openrouter::Openrouter;
 pub use p2c::P2c;
 pub use peak_ewma::{Measures, PeakEwma};
 pub use priority::Priority;
+pub use prompt_caching::PromptCaching;
 pub use round_robin::RoundRobin;
 pub use simple_shuffle::SimpleShuffle;
 pub use single::Single;
@@ -207,6 +213,9 @@ registry! {
         cheapest => Cheapest,
         priority => Priority,
         chain => Chain,
+        prompt_caching => PromptCaching,
+        cache_affine => CacheAffine,
+        llm_d => LlmD,
     }
 }
 
@@ -216,6 +225,13 @@ fn taking_part(given: &[String], names: &Names<'_>) -> Built<Vec<usize>> {
         return Ok((0..names.providers.len()).collect());
     }
     names.each_provider(given).map_err(|r| r.at("providers"))
+}
+
+/// How many users there are, for a policy that goes by them.
+fn check_users(names: &Names<'_>) -> Built<u32> {
+    names.users.ok_or_else(|| {
+        Refusal::new("this policy goes by who asks, and the traffic has no users: give `users` in `traffic`, like {\"count\": 1000}")
+    })
 }
 
 /// `weight`, if it is one.

@@ -35,6 +35,7 @@ fn build_with(json: &str, known: &[Known]) -> Built<Box<dyn Policy>> {
         providers: &providers,
         classes: &classes,
         known,
+        users: Some(1000),
         ..Names::default()
     })
 }

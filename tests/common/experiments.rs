@@ -47,7 +47,9 @@ pub(crate) fn experiments() -> impl Strategy<Value = Value> {
                 };
                 json!({
                     "name": "case",
-                    "traffic": { "arrivals": arrivals, "classes": named("c", classes) },
+                    "traffic": {
+                        "arrivals": arrivals, "classes": named("c", classes), "users": { "count": 20, "skew": 1 },
+                    },
                     "providers": named("p", providers),
                     "accounts": accounts,
                     "client": client,
@@ -188,13 +190,22 @@ fn load(streams: bool) -> impl Strategy<Value = Value> {
 }
 
 fn prompt_cache() -> impl Strategy<Value = Value> {
-    (0.0..=1.0_f64, 0.0..=1.0_f64, 0_u32..1500, 1_u32..200, 0.1..=1.0_f64).prop_map(
+    let random = (0.0..=1.0_f64, 0.0..=1.0_f64, 0_u32..1500, 1_u32..200, 0.1..=1.0_f64).prop_map(
         |(hit, share, min_tokens, granularity, ttft)| {
             json!({ "random": {
                 "hit": hit, "share": share, "min_tokens": min_tokens, "granularity": granularity, "ttft": ttft,
             } })
         },
-    )
+    );
+    let returning = (0.0..=1.0_f64, 0_u32..500, prop::bool::ANY, 1_u32..20, 0.1..=1.0_f64).prop_map(
+        |(share, min_tokens, refresh, capacity, ttft)| {
+            json!({ "returning": {
+                "share": share, "common": min_tokens, "min_tokens": min_tokens, "granularity": 1, "ttl": "15s",
+                "refresh": refresh, "capacity": capacity, "ttft": ttft,
+            } })
+        },
+    );
+    prop_oneof![random, returning]
 }
 
 /// What an attempt costs a quota; the ordinary way half the time.
@@ -671,6 +682,14 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
             { "name": "scores", "policy": { "latency_router": { "mended": split == 0, "probe_after": "2s" } } },
             { "name": "levels", "policy": { "priority": { "levels": levels } } },
             { "name": "chain", "policy": { "chain": { "providers": all } } },
+            { "name": "pinned", "policy": { "prompt_caching": {
+                "policy": "p2c", "min_tokens": 200, "ttl": "20s", "mended": split == 0,
+            } } },
+            { "name": "affine", "policy": { "cache_affine": {
+                "balance_abs_threshold": one, "prefix": 300, "max_users": 5, "ttl": "30s", "mended": split == 0,
+                "otherwise": if split == 0 { "smallest_tree" } else { "fewest_calls" },
+            } } },
+            { "name": "scorers", "policy": { "llm_d": { "shared": 300, "ttl": "30s" } } },
         ])
     })
 }

@@ -94,7 +94,8 @@ fn policies(providers: usize) -> Vec<Scenario> {
         "name": "policies",
         "traffic": {{
             "arrivals": {{ "poisson": {{ "rate": "10/s" }} }},
-            "classes": {{ "all": {{ "input": {{ "constant": 1 }}, "output": {{ "constant": 1 }} }} }}
+            "classes": {{ "all": {{ "input": {{ "constant": 1 }}, "output": {{ "constant": 1 }} }} }},
+            "users": {{ "count": 1000 }}
         }},
         "providers": {{ {fleet} }},
         "policies": [
@@ -102,7 +103,10 @@ fn policies(providers: usize) -> Vec<Scenario> {
             {{ "name": "round_robin", "policy": {{ "round_robin": {{ "providers": [{names}] }} }} }},
             {{ "name": "weighted", "policy": {{ "weighted": {{ "weights": {{ {weights} }} }} }} }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
-                "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
+                "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }},
+            {{ "name": "prompt_caching", "policy": "prompt_caching" }},
+            {{ "name": "cache_affine", "policy": {{ "cache_affine": {{ "max_users": 50 }} }} }},
+            {{ "name": "llm_d", "policy": "llm_d" }}
         ],
         "plan": {{ "duration": "1h" }}
     }}"#

@@ -86,6 +86,9 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
             {{ "name": "helicone_model", "policy": {{ "helicone": {{ "strategy": "model_latency" }} }} }},
             {{ "name": "kong_least_connections", "policy": "kong_least_connections" }},
             {{ "name": "kong_usage", "policy": "kong_usage" }},
+            {{ "name": "prompt_caching", "policy": "prompt_caching" }},
+            {{ "name": "cache_affine", "policy": {{ "cache_affine": {{ "max_users": 50 }} }} }},
+            {{ "name": "llm_d", "policy": "llm_d" }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
         ],
@@ -114,6 +117,7 @@ fn choose(c: &mut Criterion) {
                     let request = Chance::new(1, 0).request(id);
                     let call = Call {
                         user: (id % 1000) as u32,
+                        user: id as u32 % 1000,
                         input: 100,
                         max_output: Some(100),
                         ..Call::new(0, request)

@@ -255,6 +255,9 @@ pub struct ProviderReport {
     pub failed: Estimate,
     /// Mean attempts under way.
     pub in_flight: Estimate,
+    /// Share of the input tokens billed that came from its prompt cache, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached: Option<Estimate>,
     /// How often its breaker opened, in one replication.
     pub trips: Estimate,
 }

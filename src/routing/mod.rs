@@ -8,6 +8,7 @@ mod bandit;
 mod branches;
 mod by_context;
 mod c3;
+mod cache_affine;
 mod canary;
 mod cascade;
 mod chain;
@@ -31,6 +32,7 @@ mod litellm;
 mod litellm_adaptive;
 mod litellm_pre_call_checks;
 mod litellm_tags;
+mod llm_d;
 pub mod manual;
 mod openrouter;
 pub mod own;
@@ -40,6 +42,7 @@ mod peak;
 mod peak_ewma;
 mod prequal;
 mod priority;
+mod prompt_caching;
 mod reading;
 mod round_robin;
 mod route_llm;
@@ -60,6 +63,7 @@ mod wheel;
 pub use bandit::{Contexts, RewardSpec};
 pub use by_context::{Band, ByContext, Counts};
 pub use c3::C3;
+pub use cache_affine::{CacheAffine, Uncached};
 pub use canary::{Canary, Spill};
 pub use cascade::{Cascade, CascadeStage, StageJudge};
 pub use chain::Chain;
@@ -83,13 +87,15 @@ pub use litellm::{MinuteLimits, Version};
 pub use litellm_adaptive::{AdaptiveModel, LitellmAdaptive};
 pub use litellm_pre_call_checks::LitellmPreCallChecks;
 pub use litellm_tags::{LitellmTags, TagMatch};
+pub use llm_d::LlmD;
 pub use openrouter::Openrouter;
 pub use own::Own;
 pub use p2c::P2c;
 pub use peak::Measures;
-pub use peak_ewma::PeakEwma;
+pub use peak_ewma::{Measures, PeakEwma};
 pub use prequal::Prequal;
 pub use priority::Priority;
+pub use prompt_caching::PromptCaching;
 pub use reading::Misread;
 pub use round_robin::RoundRobin;
 pub use route_llm::{OtherSide, RouteLlm};
@@ -285,6 +291,9 @@ registry! {
         kong_usage => KongUsage,
         kong_least_connections => KongLeastConnections,
         latency_router => LatencyRouter,
+        cache_affine => CacheAffine,
+        prompt_caching => PromptCaching,
+        llm_d => LlmD,
         #[group = "By money and quality"]
         cost_based => CostBased,
         openrouter => Openrouter,
@@ -315,6 +324,13 @@ fn taking_part(given: &[String], names: &Names<'_>) -> Built<Vec<usize>> {
         return Ok((0..names.providers.len()).collect());
     }
     names.each_provider(given).map_err(|r| r.at("providers"))
+}
+
+/// How many users there are, for a policy that goes by them.
+fn check_users(names: &Names<'_>) -> Built<u32> {
+    names.users.ok_or_else(|| {
+        Refusal::new("this policy goes by who asks, and the traffic has no users: give `users` in `traffic`, like {\"count\": 1000}")
+    })
 }
 
 /// `weight`, if it is one.

@@ -126,7 +126,10 @@ fn policies(providers: usize) -> Vec<Scenario> {
                 "bands": [ {{ "up_to": 50, "policy": "p2c" }}, {{ "providers": [{names}] }} ] }} }} }},
             {{ "name": "complexity", "policy": {{ "complexity": {{
                 "tiers": {{ "MEDIUM": {{ "providers": [{names}] }} }},
-                "score": {{ "all": {{ "uniform": {{ "min": 0, "max": 1 }} }} }} }} }} }}
+                "score": {{ "all": {{ "uniform": {{ "min": 0, "max": 1 }} }} }} }} }} }},
+            {{ "name": "prompt_caching", "policy": "prompt_caching" }},
+            {{ "name": "cache_affine", "policy": {{ "cache_affine": {{ "max_users": 50 }} }} }},
+            {{ "name": "llm_d", "policy": "llm_d" }}
         ],
         "plan": {{ "duration": "1h" }}
     }}"#

@@ -324,6 +324,7 @@ impl World<'_> {
             },
             cost: 0,
             class: ask.class,
+            user: ask.user,
             attempt: way.number,
             beside,
             grade: None,
@@ -331,10 +332,8 @@ impl World<'_> {
         if let Some(output) = billed {
             ended.usage.input = ask.input;
             ended.usage.output = output;
-            if provider.cache.is_some() {
-                ended.usage.cached = answer.cached;
-                ended.usage.written = ask.input.saturating_sub(answer.cached);
-            }
+            ended.usage.cached = answer.cached;
+            ended.usage.written = answer.cache_written;
             ended.cost = provider.price.of(&ended.usage);
         }
         if answer.admitted {
@@ -373,6 +372,7 @@ impl World<'_> {
             tally.oversized += u64::from(oversized);
             tally.cost += u128::from(ended.cost);
             tally.input += u128::from(ended.usage.input);
+            tally.cached += u128::from(ended.usage.cached);
             tally.output += u128::from(ended.usage.output);
         }
         let counted = self.now.min(window.end).since(since.max(window.warmup));

@@ -92,7 +92,7 @@ pub use openrouter::Openrouter;
 pub use own::Own;
 pub use p2c::P2c;
 pub use peak::Measures;
-pub use peak_ewma::{Measures, PeakEwma};
+pub use peak_ewma::PeakEwma;
 pub use prequal::Prequal;
 pub use priority::Priority;
 pub use prompt_caching::PromptCaching;

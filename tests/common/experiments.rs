@@ -53,9 +53,6 @@ pub(crate) fn experiments() -> impl Strategy<Value = Value> {
                 json!({
                     "name": "case",
                     "traffic": object(json!({ "arrivals": arrivals, "classes": named("c", classes), "users": users })),
-                    "traffic": {
-                        "arrivals": arrivals, "classes": named("c", classes), "users": { "count": 20, "skew": 1 },
-                    },
                     "providers": named("p", providers),
                     "accounts": accounts,
                     "client": client,

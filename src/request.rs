@@ -269,6 +269,8 @@ pub struct Ended {
     pub attempt: u32,
     /// Whether the answer was a good one, if somebody has said so.
     pub grade: Option<bool>,
+    /// What the policy keeps of its request ([`crate::routing::Call::notes`]).
+    pub notes: u64,
 }
 
 impl Ended {
@@ -291,6 +293,7 @@ impl Ended {
             class: 0,
             attempt: 0,
             grade: None,
+            notes: 0,
         }
     }
 

@@ -20,6 +20,7 @@ mod p2c;
 mod pair;
 mod peak_ewma;
 mod priority;
+mod rollout;
 mod round_robin;
 mod simple_shuffle;
 mod single;
@@ -43,6 +44,7 @@ pub use openrouter::Openrouter;
 pub use p2c::P2c;
 pub use peak_ewma::{Measures, PeakEwma};
 pub use priority::Priority;
+pub use rollout::{By, ErrorRateGate, Gates, LatencyGate, OnFailure, Rollout, Stage};
 pub use round_robin::RoundRobin;
 pub use simple_shuffle::SimpleShuffle;
 pub use single::Single;
@@ -207,6 +209,7 @@ registry! {
         cheapest => Cheapest,
         priority => Priority,
         chain => Chain,
+        rollout => Rollout,
     }
 }
 

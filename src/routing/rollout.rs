@@ -295,7 +295,8 @@ impl Running {
     /// What is due by `now` happens, when it was due.
     #[inline]
     fn advance(&mut self, now: Time) {
-        while now >= self.state.due.min(self.state.back_at) {
+        // Never is no time at which anything is due, even when something else happens then.
+        while self.state.due.min(self.state.back_at) <= now && now != Time::NEVER {
             if self.state.back_at <= now {
                 self.roll_back();
                 continue;

@@ -51,6 +51,9 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
             {{ "name": "cheapest", "policy": "cheapest" }},
             {{ "name": "priority", "policy": {{ "priority": {{ "levels": [ {{ {weights} }} ] }} }} }},
             {{ "name": "chain", "policy": "chain" }},
+            {{ "name": "rollout", "policy": {{ "rollout": {{
+                "old": "round_robin", "new": {{ "single": {{ "provider": "p0" }} }}, "stages": [ {{ "share": 0.5 }} ] }} }} }},
+            {{ "name": "budget_paced", "policy": {{ "budget_paced": {{ "providers": [{names}], "money": "$100" }} }} }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
         ],

@@ -5,6 +5,7 @@
 //! providers whose breakers let calls through, and says so if there is none it would take.
 
 mod branches;
+mod budget_paced;
 mod chain;
 mod cheapest;
 mod cost_based;
@@ -30,6 +31,7 @@ mod view;
 mod weighted;
 mod wheel;
 
+pub use budget_paced::{BudgetPaced, Law};
 pub use chain::Chain;
 pub use cheapest::Cheapest;
 pub use cost_based::CostBased;
@@ -210,6 +212,7 @@ registry! {
         priority => Priority,
         chain => Chain,
         rollout => Rollout,
+        budget_paced => BudgetPaced,
     }
 }
 

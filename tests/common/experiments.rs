@@ -644,7 +644,31 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
         let limits = json!({ "rpm": { name(one): 30 }, "tpm": { name(0): 20_000 }, "from_quotas": misread > 0.5 });
         let version = if misread > 0.5 { "1.80" } else { "1.109" };
         let generation = if misread > 0.5 { "v1" } else { "v2" };
-        json!([
+        let on_failure = match split {
+            0 => json!("roll_back"),
+            1 => json!("pause"),
+            _ => json!({ "retry_after": "3s" }),
+        };
+        let rollout = json!({ "rollout": {
+            "old": "round_robin",
+            "new": { "single": { "provider": name(one) } },
+            "stages": [ { "share": 0.3, "hold": "1s", "min_requests": 5 }, { "share": 1, "hold": "5s" } ],
+            "gates": {
+                "error_rate": { "at_most": misread, "window": 10, "min_requests": 3 },
+                "ttft": { "at_most": "2s", "window": 10 },
+                "e2e": { "times_old": 1.5, "window": 10 },
+            },
+            "on_failure": on_failure,
+            "rollback_takes": "500ms",
+            "by": if split == 0 { "user" } else { "request" },
+        } });
+        let paced = (providers > 1).then(|| {
+            let law = if split == 0 { "fixed_step" } else { "in_proportion" };
+            json!({ "name": "paced", "policy": { "budget_paced": {
+                "providers": &all, "money": "$0.05", "per": "10s", "every": "300ms", "law": law, "shape": [1, 2],
+            } } })
+        });
+        let mut policies = json!([
             { "name": "single", "policy": { "single": { "provider": name(one) } } },
             { "name": "turns", "policy": "round_robin" },
             { "name": "weighted", "policy": { "weighted": { "weights": weights } } },
@@ -670,7 +694,12 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
             { "name": "kong", "policy": "kong_latency" },
             { "name": "scores", "policy": { "latency_router": { "mended": split == 0, "probe_after": "2s" } } },
             { "name": "levels", "policy": { "priority": { "levels": levels } } },
-            { "name": "chain", "policy": { "chain": { "providers": all } } },
-        ])
+            { "name": "chain", "policy": { "chain": { "providers": &all } } },
+            { "name": "rollout", "policy": rollout },
+        ]);
+        if let Some(all) = policies.as_array_mut() {
+            all.extend(paced);
+        }
+        policies
     })
 }

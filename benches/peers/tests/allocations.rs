@@ -101,6 +101,9 @@ fn policies(providers: usize) -> Vec<Scenario> {
             {{ "name": "single", "policy": {{ "single": {{ "provider": "p0" }} }} }},
             {{ "name": "round_robin", "policy": {{ "round_robin": {{ "providers": [{names}] }} }} }},
             {{ "name": "weighted", "policy": {{ "weighted": {{ "weights": {{ {weights} }} }} }} }},
+            {{ "name": "rollout", "policy": {{ "rollout": {{
+                "old": "round_robin", "new": {{ "single": {{ "provider": "p0" }} }}, "stages": [ {{ "share": 0.5 }} ] }} }} }},
+            {{ "name": "budget_paced", "policy": {{ "budget_paced": {{ "providers": [{names}], "money": "$100" }} }} }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
         ],

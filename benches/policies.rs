@@ -89,6 +89,9 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
             {{ "name": "prompt_caching", "policy": "prompt_caching" }},
             {{ "name": "cache_affine", "policy": {{ "cache_affine": {{ "max_users": 50 }} }} }},
             {{ "name": "llm_d", "policy": "llm_d" }},
+            {{ "name": "rollout", "policy": {{ "rollout": {{
+                "old": "round_robin", "new": {{ "single": {{ "provider": "p0" }} }}, "stages": [ {{ "share": 0.5 }} ] }} }} }},
+            {{ "name": "budget_paced", "policy": {{ "budget_paced": {{ "providers": [{names}], "money": "$100" }} }} }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
         ],

@@ -273,6 +273,8 @@ pub struct Ended {
     pub beside: u32,
     /// Whether the answer was a good one, if somebody has said so.
     pub grade: Option<bool>,
+    /// What the policy keeps of its request ([`crate::routing::Call::notes`]).
+    pub notes: u64,
 }
 
 impl Ended {
@@ -297,6 +299,7 @@ impl Ended {
             attempt: 0,
             beside: 0,
             grade: None,
+            notes: 0,
         }
     }
 

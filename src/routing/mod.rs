@@ -6,6 +6,7 @@
 
 mod bandit;
 mod branches;
+mod budget_paced;
 mod by_context;
 mod c3;
 mod cache_affine;
@@ -44,6 +45,7 @@ mod prequal;
 mod priority;
 mod prompt_caching;
 mod reading;
+mod rollout;
 mod round_robin;
 mod route_llm;
 mod shadow;
@@ -61,6 +63,7 @@ mod weighted;
 mod wheel;
 
 pub use bandit::{Contexts, RewardSpec};
+pub use budget_paced::{BudgetPaced, Law};
 pub use by_context::{Band, ByContext, Counts};
 pub use c3::C3;
 pub use cache_affine::{CacheAffine, Uncached};
@@ -97,6 +100,7 @@ pub use prequal::Prequal;
 pub use priority::Priority;
 pub use prompt_caching::PromptCaching;
 pub use reading::Misread;
+pub use rollout::{AfterGate, ErrorRateGate, Gates, LatencyGate, Rollout, Stage};
 pub use round_robin::RoundRobin;
 pub use route_llm::{OtherSide, RouteLlm};
 pub use shadow::Shadow;
@@ -265,6 +269,7 @@ registry! {
         consistent_hash => ConsistentHash,
         sticky => Sticky,
         canary => Canary,
+        rollout => Rollout,
         shadow => Shadow,
         #[group = "By what the request is"]
         tiered => Tiered,
@@ -299,6 +304,7 @@ registry! {
         openrouter => Openrouter,
         cheapest => Cheapest,
         cheapest_within => CheapestWithin,
+        budget_paced => BudgetPaced,
         cascade => Cascade,
         thompson => Thompson,
         ucb => Ucb,

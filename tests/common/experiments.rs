@@ -630,7 +630,12 @@ fn falling_back(client: impl Strategy<Value = Value>, providers: usize) -> impl 
 /// The same policies for a traffic without users: those that can tell requests apart instead do.
 fn without_users(policies: &mut Value) {
     if let Some(policies) = policies.as_array_mut() {
-        policies.retain(|entry| entry["policy"].get("sticky").is_none());
+        let knows_users = |entry: &Value| {
+            ["sticky", "prompt_caching", "cache_affine", "llm_d"]
+                .iter()
+                .any(|kind| entry["policy"].get(kind).is_some())
+        };
+        policies.retain(|entry| !knows_users(entry));
         for entry in policies {
             if let Some(ring) = entry["policy"].get_mut("consistent_hash") {
                 ring["by"] = json!("request");
@@ -689,8 +694,32 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
             .map(|c| (format!("c{c}"), json!({ "uniform": { "min": 0, "max": 0.3 + misread } })))
             .collect();
         let generation = if misread > 0.5 { "v1" } else { "v2" };
+        let on_failure = match split {
+            0 => json!("roll_back"),
+            1 => json!("pause"),
+            _ => json!({ "retry_after": "3s" }),
+        };
+        let rollout = json!({ "rollout": {
+            "old": "round_robin",
+            "new": { "single": { "provider": name(one) } },
+            "stages": [ { "share": 0.3, "hold": "1s", "min_requests": 5 }, { "share": 1, "hold": "5s" } ],
+            "gates": {
+                "error_rate": { "at_most": misread, "window": 10, "min_requests": 3 },
+                "ttft": { "at_most": "2s", "window": 10 },
+                "e2e": { "times_old": 1.5, "window": 10 },
+            },
+            "on_failure": on_failure,
+            "rollback_takes": "500ms",
+            "by": if split == 0 { "user" } else { "request" },
+        } });
+        let paced = (providers > 1).then(|| {
+            let law = if split == 0 { "fixed_step" } else { "in_proportion" };
+            json!({ "name": "paced", "policy": { "budget_paced": {
+                "providers": &all, "money": "$0.05", "per": "10s", "every": "300ms", "law": law, "shape": [1, 2],
+            } } })
+        });
         // One value each: a macro of all of them would be too deep.
-        Value::Array(vec![
+        let mut policies = vec![
             json!({ "name": "single", "policy": { "single": { "provider": name(one) } } }),
             json!({ "name": "turns", "policy": "round_robin" }),
             json!({ "name": "weighted", "policy": { "weighted": { "weights": weights } } }),
@@ -780,6 +809,9 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
                 "otherwise": if split == 0 { "smallest_tree" } else { "fewest_calls" },
             } } }),
             json!({ "name": "scorers", "policy": { "llm_d": { "shared": 300, "ttl": "30s" } } }),
-        ])
+            json!({ "name": "rollout", "policy": rollout }),
+        ];
+        policies.extend(paced);
+        Value::Array(policies)
     })
 }

@@ -113,6 +113,9 @@ fn policies(providers: usize) -> Vec<Scenario> {
             {{ "name": "helicone", "policy": "helicone" }},
             {{ "name": "kong_least_connections", "policy": "kong_least_connections" }},
             {{ "name": "kong_usage", "policy": "kong_usage" }},
+            {{ "name": "rollout", "policy": {{ "rollout": {{
+                "old": "round_robin", "new": {{ "single": {{ "provider": "p0" }} }}, "stages": [ {{ "share": 0.5 }} ] }} }} }},
+            {{ "name": "budget_paced", "policy": {{ "budget_paced": {{ "providers": [{names}], "money": "$100" }} }} }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }},
             {{ "name": "task_router", "policy": {{ "task_router": {{

@@ -12,7 +12,7 @@ use crate::provider::pricing::HungUp;
 use crate::request::{Ask, Ended, Headers, Outcome, Usage};
 use crate::routing::{Fleet, Restriction};
 
-use super::{Attempt, MOST_COPIES, Place, Stage, Way, World};
+use super::{Attempt, MOST_COPIES, Place, Request, Stage, Way, World};
 
 impl World<'_> {
     /// Begins the next try of the request in `slot`: at the provider that the policy chooses, or in line for it.
@@ -307,7 +307,7 @@ impl World<'_> {
         let p = way.provider as usize;
         let provider = &self.scenario.fleet[p].provider;
         let took = self.now.since(since);
-        let ask = &self.requests[way.request].ask;
+        let Request { ask, notes, .. } = &self.requests[way.request];
         let billed = billed(answer, outcome, took, ask.output, provider.hung_up);
         let mut ended = Ended {
             now: self.now,
@@ -328,6 +328,7 @@ impl World<'_> {
             attempt: way.number,
             beside,
             grade: None,
+            notes: *notes,
         };
         if let Some(output) = billed {
             ended.usage.input = ask.input;

@@ -120,7 +120,6 @@ fn choose(c: &mut Criterion) {
                     let request = Chance::new(1, 0).request(id);
                     let call = Call {
                         user: (id % 1000) as u32,
-                        user: id as u32 % 1000,
                         input: 100,
                         max_output: Some(100),
                         ..Call::new(0, request)

@@ -6,6 +6,7 @@ use common::{assert_holds, interval, plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::spec::assemble::assemble;
 use simcap::spec::load::from_text;
+use simcap::stats::interval::{Confidence, Estimate};
 
 /// Users' requests a second, and the life of a prompt, in seconds.
 const RATE: f64 = 0.01;
@@ -81,9 +82,8 @@ fn affinity_hits_as_often_as_the_closed_form_says() {
     }
     // The first of several at once may be scattered, so no more than affine; but by far more than chance.
     let pairs = |better: usize, worse: usize, figure: fn(&Tally) -> f64| {
-        let of: Vec<Tally> = runs[better].clone();
-        let mut other = runs[worse].iter();
-        interval(&of, |t| figure(t) - other.next().map_or(0.0, figure))
+        let each = runs[better].iter().zip(&runs[worse]);
+        Estimate::of_replications(each.map(|(a, b)| Some(figure(a) - figure(b))), Confidence::P99)
     };
     for better in 1..4 {
         let name = &plan.scenarios[better].name;

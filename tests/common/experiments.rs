@@ -26,7 +26,8 @@ pub(crate) fn experiments() -> impl Strategy<Value = Value> {
         .prop_map(
             |((arrivals, duration), classes, providers, account, mut client, mut policies, users)| {
                 let users = users.map(|(count, skew)| json!({ "count": count, "skew": skew }));
-                if users.is_none() {
+                let knows_users = users.is_some();
+                if !knows_users {
                     without_users(&mut policies);
                 }
                 let shared = account.is_some() && providers.iter().any(|(_, shares)| *shares);
@@ -39,6 +40,9 @@ pub(crate) fn experiments() -> impl Strategy<Value = Value> {
                 let providers = providers.into_iter().map(|(mut provider, shares)| {
                     if shares && shared {
                         provider["account"] = json!("org");
+                    }
+                    if !knows_users && provider["prompt_cache"].get("returning").is_some() {
+                        provider["prompt_cache"] = json!({ "random": { "hit": 0.5, "share": 0.5 } });
                     }
                     provider
                 });

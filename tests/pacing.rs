@@ -9,7 +9,8 @@ use simcap::engine::tally::Tally;
 /// be $864, all cheap $86.4; $400 pays for 40.3 % of dear ones.
 fn day(policy: &str, client: &str, hours: u64) -> Tally {
     let provider = |price: &str| {
-        format!(r#"{{ "response": {{ "constant": "1s" }}, "prices": {{ "per_request": {{ "price": "{price}" }} }} }}"#)
+        let prices = format!(r#"{{ "per_token": {{ "input": "{price}/Mtok", "output": "{price}/Mtok" }} }}"#);
+        format!(r#"{{ "response": {{ "constant": "1s" }}, "prices": {prices} }}"#)
     };
     let text = format!(
         r#"{{
@@ -23,8 +24,8 @@ fn day(policy: &str, client: &str, hours: u64) -> Tally {
         "policies": [ {{ "name": "only", "policy": {policy} }} ],
         "plan": {{ "duration": "{hours}h", "warmup": "0s" }}
     }}"#,
-        provider("$0.01"),
-        provider("$0.001"),
+        provider("$5000"),
+        provider("$500"),
     );
     replications(&plan(&text).scenarios[0], 4, 1).remove(0)
 }

@@ -24,6 +24,7 @@ mod round_robin;
 mod simple_shuffle;
 mod single;
 mod tiered;
+mod tree;
 mod usage_based;
 mod view;
 mod weighted;
@@ -47,6 +48,7 @@ pub use round_robin::RoundRobin;
 pub use simple_shuffle::SimpleShuffle;
 pub use single::Single;
 pub use tiered::{Misread, Otherwise, Tier, Tiered};
+pub use tree::{Fallback, Loadbalance, Node, SampleWithoutReplacement, Strategy, Target, Tree};
 pub use usage_based::{Usage, UsageBased};
 pub use view::{Call, Fleet, Restriction};
 pub use weighted::Weighted;
@@ -207,6 +209,7 @@ registry! {
         cheapest => Cheapest,
         priority => Priority,
         chain => Chain,
+        tree => Tree,
     }
 }
 

@@ -5,8 +5,11 @@ use proptest::option::of;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// The most tries of any retry rule here, times the most copies of each, times the most groups.
-pub(crate) const MOST_TRIES: u64 = 4 * 4 * 2;
+/// The most tries of any retry rule here, times the most copies of each, times the most groups,
+/// times the most targets.
+pub(crate) const MOST_TRIES: u64 = 4 * 4 * 2 * MOST_TARGETS;
+/// The most leaves that a tree of strategies tries one after another.
+const MOST_TARGETS: u64 = 4 + 1;
 const MOST_RETRIES: u64 = 3;
 
 /// An experiment of at most some thousand requests a policy.
@@ -671,6 +674,12 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
             { "name": "scores", "policy": { "latency_router": { "mended": split == 0, "probe_after": "2s" } } },
             { "name": "levels", "policy": { "priority": { "levels": levels } } },
             { "name": "chain", "policy": { "chain": { "providers": all } } },
+            { "name": "tree", "policy": { "tree": { "fallback": { "targets": [
+                { "loadbalance": { "targets": [ { "provider": name(one), "weight": 2 }, { "peak_ewma": {}, "weight": misread } ] } },
+                { "sample_without_replacement": { "targets": [{ "round_robin": {} }, name(0)], "on": ["retryable", 400] } },
+                { "fallback": { "targets": [name(split)] } },
+                name(0),
+            ] } } } },
         ])
     })
 }

@@ -101,6 +101,8 @@ fn policies(providers: usize) -> Vec<Scenario> {
             {{ "name": "single", "policy": {{ "single": {{ "provider": "p0" }} }} }},
             {{ "name": "round_robin", "policy": {{ "round_robin": {{ "providers": [{names}] }} }} }},
             {{ "name": "weighted", "policy": {{ "weighted": {{ "weights": {{ {weights} }} }} }} }},
+            {{ "name": "tree", "policy": {{ "tree": {{ "fallback": {{ "targets": [
+                {{ "loadbalance": {{ "targets": ["p0", "p1", "p2"] }} }}, {{ "peak_ewma": {{}} }} ] }} }} }} }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
         ],

@@ -51,6 +51,9 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
             {{ "name": "cheapest", "policy": "cheapest" }},
             {{ "name": "priority", "policy": {{ "priority": {{ "levels": [ {{ {weights} }} ] }} }} }},
             {{ "name": "chain", "policy": "chain" }},
+            {{ "name": "pipeline", "policy": {{ "pipeline": {{
+                "filters": ["limits", "headers", "context", "cooldown", "not_last"],
+                "scores": [{{ "latency": {{ "weight": 2 }} }}, "price", "in_flight"], "pick": "top" }} }} }},
             {{ "name": "tree", "policy": {{ "tree": {{ "fallback": {{ "targets": [
                 {{ "loadbalance": {{ "targets": ["p0", "p1", "p2"] }} }}, {{ "peak_ewma": {{}} }} ] }} }} }} }},
             {{ "name": "tiered", "policy": {{ "tiered": {{

@@ -19,6 +19,7 @@ mod openrouter;
 mod p2c;
 mod pair;
 mod peak_ewma;
+pub mod pipeline;
 mod priority;
 mod round_robin;
 mod simple_shuffle;
@@ -43,6 +44,7 @@ pub use litellm::{MinuteLimits, Version};
 pub use openrouter::Openrouter;
 pub use p2c::P2c;
 pub use peak_ewma::{Measures, PeakEwma};
+pub use pipeline::Pipeline;
 pub use priority::Priority;
 pub use round_robin::RoundRobin;
 pub use simple_shuffle::SimpleShuffle;
@@ -210,6 +212,7 @@ registry! {
         priority => Priority,
         chain => Chain,
         tree => Tree,
+        pipeline => Pipeline,
     }
 }
 

@@ -28,7 +28,8 @@ pub(crate) fn policy_with(json: &str, prices: &[Option<(u64, u64)>]) -> Box<dyn 
     build_with(json, &prices.iter().map(known).collect::<Vec<_>>()).unwrap()
 }
 
-fn build_with(json: &str, known: &[Known]) -> Built<Box<dyn Policy>> {
+/// As [`build`], with what is known of the providers.
+pub(crate) fn build_with(json: &str, known: &[Known]) -> Built<Box<dyn Policy>> {
     let (providers, classes) = (["a", "b", "c"].map(String::from), ["x", "y"].map(String::from));
     let spec: PolicySpec = serde_json::from_str(json).unwrap();
     spec.as_dyn().build(&Names {

@@ -674,6 +674,16 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
             { "name": "scores", "policy": { "latency_router": { "mended": split == 0, "probe_after": "2s" } } },
             { "name": "levels", "policy": { "priority": { "levels": levels } } },
             { "name": "chain", "policy": { "chain": { "providers": all } } },
+            { "name": "pipeline", "policy": { "pipeline": {
+                "filters": [
+                    { "cooldown": { "lasts": "1s" } },
+                    { "budget": { "budgets": { name(one): "$0.01" }, "per": "5s" } },
+                    "context", "limits", "headers", { "order": { "levels": [[name(split)]] } }, "not_last",
+                ],
+                "scores": [{ "latency": { "weight": misread, "window": 3 } }, "in_flight", "throughput", "errors"],
+                "pick": if split == 0 { json!("p2c") } else { json!({ "weighted": { "power": 2 } }) },
+                "relax": misread > 0.5,
+            } } },
             { "name": "tree", "policy": { "tree": { "fallback": { "targets": [
                 { "loadbalance": { "targets": [ { "provider": name(one), "weight": 2 }, { "peak_ewma": {}, "weight": misread } ] } },
                 { "sample_without_replacement": { "targets": [{ "round_robin": {} }, name(0)], "on": ["retryable", 400] } },

@@ -101,6 +101,9 @@ fn policies(providers: usize) -> Vec<Scenario> {
             {{ "name": "single", "policy": {{ "single": {{ "provider": "p0" }} }} }},
             {{ "name": "round_robin", "policy": {{ "round_robin": {{ "providers": [{names}] }} }} }},
             {{ "name": "weighted", "policy": {{ "weighted": {{ "weights": {{ {weights} }} }} }} }},
+            {{ "name": "pipeline", "policy": {{ "pipeline": {{
+                "filters": ["limits", "headers", "context", "cooldown", "not_last"],
+                "scores": [{{ "latency": {{ "weight": 2 }} }}, "errors", "in_flight"], "pick": "top", "relax": true }} }} }},
             {{ "name": "tree", "policy": {{ "tree": {{ "fallback": {{ "targets": [
                 {{ "loadbalance": {{ "targets": ["p0", "p1", "p2"] }} }}, {{ "peak_ewma": {{}} }} ] }} }} }} }},
             {{ "name": "tiered", "policy": {{ "tiered": {{

@@ -92,6 +92,11 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
             {{ "name": "rollout", "policy": {{ "rollout": {{
                 "old": "round_robin", "new": {{ "single": {{ "provider": "p0" }} }}, "stages": [ {{ "share": 0.5 }} ] }} }} }},
             {{ "name": "budget_paced", "policy": {{ "budget_paced": {{ "providers": [{names}], "money": "$100" }} }} }},
+            {{ "name": "pipeline", "policy": {{ "pipeline": {{
+                "filters": ["limits", "headers", "context", "cooldown", "not_last"],
+                "scores": [{{ "latency": {{ "weight": 2 }} }}, "price", "in_flight"], "pick": "top" }} }} }},
+            {{ "name": "tree", "policy": {{ "tree": {{ "fallback": {{ "targets": [
+                {{ "loadbalance": {{ "targets": ["p0", "p1", "p2"] }} }}, {{ "peak_ewma": {{}} }} ] }} }} }} }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
         ],

@@ -41,6 +41,7 @@ mod p2c;
 mod pair;
 mod peak;
 mod peak_ewma;
+pub mod pipeline;
 mod prequal;
 mod priority;
 mod prompt_caching;
@@ -56,6 +57,7 @@ mod sticky;
 mod task_router;
 mod thompson;
 mod tiered;
+mod tree;
 mod ucb;
 mod usage_based;
 mod view;
@@ -96,6 +98,7 @@ pub use own::Own;
 pub use p2c::P2c;
 pub use peak::Measures;
 pub use peak_ewma::PeakEwma;
+pub use pipeline::Pipeline;
 pub use prequal::Prequal;
 pub use priority::Priority;
 pub use prompt_caching::PromptCaching;
@@ -111,6 +114,7 @@ pub use sticky::{OnFailure, Sticky};
 pub use task_router::{Estimate, Task, TaskRouter};
 pub use thompson::Thompson;
 pub use tiered::{Otherwise, Tier, Tiered};
+pub use tree::{Fallback, Loadbalance, Node, SampleWithoutReplacement, Strategy, Target, Tree};
 pub use ucb::Ucb;
 pub use usage_based::{Usage, UsageBased};
 pub use view::{Call, Fleet, Restriction};
@@ -309,6 +313,9 @@ registry! {
         thompson => Thompson,
         ucb => Ucb,
         litellm_adaptive => LitellmAdaptive,
+        #[group = "Composed"]
+        tree => Tree,
+        pipeline => Pipeline,
         #[group = "Your own"]
         own => Own,
     }

@@ -21,7 +21,7 @@ pub(super) fn pair(order: &[usize], call: &Call, fleet: &Fleet<'_>) -> Option<(u
 
 /// Two different numbers below `n`, or 0 twice if that is all there is.
 #[inline]
-fn two(n: usize, call: &Call) -> Option<(usize, usize)> {
+pub(super) fn two(n: usize, call: &Call) -> Option<(usize, usize)> {
     if n < 2 {
         return (n == 1).then_some((0, 0));
     }

@@ -29,7 +29,8 @@ pub(crate) fn policy_with(json: &str, prices: &[Option<(u64, u64)>]) -> Box<dyn 
     build_with(json, &prices.iter().map(known).collect::<Vec<_>>()).unwrap()
 }
 
-fn build_with(json: &str, known: &[Known]) -> Built<Box<dyn Policy>> {
+/// As [`build`], with what is known of the providers.
+pub(crate) fn build_with(json: &str, known: &[Known]) -> Built<Box<dyn Policy>> {
     build_asking(json, known, &[])
 }
 

@@ -228,13 +228,7 @@ impl<'de, S: Registered> Visitor<'de> for SpecVisitor<S> {
                 "an object without a name, expected one of `{names}`"
             )));
         };
-        let spec = S::read(
-            &name,
-            Streamed {
-                map: &mut map,
-                lifetime: PhantomData,
-            },
-        )?;
+        let spec = S::read(&name, Streamed::of(&mut map))?;
         // A second key is refused while it is read, so that the error carries its place.
         map.next_key_seed(Name {
             known: S::NAMES,
@@ -277,9 +271,20 @@ impl Visitor<'_> for Name<'_> {
 }
 
 /// Parameters that stand in the file.
-struct Streamed<'a, 'de, A> {
+#[derive(Debug)]
+pub struct Streamed<'a, 'de, A> {
     map: &'a mut A,
     lifetime: PhantomData<&'de ()>,
+}
+
+impl<'a, A> Streamed<'a, '_, A> {
+    /// The value of the key that was last read from `map`.
+    pub fn of(map: &'a mut A) -> Self {
+        Streamed {
+            map,
+            lifetime: PhantomData,
+        }
+    }
 }
 
 impl<'de, A: MapAccess<'de>> Parameters for Streamed<'_, 'de, A> {

@@ -5,8 +5,10 @@ use proptest::option::of;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// The most tries of any retry rule here, times the most copies of each, times the most groups, times the most stages.
-pub(crate) const MOST_TRIES: u64 = 4 * 4 * 2 * 3;
+/// The most tries of any retry rule here, times the most copies of each, times the most groups, times the most stages or targets.
+pub(crate) const MOST_TRIES: u64 = 4 * 4 * 2 * MOST_TARGETS;
+/// The most leaves that a tree of strategies tries one after another, which are more than a cascade has stages.
+const MOST_TARGETS: u64 = 4 + 1;
 const MOST_RETRIES: u64 = 3;
 
 /// An experiment of at most some thousand requests a policy.
@@ -814,6 +816,22 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
             } } }),
             json!({ "name": "scorers", "policy": { "llm_d": { "shared": 300, "ttl": "30s" } } }),
             json!({ "name": "rollout", "policy": rollout }),
+            json!({ "name": "pipeline", "policy": { "pipeline": {
+                "filters": [
+                    { "cooldown": { "lasts": "1s" } },
+                    { "budget": { "budgets": { name(one): "$0.01" }, "per": "5s" } },
+                    "context", "limits", "headers", { "order": { "levels": [[name(split)]] } }, "not_last",
+                ],
+                "scores": [{ "latency": { "weight": misread, "window": 3 } }, "in_flight", "throughput", "errors"],
+                "pick": if split == 0 { json!("p2c") } else { json!({ "weighted": { "power": 2 } }) },
+                "relax": misread > 0.5,
+            } } }),
+            json!({ "name": "tree", "policy": { "tree": { "fallback": { "targets": [
+                { "loadbalance": { "targets": [ { "provider": name(one), "weight": 2 }, { "peak_ewma": {}, "weight": misread } ] } },
+                { "sample_without_replacement": { "targets": [{ "round_robin": {} }, name(0)], "on": ["retryable", 400] } },
+                { "fallback": { "targets": [name(split)] } },
+                name(0),
+            ] } } } }),
         ];
         policies.extend(paced);
         Value::Array(policies)

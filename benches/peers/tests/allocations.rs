@@ -116,6 +116,11 @@ fn policies(providers: usize) -> Vec<Scenario> {
             {{ "name": "rollout", "policy": {{ "rollout": {{
                 "old": "round_robin", "new": {{ "single": {{ "provider": "p0" }} }}, "stages": [ {{ "share": 0.5 }} ] }} }} }},
             {{ "name": "budget_paced", "policy": {{ "budget_paced": {{ "providers": [{names}], "money": "$100" }} }} }},
+            {{ "name": "pipeline", "policy": {{ "pipeline": {{
+                "filters": ["limits", "headers", "context", "cooldown", "not_last"],
+                "scores": [{{ "latency": {{ "weight": 2 }} }}, "errors", "in_flight"], "pick": "top", "relax": true }} }} }},
+            {{ "name": "tree", "policy": {{ "tree": {{ "fallback": {{ "targets": [
+                {{ "loadbalance": {{ "targets": ["p0", "p1", "p2"] }} }}, {{ "peak_ewma": {{}} }} ] }} }} }} }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }},
             {{ "name": "task_router", "policy": {{ "task_router": {{

@@ -1,0 +1,70 @@
+//! What leaves providers out of a choice: one filter a file.
+
+use std::fmt;
+
+use crate::kernel::time::Time;
+use crate::request::{Ended, Headers};
+use crate::routing::{Call, Fleet, Wants};
+use crate::spec::build::{Built, Names};
+use crate::spec::registry::registry;
+
+mod budget;
+mod context;
+mod cooldown;
+mod headers;
+mod limits;
+mod max_price;
+mod not_last;
+mod order;
+
+pub use budget::Budget;
+pub use context::Context;
+pub use cooldown::Cooldown;
+pub use headers::HeadersSay;
+pub use limits::Limits;
+pub use max_price::MaxPrice;
+pub use not_last::NotLast;
+pub use order::Order;
+
+/// A filter, as it runs. Only [`Filter::fresh`] may allocate.
+pub trait Filter: fmt::Debug + Send + Sync {
+    /// Takes out of `left`, in which somebody is, those that it leaves out.
+    fn sift(&mut self, left: &mut Vec<usize>, call: &Call, fleet: &Fleet<'_>);
+
+    /// What it asks for.
+    fn wants(&self) -> Wants {
+        Wants::NOTHING
+    }
+
+    /// A call goes to provider `p`.
+    fn sent(&mut self, _p: usize, _now: Time) {}
+
+    /// An attempt has ended.
+    fn learn(&mut self, _ended: &Ended) {}
+
+    /// Its rate-limit headers.
+    fn read(&mut self, _ended: &Ended, _headers: &Headers) {}
+
+    /// A copy in its initial state.
+    fn fresh(&self) -> Box<dyn Filter>;
+}
+
+/// What the file says of a filter.
+pub trait BuildFilter {
+    /// Checks the parameters and makes the filter, for those who take part.
+    fn build(&self, order: &[usize], names: &Names<'_>) -> Built<Box<dyn Filter>>;
+}
+
+registry! {
+    /// What leaves providers out of a choice.
+    pub enum FilterSpec as BuildFilter {
+        limits => Limits,
+        headers => HeadersSay,
+        budget => Budget,
+        context => Context,
+        order => Order,
+        max_price => MaxPrice,
+        not_last => NotLast,
+        cooldown => Cooldown,
+    }
+}

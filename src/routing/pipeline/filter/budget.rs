@@ -1,0 +1,85 @@
+//! What each provider may cost in a window (LiteLLM's `provider_budget_config`).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildFilter, Filter};
+
+use crate::kernel::time::{Span, Time};
+use crate::request::Ended;
+use crate::routing::{Call, Fleet, Wants};
+use crate::spec::build::{Built, Names, Refusal};
+use crate::spec::named::Named;
+use crate::spec::units::{Duration, Money};
+
+/// Leaves out who has spent its budget.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// The budget of a window, by provider. Whoever is not named has none.
+    pub budgets: Named<Money>,
+    /// How long a window is; they follow each other from the start. Default: 24 h.
+    #[serde(default = "a_day")]
+    pub per: Duration,
+}
+
+fn a_day() -> Duration {
+    Duration::from(Span::from_secs(86_400))
+}
+
+impl BuildFilter for Budget {
+    fn build(&self, _order: &[usize], names: &Names<'_>) -> Built<Box<dyn Filter>> {
+        if self.per.span() == Span::ZERO {
+            return Err(Refusal::new("0s: must be longer than nothing").at("per"));
+        }
+        let mut budgets = vec![u128::MAX; names.providers.len()];
+        for (name, &budget) in self.budgets.iter() {
+            let provider = names.provider(name).map_err(|r| r.at(name).at("budgets"))?;
+            budgets[provider] = names.money(budget);
+        }
+        Ok(Box::new(Running {
+            per: self.per.span(),
+            window: 0,
+            spent: vec![0; budgets.len()],
+            budgets,
+        }))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    budgets: Vec<u128>,
+    per: Span,
+    window: u64,
+    spent: Vec<u128>,
+}
+
+impl Running {
+    fn turn(&mut self, now: Time) {
+        let window = now.nanos() / self.per.nanos();
+        if window != self.window {
+            self.window = window;
+            self.spent.fill(0);
+        }
+    }
+}
+
+impl Filter for Running {
+    fn sift(&mut self, left: &mut Vec<usize>, _call: &Call, fleet: &Fleet<'_>) {
+        self.turn(fleet.now());
+        left.retain(|&p| self.spent[p] < self.budgets[p]);
+    }
+
+    fn wants(&self) -> Wants {
+        Wants::LEARNS
+    }
+
+    fn learn(&mut self, ended: &Ended) {
+        self.turn(ended.now);
+        self.spent[ended.provider] += u128::from(ended.cost);
+    }
+
+    fn fresh(&self) -> Box<dyn Filter> {
+        Box::new(self.clone())
+    }
+}

@@ -1,0 +1,60 @@
+//! The share of attempts that failed; less is better. What was called off does not count.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::mean::Mean;
+use super::{BuildScore, Direction, Scale, Scoring, Signal, one};
+use crate::request::{Ended, Outcome};
+use crate::routing::{Call, Fleet};
+use crate::spec::build::{Built, Names};
+use crate::spec::units::Fraction;
+
+/// The share of attempts that failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Errors {
+    /// Its weight in the total. Default: 1.
+    #[serde(default = "one")]
+    pub weight: f64,
+    /// How values become scores. Default: `range`.
+    #[serde(default)]
+    pub scale: Scale,
+    /// The weight of the newest attempt in the share. Default: 0.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alpha: Option<Fraction>,
+}
+
+impl BuildScore for Errors {
+    fn build(&self, _order: &[usize], names: &Names<'_>) -> Built<Scoring> {
+        let mut mean = Mean::new(self.alpha, None, 0.1)?;
+        mean.add(0.0);
+        let running = Running(vec![mean; names.providers.len()]);
+        Scoring::new(self.weight, self.scale, Direction::Less, running)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Running(Vec<Mean>);
+
+impl Signal for Running {
+    fn value(&self, p: usize, _call: &Call, _fleet: &Fleet<'_>) -> Option<f64> {
+        self.0[p].get()
+    }
+
+    fn learns(&self) -> bool {
+        true
+    }
+
+    fn learn(&mut self, ended: &Ended) {
+        match ended.outcome {
+            Outcome::Success => self.0[ended.provider].add(0.0),
+            Outcome::Cancelled => {}
+            _ => self.0[ended.provider].add(1.0),
+        }
+    }
+
+    fn fresh(&self) -> Box<dyn Signal> {
+        Box::new(self.clone())
+    }
+}

@@ -1,0 +1,39 @@
+//! Calls under way or in line for a connection; less is better.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildScore, Direction, Scale, Scoring, Signal, one};
+use crate::routing::{Call, Fleet};
+use crate::spec::build::{Built, Names};
+
+/// Calls under way or in line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InFlight {
+    /// Its weight in the total. Default: 1.
+    #[serde(default = "one")]
+    pub weight: f64,
+    /// How values become scores. Default: `range`.
+    #[serde(default)]
+    pub scale: Scale,
+}
+
+impl BuildScore for InFlight {
+    fn build(&self, _order: &[usize], _names: &Names<'_>) -> Built<Scoring> {
+        Scoring::new(self.weight, self.scale, Direction::Less, Running)
+    }
+}
+
+#[derive(Debug)]
+struct Running;
+
+impl Signal for Running {
+    fn value(&self, p: usize, _call: &Call, fleet: &Fleet<'_>) -> Option<f64> {
+        Some(f64::from(fleet.load(p)))
+    }
+
+    fn fresh(&self) -> Box<dyn Signal> {
+        Box::new(Running)
+    }
+}

@@ -1,0 +1,76 @@
+//! How long answers have taken; less is better. What failed does not count.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::mean::Mean;
+use super::{BuildScore, Direction, Scale, Scoring, Signal, one};
+use crate::request::{Ended, Outcome};
+use crate::routing::{Call, Fleet, Measures};
+use crate::spec::build::{Built, Names};
+use crate::spec::units::Fraction;
+
+/// How long answers have taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Latency {
+    /// Its weight in the total. Default: 1.
+    #[serde(default = "one")]
+    pub weight: f64,
+    /// How values become scores. Default: `range`.
+    #[serde(default)]
+    pub scale: Scale,
+    /// What is measured. Default: `end`.
+    #[serde(default)]
+    pub measures: Measures,
+    /// The weight of the newest sample in the mean. Default: 0.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alpha: Option<Fraction>,
+    /// The mean is that of so many samples instead, at most 1,000. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<u32>,
+}
+
+impl BuildScore for Latency {
+    fn build(&self, _order: &[usize], names: &Names<'_>) -> Built<Scoring> {
+        let mean = Mean::new(self.alpha, self.window, 0.3)?;
+        let running = Running {
+            measures: self.measures,
+            means: vec![mean; names.providers.len()],
+        };
+        Scoring::new(self.weight, self.scale, Direction::Less, running)
+    }
+}
+
+#[derive(Debug)]
+struct Running {
+    measures: Measures,
+    means: Vec<Mean>,
+}
+
+impl Signal for Running {
+    fn value(&self, p: usize, _call: &Call, _fleet: &Fleet<'_>) -> Option<f64> {
+        self.means[p].get()
+    }
+
+    fn learns(&self) -> bool {
+        true
+    }
+
+    fn learn(&mut self, ended: &Ended) {
+        if ended.outcome == Outcome::Success {
+            let took = match self.measures {
+                Measures::End => ended.took,
+                Measures::FirstToken => ended.took.min(ended.first_token),
+            };
+            self.means[ended.provider].add(took.seconds());
+        }
+    }
+
+    fn fresh(&self) -> Box<dyn Signal> {
+        Box::new(Running {
+            measures: self.measures,
+            means: self.means.iter().map(Mean::fresh).collect(),
+        })
+    }
+}

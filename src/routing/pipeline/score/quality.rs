@@ -1,0 +1,59 @@
+//! The probability of a good answer, as it is known for the class; more is better.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildScore, Direction, Scale, Scoring, Signal, one};
+use crate::provider::UNRATED;
+use crate::routing::{Call, Fleet};
+use crate::spec::build::{Built, Names, Refusal};
+
+/// The probability of a good answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Quality {
+    /// Its weight in the total. Default: 1.
+    #[serde(default = "one")]
+    pub weight: f64,
+    /// How values become scores. Default: `range`.
+    #[serde(default)]
+    pub scale: Scale,
+}
+
+impl BuildScore for Quality {
+    fn build(&self, order: &[usize], names: &Names<'_>) -> Built<Scoring> {
+        let known = |p: usize| {
+            names
+                .known
+                .get(p)
+                .map(|known| known.quality.clone())
+                .unwrap_or_default()
+        };
+        let all: Vec<Vec<u32>> = (0..names.providers.len()).map(known).collect();
+        for &p in order {
+            for (class, name) in names.classes.iter().enumerate() {
+                if all[p].get(class).is_none_or(|&quality| quality == UNRATED) {
+                    let provider = &names.providers[p];
+                    return Err(Refusal::new(format!(
+                        "nobody knows how good `{provider}` is at `{name}`: give its `quality`, by which this scores"
+                    )));
+                }
+            }
+        }
+        Scoring::new(self.weight, self.scale, Direction::More, Running(all))
+    }
+}
+
+/// Millionths, by provider and class.
+#[derive(Clone, Debug)]
+struct Running(Vec<Vec<u32>>);
+
+impl Signal for Running {
+    fn value(&self, p: usize, call: &Call, _fleet: &Fleet<'_>) -> Option<f64> {
+        Some(f64::from(self.0[p][call.class]))
+    }
+
+    fn fresh(&self) -> Box<dyn Signal> {
+        Box::new(self.clone())
+    }
+}

@@ -1,0 +1,62 @@
+//! Tokens a second after the first; more is better. What failed, and an answer at once, does not count.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::mean::Mean;
+use super::{BuildScore, Direction, Scale, Scoring, Signal, one};
+use crate::request::{Ended, Outcome};
+use crate::routing::{Call, Fleet};
+use crate::spec::build::{Built, Names};
+use crate::spec::units::Fraction;
+
+/// Tokens a second after the first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Throughput {
+    /// Its weight in the total. Default: 1.
+    #[serde(default = "one")]
+    pub weight: f64,
+    /// How values become scores. Default: `range`.
+    #[serde(default)]
+    pub scale: Scale,
+    /// The weight of the newest sample in the mean. Default: 0.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alpha: Option<Fraction>,
+    /// The mean is that of so many samples instead, at most 1,000. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<u32>,
+}
+
+impl BuildScore for Throughput {
+    fn build(&self, _order: &[usize], names: &Names<'_>) -> Built<Scoring> {
+        let mean = Mean::new(self.alpha, self.window, 0.3)?;
+        let running = Running(vec![mean; names.providers.len()]);
+        Scoring::new(self.weight, self.scale, Direction::More, running)
+    }
+}
+
+#[derive(Debug)]
+struct Running(Vec<Mean>);
+
+impl Signal for Running {
+    fn value(&self, p: usize, _call: &Call, _fleet: &Fleet<'_>) -> Option<f64> {
+        self.0[p].get()
+    }
+
+    fn learns(&self) -> bool {
+        true
+    }
+
+    fn learn(&mut self, ended: &Ended) {
+        let Some(ttft) = ended.ttft() else { return };
+        let writing = ended.took.seconds() - ttft;
+        if ended.outcome == Outcome::Success && writing > 0.0 {
+            self.0[ended.provider].add(f64::from(ended.usage.output) / writing);
+        }
+    }
+
+    fn fresh(&self) -> Box<dyn Signal> {
+        Box::new(Running(self.0.iter().map(Mean::fresh).collect()))
+    }
+}

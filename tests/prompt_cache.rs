@@ -6,6 +6,7 @@ use common::{assert_holds, interval, plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::spec::assemble::assemble;
 use simcap::spec::load::from_text;
+use simcap::stats::interval::{Confidence, Estimate};
 
 /// Users' requests a second, and the life of a prompt, in seconds.
 const RATE: f64 = 0.01;
@@ -15,7 +16,7 @@ const LIFE: f64 = 100.0;
 fn experiment(users: &str, rate: f64, provider: &str, policies: &str) -> String {
     let fleet = ["a", "b", "c", "d"].map(|name| {
         format!(
-            r#""{name}": {{ "ttft": {{ "constant": "500ms" }}, "prefill": "1000 tok/s", "tps": {{ "constant": 100 }},
+            r#""{name}": {{ "ttft": {{ "constant": "500ms" }}, "prefill": 1000, "tps": {{ "constant": 100 }},
                 "prompt_cache": {{ "returning": {{ "prefix": 1500, "granularity": 1, "ttl": "{LIFE}s" }} }},
                 "prices": {{ "per_token": {{ "input": "$3/Mtok", "output": "$15/Mtok", "cached_input": "$0.30/Mtok", "cache_write": "$3.75/Mtok" }} }}
                 {provider} }}"#
@@ -79,11 +80,10 @@ fn affinity_hits_as_often_as_the_closed_form_says() {
             0.05,
         );
     }
-    // The first of several at once may be scattered, so no more than affine; but by far more than chance.
+    // Paired by replication: all policies meet the same requests.
     let pairs = |better: usize, worse: usize, figure: fn(&Tally) -> f64| {
-        let of: Vec<Tally> = runs[better].clone();
-        let mut other = runs[worse].iter();
-        interval(&of, |t| figure(t) - other.next().map_or(0.0, figure))
+        let differences = runs[better].iter().zip(&runs[worse]);
+        Estimate::of_replications(differences.map(|(b, w)| Some(figure(b) - figure(w))), Confidence::P99)
     };
     for better in 1..4 {
         let name = &plan.scenarios[better].name;
@@ -97,7 +97,7 @@ fn affinity_hits_as_often_as_the_closed_form_says() {
 /// Held to one provider they wait without end while others are idle; the rule for uneven load sends them on.
 #[test]
 fn a_hot_user_needs_the_rule_for_uneven_load() {
-    let slots = r#", "load": [ { "slots": { "count": 4 } } ]"#;
+    let slots = r#", "load": [ { "slots": { "servers": 4 } } ]"#;
     let policies = r#"
         { "name": "held", "policy": { "cache_affine": { "balance_abs_threshold": 1000000 } } },
         { "name": "pinned", "policy": { "prompt_caching": { "policy": "p2c" } } },

@@ -16,7 +16,7 @@ const LIFE: f64 = 100.0;
 fn experiment(users: &str, rate: f64, provider: &str, policies: &str) -> String {
     let fleet = ["a", "b", "c", "d"].map(|name| {
         format!(
-            r#""{name}": {{ "ttft": {{ "constant": "500ms" }}, "prefill": "1000 tok/s", "tps": {{ "constant": 100 }},
+            r#""{name}": {{ "ttft": {{ "constant": "500ms" }}, "prefill": 1000, "tps": {{ "constant": 100 }},
                 "prompt_cache": {{ "returning": {{ "prefix": 1500, "granularity": 1, "ttl": "{LIFE}s" }} }},
                 "prices": {{ "per_token": {{ "input": "$3/Mtok", "output": "$15/Mtok", "cached_input": "$0.30/Mtok", "cache_write": "$3.75/Mtok" }} }}
                 {provider} }}"#
@@ -80,7 +80,7 @@ fn affinity_hits_as_often_as_the_closed_form_says() {
             0.05,
         );
     }
-    // The first of several at once may be scattered, so no more than affine; but by far more than chance.
+    // Paired by replication: all policies meet the same requests.
     let pairs = |better: usize, worse: usize, figure: fn(&Tally) -> f64| {
         let each = runs[better].iter().zip(&runs[worse]);
         Estimate::of_replications(each.map(|(a, b)| Some(figure(a) - figure(b))), Confidence::P99)
@@ -97,7 +97,7 @@ fn affinity_hits_as_often_as_the_closed_form_says() {
 /// Held to one provider they wait without end while others are idle; the rule for uneven load sends them on.
 #[test]
 fn a_hot_user_needs_the_rule_for_uneven_load() {
-    let slots = r#", "load": [ { "slots": { "count": 4 } } ]"#;
+    let slots = r#", "load": [ { "slots": { "servers": 4 } } ]"#;
     let policies = r#"
         { "name": "held", "policy": { "cache_affine": { "balance_abs_threshold": 1000000 } } },
         { "name": "pinned", "policy": { "prompt_caching": { "policy": "p2c" } } },

@@ -43,7 +43,7 @@ pub struct Helicone {
     /// Who takes part. Default: every provider, in the experiment's order; under `weighted`, whoever has a weight.
     pub providers: Vec<String>,
     /// Which of its strategies. Default: `provider_latency`.
-    pub strategy: Strategy,
+    pub strategy: HeliconeStrategy,
     /// How long it takes an estimate to fall to 1/e. Default: 30 s.
     pub decay: Duration,
     /// The first estimate of everybody. Default: 250 ms.
@@ -55,7 +55,7 @@ pub struct Helicone {
 /// How Helicone's gateway chooses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Strategy {
+pub enum HeliconeStrategy {
     /// The better of two.
     #[default]
     ProviderLatency,
@@ -69,7 +69,7 @@ impl Default for Helicone {
     fn default() -> Self {
         Helicone {
             providers: Vec::new(),
-            strategy: Strategy::default(),
+            strategy: HeliconeStrategy::default(),
             decay: Duration::from(Span::from_secs(30)),
             default_rtt: Duration::from(Span::from_millis(250)),
             weights: Named::default(),
@@ -79,7 +79,7 @@ impl Default for Helicone {
 
 impl BuildPolicy for Helicone {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
-        if self.strategy == Strategy::Weighted {
+        if self.strategy == HeliconeStrategy::Weighted {
             if !self.providers.is_empty() {
                 return Err(Refusal::new("under `weighted`, those with a weight take part").at("providers"));
             }
@@ -97,7 +97,7 @@ impl BuildPolicy for Helicone {
         let (decay, rtt) = (self.decay, Some(self.default_rtt));
         let peaks = Peaks::new(decay, rtt, Measures::FirstToken, names.providers.len())?;
         Ok(match self.strategy {
-            Strategy::ModelLatency => Box::new(Lowest { order, peaks }),
+            HeliconeStrategy::ModelLatency => Box::new(Lowest { order, peaks }),
             _ => Box::new(peak_ewma::Running { order, peaks }),
         })
     }

@@ -119,6 +119,9 @@ impl Running {
         let matched = self.shared.min(input) / input;
         let sent = &self.sent[call.user as usize * self.providers..][..self.providers];
         lowest_drawn(&self.order, call.draw(), |p| {
+            if !takes(p) {
+                return None;
+            }
             let queue = if most == least {
                 1.0
             } else {
@@ -126,7 +129,7 @@ impl Running {
             };
             let is_known = sent[p] != Time::NEVER && fleet.now().since(sent[p]) <= self.ttl;
             let beginning = if is_known { matched } else { 0.0 };
-            takes(p).then(|| -(self.queue * queue + self.prefix * beginning))
+            Some(-(self.queue * queue + self.prefix * beginning))
         })
     }
 }
@@ -194,7 +197,7 @@ mod tests {
         assert_eq!(goes(&mut *policy, [0, 1, 1], &[], 0, None), 0);
         assert_eq!(goes(&mut *policy, [1, 0, 1], &[], 10, None), 0);
         assert_eq!(goes(&mut *policy, [1, 0, 1], &[], 10, Some(0)), 1);
-        assert_eq!(goes(&mut *policy, [1, 0, 1], &[1, 2], 10, Some(0)), 0, "nobody else");
+        assert_eq!(goes(&mut *policy, [1, 9, 9], &[1, 2], 10, Some(0)), 0, "nobody else");
         assert_eq!(goes(&mut *policy, [1, 1, 0], &[], 21, None), 2);
     }
 

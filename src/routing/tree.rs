@@ -64,7 +64,7 @@ pub struct Tree(pub Node);
 #[derive(Clone, Debug, PartialEq)]
 pub enum Node {
     /// A strategy.
-    Strategy(Box<Strategy>),
+    TreeStrategy(Box<TreeStrategy>),
     /// A provider, by name.
     Provider(String),
     /// Another policy.
@@ -73,7 +73,7 @@ pub enum Node {
 
 /// A target that is drawn.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Target {
+pub struct TreeTarget {
     /// Its weight, 1 if none is given.
     pub weight: Option<f64>,
     /// What it is.
@@ -82,7 +82,7 @@ pub struct Target {
 
 registry! {
     /// How one target of several is taken.
-    pub enum Strategy {
+    pub enum TreeStrategy {
         fallback => Fallback,
         loadbalance => Loadbalance,
         sample_without_replacement => SampleWithoutReplacement,
@@ -107,7 +107,7 @@ pub struct Fallback {
 pub struct Loadbalance {
     /// The targets.
     #[schemars(length(min = 1, max = 63))]
-    pub targets: Vec<Target>,
+    pub targets: Vec<TreeTarget>,
 }
 
 /// One target, drawn by weight, and when it has failed another.
@@ -116,7 +116,7 @@ pub struct Loadbalance {
 pub struct SampleWithoutReplacement {
     /// The targets.
     #[schemars(length(min = 1, max = 63))]
-    pub targets: Vec<Target>,
+    pub targets: Vec<TreeTarget>,
     /// The failures after which another target is drawn. Default: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<OutcomeList>,
@@ -140,7 +140,7 @@ impl BuildPolicy for Tree {
         };
         let root = building.node(&self.0, 0)?;
         let leaves = Branches::new(building.leaves);
-        let goes_on = |p: &Place| matches!(p, Place::Strategy { how, .. } if !matches!(how, How::Loadbalance(_)));
+        let goes_on = |p: &Place| matches!(p, Place::TreeStrategy { how, .. } if !matches!(how, How::Loadbalance(_)));
         let wants = Wants {
             notes: true,
             falls_back: building.places.iter().any(goes_on),
@@ -181,17 +181,17 @@ impl Building<'_> {
                 self.leaves.push(policy);
                 Place::Policy(self.leaves.len() - 1)
             }
-            Node::Strategy(strategy) => return self.strategy(strategy, bits).map_err(|r| r.at(strategy.name())),
+            Node::TreeStrategy(strategy) => return self.strategy(strategy, bits).map_err(|r| r.at(strategy.name())),
         };
         self.places.push(place);
         Ok(self.places.len() - 1)
     }
 
-    fn strategy(&mut self, strategy: &Strategy, bits: u32) -> Built<usize> {
+    fn strategy(&mut self, strategy: &TreeStrategy, bits: u32) -> Built<usize> {
         let (targets, how): (Vec<&Node>, How) = match strategy {
-            Strategy::fallback(Fallback { targets, on }) => (targets.iter().collect(), How::Fallback(set(on)?)),
-            Strategy::loadbalance(Loadbalance { targets }) => (nodes(targets), How::Loadbalance(wheel(targets)?)),
-            Strategy::sample_without_replacement(SampleWithoutReplacement { targets, on }) => {
+            TreeStrategy::fallback(Fallback { targets, on }) => (targets.iter().collect(), How::Fallback(set(on)?)),
+            TreeStrategy::loadbalance(Loadbalance { targets }) => (nodes(targets), How::Loadbalance(wheel(targets)?)),
+            TreeStrategy::sample_without_replacement(SampleWithoutReplacement { targets, on }) => {
                 (nodes(targets), How::Sample(wheel(targets)?, set(on)?))
             }
         };
@@ -215,7 +215,7 @@ impl Building<'_> {
         }
         let below = |(i, target): (usize, &&Node)| self.node(target, tried.end()).map_err(|r| r.at(i).at("targets"));
         let targets = targets.iter().enumerate().map(below).collect::<Built<Vec<usize>>>()?;
-        self.places.push(Place::Strategy {
+        self.places.push(Place::TreeStrategy {
             how,
             targets,
             at,
@@ -242,12 +242,12 @@ fn set(on: &Option<OutcomeList>) -> Built<Option<Outcomes>> {
     on.as_ref().map(|on| on.some().map_err(|r| r.at("on"))).transpose()
 }
 
-fn nodes(targets: &[Target]) -> Vec<&Node> {
+fn nodes(targets: &[TreeTarget]) -> Vec<&Node> {
     targets.iter().map(|target| &target.node).collect()
 }
 
-fn wheel(targets: &[Target]) -> Built<Wheel> {
-    let each = |(i, target): (usize, &Target)| {
+fn wheel(targets: &[TreeTarget]) -> Built<Wheel> {
+    let each = |(i, target): (usize, &TreeTarget)| {
         let weight = weight(target.weight.unwrap_or(1.0)).map_err(|r| r.at("weight").at(i).at("targets"));
         weight.map(|weight| (i, weight))
     };
@@ -315,7 +315,7 @@ impl Stand {
 enum Place {
     Provider(usize),
     Policy(usize),
-    Strategy {
+    TreeStrategy {
         how: How,
         /// Their places.
         targets: Vec<usize>,
@@ -352,7 +352,7 @@ fn find(
     let (how, targets, at, tried) = match &places[place] {
         Place::Provider(p) => return fleet.is_open_to_calls(*p).then_some((*p, notes)),
         Place::Policy(leaf) => return leaves.choose(*leaf, call, fleet).map(|p| (p, notes)),
-        Place::Strategy {
+        Place::TreeStrategy {
             how,
             targets,
             at,
@@ -422,7 +422,7 @@ impl Policy for Running {
         // Nobody was asked: there is nothing to go by but whom to skip.
         let closed = matches!(call.failure, Outcome::BreakerOpen | Outcome::BudgetExhausted);
         let (mut place, mut moved) = (self.root, None);
-        while let Place::Strategy {
+        while let Place::TreeStrategy {
             how,
             targets,
             at,

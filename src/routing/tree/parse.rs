@@ -6,7 +6,7 @@ use serde::de::{self, DeserializeSeed, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{JsonSchema, Node, PolicySpec, Schema, SchemaGenerator, Strategy, Target, json_schema};
+use super::{JsonSchema, Node, PolicySpec, Schema, SchemaGenerator, TreeStrategy, TreeTarget, json_schema};
 use crate::spec::registry::{Registered, Streamed};
 
 /// What an object may have as a key: `weight` first, which only what is drawn has.
@@ -15,7 +15,7 @@ static KEYS: [&str; 2 + STRATEGIES + PolicySpec::NAMES.len()] = {
     keys[1] = "provider";
     let mut i = 0;
     while i < STRATEGIES {
-        keys[2 + i] = Strategy::NAMES[i];
+        keys[2 + i] = TreeStrategy::NAMES[i];
         i += 1;
     }
     let mut i = 0;
@@ -25,7 +25,7 @@ static KEYS: [&str; 2 + STRATEGIES + PolicySpec::NAMES.len()] = {
     }
     keys
 };
-const STRATEGIES: usize = Strategy::NAMES.len();
+const STRATEGIES: usize = TreeStrategy::NAMES.len();
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Node, D::Error> {
@@ -34,8 +34,8 @@ impl<'de> Deserialize<'de> for Node {
     }
 }
 
-impl<'de> Deserialize<'de> for Target {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Target, D::Error> {
+impl<'de> Deserialize<'de> for TreeTarget {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<TreeTarget, D::Error> {
         deserializer.deserialize_any(Reader { keys: &KEYS })
     }
 }
@@ -45,18 +45,18 @@ struct Reader {
 }
 
 impl<'de> Visitor<'de> for Reader {
-    type Value = Target;
+    type Value = TreeTarget;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a provider's name, or an object with a strategy or a policy")
     }
 
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<Target, E> {
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<TreeTarget, E> {
         let node = Node::Provider(name.to_owned());
-        Ok(Target { weight: None, node })
+        Ok(TreeTarget { weight: None, node })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Target, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TreeTarget, A::Error> {
         let (mut weight, mut node) = (None, None::<(String, Node)>);
         loop {
             let beside = node.as_ref().map(|(name, _)| name.as_str());
@@ -70,8 +70,8 @@ impl<'de> Visitor<'de> for Reader {
             }
             let value = if key == "provider" {
                 Node::Provider(map.next_value()?)
-            } else if Strategy::NAMES.contains(&key.as_str()) {
-                Node::Strategy(Box::new(Strategy::read(&key, Streamed::of(&mut map))?))
+            } else if TreeStrategy::NAMES.contains(&key.as_str()) {
+                Node::TreeStrategy(Box::new(TreeStrategy::read(&key, Streamed::of(&mut map))?))
             } else {
                 Node::Policy(Box::new(PolicySpec::read(&key, Streamed::of(&mut map))?))
             };
@@ -79,7 +79,7 @@ impl<'de> Visitor<'de> for Reader {
         }
         let text = "an object that says no target: give a `provider`, a strategy or a policy";
         let (_, node) = node.ok_or_else(|| de::Error::custom(text))?;
-        Ok(Target { weight, node })
+        Ok(TreeTarget { weight, node })
     }
 }
 
@@ -118,7 +118,7 @@ impl Visitor<'_> for Key<'_> {
 impl Serialize for Node {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Node::Strategy(strategy) => strategy.serialize(serializer),
+            Node::TreeStrategy(strategy) => strategy.serialize(serializer),
             Node::Provider(name) => serializer.serialize_str(name),
             Node::Policy(spec) => spec.serialize(serializer),
         }
@@ -139,7 +139,7 @@ impl Serialize for Object<'_> {
     }
 }
 
-impl Serialize for Target {
+impl Serialize for TreeTarget {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Weighted<'a> {
@@ -165,7 +165,7 @@ impl JsonSchema for Node {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let (strategy, policy) = (
-            generator.subschema_for::<Strategy>(),
+            generator.subschema_for::<TreeStrategy>(),
             generator.subschema_for::<PolicySpec>(),
         );
         json_schema!({
@@ -183,7 +183,7 @@ impl JsonSchema for Node {
     }
 }
 
-impl JsonSchema for Target {
+impl JsonSchema for TreeTarget {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "TreeTarget".into()
     }

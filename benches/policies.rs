@@ -10,6 +10,27 @@ use simcap::kernel::time::Time;
 use simcap::routing::{Call, Fleet};
 use simcap::spec::{assemble::assemble, load::from_text};
 
+/// `least_in_flight` as a script: what that costs.
+const SCRIPT: &str = "
+fn choose(call, fleet) {
+    let best = ();
+    let equals = 0;
+    for i in 0..fleet.len() {
+        if !fleet.open(i) { continue; }
+        let load = fleet.load(i);
+        if best == () || load < best { best = load; equals = 1; } else if load == best { equals += 1; }
+    }
+    if best == () { return (); }
+    let nth = call.pick(equals);
+    for i in 0..fleet.len() {
+        if fleet.open(i) && fleet.load(i) == best {
+            if nth == 0 { return i; }
+            nth -= 1;
+        }
+    }
+}
+";
+
 /// An experiment on so many providers, with each kind of policy over all of them.
 fn scenarios(providers: usize) -> Vec<Scenario> {
     let each = |show: &dyn Fn(String) -> String| {
@@ -51,13 +72,17 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
             {{ "name": "cheapest", "policy": "cheapest" }},
             {{ "name": "priority", "policy": {{ "priority": {{ "levels": [ {{ {weights} }} ] }} }} }},
             {{ "name": "chain", "policy": "chain" }},
+            {{ "name": "script", "policy": {{ "script": {{ "file": "least.rhai" }} }} }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
         ],
         "plan": {{ "duration": "1h" }}
     }}"#
     );
-    let loaded = from_text("policies.json", &text).unwrap_or_else(|error| panic!("{error}"));
+    let mut loaded = from_text("policies.json", &text).unwrap_or_else(|error| panic!("{error}"));
+    loaded
+        .add_script("least.rhai", SCRIPT)
+        .unwrap_or_else(|error| panic!("{error}"));
     assemble(&loaded).unwrap_or_else(|error| panic!("{error}")).scenarios
 }
 

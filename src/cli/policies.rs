@@ -102,13 +102,13 @@ fn line(page: &Manual, pages: &[Manual], columns: usize) -> String {
 
 /// What `product` has.
 fn having(pages: &[Manual], product: &str, columns: usize) -> String {
-    let mut text = format!("{product} has\n");
     let has = |page: &&Manual| page.products().any(|p| p == product);
+    if !pages.iter().any(|page| has(&page)) {
+        return format!("{product} has none of the policies that simcap knows.\n");
+    }
+    let mut text = format!("{product} has\n");
     for page in pages.iter().filter(has) {
         text += &line(page, pages, columns);
-    }
-    if !pages.iter().any(|page| has(&page)) {
-        text = format!("{product} has none of the policies that simcap knows.\n");
     }
     text + "\n`simcap policies NAME` shows one.\n"
 }

@@ -9,3 +9,5 @@ mod steady;
 mod summary;
 
 pub use summary::report;
+#[cfg(all(feature = "cli", feature = "plots"))]
+pub(crate) use summary::troubles;

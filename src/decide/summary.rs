@@ -70,7 +70,9 @@ pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
         warmup: window.map_or(0.0, |w| w.warmup.seconds()),
         counted: window.map_or(0.0, |w| w.counted().seconds()),
         month_days: MONTH_DAYS,
-        warnings: warnings(plan, planned, &finished, &policies, currency.as_ref()),
+        warnings: troubles(loaded)
+            .chain(warnings(plan, planned, &finished, &policies, currency.as_ref()))
+            .collect(),
         models: plan.models.clone(),
         comparisons: compare(&names, &columns, plan.confidence, currency.as_ref().map(|c| c.code)),
         currency,
@@ -88,6 +90,14 @@ fn columns(tallies: &[&Tally], confidence: Confidence) -> Columns {
         }
     }
     columns
+}
+
+/// A sentence for each script that has failed.
+pub(crate) fn troubles(loaded: &Loaded) -> impl Iterator<Item = String> {
+    loaded.scripts.iter().filter_map(|(name, program)| {
+        let (times, first) = program.trouble()?;
+        Some(format!("the script {name} failed {times} times; first at {first}"))
+    })
 }
 
 fn warnings(

@@ -23,6 +23,7 @@ mod pair;
 mod peak_ewma;
 mod priority;
 mod round_robin;
+pub mod script;
 mod simple_shuffle;
 mod single;
 mod tiered;
@@ -47,6 +48,7 @@ pub use p2c::P2c;
 pub use peak_ewma::{Measures, PeakEwma};
 pub use priority::Priority;
 pub use round_robin::RoundRobin;
+pub use script::Script;
 pub use simple_shuffle::SimpleShuffle;
 pub use single::Single;
 pub use tiered::{Misread, Otherwise, Tier, Tiered};
@@ -221,6 +223,7 @@ registry! {
         cheapest => Cheapest,
         #[group = "Your own"]
         own => Own,
+        script => Script,
     }
 }
 

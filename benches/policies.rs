@@ -12,7 +12,7 @@ use simcap::spec::{assemble::assemble, load::from_text};
 
 /// `least_in_flight` as a script: what that costs.
 const SCRIPT: &str = "
-fn choose(call, fleet) {
+fn choose(request, fleet) {
     let best = ();
     let equals = 0;
     for i in 0..fleet.len() {
@@ -21,7 +21,7 @@ fn choose(call, fleet) {
         if best == () || load < best { best = load; equals = 1; } else if load == best { equals += 1; }
     }
     if best == () { return (); }
-    let nth = call.pick(equals);
+    let nth = request.pick(equals);
     for i in 0..fleet.len() {
         if fleet.open(i) && fleet.load(i) == best {
             if nth == 0 { return i; }

@@ -14,7 +14,7 @@ use simcap::spec::assemble::assemble;
 use simcap::spec::load::{Traces, from_text, load};
 
 const LEAST: &str = "
-fn choose(call, fleet) {
+fn choose(request, fleet) {
     let best = ();
     let equals = 0;
     for i in 0..fleet.len() {
@@ -23,7 +23,7 @@ fn choose(call, fleet) {
         if best == () || load < best { best = load; equals = 1; } else if load == best { equals += 1; }
     }
     if best == () { return (); }
-    let nth = call.pick(equals);
+    let nth = request.pick(equals);
     for i in 0..fleet.len() {
         if fleet.open(i) && fleet.load(i) == best {
             if nth == 0 { return i; }
@@ -37,7 +37,7 @@ fn choose(call, fleet) {
 const AVERAGE: &str = "
 fn decayed(entry, now) { entry.average * exp(-(now - entry.at) / 10.0) }
 
-fn choose(call, fleet) {
+fn choose(request, fleet) {
     let best = ();
     for i in 0..fleet.len() {
         if !fleet.open(i) { continue; }
@@ -153,23 +153,23 @@ fn said(script_text: &str) -> String {
 fn mistakes_of_a_script_are_told_with_line_and_column() {
     for (script, expected) in [
         (
-            "fn choose(call, fleet) {\n    let x = ;\n}",
+            "fn choose(request, fleet) {\n    let x = ;\n}",
             "error: route.rhai:2:13: Unexpected ';'",
         ),
         (
-            "fn choose(call, fleet) {\n    nobody\n}",
+            "fn choose(request, fleet) {\n    nobody\n}",
             "error: route.rhai:2:5: Undefined variable: nobody",
         ),
         (
             "fn chose(call, fleet) { 0 }",
-            "error: route.rhai: it defines no `fn choose(call, fleet)`",
+            "error: route.rhai: it defines no `fn choose(request, fleet)`",
         ),
         (
-            "let turn = 0;\nfn choose(call, fleet) { 0 }",
+            "let turn = 0;\nfn choose(request, fleet) { 0 }",
             "error: route.rhai:1:1: only functions may stand here: nothing outside them would ever run",
         ),
         (
-            "fn choose(call, fleet) { 0 }\nfn learn() { }",
+            "fn choose(request, fleet) { 0 }\nfn learn() { }",
             "error: route.rhai: `learn` takes one parameter: `fn learn(ended)`",
         ),
     ] {
@@ -177,36 +177,36 @@ fn mistakes_of_a_script_are_told_with_line_and_column() {
     }
     for (script, expected) in [
         (
-            "fn choose(call, fleet) {\n    fleet.load(3)\n}",
+            "fn choose(request, fleet) {\n    fleet.load(3)\n}",
             "route.rhai:2:11: there is no provider 3: they are 0 to 2",
         ),
         (
-            "fn choose(call, fleet) { 7 }",
+            "fn choose(request, fleet) { 7 }",
             "route.rhai: choose returned 7: providers are 0 to 2",
         ),
         (
-            "fn choose(call, fleet) { \"d\" }",
+            "fn choose(request, fleet) { \"d\" }",
             "route.rhai: choose returned \"d\": there is no provider of that name",
         ),
         (
-            "fn choose(call, fleet) { true }",
+            "fn choose(request, fleet) { true }",
             "route.rhai: choose returned a bool: must be an index, a name or ()",
         ),
         (
-            "fn choose(call, fleet) { 0 }",
+            "fn choose(request, fleet) { 0 }",
             "route.rhai: choose returned a, which is not open: ask fleet.open first",
         ),
         (
-            "fn choose(call, fleet) { call.pick(0) }",
-            "route.rhai:1:31: there is no number below 0 to pick",
+            "fn choose(request, fleet) { request.pick(0) }",
+            "route.rhai:1:34: there is no number below 0 to pick",
         ),
         (
-            "fn choose(call, fleet) {\n    loop { }\n}",
+            "fn choose(request, fleet) {\n    loop { }\n}",
             "route.rhai:2:5: Script execution exceeded the operations limit",
         ),
         (
-            "fn choose(call, fleet) { timestamp() }",
-            "route.rhai:1:26: Function not found: timestamp ()",
+            "fn choose(request, fleet) { timestamp() }",
+            "route.rhai:1:29: Function not found: timestamp ()",
         ),
     ] {
         let said = said(script);
@@ -220,7 +220,7 @@ fn mistakes_of_a_script_are_told_with_line_and_column() {
 
 /// It goes wrong only when the clock says so, which no sample tries.
 const LATE: &str = "
-fn choose(call, fleet) {
+fn choose(request, fleet) {
     if fleet.now > 1000.0 { throw \"too late\"; }
     if fleet.now > 50.0 && fleet.now < 51.0 { throw \"a bad second\"; }
     for i in 0..fleet.len() { if fleet.open(i) { return i; } }

@@ -1,12 +1,12 @@
 //! A policy of your own as a script beside the experiment, in Rhai.
 //!
-//! The file defines `fn choose(call, fleet)`, which returns the index of a provider, its name, or `()` if it would send
+//! The file defines `fn choose(request, fleet)`, which returns the index of a provider, its name, or `()` if it would send
 //! the call nowhere, and if it wants to learn `fn learn(ended)`. Both may keep what they like in the map `this`, which
 //! is empty when a replication begins: what is not in it yet reads as `()`, as in `this.turn ?? 0`.
 //!
-//! - `call` has class, user, priority, input, max_output, attempts, last, failure, rejected and hedge. `call.pick(n)`
-//!   draws a whole number below n, `call.unit()` one from 0 to 1; they give the same each time for the same attempt,
-//!   and `call.pick(n, k)` and `call.unit(k)` are further draws, k = 0 being the first.
+//! - `request` has class, user, priority, input, max_output, attempts, last, failure, rejected and hedge. `request.pick(n)`
+//!   draws a whole number below n, `request.unit()` one from 0 to 1; they give the same each time for the same attempt,
+//!   and `request.pick(n, k)` and `request.unit(k)` are further draws, k = 0 being the first.
 //! - `fleet` has now (in seconds), `fleet.len()`, `fleet.name(i)`, `fleet.index(name)`, and for each provider
 //!   `fleet.open(i)`, `fleet.in_flight(i)`, `fleet.in_line(i)`, `fleet.load(i)` (both together), and
 //!   `fleet.input_price(i)` and `fleet.output_price(i)`: dollars for a million tokens, or `()`.

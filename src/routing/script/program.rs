@@ -58,7 +58,10 @@ impl Program {
                 .any(|f| f.name == name && f.params.len() == parameters)
         };
         if !defines("choose", 2) {
-            return Err(fault(Position::NONE, "it defines no `fn choose(call, fleet)`".into()));
+            return Err(fault(
+                Position::NONE,
+                "it defines no `fn choose(request, fleet)`".into(),
+            ));
         }
         let learns = defines("learn", 1);
         if !learns && ast.iter_functions().any(|f| f.name == "learn") {

@@ -41,7 +41,7 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
     let weights = each(&|name| format!("{name}: 1"));
     let fleet = each(&|name| {
         format!(
-            r#"{name}: {{ "response": {{ "constant": "1s" }}, "prices": {{ "per_token": {{ "input": "$1/Mtok", "output": "$4/Mtok" }} }} }}"#
+            r#"{name}: {{ "response": {{ "constant": "1s" }}, "quality": {{ "all": 0.9 }}, "prices": {{ "per_token": {{ "input": "$1/Mtok", "output": "$4/Mtok" }} }} }}"#
         )
     });
     let text = format!(
@@ -49,7 +49,8 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
         "name": "policies",
         "traffic": {{
             "arrivals": {{ "poisson": {{ "rate": "10/s" }} }},
-            "classes": {{ "all": {{ "input": {{ "constant": 1 }}, "output": {{ "constant": 1 }} }} }}
+            "classes": {{ "all": {{ "input": {{ "constant": 1 }}, "output": {{ "constant": 1 }} }} }},
+            "users": {{ "count": 1000 }}
         }},
         "providers": {{ {fleet} }},
         "client": {{ "breaker": "consecutive" }},
@@ -73,6 +74,32 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
             {{ "name": "priority", "policy": {{ "priority": {{ "levels": [ {{ {weights} }} ] }} }} }},
             {{ "name": "chain", "policy": "chain" }},
             {{ "name": "script", "policy": {{ "script": {{ "file": "least.rhai" }} }} }},
+            {{ "name": "smooth_round_robin", "policy": "smooth_round_robin" }},
+            {{ "name": "consistent_hash", "policy": "consistent_hash" }},
+            {{ "name": "consistent_hash_bounded", "policy": {{ "consistent_hash": {{ "balance_factor": 1.25 }} }} }},
+            {{ "name": "sticky", "policy": {{ "sticky": {{ "policy": "p2c" }} }} }},
+            {{ "name": "canary", "policy": {{ "canary": {{ "share": 0.1, "canary": "p2c", "stable": "p2c", "processes": 4 }} }} }},
+            {{ "name": "shadow", "policy": {{ "shadow": {{ "policy": "p2c", "to": "p0" }} }} }},
+            {{ "name": "task_router", "policy": {{ "task_router": {{
+                "weights": {{ {weights} }}, "cheapest": "p0", "mended": true }} }} }},
+            {{ "name": "conditional", "policy": {{ "conditional": {{
+                "conditions": [
+                    {{ "when": {{ "class": "all", "input": {{ "$lt": 50 }} }}, "then": "p2c" }},
+                    {{ "when": {{ "user": {{ "$gt": 1 }} }}, "then": "round_robin" }} ] }} }} }},
+            {{ "name": "litellm_tags", "policy": "litellm_tags" }},
+            {{ "name": "litellm_pre_call_checks", "policy": "litellm_pre_call_checks" }},
+            {{ "name": "by_context", "policy": {{ "by_context": {{
+                "bands": [ {{ "up_to": 50, "policy": "p2c" }}, {{ "providers": [{names}] }} ] }} }} }},
+            {{ "name": "complexity", "policy": {{ "complexity": {{
+                "tiers": {{ "MEDIUM": {{ "providers": [{names}] }} }},
+                "score": {{ "all": {{ "uniform": {{ "min": 0, "max": 1 }} }} }} }} }} }},
+            {{ "name": "cascade", "policy": {{ "cascade": {{ "stages": [
+                {{ "providers": ["p0"], "judge": {{ "accept": 0.5 }} }}, {{ "providers": [{names}] }} ] }} }} }},
+            {{ "name": "route_llm", "policy": {{ "route_llm": {{ "strong": ["p0"], "weak": ["p1"], "strong_share": 0.3 }} }} }},
+            {{ "name": "cheapest_within", "policy": {{ "cheapest_within": {{ "latency": "2s" }} }} }},
+            {{ "name": "thompson", "policy": {{ "thompson": {{ "reward": {{ "quality": 0, "cost": 1 }} }} }} }},
+            {{ "name": "ucb", "policy": {{ "ucb": {{ "reward": {{ "quality": 0, "cost": 1 }} }} }} }},
+            {{ "name": "litellm_adaptive", "policy": "litellm_adaptive" }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
         ],
@@ -103,7 +130,7 @@ fn choose(c: &mut Criterion) {
                     id += 1;
                     let request = Chance::new(1, 0).request(id);
                     let call = Call {
-                        user: id as u32,
+                        user: (id % 1000) as u32,
                         input: 100,
                         max_output: Some(100),
                         ..Call::new(0, request)

@@ -5,6 +5,7 @@ mod exchange;
 mod figures;
 mod idle;
 mod judge;
+mod ranking;
 mod steady;
 mod summary;
 

@@ -3,7 +3,7 @@
 //! Two looks at the series averaged over replications. MSER-5 (White 1997) on the mean end-to-end time finds where the
 //! transient ends; a trend in the number of requests in the system after the warm-up, by its rise in each replication,
 //! tells an overloaded system, which has no steady state. Neither applies to a replayed trace, whose load changes as it
-//! did.
+//! did; and where an outage or a slow-down is scheduled only the second does: the system is not meant to be level.
 
 use crate::engine::scenario::Window;
 use crate::engine::series::{BINS, Bin, Series};
@@ -19,16 +19,27 @@ const NOTABLE_DRIFT: f64 = 0.02;
 /// And so is a difference of fewer standard errors than this; neighbouring bins are alike, which widens the true error.
 const BEYOND_NOISE: f64 = 6.0;
 
+/// Why a run is not level of its own accord.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Story {
+    /// Nothing is known beforehand.
+    None,
+    /// A provider has an outage or a slow-down at a certain time.
+    Scheduled,
+    /// The traffic is a recorded one.
+    Replayed,
+}
+
 /// The verdict on the replications of one scenario, `pooled` being the sum of their series.
 pub(super) fn verdict<'a>(
-    replayed: bool,
+    story: Story,
     window: Window,
     pooled: &Series,
     each: impl Iterator<Item = &'a Series>,
 ) -> Steady {
     let settled = |why: String| Steady { settled: true, why };
     let unsettled = |why: String| Steady { settled: false, why };
-    if replayed {
+    if story == Story::Replayed {
         return settled("a replayed trace: its load varies as recorded, and no steady state is claimed".into());
     }
     let width = pooled.width().nanos();
@@ -52,6 +63,9 @@ pub(super) fn verdict<'a>(
     let e2e = filled(pooled);
     if e2e.is_empty() {
         return unsettled("no request succeeded: there is no time to judge by".into());
+    }
+    if story == Story::Scheduled {
+        return settled("queues do not grow; incidents are scheduled, so no steady state is claimed".into());
     }
     let seconds = |bins: usize| bins as f64 * width as f64 / 1e9;
     match WarmUp::of(&e2e) {
@@ -117,6 +131,10 @@ mod tests {
 
     /// A series of 120 bins, warm-up 12, with this level of requests in the system and this mean time, by bin.
     fn run(in_system: impl Fn(usize) -> usize, e2e: impl Fn(usize) -> u128) -> Steady {
+        run_of(Story::None, in_system, e2e)
+    }
+
+    fn run_of(story: Story, in_system: impl Fn(usize) -> usize, e2e: impl Fn(usize) -> u128) -> Steady {
         let window = Window {
             warmup: Time::from_nanos(12_000),
             end: Time::from_nanos(120_000),
@@ -129,12 +147,21 @@ mod tests {
             }
             series.close_bin(in_system(i));
         }
-        verdict(false, window, &series, [&series, &series, &series].into_iter())
+        verdict(story, window, &series, [&series, &series, &series].into_iter())
     }
 
     /// A little noise that repeats: no trend, no transient.
     fn noise(i: usize) -> usize {
         [3, 0, 2, 1, 4][i % 5]
+    }
+
+    #[test]
+    fn with_something_scheduled_only_growth_is_looked_for() {
+        let jumps = |i: usize| if i > 60 { 5000 } else { 1000 };
+        assert!(!run(|i| 50 + noise(i), jumps).settled);
+        assert!(run_of(Story::Scheduled, |i| 50 + noise(i), jumps).settled);
+        assert!(!run_of(Story::Scheduled, |i| 50 * i, jumps).settled);
+        assert!(run_of(Story::Replayed, |i| 50 * i, jumps).settled);
     }
 
     #[test]

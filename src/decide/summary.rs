@@ -19,7 +19,9 @@ use crate::stats::interval::{Confidence, Estimate, min_samples_for_quantile, wil
 
 use super::compare::{Columns, compare};
 use super::figures::{Figures, MONTH_DAYS, class_cost_per_1k, quality, quantile};
-use super::{exchange, idle, judge, steady};
+use super::ranking::ranking;
+use super::steady::{self, Story};
+use super::{exchange, idle, judge};
 
 /// Points of a distribution function that a report keeps.
 const CURVE_POINTS: usize = 200;
@@ -40,16 +42,25 @@ pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
         .iter()
         .map(|tallies| columns(tallies, plan.confidence))
         .collect();
-    let replayed = loaded.trace.is_some();
+    let is_scheduled = |s: &Scenario| {
+        s.fleet
+            .iter()
+            .any(|d| d.provider.faults.iter().any(|f| f.is_scheduled()))
+    };
+    let story = if loaded.trace.is_some() {
+        Story::Replayed
+    } else if plan.scenarios.first().is_some_and(is_scheduled) {
+        Story::Scheduled
+    } else {
+        Story::None
+    };
     let policies: Vec<PolicyReport> = plan
         .scenarios
         .iter()
         .zip(&plan.kinds)
         .zip(finished.iter().zip(&columns))
         .filter(|(_, (tallies, _))| !tallies.is_empty())
-        .map(|((scenario, kind), (tallies, columns))| {
-            policy(scenario, kind, tallies, columns, plan.confidence, replayed)
-        })
+        .map(|((scenario, kind), (tallies, columns))| policy(scenario, kind, tallies, columns, plan.confidence, story))
         .collect();
     let currency = plan
         .currency
@@ -75,6 +86,10 @@ pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
             .collect(),
         models: plan.models.clone(),
         comparisons: compare(&names, &columns, plan.confidence, currency.as_ref().map(|c| c.code)),
+        ranking: loaded
+            .experiment
+            .rank_by
+            .and_then(|metric| ranking(metric, &names, &columns, plan.confidence)),
         currency,
         objectives: judge::judge(&plan.objectives, &policies),
         policies,
@@ -165,7 +180,7 @@ fn policy(
     tallies: &[&Tally],
     columns: &Columns,
     confidence: Confidence,
-    replayed: bool,
+    story: Story,
 ) -> PolicyReport {
     let mut pooled = tallies[0].clone();
     for tally in &tallies[1..] {
@@ -188,7 +203,7 @@ fn policy(
         incidents: incidents(scenario, &pooled, &each),
         effort: effort(&pooled, &each),
         steady: steady::verdict(
-            replayed,
+            story,
             scenario.window,
             &pooled.series,
             tallies.iter().map(|t| &t.series),

@@ -82,6 +82,7 @@ struct Request {
     rejected: u8,
     turned_down: bool,
     kept: u32,
+    kept_quality: u32,
     /// Probability that the answer is good given what its judge said, in millionths; [`UNJUDGED`] if nobody looked.
     quality: u32,
 }
@@ -135,6 +136,7 @@ impl Request {
         rejected: 0,
         turned_down: false,
         kept: u32::MAX,
+        kept_quality: UNJUDGED,
         quality: UNJUDGED,
     };
 }
@@ -279,6 +281,8 @@ pub struct World<'a> {
     asleep: usize,
     /// How many of the requests in the system are copies that nobody waits for.
     shadows: usize,
+    /// The most requests at once that are no such copies, if there are any.
+    most_in_system: usize,
     /// Whether the queue is being let in just now.
     admitting: bool,
     /// When a limiter next lets the queue's head pass, if that is scheduled.
@@ -342,6 +346,7 @@ impl<'a> World<'a> {
             queued: 0,
             asleep: 0,
             shadows: 0,
+            most_in_system: 0,
             admitting: false,
             admit_at: Time::NEVER,
             limiter_holds: false,
@@ -390,6 +395,9 @@ impl<'a> World<'a> {
         if ask.input > input_window {
             request.ask.input = input_window;
             self.tally.effort.shortened += u64::from(at >= self.scenario.window.warmup);
+        }
+        if self.wants.mirrors {
+            self.most_in_system = self.most_in_system.max(self.in_system());
         }
         if slot as usize >= MOST_SLOTS {
             return self.end(slot, Outcome::Shed, Span::ZERO);
@@ -440,7 +448,11 @@ impl<'a> World<'a> {
         }
         debug_assert!(self.requests.is_empty(), "every arrival ends");
         self.tally.pack();
-        self.tally.peak_in_system = self.requests.peak();
+        self.tally.peak_in_system = if self.wants.mirrors {
+            self.most_in_system
+        } else {
+            self.requests.peak()
+        };
         self.tally.effort.denied = self.retry.denied() + self.hedge.as_ref().map_or(0, |h| h.denied());
         if let Some(budget) = &self.budget {
             for (tally, at) in self.tally.alerts.iter_mut().zip(budget.alerts()) {

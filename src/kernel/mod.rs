@@ -1,5 +1,6 @@
 //! Time, order and chance: what every discrete-event simulation needs, knowing nothing of LLMs.
 
+pub mod beta;
 pub mod bucket;
 pub mod chance;
 pub mod clock;

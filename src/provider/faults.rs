@@ -45,6 +45,11 @@ pub trait Fault: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether something of it is known beforehand to begin or to end at a certain time.
+    fn is_scheduled(&self) -> bool {
+        self.outage().is_some()
+    }
+
     /// Whether an attempt may be left like this, for a timeout to end.
     fn leaves(&self, _silence: Silence) -> bool {
         false

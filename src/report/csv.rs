@@ -4,7 +4,7 @@
 //! empty cell. Text that came from a file and that a spreadsheet would take for a formula gets an apostrophe before it
 //! (OWASP, "CSV Injection"). Left out: texts of the report such as warnings and sources, which are in `result.json`.
 
-use super::{Code, Comparison, Judged, Judgement, Metric, PolicyReport, Report, Unit};
+use super::{Code, Comparison, Judged, Judgement, Metric, PolicyReport, Ranking, Report, Unit};
 use crate::engine::tally::BoundKind;
 use crate::stats::compare::Verdict;
 use crate::stats::interval::Estimate;
@@ -31,6 +31,9 @@ pub fn tables(report: &Report) -> Vec<(&'static str, String)> {
     if policies.iter().any(|policy| !policy.milestones.is_empty()) {
         tables.push(("milestones.csv", milestones(policies)));
     }
+    if let Some(of) = &report.ranking {
+        tables.push(("ranking.csv", ranking(of, code)));
+    }
     tables
 }
 
@@ -44,6 +47,22 @@ fn metrics(policies: &[PolicyReport], code: Option<Code>) -> String {
             let first = [text(&policy.name), metric.name().into(), unit(metric.unit_in(code))];
             sheet.row(first.into_iter().chain(estimate(&measured.estimate)));
         }
+    }
+    sheet.finish()
+}
+
+fn ranking(ranking: &Ranking, code: Option<Code>) -> String {
+    let head = ["place", "policy", "metric", "may_be_best", "unit"];
+    let mut sheet = Sheet::new(head.into_iter().chain(ESTIMATE));
+    for (place, row) in ranking.rows.iter().enumerate() {
+        let first = [
+            (place + 1).to_string(),
+            text(&row.policy),
+            ranking.metric.name().into(),
+            row.may_be_best.to_string(),
+            format!("{}, less the first", unit(ranking.metric.unit_in(code))),
+        ];
+        sheet.row(first.into_iter().chain(estimate(&row.behind)));
     }
     sheet.finish()
 }

@@ -71,8 +71,32 @@ pub struct Report {
     pub policies: Vec<PolicyReport>,
     /// Each further policy against the first.
     pub comparisons: Vec<Comparison>,
+    /// The policies in order of one figure, if the experiment asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranking: Option<Ranking>,
     /// The experiment's objectives, judged.
     pub objectives: Vec<Judgement>,
+}
+
+/// The policies in order of one figure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Ranking {
+    /// The figure.
+    pub metric: Metric,
+    /// The best first; those that lack the figure last.
+    pub rows: Vec<Ranked>,
+}
+
+/// One policy in a ranking.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Ranked {
+    /// The policy.
+    pub policy: String,
+    /// Its figure less that of the first, replication by replication. The intervals of all rows together have the report's
+    /// confidence.
+    pub behind: Estimate,
+    /// Whether it cannot be told from the first.
+    pub may_be_best: bool,
 }
 
 /// The currency that a report's money is in.

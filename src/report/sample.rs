@@ -48,9 +48,25 @@ pub(super) fn sample() -> Report {
             .iter()
             .map(|policy| comparison(policy, &policies[0]))
             .collect(),
+        ranking: None,
         objectives: objectives(&policies),
         policies,
     }
+}
+
+/// The sample with its policies ranked in reverse order, the first two level.
+pub(super) fn ranked() -> Report {
+    let mut report = sample();
+    let rows = report.policies.iter().rev().enumerate().map(|(place, policy)| Ranked {
+        policy: policy.name.clone(),
+        behind: estimate(-0.25 * place as f64, 0.3),
+        may_be_best: place < 2,
+    });
+    report.ranking = Some(Ranking {
+        metric: Metric::Goodput,
+        rows: rows.collect(),
+    });
+    report
 }
 
 /// An estimate from ten replications.

@@ -7,9 +7,10 @@
 mod comparison;
 mod notes;
 
+use super::figures::estimate;
 use super::table::{Cell, Table, Tone};
 use super::text::{clean, fit, paragraph};
-use super::{BoundReport, Code, Judged, Metric, PolicyReport, Report, Unit, format};
+use super::{BoundReport, Code, Judged, Metric, PolicyReport, Ranking, Report, Unit, format};
 use crate::engine::tally::{BoundKind, EffortKind};
 use crate::request::Outcome;
 use notes::Notes;
@@ -75,6 +76,12 @@ pub fn full(report: &Report, style: &Style) -> String {
     if report.policies.iter().any(|policy| !policy.incidents.is_empty()) {
         page.table("Outages", &incidents(report, &mut notes));
         let text = "Ejected: the share of replications in which the breaker kept attempts out, and how long after the outage began. Leaked: failed attempts sent to the provider before that. Errors: the share of all requests ending meanwhile that failed. Recovered: the share of replications in which at most 10 of the last 100 requests failed at some time after the outage, and how long after its end.";
+        page.text += &paragraph("", text, style.width);
+    }
+    if let Some(ranking) = report.ranking.as_ref().filter(|ranking| !ranking.rows.is_empty()) {
+        let heading = format!("Ranked by {}", ranking.metric.title_in(report.code()));
+        page.table(&heading, &ranked(report, ranking, &mut notes));
+        let text = "Behind: its figure less that of the first, replication by replication; = where the intervals, taken together, cannot tell it from the first.";
         page.text += &paragraph("", text, style.width);
     }
     page.table("Objectives", &objectives(report, &mut notes));
@@ -355,6 +362,33 @@ fn alerts(report: &Report, notes: &mut Notes) -> Table {
             ];
             table.row(&clean(&policy.name), cells);
         }
+    }
+    table
+}
+
+/// One row for each policy, the best first.
+fn ranked(report: &Report, ranking: &Ranking, notes: &mut Notes) -> Table {
+    let mut table = Table::new("policy");
+    let unit = ranking.metric.unit_in(report.code());
+    table.column("", "place");
+    table.column("", ranking.metric.title());
+    table.column("", "behind");
+    for (place, row) in ranking.rows.iter().enumerate() {
+        let found = report.policies.iter().find(|policy| policy.name == row.policy);
+        let Some(policy) = found else { continue };
+        let level = if row.may_be_best { "=" } else { "" };
+        let value = estimate(policy, ranking.metric);
+        let behind = if place == 0 {
+            Cell::new("")
+        } else {
+            Cell::new(format::difference(unit, &row.behind))
+        };
+        let cells = [
+            Cell::new(format!("{level}{}", place + 1)),
+            notes.cell(unit, &value, None),
+            behind,
+        ];
+        table.row(&clean(&policy.name), cells);
     }
     table
 }

@@ -1,4 +1,4 @@
-//! A published latency router with health scores, as it was published and mended.
+//! R4's latency router with health scores, as it was published and mended.
 //!
 //! Each provider has its last 50 latencies, its calls and its errors counted, and a score that begins at 100.
 //!
@@ -8,22 +8,27 @@
 //! - Of the healthy the lowest weighted latency wins, the first of equals: the mean of the stored latencies with weight
 //!   1/(1 + 0.1·i) for sample number i.
 //!
-//! `mended`: sample 0 is the newest; whoever is healthy and has no sample is tried first; whoever is not healthy gets
-//! one call when its last failure is `probe_after` old, and begins anew if that succeeds; a retry goes elsewhere if it
-//! can.
+//! With nobody healthy it fails. `mended` mends all its faults, `mends` some of them:
 //!
-//! Keeps 50 samples a provider, for ever.
+//! - `exploration`: whoever is healthy and has no sample, or had its last call `probe_after` ago, gets one call;
+//! - `weights`: sample 0 is the newest;
+//! - `ejection`: whoever is not healthy gets one call when its last failure is `probe_after` old, and begins anew if that
+//!   succeeds;
+//! - `retry`: a retry goes elsewhere if it can.
+//!
+//! Keeps 50 samples, three counts and two times a provider, for ever.
 //!
 //! | parameter | default | range |
 //! |---|---|---|
 //! | `mended` | false | true, false |
-//! | `probe_after` | 30 s | 0 or more; only when mended |
+//! | `mends` | none | any of `exploration`, `weights`, `ejection`, `retry`; not beside `mended` |
+//! | `probe_after` | 30 s | 0 or more; only with `exploration` or `ejection` |
 //!
 //! Source: R4.2, a published write-up of latency-based routing with failover across LLM providers.
 //!
-//! Known faults: as published, sample 0 is the oldest, so what was meant to favour recent latencies favours old ones;
-//! without a sample a latency is infinite, so the first one used takes everything; whoever is no longer healthy is
-//! never asked again; and a retry goes to the same one until its score falls. With nobody healthy it fails.
+//! Known faults, as published: without a sample a latency is infinite, so the first one used takes everything; sample 0 is
+//! the oldest, so what was meant to favour recent latencies favours old ones; whoever is no longer healthy is never asked
+//! again; and a retry goes to the same one until its score falls. `tests/latency_router.rs` measures each by itself.
 //!
 //! ```json
 //! { "latency_router": { "mended": true, "probe_after": "30s" } }
@@ -35,7 +40,7 @@ use serde::{Deserialize, Serialize};
 use super::{BuildPolicy, Call, Fleet, Policy, lowest, taking_part};
 use crate::kernel::time::{Span, Time};
 use crate::request::{Ended, Outcome};
-use crate::spec::build::{Built, Names};
+use crate::spec::build::{Built, Names, Refusal};
 use crate::spec::units::Duration;
 
 /// Samples kept.
@@ -47,10 +52,28 @@ const SAMPLES: usize = 50;
 pub struct LatencyRouter {
     /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
     pub providers: Vec<String>,
-    /// Whether its faults are mended. Default: false.
+    /// Whether all its faults are mended. Default: false.
     pub mended: bool,
-    /// When mended, how long after its last failure an unhealthy one is tried again. Default: 30 s.
+    /// Which of its faults are mended, if not all. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mends: Vec<Mend>,
+    /// How long after its last failure an unhealthy one is tried again, and after its last call a healthy one, where that is
+    /// mended. Default: 30 s.
     pub probe_after: Duration,
+}
+
+/// A fault of the published router that is mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mend {
+    /// Nobody who has no sample, or an old one, is ever tried.
+    Exploration,
+    /// The oldest sample weighs most.
+    Weights,
+    /// Whoever is not healthy never comes back.
+    Ejection,
+    /// A retry goes where the try before it failed.
+    Retry,
 }
 
 impl Default for LatencyRouter {
@@ -58,6 +81,7 @@ impl Default for LatencyRouter {
         LatencyRouter {
             providers: Vec::new(),
             mended: false,
+            mends: Vec::new(),
             probe_after: Duration::from(Span::from_secs(30)),
         }
     }
@@ -65,9 +89,18 @@ impl Default for LatencyRouter {
 
 impl BuildPolicy for LatencyRouter {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
+        if self.mended && !self.mends.is_empty() {
+            return Err(
+                Refusal::new("`mends` beside `mended`, which mends everything: give one or the other").at("mends"),
+            );
+        }
+        let mends = |fault: Mend| self.mended || self.mends.contains(&fault);
         Ok(Box::new(Running {
             order: taking_part(&self.providers, names)?,
-            mended: self.mended,
+            explores: mends(Mend::Exploration),
+            newest_first: mends(Mend::Weights),
+            readmits: mends(Mend::Ejection),
+            goes_elsewhere: mends(Mend::Retry),
             probe_after: self.probe_after.span(),
             states: vec![State::NEW; names.providers.len()],
         }))
@@ -82,8 +115,9 @@ struct State {
     score: i32,
     errors: u64,
     calls: u64,
-    /// When an unhealthy one may be tried again.
+    /// When an unhealthy one may be tried again, and a healthy one is tried for want of a recent sample.
     probe_at: Time,
+    explore_at: Time,
     /// The weighted latency; infinite without samples.
     latency: f64,
 }
@@ -96,6 +130,7 @@ impl State {
         errors: 0,
         calls: 0,
         probe_at: Time::ZERO,
+        explore_at: Time::ZERO,
         latency: f64::INFINITY,
     };
 
@@ -124,7 +159,10 @@ impl State {
 #[derive(Clone, Debug)]
 struct Running {
     order: Vec<usize>,
-    mended: bool,
+    explores: bool,
+    newest_first: bool,
+    readmits: bool,
+    goes_elsewhere: bool,
     probe_after: Span,
     states: Vec<State>,
 }
@@ -138,30 +176,36 @@ impl Running {
         })
     }
 
-    fn mended(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
-        let elsewhere = |p: usize| call.last != Some(p) && fleet.is_open_to_calls(p);
-        let due = |&p: &usize| !self.states[p].is_healthy() && fleet.now() >= self.states[p].probe_at && elsewhere(p);
-        let probe = self.order.iter().copied().find(due);
-        if let Some(p) = probe {
-            self.states[p].probe_at = fleet.now() + self.probe_after;
-            return probe;
-        }
-        let untried = |&p: &usize| self.states[p].stored == 0 && self.states[p].is_healthy() && elsewhere(p);
-        let first = self.order.iter().copied().find(untried);
-        first
-            .or_else(|| self.plain(fleet, elsewhere))
-            .or_else(|| self.plain(fleet, |_| true))
+    /// Whoever is to get one call, for want of a recent sample or to show whether it is well again.
+    fn due(&self, now: Time, open: impl Fn(usize) -> bool) -> Option<usize> {
+        let is_due = |&p: &usize| {
+            let state = &self.states[p];
+            let (mends, at) = if state.is_healthy() {
+                (self.explores, state.explore_at)
+            } else {
+                (self.readmits, state.probe_at)
+            };
+            mends && now >= at && open(p)
+        };
+        self.order.iter().copied().find(is_due)
     }
 }
 
 impl Policy for Running {
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
-        if self.mended {
-            self.mended(call, fleet)
-        } else {
-            self.plain(fleet, |_| true)
+        let now = fleet.now();
+        let elsewhere = |p: usize| (!self.goes_elsewhere || call.last != Some(p)) && fleet.is_open_to_calls(p);
+        let due = self.due(now, elsewhere);
+        let chosen = due
+            .or_else(|| self.plain(fleet, elsewhere))
+            .or_else(|| self.plain(fleet, |_| true))?;
+        let state = &mut self.states[chosen];
+        state.explore_at = now + self.probe_after;
+        if due.is_some() {
+            state.probe_at = now + self.probe_after;
         }
+        Some(chosen)
     }
 
     fn learn(&mut self, ended: &Ended) {
@@ -169,14 +213,15 @@ impl Policy for Running {
             return;
         }
         let state = &mut self.states[ended.provider];
+        state.explore_at = ended.now + self.probe_after;
         if ended.outcome == Outcome::Success {
-            if self.mended && !state.is_healthy() {
+            if self.readmits && !state.is_healthy() {
                 (state.score, state.errors, state.calls) = (100, 0, 0);
             }
             state.calls += 1;
             state.score = (state.score + 2).min(100);
             state.errors = state.errors.saturating_sub(1);
-            state.store(ended.took.seconds(), self.mended);
+            state.store(ended.took.seconds(), self.newest_first);
         } else {
             state.calls += 1;
             state.score = (state.score - 15).max(0);
@@ -248,6 +293,30 @@ mod tests {
         assert_eq!(ends(&mut *policy, 0, 2, Outcome::Success, 2000), Some(1));
         // (1.1 + 0.7/1.1)/(1 + 1/1.1) = 0.910: the recent 1.1 weighs more.
         assert_eq!(ends(&mut *policy, 0, 1, Outcome::Success, 1100), Some(0));
+    }
+
+    #[test]
+    fn mended_a_sample_that_is_old_is_renewed_by_one_call() {
+        let mut policy = policy(r#"{"latency_router": {"mends": ["exploration"], "providers": ["a", "b"]}}"#);
+        ends(&mut *policy, 0, 0, Outcome::Success, 900);
+        ends(&mut *policy, 5, 1, Outcome::Success, 100);
+        let at = |s: u64| Time::ZERO + Span::from_secs(s);
+        let hosts = hosts(&[]);
+        assert_eq!(choose_at(&mut *policy, &hosts, at(29)), Some(1));
+        assert_eq!(choose_at(&mut *policy, &hosts, at(30)), Some(0), "the slower one");
+        assert_eq!(choose_at(&mut *policy, &hosts, at(31)), Some(1));
+    }
+
+    #[test]
+    fn all_and_some_cannot_both_be_mended() {
+        let refusal = build(r#"{"latency_router": {"mended": true, "mends": ["retry"]}}"#)
+            .err()
+            .unwrap();
+        assert_eq!(refusal.path, ["mends".into()]);
+        assert_eq!(
+            refusal.message,
+            "`mends` beside `mended`, which mends everything: give one or the other"
+        );
     }
 
     #[test]

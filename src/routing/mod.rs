@@ -4,9 +4,17 @@
 //! each provider ([`Fleet`]). It never sees how a provider is modelled. It only chooses; it must choose among the
 //! providers whose breakers let calls through, and says so if there is none it would take.
 
+mod bandit;
 mod branches;
+mod by_context;
+mod canary;
+mod cascade;
 mod chain;
 mod cheapest;
+mod cheapest_within;
+mod complexity;
+mod conditional;
+mod consistent_hash;
 mod cost_based;
 mod jiq;
 mod kong_latency;
@@ -15,6 +23,9 @@ mod latency_router;
 mod least_busy;
 mod least_in_flight;
 mod litellm;
+mod litellm_adaptive;
+mod litellm_pre_call_checks;
+mod litellm_tags;
 pub mod manual;
 mod openrouter;
 pub mod own;
@@ -22,36 +33,63 @@ mod p2c;
 mod pair;
 mod peak_ewma;
 mod priority;
+mod reading;
 mod round_robin;
+mod route_llm;
 pub mod script;
+mod shadow;
 mod simple_shuffle;
 mod single;
+mod smooth_round_robin;
+mod sticky;
+mod task_router;
+mod thompson;
 mod tiered;
+mod ucb;
 mod usage_based;
 mod view;
 mod weighted;
 mod wheel;
 
+pub use bandit::{Contexts, RewardSpec};
+pub use by_context::{Band, ByContext, Counts};
+pub use canary::{Canary, Spill};
+pub use cascade::{Cascade, CascadeStage, StageJudge};
 pub use chain::Chain;
 pub use cheapest::Cheapest;
+pub use cheapest_within::{CheapestWithin, NobodyWithin};
+pub use complexity::{Complexity, Target, Tiers};
+pub use conditional::{Condition, Conditional, Query};
+pub use consistent_hash::{By, ConsistentHash};
 pub use cost_based::CostBased;
 pub use jiq::Jiq;
 pub use kong_latency::KongLatency;
 pub use latency_based::LatencyBased;
-pub use latency_router::LatencyRouter;
+pub use latency_router::{LatencyRouter, Mend};
 pub use least_busy::LeastBusy;
 pub use least_in_flight::LeastInFlight;
 pub use litellm::{MinuteLimits, Version};
+pub use litellm_adaptive::{AdaptiveModel, LitellmAdaptive};
+pub use litellm_pre_call_checks::LitellmPreCallChecks;
+pub use litellm_tags::{LitellmTags, TagMatch};
 pub use openrouter::Openrouter;
 pub use own::Own;
 pub use p2c::P2c;
 pub use peak_ewma::{Measures, PeakEwma};
 pub use priority::Priority;
+pub use reading::Misread;
 pub use round_robin::RoundRobin;
+pub use route_llm::{OtherSide, RouteLlm};
 pub use script::Script;
+pub use shadow::Shadow;
 pub use simple_shuffle::SimpleShuffle;
 pub use single::Single;
-pub use tiered::{Misread, Otherwise, Tier, Tiered};
+pub use smooth_round_robin::SmoothRoundRobin;
+pub use sticky::{OnFailure, Sticky};
+pub use task_router::{Estimate, Task, TaskRouter};
+pub use thompson::Thompson;
+pub use tiered::{Otherwise, Tier, Tiered};
+pub use ucb::Ucb;
 pub use usage_based::{Usage, UsageBased};
 pub use view::{Call, Fleet, Restriction};
 pub use weighted::Weighted;
@@ -201,12 +239,24 @@ registry! {
         #[group = "Fixed beforehand"]
         single => Single,
         round_robin => RoundRobin,
+        smooth_round_robin => SmoothRoundRobin,
         weighted => Weighted,
         simple_shuffle => SimpleShuffle,
         priority => Priority,
         chain => Chain,
+        consistent_hash => ConsistentHash,
+        sticky => Sticky,
+        canary => Canary,
+        shadow => Shadow,
         #[group = "By what the request is"]
         tiered => Tiered,
+        task_router => TaskRouter,
+        conditional => Conditional,
+        litellm_tags => LitellmTags,
+        litellm_pre_call_checks => LitellmPreCallChecks,
+        by_context => ByContext,
+        complexity => Complexity,
+        route_llm => RouteLlm,
         #[group = "By load and latency"]
         least_busy => LeastBusy,
         latency_based => LatencyBased,
@@ -221,6 +271,11 @@ registry! {
         cost_based => CostBased,
         openrouter => Openrouter,
         cheapest => Cheapest,
+        cheapest_within => CheapestWithin,
+        cascade => Cascade,
+        thompson => Thompson,
+        ucb => Ucb,
+        litellm_adaptive => LitellmAdaptive,
         #[group = "Your own"]
         own => Own,
         script => Script,
@@ -251,6 +306,11 @@ fn weight(weight: f64) -> Built<f64> {
         return Ok(weight);
     }
     Err(Refusal::new(format!("a weight of {weight}: must be 0 or more")))
+}
+
+/// How many users there are, for a policy that tells them apart.
+fn users(names: &Names<'_>) -> Built<u32> {
+    (names.users).ok_or_else(|| Refusal::new("there are no users to tell apart: give `users` in `traffic`"))
 }
 
 /// Pico-dollars for a token of input and one of output, by provider; each one of `order` must be sold by the token.

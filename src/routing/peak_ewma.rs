@@ -17,8 +17,8 @@
 //! | `default_rtt` | none | above 0 |
 //! | `measures` | `end` | `end`, `first_token` |
 //!
-//! Sources: Finagle `loadbalancer/PeakEwma.scala` and `p2c/P2CPick.scala`; tower `load/peak_ewma.rs`; Linkerd2-proxy
-//! (decay 10 s, default 30 ms); Helicone's provider latency (tower's, decay 30 s, default 250 ms).
+//! Sources: Finagle `loadbalancer/PeakEwma.scala` and `p2c/P2CPick.scala`; tower `load/peak_ewma.rs`; Linkerd
+//! (linkerd2-proxy: decay 10 s, default 30 ms); Helicone's provider latency (tower's, decay 30 s, default 250 ms).
 //!
 //! Known faults: failures count with their time, so one that fails fast looks good; the length of an answer is taken
 //! for latency unless it `measures` the first token.

@@ -7,7 +7,8 @@ use crate::kernel::chance::Chance;
 use crate::kernel::time::Time;
 use crate::request::Ended;
 use crate::request::Outcome;
-use crate::spec::build::Known;
+use crate::spec::build::{Asked, Known};
+use crate::spec::diagnose::Seg;
 
 /// A policy over providers a, b, c and classes x, y.
 pub(crate) fn policy(json: &str) -> Box<dyn Policy> {
@@ -29,14 +30,46 @@ pub(crate) fn policy_with(json: &str, prices: &[Option<(u64, u64)>]) -> Box<dyn 
 }
 
 fn build_with(json: &str, known: &[Known]) -> Built<Box<dyn Policy>> {
+    build_asking(json, known, &[])
+}
+
+/// As [`build`], where this is known of the providers and asked by the classes.
+pub(crate) fn build_asking(json: &str, known: &[Known], asks: &[Asked]) -> Built<Box<dyn Policy>> {
     let (providers, classes) = (["a", "b", "c"].map(String::from), ["x", "y"].map(String::from));
     let spec: PolicySpec = serde_json::from_str(json).unwrap();
     spec.as_dyn().build(&Names {
         providers: &providers,
         classes: &classes,
         known,
+        asks,
         ..Names::default()
     })
+}
+
+/// As [`build`], over providers of these names and so many users.
+pub(crate) fn build_over(json: &str, providers: &[&str], users: Option<u32>) -> Built<Box<dyn Policy>> {
+    let (providers, classes): (Vec<_>, _) = (
+        providers.iter().map(ToString::to_string).collect(),
+        ["x", "y"].map(String::from),
+    );
+    let spec: PolicySpec = serde_json::from_str(json).unwrap();
+    spec.as_dyn().build(&Names {
+        providers: &providers,
+        classes: &classes,
+        users,
+        ..Names::default()
+    })
+}
+
+/// Where in its parameters a policy is refused, one step after the other, and in what words.
+pub(crate) fn refused(json: &str) -> (String, String) {
+    let refusal = build(json).err().unwrap();
+    let step = |seg: &Seg| match seg {
+        Seg::Key(key) => key.clone(),
+        Seg::Index(i) => i.to_string(),
+    };
+    let path: Vec<String> = refusal.path.iter().map(step).collect();
+    (path.join("/"), refusal.message)
 }
 
 /// The choice for one call at `now`.
@@ -51,6 +84,11 @@ pub(crate) fn choose_by(policy: &mut dyn Policy, hosts: &[Host], now: Time, id: 
 
 /// Three hosts; those named in `closed` have an open breaker.
 pub(crate) fn hosts(closed: &[usize]) -> Vec<Host> {
+    many_hosts(3, closed)
+}
+
+/// As [`hosts`], so many.
+pub(crate) fn many_hosts(n: usize, closed: &[usize]) -> Vec<Host> {
     let spec: BreakerSpec = serde_json::from_str(r#"{"consecutive": {"failures": 1}}"#).unwrap();
     let host = |i| {
         let guard = spec.as_dyn().build(&Names::default()).unwrap();
@@ -64,7 +102,7 @@ pub(crate) fn hosts(closed: &[usize]) -> Vec<Host> {
             ..Host::default()
         }
     };
-    (0..3).map(host).collect()
+    (0..n).map(host).collect()
 }
 
 /// The call that request number `id` of class `class` makes.

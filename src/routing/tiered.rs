@@ -30,11 +30,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::reading::{Misread, Reading, readings};
 use super::{BuildPolicy, Call, Fleet, Policy, Wants};
-use crate::kernel::chance::{Purpose, threshold};
 use crate::spec::build::{Built, Names, Refusal};
 use crate::spec::named::Named;
-use crate::spec::units::Fraction;
 
 /// Tiers by class, and a classifier that may err.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,9 +48,6 @@ pub struct Tiered {
     #[serde(default)]
     pub otherwise: Otherwise,
 }
-
-/// The tiers that one class is taken for, and how often.
-pub type Misread = Named<Fraction>;
 
 /// One tier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -111,67 +107,20 @@ impl BuildPolicy for Tiered {
                 }
             }
         }
-        let mut readings = Vec::new();
-        for (class, home) in names.classes.iter().zip(home) {
-            let text = || format!("class `{class}` belongs to no tier: list it in the `classes` of one");
-            let home = home.ok_or_else(|| Refusal::new(text()).at("tiers"))?;
-            readings.push(self.reading(class, home)?);
-        }
-        if let Some((class, _)) = self.misread.iter().find(|(class, _)| names.class(class).is_err()) {
-            return Err(names
-                .class(class)
-                .err()
-                .unwrap_or_else(|| Refusal::new("no such class"))
-                .at(class)
-                .at("misread"));
-        }
+        let homes: Vec<usize> = (names.classes.iter().zip(home))
+            .map(|(class, home)| {
+                let text = || format!("class `{class}` belongs to no tier: list it in the `classes` of one");
+                home.ok_or_else(|| Refusal::new(text()).at("tiers"))
+            })
+            .collect::<Built<_>>()?;
+        let kinds: Vec<String> = self.tiers.iter().map(|t| t.name.clone()).collect();
+        let readings = readings(&self.misread, &homes, "tier", &kinds, names)?;
         Ok(Box::new(Running {
             tiers,
             readings,
             otherwise: self.otherwise,
         }))
     }
-}
-
-impl Tiered {
-    /// Which draws make a request of `class` go elsewhere than `home`: one of 2⁶⁴ parts for each tier, home last.
-    fn reading(&self, class: &str, home: usize) -> Built<Reading> {
-        let Some(misread) = self.misread.get(class) else {
-            return Ok(Reading {
-                wrong: Vec::new(),
-                home,
-            });
-        };
-        let here = |r: Refusal| r.at(class).at("misread");
-        let tier_names: Vec<String> = self.tiers.iter().map(|t| t.name.clone()).collect();
-        let mut sum = 0.0;
-        let mut wrong = Vec::new();
-        for (tier, share) in misread.iter() {
-            let index = tier_names
-                .iter()
-                .position(|n| n == tier)
-                .ok_or_else(|| here(Refusal::unknown("tier", tier, &tier_names).at(tier)))?;
-            if index == home {
-                let text = format!("`{tier}` is this class's own tier; give only the wrong ones");
-                return Err(here(Refusal::new(text).at(tier)));
-            }
-            sum += share.get();
-            wrong.push((threshold(sum), index));
-        }
-        if sum > 1.0 + 1e-9 {
-            return Err(here(Refusal::new(format!(
-                "the probabilities add up to {sum}, more than 1"
-            ))));
-        }
-        Ok(Reading { wrong, home })
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Reading {
-    /// A draw below the number goes to the tier; rising.
-    wrong: Vec<(u64, usize)>,
-    home: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -184,14 +133,7 @@ struct Running {
 impl Policy for Running {
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
-        let reading = &self.readings[call.class];
-        let mut tier = reading.home;
-        if !reading.wrong.is_empty() {
-            let draw = call.request.draw(Purpose::Classify);
-            if let Some(&(_, elsewhere)) = reading.wrong.iter().find(|&&(below, _)| draw < below) {
-                tier = elsewhere;
-            }
-        }
+        let mut tier = self.readings[call.class].of(call);
         loop {
             let providers = &self.tiers[tier];
             let first = call.attempts as usize % providers.len();

@@ -82,6 +82,7 @@ pub struct Fleet<'a> {
     guard: Option<&'a dyn FleetBreaker>,
     now: Time,
     restriction: Option<&'a Restriction<'a>>,
+    only: Option<&'a [bool]>,
 }
 
 /// What keeps providers out besides their breakers.
@@ -112,6 +113,7 @@ impl<'a> Fleet<'a> {
             guard,
             now,
             restriction: None,
+            only: None,
         }
     }
 
@@ -121,6 +123,17 @@ impl<'a> Fleet<'a> {
     pub fn within(self, restriction: &'a Restriction<'a>) -> Fleet<'a> {
         Fleet {
             restriction: Some(restriction),
+            ..self
+        }
+    }
+
+    /// The same, but only of those who are `among` it: what a policy leaves to another inside it. It takes the place of an
+    /// earlier one, so whoever that leaves out must be out of this one too.
+    #[inline]
+    #[must_use]
+    pub fn only(self, among: &'a [bool]) -> Fleet<'a> {
+        Fleet {
+            only: Some(among),
             ..self
         }
     }
@@ -142,8 +155,8 @@ impl<'a> Fleet<'a> {
         self.now
     }
 
-    /// Whether a call may go to provider `index`: its breaker lets it through, it is in the group that the request is at, and
-    /// no budget bars it.
+    /// Whether a call may go to provider `index`: its breaker lets it through, it is in the group that the request is at, no
+    /// budget bars it, and no policy around this one leaves it out.
     #[inline]
     pub fn is_open_to_calls(&self, index: usize) -> bool {
         self.is_eligible(index) && self.breaker_permits(index)
@@ -152,7 +165,7 @@ impl<'a> Fleet<'a> {
     /// Whether provider `index` could take the call but for its breaker.
     #[inline]
     pub fn is_eligible(&self, index: usize) -> bool {
-        self.restriction.is_none_or(|r| r.allows(index))
+        self.restriction.is_none_or(|r| r.allows(index)) && self.only.is_none_or(|among| among[index])
     }
 
     /// Whether the breaker of provider `index` lets a call through.

@@ -63,6 +63,9 @@ pub struct Experiment {
     /// The policies to compare; the first is the baseline.
     #[schemars(length(min = 1))]
     pub policies: Vec<PolicyEntry>,
+    /// The figure that the policies are ranked by. Default: no ranking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank_by: Option<Metric>,
     /// What must hold.
     #[serde(default)]
     pub objectives: Vec<ObjectiveSpec>,

@@ -17,5 +17,6 @@ pub mod model;
 pub mod named;
 pub mod outcomes;
 pub mod patience;
+pub mod per_class;
 pub mod registry;
 pub mod units;

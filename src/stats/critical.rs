@@ -41,6 +41,12 @@ impl Confidence {
         }
     }
 
+    /// The level that each of so many intervals needs for all of them together to have this one (Bonferroni).
+    #[must_use]
+    pub fn shared_by(self, intervals: usize) -> Confidence {
+        Confidence(1.0 - (1.0 - self.0) / intervals.max(1) as f64)
+    }
+
     /// The level, such as 0.95.
     pub fn level(self) -> f64 {
         self.0

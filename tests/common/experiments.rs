@@ -5,8 +5,8 @@ use proptest::option::of;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// The most tries of any retry rule here, times the most copies of each, times the most groups.
-pub(crate) const MOST_TRIES: u64 = 4 * 4 * 2;
+/// The most tries of any retry rule here, times the most copies of each, times the most groups, times the most stages.
+pub(crate) const MOST_TRIES: u64 = 4 * 4 * 2 * 3;
 const MOST_RETRIES: u64 = 3;
 
 /// An experiment of at most some thousand requests a policy.
@@ -20,10 +20,15 @@ pub(crate) fn experiments() -> impl Strategy<Value = Value> {
                 of(vec(quota(), 0..3)),
                 falling_back(client(), providers),
                 policies(classes, providers),
+                of((1_u32..100, 0.0..3.0_f64)),
             )
         })
         .prop_map(
-            |((arrivals, duration), classes, providers, account, mut client, policies)| {
+            |((arrivals, duration), classes, providers, account, mut client, mut policies, users)| {
+                let users = users.map(|(count, skew)| json!({ "count": count, "skew": skew }));
+                if users.is_none() {
+                    without_users(&mut policies);
+                }
                 let shared = account.is_some() && providers.iter().any(|(_, shares)| *shares);
                 let bounded = providers
                     .iter()
@@ -47,7 +52,7 @@ pub(crate) fn experiments() -> impl Strategy<Value = Value> {
                 };
                 json!({
                     "name": "case",
-                    "traffic": { "arrivals": arrivals, "classes": named("c", classes) },
+                    "traffic": object(json!({ "arrivals": arrivals, "classes": named("c", classes), "users": users })),
                     "providers": named("p", providers),
                     "accounts": accounts,
                     "client": client,
@@ -613,6 +618,22 @@ fn falling_back(client: impl Strategy<Value = Value>, providers: usize) -> impl 
     })
 }
 
+/// The same policies for a traffic without users: those that can tell requests apart instead do.
+fn without_users(policies: &mut Value) {
+    if let Some(policies) = policies.as_array_mut() {
+        policies.retain(|entry| entry["policy"].get("sticky").is_none());
+        for entry in policies {
+            if let Some(ring) = entry["policy"].get_mut("consistent_hash") {
+                ring["by"] = json!("request");
+            }
+            if let Some(canary) = entry["policy"].get_mut("canary") {
+                canary["by"] = json!("request");
+                canary["processes"] = json!(1);
+            }
+        }
+    }
+}
+
 /// One policy of each kind.
 fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
     let tiers = (
@@ -629,6 +650,7 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
             .map(|(i, weight)| (name(i), json!(weight + u32::from(i == one))))
             .collect();
         let (split, homes, otherwise, misread) = tiers;
+        let otherwise_too = otherwise.clone();
         let low: Vec<String> = (0..=split).map(name).collect();
         let high: Vec<String> = (split..providers).map(name).collect();
         let of_tier = |tier: usize| -> Vec<String> {
@@ -640,9 +662,23 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
         let wrong = if homes[0] == 0 { "high" } else { "low" };
         let weighed = weights.clone();
         let all: Vec<String> = (0..providers).map(name).collect();
+        let judge = json!({ "accept": misread, "looks": format!("{}ms", 700 * split), "cost": "$0.0003", "keeps": one == 0 });
+        let stages = json!([
+            { "providers": low.clone(), "judge": judge },
+            { "policy": "p2c", "judge": { "accept": 0.5 } },
+            { "providers": high.clone() },
+        ]);
+        let reward = json!({ "quality": 0, "cost": 1, "latency": 2 });
         let levels: Vec<Value> = all.iter().map(|p| json!({ p: 2 })).collect();
         let limits = json!({ "rpm": { name(one): 30 }, "tpm": { name(0): 20_000 }, "from_quotas": misread > 0.5 });
         let version = if misread > 0.5 { "1.80" } else { "1.109" };
+        let sticks = ["insist", "move", "return"][one % 3];
+        let tagged = json!({ name(0): ["paid", "default"], name(one): ["free"] });
+        let most = 1 + split as u32 * 700;
+        let general = weights.clone();
+        let scores: Value = (0..classes)
+            .map(|c| (format!("c{c}"), json!({ "uniform": { "min": 0, "max": 0.3 + misread } })))
+            .collect();
         let generation = if misread > 0.5 { "v1" } else { "v2" };
         json!([
             { "name": "single", "policy": { "single": { "provider": name(one) } } },
@@ -670,7 +706,46 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
             { "name": "kong", "policy": "kong_latency" },
             { "name": "scores", "policy": { "latency_router": { "mended": split == 0, "probe_after": "2s" } } },
             { "name": "levels", "policy": { "priority": { "levels": levels } } },
+            { "name": "tasks", "policy": { "task_router": {
+                "tasks": { "one": { "provider": name(one), "classes": ["c0"] }, "none": { "provider": name(0) } },
+                "weights": general, "cheapest": name(0), "mended": split == 0, "misread": { "c0": { "none": misread } },
+            } } },
+            { "name": "conditions", "policy": { "conditional": {
+                "conditions": [
+                    { "when": { "class": "c0", "input": { "$lt": most } }, "then": "p2c" },
+                    { "when": { "$or": [ { "user": { "$in": [1, 2, 3] } }, { "priority": 0 } ] }, "then": "latency_based" },
+                ],
+                "default": "round_robin", "mended": split == 0,
+            } } },
+            { "name": "tags", "policy": { "litellm_tags": { "tags": tagged, "policy": "least_busy" } } },
+            { "name": "checks", "policy": { "litellm_pre_call_checks": { "policy": "peak_ewma", "mended": split == 0 } } },
+            { "name": "bands", "policy": { "by_context": {
+                "bands": [ { "up_to": most, "policy": { "single": { "provider": name(one) } } }, { "providers": [name(0)] } ],
+                "counts": "input_and_output", "otherwise": otherwise_too,
+            } } },
+            { "name": "scores-of-prompts", "policy": { "complexity": {
+                "tiers": { "SIMPLE": { "providers": [name(0)] }, "MEDIUM": { "policy": "latency_router" } },
+                "score": scores, "reasoning": { "c0": misread },
+            } } },
             { "name": "chain", "policy": { "chain": { "providers": all } } },
+            { "name": "smooth", "policy": { "smooth_round_robin": { "weights": { name(0): 3 }, "max_fails": 2 } } },
+            { "name": "ring", "policy": { "consistent_hash": object(json!({
+                "replicas": 20, "balance_factor": (misread > 0.5).then_some(1.0 + misread),
+            })) } },
+            { "name": "sticky", "policy": { "sticky": {
+                "policy": "least_busy", "ttl": "3s", "refresh": split == 0, "on_failure": sticks,
+            } } },
+            { "name": "canary", "policy": { "canary": {
+                "share": misread, "canary": { "single": { "provider": name(one) } }, "stable": "p2c",
+                "processes": 1 + split, "otherwise": if split == 0 { "fail" } else { "other_side" },
+            } } },
+            { "name": "shadow", "policy": { "shadow": { "policy": "round_robin", "to": name(one), "share": misread } } },
+            { "name": "cascade", "policy": { "cascade": { "stages": stages } } },
+            { "name": "sides", "policy": { "route_llm": {
+                "strong": [name(one)], "weak": ["p0"], "strong_share": misread, "otherwise": "other",
+            } } },
+            { "name": "thompson", "policy": { "thompson": { "reward": reward.clone(), "discount": 0.99 } } },
+            { "name": "ucb", "policy": { "ucb": { "reward": reward, "contexts": "none", "window": 20 } } },
         ])
     })
 }

@@ -107,7 +107,7 @@ fn an_unknown_policy_kind() {
        43 |     { "name": "mixed", "policy": { "weigthed": { "weights": { "cheap": 7, "dear": 3 } } } },
           |                                    ^
        help: did you mean `weighted`?
-       allowed: single, round_robin, weighted, tiered, simple_shuffle, least_busy, latency_based, usage_based, cost_based, least_in_flight, p2c, peak_ewma, jiq, openrouter, kong_latency, latency_router, cheapest, priority, chain
+       allowed: single, round_robin, weighted, tiered, simple_shuffle, least_busy, latency_based, usage_based, cost_based, least_in_flight, p2c, peak_ewma, jiq, openrouter, kong_latency, latency_router, cheapest, priority, chain, smooth_round_robin, consistent_hash, sticky, canary, shadow
     "#);
 }
 

@@ -72,6 +72,10 @@ fn each_refusal_names_its_place() {
             r#"{ "priority": { "levels": [ { "dear": 0 } ] } }"#,
             "policies[0].policy.priority.levels[0].dear: a weight of 0: must be above 0",
         ),
+        (
+            r#"{ "by_context": { "bands": [ { "policy": { "single": { "provider": "deer" } } } ] } }"#,
+            "policies[0].policy.by_context.bands[0].policy.single.provider: there is no provider `deer`",
+        ),
     ] {
         assert_eq!(of(policy), expected);
     }

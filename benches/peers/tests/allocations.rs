@@ -94,15 +94,33 @@ fn policies(providers: usize) -> Vec<Scenario> {
         "name": "policies",
         "traffic": {{
             "arrivals": {{ "poisson": {{ "rate": "10/s" }} }},
-            "classes": {{ "all": {{ "input": {{ "constant": 1 }}, "output": {{ "constant": 1 }} }} }}
+            "classes": {{ "all": {{ "input": {{ "constant": 1 }}, "output": {{ "constant": 1 }} }} }},
+            "users": {{ "count": 1000 }}
         }},
         "providers": {{ {fleet} }},
         "policies": [
             {{ "name": "single", "policy": {{ "single": {{ "provider": "p0" }} }} }},
             {{ "name": "round_robin", "policy": {{ "round_robin": {{ "providers": [{names}] }} }} }},
             {{ "name": "weighted", "policy": {{ "weighted": {{ "weights": {{ {weights} }} }} }} }},
+            {{ "name": "smooth_round_robin", "policy": "smooth_round_robin" }},
+            {{ "name": "consistent_hash", "policy": {{ "consistent_hash": {{ "balance_factor": 1.25 }} }} }},
+            {{ "name": "sticky", "policy": {{ "sticky": {{ "policy": "p2c" }} }} }},
+            {{ "name": "canary", "policy": {{ "canary": {{ "share": 0.1, "canary": "p2c", "stable": "p2c" }} }} }},
+            {{ "name": "shadow", "policy": {{ "shadow": {{ "policy": "p2c", "to": "p0" }} }} }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
-                "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
+                "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }},
+            {{ "name": "task_router", "policy": {{ "task_router": {{
+                "weights": {{ {weights} }}, "cheapest": "p0", "mended": true }} }} }},
+            {{ "name": "conditional", "policy": {{ "conditional": {{
+                "conditions": [ {{ "when": {{ "$or": [ {{ "user": {{ "$in": [1] }} }}, {{ "input": {{ "$gt": 0 }} }} ] }}, "then": "p2c" }} ],
+                "default": "chain" }} }} }},
+            {{ "name": "litellm_tags", "policy": {{ "litellm_tags": {{ "tags": {{ "p0": ["default"] }} }} }} }},
+            {{ "name": "litellm_pre_call_checks", "policy": "litellm_pre_call_checks" }},
+            {{ "name": "by_context", "policy": {{ "by_context": {{
+                "bands": [ {{ "up_to": 50, "policy": "p2c" }}, {{ "providers": [{names}] }} ] }} }} }},
+            {{ "name": "complexity", "policy": {{ "complexity": {{
+                "tiers": {{ "MEDIUM": {{ "providers": [{names}] }} }},
+                "score": {{ "all": {{ "uniform": {{ "min": 0, "max": 1 }} }} }} }} }} }}
         ],
         "plan": {{ "duration": "1h" }}
     }}"#

@@ -18,13 +18,12 @@ impl World<'_> {
     /// Begins the next try of the request in `slot`: at the provider that the policy chooses, or in line for it.
     #[inline]
     pub(super) fn route(&mut self, slot: u32) {
+        if self.wants.mirrors && !self.requests[slot].mirrored {
+            return self.route_with_copy(slot);
+        }
         let request = &mut self.requests[slot];
         request.tries += 1;
         request.place = Place::Out;
-        let unseen = !request.mirrored;
-        if self.wants.mirrors && unseen {
-            self.mirror(slot);
-        }
         if !self.dispatch(slot, false) {
             // Nobody to send it to is no try.
             self.requests[slot].tries -= 1;

@@ -90,6 +90,7 @@ impl World<'_> {
             }
             None if request.kept != u32::MAX && failure != Outcome::TimeoutTotal => {
                 request.provider = request.kept;
+                request.quality = request.kept_quality;
                 let ttft = self.now.since(request.arrived);
                 self.finish_request(slot, Outcome::Success, ttft);
                 self.admit();

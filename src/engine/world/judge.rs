@@ -7,7 +7,7 @@
 
 use crate::engine::event::Event;
 use crate::kernel::chance::{Purpose, unit};
-use crate::kernel::time::Span;
+use crate::kernel::time::{Span, Time};
 use crate::provider::UNRATED;
 use crate::request::{Ended, Outcome};
 
@@ -36,7 +36,12 @@ impl World<'_> {
         } else {
             given(quality, judge.takes_good, judge.takes_bad)
         };
-        request.kept = if judge.keeps { way.provider } else { u32::MAX };
+        if judge.keeps {
+            // Of two that are kept, the later: it comes from the better model.
+            request.kept = way.provider;
+            request.kept_quality = request.quality;
+        }
+        request.hedge_at = Time::NEVER;
         request.cost = request.cost.saturating_add(judge.cost);
         request.place = Place::Between;
         let deadline = request.deadline;
@@ -61,6 +66,7 @@ impl World<'_> {
             return self.admit();
         }
         request.turned_down = false;
+        request.failure = Outcome::Success;
         request.rejected = request.rejected.saturating_add(1);
         request.tries = 0;
         request.same = false;

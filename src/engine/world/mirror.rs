@@ -1,65 +1,69 @@
 //! Copies that nobody waits for: sent beside the first attempt at a request, paid for, and otherwise without effect.
 //!
-//! A copy goes only if a connection is free, is told to no breaker and to no policy, and ends with the request's own deadline
+//! A copy goes only if a connection is free, is told to no breaker, no budget and no policy, and ends with the request's own deadline
 //! (as a mirrored request of Envoy is fire and forget).
 
 use crate::client::breaker::Ticket;
 use crate::client::host::Connected;
 use crate::engine::event::MOST_SLOTS;
-use crate::kernel::time::Time;
 use crate::request::Outcome;
 use crate::routing::Fleet;
 
 use super::{Attempt, Place, Request, Way, World};
 
-/// Which part of a request's randomness its copy has.
-const OF_MIRRORS: u64 = 1;
+/// Which part of a request's randomness its copy has: none that anything else draws from.
+const OF_MIRRORS: u64 = 1 << 32;
 
 impl World<'_> {
-    /// Sends a copy of the request in `slot`, if the policy asks for one.
+    /// Routes the request in `slot` for the first time, and sends a copy of it if the policy asks for one. The request goes
+    /// first: its copy takes no connection that it needs.
     #[inline(never)]
-    pub(super) fn mirror(&mut self, slot: u32) {
+    pub(super) fn route_with_copy(&mut self, slot: u32) {
         let request = &mut self.requests[slot];
         request.mirrored = true;
         let call = request.call(false);
         let fleet = Fleet::new(&self.hosts, self.guard.as_deref(), self.now);
-        let Some(p) = self.policy.mirror(&call, &fleet) else {
-            return;
-        };
-        if self.requests.len() >= MOST_SLOTS || self.attempts.len() >= MOST_SLOTS {
-            return;
-        }
-        let pool = &mut self.pools[self.scenario.fleet[p].pool];
-        if pool.connect(self.now) != Connected::Now {
-            return;
-        }
-        let original = self.requests[slot];
-        let copy = self.requests.claim(Request::BLANK);
-        self.requests[copy] = Request {
-            ask: original.ask,
-            key: original.key.part(OF_MIRRORS),
-            arrived: original.arrived,
-            deadline: original.deadline,
+        let copy_to = self.policy.mirror(&call, &fleet);
+        // It may be over, and its slot another's, before the copy is made.
+        let copy = Request {
+            ask: request.ask,
+            key: request.key.part(OF_MIRRORS),
+            arrived: request.arrived,
+            deadline: request.deadline,
             wait_since: self.now,
             place: Place::Out,
             attempts: 1,
             tries: 1,
-            provider: p as u32,
             mirrored: true,
             shadow: true,
-            hedge_at: Time::NEVER,
             ..Request::BLANK
         };
-        self.shadows += 1;
+        self.route(slot);
+        if let Some(to) = copy_to {
+            self.send_mirrored(copy, to);
+        }
+    }
+
+    /// Sends `copy` to provider `to`, if there is a connection for it.
+    fn send_mirrored(&mut self, mut copy: Request, to: usize) {
+        if self.requests.len() >= MOST_SLOTS || self.attempts.len() >= MOST_SLOTS {
+            return;
+        }
+        let pool = &mut self.pools[self.scenario.fleet[to].pool];
+        if pool.connect(self.now) != Connected::Now {
+            return;
+        }
         let attempt = self.attempts.claim(Attempt::BLANK);
-        self.requests[copy].copies.add(attempt);
+        copy.provider = to as u32;
+        copy.copies.add(attempt);
         let way = Way {
-            request: copy,
-            provider: p as u32,
+            request: self.requests.insert(copy),
+            provider: to as u32,
             number: 0,
             ticket: Ticket(0),
             hedge: false,
         };
+        self.shadows += 1;
         self.send_waiting(attempt, way);
     }
 

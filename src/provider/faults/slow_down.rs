@@ -72,6 +72,10 @@ impl Fault for Running {
         true
     }
 
+    fn is_scheduled(&self) -> bool {
+        true
+    }
+
     fn fresh(&self, _own: Key) -> Box<dyn Fault> {
         Box::new(self.clone())
     }

@@ -1,7 +1,7 @@
 //! Each table is read back with the csv crate's reader and held against the report.
 
 use super::*;
-use crate::report::sample::sample;
+use crate::report::sample::{ranked, sample};
 
 fn read(name: &str, report: &Report) -> Vec<Vec<String>> {
     let all = tables(report);
@@ -51,7 +51,7 @@ fn every_table_has_rows_and_as_many_cells_in_each_as_its_head() {
 
 #[test]
 fn tables_have_one_line_for_each_figure() {
-    let report = sample();
+    let report = ranked();
     let sum = |count: fn(&PolicyReport) -> usize| report.policies.iter().map(count).sum::<usize>();
     for (name, count) in [
         ("outcomes.csv", sum(|policy| policy.outcomes.len())),
@@ -66,6 +66,7 @@ fn tables_have_one_line_for_each_figure() {
             report.comparisons.iter().map(|c| c.differences.len()).sum(),
         ),
         ("objectives.csv", report.objectives.len()),
+        ("ranking.csv", report.policies.len()),
     ] {
         assert_eq!(read(name, &report).len() - 1, count, "{name}");
     }

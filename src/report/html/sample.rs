@@ -103,6 +103,17 @@ pub(crate) fn sample() -> Report {
             },
         ],
         comparisons: comparisons(&policies),
+        ranking: Some(crate::report::Ranking {
+            metric: Metric::Goodput,
+            rows: policies
+                .iter()
+                .map(|policy| crate::report::Ranked {
+                    policy: policy.name.clone(),
+                    behind: policy.metrics[0].estimate,
+                    may_be_best: true,
+                })
+                .collect(),
+        }),
         objectives: objectives(&policies),
         policies,
     }

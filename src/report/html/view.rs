@@ -9,6 +9,7 @@ mod objectives;
 mod pictures;
 mod policy;
 mod prose;
+mod ranking;
 
 use serde::Serialize;
 
@@ -22,6 +23,7 @@ use pictures::{Shares, pictures, shares};
 use policy::{COLUMNS, Policy, main_row};
 pub(super) use prose::unbroken;
 use prose::{Prose, prose};
+use ranking::{Ranking, ranking};
 
 /// The whole page.
 #[derive(Serialize)]
@@ -31,6 +33,8 @@ pub(super) struct Page {
     facts: Vec<String>,
     warnings: Vec<String>,
     objectives: Option<Objectives>,
+    ranking: Option<Ranking>,
+    ranking_caption: Option<String>,
     verdicts: Vec<Named<String>>,
     headings: Vec<Heading>,
     policies: Vec<Named<Policy>>,
@@ -106,6 +110,8 @@ impl Page {
             facts: facts(report),
             warnings: report.warnings.clone(),
             objectives: objectives(report),
+            ranking: ranking(report),
+            ranking_caption: ranking::caption(report),
             verdicts: report
                 .comparisons
                 .iter()

@@ -1,7 +1,7 @@
 //! What the terminal shows, whole at two widths, and what must hold at any.
 
 use super::*;
-use crate::report::sample::sample;
+use crate::report::sample::{ranked, sample};
 use crate::report::text::width;
 use crate::stats::interval::Estimate;
 
@@ -156,6 +156,14 @@ fn nothing_failed_and_nothing_compared_are_said() {
         .for_each(|policy| policy.outcomes.truncate(1));
     assert!(full(&report, &style(80)).contains("\nNo request failed.\n"));
     assert!(comparison(&report, &style(80)).ends_with("\nThere is one policy, and nothing to compare it with.\n"));
+}
+
+#[test]
+fn a_ranking_says_who_is_behind_and_by_how_much() {
+    let text = full(&ranked(), &style(120));
+    let from = text.find("Ranked by").expect("a ranking");
+    let table: Vec<&str> = text[from..].lines().take(6).map(str::trim_end).collect();
+    insta::assert_snapshot!(table.join("\n"));
 }
 
 #[test]

@@ -1,0 +1,96 @@
+//! All policies in order of one figure, and which of them may be the best.
+//!
+//! The one with the best mean leads. Each other is compared with it replication by replication, and is behind if the interval of the
+//! paired difference excludes zero; as there are many such comparisons, all intervals together have the report's level
+//! (Bonferroni: Law, *Simulation Modeling and Analysis*, ch. 10). Whoever is not behind may be the best.
+
+use crate::report::{Metric, Ranked, Ranking};
+use crate::stats::compare::{Paired, Verdict};
+use crate::stats::interval::{Confidence, Estimate};
+
+use super::compare::Columns;
+
+/// The policies of `names` by `metric`, the best first; those that lack it last.
+pub(super) fn ranking(
+    metric: Metric,
+    names: &[String],
+    columns: &[Columns],
+    confidence: Confidence,
+) -> Option<Ranking> {
+    let at = Metric::ALL.into_iter().position(|m| m == metric)?;
+    let figure = |p: usize| &columns[p][at];
+    let mean = |p: usize| Estimate::of_replications(figure(p).iter().copied(), confidence).mean;
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    order.sort_by(|&a, &b| {
+        let (a, b) = (mean(a), mean(b));
+        let known_first = a.is_nan().cmp(&b.is_nan());
+        let better_first = if metric.lower_is_better() {
+            a.total_cmp(&b)
+        } else {
+            b.total_cmp(&a)
+        };
+        known_first.then(better_first)
+    });
+    let leader = *order.first()?;
+    let together = confidence.shared_by(names.len().saturating_sub(1));
+    let rows = order.iter().map(|&p| {
+        let paired = Paired::compare(figure(leader), figure(p), together);
+        Ranked {
+            policy: names[p].clone(),
+            behind: paired.difference,
+            may_be_best: !matches!(paired.verdict, Verdict::Lower | Verdict::Higher) && !mean(p).is_nan(),
+        }
+    });
+    Some(Ranking {
+        metric,
+        rows: rows.collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ranked(metric: Metric, figures: &[(&str, [f64; 3])]) -> Vec<(String, bool)> {
+        let names: Vec<String> = figures.iter().map(|(name, _)| (*name).into()).collect();
+        let column = |of: &[f64; 3]| of.map(Some).to_vec();
+        let columns: Vec<Columns> = figures
+            .iter()
+            .map(|(_, of)| Metric::ALL.iter().map(|_| column(of)).collect())
+            .collect();
+        let ranking = ranking(metric, &names, &columns, Confidence::P95).unwrap();
+        ranking.rows.into_iter().map(|r| (r.policy, r.may_be_best)).collect()
+    }
+
+    #[test]
+    fn who_is_level_with_the_leader_may_be_the_best() {
+        let figures = [
+            ("far", [9.0, 9.1, 9.0]),
+            ("level", [1.0, 1.2, 0.9]),
+            ("none", [f64::NAN; 3]),
+            ("leads", [1.0, 1.0, 1.0]),
+        ];
+        let rows = |metric| {
+            ranked(metric, &figures)
+                .into_iter()
+                .map(|(name, best)| format!("{name} {best}"))
+        };
+        assert_eq!(
+            rows(Metric::E2eP95).collect::<Vec<_>>(),
+            ["leads true", "level true", "far false", "none false"]
+        );
+        assert_eq!(
+            rows(Metric::Goodput).collect::<Vec<_>>(),
+            ["far true", "level false", "leads false", "none false"]
+        );
+    }
+
+    /// Twenty comparisons at 95 % together need 99.75 % each: t with 2 degrees of freedom is 19.96 instead of 4.30.
+    #[test]
+    fn many_comparisons_widen_each_interval() {
+        let mut figures = vec![("leads", [1.0, 1.0, 1.0]), ("next", [1.9, 2.0, 2.2])];
+        assert!(!ranked(Metric::E2eP95, &figures)[1].1);
+        figures.extend([("far", [50.0, 51.0, 50.0]); 19]);
+        assert!(ranked(Metric::E2eP95, &figures)[1].1);
+    }
+}

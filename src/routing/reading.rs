@@ -1,0 +1,69 @@
+//! What a classifier takes a request for, for the policies that go by one: right most of the time, wrong as often as said.
+
+use super::Call;
+use crate::kernel::chance::{Purpose, threshold};
+use crate::spec::build::{Built, Names, Refusal};
+use crate::spec::named::Named;
+use crate::spec::units::Fraction;
+
+/// What one class is taken for besides what it is, and how often.
+pub type Misread = Named<Fraction>;
+
+/// How requests of one class are read. The reading is drawn once for each request, so retries read the same.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    /// A draw below the number reads as that kind; rising.
+    wrong: Vec<(u64, usize)>,
+    /// What it is.
+    home: usize,
+}
+
+impl Reading {
+    /// What the request of `call` is taken for.
+    #[inline]
+    pub(super) fn of(&self, call: &Call) -> usize {
+        if self.wrong.is_empty() {
+            return self.home;
+        }
+        let draw = call.request.draw(Purpose::Classify);
+        let wrong = self.wrong.iter().find(|&&(below, _)| draw < below);
+        wrong.map_or(self.home, |&(_, elsewhere)| elsewhere)
+    }
+}
+
+/// The readings of every class, each of which is at its `home` among the `kinds`, whose general name is `kind`.
+pub(super) fn readings(
+    misread: &Named<Misread>,
+    homes: &[usize],
+    kind: &str,
+    kinds: &[String],
+    names: &Names<'_>,
+) -> Built<Vec<Reading>> {
+    let here = |class: &str, r: Refusal| r.at(class).at("misread");
+    for class in misread.names() {
+        names.class(&class).map_err(|r| here(&class, r))?;
+    }
+    let classes = names.classes.iter().zip(homes);
+    classes
+        .map(|(class, &home)| reading(misread.get(class), home, kind, kinds).map_err(|r| here(class, r)))
+        .collect()
+}
+
+fn reading(misread: Option<&Misread>, home: usize, kind: &str, kinds: &[String]) -> Built<Reading> {
+    let mut wrong = Vec::new();
+    let mut sum = 0.0;
+    for (name, share) in misread.into_iter().flat_map(Named::iter) {
+        let index =
+            (kinds.iter().position(|k| k == name)).ok_or_else(|| Refusal::unknown(kind, name, kinds).at(name))?;
+        if index == home {
+            let text = format!("`{name}` is this class's own {kind}; give only the wrong ones");
+            return Err(Refusal::new(text).at(name));
+        }
+        sum += share.get();
+        wrong.push((threshold(sum), index));
+    }
+    if sum > 1.0 + 1e-9 {
+        return Err(Refusal::new(format!("the probabilities add up to {sum}, more than 1")));
+    }
+    Ok(Reading { wrong, home })
+}

@@ -1,0 +1,617 @@
+//! A published router by task: a model for each kind of task, chance by weights for the rest, and what the caller asks for.
+//!
+//! Each class belongs to a task, or to none: then it is `general`. A keyword classifier reads the task and is wrong
+//! sometimes (`misread`, a probability for each wrong task; drawn once for each request). In this order, the first that says
+//! something decides:
+//!
+//! 1. the provider that the class asks for by name (`provider`);
+//! 2. a `cost_budget` of the class below `cost_below`: the provider `cheapest`;
+//! 3. the task's provider;
+//! 4. for `general`, a random choice by `weights`, drawn anew at each attempt.
+//!
+//! As published nothing else counts. The table of models has a typical latency and a maximum context, and a request may
+//! carry a latency budget, but no rule reads them; the cost budget is compared with a constant, not with what the request
+//! would cost; and if the chosen provider is closed to calls the request fails, and its retries go there again.
+//!
+//! Mended, a request is estimated at its input × `estimate.characters` / 4 + `estimate.extra` tokens to read and
+//! `estimate.output` times that to write, at most its `max_tokens`. Out are those closed to calls, and
+//! where anybody else is left, in this order: whose context is too small, who did not answer the last attempt, whose price
+//! for the estimate is above the cost budget, whose typical latency is above the latency budget. If the last two leave nobody,
+//! the cost budget takes the cheapest for the estimate and the latency budget the fastest. Of those left, the
+//! task's wins; for `general`, or if that is out, chance decides by `weights`, and if nobody left has one, the experiment's
+//! order. The provider asked for by name wins over all of this unless it is closed to calls or has just failed.
+//!
+//! Keeps nothing.
+//!
+//! | parameter | default | range |
+//! |---|---|---|
+//! | `tasks.*.provider`, `tasks.*.classes` | none | a class belongs to one task at most |
+//! | `weights` | | 0 or more, one above 0 |
+//! | `cheapest` | | a provider |
+//! | `cost_below` | $1 | |
+//! | `misread` | never | 0 to 1, by class and task |
+//! | `mended` | false | |
+//! | `latency` | | by provider; needed by a latency budget, when mended |
+//! | `max_context` | the provider's own | 1 or more, by provider; when mended |
+//! | `estimate.characters` | 4 | above 0; when mended |
+//! | `estimate.extra` | 100 | 0 or more; when mended |
+//! | `estimate.output` | 2 | 0 or more; when mended |
+//!
+//! Source: R2.4, which prints the tasks, weights, estimate, threshold and inputs, and the first four rules. What the latency budget
+//! and the maximum context do is not printed: that they do nothing as published, and all that is mended, is chosen here.
+//! The daily budget that goes with it is the client's (`budgets`, `on_exhausted: cheapest`).
+//!
+//! Known faults: as published, all those above. The keywords themselves are left out: a simulated request has no text.
+//! `estimate.characters` says how many characters a token of the input really has, which the router takes to be 4.
+//!
+//! ```json
+//! { "task_router": {
+//!     "tasks": { "code": { "provider": "small", "classes": ["coding"] }, "writing": { "provider": "large", "classes": ["essays"] } },
+//!     "weights": { "large": 0.2, "medium": 0.65, "small": 0.15 },
+//!     "cheapest": "small",
+//!     "misread": { "essays": { "general": 0.1 } },
+//!     "mended": true,
+//!     "latency": { "large": "55ms", "medium": "45ms", "small": "40ms" },
+//!     "max_context": { "small": "64k" } } }
+//! ```
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::reading::{Misread, Reading, readings};
+use super::wheel::Wheel;
+use super::{BuildPolicy, Call, Fleet, Policy, Wants, lowest, prices, weight};
+use crate::kernel::time::Span;
+use crate::spec::build::{Asked, Built, Names, Refusal};
+use crate::spec::named::Named;
+use crate::spec::units::{Count, Duration, Money};
+
+/// What belongs to no task.
+const GENERAL: &str = "general";
+const DOLLAR: Money = Money::from_picodollars(1_000_000_000_000);
+
+/// A model for each task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TaskRouter {
+    /// The tasks. What belongs to none is `general`. Default: none.
+    #[serde(default)]
+    pub tasks: Named<Task>,
+    /// How likely each provider is for a `general` request; only proportions matter.
+    pub weights: Named<f64>,
+    /// Who gets the requests with a small cost budget.
+    pub cheapest: String,
+    /// A cost budget below this is small. Default: $1.
+    #[serde(default = "one_dollar")]
+    pub cost_below: Money,
+    /// For a class, the probability that it is read as each other task. Default: never misread.
+    #[serde(default)]
+    pub misread: Named<Misread>,
+    /// Whether its faults are mended. Default: false.
+    #[serde(default)]
+    pub mended: bool,
+    /// When mended, the typical latency of providers, held against a latency budget. Default: none.
+    #[serde(default)]
+    pub latency: Named<Duration>,
+    /// When mended, the most tokens that providers read and write. Default: what each provider takes.
+    #[serde(default)]
+    pub max_context: Named<Count>,
+    /// When mended, how tokens are estimated. Default: as published.
+    #[serde(default)]
+    pub estimate: Estimate,
+}
+
+fn one_dollar() -> Money {
+    DOLLAR
+}
+
+/// A kind of task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// Who does it.
+    pub provider: String,
+    /// The classes that are of it. Default: none, so that only a misreading leads here.
+    #[serde(default)]
+    pub classes: Vec<String>,
+}
+
+/// How the tokens of a request are estimated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Estimate {
+    /// How many characters a token of the input has; the router takes it to be 4. Default: 4.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub characters: f64,
+    /// Tokens added to the input. Default: 100.
+    pub extra: u32,
+    /// Output tokens for one of input so estimated. Default: 2.
+    #[schemars(range(min = 0))]
+    pub output: f64,
+}
+
+impl Default for Estimate {
+    fn default() -> Self {
+        Estimate {
+            characters: 4.0,
+            extra: 100,
+            output: 2.0,
+        }
+    }
+}
+
+impl BuildPolicy for TaskRouter {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
+        let (targets, homes) = self.tasks(names)?;
+        let mut kinds = self.tasks.names();
+        kinds.push(GENERAL.to_owned());
+        let readings = readings(&self.misread, &homes, "task", &kinds, names)?;
+        let mut weights = Vec::new();
+        for (name, &value) in self.weights.iter() {
+            let here = |r: Refusal| r.at(name).at("weights");
+            weights.push((names.provider(name).map_err(here)?, weight(value).map_err(here)?));
+        }
+        let wheel = Wheel::new(weights.iter().copied());
+        if wheel.is_empty() {
+            return Err(Refusal::new("at least one weight must be above 0").at("weights"));
+        }
+        let cheapest = names.provider(&self.cheapest).map_err(|r| r.at("cheapest"))?;
+        let below = u64::try_from(names.money(self.cost_below)).unwrap_or(u64::MAX);
+        let nothing = Asked::default();
+        let asks = |class: usize| names.asks.get(class).unwrap_or(&nothing);
+        let mut order: Vec<usize> = (weights.iter().map(|&(p, _)| p))
+            .chain(targets.iter().copied())
+            .chain([cheapest])
+            .chain((0..names.classes.len()).filter_map(|c| asks(c).provider))
+            .collect();
+        order.sort_unstable();
+        order.dedup();
+        let mended = if self.mended {
+            Some(self.mend(&order, names)?)
+        } else {
+            None
+        };
+        let classes = (readings.into_iter().enumerate())
+            .map(|(class, reading)| {
+                let asked = asks(class);
+                let small = asked.cost_budget.is_some_and(|most| most < below);
+                Class {
+                    reading,
+                    forced: asked.provider,
+                    published: asked.provider.or_else(|| small.then_some(cheapest)),
+                    cost: asked.cost_budget.map(u128::from),
+                    latency: asked.latency_budget,
+                }
+            })
+            .collect();
+        Ok(Box::new(Running {
+            classes,
+            targets,
+            wheel,
+            mended,
+            left: vec![false; names.providers.len()],
+        }))
+    }
+}
+
+impl TaskRouter {
+    /// Who does each task, and the task of each class, numbered in order; `general` comes last.
+    fn tasks(&self, names: &Names<'_>) -> Built<(Vec<usize>, Vec<usize>)> {
+        let mut targets = Vec::new();
+        let mut homes = vec![self.tasks.len(); names.classes.len()];
+        for (t, (name, task)) in self.tasks.iter().enumerate() {
+            let here = |r: Refusal| r.at(name).at("tasks");
+            if name == GENERAL {
+                return Err(here(Refusal::new(
+                    "`general` is what belongs to no task, and goes by `weights`",
+                )));
+            }
+            targets.push(names.provider(&task.provider).map_err(|r| here(r.at("provider")))?);
+            for (i, class) in task.classes.iter().enumerate() {
+                let there = |r: Refusal| here(r.at(i).at("classes"));
+                let home = &mut homes[names.class(class).map_err(there)?];
+                if let Some(other) = self.tasks.names().get(*home) {
+                    let text = format!("class `{class}` is of task `{other}` already");
+                    return Err(there(Refusal::new(text)));
+                }
+                *home = t;
+            }
+        }
+        Ok((targets, homes))
+    }
+
+    /// What the mended one knows besides, of those in `order`.
+    fn mend(&self, order: &[usize], names: &Names<'_>) -> Built<Mended> {
+        let Estimate {
+            characters,
+            extra,
+            output,
+        } = self.estimate;
+        let bad = |value: f64, field: &'static str, must: &str| {
+            let text = format!("{value}: must be {must}");
+            Err(Refusal::new(text).at(field).at("estimate"))
+        };
+        if !(characters > 0.0 && characters.is_finite()) {
+            return bad(characters, "characters", "above 0");
+        }
+        if !(output >= 0.0 && output.is_finite()) {
+            return bad(output, "output", "0 or more");
+        }
+        let count = names.providers.len();
+        let mut contexts: Vec<u64> = (0..count)
+            .map(|p| names.known.get(p).map_or(u64::MAX, |known| known.context_window))
+            .collect();
+        for (name, most) in self.max_context.iter() {
+            contexts[names.provider(name).map_err(|r| r.at(name).at("max_context"))?] = most.get();
+        }
+        let mut latencies = vec![None; count];
+        for (name, typical) in self.latency.iter() {
+            latencies[names.provider(name).map_err(|r| r.at(name).at("latency"))?] = Some(typical.span());
+        }
+        let hurried = names.asks.iter().position(|asked| asked.latency_budget.is_some());
+        if let (Some(class), Some(&p)) = (hurried, order.iter().find(|&&p| latencies[p].is_none())) {
+            let (class, provider) = (&names.classes[class], &names.providers[p]);
+            let text = format!("class `{class}` has a latency budget, and `{provider}` no typical latency here");
+            return Err(Refusal::new(text).at("latency"));
+        }
+        Ok(Mended {
+            order: order.to_vec(),
+            prices: if names.asks.iter().any(|asked| asked.cost_budget.is_some()) {
+                prices(order, names)?
+            } else {
+                Vec::new()
+            },
+            contexts,
+            latencies: latencies.into_iter().map(Option::unwrap_or_default).collect(),
+            read: characters / 4.0,
+            extra: f64::from(extra),
+            written: output,
+        })
+    }
+}
+
+/// What is known of the requests of a class.
+#[derive(Clone, Debug)]
+struct Class {
+    reading: Reading,
+    /// Who is asked for by name.
+    forced: Option<usize>,
+    /// Who gets them whatever the task, as published.
+    published: Option<usize>,
+    cost: Option<u128>,
+    latency: Option<Span>,
+}
+
+#[derive(Clone, Debug)]
+struct Mended {
+    order: Vec<usize>,
+    prices: Vec<(u64, u64)>,
+    contexts: Vec<u64>,
+    latencies: Vec<Span>,
+    /// Tokens estimated for one of input, those added, and those of output for one estimated.
+    read: f64,
+    extra: f64,
+    written: f64,
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    classes: Vec<Class>,
+    /// Who does each task.
+    targets: Vec<usize>,
+    wheel: Wheel,
+    mended: Option<Mended>,
+    /// Who is left of a mended choice.
+    left: Vec<bool>,
+}
+
+/// Takes those who do not `pass` out of `left`, unless that would leave nobody. Returns whether anybody passes.
+fn narrow(left: &mut [bool], pass: impl Fn(usize) -> bool) -> bool {
+    let anybody = (0..left.len()).any(|p| left[p] && pass(p));
+    if anybody {
+        for (p, left) in left.iter_mut().enumerate() {
+            *left &= pass(p);
+        }
+    }
+    anybody
+}
+
+impl Mended {
+    fn choose(&self, left: &mut [bool], class: &Class, call: &Call, fleet: &Fleet<'_>) {
+        left.fill(false);
+        for &p in &self.order {
+            left[p] = fleet.is_open_to_calls(p);
+        }
+        let input = (f64::from(call.input) * self.read + self.extra) as u64;
+        let most = call.max_output.map_or(u64::MAX, u64::from);
+        let output = ((input as f64 * self.written) as u64).min(most);
+        narrow(left, |p| self.contexts[p] >= input + output);
+        narrow(left, |p| call.last != Some(p));
+        if let Some(most) = class.cost
+            && !narrow(left, |p| self.price(p, input, output) <= most)
+        {
+            self.keep(left, |p| self.price(p, input, output));
+        }
+        if let Some(most) = class.latency
+            && !narrow(left, |p| self.latencies[p] <= most)
+        {
+            self.keep(left, |p| self.latencies[p]);
+        }
+    }
+
+    /// Pico-dollars for that many tokens.
+    fn price(&self, p: usize, input: u64, output: u64) -> u128 {
+        let (read, written) = self.prices[p];
+        u128::from(read) * u128::from(input) + u128::from(written) * u128::from(output)
+    }
+
+    /// Leaves only the one with the lowest score.
+    fn keep<S: PartialOrd>(&self, left: &mut [bool], score: impl Fn(usize) -> S) {
+        let best = lowest(&self.order, |p| left[p].then(|| score(p)));
+        narrow(left, |p| Some(p) == best);
+    }
+}
+
+impl Policy for Running {
+    #[inline]
+    fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
+        let class = &self.classes[call.class];
+        let task = || self.targets.get(class.reading.of(call)).copied();
+        let Some(mended) = &self.mended else {
+            let Some(chosen) = class.published.or_else(task) else {
+                return self
+                    .wheel
+                    .spin(call.draw(), |_| true)
+                    .filter(|&p| fleet.is_open_to_calls(p));
+            };
+            return Some(chosen).filter(|&p| fleet.is_open_to_calls(p));
+        };
+        mended.choose(&mut self.left, class, call, fleet);
+        let left = |p: usize| self.left[p];
+        // Who is asked for by name wins over the budgets, as published.
+        let forced = class
+            .forced
+            .filter(|&p| fleet.is_open_to_calls(p) && call.last != Some(p));
+        let named = forced.or_else(|| task().filter(|&p| left(p)));
+        (named.or_else(|| self.wheel.spin(call.draw(), left)))
+            .or_else(|| mended.order.iter().copied().find(|&p| left(p)))
+    }
+
+    fn wants(&self) -> Wants {
+        Wants::NOTHING
+    }
+
+    fn fresh(&self) -> Box<dyn Policy> {
+        Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use crate::client::host::Host;
+    use crate::kernel::time::Time;
+    use crate::spec::build::Known;
+
+    /// Class x is code, which b does; y is general.
+    fn spec(rest: &str) -> String {
+        format!(
+            r#"{{"task_router": {{ "tasks": {{"code": {{"provider": "b", "classes": ["x"]}}}},
+                "weights": {{"a": 3, "b": 1}}, "cheapest": "c" {rest}}}}}"#
+        )
+    }
+
+    const DOLLAR: u64 = 1_000_000_000_000;
+
+    /// The policy where x asks for `x`; a, b and c cost $10, $5 and $1 a million tokens, whichever way.
+    fn asking(rest: &str, x: Asked) -> Box<dyn Policy> {
+        let known = [10, 5, 1].map(|price| Known {
+            price: Some((price * 1_000_000, price * 1_000_000)),
+            context_window: u64::MAX,
+            ..Known::default()
+        });
+        build_asking(&spec(rest), &known, &[x, Asked::default()]).unwrap()
+    }
+
+    fn goes(policy: &mut dyn Policy, hosts: &[Host], call: &Call) -> Option<usize> {
+        policy.choose(call, &Fleet::new(hosts, None, Time::ZERO))
+    }
+
+    #[test]
+    fn a_task_has_its_provider_and_general_goes_by_weight() {
+        let mut policy = asking("", Asked::default());
+        assert_eq!(counts(&mut *policy, &hosts(&[]), 0, 10), [0, 10, 0, 0]);
+        // Four standard deviations of a binomial count of 40,000 are under 350.
+        let [a, b, _, _] = counts(&mut *policy, &hosts(&[]), 1, 40_000);
+        assert!(a.abs_diff(30_000) < 350 && a + b == 40_000, "{a} {b}");
+    }
+
+    #[test]
+    fn as_published_the_name_asked_for_wins_then_a_small_budget_and_nothing_else_counts() {
+        let small = Some(DOLLAR - 1);
+        for (asked, expected) in [
+            (
+                Asked {
+                    cost_budget: small,
+                    ..Asked::default()
+                },
+                2,
+            ),
+            (
+                Asked {
+                    cost_budget: Some(DOLLAR),
+                    ..Asked::default()
+                },
+                1,
+            ),
+            (
+                Asked {
+                    cost_budget: small,
+                    provider: Some(0),
+                    ..Asked::default()
+                },
+                0,
+            ),
+            (
+                Asked {
+                    latency_budget: Some(Span::from_millis(1)),
+                    ..Asked::default()
+                },
+                1,
+            ),
+        ] {
+            let mut policy = asking(r#", "max_context": {"b": 1}"#, asked.clone());
+            assert_eq!(
+                goes(&mut *policy, &hosts(&[]), &call(0, 0)),
+                Some(expected),
+                "{asked:?}"
+            );
+            assert_eq!(
+                goes(&mut *policy, &hosts(&[expected]), &call(0, 0)),
+                None,
+                "no fallback"
+            );
+        }
+    }
+
+    #[test]
+    fn a_misread_task_goes_by_weight() {
+        let mut policy = asking(r#", "misread": {"x": {"general": 1}}"#, Asked::default());
+        let [a, b, _, _] = counts(&mut *policy, &hosts(&[]), 0, 40_000);
+        assert!(a.abs_diff(30_000) < 350 && a + b == 40_000, "{a} {b}");
+    }
+
+    /// 900 tokens are taken for 1,000, and 2,000 more of output: 3,000 in all, at $5 a million $0.015.
+    #[test]
+    fn mended_it_is_the_estimate_that_must_be_within_the_budget_and_the_context() {
+        let read = Call {
+            input: 900,
+            ..call(0, 0)
+        };
+        let short = Call {
+            max_output: Some(1),
+            ..read.clone()
+        };
+        let latency = r#", "mended": true, "latency": {"a": "45ms", "b": "55ms", "c": "50ms"}"#;
+        let budget = |budget| Asked {
+            cost_budget: Some(budget),
+            ..Asked::default()
+        };
+        let hurry = |millis| Asked {
+            latency_budget: Some(Span::from_millis(millis)),
+            ..Asked::default()
+        };
+        for (more, asked, call, expected) in [
+            ("", budget(DOLLAR * 15 / 1000), &read, [1]),
+            ("", budget(DOLLAR * 15 / 1000 - 1), &read, [2]),
+            ("", budget(DOLLAR * 6 / 1000), &short, [1]),
+            ("", budget(1), &read, [2]),
+            ("", hurry(55), &read, [1]),
+            ("", hurry(45), &read, [0]),
+            ("", hurry(1), &read, [0]),
+            (r#", "max_context": {"b": 3000}"#, Asked::default(), &read, [1]),
+            (r#", "max_context": {"b": 2999}"#, Asked::default(), &read, [0]),
+            (r#", "max_context": {"b": 2999}"#, Asked::default(), &short, [1]),
+            (
+                r#", "max_context": {"a": 1, "b": 1, "c": 1}"#,
+                Asked::default(),
+                &read,
+                [1],
+            ),
+            (
+                r#", "estimate": {"characters": 8}, "max_context": {"b": 5699}"#,
+                Asked::default(),
+                &read,
+                [0],
+            ),
+        ] {
+            let mut policy = asking(&format!("{latency}{more}"), asked.clone());
+            assert_eq!(
+                goes(&mut *policy, &hosts(&[]), call),
+                Some(expected[0]),
+                "{more} {asked:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn mended_it_goes_elsewhere_after_a_failure_and_around_a_closed_one() {
+        let mut policy = asking(
+            r#", "mended": true"#,
+            Asked {
+                provider: Some(1),
+                ..Asked::default()
+            },
+        );
+        let after = |last| Call {
+            last: Some(last),
+            attempts: 1,
+            ..call(0, 0)
+        };
+        assert_eq!(goes(&mut *policy, &hosts(&[]), &call(0, 0)), Some(1));
+        assert_eq!(goes(&mut *policy, &hosts(&[1]), &call(0, 0)), Some(0));
+        assert_eq!(goes(&mut *policy, &hosts(&[]), &after(1)), Some(0));
+        assert_eq!(
+            goes(&mut *policy, &hosts(&[0, 1]), &after(1)),
+            Some(2),
+            "nobody left has a weight"
+        );
+        assert_eq!(
+            goes(&mut *policy, &hosts(&[0, 2]), &after(1)),
+            Some(1),
+            "nobody else is left"
+        );
+        assert_eq!(goes(&mut *policy, &hosts(&[0, 1, 2]), &after(1)), None);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let task = |tasks: &str| {
+            format!(r#"{{"task_router": {{"tasks": {{{tasks}}}, "weights": {{"a": 1}}, "cheapest": "a"}}}}"#)
+        };
+        for (json, path, message) in [
+            (
+                task(r#""general": {"provider": "a"}"#),
+                "tasks/general",
+                "`general` is what belongs to no task, and goes by `weights`",
+            ),
+            (
+                task(r#""t": {"provider": "a", "classes": ["x"]}, "u": {"provider": "b", "classes": ["x"]}"#),
+                "tasks/u/classes/0",
+                "class `x` is of task `t` already",
+            ),
+            (
+                spec(r#", "misread": {"x": {"code": 0.1}}"#),
+                "misread/x/code",
+                "`code` is this class's own task; give only the wrong ones",
+            ),
+            (spec(r#", "misread": {"z": {}}"#), "misread/z", "there is no class `z`"),
+            (
+                spec(r#", "mended": true, "estimate": {"output": -1}"#),
+                "estimate/output",
+                "-1: must be 0 or more",
+            ),
+        ] {
+            assert_eq!(refused(&json), (path.to_owned(), message.to_owned()));
+        }
+        let hurried = [
+            Asked {
+                latency_budget: Some(Span::ZERO),
+                ..Asked::default()
+            },
+            Asked::default(),
+        ];
+        let refusal = build_asking(
+            &spec(r#", "mended": true, "latency": {"a": "1ms", "b": "1ms"}"#),
+            &[],
+            &hurried,
+        )
+        .err()
+        .unwrap();
+        assert_eq!(
+            refusal.message,
+            "class `x` has a latency budget, and `c` no typical latency here"
+        );
+    }
+}

@@ -3,13 +3,15 @@
 #![cfg(feature = "script")]
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use simcap::decide;
-use simcap::engine::replicate::replicate;
+use simcap::engine::replicate::{Runs, replicate};
 use simcap::engine::run::Control;
-use simcap::report::Report;
+use simcap::report::{Metric, Report};
 use simcap::spec::assemble::assemble;
 use simcap::spec::load::{Traces, from_text, load};
 
@@ -33,6 +35,29 @@ fn choose(request, fleet) {
 }
 ";
 
+/// As `p2c`: two out of all, and only if one of them is closed two out of those that are open.
+const P2C: &str = "
+fn two(request, among) {
+    let one = request.pick(among.len());
+    let other = if among.len() == 1 { 0 } else { request.pick(among.len() - 1, 1) };
+    if among.len() > 1 && other >= one { other += 1; }
+    [among[one], among[other]]
+}
+
+fn choose(request, fleet) {
+    let all = [];
+    let open = [];
+    for i in 0..fleet.len() {
+        all.push(i);
+        if fleet.open(i) { open.push(i); }
+    }
+    if open.is_empty() { return (); }
+    let pair = two(request, all);
+    if !fleet.open(pair[0]) || !fleet.open(pair[1]) { pair = two(request, open); }
+    if fleet.load(pair[1]) < fleet.load(pair[0]) { pair[1] } else { pair[0] }
+}
+";
+
 /// As `kong_latency` with its defaults, but for what a retry avoids where somebody else may be called.
 const AVERAGE: &str = "
 fn decayed(entry, now) { entry.average * exp(-(now - entry.at) / 10.0) }
@@ -49,7 +74,7 @@ fn choose(request, fleet) {
 }
 
 fn learn(ended) {
-    let name = [\"a\", \"b\", \"c\"][ended.provider];
+    let name = ended.name;
     let entry = this[name] ?? #{ average: 0.0, at: ended.now };
     let w = exp(-(ended.now - entry.at) / 10.0);
     this[name] = #{ average: entry.average * w + ended.took * (1.0 - w), at: ended.now };
@@ -90,12 +115,13 @@ fn folder(policies: &Value, text: &str) -> tempfile::TempDir {
     folder
 }
 
-fn report(folder: &tempfile::TempDir, threads: usize) -> Report {
+fn simulate(folder: &tempfile::TempDir, threads: usize) -> (Runs, Report) {
     let loaded = load(&folder.path().join("x.json"), &Traces::default()).unwrap();
     let plan = assemble(&loaded).unwrap();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let runs = pool.install(|| replicate(&plan.scenarios, plan.seed, plan.replications, &Control::default()));
-    decide::report(&loaded, &plan, &runs)
+    let report = decide::report(&loaded, &plan, &runs);
+    (runs, report)
 }
 
 fn simcap(folder: &tempfile::TempDir, arguments: &[&str]) -> Output {
@@ -112,29 +138,32 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn a_script_does_what_the_policy_that_is_built_in_does_to_the_last_bit() {
-    let native = json!({ "name": "native", "policy": "least_in_flight" });
-    let report = report(&folder(&json!([native, script("script", "route.rhai")]), LEAST), 2);
-    let [native, script] = report.policies.as_slice() else {
-        panic!("two")
-    };
-    assert_eq!(
-        (native.kind.as_str(), script.kind.as_str()),
-        ("least_in_flight", "script route.rhai")
-    );
-    assert_eq!((&native.metrics, &native.classes), (&script.metrics, &script.classes));
-    assert_eq!(report.inputs[1].name, "route.rhai");
-    assert!(
-        report.warnings.iter().all(|w| !w.contains("script")),
-        "{:?}",
-        report.warnings
-    );
+    for (kind, text) in [("least_in_flight", LEAST), ("p2c", P2C)] {
+        let native = json!({ "name": "native", "policy": kind });
+        let (runs, report) = simulate(&folder(&json!([native, script("script", "route.rhai")]), text), 2);
+        assert_eq!(runs[0], runs[1], "{kind}");
+        let kinds: Vec<&str> = report.policies.iter().map(|p| p.kind.as_str()).collect();
+        assert_eq!(kinds, [kind, "script route.rhai"]);
+        let hash: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+        let script = &report.inputs[1];
+        assert_eq!((script.name.as_str(), &script.sha256), ("route.rhai", &hash));
+        let warned = &report.warnings;
+        assert!(warned.iter().all(|w| !w.contains("script")), "{warned:?}");
+    }
 }
 
 #[test]
 fn a_script_that_learns_is_the_same_on_any_number_of_threads() {
     let folder = folder(&json!([script("script", "route.rhai")]), AVERAGE);
-    let one = report(&folder, 1);
-    assert_eq!(one, report(&folder, 4));
+    let (_, one) = simulate(&folder, 1);
+    for threads in [2, 4] {
+        let (_, more) = simulate(&folder, threads);
+        assert_eq!(
+            serde_json::to_string(&one).unwrap(),
+            serde_json::to_string(&more).unwrap(),
+            "{threads} threads"
+        );
+    }
     assert!(one.warnings.iter().all(|w| !w.contains("script")), "{:?}", one.warnings);
     let served: Vec<_> = one.policies[0].providers.iter().map(|p| p.served).collect();
     assert!(served.iter().all(|n| n.mean > 0.0), "{served:?}");
@@ -161,7 +190,15 @@ fn mistakes_of_a_script_are_told_with_line_and_column() {
             "error: route.rhai:2:5: Undefined variable: nobody",
         ),
         (
-            "fn chose(call, fleet) { 0 }",
+            "fn choose(request, fleet) { 2.0 ** 3.0 }",
+            "error: route.rhai:1:33: Unknown operator: '**'",
+        ),
+        (
+            "fn choose(request, fleet) { eval(\"0\") }",
+            "error: route.rhai:1:29: reserved keyword 'eval' is disabled",
+        ),
+        (
+            "fn chose(request, fleet) { 0 }",
             "error: route.rhai: it defines no `fn choose(request, fleet)`",
         ),
         (
@@ -198,11 +235,15 @@ fn mistakes_of_a_script_are_told_with_line_and_column() {
         ),
         (
             "fn choose(request, fleet) { request.pick(0) }",
-            "route.rhai:1:34: there is no number below 0 to pick",
+            "route.rhai:1:37: there is no number below 0 to pick",
         ),
         (
             "fn choose(request, fleet) {\n    loop { }\n}",
-            "route.rhai:2:5: Script execution exceeded the operations limit",
+            "route.rhai: Too many operations",
+        ),
+        (
+            "fn choose(request, fleet) { let a = []; loop { a.push(1); } }",
+            "route.rhai: Size of array/BLOB too large",
         ),
         (
             "fn choose(request, fleet) { timestamp() }",
@@ -234,11 +275,8 @@ fn a_script_that_fails_in_a_run_is_exit_code_3_and_a_warning() {
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
     let said = text(&output.stderr);
     assert!(said.starts_with("error: the script route.rhai failed "), "{said}");
-    assert!(said.contains(" times; first at 50."), "{said}");
-    assert!(
-        said.ends_with("s, in line 4, column 47: Runtime error: a bad second\n"),
-        "{said}"
-    );
+    assert!(said.contains(" times, first at 50."), "{said}");
+    assert!(said.ends_with("s, in line 4, column 47: a bad second\n"), "{said}");
     let result = std::fs::read(folder.path().join("reports/scripts/result.json")).unwrap();
     let result: Value = serde_json::from_slice(&result).unwrap();
     assert!(said.contains(result["warnings"][0].as_str().unwrap()), "{said}");
@@ -264,4 +302,21 @@ fn an_experiment_that_is_no_file_is_given_its_scripts() {
     assert!(said.contains("the script route.rhai has not been loaded: an experiment that is no file has no folder"));
     loaded.add_script("route.rhai", LEAST).unwrap();
     assert_eq!(assemble(&loaded).unwrap().kinds, ["script route.rhai"]);
+}
+
+#[test]
+fn the_example_runs_and_keeps_away_from_whoever_fails() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/script.json");
+    let loaded = load(&file, &Traces::default()).unwrap();
+    let plan = assemble(&loaded).unwrap();
+    let runs = replicate(&plan.scenarios, plan.seed, 2, &Control::default());
+    let report = decide::report(&loaded, &plan, &runs);
+    let warned = &report.warnings;
+    assert!(warned.iter().all(|w| !w.contains("script")), "{warned:?}");
+    assert_eq!(report.inputs[1].name, "route.rhai");
+    let failures = |policy: usize| {
+        let mut metrics = report.policies[policy].metrics.iter();
+        metrics.find(|m| m.metric == Metric::ErrorRate).unwrap().estimate.mean
+    };
+    assert!(failures(0) < failures(1) / 2.0, "{} {}", failures(0), failures(1));
 }

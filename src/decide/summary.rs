@@ -111,7 +111,12 @@ fn columns(tallies: &[&Tally], confidence: Confidence) -> Columns {
 pub(crate) fn troubles(loaded: &Loaded) -> impl Iterator<Item = String> {
     loaded.scripts.iter().filter_map(|(name, program)| {
         let (times, first) = program.trouble()?;
-        Some(format!("the script {name} failed {times} times; first at {first}"))
+        let times = if times == 1 {
+            "once".into()
+        } else {
+            format!("{times} times")
+        };
+        Some(format!("the script {name} failed {times}, first at {first}"))
     })
 }
 

@@ -10,8 +10,8 @@
 //! - `fleet` has now (in seconds), `fleet.len()`, `fleet.name(i)`, `fleet.index(name)`, and for each provider
 //!   `fleet.open(i)`, `fleet.in_flight(i)`, `fleet.in_line(i)`, `fleet.load(i)` (both together), and
 //!   `fleet.input_price(i)` and `fleet.output_price(i)`: dollars for a million tokens, or `()`.
-//! - `ended` has now, provider (its index), outcome, ok, took, first_token, retry_after, input, output, cost (in
-//!   dollars), class, attempt and grade.
+//! - `ended` has now, provider (its index), name (the provider's), outcome, ok, took, first_token, retry_after, input,
+//!   output, cost (in dollars), class, attempt and grade.
 //!
 //! What is not known is `()`. There is no clock, no other chance, no file and no module; beside what the language has
 //! there are `sqrt`, `exp`, `ln`, `pow`, `floor`, `ceil`, `round`, `to_float` and `to_int`. A constant is a function:

@@ -54,7 +54,7 @@ impl Fixed {
     }
 }
 
-/// `call`.
+/// `request`.
 #[derive(Clone, Debug)]
 pub(super) struct CallView {
     fixed: Arc<Fixed>,
@@ -240,7 +240,7 @@ fn maths(engine: &mut Engine) {
 
 fn calls(engine: &mut Engine) {
     engine
-        .register_type_with_name::<CallView>("Call")
+        .register_type_with_name::<CallView>("Request")
         .register_get("class", |c: &mut CallView| c.fixed.classes[c.class].clone())
         .register_get("user", |c: &mut CallView| c.user)
         .register_get("priority", |c: &mut CallView| c.priority)
@@ -291,6 +291,7 @@ fn endings(engine: &mut Engine) {
         .register_type_with_name::<EndedView>("Ended")
         .register_get("now", |e: &mut EndedView| e.ended.now.seconds())
         .register_get("provider", |e: &mut EndedView| e.ended.provider as INT)
+        .register_get("name", |e: &mut EndedView| e.fixed.providers[e.ended.provider].clone())
         .register_get("outcome", |e: &mut EndedView| {
             e.fixed.outcomes[e.ended.outcome.index()].clone()
         })

@@ -43,7 +43,7 @@ impl Program {
     /// Reads a script.
     ///
     /// # Errors
-    /// If it is none, or defines no `choose(call, fleet)`.
+    /// If it is none, or defines no `choose(request, fleet)`.
     pub fn read(text: &str) -> Result<Program, Fault> {
         let engine = engine();
         let ast = engine
@@ -105,8 +105,11 @@ impl Program {
 
     fn failed(&self, now: Time, error: Box<EvalAltResult>) {
         let fault = of(error);
-        let (line, column, said) = (fault.line, fault.column, fault.message);
-        let how = format!("{:.3} s, in line {line}, column {column}: {said}", now.seconds());
+        let place = match (fault.line, fault.column) {
+            (0, _) => String::new(),
+            (line, column) => format!(", in line {line}, column {column}"),
+        };
+        let how = format!("{:.3} s{place}: {}", now.seconds(), fault.message);
         let mut trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         trouble.times += 1;
         let this = (now, how);
@@ -137,7 +140,12 @@ fn of(error: Box<EvalAltResult>) -> Fault {
         };
     }
     inner.clear_position();
-    fault(at, inner.to_string())
+    let message = match &*inner {
+        // What a script throws, or one of our functions says.
+        EvalAltResult::ErrorRuntime(said, _) if !said.is_unit() => said.to_string(),
+        other => other.to_string(),
+    };
+    fault(at, message)
 }
 
 /// The policy, as it runs.

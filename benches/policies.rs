@@ -11,25 +11,7 @@ use simcap::routing::{Call, Fleet};
 use simcap::spec::{assemble::assemble, load::from_text};
 
 /// `least_in_flight` as a script: what that costs.
-const SCRIPT: &str = "
-fn choose(request, fleet) {
-    let best = ();
-    let equals = 0;
-    for i in 0..fleet.len() {
-        if !fleet.open(i) { continue; }
-        let load = fleet.load(i);
-        if best == () || load < best { best = load; equals = 1; } else if load == best { equals += 1; }
-    }
-    if best == () { return (); }
-    let nth = request.pick(equals);
-    for i in 0..fleet.len() {
-        if fleet.open(i) && fleet.load(i) == best {
-            if nth == 0 { return i; }
-            nth -= 1;
-        }
-    }
-}
-";
+const SCRIPT: &str = include_str!("../tests/common/least.rhai");
 
 /// An experiment on so many providers, with each kind of policy over all of them.
 fn scenarios(providers: usize) -> Vec<Scenario> {

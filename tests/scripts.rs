@@ -15,25 +15,7 @@ use simcap::report::{Metric, Report};
 use simcap::spec::assemble::assemble;
 use simcap::spec::load::{Traces, from_text, load};
 
-const LEAST: &str = "
-fn choose(request, fleet) {
-    let best = ();
-    let equals = 0;
-    for i in 0..fleet.len() {
-        if !fleet.open(i) { continue; }
-        let load = fleet.load(i);
-        if best == () || load < best { best = load; equals = 1; } else if load == best { equals += 1; }
-    }
-    if best == () { return (); }
-    let nth = request.pick(equals);
-    for i in 0..fleet.len() {
-        if fleet.open(i) && fleet.load(i) == best {
-            if nth == 0 { return i; }
-            nth -= 1;
-        }
-    }
-}
-";
+const LEAST: &str = include_str!("common/least.rhai");
 
 /// As `p2c`: two out of all, and only if one of them is closed two out of those that are open.
 const P2C: &str = "

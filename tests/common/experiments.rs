@@ -683,6 +683,7 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
         json!([
             { "name": "single", "policy": { "single": { "provider": name(one) } } },
             { "name": "turns", "policy": "round_robin" },
+            { "name": "script", "policy": { "script": { "file": "least.rhai" } } },
             { "name": "weighted", "policy": { "weighted": { "weights": weights } } },
             { "name": "tiered", "policy": { "tiered": {
                 "tiers": [

@@ -206,7 +206,7 @@ impl Running {
     fn tell(&mut self, ended: &Ended) -> Result<(), Box<EvalAltResult>> {
         let view = EndedView {
             fixed: Arc::clone(&self.fixed),
-            ended: ended.clone(),
+            ended: *ended,
         };
         self.program.call(&mut self.state, "learn", (view,)).map(drop)
     }

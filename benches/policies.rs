@@ -82,6 +82,20 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
             {{ "name": "thompson", "policy": {{ "thompson": {{ "reward": {{ "quality": 0, "cost": 1 }} }} }} }},
             {{ "name": "ucb", "policy": {{ "ucb": {{ "reward": {{ "quality": 0, "cost": 1 }} }} }} }},
             {{ "name": "litellm_adaptive", "policy": "litellm_adaptive" }},
+            {{ "name": "prequal", "policy": "prequal" }},
+            {{ "name": "c3", "policy": "c3" }},
+            {{ "name": "envoy_least_request", "policy": "envoy_least_request" }},
+            {{ "name": "envoy_weighted", "policy": {{ "envoy_least_request": {{ "weights": {{ "p0": 2 }} }} }} }},
+            {{ "name": "helicone", "policy": "helicone" }},
+            {{ "name": "helicone_model", "policy": {{ "helicone": {{ "strategy": "model_latency" }} }} }},
+            {{ "name": "kong_least_connections", "policy": "kong_least_connections" }},
+            {{ "name": "kong_usage", "policy": "kong_usage" }},
+            {{ "name": "prompt_caching", "policy": "prompt_caching" }},
+            {{ "name": "cache_affine", "policy": {{ "cache_affine": {{ "max_users": 50 }} }} }},
+            {{ "name": "llm_d", "policy": "llm_d" }},
+            {{ "name": "rollout", "policy": {{ "rollout": {{
+                "old": "round_robin", "new": {{ "single": {{ "provider": "p0" }} }}, "stages": [ {{ "share": 0.5 }} ] }} }} }},
+            {{ "name": "budget_paced", "policy": {{ "budget_paced": {{ "providers": [{names}], "money": "$100" }} }} }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
         ],

@@ -238,7 +238,7 @@ pub struct Usage {
     pub input: u32,
     /// Input tokens of these that came from the provider's prompt cache.
     pub cached: u32,
-    /// Input tokens of these that were written to the prompt cache: the others, if there is a cache.
+    /// Input tokens of these that were written to the prompt cache, if there is one.
     pub written: u32,
     /// Output tokens written.
     pub output: u32,
@@ -265,10 +265,16 @@ pub struct Ended {
     pub cost: u64,
     /// The class of its request.
     pub class: u16,
+    /// Who asked, as in [`Ask::user`].
+    pub user: u32,
     /// Which attempt at its request it was, from 0.
     pub attempt: u32,
+    /// The client's other attempts under way there when it was sent.
+    pub beside: u32,
     /// Whether the answer was a good one, if somebody has said so.
     pub grade: Option<bool>,
+    /// What the policy keeps of its request ([`crate::routing::Call::notes`]).
+    pub notes: u64,
 }
 
 impl Ended {
@@ -289,8 +295,11 @@ impl Ended {
             },
             cost: 0,
             class: 0,
+            user: 0,
             attempt: 0,
+            beside: 0,
             grade: None,
+            notes: 0,
         }
     }
 

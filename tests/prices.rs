@@ -12,7 +12,7 @@ use simcap::engine::run::Control;
 use simcap::engine::tally::Tally;
 use simcap::kernel::chance::Key;
 use simcap::kernel::time::Time;
-use simcap::provider::cache::Cache;
+use simcap::provider::cache::{Cache, Found};
 use simcap::report::{Metric, Report};
 use simcap::request::{Ask, Outcome};
 use simcap::spec::assemble::assemble;
@@ -128,8 +128,12 @@ fn a_hang_costs_nothing() {
 struct Half;
 
 impl Cache for Half {
-    fn cached(&mut self, _now: Time, ask: &Ask, _key: Key) -> u32 {
-        ask.input / 2
+    fn look(&mut self, _now: Time, ask: &Ask, _key: Key) -> Found {
+        let cached = ask.input / 2;
+        Found {
+            cached,
+            written: ask.input - cached,
+        }
     }
 
     fn fresh(&self) -> Box<dyn Cache> {

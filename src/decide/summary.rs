@@ -289,6 +289,8 @@ fn providers(scenario: &Scenario, each: Each<'_>) -> Vec<ProviderReport> {
             cost: each(&|t| share(cost(t), t.cost() as f64)),
             failed: each(&|t| share(failed(t), attempts(t))),
             in_flight: each(&|t| share(t.providers[i].busy as f64, t.counted as f64)),
+            cached: (scenario.fleet[i].provider.cache.is_some())
+                .then(|| each(&|t| share(t.providers[i].cached as f64, t.providers[i].input as f64))),
             trips: each(&|t| Some(t.providers[i].trips as f64)),
         }
     };

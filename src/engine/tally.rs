@@ -115,6 +115,8 @@ pub struct ProviderTally {
     pub reserved: u128,
     /// Input tokens billed.
     pub input: u128,
+    /// Of those, the ones read from its prompt cache.
+    pub cached: u128,
     /// Output tokens billed.
     pub output: u128,
     /// Nanoseconds of connection time within the counted window, added up over all attempts.
@@ -286,6 +288,7 @@ impl Tally {
             a.cost += b.cost;
             a.reserved += b.reserved;
             a.input += b.input;
+            a.cached += b.cached;
             a.output += b.output;
             a.busy += b.busy;
             a.trips += b.trips;

@@ -192,6 +192,8 @@ struct Attempt {
     way: Way,
     stage: Stage,
     outcome: Outcome,
+    /// How many others the client had under way there when it was sent.
+    beside: u32,
     /// When it was sent; in line, since when it has waited.
     since: Time,
     /// Until when it may wait in line.
@@ -211,6 +213,7 @@ impl Attempt {
         },
         stage: Stage::CalledOff,
         outcome: Outcome::Cancelled,
+        beside: 0,
         since: Time::ZERO,
         until: Time::NEVER,
         answer: Answer::NOTHING,

@@ -5,6 +5,7 @@ pub mod bucket;
 pub mod chance;
 pub mod clock;
 pub mod law;
+pub mod lru;
 pub mod queue;
 pub mod sampler;
 pub mod slab;

@@ -1,8 +1,10 @@
 //! The provider's prompt cache: how much of the input it has read before.
 
 mod random;
+mod returning;
 
 pub use random::Random;
+pub use returning::Returning;
 
 use std::fmt;
 
@@ -12,14 +14,31 @@ use crate::request::Ask;
 use crate::spec::build::Built;
 use crate::spec::registry::registry;
 
+/// What a prompt cache does for the input of one attempt, in tokens: both together at most the input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Found in it.
+    pub cached: u32,
+    /// Written to it, if the attempt is read.
+    pub written: u32,
+}
+
 /// A prompt cache, as it runs.
 pub trait Cache: fmt::Debug + Send + Sync {
-    /// Input tokens of the attempt keyed by `key` that it has; at most its input.
-    fn cached(&mut self, now: Time, ask: &Ask, key: Key) -> u32;
+    /// What it has of the attempt keyed by `key`, which may yet be refused.
+    fn look(&mut self, now: Time, ask: &Ask, key: Key) -> Found;
+
+    /// The attempt that it looked at last is let in and read; its first token comes at `first_token`.
+    fn read(&mut self, _now: Time, _ask: &Ask, _first_token: Time) {}
 
     /// What the time to first token is multiplied by where it has any.
     fn ttft_factor(&self) -> f64 {
         1.0
+    }
+
+    /// Whether it goes by who asks, so that the traffic must have users.
+    fn needs_users(&self) -> bool {
+        false
     }
 
     /// A copy in its initial state, for one replication.
@@ -36,5 +55,27 @@ registry! {
     /// A provider's prompt cache.
     pub enum CacheSpec as BuildCache {
         random => Random,
+        returning => Returning,
     }
+}
+
+/// The fewest tokens that OpenAI finds.
+const fn openai_least() -> u32 {
+    1024
+}
+
+/// What OpenAI finds them in whole steps of.
+const OPENAI_STEP: u32 = 128;
+
+const fn one() -> f64 {
+    1.0
+}
+
+/// Checks what the time to first token is multiplied by.
+fn factor(ttft: f64) -> Built<f64> {
+    if ttft > 0.0 && ttft <= 1.0 {
+        return Ok(ttft);
+    }
+    let text = format!("a factor of {ttft}: must be above 0 and at most 1");
+    Err(crate::spec::build::Refusal::new(text).at("ttft"))
 }

@@ -1,7 +1,8 @@
 //! One endpoint at work: what becomes of an attempt that reaches it.
 //!
-//! In this order: whether it is down, its quotas and those of its account (a 429 with Retry-After, uncharged), the context
-//! window (a 400 if input and `max_tokens` exceed it), failures of its work, its own line, then service.
+//! In this order: whether it is down, what its prompt cache has, its quotas and those of its account (a 429 with
+//! Retry-After, uncharged), the context window (a 400 if input and `max_tokens` exceed it), failures of its work, its own
+//! line, then service, which leaves something in the cache.
 //! Everything is decided when the attempt arrives, so that the engine can take the earlier of the answer and the
 //! client's timeouts and keep one pending event. What it reports is what the provider would do if nobody hung up.
 
@@ -11,7 +12,7 @@ use crate::kernel::time::{Span, Time};
 use crate::request::{Ask, Headers, Left, Outcome};
 
 use super::Provider;
-use super::cache::Cache;
+use super::cache::{Cache, Found};
 use super::faults::{Failure, Fault, Weather};
 use super::latency::{Latency, Patience, Service, Start};
 use super::limits::{Limit, Spent, Unit};
@@ -40,6 +41,8 @@ pub struct Answer {
     pub oversized: bool,
     /// Input tokens found in the provider's prompt cache.
     pub cached: u32,
+    /// Input tokens written to the provider's prompt cache.
+    pub cache_written: u32,
 }
 
 impl Answer {
@@ -55,6 +58,7 @@ impl Answer {
         admitted: false,
         oversized: false,
         cached: 0,
+        cache_written: 0,
     };
 
     /// Output tokens that the caller has of `output` when it hangs up after `lasts`: the first with the first token, the
@@ -218,8 +222,8 @@ impl Endpoint {
         let ask = match &mut self.cache {
             None => ask,
             Some(cache) => {
-                let cached = cache.cached(now, ask, key);
-                into.cached = cached;
+                let Found { cached, written } = cache.look(now, ask, key);
+                (into.cached, into.cache_written) = (cached, written);
                 if cached > 0 {
                     cache_factor = cache.ttft_factor();
                 }
@@ -287,6 +291,12 @@ impl Endpoint {
         service.first_token += start.wait;
         service.last_token += start.wait;
         into.serve(failure, &service);
+        // What is refused, hangs or fails at its first token leaves nothing behind.
+        if into.first_token != Span::FOREVER
+            && let Some(cache) = &mut self.cache
+        {
+            cache.read(now, ask, now + into.first_token);
+        }
         if !self.load.is_empty() {
             let ends = into.ends.min(service.last_token);
             self.works_until = Some(now + (ends - start.network));

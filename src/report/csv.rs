@@ -82,13 +82,15 @@ fn providers(policies: &[PolicyReport]) -> String {
     let mut sheet = Sheet::new(["policy", "provider", "metric", "unit"].into_iter().chain(ESTIMATE));
     for policy in policies {
         for provider in &policy.providers {
-            for (name, unit, figure) in [
+            let figures = [
                 ("served", "share", &provider.served),
                 ("cost", "share", &provider.cost),
                 ("failed", "share", &provider.failed),
                 ("in_flight", "number", &provider.in_flight),
                 ("trips", "number", &provider.trips),
-            ] {
+            ];
+            let cached = provider.cached.as_ref().map(|figure| ("cached", "share", figure));
+            for (name, unit, figure) in figures.into_iter().chain(cached) {
                 let first = [text(&policy.name), text(&provider.name), name.into(), unit.into()];
                 sheet.row(first.into_iter().chain(estimate(figure)));
             }

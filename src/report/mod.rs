@@ -255,6 +255,9 @@ pub struct ProviderReport {
     pub failed: Estimate,
     /// Mean attempts under way.
     pub in_flight: Estimate,
+    /// Share of the input tokens billed that came from its prompt cache, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached: Option<Estimate>,
     /// How often its breaker opened, in one replication.
     pub trips: Estimate,
 }
@@ -457,4 +460,18 @@ pub enum Judged {
     Fail,
     /// The interval reaches over it, or there is none.
     Undecided,
+}
+
+/// A policy's figure; one that does not exist if the report lacks it.
+fn estimate(policy: &PolicyReport, metric: Metric) -> Estimate {
+    let found = policy.metrics.iter().find(|measured| measured.metric == metric);
+    found.map_or(
+        Estimate {
+            mean: f64::NAN,
+            half_width: None,
+            n: 0,
+            undefined: 0,
+        },
+        |measured| measured.estimate,
+    )
 }

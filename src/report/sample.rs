@@ -183,6 +183,7 @@ fn provider(name: &str, served: f64) -> ProviderReport {
         cost: estimate(0.5, 0.01),
         failed: estimate(0.02, 0.001),
         in_flight: estimate(95.0, 1.5),
+        cached: None,
         trips: estimate(0.2, 0.3),
     }
 }

@@ -7,7 +7,7 @@
 mod comparison;
 mod notes;
 
-use super::figures::estimate;
+use super::estimate;
 use super::table::{Cell, Table, Tone};
 use super::text::{clean, fit, paragraph};
 use super::{BoundReport, Code, Judged, Metric, PolicyReport, Ranking, Report, Unit, format};
@@ -300,6 +300,10 @@ fn providers(report: &Report, notes: &mut Notes) -> Table {
     let mut table = Table::new("policy");
     table.words("", "provider");
     table.column("", "share");
+    let used = |policy: &PolicyReport| policy.providers.iter().any(|p| p.used() && p.cached.is_some());
+    if report.policies.iter().any(used) {
+        table.column("", "input cached");
+    }
     for policy in &report.policies {
         let mut name = clean(&policy.name);
         for provider in policy.providers.iter().filter(|provider| provider.used()) {
@@ -307,6 +311,8 @@ fn providers(report: &Report, notes: &mut Notes) -> Table {
                 Cell::new(fit(&clean(&provider.name), HEAD)),
                 notes.cell(Unit::Share, &provider.served, None),
             ];
+            let cached = (provider.cached.as_ref()).map(|cached| notes.cell(Unit::Share, cached, None));
+            let cells: Vec<Cell> = cells.into_iter().chain(cached).collect();
             table.row(&std::mem::take(&mut name), cells);
         }
         if !name.is_empty() {

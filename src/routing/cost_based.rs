@@ -13,10 +13,12 @@
 //! | `limits.rpm`, `limits.tpm` | none | 1 or more |
 //! | `limits.from_quotas` | false | true, false |
 //!
-//! Source: LiteLLM 1.109, `router_strategy/lowest_cost.py`.
+//! Source: LiteLLM 1.80 and 1.109, `router_strategy/lowest_cost.py`, which choose alike: 1.109 only finds the price of a
+//! deployment under more names.
 //!
 //! Known faults: the plain sum is no cost. With $1 + $9 against $6 + $3.90 a million it always takes the second, though
-//! the first is cheaper for everything with a long prompt.
+//! the first is cheaper for everything with a long prompt. Left out: that among equals it is the one answered first that
+//! wins, which is the first in the list unless that was closed at the time.
 //!
 //! ```json
 //! { "cost_based": { "limits": { "rpm": { "a": 500 } } } }

@@ -60,22 +60,27 @@ impl BuildPolicy for KongLatency {
         if self.decay.span() == Span::ZERO {
             return Err(Refusal::new("0s: must be longer than nothing").at("decay"));
         }
-        let mut weights = vec![100.0; names.providers.len()];
-        for (name, &value) in self.weights.iter() {
-            let here = |r: Refusal| r.at(name).at("weights");
-            let provider = names.provider(name).map_err(here)?;
-            weights[provider] = weight(value).map_err(here)?;
-            if value == 0.0 {
-                return Err(here(Refusal::new("a weight of 0: must be above 0")));
-            }
-        }
         Ok(Box::new(Running {
             order: taking_part(&self.providers, names)?,
             decay: self.decay.span().nanos() as f64,
             averages: vec![(0.0, Time::ZERO); names.providers.len()],
-            weights,
+            weights: weights(&self.weights, names)?,
         }))
     }
+}
+
+/// Kong's weights of all providers, of which some are given.
+pub(super) fn weights(given: &Named<f64>, names: &Names<'_>) -> Built<Vec<f64>> {
+    let mut weights = vec![100.0; names.providers.len()];
+    for (name, &value) in given.iter() {
+        let here = |r: Refusal| r.at(name).at("weights");
+        let provider = names.provider(name).map_err(here)?;
+        weights[provider] = weight(value).map_err(here)?;
+        if value == 0.0 {
+            return Err(here(Refusal::new("a weight of 0: must be above 0")));
+        }
+    }
+    Ok(weights)
 }
 
 #[derive(Clone, Debug)]

@@ -3,10 +3,17 @@
 //! The gateway counts, for each deployment, the calls that it has under way, and takes the lowest count. Among equals
 //! the first in the list wins.
 //!
+//! Up to 1.80 the lowest count was sought among *all* deployments, those in cooldown included: when it belonged to one
+//! that may not be called, a random one of the others was taken, however busy.
+//!
 //! Keeps nothing of its own: the counts are the client's, and gone with each call's end. LiteLLM keeps them in a cache
 //! for an hour, which matters only to calls that last longer.
 //!
-//! Source: LiteLLM 1.109, `router_strategy/least_busy.py`.
+//! | parameter | default | range |
+//! |---|---|---|
+//! | `version` | `1.109` | `1.80`, `1.109` |
+//!
+//! Source: LiteLLM 1.80 and 1.109, `router_strategy/least_busy.py`.
 //!
 //! Known faults: while calls are rarer than they are long, everything goes to the first deployment, so the others are
 //! never tried; a deployment that fails fast looks idle and draws traffic. Left out: that the count rises some
@@ -19,7 +26,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy, lowest, taking_part};
+use super::litellm::Version;
+use super::{BuildPolicy, Call, Fleet, Policy, Wants, lowest, lowest_drawn, taking_part};
 use crate::spec::build::{Built, Names};
 
 /// Fewest in flight, ties to the first.
@@ -29,24 +37,40 @@ pub struct LeastBusy {
     /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
     #[serde(default)]
     pub providers: Vec<String>,
+    /// Which LiteLLM. Default: `1.109`.
+    #[serde(default)]
+    pub version: Version,
 }
 
 impl BuildPolicy for LeastBusy {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
         let order = taking_part(&self.providers, names)?;
-        Ok(Box::new(Running { order }))
+        Ok(Box::new(Running {
+            order,
+            version: self.version,
+        }))
     }
 }
 
 #[derive(Clone, Debug)]
 struct Running {
     order: Vec<usize>,
+    version: Version,
 }
 
 impl Policy for Running {
     #[inline]
-    fn choose(&mut self, _call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
-        lowest(&self.order, |p| fleet.is_open_to_calls(p).then(|| fleet.in_flight(p)))
+    fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
+        match self.version {
+            Version::V1_109 => lowest(&self.order, |p| fleet.is_open_to_calls(p).then(|| fleet.in_flight(p))),
+            Version::V1_80 => lowest(&self.order, |p| fleet.is_eligible(p).then(|| fleet.in_flight(p)))
+                .filter(|&p| fleet.is_open_to_calls(p))
+                .or_else(|| lowest_drawn(&self.order, call.draw(), |p| fleet.is_open_to_calls(p).then_some(()))),
+        }
+    }
+
+    fn wants(&self) -> Wants {
+        Wants::NOTHING
     }
 
     fn fresh(&self) -> Box<dyn Policy> {
@@ -80,5 +104,17 @@ mod tests {
         assert_eq!(counts(&mut *policy(listed), &hosts(&[]), 0, 3), [0, 0, 3, 0]);
         assert_eq!(counts(&mut *policy(listed), &hosts(&[2]), 0, 3), [3, 0, 0, 0]);
         assert_eq!(counts(&mut *policy(listed), &hosts(&[0, 2]), 0, 3), [0, 0, 0, 3]);
+    }
+
+    #[test]
+    fn until_1_80_an_idle_one_in_cooldown_hides_the_others() {
+        let mut busy = hosts(&[2]);
+        (busy[0].in_flight, busy[1].in_flight) = (1, 9);
+        assert_eq!(counts(&mut *policy(r#""least_busy""#), &busy, 0, 9), [9, 0, 0, 0]);
+        let mut old = policy(r#"{"least_busy": {"version": "1.80"}}"#);
+        let [a, b, c, _] = counts(&mut *old, &busy, 0, 10_000);
+        assert!(c == 0 && a.abs_diff(b) < 400, "{a} {b} {c}");
+        busy[2].in_flight = 2;
+        assert_eq!(counts(&mut *old, &busy, 0, 9), [9, 0, 0, 0]);
     }
 }

@@ -6,7 +6,8 @@
 //! Keeps nothing of its own: the counts are the client's.
 //!
 //! Sources: join-the-shortest-queue (Haight 1958; Winston 1977: the best that can be done for exponential service and
-//! equal servers); Kong's `least-connections`, and what "least connections" means in most proxies.
+//! equal servers); Envoy's `least_request` with `full_scan`, and what "least connections" means in most
+//! proxies.
 //!
 //! Known faults: it looks at every provider for each call; with several clients each sees only its own calls and all
 //! herd alike; a provider that fails fast looks idle and draws traffic.

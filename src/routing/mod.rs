@@ -6,7 +6,10 @@
 
 mod bandit;
 mod branches;
+mod budget_paced;
 mod by_context;
+mod c3;
+mod cache_affine;
 mod canary;
 mod cascade;
 mod chain;
@@ -16,8 +19,12 @@ mod complexity;
 mod conditional;
 mod consistent_hash;
 mod cost_based;
+mod envoy_least_request;
+mod helicone;
 mod jiq;
 mod kong_latency;
+mod kong_least_connections;
+mod kong_usage;
 mod latency_based;
 mod latency_router;
 mod least_busy;
@@ -26,14 +33,19 @@ mod litellm;
 mod litellm_adaptive;
 mod litellm_pre_call_checks;
 mod litellm_tags;
+mod llm_d;
 pub mod manual;
 mod openrouter;
 pub mod own;
 mod p2c;
 mod pair;
+mod peak;
 mod peak_ewma;
+mod prequal;
 mod priority;
+mod prompt_caching;
 mod reading;
+mod rollout;
 mod round_robin;
 mod route_llm;
 pub mod script;
@@ -52,7 +64,10 @@ mod weighted;
 mod wheel;
 
 pub use bandit::{Contexts, RewardSpec};
+pub use budget_paced::{BudgetPaced, Law};
 pub use by_context::{Band, ByContext, Counts};
+pub use c3::C3;
+pub use cache_affine::{CacheAffine, Uncached};
 pub use canary::{Canary, Spill};
 pub use cascade::{Cascade, CascadeStage, StageJudge};
 pub use chain::Chain;
@@ -62,8 +77,12 @@ pub use complexity::{Complexity, Target, Tiers};
 pub use conditional::{Condition, Conditional, Query};
 pub use consistent_hash::{By, ConsistentHash};
 pub use cost_based::CostBased;
+pub use envoy_least_request::{EnvoyLeastRequest, SelectionMethod, SlowStart};
+pub use helicone::{Helicone, Strategy};
 pub use jiq::Jiq;
 pub use kong_latency::KongLatency;
+pub use kong_least_connections::KongLeastConnections;
+pub use kong_usage::{KongUsage, TokensCount};
 pub use latency_based::LatencyBased;
 pub use latency_router::{LatencyRouter, Mend};
 pub use least_busy::LeastBusy;
@@ -72,12 +91,17 @@ pub use litellm::{MinuteLimits, Version};
 pub use litellm_adaptive::{AdaptiveModel, LitellmAdaptive};
 pub use litellm_pre_call_checks::LitellmPreCallChecks;
 pub use litellm_tags::{LitellmTags, TagMatch};
+pub use llm_d::LlmD;
 pub use openrouter::Openrouter;
 pub use own::Own;
 pub use p2c::P2c;
-pub use peak_ewma::{Measures, PeakEwma};
+pub use peak::Measures;
+pub use peak_ewma::PeakEwma;
+pub use prequal::Prequal;
 pub use priority::Priority;
+pub use prompt_caching::PromptCaching;
 pub use reading::Misread;
+pub use rollout::{AfterGate, ErrorRateGate, Gates, LatencyGate, Rollout, Stage};
 pub use round_robin::RoundRobin;
 pub use route_llm::{OtherSide, RouteLlm};
 pub use script::Script;
@@ -247,6 +271,7 @@ registry! {
         consistent_hash => ConsistentHash,
         sticky => Sticky,
         canary => Canary,
+        rollout => Rollout,
         shadow => Shadow,
         #[group = "By what the request is"]
         tiered => Tiered,
@@ -265,13 +290,23 @@ registry! {
         p2c => P2c,
         peak_ewma => PeakEwma,
         jiq => Jiq,
+        envoy_least_request => EnvoyLeastRequest,
+        prequal => Prequal,
+        c3 => C3,
+        helicone => Helicone,
         kong_latency => KongLatency,
+        kong_usage => KongUsage,
+        kong_least_connections => KongLeastConnections,
         latency_router => LatencyRouter,
+        cache_affine => CacheAffine,
+        prompt_caching => PromptCaching,
+        llm_d => LlmD,
         #[group = "By money and quality"]
         cost_based => CostBased,
         openrouter => Openrouter,
         cheapest => Cheapest,
         cheapest_within => CheapestWithin,
+        budget_paced => BudgetPaced,
         cascade => Cascade,
         thompson => Thompson,
         ucb => Ucb,
@@ -298,6 +333,13 @@ fn taking_part(given: &[String], names: &Names<'_>) -> Built<Vec<usize>> {
         return Ok((0..names.providers.len()).collect());
     }
     names.each_provider(given).map_err(|r| r.at("providers"))
+}
+
+/// How many users there are, for a policy that goes by them.
+fn check_users(names: &Names<'_>) -> Built<u32> {
+    names.users.ok_or_else(|| {
+        Refusal::new("this policy goes by who asks, and the traffic has no users: give `users` in `traffic`, like {\"count\": 1000}")
+    })
 }
 
 /// `weight`, if it is one.

@@ -31,14 +31,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pair::pair;
+use super::peak::{Measures, Peaks};
 use super::{BuildPolicy, Call, Fleet, Policy, taking_part};
-use crate::kernel::time::{Span, Time};
+use crate::kernel::time::Span;
 use crate::request::Ended;
-use crate::spec::build::{Built, Names, Refusal};
+use crate::spec::build::{Built, Names};
 use crate::spec::units::Duration;
-
-/// Finagle's `Long.MaxValue >> 16`, in nanoseconds: 39 hours.
-const PENALTY: f64 = 140_737_488_355_327.0;
 
 /// Two choices on Peak EWMA.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -55,17 +53,6 @@ pub struct PeakEwma {
     pub measures: Measures,
 }
 
-/// What a round trip is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Measures {
-    /// From sending to the end of the answer.
-    #[default]
-    End,
-    /// From sending to the first token; to the end if none came.
-    FirstToken,
-}
-
 impl Default for PeakEwma {
     fn default() -> Self {
         PeakEwma {
@@ -79,80 +66,31 @@ impl Default for PeakEwma {
 
 impl BuildPolicy for PeakEwma {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
-        for (field, span) in [("decay", Some(self.decay)), ("default_rtt", self.default_rtt)] {
-            if span.is_some_and(|d| d.span() == Span::ZERO) {
-                return Err(Refusal::new("0s: must be longer than nothing").at(field));
-            }
-        }
-        let rtt = self.default_rtt.map_or(0.0, |d| d.span().nanos() as f64);
         Ok(Box::new(Running {
             order: taking_part(&self.providers, names)?,
-            decay: self.decay.span().nanos() as f64,
-            measures: self.measures,
-            estimates: vec![Estimate { rtt, at: Time::ZERO }; names.providers.len()],
+            peaks: Peaks::new(self.decay, self.default_rtt, self.measures, names.providers.len())?,
         }))
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Estimate {
-    /// Nanoseconds.
-    rtt: f64,
-    /// The last update.
-    at: Time,
-}
-
-impl Estimate {
-    #[inline]
-    fn observe(&mut self, now: Time, rtt: f64, decay: f64) {
-        if rtt > self.rtt {
-            self.rtt = rtt;
-        } else {
-            let passed = now.since(self.at).nanos() as f64;
-            let w = libm::exp(-passed / decay);
-            self.rtt = self.rtt * w + rtt * (1.0 - w);
-        }
-        self.at = now;
-    }
-}
-
+/// Two choices on Peak EWMA, at work.
 #[derive(Clone, Debug)]
-struct Running {
-    order: Vec<usize>,
-    decay: f64,
-    measures: Measures,
-    estimates: Vec<Estimate>,
-}
-
-impl Running {
-    #[inline]
-    fn cost(&mut self, p: usize, fleet: &Fleet<'_>) -> f64 {
-        let estimate = &mut self.estimates[p];
-        estimate.observe(fleet.now(), 0.0, self.decay);
-        let calls = f64::from(fleet.load(p));
-        if estimate.rtt == 0.0 && calls > 0.0 {
-            PENALTY + calls
-        } else {
-            estimate.rtt * (calls + 1.0)
-        }
-    }
+pub(super) struct Running {
+    pub(super) order: Vec<usize>,
+    pub(super) peaks: Peaks,
 }
 
 impl Policy for Running {
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         let (one, other) = pair(&self.order, call, fleet)?;
-        let (cost, others) = (self.cost(one, fleet), self.cost(other, fleet));
+        let (cost, others) = (self.peaks.cost(one, fleet), self.peaks.cost(other, fleet));
         Some(if others < cost { other } else { one })
     }
 
     #[inline]
     fn learn(&mut self, ended: &Ended) {
-        let rtt = match self.measures {
-            Measures::End => ended.took,
-            Measures::FirstToken => ended.took.min(ended.first_token),
-        };
-        self.estimates[ended.provider].observe(ended.now, rtt.nanos() as f64, self.decay);
+        self.peaks.learn(ended);
     }
 
     fn fresh(&self) -> Box<dyn Policy> {
@@ -164,27 +102,8 @@ impl Policy for Running {
 mod tests {
     use super::super::testing::*;
     use super::*;
+    use crate::kernel::time::Time;
     use crate::request::Outcome;
-
-    /// tower's own tests `default_decay` and `compound_decay`: 10 ms, decay 1 s; 20 ms, then answers after 300 and 300 ms.
-    #[test]
-    fn an_estimate_goes_as_towers_does() {
-        let ms = |ms: u64| Time::ZERO + Span::from_millis(ms);
-        let mut estimate = Estimate {
-            rtt: 10e6,
-            at: Time::ZERO,
-        };
-        estimate.observe(ms(100), 0.0, 1e9);
-        assert!((estimate.rtt - 10e6 * (-0.1_f64).exp_m1().mul_add(1.0, 1.0)).abs() < 1.0);
-        estimate.observe(ms(200), 0.0, 1e9);
-        assert!(8e6 < estimate.rtt && estimate.rtt < 9e6);
-        estimate.observe(ms(400), 200e6, 1e9);
-        assert_eq!(estimate.rtt, 200e6, "a peak is believed at once");
-        estimate.observe(ms(500), 200e6, 1e9);
-        assert_eq!(estimate.rtt, 200e6, "and the same again changes nothing");
-        estimate.observe(ms(1500), 0.0, 1e9);
-        assert!(estimate.rtt < 100e6);
-    }
 
     fn ends(policy: &mut dyn Policy, p: usize, millis: u64) {
         let mut ended = Ended::new(Time::ZERO, p, Outcome::Success);

@@ -29,7 +29,9 @@
 //!
 //! Source: your own; the language is Rhai 1.27 (rhai.rs).
 //!
-//! Known faults: a decision costs some microseconds, where a policy that is built in takes nanoseconds.
+//! Known faults: it is slow. `least_in_flight` as a script takes 33 µs for a decision over 10 providers, 235 times the
+//! 140 ns of the one that is built in, and in proportion to the calls that it makes of `fleet`. An endless loop and what
+//! grows too large are told without their line.
 //!
 //! ```json
 //! { "script": { "file": "route.rhai" } }

@@ -42,6 +42,7 @@ pub(crate) fn build_asking(json: &str, known: &[Known], asks: &[Asked]) -> Built
         classes: &classes,
         known,
         asks,
+        users: Some(1000),
         ..Names::default()
     })
 }

@@ -19,7 +19,7 @@
 //! | `limits.rpm`, `limits.tpm` | none | 1 or more |
 //! | `limits.from_quotas` | false | true, false |
 //!
-//! Source: LiteLLM 1.109, `router_strategy/`.
+//! Source: LiteLLM 1.80 and 1.109, `router_strategy/`, which choose alike.
 //!
 //! Known faults: calls under way are not seen, so bursts herd onto one deployment and pass `tpm`; everybody is at 0
 //! when a minute begins; one that fails is at 0 as well and draws everything. Left out: several gateways that count

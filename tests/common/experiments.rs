@@ -26,7 +26,8 @@ pub(crate) fn experiments() -> impl Strategy<Value = Value> {
         .prop_map(
             |((arrivals, duration), classes, providers, account, mut client, mut policies, users)| {
                 let users = users.map(|(count, skew)| json!({ "count": count, "skew": skew }));
-                if users.is_none() {
+                let knows_users = users.is_some();
+                if !knows_users {
                     without_users(&mut policies);
                 }
                 let shared = account.is_some() && providers.iter().any(|(_, shares)| *shares);
@@ -39,6 +40,9 @@ pub(crate) fn experiments() -> impl Strategy<Value = Value> {
                 let providers = providers.into_iter().map(|(mut provider, shares)| {
                     if shares && shared {
                         provider["account"] = json!("org");
+                    }
+                    if !knows_users && provider["prompt_cache"].get("returning").is_some() {
+                        provider["prompt_cache"] = json!({ "random": { "hit": 0.5, "share": 0.5 } });
                     }
                     provider
                 });
@@ -193,13 +197,22 @@ fn load(streams: bool) -> impl Strategy<Value = Value> {
 }
 
 fn prompt_cache() -> impl Strategy<Value = Value> {
-    (0.0..=1.0_f64, 0.0..=1.0_f64, 0_u32..1500, 1_u32..200, 0.1..=1.0_f64).prop_map(
+    let random = (0.0..=1.0_f64, 0.0..=1.0_f64, 0_u32..1500, 1_u32..200, 0.1..=1.0_f64).prop_map(
         |(hit, share, min_tokens, granularity, ttft)| {
             json!({ "random": {
                 "hit": hit, "share": share, "min_tokens": min_tokens, "granularity": granularity, "ttft": ttft,
             } })
         },
-    )
+    );
+    let returning = (0.0..=1.0_f64, 0_u32..500, prop::bool::ANY, 1_u32..20, 0.1..=1.0_f64).prop_map(
+        |(share, min_tokens, refresh, capacity, ttft)| {
+            json!({ "returning": {
+                "share": share, "common": min_tokens, "min_tokens": min_tokens, "granularity": 1, "ttl": "15s",
+                "refresh": refresh, "capacity": capacity, "ttft": ttft,
+            } })
+        },
+    );
+    prop_oneof![random, returning]
 }
 
 /// What an attempt costs a quota; the ordinary way half the time.
@@ -621,7 +634,12 @@ fn falling_back(client: impl Strategy<Value = Value>, providers: usize) -> impl 
 /// The same policies for a traffic without users: those that can tell requests apart instead do.
 fn without_users(policies: &mut Value) {
     if let Some(policies) = policies.as_array_mut() {
-        policies.retain(|entry| entry["policy"].get("sticky").is_none());
+        let knows_users = |entry: &Value| {
+            ["sticky", "prompt_caching", "cache_affine", "llm_d"]
+                .iter()
+                .any(|kind| entry["policy"].get(kind).is_some())
+        };
+        policies.retain(|entry| !knows_users(entry));
         for entry in policies {
             if let Some(ring) = entry["policy"].get_mut("consistent_hash") {
                 ring["by"] = json!("request");
@@ -680,73 +698,125 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
             .map(|c| (format!("c{c}"), json!({ "uniform": { "min": 0, "max": 0.3 + misread } })))
             .collect();
         let generation = if misread > 0.5 { "v1" } else { "v2" };
-        json!([
-            { "name": "single", "policy": { "single": { "provider": name(one) } } },
-            { "name": "turns", "policy": "round_robin" },
-            { "name": "script", "policy": { "script": { "file": "least.rhai" } } },
-            { "name": "weighted", "policy": { "weighted": { "weights": weights } } },
-            { "name": "tiered", "policy": { "tiered": {
+        let on_failure = match split {
+            0 => json!("roll_back"),
+            1 => json!("pause"),
+            _ => json!({ "retry_after": "3s" }),
+        };
+        let rollout = json!({ "rollout": {
+            "old": "round_robin",
+            "new": { "single": { "provider": name(one) } },
+            "stages": [ { "share": 0.3, "hold": "1s", "min_requests": 5 }, { "share": 1, "hold": "5s" } ],
+            "gates": {
+                "error_rate": { "at_most": misread, "window": 10, "min_requests": 3 },
+                "ttft": { "at_most": "2s", "window": 10 },
+                "e2e": { "times_old": 1.5, "window": 10 },
+            },
+            "on_failure": on_failure,
+            "rollback_takes": "500ms",
+            "by": if split == 0 { "user" } else { "request" },
+        } });
+        let paced = (providers > 1).then(|| {
+            let law = if split == 0 { "fixed_step" } else { "in_proportion" };
+            json!({ "name": "paced", "policy": { "budget_paced": {
+                "providers": &all, "money": "$0.05", "per": "10s", "every": "300ms", "law": law, "shape": [1, 2],
+            } } })
+        });
+        // One value each: a macro of all of them would be too deep.
+        let mut policies = vec![
+            json!({ "name": "single", "policy": { "single": { "provider": name(one) } } }),
+            json!({ "name": "turns", "policy": "round_robin" }),
+            json!({ "name": "script", "policy": { "script": { "file": "least.rhai" } } }),
+            json!({ "name": "weighted", "policy": { "weighted": { "weights": weights } } }),
+            json!({ "name": "tiered", "policy": { "tiered": {
                 "tiers": [
                     { "name": "low", "providers": low, "classes": of_tier(0) },
                     { "name": "high", "providers": high, "classes": of_tier(1) },
                 ],
                 "misread": { "c0": { wrong: misread } },
                 "otherwise": otherwise,
-            } } },
-            { "name": "shuffle", "policy": { "simple_shuffle": { "weights": weighed, "limits": limits, "version": version } } },
-            { "name": "least-busy", "policy": "least_busy" },
-            { "name": "latency", "policy": { "latency_based": {
+            } } }),
+            json!({ "name": "shuffle", "policy": { "simple_shuffle": { "weights": weighed, "limits": limits, "version": version } } }),
+            json!({ "name": "least-busy", "policy": { "least_busy": { "version": version } } }),
+            json!({ "name": "latency", "policy": { "latency_based": {
                 "ttl": "10s", "lowest_latency_buffer": misread, "limits": limits, "stream": split == 0, "version": version,
-            } } },
-            { "name": "usage", "policy": { "usage_based": { "version": generation, "limits": limits } } },
-            { "name": "cost", "policy": { "cost_based": { "limits": limits } } },
-            { "name": "jsq", "policy": "least_in_flight" },
-            { "name": "p2c", "policy": "p2c" },
-            { "name": "ewma", "policy": { "peak_ewma": { "measures": if split == 0 { "end" } else { "first_token" } } } },
-            { "name": "jiq", "policy": "jiq" },
-            { "name": "kong", "policy": "kong_latency" },
-            { "name": "scores", "policy": { "latency_router": { "mended": split == 0, "probe_after": "2s" } } },
-            { "name": "levels", "policy": { "priority": { "levels": levels } } },
-            { "name": "tasks", "policy": { "task_router": {
+            } } }),
+            json!({ "name": "usage", "policy": { "usage_based": { "version": generation, "limits": limits } } }),
+            json!({ "name": "cost", "policy": { "cost_based": { "limits": limits } } }),
+            json!({ "name": "jsq", "policy": "least_in_flight" }),
+            json!({ "name": "p2c", "policy": "p2c" }),
+            json!({ "name": "ewma", "policy": { "peak_ewma": { "measures": if split == 0 { "end" } else { "first_token" } } } }),
+            json!({ "name": "jiq", "policy": "jiq" }),
+            json!({ "name": "kong", "policy": "kong_latency" }),
+            json!({ "name": "scores", "policy": { "latency_router": { "mended": split == 0, "probe_after": "2s" } } }),
+            json!({ "name": "levels", "policy": { "priority": { "levels": levels } } }),
+            json!({ "name": "tasks", "policy": { "task_router": {
                 "tasks": { "one": { "provider": name(one), "classes": ["c0"] }, "none": { "provider": name(0) } },
                 "weights": general, "cheapest": name(0), "mended": split == 0, "misread": { "c0": { "none": misread } },
-            } } },
-            { "name": "conditions", "policy": { "conditional": {
+            } } }),
+            json!({ "name": "conditions", "policy": { "conditional": {
                 "conditions": [
                     { "when": { "class": "c0", "input": { "$lt": most } }, "then": "p2c" },
                     { "when": { "$or": [ { "user": { "$in": [1, 2, 3] } }, { "priority": 0 } ] }, "then": "latency_based" },
                 ],
                 "default": "round_robin", "mended": split == 0,
-            } } },
-            { "name": "tags", "policy": { "litellm_tags": { "tags": tagged, "policy": "least_busy" } } },
-            { "name": "checks", "policy": { "litellm_pre_call_checks": { "policy": "peak_ewma", "mended": split == 0 } } },
-            { "name": "bands", "policy": { "by_context": {
+            } } }),
+            json!({ "name": "tags", "policy": { "litellm_tags": { "tags": tagged, "policy": "least_busy" } } }),
+            json!({ "name": "checks", "policy": { "litellm_pre_call_checks": { "policy": "peak_ewma", "mended": split == 0 } } }),
+            json!({ "name": "bands", "policy": { "by_context": {
                 "bands": [ { "up_to": most, "policy": { "single": { "provider": name(one) } } }, { "providers": [name(0)] } ],
                 "counts": "input_and_output", "otherwise": otherwise_too,
-            } } },
-            { "name": "scores-of-prompts", "policy": { "complexity": {
+            } } }),
+            json!({ "name": "scores-of-prompts", "policy": { "complexity": {
                 "tiers": { "SIMPLE": { "providers": [name(0)] }, "MEDIUM": { "policy": "latency_router" } },
                 "score": scores, "reasoning": { "c0": misread },
-            } } },
-            { "name": "chain", "policy": { "chain": { "providers": all } } },
-            { "name": "smooth", "policy": { "smooth_round_robin": { "weights": { name(0): 3 }, "max_fails": 2 } } },
-            { "name": "ring", "policy": { "consistent_hash": object(json!({
+            } } }),
+            json!({ "name": "chain", "policy": { "chain": { "providers": all } } }),
+            json!({ "name": "smooth", "policy": { "smooth_round_robin": { "weights": { name(0): 3 }, "max_fails": 2 } } }),
+            json!({ "name": "ring", "policy": { "consistent_hash": object(json!({
                 "replicas": 20, "balance_factor": (misread > 0.5).then_some(1.0 + misread),
-            })) } },
-            { "name": "sticky", "policy": { "sticky": {
+            })) } }),
+            json!({ "name": "sticky", "policy": { "sticky": {
                 "policy": "least_busy", "ttl": "3s", "refresh": split == 0, "on_failure": sticks,
-            } } },
-            { "name": "canary", "policy": { "canary": {
+            } } }),
+            json!({ "name": "canary", "policy": { "canary": {
                 "share": misread, "canary": { "single": { "provider": name(one) } }, "stable": "p2c",
                 "processes": 1 + split, "otherwise": if split == 0 { "fail" } else { "other_side" },
-            } } },
-            { "name": "shadow", "policy": { "shadow": { "policy": "round_robin", "to": name(one), "share": misread } } },
-            { "name": "cascade", "policy": { "cascade": { "stages": stages } } },
-            { "name": "sides", "policy": { "route_llm": {
+            } } }),
+            json!({ "name": "shadow", "policy": { "shadow": { "policy": "round_robin", "to": name(one), "share": misread } } }),
+            json!({ "name": "cascade", "policy": { "cascade": { "stages": stages } } }),
+            json!({ "name": "sides", "policy": { "route_llm": {
                 "strong": [name(one)], "weak": ["p0"], "strong_share": misread, "otherwise": "other",
-            } } },
-            { "name": "thompson", "policy": { "thompson": { "reward": reward.clone(), "discount": 0.99 } } },
-            { "name": "ucb", "policy": { "ucb": { "reward": reward, "contexts": "none", "window": 20 } } },
-        ])
+            } } }),
+            json!({ "name": "thompson", "policy": { "thompson": { "reward": reward.clone(), "discount": 0.99 } } }),
+            json!({ "name": "ucb", "policy": { "ucb": { "reward": reward, "contexts": "none", "window": 20 } } }),
+            json!({ "name": "prequal", "policy": { "prequal": {
+                "rtt": if split == 0 { "0s" } else { "20ms" }, "pool": 1 + split, "probes": 16.0 * misread, "removes": 3.0 * misread,
+                "max_age": "5s", "q_rif": misread,
+            } } }),
+            json!({ "name": "c3", "policy": { "c3": { "clients": 1 + split, "alpha": 0.9 } } }),
+            json!({ "name": "envoy", "policy": { "envoy_least_request": {
+                "weights": { name(0): 1 + split }, "choice_count": 1 + split, "slow_start": { "window": "5s", "aggression": 1.5 },
+                "selection_method": if misread > 0.5 { "full_scan" } else { "n_choices" },
+            } } }),
+            json!({ "name": "helicone", "policy": { "helicone": {
+                "strategy": if split == 0 { "model_latency" } else { "provider_latency" },
+            } } }),
+            json!({ "name": "connections", "policy": { "kong_least_connections": { "weights": { name(0): 1 + split } } } }),
+            json!({ "name": "kong-usage", "policy": { "kong_usage": {
+                "tokens_count_strategy": if split == 0 { "cost" } else { "total_tokens" }, "window": "3s",
+            } } }),
+            json!({ "name": "pinned", "policy": { "prompt_caching": {
+                "policy": "p2c", "min_tokens": 200, "ttl": "20s", "mended": split == 0,
+            } } }),
+            json!({ "name": "affine", "policy": { "cache_affine": {
+                "balance_abs_threshold": one, "prefix": 300, "max_users": 5, "ttl": "30s", "mended": split == 0,
+                "otherwise": if split == 0 { "smallest_tree" } else { "fewest_calls" },
+            } } }),
+            json!({ "name": "scorers", "policy": { "llm_d": { "shared": 300, "ttl": "30s" } } }),
+            json!({ "name": "rollout", "policy": rollout }),
+        ];
+        policies.extend(paced);
+        Value::Array(policies)
     })
 }

@@ -107,6 +107,15 @@ fn policies(providers: usize) -> Vec<Scenario> {
             {{ "name": "sticky", "policy": {{ "sticky": {{ "policy": "p2c" }} }} }},
             {{ "name": "canary", "policy": {{ "canary": {{ "share": 0.1, "canary": "p2c", "stable": "p2c" }} }} }},
             {{ "name": "shadow", "policy": {{ "shadow": {{ "policy": "p2c", "to": "p0" }} }} }},
+            {{ "name": "prequal", "policy": "prequal" }},
+            {{ "name": "c3", "policy": "c3" }},
+            {{ "name": "envoy_least_request", "policy": "envoy_least_request" }},
+            {{ "name": "helicone", "policy": "helicone" }},
+            {{ "name": "kong_least_connections", "policy": "kong_least_connections" }},
+            {{ "name": "kong_usage", "policy": "kong_usage" }},
+            {{ "name": "rollout", "policy": {{ "rollout": {{
+                "old": "round_robin", "new": {{ "single": {{ "provider": "p0" }} }}, "stages": [ {{ "share": 0.5 }} ] }} }} }},
+            {{ "name": "budget_paced", "policy": {{ "budget_paced": {{ "providers": [{names}], "money": "$100" }} }} }},
             {{ "name": "tiered", "policy": {{ "tiered": {{
                 "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }},
             {{ "name": "task_router", "policy": {{ "task_router": {{
@@ -120,7 +129,10 @@ fn policies(providers: usize) -> Vec<Scenario> {
                 "bands": [ {{ "up_to": 50, "policy": "p2c" }}, {{ "providers": [{names}] }} ] }} }} }},
             {{ "name": "complexity", "policy": {{ "complexity": {{
                 "tiers": {{ "MEDIUM": {{ "providers": [{names}] }} }},
-                "score": {{ "all": {{ "uniform": {{ "min": 0, "max": 1 }} }} }} }} }} }}
+                "score": {{ "all": {{ "uniform": {{ "min": 0, "max": 1 }} }} }} }} }} }},
+            {{ "name": "prompt_caching", "policy": "prompt_caching" }},
+            {{ "name": "cache_affine", "policy": {{ "cache_affine": {{ "max_users": 50 }} }} }},
+            {{ "name": "llm_d", "policy": "llm_d" }}
         ],
         "plan": {{ "duration": "1h" }}
     }}"#

@@ -12,7 +12,7 @@ use crate::provider::pricing::HungUp;
 use crate::request::{Ask, Ended, Headers, Outcome, Usage};
 use crate::routing::{Fleet, Restriction};
 
-use super::{Attempt, MOST_COPIES, Place, Stage, Way, World};
+use super::{Attempt, MOST_COPIES, Place, Request, Stage, Way, World};
 
 impl World<'_> {
     /// Begins the next try of the request in `slot`: at the provider that the policy chooses, or in line for it.
@@ -111,6 +111,7 @@ impl World<'_> {
                     way,
                     stage: Stage::InLine,
                     outcome: Outcome::QueueTimeout,
+                    beside: 0,
                     since: self.now,
                     until,
                     answer: Answer::NOTHING,
@@ -211,6 +212,7 @@ impl World<'_> {
         attempt.stage = Stage::Away;
         attempt.outcome = outcome;
         attempt.since = self.now;
+        attempt.beside = self.hosts[p].in_flight;
         self.hosts[p].in_flight += 1;
         self.tally.series.send(p);
         if way.number > 0 && request.arrived >= self.scenario.window.warmup {
@@ -299,12 +301,13 @@ impl World<'_> {
     #[inline(always)]
     pub(super) fn close(&mut self, slot: u32, outcome: Outcome) {
         let served = !self.wants.mirrors || !self.requests[self.attempts[slot].way.request].shadow;
-        let Attempt { way, since, answer, .. } = &self.attempts[slot];
-        let (way, since, oversized) = (*way, *since, answer.oversized);
+        let attempt = &self.attempts[slot];
+        let answer = &attempt.answer;
+        let (way, since, beside, oversized) = (attempt.way, attempt.since, attempt.beside, answer.oversized);
         let p = way.provider as usize;
         let provider = &self.scenario.fleet[p].provider;
         let took = self.now.since(since);
-        let ask = &self.requests[way.request].ask;
+        let Request { ask, notes, .. } = &self.requests[way.request];
         let billed = billed(answer, outcome, took, ask.output, provider.hung_up);
         let mut ended = Ended {
             now: self.now,
@@ -321,16 +324,17 @@ impl World<'_> {
             },
             cost: 0,
             class: ask.class,
+            user: ask.user,
             attempt: way.number,
+            beside,
             grade: None,
+            notes: *notes,
         };
         if let Some(output) = billed {
             ended.usage.input = ask.input;
             ended.usage.output = output;
-            if provider.cache.is_some() {
-                ended.usage.cached = answer.cached;
-                ended.usage.written = ask.input.saturating_sub(answer.cached);
-            }
+            ended.usage.cached = answer.cached;
+            ended.usage.written = answer.cache_written;
             ended.cost = provider.price.of(&ended.usage);
         }
         if answer.admitted {
@@ -369,6 +373,7 @@ impl World<'_> {
             tally.oversized += u64::from(oversized);
             tally.cost += u128::from(ended.cost);
             tally.input += u128::from(ended.usage.input);
+            tally.cached += u128::from(ended.usage.cached);
             tally.output += u128::from(ended.usage.output);
         }
         let counted = self.now.min(window.end).since(since.max(window.warmup));

@@ -1,9 +1,9 @@
 //! Priced by the token, input and output apart: how every public provider sells.
 //!
 //! An attempt costs its input at `input`, less what was read from the prompt cache, which costs `cached_input`, plus its
-//! output at `output`, plus `per_request`. At a provider that has a prompt cache, what was not read from it is written to it
-//! and costs `cache_write`, where that is billed apart (Anthropic: 1.25 times the input price); without a cache nothing is
-//! written. A price of the cache that is not given is that of input.
+//! output at `output`, plus `per_request`. At a provider that has a prompt cache, what is written to it costs `cache_write`,
+//! where that is billed apart (Anthropic: 1.25 times the input price); without a cache nothing is written, and how much it
+//! is otherwise the cache says. A price of the cache that is not given is that of input.
 //!
 //! Above a mark of `long_context`, all tokens of the request cost that step's prices, the first ones too: once the input
 //! (cached tokens included) exceeds it (Gemini above 200,000 tokens; Claude Haiku 5.5 above 100,000; GPT-5.4 above 272,000).
@@ -35,7 +35,7 @@ pub struct PerToken {
     /// For each input token read from the provider's prompt cache. Default: as `input`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_input: Option<TokenPrice>,
-    /// For each input token not read from the cache, and so written to it, at a provider that has one. Default: as `input`.
+    /// For each input token written to the cache, at a provider that has one. Default: as `input`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<TokenPrice>,
     /// Other prices for requests of long input, by rising mark. Default: none.

@@ -224,6 +224,7 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
                     undefined
                 },
                 in_flight: estimate(60.0 * share * slow, 0.03),
+                cached: None,
                 trips: estimate([0.0, 0.0, 2.5][index] * share, 0.4),
             })
             .collect(),

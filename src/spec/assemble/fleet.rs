@@ -7,6 +7,7 @@ use crate::client::host::Connections;
 use crate::engine::scenario::{Account, Deployment, PoolOf};
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Span;
+use crate::provider::cache::Cache;
 use crate::provider::faults::{BuildFault, Fault};
 use crate::provider::latency::{Latency, Response, Streaming};
 use crate::provider::limits::{Limit, LimitSpec, Unit};
@@ -73,11 +74,7 @@ pub(super) fn deployment(
         name: name.to_owned(),
         latency: latency(spec, model, &network)?,
         load: load(spec, model)?,
-        cache: cache(
-            spec.prompt_cache
-                .as_ref()
-                .or(model.and_then(|m| m.prompt_cache.as_ref())),
-        )?,
+        cache: prompt_cache(spec, model, names)?,
         network,
         limits: quotas,
         account: match &spec.account {
@@ -333,6 +330,23 @@ fn load(spec: &ProviderSpec, model: Option<&ModelSpec>) -> Built<Vec<Box<dyn Loa
         return Err(Refusal::new(text).at(name).at(i).at("load"));
     }
     Ok(load)
+}
+
+fn prompt_cache(spec: &ProviderSpec, model: Option<&ModelSpec>, names: &Names<'_>) -> Built<Option<Box<dyn Cache>>> {
+    let own = spec.prompt_cache.as_ref();
+    let Some(given) = own.or(model.and_then(|m| m.prompt_cache.as_ref())) else {
+        return Ok(None);
+    };
+    let built = cache(Some(given))?;
+    if names.users.is_none() && built.as_ref().is_some_and(|c| c.needs_users()) {
+        let text = format!(
+            "`{}` goes by who asks, and the traffic has no users: give `users` in `traffic`, like {{\"count\": 1000}}",
+            given.name()
+        );
+        let field = if own.is_some() { "prompt_cache" } else { "model" };
+        return Err(Refusal::new(text).at(field));
+    }
+    Ok(built)
 }
 
 fn quality(spec: &ProviderSpec, model: Option<&ModelSpec>, names: &Names<'_>) -> Built<Vec<u32>> {

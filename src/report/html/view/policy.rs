@@ -31,6 +31,8 @@ pub(super) struct Policy {
     /// Those that got any attempt.
     providers: Vec<Named<Vec<Cell>>>,
     providers_notes: Vec<Note>,
+    /// Whether any of them has a prompt cache, and so a column of it.
+    cached: bool,
     /// How many got none.
     unused: usize,
     classes: Vec<Row>,
@@ -87,6 +89,10 @@ impl Policy {
         let mut of_outages = Notes::of(format!("policy-{index}-outages"));
         let mut of_effort = Notes::of(format!("policy-{index}-effort"));
         let mut of_classes = Notes::of(format!("policy-{index}-classes"));
+        let cached = policy
+            .providers
+            .iter()
+            .any(|provider| provider.used() && provider.cached.is_some());
         Policy {
             kind: policy.kind.clone(),
             requests: format::count(policy.requests),
@@ -129,9 +135,10 @@ impl Policy {
                 .filter(|(_, provider)| provider.used())
                 .map(|(index, provider)| Named {
                     key: provider_key(index, &provider.name),
-                    it: provider_cells(provider, &mut of_providers),
+                    it: provider_cells(provider, cached, &mut of_providers),
                 })
                 .collect(),
+            cached,
             unused: policy.providers.iter().filter(|provider| !provider.used()).count(),
             classes: policy
                 .classes
@@ -167,14 +174,23 @@ pub(super) fn main_row(policy: &PolicyReport, code: Option<Code>, notes: &mut No
         .collect()
 }
 
-fn provider_cells(provider: &ProviderReport, notes: &mut Notes) -> Vec<Cell> {
-    vec![
+fn provider_cells(provider: &ProviderReport, cached: bool, notes: &mut Notes) -> Vec<Cell> {
+    let mut cells = vec![
         notes.cell(Unit::Share, &provider.served),
         notes.cell(Unit::Share, &provider.cost),
         notes.cell(Unit::Share, &provider.failed),
         notes.cell(Unit::Number, &provider.in_flight),
         notes.cell(Unit::Number, &provider.trips),
-    ]
+    ];
+    if cached {
+        let none = Cell {
+            value: format::NONE.to_owned(),
+            half_width: None,
+            note: None,
+        };
+        cells.push((provider.cached.as_ref()).map_or(none, |share| notes.cell(Unit::Share, share)));
+    }
+    cells
 }
 
 fn class_row(class: &ClassReport, code: Option<Code>, notes: &mut Notes) -> Row {

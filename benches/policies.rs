@@ -10,6 +10,9 @@ use simcap::kernel::time::Time;
 use simcap::routing::{Call, Fleet};
 use simcap::spec::{assemble::assemble, load::from_text};
 
+/// `least_in_flight` as a script: what that costs.
+const SCRIPT: &str = include_str!("../tests/common/least.rhai");
+
 /// An experiment on so many providers, with each kind of policy over all of them.
 fn scenarios(providers: usize) -> Vec<Scenario> {
     let each = |show: &dyn Fn(String) -> String| {
@@ -52,6 +55,7 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
             {{ "name": "cheapest", "policy": "cheapest" }},
             {{ "name": "priority", "policy": {{ "priority": {{ "levels": [ {{ {weights} }} ] }} }} }},
             {{ "name": "chain", "policy": "chain" }},
+            {{ "name": "script", "policy": {{ "script": {{ "file": "least.rhai" }} }} }},
             {{ "name": "smooth_round_robin", "policy": "smooth_round_robin" }},
             {{ "name": "consistent_hash", "policy": "consistent_hash" }},
             {{ "name": "consistent_hash_bounded", "policy": {{ "consistent_hash": {{ "balance_factor": 1.25 }} }} }},
@@ -103,7 +107,10 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
         "plan": {{ "duration": "1h" }}
     }}"#
     );
-    let loaded = from_text("policies.json", &text).unwrap_or_else(|error| panic!("{error}"));
+    let mut loaded = from_text("policies.json", &text).unwrap_or_else(|error| panic!("{error}"));
+    loaded
+        .add_script("least.rhai", SCRIPT)
+        .unwrap_or_else(|error| panic!("{error}"));
     assemble(&loaded).unwrap_or_else(|error| panic!("{error}")).scenarios
 }
 

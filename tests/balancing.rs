@@ -78,7 +78,7 @@ fn takes_longer(t: f64) -> f64 {
         at_most += term;
         term *= t / f64::from(k + 1);
         let joins = share_of_queues(k).powi(2) - share_of_queues(k + 1).powi(2);
-        chance += joins * (-t).exp() * at_most;
+        chance += joins * libm::exp(-t) * at_most;
     }
     chance
 }

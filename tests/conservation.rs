@@ -16,6 +16,9 @@ use simcap::request::Outcome;
 use simcap::spec::assemble::assemble;
 use simcap::spec::load::from_text;
 
+/// The script that the experiments name.
+const SCRIPT: &str = include_str!("common/least.rhai");
+
 fn total(outcomes: &[u64]) -> u64 {
     outcomes.iter().sum()
 }
@@ -131,7 +134,8 @@ proptest! {
     #[test]
     fn nothing_is_lost_and_nothing_counted_twice(experiment in experiments(), seed in any::<u64>()) {
         let text = experiment.to_string();
-        let loaded = from_text("case.json", &text).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let mut loaded = from_text("case.json", &text).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        loaded.add_script("least.rhai", SCRIPT).map_err(|e| TestCaseError::fail(e.to_string()))?;
         let plan = assemble(&loaded).map_err(|e| TestCaseError::fail(e.to_string()))?;
         for scenario in &plan.scenarios {
             let tally = run(scenario, seed, 0, &Control::default()).unwrap();
@@ -142,6 +146,7 @@ proptest! {
             let again = run(scenario, seed, 0, &Control::default()).unwrap();
             prop_assert!(tally == again, "another result with the same seed");
         }
+        prop_assert_eq!(loaded.scripts["least.rhai"].trouble(), None);
     }
 }
 

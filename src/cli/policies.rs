@@ -118,7 +118,7 @@ fn page(policy: &Manual, pages: &[Manual], columns: usize) -> String {
     let mut item_before = false;
     for block in &policy.blocks {
         let is_item = matches!(block, Block::Item(_));
-        if !(is_item && item_before) && !matches!(block, Block::Code(_)) {
+        if !(matches!(block, Block::Code(_)) || is_item && item_before) {
             text += "\n";
         }
         item_before = is_item;

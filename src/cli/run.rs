@@ -61,7 +61,7 @@ struct Simulate {
 impl Run {
     pub(super) fn run(self, own: &OwnPolicies) -> Done {
         let out = self.out;
-        let (report, interrupted) = self.simulate.report(own, |name| {
+        let (report, ended) = self.simulate.report(own, |name| {
             // Before the work, lest it be lost.
             let folder = out.clone().unwrap_or_else(|| PathBuf::from("reports").join(name));
             std::fs::create_dir_all(&folder).with_context(|| format!("cannot write the report to {}", folder.display()))
@@ -81,18 +81,18 @@ impl Run {
             .with_context(|| format!("cannot write the report to {}", folder.display()))?;
         print(&terminal::full(&report, &style()))?;
         print(&format!("\nReport: {}\n", folder.join("report.html").display()))?;
-        Ok(exit(&report, interrupted))
+        Ok(exit(&report, ended))
     }
 }
 
 impl Compare {
     pub(super) fn run(self, own: &OwnPolicies) -> Done {
-        let (report, interrupted) = match self.result()? {
-            Some(report) => (report, false),
+        let (report, ended) = match self.result()? {
+            Some(report) => (report, Ended::default()),
             None => self.simulate.report(own, |_| Ok(()))?,
         };
         print(&terminal::comparison(&report, &style()))?;
-        Ok(exit(&report, interrupted))
+        Ok(exit(&report, ended))
     }
 
     /// The report that the file holds, if it is a result of an earlier run rather than an experiment.
@@ -109,8 +109,19 @@ impl Compare {
     }
 }
 
-fn exit(report: &Report, interrupted: bool) -> Exit {
-    if interrupted {
+/// How a simulation ended.
+#[derive(Debug, Default)]
+struct Ended {
+    /// Whether somebody interrupted it.
+    interrupted: bool,
+    /// The scripts that failed in it, in sentences.
+    troubles: Vec<String>,
+}
+
+/// How a run ends whose report is `report`, after saying what made it end badly.
+fn exit(report: &Report, ended: Ended) -> Exit {
+    ended.troubles.iter().for_each(|trouble| eprintln!("error: {trouble}"));
+    if ended.interrupted || !ended.troubles.is_empty() {
         Exit::Runtime
     } else if report.objectives.iter().any(|o| o.judged == Judged::Fail) {
         Exit::ObjectiveFailed
@@ -120,12 +131,12 @@ fn exit(report: &Report, interrupted: bool) -> Exit {
 }
 
 impl Simulate {
-    /// Simulates, after `before` was called with the experiment's name. Also says whether somebody interrupted it.
+    /// Simulates, after `before` was called with the experiment's name. Also says how it ended.
     fn report(
         self,
         own: &OwnPolicies,
         before: impl FnOnce(&str) -> anyhow::Result<()>,
-    ) -> Result<(Report, bool), Failure> {
+    ) -> Result<(Report, Ended), Failure> {
         let mut loaded = load_priced(&self.file, &traces(self.trace), self.prices.as_deref())?;
         loaded.own = own.clone();
         note_unused(&loaded, self.prices.as_deref());
@@ -154,14 +165,15 @@ impl Simulate {
     }
 }
 
-fn finish(loaded: &Loaded, plan: &Plan, runs: &Runs, interrupted: bool) -> Result<(Report, bool), Failure> {
+fn finish(loaded: &Loaded, plan: &Plan, runs: &Runs, interrupted: bool) -> Result<(Report, Ended), Failure> {
     let report = decide::report(loaded, plan, runs);
     if report.replications_finished == 0 {
         return Err(
             anyhow::anyhow!("interrupted before any replication was finished: there is nothing to report").into(),
         );
     }
-    Ok((report, interrupted))
+    let troubles = decide::troubles(loaded).collect();
+    Ok((report, Ended { interrupted, troubles }))
 }
 
 /// Does `work` beside a progress bar, if standard error is a terminal.

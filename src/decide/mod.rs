@@ -10,3 +10,5 @@ mod steady;
 mod summary;
 
 pub use summary::report;
+#[cfg(all(feature = "cli", feature = "plots"))]
+pub(crate) use summary::troubles;

@@ -81,7 +81,9 @@ pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
         warmup: window.map_or(0.0, |w| w.warmup.seconds()),
         counted: window.map_or(0.0, |w| w.counted().seconds()),
         month_days: MONTH_DAYS,
-        warnings: warnings(plan, planned, &finished, &policies, currency.as_ref()),
+        warnings: troubles(loaded)
+            .chain(warnings(plan, planned, &finished, &policies, currency.as_ref()))
+            .collect(),
         models: plan.models.clone(),
         comparisons: compare(&names, &columns, plan.confidence, currency.as_ref().map(|c| c.code)),
         ranking: loaded
@@ -103,6 +105,19 @@ fn columns(tallies: &[&Tally], confidence: Confidence) -> Columns {
         }
     }
     columns
+}
+
+/// A sentence for each script that has failed.
+pub(crate) fn troubles(loaded: &Loaded) -> impl Iterator<Item = String> {
+    loaded.scripts.iter().filter_map(|(name, program)| {
+        let (times, first) = program.trouble()?;
+        let times = if times == 1 {
+            "once".into()
+        } else {
+            format!("{times} times")
+        };
+        Some(format!("the script {name} failed {times}, first at {first}"))
+    })
 }
 
 fn warnings(

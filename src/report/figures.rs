@@ -4,8 +4,7 @@
 //! Only figures that differ by orders of magnitude are points on a logarithmic axis instead. Nothing is smoothed. What a figure lacks is left out of the picture, and a picture with nothing in it is not made.
 
 use super::chart::{Axis, Bar, Chart, Colour, Mark, Point, Reference, Scale, Series};
-use super::{Metric, PolicyReport, Report, Unit, format};
-use crate::stats::interval::Estimate;
+use super::{Metric, PolicyReport, Report, Unit, estimate, format};
 
 /// The size of a chart that stands two to a row on a wide page.
 const HALF: (u32, u32) = (480, 290);
@@ -185,20 +184,6 @@ fn scale_for(figures: impl Iterator<Item = f64>) -> (Scale, Option<(f64, f64)>) 
     } else {
         (Scale::Linear, None)
     }
-}
-
-/// A policy's figure; one that does not exist if the report lacks it.
-pub(super) fn estimate(policy: &PolicyReport, metric: Metric) -> Estimate {
-    let found = policy.metrics.iter().find(|measured| measured.metric == metric);
-    found.map_or(
-        Estimate {
-            mean: f64::NAN,
-            half_width: None,
-            n: 0,
-            undefined: 0,
-        },
-        |measured| measured.estimate,
-    )
 }
 
 /// The unit of time that suits the length of a run, and steps in it that people count in.

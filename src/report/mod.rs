@@ -461,3 +461,17 @@ pub enum Judged {
     /// The interval reaches over it, or there is none.
     Undecided,
 }
+
+/// A policy's figure; one that does not exist if the report lacks it.
+fn estimate(policy: &PolicyReport, metric: Metric) -> Estimate {
+    let found = policy.metrics.iter().find(|measured| measured.metric == metric);
+    found.map_or(
+        Estimate {
+            mean: f64::NAN,
+            half_width: None,
+            n: 0,
+            undefined: 0,
+        },
+        |measured| measured.estimate,
+    )
+}

@@ -7,7 +7,7 @@
 mod comparison;
 mod notes;
 
-use super::figures::estimate;
+use super::estimate;
 use super::table::{Cell, Table, Tone};
 use super::text::{clean, fit, paragraph};
 use super::{BoundReport, Code, Judged, Metric, PolicyReport, Ranking, Report, Unit, format};

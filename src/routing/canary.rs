@@ -63,7 +63,7 @@ pub struct Canary {
 }
 
 const fn one() -> Count {
-    Count::new(1).unwrap()
+    Count::new(1).expect("1 is a count")
 }
 
 /// Where a request goes whose side has nobody open.

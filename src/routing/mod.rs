@@ -49,6 +49,7 @@ mod reading;
 mod rollout;
 mod round_robin;
 mod route_llm;
+pub mod script;
 mod shadow;
 mod simple_shuffle;
 mod single;
@@ -106,6 +107,7 @@ pub use reading::Misread;
 pub use rollout::{AfterGate, ErrorRateGate, Gates, LatencyGate, Rollout, Stage};
 pub use round_robin::RoundRobin;
 pub use route_llm::{OtherSide, RouteLlm};
+pub use script::Script;
 pub use shadow::Shadow;
 pub use simple_shuffle::SimpleShuffle;
 pub use single::Single;
@@ -318,6 +320,7 @@ registry! {
         pipeline => Pipeline,
         #[group = "Your own"]
         own => Own,
+        script => Script,
     }
 }
 

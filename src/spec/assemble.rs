@@ -138,6 +138,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         known: &known,
         asks: &asks,
         own: Some(&loaded.own),
+        scripts: Some(&loaded.scripts),
         ..names
     };
     let fleet: Arc<[Deployment]> = fleet.into();

@@ -1,10 +1,13 @@
 //! From what a file says to what runs: the names a plug-in may refer to, and how it refuses.
 
+use std::collections::BTreeMap;
+
 use super::diagnose::{self, Seg};
 use super::units::Money;
 use crate::kernel::time::Span;
 use crate::provider::pricing::exchange::Exchange;
 use crate::routing::own::OwnPolicies;
+use crate::routing::script::Program;
 
 /// What building a plug-in yields.
 pub type Built<T> = Result<T, Refusal>;
@@ -92,6 +95,8 @@ pub struct Names<'a> {
     pub exchange: Option<Exchange>,
     /// The policies that whoever runs the program has registered, if anybody has.
     pub own: Option<&'a OwnPolicies>,
+    /// The scripts that have been read, by the name that the experiment gives them.
+    pub scripts: Option<&'a BTreeMap<String, Program>>,
 }
 
 /// What a client knows of the requests of a class beforehand: what it says of them itself, and what they have been like.

@@ -10,6 +10,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::diagnose::{self, Seg, nearest};
@@ -20,6 +21,7 @@ use crate::provider::pricing::PriceSpec;
 use crate::provider::pricing::listed::Table;
 use crate::report::Input;
 use crate::routing::own::OwnPolicies;
+use crate::routing::script::{Fault, Program};
 use crate::traffic::arrivals::Row;
 
 /// An experiment and all that it refers to.
@@ -39,6 +41,8 @@ pub struct Loaded {
     pub prices: Table,
     /// Every file that was read, with its hash: the experiment first.
     pub inputs: Vec<Input>,
+    /// The scripts of policies, by the name that the experiment gives them.
+    pub scripts: BTreeMap<String, Program>,
     /// The policies that the caller registers. None unless somebody puts them here.
     pub own: OwnPolicies,
 }
@@ -131,11 +135,13 @@ pub fn load_priced(path: &Path, traces: &Traces, prices: Option<&Path>) -> Resul
         trace: None,
         prices: Table::default(),
         inputs: vec![input(path, &bytes)],
+        scripts: BTreeMap::new(),
         own: OwnPolicies::default(),
     };
     loaded.load_models(path)?;
     loaded.load_prices(prices)?;
     loaded.load_trace(path, traces)?;
+    loaded.load_scripts(path)?;
     Ok(loaded)
 }
 
@@ -154,6 +160,7 @@ pub fn from_text(file: &str, text: &str) -> Result<Loaded, LoadError> {
         trace: None,
         prices: Table::default(),
         inputs,
+        scripts: BTreeMap::new(),
         own: OwnPolicies::default(),
     };
     loaded.load_models(Path::new(""))?;
@@ -266,6 +273,75 @@ impl Loaded {
         self.trace = Some(rows.into());
         Ok(())
     }
+}
+
+impl Loaded {
+    /// Adds the script that the experiment calls `name`: for experiments that are no file.
+    ///
+    /// # Errors
+    /// If it is no script, or none of a policy.
+    pub fn add_script(&mut self, name: &str, text: &str) -> Result<(), LoadError> {
+        let program = Program::read(text).map_err(|fault| misread(name, text, &fault))?;
+        self.inputs.push(input(Path::new(name), text.as_bytes()));
+        self.scripts.insert(name.to_owned(), program);
+        Ok(())
+    }
+
+    /// The scripts that policies name, in any depth, from the experiment's folder.
+    fn load_scripts(&mut self, experiment: &Path) -> Result<(), LoadError> {
+        let mut found = Vec::new();
+        for (i, entry) in self.experiment.policies.iter().enumerate() {
+            let path = vec![Seg::from("policies"), Seg::from(i), Seg::from("policy")];
+            let says = serde_json::to_value(&entry.policy).unwrap_or_default();
+            scripts_in(&says, path, &mut found);
+        }
+        for (path, name) in found {
+            if self.scripts.contains_key(&name) {
+                continue;
+            }
+            let at = experiment.parent().unwrap_or(Path::new("")).join(&name);
+            let bytes = read(&at).map_err(|e| self.blame(&path, e))?;
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let program = Program::read(&text).map_err(|fault| misread(&at.display().to_string(), &text, &fault))?;
+            self.inputs.push(input(&at, &bytes));
+            self.scripts.insert(name, program);
+        }
+        Ok(())
+    }
+}
+
+/// Every `{ "script": { "file": … } }` in what a policy says, with the place of its file. Policies inside others are found by
+/// what they look like, so that no policy that holds others need know of scripts.
+fn scripts_in(says: &Value, path: Vec<Seg>, found: &mut Vec<(Vec<Seg>, String)>) {
+    let step = |seg: Seg| [path.as_slice(), &[seg]].concat();
+    match says {
+        Value::Object(fields) => {
+            if let (1, Some(Value::String(file))) = (fields.len(), says.pointer("/script/file")) {
+                let at = [path.as_slice(), &[Seg::from("script"), Seg::from("file")]].concat();
+                found.push((at, file.clone()));
+            } else if !fields.contains_key("own") {
+                for (name, field) in fields {
+                    scripts_in(field, step(Seg::from(name.as_str())), found);
+                }
+            }
+        }
+        Value::Array(elements) => {
+            for (i, element) in elements.iter().enumerate() {
+                scripts_in(element, step(Seg::from(i)), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn misread(file: &str, text: &str, fault: &Fault) -> LoadError {
+    if fault.line == 0 {
+        return LoadError::Read {
+            file: file.to_owned(),
+            why: fault.message.clone(),
+        };
+    }
+    diagnose::Error::in_line(file, text, fault.line, fault.column, fault.message.clone()).into()
 }
 
 fn read_model(path: &Path) -> Result<(ModelFile, Input), LoadError> {

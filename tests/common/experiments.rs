@@ -728,6 +728,7 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
         let mut policies = vec![
             json!({ "name": "single", "policy": { "single": { "provider": name(one) } } }),
             json!({ "name": "turns", "policy": "round_robin" }),
+            json!({ "name": "script", "policy": { "script": { "file": "least.rhai" } } }),
             json!({ "name": "weighted", "policy": { "weighted": { "weights": weights } } }),
             json!({ "name": "tiered", "policy": { "tiered": {
                 "tiers": [

@@ -74,6 +74,22 @@ impl Error {
         source.error(key.unwrap_or(place.value), path, message.into())
     }
 
+    /// A mistake in `line` (from 1) of a text that is no JSON, at `column` (from 1, in characters; 0 for the line as a whole).
+    pub fn in_line(file: &str, text: &str, line: usize, column: usize, message: impl Into<String>) -> Error {
+        let source = Source {
+            file,
+            text,
+            json: Cow::Borrowed(text),
+        };
+        let start = render::offset(text, line, 0);
+        let before: usize = text[start..]
+            .chars()
+            .take(column.saturating_sub(1))
+            .map(char::len_utf8)
+            .sum();
+        source.error(start + before, &[], message.into())
+    }
+
     /// With what to do about it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Error {

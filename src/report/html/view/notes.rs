@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::{Cell, Level};
-use crate::report::{Code, Metric, PolicyReport, Unit, figures, format};
+use crate::report::{Code, Metric, PolicyReport, Unit, format};
 use crate::stats::interval::Estimate;
 
 /// What stands behind a figure that has a footnote.
@@ -85,7 +85,7 @@ impl Notes {
 
     /// A policy's figure of merit. The report's own reason comes before the general one.
     pub(super) fn measured(&mut self, policy: &PolicyReport, metric: Metric, code: Option<Code>) -> Cell {
-        let estimate = figures::estimate(policy, metric);
+        let estimate = crate::report::estimate(policy, metric);
         let own = policy.metrics.iter().find(|measured| measured.metric == metric);
         let own = own.and_then(|measured| measured.note.clone());
         let (value, half_width) = format::parts(metric.unit_in(code), &estimate);

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Cell;
 use super::keys::{Key, key_of};
 use super::notes::{Note, Notes};
-use crate::report::figures::estimate;
+use crate::report::estimate;
 use crate::report::{Metric, PolicyReport, Ranked, Report, format};
 use crate::stats::interval::Estimate;
 

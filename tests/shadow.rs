@@ -92,7 +92,8 @@ fn each_request_is_copied_once_however_often_it_is_tried() {
     assert_eq!(tally.effort.mirrored, 1000);
     assert_eq!(tally.ended(Outcome::ServerError), 1000);
     assert_eq!(tally.mirrored, 1000 * 10_000_000_000, "a cent each");
-    assert_eq!(tally.series.bins().iter().map(|b| b.in_system).max(), Some(0));
+    // A copy stays for 30 s, so there would be as many at once if they counted.
+    assert!(tally.series.bins().iter().all(|b| b.in_system <= 1));
 }
 
 /// It is hung up when the request's own time is over, though the request was answered long before.

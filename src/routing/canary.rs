@@ -305,7 +305,10 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused() {
         let sides = r#""share": 0.1, "canary": "p2c", "stable": "p2c""#;
-        let refused = |more: &str| build(&format!(r#"{{"canary": {{{sides}{more}}}}}"#)).err().unwrap();
+        let refused = |more: &str| {
+            let json = format!(r#"{{"canary": {{{sides}{more}}}}}"#);
+            build_over(&json, &["a"], None).err().unwrap()
+        };
         assert_eq!(
             refused("").message,
             "there are no users to tell apart: give `users` in `traffic`"

@@ -17,13 +17,13 @@
 //! | parameter | default | range |
 //! |---|---|---|
 //! | `stages` | | 1 or more |
-//! | `policy` | none | any that keeps nothing of a request; instead of `providers` |
-//! | `judge` | none | every stage but the last needs one |
-//! | `accept` | none | 0 to 1, or one for each class |
-//! | `takes_good`, `takes_bad` | none | 0 to 1, or one for each class; both, instead of `accept` |
-//! | `looks` | 0 s | 0 or more |
-//! | `cost` | $0 | 0 or more |
-//! | `keeps` | true | |
+//! | `stages.policy` | none | any that keeps nothing of a request; instead of `providers` |
+//! | `stages.judge` | none | every stage but the last needs one |
+//! | `stages.judge.accept` | none | 0 to 1, or one for each class |
+//! | `stages.judge.takes_good`, `stages.judge.takes_bad` | none | 0 to 1, or one for each class; both, instead of `accept` |
+//! | `stages.judge.looks` | 0 s | 0 or more |
+//! | `stages.judge.cost` | $0 | 0 or more |
+//! | `stages.judge.keeps` | true | true, false |
 //!
 //! Sources: Chen, Zaharia, Zou, "FrugalGPT" (2023); `stanford-futuredata/FrugalGPT` 2b23e6a, `llmcascade.py`.
 //!

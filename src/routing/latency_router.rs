@@ -26,7 +26,7 @@
 //!
 //! Source: R4.2, a published write-up of latency-based routing with failover across LLM providers.
 //!
-//! Known faults, as published: without a sample a latency is infinite, so the first one used takes everything; sample 0 is
+//! Known faults: as published, without a sample a latency is infinite, so the first one used takes everything; sample 0 is
 //! the oldest, so what was meant to favour recent latencies favours old ones; whoever is no longer healthy is never asked
 //! again; and a retry goes to the same one until its score falls. `tests/latency_router.rs` measures each by itself.
 //!

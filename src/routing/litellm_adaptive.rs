@@ -16,15 +16,15 @@
 //! | parameter | default | range |
 //! |---|---|---|
 //! | `models` | every provider, tier 2 | by provider |
-//! | `tier` | 2 | 1 to 3 |
-//! | `strengths` | none | classes |
+//! | `models.tier` | 2 | 1 to 3 |
+//! | `models.strengths` | none | classes |
 //! | `quality`, `cost` | 0.7, 0.3 | 0 to 1; must add up to 1 |
 //! | `exploration_rate` | 1 | 0 to 1 |
 //! | `feedback` | 20 % | above 0, to 1 |
 //!
 //! Sources: `BerriAI/litellm` 2026-10, `router_strategy/adaptive_router/bandit.py`, `config.py`, `README.md`.
 //!
-//! Known faults, its own: once 190 signs have been seen nothing more is learned, whatever changes; latency and failures
+//! Known faults: once 190 signs have been seen nothing more is learned, whatever changes; latency and failures
 //! do not count; its constants are said to be guesses; it refuses providers that are not sold by the token.
 //!
 //! ```json

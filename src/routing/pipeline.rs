@@ -32,7 +32,10 @@
 //! | `filters` | none | filters, in order; one kind may stand more than once |
 //! | `scores` | none: all total 0 | scores |
 //! | `pick` | `best` | a pick |
-//! | `relax` | false | |
+//! | `relax` | false | true, false |
+//!
+//! | of a filter | default | range |
+//! |---|---|---|
 //! | `limits.rpm`, `limits.tpm` | its quotas' | by provider, 1 or more |
 //! | `limits.from_quotas` | true | |
 //! | `budget.budgets` | needed | by provider; whoever is not named has none |
@@ -42,6 +45,9 @@
 //! | `cooldown.failures` | 1 | 1 or more |
 //! | `cooldown.lasts` | 5 s | 0 or more |
 //! | `cooldown.on` | retryable, 401 | outcomes, at least one |
+//!
+//! | of a score | default | range |
+//! |---|---|---|
 //! | `weight`, of every score | 1 | 0 or more |
 //! | `scale`, of every score | `range` | `range`, `inverse` |
 //! | `latency.measures` | `end` | `end`, `first_token` |
@@ -49,6 +55,9 @@
 //! | `window`, of `latency` and `throughput` | none: `alpha` | 1 to 1,000 samples |
 //! | `errors.alpha` | 10 % | above 0, to 100 % |
 //! | `price.output_share` | 50 % | 0 to 100 % |
+//!
+//! | of a pick | default | range |
+//! |---|---|---|
 //! | `weighted.power` | 1 | 0 or more |
 //! | `top.k` | 2 | 1 or more |
 //!

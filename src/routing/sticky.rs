@@ -293,7 +293,9 @@ mod tests {
 
     #[test]
     fn what_cannot_stick_is_refused() {
-        let refusal = build(r#"{"sticky": {"policy": "round_robin"}}"#).err().unwrap();
+        let refusal = build_over(r#"{"sticky": {"policy": "round_robin"}}"#, &["a"], None)
+            .err()
+            .unwrap();
         assert_eq!(
             refusal.message,
             "there are no users to tell apart: give `users` in `traffic`"

@@ -16,10 +16,10 @@
 //! on, whatever `on` says. One that closes between two tries of a request counts as failed there. A hedge goes to the
 //! leaf where the request is or, if that is left out, to the next that a strategy around it would take.
 //!
-//! Keeps, for each request and until it ends, the way to the leaf where it is: in 63 bits, of which a strategy of n
+//! Keeps the way of each request, until it ends, to the leaf where it is: in 63 bits, of which a strategy of n
 //! targets takes those that count to 2n, and a sampling one n more. A deeper or wider tree is refused.
 //!
-//! | parameter | default | range |
+//! | of a strategy | default | range |
 //! |---|---|---|
 //! | `targets`, of every strategy | needed | 1 to 63 |
 //! | `weight`, beside a target that is drawn | 1 | 0 or more, one of them above 0 |

@@ -34,6 +34,8 @@
 //! | `pick` | `best` | a pick |
 //! | `relax` | false | true, false |
 //!
+//! What filters take:
+//!
 //! | of a filter | default | range |
 //! |---|---|---|
 //! | `limits.rpm`, `limits.tpm` | its quotas' | by provider, 1 or more |
@@ -46,6 +48,8 @@
 //! | `cooldown.lasts` | 5 s | 0 or more |
 //! | `cooldown.on` | retryable, 401 | outcomes, at least one |
 //!
+//! What scores take:
+//!
 //! | of a score | default | range |
 //! |---|---|---|
 //! | `weight`, of every score | 1 | 0 or more |
@@ -55,6 +59,8 @@
 //! | `window`, of `latency` and `throughput` | none: `alpha` | 1 to 1,000 samples |
 //! | `errors.alpha` | 10 % | above 0, to 100 % |
 //! | `price.output_share` | 50 % | 0 to 100 % |
+//!
+//! What picks take:
 //!
 //! | of a pick | default | range |
 //! |---|---|---|

@@ -34,7 +34,6 @@ pub(super) struct Page {
     warnings: Vec<String>,
     objectives: Option<Objectives>,
     ranking: Option<Ranking>,
-    ranking_caption: Option<String>,
     verdicts: Vec<Named<String>>,
     headings: Vec<Heading>,
     policies: Vec<Named<Policy>>,
@@ -111,7 +110,6 @@ impl Page {
             warnings: report.warnings.clone(),
             objectives: objectives(report),
             ranking: ranking(report),
-            ranking_caption: ranking::caption(report),
             verdicts: report
                 .comparisons
                 .iter()

@@ -17,7 +17,7 @@ const APART: f64 = 30.0;
 
 #[derive(Serialize)]
 pub(super) struct Ranking {
-    by: String,
+    caption: String,
     columns: Vec<String>,
     rows: Vec<Row>,
     notes: Vec<Note>,
@@ -40,7 +40,8 @@ struct Marked {
     wide: String,
 }
 
-/// From the least to the greatest figure of a column.
+/// From the least to the greatest figure of a column, the furthest tenth at either end left out: a few policies that are far
+/// off would leave no room between the others. They are marked at the ends.
 struct Across {
     low: f64,
     high: f64,
@@ -76,7 +77,7 @@ pub(super) fn ranking(report: &Report) -> Option<Ranking> {
     });
     let rows = rows.collect();
     Some(Ranking {
-        by: ranking.metric.title_in(report.code()).into_owned(),
+        caption: caption(report, ranking),
         columns: metrics.iter().map(|m| m.title_in(report.code()).into_owned()).collect(),
         rows,
         notes: notes.list(),
@@ -85,10 +86,11 @@ pub(super) fn ranking(report: &Report) -> Option<Ranking> {
 
 impl Across {
     fn of(figures: impl Iterator<Item = f64>) -> Across {
-        let known = figures.filter(|x| x.is_finite());
-        let (low, high) = known.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
-            (low.min(x), high.max(x))
-        });
+        let mut known: Vec<f64> = figures.filter(|x| x.is_finite()).collect();
+        known.sort_by(f64::total_cmp);
+        let left_out = known.len() / 10;
+        let low = known.get(left_out).copied().unwrap_or_default();
+        let high = known.iter().rev().nth(left_out).copied().unwrap_or_default();
         Across {
             low,
             high,
@@ -123,15 +125,19 @@ impl Across {
 }
 
 /// What the ranking says, in a sentence.
-pub(super) fn caption(report: &Report) -> Option<String> {
-    let ranking = report.ranking.as_ref()?;
+fn caption(report: &Report, ranking: &crate::report::Ranking) -> String {
     let best = ranking.rows.iter().filter(|row| row.may_be_best).count();
-    Some(format!(
-        "By {}, the best first. Marked: {} that the paired intervals, {} together, do not set apart from the first.",
+    let beyond = if ranking.rows.len() < 10 {
+        ""
+    } else {
+        " Each scale leaves out the furthest tenth of the policies at either end, which are marked there."
+    };
+    format!(
+        "By {}, the best first. Marked: {} that the paired intervals, {} together, do not set apart from the first.{beyond}",
         ranking.metric.title_in(report.code()),
         format::count(best as u64),
         format::tick(crate::report::Unit::Share, report.confidence)
-    ))
+    )
 }
 
 #[cfg(test)]
@@ -145,5 +151,13 @@ mod tests {
         let across = Across::of([1.0, 100.0].into_iter());
         assert!((across.place(10.0) - 0.5).abs() < 1e-12, "by factors");
         assert_eq!(Across::of([3.0].into_iter()).place(3.0), 0.5);
+        assert_eq!(Across::of([f64::NAN].into_iter()).place(3.0), 0.5);
+    }
+
+    #[test]
+    fn one_of_ten_that_is_far_off_takes_no_room() {
+        let figures = (0..9).map(f64::from).chain([1e9]);
+        let across = Across::of(figures);
+        assert_eq!([1.0, 8.0, 1e9, 0.0].map(|x| across.place(x)), [0.0, 1.0, 1.0, 0.0]);
     }
 }

@@ -86,7 +86,6 @@ impl World<'_> {
         self.admit();
     }
 
-    /// The request in `slot` has left the queue, turned away.
     /// A limiter turns the request in `slot` away.
     #[cold]
     fn note_rejection(&mut self, slot: u32) {
@@ -97,6 +96,7 @@ impl World<'_> {
         }
     }
 
+    /// The request in `slot` leaves the queue, turned away.
     fn shed_waiting(&mut self, slot: u32) {
         self.left_queue();
         self.stop_wait(slot);

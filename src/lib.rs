@@ -49,13 +49,16 @@
 //! or put it into the [`own`](spec::load::Loaded::own) of what was loaded. `examples/own_policy.rs` is such a program.
 //!
 //! In reading order: [`kernel`], [`request`], [`traffic`], [`provider`], [`client`], [`routing`], [`engine`], [`stats`],
-//! [`decide`], [`report`], [`spec`], [`import`].
+//! [`decide`], [`report`], [`spec`], [`import`], [`calibrate`], and, with the feature of that name, `live`.
 
+pub mod calibrate;
 pub mod client;
 pub mod decide;
 pub mod engine;
 pub mod import;
 pub mod kernel;
+#[cfg(feature = "live")]
+pub mod live;
 pub mod provider;
 pub mod report;
 pub mod request;

@@ -1,13 +1,16 @@
-//! What a choice costs: every policy over 3, 10 and 200 providers, all breakers closed.
+//! What a choice costs: every policy over 3, 10 and 200 providers, all breakers closed, in the middle of an afternoon.
 //!
 //! `cargo bench --bench policies -- --quick`. That no choice allocates is a test of `benches/peers`.
+
+use std::collections::VecDeque;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use simcap::client::host::Host;
 use simcap::engine::scenario::Scenario;
 use simcap::kernel::chance::Chance;
-use simcap::kernel::time::Time;
-use simcap::routing::{Call, Fleet};
+use simcap::kernel::time::{Span, Time};
+use simcap::request::{Ended, Outcome};
+use simcap::routing::{Call, Fleet, Policy};
 use simcap::spec::{assemble::assemble, load::from_text};
 
 /// `least_in_flight` as a script: what that costs.
@@ -114,29 +117,83 @@ fn scenarios(providers: usize) -> Vec<Scenario> {
     assemble(&loaded).unwrap_or_else(|error| panic!("{error}")).scenarios
 }
 
+/// A fleet under way: calls that come 100 µs apart, of which twenty or so are in flight at any time.
+struct Afternoon {
+    hosts: Vec<Host>,
+    policy: Box<dyn Policy>,
+    calls: u64,
+    in_flight: VecDeque<usize>,
+}
+
+impl Afternoon {
+    fn new(scenario: &Scenario) -> Afternoon {
+        let own = Chance::new(1, 0).surroundings(0);
+        let host = |_| Host {
+            breaker: scenario.client.breaker.of_one(own),
+            ..Host::default()
+        };
+        let mut afternoon = Afternoon {
+            hosts: scenario.fleet.iter().map(host).collect(),
+            policy: scenario.policy.fresh(),
+            calls: 0,
+            in_flight: VecDeque::new(),
+        };
+        for _ in 0..5_000 {
+            let chosen = afternoon.choose().unwrap_or(0);
+            afternoon.sent(chosen);
+        }
+        afternoon
+    }
+
+    fn now(&self) -> Time {
+        Time::from_nanos(self.calls * 100_000)
+    }
+
+    /// What is timed.
+    fn choose(&mut self) -> Option<usize> {
+        self.calls += 1;
+        let call = Call {
+            user: (self.calls % 1000) as u32,
+            input: 100,
+            max_output: Some(100),
+            ..Call::new(0, Chance::new(1, 0).request(self.calls))
+        };
+        let now = self.now();
+        self.policy.choose(&call, &Fleet::new(&self.hosts, None, now))
+    }
+
+    /// The call goes to `provider`, and the one from twenty calls before ends.
+    fn sent(&mut self, provider: usize) {
+        self.hosts[provider].in_flight += 1;
+        self.in_flight.push_back(provider);
+        if self.in_flight.len() <= 20 {
+            return;
+        }
+        let Some(done) = self.in_flight.pop_front() else { return };
+        self.hosts[done].in_flight -= 1;
+        let took = Span::from_millis(200 + 10 * (self.calls % 7 + done as u64 % 5));
+        let mut ended = Ended::new(self.now(), done, Outcome::Success);
+        (ended.took, ended.first_token) = (took, took);
+        (ended.usage.input, ended.usage.output) = (100, 50);
+        self.policy.learn(&ended);
+    }
+}
+
 fn choose(c: &mut Criterion) {
     let mut group = c.benchmark_group("choose");
     for providers in [3, 10, 200] {
         for scenario in scenarios(providers) {
-            let own = Chance::new(1, 0).surroundings(0);
-            let host = || Host {
-                breaker: scenario.client.breaker.of_one(own),
-                ..Host::default()
-            };
-            let hosts: Vec<Host> = scenario.fleet.iter().map(|_| host()).collect();
-            let mut policy = scenario.policy.fresh();
-            let mut id = 0;
+            let mut afternoon = Afternoon::new(&scenario);
             group.bench_function(BenchmarkId::new(&scenario.name, providers), |b| {
                 b.iter(|| {
-                    id += 1;
-                    let request = Chance::new(1, 0).request(id);
-                    let call = Call {
-                        user: (id % 1000) as u32,
-                        input: 100,
-                        max_output: Some(100),
-                        ..Call::new(0, request)
-                    };
-                    policy.choose(&call, &Fleet::new(&hosts, None, Time::ZERO))
+                    let chosen = afternoon.choose();
+                    // Now and then one goes out and another comes back, lest what was learned grow stale.
+                    if afternoon.calls % 64 == 0
+                        && let Some(provider) = chosen
+                    {
+                        afternoon.sent(provider);
+                    }
+                    chosen
                 });
             });
         }

@@ -269,7 +269,8 @@ pub struct Ended {
     pub user: u32,
     /// Which attempt at its request it was, from 0.
     pub attempt: u32,
-    /// The client's other attempts under way there when it was sent.
+    /// The client's other attempts under way there when it was sent, those of all its gateways: with several of them it takes
+    /// a provider that says so.
     pub beside: u32,
     /// Whether the answer was a good one, if somebody has said so.
     pub grade: Option<bool>,

@@ -127,7 +127,15 @@ fn page(kind: &Kind<'_>, schema: &Value) -> String {
         text += &format!("  {name}{needed}\n      {}\n", line(says.unwrap_or_default()));
     }
     if fields.is_none_or(serde_json::Map::is_empty) {
-        text += "  no parameters\n";
+        let form = if parameters["oneOf"].is_array() || parameters["anyOf"].is_array() {
+            format!(
+                "  a form of its own: see `simcap policies {}`, and `simcap schema`\n",
+                kind.name
+            )
+        } else {
+            "  no parameters\n".to_owned()
+        };
+        text += &form;
     }
     text + "\n"
 }

@@ -27,7 +27,9 @@ impl Policies {
                 let of_product = product(name).map(|product| having(&pages, product, columns));
                 match pages.iter().find(|page| page.name == name) {
                     Some(policy) => page(policy, &pages, columns),
-                    None => of_product.ok_or_else(|| Failure::Input(unknown(name, &pages)))?,
+                    None => of_product
+                        .or_else(|| speaking_of(&pages, name, columns))
+                        .ok_or_else(|| Failure::Input(unknown(name, &pages)))?,
                 }
             }
         };
@@ -51,13 +53,28 @@ fn columns() -> usize {
 
 /// The product of this name, however it is spelt.
 fn product(name: &str) -> Option<&'static str> {
-    let letters = |text: &str| {
-        text.chars()
-            .filter(|c| c.is_alphanumeric())
-            .collect::<String>()
-            .to_lowercase()
-    };
     PRODUCTS.into_iter().find(|product| letters(product) == letters(name))
+}
+
+/// Letters and digits of `text`, in lower case.
+fn letters(text: &str) -> String {
+    let kept = text.chars().filter(|c| c.is_alphanumeric());
+    kept.collect::<String>().to_lowercase()
+}
+
+/// The policies whose pages speak of `name`: what another product, or the literature, calls them.
+fn speaking_of(pages: &[Manual], name: &str, columns: usize) -> Option<String> {
+    let wanted = letters(name);
+    let speaks = |page: &&Manual| page.words().any(|text| letters(text).contains(&wanted));
+    let found: Vec<&Manual> = pages.iter().filter(speaks).collect();
+    if wanted.len() < 3 || found.is_empty() {
+        return None;
+    }
+    let mut text = format!("no policy is called `{name}`; these pages speak of it:\n");
+    for page in found {
+        text += &line(page, pages, columns);
+    }
+    Some(text + "\n`simcap policies NAME` shows one.\n")
 }
 
 fn unknown(name: &str, pages: &[Manual]) -> String {
@@ -137,7 +154,9 @@ fn page(policy: &Manual, pages: &[Manual], columns: usize) -> String {
     if let Some(product) = product(policy.name) {
         let has = |page: &&Manual| page.name != policy.name && page.products().any(|p| p == product);
         let others: Vec<&str> = pages.iter().filter(has).map(|page| page.name).collect();
-        more += &format!(" {product} also has {}.", others.join(", "));
+        if !others.is_empty() {
+            more += &format!(" {product} also has {}.", others.join(", "));
+        }
     }
     text + "\n" + &paragraph("", &more, columns)
 }

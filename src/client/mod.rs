@@ -28,6 +28,8 @@ pub struct Client {
     /// The most requests in flight; `u32::MAX` for no cap. A request counts from when it is let in until it ends,
     /// back-off included, as under a semaphore held for the whole call.
     pub max_in_flight: u32,
+    /// How many gateways run side by side, each with a policy and breakers of its own.
+    pub gateways: u16,
     /// How long to wait for what.
     pub timeouts: Timeouts,
     /// The longest wait for a connection.

@@ -7,6 +7,7 @@
 use crate::report::format;
 use crate::report::{Code, Comparison, Difference, Metric};
 use crate::stats::compare::{Paired, Verdict};
+use crate::stats::histogram::RESOLUTION;
 use crate::stats::interval::Confidence;
 
 /// What the sentence speaks of, in this order.
@@ -44,7 +45,7 @@ pub(super) fn compare(
                         metric,
                         difference: paired.difference,
                         relative: paired.relative,
-                        verdict: if paired.difference.undefined > 0 {
+                        verdict: if paired.difference.undefined > 0 || is_rounding(metric, &paired) {
                             Verdict::CannotTell
                         } else {
                             paired.verdict
@@ -61,6 +62,13 @@ pub(super) fn compare(
             }
         })
         .collect()
+}
+
+/// Whether the difference is one that two equal percentiles may show, each the middle of a bucket of the histogram.
+fn is_rounding(metric: Metric, paired: &Paired) -> bool {
+    metric.is_percentile()
+        && paired.verdict != Verdict::Same
+        && paired.relative.is_some_and(|share| share.abs() < RESOLUTION)
 }
 
 fn sentence(policy: &str, baseline: &str, differences: &[Difference], code: Option<Code>) -> String {

@@ -9,36 +9,41 @@ mod attempt;
 mod copies;
 mod end;
 mod entry;
+mod gateway;
 mod judge;
+mod marks;
 mod mirror;
 
 use std::cell::Cell;
 
 use crate::client::admission::Admission;
-use crate::client::breaker::{FleetBreaker, Ticket};
+use crate::client::breaker::Ticket;
 use crate::client::budget::Budget;
 use crate::client::gate::Gate;
 use crate::client::hedge::Hedge;
-use crate::client::host::{Host, Pool};
+use crate::client::host::Pool;
 use crate::client::retry::Retry;
-use crate::kernel::chance::{Chance, Key};
+use crate::kernel::chance::{Chance, Key, Purpose, index};
 use crate::kernel::clock::BoundClock;
 use crate::kernel::queue::EventQueue;
 use crate::kernel::slab::Slab;
 use crate::kernel::time::{Span, Time};
 use crate::provider::endpoint::{Answer, Endpoint, Quotas};
 use crate::request::{Ask, Headers, Outcome};
-use crate::routing::{Call, Policy, Wants};
+use crate::routing::{Call, Wants};
 
 use super::event::{Event, MOST_SLOTS};
 use super::scenario::Scenario;
-use super::tally::{Bound, BoundKind, Tally};
+use super::tally::{Bound, Tally};
+use gateway::Gateway;
 
 /// A request in the system.
 #[derive(Clone, Copy, Debug)]
 struct Request {
     ask: Ask,
     key: Key,
+    /// Which gateway it has come to.
+    gateway: u16,
     arrived: Time,
     /// When the timeout of the whole request strikes.
     deadline: Time,
@@ -104,6 +109,7 @@ impl Request {
             cached: 0,
         },
         key: Key::NONE,
+        gateway: 0,
         arrived: Time::ZERO,
         deadline: Time::NEVER,
         wait_since: Time::ZERO,
@@ -209,6 +215,7 @@ impl Attempt {
             provider: 0,
             number: 0,
             ticket: Ticket(0),
+            gateway: 0,
             hedge: false,
         },
         stage: Stage::CalledOff,
@@ -229,6 +236,8 @@ struct Way {
     number: u32,
     /// What the breaker gave for it.
     ticket: Ticket,
+    /// The gateway that its request has come to.
+    gateway: u16,
     /// Whether it is a further copy of a request under way.
     hedge: bool,
 }
@@ -261,12 +270,12 @@ pub struct World<'a> {
     attempts: Slab<Attempt>,
     endpoints: Vec<Endpoint>,
     accounts: Vec<Quotas>,
-    hosts: Vec<Host>,
+    gateways: Vec<Gateway>,
+    /// Calls under way at each provider, of all gateways; empty if there is only one.
+    everybody: Vec<u32>,
     pools: Vec<Pool>,
-    guard: Option<Box<dyn FleetBreaker>>,
     admission: Box<dyn Admission>,
     gate: Gate,
-    policy: Box<dyn Policy>,
     /// Whether anybody learns from how attempts end: the policy, or whatever else listens.
     listened_to: bool,
     /// What the policy asks for.
@@ -318,14 +327,15 @@ impl<'a> World<'a> {
                 .map(|(i, d)| Endpoint::new(&d.provider, own(OF_PROVIDERS, i)))
                 .collect(),
             accounts: scenario.accounts.iter().map(|a| Quotas::new(&a.limits)).collect(),
-            hosts: (0..scenario.fleet.len())
-                .map(|i| Host {
-                    breaker: client.breaker.of_one(own(OF_BREAKERS, i)),
-                    ..Host::default()
-                })
+            gateways: (0..usize::from(client.gateways))
+                .map(|number| Gateway::new(scenario, chance, number))
                 .collect(),
+            everybody: if client.gateways > 1 {
+                vec![0; scenario.fleet.len()]
+            } else {
+                Vec::new()
+            },
             pools: scenario.pools.iter().map(|p| Pool::new(p.connections)).collect(),
-            guard: client.breaker.of_all(own(OF_BREAKERS, 0)),
             admission: client.admission.fresh(own(OF_ADMISSION, 0)),
             gate: Gate::new(
                 (client.limiters.iter().enumerate())
@@ -333,7 +343,6 @@ impl<'a> World<'a> {
                     .collect(),
                 client.max_in_flight,
             ),
-            policy: scenario.policy.fresh(),
             may_restrict: client.budget.is_some() || !client.fallback.groups.is_empty(),
             listened_to: wants.learns
                 || wants.headers
@@ -394,6 +403,9 @@ impl<'a> World<'a> {
             wait_since: at,
             ..Request::BLANK
         };
+        if self.gateways.len() > 1 {
+            request.gateway = index(request.key.draw(Purpose::Gateway), self.gateways.len()) as u16;
+        }
         let input_window = self.scenario.client.input_window;
         if ask.input > input_window {
             request.ask.input = input_window;
@@ -463,17 +475,17 @@ impl<'a> World<'a> {
                 tally.time = at.map_or(0, |at| u128::from(at.nanos()));
             }
         }
-        for (tally, milestone) in self.tally.milestones.iter_mut().zip(self.policy.milestones()) {
-            tally.passed = u64::from(milestone.at.is_some());
-            tally.time = milestone.at.map_or(0, |at| u128::from(at.nanos()));
+        // A milestone is passed when every gateway has passed it.
+        let all: Vec<_> = self.gateways.iter().map(|g| g.policy.milestones()).collect();
+        for (i, tally) in self.tally.milestones.iter_mut().enumerate() {
+            let last = all.iter().map(|of| of[i].at.unwrap_or(Time::NEVER)).max();
+            let last = last.filter(|&at| at != Time::NEVER);
+            tally.passed = u64::from(last.is_some());
+            tally.time = last.map_or(0, |at| u128::from(at.nanos()));
         }
         let counted = self.scenario.window.counted();
         for (i, provider) in self.tally.providers.iter_mut().enumerate() {
-            provider.trips = match (&self.hosts[i].breaker, &self.guard) {
-                (Some(breaker), _) => breaker.trips(),
-                (None, Some(guard)) => guard.trips(i),
-                (None, None) => 0,
-            };
+            provider.trips = self.gateways.iter().map(|g| g.trips(i)).sum();
             provider.reserved = self.scenario.fleet[i].provider.price.standing(counted);
         }
         self.tally
@@ -493,88 +505,5 @@ impl<'a> World<'a> {
             self.mark();
         }
         self.now = to;
-    }
-
-    /// Notes what is to be noted at `next_mark`: the end of a bin, the start or the end of counting.
-    fn mark(&mut self) {
-        let (mark, window) = (self.next_mark, self.scenario.window);
-        if mark >= window.warmup && self.counting_from.is_none() {
-            self.counting_from = Some(self.bounds(mark));
-        }
-        if mark == self.tally.series.current_ends() {
-            self.tally.series.close_bin(self.in_system());
-        }
-        if mark >= window.end && self.tally.bounds.is_empty() {
-            let mut bounds = self.bounds(mark);
-            for (bound, before) in bounds.iter_mut().zip(self.counting_from.iter().flatten()) {
-                bound.time -= before.time;
-            }
-            self.tally.bounds = bounds;
-            self.tally.in_system_at_end = self.in_system() as u64;
-        }
-        let unless_passed = |t: Time| if t > mark { t } else { Time::NEVER };
-        self.next_mark = self
-            .tally
-            .series
-            .current_ends()
-            .min(unless_passed(window.warmup))
-            .min(unless_passed(window.end));
-    }
-
-    /// What every bound's clock reads at `now`.
-    fn bounds(&self, now: Time) -> Vec<Bound> {
-        let bound = |what, provider, limit, time: Span| Bound {
-            what,
-            provider,
-            limit,
-            time: u128::from(time.nanos()),
-        };
-        let number = |cap: u32| (cap != u32::MAX).then_some(u64::from(cap));
-        let mut all = Vec::new();
-        if let Some(cap) = number(self.gate.cap()) {
-            all.push(bound(
-                BoundKind::InFlight,
-                None,
-                Some(cap),
-                self.gate.time_full().total(now),
-            ));
-        }
-        all.push(bound(BoundKind::Limiter, None, None, self.limiter_binds.total(now)));
-        if let Some(capacity) = self.admission.capacity() {
-            all.push(bound(
-                BoundKind::Queue,
-                None,
-                Some(capacity as u64),
-                self.queue_full.total(now),
-            ));
-        }
-        for (i, endpoint) in self.endpoints.iter().enumerate() {
-            let pool = self.scenario.fleet[i].pool;
-            if let Some(most) = number(self.pools[pool].most())
-                && self.scenario.pools[pool].owner == i
-            {
-                all.push(bound(
-                    BoundKind::Connections,
-                    Some(i),
-                    Some(most),
-                    self.pools[pool].time_full().total(now),
-                ));
-            }
-            for full in endpoint.full_load(now) {
-                all.push(bound(BoundKind::Capacity, Some(i), full.limit, full.time));
-            }
-            all.push(bound(BoundKind::Quota, Some(i), None, endpoint.limited(now)));
-            let account = self.scenario.fleet[i].provider.account.map(|a| &self.accounts[a]);
-            for full in endpoint.full_quotas(account, now) {
-                all.push(bound(BoundKind::Quota, Some(i), full.limit, full.time));
-            }
-            let open = match (&self.hosts[i].breaker, &self.guard) {
-                (Some(breaker), _) => breaker.time_open(now),
-                (None, Some(guard)) => guard.time_open(i, now),
-                (None, None) => Span::ZERO,
-            };
-            all.push(bound(BoundKind::Breaker, Some(i), None, open));
-        }
-        all
     }
 }

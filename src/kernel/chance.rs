@@ -61,6 +61,8 @@ pub enum Purpose {
     Grade = 19,
     /// Whether a copy goes to another provider that nobody waits for.
     Mirror = 20,
+    /// Which of the gateways that run side by side a request comes to.
+    Gateway = 21,
 }
 
 /// The randomness of one replication.

@@ -122,6 +122,15 @@ pub enum Unit {
 }
 
 impl Metric {
+    /// Whether it is a percentile, which a histogram gives to the width of its buckets.
+    pub const fn is_percentile(self) -> bool {
+        use Metric::{E2eP50, E2eP95, E2eP99, TtftP50, TtftP95, TtftP99, WaitP50, WaitP95, WaitP99};
+        matches!(
+            self,
+            TtftP50 | TtftP95 | TtftP99 | E2eP50 | E2eP95 | E2eP99 | WaitP50 | WaitP95 | WaitP99
+        )
+    }
+
     /// Every figure of merit, in the order of tables.
     pub const ALL: [Metric; 19] = [
         Metric::TtftP50,

@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Wants, taking_part};
+use super::{Members, Wants, taking_part};
 use crate::kernel::chance::threshold;
 use crate::kernel::time::Span;
 use crate::provider::UNRATED;
@@ -56,7 +56,7 @@ pub enum Contexts {
 /// How rewards are learned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Learning<'a> {
-    pub providers: &'a [String],
+    pub providers: &'a Members,
     pub reward: &'a RewardSpec,
     pub contexts: Contexts,
     pub feedback: Fraction,

@@ -31,7 +31,7 @@ pub(super) fn either(providers: &[String], policy: Option<&PolicySpec>, names: &
         ([], None) | ([_, ..], Some(_)) => Err(Refusal::new("give either `providers` or `policy`")),
         ([], Some(policy)) => inside(policy, names).map_err(|r| r.at("policy")),
         (providers, None) => Chain {
-            providers: providers.to_vec(),
+            providers: providers.to_vec().into(),
         }
         .build(names),
     }

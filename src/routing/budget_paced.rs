@@ -18,7 +18,7 @@
 //!
 //! | parameter | default | range |
 //! |---|---|---|
-//! | `money` | | above 0 |
+//! | `money` | required | above 0 |
 //! | `per` | 1 d | at least `every` |
 //! | `shape` | even | weights of 0 or more, not all 0 |
 //! | `law` | `fixed_step` | `fixed_step`, `in_proportion` |
@@ -111,6 +111,19 @@ impl BuildPolicy for BudgetPaced {
         let order = names.each_provider(&self.providers).map_err(|r| r.at("providers"))?;
         if order.len() < 2 {
             return Err(Refusal::new("there must be at least two, a dearer and a cheaper one").at("providers"));
+        }
+        for (i, pair) in order.windows(2).enumerate() {
+            let price = |p: usize| names.known.get(p).and_then(|known| known.price);
+            let (Some(first), Some(second)) = (price(pair[0]), price(pair[1])) else {
+                continue;
+            };
+            if first.0 < second.0 && first.1 < second.1 {
+                let text = format!(
+                    "`{}` comes after `{}` and is dearer: they must stand from the dearest to the cheapest",
+                    names.providers[pair[1]], names.providers[pair[0]]
+                );
+                return Err(Refusal::new(text).at(i + 1).at("providers"));
+            }
         }
         let budget = names.money(self.money);
         if budget == 0 {

@@ -10,7 +10,7 @@
 //! | parameter | default | range |
 //! |---|---|---|
 //! | `bands[].up_to` | no bound | rising; only the last may be without |
-//! | `bands[].providers`, `bands[].policy` | | one of the two |
+//! | `bands[].providers`, `bands[].policy` | none | one of the two |
 //! | `counts` | `input` | `input`, `input_and_output` |
 //! | `otherwise` | `fail` | `fail`, `up`, `down` |
 //!

@@ -9,11 +9,12 @@
 //! - R: the time of an answer (`measures`), as in C3.
 //! - 1/μ: that time divided by the calls that were there while it took it, by Little's law: how often this client's
 //!   calls come out of there.
-//! - q: how many other calls of this client were under way there when it was sent.
+//! - q: how many other calls of this client were under way there when it was sent; with `client.gateways` those of all
+//!   of them, which the replica itself has to report, as C3's do.
 //! - outstanding: this client's calls there now, under way or in line.
 //!
 //! So the queues of other clients are seen only through R and 1/μ; `clients` stands for how many there are that do the
-//! same. A provider without an answer has a score of 0 and is tried first. Failures teach nothing.
+//! same, gateways included. A provider without an answer has a score of 0 and is tried first. Failures teach nothing.
 //!
 //! Keeps three averages a provider, for ever: there is no decay with time.
 //!
@@ -36,7 +37,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Measures, Policy, lowest, taking_part};
+use super::{BuildPolicy, Call, Fleet, Measures, Members, Policy, lowest, taking_part};
 use crate::request::{Ended, Outcome};
 use crate::spec::build::{Built, Names, Refusal};
 
@@ -45,7 +46,7 @@ use crate::spec::build::{Built, Names, Refusal};
 #[serde(deny_unknown_fields, default)]
 pub struct C3 {
     /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// The weight of a new value in its average: above 0, up to 1. Default: 0.9.
     pub alpha: f64,
     /// What the calls outstanding are multiplied by: how many clients there are, 0 or more. Default: 1.
@@ -57,7 +58,7 @@ pub struct C3 {
 impl Default for C3 {
     fn default() -> Self {
         C3 {
-            providers: Vec::new(),
+            providers: Members::default(),
             alpha: 0.9,
             clients: 1.0,
             measures: Measures::End,

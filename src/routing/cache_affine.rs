@@ -44,7 +44,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy, Wants, check_users, lowest, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, check_users, lowest, taking_part};
 use crate::kernel::lru::Lru;
 use crate::kernel::time::{Span, Time};
 use crate::spec::build::{Built, Names, Refusal};
@@ -55,7 +55,7 @@ use crate::spec::units::{Count, Duration, Fraction};
 #[serde(deny_unknown_fields, default)]
 pub struct CacheAffine {
     /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// The share of the input that must be believed cached. Default: 50 %.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_threshold: Option<Fraction>,
@@ -93,7 +93,7 @@ pub enum Uncached {
 impl Default for CacheAffine {
     fn default() -> Self {
         CacheAffine {
-            providers: Vec::new(),
+            providers: Members::default(),
             cache_threshold: None,
             balance_abs_threshold: 32,
             balance_rel_threshold: 1.1,

@@ -12,8 +12,8 @@
 //!
 //! | parameter | default | range |
 //! |---|---|---|
-//! | `share` | must be given | 0 to 1 |
-//! | `canary`, `stable` | must be given | any policy |
+//! | `share` | required | 0 to 1 |
+//! | `canary`, `stable` | required | any policy |
 //! | `by` | `user` | `user` (needs `users` in `traffic`), `request` |
 //! | `processes` | 1 | 1 or more; only by user |
 //! | `otherwise` | `fail` | `fail`, `other_side` (not with a policy that keeps account of single requests) |

@@ -16,7 +16,7 @@
 //!
 //! | parameter | default | range |
 //! |---|---|---|
-//! | `stages` | | 1 or more |
+//! | `stages` | required | 1 or more |
 //! | `stages.policy` | none | any that keeps nothing of a request; instead of `providers` |
 //! | `stages.judge` | none | every stage but the last needs one |
 //! | `stages.judge.accept` | none | 0 to 1, or one for each class |
@@ -153,7 +153,10 @@ impl CascadeStage {
                 return Err(Refusal::new("a stage needs `providers` or a `policy`"));
             }
             let providers = self.providers.clone();
-            return Chain { providers }.build(names);
+            return Chain {
+                providers: providers.into(),
+            }
+            .build(names);
         };
         if !self.providers.is_empty() {
             let text = "a stage has either `providers` or a `policy`, not both";

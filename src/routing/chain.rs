@@ -1,7 +1,9 @@
 //! An ordered list: the first that is open, and after a failure the next.
 //!
 //! The first attempt goes to the first provider of the list that may be called. Each further one goes to the next after
-//! the last one tried; after the end of the list it begins again. How many are tried is the retry rule's to say.
+//! the last one tried; after the end of the list it begins again. How many are tried, and when, is the retry rule's to say:
+//! without a `client.retry` a failure is final, and a rule that honours Retry-After waits for it before the next provider
+//! is asked (`"retry_after": "ignore"` does not). A `tree` with `fallback` moves on by itself and at once.
 //!
 //! Keeps nothing.
 //!
@@ -17,7 +19,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, taking_part};
 use crate::spec::build::{Built, Names};
 
 /// The first that is open, then the next.
@@ -26,7 +28,7 @@ use crate::spec::build::{Built, Names};
 pub struct Chain {
     /// The list. Default: every provider, in the experiment's order.
     #[serde(default)]
-    pub providers: Vec<String>,
+    pub providers: Members,
 }
 
 impl BuildPolicy for Chain {

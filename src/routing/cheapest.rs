@@ -23,7 +23,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy, lowest, prices, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, prices, taking_part};
 use crate::spec::build::{Built, Names};
 
 /// The cheapest for this call.
@@ -31,7 +31,7 @@ use crate::spec::build::{Built, Names};
 #[serde(deny_unknown_fields, default)]
 pub struct Cheapest {
     /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// Output tokens expected of a call without `max_tokens`. Default: 500.
     pub output: u32,
 }
@@ -39,7 +39,7 @@ pub struct Cheapest {
 impl Default for Cheapest {
     fn default() -> Self {
         Cheapest {
-            providers: Vec::new(),
+            providers: Members::default(),
             output: 500,
         }
     }

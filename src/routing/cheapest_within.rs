@@ -37,7 +37,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Measures, Policy, lowest, prices, taking_part};
+use super::{BuildPolicy, Call, Fleet, Measures, Members, Policy, lowest, prices, taking_part};
 use crate::kernel::time::{Span, Time};
 use crate::provider::UNRATED;
 use crate::request::{Ended, Outcome};
@@ -53,7 +53,7 @@ const SAMPLES: usize = 50;
 #[serde(deny_unknown_fields, default)]
 pub struct CheapestWithin {
     /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// How long an answer may take: one figure, or one for each class. Default: the class's `latency_budget`, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<PerClass<Duration>>,
@@ -89,7 +89,7 @@ pub enum NobodyWithin {
 impl Default for CheapestWithin {
     fn default() -> Self {
         CheapestWithin {
-            providers: Vec::new(),
+            providers: Members::default(),
             latency: None,
             quality: PerClass::All(Fraction::ZERO),
             percentile: Fraction::new(0.95).unwrap_or(Fraction::ONE),

@@ -10,9 +10,9 @@
 //!
 //! | parameter | default | range |
 //! |---|---|---|
-//! | `tiers.*.providers`, `tiers.*.policy` | | one of the two |
+//! | `tiers.*.providers`, `tiers.*.policy` | none | one of the two |
 //! | `default.providers`, `default.policy` | none | one of the two |
-//! | `score` | | a law by class |
+//! | `score` | required | a law by class |
 //! | `reasoning` | 0 | 0 to 1, by class |
 //! | `message` | 1 | 0 to 1 |
 //! | `token_weight` | 0.10 | 0 or more |

@@ -21,8 +21,8 @@
 //!
 //! | parameter | default | range |
 //! |---|---|---|
-//! | `conditions[].when` | | as above |
-//! | `conditions[].then` | | a policy |
+//! | `conditions[].when` | required | as above |
+//! | `conditions[].then` | required | a policy |
 //! | `default` | none | a policy |
 //! | `mended` | false | |
 //!

@@ -28,7 +28,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::litellm::{MinuteLimits, Minutes};
-use super::{BuildPolicy, Call, Fleet, Policy, lowest, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, taking_part};
 use crate::request::{Ended, Outcome};
 use crate::spec::build::{Built, Names};
 
@@ -41,7 +41,7 @@ const UNKNOWN: u64 = 10_000_000_000_000;
 pub struct CostBased {
     /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
     #[serde(default)]
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// The `rpm` and `tpm` of deployments. Default: none given.
     #[serde(default)]
     pub limits: MinuteLimits,

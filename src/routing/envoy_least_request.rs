@@ -36,7 +36,7 @@ use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy, Wants, lowest, lowest_drawn, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest, lowest_drawn, taking_part};
 use crate::kernel::chance::{Purpose, index};
 use crate::kernel::time::{Span, Time};
 use crate::spec::build::{Built, Names, Refusal};
@@ -48,7 +48,7 @@ use crate::spec::units::{Count, Duration, Fraction};
 #[serde(deny_unknown_fields, default)]
 pub struct EnvoyLeastRequest {
     /// Who takes part, in this order. Default: every provider, in the experiment's order.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// `load_balancing_weight`, above 0. Default: 1 each.
     pub weights: Named<f64>,
     /// How many are drawn. Default: 2.
@@ -104,7 +104,7 @@ fn tenth() -> Fraction {
 impl Default for EnvoyLeastRequest {
     fn default() -> Self {
         EnvoyLeastRequest {
-            providers: Vec::new(),
+            providers: Members::default(),
             weights: Named::default(),
             choice_count: two(),
             selection_method: SelectionMethod::default(),

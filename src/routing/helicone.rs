@@ -29,7 +29,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::peak::Peaks;
-use super::{BuildPolicy, Call, Fleet, Measures, Policy, Weighted, lowest, peak_ewma, taking_part};
+use super::{BuildPolicy, Call, Fleet, Measures, Members, Policy, Weighted, lowest, peak_ewma, taking_part};
 use crate::kernel::time::Span;
 use crate::request::Ended;
 use crate::spec::build::{Built, Names, Refusal};
@@ -41,7 +41,7 @@ use crate::spec::units::Duration;
 #[serde(deny_unknown_fields, default)]
 pub struct Helicone {
     /// Who takes part. Default: every provider, in the experiment's order; under `weighted`, whoever has a weight.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// Which of its strategies. Default: `provider_latency`.
     pub strategy: HeliconeStrategy,
     /// How long it takes an estimate to fall to 1/e. Default: 30 s.
@@ -68,7 +68,7 @@ pub enum HeliconeStrategy {
 impl Default for Helicone {
     fn default() -> Self {
         Helicone {
-            providers: Vec::new(),
+            providers: Members::default(),
             strategy: HeliconeStrategy::default(),
             decay: Duration::from(Span::from_secs(30)),
             default_rtt: Duration::from(Span::from_millis(250)),
@@ -80,7 +80,7 @@ impl Default for Helicone {
 impl BuildPolicy for Helicone {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
         if self.strategy == HeliconeStrategy::Weighted {
-            if !self.providers.is_empty() {
+            if self.providers.given().is_some() {
                 return Err(Refusal::new("under `weighted`, those with a weight take part").at("providers"));
             }
             let sum: f64 = self.weights.iter().map(|(_, weight)| weight).sum();

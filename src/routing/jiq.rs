@@ -16,7 +16,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy, lowest_drawn, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest_drawn, taking_part};
 use crate::spec::build::{Built, Names};
 
 /// Anybody who is idle, else anybody.
@@ -25,7 +25,7 @@ use crate::spec::build::{Built, Names};
 pub struct Jiq {
     /// Who takes part. Default: every provider.
     #[serde(default)]
-    pub providers: Vec<String>,
+    pub providers: Members,
 }
 
 impl BuildPolicy for Jiq {

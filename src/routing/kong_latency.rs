@@ -26,7 +26,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy, lowest, taking_part, weight};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, taking_part, weight};
 use crate::kernel::time::{Span, Time};
 use crate::request::Ended;
 use crate::spec::build::{Built, Names, Refusal};
@@ -38,7 +38,7 @@ use crate::spec::units::Duration;
 #[serde(deny_unknown_fields, default)]
 pub struct KongLatency {
     /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// How long it takes an average to fall to 1/e. Default: 10 s.
     pub decay: Duration,
     /// What averages are divided by, above 0. Default: 100 each.
@@ -48,7 +48,7 @@ pub struct KongLatency {
 impl Default for KongLatency {
     fn default() -> Self {
         KongLatency {
-            providers: Vec::new(),
+            providers: Members::default(),
             decay: Duration::from(Span::from_secs(10)),
             weights: Named::default(),
         }

@@ -21,7 +21,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy, Wants, lowest, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest, taking_part};
 use crate::spec::build::{Built, Names};
 use crate::spec::named::Named;
 
@@ -30,7 +30,7 @@ use crate::spec::named::Named;
 #[serde(deny_unknown_fields, default)]
 pub struct KongLeastConnections {
     /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// What calls are divided by, above 0. Default: 100 each.
     pub weights: Named<f64>,
 }

@@ -23,7 +23,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy, lowest, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, taking_part};
 use crate::kernel::time::{Span, Time};
 use crate::request::Ended;
 use crate::spec::build::{Built, Names, Refusal};
@@ -34,7 +34,7 @@ use crate::spec::units::Duration;
 #[serde(deny_unknown_fields, default)]
 pub struct KongUsage {
     /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// What is counted. Default: `total_tokens`.
     pub tokens_count_strategy: TokensCount,
     /// How long it is counted before all begin anew. Default: for ever.

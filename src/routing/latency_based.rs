@@ -44,7 +44,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::litellm::{MinuteLimits, Minutes, Version};
-use super::{BuildPolicy, Call, Fleet, Policy, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, taking_part};
 use crate::kernel::chance::index;
 use crate::kernel::time::{Span, Time};
 use crate::request::{Ended, Outcome, Outcomes};
@@ -62,7 +62,7 @@ const TIMEOUTS: Outcomes = Outcomes::TIMEOUTS.and(Outcomes::of(&[Outcome::Reques
 #[serde(deny_unknown_fields, default)]
 pub struct LatencyBased {
     /// Who takes part. Default: every provider, in the experiment's order.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// How long what was learned is kept, from the first sample on. Default: 1 h.
     pub ttl: Duration,
     /// How far above the lowest score, as a share of it, one may be to be drawn too: 0 or more. Default: 0.
@@ -80,7 +80,7 @@ pub struct LatencyBased {
 impl Default for LatencyBased {
     fn default() -> Self {
         LatencyBased {
-            providers: Vec::new(),
+            providers: Members::default(),
             ttl: Duration::from(Span::from_secs(3600)),
             lowest_latency_buffer: 0.0,
             max_latency_list_size: 10,
@@ -125,6 +125,7 @@ impl BuildPolicy for LatencyBased {
             listed: vec![false; providers],
             latencies: lists.clone(),
             firsts: lists,
+            means: vec![0.0; providers],
             scores: vec![0.0; providers],
         }))
     }
@@ -175,6 +176,8 @@ struct Running {
     listed: Vec<bool>,
     latencies: Lists,
     firsts: Lists,
+    /// What each provider's lists come to: worked out when they change, which is seldom beside how often it is read.
+    means: Vec<f64>,
     /// Scratch: infinite for whoever cannot be chosen.
     scores: Vec<f64>,
 }
@@ -192,16 +195,18 @@ impl Running {
                     self.listed[p] = false;
                     self.latencies.lengths[p] = 0;
                     self.firsts.lengths[p] = 0;
+                    self.means[p] = 0.0;
                     self.minutes.forget(p);
                 }
             }
         }
     }
 
-    fn score(&self, p: usize) -> f64 {
+    /// The lists of provider `p` have changed.
+    fn weigh(&mut self, p: usize) {
         let latencies = self.latencies.lengths[p];
         let firsts = self.firsts.lengths[p];
-        if self.stream && firsts > 0 {
+        self.means[p] = if self.stream && firsts > 0 {
             let number = if self.version == Version::V1_80 {
                 latencies
             } else {
@@ -212,7 +217,7 @@ impl Running {
             self.latencies.sum(p) / latencies as f64
         } else {
             0.0
-        }
+        };
     }
 
     /// The map of provider `p` is written to.
@@ -240,9 +245,10 @@ impl Policy for Running {
             if !self.listed[p] && self.dropped[self.map_of[p]] != Time::NEVER {
                 self.listed[p] = true;
                 self.latencies.push(p, 0.0);
+                self.weigh(p);
             }
             if self.minutes.has_room(p, call.input) {
-                self.scores[i] = self.score(p);
+                self.scores[i] = self.means[p];
                 lowest = lowest.min(self.scores[i]);
             }
         }
@@ -261,6 +267,7 @@ impl Policy for Running {
         if TIMEOUTS.contains(ended.outcome) {
             self.enter(ended.now, p);
             self.latencies.push(p, PENALTY);
+            self.weigh(p);
         }
         let old = self.version == Version::V1_80;
         if ended.outcome != Outcome::Success || (old && tokens == 0.0) {
@@ -272,6 +279,7 @@ impl Policy for Running {
         if let Some(first) = ended.ttft().filter(|_| self.stream) {
             self.firsts.push(p, if old { first / tokens } else { first });
         }
+        self.weigh(p);
         self.minutes.turn(ended.now);
         self.minutes.add_request(p);
         self.minutes.add_tokens(ended);

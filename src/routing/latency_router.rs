@@ -37,7 +37,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy, lowest, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, taking_part};
 use crate::kernel::time::{Span, Time};
 use crate::request::{Ended, Outcome};
 use crate::spec::build::{Built, Names, Refusal};
@@ -51,7 +51,7 @@ const SAMPLES: usize = 50;
 #[serde(deny_unknown_fields, default)]
 pub struct LatencyRouter {
     /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// Whether all its faults are mended. Default: false.
     pub mended: bool,
     /// Which of its faults are mended, if not all. Default: none.
@@ -79,7 +79,7 @@ pub enum Mend {
 impl Default for LatencyRouter {
     fn default() -> Self {
         LatencyRouter {
-            providers: Vec::new(),
+            providers: Members::default(),
             mended: false,
             mends: Vec::new(),
             probe_after: Duration::from(Span::from_secs(30)),

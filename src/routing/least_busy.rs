@@ -27,7 +27,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::litellm::Version;
-use super::{BuildPolicy, Call, Fleet, Policy, Wants, lowest, lowest_drawn, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest, lowest_drawn, taking_part};
 use crate::spec::build::{Built, Names};
 
 /// Fewest in flight, ties to the first.
@@ -36,7 +36,7 @@ use crate::spec::build::{Built, Names};
 pub struct LeastBusy {
     /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
     #[serde(default)]
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// Which LiteLLM. Default: `1.109`.
     #[serde(default)]
     pub version: Version,

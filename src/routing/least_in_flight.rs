@@ -5,7 +5,7 @@
 //!
 //! Keeps nothing of its own: the counts are the client's.
 //!
-//! Sources: join-the-shortest-queue (Haight 1958; Winston 1977: the best that can be done for exponential service and
+//! Sources: join-the-shortest-queue (JSQ: Haight 1958; Winston 1977: the best that can be done for exponential service and
 //! equal servers); Envoy's `least_request` with `full_scan`, and what "least connections" means in most
 //! proxies.
 //!
@@ -19,7 +19,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy, lowest_drawn, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest_drawn, taking_part};
 use crate::spec::build::{Built, Names};
 
 /// Fewest in flight, ties by chance.
@@ -28,7 +28,7 @@ use crate::spec::build::{Built, Names};
 pub struct LeastInFlight {
     /// Who takes part. Default: every provider.
     #[serde(default)]
-    pub providers: Vec<String>,
+    pub providers: Members,
 }
 
 impl BuildPolicy for LeastInFlight {
@@ -59,6 +59,7 @@ impl Policy for Running {
 #[cfg(test)]
 mod tests {
     use super::super::testing::*;
+    use crate::kernel::time::Time;
 
     #[test]
     fn the_shortest_queue_takes_it_and_chance_parts_equals() {
@@ -72,5 +73,23 @@ mod tests {
         );
         hosts[1].in_line = 1;
         assert_eq!(counts(&mut *policy, &hosts, 0, 9), [0, 0, 9, 0]);
+    }
+
+    /// The equals that stand after the first 64 are found another way.
+    #[test]
+    fn among_many_equals_each_has_its_share() {
+        let names: Vec<String> = (0..100).map(|i| format!("p{i}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut policy = build_over(r#""least_in_flight""#, &names, None).unwrap();
+        let mut hosts = many_hosts(100, &[]);
+        hosts[3].in_flight = 1;
+        let mut drawn = [0_u32; 100];
+        for id in 0..99_000 {
+            drawn[choose_by(&mut *policy, &hosts, Time::ZERO, id).unwrap()] += 1;
+        }
+        assert_eq!(drawn[3], 0);
+        // Binomial(99,000, 1/99): mean 1,000, standard deviation 31; five of them.
+        let uniform = |(p, &n): (usize, &u32)| p == 3 || n.abs_diff(1000) < 160;
+        assert!(drawn.iter().enumerate().all(uniform), "{drawn:?}");
     }
 }

@@ -24,7 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::branches::{Filter, Filtered, inside};
-use super::{BuildPolicy, Call, Fleet, Policy, PolicySpec, SimpleShuffle, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, PolicySpec, SimpleShuffle, taking_part};
 use crate::spec::build::{Built, Names};
 use crate::spec::named::Named;
 use crate::spec::units::Count;
@@ -34,7 +34,7 @@ use crate::spec::units::Count;
 #[serde(deny_unknown_fields, default)]
 pub struct LitellmPreCallChecks {
     /// Who takes part. Default: every provider.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// The most input tokens of deployments. Default: what each provider takes.
     pub max_input_tokens: Named<Count>,
     /// The strategy among those left. Default: `simple_shuffle`.
@@ -46,7 +46,7 @@ pub struct LitellmPreCallChecks {
 impl Default for LitellmPreCallChecks {
     fn default() -> Self {
         LitellmPreCallChecks {
-            providers: Vec::new(),
+            providers: Members::default(),
             max_input_tokens: Named::default(),
             policy: Box::new(SimpleShuffle::default().into()),
             mended: false,

@@ -35,7 +35,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::branches::{Filter, Filtered, inside};
-use super::{BuildPolicy, Call, Fleet, Policy, PolicySpec, SimpleShuffle, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, PolicySpec, SimpleShuffle, taking_part};
 use crate::spec::build::{Built, Names};
 use crate::spec::named::Named;
 
@@ -44,7 +44,7 @@ use crate::spec::named::Named;
 #[serde(deny_unknown_fields, default)]
 pub struct LitellmTags {
     /// Who takes part. Default: every provider.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// The tags of deployments. Default: none has any.
     pub tags: Named<Vec<String>>,
     /// How many of a request's plain tags a deployment must carry. Default: `any`.
@@ -70,7 +70,7 @@ pub enum TagMatch {
 impl Default for LitellmTags {
     fn default() -> Self {
         LitellmTags {
-            providers: Vec::new(),
+            providers: Members::default(),
             tags: Named::default(),
             matching: TagMatch::Any,
             allow_fail_open: false,

@@ -33,7 +33,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy, Wants, check_users, lowest_drawn, taking_part, weight};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, check_users, lowest_drawn, taking_part, weight};
 use crate::kernel::time::{Span, Time};
 use crate::spec::build::{Built, Names, Refusal};
 use crate::spec::units::{Count, Duration};
@@ -46,7 +46,7 @@ const MOST: usize = 20_000_000;
 #[serde(deny_unknown_fields, default)]
 pub struct LlmD {
     /// Who takes part. Default: every provider.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// The weight of a short queue. Default: 2.
     #[schemars(range(min = 0))]
     pub queue: f64,
@@ -64,7 +64,7 @@ pub struct LlmD {
 impl Default for LlmD {
     fn default() -> Self {
         LlmD {
-            providers: Vec::new(),
+            providers: Members::default(),
             queue: 2.0,
             prefix: 3.0,
             shared: None,

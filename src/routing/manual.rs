@@ -3,6 +3,8 @@
 //! A page is Markdown of few forms: paragraphs, lists, one table of parameters, one block of JSON. What every page has is a
 //! test below.
 
+use serde_json::Value;
+
 use super::PolicySpec;
 
 /// What is known by name to its users and has policies here.
@@ -55,8 +57,15 @@ pub enum Block {
 
 /// Every page, in the order of the list.
 pub fn all() -> Vec<Manual> {
+    let schema = schemars::schema_for!(PolicySpec).to_value();
     let pages = PolicySpec::PAGES.iter();
-    pages.map(|page| read(page.name, page.group, page.source)).collect()
+    pages
+        .map(|page| {
+            let mut read = read(page.name, page.group, page.source);
+            read.say_who_takes_part(&schema);
+            read
+        })
+        .collect()
 }
 
 /// The page that heads `source`.
@@ -116,12 +125,59 @@ fn table_row(blocks: &mut Vec<Block>, row: &str) {
 }
 
 impl Manual {
+    /// Puts the row of `providers`, which most policies have alike, into the table of parameters.
+    fn say_who_takes_part(&mut self, schema: &Value) {
+        let forms = schema["oneOf"].as_array();
+        let parameters = forms
+            .into_iter()
+            .flatten()
+            .find_map(|form| form["properties"].get(self.name));
+        let reference = parameters.and_then(|p| p["$ref"].as_str()?.strip_prefix('#'));
+        let parameters = reference.map_or(parameters, |at| schema.pointer(at));
+        let Some(parameters) = parameters.filter(|p| p["properties"].get("providers").is_some()) else {
+            return;
+        };
+        let required = parameters["required"].as_array();
+        let is_required = required.is_some_and(|names| names.iter().any(|name| name == "providers"));
+        let default = if is_required { "required" } else { "every provider" };
+        let row = ["`providers`", default, "names, in an order that may count"].map(str::to_owned);
+        let heads = ["parameter", "default", "range"].map(str::to_owned);
+        let tables = self.blocks.iter_mut().filter_map(|block| match block {
+            Block::Table(rows) if rows[0] == heads => Some(rows),
+            _ => None,
+        });
+        let mut tables: Vec<&mut Vec<Vec<String>>> = tables.collect();
+        if tables
+            .iter()
+            .any(|rows| rows.iter().any(|row| row[0].contains("`providers`")))
+        {
+            return;
+        }
+        match tables.first_mut() {
+            Some(rows) => rows.insert(1, row.to_vec()),
+            None => {
+                let sources = |block: &Block| matches!(block, Block::Text(text) if text.starts_with("Source"));
+                let at = self.blocks.iter().position(sources).unwrap_or(self.blocks.len());
+                self.blocks.insert(at, Block::Table(vec![heads.to_vec(), row.to_vec()]));
+            }
+        }
+    }
+
     /// The products that have it, as the title and the sources say.
     pub fn products(&self) -> impl Iterator<Item = &'static str> {
         let said = [self.title.clone(), self.sources().unwrap_or_default().to_owned()];
         PRODUCTS
             .into_iter()
             .filter(move |product| said.iter().any(|text| names(text, product)))
+    }
+
+    /// Everything that it says in words, its title first.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        let blocks = self.blocks.iter().flat_map(|block| match block {
+            Block::Text(said) | Block::Item(said) => std::slice::from_ref(said),
+            Block::Table(_) | Block::Code(_) => &[],
+        });
+        std::iter::once(self.title.as_str()).chain(blocks.map(String::as_str))
     }
 
     /// The products that the title does not name already.
@@ -164,7 +220,8 @@ fn sentence<'a>(text: &'a str, word: &str) -> Option<&'a str> {
 
 /// Whether `text` has `name` as a word of its own.
 fn names(text: &str, name: &str) -> bool {
-    text.match_indices(name).any(|(at, _)| {
+    let (text, name) = (text.to_lowercase(), name.to_lowercase());
+    text.match_indices(&name).any(|(at, _)| {
         let joins = |c: char| c.is_alphanumeric();
         !text[..at].ends_with(joins) && !text[at + name.len()..].starts_with(joins)
     })

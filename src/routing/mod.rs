@@ -35,6 +35,7 @@ mod litellm_pre_call_checks;
 mod litellm_tags;
 mod llm_d;
 pub mod manual;
+mod members;
 mod openrouter;
 pub mod own;
 mod p2c;
@@ -94,6 +95,7 @@ pub use litellm_adaptive::{AdaptiveModel, LitellmAdaptive};
 pub use litellm_pre_call_checks::LitellmPreCallChecks;
 pub use litellm_tags::{LitellmTags, TagMatch};
 pub use llm_d::LlmD;
+pub use members::Members;
 pub use openrouter::Openrouter;
 pub use own::Own;
 pub use p2c::P2c;
@@ -335,11 +337,11 @@ impl PolicySpec {
 }
 
 /// Who takes part: those `given` in a policy's field `providers`, in that order, or everybody.
-fn taking_part(given: &[String], names: &Names<'_>) -> Built<Vec<usize>> {
-    if given.is_empty() {
-        return Ok((0..names.providers.len()).collect());
+fn taking_part(given: &Members, names: &Names<'_>) -> Built<Vec<usize>> {
+    match given.given() {
+        None => Ok((0..names.providers.len()).collect()),
+        Some(given) => names.each_provider(given).map_err(|r| r.at("providers")),
     }
-    names.each_provider(given).map_err(|r| r.at("providers"))
 }
 
 /// How many users there are, for a policy that goes by them.
@@ -351,11 +353,17 @@ fn check_users(names: &Names<'_>) -> Built<u32> {
 
 /// `weight`, if it is one.
 fn weight(weight: f64) -> Built<f64> {
-    if weight >= 0.0 && weight.is_finite() {
-        return Ok(weight);
+    match weight {
+        0.0..=MOST_WEIGHT => Ok(weight),
+        _ if weight > MOST_WEIGHT => Err(Refusal::new(format!(
+            "a weight of {weight:e}: must be at most {MOST_WEIGHT:e}"
+        ))),
+        _ => Err(Refusal::new(format!("a weight of {weight}: must be 0 or more"))),
     }
-    Err(Refusal::new(format!("a weight of {weight}: must be 0 or more")))
 }
+
+/// The largest weight: sums of such keep every digit that matters.
+const MOST_WEIGHT: f64 = 1e12;
 
 /// How many users there are, for a policy that tells them apart.
 fn users(names: &Names<'_>) -> Built<u32> {
@@ -395,24 +403,29 @@ fn lowest<S: PartialOrd>(order: &[usize], score: impl Fn(usize) -> Option<S>) ->
 fn lowest_drawn<S: PartialOrd>(order: &[usize], draw: u64, score: impl Fn(usize) -> Option<S>) -> Option<usize> {
     let mut best: Option<S> = None;
     let mut equals = 0;
-    for &p in order {
+    // Where the best ones stand among the first 64: a second look at every score would cost as much as the first.
+    let mut places = 0_u64;
+    for (i, &p) in order.iter().enumerate() {
         let Some(score) = score(p) else { continue };
         match &best {
-            Some(lowest) if score > *lowest => {}
+            Some(lowest) if score > *lowest => continue,
             Some(lowest) if score == *lowest => equals += 1,
             _ => {
                 best = Some(score);
                 equals = 1;
+                places = 0;
             }
         }
+        places |= 1_u64.checked_shl(i as u32).unwrap_or(0);
     }
     let best = best?;
     let nth = index(draw, equals);
-    order
-        .iter()
-        .copied()
-        .filter(|&p| score(p).is_some_and(|s| s == best))
-        .nth(nth)
+    if nth < places.count_ones() as usize {
+        let place = (0..nth).fold(places, |left, _| left & (left - 1)).trailing_zeros();
+        return Some(order[place as usize]);
+    }
+    let mut equal = order.iter().copied().filter(|&p| score(p).is_some_and(|s| s == best));
+    equal.nth(nth)
 }
 
 /// Policies stay usable behind a pointer.

@@ -28,7 +28,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::wheel::Wheel;
-use super::{BuildPolicy, Call, Fleet, Policy, lowest, prices, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, prices, taking_part};
 use crate::kernel::time::{Span, Time};
 use crate::request::Ended;
 use crate::spec::build::{Built, Names};
@@ -39,7 +39,7 @@ use crate::spec::units::{Duration, Fraction};
 #[serde(deny_unknown_fields, default)]
 pub struct Openrouter {
     /// Who takes part. Default: every provider, in the experiment's order.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// How long an outage sets a provider aside. Default: 30 s.
     pub window: Duration,
     /// The weight of the output price in a provider's price, 0 to 100 %. Default: 50 %.
@@ -50,7 +50,7 @@ pub struct Openrouter {
 impl Default for Openrouter {
     fn default() -> Self {
         Openrouter {
-            providers: Vec::new(),
+            providers: Members::default(),
             window: Duration::from(Span::from_secs(30)),
             output_share: None,
         }

@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pair::pair;
-use super::{BuildPolicy, Call, Fleet, Policy, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, taking_part};
 use crate::spec::build::{Built, Names};
 
 /// The one of two with fewer calls.
@@ -28,7 +28,7 @@ use crate::spec::build::{Built, Names};
 pub struct P2c {
     /// Who takes part. Default: every provider.
     #[serde(default)]
-    pub providers: Vec<String>,
+    pub providers: Members,
 }
 
 impl BuildPolicy for P2c {

@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pair::pair;
 use super::peak::{Measures, Peaks};
-use super::{BuildPolicy, Call, Fleet, Policy, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, taking_part};
 use crate::kernel::time::Span;
 use crate::request::Ended;
 use crate::spec::build::{Built, Names};
@@ -43,7 +43,7 @@ use crate::spec::units::Duration;
 #[serde(deny_unknown_fields, default)]
 pub struct PeakEwma {
     /// Who takes part. Default: every provider.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// How long it takes an estimate to fall to 1/e. Default: 10 s.
     pub decay: Duration,
     /// The first estimate of a provider without history. Default: none, as in Finagle.
@@ -56,7 +56,7 @@ pub struct PeakEwma {
 impl Default for PeakEwma {
     fn default() -> Self {
         PeakEwma {
-            providers: Vec::new(),
+            providers: Members::default(),
             decay: Duration::from(Span::from_secs(10)),
             default_rtt: None,
             measures: Measures::default(),

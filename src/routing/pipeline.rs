@@ -40,9 +40,9 @@
 //! |---|---|---|
 //! | `limits.rpm`, `limits.tpm` | its quotas' | by provider, 1 or more |
 //! | `limits.from_quotas` | true | |
-//! | `budget.budgets` | needed | by provider; whoever is not named has none |
+//! | `budget.budgets` | required | by provider; whoever is not named has none |
 //! | `budget.per` | 24 h | above 0 |
-//! | `order.levels` | needed | lists of providers; whoever is on none comes last |
+//! | `order.levels` | required | lists of providers; whoever is on none comes last |
 //! | `max_price.input`, `max_price.output` | no bound | a price of a token |
 //! | `cooldown.failures` | 1 | 1 or more |
 //! | `cooldown.lasts` | 5 s | 0 or more |
@@ -88,7 +88,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy, Wants, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, taking_part};
 use crate::request::{Ended, Headers};
 use crate::spec::build::{Built, Names};
 
@@ -109,7 +109,7 @@ pub use score::{
 #[serde(deny_unknown_fields, default)]
 pub struct Pipeline {
     /// Who takes part. Default: every provider, in the experiment's order.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// What leaves providers out, in order. Default: nothing.
     pub filters: Vec<FilterSpec>,
     /// What they are scored by. Default: nothing.

@@ -15,11 +15,10 @@
 //! - With fewer than two answers that can be used it chooses at random.
 //! - A failure removes what is known of its provider, so that one that fails fast does not look idle.
 //!
-//! What answers the probes is the client itself, since no provider of language models does: RIF is its own number of
-//! calls there, in line or under way, when the probe is sent, and latency is the median of those of the last 32 answers
-//! in the last `recent` that were sent beside nearly as many (within 1, else the nearest number there is); without any
-//! it is 0. So the load of other clients, which Prequal's servers know, is seen through latency alone, and only after
-//! the answers have come; and a probe costs nobody anything.
+//! RIF is the number of calls there, in line or under way, when the probe is sent. With one gateway its own count says it,
+//! since no provider of language models answers probes; with `client.gateways` the replica itself must, and counts the calls
+//! of all of them. Latency is the median of those of the last 32 answers to this gateway in the last `recent` that were sent
+//! beside nearly as many (within 1, else the nearest number there is); without any it is 0. A probe costs nobody anything.
 //!
 //! Keeps the pool, the last 128 RIFs and, for each provider, its last 32 answers.
 //!
@@ -42,7 +41,8 @@
 //! that looked fast, whose answers tell of it late (the crate takes 0.6 for that reason; with 0 only RIF counts);
 //! below about one request in `max_age` every answer is too old and the choice is random; answers that take longer
 //! than a stretch of slowness tell of it when it is over. Left out: probes while there is no traffic; at most 256
-//! probes are under way, further ones are not sent.
+//! probes are under way, further ones are not sent. Prequal's servers know the latencies of everybody's calls; here each
+//! gateway knows its own.
 //!
 //! ```json
 //! { "prequal": { "probes": 3, "q_rif": 0.84, "rtt": "1ms", "measures": "first_token" } }
@@ -57,7 +57,7 @@ use serde::{Deserialize, Serialize};
 
 use self::latencies::Latencies;
 use self::pool::{Answer, History, Pool};
-use super::{BuildPolicy, Call, Fleet, Measures, Policy, taking_part};
+use super::{BuildPolicy, Call, Fleet, Measures, Members, Policy, taking_part};
 use crate::kernel::chance::{Purpose, Stream, index, unit};
 use crate::kernel::time::{Span, Time};
 use crate::request::{Ended, Outcome};
@@ -74,7 +74,7 @@ const AWAY: usize = 256;
 #[serde(deny_unknown_fields, default)]
 pub struct Prequal {
     /// Who takes part. Default: every provider.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// Probes for each attempt, 0 to 16; a fraction is spread evenly. Default: 3.
     pub probes: f64,
     /// The most answers kept, 1 to 64. Default: 16.
@@ -100,7 +100,7 @@ pub struct Prequal {
 impl Default for Prequal {
     fn default() -> Self {
         Prequal {
-            providers: Vec::new(),
+            providers: Members::default(),
             probes: 3.0,
             pool: 16,
             max_age: Duration::from(Span::from_secs(1)),
@@ -233,7 +233,7 @@ impl Running {
                 return;
             }
             if fleet.is_open_to_calls(p) {
-                let rif = fleet.load(p);
+                let rif = fleet.load_if_asked(p);
                 self.away[(self.first_away + self.number_away) % AWAY] = Answer {
                     provider: p,
                     at: fleet.now() + self.rtt,

@@ -21,9 +21,9 @@
 //!
 //! | parameter | default | range |
 //! |---|---|---|
-//! | `old`, `new` | | policies that keep no notes of a request |
-//! | `stages` | | at least one, shares rising |
-//! | `stages[].share` | | above 0 |
+//! | `old`, `new` | required | policies that keep no notes of a request |
+//! | `stages` | required | at least one, shares rising |
+//! | `stages[].share` | required | above 0 |
 //! | `stages[].hold` | for ever | 0 or more; only the last may leave it out |
 //! | `stages[].min_requests` | 0 | 0 or more |
 //! | `gates.error_rate`, `gates.ttft`, `gates.e2e` | none | with `at_most`, `times_old` or both |

@@ -17,7 +17,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Policy, Wants, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, taking_part};
 use crate::spec::build::{Built, Names};
 
 /// Turn and turn about.
@@ -26,7 +26,7 @@ use crate::spec::build::{Built, Names};
 pub struct RoundRobin {
     /// Who takes part, in this order. Default: every provider, in the experiment's order.
     #[serde(default)]
-    pub providers: Vec<String>,
+    pub providers: Members,
 }
 
 impl BuildPolicy for RoundRobin {

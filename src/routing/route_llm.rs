@@ -12,7 +12,7 @@
 //!
 //! | parameter | default | range |
 //! |---|---|---|
-//! | `strong`, `weak` | | providers in order of preference |
+//! | `strong`, `weak` | required | providers in order of preference |
 //! | `threshold` | none | 0 to 1; or `strong_share` |
 //! | `strong_share` | none | 0 to 1, or one for each class; or `threshold` |
 //! | `win_rates` | uniform | a law over 0 to 1 for each class |
@@ -93,7 +93,10 @@ impl BuildPolicy for RouteLlm {
             }
             names.each_provider(providers).map_err(|r| r.at(field))?;
             let providers = providers.clone();
-            Chain { providers }.build(names)
+            Chain {
+                providers: providers.into(),
+            }
+            .build(names)
         };
         let sides = [side("strong", &self.strong)?, side("weak", &self.weak)?];
         let laws = self.laws(names)?;
@@ -157,7 +160,7 @@ impl RouteLlm {
                 Ok(each.map(|(law, share)| calibrated(&**law, share.get())).collect())
             }
             _ => Err(Refusal::new(
-                "either `threshold` or `strong_share` must be given, not both",
+                "either `threshold` or `strong_share` must be given, one of them and not both",
             )),
         }
     }
@@ -279,7 +282,7 @@ mod tests {
         for (rest, message) in [
             (
                 r#""strong_share": 0.1, "threshold": 0.5"#,
-                "either `threshold` or `strong_share` must be given, not both",
+                "either `threshold` or `strong_share` must be given, one of them and not both",
             ),
             (
                 r#""threshold": 0.5, "win_rates": {"x": {"constant": 1}}"#,

@@ -4,14 +4,16 @@
 //! the call nowhere, and if it wants to learn `fn learn(ended)`. Both may keep what they like in the map `this`, which
 //! is empty when a replication begins: what is not in it yet reads as `()`, as in `this.turn ?? 0`.
 //!
-//! - `request` has class, user, priority, input, max_output, attempts, last, failure, rejected and hedge. `request.pick(n)`
-//!   draws a whole number below n, `request.unit()` one from 0 to 1; they give the same each time for the same attempt,
+//! - `request` has class (its name), user, priority, input, max_output (or `()`), attempts (made before), last (the index of
+//!   the provider of the last one, or `()`), failure (how that ended, as in "rate_limited", or `()`), rejected (answers that a
+//!   judge has turned down) and hedge (whether this is a further copy). `request.pick(n)` draws a whole number below n, `request.unit()` one from 0 to 1; they give the same each time for the same attempt,
 //!   and `request.pick(n, k)` and `request.unit(k)` are further draws, k = 0 being the first.
 //! - `fleet` has now (in seconds), `fleet.len()`, `fleet.name(i)`, `fleet.index(name)`, and for each provider
 //!   `fleet.open(i)`, `fleet.in_flight(i)`, `fleet.in_line(i)`, `fleet.load(i)` (both together), and
 //!   `fleet.input_price(i)` and `fleet.output_price(i)`: dollars for a million tokens, or `()`.
-//! - `ended` has now, provider (its index), name (the provider's), outcome, ok, took, first_token, retry_after, input,
-//!   output, cost (in dollars), class, attempt and grade.
+//! - `ended` has now, provider (its index), name (the provider's), outcome (as in "success"), ok (whether it is that), took,
+//!   first_token and retry_after (in seconds), input and output (tokens billed), cost (in dollars), class (its name), attempt (0
+//!   is a request's first) and grade (whether the answer was good, where somebody says so).
 //!
 //! What is not known is `()`. There is no clock, no other chance, no file and no module; beside what the language has
 //! there are `sqrt`, `exp`, `ln`, `pow`, `floor`, `ceil`, `round`, `to_float` and `to_int`. A constant is a function:

@@ -12,8 +12,8 @@
 //!
 //! | parameter | default | range |
 //! |---|---|---|
-//! | `policy` | must be given | any without a shadow inside |
-//! | `to` | must be given | a provider |
+//! | `policy` | required | any without a shadow inside |
+//! | `to` | required | a provider |
 //! | `share` | 1 | 0 to 1 |
 //!
 //! Sources: Envoy `request_mirror_policies` (fire and forget, `runtime_fraction`), nginx `mirror`, Istio `mirrorPercentage`.

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use super::litellm::{MinuteLimits, Version};
 use super::wheel::Wheel;
-use super::{BuildPolicy, Call, Fleet, Policy, taking_part, weight};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, taking_part, weight};
 use crate::spec::build::{Built, Names};
 use crate::spec::named::Named;
 
@@ -38,7 +38,7 @@ use crate::spec::named::Named;
 pub struct SimpleShuffle {
     /// Who takes part. Default: every provider, in the experiment's order.
     #[serde(default)]
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// The `weight` of deployments, 0 or more; only proportions matter. Default: none given.
     #[serde(default)]
     pub weights: Named<f64>,

@@ -16,7 +16,7 @@
 //!
 //! | parameter | default | range |
 //! |---|---|---|
-//! | `policy` | must be given | any that keeps no account of single requests |
+//! | `policy` | required | any that keeps no account of single requests |
 //! | `ttl` | 1h | above 0 |
 //! | `refresh` | false | |
 //! | `on_failure` | `insist` | `insist`, `move`, `return` |

@@ -39,7 +39,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bandit::{Arms, Contexts, Learning, RewardSpec};
-use super::{BuildPolicy, Call, Fleet, Policy, Wants, lowest};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest};
 use crate::kernel::beta::beta;
 use crate::kernel::chance::Purpose;
 use crate::request::Ended;
@@ -51,7 +51,7 @@ use crate::spec::units::{Count, Fraction};
 #[serde(deny_unknown_fields, default)]
 pub struct Thompson {
     /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// What an attempt is worth. Default: 1 for a good answer.
     pub reward: RewardSpec,
     /// Whether each class is learned by itself. Default: `class`.
@@ -68,7 +68,7 @@ pub struct Thompson {
 impl Default for Thompson {
     fn default() -> Self {
         Thompson {
-            providers: Vec::new(),
+            providers: Members::default(),
             reward: RewardSpec::default(),
             contexts: Contexts::default(),
             feedback: Fraction::ONE,

@@ -21,7 +21,7 @@
 //!
 //! | of a strategy | default | range |
 //! |---|---|---|
-//! | `targets`, of every strategy | needed | 1 to 63 |
+//! | `targets`, of every strategy | required | 1 to 63 |
 //! | `weight`, beside a target that is drawn | 1 | 0 or more, one of them above 0 |
 //! | `on`, of `fallback` and `sample_without_replacement` | any failure | outcomes, at least one |
 //!

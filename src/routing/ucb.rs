@@ -40,7 +40,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bandit::{Arms, Contexts, Learning, RewardSpec};
-use super::{BuildPolicy, Call, Fleet, Policy, Wants, lowest};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest};
 use crate::request::Ended;
 use crate::spec::build::{Built, Names, Refusal};
 use crate::spec::units::{Count, Fraction};
@@ -50,7 +50,7 @@ use crate::spec::units::{Count, Fraction};
 #[serde(deny_unknown_fields, default)]
 pub struct Ucb {
     /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// What an attempt is worth. Default: 1 for a good answer.
     pub reward: RewardSpec,
     /// Whether each class is learned by itself. Default: `class`.
@@ -69,7 +69,7 @@ pub struct Ucb {
 impl Default for Ucb {
     fn default() -> Self {
         Ucb {
-            providers: Vec::new(),
+            providers: Members::default(),
             reward: RewardSpec::default(),
             contexts: Contexts::default(),
             feedback: Fraction::ONE,

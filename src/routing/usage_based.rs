@@ -33,7 +33,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::litellm::{MinuteLimits, Minutes};
-use super::{BuildPolicy, Call, Fleet, Policy, lowest, lowest_drawn, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, lowest_drawn, taking_part};
 use crate::request::{Ended, Outcome};
 use crate::spec::build::{Built, Names};
 
@@ -43,7 +43,7 @@ use crate::spec::build::{Built, Names};
 pub struct UsageBased {
     /// Who takes part. Default: every provider, in the experiment's order.
     #[serde(default)]
-    pub providers: Vec<String>,
+    pub providers: Members,
     /// The `rpm` and `tpm` of deployments. Default: none given.
     #[serde(default)]
     pub limits: MinuteLimits,

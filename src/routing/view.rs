@@ -83,6 +83,7 @@ pub struct Fleet<'a> {
     now: Time,
     restriction: Option<&'a Restriction<'a>>,
     only: Option<&'a [bool]>,
+    everybody: Option<&'a [u32]>,
 }
 
 /// What keeps providers out besides their breakers.
@@ -114,6 +115,7 @@ impl<'a> Fleet<'a> {
             now,
             restriction: None,
             only: None,
+            everybody: None,
         }
     }
 
@@ -134,6 +136,16 @@ impl<'a> Fleet<'a> {
     pub fn only(self, among: &'a [bool]) -> Fleet<'a> {
         Fleet {
             only: Some(among),
+            ..self
+        }
+    }
+
+    /// The same, where other gateways call the providers too: so many calls are under way at each, of all gateways together.
+    #[inline]
+    #[must_use]
+    pub fn beside(self, everybody: &'a [u32]) -> Fleet<'a> {
+        Fleet {
+            everybody: Some(everybody),
             ..self
         }
     }
@@ -194,5 +206,13 @@ impl<'a> Fleet<'a> {
     #[inline]
     pub fn in_flight(&self, index: usize) -> u32 {
         self.hosts[index].in_flight
+    }
+
+    /// As [`Fleet::load`], but with the calls under way that provider `index` would count if asked: those of every gateway.
+    /// Only for a policy that does ask, and says when the answer is in.
+    #[inline]
+    pub fn load_if_asked(&self, index: usize) -> u32 {
+        let under_way = self.everybody.map_or(self.in_flight(index), |all| all[index]);
+        under_way.saturating_add(self.in_line(index))
     }
 }

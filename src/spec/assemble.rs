@@ -155,6 +155,9 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
     let mut scenarios = Vec::new();
     for (i, entry) in spec.policies.iter().enumerate() {
         let here = |r: Refusal| r.at(i).at("policies");
+        if entry.name.trim().is_empty() {
+            return Err(here(Refusal::new("a policy without a name").at("name")));
+        }
         if spec.policies[..i].iter().any(|other| other.name == entry.name) {
             return Err(here(
                 Refusal::new(format!("a second policy named `{}`", entry.name)).at("name"),

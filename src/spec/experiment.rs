@@ -244,6 +244,12 @@ pub struct ClientSpec {
     /// The most requests in flight, from when they are let in until they end. Default: no cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_in_flight: Option<Count>,
+    /// How many gateways run side by side. Each request comes to one of them by chance, and each has a policy, breakers and
+    /// counts of calls under way of its own, of which the others know nothing; whatever else is said here is of all of them
+    /// together. Default: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub gateways: Option<u16>,
     /// How long to wait for what.
     #[serde(default)]
     pub timeouts: TimeoutsSpec,

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -298,6 +298,11 @@ impl Loaded {
         for (path, name) in found {
             if self.scripts.contains_key(&name) {
                 continue;
+            }
+            let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+            if !Path::new(&name).components().all(inside) {
+                let why = "a script must lie in the experiment's folder, or below it";
+                return Err(diagnose::Error::at(&self.file, &self.text, &path, why).into());
             }
             let at = experiment.parent().unwrap_or(Path::new("")).join(&name);
             let bytes = read(&at).map_err(|e| self.blame(&path, e))?;

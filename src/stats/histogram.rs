@@ -15,6 +15,9 @@ use crate::kernel::time::Span;
 const SUB_BITS: u32 = 10;
 /// Buckets per power of two.
 const SUB: u64 = 1 << SUB_BITS;
+
+/// Two quantiles that differ by less than this share may be of equal values.
+pub const RESOLUTION: f64 = 1.0 / SUB as f64;
 /// Values from 2^52 ns up are counted in the last bucket.
 const RANGE_BITS: u32 = 52;
 /// The largest value with a bucket of its own width.

@@ -1,6 +1,5 @@
 //! Attempts: to which provider, and how they end.
 
-use crate::client::breaker::Ticket;
 use crate::client::cut;
 use crate::client::host::Connected;
 use crate::engine::event::{Event, MOST_SLOTS};
@@ -12,7 +11,7 @@ use crate::provider::pricing::HungUp;
 use crate::request::{Ask, Ended, Headers, Outcome, Usage};
 use crate::routing::{Fleet, Restriction};
 
-use super::{Attempt, MOST_COPIES, Place, Request, Stage, Way, World};
+use super::{Attempt, Gateway, MOST_COPIES, Place, Request, Stage, Way, World};
 
 impl World<'_> {
     /// Begins the next try of the request in `slot`: at the provider that the policy chooses, or in line for it.
@@ -44,7 +43,12 @@ impl World<'_> {
     pub(super) fn dispatch(&mut self, slot: u32, hedge: bool) -> bool {
         let request = &self.requests[slot];
         let call = request.call(hedge);
-        let mut fleet = Fleet::new(&self.hosts, self.guard.as_deref(), self.now);
+        let gateway = request.gateway;
+        let Gateway { hosts, guard, policy } = &mut self.gateways[usize::from(gateway)];
+        let mut fleet = Fleet::new(hosts, guard.as_deref(), self.now);
+        if !self.everybody.is_empty() {
+            fleet = fleet.beside(&self.everybody);
+        }
         let (mut instead, mut order): (Option<usize>, &[usize]) = (None, &[]);
         let (mut taken, restriction) = ([0; MOST_COPIES], &mut Restriction::default());
         if self.may_restrict || hedge {
@@ -71,14 +75,10 @@ impl World<'_> {
             let named = order.iter().copied().find(|&p| fleet.is_open_to_calls(p));
             named.or_else(|| instead.filter(|&p| fleet.breaker_permits(p)))
         };
-        let Some(provider) = same.or_else(|| self.policy.choose(&call, &fleet)).or_else(others) else {
+        let Some(provider) = same.or_else(|| policy.choose(&call, &fleet)).or_else(others) else {
             return false;
         };
-        let ticket = match (&mut self.hosts[provider].breaker, &mut self.guard) {
-            (Some(breaker), _) => breaker.sent(self.now),
-            (None, Some(guard)) => guard.sent(provider, self.now),
-            (None, None) => Default::default(),
-        };
+        let ticket = self.gateways[usize::from(gateway)].sent(provider, self.now);
         let request = &mut self.requests[slot];
         request.notes = call.notes.get();
         let number = request.attempts;
@@ -88,6 +88,7 @@ impl World<'_> {
             request: slot,
             provider: provider as u32,
             number,
+            gateway,
             hedge,
             ticket,
         };
@@ -118,13 +119,13 @@ impl World<'_> {
                 });
                 request.copies.add(attempt);
                 pool.stand_in_line(attempt);
-                self.hosts[provider].in_line += 1;
+                self.gateways[usize::from(gateway)].hosts[provider].in_line += 1;
                 if until != Time::NEVER {
                     self.events.push(until, Event::LineOver(attempt).pack());
                 }
             }
             Connected::Refused => {
-                self.record(ticket, &Ended::new(self.now, provider, Outcome::Shed));
+                self.gateways[usize::from(gateway)].record(ticket, &Ended::new(self.now, provider, Outcome::Shed));
                 if hedge {
                     self.requests[slot].attempts -= 1;
                     return false;
@@ -141,7 +142,8 @@ impl World<'_> {
         let p = attempt.way.provider as usize;
         self.pools[self.scenario.fleet[p].pool].give_up(slot);
         self.no_longer_in_line(&attempt);
-        self.record(attempt.way.ticket, &Ended::new(self.now, p, Outcome::QueueTimeout));
+        self.gateways[usize::from(attempt.way.gateway)]
+            .record(attempt.way.ticket, &Ended::new(self.now, p, Outcome::QueueTimeout));
         self.forget(slot);
         self.requests[attempt.way.request].copies.remove(slot);
     }
@@ -149,7 +151,7 @@ impl World<'_> {
     /// Counts the wait of `attempt`, unless its request was under way meanwhile.
     #[inline]
     fn no_longer_in_line(&mut self, attempt: &Attempt) {
-        self.hosts[attempt.way.provider as usize].in_line -= 1;
+        self.gateways[usize::from(attempt.way.gateway)].hosts[attempt.way.provider as usize].in_line -= 1;
         if !attempt.way.hedge {
             self.requests[attempt.way.request].waited += self.now.since(attempt.since);
         }
@@ -212,8 +214,13 @@ impl World<'_> {
         attempt.stage = Stage::Away;
         attempt.outcome = outcome;
         attempt.since = self.now;
-        attempt.beside = self.hosts[p].in_flight;
-        self.hosts[p].in_flight += 1;
+        let host = &mut self.gateways[usize::from(way.gateway)].hosts[p];
+        attempt.beside = host.in_flight;
+        host.in_flight += 1;
+        if let Some(all) = self.everybody.get_mut(p) {
+            attempt.beside = *all;
+            *all += 1;
+        }
         self.tally.series.send(p);
         if way.number > 0 && request.arrived >= self.scenario.window.warmup {
             let effort = &mut self.tally.effort;
@@ -348,13 +355,17 @@ impl World<'_> {
                 usage: ended.usage,
             });
         }
-        self.hosts[p].in_flight -= 1;
+        let gateway = &mut self.gateways[usize::from(way.gateway)];
+        gateway.hosts[p].in_flight -= 1;
+        if let Some(all) = self.everybody.get_mut(p) {
+            *all -= 1;
+        }
         if !served {
             // Nobody waited for it: nobody learns from it.
         } else if self.tally.incidents.is_empty() {
-            self.record(way.ticket, &ended);
+            gateway.record(way.ticket, &ended);
         } else {
-            self.record_in_incidents(way.ticket, &ended);
+            self.record_in_incidents(way, &ended);
         }
         if let Some(next) = self.pools[self.scenario.fleet[p].pool].disconnect(self.now) {
             let waiting = self.attempts[next];
@@ -362,7 +373,7 @@ impl World<'_> {
             self.send_waiting(next, waiting.way);
         }
         if self.listened_to && served {
-            self.tell(slot, &ended);
+            self.tell(slot, way.gateway, &ended);
         }
         let request = &mut self.requests[way.request];
         request.cost = request.cost.saturating_add(ended.cost);
@@ -381,14 +392,16 @@ impl World<'_> {
     }
 
     /// Tells whoever learns from attempts how the one in `slot` ended.
-    fn tell(&mut self, slot: u32, ended: &Ended) {
-        if self.wants.grades > 0 {
-            self.policy.learn(&self.graded(slot, ended));
+    fn tell(&mut self, slot: u32, gateway: u16, ended: &Ended) {
+        let graded = (self.wants.grades > 0).then(|| self.graded(slot, ended));
+        let policy = &mut self.gateways[usize::from(gateway)].policy;
+        if let Some(graded) = &graded {
+            policy.learn(graded);
         } else if self.wants.learns {
-            self.policy.learn(ended);
+            policy.learn(ended);
         }
         if self.wants.headers {
-            self.policy.read(ended, &self.headers[slot as usize]);
+            policy.read(ended, &self.headers[slot as usize]);
         }
         if self.retry_listens {
             self.retry.ended(ended);
@@ -407,24 +420,14 @@ impl World<'_> {
         self.close(slot, Outcome::Cancelled);
     }
 
-    /// Tells whoever watches the provider how an attempt at it ended.
-    #[inline]
-    fn record(&mut self, ticket: Ticket, ended: &Ended) {
-        match (&mut self.hosts[ended.provider].breaker, &mut self.guard) {
-            (Some(breaker), _) => breaker.record(ticket, ended),
-            (None, Some(guard)) => guard.record(ticket, ended),
-            (None, None) => {}
-        }
-    }
-
-    /// As [`World::record`], and notes what it means for the outages that are known beforehand.
+    /// As [`Gateway::record`], and notes what it means for the outages that are known beforehand.
     #[cold]
-    fn record_in_incidents(&mut self, ticket: Ticket, ended: &Ended) {
+    fn record_in_incidents(&mut self, way: Way, ended: &Ended) {
         let mut incidents = std::mem::take(&mut self.tally.incidents);
         for incident in &mut incidents {
             incident.begin(self.now, |p, at| self.permits(p, at));
         }
-        self.record(ticket, ended);
+        self.gateways[usize::from(way.gateway)].record(way.ticket, ended);
         let passed = Passed {
             provider: ended.provider,
             sent: Time::from_nanos(self.now.nanos() - ended.took.nanos()),
@@ -436,13 +439,9 @@ impl World<'_> {
         self.tally.incidents = incidents;
     }
 
-    /// Whether the breaker of provider `p` lets calls through at `now`.
+    /// Whether any gateway's breaker of provider `p` lets calls through at `now`.
     fn permits(&self, p: usize, now: Time) -> bool {
-        match (&self.hosts[p].breaker, &self.guard) {
-            (Some(breaker), _) => breaker.permits(now),
-            (None, Some(guard)) => guard.permits(p, now),
-            (None, None) => true,
-        }
+        self.gateways.iter().any(|g| g.fleet(now).breaker_permits(p))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::engine::tally::Ending;
 use crate::kernel::time::{Span, Time};
 use crate::provider::UNRATED;
 use crate::request::Outcome;
-use crate::routing::{Fleet, Restriction};
+use crate::routing::Restriction;
 
 use super::{Place, UNJUDGED, World};
 
@@ -30,7 +30,9 @@ impl World<'_> {
             barred: self.budget.as_mut().and_then(|b| b.barred(self.now)),
             excluded: &[],
         };
-        let fleet = Fleet::new(&self.hosts, self.guard.as_deref(), self.now).within(&restriction);
+        let fleet = self.gateways[usize::from(request.gateway)]
+            .fleet(self.now)
+            .within(&restriction);
         // What a request says, too long for the model, no try mends; another group's model may be longer.
         let next = if outcome == Outcome::ContextExceeded {
             Next::STOP
@@ -111,7 +113,7 @@ impl World<'_> {
             return false;
         }
         let call = request.call(false);
-        let goes = self.policy.fall_back(&call);
+        let goes = self.gateways[usize::from(request.gateway)].policy.fall_back(&call);
         request.notes = call.notes.get();
         if goes {
             request.detours += 1;

@@ -21,7 +21,7 @@ impl World<'_> {
         let slot = way.request;
         let request = &self.requests[slot];
         let call = request.call(false);
-        let judge = self.policy.judge(&call);
+        let judge = self.gateways[usize::from(request.gateway)].policy.judge(&call);
         let request = &mut self.requests[slot];
         request.notes = call.notes.get();
         request.quality = UNJUDGED;

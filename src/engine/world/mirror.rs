@@ -9,7 +9,7 @@ use crate::engine::event::MOST_SLOTS;
 use crate::request::Outcome;
 use crate::routing::Fleet;
 
-use super::{Attempt, Place, Request, Way, World};
+use super::{Attempt, Gateway, Place, Request, Way, World};
 
 /// Which part of a request's randomness its copy has: none that anything else draws from.
 const OF_MIRRORS: u64 = 1 << 32;
@@ -22,12 +22,13 @@ impl World<'_> {
         let request = &mut self.requests[slot];
         request.mirrored = true;
         let call = request.call(false);
-        let fleet = Fleet::new(&self.hosts, self.guard.as_deref(), self.now);
-        let copy_to = self.policy.mirror(&call, &fleet);
+        let Gateway { hosts, guard, policy } = &mut self.gateways[usize::from(request.gateway)];
+        let copy_to = policy.mirror(&call, &Fleet::new(hosts, guard.as_deref(), self.now));
         // It may be over, and its slot another's, before the copy is made.
         let copy = Request {
             ask: request.ask,
             key: request.key.part(OF_MIRRORS),
+            gateway: request.gateway,
             arrived: request.arrived,
             deadline: request.deadline,
             wait_since: self.now,
@@ -54,6 +55,7 @@ impl World<'_> {
             return;
         }
         let attempt = self.attempts.claim(Attempt::BLANK);
+        let gateway = copy.gateway;
         copy.provider = to as u32;
         copy.copies.add(attempt);
         let way = Way {
@@ -61,6 +63,7 @@ impl World<'_> {
             provider: to as u32,
             number: 0,
             ticket: Ticket(0),
+            gateway,
             hedge: false,
         };
         self.shadows += 1;

@@ -12,6 +12,7 @@ use crate::kernel::time::{Span, Time};
 use crate::request::{Ended, Outcome};
 use crate::routing::{Call, Fleet, Policy, Wants};
 use crate::spec::build::Names;
+use crate::spec::diagnose::nearest;
 
 /// A script that has been read. What goes wrong with it in any run is known to all its copies.
 #[derive(Clone)]
@@ -62,6 +63,18 @@ impl Program {
                 Position::NONE,
                 "it defines no `fn choose(request, fleet)`".into(),
             ));
+        }
+        // A function that nothing calls, of nearly the name of one that would be called, is a slip.
+        let known = ["choose", "learn"];
+        let is_called = |name: &str| text.matches(&format!("{name}(")).count() > 1;
+        for f in ast
+            .iter_functions()
+            .filter(|f| !known.contains(&f.name) && !is_called(f.name))
+        {
+            if let Some(near) = nearest(f.name, known) {
+                let message = format!("nothing calls `{}`: did you mean `{near}`?", f.name);
+                return Err(fault(Position::NONE, message));
+            }
         }
         let learns = defines("learn", 1);
         if !learns && ast.iter_functions().any(|f| f.name == "learn") {

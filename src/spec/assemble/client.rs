@@ -12,6 +12,9 @@ use crate::spec::experiment::{ClientSpec, FallbackSpec, Tells};
 use crate::spec::patience::{AdaptiveTimeout, AttemptTimeout};
 use crate::spec::units::Duration;
 
+/// The most gateways.
+const MOST_GATEWAYS: u16 = 1000;
+
 pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
     let fallback = match &spec.fallback {
         None => Fallback::default(),
@@ -53,6 +56,13 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
         max_in_flight: spec
             .max_in_flight
             .map_or(u32::MAX, |c| u32::try_from(c.get()).unwrap_or(u32::MAX)),
+        gateways: match spec.gateways.unwrap_or(1) {
+            gateways @ 1..=MOST_GATEWAYS => gateways,
+            other => {
+                let text = format!("{other} gateways: must be 1 to {MOST_GATEWAYS}");
+                return Err(Refusal::new(text).at("gateways"));
+            }
+        },
         timeouts: Timeouts {
             connect: or_forever(spec.timeouts.connect),
             ttft: or_forever(spec.timeouts.ttft),

@@ -1,0 +1,83 @@
+//! One copy of the client's gateway: its policy, its breakers, and what it knows of each provider.
+//!
+//! Gateways that run side by side know nothing of one another's calls: each counts its own, and trips its own breakers. What
+//! the whole client shares (the way in, limits, connections, budgets) is the world's.
+
+use crate::client::breaker::{FleetBreaker, Ticket};
+use crate::client::host::Host;
+use crate::engine::scenario::Scenario;
+use crate::kernel::chance::Chance;
+use crate::kernel::time::{Span, Time};
+use crate::request::Ended;
+use crate::routing::{Fleet, Policy};
+
+use super::OF_BREAKERS;
+
+#[derive(Debug)]
+pub(super) struct Gateway {
+    pub(super) hosts: Vec<Host>,
+    pub(super) guard: Option<Box<dyn FleetBreaker>>,
+    pub(super) policy: Box<dyn Policy>,
+}
+
+impl Gateway {
+    /// Gateway `number` of `scenario`, before its first request.
+    pub(super) fn new(scenario: &Scenario, chance: Chance, number: usize) -> Gateway {
+        let breaker = &scenario.client.breaker;
+        let providers = scenario.fleet.len();
+        let own = |i: usize| chance.surroundings(OF_BREAKERS).part((number * providers + i) as u64);
+        let host = |i| Host {
+            breaker: breaker.of_one(own(i)),
+            ..Host::default()
+        };
+        Gateway {
+            hosts: (0..providers).map(host).collect(),
+            guard: breaker.of_all(own(0)),
+            policy: scenario.policy.fresh(),
+        }
+    }
+
+    /// The fleet as it sees it.
+    #[inline]
+    pub(super) fn fleet(&self, now: Time) -> Fleet<'_> {
+        Fleet::new(&self.hosts, self.guard.as_deref(), now)
+    }
+
+    /// A call goes to provider `p`.
+    #[inline]
+    pub(super) fn sent(&mut self, p: usize, now: Time) -> Ticket {
+        match (&mut self.hosts[p].breaker, &mut self.guard) {
+            (Some(breaker), _) => breaker.sent(now),
+            (None, Some(guard)) => guard.sent(p, now),
+            (None, None) => Ticket::default(),
+        }
+    }
+
+    /// Tells whoever watches the provider how an attempt at it ended.
+    #[inline]
+    pub(super) fn record(&mut self, ticket: Ticket, ended: &Ended) {
+        match (&mut self.hosts[ended.provider].breaker, &mut self.guard) {
+            (Some(breaker), _) => breaker.record(ticket, ended),
+            (None, Some(guard)) => guard.record(ticket, ended),
+            (None, None) => {}
+        }
+    }
+
+    /// How often the breaker of provider `p` has opened.
+    pub(super) fn trips(&self, p: usize) -> u64 {
+        match (&self.hosts[p].breaker, &self.guard) {
+            (Some(breaker), _) => breaker.trips(),
+            (None, Some(guard)) => guard.trips(p),
+            (None, None) => 0,
+        }
+    }
+
+    /// How long the breaker of provider `p` has been open, up to `now`.
+    pub(super) fn time_open(&self, p: usize, now: Time) -> Span {
+        match (&self.hosts[p].breaker, &self.guard) {
+            (Some(breaker), _) => breaker.time_open(now),
+            (None, Some(guard)) => guard.time_open(p, now),
+            (None, None) => Span::ZERO,
+        }
+    }
+}

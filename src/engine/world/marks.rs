@@ -1,0 +1,88 @@
+//! What is noted at set times: the ends of bins, the start and the end of counting, and what every bound's clock reads then.
+
+use super::World;
+use crate::engine::tally::{Bound, BoundKind};
+use crate::kernel::time::{Span, Time};
+
+impl World<'_> {
+    /// Notes what is to be noted at `next_mark`: the end of a bin, the start or the end of counting.
+    pub(super) fn mark(&mut self) {
+        let (mark, window) = (self.next_mark, self.scenario.window);
+        if mark >= window.warmup && self.counting_from.is_none() {
+            self.counting_from = Some(self.bounds(mark));
+        }
+        if mark == self.tally.series.current_ends() {
+            self.tally.series.close_bin(self.in_system());
+        }
+        if mark >= window.end && self.tally.bounds.is_empty() {
+            let mut bounds = self.bounds(mark);
+            for (bound, before) in bounds.iter_mut().zip(self.counting_from.iter().flatten()) {
+                bound.time -= before.time;
+            }
+            self.tally.bounds = bounds;
+            self.tally.in_system_at_end = self.in_system() as u64;
+        }
+        let unless_passed = |t: Time| if t > mark { t } else { Time::NEVER };
+        self.next_mark = self
+            .tally
+            .series
+            .current_ends()
+            .min(unless_passed(window.warmup))
+            .min(unless_passed(window.end));
+    }
+
+    /// What every bound's clock reads at `now`.
+    fn bounds(&self, now: Time) -> Vec<Bound> {
+        let bound = |what, provider, limit, time: Span| Bound {
+            what,
+            provider,
+            limit,
+            time: u128::from(time.nanos()),
+        };
+        let number = |cap: u32| (cap != u32::MAX).then_some(u64::from(cap));
+        let mut all = Vec::new();
+        if let Some(cap) = number(self.gate.cap()) {
+            all.push(bound(
+                BoundKind::InFlight,
+                None,
+                Some(cap),
+                self.gate.time_full().total(now),
+            ));
+        }
+        all.push(bound(BoundKind::Limiter, None, None, self.limiter_binds.total(now)));
+        if let Some(capacity) = self.admission.capacity() {
+            all.push(bound(
+                BoundKind::Queue,
+                None,
+                Some(capacity as u64),
+                self.queue_full.total(now),
+            ));
+        }
+        for (i, endpoint) in self.endpoints.iter().enumerate() {
+            let pool = self.scenario.fleet[i].pool;
+            if let Some(most) = number(self.pools[pool].most())
+                && self.scenario.pools[pool].owner == i
+            {
+                all.push(bound(
+                    BoundKind::Connections,
+                    Some(i),
+                    Some(most),
+                    self.pools[pool].time_full().total(now),
+                ));
+            }
+            for full in endpoint.full_load(now) {
+                all.push(bound(BoundKind::Capacity, Some(i), full.limit, full.time));
+            }
+            all.push(bound(BoundKind::Quota, Some(i), None, endpoint.limited(now)));
+            let account = self.scenario.fleet[i].provider.account.map(|a| &self.accounts[a]);
+            for full in endpoint.full_quotas(account, now) {
+                all.push(bound(BoundKind::Quota, Some(i), full.limit, full.time));
+            }
+            // Of several gateways, the mean.
+            let open: u64 = self.gateways.iter().map(|g| g.time_open(i, now).nanos()).sum();
+            let open = Span::from_nanos(open / self.gateways.len() as u64);
+            all.push(bound(BoundKind::Breaker, Some(i), None, open));
+        }
+        all
+    }
+}

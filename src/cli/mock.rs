@@ -130,8 +130,11 @@ fn line(summary: &Summary) -> String {
         bad => format!("; {} that reached no model", format::count(bad)),
     };
     format!(
-        "{} requests{of}{bad}; {} prompt and {} completion tokens\n",
-        format::count(summary.requests()),
+        "{}{of}{bad}; {} prompt and {} completion tokens\n",
+        match summary.requests() {
+            1 => "1 request".to_owned(),
+            n => format!("{} requests", format::count(n)),
+        },
         format::count(summary.input),
         format::count(summary.output)
     )

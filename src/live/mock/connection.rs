@@ -114,14 +114,16 @@ fn complete(wire: &mut Wire, request: &Request, form: Form, shared: &Shared) -> 
 fn model(shared: &Shared, name: &str) -> Result<usize, Problem> {
     let names = shared.fleet.names();
     names.iter().position(|n| n == name).ok_or_else(|| {
-        let near = nearest(name, names.iter().map(String::as_str));
-        let near = near.map_or(String::new(), |near| format!("did you mean `{near}`? "));
+        let are = match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`? There"),
+            None => "there".to_owned(),
+        };
         Problem {
             param: Some("model".to_owned()),
             code: Some("model_not_found"),
             ..Problem::bad(
                 404,
-                format!("there is no model `{name}` here; {near}There are: {}", names.join(", ")),
+                format!("there is no model `{name}` here; {are} are: {}", names.join(", ")),
             )
         }
     })

@@ -20,8 +20,8 @@
 //! those: on loopback somebody is always there. Where the model has quotas, answers carry `x-ratelimit-{limit, remaining,
 //! reset}-{requests, tokens}`.
 //!
-//! **A caller that hangs up** is noticed when it is waited for or written to, and leaves the endpoint as an attempt that is
-//! called off does in the simulator: its place in a quota of requests at once is free; in a `load` of the model, which
+//! **A caller that hangs up**, or closes its side of the connection, is noticed when it is waited for or written to, and leaves
+//! the endpoint as an attempt that is called off does in the simulator: its place in a quota of requests at once is free; in a `load` of the model, which
 //! decides on arrival, it is taken to have stayed.
 //!
 //! **Who asks**, for prompt caches that know a user again: `prompt_cache_key`, else `user`, else the first 256 words of the

@@ -23,14 +23,15 @@ pub(super) fn rate_headers(
         lines.push(("x-ratelimit-remaining-tokens", left.remaining.to_string()));
         lines.push(("x-ratelimit-reset-tokens", reset(left.reset)));
     }
+    // Who words no wait of its quotas may still name one in an outage.
     match (retry_after, wording) {
-        (Some(wait), RetryAfter::Seconds) => {
-            lines.push(("retry-after", wait.nanos().div_ceil(1_000_000_000).to_string()));
-        }
         (Some(wait), RetryAfter::Milliseconds) => {
             lines.push(("retry-after-ms", wait.nanos().div_ceil(1_000_000).to_string()));
         }
-        (None, _) | (_, RetryAfter::None) => {}
+        (Some(wait), RetryAfter::Seconds | RetryAfter::None) => {
+            lines.push(("retry-after", wait.nanos().div_ceil(1_000_000_000).to_string()));
+        }
+        (None, _) => {}
     }
     lines
 }
@@ -82,7 +83,7 @@ mod tests {
         let of = |wording| rate_headers(&Headers::default(), Some(Span::from_millis(1201)), wording);
         assert_eq!(of(RetryAfter::Seconds), [("retry-after", "2".to_owned())]);
         assert_eq!(of(RetryAfter::Milliseconds), [("retry-after-ms", "1201".to_owned())]);
-        assert_eq!(of(RetryAfter::None), []);
+        assert_eq!(of(RetryAfter::None), of(RetryAfter::Seconds));
         let headers = Headers {
             tokens: Some(Left {
                 limit: 10,

@@ -12,10 +12,11 @@ use crate::report::format;
 use crate::spec::load::load;
 
 const AFTER: &str = "\
-Which model a request is for, its `model` says. Served: POST /v1/chat/completions and /v1/completions (streamed or
-whole), GET /v1/models, GET /health. Any key is good. A token is a word: whatever stands between white space. The same
-seed gives the same answers to the same requests in the same order. Time goes on as the clock does: quotas refill, and
-outages come when they are due, counted from the start. A hang lasts until the client gives up.
+A request's `model` says which model it is for. Served: POST /v1/chat/completions and /v1/completions (streamed or whole), \
+GET /v1/models, GET /health. Any key is good. A token is a word: whatever stands between white space. The same seed gives \
+the same answers to the same requests in the same order. Time goes on as the clock does: quotas refill, and outages come \
+when they are due, counted from the start. A hang lasts until the client gives up; a client that closes its side of the \
+connection has hung up.
 
 Examples:
   simcap mock gpt-4.1 claude-sonnet-4.5@r3 --port 8080

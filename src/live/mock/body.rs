@@ -4,13 +4,11 @@
 
 use serde_json::{Map, Value};
 
-use super::fleet::Wanted;
+use super::fleet::{MOST_OUTPUT, Wanted};
 use super::problem::Problem;
 use super::words;
 use crate::kernel::chance::hash;
 
-/// The longest answer: a whole one is made in memory.
-const MOST_OUTPUT: u64 = 1_000_000;
 /// As many words at the beginning of a prompt stand for who asks, where nothing else does.
 const BEGINNING: usize = 256;
 
@@ -69,8 +67,8 @@ impl Body {
             let text = "`n` may only be 1: one answer to a request";
             return Err(Problem::wrong_value("n", "unsupported_value", text));
         }
-        let newer = whole(fields, "max_completion_tokens", MOST_OUTPUT)?;
-        let older = whole(fields, "max_tokens", MOST_OUTPUT)?;
+        let newer = whole(fields, "max_completion_tokens", MOST_OUTPUT.into())?;
+        let older = whole(fields, "max_tokens", MOST_OUTPUT.into())?;
         if newer.is_some() && older.is_some() {
             let text = "`max_tokens` beside `max_completion_tokens`: give one or the other";
             return Err(Problem::wrong_value("max_tokens", "invalid_value", text));

@@ -22,6 +22,8 @@ use super::source::Providers;
 
 /// Output tokens where nothing says how many.
 const USUAL_OUTPUT: u32 = 128;
+/// The longest answer, in tokens: a whole one is made in memory.
+pub(super) const MOST_OUTPUT: u32 = 1_000_000;
 /// As many users are told apart; the others are lumped together.
 const MOST_USERS: u32 = 1 << 20;
 /// Nobody says how long it will wait.
@@ -161,7 +163,7 @@ impl Fleet {
         let most = wanted.max_output.unwrap_or(u32::MAX);
         let (output, is_cut) = match &self.output {
             Some(law) => {
-                let drawn = law.count(key, Purpose::Output, 1);
+                let drawn = law.count(key, Purpose::Output, 1).min(MOST_OUTPUT);
                 (drawn.min(most), drawn > most)
             }
             None => (wanted.max_output.unwrap_or(USUAL_OUTPUT), wanted.max_output.is_some()),

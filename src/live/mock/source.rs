@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::fleet::MOST_OUTPUT;
 use crate::engine::scenario::{Account, Deployment};
 use crate::kernel::sampler::Sampler;
 use crate::spec::assemble::assemble;
@@ -129,14 +130,19 @@ pub fn from_experiment(loaded: &Loaded) -> Result<Providers, SourceError> {
     })
 }
 
-/// The law of output lengths that `text` gives: a number of tokens, or a law as a model file has it.
+/// The law of output lengths that `text` gives: a number of tokens, or a law as a model file has it. Whatever a law gives, an
+/// answer has at least one token and at most a million.
 ///
 /// # Errors
 /// If it is neither, with the place of the mistake.
 pub fn output_law(text: &str) -> Result<Sampler, SourceError> {
     const HERE: &str = "--output";
     let spec: LawSpec<f64> = match text.trim().parse::<u32>() {
-        Ok(tokens) => LawSpec::Constant(f64::from(tokens)),
+        Ok(tokens) if (1..=MOST_OUTPUT).contains(&tokens) => LawSpec::Constant(f64::from(tokens)),
+        Ok(tokens) => {
+            let text = format!("{HERE}: {tokens} tokens: must be 1 to {MOST_OUTPUT}");
+            return Err(SourceError::Named(text));
+        }
         Err(_) => diagnose::parse_named(HERE, text)?,
     };
     Ok(spec.sampler().map_err(|refusal| refusal.error(HERE, text))?)
@@ -198,6 +204,10 @@ mod tests {
         assert_eq!(
             names(&["gpt-4.1", "gpt-4.1@r0"], None).unwrap_err(),
             "the model `gpt-4.1@r0` is named twice"
+        );
+        assert_eq!(
+            output_law("0").unwrap_err().to_string(),
+            "--output: 0 tokens: must be 1 to 1000000"
         );
         let error = output_law("many").unwrap_err().to_string();
         assert!(error.starts_with("--output:1:1: "), "{error}");

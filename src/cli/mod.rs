@@ -4,6 +4,8 @@ mod check;
 mod init;
 mod kinds;
 mod list;
+#[cfg(feature = "live")]
+mod mock;
 mod policies;
 mod run;
 mod schema;
@@ -56,6 +58,9 @@ enum Command {
     Models(list::Models),
     /// List the published quotas that are built in.
     Limits(list::Limits),
+    /// Serve models, or an experiment's providers, as an OpenAI-compatible server.
+    #[cfg(feature = "live")]
+    Mock(mock::Mock),
 }
 
 impl Cli {
@@ -76,6 +81,8 @@ impl Cli {
             Command::Policies(policies) => policies.run(own),
             Command::Models(models) => models.run(),
             Command::Limits(limits) => limits.run(),
+            #[cfg(feature = "live")]
+            Command::Mock(mock) => mock.run(),
         };
         match done {
             Ok(exit) => exit.into(),

@@ -17,6 +17,7 @@ use super::faults::{Failure, Fault, Weather};
 use super::latency::{Latency, Patience, Service, Start};
 use super::limits::{Limit, Spent, Unit};
 use super::load::{Full, Load, Stay};
+use super::pricing::HungUp;
 
 /// How an attempt would end at the provider, counted from when it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,23 @@ impl Answer {
         let decoding = u128::from((self.last_token - self.first_token).nanos()).max(1);
         let passed = u128::from((lasts - self.first_token).nanos());
         1 + (u128::from(output - 1) * passed / decoding).min(u128::from(output - 1)) as u32
+    }
+
+    /// How many output tokens of an attempt at `output` of them that ended as `outcome` after `took` are billed, beside its
+    /// input; [`None`] if nothing is, because no answer was begun for it.
+    #[inline]
+    pub fn billed(&self, outcome: Outcome, took: Span, output: u32, hung_up: HungUp) -> Option<u32> {
+        if self.first_token == Span::FOREVER {
+            return None;
+        }
+        let broke_off = outcome == self.outcome && self.ends != Span::FOREVER;
+        match hung_up {
+            _ if outcome == Outcome::Success => Some(output),
+            _ if broke_off => Some(self.written(output, took)),
+            HungUp::Written => Some(self.written(output, took)),
+            HungUp::Whole => Some(output),
+            HungUp::Nothing => None,
+        }
     }
 }
 

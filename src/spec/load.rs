@@ -150,13 +150,21 @@ pub fn load_priced(path: &Path, traces: &Traces, prices: Option<&Path>) -> Resul
 /// # Errors
 /// As [`load`].
 pub fn from_text(file: &str, text: &str) -> Result<Loaded, LoadError> {
+    with_models(file, text, BTreeMap::new())
+}
+
+/// As [`from_text`], with `models` by what the text calls them: those are looked for nowhere.
+///
+/// # Errors
+/// As [`load`].
+pub fn with_models(file: &str, text: &str, models: BTreeMap<String, ModelFile>) -> Result<Loaded, LoadError> {
     let experiment: Experiment = diagnose::parse_named(file, text)?;
     let inputs = vec![input(Path::new(file), text.as_bytes())];
     let mut loaded = Loaded {
         file: file.to_owned(),
         text: text.to_owned(),
         experiment,
-        models: BTreeMap::new(),
+        models,
         trace: None,
         prices: Table::default(),
         inputs,
@@ -182,17 +190,7 @@ impl Loaded {
                 continue;
             }
             let path = [Seg::from("providers"), Seg::from(name), Seg::from("model")];
-            let (file, input) = if model.ends_with(".json") {
-                let at = experiment.parent().unwrap_or(Path::new("")).join(&model);
-                read_model(&at).map_err(|e| self.blame(&path, e))?
-            } else if let Some(at) = nearest_model(experiment, &model) {
-                read_model(&at).map_err(|e| self.blame(&path, e))?
-            } else if let Some((_, text)) = BUILT_IN.iter().find(|(name, _)| *name == model) {
-                (
-                    diagnose::parse(&model, text)?,
-                    input(Path::new(&format!("{model}.json")), text.as_bytes()),
-                )
-            } else {
+            let Some((file, input)) = find_model(experiment, &model).map_err(|e| self.blame(&path, e))? else {
                 let names = BUILT_IN.map(|(name, _)| name);
                 let message = format!(
                     "there is no model `{model}`: no models/{model}.json beside this file or above it, and none built in"
@@ -347,6 +345,24 @@ fn misread(file: &str, text: &str, fault: &Fault) -> LoadError {
         };
     }
     diagnose::Error::in_line(file, text, fault.line, fault.column, fault.message.clone()).into()
+}
+
+/// The model that an experiment at `experiment` means by `name`; nothing if there is none.
+///
+/// # Errors
+/// If its file cannot be read or does not say what it should.
+pub fn find_model(experiment: &Path, name: &str) -> Result<Option<(ModelFile, Input)>, LoadError> {
+    if name.ends_with(".json") {
+        return read_model(&experiment.parent().unwrap_or(Path::new("")).join(name)).map(Some);
+    }
+    if let Some(at) = nearest_model(experiment, name) {
+        return read_model(&at).map(Some);
+    }
+    let Some((_, text)) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name) else {
+        return Ok(None);
+    };
+    let input = input(Path::new(&format!("{name}.json")), text.as_bytes());
+    Ok(Some((diagnose::parse(name, text)?, input)))
 }
 
 fn read_model(path: &Path) -> Result<(ModelFile, Input), LoadError> {

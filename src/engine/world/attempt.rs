@@ -4,10 +4,9 @@ use crate::client::cut;
 use crate::client::host::Connected;
 use crate::engine::event::{Event, MOST_SLOTS};
 use crate::engine::incident::Passed;
-use crate::kernel::time::{Span, Time};
+use crate::kernel::time::Time;
 use crate::provider::endpoint::Answer;
 use crate::provider::limits::Spent;
-use crate::provider::pricing::HungUp;
 use crate::request::{Ask, Ended, Headers, Outcome, Usage};
 use crate::routing::{Fleet, Restriction};
 
@@ -315,7 +314,7 @@ impl World<'_> {
         let provider = &self.scenario.fleet[p].provider;
         let took = self.now.since(since);
         let Request { ask, notes, .. } = &self.requests[way.request];
-        let billed = billed(answer, outcome, took, ask.output, provider.hung_up);
+        let billed = answer.billed(outcome, took, ask.output, provider.hung_up);
         let mut ended = Ended {
             now: self.now,
             provider: p,
@@ -442,22 +441,5 @@ impl World<'_> {
     /// Whether any gateway's breaker of provider `p` lets calls through at `now`.
     fn permits(&self, p: usize, now: Time) -> bool {
         self.gateways.iter().any(|g| g.fleet(now).breaker_permits(p))
-    }
-}
-
-/// How many output tokens of an attempt that ended as `outcome` after `took` are billed, beside its input; [`None`] if
-/// nothing is, because no answer was begun for it.
-#[inline]
-fn billed(answer: &Answer, outcome: Outcome, took: Span, output: u32, hung_up: HungUp) -> Option<u32> {
-    if answer.first_token == Span::FOREVER {
-        return None;
-    }
-    let broke_off = outcome == answer.outcome && answer.ends != Span::FOREVER;
-    match hung_up {
-        _ if outcome == Outcome::Success => Some(output),
-        _ if broke_off => Some(answer.written(output, took)),
-        HungUp::Written => Some(answer.written(output, took)),
-        HungUp::Whole => Some(output),
-        HungUp::Nothing => None,
     }
 }

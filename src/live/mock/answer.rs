@@ -1,0 +1,321 @@
+//! One answer as it goes out: whole, or token by token, or as it fails.
+//!
+//! A stream is what OpenAI's is: a chunk with the role, one a token, one with the reason why it ends, one with the tokens
+//! used if that was asked for, `[DONE]`. A text completion has no role.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+
+use super::body::{Body, Form};
+use super::fleet::Attempt;
+use super::http::{Framing, head};
+use super::problem::Problem;
+use super::rate_headers::rate_headers;
+use super::wire::{Gone, Wire};
+use super::words::push_token;
+use crate::kernel::time::Span;
+use crate::provider::RetryAfter;
+use crate::request::Outcome;
+
+pub(super) const JSON: &str = "application/json";
+const EVENTS: &str = "text/event-stream; charset=utf-8";
+/// As much of a stream is written at once, where that much is due.
+const MOST_AT_ONCE: usize = 64 * 1024;
+
+/// How an answer ended, and whether the connection can go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Delivered {
+    pub(super) outcome: Outcome,
+    pub(super) keeps_open: bool,
+}
+
+/// An answer under way.
+#[derive(Debug)]
+pub(super) struct Delivery<'a, F> {
+    pub(super) wire: &'a mut Wire,
+    pub(super) attempt: &'a Attempt,
+    pub(super) body: &'a Body,
+    pub(super) form: Form,
+    pub(super) retry_after: RetryAfter,
+    /// Whether each token says when it was sent.
+    pub(super) stamps: bool,
+    pub(super) is_1_1: bool,
+    pub(super) keeps_open: bool,
+    /// Whether the server goes on.
+    pub(super) goes_on: F,
+}
+
+impl<F: Fn() -> bool> Delivery<'_, F> {
+    /// Delivers it, to its end or until the caller has gone.
+    pub(super) fn run(mut self) -> Delivered {
+        let outcome = self.attempt.answer.outcome;
+        let done = match outcome {
+            Outcome::Success | Outcome::Truncated if self.body.streams => self.stream(),
+            // A stall: what tokens there are come, and then nothing.
+            Outcome::TimeoutAttempt if self.body.streams && self.attempt.answer.first_token != Span::FOREVER => {
+                self.stream()
+            }
+            Outcome::Success | Outcome::Truncated => self.whole(),
+            _ => self.refuse(),
+        };
+        match done {
+            Ok(keeps_open) => Delivered { outcome, keeps_open },
+            Err(Gone) => Delivered {
+                outcome: Outcome::Cancelled,
+                keeps_open: false,
+            },
+        }
+    }
+
+    fn wait(&mut self, span: Span) -> Result<(), Gone> {
+        self.wire.wait(self.attempt.due(span), &self.goes_on)
+    }
+
+    /// The fields of every head: which request it was, and the quotas.
+    fn fields(&self, retry_after: Option<Span>) -> Vec<(&'static str, String)> {
+        let mut fields = vec![("x-request-id", format!("req_{:016x}", self.attempt.salt))];
+        fields.extend(rate_headers(&self.attempt.headers, retry_after, self.retry_after));
+        fields
+    }
+
+    /// An error, a connection that is closed without a word, or nothing until the caller goes.
+    fn refuse(&mut self) -> Result<bool, Gone> {
+        let answer = &self.attempt.answer;
+        self.wait(answer.ends)?;
+        let Some(problem) = Problem::of(answer.outcome, &self.body.model, answer.oversized) else {
+            return Ok(false);
+        };
+        let body = problem.body();
+        let mut text = head(
+            problem.status,
+            JSON,
+            Framing::Length(body.len()),
+            self.keeps_open,
+            &self.fields(answer.retry_after),
+        );
+        text.push_str(&body);
+        self.wire.send(text.as_bytes())?;
+        Ok(self.keeps_open)
+    }
+
+    /// The whole answer at once, when its last token is there; or half of it, when it breaks off.
+    fn whole(&mut self) -> Result<bool, Gone> {
+        let attempt = self.attempt;
+        let mut content = String::new();
+        (0..attempt.ask.output).for_each(|i| push_token(&mut content, attempt.salt, i));
+        let choice = match self.form {
+            Form::Chat => json!({
+                "index": 0,
+                "message": { "role": "assistant", "content": content, "refusal": null },
+                "logprobs": null,
+                "finish_reason": self.reason(),
+            }),
+            Form::Text => json!({ "index": 0, "text": content, "logprobs": null, "finish_reason": self.reason() }),
+        };
+        let object = match self.form {
+            Form::Chat => "chat.completion",
+            Form::Text => "text_completion",
+        };
+        let body = json!({
+            "id": self.id(),
+            "object": object,
+            "created": seconds(),
+            "model": self.body.model,
+            "system_fingerprint": "simcap",
+            "choices": [choice],
+            "usage": self.usage(),
+        })
+        .to_string();
+        let fields = self.fields(None);
+        self.wait(attempt.answer.ends)?;
+        let mut text = head(200, JSON, Framing::Length(body.len()), self.keeps_open, &fields);
+        if attempt.answer.outcome == Outcome::Truncated {
+            text.push_str(&body[..body.len() / 2]);
+            self.wire.send(text.as_bytes())?;
+            return Ok(false);
+        }
+        text.push_str(&body);
+        self.wire.send(text.as_bytes())?;
+        Ok(self.keeps_open)
+    }
+
+    /// Token by token. What is due is written at once, the head with the first token.
+    fn stream(&mut self) -> Result<bool, Gone> {
+        let (attempt, stamps) = (self.attempt, self.stamps);
+        let framing = if self.is_1_1 {
+            Framing::Chunks
+        } else {
+            Framing::UntilClosed
+        };
+        let keeps_open = self.keeps_open && self.is_1_1;
+        let fields = [vec![("cache-control", "no-cache".to_owned())], self.fields(None)].concat();
+        let mut out = head(200, EVENTS, framing, keeps_open, &fields).into_bytes();
+        let shape = self.shape();
+        let tokens = attempt.tokens();
+        let mut events = String::new();
+        if self.form == Form::Chat {
+            shape.event(
+                &mut events,
+                r#"{"role":"assistant","content":"","refusal":null}"#,
+                "null",
+                None,
+            );
+        }
+        let mut next = 0;
+        while next < tokens {
+            self.wait(attempt.token(next))?;
+            let now = Instant::now();
+            let sent_at = stamps.then(micros);
+            loop {
+                events.push_str(&shape.before_token);
+                push_token(&mut events, attempt.salt, next);
+                shape.end_token(&mut events, sent_at);
+                next += 1;
+                let is_due = next < tokens && attempt.due(attempt.token(next)).is_some_and(|due| due <= now);
+                if !is_due || events.len() > MOST_AT_ONCE {
+                    break;
+                }
+            }
+            if next == tokens && attempt.answer.outcome == Outcome::Success {
+                break;
+            }
+            frame(&mut out, &mut events, framing);
+            self.wire.send(&out)?;
+            out.clear();
+        }
+        if attempt.answer.outcome != Outcome::Success {
+            self.wait(attempt.answer.ends)?;
+            return Ok(false);
+        }
+        shape.event(&mut events, shape.nothing, &format!("\"{}\"", self.reason()), None);
+        if self.body.tells_usage {
+            shape.usage_event(&mut events, &self.usage());
+        }
+        events.push_str("data: [DONE]\n\n");
+        frame(&mut out, &mut events, framing);
+        if framing == Framing::Chunks {
+            out.extend_from_slice(b"0\r\n\r\n");
+        }
+        self.wire.send(&out)?;
+        Ok(keeps_open)
+    }
+
+    fn id(&self) -> String {
+        match self.form {
+            Form::Chat => format!("chatcmpl-{:016x}", self.attempt.salt),
+            Form::Text => format!("cmpl-{:016x}", self.attempt.salt),
+        }
+    }
+
+    /// Why the answer ends.
+    fn reason(&self) -> &'static str {
+        if self.attempt.is_cut { "length" } else { "stop" }
+    }
+
+    fn usage(&self) -> serde_json::Value {
+        let (input, output) = (self.attempt.ask.input, self.attempt.ask.output);
+        json!({
+            "prompt_tokens": input,
+            "completion_tokens": output,
+            "total_tokens": u64::from(input) + u64::from(output),
+            "prompt_tokens_details": { "cached_tokens": self.attempt.answer.cached },
+            "completion_tokens_details": { "reasoning_tokens": 0 },
+        })
+    }
+
+    fn shape(&self) -> Shape {
+        let object = match self.form {
+            Form::Chat => "chat.completion.chunk",
+            Form::Text => "text_completion",
+        };
+        let model = json!(self.body.model);
+        let start = format!(
+            r#"data: {{"id":"{}","object":"{object}","created":{},"model":{model},"system_fingerprint":"simcap","#,
+            self.id(),
+            seconds()
+        );
+        // With the tokens used at the end, every chunk before has a place for them (API reference, `stream_options`).
+        let usage = if self.body.tells_usage { r#","usage":null"# } else { "" };
+        let choice = format!(r#"{start}"choices":[{{"index":0,"#);
+        let (field, before_token, after_token, nothing) = match self.form {
+            Form::Chat => ("delta", format!(r#"{choice}"delta":{{"content":""#), r#""}"#, "{}"),
+            Form::Text => ("text", format!(r#"{choice}"text":""#), r#"""#, r#""""#),
+        };
+        Shape {
+            before_delta: format!(r#"{choice}"{field}":"#),
+            before_token,
+            after_token,
+            nothing,
+            usage,
+            start,
+        }
+    }
+}
+
+/// What the chunks of a stream have in common.
+#[derive(Debug)]
+struct Shape {
+    start: String,
+    before_delta: String,
+    before_token: String,
+    after_token: &'static str,
+    /// A delta with nothing in it.
+    nothing: &'static str,
+    usage: &'static str,
+}
+
+impl Shape {
+    /// Writes a chunk with this delta and this reason to end.
+    fn event(&self, events: &mut String, delta: &str, reason: &str, sent_at: Option<u128>) {
+        events.push_str(&self.before_delta);
+        events.push_str(delta);
+        self.end(events, reason, sent_at);
+    }
+
+    /// Writes what follows a token's text.
+    fn end_token(&self, events: &mut String, sent_at: Option<u128>) {
+        events.push_str(self.after_token);
+        self.end(events, "null", sent_at);
+    }
+
+    fn end(&self, events: &mut String, reason: &str, sent_at: Option<u128>) {
+        events.push_str(r#","logprobs":null,"finish_reason":"#);
+        events.push_str(reason);
+        events.push_str("}]");
+        events.push_str(self.usage);
+        if let Some(sent_at) = sent_at {
+            events.push_str(&format!(r#","simcap_sent_us":{sent_at}"#));
+        }
+        events.push_str("}\n\n");
+    }
+
+    /// Writes the chunk that tells the tokens used.
+    fn usage_event(&self, events: &mut String, usage: &serde_json::Value) {
+        events.push_str(&format!("{}\"choices\":[],\"usage\":{usage}}}\n\n", self.start));
+    }
+}
+
+/// Moves what is in `events` to `out`, as one chunk where there are chunks.
+fn frame(out: &mut Vec<u8>, events: &mut String, framing: Framing) {
+    if framing == Framing::Chunks {
+        out.extend_from_slice(format!("{:x}\r\n", events.len()).as_bytes());
+        out.extend_from_slice(events.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    } else {
+        out.extend_from_slice(events.as_bytes());
+    }
+    events.clear();
+}
+
+/// Seconds since 1970.
+fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}
+
+/// Microseconds since 1970.
+fn micros() -> u128 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_micros())
+}

@@ -161,13 +161,16 @@ impl Calibration {
                 let (q, error) = judged(self.metrics.get(name)?)?;
                 Some(format!("p{:.0} {title} predicted within {}", q * 100.0, percent(error)))
             });
+        let told = match self.verdict {
+            Agreement::CannotTell => "too few to tell",
+            judged => judged.words(),
+        };
         let held_out = if self.held_out { "held-out" } else { "not held-out" };
         format!(
-            "{} ({} {held_out} probes, {}): {} within {}",
+            "{} ({} {held_out} probes, {}): {told} within {}",
             first.unwrap_or_else(|| "too few measurements for a percentile".to_owned()),
             grouped(self.probes),
             self.date,
-            self.verdict.words(),
             percent(self.margin.get()),
         )
     }

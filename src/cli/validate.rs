@@ -133,7 +133,7 @@ impl Validate {
         };
         let name = name.unwrap_or_default().to_string_lossy();
         write::write_all(folder, &[(name.as_ref(), text.as_bytes())]).context("cannot write the model")?;
-        Ok(print(&format!("calibration written to {}\n", self.model))?)
+        print(&format!("calibration written to {}\n", self.model))
     }
 }
 

@@ -28,6 +28,9 @@ use crate::stats::critical::Confidence;
 use crate::stats::histogram::Histogram;
 use crate::stats::interval::wilson;
 
+/// What is taken of a request.
+type Take = fn(&Observation) -> Option<f64>;
+
 /// The percentiles that are compared.
 const QUANTILES: [f64; 3] = [0.5, 0.95, 0.99];
 
@@ -85,13 +88,16 @@ pub struct Errors {
     pub differ: bool,
 }
 
+/// Quantiles side by side: (share, measured, predicted).
+pub type Points = Vec<(f64, f64, f64)>;
+
 /// Measured and predicted quantiles of one quantity, in seconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Pairs {
     /// Its name: `ttft`, `tpot`, `e2e`.
     pub name: &'static str,
     /// (share, measured, predicted).
-    pub points: Vec<(f64, f64, f64)>,
+    pub points: Points,
 }
 
 impl Validation {
@@ -138,7 +144,7 @@ pub fn validate(model: &ModelFile, variant: &str, log: &Log, settings: &Settings
     let class = simulated.tally.classes.first().ok_or("nothing was simulated")?;
     let margin = settings.margin.get();
     let none = Histogram::default();
-    let quantities: [(&'static str, fn(&Observation) -> Option<f64>, &Histogram); 3] = [
+    let quantities: [(&'static str, Take, &Histogram); 3] = [
         ("ttft", |o| o.ttft.seen(), &class.ttft),
         ("tpot", |o| o.tpot, class.tpot.as_ref().unwrap_or(&none)),
         ("e2e", |o| o.e2e.seen(), &class.e2e),
@@ -252,7 +258,7 @@ fn outside(spec: &ModelSpec, measured: &[Observation], notes: &mut Vec<String>) 
 }
 
 /// One quantity, if both sides have it: its score, and pairs of quantiles.
-fn compare(values: &[f64], predicted: &Histogram, margin: f64) -> Option<(Score, Vec<(f64, f64, f64)>)> {
+fn compare(values: &[f64], predicted: &Histogram, margin: f64) -> Option<(Score, Points)> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     // A time of nothing has no ratio to anything.

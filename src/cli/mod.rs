@@ -9,6 +9,7 @@ mod mock;
 mod policies;
 mod run;
 mod schema;
+mod validate;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -43,6 +44,9 @@ enum Command {
     /// Run an experiment (or read a result.json) and print only how its policies compare.
     #[command(after_help = EXIT_CODES)]
     Compare(run::Compare),
+    /// Hold a model against measurements: does a simulation of the same schedule predict them?
+    #[command(after_help = EXIT_CODES)]
+    Validate(validate::Validate),
     /// Check an experiment without running it.
     #[command(after_help = EXIT_CODES)]
     Check(check::Check),
@@ -74,6 +78,7 @@ impl Cli {
         let done = match self.command {
             Command::Run(run) => run.run(own),
             Command::Compare(compare) => compare.run(own),
+            Command::Validate(validate) => validate.run(),
             Command::Check(check) => check.run(own),
             Command::Schema(schema) => schema.run(),
             Command::Init(init) => init.run(),

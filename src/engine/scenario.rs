@@ -31,6 +31,8 @@ pub struct Scenario {
     pub good: Good,
     /// From when to when.
     pub window: Window,
+    /// Whether the time for each token is counted too: only what compares it with measurements wants that.
+    pub counts_tpot: bool,
 }
 
 /// A provider and where the client's connections to it come from.

@@ -60,6 +60,8 @@ pub struct ClassTally {
     pub ttft: Histogram,
     /// From arrival to last token, of the successes.
     pub e2e: Histogram,
+    /// Seconds for each token after the first, of the successes with more than one, if the scenario counts that.
+    pub tpot: Option<Histogram>,
     /// Time spent waiting in the client for a slot, a limiter or a connection, of all that were not shed.
     pub wait: Histogram,
     /// Successes at providers whose quality for this class is known.
@@ -192,12 +194,26 @@ pub struct Ending {
     pub quality: u32,
 }
 
+impl ClassTally {
+    fn of(scenario: &Scenario) -> ClassTally {
+        ClassTally {
+            tpot: scenario.counts_tpot.then(Histogram::default),
+            ..ClassTally::default()
+        }
+    }
+}
+
 impl Tally {
     /// Nothing counted yet.
     pub fn new(scenario: &Scenario) -> Tally {
         Tally {
             // One by one: cloning a histogram would touch all its pages.
-            classes: scenario.traffic.classes.iter().map(|_| ClassTally::default()).collect(),
+            classes: scenario
+                .traffic
+                .classes
+                .iter()
+                .map(|_| ClassTally::of(scenario))
+                .collect(),
             providers: vec![ProviderTally::default(); scenario.fleet.len()],
             served: 0,
             good: 0,
@@ -228,6 +244,10 @@ impl Tally {
         if end.outcome == Outcome::Success {
             class.ttft.record(end.ttft);
             class.e2e.record(end.e2e);
+            if let (Some(tpot), 2..) = (&mut class.tpot, ask.output) {
+                let decode = end.e2e.nanos().saturating_sub(end.ttft.nanos());
+                tpot.record(Span::from_nanos(decode / u64::from(ask.output - 1)));
+            }
             if end.quality != UNRATED {
                 class.rated += 1;
                 class.quality += u64::from(end.quality);
@@ -247,6 +267,9 @@ impl Tally {
         for class in &mut self.classes {
             for histogram in [&mut class.ttft, &mut class.e2e, &mut class.wait] {
                 histogram.pack();
+            }
+            if let Some(tpot) = &mut class.tpot {
+                tpot.pack();
             }
         }
     }
@@ -279,6 +302,9 @@ impl Tally {
             a.ttft.merge(&b.ttft);
             a.e2e.merge(&b.e2e);
             a.wait.merge(&b.wait);
+            if let (Some(a), Some(b)) = (&mut a.tpot, &b.tpot) {
+                a.merge(b);
+            }
             a.rated += b.rated;
             a.quality += b.quality;
             a.cost += b.cost;

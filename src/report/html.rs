@@ -64,6 +64,24 @@ mod tests {
     }
 
     #[test]
+    fn each_model_says_whether_it_was_measured() {
+        let page = page().replace('\u{a0}', " ");
+        let models = section(&page, "Models and what they assume");
+        assert_eq!(
+            models
+                .matches("p95 TTFT predicted within 3 % (1,200 held-out probes, 2026-11-21)")
+                .count(),
+            1
+        );
+        assert_eq!(
+            models
+                .matches("uncalibrated: nobody has held it against measurements")
+                .count(),
+            1
+        );
+    }
+
+    #[test]
     fn text_from_outside_is_escaped() {
         let page = page();
         assert!(page.contains("&lt;script&gt;alert(1)"));

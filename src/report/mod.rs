@@ -178,6 +178,19 @@ pub struct ModelNote {
     /// Prices and quotas that are taken over by a name, by field: what, from where, of when.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<(String, String)>,
+    /// Whether anybody has held it against measurements; nothing for what has no model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Standing>,
+}
+
+/// Whether a model was held against measurements.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Nobody has: its figures are published or assumed.
+    Uncalibrated,
+    /// What came of it, in a sentence with its number of probes and its date.
+    Calibrated(String),
 }
 
 /// One policy's figures.

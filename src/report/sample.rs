@@ -43,6 +43,7 @@ pub(super) fn sample() -> Report {
             assumed: vec![("latency.ttft.shape".into(), "log-normal".into())],
             overrides: vec!["connections".into()],
             published: Vec::new(),
+            calibration: Some(Standing::Uncalibrated),
         }],
         comparisons: policies[1..]
             .iter()

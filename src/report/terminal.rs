@@ -10,7 +10,7 @@ mod notes;
 use super::estimate;
 use super::table::{Cell, Table, Tone};
 use super::text::{clean, fit, paragraph};
-use super::{BoundReport, Code, Judged, Metric, PolicyReport, Ranking, Report, Unit, format};
+use super::{BoundReport, Code, Judged, Metric, PolicyReport, Ranking, Report, Standing, Unit, format};
 use crate::engine::tally::{BoundKind, EffortKind};
 use crate::request::Outcome;
 use notes::Notes;
@@ -144,6 +144,32 @@ impl Page {
             let (first, rest) = warning.split_at("warning:".len());
             self.text += &Tone::Bad.paint(first, self.style.colour);
             self.text += rest;
+        }
+        self.standings(report);
+    }
+
+    /// What the models are worth: one line for all that nobody has measured, one for each that somebody has.
+    fn standings(&mut self, report: &Report) {
+        let mut uncalibrated: Vec<&str> = Vec::new();
+        let mut calibrated: Vec<String> = Vec::new();
+        for note in &report.models {
+            match &note.calibration {
+                Some(Standing::Uncalibrated) if !uncalibrated.contains(&note.model.as_str()) => {
+                    uncalibrated.push(&note.model);
+                }
+                Some(Standing::Calibrated(sentence)) => calibrated.push(format!("{}: {sentence}", note.model)),
+                _ => {}
+            }
+        }
+        calibrated.dedup();
+        for line in calibrated {
+            self.text += &paragraph("note: ", &line, self.style.width);
+        }
+        if !uncalibrated.is_empty() {
+            let names = uncalibrated.join(", ");
+            let line =
+                format!("uncalibrated models: {names}: figures are published or assumed, none was measured here");
+            self.text += &paragraph("note: ", &line, self.style.width);
         }
     }
 

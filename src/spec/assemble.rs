@@ -190,6 +190,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
             policy,
             good,
             window,
+            counts_tpot: false,
         });
     }
     Ok(Plan {

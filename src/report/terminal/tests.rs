@@ -167,12 +167,23 @@ fn a_ranking_says_who_is_behind_and_by_how_much() {
 }
 
 #[test]
+fn a_model_that_was_measured_is_quoted() {
+    let mut report = sample();
+    let sentence = "p95 TTFT predicted within 3 % (1,200 held-out probes, 2026-11-21): equivalent within 10 %";
+    report.models[0].calibration = Some(Standing::Calibrated(sentence.into()));
+    let text = full(&report, &style(160));
+    assert!(text.contains(&format!("\nnote: relay-fast/1: {sentence}\n")));
+    assert!(!text.contains("uncalibrated"));
+}
+
+#[test]
 fn a_report_of_nothing_is_only_its_header() {
     let mut report = sample();
     report.policies.clear();
     report.comparisons.clear();
     report.objectives.clear();
     report.warnings.clear();
+    report.models.clear();
     report.replications_finished = 0;
     assert_eq!(
         full(&report, &style(120)),

@@ -15,7 +15,7 @@ use crate::provider::load::Load;
 use crate::provider::pricing::Price;
 use crate::provider::pricing::exchange::{Exchange, Exchanged};
 use crate::provider::{Provider, UNRATED};
-use crate::report::ModelNote;
+use crate::report::{ModelNote, Standing};
 use crate::spec::build::{Built, Known, Names, Refusal, number};
 use crate::spec::experiment::{AccountSpec, Experiment, ProviderSpec};
 use crate::spec::load::Loaded;
@@ -107,9 +107,23 @@ pub(super) fn deployment(
             .collect(),
         overrides: overrides(spec),
         published: taken.clone(),
+        calibration: Some(standing(m, spec)),
     });
     let note = note.or_else(|| without_model(name, "no model", taken));
     Ok((Deployment { provider, pool }, note))
+}
+
+/// Whether the model was held against measurements. What the experiment changes of it, nobody has.
+fn standing(model: &ModelSpec, spec: &ProviderSpec) -> Standing {
+    let changed = if overrides(spec).is_empty() {
+        ""
+    } else {
+        "; without the changes of this experiment"
+    };
+    match &model.calibration {
+        None => Standing::Uncalibrated,
+        Some(calibration) => Standing::Calibrated(calibration.sentence() + changed),
+    }
 }
 
 /// The tariff in the experiment's currency.

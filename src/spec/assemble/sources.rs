@@ -50,5 +50,6 @@ pub(super) fn without_model(name: &str, what: &str, taken: Vec<(String, String)>
         assumed: Vec::new(),
         overrides: Vec::new(),
         published: taken,
+        calibration: None,
     })
 }

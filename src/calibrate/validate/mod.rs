@@ -1,0 +1,323 @@
+//! A model held against measurements: the schedule of a log simulated with the engine itself, and what came of it compared with
+//! what was measured.
+//!
+//! For TTFT, TPOT and the whole request: p50, p95 and p99, each with the interval of its relative error and the verdict of two
+//! one-sided tests ([`agree`]), and the distance between the distributions. The share of errors counts against the model if the
+//! prediction is outside the 95 % Wilson interval of the measured one and more than a percentage point off. The whole is
+//! equivalent if every percentile that enough was measured for is. Only what was held out of a fit is compared, where the model
+//! says what it was fitted to; what is simulated is then the whole schedule if the model knows load, quotas or a cache.
+
+mod agree;
+#[cfg(feature = "plots")]
+pub mod page;
+mod simulate;
+pub mod text;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::log::{Log, Observation};
+use super::split;
+use crate::kernel::time::Span;
+use crate::request::Outcome;
+use crate::spec::calibration::{Agreement, Calibration, LogFile, QuantileScore, Range, Score};
+use crate::spec::model::{ModelFile, ModelSpec};
+use crate::spec::units::Fraction;
+use crate::stats::critical::Confidence;
+use crate::stats::histogram::Histogram;
+use crate::stats::interval::wilson;
+
+/// What is taken of a request.
+type Take = fn(&Observation) -> Option<f64>;
+
+/// The percentiles that are compared.
+const QUANTILES: [f64; 3] = [0.5, 0.95, 0.99];
+
+/// A difference in the share of errors that is none.
+const ERROR_MARGIN: f64 = 0.01;
+
+/// How to validate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The relative error that still counts as equal, above 0.
+    pub margin: Fraction,
+    /// Replications; nothing for as many as make the simulation's own chance negligible.
+    pub replications: Option<u64>,
+    /// The seed.
+    pub seed: u64,
+    /// The target in the log that the model is of; nothing if there is only one.
+    pub target: Option<String>,
+    /// Today, as the calibration is to say.
+    pub date: String,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Validation {
+    /// What this file is.
+    pub format: &'static str,
+    /// The model.
+    pub model: String,
+    /// Its variant.
+    pub variant: String,
+    /// The target in the log.
+    pub target: String,
+    /// Replications simulated.
+    pub replications: u64,
+    /// What goes into the model file.
+    pub calibration: Calibration,
+    /// How many failed.
+    pub errors: Errors,
+    /// Quantiles against quantiles, by quantity.
+    pub quantiles: Vec<Pairs>,
+    /// What must be said of it.
+    pub notes: Vec<String>,
+}
+
+/// The share of requests that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Errors {
+    /// Measured.
+    pub measured: f64,
+    /// Its 95 % Wilson interval.
+    pub interval: (f64, f64),
+    /// Simulated.
+    pub predicted: f64,
+    /// Whether the two differ by more than chance and a percentage point.
+    pub differ: bool,
+}
+
+/// Quantiles side by side: (share, measured, predicted).
+pub type Points = Vec<(f64, f64, f64)>;
+
+/// Measured and predicted quantiles of one quantity, in seconds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Pairs {
+    /// Its name: `ttft`, `tpot`, `e2e`.
+    pub name: &'static str,
+    /// (share, measured, predicted).
+    pub points: Points,
+}
+
+impl Validation {
+    /// The verdict on the whole.
+    pub fn verdict(&self) -> Agreement {
+        self.calibration.verdict
+    }
+}
+
+/// Holds a variant of a model against a log.
+///
+/// # Errors
+/// In words, if there is no such variant or target, or nothing to compare.
+pub fn validate(model: &ModelFile, variant: &str, log: &Log, settings: &Settings) -> Result<Validation, String> {
+    let spec = model.variants.get(variant).ok_or_else(|| {
+        format!(
+            "the model has no variant `{variant}`; it has {}",
+            model.variants.names().join(", ")
+        )
+    })?;
+    let target = target(log, settings.target.as_deref())?;
+    let mut notes = Vec::new();
+    let (compared, held_out) = held_out(spec, log, &mut notes);
+    let of_target = |log: &'_ Log| -> Vec<Observation> {
+        let all = log
+            .observations
+            .iter()
+            .filter(|o| o.target == target && o.outcome != Outcome::Cancelled);
+        all.cloned().collect()
+    };
+    let measured = of_target(&compared);
+    if measured.iter().filter(|o| o.outcome == Outcome::Success).count() == 0 {
+        let name = &log.targets[usize::from(target)];
+        return Err(format!(
+            "the log has no single requests of `{name}` that succeeded: nothing to compare with"
+        ));
+    }
+    let stateful = !spec.load.is_empty() || !spec.limits.is_empty() || spec.prompt_cache.is_some();
+    let all = if stateful { of_target(log) } else { measured.clone() };
+    let schedule: Vec<&Observation> = all.iter().collect();
+    let simulated = simulate::simulate(model, variant, &schedule, settings.replications, settings.seed)?;
+    outside(spec, &measured, &mut notes);
+    notes.extend(simulated.notes);
+    let class = simulated.tally.classes.first().ok_or("nothing was simulated")?;
+    let margin = settings.margin.get();
+    let none = Histogram::default();
+    let quantities: [(&'static str, Take, &Histogram); 3] = [
+        ("ttft", |o| o.ttft.seen(), &class.ttft),
+        ("tpot", |o| o.tpot, class.tpot.as_ref().unwrap_or(&none)),
+        ("e2e", |o| o.e2e.seen(), &class.e2e),
+    ];
+    let mut scores = Vec::new();
+    let mut quantiles = Vec::new();
+    for (name, of, predicted) in quantities {
+        let good = measured.iter().filter(|o| o.outcome == Outcome::Success);
+        let values: Vec<f64> = good.filter_map(of).filter(|x| *x > 0.0).collect();
+        if let Some((score, points)) = compare(&values, predicted, margin) {
+            scores.push((name.to_owned(), score));
+            quantiles.push(Pairs { name, points });
+        }
+    }
+    if scores.is_empty() {
+        return Err("the log has neither TTFT nor end-to-end times: nothing to compare with".to_owned());
+    }
+    let errors = errors(&measured, &class.outcomes);
+    let calibration = Calibration {
+        date: settings.date.clone(),
+        files: log
+            .sources
+            .iter()
+            .map(|s| LogFile {
+                name: s.file.clone(),
+                sha256: s.sha256.clone(),
+            })
+            .collect(),
+        held_out,
+        probes: measured.len() as u64,
+        margin: settings.margin,
+        verdict: overall(&scores, &errors),
+        metrics: scores.into_iter().collect(),
+    };
+    Ok(Validation {
+        format: "simcap.validation/1",
+        model: model.model.clone(),
+        variant: variant.to_owned(),
+        target: log.targets[usize::from(target)].clone(),
+        replications: simulated.replications,
+        calibration,
+        errors,
+        quantiles,
+        notes,
+    })
+}
+
+fn target(log: &Log, named: Option<&str>) -> Result<u16, String> {
+    let names = log.targets.join(", ");
+    match (named, &log.targets[..]) {
+        (None, [_]) => Ok(0),
+        (None, []) => Err("the log has no requests".to_owned()),
+        (None, _) => Err(format!(
+            "the log has several targets, and --target says which the model is of: {names}"
+        )),
+        (Some(name), _) => {
+            let place = log.targets.iter().position(|t| t == name);
+            let place = place.and_then(|p| u16::try_from(p).ok());
+            place.ok_or_else(|| format!("the log has no target `{name}`; it has {names}"))
+        }
+    }
+}
+
+/// What to compare with, and whether the model was fitted to none of it.
+fn held_out(spec: &ModelSpec, log: &Log, notes: &mut Vec<String>) -> (Log, bool) {
+    let here: BTreeSet<&str> = log.sources.iter().map(|s| s.sha256.as_str()).collect();
+    let Some(fitted) = &spec.fitted_on else {
+        return (log.clone(), true);
+    };
+    let there: BTreeSet<&str> = fitted.files.iter().map(|f| f.sha256.as_str()).collect();
+    if here.is_disjoint(&there) {
+        return (log.clone(), true);
+    }
+    let share = fitted.held_out.get();
+    if here == there && share > 0.0 {
+        notes.push(format!(
+            "the model was fitted to {:.0} % of this log: compared with the rest",
+            (1.0 - share) * 100.0
+        ));
+        return (split::held_out(log, share).1, true);
+    }
+    notes.push("the model was fitted to this log or part of it: this is not held out".to_owned());
+    (log.clone(), false)
+}
+
+/// Notes on requests unlike those that the model was fitted to.
+fn outside(spec: &ModelSpec, measured: &[Observation], notes: &mut Vec<String>) {
+    let mut check = |range: Option<Range>, of: fn(&Observation) -> Option<u32>, what: &str| {
+        let Some(range) = range else { return };
+        let n = measured.iter().filter_map(of).filter(|x| !range.holds(*x)).count();
+        if n > 0 {
+            notes.push(format!(
+                "{n} of {} requests have {what} outside {} to {}, which the model was fitted to",
+                measured.len(),
+                range.least,
+                range.most
+            ));
+        }
+    };
+    if let Some(fitted) = &spec.fitted_on {
+        check(fitted.input, |o| o.input, "input tokens");
+        check(fitted.output, |o| o.output, "output tokens");
+        check(fitted.in_flight, |o| o.in_flight, "requests in flight");
+    }
+    let cached = measured.iter().filter(|o| o.cached.is_some_and(|c| c > 0)).count();
+    if cached > 0 && spec.prompt_cache.is_none() {
+        notes.push(format!(
+            "{cached} requests were served in part from a prompt cache, and the model has none"
+        ));
+    }
+}
+
+/// One quantity, if both sides have it: its score, and pairs of quantiles.
+fn compare(values: &[f64], predicted: &Histogram, margin: f64) -> Option<(Score, Points)> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    // A time of nothing has no ratio to anything.
+    let predict = |q: f64| predicted.quantile(q).map(|s| s.seconds()).filter(|x| *x > 0.0);
+    predict(0.5).filter(|_| !sorted.is_empty())?;
+    let below = |x: f64| predicted.fraction_at_most(Span::from_seconds_f64(x)).unwrap_or(0.0);
+    // Just before is in the bucket before: a histogram tells no finer.
+    let before = |x: f64| below(x * (1.0 - 1.0 / 1024.0));
+    let quantiles = QUANTILES.into_iter().filter_map(|q| {
+        let (predicted, measured) = (predict(q)?, agree::quantile(&sorted, q));
+        let interval = agree::interval(values, &sorted, q).map(|(lo, hi)| (predicted / hi, predicted / lo));
+        Some(QuantileScore {
+            q,
+            predicted,
+            measured,
+            error: predicted / measured - 1.0,
+            interval: interval.map(|(lo, hi)| (lo - 1.0, hi - 1.0)),
+            verdict: interval.map_or(Agreement::CannotTell, |ratio| agree::verdict(ratio, margin)),
+        })
+    });
+    let score = Score {
+        n: sorted.len() as u64,
+        ks: agree::distance(&sorted, below, before),
+        quantiles: quantiles.collect(),
+    };
+    let n = sorted.len().min(199);
+    let shares = (0..n).map(|i| (i as f64 + 0.5) / n as f64);
+    let points = shares.filter_map(|q| Some((q, agree::quantile(&sorted, q), predict(q)?)));
+    Some((score, points.collect()))
+}
+
+fn errors(measured: &[Observation], outcomes: &[u64; Outcome::COUNT]) -> Errors {
+    let failed = measured.iter().filter(|o| o.outcome != Outcome::Success).count() as u64;
+    let n = measured.len() as u64;
+    let all: u64 = outcomes.iter().sum();
+    let predicted = 1.0 - outcomes[Outcome::Success.index()] as f64 / all.max(1) as f64;
+    let interval = wilson(failed, n, Confidence::P95);
+    let share = failed as f64 / n.max(1) as f64;
+    let outside = predicted < interval.0 || predicted > interval.1;
+    Errors {
+        measured: share,
+        interval,
+        predicted,
+        differ: outside && (predicted - share).abs() > ERROR_MARGIN,
+    }
+}
+
+fn overall(scores: &[(String, Score)], errors: &Errors) -> Agreement {
+    let judged = scores
+        .iter()
+        .flat_map(|(_, s)| &s.quantiles)
+        .filter(|q| q.interval.is_some());
+    let worst = judged.map(|q| q.verdict).max();
+    if errors.differ {
+        Agreement::NotEquivalent
+    } else {
+        worst.unwrap_or(Agreement::CannotTell)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! A validation as one HTML page: the verdict, and a plot of quantiles against quantiles for each quantity.
+//!
+//! A point is a percentile, measured to the right and predicted upwards; on the line both are the same. Axes are logarithmic: the
+//! same distance from the line is the same relative error everywhere. The page needs nothing else: no network, no script.
+
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+
+use super::{Pairs, Validation, text};
+use crate::report::Unit;
+use crate::report::chart::{Axis, Chart, Colour, Mark, Point, Scale, Series};
+use crate::report::html::Error;
+use crate::report::terminal::Style;
+
+const PAGE: &str = include_str!("page.html");
+
+/// The page.
+///
+/// # Errors
+/// If a chart cannot be drawn.
+pub fn page(validation: &Validation) -> Result<String, Error> {
+    let charts: Result<Vec<_>, Error> = validation.quantiles.iter().map(drawn).collect();
+    let style = Style {
+        width: 110,
+        colour: false,
+    };
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    Ok(environment.render_str(
+        PAGE,
+        context! {
+            title => format!("{} against {}", validation.model, validation.target),
+            verdict => validation.calibration.sentence(),
+            text => text::text(validation, &style),
+            charts => charts?,
+        },
+    )?)
+}
+
+fn drawn(pairs: &Pairs) -> Result<minijinja::Value, Error> {
+    let name = pairs.name.to_uppercase();
+    let all = pairs.points.iter().flat_map(|&(_, x, y)| [x, y]);
+    let (lo, hi) = all.fold((f64::INFINITY, 0.0_f64), |(lo, hi), x| (lo.min(x), hi.max(x)));
+    // Room at both ends, and some where every value is the same.
+    let range = (lo / 1.1, hi * 1.1);
+    let axis = |label: &str| Axis {
+        label: label.to_owned(),
+        unit: Unit::Seconds,
+        scale: Scale::Log,
+        range: Some(range),
+    };
+    let point = |&(_, x, y): &(f64, f64, f64)| Point {
+        x: (x, None),
+        y: (y, None),
+        label: String::new(),
+    };
+    let chart = Chart {
+        title: format!("{name}: predicted quantiles against measured ones"),
+        size: (420, 420),
+        x: axis("measured"),
+        y: axis("predicted"),
+        series: vec![
+            Series {
+                colour: Colour::Policy(7),
+                mark: Mark::Line(vec![(range.0, range.0), (range.1, range.1)]),
+            },
+            Series {
+                colour: Colour::Policy(0),
+                mark: Mark::Points(pairs.points.iter().map(point).collect()),
+            },
+        ],
+        references: Vec::new(),
+    };
+    let svg = minijinja::Value::from_safe_string(chart.svg()?);
+    Ok(context! { name, svg })
+}

@@ -1,0 +1,137 @@
+//! The schedule of a log, simulated: its times and token counts as a trace, the model as the only provider, and a client that
+//! waits as long as whoever measured did.
+//!
+//! Requests come when they were sent. What a log does not say is filled in and told: token counts by the median of those that
+//! it has, times by one request a minute, so that none meets another. A client's timeout is the shortest wait of those that
+//! gave up. Left out: retries, and prompts that share a prefix.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::calibrate::log::{Observation, Timing};
+use crate::engine::replicate::replicate;
+use crate::engine::run::Control;
+use crate::engine::tally::Tally;
+use crate::kernel::time::Span;
+use crate::request::Outcome;
+use crate::spec::assemble::assemble;
+use crate::spec::diagnose::parse_named;
+use crate::spec::load::Loaded;
+use crate::spec::model::ModelFile;
+use crate::traffic::arrivals::Row;
+
+/// Requests that are enough for their own chance not to matter.
+const ENOUGH: u64 = 200_000;
+
+/// Everything simulated, added up, and how often.
+pub(super) struct Simulated {
+    pub(super) tally: Tally,
+    pub(super) replications: u64,
+    pub(super) notes: Vec<String>,
+}
+
+pub(super) fn simulate(
+    model: &ModelFile,
+    variant: &str,
+    schedule: &[&Observation],
+    replications: Option<u64>,
+    seed: u64,
+) -> Result<Simulated, String> {
+    let mut notes = Vec::new();
+    let rows = rows(schedule, &mut notes);
+    let replications = replications.unwrap_or_else(|| (ENOUGH / rows.len().max(1) as u64).clamp(20, 5000));
+    let loaded = experiment(model, variant, rows, schedule)?;
+    let mut plan = assemble(&loaded).map_err(|e| e.to_string())?;
+    for scenario in &mut plan.scenarios {
+        scenario.counts_tpot = true;
+    }
+    let runs = replicate(&plan.scenarios, seed, replications, &Control::default());
+    let mut tallies = runs.into_iter().flatten().flatten();
+    let mut tally = tallies.next().ok_or("nothing was simulated")?;
+    tallies.for_each(|other| tally.merge(&other));
+    Ok(Simulated {
+        tally,
+        replications,
+        notes,
+    })
+}
+
+fn rows(schedule: &[&Observation], notes: &mut Vec<String>) -> Vec<Row> {
+    let median = |of: fn(&Observation) -> Option<u32>| {
+        let mut known: Vec<u32> = schedule.iter().filter_map(|o| of(o)).collect();
+        known.sort_unstable();
+        (schedule.len() - known.len(), known.get(known.len() / 2).copied())
+    };
+    let ((no_input, input), (no_output, output)) = (median(|o| o.input), median(|o| o.output));
+    for (missing, what, typical) in [(no_input, "input", input), (no_output, "output", output)] {
+        match typical {
+            Some(typical) if missing > 0 => notes.push(format!(
+                "{missing} requests do not say their {what} tokens: simulated with the median of the others, {typical}"
+            )),
+            None => notes.push(format!("no request says its {what} tokens: simulated with 1")),
+            Some(_) => {}
+        }
+    }
+    let sent = |o: &Observation| o.at.map(|at| at + o.dispatch.unwrap_or(0.0));
+    let mut times: Option<Vec<f64>> = schedule.iter().map(|o| sent(o)).collect();
+    if times.is_none() {
+        notes.push("the log has no times: simulated one request a minute, so none waits for another".to_owned());
+        times = Some((0..schedule.len()).map(|i| i as f64 * 60.0).collect());
+    }
+    let times = times.unwrap_or_default();
+    let first = times.iter().copied().fold(f64::INFINITY, f64::min);
+    let row = |(o, at): (&&Observation, f64)| Row {
+        at: Span::from_seconds_f64(at - first),
+        input: o.input.or(input).unwrap_or(1),
+        output: o
+            .output
+            .filter(|_| o.outcome == Outcome::Success)
+            .or(output)
+            .unwrap_or(1)
+            .max(1),
+    };
+    let mut rows: Vec<Row> = schedule.iter().zip(times).map(row).collect();
+    rows.sort_by_key(|r| r.at.nanos());
+    rows
+}
+
+fn experiment(model: &ModelFile, variant: &str, rows: Vec<Row>, schedule: &[&Observation]) -> Result<Loaded, String> {
+    let shortest = |outcomes: &[Outcome]| {
+        let gave_up = schedule.iter().filter(|o| outcomes.contains(&o.outcome));
+        let waits = gave_up.filter_map(|o| match o.e2e {
+            Timing::AtLeast(s) if s > 0.0 => Some(s),
+            _ => None,
+        });
+        waits
+            .reduce(f64::min)
+            .map(|s| format!("{}ns", Span::from_seconds_f64(s).nanos()))
+    };
+    let kinds = [
+        ("ttft", shortest(&[Outcome::TimeoutTtft])),
+        ("total", shortest(&[Outcome::TimeoutTotal, Outcome::TimeoutAttempt])),
+    ];
+    let timeouts: BTreeMap<&str, String> = kinds.into_iter().filter_map(|(name, s)| Some((name, s?))).collect();
+    let text = json!({
+        "name": "validate",
+        "traffic": { "arrivals": { "replay": { "trace": "log" } }, "classes": { "all": {} } },
+        "providers": { "model": { "model": "model", "variant": variant } },
+        "client": { "timeouts": timeouts },
+        "policies": [ { "name": "only", "policy": { "single": { "provider": "model" } } } ],
+        "plan": { "duration": "87600h" }
+    });
+    let text = text.to_string();
+    let experiment = parse_named("the validation's experiment", &text).map_err(|e| e.to_string())?;
+    Ok(Loaded {
+        file: "the validation's experiment".to_owned(),
+        text,
+        experiment,
+        models: BTreeMap::from([("model".to_owned(), model.clone())]),
+        trace: Some(Arc::from(rows)),
+        prices: Default::default(),
+        inputs: Vec::new(),
+        scripts: BTreeMap::new(),
+        own: Default::default(),
+    })
+}

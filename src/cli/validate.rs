@@ -1,0 +1,192 @@
+//! `simcap validate`: a model against measurements, and what came of it written into the model file.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+
+use super::{Done, Exit, Failure, print, style};
+use crate::calibrate::logs::{self, Mapping};
+use crate::calibrate::validate::{Settings, Validation, page, text, validate};
+use crate::report::write;
+use crate::spec::calibration::Agreement;
+use crate::spec::diagnose;
+use crate::spec::model::{BUILT_IN, ModelFile};
+use crate::spec::units::Fraction;
+
+/// Arguments of `simcap validate`.
+#[derive(Debug, Args)]
+pub(super) struct Validate {
+    /// The model: its file, or the name of one that is built in
+    model: String,
+    /// Measurements: simcap's own probes, or the log of a tool that is recognised by its content
+    #[arg(required = true, value_name = "LOG")]
+    logs: Vec<PathBuf>,
+    /// The variant [default: the model's own default]
+    #[arg(long, value_name = "NAME")]
+    variant: Option<String>,
+    /// The target in the logs that the model is of, if there are several
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+    /// The relative error that still counts as equal
+    #[arg(long, value_name = "SHARE", default_value = "10%")]
+    margin: String,
+    /// Which columns of a CSV hold what, like ttft=first_token_ms:ms,e2e=total:s,output=tokens
+    #[arg(long, value_name = "FIELD=COLUMN:UNIT,…")]
+    map: Option<String>,
+    /// Replications [default: as many as make the simulation's own chance negligible]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    replications: Option<u64>,
+    /// Seed
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Write the report to this folder [default: reports/validate-MODEL]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Leave the model file as it is
+    #[arg(long)]
+    no_write: bool,
+}
+
+impl Validate {
+    pub(super) fn run(self) -> Done {
+        let margin: Option<Fraction> = serde_json::from_value(self.margin.as_str().into()).ok();
+        let margin = margin.filter(|m| m.get() > 0.0 && m.get() < 1.0);
+        let Some(margin) = margin else {
+            let found = &self.margin;
+            return Err(Failure::Input(format!(
+                "--margin: \"{found}\" is not a share above 0 and below 1, like 10% or 0.1"
+            )));
+        };
+        let mut model = self.model()?;
+        let variant = self.variant.clone().unwrap_or_else(|| model.default.clone());
+        let settings = Settings {
+            margin,
+            replications: self.replications,
+            seed: self.seed,
+            target: self.target.clone(),
+            date: today(),
+        };
+        let log = self.log()?;
+        let found = validate(&model, &variant, &log, &settings).map_err(Failure::Input)?;
+        print(&text::text(&found, &style()))?;
+        for note in &log.notes {
+            print(&format!("note: {}\n", crate::report::text::clean(note)))?;
+        }
+        let folder = self
+            .out
+            .clone()
+            .unwrap_or_else(|| PathBuf::from("reports").join(format!("validate-{}", model.model)));
+        report(&folder, &found)?;
+        print(&format!("report: {}\n", folder.join("validation.html").display()))?;
+        if !self.no_write && self.path().is_file() {
+            if let Some(spec) = model.variants.get_mut(&variant) {
+                spec.calibration = Some(found.calibration.clone());
+            }
+            self.write(&model)?;
+        }
+        Ok(match found.verdict() {
+            Agreement::Equivalent => Exit::Fine,
+            Agreement::CannotTell | Agreement::NotEquivalent => Exit::ObjectiveFailed,
+        })
+    }
+
+    fn path(&self) -> &Path {
+        Path::new(&self.model)
+    }
+
+    fn model(&self) -> Result<ModelFile, Failure> {
+        let name = self.model.as_str();
+        let built_in = BUILT_IN.iter().find(|(known, _)| *known == name);
+        let (text, file) = match built_in {
+            Some((_, text)) if !self.path().is_file() => ((*text).as_bytes().to_vec(), name),
+            _ => (read(self.path())?, name),
+        };
+        let model: ModelFile = diagnose::parse_bytes(file, &text)?;
+        let text = String::from_utf8_lossy(&text);
+        model.check().map_err(|refusal| refusal.error(file, &text))?;
+        Ok(model)
+    }
+
+    fn log(&self) -> Result<crate::calibrate::log::Log, Failure> {
+        let mapping = self.map.as_deref().map(Mapping::parse).transpose();
+        let mapping = mapping.map_err(|why| Failure::Input(format!("--map: {why}")))?;
+        let mut all = Vec::new();
+        for path in &self.logs {
+            let (file, bytes) = (path.display().to_string(), read(path)?);
+            let log = match &mapping {
+                Some(mapping) => logs::read_mapped(&file, &bytes, mapping),
+                None => logs::read(&file, &bytes),
+            };
+            all.push(log.map_err(|e| Failure::Input(e.to_string()))?);
+        }
+        Ok(logs::join(all))
+    }
+
+    fn write(&self, model: &ModelFile) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(model).context("cannot put the model into JSON")? + "\n";
+        let (folder, name) = (self.path().parent().unwrap_or(Path::new("")), self.path().file_name());
+        let folder = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
+        let name = name.unwrap_or_default().to_string_lossy();
+        write::write_all(folder, &[(name.as_ref(), text.as_bytes())]).context("cannot write the model")?;
+        print(&format!("calibration written to {}\n", self.model))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|why| Failure::Input(format!("{}: {why}", path.display())))
+}
+
+fn report(folder: &Path, found: &Validation) -> Result<(), Failure> {
+    let json = serde_json::to_string_pretty(found).context("cannot put the validation into JSON")? + "\n";
+    let page = page::page(found).context("cannot draw the validation")?;
+    let files = [("validation.json", json), ("validation.html", page)];
+    Ok(write::write_all(folder, &files).context("cannot write the validation")?)
+}
+
+/// Today's date (UTC), for the model file.
+fn today() -> String {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a calibration has a date; no result depends on it"
+    )]
+    let now = std::time::SystemTime::now();
+    let seconds = now.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    date((seconds / 86_400) as i64)
+}
+
+/// The date so many days after 1970-01-01 (Hinnant, "chrono-compatible low-level date algorithms").
+fn date(days: i64) -> String {
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let of_era = z.rem_euclid(146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let part = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * part + 2) / 5 + 1;
+    let month = if part < 10 { part + 3 } else { part - 9 };
+    let year = year + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date;
+
+    /// GNU date: `date -u -d @$((86400 * n)) +%F`.
+    #[test]
+    fn days_become_dates() {
+        for (days, expected) in [
+            (0, "1970-01-01"),
+            (19_782, "2024-02-29"),
+            (20_778, "2026-11-21"),
+            (11_016, "2000-02-29"),
+        ] {
+            assert_eq!(date(days), expected);
+        }
+    }
+}

@@ -4,5 +4,6 @@
 //! Nothing here touches a network or a clock: [`crate::live`] writes [`probe`]s, and this reads them, or another tool's log,
 //! as a [`log::Log`].
 
+pub mod fit;
 pub mod log;
 pub mod probe;

@@ -1,9 +1,11 @@
 //! Models from measurement: what probes and other tools have logged, in one form; laws fitted to it; models checked against
 //! what was held out.
 //!
-//! Nothing here touches a network or a clock: [`crate::live`] writes [`probe`]s, and this reads them, or another tool's log,
-//! as a [`log::Log`].
+//! Nothing here touches a network or a clock: [`crate::live`] writes [`probe`]s, and [`logs`] reads them, or another tool's
+//! log, as a [`log::Log`]; [`split`] says which part of it is for fitting.
 
 pub mod fit;
 pub mod log;
+pub mod logs;
 pub mod probe;
+pub mod split;

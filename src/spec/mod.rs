@@ -8,6 +8,7 @@
 pub mod assemble;
 pub mod bound;
 pub mod build;
+pub mod calibration;
 pub mod comments;
 pub mod diagnose;
 pub mod experiment;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::build::{Built, Refusal};
+use super::calibration::{Calibration, FittedOn};
 use super::laws::LawSpec;
 use super::named::Named;
 use super::units::{Count, Duration, Fraction};
@@ -95,6 +96,12 @@ pub struct ModelSpec {
     /// What is assumed and why, by field.
     #[serde(default)]
     pub assumed: Named<String>,
+    /// The measurements that it was fitted to. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fitted_on: Option<FittedOn>,
+    /// How well it predicted measurements that it was not fitted to. Default: nobody has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
 }
 
 impl ModelSpec {

@@ -1,0 +1,280 @@
+//! What every reader needs: a log that is put together row by row, rows left out and counted by reason, and how the words of a
+//! failure become an [`Outcome`].
+//!
+//! Where a file does not say how many requests were in flight but has the start and the end of each, they are counted.
+
+use std::collections::BTreeMap;
+
+use super::Mistake;
+use crate::calibrate::log::{Log, Observation, Stage, Timing};
+use crate::request::Outcome;
+
+/// An observation of which nothing is known but how it ended.
+pub(crate) fn observed(target: u16, outcome: Outcome) -> Observation {
+    Observation {
+        target,
+        at: None,
+        unix: None,
+        dispatch: None,
+        step: 0,
+        in_flight: None,
+        input: None,
+        cached: None,
+        output: None,
+        reasoning: None,
+        ttft: Timing::Unknown,
+        tpot: None,
+        e2e: Timing::Unknown,
+        outcome,
+        retry_after: None,
+    }
+}
+
+/// A log in the making.
+#[derive(Debug, Default)]
+pub(super) struct Gather {
+    log: Log,
+    counted: BTreeMap<String, u64>,
+}
+
+impl Gather {
+    /// The place of the target of this name.
+    pub(super) fn target(&mut self, name: &str) -> Result<u16, Mistake> {
+        let place = match self.log.targets.iter().position(|t| t == name) {
+            Some(place) => place,
+            None => {
+                self.log.targets.push(name.to_owned());
+                self.log.targets.len() - 1
+            }
+        };
+        u16::try_from(place).map_err(|_| Mistake::new("", "more than 65,536 targets"))
+    }
+
+    /// Adds a request.
+    pub(super) fn push(&mut self, observation: Observation) {
+        self.log.observations.push(observation);
+    }
+
+    /// Adds a summary.
+    pub(super) fn stage(&mut self, stage: Stage) {
+        self.log.stages.push(stage);
+    }
+
+    /// Something happened to one more row, which a note is to say: "rows left out: no start time".
+    pub(super) fn count(&mut self, what: impl Into<String>) {
+        *self.counted.entry(what.into()).or_default() += 1;
+    }
+
+    /// Something that is true of the file as a whole.
+    pub(super) fn note(&mut self, what: impl Into<String>) {
+        self.log.notes.push(what.into());
+    }
+
+    /// The log: times from the first, in order of time if all have one, requests in flight counted.
+    pub(super) fn finish(mut self) -> Log {
+        let observations = &mut self.log.observations;
+        let first = observations.iter().filter_map(|o| o.at).fold(f64::INFINITY, f64::min);
+        for observation in observations.iter_mut() {
+            observation.at = observation.at.map(|at| at - first);
+        }
+        if observations.iter().all(|o| o.at.is_some()) {
+            observations.sort_by(|a, b| a.at.unwrap_or(0.0).total_cmp(&b.at.unwrap_or(0.0)));
+        }
+        for target in 0..self.log.targets.len() {
+            count_in_flight(observations, target as u16);
+        }
+        let counted = self.counted.into_iter();
+        self.log.notes.extend(counted.map(|(what, n)| format!("{n} {what}")));
+        self.log
+    }
+}
+
+/// Requests of the target under way when each was sent, if the file has the start and the end of all.
+fn count_in_flight(observations: &mut [Observation], target: u16) {
+    let span = |o: &Observation| {
+        let sent = o.at? + o.dispatch.unwrap_or(0.0);
+        match o.e2e {
+            Timing::Seen(s) | Timing::AtLeast(s) => Some((sent, sent + s)),
+            Timing::Unknown => None,
+        }
+    };
+    let of_target = observations.iter().filter(|o| o.target == target);
+    let spans: Option<Vec<(f64, f64)>> = of_target.map(|o| span(o).filter(|_| o.in_flight.is_none())).collect();
+    let Some(spans) = spans else { return };
+    let (mut starts, mut ends): (Vec<f64>, Vec<f64>) = spans.iter().copied().unzip();
+    starts.sort_by(f64::total_cmp);
+    ends.sort_by(f64::total_cmp);
+    let of_target = observations.iter_mut().filter(|o| o.target == target);
+    for (observation, (sent, end)) in of_target.zip(spans) {
+        let begun = starts.partition_point(|&s| s <= sent);
+        // One that takes no time at all has ended by its own start and is in flight all the same.
+        let ended = ends.partition_point(|&e| e <= sent) - usize::from(end <= sent);
+        observation.in_flight = u32::try_from(begun - ended).ok();
+    }
+}
+
+/// Seconds, if they are a length of time at all.
+pub(super) fn seconds(x: Option<f64>) -> Option<f64> {
+    x.filter(|s| s.is_finite() && *s >= 0.0)
+}
+
+/// As [`seconds`], of something seen to its end.
+pub(super) fn seen(x: Option<f64>) -> Timing {
+    seconds(x).map_or(Timing::Unknown, Timing::Seen)
+}
+
+/// Tokens, if they are a number of them: tools write them as floats too.
+pub(super) fn tokens(x: Option<f64>) -> Option<u32> {
+    x.filter(|n| (0.0..=f64::from(u32::MAX)).contains(n))
+        .map(|n| n.round() as u32)
+}
+
+/// Seconds for each token after the first.
+pub(super) fn tpot(ttft: Timing, e2e: Timing, output: Option<u32>) -> Option<f64> {
+    let (ttft, e2e) = (ttft.seen()?, e2e.seen()?);
+    let rest = output?.checked_sub(1).filter(|n| *n > 0)?;
+    seconds(Some((e2e - ttft) / f64::from(rest)))
+}
+
+/// What the caller of a request that was cut short knows: at least so long.
+pub(super) fn censor(observation: &mut Observation) {
+    let cut = matches!(
+        observation.outcome,
+        Outcome::TimeoutConnect
+            | Outcome::TimeoutTtft
+            | Outcome::TimeoutIdle
+            | Outcome::TimeoutAttempt
+            | Outcome::TimeoutTotal
+            | Outcome::Cancelled
+    );
+    if let (true, Timing::Seen(waited)) = (cut, observation.e2e) {
+        observation.e2e = Timing::AtLeast(waited);
+        if observation.ttft == Timing::Unknown {
+            observation.ttft = Timing::AtLeast(waited);
+        }
+    }
+}
+
+/// The outcome that a status and the words of an error tell of; nothing if no outcome of a model is like it (a 404, say: a
+/// mistake of whoever measured). `None` and no words is a success.
+pub(super) fn outcome(status: Option<u16>, words: &str) -> Option<Outcome> {
+    let words = words.to_lowercase();
+    let says = |any: &[&str]| any.iter().any(|w| words.contains(w));
+    Some(match status {
+        Some(200..=299) if words.is_empty() => Outcome::Success,
+        Some(408) => Outcome::RequestTimeout,
+        Some(401 | 403) => Outcome::Unauthorized,
+        Some(429) => Outcome::RateLimited,
+        Some(502) => Outcome::BadGateway,
+        Some(503) => Outcome::Unavailable,
+        Some(504) => Outcome::GatewayTimeout,
+        Some(529) => Outcome::Overloaded,
+        Some(500..=599) => Outcome::ServerError,
+        Some(400..=499) if says(&["context_length", "context length", "maximum context", "contextwindow"]) => {
+            Outcome::ContextExceeded
+        }
+        Some(400..=499) if says(&["content_filter", "content filter", "content_policy", "contentpolicy"]) => {
+            Outcome::ContentFiltered
+        }
+        Some(400..=499) => return None,
+        _ => return in_words(&words),
+    })
+}
+
+/// The outcome that an error without a status tells of.
+fn in_words(words: &str) -> Option<Outcome> {
+    let says = |any: &[&str]| any.iter().any(|w| words.contains(w));
+    Some(if words.is_empty() {
+        Outcome::Success
+    } else if says(&["429", "rate limit", "ratelimit", "rate_limit", "too many requests"]) {
+        Outcome::RateLimited
+    } else if says(&["context_length", "context length", "maximum context", "contextwindow"]) {
+        Outcome::ContextExceeded
+    } else if says(&["content_filter", "content filter", "content_policy", "contentpolicy"]) {
+        Outcome::ContentFiltered
+    } else if says(&["overloaded", "529"]) {
+        Outcome::Overloaded
+    } else if says(&["502", "bad gateway"]) {
+        Outcome::BadGateway
+    } else if says(&["503", "unavailable"]) {
+        Outcome::Unavailable
+    } else if says(&["504", "gateway timeout", "gateway time-out"]) {
+        Outcome::GatewayTimeout
+    } else if says(&["timeout", "timed out", "deadline"]) {
+        Outcome::TimeoutTotal
+    } else if says(&["cancel", "incomplete"]) {
+        Outcome::Cancelled
+    } else if says(&["401", "403", "unauthorized", "authentication", "permission"]) {
+        Outcome::Unauthorized
+    } else if says(&["truncated", "payload is not completed", "incompleteread", "peer closed"]) {
+        Outcome::Truncated
+    } else if says(&["connect", "reset", "refused", "disconnect", "broken pipe", "dns"]) {
+        Outcome::ConnectionError
+    } else if says(&[
+        "400",
+        "404",
+        "422",
+        "not found",
+        "badrequest",
+        "bad request",
+        "invalid_request",
+    ]) {
+        return None;
+    } else {
+        Outcome::ServerError
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_in_flight_are_counted_from_starts_and_ends() {
+        let mut gather = Gather::default();
+        gather.target("a").unwrap();
+        for (at, e2e) in [(10.0, 5.0), (11.0, 1.0), (12.0, 4.0), (13.0, 0.0), (20.0, 1.0)] {
+            let mut o = observed(0, Outcome::Success);
+            (o.at, o.e2e) = (Some(at), Timing::Seen(e2e));
+            gather.push(o);
+        }
+        let log = gather.finish();
+        let counts: Vec<_> = log.observations.iter().map(|o| o.in_flight.unwrap()).collect();
+        // At 12 the second has just ended; at 13 one that takes no time sees the first, the third and itself.
+        assert_eq!(counts, [1, 2, 2, 3, 1]);
+        assert_eq!(log.observations[4].at, Some(10.0));
+    }
+
+    #[test]
+    fn what_a_failure_says_becomes_an_outcome() {
+        for (status, words, expected) in [
+            (Some(200), "", Some(Outcome::Success)),
+            (None, "", Some(Outcome::Success)),
+            (Some(429), "Too Many Requests", Some(Outcome::RateLimited)),
+            (Some(500), "oops", Some(Outcome::ServerError)),
+            (Some(529), "", Some(Outcome::Overloaded)),
+            (
+                Some(400),
+                "code: context_length_exceeded",
+                Some(Outcome::ContextExceeded),
+            ),
+            (Some(404), "no such model", None),
+            (None, "litellm.RateLimitError: too fast", Some(Outcome::RateLimited)),
+            (None, "asyncio.TimeoutError", Some(Outcome::TimeoutTotal)),
+            (None, "504 Gateway Timeout", Some(Outcome::GatewayTimeout)),
+            (None, "Server disconnected", Some(Outcome::ConnectionError)),
+            (None, "Response payload is not completed", Some(Outcome::Truncated)),
+            (None, "NullPointerException", Some(Outcome::ServerError)),
+        ] {
+            assert_eq!(outcome(status, words), expected, "{status:?} {words}");
+        }
+    }
+
+    #[test]
+    fn whoever_gave_up_knows_how_long_it_took_at_least() {
+        let mut o = observed(0, Outcome::TimeoutTotal);
+        (o.ttft, o.e2e) = (Timing::Seen(1.0), Timing::Seen(30.0));
+        censor(&mut o);
+        assert_eq!((o.ttft, o.e2e), (Timing::Seen(1.0), Timing::AtLeast(30.0)));
+    }
+}

@@ -1,0 +1,270 @@
+//! Logs of measurements, whoever wrote them: one file a format, and [`read`] that tells them apart.
+//!
+//! A format is recognised by what is in the file, not by its name. Fields that a reader has no use for are passed over: other
+//! tools add them as they like. Only simcap's own probes are held to the letter. No input panics.
+
+pub(crate) mod gather;
+mod probes;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use super::log::{Log, Source};
+
+/// Why a log cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ReadError {
+    /// It is of no format that is known.
+    #[error("{file}: no measurement log that is known: {looks}\n  known: {known}")]
+    Unknown {
+        /// The file, as the caller named it.
+        file: String,
+        /// What it looks like.
+        looks: String,
+        /// What is known.
+        known: String,
+    },
+    /// Something in it is wrong.
+    #[error("{file}: {place}{what}")]
+    Content {
+        /// The file, as the caller named it.
+        file: String,
+        /// Where: "line 3, column 17: "; empty for the file as a whole.
+        place: String,
+        /// What is wrong and what is allowed.
+        what: String,
+    },
+}
+
+/// Something wrong in a file whose name the reader does not know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mistake {
+    place: String,
+    what: String,
+}
+
+impl Mistake {
+    fn new(place: impl Into<String>, what: impl Into<String>) -> Mistake {
+        Mistake {
+            place: place.into(),
+            what: what.into(),
+        }
+    }
+
+    fn in_file(self, file: &str) -> ReadError {
+        let colon = if self.place.is_empty() { "" } else { ": " };
+        ReadError::Content {
+            file: file.to_owned(),
+            place: self.place + colon,
+            what: self.what,
+        }
+    }
+}
+
+/// A file, and what it is at a glance.
+struct Look<'a> {
+    bytes: &'a [u8],
+    /// The whole, if it is one JSON value.
+    whole: Option<Value>,
+    /// The first line with anything on it, if it is a JSON value.
+    first: Option<Value>,
+}
+
+impl<'a> Look<'a> {
+    fn at(bytes: &'a [u8]) -> Look<'a> {
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        let first = lines(bytes).next();
+        Look {
+            bytes,
+            whole: serde_json::from_slice(bytes).ok(),
+            first: first.and_then(|(_, line)| serde_json::from_slice(line).ok()),
+        }
+    }
+
+    /// What to tell whoever expected it to be a log.
+    fn describe(&self) -> String {
+        let keys = |v: &Value| match v {
+            Value::Object(map) if map.is_empty() => "an empty JSON object".to_owned(),
+            Value::Object(map) => {
+                let names: Vec<String> = map.keys().take(8).map(|k| format!("`{}`", printable(k))).collect();
+                let more = if map.len() > names.len() { ", …" } else { "" };
+                format!("a JSON object of {}{more}", names.join(", "))
+            }
+            Value::Array(_) => "a JSON list".to_owned(),
+            _ => "a bare JSON value".to_owned(),
+        };
+        match (&self.whole, &self.first, lines(self.bytes).next()) {
+            (_, _, None) => "the file is empty".to_owned(),
+            (Some(Value::Array(list)), _, _) if !list.is_empty() => {
+                format!("it is a list, and begins with {}", keys(&list[0]))
+            }
+            (Some(whole), _, _) => format!("it is {}", keys(whole)),
+            (None, Some(first), _) => format!("it has JSON lines, and the first is {}", keys(first)),
+            (None, None, Some((_, line))) if line.starts_with(b"{") || line.starts_with(b"[") => {
+                match serde_json::from_slice::<Value>(self.bytes) {
+                    Err(error) => format!("it begins like JSON but is none: {error}"),
+                    Ok(_) => "it is JSON".to_owned(),
+                }
+            }
+            (None, None, Some((_, line))) => {
+                let line: String = String::from_utf8_lossy(line).chars().take(80).collect();
+                format!("it is no JSON, and begins \"{}\"", printable(&line))
+            }
+        }
+    }
+}
+
+/// Without control characters, which a terminal would obey.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '·' } else { c }).collect()
+}
+
+/// Lines with anything on them, and their numbers from 1.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let numbered = bytes.split(|b| *b == b'\n').enumerate();
+    numbered
+        .map(|(i, line)| (i + 1, line.trim_ascii()))
+        .filter(|(_, line)| !line.is_empty())
+}
+
+/// One line as a `T`.
+fn line<T: DeserializeOwned>(number: usize, bytes: &[u8]) -> Result<T, Mistake> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_path_to_error::deserialize(&mut deserializer);
+    let read = read.map_err(|e| (e.path().to_string(), e.into_inner()));
+    let whole = read.and_then(|value| deserializer.end().map(|()| value).map_err(|e| (String::new(), e)));
+    whole.map_err(|(path, error)| {
+        let what = without_place(&error);
+        let path = if path.len() > 1 {
+            format!(", {}", printable(&path))
+        } else {
+            String::new()
+        };
+        Mistake::new(format!("line {number}, column {}{path}", error.column()), what)
+    })
+}
+
+/// What serde says, without where: the line it counts is not the file's.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let cut = text.rfind(" at line ").unwrap_or(text.len());
+    printable(&text[..cut])
+}
+
+/// A format: its name, what it is recognised by, and its reader, which returns the format in words (with its version, if the
+/// file says) and the log.
+struct Format {
+    name: &'static str,
+    is: fn(&Look<'_>) -> bool,
+    read: fn(Look<'_>) -> Result<(String, Log), Mistake>,
+}
+
+/// Every format that is known, in the order in which they are tried.
+const FORMATS: &[Format] = &[probes::FORMAT];
+
+/// Reads the log of a tool, which its content tells; `file` is what errors call it.
+///
+/// # Errors
+/// If it is of no known format, or not as its format should be.
+pub fn read(file: &str, bytes: &[u8]) -> Result<Log, ReadError> {
+    let look = Look::at(bytes);
+    let Some(format) = FORMATS.iter().find(|f| (f.is)(&look)) else {
+        let known: Vec<&str> = FORMATS.iter().map(|f| f.name).collect();
+        return Err(ReadError::Unknown {
+            file: file.to_owned(),
+            looks: look.describe(),
+            known: known.join("; "),
+        });
+    };
+    let (format, log) = (format.read)(look).map_err(|m| m.in_file(file))?;
+    Ok(sourced(file, bytes, format, log))
+}
+
+/// The log with where it is from.
+fn sourced(file: &str, bytes: &[u8], format: String, mut log: Log) -> Log {
+    log.sources = vec![Source {
+        file: file.to_owned(),
+        format,
+        sha256: sha256(bytes),
+    }];
+    for stage in &mut log.stages {
+        stage.name = if stage.name.is_empty() {
+            file.to_owned()
+        } else {
+            format!("{file}, {}", stage.name)
+        };
+    }
+    log
+}
+
+/// SHA-256 in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Reads several files as one log: see [`join`].
+///
+/// # Errors
+/// Those of [`read`], at the first file that has one.
+pub fn read_all<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Log, ReadError> {
+    let logs: Result<Vec<Log>, ReadError> = files.into_iter().map(|(file, bytes)| read(file, bytes)).collect();
+    logs.map(join)
+}
+
+/// Several logs as one: targets are the same if their names are, each file's steps of load follow those of the one before, and
+/// requests are in order of the clock if every one has its time, otherwise in order of the files. Past 65,536 targets the
+/// rest are left out and noted.
+pub fn join(logs: Vec<Log>) -> Log {
+    let several = logs.len() > 1;
+    let mut all = Log::default();
+    for log in logs {
+        let file = log.sources.first().map_or(String::new(), |s| s.file.clone());
+        let mut places: Vec<Option<u16>> = Vec::new();
+        for name in log.targets {
+            let place = all.targets.iter().position(|t| *t == name).unwrap_or(all.targets.len());
+            let place = u16::try_from(place).ok();
+            if place.is_some_and(|p| usize::from(p) == all.targets.len()) {
+                all.targets.push(name);
+            }
+            places.push(place);
+        }
+        let place = |target: u16| places.get(usize::from(target)).copied().flatten();
+        let steps = all
+            .observations
+            .iter()
+            .map(|o| o.step)
+            .max()
+            .map_or(0, |last| last.saturating_add(1));
+        let before = all.observations.len() + all.stages.len();
+        let found = log.observations.len() + log.stages.len();
+        all.observations
+            .extend(log.observations.into_iter().filter_map(|mut o| {
+                o.target = place(o.target)?;
+                o.step = o.step.saturating_add(steps);
+                Some(o)
+            }));
+        all.stages.extend(log.stages.into_iter().filter_map(|mut s| {
+            s.target = place(s.target)?;
+            Some(s)
+        }));
+        let left_out = before + found - all.observations.len() - all.stages.len();
+        if left_out > 0 {
+            all.notes
+                .push(format!("{file}: {left_out} rows left out: more than 65,536 targets"));
+        }
+        all.sources.extend(log.sources);
+        let told = log.notes.into_iter();
+        all.notes
+            .extend(told.map(|note| if several { format!("{file}: {note}") } else { note }));
+    }
+    if several && all.observations.iter().all(|o| o.unix.is_some()) {
+        all.observations
+            .sort_by(|a, b| a.unix.unwrap_or(0.0).total_cmp(&b.unix.unwrap_or(0.0)));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests;

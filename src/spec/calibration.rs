@@ -1,0 +1,253 @@
+//! What a model file says of its own worth: the measurements that a variant was fitted to, and how well it predicted others.
+//!
+//! `simcap fit` writes [`FittedOn`], `simcap validate` writes [`Calibration`]; reports quote the latter by
+//! [`Calibration::sentence`]. A variant without it is uncalibrated, and every report says so.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::named::Named;
+use super::units::Fraction;
+
+/// A file of measurements.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogFile {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+/// The measurements that a variant was fitted to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FittedOn {
+    /// The files.
+    pub files: Vec<LogFile>,
+    /// The share of each target's observations that was held out of the fit, by the rule of `calibrate::split`.
+    pub held_out: Fraction,
+    /// Input tokens of the requests that it was fitted to. Default: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Range>,
+    /// Their output tokens. Default: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Range>,
+    /// Requests in flight when they were sent, themselves included. Default: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<Range>,
+}
+
+/// From the least to the most, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    /// The least.
+    pub least: u32,
+    /// The most.
+    pub most: u32,
+}
+
+impl Range {
+    /// The range of these values; nothing if there are none.
+    pub fn of(values: impl IntoIterator<Item = u32>) -> Option<Range> {
+        values.into_iter().fold(None, |range: Option<Range>, x| {
+            Some(Range {
+                least: range.map_or(x, |r| r.least.min(x)),
+                most: range.map_or(x, |r| r.most.max(x)),
+            })
+        })
+    }
+
+    /// Whether `x` lies in it.
+    pub const fn holds(self, x: u32) -> bool {
+        self.least <= x && x <= self.most
+    }
+}
+
+/// How well a simulation of the same schedule predicted measurements.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// The day of the validation.
+    pub date: String,
+    /// The files that it was held against.
+    pub files: Vec<LogFile>,
+    /// Whether the model was fitted to none of these observations, as far as it says.
+    pub held_out: bool,
+    /// Observations that it was held against.
+    pub probes: u64,
+    /// The relative error that still counts as equal.
+    pub margin: Fraction,
+    /// What came of it.
+    pub verdict: Agreement,
+    /// `ttft`, `tpot`, `e2e`: those that were measured.
+    pub metrics: Named<Score>,
+}
+
+/// Whether prediction and measurement agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Agreement {
+    /// The error lies within the margin.
+    Equivalent,
+    /// The measurements do not say.
+    CannotTell,
+    /// The error lies beyond the margin.
+    NotEquivalent,
+}
+
+impl Agreement {
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Agreement::Equivalent => "equivalent",
+            Agreement::CannotTell => "cannot tell",
+            Agreement::NotEquivalent => "not equivalent",
+        }
+    }
+}
+
+/// How well one quantity was predicted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Score {
+    /// Requests in which it was measured.
+    pub n: u64,
+    /// The greatest distance between the two distribution functions (Kolmogorov and Smirnov).
+    pub ks: f64,
+    /// Its percentiles.
+    pub quantiles: Vec<QuantileScore>,
+}
+
+/// How well one percentile was predicted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuantileScore {
+    /// Which: 0.95 is p95.
+    pub q: f64,
+    /// Predicted, in seconds.
+    pub predicted: f64,
+    /// Measured, in seconds.
+    pub measured: f64,
+    /// Predicted over measured, less 1.
+    pub error: f64,
+    /// The 90 % interval of that, whose two ends are the two one-sided tests at 5 %; none from too few measurements.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<(f64, f64)>,
+    /// What the tests say.
+    pub verdict: Agreement,
+}
+
+impl QuantileScore {
+    /// The largest error that the measurements leave possible: the farther end of the interval.
+    pub fn at_most(&self) -> Option<f64> {
+        self.interval.map(|(lo, hi)| lo.abs().max(hi.abs()))
+    }
+}
+
+impl Calibration {
+    /// What reports quote: "p95 TTFT predicted within 3 % (1,200 held-out probes, 2026-11-21): equivalent within 10 %". The
+    /// percentile is the highest of TTFT (or else of the whole request) up to p95 that the measurements allow to be judged.
+    pub fn sentence(&self) -> String {
+        let judged = |s: &Score| {
+            let upto = s.quantiles.iter().filter(|q| q.q <= 0.95);
+            let found = upto.filter_map(|q| Some((q.q, q.at_most()?)));
+            found.max_by(|a, b| a.0.total_cmp(&b.0))
+        };
+        let first = [("ttft", "TTFT"), ("e2e", "E2E")]
+            .into_iter()
+            .find_map(|(name, title)| {
+                let (q, error) = judged(self.metrics.get(name)?)?;
+                Some(format!("p{:.0} {title} predicted within {}", q * 100.0, percent(error)))
+            });
+        let held_out = if self.held_out { "held-out" } else { "not held-out" };
+        format!(
+            "{} ({} {held_out} probes, {}): {} within {}",
+            first.unwrap_or_else(|| "too few measurements for a percentile".to_owned()),
+            grouped(self.probes),
+            self.date,
+            self.verdict.words(),
+            percent(self.margin.get()),
+        )
+    }
+}
+
+/// A share in percent, rounded up to a whole one: no error is told smaller than it is.
+fn percent(share: f64) -> String {
+    format!("{:.0} %", (share * 100.0 - 1e-9).ceil().max(0.0))
+}
+
+/// With commas between thousands.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calibration(quantiles: Vec<QuantileScore>) -> Calibration {
+        let score = Score {
+            n: 1200,
+            ks: 0.02,
+            quantiles,
+        };
+        Calibration {
+            date: "2026-11-21".into(),
+            files: Vec::new(),
+            held_out: true,
+            probes: 1200,
+            margin: Fraction::new(0.1).unwrap(),
+            verdict: Agreement::Equivalent,
+            metrics: [("ttft".to_owned(), score)].into_iter().collect(),
+        }
+    }
+
+    fn quantile(q: f64, interval: Option<(f64, f64)>) -> QuantileScore {
+        QuantileScore {
+            q,
+            predicted: 1.0,
+            measured: 1.0,
+            error: 0.0,
+            interval,
+            verdict: Agreement::Equivalent,
+        }
+    }
+
+    #[test]
+    fn the_sentence_claims_no_more_than_the_interval_allows() {
+        let c = calibration(vec![
+            quantile(0.5, Some((0.0, 0.01))),
+            quantile(0.95, Some((-0.021, 0.028))),
+            quantile(0.99, Some((-0.2, 0.2))),
+        ]);
+        assert_eq!(
+            c.sentence(),
+            "p95 TTFT predicted within 3 % (1,200 held-out probes, 2026-11-21): equivalent within 10 %"
+        );
+        let few = calibration(vec![quantile(0.5, Some((0.0, 0.04))), quantile(0.95, None)]);
+        assert!(few.sentence().starts_with("p50 TTFT predicted within 4 % ("));
+        assert!(
+            calibration(Vec::new())
+                .sentence()
+                .starts_with("too few measurements for a percentile (")
+        );
+    }
+
+    #[test]
+    fn a_range_is_of_the_least_and_the_most() {
+        assert_eq!(Range::of([]), None);
+        let range = Range::of([5, 2, 9]).unwrap();
+        assert_eq!((range.least, range.most), (2, 9));
+        assert!(range.holds(2) && range.holds(9) && !range.holds(10));
+    }
+}

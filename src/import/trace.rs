@@ -99,8 +99,8 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Row>, TraceError> {
     }
 }
 
-/// Nanoseconds since some fixed moment.
-fn instant(text: &str) -> Option<i128> {
+/// Nanoseconds since 1970 of a date with a clock, or since whatever a number of seconds counts from.
+pub(crate) fn instant(text: &str) -> Option<i128> {
     let Some((date, clock)) = text.split_once([' ', 'T']) else {
         return decimal(text);
     };

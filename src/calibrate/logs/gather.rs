@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 
 use super::Mistake;
 use crate::calibrate::log::{Log, Observation, Stage, Timing};
+use crate::import::trace::instant;
 use crate::request::Outcome;
+
+/// What a target is called in a log that does not say.
+pub(super) const ENDPOINT: &str = "endpoint";
 
 /// An observation of which nothing is known but how it ended.
 pub(crate) fn observed(target: u16, outcome: Outcome) -> Observation {
@@ -112,6 +116,29 @@ fn count_in_flight(observations: &mut [Observation], target: u16) {
         let ended = ends.partition_point(|&e| e <= sent) - usize::from(end <= sent);
         observation.in_flight = u32::try_from(begun - ended).ok();
     }
+}
+
+/// A date and a clock, in seconds since 1970: "2026-01-31 12:00:00.25", with `T`, with `Z` or an offset; UTC without.
+pub(super) fn clock(text: &str) -> Option<f64> {
+    let (_, time) = text.split_once([' ', 'T'])?;
+    let zone = time
+        .trim_end_matches(" UTC")
+        .rfind(['+', '-'])
+        .map(|at| time.split_at(at));
+    let (text, offset) = match zone {
+        None => (text.trim_end_matches(" UTC"), 0.0),
+        Some((_, zone)) => {
+            let digits = zone[1..].replace(':', "");
+            let (hours, minutes) = digits.split_at_checked(2)?;
+            let minutes: f64 = if minutes.is_empty() { 0.0 } else { minutes.parse().ok()? };
+            let offset = hours.parse::<f64>().ok()? * 3600.0 + minutes * 60.0;
+            let sign = if zone.starts_with('-') { -1.0 } else { 1.0 };
+            (text.strip_suffix(zone)?.trim_end(), sign * offset)
+        }
+    };
+    // In two parts: nanoseconds since 1970 do not fit a float.
+    let second = 1_000_000_000;
+    instant(text).map(|t| t.div_euclid(second) as f64 + t.rem_euclid(second) as f64 / 1e9 - offset)
 }
 
 /// Seconds, if they are a length of time at all.
@@ -244,6 +271,23 @@ mod tests {
         // At 12 the second has just ended; at 13 one that takes no time sees the first, the third and itself.
         assert_eq!(counts, [1, 2, 2, 3, 1]);
         assert_eq!(log.observations[4].at, Some(10.0));
+    }
+
+    /// Python: datetime.fromisoformat(…).timestamp().
+    #[test]
+    fn clocks_are_read_with_their_offsets() {
+        for (text, expected) in [
+            ("2026-01-31 12:00:00.25", Some(1_769_860_800.25)),
+            ("2026-01-31T12:00:00Z", Some(1_769_860_800.0)),
+            ("2026-01-31T12:00:00+02:00", Some(1_769_853_600.0)),
+            ("2026-01-31 12:00:00.5-0530", Some(1_769_880_600.5)),
+            ("2026-01-31 12:00:00 UTC", Some(1_769_860_800.0)),
+            ("noon", None),
+            ("2026-01-31T12:00:00+é", None),
+            ("2026-13-31T12:00:00", None),
+        ] {
+            assert_eq!(clock(text), expected, "{text}");
+        }
     }
 
     #[test]

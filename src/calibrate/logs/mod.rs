@@ -3,8 +3,19 @@
 //! A format is recognised by what is in the file, not by its name. Fields that a reader has no use for are passed over: other
 //! tools add them as they like. Only simcap's own probes are held to the letter. No input panics.
 
+mod aiperf;
 pub(crate) mod gather;
+mod guidellm;
+mod inference_perf;
+mod litellm;
+mod llmperf;
+mod mapped;
+mod otel;
 mod probes;
+mod thefastest;
+mod vllm;
+
+pub use mapped::{Mapping, read_mapped};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -17,7 +28,10 @@ use super::log::{Log, Source};
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReadError {
     /// It is of no format that is known.
-    #[error("{file}: no measurement log that is known: {looks}\n  known: {known}")]
+    #[error(
+        "{file}: no measurement log that is known: {looks}\n  known: {known}\n  \
+         a CSV of any other form: --map ttft=COLUMN:ms,e2e=COLUMN:s,…"
+    )]
     Unknown {
         /// The file, as the caller named it.
         file: String,
@@ -53,6 +67,12 @@ impl Mistake {
         }
     }
 
+    /// The same, in this line.
+    fn under(mut self, line: usize) -> Mistake {
+        self.place = format!("line {line}, {}", self.place);
+        self
+    }
+
     fn in_file(self, file: &str) -> ReadError {
         let colon = if self.place.is_empty() { "" } else { ": " };
         ReadError::Content {
@@ -81,6 +101,25 @@ impl<'a> Look<'a> {
             whole: serde_json::from_slice(bytes).ok(),
             first: first.and_then(|(_, line)| serde_json::from_slice(line).ok()),
         }
+    }
+
+    /// Whether the whole is one object with this key.
+    fn has(&self, key: &str) -> bool {
+        self.whole.as_ref().is_some_and(|v| v.get(key).is_some())
+    }
+
+    /// Whether the whole is a list whose first entry has these keys.
+    fn entry_has(&self, keys: &[&str]) -> bool {
+        let entry = self.whole.as_ref().and_then(|v| v.get(0));
+        entry.is_some_and(|v| keys.iter().all(|key| v.get(key).is_some()))
+    }
+
+    /// The names in the first line of a CSV.
+    fn header(&self) -> Vec<String> {
+        let line = lines(self.bytes).next().map(|(_, line)| String::from_utf8_lossy(line));
+        let line = line.filter(|_| self.whole.is_none() && self.first.is_none());
+        let name = |n: &str| n.trim().trim_matches('"').to_owned();
+        line.map_or(Vec::new(), |line| line.split(',').map(name).collect())
     }
 
     /// What to tell whoever expected it to be a log.
@@ -146,6 +185,15 @@ fn line<T: DeserializeOwned>(number: usize, bytes: &[u8]) -> Result<T, Mistake> 
     })
 }
 
+/// A value as a `T`.
+fn value<T: DeserializeOwned>(value: Value) -> Result<T, Mistake> {
+    serde_path_to_error::deserialize(value).map_err(|e| {
+        let path = e.path().to_string();
+        let place = if path == "." { String::new() } else { printable(&path) };
+        Mistake::new(place, without_place(e.inner()))
+    })
+}
+
 /// What serde says, without where: the line it counts is not the file's.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
@@ -162,7 +210,19 @@ struct Format {
 }
 
 /// Every format that is known, in the order in which they are tried.
-const FORMATS: &[Format] = &[probes::FORMAT];
+const FORMATS: &[Format] = &[
+    probes::FORMAT,
+    guidellm::FORMAT,
+    aiperf::RECORDS,
+    aiperf::SUMMARY,
+    inference_perf::RECORDS,
+    inference_perf::STAGE,
+    vllm::FORMAT,
+    llmperf::FORMAT,
+    litellm::FORMAT,
+    otel::FORMAT,
+    thefastest::FORMAT,
+];
 
 /// Reads the log of a tool, which its content tells; `file` is what errors call it.
 ///

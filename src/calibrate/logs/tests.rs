@@ -71,3 +71,56 @@ fn a_file_is_known_by_its_sha256() {
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     );
 }
+
+#[test]
+fn what_is_known_is_listed() {
+    assert_eq!(
+        refused("x.log", "{}"),
+        "x.log: no measurement log that is known: it is an empty JSON object\n  known: simcap probes (JSON lines, `run` first); \
+         GuideLLM JSON; AIPerf profile_export.jsonl; AIPerf and GenAI-Perf summary JSON; \
+         inference-perf per_request_lifecycle_metrics.json; inference-perf stage_N_lifecycle_metrics.json; \
+         vLLM bench serve JSON; llmperf individual responses; LiteLLM spend logs (JSON, JSON lines or CSV); \
+         OpenTelemetry GenAI spans (OTLP JSON); thefastest.ai results\n  \
+         a CSV of any other form: --map ttft=COLUMN:ms,e2e=COLUMN:s,…"
+    );
+}
+
+/// One small file of each format, to be broken.
+const SAMPLES: [&str; 8] = [
+    r#"{"run":{"format":"simcap.probes/1","version":"0","unix_us":1,"seed":1,"plan":"","targets":["é"]}}"#,
+    r#"{"metadata":{"guidellm_version":"0.8.1"},"benchmarks":[{"requests":{"successful":[{"request_start_time":1.5}]}}]}"#,
+    r#"{"metadata":{"request_start_ns":1,"request_end_ns":2},"metrics":{"request_latency":{"value":1,"unit":"ms"}}}"#,
+    r#"[{"start_time":1,"end_time":2,"info":{"output_tokens":3,"output_token_times":[1.5,2]},"error":null}]"#,
+    r#"{"ttfts":[1],"itls":[[1]],"input_lens":[1],"output_lens":[2]}"#,
+    r#"[{"error_code":null,"ttft_s":1,"end_to_end_latency_s":2,"number_output_tokens":3}]"#,
+    "request_id,startTime,endTime\na,2026-01-31 12:00:00,2026-01-31T12:00:01+01:00\n",
+    r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"startTimeUnixNano":"1","endTimeUnixNano":"2","attributes":[]}]}]}]}"#,
+];
+
+proptest::proptest! {
+    /// Values where others are expected, and files cut off or with other bytes in them: an error or a log, never a panic.
+    #[test]
+    fn no_file_panics(
+        sample in 0..SAMPLES.len(),
+        cut in 0_usize..130,
+        place in 0_usize..130,
+        with in proptest::prelude::prop_oneof!["-?[0-9]{1,22}", "[\\[\\]{}\",:]", "null", "-1e308", "\\PC{0,3}"],
+        cut_too: bool,
+    ) {
+        let mut bytes = SAMPLES[sample].as_bytes().to_vec();
+        let place = place.min(bytes.len());
+        bytes.splice(place..(place + with.len()).min(bytes.len()), with.bytes());
+        if cut_too {
+            bytes.truncate(cut);
+        }
+        let _ = read("x", &bytes);
+        let mapping = Mapping::parse("at=startTime,end=endTime").unwrap();
+        let _ = read_mapped("x", &bytes, &mapping);
+    }
+
+    #[test]
+    fn no_mapping_panics(text in "\\PC{0,40}", field in "(ttft|at|end)=[a-z:]{0,5}") {
+        let _ = Mapping::parse(&text);
+        let _ = Mapping::parse(&field);
+    }
+}

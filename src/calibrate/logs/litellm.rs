@@ -1,0 +1,220 @@
+//! LiteLLM's spend logs: a JSON list, JSON lines or CSV of the table `LiteLLM_SpendLogs` (`schema.prisma` of BerriAI/litellm).
+//!
+//! TTFT is `completionStartTime` − `startTime`. The proxy writes the end of a request that was not streamed under the former
+//! name too, so there it is not known. What the proxy itself took is part of every time, its retries and fallbacks included.
+//! Answers out of LiteLLM's own cache are left out. A target is a `model`. How a failure ended is read off
+//! `metadata.error_information`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::gather::{ENDPOINT, Gather, censor, clock, observed, outcome, seen, tokens, tpot};
+use super::{Format, Look, Mistake, line, lines, printable, value};
+use crate::calibrate::log::{Log, Observation, Timing};
+use crate::request::Outcome;
+
+pub(super) const FORMAT: Format = Format {
+    name: "LiteLLM spend logs (JSON, JSON lines or CSV)",
+    is: |look| {
+        let names = ["request_id", "startTime"];
+        let in_object = |v: &Value| names.iter().all(|n| v.get(n).is_some());
+        look.entry_has(&names)
+            || look.first.as_ref().is_some_and(in_object)
+            || names.iter().all(|n| look.header().iter().any(|h| h == n))
+    },
+    read,
+};
+
+/// A row by the names of its columns, everything as text; nothing for what is null or empty.
+type Row = BTreeMap<String, String>;
+
+fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
+    let mut gather = Gather::default();
+    for (place, row) in rows(look)? {
+        take(&place, &row, &mut gather)?;
+    }
+    Ok(("LiteLLM spend logs".to_owned(), gather.finish()))
+}
+
+fn rows(look: Look<'_>) -> Result<Vec<(String, Row)>, Mistake> {
+    if look.whole.as_ref().is_some_and(Value::is_array) {
+        let rows: Vec<Map<String, Value>> = value(look.whole.unwrap_or_default())?;
+        let numbered = rows.into_iter().enumerate();
+        return Ok(numbered
+            .map(|(i, row)| (format!("row {}", i + 1), in_text(row)))
+            .collect());
+    }
+    if look.first.is_some() {
+        let each = |(number, bytes)| Ok((format!("line {number}"), in_text(line(number, bytes)?)));
+        return lines(look.bytes).map(each).collect();
+    }
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(look.bytes);
+    let header = reader
+        .headers()
+        .map_err(|e| Mistake::new("line 1", e.to_string()))?
+        .clone();
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|e| Mistake::new("", e.to_string()))?;
+        let number = record.position().map_or(0, csv::Position::line);
+        let cells = header.iter().zip(record.iter()).filter(|(_, cell)| !cell.is_empty());
+        let row = cells.map(|(name, cell)| (name.to_owned(), cell.to_owned())).collect();
+        rows.push((format!("line {number}"), row));
+    }
+    Ok(rows)
+}
+
+fn in_text(row: Map<String, Value>) -> Row {
+    let text = |v: Value| match v {
+        Value::Null => None,
+        Value::String(s) => Some(s).filter(|s| !s.is_empty()),
+        other => Some(other.to_string()),
+    };
+    row.into_iter().filter_map(|(name, v)| Some((name, text(v)?))).collect()
+}
+
+fn take(place: &str, row: &Row, gather: &mut Gather) -> Result<(), Mistake> {
+    let time = |name: &str| {
+        let read = |text: &String| {
+            clock(text).ok_or_else(|| {
+                let what = format!(
+                    "\"{}\" is not a time like 2026-01-31 12:00:00.250 or 2026-01-31T12:00:00.250Z",
+                    printable(text)
+                );
+                Mistake::new(format!("{place}, {name}"), what)
+            })
+        };
+        row.get(name).map(read).transpose()
+    };
+    let number = |name: &str| row.get(name).and_then(|text| text.parse::<f64>().ok());
+    if row.get("cache_hit").is_some_and(|hit| hit.eq_ignore_ascii_case("true")) {
+        gather.count("answers out of LiteLLM's own cache left out");
+        return Ok(());
+    }
+    let Some(start) = time("startTime")? else {
+        return Err(Mistake::new(format!("{place}, startTime"), "missing"));
+    };
+    let (first, end) = (time("completionStartTime")?, time("endTime")?);
+    let Some(ended) = ending(row) else {
+        gather.count("requests left out: refused as wrong");
+        return Ok(());
+    };
+    let good = ended == Outcome::Success;
+    let e2e = seen(end.map(|end| end - start));
+    let streamed = first.filter(|first| good && end.is_none_or(|end| *first < end));
+    let ttft = seen(streamed.map(|first| first - start));
+    let output = tokens(number("completion_tokens")).filter(|_| good);
+    let target = gather.target(row.get("model").map_or(ENDPOINT, String::as_str))?;
+    let mut observation = Observation {
+        at: Some(start),
+        unix: Some(start),
+        input: tokens(number("prompt_tokens")).filter(|_| good),
+        output,
+        ttft,
+        tpot: tpot(ttft, e2e, output),
+        e2e,
+        ..observed(target, ended)
+    };
+    if good && ttft == Timing::Unknown {
+        gather.count("requests without a first token's time (not streamed)");
+    }
+    censor(&mut observation);
+    gather.push(observation);
+    Ok(())
+}
+
+fn ending(row: &Row) -> Option<Outcome> {
+    let metadata: Value = row
+        .get("metadata")
+        .and_then(|m| serde_json::from_str(m).ok())
+        .unwrap_or_default();
+    let told = |path: &str| metadata.pointer(path).and_then(Value::as_str);
+    let status = row
+        .get("status")
+        .map(String::as_str)
+        .or(told("/status"))
+        .unwrap_or("success");
+    if status == "success" {
+        return Some(Outcome::Success);
+    }
+    let part = |name: &str| told(&format!("/error_information/{name}")).unwrap_or("");
+    let words = format!("{} {} {status}", part("error_class"), part("error_message"));
+    outcome(part("error_code").parse().ok(), &words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read;
+    use crate::calibrate::log::{Log, Timing};
+    use crate::request::Outcome;
+
+    /// Rows with the columns of `LiteLLM_SpendLogs` that are read.
+    const ROWS: &str = r#"[
+      {"request_id": "a", "call_type": "acompletion", "spend": 0.01, "prompt_tokens": 100, "completion_tokens": 11,
+       "startTime": "2026-01-31T12:00:00.000Z", "endTime": "2026-01-31T12:00:03.000Z",
+       "completionStartTime": "2026-01-31T12:00:01.000Z", "model": "gpt", "cache_hit": "False", "status": "success",
+       "metadata": {"status": "success"}},
+      {"request_id": "b", "prompt_tokens": 100, "completion_tokens": 11, "startTime": "2026-01-31T12:00:05.000+00:00",
+       "endTime": "2026-01-31T12:00:08Z", "completionStartTime": "2026-01-31T12:00:08Z", "model": "gpt"},
+      {"request_id": "c", "startTime": "2026-01-31T12:00:10Z", "endTime": "2026-01-31T12:00:10.500Z", "model": "gpt",
+       "completionStartTime": "2026-01-31T12:00:10.500Z", "status": "failure",
+       "metadata": "{\"error_information\": {\"error_code\": \"429\", \"error_class\": \"RateLimitError\"}}"},
+      {"request_id": "d", "startTime": "2026-01-31T12:00:11Z", "endTime": "2026-01-31T12:00:11Z", "model": "gpt",
+       "cache_hit": "True"}]"#;
+
+    fn check(log: &Log) {
+        let [streamed, whole, refused] = &log.observations[..] else {
+            panic!("{log:?}")
+        };
+        assert_eq!(
+            (streamed.ttft, streamed.e2e, streamed.tpot),
+            (Timing::Seen(1.0), Timing::Seen(3.0), Some(0.2))
+        );
+        assert_eq!(streamed.unix, Some(1_769_860_800.0));
+        assert_eq!(
+            (whole.at, whole.ttft, whole.e2e),
+            (Some(5.0), Timing::Unknown, Timing::Seen(3.0))
+        );
+        assert_eq!(
+            (refused.outcome, refused.e2e),
+            (Outcome::RateLimited, Timing::Seen(0.5))
+        );
+    }
+
+    #[test]
+    fn a_list_and_lines_say_the_same() {
+        let log = read("s.json", ROWS.as_bytes()).unwrap();
+        check(&log);
+        assert_eq!(
+            log.notes,
+            [
+                "1 answers out of LiteLLM's own cache left out",
+                "1 requests without a first token's time (not streamed)"
+            ]
+        );
+        let rows: Vec<serde_json::Value> = serde_json::from_str(ROWS).unwrap();
+        let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
+        check(&read("s.jsonl", lines.join("\n").as_bytes()).unwrap());
+    }
+
+    #[test]
+    fn a_table_is_read_too() {
+        let text = "request_id,startTime,endTime,completionStartTime,model,prompt_tokens,completion_tokens,status,metadata\n\
+            a,2026-01-31 12:00:00,2026-01-31 12:00:03,2026-01-31 12:00:01,gpt,100,11,success,{}\n\
+            b,2026-01-31 12:00:05,2026-01-31 12:00:08,2026-01-31 12:00:08,gpt,100,11,success,{}\n\
+            c,2026-01-31 12:00:10,2026-01-31 12:00:10.5,,gpt,0,0,failure,\
+            \"{\"\"error_information\"\": {\"\"error_code\"\": \"\"429\"\"}}\"\n";
+        check(&read("s.csv", text.as_bytes()).unwrap());
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_named_by_its_row() {
+        let text = ROWS.replace("2026-01-31T12:00:08Z\", \"model", "yesterday\", \"model");
+        assert_eq!(
+            read("s.json", text.as_bytes()).unwrap_err().to_string(),
+            "s.json: row 2, completionStartTime: \"yesterday\" is not a time like 2026-01-31 12:00:00.250 or \
+             2026-01-31T12:00:00.250Z"
+        );
+    }
+}

@@ -159,30 +159,29 @@ pub fn choose(sample: &Sample, only: Option<Family>, seed: u64) -> Option<Choice
     Some(choice)
 }
 
-/// The family that was asked for.
+/// The family that was asked for; where it cannot be fitted, the best that can, and that is said.
 fn asked(sample: &Sample, only: Family, candidates: Vec<Candidate>) -> Option<Choice> {
-    let why = "asked for".to_owned();
-    let mut cautions = Vec::new();
-    let params = match candidates.iter().find(|c| c.family == only) {
-        Some(found) => {
-            if found.goodness.ks_p.is_some_and(|p| p < REJECTED) {
-                cautions.push(rejected(found));
-            }
-            found.params.clone()
+    let found = candidates.iter().find(|c| c.family == only);
+    let own = || Family::Empirical.fit(sample, None).filter(|_| only == Family::Empirical);
+    let (params, family, why, caution) = match (found, own()) {
+        (Some(found), _) => {
+            let p = found.goodness.ks_p;
+            let caution = p.is_some_and(|p| p < REJECTED).then(|| rejected(found));
+            (found.params.clone(), only, "asked for".to_owned(), caution)
         }
-        None => {
-            Family::Empirical
-                .fit(sample, None)
-                .filter(|_| only == Family::Empirical)?
-                .params
+        (None, Some(own)) => (own.params, only, "asked for".to_owned(), None),
+        (None, None) => {
+            let best = candidates.first()?;
+            let why = format!("the least AIC, as {} cannot be fitted to this sample", only.name());
+            (best.params.clone(), best.family, why, None)
         }
     };
     Some(Choice {
-        candidates,
         params,
-        family: Some(only),
+        family: Some(family),
         why,
-        cautions,
+        cautions: caution.into_iter().collect(),
+        candidates,
     })
 }
 
@@ -267,7 +266,7 @@ mod tests {
                 Family::TwoLognormals,
             ),
         ] {
-            let choice = choose(&drawn(&truth, 600), None, 1).unwrap();
+            let choice = choose(&drawn(&truth, 300), None, 1).unwrap();
             assert_eq!(
                 choice.family,
                 Some(family),

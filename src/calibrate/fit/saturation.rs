@@ -38,9 +38,10 @@ pub struct Step {
 /// A step of single requests, in order of time.
 pub(super) fn of_step(number: u32, observations: &[&Observation]) -> Step {
     let due: Vec<f64> = observations.iter().filter_map(|o| o.at).collect();
+    // Whoever gave up is done too: timeouts alone are no queue, and one that grows shows in the slopes.
     let ended = |o: &&Observation| match o.e2e {
-        Timing::Seen(e2e) => Some(o.at? + o.dispatch.unwrap_or(0.0) + e2e),
-        _ => None,
+        Timing::Seen(e2e) | Timing::AtLeast(e2e) => Some(o.at? + o.dispatch.unwrap_or(0.0) + e2e),
+        Timing::Unknown => None,
     };
     let ends: Vec<f64> = observations.iter().filter_map(|o| ended(&o)).collect();
     let span = |times: &[f64]| {

@@ -5,6 +5,7 @@
 //! ([`Observation::dispatch`]); TPOT without the first token, (e2e − ttft) / (output tokens − 1).
 //! Reports that keep percentiles alone are [`Stage`]s.
 
+use super::probe::Quotas;
 use crate::request::Outcome;
 
 /// The measurements of one or several files.
@@ -88,6 +89,8 @@ pub struct Observation {
     pub outcome: Outcome,
     /// What a refusal said of when to come back, in seconds.
     pub retry_after: Option<f64>,
+    /// What the headers of the answer said of quotas.
+    pub quotas: Option<Quotas>,
 }
 
 /// Many requests at one load, of which only a summary is left.

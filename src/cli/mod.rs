@@ -1,6 +1,7 @@
 //! The command line: one thin file a subcommand. The only place that prints.
 
 mod check;
+mod fit;
 mod init;
 mod kinds;
 mod list;
@@ -50,6 +51,9 @@ enum Command {
     /// Check an experiment without running it.
     #[command(after_help = EXIT_CODES)]
     Check(check::Check),
+    /// Fit a provider model to logs of measurements, and say how good it is.
+    #[command(after_help = EXIT_CODES)]
+    Fit(fit::Fit),
     /// Print the JSON Schema of a file.
     Schema(schema::Schema),
     /// Write a commented experiment to start from.
@@ -80,6 +84,7 @@ impl Cli {
             Command::Compare(compare) => compare.run(own),
             Command::Validate(validate) => validate.run(),
             Command::Check(check) => check.run(own),
+            Command::Fit(fit) => fit.run(),
             Command::Schema(schema) => schema.run(),
             Command::Init(init) => init.run(),
             Command::Kinds(kinds) => kinds.run(),

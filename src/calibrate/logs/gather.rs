@@ -31,6 +31,7 @@ pub(crate) fn observed(target: u16, outcome: Outcome) -> Observation {
         e2e: Timing::Unknown,
         outcome,
         retry_after: None,
+        quotas: None,
     }
 }
 

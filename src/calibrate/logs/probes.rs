@@ -109,6 +109,7 @@ fn observation(target: u16, run: &Run, probe: &Probe) -> Observation {
         tpot: tpot(probe, first),
         e2e: Timing::Seen(seconds(probe.end_us)),
         retry_after: probe.retry_after_us.map(seconds),
+        quotas: probe.quotas,
         ..observed(target, probe.outcome.0)
     };
     censor(&mut observation);

@@ -1,0 +1,216 @@
+//! What is fitted: samples out of observations, and the one straight line that is taken out of them first.
+
+use super::choose::choose;
+use super::family::Family;
+use super::line::Slope;
+use super::percentiles::{Percentile, SHOWN};
+use super::quantile_table::{TableFit, averaged, through};
+use super::regimes::{Regimes, median, spearman};
+use super::report::{Effect, Quantity};
+use super::sample::Sample;
+use super::serial::Serial;
+use crate::calibrate::log::{Observation, Stage, Summary, Timing};
+
+/// Output tokens from which an answer's own speed is worth its name.
+const TOKENS_FOR_A_SPEED: u32 = 10;
+
+/// A share of the median TTFT that the spread of inputs must make before a model has a prefill speed.
+const WORTH_A_SPEED: f64 = 0.05;
+
+/// The law of a quantity, from timings in order of time, each with its moment in seconds since 1970 if that is known.
+pub(super) fn quantity(
+    name: &'static str,
+    timings: &[(Timing, Option<f64>)],
+    family: Option<Family>,
+    seed: u64,
+    notes: &mut Vec<String>,
+) -> Option<Quantity> {
+    let sample = Sample::of(timings.iter().map(|(timing, _)| *timing));
+    let known = |timing: &Timing| match timing {
+        Timing::Seen(x) | Timing::AtLeast(x) if *x > 0.0 && x.is_finite() => Some(*x),
+        _ => None,
+    };
+    let in_time: Vec<(f64, Option<f64>)> = timings
+        .iter()
+        .filter_map(|(timing, unix)| Some((known(timing)?, *unix)))
+        .collect();
+    let serial = Serial::of(&in_time.iter().map(|(x, _)| libm::log(*x)).collect::<Vec<_>>());
+    let choice = choose(&sample, family, seed)?;
+    let percentile = |share: f64| Percentile::of(&sample, share, serial.effective, choice.params.quantile(share));
+    let quantity = Quantity {
+        name,
+        seen: sample.seen().len(),
+        censored: sample.beyond().len(),
+        serial: Some(serial),
+        percentiles: SHOWN.map(percentile).to_vec(),
+        regimes: Regimes::of(&in_time, serial.time),
+        candidates: choice.candidates,
+        tables: Vec::new(),
+        taken: choice.family,
+        why: choice.why,
+        params: choice.params,
+    };
+    let title = quantity.title();
+    notes.extend(choice.cautions.into_iter().map(|caution| format!("{title}: {caution}")));
+    Some(quantity)
+}
+
+/// The law of a quantity through the quantiles of several summaries, each weighted by its requests.
+pub(super) fn of_table(name: &'static str, seen: usize, table: &[(f64, f64)]) -> Option<Quantity> {
+    let tables: Vec<TableFit> = through(table);
+    let best = tables.first()?.clone();
+    let percentile = |(share, measured): &(f64, f64)| Percentile {
+        measured: Some(*measured),
+        low: None,
+        high: None,
+        ..Percentile::of(&Sample::default(), *share, 0.0, best.params.quantile(*share))
+    };
+    Some(Quantity {
+        name,
+        seen,
+        censored: 0,
+        serial: None,
+        candidates: Vec::new(),
+        taken: Some(best.family),
+        why: format!(
+            "the least worst error over {} quantiles, {:.1} %: single values are not left, so there is no likelihood",
+            table.len(),
+            100.0 * best.worst_error
+        ),
+        percentiles: table.iter().map(percentile).collect(),
+        regimes: Regimes::default(),
+        tables,
+        params: best.params,
+    })
+}
+
+/// Summaries of TTFT, and of speeds from TPOT, as tables.
+pub(super) fn tables(stages: &[&Stage]) -> (Vec<(f64, f64)>, Vec<(f64, f64)>) {
+    let of = |summary: fn(&Stage) -> Option<&Summary>| {
+        let with: Vec<(f64, &Summary)> = stages
+            .iter()
+            .filter_map(|s| Some((s.successes.max(1) as f64, summary(s)?)))
+            .collect();
+        averaged(&with)
+    };
+    let speeds = of(|s| s.tpot.as_ref())
+        .into_iter()
+        .rev()
+        .map(|(share, tpot)| (1.0 - share, 1.0 / tpot));
+    (of(|s| s.ttft.as_ref()), speeds.collect())
+}
+
+/// TTFTs in order, each with its moment, and the reading of the prompt taken out of them if that is a measurable part.
+pub(super) fn ttfts(used: &[&Observation], time: f64) -> (Vec<(Timing, Option<f64>)>, Option<Effect>) {
+    let fresh = |o: &Observation| Some(f64::from(o.input?.saturating_sub(o.cached.unwrap_or(0))));
+    let points: Vec<(f64, f64)> = used.iter().filter_map(|o| Some((fresh(o)?, o.ttft.seen()?))).collect();
+    let whole = |o: &&Observation| (o.ttft, o.unix);
+    let as_they_are = || used.iter().map(whole).collect();
+    let Some(slope) = Slope::of(&points, time) else {
+        return (as_they_are(), None);
+    };
+    let mut inputs: Vec<f64> = points.iter().map(|p| p.0).collect();
+    inputs.sort_by(f64::total_cmp);
+    let spread = inputs[inputs.len() * 9 / 10] - inputs[inputs.len() / 10];
+    let typical = median(&points.iter().map(|p| p.1).collect::<Vec<_>>());
+    let share = slope.slope * spread / typical;
+    // No TTFT may come out below a tenth of itself.
+    let most = points
+        .iter()
+        .filter(|p| p.0 > 0.0)
+        .map(|p| 0.9 * p.1 / p.0)
+        .fold(f64::INFINITY, f64::min);
+    let all_known = used.iter().all(|o| o.ttft == Timing::Unknown || fresh(o).is_some());
+    let worth = slope.low > 0.0 && share >= WORTH_A_SPEED;
+    let says = |why: &str| {
+        format!(
+            "{:+.3} ms of TTFT for 1,000 input tokens (95 %: {:+.3} to {:+.3}): {why}",
+            1e6 * slope.slope,
+            1e6 * slope.low,
+            1e6 * slope.high
+        )
+    };
+    let effect = |why: &str, in_model: bool| {
+        Some(Effect {
+            slope,
+            says: says(why),
+            in_model,
+        })
+    };
+    if !worth {
+        let why = if slope.is_significant() {
+            "too little beside the median to have in the model"
+        } else {
+            "not to be told from none"
+        };
+        return (as_they_are(), effect(why, false));
+    }
+    if !all_known || slope.slope > most {
+        let why = if all_known {
+            "some answers came sooner than that allows"
+        } else {
+            "not every request says its input"
+        };
+        return (as_they_are(), effect(&format!("{why}, so it stays in the law"), false));
+    }
+    let less = |o: &Observation, x: f64| x - slope.slope * fresh(o).unwrap_or(0.0);
+    let out = |o: &&Observation| {
+        let timing = match o.ttft {
+            Timing::Seen(x) => Timing::Seen(less(o, x)),
+            Timing::AtLeast(x) => Timing::AtLeast(less(o, x)),
+            Timing::Unknown => Timing::Unknown,
+        };
+        (timing, o.unix)
+    };
+    let why = format!("{:.0} tokens/s, taken out of the law of TTFT", 1.0 / slope.slope);
+    (used.iter().map(out).collect(), effect(&why, true))
+}
+
+/// Decode speeds in order, in tokens per second.
+pub(super) fn speeds(used: &[&Observation]) -> Vec<(Timing, Option<f64>)> {
+    used.iter()
+        .filter_map(|o| Some((Timing::Seen(speed(o)?), o.unix)))
+        .collect()
+}
+
+fn speed(o: &Observation) -> Option<f64> {
+    let enough = o.output.is_none_or(|n| n >= TOKENS_FOR_A_SPEED);
+    o.tpot.filter(|tpot| enough && *tpot > 0.0).map(|tpot| 1.0 / tpot)
+}
+
+/// Decode speed against requests in flight. Nothing where they do not vary or are not known.
+pub(super) fn concurrency(used: &[&Observation], time: f64) -> Option<Effect> {
+    let points: Vec<(f64, f64)> = used
+        .iter()
+        .filter_map(|o| Some((f64::from(o.in_flight?), libm::log(speed(o)?))))
+        .collect();
+    let slope = Slope::of(&points, time)?;
+    let percent = |x: f64| 100.0 * libm::expm1(x);
+    let verdict = if !slope.is_significant() {
+        "not to be told from none"
+    } else if slope.slope < 0.0 {
+        "slower with load; the law is of the load that was measured, and a model of the load (`load`) is not fitted"
+    } else {
+        "faster with load, which is no queue's doing: time of day, or a cache"
+    };
+    Some(Effect {
+        slope,
+        says: format!(
+            "{:+.2} % of decode speed for each further request in flight (95 %: {:+.2} to {:+.2}): {verdict}",
+            percent(slope.slope),
+            percent(slope.low),
+            percent(slope.high)
+        ),
+        in_model: false,
+    })
+}
+
+/// Whether TTFT and speed go together, which a simulation that draws them apart would miss.
+pub(super) fn together(used: &[&Observation]) -> Option<String> {
+    let pairs: Vec<(f64, f64)> = used.iter().filter_map(|o| Some((o.ttft.seen()?, speed(o)?))).collect();
+    let rho = spearman(&pairs)?;
+    // Twice the standard error, and large enough to matter.
+    (pairs.len() >= 20 && rho.abs() > 2.0 / (pairs.len() as f64).sqrt() && rho.abs() > 0.3).then(|| {
+        format!("TTFT and decode speed go together (rank correlation {rho:+.2}); a simulation draws them independently")
+    })
+}

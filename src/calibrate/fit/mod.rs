@@ -1,0 +1,240 @@
+//! From a log to a provider model, with the evidence for it.
+//!
+//! TTFT and decode speed each get a law: [`Family`]s are fitted by maximum likelihood, a timeout as a censored value, and one is
+//! taken by AIC and a bootstrapped test ([`choose`]). Likeness of neighbours widens every interval ([`Serial`]). What no law can say
+//! is said beside it: steps of load beyond saturation are left out, changes of level, outliers and hours that differ are named, and
+//! so is what the measurements cannot tell. Errors become faults, refusals quotas. `simcap validate` checks the model against
+//! what [`super::split`] held out.
+
+mod choose;
+mod empirical;
+mod errors;
+mod family;
+mod gamma;
+mod gather;
+mod goodness;
+mod line;
+mod lognormal;
+mod mixture;
+mod model;
+mod optimum;
+mod percentiles;
+mod quantile_table;
+mod quotas;
+mod regimes;
+mod report;
+mod sample;
+mod saturation;
+mod serial;
+mod shift;
+mod special;
+mod tail;
+mod text;
+mod unknown;
+mod weibull;
+
+use thiserror::Error;
+
+pub use choose::{Candidate, Choice, Parameter, choose};
+pub use errors::ErrorRate;
+pub use family::{Family, Fitted, Params};
+pub use goodness::{Goodness, goodness};
+pub use line::Slope;
+pub use mixture::Two;
+pub use model::{Given, VARIANT};
+pub use percentiles::Percentile;
+pub use quantile_table::{TableFit, averaged, through};
+pub use quotas::{QuotaFound, RetryAfter};
+pub use regimes::{Hours, Regimes, Stretch};
+pub use report::{Effect, FitReport, Quantity};
+pub use sample::{Curve, Sample};
+pub use saturation::Step;
+pub use serial::Serial;
+pub use tail::Tailed;
+pub use text::terminal;
+
+use super::log::{Log, Observation, Stage};
+use super::split;
+use crate::spec::diagnose::nearest;
+use crate::spec::model::ModelFile;
+
+/// What a fit is to be of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// The target; needed if the log has several.
+    pub target: Option<String>,
+    /// The model's name; the target's if empty.
+    pub name: String,
+    /// This family and no other, for TTFT and decode speed alike.
+    pub family: Option<Family>,
+    /// The seed of the bootstrap.
+    pub seed: u64,
+    /// What the model has beside.
+    pub given: Given,
+}
+
+/// Why there is nothing to fit.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum FitError {
+    /// There are several targets and none is named.
+    #[error("the log has {} targets, and a model is of one: name it with --target\n  targets: {}", .0.len(), .0.join(", "))]
+    WhichTarget(Vec<String>),
+    /// There is no such target.
+    #[error("\"{found}\" is no target of the log{meant}\n  targets: {}", .targets.join(", "))]
+    NoSuchTarget {
+        /// What was asked for.
+        found: String,
+        /// The nearest name, in a clause.
+        meant: String,
+        /// What there is.
+        targets: Vec<String>,
+    },
+    /// No TTFT was measured.
+    #[error("no TTFT of {0} was seen: a model needs the time to the first token, from a stream")]
+    NoTtft(String),
+    /// Every step is saturated.
+    #[error("every step of load of {0} is beyond saturation, where no law holds: measure at a lower rate\n  {1}")]
+    AllSaturated(String, String),
+}
+
+/// Fits a model to the part of `log` that is for fitting.
+///
+/// # Errors
+/// If it is not clear which target is meant, or there is nothing to fit of it.
+pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitError> {
+    let (number, target) = target(log, options.target.as_deref())?;
+    let (for_fit, _) = split::held_out(log, options.given.held_out);
+    let of = |log: &Log| -> Vec<Observation> {
+        log.observations
+            .iter()
+            .filter(|o| o.target == number)
+            .cloned()
+            .collect()
+    };
+    let (all, for_fit) = (of(log), of(&for_fit));
+    let stages: Vec<&Stage> = log.stages.iter().filter(|s| s.target == number).collect();
+    let mut notes = log.notes.clone();
+
+    let numbers: std::collections::BTreeSet<u32> = all.iter().map(|o| o.step).collect();
+    let in_step = |step: u32| -> Vec<&Observation> { all.iter().filter(|o| o.step == step).collect() };
+    let of_steps: Vec<(u32, Step)> = numbers
+        .iter()
+        .map(|n| (*n, saturation::of_step(*n, &in_step(*n))))
+        .collect();
+    let of_stages: Vec<Step> = stages.iter().map(|s| saturation::of_stage(s)).collect();
+    let full: Vec<u32> = of_steps
+        .iter()
+        .filter(|(_, s)| s.saturated.is_some())
+        .map(|(n, _)| *n)
+        .collect();
+    let used: Vec<&Observation> = for_fit.iter().filter(|o| !full.contains(&o.step)).collect();
+    let calm: Vec<&Stage> = stages
+        .iter()
+        .zip(&of_stages)
+        .filter(|(_, step)| step.saturated.is_none())
+        .map(|(s, _)| *s)
+        .collect();
+    let steps: Vec<Step> = of_steps.into_iter().map(|(_, step)| step).chain(of_stages).collect();
+    if !steps.is_empty() && steps.iter().all(|s| s.saturated.is_some()) {
+        let why: Vec<String> = steps
+            .iter()
+            .filter_map(|s| Some(format!("{}: {}", s.name, s.saturated.as_ref()?)))
+            .collect();
+        return Err(FitError::AllSaturated(target, why.join("\n  ")));
+    }
+
+    let mut quantities = Vec::new();
+    let (mut prefill, mut concurrency) = (None, None);
+    if used.iter().any(|o| o.ttft.seen().is_some()) {
+        let logs = |series: Vec<f64>| Serial::of(&series.iter().map(|x| libm::log(*x)).collect::<Vec<_>>()).time;
+        let time = logs(used.iter().filter_map(|o| o.ttft.seen()).filter(|x| *x > 0.0).collect());
+        let (timings, effect) = gather::ttfts(&used, time);
+        prefill = effect;
+        quantities.extend(gather::quantity(
+            "ttft",
+            &timings,
+            options.family,
+            options.seed,
+            &mut notes,
+        ));
+        let speeds = gather::speeds(&used);
+        quantities.extend(gather::quantity(
+            "tps",
+            &speeds,
+            options.family,
+            options.seed,
+            &mut notes,
+        ));
+        concurrency = gather::concurrency(&used, time);
+        notes.extend(gather::together(&used));
+        if !calm.is_empty() {
+            notes.push(format!(
+                "{} summaries are not fitted, as there are single requests",
+                calm.len()
+            ));
+        }
+    } else {
+        let many = calm.iter().map(|s| s.successes as usize).sum();
+        let (ttft, tps) = gather::tables(&calm);
+        quantities.extend(gather::of_table("ttft", many, &ttft));
+        quantities.extend(gather::of_table("tps", many, &tps));
+    }
+    if !quantities.iter().any(|q| q.name == "ttft") {
+        return Err(FitError::NoTtft(target));
+    }
+
+    let everything: Vec<&Observation> = all.iter().collect();
+    let quotas = quotas::found(&everything);
+    let (errors, sent) = errors::rates(&everything, !quotas.is_empty());
+    let name = if options.name.is_empty() {
+        target.clone()
+    } else {
+        options.name.clone()
+    };
+    let mut report = FitReport {
+        name,
+        target,
+        files: log
+            .sources
+            .iter()
+            .map(|s| format!("{} ({})", s.file, s.format))
+            .collect(),
+        requests: all.len(),
+        held_out: all.len() - for_fit.len(),
+        quantities,
+        prefill,
+        concurrency,
+        steps,
+        sent,
+        errors,
+        retry_after: quotas::retry_after(&everything),
+        quotas,
+        notes,
+        cannot_tell: Vec::new(),
+    };
+    unknown::tell(&mut report, &used);
+    let model = model::model(&report, log, &used, &options.given);
+    Ok((report, model))
+}
+
+/// The target that is meant: its number and name.
+fn target(log: &Log, asked: Option<&str>) -> Result<(u16, String), FitError> {
+    let names = &log.targets;
+    let place = match asked {
+        Some(asked) => names
+            .iter()
+            .position(|n| n == asked)
+            .ok_or_else(|| FitError::NoSuchTarget {
+                found: asked.to_owned(),
+                meant: nearest(asked, names.iter().map(String::as_str))
+                    .map_or(String::new(), |name| format!("; did you mean \"{name}\"?")),
+                targets: names.clone(),
+            })?,
+        None if names.len() == 1 => 0,
+        None => return Err(FitError::WhichTarget(names.clone())),
+    };
+    Ok((place as u16, names[place].clone()))
+}
+
+#[cfg(test)]
+mod tests;

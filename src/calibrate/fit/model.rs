@@ -1,0 +1,233 @@
+//! The model file that a fit becomes.
+
+use super::errors;
+use super::family::Params;
+use super::report::{FitReport, Quantity};
+use crate::calibrate::log::{Log, Observation};
+use crate::kernel::time::Span;
+use crate::provider::pricing::PerToken;
+use crate::spec::calibration::{FittedOn, LogFile, Range};
+use crate::spec::laws::{Component, LawSpec};
+use crate::spec::model::{Fit, ModelFile, ModelSpec, Percentiles};
+use crate::spec::named::Named;
+use crate::spec::units::{Duration, Fraction};
+
+/// The variant's name.
+pub const VARIANT: &str = "measured";
+
+/// What a model has beside what was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Given {
+    /// When it was measured, as the caller says; the day of the first request if empty and known.
+    pub date: String,
+    /// Its prices.
+    pub prices: PerToken,
+    /// Where they come from, if that is an assumption.
+    pub assumed_prices: Option<String>,
+    /// The share of observations that is held out.
+    pub held_out: f64,
+}
+
+/// The model file of a fit to `used`.
+pub(super) fn model(report: &FitReport, log: &Log, used: &[&Observation], given: &Given) -> ModelFile {
+    let ttft = report.quantities.iter().find(|q| q.name == "ttft");
+    let tps = report.quantities.iter().find(|q| q.name == "tps");
+    let constant = |value: f64| LawSpec::Constant(value);
+    let prefill = report
+        .prefill
+        .as_ref()
+        .filter(|e| e.in_model)
+        .map(|e| six(1.0 / e.slope.slope));
+    let spec = ModelSpec {
+        source: source(report, log),
+        date: given.date.clone(),
+        ttft: ttft.map_or(LawSpec::Constant(duration(0.0)), |q| law(&q.params, duration)),
+        fit: ttft.map(fit),
+        tps: tps.map_or(constant(1e6), |q| law(&q.params, six)),
+        prefill,
+        network: duration(0.0),
+        load: Vec::new(),
+        prompt_cache: None,
+        prices: given.prices.clone(),
+        context_window: None,
+        limits: report
+            .quotas
+            .iter()
+            .filter_map(super::quotas::QuotaFound::limit)
+            .collect(),
+        faults: errors::faults(&report.errors),
+        quality: Named::default(),
+        assumed: assumed(report, tps.is_some(), given),
+        fitted_on: Some(FittedOn {
+            files: log
+                .sources
+                .iter()
+                .map(|s| LogFile {
+                    name: s.file.clone(),
+                    sha256: s.sha256.clone(),
+                })
+                .collect(),
+            held_out: Fraction::new(given.held_out).unwrap_or(Fraction::ZERO),
+            input: Range::of(used.iter().filter_map(|o| o.input)),
+            output: Range::of(used.iter().filter_map(|o| o.output)),
+            in_flight: Range::of(used.iter().filter_map(|o| o.in_flight)),
+        }),
+        calibration: None,
+    };
+    ModelFile {
+        schema: None,
+        model: report.name.clone(),
+        about: format!("Fitted to measurements of {}.", report.target),
+        default: VARIANT.to_owned(),
+        variants: [(VARIANT.to_owned(), spec)].into_iter().collect(),
+    }
+}
+
+fn source(report: &FitReport, log: &Log) -> String {
+    let formats: Vec<&str> = log.sources.iter().map(|s| s.format.as_str()).collect();
+    let mut formats = formats;
+    formats.dedup();
+    let fitted = match report.quantities.first() {
+        Some(q) if q.serial.is_none() => format!("summaries of {} requests", q.seen),
+        _ => format!("{} requests", report.requests - report.held_out),
+    };
+    format!("simcap fit to {fitted} ({})", formats.join("; "))
+}
+
+/// What a reader must know of each field.
+fn assumed(report: &FitReport, speed: bool, given: &Given) -> Named<String> {
+    let mut notes: Vec<(&str, String)> = Vec::new();
+    notes.push((
+        "network",
+        "none apart: TTFT was measured by a client, so its law holds the network between".to_owned(),
+    ));
+    if !speed {
+        let why = "no decode speed was measured: it is made so high that it takes no time";
+        notes.push(("tps", why.to_owned()));
+    }
+    if report.prefill.is_none() {
+        notes.push((
+            "prefill",
+            "inputs did not vary or were not told: the law of TTFT is of the inputs measured".to_owned(),
+        ));
+    }
+    if let Some(why) = &given.assumed_prices {
+        notes.push(("prices", why.clone()));
+    }
+    notes.push((
+        "limits",
+        match report.quotas.as_slice() {
+            [] => format!("none seen: {} requests met no quota that could be told", report.sent),
+            quotas => quotas
+                .iter()
+                .map(|q| format!("{}, as a bucket that refills all the time", q.from))
+                .collect::<Vec<_>>()
+                .join("; "),
+        },
+    ));
+    if report.sent > 0 {
+        let (_, most) = crate::stats::interval::wilson(0, report.sent, crate::stats::critical::Confidence::P95);
+        let text = format!(
+            "shares of {} requests; what did not happen may yet have a rate of {:.2} % (95 %). Timeouts are in the law of TTFT, \
+             not among the faults",
+            report.sent,
+            100.0 * most
+        );
+        notes.push(("faults", text));
+    }
+    notes.push(("quality", "not measured".to_owned()));
+    notes.into_iter().map(|(name, note)| (name.to_owned(), note)).collect()
+}
+
+fn fit(quantity: &Quantity) -> Fit {
+    let mut published = Percentiles::default();
+    let mut fitted = Percentiles::default();
+    let mut worst: f64 = 0.0;
+    for p in &quantity.percentiles {
+        let Some(measured) = p.measured.filter(|_| p.is_estimable() || quantity.serial.is_none()) else {
+            continue;
+        };
+        let (of_sample, of_law) = match (p.share * 1000.0).round() as u32 {
+            500 => (&mut published.p50, &mut fitted.p50),
+            950 => (&mut published.p95, &mut fitted.p95),
+            990 => (&mut published.p99, &mut fitted.p99),
+            _ => continue,
+        };
+        *of_sample = Some(duration(measured));
+        *of_law = Some(duration(p.fitted));
+        worst = worst.max((p.fitted / measured - 1.0).abs());
+    }
+    Fit {
+        published,
+        fitted,
+        worst_error: (worst * 1e4).round() / 1e4,
+        note: format!(
+            "`published` is what was measured, of which percentiles without an interval are left out; {}: {}",
+            quantity.taken.map_or("constant", |f| f.name()),
+            quantity.why
+        ),
+    }
+}
+
+/// To six digits: finer is no measurement.
+fn six(x: f64) -> f64 {
+    format!("{x:.5e}").parse().unwrap_or(x)
+}
+
+/// Seconds as a file writes them.
+fn duration(seconds: f64) -> Duration {
+    Duration::from(Span::from_nanos((six(seconds) * 1e9).round().max(0.0) as u64))
+}
+
+/// A law as a file writes it; `of` makes its quantities.
+fn law<Q: Clone>(params: &Params, of: impl Fn(f64) -> Q) -> LawSpec<Q> {
+    let floor = |shift: f64| (shift > 0.0).then(|| of(shift));
+    let lognormal = |mu: f64, sigma: f64| LawSpec::Lognormal {
+        median: of(libm::exp(mu)),
+        sigma: six(sigma),
+        shift: None,
+    };
+    let mixed = |weight: f64, first: LawSpec<Q>, second: LawSpec<Q>| LawSpec::Mixture {
+        components: [(weight, first), (1.0 - weight, second)]
+            .map(|(weight, law)| Component {
+                weight: six(weight),
+                law: Box::new(law),
+            })
+            .into_iter()
+            .collect(),
+    };
+    match params {
+        Params::Constant(value) => LawSpec::Constant(of(*value)),
+        Params::Lognormal { shift, mu, sigma } => LawSpec::Lognormal {
+            median: of(libm::exp(*mu)),
+            sigma: six(*sigma),
+            shift: floor(*shift),
+        },
+        Params::Gamma { shift, shape, scale } => LawSpec::Gamma {
+            mean: of(shape * scale),
+            shape: six(*shape),
+            shift: floor(*shift),
+        },
+        Params::Weibull { shift, shape, scale } => LawSpec::Weibull {
+            scale: of(*scale),
+            shape: six(*shape),
+            shift: floor(*shift),
+        },
+        Params::Two(two) => mixed(
+            two.weight,
+            lognormal(two.mu[0], two.sigma[0]),
+            lognormal(two.mu[1], two.sigma[1]),
+        ),
+        Params::Tailed(t) => mixed(
+            t.weight,
+            lognormal(t.mu, t.sigma),
+            LawSpec::Pareto {
+                min: of(t.min),
+                alpha: six(t.alpha),
+            },
+        ),
+        Params::Empirical(knots) => LawSpec::Empirical {
+            quantiles: knots.iter().map(|(share, value)| (*share, of(*value))).collect(),
+        },
+    }
+}

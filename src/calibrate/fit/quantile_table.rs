@@ -1,0 +1,161 @@
+//! Laws through published quantiles, where no single values are left.
+//!
+//! Least squares on the logarithms of the quantiles, so that an error of 5 % counts the same at p50 and at p99. There is no
+//! likelihood, hence no AIC: the family of the least worst error is taken, and a family needs more quantiles than it has
+//! parameters. Stages at several loads below saturation are averaged quantile by quantile, weighted by their requests
+//! (Ratcliff, Psychological Bulletin 86, 1979), which keeps the shape where stages differ in scale alone.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::family::{Family, Params};
+use super::optimum::climb_blind;
+use crate::calibrate::log::Summary;
+
+/// A family through a table of quantiles.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct TableFit {
+    /// The family.
+    pub family: Family,
+    /// The mean relative error over the quantiles.
+    pub mean_error: f64,
+    /// The largest relative error.
+    pub worst_error: f64,
+    /// The law.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub params: Params,
+}
+
+/// Summaries and their weights as one table: the shares that all have, at weighted means of the logarithms.
+pub fn averaged(summaries: &[(f64, &Summary)]) -> Vec<(f64, f64)> {
+    let Some((_, first)) = summaries.first() else {
+        return Vec::new();
+    };
+    let total: f64 = summaries.iter().map(|(weight, _)| weight).sum();
+    let at = |share: f64| -> Option<f64> {
+        let mut sum = 0.0;
+        for (weight, summary) in summaries {
+            let (_, value) = summary.quantiles.iter().find(|(s, _)| (s - share).abs() < 1e-9)?;
+            if *value <= 0.0 {
+                return None;
+            }
+            sum += weight * libm::log(*value);
+        }
+        Some(libm::exp(sum / total))
+    };
+    let inner = first
+        .quantiles
+        .iter()
+        .map(|(share, _)| *share)
+        .filter(|s| *s > 0.0 && *s < 1.0);
+    inner.filter_map(|share| Some((share, at(share)?))).collect()
+}
+
+/// Every family through these quantiles (pairs of share and value, shares strictly between 0 and 1), the best first.
+pub fn through(table: &[(f64, f64)]) -> Vec<TableFit> {
+    const FAMILIES: [Family; 6] = [
+        Family::Lognormal,
+        Family::Gamma,
+        Family::Weibull,
+        Family::ShiftedLognormal,
+        Family::ShiftedGamma,
+        Family::ShiftedWeibull,
+    ];
+    let enough = |family: &Family| table.len() > family.parameters();
+    let mut fits: Vec<TableFit> = FAMILIES
+        .into_iter()
+        .filter(enough)
+        .filter_map(|f| one(f, table))
+        .collect();
+    fits.sort_by(|a, b| a.worst_error.total_cmp(&b.worst_error));
+    fits
+}
+
+fn one(family: Family, table: &[(f64, f64)]) -> Option<TableFit> {
+    let least = table.iter().map(|(_, x)| *x).fold(f64::INFINITY, f64::min);
+    let middle = table
+        .iter()
+        .min_by(|a, b| (a.0 - 0.5).abs().total_cmp(&(b.0 - 0.5).abs()))?
+        .1;
+    let floored = matches!(
+        family,
+        Family::ShiftedLognormal | Family::ShiftedGamma | Family::ShiftedWeibull
+    );
+    // The floor as a share of the least quantile, by its logit; the other two by their logarithms.
+    let params = |at: &[f64; 3]| {
+        let shift = if floored {
+            least / (1.0 + libm::exp(-at[2]))
+        } else {
+            0.0
+        };
+        match family {
+            Family::Lognormal | Family::ShiftedLognormal => Params::Lognormal {
+                shift,
+                mu: at[0],
+                sigma: libm::exp(at[1]),
+            },
+            Family::Gamma | Family::ShiftedGamma => Params::Gamma {
+                shift,
+                shape: libm::exp(at[1]),
+                scale: libm::exp(at[0] - at[1]),
+            },
+            _ => Params::Weibull {
+                shift,
+                shape: libm::exp(at[1]),
+                scale: libm::exp(at[0]),
+            },
+        }
+    };
+    let misfit = |at: &[f64; 3]| {
+        let law = params(at);
+        let errors = table.iter().map(|(share, x)| libm::log(law.quantile(*share) / x));
+        // A maximum is looked for. Without a floor the third parameter must have one place to rest.
+        -errors.map(|e| e * e).sum::<f64>() - if floored { 0.0 } else { 1e-6 * at[2] * at[2] }
+    };
+    let best = [0.0, 2.0]
+        .into_iter()
+        .flat_map(|floor| [-1.5, 0.0, 1.5].map(|width| [libm::log(middle * 0.7), width, floor]))
+        .map(|start| climb_blind(start, misfit))
+        .filter(|peak| peak.value.is_finite())
+        .max_by(|a, b| a.value.total_cmp(&b.value))?;
+    let params = params(&best.at);
+    let errors: Vec<f64> = table
+        .iter()
+        .map(|(share, x)| (params.quantile(*share) / x - 1.0).abs())
+        .collect();
+    Some(TableFit {
+        family,
+        mean_error: errors.iter().sum::<f64>() / errors.len() as f64,
+        worst_error: errors.iter().copied().fold(0.0, f64::max),
+        params,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Quantiles of a law give that law back: 300 ms + lognormal(150 ms, 0.5), `scipy.stats.lognorm(0.5, 0.3, 0.15).ppf`.
+    #[test]
+    fn quantiles_of_a_law_give_it_back() {
+        let table = [
+            (0.1, 0.37903252774440543),
+            (0.25, 0.4070601064212237),
+            (0.5, 0.45),
+            (0.75, 0.510162316778153),
+            (0.9, 0.5846929061002065),
+            (0.99, 0.7800111011914442),
+        ];
+        let best = through(&table).remove(0);
+        assert_eq!(best.family, Family::ShiftedLognormal);
+        assert!(best.worst_error < 1e-3, "{best:?}");
+        let Params::Lognormal { shift, sigma, .. } = best.params else {
+            panic!()
+        };
+        assert!(
+            (shift / 0.3 - 1.0).abs() < 0.02 && (sigma / 0.5 - 1.0).abs() < 0.03,
+            "{shift} {sigma}"
+        );
+    }
+}

@@ -1,0 +1,255 @@
+//! What a single law hides: outliers, a level that changed, a drift, the time of day.
+//!
+//! On logarithms of latency in order of time. Outliers lie more than 3.5 scaled median deviations from the median (Iglewicz and
+//! Hoaglin, How to Detect and Handle Outliers, 1993). A change of level is Pettitt's (Applied Statistics 28, 1979), looked for
+//! again on either side of one found, with the statistic shrunk for likeness of neighbours. Hours of the day are compared by Kruskal
+//! and Wallis (JASA 47, 1952), where there are ten hours of at least ten values. Nothing is left out of the laws for any of it: a
+//! rare slow answer is what a p99 is made of.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::special::chi_square_above;
+
+/// Values on either side of a change.
+const SHORTEST: usize = 20;
+/// A change is believed below this probability of chance.
+const BELIEVED: f64 = 0.01;
+/// Hours of the day that must have enough values to be compared.
+const HOURS: usize = 10;
+
+/// What was found in one series.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct Regimes {
+    /// Values far above the rest.
+    pub slow_outliers: usize,
+    /// Values far below.
+    pub fast_outliers: usize,
+    /// Stretches of one level, if there are several.
+    pub stretches: Vec<Stretch>,
+    /// The hours of the day, if they differ.
+    pub hours: Option<Hours>,
+}
+
+/// A stretch of one level.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Stretch {
+    /// Its first value, from 0.
+    pub from: usize,
+    /// How many values it has.
+    pub values: usize,
+    /// Their median.
+    pub median: f64,
+}
+
+/// Hours of the day (UTC) that differ.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Hours {
+    /// The slowest.
+    pub slowest: u32,
+    /// Its median.
+    pub slowest_median: f64,
+    /// The fastest.
+    pub fastest: u32,
+    /// Its median.
+    pub fastest_median: f64,
+    /// The probability of chance.
+    pub p: f64,
+}
+
+impl Regimes {
+    /// Of values in order of time, each with its moment in seconds since 1970 if that is known; `time` is their integrated
+    /// autocorrelation time.
+    pub fn of(values: &[(f64, Option<f64>)], time: f64) -> Regimes {
+        let logs: Vec<f64> = values.iter().map(|(x, _)| libm::log(*x)).collect();
+        let middle = median(&logs);
+        let spread = 1.4826 * median(&logs.iter().map(|y| (y - middle).abs()).collect::<Vec<_>>());
+        let far = |sign: f64| {
+            logs.iter()
+                .filter(|y| spread > 0.0 && sign * (**y - middle) > 3.5 * spread)
+                .count()
+        };
+        let mut cuts = Vec::new();
+        changes(&logs, 0, time, &mut cuts);
+        cuts.sort_unstable();
+        let ends: Vec<usize> = [0]
+            .into_iter()
+            .chain(cuts.iter().copied())
+            .chain([logs.len()])
+            .collect();
+        let stretch = |pair: &[usize]| Stretch {
+            from: pair[0],
+            values: pair[1] - pair[0],
+            median: libm::exp(median(&logs[pair[0]..pair[1]])),
+        };
+        Regimes {
+            slow_outliers: far(1.0),
+            fast_outliers: far(-1.0),
+            stretches: if cuts.is_empty() {
+                Vec::new()
+            } else {
+                ends.windows(2).map(stretch).collect()
+            },
+            hours: hours(values),
+        }
+    }
+}
+
+/// Where the level changes, by binary segmentation.
+fn changes(logs: &[f64], from: usize, time: f64, cuts: &mut Vec<usize>) {
+    let n = logs.len();
+    if n < 2 * SHORTEST {
+        return;
+    }
+    let ranks = ranks(logs);
+    let (mut sum, mut best, mut place) = (0.0, 0.0, 0);
+    for t in 1..n {
+        // Mann and Whitney's score of what came before against what comes after.
+        sum += ranks[t - 1];
+        let score = (2.0 * sum - t as f64 * (n + 1) as f64).abs();
+        if t >= SHORTEST && n - t >= SHORTEST && score > best {
+            (best, place) = (score, t);
+        }
+    }
+    let n = n as f64;
+    let p = 2.0 * libm::exp(-6.0 * best * best / (n * n * n + n * n) / time.max(1.0));
+    if place > 0 && p < BELIEVED {
+        // What is left of a likeness once a change of level is out is less, so the same time errs to the safe side.
+        cuts.push(from + place);
+        changes(&logs[..place], from, time, cuts);
+        changes(&logs[place..], from + place, time, cuts);
+    }
+}
+
+fn hours(values: &[(f64, Option<f64>)]) -> Option<Hours> {
+    let mut by_hour: Vec<Vec<usize>> = vec![Vec::new(); 24];
+    for (i, (_, unix)) in values.iter().enumerate() {
+        by_hour[((*unix)?.rem_euclid(86_400.0) / 3600.0) as usize % 24].push(i);
+    }
+    let full: Vec<(u32, Vec<usize>)> = (0..24).zip(by_hour).filter(|(_, places)| places.len() >= 10).collect();
+    if full.len() < HOURS {
+        return None;
+    }
+    let kept: Vec<f64> = full
+        .iter()
+        .flat_map(|(_, places)| places.iter().map(|i| values[*i].0))
+        .collect();
+    let ranks = ranks(&kept);
+    let n = kept.len() as f64;
+    let mut place = 0;
+    let mut sum = 0.0;
+    for (_, places) in &full {
+        let total: f64 = ranks[place..place + places.len()].iter().sum();
+        sum += total * total / places.len() as f64;
+        place += places.len();
+    }
+    let statistic = 12.0 / (n * (n + 1.0)) * sum - 3.0 * (n + 1.0);
+    let p = chi_square_above(statistic, (full.len() - 1) as f64);
+    let median_of = |places: &[usize]| median(&places.iter().map(|i| values[*i].0).collect::<Vec<_>>());
+    let medians: Vec<(u32, f64)> = full.iter().map(|(hour, places)| (*hour, median_of(places))).collect();
+    let slowest = medians.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let fastest = medians.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
+    (p < BELIEVED).then_some(Hours {
+        slowest: slowest.0,
+        slowest_median: slowest.1,
+        fastest: fastest.0,
+        fastest_median: fastest.1,
+        p,
+    })
+}
+
+/// Ranks from 1, ties at their mean.
+pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut i = 0;
+    while i < order.len() {
+        let many = order[i..]
+            .iter()
+            .take_while(|j| values[**j] == values[order[i]])
+            .count();
+        for place in &order[i..i + many] {
+            ranks[*place] = (i + 1) as f64 + (many - 1) as f64 / 2.0;
+        }
+        i += many;
+    }
+    ranks
+}
+
+/// The middle value; 0 of none.
+pub(super) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let n = sorted.len();
+    match n {
+        0 => 0.0,
+        n if n % 2 == 1 => sorted[n / 2],
+        _ => 0.5 * (sorted[n / 2 - 1] + sorted[n / 2]),
+    }
+}
+
+/// Correlation of ranks (Spearman, 1904); nothing where one side does not vary.
+pub(super) fn spearman(pairs: &[(f64, f64)]) -> Option<f64> {
+    let (a, b): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+    let (a, b) = (ranks(&a), ranks(&b));
+    let middle = (pairs.len() + 1) as f64 / 2.0;
+    let sum = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| (x - middle) * (y - middle)).sum::<f64>();
+    let scale = (sum(&a, &a) * sum(&b, &b)).sqrt();
+    (scale > 0.0).then(|| sum(&a, &b) / scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::chance::hash;
+
+    /// Between 0.9 and 1.1 times `level`, without likeness of neighbours.
+    fn noisy(n: usize, level: impl Fn(usize) -> f64) -> Vec<(f64, Option<f64>)> {
+        (0..n)
+            .map(|i| {
+                (
+                    level(i) * (0.9 + 0.2 * (hash(i as u64, 1) >> 11) as f64 / 2f64.powi(53)),
+                    None,
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_change_of_level_is_found_where_it_is() {
+        let found = Regimes::of(&noisy(200, |i| if i < 120 { 0.5 } else { 0.8 }), 1.0);
+        let cuts: Vec<usize> = found.stretches.iter().map(|s| s.from).collect();
+        assert_eq!(cuts, [0, 120]);
+        assert!((found.stretches[1].median / 0.8 - 1.0).abs() < 0.03, "{found:?}");
+        assert_eq!(Regimes::of(&noisy(200, |_| 0.5), 1.0).stretches, []);
+    }
+
+    #[test]
+    fn slow_answers_are_counted() {
+        let found = Regimes::of(&noisy(100, |i| if i % 50 == 7 { 5.0 } else { 0.5 }), 1.0);
+        assert_eq!((found.slow_outliers, found.fast_outliers), (2, 0));
+    }
+
+    #[test]
+    fn an_hour_that_is_slow_is_named() {
+        let mut values = noisy(480, |i| if i / 20 == 14 { 0.8 } else { 0.5 });
+        values
+            .iter_mut()
+            .enumerate()
+            .for_each(|(i, v)| v.1 = Some(180.0 * i as f64));
+        let hours = Regimes::of(&values, 1.0).hours.unwrap();
+        assert_eq!(hours.slowest, 14);
+        values
+            .iter_mut()
+            .for_each(|v| v.0 = if v.0 > 0.7 { v.0 / 1.6 } else { v.0 });
+        assert_eq!(Regimes::of(&values, 1.0).hours, None);
+    }
+
+    /// `scipy.stats.spearmanr([1, 2, 3, 4, 5], [5, 6, 7, 8, 7])`.
+    #[test]
+    fn ranks_correlate_as_scipy_says() {
+        let rho = spearman(&[(1.0, 5.0), (2.0, 6.0), (3.0, 7.0), (4.0, 8.0), (5.0, 7.0)]).unwrap();
+        assert!((rho - 0.8207826816681233).abs() < 1e-12, "{rho}");
+    }
+}

@@ -1,0 +1,248 @@
+//! A fit as a whole, on logs that are made up here.
+
+use rand::Rng;
+
+use super::*;
+use crate::calibrate::log::{Source, Summary, Timing};
+use crate::calibrate::logs::gather::observed;
+use crate::kernel::chance::{Chance, Purpose};
+use crate::kernel::law::Tail;
+use crate::kernel::sampler::Sampler;
+use crate::provider::limits::LimitSpec;
+use crate::provider::pricing::PerToken;
+use crate::request::Outcome;
+use crate::spec::laws::LawSpec;
+
+fn options() -> Options {
+    Options {
+        target: None,
+        name: "m".into(),
+        family: None,
+        seed: 1,
+        given: Given {
+            date: "2026-01-01".into(),
+            prices: serde_json::from_str::<PerToken>(r#"{"input": "$1/Mtok", "output": "$2/Mtok"}"#).unwrap(),
+            assumed_prices: None,
+            held_out: 0.0,
+        },
+    }
+}
+
+/// `n` requests a second apart, each TTFT 100 ms + lognormal(200 ms, 0.4) + what `more` says, each token 20 ms.
+fn log(n: usize, more: impl Fn(usize, &mut Observation)) -> Log {
+    let law = Sampler::of(&crate::kernel::law::Lognormal::new(0.2, 0.4, 0.1).unwrap());
+    let mut stream = Chance::new(9, 0).request(0).stream(Purpose::Ttft);
+    let observations = (0..n).map(|i| {
+        let ttft = law.at(stream.next_u64());
+        let mut o = Observation {
+            at: Some(i as f64),
+            in_flight: Some(1),
+            input: Some(500),
+            output: Some(100),
+            ttft: Timing::Seen(ttft),
+            tpot: Some(0.02 * (1.0 + 0.001 * (i % 7) as f64)),
+            e2e: Timing::Seen(ttft + 1.98),
+            ..observed(0, Outcome::Success)
+        };
+        more(i, &mut o);
+        o
+    });
+    Log {
+        sources: vec![Source {
+            file: "x.jsonl".into(),
+            format: "made up".into(),
+            sha256: "00".into(),
+        }],
+        targets: vec!["t".into()],
+        observations: observations.collect(),
+        ..Log::default()
+    }
+}
+
+fn spec(model: &ModelFile) -> &crate::spec::model::ModelSpec {
+    model.variants.get(VARIANT).unwrap()
+}
+
+#[test]
+fn a_model_has_the_law_that_was_measured_and_reads_back() {
+    let (report, model) = fit(&log(600, |_, _| ()), &options()).unwrap();
+    model.check().unwrap();
+    let text = serde_json::to_string(&model).unwrap();
+    let read: ModelFile = crate::spec::diagnose::parse("m.json", &text).unwrap();
+    assert_eq!(read, model);
+    // The truth: p50 300 ms, p99 0.1 + 0.2 exp(0.4 · 2.3263) = 607 ms; of 600 draws p99 is known to some 7 %.
+    let law = spec(&model).ttft.law().unwrap();
+    let (p50, p99) = (
+        law.quantile(Tail::Lower(0.5)) / 1e9,
+        law.quantile(Tail::Upper(0.01)) / 1e9,
+    );
+    assert!(
+        (p50 / 0.3 - 1.0).abs() < 0.03 && (p99 / 0.607 - 1.0).abs() < 0.12,
+        "{p50} {p99}"
+    );
+    let speed = spec(&model).tps.law().unwrap().quantile(Tail::Lower(0.5));
+    assert!((speed / 50.0 - 1.0).abs() < 0.01, "{speed}");
+    assert!(
+        report
+            .cannot_tell
+            .iter()
+            .any(|s| s.starts_with("TTFT p99.9: not estimable")),
+        "{:?}",
+        report.cannot_tell
+    );
+    // What is stated as fitted is what the law gives.
+    let stated = spec(&model).fit.as_ref().unwrap().fitted.p95.unwrap().span().nanos() as f64;
+    assert!((stated / law.quantile(Tail::Upper(0.05)) - 1.0).abs() < 1e-4);
+}
+
+#[test]
+fn a_slope_on_the_input_becomes_a_prefill_speed() {
+    // 5,000 tokens a second.
+    let slow = |i: usize, o: &mut Observation| {
+        let input = 200 + 400 * (i as u32 * 7 % 10);
+        o.input = Some(input);
+        o.ttft = Timing::Seen(o.ttft.seen().unwrap() + f64::from(input) / 5000.0);
+    };
+    let (report, model) = fit(&log(400, slow), &options()).unwrap();
+    assert!(report.prefill.unwrap().in_model);
+    let speed = spec(&model).prefill.unwrap();
+    assert!((speed / 5000.0 - 1.0).abs() < 0.05, "{speed}");
+    let p50 = spec(&model).ttft.law().unwrap().quantile(Tail::Lower(0.5)) / 1e9;
+    assert!((p50 / 0.3 - 1.0).abs() < 0.08, "{p50}");
+    let (report, model) = fit(&log(400, |i, o| o.input = Some(100 + i as u32 % 900)), &options()).unwrap();
+    assert!(!report.prefill.unwrap().in_model && spec(&model).prefill.is_none());
+}
+
+#[test]
+fn a_saturated_step_is_left_to_the_queue() {
+    let clean = fit(&log(300, |_, _| ()), &options()).unwrap();
+    let mut two = log(300, |_, _| ());
+    let queue = (0..300).map(|i| Observation {
+        at: Some(300.0 + 0.1 * f64::from(i)),
+        step: 1,
+        ttft: Timing::Seen(1.0 + 0.1 * f64::from(i)),
+        e2e: Timing::Seen(1.0 + 0.1 * f64::from(i)),
+        ..observed(0, Outcome::Success)
+    });
+    // So long that its own answers do not decide: ten times the median answer.
+    two.observations.extend(queue.map(|o| Observation {
+        at: o.at.map(|at| 300.0 + (at - 300.0) * 6.0),
+        in_flight: Some((o.ttft.seen().unwrap() * 10.0) as u32),
+        ..o
+    }));
+    let (report, model) = fit(&two, &options()).unwrap();
+    assert!(
+        report.steps[0].saturated.is_none() && report.steps[1].saturated.is_some(),
+        "{:?}",
+        report.steps
+    );
+    assert_eq!(spec(&model).ttft, spec(&clean.1).ttft);
+}
+
+#[test]
+fn failures_become_faults_and_refusals_quotas() {
+    let fails = |i: usize, o: &mut Observation| {
+        if i % 50 == 3 {
+            (o.outcome, o.ttft, o.tpot) = (Outcome::ServerError, Timing::Unknown, None);
+        } else if i >= 200 && i % 2 == 0 {
+            (o.outcome, o.ttft, o.tpot, o.retry_after) = (Outcome::RateLimited, Timing::Unknown, None, Some(1.0));
+        }
+    };
+    let (report, model) = fit(&log(400, fails), &options()).unwrap();
+    assert_eq!(spec(&model).faults.server_error.get(), 0.02);
+    assert_eq!(spec(&model).faults.rate_limited.get(), 0.0);
+    let [LimitSpec::token_bucket(bucket)] = spec(&model).limits.as_slice() else {
+        panic!()
+    };
+    // Every second one of one a second.
+    assert!((bucket.rate.per_second() - 0.5).abs() < 0.02, "{bucket:?}");
+    let said = report.retry_after.unwrap();
+    assert_eq!(
+        (said.refusals, said.with, said.median, said.whole_seconds),
+        (100, 100, Some(1.0), true)
+    );
+}
+
+/// Stages of the same shape at two levels, and one beyond saturation that must not count.
+#[test]
+fn summaries_are_fitted_by_their_quantiles() {
+    let shares = [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
+    let law = Params::Lognormal {
+        shift: 0.02,
+        mu: -4.0,
+        sigma: 0.3,
+    };
+    let summary = |scale: f64| Summary {
+        mean: None,
+        quantiles: shares.iter().map(|s| (*s, scale * law.quantile(*s))).collect(),
+    };
+    let stage = |achieved: f64, scale: f64| Stage {
+        requested_rate: Some(10.0),
+        achieved_rate: Some(achieved),
+        successes: 600,
+        ttft: Some(summary(scale)),
+        tpot: Some(summary(1.0)),
+        ..Stage::default()
+    };
+    let log = Log {
+        targets: vec!["t".into()],
+        stages: vec![stage(10.0, 1.0), stage(9.9, 4.0), stage(9.0, 100.0)],
+        ..Log::default()
+    };
+    let (report, model) = fit(&log, &options()).unwrap();
+    assert_eq!(report.quantities[0].taken, Some(Family::ShiftedLognormal));
+    assert!(report.quantities[0].tables[0].worst_error < 0.01);
+    // The middle of two levels, one four times the other, is twice the lower.
+    let p50 = spec(&model).ttft.law().unwrap().quantile(Tail::Lower(0.5)) / 1e9;
+    assert!((p50 / (2.0 * law.quantile(0.5)) - 1.0).abs() < 0.01, "{p50}");
+    assert!(!matches!(spec(&model).tps, LawSpec::Constant(_)));
+    model.check().unwrap();
+}
+
+#[test]
+fn errors_say_what_there_is() {
+    let mut two = log(30, |_, _| ());
+    two.targets.push("cheap".into());
+    let error = fit(&two, &options()).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the log has 2 targets, and a model is of one: name it with --target\n  targets: t, cheap"
+    );
+    let asked = Options {
+        target: Some("chaep".into()),
+        ..options()
+    };
+    assert_eq!(
+        fit(&two, &asked).unwrap_err().to_string(),
+        "\"chaep\" is no target of the log; did you mean \"cheap\"?\n  targets: t, cheap"
+    );
+    let asked = Options {
+        target: Some("cheap".into()),
+        ..options()
+    };
+    assert_eq!(
+        fit(&two, &asked).unwrap_err().to_string(),
+        "no TTFT of cheap was seen: a model needs the time to the first token, from a stream"
+    );
+}
+
+#[test]
+fn the_text_names_what_was_taken_and_what_is_not_known() {
+    let (report, _) = fit(&log(60, |_, _| ()), &options()).unwrap();
+    let text = terminal(
+        &report,
+        &crate::report::terminal::Style {
+            width: 120,
+            colour: false,
+        },
+    );
+    for part in [
+        "m: a model of t",
+        "TTFT: 60 seen",
+        "Taken: ",
+        "not estimable",
+        "What these measurements cannot tell",
+    ] {
+        assert!(text.contains(part), "{part} is not in:\n{text}");
+    }
+}

@@ -1,0 +1,224 @@
+//! A fit on a terminal: for each quantity the families that were tried and the percentiles, then all that must be known.
+
+use super::report::{FitReport, Quantity};
+use super::unknown::shown;
+use crate::report::table::{Cell, Table, Tone};
+use crate::report::terminal::Style;
+use crate::report::text::{clean, paragraph};
+use crate::report::{Unit, format};
+
+/// The whole report in lines of the style's width.
+pub fn terminal(report: &FitReport, style: &Style) -> String {
+    let mut text = String::new();
+    let mut say = |first: &str, words: &str| text.push_str(&paragraph(first, words, style.width));
+    say("", &format!("{}: a model of {}", report.name, report.target));
+    for file in &report.files {
+        say("  from ", file);
+    }
+    if report.requests > 0 {
+        let kept = report.requests - report.held_out;
+        say(
+            "  ",
+            &format!(
+                "{kept} requests fitted, {} held out for `simcap validate`",
+                report.held_out
+            ),
+        );
+    }
+    for quantity in &report.quantities {
+        text.push('\n');
+        text.push_str(&of_quantity(quantity, style));
+    }
+    if report.steps.len() > 1 || report.steps.iter().any(|s| s.saturated.is_some()) {
+        text.push('\n');
+        text.push_str(&steps(report).render(style.width, style.colour));
+    }
+    if report.sent > 0 {
+        text.push('\n');
+        text.push_str(&errors(report, style));
+    }
+    let mut list = |title: &str, lines: &[String]| {
+        if !lines.is_empty() {
+            text.push_str(&format!("\n{}\n", Tone::Strong.paint(title, style.colour)));
+            lines
+                .iter()
+                .for_each(|line| text.push_str(&paragraph("- ", line, style.width)));
+        }
+    };
+    let effects: Vec<String> = report
+        .prefill
+        .iter()
+        .chain(&report.concurrency)
+        .map(|effect| effect.says.clone())
+        .collect();
+    list("What they depend on", &effects);
+    list("To be known", &report.notes);
+    list("What these measurements cannot tell", &report.cannot_tell);
+    text
+}
+
+fn of_quantity(quantity: &Quantity, style: &Style) -> String {
+    let mut head = format!("{}: {} seen", quantity.title(), quantity.seen);
+    if quantity.censored > 0 {
+        head.push_str(&format!(", {} more than what was waited for", quantity.censored));
+    }
+    let mut text = format!("{}\n", Tone::Strong.paint(&head, style.colour));
+    let mut families = Table::new("Family");
+    let taken = |family| {
+        if Some(family) == quantity.taken {
+            Tone::Strong
+        } else {
+            Tone::Plain
+        }
+    };
+    if !quantity.candidates.is_empty() {
+        ["log L", "AIC", "BIC", "KS", "p"]
+            .iter()
+            .for_each(|title| families.column("", title));
+        families.words("", "parameters");
+        for c in &quantity.candidates {
+            let parameters: Vec<String> = c
+                .parameters
+                .iter()
+                .map(|p| format!("{} {:.4}", p.name, p.value))
+                .collect();
+            let tone = taken(c.family);
+            let cells = [
+                format!("{:.1}", c.log_likelihood),
+                format!("{:.1}", c.aic),
+                format!("{:.1}", c.bic),
+                format!("{:.3}", c.goodness.ks),
+                c.goodness
+                    .ks_p
+                    .map_or_else(|| format::NONE.to_owned(), |p| format!("{p:.3}")),
+                parameters.join(", "),
+            ];
+            families.row(c.family.name(), cells.map(|cell| Cell::new(cell).tone(tone)));
+        }
+    } else if !quantity.tables.is_empty() {
+        families.column("", "mean error");
+        families.column("", "worst error");
+        for fit in &quantity.tables {
+            let cells = [format::share(fit.mean_error), format::share(fit.worst_error)];
+            families.row(
+                fit.family.name(),
+                cells.map(|cell| Cell::new(cell).tone(taken(fit.family))),
+            );
+        }
+    }
+    if !families.is_empty() {
+        text.push_str(&families.render(style.width, style.colour));
+    }
+    let name = quantity.taken.map_or("constant", |f| f.name());
+    text.push_str(&paragraph("Taken: ", &format!("{name}: {}", quantity.why), style.width));
+    let mut percentiles = Table::new("Percentile");
+    ["measured", "95 % interval", "fitted", "error"]
+        .iter()
+        .for_each(|title| percentiles.column("", title));
+    for p in &quantity.percentiles {
+        let value = |x: f64| shown(quantity, x);
+        let interval = match (p.low, p.high) {
+            (Some(low), Some(high)) => format!("{} to {}", value(low), value(high)),
+            _ if quantity.serial.is_some() => "not estimable".to_owned(),
+            _ => format::NONE.to_owned(),
+        };
+        let error = p
+            .measured
+            .map_or_else(|| format::NONE.to_owned(), |m| format::relative(p.fitted / m - 1.0));
+        let cells = [
+            p.measured.map_or_else(|| format::NONE.to_owned(), value),
+            interval,
+            value(p.fitted),
+            error,
+        ];
+        percentiles.row(
+            &format!("p{}", format::tick(Unit::Number, 100.0 * p.share)),
+            cells.map(Cell::new),
+        );
+    }
+    text.push_str(&percentiles.render(style.width, style.colour));
+    text
+}
+
+fn steps(report: &FitReport) -> Table {
+    let mut table = Table::new("Step of load");
+    ["requests", "asked", "achieved"]
+        .iter()
+        .for_each(|title| table.column("", title));
+    table.words("", "in the laws");
+    for step in &report.steps {
+        let rate =
+            |rate: Option<f64>| rate.map_or_else(|| format::NONE.to_owned(), |r| format::value(Unit::PerSecond, r));
+        let verdict = step
+            .saturated
+            .as_ref()
+            .map_or_else(|| "yes".to_owned(), |why| format!("no, saturated: {why}"));
+        let tone = if step.saturated.is_some() {
+            Tone::Bad
+        } else {
+            Tone::Plain
+        };
+        table.row(
+            &clean(&step.name),
+            [
+                Cell::new(format::count(step.requests)),
+                Cell::new(rate(step.requested)),
+                Cell::new(rate(step.achieved)),
+                Cell::new(verdict).tone(tone),
+            ],
+        );
+    }
+    table
+}
+
+fn errors(report: &FitReport, style: &Style) -> String {
+    if report.errors.is_empty() {
+        return paragraph("", &format!("No failure in {} requests.", report.sent), style.width);
+    }
+    let mut table = Table::new("Failure");
+    ["many", "rate", "95 % interval"]
+        .iter()
+        .for_each(|title| table.column("", title));
+    table.words("", "becomes");
+    for rate in &report.errors {
+        let interval = format!("{} to {}", format::share(rate.low), format::share(rate.high));
+        let cells = [
+            format!("{} of {}", rate.many, rate.of),
+            format::share(rate.rate()),
+            interval,
+            rate.becomes.to_owned(),
+        ];
+        table.row(rate.outcome.name(), cells.map(Cell::new));
+    }
+    let mut text = table.render(style.width, style.colour);
+    for quota in &report.quotas {
+        let unit = serde_json::to_value(quota.unit).ok();
+        let unit = unit
+            .as_ref()
+            .and_then(|u| u.as_str())
+            .unwrap_or("requests")
+            .replace('_', " ");
+        let words = format!(
+            "{} {unit} a minute, {} at once ({})",
+            format::value(Unit::Number, quota.per_minute),
+            format::count(quota.burst),
+            quota.from
+        );
+        text.push_str(&paragraph("Quota: ", &words, style.width));
+    }
+    if let Some(said) = &report.retry_after {
+        let when = said.median.map_or_else(String::new, |m| {
+            format!(
+                ", median {}{}",
+                format::span(m),
+                if said.whole_seconds { ", in whole seconds" } else { "" }
+            )
+        });
+        let words = format!(
+            "{} of {} refusals say when to come back{when}",
+            said.with, said.refusals
+        );
+        text.push_str(&paragraph("Retry-After: ", &words, style.width));
+    }
+    text
+}

@@ -1,0 +1,250 @@
+//! `simcap fit`: from logs of measurements to a provider model, with the evidence.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+
+use super::{Done, Exit, Failure, print, style};
+use crate::calibrate::fit::{self, Family, Given, Options};
+use crate::calibrate::logs;
+use crate::provider::pricing::PerToken;
+use crate::report::write::write_all;
+use crate::spec::diagnose;
+use crate::spec::model::{BUILT_IN, ModelFile};
+use crate::spec::units::TokenPrice;
+
+/// Arguments of `simcap fit`.
+#[derive(Debug, Args)]
+pub(super) struct Fit {
+    /// Logs of measurements: simcap's probes, or the reports of other tools
+    #[arg(required = true, value_name = "LOG")]
+    logs: Vec<PathBuf>,
+    /// The model's name [default: the target's]
+    #[arg(long)]
+    name: Option<String>,
+    /// Which of the log's targets; needed if there are several
+    #[arg(long)]
+    target: Option<String>,
+    /// Where to write the model [default: NAME.json]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// When it was measured, for the model to say [default: the day of its first request, if the log says]
+    #[arg(long)]
+    date: Option<String>,
+    /// Take prices from this model: a file, or the name of one built in
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["price_input", "price_output"])]
+    prices_from: Option<String>,
+    /// The price of input, like "$0.42/Mtok"
+    #[arg(long, value_name = "PRICE", requires = "price_output")]
+    price_input: Option<TokenPrice>,
+    /// The price of output
+    #[arg(long, value_name = "PRICE", requires = "price_input")]
+    price_output: Option<TokenPrice>,
+    /// The share of requests, in alternating blocks, that is kept out for `simcap validate`
+    #[arg(long, value_name = "SHARE", default_value_t = 0.3, value_parser = share)]
+    holdout: f64,
+    /// Fit this family and no other
+    #[arg(long, value_enum, default_value_t = Choice::Auto)]
+    family: Choice,
+    /// The seed of the bootstrap behind the p-values
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print the whole report as JSON instead
+    #[arg(long)]
+    json: bool,
+}
+
+/// A family, or the choice among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Choice {
+    /// The best by AIC and test
+    Auto,
+    Lognormal,
+    Gamma,
+    Weibull,
+    ShiftedLognormal,
+    ShiftedGamma,
+    ShiftedWeibull,
+    TwoLognormals,
+    ParetoTail,
+    Empirical,
+}
+
+impl Choice {
+    fn family(self) -> Option<Family> {
+        Some(match self {
+            Choice::Auto => return None,
+            Choice::Lognormal => Family::Lognormal,
+            Choice::Gamma => Family::Gamma,
+            Choice::Weibull => Family::Weibull,
+            Choice::ShiftedLognormal => Family::ShiftedLognormal,
+            Choice::ShiftedGamma => Family::ShiftedGamma,
+            Choice::ShiftedWeibull => Family::ShiftedWeibull,
+            Choice::TwoLognormals => Family::TwoLognormals,
+            Choice::ParetoTail => Family::ParetoTail,
+            Choice::Empirical => Family::Empirical,
+        })
+    }
+}
+
+/// A share that leaves something to fit.
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if (0.0..=0.9).contains(&x) => Ok(x),
+        _ => Err("a share from 0 to 0.9, like 0.3".into()),
+    }
+}
+
+impl Fit {
+    pub(super) fn run(self) -> Done {
+        let mut files = Vec::with_capacity(self.logs.len());
+        for path in &self.logs {
+            let bytes = std::fs::read(path).map_err(|e| Failure::Input(format!("{}: {e}", path.display())))?;
+            files.push((path.display().to_string(), bytes));
+        }
+        let log = logs::read_all(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())))
+            .map_err(|e| Failure::Input(e.to_string()))?;
+        let (prices, assumed_prices) = self.prices()?;
+        let first = log
+            .observations
+            .iter()
+            .filter_map(|o| o.unix)
+            .fold(f64::INFINITY, f64::min);
+        let date = self
+            .date
+            .clone()
+            .unwrap_or_else(|| if first.is_finite() { day(first) } else { String::new() });
+        let options = Options {
+            target: self.target.clone(),
+            name: self.name.clone().unwrap_or_default(),
+            family: self.family.family(),
+            seed: self.seed,
+            given: Given {
+                date,
+                prices,
+                assumed_prices,
+                held_out: self.holdout,
+            },
+        };
+        let (report, model) = fit::fit(&log, &options).map_err(|e| Failure::Input(e.to_string()))?;
+        model
+            .check()
+            .map_err(|refusal| Failure::Input(format!("the fitted model does not build: {}", refusal.message)))?;
+        let out = self
+            .out
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(file_name(&report.name)));
+        let text = serde_json::to_string_pretty(&model).context("cannot write the model as JSON")? + "\n";
+        let (dir, name) = (
+            out.parent().unwrap_or(Path::new("")),
+            out.file_name().and_then(|n| n.to_str()),
+        );
+        let name = name.ok_or_else(|| Failure::Input(format!("{}: not the name of a file", out.display())))?;
+        let dir = if dir.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            dir
+        };
+        write_all(dir, &[(name, text)]).context("cannot write the model")?;
+        if self.json {
+            let json = serde_json::to_string_pretty(&report).context("cannot write the report as JSON")?;
+            print(&(json + "\n"))?;
+        } else {
+            print(&fit::terminal(&report, &style()))?;
+            print(&format!("\nThe model is in {}.\n", out.display()))?;
+        }
+        Ok(Exit::Fine)
+    }
+
+    /// The model's prices, and why if nobody gave them.
+    fn prices(&self) -> Result<(PerToken, Option<String>), Failure> {
+        let of = |input, output| PerToken {
+            input,
+            output,
+            cached_input: None,
+            cache_write: None,
+            long_context: Vec::new(),
+            batch: None,
+            per_request: None,
+        };
+        if let (Some(input), Some(output)) = (self.price_input, self.price_output) {
+            return Ok((of(input, output), None));
+        }
+        let Some(from) = &self.prices_from else {
+            let why = "no prices were given: all is free. Say --prices-from MODEL, or --price-input and --price-output";
+            return Ok((
+                of(TokenPrice::from_picodollars(0), TokenPrice::from_picodollars(0)),
+                Some(why.to_owned()),
+            ));
+        };
+        let model: ModelFile = match BUILT_IN.iter().find(|(name, _)| name == from) {
+            Some((name, text)) => diagnose::parse(name, text)?,
+            None => {
+                let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+                let bytes = std::fs::read(from).map_err(|e| {
+                    let known = names.join(", ");
+                    Failure::Input(format!("{from}: {e}, and it is no model built in: {known}"))
+                })?;
+                diagnose::parse_bytes(from, &bytes)?
+            }
+        };
+        let variant = model.variants.get(&model.default);
+        let variant = variant.ok_or_else(|| Failure::Input(format!("{from}: no variant `{}`", model.default)))?;
+        Ok((
+            variant.prices.clone(),
+            Some(format!("those of {} ({})", model.model, variant.source)),
+        ))
+    }
+}
+
+/// A file's name from a model's: what no file system likes becomes a hyphen.
+fn file_name(name: &str) -> String {
+    let plain = |c: char| {
+        if c.is_alphanumeric() || ".-_".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
+    let name: String = name.chars().map(plain).collect();
+    format!("{}.json", name.trim_start_matches('.'))
+}
+
+/// The day of a moment in seconds since 1970, UTC: Howard Hinnant's `civil_from_days`.
+fn day(unix: f64) -> String {
+    let days = (unix / 86_400.0).floor() as i64 + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `date -u -d @SECONDS +%F`.
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for (unix, wanted) in [
+            (0.0, "1970-01-01"),
+            (951_782_400.0, "2000-02-29"),
+            (1_700_158_620.5, "2023-11-16"),
+            (4_107_542_399.0, "2100-02-28"),
+        ] {
+            assert_eq!(day(unix), wanted);
+        }
+    }
+
+    #[test]
+    fn a_name_becomes_that_of_a_file_here() {
+        assert_eq!(file_name("meta/llama 3:70b"), "meta-llama-3-70b.json");
+        assert_eq!(file_name("../x"), "-x.json");
+    }
+}

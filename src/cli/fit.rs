@@ -44,6 +44,10 @@ pub(super) struct Fit {
     /// The share of requests, in alternating blocks, that is kept out for `simcap validate`
     #[arg(long, value_name = "SHARE", default_value_t = 0.3, value_parser = share)]
     holdout: f64,
+    /// The most requests that the server works on at once (vLLM's --max-num-seqs), for logs that are summaries at several
+    /// loads: what lies below saturation does not show it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    slots: Option<u32>,
     /// Fit this family and no other
     #[arg(long, value_enum, default_value_t = Choice::Auto)]
     family: Choice,
@@ -125,6 +129,7 @@ impl Fit {
                 prices,
                 assumed_prices,
                 held_out: self.holdout,
+                slots: self.slots,
             },
         };
         let (report, model) = fit::fit(&log, &options).map_err(|e| Failure::Input(e.to_string()))?;

@@ -162,7 +162,11 @@ pub fn choose(sample: &Sample, only: Option<Family>, seed: u64) -> Option<Choice
 /// The family that was asked for; where it cannot be fitted, the best that can, and that is said.
 fn asked(sample: &Sample, only: Family, candidates: Vec<Candidate>) -> Option<Choice> {
     let found = candidates.iter().find(|c| c.family == only);
-    let own = || Family::Empirical.fit(sample, None).filter(|_| only == Family::Empirical);
+    let own = || {
+        Family::Empirical
+            .fit(sample, None)
+            .filter(|_| only == Family::Empirical)
+    };
     let (params, family, why, caution) = match (found, own()) {
         (Some(found), _) => {
             let p = found.goodness.ks_p;

@@ -14,6 +14,7 @@ mod gamma;
 mod gather;
 mod goodness;
 mod line;
+mod load;
 mod lognormal;
 mod mixture;
 mod model;
@@ -40,6 +41,7 @@ pub use errors::ErrorRate;
 pub use family::{Family, Fitted, Params};
 pub use goodness::{Goodness, goodness};
 pub use line::Slope;
+pub use load::LoadCurve;
 pub use mixture::Two;
 pub use model::{Given, VARIANT};
 pub use percentiles::Percentile;
@@ -144,7 +146,7 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
     }
 
     let mut quantities = Vec::new();
-    let (mut prefill, mut concurrency) = (None, None);
+    let (mut prefill, mut concurrency, mut load) = (None, None, None);
     if used.iter().any(|o| o.ttft.seen().is_some()) {
         let logs = |series: Vec<f64>| Serial::of(&series.iter().map(|x| libm::log(*x)).collect::<Vec<_>>()).time;
         let time = logs(used.iter().filter_map(|o| o.ttft.seen()).filter(|x| *x > 0.0).collect());
@@ -175,7 +177,11 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
         }
     } else {
         let many = calm.iter().map(|s| s.successes as usize).sum();
-        let (ttft, tps) = gather::tables(&calm);
+        load = LoadCurve::of(&calm, options.given.slots);
+        let (ttft, tps) = match &load {
+            Some(load) => load.alone(&calm),
+            None => gather::tables(&calm),
+        };
         quantities.extend(gather::of_table("ttft", many, &ttft));
         quantities.extend(gather::of_table("tps", many, &tps));
     }
@@ -204,6 +210,7 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
         quantities,
         prefill,
         concurrency,
+        load,
         steps,
         sent,
         errors,

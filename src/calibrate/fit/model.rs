@@ -2,15 +2,17 @@
 
 use super::errors;
 use super::family::Params;
+use super::load::LoadCurve;
 use super::report::{FitReport, Quantity};
 use crate::calibrate::log::{Log, Observation};
 use crate::kernel::time::Span;
+use crate::provider::load::{Batching, LoadSpec, Slots};
 use crate::provider::pricing::PerToken;
 use crate::spec::calibration::{FittedOn, LogFile, Range};
 use crate::spec::laws::{Component, LawSpec};
 use crate::spec::model::{Fit, ModelFile, ModelSpec, Percentiles};
 use crate::spec::named::Named;
-use crate::spec::units::{Duration, Fraction};
+use crate::spec::units::{Count, Duration, Fraction};
 
 /// The variant's name.
 pub const VARIANT: &str = "measured";
@@ -26,6 +28,8 @@ pub struct Given {
     pub assumed_prices: Option<String>,
     /// The share of observations that is held out.
     pub held_out: f64,
+    /// The most requests that the server works on at once, if that is known.
+    pub slots: Option<u32>,
 }
 
 /// The model file of a fit to `used`.
@@ -46,7 +50,7 @@ pub(super) fn model(report: &FitReport, log: &Log, used: &[&Observation], given:
         tps: tps.map_or(constant(1e6), |q| law(&q.params, six)),
         prefill,
         network: duration(0.0),
-        load: Vec::new(),
+        load: report.load.as_ref().map_or_else(Vec::new, loads),
         prompt_cache: None,
         prices: given.prices.clone(),
         context_window: None,
@@ -81,6 +85,18 @@ pub(super) fn model(report: &FitReport, log: &Log, used: &[&Observation], given:
         default: VARIANT.to_owned(),
         variants: [(VARIANT.to_owned(), spec)].into_iter().collect(),
     }
+}
+
+/// What load does, as a file writes it.
+fn loads(curve: &LoadCurve) -> Vec<LoadSpec> {
+    let rounded = |table: &[(u32, f64)]| table.iter().map(|(n, factor)| (*n, six(*factor))).collect();
+    let slots = curve.slots.and_then(|slots| Count::new(u64::from(slots)));
+    let slots = slots.map(|servers| LoadSpec::slots(Slots::of(servers)));
+    let batching = LoadSpec::batching(Batching {
+        step: rounded(&curve.step),
+        ttft: Some(rounded(&curve.ttft)),
+    });
+    slots.into_iter().chain([batching]).collect()
 }
 
 fn source(report: &FitReport, log: &Log) -> String {

@@ -7,6 +7,7 @@ use super::choose::Candidate;
 use super::errors::ErrorRate;
 use super::family::{Family, Params};
 use super::line::Slope;
+use super::load::LoadCurve;
 use super::percentiles::Percentile;
 use super::quantile_table::TableFit;
 use super::quotas::{QuotaFound, RetryAfter};
@@ -33,6 +34,8 @@ pub struct FitReport {
     pub prefill: Option<Effect>,
     /// The logarithm of decode speed against requests in flight.
     pub concurrency: Option<Effect>,
+    /// What load does, from summaries at several loads.
+    pub load: Option<LoadCurve>,
     /// The steps of load.
     pub steps: Vec<Step>,
     /// Requests that were sent.

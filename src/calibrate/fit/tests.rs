@@ -24,6 +24,7 @@ fn options() -> Options {
             prices: serde_json::from_str::<PerToken>(r#"{"input": "$1/Mtok", "output": "$2/Mtok"}"#).unwrap(),
             assumed_prices: None,
             held_out: 0.0,
+            slots: None,
         },
     }
 }

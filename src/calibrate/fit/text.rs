@@ -50,6 +50,7 @@ pub fn terminal(report: &FitReport, style: &Style) -> String {
         .iter()
         .chain(&report.concurrency)
         .map(|effect| effect.says.clone())
+        .chain(report.load.iter().map(|load| load.says()))
         .collect();
     list("What they depend on", &effects);
     list("To be known", &report.notes);

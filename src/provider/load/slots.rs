@@ -49,6 +49,18 @@ pub struct Slots {
     pub on_hang_up: OnHangUp,
 }
 
+impl Slots {
+    /// So many, with an unbounded line before them.
+    pub fn of(servers: Count) -> Slots {
+        Slots {
+            servers,
+            queue: None,
+            when_full: WhenFull::default(),
+            on_hang_up: OnHangUp::default(),
+        }
+    }
+}
+
 /// The most slots.
 const MOST: u64 = 1_000_000;
 

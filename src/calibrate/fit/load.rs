@@ -1,0 +1,183 @@
+//! What load does to a server: how much longer a token takes beside others, from summaries at several loads below saturation.
+//!
+//! Requests in flight are n = achieved rate × mean time of a request (Little), the time for a token is (mean e2e − mean TTFT) /
+//! (mean output − 1): what a tool calls its TPOT is not taken, since tools disagree on it and inference-perf's KubeCon runs print
+//! half of what their own e2e says. Both are taken relative to the least loaded stage, whose time is the server's own, and become
+//! the table of `batching`. Beyond the last stage it goes on along the line of the last two, up to `slots`, the most that are
+//! worked on at once (vLLM's `--max-num-seqs`): what lies below saturation does not show it, so it has to be said.
+//!
+//! TTFT keeps its factor only while n is below `slots`: above, the wait for a slot is in it, which the model has by itself.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::calibrate::log::{Stage, Summary};
+
+/// How much more load there must be at one stage than at another to tell what it does.
+const APART: f64 = 2.0;
+
+/// What load does.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct LoadCurve {
+    /// The most that are worked on at once, as it was said.
+    pub slots: Option<u32>,
+    /// Seconds for a token after the first, alone.
+    pub per_token: f64,
+    /// How many times as long it takes beside others: pairs (in flight, factor).
+    pub step: Vec<(u32, f64)>,
+    /// The same of the time to the first token.
+    pub ttft: Vec<(u32, f64)>,
+}
+
+/// One stage in figures.
+struct Point {
+    in_flight: f64,
+    per_token: f64,
+    ttft: f64,
+}
+
+impl LoadCurve {
+    /// What `stages`, none of them saturated, say of it; nothing if they are too few or too much alike.
+    pub(super) fn of(stages: &[&Stage], slots: Option<u32>) -> Option<LoadCurve> {
+        let mut points: Vec<Point> = stages.iter().filter_map(|stage| point(stage)).collect();
+        points.sort_by(|a, b| a.in_flight.total_cmp(&b.in_flight));
+        let (first, last) = (points.first()?, points.last()?);
+        if last.in_flight < APART * first.in_flight.max(1.0) {
+            return None;
+        }
+        let place = |n: f64| n.round().max(1.0) as u32;
+        // Of more than there are slots, the others wait.
+        let worked_on = |n: f64| slots.map_or(place(n), |slots| place(n).min(slots));
+        let mut step: Vec<(u32, f64)> = points
+            .iter()
+            .map(|p| (worked_on(p.in_flight), p.per_token / first.per_token))
+            .collect();
+        step.dedup_by_key(|(n, _)| *n);
+        if let (Some(slots), [.., (n0, f0), (n1, f1)]) = (slots, &step[..])
+            && slots > *n1
+        {
+            let slope = (f1 - f0) / f64::from(n1 - n0);
+            step.push((slots, f1 + slope.max(0.0) * f64::from(slots - n1)));
+        }
+        let waits = |p: &&Point| slots.is_none_or(|slots| p.in_flight < f64::from(slots));
+        let mut ttft: Vec<(u32, f64)> = points
+            .iter()
+            .filter(waits)
+            .map(|p| (place(p.in_flight), p.ttft / first.ttft))
+            .collect();
+        ttft.dedup_by_key(|(n, _)| *n);
+        Some(LoadCurve {
+            slots,
+            per_token: first.per_token,
+            step,
+            ttft,
+        })
+    }
+
+    /// Quantiles of TTFT and of decode speed alone: those of every stage, each divided by what its load does.
+    pub(super) fn alone(&self, stages: &[&Stage]) -> (Vec<(f64, f64)>, Vec<(f64, f64)>) {
+        let scaled = |summary: &Summary, factor: f64| Summary {
+            mean: summary.mean.map(|mean| mean / factor),
+            quantiles: summary.quantiles.iter().map(|(s, x)| (*s, x / factor)).collect(),
+        };
+        let of = |what: fn(&Stage) -> Option<&Summary>, alone: f64| {
+            let stages = stages.iter().filter(|stage| {
+                self.slots
+                    .is_none_or(|slots| point(stage).is_none_or(|p| p.in_flight < f64::from(slots)))
+            });
+            let with: Vec<(f64, Summary)> = stages
+                .filter_map(|stage| {
+                    let summary = what(stage)?;
+                    Some((stage.successes.max(1) as f64, scaled(summary, summary.mean? / alone)))
+                })
+                .collect();
+            super::averaged(
+                &with
+                    .iter()
+                    .map(|(weight, summary)| (*weight, summary))
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let first = stages.iter().filter_map(|stage| point(stage));
+        let first = first.min_by(|a, b| a.in_flight.total_cmp(&b.in_flight));
+        let ttft = of(|s| s.ttft.as_ref(), first.map_or(1.0, |p| p.ttft));
+        let per_token = of(|s| s.tpot.as_ref(), self.per_token);
+        let speeds = per_token.into_iter().rev().map(|(share, x)| (1.0 - share, 1.0 / x));
+        (ttft, speeds.collect())
+    }
+
+    /// In a sentence.
+    pub(super) fn says(&self) -> String {
+        let steps: Vec<String> = self.step.iter().map(|(n, f)| format!("{f:.2} at {n}")).collect();
+        let beyond = match self.slots {
+            Some(slots) => format!("; {slots} are worked on at once, and who comes then waits"),
+            None => "; what happens beyond cannot be told: say --slots, the most that the server works on at once"
+                .to_owned(),
+        };
+        format!(
+            "a token takes {:.2} ms alone, and beside others so many times as long: {}{beyond}",
+            1e3 * self.per_token,
+            steps.join(", ")
+        )
+    }
+}
+
+fn point(stage: &Stage) -> Option<Point> {
+    let mean = |summary: &Option<Summary>| summary.as_ref()?.mean.filter(|mean| *mean > 0.0);
+    let (e2e, ttft, output) = (mean(&stage.e2e)?, mean(&stage.ttft)?, mean(&stage.output)?);
+    (output > 1.5 && e2e > ttft).then_some(Point {
+        in_flight: stage.achieved_rate? * e2e,
+        per_token: (e2e - ttft) / (output - 1.0),
+        ttft,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers of 101 tokens, TTFT 0.1 s, `step` seconds for each further token, so many in flight.
+    fn stage(in_flight: f64, step: f64) -> Stage {
+        let of = |mean: f64| {
+            Some(Summary {
+                mean: Some(mean),
+                quantiles: vec![(0.5, mean)],
+            })
+        };
+        let e2e = 0.1 + 100.0 * step;
+        Stage {
+            achieved_rate: Some(in_flight / e2e),
+            successes: 100,
+            ttft: of(0.1),
+            tpot: of(step),
+            e2e: of(e2e),
+            output: of(101.0),
+            ..Stage::default()
+        }
+    }
+
+    #[test]
+    fn the_line_of_the_last_two_goes_on_to_the_slots() {
+        let stages = [stage(1.0, 0.01), stage(11.0, 0.012), stage(21.0, 0.015)];
+        let stages: Vec<&Stage> = stages.iter().collect();
+        let curve = LoadCurve::of(&stages, Some(41)).unwrap();
+        assert!((curve.per_token - 0.01).abs() < 1e-12);
+        let expected = [(1, 1.0), (11, 1.2), (21, 1.5), (41, 2.1)];
+        for ((n, factor), (at, is)) in curve.step.iter().zip(expected) {
+            assert!(*n == at && (factor - is).abs() < 1e-9, "{:?}", curve.step);
+        }
+        assert_eq!(curve.step.len(), 4);
+        assert_eq!(LoadCurve::of(&stages, None).unwrap().step.len(), 3);
+        let (ttft, speed) = curve.alone(&stages);
+        assert!(
+            (ttft[0].1 - 0.1).abs() < 1e-9 && (speed[0].1 - 100.0).abs() < 1e-6,
+            "{ttft:?} {speed:?}"
+        );
+    }
+
+    #[test]
+    fn stages_of_one_load_say_nothing_of_load() {
+        let stages = [stage(10.0, 0.01), stage(11.0, 0.012)];
+        assert_eq!(LoadCurve::of(&stages.iter().collect::<Vec<_>>(), None), None);
+    }
+}

@@ -1,0 +1,148 @@
+//! A vLLM server fitted below saturation, and what becomes of it beyond: inference-perf's KubeCon runs (six configurations on one
+//! H100, seven rates each, at most 440 requests in flight).
+//!
+//! The most sequences that the server works on at once stands in no file of those runs. Where it was saturated, Little's law over
+//! the decoding requests alone (achieved rate × (e2e − TTFT)) gives 125 to 133 for five configurations and 185 to 192 for the
+//! one named after its batch size: `--slots` 128 and 192. That is the one thing taken from beyond saturation.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{plan, replications};
+use simcap::calibrate::fit::{Given, Options, fit};
+use simcap::calibrate::log::{Log, Stage};
+use simcap::calibrate::logs;
+use simcap::engine::tally::Tally;
+use simcap::provider::pricing::PerToken;
+
+/// The client's cap on requests in flight.
+const CAP: u32 = 440;
+
+/// The configurations and their slots.
+const CONFIGURATIONS: [(&str, u32); 6] = [
+    ("vllm", 128),
+    ("vllm+batch_size", 192),
+    ("vllm+chunking_and_prefix_caching", 128),
+    ("vllm+eagle", 128),
+    ("vllm+quantization", 128),
+    ("vllm+v0_engine", 128),
+];
+
+/// The folder of the runs; nothing, said aloud, where there is none.
+fn runs() -> Option<PathBuf> {
+    let Some(traces) = std::env::var_os("SIMCAP_TRACES") else {
+        eprintln!("skipped: SIMCAP_TRACES does not lead to inference-perf-kubecon-na-2025");
+        return None;
+    };
+    Some(Path::new(&traces).join("inference-perf-kubecon-na-2025"))
+}
+
+/// The seven stages of a configuration.
+fn stages(runs: &Path, configuration: &str) -> Log {
+    let files: Vec<(String, Vec<u8>)> = (0..7)
+        .map(|n| {
+            let file = runs.join(format!("{configuration}/results/stage_{n}_lifecycle_metrics.json"));
+            (file.display().to_string(), std::fs::read(&file).expect("a stage"))
+        })
+        .collect();
+    logs::read_all(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()))).expect("stages")
+}
+
+fn mean(summary: &Option<simcap::calibrate::log::Summary>) -> f64 {
+    summary.as_ref().and_then(|s| s.mean).expect("a mean")
+}
+
+fn quantile(summary: &Option<simcap::calibrate::log::Summary>, share: f64) -> f64 {
+    let quantiles = &summary.as_ref().expect("quantiles").quantiles;
+    quantiles
+        .iter()
+        .find(|(s, _)| (s - share).abs() < 1e-9)
+        .expect("this one")
+        .1
+}
+
+fn is_saturated(stage: &Stage) -> bool {
+    stage.achieved_rate.unwrap() < 0.97 * stage.requested_rate.unwrap()
+}
+
+/// The model of `log`, as a provider of an experiment.
+fn provider(log: &Log, slots: u32) -> String {
+    let zero = r#"{ "input": "$0/Mtok", "output": "$0/Mtok" }"#;
+    let options = Options {
+        target: Some(log.targets[0].clone()),
+        name: "server".into(),
+        family: None,
+        seed: 1,
+        given: Given {
+            date: String::new(),
+            prices: serde_json::from_str::<PerToken>(zero).unwrap(),
+            assumed_prices: None,
+            held_out: 0.0,
+            slots: Some(slots),
+        },
+    };
+    let (_, model) = fit(log, &options).expect("a fit");
+    let spec = serde_json::to_value(model.variants.get(&model.default).unwrap()).unwrap();
+    let fields: Vec<String> = ["ttft", "tps", "network", "load"]
+        .iter()
+        .map(|field| format!("\"{field}\": {}", spec[field]))
+        .collect();
+    format!("{{ {}, \"prices\": {{ \"per_token\": {zero} }} }}", fields.join(", "))
+}
+
+/// A minute at `rate`, after one to settle. Output as long as the stage's own.
+fn simulate(provider: &str, stage: &Stage, rate: f64) -> Tally {
+    let quantiles: Vec<String> = stage
+        .output
+        .as_ref()
+        .unwrap()
+        .quantiles
+        .iter()
+        .map(|(share, tokens)| format!("[{share}, {tokens}]"))
+        .collect();
+    let text = format!(
+        r#"{{
+        "name": "kubecon",
+        "traffic": {{
+            "arrivals": {{ "poisson": {{ "rate": "{rate}/s" }} }},
+            "classes": {{ "all": {{
+                "input": {{ "constant": 200 }}, "output": {{ "empirical": {{ "quantiles": [{}] }} }} }} }}
+        }},
+        "providers": {{ "server": {provider} }},
+        "client": {{ "max_in_flight": {CAP} }},
+        "policies": [ {{ "name": "only", "policy": {{ "single": {{ "provider": "server" }} }} }} ],
+        "plan": {{ "duration": "120s", "warmup": "60s" }}
+    }}"#,
+        quantiles.join(", ")
+    );
+    replications(&plan(&text).scenarios[0], 1, 1).remove(0)
+}
+
+#[test]
+fn what_is_fitted_below_saturation_predicts_the_plateau() {
+    let Some(runs) = runs() else { return };
+    for (configuration, slots) in CONFIGURATIONS {
+        let log = stages(&runs, configuration);
+        let provider = provider(&log, slots);
+        eprintln!("{configuration}: {provider}");
+        for stage in &log.stages {
+            let rate = stage.requested_rate.unwrap();
+            let tally = simulate(&provider, stage, rate);
+            let done = tally.ended(simcap::request::Outcome::Success);
+            let e2e = |q| tally.classes[0].e2e.quantile(q).unwrap().seconds();
+            eprintln!(
+                "  {} asked {rate:.1} achieved {:.1} done {done} busy {} e2e p50 {:.3} against {:.3}, p95 {:.3} against {:.3}; saturated {}; mean {:.3}",
+                stage.name,
+                stage.achieved_rate.unwrap(),
+                tally.served as f64 / 60.0,
+                e2e(0.5),
+                quantile(&stage.e2e, 0.5),
+                e2e(0.95),
+                quantile(&stage.e2e, 0.95),
+                is_saturated(stage),
+                mean(&stage.e2e),
+            );
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! What is fitted: samples out of observations, and the one straight line that is taken out of them first.
 
+use super::Options;
 use super::choose::choose;
-use super::family::Family;
 use super::line::Slope;
 use super::percentiles::{Percentile, SHOWN};
 use super::quantile_table::{TableFit, averaged, through};
@@ -21,8 +21,7 @@ const WORTH_A_SPEED: f64 = 0.05;
 pub(super) fn quantity(
     name: &'static str,
     timings: &[(Timing, Option<f64>)],
-    family: Option<Family>,
-    seed: u64,
+    options: &Options,
     notes: &mut Vec<String>,
 ) -> Option<Quantity> {
     let sample = Sample::of(timings.iter().map(|(timing, _)| *timing));
@@ -35,7 +34,7 @@ pub(super) fn quantity(
         .filter_map(|(timing, unix)| Some((known(timing)?, *unix)))
         .collect();
     let serial = Serial::of(&in_time.iter().map(|(x, _)| libm::log(*x)).collect::<Vec<_>>());
-    let choice = choose(&sample, family, seed)?;
+    let choice = choose(&sample, options.family, options.seed, options.refits)?;
     let percentile = |share: f64| Percentile::of(&sample, share, serial.effective, choice.params.quantile(share));
     let quantity = Quantity {
         name,

@@ -19,6 +19,7 @@ fn options() -> Options {
         name: "m".into(),
         family: None,
         seed: 1,
+        refits: 49,
         given: Given {
             date: "2026-01-01".into(),
             prices: serde_json::from_str::<PerToken>(r#"{"input": "$1/Mtok", "output": "$2/Mtok"}"#).unwrap(),

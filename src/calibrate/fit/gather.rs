@@ -11,6 +11,9 @@ use super::sample::Sample;
 use super::serial::Serial;
 use crate::calibrate::log::{Observation, Stage, Summary, Timing};
 
+/// Pairs of share and value.
+type Quantiles = Vec<(f64, f64)>;
+
 /// Output tokens from which an answer's own speed is worth its name.
 const TOKENS_FOR_A_SPEED: u32 = 10;
 
@@ -84,7 +87,7 @@ pub(super) fn of_table(name: &'static str, seen: usize, table: &[(f64, f64)]) ->
 }
 
 /// Summaries of TTFT, and of speeds from TPOT, as tables.
-pub(super) fn tables(stages: &[&Stage]) -> (Vec<(f64, f64)>, Vec<(f64, f64)>) {
+pub(super) fn tables(stages: &[&Stage]) -> (Quantiles, Quantiles) {
     let of = |summary: fn(&Stage) -> Option<&Summary>| {
         let with: Vec<(f64, &Summary)> = stages
             .iter()

@@ -54,6 +54,9 @@ pub(super) struct Fit {
     /// The seed of the bootstrap behind the p-values
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Refits behind each p-value; 0 for no test
+    #[arg(long, value_name = "N", default_value_t = fit::REFITS)]
+    refits: usize,
     /// Print the whole report as JSON instead
     #[arg(long)]
     json: bool,
@@ -124,6 +127,7 @@ impl Fit {
             name: self.name.clone().unwrap_or_default(),
             family: self.family.family(),
             seed: self.seed,
+            refits: self.refits,
             given: Given {
                 date,
                 prices,

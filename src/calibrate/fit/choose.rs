@@ -72,8 +72,8 @@ pub struct Choice {
     pub cautions: Vec<String>,
 }
 
-/// Fits every family and takes one; with `only`, takes that. Nothing if no value is seen.
-pub fn choose(sample: &Sample, only: Option<Family>, seed: u64) -> Option<Choice> {
+/// Fits every family and takes one, tested by `refits` refits; with `only`, takes that. Nothing if no value is seen.
+pub fn choose(sample: &Sample, only: Option<Family>, seed: u64, refits: usize) -> Option<Choice> {
     let first = *sample.seen().first()?;
     let constant = |why: &str| Choice {
         candidates: Vec::new(),
@@ -88,7 +88,7 @@ pub fn choose(sample: &Sample, only: Option<Family>, seed: u64) -> Option<Choice
     let mut candidates: Vec<Candidate> = Family::PARAMETRIC
         .into_iter()
         .filter(|family| only == Some(*family) || sample.seen().len() >= VALUES_FOR_A_PARAMETER * family.parameters())
-        .filter_map(|family| candidate(family, family.fit(sample, None)?, sample, seed))
+        .filter_map(|family| candidate(family, family.fit(sample, None)?, sample, seed, refits))
         .collect();
     candidates.sort_by(|a, b| a.aic.total_cmp(&b.aic));
     if let Some(only) = only {
@@ -197,11 +197,11 @@ fn rejected(candidate: &Candidate) -> String {
     )
 }
 
-fn candidate(family: Family, fitted: Fitted, sample: &Sample, seed: u64) -> Option<Candidate> {
+fn candidate(family: Family, fitted: Fitted, sample: &Sample, seed: u64, refits: usize) -> Option<Candidate> {
     let log_likelihood = fitted.params.log_likelihood(sample);
-    let k = family.parameters() as f64;
+    let k = family.charged() as f64;
     let n = sample.len() as f64;
-    let goodness = goodness(family, &fitted.params, sample, seed, true)?;
+    let goodness = goodness(family, &fitted.params, sample, seed, refits)?;
     log_likelihood.is_finite().then(|| Candidate {
         family,
         parameters: fitted
@@ -270,7 +270,7 @@ mod tests {
                 Family::TwoLognormals,
             ),
         ] {
-            let choice = choose(&drawn(&truth, 300), None, 1).unwrap();
+            let choice = choose(&drawn(&truth, 300), None, 1, 99).unwrap();
             assert_eq!(
                 choice.family,
                 Some(family),
@@ -288,9 +288,9 @@ mod tests {
             mu: 0.0,
             sigma: 1.0,
         };
-        let choice = choose(&drawn(&truth, 25), None, 1).unwrap();
+        let choice = choose(&drawn(&truth, 25), None, 1, 99).unwrap();
         assert!(choice.candidates.iter().all(|c| c.family.parameters() == 2) && choice.candidates.len() == 3);
-        let choice = choose(&drawn(&truth, 19), None, 1).unwrap();
+        let choice = choose(&drawn(&truth, 19), None, 1, 99).unwrap();
         assert_eq!((choice.family, choice.candidates.len()), (None, 0));
         assert!(choice.why.starts_with("19 values seen are too few"), "{}", choice.why);
     }

@@ -1,7 +1,7 @@
 //! What is fitted: samples out of observations, and the one straight line that is taken out of them first.
 
+use super::Options;
 use super::choose::choose;
-use super::family::Family;
 use super::line::Slope;
 use super::percentiles::{Percentile, SHOWN};
 use super::quantile_table::{TableFit, averaged, through};
@@ -10,6 +10,9 @@ use super::report::{Effect, Quantity};
 use super::sample::Sample;
 use super::serial::Serial;
 use crate::calibrate::log::{Observation, Stage, Summary, Timing};
+
+/// Pairs of share and value.
+type Quantiles = Vec<(f64, f64)>;
 
 /// Output tokens from which an answer's own speed is worth its name.
 const TOKENS_FOR_A_SPEED: u32 = 10;
@@ -21,8 +24,7 @@ const WORTH_A_SPEED: f64 = 0.05;
 pub(super) fn quantity(
     name: &'static str,
     timings: &[(Timing, Option<f64>)],
-    family: Option<Family>,
-    seed: u64,
+    options: &Options,
     notes: &mut Vec<String>,
 ) -> Option<Quantity> {
     let sample = Sample::of(timings.iter().map(|(timing, _)| *timing));
@@ -35,7 +37,7 @@ pub(super) fn quantity(
         .filter_map(|(timing, unix)| Some((known(timing)?, *unix)))
         .collect();
     let serial = Serial::of(&in_time.iter().map(|(x, _)| libm::log(*x)).collect::<Vec<_>>());
-    let choice = choose(&sample, family, seed)?;
+    let choice = choose(&sample, options.family, options.seed, options.refits)?;
     let percentile = |share: f64| Percentile::of(&sample, share, serial.effective, choice.params.quantile(share));
     let quantity = Quantity {
         name,
@@ -85,7 +87,7 @@ pub(super) fn of_table(name: &'static str, seen: usize, table: &[(f64, f64)]) ->
 }
 
 /// Summaries of TTFT, and of speeds from TPOT, as tables.
-pub(super) fn tables(stages: &[&Stage]) -> (Vec<(f64, f64)>, Vec<(f64, f64)>) {
+pub(super) fn tables(stages: &[&Stage]) -> (Quantiles, Quantiles) {
     let of = |summary: fn(&Stage) -> Option<&Summary>| {
         let with: Vec<(f64, &Summary)> = stages
             .iter()

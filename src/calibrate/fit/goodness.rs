@@ -17,9 +17,9 @@ use crate::kernel::chance::{Chance, Purpose, unit};
 use crate::kernel::law::Law;
 use crate::kernel::sampler::Sampler;
 
-/// Refits of a bootstrap for a sample of up to a thousand values; fewer for larger ones.
-const REFITS: usize = 199;
-/// The fewest.
+/// Refits of a bootstrap unless the caller says otherwise: p-values to a half of one percent.
+pub const REFITS: usize = 199;
+/// The fewest that a larger sample than a thousand values is cut down to.
 const FEWEST: usize = 49;
 /// Values of a sample that the test looks at; of a larger one it takes every so-manieth.
 const MOST_VALUES: usize = 4000;
@@ -65,8 +65,9 @@ fn anderson(law: &dyn Law, sample: &Sample) -> Option<f64> {
     Some(-(n as f64) - sum / n as f64)
 }
 
-/// The distances of a law of `family` that was fitted to `sample`, with p-values if `test`.
-pub fn goodness(family: Family, params: &Params, sample: &Sample, seed: u64, test: bool) -> Option<Goodness> {
+/// The distances of a law of `family` that was fitted to `sample`, with p-values of `refits` (fewer
+/// for more than a thousand values); 0 for none.
+pub fn goodness(family: Family, params: &Params, sample: &Sample, seed: u64, refits: usize) -> Option<Goodness> {
     let law = params.law().ok()?;
     let (ks, ad) = (kolmogorov(&*law, sample), anderson(&*law, sample));
     let without = Goodness {
@@ -76,13 +77,13 @@ pub fn goodness(family: Family, params: &Params, sample: &Sample, seed: u64, tes
         ad_p: None,
         refits: 0,
     };
-    if !test || family == Family::Empirical {
+    if refits == 0 || family == Family::Empirical {
         return Some(without);
     }
     let sample = &thinned(sample);
     // Of a thinned sample the distances are its own.
     let (of_ks, of_ad) = (kolmogorov(&*law, sample), anderson(&*law, sample));
-    let refits = (REFITS * 1000 / sample.len().max(1)).clamp(FEWEST, REFITS);
+    let refits = (refits * 1000 / sample.len().max(1)).clamp(FEWEST.min(refits), refits);
     let sampler = Sampler::of(&*law);
     let bounds = (!sample.beyond().is_empty()).then(|| sample.curve_of_bounds());
     let further: Vec<(bool, bool)> = (0..refits as u64)
@@ -157,7 +158,7 @@ mod tests {
                 let mut stream = Chance::new(77, i).request(0).stream(Purpose::Gap);
                 let sample = Sample::new((0..80).map(|_| sampler.at(stream.next_u64())).collect(), vec![]);
                 let fitted = Family::Lognormal.fit(&sample, None).unwrap();
-                goodness(Family::Lognormal, &fitted.params, &sample, i, true)
+                goodness(Family::Lognormal, &fitted.params, &sample, i, REFITS)
                     .unwrap()
                     .ks_p
                     .unwrap()

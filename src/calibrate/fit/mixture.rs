@@ -125,8 +125,7 @@ fn em(logs: &Logs, mut two: Two) -> Two {
             }
         }
         let n = sums[0][0] + sums[1][0];
-        for j in 0..2 {
-            let [w, s, q] = sums[j];
+        for (j, [w, s, q]) in sums.into_iter().enumerate() {
             if w > 1e-9 {
                 two.mu[j] = s / w;
                 two.sigma[j] = (q / w - two.mu[j] * two.mu[j]).max(NARROWEST * NARROWEST).sqrt();

@@ -39,7 +39,7 @@ use thiserror::Error;
 pub use choose::{Candidate, Choice, Parameter, choose};
 pub use errors::ErrorRate;
 pub use family::{Family, Fitted, Params};
-pub use goodness::{Goodness, goodness};
+pub use goodness::{Goodness, REFITS, goodness};
 pub use line::Slope;
 pub use load::LoadCurve;
 pub use mixture::Two;
@@ -71,6 +71,8 @@ pub struct Options {
     pub family: Option<Family>,
     /// The seed of the bootstrap.
     pub seed: u64,
+    /// Refits behind each p-value; 0 for no p-values.
+    pub refits: usize,
     /// What the model has beside.
     pub given: Given,
 }
@@ -152,21 +154,9 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
         let time = logs(used.iter().filter_map(|o| o.ttft.seen()).filter(|x| *x > 0.0).collect());
         let (timings, effect) = gather::ttfts(&used, time);
         prefill = effect;
-        quantities.extend(gather::quantity(
-            "ttft",
-            &timings,
-            options.family,
-            options.seed,
-            &mut notes,
-        ));
+        quantities.extend(gather::quantity("ttft", &timings, options, &mut notes));
         let speeds = gather::speeds(&used);
-        quantities.extend(gather::quantity(
-            "tps",
-            &speeds,
-            options.family,
-            options.seed,
-            &mut notes,
-        ));
+        quantities.extend(gather::quantity("tps", &speeds, options, &mut notes));
         concurrency = gather::concurrency(&used, time);
         notes.extend(gather::together(&used));
         if !calm.is_empty() {

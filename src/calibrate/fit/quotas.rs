@@ -48,7 +48,8 @@ pub struct RetryAfter {
 
 /// The quotas: those of the headers, or else one from onsets.
 pub(super) fn found(observations: &[&Observation]) -> Vec<QuotaFound> {
-    let units: [(Unit, fn(&Quotas) -> Option<Quota>); 4] = [
+    type Of = fn(&Quotas) -> Option<Quota>;
+    let units: [(Unit, Of); 4] = [
         (Unit::Requests, |q| q.requests),
         (Unit::Tokens, |q| q.tokens),
         (Unit::InputTokens, |q| q.input_tokens),

@@ -43,7 +43,7 @@ pub(super) fn of_step(number: u32, observations: &[&Observation]) -> Step {
         Timing::Seen(e2e) | Timing::AtLeast(e2e) => Some(o.at? + o.dispatch.unwrap_or(0.0) + e2e),
         Timing::Unknown => None,
     };
-    let ends: Vec<f64> = observations.iter().filter_map(|o| ended(&o)).collect();
+    let ends: Vec<f64> = observations.iter().filter_map(ended).collect();
     let span = |times: &[f64]| {
         let least = times.iter().copied().fold(f64::INFINITY, f64::min);
         times.iter().copied().fold(f64::NEG_INFINITY, f64::max) - least

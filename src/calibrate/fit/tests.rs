@@ -19,6 +19,7 @@ fn options() -> Options {
         name: "m".into(),
         family: None,
         seed: 1,
+        refits: 49,
         given: Given {
             date: "2026-01-01".into(),
             prices: serde_json::from_str::<PerToken>(r#"{"input": "$1/Mtok", "output": "$2/Mtok"}"#).unwrap(),
@@ -145,7 +146,7 @@ fn failures_become_faults_and_refusals_quotas() {
     let fails = |i: usize, o: &mut Observation| {
         if i % 50 == 3 {
             (o.outcome, o.ttft, o.tpot) = (Outcome::ServerError, Timing::Unknown, None);
-        } else if i >= 200 && i % 2 == 0 {
+        } else if i >= 200 && i.is_multiple_of(2) {
             (o.outcome, o.ttft, o.tpot, o.retry_after) = (Outcome::RateLimited, Timing::Unknown, None, Some(1.0));
         }
     };

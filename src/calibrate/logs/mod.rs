@@ -22,7 +22,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::log::{Log, Source};
+use super::log::{Log, Observation, Source};
 
 /// Why a log cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -274,11 +274,13 @@ pub fn read_all<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
 }
 
 /// Several logs as one: targets are the same if their names are, each file's steps of load follow those of the one before, and
-/// requests are in order of the clock if every one has its time, otherwise in order of the files. Past 65,536 targets the
+/// requests are in order of the clock if every one has its time, otherwise in order of the files. By
+/// the clock one that several files have is kept once. Past 65,536 targets the
 /// rest are left out and noted.
 pub fn join(logs: Vec<Log>) -> Log {
     let several = logs.len() > 1;
     let mut all = Log::default();
+    let mut told = Vec::new();
     for log in logs {
         let file = log.sources.first().map_or(String::new(), |s| s.file.clone());
         let mut places: Vec<Option<u16>> = Vec::new();
@@ -315,15 +317,46 @@ pub fn join(logs: Vec<Log>) -> Log {
                 .push(format!("{file}: {left_out} rows left out: more than 65,536 targets"));
         }
         all.sources.extend(log.sources);
-        let told = log.notes.into_iter();
-        all.notes
-            .extend(told.map(|note| if several { format!("{file}: {note}") } else { note }));
+        told.push((file, log.notes));
     }
+    all.notes.extend(together(told));
     if several && all.observations.iter().all(|o| o.unix.is_some()) {
+        let key = |o: &Observation| (o.unix.unwrap_or(0.0), o.target);
         all.observations
-            .sort_by(|a, b| a.unix.unwrap_or(0.0).total_cmp(&b.unix.unwrap_or(0.0)));
+            .sort_by(|a, b| key(a).0.total_cmp(&key(b).0).then(a.target.cmp(&b.target)));
+        let before = all.observations.len();
+        let same = |a: &mut Observation, b: &mut Observation| {
+            let alike = |o: &Observation| (o.ttft, o.e2e, o.outcome, o.input, o.output);
+            key(a) == key(b) && alike(a) == alike(b)
+        };
+        all.observations.dedup_by(same);
+        let twice = before - all.observations.len();
+        if twice > 0 {
+            all.notes
+                .push(format!("{twice} requests are in several files and kept once"));
+        }
     }
     all
+}
+
+/// The notes of several files, each with its file, and once where several say the same.
+fn together(told: Vec<(String, Vec<String>)>) -> Vec<String> {
+    let files = told.len();
+    let mut said: Vec<(String, Vec<String>)> = Vec::new();
+    for (file, notes) in told {
+        for note in notes {
+            match said.iter_mut().find(|(known, _)| *known == note) {
+                Some((_, by)) => by.push(file.clone()),
+                None => said.push((note, vec![file.clone()])),
+            }
+        }
+    }
+    let in_words = |(note, by): (String, Vec<String>)| match &by[..] {
+        _ if files == 1 => note,
+        [only] => format!("{only}: {note}"),
+        several => format!("{} files: {note}", several.len()),
+    };
+    said.into_iter().map(in_words).collect()
 }
 
 #[cfg(test)]

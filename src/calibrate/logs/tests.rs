@@ -1,6 +1,6 @@
 use super::gather::observed;
 use super::*;
-use crate::calibrate::log::{Observation, Stage};
+use crate::calibrate::log::Stage;
 use crate::request::Outcome;
 
 fn refused(file: &str, text: &str) -> String {
@@ -59,8 +59,27 @@ fn logs_are_joined_by_the_names_of_their_targets() {
     let rows: Vec<_> = joined.observations.iter().map(|o| (o.target, o.step)).collect();
     assert_eq!(rows, [(1, 2), (2, 3), (0, 0), (1, 1)]);
     assert_eq!(joined.stages.iter().map(|s| s.target).collect::<Vec<_>>(), [1, 2]);
-    assert_eq!(joined.notes, ["one: odd", "two: odd"]);
+    assert_eq!(joined.notes, ["2 files: odd"]);
     assert_eq!(joined.sources.len(), 2);
+}
+
+#[test]
+fn a_request_that_two_files_have_is_kept_once() {
+    let at = |unix: f64| Observation {
+        unix: Some(unix),
+        ..observed(0, Outcome::Success)
+    };
+    let log = |observations: Vec<Observation>| Log {
+        targets: vec!["a".into()],
+        observations,
+        ..Log::default()
+    };
+    let joined = join(vec![log(vec![at(1.0), at(2.0)]), log(vec![at(2.0), at(3.0)])]);
+    assert_eq!(
+        joined.observations.iter().filter_map(|o| o.unix).collect::<Vec<_>>(),
+        [1.0, 2.0, 3.0]
+    );
+    assert_eq!(joined.notes, ["1 requests are in several files and kept once"]);
 }
 
 /// FIPS 180-2, appendix B.1.

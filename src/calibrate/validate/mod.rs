@@ -131,8 +131,13 @@ pub fn validate(model: &ModelFile, variant: &str, log: &Log, settings: &Settings
     let measured = of_target(&compared);
     if measured.iter().filter(|o| o.outcome == Outcome::Success).count() == 0 {
         let name = &log.targets[usize::from(target)];
+        let why = if log.stages.is_empty() {
+            ""
+        } else {
+            " (it keeps percentiles alone)"
+        };
         return Err(format!(
-            "the log has no single requests of `{name}` that succeeded: nothing to compare with"
+            "the log has no single requests of `{name}` that succeeded{why}: nothing to compare with"
         ));
     }
     let stateful = !spec.load.is_empty() || !spec.limits.is_empty() || spec.prompt_cache.is_some();

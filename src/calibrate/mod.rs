@@ -4,5 +4,8 @@
 //! Nothing here touches a network or a clock: [`crate::live`] writes [`probe`]s, and this reads them, or another tool's log,
 //! as a [`log::Log`].
 
+pub mod answer;
+pub mod headers;
 pub mod log;
 pub mod probe;
+pub mod sse;

@@ -1,5 +1,7 @@
 //! The command line: one thin file a subcommand. The only place that prints.
 
+#[cfg(feature = "live")]
+mod calibrate;
 mod check;
 mod init;
 mod kinds;
@@ -44,6 +46,9 @@ enum Command {
     /// Check an experiment without running it.
     #[command(after_help = EXIT_CODES)]
     Check(check::Check),
+    /// Probe real endpoints, within a bound on cost: what models are made from.
+    #[cfg(feature = "live")]
+    Calibrate(Box<calibrate::Calibrate>),
     /// Print the JSON Schema of a file.
     Schema(schema::Schema),
     /// Write a commented experiment to start from.
@@ -70,6 +75,8 @@ impl Cli {
             Command::Run(run) => run.run(own),
             Command::Compare(compare) => compare.run(own),
             Command::Check(check) => check.run(own),
+            #[cfg(feature = "live")]
+            Command::Calibrate(calibrate) => calibrate.run(),
             Command::Schema(schema) => schema.run(),
             Command::Init(init) => init.run(),
             Command::Kinds(kinds) => kinds.run(),

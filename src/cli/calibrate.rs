@@ -8,7 +8,6 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use clap::Args;
@@ -19,8 +18,7 @@ use crate::live::journal::{self, Journal, JournalError, Kept};
 use crate::live::key::Key;
 use crate::live::money::Dollars;
 use crate::live::plan::Plan;
-use crate::live::prompts::Prompts;
-use crate::live::run::{self, Control};
+use crate::live::run::{self, Control, Start};
 use crate::live::spec::PlanSpec;
 use crate::live::summary::{self, Summary};
 use crate::report::{Unit, format};
@@ -88,25 +86,17 @@ impl Calibrate {
         let kept = kept(&path, &plan, self.resume)?;
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot write to {}", folder.display()))?;
         let mut journal = Journal::open(&path, kept.as_ref())?;
-        let began = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_micros() as u64;
+        let start = Start::soon();
         journal.write(&Line::Run(Run {
             format: FORMAT.into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            unix_us: began,
+            unix_us: start.unix_us,
             seed: plan.spec.seed,
             plan: plan.hash.clone(),
             targets: plan.spec.targets.names(),
         }))?;
         let mut probes = kept.map(|kept| kept.probes).unwrap_or_default();
-        let prompts = Prompts {
-            prefix: plan.spec.prefix,
-            language: plan.spec.language,
-            salt: began,
-        };
-        let (fates, interrupted) = send(&plan, &keys, prompts, &mut journal, &mut probes)?;
+        let (fates, interrupted) = send(&plan, &keys, start, &mut journal, &mut probes)?;
         let summary = summary::summarise(&plan, &probes, &fates);
         print(&told(&summary, probes.len()))?;
         let next = if interrupted {
@@ -134,11 +124,11 @@ impl Calibrate {
         let Some(file) = &self.plan else {
             let spec = arguments::spec(&self.target, &self.load, &self.ask, self.max_cost)?;
             return spec.plan().map_err(|refusal| {
-                // The arguments have the names of the plan's fields.
                 let field = refusal.path.iter().rev().find_map(|seg| match seg {
-                    Seg::Key(key) => Some(format!("--{}: ", key.replace('_', "-"))),
+                    Seg::Key(key) => arguments::flag(key),
                     Seg::Index(_) => None,
                 });
+                let field = field.map(|flag| format!("--{flag}: "));
                 Failure::Input(field.unwrap_or_default() + &refusal.message)
             });
         };
@@ -235,7 +225,7 @@ fn kept(path: &Path, plan: &Plan, resume: bool) -> Result<Option<Kept>, Failure>
 fn send(
     plan: &Plan,
     keys: &[Option<Key>],
-    prompts: Prompts,
+    start: Start,
     journal: &mut Journal,
     probes: &mut Vec<Probe>,
 ) -> Result<(Vec<run::Fate>, bool), Failure> {
@@ -257,7 +247,7 @@ fn send(
     let left = plan.slots.len() * plan.targets.len() - done.len();
     let view = progress::View::new(left as u64, plan, std::io::stderr().is_terminal());
     let (fates, result) = progress::beside(&view, &control, || {
-        run::run(plan, keys, prompts, &done, spent, &control, |probe| {
+        run::run(plan, keys, start, &done, spent, &control, |probe| {
             let line = Line::Probe(Box::new(probe));
             let written = journal.write(&line);
             if let Line::Probe(probe) = line {
@@ -279,11 +269,11 @@ fn lagged(plan: &Plan, summary: &Summary) -> bool {
 }
 
 fn told(summary: &Summary, probes: usize) -> String {
-    if probes == 0 {
-        return "\nno probe was sent\n".to_owned();
-    }
     let style = style();
-    let mut text = format!("\n{}", summary.targets.render(style.width, style.colour));
+    let mut text = match probes {
+        0 => "\nno probe was sent\n".to_owned(),
+        _ => format!("\n{}", summary.targets.render(style.width, style.colour)),
+    };
     for (name, steps) in &summary.ladders {
         text += &format!("\nThe ladder of {name}\n{}", steps.render(style.width, style.colour));
     }

@@ -328,7 +328,7 @@ fn target(name: &str, spec: &TargetSpec, notes: &mut Vec<String>) -> Built<Targe
     let price: Box<dyn Price> = match &spec.prices {
         Some(prices) => Box::new(prices.tariff().map_err(|r| r.at("prices"))?),
         None => {
-            let price = listed(&spec.model)?;
+            let price = listed(&spec.model).map_err(|r| r.at("model"))?;
             notes.push(format!(
                 "{name}: prices of `{}` are those of {BUILT_IN_PRICES_SOURCE}",
                 spec.model

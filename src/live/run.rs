@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, Scope};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::client::{Client, Sent};
 use super::key::Key;
@@ -38,6 +38,29 @@ const HOPELESS: u32 = 5;
 /// The stack of a probe's thread.
 const STACK: usize = 512 << 10;
 
+/// How long before a run begins it is made ready, so that its first probe is not late.
+const LEAD: Duration = Duration::from_millis(20);
+
+/// When a run begins, by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// What times within the run count from.
+    pub at: Instant,
+    /// The same, in microseconds since 1970 (UTC).
+    pub unix_us: u64,
+}
+
+impl Start {
+    /// In a moment.
+    pub fn soon() -> Start {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Start {
+            at: Instant::now() + LEAD,
+            unix_us: (now + LEAD).as_micros() as u64,
+        }
+    }
+}
+
 /// What may be looked at, and said, while a run goes on.
 #[derive(Debug, Default)]
 pub struct Control {
@@ -62,12 +85,12 @@ pub struct Fate {
     pub left_alone: Option<String>,
 }
 
-/// Carries out `plan`, except for the probes in `done` (numbers of the plan), `spent` pico-dollars in. `ended` gets each
+/// Carries out `plan` from `start` on, except for the probes in `done` (numbers of the plan), `spent` pico-dollars in. `ended` gets each
 /// probe as it ends, on this thread; an error of its stops the run and is handed back beside what became of the targets.
 pub fn run<E>(
     plan: &Plan,
     keys: &[Option<Key>],
-    prompts: Prompts,
+    start: Start,
     done: &BTreeSet<u64>,
     spent: u64,
     control: &Control,
@@ -76,9 +99,8 @@ pub fn run<E>(
     let ledger = Mutex::new(Ledger::new(plan.max_cost, spent));
     control.spent.store(spent, Ordering::Relaxed);
     let (sender, receiver) = mpsc::channel();
-    let began = Instant::now();
     let targets: Vec<Sending<'_>> = (0..plan.targets.len())
-        .map(|index| Sending::new(plan, index, keys, prompts, began, &ledger, control, done))
+        .map(|index| Sending::new(plan, index, keys, start, &ledger, control, done))
         .collect();
     thread::scope(|scope| {
         for sending in &targets {
@@ -147,13 +169,11 @@ struct State {
 type Results = mpsc::Sender<Probe>;
 
 impl<'a> Sending<'a> {
-    #[allow(clippy::too_many_arguments, reason = "they are taken over as they are")]
     fn new(
         plan: &'a Plan,
         index: usize,
         keys: &[Option<Key>],
-        prompts: Prompts,
-        began: Instant,
+        start: Start,
         ledger: &'a Mutex<Ledger>,
         control: &'a Control,
         done: &BTreeSet<u64>,
@@ -175,8 +195,13 @@ impl<'a> Sending<'a> {
             plan,
             index,
             client: Client::new(&spec.base_url, key, plan.timeouts),
-            prompts,
-            began,
+            // The start makes this run's words its own.
+            prompts: Prompts {
+                prefix: plan.spec.prefix,
+                language: plan.spec.language,
+                salt: start.unix_us,
+            },
+            began: start.at,
             ledger,
             control,
             slots,
@@ -241,6 +266,7 @@ impl<'a> Sending<'a> {
         for _ in 0..at_once.min(self.slots.len() as u64) {
             let (next, results) = (Arc::clone(&next), results.clone());
             let spawned = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, move || {
+                self.wait_until(self.began);
                 loop {
                     if self.over() || within.is_some_and(|within| self.began.elapsed() > within) {
                         break;

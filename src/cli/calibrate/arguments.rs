@@ -156,6 +156,30 @@ fn language(text: &str) -> Result<Language, String> {
     serde_json::from_value(Value::from(text)).map_err(|error| error.to_string())
 }
 
+/// The argument that a field of the plan comes from, if it is one's.
+pub(super) fn flag(field: &str) -> Option<&'static str> {
+    const FLAGS: [(&str, &str); 17] = [
+        ("name", "name"),
+        ("base_url", "base-url"),
+        ("model", "model"),
+        ("extra_body", "extra-body"),
+        ("rate", "rate"),
+        ("concurrency", "concurrency"),
+        ("rates", "ladder"),
+        ("step", "step"),
+        ("requests", "requests"),
+        ("duration", "duration"),
+        ("input", "input"),
+        ("output", "output"),
+        ("connect", "connect-timeout"),
+        ("ttft", "ttft-timeout"),
+        ("idle", "idle-timeout"),
+        ("total", "total-timeout"),
+        ("prices", "price-input"),
+    ];
+    FLAGS.iter().find(|(name, _)| *name == field).map(|(_, flag)| *flag)
+}
+
 /// The plan that the arguments make.
 pub(super) fn spec(target: &Target, load: &Load, ask: &Ask, max_cost: Option<Money>) -> Result<PlanSpec, Failure> {
     let missing = |what: &str| Failure::Input(what.to_owned());

@@ -139,7 +139,7 @@ pub fn error_of_body(body: &[u8]) -> ApiError {
 pub fn outcome_of_status(status: u16, error: &ApiError) -> Outcome {
     match status {
         408 => Outcome::RequestTimeout,
-        401 | 402 | 403 => Outcome::Unauthorized,
+        401..=403 => Outcome::Unauthorized,
         413 => Outcome::ContextExceeded,
         429 => Outcome::RateLimited,
         502 => Outcome::BadGateway,

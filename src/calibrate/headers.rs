@@ -81,7 +81,7 @@ fn number(text: &str) -> Option<f64> {
 /// Whole microseconds; the longest that may be said is a century.
 fn micros(us: f64) -> Option<u64> {
     const CENTURY: f64 = 100.0 * 366.0 * 86_400e6;
-    (0.0..=CENTURY).contains(&us).then(|| (us + 0.5) as u64)
+    (0.0..=CENTURY).contains(&us).then_some((us + 0.5) as u64)
 }
 
 /// How long until a quota is whole.

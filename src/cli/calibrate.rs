@@ -3,7 +3,6 @@
 mod arguments;
 mod progress;
 
-use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -229,8 +228,6 @@ fn send(
     journal: &mut Journal,
     probes: &mut Vec<Probe>,
 ) -> Result<(Vec<run::Fate>, bool), Failure> {
-    let done: BTreeSet<u64> = probes.iter().map(|probe| probe.id).collect();
-    let spent = probes.iter().map(|probe| probe.cost_pd).fold(0, u64::saturating_add);
     let control = Arc::new(Control::default());
     let on_interrupt = Arc::clone(&control);
     // The second interrupt ends the program at once; what has ended is written.
@@ -244,19 +241,21 @@ fn send(
     };
     // Without a handler an interrupt just ends the program, as it would any other.
     let _ = ctrlc::set_handler(handler);
-    let left = plan.slots.len() * plan.targets.len() - done.len();
+    let left = (plan.slots.len() * plan.targets.len()).saturating_sub(probes.len());
     let view = progress::View::new(left as u64, plan, std::io::stderr().is_terminal());
+    let mut fresh = Vec::new();
     let (fates, result) = progress::beside(&view, &control, || {
-        run::run(plan, keys, start, &done, spent, &control, |probe| {
+        run::run(plan, keys, start, probes, &control, |probe| {
             let line = Line::Probe(Box::new(probe));
             let written = journal.write(&line);
             if let Line::Probe(probe) = line {
                 view.ended(&probe);
-                probes.push(*probe);
+                fresh.push(*probe);
             }
             written
         })
     });
+    probes.extend(fresh);
     result?;
     // An interrupt that came when all was sent has interrupted nothing.
     let interrupted = control.stop.load(Ordering::Relaxed);

@@ -112,9 +112,9 @@ impl Client {
             Ok(response) => self.read(response, sent, &mut watch),
             Err(error) => Err(failed(&error, false)),
         };
-        let end_us = watch.probe.end_us.max(watch.at(Instant::now()));
+        let now = watch.at(Instant::now());
         if probe.end_us == 0 {
-            probe.end_us = end_us;
+            probe.end_us = now;
         }
         if probe.connection.is_none() {
             probe.connection = wire::seen().made;

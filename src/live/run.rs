@@ -85,22 +85,22 @@ pub struct Fate {
     pub left_alone: Option<String>,
 }
 
-/// Carries out `plan` from `start` on, except for the probes in `done` (numbers of the plan), `spent` pico-dollars in. `ended` gets each
-/// probe as it ends, on this thread; an error of its stops the run and is handed back beside what became of the targets.
+/// Carries out what is left of `plan` from `start` on, after what `earlier` runs of it did. `ended` gets each probe as it ends,
+/// on this thread; an error of its stops the run and is handed back beside what became of the targets.
 pub fn run<E>(
     plan: &Plan,
     keys: &[Option<Key>],
     start: Start,
-    done: &BTreeSet<u64>,
-    spent: u64,
+    earlier: &[Probe],
     control: &Control,
     mut ended: impl FnMut(Probe) -> Result<(), E>,
 ) -> (Vec<Fate>, Result<(), E>) {
+    let spent = earlier.iter().map(|probe| probe.cost_pd).fold(0, u64::saturating_add);
     let ledger = Mutex::new(Ledger::new(plan.max_cost, spent));
     control.spent.store(spent, Ordering::Relaxed);
     let (sender, receiver) = mpsc::channel();
     let targets: Vec<Sending<'_>> = (0..plan.targets.len())
-        .map(|index| Sending::new(plan, index, keys, start, &ledger, control, done))
+        .map(|index| Sending::new(plan, index, keys, start, &ledger, control, earlier))
         .collect();
     thread::scope(|scope| {
         for sending in &targets {
@@ -176,7 +176,7 @@ impl<'a> Sending<'a> {
         start: Start,
         ledger: &'a Mutex<Ledger>,
         control: &'a Control,
-        done: &BTreeSet<u64>,
+        earlier: &[Probe],
     ) -> Sending<'a> {
         let spec = &plan.targets[index].spec;
         let key = keys
@@ -184,6 +184,7 @@ impl<'a> Sending<'a> {
             .cloned()
             .flatten()
             .map(|key| (spec.key_header.clone(), key));
+        let done: BTreeSet<u64> = earlier.iter().map(|probe| probe.id).collect();
         let mut slots: Vec<Slot> = plan.slots.clone();
         slots.retain(|slot| !done.contains(&id(plan, index, slot)));
         // What is left of an earlier run begins now.
@@ -191,6 +192,19 @@ impl<'a> Sending<'a> {
         if !done.is_empty() {
             slots.iter_mut().for_each(|slot| slot.due -= first);
         }
+        // A ladder that has found its end is not climbed again.
+        let name = &plan.targets[index].name;
+        let limited = earlier
+            .iter()
+            .filter(|probe| probe.target == *name && probe.outcome.0 == Outcome::RateLimited);
+        let ladder_end = limited.map(|probe| probe.step).min();
+        let state = State {
+            fate: Fate {
+                ladder_end: ladder_end.filter(|_| matches!(plan.mode, Mode::Ladder(_))),
+                ..Fate::default()
+            },
+            ..State::default()
+        };
         Sending {
             plan,
             index,
@@ -206,7 +220,7 @@ impl<'a> Sending<'a> {
             control,
             slots,
             in_flight: AtomicU32::new(0),
-            state: Mutex::default(),
+            state: Mutex::new(state),
             freed: Condvar::new(),
         }
     }

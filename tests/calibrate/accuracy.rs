@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::server::{DONE, HEAD, ROLE, STOP, Server, TOKEN, say, usage};
+use crate::server::{DONE, HEAD, ROLE, STOP, Server, TOKEN, hang_up, say, usage};
 use crate::{ask, probes, said};
 
 const MODULUS: u64 = 1 << 31;
@@ -36,7 +36,7 @@ fn accuracy_of_the_first_token_at_200_streams() {
                 && say(s, STOP)
                 && say(s, usage((sent % MODULUS) as u32, 21))
                 && say(s, DONE)
-                && false
+                && hang_up()
         }
     });
     let folder = tempfile::tempdir().unwrap();

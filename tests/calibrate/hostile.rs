@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::server::{DONE, HEAD, ROLE, STOP, Server, TOKEN, chunked, good, say, usage, whole};
+use crate::server::{DONE, HEAD, ROLE, STOP, Server, TOKEN, chunked, good, hang_up, say, usage, whole};
 use crate::{ask, probes, said};
 
 /// Far above what any case needs, and far below for ever.
@@ -51,7 +51,7 @@ fn check_with(
 #[test]
 fn garbage() {
     check("server_error", "malformed answer: not HTTP", |s| {
-        say(s, b"\x00\xff\x16\x03 garbage\r\n\r\n") && false
+        say(s, b"\x00\xff\x16\x03 garbage\r\n\r\n") && hang_up()
     });
 }
 
@@ -186,7 +186,7 @@ fn another_content_type() {
 #[test]
 fn no_json_in_the_stream() {
     check("server_error", "malformed answer: not JSON", |s| {
-        say(s, HEAD) && say(s, "data: hello\n\n") && false
+        say(s, HEAD) && say(s, "data: hello\n\n") && hang_up()
     });
 }
 
@@ -216,16 +216,16 @@ fn it_hangs_up_before_an_answer() {
 
 #[test]
 fn it_hangs_up_in_an_answer() {
-    check("truncated", "", |s| say(s, HEAD) && say(s, TOKEN) && false);
+    check("truncated", "", |s| say(s, HEAD) && say(s, TOKEN) && hang_up());
     // A chunk of 255 bytes that never come.
     let started = chunked(&[ROLE, TOKEN]).replace("0\r\n\r\n", "ff\r\n");
-    check("truncated", "", move |s| say(s, &started) && false);
+    check("truncated", "", move |s| say(s, &started) && hang_up());
 }
 
 #[test]
 fn a_stream_that_ends_well_without_done_is_complete() {
     check("success", "", |s| {
-        say(s, HEAD) && say(s, TOKEN) && say(s, STOP) && false
+        say(s, HEAD) && say(s, TOKEN) && say(s, STOP) && hang_up()
     });
 }
 
@@ -326,7 +326,7 @@ fn an_error_in_a_stream_is_a_failure() {
         ),
     ] {
         check(outcome, "boom", move |s| {
-            say(s, HEAD) && say(s, TOKEN) && say(s, event) && say(s, DONE) && false
+            say(s, HEAD) && say(s, TOKEN) && say(s, event) && say(s, DONE) && hang_up()
         });
     }
 }

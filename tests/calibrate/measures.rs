@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::server::{DONE, HEAD, ROLE, STOP, Server, THOUGHT, TOKEN, chunked, good, say, usage, whole};
+use crate::server::{DONE, HEAD, ROLE, STOP, Server, THOUGHT, TOKEN, chunked, good, hang_up, say, usage, whole};
 use crate::{ask, probes, said, simcap};
 
 fn pause(ms: u64) -> bool {
@@ -31,7 +31,7 @@ fn the_first_token_is_content_and_usage_is_not_the_last() {
             && pause(200)
             && say(s, usage(12, 9))
             && say(s, DONE)
-            && false
+            && hang_up()
     });
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["--rate", "100/s", "--requests", "1", "--input", "12", "--output", "9"];
@@ -83,7 +83,7 @@ fn the_first_token_is_content_and_usage_is_not_the_last() {
 #[test]
 fn reasoning_stands_apart_from_content() {
     let server = Server::new(|_, _, s| {
-        say(s, HEAD) && say(s, THOUGHT) && pause(100) && say(s, TOKEN) && say(s, STOP) && say(s, DONE) && false
+        say(s, HEAD) && say(s, THOUGHT) && pause(100) && say(s, TOKEN) && say(s, STOP) && say(s, DONE) && hang_up()
     });
     let folder = tempfile::tempdir().unwrap();
     ask(folder.path(), &server.url(), &["--rate", "100/s", "--requests", "1"])

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::server::{DONE, HEAD, STOP, Server, TOKEN, chunked, good, say, whole};
+use crate::server::{DONE, HEAD, STOP, Server, TOKEN, chunked, good, hang_up, say, whole};
 use crate::{KEY, ask, probes, said, simcap, text};
 
 #[track_caller]
@@ -255,7 +255,7 @@ fn the_key_is_sent_and_is_nowhere_else_even_if_the_server_quotes_it() {
         || format!("HTTP/1.1 {KEY}\r\n\r\n"),
     ];
     for answer in quoting {
-        let server = Server::new(move |_, _, s| say(s, answer()) && false);
+        let server = Server::new(move |_, _, s| say(s, answer()) && hang_up());
         let folder = tempfile::tempdir().unwrap();
         let arguments = ["--concurrency", "1", "--requests", "6", "--api-key-env", "TEST_KEY"];
         let output = ask(folder.path(), &server.url(), &arguments).output().unwrap();

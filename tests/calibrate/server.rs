@@ -88,6 +88,11 @@ pub(crate) fn say(stream: &mut TcpStream, bytes: impl AsRef<[u8]>) -> bool {
     stream.write_all(bytes.as_ref()).is_ok()
 }
 
+/// The end of a chain of things said.
+pub(crate) fn hang_up() -> bool {
+    false
+}
+
 /// A response with a length.
 pub(crate) fn whole(status: &str, headers: &str, body: &str) -> String {
     format!(

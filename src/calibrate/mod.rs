@@ -4,9 +4,12 @@
 //! Nothing here touches a network or a clock: [`crate::live`] writes [`probe`]s, and [`logs`] reads them, or another tool's
 //! log, as a [`log::Log`]; [`split`] says which part of it is for fitting, and [`validate`] holds a model against the rest.
 
+pub mod answer;
 pub mod fit;
+pub mod headers;
 pub mod log;
 pub mod logs;
 pub mod probe;
 pub mod split;
+pub mod sse;
 pub mod validate;

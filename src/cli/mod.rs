@@ -1,5 +1,7 @@
 //! The command line: one thin file a subcommand. The only place that prints.
 
+#[cfg(feature = "live")]
+mod calibrate;
 mod check;
 mod fit;
 mod init;
@@ -54,6 +56,9 @@ enum Command {
     /// Fit a provider model to logs of measurements, and say how good it is.
     #[command(after_help = EXIT_CODES)]
     Fit(fit::Fit),
+    /// Probe real endpoints, within a bound on cost: what models are made from.
+    #[cfg(feature = "live")]
+    Calibrate(Box<calibrate::Calibrate>),
     /// Print the JSON Schema of a file.
     Schema(schema::Schema),
     /// Write a commented experiment to start from.
@@ -85,6 +90,8 @@ impl Cli {
             Command::Validate(validate) => validate.run(),
             Command::Check(check) => check.run(own),
             Command::Fit(fit) => fit.run(),
+            #[cfg(feature = "live")]
+            Command::Calibrate(calibrate) => calibrate.run(),
             Command::Schema(schema) => schema.run(),
             Command::Init(init) => init.run(),
             Command::Kinds(kinds) => kinds.run(),

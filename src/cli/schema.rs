@@ -24,6 +24,11 @@ enum Of {
     Model,
     /// A result.json
     Result,
+    /// A plan of `simcap calibrate`
+    #[cfg(feature = "live")]
+    Calibrate,
+    /// A line of the probes.jsonl that it writes
+    Probes,
 }
 
 impl Schema {
@@ -32,6 +37,9 @@ impl Schema {
             Of::Experiment => schema_for!(Experiment).to_value(),
             Of::Model => schema_for!(ModelFile).to_value(),
             Of::Result => json::schema(),
+            #[cfg(feature = "live")]
+            Of::Calibrate => schema_for!(crate::live::spec::PlanSpec).to_value(),
+            Of::Probes => schema_for!(crate::calibrate::probe::Line).to_value(),
         };
         print(&format!("{schema:#}\n"))?;
         Ok(Exit::Fine)

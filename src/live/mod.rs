@@ -1,4 +1,18 @@
 //! The only place with a network and a wall clock: probes of real endpoints, and a mock that serves modelled ones.
+//!
+//! A [`spec`] becomes a [`plan`]; [`run`] sends its probes, each a [`client`]'s, and hands on what they measured, which the
+//! [`journal`] keeps and the [`summary`] sums up.
 #![allow(clippy::disallowed_methods, reason = "this is where the wall clock belongs")]
 
+pub mod client;
+pub mod journal;
+pub mod key;
 pub mod mock;
+pub mod money;
+pub mod plan;
+pub mod prompts;
+pub mod run;
+pub mod spec;
+mod stream;
+pub mod summary;
+mod wire;

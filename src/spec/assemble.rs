@@ -268,7 +268,8 @@ fn check_silence(timeouts: &Timeouts, silent: &[Option<&str>; 3]) -> Built<()> {
     Ok(())
 }
 
-fn check_name(name: &str) -> Built<()> {
+/// Checks that `name` can name a folder.
+pub(crate) fn check_name(name: &str) -> Built<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.starts_with('.') || name.len() > 100 || !name.chars().all(plain) {
         return Err(Refusal::new(format!(

@@ -1,0 +1,284 @@
+//! `simcap calibrate`: probes of real endpoints, within a bound on cost.
+
+mod arguments;
+mod progress;
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::{Done, Exit, Failure, print, style};
+use crate::calibrate::probe::{FORMAT, Line, Probe, Run};
+use crate::live::journal::{self, Journal, JournalError, Kept};
+use crate::live::key::Key;
+use crate::live::money::Dollars;
+use crate::live::plan::Plan;
+use crate::live::run::{self, Control, Start};
+use crate::live::spec::PlanSpec;
+use crate::live::summary::{self, Summary};
+use crate::report::{Unit, format};
+use crate::spec::diagnose::{self, Seg};
+use crate::spec::units::Money;
+
+/// Arguments of `simcap calibrate`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER, after_long_help = AFTER)]
+pub(super) struct Calibrate {
+    /// A plan (JSON; several targets side by side); in place of the arguments that say the same
+    #[arg(conflicts_with = "base_url", required_unless_present = "base_url")]
+    plan: Option<PathBuf>,
+    #[command(flatten)]
+    target: arguments::Target,
+    #[command(flatten)]
+    load: arguments::Load,
+    #[command(flatten)]
+    ask: arguments::Ask,
+    /// The most that the run may cost, like '$1'; nothing is sent that could pass it [default: as the plan says]
+    #[arg(long, value_name = "MONEY")]
+    max_cost: Option<Money>,
+    /// Say what would be sent and what it would cost, and stop there
+    #[arg(long)]
+    dry_run: bool,
+    /// Go on with the run in the folder: probes that it holds are not sent again
+    #[arg(long)]
+    resume: bool,
+    /// Where results go, line by line [default: reports/calibrate-NAME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+const AFTER: &str = "Exit codes:
+  0  fine
+  1  the probe itself lagged: its p95 delay is above --dispatch-bound, so the figures are the probe's, not the endpoint's
+  2  bad input or usage
+  3  runtime failure, no probe succeeded, or interrupted (--resume goes on)
+
+The key comes from the environment variable that --api-key-env names, and is written and shown nowhere.
+An answer's tokens are those of its usage; --input is words, about a token each.";
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Failure {
+        match error {
+            JournalError::Line { .. } => Failure::Input(error.to_string()),
+            JournalError::Io { .. } => anyhow::Error::from(error).into(),
+        }
+    }
+}
+
+impl Calibrate {
+    pub(super) fn run(self) -> Done {
+        let plan = self.planned()?;
+        print(&stated(&plan))?;
+        if self.dry_run {
+            return Ok(Exit::Fine);
+        }
+        let keys = keys(&plan)?;
+        refuse_socks()?;
+        let folder = self
+            .out
+            .unwrap_or_else(|| PathBuf::from("reports").join(format!("calibrate-{}", plan.spec.name)));
+        let path = folder.join(journal::NAME);
+        let kept = kept(&path, &plan, self.resume)?;
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot write to {}", folder.display()))?;
+        let mut journal = Journal::open(&path, kept.as_ref())?;
+        let start = Start::soon();
+        journal.write(&Line::Run(Run {
+            format: FORMAT.into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            unix_us: start.unix_us,
+            seed: plan.spec.seed,
+            plan: plan.hash.clone(),
+            targets: plan.spec.targets.names(),
+        }))?;
+        let mut probes = kept.map(|kept| kept.probes).unwrap_or_default();
+        let (fates, interrupted) = send(&plan, &keys, start, &mut journal, &mut probes)?;
+        let summary = summary::summarise(&plan, &probes, &fates);
+        print(&told(&summary, probes.len()))?;
+        let next = if interrupted {
+            "\nInterrupted. Go on with: the same command and --resume\n".to_owned()
+        } else {
+            format!("\nNext: simcap fit {}\n", path.display())
+        };
+        print(&next)?;
+        Ok(if interrupted || !summary.any_success {
+            Exit::Runtime
+        } else if lagged(&plan, &summary) {
+            print(&format!(
+                "\nThis run measured the probe, not the endpoint: its own delay before sending is {} at p95, above {}. Give it a \
+                 calmer machine or a lower rate.\n",
+                format::value(Unit::Seconds, summary.dispatch_p95.unwrap_or(0.0)),
+                plan.spec.dispatch_bound,
+            ))?;
+            Exit::ObjectiveFailed
+        } else {
+            Exit::Fine
+        })
+    }
+
+    fn planned(&self) -> Result<Plan, Failure> {
+        let Some(file) = &self.plan else {
+            let spec = arguments::spec(&self.target, &self.load, &self.ask, self.max_cost)?;
+            return spec.plan().map_err(|refusal| {
+                let field = refusal.path.iter().rev().find_map(|seg| match seg {
+                    Seg::Key(key) => arguments::flag(key),
+                    Seg::Index(_) => None,
+                });
+                let field = field.map(|flag| format!("--{flag}: "));
+                Failure::Input(field.unwrap_or_default() + &refusal.message)
+            });
+        };
+        let name = file.display().to_string();
+        let bytes = std::fs::read(file).map_err(|error| Failure::Input(format!("{name}: {error}")))?;
+        let mut spec: PlanSpec = diagnose::parse_bytes(&name, &bytes)?;
+        spec.max_cost = self.max_cost.unwrap_or(spec.max_cost);
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(spec.plan().map_err(|refusal| refusal.error(&name, &text))?)
+    }
+}
+
+/// What the run will do and cost, before it does.
+fn stated(plan: &Plan) -> String {
+    let mut text = String::new();
+    let (input, output) = plan.tokens();
+    let count = plan.slots.len() as u64;
+    let mut sum = 0u64;
+    for target in &plan.targets {
+        let expected = plan.expected(target);
+        sum = sum.saturating_add(expected);
+        text += &format!(
+            "{}: {} probes to {} at {}; about {} input tokens, at most {} output tokens: {} at most at its prices\n",
+            target.name,
+            format::count(count),
+            target.spec.model,
+            target.spec.base_url,
+            format::count(input),
+            format::count(output),
+            Dollars(expected),
+        );
+    }
+    let bound = Dollars(plan.max_cost);
+    text += &if sum > plan.max_cost {
+        format!(
+            "{} in all; it stops at {bound}, so not all will be sent\n",
+            Dollars(sum)
+        )
+    } else {
+        format!(
+            "{} in all, if prompts have as many tokens as words; it stops at {bound}\n",
+            Dollars(sum)
+        )
+    };
+    plan.notes.iter().for_each(|note| text += &format!("note: {note}\n"));
+    text
+}
+
+fn keys(plan: &Plan) -> Result<Vec<Option<Key>>, Failure> {
+    let key = |name: &Option<String>| name.as_deref().map(Key::from_env).transpose().map_err(Failure::Input);
+    plan.targets
+        .iter()
+        .map(|target| key(&target.spec.api_key_env))
+        .collect()
+}
+
+/// Proxies of the environment are used, except for those that the client does not speak to.
+fn refuse_socks() -> Result<(), Failure> {
+    use ureq::ProxyProtocol;
+    match ureq::Proxy::try_from_env().map(|proxy| proxy.protocol()) {
+        None | Some(ProxyProtocol::Http | ProxyProtocol::Https) => Ok(()),
+        Some(_) => Err(Failure::Input(
+            "the environment asks for a SOCKS proxy (ALL_PROXY, HTTPS_PROXY or HTTP_PROXY), which this cannot use: unset it, or give an HTTP proxy"
+                .into(),
+        )),
+    }
+}
+
+/// What an earlier run left, if this one goes on with it.
+fn kept(path: &Path, plan: &Plan, resume: bool) -> Result<Option<Kept>, Failure> {
+    let there = path.exists();
+    match (there, resume) {
+        (false, _) => Ok(None),
+        (true, false) => Err(Failure::Input(format!(
+            "{} is there already: --resume goes on with it, --out writes elsewhere",
+            path.display()
+        ))),
+        (true, true) => {
+            let kept = journal::read(path)?;
+            if let Some(run) = kept.runs.iter().find(|run| run.plan != plan.hash) {
+                return Err(Failure::Input(format!(
+                    "{}: it is of another plan (seed {}, targets {}): only the same goes on, --out writes elsewhere",
+                    path.display(),
+                    run.seed,
+                    run.targets.join(", ")
+                )));
+            }
+            Ok(Some(kept))
+        }
+    }
+}
+
+/// Sends what is left of the plan. Says what became of the targets, and whether somebody interrupted it.
+fn send(
+    plan: &Plan,
+    keys: &[Option<Key>],
+    start: Start,
+    journal: &mut Journal,
+    probes: &mut Vec<Probe>,
+) -> Result<(Vec<run::Fate>, bool), Failure> {
+    let control = Arc::new(Control::default());
+    let on_interrupt = Arc::clone(&control);
+    // The second interrupt ends the program at once; what has ended is written.
+    let handler = move || {
+        if on_interrupt.stop.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        if on_interrupt.in_flight.load(Ordering::Relaxed) > 0 {
+            eprintln!("\nstopping: probes in flight may end, as they are paid for; Ctrl-C again drops them");
+        }
+    };
+    // Without a handler an interrupt just ends the program, as it would any other.
+    let _ = ctrlc::set_handler(handler);
+    let left = (plan.slots.len() * plan.targets.len()).saturating_sub(probes.len());
+    let view = progress::View::new(left as u64, plan, std::io::stderr().is_terminal());
+    let mut fresh = Vec::new();
+    let (fates, result) = progress::beside(&view, &control, || {
+        run::run(plan, keys, start, probes, &control, |probe| {
+            let line = Line::Probe(Box::new(probe));
+            let written = journal.write(&line);
+            if let Line::Probe(probe) = line {
+                view.ended(&probe);
+                fresh.push(*probe);
+            }
+            written
+        })
+    });
+    probes.extend(fresh);
+    result?;
+    // An interrupt that came when all was sent has interrupted nothing.
+    let interrupted = control.stop.load(Ordering::Relaxed);
+    Ok((fates, interrupted))
+}
+
+fn lagged(plan: &Plan, summary: &Summary) -> bool {
+    let bound = plan.spec.dispatch_bound.span().seconds();
+    summary.dispatch_p95.is_some_and(|p95| p95 > bound)
+}
+
+fn told(summary: &Summary, probes: usize) -> String {
+    let style = style();
+    let mut text = match probes {
+        0 => "\nno probe was sent\n".to_owned(),
+        _ => format!("\n{}", summary.targets.render(style.width, style.colour)),
+    };
+    for (name, steps) in &summary.ladders {
+        text += &format!("\nThe ladder of {name}\n{}", steps.render(style.width, style.colour));
+    }
+    if !summary.notes.is_empty() {
+        text.push('\n');
+    }
+    summary.notes.iter().for_each(|note| text += &format!("- {note}\n"));
+    text
+}

@@ -1,0 +1,314 @@
+//! A plan from the command line's arguments: one target, one class, or the classes of an experiment.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value};
+
+use super::super::{Failure, traces};
+use crate::live::prompts::{Language, Prefix};
+use crate::live::spec::{ClassSpec, LoadSpec, MaxTokensField, PlanSpec, Schedule, TargetSpec, TimeoutSpec};
+use crate::provider::pricing::PerToken;
+use crate::spec::diagnose;
+use crate::spec::laws::LawSpec;
+use crate::spec::load::load;
+use crate::spec::named::Named;
+use crate::spec::units::{Count, Duration, Money, Rate, TokenPrice};
+
+/// Whom to ask.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Target")]
+pub(super) struct Target {
+    /// The endpoint, up to /chat/completions, like https://api.example.com/v1
+    #[arg(long, value_name = "URL", requires = "model")]
+    base_url: Option<String>,
+    /// The model to ask for
+    #[arg(long, requires = "base_url")]
+    model: Option<String>,
+    /// What the target and the run are called [default: after the model]
+    #[arg(long, requires = "base_url")]
+    name: Option<String>,
+    /// The environment variable that holds the API key [default: no key is sent]
+    #[arg(long, value_name = "NAME", requires = "base_url")]
+    api_key_env: Option<String>,
+    /// The price of input, like '$0.42/Mtok', or 0 [default: the built-in price table's]
+    #[arg(long, value_name = "PRICE", value_parser = price, requires = "base_url")]
+    price_input: Option<TokenPrice>,
+    /// The price of output
+    #[arg(long, value_name = "PRICE", value_parser = price, requires = "price_input")]
+    price_output: Option<TokenPrice>,
+    /// The price of input from the prompt cache [default: that of input]
+    #[arg(long, value_name = "PRICE", value_parser = price, requires = "price_input")]
+    price_cached: Option<TokenPrice>,
+    /// Send max_completion_tokens in place of max_tokens
+    #[arg(long, requires = "base_url")]
+    max_completion_tokens: bool,
+    /// Further fields of each request, like '{"temperature": 0}'
+    #[arg(long, value_name = "JSON", value_parser = object, requires = "base_url")]
+    extra_body: Option<Map<String, Value>>,
+}
+
+/// When to ask.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Load")]
+pub(super) struct Load {
+    /// Open loop: so many a time, like 2/s, whatever became of those before
+    #[arg(long, requires = "base_url", conflicts_with_all = ["concurrency", "ladder"])]
+    rate: Option<Rate>,
+    /// How probes are spread over time
+    #[arg(long, value_enum, default_value_t = Spread::Poisson)]
+    schedule: Spread,
+    /// Closed loop: so many at once
+    #[arg(long, value_name = "N", requires = "base_url", conflicts_with = "ladder")]
+    concurrency: Option<Count>,
+    /// Rates one after the other, until the endpoint refuses, like 1/s,2/s,4/s
+    #[arg(long, value_name = "RATES", value_delimiter = ',', requires = "base_url")]
+    ladder: Vec<Rate>,
+    /// How long each rate of a ladder lasts
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    step: Duration,
+    /// How many probes
+    #[arg(long, value_name = "N", requires = "base_url")]
+    requests: Option<Count>,
+    /// For how long
+    #[arg(long, value_name = "TIME", requires = "base_url")]
+    duration: Option<Duration>,
+    /// Probes before these, which warm up and are left out of the figures
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    warmup: u32,
+    /// The p95 of the probe's own delay above which the run measured the probe
+    #[arg(long, value_name = "TIME", default_value = "10ms")]
+    dispatch_bound: Duration,
+    /// Seed of schedule and lengths
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+/// What to ask.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Requests")]
+pub(super) struct Ask {
+    /// Words of each prompt: a number, or a law like '{"lognormal": {"median": 300, "sigma": 0.5}}' [default: 200]
+    #[arg(long, value_name = "N|LAW", value_parser = law, conflicts_with = "experiment")]
+    input: Option<LawSpec<f64>>,
+    /// The max_tokens of each, likewise [default: 64]
+    #[arg(long, value_name = "N|LAW", value_parser = law, conflicts_with = "experiment")]
+    output: Option<LawSpec<f64>>,
+    /// Take classes and token lengths from this experiment
+    #[arg(long, value_name = "FILE")]
+    experiment: Option<PathBuf>,
+    /// Ask for whole answers instead of streams
+    #[arg(long)]
+    no_stream: bool,
+    /// Whether prompts begin alike, for prompt caches
+    #[arg(long, value_enum, default_value_t = Begin::Unique)]
+    prefix: Begin,
+    /// The prompts' language: mixed, en, de, fr, es, ru, zh, ja, ar, hi
+    #[arg(long, default_value = "en", value_parser = language)]
+    language: Language,
+    /// How long to wait for a connection
+    #[arg(long, value_name = "TIME", default_value_t = TimeoutSpec::default().connect)]
+    connect_timeout: Duration,
+    /// How long to wait for the first token
+    #[arg(long, value_name = "TIME", default_value_t = TimeoutSpec::default().ttft)]
+    ttft_timeout: Duration,
+    /// How long to wait for each further token
+    #[arg(long, value_name = "TIME", default_value_t = TimeoutSpec::default().idle)]
+    idle_timeout: Duration,
+    /// How long to wait for the whole answer
+    #[arg(long, value_name = "TIME", default_value_t = TimeoutSpec::default().total)]
+    total_timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Spread {
+    Poisson,
+    Fixed,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Begin {
+    Unique,
+    Repeated,
+}
+
+fn price(text: &str) -> Result<TokenPrice, String> {
+    match text {
+        "0" | "$0" => Ok(TokenPrice::default()),
+        _ => text
+            .parse()
+            .map_err(|error: crate::spec::units::UnitError| error.to_string()),
+    }
+}
+
+fn object(text: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(text).map_err(|error| format!("must be a JSON object: {error}"))
+}
+
+fn law(text: &str) -> Result<LawSpec<f64>, String> {
+    match text.parse::<f64>() {
+        Ok(number) => Ok(LawSpec::Constant(number)),
+        Err(_) => diagnose::parse("the law", text).map_err(|error| error.to_string()),
+    }
+}
+
+fn language(text: &str) -> Result<Language, String> {
+    serde_json::from_value(Value::from(text)).map_err(|error| error.to_string())
+}
+
+/// The argument that a field of the plan comes from, if it is one's.
+pub(super) fn flag(field: &str) -> Option<&'static str> {
+    const FLAGS: [(&str, &str); 17] = [
+        ("name", "name"),
+        ("base_url", "base-url"),
+        ("model", "model"),
+        ("extra_body", "extra-body"),
+        ("rate", "rate"),
+        ("concurrency", "concurrency"),
+        ("rates", "ladder"),
+        ("step", "step"),
+        ("requests", "requests"),
+        ("duration", "duration"),
+        ("input", "input"),
+        ("output", "output"),
+        ("connect", "connect-timeout"),
+        ("ttft", "ttft-timeout"),
+        ("idle", "idle-timeout"),
+        ("total", "total-timeout"),
+        ("prices", "price-input"),
+    ];
+    FLAGS.iter().find(|(name, _)| *name == field).map(|(_, flag)| *flag)
+}
+
+/// The plan that the arguments make.
+pub(super) fn spec(target: &Target, load: &Load, ask: &Ask, max_cost: Option<Money>) -> Result<PlanSpec, Failure> {
+    let missing = |what: &str| Failure::Input(what.to_owned());
+    let (Some(base_url), Some(model)) = (&target.base_url, &target.model) else {
+        return Err(missing("give --base-url and --model, or a plan"));
+    };
+    let Some(max_cost) = max_cost else {
+        return Err(missing(
+            "give --max-cost, like --max-cost '$1': nothing is sent without a bound on what it may cost",
+        ));
+    };
+    let schedule = match load.schedule {
+        Spread::Poisson => Schedule::Poisson,
+        Spread::Fixed => Schedule::Fixed,
+    };
+    let load_spec = match (load.rate, load.concurrency, load.ladder.as_slice()) {
+        (Some(rate), _, _) => LoadSpec::Open { rate, schedule },
+        (None, Some(concurrency), _) => LoadSpec::Closed { concurrency },
+        (None, None, []) => return Err(missing("give --rate, --concurrency or --ladder: how probes come")),
+        (None, None, rates) => LoadSpec::Ladder {
+            rates: rates.to_vec(),
+            step: load.step,
+            schedule,
+        },
+    };
+    let name = target.name.clone().unwrap_or_else(|| plain(model));
+    let target = TargetSpec {
+        base_url: base_url.clone(),
+        model: model.clone(),
+        api_key_env: target.api_key_env.clone(),
+        key_header: "authorization".into(),
+        prices: prices(target)?,
+        max_tokens_field: if target.max_completion_tokens {
+            MaxTokensField::MaxCompletionTokens
+        } else {
+            MaxTokensField::MaxTokens
+        },
+        extra_body: target.extra_body.clone().unwrap_or_default(),
+    };
+    Ok(PlanSpec {
+        schema: None,
+        targets: [(name.clone(), target)].into_iter().collect(),
+        name,
+        classes: classes(ask)?,
+        load: load_spec,
+        requests: load.requests,
+        duration: load.duration,
+        warmup: load.warmup,
+        stream: !ask.no_stream,
+        prefix: match ask.prefix {
+            Begin::Unique => Prefix::Unique,
+            Begin::Repeated => Prefix::Repeated,
+        },
+        language: ask.language,
+        timeouts: TimeoutSpec {
+            connect: ask.connect_timeout,
+            ttft: ask.ttft_timeout,
+            idle: ask.idle_timeout,
+            total: ask.total_timeout,
+        },
+        max_cost,
+        dispatch_bound: load.dispatch_bound,
+        seed: load.seed,
+    })
+}
+
+/// The model's name as a folder's.
+fn plain(model: &str) -> String {
+    let allowed = |c: char| {
+        if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
+    model
+        .chars()
+        .map(allowed)
+        .collect::<String>()
+        .trim_start_matches('.')
+        .to_owned()
+}
+
+fn prices(target: &Target) -> Result<Option<PerToken>, Failure> {
+    let Some(input) = target.price_input else {
+        return Ok(None);
+    };
+    let output = match target.price_output {
+        Some(output) => output,
+        // Who pays nothing to read pays nothing to write.
+        None if input == TokenPrice::default() => input,
+        None => return Err(Failure::Input("give --price-output beside --price-input".into())),
+    };
+    Ok(Some(PerToken {
+        input,
+        output,
+        cached_input: target.price_cached,
+        cache_write: None,
+        long_context: Vec::new(),
+        batch: None,
+        per_request: None,
+    }))
+}
+
+fn classes(ask: &Ask) -> Result<Named<ClassSpec>, Failure> {
+    let Some(file) = &ask.experiment else {
+        let class = ClassSpec {
+            share: 1.0,
+            input: ask.input.clone().unwrap_or(LawSpec::Constant(200.0)),
+            output: ask.output.clone().unwrap_or(LawSpec::Constant(64.0)),
+        };
+        return Ok([("all".to_owned(), class)].into_iter().collect());
+    };
+    let loaded = load(file, &traces(None))?;
+    let one = |(name, class): (&str, &crate::spec::experiment::ClassSpec)| {
+        let (Some(input), Some(output)) = (&class.input, &class.output) else {
+            return Err(Failure::Input(format!(
+                "{}: the class `{name}` has no laws of `input` and `output` to take lengths from",
+                file.display()
+            )));
+        };
+        Ok((
+            name.to_owned(),
+            ClassSpec {
+                share: class.share.unwrap_or(1.0),
+                input: input.clone(),
+                output: output.clone(),
+            },
+        ))
+    };
+    loaded.experiment.traffic.classes.iter().map(one).collect()
+}

@@ -1,0 +1,190 @@
+//! `probes.jsonl`: what a run writes down as it goes, and how it is taken up again.
+//!
+//! A line is written whole and flushed when its probe has ended. A crash can leave the last line in part: taking the run up
+//! again cuts that off and goes on behind it. The file is otherwise only appended to.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::calibrate::probe::{FORMAT, Line, Probe, Run};
+
+/// Its name in the run's folder.
+pub const NAME: &str = "probes.jsonl";
+
+/// Why a file of probes cannot be read or gone on with.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The system says no.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        error: io::Error,
+    },
+    /// A line is none of probes.
+    #[error("{}:{line}: {message}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// What a file holds.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The runs, in order.
+    pub runs: Vec<Run>,
+    /// The probes, in the order in which they ended.
+    pub probes: Vec<Probe>,
+    /// Bytes of whole lines.
+    whole: u64,
+}
+
+/// Reads a file; a last line without an end is passed over.
+///
+/// # Errors
+/// If it cannot be read, or another line is none of probes.
+pub fn read(path: &Path) -> Result<Kept, JournalError> {
+    let bytes = std::fs::read(path).map_err(|error| io_error(path, error))?;
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    let mut kept = Kept {
+        whole: whole as u64,
+        ..Kept::default()
+    };
+    for (i, line) in bytes[..whole].split(|&byte| byte == b'\n').enumerate() {
+        if line.is_empty() {
+            continue;
+        }
+        let wrong = |message: String| JournalError::Line {
+            path: path.to_owned(),
+            line: i + 1,
+            message,
+        };
+        match serde_json::from_slice(line).map_err(|error| wrong(format!("not a line of probes: {error}")))? {
+            Line::Run(run) if run.format != FORMAT => {
+                return Err(wrong(format!("the format is {:?}, and must be {FORMAT:?}", run.format)));
+            }
+            Line::Run(run) => kept.runs.push(run),
+            Line::Probe(_) if kept.runs.is_empty() => {
+                return Err(wrong(
+                    "a probe before any run: the file does not begin where it should".into(),
+                ));
+            }
+            Line::Probe(probe) => kept.probes.push(*probe),
+        }
+    }
+    Ok(kept)
+}
+
+/// A file that is being written.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    path: PathBuf,
+}
+
+impl Journal {
+    /// Begins a file that is not there yet, or goes on behind what `kept` was read from it.
+    ///
+    /// # Errors
+    /// If it cannot be opened, or is there where a new one was to be.
+    pub fn open(path: &Path, kept: Option<&Kept>) -> Result<Journal, JournalError> {
+        let mut options = OpenOptions::new();
+        let file = match kept {
+            Some(_) => options.append(true).open(path),
+            None => options.append(true).create_new(true).open(path),
+        };
+        let file = file.map_err(|error| io_error(path, error))?;
+        if let Some(kept) = kept {
+            file.set_len(kept.whole).map_err(|error| io_error(path, error))?;
+        }
+        Ok(Journal {
+            file,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Writes a line.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub fn write(&mut self, line: &Line) -> Result<(), JournalError> {
+        let mut text = serde_json::to_vec(line).map_err(|error| io_error(&self.path, error.into()))?;
+        text.push(b'\n');
+        // One write, so that a crash leaves at most one line in part.
+        self.file.write_all(&text).map_err(|error| io_error(&self.path, error))
+    }
+}
+
+fn io_error(path: &Path, error: io::Error) -> JournalError {
+    JournalError::Io {
+        path: path.to_owned(),
+        error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run() -> Line {
+        Line::Run(Run {
+            format: FORMAT.into(),
+            version: "1".into(),
+            unix_us: 1,
+            seed: 2,
+            plan: "x".into(),
+            targets: vec!["a".into()],
+        })
+    }
+
+    fn probe(id: u64) -> Line {
+        Line::Probe(Box::new(Probe { id, ..Probe::default() }))
+    }
+
+    fn written(lines: &[Line]) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(NAME);
+        let mut journal = Journal::open(&path, None).unwrap();
+        lines.iter().for_each(|line| journal.write(line).unwrap());
+        (folder, path)
+    }
+
+    #[test]
+    fn a_line_in_part_is_cut_off_and_the_file_goes_on() {
+        let (_folder, path) = written(&[run(), probe(0), probe(1)]);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
+        let kept = read(&path).unwrap();
+        assert_eq!((kept.runs.len(), kept.probes.len()), (1, 1));
+        let mut journal = Journal::open(&path, Some(&kept)).unwrap();
+        journal.write(&probe(7)).unwrap();
+        let ids: Vec<u64> = read(&path).unwrap().probes.iter().map(|probe| probe.id).collect();
+        assert_eq!(ids, [0, 7]);
+    }
+
+    #[test]
+    fn a_file_is_never_written_over() {
+        let (_folder, path) = written(&[run()]);
+        assert!(matches!(Journal::open(&path, None), Err(JournalError::Io { .. })));
+    }
+
+    #[test]
+    fn what_is_no_line_of_probes_is_named_by_its_line() {
+        let (_folder, path) = written(&[run(), probe(0)]);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let at = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            read(&path).unwrap_err().to_string()
+        };
+        assert!(at(&format!("{text}{{}}\n")).contains("probes.jsonl:3: not a line of probes"));
+        assert!(at(&text.replace("probes/1", "probes/9")).contains(":1: the format is \"simcap.probes/9\""));
+        assert!(at(text.split_once('\n').unwrap().1).contains(":1: a probe before any run"));
+    }
+}

@@ -1,0 +1,177 @@
+//! What a run may spend, and what it has: no probe is sent that could take the bill over the bound.
+//!
+//! Before it is sent a probe's worst case is reserved: every byte of the prompt a token (no tokenizer makes more of them),
+//! every token of `max_tokens` written. When it ends, what its usage costs takes the reservation's place. An answer that was
+//! accepted and says nothing of usage counts at its worst case, for it may have been billed; a refusal (any status but
+//! 2xx) and a connection that never was cost nothing.
+
+use std::fmt;
+
+use crate::calibrate::probe::{Probe, Usage};
+use crate::provider::pricing::Price;
+use crate::request::{self, Outcome};
+
+/// Tokens that a chat template adds to a prompt, at most.
+const TEMPLATE: u32 = 64;
+
+/// Pico-dollars that may be spent, are spent, and may yet be by what is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    cap: u64,
+    spent: u64,
+    reserved: u64,
+}
+
+impl Ledger {
+    /// A ledger with a bound, and what was spent before.
+    pub fn new(cap: u64, spent: u64) -> Ledger {
+        Ledger {
+            cap,
+            spent,
+            reserved: 0,
+        }
+    }
+
+    /// Reserves a worst case, if all worst cases together stay within the bound.
+    pub fn reserve(&mut self, worst: u64) -> Reserved {
+        let sum = self.spent.saturating_add(self.reserved).saturating_add(worst);
+        if sum <= self.cap {
+            self.reserved += worst;
+            Reserved::Yes
+        } else if self.reserved > 0 {
+            Reserved::NotNow
+        } else {
+            Reserved::Never
+        }
+    }
+
+    /// Puts what a probe cost in the place of its reservation.
+    pub fn settle(&mut self, worst: u64, cost: u64) {
+        self.reserved = self.reserved.saturating_sub(worst);
+        self.spent = self.spent.saturating_add(cost);
+    }
+
+    /// What was spent.
+    pub fn spent(&self) -> u64 {
+        self.spent
+    }
+}
+
+/// Whether there is money for a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserved {
+    /// It was reserved.
+    Yes,
+    /// Not while others are under way that may cost as much as they may.
+    NotNow,
+    /// Nothing is under way, and still it could take the bill over the bound.
+    Never,
+}
+
+/// The most that a probe can cost.
+pub fn worst(tariff: &dyn Price, prompt_bytes: usize, max_output: u32) -> u64 {
+    let input = u32::try_from(prompt_bytes).unwrap_or(u32::MAX).saturating_add(TEMPLATE);
+    let at = |cached, written| {
+        tariff.of(&request::Usage {
+            input,
+            cached,
+            written,
+            output: max_output,
+        })
+    };
+    at(0, 0).max(at(input, 0)).max(at(0, input))
+}
+
+/// What so many tokens cost.
+pub fn cost(tariff: &dyn Price, usage: &Usage) -> u64 {
+    tariff.of(&request::Usage {
+        input: usage.input,
+        cached: usage.cached,
+        written: 0,
+        output: usage.output,
+    })
+}
+
+/// What a probe that has ended counts for, whose worst case was reserved.
+pub fn billed(tariff: &dyn Price, probe: &Probe, worst: u64) -> u64 {
+    match (&probe.usage, probe.status) {
+        (Some(usage), _) => cost(tariff, usage),
+        (None, Some(200..300)) => worst,
+        (None, Some(_)) => 0,
+        // It may have arrived.
+        (None, None) => match probe.outcome.0 {
+            Outcome::ConnectionError | Outcome::TimeoutConnect => 0,
+            _ => worst,
+        },
+    }
+}
+
+/// Pico-dollars as people read them: `$0.0123`.
+#[derive(Clone, Copy, Debug)]
+pub struct Dollars(pub u64);
+
+impl fmt::Display for Dollars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use crate::report::Unit;
+        use crate::report::format;
+        f.write_str(&format::value(Unit::Dollars, self.0 as f64 / 1e12))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calibrate::probe::Ending;
+
+    fn tariff() -> impl Price {
+        let spec = r#"{ "input": "$1/Mtok", "output": "$10/Mtok", "cached_input": "$0.1/Mtok" }"#;
+        let spec: crate::provider::pricing::PerToken = serde_json::from_str(spec).unwrap();
+        spec.tariff().unwrap()
+    }
+
+    #[test]
+    fn reservations_keep_the_bound() {
+        let mut ledger = Ledger::new(100, 40);
+        assert_eq!(ledger.reserve(61), Reserved::Never);
+        assert_eq!(ledger.reserve(30), Reserved::Yes);
+        assert_eq!(ledger.reserve(31), Reserved::NotNow);
+        assert_eq!(ledger.reserve(30), Reserved::Yes);
+        assert_eq!(ledger.reserve(1), Reserved::NotNow);
+        ledger.settle(30, 5);
+        assert_eq!(ledger.spent(), 45);
+        assert_eq!(ledger.reserve(25), Reserved::Yes);
+        ledger.settle(55, 200);
+        assert_eq!((ledger.spent(), ledger.reserve(0)), (245, Reserved::Never));
+    }
+
+    /// A million pico-dollars a token of input, ten of output: by hand.
+    #[test]
+    fn a_worst_case_takes_bytes_for_tokens() {
+        assert_eq!(worst(&tariff(), 100, 5), 164_000_000 + 50_000_000);
+        let usage = Usage {
+            input: 10,
+            cached: 4,
+            output: 2,
+            reasoning: 1,
+        };
+        assert_eq!(cost(&tariff(), &usage), 6_000_000 + 400_000 + 20_000_000);
+    }
+
+    #[test]
+    fn what_may_have_been_billed_counts_in_full() {
+        let billed = |status, outcome| {
+            let probe = Probe {
+                status,
+                outcome: Ending(outcome),
+                ..Probe::default()
+            };
+            billed(&tariff(), &probe, 77)
+        };
+        assert_eq!(billed(Some(200), Outcome::Truncated), 77);
+        assert_eq!(billed(Some(200), Outcome::Success), 77);
+        assert_eq!(billed(None, Outcome::TimeoutTtft), 77);
+        assert_eq!(billed(Some(429), Outcome::RateLimited), 0);
+        assert_eq!(billed(Some(500), Outcome::ServerError), 0);
+        assert_eq!(billed(None, Outcome::ConnectionError), 0);
+    }
+}

@@ -1,0 +1,502 @@
+//! A calibration plan that has been checked: every probe of it with its time and lengths, and what it may cost.
+//!
+//! All of it is known before anything is sent, and the same seed plans the same probes, so that a run can state its cost
+//! first and be taken up again later. A class's `output` is what is sent as `max_tokens`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::client::Timeouts;
+use super::money;
+use super::prompts::Prompts;
+use super::spec::{ClassSpec, LoadSpec, MaxTokensField, PlanSpec, Schedule, TargetSpec};
+use crate::import::prices;
+use crate::kernel::chance::{Chance, Purpose, unit};
+use crate::kernel::sampler::Sampler;
+use crate::provider::pricing::Price;
+use crate::spec::assemble::check_name;
+use crate::spec::build::{Built, Refusal};
+use crate::spec::diagnose::{self, Seg};
+use crate::spec::model::{BUILT_IN_PRICES, BUILT_IN_PRICES_SOURCE};
+use crate::spec::units::{Money, Rate};
+use crate::traffic::arrivals::{Arrivals, BuildArrivals, Poisson, Regular};
+
+/// The most probes of a run, for each target.
+const MOST_PROBES: usize = 1_000_000;
+
+/// The most tokens of a prompt or an answer.
+const MOST_TOKENS: f64 = 2_000_000.0;
+
+/// The most probes at once in a closed loop.
+const MOST_AT_ONCE: u64 = 1000;
+
+/// A plan that can be carried out.
+#[derive(Debug)]
+pub struct Plan {
+    /// What it was made from.
+    pub spec: PlanSpec,
+    /// Whom to ask.
+    pub targets: Vec<Target>,
+    /// The names of the classes.
+    pub classes: Vec<String>,
+    /// The probes of each target, in order of time.
+    pub slots: Vec<Slot>,
+    /// How they come.
+    pub mode: Mode,
+    /// How long to wait.
+    pub timeouts: Timeouts,
+    /// The most that it may cost, in pico-dollars.
+    pub max_cost: u64,
+    /// SHA-256 of what makes the probes what they are: a run goes on only with the same.
+    pub hash: String,
+    /// What whoever reads the figures must know.
+    pub notes: Vec<String>,
+}
+
+/// An endpoint to ask.
+#[derive(Debug)]
+pub struct Target {
+    /// Its name.
+    pub name: String,
+    /// As the plan has it.
+    pub spec: TargetSpec,
+    /// What it costs.
+    pub price: Arc<dyn Price>,
+}
+
+/// A probe to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Its number among those of its target.
+    pub n: u64,
+    /// Its step of a ladder, or 0.
+    pub step: u32,
+    /// When it is due, from the start; nothing in a closed loop.
+    pub due: Duration,
+    /// Its class, by place.
+    pub class: usize,
+    /// Words of its prompt.
+    pub input: u32,
+    /// The most tokens of its answer.
+    pub output: u32,
+    /// Whether it only warms up.
+    pub warmup: bool,
+}
+
+/// How probes come.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mode {
+    /// By the clock.
+    Open,
+    /// So many at once, and no longer than that if there is a bound.
+    Closed(u64, Option<Duration>),
+    /// By the clock, at rates that rise; these, in probes a second.
+    Ladder(Vec<f64>),
+}
+
+impl PlanSpec {
+    /// Checks it and plans every probe.
+    ///
+    /// # Errors
+    /// At the first thing that makes no sense.
+    pub fn plan(&self) -> Built<Plan> {
+        check_name(&self.name).map_err(|r| r.at("name"))?;
+        let named = |kind: &str, empty: bool| match empty {
+            true => Err(Refusal::new(format!("none: there must be at least one {kind}"))),
+            false => Ok(()),
+        };
+        named("target", self.targets.is_empty()).map_err(|r| r.at("targets"))?;
+        named("class", self.classes.is_empty()).map_err(|r| r.at("classes"))?;
+        let mut notes = Vec::new();
+        let targets = self
+            .targets
+            .iter()
+            .map(|(name, spec)| target(name, spec, &mut notes).map_err(|r| r.at(name).at("targets")))
+            .collect::<Built<Vec<_>>>()?;
+        let (slots, mode) = self.slots()?;
+        Ok(Plan {
+            targets,
+            classes: self.classes.names(),
+            slots,
+            mode,
+            timeouts: self.checked_timeouts()?,
+            max_cost: u64::try_from(self.max_cost.picodollars()).unwrap_or(u64::MAX),
+            hash: self.hash(),
+            notes,
+            spec: self.clone(),
+        })
+    }
+
+    /// What makes the probes what they are; money and bounds may change from one part of a run to the next.
+    fn hash(&self) -> String {
+        let kept = PlanSpec {
+            schema: None,
+            max_cost: Money::default(),
+            dispatch_bound: crate::kernel::time::Span::ZERO.into(),
+            ..self.clone()
+        };
+        let text = serde_json::to_string(&kept).unwrap_or_default();
+        let hash = Sha256::digest(text.as_bytes());
+        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn checked_timeouts(&self) -> Built<Timeouts> {
+        let given = &self.timeouts;
+        let read = |name: &str, duration: crate::spec::units::Duration| match duration.span().nanos() {
+            0..1_000_000 => Err(Refusal::new(format!("{duration}: must be at least 1ms"))
+                .at(name)
+                .at("timeouts")),
+            nanos if nanos > 86_400_000_000_000 => Err(Refusal::new(format!("{duration}: must be at most 1d"))
+                .at(name)
+                .at("timeouts")),
+            nanos => Ok(Duration::from_nanos(nanos)),
+        };
+        Ok(Timeouts {
+            connect: read("connect", given.connect)?,
+            ttft: read("ttft", given.ttft)?,
+            idle: read("idle", given.idle)?,
+            total: read("total", given.total)?,
+        })
+    }
+
+    fn slots(&self) -> Built<(Vec<Slot>, Mode)> {
+        let classes = self
+            .classes
+            .iter()
+            .map(|(name, class)| lengths(class).map_err(|r| r.at(name).at("classes")))
+            .collect::<Built<Vec<_>>>()?;
+        let duration = self.duration.map(|d| Duration::from_nanos(d.span().nanos()));
+        if self.duration.is_some_and(|d| d.span().nanos() == 0) {
+            return Err(Refusal::new("0: must be above 0").at("duration"));
+        }
+        let wanted = self.requests.map(|n| n.get() as usize);
+        let mut making = Making {
+            classes: &classes,
+            chance: Chance::new(self.seed, 0),
+            warmup: u64::from(self.warmup),
+            slots: Vec::new(),
+        };
+        let warmup = self.warmup as usize;
+        let here = |r: Refusal| r.at(name_of(&self.load)).at("load");
+        let mode = match &self.load {
+            LoadSpec::Open { rate, schedule } => {
+                let wanted = match (wanted, duration) {
+                    (None, None) => {
+                        return Err(Refusal::new("give `requests` or `duration`: how many probes there are"));
+                    }
+                    (wanted, _) => wanted.unwrap_or(MOST_PROBES + 1),
+                };
+                let here = |r: Refusal| here(r.at("rate"));
+                let of = (*rate, *schedule);
+                making.timed(of, Duration::ZERO, warmup, None, 0).map_err(here)?;
+                let began = making.end();
+                making.timed(of, began, wanted, duration, 0).map_err(here)?;
+                Mode::Open
+            }
+            LoadSpec::Closed { concurrency } => {
+                let wanted = wanted.ok_or_else(|| {
+                    Refusal::new("a closed loop needs `requests`: how many there are hangs on the endpoint otherwise")
+                })?;
+                if !(1..=MOST_AT_ONCE).contains(&concurrency.get()) {
+                    let text = format!("{concurrency}: must be from 1 to {MOST_AT_ONCE}");
+                    return Err(here(Refusal::new(text).at("concurrency")));
+                }
+                making.untimed(wanted.saturating_add(warmup)).map_err(here)?;
+                Mode::Closed(concurrency.get(), duration)
+            }
+            LoadSpec::Ladder { rates, step, schedule } => {
+                if self.requests.is_some() || self.duration.is_some() {
+                    return Err(Refusal::new(
+                        "a ladder has its own end: leave `requests` and `duration` out",
+                    ));
+                }
+                let per_second: Vec<f64> = rates.iter().map(|rate| rate.per_second()).collect();
+                if rates.is_empty() || per_second.windows(2).any(|pair| pair[0] >= pair[1]) {
+                    return Err(here(
+                        Refusal::new("rates must rise, and there must be one at least").at("rates"),
+                    ));
+                }
+                if step.span().nanos() == 0 {
+                    return Err(here(Refusal::new("0: must be above 0").at("step")));
+                }
+                let step = Duration::from_nanos(step.span().nanos());
+                for (i, rate) in rates.iter().enumerate() {
+                    let here = |r: Refusal| here(r.at(i).at("rates"));
+                    let of = (*rate, *schedule);
+                    if i == 0 {
+                        making.timed(of, Duration::ZERO, warmup, None, 0).map_err(here)?;
+                    }
+                    let began = making.warm() + step * i as u32;
+                    making
+                        .timed(of, began, MOST_PROBES + 1, Some(step), i as u32)
+                        .map_err(here)?;
+                }
+                Mode::Ladder(per_second)
+            }
+        };
+        if !making.slots.iter().any(|slot| !slot.warmup) {
+            return Err(Refusal::new(
+                "no probe is due in that time: ask for more time, or a higher rate",
+            ));
+        }
+        Ok((making.slots, mode))
+    }
+}
+
+impl Plan {
+    /// Tokens of input and output of all probes to one target, as planned and at most.
+    pub fn tokens(&self) -> (u64, u64) {
+        let sum = |of: fn(&Slot) -> u32| self.slots.iter().map(|slot| u64::from(of(slot))).sum();
+        (sum(|slot| slot.input), sum(|slot| slot.output))
+    }
+
+    /// What all probes to this target cost in pico-dollars if their prompts have as many tokens as words and their answers as
+    /// many as they may.
+    pub fn expected(&self, target: &Target) -> u64 {
+        let each = self.slots.iter().map(|slot| {
+            let usage = crate::calibrate::probe::Usage {
+                input: slot.input,
+                output: slot.output,
+                ..Default::default()
+            };
+            money::cost(&*target.price, &usage)
+        });
+        each.fold(0, u64::saturating_add)
+    }
+
+    /// The body of a probe, and the bytes of its prompt.
+    pub fn body(&self, target: &Target, slot: &Slot, prompts: &Prompts) -> (Vec<u8>, usize) {
+        let prompt = prompts.text(slot.n, slot.input);
+        let bytes = prompt.len();
+        let field = match target.spec.max_tokens_field {
+            MaxTokensField::MaxTokens => "max_tokens",
+            MaxTokensField::MaxCompletionTokens => "max_completion_tokens",
+        };
+        let mut body = serde_json::json!({
+            "model": target.spec.model,
+            "messages": [{ "role": "user", "content": prompt }],
+            field: slot.output,
+            "stream": self.spec.stream,
+        });
+        if self.spec.stream {
+            body["stream_options"] = serde_json::json!({ "include_usage": true });
+        }
+        for (name, value) in &target.spec.extra_body {
+            body[name] = value.clone();
+        }
+        (body.to_string().into_bytes(), bytes)
+    }
+}
+
+fn name_of(load: &LoadSpec) -> &'static str {
+    match load {
+        LoadSpec::Open { .. } => "open",
+        LoadSpec::Closed { .. } => "closed",
+        LoadSpec::Ladder { .. } => "ladder",
+    }
+}
+
+fn target(name: &str, spec: &TargetSpec, notes: &mut Vec<String>) -> Built<Target> {
+    check_name(name)?;
+    check_url(&spec.base_url).map_err(|r| r.at("base_url"))?;
+    let header = !spec.key_header.is_empty() && spec.key_header.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if !header {
+        return Err(Refusal::new(format!("`{}` is no header's name", spec.key_header)).at("key_header"));
+    }
+    /// Fields that the plan itself decides, and those that would multiply the bill.
+    const OURS: [&str; 8] = [
+        "model",
+        "messages",
+        "stream",
+        "stream_options",
+        "max_tokens",
+        "max_completion_tokens",
+        "n",
+        "best_of",
+    ];
+    if let Some(field) = spec.extra_body.keys().find(|field| OURS.contains(&field.as_str())) {
+        let text = format!("`{field}` is decided by the plan: leave it out");
+        return Err(Refusal::new(text).at(field.as_str()).at("extra_body"));
+    }
+    if spec.api_key_env.is_some() && spec.base_url.starts_with("http://") && !is_local(&spec.base_url) {
+        notes.push(format!(
+            "{name}: the key goes over plain HTTP, where others can read it"
+        ));
+    }
+    let price: Box<dyn Price> = match &spec.prices {
+        Some(prices) => Box::new(prices.tariff().map_err(|r| r.at("prices"))?),
+        None => {
+            let price = listed(&spec.model).map_err(|r| r.at("model"))?;
+            notes.push(format!(
+                "{name}: prices of `{}` are those of {BUILT_IN_PRICES_SOURCE}",
+                spec.model
+            ));
+            price
+        }
+    };
+    Ok(Target {
+        name: name.to_owned(),
+        spec: spec.clone(),
+        price: price.into(),
+    })
+}
+
+/// The built-in table's price of a model.
+fn listed(model: &str) -> Built<Box<dyn Price>> {
+    let refuse = |error: diagnose::Error| Refusal::new(error.to_string());
+    let entries: prices::File = diagnose::parse("prices.json", BUILT_IN_PRICES).map_err(refuse)?;
+    let table = prices::table(&entries)?;
+    let Some(prices) = table.models.get(model) else {
+        return Err(Refusal::new(format!(
+            "what `{model}` costs is not known, so that no bound on cost could be kept: give its prices (`prices`, or --price-input and \
+             --price-output; $0/Mtok if it is your own)"
+        )));
+    };
+    Ok(Box::new(prices.standard.tariff()?))
+}
+
+fn check_url(url: &str) -> Built<()> {
+    let says = |why: &str| {
+        Err(Refusal::new(format!(
+            "{why}: write it like \"https://api.example.com/v1\""
+        )))
+    };
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let Some(rest) = rest else {
+        return says("the address does not begin with https:// or http://");
+    };
+    let host = rest.split('/').next().unwrap_or_default();
+    if host.contains('@') {
+        return says(
+            "the address holds a user name or password, which would be written down; keys come from the environment",
+        );
+    }
+    if rest.contains(['?', '#']) {
+        return says(
+            "the address has a query, which may hold a key and would be written down; keys come from the environment",
+        );
+    }
+    let uri = url.parse::<ureq::http::Uri>().ok();
+    if uri.and_then(|uri| uri.host().map(str::is_empty)) != Some(false) {
+        return says("this is no address");
+    }
+    Ok(())
+}
+
+fn is_local(url: &str) -> bool {
+    let host = url
+        .parse::<ureq::http::Uri>()
+        .ok()
+        .and_then(|uri| uri.host().map(str::to_owned));
+    let host = host.unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn arrivals(rate: Rate, schedule: Schedule) -> Built<Box<dyn Arrivals>> {
+    if rate.count() == 0 {
+        return Err(Refusal::new("0: must be above 0"));
+    }
+    match schedule {
+        Schedule::Poisson => Poisson { rate }.build(None),
+        Schedule::Fixed => Regular { rate }.build(None),
+    }
+}
+
+/// A class, ready for drawing.
+struct Lengths {
+    share: f64,
+    input: Sampler,
+    output: Sampler,
+}
+
+fn lengths(class: &ClassSpec) -> Built<Lengths> {
+    if !(class.share.is_finite() && class.share > 0.0) {
+        return Err(Refusal::new(format!("{}: must be above 0", class.share)).at("share"));
+    }
+    let tokens =
+        |field: &'static str, law: &crate::spec::laws::LawSpec<f64>| law.sampler().map_err(|r| r.at(Seg::from(field)));
+    Ok(Lengths {
+        share: class.share,
+        input: tokens("input", &class.input)?,
+        output: tokens("output", &class.output)?,
+    })
+}
+
+/// Slots in the making.
+struct Making<'a> {
+    classes: &'a [Lengths],
+    chance: Chance,
+    warmup: u64,
+    slots: Vec<Slot>,
+}
+
+impl Making<'_> {
+    /// When the last one is due.
+    fn end(&self) -> Duration {
+        self.slots.last().map_or(Duration::ZERO, |slot| slot.due)
+    }
+
+    /// When the last one that warms up is due.
+    fn warm(&self) -> Duration {
+        let warm = self.slots.iter().take_while(|slot| slot.warmup).last();
+        warm.map_or(Duration::ZERO, |slot| slot.due)
+    }
+
+    /// Adds at most `wanted` slots from `began` on, none later than `within` after it.
+    fn timed(
+        &mut self,
+        (rate, schedule): (Rate, Schedule),
+        began: Duration,
+        wanted: usize,
+        within: Option<Duration>,
+        step: u32,
+    ) -> Built<()> {
+        let mut process = arrivals(rate, schedule)?;
+        for _ in 0..wanted {
+            let key = self.chance.request(self.slots.len() as u64);
+            let Some(arrival) = process.next(key) else { break };
+            let after = Duration::from_nanos(arrival.at.nanos());
+            if within.is_some_and(|within| after > within) {
+                break;
+            }
+            self.push(began + after, step)?;
+        }
+        Ok(())
+    }
+
+    fn untimed(&mut self, wanted: usize) -> Built<()> {
+        (0..wanted).try_for_each(|_| self.push(Duration::ZERO, 0))
+    }
+
+    fn push(&mut self, due: Duration, step: u32) -> Built<()> {
+        let n = self.slots.len() as u64;
+        if self.slots.len() >= MOST_PROBES {
+            return Err(Refusal::new(format!(
+                "more than {MOST_PROBES} probes for each target: ask for fewer"
+            )));
+        }
+        let key = self.chance.request(n);
+        let total: f64 = self.classes.iter().map(|class| class.share).sum();
+        let mut left = unit(key.draw(Purpose::Class)) * total;
+        let class = self.classes.iter().position(|class| {
+            left -= class.share;
+            left < 0.0
+        });
+        let class = class.unwrap_or(self.classes.len() - 1);
+        let lengths = &self.classes[class];
+        let tokens = |law: &Sampler, purpose| law.draw(key, purpose).clamp(1.0, MOST_TOKENS).round() as u32;
+        self.slots.push(Slot {
+            n,
+            step,
+            due,
+            class,
+            input: tokens(&lengths.input, Purpose::Input),
+            output: tokens(&lengths.output, Purpose::Output),
+            warmup: n < self.warmup,
+        });
+        Ok(())
+    }
+}

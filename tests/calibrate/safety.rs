@@ -1,0 +1,395 @@
+//! Money and keys: nothing is sent beyond the bound, nothing finished is lost, and the key is nowhere.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::server::{DONE, HEAD, STOP, Server, TOKEN, chunked, good, hang_up, say, whole};
+use crate::{KEY, ask, probes, said, simcap, text};
+
+#[track_caller]
+fn refused(arguments: &[&str], expected: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = simcap(folder.path(), arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert_eq!(text(&output.stderr), format!("error: {expected}\n"));
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        0,
+        "nothing is written"
+    );
+}
+
+const HERE: [&str; 4] = ["--base-url", "http://127.0.0.1:9/v1", "--rate", "1/s"];
+
+#[test]
+fn what_is_missing_is_asked_for() {
+    let with = |more: &[&'static str]| [&HERE[..], more].concat();
+    refused(
+        &with(&["--model", "mock", "--requests", "1"]),
+        "give --max-cost, like --max-cost '$1': nothing is sent without a bound on what it may cost",
+    );
+    refused(
+        &with(&["--model", "mock", "--requests", "1", "--max-cost", "$1"]),
+        "--model: what `mock` costs is not known, so that no bound on cost could be kept: give its prices (`prices`, or --price-input and \
+         --price-output; $0/Mtok if it is your own)",
+    );
+    refused(
+        &with(&[
+            "--model",
+            "mock",
+            "--requests",
+            "1",
+            "--max-cost",
+            "$1",
+            "--price-input",
+            "$1/Mtok",
+        ]),
+        "give --price-output beside --price-input",
+    );
+    refused(
+        &with(&["--model", "gpt-4.1", "--max-cost", "$1"]),
+        "give `requests` or `duration`: how many probes there are",
+    );
+    refused(
+        &with(&[
+            "--model",
+            "gpt-4.1",
+            "--max-cost",
+            "$1",
+            "--requests",
+            "1",
+            "--api-key-env",
+            "NO_SUCH_KEY",
+        ]),
+        "the environment variable NO_SUCH_KEY is not set: put the API key there (export it), never into a file",
+    );
+}
+
+#[test]
+fn an_address_that_would_be_written_down_holds_no_key() {
+    for (url, expected) in [
+        (
+            "https://me:secret@api.example.com/v1",
+            "--base-url: the address holds a user name or password, which would be written down; keys come from the environment: write it \
+             like \"https://api.example.com/v1\"",
+        ),
+        (
+            "https://api.example.com/v1?key=secret",
+            "--base-url: the address has a query, which may hold a key and would be written down; keys come from the environment: write it \
+             like \"https://api.example.com/v1\"",
+        ),
+    ] {
+        refused(
+            &[
+                "--base-url",
+                url,
+                "--model",
+                "gpt-4.1",
+                "--rate",
+                "1/s",
+                "--requests",
+                "1",
+                "--max-cost",
+                "$1",
+            ],
+            expected,
+        );
+    }
+}
+
+#[test]
+fn a_mistake_in_a_plan_is_shown_at_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = r#"{
+  "name": "x",
+  "targets": { "a": { "base_url": "http://127.0.0.1:9/v1", "modle": "m" } },
+"#;
+    std::fs::write(folder.path().join("plan.json"), plan).unwrap();
+    let output = simcap(folder.path(), &["plan.json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let message = text(&output.stderr);
+    assert!(message.contains("plan.json:3:60"), "{message}");
+    assert!(message.contains("did you mean `model`?"), "{message}");
+}
+
+#[test]
+fn a_dry_run_states_the_cost_and_sends_nothing() {
+    let server = Server::new(|_, _, s| say(s, good()));
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [
+        "--dry-run",
+        "--rate",
+        "2/s",
+        "--requests",
+        "100",
+        "--warmup",
+        "10",
+        "--input",
+        "300",
+        "--output",
+        "50",
+        "--price-input",
+        "$2/Mtok",
+        "--price-output",
+        "$10/Mtok",
+        "--api-key-env",
+        "NO_SUCH_KEY",
+    ];
+    let output = ask(folder.path(), &server.url(), &arguments).output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    // 110 × (300 × $2/M + 50 × $10/M) = $0.121.
+    let expected = format!(
+        "mock: 110 probes to mock at {}; about 33,000 input tokens, at most 5,500 output tokens: $0.12 at most at its prices\n\
+         $0.12 in all, if prompts have as many tokens as words; it stops at $1.00\n",
+        server.url()
+    );
+    assert_eq!(text(&output.stdout), expected);
+    assert_eq!(server.requests().len(), 0);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// A probe costs 10 × $1/M + 5 × $10/M = $0.00006 by its usage, and may cost (8 bytes + 64) × $1/M + $0.00005 = $0.000122. The
+/// fifth fits beside four ($0.000362); the sixth would not beside five ($0.000422).
+#[test]
+fn spending_stops_before_the_bound_could_be_passed() {
+    let server = Server::new(|_, _, s| say(s, good()));
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [
+        "--concurrency",
+        "1",
+        "--requests",
+        "100",
+        "--input",
+        "1",
+        "--output",
+        "5",
+        "--price-input",
+        "$1/Mtok",
+        "--price-output",
+        "$10/Mtok",
+        "--max-cost",
+        "$0.0004",
+    ];
+    let url = server.url();
+    let mut all = vec![
+        "--base-url",
+        &url,
+        "--model",
+        "mock",
+        "--out",
+        "out",
+        "--dispatch-bound",
+        "1h",
+    ];
+    all.extend(arguments);
+    let output = simcap(folder.path(), &all).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let costs: Vec<_> = probes(folder.path())
+        .iter()
+        .map(|probe| probe["cost_pd"].clone())
+        .collect();
+    assert_eq!(costs, vec![json!(60_000_000); 5]);
+    assert_eq!(server.requests().len(), 5);
+    let note = "mock: 95 probes were not sent, because they could have taken the bill over the bound";
+    assert!(said(&output).contains(note), "{}", said(&output));
+}
+
+#[test]
+fn an_answer_without_usage_counts_in_full() {
+    let server = Server::new(|_, _, s| say(s, chunked(&[TOKEN, STOP, DONE])));
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [
+        "--concurrency",
+        "1",
+        "--requests",
+        "1",
+        "--input",
+        "1",
+        "--output",
+        "5",
+        "--price-input",
+        "$1/Mtok",
+        "--price-output",
+        "$10/Mtok",
+    ];
+    ask(folder.path(), &server.url(), &arguments).output().unwrap();
+    assert_eq!(probes(folder.path())[0]["cost_pd"], 122_000_000);
+}
+
+/// Everything in `folder`, as text.
+fn contents(folder: &Path) -> String {
+    let mut all = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        all += &path.display().to_string();
+        all += &if path.is_dir() {
+            contents(&path)
+        } else {
+            text(&std::fs::read(&path).unwrap())
+        };
+    }
+    all
+}
+
+#[test]
+fn the_key_is_sent_and_is_nowhere_else_even_if_the_server_quotes_it() {
+    let quoting: [fn() -> String; 5] = [
+        || {
+            whole(
+                "401 Unauthorized",
+                "",
+                &format!("{{\"error\":{{\"message\":\"wrong key {KEY}\",\"code\":\"{KEY}\"}}}}"),
+            )
+        },
+        || {
+            whole(
+                "400 Bad Request",
+                &format!("x-ratelimit-limit: {KEY}\r\nretry-after: {KEY}\r\n"),
+                &format!("{} {KEY}", "x".repeat(190)),
+            )
+        },
+        || whole("200 OK", &format!("content-type: text/{KEY}\r\n"), ""),
+        || format!("{HEAD}event: error\ndata: {KEY}\n\n"),
+        || format!("HTTP/1.1 {KEY}\r\n\r\n"),
+    ];
+    for answer in quoting {
+        let server = Server::new(move |_, _, s| say(s, answer()) && hang_up());
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = ["--concurrency", "1", "--requests", "6", "--api-key-env", "TEST_KEY"];
+        let output = ask(folder.path(), &server.url(), &arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(3));
+        assert!(
+            server.requests()[0]
+                .head
+                .contains(&format!("authorization: Bearer {KEY}\r\n"))
+        );
+        assert!(!probes(folder.path()).is_empty());
+        let everything = said(&output) + &contents(folder.path());
+        for part in [KEY, &KEY[..12], &KEY[12..], &KEY.to_lowercase()] {
+            assert!(!everything.contains(part), "{part} in:\n{everything}");
+        }
+    }
+}
+
+#[test]
+fn a_target_that_refuses_everything_is_left_alone() {
+    let server = Server::new(|_, _, s| {
+        say(
+            s,
+            whole("404 Not Found", "", r#"{"error":{"message":"no such model"}}"#),
+        )
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let output = ask(
+        folder.path(),
+        &server.url(),
+        &["--concurrency", "1", "--requests", "50"],
+    )
+    .output()
+    .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(server.requests().len(), 5);
+    let note = "mock: left alone before its time: it refuses everything: 404  no such model";
+    assert!(said(&output).contains(note), "{}", said(&output));
+}
+
+fn lines(folder: &Path) -> usize {
+    let text = std::fs::read_to_string(folder.join("out/probes.jsonl")).unwrap_or_default();
+    text.lines().count()
+}
+
+/// Waits until the run has written so many lines.
+fn wait_for_lines(folder: &Path, wanted: usize) {
+    while lines(folder) < wanted {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn ids(folder: &Path) -> Vec<u64> {
+    let mut ids: Vec<u64> = probes(folder)
+        .iter()
+        .map(|probe| probe["id"].as_u64().unwrap())
+        .collect();
+    ids.sort_unstable();
+    ids
+}
+
+#[test]
+fn a_run_that_was_killed_goes_on_where_it_was() {
+    let server = Server::new(|_, _, s| say(s, good()));
+    let folder = tempfile::tempdir().unwrap();
+    let url = server.url();
+    let arguments = ["--rate", "20/s", "--requests", "20", "--schedule", "fixed"];
+    let mut child = ask(folder.path(), &url, &arguments)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for_lines(folder.path(), 5);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // As if it had been in the middle of a line.
+    let path = folder.path().join("out/probes.jsonl");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 7]).unwrap();
+
+    let without = ask(folder.path(), &url, &arguments).output().unwrap();
+    assert_eq!(without.status.code(), Some(2));
+    let message = "error: out/probes.jsonl is there already: --resume goes on with it, --out writes elsewhere\n";
+    assert_eq!(text(&without.stderr), message);
+    let other = ask(
+        folder.path(),
+        &url,
+        &[&arguments[..], &["--resume", "--seed", "9"]].concat(),
+    )
+    .output()
+    .unwrap();
+    assert_eq!(other.status.code(), Some(2));
+    assert!(
+        text(&other.stderr).contains("it is of another plan"),
+        "{}",
+        said(&other)
+    );
+
+    let resumed = ask(folder.path(), &url, &[&arguments[..], &["--resume"]].concat())
+        .output()
+        .unwrap();
+    assert_eq!(resumed.status.code(), Some(0), "{}", said(&resumed));
+    assert_eq!(ids(folder.path()), (0..20).collect::<Vec<u64>>());
+    let sent = server.requests().len();
+    let again = ask(folder.path(), &url, &[&arguments[..], &["--resume"]].concat())
+        .output()
+        .unwrap();
+    assert_eq!(
+        (again.status.code(), server.requests().len()),
+        (Some(0), sent),
+        "nothing is left to send"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_loses_nothing_that_has_ended() {
+    let server = Server::new(|_, _, s| say(s, good()));
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--rate", "20/s", "--requests", "10000"];
+    let child = ask(folder.path(), &server.url(), &arguments)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for_lines(folder.path(), 4);
+    let interrupted = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(interrupted.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(said(&output).contains("Interrupted. Go on with: the same command and --resume"));
+    assert_eq!(
+        ids(folder.path()).len(),
+        server.requests().len(),
+        "what was sent was awaited and written"
+    );
+}

@@ -301,7 +301,7 @@ fn the_name_of_a_product_lists_what_it_has() {
 #[test]
 fn an_unknown_policy_is_exit_code_2_with_the_nearest() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, near) in [("roundrobin", "round_robin"), ("litelm", "LiteLLM")] {
+    for (name, near) in [("round_robbin", "round_robin"), ("litelm", "LiteLLM")] {
         let output = simcap(folder.path(), &["policies", name]);
         let expected = format!(
             "error: there is no policy `{name}`, nor a product of that name\nhelp: did you mean `{near}`?\nhelp: `simcap policies` lists all\n"

@@ -25,7 +25,7 @@ impl Policies {
             None => list(&pages, own, columns),
             Some(name) => {
                 let of_product = product(name).map(|product| having(&pages, product, columns));
-                match pages.iter().find(|page| page.name == name) {
+                match pages.iter().find(|page| letters(page.name) == letters(name)) {
                     Some(policy) => page(policy, &pages, columns),
                     None => of_product
                         .or_else(|| speaking_of(&pages, name, columns))

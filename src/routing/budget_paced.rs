@@ -32,7 +32,8 @@
 //!
 //! Known faults: a fixed step has no damping, so the rate swings about what it should be, for ever; it goes on rising while
 //! traffic is low at night and falls only after the morning has come, unless the `shape` says so; bills come with the answers, so what is in
-//! flight is not seen; a budget that does not even pay for the cheapest is overspent.
+//! flight is not seen; a budget that does not even pay for the cheapest is overspent; the order is taken as it is given, and
+//! from cheap to dear it does the opposite of what is wanted.
 //!
 //! ```json
 //! { "budget_paced": { "providers": ["dear", "cheap"], "money": "$100", "per": "1d", "law": "in_proportion" } }
@@ -111,19 +112,6 @@ impl BuildPolicy for BudgetPaced {
         let order = names.each_provider(&self.providers).map_err(|r| r.at("providers"))?;
         if order.len() < 2 {
             return Err(Refusal::new("there must be at least two, a dearer and a cheaper one").at("providers"));
-        }
-        for (i, pair) in order.windows(2).enumerate() {
-            let price = |p: usize| names.known.get(p).and_then(|known| known.price);
-            let (Some(first), Some(second)) = (price(pair[0]), price(pair[1])) else {
-                continue;
-            };
-            if first.0 < second.0 && first.1 < second.1 {
-                let text = format!(
-                    "`{}` comes after `{}` and is dearer: they must stand from the dearest to the cheapest",
-                    names.providers[pair[1]], names.providers[pair[0]]
-                );
-                return Err(Refusal::new(text).at(i + 1).at("providers"));
-            }
         }
         let budget = names.money(self.money);
         if budget == 0 {

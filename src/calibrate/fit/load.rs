@@ -74,35 +74,39 @@ impl LoadCurve {
         })
     }
 
-    /// Quantiles of TTFT and of decode speed alone: those of every stage, each divided by what its load does.
+    /// Quantiles of TTFT and of decode speed alone. TTFT: of every stage with a free slot, each divided by what its load does.
+    /// Speed: of the least loaded stage, since the others' spread is that of the load, which the model makes by itself; and of
+    /// what the tool calls TPOT or what the e2e says of it, whichever is narrower, because a tool that counts the tokens of the
+    /// text anew widens the one, and answers of unlike length the other.
     pub(super) fn alone(&self, stages: &[&Stage]) -> (Vec<(f64, f64)>, Vec<(f64, f64)>) {
-        let scaled = |summary: &Summary, factor: f64| Summary {
-            mean: summary.mean.map(|mean| mean / factor),
-            quantiles: summary.quantiles.iter().map(|(s, x)| (*s, x / factor)).collect(),
+        let mut points: Vec<(&Stage, Point)> = stages.iter().filter_map(|s| Some((*s, point(s)?))).collect();
+        points.sort_by(|a, b| a.1.in_flight.total_cmp(&b.1.in_flight));
+        let Some((stage, first)) = points.first() else {
+            return (Vec::new(), Vec::new());
         };
-        let of = |what: fn(&Stage) -> Option<&Summary>, alone: f64| {
-            let stages = stages.iter().filter(|stage| {
-                self.slots
-                    .is_none_or(|slots| point(stage).is_none_or(|p| p.in_flight < f64::from(slots)))
-            });
-            let with: Vec<(f64, Summary)> = stages
-                .filter_map(|stage| {
-                    let summary = what(stage)?;
-                    Some((stage.successes.max(1) as f64, scaled(summary, summary.mean? / alone)))
-                })
-                .collect();
-            super::averaged(
-                &with
-                    .iter()
-                    .map(|(weight, summary)| (*weight, summary))
-                    .collect::<Vec<_>>(),
-            )
-        };
-        let first = stages.iter().filter_map(|stage| point(stage));
-        let first = first.min_by(|a, b| a.in_flight.total_cmp(&b.in_flight));
-        let ttft = of(|s| s.ttft.as_ref(), first.map_or(1.0, |p| p.ttft));
-        let per_token = of(|s| s.tpot.as_ref(), self.per_token);
-        let speeds = per_token.into_iter().rev().map(|(share, x)| (1.0 - share, 1.0 / x));
+        let is_free = |p: &Point| self.slots.is_none_or(|slots| p.in_flight < f64::from(slots));
+        let with: Vec<(f64, Summary)> = (points.iter().filter(|(_, p)| is_free(p)))
+            .filter_map(|(stage, p)| {
+                let factor = p.ttft / first.ttft;
+                Some((stage.successes.max(1) as f64, scaled(stage.ttft.as_ref()?, 0.0, factor)))
+            })
+            .collect();
+        let ttft = super::averaged(&with.iter().map(|(weight, s)| (*weight, s)).collect::<Vec<_>>());
+        let as_told = stage
+            .tpot
+            .as_ref()
+            .and_then(|tpot| Some(scaled(tpot, 0.0, tpot.mean? / self.per_token)));
+        let as_e2e_says = stage.e2e.as_ref().and_then(|e2e| {
+            let decoding = e2e.mean? - first.ttft;
+            Some(scaled(e2e, first.ttft, decoding / self.per_token))
+        });
+        let tables = [as_told, as_e2e_says].into_iter().flatten();
+        let tables = tables.map(|summary| super::averaged(&[(1.0, &summary)]));
+        let narrow = tables
+            .filter(|table| !table.is_empty())
+            .min_by(|a, b| width(a).total_cmp(&width(b)))
+            .unwrap_or_default();
+        let speeds = narrow.into_iter().rev().map(|(share, x)| (1.0 - share, 1.0 / x));
         (ttft, speeds.collect())
     }
 
@@ -119,6 +123,23 @@ impl LoadCurve {
             1e3 * self.per_token,
             steps.join(", ")
         )
+    }
+}
+
+/// `summary` less `floor`, divided by `factor`.
+fn scaled(summary: &Summary, floor: f64, factor: f64) -> Summary {
+    let scale = |x: f64| (x - floor) / factor;
+    Summary {
+        mean: summary.mean.map(scale),
+        quantiles: summary.quantiles.iter().map(|(share, x)| (*share, scale(*x))).collect(),
+    }
+}
+
+/// How wide a table is: its last value over its first.
+fn width(table: &[(f64, f64)]) -> f64 {
+    match table {
+        [(_, first), .., (_, last)] => last / first,
+        _ => f64::INFINITY,
     }
 }
 
@@ -141,7 +162,7 @@ mod tests {
         let of = |mean: f64| {
             Some(Summary {
                 mean: Some(mean),
-                quantiles: vec![(0.5, mean)],
+                quantiles: vec![(0.25, 0.9 * mean), (0.5, mean), (0.75, 1.1 * mean)],
             })
         };
         let e2e = 0.1 + 100.0 * step;
@@ -169,10 +190,10 @@ mod tests {
         assert_eq!(curve.step.len(), 4);
         assert_eq!(LoadCurve::of(&stages, None).unwrap().step.len(), 3);
         let (ttft, speed) = curve.alone(&stages);
-        assert!(
-            (ttft[0].1 - 0.1).abs() < 1e-9 && (speed[0].1 - 100.0).abs() < 1e-6,
-            "{ttft:?} {speed:?}"
-        );
+        assert!((ttft[1].1 - 0.1).abs() < 1e-9, "{ttft:?}");
+        // 10 % of 1.1 s are 11 % of the decoding in it: what is told is narrower.
+        assert!((speed[1].1 - 100.0).abs() < 1e-6, "{speed:?}");
+        assert!((speed[2].1 - 100.0 / 0.9).abs() < 1e-6, "{speed:?}");
     }
 
     #[test]

@@ -334,7 +334,7 @@ fn what_is_no_tree_is_not_read() {
 
 #[test]
 fn a_tree_is_written_as_it_is_read() {
-    let json = r#"{"fallback":{"targets":["a",{"loadbalance":{"targets":["b",{"provider":"c","weight":2.5},{"round_robin":{"providers":[]},"weight":1.0}]}},{"single":{"provider":"a"}}],"on":[429,"5xx"]}}"#;
+    let json = r#"{"fallback":{"targets":["a",{"loadbalance":{"targets":["b",{"provider":"c","weight":2.5},{"round_robin":{"providers":["b"]},"weight":1.0}]}},{"single":{"provider":"a"}}],"on":[429,"5xx"]}}"#;
     let tree: Tree = serde_json::from_str(json).unwrap();
     assert_eq!(serde_json::to_string(&tree).unwrap(), json);
 }

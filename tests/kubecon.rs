@@ -163,9 +163,19 @@ fn a_stage_that_was_held_out_is_predicted() {
             let mut rest = log.clone();
             let stage = rest.stages.remove(left_out);
             let tally = simulate(&provider(&rest, slots), &stage, stage.requested_rate.unwrap());
-            let of = |q| off(tally.classes[0].e2e.quantile(q).unwrap().seconds(), quantile(&stage.e2e, q));
+            let of = |q| {
+                off(
+                    tally.classes[0].e2e.quantile(q).unwrap().seconds(),
+                    quantile(&stage.e2e, q),
+                )
+            };
             let (median, tail) = (of(0.5), of(0.95));
-            eprintln!("{}: p50 {:+.1} %, p95 {:+.1} %", stage.name, 100.0 * median, 100.0 * tail);
+            eprintln!(
+                "{}: p50 {:+.1} %, p95 {:+.1} %",
+                stage.name,
+                100.0 * median,
+                100.0 * tail
+            );
             held_out += 1;
             let is_predicted = median.abs() < 0.1 && tail.abs() < 0.1;
             assert!(

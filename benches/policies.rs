@@ -188,7 +188,7 @@ fn choose(c: &mut Criterion) {
                 b.iter(|| {
                     let chosen = afternoon.choose();
                     // Now and then one goes out and another comes back, lest what was learned grow stale.
-                    if afternoon.calls % 64 == 0
+                    if afternoon.calls.is_multiple_of(64)
                         && let Some(provider) = chosen
                     {
                         afternoon.sent(provider);

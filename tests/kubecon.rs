@@ -63,7 +63,7 @@ fn quantile(summary: &Option<simcap::calibrate::log::Summary>, share: f64) -> f6
 }
 
 fn is_saturated(stage: &Stage) -> bool {
-    stage.achieved_rate.unwrap() < 0.97 * stage.requested_rate.unwrap()
+    stage.achieved_rate.expect("a rate") < 0.97 * stage.requested_rate.expect("a rate")
 }
 
 /// The model of `log`, as a provider of an experiment.
@@ -77,14 +77,14 @@ fn provider(log: &Log, slots: u32) -> String {
         refits: 0,
         given: Given {
             date: String::new(),
-            prices: serde_json::from_str::<PerToken>(zero).unwrap(),
+            prices: serde_json::from_str::<PerToken>(zero).expect("prices"),
             assumed_prices: None,
             held_out: 0.0,
             slots: Some(slots),
         },
     };
     let (_, model) = fit(log, &options).expect("a fit");
-    let spec = serde_json::to_value(model.variants.get(&model.default).unwrap()).unwrap();
+    let spec = serde_json::to_value(model.variants.get(&model.default)).expect("JSON");
     let fields: Vec<String> = ["ttft", "tps", "network", "load"]
         .iter()
         .map(|field| format!("\"{field}\": {}", spec[field]))

@@ -3,7 +3,7 @@
 //!
 //! Times count from just before the connection is asked for, so that TTFT holds what a user waits for; the connection's
 //! own parts are written apart. TTFT is the first chunk with content (or, apart, reasoning), stamped when its bytes left the
-//! socket ([`wire`]), before parsing. Usage alone in the last chunk is no token. A stream that ends without `[DONE]` and
+//! socket (`wire`), before parsing. Usage alone in the last chunk is no token. A stream that ends without `[DONE]` and
 //! without a finish reason is truncated; an error in it is a failure, whatever the status. All of 2xx is an answer.
 //! The idle timeout is without a *token*: comments that keep a connection alive do not extend it.
 

@@ -66,7 +66,7 @@ pub struct PlanSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetSpec {
-    /// Where it is, up to `/chat/completions`: "https://api.example.com/v1".
+    /// Where it is, up to `/chat/completions`: `https://api.example.com/v1`.
     pub base_url: String,
     /// The model to ask for.
     pub model: String,

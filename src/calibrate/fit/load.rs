@@ -13,6 +13,9 @@ use serde::Serialize;
 
 use crate::calibrate::log::{Stage, Summary};
 
+/// Pairs (share of values at or below, value).
+type Quantiles = Vec<(f64, f64)>;
+
 /// How much more load there must be at one stage than at another to tell what it does.
 const APART: f64 = 2.0;
 
@@ -78,7 +81,7 @@ impl LoadCurve {
     /// Speed: of the least loaded stage, since the others' spread is that of the load, which the model makes by itself; and of
     /// what the tool calls TPOT or what the e2e says of it, whichever is narrower, because a tool that counts the tokens of the
     /// text anew widens the one, and answers of unlike length the other.
-    pub(super) fn alone(&self, stages: &[&Stage]) -> (Vec<(f64, f64)>, Vec<(f64, f64)>) {
+    pub(super) fn alone(&self, stages: &[&Stage]) -> (Quantiles, Quantiles) {
         let mut points: Vec<(&Stage, Point)> = stages.iter().filter_map(|s| Some((*s, point(s)?))).collect();
         points.sort_by(|a, b| a.1.in_flight.total_cmp(&b.1.in_flight));
         let Some((stage, first)) = points.first() else {

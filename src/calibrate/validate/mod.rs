@@ -2,7 +2,7 @@
 //! what was measured.
 //!
 //! For TTFT, TPOT and the whole request: p50, p95 and p99, each with the interval of its relative error and the verdict of two
-//! one-sided tests ([`agree`]), and the distance between the distributions. The share of errors counts against the model if the
+//! one-sided tests (`agree`), and the distance between the distributions. The share of errors counts against the model if the
 //! prediction is outside the 95 % Wilson interval of the measured one and more than a percentage point off. The whole is
 //! equivalent if every percentile that enough was measured for is. Only what was held out of a fit is compared, where the model
 //! says what it was fitted to; what is simulated is then the whole schedule if the model knows load, quotas or a cache.

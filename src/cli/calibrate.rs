@@ -100,6 +100,8 @@ impl Calibrate {
         print(&told(&summary, probes.len()))?;
         let next = if interrupted {
             "\nInterrupted. Go on with: the same command and --resume\n".to_owned()
+        } else if !summary.any_success {
+            "\nNo probe succeeded: there is nothing to fit.\n".to_owned()
         } else {
             format!("\nNext: simcap fit {}\n", path.display())
         };

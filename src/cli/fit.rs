@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
+use super::date::date;
+use super::measured::measured;
 use super::{Done, Exit, Failure, print, style};
 use crate::calibrate::fit::{self, Family, Given, Options};
-use crate::calibrate::logs;
 use crate::provider::pricing::PerToken;
 use crate::report::write::write_all;
 use crate::spec::diagnose;
@@ -48,6 +49,9 @@ pub(super) struct Fit {
     /// loads: what lies below saturation does not show it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     slots: Option<u32>,
+    /// Which columns of a CSV hold what, like ttft=first_token_ms:ms,e2e=total:s,output=tokens
+    #[arg(long, value_name = "FIELD=COLUMN:UNIT,…")]
+    map: Option<String>,
     /// Fit this family and no other
     #[arg(long, value_enum, default_value_t = Choice::Auto)]
     family: Choice,
@@ -55,8 +59,8 @@ pub(super) struct Fit {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Refits behind each p-value; 0 for no test
-    #[arg(long, value_name = "N", default_value_t = fit::REFITS)]
-    refits: usize,
+    #[arg(long, value_name = "N", default_value_t = fit::REFITS as u32, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    refits: u32,
     /// Print the whole report as JSON instead
     #[arg(long)]
     json: bool,
@@ -105,29 +109,26 @@ fn share(text: &str) -> Result<f64, String> {
 
 impl Fit {
     pub(super) fn run(self) -> Done {
-        let mut files = Vec::with_capacity(self.logs.len());
-        for path in &self.logs {
-            let bytes = std::fs::read(path).map_err(|e| Failure::Input(format!("{}: {e}", path.display())))?;
-            files.push((path.display().to_string(), bytes));
-        }
-        let log = logs::read_all(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())))
-            .map_err(|e| Failure::Input(e.to_string()))?;
+        let log = measured(&self.logs, self.map.as_deref())?;
         let (prices, assumed_prices) = self.prices()?;
         let first = log
             .observations
             .iter()
             .filter_map(|o| o.unix)
             .fold(f64::INFINITY, f64::min);
-        let date = self
-            .date
-            .clone()
-            .unwrap_or_else(|| if first.is_finite() { day(first) } else { String::new() });
+        let date = self.date.clone().unwrap_or_else(|| {
+            if first.is_finite() {
+                date((first / 86_400.0).floor() as i64)
+            } else {
+                String::new()
+            }
+        });
         let options = Options {
             target: self.target.clone(),
             name: self.name.clone().unwrap_or_default(),
             family: self.family.family(),
             seed: self.seed,
-            refits: self.refits,
+            refits: self.refits as usize,
             given: Given {
                 date,
                 prices,
@@ -162,6 +163,11 @@ impl Fit {
         } else {
             print(&fit::terminal(&report, &style()))?;
             print(&format!("\nThe model is in {}.\n", out.display()))?;
+            if self.prices_from.is_none() && self.price_input.is_none() {
+                print(
+                    "It has no prices: whatever it answers is free. Say --prices-from MODEL, or --price-input and --price-output.\n",
+                )?;
+            }
         }
         Ok(Exit::Fine)
     }
@@ -220,36 +226,9 @@ fn file_name(name: &str) -> String {
     format!("{}.json", name.trim_start_matches('.'))
 }
 
-/// The day of a moment in seconds since 1970, UTC: Howard Hinnant's `civil_from_days`.
-fn day(unix: f64) -> String {
-    let days = (unix / 86_400.0).floor() as i64 + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// `date -u -d @SECONDS +%F`.
-    #[test]
-    fn days_are_those_of_the_calendar() {
-        for (unix, wanted) in [
-            (0.0, "1970-01-01"),
-            (951_782_400.0, "2000-02-29"),
-            (1_700_158_620.5, "2023-11-16"),
-            (4_107_542_399.0, "2100-02-28"),
-        ] {
-            assert_eq!(day(unix), wanted);
-        }
-    }
 
     #[test]
     fn a_name_becomes_that_of_a_file_here() {

@@ -3,10 +3,12 @@
 #[cfg(feature = "live")]
 mod calibrate;
 mod check;
+mod date;
 mod fit;
 mod init;
 mod kinds;
 mod list;
+mod measured;
 #[cfg(feature = "live")]
 mod mock;
 mod policies;

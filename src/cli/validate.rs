@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 
+use super::date::date;
+use super::measured::{measured, read};
 use super::{Done, Exit, Failure, print, style};
-use crate::calibrate::logs::{self, Mapping};
 use crate::calibrate::validate::{Settings, Validation, page, text, validate};
 use crate::report::write;
 use crate::spec::calibration::Agreement;
@@ -67,7 +68,7 @@ impl Validate {
             target: self.target.clone(),
             date: today(),
         };
-        let log = self.log()?;
+        let log = measured(&self.logs, self.map.as_deref())?;
         let found = validate(&model, &variant, &log, &settings).map_err(Failure::Input)?;
         print(&text::text(&found, &style()))?;
         for note in &log.notes {
@@ -108,21 +109,6 @@ impl Validate {
         Ok(model)
     }
 
-    fn log(&self) -> Result<crate::calibrate::log::Log, Failure> {
-        let mapping = self.map.as_deref().map(Mapping::parse).transpose();
-        let mapping = mapping.map_err(|why| Failure::Input(format!("--map: {why}")))?;
-        let mut all = Vec::new();
-        for path in &self.logs {
-            let (file, bytes) = (path.display().to_string(), read(path)?);
-            let log = match &mapping {
-                Some(mapping) => logs::read_mapped(&file, &bytes, mapping),
-                None => logs::read(&file, &bytes),
-            };
-            all.push(log.map_err(|e| Failure::Input(e.to_string()))?);
-        }
-        Ok(logs::join(all))
-    }
-
     fn write(&self, model: &ModelFile) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(model).context("cannot put the model into JSON")? + "\n";
         let (folder, name) = (self.path().parent().unwrap_or(Path::new("")), self.path().file_name());
@@ -135,10 +121,6 @@ impl Validate {
         write::write_all(folder, &[(name.as_ref(), text.as_bytes())]).context("cannot write the model")?;
         print(&format!("calibration written to {}\n", self.model))
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|why| Failure::Input(format!("{}: {why}", path.display())))
 }
 
 fn report(folder: &Path, found: &Validation) -> Result<(), Failure> {
@@ -157,36 +139,4 @@ fn today() -> String {
     let now = std::time::SystemTime::now();
     let seconds = now.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     date((seconds / 86_400) as i64)
-}
-
-/// The date so many days after 1970-01-01 (Hinnant, "chrono-compatible low-level date algorithms").
-fn date(days: i64) -> String {
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let of_era = z.rem_euclid(146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let part = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * part + 2) / 5 + 1;
-    let month = if part < 10 { part + 3 } else { part - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::date;
-
-    /// GNU date: `date -u -d @$((86400 * n)) +%F`.
-    #[test]
-    fn days_become_dates() {
-        for (days, expected) in [
-            (0, "1970-01-01"),
-            (19_782, "2024-02-29"),
-            (20_778, "2026-11-21"),
-            (11_016, "2000-02-29"),
-        ] {
-            assert_eq!(date(days), expected);
-        }
-    }
 }

@@ -77,9 +77,9 @@ impl Key {
     }
 }
 
-/// How many bytes at the start are the same.
+/// How many bytes at the start are the same, but for their case: an error's code may be written in small letters.
 fn common(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+    a.iter().zip(b).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count()
 }
 
 #[cfg(test)]
@@ -94,6 +94,7 @@ mod tests {
             ("sk-abcdefghijklmnopsk-abcdefghijklmnop", "[key][key]"),
             ("it begins sk-abcdef…", "it begins [key]…"),
             ("it ends …ijklmnop.", "it ends …[key]."),
+            ("SK-ABCDEFGHIJKLMNOP in capitals", "[key] in capitals"),
             ("sk-abcd***mnop", "sk-abcd***mnop"),
             ("é€🦀 nothing", "é€🦀 nothing"),
             ("", ""),

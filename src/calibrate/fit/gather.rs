@@ -15,7 +15,7 @@ use crate::calibrate::log::{Observation, Stage, Summary, Timing};
 type Quantiles = Vec<(f64, f64)>;
 
 /// Output tokens from which an answer's own speed is worth its name.
-const TOKENS_FOR_A_SPEED: u32 = 10;
+pub(super) const TOKENS_FOR_A_SPEED: u32 = 10;
 
 /// A share of the median TTFT that the spread of inputs must make before a model has a prefill speed.
 const WORTH_A_SPEED: f64 = 0.05;

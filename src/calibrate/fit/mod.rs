@@ -181,7 +181,9 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
 
     let everything: Vec<&Observation> = all.iter().collect();
     let quotas = quotas::found(&everything);
-    let (errors, sent) = errors::rates(&everything, !quotas.is_empty());
+    // What a step beyond saturation turns away is its load's doing, and no fault at every load.
+    let below: Vec<&Observation> = all.iter().filter(|o| !full.contains(&o.step)).collect();
+    let (errors, sent) = errors::rates(&below, !quotas.is_empty());
     let name = if options.name.is_empty() {
         target.clone()
     } else {

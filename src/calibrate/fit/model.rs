@@ -118,7 +118,7 @@ fn assumed(report: &FitReport, speed: bool, given: &Given) -> Named<String> {
         "none apart: TTFT was measured by a client, so its law holds the network between".to_owned(),
     ));
     if !speed {
-        let why = "no decode speed was measured: it is made so high that it takes no time";
+        let why = "no decode speed could be measured: it is made so high that it takes no time";
         notes.push(("tps", why.to_owned()));
     }
     if report.prefill.is_none() {

@@ -160,7 +160,7 @@ fn steps(report: &FitReport) -> Table {
             Tone::Plain
         };
         table.row(
-            &clean(&step.name),
+            &clean(step.name.rsplit(['/', '\\']).next().unwrap_or(&step.name)),
             [
                 Cell::new(format::count(step.requests)),
                 Cell::new(rate(step.requested)),

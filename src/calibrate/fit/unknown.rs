@@ -1,5 +1,6 @@
 //! What a fit must say beside its figures: what differs within the sample, and what the sample cannot tell.
 
+use super::gather::TOKENS_FOR_A_SPEED;
 use super::report::{FitReport, Quantity};
 use crate::calibrate::log::Observation;
 use crate::report::format;
@@ -19,12 +20,14 @@ pub(super) fn tell(report: &mut FitReport, used: &[&Observation]) {
         of_time(report, used, &mut unknown);
     }
     if !report.quantities.iter().any(|q| q.name == "tps") {
-        unknown.push("the decode speed: no time per token was measured".to_owned());
+        unknown.push(format!(
+            "the decode speed: no answer of {TOKENS_FOR_A_SPEED} tokens or more has a time per token"
+        ));
     }
     if report.prefill.is_none() {
         unknown.push("what a longer prompt costs: inputs do not vary, or are not told".to_owned());
     }
-    if report.concurrency.is_none() {
+    if report.concurrency.is_none() && report.load.is_none() {
         unknown.push("what load does to the decode speed: requests in flight do not vary, or are not told".to_owned());
     }
     if report.quotas.is_empty() {

@@ -1,0 +1,28 @@
+//! Logs of measurements, as several subcommands read them.
+
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use crate::calibrate::log::Log;
+use crate::calibrate::logs::{self, Mapping};
+
+/// The bytes of a file that somebody named.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|why| Failure::Input(format!("{}: {why}", path.display())))
+}
+
+/// What stands in these logs, joined. `map` says which columns of a CSV hold what, if they are such files.
+pub(super) fn measured(paths: &[PathBuf], map: Option<&str>) -> Result<Log, Failure> {
+    let mapping = map.map(Mapping::parse).transpose();
+    let mapping = mapping.map_err(|why| Failure::Input(format!("--map: {why}")))?;
+    let mut all = Vec::with_capacity(paths.len());
+    for path in paths {
+        let (file, bytes) = (path.display().to_string(), read(path)?);
+        let log = match &mapping {
+            Some(mapping) => logs::read_mapped(&file, &bytes, mapping),
+            None => logs::read(&file, &bytes),
+        };
+        all.push(log.map_err(|e| Failure::Input(e.to_string()))?);
+    }
+    Ok(logs::join(all))
+}

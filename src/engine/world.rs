@@ -215,7 +215,6 @@ impl Attempt {
             provider: 0,
             number: 0,
             ticket: Ticket(0),
-            gateway: 0,
             hedge: false,
         },
         stage: Stage::CalledOff,
@@ -236,8 +235,6 @@ struct Way {
     number: u32,
     /// What the breaker gave for it.
     ticket: Ticket,
-    /// The gateway that its request has come to.
-    gateway: u16,
     /// Whether it is a further copy of a request under way.
     hedge: bool,
 }
@@ -454,41 +451,6 @@ impl<'a> World<'a> {
             }
         }
         true
-    }
-
-    /// The tally, once nothing is pending.
-    pub fn finish(mut self) -> Tally {
-        while self.next_mark != Time::NEVER {
-            self.mark();
-        }
-        debug_assert!(self.requests.is_empty(), "every arrival ends");
-        self.tally.pack();
-        self.tally.peak_in_system = if self.wants.mirrors {
-            self.most_in_system
-        } else {
-            self.requests.peak()
-        };
-        self.tally.effort.denied = self.retry.denied() + self.hedge.as_ref().map_or(0, |h| h.denied());
-        if let Some(budget) = &self.budget {
-            for (tally, at) in self.tally.alerts.iter_mut().zip(budget.alerts()) {
-                tally.passed = u64::from(at.is_some());
-                tally.time = at.map_or(0, |at| u128::from(at.nanos()));
-            }
-        }
-        // A milestone is passed when every gateway has passed it.
-        let all: Vec<_> = self.gateways.iter().map(|g| g.policy.milestones()).collect();
-        for (i, tally) in self.tally.milestones.iter_mut().enumerate() {
-            let last = all.iter().map(|of| of[i].at.unwrap_or(Time::NEVER)).max();
-            let last = last.filter(|&at| at != Time::NEVER);
-            tally.passed = u64::from(last.is_some());
-            tally.time = last.map_or(0, |at| u128::from(at.nanos()));
-        }
-        let counted = self.scenario.window.counted();
-        for (i, provider) in self.tally.providers.iter_mut().enumerate() {
-            provider.trips = self.gateways.iter().map(|g| g.trips(i)).sum();
-            provider.reserved = self.scenario.fleet[i].provider.price.standing(counted);
-        }
-        self.tally
     }
 
     /// Requests in the system.

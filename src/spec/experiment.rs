@@ -246,7 +246,8 @@ pub struct ClientSpec {
     pub max_in_flight: Option<Count>,
     /// How many gateways run side by side. Each request comes to one of them by chance, and each has a policy, breakers and
     /// counts of calls under way of its own, of which the others know nothing; whatever else is said here is of all of them
-    /// together. Default: 1.
+    /// together. Reports add up how often their breakers opened, take the mean of how long, and count a milestone as passed when
+    /// every one has passed it. Default: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub gateways: Option<u16>,

@@ -42,8 +42,8 @@ impl World<'_> {
     pub(super) fn dispatch(&mut self, slot: u32, hedge: bool) -> bool {
         let request = &self.requests[slot];
         let call = request.call(hedge);
-        let gateway = request.gateway;
-        let Gateway { hosts, guard, policy } = &mut self.gateways[usize::from(gateway)];
+        let gateway = usize::from(request.gateway);
+        let Gateway { hosts, guard, policy } = &mut self.gateways[gateway];
         let mut fleet = Fleet::new(hosts, guard.as_deref(), self.now);
         if !self.everybody.is_empty() {
             fleet = fleet.beside(&self.everybody);
@@ -77,7 +77,7 @@ impl World<'_> {
         let Some(provider) = same.or_else(|| policy.choose(&call, &fleet)).or_else(others) else {
             return false;
         };
-        let ticket = self.gateways[usize::from(gateway)].sent(provider, self.now);
+        let ticket = self.gateways[gateway].sent(provider, self.now);
         let request = &mut self.requests[slot];
         request.notes = call.notes.get();
         let number = request.attempts;
@@ -87,7 +87,6 @@ impl World<'_> {
             request: slot,
             provider: provider as u32,
             number,
-            gateway,
             hedge,
             ticket,
         };
@@ -118,13 +117,13 @@ impl World<'_> {
                 });
                 request.copies.add(attempt);
                 pool.stand_in_line(attempt);
-                self.gateways[usize::from(gateway)].hosts[provider].in_line += 1;
+                self.gateways[gateway].hosts[provider].in_line += 1;
                 if until != Time::NEVER {
                     self.events.push(until, Event::LineOver(attempt).pack());
                 }
             }
             Connected::Refused => {
-                self.gateways[usize::from(gateway)].record(ticket, &Ended::new(self.now, provider, Outcome::Shed));
+                self.gateways[gateway].record(ticket, &Ended::new(self.now, provider, Outcome::Shed));
                 if hedge {
                     self.requests[slot].attempts -= 1;
                     return false;
@@ -141,8 +140,8 @@ impl World<'_> {
         let p = attempt.way.provider as usize;
         self.pools[self.scenario.fleet[p].pool].give_up(slot);
         self.no_longer_in_line(&attempt);
-        self.gateways[usize::from(attempt.way.gateway)]
-            .record(attempt.way.ticket, &Ended::new(self.now, p, Outcome::QueueTimeout));
+        let ended = Ended::new(self.now, p, Outcome::QueueTimeout);
+        self.gateway_of(attempt.way).record(attempt.way.ticket, &ended);
         self.forget(slot);
         self.requests[attempt.way.request].copies.remove(slot);
     }
@@ -150,7 +149,7 @@ impl World<'_> {
     /// Counts the wait of `attempt`, unless its request was under way meanwhile.
     #[inline]
     fn no_longer_in_line(&mut self, attempt: &Attempt) {
-        self.gateways[usize::from(attempt.way.gateway)].hosts[attempt.way.provider as usize].in_line -= 1;
+        self.gateway_of(attempt.way).hosts[attempt.way.provider as usize].in_line -= 1;
         if !attempt.way.hedge {
             self.requests[attempt.way.request].waited += self.now.since(attempt.since);
         }
@@ -213,7 +212,7 @@ impl World<'_> {
         attempt.stage = Stage::Away;
         attempt.outcome = outcome;
         attempt.since = self.now;
-        let host = &mut self.gateways[usize::from(way.gateway)].hosts[p];
+        let host = &mut self.gateways[usize::from(request.gateway)].hosts[p];
         attempt.beside = host.in_flight;
         host.in_flight += 1;
         if let Some(all) = self.everybody.get_mut(p) {
@@ -354,7 +353,7 @@ impl World<'_> {
                 usage: ended.usage,
             });
         }
-        let gateway = &mut self.gateways[usize::from(way.gateway)];
+        let gateway = &mut self.gateways[usize::from(self.requests[way.request].gateway)];
         gateway.hosts[p].in_flight -= 1;
         if let Some(all) = self.everybody.get_mut(p) {
             *all -= 1;
@@ -372,7 +371,7 @@ impl World<'_> {
             self.send_waiting(next, waiting.way);
         }
         if self.listened_to && served {
-            self.tell(slot, way.gateway, &ended);
+            self.tell(slot, way, &ended);
         }
         let request = &mut self.requests[way.request];
         request.cost = request.cost.saturating_add(ended.cost);
@@ -391,9 +390,9 @@ impl World<'_> {
     }
 
     /// Tells whoever learns from attempts how the one in `slot` ended.
-    fn tell(&mut self, slot: u32, gateway: u16, ended: &Ended) {
+    fn tell(&mut self, slot: u32, way: Way, ended: &Ended) {
         let graded = (self.wants.grades > 0).then(|| self.graded(slot, ended));
-        let policy = &mut self.gateways[usize::from(gateway)].policy;
+        let policy = &mut self.gateways[usize::from(self.requests[way.request].gateway)].policy;
         if let Some(graded) = &graded {
             policy.learn(graded);
         } else if self.wants.learns {
@@ -426,7 +425,7 @@ impl World<'_> {
         for incident in &mut incidents {
             incident.begin(self.now, |p, at| self.permits(p, at));
         }
-        self.gateways[usize::from(way.gateway)].record(way.ticket, ended);
+        self.gateway_of(way).record(way.ticket, ended);
         let passed = Passed {
             provider: ended.provider,
             sent: Time::from_nanos(self.now.nanos() - ended.took.nanos()),
@@ -436,6 +435,12 @@ impl World<'_> {
             incident.note(self.now, &passed, |p, at| self.permits(p, at));
         }
         self.tally.incidents = incidents;
+    }
+
+    /// The gateway that the request of an attempt has come to.
+    #[inline]
+    fn gateway_of(&mut self, way: Way) -> &mut Gateway {
+        &mut self.gateways[usize::from(self.requests[way.request].gateway)]
     }
 
     /// Whether any gateway's breaker of provider `p` lets calls through at `now`.

@@ -55,7 +55,6 @@ impl World<'_> {
             return;
         }
         let attempt = self.attempts.claim(Attempt::BLANK);
-        let gateway = copy.gateway;
         copy.provider = to as u32;
         copy.copies.add(attempt);
         let way = Way {
@@ -63,7 +62,6 @@ impl World<'_> {
             provider: to as u32,
             number: 0,
             ticket: Ticket(0),
-            gateway,
             hedge: false,
         };
         self.shadows += 1;

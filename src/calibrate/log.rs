@@ -7,6 +7,7 @@
 
 use super::probe::Quotas;
 use crate::request::Outcome;
+use crate::spec::calibration::LogFile;
 
 /// The measurements of one or several files.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,6 +22,17 @@ pub struct Log {
     pub stages: Vec<Stage>,
     /// What the reader of a file must say of it: rows left out and why, figures that could not be told.
     pub notes: Vec<String>,
+}
+
+impl Log {
+    /// The files, as a model file names them.
+    pub fn files(&self) -> Vec<LogFile> {
+        let file = |source: &Source| LogFile {
+            name: source.file.clone(),
+            sha256: source.sha256.clone(),
+        };
+        self.sources.iter().map(file).collect()
+    }
 }
 
 /// Where measurements come from.

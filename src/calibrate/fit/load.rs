@@ -39,6 +39,13 @@ struct Point {
     ttft: f64,
 }
 
+impl Point {
+    /// Whether a request that comes is worked on at once.
+    fn finds_a_slot(&self, slots: Option<u32>) -> bool {
+        slots.is_none_or(|slots| self.in_flight < f64::from(slots))
+    }
+}
+
 impl LoadCurve {
     /// What `stages`, none of them saturated, say of it; nothing if they are too few or too much alike.
     pub(super) fn of(stages: &[&Stage], slots: Option<u32>) -> Option<LoadCurve> {
@@ -62,10 +69,9 @@ impl LoadCurve {
             let slope = (f1 - f0) / f64::from(n1 - n0);
             step.push((slots, f1 + slope.max(0.0) * f64::from(slots - n1)));
         }
-        let waits = |p: &&Point| slots.is_none_or(|slots| p.in_flight < f64::from(slots));
         let mut ttft: Vec<(u32, f64)> = points
             .iter()
-            .filter(waits)
+            .filter(|p| p.finds_a_slot(slots))
             .map(|p| (place(p.in_flight), p.ttft / first.ttft))
             .collect();
         ttft.dedup_by_key(|(n, _)| *n);
@@ -87,8 +93,7 @@ impl LoadCurve {
         let Some((stage, first)) = points.first() else {
             return (Vec::new(), Vec::new());
         };
-        let is_free = |p: &Point| self.slots.is_none_or(|slots| p.in_flight < f64::from(slots));
-        let with: Vec<(f64, Summary)> = (points.iter().filter(|(_, p)| is_free(p)))
+        let with: Vec<(f64, Summary)> = (points.iter().filter(|(_, p)| p.finds_a_slot(self.slots)))
             .filter_map(|(stage, p)| {
                 let factor = p.ttft / first.ttft;
                 Some((stage.successes.max(1) as f64, scaled(stage.ttft.as_ref()?, 0.0, factor)))

@@ -8,7 +8,7 @@ use crate::calibrate::log::{Log, Observation};
 use crate::kernel::time::Span;
 use crate::provider::load::{Batching, LoadSpec, Slots};
 use crate::provider::pricing::PerToken;
-use crate::spec::calibration::{FittedOn, LogFile, Range};
+use crate::spec::calibration::{FittedOn, Range};
 use crate::spec::laws::{Component, LawSpec};
 use crate::spec::model::{Fit, ModelFile, ModelSpec, Percentiles};
 use crate::spec::named::Named;
@@ -63,14 +63,7 @@ pub(super) fn model(report: &FitReport, log: &Log, used: &[&Observation], given:
         quality: Named::default(),
         assumed: assumed(report, tps.is_some(), given),
         fitted_on: Some(FittedOn {
-            files: log
-                .sources
-                .iter()
-                .map(|s| LogFile {
-                    name: s.file.clone(),
-                    sha256: s.sha256.clone(),
-                })
-                .collect(),
+            files: log.files(),
             held_out: Fraction::new(given.held_out).unwrap_or(Fraction::ZERO),
             input: Range::of(used.iter().filter_map(|o| o.input)),
             output: Range::of(used.iter().filter_map(|o| o.output)),

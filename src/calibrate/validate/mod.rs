@@ -21,7 +21,7 @@ use super::log::{Log, Observation};
 use super::split;
 use crate::kernel::time::Span;
 use crate::request::Outcome;
-use crate::spec::calibration::{Agreement, Calibration, LogFile, QuantileScore, Range, Score};
+use crate::spec::calibration::{Agreement, Calibration, QuantileScore, Range, Score};
 use crate::spec::model::{ModelFile, ModelSpec};
 use crate::spec::units::Fraction;
 use crate::stats::critical::Confidence;
@@ -170,14 +170,7 @@ pub fn validate(model: &ModelFile, variant: &str, log: &Log, settings: &Settings
     let errors = errors(&measured, &class.outcomes);
     let calibration = Calibration {
         date: settings.date.clone(),
-        files: log
-            .sources
-            .iter()
-            .map(|s| LogFile {
-                name: s.file.clone(),
-                sha256: s.sha256.clone(),
-            })
-            .collect(),
+        files: log.files(),
         held_out,
         probes: measured.len() as u64,
         margin: settings.margin,

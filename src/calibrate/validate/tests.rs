@@ -3,6 +3,7 @@ use crate::calibrate::log::{Source, Timing};
 use crate::calibrate::logs::gather::observed;
 use crate::kernel::chance::{hash, unit};
 use crate::report::terminal::Style;
+use crate::spec::calibration::LogFile;
 use crate::spec::diagnose::parse;
 use statrs::distribution::{ContinuousCDF, Normal};
 

@@ -1,0 +1,120 @@
+//! An endpoint to ask, and what it costs: checked before a key or a cent leaves.
+
+use std::sync::Arc;
+
+use crate::import::prices;
+use crate::live::spec::TargetSpec;
+use crate::provider::pricing::Price;
+use crate::spec::assemble::check_name;
+use crate::spec::build::{Built, Refusal};
+use crate::spec::diagnose;
+use crate::spec::model::{BUILT_IN_PRICES, BUILT_IN_PRICES_SOURCE};
+
+/// An endpoint to ask.
+#[derive(Debug)]
+pub struct Target {
+    /// Its name.
+    pub name: String,
+    /// As the plan has it.
+    pub spec: TargetSpec,
+    /// What it costs.
+    pub price: Arc<dyn Price>,
+}
+
+/// The target of this name, and what a reader must know of it.
+pub(super) fn target(name: &str, spec: &TargetSpec, notes: &mut Vec<String>) -> Built<Target> {
+    check_name(name)?;
+    check_url(&spec.base_url).map_err(|r| r.at("base_url"))?;
+    let header = !spec.key_header.is_empty() && spec.key_header.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if !header {
+        return Err(Refusal::new(format!("`{}` is no header's name", spec.key_header)).at("key_header"));
+    }
+    /// Fields that the plan itself decides, and those that would multiply the bill.
+    const OURS: [&str; 8] = [
+        "model",
+        "messages",
+        "stream",
+        "stream_options",
+        "max_tokens",
+        "max_completion_tokens",
+        "n",
+        "best_of",
+    ];
+    if let Some(field) = spec.extra_body.keys().find(|field| OURS.contains(&field.as_str())) {
+        let text = format!("`{field}` is decided by the plan: leave it out");
+        return Err(Refusal::new(text).at(field.as_str()).at("extra_body"));
+    }
+    if spec.api_key_env.is_some() && spec.base_url.starts_with("http://") && !is_local(&spec.base_url) {
+        notes.push(format!(
+            "{name}: the key goes over plain HTTP, where others can read it"
+        ));
+    }
+    let price: Box<dyn Price> = match &spec.prices {
+        Some(prices) => Box::new(prices.tariff().map_err(|r| r.at("prices"))?),
+        None => {
+            let price = listed(&spec.model).map_err(|r| r.at("model"))?;
+            notes.push(format!(
+                "{name}: prices of `{}` are those of {BUILT_IN_PRICES_SOURCE}",
+                spec.model
+            ));
+            price
+        }
+    };
+    Ok(Target {
+        name: name.to_owned(),
+        spec: spec.clone(),
+        price: price.into(),
+    })
+}
+
+/// The built-in table's price of a model.
+fn listed(model: &str) -> Built<Box<dyn Price>> {
+    let refuse = |error: diagnose::Error| Refusal::new(error.to_string());
+    let entries: prices::File = diagnose::parse("prices.json", BUILT_IN_PRICES).map_err(refuse)?;
+    let table = prices::table(&entries)?;
+    let Some(prices) = table.models.get(model) else {
+        return Err(Refusal::new(format!(
+            "what `{model}` costs is not known, so that no bound on cost could be kept: give its prices (`prices`, or --price-input and \
+             --price-output; $0/Mtok if it is your own)"
+        )));
+    };
+    Ok(Box::new(prices.standard.tariff()?))
+}
+
+fn check_url(url: &str) -> Built<()> {
+    let says = |why: &str| {
+        Err(Refusal::new(format!(
+            "{why}: write it like \"https://api.example.com/v1\""
+        )))
+    };
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let Some(rest) = rest else {
+        return says("the address does not begin with https:// or http://");
+    };
+    let host = rest.split('/').next().unwrap_or_default();
+    if host.contains('@') {
+        return says(
+            "the address holds a user name or password, which would be written down; keys come from the environment",
+        );
+    }
+    if rest.contains(['?', '#']) {
+        return says(
+            "the address has a query, which may hold a key and would be written down; keys come from the environment",
+        );
+    }
+    let uri = url.parse::<ureq::http::Uri>().ok();
+    if uri.and_then(|uri| uri.host().map(str::is_empty)) != Some(false) {
+        return says("this is no address");
+    }
+    Ok(())
+}
+
+fn is_local(url: &str) -> bool {
+    let host = url
+        .parse::<ureq::http::Uri>()
+        .ok()
+        .and_then(|uri| uri.host().map(str::to_owned));
+    let host = host.unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

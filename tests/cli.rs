@@ -2,23 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
+#[path = "common/command.rs"]
+mod command;
+
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
+
+use command::{simcap, text};
 
 const EXPERIMENT: &str = include_str!("common/everything.json");
-
-fn simcap(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_simcap"))
-        .args(arguments)
-        .current_dir(folder)
-        .env_remove("COLUMNS")
-        .output()
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
 
 /// A folder with the experiment in it, changed by replacing `from` with `to`.
 fn folder(from: &str, to: &str) -> tempfile::TempDir {
@@ -296,6 +288,13 @@ fn the_name_of_a_product_lists_what_it_has() {
     assert!(printed.starts_with("Envoy has\n  priority"), "{printed}");
     assert!(policies(&["linkerd"]).starts_with("Linkerd has\n  peak_ewma"));
     assert!(policies(&["Tensor-Zero"]).starts_with("TensorZero has\n  tree"));
+    // What others call it leads there too.
+    assert!(policies(&["RoundRobin"]).starts_with("round_robin: "));
+    let printed = policies(&["jsq"]);
+    assert!(
+        printed.starts_with("no policy is called `jsq`; these pages speak of it:\n  least_in_flight"),
+        "{printed}"
+    );
 }
 
 #[test]

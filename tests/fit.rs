@@ -2,19 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
+#[path = "common/command.rs"]
+mod command;
+
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
 
-fn simcap(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_simcap"));
-    command.args(arguments).current_dir(folder).env_remove("COLUMNS");
-    command.output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
+use command::{simcap, text};
 
 /// 120 probes, one a second: TTFT climbs from 400 ms to 519 ms in a scrambled order, 50 tokens a second.
 fn probes(folder: &Path) {

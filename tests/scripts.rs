@@ -3,8 +3,11 @@
 #![cfg(feature = "script")]
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
+#[path = "common/command.rs"]
+mod command;
+
+use command::{simcap, text};
 use std::path::Path;
-use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -106,18 +109,6 @@ fn simulate(folder: &tempfile::TempDir, threads: usize) -> (Runs, Report) {
     (runs, report)
 }
 
-fn simcap(folder: &tempfile::TempDir, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_simcap"))
-        .args(arguments)
-        .current_dir(folder.path())
-        .output()
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
 #[test]
 fn a_script_does_what_the_policy_that_is_built_in_does_to_the_last_bit() {
     for (kind, text) in [("least_in_flight", LEAST), ("p2c", P2C)] {
@@ -154,7 +145,7 @@ fn a_script_that_learns_is_the_same_on_any_number_of_threads() {
 /// What `simcap check` says of an experiment with this script, without the folder.
 fn said(script_text: &str) -> String {
     let folder = folder(&json!([script("script", "route.rhai")]), script_text);
-    let output = simcap(&folder, &["check", "x.json"]);
+    let output = simcap(folder.path(), &["check", "x.json"]);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
     let said = text(&output.stderr);
     said.lines().next().unwrap().to_owned()
@@ -186,6 +177,10 @@ fn mistakes_of_a_script_are_told_with_line_and_column() {
         (
             "let turn = 0;\nfn choose(request, fleet) { 0 }",
             "error: route.rhai:1:1: only functions may stand here: nothing outside them would ever run",
+        ),
+        (
+            "fn choose(request, fleet) { 0 }\nfn lern(ended) { }",
+            "error: route.rhai: nothing calls `lern`: did you mean `learn`?",
         ),
         (
             "fn choose(request, fleet) { 0 }\nfn learn() { }",
@@ -253,7 +248,7 @@ fn choose(request, fleet) {
 #[test]
 fn a_script_that_fails_in_a_run_is_exit_code_3_and_a_warning() {
     let folder = folder(&json!([script("script", "route.rhai")]), LATE);
-    let output = simcap(&folder, &["run", "x.json", "--threads", "2"]);
+    let output = simcap(folder.path(), &["run", "x.json", "--threads", "2"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
     let said = text(&output.stderr);
     assert!(said.starts_with("error: the script route.rhai failed "), "{said}");
@@ -262,14 +257,26 @@ fn a_script_that_fails_in_a_run_is_exit_code_3_and_a_warning() {
     let result = std::fs::read(folder.path().join("reports/scripts/result.json")).unwrap();
     let result: Value = serde_json::from_slice(&result).unwrap();
     assert!(said.contains(result["warnings"][0].as_str().unwrap()), "{said}");
-    let again = simcap(&folder, &["run", "x.json", "--threads", "1"]);
+    let again = simcap(folder.path(), &["run", "x.json", "--threads", "1"]);
     assert_eq!(text(&again.stderr), said, "whichever thread fails first");
+}
+
+#[test]
+fn a_script_lies_in_the_folder_of_its_experiment() {
+    let folder = folder(&json!([script("script", "../route.rhai")]), LEAST);
+    let output = simcap(folder.path(), &["check", "x.json"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("a script must lie in the experiment's folder, or below it"),
+        "{said}"
+    );
 }
 
 #[test]
 fn a_script_that_is_not_there_is_a_mistake_of_the_line_that_names_it() {
     let folder = folder(&json!([script("script", "rout.rhai")]), LEAST);
-    let output = simcap(&folder, &["check", "x.json"]);
+    let output = simcap(folder.path(), &["check", "x.json"]);
     let said = text(&output.stderr);
     let expected =
         "policies[0].policy.script.file: cannot read rout.rhai: there is no such file; did you mean ./route.rhai?";

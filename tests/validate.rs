@@ -2,21 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
-use std::path::Path;
-use std::process::{Command, Output};
+#[path = "common/command.rs"]
+mod command;
 
-fn simcap(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_simcap"))
-        .args(arguments)
-        .current_dir(folder)
-        .env_remove("COLUMNS")
-        .output()
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
+use command::{simcap, text};
 
 /// A model whose TTFT lies evenly between two times, and 400 requests whose TTFT lies evenly between 300 and 500 ms, 20 ms a
 /// token after that, in the form of llmperf.

@@ -197,6 +197,22 @@ mod tests {
         assert!(better.is_some() && better < worse, "{sentence}");
     }
 
+    /// 0.05 % may be the width of a bucket, 0.2 % is not; a cost has no buckets.
+    #[test]
+    fn percentiles_in_one_bucket_are_not_told_apart() {
+        let verdict = |metric, b: f64| {
+            let names = ["a".to_owned(), "b".to_owned()];
+            let all = [columns(&[]), columns(&[(metric, [b; 3])])];
+            let comparison = compare(&names, &all, Confidence::P95, None).remove(0);
+            let difference = comparison.differences.into_iter().find(|d| d.metric == metric);
+            difference.unwrap().verdict
+        };
+        assert_eq!(verdict(Metric::TtftP95, 1.0005), Verdict::CannotTell);
+        assert_eq!(verdict(Metric::TtftP95, 1.002), Verdict::Higher);
+        assert_eq!(verdict(Metric::TtftP95, 1.0), Verdict::Same);
+        assert_eq!(verdict(Metric::CostPerMonth, 1.0005), Verdict::Higher);
+    }
+
     #[test]
     fn with_one_replication_nothing_is_told() {
         let names = ["a".to_owned(), "b".to_owned()];

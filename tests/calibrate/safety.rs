@@ -150,28 +150,26 @@ fn a_dry_run_states_the_cost_and_sends_nothing() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// A word in, five tokens out, at prices that show both.
+const ONE_AT_A_TIME: [&str; 10] = [
+    "--concurrency",
+    "1",
+    "--input",
+    "1",
+    "--output",
+    "5",
+    "--price-input",
+    "$1/Mtok",
+    "--price-output",
+    "$10/Mtok",
+];
+
 /// A probe costs 10 × $1/M + 5 × $10/M = $0.00006 by its usage, and may cost (8 bytes + 64) × $1/M + $0.00005 = $0.000122. The
 /// fifth fits beside four ($0.000362); the sixth would not beside five ($0.000422).
 #[test]
 fn spending_stops_before_the_bound_could_be_passed() {
     let server = Server::new(|_, _, s| say(s, good()));
     let folder = tempfile::tempdir().unwrap();
-    let arguments = [
-        "--concurrency",
-        "1",
-        "--requests",
-        "100",
-        "--input",
-        "1",
-        "--output",
-        "5",
-        "--price-input",
-        "$1/Mtok",
-        "--price-output",
-        "$10/Mtok",
-        "--max-cost",
-        "$0.0004",
-    ];
     let url = server.url();
     let mut all = vec![
         "--base-url",
@@ -183,7 +181,8 @@ fn spending_stops_before_the_bound_could_be_passed() {
         "--dispatch-bound",
         "1h",
     ];
-    all.extend(arguments);
+    all.extend(ONE_AT_A_TIME);
+    all.extend(["--requests", "100", "--max-cost", "$0.0004"]);
     let output = simcap(folder.path(), &all).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let costs: Vec<_> = probes(folder.path())
@@ -200,20 +199,7 @@ fn spending_stops_before_the_bound_could_be_passed() {
 fn an_answer_without_usage_counts_in_full() {
     let server = Server::new(|_, _, s| say(s, chunked(&[TOKEN, STOP, DONE])));
     let folder = tempfile::tempdir().unwrap();
-    let arguments = [
-        "--concurrency",
-        "1",
-        "--requests",
-        "1",
-        "--input",
-        "1",
-        "--output",
-        "5",
-        "--price-input",
-        "$1/Mtok",
-        "--price-output",
-        "$10/Mtok",
-    ];
+    let arguments = [&ONE_AT_A_TIME[..], &["--requests", "1"]].concat();
     ask(folder.path(), &server.url(), &arguments).output().unwrap();
     assert_eq!(probes(folder.path())[0]["cost_pd"], 122_000_000);
 }

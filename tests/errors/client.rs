@@ -41,6 +41,15 @@ fn a_window_of_nothing() {
 }
 
 #[test]
+fn no_gateway() {
+    assert_snapshot!(said(r#""max_in_flight": 100"#, r#""gateways": 0"#), @r#"
+    shop.json:36:17: client.gateways: 0 gateways: must be 1 to 1000
+       36 |     "gateways": 0,
+          |                 ^
+    "#);
+}
+
+#[test]
 fn a_ceiling_too_high() {
     assert_snapshot!(said(r#""queue": { "capacity": 1000, "max_wait": "20s" }"#, r#""poll": { "ceiling": 31 }"#), @r#"
     shop.json:34:41: client.admission.poll.ceiling: ceiling is 31, and must not exceed 30

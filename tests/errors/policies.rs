@@ -17,6 +17,14 @@ fn each_refusal_names_its_place() {
             "policies[0].policy.simple_shuffle.weights.dear: a weight of -1: must be 0 or more",
         ),
         (
+            r#"{ "weighted": { "weights": { "dear": 1e308 } } }"#,
+            "policies[0].policy.weighted.weights.dear: a weight of 1e308: must be at most 1e12",
+        ),
+        (
+            r#"{ "p2c": { "providers": [] } }"#,
+            "policies[0].policy.p2c.providers: an empty list: name at least one provider, or leave it out for every provider",
+        ),
+        (
             r#"{ "cost_based": { "limits": { "rpm": { "deer": 5 } } } }"#,
             "policies[0].policy.cost_based.limits.rpm.deer: there is no provider `deer`",
         ),

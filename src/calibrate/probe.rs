@@ -1,7 +1,8 @@
 //! What a live probe writes down: one JSON object a line, in a file that is only ever appended to.
 //!
-//! The first line says what the run is ([`Line::Run`]); each further one is a finished probe. All times are integer
-//! microseconds: `due` counts from the run's start, everything else from when the request was sent. Nothing here can hold a key.
+//! The first line says what the run is ([`Line::Run`]). Each probe has two: one before it is sent, with what it may cost, so that
+//! a crash forgets no money, and one when it has ended. All times are integer microseconds: `due` counts from the run's
+//! start, everything else from when the request was sent. Nothing here can hold a key.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ pub const FORMAT: &str = "simcap.probes/1";
 pub enum Line {
     /// What the run is. A resumed run adds another.
     Run(Run),
+    /// A probe that is about to be sent.
+    Sending(Sending),
     /// One finished probe.
     Probe(Box<Probe>),
 }
@@ -37,6 +40,16 @@ pub struct Run {
     pub plan: String,
     /// The targets' names.
     pub targets: Vec<String>,
+}
+
+/// A probe that is about to be sent. One that never ends, because whoever sent it was killed, is taken to have cost this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sending {
+    /// Its number in the plan.
+    pub id: u64,
+    /// The most that it can cost by the plan's prices, in pico-dollars.
+    pub worst_pd: u64,
 }
 
 /// One finished probe.

@@ -5,19 +5,19 @@ mod progress;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use clap::Args;
 
 use super::{Done, Exit, Failure, print, style};
-use crate::calibrate::probe::{FORMAT, Line, Probe, Run};
+use crate::calibrate::probe::{FORMAT, Line, Probe, Run, Sending};
 use crate::live::journal::{self, Journal, JournalError, Kept};
 use crate::live::key::Key;
 use crate::live::money::Dollars;
 use crate::live::plan::Plan;
-use crate::live::run::{self, Control, Start};
+use crate::live::run::{self, Control, Keep, Start};
 use crate::live::spec::PlanSpec;
 use crate::live::summary::{self, Summary};
 use crate::report::{Unit, format};
@@ -38,7 +38,7 @@ pub(super) struct Calibrate {
     #[command(flatten)]
     ask: arguments::Ask,
     /// The most that the run may cost, like '$1'; nothing is sent that could pass it [default: as the plan says]
-    #[arg(long, value_name = "MONEY")]
+    #[arg(long, allow_hyphen_values = true, value_name = "MONEY")]
     max_cost: Option<Money>,
     /// Say what would be sent and what it would cost, and stop there
     #[arg(long)]
@@ -53,7 +53,8 @@ pub(super) struct Calibrate {
 
 const AFTER: &str = "Exit codes:
   0  fine
-  1  the probe itself lagged: its p95 delay is above --dispatch-bound, so the figures are the probe's, not the endpoint's
+  1  the plan was not carried out: --max-cost kept probes back, or the probe itself lagged (its p95 delay is above
+     --dispatch-bound, so that the figures are the probe's, not the endpoint's)
   2  bad input or usage
   3  runtime failure, no probe succeeded, or interrupted (--resume goes on)
 
@@ -94,10 +95,10 @@ impl Calibrate {
             plan: plan.hash.clone(),
             targets: plan.spec.targets.names(),
         }))?;
-        let mut probes = kept.map(|kept| kept.probes).unwrap_or_default();
-        let (fates, interrupted) = send(&plan, &keys, start, &mut journal, &mut probes)?;
-        let summary = summary::summarise(&plan, &probes, &fates);
-        print(&told(&summary, probes.len()))?;
+        let mut kept = kept.unwrap_or_default();
+        let (fates, interrupted) = send(&plan, &keys, start, journal, &mut kept)?;
+        let summary = summary::summarise(&plan, &kept, &fates);
+        print(&told(&summary, kept.probes.len()))?;
         let next = if interrupted {
             "\nInterrupted. Go on with: the same command and --resume\n".to_owned()
         } else if !summary.any_success {
@@ -106,19 +107,30 @@ impl Calibrate {
             format!("\nNext: simcap fit {}\n", path.display())
         };
         print(&next)?;
-        Ok(if interrupted || !summary.any_success {
-            Exit::Runtime
-        } else if lagged(&plan, &summary) {
+        if interrupted || !summary.any_success {
+            return Ok(Exit::Runtime);
+        }
+        let mut exit = Exit::Fine;
+        if summary.unaffordable > 0 {
+            let all = (plan.slots.len() * plan.targets.len()) as u64;
+            print(&format!(
+                "\nThe bound of {} kept back {} of {} probes: go on with a higher --max-cost and --resume, or ask for fewer.\n",
+                Dollars(plan.max_cost),
+                format::count(summary.unaffordable),
+                format::count(all),
+            ))?;
+            exit = Exit::ObjectiveFailed;
+        }
+        if lagged(&plan, &summary) {
             print(&format!(
                 "\nThis run measured the probe, not the endpoint: its own delay before sending is {} at p95, above {}. Give it a \
                  calmer machine or a lower rate.\n",
                 format::value(Unit::Seconds, summary.dispatch_p95.unwrap_or(0.0)),
                 plan.spec.dispatch_bound,
             ))?;
-            Exit::ObjectiveFailed
-        } else {
-            Exit::Fine
-        })
+            exit = Exit::ObjectiveFailed;
+        }
+        Ok(exit)
     }
 
     fn planned(&self) -> Result<Plan, Failure> {
@@ -137,9 +149,30 @@ impl Calibrate {
         let bytes = std::fs::read(file).map_err(|error| Failure::Input(format!("{name}: {error}")))?;
         let mut spec: PlanSpec = diagnose::parse_bytes(&name, &bytes)?;
         spec.max_cost = self.max_cost.unwrap_or(spec.max_cost);
+        beside(file, &mut spec)?;
         let text = String::from_utf8_lossy(&bytes);
         Ok(spec.plan().map_err(|refusal| refusal.error(&name, &text))?)
     }
+}
+
+/// Files that a plan names lie beside it; classes of an experiment take their place in the plan.
+fn beside(plan: &Path, spec: &mut PlanSpec) -> Result<(), Failure> {
+    let folder = plan.parent().unwrap_or(Path::new(""));
+    if let Some(experiment) = spec.experiment.take() {
+        if !spec.classes.is_empty() {
+            return Err(Failure::Input(format!(
+                "{}: it has both `classes` and `experiment`, whose classes would take their place: leave one out",
+                plan.display()
+            )));
+        }
+        spec.classes = arguments::classes_of(&folder.join(experiment))?;
+    }
+    for name in spec.targets.names() {
+        if let Some(file) = spec.targets.get_mut(&name).and_then(|target| target.ca_file.as_mut()) {
+            *file = folder.join(&file).display().to_string();
+        }
+    }
+    Ok(())
 }
 
 /// What the run will do and cost, before it does.
@@ -227,8 +260,8 @@ fn send(
     plan: &Plan,
     keys: &[Option<Key>],
     start: Start,
-    journal: &mut Journal,
-    probes: &mut Vec<Probe>,
+    journal: Journal,
+    kept: &mut Kept,
 ) -> Result<(Vec<run::Fate>, bool), Failure> {
     let control = Arc::new(Control::default());
     let on_interrupt = Arc::clone(&control);
@@ -243,25 +276,48 @@ fn send(
     };
     // Without a handler an interrupt just ends the program, as it would any other.
     let _ = ctrlc::set_handler(handler);
-    let left = (plan.slots.len() * plan.targets.len()).saturating_sub(probes.len());
+    let left = (plan.slots.len() * plan.targets.len()).saturating_sub(kept.probes.len());
     let view = progress::View::new(left as u64, plan, std::io::stderr().is_terminal());
-    let mut fresh = Vec::new();
+    let keeping = Keeping {
+        view: &view,
+        written: Mutex::new((journal, Vec::new())),
+    };
     let (fates, result) = progress::beside(&view, &control, || {
-        run::run(plan, keys, start, probes, &control, |probe| {
-            let line = Line::Probe(Box::new(probe));
-            let written = journal.write(&line);
-            if let Line::Probe(probe) = line {
-                view.ended(&probe);
-                fresh.push(*probe);
-            }
-            written
-        })
+        run::run(plan, keys, start, kept, &control, &keeping)
     });
-    probes.extend(fresh);
+    let (_, fresh) = keeping.written.into_inner().unwrap_or_else(PoisonError::into_inner);
+    kept.probes.extend(fresh);
     result?;
     // An interrupt that came when all was sent has interrupted nothing.
     let interrupted = control.stop.load(Ordering::Relaxed);
     Ok((fates, interrupted))
+}
+
+/// Writes a run down, for people and for files.
+struct Keeping<'a> {
+    view: &'a progress::View,
+    /// The file, and the probes that have ended.
+    written: Mutex<(Journal, Vec<Probe>)>,
+}
+
+impl Keep for Keeping<'_> {
+    type Error = JournalError;
+
+    fn sending(&self, probe: Sending) -> Result<(), JournalError> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.0.write(&Line::Sending(probe))
+    }
+
+    fn ended(&self, probe: Probe) -> Result<(), JournalError> {
+        self.view.ended(&probe);
+        let line = Line::Probe(Box::new(probe));
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = written.0.write(&line);
+        if let Line::Probe(probe) = line {
+            written.1.push(*probe);
+        }
+        result
+    }
 }
 
 fn lagged(plan: &Plan, summary: &Summary) -> bool {

@@ -11,6 +11,7 @@ use std::io::Read;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ureq::http::{HeaderMap, HeaderValue, Response};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Error};
 
 use super::key::Key;
@@ -65,12 +66,20 @@ pub struct Sent<'a> {
 }
 
 impl Client {
-    /// A client for the endpoint at `base_url`; the key goes into the header named beside it.
-    pub fn new(base_url: &str, key: Option<(String, Key)>, timeouts: Timeouts) -> Client {
+    /// A client for the endpoint at `base_url`; the key goes into the header named beside it. `roots` are trusted in place of the
+    /// public certificates.
+    pub fn new(
+        base_url: &str,
+        key: Option<(String, Key)>,
+        timeouts: Timeouts,
+        roots: Option<&[Certificate<'static>]>,
+    ) -> Client {
         /// Connections that are kept for probes to come.
         const KEPT: usize = 1024;
         const BUFFER: usize = 32 << 10;
+        let roots = roots.map_or(RootCerts::WebPki, RootCerts::new_with_certs);
         let config = Agent::config_builder()
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)

@@ -1,8 +1,11 @@
 //! `probes.jsonl`: what a run writes down as it goes, and how it is taken up again.
 //!
-//! A line is written whole and flushed when its probe has ended. A crash can leave the last line in part: taking the run up
-//! again cuts that off and goes on behind it. The file is otherwise only appended to.
+//! A line is written whole before its probe is sent and again when it has ended, and handed to the system at once: killing the
+//! program loses none (an outage of power may). It can leave the last line in part: taking the run up again cuts that off
+//! and goes on behind it. The file is otherwise only appended to. A probe that was sent and never ended counts at its worst
+//! case, for it may have been billed, and is sent again.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -42,8 +45,29 @@ pub struct Kept {
     pub runs: Vec<Run>,
     /// The probes, in the order in which they ended.
     pub probes: Vec<Probe>,
+    /// Those that were sent and never ended.
+    pub lost: Lost,
     /// Bytes of whole lines.
     whole: u64,
+}
+
+/// Probes that were under way when whoever sent them was killed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// How many.
+    pub probes: u64,
+    /// The most that they can have cost, in pico-dollars.
+    pub worst_pd: u64,
+}
+
+impl Lost {
+    fn add(&mut self, under_way: &mut BTreeMap<u64, u64>) {
+        self.probes += under_way.len() as u64;
+        self.worst_pd = under_way
+            .values()
+            .fold(self.worst_pd, |sum, &pd| sum.saturating_add(pd));
+        under_way.clear();
+    }
 }
 
 /// Reads a file; a last line without an end is passed over.
@@ -57,6 +81,7 @@ pub fn read(path: &Path) -> Result<Kept, JournalError> {
         whole: whole as u64,
         ..Kept::default()
     };
+    let mut under_way = BTreeMap::new();
     for (i, line) in bytes[..whole].split(|&byte| byte == b'\n').enumerate() {
         if line.is_empty() {
             continue;
@@ -70,15 +95,25 @@ pub fn read(path: &Path) -> Result<Kept, JournalError> {
             Line::Run(run) if run.format != FORMAT => {
                 return Err(wrong(format!("the format is {:?}, and must be {FORMAT:?}", run.format)));
             }
-            Line::Run(run) => kept.runs.push(run),
-            Line::Probe(_) if kept.runs.is_empty() => {
+            Line::Run(run) => {
+                kept.lost.add(&mut under_way);
+                kept.runs.push(run);
+            }
+            Line::Sending(_) | Line::Probe(_) if kept.runs.is_empty() => {
                 return Err(wrong(
                     "a probe before any run: the file does not begin where it should".into(),
                 ));
             }
-            Line::Probe(probe) => kept.probes.push(*probe),
+            Line::Sending(sending) => {
+                under_way.insert(sending.id, sending.worst_pd);
+            }
+            Line::Probe(probe) => {
+                under_way.remove(&probe.id);
+                kept.probes.push(*probe);
+            }
         }
     }
+    kept.lost.add(&mut under_way);
     Ok(kept)
 }
 
@@ -132,6 +167,7 @@ fn io_error(path: &Path, error: io::Error) -> JournalError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calibrate::probe::Sending;
 
     fn run() -> Line {
         Line::Run(Run {
@@ -167,6 +203,22 @@ mod tests {
         journal.write(&probe(7)).unwrap();
         let ids: Vec<u64> = read(&path).unwrap().probes.iter().map(|probe| probe.id).collect();
         assert_eq!(ids, [0, 7]);
+    }
+
+    #[test]
+    fn what_was_sent_and_never_ended_counts_once_for_each_time() {
+        let sending = |id, worst_pd| Line::Sending(Sending { id, worst_pd });
+        let begun = [run(), sending(0, 5), sending(1, 7), probe(0), sending(2, 11)];
+        let lost = |lines: &[Line]| {
+            let (_folder, path) = written(lines);
+            read(&path).unwrap().lost
+        };
+        let of = |probes, worst_pd| Lost { probes, worst_pd };
+        assert_eq!(lost(&begun[..4]), of(1, 7));
+        assert_eq!(lost(&begun), of(2, 18));
+        // The second run sends both again, and is killed before one of them ends.
+        let again = [run(), sending(1, 7), sending(2, 11), probe(2)];
+        assert_eq!(lost(&[&begun[..], &again].concat()), of(3, 25));
     }
 
     #[test]

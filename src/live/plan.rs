@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::client::Timeouts;
 use super::money;
 use super::prompts::Prompts;
-use super::spec::{ClassSpec, LoadSpec, MaxTokensField, PlanSpec, Schedule};
+use super::spec::{ClassSpec, LoadSpec, MaxTokensField, PlanSpec, Schedule, TargetSpec};
 use crate::kernel::chance::{Chance, Purpose, unit};
 use crate::kernel::sampler::Sampler;
 use crate::spec::assemble::check_name;
@@ -119,12 +119,20 @@ impl PlanSpec {
         })
     }
 
-    /// What makes the probes what they are; money and bounds may change from one part of a run to the next.
+    /// What makes the probes what they are; money, bounds and whom to trust may change from one part of a run to the next.
     fn hash(&self) -> String {
+        let untrusting = |(name, target): (&str, &TargetSpec)| {
+            let target = TargetSpec {
+                ca_file: None,
+                ..target.clone()
+            };
+            (name.to_owned(), target)
+        };
         let kept = PlanSpec {
             schema: None,
             max_cost: Money::default(),
             dispatch_bound: crate::kernel::time::Span::ZERO.into(),
+            targets: self.targets.iter().map(untrusting).collect(),
             ..self.clone()
         };
         let text = serde_json::to_string(&kept).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! A calibration run: probes sent when they are due, money and refusals watched, each result handed on as it ends.
+//! A calibration run: probes sent when they are due, money and refusals watched, each announced before it is sent and handed on
+//! as it ends.
 //!
 //! Open loop: a probe is due by the plan, and whatever delays it counts (`due_us`, `dispatch_us`): no coordinated omission.
 //! One thread for each probe in flight; at [`MOST_IN_FLIGHT`] of them a probe waits, and its delay says so. A 429 with
@@ -13,11 +14,12 @@ use std::thread::{self, Scope};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::client::{Client, Sent};
+use super::journal::Kept;
 use super::key::Key;
 use super::money::{self, Ledger, Reserved};
 use super::plan::{Mode, Plan, Slot};
 use super::prompts::Prompts;
-use crate::calibrate::probe::Probe;
+use crate::calibrate::probe::{Probe, Sending as Announced};
 use crate::request::Outcome;
 
 /// The most probes in flight to one target.
@@ -85,22 +87,57 @@ pub struct Fate {
     pub left_alone: Option<String>,
 }
 
-/// Carries out what is left of `plan` from `start` on, after what `earlier` runs of it did. `ended` gets each probe as it ends,
-/// on this thread; an error of its stops the run and is handed back beside what became of the targets.
-pub fn run<E>(
+/// Who writes a run down. An error of its stops the run.
+pub trait Keep: Sync {
+    /// Why it cannot.
+    type Error: Send;
+
+    /// A probe is about to be sent, on the thread that sends it.
+    ///
+    /// # Errors
+    /// If it cannot be written down: then it is not sent.
+    fn sending(&self, probe: Announced) -> Result<(), Self::Error>;
+
+    /// A probe has ended, on the thread that carries out the run.
+    ///
+    /// # Errors
+    /// If it cannot be written down.
+    fn ended(&self, probe: Probe) -> Result<(), Self::Error>;
+}
+
+/// Carries out what is left of `plan` from `start` on, after what `earlier` runs of it did. An error of `keep` is handed back
+/// beside what became of the targets.
+pub fn run<K: Keep>(
     plan: &Plan,
     keys: &[Option<Key>],
     start: Start,
-    earlier: &[Probe],
+    earlier: &Kept,
     control: &Control,
-    mut ended: impl FnMut(Probe) -> Result<(), E>,
-) -> (Vec<Fate>, Result<(), E>) {
-    let spent = earlier.iter().map(|probe| probe.cost_pd).fold(0, u64::saturating_add);
+    keep: &K,
+) -> (Vec<Fate>, Result<(), K::Error>) {
+    let costs = earlier.probes.iter().map(|probe| probe.cost_pd);
+    let spent = costs.fold(earlier.lost.worst_pd, u64::saturating_add);
     let ledger = Mutex::new(Ledger::new(plan.max_cost, spent));
     control.spent.store(spent, Ordering::Relaxed);
+    let failed = Mutex::new(None);
+    let kept = |result: Result<(), K::Error>| match result {
+        Ok(()) => true,
+        Err(error) => {
+            lock(&failed).get_or_insert(error);
+            control.stop.store(true, Ordering::Relaxed);
+            false
+        }
+    };
+    let announce = |probe| kept(keep.sending(probe));
+    let shared = Shared {
+        start,
+        ledger: &ledger,
+        control,
+        announce: &announce,
+    };
     let (sender, receiver) = mpsc::channel();
     let targets: Vec<Sending<'_>> = (0..plan.targets.len())
-        .map(|index| Sending::new(plan, index, keys, start, &ledger, control, earlier))
+        .map(|index| Sending::new(plan, index, keys, shared, &earlier.probes))
         .collect();
     thread::scope(|scope| {
         for sending in &targets {
@@ -117,20 +154,14 @@ pub fn run<E>(
             }
         }
         drop(sender);
-        let mut result = Ok(());
         for probe in receiver {
-            if result.is_ok() {
-                result = ended(probe);
-                if result.is_err() {
-                    control.stop.store(true, Ordering::Relaxed);
-                }
-            }
+            kept(keep.ended(probe));
         }
         let fates = targets
             .iter()
             .map(|sending| lock(&sending.state).fate.clone())
             .collect();
-        (fates, result)
+        (fates, lock(&failed).take().map_or(Ok(()), Err))
     })
 }
 
@@ -145,15 +176,23 @@ struct Sending<'a> {
     index: usize,
     client: Client,
     prompts: Prompts,
-    began: Instant,
-    ledger: &'a Mutex<Ledger>,
-    control: &'a Control,
+    shared: Shared<'a>,
     /// The slots that are left to send.
     slots: Vec<Slot>,
     in_flight: AtomicU32,
     state: Mutex<State>,
     /// Told whenever a probe has ended.
     freed: Condvar,
+}
+
+/// What all targets have in common.
+#[derive(Clone, Copy)]
+struct Shared<'a> {
+    start: Start,
+    ledger: &'a Mutex<Ledger>,
+    control: &'a Control,
+    /// Writes down that a probe is about to be sent; `false` if it cannot.
+    announce: &'a (dyn Fn(Announced) -> bool + Sync),
 }
 
 /// What a target's probes tell those to come.
@@ -169,15 +208,7 @@ struct State {
 type Results = mpsc::Sender<Probe>;
 
 impl<'a> Sending<'a> {
-    fn new(
-        plan: &'a Plan,
-        index: usize,
-        keys: &[Option<Key>],
-        start: Start,
-        ledger: &'a Mutex<Ledger>,
-        control: &'a Control,
-        earlier: &[Probe],
-    ) -> Sending<'a> {
+    fn new(plan: &'a Plan, index: usize, keys: &[Option<Key>], shared: Shared<'a>, earlier: &[Probe]) -> Sending<'a> {
         let spec = &plan.targets[index].spec;
         let key = keys
             .get(index)
@@ -208,16 +239,14 @@ impl<'a> Sending<'a> {
         Sending {
             plan,
             index,
-            client: Client::new(&spec.base_url, key, plan.timeouts),
+            client: Client::new(&spec.base_url, key, plan.timeouts, plan.targets[index].roots.as_deref()),
             // The start makes this run's words its own.
             prompts: Prompts {
                 prefix: plan.spec.prefix,
                 language: plan.spec.language,
-                salt: start.unix_us,
+                salt: shared.start.unix_us,
             },
-            began: start.at,
-            ledger,
-            control,
+            shared,
             slots,
             in_flight: AtomicU32::new(0),
             state: Mutex::new(state),
@@ -235,14 +264,14 @@ impl<'a> Sending<'a> {
 
     /// Whether nothing more is to be sent.
     fn over(&self) -> bool {
-        self.control.stop.load(Ordering::Relaxed) || lock(&self.state).fate.left_alone.is_some()
+        self.shared.control.stop.load(Ordering::Relaxed) || lock(&self.state).fate.left_alone.is_some()
     }
 
     /// Sends by the clock.
     fn open<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, results: &Results) {
         for (i, slot) in self.slots.iter().enumerate() {
             let ready = self.make(slot);
-            if !self.wait_until(self.began + slot.due) || self.climbed_out(slot) {
+            if !self.wait_until(self.shared.start.at + slot.due) || self.climbed_out(slot) {
                 break;
             }
             if self.paused() {
@@ -253,7 +282,8 @@ impl<'a> Sending<'a> {
             if self.over() {
                 break;
             }
-            match lock(self.ledger).reserve(ready.worst) {
+            let reserved = lock(self.shared.ledger).reserve(ready.worst);
+            match reserved {
                 Reserved::Yes => {}
                 Reserved::NotNow => {
                     lock(&self.state).fate.unaffordable += 1;
@@ -263,6 +293,9 @@ impl<'a> Sending<'a> {
                     lock(&self.state).fate.unaffordable += (self.slots.len() - i) as u64;
                     break;
                 }
+            }
+            if !self.announce(slot, &ready) {
+                break;
             }
             self.spawn(scope, *slot, ready, results);
         }
@@ -280,9 +313,9 @@ impl<'a> Sending<'a> {
         for _ in 0..at_once.min(self.slots.len() as u64) {
             let (next, results) = (Arc::clone(&next), results.clone());
             let spawned = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, move || {
-                self.wait_until(self.began);
+                self.wait_until(self.shared.start.at);
                 loop {
-                    if self.over() || within.is_some_and(|within| self.began.elapsed() > within) {
+                    if self.over() || within.is_some_and(|within| self.shared.start.at.elapsed() > within) {
                         break;
                     }
                     let Some(slot) = self.slots.get(next.fetch_add(1, Ordering::Relaxed) as usize) else {
@@ -299,8 +332,11 @@ impl<'a> Sending<'a> {
                         lock(&self.state).fate.unaffordable += 1 + rest;
                         break;
                     }
+                    if !self.announce(slot, &ready) {
+                        break;
+                    }
                     let slot = Slot {
-                        due: self.began.elapsed(),
+                        due: self.shared.start.at.elapsed(),
                         ..*slot
                     };
                     self.send(slot, ready, &results);
@@ -325,13 +361,25 @@ impl<'a> Sending<'a> {
     /// Reserves what a probe may cost, once those under way leave room for it; `false` if they never will.
     fn afford_in_turn(&self, worst: u64) -> bool {
         loop {
-            match lock(self.ledger).reserve(worst) {
+            match lock(self.shared.ledger).reserve(worst) {
                 Reserved::Yes => return true,
                 Reserved::Never => return false,
                 Reserved::NotNow if self.over() => return false,
                 Reserved::NotNow => thread::sleep(Duration::from_millis(10)),
             }
         }
+    }
+
+    /// Has it written down that a probe is about to be sent; if it cannot be, what was reserved for it is free again.
+    fn announce(&self, slot: &Slot, ready: &Ready) -> bool {
+        let announced = (self.shared.announce)(Announced {
+            id: id(self.plan, self.index, slot),
+            worst_pd: ready.worst,
+        });
+        if !announced {
+            lock(self.shared.ledger).settle(ready.worst, 0);
+        }
+        announced
     }
 
     /// Sleeps until then; `false` if the run is over before.
@@ -385,7 +433,7 @@ impl<'a> Sending<'a> {
             .stack_size(STACK)
             .spawn_scoped(scope, move || self.send(slot, ready, &results));
         if let Err(error) = spawned {
-            lock(self.ledger).settle(worst, 0);
+            lock(self.shared.ledger).settle(worst, 0);
             self.leave(format!("no thread could be started: {error}"));
         }
     }
@@ -405,22 +453,24 @@ impl<'a> Sending<'a> {
             max_output: slot.output,
             ..Probe::default()
         };
-        self.control.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.shared.control.in_flight.fetch_add(1, Ordering::Relaxed);
         let sent = Sent {
             body: &ready.body,
             stream: self.plan.spec.stream,
             max_output: slot.output,
         };
         let began = self.client.send(&sent, &mut probe);
-        probe.dispatch_us = began.saturating_duration_since(self.began + slot.due).as_micros() as u64;
+        probe.dispatch_us = began
+            .saturating_duration_since(self.shared.start.at + slot.due)
+            .as_micros() as u64;
         probe.cost_pd = money::billed(&*self.plan.targets[self.index].price, &probe, ready.worst);
         {
-            let mut ledger = lock(self.ledger);
+            let mut ledger = lock(self.shared.ledger);
             ledger.settle(ready.worst, probe.cost_pd);
-            self.control.spent.store(ledger.spent(), Ordering::Relaxed);
+            self.shared.control.spent.store(ledger.spent(), Ordering::Relaxed);
         }
         self.learn(&probe, slot.step);
-        self.control.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.shared.control.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.freed.notify_all();
         // Nobody listens any more only if the run has ended.

@@ -27,8 +27,11 @@ pub struct PlanSpec {
     #[schemars(extend("minProperties" = 1))]
     pub targets: Named<TargetSpec>,
     /// What is asked, by class.
-    #[schemars(extend("minProperties" = 1))]
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
     pub classes: Named<ClassSpec>,
+    /// In place of `classes`: the experiment file, beside this one, whose classes and token lengths are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<String>,
     /// How probes come, for each target.
     pub load: LoadSpec,
     /// How many probes, for each target, beyond those that warm up.
@@ -76,6 +79,10 @@ pub struct TargetSpec {
     /// The header that the key goes into; in `authorization` after "Bearer". Default: "authorization"; Azure's is "api-key".
     #[serde(default = "authorization")]
     pub key_header: String,
+    /// A file of certificates (PEM) to trust in place of the public ones, for an endpoint behind a company's own. A plan's lies
+    /// beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
     /// What it costs. Default: as the price table that is built in lists the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prices: Option<PerToken>,

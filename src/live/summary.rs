@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use super::journal::Kept;
 use super::money::Dollars;
 use super::plan::{Mode, Plan};
 use super::run::Fate;
@@ -34,10 +35,13 @@ pub struct Summary {
     pub dispatch_p95: Option<f64>,
     /// Whether any probe succeeded.
     pub any_success: bool,
+    /// Probes that the bound on cost kept back.
+    pub unaffordable: u64,
 }
 
-/// Sums up `probes` of `plan`; `fates` says what else became of its targets.
-pub fn summarise(plan: &Plan, probes: &[Probe], fates: &[Fate]) -> Summary {
+/// Sums up what is `kept` of `plan`; `fates` says what else became of its targets.
+pub fn summarise(plan: &Plan, kept: &Kept, fates: &[Fate]) -> Summary {
+    let probes = &kept.probes;
     let counted: Vec<&Probe> = probes.iter().filter(|probe| !probe.warmup).collect();
     let mut targets = Table::new("target");
     for (group, title) in [
@@ -67,6 +71,7 @@ pub fn summarise(plan: &Plan, probes: &[Probe], fates: &[Fate]) -> Summary {
             ladders.push((target.name.clone(), ladder(&target.name, &own, rates, plan, &mut notes)));
         }
     }
+    billed(plan, kept, &mut notes);
     let mut dispatch: Vec<u64> = counted.iter().map(|probe| probe.dispatch_us).collect();
     Summary {
         targets,
@@ -74,6 +79,34 @@ pub fn summarise(plan: &Plan, probes: &[Probe], fates: &[Fate]) -> Summary {
         notes,
         dispatch_p95: rank(&mut dispatch, 0.95).map(seconds),
         any_success: probes.iter().any(|probe| probe.outcome.0 == Outcome::Success),
+        unaffordable: fates.iter().map(|fate| fate.unaffordable).sum(),
+    }
+}
+
+/// Sentences on money that the table does not show.
+fn billed(plan: &Plan, kept: &Kept, notes: &mut Vec<String>) {
+    let lost = kept.lost;
+    if lost.probes > 0 {
+        notes.push(format!(
+            "{} probes were under way when an earlier part of this run was killed: they count at the most that they can have \
+             cost, {}, and were due again",
+            format::count(lost.probes),
+            Dollars(lost.worst_pd)
+        ));
+    }
+    let costs = kept.probes.iter().map(|probe| probe.cost_pd);
+    let spent = costs.fold(lost.worst_pd, u64::saturating_add);
+    if spent > plan.max_cost {
+        let wordy = |probe: &&Probe| probe.usage.is_some_and(|usage| usage.output > probe.max_output);
+        let why = match kept.probes.iter().filter(wordy).count() {
+            0 => String::new(),
+            n => format!(": by their usage {n} answers are longer than the max_tokens that they were given"),
+        };
+        notes.push(format!(
+            "{} were billed, more than the bound of {}{why}",
+            Dollars(spent),
+            Dollars(plan.max_cost)
+        ));
     }
 }
 
@@ -231,7 +264,8 @@ fn told(name: &str, own: &[&Probe], fate: Option<&Fate>, notes: &mut Vec<String>
     }
     if fate.unaffordable > 0 {
         notes.push(format!(
-            "{name}: {} probes were not sent, because they could have taken the bill over the bound",
+            "{name}: {} probes were not sent, because they could have taken the bill over the bound (until it has ended a probe \
+             counts at its worst: a token for each byte of its prompt, and all of its max_tokens)",
             format::count(fate.unaffordable)
         ));
     }

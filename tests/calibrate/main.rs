@@ -9,6 +9,7 @@ mod hostile;
 mod measures;
 mod safety;
 mod server;
+mod tls;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

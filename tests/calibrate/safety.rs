@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::server::{DONE, HEAD, STOP, Server, TOKEN, chunked, good, hang_up, say, whole};
+use crate::server::{DONE, HEAD, STOP, Server, TOKEN, chunked, good, hang_up, say, usage, whole};
 use crate::{KEY, ask, probes, said, simcap, text};
 
 #[track_caller]
@@ -65,6 +65,26 @@ fn what_is_missing_is_asked_for() {
         ]),
         "the environment variable NO_SUCH_KEY is not set: put the API key there (export it), never into a file",
     );
+}
+
+#[test]
+fn less_than_nothing_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for (flag, value) in [
+        ("--rate", "-1/s"),
+        ("--max-cost", "-$1"),
+        ("--price-input", "-1"),
+        ("--requests", "-5"),
+    ] {
+        let arguments = ["--base-url", "http://127.0.0.1:9/v1", "--model", "m", flag, value];
+        let output = simcap(folder.path(), &arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let said = text(&output.stderr);
+        assert!(
+            said.contains(&format!("invalid value '{value}' for '{flag} ")),
+            "{said}"
+        );
+    }
 }
 
 #[test]
@@ -184,7 +204,7 @@ fn spending_stops_before_the_bound_could_be_passed() {
     all.extend(ONE_AT_A_TIME);
     all.extend(["--requests", "100", "--max-cost", "$0.0004"]);
     let output = simcap(folder.path(), &all).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     let costs: Vec<_> = probes(folder.path())
         .iter()
         .map(|probe| probe["cost_pd"].clone())
@@ -192,6 +212,25 @@ fn spending_stops_before_the_bound_could_be_passed() {
     assert_eq!(costs, vec![json!(60_000_000); 5]);
     assert_eq!(server.requests().len(), 5);
     let note = "mock: 95 probes were not sent, because they could have taken the bill over the bound";
+    assert!(said(&output).contains(note), "{}", said(&output));
+    let end = "The bound of $0.00040 kept back 95 of 100 probes: go on with a higher --max-cost and --resume, or ask for fewer.";
+    assert!(said(&output).contains(end), "{}", said(&output));
+}
+
+/// Answers have three hundred tokens where five were allowed: at $10/Mtok, 60 times what a probe could cost.
+#[test]
+fn a_bill_beyond_the_worst_case_ends_the_run_and_is_said() {
+    let server = Server::new(|_, _, s| say(s, chunked(&[TOKEN, STOP, &usage(10, 300), DONE])));
+    let folder = tempfile::tempdir().unwrap();
+    let url = server.url();
+    let mut all = vec!["--base-url", &url, "--model", "mock", "--out", "out"];
+    all.extend(ONE_AT_A_TIME);
+    all.extend(["--requests", "100", "--max-cost", "$0.0004"]);
+    let output = simcap(folder.path(), &all).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert_eq!(server.requests().len(), 1);
+    let note = "$0.0030 were billed, more than the bound of $0.00040: by their usage 1 answers are longer than the max_tokens that they \
+                were given";
     assert!(said(&output).contains(note), "{}", said(&output));
 }
 
@@ -312,7 +351,7 @@ fn a_run_that_was_killed_goes_on_where_it_was() {
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    wait_for_lines(folder.path(), 5);
+    wait_for_lines(folder.path(), 9);
     child.kill().unwrap();
     child.wait().unwrap();
     // As if it had been in the middle of a line.
@@ -351,6 +390,61 @@ fn a_run_that_was_killed_goes_on_where_it_was() {
         (again.status.code(), server.requests().len()),
         (Some(0), sent),
         "nothing is left to send"
+    );
+}
+
+/// Ten at once, whose first answers never come: each of three crashes leaves ten under way, and a probe can cost $0.000122, so that
+/// of $0.004 nothing is left for the eleventh of the fourth time; nobody would know by what has ended.
+#[test]
+fn what_was_under_way_at_a_crash_counts_against_the_bound() {
+    let server = Server::new(|before, _, s| {
+        if before < 30 {
+            std::thread::sleep(Duration::from_secs(60));
+        }
+        say(s, good())
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let url = server.url();
+    let mut all = vec![
+        "--base-url",
+        &url,
+        "--model",
+        "mock",
+        "--out",
+        "out",
+        "--dispatch-bound",
+        "1h",
+    ];
+    all.extend(&ONE_AT_A_TIME[2..]);
+    all.extend(["--concurrency", "10", "--requests", "100", "--max-cost", "$0.004"]);
+    for time in 1..=3 {
+        let mut child = simcap(folder.path(), &all)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while server.requests().len() < 10 * time {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if time == 1 {
+            all.push("--resume");
+        }
+    }
+    let output = simcap(folder.path(), &all).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let note = "30 probes were under way when an earlier part of this run was killed: they count at the most that they can have cost, \
+                $0.0037, and were due again";
+    assert!(said(&output).contains(note), "{}", said(&output));
+    let billed: u64 = probes(folder.path())
+        .iter()
+        .map(|probe| probe["cost_pd"].as_u64().unwrap())
+        .sum();
+    let (lost, bound, worst) = (30 * 122_000_000, 4_000_000_000, 122_000_000);
+    assert!(billed + lost <= bound, "{billed}");
+    assert!(
+        billed + lost + worst > bound,
+        "no more is kept back than must be: {billed}"
     );
 }
 

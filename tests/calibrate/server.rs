@@ -1,6 +1,6 @@
 //! A server over bare sockets that does what a test tells it to, by the rules of HTTP or against them.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -57,7 +57,7 @@ impl Server {
     }
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
+pub(crate) fn read(reader: &mut impl BufRead) -> Option<Request> {
     let mut head = String::new();
     loop {
         let start = head.len();

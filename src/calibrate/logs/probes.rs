@@ -38,6 +38,8 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
         };
         match read {
             Line::Run(new) => run = Some(begin(number, new, &mut gather)?),
+            // Whether it was answered, its own line says.
+            Line::Sending(_) => {}
             Line::Probe(probe) => {
                 let Some(run) = &run else {
                     let what = "a probe before any line that says what the run is: {\"run\": …}";

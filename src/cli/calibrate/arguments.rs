@@ -1,6 +1,6 @@
 //! A plan from the command line's arguments: one target, one class, or the classes of an experiment.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
@@ -31,14 +31,17 @@ pub(super) struct Target {
     /// The environment variable that holds the API key [default: no key is sent]
     #[arg(long, value_name = "NAME", requires = "base_url")]
     api_key_env: Option<String>,
+    /// A file of certificates (PEM) to trust in place of the public ones
+    #[arg(long, value_name = "FILE", requires = "base_url")]
+    ca_file: Option<String>,
     /// The price of input, like '$0.42/Mtok', or 0 [default: the built-in price table's]
-    #[arg(long, value_name = "PRICE", value_parser = price, requires = "base_url")]
+    #[arg(long, allow_hyphen_values = true, value_name = "PRICE", value_parser = price, requires = "base_url")]
     price_input: Option<TokenPrice>,
-    /// The price of output
-    #[arg(long, value_name = "PRICE", value_parser = price, requires = "price_input")]
+    /// The price of output [default: 0 where input is 0]
+    #[arg(long, allow_hyphen_values = true, value_name = "PRICE", value_parser = price, requires = "price_input")]
     price_output: Option<TokenPrice>,
     /// The price of input from the prompt cache [default: that of input]
-    #[arg(long, value_name = "PRICE", value_parser = price, requires = "price_input")]
+    #[arg(long, allow_hyphen_values = true, value_name = "PRICE", value_parser = price, requires = "price_input")]
     price_cached: Option<TokenPrice>,
     /// Send max_completion_tokens in place of max_tokens
     #[arg(long, requires = "base_url")]
@@ -53,13 +56,19 @@ pub(super) struct Target {
 #[command(next_help_heading = "Load")]
 pub(super) struct Load {
     /// Open loop: so many a time, like 2/s, whatever became of those before
-    #[arg(long, requires = "base_url", conflicts_with_all = ["concurrency", "ladder"])]
+    #[arg(long, allow_hyphen_values = true, requires = "base_url", conflicts_with_all = ["concurrency", "ladder"])]
     rate: Option<Rate>,
     /// How probes are spread over time
     #[arg(long, value_enum, default_value_t = Spread::Poisson)]
     schedule: Spread,
     /// Closed loop: so many at once
-    #[arg(long, value_name = "N", requires = "base_url", conflicts_with = "ladder")]
+    #[arg(
+        long,
+        allow_hyphen_values = true,
+        value_name = "N",
+        requires = "base_url",
+        conflicts_with = "ladder"
+    )]
     concurrency: Option<Count>,
     /// Rates one after the other, until the endpoint refuses, like 1/s,2/s,4/s
     #[arg(long, value_name = "RATES", value_delimiter = ',', requires = "base_url")]
@@ -68,7 +77,7 @@ pub(super) struct Load {
     #[arg(long, value_name = "TIME", default_value = "30s")]
     step: Duration,
     /// How many probes
-    #[arg(long, value_name = "N", requires = "base_url")]
+    #[arg(long, allow_hyphen_values = true, value_name = "N", requires = "base_url")]
     requests: Option<Count>,
     /// For how long
     #[arg(long, value_name = "TIME", requires = "base_url")]
@@ -158,7 +167,7 @@ fn language(text: &str) -> Result<Language, String> {
 
 /// The argument that a field of the plan comes from, if it is one's.
 pub(super) fn flag(field: &str) -> Option<&'static str> {
-    const FLAGS: [(&str, &str); 17] = [
+    const FLAGS: [(&str, &str); 18] = [
         ("name", "name"),
         ("base_url", "base-url"),
         ("model", "model"),
@@ -176,6 +185,7 @@ pub(super) fn flag(field: &str) -> Option<&'static str> {
         ("idle", "idle-timeout"),
         ("total", "total-timeout"),
         ("prices", "price-input"),
+        ("ca_file", "ca-file"),
     ];
     FLAGS.iter().find(|(name, _)| *name == field).map(|(_, flag)| *flag)
 }
@@ -211,6 +221,7 @@ pub(super) fn spec(target: &Target, load: &Load, ask: &Ask, max_cost: Option<Mon
         model: model.clone(),
         api_key_env: target.api_key_env.clone(),
         key_header: "authorization".into(),
+        ca_file: target.ca_file.clone(),
         prices: prices(target)?,
         max_tokens_field: if target.max_completion_tokens {
             MaxTokensField::MaxCompletionTokens
@@ -224,6 +235,7 @@ pub(super) fn spec(target: &Target, load: &Load, ask: &Ask, max_cost: Option<Mon
         targets: [(name.clone(), target)].into_iter().collect(),
         name,
         classes: classes(ask)?,
+        experiment: None,
         load: load_spec,
         requests: load.requests,
         duration: load.duration,
@@ -293,6 +305,11 @@ fn classes(ask: &Ask) -> Result<Named<ClassSpec>, Failure> {
         };
         return Ok([("all".to_owned(), class)].into_iter().collect());
     };
+    classes_of(file)
+}
+
+/// The classes and token lengths of an experiment.
+pub(super) fn classes_of(file: &Path) -> Result<Named<ClassSpec>, Failure> {
     let loaded = load(file, &traces(None))?;
     let one = |(name, class): (&str, &crate::spec::experiment::ClassSpec)| {
         let (Some(input), Some(output)) = (&class.input, &class.output) else {

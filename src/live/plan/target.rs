@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ureq::tls::{Certificate, PemItem, parse_pem};
+
 use crate::import::prices;
 use crate::live::spec::TargetSpec;
 use crate::provider::pricing::Price;
@@ -19,6 +21,8 @@ pub struct Target {
     pub spec: TargetSpec,
     /// What it costs.
     pub price: Arc<dyn Price>,
+    /// Certificates to trust in place of the public ones.
+    pub roots: Option<Vec<Certificate<'static>>>,
 }
 
 /// The target of this name, and what a reader must know of it.
@@ -64,7 +68,31 @@ pub(super) fn target(name: &str, spec: &TargetSpec, notes: &mut Vec<String>) -> 
         name: name.to_owned(),
         spec: spec.clone(),
         price: price.into(),
+        roots: spec
+            .ca_file
+            .as_deref()
+            .map(roots)
+            .transpose()
+            .map_err(|r| r.at("ca_file"))?,
     })
+}
+
+/// The certificates in a file.
+fn roots(path: &str) -> Built<Vec<Certificate<'static>>> {
+    let refuse = |why: &str| Refusal::new(format!("{path}: {why}"));
+    let bytes = std::fs::read(path).map_err(|error| refuse(&error.to_string()))?;
+    let mut found = Vec::new();
+    for item in parse_pem(&bytes) {
+        if let PemItem::Certificate(certificate) = item.map_err(|error| refuse(&error.to_string()))? {
+            found.push(certificate);
+        }
+    }
+    match found.is_empty() {
+        true => Err(refuse(
+            "there is no certificate in it: it must be PEM (-----BEGIN CERTIFICATE-----)",
+        )),
+        false => Ok(found),
+    }
 }
 
 /// The built-in table's price of a model.

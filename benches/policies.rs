@@ -128,10 +128,7 @@ struct Afternoon {
 impl Afternoon {
     fn new(scenario: &Scenario) -> Afternoon {
         let own = Chance::new(1, 0).surroundings(0);
-        let host = |_| Host {
-            breaker: scenario.client.breaker.of_one(own),
-            ..Host::default()
-        };
+        let host = |_| Host::behind(scenario.client.breaker.of_one(own));
         let mut afternoon = Afternoon {
             hosts: scenario.fleet.iter().map(host).collect(),
             policy: scenario.policy.fresh(),

@@ -54,6 +54,13 @@ pub trait Breaker: fmt::Debug + Send + Sync {
     /// The call that `ticket` was given for has ended.
     fn record(&mut self, ticket: Ticket, ended: &Ended);
 
+    /// Whether it lets every call through until the end of one is recorded, whatever the time and however many are sent. `false` may
+    /// mean that it cannot tell.
+    #[inline]
+    fn is_closed(&self) -> bool {
+        false
+    }
+
     /// How long it has been open, up to `now`. Half-open does not count, nor do calls that were let through before and
     /// still wait for a connection.
     fn time_open(&self, now: Time) -> Span;
@@ -249,8 +256,15 @@ mod tests {
                 let seen = format!("{watch:?}");
                 prop_assert_eq!(permitted, watch.permits(provider, at(now)));
                 prop_assert_eq!(seen, format!("{watch:?}"));
+                if watch.is_closed(provider) {
+                    for ahead in [0, 1, 500, 2_000, 10_000, 1_000_000_000] {
+                        prop_assert!(watch.permits(provider, at(now + ahead)));
+                    }
+                }
                 if permitted {
+                    let closed = watch.is_closed(provider);
                     let ticket = watch.sent(provider, at(now));
+                    prop_assert!(!closed || watch.is_closed(provider));
                     under_way.push((step + lasts, provider, ticket, letter));
                 }
             }

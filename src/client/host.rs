@@ -7,19 +7,61 @@
 
 use std::collections::VecDeque;
 
-use super::breaker::Breaker;
+use super::breaker::{Breaker, Ticket};
 use crate::kernel::clock::BoundClock;
 use crate::kernel::time::Time;
+use crate::request::Ended;
 
 /// A provider, seen from the client.
 #[derive(Debug, Default)]
 pub struct Host {
-    /// Its breaker, unless one breaker watches the whole fleet.
-    pub breaker: Option<Box<dyn Breaker>>,
+    breaker: Option<Box<dyn Breaker>>,
+    /// [`Breaker::is_closed`]: a policy that looks at every provider finds it here, without a call through a pointer.
+    closed: bool,
     /// Attempts under way, those in line for a connection not counted.
     pub in_flight: u32,
     /// Attempts in line for a connection.
     pub in_line: u32,
+}
+
+impl Host {
+    /// A provider behind its own breaker, or behind none.
+    pub fn behind(breaker: Option<Box<dyn Breaker>>) -> Host {
+        Host {
+            closed: breaker.as_ref().is_some_and(|breaker| breaker.is_closed()),
+            breaker,
+            ..Host::default()
+        }
+    }
+
+    /// Its breaker, unless one breaker watches the whole fleet, or nobody.
+    #[inline]
+    pub fn breaker(&self) -> Option<&dyn Breaker> {
+        self.breaker.as_deref()
+    }
+
+    /// Whether its own breaker is closed, and so lets calls through whatever the time.
+    #[inline]
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// A call goes to it; nothing if it has no breaker of its own.
+    #[inline]
+    pub fn sent(&mut self, now: Time) -> Option<Ticket> {
+        self.breaker.as_mut().map(|breaker| breaker.sent(now))
+    }
+
+    /// Tells its own breaker how a call ended; `false` if it has none.
+    #[inline]
+    pub fn record(&mut self, ticket: Ticket, ended: &Ended) -> bool {
+        let Some(breaker) = &mut self.breaker else {
+            return false;
+        };
+        breaker.record(ticket, ended);
+        self.closed = breaker.is_closed();
+        true
+    }
 }
 
 /// Connections, as the client's configuration bounds them.

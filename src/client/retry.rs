@@ -263,10 +263,7 @@ pub(crate) mod testing {
                 let ticket = breaker.sent(Time::ZERO);
                 breaker.record(ticket, &Ended::new(Time::ZERO, i, Outcome::ServerError));
             }
-            Host {
-                breaker: Some(breaker),
-                ..Host::default()
-            }
+            Host::behind(Some(breaker))
         };
         (0..n).map(host).collect()
     }

@@ -99,10 +99,7 @@ pub(crate) fn many_hosts(n: usize, closed: &[usize]) -> Vec<Host> {
             let ticket = breaker.sent(Time::ZERO);
             breaker.record(ticket, &Ended::new(Time::ZERO, i, Outcome::ServerError));
         }
-        Host {
-            breaker: Some(breaker),
-            ..Host::default()
-        }
+        Host::behind(Some(breaker))
     };
     (0..n).map(host).collect()
 }

@@ -183,7 +183,11 @@ impl<'a> Fleet<'a> {
     /// Whether the breaker of provider `index` lets a call through.
     #[inline]
     pub fn breaker_permits(&self, index: usize) -> bool {
-        match (&self.hosts[index].breaker, self.guard) {
+        let host = &self.hosts[index];
+        if host.is_closed() {
+            return true;
+        }
+        match (host.breaker(), self.guard) {
             (Some(breaker), _) => breaker.permits(self.now),
             (None, Some(guard)) => guard.permits(index, self.now),
             (None, None) => true,

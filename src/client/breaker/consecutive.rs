@@ -196,6 +196,11 @@ impl Breaker for Running {
         }
     }
 
+    #[inline]
+    fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed { .. })
+    }
+
     fn time_open(&self, now: Time) -> Span {
         match self.state {
             State::Open { since, until } => self.open + until.min(now).since(since),

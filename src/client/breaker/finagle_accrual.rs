@@ -250,6 +250,11 @@ impl Breaker for Running {
         }
     }
 
+    #[inline]
+    fn is_closed(&self) -> bool {
+        self.state == State::Alive
+    }
+
     fn time_open(&self, now: Time) -> Span {
         self.openings.time(now)
     }

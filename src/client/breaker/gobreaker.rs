@@ -200,6 +200,11 @@ impl Breaker for Running {
         }
     }
 
+    #[inline]
+    fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed { .. })
+    }
+
     fn time_open(&self, now: Time) -> Span {
         self.openings.time(now)
     }

@@ -392,6 +392,11 @@ impl Breaker for Running {
         }
     }
 
+    #[inline]
+    fn is_closed(&self) -> bool {
+        matches!(self.phase.state, State::Closed)
+    }
+
     fn time_open(&self, now: Time) -> Span {
         self.rules.settled(self.phase, now).openings.time(now)
     }

@@ -72,6 +72,10 @@ impl Watch {
         }
     }
 
+    pub(super) fn is_closed(&self, provider: usize) -> bool {
+        self.each.get(provider).is_some_and(|breaker| breaker.is_closed())
+    }
+
     /// Which providers a call may go to, a letter each: `o`, or `x` for those that are kept out.
     pub(super) fn open_to_calls(&self, providers: usize, now: Time) -> String {
         (0..providers)

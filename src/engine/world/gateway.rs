@@ -26,10 +26,7 @@ impl Gateway {
         let breaker = &scenario.client.breaker;
         let providers = scenario.fleet.len();
         let own = |i: usize| chance.surroundings(OF_BREAKERS).part((number * providers + i) as u64);
-        let host = |i| Host {
-            breaker: breaker.of_one(own(i)),
-            ..Host::default()
-        };
+        let host = |i| Host::behind(breaker.of_one(own(i)));
         Gateway {
             hosts: (0..providers).map(host).collect(),
             guard: breaker.of_all(own(0)),
@@ -46,8 +43,8 @@ impl Gateway {
     /// A call goes to provider `p`.
     #[inline]
     pub(super) fn sent(&mut self, p: usize, now: Time) -> Ticket {
-        match (&mut self.hosts[p].breaker, &mut self.guard) {
-            (Some(breaker), _) => breaker.sent(now),
+        match (self.hosts[p].sent(now), &mut self.guard) {
+            (Some(ticket), _) => ticket,
             (None, Some(guard)) => guard.sent(p, now),
             (None, None) => Ticket::default(),
         }
@@ -56,16 +53,16 @@ impl Gateway {
     /// Tells whoever watches the provider how an attempt at it ended.
     #[inline]
     pub(super) fn record(&mut self, ticket: Ticket, ended: &Ended) {
-        match (&mut self.hosts[ended.provider].breaker, &mut self.guard) {
-            (Some(breaker), _) => breaker.record(ticket, ended),
-            (None, Some(guard)) => guard.record(ticket, ended),
-            (None, None) => {}
+        if !self.hosts[ended.provider].record(ticket, ended)
+            && let Some(guard) = &mut self.guard
+        {
+            guard.record(ticket, ended);
         }
     }
 
     /// How often the breaker of provider `p` has opened.
     pub(super) fn trips(&self, p: usize) -> u64 {
-        match (&self.hosts[p].breaker, &self.guard) {
+        match (self.hosts[p].breaker(), &self.guard) {
             (Some(breaker), _) => breaker.trips(),
             (None, Some(guard)) => guard.trips(p),
             (None, None) => 0,
@@ -74,7 +71,7 @@ impl Gateway {
 
     /// How long the breaker of provider `p` has been open, up to `now`.
     pub(super) fn time_open(&self, p: usize, now: Time) -> Span {
-        match (&self.hosts[p].breaker, &self.guard) {
+        match (self.hosts[p].breaker(), &self.guard) {
             (Some(breaker), _) => breaker.time_open(now),
             (None, Some(guard)) => guard.time_open(p, now),
             (None, None) => Span::ZERO,

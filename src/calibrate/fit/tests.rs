@@ -116,6 +116,21 @@ fn a_slope_on_the_input_becomes_a_prefill_speed() {
 }
 
 #[test]
+fn timeouts_whose_input_nobody_wrote_down_do_not_hide_the_prefill_speed() {
+    let slow = |i: usize, o: &mut Observation| {
+        let input = 200 + 400 * (i as u32 * 7 % 10);
+        o.input = Some(input).filter(|_| !i.is_multiple_of(40));
+        o.ttft = match i % 40 {
+            0 => Timing::AtLeast(3.0),
+            _ => Timing::Seen(o.ttft.seen().unwrap() + f64::from(input) / 5000.0),
+        };
+    };
+    let (_, model) = fit(&log(400, slow), &options()).unwrap();
+    let speed = spec(&model).prefill.unwrap();
+    assert!((speed / 5000.0 - 1.0).abs() < 0.05, "{speed}");
+}
+
+#[test]
 fn a_saturated_step_is_left_to_the_queue() {
     let clean = fit(&log(300, |_, _| ()), &options()).unwrap();
     let mut two = log(300, |_, _| ());
@@ -199,6 +214,35 @@ fn summaries_are_fitted_by_their_quantiles() {
     assert!((p50 / (2.0 * law.quantile(0.5)) - 1.0).abs() < 0.01, "{p50}");
     assert!(!matches!(spec(&model).tps, LawSpec::Constant(_)));
     model.check().unwrap();
+}
+
+#[test]
+fn the_extremes_of_few_requests_do_not_bend_the_law_of_a_summary() {
+    let law = Params::Lognormal {
+        shift: 0.0,
+        mu: -1.0,
+        sigma: 0.1,
+    };
+    // One answer of 400 was late by much.
+    let shares = [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
+    let late = |share: f64| if share == 0.999 { 4.0 } else { 1.0 };
+    let stage = Stage {
+        successes: 400,
+        ttft: Some(Summary {
+            mean: None,
+            quantiles: shares.iter().map(|s| (*s, late(*s) * law.quantile(*s))).collect(),
+        }),
+        ..Stage::default()
+    };
+    let log = Log {
+        targets: vec!["t".into()],
+        stages: vec![stage],
+        ..Log::default()
+    };
+    let (report, _) = fit(&log, &options()).unwrap();
+    let ttft = &report.quantities[0];
+    assert!(ttft.tables[0].worst_error < 0.01, "{:?}", ttft.tables[0]);
+    assert_eq!(ttft.percentiles.len(), 9);
 }
 
 #[test]

@@ -3,18 +3,27 @@
 //! "JSON export schema" (0.13).
 //!
 //! Each figure names its unit. Times count from `request_start_ns`, by the clock; `credit_issued_ns` is when a request was due.
-//! `output_sequence_length` includes reasoning. Its `inter_token_latency` is a mean of one request that leaves out all tokens
-//! of the first chunk; TPOT here is (latency − TTFT) / (tokens − 1). Requests of the warm-up phase are left out. A summary is
-//! one stage, whose rate is that of the answers, and whose TPOT is its inter-token latency.
+//! TTFT and latency are to the first and the last response with content or reasoning: neither a role nor the tokens used count.
+//! Tokens are the endpoint's own (`usage_…`) where it told them: `input_sequence_length` and `output_sequence_length` are what
+//! AIPerf's tokenizer makes of the text, reasoning included, unless it ran with `--use-server-token-count`. Its
+//! `inter_token_latency` is over those; TPOT here is (latency − TTFT) / (tokens − 1).
+//!
+//! Requests of the warm-up phase are left out. A request that failed has none of these figures. One refused with a status ends
+//! when it starts, which is no time; one that timed out after the first bytes (`request_ack_ns`) ends with its last, and has had
+//! its first token, at an unknown time; whether one that AIPerf called off had it, nothing says.
+//!
+//! A summary is one stage. Its rate is that of the answers while they came: their number, less the mean time of one, over the
+//! time of the test; the rate asked for is read only if so many requests must have had it ([`AT_ITS_RATE`]). Its TPOT is the inter-token latency if the tokens behind it are the endpoint's; else it is the time after the
+//! first token over the endpoint's tokens, if all answers had as many; else it is not known.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::gather::{ENDPOINT, Gather, censor, observed, outcome, seen, tokens, tpot};
+use super::gather::{ENDPOINT, Gather, answered_rate, censor, observed, outcome, seen, tokens, tpot};
 use super::{Format, Look, Mistake, line, lines, printable};
-use crate::calibrate::log::{Log, Observation, Stage, Summary};
+use crate::calibrate::log::{Log, Observation, Stage, Summary, Timing};
 use crate::request::Outcome;
 
 pub(super) const RECORDS: Format = Format {
@@ -32,6 +41,10 @@ pub(super) const SUMMARY: Format = Format {
     read: summary,
 };
 
+/// Requests from which a random schedule is at its rate: of `n` Poisson arrivals it differs by 1/√n, and 3 % below it would be
+/// taken for saturation.
+const AT_ITS_RATE: f64 = 10_000.0;
+
 #[derive(Deserialize)]
 struct Record {
     metadata: Metadata,
@@ -43,6 +56,7 @@ struct Record {
 #[derive(Deserialize)]
 struct Metadata {
     request_start_ns: u64,
+    request_ack_ns: Option<u64>,
     request_end_ns: Option<u64>,
     credit_issued_ns: Option<u64>,
     benchmark_phase: Option<String>,
@@ -95,14 +109,17 @@ fn observation(target: u16, record: &Record, ended: Outcome, number: usize) -> R
     let wall = meta
         .request_end_ns
         .and_then(|end| end.checked_sub(start))
+        .filter(|ns| *ns > 0)
         .map(|ns| ns as f64 / 1e9);
+    let counted = |theirs: &str, own: &str| Ok::<_, Mistake>(metric(theirs)?.or(metric(own)?));
     let mut observation = Observation {
         at: Some(at),
         unix: Some(at),
         dispatch: due.map(|due| (start - due) as f64 / 1e9),
-        input: tokens(metric("input_sequence_length")?),
-        output: tokens(metric("output_sequence_length")?),
-        reasoning: tokens(metric("reasoning_token_count")?),
+        input: tokens(counted("usage_prompt_tokens", "input_sequence_length")?.or(metric("error_isl")?)),
+        cached: tokens(metric("usage_prompt_cache_read_tokens")?),
+        output: tokens(counted("usage_completion_tokens", "output_sequence_length")?),
+        reasoning: tokens(counted("usage_reasoning_tokens", "reasoning_token_count")?),
         ttft: seen(metric("time_to_first_token")?),
         e2e: seen(metric("request_latency")?.or(wall)),
         ..observed(target, ended)
@@ -111,6 +128,10 @@ fn observation(target: u16, record: &Record, ended: Outcome, number: usize) -> R
         observation.tpot = tpot(observation.ttft, observation.e2e, observation.output);
     }
     censor(&mut observation);
+    let may_have_begun = meta.request_ack_ns.is_some() || meta.was_cancelled;
+    if may_have_begun && matches!(observation.ttft, Timing::AtLeast(_)) {
+        observation.ttft = Timing::Unknown;
+    }
     Ok(observation)
 }
 
@@ -145,22 +166,51 @@ fn summary(look: Look<'_>) -> Result<(String, Log), Mistake> {
     let metric = |name: &str| summarised(report.get(name), name);
     let number = |name: &str| measure(report.get(name), "avg", name);
     let config = report.get("input_config").cloned().unwrap_or_default();
-    let model = ["/endpoint/model_names/0", "/model_names/0", "/model/0"];
+    let model = [
+        "/models/items/0/name",
+        "/endpoint/model_names/0",
+        "/model_names/0",
+        "/model/0",
+    ];
     let model = model.iter().find_map(|path| config.pointer(path)?.as_str());
+    let phases = config.get("phases").and_then(Value::as_array);
+    let is_measured = |phase: &&Value| phase.get("kind").and_then(Value::as_str) == Some("profiling");
+    let phase = phases.and_then(|all| all.iter().find(is_measured));
+    let older = ["/loadgen/request_rate", "/request_rate"];
+    let asked = phase.and_then(|p| p.get("rate"));
+    let asked = asked.or(older.iter().find_map(|path| config.pointer(path)));
+    let is_random = phase.and_then(|p| p.get("type")).is_some_and(|kind| kind != "constant");
+    let (e2e, input, output) = (
+        metric("request_latency")?,
+        metric("usage_prompt_tokens")?.or(metric("input_sequence_length")?),
+        metric("usage_completion_tokens")?,
+    );
+    let answers = number("request_count")?.unwrap_or(0.0);
+    let failures = number("error_request_count")?.unwrap_or(0.0);
+    let mean = e2e.as_ref().and_then(|e| e.mean);
+    let while_they_came = answered_rate(answers + failures, number("benchmark_duration")?, mean);
     let mut gather = Gather::default();
-    let rates = ["/loadgen/request_rate", "/request_rate"];
+    let tpot = match (&output, metric("output_sequence_length")?) {
+        (Some(theirs), Some(own)) if *theirs != own => {
+            gather.note("AIPerf counted other tokens than the endpoint: those of the endpoint are taken");
+            over_tokens(metric("decode_duration")?, theirs)
+        }
+        _ => metric("inter_token_latency")?,
+    };
     let stage = Stage {
         target: gather.target(model.unwrap_or(ENDPOINT))?,
         name: String::new(),
-        requested_rate: rates.iter().find_map(|path| config.pointer(path)?.as_f64()),
-        achieved_rate: number("request_throughput")?,
-        successes: number("request_count")?.map_or(0, |n| n as u64),
-        failures: number("error_request_count")?.map_or(0, |n| n as u64),
+        requested_rate: asked
+            .and_then(Value::as_f64)
+            .filter(|_| !is_random || answers + failures >= AT_ITS_RATE),
+        achieved_rate: while_they_came.or(number("request_throughput")?),
+        successes: answers as u64,
+        failures: failures as u64,
         ttft: metric("time_to_first_token")?,
-        tpot: metric("inter_token_latency")?,
-        e2e: metric("request_latency")?,
-        input: metric("input_sequence_length")?,
-        output: metric("output_sequence_length")?,
+        tpot,
+        e2e,
+        input,
+        output: output.or(metric("output_sequence_length")?),
     };
     gather.stage(stage);
     let version = report.get("aiperf_version").and_then(Value::as_str);
@@ -168,6 +218,21 @@ fn summary(look: Look<'_>) -> Result<(String, Log), Mistake> {
         format!("AIPerf {} summary", printable(v))
     });
     Ok((format, gather.finish()))
+}
+
+/// The time after the first token, over the tokens after it, if every answer had as many.
+fn over_tokens(decoding: Option<Summary>, output: &Summary) -> Option<Summary> {
+    let (least, most) = (output.quantiles.first()?.1, output.quantiles.last()?.1);
+    let rest = Some(most - 1.0).filter(|n| least == most && *n > 0.0)?;
+    let decoding = decoding?;
+    Some(Summary {
+        mean: decoding.mean.map(|x| x / rest),
+        quantiles: decoding
+            .quantiles
+            .into_iter()
+            .map(|(share, x)| (share, x / rest))
+            .collect(),
+    })
 }
 
 fn summarised(metric: Option<&Value>, name: &str) -> Result<Option<Summary>, Mistake> {
@@ -196,67 +261,120 @@ fn summarised(metric: Option<&Value>, name: &str) -> Result<Option<Summary>, Mis
 #[cfg(test)]
 mod tests {
     use super::super::read;
-    use crate::calibrate::log::Timing;
+    use crate::calibrate::log::{Log, Timing};
     use crate::request::Outcome;
 
-    /// After the two records that AIPerf's page "Working with profile exports" shows, with fewer metrics.
-    const RECORDS: &str = r#"{"metadata":{"session_num":0,"credit_issued_ns":1759813207000000000,"request_start_ns":1759813206900000000,"request_end_ns":1759813207200000000,"worker_id":"w","benchmark_phase":"warmup","was_cancelled":false},"metrics":{},"error":null}
-{"metadata":{"session_num":45,"credit_issued_ns":1759813207500000000,"request_start_ns":1759813207532000000,"request_end_ns":1759813208532000000,"worker_id":"w","benchmark_phase":"profiling","was_cancelled":false},"metrics":{"input_sequence_length":{"value":550,"unit":"tokens"},"output_sequence_length":{"value":9,"unit":"tokens"},"request_latency":{"value":1000.0,"unit":"ms"},"time_to_first_token":{"value":255.5,"unit":"ms"},"inter_token_latency":{"value":297.0,"unit":"ms"}},"error":null}
-{"metadata":{"session_num":80,"request_start_ns":1759813209000000000,"request_end_ns":1759813211000000000,"worker_id":"w","benchmark_phase":"profiling","was_cancelled":true},"metrics":{"error_isl":{"value":550,"unit":"tokens"}},"error":{"code":499,"type":"RequestCancellationError","message":"Request was cancelled after 2.000 seconds"}}
-{"metadata":{"session_num":81,"request_start_ns":1759813210000000000,"request_end_ns":1759813210100000000,"worker_id":"w","benchmark_phase":"profiling","was_cancelled":false},"metrics":{},"error":{"code":503,"type":"Service Unavailable","message":"busy"}}
-"#;
+    /// AIPerf 0.13.0 against `simcap mock`, with faults, timeouts and requests called off; its tokenizer counts letters. Fewer
+    /// requests and metrics.
+    const RECORDS: &str = include_str!("samples/aiperf-0.13.0.jsonl");
+    /// Its summary of 150 such requests, with fewer metrics.
+    const SUMMARY: &str = include_str!("samples/aiperf-0.13.0-summary.json");
+
+    fn records() -> Log {
+        read("p.jsonl", RECORDS.as_bytes()).unwrap()
+    }
 
     #[test]
-    fn records_become_observations() {
-        let log = read("p.jsonl", RECORDS.as_bytes()).unwrap();
-        let [ok, cut, refused] = &log.observations[..] else {
-            panic!("{log:?}")
-        };
-        assert_eq!((ok.ttft, ok.e2e), (Timing::Seen(0.2555), Timing::Seen(1.0)));
-        assert!((ok.tpot.unwrap() - (1.0 - 0.2555) / 8.0).abs() < 1e-12);
-        assert!((ok.dispatch.unwrap() - 0.032).abs() < 1e-9);
-        assert_eq!((ok.input, ok.output), (Some(550), Some(9)));
-        assert_eq!((cut.outcome, cut.e2e), (Outcome::Cancelled, Timing::AtLeast(2.0)));
-        assert_eq!(refused.outcome, Outcome::Unavailable);
+    fn records_become_observations_with_the_tokens_of_the_endpoint() {
+        let log = records();
         assert_eq!(log.notes, ["1 requests of the warm-up left out"]);
+        let ok = log.observations.iter().find(|o| o.outcome == Outcome::Success).unwrap();
+        assert_eq!(
+            (ok.ttft, ok.e2e),
+            (Timing::Seen(362.481_091 / 1e3), Timing::Seen(752.157_551 / 1e3))
+        );
+        // Not the 193 and 60 letters.
+        assert_eq!((ok.output, ok.input), (Some(40), Some(13)));
+        assert_eq!((ok.cached, ok.reasoning), (Some(0), Some(0)));
+        assert!((ok.tpot.unwrap() - (0.752_157_551 - 0.362_481_091) / 39.0).abs() < 1e-12);
+        assert!((ok.dispatch.unwrap() - 0.008_756_486).abs() < 1e-12);
+        assert!((ok.unix.unwrap() - 1_795_290_031.820_071_3).abs() < 1e-6);
+        assert!(log.observations.iter().all(|o| o.in_flight.is_some()));
+    }
+
+    #[test]
+    fn failures_say_no_more_than_is_known() {
+        let log = records();
+        let of = |outcome: Outcome| -> Vec<_> {
+            let found = log.observations.iter().filter(|o| o.outcome == outcome);
+            found.map(|o| (o.ttft, o.e2e)).collect()
+        };
+        let nothing = (Timing::Unknown, Timing::Unknown);
+        for refused in [
+            Outcome::RateLimited,
+            Outcome::ServerError,
+            Outcome::Unavailable,
+            Outcome::Overloaded,
+        ] {
+            assert_eq!(of(refused), [nothing], "{refused:?}");
+        }
+        assert_eq!(of(Outcome::Truncated), [(Timing::Unknown, Timing::Seen(0.322_984))]);
+        assert_eq!(of(Outcome::ConnectionError).len(), 1);
+        // The first tokens of the second were there.
+        assert_eq!(
+            of(Outcome::TimeoutTotal),
+            [
+                (Timing::AtLeast(3.000_196_291), Timing::AtLeast(3.000_196_291)),
+                (Timing::Unknown, Timing::AtLeast(0.548_563_676))
+            ]
+        );
+        assert_eq!(
+            of(Outcome::Cancelled),
+            [(Timing::Unknown, Timing::AtLeast(0.402_974_06))]
+        );
     }
 
     #[test]
     fn a_unit_that_is_not_known_is_refused() {
         let text = RECORDS.replace(
-            "\"value\":255.5,\"unit\":\"ms\"",
-            "\"value\":255.5,\"unit\":\"fortnights\"",
+            "\"value\": 264.90970699999997, \"unit\": \"ms\"",
+            "\"value\": 264.90970699999997, \"unit\": \"fortnights\"",
         );
         assert_eq!(
             read("p.jsonl", text.as_bytes()).unwrap_err().to_string(),
-            "p.jsonl: line 2, time_to_first_token.unit: \"fortnights\" is no unit that is known: \
+            "p.jsonl: line 7, time_to_first_token.unit: \"fortnights\" is no unit that is known: \
              ns, us, ms, sec, tokens, requests, requests/sec"
         );
     }
 
-    /// After the example of AIPerf's page "JSON export schema".
     #[test]
     fn a_summary_is_a_stage() {
-        let text = r#"{"schema_version":"1.4","aiperf_version":"0.13.0",
-            "request_throughput":{"unit":"requests/sec","avg":4.9},"request_count":{"unit":"requests","avg":40.0},
-            "request_latency":{"unit":"ms","avg":520.0,"p1":500.0,"p50":515.0,"p99":600.0,"min":499.0,"max":610.0,"std":9.0,"count":40},
-            "time_to_first_token":{"unit":"ms","avg":206.0,"p50":205.0,"p99":230.0},
-            "input_config":{"endpoint":{"model_names":["mock"]},"loadgen":{"request_rate":5.0}}}"#;
-        let log = read("s.json", text.as_bytes()).unwrap();
+        let log = read("s.json", SUMMARY.as_bytes()).unwrap();
         assert_eq!(
             (&log.sources[0].format[..], &log.targets[0][..]),
-            ("AIPerf 0.13.0 summary", "mock")
+            ("AIPerf 0.13.0 summary", "rough")
         );
         let stage = &log.stages[0];
+        assert_eq!((stage.successes, stage.failures), (79, 71));
+        // 150 requests in 11.375 s, of which the mean one took 0.701 s. Of so few, 15 a second need not have been sent.
+        assert!((stage.achieved_rate.unwrap() - 150.0 / (11.374_525_696 - 0.700_702_112_7)).abs() < 1e-6);
+        assert_eq!(stage.requested_rate, None);
+        let (ttft, tpot) = (stage.ttft.as_ref().unwrap(), stage.tpot.as_ref().unwrap());
         assert_eq!(
-            (stage.requested_rate, stage.achieved_rate, stage.successes),
-            (Some(5.0), Some(4.9), 40)
+            (ttft.quantiles[0], ttft.quantiles[5].0),
+            ((0.0, 221.339_247 / 1e3), 0.5)
         );
-        let e2e = stage.e2e.as_ref().unwrap();
-        assert_eq!(e2e.mean, Some(0.52));
-        assert_eq!(
-            e2e.quantiles,
-            [(0.0, 0.499), (0.01, 0.5), (0.5, 0.515), (0.99, 0.6), (1.0, 0.61)]
+        assert!((ttft.quantiles[5].1 - 0.307_534_934).abs() < 1e-12);
+        // Not the 2.0 ms between letters.
+        assert!((tpot.quantiles[5].1 - 0.389_826_282 / 39.0).abs() < 1e-12);
+        assert_eq!(stage.output.as_ref().unwrap().mean, Some(40.0));
+        assert_eq!(stage.input.as_ref().unwrap().mean, Some(12.0));
+    }
+
+    #[test]
+    fn a_summary_says_no_rate_and_no_tpot_that_it_does_not_know() {
+        let stage = |text: &str| read("s.json", text.as_bytes()).unwrap().stages.remove(0);
+        let regular = stage(&SUMMARY.replace("\"poisson\"", "\"constant\""));
+        assert_eq!(regular.requested_rate, Some(15.0));
+        // The endpoint's tokens vary, and AIPerf counted others.
+        let (start, end) = SUMMARY.split_once("\"usage_completion_tokens\": {").unwrap();
+        let varied = format!(
+            "{start}\"usage_completion_tokens\": {{{}",
+            end.replacen("\"max\": 40.0", "\"max\": 41.0", 1)
         );
+        assert_eq!(stage(&varied).tpot, None);
+        // Where they are the same, its own figure is right.
+        let server = SUMMARY.replace("\"usage_completion_tokens\"", "\"usage_other\"");
+        assert_eq!(stage(&server).tpot.unwrap().mean, Some(1.940798607559725 / 1e3));
     }
 }

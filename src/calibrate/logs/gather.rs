@@ -94,12 +94,14 @@ impl Gather {
     }
 }
 
-/// Requests of the target under way when each was sent, if the file has the start and the end of all.
+/// Requests of the target under way when each was sent, if the file has the start of all and the end of all that succeeded. A
+/// failure whose end nobody wrote down took no time: most are refusals.
 fn count_in_flight(observations: &mut [Observation], target: u16) {
     let span = |o: &Observation| {
         let sent = o.at? + o.dispatch.unwrap_or(0.0);
         match o.e2e {
             Timing::Seen(s) | Timing::AtLeast(s) => Some((sent, sent + s)),
+            Timing::Unknown if o.outcome != Outcome::Success => Some((sent, sent)),
             Timing::Unknown => None,
         }
     };
@@ -164,6 +166,13 @@ pub(super) fn tpot(ttft: Timing, e2e: Timing, output: Option<u32>) -> Option<f64
     seconds(Some((e2e - ttft) / f64::from(rest)))
 }
 
+/// Answers a second while they came: a test lasts until the last of its `n` requests is back, by the time of one longer than
+/// what was sent took. A test of a minute whose answers take two seconds would else seem to fall behind.
+pub(super) fn answered_rate(n: f64, lasted: Option<f64>, mean: Option<f64>) -> Option<f64> {
+    let rate = n / (lasted? - mean?);
+    Some(rate).filter(|r| r.is_finite() && *r > 0.0)
+}
+
 /// What the caller of a request that was cut short knows: at least so long.
 pub(super) fn censor(observation: &mut Observation) {
     let cut = matches!(
@@ -209,44 +218,50 @@ pub(super) fn outcome(status: Option<u16>, words: &str) -> Option<Outcome> {
     })
 }
 
+/// The status that stands between `before` and whatever follows its three digits, in the words of an error.
+pub(super) fn status_after(words: &str, before: &str) -> Option<u16> {
+    let (_, rest) = words.split_once(before)?;
+    let (digits, rest) = rest.split_at_checked(3)?;
+    let ends = !rest.starts_with(|c: char| c.is_ascii_digit());
+    digits
+        .parse()
+        .ok()
+        .filter(|status| ends && (100..=599).contains(status))
+}
+
 /// The outcome that an error without a status tells of.
 fn in_words(words: &str) -> Option<Outcome> {
     let says = |any: &[&str]| any.iter().any(|w| words.contains(w));
+    // As a number of its own: the words may hold an address, whose port is no status.
+    let has = |any: &[&str]| words.split(|c: char| !c.is_ascii_digit()).any(|n| any.contains(&n));
     Some(if words.is_empty() {
         Outcome::Success
-    } else if says(&["429", "rate limit", "ratelimit", "rate_limit", "too many requests"]) {
+    } else if has(&["429"]) || says(&["rate limit", "ratelimit", "rate_limit", "too many requests"]) {
         Outcome::RateLimited
     } else if says(&["context_length", "context length", "maximum context", "contextwindow"]) {
         Outcome::ContextExceeded
     } else if says(&["content_filter", "content filter", "content_policy", "contentpolicy"]) {
         Outcome::ContentFiltered
-    } else if says(&["overloaded", "529"]) {
+    } else if has(&["529"]) || says(&["overloaded"]) {
         Outcome::Overloaded
-    } else if says(&["502", "bad gateway"]) {
+    } else if has(&["502"]) || says(&["bad gateway"]) {
         Outcome::BadGateway
-    } else if says(&["503", "unavailable"]) {
+    } else if has(&["503"]) || says(&["unavailable"]) {
         Outcome::Unavailable
-    } else if says(&["504", "gateway timeout", "gateway time-out"]) {
+    } else if has(&["504"]) || says(&["gateway timeout", "gateway time-out"]) {
         Outcome::GatewayTimeout
     } else if says(&["timeout", "timed out", "deadline"]) {
         Outcome::TimeoutTotal
+    } else if says(&["truncated", "payload is not completed", "incompleteread", "peer closed"]) {
+        // Before the next: httpx says "incomplete chunked read" here, and nobody called it off.
+        Outcome::Truncated
     } else if says(&["cancel", "incomplete"]) {
         Outcome::Cancelled
-    } else if says(&["401", "403", "unauthorized", "authentication", "permission"]) {
+    } else if has(&["401", "403"]) || says(&["unauthorized", "authentication", "permission"]) {
         Outcome::Unauthorized
-    } else if says(&["truncated", "payload is not completed", "incompleteread", "peer closed"]) {
-        Outcome::Truncated
     } else if says(&["connect", "reset", "refused", "disconnect", "broken pipe", "dns"]) {
         Outcome::ConnectionError
-    } else if says(&[
-        "400",
-        "404",
-        "422",
-        "not found",
-        "badrequest",
-        "bad request",
-        "invalid_request",
-    ]) {
+    } else if has(&["400", "404", "422"]) || says(&["not found", "badrequest", "bad request", "invalid_request"]) {
         return None;
     } else {
         Outcome::ServerError
@@ -271,6 +286,36 @@ mod tests {
         // At 12 the second has just ended; at 13 one that takes no time sees the first, the third and itself.
         assert_eq!(counts, [1, 2, 2, 3, 1]);
         assert_eq!(log.observations[4].at, Some(10.0));
+    }
+
+    #[test]
+    fn a_failure_without_an_end_does_not_keep_the_others_from_being_counted() {
+        let mut gather = Gather::default();
+        gather.target("a").unwrap();
+        for (at, outcome, e2e) in [
+            (0.0, Outcome::Success, Timing::Seen(5.0)),
+            (1.0, Outcome::RateLimited, Timing::Unknown),
+            (2.0, Outcome::Success, Timing::Seen(1.0)),
+        ] {
+            let mut o = observed(0, outcome);
+            (o.at, o.e2e) = (Some(at), e2e);
+            gather.push(o);
+        }
+        let counts: Vec<_> = gather.finish().observations.iter().map(|o| o.in_flight).collect();
+        assert_eq!(counts, [Some(1), Some(2), Some(2)]);
+    }
+
+    #[test]
+    fn a_status_is_three_digits_after_what_comes_before_it() {
+        for (words, expected) in [
+            ("Client error '429 Too Many Requests' for url", Some(429)),
+            ("error '5030", None),
+            ("error '42", None),
+            ("error '700 odd'", None),
+            ("nothing", None),
+        ] {
+            assert_eq!(status_after(words, "error '"), expected, "{words}");
+        }
     }
 
     /// Python: datetime.fromisoformat(…).timestamp().
@@ -310,6 +355,17 @@ mod tests {
             (None, "Server disconnected", Some(Outcome::ConnectionError)),
             (None, "Response payload is not completed", Some(Outcome::Truncated)),
             (None, "NullPointerException", Some(Outcome::ServerError)),
+            // httpx 0.28, as GuideLLM 0.8.1 writes it.
+            (
+                None,
+                "RemoteProtocolError('peer closed connection without sending complete message body (incomplete chunked read)')",
+                Some(Outcome::Truncated),
+            ),
+            (
+                None,
+                "error '500 Internal Server Error' for url 'http://127.0.0.1:15030/'",
+                Some(Outcome::ServerError),
+            ),
         ] {
             assert_eq!(outcome(status, words), expected, "{status:?} {words}");
         }

@@ -8,7 +8,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::gather::{ENDPOINT, Gather, censor, observed, outcome, seconds, seen, tokens, tpot};
+use super::gather::{ENDPOINT, Gather, censor, observed, outcome, seconds, seen, status_after, tokens, tpot};
 use super::{Format, Look, Mistake, printable, value};
 use crate::calibrate::log::{Log, Observation};
 use crate::request::Outcome;
@@ -98,7 +98,9 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
         }
         for request in errored.into_iter().flatten() {
             let words = request.info.as_ref().and_then(|i| i.error.as_deref());
-            match outcome(None, words.unwrap_or("unknown")) {
+            let words = words.unwrap_or("unknown");
+            // httpx: "Client error '429 Too Many Requests' for url …".
+            match outcome(status_after(words, " error '"), words) {
                 Some(found) => gather.push(observation(target, step, &request, found)),
                 None => gather.count("requests left out: refused as wrong"),
             }
@@ -149,57 +151,102 @@ mod tests {
     use crate::calibrate::log::Timing;
     use crate::request::Outcome;
 
-    /// Field by field what GuideLLM 0.8.1 writes, cut down to what is read and one thing that is not.
-    const REPORT: &str = r#"{
-        "metadata": {"version": 1, "guidellm_version": "0.8.1", "platform": "Linux"},
-        "benchmarks": [
-          {"config": {"backend": {"model": "mock"}}, "requests": {"successful": [], "errored": null}},
-          {"config": {"backend": {"model": "mock"}}, "requests": {
-            "successful": [{
-              "request_start_time": 1700000000.25, "request_end_time": 1700000001.25, "request_latency": 1.0,
-              "prompt_tokens": 256, "output_tokens": 11, "cached_tokens": 128, "time_to_first_token_ms": 400.0,
-              "time_to_first_output_token_ms": 700.0, "inter_token_latency_ms": 58.0, "time_per_output_token_ms": 90.9,
-              "info": {"status": "completed", "error": null,
-                       "timings": {"targeted_start": 1700000000.0, "request_start": 1700000000.25}}}],
-            "errored": [{
-              "request_start_time": 1700000002.0, "request_end_time": 1700000002.5, "request_latency": 0.5,
-              "prompt_tokens": null, "output_tokens": null, "time_to_first_token_ms": null, "inter_token_latency_ms": null,
-              "info": {"status": "errored", "error": "HTTPStatusError: 429 Too Many Requests", "timings": {}}}],
-            "incomplete": [{
-              "request_start_time": 1700000003.0, "request_end_time": 1700000007.0, "request_latency": null,
-              "prompt_tokens": 256, "output_tokens": 3, "time_to_first_token_ms": null, "inter_token_latency_ms": null,
-              "info": {"status": "cancelled", "error": null, "timings": null}}]
-          }}]
-    }"#;
+    /// GuideLLM 0.8.1 against `simcap mock`, with faults and a timeout, cut off after 10 s: fewer requests, no metrics.
+    const REPORT: &str = include_str!("samples/guidellm-0.8.1.json");
 
     #[test]
-    fn requests_become_observations_and_benchmarks_steps() {
+    fn requests_become_observations() {
         let log = read("g.json", REPORT.as_bytes()).unwrap();
         assert_eq!(log.sources[0].format, "GuideLLM 0.8.1 JSON");
-        assert_eq!(log.targets, ["mock"]);
-        let [ok, refused, cut] = &log.observations[..] else {
-            panic!()
-        };
-        assert_eq!((ok.step, ok.at, ok.dispatch), (1, Some(0.0), Some(0.25)));
-        assert_eq!((ok.unix, ok.in_flight), (Some(1_700_000_000.0), Some(1)));
-        assert_eq!((ok.ttft, ok.e2e), (Timing::Seen(0.4), Timing::Seen(1.0)));
-        // Not the 90.9 ms that count the first token.
-        assert_eq!(ok.tpot, Some(0.058));
-        assert_eq!((ok.input, ok.cached, ok.output), (Some(256), Some(128), Some(11)));
         assert_eq!(
-            (refused.outcome, refused.e2e),
-            (Outcome::RateLimited, Timing::Seen(0.5))
+            (&log.targets[..], log.observations.len()),
+            (&["rough".to_owned()][..], 17)
         );
-        assert_eq!(cut.outcome, Outcome::Cancelled);
-        assert_eq!((cut.ttft, cut.e2e), (Timing::AtLeast(4.0), Timing::AtLeast(4.0)));
+        let of = |outcome: Outcome| log.observations.iter().filter(move |o| o.outcome == outcome);
+        let timings = |outcome: Outcome| -> Vec<_> { of(outcome).map(|o| (o.ttft, o.e2e)).collect() };
+        let ok = of(Outcome::Success).next().unwrap();
+        assert_eq!(ok.dispatch, Some(0.027_075_529_098_510_742));
+        assert!((ok.unix.unwrap() - 1_795_289_752.450_587_3).abs() < 1e-6);
+        assert_eq!(
+            (ok.ttft, ok.e2e),
+            (
+                Timing::Seen(344.555_616_378_784_2 / 1e3),
+                Timing::Seen(0.736_158_609_390_258_8)
+            )
+        );
+        // Not the 18.4 ms that count the first token.
+        assert_eq!(ok.tpot, Some(9.986_119_392_590_645 / 1e3));
+        assert_eq!((ok.input, ok.cached, ok.output), (Some(11), Some(0), Some(40)));
+        assert_eq!(of(Outcome::Success).count(), 6);
+        for refused in [
+            Outcome::RateLimited,
+            Outcome::ServerError,
+            Outcome::Overloaded,
+            Outcome::GatewayTimeout,
+            Outcome::Unavailable,
+            Outcome::ConnectionError,
+        ] {
+            assert_eq!(
+                of(refused).map(|o| o.ttft).collect::<Vec<_>>(),
+                [Timing::Unknown],
+                "{refused:?}"
+            );
+        }
+        assert_eq!(
+            timings(Outcome::Truncated),
+            [(
+                Timing::Seen(300.802_707_672_119_14 / 1e3),
+                Timing::Seen(0.354_523_658_752_441_4)
+            )]
+        );
+        assert_eq!(
+            timings(Outcome::TimeoutTotal),
+            [
+                (
+                    Timing::Seen(323.140_859_603_881_84 / 1e3),
+                    Timing::AtLeast(5.468_195_915_222_168)
+                ),
+                (
+                    Timing::AtLeast(5.022_204_399_108_887),
+                    Timing::AtLeast(5.022_204_399_108_887)
+                ),
+            ]
+        );
+        // Those that were under way when it ended.
+        assert_eq!(
+            timings(Outcome::Cancelled),
+            [
+                (
+                    Timing::Seen(251.268_386_840_820_3 / 1e3),
+                    Timing::AtLeast(0.530_799_865_722_656_2)
+                ),
+                (
+                    Timing::AtLeast(0.080_180_168_151_855_47),
+                    Timing::AtLeast(0.080_180_168_151_855_47)
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn benchmarks_are_steps() {
+        let mut report: serde_json::Value = serde_json::from_str(REPORT).unwrap();
+        let benchmarks = report["benchmarks"].as_array_mut().unwrap();
+        benchmarks.push(benchmarks[0].clone());
+        let log = read("g.json", report.to_string().as_bytes()).unwrap();
+        let steps = [0, 1].map(|step| log.observations.iter().filter(|o| o.step == step).count());
+        assert_eq!(steps, [17, 17]);
     }
 
     #[test]
     fn a_wrong_type_is_named_by_path() {
-        let wrong = REPORT.replace("\"request_latency\": 1.0", "\"request_latency\": \"1 s\"");
+        let wrong = REPORT.replace(
+            "\"request_latency\": 0.7361586093902588",
+            "\"request_latency\": \"1 s\"",
+        );
         assert_eq!(
             read("g.json", wrong.as_bytes()).unwrap_err().to_string(),
-            "g.json: benchmarks[1].requests.successful[0].request_latency: invalid type: string \"1 s\", expected f64"
+            "g.json: benchmarks[0].requests.successful[0].request_latency: invalid type: string \"1 s\", expected f64"
         );
     }
 }

@@ -3,19 +3,27 @@
 //!
 //! Its clock is monotonic: times of a file are only comparable with each other. Tokens that the server counted go before those
 //! that the tool counts again from the text. TTFT and TPOT are as here: to the first token, and from then to the last over the
-//! tokens less one. A stage names its percentiles p0.1 to p99.9 and `median`; all times are seconds.
+//! tokens less one; `computed_metrics` has them where `info` was left out. A request that failed keeps no token times: if its
+//! `response` has anything in it, or was left out, it may have had its first token. Requests do not say their stage.
+//!
+//! A stage names its percentiles p0.1 to p99.9 and `median`; all times are seconds. A random schedule is not at the rate that was
+//! asked for: one that was kept asked for what was sent.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::gather::{ENDPOINT, Gather, censor, observed, outcome, seconds, seen, tokens};
+use super::gather::{ENDPOINT, Gather, censor, observed, outcome, seconds, seen, status_after, tokens};
 use super::{Format, Look, Mistake, value};
-use crate::calibrate::log::{Log, Observation, Stage, Summary};
+use crate::calibrate::log::{Log, Observation, Stage, Summary, Timing};
 use crate::request::Outcome;
 
 pub(super) const RECORDS: Format = Format {
     name: "inference-perf per_request_lifecycle_metrics.json",
-    is: |look| look.entry_has(&["start_time", "end_time", "info"]),
+    is: |look| {
+        ["info", "computed_metrics"]
+            .iter()
+            .any(|of| look.entry_has(&["start_time", "end_time", of]))
+    },
     read: records,
 };
 
@@ -25,13 +33,18 @@ pub(super) const STAGE: Format = Format {
     read: stage,
 };
 
+/// A schedule was kept if no request was later than this share of the time of sending.
+const KEPT: f64 = 0.01;
+
 #[derive(Deserialize)]
 struct Record {
     start_time: f64,
     end_time: f64,
     scheduled_time: Option<f64>,
     stage_id: Option<u32>,
+    response: Option<String>,
     info: Option<Info>,
+    computed_metrics: Option<Computed>,
     error: Option<Error>,
 }
 
@@ -51,6 +64,14 @@ struct Response {
 }
 
 #[derive(Deserialize)]
+struct Computed {
+    time_to_first_token: Option<f64>,
+    time_per_output_token: Option<f64>,
+    input_tokens: Option<f64>,
+    output_tokens: Option<f64>,
+}
+
+#[derive(Deserialize)]
 struct Error {
     error_type: Option<String>,
     error_msg: Option<String>,
@@ -65,7 +86,7 @@ fn records(look: Look<'_>) -> Result<(String, Log), Mistake> {
             let part = |text: &Option<String>| text.clone().unwrap_or_default();
             format!("{} {} ", part(&e.error_type), part(&e.error_msg))
         });
-        match outcome(None, &words) {
+        match outcome(status_after(&words, "HTTP Error "), &words) {
             Some(ended) => gather.push(observation(target, record, ended)),
             None => gather.count("requests left out: refused as wrong"),
         }
@@ -79,30 +100,41 @@ fn observation(target: u16, record: &Record, ended: Outcome) -> Observation {
     let usage = |path: &str| response?.server_usage.as_ref()?.pointer(path)?.as_f64();
     let times = response.and_then(|r| r.output_token_times.as_ref());
     let times = times.or(info.and_then(|i| i.output_token_times.as_ref()));
+    let computed = record.computed_metrics.as_ref();
     let first_and_last = times.and_then(|t| Some((*t.first()?, *t.last()?)));
     let counted = response
         .and_then(|r| r.output_tokens)
-        .or(info.and_then(|i| i.output_tokens));
+        .or(info.and_then(|i| i.output_tokens))
+        .or(computed.and_then(|c| c.output_tokens));
+    let input = info
+        .and_then(|i| i.input_tokens)
+        .or(computed.and_then(|c| c.input_tokens));
     let dispatch = seconds(record.scheduled_time.map(|due| record.start_time - due));
     let output = tokens(usage("/completion_tokens").or(counted));
+    let ttft = first_and_last.map(|(first, _)| first - record.start_time);
     let tpot = first_and_last.zip(output).and_then(|((first, last), n)| {
         let rest = n.checked_sub(1).filter(|n| *n > 0)?;
         seconds(Some((last - first) / f64::from(rest)))
     });
+    let tpot = tpot.or(seconds(computed.and_then(|c| c.time_per_output_token)));
     let mut observation = Observation {
         at: Some(record.start_time - dispatch.unwrap_or(0.0)),
         dispatch,
         step: record.stage_id.unwrap_or(0),
-        input: tokens(usage("/prompt_tokens").or(info.and_then(|i| i.input_tokens))),
+        // Of a request that failed it writes that it had none.
+        input: tokens(usage("/prompt_tokens").or(input)).filter(|n| *n > 0),
         cached: tokens(usage("/prompt_tokens_details/cached_tokens")),
         output,
         reasoning: tokens(usage("/completion_tokens_details/reasoning_tokens")),
-        ttft: seen(first_and_last.map(|(first, _)| first - record.start_time)),
+        ttft: seen(ttft.or(computed.and_then(|c| c.time_to_first_token))),
         tpot: tpot.filter(|_| ended == Outcome::Success),
         e2e: seen(Some(record.end_time - record.start_time)),
         ..observed(target, ended)
     };
     censor(&mut observation);
+    if matches!(observation.ttft, Timing::AtLeast(_)) && record.response.as_deref() != Some("") {
+        observation.ttft = Timing::Unknown;
+    }
     observation
 }
 
@@ -111,17 +143,28 @@ fn stage(look: Look<'_>) -> Result<(String, Log), Mistake> {
     let number = |path: &str| report.pointer(path).and_then(Value::as_f64);
     let latency = |name: &str| summary(report.pointer(&format!("/successes/latency/{name}")));
     let mut gather = Gather::default();
+    let (late, lasted) = (
+        number("/load_summary/schedule_delay/max"),
+        number("/load_summary/send_duration"),
+    );
+    let was_kept = late.zip(lasted).is_some_and(|(late, lasted)| late < KEPT * lasted);
+    let asked = if was_kept { "achieved" } else { "requested" };
     let stage = Stage {
         target: gather.target(ENDPOINT)?,
         name: String::new(),
-        requested_rate: number("/load_summary/requested_rate"),
+        requested_rate: number(&format!("/load_summary/{asked}_rate")),
         achieved_rate: number("/load_summary/achieved_rate"),
         successes: number("/successes/count").map_or(0, |n| n as u64),
         failures: number("/failures/count").map_or(0, |n| n as u64),
         ttft: latency("time_to_first_token"),
         tpot: latency("time_per_output_token"),
         e2e: latency("request_latency"),
-        input: summary(report.pointer("/successes/prompt_len")),
+        // 0.7 writes the former, versions before it the latter.
+        input: summary(
+            report
+                .pointer("/successes/prompt_tokens")
+                .or(report.pointer("/successes/prompt_len")),
+        ),
         output: summary(report.pointer("/successes/output_len")),
     };
     gather.stage(stage);
@@ -182,6 +225,83 @@ mod tests {
             (Outcome::TimeoutTotal, Timing::AtLeast(0.25))
         );
         assert_eq!((old.ttft, old.tpot), (Timing::Seen(0.5), Some(0.25)));
+    }
+
+    /// inference-perf 0.7.0 against `simcap mock`, with faults and a timeout: fewer requests, of each the first two token times and
+    /// the last, and the beginning of the response.
+    const REAL: &str = include_str!("samples/inference-perf-0.7.0.json");
+
+    #[test]
+    fn a_request_that_failed_may_have_had_its_first_token() {
+        let log = read("r.json", REAL.as_bytes()).unwrap();
+        let of = |outcome: Outcome| -> Vec<_> {
+            let found = log.observations.iter().filter(|o| o.outcome == outcome);
+            found.map(|o| (o.ttft, o.e2e, o.input)).collect()
+        };
+        let ok = log.observations.iter().find(|o| o.outcome == Outcome::Success).unwrap();
+        assert!((ok.ttft.seen().unwrap() - 0.363_311_139).abs() < 1e-9);
+        assert!((ok.tpot.unwrap() - 0.009_996_345_615).abs() < 1e-9);
+        assert_eq!((ok.input, ok.output, ok.cached), (Some(60), Some(40), Some(0)));
+        for refused in [
+            Outcome::RateLimited,
+            Outcome::ServerError,
+            Outcome::Unavailable,
+            Outcome::GatewayTimeout,
+            Outcome::Overloaded,
+            Outcome::ConnectionError,
+            Outcome::Truncated,
+        ] {
+            let found = of(refused);
+            assert_eq!(
+                (found.len(), found[0].0, found[0].2),
+                (1, Timing::Unknown, None),
+                "{refused:?}"
+            );
+        }
+        // Both waited in vain, and tokens had come for the first.
+        let [begun, silent] = of(Outcome::TimeoutTotal)[..] else {
+            panic!()
+        };
+        assert_eq!(
+            (begun.0, begun.1),
+            (
+                Timing::Unknown,
+                Timing::AtLeast(26_322.001_581_149 - 26_316.220_424_581)
+            )
+        );
+        let waited = Timing::AtLeast(26_323.001_647_936 - 26_317.578_744_494);
+        assert_eq!((silent.0, silent.1), (waited, waited));
+    }
+
+    /// By `build_per_request_lifecycle_entry` of `inference_perf/reportgen/base.py` (0.7.0), with `info` left out.
+    #[test]
+    fn computed_metrics_stand_in_for_what_was_left_out() {
+        let text = r#"[{"start_time": 100.0, "end_time": 102.0, "computed_metrics": {"request_latency": 2.0,
+            "time_to_first_token": 0.5, "time_per_output_token": 0.25, "input_tokens": 9, "output_tokens": 6}, "error": null}]"#;
+        let log = read("r.json", text.as_bytes()).unwrap();
+        let ok = &log.observations[0];
+        assert_eq!(
+            (ok.ttft, ok.e2e, ok.tpot),
+            (Timing::Seen(0.5), Timing::Seen(2.0), Some(0.25))
+        );
+        assert_eq!((ok.input, ok.output), (Some(9), Some(6)));
+    }
+
+    /// The figures of a stage that inference-perf 0.7.0 wrote: 300 Poisson arrivals, none late.
+    #[test]
+    fn a_random_schedule_that_was_kept_asked_for_what_was_sent() {
+        let text = r#"{"load_summary": {"count": 300, "schedule_delay": {"mean": 0.0004, "max": 0.0036}, "send_duration": 21.3016,
+            "requested_rate": 15.0, "achieved_rate": 14.0835}, "successes": {"count": 300, "prompt_tokens": {"total": 18000.0,
+            "cached": 0.0, "mean": 60.0, "median": 60.0}}, "failures": {"count": 0}}"#;
+        let stage = |text: &str| read("s.json", text.as_bytes()).unwrap().stages.remove(0);
+        let kept = stage(text);
+        assert_eq!(
+            (kept.requested_rate, kept.achieved_rate),
+            (Some(14.0835), Some(14.0835))
+        );
+        assert_eq!(kept.input.unwrap().quantiles, [(0.5, 60.0)]);
+        let late = stage(&text.replace("\"max\": 0.0036", "\"max\": 2.5"));
+        assert_eq!(late.requested_rate, Some(15.0));
     }
 
     /// The first percentiles of a stage of inference-perf's demo for KubeCon NA 2025 (`vllm/results/stage_3`), cut down.

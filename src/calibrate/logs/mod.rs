@@ -10,6 +10,7 @@ mod inference_perf;
 mod litellm;
 mod llmperf;
 mod mapped;
+mod oha;
 mod otel;
 mod probes;
 mod thefastest;
@@ -219,6 +220,8 @@ const FORMATS: &[Format] = &[
     inference_perf::STAGE,
     vllm::FORMAT,
     llmperf::FORMAT,
+    oha::RECORDS,
+    oha::SUMMARY,
     litellm::FORMAT,
     otel::FORMAT,
     thefastest::FORMAT,

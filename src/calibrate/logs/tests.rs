@@ -98,20 +98,21 @@ fn what_is_known_is_listed() {
         "x.log: no measurement log that is known: it is an empty JSON object\n  known: simcap probes (JSON lines, `run` first); \
          GuideLLM JSON; AIPerf profile_export.jsonl; AIPerf and GenAI-Perf summary JSON; \
          inference-perf per_request_lifecycle_metrics.json; inference-perf stage_N_lifecycle_metrics.json; \
-         vLLM bench serve JSON; llmperf individual responses; LiteLLM spend logs (JSON, JSON lines or CSV); \
+         vLLM bench serve JSON; llmperf individual responses; oha CSV; oha JSON; LiteLLM spend logs (JSON, JSON lines or CSV); \
          OpenTelemetry GenAI spans (OTLP JSON); thefastest.ai results\n  \
          a CSV of any other form: --map ttft=COLUMN:ms,e2e=COLUMN:s,…"
     );
 }
 
 /// One small file of each format, to be broken.
-const SAMPLES: [&str; 8] = [
+const SAMPLES: [&str; 9] = [
     r#"{"run":{"format":"simcap.probes/1","version":"0","unix_us":1,"seed":1,"plan":"","targets":["é"]}}"#,
     r#"{"metadata":{"guidellm_version":"0.8.1"},"benchmarks":[{"requests":{"successful":[{"request_start_time":1.5}]}}]}"#,
     r#"{"metadata":{"request_start_ns":1,"request_end_ns":2},"metrics":{"request_latency":{"value":1,"unit":"ms"}}}"#,
     r#"[{"start_time":1,"end_time":2,"info":{"output_tokens":3,"output_token_times":[1.5,2]},"error":null}]"#,
     r#"{"ttfts":[1],"itls":[[1]],"input_lens":[1],"output_lens":[2]}"#,
     r#"[{"error_code":null,"ttft_s":1,"end_to_end_latency_s":2,"number_output_tokens":3}]"#,
+    "request-start,DNS,DNS+dialup,Response-delay,request-duration,bytes,status\n0.1,0,0,0.3,0.7,9,200\n",
     "request_id,startTime,endTime\na,2026-01-31 12:00:00,2026-01-31T12:00:01+01:00\n",
     r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"startTimeUnixNano":"1","endTimeUnixNano":"2","attributes":[]}]}]}]}"#,
 ];

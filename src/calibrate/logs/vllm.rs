@@ -1,15 +1,18 @@
 //! vLLM's `bench serve` JSON: parallel lists of requests if it was run with `--save-detailed`, else percentiles as one stage.
 //!
-//! Times are seconds, those under names with `_ms` milliseconds. TTFT is to the first chunk. A request's end is its TTFT and
+//! Times are seconds, those under names with `_ms` milliseconds. TTFT is to the first chunk with a choice in it: with the backend
+//! `openai-chat` that is the role, where the server sends it alone (`lib/endpoint_request_func.py`). A request's end is its TTFT and
 //! the gaps between its chunks, as the tool reckons TPOT; gaps are between chunks and not between tokens, so TPOT is their sum
-//! over the tokens less one. `start_times` are by a monotonic clock. A request failed if its `errors` entry has words.
+//! over the tokens less one. `start_times` are by a monotonic clock. A request failed if its `errors` entry has words, a
+//! reason ("Too Many Requests") or a traceback, whose last line tells; or if it has no time at all, as one that was refused
+//! without a reason.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::gather::{ENDPOINT, Gather, censor, observed, outcome, seconds, seen, tokens, tpot};
+use super::gather::{ENDPOINT, Gather, answered_rate, censor, observed, outcome, seconds, seen, tokens, tpot};
 use super::{Format, Look, Mistake, value};
 use crate::calibrate::log::{Log, Observation, Stage, Summary};
 use crate::request::Outcome;
@@ -60,6 +63,12 @@ fn requests(all: Detailed, target: u16, gather: &mut Gather) -> Result<(), Mista
     }
     for i in 0..n {
         let words = all.errors.as_ref().and_then(|e| e[i].as_deref()).unwrap_or("");
+        let told = words.trim_end().lines().last().unwrap_or("");
+        let words = if told.is_empty() && all.ttfts[i] == 0.0 {
+            "unknown"
+        } else {
+            told
+        };
         let Some(ended) = outcome(None, words) else {
             gather.count("requests left out: refused as wrong");
             continue;
@@ -87,12 +96,18 @@ fn requests(all: Detailed, target: u16, gather: &mut Gather) -> Result<(), Mista
 
 fn stage(report: &Value, target: u16) -> Stage {
     let number = |name: &str| report.get(name).and_then(Value::as_f64);
+    let (completed, failed) = (number("completed").unwrap_or(0.0), number("failed").unwrap_or(0.0));
+    let ms = |name: &str| number(name).map(|ms| ms / 1e3);
+    // Whole requests are told of only if `--percentile-metrics` asks for them.
+    let after_first = number("total_output_tokens").map(|n| (n / completed - 1.0).max(0.0));
+    let decoding = ms("mean_tpot_ms").zip(after_first).map(|(tpot, n)| tpot * n);
+    let mean = ms("mean_e2el_ms").or(ms("mean_ttft_ms").zip(decoding).map(|(ttft, rest)| ttft + rest));
     Stage {
         target,
         requested_rate: number("request_rate").filter(|r| r.is_finite()),
-        achieved_rate: number("request_throughput"),
-        successes: number("completed").map_or(0, |n| n as u64),
-        failures: number("failed").map_or(0, |n| n as u64),
+        achieved_rate: answered_rate(completed + failed, number("duration"), mean).or(number("request_throughput")),
+        successes: completed as u64,
+        failures: failed as u64,
         ttft: summary(report, "ttft"),
         tpot: summary(report, "tpot"),
         e2e: summary(report, "e2el"),
@@ -151,12 +166,41 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_is_told_by_the_last_line_of_its_traceback_or_by_having_no_times() {
+        let ending = |error: &str| {
+            let text = DETAILED.replace("Traceback: aiohttp.ClientConnectorError", error);
+            read("v.json", text.as_bytes()).unwrap().observations[1].outcome
+        };
+        let traceback = r#"Traceback\n  File \"client.py\", line 429, in post\naiohttp.ServerDisconnectedError: Server disconnected\n"#;
+        assert_eq!(ending(traceback), Outcome::ConnectionError);
+        assert_eq!(ending("Too Many Requests"), Outcome::RateLimited);
+        assert_eq!(ending(""), Outcome::ServerError);
+    }
+
+    #[test]
     fn lists_of_unlike_length_are_refused() {
         let text = DETAILED.replace("[100, 200]", "[100]");
         assert_eq!(
             read("v.json", text.as_bytes()).unwrap_err().to_string(),
             "v.json: input_lens: 1 entries, and `ttfts` has 2"
         );
+    }
+
+    /// 300 requests at 15 a second, each 0.7 s long: `request_throughput` is of the time until the last is back.
+    #[test]
+    fn the_rate_is_that_of_the_answers_while_they_came() {
+        let rate = |more: &str| {
+            let text = format!(
+                r#"{{"completed": 290, "failed": 10, "duration": 20.7, "request_rate": 15.0, "request_throughput": 14.0,
+                "mean_ttft_ms": 300.0{more}}}"#
+            );
+            read("v.json", text.as_bytes()).unwrap().stages[0]
+                .achieved_rate
+                .unwrap()
+        };
+        assert!((rate(r#", "mean_e2el_ms": 700.0"#) - 15.0).abs() < 1e-9);
+        assert!((rate(r#", "mean_tpot_ms": 10.0, "total_output_tokens": 11890"#) - 15.0).abs() < 1e-9);
+        assert!((rate("") - 14.0).abs() < 1e-9);
     }
 
     #[test]

@@ -3,9 +3,12 @@
 //! The first line says what the run is ([`Line::Run`]); each further one is a finished probe. All times are integer
 //! microseconds: `due` counts from the run's start, everything else from when the request was sent. Nothing here can hold a key.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::provider::pricing::PerToken;
 use crate::request::Outcome;
 
 /// What the first line names as its format.
@@ -37,6 +40,9 @@ pub struct Run {
     pub plan: String,
     /// The targets' names.
     pub targets: Vec<String>,
+    /// What each target costs, as the run counts it. Older files do not say.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub prices: BTreeMap<String, PerToken>,
 }
 
 /// One finished probe.

@@ -93,6 +93,7 @@ impl Calibrate {
             seed: plan.spec.seed,
             plan: plan.hash.clone(),
             targets: plan.spec.targets.names(),
+            prices: plan.prices(),
         }))?;
         let mut probes = kept.map(|kept| kept.probes).unwrap_or_default();
         let (fates, interrupted) = send(&plan, &keys, start, &mut journal, &mut probes)?;

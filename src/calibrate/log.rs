@@ -5,7 +5,10 @@
 //! ([`Observation::dispatch`]); TPOT without the first token, (e2e − ttft) / (output tokens − 1).
 //! Reports that keep percentiles alone are [`Stage`]s.
 
+use std::collections::BTreeMap;
+
 use super::probe::Quotas;
+use crate::provider::pricing::PerToken;
 use crate::request::Outcome;
 use crate::spec::calibration::LogFile;
 
@@ -16,6 +19,8 @@ pub struct Log {
     pub sources: Vec<Source>,
     /// What was measured, by name: an endpoint, or a model at one.
     pub targets: Vec<String>,
+    /// What targets cost, by name, where a file says.
+    pub prices: BTreeMap<String, PerToken>,
     /// Single requests, in order of time where it is known and otherwise in order of the file.
     pub observations: Vec<Observation>,
     /// Summaries of many requests.
@@ -91,6 +96,8 @@ pub struct Observation {
     pub output: Option<u32>,
     /// Of these, tokens of reasoning.
     pub reasoning: Option<u32>,
+    /// Pieces of the stream that carried tokens: a piece may hold several.
+    pub chunks: Option<u32>,
     /// From sent to the first content token (or reasoning token, if that came first).
     pub ttft: Timing,
     /// Seconds for each token after the first.

@@ -4,9 +4,12 @@
 //! a crash forgets no money, and one when it has ended. All times are integer microseconds: `due` counts from the run's
 //! start, everything else from when the request was sent. Nothing here can hold a key.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::provider::pricing::PerToken;
 use crate::request::Outcome;
 
 /// What the first line names as its format.
@@ -40,6 +43,9 @@ pub struct Run {
     pub plan: String,
     /// The targets' names.
     pub targets: Vec<String>,
+    /// What each target costs, as the run counts it. Older files do not say.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub prices: BTreeMap<String, PerToken>,
 }
 
 /// A probe that is about to be sent. One that never ends, because whoever sent it was killed, is taken to have cost this.

@@ -32,6 +32,7 @@ pub fn held_out(log: &Log, share: f64) -> (Log, Log) {
     let part = |observations: Vec<&Observation>, stages| Log {
         sources: log.sources.clone(),
         targets: log.targets.clone(),
+        prices: log.prices.clone(),
         observations: observations.into_iter().cloned().collect(),
         stages,
         notes: log.notes.clone(),

@@ -94,6 +94,7 @@ impl Calibrate {
             seed: plan.spec.seed,
             plan: plan.hash.clone(),
             targets: plan.spec.targets.names(),
+            prices: plan.prices(),
         }))?;
         let mut kept = kept.unwrap_or_default();
         let (fates, interrupted) = send(&plan, &keys, start, journal, &mut kept)?;

@@ -24,5 +24,5 @@ pub(super) fn measured(paths: &[PathBuf], map: Option<&str>) -> Result<Log, Fail
         };
         all.push(log.map_err(|e| Failure::Input(e.to_string()))?);
     }
-    Ok(logs::join(all))
+    logs::join(all).map_err(|e| Failure::Input(e.to_string()))
 }

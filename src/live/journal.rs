@@ -177,6 +177,7 @@ mod tests {
             seed: 2,
             plan: "x".into(),
             targets: vec!["a".into()],
+            prices: std::collections::BTreeMap::new(),
         })
     }
 

@@ -5,6 +5,7 @@
 
 mod target;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -15,6 +16,7 @@ use super::prompts::Prompts;
 use super::spec::{ClassSpec, LoadSpec, MaxTokensField, PlanSpec, Schedule, TargetSpec};
 use crate::kernel::chance::{Chance, Purpose, unit};
 use crate::kernel::sampler::Sampler;
+use crate::provider::pricing::PerToken;
 use crate::spec::assemble::check_name;
 use crate::spec::build::{Built, Refusal};
 use crate::spec::diagnose::Seg;
@@ -248,6 +250,14 @@ impl Plan {
     pub fn tokens(&self) -> (u64, u64) {
         let sum = |of: fn(&Slot) -> u32| self.slots.iter().map(|slot| u64::from(of(slot))).sum();
         (sum(|slot| slot.input), sum(|slot| slot.output))
+    }
+
+    /// What each target costs, by name.
+    pub fn prices(&self) -> BTreeMap<String, PerToken> {
+        let prices = self.targets.iter();
+        prices
+            .map(|target| (target.name.clone(), target.prices.clone()))
+            .collect()
     }
 
     /// What all probes to this target cost in pico-dollars if their prompts have as many tokens as words and their answers as

@@ -87,6 +87,8 @@ pub enum Mark {
     Bars(f64, Vec<Bar>),
     /// Points, with crosses for their intervals.
     Points(Vec<Point>),
+    /// Small points (x, y) without names, where there are many.
+    Dots(Vec<(f64, f64)>),
 }
 
 /// One bar.
@@ -144,7 +146,9 @@ impl Mark {
     /// Whether there is nothing in it that could be drawn.
     pub fn is_empty(&self) -> bool {
         match self {
-            Mark::Line(points) | Mark::Steps(points) => !points.iter().any(|(x, y)| (x + y).is_finite()),
+            Mark::Line(points) | Mark::Steps(points) | Mark::Dots(points) => {
+                !points.iter().any(|(x, y)| (x + y).is_finite())
+            }
             Mark::Band(slices) => !slices.iter().any(|(x, lower, upper)| (x + lower + upper).is_finite()),
             Mark::Bars(_, bars) => !bars.iter().any(|bar| bar.value.is_finite()),
             Mark::Points(points) => !points.iter().any(|point| (point.x.0 + point.y.0).is_finite()),
@@ -154,7 +158,7 @@ impl Mark {
     /// Every x that must be on the plot.
     fn xs(&self) -> Vec<f64> {
         match self {
-            Mark::Line(points) | Mark::Steps(points) => points.iter().map(|(x, _)| *x).collect(),
+            Mark::Line(points) | Mark::Steps(points) | Mark::Dots(points) => points.iter().map(|(x, _)| *x).collect(),
             Mark::Band(slices) => slices.iter().map(|(x, ..)| *x).collect(),
             Mark::Bars(_, bars) => bars
                 .iter()
@@ -167,7 +171,7 @@ impl Mark {
     /// Every y that must be on the plot.
     fn ys(&self) -> Vec<f64> {
         match self {
-            Mark::Line(points) | Mark::Steps(points) => points.iter().map(|(_, y)| *y).collect(),
+            Mark::Line(points) | Mark::Steps(points) | Mark::Dots(points) => points.iter().map(|(_, y)| *y).collect(),
             Mark::Band(slices) => slices.iter().flat_map(|(_, lower, upper)| [*lower, *upper]).collect(),
             Mark::Bars(thickness, bars) => bars
                 .iter()
@@ -241,6 +245,7 @@ mod tests {
                 Mark::Line(vec![]),
                 Mark::Line(odd.map(|x| (x, x)).to_vec()),
                 Mark::Steps(vec![(1.0, 1.0)]),
+                Mark::Dots(odd.map(|x| (x, x)).to_vec()),
                 Mark::Band(odd.map(|x| (x, x, 2.0 * x)).to_vec()),
                 Mark::Points(vec![Point {
                     x: (1.0, Some(f64::NAN)),

@@ -127,6 +127,17 @@ impl Table {
         self.rows.is_empty()
     }
 
+    /// The heads of its columns, that of the names first, and whether what stands below is words.
+    pub fn heads(&self) -> impl Iterator<Item = (&str, bool)> {
+        let columns = self.columns.iter().map(|column| (column.title.as_str(), column.left));
+        std::iter::once((self.names.as_str(), true)).chain(columns)
+    }
+
+    /// Its rows: a name and its cells.
+    pub fn rows(&self) -> &[(String, Vec<Cell>)] {
+        &self.rows
+    }
+
     /// The table in lines of at most `limit` columns, each ending in a newline. Only a column that is wider than the
     /// limit by itself makes a wider line.
     pub fn render(&self, limit: usize, colour: bool) -> String {

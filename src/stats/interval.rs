@@ -100,19 +100,19 @@ pub fn wilson(successes: u64, trials: u64, confidence: Confidence) -> (f64, f64)
     if trials == 0 {
         return (0.0, 1.0);
     }
-    let n = trials as f64;
-    let p = successes.min(trials) as f64 / n;
+    let share = successes.min(trials) as f64 / trials as f64;
+    wilson_of_share(share, trials as f64, confidence)
+}
+
+/// The same for a share of `n` trials that need not be whole: as many as a series whose neighbours are alike is worth.
+pub fn wilson_of_share(share: f64, n: f64, confidence: Confidence) -> (f64, f64) {
     let z2 = confidence.z() * confidence.z();
-    let centre = p + z2 / (2.0 * n);
-    let reach = (z2 * (p * (1.0 - p) / n + z2 / (4.0 * n * n))).sqrt();
+    let centre = share + z2 / (2.0 * n);
+    let reach = (z2 * (share * (1.0 - share) / n + z2 / (4.0 * n * n))).sqrt();
     let scale = 1.0 + z2 / n;
     // At either end the interval touches it exactly, which rounding would miss.
-    let lo = if successes == 0 { 0.0 } else { (centre - reach) / scale };
-    let hi = if successes >= trials {
-        1.0
-    } else {
-        (centre + reach) / scale
-    };
+    let lo = if share <= 0.0 { 0.0 } else { (centre - reach) / scale };
+    let hi = if share >= 1.0 { 1.0 } else { (centre + reach) / scale };
     (lo, hi)
 }
 

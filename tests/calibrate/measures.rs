@@ -217,7 +217,7 @@ fn a_plan_asks_several_targets_side_by_side() {
         "name": "pair",
         "targets": {
             "one": { "base_url": one.url(), "model": "a", "prices": { "input": "$0/Mtok", "output": "$0/Mtok" } },
-            "other": { "base_url": other.url(), "model": "b", "prices": { "input": "$0/Mtok", "output": "$0/Mtok" },
+            "other": { "base_url": other.url(), "model": "b", "prices": { "input": "$0/Mtok", "output": "$4/Mtok" },
                 "max_tokens_field": "max_completion_tokens", "extra_body": { "temperature": 0 } },
         },
         "classes": {
@@ -230,12 +230,17 @@ fn a_plan_asks_several_targets_side_by_side() {
         "prefix": "repeated",
         "language": "mixed",
         "dispatch_bound": "1h",
-        "max_cost": "$0",
+        "max_cost": "$1",
     });
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("plan.json"), plan.to_string()).unwrap();
     let output = simcap(folder.path(), &["plan.json", "--out", "out"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    // What a fit takes for the prices of its model.
+    let lines = std::fs::read_to_string(folder.path().join("out/probes.jsonl")).unwrap();
+    let run: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    assert_eq!(run["run"]["prices"]["other"]["output"], "$4/Mtok");
+    assert!(run["run"]["prices"]["one"].is_object());
     let probes = probes(folder.path());
     let of = |name: &str| {
         let mut own: Vec<(u64, String)> = probes

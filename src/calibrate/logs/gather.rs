@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::Mistake;
 use crate::calibrate::log::{Log, Observation, Stage, Timing};
 use crate::import::trace::instant;
+use crate::provider::pricing::PerToken;
 use crate::request::Outcome;
 
 /// What a target is called in a log that does not say.
@@ -26,6 +27,7 @@ pub(crate) fn observed(target: u16, outcome: Outcome) -> Observation {
         cached: None,
         output: None,
         reasoning: None,
+        chunks: None,
         ttft: Timing::Unknown,
         tpot: None,
         e2e: Timing::Unknown,
@@ -53,6 +55,18 @@ impl Gather {
             }
         };
         u16::try_from(place).map_err(|_| Mistake::new("", "more than 65,536 targets"))
+    }
+
+    /// Says what a target costs; what was said last holds.
+    pub(super) fn price(&mut self, target: String, prices: PerToken) {
+        match self.log.prices.insert(target.clone(), prices) {
+            Some(old) if self.log.prices.get(&target) != Some(&old) => {
+                self.note(format!(
+                    "{target}: its prices changed between runs: those of the last are taken"
+                ));
+            }
+            _ => {}
+        }
     }
 
     /// Adds a request.

@@ -14,6 +14,7 @@ mod oha;
 mod otel;
 mod probes;
 mod thefastest;
+mod twice;
 mod vllm;
 
 pub use mapped::{Mapping, read_mapped};
@@ -40,6 +41,17 @@ pub enum ReadError {
         looks: String,
         /// What is known.
         known: String,
+    },
+    /// It is there twice.
+    #[error(
+        "{file}: byte for byte the same as {first}: everything in it would count twice\n  \
+         give each log once; a run measured again has times of its own"
+    )]
+    Twice {
+        /// The file, as the caller named it.
+        file: String,
+        /// The file before it that is the same.
+        first: String,
     },
     /// Something in it is wrong.
     #[error("{file}: {place}{what}")]
@@ -270,18 +282,23 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// Reads several files as one log: see [`join`].
 ///
 /// # Errors
-/// Those of [`read`], at the first file that has one.
+/// Those of [`read`], at the first file that has one, and those of [`join`].
 pub fn read_all<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Log, ReadError> {
     let logs: Result<Vec<Log>, ReadError> = files.into_iter().map(|(file, bytes)| read(file, bytes)).collect();
-    logs.map(join)
+    logs.and_then(join)
 }
 
 /// Several logs as one: targets are the same if their names are, each file's steps of load follow those of the one before, and
 /// requests are in order of the clock if every one has its time, otherwise in order of the files. By
-/// the clock one that several files have is kept once. Past 65,536 targets the
-/// rest are left out and noted.
-pub fn join(logs: Vec<Log>) -> Log {
+/// the clock one that several files have is kept once, and a summary of what other files have in full is left out. Past 65,536
+/// targets the rest are left out and noted.
+///
+/// # Errors
+/// If a file is there twice.
+pub fn join(mut logs: Vec<Log>) -> Result<Log, ReadError> {
+    twice::refuse(&logs)?;
     let several = logs.len() > 1;
+    let summaries = twice::drop_summaries(&mut logs);
     let mut all = Log::default();
     let mut told = Vec::new();
     for log in logs {
@@ -320,9 +337,18 @@ pub fn join(logs: Vec<Log>) -> Log {
                 .push(format!("{file}: {left_out} rows left out: more than 65,536 targets"));
         }
         all.sources.extend(log.sources);
+        for (target, prices) in log.prices {
+            match all.prices.insert(target.clone(), prices) {
+                Some(old) if all.prices.get(&target) != Some(&old) => all.notes.push(format!(
+                    "{target}: its prices differ between the files: those of {file} are taken"
+                )),
+                _ => {}
+            }
+        }
         told.push((file, log.notes));
     }
     all.notes.extend(together(told));
+    all.notes.extend(summaries);
     if several && all.observations.iter().all(|o| o.unix.is_some()) {
         let key = |o: &Observation| (o.unix.unwrap_or(0.0), o.target);
         all.observations
@@ -339,7 +365,7 @@ pub fn join(logs: Vec<Log>) -> Log {
                 .push(format!("{twice} requests are in several files and kept once"));
         }
     }
-    all
+    Ok(all)
 }
 
 /// The notes of several files, each with its file, and once where several say the same.

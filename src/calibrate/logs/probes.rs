@@ -77,6 +77,9 @@ fn begin(number: usize, run: Run, gather: &mut Gather) -> Result<Run, Mistake> {
     }
     for target in &run.targets {
         gather.target(target)?;
+        if let Some(prices) = run.prices.get(target) {
+            gather.price(target.clone(), prices.clone());
+        }
     }
     Ok(run)
 }
@@ -107,6 +110,7 @@ fn observation(target: u16, run: &Run, probe: &Probe) -> Observation {
         cached: usage.map(|u| u.cached),
         output: usage.map(|u| u.output),
         reasoning: usage.map(|u| u.reasoning),
+        chunks: Some(probe.chunks).filter(|n| *n > 0),
         ttft: first.map_or(Timing::Unknown, |us| Timing::Seen(seconds(us))),
         tpot: tpot(probe, first),
         e2e: Timing::Seen(seconds(probe.end_us)),
@@ -126,6 +130,8 @@ fn tpot(probe: &Probe, first: Option<u64>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::super::read;
     use super::*;
     use crate::calibrate::probe::{Ending, Usage};
@@ -138,6 +144,7 @@ mod tests {
             seed: 1,
             plan: "00".into(),
             targets: vec!["premium".into(), "cheap".into()],
+            prices: BTreeMap::new(),
         };
         serde_json::to_string(&Line::Run(run)).unwrap() + "\n"
     }
@@ -185,6 +192,29 @@ mod tests {
         assert_eq!((o.ttft, o.e2e), (Timing::Seen(0.5), Timing::Seen(1.41)));
         // 900 ms for the nine tokens after the first, in however many chunks.
         assert!((o.tpot.unwrap() - 0.1).abs() < 1e-12);
+    }
+
+    /// A line of before there were prices still reads; of two that differ the last one's hold.
+    #[test]
+    fn the_prices_that_a_run_counted_with_are_kept() {
+        let log = read("p.jsonl", (run(0) + &probe(|_| ())).as_bytes()).unwrap();
+        assert!(log.prices.is_empty() && !run(0).contains("prices"));
+        let priced = |input: &str| {
+            let prices = format!(r#"{{"cheap":{{"input":"${input}/Mtok","output":"$4/Mtok"}}}}"#);
+            run(0).replace("}}", &format!(",\"prices\":{prices}}}}}"))
+        };
+        let text = priced("1") + &probe(|_| ());
+        let log = read("p.jsonl", text.as_bytes()).unwrap();
+        assert_eq!(log.prices.keys().collect::<Vec<_>>(), ["cheap"]);
+        assert_eq!(log.prices["cheap"].input.picodollars(), 1_000_000);
+        assert_eq!(log.prices["cheap"].output.picodollars(), 4_000_000);
+        assert!(log.notes.is_empty());
+        let log = read("p.jsonl", (text + &priced("2")).as_bytes()).unwrap();
+        assert_eq!(log.prices["cheap"].input.picodollars(), 2_000_000);
+        assert_eq!(
+            log.notes,
+            ["cheap: its prices changed between runs: those of the last are taken"]
+        );
     }
 
     #[test]

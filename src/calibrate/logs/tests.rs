@@ -37,7 +37,7 @@ fn logs_are_joined_by_the_names_of_their_targets() {
         sources: vec![Source {
             file: file.into(),
             format: "test".into(),
-            sha256: String::new(),
+            sha256: file.into(),
         }],
         targets: targets.map(str::to_owned).into(),
         observations: [0, 1]
@@ -52,8 +52,9 @@ fn logs_are_joined_by_the_names_of_their_targets() {
             ..Stage::default()
         }],
         notes: vec!["odd".into()],
+        ..Log::default()
     };
-    let joined = join(vec![log("one", ["a", "b"], 10.0), log("two", ["b", "c"], 0.0)]);
+    let joined = join(vec![log("one", ["a", "b"], 10.0), log("two", ["b", "c"], 0.0)]).unwrap();
     assert_eq!(joined.targets, ["a", "b", "c"]);
     // By the clock the second file comes first.
     let rows: Vec<_> = joined.observations.iter().map(|o| (o.target, o.step)).collect();
@@ -74,7 +75,7 @@ fn a_request_that_two_files_have_is_kept_once() {
         observations,
         ..Log::default()
     };
-    let joined = join(vec![log(vec![at(1.0), at(2.0)]), log(vec![at(2.0), at(3.0)])]);
+    let joined = join(vec![log(vec![at(1.0), at(2.0)]), log(vec![at(2.0), at(3.0)])]).unwrap();
     assert_eq!(
         joined.observations.iter().filter_map(|o| o.unix).collect::<Vec<_>>(),
         [1.0, 2.0, 3.0]

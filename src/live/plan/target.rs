@@ -6,7 +6,7 @@ use ureq::tls::{Certificate, PemItem, parse_pem};
 
 use crate::import::prices;
 use crate::live::spec::TargetSpec;
-use crate::provider::pricing::Price;
+use crate::provider::pricing::{PerToken, Price};
 use crate::spec::assemble::check_name;
 use crate::spec::build::{Built, Refusal};
 use crate::spec::diagnose;
@@ -19,7 +19,9 @@ pub struct Target {
     pub name: String,
     /// As the plan has it.
     pub spec: TargetSpec,
-    /// What it costs.
+    /// What it costs, as the plan says or the table that is built in.
+    pub prices: PerToken,
+    /// The same, to count with.
     pub price: Arc<dyn Price>,
     /// Certificates to trust in place of the public ones.
     pub roots: Option<Vec<Certificate<'static>>>,
@@ -53,20 +55,22 @@ pub(super) fn target(name: &str, spec: &TargetSpec, notes: &mut Vec<String>) -> 
             "{name}: the key goes over plain HTTP, where others can read it"
         ));
     }
-    let price: Box<dyn Price> = match &spec.prices {
-        Some(prices) => Box::new(prices.tariff().map_err(|r| r.at("prices"))?),
+    let (prices, place) = match &spec.prices {
+        Some(prices) => (prices.clone(), "prices"),
         None => {
-            let price = listed(&spec.model).map_err(|r| r.at("model"))?;
+            let prices = listed(&spec.model).map_err(|r| r.at("model"))?;
             notes.push(format!(
                 "{name}: prices of `{}` are those of {BUILT_IN_PRICES_SOURCE}",
                 spec.model
             ));
-            price
+            (prices, "model")
         }
     };
+    let price: Box<dyn Price> = Box::new(prices.tariff().map_err(|r| r.at(place))?);
     Ok(Target {
         name: name.to_owned(),
         spec: spec.clone(),
+        prices,
         price: price.into(),
         roots: spec
             .ca_file
@@ -95,8 +99,8 @@ fn roots(path: &str) -> Built<Vec<Certificate<'static>>> {
     }
 }
 
-/// The built-in table's price of a model.
-fn listed(model: &str) -> Built<Box<dyn Price>> {
+/// The built-in table's prices of a model.
+fn listed(model: &str) -> Built<PerToken> {
     let refuse = |error: diagnose::Error| Refusal::new(error.to_string());
     let entries: prices::File = diagnose::parse("prices.json", BUILT_IN_PRICES).map_err(refuse)?;
     let table = prices::table(&entries)?;
@@ -106,7 +110,7 @@ fn listed(model: &str) -> Built<Box<dyn Price>> {
              --price-output; $0/Mtok if it is your own)"
         )));
     };
-    Ok(Box::new(prices.standard.tariff()?))
+    Ok(prices.standard.clone())
 }
 
 fn check_url(url: &str) -> Built<()> {

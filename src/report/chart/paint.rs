@@ -111,6 +111,12 @@ fn draw(chart: &Chart, area: &Area<'_>) -> Drawn {
                     draw_cross(&mut plane, point, &x, &y, colour)?;
                 }
             }
+            Mark::Dots(points) => {
+                let places = points
+                    .iter()
+                    .filter_map(|(at, value)| Some((x.place(*at)?, y.place(*value)?)));
+                plane.draw_series(places.map(|place| Circle::new(place, px(2.0), colour.filled())))?;
+            }
         }
     }
     draw_names(chart, area, &plane, &x, &y, off(left))

@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::date::date;
+use super::date::{date, day};
 use super::measured::measured;
 use super::{Done, Exit, Failure, print, style};
+use crate::calibrate::fit::page::page;
 use crate::calibrate::fit::{self, Family, Given, Options};
+use crate::calibrate::log::Log;
 use crate::provider::pricing::PerToken;
+use crate::report::text::paragraph;
 use crate::report::write::write_all;
+use crate::spec::calibration::Calibration;
 use crate::spec::diagnose;
 use crate::spec::model::{BUILT_IN, ModelFile};
 use crate::spec::units::TokenPrice;
@@ -30,10 +34,13 @@ pub(super) struct Fit {
     /// Where to write the model [default: NAME.json]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Write the report with its pictures to this folder [default: reports/fit-NAME]
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
     /// When it was measured, for the model to say [default: the day of its first request, if the log says]
-    #[arg(long)]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     date: Option<String>,
-    /// Take prices from this model: a file, or the name of one built in
+    /// Take prices from this model: a file, or the name of one built in [default: the prices that the probes were counted with]
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["price_input", "price_output"])]
     prices_from: Option<String>,
     /// The price of input, like "$0.42/Mtok"
@@ -110,7 +117,8 @@ fn share(text: &str) -> Result<f64, String> {
 impl Fit {
     pub(super) fn run(self) -> Done {
         let log = measured(&self.logs, self.map.as_deref())?;
-        let (prices, assumed_prices) = self.prices()?;
+        let (prices, assumed_prices) = self.prices(&log)?;
+        let free = prices.is_none();
         let first = log
             .observations
             .iter()
@@ -123,6 +131,7 @@ impl Fit {
                 String::new()
             }
         });
+        let from = assumed_prices.clone().filter(|_| !free);
         let options = Options {
             target: self.target.clone(),
             name: self.name.clone().unwrap_or_default(),
@@ -131,20 +140,21 @@ impl Fit {
             refits: self.refits as usize,
             given: Given {
                 date,
-                prices,
+                prices: prices.unwrap_or_else(|| per_token(TokenPrice::default(), TokenPrice::default())),
                 assumed_prices,
                 held_out: self.holdout,
                 slots: self.slots,
             },
         };
-        let (report, model) = fit::fit(&log, &options).map_err(|e| Failure::Input(e.to_string()))?;
+        let (mut report, model) = fit::fit(&log, &options).map_err(|e| Failure::Input(e.to_string()))?;
         model
             .check()
             .map_err(|refusal| Failure::Input(format!("the fitted model does not build: {}", refusal.message)))?;
         let out = self
             .out
             .clone()
-            .unwrap_or_else(|| PathBuf::from(file_name(&report.name)));
+            .unwrap_or_else(|| PathBuf::from(format!("{}.json", plain(&report.name))));
+        report.notes.extend(lost(&out));
         let text = serde_json::to_string_pretty(&model).context("cannot write the model as JSON")? + "\n";
         let (dir, name) = (
             out.parent().unwrap_or(Path::new("")),
@@ -156,42 +166,55 @@ impl Fit {
         } else {
             dir
         };
+        let folder = self
+            .report
+            .clone()
+            .unwrap_or_else(|| PathBuf::from("reports").join(format!("fit-{}", plain(&report.name))));
+        let json = serde_json::to_string_pretty(&report).context("cannot write the report as JSON")? + "\n";
+        let page = page(&report).context("cannot draw the fit")?;
         write_all(dir, &[(name, text)]).context("cannot write the model")?;
+        write_all(&folder, &[("fit.json", &json), ("fit.html", &page)]).context("cannot write the report")?;
         if self.json {
-            let json = serde_json::to_string_pretty(&report).context("cannot write the report as JSON")?;
-            print(&(json + "\n"))?;
+            print(&json)?;
         } else {
             print(&fit::terminal(&report, &style()))?;
-            print(&format!("\nThe model is in {}.\n", out.display()))?;
-            if self.prices_from.is_none() && self.price_input.is_none() {
-                print(
-                    "It has no prices: whatever it answers is free. Say --prices-from MODEL, or --price-input and --price-output.\n",
-                )?;
+            let page = folder.join("fit.html");
+            print(&format!(
+                "\nThe model is in {}.\nreport: {}\n",
+                out.display(),
+                page.display()
+            ))?;
+            let prices = match &from {
+                Some(from) => format!("Its prices are {from}."),
+                None if free => {
+                    "It has no prices: whatever it answers is free. Say --prices-from MODEL, or --price-input and \
+                                 --price-output."
+                        .to_owned()
+                }
+                None => String::new(),
+            };
+            if !prices.is_empty() {
+                print(&paragraph("", &prices, style().width))?;
             }
         }
         Ok(Exit::Fine)
     }
 
-    /// The model's prices, and why if nobody gave them.
-    fn prices(&self) -> Result<(PerToken, Option<String>), Failure> {
-        let of = |input, output| PerToken {
-            input,
-            output,
-            cached_input: None,
-            cache_write: None,
-            long_context: Vec::new(),
-            batch: None,
-            per_request: None,
-        };
+    /// The model's prices, if anybody gave them, and where they are from if that is an assumption.
+    fn prices(&self, log: &Log) -> Result<(Option<PerToken>, Option<String>), Failure> {
         if let (Some(input), Some(output)) = (self.price_input, self.price_output) {
-            return Ok((of(input, output), None));
+            return Ok((Some(per_token(input, output)), None));
         }
         let Some(from) = &self.prices_from else {
-            let why = "no prices were given: all is free. Say --prices-from MODEL, or --price-input and --price-output";
-            return Ok((
-                of(TokenPrice::from_picodollars(0), TokenPrice::from_picodollars(0)),
-                Some(why.to_owned()),
-            ));
+            // Which target is meant if none is named is for the fit to say.
+            let target = self.target.as_ref().or(log.targets.first());
+            return Ok(match target.and_then(|target| log.prices.get(target)) {
+                Some(prices) => (Some(prices.clone()), Some(OF_THE_RUN.to_owned())),
+                None => {
+                    let why = "no prices were given: all is free. Say --prices-from MODEL, or --price-input and --price-output";
+                    (None, Some(why.to_owned()))
+                }
+            });
         };
         let model: ModelFile = match BUILT_IN.iter().find(|(name, _)| name == from) {
             Some((name, text)) => diagnose::parse(name, text)?,
@@ -207,14 +230,47 @@ impl Fit {
         let variant = model.variants.get(&model.default);
         let variant = variant.ok_or_else(|| Failure::Input(format!("{from}: no variant `{}`", model.default)))?;
         Ok((
-            variant.prices.clone(),
+            Some(variant.prices.clone()),
             Some(format!("those of {} ({})", model.model, variant.source)),
         ))
     }
 }
 
+/// Where prices are from that the log says.
+const OF_THE_RUN: &str = "those that `simcap calibrate` counted the probes with: its arguments', its plan's or the table's \
+                          that is built in";
+
+fn per_token(input: TokenPrice, output: TokenPrice) -> PerToken {
+    PerToken {
+        input,
+        output,
+        cached_input: None,
+        cache_write: None,
+        long_context: Vec::new(),
+        batch: None,
+        per_request: None,
+    }
+}
+
+/// What is lost with the model that is about to be written over, if that is one with a score.
+fn lost(out: &Path) -> Vec<String> {
+    let bytes = std::fs::read(out).ok();
+    let model: Option<ModelFile> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let scores = model.iter().flat_map(|model| model.variants.iter());
+    let scores = scores.filter_map(|(name, variant)| Some((name, variant.calibration.as_ref()?)));
+    let note = |(name, score): (&str, &Calibration)| {
+        format!(
+            "the model that was in {} had a score ({name}: {}): it belonged to its old parameters and is gone with them; \
+             `simcap validate` gives the new model its own",
+            out.display(),
+            score.sentence()
+        )
+    };
+    scores.map(note).collect()
+}
+
 /// A file's name from a model's: what no file system likes becomes a hyphen.
-fn file_name(name: &str) -> String {
+fn plain(name: &str) -> String {
     let plain = |c: char| {
         if c.is_alphanumeric() || ".-_".contains(c) {
             c
@@ -223,7 +279,7 @@ fn file_name(name: &str) -> String {
         }
     };
     let name: String = name.chars().map(plain).collect();
-    format!("{}.json", name.trim_start_matches('.'))
+    name.trim_start_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -232,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_name_becomes_that_of_a_file_here() {
-        assert_eq!(file_name("meta/llama 3:70b"), "meta-llama-3-70b.json");
-        assert_eq!(file_name("../x"), "-x.json");
+        assert_eq!(plain("meta/llama 3:70b"), "meta-llama-3-70b");
+        assert_eq!(plain("../x"), "-x");
     }
 }

@@ -47,7 +47,8 @@ def simcap(binary, seen, beyond, rng, folder):
     log = folder / "probes.jsonl"
     order = rng.permutation(len(seen) + len(beyond))
     log.write_text("\n".join(lines(seen, beyond, order)) + "\n")
-    command = [binary, "fit", str(log), "--json", "--holdout", "0", "--refits", "0", "--out", str(folder / "model.json")]
+    command = [binary, "fit", str(log), "--json", "--holdout", "0", "--refits", "0"]
+    command += ["--out", str(folder / "model.json"), "--report", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"simcap: {done.stderr}")

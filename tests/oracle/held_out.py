@@ -22,7 +22,7 @@ def main():
         for log in sorted(folder.glob("*.json")):
             model = pathlib.Path(out) / "model.json"
             fit = subprocess.run(
-                [simcap, "fit", log, "--name", "x", "--holdout", "0.5", "--out", model, "--json"],
+                [simcap, "fit", log, "--name", "x", "--holdout", "0.5", "--out", model, "--report", out, "--json"],
                 capture_output=True, text=True,
             )
             if fit.returncode != 0:

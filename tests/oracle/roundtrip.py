@@ -114,7 +114,7 @@ def close_the_loop(given, base, folder, names, known):
     for name in names:
         model = known[name]["variants"][known[name]["default"]]
         out = folder / f"{name}.json"
-        status, said = run(given.simcap, "fit", log, "--target", name, "--name", name, "--out", out)
+        status, said = run(given.simcap, "fit", log, "--target", name, "--name", name, "--out", out, "--report", folder)
         if status != 0:
             raise SystemExit(f"fit of {name} ended with {status}:\n{said}")
         fitted = json.loads(out.read_text())

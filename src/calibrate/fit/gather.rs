@@ -9,13 +9,11 @@ use super::regimes::{Regimes, median, spearman};
 use super::report::{Effect, Quantity};
 use super::sample::Sample;
 use super::serial::Serial;
+use super::speed::Shown;
 use crate::calibrate::log::{Observation, Stage, Summary, Timing};
 
 /// Pairs of share and value.
 type Quantiles = Vec<(f64, f64)>;
-
-/// Output tokens from which an answer's own speed is worth its name.
-pub(super) const TOKENS_FOR_A_SPEED: u32 = 10;
 
 /// A share of the median TTFT that the spread of inputs must make before a model has a prefill speed.
 const WORTH_A_SPEED: f64 = 0.05;
@@ -51,6 +49,7 @@ pub(super) fn quantity(
         taken: choice.family,
         why: choice.why,
         params: choice.params,
+        sample,
     };
     let title = quantity.title();
     notes.extend(choice.cautions.into_iter().map(|caution| format!("{title}: {caution}")));
@@ -83,6 +82,7 @@ pub(super) fn of_table(name: &'static str, seen: usize, table: &[(f64, f64)]) ->
         regimes: Regimes::default(),
         tables,
         params: best.params,
+        sample: Sample::default(),
     })
 }
 
@@ -107,10 +107,19 @@ pub(super) fn tables(stages: &[&Stage]) -> (Quantiles, Quantiles) {
     (of(|s| s.ttft.as_ref()), speeds.collect())
 }
 
+/// Input tokens that were not cached.
+fn fresh(o: &Observation) -> Option<f64> {
+    Some(f64::from(o.input?.saturating_sub(o.cached.unwrap_or(0))))
+}
+
+/// Each TTFT as it was measured, over the input that was not cached.
+pub(super) fn over_input(used: &[&Observation]) -> Vec<(f64, f64)> {
+    used.iter().filter_map(|o| Some((fresh(o)?, o.ttft.seen()?))).collect()
+}
+
 /// TTFTs in order, each with its moment, and the reading of the prompt taken out of them if that is a measurable part.
 pub(super) fn ttfts(used: &[&Observation], time: f64) -> (Vec<(Timing, Option<f64>)>, Option<Effect>) {
-    let fresh = |o: &Observation| Some(f64::from(o.input?.saturating_sub(o.cached.unwrap_or(0))));
-    let points: Vec<(f64, f64)> = used.iter().filter_map(|o| Some((fresh(o)?, o.ttft.seen()?))).collect();
+    let points = over_input(used);
     let whole = |o: &&Observation| (o.ttft, o.unix);
     let as_they_are = || used.iter().map(whole).collect();
     let Some(slope) = Slope::of(&points, time) else {
@@ -175,16 +184,11 @@ pub(super) fn ttfts(used: &[&Observation], time: f64) -> (Vec<(Timing, Option<f6
     (used.iter().map(out).collect(), effect(&why, true))
 }
 
-/// Decode speeds in order, in tokens per second.
-pub(super) fn speeds(used: &[&Observation]) -> Vec<(Timing, Option<f64>)> {
-    used.iter()
-        .filter_map(|o| Some((Timing::Seen(speed(o)?), o.unix)))
-        .collect()
-}
-
 fn speed(o: &Observation) -> Option<f64> {
-    let enough = o.output.is_none_or(|n| n >= TOKENS_FOR_A_SPEED);
-    o.tpot.filter(|tpot| enough && *tpot > 0.0).map(|tpot| 1.0 / tpot)
+    match Shown::by(o) {
+        Shown::Speed(speed) => Some(speed),
+        _ => None,
+    }
 }
 
 /// Decode speed against requests in flight. Nothing where they do not vary or are not known.

@@ -9,6 +9,7 @@
 mod choose;
 mod empirical;
 mod errors;
+mod evidence;
 mod family;
 mod gamma;
 mod gather;
@@ -19,6 +20,8 @@ mod lognormal;
 mod mixture;
 mod model;
 mod optimum;
+#[cfg(feature = "plots")]
+pub mod page;
 mod percentiles;
 mod quantile_table;
 mod quotas;
@@ -29,6 +32,7 @@ mod saturation;
 mod serial;
 mod shift;
 mod special;
+mod speed;
 mod tail;
 mod text;
 mod unknown;
@@ -38,6 +42,7 @@ use thiserror::Error;
 
 pub use choose::{Candidate, Choice, Parameter, choose};
 pub use errors::ErrorRate;
+pub use evidence::{Ends, Evidence};
 pub use family::{Family, Fitted, Params};
 pub use goodness::{Goodness, REFITS, goodness};
 pub use line::Slope;
@@ -55,6 +60,7 @@ pub use serial::Serial;
 pub use tail::Tailed;
 pub use text::terminal;
 
+use self::speed::Speeds;
 use super::log::{Log, Observation, Stage};
 use super::split;
 use crate::spec::diagnose::nearest;
@@ -138,6 +144,8 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
         .filter(|(_, step)| step.saturated.is_none())
         .map(|(s, _)| *s)
         .collect();
+    let ends = numbers.iter().map(|n| Ends::of_step(&in_step(*n)));
+    let ends: Vec<Ends> = ends.chain(stages.iter().map(|s| Ends::of_stage(s))).collect();
     let steps: Vec<Step> = of_steps.into_iter().map(|(_, step)| step).chain(of_stages).collect();
     if !steps.is_empty() && steps.iter().all(|s| s.saturated.is_some()) {
         let why: Vec<String> = steps
@@ -149,16 +157,22 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
 
     let mut quantities = Vec::new();
     let (mut prefill, mut concurrency, mut load) = (None, None, None);
+    let mut no_speed = None;
     if used.iter().any(|o| o.ttft.seen().is_some()) {
         let logs = |series: Vec<f64>| Serial::of(&series.iter().map(|x| libm::log(*x)).collect::<Vec<_>>()).time;
         let time = logs(used.iter().filter_map(|o| o.ttft.seen()).filter(|x| *x > 0.0).collect());
         let (timings, effect) = gather::ttfts(&used, time);
         prefill = effect;
         quantities.extend(gather::quantity("ttft", &timings, options, &mut notes));
-        let speeds = gather::speeds(&used);
-        quantities.extend(gather::quantity("tps", &speeds, options, &mut notes));
-        concurrency = gather::concurrency(&used, time);
-        notes.extend(gather::together(&used));
+        let speeds = Speeds::of(&used);
+        notes.extend(speeds.notes());
+        let speed = gather::quantity("tps", &speeds.timings, options, &mut notes);
+        if speed.is_some() {
+            concurrency = gather::concurrency(&used, time);
+            notes.extend(gather::together(&used));
+        }
+        no_speed = speed.is_none().then(|| speeds.missing());
+        quantities.extend(speed);
         if !calm.is_empty() {
             notes.push(format!(
                 "{} summaries are not fitted, as there are single requests",
@@ -173,7 +187,10 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
             None => gather::tables(&calm),
         };
         quantities.extend(gather::of_table("ttft", many, &ttft));
-        quantities.extend(gather::of_table("tps", many, &tps));
+        match speed::believable(tps) {
+            Ok(tps) => quantities.extend(gather::of_table("tps", many, &tps)),
+            Err(why) => no_speed = Some(why),
+        }
     }
     if !quantities.iter().any(|q| q.name == "ttft") {
         return Err(FitError::NoTtft(target));
@@ -210,8 +227,12 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
         quotas,
         notes,
         cannot_tell: Vec::new(),
+        evidence: Evidence {
+            inputs: gather::over_input(&used),
+            ends,
+        },
     };
-    unknown::tell(&mut report, &used);
+    unknown::tell(&mut report, &used, no_speed);
     let model = model::model(&report, log, &used, &options.given);
     Ok((report, model))
 }

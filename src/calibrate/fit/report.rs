@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::choose::Candidate;
 use super::errors::ErrorRate;
+use super::evidence::Evidence;
 use super::family::{Family, Params};
 use super::line::Slope;
 use super::load::LoadCurve;
@@ -12,6 +13,7 @@ use super::percentiles::Percentile;
 use super::quantile_table::TableFit;
 use super::quotas::{QuotaFound, RetryAfter};
 use super::regimes::Regimes;
+use super::sample::Sample;
 use super::saturation::Step;
 use super::serial::Serial;
 
@@ -50,6 +52,10 @@ pub struct FitReport {
     pub notes: Vec<String>,
     /// What these measurements cannot tell.
     pub cannot_tell: Vec<String>,
+    /// What its picture is drawn of.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub evidence: Evidence,
 }
 
 /// What one quantity depends on.
@@ -90,6 +96,10 @@ pub struct Quantity {
     #[serde(skip)]
     #[schemars(skip)]
     pub params: Params,
+    /// What it was fitted to; empty where only summaries were.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub sample: Sample,
 }
 
 impl Quantity {

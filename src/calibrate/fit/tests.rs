@@ -292,3 +292,70 @@ fn the_text_names_what_was_taken_and_what_is_not_known() {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
 }
+
+/// Names of 29 letters, of which the last tell them apart.
+#[test]
+fn names_of_steps_are_whole_in_80_columns() {
+    let stage = |n: u32, achieved: f64| Stage {
+        name: format!("run/stage_{n}_lifecycle_metrics.json"),
+        requested_rate: Some(10.0),
+        achieved_rate: Some(achieved),
+        successes: 600,
+        ttft: Some(Summary {
+            mean: Some(0.2),
+            quantiles: vec![(0.1, 0.1), (0.5, 0.2), (0.9, 0.4)],
+        }),
+        ..Stage::default()
+    };
+    let log = Log {
+        targets: vec!["t".into()],
+        stages: vec![stage(0, 10.0), stage(1, 8.0)],
+        ..Log::default()
+    };
+    let (report, _) = fit(&log, &options()).unwrap();
+    let text = terminal(
+        &report,
+        &crate::report::terminal::Style {
+            width: 80,
+            colour: false,
+        },
+    );
+    for part in [
+        "\nstage_0_lifecycle_metrics.json ",
+        "\nstage_1_lifecycle_metrics.json ",
+        "no, saturated: 80 %\n",
+    ] {
+        assert!(text.contains(part), "{part} is not in:\n{text}");
+    }
+}
+
+/// 300 requests in a step that keeps up and 300 in one where nine in ten are refused and one in ten fails.
+#[cfg(feature = "plots")]
+#[test]
+fn a_page_shows_how_the_requests_of_each_step_ended() {
+    let ended = |i: usize, o: &mut Observation| {
+        if i >= 300 {
+            o.step = 1;
+            o.at = Some(300.0 + 0.1 * i as f64);
+            o.outcome = if i.is_multiple_of(10) {
+                Outcome::ServerError
+            } else {
+                Outcome::RateLimited
+            };
+            (o.ttft, o.tpot, o.e2e) = (Timing::Unknown, None, Timing::Seen(0.05));
+        }
+        o.input = Some(200 + 400 * (i as u32 * 7 % 10));
+    };
+    let (report, _) = fit(&log(600, ended), &options()).unwrap();
+    let [calm, busy] = report.evidence.ends[..] else {
+        panic!()
+    };
+    assert_eq!((calm.sent, calm.refused, calm.failed), (300, 0, 0));
+    assert_eq!((busy.sent, busy.refused, busy.failed), (300, 270, 30));
+    let page = page::page(&report).unwrap();
+    // Two of TTFT, two of speed, one over the input and one over the rate.
+    assert_eq!(page.matches("<svg").count(), 6);
+    for part in ["refused (429)", "its p95", "rate_limited", "270 of 600"] {
+        assert!(page.contains(part), "{part} is not in:\n{page}");
+    }
+}

@@ -1,6 +1,9 @@
 //! A fit on a terminal: for each quantity the families that were tried and the percentiles, then all that must be known.
 
+use super::choose::Candidate;
+use super::quotas::QuotaFound;
 use super::report::{FitReport, Quantity};
+use super::saturation::ACHIEVED;
 use super::unknown::shown;
 use crate::report::table::{Cell, Table, Tone};
 use crate::report::terminal::Style;
@@ -29,9 +32,10 @@ pub fn terminal(report: &FitReport, style: &Style) -> String {
         text.push('\n');
         text.push_str(&of_quantity(quantity, style));
     }
-    if report.steps.len() > 1 || report.steps.iter().any(|s| s.saturated.is_some()) {
+    let steps = steps(report);
+    if !steps.is_empty() {
         text.push('\n');
-        text.push_str(&steps(report).render(style.width, style.colour));
+        text.push_str(&steps.render(style.width, style.colour));
     }
     if report.sent > 0 {
         text.push('\n');
@@ -45,17 +49,17 @@ pub fn terminal(report: &FitReport, style: &Style) -> String {
                 .for_each(|line| text.push_str(&paragraph("- ", line, style.width)));
         }
     };
-    let effects: Vec<String> = report
-        .prefill
-        .iter()
-        .chain(&report.concurrency)
-        .map(|effect| effect.says.clone())
-        .chain(report.load.iter().map(|load| load.says()))
-        .collect();
-    list("What they depend on", &effects);
+    list("What they depend on", &effects(report));
     list("To be known", &report.notes);
     list("What these measurements cannot tell", &report.cannot_tell);
     text
+}
+
+/// What TTFT and speed depend on.
+pub(super) fn effects(report: &FitReport) -> Vec<String> {
+    let effects = report.prefill.iter().chain(&report.concurrency);
+    let says = effects.map(|effect| effect.says.clone());
+    says.chain(report.load.iter().map(|load| load.says())).collect()
 }
 
 fn of_quantity(quantity: &Quantity, style: &Style) -> String {
@@ -64,8 +68,19 @@ fn of_quantity(quantity: &Quantity, style: &Style) -> String {
         head.push_str(&format!(", {} more than what was waited for", quantity.censored));
     }
     let mut text = format!("{}\n", Tone::Strong.paint(&head, style.colour));
+    let families = families(quantity, false);
+    if !families.is_empty() {
+        text.push_str(&families.render(style.width, style.colour));
+    }
+    text.push_str(&paragraph("Taken: ", &taken(quantity), style.width));
+    text.push_str(&percentiles(quantity).render(style.width, style.colour));
+    text
+}
+
+/// The families that were tried; their parameters too where there is room for them.
+pub(super) fn families(quantity: &Quantity, with_parameters: bool) -> Table {
     let mut families = Table::new("Family");
-    let taken = |family| {
+    let tone = |family| {
         if Some(family) == quantity.taken {
             Tone::Strong
         } else {
@@ -76,25 +91,23 @@ fn of_quantity(quantity: &Quantity, style: &Style) -> String {
         ["log L", "AIC", "BIC", "KS", "p"]
             .iter()
             .for_each(|title| families.column("", title));
-        families.words("", "parameters");
+        if with_parameters {
+            families.words("", "parameters");
+        }
         for c in &quantity.candidates {
-            let parameters: Vec<String> = c
-                .parameters
-                .iter()
-                .map(|p| format!("{} {:.4}", p.name, p.value))
-                .collect();
-            let tone = taken(c.family);
+            let p = c
+                .goodness
+                .ks_p
+                .map_or_else(|| format::NONE.to_owned(), |p| format!("{p:.3}"));
             let cells = [
                 format!("{:.1}", c.log_likelihood),
                 format!("{:.1}", c.aic),
                 format!("{:.1}", c.bic),
                 format!("{:.3}", c.goodness.ks),
-                c.goodness
-                    .ks_p
-                    .map_or_else(|| format::NONE.to_owned(), |p| format!("{p:.3}")),
-                parameters.join(", "),
+                p,
+                parameters(c),
             ];
-            families.row(c.family.name(), cells.map(|cell| Cell::new(cell).tone(tone)));
+            families.row(c.family.name(), cells.map(|cell| Cell::new(cell).tone(tone(c.family))));
         }
     } else if !quantity.tables.is_empty() {
         families.column("", "mean error");
@@ -103,15 +116,33 @@ fn of_quantity(quantity: &Quantity, style: &Style) -> String {
             let cells = [format::share(fit.mean_error), format::share(fit.worst_error)];
             families.row(
                 fit.family.name(),
-                cells.map(|cell| Cell::new(cell).tone(taken(fit.family))),
+                cells.map(|cell| Cell::new(cell).tone(tone(fit.family))),
             );
         }
     }
-    if !families.is_empty() {
-        text.push_str(&families.render(style.width, style.colour));
-    }
+    families
+}
+
+fn parameters(candidate: &Candidate) -> String {
+    // A floor at 0 is none.
+    let named = candidate
+        .parameters
+        .iter()
+        .filter(|p| p.name != "shift" || p.value != 0.0);
+    let named: Vec<String> = named.map(|p| format!("{} {:.4}", p.name, p.value)).collect();
+    named.join(", ")
+}
+
+/// The family that was taken, why, and its parameters.
+pub(super) fn taken(quantity: &Quantity) -> String {
     let name = quantity.taken.map_or("constant", |f| f.name());
-    text.push_str(&paragraph("Taken: ", &format!("{name}: {}", quantity.why), style.width));
+    let found = quantity.candidates.iter().find(|c| Some(c.family) == quantity.taken);
+    let found = found.map_or_else(String::new, |c| format!("; {}", parameters(c)));
+    format!("{name}: {}{found}", quantity.why)
+}
+
+/// Percentiles as they were measured, and as the law has them.
+pub(super) fn percentiles(quantity: &Quantity) -> Table {
     let mut percentiles = Table::new("Percentile");
     ["measured", "95 % interval", "fitted", "error"]
         .iter()
@@ -137,23 +168,32 @@ fn of_quantity(quantity: &Quantity, style: &Style) -> String {
             cells.map(Cell::new),
         );
     }
-    text.push_str(&percentiles.render(style.width, style.colour));
-    text
+    percentiles
 }
 
-fn steps(report: &FitReport) -> Table {
+/// The steps of load, if there are several or one that is saturated.
+pub(super) fn steps(report: &FitReport) -> Table {
     let mut table = Table::new("Step of load");
     ["requests", "asked", "achieved"]
         .iter()
         .for_each(|title| table.column("", title));
     table.words("", "in the laws");
+    if report.steps.len() < 2 && report.steps.iter().all(|s| s.saturated.is_none()) {
+        return table;
+    }
     for step in &report.steps {
         let rate =
             |rate: Option<f64>| rate.map_or_else(|| format::NONE.to_owned(), |r| format::value(Unit::PerSecond, r));
-        let verdict = step
-            .saturated
-            .as_ref()
-            .map_or_else(|| "yes".to_owned(), |why| format!("no, saturated: {why}"));
+        // How far the rate fell short stands beside it.
+        let short = step
+            .requested
+            .zip(step.achieved)
+            .filter(|(asked, got)| *got < ACHIEVED * asked);
+        let verdict = match (&step.saturated, short) {
+            (None, _) => "yes".to_owned(),
+            (Some(_), Some((asked, got))) => format!("no, saturated: {:.0} %", 100.0 * got / asked),
+            (Some(why), None) => format!("no, saturated: {why}"),
+        };
         let tone = if step.saturated.is_some() {
             Tone::Bad
         } else {
@@ -173,9 +213,19 @@ fn steps(report: &FitReport) -> Table {
 }
 
 fn errors(report: &FitReport, style: &Style) -> String {
-    if report.errors.is_empty() {
+    let table = failures(report);
+    if table.is_empty() {
         return paragraph("", &format!("No failure in {} requests.", report.sent), style.width);
     }
+    let mut text = table.render(style.width, style.colour);
+    for (title, words) in limits(report) {
+        text.push_str(&paragraph(&format!("{title}: "), &words, style.width));
+    }
+    text
+}
+
+/// How many failed in which way.
+pub(super) fn failures(report: &FitReport) -> Table {
     let mut table = Table::new("Failure");
     ["many", "rate", "95 % interval"]
         .iter()
@@ -191,22 +241,26 @@ fn errors(report: &FitReport, style: &Style) -> String {
         ];
         table.row(rate.outcome.name(), cells.map(Cell::new));
     }
-    let mut text = table.render(style.width, style.colour);
-    for quota in &report.quotas {
+    table
+}
+
+/// What is known of quotas, in pairs of what it is and what of it.
+pub(super) fn limits(report: &FitReport) -> Vec<(&'static str, String)> {
+    let quota = |quota: &QuotaFound| {
         let unit = serde_json::to_value(quota.unit).ok();
         let unit = unit
             .as_ref()
             .and_then(|u| u.as_str())
             .unwrap_or("requests")
             .replace('_', " ");
-        let words = format!(
+        format!(
             "{} {unit} a minute, {} at once ({})",
             format::value(Unit::Number, quota.per_minute),
             format::count(quota.burst),
             quota.from
-        );
-        text.push_str(&paragraph("Quota: ", &words, style.width));
-    }
+        )
+    };
+    let mut lines: Vec<_> = report.quotas.iter().map(|q| ("Quota", quota(q))).collect();
     if let Some(said) = &report.retry_after {
         let when = said.median.map_or_else(String::new, |m| {
             format!(
@@ -219,7 +273,7 @@ fn errors(report: &FitReport, style: &Style) -> String {
             "{} of {} refusals say when to come back{when}",
             said.with, said.refusals
         );
-        text.push_str(&paragraph("Retry-After: ", &words, style.width));
+        lines.push(("Retry-After", words));
     }
-    text
+    lines
 }

@@ -1,6 +1,5 @@
 //! What a fit must say beside its figures: what differs within the sample, and what the sample cannot tell.
 
-use super::gather::TOKENS_FOR_A_SPEED;
 use super::report::{FitReport, Quantity};
 use crate::calibrate::log::Observation;
 use crate::report::format;
@@ -8,8 +7,8 @@ use crate::report::format;
 /// Seconds of a day: a shorter measurement knows nothing of the next one.
 const DAY: f64 = 86_400.0;
 
-/// Adds notes and what cannot be told of a fit to `used`.
-pub(super) fn tell(report: &mut FitReport, used: &[&Observation]) {
+/// Adds notes and what cannot be told of a fit to `used`; `no_speed` says why there is no decode speed.
+pub(super) fn tell(report: &mut FitReport, used: &[&Observation], no_speed: Option<String>) {
     let (mut notes, mut unknown) = (Vec::new(), Vec::new());
     for quantity in &report.quantities {
         of_quantity(quantity, &mut notes, &mut unknown);
@@ -20,9 +19,7 @@ pub(super) fn tell(report: &mut FitReport, used: &[&Observation]) {
         of_time(report, used, &mut unknown);
     }
     if !report.quantities.iter().any(|q| q.name == "tps") {
-        unknown.push(format!(
-            "the decode speed: no answer of {TOKENS_FOR_A_SPEED} tokens or more has a time per token"
-        ));
+        unknown.push(no_speed.unwrap_or_else(|| "the decode speed: no summary has a time per token".to_owned()));
     }
     if report.prefill.is_none() {
         unknown.push("what a longer prompt costs: inputs do not vary, or are not told".to_owned());

@@ -33,6 +33,7 @@ pub fn held_out(log: &Log, share: f64) -> (Log, Log) {
         sources: log.sources.clone(),
         targets: log.targets.clone(),
         observations: observations.into_iter().cloned().collect(),
+        warmups: log.warmups.clone(),
         stages,
         notes: log.notes.clone(),
     };

@@ -1,5 +1,7 @@
 //! A fit on a terminal: for each quantity the families that were tried and the percentiles, then all that must be known.
 
+use super::errors::ErrorRate;
+use super::quotas::QuotaFound;
 use super::report::{FitReport, Quantity};
 use super::unknown::shown;
 use crate::report::table::{Cell, Table, Tone};
@@ -173,39 +175,12 @@ fn steps(report: &FitReport) -> Table {
 }
 
 fn errors(report: &FitReport, style: &Style) -> String {
-    if report.errors.is_empty() {
-        return paragraph("", &format!("No failure in {} requests.", report.sent), style.width);
-    }
-    let mut table = Table::new("Failure");
-    ["many", "rate", "95 % interval"]
-        .iter()
-        .for_each(|title| table.column("", title));
-    table.words("", "becomes");
-    for rate in &report.errors {
-        let interval = format!("{} to {}", format::share(rate.low), format::share(rate.high));
-        let cells = [
-            format!("{} of {}", rate.many, rate.of),
-            format::share(rate.rate()),
-            interval,
-            rate.becomes.to_owned(),
-        ];
-        table.row(rate.outcome.name(), cells.map(Cell::new));
-    }
-    let mut text = table.render(style.width, style.colour);
+    let mut text = match report.errors.as_slice() {
+        [] => paragraph("", &format!("No failure in {} requests.", report.sent), style.width),
+        errors => failures(errors).render(style.width, style.colour),
+    };
     for quota in &report.quotas {
-        let unit = serde_json::to_value(quota.unit).ok();
-        let unit = unit
-            .as_ref()
-            .and_then(|u| u.as_str())
-            .unwrap_or("requests")
-            .replace('_', " ");
-        let words = format!(
-            "{} {unit} a minute, {} at once ({})",
-            format::value(Unit::Number, quota.per_minute),
-            format::count(quota.burst),
-            quota.from
-        );
-        text.push_str(&paragraph("Quota: ", &words, style.width));
+        text.push_str(&paragraph("Quota: ", &of_quota(quota), style.width));
     }
     if let Some(said) = &report.retry_after {
         let when = said.median.map_or_else(String::new, |m| {
@@ -222,4 +197,78 @@ fn errors(report: &FitReport, style: &Style) -> String {
         text.push_str(&paragraph("Retry-After: ", &words, style.width));
     }
     text
+}
+
+fn failures(errors: &[ErrorRate]) -> Table {
+    let mut table = Table::new("Failure");
+    ["many", "rate", "95 % interval"]
+        .iter()
+        .for_each(|title| table.column("", title));
+    table.words("", "becomes");
+    for rate in errors {
+        let interval = format!("{} to {}", format::share(rate.low), format::share(rate.high));
+        let cells = [
+            format!("{} of {}", rate.many, rate.of),
+            format::share(rate.rate()),
+            interval,
+            rate.becomes.to_owned(),
+        ];
+        table.row(rate.outcome.name(), cells.map(Cell::new));
+    }
+    table
+}
+
+/// A quota in a sentence: "120 requests a minute (119.4 to 120.2), 20 at once (20); …".
+fn of_quota(quota: &QuotaFound) -> String {
+    let unit = serde_json::to_value(quota.unit).ok();
+    let unit = unit
+        .as_ref()
+        .and_then(|u| u.as_str())
+        .unwrap_or("requests")
+        .replace('_', " ");
+    let number = |x: f64| format::value(Unit::Number, x);
+    let minute = match quota.per_minute_interval {
+        Some([low, high]) => format!(" ({} to {})", number(low), number(high)),
+        None => " (assumed)".to_owned(),
+    };
+    let burst = match quota.burst_interval {
+        Some([low, high]) if low < high => format!(" ({} to {})", format::count(low), format::count(high)),
+        _ => String::new(),
+    };
+    let at_once = match quota.window {
+        Some(seconds) => format!("in each window of {}", format::span(seconds)),
+        None => "at once".to_owned(),
+    };
+    format!(
+        "{} {unit} a minute{minute}, {}{burst} {at_once}; {}",
+        number(quota.per_minute),
+        format::count(quota.burst),
+        quota.from
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::limits;
+
+    #[test]
+    fn a_quota_is_said_with_its_bounds() {
+        let mut quota = QuotaFound {
+            unit: limits::Unit::Requests,
+            window: None,
+            burst: 20,
+            burst_interval: Some([19, 21]),
+            per_minute: 120.0,
+            per_minute_interval: Some([119.5, 120.25]),
+            from: "9 refusals".into(),
+        };
+        let said = "120 requests a minute (119.5 to 120.25), 20 (19 to 21) at once; 9 refusals";
+        assert_eq!(of_quota(&quota), said);
+        quota.window = Some(10.0);
+        (quota.burst_interval, quota.per_minute_interval) = (Some([20, 20]), None);
+        quota.unit = limits::Unit::InputTokens;
+        let said = "120 input tokens a minute (assumed), 20 in each window of 10 s; 9 refusals";
+        assert_eq!(of_quota(&quota), said);
+    }
 }

@@ -307,6 +307,10 @@ pub fn join(logs: Vec<Log>) -> Log {
                 o.step = o.step.saturating_add(steps);
                 Some(o)
             }));
+        all.warmups.extend(log.warmups.into_iter().filter_map(|mut o| {
+            o.target = place(o.target)?;
+            Some(o)
+        }));
         all.stages.extend(log.stages.into_iter().filter_map(|mut s| {
             s.target = place(s.target)?;
             Some(s)

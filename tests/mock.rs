@@ -183,6 +183,12 @@ fn a_spent_quota_is_a_429_that_says_when_to_come_back() {
             "type": "requests", "param": null, "code": "rate_limit_exceeded",
         } })
     );
+    // A server that says nothing of its quotas still says when to come back.
+    let mock = Mock::of(&json!({ "limits": limits }), &["--no-quota-headers"]);
+    let answers = [(); 3].map(|()| mock.chat(json!({})));
+    assert_eq!(answers.each_ref().map(|a| a.status), [200, 200, 429]);
+    assert!(answers.iter().all(|a| a.field("x-ratelimit-limit-requests").is_none()));
+    assert!(answers[2].field("retry-after").is_some());
     // A text that never fits: no use in coming back.
     let mock = Mock::of(&json!({ "limits": limits }), &[]);
     let large = mock.chat(json!({ "max_tokens": 2000 }));

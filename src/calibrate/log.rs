@@ -23,6 +23,8 @@ pub struct Log {
     pub prices: BTreeMap<String, PerToken>,
     /// Single requests, in order of time where it is known and otherwise in order of the file.
     pub observations: Vec<Observation>,
+    /// Requests that only warmed up: no law is of them, but they took from quotas.
+    pub warmups: Vec<Observation>,
     /// Summaries of many requests.
     pub stages: Vec<Stage>,
     /// What the reader of a file must say of it: rows left out and why, figures that could not be told.

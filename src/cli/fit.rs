@@ -52,8 +52,8 @@ pub(super) struct Fit {
     /// The share of requests, in alternating blocks, that is kept out for `simcap validate`
     #[arg(long, value_name = "SHARE", default_value_t = 0.3, value_parser = share)]
     holdout: f64,
-    /// The most requests that the server works on at once (vLLM's --max-num-seqs), for logs that are summaries at several
-    /// loads: what lies below saturation does not show it
+    /// The most requests that the server works on at once (vLLM's --max-num-seqs), further ones waiting: what lies below
+    /// saturation does not show it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     slots: Option<u32>,
     /// Which columns of a CSV hold what, like ttft=first_token_ms:ms,e2e=total:s,output=tokens

@@ -60,6 +60,9 @@ pub(super) struct Mock {
     /// Say in each token's chunk when it was sent: `simcap_sent_us`, microseconds since 1970
     #[arg(long)]
     stamps: bool,
+    /// Leave out the x-ratelimit-* headers, as servers do that say nothing of their quotas; a 429 keeps its Retry-After
+    #[arg(long)]
+    no_quota_headers: bool,
 }
 
 impl Mock {
@@ -77,6 +80,7 @@ impl Mock {
             output,
             max_connections: self.max_connections as usize,
             stamps: self.stamps,
+            quota_headers: !self.no_quota_headers,
         };
         let server = Server::bind(providers, serving).map_err(|error| {
             let why = match error.kind() {

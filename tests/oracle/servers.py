@@ -1,10 +1,12 @@
 """`simcap calibrate` against servers that nobody here wrote: does it measure what they were told to do?
 
-    python3 tests/oracle/servers.py target/release/simcap [--quick]
+    python3 tests/oracle/servers.py target/release/simcap [--quick] [--only llmsim …]
 
-Of llmock (PyPI), guidellm's mock server (PyPI) and aimock (npm, @copilotkit/aimock) those are tried that are installed; each of
-the others is skipped aloud. `--quick` tries llmock alone. What is known of them: measurement of a raw-socket client, in which
-the first frame comes after the set delay; llmock and aimock send the role in it, so that content follows a gap later.
+Of llmock (PyPI), guidellm's mock server (PyPI), aimock (npm, @copilotkit/aimock) and llmsim (a crate) those are tried that are
+installed; each of the others is skipped aloud. `--quick` tries llmock alone, `--only` those that are named. What is known of
+them: measurement of a raw-socket client, in which the first frame comes after the set delay; llmock, aimock and llmsim send
+the role in it, so that content follows a gap later; llmsim sends the head at once.
+guidellm's is the only one that queues: calibrated where nobody waits and told of its slots, the model must predict the knee.
 A bias is accepted below max(5 ms, 3 %), if the probe's own delay is below 10 ms at p95; else the case is skipped, aloud.
 """
 
@@ -70,15 +72,33 @@ class Serving:
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
-def probe(simcap, at, model, *more):
+FREE = ("--price-input", "$0/Mtok", "--price-output", "$0/Mtok")
+
+
+def probe_into(folder, simcap, at, model, *more, path="/v1"):
+    """The same, the log left in `folder`."""
+    command = [simcap, "calibrate", "--base-url", f"http://127.0.0.1:{at}{path}", "--model", model]
+    command += [*FREE, "--max-cost", "$1", "--warmup", "5"]
+    said = subprocess.run([*command, "--out", folder, *more], capture_output=True, text=True)
+    lines = (pathlib.Path(folder) / "probes.jsonl").read_text().splitlines()
+    probes = [json.loads(line).get("probe") for line in lines]
+    return [p for p in probes if p and not p.get("warmup")], said
+
+
+def probe(simcap, at, model, *more, path="/v1"):
     """The probes of a run, warm-up left out, and what the run said."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [simcap, "calibrate", "--base-url", f"http://127.0.0.1:{at}/v1", "--model", model]
-        command += ["--price-input", "$0/Mtok", "--price-output", "$0/Mtok", "--max-cost", "$1", "--warmup", "5"]
-        said = subprocess.run([*command, "--out", folder, *more], capture_output=True, text=True)
-        lines = (pathlib.Path(folder) / "probes.jsonl").read_text().splitlines()
-        probes = [json.loads(line).get("probe") for line in lines]
-    return [p for p in probes if p and not p.get("warmup")], said
+        return probe_into(folder, simcap, at, model, *more, path=path)
+
+
+def fit(simcap, folder, *more):
+    """What a fit to the log in `folder` says; the model is left beside it."""
+    folder = pathlib.Path(folder)
+    command = [simcap, "fit", folder / "probes.jsonl", "--name", "m", "--json", "--refits", "0", *FREE]
+    done = subprocess.run([*command, "--out", folder / "m.json", *more], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"fit ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return json.loads(done.stdout)
 
 
 def check(name, holds, found):
@@ -102,10 +122,10 @@ def is_gap(found, gap):
     return gap - 0.5 <= found <= 1.3 * gap + 1
 
 
-def timed_probe(simcap, at, model, ttft, gap):
+def timed_probe(simcap, at, model, ttft, gap, path="/v1"):
     """The probes of a run; of up to three, since a busy machine makes a server late, and never early."""
     for _ in range(3):
-        probes, _ = probe(simcap, at, model, *LOAD)
+        probes, _ = probe(simcap, at, model, *LOAD, path=path)
         first, span = medians(probes)
         if is_first(first, ttft) and (span is None or is_gap(span, gap)):
             break
@@ -186,13 +206,116 @@ def aimock(simcap):
         check("aimock chaos: 429s with Retry-After: 1", waits == {1_000_000}, waits)
 
 
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "fixtures.json"
+        file.write_text(json.dumps(fixture))
+        at = port()
+        with Serving([program("aimock"), "-p", str(at), "-f", str(file), "--chaos-disconnect", "0.3", "--chaos-drop", "0.1"], at):
+            probes, _ = probe(simcap, at, "gpt-4o", "--rate", "20/s", "--requests", "200", "--input", "20", "--output", "8")
+        failed = [p for p in probes if p["outcome"] != "success"]
+        kinds = sorted({p["outcome"] for p in failed})
+        # 10 % of all, and 30 % of the rest or of all; five standard deviations.
+        check("aimock chaos: answers dropped and broken off", 0.2 <= len(failed) / len(probes) <= 0.56, f"{len(failed)} of {len(probes)}, {kinds}")
+        hopeless = [p for p in failed if p["outcome"] not in ("server_error", "connection_error", "truncated")]
+        check("aimock chaos: each is told as what it is", not hopeless, [p.get("error") for p in hopeless[:2]])
+
+
+LLMSIM = """
+[server]
+port = {port}
+host = "127.0.0.1"
+[latency]
+ttft_mean_ms = 200
+ttft_stddev_ms = 0
+tbt_mean_ms = 10
+tbt_stddev_ms = 0
+[response]
+generator = "lorem"
+target_tokens = 40
+[errors]
+rate_limit_rate = {refused}
+server_error_rate = {failed}
+"""
+
+
+def llmsim(simcap):
+    def served(folder, at, refused=0.0, failed=0.0):
+        file = pathlib.Path(folder) / "llmsim.toml"
+        file.write_text(LLMSIM.format(port=at, refused=refused, failed=failed))
+        return Serving([program("llmsim"), "serve", "-c", str(file), "--host", "127.0.0.1", "--port", str(at)], at)
+
+    with tempfile.TemporaryDirectory() as folder:
+        at = port()
+        with served(folder, at):
+            # It says of each gap that it is a millisecond longer, and of the first token that it comes a gap late.
+            probes = timed_probe(simcap, at, "gpt-4o", 212, 11, path="/openai/v1")
+            run = pathlib.Path(folder) / "run"
+            kept, _ = probe_into(run, simcap, at, "gpt-4o", *LOAD, path="/openai/v1")
+        times("llmsim 200 ms", probes, 212, 11)
+        good = [p for p in probes if p["outcome"] == "success"]
+        head, byte, content = (np.median([p[f] for p in good]) / 1000 for f in ("headers_us", "first_byte_us", "first_content_us"))
+        check("llmsim: the head comes a whole TTFT before content", content - head >= 190, f"{head:.1f} ms, {content:.1f} ms")
+        check("llmsim: the role comes before content", content - byte >= 5, f"{byte:.1f} ms, {content:.1f} ms")
+        unlike = sum(p["usage"]["output"] != p["chunks"] for p in probes if p.get("usage"))
+        check("llmsim: a chunk is not a token", unlike > 0.5 * len(probes), f"{unlike} of {len(probes)} differ")
+        # By hand: the tokens after the first over the time from the first to the last.
+        spans = [(p["usage"]["output"] - 1, p["last_token_us"] - p["first_content_us"], p["chunks"] - 1) for p in kept if p.get("usage")]
+        by_usage = np.median([1e6 * tokens / us for tokens, us, _ in spans])
+        by_chunks = np.median([1e6 * chunks / us for _, us, chunks in spans])
+        fitted = next(q for q in fit(simcap, run, "--holdout", "0")["quantities"] if q["name"] == "tps")
+        speed = next(p["measured"] for p in fitted["percentiles"] if p["share"] == 0.5)
+        check("llmsim: decode speed is of usage tokens", abs(speed / by_usage - 1) < 0.01 < abs(by_chunks / by_usage - 1), f"{speed:.1f} tokens/s, {by_chunks:.1f} chunks/s")
+        at = port()
+        with served(folder, at, failed=0.2):
+            probes, _ = probe(simcap, at, "gpt-4o", "--rate", "20/s", "--requests", "200", "--input", "20", "--output", "8", path="/openai/v1")
+        share = sum((p.get("status") or 200) >= 500 for p in probes) / len(probes)
+        check("llmsim errors: one in five", abs(share - 0.2) < 0.14, f"{share:.0%}")
+
+
+def knee(simcap):
+    """Four slots of half a second: calibrated at 2/s, predicted at 6, 8 and 12/s.
+
+    guidellm 0.8.1 frees the slot of a stream as soon as it begins, so that only whole answers wait for one. Its tokens are few
+    and fast, because it takes longer for each in a stream than in a whole answer.
+    """
+    at = port()
+    command = [program("guidellm"), "mock-server", "--host", "127.0.0.1", "--port", str(at), "--model", "mock"]
+    command += ["--ttft-ms", "500", "--itl-ms", "1", "--output-tokens", "12", "--max-concurrent-requests", "4"]
+    load = ("--input", "20", "--output", "12")
+    with tempfile.TemporaryDirectory() as folder:
+        low = pathlib.Path(folder) / "low"
+        with Serving(command, at):
+            time.sleep(1)
+            probe_into(low, simcap, at, "mock", "--rate", "2/s", "--requests", "80", *load)
+            runs = {}
+            for rate in (6, 8, 12):
+                runs[rate] = pathlib.Path(folder) / str(rate)
+                more = ("--rate", f"{rate}/s", "--requests", str(20 * rate), "--no-stream")
+                probe_into(runs[rate], simcap, at, "mock", *more, *load)
+        fit(simcap, low, "--slots", "4", "--holdout", "0")
+        for rate, run in runs.items():
+            command = [simcap, "validate", low / "m.json", run / "probes.jsonl", "--out", run / "v", "--no-write"]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode not in (0, 1):
+                raise SystemExit(f"validate ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+            found = json.loads((run / "v" / "validation.json").read_text())
+            # Within 15 %, or a twentieth of a second where hardly anybody waits.
+            (points,) = [pairs["points"] for pairs in found["quantiles"] if pairs["name"] == "e2e"]
+            measured, predicted = next((m, p) for share, m, p in points if abs(share - 0.5) < 0.005)
+            near = abs(predicted - measured) <= max(0.15 * measured, 0.05)
+            check(f"guidellm 4 slots, {rate}/s: E2E p50", near, f"{measured:.3f} s, predicted {predicted:.3f} s")
+
+
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("simcap")
     arguments.add_argument("--quick", action="store_true")
+    arguments.add_argument("--only", nargs="*", help="these servers")
     given = arguments.parse_args()
-    cases = {"llmock": llmock} if given.quick else {"llmock": llmock, "guidellm": guidellm, "aimock": aimock}
-    for name, case in cases.items():
+    everyone = [("llmock", llmock), ("guidellm", guidellm), ("guidellm", knee), ("aimock", aimock), ("llmsim", llmsim)]
+    for name, case in everyone[:1] if given.quick else everyone:
+        if given.only and name not in given.only:
+            continue
         print(name)
         if program(name):
             case(given.simcap)

@@ -1,7 +1,8 @@
 //! How requests end, and what of that is a fault of the model's.
 //!
 //! Rates are of the requests that were sent, with Wilson's interval. A timeout is no fault here: it is a censored latency, and the
-//! law of TTFT has taken it in; but one with no token after the first is a stalled answer. A 429 belongs to the quotas if those
+//! law of TTFT has taken it in, unless it lies so far beyond every answer that it is a hang ([`super::hangs`]); and one with no
+//! token after the first is a stalled answer. A 429 belongs to the quotas if those
 //! can be told, and else is a refusal by chance.
 
 use schemars::JsonSchema;
@@ -39,13 +40,14 @@ impl ErrorRate {
 }
 
 /// Whether it was sent at all and left to end by itself.
-fn was_sent(outcome: Outcome) -> bool {
+pub(super) fn was_sent(outcome: Outcome) -> bool {
     use Outcome::{BreakerOpen, BudgetExhausted, Cancelled, QueueTimeout, Shed};
     !matches!(outcome, BreakerOpen | BudgetExhausted | Cancelled | QueueTimeout | Shed)
 }
 
-/// The rates, most frequent first; `quotas` if there are quotas that answer for the 429s.
-pub(super) fn rates(observations: &[&Observation], quotas: bool) -> (Vec<ErrorRate>, u64) {
+/// The rates, most frequent first; `quotas` if there are quotas that answer for the 429s, `hangs` if who timed out would never
+/// have been answered.
+pub(super) fn rates(observations: &[&Observation], quotas: bool, hangs: bool) -> (Vec<ErrorRate>, u64) {
     let sent = observations.iter().filter(|o| was_sent(o.outcome)).count() as u64;
     let mut rates: Vec<ErrorRate> = Outcome::ALL
         .into_iter()
@@ -59,7 +61,7 @@ pub(super) fn rates(observations: &[&Observation], quotas: bool) -> (Vec<ErrorRa
                 of: sent,
                 low,
                 high,
-                becomes: becomes(outcome, quotas),
+                becomes: becomes(outcome, quotas, hangs),
             })
         })
         .collect();
@@ -68,7 +70,7 @@ pub(super) fn rates(observations: &[&Observation], quotas: bool) -> (Vec<ErrorRa
 }
 
 /// What this way to end becomes in a model.
-fn becomes(outcome: Outcome, quotas: bool) -> &'static str {
+fn becomes(outcome: Outcome, quotas: bool, hangs: bool) -> &'static str {
     match outcome {
         Outcome::RateLimited if quotas => "limits",
         Outcome::RateLimited => "faults.rate_limited",
@@ -84,6 +86,7 @@ fn becomes(outcome: Outcome, quotas: bool) -> &'static str {
         Outcome::ContentFiltered => "faults.content_filtered",
         Outcome::Unauthorized => "faults.unauthorized",
         Outcome::TimeoutConnect => "faults.hang",
+        Outcome::TimeoutTtft | Outcome::TimeoutAttempt | Outcome::TimeoutTotal if hangs => "faults.hang",
         Outcome::TimeoutTtft | Outcome::TimeoutAttempt | Outcome::TimeoutTotal => "a censored latency",
         _ => "nothing: it is the request's own",
     }
@@ -111,7 +114,8 @@ pub(super) fn faults(rates: &[ErrorRate]) -> Random {
             "faults.hang" => &mut faults.hang,
             _ => continue,
         };
-        *field = share;
+        // Several endings may be the same fault.
+        *field = Fraction::new(field.get() + share.get()).unwrap_or(Fraction::ONE);
     }
     faults
 }
@@ -135,7 +139,7 @@ mod tests {
             Cancelled,
         ];
         let observations: Vec<Observation> = outcomes.map(|o| observed(0, o)).to_vec();
-        let (found, sent) = rates(&observations.iter().collect::<Vec<_>>(), false);
+        let (found, sent) = rates(&observations.iter().collect::<Vec<_>>(), false, false);
         assert_eq!(sent, 7);
         let told: Vec<(Outcome, u64, &str)> = found.iter().map(|r| (r.outcome, r.many, r.becomes)).collect();
         assert_eq!(

@@ -117,6 +117,18 @@ pub(super) fn over_input(used: &[&Observation]) -> Vec<(f64, f64)> {
     used.iter().filter_map(|o| Some((fresh(o)?, o.ttft.seen()?))).collect()
 }
 
+/// Takes the TTFT from those that were sent while as many were in flight as there are `slots`, and says how many: there is a wait
+/// in it, which the model's own queue makes.
+pub(super) fn without_waits(observations: &mut [Observation], slots: Option<u32>) -> usize {
+    let waited = |o: &&mut Observation| slots.zip(o.in_flight).is_some_and(|(slots, n)| n > slots);
+    let mut many = 0;
+    for o in observations.iter_mut().filter(waited) {
+        o.ttft = Timing::Unknown;
+        many += 1;
+    }
+    many
+}
+
 /// TTFTs in order, each with its moment, and the reading of the prompt taken out of them if that is a measurable part.
 pub(super) fn ttfts(used: &[&Observation], time: f64) -> (Vec<(Timing, Option<f64>)>, Option<Effect>) {
     let points = over_input(used);

@@ -14,11 +14,13 @@ mod family;
 mod gamma;
 mod gather;
 mod goodness;
+mod hangs;
 mod line;
 mod load;
 mod lognormal;
 mod mixture;
 mod model;
+mod onset;
 mod optimum;
 #[cfg(feature = "plots")]
 pub mod page;
@@ -35,6 +37,7 @@ mod special;
 mod speed;
 mod tail;
 mod text;
+mod told;
 mod unknown;
 mod weibull;
 
@@ -127,17 +130,35 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
 
     let numbers: std::collections::BTreeSet<u32> = all.iter().map(|o| o.step).collect();
     let in_step = |step: u32| -> Vec<&Observation> { all.iter().filter(|o| o.step == step).collect() };
-    let of_steps: Vec<(u32, Step)> = numbers
+    let in_steps: Vec<Vec<&Observation>> = numbers.iter().map(|n| in_step(*n)).collect();
+    let mut of_steps: Vec<(u32, Step)> = numbers
         .iter()
-        .map(|n| (*n, saturation::of_step(*n, &in_step(*n))))
+        .zip(&in_steps)
+        .map(|(n, of)| (*n, saturation::of_step(*n, of)))
         .collect();
+    let mut each: Vec<&mut Step> = of_steps.iter_mut().map(|(_, step)| step).collect();
+    saturation::turning_away(&mut each, &in_steps);
     let of_stages: Vec<Step> = stages.iter().map(|s| saturation::of_stage(s)).collect();
     let full: Vec<u32> = of_steps
         .iter()
         .filter(|(_, s)| s.saturated.is_some())
         .map(|(n, _)| *n)
         .collect();
-    let used: Vec<&Observation> = for_fit.iter().filter(|o| !full.contains(&o.step)).collect();
+    let below = |o: &&Observation| !full.contains(&o.step);
+    let wait = hangs::beyond_the_tail(&all.iter().filter(below).collect::<Vec<_>>());
+    let mut fitted: Vec<Observation> = for_fit.iter().filter(below).map(|o| hangs::without(o, wait)).collect();
+    let waited = gather::without_waits(&mut fitted, options.given.slots);
+    if waited > 0 {
+        notes.push(format!(
+            "{waited} requests found every slot taken: their wait is the queue's, and their TTFT not in the law"
+        ));
+    }
+    let used: Vec<&Observation> = fitted.iter().collect();
+    if let Some(wait) = wait {
+        notes.push(format!(
+            "timeouts, of {wait:.1} s or more, are far beyond every answer: they are hangs, a fault, and not in the law of TTFT"
+        ));
+    }
     let calm: Vec<&Stage> = stages
         .iter()
         .zip(&of_stages)
@@ -196,11 +217,13 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
         return Err(FitError::NoTtft(target));
     }
 
-    let everything: Vec<&Observation> = all.iter().collect();
+    // Those that only warmed up have taken from the quotas all the same.
+    let warmups = log.warmups.iter().filter(|o| o.target == number);
+    let everything: Vec<&Observation> = warmups.chain(&all).collect();
     let quotas = quotas::found(&everything);
     // What a step beyond saturation turns away is its load's doing, and no fault at every load.
-    let below: Vec<&Observation> = all.iter().filter(|o| !full.contains(&o.step)).collect();
-    let (errors, sent) = errors::rates(&below, !quotas.is_empty());
+    let below: Vec<&Observation> = all.iter().filter(below).collect();
+    let (errors, sent) = errors::rates(&below, !quotas.is_empty(), wait.is_some());
     let name = if options.name.is_empty() {
         target.clone()
     } else {

@@ -8,6 +8,7 @@ use crate::calibrate::log::{Log, Observation};
 use crate::kernel::time::Span;
 use crate::provider::load::{Batching, LoadSpec, Slots};
 use crate::provider::pricing::PerToken;
+use crate::request::Outcome;
 use crate::spec::calibration::{FittedOn, Range};
 use crate::spec::laws::{Component, LawSpec};
 use crate::spec::model::{Fit, ModelFile, ModelSpec, Percentiles};
@@ -50,7 +51,10 @@ pub(super) fn model(report: &FitReport, log: &Log, used: &[&Observation], given:
         tps: tps.map_or(constant(1e6), |q| law(&q.params, six)),
         prefill,
         network: duration(0.0),
-        load: report.load.as_ref().map_or_else(Vec::new, loads),
+        load: match &report.load {
+            Some(curve) => loads(curve),
+            None => slots(given.slots).into_iter().collect(),
+        },
         prompt_cache: None,
         prices: given.prices.clone(),
         context_window: None,
@@ -83,13 +87,17 @@ pub(super) fn model(report: &FitReport, log: &Log, used: &[&Observation], given:
 /// What load does, as a file writes it.
 fn loads(curve: &LoadCurve) -> Vec<LoadSpec> {
     let rounded = |table: &[(u32, f64)]| table.iter().map(|(n, factor)| (*n, six(*factor))).collect();
-    let slots = curve.slots.and_then(|slots| Count::new(u64::from(slots)));
-    let slots = slots.map(|servers| LoadSpec::slots(Slots::of(servers)));
     let batching = LoadSpec::batching(Batching {
         step: rounded(&curve.step),
         ttft: Some(rounded(&curve.ttft)),
     });
-    slots.into_iter().chain([batching]).collect()
+    slots(curve.slots).into_iter().chain([batching]).collect()
+}
+
+/// So many slots, as a file writes them.
+fn slots(many: Option<u32>) -> Option<LoadSpec> {
+    let servers = Count::new(u64::from(many?))?;
+    Some(LoadSpec::slots(Slots::of(servers)))
 }
 
 fn source(report: &FitReport, log: &Log) -> String {
@@ -129,7 +137,7 @@ fn assumed(report: &FitReport, speed: bool, given: &Given) -> Named<String> {
             [] => format!("none seen: {} requests met no quota that could be told", report.sent),
             quotas => quotas
                 .iter()
-                .map(|q| format!("{}, as a bucket that refills all the time", q.from))
+                .map(super::quotas::QuotaFound::note)
                 .collect::<Vec<_>>()
                 .join("; "),
         },
@@ -137,10 +145,18 @@ fn assumed(report: &FitReport, speed: bool, given: &Given) -> Named<String> {
     if report.sent > 0 {
         let (_, most) = crate::stats::interval::wilson(0, report.sent, crate::stats::critical::Confidence::P95);
         let text = format!(
-            "shares of {} requests; what did not happen may yet have a rate of {:.2} % (95 %). Timeouts are in the law of TTFT, \
-             not among the faults",
+            "shares of {} requests; what did not happen may yet have a rate of {:.2} % (95 %). Timeouts {}",
             report.sent,
-            100.0 * most
+            100.0 * most,
+            if report
+                .errors
+                .iter()
+                .any(|e| e.outcome == Outcome::TimeoutTtft && e.becomes == "faults.hang")
+            {
+                "are among them, as hangs: they are far beyond the law of TTFT"
+            } else {
+                "are in the law of TTFT, not among the faults"
+            }
         );
         notes.push(("faults", text));
     }

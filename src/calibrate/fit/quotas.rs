@@ -1,34 +1,38 @@
 //! The quotas of an endpoint: from its headers, or from when it refuses.
 //!
-//! A header says how much there is, how much is left and when it is whole again. What is missing over the time until then is how
-//! fast it refills, as a bucket that refills all the time would (OpenAI's and Anthropic's documented rule); a window that ends at
-//! once gives another figure at each answer, and then the limit is taken as a minute's.
-//! Without headers: once requests are refused, those that are let in are what the quota lets through. So between the first 429 and
-//! the last the rate of the others is the quota's, and what was let in before the first beyond that rate is its burst. What it
-//! counts, requests or tokens, cannot be told apart from this when requests are alike.
+//! A header says how much there is, how much is left and when it is whole again, which tells how it comes back ([`told`]). Where
+//! that does not fit together, or there are no headers, refusals do: once requests are refused, those that are let in are what the
+//! quota lets through ([`onset`]). What it counts, requests or tokens, cannot be told apart from this when requests are alike.
+//! Intervals are bounds: what is beyond them contradicts an answer.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::onset::{self, Kind, Sent, USUAL};
 use super::regimes::median;
+use super::told::{self, Comes, Said};
 use crate::calibrate::log::Observation;
 use crate::calibrate::probe::{Quota, Quotas};
-use crate::provider::limits::{LimitSpec, TokenBucket, Unit};
+use crate::kernel::time::Span;
+use crate::provider::limits::{FixedWindow, LimitSpec, TokenBucket, Unit};
 use crate::request::Outcome;
-use crate::spec::units::Count;
-
-/// 429s that an estimate from onsets needs, and seconds that they must span.
-const ENOUGH: (usize, f64) = (5, 10.0);
+use crate::spec::units::{Count, Duration};
 
 /// A quota, as far as it can be told.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct QuotaFound {
     /// What it counts.
     pub unit: Unit,
+    /// Seconds of a window after which all of it is there again; nothing of a bucket that refills all the time.
+    pub window: Option<f64>,
     /// The most that can be used at once.
     pub burst: u64,
+    /// The least and the most that may be; nothing if that is not known.
+    pub burst_interval: Option<[u64; 2]>,
     /// How much comes back in a minute.
     pub per_minute: f64,
+    /// The least and the most that may be; nothing if that is not known.
+    pub per_minute_interval: Option<[f64; 2]>,
     /// How that is known.
     pub from: String,
 }
@@ -46,7 +50,7 @@ pub struct RetryAfter {
     pub whole_seconds: bool,
 }
 
-/// The quotas: those of the headers, or else one from onsets.
+/// The quotas by `observations`, all that were sent to the endpoint: those of the headers, or else one from onsets.
 pub(super) fn found(observations: &[&Observation]) -> Vec<QuotaFound> {
     type Of = fn(&Quotas) -> Option<Quota>;
     let units: [(Unit, Of); 4] = [
@@ -55,11 +59,14 @@ pub(super) fn found(observations: &[&Observation]) -> Vec<QuotaFound> {
         (Unit::InputTokens, |q| q.input_tokens),
         (Unit::OutputTokens, |q| q.output_tokens),
     ];
+    let sent_at = sent_at(observations);
     let told: Vec<QuotaFound> = units
         .into_iter()
         .filter_map(|(unit, of)| {
-            let said: Vec<Quota> = observations.iter().filter_map(|o| of(o.quotas.as_ref()?)).collect();
-            from_headers(unit, &said)
+            let said = observations
+                .iter()
+                .filter_map(|o| Some((sent_at(o), of(o.quotas.as_ref()?)?)));
+            from_headers(unit, &said.collect::<Vec<_>>(), observations)
         })
         .collect();
     if told.is_empty() {
@@ -69,69 +76,151 @@ pub(super) fn found(observations: &[&Observation]) -> Vec<QuotaFound> {
     }
 }
 
-fn from_headers(unit: Unit, said: &[Quota]) -> Option<QuotaFound> {
-    let burst = said.iter().rev().find_map(|q| q.limit)?;
-    let refill = |q: &Quota| {
-        let missing = burst.checked_sub(q.remaining?).filter(|m| *m > 0)?;
-        let reset = q.reset_us.filter(|us| *us > 0)?;
-        Some(missing as f64 * 6e7 / reset as f64)
+/// When each was sent, in seconds: by the clock if all have one, since several files count from their own beginnings.
+fn sent_at(observations: &[&Observation]) -> impl Fn(&Observation) -> Option<f64> + use<> {
+    let by_clock = observations.iter().all(|o| o.unix.is_some());
+    move |o| {
+        let due = if by_clock { o.unix } else { o.at };
+        Some(due? + o.dispatch.unwrap_or(0.0))
+    }
+}
+
+fn from_headers(unit: Unit, said: &[(Option<f64>, Quota)], observations: &[&Observation]) -> Option<QuotaFound> {
+    let burst = said.iter().rev().find_map(|(_, q)| q.limit)?;
+    let answer = |(at, q): &(Option<f64>, Quota)| {
+        let remaining = q.remaining.filter(|_| q.limit.is_none_or(|limit| limit == burst))?;
+        Some(Said {
+            at: *at,
+            missing: burst.checked_sub(remaining).filter(|m| *m > 0)?,
+            is_left: remaining > 0,
+            reset_us: q.reset_us.filter(|us| *us > 0)?,
+        })
     };
-    let mut rates: Vec<f64> = said.iter().filter_map(refill).collect();
-    rates.sort_by(f64::total_cmp);
-    let (low, high) = (rates.get(rates.len() / 10), rates.get(rates.len() * 9 / 10));
-    let steady = matches!((low, high), (Some(low), Some(high)) if *high < 1.5 * low) && rates.len() >= 5;
-    let (per_minute, from) = if steady {
-        (
-            median(&rates),
-            format!("headers of {} answers: limit and time until it is whole", said.len()),
-        )
-    } else {
-        let why = "headers: the limit; how fast it refills varies too much from answer to answer, so by the minute";
-        (burst as f64, why.to_owned())
-    };
-    Some(QuotaFound {
+    let answers: Vec<Said> = said.iter().filter_map(answer).collect();
+    let told = |window, per_minute: [f64; 3], from: String| QuotaFound {
         unit,
+        window,
         burst,
-        per_minute,
+        burst_interval: Some([burst, burst]),
+        per_minute: per_minute[1],
+        per_minute_interval: Some([per_minute[0], per_minute[2]]),
         from,
+    };
+    let assumed = |window: Option<f64>, per_minute: f64, from: &str| QuotaFound {
+        per_minute_interval: None,
+        ..told(window, [per_minute; 3], from.to_owned())
+    };
+    let by_the_minute = |seconds: f64| burst as f64 * 60.0 / seconds;
+    Some(match told::comes(&answers) {
+        Some(Comes::Back(rate)) => told(
+            None,
+            rate.map(|r| 60.0 * r),
+            format!(
+                "headers of {} answers: the limit and the time until it is whole",
+                answers.len()
+            ),
+        ),
+        Some(Comes::Anew([low, seconds, high])) => told(
+            Some(seconds),
+            [high, seconds, low].map(by_the_minute),
+            format!(
+                "headers of {} answers: the limit and when it starts anew",
+                answers.len()
+            ),
+        ),
+        Some(Comes::AnewOnce(least)) => {
+            let window = USUAL
+                .into_iter()
+                .filter(|w| [1.0, 10.0, 60.0, 3600.0, 86_400.0].contains(w));
+            let window = window.into_iter().find(|w| *w >= least).unwrap_or(least);
+            let why = "headers: the limit, and the end of one window: how long it is was not seen, so the least that is usual";
+            assumed(Some(window), by_the_minute(window), why)
+        }
+        None => match from_onsets(observations).filter(|_| unit == Unit::Requests) {
+            Some(onset) => QuotaFound {
+                burst,
+                burst_interval: Some([burst, burst]),
+                from: format!("headers: the limit; how fast it comes back from {}", onset.from),
+                ..onset
+            },
+            None => assumed(
+                None,
+                burst as f64,
+                "headers: the limit; what they say of how fast it comes back does not fit together, so by the minute",
+            ),
+        },
     })
 }
 
+/// Endings that may cost a quota nothing: the endpoint fails before it looks at it.
+fn may_be_free(outcome: Outcome) -> bool {
+    use Outcome::{BadGateway, ConnectionError, GatewayTimeout, Overloaded, ServerError, TimeoutConnect, Unavailable};
+    matches!(
+        outcome,
+        BadGateway | ConnectionError | GatewayTimeout | Overloaded | ServerError | TimeoutConnect | Unavailable
+    )
+}
+
 fn from_onsets(observations: &[&Observation]) -> Option<QuotaFound> {
-    let mut sent: Vec<(f64, bool)> = observations
+    let sent_at = sent_at(observations);
+    let mut sent: Vec<(Outcome, Sent)> = observations
         .iter()
-        .map(|o| Some((o.at? + o.dispatch.unwrap_or(0.0), o.outcome == Outcome::RateLimited)))
+        .filter(|o| super::errors::was_sent(o.outcome))
+        .map(|o| {
+            let refused = o.outcome == Outcome::RateLimited;
+            Some((
+                o.outcome,
+                Sent {
+                    at: sent_at(o)?,
+                    refused,
+                },
+            ))
+        })
         .collect::<Option<_>>()?;
-    sent.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let refused = sent.iter().filter(|(_, refused)| *refused).count();
-    let start = sent.first()?.0;
-    let first = sent.iter().find(|(_, refused)| *refused)?.0;
-    let last = sent.iter().rfind(|(_, refused)| *refused)?.0;
-    if refused < ENOUGH.0 || last - first < ENOUGH.1 {
-        return None;
-    }
-    let let_in = |from: f64, to: f64| {
-        sent.iter()
-            .filter(|(at, refused)| !refused && *at >= from && *at < to)
-            .count()
-    };
-    let between = let_in(first, last);
-    let rate = between as f64 / (last - first);
-    let burst = (let_in(start, first) as f64 - rate * (first - start)).round().max(1.0);
-    let off = if between > 0 {
-        196.0 / (between as f64).sqrt()
-    } else {
-        100.0
+    sent.sort_by(|a, b| a.1.at.total_cmp(&b.1.at));
+    let all: Vec<Sent> = sent.iter().map(|(_, s)| *s).collect();
+    let charged = |(outcome, sent): &(Outcome, Sent)| (!may_be_free(*outcome)).then_some(*sent);
+    let charged: Vec<Sent> = sent.iter().filter_map(charged).collect();
+    let delay = answered_within(observations);
+    // Some servers charge a failure and some do not: as explains more.
+    let either = [onset::of(&all, delay), onset::of(&charged, delay)]
+        .into_iter()
+        .flatten();
+    let onset = either.min_by(|a, b| a.slack.total_cmp(&b.slack))?;
+    let refused: Vec<f64> = all.iter().filter(|s| s.refused).map(|s| s.at).collect();
+    let over = refused.last()? - refused.first()?;
+    let why = match onset.kind {
+        Kind::Bucket => "a bucket that refills all the time explains each one",
+        Kind::Window(_) => "a window that starts anew explains each one",
+        Kind::Roughly => "no bucket and no window explains each one, so this is the rate let in meanwhile",
     };
     Some(QuotaFound {
         unit: Unit::Requests,
-        burst: burst as u64,
-        per_minute: 60.0 * rate,
-        from: format!(
-            "{refused} refusals over {:.0} s: {between} requests let in between, ±{off:.0} %",
-            last - first
-        ),
+        window: match onset.kind {
+            Kind::Window(seconds) => Some(seconds),
+            Kind::Bucket | Kind::Roughly => None,
+        },
+        burst: (onset.burst[1].round() as u64).max(1),
+        burst_interval: Some(whole(onset.burst)),
+        per_minute: 60.0 * onset.rate[1],
+        per_minute_interval: Some([60.0 * onset.rate[0], 60.0 * onset.rate[2]]),
+        from: format!("{} refusals over {over:.0} s: {why}", refused.len()),
     })
+}
+
+/// The whole requests between the least and the most. A quota of tokens seen as one of requests may have none: then those beside.
+fn whole([least, _, most]: [f64; 3]) -> [u64; 2] {
+    let (inner, outer) = ((least.ceil(), most.floor()), (least.floor(), most.ceil()));
+    let (low, high) = if inner.0 <= inner.1 { inner } else { outer };
+    [low, high].map(|n| (n as u64).max(1))
+}
+
+/// Seconds within which nineteen in twenty refusals are back: as late as that a decision may fall after sending.
+fn answered_within(observations: &[&Observation]) -> f64 {
+    let refused = observations.iter().filter(|o| o.outcome == Outcome::RateLimited);
+    let mut times: Vec<f64> = refused.filter_map(|o| o.e2e.seen()).collect();
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() * 19 / 20).copied().unwrap_or(0.0)
 }
 
 /// What refusals say of when to come back; nothing if there are none.
@@ -148,12 +237,34 @@ pub(super) fn retry_after(observations: &[&Observation]) -> Option<RetryAfter> {
 }
 
 impl QuotaFound {
+    /// How it is known, and with which interval, for a model's notes.
+    pub(super) fn note(&self) -> String {
+        let form = match self.window {
+            Some(_) => "a window that starts anew",
+            None => "a bucket that refills all the time",
+        };
+        let between = match self.per_minute_interval {
+            Some([low, high]) => format!("{low:.1} to {high:.1} a minute"),
+            None => "assumed".to_owned(),
+        };
+        format!("{}; {between}, as {form}", self.from)
+    }
+
     /// As a model has it. Nothing if it would let nothing through.
     pub fn limit(&self) -> Option<LimitSpec> {
-        let per_minute = self.per_minute.round() as u64;
-        let rate = match per_minute {
-            0 => format!("{}/h", (60.0 * self.per_minute).round() as u64),
-            n => format!("{n}/min"),
+        if let Some(seconds) = self.window {
+            return Some(LimitSpec::fixed_window(FixedWindow {
+                unit: self.unit,
+                limit: Count::new(self.burst)?,
+                window: Duration::from(Span::from_nanos((seconds * 1e9).round() as u64)),
+                charge: Default::default(),
+            }));
+        }
+        let whole = self.per_minute.round();
+        let rate = if (whole - self.per_minute).abs() < 0.005 * self.per_minute {
+            format!("{}/min", whole as u64)
+        } else {
+            format!("{}/h", (60.0 * self.per_minute).round() as u64)
         };
         Some(LimitSpec::token_bucket(TokenBucket {
             unit: self.unit,
@@ -215,7 +326,74 @@ mod tests {
         }
         let found = found(&observations.iter().collect::<Vec<_>>());
         assert!((found[0].per_minute / 60.0 - 1.0).abs() < 0.03, "{found:?}");
-        assert!(found[0].burst.abs_diff(30) <= 1, "{found:?}");
+        assert_eq!(found[0].burst, 30, "{found:?}");
+        let ([low, high], [least, most]) = (found[0].per_minute_interval.unwrap(), found[0].burst_interval.unwrap());
+        assert!(low <= 60.0 && 60.0 <= high && least <= 30 && 30 <= most, "{found:?}");
+    }
+
+    /// What a bucket of 20 that gains two a second makes of requests, four a second for 60 s. In part of each ten
+    /// seconds they fail, `charged` for it or not.
+    fn refused(fail: u32, charged: bool) -> Vec<Observation> {
+        let (mut level, mut observations): (f64, Vec<Observation>) = (20.0, Vec::new());
+        for i in 0..240 {
+            level = (level + 0.5).min(20.0);
+            let fails = i % 40 < fail;
+            let outcome = if fails && !charged {
+                Outcome::ServerError
+            } else if level < 1.0 {
+                Outcome::RateLimited
+            } else {
+                level -= 1.0;
+                if fails { Outcome::ServerError } else { Outcome::Success }
+            };
+            observations.push(Observation {
+                at: Some(0.25 * f64::from(i)),
+                ..observed(0, outcome)
+            });
+        }
+        observations
+    }
+
+    #[test]
+    fn failures_that_cost_nothing_are_told_from_those_that_do() {
+        for (fail, charged) in [(0, true), (8, false), (8, true)] {
+            let observations = refused(fail, charged);
+            let found = found(&observations.iter().collect::<Vec<_>>());
+            assert!((found[0].per_minute - 120.0).abs() < 2.5, "{fail} {charged}: {found:?}");
+            assert_eq!(found[0].burst, 20, "{fail} {charged}: {found:?}");
+        }
+    }
+
+    /// Those that warmed up took five of the twenty: without them it would be a burst of fifteen or so.
+    #[test]
+    fn whoever_warmed_up_has_been_charged_too() {
+        let observations = refused(0, true);
+        let all = found(&observations.iter().collect::<Vec<_>>());
+        let rest = found(&observations.iter().skip(10).collect::<Vec<_>>());
+        assert!(all[0].burst == 20 && rest[0].burst < 18, "{all:?} {rest:?}");
+    }
+
+    #[test]
+    fn a_window_is_a_limit_of_its_own() {
+        let observations: Vec<Observation> = (0..240)
+            .map(|i| Observation {
+                at: Some(0.25 * f64::from(i)),
+                ..observed(
+                    0,
+                    if i % 40 < 20 {
+                        Outcome::Success
+                    } else {
+                        Outcome::RateLimited
+                    },
+                )
+            })
+            .collect();
+        let found = found(&observations.iter().collect::<Vec<_>>());
+        let Some(LimitSpec::fixed_window(window)) = found[0].limit() else {
+            panic!("{found:?}")
+        };
+        assert_eq!((window.limit.get(), window.window.span()), (20, Span::from_secs(10)));
+        assert_eq!(found[0].per_minute_interval, Some([120.0, 120.0]));
     }
 
     #[test]

@@ -1,16 +1,22 @@
 //! Which steps of load were more than the endpoint could take.
 //!
 //! There the latency is the queue's and grows with the time of the test: no law meets it (of 18 saturated stages of
-//! inference-perf's KubeCon runs every family misses by 62 % or more), so such steps are left to a model of the load. Two
+//! inference-perf's KubeCon runs every family misses by 62 % or more), so such steps are left to a model of the load. Three
 //! signs: fewer than 97 % of the answers are back when the last request has had the time that nine in ten took in the first quarter of
-//! the step; or the requests in flight and the TTFT both rise with significance during it, by half their mean at least, over 30 s
-//! or more (GuideLLM 0.8.1 looks for the same two slopes).
+//! the step, and later requests take longer than earlier ones (rank correlation, 1 %: of a slow endpoint that keeps up the
+//! first sign alone is chance in one short step of five); or the requests in flight and the TTFT both rise with
+//! significance during it, by half their mean at least, over 30 s or more (GuideLLM 0.8.1 looks for the same two slopes);
+//! or more requests fail or are given up than at lower rates, by more than 3 % and with Wilson intervals that do not
+//! meet: a server that turns away what it cannot take answers the others in time.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::regimes::spearman;
 use crate::calibrate::log::{Observation, Stage};
+use crate::request::Outcome;
 use crate::stats::critical::Confidence;
+use crate::stats::interval::wilson;
 use crate::stats::warmup::{Direction, Trend};
 
 /// The share of the rate asked for that must be achieved.
@@ -55,7 +61,9 @@ pub(super) fn of_step(number: u32, observations: &[&Observation]) -> Step {
     let achieved = requested.zip(kept_up).map(|(asked, share)| asked * share);
     let whole = due.len() == observations.len() && observations.len() >= ENOUGH;
     let saturated = match (requested, achieved) {
-        (Some(asked), Some(got)) if whole && got < ACHIEVED * asked => Some(too_slow(asked, got)),
+        (Some(asked), Some(got)) if whole && got < ACHIEVED * asked && takes_longer(&answers) => {
+            Some(too_slow(asked, got))
+        }
         _ if whole && lasts >= LONG_ENOUGH && both_grow(observations) => {
             Some("requests in flight and TTFT both rise during it".to_owned())
         }
@@ -78,6 +86,63 @@ fn patience(answers: &[(f64, f64)]) -> f64 {
         .collect();
     early.sort_by(f64::total_cmp);
     early[early.len() * 9 / 10]
+}
+
+/// Whether those sent later take longer.
+fn takes_longer(answers: &[(f64, f64)]) -> bool {
+    // One-sided, at 1 %.
+    const SIGNIFICANT: f64 = 2.326;
+    spearman(answers).is_some_and(|rho| rho * ((answers.len() - 1) as f64).sqrt() > SIGNIFICANT)
+}
+
+/// Marks those of `steps` in which more is turned away or given up than in steps of lower rates that are not saturated; `of`
+/// are their observations.
+pub(super) fn turning_away(steps: &mut [&mut Step], of: &[Vec<&Observation>]) {
+    let lost = |o: &&&Observation| is_lost(o.outcome);
+    let counts: Vec<(u64, u64)> = of
+        .iter()
+        .map(|of| (of.iter().filter(lost).count() as u64, of.len() as u64))
+        .collect();
+    let rate = |step: &Step| step.requested.unwrap_or(f64::INFINITY);
+    let mut by_rate: Vec<usize> = (0..steps.len()).collect();
+    by_rate.sort_by(|a, b| rate(steps[*a]).total_cmp(&rate(steps[*b])));
+    let (mut below, mut of_below) = (0, 0);
+    for i in by_rate {
+        let (many, of) = counts[i];
+        let more = many as f64 / of.max(1) as f64 - below as f64 / of_below.max(1) as f64;
+        let differ = wilson(many, of, Confidence::P95).0 > wilson(below, of_below, Confidence::P95).1;
+        if of_below > 0 && more > 1.0 - ACHIEVED && differ {
+            let why = format!(
+                "{:.0} % fail or are given up, of {:.0} % at lower rates",
+                100.0 * many as f64 / of as f64,
+                100.0 * below as f64 / of_below as f64
+            );
+            steps[i].saturated.get_or_insert(why);
+        }
+        if steps[i].saturated.is_none() {
+            (below, of_below) = (below + many, of_below + of);
+        }
+    }
+}
+
+/// Whether that may be the load's doing.
+fn is_lost(outcome: Outcome) -> bool {
+    use Outcome::{
+        BadGateway, GatewayTimeout, Overloaded, ServerError, TimeoutAttempt, TimeoutIdle, TimeoutTotal, TimeoutTtft,
+        Unavailable,
+    };
+    matches!(
+        outcome,
+        BadGateway
+            | GatewayTimeout
+            | Overloaded
+            | ServerError
+            | TimeoutAttempt
+            | TimeoutIdle
+            | TimeoutTotal
+            | TimeoutTtft
+            | Unavailable
+    )
 }
 
 /// A step of which a summary is left.
@@ -117,7 +182,7 @@ mod tests {
     use super::*;
     use crate::calibrate::log::Timing;
     use crate::calibrate::logs::gather::observed;
-    use crate::request::Outcome;
+    use crate::kernel::chance::hash;
 
     /// Requests every 0.1 s, answered after `e2e(i)`.
     fn step(n: usize, e2e: impl Fn(f64) -> f64) -> Step {
@@ -149,6 +214,92 @@ mod tests {
             step.saturated.as_deref(),
             Some("9.233 requests/s of 10.000 asked for: 92 %")
         );
+    }
+
+    /// Numbers in (0, 1) that look like chance.
+    fn chance(seed: u64) -> impl FnMut() -> f64 {
+        let mut n = 0;
+        move || {
+            n += 1;
+            ((hash(n, seed) >> 11) as f64 + 0.5) / 2f64.powi(53)
+        }
+    }
+
+    /// A Poisson stream of `rate` requests a second for `lasts` seconds, each worked on for 0.19 s and a lognormal time, by so
+    /// many `slots` in order of arrival; by as many as come where there is no bound.
+    fn served(seed: u64, rate: f64, lasts: f64, slots: Option<usize>, median: f64) -> Step {
+        let mut uniform = chance(seed);
+        let mut free = vec![0.0_f64; slots.unwrap_or(1)];
+        let (mut at, mut observations) = (0.0, Vec::new());
+        while at < lasts {
+            let normal = (-2.0 * libm::log(uniform())).sqrt() * libm::cos(std::f64::consts::TAU * uniform());
+            let takes = 0.19 + median * libm::exp(0.3 * normal);
+            let next = (0..free.len()).min_by(|a, b| free[*a].total_cmp(&free[*b])).unwrap();
+            let begins = if slots.is_some() { free[next].max(at) } else { at };
+            free[next] = begins + takes;
+            observations.push(Observation {
+                at: Some(at),
+                ttft: Timing::Seen(begins + takes - 0.19 - at),
+                e2e: Timing::Seen(begins + takes - at),
+                ..observed(0, Outcome::Success)
+            });
+            at -= libm::log(uniform()) / rate;
+        }
+        of_step(0, &observations.iter().collect::<Vec<_>>())
+    }
+
+    /// Answers of 5 s in steps of 10 s: of 100 steps one in five has fewer than 97 % back, but no queue.
+    #[test]
+    fn a_slow_endpoint_that_keeps_up_is_not_saturated() {
+        let steps: Vec<Step> = (0..100).map(|seed| served(seed, 6.4, 10.0, None, 5.0)).collect();
+        let behind = |s: &&Step| s.achieved < s.requested.map(|asked| ACHIEVED * asked);
+        assert!(steps.iter().filter(behind).count() >= 10);
+        let saturated = steps.iter().filter(|s| s.saturated.is_some()).count();
+        assert!(saturated <= 3, "{saturated} of 100");
+    }
+
+    /// Two slots take 6.8 a second. 60 a second for 20 s is nothing to a server without slots.
+    #[test]
+    fn short_steps_beyond_capacity_are_seen_and_long_ones_below_it_are_not() {
+        let saturated = |rate, lasts, slots| {
+            let steps = (0..50).map(|seed| served(seed, rate, lasts, slots, 0.1));
+            steps.filter(|s| s.saturated.is_some()).count()
+        };
+        assert_eq!(saturated(60.0, 20.0, None), 0);
+        assert!(saturated(3.0, 15.0, Some(2)) <= 3);
+        assert!(saturated(10.0, 7.0, Some(2)) >= 47);
+        assert!(saturated(13.0, 15.0, Some(2)) >= 49);
+    }
+
+    /// A hundred a step; so many of them fail.
+    fn failing(shares: &[usize], outcome: Outcome) -> Vec<bool> {
+        let steps: Vec<Vec<Observation>> = shares
+            .iter()
+            .enumerate()
+            .map(|(number, failed)| {
+                let of = |i: usize| Observation {
+                    at: Some(i as f64 / (number + 1) as f64),
+                    e2e: Timing::Seen(0.3),
+                    ..observed(0, if i < *failed { outcome } else { Outcome::Success })
+                };
+                (0..100).map(of).collect()
+            })
+            .collect();
+        let of: Vec<Vec<&Observation>> = steps.iter().map(|step| step.iter().collect()).collect();
+        let mut steps: Vec<Step> = of.iter().map(|of| of_step(0, of)).collect();
+        turning_away(&mut steps.iter_mut().collect::<Vec<_>>(), &of);
+        steps.iter().map(|s| s.saturated.is_some()).collect()
+    }
+
+    #[test]
+    fn a_server_that_turns_away_what_it_cannot_take_is_saturated() {
+        use Outcome::{Overloaded, RateLimited, TimeoutTtft};
+        assert_eq!(failing(&[0, 1, 36], Overloaded), [false, false, true]);
+        assert_eq!(failing(&[1, 2, 20, 60], TimeoutTtft), [false, false, true, true]);
+        // As many at every rate are faults, and refusals are a quota's.
+        assert_eq!(failing(&[2, 3, 4], TimeoutTtft), [false, false, false]);
+        assert_eq!(failing(&[0, 1, 36], RateLimited), [false, false, false]);
+        assert_eq!(failing(&[36], Overloaded), [false]);
     }
 
     /// A slower queue: 99 % come back, but both slopes show.

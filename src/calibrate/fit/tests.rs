@@ -180,6 +180,43 @@ fn failures_become_faults_and_refusals_quotas() {
     );
 }
 
+/// Two in a hundred never answer, and are given up after 10 s: the law is that of the others.
+#[test]
+fn hangs_are_faults_and_no_tail() {
+    let hang = |i: usize, o: &mut Observation| {
+        if i % 50 == 3 {
+            (o.outcome, o.ttft, o.tpot, o.e2e) =
+                (Outcome::TimeoutTtft, Timing::AtLeast(10.0), None, Timing::AtLeast(10.0));
+        }
+    };
+    let (report, model) = fit(&log(600, hang), &options()).unwrap();
+    assert_eq!(spec(&model).faults.hang.get(), 0.02);
+    assert_eq!((report.quantities[0].seen, report.quantities[0].censored), (588, 0));
+    let p99 = spec(&model).ttft.law().unwrap().quantile(Tail::Upper(0.01)) / 1e9;
+    assert!((p99 / 0.607 - 1.0).abs() < 0.12, "{p99}");
+}
+
+/// Every tenth found two others and waited 2 s: told of two slots, the law is that of the others, and the model queues.
+#[test]
+fn slots_that_are_told_take_the_wait_out_of_the_law() {
+    let wait = |i: usize, o: &mut Observation| {
+        if i % 10 == 4 {
+            (o.in_flight, o.ttft) = (Some(3), Timing::Seen(o.ttft.seen().unwrap() + 2.0));
+        }
+    };
+    let mut told = options();
+    told.given.slots = Some(2);
+    let (report, model) = fit(&log(600, wait), &told).unwrap();
+    assert_eq!(report.quantities[0].seen, 540);
+    let p95 = spec(&model).ttft.law().unwrap().quantile(Tail::Upper(0.05)) / 1e9;
+    assert!(p95 < 0.6, "{p95}");
+    let load = serde_json::to_string(&spec(&model).load).unwrap();
+    assert_eq!(
+        load,
+        r#"[{"slots":{"servers":2,"when_full":"overloaded","on_hang_up":"finish"}}]"#
+    );
+}
+
 /// Stages of the same shape at two levels, and one beyond saturation that must not count.
 #[test]
 fn summaries_are_fitted_by_their_quantiles() {

@@ -246,21 +246,7 @@ pub(super) fn failures(report: &FitReport) -> Table {
 
 /// What is known of quotas, in pairs of what it is and what of it.
 pub(super) fn limits(report: &FitReport) -> Vec<(&'static str, String)> {
-    let quota = |quota: &QuotaFound| {
-        let unit = serde_json::to_value(quota.unit).ok();
-        let unit = unit
-            .as_ref()
-            .and_then(|u| u.as_str())
-            .unwrap_or("requests")
-            .replace('_', " ");
-        format!(
-            "{} {unit} a minute, {} at once ({})",
-            format::value(Unit::Number, quota.per_minute),
-            format::count(quota.burst),
-            quota.from
-        )
-    };
-    let mut lines: Vec<_> = report.quotas.iter().map(|q| ("Quota", quota(q))).collect();
+    let mut lines: Vec<_> = report.quotas.iter().map(|quota| ("Quota", of_quota(quota))).collect();
     if let Some(said) = &report.retry_after {
         let when = said.median.map_or_else(String::new, |m| {
             format!(
@@ -276,4 +262,59 @@ pub(super) fn limits(report: &FitReport) -> Vec<(&'static str, String)> {
         lines.push(("Retry-After", words));
     }
     lines
+}
+
+/// A quota in a sentence: "120 requests a minute (119.4 to 120.2), 20 at once (20); …".
+fn of_quota(quota: &QuotaFound) -> String {
+    let unit = serde_json::to_value(quota.unit).ok();
+    let unit = unit
+        .as_ref()
+        .and_then(|u| u.as_str())
+        .unwrap_or("requests")
+        .replace('_', " ");
+    let number = |x: f64| format::value(Unit::Number, x);
+    let minute = match quota.per_minute_interval {
+        Some([low, high]) => format!(" ({} to {})", number(low), number(high)),
+        None => " (assumed)".to_owned(),
+    };
+    let burst = match quota.burst_interval {
+        Some([low, high]) if low < high => format!(" ({} to {})", format::count(low), format::count(high)),
+        _ => String::new(),
+    };
+    let at_once = match quota.window {
+        Some(seconds) => format!("in each window of {}", format::span(seconds)),
+        None => "at once".to_owned(),
+    };
+    format!(
+        "{} {unit} a minute{minute}, {}{burst} {at_once}; {}",
+        number(quota.per_minute),
+        format::count(quota.burst),
+        quota.from
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::limits;
+
+    #[test]
+    fn a_quota_is_said_with_its_bounds() {
+        let mut quota = QuotaFound {
+            unit: limits::Unit::Requests,
+            window: None,
+            burst: 20,
+            burst_interval: Some([19, 21]),
+            per_minute: 120.0,
+            per_minute_interval: Some([119.5, 120.25]),
+            from: "9 refusals".into(),
+        };
+        let said = "120 requests a minute (119.5 to 120.25), 20 (19 to 21) at once; 9 refusals";
+        assert_eq!(of_quota(&quota), said);
+        quota.window = Some(10.0);
+        (quota.burst_interval, quota.per_minute_interval) = (Some([20, 20]), None);
+        quota.unit = limits::Unit::InputTokens;
+        let said = "120 input tokens a minute (assumed), 20 in each window of 10 s; 9 refusals";
+        assert_eq!(of_quota(&quota), said);
+    }
 }

@@ -74,6 +74,11 @@ impl Gather {
         self.log.observations.push(observation);
     }
 
+    /// Adds a request that only warmed up.
+    pub(super) fn warmup(&mut self, observation: Observation) {
+        self.log.warmups.push(observation);
+    }
+
     /// Adds a summary.
     pub(super) fn stage(&mut self, stage: Stage) {
         self.log.stages.push(stage);
@@ -93,7 +98,7 @@ impl Gather {
     pub(super) fn finish(mut self) -> Log {
         let observations = &mut self.log.observations;
         let first = observations.iter().filter_map(|o| o.at).fold(f64::INFINITY, f64::min);
-        for observation in observations.iter_mut() {
+        for observation in observations.iter_mut().chain(&mut self.log.warmups) {
             observation.at = observation.at.map(|at| at - first);
         }
         if observations.iter().all(|o| o.at.is_some()) {

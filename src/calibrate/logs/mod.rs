@@ -327,6 +327,10 @@ pub fn join(mut logs: Vec<Log>) -> Result<Log, ReadError> {
                 o.step = o.step.saturating_add(steps);
                 Some(o)
             }));
+        all.warmups.extend(log.warmups.into_iter().filter_map(|mut o| {
+            o.target = place(o.target)?;
+            Some(o)
+        }));
         all.stages.extend(log.stages.into_iter().filter_map(|mut s| {
             s.target = place(s.target)?;
             Some(s)

@@ -1,7 +1,7 @@
 //! simcap's own `probes.jsonl` ([`crate::calibrate::probe`]).
 //!
 //! A last line that was cut off, because whoever wrote it was stopped, is left out and noted; any other line that cannot be
-//! read is an error. Probes that only warm up are left out. TTFT is to the first token of reasoning or content, whichever came
+//! read is an error. Probes that only warm up are kept apart. TTFT is to the first token of reasoning or content, whichever came
 //! first; TPOT is from then to the last token, over the tokens that the endpoint says it wrote, less one: a chunk is not a
 //! token. Whoever timed out knows how long it took at least.
 
@@ -48,12 +48,14 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
                 if !run.targets.contains(&probe.target) {
                     return Err(unknown_target(number, &probe.target, run));
                 }
+                let target = gather.target(&probe.target)?;
+                let observation = observation(target, run, &probe);
                 if probe.warmup {
                     gather.count("warm-up probes left out");
-                    continue;
+                    gather.warmup(observation);
+                } else {
+                    gather.push(observation);
                 }
-                let target = gather.target(&probe.target)?;
-                gather.push(observation(target, run, &probe));
             }
         }
     }
@@ -249,7 +251,7 @@ mod tests {
         let half = probe(|_| ());
         let text = run(0) + &probe(|p| p.warmup = true) + &probe(|_| ()) + &half[..half.len() / 2];
         let log = read("p.jsonl", text.as_bytes()).unwrap();
-        assert_eq!(log.observations.len(), 1);
+        assert_eq!((log.observations.len(), log.warmups.len()), (1, 1));
         assert_eq!(
             log.notes,
             ["line 4, the last, is cut off and left out", "1 warm-up probes left out"]

@@ -47,6 +47,7 @@ fn logs_are_joined_by_the_names_of_their_targets() {
                 ..observed(target, Outcome::Success)
             })
             .into(),
+        warmups: vec![observed(1, Outcome::Success)],
         stages: vec![Stage {
             target: 1,
             ..Stage::default()
@@ -60,6 +61,7 @@ fn logs_are_joined_by_the_names_of_their_targets() {
     let rows: Vec<_> = joined.observations.iter().map(|o| (o.target, o.step)).collect();
     assert_eq!(rows, [(1, 2), (2, 3), (0, 0), (1, 1)]);
     assert_eq!(joined.stages.iter().map(|s| s.target).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(joined.warmups.iter().map(|o| o.target).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(joined.notes, ["2 files: odd"]);
     assert_eq!(joined.sources.len(), 2);
 }

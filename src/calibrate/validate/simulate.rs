@@ -112,7 +112,12 @@ fn experiment(model: &ModelFile, variant: &str, rows: Vec<Row>, schedule: &[&Obs
         ("ttft", shortest(&[Outcome::TimeoutTtft])),
         ("total", shortest(&[Outcome::TimeoutTotal, Outcome::TimeoutAttempt])),
     ];
-    let timeouts: BTreeMap<&str, String> = kinds.into_iter().filter_map(|(name, s)| Some((name, s?))).collect();
+    let mut timeouts: BTreeMap<&str, String> = kinds.into_iter().filter_map(|(name, s)| Some((name, s?))).collect();
+    // A model may hang, which must have an end, and by chance nothing of this schedule did.
+    let faults = model.variants.get(variant).map(|spec| &spec.faults);
+    if faults.is_some_and(|f| f.hang.get() + f.stalled.get() > 0.0) {
+        timeouts.entry("total").or_insert_with(|| "1h".to_owned());
+    }
     let text = json!({
         "name": "validate",
         "traffic": { "arrivals": { "replay": { "trace": "log" } }, "classes": { "all": {} } },

@@ -61,6 +61,20 @@ fn run(model: &ModelFile, log: &Log) -> Validation {
     validate(model, "day", log, &settings()).unwrap()
 }
 
+/// One in a thousand hangs, and by chance none of these did: nobody's timeout is known.
+#[test]
+fn a_model_that_may_hang_is_held_against_a_log_without_a_timeout() {
+    let mut model = model("400ms");
+    let spec = model.variants.get_mut("day").unwrap();
+    spec.faults.hang = Fraction::new(0.001).unwrap();
+    let found = run(&model, &log(1000, 0));
+    assert!(
+        found.errors.predicted > 0.0 && found.errors.measured == 0.0,
+        "{:?}",
+        found.errors
+    );
+}
+
 #[test]
 fn a_model_is_equivalent_to_what_its_own_law_gives() {
     let found = run(&model("400ms"), &log(4000, 0));

@@ -16,7 +16,7 @@ use super::wire::{Gone, Wire};
 use super::words::push_token;
 use crate::kernel::time::Span;
 use crate::provider::RetryAfter;
-use crate::request::Outcome;
+use crate::request::{Headers, Outcome};
 
 pub(super) const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream; charset=utf-8";
@@ -38,6 +38,8 @@ pub(super) struct Delivery<'a, F> {
     pub(super) body: &'a Body,
     pub(super) form: Form,
     pub(super) retry_after: RetryAfter,
+    /// Whether headers say what is left of the quotas.
+    pub(super) quota_headers: bool,
     /// Whether each token says when it was sent.
     pub(super) stamps: bool,
     pub(super) is_1_1: bool,
@@ -75,7 +77,12 @@ impl<F: Fn() -> bool> Delivery<'_, F> {
     /// The fields of every head: which request it was, and the quotas.
     fn fields(&self, retry_after: Option<Span>) -> Vec<(&'static str, String)> {
         let mut fields = vec![("x-request-id", format!("req_{:016x}", self.attempt.salt))];
-        fields.extend(rate_headers(&self.attempt.headers, retry_after, self.retry_after));
+        let left = if self.quota_headers {
+            self.attempt.headers
+        } else {
+            Headers::default()
+        };
+        fields.extend(rate_headers(&left, retry_after, self.retry_after));
         fields
     }
 

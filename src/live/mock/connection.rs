@@ -100,6 +100,7 @@ fn complete(wire: &mut Wire, request: &Request, form: Form, shared: &Shared) -> 
         body: &body,
         form,
         retry_after: shared.fleet.provider(provider).retry_after,
+        quota_headers: shared.quota_headers,
         stamps: shared.stamps,
         is_1_1: request.is_1_1,
         keeps_open: request.keeps_open,

@@ -32,6 +32,8 @@ pub struct Serving {
     pub max_connections: usize,
     /// Whether each token's chunk says when it was sent, in microseconds since 1970, as `simcap_sent_us`.
     pub stamps: bool,
+    /// Whether headers say what is left of the quotas.
+    pub quota_headers: bool,
 }
 
 /// What all connections share.
@@ -39,6 +41,7 @@ pub struct Serving {
 pub(super) struct Shared {
     pub(super) fleet: Fleet,
     pub(super) stamps: bool,
+    pub(super) quota_headers: bool,
     stop: Arc<AtomicBool>,
     bad: AtomicU64,
     open: AtomicUsize,
@@ -115,6 +118,7 @@ impl Server {
         let shared = Shared {
             fleet: Fleet::new(providers, serving.output, serving.seed),
             stamps: serving.stamps,
+            quota_headers: serving.quota_headers,
             stop: Arc::default(),
             bad: AtomicU64::new(0),
             open: AtomicUsize::new(0),

@@ -1,0 +1,466 @@
+//! A quota from when it refuses: what explains every admission and every refusal.
+//!
+//! A bucket of B that gains r a second, full at the start, has a deficit D that no one need see: it grows by one with each
+//! admission and shrinks by r a second down to nothing. Who is admitted found D + 1 ≤ B, who is refused D + 1 > B. So every rate
+//! has a gap between the largest D + 1 that was admitted and the smallest that was refused: where it is not below nothing,
+//! that rate explains everything, with any B in between. That holds the rate to within one request over the whole time in
+//! which there were refusals, and the burst to within one; both are bounds and no estimate of chance. The client does
+//! not see when the server decides, only that it was within the time that a refusal takes to come back: by so much
+//! times the rate the gap may be closed from the other side.
+//!
+//! A window that starts anew is looked for among the lengths that are usual: within each, all are admitted up to the limit and none
+//! after. What neither explains is no quota if refusals come as chance would have it (Wald and Wolfowitz's test of runs);
+//! if not, the rate of what was let in meanwhile is all that can be said.
+
+use crate::stats::critical::Confidence;
+use crate::stats::moments::Moments;
+
+/// Refusals that a window needs: that chance would put them where its limit is reached, each time, is out of the question.
+const ENOUGH: usize = 5;
+/// Refusals that anything else needs.
+const ENOUGH_BUT_FOR_WINDOWS: usize = 8;
+/// The most that a bucket's level may have to be off, as a share of the range in which it was seen. Of 1,000 series with
+/// eight refusals or more by chance none had a rate that needed less than 0.2.
+const SLACK: f64 = 0.15;
+/// The most of a window's admissions that may be so near its end that they may be the next one's.
+const DOUBTFUL: f64 = 0.15;
+/// How many times the lowest rate the highest may be, for a rate to be told.
+const WIDEST: f64 = 3.0;
+/// Lengths of a window that servers use, in seconds.
+pub(super) const USUAL: [f64; 12] = [
+    1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 300.0, 600.0, 3600.0, 86_400.0,
+];
+/// Admissions that are tried as the beginning of a window, and places in it.
+const TRIED: usize = 40;
+const PLACES: u32 = 200;
+/// Seconds of refusals below which nothing is said of a quota that no bucket and no window explains.
+const LONG_ENOUGH: f64 = 10.0;
+
+/// A request: when it was sent, in seconds, and whether it was refused.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Sent {
+    pub(super) at: f64,
+    pub(super) refused: bool,
+}
+
+/// What explains the refusals.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Onset {
+    /// How.
+    pub(super) kind: Kind,
+    /// Requests a second: the least, the likely and the most.
+    pub(super) rate: [f64; 3],
+    /// The burst, or what fits into a window: likewise.
+    pub(super) burst: [f64; 3],
+    /// How much must be put down to when it was decided, as a share of the range of the level: nothing is best.
+    pub(super) slack: f64,
+}
+
+/// How refusals are explained.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind {
+    /// By a bucket that refills all the time.
+    Bucket,
+    /// By a window of so many seconds.
+    Window(f64),
+    /// By neither; but they do not come by chance.
+    Roughly,
+}
+
+/// What explains `sent`, in order of time, if a decision falls within `delay` seconds of sending. Nothing if it may be chance,
+/// or if these requests cannot tell.
+pub(super) fn of(sent: &[Sent], delay: f64) -> Option<Onset> {
+    let refusals = sent.iter().filter(|s| s.refused).count();
+    let with = |many: usize, find: &dyn Fn() -> Option<Onset>| (refusals >= many).then(find).flatten();
+    let width = |onset: &Onset| onset.rate[2] / onset.rate[0];
+    let sharp = [
+        with(ENOUGH_BUT_FOR_WINDOWS, &|| bucket(sent, delay)),
+        with(ENOUGH, &|| window(sent, delay)),
+    ];
+    sharp
+        .into_iter()
+        .flatten()
+        .min_by(|a, b| width(a).total_cmp(&width(b)))
+        .or_else(|| with(ENOUGH_BUT_FOR_WINDOWS, &|| roughly(sent)))
+        .filter(|onset| width(onset) <= WIDEST)
+}
+
+/// What a rate makes of the deficits: in requests.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    /// The largest D + 1 that was admitted.
+    admitted: f64,
+    /// The smallest that was refused.
+    refused: f64,
+    /// Between the smallest and the largest of all.
+    range: f64,
+}
+
+impl Gap {
+    fn at(sent: &[Sent], rate: f64) -> Gap {
+        let (mut deficit, mut last) = (0.0, sent.first().map_or(0.0, |s| s.at));
+        let (mut admitted, mut refused) = (0.0_f64, f64::INFINITY);
+        let mut most = 0.0_f64;
+        for s in sent {
+            let unbounded = deficit - rate * (s.at - last);
+            deficit = f64::max(unbounded, 0.0);
+            last = s.at;
+            most = most.max(deficit);
+            if s.refused {
+                // A full bucket refuses nobody: it must be off by as much as it has been full for.
+                refused = refused.min(unbounded + 1.0);
+            } else {
+                admitted = admitted.max(deficit + 1.0);
+                deficit += 1.0;
+            }
+        }
+        Gap {
+            admitted,
+            refused,
+            range: most,
+        }
+    }
+
+    /// How far the level must be off, either way, for the rate to explain everything.
+    fn slack(&self) -> f64 {
+        f64::max(self.admitted - self.refused, 0.0) / 2.0
+    }
+
+    /// The same as a share of the range; a range of less than half a request says nothing.
+    fn share(&self) -> f64 {
+        if self.range < 0.5 {
+            return f64::INFINITY;
+        }
+        self.slack() / self.range
+    }
+}
+
+fn bucket(sent: &[Sent], delay: f64) -> Option<Onset> {
+    const POINTS: usize = 200;
+    // Two that are sent within the delay of each other may be decided in either order. It makes no difference which of two
+    // admissions was first, but a refusal may be owed to an admission that was sent after it.
+    let mut sent: Vec<Sent> = sent.to_vec();
+    sent.iter_mut().filter(|s| s.refused).for_each(|s| s.at += delay);
+    sent.sort_by(|a, b| a.at.total_cmp(&b.at));
+    let sent = &sent[..];
+    let first = sent.iter().position(|s| s.refused)?;
+    let last = sent.iter().rposition(|s| s.refused)?;
+    let lasts = sent[last].at - sent[first].at;
+    let between = sent[first..last].iter().filter(|s| !s.refused).count().max(1);
+    if lasts <= 0.0 {
+        return None;
+    }
+    // A grid of rates, each as far from the next in proportion, drawn closer about the best of it.
+    let rough = between as f64 / lasts;
+    let (mut low, mut high) = (rough / 10.0, rough * 10.0);
+    let mut best = rough;
+    for _ in 0..5 {
+        let step = libm::log(high / low) / POINTS as f64;
+        let rates: Vec<f64> = (0..=POINTS).map(|i| low * libm::exp(step * i as f64)).collect();
+        let shares: Vec<f64> = rates.iter().map(|r| Gap::at(sent, *r).share()).collect();
+        let least = shares.iter().copied().fold(f64::INFINITY, f64::min);
+        let is_best = |share: &f64| *share <= least + 1e-12;
+        let (from, to) = (shares.iter().position(is_best)?, shares.iter().rposition(is_best)?);
+        let middle = (from + to) / 2;
+        best = rates[if is_best(&shares[middle]) { middle } else { from }];
+        (low, high) = (rates[from.saturating_sub(2)], rates[(to + 2).min(POINTS)]);
+    }
+    let gap = Gap::at(sent, best);
+    if gap.share() > SLACK {
+        return None;
+    }
+    let allowed = f64::max(best * delay, 2.0 * gap.slack()) + 1e-6;
+    let explains = |rate: f64| {
+        let gap = Gap::at(sent, rate);
+        gap.slack() <= allowed && gap.share() <= 1.5 * SLACK
+    };
+    let (low, high) = (edge(best, -1.0, explains), edge(best, 1.0, explains));
+    let ends = [low, high].map(|rate| Gap::at(sent, rate));
+    let least = ends.iter().map(|g| g.admitted.min(g.refused) - allowed);
+    let most = ends.iter().map(|g| g.refused.max(g.admitted) + allowed);
+    Some(Onset {
+        kind: Kind::Bucket,
+        rate: [low, best, high],
+        burst: [
+            least.fold(f64::INFINITY, f64::min),
+            f64::midpoint(gap.admitted, gap.refused),
+            most.fold(0.0, f64::max),
+        ],
+        slack: gap.share(),
+    })
+}
+
+/// The furthest from `best` in direction `sign` where everything is still explained; three times it, or a third, is as far as
+/// anybody looks.
+fn edge(best: f64, sign: f64, explains: impl Fn(f64) -> bool) -> f64 {
+    const STEP: f64 = 0.01;
+    let at = |distance: f64| best * libm::exp(sign * distance);
+    let steps = (1..=110).map(|i| STEP * f64::from(i));
+    let mut inside = steps.filter(|d| explains(at(*d))).fold(0.0, f64::max);
+    let mut outside = inside + STEP;
+    for _ in 0..30 {
+        let middle = f64::midpoint(inside, outside);
+        if explains(at(middle)) {
+            inside = middle;
+        } else {
+            outside = middle;
+        }
+    }
+    // The first that is not explained: the bound lies within.
+    at(outside)
+}
+
+fn window(sent: &[Sent], delay: f64) -> Option<Onset> {
+    // The longest that explains it: a short one does, too, where nobody asked in most of them.
+    USUAL
+        .into_iter()
+        .rev()
+        .find_map(|length| of_length(sent, delay, length))
+}
+
+/// A window of `length` seconds that explains `sent`.
+fn of_length(sent: &[Sent], delay: f64, length: f64) -> Option<Onset> {
+    // It ends between a refusal and the admission that follows.
+    let ends = sent.windows(2).filter(|pair| pair[0].refused && !pair[1].refused);
+    let ends: Vec<[f64; 2]> = ends.map(|pair| [pair[0].at, pair[1].at]).collect();
+    let (first, last) = (ends.first()?, ends.last()?);
+    if last[1] - first[1] < 0.5 * length {
+        return None;
+    }
+    // Where it is asked all the time, with an admission; whoever waits when refused sees it anywhere.
+    let seen = ends.iter().step_by(ends.len().div_ceil(TRIED)).map(|end| end[1]);
+    let anywhere = (0..PLACES).map(|i| first[1] - length * f64::from(i) / f64::from(PLACES));
+    seen.chain(anywhere).find_map(|end| with_end(sent, delay, length, end))
+}
+
+/// The same, if one ends at `end`, or up to `delay` before.
+fn with_end(sent: &[Sent], delay: f64, length: f64, end: f64) -> Option<Onset> {
+    let begin = end - 1e-9 - delay / 2.0;
+    let (mut used, mut number) = (0_u32, f64::NEG_INFINITY);
+    let (mut admitted, mut refused) = (0_u32, u32::MAX);
+    // Those that may have been in the next window as well, or in the one before.
+    let (mut doubtful, mut most_doubtful) = (0_u32, 0_u32);
+    for s in sent {
+        let place = (s.at - begin) / length;
+        if place.floor() != number {
+            number = place.floor();
+            (used, doubtful) = (0, 0);
+        }
+        let off = (place - place.round()).abs() * length;
+        if off <= delay {
+            doubtful += u32::from(!s.refused);
+            most_doubtful = most_doubtful.max(doubtful);
+        } else if s.refused {
+            refused = refused.min(used);
+        } else {
+            admitted = admitted.max(used + 1);
+        }
+        used += u32::from(!s.refused);
+        // More than could be doubtful: neither of the two goes back.
+        if f64::from(admitted) - f64::from(refused) > 2.0 * DOUBTFUL * f64::from(admitted) {
+            return None;
+        }
+    }
+    let slack = f64::from(most_doubtful);
+    let (least, most) = (f64::from(admitted), f64::from(refused));
+    if refused == u32::MAX || least < 2.0 || least - most > 2.0 * slack || slack > DOUBTFUL * least {
+        return None;
+    }
+    let burst = [
+        least.min(most) - slack,
+        ((least + most) / 2.0).ceil(),
+        least.max(most) + slack,
+    ];
+    Some(Onset {
+        kind: Kind::Window(length),
+        rate: burst.map(|n| n / length),
+        burst,
+        slack: slack / least,
+    })
+}
+
+/// What was let in between the first refusal and the last, if refusals do not come by chance: in ten parts of that time, with the
+/// interval of their mean.
+fn roughly(sent: &[Sent]) -> Option<Onset> {
+    const PARTS: usize = 10;
+    if by_chance(sent) {
+        return None;
+    }
+    let first = sent.iter().find(|s| s.refused)?.at;
+    let last = sent.iter().rfind(|s| s.refused)?.at;
+    let part = (last - first) / PARTS as f64;
+    if last - first < LONG_ENOUGH {
+        return None;
+    }
+    let mut counts = [0_u32; PARTS];
+    for s in sent.iter().filter(|s| !s.refused && (first..last).contains(&s.at)) {
+        counts[(((s.at - first) / part) as usize).min(PARTS - 1)] += 1;
+    }
+    let rates: Moments = counts.iter().map(|n| f64::from(*n) / part).collect();
+    let (mean, error) = (rates.mean()?, rates.standard_error()?);
+    let off = Confidence::P95.t(PARTS - 1) * error;
+    let start = sent.first()?.at;
+    let before = sent.iter().take_while(|s| !s.refused).count() as f64;
+    let burst = |rate: f64| f64::max(before - rate * (first - start), 1.0);
+    let rate = [f64::max(mean - off, 0.0), mean, mean + off];
+    (mean > 0.0).then_some(Onset {
+        kind: Kind::Roughly,
+        rate,
+        burst: [burst(rate[2]), burst(rate[1]), burst(rate[0])],
+        slack: f64::INFINITY,
+    })
+}
+
+/// Whether the order of refusals and admissions is one that chance would make: the number of runs is within four standard
+/// deviations of its mean.
+fn by_chance(sent: &[Sent]) -> bool {
+    let runs = 1 + sent.windows(2).filter(|p| p[0].refused != p[1].refused).count();
+    let refused = sent.iter().filter(|s| s.refused).count() as f64;
+    let admitted = sent.len() as f64 - refused;
+    let n = refused + admitted;
+    let mean = 1.0 + 2.0 * refused * admitted / n;
+    let variance = (mean - 1.0) * (mean - 2.0) / (n - 1.0).max(1.0);
+    (runs as f64 - mean).abs() <= 4.0 * f64::max(variance, 0.0).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers in [0, 1) that look like chance: a linear congruence's upper bits.
+    fn chance(seed: u64) -> impl FnMut() -> f64 {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        move || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f64 / (1_u64 << 24) as f64
+        }
+    }
+
+    /// Poisson arrivals: (requests a second, seconds) one after the other.
+    fn arrivals(seed: u64, steps: &[(f64, f64)]) -> Vec<f64> {
+        let (mut uniform, mut at, mut ends, mut times) = (chance(seed), 0.0, 0.0, Vec::new());
+        for (rate, lasts) in steps {
+            ends += lasts;
+            while at < ends {
+                times.push(at);
+                at -= libm::log(1.0 - uniform()) / rate;
+            }
+        }
+        times
+    }
+
+    /// What a server decides of requests sent at `times` that reach it up to `delay` later: by a bucket, kept in levels.
+    fn by_bucket(times: &[f64], burst: f64, rate: f64, delay: f64, seed: u64) -> Vec<Sent> {
+        let mut uniform = chance(seed);
+        let mut reach: Vec<(f64, f64)> = times.iter().map(|t| (t + delay * uniform(), *t)).collect();
+        reach.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (mut level, mut last) = (burst, 0.0);
+        let decide = |(now, at): (f64, f64)| {
+            level = f64::min(level + (now - last) * rate, burst);
+            last = now;
+            let refused = level < 1.0;
+            level -= if refused { 0.0 } else { 1.0 };
+            Sent { at, refused }
+        };
+        let mut sent: Vec<Sent> = reach.into_iter().map(decide).collect();
+        sent.sort_by(|a, b| a.at.total_cmp(&b.at));
+        sent
+    }
+
+    fn holds(interval: [f64; 3], truth: f64) -> bool {
+        interval[0] <= truth && truth <= interval[2]
+    }
+
+    /// Twenty times each: 60 s of overload, and a ladder that ends soon after the first refusal, decided at once or up to 30 ms late.
+    #[test]
+    fn the_truth_lies_within_the_bounds_of_a_bucket() {
+        for (burst, rate, steps) in [
+            (20.0, 2.0, &[(4.0, 70.0)][..]),
+            (5.0, 8.0, &[(12.0, 60.0)]),
+            (1.0, 2.0, &[(5.0, 60.0)]),
+            (40.0, 10.0, &[(5.0, 10.0), (10.0, 10.0), (25.0, 12.0)]),
+        ] {
+            for seed in 0..20 {
+                let delay = if seed % 2 == 0 { 0.0 } else { 0.03 };
+                let sent = by_bucket(&arrivals(seed, steps), burst, rate, delay, seed + 1000);
+                let found =
+                    of(&sent, delay).unwrap_or_else(|| panic!("{burst} {rate} {seed}: {:?}", bucket(&sent, delay)));
+                assert_eq!(found.kind, Kind::Bucket, "{burst} {rate} {seed}");
+                assert!(holds(found.rate, rate), "{burst} {rate} {seed}: {found:?}");
+                assert!(holds(found.burst, burst), "{burst} {rate} {seed}: {found:?}");
+                if steps.len() == 1 {
+                    // One at once and two a second is hardly to be told from 1.1 and 1.8, where both are asked so seldom.
+                    let off = if burst == 1.0 { 0.15 } else { 0.015 };
+                    let is_near = (found.rate[1] / rate - 1.0).abs() < off && (found.burst[1] - burst).abs() <= 0.5;
+                    assert!(is_near, "{burst} {rate} {seed}: {found:?}");
+                }
+            }
+        }
+    }
+
+    /// Whoever waits as it is told sees few refusals, and the window only begin.
+    #[test]
+    fn the_truth_lies_within_the_bounds_of_a_window() {
+        for seed in 0..20 {
+            for waits in [false, true] {
+                let (limit, length, begins) = (20, 10.0, 3.7);
+                let (mut used, mut window, mut paused, mut sent) = (0, -1.0, 0.0, Vec::new());
+                for at in arrivals(seed, &[(6.0, 60.0)]) {
+                    if at < paused {
+                        continue;
+                    }
+                    let number = ((at + begins) / length).floor();
+                    (used, window) = if number == window { (used, window) } else { (0, number) };
+                    let refused = used == limit;
+                    used += i32::from(!refused);
+                    if refused && waits {
+                        // Whole seconds, rounded up.
+                        paused = at + ((number + 1.0) * length - begins - at).ceil();
+                    }
+                    sent.push(Sent { at, refused });
+                }
+                let found = of(&sent, 0.0).unwrap_or_else(|| panic!("{seed} {waits}"));
+                assert!(holds(found.rate, 2.0), "{seed} {waits}: {found:?}");
+                assert_eq!(found.kind, Kind::Window(10.0), "{seed} {waits}: {found:?}");
+                assert_eq!(found.burst[1], 20.0, "{seed} {waits}: {found:?}");
+            }
+        }
+    }
+
+    /// 30 % refused at random are no quota, and neither are 3 %.
+    #[test]
+    fn chance_is_no_quota() {
+        let mut told = 0;
+        for seed in 0..100 {
+            let mut uniform = chance(seed + 5000);
+            let share = if seed % 2 == 0 { 0.3 } else { 0.03 };
+            let sent: Vec<Sent> = arrivals(seed, &[(10.0, 60.0)])
+                .into_iter()
+                .map(|at| Sent {
+                    at,
+                    refused: uniform() < share,
+                })
+                .collect();
+            told += usize::from(of(&sent, 0.005).is_some());
+        }
+        assert!(told <= 1, "{told} of 100");
+    }
+
+    /// A sliding log, fourteen in any 7 s, is neither: the rate that was let in is told all the same, roughly.
+    #[test]
+    fn what_is_neither_is_told_roughly() {
+        let (mut log, mut sent): (Vec<f64>, Vec<Sent>) = (Vec::new(), Vec::new());
+        for at in arrivals(7, &[(20.0, 100.0)]) {
+            log.retain(|t| at - t < 7.0);
+            let refused = log.len() >= 14;
+            if !refused {
+                log.push(at);
+            }
+            sent.push(Sent { at, refused });
+        }
+        let found = of(&sent, 0.0).unwrap();
+        assert!((found.rate[1] / 2.0 - 1.0).abs() < 0.1, "{found:?}");
+    }
+}

@@ -374,7 +374,7 @@ fn a_page_shows_how_the_requests_of_each_step_ended() {
         if i >= 300 {
             o.step = 1;
             o.at = Some(300.0 + 0.1 * i as f64);
-            o.outcome = if i.is_multiple_of(10) {
+            o.outcome = if i.is_multiple_of(50) {
                 Outcome::ServerError
             } else {
                 Outcome::RateLimited
@@ -388,11 +388,11 @@ fn a_page_shows_how_the_requests_of_each_step_ended() {
         panic!()
     };
     assert_eq!((calm.sent, calm.refused, calm.failed), (300, 0, 0));
-    assert_eq!((busy.sent, busy.refused, busy.failed), (300, 270, 30));
+    assert_eq!((busy.sent, busy.refused, busy.failed), (300, 294, 6));
     let page = page::page(&report).unwrap();
     // Two of TTFT, two of speed, one over the input and one over the rate.
     assert_eq!(page.matches("<svg").count(), 6);
-    for part in ["refused (429)", "its p95", "rate_limited", "270 of 600"] {
+    for part in ["refused (429)", "its p95", "rate_limited", "294 of 600"] {
         assert!(page.contains(part), "{part} is not in:\n{page}");
     }
 }

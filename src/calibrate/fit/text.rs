@@ -272,7 +272,12 @@ fn of_quota(quota: &QuotaFound) -> String {
         .and_then(|u| u.as_str())
         .unwrap_or("requests")
         .replace('_', " ");
-    let number = |x: f64| format::value(Unit::Number, x);
+    let number = |x: f64| match x {
+        // Bounds are often closer than three digits tell.
+        1.0..1000.0 => format!("{x:.2}").trim_end_matches('0').trim_end_matches('.').to_owned(),
+        1000.0.. => format::count(x.round() as u64),
+        _ => format::value(Unit::Number, x),
+    };
     let minute = match quota.per_minute_interval {
         Some([low, high]) => format!(" ({} to {})", number(low), number(high)),
         None => " (assumed)".to_owned(),

@@ -7,7 +7,7 @@ aloud; simcap's own `calibrate` always is. They do not agree on their dependenci
 
     for c in guidellm aiperf inference-perf; do python3 -m venv /tmp/$c && /tmp/$c/bin/pip install $c; done   # the last: Python 3.12
     cargo install --locked oha --no-default-features --features rustls --root /tmp/oha
-    PATH=/tmp/guidellm/bin:/tmp/aiperf/bin:/tmp/inference-perf/bin:/tmp/oha/bin:$PATH \\
+    PATH=$PATH:/tmp/guidellm/bin:/tmp/aiperf/bin:/tmp/inference-perf/bin:/tmp/oha/bin \\
         python3 tests/oracle/clients.py target/release/simcap
 
 The truth is known beforehand: TTFT lognormal with a median of 600 ms, 50 tokens a second, 40 tokens an answer. Each client meets

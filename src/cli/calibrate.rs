@@ -64,7 +64,7 @@ An answer's tokens are those of its usage; --input is words, about a token each.
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Failure {
         match error {
-            JournalError::Line { .. } => Failure::Input(error.to_string()),
+            JournalError::Line { .. } | JournalError::Busy { .. } => Failure::Input(error.to_string()),
             JournalError::Io { .. } => anyhow::Error::from(error).into(),
         }
     }
@@ -105,7 +105,12 @@ impl Calibrate {
         } else if !summary.any_success {
             "\nNo probe succeeded: there is nothing to fit.\n".to_owned()
         } else {
-            format!("\nNext: simcap fit {}\n", path.display())
+            let names = plan.spec.targets.names();
+            let which = match names.as_slice() {
+                [_] => String::new(),
+                _ => format!(" --target NAME, for each of {}", names.join(", ")),
+            };
+            format!("\nNext: simcap fit {}{which}\n", path.display())
         };
         print(&next)?;
         if interrupted || !summary.any_success {

@@ -6,7 +6,7 @@
 //! case, for it may have been billed, and is sent again.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,12 @@ pub enum JournalError {
         path: PathBuf,
         /// What it says.
         error: io::Error,
+    },
+    /// Another run writes to it.
+    #[error("{}: another run is writing to it: let that one end, or stop it", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
     },
     /// A line is none of probes.
     #[error("{}:{line}: {message}", path.display())]
@@ -128,7 +134,7 @@ impl Journal {
     /// Begins a file that is not there yet, or goes on behind what `kept` was read from it.
     ///
     /// # Errors
-    /// If it cannot be opened, or is there where a new one was to be.
+    /// If it cannot be opened, is there where a new one was to be, or another run writes to it.
     pub fn open(path: &Path, kept: Option<&Kept>) -> Result<Journal, JournalError> {
         let mut options = OpenOptions::new();
         let file = match kept {
@@ -136,6 +142,11 @@ impl Journal {
             None => options.append(true).create_new(true).open(path),
         };
         let file = file.map_err(|error| io_error(path, error))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Err(JournalError::Busy { path: path.to_owned() }),
+            // Not every file system has locks.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
+        }
         if let Some(kept) = kept {
             file.set_len(kept.whole).map_err(|error| io_error(path, error))?;
         }
@@ -220,6 +231,19 @@ mod tests {
         // The second run sends both again, and is killed before one of them ends.
         let again = [run(), sending(1, 7), sending(2, 11), probe(2)];
         assert_eq!(lost(&[&begun[..], &again].concat()), of(3, 25));
+    }
+
+    #[test]
+    fn two_runs_do_not_write_to_one_file() {
+        let (_folder, path) = written(&[run(), probe(0)]);
+        let kept = read(&path).unwrap();
+        let first = Journal::open(&path, Some(&kept)).unwrap();
+        assert!(matches!(
+            Journal::open(&path, Some(&kept)),
+            Err(JournalError::Busy { .. })
+        ));
+        drop(first);
+        assert!(Journal::open(&path, Some(&kept)).is_ok());
     }
 
     #[test]

@@ -27,6 +27,16 @@ impl Key {
     /// # Errors
     /// If there is none, or it holds what no header may; the message never quotes it.
     pub fn from_env(name: &str) -> Result<Key, String> {
+        let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            && !name.starts_with(|c: char| c.is_ascii_digit());
+        if name.is_empty() || !is_name {
+            // It may be the key itself.
+            return Err(
+                "what is given for the environment variable that holds the API key is no variable's name (letters, digits and _): give the \
+                 name, never the key"
+                    .into(),
+            );
+        }
         let says = |what: &str| format!("the environment variable {name} {what}");
         let key = match std::env::var(name) {
             Ok(key) => key.trim().to_owned(),

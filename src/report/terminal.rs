@@ -167,8 +167,7 @@ impl Page {
         }
         if !uncalibrated.is_empty() {
             let names = uncalibrated.join(", ");
-            let line =
-                format!("uncalibrated models: {names}: figures are published or assumed, none was measured here");
+            let line = format!("uncalibrated models: {names}: nobody has held their figures against measurements");
             self.text += &paragraph("note: ", &line, self.style.width);
         }
     }

@@ -65,6 +65,21 @@ fn what_is_missing_is_asked_for() {
         ]),
         "the environment variable NO_SUCH_KEY is not set: put the API key there (export it), never into a file",
     );
+    let pasted = [
+        "--model",
+        "gpt-4.1",
+        "--max-cost",
+        "$1",
+        "--requests",
+        "1",
+        "--api-key-env",
+        KEY,
+    ];
+    refused(
+        &with(&pasted),
+        "what is given for the environment variable that holds the API key is no variable's name (letters, digits and _): give the \
+         name, never the key",
+    );
 }
 
 #[test]
@@ -184,6 +199,21 @@ const ONE_AT_A_TIME: [&str; 10] = [
     "$10/Mtok",
 ];
 
+/// A target without prices, and no opinion on the machine.
+fn whom(url: &str) -> Vec<&str> {
+    [
+        "--base-url",
+        url,
+        "--model",
+        "mock",
+        "--out",
+        "out",
+        "--dispatch-bound",
+        "1h",
+    ]
+    .to_vec()
+}
+
 /// A probe costs 10 × $1/M + 5 × $10/M = $0.00006 by its usage, and may cost (8 bytes + 64) × $1/M + $0.00005 = $0.000122. The
 /// fifth fits beside four ($0.000362); the sixth would not beside five ($0.000422).
 #[test]
@@ -191,16 +221,7 @@ fn spending_stops_before_the_bound_could_be_passed() {
     let server = Server::new(|_, _, s| say(s, good()));
     let folder = tempfile::tempdir().unwrap();
     let url = server.url();
-    let mut all = vec![
-        "--base-url",
-        &url,
-        "--model",
-        "mock",
-        "--out",
-        "out",
-        "--dispatch-bound",
-        "1h",
-    ];
+    let mut all = whom(&url);
     all.extend(ONE_AT_A_TIME);
     all.extend(["--requests", "100", "--max-cost", "$0.0004"]);
     let output = simcap(folder.path(), &all).output().unwrap();
@@ -223,7 +244,7 @@ fn a_bill_beyond_the_worst_case_ends_the_run_and_is_said() {
     let server = Server::new(|_, _, s| say(s, chunked(&[TOKEN, STOP, &usage(10, 300), DONE])));
     let folder = tempfile::tempdir().unwrap();
     let url = server.url();
-    let mut all = vec!["--base-url", &url, "--model", "mock", "--out", "out"];
+    let mut all = whom(&url);
     all.extend(ONE_AT_A_TIME);
     all.extend(["--requests", "100", "--max-cost", "$0.0004"]);
     let output = simcap(folder.path(), &all).output().unwrap();
@@ -405,16 +426,7 @@ fn what_was_under_way_at_a_crash_counts_against_the_bound() {
     });
     let folder = tempfile::tempdir().unwrap();
     let url = server.url();
-    let mut all = vec![
-        "--base-url",
-        &url,
-        "--model",
-        "mock",
-        "--out",
-        "out",
-        "--dispatch-bound",
-        "1h",
-    ];
+    let mut all = whom(&url);
     all.extend(&ONE_AT_A_TIME[2..]);
     all.extend(["--concurrency", "10", "--requests", "100", "--max-cost", "$0.004"]);
     for time in 1..=3 {

@@ -31,8 +31,22 @@ pub(super) fn tell(report: &mut FitReport, used: &[&Observation], no_speed: Opti
         let refused = report.retry_after.as_ref().map_or(0, |r| r.refusals);
         unknown.push(match refused {
             0 => "the quotas: nothing was refused and no header told them".to_owned(),
-            n => format!("the quotas: {n} refusals are too few, or not in order of time; they are a fault by chance"),
+            n => format!(
+                "the quotas: {n} refusals are too few, or not in order of time, and are taken for chance; more of them, in a \
+                 closed loop or at a steady rate above the quota, would tell"
+            ),
         });
+    } else if report.quotas.iter().any(|quota| quota.from.contains("refusals over")) {
+        unknown.push(
+            "what a quota that no header told counts: tokens cannot be told from requests of a like number of tokens"
+                .to_owned(),
+        );
+    }
+    if report.load.is_none() && report.steps.iter().any(|step| step.saturated.is_some()) {
+        unknown.push(
+            "what happens beyond saturation: say --slots, the most requests that the server works on at once"
+                .to_owned(),
+        );
     }
     unknown.push("how much of TTFT is network: only the sum was measured".to_owned());
     report.notes.extend(notes);
@@ -59,7 +73,7 @@ fn of_quantity(quantity: &Quantity, notes: &mut Vec<String>, unknown: &mut Vec<S
             unknown.push(if serial.effective < p.needed as f64 {
                 format!(
                     "{label}: not estimable from {:.0} independent values; it takes {}",
-                    serial.effective,
+                    serial.effective.floor(),
                     format::count(p.needed)
                 )
             } else {

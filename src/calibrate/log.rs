@@ -32,6 +32,13 @@ pub struct Log {
 }
 
 impl Log {
+    /// Says what a target costs; `true` if something else was said before.
+    pub fn set_prices(&mut self, target: &str, prices: PerToken) -> bool {
+        let changed = self.prices.get(target).is_some_and(|before| *before != prices);
+        self.prices.insert(target.to_owned(), prices);
+        changed
+    }
+
     /// The files, as a model file names them.
     pub fn files(&self) -> Vec<LogFile> {
         let file = |source: &Source| LogFile {

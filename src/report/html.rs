@@ -26,11 +26,17 @@ pub enum Error {
     Chart(#[from] chart::Error),
 }
 
-/// The page for a report.
-pub fn render(report: &Report) -> Result<String, Error> {
+/// What every page is made with: what is missing is an error, and text from outside is escaped.
+pub(crate) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment
+}
+
+/// The page for a report.
+pub fn render(report: &Report) -> Result<String, Error> {
+    let mut environment = environment();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.add_filter("unbroken", view::unbroken);
     environment.add_template("report", include_str!("report.html"))?;

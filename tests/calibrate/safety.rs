@@ -52,31 +52,14 @@ fn what_is_missing_is_asked_for() {
         &with(&["--model", "gpt-4.1", "--max-cost", "$1"]),
         "give `requests` or `duration`: how many probes there are",
     );
+    let one = ["--model", "gpt-4.1", "--max-cost", "$1", "--requests", "1"];
+    let key = |name: &'static str| with(&[&one[..], &["--api-key-env", name]].concat());
     refused(
-        &with(&[
-            "--model",
-            "gpt-4.1",
-            "--max-cost",
-            "$1",
-            "--requests",
-            "1",
-            "--api-key-env",
-            "NO_SUCH_KEY",
-        ]),
+        &key("NO_SUCH_KEY"),
         "the environment variable NO_SUCH_KEY is not set: put the API key there (export it), never into a file",
     );
-    let pasted = [
-        "--model",
-        "gpt-4.1",
-        "--max-cost",
-        "$1",
-        "--requests",
-        "1",
-        "--api-key-env",
-        KEY,
-    ];
     refused(
-        &with(&pasted),
+        &key(KEY),
         "what is given for the environment variable that holds the API key is no variable's name (letters, digits and _): give the \
          name, never the key",
     );

@@ -8,6 +8,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::hangs::may_be;
 use crate::calibrate::log::Observation;
 use crate::provider::faults::Random;
 use crate::request::Outcome;
@@ -86,8 +87,8 @@ fn becomes(outcome: Outcome, quotas: bool, hangs: bool) -> &'static str {
         Outcome::ContentFiltered => "faults.content_filtered",
         Outcome::Unauthorized => "faults.unauthorized",
         Outcome::TimeoutConnect => "faults.hang",
-        Outcome::TimeoutTtft | Outcome::TimeoutAttempt | Outcome::TimeoutTotal if hangs => "faults.hang",
-        Outcome::TimeoutTtft | Outcome::TimeoutAttempt | Outcome::TimeoutTotal => "a censored latency",
+        _ if may_be(outcome) && hangs => "faults.hang",
+        _ if may_be(outcome) => "a censored latency",
         _ => "nothing: it is the request's own",
     }
 }

@@ -13,11 +13,16 @@ const ENOUGH: usize = 3;
 /// As many values within the upper half of the wait, to a timeout, make a tail.
 const TAIL: f64 = 0.25;
 
-/// Whether the caller gave up before the first token.
-fn gave_up(o: &Observation) -> Option<f64> {
+/// Whether a caller that ends so may have given up before the first token.
+pub(super) fn may_be(outcome: Outcome) -> bool {
     use Outcome::{TimeoutAttempt, TimeoutTotal, TimeoutTtft};
+    matches!(outcome, TimeoutTtft | TimeoutAttempt | TimeoutTotal)
+}
+
+/// How long the caller waited, if it gave up before the first token.
+fn gave_up(o: &Observation) -> Option<f64> {
     match o.ttft {
-        Timing::AtLeast(waited) if matches!(o.outcome, TimeoutTtft | TimeoutAttempt | TimeoutTotal) => Some(waited),
+        Timing::AtLeast(waited) if may_be(o.outcome) => Some(waited),
         _ => None,
     }
 }

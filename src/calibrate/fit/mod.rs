@@ -165,7 +165,7 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
         .filter(|(_, step)| step.saturated.is_none())
         .map(|(s, _)| *s)
         .collect();
-    let ends = numbers.iter().map(|n| Ends::of_step(&in_step(*n)));
+    let ends = in_steps.iter().map(|of| Ends::of_step(of));
     let ends: Vec<Ends> = ends.chain(stages.iter().map(|s| Ends::of_stage(s))).collect();
     let steps: Vec<Step> = of_steps.into_iter().map(|(_, step)| step).chain(of_stages).collect();
     if !steps.is_empty() && steps.iter().all(|s| s.saturated.is_some()) {

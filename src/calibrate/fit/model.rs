@@ -8,7 +8,6 @@ use crate::calibrate::log::{Log, Observation};
 use crate::kernel::time::Span;
 use crate::provider::load::{Batching, LoadSpec, Slots};
 use crate::provider::pricing::PerToken;
-use crate::request::Outcome;
 use crate::spec::calibration::{FittedOn, Range};
 use crate::spec::laws::{Component, LawSpec};
 use crate::spec::model::{Fit, ModelFile, ModelSpec, Percentiles};
@@ -151,7 +150,7 @@ fn assumed(report: &FitReport, speed: bool, given: &Given) -> Named<String> {
             if report
                 .errors
                 .iter()
-                .any(|e| e.outcome == Outcome::TimeoutTtft && e.becomes == "faults.hang")
+                .any(|e| super::hangs::may_be(e.outcome) && e.becomes == "faults.hang")
             {
                 "are among them, as hangs: they are far beyond the law of TTFT"
             } else {

@@ -5,16 +5,17 @@
 mod charts;
 
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
+use minijinja::{Value, context};
 use serde::Serialize;
 
 use super::report::{FitReport, Quantity};
 use super::text;
 use crate::report::chart::Chart;
-use crate::report::html::Error;
+use crate::report::html::{Error, environment};
 use crate::report::table::{Cell, Table, Tone};
 
 const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("../page.css");
 
 /// The page.
 ///
@@ -47,12 +48,10 @@ pub fn page(report: &FitReport) -> Result<String, Error> {
     let limits = text::limits(report)
         .into_iter()
         .map(|(title, words)| format!("{title}: {words}."));
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    Ok(environment.render_str(
+    Ok(environment().render_str(
         PAGE,
         context! {
+            style => STYLE,
             title => format!("{}: a model of {}", report.name, report.target),
             facts => facts(report),
             quantities => quantities?,

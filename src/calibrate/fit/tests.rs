@@ -183,17 +183,20 @@ fn failures_become_faults_and_refusals_quotas() {
 /// Two in a hundred never answer, and are given up after 10 s: the law is that of the others.
 #[test]
 fn hangs_are_faults_and_no_tail() {
-    let hang = |i: usize, o: &mut Observation| {
-        if i % 50 == 3 {
-            (o.outcome, o.ttft, o.tpot, o.e2e) =
-                (Outcome::TimeoutTtft, Timing::AtLeast(10.0), None, Timing::AtLeast(10.0));
-        }
-    };
-    let (report, model) = fit(&log(600, hang), &options()).unwrap();
-    assert_eq!(spec(&model).faults.hang.get(), 0.02);
-    assert_eq!((report.quantities[0].seen, report.quantities[0].censored), (588, 0));
-    let p99 = spec(&model).ttft.law().unwrap().quantile(Tail::Upper(0.01)) / 1e9;
-    assert!((p99 / 0.607 - 1.0).abs() < 0.12, "{p99}");
+    for outcome in [Outcome::TimeoutTtft, Outcome::TimeoutTotal] {
+        let hang = |i: usize, o: &mut Observation| {
+            if i % 50 == 3 {
+                (o.outcome, o.ttft, o.tpot, o.e2e) = (outcome, Timing::AtLeast(10.0), None, Timing::AtLeast(10.0));
+            }
+        };
+        let (report, model) = fit(&log(600, hang), &options()).unwrap();
+        assert_eq!(spec(&model).faults.hang.get(), 0.02);
+        assert_eq!((report.quantities[0].seen, report.quantities[0].censored), (588, 0));
+        let p99 = spec(&model).ttft.law().unwrap().quantile(Tail::Upper(0.01)) / 1e9;
+        assert!((p99 / 0.607 - 1.0).abs() < 0.12, "{p99}");
+        let said = spec(&model).assumed.get("faults").unwrap();
+        assert!(said.contains("Timeouts are among them, as hangs"), "{said}");
+    }
 }
 
 /// Every tenth found two others and waited 2 s: told of two slots, the law is that of the others, and the model queues.

@@ -58,14 +58,11 @@ impl Gather {
     }
 
     /// Says what a target costs; what was said last holds.
-    pub(super) fn price(&mut self, target: String, prices: PerToken) {
-        match self.log.prices.insert(target.clone(), prices) {
-            Some(old) if self.log.prices.get(&target) != Some(&old) => {
-                self.note(format!(
-                    "{target}: its prices changed between runs: those of the last are taken"
-                ));
-            }
-            _ => {}
+    pub(super) fn price(&mut self, target: &str, prices: PerToken) {
+        if self.log.set_prices(target, prices) {
+            self.note(format!(
+                "{target}: its prices changed between runs: those of the last are taken"
+            ));
         }
     }
 

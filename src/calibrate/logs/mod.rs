@@ -342,11 +342,10 @@ pub fn join(mut logs: Vec<Log>) -> Result<Log, ReadError> {
         }
         all.sources.extend(log.sources);
         for (target, prices) in log.prices {
-            match all.prices.insert(target.clone(), prices) {
-                Some(old) if all.prices.get(&target) != Some(&old) => all.notes.push(format!(
+            if all.set_prices(&target, prices) {
+                all.notes.push(format!(
                     "{target}: its prices differ between the files: those of {file} are taken"
-                )),
-                _ => {}
+                ));
             }
         }
         told.push((file, log.notes));

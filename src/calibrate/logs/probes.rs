@@ -80,7 +80,7 @@ fn begin(number: usize, run: Run, gather: &mut Gather) -> Result<Run, Mistake> {
     for target in &run.targets {
         gather.target(target)?;
         if let Some(prices) = run.prices.get(target) {
-            gather.price(target.clone(), prices.clone());
+            gather.price(target, prices.clone());
         }
     }
     Ok(run)

@@ -3,15 +3,16 @@
 //! A point is a percentile, measured to the right and predicted upwards; on the line both are the same. Axes are logarithmic: the
 //! same distance from the line is the same relative error everywhere. The page needs nothing else: no network, no script.
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+use minijinja::context;
 
 use super::{Pairs, Validation, text};
 use crate::report::Unit;
 use crate::report::chart::{Axis, Chart, Colour, Mark, Point, Scale, Series};
-use crate::report::html::Error;
+use crate::report::html::{Error, environment};
 use crate::report::terminal::Style;
 
 const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("../page.css");
 
 /// The page.
 ///
@@ -23,12 +24,10 @@ pub fn page(validation: &Validation) -> Result<String, Error> {
         width: 110,
         colour: false,
     };
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    Ok(environment.render_str(
+    Ok(environment().render_str(
         PAGE,
         context! {
+            style => STYLE,
             title => format!("{} against {}", validation.model, validation.target),
             verdict => validation.calibration.sentence(),
             text => text::text(validation, &style),

@@ -10,8 +10,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use simcap::engine::run::{Control, run};
 use simcap::engine::scenario::Scenario;
 use simcap::engine::tally::Tally;
+use simcap::experiment::load::{Loaded, Traces, from_text, load};
 use simcap::kernel::time::{Span, Time};
-use simcap::spec::load::{Loaded, Traces, from_text, load};
 
 /// An Erlang C queue at 80 % load.
 const MMC: &str = r#"{
@@ -31,7 +31,7 @@ const MMC: &str = r#"{
 
 /// The scenario of the first policy, for `seconds` at most.
 fn first(loaded: &Loaded, seconds: u64) -> Scenario {
-    let plan = simcap::spec::assemble::assemble(loaded).unwrap_or_else(|error| panic!("{error}"));
+    let plan = simcap::experiment::assemble::assemble(loaded).unwrap_or_else(|error| panic!("{error}"));
     let mut scenario = plan.scenarios.into_iter().next().expect("an experiment has a policy");
     scenario.window.end = scenario.window.end.min(Time::ZERO + Span::from_secs(seconds));
     scenario.window.warmup = Time::ZERO;

@@ -7,11 +7,11 @@ use std::collections::VecDeque;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use simcap::client::host::Host;
 use simcap::engine::scenario::Scenario;
+use simcap::experiment::{assemble::assemble, load::from_text};
 use simcap::kernel::chance::Chance;
 use simcap::kernel::time::{Span, Time};
-use simcap::request::{Ended, Outcome};
 use simcap::routing::{Call, Fleet, Policy};
-use simcap::spec::{assemble::assemble, load::from_text};
+use simcap::words::{Ended, Outcome};
 
 /// `least_in_flight` as a script: what that costs.
 const SCRIPT: &str = include_str!("../tests/common/least.rhai");

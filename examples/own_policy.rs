@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use simcap::cli::Cli;
+use simcap::form::build::{Built, Names, Refusal};
+use simcap::form::units::Duration;
 use simcap::kernel::time::{Span, Time};
-use simcap::request::{Ended, Outcome};
 use simcap::routing::own::OwnPolicies;
 use simcap::routing::{Call, Fleet, Policy};
-use simcap::spec::build::{Built, Names, Refusal};
-use simcap::spec::units::Duration;
+use simcap::words::{Ended, Outcome};
 
 /// Whoever has been left alone longest; one that fails is left alone for `rest`.
 #[derive(Clone, Debug)]

@@ -20,7 +20,7 @@
 //! use simcap::engine::run::Control;
 //! use simcap::report::Metric;
 //!
-//! let loaded = simcap::spec::load::from_text("two-servers.json", r#"{
+//! let loaded = simcap::experiment::load::from_text("two-servers.json", r#"{
 //!     "name": "two-servers",
 //!     "traffic": {
 //!         "arrivals": { "poisson": { "rate": "90/s" } },
@@ -34,7 +34,7 @@
 //!     "policies": [ { "name": "only", "policy": { "single": { "provider": "server" } } } ],
 //!     "plan": { "duration": "100s", "warmup": "20s", "replications": 5 }
 //! }"#)?;
-//! let plan = simcap::spec::assemble::assemble(&loaded)?;
+//! let plan = simcap::experiment::assemble::assemble(&loaded)?;
 //! let runs = replicate(&plan.scenarios, plan.seed, plan.replications, &Control::default());
 //! let report = simcap::decide::report(&loaded, &plan, &runs);
 //!
@@ -46,26 +46,27 @@
 //!
 //! A policy of your own is a [`routing::Policy`] that your program registers by name ([`routing::own::OwnPolicies`]) for
 //! experiments to use as `{ "own": { "name": "…" } }`: hand the registry to [`cli::Cli::run_with`] for the whole command line,
-//! or put it into the [`own`](spec::load::Loaded::own) of what was loaded. `examples/own_policy.rs` is such a program.
+//! or put it into the [`own`](experiment::load::Loaded::own) of what was loaded. `examples/own_policy.rs` is such a program.
 //!
-//! In reading order: [`kernel`], [`request`], [`traffic`], [`provider`], [`client`], [`routing`], [`engine`], [`stats`],
-//! [`decide`], [`report`], [`spec`], [`import`], [`calibrate`], and, with the feature of that name, `live`.
+//! In reading order: [`kernel`], [`words`], [`form`], [`traffic`], [`provider`], [`client`], [`routing`], [`engine`], [`stats`],
+//! [`decide`], [`report`], [`experiment`], [`import`], [`calibrate`], and, with the feature of that name, `live`.
 
 pub mod calibrate;
 pub mod client;
 pub mod decide;
 pub mod engine;
+pub mod experiment;
+pub mod form;
 pub mod import;
 pub mod kernel;
 #[cfg(feature = "live")]
 pub mod live;
 pub mod provider;
 pub mod report;
-pub mod request;
 pub mod routing;
-pub mod spec;
 pub mod stats;
 pub mod traffic;
+pub mod words;
 
 #[cfg(all(feature = "cli", feature = "plots"))]
 pub mod cli;

@@ -3,9 +3,10 @@
 mod common;
 
 use common::{assert_holds, interval, plan, replications};
-use simcap::engine::tally::{BoundKind, Tally};
-use simcap::request::Outcome;
+use simcap::engine::tally::Tally;
 use simcap::stats::histogram::Histogram;
+use simcap::words::BoundKind;
+use simcap::words::Outcome;
 
 /// Replications of 900 s and a first 100 that does not count: arrivals, classes, fields of the one provider and of the client.
 fn runs(arrivals: &str, classes: &str, provider: &str, client: &str, n: u64) -> Vec<Tally> {

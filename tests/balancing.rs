@@ -5,9 +5,9 @@ mod common;
 
 use common::{interval, plan, replications};
 use simcap::engine::tally::Tally;
-use simcap::request::Outcome;
 use simcap::stats::compare::{Paired, Verdict};
 use simcap::stats::interval::Confidence;
+use simcap::words::Outcome;
 
 /// `n` replications of requests that come at `rate` a second to `fleet`, over so many seconds after the first `warmup`.
 fn run(fleet: &[String], rate: f64, client: &str, policy: &str, seconds: u32, warmup: u32, n: u64) -> Vec<Tally> {

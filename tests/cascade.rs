@@ -5,8 +5,8 @@ mod common;
 use common::{plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::kernel::time::Span;
-use simcap::request::Outcome;
 use simcap::stats::histogram::Histogram;
+use simcap::words::Outcome;
 
 /// One replication of 20,000 requests of one class over these providers, with these client fields and stages.
 fn run(providers: &str, client: &str, stages: &str) -> Tally {

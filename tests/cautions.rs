@@ -5,8 +5,8 @@
 use simcap::decide::report;
 use simcap::engine::replicate::replicate;
 use simcap::engine::run::Control;
-use simcap::spec::assemble::assemble;
-use simcap::spec::load::from_text;
+use simcap::experiment::assemble::assemble;
+use simcap::experiment::load::from_text;
 
 /// The warnings of a short run of one or two providers under this client, that are not about its length.
 fn warnings(providers: usize, client: &str) -> String {

@@ -11,10 +11,11 @@ use experiments::experiments;
 use proptest::prelude::*;
 use simcap::engine::run::{Control, run};
 use simcap::engine::scenario::Scenario;
-use simcap::engine::tally::{BoundKind, Tally};
-use simcap::request::Outcome;
-use simcap::spec::assemble::assemble;
-use simcap::spec::load::from_text;
+use simcap::engine::tally::Tally;
+use simcap::experiment::assemble::assemble;
+use simcap::experiment::load::from_text;
+use simcap::words::BoundKind;
+use simcap::words::Outcome;
 
 /// The script that the experiments name.
 const SCRIPT: &str = include_str!("common/least.rhai");

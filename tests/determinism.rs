@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use simcap::engine::replicate::replicate;
 use simcap::engine::run::{Control, run};
-use simcap::request::Outcome;
 use simcap::routing::{Call, Fleet, Policy};
+use simcap::words::Outcome;
 
 mod common;
 

@@ -5,7 +5,7 @@ mod common;
 use common::{assert_holds, interval, plan, replications};
 use simcap::engine::scenario::Scenario;
 use simcap::engine::tally::Tally;
-use simcap::request::Outcome;
+use simcap::words::Outcome;
 
 const OUTAGE: &str = include_str!("../experiments/outage.json");
 

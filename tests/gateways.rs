@@ -4,7 +4,7 @@ mod common;
 
 use common::{interval, plan, replications};
 use simcap::engine::tally::Tally;
-use simcap::request::Outcome;
+use simcap::words::Outcome;
 
 fn run(gateways: &str, policy: &str, provider: &str, breaker: &str, rate: f64, seconds: u32, n: u64) -> Vec<Tally> {
     let text = format!(

@@ -10,7 +10,7 @@ mod script;
 
 use script::{WELL, count, fire};
 use simcap::provider::faults::Failure;
-use simcap::request::Outcome;
+use simcap::words::Outcome;
 
 const FREE: &str = r#""response": { "constant": "10ms" }, "prices": { "per_request": { "price": "$0" } }"#;
 const A_FIFTH: &str = r#""response": { "constant": "200ms" }, "prices": { "per_request": { "price": "$0" } }"#;

@@ -5,7 +5,7 @@ mod common;
 use common::{assert_holds, interval, plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::kernel::time::Span;
-use simcap::request::Outcome;
+use simcap::words::Outcome;
 
 /// Replications of 50 requests a second of `output` tokens at these providers, in turns, with this client.
 fn run_all(output: u32, providers: &str, client: &str, n: u64) -> Vec<Tally> {

@@ -5,8 +5,8 @@ mod common;
 use common::{interval, plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::kernel::time::Span;
-use simcap::request::Outcome;
 use simcap::stats::interval::Estimate;
+use simcap::words::Outcome;
 
 const REPLICATIONS: u64 = 20;
 

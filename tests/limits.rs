@@ -3,8 +3,9 @@
 mod common;
 
 use common::{plan, replications};
-use simcap::engine::tally::{BoundKind, Tally};
-use simcap::request::Outcome;
+use simcap::engine::tally::Tally;
+use simcap::words::BoundKind;
+use simcap::words::Outcome;
 
 /// One replication of `seconds` with so many regular arrivals a second of 100 tokens in and 100 out, 900 allowed, spread in turn
 /// over the providers `a` and `b` (given by their own fields), with these accounts and client fields.

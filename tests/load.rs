@@ -6,12 +6,13 @@
 mod common;
 
 use common::{assert_holds, interval, plan, replications};
-use simcap::engine::tally::{BoundKind, Tally};
-use simcap::request::Outcome;
-use simcap::spec::assemble::assemble;
-use simcap::spec::load::from_text;
-use simcap::spec::model::{BUILT_IN, ModelFile};
+use simcap::engine::tally::Tally;
+use simcap::experiment::assemble::assemble;
+use simcap::experiment::load::from_text;
+use simcap::experiment::model::{BUILT_IN, ModelFile};
 use simcap::stats::histogram::Histogram;
+use simcap::words::BoundKind;
+use simcap::words::Outcome;
 
 /// Poisson arrivals at `rate` a second at one provider with these fields, and a client with those.
 fn text(rate: &str, provider: &str, client: &str) -> String {

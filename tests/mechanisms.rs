@@ -3,8 +3,9 @@
 mod common;
 
 use common::{plan, replications};
-use simcap::engine::tally::{BoundKind, Tally};
-use simcap::request::Outcome;
+use simcap::engine::tally::Tally;
+use simcap::words::BoundKind;
+use simcap::words::Outcome;
 
 /// One replication of one class and one provider, with these arrivals, provider fields and client fields.
 fn run(arrivals: &str, provider: &str, client: &str) -> Tally {

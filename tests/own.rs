@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use simcap::decide;
 use simcap::engine::replicate::replicate;
 use simcap::engine::run::Control;
+use simcap::experiment::{assemble::assemble, load::from_text};
 use simcap::report::Report;
 use simcap::routing::own::OwnPolicies;
-use simcap::spec::{assemble::assemble, load::from_text};
 
 #[allow(dead_code, reason = "its main is the command line, which this calls for itself")]
 #[path = "../examples/own_policy.rs"]

@@ -4,7 +4,7 @@ mod common;
 
 use common::{plan, replications};
 use simcap::engine::tally::Tally;
-use simcap::request::Outcome;
+use simcap::words::Outcome;
 
 /// A thousand requests, one a second: a may have ten a minute, b is slow and has no limit.
 fn run(filters: &str) -> Tally {

@@ -10,14 +10,14 @@ use simcap::decide;
 use simcap::engine::replicate::replicate;
 use simcap::engine::run::Control;
 use simcap::engine::tally::Tally;
+use simcap::experiment::assemble::assemble;
+use simcap::experiment::load::{Traces, from_text, load_priced};
+use simcap::form::units::TokenPrice;
 use simcap::kernel::chance::Key;
 use simcap::kernel::time::Time;
 use simcap::provider::cache::{Cache, Found};
 use simcap::report::{Metric, Report};
-use simcap::request::{Ask, Outcome};
-use simcap::spec::assemble::assemble;
-use simcap::spec::load::{Traces, from_text, load_priced};
-use simcap::spec::units::TokenPrice;
+use simcap::words::{Ask, Outcome};
 
 /// An experiment of one request a second for 100 s, 1,000 tokens in and 11 out, whose first token comes after 2 s and whose
 /// last after 3, with the fields of `provider` and of `more`.

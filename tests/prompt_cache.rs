@@ -4,8 +4,8 @@ mod common;
 
 use common::{assert_holds, interval, plan, replications};
 use simcap::engine::tally::Tally;
-use simcap::spec::assemble::assemble;
-use simcap::spec::load::from_text;
+use simcap::experiment::assemble::assemble;
+use simcap::experiment::load::from_text;
 use simcap::stats::interval::{Confidence, Estimate};
 
 /// Users' requests a second, and the life of a prompt, in seconds.

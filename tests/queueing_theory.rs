@@ -8,9 +8,10 @@
 mod common;
 
 use common::{assert_holds, interval, plan, replications};
-use simcap::engine::tally::{BoundKind, Tally};
-use simcap::request::Outcome;
+use simcap::engine::tally::Tally;
 use simcap::stats::histogram::Histogram;
+use simcap::words::BoundKind;
+use simcap::words::Outcome;
 
 /// A queue: Poisson arrivals at `rate` a second, `servers`, a service law, and more of the client if wanted.
 fn queue(rate: &str, servers: u32, service: &str, admission: &str) -> Vec<Tally> {

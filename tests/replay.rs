@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use simcap::engine::run::{Control, run};
 use simcap::engine::tally::Tally;
-use simcap::request::Outcome;
-use simcap::spec::assemble::assemble;
-use simcap::spec::load::{Traces, load};
+use simcap::experiment::assemble::assemble;
+use simcap::experiment::load::{Traces, load};
+use simcap::words::Outcome;
 
 /// One provider that never fails, so that what is billed is what the trace holds.
 fn experiment(trace: &str, speed: f64) -> String {

@@ -4,7 +4,7 @@ mod common;
 
 use common::{interval, plan, replications};
 use simcap::engine::tally::Tally;
-use simcap::request::Outcome;
+use simcap::words::Outcome;
 
 /// Replications of an experiment with these arrivals, providers and client, under one policy.
 fn run_all(arrivals: &str, output: u32, providers: &str, client: &str, policy: &str, n: u64) -> Vec<Tally> {

@@ -78,7 +78,7 @@ fn a_bad_one_is_rolled_back_as_soon_as_its_window_can_be_judged() {
         let back = interval(&tallies, |t| at(t, 6).expect("it is rolled back"));
         assert_holds("rolled back", &back, n + 0.1, 0.1);
         let hurt = interval(&tallies, |t| {
-            (t.requests() - t.ended(simcap::request::Outcome::Success)) as f64
+            (t.requests() - t.ended(simcap::words::Outcome::Success)) as f64
         });
         assert_holds("hurt", &hurt, n / 2.0 + 0.05, 0.1);
     }

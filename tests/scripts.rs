@@ -14,9 +14,9 @@ use sha2::{Digest, Sha256};
 use simcap::decide;
 use simcap::engine::replicate::{Runs, replicate};
 use simcap::engine::run::Control;
+use simcap::experiment::assemble::assemble;
+use simcap::experiment::load::{Traces, from_text, load};
 use simcap::report::{Metric, Report};
-use simcap::spec::assemble::assemble;
-use simcap::spec::load::{Traces, from_text, load};
 
 const LEAST: &str = include_str!("common/least.rhai");
 

@@ -4,7 +4,7 @@ mod common;
 
 use common::{plan, replications};
 use simcap::engine::tally::Tally;
-use simcap::request::Outcome;
+use simcap::words::Outcome;
 
 /// What serves: slow at times, now and then failing.
 const OLD: &str = r#"{ "ttft": { "lognormal": { "median": "400ms", "sigma": 0.8 } }, "tps": { "constant": 80 }, "connections": 4,

@@ -4,7 +4,7 @@ mod common;
 
 use common::{plan, replications};
 use simcap::engine::tally::Tally;
-use simcap::request::Outcome;
+use simcap::words::Outcome;
 
 /// A thousand requests to providers a, b, c, d, with these faults of each, this policy and these client fields.
 fn run(faults: [&str; 4], policy: &str, client: &str) -> Tally {

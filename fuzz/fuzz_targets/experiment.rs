@@ -8,10 +8,10 @@
 use libfuzzer_sys::fuzz_target;
 use simcap::client::admission::AdmissionSpec;
 use simcap::engine::run::{Control, run};
-use simcap::spec::assemble::assemble;
-use simcap::spec::diagnose::parse_bytes;
-use simcap::spec::experiment::Experiment;
-use simcap::spec::load::{Loaded, from_text};
+use simcap::experiment::assemble::assemble;
+use simcap::form::diagnose::parse_bytes;
+use simcap::experiment::file::Experiment;
+use simcap::experiment::load::{Loaded, from_text};
 
 /// The most requests of a replication that is run.
 const SHORT: f64 = 500.0;

@@ -10,7 +10,7 @@
 use serde_json::Value;
 
 use super::probe::Usage;
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 /// What one JSON object of an answer holds.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -8,9 +8,9 @@
 use std::collections::BTreeMap;
 
 use super::probe::Quotas;
+use crate::experiment::calibration::LogFile;
 use crate::provider::pricing::PerToken;
-use crate::request::Outcome;
-use crate::spec::calibration::LogFile;
+use crate::words::Outcome;
 
 /// The measurements of one or several files.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::provider::pricing::PerToken;
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 /// What the first line names as its format.
 pub const FORMAT: &str = "simcap.probes/1";

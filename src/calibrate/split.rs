@@ -45,7 +45,7 @@ pub fn held_out(log: &Log, share: f64) -> (Log, Log) {
 mod tests {
     use super::*;
     use crate::calibrate::logs::gather::observed;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     fn log(per_target: &[usize]) -> Log {
         let mut log = Log::default();

@@ -13,6 +13,8 @@ use clap::Args;
 
 use super::{Done, Exit, Failure, print, style};
 use crate::calibrate::probe::{FORMAT, Line, Probe, Run, Sending};
+use crate::form::diagnose::{self, Seg};
+use crate::form::units::Money;
 use crate::live::journal::{self, Journal, JournalError, Kept};
 use crate::live::key::Key;
 use crate::live::money::Dollars;
@@ -21,8 +23,6 @@ use crate::live::run::{self, Control, Keep, Start};
 use crate::live::spec::PlanSpec;
 use crate::live::summary::{self, Summary};
 use crate::report::{Unit, format};
-use crate::spec::diagnose::{self, Seg};
-use crate::spec::units::Money;
 
 /// Arguments of `simcap calibrate`.
 #[derive(Debug, Args)]

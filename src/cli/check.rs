@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Done, Exit, note_unused, print, traces};
+use crate::experiment::assemble::assemble;
+use crate::experiment::load::load_priced;
 use crate::report::format;
 use crate::routing::own::OwnPolicies;
-use crate::spec::assemble::assemble;
-use crate::spec::load::load_priced;
 
 /// Arguments of `simcap check`.
 #[derive(Debug, Args)]

@@ -11,13 +11,13 @@ use super::{Done, Exit, Failure, print, style};
 use crate::calibrate::fit::page::page;
 use crate::calibrate::fit::{self, Family, Given, Options};
 use crate::calibrate::log::Log;
+use crate::experiment::calibration::Calibration;
+use crate::experiment::model::{BUILT_IN, ModelFile};
+use crate::form::diagnose;
+use crate::form::units::TokenPrice;
 use crate::provider::pricing::PerToken;
 use crate::report::text::paragraph;
 use crate::report::write::write_all;
-use crate::spec::calibration::Calibration;
-use crate::spec::diagnose;
-use crate::spec::model::{BUILT_IN, ModelFile};
-use crate::spec::units::TokenPrice;
 
 /// Arguments of `simcap fit`.
 #[derive(Debug, Args)]

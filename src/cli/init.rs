@@ -55,8 +55,8 @@ mod tests {
 
     #[test]
     fn the_starter_runs_as_it_is() {
-        let loaded = crate::spec::load::from_text("starter.json", STARTER).unwrap_or_else(|e| panic!("{e}"));
-        let plan = crate::spec::assemble::assemble(&loaded).unwrap_or_else(|e| panic!("{e}"));
+        let loaded = crate::experiment::load::from_text("starter.json", STARTER).unwrap_or_else(|e| panic!("{e}"));
+        let plan = crate::experiment::assemble::assemble(&loaded).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(plan.scenarios.len(), 2);
     }
 }

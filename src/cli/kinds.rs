@@ -5,8 +5,8 @@
 use serde_json::Value;
 
 use super::{Done, Exit, Failure, print};
-use crate::spec::diagnose::nearest;
-use crate::spec::experiment::Experiment;
+use crate::experiment::file::Experiment;
+use crate::form::diagnose::nearest;
 
 /// The kinds by where they stand in a file: the definition in the schema, and the field.
 const PLACES: [(&str, &str); 13] = [

@@ -3,10 +3,10 @@
 use clap::Args;
 
 use super::{Done, Exit, print};
+use crate::experiment::model::{BUILT_IN, ModelFile};
+use crate::form::build::Refusal;
+use crate::form::diagnose;
 use crate::provider::limits::published;
-use crate::spec::build::Refusal;
-use crate::spec::diagnose;
-use crate::spec::model::{BUILT_IN, ModelFile};
 
 /// Arguments of `simcap models`.
 #[derive(Debug, Args)]

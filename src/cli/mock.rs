@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Done, Exit, Failure, print, traces};
+use crate::experiment::load::load;
 use crate::live::mock::{Server, Serving, SourceError, Summary, from_experiment, from_models, output_law};
 use crate::report::format;
-use crate::spec::load::load;
 
 const AFTER: &str = "\
 A request's `model` says which model it is for. Served: POST /v1/chat/completions and /v1/completions (streamed or whole), \

@@ -23,9 +23,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::experiment::load::{LoadError, Loaded, Traces};
 use crate::report::terminal::Style;
 use crate::routing::own::OwnPolicies;
-use crate::spec::load::{LoadError, Loaded, Traces};
 
 const EXIT_CODES: &str = "Exit codes:
   0  fine
@@ -162,8 +162,8 @@ impl From<LoadError> for Failure {
     }
 }
 
-impl From<crate::spec::diagnose::Error> for Failure {
-    fn from(error: crate::spec::diagnose::Error) -> Failure {
+impl From<crate::form::diagnose::Error> for Failure {
+    fn from(error: crate::form::diagnose::Error) -> Failure {
         Failure::Input(error.to_string())
     }
 }

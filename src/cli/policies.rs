@@ -5,10 +5,10 @@ use std::io::IsTerminal;
 use clap::Args;
 
 use super::{Done, Exit, Failure, print, terminal_width};
+use crate::form::diagnose::nearest;
 use crate::report::text::{paragraph, width};
 use crate::routing::manual::{self, Block, Manual, PRODUCTS, plain};
 use crate::routing::own::OwnPolicies;
-use crate::spec::diagnose::nearest;
 
 /// Arguments of `simcap policies`.
 #[derive(Debug, Args)]

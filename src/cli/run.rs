@@ -14,10 +14,10 @@ use super::{Done, Exit, Failure, note_unused, print, style, traces};
 use crate::decide;
 use crate::engine::replicate::{Runs, replicate};
 use crate::engine::run::Control;
+use crate::experiment::assemble::{Plan, assemble};
+use crate::experiment::load::{Loaded, load_priced};
 use crate::report::{Judged, Report, csv, format, html, json, terminal, write};
 use crate::routing::own::OwnPolicies;
-use crate::spec::assemble::{Plan, assemble};
-use crate::spec::load::{Loaded, load_priced};
 
 /// Arguments of `simcap run`.
 #[derive(Debug, Args)]

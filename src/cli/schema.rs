@@ -4,9 +4,9 @@ use clap::{Args, ValueEnum};
 use schemars::schema_for;
 
 use super::{Done, Exit, print};
+use crate::experiment::file::Experiment;
+use crate::experiment::model::ModelFile;
 use crate::report::json;
-use crate::spec::experiment::Experiment;
-use crate::spec::model::ModelFile;
 
 /// Arguments of `simcap schema`.
 #[derive(Debug, Args)]

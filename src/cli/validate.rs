@@ -9,11 +9,11 @@ use super::date::date;
 use super::measured::{measured, read};
 use super::{Done, Exit, Failure, print, style};
 use crate::calibrate::validate::{Settings, Validation, page, text, validate};
+use crate::experiment::calibration::Agreement;
+use crate::experiment::model::{BUILT_IN, ModelFile};
+use crate::form::diagnose;
+use crate::form::units::Fraction;
 use crate::report::write;
-use crate::spec::calibration::Agreement;
-use crate::spec::diagnose;
-use crate::spec::model::{BUILT_IN, ModelFile};
-use crate::spec::units::Fraction;
 
 /// Arguments of `simcap validate`.
 #[derive(Debug, Args)]

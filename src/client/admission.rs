@@ -10,13 +10,13 @@ pub use poll::Poll;
 pub use queue::Queue;
 pub use window_poll::WindowPoll;
 
-use crate::spec::registry::registry;
+use crate::form::registry::registry;
 use std::fmt;
 
+use crate::form::build::Built;
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::request::Ask;
-use crate::spec::build::Built;
+use crate::words::Ask;
 
 use super::gate::Gate;
 

@@ -35,13 +35,13 @@ pub use resilience4j::{Resilience4j, WindowType};
 pub use rollback::Rollback;
 pub use smg::Smg;
 
-use crate::spec::registry::registry;
+use crate::form::registry::registry;
 use std::fmt;
 
+use crate::form::build::{Built, Names};
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::request::Ended;
-use crate::spec::build::{Built, Names};
+use crate::words::Ended;
 
 /// A breaker in front of one provider, as it runs.
 pub trait Breaker: fmt::Debug + Send + Sync {

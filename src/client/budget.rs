@@ -11,7 +11,7 @@ pub use windows::{BudgetSpec, OnExhausted, Per, Watched, build};
 use std::fmt;
 
 use crate::kernel::time::Time;
-use crate::request::{Ask, Ended};
+use crate::words::{Ask, Ended};
 
 /// A budget, as it runs.
 pub trait Budget: fmt::Debug + Send + Sync {

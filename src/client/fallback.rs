@@ -6,7 +6,7 @@
 //! because it does not know them, leaves them to their order: the first that is open.
 //! The timeout of the whole request ends it in whatever group it is, and is what the caller is told then.
 
-use crate::request::{Outcome, Outcomes};
+use crate::words::{Outcome, Outcomes};
 
 /// The groups in order.
 #[derive(Clone, Debug, Default)]

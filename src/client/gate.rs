@@ -2,7 +2,7 @@
 
 use crate::kernel::clock::BoundClock;
 use crate::kernel::time::Time;
-use crate::request::Ask;
+use crate::words::Ask;
 
 use super::limiter::{Done, Limiter, Ready};
 

@@ -12,11 +12,11 @@ pub use percentile::Percentile;
 use std::fmt;
 
 use super::retry_budget::Leaky;
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::registry::registry;
+use crate::form::units::Fraction;
 use crate::kernel::time::{Span, Time};
-use crate::request::Ended;
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::registry::registry;
-use crate::spec::units::Fraction;
+use crate::words::Ended;
 
 /// A hedging rule, as it runs.
 pub trait Hedge: fmt::Debug + Send + Sync {

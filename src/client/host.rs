@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use super::breaker::{Breaker, Ticket};
 use crate::kernel::clock::BoundClock;
 use crate::kernel::time::Time;
-use crate::request::Ended;
+use crate::words::Ended;
 
 /// A provider, seen from the client.
 #[derive(Debug, Default)]

@@ -26,13 +26,13 @@ pub use sliding_window::SlidingWindow;
 pub use sre_throttle::SreThrottle;
 pub use token_bucket::TokenBucket;
 
-use crate::spec::registry::registry;
+use crate::form::registry::registry;
 use std::fmt;
 
+use crate::form::build::Built;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
-use crate::request::{Ask, Outcome};
-use crate::spec::build::Built;
+use crate::words::{Ask, Outcome};
 
 /// A limiter, as it runs. It answers when a request may pass; who waits, and how, is the admission's business.
 pub trait Limiter: fmt::Debug + Send + Sync {

@@ -12,11 +12,12 @@ pub mod host;
 pub mod limiter;
 pub mod retry;
 pub mod retry_budget;
+pub mod view;
 
 use crate::kernel::time::Span;
 use crate::provider::endpoint::Answer;
 use crate::provider::latency::Patience;
-use crate::request::{Ask, Outcome};
+use crate::words::{Ask, Outcome};
 
 /// The client of a scenario.
 #[derive(Debug)]

@@ -22,15 +22,15 @@ pub use portkey::Portkey;
 pub use resilience4j_retry::Resilience4jRetry;
 pub use tensorzero::Tensorzero;
 
-use crate::spec::registry::registry;
+use crate::form::registry::registry;
 use std::fmt;
 
+use crate::client::view::Fleet;
+use crate::form::build::{Built, Refusal};
+use crate::form::outcomes::OutcomeList;
 use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Outcome, Outcomes};
-use crate::routing::Fleet;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::outcomes::OutcomeList;
+use crate::words::{Ended, Outcome, Outcomes};
 
 /// A retry rule, as it runs.
 pub trait Retry: fmt::Debug + Send + Sync {
@@ -238,8 +238,8 @@ pub(crate) mod testing {
     use super::*;
     use crate::client::breaker::BreakerSpec;
     use crate::client::host::Host;
+    use crate::form::build::Names;
     use crate::kernel::chance::Chance;
-    use crate::spec::build::Names;
 
     /// The rule that `json` says.
     pub(crate) fn rule(json: &str) -> Box<dyn Retry> {

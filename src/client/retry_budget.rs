@@ -11,12 +11,12 @@ pub use finagle::{Finagle, Leaky};
 
 use std::fmt;
 
+use crate::client::view::Fleet;
+use crate::form::build::Built;
+use crate::form::registry::registry;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
-use crate::request::Ended;
-use crate::routing::Fleet;
-use crate::spec::build::Built;
-use crate::spec::registry::registry;
+use crate::words::Ended;
 
 use super::retry::{Failed, Next, Retry};
 

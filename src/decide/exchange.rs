@@ -3,8 +3,8 @@
 
 use super::figures::{MONTH_DAYS, PICO};
 use crate::engine::tally::Tally;
+use crate::experiment::assemble::{Billing, Plan};
 use crate::report::{Currency, Exchange, Metric, format};
-use crate::spec::assemble::{Billing, Plan};
 
 /// The currency of a report, with what the providers' own rates do to its comparisons.
 pub(super) fn currency(billing: &Billing, plan: &Plan, finished: &[Vec<&Tally>]) -> Currency {

@@ -6,9 +6,9 @@
 use crate::engine::tally::{ClassTally, Tally};
 use crate::kernel::time::Span;
 use crate::report::Metric;
-use crate::request::Outcome;
 use crate::stats::histogram::Histogram;
 use crate::stats::interval::{Confidence, min_samples_for_quantile};
+use crate::words::Outcome;
 
 /// Days in the month that cost is scaled to.
 pub(super) const MONTH_DAYS: f64 = 30.0;

@@ -2,7 +2,7 @@
 
 use crate::engine::scenario::Scenario;
 use crate::engine::tally::Tally;
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 /// What to say of a policy by its `runs`, if something that was to act never did.
 pub(super) fn warning(scenario: &Scenario, runs: &[&Tally]) -> Option<String> {

@@ -4,8 +4,8 @@
 //! replication there is no interval and nothing is decided; nor if some replications lack the figure, because those that
 //! have it are not a fair sample of all.
 
+use crate::experiment::assemble::Objective;
 use crate::report::{Judged, Judgement, Metric, PolicyReport};
-use crate::spec::assemble::Objective;
 use crate::stats::interval::Estimate;
 
 /// Judges every objective for every policy that it is asked of.

@@ -4,18 +4,19 @@ use crate::client::budget::Alert;
 use crate::engine::incident::Incident;
 use crate::engine::replicate::Runs;
 use crate::engine::scenario::Scenario;
-use crate::engine::tally::{ClassTally, EffortKind, Tally};
+use crate::engine::tally::{ClassTally, Tally};
+use crate::experiment::assemble::Plan;
+use crate::experiment::load::Loaded;
 use crate::kernel::time::Span;
 use crate::report::{
     AlertReport, BoundReport, ClassReport, Currency, Curves, EffortReport, IncidentReport, Measured, Metric,
     MilestoneReport, Moment, OutcomeShare, PolicyReport, ProviderReport, Report, Unit, format,
 };
-use crate::request::Outcome;
 use crate::routing::Milestone;
-use crate::spec::assemble::Plan;
-use crate::spec::load::Loaded;
 use crate::stats::histogram::Histogram;
 use crate::stats::interval::{Confidence, Estimate, min_samples_for_quantile, wilson};
+use crate::words::EffortKind;
+use crate::words::Outcome;
 
 use super::compare::{Columns, compare};
 use super::figures::{Figures, MONTH_DAYS, class_cost_per_1k, quality, quantile};

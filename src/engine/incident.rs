@@ -10,7 +10,7 @@
 //! outage lasts, come too late to be seen.
 
 use crate::kernel::time::{Span, Time};
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 use super::scenario::Scenario;
 

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::kernel::chance::Chance;
 use crate::kernel::time::Time;
-use crate::request::Ask;
 use crate::traffic::Source;
+use crate::words::Ask;
 
 use super::scenario::Scenario;
 use super::tally::Tally;

@@ -6,9 +6,8 @@
 //! are cut at the window. [`Series`] shows the rest.
 
 use crate::kernel::time::Span;
-use crate::provider::UNRATED;
-use crate::request::{Ask, Outcome};
 use crate::stats::histogram::Histogram;
+use crate::words::{Ask, BoundKind, EffortKind, Outcome, UNRATED};
 
 use super::incident::{self, Incident};
 use super::scenario::{Good, Scenario};
@@ -140,41 +139,6 @@ pub struct Bound {
     pub limit: Option<u64>,
     /// Nanoseconds at the bound within the counted window, added up over replications.
     pub time: u128,
-}
-
-/// Which kind of bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum BoundKind {
-    /// The client's cap on requests in flight.
-    InFlight,
-    /// The client's own limiters: somebody was held back by one.
-    Limiter,
-    /// The capacity of the client's queue.
-    Queue,
-    /// The client's connections to a provider.
-    Connections,
-    /// A provider's quota: whoever asked got a 429.
-    Quota,
-    /// A provider's own capacity: all its slots were taken, or answers were slowed down to its throughput.
-    Capacity,
-    /// The breaker of a provider was open.
-    Breaker,
-}
-
-impl BoundKind {
-    /// Its name for people.
-    pub const fn title(self) -> &'static str {
-        match self {
-            BoundKind::InFlight => "requests in flight",
-            BoundKind::Limiter => "the client's limiter",
-            BoundKind::Queue => "the client's queue",
-            BoundKind::Connections => "connections",
-            BoundKind::Quota => "quota",
-            BoundKind::Capacity => "the provider's capacity",
-            BoundKind::Breaker => "breaker",
-        }
-    }
 }
 
 /// How a request ended, as the world tells it.
@@ -341,56 +305,6 @@ impl Tally {
         }
         self.peak_in_system = self.peak_in_system.max(other.peak_in_system);
         self.series.merge(&other.series);
-    }
-}
-
-/// One kind of effort.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum EffortKind {
-    /// Attempts that tried again after a failure.
-    Retries,
-    /// Further copies of a request under way.
-    Hedges,
-    /// Requests that were answered by such a copy.
-    HedgesWon,
-    /// Times a request went on to another group of providers.
-    Fallbacks,
-    /// Retries and hedges that a budget denied.
-    Denied,
-    /// Requests whose input was cut.
-    Shortened,
-    /// Answers turned down, whose request went on to another provider.
-    Escalations,
-    /// Copies sent to a provider whose answer nobody waited for.
-    Mirrored,
-}
-
-impl EffortKind {
-    /// Every kind, in the order of tables.
-    pub const ALL: [EffortKind; 8] = [
-        EffortKind::Retries,
-        EffortKind::Hedges,
-        EffortKind::HedgesWon,
-        EffortKind::Fallbacks,
-        EffortKind::Denied,
-        EffortKind::Shortened,
-        EffortKind::Escalations,
-        EffortKind::Mirrored,
-    ];
-
-    /// Its name in files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            EffortKind::Retries => "retries",
-            EffortKind::Hedges => "hedges",
-            EffortKind::HedgesWon => "hedges_won",
-            EffortKind::Fallbacks => "fallbacks",
-            EffortKind::Denied => "denied",
-            EffortKind::Shortened => "shortened",
-            EffortKind::Escalations => "escalations",
-            EffortKind::Mirrored => "mirrored",
-        }
     }
 }
 

@@ -29,8 +29,8 @@ use crate::kernel::queue::EventQueue;
 use crate::kernel::slab::Slab;
 use crate::kernel::time::{Span, Time};
 use crate::provider::endpoint::{Answer, Endpoint, Quotas};
-use crate::request::{Ask, Headers, Outcome};
 use crate::routing::{Call, Wants};
+use crate::words::{Ask, Headers, Outcome};
 
 use super::event::{Event, MOST_SLOTS};
 use super::scenario::Scenario;

@@ -15,10 +15,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::form::build::{Built, Refusal};
+use crate::form::units::{Count, TokenPrice};
 use crate::provider::pricing::listed::{Prices, Table};
 use crate::provider::pricing::{LongContext, PerToken};
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::{Count, TokenPrice};
 
 /// The file: fields by model.
 pub type File = BTreeMap<String, BTreeMap<String, Value>>;
@@ -152,7 +152,7 @@ impl Entry<'_> {
 mod tests {
     use super::*;
     use crate::provider::pricing::Price;
-    use crate::request::Usage;
+    use crate::words::Usage;
 
     fn read(text: &str) -> Built<Table> {
         table(&serde_json::from_str(text).unwrap())

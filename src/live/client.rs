@@ -20,7 +20,7 @@ use super::wire::{self, Deadline};
 use crate::calibrate::answer::{self, ApiError};
 use crate::calibrate::headers;
 use crate::calibrate::probe::{Connection, Ending, Probe};
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::fmt;
 
 use crate::calibrate::probe::{Probe, Usage};
 use crate::provider::pricing::Price;
-use crate::request::{self, Outcome};
+use crate::words::{self, Outcome};
 
 /// Tokens that a chat template adds to a prompt, at most.
 const TEMPLATE: u32 = 64;
@@ -72,7 +72,7 @@ pub enum Reserved {
 pub fn worst(tariff: &dyn Price, prompt_bytes: usize, max_output: u32) -> u64 {
     let input = u32::try_from(prompt_bytes).unwrap_or(u32::MAX).saturating_add(TEMPLATE);
     let at = |cached, written| {
-        tariff.of(&request::Usage {
+        tariff.of(&words::Usage {
             input,
             cached,
             written,
@@ -84,7 +84,7 @@ pub fn worst(tariff: &dyn Price, prompt_bytes: usize, max_output: u32) -> u64 {
 
 /// What so many tokens cost.
 pub fn cost(tariff: &dyn Price, usage: &Usage) -> u64 {
-    tariff.of(&request::Usage {
+    tariff.of(&words::Usage {
         input: usage.input,
         cached: usage.cached,
         written: 0,

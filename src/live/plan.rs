@@ -14,13 +14,13 @@ use super::client::Timeouts;
 use super::money;
 use super::prompts::Prompts;
 use super::spec::{ClassSpec, LoadSpec, MaxTokensField, PlanSpec, Schedule, TargetSpec};
+use crate::experiment::assemble::check_name;
+use crate::form::build::{Built, Refusal};
+use crate::form::diagnose::Seg;
+use crate::form::units::{Money, Rate};
 use crate::kernel::chance::{Chance, Purpose, unit};
 use crate::kernel::sampler::Sampler;
 use crate::provider::pricing::PerToken;
-use crate::spec::assemble::check_name;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::diagnose::Seg;
-use crate::spec::units::{Money, Rate};
 use crate::traffic::arrivals::{Arrivals, BuildArrivals, Poisson, Regular};
 
 pub use target::Target;
@@ -144,7 +144,7 @@ impl PlanSpec {
 
     fn checked_timeouts(&self) -> Built<Timeouts> {
         let given = &self.timeouts;
-        let read = |name: &str, duration: crate::spec::units::Duration| match duration.span().nanos() {
+        let read = |name: &str, duration: crate::form::units::Duration| match duration.span().nanos() {
             0..1_000_000 => Err(Refusal::new(format!("{duration}: must be at least 1ms"))
                 .at(name)
                 .at("timeouts")),
@@ -328,7 +328,7 @@ fn lengths(class: &ClassSpec) -> Built<Lengths> {
         return Err(Refusal::new(format!("{}: must be above 0", class.share)).at("share"));
     }
     let tokens =
-        |field: &'static str, law: &crate::spec::laws::LawSpec<f64>| law.sampler().map_err(|r| r.at(Seg::from(field)));
+        |field: &'static str, law: &crate::form::laws::LawSpec<f64>| law.sampler().map_err(|r| r.at(Seg::from(field)));
     Ok(Lengths {
         share: class.share,
         input: tokens("input", &class.input)?,

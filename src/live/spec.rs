@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::prompts::{Language, Prefix};
+use crate::form::laws::LawSpec;
+use crate::form::named::Named;
+use crate::form::units::{Count, Duration, Money, Rate};
 use crate::provider::pricing::PerToken;
-use crate::spec::laws::LawSpec;
-use crate::spec::named::Named;
-use crate::spec::units::{Count, Duration, Money, Rate};
 
 /// A calibration run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -14,10 +14,10 @@ use super::run::Fate;
 use crate::calibrate::probe::Probe;
 use crate::report::table::{Cell, Table, Tone};
 use crate::report::{Unit, format};
-use crate::request::Outcome;
 use crate::stats::critical::Confidence;
 use crate::stats::interval::wilson;
 use crate::stats::order::{Quantile, quantile};
+use crate::words::Outcome;
 
 /// How many times as long a median must be to count as a slow-down.
 pub const SLOWER: f64 = 1.5;

@@ -21,7 +21,7 @@ use ureq::unversioned::transport::{
 use ureq::{Agent, Error};
 
 use crate::calibrate::probe::Connection;
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 /// When the patience of whoever reads is at an end, and what that is called.
 #[derive(Clone, Copy, Debug)]

@@ -8,11 +8,11 @@ pub use returning::Returning;
 
 use std::fmt;
 
+use crate::form::build::Built;
+use crate::form::registry::registry;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
-use crate::request::Ask;
-use crate::spec::build::Built;
-use crate::spec::registry::registry;
+use crate::words::Ask;
 
 /// What a prompt cache does for the input of one attempt, in tokens: both together at most the input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,5 +77,5 @@ fn factor(ttft: f64) -> Built<f64> {
         return Ok(ttft);
     }
     let text = format!("a factor of {ttft}: must be above 0 and at most 1");
-    Err(crate::spec::build::Refusal::new(text).at("ttft"))
+    Err(crate::form::build::Refusal::new(text).at("ttft"))
 }

@@ -9,7 +9,7 @@
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::clock::SpanClock;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ask, Headers, Left, Outcome};
+use crate::words::{Ask, Headers, Left, Outcome};
 
 use super::Provider;
 use super::cache::{Cache, Found};

@@ -17,14 +17,14 @@ pub use slow_down::SlowDown;
 pub use spikes::Spikes;
 pub use time_of_day::{Shape, TimeOfDay, Wave};
 
-use crate::spec::registry::registry;
+use crate::form::registry::registry;
 use std::fmt;
 
+use crate::form::build::{Built, Refusal};
+use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::request::Outcome;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::Duration;
+use crate::words::Outcome;
 
 /// A source of failures, as it runs. A provider may have several; the first that strikes decides.
 pub trait Fault: fmt::Debug + Send + Sync {

@@ -10,7 +10,7 @@ use std::fmt;
 
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::request::Ask;
+use crate::words::Ask;
 
 use super::faults::Weather;
 

@@ -24,16 +24,16 @@ pub use sliding_log::SlidingLog;
 pub use token_bucket::TokenBucket;
 pub(crate) use token_bucket::bucket;
 
-use crate::spec::registry::registry;
+use crate::form::registry::registry;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::load::Full;
+use crate::form::build::Built;
 use crate::kernel::time::Time;
-use crate::request::{Ask, Left, Usage};
-use crate::spec::build::Built;
+use crate::words::{Ask, Left, Usage};
 
 /// A quota, as it runs.
 ///

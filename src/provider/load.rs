@@ -19,11 +19,11 @@ pub use throughput::Throughput;
 use std::fmt;
 
 use super::latency::{Service, Start};
+use crate::form::build::Built;
+use crate::form::registry::registry;
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ask, Outcome};
-use crate::spec::build::Built;
-use crate::spec::registry::registry;
+use crate::words::{Ask, Outcome};
 
 /// What load does, as it runs.
 pub trait Load: fmt::Debug + Send + Sync {

@@ -47,9 +47,6 @@ pub struct Provider {
     pub quality: Vec<u32>,
 }
 
-/// The quality of a class that a model has no figure for.
-pub const UNRATED: u32 = u32::MAX;
-
 /// How a 429 says when to come back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

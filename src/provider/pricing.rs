@@ -16,15 +16,15 @@ pub use per_request::PerRequest;
 pub use per_token::{LongContext, PerToken};
 pub use reserved::Reserved;
 
-use crate::spec::registry::registry;
+use crate::form::registry::registry;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::form::build::Built;
 use crate::kernel::time::Span;
-use crate::request::Usage;
-use crate::spec::build::Built;
+use crate::words::Usage;
 
 /// A tariff. Stateless: the same usage always costs the same.
 pub trait Price: fmt::Debug + Send + Sync {

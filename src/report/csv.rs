@@ -5,9 +5,9 @@
 //! (OWASP, "CSV Injection"). Left out: texts of the report such as warnings and sources, which are in `result.json`.
 
 use super::{Code, Comparison, Judged, Judgement, Metric, PolicyReport, Ranking, Report, Unit};
-use crate::engine::tally::BoundKind;
 use crate::stats::compare::Verdict;
 use crate::stats::interval::Estimate;
+use crate::words::BoundKind;
 
 /// Every table, as the name of its file and its text.
 pub fn tables(report: &Report) -> Vec<(&'static str, String)> {

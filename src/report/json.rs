@@ -8,7 +8,7 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Deserializer};
 
 use super::Report;
-use crate::spec::diagnose::{Error, Seg, parse};
+use crate::form::diagnose::{Error, Seg, parse};
 use crate::stats::interval::nan_if_null;
 
 /// The value of [`Report::format`] that this version writes and reads.

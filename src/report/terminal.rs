@@ -11,8 +11,8 @@ use super::estimate;
 use super::table::{Cell, Table, Tone};
 use super::text::{clean, fit, paragraph};
 use super::{BoundReport, Code, Judged, Metric, PolicyReport, Ranking, Report, Standing, Unit, format};
-use crate::engine::tally::{BoundKind, EffortKind};
-use crate::request::Outcome;
+use crate::words::Outcome;
+use crate::words::{BoundKind, EffortKind};
 use notes::Notes;
 
 /// How the terminal is written to.

@@ -7,12 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Members, Wants, taking_part};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::{Count, Duration, Fraction, Money};
 use crate::kernel::chance::threshold;
 use crate::kernel::time::Span;
-use crate::provider::UNRATED;
-use crate::request::{Ended, Outcome};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::{Count, Duration, Fraction, Money};
+use crate::words::UNRATED;
+use crate::words::{Ended, Outcome};
 
 /// What a good attempt is worth.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -6,8 +6,8 @@
 use std::fmt;
 
 use super::{BuildPolicy, Call, Chain, Fleet, Judge, Milestone, Policy, PolicySpec, Wants};
-use crate::request::{Ended, Headers};
-use crate::spec::build::{Built, Names, Refusal};
+use crate::form::build::{Built, Names, Refusal};
+use crate::words::{Ended, Headers};
 
 /// Several policies, one of which each request goes by.
 #[derive(Debug)]

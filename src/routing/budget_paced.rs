@@ -43,11 +43,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Call, Fleet, Milestone, Policy, Wants, weight};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::{Duration, Fraction, Money};
 use crate::kernel::chance::{Purpose, unit};
 use crate::kernel::time::{Span, Time};
-use crate::request::Ended;
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::{Duration, Fraction, Money};
+use crate::words::Ended;
 
 /// A pass-through rate that keeps the spend to a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -336,7 +336,7 @@ impl Policy for Running {
 mod tests {
     use super::super::testing::*;
     use super::*;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     fn spec(rest: &str) -> String {
         let per = if rest.contains("per\"") {

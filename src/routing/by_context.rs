@@ -34,8 +34,8 @@ use serde::{Deserialize, Serialize};
 
 use super::branches::{Branches, Fork, Forked, either};
 use super::{BuildPolicy, Call, Otherwise, Policy, PolicySpec};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::Count;
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::Count;
 
 /// Bands by context length.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -166,8 +166,8 @@ impl Fork for Bands {
 mod tests {
     use super::super::testing::*;
     use super::super::{Call, Fleet};
+    use crate::form::build::Known;
     use crate::kernel::time::Time;
-    use crate::spec::build::Known;
 
     const BANDS: &str =
         r#"{"up_to": 100, "providers": ["a"]}, {"up_to": 200, "policy": {"chain": {"providers": ["b", "a"]}}}"#;

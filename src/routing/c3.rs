@@ -38,8 +38,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Call, Fleet, Measures, Members, Policy, lowest, taking_part};
-use crate::request::{Ended, Outcome};
-use crate::spec::build::{Built, Names, Refusal};
+use crate::form::build::{Built, Names, Refusal};
+use crate::words::{Ended, Outcome};
 
 /// The lowest cubic score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -45,10 +45,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, check_users, lowest, taking_part};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::{Count, Duration, Fraction};
 use crate::kernel::lru::Lru;
 use crate::kernel::time::{Span, Time};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::{Count, Duration, Fraction};
 
 /// Where the prompt is believed to be cached, unless load is uneven.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -32,10 +32,10 @@ use serde::{Deserialize, Serialize};
 
 use super::branches::{Branches, inside};
 use super::{BuildPolicy, By, Call, Fleet, Judge, Milestone, Policy, PolicySpec, Wants};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::{Count, Fraction};
 use crate::kernel::chance::{hash, index, threshold};
-use crate::request::{Ended, Headers};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::{Count, Fraction};
+use crate::words::{Ended, Headers};
 
 /// What makes sides unrelated to other hashes of the same users; those of process n follow.
 const SIDES: u64 = 1 << 32;

@@ -43,11 +43,11 @@ use serde::{Deserialize, Serialize};
 
 use super::branches::{Branches, inside};
 use super::{BuildPolicy, Call, Chain, Fleet, Judge, Milestone, Policy, PolicySpec, Wants};
-use crate::provider::UNRATED;
-use crate::request::{Ended, Headers, Outcome};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::per_class::PerClass;
-use crate::spec::units::{Duration, Fraction, Money};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::per_class::PerClass;
+use crate::form::units::{Duration, Fraction, Money};
+use crate::words::UNRATED;
+use crate::words::{Ended, Headers, Outcome};
 
 /// Stages in order, each but the last with a judge of its answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

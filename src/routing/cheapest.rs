@@ -24,7 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, prices, taking_part};
-use crate::spec::build::{Built, Names};
+use crate::form::build::{Built, Names};
 
 /// The cheapest for this call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

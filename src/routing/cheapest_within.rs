@@ -38,12 +38,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Call, Fleet, Measures, Members, Policy, lowest, prices, taking_part};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::per_class::PerClass;
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::time::{Span, Time};
-use crate::provider::UNRATED;
-use crate::request::{Ended, Outcome};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::per_class::PerClass;
-use crate::spec::units::{Duration, Fraction};
+use crate::words::UNRATED;
+use crate::words::{Ended, Outcome};
 
 /// Answers kept.
 const SAMPLES: usize = 50;
@@ -321,7 +321,7 @@ mod tests {
     use super::super::PolicySpec;
     use super::super::testing::*;
     use super::*;
-    use crate::spec::build::{Asked, Known};
+    use crate::form::build::{Asked, Known};
 
     /// a, b, c cost 1, 2, 3 a token and are good with 0.5, 0.8, 0.9; class y has budgets.
     fn built(json: &str) -> Built<Box<dyn Policy>> {

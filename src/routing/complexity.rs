@@ -39,12 +39,12 @@ use serde::{Deserialize, Serialize};
 
 use super::branches::{Branches, Fork, Forked, either};
 use super::{BuildPolicy, Call, Policy, PolicySpec};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::laws::LawSpec;
+use crate::form::named::Named;
+use crate::form::units::Fraction;
 use crate::kernel::chance::{Purpose, threshold};
 use crate::kernel::sampler::Sampler;
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::laws::LawSpec;
-use crate::spec::named::Named;
-use crate::spec::units::Fraction;
 
 /// Tiers by a score of the prompt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

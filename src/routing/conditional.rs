@@ -48,7 +48,7 @@ pub use query::Query;
 
 use super::branches::{Branches, Fork, Forked, inside};
 use super::{BuildPolicy, Call, Policy, PolicySpec};
-use crate::spec::build::{Built, Names, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use query::Test;
 
 /// The first condition that is met.
@@ -122,8 +122,8 @@ impl Fork for Conditions {
 mod tests {
     use super::super::testing::*;
     use super::super::{Call, Fleet};
+    use crate::form::build::Asked;
     use crate::kernel::time::Time;
-    use crate::spec::build::Asked;
 
     /// Where a call of class x goes: to a if it meets `when`, else to b. x has these tags and sends `max_tokens` 100.
     fn meets_with(tags: &[(&str, &str)], when: &str, more: &str, call: &Call) -> bool {

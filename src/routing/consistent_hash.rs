@@ -39,10 +39,10 @@ use serde::{Deserialize, Serialize};
 
 use super::smooth_round_robin::whole_weights;
 use super::{BuildPolicy, Call, Fleet, Policy, Wants, users};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::named::Named;
+use crate::form::units::Count;
 use crate::kernel::chance::hash;
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::named::Named;
-use crate::spec::units::Count;
 
 /// What makes the places of calls unrelated to other hashes of the same users.
 const KEYS: u64 = 1;

@@ -29,8 +29,8 @@ use serde::{Deserialize, Serialize};
 
 use super::litellm::{MinuteLimits, Minutes};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, taking_part};
-use crate::request::{Ended, Outcome};
-use crate::spec::build::{Built, Names};
+use crate::form::build::{Built, Names};
+use crate::words::{Ended, Outcome};
 
 /// Pico-dollars for one token of each kind whose price is not known: $5 and $5.
 const UNKNOWN: u64 = 10_000_000_000_000;
@@ -93,7 +93,7 @@ impl Policy for Running {
 mod tests {
     use super::super::testing::*;
     use crate::kernel::time::{Span, Time};
-    use crate::request::{Ended, Outcome};
+    use crate::words::{Ended, Outcome};
 
     /// $1 + $9, $6 + $3.90 and no price known, in pico-dollars a token.
     const PRICES: [Option<(u64, u64)>; 3] = [Some((1_000_000, 9_000_000)), Some((6_000_000, 3_900_000)), None];

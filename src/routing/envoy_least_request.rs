@@ -37,11 +37,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest, lowest_drawn, taking_part};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::named::Named;
+use crate::form::units::{Count, Duration, Fraction};
 use crate::kernel::chance::{Purpose, index};
 use crate::kernel::time::{Span, Time};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::named::Named;
-use crate::spec::units::{Count, Duration, Fraction};
 
 /// The least busy of a few, or weighted turns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

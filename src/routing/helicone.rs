@@ -30,11 +30,11 @@ use serde::{Deserialize, Serialize};
 
 use super::peak::Peaks;
 use super::{BuildPolicy, Call, Fleet, Measures, Members, Policy, Weighted, lowest, peak_ewma, taking_part};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::named::Named;
+use crate::form::units::Duration;
 use crate::kernel::time::Span;
-use crate::request::Ended;
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::named::Named;
-use crate::spec::units::Duration;
+use crate::words::Ended;
 
 /// Two choices on latency, the lowest latency, or weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -132,7 +132,7 @@ mod tests {
     use super::super::testing::*;
     use super::*;
     use crate::kernel::time::Time;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     fn ends(policy: &mut dyn Policy, p: usize, outcome: Outcome, first_token: u64, took: u64) {
         let mut ended = Ended::new(Time::ZERO, p, outcome);

@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest_drawn, taking_part};
-use crate::spec::build::{Built, Names};
+use crate::form::build::{Built, Names};
 
 /// Anybody who is idle, else anybody.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -27,11 +27,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, taking_part, weight};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::named::Named;
+use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
-use crate::request::Ended;
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::named::Named;
-use crate::spec::units::Duration;
+use crate::words::Ended;
 
 /// The lowest moving average of latency.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -125,7 +125,7 @@ impl Policy for Running {
 mod tests {
     use super::super::testing::*;
     use super::*;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     fn ends(policy: &mut dyn Policy, seconds: u64, p: usize, millis: u64) -> Option<usize> {
         let now = Time::ZERO + Span::from_secs(seconds);

@@ -22,8 +22,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest, taking_part};
-use crate::spec::build::{Built, Names};
-use crate::spec::named::Named;
+use crate::form::build::{Built, Names};
+use crate::form::named::Named;
 
 /// The most room for its weight.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -74,8 +74,8 @@ impl Policy for Running {
 mod tests {
     use super::super::testing::*;
     use super::*;
+    use crate::form::build::Refusal;
     use crate::kernel::time::Time;
-    use crate::spec::build::Refusal;
 
     #[test]
     fn calls_and_one_are_divided_by_the_weight() {

@@ -24,10 +24,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, taking_part};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
-use crate::request::Ended;
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::Duration;
+use crate::words::Ended;
 
 /// The lowest usage so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -122,7 +122,7 @@ impl Policy for Running {
 mod tests {
     use super::super::testing::*;
     use super::*;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     /// a: 10 in, 90 out, $5; b: 60, 20, $4; c: 30, 60, $9.
     fn next(parameters: &str, seconds: u64) -> Option<usize> {

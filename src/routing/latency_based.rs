@@ -45,11 +45,11 @@ use serde::{Deserialize, Serialize};
 
 use super::litellm::{MinuteLimits, Minutes, Version};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, taking_part};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::Duration;
 use crate::kernel::chance::index;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Outcome, Outcomes};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::Duration;
+use crate::words::{Ended, Outcome, Outcomes};
 
 /// Seconds that a timeout counts as.
 const PENALTY: f64 = 1000.0;
@@ -295,7 +295,7 @@ mod tests {
     use super::super::Policy;
     use super::super::testing::*;
     use crate::kernel::time::{Span, Time};
-    use crate::request::{Ended, Outcome};
+    use crate::words::{Ended, Outcome};
 
     fn at(seconds: u64) -> Time {
         Time::ZERO + Span::from_secs(seconds)

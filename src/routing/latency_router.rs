@@ -38,10 +38,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, taking_part};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Outcome};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::Duration;
+use crate::words::{Ended, Outcome};
 
 /// Samples kept.
 const SAMPLES: usize = 50;

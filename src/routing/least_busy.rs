@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use super::litellm::Version;
 use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest, lowest_drawn, taking_part};
-use crate::spec::build::{Built, Names};
+use crate::form::build::{Built, Names};
 
 /// Fewest in flight, ties to the first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

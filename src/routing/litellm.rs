@@ -9,11 +9,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::form::build::{Built, Names};
+use crate::form::named::Named;
+use crate::form::units::Count;
 use crate::kernel::time::{Span, Time};
-use crate::request::Ended;
-use crate::spec::build::{Built, Names};
-use crate::spec::named::Named;
-use crate::spec::units::Count;
+use crate::words::Ended;
 
 /// Which LiteLLM, where it has changed its ways.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -36,12 +36,12 @@ use serde::{Deserialize, Serialize};
 
 use super::bandit::rated;
 use super::{BuildPolicy, Call, Fleet, Policy, Wants, lowest, prices};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::named::Named;
+use crate::form::units::Fraction;
 use crate::kernel::beta::beta;
 use crate::kernel::chance::{Purpose, threshold};
-use crate::request::Ended;
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::named::Named;
-use crate::spec::units::Fraction;
+use crate::words::Ended;
 
 /// What a belief begins with, and what it holds at most.
 const PRIOR_MASS: f64 = 10.0;
@@ -217,9 +217,9 @@ mod tests {
     use super::super::PolicySpec;
     use super::super::testing::*;
     use super::*;
+    use crate::form::build::Known;
     use crate::kernel::time::Time;
-    use crate::request::Outcome;
-    use crate::spec::build::Known;
+    use crate::words::Outcome;
 
     /// Input tokens of a, b, c cost 1, 2, 5.
     fn built(json: &str) -> Built<Box<dyn Policy>> {

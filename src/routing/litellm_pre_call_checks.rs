@@ -25,9 +25,9 @@ use serde::{Deserialize, Serialize};
 
 use super::branches::{Filter, Filtered, inside};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, PolicySpec, SimpleShuffle, taking_part};
-use crate::spec::build::{Built, Names};
-use crate::spec::named::Named;
-use crate::spec::units::Count;
+use crate::form::build::{Built, Names};
+use crate::form::named::Named;
+use crate::form::units::Count;
 
 /// Only deployments that can read the whole prompt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -94,8 +94,8 @@ impl Filter for Windows {
 mod tests {
     use super::super::testing::*;
     use super::super::{Call, Fleet};
+    use crate::form::build::Known;
     use crate::kernel::time::Time;
-    use crate::spec::build::Known;
 
     /// a reads 100 tokens, b 200 and c 1,000.
     fn goes(more: &str, input: u32, max_output: Option<u32>, closed: &[usize]) -> Option<usize> {

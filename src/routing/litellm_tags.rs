@@ -36,8 +36,8 @@ use serde::{Deserialize, Serialize};
 
 use super::branches::{Filter, Filtered, inside};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, PolicySpec, SimpleShuffle, taking_part};
-use crate::spec::build::{Built, Names};
-use crate::spec::named::Named;
+use crate::form::build::{Built, Names};
+use crate::form::named::Named;
 
 /// Only deployments with the right tags.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -206,7 +206,7 @@ impl Filter for Tags {
 #[cfg(test)]
 mod tests {
     use super::super::testing::*;
-    use crate::spec::build::Asked;
+    use crate::form::build::Asked;
 
     /// Who of a, b and c gets requests with these tags, with these closed.
     fn left(deployments: &str, more: &str, tags: &str, closed: &[usize]) -> String {

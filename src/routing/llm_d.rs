@@ -34,9 +34,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, check_users, lowest_drawn, taking_part, weight};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::{Count, Duration};
 use crate::kernel::time::{Span, Time};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::{Count, Duration};
 
 /// The most users times providers: 160 MB.
 const MOST: usize = 20_000_000;

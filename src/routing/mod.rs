@@ -62,7 +62,6 @@ mod tiered;
 mod tree;
 mod ucb;
 mod usage_based;
-mod view;
 mod weighted;
 mod wheel;
 
@@ -121,16 +120,17 @@ pub use tiered::{Otherwise, Tier, Tiered};
 pub use tree::{Fallback, Loadbalance, Node, SampleWithoutReplacement, Tree, TreeStrategy, TreeTarget};
 pub use ucb::Ucb;
 pub use usage_based::{Usage, UsageBased};
-pub use view::{Call, Fleet, Restriction};
 pub use weighted::Weighted;
 
-use crate::spec::registry::registry;
+pub use crate::client::view::{Call, Fleet, Restriction};
+
+use crate::form::registry::registry;
 use std::fmt;
 
+use crate::form::build::{Built, Names, Refusal};
 use crate::kernel::chance::index;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Headers};
-use crate::spec::build::{Built, Names, Refusal};
+use crate::words::{Ended, Headers};
 
 /// A routing policy, as it runs.
 ///

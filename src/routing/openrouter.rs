@@ -29,10 +29,10 @@ use serde::{Deserialize, Serialize};
 
 use super::wheel::Wheel;
 use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, prices, taking_part};
+use crate::form::build::{Built, Names};
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::time::{Span, Time};
-use crate::request::Ended;
-use crate::spec::build::{Built, Names};
-use crate::spec::units::{Duration, Fraction};
+use crate::words::Ended;
 
 /// By 1/price² among those without a recent outage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -113,7 +113,7 @@ impl Policy for Running {
 mod tests {
     use super::super::testing::*;
     use super::*;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     /// $1, $2 and $3: weights of 36, 9 and 4 out of 49.
     const PRICES: [Option<(u64, u64)>; 3] = [Some((1, 1)), Some((2, 2)), Some((3, 3))];

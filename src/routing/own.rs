@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{BuildPolicy, Policy};
-use crate::spec::build::{Built, Names, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 
 /// Parameters of `own`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -76,8 +76,8 @@ impl fmt::Debug for OwnPolicies {
 
 impl BuildPolicy for Own {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
-        let registered = names.own.map(OwnPolicies::names).unwrap_or_default();
-        let Some(make) = names.own.and_then(|own| own.0.get(&self.name)) else {
+        let registered = names.extra().map(OwnPolicies::names).unwrap_or_default();
+        let Some(make) = names.extra().and_then(|own: &OwnPolicies| own.0.get(&self.name)) else {
             let mut refusal = Refusal::unknown("registered policy", &self.name, &registered);
             if registered.is_empty() {
                 refusal.message += ": this program registers none";
@@ -97,15 +97,15 @@ impl BuildPolicy for Own {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::form::diagnose::Seg;
     use crate::routing::testing::*;
-    use crate::spec::diagnose::Seg;
 
     fn build(own: &OwnPolicies, json: &str) -> Built<Box<dyn Policy>> {
         let spec: super::super::PolicySpec = serde_json::from_str(json).unwrap();
         let providers = ["a", "b", "c"].map(String::from);
         spec.as_dyn().build(&Names {
             providers: &providers,
-            own: Some(own),
+            extras: &[own],
             ..Names::default()
         })
     }

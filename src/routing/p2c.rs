@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pair::pair;
 use super::{BuildPolicy, Call, Fleet, Members, Policy, taking_part};
-use crate::spec::build::{Built, Names};
+use crate::form::build::{Built, Names};
 
 /// The one of two with fewer calls.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

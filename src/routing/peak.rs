@@ -9,10 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Fleet;
+use crate::form::build::{Built, Refusal};
+use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
-use crate::request::Ended;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::Duration;
+use crate::words::Ended;
 
 /// Finagle's `Long.MaxValue >> 16`, in nanoseconds: 39 hours.
 const PENALTY: f64 = 140_737_488_355_327.0;

@@ -33,10 +33,10 @@ use serde::{Deserialize, Serialize};
 use super::pair::pair;
 use super::peak::{Measures, Peaks};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, taking_part};
+use crate::form::build::{Built, Names};
+use crate::form::units::Duration;
 use crate::kernel::time::Span;
-use crate::request::Ended;
-use crate::spec::build::{Built, Names};
-use crate::spec::units::Duration;
+use crate::words::Ended;
 
 /// Two choices on Peak EWMA.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -103,7 +103,7 @@ mod tests {
     use super::super::testing::*;
     use super::*;
     use crate::kernel::time::Time;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     fn ends(policy: &mut dyn Policy, p: usize, millis: u64) {
         let mut ended = Ended::new(Time::ZERO, p, Outcome::Success);

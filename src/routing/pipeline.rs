@@ -89,8 +89,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, taking_part};
-use crate::request::{Ended, Headers};
-use crate::spec::build::{Built, Names};
+use crate::form::build::{Built, Names};
+use crate::words::{Ended, Headers};
 
 mod filter;
 mod pick;

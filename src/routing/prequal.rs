@@ -58,11 +58,11 @@ use serde::{Deserialize, Serialize};
 use self::latencies::Latencies;
 use self::pool::{Answer, History, Pool};
 use super::{BuildPolicy, Call, Fleet, Measures, Members, Policy, taking_part};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Purpose, Stream, index, unit};
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Outcome};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::{Duration, Fraction};
+use crate::words::{Ended, Outcome};
 
 /// The most probes for one attempt, and removals after one.
 const MOST: f64 = 16.0;

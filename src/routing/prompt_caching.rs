@@ -35,10 +35,10 @@ use serde::{Deserialize, Serialize};
 
 use super::branches::{Branches, inside};
 use super::{BuildPolicy, Call, Fleet, Judge, Milestone, Policy, PolicySpec, SimpleShuffle, Wants, check_users};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Headers, Outcome};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::Duration;
+use crate::words::{Ended, Headers, Outcome};
 
 /// Where a prompt was answered before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

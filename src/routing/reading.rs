@@ -1,10 +1,10 @@
 //! What a classifier takes a request for, for the policies that go by one: right most of the time, wrong as often as said.
 
 use super::Call;
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::named::Named;
+use crate::form::units::Fraction;
 use crate::kernel::chance::{Purpose, threshold};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::named::Named;
-use crate::spec::units::Fraction;
 
 /// What one class is taken for besides what it is, and how often.
 pub type Misread = Named<Fraction>;

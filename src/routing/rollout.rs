@@ -66,12 +66,12 @@ use self::gates::Gate;
 use super::branches::{Branches, inside};
 use super::consistent_hash::By;
 use super::{BuildPolicy, Call, Fleet, Judge, Milestone, Policy, PolicySpec, Wants};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::outcomes::OutcomeList;
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose, threshold};
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Headers, Outcome, Outcomes};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::outcomes::OutcomeList;
-use crate::spec::units::{Duration, Fraction};
+use crate::words::{Ended, Headers, Outcome, Outcomes};
 
 /// From one policy to another, stage by stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -36,14 +36,14 @@ use serde::{Deserialize, Serialize};
 
 use super::branches::Branches;
 use super::{BuildPolicy, Call, Chain, Fleet, Policy, Wants, weight};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::laws::LawSpec;
+use crate::form::named::Named;
+use crate::form::per_class::PerClass;
+use crate::form::units::Fraction;
 use crate::kernel::chance::Purpose;
 use crate::kernel::law::{self, Law, Tail};
 use crate::kernel::sampler::Sampler;
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::laws::LawSpec;
-use crate::spec::named::Named;
-use crate::spec::per_class::PerClass;
-use crate::spec::units::Fraction;
 
 /// The strong model from a predicted win rate on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

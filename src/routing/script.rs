@@ -45,12 +45,17 @@ mod language;
 #[cfg_attr(not(feature = "script"), path = "script/without.rs")]
 mod program;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Policy};
-use crate::spec::build::{Built, Names, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 pub use program::Program;
+
+/// The scripts that have been read, by the name that the experiment gives them.
+pub type Scripts = BTreeMap<String, Program>;
 
 /// Parameters of `script`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -85,8 +90,8 @@ impl Fault {
 impl BuildPolicy for Script {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
         let program = names
-            .scripts
-            .and_then(|scripts| scripts.get(&self.file))
+            .extra()
+            .and_then(|scripts: &Scripts| scripts.get(&self.file))
             .ok_or_else(|| {
                 Refusal::new(format!(
                     "the script {} has not been loaded: an experiment that is no file has no folder",

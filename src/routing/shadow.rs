@@ -29,10 +29,10 @@ use serde::{Deserialize, Serialize};
 
 use super::branches::{Branches, inside};
 use super::{BuildPolicy, Call, Fleet, Judge, Milestone, Policy, PolicySpec, Wants};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::Fraction;
 use crate::kernel::chance::{Purpose, threshold};
-use crate::request::{Ended, Headers};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::Fraction;
+use crate::words::{Ended, Headers};
 
 /// Copies to one more provider.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -29,8 +29,8 @@ use serde::{Deserialize, Serialize};
 use super::litellm::{MinuteLimits, Version};
 use super::wheel::Wheel;
 use super::{BuildPolicy, Call, Fleet, Members, Policy, taking_part, weight};
-use crate::spec::build::{Built, Names};
-use crate::spec::named::Named;
+use crate::form::build::{Built, Names};
+use crate::form::named::Named;
 
 /// By weight, else rpm, else tpm, else uniform.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,7 +56,7 @@ impl BuildPolicy for SimpleShuffle {
         let given = self.limits.given(names)?;
         let mut weights = vec![None; names.providers.len()];
         for (name, &value) in self.weights.iter() {
-            let here = |r: crate::spec::build::Refusal| r.at(name).at("weights");
+            let here = |r: crate::form::build::Refusal| r.at(name).at("weights");
             let provider = names.provider(name).map_err(here)?;
             weights[provider] = Some(weight(value).map_err(here)?);
         }

@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Call, Fleet, Policy, Wants};
-use crate::spec::build::{Built, Names};
+use crate::form::build::{Built, Names};
 
 /// One provider for everything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -31,10 +31,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Call, Fleet, Policy, Wants};
-use crate::request::Ended;
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::named::Named;
-use crate::spec::units::Count;
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::named::Named;
+use crate::form::units::Count;
+use crate::words::Ended;
 
 const MOST: u64 = 1_000_000;
 
@@ -151,7 +151,7 @@ mod tests {
     use super::super::testing::*;
     use super::*;
     use crate::kernel::time::Time;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     fn choices(policy: &mut dyn Policy, closed: &[usize], n: usize) -> String {
         let hosts = hosts(closed);

@@ -36,10 +36,10 @@ use serde::{Deserialize, Serialize};
 
 use super::branches::{Branches, inside};
 use super::{BuildPolicy, Call, Fleet, Milestone, Policy, PolicySpec, Wants, users};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Headers};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::Duration;
+use crate::words::{Ended, Headers};
 
 /// Each user stays with one provider.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -61,10 +61,10 @@ use serde::{Deserialize, Serialize};
 use super::reading::{Misread, Reading, readings};
 use super::wheel::Wheel;
 use super::{BuildPolicy, Call, Fleet, Policy, Wants, lowest, prices, weight};
+use crate::form::build::{Asked, Built, Names, Refusal};
+use crate::form::named::Named;
+use crate::form::units::{Count, Duration, Money};
 use crate::kernel::time::Span;
-use crate::spec::build::{Asked, Built, Names, Refusal};
-use crate::spec::named::Named;
-use crate::spec::units::{Count, Duration, Money};
 
 /// What belongs to no task.
 const GENERAL: &str = "general";

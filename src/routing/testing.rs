@@ -3,12 +3,12 @@
 use super::*;
 use crate::client::breaker::BreakerSpec;
 use crate::client::host::Host;
+use crate::form::build::{Asked, Known};
+use crate::form::diagnose::Seg;
 use crate::kernel::chance::Chance;
 use crate::kernel::time::Time;
-use crate::request::Ended;
-use crate::request::Outcome;
-use crate::spec::build::{Asked, Known};
-use crate::spec::diagnose::Seg;
+use crate::words::Ended;
+use crate::words::Outcome;
 
 /// A policy over providers a, b, c and classes x, y.
 pub(crate) fn policy(json: &str) -> Box<dyn Policy> {

@@ -40,11 +40,11 @@ use serde::{Deserialize, Serialize};
 
 use super::bandit::{Arms, Contexts, Learning, RewardSpec};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest};
+use crate::form::build::{Built, Names};
+use crate::form::units::{Count, Fraction};
 use crate::kernel::beta::beta;
 use crate::kernel::chance::Purpose;
-use crate::request::Ended;
-use crate::spec::build::{Built, Names};
-use crate::spec::units::{Count, Fraction};
+use crate::words::Ended;
 
 /// Draws from beliefs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -131,7 +131,7 @@ mod tests {
     use super::super::testing::*;
     use super::*;
     use crate::kernel::time::{Span, Time};
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     /// An answer of `p` that took so many of the 10 s from which on nothing is earned.
     fn ends(policy: &mut dyn Policy, p: usize, seconds: u64) {

@@ -32,8 +32,8 @@ use serde::{Deserialize, Serialize};
 
 use super::reading::{Misread, Reading, readings};
 use super::{BuildPolicy, Call, Fleet, Policy, Wants};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::named::Named;
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::named::Named;
 
 /// Tiers by class, and a classifier that may err.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -47,11 +47,11 @@ use serde::{Deserialize, Serialize};
 use super::branches::{Branches, inside};
 use super::wheel::Wheel;
 use super::{BuildPolicy, Call, Fleet, Milestone, Policy, PolicySpec, Wants, weight};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::outcomes::OutcomeList;
+use crate::form::registry::registry;
 use crate::kernel::chance::Purpose;
-use crate::request::{Ended, Headers, Outcome, Outcomes};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::outcomes::OutcomeList;
-use crate::spec::registry::registry;
+use crate::words::{Ended, Headers, Outcome, Outcomes};
 
 mod parse;
 

@@ -41,9 +41,9 @@ use serde::{Deserialize, Serialize};
 
 use super::bandit::{Arms, Contexts, Learning, RewardSpec};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest};
-use crate::request::Ended;
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::{Count, Fraction};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::{Count, Fraction};
+use crate::words::Ended;
 
 /// Upper confidence bounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -147,7 +147,7 @@ mod tests {
     use super::super::testing::*;
     use super::*;
     use crate::kernel::time::{Span, Time};
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     /// An answer of `p` that took so many of the 10 s from which on nothing is earned.
     fn ends(policy: &mut dyn Policy, p: usize, seconds: u64) {

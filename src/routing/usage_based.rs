@@ -34,8 +34,8 @@ use serde::{Deserialize, Serialize};
 
 use super::litellm::{MinuteLimits, Minutes};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, lowest_drawn, taking_part};
-use crate::request::{Ended, Outcome};
-use crate::spec::build::{Built, Names};
+use crate::form::build::{Built, Names};
+use crate::words::{Ended, Outcome};
 
 /// The fewest tokens in the minute.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -175,7 +175,7 @@ mod tests {
     use super::super::Policy;
     use super::super::testing::*;
     use crate::kernel::time::{Span, Time};
-    use crate::request::{Ended, Outcome};
+    use crate::words::{Ended, Outcome};
 
     fn answered(policy: &mut dyn Policy, seconds: u64, provider: usize, tokens: u32) {
         let mut ended = Ended::new(Time::ZERO + Span::from_secs(seconds), provider, Outcome::Success);

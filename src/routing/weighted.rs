@@ -23,8 +23,8 @@ use serde::{Deserialize, Serialize};
 
 use super::wheel::Wheel;
 use super::{BuildPolicy, Call, Fleet, Policy, Wants, weight};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::named::Named;
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::named::Named;
 
 /// Chance in proportion to weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -10,13 +10,13 @@ pub use poisson::Poisson;
 pub use regular::Regular;
 pub use replay::{Replay, Row};
 
-use crate::spec::registry::registry;
+use crate::form::registry::registry;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::form::build::Built;
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::spec::build::Built;
 
 /// An arrival process, as it runs.
 pub trait Arrivals: fmt::Debug + Send + Sync {

@@ -6,7 +6,7 @@ pub mod users;
 use crate::kernel::chance::{Chance, Purpose};
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Time;
-use crate::request::Ask;
+use crate::words::Ask;
 
 use arrivals::Arrivals;
 use users::Users;

@@ -6,9 +6,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::form::build::{Built, Refusal};
+use crate::form::units::Count;
 use crate::kernel::chance::{Key, Purpose, index, threshold};
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::Count;
 
 /// The users that requests come from: people, tenants or conversations, whatever is to be kept together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

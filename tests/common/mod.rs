@@ -5,8 +5,8 @@
 use simcap::engine::run::{Control, run};
 use simcap::engine::scenario::Scenario;
 use simcap::engine::tally::Tally;
-use simcap::spec::assemble::{Plan, assemble};
-use simcap::spec::load::from_text;
+use simcap::experiment::assemble::{Plan, assemble};
+use simcap::experiment::load::from_text;
 use simcap::stats::interval::{Confidence, Estimate};
 
 /// The checked form of an experiment.

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use insta::assert_snapshot;
-use simcap::spec::assemble::assemble;
-use simcap::spec::load::{Traces, load};
+use simcap::experiment::assemble::assemble;
+use simcap::experiment::load::{Traces, load};
 
 use super::{GOOD, said_of};
 

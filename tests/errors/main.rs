@@ -21,8 +21,8 @@ mod shape;
 mod syntax;
 mod values;
 
-use simcap::spec::assemble::assemble;
-use simcap::spec::load::from_text;
+use simcap::experiment::assemble::assemble;
+use simcap::experiment::load::from_text;
 
 /// A file without a mistake.
 const GOOD: &str = include_str!("good.json");

@@ -9,8 +9,8 @@ use std::path::Path;
 use simcap::engine::run::{Control, run as run_engine};
 use simcap::engine::scenario::Scenario;
 use simcap::engine::tally::Tally;
-use simcap::spec::assemble::assemble;
-use simcap::spec::load::{Traces, load};
+use simcap::experiment::assemble::assemble;
+use simcap::experiment::load::{Traces, load};
 
 /// The experiment's file, seen from this package.
 const FILE: &str = "../../experiments/tiered.json";
@@ -48,7 +48,7 @@ pub fn scenario() -> Result<Scenario, String> {
 pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
     let tally = run_engine(scenario, seed, 0, &Control::default()).expect("nobody stops it");
     let counted = tally.requests();
-    let succeeded = tally.ended(simcap::request::Outcome::Success);
+    let succeeded = tally.ended(simcap::words::Outcome::Success);
     Outcome {
         requests: arrived(&tally),
         peak: tally.peak_in_system,

@@ -16,8 +16,8 @@ use simcap::engine::scenario::Scenario;
 use simcap::kernel::chance::Chance;
 use simcap::kernel::time::{Span, Time};
 use simcap::routing::{Call, Fleet};
-use simcap::spec::assemble::assemble;
-use simcap::spec::load::{Traces, from_text, load};
+use simcap::experiment::assemble::assemble;
+use simcap::experiment::load::{Traces, from_text, load};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };

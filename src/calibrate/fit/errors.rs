@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use super::hangs::may_be;
 use crate::calibrate::log::Observation;
+use crate::form::units::Fraction;
 use crate::provider::faults::Random;
-use crate::request::Outcome;
-use crate::spec::units::Fraction;
 use crate::stats::critical::Confidence;
 use crate::stats::interval::wilson;
+use crate::words::Outcome;
 
 /// How often requests end in one way other than success.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

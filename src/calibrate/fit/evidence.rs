@@ -1,7 +1,7 @@
 //! What a fit's picture is drawn of and its figures do not hold: single requests, and how those of each step of load ended.
 
 use crate::calibrate::log::{Observation, Stage};
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 /// What stands behind a fit.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -6,7 +6,7 @@
 //! which is a fault.
 
 use crate::calibrate::log::{Observation, Timing};
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 /// Timeouts that it takes.
 const ENOUGH: usize = 3;

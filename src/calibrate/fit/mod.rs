@@ -66,8 +66,8 @@ pub use text::terminal;
 use self::speed::Speeds;
 use super::log::{Log, Observation, Stage};
 use super::split;
-use crate::spec::diagnose::nearest;
-use crate::spec::model::ModelFile;
+use crate::experiment::model::ModelFile;
+use crate::form::diagnose::nearest;
 
 /// What a fit is to be of.
 #[derive(Clone, Debug, PartialEq)]

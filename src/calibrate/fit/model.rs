@@ -5,14 +5,14 @@ use super::family::Params;
 use super::load::LoadCurve;
 use super::report::{FitReport, Quantity};
 use crate::calibrate::log::{Log, Observation};
+use crate::experiment::calibration::{FittedOn, Range};
+use crate::experiment::model::{Fit, ModelFile, ModelSpec, Percentiles};
+use crate::form::laws::{Component, LawSpec};
+use crate::form::named::Named;
+use crate::form::units::{Count, Duration, Fraction};
 use crate::kernel::time::Span;
 use crate::provider::load::{Batching, LoadSpec, Slots};
 use crate::provider::pricing::PerToken;
-use crate::spec::calibration::{FittedOn, Range};
-use crate::spec::laws::{Component, LawSpec};
-use crate::spec::model::{Fit, ModelFile, ModelSpec, Percentiles};
-use crate::spec::named::Named;
-use crate::spec::units::{Count, Duration, Fraction};
 
 /// The variant's name.
 pub const VARIANT: &str = "measured";

@@ -13,10 +13,10 @@ use super::regimes::median;
 use super::told::{self, Comes, Said};
 use crate::calibrate::log::Observation;
 use crate::calibrate::probe::{Quota, Quotas};
+use crate::form::units::{Count, Duration};
 use crate::kernel::time::Span;
 use crate::provider::limits::{FixedWindow, LimitSpec, TokenBucket, Unit};
-use crate::request::Outcome;
-use crate::spec::units::{Count, Duration};
+use crate::words::Outcome;
 
 /// A quota, as far as it can be told.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

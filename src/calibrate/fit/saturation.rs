@@ -14,10 +14,10 @@ use serde::Serialize;
 
 use super::regimes::spearman;
 use crate::calibrate::log::{Observation, Stage};
-use crate::request::Outcome;
 use crate::stats::critical::Confidence;
 use crate::stats::interval::wilson;
 use crate::stats::warmup::{Direction, Trend};
+use crate::words::Outcome;
 
 /// The share of the rate asked for that must be achieved.
 pub(super) const ACHIEVED: f64 = 0.97;

@@ -171,7 +171,7 @@ pub(super) fn believable(table: Vec<(f64, f64)>) -> Result<Vec<(f64, f64)>, Stri
 mod tests {
     use super::*;
     use crate::calibrate::logs::gather::observed;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     fn answer(output: u32, span: f64, chunks: Option<u32>) -> Observation {
         Observation {

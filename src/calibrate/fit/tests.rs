@@ -5,13 +5,13 @@ use rand::Rng;
 use super::*;
 use crate::calibrate::log::{Source, Summary, Timing};
 use crate::calibrate::logs::gather::observed;
+use crate::form::laws::LawSpec;
 use crate::kernel::chance::{Chance, Purpose};
 use crate::kernel::law::Tail;
 use crate::kernel::sampler::Sampler;
 use crate::provider::limits::LimitSpec;
 use crate::provider::pricing::PerToken;
-use crate::request::Outcome;
-use crate::spec::laws::LawSpec;
+use crate::words::Outcome;
 
 fn options() -> Options {
     Options {
@@ -61,7 +61,7 @@ fn log(n: usize, more: impl Fn(usize, &mut Observation)) -> Log {
     }
 }
 
-fn spec(model: &ModelFile) -> &crate::spec::model::ModelSpec {
+fn spec(model: &ModelFile) -> &crate::experiment::model::ModelSpec {
     model.variants.get(VARIANT).unwrap()
 }
 
@@ -70,7 +70,7 @@ fn a_model_has_the_law_that_was_measured_and_reads_back() {
     let (report, model) = fit(&log(600, |_, _| ()), &options()).unwrap();
     model.check().unwrap();
     let text = serde_json::to_string(&model).unwrap();
-    let read: ModelFile = crate::spec::diagnose::parse("m.json", &text).unwrap();
+    let read: ModelFile = crate::form::diagnose::parse("m.json", &text).unwrap();
     assert_eq!(read, model);
     // The truth: p50 300 ms, p99 0.1 + 0.2 exp(0.4 · 2.3263) = 607 ms; of 600 draws p99 is known to some 7 %.
     let law = spec(&model).ttft.law().unwrap();

@@ -24,7 +24,7 @@ use serde_json::Value;
 use super::gather::{ENDPOINT, Gather, answered_rate, censor, observed, outcome, seen, tokens, tpot};
 use super::{Format, Look, Mistake, line, lines, printable};
 use crate::calibrate::log::{Log, Observation, Stage, Summary, Timing};
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 pub(super) const RECORDS: Format = Format {
     name: "AIPerf profile_export.jsonl",
@@ -262,7 +262,7 @@ fn summarised(metric: Option<&Value>, name: &str) -> Result<Option<Summary>, Mis
 mod tests {
     use super::super::read;
     use crate::calibrate::log::{Log, Timing};
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     /// AIPerf 0.13.0 against `simcap mock`, with faults, timeouts and requests called off; its tokenizer counts letters. Fewer
     /// requests and metrics.

@@ -9,7 +9,7 @@ use super::Mistake;
 use crate::calibrate::log::{Log, Observation, Stage, Timing};
 use crate::import::trace::instant;
 use crate::provider::pricing::PerToken;
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 /// What a target is called in a log that does not say.
 pub(super) const ENDPOINT: &str = "endpoint";

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::gather::{ENDPOINT, Gather, censor, observed, outcome, seconds, seen, status_after, tokens, tpot};
 use super::{Format, Look, Mistake, printable, value};
 use crate::calibrate::log::{Log, Observation};
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 pub(super) const FORMAT: Format = Format {
     name: "GuideLLM JSON",
@@ -149,7 +149,7 @@ fn observation(target: u16, step: u32, request: &Request, outcome: Outcome) -> O
 mod tests {
     use super::super::read;
     use crate::calibrate::log::Timing;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     /// GuideLLM 0.8.1 against `simcap mock`, with faults and a timeout, cut off after 10 s: fewer requests, no metrics.
     const REPORT: &str = include_str!("samples/guidellm-0.8.1.json");

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::gather::{ENDPOINT, Gather, censor, observed, outcome, seconds, seen, status_after, tokens};
 use super::{Format, Look, Mistake, value};
 use crate::calibrate::log::{Log, Observation, Stage, Summary, Timing};
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 pub(super) const RECORDS: Format = Format {
     name: "inference-perf per_request_lifecycle_metrics.json",
@@ -202,7 +202,7 @@ fn summary(found: Option<&Value>) -> Option<Summary> {
 mod tests {
     use super::super::read;
     use crate::calibrate::log::Timing;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     /// By `RequestLifecycleMetric` and `StreamedResponseMetrics` of `inference_perf/apis/base.py`.
     #[test]

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::gather::{ENDPOINT, Gather, censor, clock, observed, outcome, seen, tokens, tpot};
 use super::{Format, Look, Mistake, line, lines, printable, value};
 use crate::calibrate::log::{Log, Observation, Timing};
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 pub(super) const FORMAT: Format = Format {
     name: "LiteLLM spend logs (JSON, JSON lines or CSV)",
@@ -147,7 +147,7 @@ fn ending(row: &Row) -> Option<Outcome> {
 mod tests {
     use super::super::read;
     use crate::calibrate::log::{Log, Timing};
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     /// Rows with the columns of `LiteLLM_SpendLogs` that are read.
     const ROWS: &str = r#"[

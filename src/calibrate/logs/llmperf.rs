@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::gather::{ENDPOINT, Gather, observed, outcome, seconds, seen, tokens, tpot};
 use super::{Format, Look, Mistake, value};
 use crate::calibrate::log::{Log, Observation};
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 pub(super) const FORMAT: Format = Format {
     name: "llmperf individual responses",
@@ -68,7 +68,7 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
 mod tests {
     use super::super::read;
     use crate::calibrate::log::Timing;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     /// The first row is that of `anyscale_13b.json` of llmperf-leaderboard (2023-12-19), to the digits that matter.
     #[test]

@@ -8,8 +8,8 @@
 use super::gather::{ENDPOINT, Gather, censor, clock, observed, outcome, seconds, seen, tokens, tpot};
 use super::{Mistake, ReadError, printable, sourced};
 use crate::calibrate::log::{Log, Observation};
-use crate::request::Outcome;
-use crate::spec::diagnose::nearest;
+use crate::form::diagnose::nearest;
+use crate::words::Outcome;
 
 /// What a column can hold.
 const FIELDS: [&str; 14] = [

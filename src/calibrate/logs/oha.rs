@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::gather::{ENDPOINT, Gather, observed, outcome, seconds, seen};
 use super::{Format, Look, Mistake, printable, value};
 use crate::calibrate::log::{Log, Observation, Stage, Summary, Timing};
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 pub(super) const RECORDS: Format = Format {
     name: "oha CSV",

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::gather::{ENDPOINT, Gather, censor, observed, outcome, seen, tokens, tpot};
 use super::{Format, Look, Mistake, line, lines, value};
 use crate::calibrate::log::{Log, Observation, Timing};
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 pub(super) const FORMAT: Format = Format {
     name: "OpenTelemetry GenAI spans (OTLP JSON)",
@@ -170,7 +170,7 @@ fn figure(value: &Value) -> Option<f64> {
 mod tests {
     use super::super::read;
     use crate::calibrate::log::Timing;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     /// By opentelemetry-proto's `trace.proto` in its JSON form, and the attribute names of the conventions.
     const EXPORT: &str = r#"{"resourceSpans":[{"resource":{"attributes":[]},"scopeSpans":[{"scope":{"name":"x"},"spans":[

@@ -11,8 +11,8 @@ use super::gather::{Gather, censor, observed};
 use super::{Format, Look, Mistake, line, lines, printable};
 use crate::calibrate::log::{Log, Observation, Timing};
 use crate::calibrate::probe::{self, Line, Probe, Run};
-use crate::request::Outcome;
-use crate::spec::diagnose::nearest;
+use crate::form::diagnose::nearest;
+use crate::words::Outcome;
 
 pub(super) const FORMAT: Format = Format {
     name: "simcap probes (JSON lines, `run` first)",

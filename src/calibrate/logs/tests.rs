@@ -1,7 +1,7 @@
 use super::gather::observed;
 use super::*;
 use crate::calibrate::log::Stage;
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 fn refused(file: &str, text: &str) -> String {
     read(file, text.as_bytes()).unwrap_err().to_string()

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::gather::{Gather, clock, observed, seconds, seen, tokens, tpot};
 use super::{Format, Look, Mistake, printable, value};
 use crate::calibrate::log::{Log, Observation};
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 pub(super) const FORMAT: Format = Format {
     name: "thefastest.ai results",
@@ -73,7 +73,7 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
 mod tests {
     use super::super::read;
     use crate::calibrate::log::Timing;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     /// The first result of the version of 2024-04-29, and one that failed.
     #[test]

@@ -8,7 +8,7 @@
 use super::ReadError;
 use super::gather::ENDPOINT;
 use crate::calibrate::log::{Log, Observation, Stage};
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 /// Relative difference of two means of the same requests: what rounding leaves.
 const SAME: f64 = 1e-3;

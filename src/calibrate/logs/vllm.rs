@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::gather::{ENDPOINT, Gather, answered_rate, censor, observed, outcome, seconds, seen, tokens, tpot};
 use super::{Format, Look, Mistake, value};
 use crate::calibrate::log::{Log, Observation, Stage, Summary};
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 pub(super) const FORMAT: Format = Format {
     name: "vLLM bench serve JSON",
@@ -143,7 +143,7 @@ fn summary(report: &Value, name: &str) -> Option<Summary> {
 mod tests {
     use super::super::read;
     use crate::calibrate::log::Timing;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     /// The names are those of vLLM's `benchmarks/serve.py`.
     const DETAILED: &str = r#"{"date": "20260801-120000", "backend": "openai-chat", "model_id": "llama", "request_rate": "inf",

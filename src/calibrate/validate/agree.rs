@@ -8,8 +8,8 @@
 
 use statrs::distribution::{Binomial, DiscreteCDF};
 
+use crate::experiment::calibration::Agreement;
 use crate::kernel::chance::{hash, index};
-use crate::spec::calibration::Agreement;
 use crate::stats::critical::Confidence;
 use crate::stats::interval::min_samples_for_quantile;
 

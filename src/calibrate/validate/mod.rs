@@ -19,14 +19,14 @@ use serde::Serialize;
 
 use super::log::{Log, Observation};
 use super::split;
+use crate::experiment::calibration::{Agreement, Calibration, QuantileScore, Range, Score};
+use crate::experiment::model::{ModelFile, ModelSpec};
+use crate::form::units::Fraction;
 use crate::kernel::time::Span;
-use crate::request::Outcome;
-use crate::spec::calibration::{Agreement, Calibration, QuantileScore, Range, Score};
-use crate::spec::model::{ModelFile, ModelSpec};
-use crate::spec::units::Fraction;
 use crate::stats::critical::Confidence;
 use crate::stats::histogram::Histogram;
 use crate::stats::interval::wilson;
+use crate::words::Outcome;
 
 /// What is taken of a request.
 type Take = fn(&Observation) -> Option<f64>;

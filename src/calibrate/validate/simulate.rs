@@ -14,13 +14,13 @@ use crate::calibrate::log::{Observation, Timing};
 use crate::engine::replicate::replicate;
 use crate::engine::run::Control;
 use crate::engine::tally::Tally;
+use crate::experiment::assemble::assemble;
+use crate::experiment::load::Loaded;
+use crate::experiment::model::ModelFile;
+use crate::form::diagnose::parse_named;
 use crate::kernel::time::Span;
-use crate::request::Outcome;
-use crate::spec::assemble::assemble;
-use crate::spec::diagnose::parse_named;
-use crate::spec::load::Loaded;
-use crate::spec::model::ModelFile;
 use crate::traffic::arrivals::Row;
+use crate::words::Outcome;
 
 /// Requests that are enough for their own chance not to matter.
 const ENOUGH: u64 = 200_000;

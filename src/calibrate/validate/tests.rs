@@ -1,10 +1,10 @@
 use super::*;
 use crate::calibrate::log::{Source, Timing};
 use crate::calibrate::logs::gather::observed;
+use crate::experiment::calibration::LogFile;
+use crate::form::diagnose::parse;
 use crate::kernel::chance::{hash, unit};
 use crate::report::terminal::Style;
-use crate::spec::calibration::LogFile;
-use crate::spec::diagnose::parse;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 /// TTFT is 20 ms of network and a lognormal law; then 50 tokens a second.
@@ -122,7 +122,7 @@ fn fitted(files: &[&str], held_out: f64) -> ModelFile {
         name: "probes.jsonl".into(),
         sha256: (*sha).into(),
     };
-    model.variants.get_mut("day").unwrap().fitted_on = Some(crate::spec::calibration::FittedOn {
+    model.variants.get_mut("day").unwrap().fitted_on = Some(crate::experiment::calibration::FittedOn {
         files: files.iter().map(file).collect(),
         held_out: Fraction::new(held_out).unwrap(),
         input: Range::of([100]),

@@ -1,12 +1,12 @@
 //! A validation on a terminal: one table, the errors, the notes, the verdict.
 
 use super::Validation;
+use crate::experiment::calibration::{Agreement, QuantileScore};
 use crate::report::Unit;
 use crate::report::format;
 use crate::report::table::{Cell, Table, Tone};
 use crate::report::terminal::Style;
 use crate::report::text::paragraph;
-use crate::spec::calibration::{Agreement, QuantileScore};
 
 /// Everything. Ends in a newline.
 pub fn text(validation: &Validation, style: &Style) -> String {

@@ -6,14 +6,14 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
 use super::super::{Failure, traces};
+use crate::experiment::load::load;
+use crate::form::diagnose;
+use crate::form::laws::LawSpec;
+use crate::form::named::Named;
+use crate::form::units::{Count, Duration, Money, Rate, TokenPrice};
 use crate::live::prompts::{Language, Prefix};
 use crate::live::spec::{ClassSpec, LoadSpec, MaxTokensField, PlanSpec, Schedule, TargetSpec, TimeoutSpec};
 use crate::provider::pricing::PerToken;
-use crate::spec::diagnose;
-use crate::spec::laws::LawSpec;
-use crate::spec::load::load;
-use crate::spec::named::Named;
-use crate::spec::units::{Count, Duration, Money, Rate, TokenPrice};
 
 /// Whom to ask.
 #[derive(Debug, Args)]
@@ -146,7 +146,7 @@ fn price(text: &str) -> Result<TokenPrice, String> {
         "0" | "$0" => Ok(TokenPrice::default()),
         _ => text
             .parse()
-            .map_err(|error: crate::spec::units::UnitError| error.to_string()),
+            .map_err(|error: crate::form::units::UnitError| error.to_string()),
     }
 }
 
@@ -311,7 +311,7 @@ fn classes(ask: &Ask) -> Result<Named<ClassSpec>, Failure> {
 /// The classes and token lengths of an experiment.
 pub(super) fn classes_of(file: &Path) -> Result<Named<ClassSpec>, Failure> {
     let loaded = load(file, &traces(None))?;
-    let one = |(name, class): (&str, &crate::spec::experiment::ClassSpec)| {
+    let one = |(name, class): (&str, &crate::experiment::file::ClassSpec)| {
         let (Some(input), Some(output)) = (&class.input, &class.output) else {
             return Err(Failure::Input(format!(
                 "{}: the class `{name}` has no laws of `input` and `output` to take lengths from",

@@ -11,7 +11,7 @@ use crate::live::money::Dollars;
 use crate::live::plan::Plan;
 use crate::live::run::Control;
 use crate::report::{Unit, format};
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 /// Of how many of the latest answers the view speaks.
 const LATEST: usize = 200;

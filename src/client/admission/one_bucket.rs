@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Admission, BuildAdmission, Next, Offer};
 use crate::client::gate::Gate;
+use crate::form::build::Built;
+use crate::form::units::{Count, Rate};
 use crate::kernel::bucket::Bucket;
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::provider::limits::bucket;
-use crate::request::Ask;
-use crate::spec::build::Built;
-use crate::spec::units::{Count, Rate};
+use crate::words::Ask;
 
 /// One bucket of requests whose shortage is slept off once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Admission, BuildAdmission, Next, Offer};
 use crate::client::gate::{Blocked, Gate};
+use crate::form::build::{Built, Refusal};
+use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::request::Ask;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::Duration;
+use crate::words::Ask;
 
 /// Sleep and ask again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Admission, BuildAdmission, Next, Offer};
 use crate::client::gate::{Blocked, Gate};
+use crate::form::build::{Built, Refusal};
+use crate::form::units::{Count, Duration};
 use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::{Span, Time};
-use crate::request::Ask;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::{Count, Duration};
+use crate::words::Ask;
 
 /// Sleep about a window, and ask again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -20,11 +20,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Breaker, BuildBreaker, Guard, Ticket};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Outcome};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::Duration;
+use crate::words::{Ended, Outcome};
 
 /// Opens on a surplus of failures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -31,11 +31,11 @@ use serde::{Deserialize, Serialize};
 
 use super::openings::{Openings, Seen};
 use super::{BuildBreaker, FleetBreaker, Guard, Ticket};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose, index, unit};
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Outcome, Outcomes};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::{Duration, Fraction};
+use crate::words::{Ended, Outcome, Outcomes};
 
 /// Ejection of outliers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

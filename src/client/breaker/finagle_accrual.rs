@@ -24,12 +24,12 @@ use serde::{Deserialize, Serialize};
 
 use super::openings::{ANY_FAILURE, Openings, Seen};
 use super::{Breaker, BuildBreaker, Guard, Ticket};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::outcomes::OutcomeList;
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Outcomes};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::outcomes::OutcomeList;
-use crate::spec::units::{Duration, Fraction};
+use crate::words::{Ended, Outcomes};
 
 /// Dead on a low success rate or failures in a row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -275,7 +275,7 @@ impl Breaker for Running {
 mod tests {
     use super::super::testing::{Watch, at};
     use super::*;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     fn watch(fields: &str) -> Watch {
         Watch::new(&format!(r#"{{"finagle_accrual": {{{fields}}}}}"#), 1)

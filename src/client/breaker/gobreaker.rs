@@ -18,12 +18,12 @@ use serde::{Deserialize, Serialize};
 
 use super::openings::{ANY_FAILURE, Openings, Seen};
 use super::{Breaker, BuildBreaker, Guard, Ticket};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::outcomes::OutcomeList;
+use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Outcomes};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::outcomes::OutcomeList;
-use crate::spec::units::Duration;
+use crate::words::{Ended, Outcomes};
 
 /// Opens on failures in a row, by generations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -222,7 +222,7 @@ impl Breaker for Running {
 mod tests {
     use super::super::testing::{Watch, at};
     use super::*;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     fn watch(fields: &str) -> Watch {
         Watch::new(&format!(r#"{{"gobreaker": {{{fields}}}}}"#), 1)

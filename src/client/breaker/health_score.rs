@@ -18,12 +18,12 @@ use serde::{Deserialize, Serialize};
 
 use super::openings::{Openings, Seen};
 use super::{Breaker, BuildBreaker, Guard, Ticket};
+use crate::form::build::{Built, Names};
+use crate::form::outcomes::OutcomeList;
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Outcomes};
-use crate::spec::build::{Built, Names};
-use crate::spec::outcomes::OutcomeList;
-use crate::spec::units::{Duration, Fraction};
+use crate::words::{Ended, Outcomes};
 
 /// Leaves out whoever has a low score or too many errors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -191,7 +191,7 @@ impl Breaker for Running {
 mod tests {
     use super::super::testing::{Watch, at};
     use super::*;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     fn watch(fields: &str) -> Watch {
         Watch::new(&format!(r#"{{"health_score": {{{fields}}}}}"#), 1)

@@ -20,12 +20,12 @@ use serde::{Deserialize, Serialize};
 
 use super::openings::{ANY_FAILURE, Openings, Seen};
 use super::{Breaker, BuildBreaker, Guard, Ticket};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::outcomes::OutcomeList;
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Outcomes};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::outcomes::OutcomeList;
-use crate::spec::units::{Duration, Fraction};
+use crate::words::{Ended, Outcomes};
 
 /// Opens on the share of failures, looked at now and then.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -239,7 +239,7 @@ impl Breaker for Running {
 mod tests {
     use super::super::testing::{Watch, at};
     use super::*;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     fn watch(volume: u32) -> Watch {
         Watch::new(

@@ -19,12 +19,12 @@ use serde::{Deserialize, Serialize};
 
 use super::openings::{Openings, Seen};
 use super::{Breaker, BuildBreaker, Guard, Ticket};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::outcomes::OutcomeList;
+use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Outcome, Outcomes};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::outcomes::OutcomeList;
-use crate::spec::units::Duration;
+use crate::words::{Ended, Outcome, Outcomes};
 
 /// Out after so many failures in all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -37,12 +37,12 @@ use serde::{Deserialize, Serialize};
 
 use super::openings::Openings;
 use super::{BuildBreaker, FleetBreaker, Guard, Ticket};
+use crate::form::build::{Built, Names};
+use crate::form::named::Named;
+use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Outcome, Outcomes};
-use crate::spec::build::{Built, Names};
-use crate::spec::named::Named;
-use crate::spec::units::Duration;
+use crate::words::{Ended, Outcome, Outcomes};
 
 /// Cooldowns as LiteLLM's router has them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -8,10 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Breaker, BuildBreaker, Guard, Ticket};
+use crate::form::build::{Built, Names};
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::request::Ended;
-use crate::spec::build::{Built, Names};
+use crate::words::Ended;
 
 /// A breaker that never opens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

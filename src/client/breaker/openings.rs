@@ -1,7 +1,7 @@
 //! When a breaker was open, and which ends of a call it takes for what: what most breakers here share.
 
 use crate::kernel::time::{Span, Time};
-use crate::request::{Outcome, Outcomes};
+use crate::words::{Outcome, Outcomes};
 
 /// When a breaker was open. An opening is given its end when it begins, so nothing need happen then.
 #[derive(Clone, Copy, Debug, Default)]

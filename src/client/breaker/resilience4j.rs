@@ -26,12 +26,12 @@ use serde::{Deserialize, Serialize};
 
 use super::openings::{ANY_FAILURE, Openings, Seen};
 use super::{Breaker, BuildBreaker, Guard, Ticket};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::outcomes::OutcomeList;
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Outcomes};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::outcomes::OutcomeList;
-use crate::spec::units::{Duration, Fraction};
+use crate::words::{Ended, Outcomes};
 
 /// Opens on rates in a sliding window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

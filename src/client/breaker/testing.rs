@@ -1,10 +1,10 @@
 //! Breakers in virtual time, for the tests of each: calls that end at once, or later.
 
 use crate::client::breaker::{Breaker, BreakerSpec, FleetBreaker, Guard, Ticket};
+use crate::form::build::{Built, Names};
 use crate::kernel::chance::Chance;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Outcome};
-use crate::spec::build::{Built, Names};
+use crate::words::{Ended, Outcome};
 
 /// `millis` after the start.
 pub(super) fn at(millis: u64) -> Time {

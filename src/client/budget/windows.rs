@@ -20,10 +20,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Alert, Budget, Verdict};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::{Count, Fraction, Money};
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ask, Ended};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::{Count, Fraction, Money};
+use crate::words::{Ask, Ended};
 
 /// A budget of one window after the other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildHedge, Hedge, Race, bounded, check_most};
 use crate::client::retry_budget::Leaky;
+use crate::form::build::{Built, Names};
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::time::{Span, Time};
-use crate::spec::build::{Built, Names};
-use crate::spec::units::{Duration, Fraction};
 
 /// A copy after a fixed delay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -21,10 +21,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildHedge, Hedge, Race, bounded, check_most};
 use crate::client::retry_budget::Leaky;
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Outcome, Outcomes};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::{Duration, Fraction};
+use crate::words::{Ended, Outcome, Outcomes};
 
 /// A copy after a percentile of recent times.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -17,12 +17,12 @@ use serde::{Deserialize, Serialize};
 
 use super::slots::{Bounds, Slots, or_overload};
 use super::{BuildLimiter, Done, Limiter, Ready};
+use crate::form::build::{Built, Refusal};
+use crate::form::outcomes::OutcomeList;
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ask, Outcome, Outcomes};
-use crate::spec::build::{Built, Refusal};
-use crate::spec::outcomes::OutcomeList;
-use crate::spec::units::{Duration, Fraction};
+use crate::words::{Ask, Outcome, Outcomes};
 
 /// A limit that grows by one and shrinks by a share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -7,7 +7,7 @@ use super::{Done, Limiter, Ready};
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
 use crate::provider::limits::{Limit, Spent};
-use crate::request::{Ask, Outcome, Usage};
+use crate::words::{Ask, Outcome, Usage};
 
 /// A quota that the client keeps itself.
 #[derive(Debug)]

@@ -22,12 +22,12 @@ use serde::{Deserialize, Serialize};
 
 use super::recent::Recent;
 use super::{BuildLimiter, Done, Limiter, Ready};
+use crate::form::build::{Built, Refusal};
+use crate::form::outcomes::OutcomeList;
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ask, Outcome, Outcomes};
-use crate::spec::build::{Built, Refusal};
-use crate::spec::outcomes::OutcomeList;
-use crate::spec::units::{Duration, Fraction};
+use crate::words::{Ask, Outcome, Outcomes};
 
 /// Digits of the draw.
 const ACCURACY: u64 = 10_000;

@@ -26,11 +26,11 @@ use serde::{Deserialize, Serialize};
 use super::latencies::Latencies;
 use super::slots::{Bounds, Slots};
 use super::{BuildLimiter, Done, Limiter, Ready};
+use crate::form::build::{Built, Refusal};
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ask, Outcome};
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::{Duration, Fraction};
+use crate::words::{Ask, Outcome};
 
 /// How often in a row the limit may be set from `min` to `min` before the least latency is measured anew.
 const AT_MIN: u32 = 5;

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::counted::Counted;
 use super::{BuildLimiter, Limiter};
+use crate::form::build::Built;
 use crate::provider::limits::{self, BuildOne};
-use crate::spec::build::Built;
 
 /// A counter that is reset at each multiple of the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::counted::Counted;
 use super::{BuildLimiter, Limiter};
+use crate::form::build::Built;
 use crate::provider::limits::{self, BuildOne};
-use crate::spec::build::Built;
 
 /// A schedule that may run ahead by a burst.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -26,12 +26,12 @@ use serde::{Deserialize, Serialize};
 
 use super::slots::{Bounds, Slots, or_overload};
 use super::{BuildLimiter, Done, Limiter, Ready};
+use crate::form::build::{Built, Refusal};
+use crate::form::outcomes::OutcomeList;
+use crate::form::units::Fraction;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
-use crate::request::{Ask, Outcome, Outcomes};
-use crate::spec::build::{Built, Refusal};
-use crate::spec::outcomes::OutcomeList;
-use crate::spec::units::Fraction;
+use crate::words::{Ask, Outcome, Outcomes};
 
 /// Samples whose plain mean the long average starts from.
 const WARMUP: u32 = 10;

@@ -98,9 +98,9 @@ impl Recent {
 pub(super) fn rejected(limiter: &mut dyn super::Limiter, now: Time) -> f64 {
     let n = 100_000;
     let rejected = (0..n).filter(|&id| {
-        let ask = crate::request::Ask {
+        let ask = crate::words::Ask {
             id,
-            ..crate::request::Ask::default()
+            ..crate::words::Ask::default()
         };
         limiter.ready(now, &ask) == super::Ready::Rejected
     });

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::counted::Counted;
 use super::{BuildLimiter, Limiter};
+use crate::form::build::Built;
 use crate::provider::limits::{self, BuildOne};
-use crate::spec::build::Built;
 
 /// Two counters, the older of which fades.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

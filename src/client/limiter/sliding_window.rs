@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::counted::Counted;
 use super::{BuildLimiter, Limiter};
+use crate::form::build::Built;
 use crate::provider::limits::{self, BuildOne};
-use crate::spec::build::Built;
 
 /// A log of what was let in within the last window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,9 +1,9 @@
 //! What the limiters of concurrency share: who is inside, and how a call counts that is done.
 
 use super::Ready;
-use crate::request::{Outcome, Outcomes};
-use crate::spec::build::{Built, Refusal};
-use crate::spec::outcomes::OutcomeList;
+use crate::form::build::{Built, Refusal};
+use crate::form::outcomes::OutcomeList;
+use crate::words::{Outcome, Outcomes};
 
 /// Outcomes by which a provider says that it has too much to do: a 429, 503 or 529, and no answer in time.
 pub(super) const OVERLOAD: Outcomes = Outcomes::TIMEOUTS.and(Outcomes::of(&[
@@ -74,7 +74,7 @@ impl Bounds {
 /// How many `limiter`, with nobody inside, lets in at `now`.
 #[cfg(test)]
 pub(super) fn limit_of(limiter: &mut dyn super::Limiter, now: crate::kernel::time::Time) -> u32 {
-    let (ask, mut free) = (crate::request::Ask::default(), 0);
+    let (ask, mut free) = (crate::words::Ask::default(), 0);
     while limiter.ready(now, &ask) == Ready::Now {
         limiter.take(now, &ask);
         free += 1;

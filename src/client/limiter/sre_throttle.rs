@@ -20,12 +20,12 @@ use serde::{Deserialize, Serialize};
 use super::recent::Recent;
 use super::slots::OVERLOAD;
 use super::{BuildLimiter, Done, Limiter, Ready};
+use crate::form::build::{Built, Refusal};
+use crate::form::outcomes::OutcomeList;
+use crate::form::units::Duration;
 use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ask, Outcomes};
-use crate::spec::build::{Built, Refusal};
-use crate::spec::outcomes::OutcomeList;
-use crate::spec::units::Duration;
+use crate::words::{Ask, Outcomes};
 
 /// Slices of the window.
 const SLICES: u64 = 120;
@@ -124,7 +124,7 @@ mod tests {
     use super::super::recent::rejected;
     use super::*;
     use crate::kernel::chance::Chance;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     /// By hand from the formula, k = 2: at each second some are let in, some turned away, and some are done, accepted or not.
     /// The window forgets the first second after 120. Five standard deviations of a share of 100,000 are 0.008.

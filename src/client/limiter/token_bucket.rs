@@ -11,13 +11,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildLimiter, Limiter, Ready};
+use crate::form::build::{Built, Refusal};
+use crate::form::units::{Count, Rate};
 use crate::kernel::bucket::Bucket;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
 use crate::provider::limits::{Unit, bucket};
-use crate::request::Ask;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::{Count, Rate};
+use crate::words::Ask;
 
 /// A bucket that refills continuously.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -13,12 +13,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, Next, Retry, check_retries, grown, scaled};
+use crate::client::view::Fleet;
+use crate::form::build::Built;
+use crate::form::units::Duration;
 use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::Span;
-use crate::request::{Outcome, Outcomes};
-use crate::routing::Fleet;
-use crate::spec::build::Built;
-use crate::spec::units::Duration;
+use crate::words::{Outcome, Outcomes};
 
 /// Bifrost's retries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -95,7 +95,7 @@ impl Retry for Running {
 #[cfg(test)]
 mod tests {
     use crate::client::retry::testing::{assert_uniform, told};
-    use crate::request::Outcome::{
+    use crate::words::Outcome::{
         ConnectionError, ContextExceeded, Overloaded, RateLimited, ServerError, TimeoutAttempt, Unauthorized,
     };
 

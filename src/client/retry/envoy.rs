@@ -13,13 +13,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, Next, Retry, check_retries, listed, part, scaled};
+use crate::client::view::Fleet;
+use crate::form::build::{Built, Refusal};
+use crate::form::outcomes::OutcomeList;
+use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Span;
-use crate::request::{Outcome, Outcomes};
-use crate::routing::Fleet;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::outcomes::OutcomeList;
-use crate::spec::units::Duration;
+use crate::words::{Outcome, Outcomes};
 
 /// Envoy's retries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -118,7 +118,7 @@ impl Retry for Running {
 #[cfg(test)]
 mod tests {
     use crate::client::retry::testing::{assert_uniform, refusal, told};
-    use crate::request::Outcome::{ConnectionError, RateLimited, ServerError, Truncated};
+    use crate::words::Outcome::{ConnectionError, RateLimited, ServerError, Truncated};
 
     /// 0 to 25, 75, 175 and then 250 ms, as the router filter's documentation has it.
     #[test]

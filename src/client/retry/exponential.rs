@@ -23,13 +23,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, HOPELESS, Next, Retry, Where, check_tries, grown, listed, part, scaled};
+use crate::client::view::Fleet;
+use crate::form::build::{Built, Refusal};
+use crate::form::outcomes::OutcomeList;
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::Span;
-use crate::request::{Outcome, Outcomes};
-use crate::routing::Fleet;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::outcomes::OutcomeList;
-use crate::spec::units::{Duration, Fraction};
+use crate::words::{Outcome, Outcomes};
 
 /// Waits that grow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -8,13 +8,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, HOPELESS, Next, Retry, Where, check_tries, listed};
+use crate::client::view::Fleet;
+use crate::form::build::Built;
+use crate::form::outcomes::OutcomeList;
+use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Span;
-use crate::request::Outcomes;
-use crate::routing::Fleet;
-use crate::spec::build::Built;
-use crate::spec::outcomes::OutcomeList;
-use crate::spec::units::Duration;
+use crate::words::Outcomes;
 
 /// Waits that are all the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -89,7 +89,7 @@ impl Retry for Running {
 #[cfg(test)]
 mod tests {
     use crate::client::retry::testing::told;
-    use crate::request::Outcome::{ContextExceeded, RateLimited, ServerError};
+    use crate::words::Outcome::{ContextExceeded, RateLimited, ServerError};
 
     #[test]
     fn every_wait_is_the_same_whatever_was_asked() {

@@ -19,12 +19,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, NOTHING_TRIED, Next, Retry, check_retries, grown, part};
+use crate::client::view::Fleet;
+use crate::form::build::Built;
+use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Span;
-use crate::request::{Outcome, Outcomes};
-use crate::routing::Fleet;
-use crate::spec::build::Built;
-use crate::spec::units::Duration;
+use crate::words::{Outcome, Outcomes};
 
 /// LiteLLM's retries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -186,7 +186,7 @@ impl Running {
 #[cfg(test)]
 mod tests {
     use crate::client::retry::testing::{assert_uniform, decisions, hosts, in_words, rule};
-    use crate::request::Outcome::{
+    use crate::words::Outcome::{
         self, ContextExceeded, RateLimited, ServerError, TimeoutAttempt, Unauthorized, Unavailable,
     };
 

@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, Next, Retry};
+use crate::client::view::Fleet;
+use crate::form::build::Built;
 use crate::kernel::chance::Key;
-use crate::routing::Fleet;
-use crate::spec::build::Built;
 
 /// A rule that always gives up.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -13,11 +13,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, Next, Retry, check_retries, grown, scaled};
+use crate::client::view::Fleet;
+use crate::form::build::Built;
 use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::Span;
-use crate::request::{Outcome, Outcomes};
-use crate::routing::Fleet;
-use crate::spec::build::Built;
+use crate::words::{Outcome, Outcomes};
 
 /// The OpenAI SDK's retries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -83,7 +83,7 @@ impl Retry for Running {
 #[cfg(test)]
 mod tests {
     use crate::client::retry::testing::{assert_uniform, told};
-    use crate::request::Outcome::{ContextExceeded, RateLimited, ServerError, TimeoutIdle, Unauthorized};
+    use crate::words::Outcome::{ContextExceeded, RateLimited, ServerError, TimeoutIdle, Unauthorized};
 
     #[test]
     fn waits_double_from_half_a_second_to_eight_less_up_to_a_quarter() {

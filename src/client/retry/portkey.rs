@@ -13,12 +13,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, Next, Retry, grown, listed};
+use crate::client::view::Fleet;
+use crate::form::build::{Built, Refusal};
+use crate::form::outcomes::OutcomeList;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Span;
-use crate::request::{Outcome, Outcomes};
-use crate::routing::Fleet;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::outcomes::OutcomeList;
+use crate::words::{Outcome, Outcomes};
 
 /// Portkey's retries.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -111,7 +111,7 @@ impl Retry for Running {
 #[cfg(test)]
 mod tests {
     use crate::client::retry::testing::told;
-    use crate::request::Outcome::{
+    use crate::words::Outcome::{
         self, ConnectionError, ContextExceeded, Overloaded, RateLimited, RequestTimeout, ServerError, TimeoutTtft,
     };
 

@@ -13,13 +13,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, NOTHING_TRIED, Next, Retry, check_tries, grown, listed, scaled};
+use crate::client::view::Fleet;
+use crate::form::build::{Built, Refusal};
+use crate::form::outcomes::OutcomeList;
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::Span;
-use crate::request::Outcomes;
-use crate::routing::Fleet;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::outcomes::OutcomeList;
-use crate::spec::units::{Duration, Fraction};
+use crate::words::Outcomes;
 
 /// resilience4j's retries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -120,7 +120,7 @@ impl Retry for Running {
 #[cfg(test)]
 mod tests {
     use crate::client::retry::testing::{assert_uniform, told};
-    use crate::request::Outcome::{BreakerOpen, ContextExceeded, RateLimited, ServerError};
+    use crate::words::Outcome::{BreakerOpen, ContextExceeded, RateLimited, ServerError};
 
     #[test]
     fn three_attempts_half_a_second_apart_whatever_failed() {

@@ -12,12 +12,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, Next, Retry, check_retries, grown, part};
+use crate::client::view::Fleet;
+use crate::form::build::Built;
+use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Span;
-use crate::request::Outcomes;
-use crate::routing::Fleet;
-use crate::spec::build::Built;
-use crate::spec::units::Duration;
+use crate::words::Outcomes;
 
 /// TensorZero's retries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -71,7 +71,7 @@ impl Retry for Running {
 #[cfg(test)]
 mod tests {
     use crate::client::retry::testing::{assert_uniform, told};
-    use crate::request::Outcome::{ContextExceeded, RateLimited, ServerError};
+    use crate::words::Outcome::{ContextExceeded, RateLimited, ServerError};
 
     #[test]
     fn a_delay_doubles_up_to_10s_and_its_jitter_adds_up_to_as_much() {

@@ -12,9 +12,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildRetryBudget, RetryBudget};
+use crate::form::build::Built;
+use crate::form::units::Fraction;
 use crate::kernel::time::Time;
-use crate::spec::build::Built;
-use crate::spec::units::Fraction;
 
 /// Envoy's retry budget.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -13,9 +13,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildRetryBudget, RetryBudget};
+use crate::form::build::{Built, Refusal};
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::time::{Span, Time};
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::{Duration, Fraction};
 
 /// Finagle's retry budget.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -7,8 +7,8 @@ use crate::engine::incident::Passed;
 use crate::kernel::time::Time;
 use crate::provider::endpoint::Answer;
 use crate::provider::limits::Spent;
-use crate::request::{Ask, Ended, Headers, Outcome, Usage};
 use crate::routing::{Fleet, Restriction};
+use crate::words::{Ask, Ended, Headers, Outcome, Usage};
 
 use super::{Attempt, Gateway, MOST_COPIES, Place, Request, Stage, Way, World};
 

@@ -5,9 +5,9 @@ use crate::client::retry::{Failed, Next};
 use crate::engine::event::Event;
 use crate::engine::tally::Ending;
 use crate::kernel::time::{Span, Time};
-use crate::provider::UNRATED;
-use crate::request::Outcome;
 use crate::routing::Restriction;
+use crate::words::Outcome;
+use crate::words::UNRATED;
 
 use super::{Place, UNJUDGED, World};
 

@@ -4,7 +4,7 @@ use crate::client::admission::{Next, Offer};
 use crate::client::budget::Verdict;
 use crate::engine::event::Event;
 use crate::kernel::time::{Span, Time};
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 use super::{Place, World};
 

@@ -8,8 +8,8 @@ use crate::client::host::Host;
 use crate::engine::scenario::Scenario;
 use crate::kernel::chance::Chance;
 use crate::kernel::time::{Span, Time};
-use crate::request::Ended;
 use crate::routing::{Fleet, Policy};
+use crate::words::Ended;
 
 use super::OF_BREAKERS;
 

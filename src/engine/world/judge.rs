@@ -8,8 +8,8 @@
 use crate::engine::event::Event;
 use crate::kernel::chance::{Purpose, unit};
 use crate::kernel::time::{Span, Time};
-use crate::provider::UNRATED;
-use crate::request::{Ended, Outcome};
+use crate::words::UNRATED;
+use crate::words::{Ended, Outcome};
 
 use super::{Place, UNJUDGED, Way, World};
 

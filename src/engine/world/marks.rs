@@ -2,8 +2,9 @@
 //! and what is noted when all is over.
 
 use super::World;
-use crate::engine::tally::{Bound, BoundKind, Tally};
+use crate::engine::tally::{Bound, Tally};
 use crate::kernel::time::{Span, Time};
+use crate::words::BoundKind;
 
 impl World<'_> {
     /// The tally, once nothing is pending.

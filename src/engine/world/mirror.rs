@@ -6,8 +6,8 @@
 use crate::client::breaker::Ticket;
 use crate::client::host::Connected;
 use crate::engine::event::MOST_SLOTS;
-use crate::request::Outcome;
 use crate::routing::Fleet;
+use crate::words::Outcome;
 
 use super::{Attempt, Gateway, Place, Request, Way, World};
 

@@ -16,7 +16,7 @@ use super::wire::{Gone, Wire};
 use super::words::push_token;
 use crate::kernel::time::Span;
 use crate::provider::RetryAfter;
-use crate::request::{Headers, Outcome};
+use crate::words::{Headers, Outcome};
 
 pub(super) const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream; charset=utf-8";

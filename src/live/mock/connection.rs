@@ -11,7 +11,7 @@ use super::http::{Bounds, Framing, NoRequest, Request, head, read_request};
 use super::problem::Problem;
 use super::server::Shared;
 use super::wire::{Gone, Wire};
-use crate::spec::diagnose::nearest;
+use crate::form::diagnose::nearest;
 
 /// Serves `socket` until it is closed, or the server stops.
 pub(super) fn serve(socket: TcpStream, shared: &Shared) {

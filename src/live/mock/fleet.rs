@@ -16,7 +16,7 @@ use crate::provider::Provider;
 use crate::provider::endpoint::{Answer, Endpoint, Quotas};
 use crate::provider::latency::Patience;
 use crate::provider::limits::Spent;
-use crate::request::{Ask, Headers, Outcome, Usage};
+use crate::words::{Ask, Headers, Outcome, Usage};
 
 use super::source::Providers;
 
@@ -271,9 +271,9 @@ impl Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::form::laws::LawSpec;
     use crate::kernel::chance::Key;
     use crate::live::mock::source::from_models;
-    use crate::spec::laws::LawSpec;
 
     fn fleet(output: Option<Sampler>, seed: u64) -> Fleet {
         let names = ["gpt-4.1".to_owned(), "deepseek-v3.2".to_owned()];

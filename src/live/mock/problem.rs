@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 /// An answer that is no success.
 #[derive(Clone, Debug, PartialEq, Eq)]

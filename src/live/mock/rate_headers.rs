@@ -4,7 +4,7 @@
 
 use crate::kernel::time::Span;
 use crate::provider::RetryAfter;
-use crate::request::Headers;
+use crate::words::Headers;
 
 /// The headers of an answer.
 pub(super) fn rate_headers(
@@ -62,7 +62,7 @@ fn reset(span: Span) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::Left;
+    use crate::words::Left;
 
     /// What Go's time.Duration prints of the same spans.
     #[test]

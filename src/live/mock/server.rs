@@ -14,7 +14,7 @@ use super::http::{Framing, head};
 use super::problem::Problem;
 use super::source::Providers;
 use crate::kernel::sampler::Sampler;
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 /// A thread's stack: parsing JSON 128 levels deep takes the most.
 const STACK: usize = 512 * 1024;

@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use super::fleet::MOST_OUTPUT;
 use crate::engine::scenario::{Account, Deployment};
+use crate::experiment::assemble::assemble;
+use crate::experiment::load::{LoadError, Loaded, find_model, with_models};
+use crate::experiment::model::{BUILT_IN, ModelFile};
+use crate::form::diagnose::{self, nearest};
+use crate::form::laws::LawSpec;
+use crate::form::named::Named;
 use crate::kernel::sampler::Sampler;
-use crate::spec::assemble::assemble;
-use crate::spec::diagnose::{self, nearest};
-use crate::spec::laws::LawSpec;
-use crate::spec::load::{LoadError, Loaded, find_model, with_models};
-use crate::spec::model::{BUILT_IN, ModelFile};
-use crate::spec::named::Named;
 
 /// Providers to be served, and the accounts that they share.
 #[derive(Clone, Debug)]

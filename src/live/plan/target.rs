@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use ureq::tls::{Certificate, PemItem, parse_pem};
 
+use crate::experiment::assemble::check_name;
+use crate::experiment::model::{BUILT_IN_PRICES, BUILT_IN_PRICES_SOURCE};
+use crate::form::build::{Built, Refusal};
+use crate::form::diagnose;
 use crate::import::prices;
 use crate::live::spec::TargetSpec;
 use crate::provider::pricing::{PerToken, Price};
-use crate::spec::assemble::check_name;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::diagnose;
-use crate::spec::model::{BUILT_IN_PRICES, BUILT_IN_PRICES_SOURCE};
 
 /// An endpoint to ask.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use crate::live::key::Key;
 use crate::live::money::{self, Ledger, Reserved};
 use crate::live::plan::{Mode, Plan, Slot};
 use crate::live::prompts::Prompts;
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 /// The pause after a 429 that does not say for how long.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -19,11 +19,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildCache, Cache, Found, OPENAI_STEP, factor, one, openai_least};
+use crate::form::build::Built;
+use crate::form::units::{Count, Fraction};
 use crate::kernel::chance::{Key, Purpose, threshold};
 use crate::kernel::time::Time;
-use crate::request::Ask;
-use crate::spec::build::Built;
-use crate::spec::units::{Count, Fraction};
+use crate::words::Ask;
 
 /// A cache with a fixed probability of a hit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -29,12 +29,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildCache, Cache, Found, OPENAI_STEP, factor, one, openai_least};
+use crate::form::build::{Built, Refusal};
+use crate::form::units::{Count, Duration, Fraction};
 use crate::kernel::chance::Key;
 use crate::kernel::lru::Lru;
 use crate::kernel::time::{Span, Time};
-use crate::request::Ask;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::{Count, Duration, Fraction};
+use crate::words::Ask;
 
 /// A cache that remembers who asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -11,11 +11,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildFault, Failure, Fault, Silence, check_lasts};
+use crate::form::build::{Built, Refusal};
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose, threshold};
 use crate::kernel::time::Time;
-use crate::request::Outcome;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::{Duration, Fraction};
+use crate::words::Outcome;
 
 /// A stretch of time in which the provider does not work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

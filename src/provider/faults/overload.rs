@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::outage::Answer;
 use super::{BuildFault, Failure, Fault, Silence};
+use crate::form::build::{Built, Refusal};
 use crate::kernel::chance::{Key, Purpose, threshold};
 use crate::kernel::time::Time;
-use crate::spec::build::{Built, Refusal};
 
 /// Turns away more the more it has to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -83,7 +83,7 @@ impl Fault for Running {
 mod tests {
     use super::*;
     use crate::kernel::chance::Chance;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     /// Four standard deviations of a share among 20,000 are at most 0.0142.
     #[test]

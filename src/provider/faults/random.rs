@@ -15,11 +15,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildFault, Failure, Fault, Silence};
+use crate::form::build::{Built, Refusal};
+use crate::form::units::Fraction;
 use crate::kernel::chance::{Key, Purpose, threshold, unit};
 use crate::kernel::time::Time;
-use crate::request::Outcome;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::Fraction;
+use crate::words::Outcome;
 
 /// Failures that strike each attempt alike. Together at most 1.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

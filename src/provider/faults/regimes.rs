@@ -25,11 +25,11 @@ use serde::{Deserialize, Serialize};
 use super::random::{Odds, Random};
 use super::stretches::{Stretches, Timeline};
 use super::{BuildFault, Failure, Fault, Silence, Weather, at_once, unchanged};
+use crate::form::build::Built;
+use crate::form::laws::LawSpec;
+use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, threshold};
 use crate::kernel::time::{Span, Time};
-use crate::spec::build::Built;
-use crate::spec::laws::LawSpec;
-use crate::spec::units::{Duration, Fraction};
 
 /// Normal times, degradations and outages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -247,7 +247,7 @@ impl Fault for Course {
 mod tests {
     use super::*;
     use crate::kernel::chance::Chance;
-    use crate::request::Outcome;
+    use crate::words::Outcome;
 
     fn spec(text: &str) -> Regimes {
         serde_json::from_str(text).unwrap()

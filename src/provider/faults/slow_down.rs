@@ -11,10 +11,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildFault, Failure, Fault, Weather, at_once, check_lasts, unchanged};
+use crate::form::build::Built;
+use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
-use crate::spec::build::Built;
-use crate::spec::units::Duration;
 
 /// A stretch of time in which the provider is slow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 
 use super::stretches::{Stretches, Timeline};
 use super::{BuildFault, Failure, Fault, Weather};
+use crate::form::build::{Built, Refusal};
+use crate::form::laws::LawSpec;
+use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::law::Exponential;
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Time;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::laws::LawSpec;
-use crate::spec::units::Duration;
 
 /// Short stretches of long times to first token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

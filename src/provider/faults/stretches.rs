@@ -7,11 +7,11 @@
 
 use rand::Rng;
 
+use crate::form::build::{Built, Refusal};
 use crate::kernel::chance::{Key, Purpose, Stream, unit};
 use crate::kernel::law::Law;
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::{Span, Time};
-use crate::spec::build::{Built, Refusal};
 
 /// Mean cycles that pass before a replication starts.
 const BEFORE: f64 = 100.0;

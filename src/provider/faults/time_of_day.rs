@@ -16,10 +16,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildFault, Failure, Fault, Weather, at_once, factor};
+use crate::form::build::{Built, Refusal};
+use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::Duration;
 
 const DAY: u64 = 24 * 3600 * 1_000_000_000;
 /// Steps of a day: of five minutes.

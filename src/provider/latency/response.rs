@@ -8,7 +8,7 @@ use super::{Latency, Service, Start};
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Span;
-use crate::request::Ask;
+use crate::words::Ask;
 
 /// One law for the whole answer.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use super::{Latency, Service, Start};
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Span;
-use crate::request::Ask;
+use crate::words::Ask;
 
 /// TTFT, decode speed and network overhead, each with its own law.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Limit, LimitSpec};
 use crate::kernel::time::Time;
-use crate::request::Ask;
+use crate::words::Ask;
 
 /// A limit that counts input tokens.
 fn build(spec: Value) -> Box<dyn Limit> {

@@ -13,9 +13,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Unit;
-use crate::request::{Ask, Usage};
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::{Count, Fraction};
+use crate::form::build::{Built, Refusal};
+use crate::form::units::{Count, Fraction};
+use crate::words::{Ask, Usage};
 
 /// What an attempt costs a quota. A refused one costs nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

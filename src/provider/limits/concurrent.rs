@@ -12,11 +12,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildOne, Full, Limit, Spent, Unit};
+use crate::form::build::Built;
+use crate::form::units::Count;
 use crate::kernel::clock::BoundClock;
 use crate::kernel::time::Time;
-use crate::request::Ask;
-use crate::spec::build::Built;
-use crate::spec::units::Count;
+use crate::words::Ask;
 
 /// So many requests at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -90,7 +90,7 @@ impl Limit for Running {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::Usage;
+    use crate::words::Usage;
 
     #[test]
     fn a_place_is_free_again_when_its_holder_has_left() {

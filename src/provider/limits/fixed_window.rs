@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use super::charge::Charge;
 use super::ledger::{Counted, Ledger, minutely};
 use super::{BuildOne, Limit, Unit};
+use crate::form::build::{Built, Refusal};
+use crate::form::units::{Count, Duration};
 use crate::kernel::time::{Span, Time};
-use crate::request::Left;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::{Count, Duration};
+use crate::words::Left;
 
 /// A counter that is reset at each multiple of the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -124,7 +124,7 @@ impl Ledger for Counter {
 mod tests {
     use super::*;
     use crate::provider::limits::Spent;
-    use crate::request::{Ask, Usage};
+    use crate::words::{Ask, Usage};
 
     fn limit(text: &str) -> Box<dyn Limit> {
         serde_json::from_str::<FixedWindow>(text).unwrap().build().unwrap()

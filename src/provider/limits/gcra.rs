@@ -16,10 +16,10 @@ use super::charge::Charge;
 use super::fixed_window::length;
 use super::ledger::{Counted, Ledger, minutely};
 use super::{BuildOne, Limit, Unit};
+use crate::form::build::{Built, Refusal};
+use crate::form::units::{Count, Duration};
 use crate::kernel::time::{Span, Time};
-use crate::request::Left;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::{Count, Duration};
+use crate::words::Left;
 
 /// A schedule that may run ahead by a burst.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -121,7 +121,7 @@ impl Ledger for Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::Ask;
+    use crate::words::Ask;
 
     fn millis(ms: u64) -> Time {
         Time::from_nanos(ms * 1_000_000)

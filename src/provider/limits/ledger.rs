@@ -5,7 +5,7 @@ use std::fmt;
 use super::charge::Counting;
 use super::{Limit, Spent, Unit};
 use crate::kernel::time::Time;
-use crate::request::{Ask, Left};
+use crate::words::{Ask, Left};
 
 /// The memory of a quota: how much was charged when, and what that leaves.
 pub(super) trait Ledger: Clone + fmt::Debug + Send + Sync + 'static {

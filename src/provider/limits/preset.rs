@@ -13,10 +13,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildLimit, Limit, LimitSpec};
-use crate::spec::build::{Built, Refusal};
-use crate::spec::diagnose;
-use crate::spec::named::Named;
-use crate::spec::units::Count;
+use crate::form::build::{Built, Refusal};
+use crate::form::diagnose;
+use crate::form::named::Named;
+use crate::form::units::Count;
 
 /// A provider's published quotas.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
     use crate::kernel::time::Time;
     use crate::provider::limits::Unit;
-    use crate::request::Ask;
+    use crate::words::Ask;
 
     fn build(text: &str) -> Vec<Box<dyn Limit>> {
         serde_json::from_str::<Preset>(text).unwrap().build_all().unwrap()

@@ -16,10 +16,10 @@ use super::charge::Charge;
 use super::fixed_window::{Counter, length};
 use super::ledger::{Counted, Ledger, minutely};
 use super::{BuildOne, Limit, Unit};
+use crate::form::build::{Built, Refusal};
+use crate::form::units::{Count, Duration};
 use crate::kernel::time::{Span, Time};
-use crate::request::Left;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::{Count, Duration};
+use crate::words::Left;
 
 /// A counter for each window and one for each slice of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -99,7 +99,7 @@ impl Ledger for Sliced {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::Ask;
+    use crate::words::Ask;
 
     fn at(seconds: u64) -> Time {
         Time::from_nanos(seconds * 1_000_000_000)

@@ -18,10 +18,10 @@ use super::charge::Charge;
 use super::fixed_window::length;
 use super::ledger::{Counted, Ledger, minutely};
 use super::{BuildOne, Limit, Unit};
+use crate::form::build::Built;
+use crate::form::units::{Count, Duration};
 use crate::kernel::time::{Span, Time};
-use crate::request::Left;
-use crate::spec::build::Built;
-use crate::spec::units::{Count, Duration};
+use crate::words::Left;
 
 /// A log of what was charged within the last window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -145,7 +145,7 @@ impl Ledger for Log {
 mod tests {
     use super::*;
     use crate::provider::limits::Spent;
-    use crate::request::{Ask, Usage};
+    use crate::words::{Ask, Usage};
 
     fn at(seconds: u64) -> Time {
         Time::from_nanos(seconds * 1_000_000_000)

@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 use super::charge::Charge;
 use super::ledger::{Counted, Ledger, by_the_minute};
 use super::{BuildOne, Limit, Unit};
+use crate::form::build::{Built, Refusal};
+use crate::form::units::{Count, Rate};
 use crate::kernel::bucket::Bucket;
 use crate::kernel::time::Time;
-use crate::request::Left;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::{Count, Rate};
+use crate::words::Left;
 
 /// A bucket that refills continuously.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use crate::kernel::time::Span;
     use crate::provider::limits::Spent;
-    use crate::request::{Ask, Usage};
+    use crate::words::{Ask, Usage};
 
     const SECOND: u64 = 1_000_000_000;
 

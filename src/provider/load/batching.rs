@@ -20,10 +20,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildLoad, Load};
+use crate::form::build::{Built, Refusal};
 use crate::kernel::time::Span;
 use crate::provider::latency::{Service, Start};
-use crate::request::Ask;
-use crate::spec::build::{Built, Refusal};
+use crate::words::Ask;
 
 /// Service that slows down with the number in service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -18,13 +18,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildLoad, Load, Start, Stay};
+use crate::form::build::Built;
+use crate::form::laws::LawSpec;
+use crate::form::units::Duration;
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::{Span, Time};
-use crate::request::Outcome;
-use crate::spec::build::Built;
-use crate::spec::laws::LawSpec;
-use crate::spec::units::Duration;
+use crate::words::Outcome;
 
 /// A start that the first attempts after a pause have to wait for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

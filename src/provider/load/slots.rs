@@ -25,12 +25,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildLoad, Full, Load, Start, Stay};
+use crate::form::build::{Built, Refusal};
+use crate::form::units::Count;
 use crate::kernel::chance::Key;
 use crate::kernel::clock::SpanClock;
 use crate::kernel::time::Time;
-use crate::request::Outcome;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::Count;
+use crate::words::Outcome;
 
 /// Slots with one line before them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -14,12 +14,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildLoad, Full, Load, Stay};
+use crate::form::build::Built;
+use crate::form::units::Rate;
 use crate::kernel::clock::SpanClock;
 use crate::kernel::time::{Span, Time};
 use crate::provider::latency::{Service, Start};
-use crate::request::Ask;
-use crate::spec::build::Built;
-use crate::spec::units::Rate;
+use crate::words::Ask;
 
 /// A ceiling on the tokens that are decoded in a second.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -14,8 +14,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPrice, PerToken, Price};
-use crate::spec::build::{Built, Refusal};
-use crate::spec::diagnose::nearest;
+use crate::form::build::{Built, Refusal};
+use crate::form::diagnose::nearest;
 
 /// A model's price in the table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::listed::Table;
 use super::{BuildPrice, Price};
-use crate::request::Usage;
-use crate::spec::build::Built;
-use crate::spec::units::Money;
+use crate::form::build::Built;
+use crate::form::units::Money;
+use crate::words::Usage;
 
 /// A flat price.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

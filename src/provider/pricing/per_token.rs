@@ -20,9 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use super::listed::Table;
 use super::{BuildPrice, Price};
-use crate::request::Usage;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::{Count, Fraction, Money, TokenPrice};
+use crate::form::build::{Built, Refusal};
+use crate::form::units::{Count, Fraction, Money, TokenPrice};
+use crate::words::Usage;
 
 /// Prices by the token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

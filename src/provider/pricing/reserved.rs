@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use super::listed::Table;
 use super::{BuildPrice, Price};
+use crate::form::build::Built;
+use crate::form::units::{Count, MoneyRate};
 use crate::kernel::time::Span;
-use crate::request::Usage;
-use crate::spec::build::Built;
-use crate::spec::units::{Count, MoneyRate};
+use crate::words::Usage;
 
 /// Capacity at a price by time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -6,7 +6,7 @@ use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 
 use super::super::Call;
-use crate::spec::build::{Asked, Built, Names, Refusal};
+use crate::form::build::{Asked, Built, Names, Refusal};
 
 /// A query: all its clauses must be met.
 #[derive(Clone, Debug, PartialEq)]

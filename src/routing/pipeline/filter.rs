@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use crate::form::build::{Built, Names};
+use crate::form::registry::registry;
 use crate::kernel::time::Time;
-use crate::request::{Ended, Headers};
 use crate::routing::{Call, Fleet, Wants};
-use crate::spec::build::{Built, Names};
-use crate::spec::registry::registry;
+use crate::words::{Ended, Headers};
 
 mod budget;
 mod context;

@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::form::build::{Built, Refusal};
+use crate::form::registry::registry;
 use crate::kernel::chance::{index, unit};
 use crate::routing::Call;
 use crate::routing::pair::two;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::registry::registry;
 
 /// A pick, as it runs.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,10 +5,10 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::request::Ended;
+use crate::form::build::{Built, Names};
+use crate::form::registry::registry;
 use crate::routing::{Call, Fleet, weight};
-use crate::spec::build::{Built, Names};
-use crate::spec::registry::registry;
+use crate::words::Ended;
 
 mod errors;
 mod in_flight;

@@ -1,9 +1,9 @@
 use super::super::testing::*;
 use super::*;
 use crate::client::host::Host;
+use crate::form::build::Known;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Left, Outcome};
-use crate::spec::build::Known;
+use crate::words::{Left, Outcome};
 
 const NOBODY: [usize; 0] = [];
 
@@ -535,9 +535,9 @@ fn what_makes_no_sense_is_refused() {
         ),
     ] {
         let refusal = refused(fields).unwrap_err();
-        let step = |seg: &crate::spec::diagnose::Seg| match seg {
-            crate::spec::diagnose::Seg::Key(key) => key.clone(),
-            crate::spec::diagnose::Seg::Index(i) => i.to_string(),
+        let step = |seg: &crate::form::diagnose::Seg| match seg {
+            crate::form::diagnose::Seg::Key(key) => key.clone(),
+            crate::form::diagnose::Seg::Index(i) => i.to_string(),
         };
         let path_of: Vec<String> = refusal.path.iter().map(step).collect();
         assert_eq!((path_of.join(".").as_str(), refusal.message.as_str()), (path, message));

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::request::{Ended, Outcome, Outcomes};
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::{Duration, Fraction};
+use crate::form::build::{Built, Refusal};
+use crate::form::units::{Duration, Fraction};
+use crate::words::{Ended, Outcome, Outcomes};
 
 /// The gates of a rollout.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,7 +1,7 @@
 use super::super::testing::*;
 use super::*;
 use crate::client::host::Host;
-use crate::spec::diagnose::Seg;
+use crate::form::diagnose::Seg;
 
 fn at(seconds: u64) -> Time {
     Time::ZERO + Span::from_secs(seconds)

@@ -11,11 +11,11 @@ use rhai::packages::{
 };
 use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, Position};
 
+use crate::form::build::Names;
 use crate::kernel::chance::{Key, Purpose, index, unit};
 use crate::kernel::time::Span;
-use crate::request::{Ended, Outcome};
 use crate::routing::{Call, Fleet};
-use crate::spec::build::Names;
+use crate::words::{Ended, Outcome};
 
 /// What a failing function says.
 type Failing<T> = Result<T, Box<EvalAltResult>>;

@@ -7,12 +7,12 @@ use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, Map, Position, Sc
 
 use super::Fault;
 use super::language::{CallView, EndedView, Fixed, FleetView, Seen, Snapshot, engine, fail};
+use crate::form::build::Names;
+use crate::form::diagnose::nearest;
 use crate::kernel::chance::Chance;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Outcome};
 use crate::routing::{Call, Fleet, Policy, Wants};
-use crate::spec::build::Names;
-use crate::spec::diagnose::nearest;
+use crate::words::{Ended, Outcome};
 
 /// A script that has been read. What goes wrong with it in any run is known to all its copies.
 #[derive(Clone)]

@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 
 use super::Fault;
+use crate::form::build::Names;
 use crate::routing::Policy;
-use crate::spec::build::Names;
 
 /// A script that has been read: there is none.
 #[derive(Clone, Debug)]

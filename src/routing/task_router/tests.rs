@@ -1,8 +1,8 @@
 use super::super::testing::*;
 use super::*;
 use crate::client::host::Host;
+use crate::form::build::Known;
 use crate::kernel::time::Time;
-use crate::spec::build::Known;
 
 /// Class x is code, which b does; y is general.
 fn spec(rest: &str) -> String {

@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{JsonSchema, Node, PolicySpec, Schema, SchemaGenerator, TreeStrategy, TreeTarget, json_schema};
-use crate::spec::registry::{Registered, Streamed};
+use crate::form::registry::{Registered, Streamed};
 
 /// What an object may have as a key: `weight` first, which only what is drawn has.
 static KEYS: [&str; 2 + STRATEGIES + PolicySpec::NAMES.len()] = {

@@ -296,10 +296,10 @@ fn what_makes_no_sense_is_refused() {
     }
 }
 
-fn step(seg: &crate::spec::diagnose::Seg) -> String {
+fn step(seg: &crate::form::diagnose::Seg) -> String {
     match seg {
-        crate::spec::diagnose::Seg::Key(key) => key.to_string(),
-        crate::spec::diagnose::Seg::Index(i) => i.to_string(),
+        crate::form::diagnose::Seg::Key(key) => key.to_string(),
+        crate::form::diagnose::Seg::Index(i) => i.to_string(),
     }
 }
 

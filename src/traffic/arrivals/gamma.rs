@@ -14,11 +14,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Arrivals, BuildArrivals, Renewal, Row};
+use crate::form::build::{Built, Refusal};
+use crate::form::units::Rate;
 use crate::kernel::law;
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Time;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::Rate;
 
 /// Gamma gaps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -12,10 +12,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Arrival, Arrivals, BuildArrivals, Row};
+use crate::form::build::Built;
+use crate::form::units::Rate;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
-use crate::spec::build::Built;
-use crate::spec::units::Rate;
 
 /// Constant gaps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -14,9 +14,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Arrival, Arrivals, BuildArrivals};
+use crate::form::build::{Built, Refusal};
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::spec::build::{Built, Refusal};
 
 /// A trace and how fast to play it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -5,8 +5,8 @@
 //! class and provider and a time series. The cap of one in flight makes the queue; the endpoint's response is the service.
 
 use simcap::engine::run::{Control, run as run_engine};
-use simcap::spec::assemble::assemble;
-use simcap::spec::load::from_text;
+use simcap::experiment::assemble::assemble;
+use simcap::experiment::load::from_text;
 use simcap::stats::histogram::Histogram;
 
 use super::{ARRIVAL_RATE, Outcome, simcap_kernel};

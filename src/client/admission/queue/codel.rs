@@ -12,9 +12,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::form::build::{Built, Refusal};
+use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::Duration;
 
 /// Drop from the line while the wait stands.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

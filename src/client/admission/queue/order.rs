@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::form::build::{Built, Refusal};
+use crate::form::units::{Count, Duration};
 use crate::kernel::time::{Span, Time};
-use crate::request::Ask;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::{Count, Duration};
+use crate::words::Ask;
 
 /// The largest common multiple of weights: a thousand million turns of it still fit.
 const LARGEST: u64 = 1_000_000_000;

@@ -1,6 +1,6 @@
 use super::super::testing::{Watch, at};
 use super::*;
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 fn watch(fields: &str) -> Watch {
     Watch::new(&format!(r#"{{"resilience4j": {{{fields}}}}}"#), 1)

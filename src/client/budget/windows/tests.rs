@@ -1,8 +1,8 @@
 //! Budgets step by step in virtual time, against what the gateways document.
 
 use super::*;
-use crate::request::{Outcome, Usage};
-use crate::spec::build::Known;
+use crate::form::build::Known;
+use crate::words::{Outcome, Usage};
 
 const PICO: u64 = 1_000_000_000_000;
 

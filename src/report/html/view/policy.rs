@@ -5,10 +5,10 @@ use serde::Serialize;
 use super::keys::provider_key;
 use super::notes::{Note, Notes};
 use super::{Cell, Level, Named};
-use crate::engine::tally::BoundKind;
 use crate::report::{
     BoundReport, ClassReport, Code, IncidentReport, Metric, PolicyReport, ProviderReport, Unit, format,
 };
+use crate::words::BoundKind;
 
 #[derive(Serialize)]
 pub(super) struct Policy {

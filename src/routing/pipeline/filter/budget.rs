@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildFilter, Filter};
 
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::named::Named;
+use crate::form::units::{Duration, Money};
 use crate::kernel::time::{Span, Time};
-use crate::request::Ended;
 use crate::routing::{Call, Fleet, Wants};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::named::Named;
-use crate::spec::units::{Duration, Money};
+use crate::words::Ended;
 
 /// Leaves out who has spent its budget.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildFilter, Filter};
 
+use crate::form::build::{Built, Names};
 use crate::routing::{Call, Fleet};
-use crate::spec::build::{Built, Names};
 
 /// Leaves out whose window is too small for the input and `max_output`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

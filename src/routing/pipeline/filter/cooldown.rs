@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildFilter, Filter};
 
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::outcomes::OutcomeList;
+use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
-use crate::request::{Ended, Outcome, Outcomes};
 use crate::routing::{Call, Fleet, Wants};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::outcomes::OutcomeList;
-use crate::spec::units::Duration;
+use crate::words::{Ended, Outcome, Outcomes};
 
 /// Leaves out who has failed several times in a row, for a while.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

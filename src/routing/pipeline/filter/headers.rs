@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildFilter, Filter};
 
+use crate::form::build::{Built, Names};
 use crate::kernel::time::Time;
-use crate::request::{Ended, Headers, Left};
 use crate::routing::{Call, Fleet, Wants};
-use crate::spec::build::{Built, Names};
+use crate::words::{Ended, Headers, Left};
 
 /// Leaves out who has said that nothing is left, until its reset.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

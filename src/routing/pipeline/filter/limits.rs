@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildFilter, Filter};
 
+use crate::form::build::{Built, Names};
+use crate::form::named::Named;
+use crate::form::units::Count;
 use crate::kernel::time::Time;
-use crate::request::{Ended, Outcome};
 use crate::routing::litellm::{MinuteLimits, Minutes};
 use crate::routing::{Call, Fleet, Wants};
-use crate::spec::build::{Built, Names};
-use crate::spec::named::Named;
-use crate::spec::units::Count;
+use crate::words::{Ended, Outcome};
 
 /// Leaves out whose limits of the minute another request would pass.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

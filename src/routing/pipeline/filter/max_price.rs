@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildFilter, Filter};
 
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::units::{Money, TokenPrice};
 use crate::routing::{Call, Fleet, prices};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::units::{Money, TokenPrice};
 
 /// Leaves out who asks more for a token.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

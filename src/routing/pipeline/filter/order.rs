@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildFilter, Filter};
 
+use crate::form::build::{Built, Names, Refusal};
 use crate::routing::{Call, Fleet};
-use crate::spec::build::{Built, Names, Refusal};
 
 /// Keeps only the first level that has somebody left.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

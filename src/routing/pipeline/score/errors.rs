@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::mean::Mean;
 use super::{BuildScore, Direction, Scale, Scoring, Signal, one};
-use crate::request::{Ended, Outcome};
+use crate::form::build::{Built, Names};
+use crate::form::units::Fraction;
 use crate::routing::{Call, Fleet};
-use crate::spec::build::{Built, Names};
-use crate::spec::units::Fraction;
+use crate::words::{Ended, Outcome};
 
 /// The share of attempts that failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

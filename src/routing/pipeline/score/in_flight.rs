@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildScore, Direction, Scale, Scoring, Signal, one};
+use crate::form::build::{Built, Names};
 use crate::routing::{Call, Fleet};
-use crate::spec::build::{Built, Names};
 
 /// Calls under way or in line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,7 +1,7 @@
 //! The mean of what was seen lately: one that fades, or one of the last few.
 
-use crate::spec::build::{Built, Refusal};
-use crate::spec::units::Fraction;
+use crate::form::build::{Built, Refusal};
+use crate::form::units::Fraction;
 
 /// The most samples of a window.
 const MOST: u32 = 1000;

@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildScore, Direction, Scale, Scoring, Signal, one};
+use crate::form::build::{Built, Names};
+use crate::form::units::Fraction;
 use crate::routing::{Call, Fleet, prices};
-use crate::spec::build::{Built, Names};
-use crate::spec::units::Fraction;
 
 /// The price of a token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildScore, Direction, Scale, Scoring, Signal, one};
-use crate::provider::UNRATED;
+use crate::form::build::{Built, Names, Refusal};
 use crate::routing::{Call, Fleet};
-use crate::spec::build::{Built, Names, Refusal};
+use crate::words::UNRATED;
 
 /// The probability of a good answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

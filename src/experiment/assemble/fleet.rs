@@ -5,22 +5,24 @@
 use super::sources::{taken, without_model};
 use crate::client::host::Connections;
 use crate::engine::scenario::{Account, Deployment, PoolOf};
+use crate::experiment::file::{AccountSpec, Experiment, ProviderSpec};
+use crate::experiment::load::Loaded;
+use crate::experiment::model::{ModelSpec, cache, loads, prefill};
+use crate::form::build::{Built, Known, Names, Refusal, number};
+use crate::form::exchange::Exchange;
+use crate::form::units::Count;
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Span;
+use crate::provider::Provider;
 use crate::provider::cache::Cache;
 use crate::provider::faults::{BuildFault, Fault};
 use crate::provider::latency::{Latency, Response, Streaming};
 use crate::provider::limits::{Limit, LimitSpec, Unit};
 use crate::provider::load::Load;
 use crate::provider::pricing::Price;
-use crate::provider::pricing::exchange::{Exchange, Exchanged};
-use crate::provider::{Provider, UNRATED};
-use crate::report::{ModelNote, Standing};
-use crate::spec::build::{Built, Known, Names, Refusal, number};
-use crate::spec::experiment::{AccountSpec, Experiment, ProviderSpec};
-use crate::spec::load::Loaded;
-use crate::spec::model::{ModelSpec, cache, loads, prefill};
-use crate::spec::units::Count;
+use crate::provider::pricing::exchange::Exchanged;
+use crate::words::UNRATED;
+use crate::words::{ModelNote, Standing};
 
 pub(super) fn deployment(
     loaded: &Loaded,

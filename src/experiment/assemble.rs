@@ -11,17 +11,17 @@ mod window;
 
 use std::sync::Arc;
 
-use super::build::{Built, Known, Names, Refusal};
-use super::diagnose;
-use super::experiment::{ClientSpec, Experiment};
+use super::file::{ClientSpec, Experiment};
 use super::load::Loaded;
 use crate::client::Timeouts;
 use crate::engine::scenario::{Account, Deployment, PoolOf, Scenario};
+use crate::form::build::{Built, Known, Names, Refusal};
+use crate::form::diagnose;
+use crate::form::exchange::Exchange;
 use crate::kernel::time::Span;
 use crate::provider::faults::Silence;
-use crate::provider::pricing::exchange::Exchange;
-use crate::report::{Code, Metric, ModelNote, Unit};
 use crate::stats::interval::Confidence;
+use crate::words::{Code, Metric, ModelNote, Unit};
 use client::client;
 use fleet::{accounts, check_accounts, deployment, exchange, known, pools};
 use objectives::{good, objectives};
@@ -137,8 +137,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
     let names = Names {
         known: &known,
         asks: &asks,
-        own: Some(&loaded.own),
-        scripts: Some(&loaded.scripts),
+        extras: &[&loaded.own, &loaded.scripts],
         ..names
     };
     let fleet: Arc<[Deployment]> = fleet.into();

@@ -1,11 +1,11 @@
 //! Where figures come from that an experiment takes over by a name: listed prices and published quotas.
 
+use crate::experiment::file::Experiment;
+use crate::experiment::load::Loaded;
+use crate::form::build::{Built, Refusal};
 use crate::provider::limits::{LimitSpec, published};
 use crate::provider::pricing::PriceSpec;
-use crate::report::ModelNote;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::experiment::Experiment;
-use crate::spec::load::Loaded;
+use crate::words::ModelNote;
 
 /// What is taken from the price table and from published quotas, by field.
 pub(super) fn taken(loaded: &Loaded, prices: Option<&PriceSpec>, limits: &[LimitSpec]) -> Built<Vec<(String, String)>> {

@@ -4,11 +4,11 @@
 
 use std::cell::Cell;
 
-use crate::client::breaker::FleetBreaker;
-use crate::client::host::Host;
+use super::breaker::FleetBreaker;
+use super::host::Host;
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::time::Time;
-use crate::request::Outcome;
+use crate::words::Outcome;
 
 /// One attempt to be routed, as the client knows it.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub struct Call {
     /// The randomness of this attempt.
     pub attempt: Key,
     /// What the policy keeps of this request: 0 at first, then whatever it last put there. One policy's alone: of several
-    /// inside one another only one may use it ([`super::Wants::notes`]).
+    /// inside one another only one may use it ([`crate::routing::Wants::notes`]).
     pub notes: Cell<u64>,
 }
 

@@ -36,13 +36,13 @@ macro_rules! registry {
     ($(#[doc = $doc:expr])+ $vis:vis enum $Spec:ident as $Trait:path, pages {
         $($(#[group = $group:literal])? $name:ident => $Type:path),+ $(,)?
     }) => {
-        $crate::spec::registry::registry! { $(#[doc = $doc])+ $vis enum $Spec as $Trait { $($name => $Type),+ } }
+        $crate::form::registry::registry! { $(#[doc = $doc])+ $vis enum $Spec as $Trait { $($name => $Type),+ } }
 
         impl $Spec {
             /// The manual page of each, in the order of the list.
-            $vis const PAGES: &'static [$crate::spec::registry::Page] = &[$($crate::spec::registry::Page {
-                group: $crate::spec::registry::first_of(&[$($group)?]),
-                name: $crate::spec::registry::plain_name(stringify!($name)),
+            $vis const PAGES: &'static [$crate::form::registry::Page] = &[$($crate::form::registry::Page {
+                group: $crate::form::registry::first_of(&[$($group)?]),
+                name: $crate::form::registry::plain_name(stringify!($name)),
                 source: include_str!(concat!(stringify!($name), ".rs")),
             }),+];
         }
@@ -51,7 +51,7 @@ macro_rules! registry {
     ($(#[doc = $doc:expr])+ $vis:vis enum $Spec:ident as $Trait:path {
         $($name:ident => $Type:path),+ $(,)?
     }) => {
-        $crate::spec::registry::registry! { $(#[doc = $doc])+ $vis enum $Spec { $($name => $Type),+ } }
+        $crate::form::registry::registry! { $(#[doc = $doc])+ $vis enum $Spec { $($name => $Type),+ } }
 
         impl $Spec {
             /// The parameters, as what builds from them.
@@ -73,19 +73,19 @@ macro_rules! registry {
         impl $Spec {
             /// All names, in the order of the list.
             $vis const NAMES: &'static [&'static str] =
-                &[$($crate::spec::registry::plain_name(stringify!($name))),+];
+                &[$($crate::form::registry::plain_name(stringify!($name))),+];
 
             /// The name in the file.
             $vis fn name(&self) -> &'static str {
-                match self { $($Spec::$name(_) => const { $crate::spec::registry::plain_name(stringify!($name)) },)+ }
+                match self { $($Spec::$name(_) => const { $crate::form::registry::plain_name(stringify!($name)) },)+ }
             }
         }
 
-        impl $crate::spec::registry::Registered for $Spec {
+        impl $crate::form::registry::Registered for $Spec {
             const NAMES: &'static [&'static str] = $Spec::NAMES;
 
-            fn read<R: $crate::spec::registry::Parameters>(name: &str, parameters: R) -> Result<$Spec, R::Error> {
-                $(if name == const { $crate::spec::registry::plain_name(stringify!($name)) } {
+            fn read<R: $crate::form::registry::Parameters>(name: &str, parameters: R) -> Result<$Spec, R::Error> {
+                $(if name == const { $crate::form::registry::plain_name(stringify!($name)) } {
                     return parameters.read().map($Spec::$name);
                 })+
                 Err(serde::de::Error::unknown_variant(name, $Spec::NAMES))
@@ -94,7 +94,7 @@ macro_rules! registry {
 
         impl<'de> serde::Deserialize<'de> for $Spec {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<$Spec, D::Error> {
-                $crate::spec::registry::deserialize(deserializer)
+                $crate::form::registry::deserialize(deserializer)
             }
         }
 
@@ -121,12 +121,12 @@ macro_rules! registry {
 
             fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 let entries = [
-                    $($crate::spec::registry::Entry::of::<$Type>(
-                        const { $crate::spec::registry::plain_name(stringify!($name)) },
+                    $($crate::form::registry::Entry::of::<$Type>(
+                        const { $crate::form::registry::plain_name(stringify!($name)) },
                         generator,
                     )),+
                 ];
-                $crate::spec::registry::schema(concat!($($doc, "\n"),+), entries)
+                $crate::form::registry::schema(concat!($($doc, "\n"),+), entries)
             }
         }
 

@@ -1,10 +1,11 @@
 //! The figures of merit: what each is called in files and by people, what it is counted in, and which way is better.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::{Code, Unit};
 
 /// A figure of merit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -66,59 +67,6 @@ pub enum Metric {
     /// Mean probability that an answer given is a good one.
     #[serde(rename = "quality")]
     Quality,
-}
-
-/// The code of a currency, like CNY.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
-pub struct Code([u8; 3]);
-
-impl Code {
-    /// The code of these three capital letters.
-    pub fn new(code: &str) -> Option<Code> {
-        let letters: [u8; 3] = code.as_bytes().try_into().ok()?;
-        letters.iter().all(u8::is_ascii_uppercase).then_some(Code(letters))
-    }
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .iter()
-            .try_for_each(|&letter| write!(f, "{}", char::from(letter)))
-    }
-}
-
-impl TryFrom<String> for Code {
-    type Error = String;
-
-    fn try_from(code: String) -> Result<Code, String> {
-        Code::new(&code).ok_or_else(|| format!("`{code}` is not three capital letters"))
-    }
-}
-
-impl From<Code> for String {
-    fn from(code: Code) -> String {
-        code.to_string()
-    }
-}
-
-/// What a figure is counted in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// Seconds.
-    Seconds,
-    /// A share, from 0 to 1.
-    Share,
-    /// Per second.
-    PerSecond,
-    /// US dollars.
-    Dollars,
-    /// Another currency.
-    Money(Code),
-    /// A plain number.
-    Number,
 }
 
 impl Metric {

@@ -1,6 +1,6 @@
 //! Two toy plug-ins and one named by a keyword, through every door of the registry.
 
-use crate::spec::diagnose::parse;
+use crate::form::diagnose::parse;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;

@@ -2,11 +2,11 @@
 //!
 //! Shares are weights: they need not add up to 1. A replayed trace has its own lengths, so that no class may state any.
 
+use crate::experiment::file::ClassSpec;
+use crate::experiment::load::Loaded;
+use crate::form::build::{Asked, Built, Names, Refusal};
+use crate::form::laws::LawSpec;
 use crate::kernel::sampler::Sampler;
-use crate::spec::build::{Asked, Built, Names, Refusal};
-use crate::spec::experiment::ClassSpec;
-use crate::spec::laws::LawSpec;
-use crate::spec::load::Loaded;
 use crate::traffic::{Class, Traffic};
 
 pub(super) fn traffic(loaded: &Loaded) -> Built<Traffic> {

@@ -13,16 +13,16 @@ use std::sync::Arc;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::diagnose::{self, Seg, nearest};
-use super::experiment::Experiment;
+use super::file::Experiment;
 use super::model::{BUILT_IN, BUILT_IN_PRICES, BUILT_IN_PRICES_SOURCE, ModelFile};
+use crate::form::diagnose::{self, Seg, nearest};
 use crate::import::{prices, trace};
 use crate::provider::pricing::PriceSpec;
 use crate::provider::pricing::listed::Table;
-use crate::report::Input;
 use crate::routing::own::OwnPolicies;
-use crate::routing::script::{Fault, Program};
+use crate::routing::script::{Fault, Program, Scripts};
 use crate::traffic::arrivals::Row;
+use crate::words::Input;
 
 /// An experiment and all that it refers to.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub struct Loaded {
     /// Every file that was read, with its hash: the experiment first.
     pub inputs: Vec<Input>,
     /// The scripts of policies, by the name that the experiment gives them.
-    pub scripts: BTreeMap<String, Program>,
+    pub scripts: Scripts,
     /// The policies that the caller registers. None unless somebody puts them here.
     pub own: OwnPolicies,
 }
@@ -135,7 +135,7 @@ pub fn load_priced(path: &Path, traces: &Traces, prices: Option<&Path>) -> Resul
         trace: None,
         prices: Table::default(),
         inputs: vec![input(path, &bytes)],
-        scripts: BTreeMap::new(),
+        scripts: Scripts::new(),
         own: OwnPolicies::default(),
     };
     loaded.load_models(path)?;
@@ -168,7 +168,7 @@ pub fn with_models(file: &str, text: &str, models: BTreeMap<String, ModelFile>) 
         trace: None,
         prices: Table::default(),
         inputs,
-        scripts: BTreeMap::new(),
+        scripts: Scripts::new(),
         own: OwnPolicies::default(),
     };
     loaded.load_models(Path::new(""))?;

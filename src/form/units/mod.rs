@@ -156,22 +156,22 @@ impl<Q: Quantity> Visitor<'_> for QuantityVisitor<Q> {
 macro_rules! quantity {
     ($Type:ident) => {
         impl std::str::FromStr for $Type {
-            type Err = $crate::spec::units::UnitError;
+            type Err = $crate::form::units::UnitError;
 
             fn from_str(text: &str) -> Result<$Type, Self::Err> {
-                <$Type as $crate::spec::units::Quantity>::parse(text)
+                <$Type as $crate::form::units::Quantity>::parse(text)
             }
         }
 
         impl<'de> serde::Deserialize<'de> for $Type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<$Type, D::Error> {
-                deserializer.deserialize_any($crate::spec::units::QuantityVisitor(std::marker::PhantomData))
+                deserializer.deserialize_any($crate::form::units::QuantityVisitor(std::marker::PhantomData))
             }
         }
 
         impl serde::Serialize for $Type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                $crate::spec::units::Quantity::write(self, serializer)
+                $crate::form::units::Quantity::write(self, serializer)
             }
         }
 
@@ -185,7 +185,7 @@ macro_rules! quantity {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                <$Type as $crate::spec::units::Quantity>::schema()
+                <$Type as $crate::form::units::Quantity>::schema()
             }
         }
     };

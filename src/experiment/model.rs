@@ -6,11 +6,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::build::{Built, Refusal};
 use super::calibration::{Calibration, FittedOn};
-use super::laws::LawSpec;
-use super::named::Named;
-use super::units::{Count, Duration, Fraction};
+use crate::form::build::{Built, Refusal};
+use crate::form::laws::LawSpec;
+use crate::form::named::Named;
+use crate::form::units::{Count, Duration, Fraction};
 use crate::provider::cache::{Cache, CacheSpec};
 use crate::provider::faults::{BuildFault, Random};
 use crate::provider::limits::LimitSpec;
@@ -197,8 +197,8 @@ pub const BUILT_IN: [(&str, &str); 7] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::form::diagnose::parse;
     use crate::kernel::law::Tail;
-    use crate::spec::diagnose::parse;
 
     fn files() -> impl Iterator<Item = ModelFile> {
         BUILT_IN.into_iter().map(|(name, text)| {

@@ -6,8 +6,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::named::Named;
-use super::units::Fraction;
+use crate::form::named::Named;
+use crate::form::units::Fraction;
 
 /// A file of measurements.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

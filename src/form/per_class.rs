@@ -103,7 +103,7 @@ impl<T: JsonSchema> JsonSchema for PerClass<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::units::Fraction;
+    use crate::form::units::Fraction;
 
     fn read(json: &str) -> Built<Vec<f64>> {
         let value: PerClass<Fraction> = serde_json::from_str(json).unwrap();

@@ -6,12 +6,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::bound::Target;
-use super::laws::LawSpec;
-use super::named::Named;
-use super::outcomes::OutcomeList;
-use super::patience::AttemptTimeout;
-use super::units::{Count, Duration, Fraction, Money};
 use crate::client::admission::AdmissionSpec;
 use crate::client::breaker::BreakerSpec;
 use crate::client::budget::BudgetSpec;
@@ -19,16 +13,22 @@ use crate::client::hedge::HedgeSpec;
 use crate::client::limiter::LimiterSpec;
 use crate::client::retry::RetrySpec;
 use crate::client::retry_budget::RetryBudgetSpec;
+use crate::form::bound::Target;
+use crate::form::laws::LawSpec;
+use crate::form::named::Named;
+use crate::form::outcomes::OutcomeList;
+use crate::form::patience::AttemptTimeout;
+use crate::form::units::{Count, Duration, Fraction, Money};
 use crate::provider::RetryAfter;
 use crate::provider::cache::CacheSpec;
 use crate::provider::faults::FaultSpec;
 use crate::provider::limits::LimitSpec;
 use crate::provider::load::LoadSpec;
 use crate::provider::pricing::{HungUp, PriceSpec};
-use crate::report::Metric;
 use crate::routing::PolicySpec;
 use crate::traffic::arrivals::ArrivalsSpec;
 use crate::traffic::users::UsersSpec;
+use crate::words::Metric;
 
 /// An experiment: traffic, providers, a client, policies to compare, objectives, and how to run it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -5,12 +5,12 @@ use crate::client::fallback::{Fallback, Group};
 use crate::client::retry::{Retry, RetrySpec};
 use crate::client::retry_budget::Budgeted;
 use crate::client::{Adaptive, Client, Timeouts};
+use crate::experiment::file::{ClientSpec, FallbackSpec, Tells};
+use crate::form::build::{Built, Names, Refusal};
+use crate::form::patience::{AdaptiveTimeout, AttemptTimeout};
+use crate::form::units::Duration;
 use crate::kernel::time::Span;
-use crate::request::{Outcome, Outcomes};
-use crate::spec::build::{Built, Names, Refusal};
-use crate::spec::experiment::{ClientSpec, FallbackSpec, Tells};
-use crate::spec::patience::{AdaptiveTimeout, AttemptTimeout};
-use crate::spec::units::Duration;
+use crate::words::{Outcome, Outcomes};
 
 /// The most gateways.
 const MOST_GATEWAYS: u16 = 1000;

@@ -1,13 +1,11 @@
 //! From what a file says to what runs: the names a plug-in may refer to, and how it refuses.
 
-use std::collections::BTreeMap;
+use std::any::Any;
 
 use super::diagnose::{self, Seg};
 use super::units::Money;
+use crate::form::exchange::Exchange;
 use crate::kernel::time::Span;
-use crate::provider::pricing::exchange::Exchange;
-use crate::routing::own::OwnPolicies;
-use crate::routing::script::Program;
 
 /// What building a plug-in yields.
 pub type Built<T> = Result<T, Refusal>;
@@ -93,10 +91,8 @@ pub struct Names<'a> {
     pub users: Option<u32>,
     /// What a dollar is in the experiment's currency, if it has one.
     pub exchange: Option<Exchange>,
-    /// The policies that whoever runs the program has registered, if anybody has.
-    pub own: Option<&'a OwnPolicies>,
-    /// The scripts that have been read, by the name that the experiment gives them.
-    pub scripts: Option<&'a BTreeMap<String, Program>>,
+    /// What else plug-ins may refer to, one value of each type: what [`Names::extra`] finds.
+    pub extras: &'a [&'a (dyn Any + Send + Sync)],
 }
 
 /// What a client knows of the requests of a class beforehand: what it says of them itself, and what they have been like.
@@ -129,11 +125,16 @@ pub struct Known {
     pub tokens_per_minute: Option<u64>,
     /// The client's most connections to it; `u32::MAX` for no bound.
     pub connections: u32,
-    /// Probability of a good answer, in millionths, by class; [`crate::provider::UNRATED`] where nobody knows.
+    /// Probability of a good answer, in millionths, by class; [`crate::words::UNRATED`] where nobody knows.
     pub quality: Vec<u32>,
 }
 
-impl Names<'_> {
+impl<'a> Names<'a> {
+    /// The extra value of this type, if there is one: parts that the running program registered, scripts beside the experiment.
+    pub fn extra<T: Any>(&self) -> Option<&'a T> {
+        self.extras.iter().find_map(|extra| extra.downcast_ref())
+    }
+
     /// The index of a provider.
     ///
     /// # Errors

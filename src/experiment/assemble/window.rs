@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use crate::engine::scenario::Window;
+use crate::experiment::load::Loaded;
+use crate::form::build::{Built, Refusal};
 use crate::kernel::time::{Span, Time};
-use crate::spec::build::{Built, Refusal};
-use crate::spec::load::Loaded;
 
 pub(super) fn window(loaded: &Loaded) -> Built<Window> {
     let plan = &loaded.experiment.plan;

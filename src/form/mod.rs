@@ -1,20 +1,18 @@
-//! What a file from outside says: the only place that parses.
+//! How a file from outside says things: the form that every part of an experiment shares.
 //!
 //! JSON with comments, every mistake named by file, path, line and column ([`diagnose`]); quantities carry their
 //! units and are kept exact ([`units`]); plug-ins go by name ([`registry`]).
 //! External tags throughout (`"policy": "p2c"` or `{"p2c": {…}}`): internal tags, `flatten` and `untagged` buffer the
 //! value in serde and lose the place of a mistake (serde issue 1621), so none of them occurs here.
+//!
+//! A leaf: it knows no provider, client or policy. What an experiment as a whole says is [`crate::experiment`].
 
-pub mod assemble;
 pub mod bound;
 pub mod build;
-pub mod calibration;
 pub mod comments;
 pub mod diagnose;
-pub mod experiment;
+pub mod exchange;
 pub mod laws;
-pub mod load;
-pub mod model;
 pub mod named;
 pub mod outcomes;
 pub mod patience;

@@ -8,7 +8,7 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::units::{Duration, Fraction, Money, Rate};
-use crate::report::Unit;
+use crate::words::Unit;
 
 /// A bound as written; [`Target::value`] reads it once the figure is known.
 #[derive(Clone, Debug, PartialEq)]

@@ -13,7 +13,7 @@ use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::build::{Built, Refusal};
-use crate::request::{Outcome, Outcomes};
+use crate::words::{Outcome, Outcomes};
 
 /// Kinds of outcome that go by one name.
 const KINDS: [(&str, Outcomes); 4] = [

@@ -2,10 +2,10 @@
 
 use super::Objective;
 use crate::engine::scenario::Good;
+use crate::experiment::file::{ObjectiveSpec, PolicyEntry};
+use crate::form::build::{Built, Refusal};
 use crate::kernel::time::Span;
-use crate::report::Metric;
-use crate::spec::build::{Built, Refusal};
-use crate::spec::experiment::{ObjectiveSpec, PolicyEntry};
+use crate::words::Metric;
 
 pub(super) fn objectives(specs: &[ObjectiveSpec], policies: &[PolicyEntry]) -> Built<Vec<Objective>> {
     let names: Vec<String> = policies.iter().map(|p| p.name.clone()).collect();

@@ -1,0 +1,20 @@
+//! The words that every part shares: what is asked and how it ends, the figures of merit and their units, and where a run's
+//! inputs come from.
+//!
+//! A leaf: only time, from [`crate::kernel`], is used here. Each list that must be complete is one table.
+
+mod bound;
+mod effort;
+mod metric;
+mod outcome;
+mod provenance;
+mod request;
+mod unit;
+
+pub use bound::BoundKind;
+pub use effort::EffortKind;
+pub use metric::Metric;
+pub use outcome::{Outcome, Outcomes};
+pub use provenance::{Input, ModelNote, Standing};
+pub use request::{Ask, Ended, Headers, Left, UNRATED, Usage};
+pub use unit::{Code, Unit};

@@ -1,0 +1,128 @@
+//! What is asked of a provider, and what a client sees of an attempt that has ended.
+
+use super::Outcome;
+use crate::kernel::time::{Span, Time};
+
+/// The quality of a class that a model has no figure for.
+pub const UNRATED: u32 = u32::MAX;
+
+/// One request as traffic makes it: what a client could read off it, and the number that keys its draws.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ask {
+    /// Which arrival of the replication this is, from 0.
+    pub id: u64,
+    /// Index of its class.
+    pub class: u16,
+    /// Who asks, counted from 0; where the traffic has no users, `id`.
+    pub user: u32,
+    /// Its priority: lower numbers go first.
+    pub priority: u8,
+    /// Input tokens.
+    pub input: u32,
+    /// Output tokens that the model will write if nothing stops it.
+    pub output: u32,
+    /// The `max_tokens` that the client sends, if it does. Never below `output`.
+    pub max_output: Option<u32>,
+    /// Input tokens that the provider finds in its prompt cache: 0 until it has looked.
+    pub cached: u32,
+}
+
+/// What an attempt has used, as the provider counts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Input tokens read, cached ones included.
+    pub input: u32,
+    /// Input tokens of these that came from the provider's prompt cache.
+    pub cached: u32,
+    /// Input tokens of these that were written to the prompt cache, if there is one.
+    pub written: u32,
+    /// Output tokens written.
+    pub output: u32,
+}
+
+/// An attempt that has ended, as the client sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// When it ended.
+    pub now: Time,
+    /// Where it went.
+    pub provider: usize,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// From sending to the first token; [`Span::FOREVER`] if none came.
+    pub first_token: Span,
+    /// From sending to the end.
+    pub took: Span,
+    /// The Retry-After that came with it.
+    pub retry_after: Option<Span>,
+    /// What was used and billed; nothing if it was not answered.
+    pub usage: Usage,
+    /// Pico-dollars billed.
+    pub cost: u64,
+    /// The class of its request.
+    pub class: u16,
+    /// Who asked, as in [`Ask::user`].
+    pub user: u32,
+    /// Which attempt at its request it was, from 0.
+    pub attempt: u32,
+    /// The client's other attempts under way there when it was sent, those of all its gateways: with several of them it takes
+    /// a provider that says so.
+    pub beside: u32,
+    /// Whether the answer was a good one, if somebody has said so.
+    pub grade: Option<bool>,
+    /// What the policy keeps of its request ([`crate::routing::Call::notes`]).
+    pub notes: u64,
+}
+
+impl Ended {
+    /// An attempt at `provider` that ended at `now` and of which nothing else is known.
+    pub const fn new(now: Time, provider: usize, outcome: Outcome) -> Ended {
+        Ended {
+            now,
+            provider,
+            outcome,
+            first_token: Span::FOREVER,
+            took: Span::ZERO,
+            retry_after: None,
+            usage: Usage {
+                input: 0,
+                cached: 0,
+                written: 0,
+                output: 0,
+            },
+            cost: 0,
+            class: 0,
+            user: 0,
+            attempt: 0,
+            beside: 0,
+            grade: None,
+            notes: 0,
+        }
+    }
+
+    /// Seconds from sending to the first token, if one came.
+    #[inline]
+    pub fn ttft(&self) -> Option<f64> {
+        (self.first_token <= self.took).then(|| self.first_token.seconds())
+    }
+}
+
+/// What rate-limit headers say (`x-ratelimit-*`, `anthropic-ratelimit-*`): of the requests, and of the tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Headers {
+    /// Requests.
+    pub requests: Option<Left>,
+    /// Tokens, of whichever kind has the least left.
+    pub tokens: Option<Left>,
+}
+
+/// What is left of one quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The quota.
+    pub limit: u64,
+    /// What is left of it.
+    pub remaining: u64,
+    /// Until it is whole again.
+    pub reset: Span,
+}

@@ -1,3 +1,5 @@
+//! Tests of the readers of logs, on files as their tools write them.
+
 use super::gather::observed;
 use super::*;
 use crate::calibrate::log::Stage;

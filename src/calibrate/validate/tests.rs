@@ -1,3 +1,5 @@
+//! Tests of validation: what is told apart, and what is too few to tell.
+
 use super::*;
 use crate::calibrate::log::{Source, Timing};
 use crate::calibrate::logs::gather::observed;

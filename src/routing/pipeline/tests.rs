@@ -1,3 +1,5 @@
+//! Tests of `pipeline`: filters, scores and pickers together.
+
 use super::super::testing::*;
 use super::*;
 use crate::client::host::Host;

@@ -1,3 +1,5 @@
+//! Tests of `rollout`: stages, gates and roll-back, in virtual time.
+
 use super::super::testing::*;
 use super::*;
 use crate::client::host::Host;

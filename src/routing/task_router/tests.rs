@@ -1,3 +1,5 @@
+//! Tests of `task_router`: the published table, its budget, and the mended rules.
+
 use super::super::testing::*;
 use super::*;
 use crate::client::host::Host;

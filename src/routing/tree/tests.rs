@@ -1,3 +1,5 @@
+//! Tests of `tree`: nested strategies, against what Portkey's documentation says of them.
+
 use std::collections::BTreeSet;
 
 use super::super::testing::*;

@@ -1,3 +1,5 @@
+//! Tests of `envoy_outlier`: its five detections and its bounds, in virtual time.
+
 use super::super::testing::{Watch, at};
 use super::*;
 

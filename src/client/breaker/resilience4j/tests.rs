@@ -1,3 +1,5 @@
+//! Tests of `resilience4j`: its states and windows, in virtual time.
+
 use super::super::testing::{Watch, at};
 use super::*;
 use crate::words::Outcome;

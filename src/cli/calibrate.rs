@@ -15,6 +15,7 @@ use super::{Done, Exit, Failure, print, style};
 use crate::calibrate::probe::{FORMAT, Line, Probe, Run, Sending};
 use crate::form::diagnose::{self, Seg};
 use crate::form::units::Money;
+use crate::import::source::{self, MOST_OF_JSON};
 use crate::live::journal::{self, Journal, JournalError, Kept};
 use crate::live::key::Key;
 use crate::live::money::Dollars;
@@ -152,7 +153,7 @@ impl Calibrate {
             });
         };
         let name = file.display().to_string();
-        let bytes = std::fs::read(file).map_err(|error| Failure::Input(format!("{name}: {error}")))?;
+        let bytes = source::read(file, MOST_OF_JSON).map_err(|error| Failure::Input(format!("{name}: {error}")))?;
         let mut spec: PlanSpec = diagnose::parse_bytes(&name, &bytes)?;
         spec.max_cost = self.max_cost.unwrap_or(spec.max_cost);
         beside(file, &mut spec)?;

@@ -15,6 +15,7 @@ use crate::experiment::calibration::Calibration;
 use crate::experiment::model::{BUILT_IN, ModelFile};
 use crate::form::diagnose;
 use crate::form::units::TokenPrice;
+use crate::import::source::{self, MOST_OF_JSON};
 use crate::provider::pricing::PerToken;
 use crate::report::text::paragraph;
 use crate::report::write::write_all;
@@ -220,7 +221,7 @@ impl Fit {
             Some((name, text)) => diagnose::parse(name, text)?,
             None => {
                 let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-                let bytes = std::fs::read(from).map_err(|e| {
+                let bytes = source::read(Path::new(from), MOST_OF_JSON).map_err(|e| {
                     let known = names.join(", ");
                     Failure::Input(format!("{from}: {e}, and it is no model built in: {known}"))
                 })?;
@@ -254,7 +255,7 @@ fn per_token(input: TokenPrice, output: TokenPrice) -> PerToken {
 
 /// What is lost with the model that is about to be written over, if that is one with a score.
 fn lost(out: &Path) -> Vec<String> {
-    let bytes = std::fs::read(out).ok();
+    let bytes = source::read(out, MOST_OF_JSON).ok();
     let model: Option<ModelFile> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let scores = model.iter().flat_map(|model| model.variants.iter());
     let scores = scores.filter_map(|(name, variant)| Some((name, variant.calibration.as_ref()?)));

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use super::Failure;
 use crate::calibrate::log::Log;
 use crate::calibrate::logs::{self, Mapping};
+use crate::import::source::{self, MOST_OF_LOG};
 
 /// The bytes of a file that somebody named.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|why| Failure::Input(format!("{}: {why}", path.display())))
+    source::read(path, MOST_OF_LOG).map_err(|why| Failure::Input(format!("{}: {why}", path.display())))
 }
 
 /// What stands in these logs, joined. `map` says which columns of a CSV hold what, if they are such files.

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::file::Experiment;
 use super::model::{BUILT_IN, BUILT_IN_PRICES, BUILT_IN_PRICES_SOURCE, ModelFile};
 use crate::form::diagnose::{self, Seg, nearest};
+use crate::import::source::{self, MOST_OF_JSON, MOST_OF_SCRIPT, MOST_OF_TRACE, Rows};
 use crate::import::{prices, trace};
 use crate::provider::pricing::PriceSpec;
 use crate::provider::pricing::listed::Table;
@@ -262,12 +264,15 @@ impl Loaded {
             }
             return Err(error.into());
         };
-        let bytes = read(&found)?;
-        let rows = trace::read(&bytes).map_err(|e| LoadError::Read {
+        let mut source = Rows::open(&found, MOST_OF_TRACE).map_err(|error| unreadable(&found, &error))?;
+        let rows = trace::read(&mut source).map_err(|e| LoadError::Read {
             file: found.display().to_string(),
             why: e.to_string(),
         })?;
-        self.inputs.push(input(&found, &bytes));
+        self.inputs.push(Input {
+            name: name_of(&found),
+            sha256: source.sha256(),
+        });
         self.trace = Some(rows.into());
         Ok(())
     }
@@ -303,7 +308,7 @@ impl Loaded {
                 return Err(diagnose::Error::at(&self.file, &self.text, &path, why).into());
             }
             let at = experiment.parent().unwrap_or(Path::new("")).join(&name);
-            let bytes = read(&at).map_err(|e| self.blame(&path, e))?;
+            let bytes = source::read(&at, MOST_OF_SCRIPT).map_err(|e| self.blame(&path, unreadable(&at, &e)))?;
             let text = String::from_utf8_lossy(&bytes).into_owned();
             let program = Program::read(&text).map_err(|fault| misread(&at.display().to_string(), &text, &fault))?;
             self.inputs.push(input(&at, &bytes));
@@ -407,18 +412,22 @@ fn search(folder: &Path, name: &Path, depth: u32) -> Option<PathBuf> {
     below.iter().find_map(|f| search(f, name, depth - 1))
 }
 
+/// A file of JSON.
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    std::fs::read(path).map_err(|error| {
-        let why = match error.kind() {
-            std::io::ErrorKind::NotFound => missing(path),
-            std::io::ErrorKind::IsADirectory => "is a folder, not a file".to_owned(),
-            _ => format!("cannot be read: {error}"),
-        };
-        LoadError::Read {
-            file: path.display().to_string(),
-            why,
-        }
-    })
+    source::read(path, MOST_OF_JSON).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> LoadError {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => missing(path),
+        io::ErrorKind::IsADirectory => "is a folder, not a file".to_owned(),
+        io::ErrorKind::FileTooLarge => error.to_string(),
+        _ => format!("cannot be read: {error}"),
+    };
+    LoadError::Read {
+        file: path.display().to_string(),
+        why,
+    }
 }
 
 /// That there is no such file, and which one may have been meant.
@@ -444,9 +453,15 @@ fn missing(path: &Path) -> String {
 }
 
 fn input(path: &Path, bytes: &[u8]) -> Input {
-    let name = path
-        .file_name()
-        .map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
     let sha256 = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
-    Input { name, sha256 }
+    Input {
+        name: name_of(path),
+        sha256,
+    }
+}
+
+/// A file's name without its folder.
+fn name_of(path: &Path) -> String {
+    path.file_name()
+        .map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
 }

@@ -1,4 +1,5 @@
-//! Other people's files.
+//! Files from outside, bounded in what they take: traces and price tables of other makers.
 
 pub mod prices;
+pub mod source;
 pub mod trace;

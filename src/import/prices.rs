@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::form::build::{Built, Refusal};
+use crate::form::diagnose::quoted;
 use crate::form::units::{Count, TokenPrice};
 use crate::provider::pricing::listed::{Prices, Table};
 use crate::provider::pricing::{LongContext, PerToken};
@@ -140,7 +141,8 @@ impl Entry<'_> {
             }
             Some(other) => {
                 let text = format!(
-                    "{other} is not a price: must be a number of dollars a token, from 0 to 1000000, like 2.5e-06"
+                    "{} is not a price: must be a number of dollars a token, from 0 to 1000000, like 2.5e-06",
+                    quoted(&other.to_string())
                 );
                 Err(Refusal::new(text).at(field))
             }

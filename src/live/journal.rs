@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::calibrate::probe::{FORMAT, Line, Probe, Run};
+use crate::import::source::{self, MOST_OF_LOG};
 
 /// Its name in the run's folder.
 pub const NAME: &str = "probes.jsonl";
@@ -81,7 +82,7 @@ impl Lost {
 /// # Errors
 /// If it cannot be read, or another line is none of probes.
 pub fn read(path: &Path) -> Result<Kept, JournalError> {
-    let bytes = std::fs::read(path).map_err(|error| io_error(path, error))?;
+    let bytes = source::read(path, MOST_OF_LOG).map_err(|error| io_error(path, error))?;
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     let mut kept = Kept {
         whole: whole as u64,

@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::gather::{ENDPOINT, Gather, answered_rate, censor, observed, outcome, seen, tokens, tpot};
-use super::{Format, Look, Mistake, line, lines, printable};
+use super::{Format, Look, Mistake, line, lines, quoted};
 use crate::calibrate::log::{Log, Observation, Stage, Summary, Timing};
 use crate::words::Outcome;
 
@@ -152,7 +152,7 @@ fn measure(metric: Option<&Value>, key: &str, name: &str) -> Result<Option<f64>,
         other => {
             let what = format!(
                 "\"{}\" is no unit that is known: ns, us, ms, sec, tokens, requests, requests/sec",
-                printable(other)
+                quoted(other)
             );
             return Err(Mistake::new(format!("{name}.unit"), what));
         }
@@ -215,7 +215,7 @@ fn summary(look: Look<'_>) -> Result<(String, Log), Mistake> {
     gather.stage(stage);
     let version = report.get("aiperf_version").and_then(Value::as_str);
     let format = version.map_or("GenAI-Perf summary".to_owned(), |v| {
-        format!("AIPerf {} summary", printable(v))
+        format!("AIPerf {} summary", quoted(v))
     });
     Ok((format, gather.finish()))
 }

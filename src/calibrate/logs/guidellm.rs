@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::gather::{ENDPOINT, Gather, censor, observed, outcome, seconds, seen, status_after, tokens, tpot};
-use super::{Format, Look, Mistake, printable, value};
+use super::{Format, Look, Mistake, quoted, value};
 use crate::calibrate::log::{Log, Observation};
 use crate::words::Outcome;
 
@@ -112,7 +112,7 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
             }
         }
     }
-    let version = printable(&report.metadata.guidellm_version);
+    let version = quoted(&report.metadata.guidellm_version);
     Ok((format!("GuideLLM {version} JSON"), gather.finish()))
 }
 

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::gather::{ENDPOINT, Gather, censor, clock, observed, outcome, seen, tokens, tpot};
-use super::{Format, Look, Mistake, line, lines, printable, value};
+use super::mapped::one_column;
+use super::{Format, Look, Mistake, line, lines, quoted, value};
 use crate::calibrate::log::{Log, Observation, Timing};
 use crate::words::Outcome;
 
@@ -54,6 +55,7 @@ fn rows(look: Look<'_>) -> Result<Vec<(String, Row)>, Mistake> {
         .headers()
         .map_err(|e| Mistake::new("line 1", e.to_string()))?
         .clone();
+    header.iter().try_for_each(|name| one_column(&header, name).map(drop))?;
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|e| Mistake::new("", e.to_string()))?;
@@ -80,7 +82,7 @@ fn take(place: &str, row: &Row, gather: &mut Gather) -> Result<(), Mistake> {
             clock(text).ok_or_else(|| {
                 let what = format!(
                     "\"{}\" is not a time like 2026-01-31 12:00:00.250 or 2026-01-31T12:00:00.250Z",
-                    printable(text)
+                    quoted(text)
                 );
                 Mistake::new(format!("{place}, {name}"), what)
             })

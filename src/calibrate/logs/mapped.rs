@@ -6,7 +6,7 @@
 //! no column. `status` is an HTTP status, or words; an empty cell means that it is not known.
 
 use super::gather::{ENDPOINT, Gather, censor, clock, observed, outcome, seconds, seen, tokens, tpot};
-use super::{Mistake, ReadError, printable, sourced};
+use super::{Mistake, ReadError, printable, quoted, sourced};
 use crate::calibrate::log::{Log, Observation};
 use crate::form::diagnose::nearest;
 use crate::words::Outcome;
@@ -45,16 +45,13 @@ impl Mapping {
         let mut mapping: Vec<(&'static str, String, f64)> = Vec::new();
         for part in text.split(',').map(str::trim).filter(|p| !p.is_empty()) {
             let Some((field, column)) = part.split_once('=') else {
-                return Err(format!(
-                    "\"{}\" is not FIELD=COLUMN or FIELD=COLUMN:UNIT",
-                    printable(part)
-                ));
+                return Err(format!("\"{}\" is not FIELD=COLUMN or FIELD=COLUMN:UNIT", quoted(part)));
             };
             let Some(field) = FIELDS.into_iter().find(|f| *f == field.trim()) else {
                 let meant = nearest(field.trim(), FIELDS).map_or(String::new(), |n| format!(" (did you mean `{n}`?)"));
                 return Err(format!(
                     "no field `{}`; there are {}{meant}",
-                    printable(field.trim()),
+                    quoted(field.trim()),
                     FIELDS.join(", ")
                 ));
             };
@@ -67,10 +64,10 @@ impl Mapping {
                 (unit, true) => {
                     return Err(format!(
                         "`{field}`: no unit `{}`; there are s, ms, us, ns",
-                        printable(unit)
+                        quoted(unit)
                     ));
                 }
-                (unit, false) => return Err(format!("`{field}` has no unit, and `{}` stands there", printable(unit))),
+                (unit, false) => return Err(format!("`{field}` has no unit, and `{}` stands there", quoted(unit))),
             };
             if mapping.iter().any(|(f, ..)| *f == field) {
                 return Err(format!("`{field}` comes twice"));
@@ -108,13 +105,13 @@ fn rows(bytes: &[u8], mapping: &Mapping) -> Result<Log, Mistake> {
         .clone();
     let mut columns: Vec<(&'static str, usize, f64)> = Vec::new();
     for (field, column, scale) in &mapping.0 {
-        let names: Vec<&str> = header.iter().map(|h| h.trim_start_matches('\u{feff}')).collect();
-        let Some(place) = names.iter().position(|name| name == column) else {
+        let Some(place) = one_column(&header, column)? else {
+            let names: Vec<&str> = header.iter().map(|h| h.trim_start_matches('\u{feff}')).collect();
             let meant = nearest(column, names.iter().copied())
-                .map_or(String::new(), |n| format!(" (did you mean `{}`?)", printable(n)));
+                .map_or(String::new(), |n| format!(" (did you mean `{}`?)", quoted(n)));
             let what = format!(
                 "no column `{}` for `{field}`; the header has: {}{meant}",
-                printable(column),
+                quoted(column),
                 printable(&names.join(", "))
             );
             return Err(Mistake::new("line 1", what));
@@ -129,6 +126,31 @@ fn rows(bytes: &[u8], mapping: &Mapping) -> Result<Log, Mistake> {
     Ok(gather.finish())
 }
 
+/// The place of the column of this name, if there is one.
+///
+/// # Errors
+/// If there are several: which is meant cannot be told.
+pub(super) fn one_column(header: &csv::StringRecord, name: &str) -> Result<Option<usize>, Mistake> {
+    let is_it = |h: &str| h.trim_start_matches('\u{feff}') == name;
+    let mut places = header
+        .iter()
+        .enumerate()
+        .filter(|(_, h)| is_it(h))
+        .map(|(place, _)| place);
+    let first = places.next();
+    match places.count() {
+        0 => Ok(first),
+        more => Err(Mistake::new(
+            "line 1",
+            format!(
+                "the header has {} columns `{}`: which is meant?",
+                more + 1,
+                quoted(name)
+            ),
+        )),
+    }
+}
+
 fn row(record: &csv::StringRecord, columns: &[(&'static str, usize, f64)], gather: &mut Gather) -> Result<(), Mistake> {
     let number = record.position().map_or(0, csv::Position::line);
     let cell = |field: &str| {
@@ -139,7 +161,7 @@ fn row(record: &csv::StringRecord, columns: &[(&'static str, usize, f64)], gathe
     let wrong = |field: &str, text: &str, what: &str| {
         Mistake::new(
             format!("line {number}, {field}"),
-            format!("\"{}\" is not {what}", printable(text)),
+            format!("\"{}\" is not {what}", quoted(text)),
         )
     };
     let figure = |field: &str| {
@@ -265,6 +287,10 @@ mod tests {
         assert_eq!(
             refused("frist,b\n1,2\n"),
             "m.csv: line 1: no column `first` for `ttft`; the header has: frist, b (did you mean `frist`?)"
+        );
+        assert_eq!(
+            refused("first,b,first\n1,2,3\n"),
+            "m.csv: line 1: the header has 2 columns `first`: which is meant?"
         );
         assert_eq!(
             refused("first\n1\n-2\n"),

@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::log::{Log, Observation, Source};
+use crate::form::diagnose::{printable, quoted};
 
 /// Why a log cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -140,7 +141,7 @@ impl<'a> Look<'a> {
         let keys = |v: &Value| match v {
             Value::Object(map) if map.is_empty() => "an empty JSON object".to_owned(),
             Value::Object(map) => {
-                let names: Vec<String> = map.keys().take(8).map(|k| format!("`{}`", printable(k))).collect();
+                let names: Vec<String> = map.keys().take(8).map(|k| format!("`{}`", quoted(k))).collect();
                 let more = if map.len() > names.len() { ", …" } else { "" };
                 format!("a JSON object of {}{more}", names.join(", "))
             }
@@ -162,15 +163,10 @@ impl<'a> Look<'a> {
             }
             (None, None, Some((_, line))) => {
                 let line: String = String::from_utf8_lossy(line).chars().take(80).collect();
-                format!("it is no JSON, and begins \"{}\"", printable(&line))
+                format!("it is no JSON, and begins \"{}\"", quoted(&line))
             }
         }
     }
-}
-
-/// Without control characters, which a terminal would obey.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '·' } else { c }).collect()
 }
 
 /// Lines with anything on them, and their numbers from 1.

@@ -8,7 +8,7 @@
 use serde_json::Value;
 
 use super::gather::{Gather, censor, observed};
-use super::{Format, Look, Mistake, line, lines, printable};
+use super::{Format, Look, Mistake, line, lines, printable, quoted};
 use crate::calibrate::log::{Log, Observation, Timing};
 use crate::calibrate::probe::{self, Line, Probe, Run};
 use crate::form::diagnose::nearest;
@@ -59,7 +59,7 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
             }
         }
     }
-    let version = run.map_or(String::new(), |r| format!(" of simcap {}", printable(&r.version)));
+    let version = run.map_or(String::new(), |r| format!(" of simcap {}", quoted(&r.version)));
     Ok((format!("probes{version}"), gather.finish()))
 }
 
@@ -72,7 +72,7 @@ fn begin(number: usize, run: Run, gather: &mut Gather) -> Result<Run, Mistake> {
     if run.format != probe::FORMAT {
         let what = format!(
             "\"{}\": this version of simcap reads \"{}\"",
-            printable(&run.format),
+            quoted(&run.format),
             probe::FORMAT
         );
         return Err(Mistake::new(format!("line {number}, run.format"), what));
@@ -89,10 +89,10 @@ fn begin(number: usize, run: Run, gather: &mut Gather) -> Result<Run, Mistake> {
 fn unknown_target(number: usize, found: &str, run: &Run) -> Mistake {
     let names: Vec<&str> = run.targets.iter().map(String::as_str).collect();
     let meant =
-        nearest(found, names.iter().copied()).map_or(String::new(), |n| format!(" (did you mean `{}`?)", printable(n)));
+        nearest(found, names.iter().copied()).map_or(String::new(), |n| format!(" (did you mean `{}`?)", quoted(n)));
     let what = format!(
         "\"{}\" is none of the run's targets: {}{meant}",
-        printable(found),
+        quoted(found),
         printable(&names.join(", "))
     );
     Mistake::new(format!("line {number}, probe.target"), what)

@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use super::gather::{Gather, clock, observed, seconds, seen, tokens, tpot};
-use super::{Format, Look, Mistake, printable, value};
+use super::{Format, Look, Mistake, quoted, value};
 use crate::calibrate::log::{Log, Observation};
 use crate::words::Outcome;
 
@@ -39,7 +39,7 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
         let at = time.ok_or_else(|| {
             let what = format!(
                 "\"{}\" is not a time like 2024-04-29T08:25:56.745424",
-                printable(&run.time)
+                quoted(&run.time)
             );
             Mistake::new(format!("[{i}].time"), what)
         })?;

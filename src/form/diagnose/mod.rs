@@ -12,6 +12,7 @@ mod render;
 
 pub use explain::nearest;
 pub use locate::Seg;
+pub use render::{printable, quoted};
 
 use super::comments::blank_comments;
 use explain::explain;

@@ -89,10 +89,17 @@ pub(super) fn offset(text: &str, line: usize, column: usize) -> usize {
     start.saturating_add(column).min(text.len())
 }
 
-/// `text` with control characters as escapes, and its middle cut out if it is long.
-pub(super) fn printable(text: &str) -> String {
-    const HEAD: usize = 300;
-    const TAIL: usize = 200;
+/// A message with control characters as escapes, and its middle cut out if it has more than 500 characters.
+pub fn printable(text: &str) -> String {
+    cut(text, 300, 200)
+}
+
+/// As [`printable`], of what is quoted inside a message: a cell, a name, a header. At most 100 characters are left.
+pub fn quoted(text: &str) -> String {
+    cut(text, 80, 20)
+}
+
+fn cut(text: &str, head: usize, tail: usize) -> String {
     let escape = |part: &str| -> String {
         let escaped = part.chars().map(|c| {
             if c.is_control() {
@@ -104,14 +111,14 @@ pub(super) fn printable(text: &str) -> String {
         escaped.collect()
     };
     let length = text.chars().count();
-    if length <= HEAD + TAIL {
+    if length <= head + tail {
         return escape(text);
     }
     let byte = |n| text.char_indices().nth(n).map_or(text.len(), |(byte, _)| byte);
     format!(
         "{} … {}",
-        escape(&text[..byte(HEAD)]),
-        escape(&text[byte(length - TAIL)..])
+        escape(&text[..byte(head)]),
+        escape(&text[byte(length - tail)..])
     )
 }
 

@@ -1,5 +1,6 @@
 //! An endpoint to ask, and what it costs: checked before a key or a cent leaves.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use ureq::tls::{Certificate, PemItem, parse_pem};
@@ -9,6 +10,7 @@ use crate::experiment::model::{BUILT_IN_PRICES, BUILT_IN_PRICES_SOURCE};
 use crate::form::build::{Built, Refusal};
 use crate::form::diagnose;
 use crate::import::prices;
+use crate::import::source::{self, MOST_OF_JSON};
 use crate::live::spec::TargetSpec;
 use crate::provider::pricing::{PerToken, Price};
 
@@ -84,7 +86,7 @@ pub(super) fn target(name: &str, spec: &TargetSpec, notes: &mut Vec<String>) -> 
 /// The certificates in a file.
 fn roots(path: &str) -> Built<Vec<Certificate<'static>>> {
     let refuse = |why: &str| Refusal::new(format!("{path}: {why}"));
-    let bytes = std::fs::read(path).map_err(|error| refuse(&error.to_string()))?;
+    let bytes = source::read(Path::new(path), MOST_OF_JSON).map_err(|error| refuse(&error.to_string()))?;
     let mut found = Vec::new();
     for item in parse_pem(&bytes) {
         if let PemItem::Certificate(certificate) = item.map_err(|error| refuse(&error.to_string()))? {

@@ -31,7 +31,7 @@ const EXIT_CODES: &str = "Exit codes:
   0  fine
   1  an objective failed
   2  bad input or usage
-  3  runtime failure (a script's too), or interrupted";
+  3  runtime failure (a script's too), a bound outgrown, or interrupted";
 
 /// Try LLM routing strategies on simulated providers before production meets them.
 #[derive(Debug, Parser)]

@@ -16,6 +16,7 @@ use crate::engine::replicate::{Runs, replicate};
 use crate::engine::run::Control;
 use crate::experiment::assemble::{Plan, assemble};
 use crate::experiment::load::{Loaded, load_priced};
+use crate::import::source::{self, MOST_OF_JSON};
 use crate::report::{Judged, Report, csv, format, html, json, terminal, write};
 use crate::routing::own::OwnPolicies;
 
@@ -98,7 +99,8 @@ impl Compare {
     /// The report that the file holds, if it is a result of an earlier run rather than an experiment.
     fn result(&self) -> Result<Option<Report>, Failure> {
         let file = self.simulate.file.display().to_string();
-        let Ok(text) = std::fs::read_to_string(&self.simulate.file) else {
+        let bytes = source::read(&self.simulate.file, MOST_OF_JSON);
+        let Some(text) = bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok()) else {
             return Ok(None);
         };
         let is_result = serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|v| v.get("format").is_some());
@@ -114,7 +116,7 @@ impl Compare {
 struct Ended {
     /// Whether somebody interrupted it.
     interrupted: bool,
-    /// The scripts that failed in it, in sentences.
+    /// The policies that outgrew their bound and the scripts that failed in it, in sentences.
     troubles: Vec<String>,
 }
 
@@ -158,21 +160,33 @@ impl Simulate {
         };
         // Without a handler an interrupt just ends the program, as it would any other.
         let _ = ctrlc::set_handler(handler);
-        let runs = watched(&plan, &control, || {
+        let mut runs = watched(&plan, &control, || {
             pool.install(|| replicate(&plan.scenarios, plan.seed, plan.replications, &control))
         });
-        finish(&loaded, &plan, &runs, control.stop.load(Ordering::Relaxed))
+        let outgrown = decide::set_aside(&mut plan, &mut runs);
+        finish(&loaded, &plan, &runs, control.stop.load(Ordering::Relaxed), outgrown)
     }
 }
 
-fn finish(loaded: &Loaded, plan: &Plan, runs: &Runs, interrupted: bool) -> Result<(Report, Ended), Failure> {
-    let report = decide::report(loaded, plan, runs);
+/// The report of `runs`, without what has `outgrown` its bound.
+fn finish(
+    loaded: &Loaded,
+    plan: &Plan,
+    runs: &Runs,
+    interrupted: bool,
+    outgrown: Vec<String>,
+) -> Result<(Report, Ended), Failure> {
+    let mut report = decide::report(loaded, plan, runs);
     if report.replications_finished == 0 {
-        return Err(
-            anyhow::anyhow!("interrupted before any replication was finished: there is nothing to report").into(),
-        );
+        let why = if outgrown.is_empty() {
+            "interrupted before any replication was finished".to_owned()
+        } else {
+            outgrown.join("\n")
+        };
+        return Err(anyhow::anyhow!("{why}: there is nothing to report").into());
     }
-    let troubles = decide::troubles(loaded).collect();
+    report.warnings.splice(0..0, outgrown.iter().cloned());
+    let troubles = outgrown.into_iter().chain(decide::troubles(loaded)).collect();
     Ok((report, Ended { interrupted, troubles }))
 }
 

@@ -3,12 +3,14 @@
 mod compare;
 mod exchange;
 mod figures;
+mod halted;
 mod idle;
 mod judge;
 mod ranking;
 mod steady;
 mod summary;
 
+pub use halted::set_aside;
 pub use summary::report;
 #[cfg(all(feature = "cli", feature = "plots"))]
 pub(crate) use summary::troubles;

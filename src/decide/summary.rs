@@ -33,11 +33,11 @@ const CURVE_POINTS: usize = 200;
 pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
     let planned = runs.first().map_or(0, Vec::len);
     let complete: Vec<usize> = (0..planned)
-        .filter(|&r| runs.iter().all(|runs| runs[r].is_some()))
+        .filter(|&r| runs.iter().all(|runs| runs[r].is_ok()))
         .collect();
     let finished: Vec<Vec<&Tally>> = runs
         .iter()
-        .map(|runs| complete.iter().filter_map(|&r| runs[r].as_ref()).collect())
+        .map(|runs| complete.iter().filter_map(|&r| runs[r].as_ref().ok()).collect())
         .collect();
     let columns: Vec<Columns> = finished
         .iter()
@@ -131,9 +131,7 @@ fn warnings(
     let mut all = Vec::new();
     let finished = runs.first().map_or(0, Vec::len);
     if finished < planned {
-        all.push(format!(
-            "partial: interrupted after {finished} of {planned} replications"
-        ));
+        all.push(format!("partial: {finished} of {planned} replications were finished"));
     }
     if finished == 1 {
         all.push("one replication: no figure has an interval, and no policy can be called better".into());

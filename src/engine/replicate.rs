@@ -6,19 +6,22 @@
 
 use rayon::prelude::*;
 
-use super::run::{Control, run};
+use super::run::{Control, Halt, run};
 use super::scenario::Scenario;
 use super::tally::Tally;
 
-/// The finished replications of each scenario, by replication number; `None` where a run was stopped.
-pub type Runs = Vec<Vec<Option<Tally>>>;
+/// The replications of each scenario, by replication number: what they counted, or why they have no result.
+pub type Runs = Vec<Vec<Result<Tally, Halt>>>;
 
 /// Runs `replications` replications of every scenario on the current rayon pool.
+///
+/// One that outgrows its bound ends alone: every other pair runs all the same. Which pairs have a result is therefore the same on
+/// any number of threads.
 pub fn replicate(scenarios: &[Scenario], seed: u64, replications: u64, control: &Control) -> Runs {
     let pairs: Vec<(u64, usize)> = (0..replications)
         .flat_map(|r| (0..scenarios.len()).map(move |s| (r, s)))
         .collect();
-    let mut tallies: Vec<Option<Tally>> = pairs
+    let mut tallies: Vec<Result<Tally, Halt>> = pairs
         .par_iter()
         .with_max_len(1)
         .map(|&(r, s)| run(&scenarios[s], seed, r, control))

@@ -31,6 +31,8 @@ pub struct Scenario {
     pub good: Good,
     /// From when to when.
     pub window: Window,
+    /// The most requests in the system, as [`held`](super::world::World::held) counts them, at which a run goes on.
+    pub max_in_system: u64,
     /// Whether the time for each token is counted too: only what compares it with measurements wants that.
     pub counts_tpot: bool,
 }

@@ -92,6 +92,14 @@ struct Request {
     quality: u32,
 }
 
+/// Bytes of a pending event in the event set.
+const EVENT_BYTES: usize = 16;
+
+/// Pending events that weigh less than a request with its attempt.
+const EVENTS_EACH: usize = 16;
+
+const _: () = assert!(World::bytes_each() >= EVENTS_EACH * EVENT_BYTES);
+
 /// Nobody has looked at the answer.
 const UNJUDGED: u32 = u32::MAX - 1;
 
@@ -451,6 +459,20 @@ impl<'a> World<'a> {
             }
         }
         true
+    }
+
+    /// How many requests the memory of this state would be filled by: those in the system, or the attempts under way, if hedging
+    /// and copies that are called off make more of them, or a sixteenth of the pending events, if waits that are long over leave
+    /// many behind.
+    #[inline]
+    pub fn held(&self) -> u64 {
+        let (requests, attempts) = (self.requests.len(), self.attempts.len());
+        requests.max(attempts).max(self.events.len() / EVENTS_EACH) as u64
+    }
+
+    /// Bytes that a request with one attempt takes, with its slots and its event.
+    pub const fn bytes_each() -> usize {
+        size_of::<Request>() + size_of::<Attempt>() + 2 * size_of::<u32>() + EVENT_BYTES
     }
 
     /// Requests in the system.

@@ -26,7 +26,7 @@ use client::client;
 use fleet::{accounts, check_accounts, deployment, exchange, known, pools};
 use objectives::{good, objectives};
 use traffic::{asked, traffic};
-use window::{check_load, window};
+use window::{check_load, max_in_system, window};
 
 /// An experiment, checked.
 #[derive(Debug)]
@@ -111,6 +111,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         let text = format!("{} replications: must be 1 to 100000", spec.plan.replications);
         return Err(Refusal::new(text).at("replications").at("plan"));
     }
+    let max_in_system = max_in_system(spec).map_err(|r| r.at("max_in_system").at("plan"))?;
     check_load(loaded, window)?;
     if providers.is_empty() {
         return Err(Refusal::new("there must be at least one provider").at("providers"));
@@ -189,6 +190,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
             policy,
             good,
             window,
+            max_in_system,
             counts_tpot: false,
         });
     }

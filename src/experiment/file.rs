@@ -395,6 +395,10 @@ pub struct PlanSpec {
     /// The seed. Default: 1.
     #[serde(default = "first")]
     pub seed: u64,
+    /// The most requests in the system at once, up to 8,000,000: a replication with more ends without a result, and the run with
+    /// exit code 3. Each takes about 500 bytes. Default: 1,000,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_in_system: Option<Count>,
     /// The level of every interval. Default: 0.95.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.5, max = 0.9999))]

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::calibrate::log::{Observation, Timing};
 use crate::engine::replicate::replicate;
-use crate::engine::run::Control;
+use crate::engine::run::{Control, Halt};
 use crate::engine::tally::Tally;
 use crate::experiment::assemble::assemble;
 use crate::experiment::load::Loaded;
@@ -48,14 +48,20 @@ pub(super) fn simulate(
         scenario.counts_tpot = true;
     }
     let runs = replicate(&plan.scenarios, seed, replications, &Control::default());
-    let mut tallies = runs.into_iter().flatten().flatten();
-    let mut tally = tallies.next().ok_or("nothing was simulated")?;
-    tallies.for_each(|other| tally.merge(&other));
+    let mut tallies = runs.into_iter().flatten();
+    let mut tally = tallies.next().ok_or("nothing was simulated")?.map_err(outgrown)?;
+    for other in tallies {
+        tally.merge(&other.map_err(outgrown)?);
+    }
     Ok(Simulated {
         tally,
         replications,
         notes,
     })
+}
+
+fn outgrown(halt: Halt) -> String {
+    format!("the model cannot keep up with this schedule: {halt}")
 }
 
 fn rows(schedule: &[&Observation], notes: &mut Vec<String>) -> Vec<Row> {

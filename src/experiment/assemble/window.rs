@@ -5,9 +5,12 @@
 
 use std::sync::Arc;
 
+use crate::engine::run::{DEFAULT_MAX_IN_SYSTEM, MOST_IN_SYSTEM};
 use crate::engine::scenario::Window;
+use crate::experiment::file::Experiment;
 use crate::experiment::load::Loaded;
 use crate::form::build::{Built, Refusal};
+use crate::form::units::Count;
 use crate::kernel::time::{Span, Time};
 
 pub(super) fn window(loaded: &Loaded) -> Built<Window> {
@@ -51,6 +54,17 @@ pub(super) fn window(loaded: &Loaded) -> Built<Window> {
         warmup: Time::ZERO + warmup,
         end: Time::ZERO + length,
     })
+}
+
+/// The most requests in the system at once.
+pub(super) fn max_in_system(spec: &Experiment) -> Built<u64> {
+    let most = spec.plan.max_in_system.map_or(DEFAULT_MAX_IN_SYSTEM, Count::get);
+    if most > MOST_IN_SYSTEM {
+        return Err(Refusal::new(format!(
+            "{most} requests in the system: at most {MOST_IN_SYSTEM} can be asked for"
+        )));
+    }
+    Ok(most)
 }
 
 /// Refuses traffic that no computer gets through: with gaps below the clock's nanosecond, time would even stand still.

@@ -1,0 +1,123 @@
+//! Replications that outgrew their bound, told apart from the rest.
+//!
+//! A policy all of whose replications outgrew the bound has no figures: it is taken out of the plan and named. One of which some
+//! are left stays, with a sentence that says which are missing, because those that are missing are its worst. Nothing here
+//! depends on the order in which replications were run.
+
+use crate::engine::replicate::Runs;
+use crate::engine::run::Halt;
+use crate::experiment::assemble::Plan;
+use crate::kernel::time::Time;
+use crate::report::format;
+
+/// Takes out of `plan` and `runs` every policy that outgrew its bound and finished no replication. Returns a sentence for each
+/// policy that outgrew its bound, in the plan's order.
+pub fn set_aside(plan: &mut Plan, runs: &mut Runs) -> Vec<String> {
+    let mut said = Vec::new();
+    let mut kept = Vec::new();
+    for (i, (scenario, results)) in plan.scenarios.iter().zip(runs.iter()).enumerate() {
+        let finished = results.iter().filter(|result| result.is_ok()).count();
+        let sentence = sentence(&scenario.name, scenario.max_in_system, results);
+        if sentence.is_none() || finished > 0 {
+            kept.push(i);
+        }
+        said.extend(sentence.map(|what| {
+            if finished > 0 {
+                format!("{what}: they are left out, so that its figures, and those compared with them, are too good")
+            } else {
+                format!("{what}: it has no figures")
+            }
+        }));
+    }
+    if kept.len() < plan.scenarios.len() {
+        keep(&mut plan.scenarios, &kept);
+        keep(&mut plan.kinds, &kept);
+        keep(runs, &kept);
+        for objective in &mut plan.objectives {
+            let places = objective.policies.iter().map(|p| kept.iter().position(|k| k == p));
+            objective.policies = places.flatten().collect();
+        }
+    }
+    said
+}
+
+/// What became of the replications of the policy `name` that had more than `most` requests in the system, if any had.
+fn sentence<T>(name: &str, most: u64, results: &[Result<T, Halt>]) -> Option<String> {
+    let mut first = None;
+    let mut numbers = Vec::new();
+    for (number, result) in results.iter().enumerate() {
+        if let Err(Halt::TooMany { at, in_system }) = result {
+            numbers.push(number);
+            first.get_or_insert((*at, *in_system));
+        }
+    }
+    let (at, in_system) = first?;
+    let which = if numbers.len() == results.len() {
+        format!("all {} replications", results.len())
+    } else {
+        format!(
+            "{} of {} replications ({})",
+            numbers.len(),
+            results.len(),
+            listed(&numbers)
+        )
+    };
+    Some(format!(
+        "{name}: {which} had more than {} requests in the system (`max_in_system`) and were ended, replication {} after {} of \
+         simulated time with {}",
+        format::count(most),
+        numbers[0],
+        at.since(Time::ZERO),
+        format::count(in_system)
+    ))
+}
+
+/// The first few numbers.
+fn listed(numbers: &[usize]) -> String {
+    const SHOWN: usize = 5;
+    let mut shown: Vec<String> = numbers.iter().take(SHOWN).map(usize::to_string).collect();
+    if numbers.len() > SHOWN {
+        shown.push(format!("{} more", numbers.len() - SHOWN));
+    }
+    shown.join(", ")
+}
+
+fn keep<T>(all: &mut Vec<T>, kept: &[usize]) {
+    let mut i = 0;
+    all.retain(|_| {
+        i += 1;
+        kept.contains(&(i - 1))
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::time::Span;
+
+    fn too_many() -> Result<(), Halt> {
+        Err(Halt::TooMany {
+            at: Time::ZERO + Span::from_secs(10),
+            in_system: 1_000_384,
+        })
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let results = [Ok(()), too_many(), Err(Halt::Stopped), too_many()];
+        assert_eq!(
+            sentence("slow", 1_000_000, &results).as_deref(),
+            Some(
+                "slow: 2 of 4 replications (1, 3) had more than 1,000,000 requests in the system (`max_in_system`) and were \
+                 ended, replication 1 after 10.0s of simulated time with 1,000,384"
+            )
+        );
+        assert_eq!(sentence("fast", 1, &[Ok(()), Err(Halt::Stopped)]), None);
+    }
+
+    #[test]
+    fn many_numbers_are_counted() {
+        assert_eq!(listed(&[1, 2, 3, 4, 5]), "1, 2, 3, 4, 5");
+        assert_eq!(listed(&[1, 2, 3, 4, 5, 6, 7]), "1, 2, 3, 4, 5, 2 more");
+    }
+}

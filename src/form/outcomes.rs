@@ -13,18 +13,42 @@ use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::build::{Built, Refusal};
-use crate::words::{Outcome, Outcomes};
+use crate::words::{Outcome, Outcomes, Row};
 
-/// Kinds of outcome that go by one name.
-const KINDS: [(&str, Outcomes); 4] = [
-    ("5xx", Outcomes::SERVER_ERRORS),
-    ("timeout", Outcomes::TIMEOUTS),
-    ("provider_failure", Outcomes::PROVIDER_FAILURES),
-    ("retryable", Outcomes::RETRYABLE),
+/// Kinds of outcome that go by one name, and what each is.
+const KINDS: [(&str, Outcomes, &str); 5] = [
+    (
+        "4xx",
+        Outcomes::CLIENT_ERRORS,
+        "Answers with a 4xx, 408 and 429 included.",
+    ),
+    ("5xx", Outcomes::SERVER_ERRORS, "Answers with a 5xx."),
+    ("timeout", Outcomes::TIMEOUTS, "The timeouts of one attempt."),
+    (
+        "provider_failure",
+        Outcomes::PROVIDER_FAILURES,
+        "Whatever the provider is to blame for: 5xx, 408, lost connections and timeouts of an attempt.",
+    ),
+    (
+        "retryable",
+        Outcomes::RETRYABLE,
+        "What another try may mend: failures of the provider, 409 and 429.",
+    ),
 ];
 
-/// The statuses that have an outcome.
-const STATUSES: [u16; 9] = [400, 401, 408, 429, 500, 502, 503, 504, 529];
+/// The statuses that an outcome comes with, in order.
+fn statuses() -> Vec<u16> {
+    let with_one = Outcome::ALL.into_iter().filter(|&o| is_listed(o));
+    let mut all: Vec<u16> = with_one.filter_map(Outcome::status).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Whether a list may name it: it is a way to fail that the caller is told of.
+fn is_listed(outcome: Outcome) -> bool {
+    !matches!(outcome, Outcome::Success | Outcome::Cancelled)
+}
 
 /// A list of outcomes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -76,26 +100,23 @@ enum Word {
     Status(u16),
 }
 
-/// Every name that an entry may have.
-fn names() -> impl Iterator<Item = &'static str> {
-    let outcomes = Outcome::ALL
-        .into_iter()
-        .filter(|&o| !matches!(o, Outcome::Success | Outcome::Cancelled));
-    KINDS.iter().map(|&(name, _)| name).chain(outcomes.map(Outcome::name))
+/// Every name that an entry may have, with what it stands for and a sentence on it.
+fn names() -> impl Iterator<Item = (&'static str, Outcomes, &'static str)> {
+    let outcomes = Outcome::ALL.into_iter().filter(|&o| is_listed(o)).map(Outcome::row);
+    let single = |row: &Row| (row.name, Outcomes::of(&[row.outcome]), row.doc.trim());
+    KINDS.into_iter().chain(outcomes.map(single))
 }
 
 impl Entry {
     fn named(name: &str) -> Option<Entry> {
-        let text = Word::Name(names().find(|n| *n == name)?);
-        let kind = KINDS.iter().find(|(kind, _)| *kind == name).map(|&(_, set)| set);
-        let single = || Outcome::ALL.into_iter().find(|o| o.name() == name);
-        let set = kind.or_else(|| single().map(|o| Outcomes::of(&[o])))?;
+        let (name, set, _) = names().find(|(n, ..)| *n == name)?;
+        let text = Word::Name(name);
         Some(Entry { text, set })
     }
 
     fn of_status(status: u64) -> Option<Entry> {
-        let status = STATUSES.into_iter().find(|&s| u64::from(s) == status)?;
-        let with = |o: &Outcome| o.status() == Some(status);
+        let status = statuses().into_iter().find(|&s| u64::from(s) == status)?;
+        let with = |o: &Outcome| is_listed(*o) && o.status() == Some(status);
         let all: Vec<Outcome> = Outcome::ALL.into_iter().filter(with).collect();
         Some(Entry {
             text: Word::Status(status),
@@ -118,8 +139,8 @@ impl Visitor<'_> for EntryVisitor {
             return self.visit_u64(status);
         }
         Entry::named(name).ok_or_else(|| {
-            let statuses = STATUSES.iter().map(|s| format!("`{s}`"));
-            let known: Vec<String> = names().map(|n| format!("`{n}`")).chain(statuses).collect();
+            let statuses = statuses().into_iter().map(|s| format!("`{s}`"));
+            let known: Vec<String> = names().map(|(n, ..)| format!("`{n}`")).chain(statuses).collect();
             E::custom(format_args!(
                 "unknown variant `{name}`, expected one of {}",
                 known.join(", ")
@@ -129,7 +150,7 @@ impl Visitor<'_> for EntryVisitor {
 
     fn visit_u64<E: de::Error>(self, status: u64) -> Result<Entry, E> {
         Entry::of_status(status).ok_or_else(|| {
-            let known: Vec<String> = STATUSES.iter().map(u16::to_string).collect();
+            let known: Vec<String> = statuses().iter().map(u16::to_string).collect();
             E::custom(format_args!(
                 "no outcome has the status {status}; these have one: {}",
                 known.join(", ")
@@ -159,10 +180,14 @@ impl JsonSchema for Entry {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let names: Vec<&str> = names().collect();
+        let names = names().map(|(name, _, doc)| json_schema!({ "const": name, "description": doc }));
+        let statuses = statuses();
+        let quoted: Vec<String> = statuses.iter().map(u16::to_string).collect();
+        let mut any: Vec<Schema> = names.collect();
+        any.extend([json_schema!({ "enum": statuses }), json_schema!({ "enum": quoted })]);
         json_schema!({
             "description": "An outcome by name, a kind of outcomes, or an HTTP status.",
-            "oneOf": [{ "enum": names }, { "enum": STATUSES }, { "enum": STATUSES.map(|s| s.to_string()) }],
+            "oneOf": any,
         })
     }
 }
@@ -181,7 +206,7 @@ mod tests {
             .filter(|&o| list.set().contains(o))
             .map(Outcome::name)
             .collect();
-        insta::assert_snapshot!(members.join(" "), @"rate_limited server_error bad_gateway unavailable gateway_timeout overloaded context_exceeded content_filtered timeout_ttft");
+        insta::assert_snapshot!(members.join(" "), @"rate_limited server_error bad_gateway unavailable gateway_timeout overloaded context_exceeded content_filtered bad_request timeout_ttft");
     }
 
     #[test]
@@ -190,12 +215,35 @@ mod tests {
         assert_eq!(serde_json::to_string(&list).unwrap(), "[400,529]");
     }
 
+    /// Every outcome that can be listed is, by its name and, if it has one, by its status.
     #[test]
-    fn what_is_no_outcome_is_refused() {
-        let refused = |text: &str| serde_json::from_str::<OutcomeList>(text).unwrap_err().to_string();
-        assert!(refused("[\"success\"]").starts_with("unknown variant `success`, expected one of `5xx`, `timeout`"));
-        for status in ["[404]", "[\"404\"]"] {
-            assert!(refused(status).starts_with("no outcome has the status 404; these have one: 400, 401"));
+    fn every_way_to_fail_has_a_name_and_its_status() {
+        for row in Outcome::ALL
+            .map(Outcome::row)
+            .into_iter()
+            .filter(|r| is_listed(r.outcome))
+        {
+            let read = |text: String| serde_json::from_str::<OutcomeList>(&text).unwrap().set();
+            assert_eq!(read(format!("[\"{}\"]", row.name)), Outcomes::of(&[row.outcome]));
+            if let Some(status) = row.outcome.status() {
+                assert!(read(format!("[{status}]")).contains(row.outcome), "{status}");
+            }
         }
+    }
+
+    #[test]
+    fn what_is_not_an_outcome_is_refused() {
+        let refused = |text: &str| serde_json::from_str::<OutcomeList>(text).unwrap_err().to_string();
+        for name in ["success", "cancelled"] {
+            let text = refused(&format!("[\"{name}\"]"));
+            let expected = format!("unknown variant `{name}`, expected one of `4xx`, `5xx`, `timeout`");
+            assert!(text.starts_with(&expected), "{text}");
+        }
+        for status in ["[418]", "[\"418\"]"] {
+            let known = "400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529";
+            let expected = format!("no outcome has the status 418; these have one: {known}");
+            assert!(refused(status).starts_with(&expected), "{}", refused(status));
+        }
+        assert!(refused("[200]").starts_with("no outcome has the status 200"));
     }
 }

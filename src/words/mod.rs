@@ -14,7 +14,7 @@ mod unit;
 pub use bound::BoundKind;
 pub use effort::EffortKind;
 pub use metric::Metric;
-pub use outcome::{Outcome, Outcomes};
+pub use outcome::{Blame, Outcome, Outcomes, Row, Seen, Statuses, outcome_of, outcome_of_words};
 pub use provenance::{Input, ModelNote, Standing};
 pub use request::{Ask, Ended, Headers, Left, UNRATED, Usage};
 pub use unit::{Code, Unit};

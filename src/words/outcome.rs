@@ -1,91 +1,89 @@
-//! How a request, or one attempt at it, can end, and sets of such ends.
+//! How a request, or one attempt at it, can end: what is known of each outcome, and sets of outcomes.
+//!
+//! [`Outcome::row`] is the one place that says which statuses and error codes an outcome comes with, whose fault it is,
+//! whether another try may mend it, what a breaker takes it for and which fault of a provider makes it. Probes, log readers,
+//! the mock, fits, retries, breakers and the names in files all read it.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod read;
+mod table;
 
-/// How a request, or one attempt at it, ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[repr(u8)]
-pub enum Outcome {
-    /// Answered in full.
+pub use read::{outcome_of, outcome_of_words};
+pub use table::Outcome;
+
+use table::TABLE;
+
+/// What is known of an outcome.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The outcome that the row is about.
+    pub outcome: Outcome,
+    /// Its name in files and reports.
+    pub name: &'static str,
+    /// What it is, in a sentence; the sentence begins with a space.
+    pub doc: &'static str,
+    /// The HTTP statuses that it comes with.
+    pub statuses: Statuses,
+    /// `type` and `code` of an error that the mock answers with, in OpenAI's form; none for a success and without a status.
+    pub body: Option<(&'static str, Option<&'static str>)>,
+    /// Parts of the `code`, `type` or `status` of an error, in lower case, that tell of it.
+    pub kinds: &'static [&'static str],
+    /// Parts of an error's message, in lower case, that tell of it where there is neither status nor code.
+    pub words: &'static [&'static str],
+    /// Who has to change something so that it does not happen again.
+    pub blame: Blame,
+    /// Whether another try may mend it.
+    pub retryable: bool,
+    /// What a breaker takes it for.
+    pub seen: Seen,
+    /// The name of the fault in `random` that makes it, if there is one.
+    pub fault: Option<&'static str>,
+}
+
+/// The HTTP statuses that an outcome comes with. The first one is what the mock answers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statuses {
+    /// It has no status: there was no answer, or not yet.
+    Never,
+    /// Each of these means this outcome, unless the error says otherwise.
+    Of(&'static [u16]),
+    /// Each of these means this outcome only if the error says so.
+    Said(&'static [u16]),
+}
+
+/// Whose fault an outcome is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// It is not a failure of anything: an answer, or a copy that was not needed any more.
+    None,
+    /// The provider's, or the network's on the way to it.
+    Provider,
+    /// The caller's: what it asks, how often, or with which key.
+    Caller,
+    /// The client's or gateway's own: it gave up, or did not send anything.
+    Client,
+}
+
+/// What a breaker takes an outcome for, before its own list of failures is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// The provider works.
     Success,
-    /// Refused by the provider's rate limit (HTTP 429).
-    RateLimited,
-    /// The provider failed (HTTP 500, and any 5xx without a name of its own here).
-    ServerError,
-    /// A gateway at the provider got no good answer (HTTP 502).
-    BadGateway,
-    /// The provider does not serve for now (HTTP 503).
-    Unavailable,
-    /// A gateway at the provider got no answer in time (HTTP 504).
-    GatewayTimeout,
-    /// The provider has more work than it can do (HTTP 529, Anthropic's `overloaded_error`).
-    Overloaded,
-    /// The provider waited too long for the request (HTTP 408).
-    RequestTimeout,
-    /// The connection was refused or reset before there was an answer.
-    ConnectionError,
-    /// The answer broke off before its end.
-    Truncated,
-    /// Input and output do not fit the context window (HTTP 400, `context_length_exceeded`).
-    ContextExceeded,
-    /// Refused for what it says (HTTP 400, `content_filter`).
-    ContentFiltered,
-    /// The key is not accepted (HTTP 401).
-    Unauthorized,
-    /// No connection within the connect timeout.
-    TimeoutConnect,
-    /// No first token within the first-token timeout.
-    TimeoutTtft,
-    /// No further token within the idle timeout.
-    TimeoutIdle,
-    /// Not finished within the timeout of one attempt.
-    TimeoutAttempt,
-    /// Not finished within the timeout of the whole request, wherever it then was.
-    TimeoutTotal,
-    /// Nobody to send it to: every provider that the policy would take has its breaker open.
-    BreakerOpen,
-    /// Turned away at once by the client: its queue was full, or its throttle said no.
-    Shed,
-    /// Waited too long in the client for a slot, a limiter or a connection.
-    QueueTimeout,
-    /// Not sent, or not tried again, because a budget is spent.
-    BudgetExhausted,
-    /// An attempt that was called off because another copy of its request was answered first.
-    Cancelled,
+    /// The provider does not work.
+    Failure,
+    /// The provider works, and the caller's quota is used up.
+    RateLimit,
+    /// The provider works, and refuses this request for what it is.
+    Refusal,
+    /// It says nothing of the provider, and is not counted.
+    Nothing,
 }
 
 impl Outcome {
-    /// Every outcome, in order of [`Outcome::index`].
-    pub const ALL: [Outcome; 23] = [
-        Outcome::Success,
-        Outcome::RateLimited,
-        Outcome::ServerError,
-        Outcome::BadGateway,
-        Outcome::Unavailable,
-        Outcome::GatewayTimeout,
-        Outcome::Overloaded,
-        Outcome::RequestTimeout,
-        Outcome::ConnectionError,
-        Outcome::Truncated,
-        Outcome::ContextExceeded,
-        Outcome::ContentFiltered,
-        Outcome::Unauthorized,
-        Outcome::TimeoutConnect,
-        Outcome::TimeoutTtft,
-        Outcome::TimeoutIdle,
-        Outcome::TimeoutAttempt,
-        Outcome::TimeoutTotal,
-        Outcome::BreakerOpen,
-        Outcome::Shed,
-        Outcome::QueueTimeout,
-        Outcome::BudgetExhausted,
-        Outcome::Cancelled,
-    ];
-
-    /// How many outcomes there are.
-    pub const COUNT: usize = Outcome::ALL.len();
+    /// What is known of it.
+    #[inline]
+    pub const fn row(self) -> &'static Row {
+        &TABLE[self.index()]
+    }
 
     /// Its place in tables of counts.
     #[inline]
@@ -95,48 +93,26 @@ impl Outcome {
 
     /// Its name in files and reports.
     pub const fn name(self) -> &'static str {
-        match self {
-            Outcome::Success => "success",
-            Outcome::RateLimited => "rate_limited",
-            Outcome::ServerError => "server_error",
-            Outcome::BadGateway => "bad_gateway",
-            Outcome::Unavailable => "unavailable",
-            Outcome::GatewayTimeout => "gateway_timeout",
-            Outcome::Overloaded => "overloaded",
-            Outcome::RequestTimeout => "request_timeout",
-            Outcome::ConnectionError => "connection_error",
-            Outcome::Truncated => "truncated",
-            Outcome::ContextExceeded => "context_exceeded",
-            Outcome::ContentFiltered => "content_filtered",
-            Outcome::Unauthorized => "unauthorized",
-            Outcome::TimeoutConnect => "timeout_connect",
-            Outcome::TimeoutTtft => "timeout_ttft",
-            Outcome::TimeoutIdle => "timeout_idle",
-            Outcome::TimeoutAttempt => "timeout_attempt",
-            Outcome::TimeoutTotal => "timeout_total",
-            Outcome::BreakerOpen => "breaker_open",
-            Outcome::Shed => "shed",
-            Outcome::QueueTimeout => "queue_timeout",
-            Outcome::BudgetExhausted => "budget_exhausted",
-            Outcome::Cancelled => "cancelled",
+        self.row().name
+    }
+
+    /// The outcome of this name.
+    pub fn by_name(name: &str) -> Option<Outcome> {
+        Outcome::ALL.into_iter().find(|o| o.name() == name)
+    }
+
+    /// The HTTP status that it comes with, if it comes with one.
+    pub const fn status(self) -> Option<u16> {
+        match self.row().statuses {
+            Statuses::Of(statuses) | Statuses::Said(statuses) => Some(statuses[0]),
+            Statuses::Never => None,
         }
     }
 
-    /// The HTTP status that it came with, if there was one.
-    pub const fn status(self) -> Option<u16> {
-        match self {
-            Outcome::Success => Some(200),
-            Outcome::RateLimited => Some(429),
-            Outcome::ServerError => Some(500),
-            Outcome::BadGateway => Some(502),
-            Outcome::Unavailable => Some(503),
-            Outcome::GatewayTimeout => Some(504),
-            Outcome::Overloaded => Some(529),
-            Outcome::RequestTimeout => Some(408),
-            Outcome::ContextExceeded | Outcome::ContentFiltered => Some(400),
-            Outcome::Unauthorized => Some(401),
-            _ => None,
-        }
+    /// What a breaker takes it for.
+    #[inline]
+    pub const fn seen(self) -> Seen {
+        self.row().seen
     }
 
     /// Whether the provider is to blame as a breaker sees it: a 5xx or 408, a connection lost, an answer broken off, or no
@@ -151,20 +127,19 @@ impl Outcome {
 
 /// A set of outcomes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcomes(u32);
+pub struct Outcomes(u64);
+
+const _: () = assert!(Outcome::COUNT <= 64, "a set of outcomes has a bit for each");
 
 impl Outcomes {
     /// None.
     pub const NONE: Outcomes = Outcomes(0);
 
     /// What a provider answers with a 5xx.
-    pub const SERVER_ERRORS: Outcomes = Outcomes::of(&[
-        Outcome::ServerError,
-        Outcome::BadGateway,
-        Outcome::Unavailable,
-        Outcome::GatewayTimeout,
-        Outcome::Overloaded,
-    ]);
+    pub const SERVER_ERRORS: Outcomes = Outcomes::with_status(500, 599);
+
+    /// What a provider answers with a 4xx, 408 and 429 included.
+    pub const CLIENT_ERRORS: Outcomes = Outcomes::with_status(400, 499);
 
     /// The client's patience with one attempt is at an end.
     pub const TIMEOUTS: Outcomes = Outcomes::of(&[
@@ -175,14 +150,19 @@ impl Outcomes {
     ]);
 
     /// See [`Outcome::is_provider_failure`].
-    pub const PROVIDER_FAILURES: Outcomes = Outcomes::SERVER_ERRORS.and(Outcomes::TIMEOUTS).and(Outcomes::of(&[
-        Outcome::RequestTimeout,
-        Outcome::ConnectionError,
-        Outcome::Truncated,
-    ]));
+    pub const PROVIDER_FAILURES: Outcomes = Outcomes::seen_as(&[Seen::Failure]);
 
-    /// What another try may mend: a provider's failures and its rate limit.
-    pub const RETRYABLE: Outcomes = Outcomes::PROVIDER_FAILURES.and(Outcomes::of(&[Outcome::RateLimited]));
+    /// What says nothing of the provider: the client ended it, or never sent it.
+    pub const NOT_COUNTED: Outcomes = Outcomes::seen_as(&[Seen::Nothing]);
+
+    /// What passes by itself: a provider's failures and its rate limit. What most breakers take for failures.
+    pub const TRANSIENT: Outcomes = Outcomes::seen_as(&[Seen::Failure, Seen::RateLimit]);
+
+    /// Every failure that an attempt can come back with, refusals of what the request says included.
+    pub const ANY_FAILURE: Outcomes = Outcomes::seen_as(&[Seen::Failure, Seen::RateLimit, Seen::Refusal]);
+
+    /// What another try may mend: what is transient, and a conflict (409).
+    pub const RETRYABLE: Outcomes = Outcomes::retryable();
 
     /// The set of these.
     pub const fn of(outcomes: &[Outcome]) -> Outcomes {
@@ -195,10 +175,62 @@ impl Outcomes {
         Outcomes(bits)
     }
 
+    /// Those that a breaker takes for one of these.
+    const fn seen_as(seen: &[Seen]) -> Outcomes {
+        let mut set = Outcomes::NONE;
+        let mut i = 0;
+        while i < Outcome::COUNT {
+            let mut j = 0;
+            while j < seen.len() {
+                if TABLE[i].seen as u8 == seen[j] as u8 {
+                    set = set.and(Outcomes::of(&[TABLE[i].outcome]));
+                }
+                j += 1;
+            }
+            i += 1;
+        }
+        set
+    }
+
+    /// Those that come with a status from `least` to `most`.
+    const fn with_status(least: u16, most: u16) -> Outcomes {
+        let mut set = Outcomes::NONE;
+        let mut i = 0;
+        while i < Outcome::COUNT {
+            if let Some(status) = TABLE[i].outcome.status()
+                && least <= status
+                && status <= most
+            {
+                set = set.and(Outcomes::of(&[TABLE[i].outcome]));
+            }
+            i += 1;
+        }
+        set
+    }
+
+    /// Those that another try may mend.
+    const fn retryable() -> Outcomes {
+        let mut set = Outcomes::NONE;
+        let mut i = 0;
+        while i < Outcome::COUNT {
+            if TABLE[i].retryable {
+                set = set.and(Outcomes::of(&[TABLE[i].outcome]));
+            }
+            i += 1;
+        }
+        set
+    }
+
     /// Both sets together.
     #[must_use]
     pub const fn and(self, other: Outcomes) -> Outcomes {
         Outcomes(self.0 | other.0)
+    }
+
+    /// This set without `other`.
+    #[must_use]
+    pub const fn without(self, other: Outcomes) -> Outcomes {
+        Outcomes(self.0 & !other.0)
     }
 
     /// Whether `outcome` is one of them.
@@ -212,14 +244,82 @@ impl Outcomes {
 mod tests {
     use super::*;
 
+    fn names(set: Outcomes) -> String {
+        let members: Vec<&str> = Outcome::ALL
+            .into_iter()
+            .filter(|&o| set.contains(o))
+            .map(Outcome::name)
+            .collect();
+        members.join(" ")
+    }
+
     #[test]
-    fn tables_of_outcomes_agree_with_the_enum() {
+    fn the_table_is_in_order_and_names_are_those_of_files() {
         for (i, outcome) in Outcome::ALL.into_iter().enumerate() {
             assert_eq!(outcome.index(), i);
+            assert_eq!(outcome.row().outcome, outcome);
+            assert_eq!(Outcome::by_name(outcome.name()), Some(outcome));
             assert_eq!(
                 serde_json::to_string(&outcome).unwrap(),
                 format!("\"{}\"", outcome.name())
             );
+            assert!(outcome.row().doc.split_whitespace().count() >= 3, "{outcome:?}");
         }
+    }
+
+    /// What follows from one column in another.
+    #[test]
+    fn the_columns_of_a_row_agree() {
+        for row in Outcome::ALL.map(Outcome::row) {
+            let it = row.outcome;
+            let answers = row.outcome.status().is_some_and(|s| s != 200);
+            assert_eq!(row.body.is_some(), answers, "{it:?}");
+            assert!(
+                row.kinds.is_empty() || answers,
+                "{it:?} is read from an answer, and has none"
+            );
+            let blame = match row.seen {
+                Seen::Success => Blame::None,
+                Seen::Failure => Blame::Provider,
+                Seen::RateLimit | Seen::Refusal => Blame::Caller,
+                Seen::Nothing if it == Outcome::Cancelled => Blame::None,
+                Seen::Nothing => Blame::Client,
+            };
+            assert_eq!(row.blame, blame, "{it:?}");
+            // What the client has given up itself is not tried again.
+            assert!(!row.retryable || row.seen != Seen::Nothing, "{it:?}");
+            let lower = |text: &&str| text.to_lowercase() == **text;
+            assert!(row.kinds.iter().all(lower) && row.words.iter().all(lower), "{it:?}");
+        }
+    }
+
+    /// A status that means an outcome by itself means one only.
+    #[test]
+    fn a_status_means_one_outcome() {
+        let mut of: Vec<u16> = Vec::new();
+        for row in Outcome::ALL.map(Outcome::row) {
+            if let Statuses::Of(statuses) = row.statuses {
+                of.extend(statuses);
+            }
+        }
+        let all = of.len();
+        of.sort_unstable();
+        of.dedup();
+        assert_eq!(of.len(), all);
+    }
+
+    #[test]
+    fn sets_are_what_their_names_say() {
+        insta::assert_snapshot!(names(Outcomes::SERVER_ERRORS), @"server_error bad_gateway unavailable gateway_timeout overloaded");
+        insta::assert_snapshot!(names(Outcomes::CLIENT_ERRORS), @"rate_limited request_timeout context_exceeded content_filtered unauthorized payment_required forbidden not_found conflict payload_too_large unprocessable bad_request");
+        insta::assert_snapshot!(names(Outcomes::PROVIDER_FAILURES), @"server_error bad_gateway unavailable gateway_timeout overloaded request_timeout connection_error truncated timeout_connect timeout_ttft timeout_idle timeout_attempt");
+        let rate_limit = Outcomes::of(&[Outcome::RateLimited]);
+        assert_eq!(Outcomes::TRANSIENT, Outcomes::PROVIDER_FAILURES.and(rate_limit));
+        assert_eq!(
+            Outcomes::RETRYABLE,
+            Outcomes::TRANSIENT.and(Outcomes::of(&[Outcome::Conflict]))
+        );
+        let refusals = Outcomes::ANY_FAILURE.without(Outcomes::TRANSIENT);
+        insta::assert_snapshot!(names(refusals), @"context_exceeded content_filtered unauthorized payment_required forbidden not_found conflict payload_too_large unprocessable bad_request");
     }
 }

@@ -117,18 +117,12 @@ impl Failed {
     }
 }
 
-/// What another try cannot mend: what the request says, and what the client itself has given up. A rule that knows no
-/// better gives up then.
-pub const HOPELESS: Outcomes = Outcomes::of(&[
-    Outcome::ContextExceeded,
-    Outcome::ContentFiltered,
-    Outcome::Unauthorized,
-    Outcome::BreakerOpen,
-    Outcome::Shed,
-    Outcome::QueueTimeout,
-    Outcome::TimeoutTotal,
-    Outcome::BudgetExhausted,
-]);
+/// What another try cannot mend: what the request says, and what the client itself has given up. A rule without a list of its own
+/// gives up then.
+pub const HOPELESS: Outcomes = Outcomes::ANY_FAILURE
+    .and(Outcomes::NOT_COUNTED)
+    .without(Outcomes::RETRYABLE)
+    .without(Outcomes::of(&[Outcome::Cancelled]));
 
 /// After these there is nothing that could be tried again: nothing was sent, or the time is up.
 const NOTHING_TRIED: [Outcome; 3] = [Outcome::BreakerOpen, Outcome::BudgetExhausted, Outcome::TimeoutTotal];

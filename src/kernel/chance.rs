@@ -63,6 +63,8 @@ pub enum Purpose {
     Mirror = 20,
     /// Which of the gateways that run side by side a request comes to.
     Gateway = 21,
+    /// How long a provider takes to fail.
+    FailAfter = 22,
 }
 
 /// The randomness of one replication.

@@ -22,7 +22,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::openings::{ANY_FAILURE, Openings, Seen};
+use super::openings::{Openings, Seen};
 use super::{Breaker, BuildBreaker, Guard, Ticket};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::outcomes::OutcomeList;
@@ -98,7 +98,7 @@ impl BuildBreaker for FinagleAccrual {
             in_a_row: u64::from(self.consecutive_failures),
             first,
             longest,
-            failures: self.failures.as_ref().map_or(ANY_FAILURE, OutcomeList::set),
+            failures: self.failures.as_ref().map_or(Outcomes::ANY_FAILURE, OutcomeList::set),
             own: None,
             state: State::Alive,
             probe: Ticket::default(),

@@ -16,7 +16,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::openings::{ANY_FAILURE, Openings, Seen};
+use super::openings::{Openings, Seen};
 use super::{Breaker, BuildBreaker, Guard, Ticket};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::outcomes::OutcomeList;
@@ -76,7 +76,7 @@ impl BuildBreaker for Gobreaker {
             },
             open_for: self.timeout.span(),
             trials: self.max_requests,
-            failures: OutcomeList::set_or(self.failures.as_ref(), ANY_FAILURE, "failures")?,
+            failures: OutcomeList::set_or(self.failures.as_ref(), Outcomes::ANY_FAILURE, "failures")?,
             excluded: self.excluded.set(),
             state: State::Closed {
                 failures: 0,

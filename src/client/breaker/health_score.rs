@@ -69,7 +69,7 @@ impl BuildBreaker for HealthScore {
             healthy_above: self.healthy_above,
             error_rate: self.error_rate.get(),
             out_for: self.probe_after.map_or(Span::FOREVER, |d| d.span()),
-            failures: OutcomeList::set_or(self.failures.as_ref(), Outcomes::RETRYABLE, "failures")?,
+            failures: OutcomeList::set_or(self.failures.as_ref(), Outcomes::TRANSIENT, "failures")?,
             score: BEST,
             errors: 0,
             calls: 0,

@@ -18,7 +18,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::openings::{ANY_FAILURE, Openings, Seen};
+use super::openings::{Openings, Seen};
 use super::{Breaker, BuildBreaker, Guard, Ticket};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::outcomes::OutcomeList;
@@ -83,7 +83,7 @@ impl BuildBreaker for Hystrix {
             share: self.error_threshold_percentage.get(),
             sleep: self.sleep_window.span(),
             tick,
-            failures: self.failures.as_ref().map_or(ANY_FAILURE, OutcomeList::set),
+            failures: self.failures.as_ref().map_or(Outcomes::ANY_FAILURE, OutcomeList::set),
             buckets: vec![Bucket::default(); buckets as usize],
             newest: 0,
             opens_at: Time::NEVER,

@@ -8,9 +8,9 @@
 //! | a | it was a 429, and its group has another deployment |
 //! | b | s = 0 and f ≥ 1000 |
 //! | c | f / (f + s) > 50 % and f + s ≥ 5, and its group has another deployment |
-//! | d | it was a 401, also if it is alone |
+//! | d | it was a 401, 402 or 404, also if it is alone |
 //!
-//! A 400 never leads to a cooldown, but counts among the failures. What the client ends by itself (its queue, the timeout of the
+//! Any other 4xx but a 408 (400, 403, 409, 413, 422) never leads to a cooldown, but counts among the failures. What the client ends by itself (its queue, the timeout of the
 //! whole request, a copy called off) counts for nothing. With `allowed_fails` another rule stands in for the four: a counter that is
 //! forgotten `cooldown_time` after its first failure; with more failures than allowed the deployment cools, unless it is alone.
 //!
@@ -85,10 +85,12 @@ const ALL_FAILED: u64 = 1000;
 /// `litellm.allowed_fails`.
 const ALLOWED_BY_DEFAULT: u32 = 3;
 
-/// What may lead to a cooldown.
-const CONSIDERED: Outcomes = Outcomes::RETRYABLE.and(Outcomes::of(&[Outcome::Unauthorized]));
+/// What leads to a cooldown at once (`_should_cooldown_deployment`: considered, and no status that LiteLLM retries).
+const AT_ONCE: Outcomes = Outcomes::of(&[Outcome::Unauthorized, Outcome::PaymentRequired, Outcome::NotFound]);
+/// What may lead to a cooldown (`_is_cooldown_required`: 401, 402, 404, 408, 429 and whatever is not a 4xx).
+const CONSIDERED: Outcomes = Outcomes::TRANSIENT.and(AT_ONCE);
 /// What counts as a failure.
-const FAILURES: Outcomes = super::openings::ANY_FAILURE;
+const FAILURES: Outcomes = Outcomes::ANY_FAILURE;
 
 impl BuildBreaker for LitellmCooldown {
     fn build(&self, names: &Names<'_>) -> Built<Guard> {
@@ -183,12 +185,10 @@ impl Running {
             return false;
         }
         let (f, s) = (state.failures.get(now), state.successes.get(now));
-        match outcome {
-            Outcome::Unauthorized => true,
-            Outcome::RateLimited if !state.alone => true,
-            _ if s == 0 && f >= ALL_FAILED => true,
-            _ => !state.alone && f > s && f + s >= self.minimum,
+        if AT_ONCE.contains(outcome) || (outcome == Outcome::RateLimited && !state.alone) {
+            return true;
         }
+        (s == 0 && f >= ALL_FAILED) || (!state.alone && f > s && f + s >= self.minimum)
     }
 }
 
@@ -333,6 +333,24 @@ mod tests {
         assert_eq!(seen.len(), 590);
         let mut fast = Watch::new(DEFAULT, 1);
         assert_eq!(fast.run(0, 0, 10, &"F".repeat(1001)).find('x'), Some(1000));
+    }
+
+    /// LiteLLM 1.106.2 in process: 429, 401 and 404 cool at once (402 by its source), 400, 403, 409 and 422 never, a 5xx, a 408,
+    /// a timeout or a refused connection by its share: at the fifth of five.
+    #[test]
+    fn each_status_cools_at_once_or_by_its_share_or_never() {
+        for outcome in Outcome::ALL.into_iter().filter(|&o| o != Outcome::Success) {
+            let hits = hits(&mut Watch::new(DEFAULT, 2), 4_000, outcome, None).len();
+            let expected = match outcome.status() {
+                Some(401 | 402 | 404 | 429) => 1,
+                Some(408) => 5,
+                Some(400..500) => 40,
+                Some(_) => 5,
+                None if outcome.is_provider_failure() => 5,
+                None => 40,
+            };
+            assert_eq!(hits, expected, "{outcome:?}");
+        }
     }
 
     #[test]

@@ -69,30 +69,14 @@ pub(super) enum Seen {
     Nothing,
 }
 
-/// Ends that the client brought about itself.
-const OWN: Outcomes = Outcomes::of(&[
-    Outcome::TimeoutTotal,
-    Outcome::BreakerOpen,
-    Outcome::Shed,
-    Outcome::QueueTimeout,
-    Outcome::BudgetExhausted,
-    Outcome::Cancelled,
-]);
-
-/// Every failure that an attempt can come back with: what a client library throws on, unless told otherwise.
-pub(super) const ANY_FAILURE: Outcomes = Outcomes::RETRYABLE.and(Outcomes::of(&[
-    Outcome::ContextExceeded,
-    Outcome::ContentFiltered,
-    Outcome::Unauthorized,
-]));
-
 impl Seen {
-    /// What `outcome` is where `failures` are the failures and other answers are successes.
+    /// What `outcome` is where `failures` are the failures and other answers are successes. What the table of outcomes does not
+    /// count ([`Outcomes::NOT_COUNTED`]) is nothing, unless it is listed.
     #[inline]
     pub(super) fn of(outcome: Outcome, failures: Outcomes) -> Seen {
         if failures.contains(outcome) {
             Seen::Failure
-        } else if OWN.contains(outcome) {
+        } else if Outcomes::NOT_COUNTED.contains(outcome) {
             Seen::Nothing
         } else {
             Seen::Success
@@ -103,9 +87,28 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words;
 
     fn at(secs: u64) -> Time {
         Time::ZERO + Span::from_secs(secs)
+    }
+
+    /// By the table: what is listed is a failure, what the table does not count is nothing, and the rest tells that the
+    /// provider answers.
+    #[test]
+    fn every_outcome_is_seen_as_its_row_says() {
+        for outcome in Outcome::ALL {
+            let expected = |listed| match outcome.row().seen {
+                words::Seen::Nothing => Seen::Nothing,
+                _ if listed => Seen::Failure,
+                words::Seen::Success | words::Seen::Failure | words::Seen::RateLimit | words::Seen::Refusal => {
+                    Seen::Success
+                }
+            };
+            assert_eq!(Seen::of(outcome, Outcomes::NONE), expected(false), "{outcome:?}");
+            let any = Seen::of(outcome, Outcomes::ANY_FAILURE);
+            assert_eq!(any, expected(outcome != Outcome::Success), "{outcome:?}");
+        }
     }
 
     #[test]

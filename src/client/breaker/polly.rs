@@ -87,7 +87,7 @@ impl BuildBreaker for Polly {
             minimum: u64::from(self.minimum_throughput),
             sampling: self.sampling_duration.span(),
             open_for: self.break_duration.span(),
-            failures: OutcomeList::set_or(self.failures.as_ref(), Outcomes::RETRYABLE, "failures")?,
+            failures: OutcomeList::set_or(self.failures.as_ref(), Outcomes::TRANSIENT, "failures")?,
             windows: VecDeque::with_capacity(WINDOWS as usize + 2),
             state: State::Closed,
             trial: Ticket::default(),

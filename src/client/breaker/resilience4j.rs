@@ -24,7 +24,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::openings::{ANY_FAILURE, Openings, Seen};
+use super::openings::{Openings, Seen};
 use super::{Breaker, BuildBreaker, Guard, Ticket};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::outcomes::OutcomeList;
@@ -142,7 +142,7 @@ impl BuildBreaker for Resilience4j {
                 },
                 open_for: self.wait_duration_in_open_state.span(),
                 automatic: self.automatic_transition,
-                failures: self.record.as_ref().map_or(ANY_FAILURE, OutcomeList::set),
+                failures: self.record.as_ref().map_or(Outcomes::ANY_FAILURE, OutcomeList::set),
                 ignored: self.ignore.set(),
             },
             window: if calls {

@@ -80,7 +80,7 @@ impl BuildBreaker for Rollback {
             rate: self.error_rate.get(),
             minimum: minimum as usize,
             open_for: self.close_after.map_or(Span::FOREVER, |d| d.span()),
-            failures: OutcomeList::set_or(self.failures.as_ref(), Outcomes::RETRYABLE, "failures")?,
+            failures: OutcomeList::set_or(self.failures.as_ref(), Outcomes::TRANSIENT, "failures")?,
             ring: vec![false; self.window as usize],
             calls: 0,
             errors: 0,

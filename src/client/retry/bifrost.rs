@@ -2,8 +2,8 @@
 //! × U(0.8, 1.2) between tries.
 //!
 //! 500, 502, 503, 504, a connection that fails and a timeout: the same key again, after the back-off. 429: another key, after
-//! the back-off. 401: another key, at once. Anything else: never. A key of Bifrost is a provider of the group here, and
-//! another key is whatever the policy chooses. Left out: that a key refused with 401 is dead for the request.
+//! the back-off. 401, 402 and 403: another key, at once. Anything else (400, 404, 409, 413, 422): never. A key of Bifrost is a provider of the group here, and
+//! another key is whatever the policy chooses. Left out: that a key refused so is dead for the request.
 //!
 //! ```json
 //! { "bifrost": { "max_retries": 3 } }
@@ -51,6 +51,9 @@ const SAME_KEY: Outcomes = Outcomes::TIMEOUTS.and(Outcomes::of(&[
     Outcome::ConnectionError,
 ]));
 
+/// What is tried again at once with another key: this one is no good.
+const OTHER_KEY: Outcomes = Outcomes::of(&[Outcome::Unauthorized, Outcome::PaymentRequired, Outcome::Forbidden]);
+
 impl BuildRetry for Bifrost {
     fn build(&self) -> Built<Box<dyn Retry>> {
         check_retries(self.max_retries, "max_retries")?;
@@ -72,17 +75,19 @@ struct Running {
 impl Retry for Running {
     fn next(&mut self, failed: &Failed, _fleet: &Fleet<'_>, key: Key, _memory: &mut u64) -> Next {
         let same = SAME_KEY.contains(failed.outcome);
-        let other = matches!(failed.outcome, Outcome::RateLimited | Outcome::Unauthorized);
+        let at_once = OTHER_KEY.contains(failed.outcome);
+        let other = at_once || failed.outcome == Outcome::RateLimited;
         if !(same || other) || failed.attempts > self.retries {
             return Next::STOP;
         }
         let n = failed.attempts.saturating_sub(1);
-        let after = match failed.outcome {
-            Outcome::Unauthorized => Span::ZERO,
-            _ => scaled(
+        let after = if at_once {
+            Span::ZERO
+        } else {
+            scaled(
                 grown(self.initial, 2.0, n, self.max),
                 0.8 + 0.4 * unit(key.draw(Purpose::Jitter)),
-            ),
+            )
         };
         Next::Again { after, same }
     }
@@ -96,7 +101,8 @@ impl Retry for Running {
 mod tests {
     use crate::client::retry::testing::{assert_uniform, told};
     use crate::words::Outcome::{
-        ConnectionError, ContextExceeded, Overloaded, RateLimited, ServerError, TimeoutAttempt, Unauthorized,
+        BadRequest, Conflict, ConnectionError, ContextExceeded, Forbidden, NotFound, Overloaded, PayloadTooLarge,
+        PaymentRequired, RateLimited, ServerError, TimeoutAttempt, Unauthorized, Unprocessable,
     };
 
     #[test]
@@ -117,6 +123,13 @@ mod tests {
             (TimeoutAttempt, " same"),
             (RateLimited, " anew"),
             (Unauthorized, "0s anew"),
+            (PaymentRequired, "0s anew"),
+            (Forbidden, "0s anew"),
+            (BadRequest, "stop"),
+            (NotFound, "stop"),
+            (Conflict, "stop"),
+            (PayloadTooLarge, "stop"),
+            (Unprocessable, "stop"),
             (ContextExceeded, "stop"),
             (Overloaded, "stop"),
         ] {

@@ -2,7 +2,7 @@
 //! before retry n, fully jittered.
 //!
 //! What is retried is `retry_on`; by default Envoy's `5xx`, which also covers a connection that fails and no answer in time.
-//! An answer that has begun is not retried. With `rate_limited` (`rate_limited_retry_back_off`) an answer with a
+//! Envoy's `retriable-4xx` is 409; `retriable-status-codes` are statuses in the list. An answer that has begun is not retried. With `rate_limited` (`rate_limited_retry_back_off`) an answer with a
 //! Retry-After of at most 300 s is retried after that times U(1, 1.5), instead of the back-off.
 //!
 //! ```json
@@ -118,7 +118,7 @@ impl Retry for Running {
 #[cfg(test)]
 mod tests {
     use crate::client::retry::testing::{assert_uniform, refusal, told};
-    use crate::words::Outcome::{ConnectionError, RateLimited, ServerError, Truncated};
+    use crate::words::Outcome::{self, Conflict, ConnectionError, RateLimited, ServerError, Truncated, Unavailable};
 
     /// 0 to 25, 75, 175 and then 250 ms, as the router filter's documentation has it.
     #[test]
@@ -135,6 +135,25 @@ mod tests {
         assert!(words[0].ends_with("anew") && words[1] == "stop", "{words:?}");
         assert_eq!(told(r#""envoy""#, &[(RateLimited, None)]), ["stop"]);
         assert_eq!(told(r#""envoy""#, &[(Truncated, None)]), ["stop"]);
+    }
+
+    #[test]
+    fn a_4xx_is_retried_only_if_it_is_listed() {
+        for outcome in Outcome::ALL {
+            let Some(status @ 400..) = outcome.status() else {
+                continue;
+            };
+            let retried = told(r#""envoy""#, &[(outcome, None)]) != ["stop"];
+            assert_eq!(retried, status >= 500, "{outcome:?}");
+        }
+        let conflicts = told(r#"{"envoy": {"retry_on": ["5xx", 409]}}"#, &[(Conflict, None)]);
+        assert!(conflicts[0].ends_with("anew"), "{conflicts:?}");
+    }
+
+    #[test]
+    fn a_503s_retry_after_is_heeded_too() {
+        let spec = r#"{"envoy": {"rate_limited": true}}"#;
+        assert_uniform(spec, &[(Unavailable, Some(10.0))], 10.0, 15.0);
     }
 
     #[test]

@@ -7,7 +7,9 @@
 //! 2^min(Retry-After, 5) s (`retry_after` "power"). SGLang's router: 5 tries from 50 ms, factor 1.5, at most 30 s, ± 20 %
 //! (`jitter` plus_minus 20%).
 //!
-//! What another try cannot mend is never tried again: context length, no provider to send to, a wait in the client given
+//! A Retry-After is heeded with any refusal (RFC 9110, 10.2.3, has it with 503 and 3xx, RFC 6585 with 429).
+//!
+//! What another try cannot mend is never tried again: a 4xx other than 408, 409 and 429, no provider to send to, a wait in the client given
 //! up (a connection's included), and the timeout of the whole request, which also strikes during a wait between tries.
 //! `on` says otherwise what is tried again, `tries_by` how often for some failures: the first entry that lists a failure
 //! decides, by how the attempt before it ended.
@@ -53,7 +55,7 @@ pub struct Exponential {
     /// Which waits get the jitter. Default: `all`.
     #[serde(default)]
     pub jitter_on: JitterOn,
-    /// What the Retry-After of a 429 does. Default: `at_least`.
+    /// What a Retry-After does, whatever refusal it comes with (429, 503, 529 …). Default: `at_least`.
     #[serde(default)]
     pub retry_after: RetryAfterRule,
     /// What to take a 429 without Retry-After to have said. Default: nothing, so that it backs off like any failure.
@@ -110,7 +112,7 @@ pub enum JitterOn {
     RateLimited,
 }
 
-/// What the Retry-After of a 429 does.
+/// What a Retry-After does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RetryAfterRule {
@@ -205,11 +207,11 @@ impl Retry for Running {
         }
         let n = failed.attempts.saturating_sub(1);
         let backoff = grown(spec.base.span(), spec.factor, n, spec.max.span());
-        let asked = if failed.outcome == Outcome::RateLimited {
-            failed.retry_after.or(spec.without_retry_after.map(|d| d.span()))
-        } else {
-            None
+        let assumed = match spec.without_retry_after {
+            Some(wait) if failed.outcome == Outcome::RateLimited => Some(wait.span()),
+            Some(_) | None => None,
         };
+        let asked = failed.retry_after.or(assumed);
         let before = Span::from_nanos(*memory);
         let after = match (asked, spec.retry_after) {
             (Some(asked), RetryAfterRule::Wait) => asked,
@@ -280,7 +282,7 @@ mod tests {
         .collect()
     }
 
-    use Outcome::{ContextExceeded, RateLimited, ServerError, TimeoutAttempt};
+    use Outcome::{ContextExceeded, Overloaded, RateLimited, ServerError, TimeoutAttempt, Unavailable};
 
     #[test]
     fn waits_double_up_to_the_longest_and_end_with_the_tries() {
@@ -311,6 +313,27 @@ mod tests {
         assert_eq!(of("wait"), [Some(5.0), Some(5.0), Some(7.0)]);
         assert_eq!(of("scale"), [Some(5.0), Some(10.0), Some(28.0)]);
         assert_eq!(of("ignore"), [Some(1.0), Some(2.0), Some(4.0)]);
+    }
+
+    #[test]
+    fn a_retry_after_counts_whatever_it_comes_with() {
+        let seen = [(Unavailable, Some(5.0)), (Overloaded, Some(30.0)), (Unavailable, None)];
+        let spec = r#"{"tries": 9, "without_retry_after": "7s"}"#;
+        assert_eq!(delays(spec, &seen), [Some(5.0), Some(30.0), Some(4.0)]);
+        let ignored = r#"{"tries": 9, "retry_after": "ignore"}"#;
+        assert_eq!(delays(ignored, &seen[..1]), [Some(1.0)]);
+    }
+
+    /// Every refusal of what the request is, but a conflict.
+    #[test]
+    fn a_4xx_is_not_tried_again_but_408_409_and_429() {
+        for outcome in Outcome::ALL {
+            let Some(status @ 400..) = outcome.status() else {
+                continue;
+            };
+            let retried = delays("{}", &[(outcome, None)]) != [None];
+            assert_eq!(retried, matches!(status, 408 | 409 | 429 | 500..), "{outcome:?}");
+        }
     }
 
     /// R1: on 429 Retry-After × 2^attempt + U(0, 1) s, otherwise 2^attempt s.

@@ -1,8 +1,8 @@
 //! The retries of LiteLLM's router 1.109 (`router.py`: `async_function_with_retries`, `should_retry_this_error`,
 //! `_time_to_sleep_before_retry`), with its own `num_retries` 2.
 //!
-//! Never tried again: 400s; a 401 in a group of one; anything when nobody in the group is healthy, so that a request goes on to
-//! its fallback, or fails, without a sleep. Each retry is a fresh choice among the healthy, the one that failed included.
+//! Never tried again: a 4xx other than 401, 403, 408, 409 and 429 (`_should_retry`); a 401 or 403 in a group of one; anything when
+//! no member of the group is healthy, so that a request goes on to its fallback, or fails, without a sleep. Each retry is a fresh choice among the healthy, the one that failed included.
 //! The sleep is nothing if the group has more than one member and any is healthy; otherwise Retry-After if it lies in
 //! (0, 60] s, plus U(0, 0.75) s, else min(8, max(`retry_after`, 0.5 × 2ⁿ)) + U(0, 0.75) s after n
 //! failures before this one. It also follows the **last** failed attempt, before the error or the fallback. Healthy is who is no budget's and no breaker's victim: LiteLLM's own
@@ -54,7 +54,7 @@ pub struct RetryPolicy {
     /// After an answer that was refused for what it says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_policy_violation_error_retries: Option<u32>,
-    /// After a 400 that has no entry of its own.
+    /// After a 400 that has no entry of its own; a 404, 413 or 422 is not one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bad_request_error_retries: Option<u32>,
     /// After a 500.
@@ -72,8 +72,8 @@ impl Default for Litellm {
     }
 }
 
-/// What LiteLLM takes for a timeout.
-const TIMEOUT: Outcomes = Outcomes::TIMEOUTS.and(Outcomes::of(&[Outcome::RequestTimeout, Outcome::GatewayTimeout]));
+/// What is tried again only if the group has another member.
+const WITH_ANOTHER: Outcomes = Outcomes::of(&[Outcome::Unauthorized, Outcome::Forbidden]);
 
 /// The most that is added to a sleep, and the bounds of a back-off.
 const JITTER: Span = Span::from_millis(750);
@@ -87,14 +87,36 @@ impl RetryPolicy {
     fn of(&self, outcome: Outcome) -> Option<u32> {
         match outcome {
             Outcome::Unauthorized => self.authentication_error_retries,
-            o if TIMEOUT.contains(o) => self.timeout_error_retries,
+            Outcome::RequestTimeout
+            | Outcome::GatewayTimeout
+            | Outcome::TimeoutConnect
+            | Outcome::TimeoutTtft
+            | Outcome::TimeoutIdle
+            | Outcome::TimeoutAttempt => self.timeout_error_retries,
             Outcome::RateLimited => self.rate_limit_error_retries,
             Outcome::ContentFiltered => self
                 .content_policy_violation_error_retries
                 .or(self.bad_request_error_retries),
-            Outcome::ContextExceeded => self.bad_request_error_retries,
+            Outcome::ContextExceeded | Outcome::BadRequest => self.bad_request_error_retries,
             Outcome::ServerError => self.internal_server_error_retries,
-            _ => None,
+            Outcome::Success
+            | Outcome::BadGateway
+            | Outcome::Unavailable
+            | Outcome::Overloaded
+            | Outcome::ConnectionError
+            | Outcome::Truncated
+            | Outcome::PaymentRequired
+            | Outcome::Forbidden
+            | Outcome::NotFound
+            | Outcome::Conflict
+            | Outcome::PayloadTooLarge
+            | Outcome::Unprocessable
+            | Outcome::TimeoutTotal
+            | Outcome::BreakerOpen
+            | Outcome::Shed
+            | Outcome::QueueTimeout
+            | Outcome::BudgetExhausted
+            | Outcome::Cancelled => None,
         }
     }
 }
@@ -142,10 +164,8 @@ impl Retry for Running {
             healthy += u32::from(fleet.is_open_to_calls(i));
         }
         let by_policy = self.by_outcome[failed.outcome.index()];
-        let worth = match failed.outcome {
-            Outcome::Unauthorized => members > 1,
-            outcome => Outcomes::RETRYABLE.contains(outcome),
-        };
+        let worth =
+            Outcomes::RETRYABLE.contains(failed.outcome) || (members > 1 && WITH_ANOTHER.contains(failed.outcome));
         if by_policy.is_none() && (!worth || healthy == 0) {
             return Next::STOP;
         }
@@ -187,7 +207,8 @@ impl Running {
 mod tests {
     use crate::client::retry::testing::{assert_uniform, decisions, hosts, in_words, rule};
     use crate::words::Outcome::{
-        self, ContextExceeded, RateLimited, ServerError, TimeoutAttempt, Unauthorized, Unavailable,
+        self, BadRequest, ContextExceeded, NotFound, RateLimited, ServerError, TimeoutAttempt, Unavailable,
+        Unprocessable,
     };
 
     /// What follows in a group of `n` of which `open` are cooling, in words, jitter cut off.
@@ -238,11 +259,33 @@ mod tests {
         assert_uniform(floor, &failures, 8.0, 8.75);
     }
 
+    /// By `_should_retry` (408, 409, 429 and 5xx), and 401 and 403 in a group of several.
     #[test]
-    fn some_errors_are_never_tried_again() {
-        assert_eq!(told(r#""litellm""#, 2, &[], &[(ContextExceeded, None)]), ["stop"]);
-        assert_eq!(told(r#""litellm""#, 1, &[], &[(Unauthorized, None)]), ["stop"]);
-        assert_eq!(told(r#""litellm""#, 2, &[], &[(Unauthorized, None)]), ["0s anew"]);
+    fn a_4xx_is_tried_again_if_its_status_is_one_of_few() {
+        for outcome in Outcome::ALL {
+            let Some(status @ 400..) = outcome.status() else {
+                continue;
+            };
+            let several = told(r#""litellm""#, 2, &[], &[(outcome, None)]);
+            let retried = matches!(status, 401 | 403 | 408 | 409 | 429 | 500..);
+            assert_eq!(several, [if retried { "0s anew" } else { "stop" }], "{outcome:?}");
+            let alone = told(r#""litellm""#, 1, &[], &[(outcome, None)]);
+            let retried = matches!(status, 408 | 409 | 429 | 500..);
+            assert_eq!(alone[0] != "stop", retried, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_policy_for_bad_requests_is_for_400s() {
+        let policy = r#"{"litellm": {"retry_policy": {"bad_request_error_retries": 1}}}"#;
+        for (outcome, first) in [
+            (BadRequest, "0s anew"),
+            (ContextExceeded, "0s anew"),
+            (NotFound, "stop"),
+            (Unprocessable, "stop"),
+        ] {
+            assert_eq!(told(policy, 2, &[], &[(outcome, None)]), [first], "{outcome:?}");
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ impl Default for OpenaiSdk {
 
 const RETRIED: Outcomes = Outcomes::SERVER_ERRORS.and(Outcomes::of(&[
     Outcome::RequestTimeout,
+    Outcome::Conflict,
     Outcome::RateLimited,
     Outcome::ConnectionError,
     Outcome::TimeoutConnect,
@@ -83,7 +84,9 @@ impl Retry for Running {
 #[cfg(test)]
 mod tests {
     use crate::client::retry::testing::{assert_uniform, told};
-    use crate::words::Outcome::{ContextExceeded, RateLimited, ServerError, TimeoutIdle, Unauthorized};
+    use crate::words::Outcome::{
+        self, ContextExceeded, RateLimited, ServerError, TimeoutIdle, Unauthorized, Unavailable,
+    };
 
     #[test]
     fn waits_double_from_half_a_second_to_eight_less_up_to_a_quarter() {
@@ -104,6 +107,24 @@ mod tests {
         for ignored in [0.0, 61.0] {
             assert_uniform(r#""openai_sdk""#, &[(RateLimited, Some(ignored))], 0.375, 0.5);
         }
+    }
+
+    /// `_should_retry`: 408, 409, 429 and 5xx.
+    #[test]
+    fn a_status_is_retried_as_the_sdk_says() {
+        for outcome in Outcome::ALL {
+            let Some(status @ 400..) = outcome.status() else {
+                continue;
+            };
+            let retried = told(r#""openai_sdk""#, &[(outcome, None)]) != ["stop"];
+            assert_eq!(retried, matches!(status, 408 | 409 | 429 | 500..), "{outcome:?}");
+        }
+    }
+
+    /// Whatever it comes with: the SDK reads the header of any response.
+    #[test]
+    fn a_503s_retry_after_is_heeded_too() {
+        assert_eq!(told(r#""openai_sdk""#, &[(Unavailable, Some(7.0))]), ["7s anew"]);
     }
 
     #[test]

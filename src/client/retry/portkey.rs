@@ -112,7 +112,8 @@ impl Retry for Running {
 mod tests {
     use crate::client::retry::testing::told;
     use crate::words::Outcome::{
-        self, ConnectionError, ContextExceeded, Overloaded, RateLimited, RequestTimeout, ServerError, TimeoutTtft,
+        self, Conflict, ConnectionError, NotFound, Overloaded, RateLimited, RequestTimeout, ServerError, TimeoutTtft,
+        Unavailable,
     };
 
     #[test]
@@ -135,9 +136,21 @@ mod tests {
     #[test]
     fn what_is_not_listed_goes_to_the_fallback() {
         let spec = r#"{"portkey": {"attempts": 5}}"#;
-        for outcome in [ContextExceeded, RequestTimeout, TimeoutTtft, Overloaded] {
+        for outcome in [TimeoutTtft, RequestTimeout] {
             assert_eq!(told(spec, &[(outcome, None)]), ["stop"], "{outcome:?}");
         }
+        for outcome in Outcome::ALL {
+            let Some(status @ 400..) = outcome.status() else {
+                continue;
+            };
+            let retried = told(spec, &[(outcome, None)]) != ["stop"];
+            assert_eq!(retried, matches!(status, 429 | 500 | 502 | 503 | 504), "{outcome:?}");
+        }
+        let asked = r#"{"portkey": {"attempts": 5, "on_status_codes": [404, 409]}}"#;
+        assert_eq!(
+            told(asked, &[(NotFound, None), (Conflict, None)]),
+            ["1s same", "2s same"]
+        );
         let listed = r#"{"portkey": {"attempts": 5, "on_status_codes": [529]}}"#;
         assert_eq!(
             told(listed, &[(Overloaded, None), (ServerError, None)]),
@@ -153,6 +166,8 @@ mod tests {
         assert_eq!(told(spec, &asks(&[20.0, 40.0, 1.0])), ["20s same", "40s same", "stop"]);
         assert_eq!(told(spec, &asks(&[59.0])), ["59s same"]);
         assert_eq!(told(spec, &asks(&[60.0])), ["stop"]);
+        // Only a 429's: one that comes with a 503 is not read.
+        assert_eq!(told(spec, &[(Unavailable, Some(9.0))]), ["1s same"]);
         let mixed: [(Outcome, Option<f64>); 4] = [
             (ServerError, None),
             (RateLimited, Some(3.0)),

@@ -20,7 +20,7 @@ pub struct Cooldown {
     pub failures: u32,
     /// How long it rests, where no Retry-After says so. Default: 5 s.
     pub lasts: Duration,
-    /// What is a failure. Default: what another try may mend, and 401.
+    /// What is a failure. Default: failures of the provider, 429, and what LiteLLM rests on besides: 401, 402 and 404.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on: Option<OutcomeList>,
 }
@@ -40,7 +40,8 @@ impl BuildFilter for Cooldown {
         if self.failures == 0 {
             return Err(Refusal::new("0 failures: must be 1 or more").at("failures"));
         }
-        let default = Outcomes::RETRYABLE.and(Outcomes::of(&[Outcome::Unauthorized]));
+        let no_use = [Outcome::Unauthorized, Outcome::PaymentRequired, Outcome::NotFound];
+        let default = Outcomes::TRANSIENT.and(Outcomes::of(&no_use));
         Ok(Box::new(Running {
             failures: self.failures,
             lasts: self.lasts.span(),

@@ -12,6 +12,7 @@ pub mod build;
 pub mod comments;
 pub mod diagnose;
 pub mod exchange;
+pub mod lasting;
 pub mod laws;
 pub mod named;
 pub mod outcomes;

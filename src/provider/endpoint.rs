@@ -34,7 +34,7 @@ pub struct Answer {
     pub ends: Span,
     /// Whether not even a connection is made, so that the connect timeout may end it.
     pub unreachable: bool,
-    /// The Retry-After of a 429, as the header would read.
+    /// The Retry-After that comes with it, as the header would read.
     pub retry_after: Option<Span>,
     /// Whether it was let in, so that it occupies the provider until it leaves.
     pub admitted: bool,
@@ -76,6 +76,12 @@ impl Answer {
         let decoding = u128::from((self.last_token - self.first_token).nanos()).max(1);
         let passed = u128::from((lasts - self.first_token).nanos());
         1 + (u128::from(output - 1) * passed / decoding).min(u128::from(output - 1)) as u32
+    }
+
+    /// The Retry-After that a caller has read for whom it ended as `outcome`: none if it hung up before the answer was there.
+    #[inline]
+    pub fn retry_after_of(&self, outcome: Outcome) -> Option<Span> {
+        self.retry_after.filter(|_| outcome == self.outcome)
     }
 
     /// How many output tokens of an attempt at `output` of them that ended as `outcome` after `took` are billed, beside its
@@ -223,17 +229,17 @@ impl Endpoint {
         let fault = |(i, f): (usize, &mut Box<dyn Fault>)| f.strike(now, load, key.part(i as u64));
         let failure = self.faults.iter_mut().enumerate().find_map(fault);
         match failure {
-            Some(Failure::Down(outcome)) => return into.at_once(outcome, provider.network_time(key)),
-            Some(Failure::Limited(retry_after)) => {
-                into.retry_after = Some(retry_after);
-                return into.at_once(Outcome::RateLimited, provider.network_time(key));
+            Some(Failure::Down(refused)) => {
+                into.retry_after = refused.retry_after.map(|wait| provider.retry_after.worded(wait));
+                let lasts = refused.after.unwrap_or_else(|| provider.network_time(key));
+                return into.at_once(refused.outcome, lasts);
             }
             Some(Failure::Silent) => return,
             Some(Failure::Unreachable) => {
                 into.unreachable = true;
                 return;
             }
-            _ => {}
+            Some(Failure::Failed(_) | Failure::Hang | Failure::Truncated(_) | Failure::Stalled(_)) | None => {}
         }
         let known;
         let mut cache_factor = 1.0;
@@ -308,7 +314,10 @@ impl Endpoint {
         }
         service.first_token += start.wait;
         service.last_token += start.wait;
-        into.serve(failure, &service);
+        into.serve(failure, &service, start.wait);
+        if let Some(Failure::Failed(refused)) = failure {
+            into.retry_after = refused.retry_after.map(|wait| provider.retry_after.worded(wait));
+        }
         // What is refused, hangs or fails at its first token leaves nothing behind.
         if into.first_token != Span::FOREVER
             && let Some(cache) = &mut self.cache
@@ -316,8 +325,13 @@ impl Endpoint {
             cache.read(now, ask, now + into.first_token);
         }
         if !self.load.is_empty() {
-            let ends = into.ends.min(service.last_token);
-            self.works_until = Some(now + (ends - start.network));
+            // One that hangs is worked on to its last token; one that fails late, until it fails.
+            let ends = if into.ends == Span::FOREVER {
+                service.last_token
+            } else {
+                into.ends
+            };
+            self.works_until = Some(now + (ends - start.network).max(start.wait));
         }
     }
 
@@ -385,12 +399,12 @@ impl Answer {
         self.ends = network;
     }
 
-    /// It is what `service` gives, with what `failure` makes of it.
+    /// It is what `service` gives after a wait of `wait`, with what `failure` makes of it.
     #[inline]
-    fn serve(&mut self, failure: Option<Failure>, service: &Service) {
-        if let Some(Failure::Failed(outcome)) = failure {
-            self.outcome = outcome;
-            self.ends = service.first_token;
+    fn serve(&mut self, failure: Option<Failure>, service: &Service, wait: Span) {
+        if let Some(Failure::Failed(refused)) = failure {
+            self.outcome = refused.outcome;
+            self.ends = refused.after.map_or(service.first_token, |after| wait + after);
             return;
         }
         self.outcome = Outcome::Success;
@@ -412,7 +426,8 @@ impl Answer {
                 self.stops = stops(share);
                 self.ends = Span::FOREVER;
             }
-            _ => {}
+            Some(Failure::Down(_) | Failure::Failed(_) | Failure::Unreachable | Failure::Silent | Failure::Hang)
+            | None => {}
         }
     }
 }

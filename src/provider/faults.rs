@@ -8,6 +8,7 @@ mod slow_down;
 mod spikes;
 mod stretches;
 mod time_of_day;
+mod way;
 
 pub use outage::{Answer, Outage};
 pub use overload::Overload;
@@ -16,6 +17,7 @@ pub use regimes::{Regimes, State};
 pub use slow_down::SlowDown;
 pub use spikes::Spikes;
 pub use time_of_day::{Shape, TimeOfDay, Wave};
+pub use way::{Manner, Way};
 
 use crate::form::registry::registry;
 use std::fmt;
@@ -68,22 +70,42 @@ pub trait BuildFault {
 /// What goes wrong with an attempt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Failure {
-    /// This answer at once, before quotas are asked: the provider is down.
-    Down(Outcome),
-    /// A 429 at once, before quotas are asked, with this Retry-After.
-    Limited(Span),
+    /// This answer before quotas are asked, at once unless it says when: the provider is down.
+    Down(Refused),
     /// Nothing at all, not even a connection: a connect timeout may end it.
     Unreachable,
     /// A connection but no answer, not even a 429: the provider is down and silent. Only a timeout ends it.
     Silent,
-    /// This answer when the first token would have come: the work was begun.
-    Failed(Outcome),
+    /// This answer when the first token would have come, unless it says when: the work was begun.
+    Failed(Refused),
     /// No answer although it was let in: only a timeout ends it.
     Hang,
     /// The answer breaks off after this share of the time between its first token and its last.
     Truncated(f64),
     /// No token comes after this share of the time between the first and the last: only a timeout ends it.
     Stalled(f64),
+}
+
+/// A failure that comes back by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What it is.
+    pub outcome: Outcome,
+    /// How long until it is back, from when the provider takes the attempt up, if not at the usual moment.
+    pub after: Option<Span>,
+    /// The Retry-After that comes with it.
+    pub retry_after: Option<Span>,
+}
+
+impl Refused {
+    /// `outcome` at the usual moment and without Retry-After.
+    pub const fn plain(outcome: Outcome) -> Refused {
+        Refused {
+            outcome,
+            after: None,
+            retry_after: None,
+        }
+    }
 }
 
 impl Failure {
@@ -93,7 +115,7 @@ impl Failure {
             Failure::Unreachable => Some(Silence::Unreachable),
             Failure::Silent | Failure::Hang => Some(Silence::Unanswered),
             Failure::Stalled(_) => Some(Silence::Stalled),
-            Failure::Down(_) | Failure::Limited(_) | Failure::Failed(_) | Failure::Truncated(_) => None,
+            Failure::Down(_) | Failure::Failed(_) | Failure::Truncated(_) => None,
         }
     }
 }

@@ -71,6 +71,16 @@ impl RetryAfter {
             RetryAfter::None => None,
         }
     }
+
+    /// What the header of a failure reads that asks for `wait` by itself, whatever the provider says of its quotas: rounded up to
+    /// milliseconds where it has that header, else to seconds.
+    fn worded(self, wait: Span) -> Span {
+        let round_up = |unit: u64| Span::from_nanos(wait.nanos().div_ceil(unit).saturating_mul(unit));
+        match self {
+            RetryAfter::Seconds | RetryAfter::None => round_up(1_000_000_000),
+            RetryAfter::Milliseconds => round_up(1_000_000),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -84,5 +94,10 @@ mod tests {
         assert_eq!(RetryAfter::Milliseconds.header(wait), Some(Span::from_millis(1201)));
         assert_eq!(RetryAfter::None.header(wait), None);
         assert_eq!(RetryAfter::Seconds.header(Span::FOREVER), None);
+        let worded = |it: RetryAfter| it.worded(wait);
+        assert_eq!(worded(RetryAfter::Seconds), Span::from_secs(2));
+        assert_eq!(worded(RetryAfter::None), Span::from_secs(2));
+        assert_eq!(worded(RetryAfter::Milliseconds), Span::from_millis(1201));
+        assert_eq!(RetryAfter::Seconds.worded(Span::ZERO), Span::ZERO);
     }
 }

@@ -5,8 +5,10 @@
 //! token after the first is a stalled answer. A 429 belongs to the quotas if those
 //! can be told, and else is a refusal by chance.
 
+use std::fmt;
+
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::hangs::may_be;
 use crate::calibrate::log::Observation;
@@ -14,7 +16,7 @@ use crate::form::units::Fraction;
 use crate::provider::faults::Random;
 use crate::stats::critical::Confidence;
 use crate::stats::interval::wilson;
-use crate::words::Outcome;
+use crate::words::{Outcome, Outcomes};
 
 /// How often requests end in one way other than success.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -30,7 +32,38 @@ pub struct ErrorRate {
     /// The upper end.
     pub high: f64,
     /// What it becomes in the model.
-    pub becomes: &'static str,
+    #[schemars(with = "String")]
+    pub becomes: Becomes,
+}
+
+/// What a way to end becomes in a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Becomes {
+    /// The quotas answer for it.
+    Limits,
+    /// The fault of this name ([`crate::words::Row::fault`]).
+    Fault(&'static str),
+    /// A latency of which a lower bound is known.
+    Censored,
+    /// Nothing: what the request asks for decides it.
+    Nothing,
+}
+
+impl fmt::Display for Becomes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Becomes::Limits => f.write_str("limits"),
+            Becomes::Fault(name) => write!(f, "faults.{name}"),
+            Becomes::Censored => f.write_str("a censored latency"),
+            Becomes::Nothing => f.write_str("nothing: it is the request's own"),
+        }
+    }
+}
+
+impl Serialize for Becomes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl ErrorRate {
@@ -42,8 +75,8 @@ impl ErrorRate {
 
 /// Whether it was sent at all and left to end by itself.
 pub(super) fn was_sent(outcome: Outcome) -> bool {
-    use Outcome::{BreakerOpen, BudgetExhausted, Cancelled, QueueTimeout, Shed};
-    !matches!(outcome, BreakerOpen | BudgetExhausted | Cancelled | QueueTimeout | Shed)
+    // The timeout of the whole request is the client's own too, and mostly that of a request that was sent.
+    outcome == Outcome::TimeoutTotal || !Outcomes::NOT_COUNTED.contains(outcome)
 }
 
 /// The rates, most frequent first; `quotas` if there are quotas that answer for the 429s, `hangs` if who timed out would never
@@ -70,26 +103,13 @@ pub(super) fn rates(observations: &[&Observation], quotas: bool, hangs: bool) ->
     (rates, sent)
 }
 
-/// What this way to end becomes in a model.
-fn becomes(outcome: Outcome, quotas: bool, hangs: bool) -> &'static str {
-    match outcome {
-        Outcome::RateLimited if quotas => "limits",
-        Outcome::RateLimited => "faults.rate_limited",
-        Outcome::ServerError => "faults.server_error",
-        Outcome::BadGateway => "faults.bad_gateway",
-        Outcome::Unavailable => "faults.unavailable",
-        Outcome::GatewayTimeout => "faults.gateway_timeout",
-        Outcome::Overloaded => "faults.overloaded",
-        Outcome::RequestTimeout => "faults.request_timeout",
-        Outcome::ConnectionError => "faults.connection_error",
-        Outcome::Truncated => "faults.truncated",
-        Outcome::TimeoutIdle => "faults.stalled",
-        Outcome::ContentFiltered => "faults.content_filtered",
-        Outcome::Unauthorized => "faults.unauthorized",
-        Outcome::TimeoutConnect => "faults.hang",
-        _ if may_be(outcome) && hangs => "faults.hang",
-        _ if may_be(outcome) => "a censored latency",
-        _ => "nothing: it is the request's own",
+/// What this way to end becomes in a model: the fault that makes it, but for quotas and for timeouts that are the tail of a law.
+fn becomes(outcome: Outcome, quotas: bool, hangs: bool) -> Becomes {
+    match outcome.row().fault {
+        Some(_) if outcome == Outcome::RateLimited && quotas => Becomes::Limits,
+        Some(_) if may_be(outcome) && !hangs => Becomes::Censored,
+        Some(name) => Becomes::Fault(name),
+        None => Becomes::Nothing,
     }
 }
 
@@ -99,24 +119,12 @@ pub(super) fn faults(rates: &[ErrorRate]) -> Random {
     for rate in rates {
         // Six decimals: finer is no measurement.
         let share = Fraction::new((rate.rate() * 1e6).round() / 1e6).unwrap_or(Fraction::ZERO);
-        let field = match rate.becomes {
-            "faults.rate_limited" => &mut faults.rate_limited,
-            "faults.server_error" => &mut faults.server_error,
-            "faults.bad_gateway" => &mut faults.bad_gateway,
-            "faults.unavailable" => &mut faults.unavailable,
-            "faults.gateway_timeout" => &mut faults.gateway_timeout,
-            "faults.overloaded" => &mut faults.overloaded,
-            "faults.request_timeout" => &mut faults.request_timeout,
-            "faults.connection_error" => &mut faults.connection_error,
-            "faults.truncated" => &mut faults.truncated,
-            "faults.stalled" => &mut faults.stalled,
-            "faults.content_filtered" => &mut faults.content_filtered,
-            "faults.unauthorized" => &mut faults.unauthorized,
-            "faults.hang" => &mut faults.hang,
-            _ => continue,
-        };
-        // Several endings may be the same fault.
-        *field = Fraction::new(field.get() + share.get()).unwrap_or(Fraction::ONE);
+        if let Becomes::Fault(name) = rate.becomes
+            && let Some(way) = faults.way_mut(name)
+        {
+            // Several endings may be the same fault.
+            way.share = Fraction::new(way.share.get() + share.get()).unwrap_or(Fraction::ONE);
+        }
     }
     faults
 }
@@ -142,16 +150,41 @@ mod tests {
         let observations: Vec<Observation> = outcomes.map(|o| observed(0, o)).to_vec();
         let (found, sent) = rates(&observations.iter().collect::<Vec<_>>(), false, false);
         assert_eq!(sent, 7);
-        let told: Vec<(Outcome, u64, &str)> = found.iter().map(|r| (r.outcome, r.many, r.becomes)).collect();
+        let told: Vec<(Outcome, u64, String)> = (found.iter())
+            .map(|r| (r.outcome, r.many, r.becomes.to_string()))
+            .collect();
         assert_eq!(
             told,
             [
-                (RateLimited, 2, "faults.rate_limited"),
-                (ServerError, 1, "faults.server_error"),
-                (TimeoutTtft, 1, "a censored latency"),
+                (RateLimited, 2, "faults.rate_limited".to_owned()),
+                (ServerError, 1, "faults.server_error".to_owned()),
+                (TimeoutTtft, 1, "a censored latency".to_owned()),
             ]
         );
         let faults = faults(&found);
-        assert!((faults.rate_limited.get() - 0.285714).abs() < 1e-12 && faults.hang == Fraction::ZERO);
+        assert!((faults.rate_limited.share.get() - 0.285714).abs() < 1e-12 && faults.hang.is_never());
+    }
+
+    /// Whatever a request that was sent ends in becomes the fault that makes it again, or is said to become none.
+    #[test]
+    fn every_outcome_that_a_fault_makes_becomes_that_fault() {
+        for outcome in Outcome::ALL
+            .into_iter()
+            .filter(|&o| was_sent(o) && o != Outcome::Success)
+        {
+            let seen = observed(0, outcome);
+            let (found, _) = rates(&[&seen], false, true);
+            let expected = match outcome.row().fault {
+                Some(name) => format!("faults.{name}"),
+                None => "nothing: it is the request's own".to_owned(),
+            };
+            assert_eq!(found[0].becomes.to_string(), expected);
+            let mut faults = faults(&found);
+            if let Some(name) = outcome.row().fault {
+                assert_eq!(faults.way_mut(name).unwrap().share, Fraction::ONE, "{outcome:?}");
+            }
+        }
+        let limited = observed(0, Outcome::RateLimited);
+        assert_eq!(rates(&[&limited], true, false).0[0].becomes, Becomes::Limits);
     }
 }

@@ -6,7 +6,7 @@
 //! which is a fault.
 
 use crate::calibrate::log::{Observation, Timing};
-use crate::words::Outcome;
+use crate::words::{Outcome, Outcomes};
 
 /// Timeouts that it takes.
 const ENOUGH: usize = 3;
@@ -15,8 +15,8 @@ const TAIL: f64 = 0.25;
 
 /// Whether a caller that ends so may have given up before the first token.
 pub(super) fn may_be(outcome: Outcome) -> bool {
-    use Outcome::{TimeoutAttempt, TimeoutTotal, TimeoutTtft};
-    matches!(outcome, TimeoutTtft | TimeoutAttempt | TimeoutTotal)
+    const MAY_BE: Outcomes = Outcomes::of(&[Outcome::TimeoutTtft, Outcome::TimeoutAttempt, Outcome::TimeoutTotal]);
+    MAY_BE.contains(outcome)
 }
 
 /// How long the caller waited, if it gave up before the first token.

@@ -150,7 +150,7 @@ fn assumed(report: &FitReport, speed: bool, given: &Given) -> Named<String> {
             if report
                 .errors
                 .iter()
-                .any(|e| super::hangs::may_be(e.outcome) && e.becomes == "faults.hang")
+                .any(|e| super::hangs::may_be(e.outcome) && e.becomes == errors::Becomes::Fault("hang"))
             {
                 "are among them, as hangs: they are far beyond the law of TTFT"
             } else {

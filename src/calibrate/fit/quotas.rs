@@ -16,7 +16,7 @@ use crate::calibrate::probe::{Quota, Quotas};
 use crate::form::units::{Count, Duration};
 use crate::kernel::time::Span;
 use crate::provider::limits::{FixedWindow, LimitSpec, TokenBucket, Unit};
-use crate::words::Outcome;
+use crate::words::{Outcome, Outcomes};
 
 /// A quota, as far as it can be told.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -154,11 +154,9 @@ fn from_headers(unit: Unit, said: &[(Option<f64>, Quota)], observations: &[&Obse
 
 /// Endings that may cost a quota nothing: the endpoint fails before it looks at it.
 fn may_be_free(outcome: Outcome) -> bool {
-    use Outcome::{BadGateway, ConnectionError, GatewayTimeout, Overloaded, ServerError, TimeoutConnect, Unavailable};
-    matches!(
-        outcome,
-        BadGateway | ConnectionError | GatewayTimeout | Overloaded | ServerError | TimeoutConnect | Unavailable
-    )
+    const FREE: Outcomes =
+        Outcomes::SERVER_ERRORS.and(Outcomes::of(&[Outcome::ConnectionError, Outcome::TimeoutConnect]));
+    FREE.contains(outcome)
 }
 
 fn from_onsets(observations: &[&Observation]) -> Option<QuotaFound> {

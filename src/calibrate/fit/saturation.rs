@@ -17,7 +17,7 @@ use crate::calibrate::log::{Observation, Stage};
 use crate::stats::critical::Confidence;
 use crate::stats::interval::wilson;
 use crate::stats::warmup::{Direction, Trend};
-use crate::words::Outcome;
+use crate::words::{Outcome, Outcomes};
 
 /// The share of the rate asked for that must be achieved.
 pub(super) const ACHIEVED: f64 = 0.97;
@@ -127,22 +127,13 @@ pub(super) fn turning_away(steps: &mut [&mut Step], of: &[Vec<&Observation>]) {
 
 /// Whether that may be the load's doing.
 fn is_lost(outcome: Outcome) -> bool {
-    use Outcome::{
-        BadGateway, GatewayTimeout, Overloaded, ServerError, TimeoutAttempt, TimeoutIdle, TimeoutTotal, TimeoutTtft,
-        Unavailable,
-    };
-    matches!(
-        outcome,
-        BadGateway
-            | GatewayTimeout
-            | Overloaded
-            | ServerError
-            | TimeoutAttempt
-            | TimeoutIdle
-            | TimeoutTotal
-            | TimeoutTtft
-            | Unavailable
-    )
+    const LOST: Outcomes = Outcomes::SERVER_ERRORS.and(Outcomes::of(&[
+        Outcome::TimeoutTtft,
+        Outcome::TimeoutIdle,
+        Outcome::TimeoutAttempt,
+        Outcome::TimeoutTotal,
+    ]));
+    LOST.contains(outcome)
 }
 
 /// A step of which a summary is left.

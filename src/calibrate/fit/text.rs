@@ -237,7 +237,7 @@ pub(super) fn failures(report: &FitReport) -> Table {
             format!("{} of {}", rate.many, rate.of),
             format::share(rate.rate()),
             interval,
-            rate.becomes.to_owned(),
+            rate.becomes.to_string(),
         ];
         table.row(rate.outcome.name(), cells.map(Cell::new));
     }

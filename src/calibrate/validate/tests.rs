@@ -68,7 +68,7 @@ fn run(model: &ModelFile, log: &Log) -> Validation {
 fn a_model_that_may_hang_is_held_against_a_log_without_a_timeout() {
     let mut model = model("400ms");
     let spec = model.variants.get_mut("day").unwrap();
-    spec.faults.hang = Fraction::new(0.001).unwrap();
+    spec.faults.hang = Fraction::new(0.001).unwrap().into();
     let found = run(&model, &log(1000, 0));
     assert!(
         found.errors.predicted > 0.0 && found.errors.measured == 0.0,

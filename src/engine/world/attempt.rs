@@ -272,7 +272,7 @@ impl World<'_> {
         self.close(slot, outcome);
         let attempt = &self.attempts[slot];
         let (sent, first_token) = (attempt.since, attempt.answer.first_token);
-        let retry_after = attempt.answer.retry_after;
+        let retry_after = attempt.answer.retry_after_of(outcome);
         self.forget(slot);
         let request = &mut self.requests[way.request];
         request.copies.remove(slot);
@@ -320,7 +320,7 @@ impl World<'_> {
             outcome,
             first_token: answer.first_token,
             took,
-            retry_after: answer.retry_after,
+            retry_after: answer.retry_after_of(outcome),
             usage: Usage {
                 input: 0,
                 cached: 0,

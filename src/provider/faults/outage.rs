@@ -1,17 +1,20 @@
 //! A scheduled outage: between two moments attempts fail alike, before any quota is asked or charged. All of them, or a
-//! share, which is a brown-out.
+//! share, which is a brown-out. `after` says how long an answer takes to come back, `retry_after` what its header asks for, as in
+//! `random`.
 //!
 //! For questions of the kind "what did fifteen minutes without this provider cost us" (R4: latency-based routing).
 //!
 //! ```json
-//! { "outage": { "from": "30m", "for": "15m", "answer": "unavailable", "share": "80%" } }
+//! { "outage": { "from": "30m", "for": "15m", "answer": "unavailable", "share": "80%", "retry_after": "30s" } }
 //! ```
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildFault, Failure, Fault, Silence, check_lasts};
+use super::way::{Manner, Prepared};
+use super::{BuildFault, Failure, Fault, Refused, Silence, check_lasts};
 use crate::form::build::{Built, Refusal};
+use crate::form::lasting::Lasting;
 use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose, threshold};
 use crate::kernel::time::Time;
@@ -29,6 +32,12 @@ pub struct Outage {
     /// How the provider answers meanwhile. Default: `refused`.
     #[serde(default)]
     pub answer: Answer,
+    /// How long it takes until the answer is back. Default: at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Lasting>,
+    /// The Retry-After that comes with the answer. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<Duration>,
     /// The share of attempts that it strikes, above 0. Default: 1.
     #[serde(default = "whole")]
     pub share: Fraction,
@@ -55,21 +64,22 @@ pub enum Answer {
     Unreachable,
     /// With a 529 at once.
     Overloaded,
-    /// With a 429 at once, without Retry-After.
+    /// With a 429 at once.
     RateLimited,
 }
 
 impl Answer {
     /// What it makes of an attempt.
     pub(super) fn failure(self) -> Failure {
+        let down = |outcome| Failure::Down(Refused::plain(outcome));
         match self {
-            Answer::Refused => Failure::Down(Outcome::ServerError),
+            Answer::Refused => down(Outcome::ServerError),
             Answer::Hang => Failure::Silent,
-            Answer::Unavailable => Failure::Down(Outcome::Unavailable),
-            Answer::ConnectionError => Failure::Down(Outcome::ConnectionError),
+            Answer::Unavailable => down(Outcome::Unavailable),
+            Answer::ConnectionError => down(Outcome::ConnectionError),
             Answer::Unreachable => Failure::Unreachable,
-            Answer::Overloaded => Failure::Down(Outcome::Overloaded),
-            Answer::RateLimited => Failure::Down(Outcome::RateLimited),
+            Answer::Overloaded => down(Outcome::Overloaded),
+            Answer::RateLimited => down(Outcome::RateLimited),
         }
     }
 }
@@ -84,7 +94,11 @@ impl BuildFault for Outage {
         Ok(Box::new(Running {
             from,
             until: from + self.lasts.span(),
-            answer: self.answer,
+            failure: Manner {
+                after: self.after.clone(),
+                retry_after: self.retry_after,
+            }
+            .of(self.answer.failure())?,
             strikes_below: (self.share < Fraction::ONE).then(|| threshold(self.share.get())),
         }))
     }
@@ -94,7 +108,7 @@ impl BuildFault for Outage {
 struct Running {
     from: Time,
     until: Time,
-    answer: Answer,
+    failure: Prepared,
     /// Draws below this are struck; all, if it is absent.
     strikes_below: Option<u64>,
 }
@@ -106,7 +120,7 @@ impl Fault for Running {
             return None;
         }
         let spared = self.strikes_below.is_some_and(|p| key.draw(Purpose::Fault) >= p);
-        (!spared).then(|| self.answer.failure())
+        (!spared).then(|| self.failure.strike(key))
     }
 
     fn outage(&self) -> Option<(Time, Time)> {
@@ -114,7 +128,7 @@ impl Fault for Running {
     }
 
     fn leaves(&self, silence: Silence) -> bool {
-        self.answer.failure().silence() == Some(silence)
+        self.failure.failure.silence() == Some(silence)
     }
 
     fn fresh(&self, _own: Key) -> Box<dyn Fault> {
@@ -126,6 +140,7 @@ impl Fault for Running {
 mod tests {
     use super::*;
     use crate::kernel::chance::Chance;
+    use crate::kernel::time::Span;
 
     fn outage(rest: &str) -> Box<dyn Fault> {
         let spec: Outage = serde_json::from_str(&format!(r#"{{"from": "10s", "for": "5s"{rest}}}"#)).unwrap();
@@ -148,14 +163,15 @@ mod tests {
 
     #[test]
     fn each_answer_is_what_its_name_says() {
+        let down = |outcome| Failure::Down(Refused::plain(outcome));
         let cases = [
-            ("refused", Failure::Down(Outcome::ServerError), None),
+            ("refused", down(Outcome::ServerError), None),
             ("hang", Failure::Silent, Some(Silence::Unanswered)),
-            ("unavailable", Failure::Down(Outcome::Unavailable), None),
-            ("connection_error", Failure::Down(Outcome::ConnectionError), None),
+            ("unavailable", down(Outcome::Unavailable), None),
+            ("connection_error", down(Outcome::ConnectionError), None),
             ("unreachable", Failure::Unreachable, Some(Silence::Unreachable)),
-            ("overloaded", Failure::Down(Outcome::Overloaded), None),
-            ("rate_limited", Failure::Down(Outcome::RateLimited), None),
+            ("overloaded", down(Outcome::Overloaded), None),
+            ("rate_limited", down(Outcome::RateLimited), None),
         ];
         for (answer, failure, silence) in cases {
             let mut it = outage(&format!(r#", "answer": "{answer}""#));
@@ -165,6 +181,20 @@ mod tests {
                 assert_eq!(it.leaves(kind), silence == Some(kind), "{answer}");
             }
         }
+    }
+
+    #[test]
+    fn an_answer_may_take_its_time_and_ask_for_some() {
+        let mut it = outage(r#", "answer": "unavailable", "after": "2s", "retry_after": "30s""#);
+        let expected = Failure::Down(Refused {
+            outcome: Outcome::Unavailable,
+            after: Some(Span::from_secs(2)),
+            retry_after: Some(Span::from_secs(30)),
+        });
+        assert_eq!(it.strike(at(12), 0, Chance::new(1, 0).request(0)), Some(expected));
+        let text = r#"{"from": "10s", "for": "5s", "answer": "hang", "retry_after": "3s"}"#;
+        let silent: Outage = serde_json::from_str(text).unwrap();
+        assert_eq!(silent.build().unwrap_err().path, ["retry_after".into()]);
     }
 
     /// Four standard deviations of a share of 0.3 among 20,000 are 0.013.

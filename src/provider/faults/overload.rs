@@ -5,15 +5,18 @@
 //! it. A provider that slows down under load, or queues, is another matter; this one sheds.
 //!
 //! ```json
-//! { "overload": { "above": 100, "full": 150, "answer": "overloaded" } }
+//! { "overload": { "above": 100, "full": 150, "answer": "overloaded", "retry_after": "10s" } }
 //! ```
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::outage::Answer;
+use super::way::{Manner, Prepared};
 use super::{BuildFault, Failure, Fault, Silence};
 use crate::form::build::{Built, Refusal};
+use crate::form::lasting::Lasting;
+use crate::form::units::Duration;
 use crate::kernel::chance::{Key, Purpose, threshold};
 use crate::kernel::time::Time;
 
@@ -29,6 +32,12 @@ pub struct Overload {
     /// How it answers. Default: `overloaded`.
     #[serde(default = "overloaded")]
     pub answer: Answer,
+    /// How long it takes until the answer is back. Default: at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Lasting>,
+    /// The Retry-After that comes with the answer. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<Duration>,
 }
 
 fn overloaded() -> Answer {
@@ -46,7 +55,11 @@ impl BuildFault for Overload {
             above: self.above,
             full,
             slope: 1.0 / f64::from(full - self.above),
-            failure: self.answer.failure(),
+            failure: Manner {
+                after: self.after.clone(),
+                retry_after: self.retry_after,
+            }
+            .of(self.answer.failure())?,
         }))
     }
 }
@@ -56,7 +69,7 @@ struct Running {
     above: u32,
     full: u32,
     slope: f64,
-    failure: Failure,
+    failure: Prepared,
 }
 
 impl Fault for Running {
@@ -67,11 +80,11 @@ impl Fault for Running {
         }
         let spared =
             load < self.full && key.draw(Purpose::Fault) >= threshold(f64::from(load - self.above) * self.slope);
-        (!spared).then_some(self.failure)
+        (!spared).then(|| self.failure.strike(key))
     }
 
     fn leaves(&self, silence: Silence) -> bool {
-        self.failure.silence() == Some(silence)
+        self.failure.failure.silence() == Some(silence)
     }
 
     fn fresh(&self, _own: Key) -> Box<dyn Fault> {
@@ -83,6 +96,7 @@ impl Fault for Running {
 mod tests {
     use super::*;
     use crate::kernel::chance::Chance;
+    use crate::provider::faults::Refused;
     use crate::words::Outcome;
 
     /// Four standard deviations of a share among 20,000 are at most 0.0142.
@@ -93,7 +107,7 @@ mod tests {
         for (load, expected) in [(0, 0.0), (100, 0.0), (110, 0.2), (140, 0.8), (150, 1.0), (9999, 1.0)] {
             let struck = (0..20_000)
                 .filter_map(|i| it.strike(Time::ZERO, load, Chance::new(1, 0).request(i)))
-                .inspect(|f| assert_eq!(*f, Failure::Down(Outcome::Overloaded)))
+                .inspect(|f| assert_eq!(*f, Failure::Down(Refused::plain(Outcome::Overloaded))))
                 .count();
             let share = struck as f64 / 20_000.0;
             assert!((share - expected).abs() < 0.0142, "at {load}: {share}");

@@ -116,7 +116,7 @@ fn one_in_forty() -> Fraction {
 fn degraded() -> Box<State> {
     Box::new(State {
         faults: Random {
-            server_error: share(0.05),
+            server_error: share(0.05).into(),
             ..Random::default()
         },
         ttft: 2.0,
@@ -127,7 +127,7 @@ fn degraded() -> Box<State> {
 fn outage() -> Box<State> {
     Box::new(State {
         faults: Random {
-            unavailable: Fraction::ONE,
+            unavailable: Fraction::ONE.into(),
             ..Random::default()
         },
         ..State::default()
@@ -247,6 +247,7 @@ impl Fault for Course {
 mod tests {
     use super::*;
     use crate::kernel::chance::Chance;
+    use crate::provider::faults::Refused;
     use crate::words::Outcome;
 
     fn spec(text: &str) -> Regimes {
@@ -272,7 +273,7 @@ mod tests {
             match struck {
                 None => slow += f64::from(u8::from(weather.ttft == 3.0)),
                 Some(failure) => {
-                    assert_eq!(failure, Failure::Down(Outcome::Overloaded));
+                    assert_eq!(failure, Failure::Down(Refused::plain(Outcome::Overloaded)));
                     assert_eq!(weather, Weather::FAIR, "the states keep apart");
                     down += 1.0;
                 }

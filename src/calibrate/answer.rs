@@ -10,7 +10,7 @@
 use serde_json::Value;
 
 use super::probe::Usage;
-use crate::words::Outcome;
+use crate::words::{Outcome, outcome_of};
 
 /// What one JSON object of an answer holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,7 +32,7 @@ pub struct Chunk {
 pub struct ApiError {
     /// What it says to people.
     pub message: String,
-    /// `code` and `type`, in lower case, as far as it has them.
+    /// `code`, `type` and Gemini's `status`, in lower case, as far as it has them.
     pub kinds: String,
     /// A `code` that is an HTTP status.
     pub status: Option<u16>,
@@ -105,7 +105,9 @@ fn api_error(value: &Value) -> Option<ApiError> {
         }),
         _ => Some(ApiError {
             message: text("message").to_owned(),
-            kinds: format!("{} {}", text("code"), text("type")).trim().to_lowercase(),
+            kinds: format!("{} {} {}", text("code"), text("type"), text("status"))
+                .trim()
+                .to_lowercase(),
             status: value
                 .get("code")
                 .and_then(|code| code.as_u64().or_else(|| code.as_str()?.parse().ok()))
@@ -135,46 +137,10 @@ pub fn error_of_body(body: &[u8]) -> ApiError {
         })
 }
 
-/// What a status other than 2xx means, with what the body says.
-pub fn outcome_of_status(status: u16, error: &ApiError) -> Outcome {
-    match status {
-        408 => Outcome::RequestTimeout,
-        401..=403 => Outcome::Unauthorized,
-        413 => Outcome::ContextExceeded,
-        429 => Outcome::RateLimited,
-        502 => Outcome::BadGateway,
-        503 => Outcome::Unavailable,
-        504 => Outcome::GatewayTimeout,
-        529 => Outcome::Overloaded,
-        400..500 => by_words(error).unwrap_or(Outcome::ServerError),
-        _ => Outcome::ServerError,
-    }
-}
-
-/// What an error means that came in place of an answer, or in the middle of one.
-pub fn outcome_of_error(error: &ApiError) -> Outcome {
-    by_words(error)
-        .or_else(|| error.status.map(|status| outcome_of_status(status, error)))
-        .unwrap_or(Outcome::ServerError)
-}
-
-/// What `code` and `type` say, and the message where providers say it there alone.
-fn by_words(error: &ApiError) -> Option<Outcome> {
-    let message = error.message.to_lowercase();
-    let kind = |words: &[&str]| words.iter().any(|word| error.kinds.contains(word));
-    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    if kind(&["context_length", "context_window"]) || says(&["maximum context length", "context length exceeded"]) {
-        Some(Outcome::ContextExceeded)
-    } else if kind(&["content_filter", "content_policy"]) {
-        Some(Outcome::ContentFiltered)
-    } else if kind(&["rate_limit", "insufficient_quota", "too_many_requests"]) {
-        Some(Outcome::RateLimited)
-    } else if kind(&["overloaded"]) {
-        Some(Outcome::Overloaded)
-    } else if kind(&["invalid_api_key", "authentication", "permission"]) {
-        Some(Outcome::Unauthorized)
-    } else {
-        None
+impl ApiError {
+    /// What it means: with the status that it came under, or, in place of an answer or in the middle of one, with its own.
+    pub fn outcome(&self, status: Option<u16>) -> Outcome {
+        outcome_of(status.or(self.status), &self.kinds, &self.message)
     }
 }
 
@@ -273,31 +239,39 @@ mod tests {
             ),
             (r#"{"error":{}}"#, Outcome::ServerError),
         ] {
-            assert_eq!(outcome_of_error(&chunk(json).error.unwrap()), outcome, "{json}");
+            assert_eq!(chunk(json).error.unwrap().outcome(None), outcome, "{json}");
         }
         assert_eq!(chunk(r#"{"error":null}"#).error, None);
     }
 
     #[test]
-    fn statuses_have_their_outcomes() {
-        let none = ApiError::default();
-        for outcome in Outcome::ALL {
-            if let Some(status) = outcome.status().filter(|&status| status > 400) {
-                assert_eq!(outcome_of_status(status, &none), outcome);
-            }
+    fn a_body_tells_what_its_status_leaves_open() {
+        let body = |status, text: &str| error_of_body(text.as_bytes()).outcome(Some(status));
+        for (status, text, expected) in [
+            (
+                400,
+                r#"{"error":{"code":"content_filter","message":"no"}}"#,
+                Outcome::ContentFiltered,
+            ),
+            (400, r#"[{"error":{"message":"bad","code":400}}]"#, Outcome::BadRequest),
+            (404, r#"{"error":{"code":"model_not_found"}}"#, Outcome::NotFound),
+            (404, "", Outcome::NotFound),
+            (
+                403,
+                r#"[{"error":{"code":403,"message":"no","status":"PERMISSION_DENIED"}}]"#,
+                Outcome::Forbidden,
+            ),
+            (
+                422,
+                r#"{"detail":[{"loc":["body"],"msg":"field required"}]}"#,
+                Outcome::Unprocessable,
+            ),
+            (307, "", Outcome::ServerError),
+            (418, "", Outcome::BadRequest),
+            (599, "", Outcome::ServerError),
+        ] {
+            assert_eq!(body(status, text), expected, "{status} {text}");
         }
-        let body = |text: &str| outcome_of_status(400, &error_of_body(text.as_bytes()));
-        assert_eq!(
-            body(r#"{"error":{"code":"content_filter","message":"no"}}"#),
-            Outcome::ContentFiltered
-        );
-        assert_eq!(
-            body(r#"[{"error":{"message":"bad","code":400}}]"#),
-            Outcome::ServerError
-        );
-        assert_eq!(outcome_of_status(307, &none), Outcome::ServerError);
-        assert_eq!(outcome_of_status(418, &none), Outcome::ServerError);
-        assert_eq!(outcome_of_status(599, &none), Outcome::ServerError);
     }
 
     #[test]

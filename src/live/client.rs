@@ -300,7 +300,7 @@ fn refused(status: u16, response: Response<Body>, watch: &Watch<'_>) -> Failure 
         answer::error_of_body(&body)
     };
     Failure {
-        outcome: answer::outcome_of_status(status, &error),
+        outcome: error.outcome(Some(status)),
         words: format!("{status} {} {}", error.kinds, error.message),
     }
 }
@@ -328,7 +328,7 @@ fn whole(reader: impl Read, watch: &mut Watch<'_>) -> Result<(), Failure> {
     watch.probe.usage = chunk.usage;
     if let Some(error) = chunk.error {
         return Err(Failure {
-            outcome: answer::outcome_of_error(&error),
+            outcome: error.outcome(None),
             words: format!("{} {}", error.kinds, error.message),
         });
     }
@@ -390,7 +390,7 @@ fn stream(mut reader: impl Read, max_output: u32, idle: Duration, watch: &mut Wa
         (_, Some(failure)) => Err(failure),
         (Some(Ended::Malformed(words)), _) => Err(Failure::malformed(words.clone())),
         (Some(Ended::Error(error)), _) => Err(Failure {
-            outcome: answer::outcome_of_error(error),
+            outcome: error.outcome(None),
             words: format!("in the stream: {} {}", error.kinds, error.message),
         }),
         (ended, None) => match stream.finish() {

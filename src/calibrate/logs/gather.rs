@@ -9,7 +9,7 @@ use super::Mistake;
 use crate::calibrate::log::{Log, Observation, Stage, Timing};
 use crate::import::trace::instant;
 use crate::provider::pricing::PerToken;
-use crate::words::Outcome;
+use crate::words::{Outcome, Outcomes, outcome_of, outcome_of_words};
 
 /// What a target is called in a log that does not say.
 pub(super) const ENDPOINT: &str = "endpoint";
@@ -191,16 +191,8 @@ pub(super) fn answered_rate(n: f64, lasted: Option<f64>, mean: Option<f64>) -> O
 
 /// What the caller of a request that was cut short knows: at least so long.
 pub(super) fn censor(observation: &mut Observation) {
-    let cut = matches!(
-        observation.outcome,
-        Outcome::TimeoutConnect
-            | Outcome::TimeoutTtft
-            | Outcome::TimeoutIdle
-            | Outcome::TimeoutAttempt
-            | Outcome::TimeoutTotal
-            | Outcome::Cancelled
-    );
-    if let (true, Timing::Seen(waited)) = (cut, observation.e2e) {
+    const CUT: Outcomes = Outcomes::TIMEOUTS.and(Outcomes::of(&[Outcome::TimeoutTotal, Outcome::Cancelled]));
+    if let (true, Timing::Seen(waited)) = (CUT.contains(observation.outcome), observation.e2e) {
         observation.e2e = Timing::AtLeast(waited);
         if observation.ttft == Timing::Unknown {
             observation.ttft = Timing::AtLeast(waited);
@@ -208,30 +200,14 @@ pub(super) fn censor(observation: &mut Observation) {
     }
 }
 
-/// The outcome that a status and the words of an error tell of; nothing if no outcome of a model is like it (a 404, say: a
-/// mistake of whoever measured). `None` and no words is a success.
-pub(super) fn outcome(status: Option<u16>, words: &str) -> Option<Outcome> {
-    let words = words.to_lowercase();
-    let says = |any: &[&str]| any.iter().any(|w| words.contains(w));
-    Some(match status {
+/// The outcome that a status and the words of an error tell of, as a probe would read them ([`outcome_of`]). No status and no
+/// words are a success; a number that is not the status of an answer counts for none.
+pub(super) fn outcome(status: Option<u16>, words: &str) -> Outcome {
+    match status {
         Some(200..=299) if words.is_empty() => Outcome::Success,
-        Some(408) => Outcome::RequestTimeout,
-        Some(401 | 403) => Outcome::Unauthorized,
-        Some(429) => Outcome::RateLimited,
-        Some(502) => Outcome::BadGateway,
-        Some(503) => Outcome::Unavailable,
-        Some(504) => Outcome::GatewayTimeout,
-        Some(529) => Outcome::Overloaded,
-        Some(500..=599) => Outcome::ServerError,
-        Some(400..=499) if says(&["context_length", "context length", "maximum context", "contextwindow"]) => {
-            Outcome::ContextExceeded
-        }
-        Some(400..=499) if says(&["content_filter", "content filter", "content_policy", "contentpolicy"]) => {
-            Outcome::ContentFiltered
-        }
-        Some(400..=499) => return None,
-        _ => return in_words(&words),
-    })
+        Some(status @ 300..=599) => outcome_of(Some(status), "", words),
+        Some(_) | None => outcome_of_words(words),
+    }
 }
 
 /// The status that stands between `before` and whatever follows its three digits, in the words of an error.
@@ -245,48 +221,10 @@ pub(super) fn status_after(words: &str, before: &str) -> Option<u16> {
         .filter(|status| ends && (100..=599).contains(status))
 }
 
-/// The outcome that an error without a status tells of.
-fn in_words(words: &str) -> Option<Outcome> {
-    let says = |any: &[&str]| any.iter().any(|w| words.contains(w));
-    // As a number of its own: the words may hold an address, whose port is no status.
-    let has = |any: &[&str]| words.split(|c: char| !c.is_ascii_digit()).any(|n| any.contains(&n));
-    Some(if words.is_empty() {
-        Outcome::Success
-    } else if has(&["429"]) || says(&["rate limit", "ratelimit", "rate_limit", "too many requests"]) {
-        Outcome::RateLimited
-    } else if says(&["context_length", "context length", "maximum context", "contextwindow"]) {
-        Outcome::ContextExceeded
-    } else if says(&["content_filter", "content filter", "content_policy", "contentpolicy"]) {
-        Outcome::ContentFiltered
-    } else if has(&["529"]) || says(&["overloaded"]) {
-        Outcome::Overloaded
-    } else if has(&["502"]) || says(&["bad gateway"]) {
-        Outcome::BadGateway
-    } else if has(&["503"]) || says(&["unavailable"]) {
-        Outcome::Unavailable
-    } else if has(&["504"]) || says(&["gateway timeout", "gateway time-out"]) {
-        Outcome::GatewayTimeout
-    } else if says(&["timeout", "timed out", "deadline"]) {
-        Outcome::TimeoutTotal
-    } else if says(&["truncated", "payload is not completed", "incompleteread", "peer closed"]) {
-        // Before the next: httpx says "incomplete chunked read" here, and nobody called it off.
-        Outcome::Truncated
-    } else if says(&["cancel", "incomplete"]) {
-        Outcome::Cancelled
-    } else if has(&["401", "403"]) || says(&["unauthorized", "authentication", "permission"]) {
-        Outcome::Unauthorized
-    } else if says(&["connect", "reset", "refused", "disconnect", "broken pipe", "dns"]) {
-        Outcome::ConnectionError
-    } else if has(&["400", "404", "422"]) || says(&["not found", "badrequest", "bad request", "invalid_request"]) {
-        return None;
-    } else {
-        Outcome::ServerError
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calibrate::answer::error_of_body;
 
     #[test]
     fn requests_in_flight_are_counted_from_starts_and_ends() {
@@ -354,36 +292,52 @@ mod tests {
     #[test]
     fn what_a_failure_says_becomes_an_outcome() {
         for (status, words, expected) in [
-            (Some(200), "", Some(Outcome::Success)),
-            (None, "", Some(Outcome::Success)),
-            (Some(429), "Too Many Requests", Some(Outcome::RateLimited)),
-            (Some(500), "oops", Some(Outcome::ServerError)),
-            (Some(529), "", Some(Outcome::Overloaded)),
-            (
-                Some(400),
-                "code: context_length_exceeded",
-                Some(Outcome::ContextExceeded),
-            ),
-            (Some(404), "no such model", None),
-            (None, "litellm.RateLimitError: too fast", Some(Outcome::RateLimited)),
-            (None, "asyncio.TimeoutError", Some(Outcome::TimeoutTotal)),
-            (None, "504 Gateway Timeout", Some(Outcome::GatewayTimeout)),
-            (None, "Server disconnected", Some(Outcome::ConnectionError)),
-            (None, "Response payload is not completed", Some(Outcome::Truncated)),
-            (None, "NullPointerException", Some(Outcome::ServerError)),
+            (Some(200), "", Outcome::Success),
+            (None, "", Outcome::Success),
+            (Some(429), "Too Many Requests", Outcome::RateLimited),
+            (Some(500), "oops", Outcome::ServerError),
+            (Some(529), "", Outcome::Overloaded),
+            (Some(400), "code: context_length_exceeded", Outcome::ContextExceeded),
+            (Some(404), "no such model", Outcome::NotFound),
+            (Some(0), "Connection refused", Outcome::ConnectionError),
+            (None, "litellm.RateLimitError: too fast", Outcome::RateLimited),
+            (None, "asyncio.TimeoutError", Outcome::TimeoutTotal),
+            (None, "504 Gateway Timeout", Outcome::GatewayTimeout),
+            (None, "Server disconnected", Outcome::ConnectionError),
+            (None, "Response payload is not completed", Outcome::Truncated),
+            (None, "NullPointerException", Outcome::ServerError),
             // httpx 0.28, as GuideLLM 0.8.1 writes it.
             (
                 None,
                 "RemoteProtocolError('peer closed connection without sending complete message body (incomplete chunked read)')",
-                Some(Outcome::Truncated),
+                Outcome::Truncated,
             ),
             (
                 None,
                 "error '500 Internal Server Error' for url 'http://127.0.0.1:15030/'",
-                Some(Outcome::ServerError),
+                Outcome::ServerError,
             ),
         ] {
             assert_eq!(outcome(status, words), expected, "{status:?} {words}");
+        }
+    }
+
+    /// Whatever a provider answers, a probe and the log of another tool tell the same of it: for every status there is, and for
+    /// every error that the table of outcomes has a body for.
+    #[test]
+    fn probes_and_logs_agree_on_what_an_answer_is() {
+        for status in 300..=599 {
+            let probed = error_of_body(b"").outcome(Some(status));
+            assert_eq!(outcome(Some(status), ""), probed, "{status}");
+            assert_eq!(outcome(Some(status), "it did not work"), probed, "{status}");
+        }
+        for row in Outcome::ALL.map(Outcome::row) {
+            let (Some((kind, code)), Some(status)) = (row.body, row.outcome.status()) else {
+                continue;
+            };
+            let body = serde_json::json!({ "error": { "type": kind, "code": code, "message": "no" } }).to_string();
+            assert_eq!(error_of_body(body.as_bytes()).outcome(Some(status)), row.outcome);
+            assert_eq!(outcome(Some(status), &body), row.outcome, "{body}");
         }
     }
 

@@ -100,10 +100,8 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
             let words = request.info.as_ref().and_then(|i| i.error.as_deref());
             let words = words.unwrap_or("unknown");
             // httpx: "Client error '429 Too Many Requests' for url …".
-            match outcome(status_after(words, " error '"), words) {
-                Some(found) => gather.push(observation(target, step, &request, found)),
-                None => gather.count("requests left out: refused as wrong"),
-            }
+            let found = outcome(status_after(words, " error '"), words);
+            gather.push(observation(target, step, &request, found));
         }
         for request in incomplete.into_iter().flatten() {
             // Those that never began say nothing.

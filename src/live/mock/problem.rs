@@ -58,49 +58,49 @@ impl Problem {
 
     /// What a client sees of an attempt at `model` that ended as `outcome`, if it sees a status.
     pub(super) fn of(outcome: Outcome, model: &str, is_oversized: bool) -> Option<Problem> {
-        let status = outcome.status().filter(|&status| status != 200)?;
-        let problem = |kind, code, message: String| Problem {
-            kind,
-            code,
-            ..Problem::bad(status, message)
+        let status = outcome.status()?;
+        let (kind, code) = outcome.row().body?;
+        let message = match outcome {
+            Outcome::RateLimited if is_oversized => {
+                format!("the request is larger than a quota of `{model}` ever holds: waiting does not help")
+            }
+            Outcome::RateLimited => format!("the quota of `{model}` is used up for now"),
+            Outcome::ContextExceeded => {
+                format!("input and output together do not fit the context window of `{model}`")
+            }
+            Outcome::ContentFiltered => "the request was refused for what it says".to_owned(),
+            Outcome::Unauthorized => "the key is not accepted".to_owned(),
+            Outcome::PaymentRequired => "the account has nothing left to pay with".to_owned(),
+            Outcome::Forbidden => format!("the key may not use `{model}`"),
+            Outcome::NotFound => format!("the model `{model}` is not there"),
+            Outcome::Conflict => format!("the request to `{model}` collides with another one"),
+            Outcome::PayloadTooLarge => format!("the request has more bytes than `{model}` takes"),
+            Outcome::Unprocessable => "a value in the request is not allowed".to_owned(),
+            Outcome::BadRequest => "the request makes no sense".to_owned(),
+            Outcome::Overloaded => format!("`{model}` has more work than it can do"),
+            Outcome::RequestTimeout => format!("`{model}` waited too long for the request"),
+            Outcome::ServerError | Outcome::BadGateway | Outcome::Unavailable | Outcome::GatewayTimeout => {
+                format!("`{model}` failed: {}", outcome.name().replace('_', " "))
+            }
+            Outcome::Success
+            | Outcome::ConnectionError
+            | Outcome::Truncated
+            | Outcome::TimeoutConnect
+            | Outcome::TimeoutTtft
+            | Outcome::TimeoutIdle
+            | Outcome::TimeoutAttempt
+            | Outcome::TimeoutTotal
+            | Outcome::BreakerOpen
+            | Outcome::Shed
+            | Outcome::QueueTimeout
+            | Outcome::BudgetExhausted
+            | Outcome::Cancelled => return None,
         };
-        let invalid = "invalid_request_error";
-        Some(match outcome {
-            Outcome::RateLimited if is_oversized => problem(
-                "tokens",
-                Some("rate_limit_exceeded"),
-                format!("the request is larger than a quota of `{model}` ever holds: waiting does not help"),
-            ),
-            Outcome::RateLimited => problem(
-                "requests",
-                Some("rate_limit_exceeded"),
-                format!("the quota of `{model}` is used up for now"),
-            ),
-            Outcome::ContextExceeded => Problem {
-                param: Some("messages".to_owned()),
-                ..problem(
-                    invalid,
-                    Some("context_length_exceeded"),
-                    format!("input and output together do not fit the context window of `{model}`"),
-                )
-            },
-            Outcome::ContentFiltered => problem(
-                invalid,
-                Some("content_filter"),
-                "the request was refused for what it says".to_owned(),
-            ),
-            Outcome::Unauthorized => problem(invalid, Some("invalid_api_key"), "the key is not accepted".to_owned()),
-            Outcome::Overloaded => problem(
-                "overloaded_error",
-                None,
-                format!("`{model}` has more work than it can do"),
-            ),
-            Outcome::RequestTimeout => problem("timeout", None, format!("`{model}` waited too long for the request")),
-            other => problem(
-                "server_error",
-                None,
-                format!("`{model}` failed: {}", other.name().replace('_', " ")),
-            ),
+        Some(Problem {
+            kind: if is_oversized { "tokens" } else { kind },
+            code,
+            param: (outcome == Outcome::ContextExceeded).then(|| "messages".to_owned()),
+            ..Problem::bad(status, message)
         })
     }
 
@@ -130,6 +130,7 @@ fn kind_of(value: &serde_json::Value) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calibrate::answer::error_of_body;
 
     #[test]
     fn every_outcome_with_a_status_has_a_body_and_no_other() {
@@ -144,6 +145,23 @@ mod tests {
                 let body: serde_json::Value = serde_json::from_str(&problem.body()).unwrap();
                 assert_eq!(body["error"]["message"], problem.message);
                 assert_eq!(body["error"].as_object().unwrap().len(), 4);
+            }
+        }
+    }
+
+    /// The probe reads every answer of the mock as what the mock meant, and so does the reader of a stream, where there is no
+    /// status.
+    #[test]
+    fn the_probe_reads_back_what_the_mock_answers() {
+        for outcome in Outcome::ALL {
+            for is_oversized in [false, true] {
+                let is_oversized = is_oversized && outcome == Outcome::RateLimited;
+                let Some(problem) = Problem::of(outcome, "m", is_oversized) else {
+                    continue;
+                };
+                let error = error_of_body(problem.body().as_bytes());
+                assert_eq!(error.outcome(Some(problem.status)), outcome, "{problem:?}");
+                assert_eq!(error.outcome(None), outcome, "{problem:?}");
             }
         }
     }

@@ -33,6 +33,8 @@ pub struct Call {
     pub rejected: u32,
     /// Whether this is a further copy of a request that is under way.
     pub hedge: bool,
+    /// Whether this is a mirrored copy: its answer is not waited for.
+    pub mirrored: bool,
     /// The randomness of the request.
     pub request: Key,
     /// The randomness of this attempt.
@@ -40,6 +42,9 @@ pub struct Call {
     /// What the policy keeps of this request: 0 at first, then whatever it last put there. One policy's alone: of several
     /// inside one another only one may use it ([`crate::routing::Wants::notes`]).
     pub notes: Cell<u64>,
+    /// What the policy keeps of this attempt: 0 at first. What `Policy::sent` leaves here comes back in
+    /// [`crate::words::Ended::ticket`]. One policy's alone, like [`Call::notes`].
+    pub ticket: Cell<u64>,
 }
 
 impl Call {
@@ -56,9 +61,11 @@ impl Call {
             failure: Outcome::Success,
             rejected: 0,
             hedge: false,
+            mirrored: false,
             request,
             attempt: request,
             notes: Cell::new(0),
+            ticket: Cell::new(0),
         }
     }
 

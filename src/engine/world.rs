@@ -8,6 +8,7 @@
 mod attempt;
 mod copies;
 mod end;
+mod ends;
 mod entry;
 mod gateway;
 mod judge;
@@ -170,9 +171,11 @@ impl Request {
             failure: self.failure,
             rejected: u32::from(self.rejected),
             hedge,
+            mirrored: self.shadow,
             request: self.key,
             attempt: self.key.attempt(u64::from(self.attempts)),
             notes: Cell::new(self.notes),
+            ticket: Cell::new(0),
         }
     }
 }
@@ -289,6 +292,8 @@ pub struct World<'a> {
     may_restrict: bool,
     /// By slot of attempt, if the policy reads them.
     headers: Vec<Headers>,
+    /// By slot of attempt, what the policy keeps of it, if it asks to hear of ends.
+    tickets: Vec<u64>,
     retry: Box<dyn Retry>,
     retry_listens: bool,
     hedge: Option<Box<dyn Hedge>>,
@@ -356,6 +361,7 @@ impl<'a> World<'a> {
                 || client.budget.is_some(),
             wants,
             headers: Vec::new(),
+            tickets: Vec::new(),
             retry: client.retry.fresh(),
             retry_listens: client.retry.listens(),
             hedge: client.hedge.as_ref().map(|h| h.fresh()),

@@ -135,6 +135,17 @@ use crate::words::{Ended, Headers};
 /// A routing policy, as it runs.
 ///
 /// `choose` is called once for each attempt. Nothing here may allocate but [`Policy::milestones`] and [`Policy::fresh`].
+///
+/// A policy that keeps counts of its own asks for [`Wants::ends`]. It then hears of every call that its gateway makes, twice:
+/// [`Policy::sent`] when the call goes to a provider, and [`Policy::ended`] exactly once when that call is over, whatever
+/// became of it: answered, failed, cut off by a timeout, called off because another copy won, refused by a full connection
+/// pool, or given up while it waited in line for a connection. This includes the calls whose provider the engine names
+/// instead of the policy (a retry that stays at its provider, the order of a fallback group, the provider that a spent budget
+/// names) and the copies that [`Policy::mirror`] sends, so that a count kept in `sent` and `ended` is exactly what is under
+/// way or in line at each provider. An answer that [`Policy::judge`] has looked at has ended before the look begins. At the
+/// end of a replication every call has ended.
+///
+/// [`Policy::learn`] is narrower: it tells only of attempts that got a connection, and of no mirrored copy.
 pub trait Policy: fmt::Debug + Send + Sync {
     /// The index of the provider to send `call` to; `None` if every one that this policy would take is closed to calls.
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize>;
@@ -144,11 +155,20 @@ pub trait Policy: fmt::Debug + Send + Sync {
         Wants::LEARNS
     }
 
-    /// An attempt has ended. Policies that learn listen; the others need not.
+    /// An attempt that got a connection has ended. Policies that learn listen; the others need not.
     fn learn(&mut self, _ended: &Ended) {}
 
     /// The rate-limit headers of an attempt that has ended, after [`Policy::learn`].
     fn read(&mut self, _ended: &Ended, _headers: &Headers) {}
+
+    /// `call` goes to `provider`: it is sent now, or refused, or waits in line for a connection. Comes after
+    /// [`Policy::choose`], if that was asked, and before anything else; what it leaves in [`Call::ticket`] comes back in
+    /// [`Ended::ticket`]. Needs [`Wants::ends`].
+    fn sent(&mut self, _call: &Call, _provider: usize) {}
+
+    /// A call that [`Policy::sent`] told of is over: exactly once for each, after [`Policy::learn`] and [`Policy::read`]
+    /// where these are told of it too. [`Ended::connected`] says whether it ever got a connection. Needs [`Wants::ends`].
+    fn ended(&mut self, _ended: &Ended) {}
 
     /// Where a copy of `call`, the first attempt at a request, goes as well: nobody waits for its answer, and it is paid for.
     fn mirror(&mut self, _call: &Call, _fleet: &Fleet<'_>) -> Option<usize> {
@@ -193,6 +213,8 @@ pub struct Wants {
     pub falls_back: bool,
     /// To keep something of each request ([`Call::notes`]).
     pub notes: bool,
+    /// To be told of every call and of its end ([`Policy::sent`], [`Policy::ended`]).
+    pub ends: bool,
 }
 
 impl Wants {
@@ -205,11 +227,18 @@ impl Wants {
         judges: false,
         falls_back: false,
         notes: false,
+        ends: false,
     };
 
     /// To learn how attempts end.
     pub const LEARNS: Wants = Wants {
         learns: true,
+        ..Wants::NOTHING
+    };
+
+    /// To hear of every call and of its end.
+    pub const ENDS: Wants = Wants {
+        ends: true,
         ..Wants::NOTHING
     };
 
@@ -224,6 +253,7 @@ impl Wants {
             judges: self.judges || other.judges,
             falls_back: self.falls_back || other.falls_back,
             notes: self.notes || other.notes,
+            ends: self.ends || other.ends,
         }
     }
 }

@@ -51,7 +51,7 @@ pub struct Ended {
     pub outcome: Outcome,
     /// From sending to the first token; [`Span::FOREVER`] if none came.
     pub first_token: Span,
-    /// From sending to the end.
+    /// From sending to the end; nothing if it never got a connection.
     pub took: Span,
     /// The Retry-After that came with it.
     pub retry_after: Option<Span>,
@@ -63,6 +63,12 @@ pub struct Ended {
     pub class: u16,
     /// Who asked, as in [`Ask::user`].
     pub user: u32,
+    /// Its priority, as in [`Ask::priority`].
+    pub priority: u8,
+    /// Input tokens that were sent, whatever was billed.
+    pub input: u32,
+    /// The `max_tokens` that was sent along, if any.
+    pub max_output: Option<u32>,
     /// Which attempt at its request it was, from 0.
     pub attempt: u32,
     /// The client's other attempts under way there when it was sent, those of all its gateways: with several of them it takes
@@ -72,6 +78,14 @@ pub struct Ended {
     pub grade: Option<bool>,
     /// What the policy keeps of its request ([`crate::routing::Call::notes`]).
     pub notes: u64,
+    /// What the policy keeps of this attempt (`Call::ticket`), told by `Policy::ended` alone: 0 elsewhere.
+    pub ticket: u64,
+    /// Whether it got a connection, and so was sent. If not, it was refused or gave up in line.
+    pub connected: bool,
+    /// Whether it was a further copy of a request under way.
+    pub hedge: bool,
+    /// Whether it was a mirrored copy, whose answer was not waited for.
+    pub mirrored: bool,
 }
 
 impl Ended {
@@ -93,10 +107,17 @@ impl Ended {
             cost: 0,
             class: 0,
             user: 0,
+            priority: 0,
+            input: 0,
+            max_output: None,
             attempt: 0,
             beside: 0,
             grade: None,
             notes: 0,
+            ticket: 0,
+            connected: true,
+            hedge: false,
+            mirrored: false,
         }
     }
 

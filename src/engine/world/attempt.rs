@@ -77,6 +77,9 @@ impl World<'_> {
         let Some(provider) = same.or_else(|| policy.choose(&call, &fleet)).or_else(others) else {
             return false;
         };
+        if self.wants.ends {
+            policy.sent(&call, provider);
+        }
         let ticket = self.gateways[gateway].sent(provider, self.now);
         let request = &mut self.requests[slot];
         request.notes = call.notes.get();
@@ -101,6 +104,9 @@ impl World<'_> {
             Connected::Now => {
                 let attempt = self.attempts.claim(Attempt::BLANK);
                 self.requests[slot].copies.add(attempt);
+                if self.wants.ends {
+                    self.keep_ticket(attempt, call.ticket.get());
+                }
                 self.send(attempt, way);
             }
             Connected::InLine => {
@@ -117,6 +123,9 @@ impl World<'_> {
                 });
                 request.copies.add(attempt);
                 pool.stand_in_line(attempt);
+                if self.wants.ends {
+                    self.keep_ticket(attempt, call.ticket.get());
+                }
                 self.gateways[gateway].hosts[provider].in_line += 1;
                 if until != Time::NEVER {
                     self.events.push(until, Event::LineOver(attempt).pack());
@@ -124,6 +133,9 @@ impl World<'_> {
             }
             Connected::Refused => {
                 self.gateways[gateway].record(ticket, &Ended::new(self.now, provider, Outcome::Shed));
+                if self.wants.ends {
+                    self.never_connected(way, Outcome::Shed, call.ticket.get());
+                }
                 if hedge {
                     self.requests[slot].attempts -= 1;
                     return false;
@@ -134,14 +146,18 @@ impl World<'_> {
         true
     }
 
-    /// The attempt in `slot` leaves the line without a connection, and is gone.
-    pub(super) fn leave_line(&mut self, slot: u32) {
+    /// The attempt in `slot` leaves the line without a connection, and is gone: its wait has come to `outcome`. To a breaker
+    /// it is a wait that was too long, whatever ended it.
+    pub(super) fn leave_line(&mut self, slot: u32, outcome: Outcome) {
         let attempt = self.attempts[slot];
         let p = attempt.way.provider as usize;
         self.pools[self.scenario.fleet[p].pool].give_up(slot);
         self.no_longer_in_line(&attempt);
         let ended = Ended::new(self.now, p, Outcome::QueueTimeout);
         self.gateway_of(attempt.way).record(attempt.way.ticket, &ended);
+        if self.wants.ends {
+            self.never_connected(attempt.way, outcome, self.tickets[slot as usize]);
+        }
         self.forget(slot);
         self.requests[attempt.way.request].copies.remove(slot);
     }
@@ -167,16 +183,15 @@ impl World<'_> {
         if attempt.stage != Stage::InLine || attempt.until != self.now {
             return;
         }
-        self.leave_line(slot);
-        let request = &self.requests[attempt.way.request];
-        if request.copies.count() > 0 {
-            return;
-        }
-        let outcome = if self.now >= request.deadline {
+        let outcome = if self.now >= self.requests[attempt.way.request].deadline {
             Outcome::TimeoutTotal
         } else {
             Outcome::QueueTimeout
         };
+        self.leave_line(slot, outcome);
+        if self.requests[attempt.way.request].copies.count() > 0 {
+            return;
+        }
         let p = attempt.way.provider as usize;
         self.failed(attempt.way.request, outcome, None, Some(p));
     }
@@ -330,10 +345,17 @@ impl World<'_> {
             cost: 0,
             class: ask.class,
             user: ask.user,
+            priority: ask.priority,
+            input: ask.input,
+            max_output: ask.max_output,
             attempt: way.number,
             beside,
             grade: None,
             notes: *notes,
+            ticket: 0,
+            connected: true,
+            hedge: way.hedge,
+            mirrored: !served,
         };
         if let Some(output) = billed {
             ended.usage.input = ask.input;
@@ -372,6 +394,9 @@ impl World<'_> {
         }
         if self.listened_to && served {
             self.tell(slot, way, &ended);
+        }
+        if self.wants.ends {
+            self.tell_end(slot, way, &ended);
         }
         let request = &mut self.requests[way.request];
         request.cost = request.cost.saturating_add(ended.cost);

@@ -3,6 +3,7 @@
 use crate::client::hedge::Race;
 use crate::engine::event::Event;
 use crate::kernel::time::Time;
+use crate::words::Outcome;
 
 use super::{Copies, MOST_COPIES, Stage, World};
 
@@ -162,7 +163,7 @@ impl World<'_> {
         let copies = self.requests[slot].copies;
         for &attempt in copies.slots().iter().filter(|&&a| a != winner) {
             if self.attempts[attempt].stage == Stage::InLine {
-                self.leave_line(attempt);
+                self.leave_line(attempt, Outcome::Cancelled);
             }
         }
     }

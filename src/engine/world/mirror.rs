@@ -1,7 +1,8 @@
 //! Copies that nobody waits for: sent beside the first attempt at a request, paid for, and otherwise without effect.
 //!
-//! A copy goes only if a connection is free, is told to no breaker, no budget and no policy, and ends with the request's own deadline
-//! (as a mirrored request of Envoy is fire and forget).
+//! A copy goes only if a connection is free, and ends with the request's own deadline (as a mirrored request of Envoy is fire
+//! and forget). Breakers, budgets and [`crate::routing::Policy::learn`] are not told of it; a policy that counts calls is,
+//! since it chose where the copy goes ([`crate::routing::Policy::ended`]).
 
 use crate::client::breaker::Ticket;
 use crate::client::host::Connected;
@@ -33,7 +34,6 @@ impl World<'_> {
             deadline: request.deadline,
             wait_since: self.now,
             place: Place::Out,
-            attempts: 1,
             tries: 1,
             mirrored: true,
             shadow: true,
@@ -47,16 +47,27 @@ impl World<'_> {
 
     /// Sends `copy` to provider `to`, if there is a connection for it.
     fn send_mirrored(&mut self, mut copy: Request, to: usize) {
-        if self.requests.len() >= MOST_SLOTS || self.attempts.len() >= MOST_SLOTS {
-            return;
+        let call = copy.call(false);
+        if self.wants.ends {
+            self.gateways[usize::from(copy.gateway)].policy.sent(&call, to);
+            copy.notes = call.notes.get();
         }
+        copy.attempts = 1;
+        copy.provider = to as u32;
+        let too_many = self.requests.len() >= MOST_SLOTS || self.attempts.len() >= MOST_SLOTS;
         let pool = &mut self.pools[self.scenario.fleet[to].pool];
-        if pool.connect(self.now) != Connected::Now {
+        if too_many || pool.connect(self.now) != Connected::Now {
+            if self.wants.ends {
+                let ended = copy.never_connected(self.now, to, 0, Outcome::Shed, call.ticket.get());
+                self.gateways[usize::from(copy.gateway)].policy.ended(&ended);
+            }
             return;
         }
         let attempt = self.attempts.claim(Attempt::BLANK);
-        copy.provider = to as u32;
         copy.copies.add(attempt);
+        if self.wants.ends {
+            self.keep_ticket(attempt, call.ticket.get());
+        }
         let way = Way {
             request: self.requests.insert(copy),
             provider: to as u32,

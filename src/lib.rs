@@ -38,7 +38,7 @@
 //! let runs = replicate(&plan.scenarios, plan.seed, plan.replications, &Control::default());
 //! let report = simcap::decide::report(&loaded, &plan, &runs);
 //!
-//! let e2e = report.policies[0].metrics.iter().find(|m| m.metric == Metric::E2eMean).unwrap();
+//! let e2e = report.policies[0].metrics.iter().find(|m| m.metric == Metric::E2E_MEAN).unwrap();
 //! // M/M/2 at 90 %: 1/μ / (1 − ρ²) = 105 ms.
 //! assert!((e2e.estimate.mean - 0.105).abs() < 0.05);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

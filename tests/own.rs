@@ -47,7 +47,7 @@ fn the_example_keeps_away_from_whoever_fails() {
         let metrics = &report.policies[policy].metrics;
         metrics
             .iter()
-            .find(|m| m.metric == simcap::report::Metric::ErrorRate)
+            .find(|m| m.metric == simcap::report::Metric::ERROR_RATE)
             .unwrap()
             .estimate
             .mean

@@ -179,11 +179,11 @@ fn reserved_capacity_costs_the_same_used_or_not() {
     let report = report(&experiment);
     let near = |found: f64, expected: f64| assert!((found / expected - 1.0).abs() < 1e-9, "{found} {expected}");
     // One request a second at a cent is $25,920 in 30 days.
-    near(figure(&report, 0, Metric::CostPerMonth), 36_000.0 + 25_920.0);
-    near(figure(&report, 1, Metric::CostPerMonth), 36_000.0);
+    near(figure(&report, 0, Metric::COST_PER_MONTH), 36_000.0 + 25_920.0);
+    near(figure(&report, 1, Metric::COST_PER_MONTH), 36_000.0);
     // $50/h over 72 s is $1, for 72 requests.
-    near(figure(&report, 0, Metric::CostPer1k), 1000.0 / 72.0 + 10.0);
-    near(figure(&report, 1, Metric::CostPer1k), 1000.0 / 72.0);
+    near(figure(&report, 0, Metric::COST_PER_1K), 1000.0 / 72.0 + 10.0);
+    near(figure(&report, 1, Metric::COST_PER_1K), 1000.0 / 72.0);
     let shares = |policy: usize| report.policies[policy].providers.iter().map(|p| p.cost.mean);
     near(shares(0).sum(), 1.0);
     near(shares(0).nth(1).unwrap(), 36_000.0 / 61_920.0);
@@ -344,8 +344,8 @@ fn a_saving_that_is_an_exchange_rate_is_called_one() {
     let report = report(&experiment);
     let near = |found: f64, expected: f64| assert!((found / expected - 1.0).abs() < 1e-3, "{found} {expected}");
     // 150 × $2/M + 350 × $8/M = $0.0031 a request, $1,550 a month.
-    near(figure(&report, 0, Metric::CostPerMonth), 1550.0 * 7.3);
-    near(figure(&report, 1, Metric::CostPerMonth), 1550.0);
+    near(figure(&report, 0, Metric::COST_PER_MONTH), 1550.0 * 7.3);
+    near(figure(&report, 1, Metric::COST_PER_MONTH), 1550.0);
     near(report.objectives[0].bound, 1550.0 * 7.3);
     let currency = report.currency.as_ref().unwrap();
     assert_eq!(

@@ -305,7 +305,7 @@ fn the_example_runs_and_keeps_away_from_whoever_fails() {
     assert_eq!(report.inputs[1].name, "route.rhai");
     let failures = |policy: usize| {
         let mut metrics = report.policies[policy].metrics.iter();
-        metrics.find(|m| m.metric == Metric::ErrorRate).unwrap().estimate.mean
+        metrics.find(|m| m.metric == Metric::ERROR_RATE).unwrap().estimate.mean
     };
     assert!(failures(0) < failures(1) / 2.0, "{} {}", failures(0), failures(1));
 }

@@ -10,22 +10,13 @@ use crate::stats::compare::{Paired, Verdict};
 use crate::stats::histogram::RESOLUTION;
 use crate::stats::interval::Confidence;
 
-/// What the sentence speaks of, in this order.
-const SPOKEN: [Metric; 6] = [
-    Metric::TtftP95,
-    Metric::E2eP95,
-    Metric::ErrorRate,
-    Metric::CostPerMonth,
-    Metric::Quality,
-    Metric::Goodput,
-];
-
-/// One column of figures for each metric, in order of [`Metric::ALL`], by replication.
+/// One column of figures for each metric of the report, in its order, by replication.
 pub(super) type Columns = Vec<Vec<Option<f64>>>;
 
 /// Compares every policy after the first with the first.
 pub(super) fn compare(
     names: &[String],
+    metrics: &[&Metric],
     columns: &[Columns],
     confidence: Confidence,
     code: Option<Code>,
@@ -36,13 +27,13 @@ pub(super) fn compare(
     let others = names.iter().zip(columns).skip(1);
     others
         .map(|(policy, columns)| {
-            let differences: Vec<Difference> = Metric::ALL
-                .into_iter()
-                .enumerate()
-                .map(|(i, metric)| {
-                    let paired = Paired::compare(&first[i], &columns[i], confidence);
+            let differences: Vec<Difference> = metrics
+                .iter()
+                .zip(first.iter().zip(columns))
+                .map(|(&metric, (first, column))| {
+                    let paired = Paired::compare(first, column, confidence);
                     Difference {
-                        metric,
+                        metric: metric.clone(),
                         difference: paired.difference,
                         relative: paired.relative,
                         verdict: if paired.difference.undefined > 0 || is_rounding(metric, &paired) {
@@ -65,18 +56,19 @@ pub(super) fn compare(
 }
 
 /// Whether the difference is one that two equal percentiles may show, each the middle of a bucket of the histogram.
-fn is_rounding(metric: Metric, paired: &Paired) -> bool {
-    metric.is_percentile()
+fn is_rounding(metric: &Metric, paired: &Paired) -> bool {
+    metric.percentile().is_some()
         && paired.verdict != Verdict::Same
         && paired.relative.is_some_and(|share| share.abs() < RESOLUTION)
 }
 
 fn sentence(policy: &str, baseline: &str, differences: &[Difference], code: Option<Code>) -> String {
-    let spoken = || {
-        SPOKEN
-            .iter()
-            .filter_map(|m| differences.iter().find(|d| d.metric == *m))
-    };
+    let mut spoken: Vec<(u8, &Difference)> = differences
+        .iter()
+        .filter_map(|d| Some((d.metric.as_standard()?.spoken?, d)))
+        .collect();
+    spoken.sort_by_key(|(place, _)| *place);
+    let spoken = || spoken.iter().map(|(_, difference)| *difference);
     let is_better = |d: &Difference| (d.verdict == Verdict::Lower) == d.metric.lower_is_better();
     let decided = |d: &&Difference| matches!(d.verdict, Verdict::Lower | Verdict::Higher);
     let with_figure = |d: &Difference| {
@@ -84,13 +76,14 @@ fn sentence(policy: &str, baseline: &str, differences: &[Difference], code: Opti
             .relative
             .map(|r| format!(", {}", format::relative(r)))
             .unwrap_or_default();
-        let fewer = match d.metric {
-            Metric::CostPerMonth if d.verdict == Verdict::Lower => answers_fewer(differences),
-            _ => String::new(),
+        let fewer = if d.metric == Metric::COST_PER_MONTH && d.verdict == Verdict::Lower {
+            answers_fewer(differences)
+        } else {
+            String::new()
         };
         format!(
             "{} ({}{relative}{fewer})",
-            name(d.metric),
+            name(&d.metric),
             format::difference(d.metric.unit_in(code), &d.difference)
         )
     };
@@ -106,11 +99,11 @@ fn sentence(policy: &str, baseline: &str, differences: &[Difference], code: Opti
         .collect();
     let same: Vec<String> = spoken()
         .filter(|d| d.verdict == Verdict::Same)
-        .map(|d| name(d.metric).into())
+        .map(|d| name(&d.metric))
         .collect();
     let unclear: Vec<String> = spoken()
         .filter(|d| d.verdict == Verdict::CannotTell && d.difference.n > 0)
-        .map(|d| name(d.metric).into())
+        .map(|d| name(&d.metric))
         .collect();
     let mut parts = Vec::new();
     for (what, list) in [
@@ -133,17 +126,18 @@ fn sentence(policy: &str, baseline: &str, differences: &[Difference], code: Opti
 
 /// What to add to a lower bill where it is lower because less is answered.
 fn answers_fewer(differences: &[Difference]) -> String {
-    let throughput = differences.iter().find(|d| d.metric == Metric::Throughput);
+    let throughput = differences.iter().find(|d| d.metric == Metric::THROUGHPUT);
     match throughput.and_then(|d| d.relative) {
         Some(change) if change < -0.01 => format!(", answering {} fewer requests", format::share(-change)),
         _ => String::new(),
     }
 }
 
-fn name(metric: Metric) -> &'static str {
-    match metric {
-        Metric::CostPerMonth => "monthly cost",
-        other => other.title(),
+fn name(metric: &Metric) -> String {
+    if *metric == Metric::COST_PER_MONTH {
+        "monthly cost".into()
+    } else {
+        metric.title()
     }
 }
 
@@ -159,25 +153,33 @@ fn join(list: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::metric::Key;
 
     /// Columns in which every metric is constant, but for those given.
-    fn columns(special: &[(Metric, [f64; 3])]) -> Columns {
-        let of = |m: Metric| special.iter().find(|(s, _)| *s == m).map_or([1.0; 3], |(_, v)| *v);
-        Metric::ALL.into_iter().map(|m| of(m).map(Some).to_vec()).collect()
+    fn columns(metrics: &[Metric], special: &[(Metric, [f64; 3])]) -> Columns {
+        let of = |m: &Metric| special.iter().find(|(s, _)| s == m).map_or([1.0; 3], |(_, v)| *v);
+        metrics.iter().map(|m| of(m).map(Some).to_vec()).collect()
+    }
+
+    /// The standard metrics and another one, one policy against another in which all are 1 but for those given.
+    fn compared(another: Metric, special: &[(Metric, [f64; 3])]) -> Comparison {
+        let names = ["a".to_owned(), "b".to_owned()];
+        let metrics: Vec<Metric> = Metric::standard().map(|(m, _)| m).chain([another]).collect();
+        let all = [columns(&metrics, &[]), columns(&metrics, special)];
+        let metrics: Vec<&Metric> = metrics.iter().collect();
+        compare(&names, &metrics, &all, Confidence::P95, None).remove(0)
     }
 
     fn sentence_of(special: &[(Metric, [f64; 3])]) -> String {
-        let names = ["a".to_owned(), "b".to_owned()];
-        let all = [columns(&[]), columns(special)];
-        compare(&names, &all, Confidence::P95, None).remove(0).sentence
+        compared(Metric::E2E_MEAN.within(Key::Class, "c"), special).sentence
     }
 
     #[test]
     fn a_sentence_says_what_the_intervals_say() {
         let sentence = sentence_of(&[
-            (Metric::TtftP95, [0.5, 0.51, 0.49]),
-            (Metric::CostPerMonth, [1.5, 1.5, 1.51]),
-            (Metric::ErrorRate, [0.5, 1.0, 1.5]),
+            (Metric::TTFT_P95, [0.5, 0.51, 0.49]),
+            (Metric::COST_PER_MONTH, [1.5, 1.5, 1.51]),
+            (Metric::ERROR_RATE, [0.5, 1.0, 1.5]),
         ]);
         assert!(sentence.starts_with("b against a: better on TTFT p95 ("), "{sentence}");
         assert!(sentence.contains("; worse on monthly cost (+$0.50"), "{sentence}");
@@ -190,8 +192,8 @@ mod tests {
     #[test]
     fn more_quality_is_better_and_more_errors_worse() {
         let sentence = sentence_of(&[
-            (Metric::Quality, [1.1, 1.11, 1.1]),
-            (Metric::ErrorRate, [1.1, 1.11, 1.1]),
+            (Metric::QUALITY, [1.1, 1.11, 1.1]),
+            (Metric::ERROR_RATE, [1.1, 1.11, 1.1]),
         ]);
         let (better, worse) = (sentence.find("better on quality"), sentence.find("worse on errors"));
         assert!(better.is_some() && better < worse, "{sentence}");
@@ -200,24 +202,27 @@ mod tests {
     /// 0.05 % may be the width of a bucket, 0.2 % is not; a cost has no buckets.
     #[test]
     fn percentiles_in_one_bucket_are_not_told_apart() {
-        let verdict = |metric, b: f64| {
-            let names = ["a".to_owned(), "b".to_owned()];
-            let all = [columns(&[]), columns(&[(metric, [b; 3])])];
-            let comparison = compare(&names, &all, Confidence::P95, None).remove(0);
+        let verdict = |metric: &str, b: f64| {
+            let metric: Metric = metric.parse().unwrap();
+            let comparison = compared(metric.clone(), &[(metric.clone(), [b; 3])]);
             let difference = comparison.differences.into_iter().find(|d| d.metric == metric);
             difference.unwrap().verdict
         };
-        assert_eq!(verdict(Metric::TtftP95, 1.0005), Verdict::CannotTell);
-        assert_eq!(verdict(Metric::TtftP95, 1.002), Verdict::Higher);
-        assert_eq!(verdict(Metric::TtftP95, 1.0), Verdict::Same);
-        assert_eq!(verdict(Metric::CostPerMonth, 1.0005), Verdict::Higher);
+        for percentile in ["ttft.p95", "ttft.p90", "e2e.p99.9{class=chat}", "tpot.p5{window=w}"] {
+            assert_eq!(verdict(percentile, 1.0005), Verdict::CannotTell);
+            assert_eq!(verdict(percentile, 1.002), Verdict::Higher);
+            assert_eq!(verdict(percentile, 1.0), Verdict::Same);
+        }
+        assert_eq!(verdict("cost_per_month", 1.0005), Verdict::Higher);
+        assert_eq!(verdict("ttft.mean{class=chat}", 1.0005), Verdict::Higher);
     }
 
     #[test]
     fn with_one_replication_nothing_is_told() {
         let names = ["a".to_owned(), "b".to_owned()];
-        let one = |x: f64| Metric::ALL.map(|_| vec![Some(x)]).to_vec();
-        let comparison = compare(&names, &[one(1.0), one(2.0)], Confidence::P95, None).remove(0);
+        let one = |x: f64| vec![vec![Some(x)]];
+        let columns = [one(1.0), one(2.0)];
+        let comparison = compare(&names, &[&Metric::TTFT_P95], &columns, Confidence::P95, None).remove(0);
         assert_eq!(comparison.sentence, "b against a: the runs cannot tell them apart.");
     }
 }

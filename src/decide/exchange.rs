@@ -59,7 +59,7 @@ fn monthly(billing: &Billing, tallies: &[&Tally]) -> (f64, f64) {
 
 /// A sentence for each comparison that the providers' own rates change.
 pub(super) fn sentences(currency: &Currency) -> Vec<String> {
-    let unit = Metric::CostPerMonth.unit_in(Some(currency.code));
+    let unit = Metric::COST_PER_MONTH.unit_in(Some(currency.code));
     let one = |e: &Exchange| {
         let (relative, at_one) = (e.relative?, e.relative_at_one_rate?);
         let alone = e.difference - e.at_one_rate;

@@ -5,7 +5,7 @@
 //! have it are not a fair sample of all.
 
 use crate::experiment::assemble::Objective;
-use crate::report::{Judged, Judgement, Metric, PolicyReport};
+use crate::report::{Judged, Judgement, PolicyReport, estimate};
 use crate::stats::interval::Estimate;
 
 /// Judges every objective for every policy that it is asked of.
@@ -13,10 +13,10 @@ pub(super) fn judge(objectives: &[Objective], policies: &[PolicyReport]) -> Vec<
     let mut all = Vec::new();
     for objective in objectives {
         for policy in objective.policies.iter().filter_map(|&i| policies.get(i)) {
-            let estimate = estimate(policy, objective.metric);
+            let estimate = estimate(policy, &objective.metric);
             all.push(Judgement {
                 policy: policy.name.clone(),
-                metric: objective.metric,
+                metric: objective.metric.clone(),
                 bound: objective.bound,
                 at_most: objective.at_most,
                 judged: verdict(&estimate, objective.bound, objective.at_most),
@@ -25,10 +25,6 @@ pub(super) fn judge(objectives: &[Objective], policies: &[PolicyReport]) -> Vec<
         }
     }
     all
-}
-
-fn estimate(policy: &PolicyReport, metric: Metric) -> Estimate {
-    policy.metrics[Metric::ALL.iter().position(|&m| m == metric).unwrap_or(0)].estimate
 }
 
 fn verdict(estimate: &Estimate, bound: f64, at_most: bool) -> Judged {

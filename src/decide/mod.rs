@@ -6,6 +6,7 @@ mod figures;
 mod halted;
 mod idle;
 mod judge;
+mod measured;
 mod ranking;
 mod steady;
 mod summary;

@@ -8,17 +8,15 @@ use crate::report::{Metric, Ranked, Ranking};
 use crate::stats::compare::{Paired, Verdict};
 use crate::stats::interval::{Confidence, Estimate};
 
-use super::compare::Columns;
-
-/// The policies of `names` by `metric`, the best first; those that lack it last.
+/// The policies of `names` by `metric`, the best first; those that lack it last. `columns` has that metric's figures of each
+/// policy, by replication.
 pub(super) fn ranking(
-    metric: Metric,
+    metric: &Metric,
     names: &[String],
-    columns: &[Columns],
+    columns: &[&[Option<f64>]],
     confidence: Confidence,
 ) -> Option<Ranking> {
-    let at = Metric::ALL.into_iter().position(|m| m == metric)?;
-    let figure = |p: usize| &columns[p][at];
+    let figure = |p: usize| columns[p];
     let mean = |p: usize| Estimate::of_replications(figure(p).iter().copied(), confidence).mean;
     let mut order: Vec<usize> = (0..names.len()).collect();
     order.sort_by(|&a, &b| {
@@ -42,7 +40,7 @@ pub(super) fn ranking(
         }
     });
     Some(Ranking {
-        metric,
+        metric: metric.clone(),
         rows: rows.collect(),
     })
 }
@@ -53,12 +51,9 @@ mod tests {
 
     fn ranked(metric: Metric, figures: &[(&str, [f64; 3])]) -> Vec<(String, bool)> {
         let names: Vec<String> = figures.iter().map(|(name, _)| (*name).into()).collect();
-        let column = |of: &[f64; 3]| of.map(Some).to_vec();
-        let columns: Vec<Columns> = figures
-            .iter()
-            .map(|(_, of)| Metric::ALL.iter().map(|_| column(of)).collect())
-            .collect();
-        let ranking = ranking(metric, &names, &columns, Confidence::P95).unwrap();
+        let columns: Vec<[Option<f64>; 3]> = figures.iter().map(|(_, of)| of.map(Some)).collect();
+        let columns: Vec<&[Option<f64>]> = columns.iter().map(|of| &of[..]).collect();
+        let ranking = ranking(&metric, &names, &columns, Confidence::P95).unwrap();
         ranking.rows.into_iter().map(|r| (r.policy, r.may_be_best)).collect()
     }
 
@@ -76,11 +71,11 @@ mod tests {
                 .map(|(name, best)| format!("{name} {best}"))
         };
         assert_eq!(
-            rows(Metric::E2eP95).collect::<Vec<_>>(),
+            rows(Metric::E2E_P95).collect::<Vec<_>>(),
             ["leads true", "level true", "far false", "none false"]
         );
         assert_eq!(
-            rows(Metric::Goodput).collect::<Vec<_>>(),
+            rows(Metric::GOODPUT).collect::<Vec<_>>(),
             ["far true", "level false", "leads false", "none false"]
         );
     }
@@ -89,8 +84,8 @@ mod tests {
     #[test]
     fn many_comparisons_widen_each_interval() {
         let mut figures = vec![("leads", [1.0, 1.0, 1.0]), ("next", [1.9, 2.0, 2.2])];
-        assert!(!ranked(Metric::E2eP95, &figures)[1].1);
+        assert!(!ranked(Metric::E2E_P95, &figures)[1].1);
         figures.extend([("far", [50.0, 51.0, 50.0]); 19]);
-        assert!(ranked(Metric::E2eP95, &figures)[1].1);
+        assert!(ranked(Metric::E2E_P95, &figures)[1].1);
     }
 }

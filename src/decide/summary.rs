@@ -5,21 +5,22 @@ use crate::engine::incident::Incident;
 use crate::engine::replicate::Runs;
 use crate::engine::scenario::Scenario;
 use crate::engine::tally::{ClassTally, Tally};
-use crate::experiment::assemble::Plan;
+use crate::experiment::assemble::{Plan, Source};
 use crate::experiment::load::Loaded;
 use crate::kernel::time::Span;
 use crate::report::{
-    AlertReport, BoundReport, ClassReport, Currency, Curves, EffortReport, IncidentReport, Measured, Metric,
-    MilestoneReport, Moment, OutcomeShare, PolicyReport, ProviderReport, Report, Unit, format,
+    AlertReport, BoundReport, ClassReport, Currency, Curves, EffortReport, IncidentReport, Metric, MilestoneReport,
+    Moment, OutcomeShare, PolicyReport, ProviderReport, Report, Unit, format,
 };
 use crate::routing::Milestone;
 use crate::stats::histogram::Histogram;
-use crate::stats::interval::{Confidence, Estimate, min_samples_for_quantile, wilson};
+use crate::stats::interval::{Confidence, Estimate};
 use crate::words::EffortKind;
 use crate::words::Outcome;
 
 use super::compare::{Columns, compare};
-use super::figures::{Figures, MONTH_DAYS, class_cost_per_1k, quality, quantile};
+use super::figures::{Figures, MONTH_DAYS};
+use super::measured::{columns, measured};
 use super::ranking::ranking;
 use super::steady::{self, Story};
 use super::{exchange, idle, judge};
@@ -41,7 +42,7 @@ pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
         .collect();
     let columns: Vec<Columns> = finished
         .iter()
-        .map(|tallies| columns(tallies, plan.confidence))
+        .map(|tallies| columns(&plan.metrics, tallies, plan.confidence))
         .collect();
     let is_scheduled = |s: &Scenario| {
         s.fleet
@@ -61,13 +62,14 @@ pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
         .zip(&plan.kinds)
         .zip(finished.iter().zip(&columns))
         .filter(|(_, (tallies, _))| !tallies.is_empty())
-        .map(|((scenario, kind), (tallies, columns))| policy(scenario, kind, tallies, columns, plan.confidence, story))
+        .map(|((scenario, kind), (tallies, columns))| policy(plan, scenario, kind, tallies, columns, story))
         .collect();
     let currency = plan
         .currency
         .as_ref()
         .map(|billing| exchange::currency(billing, plan, &finished));
     let names: Vec<String> = policies.iter().map(|p| p.name.clone()).collect();
+    let metrics: Vec<&Metric> = plan.metrics.iter().map(|m| &m.metric).collect();
     let window = plan.scenarios.first().map(|s| s.window);
     Report {
         format: "simcap.result/1".into(),
@@ -86,26 +88,23 @@ pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
             .chain(warnings(plan, planned, &finished, &policies, currency.as_ref()))
             .collect(),
         models: plan.models.clone(),
-        comparisons: compare(&names, &columns, plan.confidence, currency.as_ref().map(|c| c.code)),
-        ranking: loaded
-            .experiment
-            .rank_by
-            .and_then(|metric| ranking(metric, &names, &columns, plan.confidence)),
+        comparisons: compare(
+            &names,
+            &metrics,
+            &columns,
+            plan.confidence,
+            currency.as_ref().map(|c| c.code),
+        ),
+        ranking: loaded.experiment.rank_by.as_ref().and_then(|metric| {
+            let at = metrics.iter().position(|known| *known == metric)?;
+            let column: Vec<&[Option<f64>]> = columns.iter().map(|of| &of[at][..]).collect();
+            ranking(metric, &names, &column, plan.confidence)
+        }),
         currency,
+        asked: loaded.experiment.plan.metrics.clone(),
         objectives: judge::judge(&plan.objectives, &policies),
         policies,
     }
-}
-
-fn columns(tallies: &[&Tally], confidence: Confidence) -> Columns {
-    let mut columns: Columns = Metric::ALL.map(|_| Vec::with_capacity(tallies.len())).to_vec();
-    for tally in tallies {
-        let figures = Figures::of(tally, confidence);
-        for (column, metric) in columns.iter_mut().zip(Metric::ALL) {
-            column.push(figures.value(metric));
-        }
-    }
-    columns
 }
 
 /// A sentence for each script that has failed.
@@ -179,13 +178,14 @@ fn oversized(plan: &Plan, finished: &[Vec<&Tally>]) -> Vec<String> {
 }
 
 fn policy(
+    plan: &Plan,
     scenario: &Scenario,
     kind: &str,
     tallies: &[&Tally],
     columns: &Columns,
-    confidence: Confidence,
     story: Story,
 ) -> PolicyReport {
+    let confidence = plan.confidence;
     let mut pooled = tallies[0].clone();
     for tally in &tallies[1..] {
         pooled.merge(tally);
@@ -197,7 +197,7 @@ fn policy(
         kind: kind.to_owned(),
         requests: pooled.requests(),
         attempts: pooled.attempts(),
-        metrics: measured(columns, &pooled, confidence),
+        metrics: measured(&plan.metrics, columns, &pooled, confidence),
         outcomes: outcomes(&pooled, &each),
         providers: providers(scenario, &each),
         classes: classes(scenario, confidence, &each),
@@ -226,40 +226,6 @@ type Each<'a> = &'a dyn Fn(&dyn Fn(&Tally) -> Option<f64>) -> Estimate;
 
 fn share(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| part / whole)
-}
-
-fn measured(columns: &Columns, pooled: &Tally, confidence: Confidence) -> Vec<Measured> {
-    let requests = pooled.requests();
-    let failures = requests - pooled.ended(Outcome::Success);
-    let one = |(metric, column): (Metric, &Vec<Option<f64>>)| {
-        let mut estimate = Estimate::of_replications(column.iter().copied(), confidence);
-        if metric == Metric::ErrorRate {
-            estimate = at_least_wilson(estimate, failures, requests, confidence);
-        }
-        let note = match metric.percentile() {
-            Some(q) if estimate.undefined > 0 => Some(format!(
-                "{} of {} replications have fewer than the {} values that this percentile needs",
-                estimate.undefined,
-                column.len(),
-                min_samples_for_quantile(q, confidence)
-            )),
-            _ if estimate.n == 0 && metric == Metric::Quality => Some("not every model used rates every class".into()),
-            _ => estimate.why_no_interval(),
-        };
-        Measured { metric, estimate, note }
-    };
-    Metric::ALL.into_iter().zip(columns).map(one).collect()
-}
-
-/// Replications that agree exactly on a share, as they do when nothing ever failed, have no spread, but that is no proof
-/// that nothing can fail. Then the half width is what Wilson's interval of the pooled counts leaves room for.
-fn at_least_wilson(estimate: Estimate, part: u64, whole: u64, confidence: Confidence) -> Estimate {
-    if estimate.half_width != Some(0.0) || whole == 0 {
-        return estimate;
-    }
-    let (lo, hi) = wilson(part, whole, confidence);
-    let half_width = Some((hi - estimate.mean).max(estimate.mean - lo));
-    Estimate { half_width, ..estimate }
 }
 
 fn outcomes(pooled: &Tally, each: Each<'_>) -> Vec<OutcomeShare> {
@@ -305,15 +271,16 @@ fn providers(scenario: &Scenario, each: Each<'_>) -> Vec<ProviderReport> {
 fn classes(scenario: &Scenario, confidence: Confidence, each: Each<'_>) -> Vec<ClassReport> {
     let one = |(i, name): (usize, &str)| {
         let requests = |c: &ClassTally| c.outcomes.iter().sum::<u64>() as f64;
-        let failed = |c: &ClassTally| requests(c) - c.outcomes[Outcome::Success.index()] as f64;
+        let source = Source::Classes(vec![i]);
+        let of = |metric: Metric| each(&|t| Figures::of(t, &source, confidence).value(&metric));
         ClassReport {
             name: name.to_owned(),
             share: each(&|t| share(requests(&t.classes[i]), t.requests() as f64)),
-            ttft_p95: each(&|t| quantile(&t.classes[i].ttft, 0.95, confidence)),
-            e2e_p95: each(&|t| quantile(&t.classes[i].e2e, 0.95, confidence)),
-            error_rate: each(&|t| share(failed(&t.classes[i]), requests(&t.classes[i]))),
-            cost_per_1k: each(&|t| class_cost_per_1k(&t.classes[i])),
-            quality: each(&|t| quality(t.classes[i..=i].iter())),
+            ttft_p95: of(Metric::TTFT_P95),
+            e2e_p95: of(Metric::E2E_P95),
+            error_rate: of(Metric::ERROR_RATE),
+            cost_per_1k: of(Metric::COST_PER_1K),
+            quality: of(Metric::QUALITY),
         }
     };
     scenario

@@ -6,6 +6,7 @@
 
 pub mod event;
 pub mod incident;
+pub mod lens;
 pub mod replicate;
 pub mod run;
 pub mod scenario;

@@ -9,6 +9,10 @@ use crate::provider::Provider;
 use crate::provider::limits::Limit;
 use crate::routing::Policy;
 use crate::traffic::Traffic;
+use crate::words::metric::Times;
+
+use super::lens::Lenses;
+use super::tally::per_token;
 
 /// One policy on one traffic, fleet and client.
 #[derive(Debug)]
@@ -27,14 +31,16 @@ pub struct Scenario {
     pub client: Client,
     /// Which provider next.
     pub policy: Box<dyn Policy>,
-    /// What counts as a good answer.
-    pub good: Good,
+    /// What counts as a good answer, by class.
+    pub good: Vec<Good>,
     /// From when to when.
     pub window: Window,
     /// The most requests in the system, as [`held`](super::world::World::held) counts them, at which a run goes on.
     pub max_in_system: u64,
-    /// Whether the time for each token is counted too: only what compares it with measurements wants that.
+    /// Whether the time for each token is counted too: if a metric asks for it, or it is compared with measurements.
     pub counts_tpot: bool,
+    /// The parts of the traffic that are counted apart.
+    pub lenses: Lenses,
 }
 
 /// A provider and where the client's connections to it come from.
@@ -64,13 +70,30 @@ pub struct Account {
     pub limits: Vec<Box<dyn Limit>>,
 }
 
-/// What a success must keep to in order to count as goodput, from the experiment's latency objectives.
+/// What a success must keep to in order to count as goodput, from the experiment's latency objectives: the longest that each of
+/// its times may be, by [`Times::index`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Good {
-    /// Time to first token, from the arrival.
-    pub ttft: Span,
-    /// Time to the last token, from the arrival.
-    pub e2e: Span,
+    /// The bounds; [`Span::FOREVER`] where there is none.
+    pub longest: [Span; Times::COUNT],
+}
+
+impl Good {
+    /// Every success is good.
+    pub const ANY: Good = Good {
+        longest: [Span::FOREVER; Times::COUNT],
+    };
+
+    /// Whether a success with these times and so many output tokens is good.
+    #[inline]
+    pub fn holds(&self, ttft: Span, e2e: Span, waited: Span, output: u32) -> bool {
+        let within = |which: Times, time: Span| time <= self.longest[which.index()];
+        let is_fast = || {
+            self.longest[Times::Tpot.index()] == Span::FOREVER
+                || per_token(ttft, e2e, output).is_none_or(|span| within(Times::Tpot, span))
+        };
+        within(Times::Ttft, ttft) && within(Times::E2e, e2e) && within(Times::Wait, waited) && is_fast()
+    }
 }
 
 /// What is simulated and what of it is counted.

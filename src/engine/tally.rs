@@ -10,7 +10,8 @@ use crate::stats::histogram::Histogram;
 use crate::words::{Ask, BoundKind, EffortKind, Outcome, UNRATED};
 
 use super::incident::{self, Incident};
-use super::scenario::{Good, Scenario};
+use super::lens::LensTally;
+use super::scenario::Scenario;
 use super::series::Series;
 
 /// The result of one replication, or the sum of several.
@@ -44,6 +45,8 @@ pub struct Tally {
     pub judging: u128,
     /// What each outage that is known beforehand did.
     pub incidents: Vec<Incident>,
+    /// What each lens of the scenario counted, in order.
+    pub lenses: Vec<LensTally>,
     /// The most requests in the system at once.
     pub peak_in_system: usize,
     /// Over time.
@@ -191,6 +194,7 @@ impl Tally {
             mirrored: 0,
             judging: 0,
             incidents: incident::of(scenario),
+            lenses: Tally::of_lenses(&scenario.lenses, &scenario.fleet),
             peak_in_system: 0,
             series: Series::new(scenario.window.end, scenario.fleet.len()),
         }
@@ -208,9 +212,8 @@ impl Tally {
         if end.outcome == Outcome::Success {
             class.ttft.record(end.ttft);
             class.e2e.record(end.e2e);
-            if let (Some(tpot), 2..) = (&mut class.tpot, ask.output) {
-                let decode = end.e2e.nanos().saturating_sub(end.ttft.nanos());
-                tpot.record(Span::from_nanos(decode / u64::from(ask.output - 1)));
+            if let (Some(tpot), Some(span)) = (&mut class.tpot, per_token(end.ttft, end.e2e, ask.output)) {
+                tpot.record(span);
             }
             if end.quality != UNRATED {
                 class.rated += 1;
@@ -219,11 +222,11 @@ impl Tally {
         }
     }
 
-    /// A request has succeeded within the counted window.
+    /// A request has succeeded within the counted window; `good` says whether within the latency objectives.
     #[inline]
-    pub fn serve(&mut self, ttft: Span, e2e: Span, good: &Good) {
+    pub fn serve(&mut self, good: bool) {
         self.served += 1;
-        self.good += u64::from(ttft <= good.ttft && e2e <= good.e2e);
+        self.good += u64::from(good);
     }
 
     /// Frees what only counting needs: for a tally that is kept.
@@ -236,6 +239,7 @@ impl Tally {
                 tpot.pack();
             }
         }
+        self.lenses.iter_mut().for_each(LensTally::pack);
     }
 
     /// Requests counted.
@@ -303,6 +307,9 @@ impl Tally {
         for (a, b) in self.incidents.iter_mut().zip(&other.incidents) {
             a.merge(b);
         }
+        for (a, b) in self.lenses.iter_mut().zip(&other.lenses) {
+            a.merge(b);
+        }
         self.peak_in_system = self.peak_in_system.max(other.peak_in_system);
         self.series.merge(&other.series);
     }
@@ -335,6 +342,15 @@ impl Effort {
         self.hedges_planned += other.hedges_planned;
         self.hedges_stranded += other.hedges_stranded;
     }
+}
+
+/// The time for each output token after the first, of an answer with so many tokens; nothing if there is no further one.
+#[inline]
+pub fn per_token(ttft: Span, e2e: Span, output: u32) -> Option<Span> {
+    let further = output.checked_sub(1).filter(|&n| n > 0)?;
+    Some(Span::from_nanos(
+        e2e.nanos().saturating_sub(ttft.nanos()) / u64::from(further),
+    ))
 }
 
 fn add(to: &mut [u64], from: &[u64]) {

@@ -4,6 +4,7 @@
 
 mod client;
 mod fleet;
+mod metrics;
 mod objectives;
 mod sources;
 mod traffic;
@@ -24,9 +25,12 @@ use crate::stats::interval::Confidence;
 use crate::words::{Code, Metric, ModelNote, Unit};
 use client::client;
 use fleet::{accounts, check_accounts, deployment, exchange, known, pools};
-use objectives::{good, objectives};
+use metrics::{Measures, measures};
+use objectives::objectives;
 use traffic::{asked, traffic};
 use window::{check_load, max_in_system, window};
+
+pub use metrics::{Measure, Source};
 
 /// An experiment, checked.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub struct Plan {
     pub scenarios: Vec<Scenario>,
     /// The kind of each policy.
     pub kinds: Vec<String>,
+    /// The metrics of the report, in its order.
+    pub metrics: Vec<Measure>,
     /// What must hold.
     pub objectives: Vec<Objective>,
     /// Where the models come from.
@@ -151,7 +157,12 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         let of_money = objectives.iter_mut().filter(|o| o.metric.unit() == Unit::Dollars);
         of_money.for_each(|o| o.bound *= currency.per_dollar);
     }
-    let good = good(&objectives);
+    let Measures {
+        asked: metrics,
+        lenses,
+        counts_tpot,
+        good,
+    } = measures(spec, window, &objectives)?;
     let mut scenarios = Vec::new();
     for (i, entry) in spec.policies.iter().enumerate() {
         let here = |r: Refusal| r.at(i).at("policies");
@@ -188,15 +199,17 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
             accounts: Arc::clone(&accounts),
             client: built,
             policy,
-            good,
+            good: good.clone(),
             window,
             max_in_system,
-            counts_tpot: false,
+            counts_tpot,
+            lenses: lenses.clone(),
         });
     }
     Ok(Plan {
         scenarios,
         kinds: spec.policies.iter().map(|p| p.policy.kind()).collect(),
+        metrics,
         objectives,
         models,
         replications: spec.plan.replications,

@@ -3,6 +3,8 @@
 //! Every field says its unit in its value ("35/s", "10m", "$0.42/Mtok"); unknown fields are refused. What it says is
 //! checked and turned into scenarios by [`super::assemble`].
 
+mod plan;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +15,6 @@ use crate::client::hedge::HedgeSpec;
 use crate::client::limiter::LimiterSpec;
 use crate::client::retry::RetrySpec;
 use crate::client::retry_budget::RetryBudgetSpec;
-use crate::form::bound::Target;
 use crate::form::laws::LawSpec;
 use crate::form::named::Named;
 use crate::form::outcomes::OutcomeList;
@@ -29,6 +30,8 @@ use crate::routing::PolicySpec;
 use crate::traffic::arrivals::ArrivalsSpec;
 use crate::traffic::users::UsersSpec;
 use crate::words::Metric;
+
+pub use plan::{ObjectiveSpec, PlanSpec, WindowSpec};
 
 /// An experiment: traffic, providers, a client, policies to compare, objectives, and how to run it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,7 +66,7 @@ pub struct Experiment {
     /// The policies to compare; the first is the baseline.
     #[schemars(length(min = 1))]
     pub policies: Vec<PolicyEntry>,
-    /// The figure that the policies are ranked by. Default: no ranking.
+    /// The metric that the policies are ranked by. Default: no ranking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank_by: Option<Metric>,
     /// What must hold.
@@ -358,57 +361,4 @@ pub struct PolicyEntry {
     /// A client of its own, instead of the experiment's: to compare breakers, limiters or retries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientSpec>,
-}
-
-/// Something that must hold.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["at_most"] }, { "required": ["at_least"] }]))]
-pub struct ObjectiveSpec {
-    /// The figure.
-    pub metric: Metric,
-    /// It must not be above this: "2s", "1%", "$20k", "900/s" or a number, as the figure is counted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_most: Option<Target>,
-    /// It must not be below this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_least: Option<Target>,
-    /// Which policies it is asked of. Default: all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policies: Option<Vec<String>>,
-}
-
-/// How to run an experiment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PlanSpec {
-    /// Simulated time of each replication, warm-up included. May be left out with a replayed trace: the whole of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub duration: Option<Duration>,
-    /// How much of it passes before counting starts. Default: a tenth; nothing with a replayed trace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub warmup: Option<Duration>,
-    /// How many replications. Default: 20.
-    #[serde(default = "twenty")]
-    #[schemars(range(min = 1, max = 100_000))]
-    pub replications: u64,
-    /// The seed. Default: 1.
-    #[serde(default = "first")]
-    pub seed: u64,
-    /// The most requests in the system at once, up to 8,000,000: a replication with more ends without a result, and the run with
-    /// exit code 3. Each takes about 500 bytes. Default: 1,000,000.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_in_system: Option<Count>,
-    /// The level of every interval. Default: 0.95.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.5, max = 0.9999))]
-    pub confidence: Option<f64>,
-}
-
-fn twenty() -> u64 {
-    20
-}
-
-fn first() -> u64 {
-    1
 }

@@ -4,7 +4,7 @@
 //! empty cell. Text that came from a file and that a spreadsheet would take for a formula gets an apostrophe before it
 //! (OWASP, "CSV Injection"). Left out: texts of the report such as warnings and sources, which are in `result.json`.
 
-use super::{Code, Comparison, Judged, Judgement, Metric, PolicyReport, Ranking, Report, Unit};
+use super::{Code, Comparison, Judged, Judgement, PolicyReport, Ranking, Report, Unit};
 use crate::stats::compare::Verdict;
 use crate::stats::interval::Estimate;
 use crate::words::BoundKind;
@@ -43,8 +43,8 @@ fn metrics(policies: &[PolicyReport], code: Option<Code>) -> String {
     let mut sheet = Sheet::new(["policy", "metric", "unit"].into_iter().chain(ESTIMATE));
     for policy in policies {
         for measured in &policy.metrics {
-            let metric = measured.metric;
-            let first = [text(&policy.name), metric.name().into(), unit(metric.unit_in(code))];
+            let metric = &measured.metric;
+            let first = [text(&policy.name), metric.to_string(), unit(metric.unit_in(code))];
             sheet.row(first.into_iter().chain(estimate(&measured.estimate)));
         }
     }
@@ -58,7 +58,7 @@ fn ranking(ranking: &Ranking, code: Option<Code>) -> String {
         let first = [
             (place + 1).to_string(),
             text(&row.policy),
-            ranking.metric.name().into(),
+            ranking.metric.to_string(),
             row.may_be_best.to_string(),
             format!("{}, less the first", unit(ranking.metric.unit_in(code))),
         ];
@@ -100,19 +100,16 @@ fn providers(policies: &[PolicyReport]) -> String {
 }
 
 fn classes(policies: &[PolicyReport], code: Option<Code>) -> String {
-    let money = unit(Metric::CostPer1k.unit_in(code));
     let mut sheet = Sheet::new(["policy", "class", "metric", "unit"].into_iter().chain(ESTIMATE));
     for policy in policies {
         for class in &policy.classes {
-            for (name, unit, figure) in [
-                ("share", "share", &class.share),
-                ("ttft.p95", "seconds", &class.ttft_p95),
-                ("e2e.p95", "seconds", &class.e2e_p95),
-                ("error_rate", "share", &class.error_rate),
-                ("cost_per_1k", money.as_str(), &class.cost_per_1k),
-                ("quality", "share", &class.quality),
-            ] {
-                let first = [text(&policy.name), text(&class.name), name.into(), unit.into()];
+            let share = ("share".to_owned(), unit(Unit::Share), &class.share);
+            let metrics = class.metrics();
+            let metrics = metrics
+                .iter()
+                .map(|(m, figure)| (m.to_string(), unit(m.unit_in(code)), *figure));
+            for (name, unit, figure) in std::iter::once(share).chain(metrics) {
+                let first = [text(&policy.name), text(&class.name), name, unit];
                 sheet.row(first.into_iter().chain(estimate(figure)));
             }
         }
@@ -266,11 +263,11 @@ fn differences(comparisons: &[Comparison], code: Option<Code>) -> String {
     let mut sheet = Sheet::new(head.chain(["relative", "verdict"]));
     for comparison in comparisons {
         for difference in &comparison.differences {
-            let metric = difference.metric;
+            let metric = &difference.metric;
             let first = [
                 text(&comparison.policy),
                 text(&comparison.baseline),
-                metric.name().into(),
+                metric.to_string(),
                 unit(metric.unit_in(code)),
             ];
             let last = [
@@ -291,7 +288,7 @@ fn objectives(objectives: &[Judgement], code: Option<Code>) -> String {
     for objective in objectives {
         let first = [
             text(&objective.policy),
-            objective.metric.name().into(),
+            objective.metric.to_string(),
             unit(objective.metric.unit_in(code)),
             if objective.at_most { "at_most" } else { "at_least" }.into(),
             number(objective.bound),

@@ -4,6 +4,8 @@
 //! Only figures that differ by orders of magnitude are points on a logarithmic axis instead. Nothing is smoothed. What a figure lacks is left out of the picture, and a picture with nothing in it is not made.
 
 use super::chart::{Axis, Bar, Chart, Colour, Mark, Point, Reference, Scale, Series};
+use crate::words::metric::Quantity;
+
 use super::{Metric, PolicyReport, Report, Unit, estimate, format};
 
 /// The size of a chart that stands two to a row on a wide page.
@@ -26,17 +28,23 @@ pub fn distribution(report: &Report, title: &str, points: impl Fn(&PolicyReport)
     }
 }
 
-/// Percentiles as bars, in one group a percentile and one bar a policy.
-pub fn percentiles(report: &Report, title: &str, metrics: &[Metric]) -> Chart {
+/// The percentiles of a quantity as bars, in one group a percentile and one bar a policy: those that every report has, and what else
+/// is asked for.
+pub fn percentiles(report: &Report, title: &str, of: Quantity) -> Chart {
+    let measured = report.policies.first().into_iter().flat_map(|policy| &policy.metrics);
+    let mut metrics: Vec<&Metric> = measured
+        .map(|measured| &measured.metric)
+        .filter(|metric| metric.quantity() == of && metric.scope().is_all() && metric.percentile().is_some())
+        .collect();
+    metrics.sort();
     let policies = report.policies.len();
     // One bar's breadth between groups.
     let group = (policies + 1) as f64;
     let place = |row: usize, policy: usize| -(row as f64 * group + policy as f64);
-    let names = metrics.iter().enumerate().map(|(row, metric)| {
-        let title = metric.title();
-        let name = title.rsplit(' ').next().unwrap_or(title);
-        (place(row, 0) - (group - 2.0) / 2.0, name.to_string())
-    });
+    let names = metrics
+        .iter()
+        .enumerate()
+        .map(|(row, metric)| (place(row, 0) - (group - 2.0) / 2.0, metric.statistic().to_string()));
     let bar = |policy: &PolicyReport, index: usize, row: usize| {
         let estimate = estimate(policy, metrics[row]);
         Bar {
@@ -53,7 +61,7 @@ pub fn percentiles(report: &Report, title: &str, metrics: &[Metric]) -> Chart {
     let lowest = place(metrics.len(), 0) + 1.3;
     let all = metrics
         .iter()
-        .flat_map(|metric| report.policies.iter().map(|policy| estimate(policy, *metric).mean));
+        .flat_map(|metric| report.policies.iter().map(|policy| estimate(policy, metric).mean));
     let (scale, range) = scale_for(all);
     Chart {
         title: title.into(),
@@ -66,11 +74,12 @@ pub fn percentiles(report: &Report, title: &str, metrics: &[Metric]) -> Chart {
 }
 
 /// One figure against another, one point a policy; nothing for a single policy.
-pub fn trade_off(report: &Report, title: &str, x: Metric, y: Metric) -> Chart {
-    let both = |metric: Metric| {
-        move |policy: &PolicyReport| (estimate(policy, metric).mean, estimate(policy, metric).half_width)
+pub fn trade_off(report: &Report, title: &str, x: &Metric, y: &Metric) -> Chart {
+    let both = |metric: &Metric| {
+        let metric = metric.clone();
+        move |policy: &PolicyReport| (estimate(policy, &metric).mean, estimate(policy, &metric).half_width)
     };
-    let across = |metric: Metric| {
+    let across = |metric: &Metric| {
         let (scale, range) = scale_for(report.policies.iter().map(|policy| estimate(policy, metric).mean));
         axis(
             &metric.title_in(report.code()),

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::stats::compare::Verdict;
 use crate::stats::interval::{Estimate, nan_if_null};
+use crate::words::metric::Standard;
 use crate::words::{BoundKind, EffortKind, Outcome};
 pub use crate::words::{Code, Input, Metric, ModelNote, Standing, Unit};
 
@@ -72,6 +73,9 @@ pub struct Report {
     /// The policies in order of one figure, if the experiment asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranking: Option<Ranking>,
+    /// The metrics that the plan asks for by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<Metric>,
     /// The experiment's objectives, judged.
     pub objectives: Vec<Judgement>,
 }
@@ -145,6 +149,18 @@ impl Report {
         )
     }
 
+    /// The metrics that the experiment asks for and the tables of the standard ones lack, in order. `shows` says of a standard
+    /// metric whether the table in question has it.
+    pub fn further(&self, shows: impl Fn(&Standard) -> bool) -> Vec<&Metric> {
+        let all = self.policies.first().into_iter().flat_map(|policy| &policy.metrics);
+        all.map(|measured| &measured.metric)
+            .filter(|metric| match metric.as_standard() {
+                Some(standard) => !shows(standard) && self.asked.contains(metric),
+                None => true,
+            })
+            .collect()
+    }
+
     /// The code of its currency, if it is not the dollar.
     pub fn code(&self) -> Option<Code> {
         self.currency.as_ref().map(|currency| currency.code)
@@ -162,7 +178,7 @@ pub struct PolicyReport {
     pub requests: u64,
     /// Attempts made for them.
     pub attempts: u64,
-    /// The figures of merit, in order of [`Metric::ALL`].
+    /// The metrics: those that every report has, in the order of [`Metric::standard`], then those that the experiment asks for.
     pub metrics: Vec<Measured>,
     /// The share of requests that ended each way; only those that occurred.
     pub outcomes: Vec<OutcomeShare>,
@@ -257,6 +273,19 @@ pub struct ClassReport {
     pub cost_per_1k: Estimate,
     /// Mean probability that an answer given is a good one.
     pub quality: Estimate,
+}
+
+impl ClassReport {
+    /// Its metrics, each with its figure.
+    pub fn metrics(&self) -> [(Metric, &Estimate); 5] {
+        [
+            (Metric::TTFT_P95, &self.ttft_p95),
+            (Metric::E2E_P95, &self.e2e_p95),
+            (Metric::ERROR_RATE, &self.error_rate),
+            (Metric::COST_PER_1K, &self.cost_per_1k),
+            (Metric::QUALITY, &self.quality),
+        ]
+    }
 }
 
 /// Something that was at its bound.
@@ -385,7 +414,7 @@ pub struct Comparison {
     pub policy: String,
     /// The policy that it is compared with.
     pub baseline: String,
-    /// The differences, in order of [`Metric::ALL`].
+    /// The differences, in the order of [`PolicyReport::metrics`].
     pub differences: Vec<Difference>,
     /// Which is better at what, or that the runs cannot tell.
     pub sentence: String,
@@ -433,9 +462,9 @@ pub enum Judged {
     Undecided,
 }
 
-/// A policy's figure; one that does not exist if the report lacks it.
-fn estimate(policy: &PolicyReport, metric: Metric) -> Estimate {
-    let found = policy.metrics.iter().find(|measured| measured.metric == metric);
+/// A policy's figure; one that does not exist if the report lacks it, never that of another metric.
+pub(crate) fn estimate(policy: &PolicyReport, metric: &Metric) -> Estimate {
+    let found = policy.metrics.iter().find(|measured| measured.metric == *metric);
     found.map_or(
         Estimate {
             mean: f64::NAN,

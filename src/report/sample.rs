@@ -50,6 +50,7 @@ pub(super) fn sample() -> Report {
             .map(|policy| comparison(policy, &policies[0]))
             .collect(),
         ranking: None,
+        asked: vec![],
         objectives: objectives(&policies),
         policies,
     }
@@ -64,7 +65,7 @@ pub(super) fn ranked() -> Report {
         may_be_best: place < 2,
     });
     report.ranking = Some(Ranking {
-        metric: Metric::Goodput,
+        metric: Metric::GOODPUT,
         rows: rows.collect(),
     });
     report
@@ -83,37 +84,38 @@ pub(super) fn estimate(mean: f64, half_width: f64) -> Estimate {
 /// What each policy's figures are, times those of the first.
 const FACTORS: [f64; 3] = [1.0, 0.75, 1.015625];
 
-fn figure(metric: Metric) -> (f64, f64) {
-    match metric {
-        Metric::TtftP50 => (0.4, 0.0042),
-        Metric::TtftP95 => (1.24, 0.03),
-        Metric::TtftP99 => (2.5, 0.21),
-        Metric::TtftMean => (0.53, 0.005),
-        Metric::E2eP50 => (3.25, 0.04),
-        Metric::E2eP95 => (8.5, 0.12),
-        Metric::E2eP99 => (14.2, 0.9),
-        Metric::E2eMean => (3.9, 0.05),
-        Metric::WaitP50 => (0.0, 0.0),
-        Metric::WaitP95 => (0.012, 0.002),
-        Metric::WaitP99 => (0.31, 0.04),
-        Metric::WaitMean => (0.008, 0.001),
-        Metric::ErrorRate => (0.0125, 0.0011),
-        Metric::Throughput => (49.4, 0.2),
-        Metric::Goodput => (47.1, 0.35),
-        Metric::Attempts => (1.08, 0.004),
-        Metric::CostPer1k => (4.2, 0.02),
-        Metric::CostPerMonth => (12_345.0, 60.0),
-        Metric::Quality => (0.93, 0.0002),
+fn figure(metric: &Metric) -> (f64, f64) {
+    match metric.to_string().as_str() {
+        "ttft.p50" => (0.4, 0.0042),
+        "ttft.p95" => (1.24, 0.03),
+        "ttft.p99" => (2.5, 0.21),
+        "ttft.mean" => (0.53, 0.005),
+        "e2e.p50" => (3.25, 0.04),
+        "e2e.p95" => (8.5, 0.12),
+        "e2e.p99" => (14.2, 0.9),
+        "e2e.mean" => (3.9, 0.05),
+        "wait.p50" => (0.0, 0.0),
+        "wait.p95" => (0.012, 0.002),
+        "wait.p99" => (0.31, 0.04),
+        "wait.mean" => (0.008, 0.001),
+        "error_rate" => (0.0125, 0.0011),
+        "throughput" => (49.4, 0.2),
+        "goodput" => (47.1, 0.35),
+        "attempts_per_request" => (1.08, 0.004),
+        "cost_per_1k" => (4.2, 0.02),
+        "cost_per_month" => (12_345.0, 60.0),
+        "quality" => (0.93, 0.0002),
+        other => panic!("{other} is not standard"),
     }
 }
 
 fn policy(index: usize, (name, kind): (&str, &str)) -> PolicyReport {
     let factor = FACTORS[index];
-    let metrics = Metric::ALL.iter().map(|&metric| {
-        let (mean, half_width) = figure(metric);
-        let dearer = matches!(metric, Metric::CostPer1k | Metric::CostPerMonth);
+    let metrics = Metric::standard().map(|(metric, _)| {
+        let (mean, half_width) = figure(&metric);
+        let dearer = [Metric::COST_PER_1K, Metric::COST_PER_MONTH].contains(&metric);
         let mean = if dearer { mean / factor } else { mean * factor };
-        let alone = index == 2 && metric == Metric::TtftP99;
+        let alone = index == 2 && metric == Metric::TTFT_P99;
         Measured {
             metric,
             estimate: Estimate {
@@ -273,8 +275,8 @@ fn comparison(policy: &PolicyReport, baseline: &PolicyReport) -> Comparison {
         (difference, relative, verdict)
     });
     let differences: Vec<_> = differences
-        .zip(Metric::ALL)
-        .map(|((difference, relative, verdict), metric)| Difference {
+        .zip(Metric::standard())
+        .map(|((difference, relative, verdict), (metric, _))| Difference {
             metric,
             difference,
             relative,
@@ -303,13 +305,13 @@ fn comparison(policy: &PolicyReport, baseline: &PolicyReport) -> Comparison {
 fn objectives(policies: &[PolicyReport]) -> Vec<Judgement> {
     let judged = [Judged::Undecided, Judged::Pass, Judged::Fail];
     let one = |(policy, judged): (&PolicyReport, Judged)| {
-        let estimate = |metric| policy.metrics.iter().find(|m| m.metric == metric).map(|m| m.estimate);
-        [(Metric::TtftP95, 1.25, true), (Metric::Quality, 0.5, false)].map(|(metric, bound, at_most)| Judgement {
+        let estimate = |metric: &Metric| super::estimate(policy, metric);
+        [(Metric::TTFT_P95, 1.25, true), (Metric::QUALITY, 0.5, false)].map(|(metric, bound, at_most)| Judgement {
             policy: policy.name.clone(),
+            estimate: estimate(&metric),
             metric,
             bound,
             at_most,
-            estimate: estimate(metric).unwrap(),
             judged: if at_most { judged } else { Judged::Pass },
         })
     };

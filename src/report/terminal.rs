@@ -12,6 +12,7 @@ use super::table::{Cell, Table, Tone};
 use super::text::{clean, fit, paragraph};
 use super::{BoundReport, Code, Judged, Metric, PolicyReport, Ranking, Report, Standing, Unit, format};
 use crate::words::Outcome;
+use crate::words::metric::Statistic;
 use crate::words::{BoundKind, EffortKind};
 use notes::Notes;
 
@@ -23,24 +24,6 @@ pub struct Style {
     /// Whether it shows ANSI colours.
     pub colour: bool,
 }
-
-/// The figures of the main table and of comparisons.
-const SHOWN: [Metric; 14] = [
-    Metric::TtftP50,
-    Metric::TtftP95,
-    Metric::TtftP99,
-    Metric::E2eP50,
-    Metric::E2eP95,
-    Metric::E2eP99,
-    Metric::WaitP50,
-    Metric::WaitP95,
-    Metric::WaitP99,
-    Metric::ErrorRate,
-    Metric::Goodput,
-    Metric::CostPer1k,
-    Metric::CostPerMonth,
-    Metric::Quality,
-];
 
 /// A name is shown in at most so many columns where it heads others.
 const HEAD: usize = 28;
@@ -57,10 +40,11 @@ pub fn full(report: &Report, style: &Style) -> String {
     };
     page.header(report);
     page.table("", &figures(report, &mut notes));
-    if report.objectives.iter().any(|o| o.metric.unit() == Unit::Seconds) {
+    if report.objectives.iter().any(|o| o.at_most && o.metric.bounds_goodput()) {
         let text = "Goodput is requests a second that succeed within every latency objective of the experiment.";
         page.text += &paragraph("", text, style.width);
     }
+    page.table("Asked for besides", &further(report, &mut notes));
     if let Some(table) = errors(report, &mut notes) {
         page.table("Errors by outcome, share of requests", &table);
     } else if !report.policies.is_empty() {
@@ -224,42 +208,60 @@ impl Page {
     }
 }
 
+/// The standard metrics of the main table and of comparisons.
+fn shown() -> impl Iterator<Item = Metric> {
+    Metric::standard()
+        .filter(|(_, standard)| standard.terminal)
+        .map(|(metric, _)| metric)
+}
+
 /// The group and the title of a figure's column.
-fn head(metric: Metric, code: Option<Code>) -> (&'static str, String) {
-    let sign = || code.map_or("$".to_owned(), |code| code.to_string());
-    let short = match metric {
-        Metric::CostPer1k => return ("", format!("{}/1k", sign())),
-        Metric::CostPerMonth => return ("", format!("{}/month", sign())),
-        metric => metric.title(),
-    };
-    match short.split_once(' ') {
-        Some((group, title)) if metric.percentile().is_some() => (group, title.to_owned()),
-        _ => ("", short.to_owned()),
+fn head(metric: &Metric, code: Option<Code>) -> (String, String) {
+    let short = metric.short_in(code);
+    match metric.statistic() {
+        Statistic::Whole | Statistic::Outcome(_) => (String::new(), short),
+        Statistic::Percentile(_) | Statistic::Mean => (short, metric.statistic().to_string()),
     }
 }
 
 fn figures(report: &Report, notes: &mut Notes) -> Table {
     let mut table = Table::new("policy");
-    for (group, title) in SHOWN.map(|metric| head(metric, report.code())) {
-        table.column(group, &title);
+    for (group, title) in shown().map(|metric| head(&metric, report.code())) {
+        table.column(&group, &title);
     }
     for policy in &report.policies {
-        let cells = SHOWN.map(|metric| {
-            let measured = policy.metrics.iter().find(|measured| measured.metric == metric);
-            measured.map_or_else(
-                || Cell::new(format::NONE),
-                |measured| {
-                    notes.cell(
-                        metric.unit_in(report.code()),
-                        &measured.estimate,
-                        measured.note.as_deref(),
-                    )
-                },
-            )
-        });
+        let cells: Vec<Cell> = shown().map(|metric| figure(report, policy, &metric, notes)).collect();
         table.row(&clean(&policy.name), cells);
     }
     table
+}
+
+/// What the experiment asks for beyond the main table: one row a metric, one column a policy.
+fn further(report: &Report, notes: &mut Notes) -> Table {
+    let mut table = Table::new("metric");
+    for policy in &report.policies {
+        table.column("", &fit(&clean(&policy.name), HEAD));
+    }
+    for metric in report.further(|standard| standard.terminal) {
+        let policies = report.policies.iter();
+        let cells: Vec<Cell> = policies.map(|policy| figure(report, policy, metric, notes)).collect();
+        table.row(&clean(&metric.title_in(report.code())), cells);
+    }
+    table
+}
+
+fn figure(report: &Report, policy: &PolicyReport, metric: &Metric, notes: &mut Notes) -> Cell {
+    let measured = policy.metrics.iter().find(|measured| measured.metric == *metric);
+    measured.map_or_else(
+        || Cell::new(format::NONE),
+        |measured| {
+            notes.cell(
+                metric.unit_in(report.code()),
+                &measured.estimate,
+                measured.note.as_deref(),
+            )
+        },
+    )
 }
 
 /// One column for each way of failing that occurred; nothing if none did.
@@ -402,13 +404,13 @@ fn ranked(report: &Report, ranking: &Ranking, notes: &mut Notes) -> Table {
     let mut table = Table::new("policy");
     let unit = ranking.metric.unit_in(report.code());
     table.column("", "place");
-    table.column("", ranking.metric.title());
+    table.column("", &clean(&ranking.metric.title()));
     table.column("", "behind");
     for (place, row) in ranking.rows.iter().enumerate() {
         let found = report.policies.iter().find(|policy| policy.name == row.policy);
         let Some(policy) = found else { continue };
         let level = if row.may_be_best { "=" } else { "" };
-        let value = estimate(policy, ranking.metric);
+        let value = estimate(policy, &ranking.metric);
         let behind = if place == 0 {
             Cell::new("")
         } else {
@@ -491,7 +493,10 @@ fn objectives(report: &Report, notes: &mut Notes) -> Table {
             Judged::Undecided => ("UNDECIDED", Tone::Dim),
         };
         let cells = [
-            Cell::new(format!("{} {side} {bound}", objective.metric.title_in(report.code()))),
+            Cell::new(clean(&format!(
+                "{} {side} {bound}",
+                objective.metric.title_in(report.code())
+            ))),
             notes.cell(unit, &objective.estimate, None),
             Cell::new(judged).tone(tone),
         ];

@@ -1,211 +1,313 @@
-//! The figures of merit: what each is called in files and by people, what it is counted in, and which way is better.
+//! A metric: a quantity, a statistic of it, and of which requests.
+//!
+//! It is text wherever it is written, in experiments, results, tables and on the command line:
+//!
+//! ```text
+//! metric    = quantity [ "." statistic ] [ scope ]
+//! statistic = "mean" | "p" percent          of ttft, e2e, wait, tpot
+//!           | outcome                       of share, attempts
+//! percent   = a number strictly between 0 and 100 with at most six decimals: 50, 99.9
+//! scope     = "{" key "=" value { "," key "=" value } "}"
+//! key       = "class" | "provider" | "tag." name | "window"
+//! ```
+//!
+//! `ttft.p90`, `e2e.mean{class=chat}`, `attempts.rate_limited{provider=a}`, `cost_per_month{tag.team=search}`,
+//! `error_rate{class=a,window=outage}`. [`Quantity`] is the table of quantities; [`Scope`] says how values are quoted.
+//!
+//! What a scope means, of a quantity of
+//! - requests (times, shares, quality, money): the requests of the class or tag; with a window, those that arrive in it; with a
+//!   provider, the successes that it answered, and the money that it bills.
+//! - attempts: those made for such requests; with a provider, those sent to it. `attempts.X` is a share of attempts and no count, so
+//!   that it does not grow with the length of a run; [`Quantity::AttemptsPerRequest`] says how many there are.
+//! - throughput and goodput: the requests that succeed within the window, whenever they arrived, as within the counted time.
+//!
+//! Only what is counted is in a scope: a window that begins in the warm-up is cut there. Reserved capacity is the bill of a provider
+//! and of time, and copies that no caller waits for are of no class: neither is in the cost of a class or a tag.
+//!
+//! Of a tag, the first [`MOST_TAG_VALUES`] values in the order of the classes are kept apart; `other` is the rest, classes without
+//! the tag included, so that the values add up to the whole.
+
+mod quantity;
+mod read;
+mod scope;
+mod statistic;
 
 use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Code, Unit};
+use super::{Code, Outcome, Unit};
 
-/// A figure of merit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub enum Metric {
-    /// Median time to first token.
-    #[serde(rename = "ttft.p50")]
-    TtftP50,
-    /// 95th percentile of time to first token.
-    #[serde(rename = "ttft.p95")]
-    TtftP95,
-    /// 99th percentile of time to first token.
-    #[serde(rename = "ttft.p99")]
-    TtftP99,
-    /// Mean time to first token.
-    #[serde(rename = "ttft.mean")]
-    TtftMean,
-    /// Median time from arrival to last token.
-    #[serde(rename = "e2e.p50")]
-    E2eP50,
-    /// Its 95th percentile.
-    #[serde(rename = "e2e.p95")]
-    E2eP95,
-    /// Its 99th percentile.
-    #[serde(rename = "e2e.p99")]
-    E2eP99,
-    /// Its mean.
-    #[serde(rename = "e2e.mean")]
-    E2eMean,
-    /// Median wait in the client.
-    #[serde(rename = "wait.p50")]
-    WaitP50,
-    /// Its 95th percentile.
-    #[serde(rename = "wait.p95")]
-    WaitP95,
-    /// Its 99th percentile.
-    #[serde(rename = "wait.p99")]
-    WaitP99,
-    /// Its mean.
-    #[serde(rename = "wait.mean")]
-    WaitMean,
-    /// Share of requests that did not succeed.
-    #[serde(rename = "error_rate")]
-    ErrorRate,
-    /// Requests that succeed, a second, within the counted time.
-    #[serde(rename = "throughput")]
-    Throughput,
-    /// Of those, the ones within every latency objective.
-    #[serde(rename = "goodput")]
-    Goodput,
-    /// Attempts for each request.
-    #[serde(rename = "attempts_per_request")]
-    Attempts,
-    /// Dollars for 1,000 requests, failed ones included.
-    #[serde(rename = "cost_per_1k")]
-    CostPer1k,
-    /// Dollars for a month of this traffic.
-    #[serde(rename = "cost_per_month")]
-    CostPerMonth,
-    /// Mean probability that an answer given is a good one.
-    #[serde(rename = "quality")]
-    Quality,
+pub use quantity::{Better, Lies, Quantity, Row, Standard, Takes, Times};
+pub use read::BadMetric;
+pub use scope::{Key, Scope};
+pub use statistic::{Percentile, Statistic};
+
+/// The most values of one tag that are kept apart.
+pub const MOST_TAG_VALUES: usize = 32;
+/// The value of a tag that stands for all that are not kept apart.
+pub const OTHER: &str = "other";
+
+/// A figure of merit. Read from text (`"ttft.p90".parse()`) or named by a constant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Metric {
+    quantity: Quantity,
+    statistic: Statistic,
+    scope: Scope,
 }
 
 impl Metric {
-    /// Whether it is a percentile, which a histogram gives to the width of its buckets.
-    pub const fn is_percentile(self) -> bool {
-        use Metric::{E2eP50, E2eP95, E2eP99, TtftP50, TtftP95, TtftP99, WaitP50, WaitP95, WaitP99};
-        matches!(
-            self,
-            TtftP50 | TtftP95 | TtftP99 | E2eP50 | E2eP95 | E2eP99 | WaitP50 | WaitP95 | WaitP99
-        )
+    /// The 95th percentile of time to first token.
+    pub const TTFT_P95: Metric = Metric::standing(Quantity::Ttft, Statistic::percent(95));
+    /// The 99th percentile of time to first token.
+    pub const TTFT_P99: Metric = Metric::standing(Quantity::Ttft, Statistic::percent(99));
+    /// The 95th percentile of time to last token.
+    pub const E2E_P95: Metric = Metric::standing(Quantity::E2e, Statistic::percent(95));
+    /// The 99th percentile of time to last token.
+    pub const E2E_P99: Metric = Metric::standing(Quantity::E2e, Statistic::percent(99));
+    /// The mean time to last token.
+    pub const E2E_MEAN: Metric = Metric::standing(Quantity::E2e, Statistic::Mean);
+    /// The share of requests that did not succeed.
+    pub const ERROR_RATE: Metric = Metric::standing(Quantity::ErrorRate, Statistic::Whole);
+    /// Requests a second that succeed.
+    pub const THROUGHPUT: Metric = Metric::standing(Quantity::Throughput, Statistic::Whole);
+    /// Requests a second that succeed within every latency objective.
+    pub const GOODPUT: Metric = Metric::standing(Quantity::Goodput, Statistic::Whole);
+    /// Money for 1,000 requests.
+    pub const COST_PER_1K: Metric = Metric::standing(Quantity::CostPer1k, Statistic::Whole);
+    /// Money for a month of this traffic.
+    pub const COST_PER_MONTH: Metric = Metric::standing(Quantity::CostPerMonth, Statistic::Whole);
+    /// The mean probability that an answer given is a good one.
+    pub const QUALITY: Metric = Metric::standing(Quantity::Quality, Statistic::Whole);
+
+    const fn standing(quantity: Quantity, statistic: Statistic) -> Metric {
+        Metric {
+            quantity,
+            statistic,
+            scope: Scope::ALL,
+        }
     }
 
-    /// Every figure of merit, in the order of tables.
-    pub const ALL: [Metric; 19] = [
-        Metric::TtftP50,
-        Metric::TtftP95,
-        Metric::TtftP99,
-        Metric::TtftMean,
-        Metric::E2eP50,
-        Metric::E2eP95,
-        Metric::E2eP99,
-        Metric::E2eMean,
-        Metric::WaitP50,
-        Metric::WaitP95,
-        Metric::WaitP99,
-        Metric::WaitMean,
-        Metric::ErrorRate,
-        Metric::Throughput,
-        Metric::Goodput,
-        Metric::Attempts,
-        Metric::CostPer1k,
-        Metric::CostPerMonth,
-        Metric::Quality,
-    ];
+    /// The metric of everything that is counted; nothing if the quantity has no such statistic.
+    pub fn new(quantity: Quantity, statistic: Statistic) -> Option<Metric> {
+        (statistic.suits(quantity.row().takes)).then(|| Metric::standing(quantity, statistic))
+    }
 
-    /// Its name in files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Metric::TtftP50 => "ttft.p50",
-            Metric::TtftP95 => "ttft.p95",
-            Metric::TtftP99 => "ttft.p99",
-            Metric::TtftMean => "ttft.mean",
-            Metric::E2eP50 => "e2e.p50",
-            Metric::E2eP95 => "e2e.p95",
-            Metric::E2eP99 => "e2e.p99",
-            Metric::E2eMean => "e2e.mean",
-            Metric::WaitP50 => "wait.p50",
-            Metric::WaitP95 => "wait.p95",
-            Metric::WaitP99 => "wait.p99",
-            Metric::WaitMean => "wait.mean",
-            Metric::ErrorRate => "error_rate",
-            Metric::Throughput => "throughput",
-            Metric::Goodput => "goodput",
-            Metric::Attempts => "attempts_per_request",
-            Metric::CostPer1k => "cost_per_1k",
-            Metric::CostPerMonth => "cost_per_month",
-            Metric::Quality => "quality",
-        }
+    /// The same of a part of the requests.
+    #[must_use]
+    pub fn within(mut self, key: Key, value: impl Into<String>) -> Metric {
+        self.scope = self.scope.with(key, value);
+        self
+    }
+
+    /// The metrics that every report holds and where it shows them, in the order of tables.
+    pub fn standard() -> impl Iterator<Item = (Metric, &'static Standard)> {
+        Quantity::ALL.into_iter().flat_map(|quantity| {
+            let each = quantity.row().standard.iter();
+            each.map(move |standard| (Metric::standing(quantity, standard.statistic), standard))
+        })
+    }
+
+    /// Its entry among the metrics that every report holds, if it is one of them.
+    pub fn as_standard(&self) -> Option<&'static Standard> {
+        let of_all = self.scope.is_all();
+        let mut standard = self.row().standard.iter();
+        standard.find(|standard| of_all && standard.statistic == self.statistic)
+    }
+
+    /// What it is of.
+    pub const fn quantity(&self) -> Quantity {
+        self.quantity
+    }
+
+    /// What is asked of that.
+    pub const fn statistic(&self) -> Statistic {
+        self.statistic
+    }
+
+    /// Of which requests.
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The entry of its quantity in the table.
+    pub const fn row(&self) -> &'static Row {
+        self.quantity.row()
     }
 
     /// Its name for people.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Metric::TtftP50 => "TTFT p50",
-            Metric::TtftP95 => "TTFT p95",
-            Metric::TtftP99 => "TTFT p99",
-            Metric::TtftMean => "TTFT mean",
-            Metric::E2eP50 => "E2E p50",
-            Metric::E2eP95 => "E2E p95",
-            Metric::E2eP99 => "E2E p99",
-            Metric::E2eMean => "E2E mean",
-            Metric::WaitP50 => "wait p50",
-            Metric::WaitP95 => "wait p95",
-            Metric::WaitP99 => "wait p99",
-            Metric::WaitMean => "wait mean",
-            Metric::ErrorRate => "errors",
-            Metric::Throughput => "throughput",
-            Metric::Goodput => "goodput",
-            Metric::Attempts => "attempts / request",
-            Metric::CostPer1k => "$ / 1,000 requests",
-            Metric::CostPerMonth => "$ / month",
-            Metric::Quality => "quality",
+    pub fn title(&self) -> String {
+        let title = self.row().title;
+        let title = match self.statistic {
+            Statistic::Whole => title.to_owned(),
+            Statistic::Percentile(_) | Statistic::Mean => format!("{title} {}", self.statistic),
+            Statistic::Outcome(outcome) => format!("{title} {}", outcome.name().replace('_', " ")),
+        };
+        if self.scope.is_all() {
+            title
+        } else {
+            format!("{title} {}", self.scope)
         }
+    }
+
+    /// Its name for people where all money is in `currency`.
+    pub fn title_in(&self, currency: Option<Code>) -> String {
+        in_currency(&self.title(), currency)
+    }
+
+    /// Its name over a narrow column where all money is in `currency`.
+    pub fn short_in(&self, currency: Option<Code>) -> String {
+        in_currency(self.row().short, currency)
     }
 
     /// What it is counted in.
-    pub const fn unit(self) -> Unit {
-        match self {
-            Metric::ErrorRate | Metric::Quality => Unit::Share,
-            Metric::Throughput | Metric::Goodput => Unit::PerSecond,
-            Metric::CostPer1k | Metric::CostPerMonth => Unit::Dollars,
-            Metric::Attempts => Unit::Number,
-            _ => Unit::Seconds,
-        }
+    pub const fn unit(&self) -> Unit {
+        self.row().unit
     }
 
     /// What it is counted in where all money is in `currency`.
-    pub const fn unit_in(self, currency: Option<Code>) -> Unit {
+    pub const fn unit_in(&self, currency: Option<Code>) -> Unit {
         match (self.unit(), currency) {
             (Unit::Dollars, Some(code)) => Unit::Money(code),
             (unit, _) => unit,
         }
     }
 
-    /// Its name for people where all money is in `currency`.
-    pub fn title_in(self, currency: Option<Code>) -> Cow<'static, str> {
-        match (self.title(), currency) {
-            (title, Some(code)) if title.starts_with('$') => title.replacen('$', &code.to_string(), 1).into(),
-            (title, _) => title.into(),
-        }
-    }
-
     /// Whether less of it is better.
-    pub const fn lower_is_better(self) -> bool {
-        !matches!(self, Metric::Throughput | Metric::Goodput | Metric::Quality)
+    pub fn lower_is_better(&self) -> bool {
+        match self.row().better {
+            Better::Lower => true,
+            Better::Higher => false,
+            Better::Successes => self.statistic != Statistic::Outcome(Outcome::Success),
+        }
     }
 
-    /// The percentile that it is, from 0 to 1, if it is one.
-    pub const fn percentile(self) -> Option<f64> {
-        match self {
-            Metric::TtftP50 | Metric::E2eP50 | Metric::WaitP50 => Some(0.5),
-            Metric::TtftP95 | Metric::E2eP95 | Metric::WaitP95 => Some(0.95),
-            Metric::TtftP99 | Metric::E2eP99 | Metric::WaitP99 => Some(0.99),
-            _ => None,
+    /// Whether an upper bound on it also bounds goodput: of the requests that it is of, which a class or a tag sets apart, but not
+    /// a provider or a window.
+    pub fn bounds_goodput(&self) -> bool {
+        let scope = &self.scope;
+        self.row().bounds_goodput && scope.get(&Key::Provider).is_none() && scope.get(&Key::Window).is_none()
+    }
+
+    /// The percentile that it is, strictly between 0 and 1, if it is one: known to the width of a histogram's buckets.
+    pub const fn percentile(&self) -> Option<f64> {
+        match self.statistic.percentile() {
+            Some(percentile) => Some(percentile.share()),
+            None => None,
         }
+    }
+}
+
+/// A title that begins with the dollar's sign, with the code of another currency instead.
+fn in_currency(title: &str, currency: Option<Code>) -> String {
+    match currency {
+        Some(code) if title.starts_with('$') => title.replacen('$', &code.to_string(), 1),
+        _ => title.to_owned(),
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.row().name)?;
+        if self.statistic != Statistic::Whole {
+            write!(f, ".{}", self.statistic)?;
+        }
+        self.scope.fmt(f)
+    }
+}
+
+impl FromStr for Metric {
+    type Err = BadMetric;
+
+    fn from_str(text: &str) -> Result<Metric, BadMetric> {
+        read::read(text)
+    }
+}
+
+impl Serialize for Metric {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Metric {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Metric, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = Metric;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a metric, like \"ttft.p95\" or \"error_rate{class=chat}\"")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Metric, E> {
+                text.parse().map_err(|bad| match bad {
+                    // In serde's own words, which whoever reads the file's mistakes takes apart.
+                    BadMetric::Unknown { found, allowed } => {
+                        let one_of = if allowed.len() == 1 { "" } else { "one of " };
+                        let names = allowed.join("`, `");
+                        E::custom(format_args!("unknown variant `{found}`, expected {one_of}`{names}`"))
+                    }
+                    BadMetric::Form(what) => E::custom(what),
+                })
+            }
+        }
+        deserializer.deserialize_str(Reader)
+    }
+}
+
+impl JsonSchema for Metric {
+    fn schema_name() -> Cow<'static, str> {
+        "Metric".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let of = |takes: Takes| {
+            let rows = Quantity::ALL.map(Quantity::row).into_iter();
+            let names: Vec<&str> = rows.filter(|row| row.takes == takes).map(|row| row.name).collect();
+            names.join("|")
+        };
+        let outcomes = Outcome::ALL.map(Outcome::name).join("|");
+        let pattern = format!(
+            r"^(({})\.(mean|p[0-9]{{1,2}}(\.[0-9]{{1,6}})?)|({})\.({outcomes})|{})(\{{.+\}})?$",
+            of(Takes::Statistic),
+            of(Takes::Outcome),
+            of(Takes::Nothing)
+        );
+        let each = Quantity::ALL.map(|quantity| {
+            let row = quantity.row();
+            let after = match row.takes {
+                Takes::Nothing => "",
+                Takes::Statistic => ".STATISTIC",
+                Takes::Outcome => ".OUTCOME",
+            };
+            format!("`{}{after}`: {}.", row.name, row.about)
+        });
+        let description = format!(
+            "A metric: a quantity, a statistic and a scope. {} A statistic is `mean` or a percentile strictly between 0 and 100, like `p95` or `p99.9`. A scope in braces restricts it to the requests of a class, a provider, a tag or a window of the plan, `{{class=chat,window=outage}}`, with the keys `class`, `provider`, `tag.NAME` and `window`; values with special characters stand in quotes.",
+            each.join(" ")
+        );
+        json_schema!({
+            "description": description,
+            "type": "string",
+            "pattern": pattern,
+            "examples": [
+                "ttft.p90",
+                "e2e.p99.9",
+                "tpot.mean",
+                "error_rate{class=chat}",
+                "share.rate_limited",
+                "attempts.rate_limited{provider=a}",
+                "cost_per_month{tag.team=search}",
+                "goodput{class=chat,window=outage}"
+            ]
+        })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn metrics_have_one_name_each() {
-        for metric in Metric::ALL {
-            assert_eq!(
-                serde_json::to_string(&metric).unwrap(),
-                format!("\"{}\"", metric.name())
-            );
-        }
-    }
-}
+mod tests;

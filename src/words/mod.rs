@@ -5,7 +5,7 @@
 
 mod bound;
 mod effort;
-mod metric;
+pub mod metric;
 mod outcome;
 mod provenance;
 mod request;

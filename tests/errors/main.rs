@@ -9,6 +9,7 @@ mod client;
 mod files;
 mod idle;
 mod load;
+mod metrics;
 mod missing;
 mod mutated;
 mod names;

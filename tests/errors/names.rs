@@ -1,4 +1,4 @@
-//! Names of nothing: plug-ins, providers, classes, models, metrics, policies.
+//! Names of nothing: plug-ins, providers, classes, models, policies.
 
 use insta::assert_snapshot;
 
@@ -119,17 +119,6 @@ fn an_unknown_unit_of_a_limit() {
           |                                     ^
        help: did you mean `requests`?
        allowed: requests, tokens, input_tokens, output_tokens, concurrent
-    "#);
-}
-
-#[test]
-fn an_unknown_metric() {
-    assert_snapshot!(said(r#""ttft.p95""#, r#""ttft.p90""#), @r#"
-    shop.json:59:17: objectives[0].metric: unknown name `ttft.p90`
-       59 |     { "metric": "ttft.p90", "at_most": "3s" },
-          |                 ^
-       help: did you mean `ttft.p50`?
-       allowed: ttft.p50, ttft.p95, ttft.p99, ttft.mean, e2e.p50, e2e.p95, e2e.p99, e2e.mean, wait.p50, wait.p95, wait.p99, wait.mean, error_rate, throughput, goodput, attempts_per_request, cost_per_1k, cost_per_month, quality
     "#);
 }
 

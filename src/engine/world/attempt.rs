@@ -4,6 +4,7 @@ use crate::client::cut;
 use crate::client::host::Connected;
 use crate::engine::event::{Event, MOST_SLOTS};
 use crate::engine::incident::Passed;
+use crate::engine::lens::Seen;
 use crate::kernel::time::Time;
 use crate::provider::endpoint::Answer;
 use crate::provider::limits::Spent;
@@ -412,6 +413,16 @@ impl World<'_> {
         }
         let counted = self.now.min(window.end).since(since.max(window.warmup));
         tally.busy += u128::from(counted.nanos());
+        if !self.tally.lenses.is_empty() && request.arrived >= window.warmup {
+            let seen = Seen {
+                class: request.ask.class,
+                arrived: request.arrived,
+                provider: way.provider,
+                output: request.ask.output,
+            };
+            let lenses = &self.scenario.lenses;
+            self.tally.see_attempt(lenses, &seen, outcome, ended.cost, !served);
+        }
     }
 
     /// Tells whoever learns from attempts how the one in `slot` ended.

@@ -3,6 +3,7 @@
 use crate::client::limiter::Done;
 use crate::client::retry::{Failed, Next};
 use crate::engine::event::Event;
+use crate::engine::lens::Seen;
 use crate::engine::tally::Ending;
 use crate::kernel::time::{Span, Time};
 use crate::routing::Restriction;
@@ -168,8 +169,19 @@ impl World<'_> {
             incident.note_request(self.now, succeeded);
         }
         let window = self.scenario.window;
+        let seen = Seen {
+            class: request.ask.class,
+            arrived: request.arrived,
+            provider: request.provider,
+            output: request.ask.output,
+        };
         if succeeded && self.now >= window.warmup && self.now < window.end {
-            self.tally.serve(ttft, e2e, &self.scenario.good);
+            let good = &self.scenario.good[usize::from(request.ask.class)];
+            let is_good = good.holds(ttft, e2e, request.waited, request.ask.output);
+            self.tally.serve(is_good);
+            if !self.tally.lenses.is_empty() {
+                self.tally.see_served(&self.scenario.lenses, &seen, self.now, is_good);
+            }
         }
         if request.arrived >= window.warmup {
             let quality = if succeeded && request.quality != UNJUDGED {
@@ -188,6 +200,9 @@ impl World<'_> {
                 quality,
             };
             self.tally.finish(&request.ask, &ending);
+            if !self.tally.lenses.is_empty() {
+                self.tally.see_end(&self.scenario.lenses, &seen, &ending);
+            }
         }
         self.requests.remove(slot);
     }

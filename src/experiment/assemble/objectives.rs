@@ -1,11 +1,8 @@
-//! What must hold, of which policies, and what makes a success a good one.
+//! What must hold, and of which policies.
 
 use super::Objective;
-use crate::engine::scenario::Good;
 use crate::experiment::file::{ObjectiveSpec, PolicyEntry};
 use crate::form::build::{Built, Refusal};
-use crate::kernel::time::Span;
-use crate::words::Metric;
 
 pub(super) fn objectives(specs: &[ObjectiveSpec], policies: &[PolicyEntry]) -> Built<Vec<Objective>> {
     let names: Vec<String> = policies.iter().map(|p| p.name.clone()).collect();
@@ -35,28 +32,11 @@ pub(super) fn objectives(specs: &[ObjectiveSpec], policies: &[PolicyEntry]) -> B
             }
         };
         all.push(Objective {
-            metric: spec.metric,
+            metric: spec.metric.clone(),
             bound,
             at_most,
             policies: asked,
         });
     }
     Ok(all)
-}
-
-/// A success is a good one if it keeps to the loosest bound on each latency: a bound on a median is not meant for every
-/// request, the one on the highest percentile most nearly is.
-pub(super) fn good(objectives: &[Objective]) -> Good {
-    let loosest = |metrics: [Metric; 4]| {
-        objectives
-            .iter()
-            .filter(|o| o.at_most && metrics.contains(&o.metric))
-            .map(|o| Span::from_seconds_f64(o.bound))
-            .max()
-            .unwrap_or(Span::FOREVER)
-    };
-    Good {
-        ttft: loosest([Metric::TtftP50, Metric::TtftP95, Metric::TtftP99, Metric::TtftMean]),
-        e2e: loosest([Metric::E2eP50, Metric::E2eP95, Metric::E2eP99, Metric::E2eMean]),
-    }
 }

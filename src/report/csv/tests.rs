@@ -1,6 +1,7 @@
 //! Each table is read back with the csv crate's reader and held against the report.
 
 use super::*;
+use crate::report::Metric;
 use crate::report::sample::{ranked, sample};
 
 fn read(name: &str, report: &Report) -> Vec<Vec<String>> {
@@ -30,7 +31,7 @@ fn metrics_are_read_back_to_the_last_digit() {
             let Estimate {
                 mean, half_width, n, ..
             } = measured.estimate;
-            assert_eq!((&row[0], &*row[1]), (&policy.name, measured.metric.name()));
+            assert_eq!((&row[0], &row[1]), (&policy.name, &measured.metric.to_string()));
             assert_eq!(row[3].parse(), Ok(mean));
             assert_eq!(row[6].parse().ok(), half_width);
             assert_eq!(row[4].parse().ok(), half_width.map(|half_width| mean - half_width));
@@ -131,4 +132,12 @@ fn words_are_those_of_the_json() {
     for said in [Judged::Pass, Judged::Fail, Judged::Undecided] {
         assert_eq!(serde_json::to_value(said).unwrap(), judged(said));
     }
+}
+
+#[test]
+fn a_class_has_the_metrics_that_the_table_says() {
+    let report = sample();
+    let found = report.policies[0].classes[0].metrics().map(|(metric, _)| metric);
+    let table = Metric::standard().filter(|(_, standard)| standard.of_classes);
+    assert!(table.map(|(metric, _)| metric).eq(found));
 }

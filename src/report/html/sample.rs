@@ -108,7 +108,7 @@ pub(crate) fn sample() -> Report {
         ],
         comparisons: comparisons(&policies),
         ranking: Some(crate::report::Ranking {
-            metric: Metric::Goodput,
+            metric: Metric::GOODPUT,
             rows: policies
                 .iter()
                 .map(|policy| crate::report::Ranked {
@@ -140,26 +140,27 @@ fn estimate(mean: f64, relative: f64) -> Estimate {
 }
 
 fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64, shares: [f64; 3]) -> PolicyReport {
-    let figure = |metric: Metric| match metric {
-        Metric::TtftP50 => 0.42 * slow,
-        Metric::TtftP95 => 1.31 * slow,
-        Metric::TtftP99 => 2.9 * slow,
-        Metric::TtftMean => 0.6 * slow,
-        Metric::E2eP50 => 2.6 * slow,
-        Metric::E2eP95 => 5.4 * slow,
-        Metric::E2eP99 => 9.8 * slow,
-        Metric::E2eMean => 3.0 * slow,
-        Metric::WaitP50 => 0.0,
-        Metric::WaitP95 => 0.018 * slow,
-        Metric::WaitP99 => 0.25 * slow,
-        Metric::WaitMean => 0.0042 * slow,
-        Metric::ErrorRate => errors,
-        Metric::Throughput => 24.8 * (1.0 - errors),
-        Metric::Goodput => 23.9 * (1.0 - errors) / slow.max(1.0),
-        Metric::Attempts => 1.0 + 3.0 * errors,
-        Metric::CostPer1k => month / 64_281.6,
-        Metric::CostPerMonth => month,
-        Metric::Quality => 0.93 - 0.02 * slow,
+    let figure = |metric: &Metric| match metric.to_string().as_str() {
+        "ttft.p50" => 0.42 * slow,
+        "ttft.p95" => 1.31 * slow,
+        "ttft.p99" => 2.9 * slow,
+        "ttft.mean" => 0.6 * slow,
+        "e2e.p50" => 2.6 * slow,
+        "e2e.p95" => 5.4 * slow,
+        "e2e.p99" => 9.8 * slow,
+        "e2e.mean" => 3.0 * slow,
+        "wait.p50" => 0.0,
+        "wait.p95" => 0.018 * slow,
+        "wait.p99" => 0.25 * slow,
+        "wait.mean" => 0.0042 * slow,
+        "error_rate" => errors,
+        "throughput" => 24.8 * (1.0 - errors),
+        "goodput" => 23.9 * (1.0 - errors) / slow.max(1.0),
+        "attempts_per_request" => 1.0 + 3.0 * errors,
+        "cost_per_1k" => month / 64_281.6,
+        "cost_per_month" => month,
+        "quality" => 0.93 - 0.02 * slow,
+        other => panic!("{other} is not standard"),
     };
     let undefined = Estimate {
         mean: f64::NAN,
@@ -167,24 +168,21 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
         n: 0,
         undefined: 14,
     };
-    let metrics = Metric::ALL.map(|metric| {
-        let (estimate, note) = match (at, metric) {
-            (3, Metric::Quality) => (
+    let metrics = Metric::standard().enumerate().map(|(place, (metric, _))| {
+        let (estimate, note) = match at {
+            3 if metric == Metric::QUALITY => (
                 undefined,
                 Some("no class of this traffic states a quality for this provider".into()),
             ),
-            (3, Metric::E2eP99) => (
+            3 if metric == Metric::E2E_P99 => (
                 Estimate {
                     half_width: None,
-                    ..estimate(figure(metric), 0.0)
+                    ..estimate(figure(&metric), 0.0)
                 },
                 Some("too few requests for a 99th percentile: 210 of 368".into()),
             ),
             _ => (
-                estimate(
-                    figure(metric),
-                    0.02 + 0.02 * at as f64 + 0.01 * wobble(metric as usize, at),
-                ),
+                estimate(figure(&metric), 0.02 + 0.02 * at as f64 + 0.01 * wobble(place, at)),
                 None,
             ),
         };
@@ -194,8 +192,8 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
         name: name.into(),
         kind: kind.into(),
         requests: 2_499_840,
-        attempts: (2_499_840.0 * figure(Metric::Attempts)) as u64,
-        metrics: metrics.into(),
+        attempts: (2_499_840.0 * figure(&"attempts_per_request".parse().unwrap())) as u64,
+        metrics: metrics.collect(),
         outcomes: vec![
             OutcomeShare {
                 outcome: Outcome::Success,
@@ -366,12 +364,13 @@ fn comparisons(policies: &[PolicyReport]) -> Vec<Comparison> {
         .map(|(index, (policy, sentence))| Comparison {
             policy: policy.name.clone(),
             baseline: baseline.name.clone(),
-            differences: Metric::ALL
-                .map(|metric| {
+            differences: Metric::standard()
+                .enumerate()
+                .map(|(place, (metric, _))| {
                     let column = |policy: &PolicyReport, salt| -> Vec<Option<f64>> {
-                        let mean = policy.metrics[metric as usize].estimate.mean;
+                        let mean = policy.metrics[place].estimate.mean;
                         (0..14)
-                            .map(|run| Some(mean * (1.0 + 0.12 * wobble(run, salt + 16 * metric as usize))))
+                            .map(|run| Some(mean * (1.0 + 0.12 * wobble(run, salt + 16 * place))))
                             .collect()
                     };
                     let paired = Paired::compare(&column(baseline, 1), &column(policy, 2 + index), Confidence::P95);
@@ -382,7 +381,7 @@ fn comparisons(policies: &[PolicyReport]) -> Vec<Comparison> {
                         verdict: paired.verdict,
                     }
                 })
-                .into(),
+                .collect(),
             sentence: format!("{} {sentence}", policy.name),
         })
         .collect()
@@ -390,13 +389,13 @@ fn comparisons(policies: &[PolicyReport]) -> Vec<Comparison> {
 
 fn objectives(policies: &[PolicyReport]) -> Vec<Judgement> {
     let bounds = [
-        (Metric::TtftP95, 1.4, true),
-        (Metric::E2eP95, 6.0, true),
-        (Metric::ErrorRate, 0.01, true),
-        (Metric::Quality, 0.9, false),
+        (Metric::TTFT_P95, 1.4, true),
+        (Metric::E2E_P95, 6.0, true),
+        (Metric::ERROR_RATE, 0.01, true),
+        (Metric::QUALITY, 0.9, false),
     ];
     let judge = |policy: &PolicyReport, (metric, bound, at_most): (Metric, f64, bool)| {
-        let estimate = policy.metrics[metric as usize].estimate;
+        let estimate = crate::report::estimate(policy, &metric);
         let kept = |figure: f64| (figure <= bound) == at_most;
         let judged = match (estimate.lo(), estimate.hi()) {
             (Some(lo), Some(hi)) if kept(lo) && kept(hi) => Judged::Pass,
@@ -414,6 +413,6 @@ fn objectives(policies: &[PolicyReport]) -> Vec<Judgement> {
     };
     policies
         .iter()
-        .flat_map(|policy| bounds.map(|objective| judge(policy, objective)))
+        .flat_map(|policy| bounds.clone().map(|objective| judge(policy, objective)))
         .collect()
 }

@@ -3,6 +3,7 @@
 //! A figure without an interval carries the letter of a footnote under its table that says why.
 
 mod differences;
+mod further;
 mod keys;
 mod notes;
 mod objectives;
@@ -16,11 +17,12 @@ use serde::Serialize;
 use crate::report::chart::Error;
 use crate::report::{ModelNote, Report, Unit, format};
 use differences::{Differences, differences};
+use further::{Further, further};
 use keys::{Key, key_of, policy_key};
 use notes::{Mark, Note, Notes};
 use objectives::{Objectives, objectives};
 use pictures::{Shares, pictures, shares};
-use policy::{COLUMNS, Policy, main_row};
+use policy::{Policy, columns, main_row};
 pub(super) use prose::unbroken;
 use prose::{Prose, prose};
 use ranking::{Ranking, ranking};
@@ -36,6 +38,8 @@ pub(super) struct Page {
     ranking: Option<Ranking>,
     verdicts: Vec<Named<String>>,
     headings: Vec<Heading>,
+    /// What is asked for beyond the main table.
+    further: Option<Further>,
     policies: Vec<Named<Policy>>,
     figures: Vec<Figure>,
     shares: Vec<Shares>,
@@ -118,12 +122,8 @@ impl Page {
                     it: comparison.sentence.clone(),
                 })
                 .collect(),
-            headings: COLUMNS
-                .map(|(over, columns)| Heading {
-                    over,
-                    columns: columns.iter().map(|(_, name)| *name).collect(),
-                })
-                .into(),
+            headings: headings(),
+            further: further(report),
             policies,
             figures: pictures(report)?,
             shares: shares(report)?,
@@ -141,6 +141,21 @@ impl Page {
             confidence: format::tick(Unit::Share, report.confidence),
         })
     }
+}
+
+/// The headings of the main table: neighbours under one name share it.
+fn headings() -> Vec<Heading> {
+    let mut headings: Vec<Heading> = Vec::new();
+    for (_, (over, column)) in columns() {
+        match headings.last_mut() {
+            Some(last) if last.over == over && !over.is_empty() => last.columns.push(column),
+            _ => headings.push(Heading {
+                over,
+                columns: vec![column],
+            }),
+        }
+    }
+    headings
 }
 
 fn facts(report: &Report) -> Vec<String> {

@@ -4,7 +4,7 @@
 //! themselves, which the main table has.
 
 use super::notes::Notes;
-use super::{HEAD, Page, SHOWN};
+use super::{HEAD, Page, shown};
 use crate::report::table::{Cell, Table, Tone};
 use crate::report::text::{clean, fit, paragraph};
 use crate::report::{Code, Difference, Metric, Report, format};
@@ -34,7 +34,8 @@ fn differences(report: &Report, notes: &mut Notes) -> Table {
         table.column(&group, "relative");
         table.words(&group, "");
     }
-    for metric in SHOWN {
+    let further = report.further(|standard| standard.terminal).into_iter().cloned();
+    for metric in shown().chain(further) {
         let cells = report.comparisons.iter().flat_map(|comparison| {
             let found = comparison
                 .differences
@@ -46,13 +47,13 @@ fn differences(report: &Report, notes: &mut Notes) -> Table {
             )
         });
         let cells: Vec<Cell> = cells.collect();
-        table.row(&metric.title_in(report.code()), cells);
+        table.row(&clean(&metric.title_in(report.code())), cells);
     }
     table
 }
 
 fn cells(difference: &Difference, code: Option<Code>, notes: &mut Notes) -> [Cell; 3] {
-    let (said, tone) = verdict(difference.metric, difference.verdict);
+    let (said, tone) = verdict(&difference.metric, difference.verdict);
     let relative = difference.relative.map_or(String::new(), format::relative);
     [
         notes.difference(difference.metric.unit_in(code), &difference.difference),
@@ -62,7 +63,7 @@ fn cells(difference: &Difference, code: Option<Code>, notes: &mut Notes) -> [Cel
 }
 
 /// What a verdict means for the figure.
-fn verdict(metric: Metric, verdict: Verdict) -> (&'static str, Tone) {
+fn verdict(metric: &Metric, verdict: Verdict) -> (&'static str, Tone) {
     match (verdict, metric.lower_is_better()) {
         (Verdict::Lower, true) | (Verdict::Higher, false) => ("+ better", Tone::Good),
         (Verdict::Lower, false) | (Verdict::Higher, true) => ("- worse", Tone::Bad),

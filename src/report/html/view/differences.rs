@@ -33,21 +33,22 @@ struct DifferenceCell {
 pub(super) fn differences(report: &Report) -> Option<Differences> {
     let mut notes = Notes::of("differences");
     let first = report.comparisons.first()?;
-    let cell = |comparison: &Comparison, metric: Metric, notes: &mut Notes| {
+    let cell = |comparison: &Comparison, metric: &Metric, notes: &mut Notes| {
         let found = comparison
             .differences
             .iter()
-            .find(|difference| difference.metric == metric)?;
+            .find(|difference| difference.metric == *metric)?;
         Some(difference_cell(found, report.code(), notes))
     };
-    let rows = Metric::ALL.map(|metric| DifferenceRow {
-        name: metric.title_in(report.code()).into_owned(),
+    let rows = first.differences.iter().map(|Difference { metric, .. }| DifferenceRow {
+        name: metric.title_in(report.code()),
         cells: report
             .comparisons
             .iter()
             .map(|comparison| cell(comparison, metric, &mut notes))
             .collect(),
     });
+    let rows = rows.collect();
     Some(Differences {
         baseline: key_of(report, &first.baseline),
         columns: report
@@ -55,7 +56,7 @@ pub(super) fn differences(report: &Report) -> Option<Differences> {
             .iter()
             .map(|comparison| key_of(report, &comparison.policy))
             .collect(),
-        rows: rows.into(),
+        rows,
         notes: notes.list(),
     })
 }

@@ -84,9 +84,9 @@ impl Notes {
     }
 
     /// A policy's figure of merit. The report's own reason comes before the general one.
-    pub(super) fn measured(&mut self, policy: &PolicyReport, metric: Metric, code: Option<Code>) -> Cell {
+    pub(super) fn measured(&mut self, policy: &PolicyReport, metric: &Metric, code: Option<Code>) -> Cell {
         let estimate = crate::report::estimate(policy, metric);
-        let own = policy.metrics.iter().find(|measured| measured.metric == metric);
+        let own = policy.metrics.iter().find(|measured| measured.metric == *metric);
         let own = own.and_then(|measured| measured.note.clone());
         let (value, half_width) = format::parts(metric.unit_in(code), &estimate);
         Cell {

@@ -23,7 +23,7 @@ struct Badge {
 pub(super) fn objectives(report: &Report) -> Option<Objectives> {
     let mut notes = Notes::of("objectives");
     let mut kinds: Vec<&Judgement> = vec![];
-    let same = |a: &Judgement, b: &Judgement| (a.metric, a.bound, a.at_most) == (b.metric, b.bound, b.at_most);
+    let same = |a: &Judgement, b: &Judgement| (&a.metric, a.bound, a.at_most) == (&b.metric, b.bound, b.at_most);
     for judgement in &report.objectives {
         if !kinds.iter().any(|known| same(known, judgement)) {
             kinds.push(judgement);
@@ -44,7 +44,7 @@ pub(super) fn objectives(report: &Report) -> Option<Objectives> {
                         Judged::Fail => "fail",
                         Judged::Undecided => "undecided",
                     },
-                    cell: notes.measured(policy, own.metric, report.code()),
+                    cell: notes.measured(policy, &own.metric, report.code()),
                 })
             })
             .collect::<Vec<_>>(),

@@ -6,6 +6,7 @@ use super::Figure;
 use super::keys::{Key, provider_key};
 use crate::report::chart::{Chart, Colour, Error, Mark, Scale, Series};
 use crate::report::{Metric, Report, Unit, figures, format};
+use crate::words::metric::Quantity;
 
 pub(super) fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
     let within = "Share of requests that needed at most this long.";
@@ -18,8 +19,6 @@ pub(super) fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
     } else {
         ""
     };
-    let ttft = [Metric::TtftP50, Metric::TtftP95, Metric::TtftP99];
-    let e2e = [Metric::E2eP50, Metric::E2eP95, Metric::E2eP99];
     let charts: [(Chart, String); 8] = [
         (
             figures::distribution(report, "Time to first token", |policy| &policy.curves.ttft),
@@ -30,15 +29,20 @@ pub(super) fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
             within.into(),
         ),
         (
-            figures::percentiles(report, "Percentiles of time to first token", &ttft),
+            figures::percentiles(report, "Percentiles of time to first token", Quantity::Ttft),
             interval.clone(),
         ),
         (
-            figures::percentiles(report, "Percentiles of time to last token", &e2e),
+            figures::percentiles(report, "Percentiles of time to last token", Quantity::E2e),
             interval.clone(),
         ),
         (
-            figures::trade_off(report, "Cost against latency", Metric::E2eP95, Metric::CostPerMonth),
+            figures::trade_off(
+                report,
+                "Cost against latency",
+                &Metric::E2E_P95,
+                &Metric::COST_PER_MONTH,
+            ),
             format!("Lower left is better. {interval}"),
         ),
         (

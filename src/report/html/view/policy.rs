@@ -54,33 +54,10 @@ struct Row {
     cells: Vec<Cell>,
 }
 
-/// The main table's columns, under the headings over them.
-pub(super) const COLUMNS: [(&str, &[(Metric, &str)]); 7] = [
-    (
-        "Time to first token",
-        &[
-            (Metric::TtftP50, "p50"),
-            (Metric::TtftP95, "p95"),
-            (Metric::TtftP99, "p99"),
-        ],
-    ),
-    (
-        "Time to last token",
-        &[
-            (Metric::E2eP50, "p50"),
-            (Metric::E2eP95, "p95"),
-            (Metric::E2eP99, "p99"),
-        ],
-    ),
-    ("Wait", &[(Metric::WaitP95, "p95")]),
-    ("", &[(Metric::ErrorRate, "Errors")]),
-    ("", &[(Metric::Goodput, "Goodput")]),
-    (
-        "Cost",
-        &[(Metric::CostPer1k, "per 1,000"), (Metric::CostPerMonth, "per month")],
-    ),
-    ("", &[(Metric::Quality, "Quality")]),
-];
+/// The standard metrics of the main table, each with the heading over its column and the column's own.
+pub(super) fn columns() -> impl Iterator<Item = (Metric, (&'static str, &'static str))> {
+    Metric::standard().filter_map(|(metric, standard)| Some((metric, standard.page?)))
+}
 
 impl Policy {
     pub(super) fn of(index: usize, policy: &PolicyReport, cells: Vec<Cell>, code: Option<Code>) -> Policy {
@@ -168,9 +145,8 @@ impl Policy {
 }
 
 pub(super) fn main_row(policy: &PolicyReport, code: Option<Code>, notes: &mut Notes) -> Vec<Cell> {
-    let columns = COLUMNS.iter().flat_map(|(_, columns)| columns.iter());
-    columns
-        .map(|(metric, _)| notes.measured(policy, *metric, code))
+    columns()
+        .map(|(metric, _)| notes.measured(policy, &metric, code))
         .collect()
 }
 
@@ -194,16 +170,13 @@ fn provider_cells(provider: &ProviderReport, cached: bool, notes: &mut Notes) ->
 }
 
 fn class_row(class: &ClassReport, code: Option<Code>, notes: &mut Notes) -> Row {
+    let mut cells = vec![notes.cell(Unit::Share, &class.share)];
+    for (metric, figure) in class.metrics() {
+        cells.push(notes.cell(metric.unit_in(code), figure));
+    }
     Row {
         name: class.name.clone(),
-        cells: vec![
-            notes.cell(Unit::Share, &class.share),
-            notes.cell(Unit::Seconds, &class.ttft_p95),
-            notes.cell(Unit::Seconds, &class.e2e_p95),
-            notes.cell(Unit::Share, &class.error_rate),
-            notes.cell(Metric::CostPer1k.unit_in(code), &class.cost_per_1k),
-            notes.cell(Unit::Share, &class.quality),
-        ],
+        cells,
     }
 }
 

@@ -9,9 +9,6 @@ use crate::report::estimate;
 use crate::report::{Metric, PolicyReport, Ranked, Report, format};
 use crate::stats::interval::Estimate;
 
-/// What is shown beside the figure that ranks, unless it is that.
-const BESIDE: [Metric; 4] = [Metric::ErrorRate, Metric::E2eP95, Metric::CostPerMonth, Metric::Quality];
-
 /// Figures further apart than this are shown by their logarithms.
 const APART: f64 = 30.0;
 
@@ -55,12 +52,20 @@ pub(super) fn ranking(report: &Report) -> Option<Ranking> {
         .iter()
         .filter_map(|row| Some((row, report.policies.iter().find(|p| p.name == row.policy)?)))
         .collect();
-    let is_known = |metric: &Metric| policies.iter().any(|(_, p)| estimate(p, *metric).mean.is_finite());
-    let beside = BESIDE.into_iter().filter(|m| *m != ranking.metric);
-    let metrics: Vec<Metric> = std::iter::once(ranking.metric).chain(beside).filter(is_known).collect();
+    let is_known = |metric: &Metric| policies.iter().any(|(_, p)| estimate(p, metric).mean.is_finite());
+    let mut beside: Vec<(u8, Metric)> = Metric::standard()
+        .filter_map(|(metric, standard)| Some((standard.beside?, metric)))
+        .filter(|(_, metric)| *metric != ranking.metric)
+        .collect();
+    beside.sort();
+    let beside = beside.into_iter().map(|(_, metric)| metric);
+    let metrics: Vec<Metric> = std::iter::once(ranking.metric.clone())
+        .chain(beside)
+        .filter(is_known)
+        .collect();
     let across: Vec<Across> = metrics
         .iter()
-        .map(|&metric| Across::of(policies.iter().map(|(_, p)| estimate(p, metric).mean)))
+        .map(|metric| Across::of(policies.iter().map(|(_, p)| estimate(p, metric).mean)))
         .collect();
     let mut notes = Notes::of("ranking");
     let rows = policies.iter().enumerate().map(|(place, (row, policy))| Row {
@@ -70,7 +75,7 @@ pub(super) fn ranking(report: &Report) -> Option<Ranking> {
         cells: metrics
             .iter()
             .zip(&across)
-            .map(|(&metric, across)| {
+            .map(|(metric, across)| {
                 across.mark(&estimate(policy, metric), notes.measured(policy, metric, report.code()))
             })
             .collect(),
@@ -78,7 +83,7 @@ pub(super) fn ranking(report: &Report) -> Option<Ranking> {
     let rows = rows.collect();
     Some(Ranking {
         caption: caption(report, ranking),
-        columns: metrics.iter().map(|m| m.title_in(report.code()).into_owned()).collect(),
+        columns: metrics.iter().map(|m| m.title_in(report.code())).collect(),
         rows,
         notes: notes.list(),
     })

@@ -1,0 +1,240 @@
+//! Lenses: parts of the traffic that are counted apart, because a metric asks for them.
+//!
+//! A lens takes in requests of some classes, those that one provider answered, those of a stretch of time, or what is all of
+//! that. Which lenses there are is settled before the run; a scenario without any counts nothing here, and with some, each event
+//! goes through a table of those that its class is in: nothing is looked up by name and nothing is allocated.
+//!
+//! A request is seen by when it arrived, and what succeeds within the counted time by when it ended, as in the [`Tally`] itself:
+//! a lens of everything has the tally's own figures. Of a provider, a request is seen only as the success that it answered; its
+//! attempts are seen whatever became of them.
+
+use crate::kernel::time::{Span, Time};
+use crate::stats::histogram::Histogram;
+use crate::words::metric::Times;
+use crate::words::{Outcome, UNRATED};
+
+use super::scenario::Deployment;
+use super::tally::{Ending, Tally, per_token};
+
+/// A part of the traffic that is counted apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lens {
+    /// The classes, by number; nothing for all.
+    pub classes: Option<Vec<usize>>,
+    /// The provider; nothing for all.
+    pub provider: Option<usize>,
+    /// Counting starts here, not before the warm-up is over.
+    pub from: Time,
+    /// Counting ends here, not after the last arrival.
+    pub until: Time,
+    /// Which times are put into histograms, by [`Times::index`].
+    pub times: [bool; Times::COUNT],
+}
+
+/// The lenses of a scenario.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lenses {
+    all: Vec<Lens>,
+    /// By class, the lenses that it is in.
+    of_class: Vec<Vec<u32>>,
+}
+
+impl Lenses {
+    /// These lenses, where there are so many classes.
+    pub fn new(all: Vec<Lens>, classes: usize) -> Lenses {
+        let is_in = |lens: &Lens, class| lens.classes.as_ref().is_none_or(|some| some.contains(&class));
+        let those_of = |class| {
+            (0..all.len())
+                .filter(|&i| is_in(&all[i], class))
+                .map(|i| i as u32)
+                .collect()
+        };
+        let of_class = if all.is_empty() {
+            Vec::new()
+        } else {
+            (0..classes).map(those_of).collect()
+        };
+        Lenses { all, of_class }
+    }
+
+    /// The numbers of the lenses that a class is in.
+    fn of_class(&self, class: u16) -> &[u32] {
+        self.of_class.get(usize::from(class)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Each of them, in the order of their tallies.
+    pub fn iter(&self) -> impl Iterator<Item = &Lens> {
+        self.all.iter()
+    }
+}
+
+/// What one lens has counted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LensTally {
+    /// How its requests ended; of a provider, the successes alone.
+    pub outcomes: [u64; Outcome::COUNT],
+    /// How the attempts ended.
+    pub attempts: [u64; Outcome::COUNT],
+    /// Requests that succeeded within its time, whenever they arrived.
+    pub served: u64,
+    /// Of those, the ones within the latency objectives.
+    pub good: u64,
+    /// Its histograms, by [`Times::index`], as far as they are asked for.
+    pub times: [Option<Histogram>; Times::COUNT],
+    /// Successes at providers whose quality for their class is known.
+    pub rated: u64,
+    /// Sum over those of the probability of a good answer, in millionths.
+    pub quality: u64,
+    /// Pico-dollars for the attempts and, but for a provider, for looking at answers.
+    pub cost: u128,
+    /// Pico-dollars for capacity reserved over its time, used or not; of some classes, none.
+    pub reserved: u128,
+    /// The length of its time in nanoseconds, added up over replications.
+    pub counted: u128,
+}
+
+impl LensTally {
+    fn of(lens: &Lens, fleet: &[Deployment]) -> LensTally {
+        let counted = lens.until.since(lens.from);
+        let bills = |p: usize| lens.classes.is_none() && lens.provider.is_none_or(|own| own == p);
+        let standing = |(p, d): (usize, &Deployment)| bills(p).then(|| d.provider.price.standing(counted));
+        LensTally {
+            times: lens.times.map(|asked| asked.then(Histogram::default)),
+            reserved: fleet.iter().enumerate().filter_map(standing).sum(),
+            counted: u128::from(counted.nanos()),
+            ..LensTally::default()
+        }
+    }
+
+    /// Adds what the same lens has counted in another replication.
+    pub fn merge(&mut self, other: &LensTally) {
+        let counts = self.outcomes.iter_mut().chain(&mut self.attempts);
+        for (a, b) in counts.zip(other.outcomes.iter().chain(&other.attempts)) {
+            *a += b;
+        }
+        for (a, b) in self.times.iter_mut().zip(&other.times) {
+            if let (Some(a), Some(b)) = (a, b) {
+                a.merge(b);
+            }
+        }
+        self.served += other.served;
+        self.good += other.good;
+        self.rated += other.rated;
+        self.quality += other.quality;
+        self.cost += other.cost;
+        self.reserved += other.reserved;
+        self.counted += other.counted;
+    }
+
+    /// Frees what only counting needs.
+    pub fn pack(&mut self) {
+        self.times.iter_mut().flatten().for_each(Histogram::pack);
+    }
+
+    fn end(&mut self, of: &Seen, end: &Ending) {
+        self.outcomes[end.outcome.index()] += 1;
+        let mut time = |which: Times, value: Span| {
+            if let Some(histogram) = &mut self.times[which.index()] {
+                histogram.record(value);
+            }
+        };
+        if end.outcome != Outcome::Shed {
+            time(Times::Wait, end.waited);
+        }
+        if end.outcome == Outcome::Success {
+            time(Times::Ttft, end.ttft);
+            time(Times::E2e, end.e2e);
+            if let Some(span) = per_token(end.ttft, end.e2e, of.output) {
+                time(Times::Tpot, span);
+            }
+            if end.quality != UNRATED {
+                self.rated += 1;
+                self.quality += u64::from(end.quality);
+            }
+        }
+    }
+}
+
+/// What lenses look at of a request or an attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// The class of the request.
+    pub class: u16,
+    /// When the request arrived.
+    pub arrived: Time,
+    /// The provider that answered the request, or that the attempt was sent to.
+    pub provider: u32,
+    /// Output tokens of the request.
+    pub output: u32,
+}
+
+impl Tally {
+    /// The tallies of `lenses`, nothing counted yet.
+    pub(super) fn of_lenses(lenses: &Lenses, fleet: &[Deployment]) -> Vec<LensTally> {
+        lenses.iter().map(|lens| LensTally::of(lens, fleet)).collect()
+    }
+
+    /// A counted request has ended: the lenses that it is in count it.
+    #[cold]
+    #[inline(never)]
+    pub fn see_end(&mut self, lenses: &Lenses, of: &Seen, end: &Ending) {
+        for &i in lenses.of_class(of.class) {
+            let (lens, tally) = (&lenses.all[i as usize], &mut self.lenses[i as usize]);
+            if !lens.spans(of.arrived) {
+                continue;
+            }
+            match lens.provider {
+                None => {
+                    tally.end(of, end);
+                    tally.cost += u128::from(end.cost);
+                }
+                Some(p) if end.outcome == Outcome::Success && p == of.provider as usize => tally.end(of, end),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// A request has succeeded at `now`, within the counted time.
+    #[cold]
+    #[inline(never)]
+    pub fn see_served(&mut self, lenses: &Lenses, of: &Seen, now: Time, good: bool) {
+        for &i in lenses.of_class(of.class) {
+            let (lens, tally) = (&lenses.all[i as usize], &mut self.lenses[i as usize]);
+            if lens.spans(now) && lens.takes(of.provider) {
+                tally.served += 1;
+                tally.good += u64::from(good);
+            }
+        }
+    }
+
+    /// An attempt at a counted request is over, and was billed. `shadow` says that no caller waits for it: then it is the cost
+    /// of no class.
+    #[cold]
+    #[inline(never)]
+    pub fn see_attempt(&mut self, lenses: &Lenses, of: &Seen, outcome: Outcome, cost: u64, shadow: bool) {
+        for &i in lenses.of_class(of.class) {
+            let (lens, tally) = (&lenses.all[i as usize], &mut self.lenses[i as usize]);
+            if lens.spans(of.arrived) && lens.takes(of.provider) {
+                tally.attempts[outcome.index()] += 1;
+                // A caller's request brings its bill along when it ends.
+                let is_billed_here = match lens.provider {
+                    Some(_) => !shadow || lens.classes.is_none(),
+                    None => shadow && lens.classes.is_none(),
+                };
+                if is_billed_here {
+                    tally.cost += u128::from(cost);
+                }
+            }
+        }
+    }
+}
+
+impl Lens {
+    fn spans(&self, at: Time) -> bool {
+        self.from <= at && at < self.until
+    }
+
+    fn takes(&self, provider: u32) -> bool {
+        self.provider.is_none_or(|own| own == provider as usize)
+    }
+}

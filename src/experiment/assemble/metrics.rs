@@ -1,0 +1,319 @@
+//! The metrics of an experiment: those that every report has, and those that its objectives, its ranking and its plan ask for;
+//! and what must be counted for them.
+//!
+//! A scope's names are looked up here, once. Classes and tags are read from what is counted by class anyway, where that holds the
+//! quantity; for everything else a lens is set up. Scopes that make no sense for a quantity are refused with what to ask instead.
+
+use crate::engine::lens::{Lens, Lenses};
+use crate::engine::scenario::{Good, Window};
+use crate::experiment::file::{Experiment, WindowSpec};
+use crate::form::build::{Built, Refusal, number};
+use crate::form::named::Named;
+use crate::kernel::time::{Span, Time};
+use crate::words::Metric;
+use crate::words::metric::{Key, Lies, MOST_TAG_VALUES, OTHER, Times};
+
+use super::Objective;
+
+/// The most metrics that a plan may ask for.
+const MOST: usize = 256;
+
+/// A metric of a report, and where its figures are counted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measure {
+    /// The metric.
+    pub metric: Metric,
+    /// What its figures are taken from.
+    pub source: Source,
+}
+
+/// What of a tally a figure is taken from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Everything that is counted.
+    All,
+    /// The tallies of these classes, by number.
+    Classes(Vec<usize>),
+    /// The tally of this lens, by number.
+    Lens(usize),
+}
+
+/// Everything that is measured.
+#[derive(Debug)]
+pub(super) struct Measures {
+    /// The metrics of the report, in order.
+    pub(super) asked: Vec<Measure>,
+    /// What is counted apart for them.
+    pub(super) lenses: Lenses,
+    /// Whether the time for each token is counted by class.
+    pub(super) counts_tpot: bool,
+    /// What makes a success of each class a good one.
+    pub(super) good: Vec<Good>,
+}
+
+/// Looks up every metric that `spec` asks for. `objectives` are the checked ones, in the file's order.
+pub(super) fn measures(spec: &Experiment, window: Window, objectives: &[Objective]) -> Built<Measures> {
+    let all = ScopeNames::of(spec, window)?;
+    let mut asked: Vec<Measure> = Metric::standard()
+        .map(|(metric, _)| Measure {
+            metric,
+            source: Source::All,
+        })
+        .collect();
+    let (mut lenses, mut bounds) = (Vec::new(), Vec::new());
+    let mut ask = |metric: &Metric| -> Built<Part> {
+        let part = all.part(metric)?;
+        if asked.iter().all(|known| known.metric != *metric) {
+            asked.push(Measure {
+                metric: metric.clone(),
+                source: source(metric, &part, window, &mut lenses),
+            });
+        }
+        Ok(part)
+    };
+    for (i, objective) in objectives.iter().enumerate() {
+        let part = ask(&objective.metric).map_err(|r| r.at("metric").at(i).at("objectives"))?;
+        bounds.push((objective, part));
+    }
+    if let Some(metric) = &spec.rank_by {
+        ask(metric).map_err(|r| r.at("rank_by"))?;
+    }
+    if spec.plan.metrics.len() > MOST {
+        let text = format!("{} metrics: at most {MOST} may be asked for", spec.plan.metrics.len());
+        return Err(Refusal::new(text).at("metrics").at("plan"));
+    }
+    for (i, metric) in spec.plan.metrics.iter().enumerate() {
+        ask(metric).map_err(|r| r.at(i).at("metrics").at("plan"))?;
+    }
+    let is_tpot = |asked: &Measure| asked.metric.row().lies == Lies::Times(Times::Tpot);
+    Ok(Measures {
+        counts_tpot: asked.iter().any(|a| is_tpot(a) && !matches!(a.source, Source::Lens(_))),
+        lenses: Lenses::new(lenses, all.classes.len()),
+        good: (0..all.classes.len()).map(|class| good(&bounds, class)).collect(),
+        asked,
+    })
+}
+
+/// The part of the traffic that a scope takes in.
+#[derive(Debug)]
+struct Part {
+    /// Nothing for all.
+    classes: Option<Vec<usize>>,
+    provider: Option<usize>,
+    /// Nothing for all that is counted.
+    span: Option<(Time, Time)>,
+}
+
+/// Where the figures of a metric are taken from; a lens that they need is added to `lenses`, or is there.
+fn source(metric: &Metric, part: &Part, window: Window, lenses: &mut Vec<Lens>) -> Source {
+    let lies = metric.row().lies;
+    match (&part.classes, part.provider, part.span) {
+        (None, None, None) => return Source::All,
+        (Some(classes), None, None) if lies.in_classes() => return Source::Classes(classes.clone()),
+        _ => {}
+    }
+    let (from, until) = part.span.unwrap_or((window.warmup, window.end));
+    let is_same = |known: &Lens| {
+        (&known.classes, known.provider, known.from, known.until) == (&part.classes, part.provider, from, until)
+    };
+    let at = lenses.iter().position(is_same).unwrap_or_else(|| {
+        lenses.push(Lens {
+            classes: part.classes.clone(),
+            provider: part.provider,
+            from,
+            until,
+            times: [false; Times::COUNT],
+        });
+        lenses.len() - 1
+    });
+    if let Lies::Times(times) = lies {
+        lenses[at].times[times.index()] = true;
+    }
+    Source::Lens(at)
+}
+
+/// What makes a success of `class` a good one: of each scope that it is in, the loosest bound on each time. A bound on a median
+/// is not meant for every request; the one on the highest percentile most nearly is.
+fn good(bounds: &[(&Objective, Part)], class: usize) -> Good {
+    let mut good = Good::ANY;
+    let binds = |(objective, part): &&(&Objective, Part)| {
+        let is_in = part.classes.as_ref().is_none_or(|some| some.contains(&class));
+        objective.metric.bounds_goodput() && objective.at_most && is_in
+    };
+    let binding = || bounds.iter().filter(binds).map(|(objective, _)| objective);
+    for objective in binding() {
+        let (scope, row) = (objective.metric.scope(), objective.metric.row());
+        let same = |o: &&&Objective| o.metric.scope() == scope && o.metric.row().lies == row.lies;
+        let loosest = binding().filter(same).map(|o| Span::from_seconds_f64(o.bound)).max();
+        if let (Lies::Times(times), Some(loosest)) = (row.lies, loosest) {
+            let longest = &mut good.longest[times.index()];
+            *longest = (*longest).min(loosest);
+        }
+    }
+    good
+}
+
+/// The names that scopes may use.
+struct ScopeNames<'a> {
+    classes: Vec<String>,
+    providers: Vec<String>,
+    windows: Vec<String>,
+    spans: Vec<(Time, Time)>,
+    tags: Vec<(&'a str, Tag<'a>)>,
+}
+
+/// A tag: its values that are kept apart, and which of them each class has.
+#[derive(Default)]
+struct Tag<'a> {
+    values: Vec<&'a str>,
+    of_class: Vec<Option<usize>>,
+}
+
+impl<'a> ScopeNames<'a> {
+    fn of(spec: &'a Experiment, window: Window) -> Built<ScopeNames<'a>> {
+        let classes = &spec.traffic.classes;
+        let mut tags: Vec<(&str, Tag<'_>)> = Vec::new();
+        for (_, class) in classes.iter() {
+            for (name, _) in class.tags.iter() {
+                if tags.iter().all(|(known, _)| *known != name) {
+                    tags.push((name, Tag::default()));
+                }
+            }
+        }
+        for (name, tag) in &mut tags {
+            for (_, class) in classes.iter() {
+                let value = class.tags.get(name).map(String::as_str).filter(|value| *value != OTHER);
+                let kept = value.and_then(|value| tag.keep(value));
+                tag.of_class.push(kept);
+            }
+        }
+        Ok(ScopeNames {
+            classes: classes.names(),
+            providers: spec.providers.names(),
+            windows: spec.plan.windows.names(),
+            spans: spans(&spec.plan.windows, window).map_err(|r| r.at("windows").at("plan"))?,
+            tags,
+        })
+    }
+
+    /// What the scope of `metric` takes in.
+    fn part(&self, metric: &Metric) -> Built<Part> {
+        let mut part = Part {
+            classes: None,
+            provider: None,
+            span: None,
+        };
+        for (key, value) in metric.scope().iter() {
+            match key {
+                Key::Class => part.restrict(&[number("class", value, &self.classes)?]),
+                Key::Tag(name) => part.restrict(&self.tagged(name, value)?),
+                Key::Provider => {
+                    if let Some(why) = metric.row().not_of_provider {
+                        return Err(Refusal::new(format!("`{metric}`: {why}")));
+                    }
+                    part.provider = Some(number("provider", value, &self.providers)?);
+                }
+                Key::Window => part.span = Some(self.spans[number("window", value, &self.windows)?]),
+            }
+        }
+        if part.classes.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Refusal::new(format!("`{metric}`: no class is in all of this scope")));
+        }
+        Ok(part)
+    }
+
+    /// The classes with this value of this tag.
+    fn tagged(&self, name: &str, value: &str) -> Built<Vec<usize>> {
+        let Some((_, tag)) = self.tags.iter().find(|(known, _)| *known == name) else {
+            let names: Vec<String> = self.tags.iter().map(|(name, _)| (*name).to_owned()).collect();
+            if names.is_empty() {
+                let text = format!("there is no tag `{name}`: no class has `tags`");
+                return Err(Refusal::new(text));
+            }
+            return Err(Refusal::unknown("tag", name, &names));
+        };
+        let kept = tag.values.iter().position(|known| *known == value);
+        if kept.is_none() && value != OTHER {
+            let values: Vec<String> = tag.values.iter().chain(&[OTHER]).map(|v| (*v).to_owned()).collect();
+            let refusal = Refusal::unknown(&format!("value of the tag `{name}`:"), value, &values);
+            return Err(if values.len() > MOST_TAG_VALUES {
+                Refusal {
+                    message: format!(
+                        "`{value}` is not among the first {MOST_TAG_VALUES} values of the tag `{name}`: the rest is `{OTHER}`"
+                    ),
+                    ..refusal
+                }
+            } else {
+                refusal
+            });
+        }
+        let has = |(class, own): (usize, &Option<usize>)| (*own == kept).then_some(class);
+        Ok(tag.of_class.iter().enumerate().filter_map(has).collect())
+    }
+}
+
+impl<'a> Tag<'a> {
+    /// The place of a value among those that are kept apart, if there is room for it.
+    fn keep(&mut self, value: &'a str) -> Option<usize> {
+        let known = self.values.iter().position(|known| *known == value);
+        known.or_else(|| {
+            (self.values.len() < MOST_TAG_VALUES).then(|| {
+                self.values.push(value);
+                self.values.len() - 1
+            })
+        })
+    }
+}
+
+impl Part {
+    /// Only those of its classes that are also among `some`.
+    fn restrict(&mut self, some: &[usize]) {
+        let both = match self.classes.take() {
+            None => some.to_vec(),
+            Some(classes) => classes.into_iter().filter(|class| some.contains(class)).collect(),
+        };
+        self.classes = Some(both);
+    }
+}
+
+/// What is counted of each window.
+fn spans(windows: &Named<WindowSpec>, window: Window) -> Built<Vec<(Time, Time)>> {
+    let length = window.end.since(Time::ZERO);
+    let one = |(name, spec): (&str, &WindowSpec)| {
+        let from = spec.from.map_or(Span::ZERO, |d| d.span());
+        let until = spec.until.map_or(length, |d| d.span());
+        let refuse = |text: String, field: &'static str| {
+            let refusal = Refusal::new(text);
+            let given = match field {
+                "from" => spec.from.is_some(),
+                _ => spec.until.is_some(),
+            };
+            Err(if given { refusal.at(field) } else { refusal }.at(name))
+        };
+        if until > length {
+            return refuse(
+                format!("the window ends at {until}, after the plan's end at {length}"),
+                "until",
+            );
+        }
+        if from >= until {
+            return refuse(
+                format!("the window begins at {from}, not before its end at {until}"),
+                "from",
+            );
+        }
+        let (from, until) = (Time::ZERO + from, Time::ZERO + until);
+        if until <= window.warmup {
+            let warmup = window.warmup.since(Time::ZERO);
+            return refuse(
+                format!(
+                    "the window is over at {}, within the warm-up of {warmup}: nothing is counted in it",
+                    until.since(Time::ZERO)
+                ),
+                "until",
+            );
+        }
+        Ok((from.max(window.warmup), until))
+    };
+    windows.iter().map(one).collect()
+}

@@ -1,0 +1,86 @@
+//! How an experiment is run and measured: its plan, the windows and metrics that it asks for, and what must hold.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::form::bound::Target;
+use crate::form::named::Named;
+use crate::form::units::{Count, Duration};
+use crate::words::Metric;
+
+/// Something that must hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["at_most"] }, { "required": ["at_least"] }]))]
+pub struct ObjectiveSpec {
+    /// The metric that is judged. An upper bound on a time of all requests, of a class or of a tag also bounds their goodput: a
+    /// success counts as good if it keeps to the loosest such bound on each time, of each scope that it is in. One of a provider
+    /// or a window does not.
+    pub metric: Metric,
+    /// It must not be above this: "2s", "1%", "$20k", "900/s" or a number, as the metric is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<Target>,
+    /// It must not be below this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<Target>,
+    /// The policies that it is asked of. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Vec<String>>,
+}
+
+/// How to run an experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlanSpec {
+    /// Simulated time of each replication, warm-up included. May be left out with a replayed trace: the whole of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<Duration>,
+    /// How much of it passes before counting starts. Default: a tenth; nothing with a replayed trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<Duration>,
+    /// How many replications. Default: 20.
+    #[serde(default = "twenty")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub replications: u64,
+    /// The seed. Default: 1.
+    #[serde(default = "first")]
+    pub seed: u64,
+    /// The most requests in the system at once, up to 8,000,000: a replication with more ends without a result, and the run with
+    /// exit code 3. Each takes about 500 bytes. Default: 1,000,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_in_system: Option<Count>,
+    /// The level of every interval. Default: 0.95.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.5, max = 0.9999))]
+    pub confidence: Option<f64>,
+    /// Named stretches of a replication's time, for metrics of what arrives in one: `error_rate{window=outage}`. They may
+    /// overlap.
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub windows: Named<WindowSpec>,
+    /// Metrics to report beside those that every report has and those of objectives and ranking. Only what is asked for is
+    /// recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub metrics: Vec<Metric>,
+}
+
+/// A named stretch of a replication's time, from its start, warm-up included. Only what is counted is measured: what lies in the
+/// warm-up is left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WindowSpec {
+    /// When it begins. Default: at the start of the replication.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Duration>,
+    /// When it ends; what arrives at that time is no longer in it. Default: at the end of the replication.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Duration>,
+}
+
+fn twenty() -> u64 {
+    20
+}
+
+fn first() -> u64 {
+    1
+}

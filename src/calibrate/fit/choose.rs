@@ -288,9 +288,9 @@ mod tests {
             mu: 0.0,
             sigma: 1.0,
         };
-        let choice = choose(&drawn(&truth, 25), None, 1, 99).unwrap();
+        let choice = choose(&drawn(&truth, 25), None, 1, 0).unwrap();
         assert!(choice.candidates.iter().all(|c| c.family.parameters() == 2) && choice.candidates.len() == 3);
-        let choice = choose(&drawn(&truth, 19), None, 1, 99).unwrap();
+        let choice = choose(&drawn(&truth, 19), None, 1, 0).unwrap();
         assert_eq!((choice.family, choice.candidates.len()), (None, 0));
         assert!(choice.why.starts_with("19 values seen are too few"), "{}", choice.why);
     }

@@ -19,7 +19,8 @@ fn options() -> Options {
         name: "m".into(),
         family: None,
         seed: 1,
-        refits: 49,
+        // How far a law is from its sample by chance alone is the subject of `goodness`, not of these.
+        refits: 0,
         given: Given {
             date: "2026-01-01".into(),
             prices: serde_json::from_str::<PerToken>(r#"{"input": "$1/Mtok", "output": "$2/Mtok"}"#).unwrap(),

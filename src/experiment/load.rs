@@ -160,7 +160,7 @@ pub fn from_text(file: &str, text: &str) -> Result<Loaded, LoadError> {
 /// # Errors
 /// As [`load`].
 pub fn with_models(file: &str, text: &str, models: BTreeMap<String, ModelFile>) -> Result<Loaded, LoadError> {
-    let experiment: Experiment = diagnose::parse_named(file, text)?;
+    let experiment: Experiment = diagnose::parse(file, text)?;
     let inputs = vec![input(Path::new(file), text.as_bytes())];
     let mut loaded = Loaded {
         file: file.to_owned(),

@@ -19,4 +19,5 @@ pub mod outcomes;
 pub mod patience;
 pub mod per_class;
 pub mod registry;
+pub mod tree;
 pub mod units;

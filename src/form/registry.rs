@@ -1,14 +1,14 @@
 //! Plug-ins by name: what stands behind every `"name"` or `{"name": {…}}` of a file.
 //!
 //! `registry!` lists the names of one kind of plug-in with the type that holds each one's parameters, and makes
-//! of the list an enum that parses, writes and describes itself. The parser hands the parameters on as they stream in
-//! and never buffers them, so a mistake inside keeps its path, line and column (serde issue 1621 says what buffering
+//! of the list an enum that parses, writes and describes itself. The parameters are read where they stand and never out of
+//! a buffer of serde's, so a mistake inside keeps its path, line and column (serde issue 1621 says what buffering
 //! loses). Adding a plug-in is one file and one line of the list.
 //! What the parameters build is no business of this file: the list names a trait for that, and the trait's
 //! implementors do it.
 
+use super::tree::{self, Mistake, Tree};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::value::MapDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, Visitor};
 use serde_json::Value;
 use std::fmt;
@@ -315,8 +315,8 @@ impl<E: de::Error> Parameters for NoParameters<'_, E> {
 }
 
 /// A `T` from the empty object.
-fn from_nothing<T: DeserializeOwned>() -> Result<T, de::value::Error> {
-    T::deserialize(MapDeserializer::new(std::iter::empty::<(&str, &str)>()))
+fn from_nothing<T: DeserializeOwned>() -> Result<T, Mistake> {
+    tree::read(&Tree::Object(Vec::new()))
 }
 
 /// What the schema says of one name.

@@ -307,18 +307,17 @@ fn no_letters_in_the_name() {
 #[test]
 fn two_laws_in_one_object() {
     assert_snapshot!(said(r#"{ "constant": 300 }"#, r#"{ "constant": 300, "uniform": { "min": 1, "max": 2 } }"#), @r#"
-    shop.json:6:55: traffic.classes.easy.input: a name stands beside another
+    shop.json:6:57: traffic.classes.easy.input.uniform: `uniform` stands beside `constant`: give one name only
         6 |       "easy": { "share": 70, "input": { "constant": 300, "uniform": { "min": 1, "max": 2 } }, "outpu…
-          |                                                       ^
-       help: give one name only
+          |                                                         ^
     "#);
 }
 
 #[test]
 fn a_law_without_a_name() {
     assert_snapshot!(said(r#"{ "constant": 300 }"#, "{}"), @r#"
-    shop.json:6:40: traffic.classes.easy.input: an object without a name
+    shop.json:6:39: traffic.classes.easy.input: an object without a name
         6 |       "easy": { "share": 70, "input": {}, "output": { "uniform": { "min": 50, "max": 200 } } },
-          |                                        ^
+          |                                       ^
     "#);
 }

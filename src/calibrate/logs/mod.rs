@@ -25,7 +25,8 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::log::{Log, Observation, Source};
-use crate::form::diagnose::{printable, quoted};
+use crate::form::diagnose::{Seg, offset, printable, quoted, shown};
+use crate::form::tree::{self, Tree};
 
 /// Why a log cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -179,28 +180,25 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 
 /// One line as a `T`.
 fn line<T: DeserializeOwned>(number: usize, bytes: &[u8]) -> Result<T, Mistake> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let read = serde_path_to_error::deserialize(&mut deserializer);
-    let read = read.map_err(|e| (e.path().to_string(), e.into_inner()));
-    let whole = read.and_then(|value| deserializer.end().map(|()| value).map_err(|e| (String::new(), e)));
-    whole.map_err(|(path, error)| {
-        let what = without_place(&error);
-        let path = if path.len() > 1 {
-            format!(", {}", printable(&path))
-        } else {
-            String::new()
+    let refused = |column: usize, path: &[Seg], what: String| {
+        let path = match path {
+            [] => String::new(),
+            path => format!(", {}", printable(&shown(path))),
         };
-        Mistake::new(format!("line {number}, column {}{path}", error.column()), what)
+        Mistake::new(format!("line {number}, column {column}{path}"), what)
+    };
+    let tree: Tree = serde_json::from_slice(bytes).map_err(|e| refused(e.column(), &[], without_place(&e)))?;
+    tree::read(&tree).map_err(|mistake| {
+        let (path, text) = (mistake.path(), String::from_utf8_lossy(bytes));
+        let before = offset(&text, &path, mistake.is_of_key());
+        refused(before + 1, &path, printable(mistake.message()))
     })
 }
 
 /// A value as a `T`.
 fn value<T: DeserializeOwned>(value: Value) -> Result<T, Mistake> {
-    serde_path_to_error::deserialize(value).map_err(|e| {
-        let path = e.path().to_string();
-        let place = if path == "." { String::new() } else { printable(&path) };
-        Mistake::new(place, without_place(e.inner()))
-    })
+    tree::read(&Tree::from(value))
+        .map_err(|mistake| Mistake::new(printable(&shown(&mistake.path())), printable(mistake.message())))
 }
 
 /// What serde says, without where: the line it counts is not the file's.

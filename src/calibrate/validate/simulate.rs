@@ -17,7 +17,7 @@ use crate::engine::tally::Tally;
 use crate::experiment::assemble::assemble;
 use crate::experiment::load::Loaded;
 use crate::experiment::model::ModelFile;
-use crate::form::diagnose::parse_named;
+use crate::form::diagnose::parse;
 use crate::kernel::time::Span;
 use crate::traffic::arrivals::Row;
 use crate::words::Outcome;
@@ -133,7 +133,7 @@ fn experiment(model: &ModelFile, variant: &str, rows: Vec<Row>, schedule: &[&Obs
         "plan": { "duration": "87600h" }
     });
     let text = text.to_string();
-    let experiment = parse_named("the validation's experiment", &text).map_err(|e| e.to_string())?;
+    let experiment = parse("the validation's experiment", &text).map_err(|e| e.to_string())?;
     Ok(Loaded {
         file: "the validation's experiment".to_owned(),
         text,

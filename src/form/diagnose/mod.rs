@@ -7,7 +7,6 @@
 
 mod explain;
 mod locate;
-mod positional;
 mod render;
 
 pub use explain::nearest;
@@ -15,10 +14,9 @@ pub use locate::Seg;
 pub use render::{printable, quoted};
 
 use super::comments::blank_comments;
+use super::tree::{self, Mistake, Tree};
 use explain::explain;
 use locate::{Duplicate, Shown, find_duplicate, find_unclosed, locate};
-use positional::find_list;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
@@ -113,16 +111,18 @@ impl Error {
 /// Reads `text`, JSON with comments, as a `T`; `file` is what errors call it.
 ///
 /// # Errors
-/// If it is not JSON, not a `T`, has a key twice in one object, or goes on after the end of the value.
+/// If it is not JSON, not a `T`, has a key twice in one object or a list in place of an object with fields, or goes on after the
+/// end of the value.
 pub fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Error> {
     let source = Source::new(file, text);
     if source.json.trim().is_empty() {
         return Err(source.error(0, &[], "the file is empty: a JSON value is missing".into()));
     }
     let mut deserializer = serde_json::Deserializer::from_str(&source.json);
-    let value = serde_path_to_error::deserialize(&mut deserializer)
-        .map_err(|error| source.serde_error(error.inner(), &segments(error.path())))?;
-    deserializer.end().map_err(|error| source.serde_error(&error, &[]))?;
+    let tree: Tree = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| source.parser_error(error.inner(), &segments(error.path())))?;
+    deserializer.end().map_err(|error| source.parser_error(&error, &[]))?;
+    let value = tree::read(&tree).map_err(|mistake| source.mistake(&mistake))?;
     // A map takes the last of two equal keys in silence, so they are looked for here.
     match find_duplicate(&source.json) {
         Some(found) => Err(source.duplicate_error(&found)),
@@ -130,30 +130,13 @@ pub fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Error> {
     }
 }
 
-/// As [`parse`], and a list in place of an object is a mistake: serde takes one as the fields in order, without names.
+/// As [`parse`], from bytes that should be UTF-8.
 ///
 /// # Errors
-/// Those of [`parse`], and such a list.
-pub fn parse_named<T: DeserializeOwned + Serialize>(file: &str, text: &str) -> Result<T, Error> {
-    let value = parse(file, text)?;
-    match find_list(&blank_comments(text.trim_start_matches('\u{feff}')), &value) {
-        Some(path) => Err(Error::at(
-            file,
-            text,
-            &path,
-            "invalid type: a list, expected an object with the names of its fields",
-        )),
-        None => Ok(value),
-    }
-}
-
-/// As [`parse_named`], from bytes that should be UTF-8.
-///
-/// # Errors
-/// Those of [`parse_named`], and bytes that are not UTF-8.
-pub fn parse_bytes<T: DeserializeOwned + Serialize>(file: &str, bytes: &[u8]) -> Result<T, Error> {
+/// Those of [`parse`], and bytes that are not UTF-8.
+pub fn parse_bytes<T: DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<T, Error> {
     let error = match std::str::from_utf8(bytes) {
-        Ok(text) => return parse_named(file, text),
+        Ok(text) => return parse(file, text),
         Err(error) => error,
     };
     let text = String::from_utf8_lossy(bytes);
@@ -203,29 +186,31 @@ impl<'a> Source<'a> {
         }))
     }
 
-    fn serde_error(&self, error: &serde_json::Error, path: &[Seg]) -> Error {
+    /// The text is not JSON.
+    fn parser_error(&self, error: &serde_json::Error, path: &[Seg]) -> Error {
         let message = error.to_string();
         let position = format!(" at line {} column {}", error.line(), error.column());
         let message = message.strip_suffix(&position).unwrap_or(&message);
         let read = render::offset(&self.json, error.line(), error.column());
         match error.classify() {
-            Category::Data => self.data_error(message, read, path),
             Category::Eof => self.eof_error(message, path),
-            Category::Syntax | Category::Io => self.syntax_error(message, read.saturating_sub(1), path),
+            Category::Syntax | Category::Io | Category::Data => {
+                self.syntax_error(message, read.saturating_sub(1), path)
+            }
         }
     }
 
-    /// JSON, but not what it should be; `read` bytes had been read.
-    fn data_error(&self, message: &str, read: usize, path: &[Seg]) -> Error {
+    /// JSON, but not what it should be.
+    fn mistake(&self, mistake: &Mistake) -> Error {
+        let path = &mistake.path()[..];
         if let Some(found) = find_duplicate(&self.json)
-            && (message.starts_with("duplicate field `") || found.path == path)
+            && (mistake.message().starts_with("duplicate field `") || found.path == path)
         {
             return self.duplicate_error(&found);
         }
         let place = locate(&self.json, path);
-        // A mistake seen before the value was reached is one of the key.
-        let key = place.key.filter(|_| place.depth == path.len() && read < place.value);
-        let explained = explain(message);
+        let key = place.key.filter(|_| place.depth == path.len() && mistake.is_of_key());
+        let explained = explain(mistake.message());
         let error = self.error(key.unwrap_or(place.value), path, explained.message);
         error.with_allowed(
             explained.found.as_deref().unwrap_or_default(),
@@ -258,12 +243,6 @@ impl<'a> Source<'a> {
         let (message, hint) = match message {
             _ if rest.starts_with("/*") => ("a comment that never ends", "close it with */"),
             _ if next == '\'' => ("expected a value or a key", "strings stand in double quotes"),
-            // The parser says this, too, of JSON that is well formed where a name was wanted.
-            "expected value" if self.is_beside(offset, path) => ("a name stands beside another", "give one name only"),
-            "expected value" if begins_a_value(rest) => {
-                ("expected a name, or an object with one name and its parameters", "")
-            }
-            "expected value" if next == '}' => ("an object without a name", ""),
             "expected value" => match next {
                 '+' | '.' => ("expected a value", "a number begins with a digit or `-`"),
                 c if c.is_alphabetic() => (
@@ -274,7 +253,6 @@ impl<'a> Source<'a> {
             },
             "key must be a string" => (message, "keys stand in double quotes"),
             "trailing comma" => (message, "remove the comma before the closing bracket"),
-            "trailing characters" if !path.is_empty() => ("the list has too many values", ""),
             "trailing characters" => ("the file goes on after the end of its JSON value", ""),
             "recursion limit exceeded" => ("brackets are nested too deep", "127 levels are allowed"),
             "expected ident" => ("expected true, false or null", "other words stand in double quotes"),
@@ -290,14 +268,6 @@ impl<'a> Source<'a> {
         if hint.is_empty() { error } else { error.with_hint(hint) }
     }
 
-    /// Whether the byte at `offset` ends a member of the object at `path` and a comma follows.
-    fn is_beside(&self, offset: usize, path: &[Seg]) -> bool {
-        let object = locate(&self.json, path).value;
-        let before = self.json.get(object..offset).and_then(|text| text.strip_prefix('{'));
-        let after = self.json.get(offset + 1..).unwrap_or_default();
-        before.is_some_and(|text| !text.trim().is_empty()) && after.trim_start().starts_with(',')
-    }
-
     fn duplicate_error(&self, found: &Duplicate) -> Error {
         let error = self.error(found.offset, &found.path, format!("duplicate key `{}`", found.key));
         let Some(first) = locate(&self.json, &found.path).key else {
@@ -308,11 +278,16 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Whether `rest` goes on with a number, a list or a word of JSON.
-fn begins_a_value(rest: &str) -> bool {
-    let number = rest.strip_prefix('-').unwrap_or(rest);
-    let words = ["true", "false", "null", "["];
-    number.starts_with(|c: char| c.is_ascii_digit()) || words.iter().any(|word| rest.starts_with(word))
+/// Where the value at `path` of `json` begins, or its key: bytes from 0. If there is no such place, the deepest part of
+/// the path that there is.
+pub fn offset(json: &str, path: &[Seg], of_key: bool) -> usize {
+    let place = locate(json, path);
+    place.key.filter(|_| of_key).unwrap_or(place.value)
+}
+
+/// `path` as people write it: `providers[0].price`, and `models["gpt-4.1"]` for a key that is not a plain word.
+pub fn shown(path: &[Seg]) -> String {
+    Shown(path).to_string()
 }
 
 /// serde's path, as far as it is known.

@@ -143,7 +143,7 @@ pub fn output_law(text: &str) -> Result<Sampler, SourceError> {
             let text = format!("{HERE}: {tokens} tokens: must be 1 to {MOST_OUTPUT}");
             return Err(SourceError::Named(text));
         }
-        Err(_) => diagnose::parse_named(HERE, text)?,
+        Err(_) => diagnose::parse(HERE, text)?,
     };
     Ok(spec.sampler().map_err(|refusal| refusal.error(HERE, text))?)
 }

@@ -1,6 +1,7 @@
 //! Times one M/M/1 queue in several simulation engines, and an LLM router by hand and in simcap, on one core of one machine.
 //!
-//! `cargo run --release --manifest-path benches/peers/Cargo.toml` prints both tables; `-- --quick` is a short run.
+//! `cargo run --release --manifest-path benches/peers/Cargo.toml` prints both tables, and last the one that the project's README shows; `-- --quick` is
+//! a short run.
 //! `README.md` beside this package says how to read them.
 
 mod bare_router;
@@ -23,9 +24,11 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    table::print_mm1(&scale, &measure::mm1(mm1::ENGINES, &scale));
+    let engines = measure::mm1(mm1::ENGINES, &scale);
+    table::print_mm1(&scale, &engines);
     let (bare, whole) = measure::router(bare_router::LOADS, &scale);
     table::print_router(&scale, &bare);
     table::print_simcap(&bare, &whole);
+    table::print_readme(&engines, &bare, &whole);
     ExitCode::SUCCESS
 }

@@ -1,4 +1,4 @@
-//! The tables, as text.
+//! The tables, as text: those with everything that was measured, and the short one that the project's README shows.
 
 use crate::measure::{EngineRow, RouterRow, Scale, SimcapRow};
 use crate::mm1::{self, BASE};
@@ -91,6 +91,49 @@ pub fn print_simcap(bare: &[RouterRow], whole: &SimcapRow) {
         }
         Err(reason) => println!("simcap, whole engine skipped: {reason}"),
     }
+}
+
+/// Rows of the README's table: the engines' names here, and what they are called there.
+const README: &[(&[&str], &str)] = &[
+    (&[BASE], "bare loop: heap, draws, histogram"),
+    (&["simcap kernel, all its own"], "**simcap's kernel**, all its own"),
+    (&["desque 0.4"], "desque 0.4"),
+    (&["simcap, whole engine"], "simcap, the whole engine"),
+    (&["nexosim 1.0, one thread"], "nexosim 1.0"),
+    (&["SimPy, store", "SimPy, resource"], "SimPy, store / resource"),
+];
+
+/// Prints the README's table, in Markdown: of this run and of nothing else.
+pub fn print_readme(engines: &[EngineRow], bare: &[RouterRow], whole: &SimcapRow) {
+    let named = |name: &&str| engines.iter().find(|row| row.engine.name == *name).and_then(nanos);
+    let base = named(&BASE).unwrap_or(f64::NAN);
+    println!("\n| M/M/1, one core, per customer | ns | against the bare loop |\n|---|---|---|");
+    for (names, label) in README {
+        match names.iter().map(named).collect::<Option<Vec<f64>>>() {
+            Some(nanos) => print_row(label, &nanos, base),
+            None => println!("| {label} | skipped | |"),
+        }
+    }
+    let base = bare.first().map_or(f64::NAN, |row| row.best.nanos);
+    println!("\n| LLM router, one core, per request | ns | against the bare router |\n|---|---|---|");
+    print_row("bare router, by hand for one scenario", &[base], base);
+    match whole {
+        Ok(best) => print_row("**simcap**, `experiments/tiered.json`", &[best.nanos], base),
+        Err(_) => println!("| **simcap**, `experiments/tiered.json` | skipped | |"),
+    }
+}
+
+fn print_row(label: &str, nanos: &[f64], base: f64) {
+    let digits = |x: f64, at_most: f64, few: usize| {
+        if x < at_most {
+            format!("{x:.few$}")
+        } else {
+            format!("{x:.0}")
+        }
+    };
+    let times: Vec<String> = nanos.iter().map(|ns| digits(*ns, 100.0, 1)).collect();
+    let ratios: Vec<String> = nanos.iter().map(|ns| digits(ns / base, 10.0, 2)).collect();
+    println!("| {label} | {} | {} |", times.join(" / "), ratios.join(" / "));
 }
 
 fn nanos(row: &EngineRow) -> Option<f64> {

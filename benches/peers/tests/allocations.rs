@@ -13,11 +13,11 @@ use std::path::Path;
 use simcap::client::host::Host;
 use simcap::engine::run::{Control, run};
 use simcap::engine::scenario::Scenario;
+use simcap::experiment::assemble::assemble;
+use simcap::experiment::load::{Traces, from_text, load};
 use simcap::kernel::chance::Chance;
 use simcap::kernel::time::{Span, Time};
 use simcap::routing::{Call, Fleet};
-use simcap::experiment::assemble::assemble;
-use simcap::experiment::load::{Traces, from_text, load};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };

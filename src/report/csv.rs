@@ -4,6 +4,8 @@
 //! empty cell. Text that came from a file and that a spreadsheet would take for a formula gets an apostrophe before it
 //! (OWASP, "CSV Injection"). Left out: texts of the report such as warnings and sources, which are in `result.json`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Code, Comparison, Judged, Judgement, PolicyReport, Ranking, Report, Unit};
 use crate::stats::compare::Verdict;
 use crate::stats::interval::Estimate;
@@ -216,8 +218,9 @@ fn effort(policies: &[PolicyReport]) -> String {
 /// One line a bin of time, with a column for what was sent to each provider.
 fn series(policies: &[PolicyReport]) -> String {
     let mut providers: Vec<&str> = Vec::new();
+    let mut known = BTreeSet::new();
     for provider in policies.iter().flat_map(|policy| &policy.providers) {
-        if !providers.contains(&provider.name.as_str()) {
+        if known.insert(provider.name.as_str()) {
             providers.push(&provider.name);
         }
     }
@@ -225,6 +228,9 @@ fn series(policies: &[PolicyReport]) -> String {
     let sent = providers.iter().map(|name| format!("sent to {name}"));
     let mut sheet = Sheet::new(head.into_iter().chain(sent));
     for policy in policies {
+        let named = policy.providers.iter().enumerate();
+        let places: BTreeMap<&str, usize> = named.map(|(place, provider)| (provider.name.as_str(), place)).collect();
+        let columns: Vec<Option<usize>> = providers.iter().map(|name| places.get(name).copied()).collect();
         for moment in &policy.series {
             let first = [
                 text(&policy.name),
@@ -234,8 +240,7 @@ fn series(policies: &[PolicyReport]) -> String {
                 moment.e2e.map(number).unwrap_or_default(),
                 number(moment.in_system),
             ];
-            let sent = providers.iter().map(|name| {
-                let index = policy.providers.iter().position(|provider| provider.name == *name);
+            let sent = columns.iter().map(|index| {
                 let sent = index.and_then(|index| moment.sent.get(index));
                 sent.copied().map(number).unwrap_or_default()
             });

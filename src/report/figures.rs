@@ -154,16 +154,18 @@ pub fn over_time(report: &Report, title: &str, unit: Unit, level: impl Fn(&super
 /// How one policy's attempts fall to providers over time, stacked to 100 %.
 pub fn provider_shares(report: &Report, policy: &PolicyReport, title: &str) -> Chart {
     let clock = Clock::of(report);
-    let band = |provider: usize| {
+    // Of each bin, what was sent in all, and to the providers below the one that is drawn.
+    let all: Vec<f64> = policy.series.iter().map(|bin| bin.sent.iter().sum()).collect();
+    let mut below = vec![0.0; policy.series.len()];
+    let mut band = |provider: usize| {
         let mut begins = 0.0;
         let mut slices = Vec::with_capacity(2 * policy.series.len());
-        for bin in &policy.series {
-            let all: f64 = bin.sent.iter().sum();
-            let below: f64 = bin.sent.iter().take(provider).sum();
+        for ((bin, &all), below) in policy.series.iter().zip(&all).zip(&mut below) {
             let own = bin.sent.get(provider).copied().unwrap_or(0.0);
             let ends = bin.until / clock.seconds;
             // Nothing sent: 0 / 0 is NaN, a gap.
-            slices.extend([begins, ends].map(|at| (at, below / all, (below + own) / all)));
+            slices.extend([begins, ends].map(|at| (at, *below / all, (*below + own) / all)));
+            *below += own;
             begins = ends;
         }
         Mark::Band(slices)

@@ -171,6 +171,10 @@ fn mistakes_of_a_script_are_told_with_line_and_column() {
             "error: route.rhai:1:29: reserved keyword 'eval' is disabled",
         ),
         (
+            "fn choose(request, fleet) { let x = Fn(\"a\"); x = Fn(\"a\").curry(x); 0 }",
+            "error: route.rhai:1:58: reserved keyword 'curry' is disabled",
+        ),
+        (
             "fn chose(request, fleet) { 0 }",
             "error: route.rhai: it defines no `fn choose(request, fleet)`",
         ),
@@ -221,6 +225,22 @@ fn mistakes_of_a_script_are_told_with_line_and_column() {
         (
             "fn choose(request, fleet) { let a = []; loop { a.push(1); } }",
             "route.rhai: Size of array/BLOB too large",
+        ),
+        (
+            "fn choose(request, fleet) {\n    let x = [];\n    for i in 0..9000 { x = [x]; }\n    0\n}",
+            "route.rhai:3:29: arrays and maps in one another are deeper than 16",
+        ),
+        (
+            "fn choose(request, fleet) {\n    let x = #{};\n    loop { x = #{a: x}; }\n}",
+            "route.rhai:3:21: arrays and maps in one another are deeper than 16",
+        ),
+        (
+            "fn choose(request, fleet) {\n    this.x = [];\n    for i in 0..20 { this.x = [this.x]; }\n    ()\n}",
+            "route.rhai: arrays and maps in one another are deeper than 16",
+        ),
+        (
+            "fn choose(request, fleet) {\n    let x = [];\n    x.pad(1600, 0);\n    loop { let y = x; }\n}",
+            "route.rhai:4:20: Too many operations",
         ),
         (
             "fn choose(request, fleet) { timestamp() }",

@@ -11,6 +11,7 @@ use rhai::packages::{
 };
 use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, Position};
 
+use super::work;
 use crate::form::build::Names;
 use crate::kernel::chance::{Key, Purpose, index, unit};
 use crate::kernel::time::Span;
@@ -202,14 +203,12 @@ pub(super) fn engine() -> Engine {
     }
     engine
         .set_strict_variables(true)
-        .set_max_operations(100_000)
         .set_max_call_levels(32)
         .set_max_expr_depths(64, 64)
         .set_max_functions(200)
         .set_max_variables(200)
-        .set_max_string_size(10_000)
-        .set_max_array_size(10_000)
-        .set_max_map_size(10_000);
+        .set_max_string_size(10_000);
+    work::bound(&mut engine);
     maths(&mut engine);
     calls(&mut engine);
     fleets(&mut engine);

@@ -7,6 +7,7 @@ use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, Map, Position, Sc
 
 use super::Fault;
 use super::language::{CallView, EndedView, Fixed, FleetView, Seen, Snapshot, engine, fail};
+use super::work::check_state;
 use crate::form::build::Names;
 use crate::form::diagnose::nearest;
 use crate::kernel::chance::Chance;
@@ -259,6 +260,7 @@ impl Running {
                         ..Call::new(class, request)
                     };
                     actor.ask(&call).map_err(of)?;
+                    check_state(&actor.state).map_err(of)?;
                 }
             }
             for (i, outcome) in Outcome::ALL.into_iter().enumerate().filter(|_| self.program.0.learns) {
@@ -273,6 +275,7 @@ impl Running {
                     ended.first_token = Span::from_seconds_f64(0.5);
                 }
                 actor.tell(&ended).map_err(of)?;
+                check_state(&actor.state).map_err(of)?;
             }
         }
         Ok(())

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{Done, Exit, note_unused, print, traces};
 use crate::experiment::assemble::assemble;
+use crate::experiment::estimate::{Estimate, estimate};
 use crate::experiment::load::load_priced;
 use crate::report::format;
 use crate::routing::own::OwnPolicies;
@@ -31,11 +32,10 @@ impl Check {
         let plan = assemble(&loaded)?;
         let spec = &loaded.experiment;
         let seconds = plan.scenarios.first().map_or(0.0, |s| s.window.end.seconds());
-        let each = match (&loaded.trace, spec.traffic.arrivals.as_dyn().rate()) {
-            (Some(rows), _) => rows.len() as f64,
-            (None, rate) => rate.unwrap_or(0.0) * seconds,
-        };
-        let requests = (each * plan.replications as f64 * plan.scenarios.len() as f64) as u64;
+        let estimate = estimate(&loaded, &plan, super::threads(None));
+        estimate.check(&loaded)?;
+        let each: f64 = estimate.policies.iter().map(|p| p.requests).sum();
+        let requests = (each * plan.replications as f64) as u64;
         print(&format!(
             "{}: fine. {} policies on {} providers and {} classes; {} replications of {} each, about {} requests in all.\n",
             loaded.file,
@@ -46,9 +46,76 @@ impl Check {
             format::span(seconds),
             format::count(requests),
         ))?;
-        plan.cautions
-            .iter()
-            .try_for_each(|caution| print(&format!("note: {caution}\n")))?;
+        print(&in_words(&estimate))?;
+        let warnings = estimate.warnings();
+        (plan.cautions.iter().chain(&warnings)).try_for_each(|caution| print(&format!("note: {caution}\n")))?;
         Ok(Exit::Fine)
+    }
+}
+
+/// What a plan will take, and which policy most of it: about so much, within a factor of two or three.
+fn in_words(estimate: &Estimate) -> String {
+    /// Policies that are told one by one.
+    const SHOWN: usize = 20;
+    let mut text = format!(
+        "estimate: {} of memory on {}, about {} of CPU on one core; with each provider sent the same share:\n",
+        format_bytes(estimate.memory),
+        match estimate.threads {
+            1 => "one thread".to_owned(),
+            n => format!("{n} threads"),
+        },
+        format::span(rounded(estimate.seconds)),
+    );
+    for policy in estimate.policies.iter().take(SHOWN) {
+        text += &format!(
+            "  {}: about {} requests a replication, about {} in the system at once (at most {})\n",
+            policy.name,
+            format::count(rounded(policy.requests) as u64),
+            format::count(rounded(policy.in_system).ceil() as u64),
+            format::count(policy.most),
+        );
+    }
+    if estimate.policies.len() > SHOWN {
+        text += &format!("  and {} policies more\n", estimate.policies.len() - SHOWN);
+    }
+    text
+}
+
+fn format_bytes(bytes: f64) -> String {
+    match bytes {
+        x if x < 1e7 => "less than 10 MB".to_owned(),
+        x if x < 1e9 => format!("about {} MB", rounded(x / 1e6)),
+        x => format!("about {} GB", rounded(x / 1e9)),
+    }
+}
+
+/// To two digits, which is more than an estimate has.
+fn rounded(x: f64) -> f64 {
+    if x <= 0.0 {
+        return x;
+    }
+    let scale = libm::pow(10.0, libm::floor(libm::log10(x)) - 1.0);
+    let digits = (x / scale).round();
+    if scale >= 1.0 {
+        digits * scale
+    } else {
+        digits / (1.0 / scale).round()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn estimates_have_two_digits() {
+        assert_eq!(
+            [0.0, 0.0123, 1.26, 86_400.0, 360_000.0].map(rounded),
+            [0.0, 0.012, 1.3, 86_000.0, 360_000.0]
+        );
+        assert_eq!(
+            [3e6, 1.234e8, 3.3e9].map(format_bytes),
+            ["less than 10 MB", "about 120 MB", "about 3.3 GB"]
+        );
     }
 }

@@ -189,6 +189,11 @@ fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// How many replications run at once: as many as asked for, or one a core.
+fn threads(asked: Option<u64>) -> u64 {
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get() as u64))
+}
+
 /// As wide and as colourful as standard output is.
 fn style() -> Style {
     let terminal = io::stdout().is_terminal();

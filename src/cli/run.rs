@@ -15,6 +15,7 @@ use crate::decide;
 use crate::engine::replicate::{Runs, replicate};
 use crate::engine::run::Control;
 use crate::experiment::assemble::{Plan, assemble};
+use crate::experiment::estimate::estimate;
 use crate::experiment::load::{Loaded, load_priced};
 use crate::import::source::{self, MOST_OF_JSON};
 use crate::report::{Judged, Report, csv, format, html, json, terminal, write};
@@ -145,6 +146,12 @@ impl Simulate {
         let mut plan = assemble(&loaded)?;
         plan.replications = self.replications.unwrap_or(plan.replications);
         plan.seed = self.seed.unwrap_or(plan.seed);
+        let estimate = estimate(&loaded, &plan, super::threads(self.threads));
+        estimate.check(&loaded)?;
+        estimate
+            .warnings()
+            .iter()
+            .for_each(|warning| eprintln!("note: {warning}"));
         before(&loaded.experiment.name)?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.threads.unwrap_or(0) as usize)

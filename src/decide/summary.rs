@@ -23,7 +23,7 @@ use super::figures::{Figures, MONTH_DAYS};
 use super::measured::{columns, measured};
 use super::ranking::ranking;
 use super::steady::{self, Story};
-use super::{exchange, idle, judge};
+use super::{clipped, exchange, idle, judge};
 
 /// Points of a distribution function that a report keeps.
 const CURVE_POINTS: usize = 200;
@@ -139,6 +139,12 @@ fn warnings(
     all.extend(currency.into_iter().flat_map(exchange::sentences));
     all.extend(plan.cautions.iter().cloned());
     all.extend(plan.scenarios.iter().zip(runs).filter_map(|(s, r)| idle::warning(s, r)));
+    all.extend(
+        plan.scenarios
+            .iter()
+            .zip(runs)
+            .filter_map(|(s, r)| clipped::warning(s, r)),
+    );
     for policy in policies.iter().filter(|p| !p.steady.settled) {
         all.push(format!("{}: {}", policy.name, policy.steady.why));
     }

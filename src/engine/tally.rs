@@ -27,6 +27,8 @@ pub struct Tally {
     pub good: u64,
     /// Counted requests that a limiter of the client never lets pass, because they are larger than it ever holds.
     pub oversized: u64,
+    /// Counted requests whose drawn length or time is where numbers end and was cut off there: 2^32 − 1 tokens, 584 years.
+    pub clipped: u64,
     /// Requests that were in the system when the window ended. They ended too, afterwards.
     pub in_system_at_end: u64,
     /// Every bound that something could run into, and how long it was there.
@@ -185,6 +187,7 @@ impl Tally {
             served: 0,
             good: 0,
             oversized: 0,
+            clipped: 0,
             in_system_at_end: 0,
             bounds: Vec::new(),
             counted: u128::from(scenario.window.counted().nanos()),
@@ -291,6 +294,7 @@ impl Tally {
         self.served += other.served;
         self.good += other.good;
         self.oversized += other.oversized;
+        self.clipped += other.clipped;
         self.in_system_at_end += other.in_system_at_end;
         for (a, b) in self.bounds.iter_mut().zip(&other.bounds) {
             a.time += b.time;

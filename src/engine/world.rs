@@ -417,6 +417,9 @@ impl<'a> World<'a> {
         if self.gateways.len() > 1 {
             request.gateway = index(request.key.draw(Purpose::Gateway), self.gateways.len()) as u16;
         }
+        if ask.input == u32::MAX || ask.output == u32::MAX {
+            self.tally.clipped += u64::from(at >= self.scenario.window.warmup);
+        }
         let input_window = self.scenario.client.input_window;
         if ask.input > input_window {
             request.ask.input = input_window;

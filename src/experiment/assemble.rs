@@ -95,6 +95,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
     let spec = &loaded.experiment;
     check_name(&spec.name).map_err(|r| r.at("name"))?;
     let (providers, classes) = (spec.providers.names(), spec.traffic.classes.names());
+    check_counts(spec)?;
     let currency = currency(spec).map_err(|r| r.at("currency"))?;
     let names = Names {
         providers: &providers,
@@ -230,6 +231,22 @@ fn cautions(spec: &Experiment) -> Vec<String> {
     });
     let shared = shared.then(|| caution(&spec.client)).flatten();
     shared.into_iter().chain(own).collect()
+}
+
+/// The most of what an experiment lists: more is no experiment, and costs memory before anything is simulated.
+fn check_counts(spec: &Experiment) -> Built<()> {
+    for (count, most, field) in [
+        (spec.providers.len(), 10_000, "providers"),
+        (spec.accounts.len(), 10_000, "accounts"),
+        (spec.hosts.len(), 10_000, "hosts"),
+        (spec.policies.len(), 1_000, "policies"),
+        (spec.objectives.len(), 10_000, "objectives"),
+    ] {
+        if count > most {
+            return Err(Refusal::new(format!("{count} {field}: at most {most}")).at(field));
+        }
+    }
+    Ok(())
 }
 
 fn currency(spec: &Experiment) -> Built<Option<Billing>> {

@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use super::build::{Built, Refusal};
 use super::units::Duration;
-use crate::kernel::law::{self, Law, LawError};
+use crate::kernel::law::{self, Law, LawError, Tail};
 use crate::kernel::sampler::Sampler;
 
 /// A law of `Q`: durations, or plain numbers.
@@ -157,14 +157,33 @@ impl<Q: Magnitude> LawSpec<Q> {
                 median,
                 sigma,
                 shift: s,
-            } => Box::new(law::Lognormal::new(median.magnitude(), *sigma, shift(s)).map_err(refuse)?),
+            } => {
+                let law = law::Lognormal::new(median.magnitude(), *sigma, shift(s)).map_err(refuse)?;
+                if *sigma > WIDEST_SIGMA {
+                    let text = format!(
+                        "a sigma of {sigma}: one value in a hundred would be above e^(2.33 × sigma) = 10^{:.0} times the median; \
+                         must be at most {WIDEST_SIGMA} (measured latencies have 0.2 to 1.5; 40 % is 0.4)",
+                        2.33 * sigma / std::f64::consts::LN_10
+                    );
+                    return Err(Refusal::new(text).at("sigma").at(name));
+                }
+                Box::new(law)
+            }
             LawSpec::Gamma { mean, shape, shift: s } => {
-                Box::new(law::Gamma::new(mean.magnitude(), *shape, shift(s)).map_err(refuse)?)
+                let law = law::Gamma::new(mean.magnitude(), *shape, shift(s)).map_err(refuse)?;
+                not_too_wide(&law, "shape", *shape).map_err(|r| r.at(name))?;
+                Box::new(law)
             }
             LawSpec::Weibull { scale, shape, shift: s } => {
-                Box::new(law::Weibull::new(scale.magnitude(), *shape, shift(s)).map_err(refuse)?)
+                let law = law::Weibull::new(scale.magnitude(), *shape, shift(s)).map_err(refuse)?;
+                not_too_wide(&law, "shape", *shape).map_err(|r| r.at(name))?;
+                Box::new(law)
             }
-            LawSpec::Pareto { min, alpha } => Box::new(law::Pareto::new(min.magnitude(), *alpha).map_err(refuse)?),
+            LawSpec::Pareto { min, alpha } => {
+                let law = law::Pareto::new(min.magnitude(), *alpha).map_err(refuse)?;
+                not_too_wide(&law, "alpha", *alpha).map_err(|r| r.at(name))?;
+                Box::new(law)
+            }
             LawSpec::Empirical { quantiles } => {
                 let knots = quantiles.iter().map(|(p, value)| (*p, value.magnitude())).collect();
                 Box::new(law::Empirical::new(knots).map_err(refuse)?)
@@ -215,6 +234,34 @@ impl<Q: Magnitude> LawSpec<Q> {
     }
 }
 
+impl LawSpec<f64> {
+    /// The law, ready for drawing, of numbers of tokens.
+    ///
+    /// # Errors
+    /// As [`LawSpec::law`], and if the median does not fit in 32 bits, where lengths are cut off.
+    pub fn tokens(&self) -> Built<Sampler> {
+        let median = self.law()?.quantile(Tail::Lower(0.5));
+        if median > f64::from(u32::MAX) {
+            let text = format!("a median of {median:.3e} tokens: at most {} can be counted", u32::MAX);
+            return Err(Refusal::new(text).at(self.name()));
+        }
+        self.sampler()
+    }
+}
+
+/// The largest sigma of a lognormal: the ratio of the 99th percentile to the median is then 10^10.
+const WIDEST_SIGMA: f64 = 10.0;
+
+/// Refuses a law whose 99th percentile is more than 10^10 times its median, as [`WIDEST_SIGMA`] does.
+fn not_too_wide(law: &dyn Law, parameter: &'static str, value: f64) -> Built<()> {
+    let (p50, p99) = (law.quantile(Tail::Lower(0.5)), law.quantile(Tail::Upper(0.01)));
+    if p99 <= 1e10 * p50 {
+        return Ok(());
+    }
+    let text = format!("{parameter} is {value}: one value in a hundred would be more than 10^10 times the median");
+    Err(Refusal::new(text).at(parameter))
+}
+
 /// A broken rule in the words of the file, at the parameter that it is about.
 fn refusal(error: LawError) -> Refusal {
     match &error {
@@ -241,7 +288,41 @@ const PARAMETERS: [&str; 8] = ["mean", "median", "sigma", "shape", "scale", "shi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::law::Tail;
+
+    /// p99 / p50 of a lognormal is e^(2.326 sigma), of a Weibull (ln 100 / ln 2)^(1 / shape), of a Pareto 50^(1 / alpha).
+    #[test]
+    fn what_is_wider_than_anything_measured_is_refused_at_its_parameter() {
+        for (text, place) in [
+            (r#"{"lognormal": {"median": 1, "sigma": 10}}"#, None),
+            (r#"{"lognormal": {"median": 1, "sigma": 40}}"#, Some("sigma")),
+            (r#"{"lognormal": {"median": 1, "sigma": 1e308}}"#, Some("sigma")),
+            (r#"{"weibull": {"scale": 1, "shape": 0.1}}"#, None),
+            (r#"{"weibull": {"scale": 1, "shape": 0.05}}"#, Some("shape")),
+            (r#"{"gamma": {"mean": 1, "shape": 0.5}}"#, None),
+            (r#"{"gamma": {"mean": 1, "shape": 0.01}}"#, Some("shape")),
+            (r#"{"pareto": {"min": 1, "alpha": 0.2}}"#, None),
+            (r#"{"pareto": {"min": 1, "alpha": 0.1}}"#, Some("alpha")),
+        ] {
+            let spec: LawSpec<f64> = serde_json::from_str(text).unwrap();
+            let refused = spec.law().err().map(|refusal| refusal.path.last().cloned());
+            assert_eq!(refused, place.map(|name| Some(name.into())), "{text}");
+        }
+        let sigma: LawSpec<f64> = serde_json::from_str(r#"{"lognormal": {"median": 1, "sigma": 40}}"#).unwrap();
+        let message = sigma.law().err().unwrap().message;
+        assert!(message.contains("10^40 times the median"), "{message}");
+    }
+
+    #[test]
+    fn a_median_of_tokens_fits_in_32_bits() {
+        let tokens = |text: &str| serde_json::from_str::<LawSpec<f64>>(text).unwrap().tokens();
+        assert!(tokens(r#"{"lognormal": {"median": 4e9, "sigma": 1}}"#).is_ok());
+        let refusal = tokens(r#"{"lognormal": {"median": 1e308, "sigma": 0.5}}"#).unwrap_err();
+        assert_eq!(
+            refusal.message,
+            "a median of 1.000e308 tokens: at most 4294967295 can be counted"
+        );
+        assert!(tokens(r#"{"constant": 5e9}"#).is_err());
+    }
 
     #[test]
     fn durations_become_nanoseconds_and_the_shift_a_floor() {

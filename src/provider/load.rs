@@ -49,6 +49,11 @@ pub trait Load: fmt::Debug + Send + Sync {
         None
     }
 
+    /// How many attempts it serves at once, if that is bounded: for estimates.
+    fn servers(&self) -> Option<Servers> {
+        None
+    }
+
     /// Whether it is about decode speed, which an answer that comes whole does not have.
     fn needs_decoding(&self) -> bool {
         false
@@ -56,6 +61,15 @@ pub trait Load: fmt::Debug + Send + Sync {
 
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn Load>;
+}
+
+/// What serves so many attempts at once, with a line before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Servers {
+    /// The most at once.
+    pub at_once: u64,
+    /// The most that wait, if there is a bound.
+    pub line: Option<u64>,
 }
 
 /// What was at its bound, and how long.

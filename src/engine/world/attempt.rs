@@ -5,7 +5,7 @@ use crate::client::host::Connected;
 use crate::engine::event::{Event, MOST_SLOTS};
 use crate::engine::incident::Passed;
 use crate::engine::lens::Seen;
-use crate::kernel::time::Time;
+use crate::kernel::time::{Span, Time};
 use crate::provider::endpoint::Answer;
 use crate::provider::limits::Spent;
 use crate::routing::{Fleet, Restriction};
@@ -222,6 +222,9 @@ impl World<'_> {
             key,
             &mut attempt.answer,
         );
+        if attempt.answer.last_token == Span::FOREVER && attempt.answer.outcome == Outcome::Success {
+            self.tally.clipped += u64::from(request.arrived >= self.scenario.window.warmup);
+        }
         let (outcome, lasts) = cut(&attempt.answer, &patience, request.ask.output);
         self.endpoints[p].stay(self.now, lasts);
         attempt.way = way;

@@ -84,7 +84,7 @@ pub(super) fn asked(loaded: &Loaded, names: &Names<'_>) -> Built<Vec<Asked>> {
 fn one_class(name: &str, class: &ClassSpec, up_to: u64, replayed: bool) -> Built<Class> {
     let tokens = |field: &'static str, law: &Option<LawSpec<f64>>| match law {
         Some(_) if replayed => Err(Refusal::new("the trace has its own lengths: leave this out").at(field)),
-        Some(law) => law.sampler().map_err(|r| r.at(field)),
+        Some(law) => law.tokens().map_err(|r| r.at(field)),
         None if replayed => Ok(Sampler::Constant(0.0)),
         None => Err(Refusal::new(format!(
             "`{field}` is missing: a law of tokens, like {{\"constant\": 300}}"

@@ -24,7 +24,7 @@ use std::collections::BinaryHeap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildLoad, Full, Load, Start, Stay};
+use super::{BuildLoad, Full, Load, Servers, Start, Stay};
 use crate::form::build::{Built, Refusal};
 use crate::form::units::Count;
 use crate::kernel::chance::Key;
@@ -174,6 +174,13 @@ impl Load for Running {
         {
             self.full.add(stay.came, self.begins, first_free);
         }
+    }
+
+    fn servers(&self) -> Option<Servers> {
+        Some(Servers {
+            at_once: self.servers as u64,
+            line: self.queue.map(|most| most as u64),
+        })
     }
 
     fn full(&self, now: Time) -> Option<Full> {

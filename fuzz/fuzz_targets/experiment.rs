@@ -1,20 +1,28 @@
 //! Any bytes as an experiment file: a mistake is said at its place, and what is accepted runs.
 //!
-//! Files are read and checked whatever they hold; one replication is run where it is short. Polling is not run: it may
-//! ask the limiters a thousand times a second for years, which is slow and no mistake.
+//! Files are read and checked whatever they hold; one replication of each policy is run where it is short, a replay with a trace of
+//! a hundred seconds. Polling is not run: it may ask the limiters a thousand times a second for years, which is slow and no
+//! mistake.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use simcap::client::admission::AdmissionSpec;
-use simcap::engine::run::{Control, run};
+use simcap::engine::run::{Control, Halt, run};
 use simcap::experiment::assemble::assemble;
-use simcap::form::diagnose::parse_bytes;
+use simcap::experiment::estimate::estimate;
 use simcap::experiment::file::Experiment;
 use simcap::experiment::load::{Loaded, from_text};
+use simcap::form::diagnose::parse_bytes;
+use simcap::kernel::time::Span;
+use simcap::traffic::arrivals::Row;
 
-/// The most requests of a replication that is run.
+/// The most requests of a replication that is run, and of all policies together.
 const SHORT: f64 = 500.0;
+const SHORT_TOGETHER: f64 = 25_000.0;
+
+/// The longest message: a file's own text in it is cut.
+const MESSAGE: usize = 20_000;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else {
@@ -22,30 +30,45 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(error.to_string().starts_with("fuzz.json:"));
         return;
     };
-    let loaded = match from_text("fuzz.json", text) {
+    let mut loaded = match from_text("fuzz.json", text) {
         Ok(loaded) => loaded,
         Err(error) => {
-            assert!(!error.to_string().is_empty());
+            let said = error.to_string();
+            assert!(!said.is_empty() && said.len() < MESSAGE && !said.contains('\u{1b}'));
             return;
         }
     };
+    if loaded.experiment.traffic.arrivals.as_dyn().trace().is_some() {
+        let row = |second| Row {
+            at: Span::from_secs(second),
+            input: 100,
+            output: 50,
+        };
+        loaded.trace = Some((0..100).map(row).collect());
+    }
     match assemble(&loaded) {
         Err(error) => assert!(error.to_string().starts_with("fuzz.json:")),
         Ok(plan) => {
-            let scenario = &plan.scenarios[0];
-            if !is_short(&loaded, scenario.window.end.seconds()) {
+            let estimate = estimate(&loaded, &plan, 1);
+            assert!(estimate.memory >= 0.0 && estimate.seconds >= 0.0);
+            let requests = estimate.policies.first().map_or(0.0, |p| p.requests);
+            if requests > SHORT || requests * plan.scenarios.len() as f64 > SHORT_TOGETHER || polls(&loaded) {
                 return;
             }
-            let tally = run(scenario, plan.seed, 0, &Control::default()).expect("nobody stopped it");
-            assert!(tally.good <= tally.requests());
+            for scenario in &plan.scenarios {
+                match run(scenario, plan.seed, 0, &Control::default()) {
+                    // Both go by when an answer ended; `requests` goes by when a request came.
+                    Ok(tally) => assert!(tally.good <= tally.served),
+                    Err(halt) => assert_ne!(halt, Halt::Stopped),
+                }
+            }
         }
     }
 });
 
-fn is_short(loaded: &Loaded, seconds: f64) -> bool {
+fn polls(loaded: &Loaded) -> bool {
     let experiment = &loaded.experiment;
-    let own = experiment.policies.first().and_then(|p| p.client.as_ref());
-    let polls = matches!(own.unwrap_or(&experiment.client).admission, AdmissionSpec::poll(_));
-    let rate = experiment.traffic.arrivals.as_dyn().rate();
-    !polls && rate.is_some_and(|rate| rate * seconds < SHORT)
+    let own = experiment.policies.iter().filter_map(|p| p.client.as_ref());
+    let mut clients = own.chain([&experiment.client]);
+    clients.any(|client| matches!(client.admission, AdmissionSpec::poll(_) | AdmissionSpec::window_poll(_)))
 }

@@ -139,6 +139,76 @@ fn an_answer_that_breaks_off_is_billed_as_far_as_it_came() {
     assert!((mean - 50.5).abs() < 1.2, "{mean}");
 }
 
+/// An attempt that would fail after three seconds is a timeout if the client waits for less, and is billed nothing either way.
+#[test]
+fn a_failure_that_takes_its_time_may_be_a_timeout_first() {
+    let fault = r#"{ "random": { "server_error": { "share": 1, "after": "3s" } } }"#;
+    for (attempt, outcome) in [
+        ("1s", Outcome::TimeoutAttempt),
+        ("2999ms", Outcome::TimeoutAttempt),
+        ("3s", Outcome::ServerError),
+    ] {
+        let tally = run(fault, "", &format!(r#""timeouts": {{ "attempt": "{attempt}" }}"#));
+        let one = &tally.providers[0];
+        assert_eq!(
+            one.outcomes[outcome.index()],
+            one.outcomes.iter().sum::<u64>(),
+            "{attempt}"
+        );
+        assert_eq!((one.output, one.cost), (0, 0), "{attempt}");
+    }
+}
+
+/// Requests come each second and go to two providers in turns; one fails after three seconds. So 1.5 of its attempts are under way
+/// in the mean.
+#[test]
+fn a_failure_occupies_its_provider_while_it_lasts() {
+    let tally = run(
+        r#"{ "random": { "server_error": { "share": 1, "after": "3s" } } }"#,
+        "",
+        "",
+    );
+    let in_flight = tally.providers[0].busy as f64 / tally.counted as f64;
+    assert!((in_flight - 1.5).abs() < 0.001, "{in_flight}");
+}
+
+/// A 503 that asks for 30 s: with 29 s for the request there is no second try, with 31 s there is, and it fails like the first.
+#[test]
+fn a_retry_after_of_a_503_is_waited_for() {
+    let fault = r#"{ "outage": { "from": "0s", "for": "30000s", "answer": "unavailable", "retry_after": "30s" } }"#;
+    let of = |total: &str, rule: &str| {
+        let tries = format!(r#""retry": {{ "exponential": {{ "tries": 2, "base": "1s", "retry_after": "{rule}" }} }}"#);
+        run(
+            fault,
+            fault,
+            &format!(r#"{tries}, "timeouts": {{ "total": "{total}" }}"#),
+        )
+    };
+    for (total, rule, outcome, attempts) in [
+        ("29s", "at_least", Outcome::TimeoutTotal, 1),
+        ("31s", "at_least", Outcome::Unavailable, 2),
+        ("29s", "ignore", Outcome::Unavailable, 2),
+    ] {
+        let tally = of(total, rule);
+        assert_eq!(tally.ended(outcome), tally.requests(), "{total} {rule}");
+        let sent: u64 = tally.providers.iter().map(|p| p.outcomes.iter().sum::<u64>()).sum();
+        assert!(
+            sent.abs_diff(attempts * tally.requests()) <= 60,
+            "{total} {rule}: {sent}"
+        );
+    }
+}
+
+/// Whatever the caller did not wait for, it has not read: a breaker that heeds Retry-After is told of none by a timeout.
+#[test]
+fn a_caller_that_hangs_up_has_read_no_retry_after() {
+    let fault = r#"{ "random": { "unavailable": { "share": 1, "after": "3s", "retry_after": "1h" } } }"#;
+    let client = r#""breaker": "litellm_cooldown", "timeouts": { "attempt": "1s" }"#;
+    // Five timeouts cool it for five seconds, not for an hour, so that it is tried again and again.
+    let tally = run(fault, "", client);
+    assert!(tally.providers[0].trips > 1000, "{}", tally.providers[0].trips);
+}
+
 /// Two providers, and two sources at one of them, go through regimes of their own: were they the same, the shares of failed
 /// attempts would be.
 #[test]

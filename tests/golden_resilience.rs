@@ -9,7 +9,7 @@ mod script;
 
 use script::{WELL, count, fire};
 use simcap::kernel::time::{Span, Time};
-use simcap::provider::faults::Failure;
+use simcap::provider::faults::{Failure, Refused};
 use simcap::words::Outcome;
 
 const FREE: &str =
@@ -18,10 +18,20 @@ const COOLS: &str = r#""breaker": { "litellm_cooldown": {} }"#;
 const TWO_RETRIES: &str = r#""retry": { "litellm": { "num_retries": 2 } }"#;
 const SHUFFLE: &str = r#""simple_shuffle""#;
 
-const FAILS: fn(usize) -> Option<Failure> = |_| Some(Failure::Down(Outcome::ServerError));
-const REFUSES: fn(usize) -> Option<Failure> = |_| Some(Failure::Down(Outcome::RateLimited));
-const REFUSES_FOR_TWO_SECONDS: fn(usize) -> Option<Failure> = |_| Some(Failure::Limited(Span::from_secs(2)));
-const UNAUTHORIZED: fn(usize) -> Option<Failure> = |_| Some(Failure::Down(Outcome::Unauthorized));
+/// This answer at once.
+const fn down(outcome: Outcome) -> Failure {
+    Failure::Down(Refused::plain(outcome))
+}
+
+const FAILS: fn(usize) -> Option<Failure> = |_| Some(down(Outcome::ServerError));
+const REFUSES: fn(usize) -> Option<Failure> = |_| Some(down(Outcome::RateLimited));
+const REFUSES_FOR_TWO_SECONDS: fn(usize) -> Option<Failure> = |_| {
+    Some(Failure::Down(Refused {
+        retry_after: Some(Span::from_secs(2)),
+        ..Refused::plain(Outcome::RateLimited)
+    }))
+};
+const UNAUTHORIZED: fn(usize) -> Option<Failure> = |_| Some(down(Outcome::Unauthorized));
 
 /// Seconds between one hit of `provider` and the next.
 fn gaps(hits: &[(usize, Time)], provider: usize) -> Vec<f64> {
@@ -79,7 +89,7 @@ fn a_500_cools_after_five_and_then_after_each() {
 /// reason to look.
 #[test]
 fn a_share_is_looked_at_only_on_a_failure() {
-    let fails = |hit| matches!(hit, 1..=3 | 10..=13).then_some(Failure::Down(Outcome::ServerError));
+    let fails = |hit| matches!(hit, 1..=3 | 10..=13).then_some(down(Outcome::ServerError));
     let (_, hits) = fire(&[(FREE, fails), (FREE, WELL)], SHUFFLE, COOLS, 100, 50);
     assert_eq!(count(&hits, 0), 13);
 }

@@ -200,11 +200,28 @@ fn a_spent_quota_is_a_429_that_says_when_to_come_back() {
 fn every_fault_is_what_a_client_would_see() {
     for (fault, status, kind, code) in [
         ("server_error", 500, "server_error", Value::Null),
-        ("bad_gateway", 502, "server_error", Value::Null),
-        ("unavailable", 503, "server_error", Value::Null),
-        ("gateway_timeout", 504, "server_error", Value::Null),
+        ("bad_gateway", 502, "server_error", json!("bad_gateway")),
+        ("unavailable", 503, "server_error", json!("service_unavailable")),
+        ("gateway_timeout", 504, "server_error", json!("gateway_timeout")),
         ("overloaded", 529, "overloaded_error", Value::Null),
-        ("request_timeout", 408, "timeout", Value::Null),
+        ("request_timeout", 408, "timeout", json!("request_timeout")),
+        ("payment_required", 402, "billing_error", json!("payment_required")),
+        ("forbidden", 403, "permission_error", json!("forbidden")),
+        ("not_found", 404, "invalid_request_error", json!("model_not_found")),
+        ("conflict", 409, "invalid_request_error", json!("conflict")),
+        (
+            "payload_too_large",
+            413,
+            "invalid_request_error",
+            json!("request_too_large"),
+        ),
+        (
+            "unprocessable",
+            422,
+            "invalid_request_error",
+            json!("unprocessable_entity"),
+        ),
+        ("bad_request", 400, "invalid_request_error", Value::Null),
         ("rate_limited", 429, "requests", json!("rate_limit_exceeded")),
         (
             "content_filtered",
@@ -221,6 +238,17 @@ fn every_fault_is_what_a_client_would_see() {
         assert_eq!((&error["type"], &error["code"]), (&json!(kind), &code), "{fault}");
         assert_eq!(answer.field("retry-after"), None, "{fault}");
     }
+}
+
+/// A refusal comes when its model says, with the header that it asks for.
+#[test]
+fn a_failure_takes_its_time_and_says_when_to_come_back() {
+    let faults = json!({ "unavailable": { "share": 1, "after": "300ms", "retry_after": "30s" } });
+    let mock = Mock::of(&json!({ "faults": faults }), &[]);
+    let begun = std::time::Instant::now();
+    let answer = mock.chat(json!({}));
+    assert!(begun.elapsed() >= std::time::Duration::from_millis(300));
+    assert_eq!((answer.status, answer.field("retry-after")), (503, Some("30")));
 }
 
 #[test]

@@ -30,10 +30,10 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(data.len() <= LONGEST);
         if let Ok(chunk) = answer::read(data.as_bytes()) {
             if let Some(error) = chunk.error {
-                answer::outcome_of_error(&error);
+                error.outcome(None);
             }
         }
         let error = answer::error_of_body(data.as_bytes());
-        answer::outcome_of_status(400 + u16::from(cut), &error);
+        error.outcome(Some(400 + u16::from(cut)));
     }
 });

@@ -77,7 +77,7 @@ fn is_something(value: &Value) -> bool {
     match value {
         Value::String(text) => !text.is_empty(),
         Value::Array(list) => !list.is_empty(),
-        _ => false,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
     }
 }
 
@@ -103,7 +103,7 @@ fn api_error(value: &Value) -> Option<ApiError> {
             message: message.clone(),
             ..ApiError::default()
         }),
-        _ => Some(ApiError {
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(ApiError {
             message: text("message").to_owned(),
             kinds: format!("{} {} {}", text("code"), text("type"), text("status"))
                 .trim()

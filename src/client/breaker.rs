@@ -17,6 +17,8 @@ mod resilience4j;
 mod rollback;
 mod smg;
 #[cfg(test)]
+mod statuses;
+#[cfg(test)]
 mod testing;
 
 pub use consecutive::Consecutive;

@@ -2,6 +2,9 @@
 //!
 //! Nothing here sees the event set. Each part answers a question; the engine schedules what follows.
 
+// A match on outcomes that has a wildcard takes a new outcome for whatever stands there.
+#![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
+
 pub mod admission;
 pub mod breaker;
 pub mod budget;

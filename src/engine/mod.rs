@@ -4,6 +4,9 @@
 //! [`tally::Tally`] what is counted, [`replicate`] the loop over seeds and threads. Nothing here does input or output,
 //! and nothing can fail: a checked scenario runs.
 
+// A match on outcomes that has a wildcard takes a new outcome for whatever stands there.
+#![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
+
 pub mod event;
 pub mod incident;
 pub mod lens;

@@ -252,6 +252,10 @@ impl Failure {
 }
 
 /// What an error of the connection means, before or after the response's head was there.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "another crate's errors, of which there may be more"
+)]
 fn failed(error: &Error, answered: bool) -> Failure {
     let outcome = match (error, wire::seen().expired) {
         (_, Some(expired)) => expired,

@@ -9,7 +9,7 @@ use std::fmt;
 
 use crate::calibrate::probe::{Probe, Usage};
 use crate::provider::pricing::Price;
-use crate::words::{self, Outcome};
+use crate::words::{self, Outcome, Outcomes};
 
 /// Tokens that a chat template adds to a prompt, at most.
 const TEMPLATE: u32 = 64;
@@ -92,6 +92,9 @@ pub fn cost(tariff: &dyn Price, usage: &Usage) -> u64 {
     })
 }
 
+/// Ends of which the endpoint never heard.
+const UNSENT: Outcomes = Outcomes::of(&[Outcome::ConnectionError, Outcome::TimeoutConnect]);
+
 /// What a probe that has ended counts for, whose worst case was reserved.
 pub fn billed(tariff: &dyn Price, probe: &Probe, worst: u64) -> u64 {
     match (&probe.usage, probe.status) {
@@ -99,10 +102,13 @@ pub fn billed(tariff: &dyn Price, probe: &Probe, worst: u64) -> u64 {
         (None, Some(200..300)) => worst,
         (None, Some(_)) => 0,
         // It may have arrived.
-        (None, None) => match probe.outcome.0 {
-            Outcome::ConnectionError | Outcome::TimeoutConnect => 0,
-            _ => worst,
-        },
+        (None, None) => {
+            if UNSENT.contains(probe.outcome.0) {
+                0
+            } else {
+                worst
+            }
+        }
     }
 }
 

@@ -115,9 +115,11 @@ pub struct Prompts {
 impl Prompts {
     /// The `n`-th prompt, of so many words (at least one).
     pub fn text(&self, n: u64, words: u32) -> String {
-        let place = match self.language {
-            Language::Mixed => (n % WORDS.len() as u64) as usize,
-            one => WORDS.iter().position(|(language, _)| *language == one).unwrap_or(0),
+        let place = if self.language == Language::Mixed {
+            (n % WORDS.len() as u64) as usize
+        } else {
+            let own = |(language, _): &(Language, _)| *language == self.language;
+            WORDS.iter().position(own).unwrap_or(0)
         };
         let list: Vec<&str> = WORDS[place].1.split_whitespace().collect();
         let own = hash(n, self.salt);

@@ -289,7 +289,7 @@ fn ladder(name: &str, own: &[&Probe], rates: &[f64], plan: &Plan, notes: &mut Ve
     }
     let within = match &plan.spec.load {
         super::spec::LoadSpec::Ladder { step, .. } => step.span().seconds(),
-        _ => 0.0,
+        super::spec::LoadSpec::Open { .. } | super::spec::LoadSpec::Closed { .. } => 0.0,
     };
     let mut medians = Vec::new();
     let mut refused = None;

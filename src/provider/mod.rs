@@ -2,6 +2,9 @@
 //!
 //! A provider never sees the event set. It is asked once, when an attempt arrives, and answers what will come of it.
 
+// A match on outcomes that has a wildcard takes a new outcome for whatever stands there.
+#![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
+
 pub mod cache;
 pub mod endpoint;
 pub mod faults;

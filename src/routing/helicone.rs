@@ -98,7 +98,9 @@ impl BuildPolicy for Helicone {
         let peaks = Peaks::new(decay, rtt, Measures::FirstToken, names.providers.len())?;
         Ok(match self.strategy {
             HeliconeStrategy::ModelLatency => Box::new(Lowest { order, peaks }),
-            _ => Box::new(peak_ewma::Running { order, peaks }),
+            HeliconeStrategy::ProviderLatency | HeliconeStrategy::Weighted => {
+                Box::new(peak_ewma::Running { order, peaks })
+            }
         })
     }
 }

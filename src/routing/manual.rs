@@ -144,7 +144,7 @@ impl Manual {
         let heads = ["parameter", "default", "range"].map(str::to_owned);
         let tables = self.blocks.iter_mut().filter_map(|block| match block {
             Block::Table(rows) if rows[0] == heads => Some(rows),
-            _ => None,
+            Block::Text(_) | Block::Item(_) | Block::Table(_) | Block::Code(_) => None,
         });
         let mut tables: Vec<&mut Vec<Vec<String>>> = tables.collect();
         if tables
@@ -196,7 +196,7 @@ impl Manual {
     pub fn example(&self) -> Option<&[String]> {
         self.blocks.iter().find_map(|block| match block {
             Block::Code(lines) => Some(lines.as_slice()),
-            _ => None,
+            Block::Text(_) | Block::Item(_) | Block::Table(_) => None,
         })
     }
 

@@ -4,6 +4,9 @@
 //! each provider ([`Fleet`]). It never sees how a provider is modelled. It only chooses; it must choose among the
 //! providers whose breakers let calls through, and says so if there is none it would take.
 
+// A match on outcomes that has a wildcard takes a new outcome for whatever stands there.
+#![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
+
 mod bandit;
 mod branches;
 mod budget_paced;

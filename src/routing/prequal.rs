@@ -299,13 +299,11 @@ impl Policy for Running {
 
     #[inline]
     fn learn(&mut self, ended: &Ended) {
-        match ended.outcome {
-            Outcome::Success => {
-                let latency = self.measures.of(ended);
-                self.latencies[ended.provider].push(ended.beside, latency, ended.now);
-            }
-            Outcome::Cancelled => {}
-            _ => self.pool.forget(ended.provider),
+        if ended.outcome == Outcome::Success {
+            let latency = self.measures.of(ended);
+            self.latencies[ended.provider].push(ended.beside, latency, ended.now);
+        } else if ended.outcome != Outcome::Cancelled {
+            self.pool.forget(ended.provider);
         }
     }
 

@@ -1,5 +1,8 @@
 //! Who asks, when, and for how much.
 
+// A match on outcomes that has a wildcard takes a new outcome for whatever stands there.
+#![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
+
 pub mod arrivals;
 pub mod users;
 

@@ -4,6 +4,9 @@
 //! whether another try may mend it, what a breaker takes it for and which fault of a provider makes it. Probes, log readers,
 //! the mock, fits, retries, breakers and the names in files all read it.
 
+// A match on outcomes that has a wildcard takes a new outcome for whatever stands there.
+#![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
+
 mod read;
 mod table;
 
@@ -29,7 +32,7 @@ pub struct Row {
     pub kinds: &'static [&'static str],
     /// Parts of an error's message, in lower case, that tell of it where there is neither status nor code.
     pub words: &'static [&'static str],
-    /// Who has to change something so that it does not happen again.
+    /// Whose fault it is: what has to change so that it does not happen again.
     pub blame: Blame,
     /// Whether another try may mend it.
     pub retryable: bool,

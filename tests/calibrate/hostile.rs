@@ -305,7 +305,14 @@ fn refusals_are_what_their_status_says() {
             r#"{"error":{"code":"content_filter"}}"#,
             "content_filtered",
         ),
-        ("418 I'm a teapot", "short and stout", "server_error"),
+        ("400 Bad Request", "", "bad_request"),
+        ("402 Payment Required", "", "payment_required"),
+        ("403 Forbidden", "", "forbidden"),
+        ("404 Not Found", "", "not_found"),
+        ("409 Conflict", "", "conflict"),
+        ("413 Content Too Large", "", "payload_too_large"),
+        ("422 Unprocessable Content", "", "unprocessable"),
+        ("418 I'm a teapot", "short and stout", "bad_request"),
     ] {
         let answer = whole(status, "", body);
         check(outcome, &status[..3], move |s| say(s, &answer));

@@ -282,7 +282,7 @@ fn quota() -> impl Strategy<Value = Value> {
 }
 
 /// Any way to fail at random.
-const WAYS: [&str; 13] = [
+const WAYS: [&str; 20] = [
     "server_error",
     "hang",
     "bad_gateway",
@@ -296,12 +296,37 @@ const WAYS: [&str; 13] = [
     "stalled",
     "content_filtered",
     "unauthorized",
+    "payment_required",
+    "forbidden",
+    "not_found",
+    "conflict",
+    "payload_too_large",
+    "unprocessable",
+    "bad_request",
 ];
 
-/// Probabilities of up to three ways to fail, together below 1.
+/// Probabilities of up to three ways to fail, together below 1; those that come back may say after how long, and those with a
+/// status what their Retry-After is.
 fn random() -> impl Strategy<Value = Value> {
-    vec((prop::sample::select(&WAYS[..]), 0.0..0.3_f64), 0..=3)
-        .prop_map(|ways| ways.into_iter().map(|(way, p)| (way.to_owned(), json!(p))).collect())
+    let manner = (of(0_u32..3_000), of(0_u32..5_000), any::<bool>());
+    vec((prop::sample::select(&WAYS[..]), 0.0..0.3_f64, manner), 0..=3).prop_map(|ways| {
+        let one = |(way, share, (after, header, law)): (&str, f64, (Option<u32>, Option<u32>, bool))| {
+            let comes_back = !["hang", "truncated", "stalled"].contains(&way);
+            let after = after.filter(|_| comes_back).map(|ms| match law {
+                true => json!({ "uniform": { "min": format!("{ms}ms"), "max": format!("{}ms", ms + 500) } }),
+                false => json!(format!("{ms}ms")),
+            });
+            let header = header.filter(|_| comes_back && way != "connection_error");
+            let said = match (&after, header) {
+                (None, None) => json!(share),
+                _ => {
+                    object(json!({ "share": share, "after": after, "retry_after": header.map(|ms| format!("{ms}ms")) }))
+                }
+            };
+            (way.to_owned(), said)
+        };
+        ways.into_iter().map(one).collect()
+    })
 }
 
 fn fault() -> impl Strategy<Value = Value> {

@@ -162,9 +162,9 @@ fn a_budget_that_bars_nobody() {
 
 #[test]
 fn a_retry_on_a_status_in_quotes_that_is_none() {
-    assert_snapshot!(said(r#""tries": 3,"#, r#""tries": 3, "on": ["404"],"#), @r#"
-    shop.json:38:52: client.retry.exponential.on[0]: no outcome has the status 404; these have one: 400, 401, 408, 429, 500, 502, 503, 504, 529
-       38 |     "retry": { "exponential": { "tries": 3, "on": ["404"], "base": "500ms", "jitter": { "add": ["0s"…
+    assert_snapshot!(said(r#""tries": 3,"#, r#""tries": 3, "on": ["418"],"#), @r#"
+    shop.json:38:52: client.retry.exponential.on[0]: no outcome has the status 418; these have one: 400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529
+       38 |     "retry": { "exponential": { "tries": 3, "on": ["418"], "base": "500ms", "jitter": { "add": ["0s"…
           |                                                    ^
     "#);
 }
@@ -176,7 +176,7 @@ fn a_retry_on_an_unknown_outcome() {
        38 |     "retry": { "exponential": { "tries": 3, "on": ["rate_limit"], "base": "500ms", "jitter": { "add"…
           |                                                    ^
        help: did you mean `rate_limited`?
-       allowed: 5xx, timeout, provider_failure, retryable, rate_limited, server_error, bad_gateway, unavailable, gateway_timeout, overloaded, request_timeout, connection_error, truncated, context_exceeded, content_filtered, unauthorized, timeout_connect, timeout_ttft, timeout_idle, timeout_attempt, timeout_total, breaker_open, shed, queue_timeout, budget_exhausted, 400, 401, 408, 429, 500, 502, 503, 504, 529
+       allowed: 4xx, 5xx, timeout, provider_failure, retryable, rate_limited, server_error, bad_gateway, unavailable, gateway_timeout, overloaded, request_timeout, connection_error, truncated, context_exceeded, content_filtered, unauthorized, payment_required, forbidden, not_found, conflict, payload_too_large, unprocessable, bad_request, timeout_connect, timeout_ttft, timeout_idle, timeout_attempt, timeout_total, breaker_open, shed, queue_timeout, budget_exhausted, 400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529
     "#);
 }
 

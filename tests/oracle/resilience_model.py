@@ -12,12 +12,14 @@ import simpy
 
 from pipeline_model import FOREVER, Clock, draw, number
 
-STATUS = {401: "unauthorized", 408: "request_timeout", 429: "rate_limited", 500: "server_error", 502: "bad_gateway",
+STATUS = {401: "unauthorized", 402: "payment_required", 403: "forbidden", 404: "not_found", 408: "request_timeout",
+          409: "conflict", 413: "payload_too_large", 422: "unprocessable", 429: "rate_limited", 500: "server_error", 502: "bad_gateway",
           503: "unavailable", 504: "gateway_timeout", 529: "overloaded"}
 FIVES = {"server_error", "bad_gateway", "unavailable", "gateway_timeout", "overloaded"}
 TIMEOUTS = {"timeout_connect", "timeout_ttft", "timeout_idle", "timeout_attempt"}
-RETRYABLE = FIVES | TIMEOUTS | {"request_timeout", "connection_error", "truncated", "rate_limited"}
-AT_ONCE = ("connection_error", "overloaded", "rate_limited", "unauthorized", "unavailable")
+RETRYABLE = FIVES | TIMEOUTS | {"request_timeout", "connection_error", "truncated", "rate_limited", "conflict"}
+AT_ONCE = ("connection_error", "overloaded", "rate_limited", "unauthorized", "unavailable", "payment_required", "forbidden",
+           "not_found", "conflict", "payload_too_large", "unprocessable", "bad_request")
 FIRST_DUE = ("server_error", "bad_gateway", "gateway_timeout", "content_filtered", "request_timeout")
 HOURS = {"hour": 3600.0, "day": 86400.0}
 
@@ -578,8 +580,8 @@ class Model:
         (kind, p), = self.retry.items()
         if kind == "litellm":
             alone = len(members) == 1
-            never = outcome in ("context_exceeded", "content_filtered") or outcome == "unauthorized" and alone
-            if never or outcome not in RETRYABLE | {"unauthorized"}:
+            with_another = {"unauthorized", "forbidden"}
+            if outcome not in (RETRYABLE if alone else RETRYABLE | with_another):
                 return 0.0, False
             wait = 0.0
             if alone:

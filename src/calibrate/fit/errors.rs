@@ -123,7 +123,7 @@ pub(super) fn faults(rates: &[ErrorRate]) -> Random {
             && let Some(way) = faults.way_mut(name)
         {
             // Several endings may be the same fault.
-            way.share = Fraction::new(way.share.get() + share.get()).unwrap_or(Fraction::ONE);
+            way.add(share);
         }
     }
     faults
@@ -162,7 +162,7 @@ mod tests {
             ]
         );
         let faults = faults(&found);
-        assert!((faults.rate_limited.share.get() - 0.285714).abs() < 1e-12 && faults.hang.is_never());
+        assert!((faults.rate_limited.share().get() - 0.285714).abs() < 1e-12 && faults.hang.is_never());
     }
 
     /// Whatever a request that was sent ends in becomes the fault that makes it again, or is said to become none.
@@ -181,7 +181,7 @@ mod tests {
             assert_eq!(found[0].becomes.to_string(), expected);
             let mut faults = faults(&found);
             if let Some(name) = outcome.row().fault {
-                assert_eq!(faults.way_mut(name).unwrap().share, Fraction::ONE, "{outcome:?}");
+                assert_eq!(faults.way_mut(name).unwrap().share(), Fraction::ONE, "{outcome:?}");
             }
         }
         let limited = observed(0, Outcome::RateLimited);

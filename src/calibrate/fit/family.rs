@@ -79,7 +79,14 @@ impl Family {
     pub const fn charged(self) -> usize {
         match self {
             Family::ParetoTail => self.parameters() + 2,
-            _ => self.parameters(),
+            Family::Lognormal
+            | Family::ShiftedLognormal
+            | Family::Gamma
+            | Family::ShiftedGamma
+            | Family::Weibull
+            | Family::ShiftedWeibull
+            | Family::TwoLognormals
+            | Family::Empirical => self.parameters(),
         }
     }
 
@@ -252,7 +259,7 @@ impl Params {
                 };
                 mixed(t.weight, normal(x, t.mu, t.sigma), tail)
             }
-            _ => f64::NEG_INFINITY,
+            Params::Lognormal { .. } | Params::Gamma { .. } | Params::Weibull { .. } => f64::NEG_INFINITY,
         }
     }
 

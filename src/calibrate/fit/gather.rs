@@ -28,7 +28,7 @@ pub(super) fn quantity(
     let sample = Sample::of(timings.iter().map(|(timing, _)| *timing));
     let known = |timing: &Timing| match timing {
         Timing::Seen(x) | Timing::AtLeast(x) if *x > 0.0 && x.is_finite() => Some(*x),
-        _ => None,
+        Timing::Seen(_) | Timing::AtLeast(_) | Timing::Unknown => None,
     };
     let in_time: Vec<(f64, Option<f64>)> = timings
         .iter()
@@ -199,7 +199,7 @@ pub(super) fn ttfts(used: &[&Observation], time: f64) -> (Vec<(Timing, Option<f6
 fn speed(o: &Observation) -> Option<f64> {
     match Shown::by(o) {
         Shown::Speed(speed) => Some(speed),
-        _ => None,
+        Shown::AtOnce | Shown::TooShort | Shown::Untimed => None,
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn may_be(outcome: Outcome) -> bool {
 fn gave_up(o: &Observation) -> Option<f64> {
     match o.ttft {
         Timing::AtLeast(waited) if may_be(o.outcome) => Some(waited),
-        _ => None,
+        Timing::Seen(_) | Timing::AtLeast(_) | Timing::Unknown => None,
     }
 }
 

@@ -100,7 +100,11 @@ fn one(family: Family, table: &[(f64, f64)]) -> Option<TableFit> {
                 shape: libm::exp(at[1]),
                 scale: libm::exp(at[0] - at[1]),
             },
-            _ => Params::Weibull {
+            Family::Weibull
+            | Family::ShiftedWeibull
+            | Family::TwoLognormals
+            | Family::ParetoTail
+            | Family::Empirical => Params::Weibull {
                 shift,
                 shape: libm::exp(at[1]),
                 scale: libm::exp(at[0]),

@@ -21,7 +21,7 @@ impl Sample {
             match timing {
                 Timing::Seen(x) if x > 0.0 && x.is_finite() => seen.push(x),
                 Timing::AtLeast(x) if x > 0.0 && x.is_finite() => beyond.push(x),
-                _ => {}
+                Timing::Seen(_) | Timing::AtLeast(_) | Timing::Unknown => {}
             }
         }
         Sample::new(seen, beyond)

@@ -69,7 +69,7 @@ impl Speeds {
         let many = |what: Shown| shown.iter().filter(|(_, found)| *found == what).count();
         let speed = |(o, shown): &(&Observation, Shown)| match shown {
             Shown::Speed(speed) => Some((Timing::Seen(*speed), o.unix)),
-            _ => None,
+            Shown::AtOnce | Shown::TooShort | Shown::Untimed => None,
         };
         let coarse = |(o, shown): &&(&Observation, Shown)| {
             matches!(shown, Shown::Speed(_)) && o.chunks.is_some_and(|n| n < PIECES)

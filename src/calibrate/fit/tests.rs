@@ -167,8 +167,8 @@ fn failures_become_faults_and_refusals_quotas() {
         }
     };
     let (report, model) = fit(&log(400, fails), &options()).unwrap();
-    assert_eq!(spec(&model).faults.server_error.share.get(), 0.02);
-    assert_eq!(spec(&model).faults.rate_limited.share.get(), 0.0);
+    assert_eq!(spec(&model).faults.server_error.share().get(), 0.02);
+    assert_eq!(spec(&model).faults.rate_limited.share().get(), 0.0);
     let [LimitSpec::token_bucket(bucket)] = spec(&model).limits.as_slice() else {
         panic!()
     };
@@ -191,7 +191,7 @@ fn hangs_are_faults_and_no_tail() {
             }
         };
         let (report, model) = fit(&log(600, hang), &options()).unwrap();
-        assert_eq!(spec(&model).faults.hang.share.get(), 0.02);
+        assert_eq!(spec(&model).faults.hang.share().get(), 0.02);
         assert_eq!((report.quantities[0].seen, report.quantities[0].censored), (588, 0));
         let p99 = spec(&model).ttft.law().unwrap().quantile(Tail::Upper(0.01)) / 1e9;
         assert!((p99 / 0.607 - 1.0).abs() < 0.12, "{p99}");

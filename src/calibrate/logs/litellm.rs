@@ -70,8 +70,8 @@ fn rows(look: Look<'_>) -> Result<Vec<(String, Row)>, Mistake> {
 fn in_text(row: Map<String, Value>) -> Row {
     let text = |v: Value| match v {
         Value::Null => None,
-        Value::String(s) => Some(s).filter(|s| !s.is_empty()),
-        other => Some(other.to_string()),
+        Value::String(ref s) => Some(s.clone()).filter(|s| !s.is_empty()),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(v.to_string()),
     };
     row.into_iter().filter_map(|(name, v)| Some((name, text(v)?))).collect()
 }

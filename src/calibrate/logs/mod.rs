@@ -147,7 +147,7 @@ impl<'a> Look<'a> {
                 format!("a JSON object of {}{more}", names.join(", "))
             }
             Value::Array(_) => "a JSON list".to_owned(),
-            _ => "a bare JSON value".to_owned(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => "a bare JSON value".to_owned(),
         };
         match (&self.whole, &self.first, lines(self.bytes).next()) {
             (_, _, None) => "the file is empty".to_owned(),

@@ -95,6 +95,10 @@ fn place(error: &csv::Error) -> String {
 }
 
 /// What the reader says, without where.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "another crate's kinds of error, of which there may be more"
+)]
 fn what(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::Deserialize { err, .. } => {

@@ -108,7 +108,7 @@ fn experiment(model: &ModelFile, variant: &str, rows: Vec<Row>, schedule: &[&Obs
         let gave_up = schedule.iter().filter(|o| outcomes.contains(&o.outcome));
         let waits = gave_up.filter_map(|o| match o.e2e {
             Timing::AtLeast(s) if s > 0.0 => Some(s),
-            _ => None,
+            Timing::Seen(_) | Timing::AtLeast(_) | Timing::Unknown => None,
         });
         waits
             .reduce(f64::min)
@@ -121,7 +121,7 @@ fn experiment(model: &ModelFile, variant: &str, rows: Vec<Row>, schedule: &[&Obs
     let mut timeouts: BTreeMap<&str, String> = kinds.into_iter().filter_map(|(name, s)| Some((name, s?))).collect();
     // A model may hang, which must have an end, and by chance nothing of this schedule did.
     let faults = model.variants.get(variant).map(|spec| &spec.faults);
-    if faults.is_some_and(|f| f.hang.share.get() + f.stalled.share.get() > 0.0) {
+    if faults.is_some_and(|f| f.hang.share().get() + f.stalled.share().get() > 0.0) {
         timeouts.entry("total").or_insert_with(|| "1h".to_owned());
     }
     let text = json!({

@@ -204,7 +204,7 @@ impl Breaker for Running {
     fn time_open(&self, now: Time) -> Span {
         match self.state {
             State::Open { since, until } => self.open + until.min(now).since(since),
-            _ => self.open,
+            State::Closed { .. } | State::HalfOpen { .. } => self.open,
         }
     }
 

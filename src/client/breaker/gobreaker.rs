@@ -139,7 +139,7 @@ impl Running {
         match self.state {
             State::Closed { until, .. } if now > until => self.close(now),
             State::Open if !self.openings.is_open(now) => self.turn(State::HalfOpen { sent: 0, successes: 0 }),
-            _ => {}
+            State::Closed { .. } | State::Open | State::HalfOpen { .. } => {}
         }
     }
 

@@ -148,7 +148,7 @@ impl Breaker for Running {
                 self.state = State::Healthy;
             }
             Seen::Failure if is_probe => self.fall_ill(ended.now),
-            _ => {
+            Seen::Success | Seen::Failure => {
                 self.calls += 1;
                 if seen == Seen::Success {
                     self.score = self.score.saturating_add(self.success).min(BEST);

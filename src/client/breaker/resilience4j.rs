@@ -309,7 +309,7 @@ impl Rules {
                     phase.openings.open(until, until + self.open_for);
                     phase.state = State::Open;
                 }
-                _ => return phase,
+                State::Closed | State::Open | State::HalfOpen { .. } => return phase,
             }
         }
     }

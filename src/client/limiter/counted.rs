@@ -31,14 +31,15 @@ impl Limiter for Counted {
     }
 
     fn leave(&mut self, done: &Done) {
-        let usage = match done.outcome {
-            Outcome::Success => Usage {
+        let usage = if done.outcome == Outcome::Success {
+            Usage {
                 input: done.ask.input,
                 cached: 0,
                 written: 0,
                 output: done.ask.output,
-            },
-            _ => Usage::default(),
+            }
+        } else {
+            Usage::default()
         };
         let spent = Spent {
             ask: known(&done.ask),

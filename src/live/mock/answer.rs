@@ -52,14 +52,13 @@ impl<F: Fn() -> bool> Delivery<'_, F> {
     /// Delivers it, to its end or until the caller has gone.
     pub(super) fn run(mut self) -> Delivered {
         let outcome = self.attempt.answer.outcome;
-        let done = match outcome {
-            Outcome::Success | Outcome::Truncated if self.body.streams => self.stream(),
-            // A stall: what tokens there are come, and then nothing.
-            Outcome::TimeoutAttempt if self.body.streams && self.attempt.answer.first_token != Span::FOREVER => {
-                self.stream()
-            }
-            Outcome::Success | Outcome::Truncated => self.whole(),
-            _ => self.refuse(),
+        let is_begun = matches!(outcome, Outcome::Success | Outcome::Truncated);
+        // A stall: what tokens there are come, and then nothing.
+        let stalls = outcome == Outcome::TimeoutAttempt && self.attempt.answer.first_token != Span::FOREVER;
+        let done = match (is_begun, self.body.streams) {
+            (_, true) if is_begun || stalls => self.stream(),
+            (true, _) => self.whole(),
+            (false, _) => self.refuse(),
         };
         match done {
             Ok(keeps_open) => Delivered { outcome, keeps_open },

@@ -359,35 +359,33 @@ impl<'a> Sending<'a> {
     /// What an answer means for those to come.
     fn learn(&self, probe: &Probe, step: u32) {
         let mut state = lock(&self.state);
-        match (probe.outcome.0, probe.status) {
-            (Outcome::RateLimited, _) => {
-                state.hopeless = 0;
-                if matches!(self.plan.mode, Mode::Ladder(_)) {
-                    state.refusals += 1;
-                    let end = state.fate.ladder_end.unwrap_or(u32::MAX).min(step);
-                    state.fate.ladder_end = Some(end);
-                    return;
-                }
-                let pause = probe.retry_after_us.map_or(PAUSE, Duration::from_micros);
-                if matches!(self.plan.mode, Mode::Closed(..)) && pause > LONGEST_PAUSE {
-                    let why = format!("it asked for a pause of {} s", pause.as_secs());
-                    state.fate.left_alone.get_or_insert(why);
-                }
-                let until = Instant::now() + pause;
-                state.paused_until = Some(state.paused_until.map_or(until, |before| before.max(until)));
+        let outcome = probe.outcome.0;
+        if outcome == Outcome::Success {
+            state.answered = true;
+        } else if outcome == Outcome::RateLimited {
+            state.hopeless = 0;
+            if matches!(self.plan.mode, Mode::Ladder(_)) {
+                state.refusals += 1;
+                let end = state.fate.ladder_end.unwrap_or(u32::MAX).min(step);
+                state.fate.ladder_end = Some(end);
+                return;
             }
-            (outcome, Some(300..500)) if outcome != Outcome::RequestTimeout && !state.answered => {
-                state.hopeless += 1;
-                if state.hopeless >= HOPELESS {
-                    let why = probe.error.clone().unwrap_or_default();
-                    state
-                        .fate
-                        .left_alone
-                        .get_or_insert(format!("it refuses everything: {why}"));
-                }
+            let pause = probe.retry_after_us.map_or(PAUSE, Duration::from_micros);
+            if matches!(self.plan.mode, Mode::Closed(..)) && pause > LONGEST_PAUSE {
+                let why = format!("it asked for a pause of {} s", pause.as_secs());
+                state.fate.left_alone.get_or_insert(why);
             }
-            (Outcome::Success, _) => state.answered = true,
-            _ => {}
+            let until = Instant::now() + pause;
+            state.paused_until = Some(state.paused_until.map_or(until, |before| before.max(until)));
+        } else if matches!(probe.status, Some(300..500)) && outcome != Outcome::RequestTimeout && !state.answered {
+            state.hopeless += 1;
+            if state.hopeless >= HOPELESS {
+                let why = probe.error.clone().unwrap_or_default();
+                state
+                    .fate
+                    .left_alone
+                    .get_or_insert(format!("it refuses everything: {why}"));
+            }
         }
     }
 }

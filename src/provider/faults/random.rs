@@ -130,9 +130,9 @@ impl Random {
         let mut sum = 0.0;
         let mut parts = Vec::new();
         for (name, way, failure) in self.ways() {
-            let prepared = way.manner.of(failure).map_err(|r| r.at(name))?;
-            if way.share > Fraction::ZERO {
-                sum += way.share.get();
+            let prepared = way.prepare(failure).map_err(|r| r.at(name))?;
+            if way.share() > Fraction::ZERO {
+                sum += way.share().get();
                 parts.push((threshold(sum), prepared));
             }
         }
@@ -265,7 +265,7 @@ mod tests {
         for row in Outcome::ALL.map(Outcome::row) {
             let Some(name) = row.fault else { continue };
             let way = all.way_mut(name).expect(name);
-            way.share = Fraction::ONE;
+            way.add(Fraction::ONE);
             let struck = strikes(&mut *random(&format!(r#"{{"{name}": 1}}"#)), 1)
                 .remove(0)
                 .unwrap();
@@ -277,7 +277,7 @@ mod tests {
             }
         }
         for (name, way, _) in all.ways() {
-            assert_eq!(way.share, Fraction::ONE, "no outcome names the fault {name}");
+            assert_eq!(way.share(), Fraction::ONE, "no outcome names the fault {name}");
         }
         assert!(all.way_mut("nothing").is_none());
     }

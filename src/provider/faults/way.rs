@@ -25,28 +25,54 @@ use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Span;
 
-/// How often attempts fail in one way, and in what manner.
+/// How often attempts fail in one way, and in what manner. Most ways of most providers never happen and take no room.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Way {
-    /// The probability.
-    pub share: Fraction,
-    /// How it then comes about.
-    pub manner: Manner,
+pub struct Way(Option<Box<Said>>);
+
+/// What is said of a way.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Said {
+    share: Fraction,
+    manner: Manner,
 }
 
 impl Way {
+    fn new(share: Fraction, manner: Manner) -> Way {
+        let said = Said { share, manner };
+        Way((said != Said::default()).then(|| Box::new(said)))
+    }
+
+    /// The probability.
+    pub fn share(&self) -> Fraction {
+        self.0.as_ref().map_or(Fraction::ZERO, |said| said.share)
+    }
+
+    /// Adds to the probability, up to 1.
+    pub fn add(&mut self, share: Fraction) {
+        let sum = Fraction::new(self.share().get() + share.get()).unwrap_or(Fraction::ONE);
+        self.0.get_or_insert_default().share = sum;
+    }
+
+    /// `failure` as the way has it.
+    ///
+    /// # Errors
+    /// As [`Manner::of`].
+    pub(super) fn prepare(&self, failure: Failure) -> Built<Prepared> {
+        self.0
+            .as_ref()
+            .map_or(Manner::default(), |said| said.manner.clone())
+            .of(failure)
+    }
+
     /// Whether nothing is said of it, so that no attempt fails like this.
     pub fn is_never(&self) -> bool {
-        *self == Way::default()
+        self.0.is_none()
     }
 }
 
 impl From<Fraction> for Way {
     fn from(share: Fraction) -> Way {
-        Way {
-            share,
-            manner: Manner::default(),
-        }
+        Way::new(share, Manner::default())
     }
 }
 
@@ -158,13 +184,11 @@ impl<'de> Visitor<'de> for WayVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Way, A::Error> {
         let full = WayInFull::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(Way {
-            share: full.share,
-            manner: Manner {
-                after: full.after,
-                retry_after: full.retry_after,
-            },
-        })
+        let manner = Manner {
+            after: full.after,
+            retry_after: full.retry_after,
+        };
+        Ok(Way::new(full.share, manner))
     }
 }
 
@@ -176,15 +200,15 @@ impl<'de> Deserialize<'de> for Way {
 
 impl Serialize for Way {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.manner == Manner::default() {
-            return self.share.serialize(serializer);
+        match &self.0 {
+            Some(said) if said.manner != Manner::default() => WayInFull {
+                share: said.share,
+                after: said.manner.after.clone(),
+                retry_after: said.manner.retry_after,
+            }
+            .serialize(serializer),
+            Some(_) | None => self.share().serialize(serializer),
         }
-        let full = WayInFull {
-            share: self.share,
-            after: self.manner.after.clone(),
-            retry_after: self.manner.retry_after,
-        };
-        full.serialize(serializer)
     }
 }
 
@@ -230,8 +254,7 @@ mod tests {
     fn a_law_is_drawn_for_each_attempt() {
         let way = way(r#"{"share": 1, "after": {"uniform": {"min": "1s", "max": "3s"}}, "retry_after": "20s"}"#);
         let prepared = way
-            .manner
-            .of(Failure::Down(Refused::plain(Outcome::Unavailable)))
+            .prepare(Failure::Down(Refused::plain(Outcome::Unavailable)))
             .unwrap();
         let mut sum = 0.0;
         for i in 0..10_000 {
@@ -255,12 +278,12 @@ mod tests {
         );
         let lost = Failure::Down(Refused::plain(Outcome::ConnectionError));
         for failure in [Failure::Hang, Failure::Truncated(0.0), Failure::Stalled(0.0)] {
-            let why = after.manner.of(failure).unwrap_err().message;
+            let why = after.prepare(failure).unwrap_err().message;
             assert!(why.starts_with("only a failure that comes back"), "{why}");
-            assert!(header.manner.of(failure).is_err());
+            assert!(header.prepare(failure).is_err());
         }
-        assert!(after.manner.of(lost).is_ok());
-        let why = header.manner.of(lost).unwrap_err().message;
+        assert!(after.prepare(lost).is_ok());
+        let why = header.prepare(lost).unwrap_err().message;
         assert_eq!(why, "only an answer with a status has a Retry-After");
     }
 }

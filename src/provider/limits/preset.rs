@@ -96,7 +96,10 @@ fn most(limit: &mut LimitSpec) -> Option<&mut Count> {
         LimitSpec::sliding_log(l) => Some(&mut l.limit),
         LimitSpec::slices(l) => Some(&mut l.limit),
         LimitSpec::gcra(l) => Some(&mut l.limit),
-        _ => None,
+        LimitSpec::token_bucket(_)
+        | LimitSpec::sliding_counter(_)
+        | LimitSpec::concurrent(_)
+        | LimitSpec::preset(_) => None,
     }
 }
 

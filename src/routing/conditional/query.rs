@@ -234,7 +234,7 @@ impl Wanted {
     fn of(&self, found: &Found<'_>, is_class: bool, mended: bool, names: &Names<'_>) -> Built<Test> {
         let known_class = |value: &Value| match value {
             Value::Text(name) if is_class => names.class(name).map(|_| ()),
-            _ => Ok(()),
+            Value::Truth(_) | Value::Number(_) | Value::Text(_) => Ok(()),
         };
         let operators = match self {
             Wanted::Equal(value) => {
@@ -274,7 +274,7 @@ impl Wanted {
 fn among(found: &Found<'_>, values: &[Value], wanted: bool) -> Test {
     let number = |value: &Value| match value {
         Value::Number(n) => n.as_f64(),
-        _ => None,
+        Value::Truth(_) | Value::Text(_) => None,
     };
     let is = match found {
         Found::Later(what) => {
@@ -314,7 +314,9 @@ fn compared(found: &Found<'_>, operator: Operator, value: &Value) -> Built<Test>
         Operator::Gt => Compared::Above(bound),
         Operator::Gte => Compared::AtLeast(bound),
         Operator::Lt => Compared::Below(bound),
-        _ => Compared::AtMost(bound),
+        Operator::Eq | Operator::Ne | Operator::Lte | Operator::In | Operator::Nin | Operator::Regex => {
+            Compared::AtMost(bound)
+        }
     };
     let number = match found {
         Found::Later(what) => return Ok(Test::Number(*what, compared)),

@@ -142,6 +142,10 @@ fn fault(at: Position, message: String) -> Fault {
 }
 
 /// Where the innermost error is, and what.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "another crate's errors, of which there may be more"
+)]
 fn of(error: Box<EvalAltResult>) -> Fault {
     let mut inner = error;
     let mut at = inner.position();

@@ -248,6 +248,20 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Whatever an error says, its reading has an answer, and one that a status decides.
+        #[test]
+        fn any_error_is_read(status in 300_u16..1000, kinds in ".{0,40}", message in ".{0,80}") {
+            let read = outcome_of(Some(status), &kinds, &message);
+            proptest::prop_assert!(read != Outcome::Success && read.status().is_some());
+            if !matches!(status, 400..500) {
+                proptest::prop_assert_eq!(read, outcome_of(Some(status), "", ""));
+            }
+            proptest::prop_assert!(outcome_of(None, &kinds, &message).status().is_some());
+            proptest::prop_assert_eq!(outcome_of_words(&message) == Outcome::Success, message.is_empty());
+        }
+    }
+
     #[test]
     fn words_of_logs_are_known() {
         for (words, expected) in [

@@ -113,7 +113,13 @@ impl<'de> Deserialize<'de> for Wanted {
                 while let Some(operator) = map.next_key()? {
                     let operand = match operator {
                         Operator::In | Operator::Nin => Operand::Many(map.next_value::<List>()?.0),
-                        _ => Operand::One(map.next_value()?),
+                        Operator::Eq
+                        | Operator::Ne
+                        | Operator::Gt
+                        | Operator::Gte
+                        | Operator::Lt
+                        | Operator::Lte
+                        | Operator::Regex => Operand::One(map.next_value()?),
                     };
                     operators.push((operator, operand));
                 }

@@ -47,10 +47,10 @@ impl Signal for Running {
     }
 
     fn learn(&mut self, ended: &Ended) {
-        match ended.outcome {
-            Outcome::Success => self.0[ended.provider].add(0.0),
-            Outcome::Cancelled => {}
-            _ => self.0[ended.provider].add(1.0),
+        if ended.outcome == Outcome::Success {
+            self.0[ended.provider].add(0.0);
+        } else if ended.outcome != Outcome::Cancelled {
+            self.0[ended.provider].add(1.0);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Policies inside a policy: what every one that sends some requests to one and others to another has in common.
 //!
-//! Each branch learns from every attempt, whichever branch sent it: what is known of a provider is known of it. A request
+//! Each branch learns from every attempt and hears of every call and its end, whichever branch sent it: what is known of a
+//! provider is known of it. A request
 //! must stay with its branch as long as a branch keeps something of it ([`Wants::notes`]).
 
 use std::fmt;
@@ -80,6 +81,14 @@ impl<F: Fork> Policy for Forked<F> {
         self.branches.read(ended, headers);
     }
 
+    fn sent(&mut self, call: &Call, provider: usize) {
+        self.branches.sent(call, provider);
+    }
+
+    fn ended(&mut self, ended: &Ended) {
+        self.branches.ended(ended);
+    }
+
     fn mirror(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         self.branches.branch(self.fork.branch(call)?).mirror(call, fleet)
     }
@@ -153,6 +162,14 @@ impl<F: Filter> Policy for Filtered<F> {
         self.inner.read(ended, headers);
     }
 
+    fn sent(&mut self, call: &Call, provider: usize) {
+        self.inner.sent(call, provider);
+    }
+
+    fn ended(&mut self, ended: &Ended) {
+        self.inner.ended(ended);
+    }
+
     fn mirror(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         self.narrow(call, fleet);
         self.inner.branch(0).mirror(call, &fleet.only(&self.left))
@@ -207,6 +224,18 @@ impl Branches {
     pub(super) fn read(&mut self, ended: &Ended, headers: &Headers) {
         for branch in self.0.iter_mut().filter(|b| b.wants.headers) {
             branch.policy.read(ended, headers);
+        }
+    }
+
+    pub(super) fn sent(&mut self, call: &Call, provider: usize) {
+        for branch in self.0.iter_mut().filter(|b| b.wants.ends) {
+            branch.policy.sent(call, provider);
+        }
+    }
+
+    pub(super) fn ended(&mut self, ended: &Ended) {
+        for branch in self.0.iter_mut().filter(|b| b.wants.ends) {
+            branch.policy.ended(ended);
         }
     }
 

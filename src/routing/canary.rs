@@ -158,6 +158,14 @@ impl Policy for Running {
         self.sides.read(ended, headers);
     }
 
+    fn sent(&mut self, call: &Call, provider: usize) {
+        self.sides.sent(call, provider);
+    }
+
+    fn ended(&mut self, ended: &Ended) {
+        self.sides.ended(ended);
+    }
+
     fn mirror(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         let side = self.side(call);
         self.sides.branch(side).mirror(call, fleet)

@@ -406,6 +406,14 @@ impl Policy for Running {
         self.branches.read(ended, headers);
     }
 
+    fn sent(&mut self, call: &Call, provider: usize) {
+        self.branches.sent(call, provider);
+    }
+
+    fn ended(&mut self, ended: &Ended) {
+        self.branches.ended(ended);
+    }
+
     fn mirror(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         self.advance(fleet.now());
         let side = self.side(call);

@@ -96,6 +96,14 @@ impl Policy for Running {
         self.inner.read(ended, headers);
     }
 
+    fn sent(&mut self, call: &Call, provider: usize) {
+        self.inner.sent(call, provider);
+    }
+
+    fn ended(&mut self, ended: &Ended) {
+        self.inner.ended(ended);
+    }
+
     fn mirror(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         let copied = self
             .below

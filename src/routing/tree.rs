@@ -416,6 +416,14 @@ impl Policy for Running {
         self.leaves.read(ended, headers);
     }
 
+    fn sent(&mut self, call: &Call, provider: usize) {
+        self.leaves.sent(call, provider);
+    }
+
+    fn ended(&mut self, ended: &Ended) {
+        self.leaves.ended(ended);
+    }
+
     /// The innermost strategy on the way that goes on after this failure does.
     fn fall_back(&mut self, call: &Call) -> bool {
         let notes = call.notes.get();

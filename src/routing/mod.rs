@@ -32,6 +32,7 @@ mod latency_based;
 mod latency_router;
 mod least_busy;
 mod least_in_flight;
+mod least_tokens_in_flight;
 mod litellm;
 mod litellm_adaptive;
 mod litellm_pre_call_checks;
@@ -92,6 +93,7 @@ pub use latency_based::LatencyBased;
 pub use latency_router::{LatencyRouter, Mend};
 pub use least_busy::LeastBusy;
 pub use least_in_flight::LeastInFlight;
+pub use least_tokens_in_flight::{CountedOutput, LeastTokensInFlight};
 pub use litellm::{MinuteLimits, Version};
 pub use litellm_adaptive::{AdaptiveModel, LitellmAdaptive};
 pub use litellm_pre_call_checks::LitellmPreCallChecks;
@@ -326,6 +328,7 @@ registry! {
         latency_based => LatencyBased,
         usage_based => UsageBased,
         least_in_flight => LeastInFlight,
+        least_tokens_in_flight => LeastTokensInFlight,
         p2c => P2c,
         peak_ewma => PeakEwma,
         jiq => Jiq,

@@ -35,16 +35,19 @@ impl Check {
         let estimate = estimate(&loaded, &plan, super::threads(None));
         estimate.check(&loaded)?;
         let each: f64 = estimate.policies.iter().map(|p| p.requests).sum();
-        let requests = (each * plan.replications as f64) as u64;
+        let requests = format::count((each * plan.replications as f64) as u64);
+        let at_most = match spec.traffic.arrivals.as_dyn().follows_ends() {
+            true => "at most ",
+            false => "",
+        };
         print(&format!(
-            "{}: fine. {} policies on {} providers and {} classes; {} replications of {} each, about {} requests in all.\n",
+            "{}: fine. {} policies on {} providers and {} classes; {} replications of {} each, {at_most}about {requests} requests in all.\n",
             loaded.file,
             spec.policies.len(),
             spec.providers.len(),
             spec.traffic.classes.len(),
             plan.replications,
             format::span(seconds),
-            format::count(requests),
         ))?;
         print(&in_words(&estimate))?;
         let warnings = estimate.warnings();

@@ -1,4 +1,4 @@
-//! Everything that can happen besides an arrival, packed into the payload of the event set.
+//! Everything that can happen besides an arrival of the clock's, packed into the payload of the event set.
 
 use crate::kernel::queue::MAX_PAYLOAD;
 
@@ -36,6 +36,8 @@ pub enum Event {
     FirstToken(u32),
     /// Whoever looks at the answer to the request in this slot has seen enough.
     Judged(u32),
+    /// The arrival in this slot, which follows the end of another request, comes.
+    Follow(u32),
     /// A limiter lets the head of the queue pass. Stale if there is none.
     Admit,
 }
@@ -56,7 +58,8 @@ impl Event {
             Event::Hedge(slot) => (8, slot),
             Event::FirstToken(slot) => (9, slot),
             Event::Judged(slot) => (10, slot),
-            Event::Admit => (11, 0),
+            Event::Follow(slot) => (11, slot),
+            Event::Admit => (12, 0),
         };
         (kind << SLOT_BITS) | slot
     }
@@ -77,6 +80,7 @@ impl Event {
             8 => Event::Hedge(slot),
             9 => Event::FirstToken(slot),
             10 => Event::Judged(slot),
+            11 => Event::Follow(slot),
             _ => Event::Admit,
         }
     }
@@ -103,6 +107,7 @@ mod tests {
             Event::Hedge(slot),
             Event::FirstToken(slot),
             Event::Judged(slot),
+            Event::Follow(slot),
             Event::Admit,
         ] {
             assert_eq!(Event::unpack(event.pack()), event);

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::kernel::chance::Chance;
 use crate::kernel::time::Time;
-use crate::traffic::Source;
 use crate::words::Ask;
 
 use super::event::MOST_SLOTS;
@@ -75,7 +74,8 @@ const _: () = assert!(2 * (MOST_IN_SYSTEM + 2 * STEPS as u64) < MOST_SLOTS as u6
 
 /// Runs replication number `replication` of `scenario` under `seed`.
 ///
-/// An event that is due at the time of an arrival happens before it: what it frees, the arrival finds free.
+/// An event that is due at the time of an arrival happens before it: what it frees, the arrival finds free. An arrival that
+/// follows the end of another request is itself an event, and happens among those of its time in the order of scheduling.
 ///
 /// # Errors
 /// If it is stopped, or outgrows the scenario's bound.
@@ -86,16 +86,15 @@ pub fn run(scenario: &Scenario, seed: u64, replication: u64, control: &Control) 
     let chance = Chance::new(seed, replication);
     let mut world = World::new(scenario, chance);
     let end = scenario.window.end;
-    let mut arrivals = Source::new(&scenario.traffic, chance);
     let mut ask = Ask::default();
-    let mut next = arrivals.next(&mut ask).filter(|&at| at < end);
+    let mut next = world.next_arrival(&mut ask).filter(|&at| at < end);
     let mut reported = Time::ZERO;
     loop {
         for _ in 0..STEPS {
             match next {
                 Some(at) if at < world.next_event() => {
                     world.arrive(at, &ask);
-                    next = arrivals.next(&mut ask).filter(|&at| at < end);
+                    next = world.next_arrival(&mut ask).filter(|&at| at < end);
                 }
                 _ => {
                     if !world.step() {

@@ -1,5 +1,7 @@
 //! The state of one replication, and one short method for each thing that can happen in it.
 //!
+//! Requests come from the traffic: those that the clock brings are pulled by the loop, those that follow an end are events.
+//!
 //! A request is in exactly one place: asleep before the gate, in the admission queue, out (with one attempt or several copies
 //! of it, each in line for a connection or at a provider), or backing off. It has one pending event, but in a line, where it
 //! has one only if the wait is limited, and out, where its attempts have theirs. Events that no longer matter are left behind
@@ -10,6 +12,7 @@ mod copies;
 mod end;
 mod ends;
 mod entry;
+mod follow;
 mod gateway;
 mod judge;
 mod marks;
@@ -31,6 +34,7 @@ use crate::kernel::slab::Slab;
 use crate::kernel::time::{Span, Time};
 use crate::provider::endpoint::{Answer, Endpoint, Quotas};
 use crate::routing::{Call, Wants};
+use crate::traffic::Source;
 use crate::words::{Ask, Headers, Outcome};
 
 use super::event::{Event, MOST_SLOTS};
@@ -266,6 +270,7 @@ const OF_PROVIDERS: u64 = 0;
 const OF_BREAKERS: u64 = 1;
 const OF_LIMITERS: u64 = 2;
 const OF_ADMISSION: u64 = 3;
+const OF_ARRIVALS: u64 = 4;
 
 /// The state of one replication.
 #[derive(Debug)]
@@ -273,6 +278,10 @@ pub struct World<'a> {
     scenario: &'a Scenario,
     chance: Chance,
     now: Time,
+    /// Where requests come from; and the arrivals that are to follow the ends of others, if it makes any.
+    source: Source<'a>,
+    follows_ends: bool,
+    to_follow: Slab<Ask>,
     events: EventQueue,
     requests: Slab<Request>,
     attempts: Slab<Attempt>,
@@ -326,10 +335,14 @@ impl<'a> World<'a> {
         let client = &scenario.client;
         let wants = scenario.policy.wants();
         let own = |part: u64, n: usize| chance.surroundings(part).part(n as u64);
+        let source = Source::new(&scenario.traffic, chance, own(OF_ARRIVALS, 0));
         let mut world = World {
             scenario,
             chance,
             now: Time::ZERO,
+            follows_ends: source.follows_ends(),
+            source,
+            to_follow: Slab::default(),
             events: EventQueue::with_capacity(1024),
             requests: Slab::default(),
             attempts: Slab::default(),
@@ -396,6 +409,12 @@ impl<'a> World<'a> {
         self.events.next_time()
     }
 
+    /// The next arrival that follows no end, written into `ask`, and when it is due; `None` once there are no more.
+    #[inline]
+    pub fn next_arrival(&mut self, ask: &mut Ask) -> Option<Time> {
+        self.source.next(ask)
+    }
+
     /// A request arrives at `at`, not before anything that happened.
     #[inline]
     pub fn arrive(&mut self, at: Time, ask: &Ask) {
@@ -459,6 +478,7 @@ impl<'a> World<'a> {
             Event::WaitOver(slot) => self.wait_over(slot),
             Event::GiveUp(slot) => self.give_up(slot),
             Event::Judged(slot) => self.judged(slot),
+            Event::Follow(slot) => self.arrive_after(slot),
             // An earlier head may have asked for a later time: that event is stale.
             Event::Admit => {
                 if self.now == self.admit_at {

@@ -27,7 +27,7 @@ use client::client;
 use fleet::{accounts, check_accounts, deployment, exchange, known, pools};
 use metrics::{Measures, measures};
 use objectives::objectives;
-use traffic::{asked, traffic};
+use traffic::{asked, traffic, users};
 use window::{check_load, max_in_system, window};
 
 pub use metrics::{Measure, Source};
@@ -100,11 +100,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
     let names = Names {
         providers: &providers,
         classes: &classes,
-        users: spec
-            .traffic
-            .users
-            .as_ref()
-            .and_then(|u| u32::try_from(u.count.get()).ok()),
+        users: users(&spec.traffic),
         exchange: currency.as_ref().map(|c| c.rate),
         ..Names::default()
     };
@@ -221,8 +217,14 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
     })
 }
 
-/// What the clients' breakers cannot do in this fleet.
+/// What a closed loop does to the figures.
+const CLOSED: &str = "the arrivals are a closed loop: latency is measured from the send, and a user who waits sends nothing, so \
+    that a slow provider lowers the offered load instead of growing a queue; policies meet the same users, turns and think times, \
+    but not the same number of requests";
+
+/// What the arrivals mean for the figures, and what the clients' breakers cannot do in this fleet.
 fn cautions(spec: &Experiment) -> Vec<String> {
+    let closed = spec.traffic.arrivals.as_dyn().follows_ends();
     let caution = |client: &ClientSpec| client.breaker.as_dyn().caution(spec.providers.len());
     let shared = spec.policies.iter().any(|entry| entry.client.is_none());
     let own = spec.policies.iter().filter_map(|entry| {
@@ -230,7 +232,8 @@ fn cautions(spec: &Experiment) -> Vec<String> {
         Some(format!("{}: {caution}", entry.name))
     });
     let shared = shared.then(|| caution(&spec.client)).flatten();
-    shared.into_iter().chain(own).collect()
+    let of_arrivals = closed.then(|| CLOSED.to_owned());
+    of_arrivals.into_iter().chain(shared).chain(own).collect()
 }
 
 /// The most of what an experiment lists: more is no experiment, and costs memory before anything is simulated.

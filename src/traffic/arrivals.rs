@@ -1,10 +1,16 @@
 //! When requests come.
+//!
+//! Most processes are open: they go by the clock alone. One that [follows ends](Arrivals::follows_ends) is told when a request
+//! has ended and may say what follows it, and when: a closed loop, or the next turn of a conversation. Such requests are keyed
+//! by their user and their turn ([`Turn`]), not by their place in the order of arrival, which hangs on the answers.
 
+mod closed_loop;
 mod gamma;
 mod poisson;
 mod regular;
 mod replay;
 
+pub use closed_loop::ClosedLoop;
 pub use gamma::Gamma;
 pub use poisson::Poisson;
 pub use regular::Regular;
@@ -17,14 +23,27 @@ use std::sync::Arc;
 use crate::form::build::Built;
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
+use crate::words::Finished;
 
 /// An arrival process, as it runs.
 pub trait Arrivals: fmt::Debug + Send + Sync {
-    /// The next arrival, never before the last; `None` when there are no more. `key` is that request's randomness.
+    /// The next arrival that no answer is waited for, never before the last such; `None` when there are no more. `key` is that
+    /// request's randomness, unless it has a turn.
     fn next(&mut self, key: Key) -> Option<Arrival>;
 
-    /// A copy in its initial state, for one replication.
-    fn fresh(&self) -> Box<dyn Arrivals>;
+    /// Whether it is to be told how requests end ([`Arrivals::after`]). Asked once; what is not wanted is not done.
+    fn follows_ends(&self) -> bool {
+        false
+    }
+
+    /// A request has ended. Returns what follows it, at `ended.now` or later, if anything does. Must not allocate.
+    fn after(&mut self, _ended: &Finished) -> Option<Arrival> {
+        None
+    }
+
+    /// A copy in its initial state, for one replication. `own` is the randomness of what it goes through by itself, apart
+    /// from its requests.
+    fn fresh(&self, own: Key) -> Box<dyn Arrivals>;
 }
 
 /// One arrival.
@@ -34,6 +53,63 @@ pub struct Arrival {
     pub at: Time,
     /// Input and output tokens, if the process knows them (a replayed trace does).
     pub tokens: Option<(u32, u32)>,
+    /// Whose turn it is, if the process has users of its own: then that is what the request's draws are keyed by.
+    pub turn: Option<Turn>,
+}
+
+impl Arrival {
+    /// An arrival at `at` of which the process says nothing else.
+    #[inline]
+    pub const fn at(at: Time) -> Arrival {
+        Arrival {
+            at,
+            tokens: None,
+            turn: None,
+        }
+    }
+}
+
+/// A turn of a user: what keys a request whose time hangs on answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The user, from 0.
+    pub user: u32,
+    /// Which of the user's requests it is, from 0 to 2³¹ − 1, after which they begin anew.
+    pub number: u32,
+}
+
+impl Turn {
+    /// Marks the numbers of requests that are turns: no count of arrivals gets there.
+    const MARK: u64 = 1 << 63;
+    const LAST: u32 = u32::MAX >> 1;
+
+    /// The number of its request ([`crate::words::Ask::id`]), which no other request has.
+    #[inline]
+    pub const fn id(self) -> u64 {
+        Turn::MARK | (self.number as u64) << 32 | self.user as u64
+    }
+
+    /// The turn whose request has the number `id`, if that is a turn's.
+    #[inline]
+    pub const fn of(id: u64) -> Option<Turn> {
+        if id & Turn::MARK == 0 {
+            return None;
+        }
+        Some(Turn {
+            user: id as u32,
+            number: ((id & !Turn::MARK) >> 32) as u32,
+        })
+    }
+
+    /// The same user's next turn.
+    #[inline]
+    #[must_use]
+    pub const fn next(self) -> Turn {
+        Turn {
+            number: self.number.wrapping_add(1) & Turn::LAST,
+            ..self
+        }
+    }
 }
 
 /// What the file says of an arrival process.
@@ -42,8 +118,24 @@ pub trait BuildArrivals {
     /// names.
     fn build(&self, trace: Option<Arc<[Row]>>) -> Built<Box<dyn Arrivals>>;
 
-    /// Mean arrivals a second, where the parameters say so.
+    /// Mean arrivals a second, where the parameters say so. If it [follows ends](BuildArrivals::follows_ends), the most that
+    /// can come: answers that take time make it less.
     fn rate(&self) -> Option<f64>;
+
+    /// The parameter at which a rate that is too high is refused.
+    fn rate_field(&self) -> &'static str {
+        "rate"
+    }
+
+    /// Whether arrivals hang on how requests end ([`Arrivals::follows_ends`]).
+    fn follows_ends(&self) -> bool {
+        false
+    }
+
+    /// How many users it has of its own; `None` if it knows of none.
+    fn users(&self) -> Option<u32> {
+        None
+    }
 
     /// The trace it replays, as the file names it.
     fn trace(&self) -> Option<&str> {
@@ -57,6 +149,7 @@ registry! {
         poisson => Poisson,
         regular => Regular,
         gamma => Gamma,
+        closed_loop => ClosedLoop,
         replay => Replay,
     }
 }
@@ -73,13 +166,25 @@ impl Arrivals for Renewal {
     fn next(&mut self, key: Key) -> Option<Arrival> {
         let gap = self.gap.draw(key, crate::kernel::chance::Purpose::Gap);
         self.now += Span::from_nanos((gap + 0.5) as u64);
-        Some(Arrival {
-            at: self.now,
-            tokens: None,
-        })
+        Some(Arrival::at(self.now))
     }
 
-    fn fresh(&self) -> Box<dyn Arrivals> {
+    fn fresh(&self, _own: Key) -> Box<dyn Arrivals> {
         Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_is_known_again_by_the_number_of_its_request() {
+        for (user, number) in [(0, 0), (7, 0), (0, 7), (u32::MAX, i32::MAX as u32)] {
+            let turn = Turn { user, number };
+            assert_eq!(Turn::of(turn.id()), Some(turn));
+        }
+        assert_eq!(Turn::of(0), None);
+        assert_eq!(Turn::of(100_000_000_000), None, "the most requests of a replication");
     }
 }

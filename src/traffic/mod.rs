@@ -6,12 +6,12 @@
 pub mod arrivals;
 pub mod users;
 
-use crate::kernel::chance::{Chance, Purpose};
+use crate::kernel::chance::{Chance, Key, Purpose};
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Time;
-use crate::words::Ask;
+use crate::words::{Ask, Finished};
 
-use arrivals::Arrivals;
+use arrivals::{Arrival, Arrivals, Turn};
 use users::Users;
 
 /// The traffic of a scenario.
@@ -54,10 +54,10 @@ pub struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// The traffic of one replication.
-    pub fn new(traffic: &'a Traffic, chance: Chance) -> Source<'a> {
+    /// The traffic of one replication. What its arrivals go through by themselves is keyed by `own`.
+    pub fn new(traffic: &'a Traffic, chance: Chance, own: Key) -> Source<'a> {
         Source {
-            arrivals: traffic.arrivals.fresh(),
+            arrivals: traffic.arrivals.fresh(own),
             classes: &traffic.classes,
             users: traffic.users.as_ref(),
             chance,
@@ -74,6 +74,42 @@ impl<'a> Source<'a> {
         let key = self.chance.request(id);
         let arrival = self.arrivals.next(key)?;
         self.next_id += 1;
+        match arrival.turn {
+            None => self.make(id, key, &arrival, ask),
+            Some(turn) => self.make_turn(turn, &arrival, ask),
+        }
+        Some(arrival.at)
+    }
+
+    /// Whether it is to be told how requests end ([`Source::after`]).
+    pub fn follows_ends(&self) -> bool {
+        self.arrivals.follows_ends()
+    }
+
+    /// A request has ended. What follows it, if anything does, is written into `ask`; returns when it arrives.
+    pub fn after(&mut self, ended: &Finished, ask: &mut Ask) -> Option<Time> {
+        let arrival = self.arrivals.after(ended)?;
+        match arrival.turn {
+            Some(turn) => self.make_turn(turn, &arrival, ask),
+            None => {
+                let id = self.next_id;
+                self.next_id += 1;
+                self.make(id, self.chance.request(id), &arrival, ask);
+            }
+        }
+        Some(arrival.at.max(ended.now))
+    }
+
+    #[inline(never)]
+    fn make_turn(&self, turn: Turn, arrival: &Arrival, ask: &mut Ask) {
+        let id = turn.id();
+        self.make(id, self.chance.request(id), arrival, ask);
+        ask.user = turn.user;
+    }
+
+    /// Writes request number `id`, keyed by `key`, into `ask`.
+    #[inline(always)]
+    fn make(&self, id: u64, key: Key, arrival: &Arrival, ask: &mut Ask) {
         let draw = if self.classes.len() > 1 {
             key.draw(Purpose::Class)
         } else {
@@ -99,6 +135,5 @@ impl<'a> Source<'a> {
             max_output: class.max_output,
             cached: 0,
         };
-        Some(arrival.at)
     }
 }

@@ -16,5 +16,5 @@ pub use effort::EffortKind;
 pub use metric::Metric;
 pub use outcome::{Blame, Outcome, Outcomes, Row, Seen, Statuses, outcome_of, outcome_of_words};
 pub use provenance::{Input, ModelNote, Standing};
-pub use request::{Ask, Ended, Headers, Left, UNRATED, Usage};
+pub use request::{Ask, Ended, Finished, Headers, Left, UNRATED, Usage};
 pub use unit::{Code, Unit};

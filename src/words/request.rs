@@ -128,6 +128,19 @@ impl Ended {
     }
 }
 
+/// A request that has ended, as the user who made it sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// When it ended.
+    pub now: Time,
+    /// When it arrived.
+    pub arrived: Time,
+    /// What was asked: what was cut off the input because it was too long to be sent is gone.
+    pub ask: Ask,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
 /// What rate-limit headers say (`x-ratelimit-*`, `anthropic-ratelimit-*`): of the requests, and of the tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Headers {

@@ -204,6 +204,9 @@ impl World<'_> {
                 self.tally.see_end(&self.scenario.lenses, &seen, &ending);
             }
         }
+        if self.follows_ends {
+            self.follow(slot, outcome);
+        }
         self.requests.remove(slot);
     }
 }

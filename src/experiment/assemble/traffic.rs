@@ -2,7 +2,7 @@
 //!
 //! Shares are weights: they need not add up to 1. A replayed trace has its own lengths, so that no class may state any.
 
-use crate::experiment::file::ClassSpec;
+use crate::experiment::file::{ClassSpec, TrafficSpec};
 use crate::experiment::load::Loaded;
 use crate::form::build::{Asked, Built, Names, Refusal};
 use crate::form::laws::LawSpec;
@@ -50,6 +50,10 @@ pub(super) fn traffic(loaded: &Loaded) -> Built<Traffic> {
         let built = one_class(name, class, up_to, loaded.trace.is_some()).map_err(|r| r.at(name).at("classes"))?;
         classes.push(built);
     }
+    if let (Some(_), Some(own)) = (&spec.users, spec.arrivals.as_dyn().users()) {
+        let text = format!("`{}` has users of its own, {own}: leave this out", spec.arrivals.name());
+        return Err(Refusal::new(text).at("users"));
+    }
     let users = (spec.users.as_ref())
         .map(|users| users.build().map_err(|r| r.at("users")))
         .transpose()?;
@@ -58,6 +62,12 @@ pub(super) fn traffic(loaded: &Loaded) -> Built<Traffic> {
         classes,
         users,
     })
+}
+
+/// How many users the traffic has, if it has any.
+pub(super) fn users(spec: &TrafficSpec) -> Option<u32> {
+    let given = spec.users.as_ref().and_then(|u| u32::try_from(u.count.get()).ok());
+    given.or_else(|| spec.arrivals.as_dyn().users())
 }
 
 /// What a client knows of the requests of each class beforehand.

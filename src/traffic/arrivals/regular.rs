@@ -51,13 +51,10 @@ impl Arrivals for Running {
     fn next(&mut self, _key: Key) -> Option<Arrival> {
         self.sent += 1;
         let at = u128::from(self.sent) * u128::from(self.period) / u128::from(self.count);
-        Some(Arrival {
-            at: Time::from_nanos(at as u64),
-            tokens: None,
-        })
+        Some(Arrival::at(Time::from_nanos(at as u64)))
     }
 
-    fn fresh(&self) -> Box<dyn Arrivals> {
+    fn fresh(&self, _own: Key) -> Box<dyn Arrivals> {
         Box::new(self.clone())
     }
 }

@@ -87,10 +87,11 @@ impl Arrivals for Running {
         Some(Arrival {
             at: Time::from_nanos(at),
             tokens: Some((row.input, row.output)),
+            turn: None,
         })
     }
 
-    fn fresh(&self) -> Box<dyn Arrivals> {
+    fn fresh(&self, _own: Key) -> Box<dyn Arrivals> {
         Box::new(self.clone())
     }
 }

@@ -6,12 +6,14 @@
 
 mod closed_loop;
 mod gamma;
+mod mmpp;
 mod poisson;
 mod regular;
 mod replay;
 
 pub use closed_loop::ClosedLoop;
 pub use gamma::Gamma;
+pub use mmpp::{Mmpp, MmppState};
 pub use poisson::Poisson;
 pub use regular::Regular;
 pub use replay::{Replay, Row};
@@ -149,6 +151,7 @@ registry! {
         poisson => Poisson,
         regular => Regular,
         gamma => Gamma,
+        mmpp => Mmpp,
         closed_loop => ClosedLoop,
         replay => Replay,
     }

@@ -27,8 +27,10 @@ pub(crate) fn experiments() -> impl Strategy<Value = Value> {
         })
         .prop_map(
             |((arrivals, duration), classes, providers, account, mut client, mut policies, users)| {
+                let has_users = arrivals.get("closed_loop").is_some();
+                let users = users.filter(|_| !has_users);
                 let users = users.map(|(count, skew)| json!({ "count": count, "skew": skew }));
-                let knows_users = users.is_some();
+                let knows_users = users.is_some() || has_users;
                 if !knows_users {
                     without_users(&mut policies);
                 }
@@ -90,11 +92,16 @@ fn arrivals() -> impl Strategy<Value = (Value, Value)> {
         (1_u32..15, Just("2m")),
         (100_u32..1500, Just("700ms")),
     ];
-    (timing, 0..3, 0.3..3.0_f64).prop_map(|((rate, duration), kind, cv)| {
+    (timing, 0..5, 0.3..3.0_f64).prop_map(|((rate, duration), kind, cv)| {
+        let (users, think) = (1 + rate % 20, format!("{}ms", (1500.0 / cv) as u32));
         let rate = format!("{rate}/s");
         let arrivals = match kind {
             0 => json!({ "poisson": { "rate": rate } }),
             1 => json!({ "regular": { "rate": rate } }),
+            2 => json!({ "mmpp": { "states": [ { "rate": rate, "stay": "400ms" }, { "stay": think } ] } }),
+            3 => json!({ "closed_loop": object(json!({
+                "users": users, "think": { "exponential": { "mean": think } }, "ramp": (cv > 1.0).then_some("1s"),
+            })) }),
             _ => json!({ "gamma": { "rate": rate, "cv": cv } }),
         };
         (arrivals, json!(duration))
@@ -710,7 +717,7 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
         let judge = json!({ "accept": misread, "looks": format!("{}ms", 700 * split), "cost": "$0.0003", "keeps": one == 0 });
         let stages = json!([
             { "providers": low.clone(), "judge": judge },
-            { "policy": "p2c", "judge": { "accept": 0.5 } },
+            { "policy": "least_tokens_in_flight", "judge": { "accept": 0.5 } },
             { "providers": high.clone() },
         ]);
         let reward = json!({ "quality": 0, "cost": 1, "latency": 2 });
@@ -731,7 +738,7 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
             _ => json!({ "retry_after": "3s" }),
         };
         let rollout = json!({ "rollout": {
-            "old": "round_robin",
+            "old": "least_tokens_in_flight",
             "new": { "single": { "provider": name(one) } },
             "stages": [ { "share": 0.3, "hold": "1s", "min_requests": 5 }, { "share": 1, "hold": "5s" } ],
             "gates": {
@@ -772,6 +779,9 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
             json!({ "name": "cost", "policy": { "cost_based": { "limits": limits } } }),
             json!({ "name": "jsq", "policy": "least_in_flight" }),
             json!({ "name": "p2c", "policy": "p2c" }),
+            json!({ "name": "tokens", "policy": { "least_tokens_in_flight": object(json!({
+                "choices": (split == 0).then_some(2), "output": if misread > 0.5 { "expected" } else { "max_tokens" },
+            })) } }),
             json!({ "name": "ewma", "policy": { "peak_ewma": { "measures": if split == 0 { "end" } else { "first_token" } } } }),
             json!({ "name": "jiq", "policy": "jiq" }),
             json!({ "name": "kong", "policy": "kong_latency" }),
@@ -786,7 +796,7 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
                     { "when": { "class": "c0", "input": { "$lt": most } }, "then": "p2c" },
                     { "when": { "$or": [ { "user": { "$in": [1, 2, 3] } }, { "priority": 0 } ] }, "then": "latency_based" },
                 ],
-                "default": "round_robin", "mended": split == 0,
+                "default": "least_tokens_in_flight", "mended": split == 0,
             } } }),
             json!({ "name": "tags", "policy": { "litellm_tags": { "tags": tagged, "policy": "least_busy" } } }),
             json!({ "name": "checks", "policy": { "litellm_pre_call_checks": { "policy": "peak_ewma", "mended": split == 0 } } }),
@@ -807,10 +817,10 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
                 "policy": "least_busy", "ttl": "3s", "refresh": split == 0, "on_failure": sticks,
             } } }),
             json!({ "name": "canary", "policy": { "canary": {
-                "share": misread, "canary": { "single": { "provider": name(one) } }, "stable": "p2c",
+                "share": misread, "canary": { "single": { "provider": name(one) } }, "stable": "least_tokens_in_flight",
                 "processes": 1 + split, "otherwise": if split == 0 { "fail" } else { "other_side" },
             } } }),
-            json!({ "name": "shadow", "policy": { "shadow": { "policy": "round_robin", "to": name(one), "share": misread } } }),
+            json!({ "name": "shadow", "policy": { "shadow": { "policy": "least_tokens_in_flight", "to": name(one), "share": misread } } }),
             json!({ "name": "cascade", "policy": { "cascade": { "stages": stages } } }),
             json!({ "name": "sides", "policy": { "route_llm": {
                 "strong": [name(one)], "weak": ["p0"], "strong_share": misread, "otherwise": "other",
@@ -854,7 +864,7 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
             } } }),
             json!({ "name": "tree", "policy": { "tree": { "fallback": { "targets": [
                 { "loadbalance": { "targets": [ { "provider": name(one), "weight": 2 }, { "peak_ewma": {}, "weight": misread } ] } },
-                { "sample_without_replacement": { "targets": [{ "round_robin": {} }, name(0)], "on": ["retryable", 400] } },
+                { "sample_without_replacement": { "targets": [{ "least_tokens_in_flight": {} }, name(0)], "on": ["retryable", 400] } },
                 { "fallback": { "targets": [name(split)] } },
                 name(0),
             ] } } } }),

@@ -13,8 +13,7 @@
 //! | `choices` | all that take part | 1 to 1,000,000 |
 //! | `output` | `expected` | `expected`: the mean output of the class, at most its `max_output`; `max_tokens`: the `max_output` of the class, or the mean if it has none; `none`: only input counts |
 //!
-//! Sources: join the shortest workload (Daley 1987) with an estimate for the work; vLLM's production stack and SMG count
-//! tokens or characters of prompts in flight in the same way; the power of d choices: Mitzenmacher 1996.
+//! Sources: join the least workload (Daley 1987), with tokens for the work; the power of d choices: Mitzenmacher 1996.
 //!
 //! Known faults: a provider that fails fast looks idle and draws traffic. Tokens are not times: a provider twice as fast is not
 //! given twice as many, and input that a prompt cache holds counts in full. Of a replayed trace no class has a mean, so that

@@ -98,9 +98,11 @@ pub fn estimate(loaded: &Loaded, plan: &Plan, threads: u64) -> Estimate {
     let classes = plan.scenarios.first().map_or(0, |s| s.traffic.classes.len());
     // The traffic is the same under every policy.
     let (requests, rate) = plan.scenarios.first().map_or((0.0, 0.0), |s| arrivals(loaded, s));
+    let spec = loaded.experiment.traffic.arrivals.as_dyn();
+    let loops = spec.users().filter(|_| spec.follows_ends());
     let mut known = Vec::new();
     let policies: Vec<PolicyEstimate> = (plan.scenarios.iter())
-        .map(|scenario| policy(scenario, requests, rate, &mut known))
+        .map(|scenario| policy(scenario, requests, rate, loops, &mut known))
         .collect();
     let each = |kind: &String| {
         let engine = SECONDS_A_REQUEST + providers as f64 * SECONDS_A_PROVIDER;
@@ -220,7 +222,10 @@ fn in_words(number: f64) -> String {
 /// Requests of a replication, and of a second.
 fn arrivals(loaded: &Loaded, scenario: &Scenario) -> (f64, f64) {
     let seconds = scenario.window.end.seconds();
-    if let Some(rate) = loaded.experiment.traffic.arrivals.as_dyn().rate() {
+    let spec = loaded.experiment.traffic.arrivals.as_dyn();
+    // Users who do not think at all are held back by their answers alone.
+    let unbounded = spec.follows_ends().then_some(f64::INFINITY);
+    if let Some(rate) = spec.rate().or(unbounded) {
         return (rate * seconds, rate);
     }
     let most = if loaded.trace.is_some() {
@@ -229,7 +234,7 @@ fn arrivals(loaded: &Loaded, scenario: &Scenario) -> (f64, f64) {
         DRAWN_ARRIVALS
     };
     let chance = Chance::new(0, 0);
-    let mut source = scenario.traffic.arrivals.fresh();
+    let mut source = scenario.traffic.arrivals.fresh(chance.surroundings(0));
     let times = (0..).map_while(|id| source.next(chance.request(id)).map(|a| a.at));
     let (count, last) = times
         .take_while(|&at| at < scenario.window.end)
@@ -244,7 +249,13 @@ fn arrivals(loaded: &Loaded, scenario: &Scenario) -> (f64, f64) {
 
 /// What `scenario` takes with so many requests in a replication and in a second. `known` holds the mean and the shortest time of
 /// an answer for each client's timeouts that have been met.
-fn policy(scenario: &Scenario, requests: f64, rate: f64, known: &mut Vec<(Timeouts, f64, f64)>) -> PolicyEstimate {
+fn policy(
+    scenario: &Scenario,
+    requests: f64,
+    rate: f64,
+    loops: Option<u32>,
+    known: &mut Vec<(Timeouts, f64, f64)>,
+) -> PolicyEstimate {
     let timeouts = &scenario.client.timeouts;
     if !known.iter().any(|(of, ..)| of == timeouts) {
         let each = times(scenario);
@@ -253,6 +264,9 @@ fn policy(scenario: &Scenario, requests: f64, rate: f64, known: &mut Vec<(Timeou
     }
     let found = known.iter().find(|(of, ..)| of == timeouts);
     let (mean, fastest) = found.map_or((0.0, 0.0), |&(_, mean, fastest)| (mean, fastest));
+    if let Some(users) = loops {
+        return closed_loop(scenario, f64::from(users), rate, mean);
+    }
     let (in_system, served) = in_system(scenario, requests, rate, mean);
     let (at_least, _) = self::in_system(scenario, requests, rate, fastest);
     PolicyEstimate {
@@ -267,10 +281,31 @@ fn policy(scenario: &Scenario, requests: f64, rate: f64, known: &mut Vec<(Timeou
     }
 }
 
+/// The same for `users` that wait for their answers, who would send `most` requests a second if answers took no time: at
+/// most N / (Z + R) requests a second for N users that think for Z and wait for R, and no more than can be served
+/// (Denning and Buzen, "The Operational Analysis of Queueing Network Models", 1978).
+fn closed_loop(scenario: &Scenario, users: f64, most: f64, lasts: f64) -> PolicyEstimate {
+    let think = users / most.max(1e-9);
+    let unhindered = users / (think + lasts);
+    let (_, served) = in_system(scenario, unhindered, unhindered, lasts);
+    let rate = unhindered.min(served);
+    let in_system = (users - rate * think).clamp(0.0, users);
+    PolicyEstimate {
+        name: scenario.name.clone(),
+        requests: rate * scenario.window.end.seconds(),
+        rate,
+        lasts,
+        served,
+        in_system,
+        at_least: in_system,
+        most: scenario.max_in_system,
+    }
+}
+
 /// The mean time of an answer of each provider, in seconds, as long as the client waits.
 fn times(scenario: &Scenario) -> Vec<f64> {
     let chance = Chance::new(0, 0);
-    let mut source = Source::new(&scenario.traffic, chance);
+    let mut source = Source::new(&scenario.traffic, chance, chance.surroundings(0));
     let mut ask = Ask::default();
     let mut asks = Vec::new();
     for _ in 0..(ALL_DRAWN / scenario.fleet.len().max(1)).clamp(1, DRAWN) {

@@ -59,6 +59,7 @@ pub(crate) fn sample() -> Report {
         experiment: "Support chat, three providers".into(),
         about: "Which routing holds p95 under 6 s through an outage of the cheap provider? <script>alert(1)</script>"
             .into(),
+        asked: vec![],
         inputs: vec![
             Input {
                 name: "support-chat.json".into(),

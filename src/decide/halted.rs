@@ -109,7 +109,7 @@ mod tests {
             sentence("slow", 1_000_000, &results).as_deref(),
             Some(
                 "slow: 2 of 4 replications (1, 3) had more than 1,000,000 requests in the system (`max_in_system`) and were \
-                 ended, replication 1 after 10.0s of simulated time with 1,000,384"
+                 ended, replication 1 after 10s of simulated time with 1,000,384"
             )
         );
         assert_eq!(sentence("fast", 1, &[Ok(()), Err(Halt::Stopped)]), None);

@@ -287,7 +287,7 @@ mod tests {
             ),
             (
                 run(0) + "{\"probe\": {\"id\": -1}}\n",
-                "p.jsonl: line 2, column 19, probe.id: invalid value: integer `-1`, expected u64".to_owned(),
+                "p.jsonl: line 2, column 18, probe.id: invalid value: integer `-1`, expected u64".to_owned(),
             ),
             (
                 run(0) + &good[..good.len() / 2] + "\n" + &good,

@@ -183,7 +183,11 @@ fn no_policy_allocates_when_it_chooses() {
 fn a_run_twice_as_long_allocates_no_more() {
     let cost = |hours| {
         let scenario = tiered(hours);
-        allocations(|| run(&scenario, 1, 0, &Control::default()).map(|tally| tally.requests()).ok())
+        allocations(|| {
+            run(&scenario, 1, 0, &Control::default())
+                .map(|tally| tally.requests())
+                .ok()
+        })
     };
     let (short, few) = cost(1);
     let (long, many) = cost(2);

@@ -307,9 +307,9 @@ fn no_letters_in_the_name() {
 #[test]
 fn two_laws_in_one_object() {
     assert_snapshot!(said(r#"{ "constant": 300 }"#, r#"{ "constant": 300, "uniform": { "min": 1, "max": 2 } }"#), @r#"
-    shop.json:6:57: traffic.classes.easy.input.uniform: `uniform` stands beside `constant`: give one name only
+    shop.json:6:58: traffic.classes.easy.input.uniform: `uniform` stands beside `constant`: give one name only
         6 |       "easy": { "share": 70, "input": { "constant": 300, "uniform": { "min": 1, "max": 2 } }, "outpu…
-          |                                                         ^
+          |                                                          ^
     "#);
 }
 

@@ -282,7 +282,7 @@ fn an_object_for_a_word() {
 #[test]
 fn three_in_a_pair() {
     assert_snapshot!(said(r#"{ "constant": 300 }"#, r#"{ "empirical": { "quantiles": [[0, 10, 5], [1, 900]] } }"#), @r#"
-    shop.json:6:79: traffic.classes.easy.input.empirical.quantiles[0][2]: the list has too many values
+    shop.json:6:78: traffic.classes.easy.input.empirical.quantiles[0][2]: the list has too many values
         6 | …hare": 70, "input": { "empirical": { "quantiles": [[0, 10, 5], [1, 900]] } }, "output": { "uniform":…
           |                                                             ^
     "#);

@@ -160,12 +160,7 @@ impl<Q: Magnitude> LawSpec<Q> {
             } => {
                 let law = law::Lognormal::new(median.magnitude(), *sigma, shift(s)).map_err(refuse)?;
                 if *sigma > WIDEST_SIGMA {
-                    let text = format!(
-                        "a sigma of {sigma}: one value in a hundred would be above e^(2.33 × sigma) = 10^{:.0} times the median; \
-                         must be at most {WIDEST_SIGMA} (measured latencies have 0.2 to 1.5; 40 % is 0.4)",
-                        2.33 * sigma / std::f64::consts::LN_10
-                    );
-                    return Err(Refusal::new(text).at("sigma").at(name));
+                    return Err(too_wide(*sigma).at("sigma").at(name));
                 }
                 Box::new(law)
             }
@@ -251,6 +246,20 @@ impl LawSpec<f64> {
 
 /// The largest sigma of a lognormal: the ratio of the 99th percentile to the median is then 10^10.
 const WIDEST_SIGMA: f64 = 10.0;
+
+/// Why a lognormal of this sigma is refused: what it means.
+fn too_wide(sigma: f64) -> Refusal {
+    let digits = 2.33 * sigma / std::f64::consts::LN_10;
+    let (sigma, digits) = if sigma < 1e6 {
+        (format!("{sigma}"), format!("{digits:.0}"))
+    } else {
+        (format!("{sigma:e}"), format!("({digits:.0e})"))
+    };
+    Refusal::new(format!(
+        "a sigma of {sigma}: one value in a hundred would be above e^(2.33 × sigma) = 10^{digits} times the median; must be at \
+         most {WIDEST_SIGMA} (measured latencies have 0.2 to 1.5; 40 % is 0.4)"
+    ))
+}
 
 /// Refuses a law whose 99th percentile is more than 10^10 times its median, as [`WIDEST_SIGMA`] does.
 fn not_too_wide(law: &dyn Law, parameter: &'static str, value: f64) -> Built<()> {

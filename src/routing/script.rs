@@ -18,7 +18,7 @@
 //! What is not known is `()`. There is no clock, no other chance, no file and no module; beside what the language has
 //! there are `sqrt`, `exp`, `ln`, `pow`, `floor`, `ceil`, `round`, `to_float` and `to_int`. A constant is a function:
 //! `fn limit() { 5 }`. A call may take 100,000 steps. To
-//! read a variable that holds an array or a map is a step more for every 16 elements in it, in any depth; a value holds at most
+//! read a variable that holds an array or a map is a step more for every 64 elements in it, in any depth; a value holds at most
 //! 2,000 elements of arrays and as many of maps, and none deeper than 16 levels. There is no `curry`.
 //!
 //! The script is read and tried on sample calls before anything runs. If it fails all the same, that request is sent

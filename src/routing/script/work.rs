@@ -19,7 +19,7 @@ pub(super) const LARGEST: usize = 2_000;
 const DEEPEST: usize = 16;
 
 /// Elements that take as long as a step to copy, at the most.
-const ELEMENTS_A_STEP: u64 = 16;
+const ELEMENTS_A_STEP: u64 = 64;
 
 /// Bounds the calls of `engine`.
 pub(super) fn bound(engine: &mut Engine) {

@@ -121,7 +121,7 @@ fn breakers_that_make_no_sense() {
         r#"{ "resilience4j": { "permitted_calls_in_half_open": 0 } }"#,
         r#"{ "resilience4j": { "failure_rate_threshold": "0%" } }"#,
         r#"{ "resilience4j": { "slow_call_rate_threshold": 0 } }"#,
-        r#"{ "resilience4j": { "record": [404] } }"#,
+        r#"{ "resilience4j": { "record": [418] } }"#,
         r#"{ "envoy_outlier": { "interval": "0s" } }"#,
         r#"{ "envoy_outlier": { "max_ejection_time": "20s" } }"#,
         r#"{ "envoy_outlier": { "max_ejection_time_jitter": "2d" } }"#,
@@ -161,7 +161,7 @@ fn breakers_that_make_no_sense() {
     shop.json:39:68: client.breaker.resilience4j.permitted_calls_in_half_open: permitted_calls_in_half_open is 0, and must be at least 1
     shop.json:39:62: client.breaker.resilience4j.failure_rate_threshold: failure_rate_threshold is 0, and must be more
     shop.json:39:64: client.breaker.resilience4j.slow_call_rate_threshold: slow_call_rate_threshold is 0, and must be more
-    shop.json:39:47: client.breaker.resilience4j.record[0]: no outcome has the status 404; these have one: 400, 401, 408, 429, 500, 502, 503, 504, 529
+    shop.json:39:47: client.breaker.resilience4j.record[0]: no outcome has the status 418; these have one: 400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529
     shop.json:39:49: client.breaker.envoy_outlier.interval: interval is 0s, and must be at least 1ms
     shop.json:39:58: client.breaker.envoy_outlier.max_ejection_time: 20s is less than base_ejection_time, which is 30s
     shop.json:39:65: client.breaker.envoy_outlier.max_ejection_time_jitter: a jitter of 2d: must not exceed 24h

@@ -6,6 +6,8 @@
 //! one named after its batch size: `--slots` 128 and 192. That is the one thing taken from beyond saturation.
 
 mod common;
+#[path = "common/traces.rs"]
+mod traces;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +21,9 @@ use simcap::provider::pricing::PerToken;
 /// The client's cap on requests in flight.
 const CAP: u32 = 440;
 
+/// Stages of each configuration: one for each rate.
+const STAGES: usize = 7;
+
 /// The configurations and their slots.
 const CONFIGURATIONS: [(&str, u32); 6] = [
     ("vllm", 128),
@@ -31,18 +36,28 @@ const CONFIGURATIONS: [(&str, u32); 6] = [
 
 /// The folder of the runs; nothing, said aloud, where there is none.
 fn runs() -> Option<PathBuf> {
-    let Some(traces) = std::env::var_os("SIMCAP_TRACES") else {
-        eprintln!("skipped: SIMCAP_TRACES does not lead to inference-perf-kubecon-na-2025");
-        return None;
-    };
-    Some(Path::new(&traces).join("inference-perf-kubecon-na-2025"))
+    let runs = traces::find("inference-perf-kubecon-na-2025")?;
+    let all = CONFIGURATIONS.iter().flat_map(|(configuration, _)| {
+        let runs = &runs;
+        (0..STAGES).map(move |n| stage(runs, configuration, n))
+    });
+    let missing = all.into_iter().find(|file| !file.is_file());
+    match missing {
+        Some(file) => traces::skipped(&format!("{} is missing", file.display())),
+        None => Some(runs),
+    }
 }
 
-/// The seven stages of a configuration.
+/// The file of one stage of a configuration, from 0.
+fn stage(runs: &Path, configuration: &str, n: usize) -> PathBuf {
+    runs.join(format!("{configuration}/results/stage_{n}_lifecycle_metrics.json"))
+}
+
+/// The stages of a configuration.
 fn stages(runs: &Path, configuration: &str) -> Log {
-    let files: Vec<(String, Vec<u8>)> = (0..7)
+    let files: Vec<(String, Vec<u8>)> = (0..STAGES)
         .map(|n| {
-            let file = runs.join(format!("{configuration}/results/stage_{n}_lifecycle_metrics.json"));
+            let file = stage(runs, configuration, n);
             (file.display().to_string(), std::fs::read(&file).expect("a stage"))
         })
         .collect();

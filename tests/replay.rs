@@ -1,11 +1,13 @@
 //! Real input: the Azure LLM inference traces of 2023, replayed request by request.
 //!
-//! Needs the traces: SIMCAP_TRACES leads to a folder that holds them. Without it these tests say that they are skipped.
+//! Needs the traces: SIMCAP_TRACES leads to a folder that holds them. Without them these tests say that they are skipped.
 
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+#[path = "common/traces.rs"]
+mod traces;
+
+use std::path::Path;
 
 use simcap::engine::run::{Control, run};
 use simcap::engine::tally::Tally;
@@ -29,33 +31,27 @@ fn experiment(trace: &str, speed: f64) -> String {
     )
 }
 
-/// Replays `trace`, or says why not. Returns the tally and the simulated seconds.
-fn replay(trace: &str, speed: f64) -> Option<(Tally, f64)> {
-    let Some(places) = std::env::var_os("SIMCAP_TRACES").map(PathBuf::from) else {
-        // Straight to the stream: what a passing test prints with eprintln! is swallowed.
-        let text = format!("SKIPPED: SIMCAP_TRACES is not set, and {trace} is in the folder it would lead to\n");
-        std::io::stderr().write_all(text.as_bytes()).unwrap();
-        return None;
-    };
+/// Replays the trace at `path`. Returns the tally and the simulated seconds.
+fn replay(path: &Path, speed: f64) -> (Tally, f64) {
     let traces = Traces {
-        given: None,
-        below: Some(places),
+        given: Some(path.to_owned()),
+        below: None,
     };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("replay.json");
-    std::fs::write(&file, experiment(trace, speed)).unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    std::fs::write(&file, experiment(name, speed)).unwrap();
     let plan = assemble(&load(&file, &traces).unwrap_or_else(|e| panic!("{e}"))).unwrap_or_else(|e| panic!("{e}"));
     let scenario = &plan.scenarios[0];
-    Some((
+    (
         run(scenario, 1, 0, &Control::default()).unwrap(),
         scenario.window.end.seconds(),
-    ))
+    )
 }
 
 /// Rows, input and output tokens of a trace, by the simplest reading there is.
-fn sums(trace: &str) -> (u64, u128, u128) {
-    let folder = std::env::var_os("SIMCAP_TRACES").map(PathBuf::from).unwrap();
-    let text = std::fs::read_to_string(find(&folder, trace).unwrap()).unwrap();
+fn sums(trace: &Path) -> (u64, u128, u128) {
+    let text = std::fs::read_to_string(trace).unwrap();
     let mut sums = (0, 0, 0);
     for line in text.lines().skip(1) {
         let mut fields = line.split(',').skip(1).map(|f| f.trim().parse::<u128>().unwrap());
@@ -68,27 +64,15 @@ fn sums(trace: &str) -> (u64, u128, u128) {
     sums
 }
 
-fn find(folder: &Path, name: &str) -> Option<PathBuf> {
-    let direct = folder.join(name);
-    if direct.is_file() {
-        return Some(direct);
-    }
-    let below = std::fs::read_dir(folder)
-        .ok()?
-        .filter_map(Result::ok)
-        .map(|e| e.path())
-        .filter(|p| p.is_dir());
-    below.filter_map(|f| find(&f, name)).next()
-}
-
 #[test]
 fn every_row_is_replayed_with_its_own_lengths() {
     for (trace, rows) in [
         ("AzureLLMInferenceTrace_conv.csv", 19_366),
         ("AzureLLMInferenceTrace_code.csv", 8_819),
     ] {
-        let Some((tally, _)) = replay(trace, 1.0) else { return };
-        let (counted, input, output) = sums(trace);
+        let Some(trace) = traces::find(trace) else { continue };
+        let (tally, _) = replay(&trace, 1.0);
+        let (counted, input, output) = sums(&trace);
         assert_eq!((counted, tally.ended(Outcome::Success)), (rows, rows));
         assert_eq!((tally.providers[0].input, tally.providers[0].output), (input, output));
         // One dollar a million for input, two for output, in pico-dollars.
@@ -98,10 +82,10 @@ fn every_row_is_replayed_with_its_own_lengths() {
 
 #[test]
 fn twice_the_speed_is_half_the_time_and_the_same_requests() {
-    let trace = "AzureLLMInferenceTrace_conv.csv";
-    let (Some((slow, long)), Some((fast, short))) = (replay(trace, 1.0), replay(trace, 2.0)) else {
+    let Some(trace) = traces::find("AzureLLMInferenceTrace_conv.csv") else {
         return;
     };
+    let ((slow, long), (fast, short)) = (replay(&trace, 1.0), replay(&trace, 2.0));
     assert!((long / short - 2.0).abs() < 1e-6, "{long} {short}");
     assert_eq!(slow.cost(), fast.cost());
     // Little's law: at twice the rate twice as many are under way.

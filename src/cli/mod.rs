@@ -16,6 +16,7 @@ mod run;
 mod schema;
 mod validate;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -197,9 +198,9 @@ fn threads(asked: Option<u64>) -> u64 {
 /// As wide and as colourful as standard output is.
 fn style() -> Style {
     let terminal = io::stdout().is_terminal();
-    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    let columns = environment("COLUMNS").and_then(|c| c.to_str()?.parse().ok());
     let width = columns.unwrap_or_else(|| if terminal { terminal_width() } else { 160 });
-    let colour = terminal && std::env::var_os("NO_COLOR").is_none();
+    let colour = terminal && environment("NO_COLOR").is_none();
     Style {
         width: width.clamp(60, 240),
         colour,
@@ -226,6 +227,11 @@ fn note_unused(loaded: &Loaded, prices: Option<&Path>) {
 fn traces(given: Option<PathBuf>) -> Traces {
     Traces {
         given,
-        below: std::env::var_os("SIMCAP_TRACES").map(PathBuf::from),
+        below: environment("SIMCAP_TRACES").map(PathBuf::from),
     }
+}
+
+/// The environment variable `name`. One that is empty counts as unset.
+fn environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use clap::Args;
 
-use super::{Done, Exit, Failure, print, terminal_width};
+use super::{Done, Exit, Failure, environment, print, terminal_width};
 use crate::form::diagnose::nearest;
 use crate::report::text::{paragraph, width};
 use crate::routing::manual::{self, Block, Manual, PRODUCTS, plain};
@@ -40,7 +40,7 @@ impl Policies {
 
 /// As wide as standard output is; 80 where it is not a terminal.
 fn columns() -> usize {
-    let given = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    let given = environment("COLUMNS").and_then(|c| c.to_str()?.parse().ok());
     let terminal = || {
         if std::io::stdout().is_terminal() {
             terminal_width()

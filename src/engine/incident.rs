@@ -9,6 +9,8 @@
 //! afterwards. A client that was well all along needs no time. Failures that only show later, because callers wait longer than the
 //! outage lasts, come too late to be seen.
 
+use serde::{Deserialize, Serialize};
+
 use crate::kernel::time::{Span, Time};
 use crate::words::Outcome;
 
@@ -20,7 +22,7 @@ const RECENT: u32 = 100;
 const TOLERATED: u32 = 10;
 
 /// What one outage did, added up over replications.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
     /// The provider that it befell.
     pub provider: usize,
@@ -42,13 +44,21 @@ pub struct Incident {
     pub requests: u64,
     /// Of those, the ones that failed.
     pub errors: u64,
-    /// When the breaker first kept calls out, in a replication that runs.
+    /// What only a replication that runs needs: never written, and nothing once it has ended.
+    #[serde(skip)]
+    watch: Watch,
+}
+
+/// What is known of an outage while its replication runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Watch {
+    /// When the breaker first kept calls out.
     ejected_at: Option<Time>,
-    /// Whether it has begun, in a replication that runs.
+    /// Whether the outage has begun.
     begun: bool,
     /// When arrivals end.
-    close: Time,
-    /// The last requests that ended, a bit for each that failed, in a replication that runs.
+    arrivals_end: Time,
+    /// The last requests that ended, a bit for each that failed.
     recent: u128,
     /// How many those are.
     known: u32,
@@ -72,7 +82,10 @@ pub(super) fn of(scenario: &Scenario) -> Vec<Incident> {
                     provider,
                     from,
                     until,
-                    close: scenario.window.end,
+                    watch: Watch {
+                        arrivals_end: scenario.window.end,
+                        ..Watch::default()
+                    },
                     ..Incident::default()
                 });
             }
@@ -90,8 +103,8 @@ impl Incident {
     /// Looks at the breaker of its provider before an attempt that ends at `now` is recorded: one that kept calls out from
     /// before needs no time.
     pub(super) fn begin(&mut self, now: Time, permits: impl Fn(usize, Time) -> bool) {
-        if !self.begun && now >= self.from {
-            self.begun = true;
+        if !self.watch.begun && now >= self.from {
+            self.watch.begun = true;
             if !permits(self.provider, self.from) {
                 self.eject(self.from);
             }
@@ -101,18 +114,18 @@ impl Incident {
     /// Notes the end of an attempt at `now`, after it was recorded.
     pub(super) fn note(&mut self, now: Time, passed: &Passed, permits: impl Fn(usize, Time) -> bool) {
         let here = passed.provider == self.provider;
-        let early = self.ejected_at.is_none_or(|ejected| passed.sent <= ejected);
+        let early = self.watch.ejected_at.is_none_or(|ejected| passed.sent <= ejected);
         let failed = !matches!(passed.outcome, Outcome::Success | Outcome::Cancelled);
         if here && failed && self.lasts(passed.sent) && early {
             self.leaked += 1;
         }
-        if self.ejected_at.is_none() && self.lasts(now) && !permits(self.provider, now) {
+        if self.watch.ejected_at.is_none() && self.lasts(now) && !permits(self.provider, now) {
             self.eject(now);
         }
     }
 
     fn eject(&mut self, now: Time) {
-        self.ejected_at = Some(now);
+        self.watch.ejected_at = Some(now);
         self.ejected = 1;
         self.to_eject = u128::from(now.since(self.from).nanos());
     }
@@ -123,12 +136,12 @@ impl Incident {
             self.requests += 1;
             self.errors += u64::from(!succeeded);
         }
-        if self.recovered == 0 && now < self.close {
+        if self.recovered == 0 && now < self.watch.arrivals_end {
             if now >= self.until && self.is_well() {
                 self.recover(self.until);
             }
-            self.recent = (self.recent << 1 | u128::from(!succeeded)) & ((1 << RECENT) - 1);
-            self.known = (self.known + 1).min(RECENT);
+            self.watch.recent = (self.watch.recent << 1 | u128::from(!succeeded)) & ((1 << RECENT) - 1);
+            self.watch.known = (self.watch.known + 1).min(RECENT);
             if now >= self.until && self.recovered == 0 && self.is_well() {
                 self.recover(now);
             }
@@ -136,12 +149,17 @@ impl Incident {
     }
 
     fn is_well(&self) -> bool {
-        self.known == RECENT && self.recent.count_ones() <= TOLERATED
+        self.watch.known == RECENT && self.watch.recent.count_ones() <= TOLERATED
     }
 
     fn recover(&mut self, now: Time) {
         self.recovered = 1;
         self.to_recover = u128::from(now.since(self.until).nanos());
+    }
+
+    /// Forgets what only a running replication needs.
+    pub(super) fn close(&mut self) {
+        self.watch = Watch::default();
     }
 
     /// Adds the same outage of another replication.
@@ -166,6 +184,25 @@ impl Incident {
     }
 }
 
+/// The same outage with these counts, for tests of what is done with them.
+#[cfg(test)]
+pub(super) fn counted(counts: [u64; 7]) -> Incident {
+    let [ejected, to_eject, leaked, recovered, to_recover, requests, errors] = counts;
+    Incident {
+        provider: 1,
+        from: Time::from_nanos(100),
+        until: Time::from_nanos(200),
+        ejected,
+        to_eject: to_eject.into(),
+        leaked,
+        recovered,
+        to_recover: to_recover.into(),
+        requests,
+        errors,
+        watch: Watch::default(),
+    }
+}
+
 fn seconds(nanos: u128) -> f64 {
     Span::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).seconds()
 }
@@ -183,7 +220,10 @@ mod tests {
             provider: 1,
             from: at(100),
             until: at(200),
-            close: at(1_000),
+            watch: Watch {
+                arrivals_end: at(1_000),
+                ..Watch::default()
+            },
             ..Incident::default()
         }
     }

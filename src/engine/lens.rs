@@ -8,6 +8,8 @@
 //! a lens of everything has the tally's own figures. Of a provider, a request is seen only as the success that it answered; its
 //! attempts are seen whatever became of them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::kernel::time::{Span, Time};
 use crate::stats::histogram::Histogram;
 use crate::words::metric::Times;
@@ -69,7 +71,7 @@ impl Lenses {
 }
 
 /// What one lens has counted.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LensTally {
     /// How its requests ended; of a provider, the successes alone.
     pub outcomes: [u64; Outcome::COUNT],

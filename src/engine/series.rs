@@ -3,13 +3,15 @@
 //! Warm-up is included: the series is what shows whether it was cut rightly. An end is counted in the bin in which it
 //! happens; what ends after the window goes uncounted. The number of bins is fixed, so memory is too.
 
+use serde::{Deserialize, Serialize};
+
 use crate::kernel::time::{Span, Time};
 
 /// How many bins a replication has.
 pub const BINS: usize = 120;
 
 /// Counts over time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Series {
     width: Span,
     current: usize,
@@ -21,7 +23,7 @@ pub struct Series {
 }
 
 /// What happened in one bin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bin {
     /// Requests that came.
     pub arrivals: u64,
@@ -95,6 +97,11 @@ impl Series {
     /// The length of a bin.
     pub fn width(&self) -> Span {
         self.width
+    }
+
+    /// Whether it has as many bins as it should, for one that was read.
+    pub(super) fn is_whole(&self) -> bool {
+        self.bins.len() == BINS && self.providers.checked_mul(BINS) == Some(self.sent.len())
     }
 
     /// Adds the counts of another replication of the same scenario.

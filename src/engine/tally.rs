@@ -4,6 +4,10 @@
 //! their arrival: those that arrived inside the counted window, however late they ended. Only `served` and `good` go by
 //! the end, because what a system gets through in a time is not what it gets through in the end, and times (`busy`, bounds)
 //! are cut at the window. [`Series`] shows the rest.
+//!
+//! A finished tally can be written and read back ([`super::record`]), so that it need not stay in memory, nor on one machine.
+
+use serde::{Deserialize, Serialize};
 
 use crate::kernel::time::Span;
 use crate::stats::histogram::Histogram;
@@ -15,7 +19,7 @@ use super::scenario::Scenario;
 use super::series::Series;
 
 /// The result of one replication, or the sum of several.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tally {
     /// Requests by class.
     pub classes: Vec<ClassTally>,
@@ -56,7 +60,7 @@ pub struct Tally {
 }
 
 /// The requests of one class.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassTally {
     /// How they ended.
     pub outcomes: [u64; Outcome::COUNT],
@@ -77,7 +81,7 @@ pub struct ClassTally {
 }
 
 /// What the client did beyond one attempt for each counted request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effort {
     /// Attempts that tried again after a failure, at the same group of providers.
     pub retries: u64,
@@ -102,7 +106,7 @@ pub struct Effort {
 }
 
 /// Something that is passed in a replication or not: a share of a budget that is watched, a milestone of the policy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertTally {
     /// Replications in which it was passed.
     pub passed: u64,
@@ -111,7 +115,7 @@ pub struct AlertTally {
 }
 
 /// The attempts at one provider.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProviderTally {
     /// How they ended.
     pub outcomes: [u64; Outcome::COUNT],
@@ -134,7 +138,7 @@ pub struct ProviderTally {
 }
 
 /// Something with a limit, and how long it was at it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bound {
     /// What.
     pub what: BoundKind,
@@ -232,7 +236,7 @@ impl Tally {
         self.good += u64::from(good);
     }
 
-    /// Frees what only counting needs: for a tally that is kept.
+    /// Frees what only counting needs: for a tally that is kept or written.
     pub fn pack(&mut self) {
         for class in &mut self.classes {
             for histogram in [&mut class.ttft, &mut class.e2e, &mut class.wait] {
@@ -243,6 +247,7 @@ impl Tally {
             }
         }
         self.lenses.iter_mut().for_each(LensTally::pack);
+        self.incidents.iter_mut().for_each(Incident::close);
     }
 
     /// Requests counted.

@@ -7,6 +7,8 @@
 //! Left out: a configurable precision or range, and taking values back. Everything from 2^52 ns (52 days) up shares
 //! the last bucket.
 
+mod bytes;
+
 use std::fmt;
 
 use crate::kernel::time::Span;

@@ -6,12 +6,13 @@
 //! case, for it may have been billed, and is sent again.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::calibrate::probe::{FORMAT, Line, Probe, Run};
 use crate::import::source::{self, MOST_OF_LOG};
+use crate::report::write::claim;
 
 /// Its name in the run's folder.
 pub const NAME: &str = "probes.jsonl";
@@ -143,10 +144,8 @@ impl Journal {
             None => options.append(true).create_new(true).open(path),
         };
         let file = file.map_err(|error| io_error(path, error))?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => return Err(JournalError::Busy { path: path.to_owned() }),
-            // Not every file system has locks.
-            Ok(()) | Err(TryLockError::Error(_)) => {}
+        if !claim(&file) {
+            return Err(JournalError::Busy { path: path.to_owned() });
         }
         if let Some(kept) = kept {
             file.set_len(kept.whole).map_err(|error| io_error(path, error))?;

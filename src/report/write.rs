@@ -5,7 +5,7 @@
 //! an earlier run as they were. Left out: replacing all files in one step, which no file system offers; a failure between
 //! two renames leaves some files new and some old, but none in part.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 
@@ -21,6 +21,15 @@ pub fn write_all(dir: &Path, files: &[(impl AsRef<str>, impl AsRef<[u8]>)]) -> i
         written.push(Temporary::write(dir, name.as_ref(), bytes.as_ref())?);
     }
     written.into_iter().try_for_each(Temporary::rename)
+}
+
+/// Claims `file` for this process until it is closed; `false` if another has claimed it. Where the file system has no locks,
+/// every claim is granted.
+pub fn claim(file: &File) -> bool {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => false,
+        Ok(()) | Err(TryLockError::Error(_)) => true,
+    }
 }
 
 /// A file under its temporary name, removed unless it is renamed.

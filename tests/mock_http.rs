@@ -148,22 +148,24 @@ fn more_connections_than_allowed_are_told_so() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_ends_it_with_a_summary() {
-    let mut mock = Mock::of(
-        &json!({ "limits": [{ "concurrent": { "limit": 1 } }] }),
-        &["--output", "7"],
-    );
-    assert_eq!(mock.chat(json!({})).status, 200);
-    assert_eq!(mock.chat(json!({ "n": 2 })).status, 400);
-    let id = mock.child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-    let mut rest = String::new();
-    mock.child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
-    assert_eq!(
-        rest,
-        "1 request (1 success); 1 that reached no model; 4 prompt and 7 completion tokens\n"
-    );
-    assert_eq!(mock.child.wait().unwrap().code(), Some(0));
+fn whatever_asks_it_to_stop_it_ends_with_a_summary() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let mut mock = Mock::of(
+            &json!({ "limits": [{ "concurrent": { "limit": 1 } }] }),
+            &["--output", "7"],
+        );
+        assert_eq!(mock.chat(json!({})).status, 200);
+        assert_eq!(mock.chat(json!({ "n": 2 })).status, 400);
+        let id = mock.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        let mut rest = String::new();
+        mock.child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        assert_eq!(
+            rest, "1 request (1 success); 1 that reached no model; 4 prompt and 7 completion tokens\n",
+            "{signal}"
+        );
+        assert_eq!(mock.child.wait().unwrap().code(), Some(0), "{signal}");
+    }
 }
 
 fn simcap(arguments: &[&str]) -> Output {

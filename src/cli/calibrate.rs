@@ -5,13 +5,13 @@ mod progress;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use clap::Args;
 
-use super::{Done, Exit, Failure, print, style};
+use super::{Done, Exit, Failure, print, signals, style};
 use crate::calibrate::probe::{FORMAT, Line, Probe, Run, Sending};
 use crate::form::diagnose::{self, Seg};
 use crate::form::units::Money;
@@ -73,6 +73,7 @@ impl From<JournalError> for Failure {
 
 impl Calibrate {
     pub(super) fn run(self) -> Done {
+        let watched = Watched::begin();
         let plan = self.planned()?;
         print(&stated(&plan))?;
         if self.dry_run {
@@ -98,7 +99,7 @@ impl Calibrate {
             prices: plan.prices(),
         }))?;
         let mut kept = kept.unwrap_or_default();
-        let (fates, interrupted) = send(&plan, &keys, start, journal, &mut kept)?;
+        let (fates, interrupted) = send(&plan, &keys, start, journal, &mut kept, &watched)?;
         let summary = summary::summarise(&plan, &kept, &fates);
         print(&told(&summary, kept.probes.len()))?;
         let next = if interrupted {
@@ -269,35 +270,49 @@ fn send(
     start: Start,
     journal: Journal,
     kept: &mut Kept,
+    watched: &Watched,
 ) -> Result<(Vec<run::Fate>, bool), Failure> {
-    let control = Arc::new(Control::default());
-    let on_interrupt = Arc::clone(&control);
-    // The second interrupt ends the program at once; what has ended is written.
-    let handler = move || {
-        if on_interrupt.stop.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        if on_interrupt.in_flight.load(Ordering::Relaxed) > 0 {
-            eprintln!("\nstopping: probes in flight may end, as they are paid for; Ctrl-C again drops them");
-        }
-    };
-    // Without a handler an interrupt just ends the program, as it would any other.
-    let _ = ctrlc::set_handler(handler);
+    let control = &watched.control;
+    watched.sending.store(true, Ordering::SeqCst);
     let left = (plan.slots.len() * plan.targets.len()).saturating_sub(kept.probes.len());
     let view = progress::View::new(left as u64, plan, std::io::stderr().is_terminal());
     let keeping = Keeping {
         view: &view,
         written: Mutex::new((journal, Vec::new())),
     };
-    let (fates, result) = progress::beside(&view, &control, || {
-        run::run(plan, keys, start, kept, &control, &keeping)
-    });
+    let (fates, result) = progress::beside(&view, control, || run::run(plan, keys, start, kept, control, &keeping));
     let (_, fresh) = keeping.written.into_inner().unwrap_or_else(PoisonError::into_inner);
     kept.probes.extend(fresh);
     result?;
     // An interrupt that came when all was sent has interrupted nothing.
     let interrupted = control.stop.load(Ordering::Relaxed);
     Ok((fates, interrupted))
+}
+
+/// A run that a signal ends: at once before probes are sent, then as soon as those in flight have ended.
+#[derive(Debug, Default)]
+struct Watched {
+    control: Control,
+    sending: AtomicBool,
+}
+
+impl Watched {
+    fn begin() -> Arc<Watched> {
+        let watched = Arc::new(Watched::default());
+        let asked = Arc::clone(&watched);
+        signals::watch(move || {
+            if !asked.sending.load(Ordering::SeqCst) {
+                eprintln!("error: interrupted before any probe was sent");
+                std::process::exit(Exit::Runtime as i32);
+            }
+            // Whatever follows, what has ended is written.
+            asked.control.stop.store(true, Ordering::Relaxed);
+            if asked.control.in_flight.load(Ordering::Relaxed) > 0 {
+                eprintln!("\nstopping: probes in flight may end, as they are paid for; Ctrl-C again drops them");
+            }
+        });
+        watched
+    }
 }
 
 /// Writes a run down, for people and for files.

@@ -3,12 +3,13 @@
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use clap::Args;
 
-use super::{Done, Exit, Failure, print, traces};
+use super::{Done, Exit, Failure, print, signals, traces};
 use crate::experiment::load::load;
-use crate::live::mock::{Server, Serving, SourceError, Summary, from_experiment, from_models, output_law};
+use crate::live::mock::{Server, Serving, SourceError, Stop, Summary, from_experiment, from_models, output_law};
 use crate::report::format;
 
 const AFTER: &str = "\
@@ -25,7 +26,7 @@ Examples:
     \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}], \"max_tokens\": 20}'
 
 Exit codes:
-  0  ended by Ctrl-C
+  0  ended by Ctrl-C, SIGTERM or SIGHUP
   2  bad input or usage
   3  cannot listen";
 
@@ -67,6 +68,15 @@ pub(super) struct Mock {
 
 impl Mock {
     pub(super) fn run(self) -> Done {
+        let server_at_work: Arc<OnceLock<Stop>> = Arc::default();
+        let to_stop = Arc::clone(&server_at_work);
+        signals::watch(move || match to_stop.get() {
+            Some(stop) => {
+                stop.stop();
+            }
+            // Nothing has been served yet.
+            None => std::process::exit(Exit::Fine as i32),
+        });
         let output = self.output.as_deref().map(output_law).transpose()?;
         let providers = match &self.experiment {
             Some(file) => from_experiment(&load(file, &traces(None))?)?,
@@ -99,13 +109,7 @@ impl Mock {
                 self.host
             );
         }
-        let stop = server.stopper();
-        // A second interrupt ends the program at once. Without a handler the first one does.
-        let _ = ctrlc::set_handler(move || {
-            if stop.stop() {
-                std::process::exit(130);
-            }
-        });
+        server_at_work.get_or_init(|| server.stopper());
         print(&format!(
             "listening on http://{}/v1 (models: {}; seed {}; Ctrl-C ends it)\n",
             server.address(),

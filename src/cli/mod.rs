@@ -14,6 +14,7 @@ mod mock;
 mod policies;
 mod run;
 mod schema;
+mod signals;
 mod validate;
 
 use std::ffi::OsString;

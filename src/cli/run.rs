@@ -1,25 +1,37 @@
 //! `simcap run` and `simcap compare`: simulate, print, write the report.
+//!
+//! Replications go to a file as they finish ([`spill`]), in the output folder of `run`, so that memory does not grow with
+//! their number and `--resume` goes on with those of a run that was stopped or killed.
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+mod again;
+mod of;
+mod progress;
+mod spill;
+mod stop;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Done, Exit, Failure, note_unused, print, style, traces};
 use crate::decide;
-use crate::engine::replicate::{Runs, replicate};
-use crate::engine::run::Control;
+use crate::engine::replicate::{Finished, Sink, replicate_into};
+use crate::engine::run::Halt;
+use crate::engine::tally::Tally;
 use crate::experiment::assemble::{Plan, assemble};
 use crate::experiment::estimate::estimate;
 use crate::experiment::load::{Loaded, load_priced};
 use crate::import::source::{self, MOST_OF_JSON};
 use crate::report::{Judged, Report, csv, format, html, json, terminal, write};
 use crate::routing::own::OwnPolicies;
+use of::Of;
+use spill::{Left, Spill, SpillError};
+use stop::{NOTHING, Stop};
+
+/// The page of a report.
+const PAGE: &str = "report.html";
 
 /// Arguments of `simcap run`.
 #[derive(Debug, Args)]
@@ -29,6 +41,9 @@ pub(super) struct Run {
     /// Write the report to this folder [default: reports/NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Go on with the run in that folder that was stopped or killed: its finished replications are not run again
+    #[arg(long)]
+    resume: bool,
 }
 
 /// Arguments of `simcap compare`.
@@ -60,39 +75,77 @@ struct Simulate {
     prices: Option<PathBuf>,
 }
 
+impl From<SpillError> for Failure {
+    fn from(error: SpillError) -> Failure {
+        match error {
+            SpillError::Busy { .. } | SpillError::Other { .. } | SpillError::NotOne { .. } => {
+                Failure::Input(error.to_string())
+            }
+            SpillError::Io { .. } => anyhow::Error::from(error).into(),
+        }
+    }
+}
+
 impl Run {
     pub(super) fn run(self, own: &OwnPolicies) -> Done {
-        let out = self.out;
-        let (report, ended) = self.simulate.report(own, |name| {
-            // Before the work, lest it be lost.
-            let folder = out.clone().unwrap_or_else(|| PathBuf::from("reports").join(name));
-            std::fs::create_dir_all(&folder).with_context(|| format!("cannot write the report to {}", folder.display()))
-        })?;
-        let folder = out.unwrap_or_else(|| PathBuf::from("reports").join(&report.experiment));
-        let page = html::render(&report).context("cannot draw the report")?;
-        let mut files = vec![
-            ("result.json".to_owned(), json::to_json(&report).into_bytes()),
-            ("report.html".to_owned(), page.into_bytes()),
-        ];
-        files.extend(
-            csv::tables(&report)
-                .into_iter()
-                .map(|(name, text)| (name.to_owned(), text.into_bytes())),
-        );
-        write::write_all(&folder, &files)
-            .with_context(|| format!("cannot write the report to {}", folder.display()))?;
+        let stop = Stop::watch(Some(again::command()));
+        let (loaded, plan) = self.simulate.plan(own)?;
+        let scenarios = plan.scenarios.len();
+        let folder = self
+            .out
+            .unwrap_or_else(|| PathBuf::from("reports").join(&loaded.experiment.name));
+        // Before the work, lest it be lost.
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot write the report to {}", folder.display()))?;
+        let spill = open(&folder, &loaded, &plan, self.resume)?;
+        let Simulated { report, mut ended } = simulate(&loaded, plan, self.simulate.threads, &spill, &stop)?;
+        let is_complete = spill.is_complete(scenarios);
+        let Some(report) = report else {
+            let mut why = ended.nothing();
+            if is_complete || spill.len() == 0 {
+                // There is nothing to go on with. A file that stays would do no harm.
+                let _ = spill.remove();
+            } else {
+                let finished = format::count(spill.len() as u64);
+                why += &format!(
+                    ", but {finished} are kept of some policies. Go on with: {}",
+                    again::command()
+                );
+            }
+            return Err(anyhow::anyhow!(why).into());
+        };
+        let done = write(&report, &folder, &stop)?;
         print(&terminal::full(&report, &style()))?;
-        print(&format!("\nReport: {}\n", folder.join("report.html").display()))?;
+        match done {
+            Written::All => print(&format!("\nReport: {}\n", folder.join(PAGE).display()))?,
+            Written::ButThePage => print(&format!("\nReport, without its page: {}\n", folder.display()))?,
+        }
+        ended.interrupted = !is_complete || done == Written::ButThePage;
+        if ended.interrupted {
+            print(&format!(
+                "\nInterrupted: the finished replications are kept. Go on with: {}\n",
+                again::command()
+            ))?;
+        } else {
+            // What is left of it would only be in the way of the next run.
+            let gone = spill.remove();
+            gone.with_context(|| format!("cannot remove {}", folder.join(spill::NAME).display()))?;
+        }
         Ok(exit(&report, ended))
     }
 }
 
 impl Compare {
     pub(super) fn run(self, own: &OwnPolicies) -> Done {
-        let (report, ended) = match self.result()? {
-            Some(report) => (report, Ended::default()),
-            None => self.simulate.report(own, |_| Ok(()))?,
-        };
+        let stop = Stop::watch(None);
+        if let Some(report) = self.result()? {
+            print(&terminal::comparison(&report, &style()))?;
+            return Ok(exit(&report, Ended::default()));
+        }
+        let (loaded, plan) = self.simulate.plan(own)?;
+        let (spill, scenarios) = (Spill::scratch(plan.replications), plan.scenarios.len());
+        let Simulated { report, mut ended } = simulate(&loaded, plan, self.simulate.threads, &spill, &stop)?;
+        let report = report.with_context(|| ended.nothing())?;
+        ended.interrupted = !spill.is_complete(scenarios);
         print(&terminal::comparison(&report, &style()))?;
         Ok(exit(&report, ended))
     }
@@ -112,13 +165,184 @@ impl Compare {
     }
 }
 
+impl Simulate {
+    /// What is to be run.
+    fn plan(&self, own: &OwnPolicies) -> Result<(Loaded, Plan), Failure> {
+        let mut loaded = load_priced(&self.file, &traces(self.trace.clone()), self.prices.as_deref())?;
+        loaded.own = own.clone();
+        note_unused(&loaded, self.prices.as_deref());
+        let mut plan = assemble(&loaded)?;
+        plan.replications = self.replications.unwrap_or(plan.replications);
+        plan.seed = self.seed.unwrap_or(plan.seed);
+        let estimate = estimate(&loaded, &plan, super::threads(self.threads));
+        estimate.check(&loaded)?;
+        estimate
+            .warnings()
+            .iter()
+            .for_each(|warning| eprintln!("note: {warning}"));
+        Ok((loaded, plan))
+    }
+}
+
+/// The file of replications in `folder`, after saying what was there.
+fn open(folder: &Path, loaded: &Loaded, plan: &Plan, resume: bool) -> Result<Spill, Failure> {
+    let of = Of::new(plan.seed, loaded.inputs.clone(), loaded.own.names());
+    let (spill, left) = Spill::open(folder, &of, plan.replications, resume)?;
+    let Left { replications, cut } = left;
+    let all = plan.replications.saturating_mul(plan.scenarios.len() as u64);
+    let count = |n: usize| format::count(n as u64);
+    if resume && cut > 0 {
+        eprintln!("note: the last replication was not written to its end: its {cut} bytes are cut off");
+    }
+    if resume && replications == 0 {
+        eprintln!("note: {} holds no unfinished run: it begins anew", folder.display());
+    } else if resume {
+        eprintln!(
+            "note: going on with {} replications that are finished, of {} over all policies",
+            count(replications),
+            format::count(all)
+        );
+    } else if replications > 0 {
+        eprintln!(
+            "note: {} held an unfinished run, of which {} replications were finished: begun anew, as --resume was not given",
+            folder.display(),
+            count(replications)
+        );
+    }
+    Ok(spill)
+}
+
 /// How a simulation ended.
 #[derive(Debug, Default)]
 struct Ended {
-    /// Whether somebody interrupted it.
+    /// Whether it was interrupted, or its report was.
     interrupted: bool,
     /// The policies that outgrew their bound and the scripts that failed in it, in sentences.
     troubles: Vec<String>,
+}
+
+impl Ended {
+    /// Why there is nothing to report.
+    fn nothing(&self) -> String {
+        match self.troubles.as_slice() {
+            [] => NOTHING.to_owned(),
+            troubles => format!("{}: there is nothing to report", troubles.join("\n")),
+        }
+    }
+}
+
+/// What a simulation has to say.
+struct Simulated {
+    /// Nothing if no replication is finished.
+    report: Option<Report>,
+    ended: Ended,
+}
+
+/// Runs what `spill` does not have yet, and reports what is finished then.
+fn simulate(
+    loaded: &Loaded,
+    mut plan: Plan,
+    threads: Option<u64>,
+    spill: &Spill,
+    stop: &Stop,
+) -> Result<Simulated, Failure> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.unwrap_or(0) as usize)
+        .build()
+        .context("cannot start the threads")?;
+    let keeping = Keeping {
+        loaded,
+        spill,
+        requests: AtomicU64::new(0),
+    };
+    let each = plan.scenarios.first().map_or(0, |s| s.window.end.nanos());
+    let there = each.saturating_mul(spill.len() as u64);
+    stop.control.simulated.store(there, Ordering::Relaxed);
+    stop.simulate();
+    progress::beside(&plan, &stop.control, &keeping.requests, || {
+        pool.install(|| replicate_into(&plan.scenarios, plan.seed, plan.replications, &stop.control, &keeping));
+    });
+    stop.report();
+    if let Some(trouble) = spill.trouble() {
+        eprintln!("note: replications were kept in memory, and cannot be gone on with: {trouble}");
+    }
+    let (finished, outgrown) = decide::set_aside(&mut plan, spill);
+    let mut report = decide::report_of(loaded, &plan, &finished).context("cannot read a replication again")?;
+    report.warnings.splice(0..0, outgrown.iter().cloned());
+    let is_something = report.replications_finished > 0;
+    let mut troubles = outgrown;
+    if is_something {
+        troubles.extend(decide::troubles(loaded));
+    }
+    Ok(Simulated {
+        report: is_something.then_some(report),
+        ended: Ended {
+            interrupted: false,
+            troubles,
+        },
+    })
+}
+
+/// Hands replications on to their file.
+struct Keeping<'a> {
+    loaded: &'a Loaded,
+    spill: &'a Spill,
+    /// Requests simulated.
+    requests: AtomicU64,
+}
+
+impl Sink for Keeping<'_> {
+    fn wants(&self, replication: u64, scenario: usize) -> bool {
+        !self.spill.has(replication, scenario)
+    }
+
+    fn take(&self, replication: u64, scenario: usize, result: Result<Tally, Halt>) {
+        let tally = match result {
+            Ok(tally) => tally,
+            Err(halt) => return self.spill.note_halt(replication, scenario, halt),
+        };
+        self.requests.fetch_add(tally.requests(), Ordering::Relaxed);
+        // How often a script failed is in no tally. One that has, may have failed in this replication.
+        let again = decide::troubles(self.loaded).next().is_some();
+        self.spill.put(replication, scenario, tally, again);
+    }
+}
+
+/// What of a report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    All,
+    /// There was no time to draw it.
+    ButThePage,
+}
+
+/// Writes `report` into `folder`: its page last, because that takes longest.
+fn write(report: &Report, folder: &Path, stop: &Stop) -> Result<Written, Failure> {
+    let write = |files: &[(String, Vec<u8>)]| {
+        write::write_all(folder, files).with_context(|| format!("cannot write the report to {}", folder.display()))
+    };
+    let mut files = vec![("result.json".to_owned(), json::to_json(report).into_bytes())];
+    files.extend(
+        csv::tables(report)
+            .into_iter()
+            .map(|(name, text)| (name.to_owned(), text.into_bytes())),
+    );
+    write(&files)?;
+    // A page of an earlier run would not be that of these files.
+    match std::fs::remove_file(folder.join(PAGE)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(anyhow::Error::from(error)
+                .context(format!("cannot replace {}", folder.join(PAGE).display()))
+                .into());
+        }
+        Ok(()) | Err(_) => {}
+    }
+    if stop.hurries() {
+        return Ok(Written::ButThePage);
+    }
+    let page = html::render(report).context("cannot draw the report")?;
+    write(&[(PAGE.to_owned(), page.into_bytes())])?;
+    Ok(Written::All)
 }
 
 /// How a run ends whose report is `report`, after saying what made it end badly.
@@ -131,114 +355,4 @@ fn exit(report: &Report, ended: Ended) -> Exit {
     } else {
         Exit::Fine
     }
-}
-
-impl Simulate {
-    /// Simulates, after `before` was called with the experiment's name. Also says how it ended.
-    fn report(
-        self,
-        own: &OwnPolicies,
-        before: impl FnOnce(&str) -> anyhow::Result<()>,
-    ) -> Result<(Report, Ended), Failure> {
-        let mut loaded = load_priced(&self.file, &traces(self.trace), self.prices.as_deref())?;
-        loaded.own = own.clone();
-        note_unused(&loaded, self.prices.as_deref());
-        let mut plan = assemble(&loaded)?;
-        plan.replications = self.replications.unwrap_or(plan.replications);
-        plan.seed = self.seed.unwrap_or(plan.seed);
-        let estimate = estimate(&loaded, &plan, super::threads(self.threads));
-        estimate.check(&loaded)?;
-        estimate
-            .warnings()
-            .iter()
-            .for_each(|warning| eprintln!("note: {warning}"));
-        before(&loaded.experiment.name)?;
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(self.threads.unwrap_or(0) as usize)
-            .build()
-            .context("cannot start the threads")?;
-        let control = Arc::new(Control::default());
-        let on_interrupt = Arc::clone(&control);
-        // A second interrupt ends the program at once.
-        let handler = move || {
-            if on_interrupt.stop.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
-            }
-        };
-        // Without a handler an interrupt just ends the program, as it would any other.
-        let _ = ctrlc::set_handler(handler);
-        let mut runs = watched(&plan, &control, || {
-            pool.install(|| replicate(&plan.scenarios, plan.seed, plan.replications, &control))
-        });
-        let outgrown = decide::set_aside(&mut plan, &mut runs);
-        finish(&loaded, &plan, &runs, control.stop.load(Ordering::Relaxed), outgrown)
-    }
-}
-
-/// The report of `runs`, without what has `outgrown` its bound.
-fn finish(
-    loaded: &Loaded,
-    plan: &Plan,
-    runs: &Runs,
-    interrupted: bool,
-    outgrown: Vec<String>,
-) -> Result<(Report, Ended), Failure> {
-    let mut report = decide::report(loaded, plan, runs);
-    if report.replications_finished == 0 {
-        let why = if outgrown.is_empty() {
-            "interrupted before any replication was finished".to_owned()
-        } else {
-            outgrown.join("\n")
-        };
-        return Err(anyhow::anyhow!("{why}: there is nothing to report").into());
-    }
-    report.warnings.splice(0..0, outgrown.iter().cloned());
-    let troubles = outgrown.into_iter().chain(decide::troubles(loaded)).collect();
-    Ok((report, Ended { interrupted, troubles }))
-}
-
-/// Does `work` beside a progress bar, if standard error is a terminal.
-fn watched(plan: &Plan, control: &Control, work: impl FnOnce() -> Runs) -> Runs {
-    if !std::io::stderr().is_terminal() {
-        return work();
-    }
-    let each = plan.scenarios.first().map_or(0, |s| s.window.end.nanos());
-    let total = each
-        .saturating_mul(plan.scenarios.len() as u64)
-        .saturating_mul(plan.replications);
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent:>3} %  {eta} left") {
-        bar.set_style(style);
-    }
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the command line tells a person how long it took"
-    )]
-    let began = Instant::now();
-    let done = AtomicBool::new(false);
-    let runs = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                bar.set_position(control.simulated.load(Ordering::Relaxed));
-                std::thread::sleep(Duration::from_millis(100));
-            }
-        });
-        let runs = work();
-        done.store(true, Ordering::Relaxed);
-        runs
-    });
-    bar.finish_and_clear();
-    let requests: u64 = runs
-        .iter()
-        .flatten()
-        .flatten()
-        .map(crate::engine::tally::Tally::requests)
-        .sum();
-    let seconds = began.elapsed().as_secs_f64();
-    eprintln!(
-        "{} requests in {seconds:.1} s ({:.1} million/s)",
-        format::count(requests),
-        requests as f64 / seconds / 1e6
-    );
-    runs
 }

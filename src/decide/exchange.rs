@@ -2,15 +2,15 @@
 //! currency for a dollar of its prices as a dollar costs.
 
 use super::figures::{MONTH_DAYS, PICO};
-use crate::engine::tally::Tally;
+use super::passes::Pooled;
 use crate::experiment::assemble::{Billing, Plan};
 use crate::report::{Currency, Exchange, Metric, format};
 
 /// The currency of a report, with what the providers' own rates do to its comparisons.
-pub(super) fn currency(billing: &Billing, plan: &Plan, finished: &[Vec<&Tally>]) -> Currency {
+pub(super) fn currency(billing: &Billing, plan: &Plan, pooled: &[Pooled]) -> Currency {
     let fleet = plan.scenarios.first().map_or(&[][..], |s| &s.fleet[..]);
     let own_rates = billing.billed_at.iter().any(|&at| at != billing.per_dollar);
-    let costs: Vec<(f64, f64)> = finished.iter().map(|tallies| monthly(billing, tallies)).collect();
+    let costs: Vec<(f64, f64)> = pooled.iter().map(|policy| monthly(billing, policy)).collect();
     let exchange = match costs.first() {
         Some(&(base, base_at_one)) if own_rates => (plan.scenarios.iter().zip(&costs).skip(1))
             .map(|(scenario, &(cost, at_one))| Exchange {
@@ -38,15 +38,12 @@ pub(super) fn currency(billing: &Billing, plan: &Plan, finished: &[Vec<&Tally>])
 }
 
 /// The mean cost of a month, as billed and if every provider took the same.
-fn monthly(billing: &Billing, tallies: &[&Tally]) -> (f64, f64) {
-    let counted: f64 = tallies.iter().map(|t| t.counted as f64 / 1e9).sum();
+fn monthly(billing: &Billing, pooled: &Pooled) -> (f64, f64) {
+    let counted = pooled.seconds;
     let a_month = |pico: f64| pico / PICO / counted * MONTH_DAYS * 86_400.0;
     let (mut billed, mut at_one) = (0.0, 0.0);
-    for (i, at) in billing.billed_at.iter().enumerate() {
-        let cost: u128 = tallies
-            .iter()
-            .map(|t| t.providers[i].cost + t.providers[i].reserved)
-            .sum();
+    for (provider, at) in pooled.tally.providers.iter().zip(&billing.billed_at) {
+        let cost = provider.cost + provider.reserved;
         billed += cost as f64;
         at_one += cost as f64 * (billing.per_dollar / at);
     }

@@ -4,20 +4,25 @@
 //! are left stays, with a sentence that says which are missing, because those that are missing are its worst. Nothing here
 //! depends on the order in which replications were run.
 
-use crate::engine::replicate::Runs;
+use crate::engine::replicate::{Finished, Only};
 use crate::engine::run::Halt;
 use crate::experiment::assemble::Plan;
 use crate::kernel::time::Time;
 use crate::report::format;
 
-/// Takes out of `plan` and `runs` every policy that outgrew its bound and finished no replication. Returns a sentence for each
-/// policy that outgrew its bound, in the plan's order.
-pub fn set_aside(plan: &mut Plan, runs: &mut Runs) -> Vec<String> {
+/// Takes out of `plan` every policy that outgrew its bound and finished no replication. Returns the `runs` of those that are
+/// left, and a sentence for each policy that outgrew its bound, in the plan's order.
+pub fn set_aside<'a, F: Finished>(plan: &mut Plan, runs: &'a F) -> (Only<'a, F>, Vec<String>) {
     let mut said = Vec::new();
     let mut kept = Vec::new();
-    for (i, (scenario, results)) in plan.scenarios.iter().zip(runs.iter()).enumerate() {
+    for (i, scenario) in plan.scenarios.iter().enumerate() {
+        let result = |r| match runs.has(r, i) {
+            true => Ok(()),
+            false => Err(runs.halt(r, i).unwrap_or(Halt::Stopped)),
+        };
+        let results: Vec<Result<(), Halt>> = (0..runs.planned()).map(result).collect();
         let finished = results.iter().filter(|result| result.is_ok()).count();
-        let sentence = sentence(&scenario.name, scenario.max_in_system, results);
+        let sentence = sentence(&scenario.name, scenario.max_in_system, &results);
         if sentence.is_none() || finished > 0 {
             kept.push(i);
         }
@@ -32,13 +37,16 @@ pub fn set_aside(plan: &mut Plan, runs: &mut Runs) -> Vec<String> {
     if kept.len() < plan.scenarios.len() {
         keep(&mut plan.scenarios, &kept);
         keep(&mut plan.kinds, &kept);
-        keep(runs, &kept);
         for objective in &mut plan.objectives {
             let places = objective.policies.iter().map(|p| kept.iter().position(|k| k == p));
             objective.policies = places.flatten().collect();
         }
     }
-    said
+    let only = Only {
+        of: runs,
+        scenarios: kept,
+    };
+    (only, said)
 }
 
 /// What became of the replications of the policy `name` that had more than `most` requests in the system, if any had.

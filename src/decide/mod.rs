@@ -8,11 +8,12 @@ mod halted;
 mod idle;
 mod judge;
 mod measured;
+mod passes;
 mod ranking;
 mod steady;
 mod summary;
 
 pub use halted::set_aside;
-pub use summary::report;
 #[cfg(all(feature = "cli", feature = "plots"))]
 pub(crate) use summary::troubles;
+pub use summary::{report, report_of};

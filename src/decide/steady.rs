@@ -30,25 +30,34 @@ pub(super) enum Story {
     Replayed,
 }
 
-/// The verdict on the replications of one scenario, `pooled` being the sum of their series.
-pub(super) fn verdict<'a>(
-    story: Story,
-    window: Window,
-    pooled: &Series,
-    each: impl Iterator<Item = &'a Series>,
-) -> Steady {
+/// How the requests in the system of one replication rise after the warm-up.
+pub(super) fn trend(window: Window, series: &Series) -> Trend {
+    Trend::of(&level(window, series), Confidence::P99)
+}
+
+/// The requests in the system at the end of each bin after the warm-up.
+fn level(window: Window, series: &Series) -> Vec<f64> {
+    let bins = &series.bins()[first(window, series)..];
+    bins.iter().map(|b| b.in_system as f64).collect()
+}
+
+/// The first bin after the warm-up.
+fn first(window: Window, series: &Series) -> usize {
+    (window.warmup.nanos().div_ceil(series.width().nanos()) as usize).min(BINS)
+}
+
+/// The verdict on the replications of one scenario, `pooled` being the sum of their series and `trends` the [`trend`] of each.
+pub(super) fn verdict(story: Story, window: Window, pooled: &Series, trends: &[Trend]) -> Steady {
     let settled = |why: String| Steady { settled: true, why };
     let unsettled = |why: String| Steady { settled: false, why };
     if story == Story::Replayed {
         return settled("a replayed trace: its load varies as recorded, and no steady state is claimed".into());
     }
     let width = pooled.width().nanos();
-    let first = (window.warmup.nanos().div_ceil(width) as usize).min(BINS);
-    let level = |s: &Series| -> Vec<f64> { s.bins()[first..].iter().map(|b| b.in_system as f64).collect() };
-    let trends: Vec<Trend> = each.map(|s| Trend::of(&level(s), Confidence::P99)).collect();
+    let first = first(window, pooled);
     let rise = Estimate::of_replications(trends.iter().map(|t| Some(t.rise)), Confidence::P99);
     let mean = trends.iter().map(|t| t.mean).sum::<f64>() / trends.len().max(1) as f64;
-    let grows = rises_throughout(&level(pooled))
+    let grows = rises_throughout(&level(window, pooled))
         && match rise.lo() {
             Some(lo) => lo > 0.0 && rise.mean > NOTABLE_RISE * mean && rise.mean >= 1.0,
             None => trends.iter().all(|t| t.direction == Direction::Growing) && rise.mean > NOTABLE_RISE * mean,
@@ -147,7 +156,7 @@ mod tests {
             }
             series.close_bin(in_system(i));
         }
-        verdict(story, window, &series, [&series, &series, &series].into_iter())
+        verdict(story, window, &series, &[trend(window, &series); 3])
     }
 
     /// A little noise that repeats: no trend, no transient.

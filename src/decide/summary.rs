@@ -2,7 +2,7 @@
 
 use crate::client::budget::Alert;
 use crate::engine::incident::Incident;
-use crate::engine::replicate::Runs;
+use crate::engine::replicate::{Finished, Runs};
 use crate::engine::scenario::Scenario;
 use crate::engine::tally::{ClassTally, Tally};
 use crate::experiment::assemble::{Plan, Source};
@@ -14,13 +14,14 @@ use crate::report::{
 };
 use crate::routing::Milestone;
 use crate::stats::histogram::Histogram;
-use crate::stats::interval::{Confidence, Estimate};
+use crate::stats::interval::Confidence;
 use crate::words::EffortKind;
 use crate::words::Outcome;
 
 use super::compare::{Columns, compare};
 use super::figures::{Figures, MONTH_DAYS};
 use super::measured::{columns, measured};
+use super::passes::{Each, Pooled, Replications, ask};
 use super::ranking::ranking;
 use super::steady::{self, Story};
 use super::{clipped, exchange, idle, judge};
@@ -32,18 +33,25 @@ const CURVE_POINTS: usize = 200;
 ///
 /// Only replications that every policy finished are used, so that all are compared on the same traffic.
 pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
-    let planned = runs.first().map_or(0, Vec::len);
-    let complete: Vec<usize> = (0..planned)
-        .filter(|&r| runs.iter().all(|runs| runs[r].is_ok()))
+    let Ok(report) = report_of(loaded, plan, runs);
+    report
+}
+
+/// As [`report`], for replications wherever they are kept: they are read one by one, twice, and none is held.
+///
+/// # Errors
+/// If one that is finished cannot be read.
+pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<Report, F::Error> {
+    let scenarios = 0..plan.scenarios.len();
+    let complete: Vec<u64> = (0..runs.planned())
+        .filter(|&r| scenarios.clone().all(|s| runs.has(r, s)))
         .collect();
-    let finished: Vec<Vec<&Tally>> = runs
-        .iter()
-        .map(|runs| complete.iter().filter_map(|&r| runs[r].as_ref().ok()).collect())
-        .collect();
-    let columns: Vec<Columns> = finished
-        .iter()
-        .map(|tallies| columns(&plan.metrics, tallies, plan.confidence))
-        .collect();
+    let replications = |s: usize| Replications::new(runs, &complete, s);
+    let mut all: Vec<Pooled> = Vec::new();
+    for (s, scenario) in plan.scenarios.iter().enumerate() {
+        let figures = |tally: &Tally| columns(&plan.metrics, &[tally], plan.confidence);
+        all.extend(replications(s).pool(scenario.window, figures)?);
+    }
     let is_scheduled = |s: &Scenario| {
         s.fleet
             .iter()
@@ -56,36 +64,40 @@ pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
     } else {
         Story::None
     };
-    let policies: Vec<PolicyReport> = plan
-        .scenarios
-        .iter()
-        .zip(&plan.kinds)
-        .zip(finished.iter().zip(&columns))
-        .filter(|(_, (tallies, _))| !tallies.is_empty())
-        .map(|((scenario, kind), (tallies, columns))| policy(plan, scenario, kind, tallies, columns, story))
+    let mut policies: Vec<PolicyReport> = Vec::new();
+    for (s, pooled) in all.iter().enumerate() {
+        let scenario = &plan.scenarios[s];
+        let parts = ask(&replications(s), plan.confidence, |each| {
+            Parts::of(scenario, &pooled.tally, plan.confidence, each)
+        })?;
+        policies.push(policy(plan, s, pooled, parts, story));
+    }
+    let columns: Vec<Columns> = all
+        .iter_mut()
+        .map(|pooled| std::mem::take(&mut pooled.columns))
         .collect();
     let currency = plan
         .currency
         .as_ref()
-        .map(|billing| exchange::currency(billing, plan, &finished));
+        .map(|billing| exchange::currency(billing, plan, &all));
     let names: Vec<String> = policies.iter().map(|p| p.name.clone()).collect();
     let metrics: Vec<&Metric> = plan.metrics.iter().map(|m| &m.metric).collect();
     let window = plan.scenarios.first().map(|s| s.window);
-    Report {
+    Ok(Report {
         format: "simcap.result/1".into(),
         version: env!("CARGO_PKG_VERSION").into(),
         experiment: loaded.experiment.name.clone(),
         about: loaded.experiment.about.clone(),
         inputs: loaded.inputs.clone(),
         seed: plan.seed,
-        replications_planned: planned as u64,
+        replications_planned: runs.planned(),
         replications_finished: complete.len() as u64,
         confidence: plan.confidence.level(),
         warmup: window.map_or(0.0, |w| w.warmup.seconds()),
         counted: window.map_or(0.0, |w| w.counted().seconds()),
         month_days: MONTH_DAYS,
         warnings: troubles(loaded)
-            .chain(warnings(plan, planned, &finished, &policies, currency.as_ref()))
+            .chain(warnings(plan, runs.planned(), &all, &policies, currency.as_ref()))
             .collect(),
         models: plan.models.clone(),
         comparisons: compare(
@@ -104,7 +116,7 @@ pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
         asked: loaded.experiment.plan.metrics.clone(),
         objectives: judge::judge(&plan.objectives, &policies),
         policies,
-    }
+    })
 }
 
 /// A sentence for each script that has failed.
@@ -122,29 +134,25 @@ pub(crate) fn troubles(loaded: &Loaded) -> impl Iterator<Item = String> {
 
 fn warnings(
     plan: &Plan,
-    planned: usize,
-    runs: &[Vec<&Tally>],
+    planned: u64,
+    all_pooled: &[Pooled],
     policies: &[PolicyReport],
     currency: Option<&Currency>,
 ) -> Vec<String> {
     let mut all = Vec::new();
-    let finished = runs.first().map_or(0, Vec::len);
-    if finished < planned {
+    let finished = all_pooled.first().map_or(0, |pooled| pooled.replications);
+    if (finished as u64) < planned {
         all.push(format!("partial: {finished} of {planned} replications were finished"));
     }
     if finished == 1 {
         all.push("one replication: no figure has an interval, and no policy can be called better".into());
     }
-    all.extend(oversized(plan, runs));
+    all.extend(oversized(plan, all_pooled));
     all.extend(currency.into_iter().flat_map(exchange::sentences));
     all.extend(plan.cautions.iter().cloned());
-    all.extend(plan.scenarios.iter().zip(runs).filter_map(|(s, r)| idle::warning(s, r)));
-    all.extend(
-        plan.scenarios
-            .iter()
-            .zip(runs)
-            .filter_map(|(s, r)| clipped::warning(s, r)),
-    );
+    let of_each = || plan.scenarios.iter().zip(all_pooled.iter().map(|pooled| &pooled.tally));
+    all.extend(of_each().filter_map(|(scenario, pooled)| idle::warning(scenario, pooled)));
+    all.extend(of_each().filter_map(|(scenario, pooled)| clipped::warning(scenario, pooled)));
     for policy in policies.iter().filter(|p| !p.steady.settled) {
         all.push(format!("{}: {}", policy.name, policy.steady.why));
     }
@@ -153,11 +161,11 @@ fn warnings(
 
 /// A sentence for each provider whose quota, and one if the client's limiters, never have room for some: under the policy
 /// where that is the largest share.
-fn oversized(plan: &Plan, finished: &[Vec<&Tally>]) -> Vec<String> {
+fn oversized(plan: &Plan, all_pooled: &[Pooled]) -> Vec<String> {
     let worst = |part: &dyn Fn(&Tally) -> u64, whole: &dyn Fn(&Tally) -> u64| {
-        let sum = |tallies: &[&Tally], of: &dyn Fn(&Tally) -> u64| tallies.iter().map(|t| of(t)).sum::<u64>() as f64;
-        let shares = plan.scenarios.iter().zip(finished).filter_map(|(scenario, tallies)| {
-            share(sum(tallies, part), sum(tallies, whole)).map(|share| (share, scenario.name.clone()))
+        let shares = plan.scenarios.iter().zip(all_pooled).filter_map(|(scenario, pooled)| {
+            let share = share(part(&pooled.tally) as f64, whole(&pooled.tally) as f64)?;
+            Some((share, scenario.name.clone()))
         });
         shares
             .filter(|(share, _)| *share > 0.0)
@@ -183,52 +191,60 @@ fn oversized(plan: &Plan, finished: &[Vec<&Tally>]) -> Vec<String> {
     at_limiters.into_iter().chain(at_providers).collect()
 }
 
-fn policy(
-    plan: &Plan,
-    scenario: &Scenario,
-    kind: &str,
-    tallies: &[&Tally],
-    columns: &Columns,
-    story: Story,
-) -> PolicyReport {
-    let confidence = plan.confidence;
-    let mut pooled = tallies[0].clone();
-    for tally in &tallies[1..] {
-        pooled.merge(tally);
-    }
-    let each =
-        |value: &dyn Fn(&Tally) -> Option<f64>| Estimate::of_replications(tallies.iter().map(|t| value(t)), confidence);
+/// The report of policy number `number`.
+fn policy(plan: &Plan, number: usize, pooled: &Pooled, parts: Parts, story: Story) -> PolicyReport {
+    let scenario = &plan.scenarios[number];
+    let sum = &pooled.tally;
     PolicyReport {
         name: scenario.name.clone(),
-        kind: kind.to_owned(),
-        requests: pooled.requests(),
-        attempts: pooled.attempts(),
-        metrics: measured(&plan.metrics, columns, &pooled, confidence),
-        outcomes: outcomes(&pooled, &each),
-        providers: providers(scenario, &each),
-        classes: classes(scenario, confidence, &each),
-        bounds: bounds(scenario, &pooled, &each),
-        alerts: alerts(scenario, &pooled, &each),
-        milestones: milestones(scenario, &pooled, &each),
-        incidents: incidents(scenario, &pooled, &each),
-        effort: effort(&pooled, &each),
-        steady: steady::verdict(
-            story,
-            scenario.window,
-            &pooled.series,
-            tallies.iter().map(|t| &t.series),
-        ),
+        kind: plan.kinds[number].clone(),
+        requests: sum.requests(),
+        attempts: sum.attempts(),
+        metrics: measured(&plan.metrics, &pooled.columns, sum, plan.confidence),
+        outcomes: parts.outcomes,
+        providers: parts.providers,
+        classes: parts.classes,
+        bounds: parts.bounds,
+        alerts: parts.alerts,
+        milestones: parts.milestones,
+        incidents: parts.incidents,
+        effort: parts.effort,
+        steady: steady::verdict(story, scenario.window, &sum.series, &pooled.trends),
         curves: Curves {
-            ttft: curve(&pooled, |c| &c.ttft),
-            e2e: curve(&pooled, |c| &c.e2e),
-            wait: curve(&pooled, |c| &c.wait),
+            ttft: curve(sum, |c| &c.ttft),
+            e2e: curve(sum, |c| &c.e2e),
+            wait: curve(sum, |c| &c.wait),
         },
-        series: series(&pooled, tallies.len()),
+        series: series(sum, pooled.replications),
     }
 }
 
-/// Puts one figure of each replication into an estimate.
-type Each<'a> = &'a dyn Fn(&dyn Fn(&Tally) -> Option<f64>) -> Estimate;
+/// What a policy's report says by estimates over replications.
+struct Parts {
+    outcomes: Vec<OutcomeShare>,
+    providers: Vec<ProviderReport>,
+    classes: Vec<ClassReport>,
+    bounds: Vec<BoundReport>,
+    alerts: Vec<AlertReport>,
+    milestones: Vec<MilestoneReport>,
+    incidents: Vec<IncidentReport>,
+    effort: Vec<EffortReport>,
+}
+
+impl Parts {
+    fn of(scenario: &Scenario, pooled: &Tally, confidence: Confidence, each: Each<'_>) -> Parts {
+        Parts {
+            outcomes: outcomes(pooled, each),
+            providers: providers(scenario, each),
+            classes: classes(scenario, confidence, each),
+            bounds: bounds(scenario, pooled, each),
+            alerts: alerts(scenario, pooled, each),
+            milestones: milestones(scenario, pooled, each),
+            incidents: incidents(scenario, pooled, each),
+            effort: effort(pooled, each),
+        }
+    }
+}
 
 fn share(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| part / whole)

@@ -34,31 +34,9 @@ impl Estimate {
     /// The Student t interval of one figure per replication, in the order of replications. `None` and numbers that are
     /// not finite mean that the replication does not define the figure.
     pub fn of_replications(values: impl IntoIterator<Item = Option<f64>>, confidence: Confidence) -> Estimate {
-        let mut moments = Moments::new();
-        let mut undefined = 0;
-        for value in values {
-            match value.filter(|value| value.is_finite()) {
-                Some(value) => moments.add(value),
-                None => undefined += 1,
-            }
-        }
-        let n = moments.n() as usize;
-        let half_width = moments
-            .standard_error()
-            .map(|error| {
-                if error > 0.0 {
-                    error * confidence.t(n - 1)
-                } else {
-                    error
-                }
-            })
-            .filter(|half_width| half_width.is_finite());
-        Estimate {
-            mean: moments.mean().unwrap_or(f64::NAN),
-            half_width,
-            n,
-            undefined,
-        }
+        let mut of = Values::default();
+        values.into_iter().for_each(|value| of.add(value));
+        of.estimate(confidence)
     }
 
     /// The lower end of the interval.
@@ -90,6 +68,45 @@ impl Estimate {
             (1, undefined) => format!("only 1 of {} replications defines this figure", undefined + 1),
             _ => "the values are too large for their spread to be computed".into(),
         })
+    }
+}
+
+/// The values of one figure, replication after replication: all that their [`Estimate`] needs of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Values {
+    moments: Moments,
+    undefined: usize,
+}
+
+impl Values {
+    /// Takes the value of one more replication, as in [`Estimate::of_replications`].
+    pub fn add(&mut self, value: Option<f64>) {
+        match value.filter(|value| value.is_finite()) {
+            Some(value) => self.moments.add(value),
+            None => self.undefined += 1,
+        }
+    }
+
+    /// The Student t interval of the values so far.
+    pub fn estimate(&self, confidence: Confidence) -> Estimate {
+        let n = self.moments.n() as usize;
+        let half_width = self
+            .moments
+            .standard_error()
+            .map(|error| {
+                if error > 0.0 {
+                    error * confidence.t(n - 1)
+                } else {
+                    error
+                }
+            })
+            .filter(|half_width| half_width.is_finite());
+        Estimate {
+            mean: self.moments.mean().unwrap_or(f64::NAN),
+            half_width,
+            n,
+            undefined: self.undefined,
+        }
     }
 }
 

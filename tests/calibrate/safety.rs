@@ -445,26 +445,28 @@ fn what_was_under_way_at_a_crash_counts_against_the_bound() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_loses_nothing_that_has_ended() {
-    let server = Server::new(|_, _, s| say(s, good()));
-    let folder = tempfile::tempdir().unwrap();
-    let arguments = ["--rate", "20/s", "--requests", "10000"];
-    let child = ask(folder.path(), &server.url(), &arguments)
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    wait_for_lines(folder.path(), 4);
-    let interrupted = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(interrupted.success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
-    assert!(said(&output).contains("Interrupted. Go on with: the same command and --resume"));
-    assert_eq!(
-        ids(folder.path()).len(),
-        server.requests().len(),
-        "what was sent was awaited and written"
-    );
+fn being_asked_to_stop_loses_nothing_that_has_ended() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let server = Server::new(|_, _, s| say(s, good()));
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = ["--rate", "20/s", "--requests", "10000"];
+        let child = ask(folder.path(), &server.url(), &arguments)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_for_lines(folder.path(), 4);
+        let interrupted = std::process::Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(interrupted.success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{signal}: {}", said(&output));
+        assert!(said(&output).contains("Interrupted. Go on with: the same command and --resume"));
+        assert_eq!(
+            ids(folder.path()).len(),
+            server.requests().len(),
+            "what was sent was awaited and written"
+        );
+    }
 }

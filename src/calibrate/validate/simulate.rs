@@ -6,12 +6,12 @@
 //! gave up. Left out: retries, and prompts that share a prefix.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 
 use crate::calibrate::log::{Observation, Timing};
-use crate::engine::replicate::replicate;
+use crate::engine::replicate::{Sink, replicate_into};
 use crate::engine::run::{Control, Halt};
 use crate::engine::tally::Tally;
 use crate::experiment::assemble::assemble;
@@ -47,17 +47,34 @@ pub(super) fn simulate(
     for scenario in &mut plan.scenarios {
         scenario.counts_tpot = true;
     }
-    let runs = replicate(&plan.scenarios, seed, replications, &Control::default());
-    let mut tallies = runs.into_iter().flatten();
-    let mut tally = tallies.next().ok_or("nothing was simulated")?.map_err(outgrown)?;
-    for other in tallies {
-        tally.merge(&other.map_err(outgrown)?);
-    }
+    let sum = Sum::default();
+    replicate_into(&plan.scenarios, seed, replications, &Control::default(), &sum);
+    let sum = sum.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let tally = sum.ok_or("nothing was simulated")?.map_err(outgrown)?;
     Ok(Simulated {
         tally,
         replications,
         notes,
     })
+}
+
+/// Adds replications up as they finish, so that none is held; one that outgrew its bound stands for all.
+#[derive(Debug, Default)]
+struct Sum(Mutex<Option<Result<Tally, Halt>>>);
+
+impl Sink for Sum {
+    fn wants(&self, _replication: u64, _scenario: usize) -> bool {
+        true
+    }
+
+    fn take(&self, _replication: u64, _scenario: usize, result: Result<Tally, Halt>) {
+        let mut sum = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&mut *sum, result) {
+            (Some(Ok(sum)), Ok(tally)) => sum.merge(&tally),
+            (Some(Err(_)), _) => {}
+            (None, result) | (Some(Ok(_)), result @ Err(_)) => *sum = Some(result),
+        }
+    }
 }
 
 fn outgrown(halt: Halt) -> String {

@@ -1,120 +1,65 @@
-//! What a choice costs: every policy over 3, 10 and 200 providers, all breakers closed, in the middle of an afternoon.
+//! What a choice costs: every registered policy over 3, 10 and 200 providers, all breakers closed, in the middle of an afternoon.
 //!
 //! `cargo bench --bench policies -- --quick`. That no choice allocates is a test of `benches/peers`.
 
 use std::collections::VecDeque;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use serde_json::Value;
 use simcap::client::host::Host;
 use simcap::engine::scenario::Scenario;
-use simcap::experiment::{assemble::assemble, load::from_text};
+use simcap::experiment::assemble::assemble;
 use simcap::kernel::chance::Chance;
 use simcap::kernel::time::{Span, Time};
 use simcap::routing::{Call, Fleet, Policy};
 use simcap::words::{Ended, Outcome};
 
-/// `least_in_flight` as a script: what that costs.
-const SCRIPT: &str = include_str!("../tests/common/least.rhai");
+#[path = "../tests/common/parts.rs"]
+mod parts;
 
-/// An experiment on so many providers, with each kind of policy over all of them.
-fn scenarios(providers: usize) -> Vec<Scenario> {
-    let each = |show: &dyn Fn(String) -> String| {
-        let shown: Vec<_> = (0..providers).map(|i| show(format!("\"p{i}\""))).collect();
-        shown.join(",")
+/// Every registered policy over so many providers, as the example of its page says it, by name: where the example gives some
+/// providers a list or weights, all have them.
+fn scenarios(providers: usize) -> Vec<(&'static str, Scenario)> {
+    let kinds = parts::examples().into_iter().filter(|(kind, _)| kind.name == "policy");
+    let policies = kinds.flat_map(|(_, examples)| examples);
+    let one = |(name, example): (&'static str, Value)| {
+        let (named, _) = parts::staged(parts::STAGES[0], "policy", Some(&example));
+        let mut all = named.providers.clone();
+        all.extend((all.len()..providers).map(|i| format!("p{i}")));
+        let named = parts::Named {
+            providers: all,
+            ..named
+        };
+        let widened = widened(&example, &named.providers);
+        let built = |example: &Value| {
+            let loaded = parts::with_part(parts::STAGES[0], "policy", Some(example), &named).ok()?;
+            assemble(&loaded).ok()?.scenarios.into_iter().next()
+        };
+        // An example whose lists must differ stays as it is.
+        let scenario = built(&widened).or_else(|| built(&example));
+        (name, scenario.unwrap_or_else(|| panic!("{name}: {example}")))
     };
-    let names = each(&|name| name);
-    let weights = each(&|name| format!("{name}: 1"));
-    let fleet = each(&|name| {
-        format!(
-            r#"{name}: {{ "response": {{ "constant": "1s" }}, "quality": {{ "all": 0.9 }}, "prices": {{ "per_token": {{ "input": "$1/Mtok", "output": "$4/Mtok" }} }} }}"#
-        )
-    });
-    let text = format!(
-        r#"{{
-        "name": "policies",
-        "traffic": {{
-            "arrivals": {{ "poisson": {{ "rate": "10/s" }} }},
-            "classes": {{ "all": {{ "input": {{ "constant": 1 }}, "output": {{ "constant": 1 }} }} }},
-            "users": {{ "count": 1000 }}
-        }},
-        "providers": {{ {fleet} }},
-        "client": {{ "breaker": "consecutive" }},
-        "policies": [
-            {{ "name": "single", "policy": {{ "single": {{ "provider": "p0" }} }} }},
-            {{ "name": "round_robin", "policy": {{ "round_robin": {{ "providers": [{names}] }} }} }},
-            {{ "name": "weighted", "policy": {{ "weighted": {{ "weights": {{ {weights} }} }} }} }},
-            {{ "name": "simple_shuffle", "policy": "simple_shuffle" }},
-            {{ "name": "least_busy", "policy": "least_busy" }},
-            {{ "name": "latency_based", "policy": "latency_based" }},
-            {{ "name": "usage_based", "policy": "usage_based" }},
-            {{ "name": "cost_based", "policy": "cost_based" }},
-            {{ "name": "least_in_flight", "policy": "least_in_flight" }},
-            {{ "name": "p2c", "policy": "p2c" }},
-            {{ "name": "peak_ewma", "policy": "peak_ewma" }},
-            {{ "name": "jiq", "policy": "jiq" }},
-            {{ "name": "openrouter", "policy": "openrouter" }},
-            {{ "name": "kong_latency", "policy": "kong_latency" }},
-            {{ "name": "latency_router", "policy": "latency_router" }},
-            {{ "name": "cheapest", "policy": "cheapest" }},
-            {{ "name": "priority", "policy": {{ "priority": {{ "levels": [ {{ {weights} }} ] }} }} }},
-            {{ "name": "chain", "policy": "chain" }},
-            {{ "name": "script", "policy": {{ "script": {{ "file": "least.rhai" }} }} }},
-            {{ "name": "smooth_round_robin", "policy": "smooth_round_robin" }},
-            {{ "name": "consistent_hash", "policy": "consistent_hash" }},
-            {{ "name": "consistent_hash_bounded", "policy": {{ "consistent_hash": {{ "balance_factor": 1.25 }} }} }},
-            {{ "name": "sticky", "policy": {{ "sticky": {{ "policy": "p2c" }} }} }},
-            {{ "name": "canary", "policy": {{ "canary": {{ "share": 0.1, "canary": "p2c", "stable": "p2c", "processes": 4 }} }} }},
-            {{ "name": "shadow", "policy": {{ "shadow": {{ "policy": "p2c", "to": "p0" }} }} }},
-            {{ "name": "task_router", "policy": {{ "task_router": {{
-                "weights": {{ {weights} }}, "cheapest": "p0", "mended": true }} }} }},
-            {{ "name": "conditional", "policy": {{ "conditional": {{
-                "conditions": [
-                    {{ "when": {{ "class": "all", "input": {{ "$lt": 50 }} }}, "then": "p2c" }},
-                    {{ "when": {{ "user": {{ "$gt": 1 }} }}, "then": "round_robin" }} ] }} }} }},
-            {{ "name": "litellm_tags", "policy": "litellm_tags" }},
-            {{ "name": "litellm_pre_call_checks", "policy": "litellm_pre_call_checks" }},
-            {{ "name": "by_context", "policy": {{ "by_context": {{
-                "bands": [ {{ "up_to": 50, "policy": "p2c" }}, {{ "providers": [{names}] }} ] }} }} }},
-            {{ "name": "complexity", "policy": {{ "complexity": {{
-                "tiers": {{ "MEDIUM": {{ "providers": [{names}] }} }},
-                "score": {{ "all": {{ "uniform": {{ "min": 0, "max": 1 }} }} }} }} }} }},
-            {{ "name": "cascade", "policy": {{ "cascade": {{ "stages": [
-                {{ "providers": ["p0"], "judge": {{ "accept": 0.5 }} }}, {{ "providers": [{names}] }} ] }} }} }},
-            {{ "name": "route_llm", "policy": {{ "route_llm": {{ "strong": ["p0"], "weak": ["p1"], "strong_share": 0.3 }} }} }},
-            {{ "name": "cheapest_within", "policy": {{ "cheapest_within": {{ "latency": "2s" }} }} }},
-            {{ "name": "thompson", "policy": {{ "thompson": {{ "reward": {{ "quality": 0, "cost": 1 }} }} }} }},
-            {{ "name": "ucb", "policy": {{ "ucb": {{ "reward": {{ "quality": 0, "cost": 1 }} }} }} }},
-            {{ "name": "litellm_adaptive", "policy": "litellm_adaptive" }},
-            {{ "name": "prequal", "policy": "prequal" }},
-            {{ "name": "c3", "policy": "c3" }},
-            {{ "name": "envoy_least_request", "policy": "envoy_least_request" }},
-            {{ "name": "envoy_weighted", "policy": {{ "envoy_least_request": {{ "weights": {{ "p0": 2 }} }} }} }},
-            {{ "name": "helicone", "policy": "helicone" }},
-            {{ "name": "helicone_model", "policy": {{ "helicone": {{ "strategy": "model_latency" }} }} }},
-            {{ "name": "kong_least_connections", "policy": "kong_least_connections" }},
-            {{ "name": "kong_usage", "policy": "kong_usage" }},
-            {{ "name": "prompt_caching", "policy": "prompt_caching" }},
-            {{ "name": "cache_affine", "policy": {{ "cache_affine": {{ "max_users": 50 }} }} }},
-            {{ "name": "llm_d", "policy": "llm_d" }},
-            {{ "name": "rollout", "policy": {{ "rollout": {{
-                "old": "round_robin", "new": {{ "single": {{ "provider": "p0" }} }}, "stages": [ {{ "share": 0.5 }} ] }} }} }},
-            {{ "name": "budget_paced", "policy": {{ "budget_paced": {{ "providers": [{names}], "money": "$100" }} }} }},
-            {{ "name": "pipeline", "policy": {{ "pipeline": {{
-                "filters": ["limits", "headers", "context", "cooldown", "not_last"],
-                "scores": [{{ "latency": {{ "weight": 2 }} }}, "price", "in_flight"], "pick": "top" }} }} }},
-            {{ "name": "tree", "policy": {{ "tree": {{ "fallback": {{ "targets": [
-                {{ "loadbalance": {{ "targets": ["p0", "p1", "p2"] }} }}, {{ "peak_ewma": {{}} }} ] }} }} }} }},
-            {{ "name": "tiered", "policy": {{ "tiered": {{
-                "tiers": [ {{ "name": "t", "providers": [{names}], "classes": ["all"] }} ] }} }} }}
-        ],
-        "plan": {{ "duration": "1h" }}
-    }}"#
-    );
-    let mut loaded = from_text("policies.json", &text).unwrap_or_else(|error| panic!("{error}"));
-    loaded
-        .add_script("least.rhai", SCRIPT)
-        .unwrap_or_else(|error| panic!("{error}"));
-    assemble(&loaded).unwrap_or_else(|error| panic!("{error}")).scenarios
+    policies.map(one).collect()
+}
+
+/// `says` with every list of providers, and every object by their names, over `all`.
+fn widened(says: &Value, all: &[String]) -> Value {
+    let named = |name: &str| all.iter().any(|known| known == name);
+    match says {
+        Value::Array(elements) if !elements.is_empty() && elements.iter().all(|e| e.as_str().is_some_and(named)) => {
+            all.iter().cloned().map(Value::from).collect()
+        }
+        Value::Array(elements) => elements.iter().map(|element| widened(element, all)).collect(),
+        Value::Object(fields) if fields.len() > 1 && fields.keys().all(|name| named(name)) => {
+            let values = fields.values().cycle();
+            all.iter().cloned().zip(values.cloned()).collect()
+        }
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| (name.clone(), widened(field, all)))
+            .collect(),
+        other => other.clone(),
+    }
 }
 
 /// A fleet under way: calls that come 100 µs apart, of which twenty or so are in flight at any time.
@@ -150,7 +95,7 @@ impl Afternoon {
     fn choose(&mut self) -> Option<usize> {
         self.calls += 1;
         let call = Call {
-            user: (self.calls % 1000) as u32,
+            user: (self.calls % 50) as u32,
             input: 100,
             max_output: Some(100),
             ..Call::new(0, Chance::new(1, 0).request(self.calls))
@@ -179,9 +124,9 @@ impl Afternoon {
 fn choose(c: &mut Criterion) {
     let mut group = c.benchmark_group("choose");
     for providers in [3, 10, 200] {
-        for scenario in scenarios(providers) {
+        for (name, scenario) in scenarios(providers) {
             let mut afternoon = Afternoon::new(&scenario);
-            group.bench_function(BenchmarkId::new(&scenario.name, providers), |b| {
+            group.bench_function(BenchmarkId::new(name, providers), |b| {
                 b.iter(|| {
                     let chosen = afternoon.choose();
                     // Now and then one goes out and another comes back, lest what was learned grow stale.

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use simcap::cli::Cli;
 use simcap::form::build::{Built, Names, Refusal};
+use simcap::form::own::OwnParts;
 use simcap::form::units::Duration;
 use simcap::kernel::time::{Span, Time};
-use simcap::routing::own::OwnPolicies;
 use simcap::routing::{Call, Fleet, Policy};
 use simcap::words::{Ended, Outcome};
 
@@ -52,5 +52,5 @@ pub(crate) fn least_recent(parameters: &serde_json::Value, names: &Names<'_>) ->
 }
 
 fn main() -> ExitCode {
-    Cli::parse().run_with(&OwnPolicies::default().with("least_recent", least_recent))
+    Cli::parse().run_with(&OwnParts::default().policy("least_recent", least_recent))
 }

@@ -44,8 +44,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A policy of your own is a [`routing::Policy`] that your program registers by name ([`routing::own::OwnPolicies`]) for
-//! experiments to use as `{ "own": { "name": "…" } }`: hand the registry to [`cli::Cli::run_with`] for the whole command line,
+//! A part of your own, like a [`routing::Policy`], is registered by your program under a name ([`form::own::OwnParts`]) for
+//! files to use as `{ "own": { "name": "…" } }`: hand the registry to [`cli::Cli::run_with`] for the whole command line,
 //! or put it into the [`own`](experiment::load::Loaded::own) of what was loaded. `examples/own_policy.rs` is such a program.
 //!
 //! In reading order: [`kernel`], [`words`], [`form`], [`traffic`], [`provider`], [`client`], [`routing`], [`engine`], [`stats`],

@@ -282,7 +282,8 @@ fn a_model_file_may_say_what_load_does() {
         let provider = format!(r#""model": "{name}"{fields}"#);
         let mut loaded = from_text("test.json", &text("5/s", &provider, "")).unwrap_or_else(|e| panic!("{e}"));
         let file: ModelFile = serde_json::from_value(model.clone()).expect("a model");
-        file.check().map_err(|refusal| refusal.message)?;
+        file.check(&simcap::form::build::Names::default())
+            .map_err(|refusal| refusal.message)?;
         loaded.models.insert(name.to_owned(), file);
         let plan = assemble(&loaded).unwrap_or_else(|e| panic!("{e}"));
         let provider = &plan.scenarios[0].fleet[0].provider;

@@ -151,7 +151,7 @@ fn without_users_there_is_nobody_to_remember() {
         );
         let said = refusal(&text);
         let what = format!(
-            "policies[0].policy.{policy}: this policy goes by who asks, and the traffic has no users: give `users` in `traffic`, \
+            "policies[0].policy.{policy}: there are no users to tell apart: give `users` in `traffic`, \
              like {{\"count\": 1000}}"
         );
         assert!(said.contains(&what), "{said}");

@@ -7,9 +7,9 @@ use clap::Args;
 use super::{Done, Exit, note_unused, print, traces};
 use crate::experiment::assemble::assemble;
 use crate::experiment::estimate::{Estimate, estimate};
-use crate::experiment::load::load_priced;
+use crate::experiment::load::load_with;
+use crate::form::own::OwnParts;
 use crate::report::format;
-use crate::routing::own::OwnPolicies;
 
 /// Arguments of `simcap check`.
 #[derive(Debug, Args)]
@@ -25,9 +25,8 @@ pub(super) struct Check {
 }
 
 impl Check {
-    pub(super) fn run(self, own: &OwnPolicies) -> Done {
-        let mut loaded = load_priced(&self.file, &traces(self.trace), self.prices.as_deref())?;
-        loaded.own = own.clone();
+    pub(super) fn run(self, own: &OwnParts) -> Done {
+        let loaded = load_with(&self.file, &traces(self.trace), self.prices.as_deref(), own.clone())?;
         note_unused(&loaded, self.prices.as_deref());
         let plan = assemble(&loaded)?;
         let spec = &loaded.experiment;

@@ -13,6 +13,7 @@ use crate::calibrate::fit::{self, Family, Given, Options};
 use crate::calibrate::log::Log;
 use crate::experiment::calibration::Calibration;
 use crate::experiment::model::{BUILT_IN, ModelFile};
+use crate::form::build::Names;
 use crate::form::diagnose;
 use crate::form::units::TokenPrice;
 use crate::import::source::{self, MOST_OF_JSON};
@@ -149,7 +150,7 @@ impl Fit {
         };
         let (mut report, model) = fit::fit(&log, &options).map_err(|e| Failure::Input(e.to_string()))?;
         model
-            .check()
+            .check(&Names::default())
             .map_err(|refusal| Failure::Input(format!("the fitted model does not build: {}", refusal.message)))?;
         let out = self
             .out

@@ -26,8 +26,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::experiment::load::{LoadError, Loaded, Traces};
+use crate::form::own::OwnParts;
 use crate::report::terminal::Style;
-use crate::routing::own::OwnPolicies;
 
 const EXIT_CODES: &str = "Exit codes:
   0  fine
@@ -83,11 +83,11 @@ enum Command {
 impl Cli {
     /// Does what the arguments say.
     pub fn run(self) -> ExitCode {
-        self.run_with(&OwnPolicies::default())
+        self.run_with(&OwnParts::default())
     }
 
-    /// The same, with policies of the caller's own, which experiments name as `own`.
-    pub fn run_with(self, own: &OwnPolicies) -> ExitCode {
+    /// The same, with parts of the caller's own, which files name as `own`.
+    pub fn run_with(self, own: &OwnParts) -> ExitCode {
         let done = match self.command {
             Command::Run(run) => run.run(own),
             Command::Compare(compare) => compare.run(own),
@@ -98,7 +98,7 @@ impl Cli {
             Command::Calibrate(calibrate) => calibrate.run(),
             Command::Schema(schema) => schema.run(),
             Command::Init(init) => init.run(),
-            Command::Kinds(kinds) => kinds.run(),
+            Command::Kinds(kinds) => kinds.run(own),
             Command::Policies(policies) => policies.run(own),
             Command::Models(models) => models.run(),
             Command::Limits(limits) => limits.run(),

@@ -6,9 +6,11 @@ use clap::Args;
 
 use super::{Done, Exit, Failure, environment, print, terminal_width};
 use crate::form::diagnose::nearest;
+use crate::form::manual::{self, Block, Manual, PRODUCTS, plain};
+use crate::form::own::OwnParts;
+use crate::form::registry::Kind;
 use crate::report::text::{paragraph, width};
-use crate::routing::manual::{self, Block, Manual, PRODUCTS, plain};
-use crate::routing::own::OwnPolicies;
+use crate::routing::PolicySpec;
 
 /// Arguments of `simcap policies`.
 #[derive(Debug, Args)]
@@ -18,8 +20,8 @@ pub(super) struct Policies {
 }
 
 impl Policies {
-    pub(super) fn run(self, own: &OwnPolicies) -> Done {
-        let pages = manual::all();
+    pub(super) fn run(self, own: &OwnParts) -> Done {
+        let pages = manual::of::<PolicySpec>();
         let columns = columns();
         let text = match &self.name {
             None => list(&pages, own, columns),
@@ -39,7 +41,7 @@ impl Policies {
 }
 
 /// As wide as standard output is; 80 where it is not a terminal.
-fn columns() -> usize {
+pub(super) fn columns() -> usize {
     let given = environment("COLUMNS").and_then(|c| c.to_str()?.parse().ok());
     let terminal = || {
         if std::io::stdout().is_terminal() {
@@ -85,7 +87,7 @@ fn unknown(name: &str, pages: &[Manual]) -> String {
     format!("there is no policy `{name}`, nor a product of that name{hint}\nhelp: `simcap policies` lists all")
 }
 
-fn list(pages: &[Manual], own: &OwnPolicies, columns: usize) -> String {
+fn list(pages: &[Manual], own: &OwnParts, columns: usize) -> String {
     let mut text = String::new();
     for page in pages {
         if let Some(group) = page.group {
@@ -93,8 +95,9 @@ fn list(pages: &[Manual], own: &OwnPolicies, columns: usize) -> String {
         }
         text += &line(page, pages, columns);
     }
-    if !own.names().is_empty() {
-        text += &paragraph("\nRegistered in this program: ", &own.names().join(", "), columns);
+    let registered = own.names(<PolicySpec as Kind>::KIND);
+    if !registered.is_empty() {
+        text += &paragraph("\nRegistered in this program: ", &registered.join(", "), columns);
     }
     let more =
         "`simcap policies NAME` shows one; the name of a product, as in `simcap policies litellm`, lists those it has.";
@@ -132,6 +135,25 @@ fn having(pages: &[Manual], product: &str, columns: usize) -> String {
 
 fn page(policy: &Manual, pages: &[Manual], columns: usize) -> String {
     let mut text = paragraph("", &format!("{}: {}", policy.name, plain(&policy.title)), columns);
+    text += &body(policy, columns);
+    if let Some(example) = policy.example() {
+        text += "\nIn an experiment:\n";
+        text += &entry(policy.name, example, columns);
+    }
+    let mut more = format!("`simcap kinds {}` says what each parameter means.", policy.name);
+    if let Some(product) = product(policy.name) {
+        let has = |page: &&Manual| page.name != policy.name && page.products().any(|p| p == product);
+        let others: Vec<&str> = pages.iter().filter(has).map(|page| page.name).collect();
+        if !others.is_empty() {
+            more += &format!(" {product} also has {}.", others.join(", "));
+        }
+    }
+    text + "\n" + &paragraph("", &more, columns)
+}
+
+/// What a page says between its title and its example.
+pub(super) fn body(policy: &Manual, columns: usize) -> String {
+    let mut text = String::new();
     let mut item_before = false;
     for block in &policy.blocks {
         let is_item = matches!(block, Block::Item(_));
@@ -146,19 +168,7 @@ fn page(policy: &Manual, pages: &[Manual], columns: usize) -> String {
             Block::Code(_) => {}
         }
     }
-    if let Some(example) = policy.example() {
-        text += "\nIn an experiment:\n";
-        text += &entry(policy.name, example, columns);
-    }
-    let mut more = format!("`simcap kinds {}` says what each parameter means.", policy.name);
-    if let Some(product) = product(policy.name) {
-        let has = |page: &&Manual| page.name != policy.name && page.products().any(|p| p == product);
-        let others: Vec<&str> = pages.iter().filter(has).map(|page| page.name).collect();
-        if !others.is_empty() {
-            more += &format!(" {product} also has {}.", others.join(", "));
-        }
-    }
-    text + "\n" + &paragraph("", &more, columns)
+    text
 }
 
 /// Columns as wide as their widest cell, but for the last, which is broken where the line ends.

@@ -22,10 +22,10 @@ use crate::engine::run::Halt;
 use crate::engine::tally::Tally;
 use crate::experiment::assemble::{Plan, assemble};
 use crate::experiment::estimate::estimate;
-use crate::experiment::load::{Loaded, load_priced};
+use crate::experiment::load::{Loaded, load_with};
+use crate::form::own::OwnParts;
 use crate::import::source::{self, MOST_OF_JSON};
 use crate::report::{Judged, Report, csv, format, html, json, terminal, write};
-use crate::routing::own::OwnPolicies;
 use of::Of;
 use spill::{Left, Spill, SpillError};
 use stop::{NOTHING, Stop};
@@ -87,7 +87,7 @@ impl From<SpillError> for Failure {
 }
 
 impl Run {
-    pub(super) fn run(self, own: &OwnPolicies) -> Done {
+    pub(super) fn run(self, own: &OwnParts) -> Done {
         let stop = Stop::watch(Some(again::command()));
         let (loaded, plan) = self.simulate.plan(own)?;
         let scenarios = plan.scenarios.len();
@@ -135,7 +135,7 @@ impl Run {
 }
 
 impl Compare {
-    pub(super) fn run(self, own: &OwnPolicies) -> Done {
+    pub(super) fn run(self, own: &OwnParts) -> Done {
         let stop = Stop::watch(None);
         if let Some(report) = self.result()? {
             print(&terminal::comparison(&report, &style()))?;
@@ -167,9 +167,13 @@ impl Compare {
 
 impl Simulate {
     /// What is to be run.
-    fn plan(&self, own: &OwnPolicies) -> Result<(Loaded, Plan), Failure> {
-        let mut loaded = load_priced(&self.file, &traces(self.trace.clone()), self.prices.as_deref())?;
-        loaded.own = own.clone();
+    fn plan(&self, own: &OwnParts) -> Result<(Loaded, Plan), Failure> {
+        let loaded = load_with(
+            &self.file,
+            &traces(self.trace.clone()),
+            self.prices.as_deref(),
+            own.clone(),
+        )?;
         note_unused(&loaded, self.prices.as_deref());
         let mut plan = assemble(&loaded)?;
         plan.replications = self.replications.unwrap_or(plan.replications);
@@ -186,7 +190,7 @@ impl Simulate {
 
 /// The file of replications in `folder`, after saying what was there.
 fn open(folder: &Path, loaded: &Loaded, plan: &Plan, resume: bool) -> Result<Spill, Failure> {
-    let of = Of::new(plan.seed, loaded.inputs.clone(), loaded.own.names());
+    let of = Of::new(plan.seed, loaded.inputs.clone(), loaded.own.every());
     let (spill, left) = Spill::open(folder, &of, plan.replications, resume)?;
     let Left { replications, cut } = left;
     let all = plan.replications.saturating_mul(plan.scenarios.len() as u64);

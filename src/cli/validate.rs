@@ -11,6 +11,7 @@ use super::{Done, Exit, Failure, print, style};
 use crate::calibrate::validate::{Settings, Validation, page, text, validate};
 use crate::experiment::calibration::Agreement;
 use crate::experiment::model::{BUILT_IN, ModelFile};
+use crate::form::build::Names;
 use crate::form::diagnose;
 use crate::form::units::Fraction;
 use crate::report::write;
@@ -105,7 +106,9 @@ impl Validate {
         };
         let model: ModelFile = diagnose::parse_bytes(file, &text)?;
         let text = String::from_utf8_lossy(&text);
-        model.check().map_err(|refusal| refusal.error(file, &text))?;
+        model
+            .check(&Names::default())
+            .map_err(|refusal| refusal.error(file, &text))?;
         Ok(model)
     }
 

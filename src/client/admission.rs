@@ -10,10 +10,11 @@ pub use poll::Poll;
 pub use queue::Queue;
 pub use window_poll::WindowPoll;
 
+use crate::form::own::Own;
 use crate::form::registry::registry;
 use std::fmt;
 
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::words::Ask;
@@ -83,16 +84,23 @@ pub enum Next {
 /// What the file says of an admission discipline.
 pub trait BuildAdmission {
     /// Checks the parameters and makes the discipline.
-    fn build(&self) -> Built<Box<dyn Admission>>;
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Admission>>;
+}
+
+impl BuildAdmission for Own {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Admission>> {
+        self.make("admission", names)
+    }
 }
 
 registry! {
     /// How requests are let in.
-    pub enum AdmissionSpec as BuildAdmission {
+    pub enum AdmissionSpec as BuildAdmission, kind admission in "admission/" of Box<dyn Admission> {
         queue => Queue,
         poll => Poll,
         one_bucket => OneBucket,
         window_poll => WindowPoll,
+        own in "../form/own.rs" => Own,
     }
 }
 

@@ -37,6 +37,7 @@ pub use resilience4j::{Resilience4j, WindowType};
 pub use rollback::Rollback;
 pub use smg::Smg;
 
+use crate::form::own::Own;
 use crate::form::registry::registry;
 use std::fmt;
 
@@ -139,9 +140,15 @@ pub trait BuildBreaker {
     }
 }
 
+impl BuildBreaker for Own {
+    fn build(&self, names: &Names<'_>) -> Built<Guard> {
+        self.make("breaker", names)
+    }
+}
+
 registry! {
     /// What keeps calls from a provider that fails.
-    pub enum BreakerSpec as BuildBreaker {
+    pub enum BreakerSpec as BuildBreaker, kind breaker in "breaker/" of Guard {
         never => Never,
         consecutive => Consecutive,
         litellm_cooldown => LitellmCooldown,
@@ -157,6 +164,7 @@ registry! {
         portkey => Portkey,
         kong => Kong,
         smg => Smg,
+        own in "../form/own.rs" => Own,
     }
 }
 
@@ -174,69 +182,61 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    use super::testing::{Watch, at, outcome};
+    use super::testing::{self, Watch, at, outcome};
     use super::*;
 
-    /// Some of each, with short times and small numbers, and the time after which one that was open lets a call through.
-    const ALL: [(&str, u64); 20] = [
-        (r#"{"consecutive": {"failures": 2, "open_for": "2s"}}"#, 2),
-        (r#""litellm_cooldown""#, 90),
-        (r#"{"litellm_cooldown": {"allowed_fails": 1}}"#, 90),
-        (
-            r#"{"resilience4j": {"sliding_window_size": 4, "permitted_calls_in_half_open": 2, "wait_duration_in_open_state": "2s"}}"#,
-            2,
-        ),
-        (
-            r#"{"resilience4j": {"sliding_window_type": "time_based", "sliding_window_size": 5, "minimum_number_of_calls": 3, "permitted_calls_in_half_open": 2, "wait_duration_in_open_state": "2s", "max_wait_in_half_open": "1s"}}"#,
-            3,
-        ),
-        (
-            r#"{"resilience4j": {"sliding_window_size": 3, "wait_duration_in_open_state": "2s", "max_wait_in_half_open": "500s", "automatic_transition": true}}"#,
-            2,
-        ),
-        (
-            r#"{"envoy_outlier": {"interval": "1s", "max_ejection_percent": "100%", "panic_threshold": "0%", "consecutive_5xx": 2, "max_ejection_time_jitter": "1s"}}"#,
-            302,
-        ),
-        (
-            r#"{"envoy_outlier": {"interval": "3s", "max_ejection_percent": "100%", "split_external_local_origin_errors": true, "success_rate_minimum_hosts": 2, "success_rate_request_volume": 2, "success_rate_stdev_factor": 900, "failure_percentage_minimum_hosts": 1, "failure_percentage_request_volume": 1, "enforcing_failure_percentage": "50%"}}"#,
-            303,
-        ),
-        (r#"{"polly": {"minimum_throughput": 3, "break_duration": "2s"}}"#, 2),
-        (
-            r#"{"gobreaker": {"consecutive_failures": 1, "timeout": "2s", "interval": "5s", "max_requests": 2}}"#,
-            2,
-        ),
-        (r#"{"helicone": {"minimum": 3, "window": "10s", "interval": "2s"}}"#, 90),
-        (r#"{"rollback": {"window": 4, "close_after": "2s"}}"#, 2),
-        (r#"{"health_score": {"probe_after": "2s"}}"#, 2),
-        (
-            r#"{"hystrix": {"request_volume_threshold": 2, "sleep_window": "2s", "rolling_window": "3s"}}"#,
-            5,
-        ),
-        (
-            r#"{"finagle_accrual": {"consecutive_failures": 2, "mark_dead_for": "500ms", "mark_dead_for_max": "2s"}}"#,
-            2,
-        ),
-        (
-            r#"{"portkey": {"failure_threshold": 2, "failure_threshold_percentage": "90%", "minimum_requests": 1}}"#,
-            30,
-        ),
-        (r#"{"kong": {"max_fails": 2, "fail_timeout": "2s"}}"#, 2),
-        (r#"{"smg": {"failure_threshold": 2, "timeout": "2s"}}"#, 2),
-        (r#""rollback""#, u64::MAX),
-        (r#""health_score""#, u64::MAX),
+    /// Further settings than those that the pages show, with short times and small numbers.
+    const FURTHER: [&str; 18] = [
+        r#"{"consecutive": {"failures": 2, "open_for": "2s"}}"#,
+        r#""litellm_cooldown""#,
+        r#"{"litellm_cooldown": {"allowed_fails": 1}}"#,
+        r#"{"resilience4j": {"sliding_window_size": 4, "permitted_calls_in_half_open": 2, "wait_duration_in_open_state": "2s"}}"#,
+        r#"{"resilience4j": {"sliding_window_type": "time_based", "sliding_window_size": 5, "minimum_number_of_calls": 3, "permitted_calls_in_half_open": 2, "wait_duration_in_open_state": "2s", "max_wait_in_half_open": "1s"}}"#,
+        r#"{"resilience4j": {"sliding_window_size": 3, "wait_duration_in_open_state": "2s", "max_wait_in_half_open": "500s", "automatic_transition": true}}"#,
+        r#"{"envoy_outlier": {"interval": "1s", "max_ejection_percent": "100%", "panic_threshold": "0%", "consecutive_5xx": 2, "max_ejection_time_jitter": "1s"}}"#,
+        r#"{"envoy_outlier": {"interval": "3s", "max_ejection_percent": "100%", "split_external_local_origin_errors": true, "success_rate_minimum_hosts": 2, "success_rate_request_volume": 2, "success_rate_stdev_factor": 900, "failure_percentage_minimum_hosts": 1, "failure_percentage_request_volume": 1, "enforcing_failure_percentage": "50%"}}"#,
+        r#"{"polly": {"minimum_throughput": 3, "break_duration": "2s"}}"#,
+        r#"{"gobreaker": {"consecutive_failures": 1, "timeout": "2s", "interval": "5s", "max_requests": 2}}"#,
+        r#"{"helicone": {"minimum": 3, "window": "10s", "interval": "2s"}}"#,
+        r#"{"rollback": {"window": 4, "close_after": "2s"}}"#,
+        r#"{"health_score": {"probe_after": "2s"}}"#,
+        r#"{"hystrix": {"request_volume_threshold": 2, "sleep_window": "2s", "rolling_window": "3s"}}"#,
+        r#"{"finagle_accrual": {"consecutive_failures": 2, "mark_dead_for": "500ms", "mark_dead_for_max": "2s"}}"#,
+        r#"{"portkey": {"failure_threshold": 2, "failure_threshold_percentage": "90%", "minimum_requests": 1}}"#,
+        r#"{"kong": {"max_fails": 2, "fail_timeout": "2s"}}"#,
+        r#"{"smg": {"failure_threshold": 2, "timeout": "2s"}}"#,
     ];
+
+    /// Those that, once open, stay so for good.
+    const FOR_GOOD: [&str; 2] = [r#""rollback""#, r#""health_score""#];
+
+    /// Every registered breaker as its page shows it, and the others above; and from where on they stay open for good.
+    fn all() -> (Vec<String>, usize) {
+        let pages = BreakerSpec::PAGES.iter().filter(|page| page.name != "own");
+        let shown = pages.map(|page| {
+            let page = crate::form::manual::read(page.name, page.group, page.source);
+            let mut json = page.example().unwrap().join("\n");
+            // The fleet of these tests is p0, p1, p2.
+            while let Err(refusal) = testing::build(&json, 3, &[]) {
+                json = json.replace(&format!("\"{}\"", refusal.found.unwrap()), "\"p0\"");
+            }
+            json
+        });
+        let mut all: Vec<String> = shown.chain(FURTHER.map(String::from)).collect();
+        let for_good = all.len();
+        all.extend(FOR_GOOD.map(String::from));
+        (all, for_good)
+    }
 
     proptest! {
         /// Steps are a provider, milliseconds since the step before, how a call ends, and after how many later steps.
         #[test]
         fn time_open_never_exceeds_time_and_nobody_is_out_for_ever(
-            which in 0..ALL.len(),
+            which in 0..all().0.len(),
             steps in vec((0..3_usize, 0..2_000_u64, prop::sample::select(&['s', 'F', 'F', 'B', 'r', 't', 'C', 'a', 'c', 'Q', 'x']), 0..4_usize), 1..120),
         ) {
-            let (json, open_for) = ALL[which];
-            let mut watch = Watch::new(json, 3);
+            let (all, for_good) = all();
+            let mut watch = Watch::new(&all[which], 3);
             let mut under_way: Vec<(usize, usize, Ticket, char)> = Vec::new();
             let (mut now, mut before) = (0, [(Span::ZERO, 0); 3]);
             let mut settle = |watch: &mut Watch, under_way: &mut Vec<(usize, usize, Ticket, char)>, step: usize, now: u64| {
@@ -271,8 +271,8 @@ mod tests {
                 }
             }
             settle(&mut watch, &mut under_way, usize::MAX, now);
-            if open_for < u64::MAX {
-                let later = at(now + open_for * 1_000);
+            if which < for_good {
+                let later = at(now + 3_600_000);
                 prop_assert_eq!(watch.open_to_calls(3, later), "ooo");
             }
         }

@@ -194,6 +194,7 @@ impl Gate {
 mod tests {
     use super::*;
     use crate::client::limiter::LimiterSpec;
+    use crate::form::build::Names;
     use crate::kernel::time::Span;
 
     fn gate() -> Gate {
@@ -202,7 +203,13 @@ mod tests {
                 {"token_bucket": {"unit": "tokens", "rate": "1/s", "burst": 10, "estimate": 10}}]"#,
         )
         .unwrap();
-        Gate::new(limiters.iter().map(|l| l.as_dyn().build().unwrap()).collect(), 2)
+        Gate::new(
+            limiters
+                .iter()
+                .map(|l| l.as_dyn().build(&Names::default()).unwrap())
+                .collect(),
+            2,
+        )
     }
 
     /// The token bucket is empty after one request. Atomic: the request bucket keeps its two tokens. Piecemeal: each

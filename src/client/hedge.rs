@@ -13,6 +13,7 @@ use std::fmt;
 
 use super::retry_budget::Leaky;
 use crate::form::build::{Built, Names, Refusal};
+use crate::form::own::Own;
 use crate::form::registry::registry;
 use crate::form::units::Fraction;
 use crate::kernel::time::{Span, Time};
@@ -70,11 +71,18 @@ pub trait BuildHedge {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Hedge>>;
 }
 
+impl BuildHedge for Own {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Hedge>> {
+        self.make("hedge", names)
+    }
+}
+
 registry! {
     /// A hedging rule.
-    pub enum HedgeSpec as BuildHedge {
+    pub enum HedgeSpec as BuildHedge, kind hedge in "hedge/" of Box<dyn Hedge> {
         fixed => Fixed,
         percentile => Percentile,
+        own in "../form/own.rs" => Own,
     }
 }
 

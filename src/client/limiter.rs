@@ -26,10 +26,11 @@ pub use sliding_window::SlidingWindow;
 pub use sre_throttle::SreThrottle;
 pub use token_bucket::TokenBucket;
 
+use crate::form::own::Own;
 use crate::form::registry::registry;
 use std::fmt;
 
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
 use crate::words::{Ask, Outcome};
@@ -121,12 +122,18 @@ impl Done {
 /// What the file says of a limiter.
 pub trait BuildLimiter {
     /// Checks the parameters and makes the limiter.
-    fn build(&self) -> Built<Box<dyn Limiter>>;
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Limiter>>;
+}
+
+impl BuildLimiter for Own {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Limiter>> {
+        self.make("limiter", names)
+    }
 }
 
 registry! {
     /// A client-side limiter.
-    pub enum LimiterSpec as BuildLimiter {
+    pub enum LimiterSpec as BuildLimiter, kind limiter in "limiter/" of Box<dyn Limiter> {
         token_bucket => TokenBucket,
         fixed_window => FixedWindow,
         sliding_window => SlidingWindow,
@@ -137,5 +144,6 @@ registry! {
         envoy_gradient => EnvoyGradient,
         sre_throttle => SreThrottle,
         envoy_admission_control => EnvoyAdmissionControl,
+        own in "../form/own.rs" => Own,
     }
 }

@@ -22,11 +22,12 @@ pub use portkey::Portkey;
 pub use resilience4j_retry::Resilience4jRetry;
 pub use tensorzero::Tensorzero;
 
+use crate::form::own::Own;
 use crate::form::registry::registry;
 use std::fmt;
 
 use crate::client::view::Fleet;
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::outcomes::OutcomeList;
 use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::{Span, Time};
@@ -199,12 +200,18 @@ fn grown(base: Span, factor: f64, n: u32, max: Span) -> Span {
 /// What the file says of a retry rule.
 pub trait BuildRetry {
     /// Checks the parameters and makes the rule.
-    fn build(&self) -> Built<Box<dyn Retry>>;
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Retry>>;
+}
+
+impl BuildRetry for Own {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Retry>> {
+        self.make("retry", names)
+    }
 }
 
 registry! {
     /// A retry rule.
-    pub enum RetrySpec as BuildRetry {
+    pub enum RetrySpec as BuildRetry, kind retry in "retry/" of Box<dyn Retry> {
         never => Never,
         fixed => Fixed,
         exponential => Exponential,
@@ -215,6 +222,7 @@ registry! {
         envoy => Envoy,
         resilience4j_retry => Resilience4jRetry,
         openai_sdk => OpenaiSdk,
+        own in "../form/own.rs" => Own,
     }
 }
 
@@ -238,13 +246,13 @@ pub(crate) mod testing {
     /// The rule that `json` says.
     pub(crate) fn rule(json: &str) -> Box<dyn Retry> {
         let spec: RetrySpec = serde_json::from_str(json).unwrap();
-        spec.as_dyn().build().unwrap()
+        spec.as_dyn().build(&Names::default()).unwrap()
     }
 
     /// Why the rule that `json` says is refused.
     pub(crate) fn refusal(json: &str) -> String {
         let spec: RetrySpec = serde_json::from_str(json).unwrap();
-        spec.as_dyn().build().unwrap_err().message
+        spec.as_dyn().build(&Names::default()).unwrap_err().message
     }
 
     /// `n` hosts, of which those in `open` have an open breaker.

@@ -12,7 +12,8 @@ pub use finagle::{Finagle, Leaky};
 use std::fmt;
 
 use crate::client::view::Fleet;
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
+use crate::form::own::Own;
 use crate::form::registry::registry;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
@@ -41,14 +42,21 @@ pub trait RetryBudget: fmt::Debug + Send + Sync {
 /// What the file says of a retry budget.
 pub trait BuildRetryBudget {
     /// Checks the parameters and makes the budget.
-    fn build(&self) -> Built<Box<dyn RetryBudget>>;
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn RetryBudget>>;
+}
+
+impl BuildRetryBudget for Own {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn RetryBudget>> {
+        self.make("retry_budget", names)
+    }
 }
 
 registry! {
     /// A retry budget.
-    pub enum RetryBudgetSpec as BuildRetryBudget {
+    pub enum RetryBudgetSpec as BuildRetryBudget, kind retry_budget in "retry_budget/" of Box<dyn RetryBudget> {
         finagle => Finagle,
         envoy => Envoy,
+        own in "../form/own.rs" => Own,
     }
 }
 

@@ -102,10 +102,11 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         classes: &classes,
         users: users(&spec.traffic),
         exchange: currency.as_ref().map(|c| c.rate),
+        extras: &[&loaded.own, &loaded.scripts],
         ..Names::default()
     };
-    let traffic = Arc::new(traffic(loaded).map_err(|r| r.at("traffic"))?);
-    let window = window(loaded).map_err(|r| r.at("plan"))?;
+    let traffic = Arc::new(traffic(loaded, &names).map_err(|r| r.at("traffic"))?);
+    let window = window(loaded, &names).map_err(|r| r.at("plan"))?;
     let confidence = match spec.plan.confidence {
         None => Confidence::default(),
         Some(level) => Confidence::new(level).map_err(|e| Refusal::of(e).at("confidence").at("plan"))?,
@@ -119,7 +120,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
     if providers.is_empty() {
         return Err(Refusal::new("there must be at least one provider").at("providers"));
     }
-    let accounts = accounts(spec)?;
+    let accounts = accounts(spec, &names)?;
     let (pools, used) = pools(spec)?;
     let mut fleet = Vec::new();
     let mut models = Vec::new();
@@ -141,7 +142,6 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
     let names = Names {
         known: &known,
         asks: &asks,
-        extras: &[&loaded.own, &loaded.scripts],
         ..names
     };
     let fleet: Arc<[Deployment]> = fleet.into();

@@ -16,12 +16,13 @@ use sha2::{Digest, Sha256};
 
 use super::file::Experiment;
 use super::model::{BUILT_IN, BUILT_IN_PRICES, BUILT_IN_PRICES_SOURCE, ModelFile};
+use crate::form::build::Names;
 use crate::form::diagnose::{self, Seg, nearest};
+use crate::form::own::OwnParts;
 use crate::import::source::{self, MOST_OF_JSON, MOST_OF_SCRIPT, MOST_OF_TRACE, Rows};
 use crate::import::{prices, trace};
 use crate::provider::pricing::PriceSpec;
 use crate::provider::pricing::listed::Table;
-use crate::routing::own::OwnPolicies;
 use crate::routing::script::{Fault, Program, Scripts};
 use crate::traffic::arrivals::Row;
 use crate::words::Input;
@@ -45,8 +46,8 @@ pub struct Loaded {
     pub inputs: Vec<Input>,
     /// The scripts of policies, by the name that the experiment gives them.
     pub scripts: Scripts,
-    /// The policies that the caller registers. None unless somebody puts them here.
-    pub own: OwnPolicies,
+    /// The parts that the caller registers: those given to [`load_with`], or put here before the experiment is assembled.
+    pub own: OwnParts,
 }
 
 /// Why an experiment cannot be loaded.
@@ -125,6 +126,14 @@ pub fn load(path: &Path, traces: &Traces) -> Result<Loaded, LoadError> {
 /// # Errors
 /// As [`load`], and those of the price table.
 pub fn load_priced(path: &Path, traces: &Traces, prices: Option<&Path>) -> Result<Loaded, LoadError> {
+    load_with(path, traces, prices, OwnParts::default())
+}
+
+/// As [`load_priced`], with parts of the caller's own, which the experiment and its models may name.
+///
+/// # Errors
+/// As [`load_priced`].
+pub fn load_with(path: &Path, traces: &Traces, prices: Option<&Path>, own: OwnParts) -> Result<Loaded, LoadError> {
     let file = path.display().to_string();
     let bytes = read(path)?;
     let experiment: Experiment = diagnose::parse_bytes(&file, &bytes)?;
@@ -138,7 +147,7 @@ pub fn load_priced(path: &Path, traces: &Traces, prices: Option<&Path>) -> Resul
         prices: Table::default(),
         inputs: vec![input(path, &bytes)],
         scripts: Scripts::new(),
-        own: OwnPolicies::default(),
+        own,
     };
     loaded.load_models(path)?;
     loaded.load_prices(prices)?;
@@ -171,7 +180,7 @@ pub fn with_models(file: &str, text: &str, models: BTreeMap<String, ModelFile>) 
         prices: Table::default(),
         inputs,
         scripts: Scripts::new(),
-        own: OwnPolicies::default(),
+        own: OwnParts::default(),
     };
     loaded.load_models(Path::new(""))?;
     loaded.load_prices(None)?;
@@ -192,7 +201,8 @@ impl Loaded {
                 continue;
             }
             let path = [Seg::from("providers"), Seg::from(name), Seg::from("model")];
-            let Some((file, input)) = find_model(experiment, &model).map_err(|e| self.blame(&path, e))? else {
+            let Some((file, input)) = find_model(experiment, &model, &self.own).map_err(|e| self.blame(&path, e))?
+            else {
                 let names = BUILT_IN.map(|(name, _)| name);
                 let message = format!(
                     "there is no model `{model}`: no models/{model}.json beside this file or above it, and none built in"
@@ -352,16 +362,17 @@ fn misread(file: &str, text: &str, fault: &Fault) -> LoadError {
     diagnose::Error::in_line(file, text, fault.line, fault.column, fault.message.clone()).into()
 }
 
-/// The model that an experiment at `experiment` means by `name`; nothing if there is none.
+/// The model that an experiment at `experiment` means by `name`, which may have parts of the caller's `own`; nothing if there
+/// is none.
 ///
 /// # Errors
 /// If its file cannot be read or does not say what it should.
-pub fn find_model(experiment: &Path, name: &str) -> Result<Option<(ModelFile, Input)>, LoadError> {
+pub fn find_model(experiment: &Path, name: &str, own: &OwnParts) -> Result<Option<(ModelFile, Input)>, LoadError> {
     if name.ends_with(".json") {
-        return read_model(&experiment.parent().unwrap_or(Path::new("")).join(name)).map(Some);
+        return read_model(&experiment.parent().unwrap_or(Path::new("")).join(name), own).map(Some);
     }
     if let Some(at) = nearest_model(experiment, name) {
-        return read_model(&at).map(Some);
+        return read_model(&at, own).map(Some);
     }
     let Some((_, text)) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name) else {
         return Ok(None);
@@ -370,12 +381,16 @@ pub fn find_model(experiment: &Path, name: &str) -> Result<Option<(ModelFile, In
     Ok(Some((diagnose::parse(name, text)?, input)))
 }
 
-fn read_model(path: &Path) -> Result<(ModelFile, Input), LoadError> {
+fn read_model(path: &Path, own: &OwnParts) -> Result<(ModelFile, Input), LoadError> {
     let bytes = read(path)?;
     let file = path.display().to_string();
     let model: ModelFile = diagnose::parse_bytes(&file, &bytes)?;
     let text = String::from_utf8_lossy(&bytes);
-    model.check().map_err(|refusal| refusal.error(&file, &text))?;
+    let names = Names {
+        extras: &[own],
+        ..Names::default()
+    };
+    model.check(&names).map_err(|refusal| refusal.error(&file, &text))?;
     Ok((model, input(path, &bytes)))
 }
 

@@ -1,11 +1,13 @@
 //! What an experiment file says, and how it becomes scenarios that run.
 //!
 //! [`file`] and [`model`] are the files' own types; [`load`] finds and reads everything that an experiment names;
-//! [`assemble`] checks it and builds the scenarios; [`estimate`] says what they will take. Files say things in the form of [`crate::form`].
+//! [`assemble`] checks it and builds the scenarios; [`estimate`] says what they will take; [`kinds`] lists the kinds of parts
+//! that a file can name. Files say things in the form of [`crate::form`].
 
 pub mod assemble;
 pub mod calibration;
 pub mod estimate;
 pub mod file;
+pub mod kinds;
 pub mod load;
 pub mod model;

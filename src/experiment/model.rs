@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{Calibration, FittedOn};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::laws::LawSpec;
 use crate::form::named::Named;
 use crate::form::units::{Count, Duration, Fraction};
@@ -37,16 +37,16 @@ pub struct ModelFile {
 }
 
 impl ModelFile {
-    /// Checks that every variant builds and that the default is one of them.
+    /// Checks that every variant builds, from simcap's parts and those that `names` brings, and that the default is one of them.
     ///
     /// # Errors
     /// At the first that does not, with its path in the model file.
-    pub fn check(&self) -> Built<()> {
+    pub fn check(&self, names: &Names<'_>) -> Built<()> {
         if self.variants.get(&self.default).is_none() {
             return Err(Refusal::unknown("variant", &self.default, &self.variants.names()).at("default"));
         }
         for (name, variant) in self.variants.iter() {
-            variant.check().map_err(|r| r.at(name).at("variants"))?;
+            variant.check(names).map_err(|r| r.at(name).at("variants"))?;
         }
         Ok(())
     }
@@ -105,20 +105,20 @@ pub struct ModelSpec {
 }
 
 impl ModelSpec {
-    fn check(&self) -> Built<()> {
-        self.ttft.law().map_err(|r| r.at("ttft"))?;
-        self.tps.law().map_err(|r| r.at("tps"))?;
+    fn check(&self, names: &Names<'_>) -> Built<()> {
+        self.ttft.law(names).map_err(|r| r.at("ttft"))?;
+        self.tps.law(names).map_err(|r| r.at("tps"))?;
         for (i, limit) in self.limits.iter().enumerate() {
             limit
                 .as_dyn()
-                .build_all()
+                .build_all(names)
                 .map_err(|r| r.at(limit.name()).at(i).at("limits"))?;
         }
         self.prices.tariff().map_err(|r| r.at("prices"))?;
-        self.faults.build().map_err(|r| r.at("faults"))?;
+        self.faults.build(names).map_err(|r| r.at("faults"))?;
         prefill(self.prefill)?;
-        loads(&self.load)?;
-        cache(self.prompt_cache.as_ref())?;
+        loads(&self.load, names)?;
+        cache(self.prompt_cache.as_ref(), names)?;
         Ok(())
     }
 }
@@ -133,14 +133,14 @@ pub(super) fn prefill(speed: Option<f64>) -> Built<f64> {
 }
 
 /// What load does.
-pub(super) fn loads(specs: &[LoadSpec]) -> Built<Vec<Box<dyn Load>>> {
-    let one = |(i, l): (usize, &LoadSpec)| l.as_dyn().build().map_err(|r| r.at(l.name()).at(i).at("load"));
+pub(super) fn loads(specs: &[LoadSpec], names: &Names<'_>) -> Built<Vec<Box<dyn Load>>> {
+    let one = |(i, l): (usize, &LoadSpec)| l.as_dyn().build(names).map_err(|r| r.at(l.name()).at(i).at("load"));
     specs.iter().enumerate().map(one).collect()
 }
 
 /// The prompt cache, if there is one.
-pub(super) fn cache(spec: Option<&CacheSpec>) -> Built<Option<Box<dyn Cache>>> {
-    let one = |c: &CacheSpec| c.as_dyn().build().map_err(|r| r.at(c.name()).at("prompt_cache"));
+pub(super) fn cache(spec: Option<&CacheSpec>, names: &Names<'_>) -> Built<Option<Box<dyn Cache>>> {
+    let one = |c: &CacheSpec| c.as_dyn().build(names).map_err(|r| r.at(c.name()).at("prompt_cache"));
     spec.map(one).transpose()
 }
 
@@ -219,7 +219,10 @@ mod tests {
         let mut compared = 0;
         for file in files() {
             for (name, variant) in file.variants.iter() {
-                let (law, network) = (variant.ttft.law().unwrap(), variant.network.span().nanos() as f64);
+                let (law, network) = (
+                    variant.ttft.law(&Names::default()).unwrap(),
+                    variant.network.span().nanos() as f64,
+                );
                 let Some(fit) = &variant.fit else { continue };
                 for (stated, tail) in [
                     (fit.fitted.p50, Tail::Lower(0.5)),
@@ -244,10 +247,10 @@ mod tests {
     fn every_variant_builds() {
         for file in files() {
             for (_, variant) in file.variants.iter() {
-                variant.ttft.sampler().unwrap();
-                variant.tps.sampler().unwrap();
+                variant.ttft.sampler(&Names::default()).unwrap();
+                variant.tps.sampler(&Names::default()).unwrap();
                 for limit in &variant.limits {
-                    limit.as_dyn().build_all().unwrap();
+                    limit.as_dyn().build_all(&Names::default()).unwrap();
                 }
             }
         }

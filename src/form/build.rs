@@ -74,6 +74,17 @@ impl Refusal {
     }
 }
 
+/// Refuses the first of `counts` that is 0, at its name.
+///
+/// # Errors
+/// If one is.
+pub fn at_least_one(counts: &[(&'static str, u32)]) -> Built<()> {
+    match counts.iter().find(|(_, count)| *count == 0) {
+        Some((name, _)) => Err(Refusal::new(format!("{name} is 0, and must be at least 1")).at(*name)),
+        None => Ok(()),
+    }
+}
+
 /// The names that an experiment gives to its parts, and what is known of them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Names<'a> {

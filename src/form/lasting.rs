@@ -13,7 +13,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::build::Built;
+use super::build::{Built, Names};
 use super::laws::LawSpec;
 use super::units::Duration;
 use crate::kernel::sampler::Sampler;
@@ -32,10 +32,10 @@ impl Lasting {
     ///
     /// # Errors
     /// If a parameter of the law is out of range.
-    pub fn sampler(&self) -> Built<Sampler> {
+    pub fn sampler(&self, names: &Names<'_>) -> Built<Sampler> {
         match self {
             Lasting::Fixed(duration) => Ok(Sampler::Constant(duration.span().nanos() as f64)),
-            Lasting::Law(law) => law.sampler(),
+            Lasting::Law(law) => law.sampler(names),
         }
     }
 }
@@ -124,7 +124,7 @@ mod tests {
     fn a_plain_duration_is_always_that_long() {
         let lasting: Lasting = serde_json::from_str(r#""3s""#).unwrap();
         for draw in [0, u64::MAX / 2, u64::MAX] {
-            assert_eq!(lasting.sampler().unwrap().at(draw), 3e9);
+            assert_eq!(lasting.sampler(&Names::default()).unwrap().at(draw), 3e9);
         }
     }
 }

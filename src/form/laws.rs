@@ -1,5 +1,8 @@
 //! Probability laws as a file gives them: of durations (`"320ms"`) or of plain numbers (tokens, tokens per second).
 //!
+//! One law a file. Their formulas are in [`crate::kernel::law`] where the kernel or other parts use them besides, else in the law's
+//! own file.
+//!
 //! `shift` is a floor under every value: measured TTFTs have one of 38 to 88 % of their median (llmperf-leaderboard 2023,
 //! 13 of 16 series), so "shift + lognormal" is the form to reach for first. Of the same 16 series twelve are described best,
 //! by AIC, by two lognormals: a body, and a slow mode that a few answers fall into. Below saturation shift + lognormal and
@@ -24,98 +27,79 @@
 //! of variation is 0.086 over the 16 series): a lognormal of sigma 0.1 says as much, of the speed and of the time per token
 //! alike, because one over a lognormal is a lognormal of the same sigma.
 
+mod constant;
+mod empirical;
+mod exponential;
+mod gamma;
+mod log_logistic;
+mod lognormal;
+mod mixture;
+mod pareto;
+mod uniform;
+mod weibull;
+
+pub use constant::Constant;
+pub use empirical::Empirical;
+pub use exponential::Exponential;
+pub use gamma::Gamma;
+pub use log_logistic::{Fisk, LogLogistic};
+pub use lognormal::Lognormal;
+pub use mixture::{Component, Mixture};
+pub use pareto::Pareto;
+pub use uniform::Uniform;
+pub use weibull::Weibull;
+
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use super::build::{Built, Refusal};
+use super::build::{Built, Names, Refusal};
+use super::own::Own;
+use super::registry::registry;
 use super::units::Duration;
-use crate::kernel::law::{self, Law, LawError, Tail};
+use crate::kernel::law::{Law, LawError, Tail};
 use crate::kernel::sampler::Sampler;
 
-/// A law of `Q`: durations, or plain numbers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum LawSpec<Q> {
-    /// Always this value.
-    Constant(Q),
-    /// Anything between the two alike.
-    Uniform {
-        /// The least.
-        min: Q,
-        /// The most.
-        max: Q,
-    },
-    /// Exponential: memoryless.
-    Exponential {
-        /// The mean, the shift not included.
-        mean: Q,
-        /// A floor under every value. Default: none.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        shift: Option<Q>,
-    },
-    /// Lognormal.
-    Lognormal {
-        /// The median, the shift not included.
-        median: Q,
-        /// Standard deviation of the logarithm.
-        sigma: f64,
-        /// A floor under every value. Default: none.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        shift: Option<Q>,
-    },
-    /// Gamma.
-    Gamma {
-        /// The mean, the shift not included.
-        mean: Q,
-        /// The shape: 1 is exponential, larger is narrower.
-        shape: f64,
-        /// A floor under every value. Default: none.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        shift: Option<Q>,
-    },
-    /// Weibull.
-    Weibull {
-        /// The scale: 63.2 % of values are below it, the shift not included.
-        scale: Q,
-        /// The shape: 1 is exponential, below 1 the tail is heavy.
-        shape: f64,
-        /// A floor under every value. Default: none.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        shift: Option<Q>,
-    },
-    /// Pareto: a power-law tail.
-    Pareto {
-        /// The least.
-        min: Q,
-        /// The tail's exponent; the mean is infinite at 1 and below.
-        alpha: f64,
-    },
-    /// Measured quantiles, joined by straight lines.
-    Empirical {
-        /// Pairs (share of values at or below, value), from share 0 to share 1.
-        quantiles: Vec<(f64, Q)>,
-    },
-    /// One of several laws, by weight.
-    Mixture {
-        /// The laws and their weights.
-        components: Vec<Component<Q>>,
-    },
+registry! {
+    /// A probability law: of durations, or of plain numbers.
+    pub enum LawSpec<Q: Magnitude> as BuildLaw, kind law in "laws/" of Box<dyn Law> {
+        constant => Constant<Q>,
+        uniform => Uniform<Q>,
+        exponential => Exponential<Q>,
+        lognormal => Lognormal<Q>,
+        log_logistic => LogLogistic<Q>,
+        gamma => Gamma<Q>,
+        weibull => Weibull<Q>,
+        pareto => Pareto<Q>,
+        empirical => Empirical<Q>,
+        mixture => Mixture<Q>,
+        own in "own.rs" => Own,
+    }
 }
 
-/// One part of a mixture.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Component<Q> {
-    /// Its weight; only proportions matter.
-    pub weight: f64,
-    /// Its law.
-    pub law: Box<LawSpec<Q>>,
+/// What the file says of a law.
+pub trait BuildLaw {
+    /// Checks the parameters and makes the law, in nanoseconds or plain numbers.
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Law>>;
+
+    /// The one value that it has, if it has only one.
+    fn constant(&self) -> Option<f64> {
+        None
+    }
 }
 
-/// What a law can be of.
-pub trait Magnitude: Clone + fmt::Display {
+impl BuildLaw for Own {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Law>> {
+        self.make("law", names)
+    }
+}
+
+/// What a law can be of: a quantity that a file can give.
+pub trait Magnitude:
+    Clone + fmt::Debug + fmt::Display + PartialEq + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static
+{
     /// As a float: nanoseconds for a duration.
     fn magnitude(&self) -> f64;
 }
@@ -137,96 +121,31 @@ impl<Q: Magnitude> LawSpec<Q> {
     ///
     /// # Errors
     /// If a parameter is out of range; the message says which.
-    pub fn law(&self) -> Built<Box<dyn Law>> {
-        let shift = |s: &Option<Q>| s.as_ref().map_or(0.0, Magnitude::magnitude);
-        let name = self.name();
-        let refuse = |e| refusal(e).at(name);
-        Ok(match self {
-            LawSpec::Constant(value) => Box::new(law::Constant::new(value.magnitude()).map_err(refuse)?),
-            LawSpec::Uniform { min, max } => {
-                if min.magnitude() >= max.magnitude() {
-                    let text = format!("min is {min}, and must be below max, which is {max}");
-                    return Err(Refusal::new(text).at("min").at(name));
-                }
-                Box::new(law::Uniform::new(min.magnitude(), max.magnitude()).map_err(refuse)?)
-            }
-            LawSpec::Exponential { mean, shift: s } => {
-                Box::new(law::Exponential::new(mean.magnitude(), shift(s)).map_err(refuse)?)
-            }
-            LawSpec::Lognormal {
-                median,
-                sigma,
-                shift: s,
-            } => {
-                let law = law::Lognormal::new(median.magnitude(), *sigma, shift(s)).map_err(refuse)?;
-                if *sigma > WIDEST_SIGMA {
-                    return Err(too_wide(*sigma).at("sigma").at(name));
-                }
-                Box::new(law)
-            }
-            LawSpec::Gamma { mean, shape, shift: s } => {
-                let law = law::Gamma::new(mean.magnitude(), *shape, shift(s)).map_err(refuse)?;
-                not_too_wide(&law, "shape", *shape).map_err(|r| r.at(name))?;
-                Box::new(law)
-            }
-            LawSpec::Weibull { scale, shape, shift: s } => {
-                let law = law::Weibull::new(scale.magnitude(), *shape, shift(s)).map_err(refuse)?;
-                not_too_wide(&law, "shape", *shape).map_err(|r| r.at(name))?;
-                Box::new(law)
-            }
-            LawSpec::Pareto { min, alpha } => {
-                let law = law::Pareto::new(min.magnitude(), *alpha).map_err(refuse)?;
-                not_too_wide(&law, "alpha", *alpha).map_err(|r| r.at(name))?;
-                Box::new(law)
-            }
-            LawSpec::Empirical { quantiles } => {
-                let knots = quantiles.iter().map(|(p, value)| (*p, value.magnitude())).collect();
-                Box::new(law::Empirical::new(knots).map_err(refuse)?)
-            }
-            LawSpec::Mixture { components } => {
-                let mut parts = Vec::with_capacity(components.len());
-                for (i, part) in components.iter().enumerate() {
-                    if !(part.weight >= 0.0 && part.weight.is_finite()) {
-                        let text = format!("a weight of {}: must be 0 or more", part.weight);
-                        return Err(Refusal::new(text).at("weight").at(i).at("components").at(name));
-                    }
-                    let law = part
-                        .law
-                        .law()
-                        .map_err(|r| r.at("law").at(i).at("components").at(name))?;
-                    parts.push((part.weight, law));
-                }
-                Box::new(law::Mixture::new(parts).map_err(refuse)?)
-            }
-        })
+    pub fn law(&self, names: &Names<'_>) -> Built<Box<dyn Law>> {
+        self.as_dyn().build(names).map_err(|r| r.at(self.name()))
+    }
+
+    /// Always this value.
+    pub fn always(value: Q) -> LawSpec<Q> {
+        LawSpec::constant(Constant(value))
     }
 
     /// The law, ready for drawing.
     ///
     /// # Errors
     /// As [`LawSpec::law`].
-    pub fn sampler(&self) -> Built<Sampler> {
-        let law = self.law()?;
-        Ok(match self {
-            LawSpec::Constant(value) => Sampler::Constant(value.magnitude()),
-            _ => Sampler::of(&*law),
+    pub fn sampler(&self, names: &Names<'_>) -> Built<Sampler> {
+        let law = self.law(names)?;
+        Ok(match self.as_dyn().constant() {
+            Some(value) => Sampler::Constant(value),
+            None => Sampler::of(&*law),
         })
     }
+}
 
-    /// The law's name in a file.
-    const fn name(&self) -> &'static str {
-        match self {
-            LawSpec::Constant(_) => "constant",
-            LawSpec::Uniform { .. } => "uniform",
-            LawSpec::Exponential { .. } => "exponential",
-            LawSpec::Lognormal { .. } => "lognormal",
-            LawSpec::Gamma { .. } => "gamma",
-            LawSpec::Weibull { .. } => "weibull",
-            LawSpec::Pareto { .. } => "pareto",
-            LawSpec::Empirical { .. } => "empirical",
-            LawSpec::Mixture { .. } => "mixture",
-        }
-    }
+/// The floor under every value of a law; 0 if the file gives none.
+fn shift<Q: Magnitude>(given: &Option<Q>) -> f64 {
+    given.as_ref().map_or(0.0, Magnitude::magnitude)
 }
 
 impl LawSpec<f64> {
@@ -234,13 +153,13 @@ impl LawSpec<f64> {
     ///
     /// # Errors
     /// As [`LawSpec::law`], and if the median does not fit in 32 bits, where lengths are cut off.
-    pub fn tokens(&self) -> Built<Sampler> {
-        let median = self.law()?.quantile(Tail::Lower(0.5));
+    pub fn tokens(&self, names: &Names<'_>) -> Built<Sampler> {
+        let median = self.law(names)?.quantile(Tail::Lower(0.5));
         if median > f64::from(u32::MAX) {
             let text = format!("a median of {median:.3e} tokens: at most {} can be counted", u32::MAX);
             return Err(Refusal::new(text).at(self.name()));
         }
-        self.sampler()
+        self.sampler(names)
     }
 }
 
@@ -313,17 +232,24 @@ mod tests {
             (r#"{"pareto": {"min": 1, "alpha": 0.1}}"#, Some("alpha")),
         ] {
             let spec: LawSpec<f64> = serde_json::from_str(text).unwrap();
-            let refused = spec.law().err().map(|refusal| refusal.path.last().cloned());
+            let refused = spec
+                .law(&Names::default())
+                .err()
+                .map(|refusal| refusal.path.last().cloned());
             assert_eq!(refused, place.map(|name| Some(name.into())), "{text}");
         }
         let sigma: LawSpec<f64> = serde_json::from_str(r#"{"lognormal": {"median": 1, "sigma": 40}}"#).unwrap();
-        let message = sigma.law().err().unwrap().message;
+        let message = sigma.law(&Names::default()).err().unwrap().message;
         assert!(message.contains("10^40 times the median"), "{message}");
     }
 
     #[test]
     fn a_median_of_tokens_fits_in_32_bits() {
-        let tokens = |text: &str| serde_json::from_str::<LawSpec<f64>>(text).unwrap().tokens();
+        let tokens = |text: &str| {
+            serde_json::from_str::<LawSpec<f64>>(text)
+                .unwrap()
+                .tokens(&Names::default())
+        };
         assert!(tokens(r#"{"lognormal": {"median": 4e9, "sigma": 1}}"#).is_ok());
         let refusal = tokens(r#"{"lognormal": {"median": 1e308, "sigma": 0.5}}"#).unwrap_err();
         assert_eq!(
@@ -337,7 +263,7 @@ mod tests {
     fn durations_become_nanoseconds_and_the_shift_a_floor() {
         let spec: LawSpec<Duration> =
             serde_json::from_str(r#"{"lognormal": {"median": "100ms", "sigma": 0.5, "shift": "200ms"}}"#).unwrap();
-        let median = spec.law().unwrap().quantile(Tail::Lower(0.5));
+        let median = spec.law(&Names::default()).unwrap().quantile(Tail::Lower(0.5));
         assert!((median - 3e8).abs() < 1.0, "{median}");
     }
 
@@ -350,7 +276,7 @@ mod tests {
                 { "weight": 5, "law": { "pareto": { "min": "600ms", "alpha": 1.5 } } } ] } }"#,
         )
         .unwrap();
-        let law = spec.law().unwrap();
+        let law = spec.law(&Names::default()).unwrap();
         for (above, seconds) in [(0.005, 0.6 * libm::pow(10.0, 2.0 / 3.0)), (0.00005, 60.0)] {
             let found = law.quantile(Tail::Upper(above));
             assert!((found / (seconds * 1e9) - 1.0).abs() < 1e-9, "{found} {seconds}");
@@ -375,7 +301,8 @@ mod tests {
             ] {
                 let text = law.replace('Q', q);
                 let spec: LawSpec<Q> = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{text}: {e}"));
-                spec.sampler().unwrap_or_else(|e| panic!("{text}: {}", e.message));
+                spec.sampler(&Names::default())
+                    .unwrap_or_else(|e| panic!("{text}: {}", e.message));
             }
         }
         reads::<Duration>("\"300ms\"");
@@ -389,7 +316,7 @@ mod tests {
         )
         .unwrap();
         let path: String = spec
-            .law()
+            .law(&Names::default())
             .err()
             .unwrap()
             .path

@@ -3,7 +3,8 @@
 //! `registry!` lists the names of one kind of plug-in with the type that holds each one's parameters, and makes
 //! of the list an enum that parses, writes and describes itself. The parameters are read where they stand and never out of
 //! a buffer of serde's, so a mistake inside keeps its path, line and column (serde issue 1621 says what buffering
-//! loses). Adding a plug-in is one file and one line of the list.
+//! loses). Adding a plug-in is one file and its line of the list: the list also knows the file, whose header is the plug-in's
+//! manual page, and under which method of [`OwnParts`](super::own::OwnParts) a program adds parts of its own to the kind.
 //! What the parameters build is no business of this file: the list names a trait for that, and the trait's
 //! implementors do it.
 
@@ -11,6 +12,7 @@ use super::tree::{self, Mistake, Tree};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, Visitor};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -18,10 +20,11 @@ use std::marker::PhantomData;
 ///
 /// ```text
 /// registry! {
-///     /// A routing policy, as an experiment names it.
-///     pub enum PolicySpec as PolicyBuild {
-///         round_robin => round_robin::RoundRobin,
-///         p2c => p2c::P2c,
+///     /// What keeps calls from a provider that fails.
+///     pub enum BreakerSpec as BuildBreaker, kind breaker in "breaker/" of Guard {
+///         consecutive => Consecutive,
+///         kong => Kong,
+///         own in "../form/own.rs" => Own,
 ///     }
 /// }
 /// ```
@@ -29,31 +32,66 @@ use std::marker::PhantomData;
 /// Every type is `Clone + Debug + PartialEq + Serialize + DeserializeOwned + JsonSchema`, a struct with braces (also
 /// when it has no fields), and refuses unknown fields. The enum gets `NAMES`, `name`, `Deserialize` from both
 /// spellings (the bare name means `{}`), `Serialize` to the object form, `JsonSchema`, `From` each type, and with
-/// `as Trait` (optional) a view of the parameters as `&dyn Trait`. With `as Trait, pages` each name is also that of a file
-/// beside the list, whose header is its manual page: the enum gets `PAGES`, and `#[group = "…"]` before a name heads those
-/// that follow it.
+/// `as Trait` (optional) a view of the parameters as `&dyn Trait`.
+///
+/// With `kind NAME in "FOLDER"` (optional) each name is also that of a file in the folder, whose header is its manual page:
+/// the enum gets `PAGES`, and its schema says `"x-kind": "NAME"`. A page elsewhere is named by `in "FILE"` behind the
+/// plug-in's name. `#[group = "…"]` before a name heads those that follow it. A kind may be generic over one type. With `of Out` (optional), the type that the
+/// trait builds, [`OwnParts`](super::own::OwnParts) gets a method of the kind's name.
 macro_rules! registry {
-    ($(#[doc = $doc:expr])+ $vis:vis enum $Spec:ident as $Trait:path, pages {
-        $($(#[group = $group:literal])? $name:ident => $Type:path),+ $(,)?
+    ($(#[doc = $doc:expr])+ $vis:vis enum $Spec:ident $(<$Q:ident: $Bound:path>)? as $Trait:path,
+        kind $kind:ident in $folder:literal $(of $Out:ty)? {
+        $($(#[group = $group:literal])? $name:ident $(in $file:literal)? => $Type:path),+ $(,)?
     }) => {
-        $crate::form::registry::registry! { $(#[doc = $doc])+ $vis enum $Spec as $Trait { $($name => $Type),+ } }
+        $crate::form::registry::registry! {
+            @kind stringify!($kind);
+            $(#[doc = $doc])+ $vis enum $Spec $(<$Q: $Bound>)? { $($name => $Type),+ }
+        }
+        $crate::form::registry::registry! { @view $vis $Spec $(<$Q: $Bound>)? as $Trait { $($name)+ } }
 
-        impl $Spec {
+        impl $(<$Q: $Bound>)? $Spec $(<$Q>)? {
             /// The manual page of each, in the order of the list.
             $vis const PAGES: &'static [$crate::form::registry::Page] = &[$($crate::form::registry::Page {
                 group: $crate::form::registry::first_of(&[$($group)?]),
                 name: $crate::form::registry::plain_name(stringify!($name)),
-                source: include_str!(concat!(stringify!($name), ".rs")),
+                source: $crate::form::registry::registry!(@page $folder, $name $(, $file)?),
             }),+];
         }
+
+        impl $(<$Q: $Bound>)? $crate::form::registry::Kind for $Spec $(<$Q>)? {
+            const KIND: &'static str = stringify!($kind);
+            const PAGES: &'static [$crate::form::registry::Page] = Self::PAGES;
+        }
+
+        $(impl $crate::form::own::OwnParts {
+            #[doc = concat!("The same with `make` as the ", stringify!($kind), " called `name`, in place of any that had the name. \
+                It checks the parameters, which are null if the file gives none, and refuses those that make no sense.")]
+            #[must_use]
+            pub fn $kind(
+                self,
+                name: impl Into<String>,
+                make: impl Fn(&serde_json::Value, &$crate::form::build::Names<'_>) -> $crate::form::build::Built<$Out>
+                    + Send + Sync + 'static,
+            ) -> Self {
+                self.with::<$Out>(stringify!($kind), name, make)
+            }
+        })?
     };
 
-    ($(#[doc = $doc:expr])+ $vis:vis enum $Spec:ident as $Trait:path {
-        $($name:ident => $Type:path),+ $(,)?
-    }) => {
+    ($(#[doc = $doc:expr])+ $vis:vis enum $Spec:ident as $Trait:path { $($name:ident => $Type:path),+ $(,)? }) => {
         $crate::form::registry::registry! { $(#[doc = $doc])+ $vis enum $Spec { $($name => $Type),+ } }
+        $crate::form::registry::registry! { @view $vis $Spec as $Trait { $($name)+ } }
+    };
 
-        impl $Spec {
+    ($(#[doc = $doc:expr])+ $vis:vis enum $Spec:ident { $($name:ident => $Type:path),+ $(,)? }) => {
+        $crate::form::registry::registry! { @kind ""; $(#[doc = $doc])+ $vis enum $Spec { $($name => $Type),+ } }
+    };
+
+    (@page $folder:literal, $name:ident) => { include_str!(concat!($folder, stringify!($name), ".rs")) };
+    (@page $folder:literal, $name:ident, $file:literal) => { include_str!($file) };
+
+    (@view $vis:vis $Spec:ident $(<$Q:ident: $Bound:path>)? as $Trait:path { $($name:ident)+ }) => {
+        impl $(<$Q: $Bound>)? $Spec $(<$Q>)? {
             /// The parameters, as what builds from them.
             $vis fn as_dyn(&self) -> &dyn $Trait {
                 match self { $($Spec::$name(parameters) => parameters,)+ }
@@ -61,16 +99,18 @@ macro_rules! registry {
         }
     };
 
-    ($(#[doc = $doc:expr])+ $vis:vis enum $Spec:ident { $($name:ident => $Type:path),+ $(,)? }) => {
+    (@kind $kind:expr;
+        $(#[doc = $doc:expr])+ $vis:vis enum $Spec:ident $(<$Q:ident: $Bound:path>)? { $($name:ident => $Type:path),+ }
+    ) => {
         $(#[doc = $doc])+
         #[allow(non_camel_case_types)]
         #[derive(Clone, Debug, PartialEq)]
-        $vis enum $Spec {
+        $vis enum $Spec $(<$Q: $Bound>)? {
             $(#[doc = concat!("`", stringify!($name), "`, with the parameters of `", stringify!($Type), "`.")]
             $name($Type),)+
         }
 
-        impl $Spec {
+        impl $(<$Q: $Bound>)? $Spec $(<$Q>)? {
             /// All names, in the order of the list.
             $vis const NAMES: &'static [&'static str] =
                 &[$($crate::form::registry::plain_name(stringify!($name))),+];
@@ -81,24 +121,24 @@ macro_rules! registry {
             }
         }
 
-        impl $crate::form::registry::Registered for $Spec {
-            const NAMES: &'static [&'static str] = $Spec::NAMES;
+        impl $(<$Q: $Bound>)? $crate::form::registry::Registered for $Spec $(<$Q>)? {
+            const NAMES: &'static [&'static str] = Self::NAMES;
 
-            fn read<R: $crate::form::registry::Parameters>(name: &str, parameters: R) -> Result<$Spec, R::Error> {
+            fn read<R: $crate::form::registry::Parameters>(name: &str, parameters: R) -> Result<Self, R::Error> {
                 $(if name == const { $crate::form::registry::plain_name(stringify!($name)) } {
                     return parameters.read().map($Spec::$name);
                 })+
-                Err(serde::de::Error::unknown_variant(name, $Spec::NAMES))
+                Err(serde::de::Error::unknown_variant(name, Self::NAMES))
             }
         }
 
-        impl<'de> serde::Deserialize<'de> for $Spec {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<$Spec, D::Error> {
+        impl<'de $(, $Q: $Bound)?> serde::Deserialize<'de> for $Spec $(<$Q>)? {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 $crate::form::registry::deserialize(deserializer)
             }
         }
 
-        impl serde::Serialize for $Spec {
+        impl $(<$Q: $Bound>)? serde::Serialize for $Spec $(<$Q>)? {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 let mut map = serde::Serializer::serialize_map(serializer, Some(1))?;
                 match self {
@@ -110,13 +150,15 @@ macro_rules! registry {
             }
         }
 
-        impl schemars::JsonSchema for $Spec {
+        impl $(<$Q: $Bound>)? schemars::JsonSchema for $Spec $(<$Q>)? {
             fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($Spec).into()
+                let of: &[std::borrow::Cow<'static, str>] = &[$(<$Q as schemars::JsonSchema>::schema_name())?];
+                $crate::form::registry::schema_name(stringify!($Spec), of)
             }
 
             fn schema_id() -> std::borrow::Cow<'static, str> {
-                concat!(module_path!(), "::", stringify!($Spec)).into()
+                let of: &[std::borrow::Cow<'static, str>] = &[$(<$Q as schemars::JsonSchema>::schema_id())?];
+                $crate::form::registry::schema_name(concat!(module_path!(), "::", stringify!($Spec)), of)
             }
 
             fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -126,15 +168,25 @@ macro_rules! registry {
                         generator,
                     )),+
                 ];
-                $crate::form::registry::schema(concat!($($doc, "\n"),+), entries)
+                $crate::form::registry::schema(concat!($($doc, "\n"),+), $kind, entries)
             }
         }
 
-        $(impl From<$Type> for $Spec {
-            fn from(parameters: $Type) -> $Spec {
+        $crate::form::registry::registry! {
+            @each_from {$(<$Q: $Bound>)?} {$(<$Q>)?} $Spec { $($name => $Type),+ }
+        }
+    };
+
+    (@each_from $declared:tt $given:tt $Spec:ident { $($name:ident => $Type:path),+ }) => {
+        $($crate::form::registry::registry! { @from $declared $given $Spec $name $Type })+
+    };
+
+    (@from {$($declared:tt)*} {$($given:tt)*} $Spec:ident $name:ident $Type:path) => {
+        impl $($declared)* From<$Type> for $Spec $($given)* {
+            fn from(parameters: $Type) -> Self {
                 $Spec::$name(parameters)
             }
-        })+
+        }
     };
 }
 pub(crate) use registry;
@@ -156,6 +208,23 @@ pub const fn first_of(those: &[&'static str]) -> Option<&'static str> {
         [first, ..] => Some(first),
         [] => None,
     }
+}
+
+/// The name of a registry in a schema, with that of the type `of` which it is, if there is one.
+pub fn schema_name(name: &'static str, of: &[Cow<'static, str>]) -> Cow<'static, str> {
+    match of {
+        [] => name.into(),
+        [of, ..] => format!("{name}_for_{of}").into(),
+    }
+}
+
+/// An enum that `registry!` declared with its `kind`.
+pub trait Kind: Registered {
+    /// What one of them is called: `breaker`, `retry_budget`.
+    const KIND: &'static str;
+
+    /// The manual page of each, in the order of the list.
+    const PAGES: &'static [Page];
 }
 
 /// An enum that `registry!` declared.
@@ -340,8 +409,12 @@ impl Entry {
     }
 }
 
-/// The schema of a kind of plug-in: its names where they may stand alone, and the object form of each.
-pub fn schema(doc: &str, entries: impl IntoIterator<Item = Entry>) -> Schema {
+/// The keyword of a schema that names the kind of plug-in which it describes.
+pub const KIND_KEYWORD: &str = "x-kind";
+
+/// The schema of a kind of plug-in: its names where they may stand alone, and the object form of each. A `kind` that is not
+/// empty is said too.
+pub fn schema(doc: &str, kind: &str, entries: impl IntoIterator<Item = Entry>) -> Schema {
     let mut forms = Vec::new();
     for Entry {
         name,
@@ -367,7 +440,11 @@ pub fn schema(doc: &str, entries: impl IntoIterator<Item = Entry>) -> Schema {
         forms.push(object);
     }
     let lines: Vec<&str> = doc.lines().map(str::trim).collect();
-    json_schema!({ "description": lines.join("\n").trim(), "oneOf": forms })
+    let mut schema = json_schema!({ "description": lines.join("\n").trim(), "oneOf": forms });
+    if !kind.is_empty() {
+        schema.insert(KIND_KEYWORD.into(), kind.into());
+    }
+    schema
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ impl Tail {
 }
 
 /// Lets a finite value above 0 pass; NaN fails.
-fn positive(name: &'static str, value: f64) -> Result<f64, LawError> {
+pub(crate) fn positive(name: &'static str, value: f64) -> Result<f64, LawError> {
     if value > 0.0 && value < f64::INFINITY {
         Ok(value)
     } else {
@@ -130,7 +130,7 @@ fn positive(name: &'static str, value: f64) -> Result<f64, LawError> {
 }
 
 /// Lets a finite value of at least 0 pass; NaN fails.
-fn nonnegative(name: &'static str, value: f64) -> Result<f64, LawError> {
+pub(crate) fn nonnegative(name: &'static str, value: f64) -> Result<f64, LawError> {
     if (0.0..f64::INFINITY).contains(&value) {
         Ok(value)
     } else {

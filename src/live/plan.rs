@@ -15,7 +15,7 @@ use super::money;
 use super::prompts::Prompts;
 use super::spec::{ClassSpec, LoadSpec, MaxTokensField, PlanSpec, Schedule, TargetSpec};
 use crate::experiment::assemble::check_name;
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::diagnose::Seg;
 use crate::form::units::{Money, Rate};
 use crate::kernel::chance::{Chance, Purpose, unit};
@@ -311,8 +311,8 @@ fn arrivals(rate: Rate, schedule: Schedule) -> Built<Box<dyn Arrivals>> {
         return Err(Refusal::new("0: must be above 0"));
     }
     match schedule {
-        Schedule::Poisson => Poisson { rate }.build(None),
-        Schedule::Fixed => Regular { rate }.build(None),
+        Schedule::Poisson => Poisson { rate }.build(None, &Names::default()),
+        Schedule::Fixed => Regular { rate }.build(None, &Names::default()),
     }
 }
 
@@ -327,8 +327,9 @@ fn lengths(class: &ClassSpec) -> Built<Lengths> {
     if !(class.share.is_finite() && class.share > 0.0) {
         return Err(Refusal::new(format!("{}: must be above 0", class.share)).at("share"));
     }
-    let tokens =
-        |field: &'static str, law: &crate::form::laws::LawSpec<f64>| law.sampler().map_err(|r| r.at(Seg::from(field)));
+    let tokens = |field: &'static str, law: &crate::form::laws::LawSpec<f64>| {
+        law.sampler(&Names::default()).map_err(|r| r.at(Seg::from(field)))
+    };
     Ok(Lengths {
         share: class.share,
         input: tokens("input", &class.input)?,

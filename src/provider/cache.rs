@@ -8,7 +8,8 @@ pub use returning::Returning;
 
 use std::fmt;
 
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
+use crate::form::own::Own;
 use crate::form::registry::registry;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
@@ -48,14 +49,21 @@ pub trait Cache: fmt::Debug + Send + Sync {
 /// What the file says of a prompt cache.
 pub trait BuildCache {
     /// Checks the parameters and makes the cache.
-    fn build(&self) -> Built<Box<dyn Cache>>;
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Cache>>;
+}
+
+impl BuildCache for Own {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Cache>> {
+        self.make("prompt_cache", names)
+    }
 }
 
 registry! {
     /// A provider's prompt cache.
-    pub enum CacheSpec as BuildCache {
+    pub enum CacheSpec as BuildCache, kind prompt_cache in "cache/" of Box<dyn Cache> {
         random => Random,
         returning => Returning,
+        own in "../form/own.rs" => Own,
     }
 }
 

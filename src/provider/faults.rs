@@ -19,10 +19,11 @@ pub use spikes::Spikes;
 pub use time_of_day::{Shape, TimeOfDay, Wave};
 pub use way::{Manner, Way};
 
+use crate::form::own::Own;
 use crate::form::registry::registry;
 use std::fmt;
 
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
@@ -64,7 +65,7 @@ pub trait Fault: fmt::Debug + Send + Sync {
 /// What the file says of a source of failures.
 pub trait BuildFault {
     /// Checks the parameters and makes the fault.
-    fn build(&self) -> Built<Box<dyn Fault>>;
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Fault>>;
 }
 
 /// What goes wrong with an attempt.
@@ -200,9 +201,15 @@ fn at_once() -> Duration {
     Duration::from(Span::ZERO)
 }
 
+impl BuildFault for Own {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Fault>> {
+        self.make("fault", names)
+    }
+}
+
 registry! {
     /// A source of failures of a provider, or of slowness.
-    pub enum FaultSpec as BuildFault {
+    pub enum FaultSpec as BuildFault, kind fault in "faults/" of Box<dyn Fault> {
         random => Random,
         outage => Outage,
         slow_down => SlowDown,
@@ -210,5 +217,6 @@ registry! {
         spikes => Spikes,
         regimes => Regimes,
         overload => Overload,
+        own in "../form/own.rs" => Own,
     }
 }

@@ -24,6 +24,7 @@ pub use sliding_log::SlidingLog;
 pub use token_bucket::TokenBucket;
 pub(crate) use token_bucket::bucket;
 
+use crate::form::own::Own;
 use crate::form::registry::registry;
 use std::fmt;
 
@@ -31,7 +32,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::load::Full;
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::kernel::time::Time;
 use crate::words::{Ask, Left, Usage};
 
@@ -88,18 +89,18 @@ pub struct Spent {
 /// What the file says of a limit, before it runs.
 pub trait BuildLimit {
     /// Checks the parameters and makes the limits: one, unless the name stands for several.
-    fn build_all(&self) -> Built<Vec<Box<dyn Limit>>>;
+    fn build_all(&self, names: &Names<'_>) -> Built<Vec<Box<dyn Limit>>>;
 }
 
 /// What the file says of a limit that is just one.
 pub trait BuildOne {
     /// Checks the parameters and makes the limit.
-    fn build(&self) -> Built<Box<dyn Limit>>;
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Limit>>;
 }
 
 impl<T: BuildOne> BuildLimit for T {
-    fn build_all(&self) -> Built<Vec<Box<dyn Limit>>> {
-        Ok(vec![self.build()?])
+    fn build_all(&self, names: &Names<'_>) -> Built<Vec<Box<dyn Limit>>> {
+        Ok(vec![self.build(names)?])
     }
 }
 
@@ -134,9 +135,15 @@ impl Unit {
     }
 }
 
+impl BuildOne for Own {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Limit>> {
+        self.make("limit", names)
+    }
+}
+
 registry! {
     /// A quota of a provider.
-    pub enum LimitSpec as BuildLimit {
+    pub enum LimitSpec as BuildLimit, kind limit in "limits/" of Box<dyn Limit> {
         token_bucket => TokenBucket,
         fixed_window => FixedWindow,
         sliding_log => SlidingLog,
@@ -145,5 +152,6 @@ registry! {
         slices => Slices,
         concurrent => Concurrent,
         preset => Preset,
+        own in "../form/own.rs" => Own,
     }
 }

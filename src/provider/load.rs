@@ -19,7 +19,8 @@ pub use throughput::Throughput;
 use std::fmt;
 
 use super::latency::{Service, Start};
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
+use crate::form::own::Own;
 use crate::form::registry::registry;
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
@@ -95,16 +96,23 @@ pub struct Stay {
 /// What the file says of a dependence on load.
 pub trait BuildLoad {
     /// Checks the parameters and makes it.
-    fn build(&self) -> Built<Box<dyn Load>>;
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Load>>;
+}
+
+impl BuildLoad for Own {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Load>> {
+        self.make("load", names)
+    }
 }
 
 registry! {
     /// What load does to a provider.
-    pub enum LoadSpec as BuildLoad {
+    pub enum LoadSpec as BuildLoad, kind load in "load/" of Box<dyn Load> {
         slots => Slots,
         batching => Batching,
         throughput => Throughput,
         cold_start => ColdStart,
+        own in "../form/own.rs" => Own,
     }
 }
 

@@ -16,13 +16,14 @@ pub use per_request::PerRequest;
 pub use per_token::{LongContext, PerToken};
 pub use reserved::Reserved;
 
+use crate::form::own::Own;
 use crate::form::registry::registry;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::kernel::time::Span;
 use crate::words::Usage;
 
@@ -46,7 +47,7 @@ pub trait Price: fmt::Debug + Send + Sync {
 /// What the file says of a tariff.
 pub trait BuildPrice {
     /// Checks the parameters and makes the tariff; `table` holds the listed prices.
-    fn build(&self, table: &listed::Table) -> Built<Box<dyn Price>>;
+    fn build(&self, table: &listed::Table, names: &Names<'_>) -> Built<Box<dyn Price>>;
 }
 
 /// What a provider bills when the caller hangs up on an answer: its own timeout, or because another copy of the request was
@@ -63,12 +64,19 @@ pub enum HungUp {
     Nothing,
 }
 
+impl BuildPrice for Own {
+    fn build(&self, _table: &listed::Table, names: &Names<'_>) -> Built<Box<dyn Price>> {
+        self.make("price", names)
+    }
+}
+
 registry! {
     /// A provider's tariff.
-    pub enum PriceSpec as BuildPrice {
+    pub enum PriceSpec as BuildPrice, kind price in "pricing/" of Box<dyn Price> {
         per_token => PerToken,
         per_request => PerRequest,
         listed => Listed,
         reserved => Reserved,
+        own in "../form/own.rs" => Own,
     }
 }

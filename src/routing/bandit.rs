@@ -53,6 +53,61 @@ pub enum Contexts {
     None,
 }
 
+/// Declares the parameters of a bandit: those of learning, which all have, and its own with their defaults. The struct also gets
+/// `learning`, which views the former.
+macro_rules! bandit {
+    ($(#[$doc:meta])* pub struct $Bandit:ident { $($(#[$about:meta])* pub $field:ident: $Type:ty = $default:expr,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $Bandit {
+            /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
+            pub providers: Members,
+            /// What an attempt is worth. Default: 1 for a good answer.
+            pub reward: RewardSpec,
+            /// Whether each class is learned by itself. Default: `class`.
+            pub contexts: Contexts,
+            /// The share of answers of which somebody says whether they were good. Default: 1.
+            pub feedback: Fraction,
+            /// What a reward's weight is multiplied by for every later one. Default: 1.
+            pub discount: Fraction,
+            /// How many rewards are remembered. Default: all.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub window: Option<Count>,
+            $($(#[$about])* pub $field: $Type,)*
+        }
+
+        impl Default for $Bandit {
+            fn default() -> Self {
+                $Bandit {
+                    providers: Members::default(),
+                    reward: RewardSpec::default(),
+                    contexts: Contexts::default(),
+                    feedback: Fraction::ONE,
+                    discount: Fraction::ONE,
+                    window: None,
+                    $($field: $default,)*
+                }
+            }
+        }
+
+        impl $Bandit {
+            /// The parameters of learning.
+            fn learning(&self) -> Learning<'_> {
+                Learning {
+                    providers: &self.providers,
+                    reward: &self.reward,
+                    contexts: self.contexts,
+                    feedback: self.feedback,
+                    discount: self.discount,
+                    window: self.window,
+                }
+            }
+        }
+    };
+}
+pub(super) use bandit;
+
 /// How rewards are learned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Learning<'a> {

@@ -1,7 +1,6 @@
 //! Policies inside a policy: what every one that sends some requests to one and others to another has in common.
 //!
-//! Each branch learns from every attempt and hears of every call and its end, whichever branch sent it: what is known of a
-//! provider is known of it. A request
+//! Each branch learns from every attempt, whichever branch sent it: what is known of a provider is known of it. A request
 //! must stay with its branch as long as a branch keeps something of it ([`Wants::notes`]).
 
 use std::fmt;
@@ -38,6 +37,124 @@ pub(super) fn either(providers: &[String], policy: Option<&PolicySpec>, names: &
     }
 }
 
+/// A policy that holds others: what it does by itself. Everything else reaches those inside, because [`Wrapped`] is the one
+/// implementation of [`Policy`] for all of them.
+pub(super) trait Wrap: fmt::Debug + Send + Sync + Sized + 'static {
+    /// The policies inside.
+    fn inside(&self) -> &Branches;
+
+    /// The policies inside, to be told something.
+    fn inside_mut(&mut self) -> &mut Branches;
+
+    /// As [`Policy::choose`].
+    fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize>;
+
+    /// The branch that is asked what is asked of one policy alone: to mirror, to judge, to fall back. Nothing if none is.
+    fn handler(&mut self, _call: &Call) -> Option<usize> {
+        Some(0)
+    }
+
+    /// As [`Policy::wants`]. Default: what those inside want.
+    fn wants(&self) -> Wants {
+        self.inside().wants()
+    }
+
+    /// An attempt has ended, of which those inside hear as well.
+    fn learn(&mut self, _ended: &Ended) {}
+
+    /// As [`Policy::mirror`]. Default: what the handler says.
+    fn mirror(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
+        let handler = self.handler(call)?;
+        self.inside_mut().branch(handler).mirror(call, fleet)
+    }
+
+    /// As [`Policy::judge`]. Default: what the handler says.
+    fn judge(&mut self, call: &Call) -> Option<Judge> {
+        let handler = self.handler(call)?;
+        self.inside_mut().branch(handler).judge(call)
+    }
+
+    /// As [`Policy::fall_back`]. Default: what the handler says.
+    fn fall_back(&mut self, call: &Call) -> bool {
+        let handler = self.handler(call);
+        handler.is_some_and(|handler| self.inside_mut().branch(handler).fall_back(call))
+    }
+
+    /// What it passes by itself, before those inside.
+    fn milestones(&self) -> Vec<Milestone> {
+        Vec::new()
+    }
+
+    /// A copy in its initial state, for one replication.
+    fn fresh(&self) -> Self;
+
+    /// It as a policy.
+    fn wrapped(self) -> Box<dyn Policy> {
+        Box::new(Wrapped(self))
+    }
+}
+
+/// A policy that holds others, as it runs.
+#[derive(Debug)]
+struct Wrapped<W>(W);
+
+#[deny(
+    clippy::missing_trait_methods,
+    reason = "what is not passed on here is lost to every policy that is inside another"
+)]
+impl<W: Wrap> Policy for Wrapped<W> {
+    #[inline]
+    fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
+        self.0.choose(call, fleet)
+    }
+
+    fn wants(&self) -> Wants {
+        self.0.wants()
+    }
+
+    #[inline]
+    fn learn(&mut self, ended: &Ended) {
+        self.0.learn(ended);
+        self.0.inside_mut().learn(ended);
+    }
+
+    fn read(&mut self, ended: &Ended, headers: &Headers) {
+        self.0.inside_mut().read(ended, headers);
+    }
+
+    #[inline]
+    fn sent(&mut self, call: &Call, provider: usize) {
+        self.0.inside_mut().sent(call, provider);
+    }
+
+    #[inline]
+    fn ended(&mut self, ended: &Ended) {
+        self.0.inside_mut().ended(ended);
+    }
+
+    fn mirror(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
+        self.0.mirror(call, fleet)
+    }
+
+    fn judge(&mut self, call: &Call) -> Option<Judge> {
+        self.0.judge(call)
+    }
+
+    fn fall_back(&mut self, call: &Call) -> bool {
+        self.0.fall_back(call)
+    }
+
+    fn milestones(&self) -> Vec<Milestone> {
+        let mut all = self.0.milestones();
+        all.extend(self.0.inside().milestones());
+        all
+    }
+
+    fn fresh(&self) -> Box<dyn Policy> {
+        self.0.fresh().wrapped()
+    }
+}
+
 /// Which branch a request goes by.
 pub(super) trait Fork: fmt::Debug + Clone + Send + Sync + 'static {
     /// The branch, the same for every attempt at the request; nothing if there is none for it.
@@ -56,7 +173,19 @@ pub(super) struct Forked<F> {
     pub(super) branches: Branches,
 }
 
-impl<F: Fork> Policy for Forked<F> {
+impl<F: Fork> Wrap for Forked<F> {
+    fn inside(&self) -> &Branches {
+        &self.branches
+    }
+
+    fn inside_mut(&mut self) -> &mut Branches {
+        &mut self.branches
+    }
+
+    fn handler(&mut self, call: &Call) -> Option<usize> {
+        self.fork.branch(call)
+    }
+
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         let mut branch = self.fork.branch(call)?;
@@ -69,48 +198,11 @@ impl<F: Fork> Policy for Forked<F> {
         }
     }
 
-    fn wants(&self) -> Wants {
-        self.branches.wants()
-    }
-
-    fn learn(&mut self, ended: &Ended) {
-        self.branches.learn(ended);
-    }
-
-    fn read(&mut self, ended: &Ended, headers: &Headers) {
-        self.branches.read(ended, headers);
-    }
-
-    fn sent(&mut self, call: &Call, provider: usize) {
-        self.branches.sent(call, provider);
-    }
-
-    fn ended(&mut self, ended: &Ended) {
-        self.branches.ended(ended);
-    }
-
-    fn mirror(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
-        self.branches.branch(self.fork.branch(call)?).mirror(call, fleet)
-    }
-
-    fn judge(&mut self, call: &Call) -> Option<Judge> {
-        self.branches.branch(self.fork.branch(call)?).judge(call)
-    }
-
-    fn fall_back(&mut self, call: &Call) -> bool {
-        let branch = self.fork.branch(call);
-        branch.is_some_and(|b| self.branches.branch(b).fall_back(call))
-    }
-
-    fn milestones(&self) -> Vec<Milestone> {
-        self.branches.milestones()
-    }
-
-    fn fresh(&self) -> Box<dyn Policy> {
-        Box::new(Forked {
+    fn fresh(&self) -> Self {
+        Forked {
             fork: self.fork.clone(),
             branches: self.branches.fresh(),
-        })
+        }
     }
 }
 
@@ -143,31 +235,19 @@ impl<F: Filter> Filtered<F> {
     }
 }
 
-impl<F: Filter> Policy for Filtered<F> {
+impl<F: Filter> Wrap for Filtered<F> {
+    fn inside(&self) -> &Branches {
+        &self.inner
+    }
+
+    fn inside_mut(&mut self) -> &mut Branches {
+        &mut self.inner
+    }
+
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         self.narrow(call, fleet);
         self.inner.choose(0, call, &fleet.only(&self.left))
-    }
-
-    fn wants(&self) -> Wants {
-        self.inner.wants()
-    }
-
-    fn learn(&mut self, ended: &Ended) {
-        self.inner.learn(ended);
-    }
-
-    fn read(&mut self, ended: &Ended, headers: &Headers) {
-        self.inner.read(ended, headers);
-    }
-
-    fn sent(&mut self, call: &Call, provider: usize) {
-        self.inner.sent(call, provider);
-    }
-
-    fn ended(&mut self, ended: &Ended) {
-        self.inner.ended(ended);
     }
 
     fn mirror(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
@@ -175,24 +255,12 @@ impl<F: Filter> Policy for Filtered<F> {
         self.inner.branch(0).mirror(call, &fleet.only(&self.left))
     }
 
-    fn judge(&mut self, call: &Call) -> Option<Judge> {
-        self.inner.branch(0).judge(call)
-    }
-
-    fn fall_back(&mut self, call: &Call) -> bool {
-        self.inner.branch(0).fall_back(call)
-    }
-
-    fn milestones(&self) -> Vec<Milestone> {
-        self.inner.milestones()
-    }
-
-    fn fresh(&self) -> Box<dyn Policy> {
-        Box::new(Filtered {
+    fn fresh(&self) -> Self {
+        Filtered {
             filter: self.filter.clone(),
             left: self.left.clone(),
             inner: self.inner.fresh(),
-        })
+        }
     }
 }
 
@@ -215,25 +283,25 @@ impl Branches {
         self.0[branch].policy.choose(call, fleet)
     }
 
-    pub(super) fn learn(&mut self, ended: &Ended) {
+    fn learn(&mut self, ended: &Ended) {
         for branch in self.0.iter_mut().filter(|b| b.wants.learns || b.wants.grades > 0) {
             branch.policy.learn(ended);
         }
     }
 
-    pub(super) fn read(&mut self, ended: &Ended, headers: &Headers) {
+    fn read(&mut self, ended: &Ended, headers: &Headers) {
         for branch in self.0.iter_mut().filter(|b| b.wants.headers) {
             branch.policy.read(ended, headers);
         }
     }
 
-    pub(super) fn sent(&mut self, call: &Call, provider: usize) {
+    fn sent(&mut self, call: &Call, provider: usize) {
         for branch in self.0.iter_mut().filter(|b| b.wants.ends) {
             branch.policy.sent(call, provider);
         }
     }
 
-    pub(super) fn ended(&mut self, ended: &Ended) {
+    fn ended(&mut self, ended: &Ended) {
         for branch in self.0.iter_mut().filter(|b| b.wants.ends) {
             branch.policy.ended(ended);
         }
@@ -245,7 +313,7 @@ impl Branches {
     }
 
     /// Those of every branch, in order.
-    pub(super) fn milestones(&self) -> Vec<Milestone> {
+    fn milestones(&self) -> Vec<Milestone> {
         self.0.iter().flat_map(|b| b.policy.milestones()).collect()
     }
 
@@ -253,3 +321,6 @@ impl Branches {
         Branches::new(self.0.iter().map(|b| b.policy.fresh()))
     }
 }
+
+#[cfg(test)]
+mod tests;

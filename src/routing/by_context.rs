@@ -32,7 +32,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::branches::{Branches, Fork, Forked, either};
+use super::branches::{Branches, Fork, Forked, Wrap, either};
 use super::{BuildPolicy, Call, Otherwise, Policy, PolicySpec};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Count;
@@ -95,14 +95,15 @@ impl BuildPolicy for ByContext {
             bounds.push(band.up_to.map_or(u64::MAX, Count::get));
             branches.push(policy);
         }
-        Ok(Box::new(Forked {
+        Ok(Forked {
             fork: Bands {
                 bounds,
                 counts: self.counts,
                 otherwise: self.otherwise,
             },
             branches: Branches::new(branches),
-        }))
+        }
+        .wrapped())
     }
 }
 

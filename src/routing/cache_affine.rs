@@ -44,7 +44,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, check_users, lowest, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest, taking_part, users};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Duration, Fraction};
 use crate::kernel::lru::Lru;
@@ -108,7 +108,7 @@ impl Default for CacheAffine {
 
 impl BuildPolicy for CacheAffine {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
-        let users = check_users(names)?;
+        let users = users(names)?;
         let relative = self.balance_rel_threshold;
         if !(relative >= 0.0 && relative.is_finite()) {
             let text = format!("a threshold of {relative}: must be 0 or more");

@@ -30,12 +30,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::branches::{Branches, inside};
-use super::{BuildPolicy, By, Call, Fleet, Judge, Milestone, Policy, PolicySpec, Wants};
+use super::branches::{Branches, Wrap, inside};
+use super::{BuildPolicy, By, Call, Fleet, Policy, PolicySpec};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Fraction};
 use crate::kernel::chance::{hash, index, threshold};
-use crate::words::{Ended, Headers};
 
 /// What makes sides unrelated to other hashes of the same users; those of process n follow.
 const SIDES: u64 = 1 << 32;
@@ -95,13 +94,14 @@ impl BuildPolicy for Canary {
             let text = "a policy inside keeps account of each request, which must therefore keep its side";
             return Err(Refusal::new(text).at("otherwise"));
         }
-        Ok(Box::new(Running {
+        Ok(Running {
             sides,
             by: self.by,
             below: (self.share < Fraction::ONE).then(|| threshold(self.share.get())),
             processes,
             spills: self.otherwise == Spill::OtherSide,
-        }))
+        }
+        .wrapped())
     }
 }
 
@@ -136,7 +136,15 @@ impl Running {
     }
 }
 
-impl Policy for Running {
+impl Wrap for Running {
+    fn inside(&self) -> &Branches {
+        &self.sides
+    }
+
+    fn inside_mut(&mut self) -> &mut Branches {
+        &mut self.sides
+    }
+
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         let side = self.side(call);
@@ -146,50 +154,15 @@ impl Policy for Running {
         }
     }
 
-    fn wants(&self) -> Wants {
-        self.sides.wants()
+    fn handler(&mut self, call: &Call) -> Option<usize> {
+        Some(self.side(call))
     }
 
-    fn learn(&mut self, ended: &Ended) {
-        self.sides.learn(ended);
-    }
-
-    fn read(&mut self, ended: &Ended, headers: &Headers) {
-        self.sides.read(ended, headers);
-    }
-
-    fn sent(&mut self, call: &Call, provider: usize) {
-        self.sides.sent(call, provider);
-    }
-
-    fn ended(&mut self, ended: &Ended) {
-        self.sides.ended(ended);
-    }
-
-    fn mirror(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
-        let side = self.side(call);
-        self.sides.branch(side).mirror(call, fleet)
-    }
-
-    fn judge(&mut self, call: &Call) -> Option<Judge> {
-        let side = self.side(call);
-        self.sides.branch(side).judge(call)
-    }
-
-    fn fall_back(&mut self, call: &Call) -> bool {
-        let side = self.side(call);
-        self.sides.branch(side).fall_back(call)
-    }
-
-    fn milestones(&self) -> Vec<Milestone> {
-        self.sides.milestones()
-    }
-
-    fn fresh(&self) -> Box<dyn Policy> {
-        Box::new(Running {
+    fn fresh(&self) -> Self {
+        Running {
             sides: self.sides.fresh(),
             ..*self
-        })
+        }
     }
 }
 
@@ -319,7 +292,7 @@ mod tests {
         };
         assert_eq!(
             refused("").message,
-            "there are no users to tell apart: give `users` in `traffic`"
+            "there are no users to tell apart: give `users` in `traffic`, like {\"count\": 1000}"
         );
         assert_eq!(
             refused(r#", "by": "request", "processes": 2"#).message,

@@ -41,13 +41,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::branches::{Branches, inside};
-use super::{BuildPolicy, Call, Chain, Fleet, Judge, Milestone, Policy, PolicySpec, Wants};
+use super::branches::{Branches, Wrap, inside};
+use super::{BuildPolicy, Call, Chain, Fleet, Judge, Policy, PolicySpec, Wants};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::per_class::PerClass;
 use crate::form::units::{Duration, Fraction, Money};
+use crate::words::Outcome;
 use crate::words::UNRATED;
-use crate::words::{Ended, Headers, Outcome};
 
 /// Stages in order, each but the last with a judge of its answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -134,11 +134,12 @@ impl BuildPolicy for Cascade {
             notes: true,
             ..Wants::NOTHING
         });
-        Ok(Box::new(Running {
+        Ok(Running {
             branches,
             judges,
             wants,
-        }))
+        }
+        .wrapped())
     }
 }
 
@@ -256,7 +257,15 @@ impl Running {
     }
 }
 
-impl Policy for Running {
+impl Wrap for Running {
+    fn inside(&self) -> &Branches {
+        &self.branches
+    }
+
+    fn inside_mut(&mut self) -> &mut Branches {
+        &mut self.branches
+    }
+
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         let from = self.stage(call);
         if call.hedge {
@@ -276,27 +285,6 @@ impl Policy for Running {
 
     fn wants(&self) -> Wants {
         self.wants
-    }
-
-    fn learn(&mut self, ended: &Ended) {
-        self.branches.learn(ended);
-    }
-
-    fn read(&mut self, ended: &Ended, headers: &Headers) {
-        self.branches.read(ended, headers);
-    }
-
-    fn sent(&mut self, call: &Call, provider: usize) {
-        self.branches.sent(call, provider);
-    }
-
-    fn ended(&mut self, ended: &Ended) {
-        self.branches.ended(ended);
-    }
-
-    fn mirror(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
-        let stage = self.stage(call);
-        self.branches.branch(stage).mirror(call, fleet)
     }
 
     fn judge(&mut self, call: &Call) -> Option<Judge> {
@@ -320,16 +308,16 @@ impl Policy for Running {
         goes_on
     }
 
-    fn milestones(&self) -> Vec<Milestone> {
-        self.branches.milestones()
+    fn handler(&mut self, call: &Call) -> Option<usize> {
+        Some(self.stage(call))
     }
 
-    fn fresh(&self) -> Box<dyn Policy> {
-        Box::new(Running {
+    fn fresh(&self) -> Self {
+        Running {
             branches: self.branches.fresh(),
             judges: self.judges.clone(),
             wants: self.wants,
-        })
+        }
     }
 }
 

@@ -37,7 +37,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::branches::{Branches, Fork, Forked, either};
+use super::branches::{Branches, Fork, Forked, Wrap, either};
 use super::{BuildPolicy, Call, Policy, PolicySpec};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::laws::LawSpec;
@@ -150,7 +150,7 @@ impl BuildPolicy for Complexity {
         if !self.boundaries.is_sorted() {
             return Err(Refusal::new("the boundaries must not fall").at("boundaries"));
         }
-        Ok(Box::new(Forked {
+        Ok(Forked {
             fork: Scores {
                 classes: self.classes(names)?,
                 to,
@@ -160,7 +160,8 @@ impl BuildPolicy for Complexity {
                 boundaries: self.boundaries,
             },
             branches: Branches::new(branches),
-        }))
+        }
+        .wrapped())
     }
 }
 
@@ -176,7 +177,7 @@ impl Complexity {
             let law = self.score.get(class);
             let law = law.ok_or_else(|| Refusal::new(format!("class `{class}` has no score")).at("score"))?;
             Ok(Class {
-                score: law.sampler().map_err(|r| r.at(&**class).at("score"))?,
+                score: law.sampler(names).map_err(|r| r.at(&**class).at("score"))?,
                 reasoning: threshold(self.reasoning.get(class).map_or(0.0, |share| share.get())),
             })
         };

@@ -46,7 +46,7 @@ use serde::{Deserialize, Serialize};
 
 pub use query::Query;
 
-use super::branches::{Branches, Fork, Forked, inside};
+use super::branches::{Branches, Fork, Forked, Wrap, inside};
 use super::{BuildPolicy, Call, Policy, PolicySpec};
 use crate::form::build::{Built, Names, Refusal};
 use query::Test;
@@ -99,10 +99,11 @@ impl BuildPolicy for Conditional {
                 tests.push((Test::TRUE, branch));
             }
         }
-        Ok(Box::new(Forked {
+        Ok(Forked {
             fork: Conditions(classes),
             branches: Branches::new(branches),
-        }))
+        }
+        .wrapped())
     }
 }
 

@@ -420,7 +420,7 @@ mod tests {
             (
                 r#""consistent_hash""#,
                 None,
-                "there are no users to tell apart: give `users` in `traffic`",
+                "there are no users to tell apart: give `users` in `traffic`, like {\"count\": 1000}",
             ),
             (
                 r#"{"consistent_hash": {"balance_factor": 0.9}}"#,

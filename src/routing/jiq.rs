@@ -16,7 +16,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest_drawn, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest_drawn, memoryless};
 use crate::form::build::{Built, Names};
 
 /// Anybody who is idle, else anybody.
@@ -30,28 +30,16 @@ pub struct Jiq {
 
 impl BuildPolicy for Jiq {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
-        let order = taking_part(&self.providers, names)?;
-        Ok(Box::new(Running { order }))
+        memoryless(&self.providers, names, choose)
     }
 }
 
-#[derive(Clone, Debug)]
-struct Running {
-    order: Vec<usize>,
-}
-
-impl Policy for Running {
-    #[inline]
-    fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
-        lowest_drawn(&self.order, call.draw(), |p| {
-            let busy = || fleet.load(p) > 0;
-            fleet.is_open_to_calls(p).then(busy)
-        })
-    }
-
-    fn fresh(&self) -> Box<dyn Policy> {
-        Box::new(self.clone())
-    }
+#[inline]
+fn choose(order: &[usize], call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
+    lowest_drawn(order, call.draw(), |p| {
+        let busy = || fleet.load(p) > 0;
+        fleet.is_open_to_calls(p).then(busy)
+    })
 }
 
 #[cfg(test)]

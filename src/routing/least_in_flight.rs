@@ -19,7 +19,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest_drawn, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest_drawn, memoryless};
 use crate::form::build::{Built, Names};
 
 /// Fewest in flight, ties by chance.
@@ -33,27 +33,13 @@ pub struct LeastInFlight {
 
 impl BuildPolicy for LeastInFlight {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
-        let order = taking_part(&self.providers, names)?;
-        Ok(Box::new(Running { order }))
+        memoryless(&self.providers, names, choose)
     }
 }
 
-#[derive(Clone, Debug)]
-struct Running {
-    order: Vec<usize>,
-}
-
-impl Policy for Running {
-    #[inline]
-    fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
-        lowest_drawn(&self.order, call.draw(), |p| {
-            fleet.is_open_to_calls(p).then(|| fleet.load(p))
-        })
-    }
-
-    fn fresh(&self) -> Box<dyn Policy> {
-        Box::new(self.clone())
-    }
+#[inline]
+fn choose(order: &[usize], call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
+    lowest_drawn(order, call.draw(), |p| fleet.is_open_to_calls(p).then(|| fleet.load(p)))
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::branches::{Filter, Filtered, inside};
+use super::branches::{Filter, Filtered, Wrap, inside};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, PolicySpec, SimpleShuffle, taking_part};
 use crate::form::build::{Built, Names};
 use crate::form::named::Named;
@@ -69,7 +69,7 @@ impl BuildPolicy for LitellmPreCallChecks {
             most,
             mended: self.mended,
         };
-        Ok(Box::new(Filtered::new(windows, inner, names)))
+        Ok(Filtered::new(windows, inner, names).wrapped())
     }
 }
 

@@ -34,7 +34,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::branches::{Filter, Filtered, inside};
+use super::branches::{Filter, Filtered, Wrap, inside};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, PolicySpec, SimpleShuffle, taking_part};
 use crate::form::build::{Built, Names};
 use crate::form::named::Named;
@@ -126,7 +126,7 @@ impl BuildPolicy for LitellmTags {
             allow_fail_open: self.allow_fail_open,
         };
         let inner = inside(&self.policy, names).map_err(|r| r.at("policy"))?;
-        Ok(Box::new(Filtered::new(tags, inner, names)))
+        Ok(Filtered::new(tags, inner, names).wrapped())
     }
 }
 

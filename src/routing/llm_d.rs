@@ -33,7 +33,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, check_users, lowest_drawn, taking_part, weight};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest_drawn, taking_part, users, weight};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Duration};
 use crate::kernel::time::{Span, Time};
@@ -75,7 +75,7 @@ impl Default for LlmD {
 
 impl BuildPolicy for LlmD {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
-        let users = check_users(names)?;
+        let users = users(names)?;
         let providers = names.providers.len();
         let beliefs = (users as usize).saturating_mul(providers);
         if beliefs > MOST {

@@ -38,10 +38,9 @@ mod litellm_adaptive;
 mod litellm_pre_call_checks;
 mod litellm_tags;
 mod llm_d;
-pub mod manual;
 mod members;
+mod memoryless;
 mod openrouter;
-pub mod own;
 mod p2c;
 mod pair;
 mod peak;
@@ -101,7 +100,6 @@ pub use litellm_tags::{LitellmTags, TagMatch};
 pub use llm_d::LlmD;
 pub use members::Members;
 pub use openrouter::Openrouter;
-pub use own::Own;
 pub use p2c::P2c;
 pub use peak::Measures;
 pub use peak_ewma::PeakEwma;
@@ -129,6 +127,9 @@ pub use weighted::Weighted;
 
 pub use crate::client::view::{Call, Fleet, Restriction};
 
+use memoryless::memoryless;
+
+use crate::form::own::Own;
 use crate::form::registry::registry;
 use std::fmt;
 
@@ -298,9 +299,19 @@ pub trait BuildPolicy {
     }
 }
 
+impl BuildPolicy for Own {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
+        self.make("policy", names)
+    }
+
+    fn which(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+}
+
 registry! {
     /// A routing policy.
-    pub enum PolicySpec as BuildPolicy, pages {
+    pub enum PolicySpec as BuildPolicy, kind policy in "" of Box<dyn Policy> {
         #[group = "Fixed beforehand"]
         single => Single,
         round_robin => RoundRobin,
@@ -357,7 +368,7 @@ registry! {
         tree => Tree,
         pipeline => Pipeline,
         #[group = "Your own"]
-        own => Own,
+        own in "../form/own.rs" => Own,
         script => Script,
     }
 }
@@ -380,10 +391,10 @@ fn taking_part(given: &Members, names: &Names<'_>) -> Built<Vec<usize>> {
     }
 }
 
-/// How many users there are, for a policy that goes by them.
-fn check_users(names: &Names<'_>) -> Built<u32> {
+/// How many users there are, for a policy that tells them apart.
+fn users(names: &Names<'_>) -> Built<u32> {
     names.users.ok_or_else(|| {
-        Refusal::new("this policy goes by who asks, and the traffic has no users: give `users` in `traffic`, like {\"count\": 1000}")
+        Refusal::new("there are no users to tell apart: give `users` in `traffic`, like {\"count\": 1000}")
     })
 }
 
@@ -400,11 +411,6 @@ fn weight(weight: f64) -> Built<f64> {
 
 /// The largest weight: sums of such keep every digit that matters.
 const MOST_WEIGHT: f64 = 1e12;
-
-/// How many users there are, for a policy that tells them apart.
-fn users(names: &Names<'_>) -> Built<u32> {
-    (names.users).ok_or_else(|| Refusal::new("there are no users to tell apart: give `users` in `traffic`"))
-}
 
 /// Pico-dollars for a token of input and one of output, by provider; each one of `order` must be sold by the token.
 fn prices(order: &[usize], names: &Names<'_>) -> Built<Vec<(u64, u64)>> {

@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pair::pair;
-use super::{BuildPolicy, Call, Fleet, Members, Policy, taking_part};
+use super::{BuildPolicy, Call, Fleet, Members, Policy, memoryless};
 use crate::form::build::{Built, Names};
 
 /// The one of two with fewer calls.
@@ -33,30 +33,18 @@ pub struct P2c {
 
 impl BuildPolicy for P2c {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
-        let order = taking_part(&self.providers, names)?;
-        Ok(Box::new(Running { order }))
+        memoryless(&self.providers, names, choose)
     }
 }
 
-#[derive(Clone, Debug)]
-struct Running {
-    order: Vec<usize>,
-}
-
-impl Policy for Running {
-    #[inline]
-    fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
-        let (one, other) = pair(&self.order, call, fleet)?;
-        Some(if fleet.load(other) < fleet.load(one) {
-            other
-        } else {
-            one
-        })
-    }
-
-    fn fresh(&self) -> Box<dyn Policy> {
-        Box::new(self.clone())
-    }
+#[inline]
+fn choose(order: &[usize], call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
+    let (one, other) = pair(order, call, fleet)?;
+    Some(if fleet.load(other) < fleet.load(one) {
+        other
+    } else {
+        one
+    })
 }
 
 #[cfg(test)]

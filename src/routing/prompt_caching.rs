@@ -33,12 +33,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::branches::{Branches, inside};
-use super::{BuildPolicy, Call, Fleet, Judge, Milestone, Policy, PolicySpec, SimpleShuffle, Wants, check_users};
+use super::branches::{Branches, Wrap, inside};
+use super::{BuildPolicy, Call, Fleet, Policy, PolicySpec, SimpleShuffle, Wants, users};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
-use crate::words::{Ended, Headers, Outcome};
+use crate::words::{Ended, Outcome};
 
 /// Where a prompt was answered before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -67,17 +67,18 @@ impl Default for PromptCaching {
 
 impl BuildPolicy for PromptCaching {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
-        let users = check_users(names)?;
+        let users = users(names)?;
         if self.ttl.span() == Span::ZERO {
             return Err(Refusal::new("0s: must be longer than nothing").at("ttl"));
         }
-        Ok(Box::new(Running {
+        Ok(Running {
             inner: Branches::new([inside(&self.policy, names).map_err(|r| r.at("policy"))?]),
             least: self.min_tokens,
             ttl: self.ttl.span(),
             mended: self.mended,
             answered: vec![Answered::NOWHERE; users as usize],
-        }))
+        }
+        .wrapped())
     }
 }
 
@@ -104,7 +105,15 @@ struct Running {
     answered: Vec<Answered>,
 }
 
-impl Policy for Running {
+impl Wrap for Running {
+    fn inside(&self) -> &Branches {
+        &self.inner
+    }
+
+    fn inside_mut(&mut self) -> &mut Branches {
+        &mut self.inner
+    }
+
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         if call.input >= self.least {
@@ -133,43 +142,14 @@ impl Policy for Running {
                 until: ended.now + self.ttl,
             };
         }
-        self.inner.learn(ended);
     }
 
-    fn read(&mut self, ended: &Ended, headers: &Headers) {
-        self.inner.read(ended, headers);
-    }
-
-    fn sent(&mut self, call: &Call, provider: usize) {
-        self.inner.sent(call, provider);
-    }
-
-    fn ended(&mut self, ended: &Ended) {
-        self.inner.ended(ended);
-    }
-
-    fn mirror(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
-        self.inner.branch(0).mirror(call, fleet)
-    }
-
-    fn judge(&mut self, call: &Call) -> Option<Judge> {
-        self.inner.branch(0).judge(call)
-    }
-
-    fn fall_back(&mut self, call: &Call) -> bool {
-        self.inner.branch(0).fall_back(call)
-    }
-
-    fn milestones(&self) -> Vec<Milestone> {
-        self.inner.milestones()
-    }
-
-    fn fresh(&self) -> Box<dyn Policy> {
-        Box::new(Running {
+    fn fresh(&self) -> Self {
+        Running {
             inner: self.inner.fresh(),
             answered: self.answered.clone(),
             ..*self
-        })
+        }
     }
 }
 

@@ -63,15 +63,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::gates::Gate;
-use super::branches::{Branches, inside};
+use super::branches::{Branches, Wrap, inside};
 use super::consistent_hash::By;
-use super::{BuildPolicy, Call, Fleet, Judge, Milestone, Policy, PolicySpec, Wants};
+use super::{BuildPolicy, Call, Fleet, Milestone, Policy, PolicySpec, Wants};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::outcomes::OutcomeList;
 use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose, threshold};
 use crate::kernel::time::{Span, Time};
-use crate::words::{Ended, Headers, Outcome, Outcomes};
+use crate::words::{Ended, Outcome, Outcomes};
 
 /// From one policy to another, stage by stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -163,7 +163,7 @@ impl BuildPolicy for Rollout {
             state: State::before(Time::ZERO + self.from.span()),
             passed: Vec::new(),
         };
-        Ok(running.fresh())
+        Ok(running.fresh().wrapped())
     }
 }
 
@@ -328,7 +328,7 @@ impl Running {
         let at = self.state.back_at;
         self.state = State::before(match self.on_failure {
             AfterGate::RetryAfter(wait) => at + wait.span(),
-            AfterGate::RollBack | AfterGate::Pause => Time::NEVER,
+            _ => Time::NEVER,
         });
         for gate in &mut self.gates {
             gate.forget_new();
@@ -356,15 +356,17 @@ impl Running {
         }
         self.set_due(now);
     }
-
-    /// The branch that `call`, which has been sent somewhere, went by.
-    fn branch_of(&mut self, call: &Call) -> &mut dyn Policy {
-        let side = (call.notes.get() as usize).max(1) - 1;
-        self.branches.branch(side)
-    }
 }
 
-impl Policy for Running {
+impl Wrap for Running {
+    fn inside(&self) -> &Branches {
+        &self.branches
+    }
+
+    fn inside_mut(&mut self) -> &mut Branches {
+        &mut self.branches
+    }
+
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         self.advance(fleet.now());
@@ -383,7 +385,6 @@ impl Policy for Running {
 
     fn learn(&mut self, ended: &Ended) {
         self.advance(ended.now);
-        self.branches.learn(ended);
         let Some(side) = (ended.notes as usize).checked_sub(1) else {
             return;
         };
@@ -402,30 +403,10 @@ impl Policy for Running {
         }
     }
 
-    fn read(&mut self, ended: &Ended, headers: &Headers) {
-        self.branches.read(ended, headers);
-    }
-
-    fn sent(&mut self, call: &Call, provider: usize) {
-        self.branches.sent(call, provider);
-    }
-
-    fn ended(&mut self, ended: &Ended) {
-        self.branches.ended(ended);
-    }
-
     fn mirror(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         self.advance(fleet.now());
         let side = self.side(call);
         self.branches.branch(side).mirror(call, fleet)
-    }
-
-    fn judge(&mut self, call: &Call) -> Option<Judge> {
-        self.branch_of(call).judge(call)
-    }
-
-    fn fall_back(&mut self, call: &Call) -> bool {
-        self.branch_of(call).fall_back(call)
     }
 
     fn milestones(&self) -> Vec<Milestone> {
@@ -445,19 +426,25 @@ impl Policy for Running {
             .chain(["finished".to_owned()])
             .chain(gates)
             .chain([last.to_owned()]);
-        let own = own.zip(&self.passed).map(|(what, &at)| Milestone { what, at });
-        own.chain(self.branches.milestones()).collect()
+        own.zip(&self.passed)
+            .map(|(what, &at)| Milestone { what, at })
+            .collect()
     }
 
-    fn fresh(&self) -> Box<dyn Policy> {
-        Box::new(Running {
+    /// The branch that `call`, which has been sent somewhere, went by.
+    fn handler(&mut self, call: &Call) -> Option<usize> {
+        Some((call.notes.get() as usize).max(1) - 1)
+    }
+
+    fn fresh(&self) -> Self {
+        Running {
             branches: self.branches.fresh(),
             stages: self.stages.clone(),
             gates: self.gates.iter().map(Gate::fresh).collect(),
             state: State::before(self.from),
             passed: vec![None; self.stages.len() + self.gates.len() + 2],
             ..*self
-        })
+        }
     }
 }
 

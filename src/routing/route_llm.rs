@@ -34,8 +34,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::branches::Branches;
-use super::{BuildPolicy, Call, Chain, Fleet, Policy, Wants, weight};
+use super::branches::{Branches, Wrap};
+use super::{BuildPolicy, Call, Chain, Fleet, Policy, weight};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::laws::LawSpec;
 use crate::form::named::Named;
@@ -101,11 +101,12 @@ impl BuildPolicy for RouteLlm {
         let sides = [side("strong", &self.strong)?, side("weak", &self.weak)?];
         let laws = self.laws(names)?;
         let thresholds = self.thresholds(names, &laws)?;
-        Ok(Box::new(Running {
+        Ok(Running {
             sides: Branches::new(sides),
             predictions: laws.iter().map(|law| Sampler::of(&**law)).zip(thresholds).collect(),
             otherwise: self.otherwise,
-        }))
+        }
+        .wrapped())
     }
 }
 
@@ -124,7 +125,7 @@ impl RouteLlm {
                 return Ok(Box::new(law::Uniform::new(0.0, 1.0).map_err(Refusal::of)?));
             };
             let here = |r: Refusal| r.at(class.as_str()).at("win_rates");
-            let law = spec.law().map_err(here)?;
+            let law = spec.law(names).map_err(here)?;
             if law.sf(1.0) > 0.0 {
                 return Err(here(Refusal::new("a win rate may not be above 1")));
             }
@@ -187,32 +188,48 @@ struct Running {
     otherwise: OtherSide,
 }
 
-impl Policy for Running {
+impl Running {
+    /// The side that `call` goes by.
+    #[inline]
+    fn side(&self, call: &Call) -> usize {
+        let (rates, threshold) = &self.predictions[call.class];
+        if rates.draw(call.request, Purpose::Classify) >= *threshold {
+            STRONG
+        } else {
+            WEAK
+        }
+    }
+}
+
+impl Wrap for Running {
+    fn inside(&self) -> &Branches {
+        &self.sides
+    }
+
+    fn inside_mut(&mut self) -> &mut Branches {
+        &mut self.sides
+    }
+
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
-        let (rates, threshold) = &self.predictions[call.class];
-        let (side, other) = if rates.draw(call.request, Purpose::Classify) >= *threshold {
-            (STRONG, WEAK)
-        } else {
-            (WEAK, STRONG)
-        };
+        let side = self.side(call);
         let chosen = self.sides.choose(side, call, fleet);
         if chosen.is_none() && self.otherwise == OtherSide::Other {
-            return self.sides.choose(other, call, fleet);
+            return self.sides.choose(STRONG + WEAK - side, call, fleet);
         }
         chosen
     }
 
-    fn wants(&self) -> Wants {
-        Wants::NOTHING
+    fn handler(&mut self, call: &Call) -> Option<usize> {
+        Some(self.side(call))
     }
 
-    fn fresh(&self) -> Box<dyn Policy> {
-        Box::new(Running {
+    fn fresh(&self) -> Self {
+        Running {
             sides: self.sides.fresh(),
             predictions: self.predictions.clone(),
             otherwise: self.otherwise,
-        })
+        }
     }
 }
 

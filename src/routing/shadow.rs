@@ -27,12 +27,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::branches::{Branches, inside};
-use super::{BuildPolicy, Call, Fleet, Judge, Milestone, Policy, PolicySpec, Wants};
+use super::branches::{Branches, Wrap, inside};
+use super::{BuildPolicy, Call, Fleet, Policy, PolicySpec, Wants};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Fraction;
 use crate::kernel::chance::{Purpose, threshold};
-use crate::words::{Ended, Headers};
 
 /// Copies to one more provider.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -59,11 +58,12 @@ impl BuildPolicy for Shadow {
             let text = "a request has one copy at most: a shadow holds no other shadow";
             return Err(Refusal::new(text).at("policy"));
         }
-        Ok(Box::new(Running {
+        Ok(Running {
             inner: Branches::new([inner]),
             to,
             below: (self.share < Fraction::ONE).then(|| threshold(self.share.get())),
-        }))
+        }
+        .wrapped())
     }
 }
 
@@ -75,7 +75,15 @@ struct Running {
     below: Option<u64>,
 }
 
-impl Policy for Running {
+impl Wrap for Running {
+    fn inside(&self) -> &Branches {
+        &self.inner
+    }
+
+    fn inside_mut(&mut self) -> &mut Branches {
+        &mut self.inner
+    }
+
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         self.inner.choose(0, call, fleet)
@@ -88,22 +96,6 @@ impl Policy for Running {
         }
     }
 
-    fn learn(&mut self, ended: &Ended) {
-        self.inner.learn(ended);
-    }
-
-    fn read(&mut self, ended: &Ended, headers: &Headers) {
-        self.inner.read(ended, headers);
-    }
-
-    fn sent(&mut self, call: &Call, provider: usize) {
-        self.inner.sent(call, provider);
-    }
-
-    fn ended(&mut self, ended: &Ended) {
-        self.inner.ended(ended);
-    }
-
     fn mirror(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         let copied = self
             .below
@@ -111,23 +103,11 @@ impl Policy for Running {
         (copied && fleet.is_open_to_calls(self.to)).then_some(self.to)
     }
 
-    fn judge(&mut self, call: &Call) -> Option<Judge> {
-        self.inner.branch(0).judge(call)
-    }
-
-    fn fall_back(&mut self, call: &Call) -> bool {
-        self.inner.branch(0).fall_back(call)
-    }
-
-    fn milestones(&self) -> Vec<Milestone> {
-        self.inner.milestones()
-    }
-
-    fn fresh(&self) -> Box<dyn Policy> {
-        Box::new(Running {
+    fn fresh(&self) -> Self {
+        Running {
             inner: self.inner.fresh(),
             ..*self
-        })
+        }
     }
 }
 

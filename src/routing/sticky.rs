@@ -34,12 +34,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::branches::{Branches, inside};
-use super::{BuildPolicy, Call, Fleet, Milestone, Policy, PolicySpec, Wants, users};
+use super::branches::{Branches, Wrap, inside};
+use super::{BuildPolicy, Call, Fleet, Policy, PolicySpec, users};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
-use crate::words::{Ended, Headers};
 
 /// Each user stays with one provider.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -89,13 +88,14 @@ impl BuildPolicy for Sticky {
                 format!("`{name}` keeps account of each request, which a pin passes over: put `sticky` inside it");
             return Err(Refusal::new(text).at("policy"));
         }
-        Ok(Box::new(Running {
+        Ok(Running {
             inner: Branches::new([inner]),
             ttl: self.ttl.span(),
             refresh: self.refresh,
             on_failure: self.on_failure,
             pins: vec![Pin::NONE; users as usize],
-        }))
+        }
+        .wrapped())
     }
 }
 
@@ -122,7 +122,15 @@ struct Running {
     pins: Vec<Pin>,
 }
 
-impl Policy for Running {
+impl Wrap for Running {
+    fn inside(&self) -> &Branches {
+        &self.inner
+    }
+
+    fn inside_mut(&mut self) -> &mut Branches {
+        &mut self.inner
+    }
+
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         if call.hedge {
@@ -147,40 +155,12 @@ impl Policy for Running {
         Some(chosen)
     }
 
-    fn wants(&self) -> Wants {
-        self.inner.wants()
-    }
-
-    fn learn(&mut self, ended: &Ended) {
-        self.inner.learn(ended);
-    }
-
-    fn read(&mut self, ended: &Ended, headers: &Headers) {
-        self.inner.read(ended, headers);
-    }
-
-    fn sent(&mut self, call: &Call, provider: usize) {
-        self.inner.sent(call, provider);
-    }
-
-    fn ended(&mut self, ended: &Ended) {
-        self.inner.ended(ended);
-    }
-
-    fn mirror(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
-        self.inner.branch(0).mirror(call, fleet)
-    }
-
-    fn milestones(&self) -> Vec<Milestone> {
-        self.inner.milestones()
-    }
-
-    fn fresh(&self) -> Box<dyn Policy> {
-        Box::new(Running {
+    fn fresh(&self) -> Self {
+        Running {
             inner: self.inner.fresh(),
             pins: vec![Pin::NONE; self.pins.len()],
             ..*self
-        })
+        }
     }
 }
 
@@ -306,7 +286,7 @@ mod tests {
             .unwrap();
         assert_eq!(
             refusal.message,
-            "there are no users to tell apart: give `users` in `traffic`"
+            "there are no users to tell apart: give `users` in `traffic`, like {\"count\": 1000}"
         );
         let message = |json| build_over(json, &["a"], Some(1)).err().unwrap();
         let refusal = message(r#"{"sticky": {"policy": "round_robin", "ttl": "0s"}}"#);

@@ -38,7 +38,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::bandit::{Arms, Contexts, Learning, RewardSpec};
+use super::bandit::{Arms, Contexts, Learning, RewardSpec, bandit};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest};
 use crate::form::build::{Built, Names};
 use crate::form::units::{Count, Fraction};
@@ -46,50 +46,15 @@ use crate::kernel::beta::beta;
 use crate::kernel::chance::Purpose;
 use crate::words::Ended;
 
-/// Draws from beliefs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Thompson {
-    /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
-    pub providers: Members,
-    /// What an attempt is worth. Default: 1 for a good answer.
-    pub reward: RewardSpec,
-    /// Whether each class is learned by itself. Default: `class`.
-    pub contexts: Contexts,
-    /// The share of answers of which somebody says whether they were good. Default: 1.
-    pub feedback: Fraction,
-    /// What a reward's weight is multiplied by for every later one. Default: 1.
-    pub discount: Fraction,
-    /// How many rewards are remembered. Default: all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub window: Option<Count>,
-}
-
-impl Default for Thompson {
-    fn default() -> Self {
-        Thompson {
-            providers: Members::default(),
-            reward: RewardSpec::default(),
-            contexts: Contexts::default(),
-            feedback: Fraction::ONE,
-            discount: Fraction::ONE,
-            window: None,
-        }
-    }
+bandit! {
+    /// Draws from beliefs.
+    pub struct Thompson {}
 }
 
 impl BuildPolicy for Thompson {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
-        let learning = Learning {
-            providers: &self.providers,
-            reward: &self.reward,
-            contexts: self.contexts,
-            feedback: self.feedback,
-            discount: self.discount,
-            window: self.window,
-        };
         Ok(Box::new(Running {
-            arms: Arms::new(&learning, names)?,
+            arms: Arms::new(&self.learning(), names)?,
         }))
     }
 }

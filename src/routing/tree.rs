@@ -44,14 +44,14 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::branches::{Branches, inside};
+use super::branches::{Branches, Wrap, inside};
 use super::wheel::Wheel;
-use super::{BuildPolicy, Call, Fleet, Milestone, Policy, PolicySpec, Wants, weight};
+use super::{BuildPolicy, Call, Fleet, Policy, PolicySpec, Wants, weight};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::outcomes::OutcomeList;
 use crate::form::registry::registry;
 use crate::kernel::chance::Purpose;
-use crate::words::{Ended, Headers, Outcome, Outcomes};
+use crate::words::{Outcome, Outcomes};
 
 mod parse;
 
@@ -146,12 +146,13 @@ impl BuildPolicy for Tree {
             falls_back: building.places.iter().any(goes_on),
             ..leaves.wants()
         };
-        Ok(Box::new(Running {
+        Ok(Running {
             places: building.places,
             root,
             leaves,
             wants,
-        }))
+        }
+        .wrapped())
     }
 }
 
@@ -394,7 +395,15 @@ fn find(
     None
 }
 
-impl Policy for Running {
+impl Wrap for Running {
+    fn inside(&self) -> &Branches {
+        &self.leaves
+    }
+
+    fn inside_mut(&mut self) -> &mut Branches {
+        &mut self.leaves
+    }
+
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         let found = find(&self.places, &mut self.leaves, self.root, call.notes.get(), call, fleet);
         let (provider, notes) = found?;
@@ -406,22 +415,6 @@ impl Policy for Running {
 
     fn wants(&self) -> Wants {
         self.wants
-    }
-
-    fn learn(&mut self, ended: &Ended) {
-        self.leaves.learn(ended);
-    }
-
-    fn read(&mut self, ended: &Ended, headers: &Headers) {
-        self.leaves.read(ended, headers);
-    }
-
-    fn sent(&mut self, call: &Call, provider: usize) {
-        self.leaves.sent(call, provider);
-    }
-
-    fn ended(&mut self, ended: &Ended) {
-        self.leaves.ended(ended);
     }
 
     /// The innermost strategy on the way that goes on after this failure does.
@@ -457,17 +450,17 @@ impl Policy for Running {
         moved.is_some()
     }
 
-    fn milestones(&self) -> Vec<Milestone> {
-        self.leaves.milestones()
+    fn handler(&mut self, _call: &Call) -> Option<usize> {
+        None
     }
 
-    fn fresh(&self) -> Box<dyn Policy> {
-        Box::new(Running {
+    fn fresh(&self) -> Self {
+        Running {
             places: self.places.clone(),
             root: self.root,
             leaves: self.leaves.fresh(),
             wants: self.wants,
-        })
+        }
     }
 }
 

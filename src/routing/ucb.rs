@@ -39,44 +39,17 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::bandit::{Arms, Contexts, Learning, RewardSpec};
+use super::bandit::{Arms, Contexts, Learning, RewardSpec, bandit};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Fraction};
 use crate::words::Ended;
 
-/// Upper confidence bounds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Ucb {
-    /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
-    pub providers: Members,
-    /// What an attempt is worth. Default: 1 for a good answer.
-    pub reward: RewardSpec,
-    /// Whether each class is learned by itself. Default: `class`.
-    pub contexts: Contexts,
-    /// The share of answers of which somebody says whether they were good. Default: 1.
-    pub feedback: Fraction,
-    /// What a reward's weight is multiplied by for every later one. Default: 1.
-    pub discount: Fraction,
-    /// How many rewards are remembered. Default: all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub window: Option<Count>,
-    /// The factor under the root. Default: 2.
-    pub exploration: f64,
-}
-
-impl Default for Ucb {
-    fn default() -> Self {
-        Ucb {
-            providers: Members::default(),
-            reward: RewardSpec::default(),
-            contexts: Contexts::default(),
-            feedback: Fraction::ONE,
-            discount: Fraction::ONE,
-            window: None,
-            exploration: 2.0,
-        }
+bandit! {
+    /// Upper confidence bounds.
+    pub struct Ucb {
+        /// The factor under the root. Default: 2.
+        pub exploration: f64 = 2.0,
     }
 }
 
@@ -86,16 +59,8 @@ impl BuildPolicy for Ucb {
             let text = format!("{}: must be above 0", self.exploration);
             return Err(Refusal::new(text).at("exploration"));
         }
-        let learning = Learning {
-            providers: &self.providers,
-            reward: &self.reward,
-            contexts: self.contexts,
-            feedback: self.feedback,
-            discount: self.discount,
-            window: self.window,
-        };
         Ok(Box::new(Running {
-            arms: Arms::new(&learning, names)?,
+            arms: Arms::new(&self.learning(), names)?,
             exploration: self.exploration,
         }))
     }

@@ -18,11 +18,12 @@ pub use poisson::Poisson;
 pub use regular::Regular;
 pub use replay::{Replay, Row};
 
+use crate::form::own::Own;
 use crate::form::registry::registry;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::words::Finished;
@@ -118,7 +119,7 @@ impl Turn {
 pub trait BuildArrivals {
     /// Checks the parameters and makes the process. `trace` holds the rows of the trace that [`BuildArrivals::trace`]
     /// names.
-    fn build(&self, trace: Option<Arc<[Row]>>) -> Built<Box<dyn Arrivals>>;
+    fn build(&self, trace: Option<Arc<[Row]>>, names: &Names<'_>) -> Built<Box<dyn Arrivals>>;
 
     /// Mean arrivals a second, where the parameters say so. If it [follows ends](BuildArrivals::follows_ends), the most that
     /// can come: answers that take time make it less.
@@ -145,15 +146,26 @@ pub trait BuildArrivals {
     }
 }
 
+impl BuildArrivals for Own {
+    fn build(&self, _trace: Option<Arc<[Row]>>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
+        self.make("arrivals", names)
+    }
+
+    fn rate(&self) -> Option<f64> {
+        None
+    }
+}
+
 registry! {
     /// An arrival process.
-    pub enum ArrivalsSpec as BuildArrivals {
+    pub enum ArrivalsSpec as BuildArrivals, kind arrivals in "arrivals/" of Box<dyn Arrivals> {
         poisson => Poisson,
         regular => Regular,
         gamma => Gamma,
         mmpp => Mmpp,
         closed_loop => ClosedLoop,
         replay => Replay,
+        own in "../form/own.rs" => Own,
     }
 }
 

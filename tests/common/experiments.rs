@@ -1,5 +1,6 @@
 //! Random experiments that make sense: every part that a file can name, in any combination, and short.
 
+use super::parts::{examples, put};
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
@@ -11,8 +12,103 @@ pub(crate) const MOST_TRIES: u64 = 4 * 4 * 2 * MOST_TARGETS;
 const MOST_TARGETS: u64 = 4 + 1;
 const MOST_RETRIES: u64 = 3;
 
-/// An experiment of at most some thousand requests a policy.
+/// An experiment of at most some thousand requests a policy: with parts of many parameters, and with some registered parts as
+/// their pages show them, so that a new one joins by itself.
 pub(crate) fn experiments() -> impl Strategy<Value = Value> {
+    let registered = prop::sample::select(registered());
+    (composed(), vec(registered, 0..4)).prop_map(|(mut experiment, parts)| {
+        for (kind, part) in parts {
+            let mut with = experiment.clone();
+            place(&mut with, kind, &part);
+            if fits(&with) {
+                experiment = with;
+            }
+        }
+        experiment
+    })
+}
+
+/// Every registered part with its kind, but for those that a program or a file beside the experiment brings.
+fn registered() -> Vec<(&'static str, Value)> {
+    let mut all = Vec::new();
+    for (kind, examples) in examples() {
+        let apart = ["own", "script", "replay"];
+        let here = examples.into_iter().filter(|(name, _)| !apart.contains(name));
+        all.extend(here.map(|(_, part)| (kind.name, part)));
+    }
+    all
+}
+
+/// Puts `part` into the experiment, with its providers and classes in place of those that the part's page speaks of.
+fn place(experiment: &mut Value, kind: &str, part: &Value) {
+    let names = |of: &Value| -> Vec<String> {
+        of.as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.clone())
+            .collect()
+    };
+    let providers = names(&experiment["providers"]);
+    let classes = names(&experiment["traffic"]["classes"]);
+    let mut part = part.clone();
+    // A name that the experiment lacks is found by what it is refused for; a part that asks for many lacks many.
+    for _ in 0..20 {
+        // One policy is enough to tell: the others are not built each time.
+        let mut with = experiment.clone();
+        with["policies"] = json!([{ "name": "turns", "policy": "round_robin" }]);
+        put_kept(&mut with, kind, &part);
+        let Err(error) = assembled(&with) else { break };
+        let missing = |what: &str| {
+            let rest = error.split_once(&format!("there is no {what} `"))?.1;
+            Some(rest.split('`').next().unwrap_or_default().to_owned())
+        };
+        let (name, all) = match (missing("provider"), missing("class")) {
+            (Some(provider), _) => (provider, &providers),
+            (_, Some(class)) => (class, &classes),
+            _ => break,
+        };
+        let other = &all[name.len() % all.len()];
+        let text = part
+            .to_string()
+            .replace(&format!("\"{name}\""), &format!("\"{other}\""));
+        let Ok(renamed) = serde_json::from_str(&text) else {
+            break;
+        };
+        part = renamed;
+    }
+    put_kept(experiment, kind, &part);
+}
+
+/// Puts `part` where one of its kind stands; what else is there stays.
+fn put_kept(experiment: &mut Value, kind: &str, part: &Value) {
+    if kind == "policy" {
+        if let Some(policies) = experiment["policies"].as_array_mut() {
+            policies.push(json!({ "name": "registered", "policy": part }));
+        }
+        return;
+    }
+    put(experiment, kind, Some(part));
+}
+
+fn assembled(experiment: &Value) -> Result<(), String> {
+    let loaded = simcap::experiment::load::from_text("case.json", &experiment.to_string());
+    let mut loaded = loaded.map_err(|error| error.to_string())?;
+    let script = include_str!("least.rhai");
+    loaded
+        .add_script("least.rhai", script)
+        .map_err(|error| error.to_string())?;
+    simcap::experiment::assemble::assemble(&loaded)
+        .map(drop)
+        .map_err(|error| error.to_string())
+}
+
+/// Whether simcap takes it: not every part goes with every other.
+fn fits(experiment: &Value) -> bool {
+    assembled(experiment).is_ok()
+}
+
+/// An experiment of parts with many parameters.
+fn composed() -> impl Strategy<Value = Value> {
     (1_usize..=4, 1_usize..=4)
         .prop_flat_map(|(classes, providers)| {
             (

@@ -1,4 +1,4 @@
-"""Prints what scipy says of each law, as the Rust literals in the tests of src/kernel/law/."""
+"""Prints what scipy says of each law, as the Rust literals in the tests of src/kernel/law/ and src/form/laws/."""
 
 from scipy import optimize, special, stats
 
@@ -53,6 +53,7 @@ LAWS = {
     "gamma_small": (stats.gamma(0.05, 0, 1 / 0.05), [1e-30, 0.5, 100]),
     "gamma_large": (stats.gamma(1000, 0, 1 / 1000), [0.8, 1.001, 1.2]),
     "weibull": (stats.weibull_min(0.7, 0.25, 3), [0.3, 3, 100]),
+    "log_logistic": (stats.fisk(2.5, 0.3, 0.7), [0.4, 1, 40]),
     "pareto": (stats.pareto(1.5, 0, 2), [2.01, 5, 1e6]),
     "mixture": (Mixture((0.9, stats.lognorm(0.5, 0, 0.8)), (0.1, stats.expon(2, 10))), [0.2, 2.5, 90]),
     "empirical": (Empirical((0, 0.2), (0.5, 0.9), (0.9, 2), (0.99, 6.5), (1, 30)), [0.3, 1.5, 29.9]),

@@ -3,8 +3,9 @@
     pip install jsonschema
     python3 tests/oracle/schema.py target/release/simcap
 
-Every experiment, model and the starter of `simcap init` must be valid; each bad file below, one change away from a good
-one, must be refused by the schema and by `simcap check` alike. Exits with 1 if one is not.
+Every experiment, model and the starter of `simcap init` must be valid, and the example of every registered part
+(`simcap kinds --json`) at its place; each bad file below, one change away from a good one, and every part with a parameter
+that it does not have, must be refused by the schema and by `simcap check` alike. Exits with 1 if one is not.
 """
 
 import copy
@@ -53,6 +54,26 @@ def changed(document, path, value):
         del inner[path[-1]]
     else:
         inner[path[-1]] = value
+    return document
+
+
+def placed(document, place, part):
+    """A copy with `part` at `place`, like `providers.*.limits[]`: under every name, as the only one of a list."""
+    document = copy.deepcopy(document)
+
+    def put(inner, steps):
+        step, rest = steps[0], steps[1:]
+        name = step.removesuffix("[]")
+        for key in list(inner) if name == "*" else [name]:
+            if not rest:
+                inner[key] = [part] if step != name else part
+            elif step != name:
+                for element in inner[key]:
+                    put(element, rest)
+            else:
+                put(inner.setdefault(key, {}), rest)
+
+    put(document, place.split("."))
     return document
 
 
@@ -137,6 +158,22 @@ def main(binary):
             code = subprocess.run([binary, "check", file], capture_output=True, check=False).returncode
             refused = not experiment.is_valid(document)
             verdict(refused and code == 2, f"refused: {why}" + ("" if refused else " (by the schema)") + f" [check: {code}]")
+        parts = json.loads(subprocess.run([binary, "kinds", "--json"], check=True, capture_output=True, text=True).stdout)
+        for part in parts:
+            kind, example = part["kind"], part["example"]
+            # One that the starter has: it has no accounts.
+            place = next(p for p in part["places"] if placed(starter, p, example) != starter)
+            what = f"{kind} {part['name']} at {place}"
+            errors = [e.message[:150] for e in experiment.iter_errors(placed(starter, place, example))]
+            verdict(not errors, f"valid: {what} {'; '.join(errors)}")
+            parameters = {} if isinstance(example, str) else next(iter(example.values()))
+            if not isinstance(parameters, dict):
+                continue
+            document = placed(starter, place, {part["name"]: {**parameters, "no_such_field": 1}})
+            file.write_text(json.dumps(document), encoding="utf-8")
+            checked = subprocess.run([binary, "check", file], capture_output=True, check=False, text=True)
+            fine = not experiment.is_valid(document) and checked.returncode == 2
+            verdict(fine and "no_such_field" in checked.stderr, f"refused: an unknown parameter of {what}")
     example = read(models[0])
     for path, value, why in BAD_VARIANTS:
         document = changed(example, ["variants", example["default"], *path], value)

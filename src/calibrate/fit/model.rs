@@ -7,7 +7,7 @@ use super::report::{FitReport, Quantity};
 use crate::calibrate::log::{Log, Observation};
 use crate::experiment::calibration::{FittedOn, Range};
 use crate::experiment::model::{Fit, ModelFile, ModelSpec, Percentiles};
-use crate::form::laws::{Component, LawSpec};
+use crate::form::laws::{self, Component, LawSpec, Magnitude};
 use crate::form::named::Named;
 use crate::form::units::{Count, Duration, Fraction};
 use crate::kernel::time::Span;
@@ -36,7 +36,7 @@ pub struct Given {
 pub(super) fn model(report: &FitReport, log: &Log, used: &[&Observation], given: &Given) -> ModelFile {
     let ttft = report.quantities.iter().find(|q| q.name == "ttft");
     let tps = report.quantities.iter().find(|q| q.name == "tps");
-    let constant = |value: f64| LawSpec::Constant(value);
+    let constant = |value: f64| LawSpec::always(value);
     let prefill = report
         .prefill
         .as_ref()
@@ -45,7 +45,7 @@ pub(super) fn model(report: &FitReport, log: &Log, used: &[&Observation], given:
     let spec = ModelSpec {
         source: source(report, log),
         date: given.date.clone(),
-        ttft: ttft.map_or(LawSpec::Constant(duration(0.0)), |q| law(&q.params, duration)),
+        ttft: ttft.map_or(LawSpec::always(duration(0.0)), |q| law(&q.params, duration)),
         fit: ttft.map(fit),
         tps: tps.map_or(constant(1e6), |q| law(&q.params, six)),
         prefill,
@@ -204,39 +204,43 @@ fn duration(seconds: f64) -> Duration {
 }
 
 /// A law as a file writes it; `of` makes its quantities.
-fn law<Q: Clone>(params: &Params, of: impl Fn(f64) -> Q) -> LawSpec<Q> {
+fn law<Q: Magnitude>(params: &Params, of: impl Fn(f64) -> Q) -> LawSpec<Q> {
     let floor = |shift: f64| (shift > 0.0).then(|| of(shift));
-    let lognormal = |mu: f64, sigma: f64| LawSpec::Lognormal {
-        median: of(libm::exp(mu)),
-        sigma: six(sigma),
-        shift: None,
+    let lognormal = |mu: f64, sigma: f64| {
+        LawSpec::from(laws::Lognormal {
+            median: of(libm::exp(mu)),
+            sigma: six(sigma),
+            shift: None,
+        })
     };
-    let mixed = |weight: f64, first: LawSpec<Q>, second: LawSpec<Q>| LawSpec::Mixture {
-        components: [(weight, first), (1.0 - weight, second)]
-            .map(|(weight, law)| Component {
-                weight: six(weight),
-                law: Box::new(law),
-            })
-            .into_iter()
-            .collect(),
+    let mixed = |weight: f64, first: LawSpec<Q>, second: LawSpec<Q>| {
+        LawSpec::from(laws::Mixture {
+            components: [(weight, first), (1.0 - weight, second)]
+                .map(|(weight, law)| Component {
+                    weight: six(weight),
+                    law: Box::new(law),
+                })
+                .into_iter()
+                .collect(),
+        })
     };
     match params {
-        Params::Constant(value) => LawSpec::Constant(of(*value)),
-        Params::Lognormal { shift, mu, sigma } => LawSpec::Lognormal {
+        Params::Constant(value) => LawSpec::always(of(*value)),
+        Params::Lognormal { shift, mu, sigma } => LawSpec::from(laws::Lognormal {
             median: of(libm::exp(*mu)),
             sigma: six(*sigma),
             shift: floor(*shift),
-        },
-        Params::Gamma { shift, shape, scale } => LawSpec::Gamma {
+        }),
+        Params::Gamma { shift, shape, scale } => LawSpec::from(laws::Gamma {
             mean: of(shape * scale),
             shape: six(*shape),
             shift: floor(*shift),
-        },
-        Params::Weibull { shift, shape, scale } => LawSpec::Weibull {
+        }),
+        Params::Weibull { shift, shape, scale } => LawSpec::from(laws::Weibull {
             scale: of(*scale),
             shape: six(*shape),
             shift: floor(*shift),
-        },
+        }),
         Params::Two(two) => mixed(
             two.weight,
             lognormal(two.mu[0], two.sigma[0]),
@@ -245,13 +249,73 @@ fn law<Q: Clone>(params: &Params, of: impl Fn(f64) -> Q) -> LawSpec<Q> {
         Params::Tailed(t) => mixed(
             t.weight,
             lognormal(t.mu, t.sigma),
-            LawSpec::Pareto {
+            LawSpec::from(laws::Pareto {
                 min: of(t.min),
                 alpha: six(t.alpha),
-            },
+            }),
         ),
-        Params::Empirical(knots) => LawSpec::Empirical {
+        Params::Empirical(knots) => LawSpec::from(laws::Empirical {
             quantiles: knots.iter().map(|(share, value)| (*share, of(*value))).collect(),
-        },
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::calibrate::fit::mixture::Two;
+    use crate::calibrate::fit::tail::Tailed;
+
+    /// Laws that no family of the fit gives: an exponential is a gamma of shape 1, nothing measured is uniform, and the tail of
+    /// a log-logistic is looked for as that of a Pareto.
+    const NOT_FITTED: [&str; 4] = ["exponential", "log_logistic", "own", "uniform"];
+
+    /// Every name of a law in `value`.
+    fn laws_in(value: &serde_json::Value, found: &mut BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                for (name, field) in fields {
+                    if LawSpec::<f64>::NAMES.contains(&name.as_str()) {
+                        found.insert(name.clone());
+                    }
+                    laws_in(field, found);
+                }
+            }
+            serde_json::Value::Array(elements) => elements.iter().for_each(|element| laws_in(element, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn a_registered_law_is_given_by_some_family_or_known_not_to_be() {
+        let (shift, mu, sigma, shape, scale) = (0.0, 0.0, 1.0, 2.0, 3.0);
+        let every = [
+            Params::Constant(1.0),
+            Params::Lognormal { shift, mu, sigma },
+            Params::Gamma { shift, shape, scale },
+            Params::Weibull { shift, shape, scale },
+            Params::Two(Two {
+                weight: 0.5,
+                mu: [0.0, 1.0],
+                sigma: [1.0, 2.0],
+            }),
+            Params::Tailed(Tailed {
+                weight: 0.5,
+                mu,
+                sigma,
+                min: 1.0,
+                alpha: 1.5,
+            }),
+            Params::Empirical(vec![(0.0, 1.0), (1.0, 2.0)]),
+        ];
+        let mut given: BTreeSet<String> = NOT_FITTED.map(String::from).into();
+        for params in &every {
+            let written = serde_json::to_value(law(params, |x| x)).unwrap();
+            laws_in(&written, &mut given);
+        }
+        let registered: BTreeSet<String> = LawSpec::<f64>::NAMES.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(given, registered);
     }
 }

@@ -5,6 +5,7 @@ use rand::Rng;
 use super::*;
 use crate::calibrate::log::{Source, Summary, Timing};
 use crate::calibrate::logs::gather::observed;
+use crate::form::build::Names;
 use crate::form::laws::LawSpec;
 use crate::kernel::chance::{Chance, Purpose};
 use crate::kernel::law::Tail;
@@ -69,12 +70,12 @@ fn spec(model: &ModelFile) -> &crate::experiment::model::ModelSpec {
 #[test]
 fn a_model_has_the_law_that_was_measured_and_reads_back() {
     let (report, model) = fit(&log(600, |_, _| ()), &options()).unwrap();
-    model.check().unwrap();
+    model.check(&Names::default()).unwrap();
     let text = serde_json::to_string(&model).unwrap();
     let read: ModelFile = crate::form::diagnose::parse("m.json", &text).unwrap();
     assert_eq!(read, model);
     // The truth: p50 300 ms, p99 0.1 + 0.2 exp(0.4 · 2.3263) = 607 ms; of 600 draws p99 is known to some 7 %.
-    let law = spec(&model).ttft.law().unwrap();
+    let law = spec(&model).ttft.law(&Names::default()).unwrap();
     let (p50, p99) = (
         law.quantile(Tail::Lower(0.5)) / 1e9,
         law.quantile(Tail::Upper(0.01)) / 1e9,
@@ -83,7 +84,11 @@ fn a_model_has_the_law_that_was_measured_and_reads_back() {
         (p50 / 0.3 - 1.0).abs() < 0.03 && (p99 / 0.607 - 1.0).abs() < 0.12,
         "{p50} {p99}"
     );
-    let speed = spec(&model).tps.law().unwrap().quantile(Tail::Lower(0.5));
+    let speed = spec(&model)
+        .tps
+        .law(&Names::default())
+        .unwrap()
+        .quantile(Tail::Lower(0.5));
     assert!((speed / 50.0 - 1.0).abs() < 0.01, "{speed}");
     assert!(
         report
@@ -110,7 +115,12 @@ fn a_slope_on_the_input_becomes_a_prefill_speed() {
     assert!(report.prefill.unwrap().in_model);
     let speed = spec(&model).prefill.unwrap();
     assert!((speed / 5000.0 - 1.0).abs() < 0.05, "{speed}");
-    let p50 = spec(&model).ttft.law().unwrap().quantile(Tail::Lower(0.5)) / 1e9;
+    let p50 = spec(&model)
+        .ttft
+        .law(&Names::default())
+        .unwrap()
+        .quantile(Tail::Lower(0.5))
+        / 1e9;
     assert!((p50 / 0.3 - 1.0).abs() < 0.08, "{p50}");
     let (report, model) = fit(&log(400, |i, o| o.input = Some(100 + i as u32 % 900)), &options()).unwrap();
     assert!(!report.prefill.unwrap().in_model && spec(&model).prefill.is_none());
@@ -193,7 +203,12 @@ fn hangs_are_faults_and_no_tail() {
         let (report, model) = fit(&log(600, hang), &options()).unwrap();
         assert_eq!(spec(&model).faults.hang.share().get(), 0.02);
         assert_eq!((report.quantities[0].seen, report.quantities[0].censored), (588, 0));
-        let p99 = spec(&model).ttft.law().unwrap().quantile(Tail::Upper(0.01)) / 1e9;
+        let p99 = spec(&model)
+            .ttft
+            .law(&Names::default())
+            .unwrap()
+            .quantile(Tail::Upper(0.01))
+            / 1e9;
         assert!((p99 / 0.607 - 1.0).abs() < 0.12, "{p99}");
         let said = spec(&model).assumed.get("faults").unwrap();
         assert!(said.contains("Timeouts are among them, as hangs"), "{said}");
@@ -212,7 +227,12 @@ fn slots_that_are_told_take_the_wait_out_of_the_law() {
     told.given.slots = Some(2);
     let (report, model) = fit(&log(600, wait), &told).unwrap();
     assert_eq!(report.quantities[0].seen, 540);
-    let p95 = spec(&model).ttft.law().unwrap().quantile(Tail::Upper(0.05)) / 1e9;
+    let p95 = spec(&model)
+        .ttft
+        .law(&Names::default())
+        .unwrap()
+        .quantile(Tail::Upper(0.05))
+        / 1e9;
     assert!(p95 < 0.6, "{p95}");
     let load = serde_json::to_string(&spec(&model).load).unwrap();
     assert_eq!(
@@ -251,10 +271,15 @@ fn summaries_are_fitted_by_their_quantiles() {
     assert_eq!(report.quantities[0].taken, Some(Family::ShiftedLognormal));
     assert!(report.quantities[0].tables[0].worst_error < 0.01);
     // The middle of two levels, one four times the other, is twice the lower.
-    let p50 = spec(&model).ttft.law().unwrap().quantile(Tail::Lower(0.5)) / 1e9;
+    let p50 = spec(&model)
+        .ttft
+        .law(&Names::default())
+        .unwrap()
+        .quantile(Tail::Lower(0.5))
+        / 1e9;
     assert!((p50 / (2.0 * law.quantile(0.5)) - 1.0).abs() < 0.01, "{p50}");
-    assert!(!matches!(spec(&model).tps, LawSpec::Constant(_)));
-    model.check().unwrap();
+    assert!(!matches!(spec(&model).tps, LawSpec::constant(_)));
+    model.check(&Names::default()).unwrap();
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn object(text: &str) -> Result<Map<String, Value>, String> {
 
 fn law(text: &str) -> Result<LawSpec<f64>, String> {
     match text.parse::<f64>() {
-        Ok(number) => Ok(LawSpec::Constant(number)),
+        Ok(number) => Ok(LawSpec::always(number)),
         Err(_) => diagnose::parse("the law", text).map_err(|error| error.to_string()),
     }
 }
@@ -300,8 +300,8 @@ fn classes(ask: &Ask) -> Result<Named<ClassSpec>, Failure> {
     let Some(file) = &ask.experiment else {
         let class = ClassSpec {
             share: 1.0,
-            input: ask.input.clone().unwrap_or(LawSpec::Constant(200.0)),
-            output: ask.output.clone().unwrap_or(LawSpec::Constant(64.0)),
+            input: ask.input.clone().unwrap_or(LawSpec::always(200.0)),
+            output: ask.output.clone().unwrap_or(LawSpec::always(64.0)),
         };
         return Ok([("all".to_owned(), class)].into_iter().collect());
     };

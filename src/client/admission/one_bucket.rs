@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Admission, BuildAdmission, Next, Offer};
 use crate::client::gate::Gate;
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::form::units::{Count, Rate};
 use crate::kernel::bucket::Bucket;
 use crate::kernel::chance::Key;
@@ -33,7 +33,7 @@ pub struct OneBucket {
 }
 
 impl BuildAdmission for OneBucket {
-    fn build(&self) -> Built<Box<dyn Admission>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Admission>> {
         Ok(Box::new(Running {
             bucket: bucket(self.rate, self.burst)?,
         }))
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn a_crowd_sleeps_together_and_goes_together() {
         let spec: OneBucket = serde_json::from_str(r#"{"rate": "1/s", "burst": 1}"#).unwrap();
-        let (mut it, mut gate) = (spec.build().unwrap(), Gate::new(Vec::new(), u32::MAX));
+        let (mut it, mut gate) = (spec.build(&Names::default()).unwrap(), Gate::new(Vec::new(), u32::MAX));
         let offers: Vec<_> = (0..10)
             .map(|slot| it.offer(Time::ZERO, slot, &Ask::default(), &mut gate))
             .collect();

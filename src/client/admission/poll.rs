@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Admission, BuildAdmission, Next, Offer};
 use crate::client::gate::{Blocked, Gate};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
@@ -44,7 +44,7 @@ fn five() -> u32 {
 }
 
 impl BuildAdmission for Poll {
-    fn build(&self) -> Built<Box<dyn Admission>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Admission>> {
         if self.base.span() < Span::from_millis(1) {
             return Err(Refusal::new(format!("base is {}, and must be at least 1ms", self.base)).at("base"));
         }
@@ -107,7 +107,7 @@ mod tests {
     fn the_sleep_grows_with_the_requests_in_flight_and_stops_at_the_ceiling() {
         let spec: Poll = serde_json::from_str("{}").unwrap();
         for (in_flight, millis) in [(1, 200), (4, 1600), (5, 3200), (9, 3200)] {
-            let (mut poll, mut gate) = (spec.build().unwrap(), Gate::new(Vec::new(), in_flight));
+            let (mut poll, mut gate) = (spec.build(&Names::default()).unwrap(), Gate::new(Vec::new(), in_flight));
             for _ in 0..in_flight {
                 assert_eq!(poll.offer(Time::ZERO, 0, &Ask::default(), &mut gate), Offer::Enter);
             }

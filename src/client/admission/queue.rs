@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Admission, BuildAdmission, Next, Offer};
 use crate::client::gate::{Blocked, Gate};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Duration};
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
@@ -80,7 +80,7 @@ pub struct Deadline {
 }
 
 impl BuildAdmission for Queue {
-    fn build(&self) -> Built<Box<dyn Admission>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Admission>> {
         let codel = self.codel.map(|c| c.build()).transpose();
         let patience = self.deadline.map(|d| d.patience()).transpose();
         Ok(Box::new(Running {
@@ -231,7 +231,10 @@ mod tests {
     use crate::client::limiter::LimiterSpec;
 
     fn queue(json: &str) -> Box<dyn Admission> {
-        serde_json::from_str::<Queue>(json).unwrap().build().unwrap()
+        serde_json::from_str::<Queue>(json)
+            .unwrap()
+            .build(&Names::default())
+            .unwrap()
     }
 
     fn ask(priority: u8) -> Ask {
@@ -273,7 +276,7 @@ mod tests {
     fn bucket() -> Gate {
         let spec = r#"{"token_bucket": {"unit": "input_tokens", "rate": "1/s", "burst": 10}}"#;
         let spec: LimiterSpec = serde_json::from_str(spec).unwrap();
-        Gate::new(vec![spec.as_dyn().build().unwrap()], 5)
+        Gate::new(vec![spec.as_dyn().build(&Names::default()).unwrap()], 5)
     }
 
     /// Ten of ten tokens are taken, eight are awaited and the line is full; three are there when one of two comes.

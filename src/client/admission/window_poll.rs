@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Admission, BuildAdmission, Next, Offer};
 use crate::client::gate::{Blocked, Gate};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Duration};
 use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::{Span, Time};
@@ -41,7 +41,7 @@ fn minute() -> Duration {
 }
 
 impl BuildAdmission for WindowPoll {
-    fn build(&self) -> Built<Box<dyn Admission>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Admission>> {
         if self.limit.get() > 1_000_000 {
             let text = format!("limit is {}, and must not exceed 1000000", self.limit.get());
             return Err(Refusal::new(text).at("limit"));
@@ -130,7 +130,7 @@ mod tests {
     fn sleeps(json: &str) -> Vec<Option<f64>> {
         let spec: WindowPoll = serde_json::from_str(json).unwrap();
         // Without a key of its own it takes the middle of the spread.
-        let (mut it, mut gate) = (spec.build().unwrap(), Gate::new(Vec::new(), u32::MAX));
+        let (mut it, mut gate) = (spec.build(&Names::default()).unwrap(), Gate::new(Vec::new(), u32::MAX));
         [0, 10, 20, 30, 59, 60, 61, 70]
             .map(|s| {
                 let now = Time::ZERO + Span::from_secs(s);
@@ -156,7 +156,10 @@ mod tests {
     fn sleeps_are_spread_from_half_a_window_to_one_and_a_half() {
         let spec: WindowPoll = serde_json::from_str(r#"{"limit": 1}"#).unwrap();
         let own = Chance::new(1, 0).surroundings(0);
-        let (mut it, mut gate) = (spec.build().unwrap().fresh(own), Gate::new(Vec::new(), u32::MAX));
+        let (mut it, mut gate) = (
+            spec.build(&Names::default()).unwrap().fresh(own),
+            Gate::new(Vec::new(), u32::MAX),
+        );
         assert_eq!(it.offer(Time::ZERO, 0, &Ask::default(), &mut gate), Offer::Enter);
         let n = 20_000;
         let all: Vec<f64> = (0..n)

@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Breaker, BuildBreaker, Guard, Ticket};
-use crate::form::build::{Built, Names, Refusal};
+use crate::form::build::{Built, Names, at_least_one};
 use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
@@ -69,11 +69,7 @@ fn half_a_minute() -> Duration {
 
 impl BuildBreaker for Consecutive {
     fn build(&self, _names: &Names<'_>) -> Built<Guard> {
-        for (key, value) in [("failures", self.failures), ("successes", self.successes)] {
-            if value == 0 {
-                return Err(Refusal::new(format!("{key} is {value}, and must be at least 1")).at(key));
-            }
-        }
+        at_least_one(&[("failures", self.failures), ("successes", self.successes)])?;
         Ok(Guard::Each(Box::new(Running {
             trips_at: self.failures,
             open_for: self.open_for.span(),

@@ -29,7 +29,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::openings::{Openings, Seen};
+use super::openings::{Openings, Seen, over_openings};
 use super::{BuildBreaker, FleetBreaker, Guard, Ticket};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Duration, Fraction};
@@ -501,20 +501,7 @@ impl FleetBreaker for Running {
         }
     }
 
-    fn time_open(&self, provider: usize, now: Time) -> Span {
-        self.hosts[provider].openings.time(now)
-    }
-
-    fn trips(&self, provider: usize) -> u64 {
-        self.hosts[provider].openings.count()
-    }
-
-    fn fresh(&self, own: Key) -> Box<dyn FleetBreaker> {
-        Box::new(Running {
-            own: Some(own),
-            ..self.clone()
-        })
-    }
+    over_openings!(each hosts; own);
 }
 
 #[cfg(test)]

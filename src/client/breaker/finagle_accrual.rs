@@ -22,9 +22,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::openings::{Openings, Seen};
+use super::openings::{Openings, Seen, over_openings};
 use super::{Breaker, BuildBreaker, Guard, Ticket};
-use crate::form::build::{Built, Names, Refusal};
+use crate::form::build::{Built, Names, Refusal, at_least_one};
 use crate::form::outcomes::OutcomeList;
 use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose};
@@ -80,10 +80,7 @@ impl BuildBreaker for FinagleAccrual {
         if window < Span::from_millis(10) {
             return Err(Refusal::new(format!("window is {window}, and must be at least 10ms")).at("window"));
         }
-        if self.consecutive_failures == 0 {
-            let text = "consecutive_failures is 0, and must be at least 1";
-            return Err(Refusal::new(text).at("consecutive_failures"));
-        }
+        at_least_one(&[("consecutive_failures", self.consecutive_failures)])?;
         if first == Span::ZERO {
             return Err(Refusal::new("mark_dead_for is 0s, and must be longer").at("mark_dead_for"));
         }
@@ -255,20 +252,7 @@ impl Breaker for Running {
         self.state == State::Alive
     }
 
-    fn time_open(&self, now: Time) -> Span {
-        self.openings.time(now)
-    }
-
-    fn trips(&self) -> u64 {
-        self.openings.count()
-    }
-
-    fn fresh(&self, own: Key) -> Box<dyn Breaker> {
-        Box::new(Running {
-            own: Some(own),
-            ..self.clone()
-        })
-    }
+    over_openings!(openings; own);
 }
 
 #[cfg(test)]

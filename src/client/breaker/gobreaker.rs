@@ -16,12 +16,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::openings::{Openings, Seen};
+use super::openings::{Openings, Seen, over_openings};
 use super::{Breaker, BuildBreaker, Guard, Ticket};
-use crate::form::build::{Built, Names, Refusal};
+use crate::form::build::{Built, Names, Refusal, at_least_one};
 use crate::form::outcomes::OutcomeList;
 use crate::form::units::Duration;
-use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcomes};
 
@@ -60,9 +59,7 @@ impl Default for Gobreaker {
 
 impl BuildBreaker for Gobreaker {
     fn build(&self, _names: &Names<'_>) -> Built<Guard> {
-        if self.max_requests == 0 {
-            return Err(Refusal::new("max_requests is 0, and must be at least 1").at("max_requests"));
-        }
+        at_least_one(&[("max_requests", self.max_requests)])?;
         if self.timeout.span() == Span::ZERO {
             return Err(Refusal::new("timeout is 0s, and must be longer").at("timeout"));
         }
@@ -205,17 +202,7 @@ impl Breaker for Running {
         matches!(self.state, State::Closed { .. })
     }
 
-    fn time_open(&self, now: Time) -> Span {
-        self.openings.time(now)
-    }
-
-    fn trips(&self) -> u64 {
-        self.openings.count()
-    }
-
-    fn fresh(&self, _own: Key) -> Box<dyn Breaker> {
-        Box::new(self.clone())
-    }
+    over_openings!(openings);
 }
 
 #[cfg(test)]

@@ -17,12 +17,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::openings::{Openings, Seen};
+use super::openings::{Openings, Seen, over_openings};
 use super::{Breaker, BuildBreaker, Guard, Ticket};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::outcomes::OutcomeList;
 use crate::form::units::{Duration, Fraction};
-use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcome, Outcomes};
 
@@ -192,17 +191,7 @@ impl Breaker for Running {
         }
     }
 
-    fn time_open(&self, now: Time) -> Span {
-        self.health.openings.time(now)
-    }
-
-    fn trips(&self) -> u64 {
-        self.health.openings.count()
-    }
-
-    fn fresh(&self, _own: Key) -> Box<dyn Breaker> {
-        Box::new(self.clone())
-    }
+    over_openings!(health.openings);
 }
 
 #[cfg(test)]

@@ -18,12 +18,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::openings::{Openings, Seen};
+use super::openings::{Openings, Seen, over_openings};
 use super::{Breaker, BuildBreaker, Guard, Ticket};
-use crate::form::build::{Built, Names, Refusal};
+use crate::form::build::{Built, Names, Refusal, at_least_one};
 use crate::form::outcomes::OutcomeList;
 use crate::form::units::{Duration, Fraction};
-use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcomes};
 
@@ -64,10 +63,7 @@ const MOST: u64 = 100;
 
 impl BuildBreaker for Hystrix {
     fn build(&self, _names: &Names<'_>) -> Built<Guard> {
-        if self.request_volume_threshold == 0 {
-            let text = "request_volume_threshold is 0, and must be at least 1";
-            return Err(Refusal::new(text).at("request_volume_threshold"));
-        }
+        at_least_one(&[("request_volume_threshold", self.request_volume_threshold)])?;
         let (window, tick) = (self.rolling_window.span(), self.snapshot_interval.span());
         if tick == Span::ZERO {
             return Err(Refusal::new("snapshot_interval is 0s, and must be longer").at("snapshot_interval"));
@@ -222,17 +218,7 @@ impl Breaker for Running {
         }
     }
 
-    fn time_open(&self, now: Time) -> Span {
-        self.openings.time(now)
-    }
-
-    fn trips(&self) -> u64 {
-        self.openings.count()
-    }
-
-    fn fresh(&self, _own: Key) -> Box<dyn Breaker> {
-        Box::new(self.clone())
-    }
+    over_openings!(openings);
 }
 
 #[cfg(test)]

@@ -35,12 +35,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::openings::Openings;
+use super::openings::{Openings, over_openings};
 use super::{BuildBreaker, FleetBreaker, Guard, Ticket};
 use crate::form::build::{Built, Names};
 use crate::form::named::Named;
 use crate::form::units::Duration;
-use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcome, Outcomes};
 
@@ -228,17 +227,7 @@ impl FleetBreaker for Running {
         }
     }
 
-    fn time_open(&self, provider: usize, now: Time) -> Span {
-        self.states[provider].openings.time(now)
-    }
-
-    fn trips(&self, provider: usize) -> u64 {
-        self.states[provider].openings.count()
-    }
-
-    fn fresh(&self, _own: Key) -> Box<dyn FleetBreaker> {
-        Box::new(self.clone())
-    }
+    over_openings!(each states);
 }
 
 #[cfg(test)]

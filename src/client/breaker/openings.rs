@@ -58,6 +58,53 @@ impl Openings {
     }
 }
 
+/// The end of an implementation of `Breaker` over the `Openings` in a field, or of `FleetBreaker` over those of `each` element of
+/// one: how long it was open, how often, and a fresh copy, which has its key if the field for it is named.
+macro_rules! over_openings {
+    ($($field:ident).+ $(; $own:ident)?) => {
+        fn time_open(&self, now: crate::kernel::time::Time) -> crate::kernel::time::Span {
+            self.$($field).+.time(now)
+        }
+
+        fn trips(&self) -> u64 {
+            self.$($field).+.count()
+        }
+
+        fn fresh(&self, own: crate::kernel::chance::Key) -> Box<dyn super::Breaker> {
+            let fresh = self.clone();
+            over_openings!(@keyed fresh, own $(, $own)?)
+        }
+    };
+
+    (each $each:ident $(; $own:ident)?) => {
+        fn time_open(&self, provider: usize, now: crate::kernel::time::Time) -> crate::kernel::time::Span {
+            self.$each[provider].openings.time(now)
+        }
+
+        fn trips(&self, provider: usize) -> u64 {
+            self.$each[provider].openings.count()
+        }
+
+        fn fresh(&self, own: crate::kernel::chance::Key) -> Box<dyn super::FleetBreaker> {
+            let fresh = self.clone();
+            over_openings!(@keyed fresh, own $(, $own)?)
+        }
+    };
+
+    (@keyed $fresh:ident, $key:ident) => {{
+        let _ = $key;
+        Box::new($fresh)
+    }};
+
+    (@keyed $fresh:ident, $key:ident, $own:ident) => {
+        Box::new(Self {
+            $own: Some($key),
+            ..$fresh
+        })
+    };
+}
+pub(super) use over_openings;
+
 /// What a breaker takes the end of a call for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen {

@@ -18,12 +18,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::openings::{Openings, Seen};
+use super::openings::{Openings, Seen, over_openings};
 use super::{BuildBreaker, FleetBreaker, Guard, Ticket};
-use crate::form::build::{Built, Names, Refusal};
+use crate::form::build::{Built, Names, Refusal, at_least_one};
 use crate::form::outcomes::OutcomeList;
 use crate::form::units::{Duration, Fraction};
-use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcome, Outcomes};
 
@@ -77,9 +76,7 @@ impl BuildBreaker for Portkey {
             let text = format!("cooldown_interval is {cooldown}, and must be at least 30s");
             return Err(Refusal::new(text).at("cooldown_interval"));
         }
-        if self.failure_threshold == Some(0) {
-            return Err(Refusal::new("failure_threshold is 0, and must be at least 1").at("failure_threshold"));
-        }
+        at_least_one(&[("failure_threshold", self.failure_threshold.unwrap_or(1))])?;
         if self.failure_threshold_percentage == Some(Fraction::ZERO) {
             let text = "failure_threshold_percentage is 0, and must be more";
             return Err(Refusal::new(text).at("failure_threshold_percentage"));
@@ -155,17 +152,7 @@ impl FleetBreaker for Running {
         }
     }
 
-    fn time_open(&self, provider: usize, now: Time) -> Span {
-        self.targets[provider].openings.time(now)
-    }
-
-    fn trips(&self, provider: usize) -> u64 {
-        self.targets[provider].openings.count()
-    }
-
-    fn fresh(&self, _own: Key) -> Box<dyn FleetBreaker> {
-        Box::new(self.clone())
-    }
+    over_openings!(each targets);
 }
 
 #[cfg(test)]

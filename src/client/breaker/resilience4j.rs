@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::openings::{Openings, Seen};
 use super::{Breaker, BuildBreaker, Guard, Ticket};
-use crate::form::build::{Built, Names, Refusal};
+use crate::form::build::{Built, Names, Refusal, at_least_one};
 use crate::form::outcomes::OutcomeList;
 use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::Key;
@@ -105,14 +105,10 @@ impl BuildBreaker for Resilience4j {
             let text = format!("a window of {size}: must be 1 to {MOST}");
             return Err(Refusal::new(text).at("sliding_window_size"));
         }
-        for (key, value) in [
+        at_least_one(&[
             ("minimum_number_of_calls", self.minimum_number_of_calls),
             ("permitted_calls_in_half_open", self.permitted_calls_in_half_open),
-        ] {
-            if value == 0 {
-                return Err(Refusal::new(format!("{key} is 0, and must be at least 1")).at(key));
-            }
-        }
+        ])?;
         for (key, value) in [
             ("failure_rate_threshold", self.failure_rate_threshold),
             ("slow_call_rate_threshold", self.slow_call_rate_threshold),

@@ -16,12 +16,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::openings::{Openings, Seen};
+use super::openings::{Openings, Seen, over_openings};
 use super::{Breaker, BuildBreaker, Guard, Ticket};
-use crate::form::build::{Built, Names, Refusal};
+use crate::form::build::{Built, Names, at_least_one};
 use crate::form::outcomes::OutcomeList;
 use crate::form::units::Duration;
-use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcomes};
 
@@ -53,14 +52,10 @@ impl Default for Smg {
 
 impl BuildBreaker for Smg {
     fn build(&self, _names: &Names<'_>) -> Built<Guard> {
-        for (key, value) in [
+        at_least_one(&[
             ("failure_threshold", self.failure_threshold),
             ("success_threshold", self.success_threshold),
-        ] {
-            if value == 0 {
-                return Err(Refusal::new(format!("{key} is 0, and must be at least 1")).at(key));
-            }
-        }
+        ])?;
         Ok(Guard::Each(Box::new(Running {
             opens_at: self.failure_threshold,
             closes_at: self.success_threshold,
@@ -144,17 +139,7 @@ impl Breaker for Running {
         matches!(self.state, State::Closed)
     }
 
-    fn time_open(&self, now: Time) -> Span {
-        self.openings.time(now)
-    }
-
-    fn trips(&self) -> u64 {
-        self.openings.count()
-    }
-
-    fn fresh(&self, _own: Key) -> Box<dyn Breaker> {
-        Box::new(self.clone())
-    }
+    over_openings!(openings);
 }
 
 #[cfg(test)]

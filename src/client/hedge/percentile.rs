@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildHedge, Hedge, Race, bounded, check_most};
 use crate::client::retry_budget::Leaky;
-use crate::form::build::{Built, Names, Refusal};
+use crate::form::build::{Built, Names, Refusal, at_least_one};
 use crate::form::units::{Duration, Fraction};
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcome, Outcomes};
@@ -75,9 +75,7 @@ impl BuildHedge for Percentile {
             let text = format!("percentile is {}, and must lie above 0 and below 1", self.percentile);
             return Err(Refusal::new(text).at("percentile"));
         }
-        if self.min_samples == 0 {
-            return Err(Refusal::new("min_samples is 0, and must be at least 1").at("min_samples"));
-        }
+        at_least_one(&[("min_samples", self.min_samples)])?;
         if self.window.span() < Span::from_millis(10) {
             let text = format!("window is {}, and must be at least 10ms", self.window);
             return Err(Refusal::new(text).at("window"));

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::slots::{Bounds, Slots, or_overload};
 use super::{BuildLimiter, Done, Limiter, Ready};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::outcomes::OutcomeList;
 use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::Key;
@@ -57,7 +57,7 @@ impl Default for Aimd {
 }
 
 impl BuildLimiter for Aimd {
-    fn build(&self) -> Built<Box<dyn Limiter>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Limiter>> {
         let Aimd { initial, min, max, .. } = *self;
         let bounds = Bounds { initial, min, max }.check()?;
         if !(0.5..1.0).contains(&self.backoff.get()) {
@@ -136,7 +136,7 @@ mod tests {
     fn it_grows_by_one_when_it_is_used_and_shrinks_by_a_tenth_when_a_call_is_dropped() {
         let spec = r#"{"initial": 10, "min": 8, "max": 12, "timeout": "5s"}"#;
         let spec: Aimd = serde_json::from_str(spec).unwrap();
-        let mut it = spec.build().unwrap();
+        let mut it = spec.build(&Names::default()).unwrap();
         for (outcome, secs, in_flight, after) in [
             (Outcome::Success, 1, 4, 10),
             (Outcome::Success, 1, 5, 11),

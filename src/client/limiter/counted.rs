@@ -62,6 +62,7 @@ impl Limiter for Counted {
 mod tests {
     use super::*;
     use crate::client::limiter::LimiterSpec;
+    use crate::form::build::Names;
     use crate::kernel::time::Span;
 
     /// A hundred tokens a minute, and answers of 60 that nobody foresaw. Charged at the end, as LiteLLM's TPM check does it,
@@ -72,7 +73,7 @@ mod tests {
             r#"{"fixed_window": {"unit": "tokens", "limit": 100, "window": "1m", "charge": {"at": "end"}}}"#,
         )
         .unwrap();
-        let mut limiter = spec.as_dyn().build().unwrap();
+        let mut limiter = spec.as_dyn().build(&Names::default()).unwrap();
         assert!(limiter.listens());
         let ask = Ask {
             input: 10,

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::recent::Recent;
 use super::{BuildLimiter, Done, Limiter, Ready};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::outcomes::OutcomeList;
 use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose};
@@ -74,7 +74,7 @@ fn not_below_500() -> Outcomes {
 }
 
 impl BuildLimiter for EnvoyAdmissionControl {
-    fn build(&self) -> Built<Box<dyn Limiter>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Limiter>> {
         let window = self.window.span();
         if !(Span::from_secs(1)..=Span::from_secs(3600)).contains(&window) {
             let text = format!("window is {}, and must lie between 1s and 1h", self.window);
@@ -168,7 +168,10 @@ mod tests {
     /// By hand from the formula. Five standard deviations of a share of 100,000 are 0.008.
     fn check(json: &str, steps: &[(u64, u64, u64, f64)]) {
         let spec: EnvoyAdmissionControl = serde_json::from_str(json).unwrap();
-        let mut it = spec.build().unwrap().fresh(Chance::new(1, 0).surroundings(0));
+        let mut it = spec
+            .build(&Names::default())
+            .unwrap()
+            .fresh(Chance::new(1, 0).surroundings(0));
         for &(second, good, bad, share) in steps {
             let now = Time::ZERO + Span::from_secs(second);
             for i in 0..good + bad {

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::latencies::Latencies;
 use super::slots::{Bounds, Slots};
 use super::{BuildLimiter, Done, Limiter, Ready};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal, at_least_one};
 use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::time::{Span, Time};
@@ -74,7 +74,7 @@ impl Default for EnvoyGradient {
 }
 
 impl BuildLimiter for EnvoyGradient {
-    fn build(&self) -> Built<Box<dyn Limiter>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Limiter>> {
         let bounds = Bounds {
             initial: self.min,
             min: self.min,
@@ -89,9 +89,7 @@ impl BuildLimiter for EnvoyGradient {
                 return Err(Refusal::new(format!("{name} is {interval}, and must be at least 1ms")).at(name));
             }
         }
-        if self.min_rtt_requests == 0 {
-            return Err(Refusal::new("min_rtt_requests is 0, and must be at least 1").at("min_rtt_requests"));
-        }
+        at_least_one(&[("min_rtt_requests", self.min_rtt_requests)])?;
         Ok(Box::new(Running {
             slots: Slots::default(),
             limit: self.min,
@@ -266,7 +264,10 @@ mod tests {
     /// first measurement ends at 0.3 s, so the limit is set at 1.3, 2.3, … and the next measurement begins at 10.8 s.
     #[test]
     fn the_limit_follows_the_gradient_window_by_window() {
-        let mut it = serde_json::from_str::<EnvoyGradient>(SPEC).unwrap().build().unwrap();
+        let mut it = serde_json::from_str::<EnvoyGradient>(SPEC)
+            .unwrap()
+            .build(&Names::default())
+            .unwrap();
         let at = |ms: u64| Time::ZERO + Span::from_millis(ms);
         // When a call is done, how long it took, and the limit a while later.
         for (done, took, later, limit) in [
@@ -327,7 +328,10 @@ mod tests {
     fn measurements_are_spread() {
         let spec = r#"{"min_rtt_requests": 1, "min": 1, "max": 9, "update_interval": "1s"}"#;
         let spec: EnvoyGradient = serde_json::from_str(spec).unwrap();
-        let mut it = spec.build().unwrap().fresh(Chance::new(1, 0).surroundings(2));
+        let mut it = spec
+            .build(&Names::default())
+            .unwrap()
+            .fresh(Chance::new(1, 0).surroundings(2));
         let mut now = Time::ZERO;
         let mut gaps = Vec::new();
         for _ in 0..100 {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::counted::Counted;
 use super::{BuildLimiter, Limiter};
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::provider::limits::{self, BuildOne};
 
 /// A schedule that may run ahead by a burst.
@@ -21,7 +21,7 @@ use crate::provider::limits::{self, BuildOne};
 pub struct Gcra(limits::Gcra);
 
 impl BuildLimiter for Gcra {
-    fn build(&self) -> Built<Box<dyn Limiter>> {
-        Ok(Box::new(Counted(self.0.build()?)))
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Limiter>> {
+        Ok(Box::new(Counted(self.0.build(names)?)))
     }
 }

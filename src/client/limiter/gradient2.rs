@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::slots::{Bounds, Slots, or_overload};
 use super::{BuildLimiter, Done, Limiter, Ready};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal, at_least_one};
 use crate::form::outcomes::OutcomeList;
 use crate::form::units::Fraction;
 use crate::kernel::chance::Key;
@@ -75,15 +75,13 @@ impl Default for Gradient2 {
 }
 
 impl BuildLimiter for Gradient2 {
-    fn build(&self) -> Built<Box<dyn Limiter>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Limiter>> {
         let Gradient2 { initial, min, max, .. } = *self;
         let bounds = Bounds { initial, min, max }.check()?;
         if self.smoothing == Fraction::ZERO {
             return Err(Refusal::new("smoothing is 0, and the limit would never change").at("smoothing"));
         }
-        if self.long_window == 0 {
-            return Err(Refusal::new("long_window is 0, and must be at least 1").at("long_window"));
-        }
+        at_least_one(&[("long_window", self.long_window)])?;
         if !(1.0..=100.0).contains(&self.tolerance) {
             let text = format!("tolerance is {}, and must lie between 1 and 100", self.tolerance);
             return Err(Refusal::new(text).at("tolerance"));
@@ -183,7 +181,10 @@ mod tests {
     #[test]
     fn the_limit_follows_the_gradient_call_by_call() {
         let spec = r#"{"initial": 20, "min": 4, "max": 40, "long_window": 19}"#;
-        let mut it = serde_json::from_str::<Gradient2>(spec).unwrap().build().unwrap();
+        let mut it = serde_json::from_str::<Gradient2>(spec)
+            .unwrap()
+            .build(&Names::default())
+            .unwrap();
         let steady = [(1_000, 20, 20), (1_000, 9, 20), (1_000, 10, 20)];
         let warm = [21, 22, 23, 24, 24, 25, 26].map(|limit| (1_000, 20, limit));
         let rest = [

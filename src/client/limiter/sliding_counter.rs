@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::counted::Counted;
 use super::{BuildLimiter, Limiter};
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::provider::limits::{self, BuildOne};
 
 /// Two counters, the older of which fades.
@@ -20,7 +20,7 @@ use crate::provider::limits::{self, BuildOne};
 pub struct SlidingCounter(limits::SlidingCounter);
 
 impl BuildLimiter for SlidingCounter {
-    fn build(&self) -> Built<Box<dyn Limiter>> {
-        Ok(Box::new(Counted(self.0.build()?)))
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Limiter>> {
+        Ok(Box::new(Counted(self.0.build(names)?)))
     }
 }

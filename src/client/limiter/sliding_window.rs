@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::counted::Counted;
 use super::{BuildLimiter, Limiter};
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::provider::limits::{self, BuildOne};
 
 /// A log of what was let in within the last window.
@@ -21,7 +21,7 @@ use crate::provider::limits::{self, BuildOne};
 pub struct SlidingWindow(limits::SlidingLog);
 
 impl BuildLimiter for SlidingWindow {
-    fn build(&self) -> Built<Box<dyn Limiter>> {
-        Ok(Box::new(Counted(self.0.build()?)))
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Limiter>> {
+        Ok(Box::new(Counted(self.0.build(names)?)))
     }
 }

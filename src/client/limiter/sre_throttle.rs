@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::recent::Recent;
 use super::slots::OVERLOAD;
 use super::{BuildLimiter, Done, Limiter, Ready};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::outcomes::OutcomeList;
 use crate::form::units::Duration;
 use crate::kernel::chance::{Key, Purpose, unit};
@@ -54,7 +54,7 @@ impl Default for SreThrottle {
 }
 
 impl BuildLimiter for SreThrottle {
-    fn build(&self) -> Built<Box<dyn Limiter>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Limiter>> {
         if !(1.0..=1000.0).contains(&self.k) {
             return Err(Refusal::new(format!("k is {}, and must lie between 1 and 1000", self.k)).at("k"));
         }
@@ -131,7 +131,10 @@ mod tests {
     #[test]
     fn it_turns_away_as_many_as_the_formula_says() {
         let spec: SreThrottle = serde_json::from_str("{}").unwrap();
-        let mut it = spec.build().unwrap().fresh(Chance::new(1, 0).surroundings(0));
+        let mut it = spec
+            .build(&Names::default())
+            .unwrap()
+            .fresh(Chance::new(1, 0).surroundings(0));
         for (second, sent, away, accepted, refused, share) in [
             (0, 0, 0, 0, 0, 0.0),
             // (10 − 2·6)/11 is negative.

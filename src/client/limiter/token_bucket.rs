@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildLimiter, Limiter, Ready};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Rate};
 use crate::kernel::bucket::Bucket;
 use crate::kernel::chance::Key;
@@ -36,7 +36,7 @@ pub struct TokenBucket {
 }
 
 impl BuildLimiter for TokenBucket {
-    fn build(&self) -> Built<Box<dyn Limiter>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Limiter>> {
         if self.unit == Unit::Concurrent {
             let text = "requests at once are no rate: give `concurrent` (of a provider) or `max_in_flight` (of a client) instead";
             return Err(Refusal::new(text).at("unit"));

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, Next, Retry, check_retries, grown, scaled};
 use crate::client::view::Fleet;
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::form::units::Duration;
 use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::Span;
@@ -55,7 +55,7 @@ const SAME_KEY: Outcomes = Outcomes::TIMEOUTS.and(Outcomes::of(&[
 const OTHER_KEY: Outcomes = Outcomes::of(&[Outcome::Unauthorized, Outcome::PaymentRequired, Outcome::Forbidden]);
 
 impl BuildRetry for Bifrost {
-    fn build(&self) -> Built<Box<dyn Retry>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Retry>> {
         check_retries(self.max_retries, "max_retries")?;
         Ok(Box::new(Running {
             retries: self.max_retries,

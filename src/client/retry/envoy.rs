@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, Next, Retry, check_retries, listed, part, scaled};
 use crate::client::view::Fleet;
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::outcomes::OutcomeList;
 use crate::form::units::Duration;
 use crate::kernel::chance::Key;
@@ -63,7 +63,7 @@ const FAILURES: Outcomes = Outcomes::SERVER_ERRORS.and(Outcomes::of(&[
 const HEEDED: Span = Span::from_secs(300);
 
 impl BuildRetry for Envoy {
-    fn build(&self) -> Built<Box<dyn Retry>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Retry>> {
         check_retries(self.num_retries, "num_retries")?;
         let base = self.base_interval.span();
         let max = self.max_interval.map_or(base.times(10), |d| d.span());

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, HOPELESS, Next, Retry, Where, check_tries, grown, listed, part, scaled};
 use crate::client::view::Fleet;
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::outcomes::OutcomeList;
 use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose, unit};
@@ -146,7 +146,7 @@ fn minute() -> Duration {
 }
 
 impl BuildRetry for Exponential {
-    fn build(&self) -> Built<Box<dyn Retry>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Retry>> {
         check_tries(self.tries, "tries")?;
         if !(1.0..=100.0).contains(&self.factor) {
             let text = format!("factor is {}, and must lie between 1 and 100", self.factor);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, HOPELESS, Next, Retry, Where, check_tries, listed};
 use crate::client::view::Fleet;
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::form::outcomes::OutcomeList;
 use crate::form::units::Duration;
 use crate::kernel::chance::Key;
@@ -43,7 +43,7 @@ impl Default for Fixed {
 }
 
 impl BuildRetry for Fixed {
-    fn build(&self) -> Built<Box<dyn Retry>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Retry>> {
         check_tries(self.tries, "tries")?;
         let on = match &self.on {
             Some(list) => Some(listed(list).map_err(|r| r.at("on"))?),

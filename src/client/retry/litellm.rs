@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, NOTHING_TRIED, Next, Retry, check_retries, grown, part};
 use crate::client::view::Fleet;
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Span;
@@ -122,7 +122,7 @@ impl RetryPolicy {
 }
 
 impl BuildRetry for Litellm {
-    fn build(&self) -> Built<Box<dyn Retry>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Retry>> {
         check_retries(self.num_retries, "num_retries")?;
         let policy = &self.retry_policy;
         for (retries, field) in [

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, Next, Retry};
 use crate::client::view::Fleet;
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::kernel::chance::Key;
 
 /// A rule that always gives up.
@@ -18,7 +18,7 @@ use crate::kernel::chance::Key;
 pub struct Never {}
 
 impl BuildRetry for Never {
-    fn build(&self) -> Built<Box<dyn Retry>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Retry>> {
         Ok(Box::new(Running))
     }
 }

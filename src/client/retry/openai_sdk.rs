@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, Next, Retry, check_retries, grown, scaled};
 use crate::client::view::Fleet;
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::Span;
 use crate::words::{Outcome, Outcomes};
@@ -49,7 +49,7 @@ const LONGEST: Span = Span::from_secs(8);
 const HEEDED: Span = Span::from_secs(60);
 
 impl BuildRetry for OpenaiSdk {
-    fn build(&self) -> Built<Box<dyn Retry>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Retry>> {
         check_retries(self.max_retries, "max_retries")?;
         Ok(Box::new(Running {
             retries: self.max_retries,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, Next, Retry, grown, listed};
 use crate::client::view::Fleet;
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::outcomes::OutcomeList;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Span;
@@ -48,7 +48,7 @@ const CODES: Outcomes = Outcomes::of(&[
 const NETWORK: Outcomes = Outcomes::of(&[Outcome::ConnectionError]);
 
 impl BuildRetry for Portkey {
-    fn build(&self) -> Built<Box<dyn Retry>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Retry>> {
         if self.attempts > MOST {
             let text = format!("attempts is {}, and must not exceed {MOST}", self.attempts);
             return Err(Refusal::new(text).at("attempts"));

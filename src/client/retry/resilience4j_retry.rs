@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, NOTHING_TRIED, Next, Retry, check_tries, grown, listed, scaled};
 use crate::client::view::Fleet;
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::outcomes::OutcomeList;
 use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose, unit};
@@ -55,7 +55,7 @@ impl Default for Resilience4jRetry {
 }
 
 impl BuildRetry for Resilience4jRetry {
-    fn build(&self) -> Built<Box<dyn Retry>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Retry>> {
         check_tries(self.max_attempts, "max_attempts")?;
         if !(1.0..=100.0).contains(&self.multiplier) {
             let text = format!("multiplier is {}, and must lie between 1 and 100", self.multiplier);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, Next, Retry, check_retries, grown, part};
 use crate::client::view::Fleet;
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Span;
@@ -39,7 +39,7 @@ impl Default for Tensorzero {
 }
 
 impl BuildRetry for Tensorzero {
-    fn build(&self) -> Built<Box<dyn Retry>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Retry>> {
         check_retries(self.num_retries, "num_retries")?;
         Ok(Box::new(Running {
             retries: self.num_retries,

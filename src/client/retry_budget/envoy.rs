@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildRetryBudget, RetryBudget};
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::form::units::Fraction;
 use crate::kernel::time::Time;
 
@@ -36,7 +36,7 @@ impl Default for Envoy {
 }
 
 impl BuildRetryBudget for Envoy {
-    fn build(&self) -> Built<Box<dyn RetryBudget>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn RetryBudget>> {
         Ok(Box::new(Running {
             share: self.budget_percent.get(),
             least: u64::from(self.min_retry_concurrency),
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn retries_at_once_are_a_share_of_what_is_under_way_and_never_below_the_least() {
-        let mut budget = Envoy::default().build().unwrap();
+        let mut budget = Envoy::default().build(&Names::default()).unwrap();
         let mut active = 0;
         let mut allowed = 0;
         for (level, most) in [(0, 3), (15, 3), (19, 3), (20, 4), (100, 20)] {

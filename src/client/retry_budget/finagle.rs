@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildRetryBudget, RetryBudget};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Duration, Fraction};
 use crate::kernel::time::{Span, Time};
 
@@ -40,7 +40,7 @@ impl Default for Finagle {
 }
 
 impl BuildRetryBudget for Finagle {
-    fn build(&self) -> Built<Box<dyn RetryBudget>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn RetryBudget>> {
         let ttl = self.ttl.span();
         if ttl < Span::from_secs(1) || ttl > Span::from_secs(60) {
             let text = format!("ttl is {}, and must lie between 1s and 60s", self.ttl);

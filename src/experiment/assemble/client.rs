@@ -30,7 +30,7 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
         limiters.push(
             limiter
                 .as_dyn()
-                .build()
+                .build(names)
                 .map_err(|r| r.at(limiter.name()).at(i).at("limiters"))?,
         );
     }
@@ -50,7 +50,7 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
         admission: spec
             .admission
             .as_dyn()
-            .build()
+            .build(names)
             .map_err(|r| r.at(spec.admission.name()).at("admission"))?,
         limiters,
         max_in_flight: spec
@@ -87,7 +87,7 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
         fallback,
         budget,
         alerts,
-        retry: retry(spec)?,
+        retry: retry(spec, names)?,
         breaker: spec
             .breaker
             .as_dyn()
@@ -150,18 +150,18 @@ fn adaptive(spec: &AdaptiveTimeout, names: &Names<'_>) -> Built<Adaptive> {
 }
 
 /// The retry rule, under its budget if there is one.
-fn retry(spec: &ClientSpec) -> Built<Box<dyn Retry>> {
+fn retry(spec: &ClientSpec, names: &Names<'_>) -> Built<Box<dyn Retry>> {
     let rule = spec
         .retry
         .as_dyn()
-        .build()
+        .build(names)
         .map_err(|r| r.at(spec.retry.name()).at("retry"))?;
     let Some(budget) = &spec.retry_budget else {
         return Ok(rule);
     };
     let budget = budget
         .as_dyn()
-        .build()
+        .build(names)
         .map_err(|r| r.at(budget.name()).at("retry_budget"))?;
     if matches!(spec.retry, RetrySpec::never(_)) {
         let text = "a budget of retries, and `retry` is `never`: nothing is tried again; give `retry` too";

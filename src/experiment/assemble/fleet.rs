@@ -45,22 +45,22 @@ pub(super) fn deployment(
         .map_or(Span::ZERO, |n| n.span());
     let network = Sampler::Constant(network.nanos() as f64);
     let quotas: Vec<Box<dyn Limit>> = match (&spec.limits, model) {
-        (Some(own), _) => limits(own)?,
-        (None, Some(m)) => limits(&m.limits)?,
+        (Some(own), _) => limits(own, names)?,
+        (None, Some(m)) => limits(&m.limits, names)?,
         (None, None) => Vec::new(),
     };
     let faults: Vec<Box<dyn Fault>> = match (&spec.faults, model) {
         (Some(own), _) => own
             .iter()
             .enumerate()
-            .map(|(i, f)| f.as_dyn().build().map_err(|r| r.at(f.name()).at(i).at("faults")))
+            .map(|(i, f)| f.as_dyn().build(names).map_err(|r| r.at(f.name()).at(i).at("faults")))
             .collect::<Built<_>>()?,
-        (None, Some(m)) => vec![m.faults.build()?],
+        (None, Some(m)) => vec![m.faults.build(names)?],
         (None, None) => Vec::new(),
     };
     let price: Box<dyn Price> = match (&spec.prices, model) {
         (Some(own), _) => {
-            let built = own.as_dyn().build(&loaded.prices);
+            let built = own.as_dyn().build(&loaded.prices, names);
             built.map_err(|r| r.at(own.name()).at("prices"))?
         }
         (None, Some(m)) => Box::new(m.prices.tariff()?),
@@ -74,8 +74,8 @@ pub(super) fn deployment(
     let context = spec.context_window.or(model.and_then(|m| m.context_window));
     let provider = Provider {
         name: name.to_owned(),
-        latency: latency(spec, model, &network)?,
-        load: load(spec, model)?,
+        latency: latency(spec, model, &network, names)?,
+        load: load(spec, model, names)?,
         cache: prompt_cache(spec, model, names)?,
         network,
         limits: quotas,
@@ -238,9 +238,9 @@ fn defined(kind: &str, name: &str, among: &[String]) -> Built<usize> {
 }
 
 /// The accounts, with their quotas.
-pub(super) fn accounts(spec: &Experiment) -> Built<Vec<Account>> {
+pub(super) fn accounts(spec: &Experiment, names: &Names<'_>) -> Built<Vec<Account>> {
     let one = |(name, account): (&str, &AccountSpec)| {
-        let limits = limits(&account.limits).map_err(|r| r.at(name).at("accounts"))?;
+        let limits = limits(&account.limits, names).map_err(|r| r.at(name).at("accounts"))?;
         Ok(Account {
             name: name.to_owned(),
             limits,
@@ -249,10 +249,10 @@ pub(super) fn accounts(spec: &Experiment) -> Built<Vec<Account>> {
     spec.accounts.iter().map(one).collect()
 }
 
-fn limits(specs: &[LimitSpec]) -> Built<Vec<Box<dyn Limit>>> {
+fn limits(specs: &[LimitSpec], names: &Names<'_>) -> Built<Vec<Box<dyn Limit>>> {
     let mut limits = Vec::new();
     for (i, spec) in specs.iter().enumerate() {
-        let built = spec.as_dyn().build_all();
+        let built = spec.as_dyn().build_all(names);
         limits.extend(built.map_err(|r| r.at(spec.name()).at(i).at("limits"))?);
     }
     Ok(limits)
@@ -290,7 +290,12 @@ fn variant<'a>(loaded: &'a Loaded, called: &str, variant: Option<&str>) -> Built
     Ok((format!("{} ({name})", file.model), model))
 }
 
-fn latency(spec: &ProviderSpec, model: Option<&ModelSpec>, network: &Sampler) -> Built<Box<dyn Latency>> {
+fn latency(
+    spec: &ProviderSpec,
+    model: Option<&ModelSpec>,
+    network: &Sampler,
+    names: &Names<'_>,
+) -> Built<Box<dyn Latency>> {
     if let Some(law) = &spec.response {
         for (field, given) in [
             ("ttft", spec.ttft.is_some()),
@@ -302,7 +307,7 @@ fn latency(spec: &ProviderSpec, model: Option<&ModelSpec>, network: &Sampler) ->
             }
         }
         return Ok(Box::new(Response {
-            time: law.sampler().map_err(|r| r.at("response"))?,
+            time: law.sampler(names).map_err(|r| r.at("response"))?,
         }));
     }
     let missing = |field: &str| {
@@ -311,16 +316,16 @@ fn latency(spec: &ProviderSpec, model: Option<&ModelSpec>, network: &Sampler) ->
         ))
     };
     let ttft = match (&spec.ttft, model) {
-        (Some(own), _) => own.sampler().map_err(|r| r.at("ttft"))?,
-        (None, Some(m)) => m.ttft.sampler()?,
+        (Some(own), _) => own.sampler(names).map_err(|r| r.at("ttft"))?,
+        (None, Some(m)) => m.ttft.sampler(names)?,
         (None, None) => return Err(missing("ttft")),
     };
     let tps = match (&spec.tps, model) {
-        (Some(own), _) if own.law().is_ok_and(|law| law.mean() <= 0.0) => {
+        (Some(own), _) if own.law(names).is_ok_and(|law| law.mean() <= 0.0) => {
             return Err(Refusal::new("at 0 tokens a second no answer ever ends: must be above 0").at("tps"));
         }
-        (Some(own), _) => own.sampler().map_err(|r| r.at("tps"))?,
-        (None, Some(m)) => m.tps.sampler()?,
+        (Some(own), _) => own.sampler(names).map_err(|r| r.at("tps"))?,
+        (None, Some(m)) => m.tps.sampler(names)?,
         (None, None) => return Err(missing("tps")),
     };
     Ok(Box::new(Streaming {
@@ -331,13 +336,13 @@ fn latency(spec: &ProviderSpec, model: Option<&ModelSpec>, network: &Sampler) ->
     }))
 }
 
-fn load(spec: &ProviderSpec, model: Option<&ModelSpec>) -> Built<Vec<Box<dyn Load>>> {
+fn load(spec: &ProviderSpec, model: Option<&ModelSpec>, names: &Names<'_>) -> Built<Vec<Box<dyn Load>>> {
     let given = match (&spec.load, model) {
         (Some(own), _) => own,
         (None, Some(m)) => &m.load,
         (None, None) => return Ok(Vec::new()),
     };
-    let load = loads(given)?;
+    let load = loads(given, names)?;
     if spec.response.is_some()
         && let Some(i) = load.iter().position(|l| l.needs_decoding())
     {
@@ -353,7 +358,7 @@ fn prompt_cache(spec: &ProviderSpec, model: Option<&ModelSpec>, names: &Names<'_
     let Some(given) = own.or(model.and_then(|m| m.prompt_cache.as_ref())) else {
         return Ok(None);
     };
-    let built = cache(Some(given))?;
+    let built = cache(Some(given), names)?;
     if names.users.is_none() && built.as_ref().is_some_and(|c| c.needs_users()) {
         let text = format!(
             "`{}` goes by who asks, and the traffic has no users: give `users` in `traffic`, like {{\"count\": 1000}}",

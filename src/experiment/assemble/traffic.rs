@@ -9,12 +9,12 @@ use crate::form::laws::LawSpec;
 use crate::kernel::sampler::Sampler;
 use crate::traffic::{Class, Traffic};
 
-pub(super) fn traffic(loaded: &Loaded) -> Built<Traffic> {
+pub(super) fn traffic(loaded: &Loaded, names: &Names<'_>) -> Built<Traffic> {
     let spec = &loaded.experiment.traffic;
     let arrivals = spec
         .arrivals
         .as_dyn()
-        .build(loaded.trace.clone())
+        .build(loaded.trace.clone(), names)
         .map_err(|r| r.at(spec.arrivals.name()).at("arrivals"))?;
     let count = spec.classes.len();
     if count == 0 || count > 1000 {
@@ -47,7 +47,8 @@ pub(super) fn traffic(loaded: &Loaded) -> Built<Traffic> {
         } else {
             crate::kernel::chance::threshold(sum / total)
         };
-        let built = one_class(name, class, up_to, loaded.trace.is_some()).map_err(|r| r.at(name).at("classes"))?;
+        let built =
+            one_class(name, class, up_to, loaded.trace.is_some(), names).map_err(|r| r.at(name).at("classes"))?;
         classes.push(built);
     }
     if let (Some(_), Some(own)) = (&spec.users, spec.arrivals.as_dyn().users()) {
@@ -75,7 +76,7 @@ pub(super) fn asked(loaded: &Loaded, names: &Names<'_>) -> Built<Vec<Asked>> {
     let classes = &loaded.experiment.traffic.classes;
     let one = |(name, class): (&str, &ClassSpec)| {
         let here = |r: Refusal| r.at(name).at("classes");
-        let mean = |law: &Option<LawSpec<f64>>| Some(law.as_ref()?.law().ok()?.mean());
+        let mean = |law: &Option<LawSpec<f64>>| Some(law.as_ref()?.law(names).ok()?.mean());
         let provider = (class.provider.as_deref())
             .map(|p| names.provider(p).map_err(|r| here(r.at("provider"))))
             .transpose()?;
@@ -91,10 +92,10 @@ pub(super) fn asked(loaded: &Loaded, names: &Names<'_>) -> Built<Vec<Asked>> {
     classes.iter().map(one).collect()
 }
 
-fn one_class(name: &str, class: &ClassSpec, up_to: u64, replayed: bool) -> Built<Class> {
+fn one_class(name: &str, class: &ClassSpec, up_to: u64, replayed: bool, names: &Names<'_>) -> Built<Class> {
     let tokens = |field: &'static str, law: &Option<LawSpec<f64>>| match law {
         Some(_) if replayed => Err(Refusal::new("the trace has its own lengths: leave this out").at(field)),
-        Some(law) => law.tokens().map_err(|r| r.at(field)),
+        Some(law) => law.tokens(names).map_err(|r| r.at(field)),
         None if replayed => Ok(Sampler::Constant(0.0)),
         None => Err(Refusal::new(format!(
             "`{field}` is missing: a law of tokens, like {{\"constant\": 300}}"

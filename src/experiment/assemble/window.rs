@@ -9,11 +9,11 @@ use crate::engine::run::{DEFAULT_MAX_IN_SYSTEM, MOST_IN_SYSTEM};
 use crate::engine::scenario::Window;
 use crate::experiment::file::Experiment;
 use crate::experiment::load::Loaded;
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Count;
 use crate::kernel::time::{Span, Time};
 
-pub(super) fn window(loaded: &Loaded) -> Built<Window> {
+pub(super) fn window(loaded: &Loaded, names: &Names<'_>) -> Built<Window> {
     let plan = &loaded.experiment.plan;
     let replayed = loaded.trace.as_ref().and_then(|rows| {
         let mut arrivals = loaded
@@ -21,7 +21,7 @@ pub(super) fn window(loaded: &Loaded) -> Built<Window> {
             .traffic
             .arrivals
             .as_dyn()
-            .build(Some(Arc::clone(rows)))
+            .build(Some(Arc::clone(rows)), names)
             .ok()?;
         let key = crate::kernel::chance::Chance::new(0, 0).request(0);
         let last = std::iter::from_fn(|| arrivals.next(key)).last()?;

@@ -271,6 +271,7 @@ impl Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::form::build::Names;
     use crate::form::laws::LawSpec;
     use crate::kernel::chance::Key;
     use crate::live::mock::source::from_models;
@@ -311,8 +312,8 @@ mod tests {
 
     #[test]
     fn output_is_what_max_tokens_and_the_law_leave() {
-        let law: LawSpec<f64> = LawSpec::Constant(50.0);
-        let law = law.sampler().unwrap();
+        let law: LawSpec<f64> = LawSpec::always(50.0);
+        let law = law.sampler(&Names::default()).unwrap();
         let output = |law: Option<Sampler>, max_output| {
             let attempt = fleet(law, 1).begin(0, &Wanted { max_output, ..WANTED }, Instant::now());
             (attempt.ask.output, attempt.is_cut)

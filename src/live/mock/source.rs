@@ -14,9 +14,11 @@ use crate::engine::scenario::{Account, Deployment};
 use crate::experiment::assemble::assemble;
 use crate::experiment::load::{LoadError, Loaded, find_model, with_models};
 use crate::experiment::model::{BUILT_IN, ModelFile};
+use crate::form::build::Names;
 use crate::form::diagnose::{self, nearest};
 use crate::form::laws::LawSpec;
 use crate::form::named::Named;
+use crate::form::own::OwnParts;
 use crate::kernel::sampler::Sampler;
 
 /// Providers to be served, and the accounts that they share.
@@ -138,14 +140,16 @@ pub fn from_experiment(loaded: &Loaded) -> Result<Providers, SourceError> {
 pub fn output_law(text: &str) -> Result<Sampler, SourceError> {
     const HERE: &str = "--output";
     let spec: LawSpec<f64> = match text.trim().parse::<u32>() {
-        Ok(tokens) if (1..=MOST_OUTPUT).contains(&tokens) => LawSpec::Constant(f64::from(tokens)),
+        Ok(tokens) if (1..=MOST_OUTPUT).contains(&tokens) => LawSpec::always(f64::from(tokens)),
         Ok(tokens) => {
             let text = format!("{HERE}: {tokens} tokens: must be 1 to {MOST_OUTPUT}");
             return Err(SourceError::Named(text));
         }
         Err(_) => diagnose::parse(HERE, text)?,
     };
-    Ok(spec.sampler().map_err(|refusal| refusal.error(HERE, text))?)
+    Ok(spec
+        .sampler(&Names::default())
+        .map_err(|refusal| refusal.error(HERE, text))?)
 }
 
 fn one(asked: &str, fallback: Option<&str>) -> Result<Asked, SourceError> {
@@ -154,7 +158,7 @@ fn one(asked: &str, fallback: Option<&str>) -> Result<Asked, SourceError> {
         _ => (asked, fallback),
     };
     // A file of the working folder stands for the experiment, whose folder is where models are looked for.
-    let Some((file, _)) = find_model(Path::new("-"), called)? else {
+    let Some((file, _)) = find_model(Path::new("-"), called, &OwnParts::default())? else {
         let names = BUILT_IN.map(|(name, _)| name);
         let near = nearest(called, names).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
         return Err(SourceError::Named(format!(

@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildCache, Cache, Found, OPENAI_STEP, factor, one, openai_least};
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::form::units::{Count, Fraction};
 use crate::kernel::chance::{Key, Purpose, threshold};
 use crate::kernel::time::Time;
@@ -46,7 +46,7 @@ pub struct Random {
 }
 
 impl BuildCache for Random {
-    fn build(&self) -> Built<Box<dyn Cache>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Cache>> {
         Ok(Box::new(Running {
             ttft: factor(self.ttft)?,
             certain: self.hit == Fraction::ONE,
@@ -109,7 +109,10 @@ mod tests {
             ..Ask::default()
         };
         let key = Chance::new(1, 0).request(id);
-        spec.build().unwrap().look(Time::ZERO, &ask, key).cached
+        spec.build(&Names::default())
+            .unwrap()
+            .look(Time::ZERO, &ask, key)
+            .cached
     }
 
     #[test]

@@ -29,7 +29,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildCache, Cache, Found, OPENAI_STEP, factor, one, openai_least};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Duration, Fraction};
 use crate::kernel::chance::Key;
 use crate::kernel::lru::Lru;
@@ -79,7 +79,7 @@ fn yes() -> bool {
 }
 
 impl BuildCache for Returning {
-    fn build(&self) -> Built<Box<dyn Cache>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Cache>> {
         let tokens = |count: Count| u32::try_from(count.get()).unwrap_or(u32::MAX);
         let own = match (self.share, self.prefix) {
             (Some(share), None) => Own::Share(share.get()),
@@ -276,7 +276,10 @@ mod tests {
     use crate::kernel::chance::{Chance, Purpose, unit};
 
     fn cache(json: &str) -> Box<dyn Cache> {
-        serde_json::from_str::<Returning>(json).unwrap().build().unwrap()
+        serde_json::from_str::<Returning>(json)
+            .unwrap()
+            .build(&Names::default())
+            .unwrap()
     }
 
     fn at(seconds: f64) -> Time {
@@ -445,7 +448,10 @@ mod tests {
                 "a factor of 0: must be above 0 and at most 1",
             ),
         ] {
-            let refusal = serde_json::from_str::<Returning>(json).unwrap().build().unwrap_err();
+            let refusal = serde_json::from_str::<Returning>(json)
+                .unwrap()
+                .build(&Names::default())
+                .unwrap_err();
             assert_eq!(refusal.message, message);
             assert_eq!(
                 refusal.path,

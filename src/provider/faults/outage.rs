@@ -1,6 +1,7 @@
-//! A scheduled outage: between two moments attempts fail alike, before any quota is asked or charged. All of them, or a
-//! share, which is a brown-out. `after` says how long an answer takes to come back, `retry_after` what its header asks for, as in
-//! `random`.
+//! A scheduled outage: between two moments attempts fail alike, before any quota is asked or charged.
+//!
+//! All of them, or a share, which is a brown-out. `after` says how long an answer takes to come back, `retry_after` what its
+//! header asks for, as in `random`.
 //!
 //! For questions of the kind "what did fifteen minutes without this provider cost us" (R4: latency-based routing).
 //!
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::way::{Manner, Prepared};
 use super::{BuildFault, Failure, Fault, Refused, Silence, check_lasts};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::lasting::Lasting;
 use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose, threshold};
@@ -85,7 +86,7 @@ impl Answer {
 }
 
 impl BuildFault for Outage {
-    fn build(&self) -> Built<Box<dyn Fault>> {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Fault>> {
         if self.share == Fraction::ZERO {
             return Err(Refusal::new("an outage of nothing: must be above 0").at("share"));
         }
@@ -98,7 +99,7 @@ impl BuildFault for Outage {
                 after: self.after.clone(),
                 retry_after: self.retry_after,
             }
-            .of(self.answer.failure())?,
+            .of(self.answer.failure(), names)?,
             strikes_below: (self.share < Fraction::ONE).then(|| threshold(self.share.get())),
         }))
     }
@@ -144,7 +145,7 @@ mod tests {
 
     fn outage(rest: &str) -> Box<dyn Fault> {
         let spec: Outage = serde_json::from_str(&format!(r#"{{"from": "10s", "for": "5s"{rest}}}"#)).unwrap();
-        spec.build().unwrap()
+        spec.build(&Names::default()).unwrap()
     }
 
     fn at(secs: u64) -> Time {
@@ -194,7 +195,10 @@ mod tests {
         assert_eq!(it.strike(at(12), 0, Chance::new(1, 0).request(0)), Some(expected));
         let text = r#"{"from": "10s", "for": "5s", "answer": "hang", "retry_after": "3s"}"#;
         let silent: Outage = serde_json::from_str(text).unwrap();
-        assert_eq!(silent.build().unwrap_err().path, ["retry_after".into()]);
+        assert_eq!(
+            silent.build(&Names::default()).unwrap_err().path,
+            ["retry_after".into()]
+        );
     }
 
     /// Four standard deviations of a share of 0.3 among 20,000 are 0.013.

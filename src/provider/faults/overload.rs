@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::outage::Answer;
 use super::way::{Manner, Prepared};
 use super::{BuildFault, Failure, Fault, Silence};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::lasting::Lasting;
 use crate::form::units::Duration;
 use crate::kernel::chance::{Key, Purpose, threshold};
@@ -45,7 +45,7 @@ fn overloaded() -> Answer {
 }
 
 impl BuildFault for Overload {
-    fn build(&self) -> Built<Box<dyn Fault>> {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Fault>> {
         let full = self.full.unwrap_or(self.above.saturating_add(1));
         if full <= self.above {
             let text = format!("full at {full}: must be above `above`, which is {}", self.above);
@@ -59,7 +59,7 @@ impl BuildFault for Overload {
                 after: self.after.clone(),
                 retry_after: self.retry_after,
             }
-            .of(self.answer.failure())?,
+            .of(self.answer.failure(), names)?,
         }))
     }
 }
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn the_share_turned_away_grows_in_a_straight_line() {
         let spec: Overload = serde_json::from_str(r#"{"above": 100, "full": 150}"#).unwrap();
-        let mut it = spec.build().unwrap();
+        let mut it = spec.build(&Names::default()).unwrap();
         for (load, expected) in [(0, 0.0), (100, 0.0), (110, 0.2), (140, 0.8), (150, 1.0), (9999, 1.0)] {
             let struck = (0..20_000)
                 .filter_map(|i| it.strike(Time::ZERO, load, Chance::new(1, 0).request(i)))

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::way::{Prepared, Way};
 use super::{BuildFault, Failure, Fault, Refused, Silence};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Fraction;
 use crate::kernel::chance::{Key, Purpose, threshold, unit};
 use crate::kernel::time::Time;
@@ -126,11 +126,11 @@ ways! {
 
 impl Random {
     /// What the probabilities come to.
-    pub(super) fn odds(&self) -> Built<Odds> {
+    pub(super) fn odds(&self, names: &Names<'_>) -> Built<Odds> {
         let mut sum = 0.0;
         let mut parts = Vec::new();
         for (name, way, failure) in self.ways() {
-            let prepared = way.prepare(failure).map_err(|r| r.at(name))?;
+            let prepared = way.prepare(failure, names).map_err(|r| r.at(name))?;
             if way.share() > Fraction::ZERO {
                 sum += way.share().get();
                 parts.push((threshold(sum), prepared));
@@ -147,8 +147,10 @@ impl Random {
 }
 
 impl BuildFault for Random {
-    fn build(&self) -> Built<Box<dyn Fault>> {
-        Ok(Box::new(Running { odds: self.odds()? }))
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Fault>> {
+        Ok(Box::new(Running {
+            odds: self.odds(names)?,
+        }))
     }
 }
 
@@ -218,7 +220,7 @@ mod tests {
 
     fn random(json: &str) -> Box<dyn Fault> {
         let spec: Random = serde_json::from_str(json).unwrap();
-        spec.build().unwrap()
+        spec.build(&Names::default()).unwrap()
     }
 
     /// What strikes each of `n` attempts.
@@ -292,7 +294,10 @@ mod tests {
         });
         assert_eq!(strikes(&mut *fault, 2), [Some(expected); 2]);
         let refused: Random = serde_json::from_str(r#"{"hang": {"share": 0, "after": "3s"}}"#).unwrap();
-        assert_eq!(refused.build().unwrap_err().path, ["hang".into(), "after".into()]);
+        assert_eq!(
+            refused.build(&Names::default()).unwrap_err().path,
+            ["hang".into(), "after".into()]
+        );
     }
 
     #[test]

@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 use super::random::{Odds, Random};
 use super::stretches::{Stretches, Timeline};
 use super::{BuildFault, Failure, Fault, Silence, Weather, at_once, unchanged};
-use crate::form::build::Built;
-use crate::form::laws::LawSpec;
+use crate::form::build::{Built, Names};
+use crate::form::laws::{LawSpec, Lognormal};
 use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, threshold};
 use crate::kernel::time::{Span, Time};
@@ -90,19 +90,19 @@ fn hours(hours: f64) -> Duration {
 }
 
 fn between() -> LawSpec<Duration> {
-    LawSpec::Lognormal {
+    LawSpec::lognormal(Lognormal {
         median: hours(30.0),
         sigma: 1.5,
         shift: None,
-    }
+    })
 }
 
 fn repair() -> LawSpec<Duration> {
-    LawSpec::Lognormal {
+    LawSpec::lognormal(Lognormal {
         median: hours(1.28),
         sigma: 1.263,
         shift: None,
-    }
+    })
 }
 
 fn share(value: f64) -> Fraction {
@@ -135,25 +135,25 @@ fn outage() -> Box<State> {
 }
 
 impl State {
-    fn build(&self) -> Built<Running> {
+    fn build(&self, names: &Names<'_>) -> Built<Running> {
         Ok(Running {
-            odds: self.faults.odds().map_err(|r| r.at("faults"))?,
+            odds: self.faults.odds(names).map_err(|r| r.at("faults"))?,
             weather: Weather::read(self.ttft, self.speed, self.delay)?,
         })
     }
 }
 
 impl BuildFault for Regimes {
-    fn build(&self) -> Built<Box<dyn Fault>> {
-        let between = self.between.law().map_err(|r| r.at("between"))?;
-        let repair = self.repair.law().map_err(|r| r.at("repair"))?;
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Fault>> {
+        let between = self.between.law(names).map_err(|r| r.at("between"))?;
+        let repair = self.repair.law(names).map_err(|r| r.at("repair"))?;
         Ok(Box::new(Plan {
             incidents: Stretches::new(&*between, &*repair)?,
             outage_below: threshold(self.outage_share.get()),
             states: [
-                self.normal.build().map_err(|r| r.at("normal"))?,
-                self.degraded.build().map_err(|r| r.at("degraded"))?,
-                self.outage.build().map_err(|r| r.at("outage"))?,
+                self.normal.build(names).map_err(|r| r.at("normal"))?,
+                self.degraded.build(names).map_err(|r| r.at("degraded"))?,
+                self.outage.build(names).map_err(|r| r.at("outage"))?,
             ],
         }))
     }
@@ -262,7 +262,10 @@ mod tests {
             "between": { "gamma": { "mean": "300s", "shape": 0.25 } }, "repair": { "lognormal": { "median": "60.653s", "sigma": 1 } },
             "outage_share": 0.2, "degraded": { "ttft": 3 }, "outage": { "faults": { "overloaded": 1 } } }"#;
         let chance = Chance::new(4, 0);
-        let mut it = spec(text).build().unwrap().fresh(chance.surroundings(0));
+        let mut it = spec(text)
+            .build(&Names::default())
+            .unwrap()
+            .fresh(chance.surroundings(0));
         let (mut slow, mut down) = (0.0, 0.0);
         let n = 1_600_000;
         for i in 0..n {
@@ -292,7 +295,7 @@ mod tests {
         let it = Regimes::deserialize(serde_json::json!({})).unwrap();
         let hour = 3.6e12;
         for (law, median, mean) in [(it.between, 30.0, 93.0), (it.repair, 1.28, 2.84)] {
-            let law = law.law().unwrap();
+            let law = law.law(&Names::default()).unwrap();
             assert!((law.quantile(Tail::Lower(0.5)) / hour / median - 1.0).abs() < 1e-6);
             assert!((law.mean() / hour / mean - 1.0).abs() < 0.01, "{}", law.mean() / hour);
         }

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildFault, Failure, Fault, Weather, at_once, check_lasts, unchanged};
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
@@ -37,7 +37,7 @@ pub struct SlowDown {
 }
 
 impl BuildFault for SlowDown {
-    fn build(&self) -> Built<Box<dyn Fault>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Fault>> {
         check_lasts(self.lasts, "a slow-down")?;
         let from = Time::ZERO + self.from.span();
         Ok(Box::new(Running {
@@ -90,7 +90,7 @@ mod tests {
     fn it_begins_and_ends_on_time_and_adds_to_other_weather() {
         let text = r#"{"from": "10s", "for": "5s", "ttft": 4, "speed": 0.5, "delay": "200ms"}"#;
         let spec: SlowDown = serde_json::from_str(text).unwrap();
-        let mut it = spec.build().unwrap();
+        let mut it = spec.build(&Names::default()).unwrap();
         let key = Chance::new(1, 0).request(0);
         let before = Weather {
             ttft: 2.0,

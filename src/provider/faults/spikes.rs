@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stretches::{Stretches, Timeline};
 use super::{BuildFault, Failure, Fault, Weather};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::laws::LawSpec;
 use crate::form::units::Duration;
 use crate::kernel::chance::Key;
@@ -35,13 +35,13 @@ pub struct Spikes {
 }
 
 impl BuildFault for Spikes {
-    fn build(&self) -> Built<Box<dyn Fault>> {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Fault>> {
         let every = self.every.span().nanos() as f64;
         let gap = Exponential::new(every, 0.0).map_err(|e| Refusal::of(e).at("every"))?;
-        let lasts = self.lasts.law().map_err(|r| r.at("for"))?;
+        let lasts = self.lasts.law(names).map_err(|r| r.at("for"))?;
         Ok(Box::new(Calm {
             stretches: Stretches::new(&gap, &*lasts)?,
-            ttft: self.ttft.sampler().map_err(|r| r.at("ttft"))?,
+            ttft: self.ttft.sampler(names).map_err(|r| r.at("ttft"))?,
         }))
     }
 }
@@ -109,7 +109,7 @@ mod tests {
         let text = r#"{"every": "30s", "for": {"constant": "10s"}, "ttft": {"uniform": {"min": 2, "max": 50}}}"#;
         let spec: Spikes = serde_json::from_str(text).unwrap();
         let chance = Chance::new(1, 0);
-        let mut it = spec.build().unwrap().fresh(chance.surroundings(0));
+        let mut it = spec.build(&Names::default()).unwrap().fresh(chance.surroundings(0));
         let (mut inside, mut sum, mut changes, mut last) = (0.0, 0.0, 0, 1.0);
         let n = 800_000;
         for i in 0..n {

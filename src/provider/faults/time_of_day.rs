@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildFault, Failure, Fault, Weather, at_once, factor};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
@@ -106,7 +106,7 @@ impl Shape {
 }
 
 impl BuildFault for TimeOfDay {
-    fn build(&self) -> Built<Box<dyn Fault>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Fault>> {
         let of = |name: &'static str, shape: &Option<Shape>| match shape {
             None => Ok(vec![1.0; STEPS as usize]),
             Some(shape) => shape.steps().map_err(|r| r.at(name)),
@@ -168,7 +168,10 @@ mod tests {
     }
 
     fn built(text: &str) -> Box<dyn Fault> {
-        serde_json::from_str::<TimeOfDay>(text).unwrap().build().unwrap()
+        serde_json::from_str::<TimeOfDay>(text)
+            .unwrap()
+            .build(&Names::default())
+            .unwrap()
     }
 
     #[test]

@@ -18,7 +18,7 @@ use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Failure, Refused};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::lasting::Lasting;
 use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose};
@@ -57,11 +57,11 @@ impl Way {
     ///
     /// # Errors
     /// As [`Manner::of`].
-    pub(super) fn prepare(&self, failure: Failure) -> Built<Prepared> {
+    pub(super) fn prepare(&self, failure: Failure, names: &Names<'_>) -> Built<Prepared> {
         self.0
             .as_ref()
             .map_or(Manner::default(), |said| said.manner.clone())
-            .of(failure)
+            .of(failure, names)
     }
 
     /// Whether nothing is said of it, so that no attempt fails like this.
@@ -90,7 +90,7 @@ impl Manner {
     ///
     /// # Errors
     /// If it is a failure that has no such manner: only what comes back takes its time, and only an answer has a header.
-    pub(super) fn of(&self, failure: Failure) -> Built<Prepared> {
+    pub(super) fn of(&self, failure: Failure, names: &Names<'_>) -> Built<Prepared> {
         let (mut failure, mut after) = (failure, None);
         match &mut failure {
             Failure::Down(refused) | Failure::Failed(refused) => {
@@ -101,7 +101,7 @@ impl Manner {
                     refused.retry_after = Some(asked.span());
                 }
                 if let Some(lasting) = &self.after {
-                    after = Some(lasting.sampler().map_err(|r| r.at("after"))?);
+                    after = Some(lasting.sampler(names).map_err(|r| r.at("after"))?);
                 }
             }
             Failure::Unreachable | Failure::Silent | Failure::Hang | Failure::Truncated(_) | Failure::Stalled(_) => {
@@ -254,7 +254,7 @@ mod tests {
     fn a_law_is_drawn_for_each_attempt() {
         let way = way(r#"{"share": 1, "after": {"uniform": {"min": "1s", "max": "3s"}}, "retry_after": "20s"}"#);
         let prepared = way
-            .prepare(Failure::Down(Refused::plain(Outcome::Unavailable)))
+            .prepare(Failure::Down(Refused::plain(Outcome::Unavailable)), &Names::default())
             .unwrap();
         let mut sum = 0.0;
         for i in 0..10_000 {
@@ -278,12 +278,12 @@ mod tests {
         );
         let lost = Failure::Down(Refused::plain(Outcome::ConnectionError));
         for failure in [Failure::Hang, Failure::Truncated(0.0), Failure::Stalled(0.0)] {
-            let why = after.prepare(failure).unwrap_err().message;
+            let why = after.prepare(failure, &Names::default()).unwrap_err().message;
             assert!(why.starts_with("only a failure that comes back"), "{why}");
-            assert!(header.prepare(failure).is_err());
+            assert!(header.prepare(failure, &Names::default()).is_err());
         }
-        assert!(after.prepare(lost).is_ok());
-        let why = header.prepare(lost).unwrap_err().message;
+        assert!(after.prepare(lost, &Names::default()).is_ok());
+        let why = header.prepare(lost, &Names::default()).unwrap_err().message;
         assert_eq!(why, "only an answer with a status has a Retry-After");
     }
 }

@@ -10,7 +10,10 @@ use crate::words::Ask;
 /// A limit that counts input tokens.
 fn build(spec: Value) -> Box<dyn Limit> {
     let spec: LimitSpec = serde_json::from_value(spec).unwrap();
-    spec.as_dyn().build_all().unwrap().remove(0)
+    spec.as_dyn()
+        .build_all(&crate::form::build::Names::default())
+        .unwrap()
+        .remove(0)
 }
 
 fn ask(input: u32) -> Ask {

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildOne, Full, Limit, Spent, Unit};
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::form::units::Count;
 use crate::kernel::clock::BoundClock;
 use crate::kernel::time::Time;
@@ -27,7 +27,7 @@ pub struct Concurrent {
 }
 
 impl BuildOne for Concurrent {
-    fn build(&self) -> Built<Box<dyn Limit>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Limit>> {
         Ok(Box::new(Running {
             limit: self.limit.get(),
             inside: 0,
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_place_is_free_again_when_its_holder_has_left() {
         let spec: Concurrent = serde_json::from_str(r#"{"limit": 2}"#).unwrap();
-        let mut limit = spec.build().unwrap();
+        let mut limit = spec.build(&Names::default()).unwrap();
         let (now, ask) = (Time::from_nanos(5), Ask::default());
         let spent = Spent {
             ask,

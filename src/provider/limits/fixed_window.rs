@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::charge::Charge;
 use super::ledger::{Counted, Ledger, minutely};
 use super::{BuildOne, Limit, Unit};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Duration};
 use crate::kernel::time::{Span, Time};
 use crate::words::Left;
@@ -36,7 +36,7 @@ pub struct FixedWindow {
 }
 
 impl BuildOne for FixedWindow {
-    fn build(&self) -> Built<Box<dyn Limit>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Limit>> {
         let window = length(self.window)?;
         Ok(Box::new(Counted {
             counting: self.charge.counting(self.unit, self.limit.get())?,
@@ -127,7 +127,10 @@ mod tests {
     use crate::words::{Ask, Usage};
 
     fn limit(text: &str) -> Box<dyn Limit> {
-        serde_json::from_str::<FixedWindow>(text).unwrap().build().unwrap()
+        serde_json::from_str::<FixedWindow>(text)
+            .unwrap()
+            .build(&Names::default())
+            .unwrap()
     }
 
     const TWO: &str = r#"{"unit": "requests", "limit": 2, "window": "1m"}"#;

@@ -16,7 +16,7 @@ use super::charge::Charge;
 use super::fixed_window::length;
 use super::ledger::{Counted, Ledger, minutely};
 use super::{BuildOne, Limit, Unit};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Duration};
 use crate::kernel::time::{Span, Time};
 use crate::words::Left;
@@ -40,7 +40,7 @@ pub struct Gcra {
 }
 
 impl BuildOne for Gcra {
-    fn build(&self) -> Built<Box<dyn Limit>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Limit>> {
         let window = length(self.window)?;
         let limit = self.limit.get();
         let interval = window / limit;
@@ -132,7 +132,7 @@ mod tests {
     fn the_schedule_runs_ahead_by_a_burst_and_no_more() {
         let spec: Gcra =
             serde_json::from_str(r#"{"unit": "requests", "limit": 4, "window": "1s", "burst": 2}"#).unwrap();
-        let (mut limit, ask) = (spec.build().unwrap(), Ask::default());
+        let (mut limit, ask) = (spec.build(&Names::default()).unwrap(), Ask::default());
         let rows = [
             (0, 0),
             (0, 0),
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn a_second_of_five_hundred_may_come_at_once() {
         let spec: Gcra = serde_json::from_str(r#"{"unit": "requests", "limit": 500, "window": "1s"}"#).unwrap();
-        let (mut limit, ask) = (spec.build().unwrap(), Ask::default());
+        let (mut limit, ask) = (spec.build(&Names::default()).unwrap(), Ask::default());
         for _ in 0..500 {
             assert_eq!(limit.ready_at(millis(7), &ask), millis(7));
             limit.charge(millis(7), &ask);

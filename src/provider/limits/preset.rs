@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildLimit, Limit, LimitSpec};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::diagnose;
 use crate::form::named::Named;
 use crate::form::units::Count;
@@ -55,7 +55,7 @@ pub fn published() -> Result<Named<Published>, diagnose::Error> {
 }
 
 impl BuildLimit for Preset {
-    fn build_all(&self) -> Built<Vec<Box<dyn Limit>>> {
+    fn build_all(&self, names: &Names<'_>) -> Built<Vec<Box<dyn Limit>>> {
         let published = published().map_err(Refusal::of)?;
         let Some(quota) = published.get(&self.name) else {
             return Err(Refusal::unknown("published quota", &self.name, &published.names()).at("name"));
@@ -83,7 +83,7 @@ impl BuildLimit for Preset {
             if let Some(most) = most(&mut limit) {
                 *most = scaled(*most, bought, per);
             }
-            limits.extend(limit.as_dyn().build_all()?);
+            limits.extend(limit.as_dyn().build_all(names)?);
         }
         Ok(limits)
     }
@@ -99,7 +99,8 @@ fn most(limit: &mut LimitSpec) -> Option<&mut Count> {
         LimitSpec::token_bucket(_)
         | LimitSpec::sliding_counter(_)
         | LimitSpec::concurrent(_)
-        | LimitSpec::preset(_) => None,
+        | LimitSpec::preset(_)
+        | LimitSpec::own(_) => None,
     }
 }
 
@@ -117,7 +118,10 @@ mod tests {
     use crate::words::Ask;
 
     fn build(text: &str) -> Vec<Box<dyn Limit>> {
-        serde_json::from_str::<Preset>(text).unwrap().build_all().unwrap()
+        serde_json::from_str::<Preset>(text)
+            .unwrap()
+            .build_all(&Names::default())
+            .unwrap()
     }
 
     fn by_the_minute(limits: &[Box<dyn Limit>]) -> Vec<(Unit, u64)> {
@@ -133,7 +137,7 @@ mod tests {
                 name,
                 tokens_per_minute,
             }
-            .build_all()
+            .build_all(&Names::default())
             .unwrap();
             assert_eq!(limits.len(), quota.limits.len());
             assert!(!quota.source.is_empty() && quota.date.len() == 7, "{quota:?}");

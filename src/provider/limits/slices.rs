@@ -16,7 +16,7 @@ use super::charge::Charge;
 use super::fixed_window::{Counter, length};
 use super::ledger::{Counted, Ledger, minutely};
 use super::{BuildOne, Limit, Unit};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Duration};
 use crate::kernel::time::{Span, Time};
 use crate::words::Left;
@@ -44,7 +44,7 @@ fn minute() -> Duration {
 }
 
 impl BuildOne for Slices {
-    fn build(&self) -> Built<Box<dyn Limit>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Limit>> {
         let window = length(self.window)?;
         let slice = self.slice.span().nanos();
         if slice == 0 || window % slice != 0 {
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn a_slice_is_full_before_its_minute_is() {
         let spec: Slices = serde_json::from_str(r#"{"unit": "requests", "limit": 8, "slice": "10s"}"#).unwrap();
-        let (mut limit, ask) = (spec.build().unwrap(), Ask::default());
+        let (mut limit, ask) = (spec.build(&Names::default()).unwrap(), Ask::default());
         let rows = [
             (0, 0),
             (1, 1),
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn a_burst_of_more_than_a_slice_is_refused() {
         let spec: Slices = serde_json::from_str(r#"{"unit": "requests", "limit": "60k", "slice": "1s"}"#).unwrap();
-        let (mut limit, ask) = (spec.build().unwrap(), Ask::default());
+        let (mut limit, ask) = (spec.build(&Names::default()).unwrap(), Ask::default());
         for _ in 0..1000 {
             assert_eq!(limit.ready_at(at(5), &ask), at(5));
             limit.charge(at(5), &ask);

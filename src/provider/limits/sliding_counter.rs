@@ -18,7 +18,7 @@ use super::charge::Charge;
 use super::fixed_window::length;
 use super::ledger::{Counted, Ledger, minutely};
 use super::{BuildOne, Limit, Unit};
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::form::units::{Count, Duration};
 use crate::kernel::time::{Span, Time};
 use crate::words::Left;
@@ -39,7 +39,7 @@ pub struct SlidingCounter {
 }
 
 impl BuildOne for SlidingCounter {
-    fn build(&self) -> Built<Box<dyn Limit>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Limit>> {
         let window = length(self.window)?;
         let limit = self.limit.get();
         Ok(Box::new(Counted {
@@ -156,7 +156,7 @@ mod tests {
     fn the_last_window_fades() {
         let spec: SlidingCounter =
             serde_json::from_str(r#"{"unit": "requests", "limit": 4, "window": "10s"}"#).unwrap();
-        let (mut limit, ask) = (spec.build().unwrap(), Ask::default());
+        let (mut limit, ask) = (spec.build(&Names::default()).unwrap(), Ask::default());
         for _ in 0..4 {
             assert_eq!(limit.ready_at(at(9), &ask), at(9));
             limit.charge(at(9), &ask);

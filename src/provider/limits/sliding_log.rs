@@ -18,7 +18,7 @@ use super::charge::Charge;
 use super::fixed_window::length;
 use super::ledger::{Counted, Ledger, minutely};
 use super::{BuildOne, Limit, Unit};
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::form::units::{Count, Duration};
 use crate::kernel::time::{Span, Time};
 use crate::words::Left;
@@ -39,7 +39,7 @@ pub struct SlidingLog {
 }
 
 impl BuildOne for SlidingLog {
-    fn build(&self) -> Built<Box<dyn Limit>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Limit>> {
         let window = length(self.window)?;
         let limit = self.limit.get();
         Ok(Box::new(Counted {
@@ -152,7 +152,10 @@ mod tests {
     }
 
     fn limit(text: &str) -> Box<dyn Limit> {
-        serde_json::from_str::<SlidingLog>(text).unwrap().build().unwrap()
+        serde_json::from_str::<SlidingLog>(text)
+            .unwrap()
+            .build(&Names::default())
+            .unwrap()
     }
 
     /// Three in any ten seconds: who passes, and when one who is refused may come back.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::charge::Charge;
 use super::ledger::{Counted, Ledger, by_the_minute};
 use super::{BuildOne, Limit, Unit};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Rate};
 use crate::kernel::bucket::Bucket;
 use crate::kernel::time::Time;
@@ -52,7 +52,7 @@ fn a_minutes_worth(rate: Rate) -> u64 {
 }
 
 impl BuildOne for TokenBucket {
-    fn build(&self) -> Built<Box<dyn Limit>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Limit>> {
         let ledger = bucket(self.rate, self.burst)?;
         Ok(Box::new(Counted {
             counting: self.charge.counting(self.unit, ledger.burst())?,
@@ -103,7 +103,10 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     fn limit(text: &str) -> Box<dyn Limit> {
-        serde_json::from_str::<TokenBucket>(text).unwrap().build().unwrap()
+        serde_json::from_str::<TokenBucket>(text)
+            .unwrap()
+            .build(&Names::default())
+            .unwrap()
     }
 
     fn at(seconds: u64) -> Time {

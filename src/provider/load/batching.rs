@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildLoad, Load};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::kernel::time::Span;
 use crate::provider::latency::{Service, Start};
 use crate::words::Ask;
@@ -43,7 +43,7 @@ pub struct Batching {
 const MOST: f64 = 1e6;
 
 impl BuildLoad for Batching {
-    fn build(&self) -> Built<Box<dyn Load>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Load>> {
         let step = Curve::new(&self.step).map_err(|r| r.at("step"))?;
         let ttft = match &self.ttft {
             Some(own) => Curve::new(own).map_err(|r| r.at("ttft"))?,
@@ -122,7 +122,10 @@ mod tests {
     fn slowed(spec: &str, in_service: u32) -> (u64, u64) {
         let spec: Batching = serde_json::from_str(spec).unwrap();
         let start = Start { in_service, ..ALONE };
-        let service = spec.build().unwrap().slow(&start, SERVICE, &Ask::default());
+        let service = spec
+            .build(&Names::default())
+            .unwrap()
+            .slow(&start, SERVICE, &Ask::default());
         let millis = |span: Span| span.nanos() / 1_000_000;
         (
             millis(service.first_token),

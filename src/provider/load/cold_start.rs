@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildLoad, Load, Start, Stay};
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::form::laws::LawSpec;
 use crate::form::units::Duration;
 use crate::kernel::chance::{Key, Purpose};
@@ -54,10 +54,10 @@ pub enum UntilWarm {
 const PART: u64 = 1;
 
 impl BuildLoad for ColdStart {
-    fn build(&self) -> Built<Box<dyn Load>> {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Load>> {
         Ok(Box::new(Running {
             idle: self.idle.span(),
-            extra: self.extra.sampler().map_err(|r| r.at("extra"))?,
+            extra: self.extra.sampler(names).map_err(|r| r.at("extra"))?,
             holds: self.until_warm == UntilWarm::Wait,
             warm_from: Time::ZERO,
             last_work: Time::ZERO,
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn the_first_after_a_pause_wakes_it_and_all_wait_until_it_is_warm() {
         let spec: ColdStart = serde_json::from_str(r#"{ "idle": "60s", "extra": { "constant": "20s" } }"#).unwrap();
-        let mut provider = spec.build().unwrap();
+        let mut provider = spec.build(&Names::default()).unwrap();
         for (now, work, wait) in [
             (60, 5, 0), // warm from the start, and busy until 65
             (125, 1, 0),
@@ -137,7 +137,7 @@ mod tests {
         let spec: ColdStart =
             serde_json::from_str(r#"{ "idle": "60s", "extra": { "constant": "20s" }, "until_warm": "unavailable" }"#)
                 .unwrap();
-        let mut provider = spec.build().unwrap();
+        let mut provider = spec.build(&Names::default()).unwrap();
         for (now, met) in [
             (61, Err(Outcome::Unavailable)),
             (80, Err(Outcome::Unavailable)),

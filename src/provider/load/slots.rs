@@ -25,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildLoad, Full, Load, Servers, Start, Stay};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Count;
 use crate::kernel::chance::Key;
 use crate::kernel::clock::SpanClock;
@@ -89,7 +89,7 @@ pub enum OnHangUp {
 }
 
 impl BuildLoad for Slots {
-    fn build(&self) -> Built<Box<dyn Load>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Load>> {
         let servers = self.servers.get();
         if servers > MOST {
             return Err(Refusal::new(format!("{servers} slots: at most {MOST}")).at("servers"));
@@ -201,7 +201,10 @@ mod tests {
     use crate::provider::load::tests::{ALONE, at, key};
 
     fn slots(text: &str) -> Box<dyn Load> {
-        serde_json::from_str::<Slots>(text).unwrap().build().unwrap()
+        serde_json::from_str::<Slots>(text)
+            .unwrap()
+            .build(&Names::default())
+            .unwrap()
     }
 
     /// One attempt at second `now` that would take `work` seconds, by a caller who waits `patience`: how long it waits and

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildLoad, Full, Load, Stay};
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::form::units::Rate;
 use crate::kernel::clock::SpanClock;
 use crate::kernel::time::{Span, Time};
@@ -30,7 +30,7 @@ pub struct Throughput {
 }
 
 impl BuildLoad for Throughput {
-    fn build(&self) -> Built<Box<dyn Load>> {
+    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Load>> {
         Ok(Box::new(Running {
             per_token: self.tokens.per().nanos() as f64 / self.tokens.count() as f64,
             slowed_from: None,
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn the_ceiling_is_shared_once_own_speeds_pass_it() {
         let spec: Throughput = serde_json::from_str(r#"{ "tokens": "12k/min" }"#).unwrap();
-        let mut ceiling = spec.build().unwrap();
+        let mut ceiling = spec.build(&Names::default()).unwrap();
         for (others, decoding) in [(0, 2000), (3, 2000), (4, 2500), (7, 4000), (399, 200_000)] {
             let start = Start {
                 in_service: others,

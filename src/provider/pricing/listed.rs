@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildPrice, PerToken, Price};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::diagnose::nearest;
 
 /// A model's price in the table.
@@ -52,7 +52,7 @@ pub struct Prices {
 const FEW: usize = 60;
 
 impl BuildPrice for Listed {
-    fn build(&self, table: &Table) -> Built<Box<dyn Price>> {
+    fn build(&self, table: &Table, _names: &Names<'_>) -> Built<Box<dyn Price>> {
         let here = |r: Refusal| r.at("model");
         let Some(prices) = table.models.get(&self.model) else {
             if table.others.contains(&self.model) {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::listed::Table;
 use super::{BuildPrice, Price};
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::form::units::Money;
 use crate::words::Usage;
 
@@ -24,7 +24,7 @@ pub struct PerRequest {
 }
 
 impl BuildPrice for PerRequest {
-    fn build(&self, _table: &Table) -> Built<Box<dyn Price>> {
+    fn build(&self, _table: &Table, _names: &Names<'_>) -> Built<Box<dyn Price>> {
         Ok(Box::new(Running {
             price: u64::try_from(self.price.picodollars()).unwrap_or(u64::MAX),
         }))

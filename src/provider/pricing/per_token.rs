@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::listed::Table;
 use super::{BuildPrice, Price};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Fraction, Money, TokenPrice};
 use crate::words::Usage;
 
@@ -70,7 +70,7 @@ pub struct LongContext {
 }
 
 impl BuildPrice for PerToken {
-    fn build(&self, _table: &Table) -> Built<Box<dyn Price>> {
+    fn build(&self, _table: &Table, _names: &Names<'_>) -> Built<Box<dyn Price>> {
         self.tariff().map(|tariff| Box::new(tariff) as Box<dyn Price>)
     }
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::listed::Table;
 use super::{BuildPrice, Price};
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::form::units::{Count, MoneyRate};
 use crate::kernel::time::Span;
 use crate::words::Usage;
@@ -31,7 +31,7 @@ pub struct Reserved {
 }
 
 impl BuildPrice for Reserved {
-    fn build(&self, _table: &Table) -> Built<Box<dyn Price>> {
+    fn build(&self, _table: &Table, _names: &Names<'_>) -> Built<Box<dyn Price>> {
         Ok(Box::new(Running {
             price: self.price,
             units: self.units.map_or(1, Count::get),

@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Arrival, Arrivals, BuildArrivals, Row, Turn};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::laws::LawSpec;
 use crate::form::units::{Count, Duration};
 use crate::kernel::chance::{Key, Purpose};
@@ -51,14 +51,14 @@ const MOST: u64 = 1_000_000;
 const AT_LEAST: Span = Span::from_nanos(1_000_000);
 
 impl BuildArrivals for ClosedLoop {
-    fn build(&self, _trace: Option<Arc<[Row]>>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, _trace: Option<Arc<[Row]>>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         let users = self.users.get();
         if users > MOST {
             return Err(Refusal::new(format!("{users} users: must be 1 to {MOST}")).at("users"));
         }
         Ok(Box::new(Running {
             users: users as u32,
-            think: self.think.sampler().map_err(|r| r.at("think"))?,
+            think: self.think.sampler(names).map_err(|r| r.at("think"))?,
             ramp: self.ramp.map_or(Span::ZERO, Duration::span),
             own: Key::NONE,
             first: Vec::new(),
@@ -67,7 +67,7 @@ impl BuildArrivals for ClosedLoop {
 
     /// The most: what users would ask for if answers took no time.
     fn rate(&self) -> Option<f64> {
-        let think = self.think.law().ok()?.mean() / 1e9;
+        let think = self.think.law(&Names::default()).ok()?.mean() / 1e9;
         (think > 0.0).then(|| self.users.get() as f64 / think)
     }
 
@@ -148,7 +148,7 @@ mod tests {
     fn running(json: &str) -> Box<dyn Arrivals> {
         let spec: ClosedLoop = serde_json::from_str(json).unwrap();
         let own = Chance::new(1, 0).surroundings(4);
-        spec.build(None).unwrap().fresh(own)
+        spec.build(None, &Names::default()).unwrap().fresh(own)
     }
 
     fn after(arrivals: &mut dyn Arrivals, turn: Turn, arrived: u64, now: u64) -> Arrival {

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Arrivals, BuildArrivals, Renewal, Row};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Rate;
 use crate::kernel::law;
 use crate::kernel::sampler::Sampler;
@@ -31,7 +31,7 @@ pub struct Gamma {
 }
 
 impl BuildArrivals for Gamma {
-    fn build(&self, _trace: Option<Arc<[Row]>>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, _trace: Option<Arc<[Row]>>, _names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         if !(0.05..=4.0).contains(&self.cv) {
             return Err(Refusal::new(format!("cv is {}, and must lie between 0.05 and 4", self.cv)).at("cv"));
         }

@@ -21,7 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Arrival, Arrivals, BuildArrivals, Row};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Duration, Rate};
 use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::law::Exponential;
@@ -67,7 +67,7 @@ impl Mmpp {
 }
 
 impl BuildArrivals for Mmpp {
-    fn build(&self, _trace: Option<Arc<[Row]>>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, _trace: Option<Arc<[Row]>>, _names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         const FASTEST: f64 = 1e7;
         let here = |r: Refusal, i: usize| r.at(i).at("states");
         if !(2..=100).contains(&self.states.len()) {
@@ -201,7 +201,7 @@ mod tests {
 
     /// Arrivals of each of `replications` in `0..seconds`.
     fn counts(json: &str, replications: u64, seconds: u64) -> Vec<f64> {
-        let built = spec(json).build(None).unwrap();
+        let built = spec(json).build(None, &Names::default()).unwrap();
         let count = |replication| {
             let chance = Chance::new(1, replication);
             let mut arrivals = built.fresh(chance.surroundings(4));
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn states_change_at_the_same_times_whatever_the_rates() {
         let changes = |json: &str| {
-            let built = spec(json).build(None).unwrap();
+            let built = spec(json).build(None, &Names::default()).unwrap();
             let spec: Mmpp = spec(json);
             assert!(spec.rate().is_some());
             let mut arrivals = built.fresh(Chance::new(3, 0).surroundings(4));
@@ -285,7 +285,10 @@ mod tests {
                 "a stay of 1us: must be at least 1ms",
             ),
         ] {
-            assert_eq!(spec(json).build(None).err().unwrap().message, message);
+            assert_eq!(
+                spec(json).build(None, &Names::default()).err().unwrap().message,
+                message
+            );
         }
     }
 }

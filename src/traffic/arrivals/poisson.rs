@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Arrivals, BuildArrivals, Renewal, Row};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Rate;
 use crate::kernel::law::Exponential;
 use crate::kernel::sampler::Sampler;
@@ -28,7 +28,7 @@ pub struct Poisson {
 }
 
 impl BuildArrivals for Poisson {
-    fn build(&self, _trace: Option<Arc<[Row]>>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, _trace: Option<Arc<[Row]>>, _names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         let law = Exponential::new(1e9 / self.rate.per_second(), 0.0).map_err(Refusal::of)?;
         Ok(Box::new(Renewal {
             gap: Sampler::of(&law),

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Arrival, Arrivals, BuildArrivals, Row};
-use crate::form::build::Built;
+use crate::form::build::{Built, Names};
 use crate::form::units::Rate;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
@@ -26,7 +26,7 @@ pub struct Regular {
 }
 
 impl BuildArrivals for Regular {
-    fn build(&self, _trace: Option<Arc<[Row]>>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, _trace: Option<Arc<[Row]>>, _names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         Ok(Box::new(Running {
             count: self.rate.count(),
             period: self.rate.per().nanos(),

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Arrival, Arrivals, BuildArrivals};
-use crate::form::build::{Built, Refusal};
+use crate::form::build::{Built, Names, Refusal};
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 
@@ -45,7 +45,7 @@ pub struct Row {
 }
 
 impl BuildArrivals for Replay {
-    fn build(&self, trace: Option<Arc<[Row]>>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, trace: Option<Arc<[Row]>>, _names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         if !(1e-3..=1e4).contains(&self.speed) {
             return Err(
                 Refusal::new(format!("speed is {}, and must lie between 0.001 and 10000", self.speed)).at("speed"),

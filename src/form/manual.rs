@@ -1,13 +1,14 @@
-//! The manual pages of the policies, read out of their files' headers.
+//! The manual pages of parts, read out of their files' headers.
 //!
-//! A page is Markdown of few forms: paragraphs, lists, one table of parameters, one block of JSON. What every page has is a
-//! test below.
+//! A page is Markdown of few forms: paragraphs, lists, one table of parameters, blocks of JSON of which the first is its example. What
+//! every page has is a test of [`crate::experiment::kinds`].
 
+use schemars::JsonSchema;
 use serde_json::Value;
 
-use super::PolicySpec;
+use super::registry::Kind;
 
-/// What is known by name to its users and has policies here.
+/// What is known by name to its users and has parts here.
 pub const PRODUCTS: [&str; 18] = [
     "LiteLLM",
     "Portkey",
@@ -32,7 +33,7 @@ pub const PRODUCTS: [&str; 18] = [
 /// A manual page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manual {
-    /// The name of the policy in a file.
+    /// The name of the part in a file.
     pub name: &'static str,
     /// The heading of the group that begins with it, if one does.
     pub group: Option<&'static str>,
@@ -55,10 +56,10 @@ pub enum Block {
     Code(Vec<String>),
 }
 
-/// Every page, in the order of the list.
-pub fn all() -> Vec<Manual> {
-    let schema = schemars::schema_for!(PolicySpec).to_value();
-    let pages = PolicySpec::PAGES.iter();
+/// Every page of a kind, in the order of its list.
+pub fn of<K: Kind + JsonSchema>() -> Vec<Manual> {
+    let schema = schemars::schema_for!(K).to_value();
+    let pages = K::PAGES.iter();
     pages
         .map(|page| {
             let mut read = read(page.name, page.group, page.source);
@@ -69,7 +70,7 @@ pub fn all() -> Vec<Manual> {
 }
 
 /// The page that heads `source`.
-fn read(name: &'static str, group: Option<&'static str>, source: &str) -> Manual {
+pub fn read(name: &'static str, group: Option<&'static str>, source: &str) -> Manual {
     let header = source.lines().map_while(|line| line.strip_prefix("//!"));
     let mut lines = header.map(|line| line.strip_prefix(' ').unwrap_or(line));
     let title: Vec<&str> = lines.by_ref().take_while(|line| !line.trim().is_empty()).collect();
@@ -192,16 +193,19 @@ impl Manual {
         Some(said.split("Known fault").next().unwrap_or(said))
     }
 
-    /// The one policy that the page shows, as JSON; nothing if it shows none.
+    /// The one part that the page shows, as JSON; nothing if it shows none.
     pub fn example(&self) -> Option<&[String]> {
         self.blocks.iter().find_map(|block| match block {
-            Block::Code(lines) => Some(lines.as_slice()),
-            Block::Text(_) | Block::Item(_) | Block::Table(_) => None,
+            // Other blocks show formulas.
+            Block::Code(lines) if lines.first().is_some_and(|line| line.starts_with(['{', '"'])) => {
+                Some(lines.as_slice())
+            }
+            Block::Code(_) | Block::Text(_) | Block::Item(_) | Block::Table(_) => None,
         })
     }
 
     /// From the first of `words` that begins a sentence to the end of its paragraph.
-    fn text_from(&self, words: &[&str]) -> Option<&str> {
+    pub fn text_from(&self, words: &[&str]) -> Option<&str> {
         self.blocks.iter().find_map(|block| {
             let Block::Text(text) = block else { return None };
             words.iter().find_map(|word| sentence(text, word))

@@ -63,8 +63,8 @@ impl Bucket {
         i128::from(self.level) >= i128::from(tokens) * i128::from(self.token)
     }
 
-    /// When `tokens` will be there if nobody takes any: `now` or earlier if they are, [`Time::NEVER`] if they exceed
-    /// the burst.
+    /// When `tokens` will be there if none are taken before: `now` or earlier if they are there already,
+    /// [`Time::NEVER`] if they exceed the burst.
     #[inline]
     pub fn ready_at(&mut self, now: Time, tokens: u64) -> Time {
         self.refill(now);
@@ -111,7 +111,7 @@ impl Bucket {
         self.level.max(0) as u64 / self.token
     }
 
-    /// Brings it up to `now`, for charges and credits that are not asked for first.
+    /// Refills the bucket up to `now`; a charge or a credit that is not preceded by a question needs this first.
     #[inline]
     pub fn refill(&mut self, now: Time) {
         let passed = now.since(self.last).nanos();

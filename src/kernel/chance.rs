@@ -19,49 +19,49 @@ const PURPOSES: u64 = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Purpose {
-    /// Time since the arrival before.
+    /// The gap between an arrival and the one before it.
     Gap = 0,
-    /// Which class of request.
+    /// The class of the request.
     Class = 1,
-    /// Input tokens.
+    /// The number of input tokens.
     Input = 2,
-    /// Output tokens.
+    /// The number of output tokens.
     Output = 3,
-    /// What a classifier takes the request for.
+    /// The class for which a classifier takes the request.
     Classify = 4,
-    /// A policy's own choice.
+    /// A policy's own random choice.
     Route = 5,
-    /// Time to first token.
+    /// The time to first token.
     Ttft = 6,
-    /// Decode speed.
+    /// The decode speed, in tokens per second.
     Tps = 7,
-    /// Network overhead.
+    /// The network overhead.
     Network = 8,
-    /// Whether, and how, the provider fails.
+    /// Whether the provider fails this attempt, and how.
     Fault = 9,
-    /// Jitter of a back-off.
+    /// The jitter of a back-off.
     Jitter = 10,
-    /// Whether a client's throttle lets it go.
+    /// Whether a client's adaptive throttle lets the request through.
     Throttle = 11,
     /// How much of the input is in the provider's prompt cache.
     Cache = 12,
-    /// What a provider goes through by itself, whoever asks: its regimes and how long they last.
+    /// What happens to a provider independently of its requests: its regimes and how long they last.
     Weather = 13,
-    /// Where an answer breaks off.
+    /// The place at which an answer breaks off.
     Break = 14,
-    /// Jitter of how long a breaker keeps a provider out.
+    /// The jitter of how long a breaker ejects a provider.
     Eject = 15,
-    /// Who asks.
+    /// The user who makes the request.
     User = 16,
     /// Whether an answer is good.
     Good = 17,
-    /// Whether whoever looks at an answer takes it.
+    /// Whether the judge of an answer accepts it.
     Judge = 18,
-    /// Whether anybody says how good an answer was.
+    /// Whether an answer receives a grade that the policy can learn from.
     Grade = 19,
-    /// Whether a copy goes to another provider that nobody waits for.
+    /// Whether a mirrored copy, whose answer is discarded, goes to another provider.
     Mirror = 20,
-    /// Which of the gateways that run side by side a request comes to.
+    /// The gateway, of those that run side by side, at which a request arrives.
     Gateway = 21,
     /// How long a provider takes to fail.
     FailAfter = 22,
@@ -77,7 +77,7 @@ pub struct Chance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key(u64);
 
-/// A stream of draws for whoever needs an unknown number of them (rejection sampling, shuffles).
+/// A stream of draws for code that needs an unknown number of them (rejection sampling, shuffles).
 ///
 /// It implements [`rand::Rng`], so every law of `rand_distr` can draw from it.
 #[derive(Clone, Debug)]
@@ -106,14 +106,14 @@ impl Chance {
         Key(mix(self.base.wrapping_add(id.wrapping_mul(GOLDEN))))
     }
 
-    /// The randomness of the `n`-th thing that goes its own way whoever asks: the weather of a provider.
+    /// The randomness of the `n`-th process that runs independently of requests, such as the regimes of a provider.
     pub const fn surroundings(self, n: u64) -> Key {
         Key(mix(mix(!self.base).wrapping_add(n.wrapping_mul(GOLDEN))))
     }
 }
 
 impl Key {
-    /// No randomness: what stands where there is no request.
+    /// The key where there is no request, and hence no randomness.
     pub const NONE: Key = Key(0);
 
     /// The randomness of attempt number `n` (from 0) at this request. Attempt 0 shares the request's own draws.
@@ -122,7 +122,7 @@ impl Key {
         Key(self.0.wrapping_add((n * PURPOSES).wrapping_mul(GOLDEN)))
     }
 
-    /// 64 uniform bits for `purpose`: the same each time it is asked.
+    /// 64 uniform bits for `purpose`. Every call with one key and one purpose returns the same bits.
     #[inline]
     pub const fn draw(self, purpose: Purpose) -> u64 {
         mix(self.0.wrapping_add((purpose as u64 + 1).wrapping_mul(GOLDEN)))

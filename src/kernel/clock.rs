@@ -1,7 +1,7 @@
 //! Clocks that add up how long something was at its bound.
 //!
-//! [`BoundClock`] is told when the bound is reached and left. [`SpanClock`] is for what is decided beforehand: it is told of
-//! whole spans of time, counts what they have in common once, and can be read before they are over.
+//! [`BoundClock`] is told when the bound is reached and when it is left. [`SpanClock`] is for spans that are known in
+//! advance: it counts overlapping spans once, and can be read before they have ended.
 
 use std::collections::VecDeque;
 
@@ -15,13 +15,13 @@ pub struct BoundClock {
 }
 
 impl BoundClock {
-    /// The bound is reached. Has no effect if it was already.
+    /// Records that the bound is reached. Has no effect if it was reached already.
     #[inline(always)]
     pub fn enter(&mut self, now: Time) {
         self.since.get_or_insert(now);
     }
 
-    /// The bound is left. Has no effect if it was not reached.
+    /// Records that the bound is left. Has no effect if it was not reached.
     #[inline]
     pub fn leave(&mut self, now: Time) {
         if let Some(since) = self.since.take() {
@@ -29,23 +29,24 @@ impl BoundClock {
         }
     }
 
-    /// How long in all, up to `now`.
+    /// The total time at the bound, up to `now`.
     pub fn total(&self, now: Time) -> Span {
         self.total + self.since.map_or(Span::ZERO, |since| now.since(since))
     }
 }
 
-/// Adds up spans of time that are known when they begin or before, without what they have in common.
+/// Adds up spans of time that are known when they begin or earlier; where they overlap, the time counts once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpanClock {
-    /// What the runs that are over come to.
+    /// The total length of the merged spans that have ended.
     before: Span,
-    /// Runs of spans that touch, from when to when, that may not be over; in order, and apart.
+    /// Merged spans, each from its start to its end, that may not have ended; in order, disjoint.
     runs: VecDeque<(Time, Time)>,
 }
 
 impl SpanClock {
-    /// It is known at `now` that the bound holds from `from`, which is never earlier than that of the span before, to `until`.
+    /// Adds the span from `from` to `until`, which becomes known at `now`. `from` must not be earlier than that of the
+    /// previous span.
     #[inline]
     pub fn add(&mut self, now: Time, from: Time, until: Time) {
         if let Some((_, last)) = self.runs.back_mut()
@@ -63,7 +64,7 @@ impl SpanClock {
         self.runs.push_back((from, until.max(from)));
     }
 
-    /// How long in all, up to `now`.
+    /// The total time covered by the spans, up to `now`.
     pub fn total(&self, now: Time) -> Span {
         let part = |&(from, until): &(Time, Time)| until.min(now).since(from);
         self.runs.iter().map(part).fold(self.before, |sum, part| sum + part)

@@ -63,37 +63,37 @@ pub enum LawError {
     /// A parameter is zero, negative, infinite or NaN.
     #[error("{name} must be above 0 and finite, but is {value}")]
     NotPositive {
-        /// The parameter.
+        /// The parameter's name.
         name: &'static str,
-        /// What was given.
+        /// The value that was given.
         value: f64,
     },
     /// A parameter is negative, infinite or NaN.
     #[error("{name} must be at least 0 and finite, but is {value}")]
     Negative {
-        /// The parameter.
+        /// The parameter's name.
         name: &'static str,
-        /// What was given.
+        /// The value that was given.
         value: f64,
     },
     /// A parameter is NaN or outside the range in which the law's algorithm holds.
     #[error("{name} must be from {least} to {most}, but is {value}")]
     OutOfRange {
-        /// The parameter.
+        /// The parameter's name.
         name: &'static str,
-        /// What was given.
+        /// The value that was given.
         value: f64,
         /// The smallest legal value.
         least: f64,
         /// The largest legal value.
         most: f64,
     },
-    /// A uniform law's range holds nothing.
+    /// The range of a uniform law is empty: its lower end is not below its upper end.
     #[error("low ({low}) must be below high ({high})")]
     EmptyRange {
-        /// The lower end.
+        /// The lower end of the range.
         low: f64,
-        /// The upper end.
+        /// The upper end of the range.
         high: f64,
     },
     /// A mixture has no part with a weight above 0.
@@ -105,7 +105,7 @@ pub enum LawError {
     /// An empirical knot's p is not above the one before it, or its value is below the one before it.
     #[error("knot {index} must have a higher p, and no lower a value, than the knot before it")]
     KnotOrder {
-        /// The knot, counted from 0.
+        /// The index of the knot, counted from 0.
         index: usize,
     },
 }
@@ -142,7 +142,7 @@ pub(crate) fn nonnegative(name: &'static str, value: f64) -> Result<f64, LawErro
 mod tests {
     use super::*;
 
-    /// Every law must turn NaN, a negative and an infinity away in each of its parameters.
+    /// Every law must refuse NaN, a negative and an infinite value in each of its parameters.
     #[test]
     fn illegal_parameters_fail() {
         for bad in [f64::NAN, -1.0, f64::INFINITY] {

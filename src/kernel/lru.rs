@@ -1,9 +1,9 @@
-//! Which of many numbered things was used longest ago.
+//! A least-recently-used order over small integers.
 //!
-//! A doubly linked list through an array, one link a number: everything takes constant time, nothing is hashed, and memory
-//! grows with the largest number ever used.
+//! A doubly linked list in an array, with one link for each number: every operation takes constant time, nothing is
+//! hashed, and memory grows with the largest number ever used.
 
-/// The end of the list, and the link of what is not in it.
+/// The link past either end of the list, and of a number that is not in it.
 const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ const OUT: Link = Link {
     listed: false,
 };
 
-/// Numbers below 2³² − 1 in the order in which they were last used.
+/// Numbers below 2³² − 1 in the order of their last use.
 #[derive(Clone, Debug)]
 pub struct Lru {
     links: Vec<Link>,
@@ -40,7 +40,7 @@ impl Default for Lru {
 }
 
 impl Lru {
-    /// None yet, with room for the numbers below `end`.
+    /// An empty list with room for the numbers below `end`.
     pub fn below(end: u32) -> Lru {
         Lru {
             links: vec![OUT; end as usize],
@@ -48,24 +48,24 @@ impl Lru {
         }
     }
 
-    /// How many there are.
+    /// How many numbers are in the list.
     #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Whether `number` is among them.
+    /// Whether `number` is in the list.
     #[inline]
     pub fn contains(&self, number: u32) -> bool {
         self.links.get(number as usize).is_some_and(|link| link.listed)
     }
 
-    /// `number` is used: it is the newest now, whether it was there or not.
+    /// Marks `number` as the most recently used, and adds it if it was not in the list.
     #[inline]
     pub fn touch(&mut self, number: u32) {
         if self.newest == number {
@@ -87,7 +87,7 @@ impl Lru {
         self.len += 1;
     }
 
-    /// Takes `number` out; whether it was there.
+    /// Removes `number`. Returns whether it was in the list.
     pub fn remove(&mut self, number: u32) -> bool {
         if !self.contains(number) {
             return false;
@@ -106,7 +106,7 @@ impl Lru {
         true
     }
 
-    /// Takes out the one used longest ago.
+    /// Removes and returns the least recently used number.
     #[inline]
     pub fn pop_oldest(&mut self) -> Option<u32> {
         let oldest = self.oldest;

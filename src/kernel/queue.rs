@@ -1,9 +1,9 @@
 //! The event set: what happens next, earliest first, equal times in the order in which they were scheduled.
 //!
 //! A 4-ary heap of 16-byte keys (time, serial number, payload), so that an event is moved whole and never looked up.
-//! Nothing is ever cancelled: whoever schedules keeps one pending event per subject and takes the earlier of two ends
-//! beforehand. Arrivals do not belong here: they come sorted, and the engine merges them by a cursor, which halves the
-//! heap's work.
+//! Nothing is ever cancelled: the code that schedules keeps one pending event per subject and takes the earlier of two
+//! ends beforehand. Arrivals do not belong here: they come sorted, and the engine merges them by a cursor, which halves
+//! the heap's work.
 //!
 //! The order is total: time, then serial number. Serial numbers have 36 bits; after 2³⁶ events in one replication
 //! ties would be broken the other way round once, still the same way on every machine.
@@ -99,7 +99,7 @@ fn sift_up(heap: &mut [u128], key: u128) {
     heap[hole] = key;
 }
 
-/// Puts `key` where the root was, and lets it sink until all its children are larger.
+/// Puts `key` in the place of the root, and moves it down until all its children are larger.
 #[inline]
 fn sift_down(heap: &mut [u128], key: u128) {
     let len = heap.len();

@@ -1,4 +1,4 @@
-//! What the hot path draws from: any law, as a table, or a constant, which takes no draw at all.
+//! What the hot path draws from: a law compiled to a table, or a constant, which uses no random bits.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::table::Table;
 /// A law made ready for drawing. Cheap to clone: copies share the table.
 #[derive(Clone, Debug)]
 pub enum Sampler {
-    /// Always this value.
+    /// A constant value.
     Constant(f64),
     /// A quantile table.
     Table(Arc<Table>),
@@ -30,7 +30,7 @@ impl Sampler {
         }
     }
 
-    /// The value for 64 uniform bits: for who has a stream of them.
+    /// The value for 64 uniform bits, for callers that have a stream of them.
     #[inline]
     pub fn at(&self, draw: u64) -> f64 {
         match self {
@@ -39,7 +39,7 @@ impl Sampler {
         }
     }
 
-    /// As [`Sampler::draw`], rounded to a whole count of at least `least`.
+    /// The value for `key` and `purpose` (see [`Sampler::draw`]), rounded to a whole count of at least `least`.
     #[inline]
     pub fn count(&self, key: Key, purpose: Purpose, least: u32) -> u32 {
         ((self.draw(key, purpose) + 0.5) as u32).max(least)

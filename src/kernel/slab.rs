@@ -1,7 +1,7 @@
-//! Reusable slots: where requests and attempts live while they are in the system.
+//! Reusable slots that hold the requests and attempts in the system.
 //!
-//! A slot's number is small, stable while occupied, and reused last-out-first-in, so that the hot ones stay in the
-//! cache. Memory grows with the most that ever lived at once, not with how many there were.
+//! A slot's number is small, stable while the slot is occupied, and reused last-in, first-out, so that recently used
+//! slots stay in the cache. Memory grows with the largest number occupied at once, not with the total.
 
 /// A growable array with a free list.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Takes a slot that is filled in place; whatever was there before is still there, or else `blank`.
+    /// Takes a slot for the caller to fill in place. It holds what was there before, or `blank` if it is new.
     #[inline]
     pub fn claim(&mut self, blank: T) -> u32 {
         match self.free.pop() {

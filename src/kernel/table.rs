@@ -39,8 +39,8 @@ impl Table {
     /// Tabulates `law`, at 5,122 quantiles. Values too large for a float become the largest float.
     pub fn new(law: &dyn Law) -> Table {
         let mut knots = Box::new([0.0; KNOTS]);
-        // A law's own rounding may turn neighbours around by a bit, so each knot is held to the one below it. The
-        // second half goes down the upper side, whose knots lie mirrored.
+        // A law's own rounding may swap neighbours by a bit, so each knot is held to the one below it. The second half
+        // goes down the upper side, whose knots lie mirrored.
         let mut floor = 0.0_f64;
         for i in 0..SIDE {
             floor = law.quantile(Tail::Lower(mass(i))).max(floor).min(f64::MAX);

@@ -17,9 +17,9 @@ pub struct Time(u64);
 pub struct Span(u64);
 
 impl Time {
-    /// The start of every replication.
+    /// The instant at which every replication starts.
     pub const ZERO: Time = Time(0);
-    /// Later than anything that happens.
+    /// Later than any event: used for "not scheduled".
     pub const NEVER: Time = Time(u64::MAX);
 
     /// The instant `nanos` nanoseconds after the start.
@@ -28,13 +28,13 @@ impl Time {
         Time(nanos)
     }
 
-    /// Nanoseconds since the start.
+    /// Nanoseconds since the start of the replication.
     #[inline]
     pub const fn nanos(self) -> u64 {
         self.0
     }
 
-    /// Seconds since the start.
+    /// Seconds since the start of the replication.
     #[inline]
     pub fn seconds(self) -> f64 {
         self.0 as f64 / 1e9
@@ -48,7 +48,7 @@ impl Time {
 }
 
 impl Span {
-    /// No time at all.
+    /// The span of length zero.
     pub const ZERO: Span = Span(0);
     /// Longer than anything: used for "no limit".
     pub const FOREVER: Span = Span(u64::MAX);
@@ -79,13 +79,13 @@ impl Span {
         Span((secs * 1e9 + 0.5) as u64)
     }
 
-    /// Nanoseconds.
+    /// The length of this span in nanoseconds.
     #[inline]
     pub const fn nanos(self) -> u64 {
         self.0
     }
 
-    /// Seconds.
+    /// The length of this span in seconds.
     #[inline]
     pub fn seconds(self) -> f64 {
         self.0 as f64 / 1e9

@@ -1,16 +1,17 @@
 //! Is B lower or higher than A? A paired comparison, replication by replication.
 //!
 //! Replications of two scenarios share their random numbers, so a replication's difference `B - A` has far less noise than
-//! either figure. The Student t interval of the mean difference decides (Law, *Simulation Modeling and Analysis*, ch. 11):
-//! there is a difference when the interval excludes zero, and otherwise nothing can be said. Left out: corrections for
-//! many comparisons at once, and verdicts of "equal within a margin". Whether lower is better is for the reader to know.
+//! either figure. The Student t interval of the mean difference decides (Law, *Simulation Modeling and Analysis*, ch.
+//! 11): there is a difference when the interval excludes zero, and otherwise the comparison is inconclusive. Left out:
+//! corrections for many comparisons at once, and equivalence within a margin. Whether lower is better depends on the
+//! figure and is not decided here.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::interval::{Confidence, Estimate};
 
-/// What the paired interval allows to be said of B against A.
+/// The conclusion that the paired interval allows about B relative to A.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -20,7 +21,7 @@ pub enum Verdict {
     Higher,
     /// The interval holds zero, or there is no interval.
     CannotTell,
-    /// At least two pairs, and A and B agree exactly in every one.
+    /// There are at least two pairs, and A and B agree exactly in every one.
     Same,
 }
 
@@ -33,7 +34,7 @@ pub struct Paired {
     /// The mean difference as a share of the size of A's mean over the same pairs (-0.1 is 10 % lower); `None` without pairs, or
     /// when that mean is zero.
     pub relative: Option<f64>,
-    /// What may be said.
+    /// The conclusion that the interval allows.
     pub verdict: Verdict,
 }
 

@@ -14,22 +14,22 @@ use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 /// Degrees of freedom up to which `statrs` is trusted.
 const EXACT_DF: usize = 1000;
 
-/// How often an interval must hold the truth: a two-sided confidence level.
+/// A two-sided confidence level: the share of intervals that must hold the true value.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Confidence(f64);
 
-/// A confidence level that is not one.
+/// A confidence level outside its range.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("a confidence level is a number from 0.5 to 0.9999, such as 0.95; found {0}")]
 pub struct BadConfidence(pub f64);
 
 impl Confidence {
-    /// 90 %.
+    /// The confidence level of 90 %.
     pub const P90: Confidence = Confidence(0.90);
-    /// 95 %, the default.
+    /// The confidence level of 95 %, the default.
     pub const P95: Confidence = Confidence(0.95);
-    /// 99 %.
+    /// The confidence level of 99 %.
     pub const P99: Confidence = Confidence(0.99);
 
     /// A level from 0.5 to 0.9999; anything else, NaN included, is an error.
@@ -41,13 +41,13 @@ impl Confidence {
         }
     }
 
-    /// The level that each of so many intervals needs for all of them together to have this one (Bonferroni).
+    /// The level that each of `intervals` simultaneous intervals needs for all together to have this one (Bonferroni).
     #[must_use]
     pub fn shared_by(self, intervals: usize) -> Confidence {
         Confidence(1.0 - (1.0 - self.0) / intervals.max(1) as f64)
     }
 
-    /// The level, such as 0.95.
+    /// The level as a share, such as 0.95.
     pub fn level(self) -> f64 {
         self.0
     }
@@ -57,8 +57,8 @@ impl Confidence {
         (1.0 - self.0) / 2.0
     }
 
-    /// Student's t such that the middle of the distribution with `df` degrees of freedom holds this much; infinite for
-    /// `df = 0`, where no finite interval does.
+    /// Student's t such that the middle of the distribution with `df` degrees of freedom holds this level; infinite for
+    /// `df = 0`, where no interval is finite.
     pub fn t(self, df: usize) -> f64 {
         if df > EXACT_DF {
             return nine_digits(t_from_normal(self.deviate(), df as f64));
@@ -66,7 +66,7 @@ impl Confidence {
         StudentsT::new(0.0, 1.0, df as f64).map_or(f64::INFINITY, |t| nine_digits(-t.inverse_cdf(self.tail())))
     }
 
-    /// The standard normal deviate such that the middle of the distribution holds this much.
+    /// The standard normal deviate such that the middle of the distribution holds this level.
     pub fn z(self) -> f64 {
         nine_digits(self.deviate())
     }

@@ -36,7 +36,7 @@ const BUCKETS: usize = ((RANGE_BITS - SUB_BITS + 1) as usize) << SUB_BITS;
 pub struct Histogram {
     /// Every bucket's count; empty once packed.
     counts: Vec<u64>,
-    /// Once packed: the buckets that hold something, rising, and their counts.
+    /// The non-empty buckets in rising order, with their counts; used once packed.
     packed: Vec<(u32, u64)>,
     count: u64,
     /// Exact sum in nanoseconds; 2^64 values of 2^64 ns fit.
@@ -82,8 +82,8 @@ impl Histogram {
         self.max = self.max.max(other.max);
     }
 
-    /// Frees the empty buckets, which are nearly all: for a histogram that is kept and no longer recorded into. It can
-    /// still do everything; recording unpacks it again.
+    /// Frees the empty buckets, which are nearly all: for a histogram that is kept but no longer recorded into. Every
+    /// method still works; recording unpacks it again.
     pub fn pack(&mut self) {
         self.packed = self.filled().map(|(index, n)| (index as u32, n)).collect();
         self.counts = Vec::new();
@@ -154,8 +154,8 @@ impl Histogram {
         Some(upto as f64 / self.count as f64)
     }
 
-    /// The buckets that hold something, in rising order, as the largest value that the bucket stands for and its count.
-    /// The last pair's value is the exact maximum.
+    /// The non-empty buckets in rising order, each as the largest value that it stands for and its count. The last
+    /// pair's value is the exact maximum.
     pub fn iter(&self) -> impl Iterator<Item = (Span, u64)> + '_ {
         let last = index_of(self.max);
         self.filled().map(move |(index, n)| {
@@ -168,7 +168,7 @@ impl Histogram {
         })
     }
 
-    /// The buckets that hold something, in rising order, and their counts.
+    /// The non-empty buckets in rising order, with their counts.
     fn filled(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
         let dense = self.used().iter().copied().enumerate().filter(|&(_, n)| n > 0);
         dense.chain(self.packed.iter().map(|&(index, n)| (index as usize, n)))
@@ -208,7 +208,7 @@ impl Default for Histogram {
 }
 
 impl fmt::Debug for Histogram {
-    /// The summary only: nobody can read 44,032 counts.
+    /// Writes the summary only: a list of 44,032 counts is unreadable.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Histogram")
             .field("count", &self.count)

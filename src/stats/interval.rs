@@ -21,11 +21,12 @@ pub struct Estimate {
     #[serde(deserialize_with = "nan_if_null")]
     #[schemars(with = "Option<f64>")]
     pub mean: f64,
-    /// The interval is `mean ± half_width`; `None` when it cannot be known, see [`Estimate::why_no_interval`].
+    /// Half the width of the interval `mean ± half_width`; `None` when it cannot be known (see
+    /// [`Estimate::why_no_interval`]).
     pub half_width: Option<f64>,
-    /// How many replications define the figure.
+    /// The number of replications that define the figure.
     pub n: usize,
-    /// How many replications do not.
+    /// The number of replications that do not define the figure.
     #[serde(default)]
     pub undefined: usize,
 }
@@ -121,7 +122,8 @@ pub fn wilson(successes: u64, trials: u64, confidence: Confidence) -> (f64, f64)
     wilson_of_share(share, trials as f64, confidence)
 }
 
-/// The same for a share of `n` trials that need not be whole: as many as a series whose neighbours are alike is worth.
+/// Wilson's score interval for a share of `n` trials, where `n` need not be whole: the effective sample size of an
+/// autocorrelated series.
 pub fn wilson_of_share(share: f64, n: f64, confidence: Confidence) -> (f64, f64) {
     let z2 = confidence.z() * confidence.z();
     let centre = share + z2 / (2.0 * n);

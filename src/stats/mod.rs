@@ -1,9 +1,10 @@
-//! What may be concluded from replications: summaries that merge, intervals that are honest, comparisons that are paired.
+//! What can be concluded from replications: mergeable summaries, honest intervals, paired comparisons.
 //!
 //! A replication fills [`histogram`]s and [`moments`]; [`warmup`] says what to cut and whether the system ever settled;
 //! [`interval`] turns one figure per replication into an estimate, [`order`] bounds the quantiles of one sample, and
-//! [`compare`] turns two columns of figures into a verdict. [`critical`] holds the confidence levels that they share. There
-//! is no I/O here, and no figure hangs on the order of threads as long as replications are given in their order.
+//! [`compare`] turns two columns of figures into a verdict. [`critical`] holds the confidence levels that they share.
+//! There is no I/O here, and no figure depends on the order of threads as long as replications are given in their
+//! order.
 
 pub mod compare;
 pub mod critical;

@@ -6,7 +6,7 @@
 //! The result of a fixed sequence of additions and merges is the same everywhere, but rounding depends on that sequence:
 //! a caller that wants equal bits from any number of threads must merge in a fixed order, such as that of replications.
 
-/// Number, mean and variance of the values seen.
+/// The number, mean and variance of the values seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Moments {
     n: u64,
@@ -16,7 +16,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Nothing seen yet.
+    /// Moments of an empty stream.
     pub fn new() -> Moments {
         Moments::default()
     }
@@ -56,7 +56,7 @@ impl Moments {
         (self.n > 0).then_some(self.mean)
     }
 
-    /// The sample variance, with `n - 1` below the line; `None` for fewer than two values.
+    /// The sample variance, with denominator `n - 1`; `None` for fewer than two values.
     pub fn variance(&self) -> Option<f64> {
         (self.n > 1).then(|| self.squares / (self.n - 1) as f64)
     }

@@ -1,27 +1,28 @@
 //! Quantiles of one sample with intervals from order statistics, whatever the distribution.
 //!
 //! Of n independent values the number at or below the q quantile is binomial, so two ranks bound it with at least the
-//! asked probability (David and Nagaraja, *Order Statistics*, 7.1). Below [`min_samples_for_quantile`] values no rank bounds
-//! the far side, and the quantile counts as not estimable. Left out: what requests share (a slow minute makes
-//! neighbours alike), which makes true intervals wider.
+//! asked probability (David and Nagaraja, *Order Statistics*, 7.1). Below [`min_samples_for_quantile`] values no rank
+//! bounds the far side, and the quantile counts as not estimable. Left out: autocorrelation (a slow minute affects
+//! neighbouring requests alike), which makes true intervals wider.
 
 use statrs::distribution::{Binomial, DiscreteCDF};
 
 use super::critical::Confidence;
 use super::interval::min_samples_for_quantile;
 
-/// A quantile and the values that bound it.
+/// A quantile with the values that bound it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quantile<T> {
     /// The smallest value with at least the share q at or below it.
     pub value: T,
-    /// The lower end of the interval.
+    /// The lower end of the confidence interval.
     pub lo: T,
-    /// The upper end of the interval.
+    /// The upper end of the confidence interval.
     pub hi: T,
 }
 
-/// The `q` quantile of values in rising order; nothing if they are too few for it, or `q` is not strictly between 0 and 1.
+/// The `q` quantile of values in rising order; `None` if they are too few for it, or `q` is not strictly between 0 and
+/// 1.
 pub fn quantile<T: Copy>(sorted: &[T], q: f64, confidence: Confidence) -> Option<Quantile<T>> {
     let n = sorted.len() as u64;
     if n < min_samples_for_quantile(q, confidence) {

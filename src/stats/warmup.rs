@@ -3,27 +3,27 @@
 //! [`WarmUp::of`] is MSER-5: cut where the standard error of what remains is least, over means of five observations
 //! (White, *Simulation* 69, 1997; Spratt, thesis, University of Virginia 1998). Like Hoad, Robinson and Davies (2010), it
 //! does not look at the last five batches, where the statistic is small by chance, and gives up when more than half would
-//! go. [`Trend::of`] asks the next question: does a series still grow, as the number in an overloaded system does? It is a
-//! t-test of the least-squares slope through some ten batch means.
+//! go. [`Trend::of`] asks the next question: does a series still grow, as the number in an overloaded system does? It
+//! is a t-test of the least-squares slope through some ten batch means.
 //!
-//! Batches matter, because neighbours in a queue's history are alike. On the second half of simulated M/M/1 queues (2,000
-//! service times from empty, 200 observations) the raw slope at 95 % calls 11 to 49 % of stable runs growing. Batch means
-//! at 99 % do so in 0 to 3 % of runs up to load 0.9 and in 15 % at 0.95, which such a run is too short for; they find 87 %
-//! of runs at load 1.1 and all at 1.3 (`trend_errors` in `tests/oracle/stats.py`). Left out: periodic input, which has no
-//! single level to settle at.
+//! Batches matter, because a queue's history is autocorrelated. On the second half of simulated M/M/1 queues (2,000
+//! service times from empty, 200 observations) the raw slope at 95 % calls 11 to 49 % of stable runs growing. Batch
+//! means at 99 % do so in 0 to 3 % of runs up to load 0.9 and in 15 % at 0.95, which such a run is too short for; they
+//! find 87 % of runs at load 1.1 and all at 1.3 (`trend_errors` in `tests/oracle/stats.py`). Left out: periodic input,
+//! which has no single level to settle at.
 
 use super::interval::Confidence;
 use super::moments::Moments;
 
 /// Observations per batch of the truncation rule.
 const BATCH: usize = 5;
-/// Batches at the end that are no candidates for a cut.
+/// Batches at the end that are not candidates for a cut.
 const TAIL: usize = 5;
-/// Fewest batches from which a cut can be told.
+/// Fewest batches from which a cut can be determined.
 const ENOUGH: usize = 2 * TAIL;
 /// Fewest batches through which the trend is drawn, if there are as many observations; at most twice as many.
 const TREND_BATCHES: usize = 10;
-/// Fewest observations from which a trend can be told.
+/// Fewest observations from which a trend can be determined.
 const TREND_ENOUGH: usize = 5;
 
 /// Where the initial transient of a series ends.
@@ -31,18 +31,18 @@ const TREND_ENOUGH: usize = 5;
 pub enum WarmUp {
     /// The series is steady once the first `cut` observations are dropped; at most half of them.
     Steady {
-        /// A multiple of five.
+        /// The number of observations to drop, a multiple of five.
         cut: usize,
     },
-    /// More than half of the series would have to go (or it holds a number that is not finite): it has not been seen
+    /// More than half of the series would have to go, or it holds a number that is not finite: the series was not seen
     /// to settle.
     NotSteady,
-    /// Fewer than 50 observations: nothing can be said.
+    /// The series has fewer than 50 observations, too few to decide.
     TooShort,
 }
 
 impl WarmUp {
-    /// Applies MSER-5 to a series of observations in the order of time. What does not fill a batch at the end is ignored.
+    /// Applies MSER-5 to a series of observations in the order of time. An incomplete batch at the end is ignored.
     pub fn of(series: &[f64]) -> WarmUp {
         let batches: Vec<f64> = means(series, BATCH).collect();
         if batches.len() < ENOUGH {
@@ -69,16 +69,16 @@ impl WarmUp {
     }
 }
 
-/// Which way a series goes.
+/// The direction of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// Its slope is positive beyond doubt.
+    /// The slope is significantly positive.
     Growing,
-    /// Its slope is negative beyond doubt.
+    /// The slope is significantly negative.
     Shrinking,
-    /// Its slope could be zero; also said of a series with a number that is not finite.
+    /// The slope is not significant, or the series holds a number that is not finite.
     Flat,
-    /// Fewer than five observations: nothing can be said.
+    /// The series has fewer than five observations, too few to decide.
     TooShort,
 }
 
@@ -86,7 +86,7 @@ pub enum Direction {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trend {
     /// How much the line rises from the start to the end of the series, in the unit of the observations. The rises of
-    /// independent replications make an estimate of their own, which likeness of neighbours cannot mislead.
+    /// independent replications make an estimate of their own, which autocorrelation cannot mislead.
     pub rise: f64,
     /// The mean of the series: a rise that is significant but small against it is of no concern.
     pub mean: f64,
@@ -96,7 +96,7 @@ pub struct Trend {
 
 impl Trend {
     /// Fits the trend of observations taken at equal steps of time; drop the warm-up (or simply the first half) before.
-    /// What does not fill a batch is dropped from the front.
+    /// An incomplete batch is dropped from the front.
     pub fn of(series: &[f64], confidence: Confidence) -> Trend {
         let size = (series.len() / TREND_BATCHES).max(1);
         let ys: Vec<f64> = means(&series[series.len() % size..], size).collect();

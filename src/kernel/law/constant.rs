@@ -2,7 +2,7 @@
 
 use super::{Law, LawError, Tail, nonnegative};
 
-/// Always the same value.
+/// A constant: every draw has the same value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Constant {
     value: f64,

@@ -1,6 +1,6 @@
-//! A law given by points of its quantile function, joined by straight lines: what a published percentile table is.
+//! A law given by points of its quantile function, joined by straight lines, such as a published percentile table.
 //!
-//! It says nothing beyond its knots: the last one is the largest value there is.
+//! The last knot is the largest value there is: nothing is extrapolated beyond it.
 
 use super::{Law, LawError, Tail, nonnegative};
 
@@ -35,7 +35,7 @@ impl Empirical {
             nonnegative("knot value", value)?;
         }
         for (index, pair) in knots.windows(2).enumerate() {
-            // NaN is not above anything.
+            // NaN compares as not above anything.
             let rises = pair[1].0 > pair[0].0 && pair[1].1 >= pair[0].1;
             if !rises {
                 return Err(LawError::KnotOrder { index: index + 1 });

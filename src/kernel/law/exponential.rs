@@ -2,7 +2,7 @@
 
 use super::{Law, LawError, Tail, nonnegative, positive};
 
-/// A floor plus an exponential.
+/// An exponential law above a floor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Exponential {
     mean: f64,

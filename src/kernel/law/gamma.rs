@@ -8,7 +8,7 @@
 
 use super::{Law, LawError, Tail, nonnegative, positive};
 
-/// A floor plus a gamma.
+/// A gamma law above a floor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gamma {
     shape: f64,

@@ -2,7 +2,7 @@
 
 use super::{Law, LawError, Tail, nonnegative, normal, positive};
 
-/// A floor plus a lognormal.
+/// A lognormal law above a floor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lognormal {
     median: f64,

@@ -2,7 +2,7 @@
 
 use super::{Law, LawError, Tail, nonnegative};
 
-/// Uniform between two ends.
+/// A uniform law between two ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Uniform {
     low: f64,

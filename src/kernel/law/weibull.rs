@@ -3,7 +3,7 @@
 
 use super::{Law, LawError, Tail, nonnegative, positive};
 
-/// A floor plus a Weibull.
+/// A Weibull law above a floor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weibull {
     scale: f64,

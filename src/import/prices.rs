@@ -3,12 +3,13 @@
 //! Read of each entry: `input_cost_per_token`, `output_cost_per_token`, `cache_read_input_token_cost`,
 //! `cache_creation_input_token_cost`, each also with `_above_{N}k_tokens` (long context), `_batches`, or both, and
 //! `litellm_provider`. An entry without the first two is known but not sold by the token. Numbers may be in scientific
-//! notation; 1.25e-06 is 1,250,000 pico-dollars exactly, and what is no whole number of pico-dollars is rounded to the nearest.
+//! notation; 1.25e-06 is 1,250,000 pico-dollars exactly, and a price that is not a whole number of pico-dollars is
+//! rounded to the nearest.
 //!
-//! As LiteLLM 1.109.1 has it: a price above a mark holds for all tokens of the request once input exceeds the mark (reaches
-//! it, for xAI); one that is not given there stays as below it. A price of the cache that is missing is that of input; so is a
-//! price of 0 for writing to it, which DeepSeek's entries have because nothing is billed beyond the input. A batch price
-//! that is missing beside the others is half.
+//! As LiteLLM 1.109.1 has it: a price above a threshold holds for all tokens of the request once the input exceeds the
+//! threshold (reaches it, for xAI); a price that is missing there stays as it is below the threshold. A cache price
+//! that is missing is that of input; so is a price of 0 for writing to the cache, which DeepSeek's entries have because
+//! nothing is billed beyond the input. A batch price that is missing beside the others is half the standard one.
 //! Left out: priority and flex tiers, audio, images, reasoning tokens, `tiered_pricing`, caches of an hour, searches.
 
 use std::collections::BTreeMap;
@@ -21,16 +22,16 @@ use crate::form::units::{Count, TokenPrice};
 use crate::provider::pricing::listed::{Prices, Table};
 use crate::provider::pricing::{LongContext, PerToken};
 
-/// The file: fields by model.
+/// The file's content: the fields of each model, by model name.
 pub type File = BTreeMap<String, BTreeMap<String, Value>>;
 
 /// LiteLLM's own example of an entry.
 const SAMPLE: &str = "sample_spec";
 
-/// The table that `file` is.
+/// Reads the price table in `file`.
 ///
 /// # Errors
-/// At the first price that is none.
+/// If a price cannot be read; the first such price is named.
 pub fn table(file: &File) -> Built<Table> {
     let mut table = Table::default();
     for (name, fields) in file.iter().filter(|(name, _)| *name != SAMPLE) {
@@ -103,7 +104,7 @@ impl Entry<'_> {
         }))
     }
 
-    /// The marks of long context in thousands of tokens, rising, and what a request must exceed.
+    /// The thresholds of long context in thousands of tokens, rising, each with the input that a request must exceed.
     fn marks(&self) -> Vec<(u64, Count)> {
         let reached = self.0.get("litellm_provider").and_then(Value::as_str) == Some("xai");
         let mark = |field: &String| {
@@ -120,7 +121,7 @@ impl Entry<'_> {
         marks
     }
 
-    /// The price in `field`; for batches its own, or else half.
+    /// The price in `field`; for batches their own price, or else half the standard one.
     fn given(&self, field: &str, batch: bool) -> Built<Option<TokenPrice>> {
         let standard = self.price(field)?;
         if !batch {
@@ -131,7 +132,7 @@ impl Entry<'_> {
     }
 
     fn price(&self, field: &str) -> Built<Option<TokenPrice>> {
-        /// Dollars a token, above which no price lies.
+        /// The largest price accepted, in dollars a token.
         const LARGEST: f64 = 1e6;
         match self.0.get(field) {
             None | Some(Value::Null) => Ok(None),

@@ -12,7 +12,7 @@ use crate::form::diagnose::quoted;
 use crate::kernel::time::Span;
 use crate::traffic::arrivals::Row;
 
-/// Where a trace may be had, if it is one that is known.
+/// A note on where a trace of this file name is published, if it is a known one.
 pub fn published_at(name: &str) -> Option<&'static str> {
     let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
     file.starts_with("AzureLLMInferenceTrace_").then_some(
@@ -20,7 +20,7 @@ pub fn published_at(name: &str) -> Option<&'static str> {
     )
 }
 
-/// Why a trace cannot be read.
+/// The reason why a trace cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TraceError {
     /// A column is missing.
@@ -32,9 +32,9 @@ pub enum TraceError {
     /// A row cannot be read.
     #[error("line {line}: {what}")]
     Row {
-        /// The line, from 1.
+        /// The line number, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The fault of the row.
         what: String,
     },
     /// The bytes cannot be had, or are more than are read.
@@ -196,7 +196,7 @@ const fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
-/// A decimal number of seconds as nanoseconds; digits past the ninth are cut.
+/// A decimal number of seconds as nanoseconds; digits past the ninth are dropped.
 fn decimal(text: &str) -> Option<i128> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let digits = |s: &str| s.len() <= 18 && s.bytes().all(|b| b.is_ascii_digit());

@@ -28,7 +28,7 @@ use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::words::Finished;
 
-/// An arrival process, as it runs.
+/// The running state of an arrival process.
 pub trait Arrivals: fmt::Debug + Send + Sync {
     /// The next arrival that no answer is waited for, never before the last such; `None` when there are no more. `key` is that
     /// request's randomness, unless it has a turn.
@@ -52,7 +52,7 @@ pub trait Arrivals: fmt::Debug + Send + Sync {
 /// One arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// When.
+    /// The time of the arrival.
     pub at: Time,
     /// Input and output tokens, if the process knows them (a replayed trace does).
     pub tokens: Option<(u32, u32)>,
@@ -115,7 +115,7 @@ impl Turn {
     }
 }
 
-/// What the file says of an arrival process.
+/// The parameters of an arrival process, as an experiment gives them.
 pub trait BuildArrivals {
     /// Checks the parameters and makes the process. `trace` holds the rows of the trace that [`BuildArrivals::trace`]
     /// names.

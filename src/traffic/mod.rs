@@ -1,4 +1,4 @@
-//! Who asks, when, and for how much.
+//! Traffic: the requests of a scenario, their times of arrival, their users and their sizes.
 
 // A match on outcomes that has a wildcard takes a new outcome for whatever stands there.
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
@@ -17,33 +17,33 @@ use users::Users;
 /// The traffic of a scenario.
 #[derive(Debug)]
 pub struct Traffic {
-    /// When requests come.
+    /// The arrival process.
     pub arrivals: Box<dyn Arrivals>,
-    /// What they are, at least one, at most `u16::MAX`.
+    /// The classes of requests: at least one, at most `u16::MAX`.
     pub classes: Vec<Class>,
-    /// Who asks; nothing if every request is somebody else's.
+    /// The users who make the requests; `None` gives every request a user of its own.
     pub users: Option<Users>,
 }
 
-/// A kind of request.
+/// A class of requests.
 #[derive(Clone, Debug)]
 pub struct Class {
-    /// Its name in the experiment.
+    /// The class's name in the experiment.
     pub name: String,
     /// A uniform draw at or below this (and above the class before) makes a request one of this class; the last class
     /// has `u64::MAX`.
     pub up_to: u64,
-    /// Lower numbers go first.
+    /// The priority; lower numbers go first.
     pub priority: u8,
-    /// Input tokens.
+    /// The law of the number of input tokens.
     pub input: Sampler,
-    /// Output tokens.
+    /// The law of the number of output tokens.
     pub output: Sampler,
-    /// The `max_tokens` the client sends, if it sends one: output is cut there, and reserved up to there.
+    /// The `max_tokens` that the client sends, if any: the output is cut there, and quotas may reserve that much.
     pub max_output: Option<u32>,
 }
 
-/// Traffic at work: makes requests one after the other.
+/// A running source of traffic: makes requests one after the other.
 #[derive(Debug)]
 pub struct Source<'a> {
     arrivals: Box<dyn Arrivals>,
@@ -65,9 +65,10 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The next request, written into `ask`, and when it arrives; [`None`] once there are no more.
+    /// Writes the next request into `ask` and returns when it arrives; [`None`] once there are no more.
     ///
-    /// In place, because a copy of what has just been written piece by piece would wait for the writes.
+    /// The request is written in place, because copying what has just been written piece by piece would wait for the
+    /// writes.
     #[inline]
     pub fn next(&mut self, ask: &mut Ask) -> Option<Time> {
         let id = self.next_id;

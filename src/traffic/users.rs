@@ -1,4 +1,4 @@
-//! Who asks: one of so many users, some of them more often than others.
+//! The users behind the requests: a fixed number of them, some more active than others.
 //!
 //! The user of rank k asks with probability proportional to 1/k^skew (Zipf's law; 0 makes all alike). Users are numbered by
 //! rank from 0. Requests of one user are independent of each other in everything else.
@@ -14,10 +14,11 @@ use crate::kernel::chance::{Key, Purpose, index, threshold};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UsersSpec {
-    /// How many, at most a million.
+    /// The number of users, at most a million.
     #[schemars(extend("maximum" = 1_000_000))]
     pub count: Count,
-    /// How unequal they are: the user of rank k asks in proportion to 1/k^skew. From 0 to 5. Default: 0, all alike.
+    /// How unequal the users' shares are: the user of rank k makes requests in proportion to 1/k^skew. From 0 to 5.
+    /// Default: 0, equal shares.
     #[serde(default)]
     #[schemars(range(min = 0, max = 5))]
     pub skew: f64,
@@ -29,7 +30,7 @@ impl UsersSpec {
     /// Checks the figures and makes the users.
     ///
     /// # Errors
-    /// If there are none or too many, or the skew is out of range.
+    /// If there are no users or too many, or the skew is out of range.
     pub fn build(&self) -> Built<Users> {
         let count = self.count.get();
         if !(1..=MOST).contains(&count) {
@@ -56,17 +57,18 @@ impl UsersSpec {
     }
 }
 
-/// The users of one traffic.
+/// The users of one scenario's traffic.
 #[derive(Clone, Debug)]
 pub enum Users {
-    /// So many, all alike.
+    /// This many users with equal shares.
     Alike(u32),
-    /// By rank: a draw at or below the number, and above the one before, makes it that user. The last is `u64::MAX`.
+    /// Users by rank: a draw at or below the number, and above the previous one, selects that user. The last is
+    /// `u64::MAX`.
     Ranked(Vec<u64>),
 }
 
 impl Users {
-    /// How many there are.
+    /// The number of users.
     pub fn count(&self) -> u32 {
         match self {
             Users::Alike(count) => *count,
@@ -74,7 +76,7 @@ impl Users {
         }
     }
 
-    /// Who makes the request that `key` belongs to.
+    /// The user who makes the request that `key` belongs to.
     #[inline]
     pub fn pick(&self, key: Key) -> u32 {
         let draw = key.draw(Purpose::User);

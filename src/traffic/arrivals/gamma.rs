@@ -20,11 +20,11 @@ use crate::kernel::law;
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Time;
 
-/// Gamma gaps.
+/// Arrivals with gamma-distributed gaps: bursts, by one number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gamma {
-    /// Mean arrivals per time.
+    /// Mean rate of arrivals, like "35/s".
     pub rate: Rate,
     /// Coefficient of variation of the gaps: standard deviation over mean, from 0.05 to 4.
     pub cv: f64,

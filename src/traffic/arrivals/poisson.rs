@@ -1,4 +1,4 @@
-//! Poisson arrivals: many independent users, none of whom knows of the others.
+//! Poisson arrivals: many users who act independently of each other.
 //!
 //! The textbook process and the calm case: measured LLM traffic is burstier (a squared coefficient of variation of the
 //! gaps of 1.2 for a conversation service and 173 for a coding service in the Azure traces of 2023).
@@ -19,11 +19,11 @@ use crate::kernel::law::Exponential;
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Time;
 
-/// Exponential gaps.
+/// Arrivals with exponential gaps: a Poisson process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Poisson {
-    /// Mean arrivals per time.
+    /// Mean rate of arrivals, like "35/s".
     pub rate: Rate,
 }
 

@@ -1,6 +1,6 @@
-//! Regular arrivals: one every so often, like a clock.
+//! Regular arrivals: one at every multiple of a constant interval.
 //!
-//! What constant-rate load generators send (vegeta, wrk2), and the D of D/M/c.
+//! Constant-rate load generators send these (vegeta, wrk2), and they are the D of the queue D/M/c.
 //!
 //! ```json
 //! { "regular": { "rate": "10/s" } }
@@ -17,11 +17,11 @@ use crate::form::units::Rate;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
 
-/// Constant gaps.
+/// Arrivals with constant gaps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Regular {
-    /// Arrivals per time.
+    /// Rate of arrivals, like "10/s".
     pub rate: Rate,
 }
 

@@ -1,8 +1,8 @@
 //! A recorded trace, request by request: real arrival times with real token lengths.
 //!
-//! The trace sets arrivals and lengths, so every replication meets the same ones and only the providers' side varies: the
-//! intervals then say nothing of how another hour of traffic would differ. `speed` 2 plays the trace in half its time,
-//! which doubles the rate and keeps its shape. Rows that share a time arrive together, in the order of the file.
+//! The trace fixes arrivals and lengths, so every replication meets the same ones and only the providers' side varies:
+//! the intervals then say nothing of how another hour of traffic would differ. `speed` 2 plays the trace in half its
+//! time, which doubles the rate and keeps its shape. Rows that share a time arrive together, in the order of the file.
 //!
 //! ```json
 //! { "replay": { "trace": "AzureLLMInferenceTrace_conv.csv", "speed": 2.0 } }
@@ -22,9 +22,9 @@ use crate::kernel::time::{Span, Time};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Replay {
-    /// The trace: a path relative to the experiment, or the name of a file that `--trace` or SIMCAP_TRACES leads to.
+    /// The trace: a path relative to the experiment, or a file name that is looked up in `--trace` and SIMCAP_TRACES.
     pub trace: String,
-    /// Times the recorded rate. Default: 1.
+    /// Factor on the recorded rate, from 0.001 to 10000: 2 plays the trace twice as fast. Default: 1.
     #[serde(default = "one")]
     pub speed: f64,
 }
@@ -33,14 +33,14 @@ fn one() -> f64 {
     1.0
 }
 
-/// One request of a trace.
+/// One request of a recorded trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// When, from the first row.
+    /// The time of arrival, counted from the first row.
     pub at: Span,
-    /// Input tokens.
+    /// The number of input tokens.
     pub input: u32,
-    /// Output tokens.
+    /// The number of output tokens.
     pub output: u32,
 }
 

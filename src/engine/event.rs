@@ -6,10 +6,10 @@ const KIND_BITS: u32 = 4;
 const SLOT_BITS: u32 = 24;
 const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
 
-/// The most requests that can be in the system at once, and the most attempts.
+/// The largest number of requests in the system at once, and of attempts.
 pub const MOST_SLOTS: usize = SLOT_MASK as usize;
 
-/// Something that happens.
+/// An event of the simulation, other than an arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The attempt in this slot ends: answered, failed or timed out, as decided when it was sent. If it has been called off
@@ -17,24 +17,23 @@ pub enum Event {
     AttemptEnds(u32),
     /// The back-off of the request in this slot is over.
     TryAgain(u32),
-    /// The sleep of the request in this slot, outside the gate, is over: it asks again.
+    /// The request in this slot has slept outside the gate long enough, and asks for admission again.
     AskAgain(u32),
-    /// The sleep of the request in this slot, inside the gate, is over: it goes.
+    /// The request in this slot has slept inside the gate long enough, and is routed.
     GoNow(u32),
-    /// The wait of the request in this slot, in the admission queue, has lasted as long as it may. Stale if it no longer
-    /// waits.
+    /// The request in this slot has reached the limit of its wait in the admission queue. Stale if it no longer waits.
     WaitOver(u32),
-    /// The wait of the attempt in this slot, for a connection, has lasted as long as it may. Stale if it no longer waits.
+    /// The attempt in this slot has reached the limit of its wait for a connection. Stale if it no longer waits.
     LineOver(u32),
     /// The request in this slot, asleep or backing off, has run out of time.
     GiveUp(u32),
-    /// The failure of the request in this slot, which will not be tried again here, is known to the caller.
+    /// The caller learns of the failure of the request in this slot, which is not retried in its group of providers.
     Resolve(u32),
     /// It is time for another copy of the request in this slot. Stale if its answer has begun, or another time was set.
     Hedge(u32),
     /// The attempt in this slot, one of several copies, has its first token. Stale if it has been called off.
     FirstToken(u32),
-    /// Whoever looks at the answer to the request in this slot has seen enough.
+    /// The judge of the answer to the request in this slot has reached its decision.
     Judged(u32),
     /// The arrival in this slot, which follows the end of another request, comes.
     Follow(u32),
@@ -43,7 +42,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// As a payload.
+    /// Packs the event into a payload.
     #[inline]
     pub const fn pack(self) -> u32 {
         let (kind, slot) = match self {
@@ -64,7 +63,7 @@ impl Event {
         (kind << SLOT_BITS) | slot
     }
 
-    /// From a payload that [`Event::pack`] made.
+    /// Unpacks a payload that [`Event::pack`] made.
     #[inline]
     pub const fn unpack(payload: u32) -> Event {
         let slot = payload & SLOT_MASK;

@@ -1,13 +1,14 @@
-//! What an outage did: how soon a breaker kept calls out, what came through until then, how soon the system was well again.
+//! What an outage did: how soon a breaker ejected the provider, how many failures came through until then, and how soon
+//! the system recovered.
 //!
-//! One record for each outage that is known beforehand and begins before arrivals end, over the whole replication, warm-up
-//! included. The breaker is looked at whenever an attempt ends anywhere in the fleet. Without such an outage nothing is
-//! noted and nothing is spent.
+//! There is one record for each outage that is known beforehand and begins before arrivals end, over the whole
+//! replication, warm-up included. The breaker is looked at whenever an attempt ends anywhere in the fleet. Without such
+//! an outage nothing is recorded and nothing is spent.
 //!
-//! The system is well at the first moment from the end of the outage on, while arrivals last, at which of the last 100 requests
-//! that ended at most 10 had failed, whatever provider they went to: one success at the provider is no recovery if nothing works
-//! afterwards. A client that was well all along needs no time. Failures that only show later, because callers wait longer than the
-//! outage lasts, come too late to be seen.
+//! The system has recovered at the first moment from the end of the outage on, while arrivals last, at which at most 10
+//! of the last 100 requests to end had failed, at any provider: one success at the provider is not a recovery if
+//! nothing works afterwards. A client that was never affected recovers in no time. Failures that only show later,
+//! because callers wait longer than the outage lasts, come too late to be seen.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,33 +17,34 @@ use crate::words::Outcome;
 
 use super::scenario::Scenario;
 
-/// How many requests are looked at for whether the system is well.
+/// The number of most recent requests that decide whether the system has recovered.
 const RECENT: u32 = 100;
-/// Of those, how many may have failed.
+/// The number of those that may have failed.
 const TOLERATED: u32 = 10;
 
 /// What one outage did, added up over replications.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
-    /// The provider that it befell.
+    /// The number of the provider that is out.
     pub provider: usize,
-    /// When it began and ended.
+    /// When the outage began.
     pub from: Time,
-    /// When it ended.
+    /// When the outage ended.
     pub until: Time,
-    /// Replications in which the provider's breaker kept calls out at some time in it.
+    /// Replications in which the provider's breaker opened at some time during the outage.
     pub ejected: u64,
-    /// Nanoseconds until then, from its start.
+    /// Nanoseconds from the start of the outage until the breaker opened, added up over those replications.
     pub to_eject: u128,
-    /// Attempts that were sent to the provider in it before that, or in the whole of it if that never happened, and failed.
+    /// Attempts that were sent to the provider during the outage before its breaker opened, or during all of it if the
+    /// breaker never opened, and failed.
     pub leaked: u64,
-    /// Replications in which the system was well again at some time after it.
+    /// Replications in which the system recovered after the outage.
     pub recovered: u64,
-    /// Nanoseconds until then, from its end.
+    /// Nanoseconds from the end of the outage until the system recovered, added up over those replications.
     pub to_recover: u128,
-    /// Requests that ended while it lasted, at whatever provider.
+    /// Requests that ended during the outage, at any provider.
     pub requests: u64,
-    /// Of those, the ones that failed.
+    /// Requests that ended during the outage and failed.
     pub errors: u64,
     /// What only a replication that runs needs: never written, and nothing once it has ended.
     #[serde(skip)]
@@ -60,11 +62,11 @@ struct Watch {
     arrivals_end: Time,
     /// The last requests that ended, a bit for each that failed.
     recent: u128,
-    /// How many those are.
+    /// How many bits of `recent` are in use.
     known: u32,
 }
 
-/// An attempt that has ended.
+/// The part of an ended attempt that outages need.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Passed {
     pub(super) provider: usize,
@@ -72,7 +74,7 @@ pub(super) struct Passed {
     pub(super) outcome: Outcome,
 }
 
-/// The outages of `scenario`, before anything has happened.
+/// The outages that `scenario` schedules, before anything has happened.
 pub(super) fn of(scenario: &Scenario) -> Vec<Incident> {
     let mut all = Vec::new();
     for (provider, deployment) in scenario.fleet.iter().enumerate() {
@@ -95,13 +97,13 @@ pub(super) fn of(scenario: &Scenario) -> Vec<Incident> {
 }
 
 impl Incident {
-    /// Whether a request or an attempt that ends at `now` falls within it.
+    /// Whether a request or an attempt that ends at `now` falls within the outage.
     fn lasts(&self, now: Time) -> bool {
         now >= self.from && now < self.until
     }
 
-    /// Looks at the breaker of its provider before an attempt that ends at `now` is recorded: one that kept calls out from
-    /// before needs no time.
+    /// Looks at the breaker of the provider before an attempt that ends at `now` is recorded: a breaker that was open
+    /// when the outage began needs no time.
     pub(super) fn begin(&mut self, now: Time, permits: impl Fn(usize, Time) -> bool) {
         if !self.watch.begun && now >= self.from {
             self.watch.begun = true;
@@ -111,7 +113,7 @@ impl Incident {
         }
     }
 
-    /// Notes the end of an attempt at `now`, after it was recorded.
+    /// Counts the end of an attempt at `now`, after the breaker was told of it.
     pub(super) fn note(&mut self, now: Time, passed: &Passed, permits: impl Fn(usize, Time) -> bool) {
         let here = passed.provider == self.provider;
         let early = self.watch.ejected_at.is_none_or(|ejected| passed.sent <= ejected);
@@ -130,7 +132,7 @@ impl Incident {
         self.to_eject = u128::from(now.since(self.from).nanos());
     }
 
-    /// Notes the end of a request at `now`.
+    /// Counts the end of a request at `now`.
     pub(super) fn note_request(&mut self, now: Time, succeeded: bool) {
         if self.lasts(now) {
             self.requests += 1;
@@ -173,12 +175,12 @@ impl Incident {
         self.errors += other.errors;
     }
 
-    /// Seconds from its start until calls were kept out, in one replication, if they were.
+    /// Seconds from the start of the outage until the breaker opened, in one replication; `None` if it never did.
     pub fn seconds_to_eject(&self) -> Option<f64> {
         (self.ejected > 0).then(|| seconds(self.to_eject))
     }
 
-    /// Seconds from its end until the system was well again, in one replication, if it ever was.
+    /// Seconds from the end of the outage until the system recovered, in one replication; `None` if it never did.
     pub fn seconds_to_recover(&self) -> Option<f64> {
         (self.recovered > 0).then(|| seconds(self.to_recover))
     }
@@ -292,7 +294,7 @@ mod tests {
         requests(&mut it, 50, &"s".repeat(140));
         requests(&mut it, 230, "s");
         assert_eq!(it.seconds_to_recover(), Some(0.0));
-        // Of fewer than a hundred requests nobody can tell.
+        // Fewer than a hundred requests do not suffice to tell.
         let mut few = outage();
         requests(&mut few, 110, &"s".repeat(99));
         assert_eq!(few.seconds_to_recover(), None);

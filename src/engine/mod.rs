@@ -1,4 +1,4 @@
-//! The parts put together, and the crank that turns them.
+//! The engine: runs a checked scenario, event by event, and counts what happens.
 //!
 //! [`scenario::Scenario`] is what runs, [`world::World`] its state in one replication, [`run`] the loop,
 //! [`tally::Tally`] what is counted, [`record`] its form in a file, [`replicate`] the loop over seeds and threads, and where its

@@ -1,4 +1,4 @@
-//! Many seeds on many threads, and the same answer on any number of them.
+//! Many replications on many threads, with the same result for any number of threads.
 //!
 //! Work is cut into (replication, scenario) pairs, replications first, so that what is finished when somebody interrupts
 //! is about as much of each scenario. Each pair is a pure function of the seed and its numbers; results are told apart

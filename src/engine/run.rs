@@ -16,12 +16,12 @@ use super::scenario::Scenario;
 use super::tally::Tally;
 use super::world::World;
 
-/// How the outside watches and stops a run. Neither changes what the run computes.
+/// How the caller watches and stops a run. Neither changes what the run computes.
 #[derive(Debug, Default)]
 pub struct Control {
-    /// Set it, and every run ends soon without a result.
+    /// Setting this makes every run end soon, without a result.
     pub stop: AtomicBool,
-    /// Nanoseconds simulated, over all runs.
+    /// Simulated time so far in nanoseconds, over all runs.
     pub simulated: AtomicU64,
 }
 

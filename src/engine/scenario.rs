@@ -1,4 +1,4 @@
-//! What runs: one policy on one traffic, fleet and client. Immutable, checked, shared by all threads.
+//! A scenario: one policy on one traffic, fleet and client. Immutable, checked, shared by all threads.
 
 use std::sync::Arc;
 
@@ -19,17 +19,17 @@ use super::tally::per_token;
 pub struct Scenario {
     /// The policy's name in the experiment.
     pub name: String,
-    /// Who asks.
+    /// The traffic: arrivals, classes and users.
     pub traffic: Arc<Traffic>,
-    /// The fleet.
+    /// The fleet of providers, in the order of the experiment.
     pub fleet: Arc<[Deployment]>,
-    /// The client's pools of connections, each used by one or several of the fleet.
+    /// The client's connection pools, each used by one or several providers.
     pub pools: Arc<[PoolOf]>,
-    /// The quotas of each account.
+    /// The accounts whose quotas providers share.
     pub accounts: Arc<[Account]>,
-    /// What a caller wraps round a request.
+    /// The client: admission, limiters, breakers, timeouts, retries, hedging and budgets.
     pub client: Client,
-    /// Which provider next.
+    /// The policy that chooses a provider for each attempt.
     pub policy: Box<dyn Policy>,
     /// What counts as a good answer, by class.
     pub good: Vec<Good>,
@@ -43,30 +43,30 @@ pub struct Scenario {
     pub lenses: Lenses,
 }
 
-/// A provider and where the client's connections to it come from.
+/// A provider, with the pool that the client's connections to it come from.
 #[derive(Debug)]
 pub struct Deployment {
-    /// The provider.
+    /// The provider: everything about it that does not change during a run.
     pub provider: Provider,
-    /// The pool that its connections come from, by number.
+    /// The number of the connection pool.
     pub pool: usize,
 }
 
-/// A pool of connections.
+/// A connection pool of the client.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolOf {
-    /// The first provider that uses it.
+    /// The number of the first provider that uses the pool.
     pub owner: usize,
-    /// Its bounds.
+    /// The bounds on its connections and on waiting for one.
     pub connections: Connections,
 }
 
-/// Quotas that several providers share.
+/// An account: quotas that several providers share.
 #[derive(Debug)]
 pub struct Account {
-    /// Its name in the experiment.
+    /// The account's name in the experiment.
     pub name: String,
-    /// Its quotas.
+    /// The account's quotas.
     pub limits: Vec<Box<dyn Limit>>,
 }
 
@@ -96,20 +96,20 @@ impl Good {
     }
 }
 
-/// What is simulated and what of it is counted.
+/// The simulated time, and the part of it that is counted.
 ///
-/// Requests that arrive from `warmup` until `end` are counted; arrivals stop at `end`, and whoever is in the system then
-/// is seen to its end.
+/// Requests that arrive from `warmup` until `end` are counted; arrivals stop at `end`, and the requests then in the
+/// system are run to their ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Counting starts here.
+    /// When counting starts: the end of the warm-up.
     pub warmup: Time,
-    /// Arrivals end here.
+    /// When arrivals and counting end.
     pub end: Time,
 }
 
 impl Window {
-    /// The length of what is counted.
+    /// The length of the counted part.
     pub fn counted(&self) -> Span {
         self.end.since(self.warmup)
     }

@@ -1,4 +1,4 @@
-//! How a replication went over time: counts in equal bins of simulated time.
+//! A replication over time: counts in equal bins of simulated time.
 //!
 //! Warm-up is included: the series is what shows whether it was cut rightly. An end is counted in the bin in which it
 //! happens; what ends after the window goes uncounted. The number of bins is fixed, so memory is too.
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::time::{Span, Time};
 
-/// How many bins a replication has.
+/// The number of bins of a replication.
 pub const BINS: usize = 120;
 
 /// Counts over time.
@@ -25,20 +25,20 @@ pub struct Series {
 /// What happened in one bin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bin {
-    /// Requests that came.
+    /// Requests that arrived in the bin.
     pub arrivals: u64,
-    /// Requests that ended well.
+    /// Requests that succeeded in the bin.
     pub successes: u64,
-    /// Requests that ended otherwise.
+    /// Requests that failed in the bin.
     pub failures: u64,
-    /// Nanoseconds from arrival to end of those that ended well.
+    /// Nanoseconds from arrival to end, added up over the requests that succeeded.
     pub e2e: u128,
     /// Requests in the system at the bin's end.
     pub in_system: u64,
 }
 
 impl Series {
-    /// Empty bins from the start to `end`, for `providers` providers.
+    /// Creates empty bins from the start to `end`, for `providers` providers.
     pub fn new(end: Time, providers: usize) -> Series {
         let width = Span::from_nanos(end.nanos().div_ceil(BINS as u64).max(1));
         Series {
@@ -51,13 +51,13 @@ impl Series {
         }
     }
 
-    /// When the current bin ends; [`Time::NEVER`] after the last.
+    /// The end of the current bin; [`Time::NEVER`] after the last bin.
     #[inline]
     pub fn current_ends(&self) -> Time {
         self.current_ends
     }
 
-    /// Closes the current bin, with so many requests in the system.
+    /// Closes the current bin, with `in_system` requests in the system.
     pub fn close_bin(&mut self, in_system: usize) {
         if let Some(bin) = self.bins.get_mut(self.current) {
             bin.in_system = in_system as u64;
@@ -70,13 +70,13 @@ impl Series {
         };
     }
 
-    /// The bin that time is in, unless the window is over.
+    /// The bin that the current time is in; `None` once the window is over.
     #[inline]
     pub fn bin(&mut self) -> Option<&mut Bin> {
         self.bins.get_mut(self.current)
     }
 
-    /// An attempt is sent to `provider`.
+    /// Counts an attempt sent to `provider`.
     #[inline]
     pub fn send(&mut self, provider: usize) {
         if let Some(count) = self.sent.get_mut(self.current * self.providers + provider) {
@@ -84,7 +84,7 @@ impl Series {
         }
     }
 
-    /// All bins, in order.
+    /// All bins in the order of time.
     pub fn bins(&self) -> &[Bin] {
         &self.bins
     }
@@ -94,7 +94,7 @@ impl Series {
         &self.sent[bin * self.providers..(bin + 1) * self.providers]
     }
 
-    /// The length of a bin.
+    /// The length of one bin.
     pub fn width(&self) -> Span {
         self.width
     }

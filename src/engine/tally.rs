@@ -1,4 +1,4 @@
-//! What one replication counts: the whole of its result, in integers.
+//! The result of one replication, in integer counts.
 //!
 //! Every field adds up: the tally of two replications is the sum of their tallies, in any order. Requests are counted by
 //! their arrival: those that arrived inside the counted window, however late they ended. Only `served` and `good` go by
@@ -27,7 +27,7 @@ pub struct Tally {
     pub providers: Vec<ProviderTally>,
     /// Requests that succeeded within the counted window, whenever they arrived.
     pub served: u64,
-    /// Of those, the ones within the latency objectives.
+    /// Requests in `served` that kept within the latency objectives.
     pub good: u64,
     /// Counted requests that a limiter of the client never lets pass, because they are larger than it ever holds.
     pub oversized: u64,
@@ -45,36 +45,36 @@ pub struct Tally {
     pub alerts: Vec<AlertTally>,
     /// What the policy passes on its way, in order.
     pub milestones: Vec<AlertTally>,
-    /// Pico-dollars for copies that nobody waited for. No class's cost.
+    /// Pico-dollars for mirrored copies, whose answers are discarded. They are not in the cost of any class.
     pub mirrored: u128,
     /// Pico-dollars for looking at answers, which is no provider's: part of the cost of the classes.
     pub judging: u128,
-    /// What each outage that is known beforehand did.
+    /// The effects of each outage that is known beforehand.
     pub incidents: Vec<Incident>,
     /// What each lens of the scenario counted, in order.
     pub lenses: Vec<LensTally>,
     /// The most requests in the system at once.
     pub peak_in_system: usize,
-    /// Over time.
+    /// The counts over time, in equal bins.
     pub series: Series,
 }
 
 /// The requests of one class.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassTally {
-    /// How they ended.
+    /// Requests by outcome, in the order of [`Outcome::ALL`].
     pub outcomes: [u64; Outcome::COUNT],
     /// From arrival to first token, of the successes.
     pub ttft: Histogram,
     /// From arrival to last token, of the successes.
     pub e2e: Histogram,
-    /// Seconds for each token after the first, of the successes with more than one, if the scenario counts that.
+    /// Time per output token after the first, of successes with more than one, if the scenario counts it.
     pub tpot: Option<Histogram>,
     /// Time spent waiting in the client for a slot, a limiter or a connection, of all that were not shed.
     pub wait: Histogram,
     /// Successes at providers whose quality for this class is known.
     pub rated: u64,
-    /// Sum over those of the probability of a good answer, in millionths.
+    /// Sum over the successes in `rated` of the probability of a good answer, in millionths.
     pub quality: u64,
     /// Pico-dollars for all their attempts.
     pub cost: u128,
@@ -87,7 +87,7 @@ pub struct Effort {
     pub retries: u64,
     /// Second and further copies of a request under way.
     pub hedges: u64,
-    /// Requests that were answered by such a copy.
+    /// Requests that were answered by a hedge.
     pub hedges_won: u64,
     /// Times a request went on to another group of providers.
     pub fallbacks: u64,
@@ -95,29 +95,29 @@ pub struct Effort {
     pub denied: u64,
     /// Requests whose input was cut to fit the client's window.
     pub shortened: u64,
-    /// Answers turned down, whose request went on.
+    /// Answers that a judge rejected, whose request was then routed again.
     pub escalations: u64,
-    /// Copies that nobody waited for.
+    /// Mirrored copies, whose answers are discarded.
     pub mirrored: u64,
-    /// Copies that the hedging rule gave a time for, and those that then had nowhere to go, in the whole replication.
+    /// Hedges that the hedging rule set a time for, in the whole replication.
     pub hedges_planned: u64,
-    /// See `hedges_planned`.
+    /// Planned hedges that found no provider when their time came, in the whole replication.
     pub hedges_stranded: u64,
 }
 
 /// Something that is passed in a replication or not: a share of a budget that is watched, a milestone of the policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertTally {
-    /// Replications in which it was passed.
+    /// Replications in which the threshold was passed.
     pub passed: u64,
-    /// Nanoseconds from the start until it first was, added up over those.
+    /// Nanoseconds from the start until the threshold was first passed, added up over the replications in `passed`.
     pub time: u128,
 }
 
 /// The attempts at one provider.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProviderTally {
-    /// How they ended.
+    /// Attempts by outcome, in the order of [`Outcome::ALL`].
     pub outcomes: [u64; Outcome::COUNT],
     /// Pico-dollars billed for them.
     pub cost: u128,
@@ -125,7 +125,7 @@ pub struct ProviderTally {
     pub reserved: u128,
     /// Input tokens billed.
     pub input: u128,
-    /// Of those, the ones read from its prompt cache.
+    /// Billed input tokens that were read from the provider's prompt cache.
     pub cached: u128,
     /// Output tokens billed.
     pub output: u128,
@@ -140,30 +140,30 @@ pub struct ProviderTally {
 /// Something with a limit, and how long it was at it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bound {
-    /// What.
+    /// The kind of bound.
     pub what: BoundKind,
-    /// Whose, for those that a provider has.
+    /// The number of the provider that the bound belongs to, for bounds of providers.
     pub provider: Option<usize>,
-    /// The limit, where it is a number.
+    /// The value of the limit, where it is a number.
     pub limit: Option<u64>,
     /// Nanoseconds at the bound within the counted window, added up over replications.
     pub time: u128,
 }
 
-/// How a request ended, as the world tells it.
+/// The end of a request, as the world reports it.
 #[derive(Clone, Copy, Debug)]
 pub struct Ending {
-    /// How.
+    /// The outcome of the request.
     pub outcome: Outcome,
-    /// From arrival to first token, of a success.
+    /// Time from arrival to first token, of a success.
     pub ttft: Span,
-    /// From arrival to end.
+    /// Time from arrival to the end.
     pub e2e: Span,
-    /// Of that, waiting in the client.
+    /// Time spent waiting in the client, part of `e2e`.
     pub waited: Span,
-    /// Pico-dollars for all attempts.
+    /// Pico-dollars for all attempts of the request.
     pub cost: u64,
-    /// Probability of a good answer, in millionths, of a success; [`UNRATED`] where nobody knows.
+    /// Probability of a good answer, in millionths, of a success; [`UNRATED`] where it is unknown.
     pub quality: u32,
 }
 
@@ -177,10 +177,10 @@ impl ClassTally {
 }
 
 impl Tally {
-    /// Nothing counted yet.
+    /// Creates an empty tally for `scenario`.
     pub fn new(scenario: &Scenario) -> Tally {
         Tally {
-            // One by one: cloning a histogram would touch all its pages.
+            // Created one by one: cloning a histogram would touch all its pages.
             classes: scenario
                 .traffic
                 .classes
@@ -265,7 +265,7 @@ impl Tally {
         self.providers.iter().map(|p| p.outcomes.iter().sum::<u64>()).sum()
     }
 
-    /// Pico-dollars for everything.
+    /// Pico-dollars for everything: attempts, reserved capacity, mirrored copies and judging.
     pub fn cost(&self) -> u128 {
         let attempts: u128 = self.classes.iter().map(|c| c.cost).sum();
         attempts + self.mirrored + self.providers.iter().map(|p| p.reserved).sum::<u128>()
@@ -325,7 +325,7 @@ impl Tally {
 }
 
 impl Effort {
-    /// How much there was of one kind.
+    /// The count of one kind of effort.
     pub const fn of(&self, kind: EffortKind) -> u64 {
         match kind {
             EffortKind::Retries => self.retries,

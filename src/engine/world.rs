@@ -47,7 +47,7 @@ use gateway::Gateway;
 struct Request {
     ask: Ask,
     key: Key,
-    /// Which gateway it has come to.
+    /// The gateway at which it arrived, by number.
     gateway: u16,
     arrived: Time,
     /// When the timeout of the whole request strikes.
@@ -57,43 +57,45 @@ struct Request {
     wait_until: Time,
     waited: Span,
     place: Place,
-    /// When the gate counted it, never if it has not; and how many were in flight then.
+    /// When the gate counted it, [`Time::NEVER`] before that; and how many requests were in flight then.
     entered: Time,
     beside: u32,
-    /// Attempts made, and those of them since the last fallback that were no hedges.
+    /// Attempts made, and those of them since the last fallback that were not hedges.
     attempts: u32,
     tries: u32,
-    /// Which group of providers it is at, and how often it has fallen back.
+    /// The group of providers that it is at, and how often it has fallen back.
     group: u8,
     fallbacks: u8,
     /// Whether the next try goes to the same provider, and whether the one under way is a retry that a budget watches.
     same: bool,
     retrying: bool,
-    /// What the retry rule keeps of it.
+    /// The state that the retry rule keeps with the request.
     memory: u64,
-    /// Where the last attempt went.
+    /// The provider of the last attempt.
     provider: u32,
-    /// Its attempts under way or in line.
+    /// The attempts under way or in line for a connection.
     copies: Copies,
-    /// When another copy may follow; never if none may. And how many copies there were of this try.
+    /// When another copy may follow, [`Time::NEVER`] if none may; and how many copies this try has had.
     hedge_at: Time,
     hedges: u32,
-    /// How its first group failed, and its last try.
+    /// The failure of its first group of providers, and that of its last try.
     first_failure: Option<Outcome>,
     failure: Outcome,
     cost: u64,
-    /// What the policy keeps of it, and how often the policy has sent it elsewhere.
+    /// The state that the policy keeps with the request, and how often the policy has sent it elsewhere.
     notes: u64,
     detours: u8,
-    /// Whether a copy that nobody waits for has been considered; and whether it is such a copy.
+    /// Whether mirroring has been considered for it; and whether it is itself a mirrored copy.
     mirrored: bool,
     shadow: bool,
-    /// Answers turned down; whether the one being looked at will be; and the provider of one that is kept for want of a better.
+    /// Number of answers rejected; whether the one being judged will be; and the provider of an answer kept as a last
+    /// resort.
     rejected: u8,
     turned_down: bool,
     kept: u32,
     kept_quality: u32,
-    /// Probability that the answer is good given what its judge said, in millionths; [`UNJUDGED`] if nobody looked.
+    /// Probability that the answer is good given the judge's verdict, in millionths; [`UNJUDGED`] if there was no
+    /// judge.
     quality: u32,
 }
 
@@ -109,7 +111,7 @@ const _: () = assert!(World::bytes_each() >= EVENTS_EACH * EVENT_BYTES);
 const UNJUDGED: u32 = u32::MAX - 1;
 
 impl Request {
-    /// What a request starts from.
+    /// The values of a new request.
     const BLANK: Request = Request {
         ask: Ask {
             id: 0,
@@ -161,7 +163,7 @@ impl Request {
 }
 
 impl Request {
-    /// Its next attempt, as the policy sees it.
+    /// The request's next attempt, as the policy sees it.
     #[inline(always)]
     fn call(&self, hedge: bool) -> Call {
         Call {
@@ -194,7 +196,7 @@ struct Copies {
 /// The most attempts of one request at once.
 pub const MOST_COPIES: usize = 4;
 
-/// Where a request is.
+/// The place of a request in the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     /// Neither in a line nor at a provider: backing off, or on its way.
@@ -207,23 +209,23 @@ enum Place {
     Out,
 }
 
-/// An attempt under way, its end decided, or in line.
+/// An attempt that is under way, its end decided, or in line for a connection.
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
     way: Way,
     stage: Stage,
     outcome: Outcome,
-    /// How many others the client had under way there when it was sent.
+    /// How many other attempts the gateway had under way at the provider when it was sent.
     beside: u32,
-    /// When it was sent; in line, since when it has waited.
+    /// When it was sent; while in line, when the wait began.
     since: Time,
-    /// Until when it may wait in line.
+    /// The end of the longest wait in line.
     until: Time,
     answer: Answer,
 }
 
 impl Attempt {
-    /// What a new slot holds until it is filled.
+    /// The content of a new slot until it is filled.
     const BLANK: Attempt = Attempt {
         way: Way {
             request: 0,
@@ -241,31 +243,31 @@ impl Attempt {
     };
 }
 
-/// Whose attempt it is and where it goes.
+/// The request that an attempt belongs to, and the provider it goes to.
 #[derive(Clone, Copy, Debug)]
 struct Way {
     request: u32,
     provider: u32,
-    /// Which attempt at its request it is.
+    /// The attempt's number among those of its request, from 0.
     number: u32,
-    /// What the breaker gave for it.
+    /// The ticket that the breaker gave for it.
     ticket: Ticket,
-    /// Whether it is a further copy of a request under way.
+    /// Whether it is a hedge: a further copy of a request under way.
     hedge: bool,
 }
 
-/// How far an attempt has come.
+/// The stage that an attempt has reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// In line for a connection.
     InLine,
     /// At its provider.
     Away,
-    /// Called off, its end still to come.
+    /// Called off, although its end event is still pending.
     CalledOff,
 }
 
-/// Which part of a replication's own randomness belongs to whom.
+/// The parts of a replication's own randomness, one for each kind of component.
 const OF_PROVIDERS: u64 = 0;
 const OF_BREAKERS: u64 = 1;
 const OF_LIMITERS: u64 = 2;
@@ -288,18 +290,18 @@ pub struct World<'a> {
     endpoints: Vec<Endpoint>,
     accounts: Vec<Quotas>,
     gateways: Vec<Gateway>,
-    /// Calls under way at each provider, of all gateways; empty if there is only one.
+    /// Calls under way at each provider, of all gateways; empty if there is only one gateway.
     everybody: Vec<u32>,
     pools: Vec<Pool>,
     admission: Box<dyn Admission>,
     gate: Gate,
-    /// Whether anybody learns from how attempts end: the policy, or whatever else listens.
+    /// Whether anything learns from how attempts end: the policy, the retry rule, the hedging rule or a budget.
     listened_to: bool,
     /// What the policy asks for.
     wants: Wants,
     /// Whether anything but breakers may keep a provider from a first copy.
     may_restrict: bool,
-    /// By slot of attempt, if the policy reads them.
+    /// The rate-limit headers of each attempt's answer, by slot, if the policy reads them.
     headers: Vec<Headers>,
     /// By slot of attempt, what the policy keeps of it, if it asks to hear of ends.
     tickets: Vec<u64>,
@@ -307,18 +309,19 @@ pub struct World<'a> {
     retry_listens: bool,
     hedge: Option<Box<dyn Hedge>>,
     budget: Option<Box<dyn Budget>>,
-    /// How many wait in the admission queue, and how many sleep before the gate.
+    /// How many requests wait in the admission queue, and how many sleep before the gate.
     queued: usize,
     asleep: usize,
-    /// How many of the requests in the system are copies that nobody waits for.
+    /// How many of the requests in the system are mirrored copies.
     shadows: usize,
-    /// The most requests at once that are no such copies, if there are any.
+    /// The most requests at once that were not mirrored copies, if there are mirrored copies.
     most_in_system: usize,
     /// Whether the queue is being let in just now.
     admitting: bool,
     /// When a limiter next lets the queue's head pass, if that is scheduled.
     admit_at: Time,
-    /// A limiter binds while it holds somebody back, and from when it turns somebody away until somebody is let in.
+    /// Whether a limiter holds a request back, and whether it last rejected one and has let none in since: either binds
+    /// it.
     limiter_holds: bool,
     limiter_rejects: bool,
     limiter_binds: BoundClock,
@@ -397,7 +400,7 @@ impl<'a> World<'a> {
         world
     }
 
-    /// The time of what happened last.
+    /// The current simulated time.
     #[inline]
     pub fn now(&self) -> Time {
         self.now
@@ -424,7 +427,7 @@ impl<'a> World<'a> {
         }
         let slot = self.requests.claim(Request::BLANK);
         let request = &mut self.requests[slot];
-        // Field by field: a blank copied whole costs a call.
+        // Filled field by field: copying a whole blank costs a call.
         *request = Request {
             ask: *ask,
             key: self.chance.request(ask.id),
@@ -453,7 +456,7 @@ impl<'a> World<'a> {
         self.ask_to_enter(slot);
     }
 
-    /// The next event happens. Returns whether there was one.
+    /// Handles the next event. Returns whether there was one.
     #[inline]
     pub fn step(&mut self) -> bool {
         let Some((at, payload)) = self.events.pop() else {
@@ -509,11 +512,12 @@ impl<'a> World<'a> {
         self.requests.len() - self.shadows
     }
 
-    // Time passes.
+    // Advances the clock.
 
     #[inline]
     fn advance(&mut self, to: Time) {
-        // With no mark left the next one is never, and something may happen then: an answer that takes centuries.
+        // `Time::NEVER` means that no mark is left, even if the clock has saturated to it (an answer that takes
+        // centuries).
         while to >= self.next_mark && self.next_mark != Time::NEVER {
             self.mark();
         }

@@ -1,4 +1,4 @@
-//! Attempts: to which provider, and how they end.
+//! Attempts: the choice of a provider for each, and how each ends.
 
 use crate::client::cut;
 use crate::client::host::Connected;
@@ -24,7 +24,7 @@ impl World<'_> {
         request.tries += 1;
         request.place = Place::Out;
         if !self.dispatch(slot, false) {
-            // Nobody to send it to is no try.
+            // Without a provider to send it to, it does not count as a try.
             self.requests[slot].tries -= 1;
             let barred = self.budget.as_mut().is_some_and(|b| b.barred(self.now).is_some());
             let outcome = if barred {
@@ -36,9 +36,9 @@ impl World<'_> {
         }
     }
 
-    /// Chooses a provider for the request in `slot` and sends it there, or puts it in line for a connection. Returns whether
-    /// there was one. If there was but it turned the attempt away at once, what follows has happened; a copy turned away is
-    /// as if there was none.
+    /// Chooses a provider for the request in `slot` and sends it there, or puts it in line for a connection. Returns
+    /// whether a provider was chosen. If its connection pool refuses the attempt, the failure has already been handled;
+    /// a refused *hedge* returns `false`.
     #[inline(always)]
     pub(super) fn dispatch(&mut self, slot: u32, hedge: bool) -> bool {
         let request = &self.requests[slot];
@@ -70,7 +70,8 @@ impl World<'_> {
         let same = call
             .last
             .filter(|&last| request.same && !hedge && fleet.is_open_to_calls(last));
-        // Whom the policy does not know, or may not take, a later group's order or a spent budget names.
+        // If the policy returns `None`, fall back to the fallback group's own order, then to the provider that a spent
+        // budget redirects to.
         let others = || {
             let named = order.iter().copied().find(|&p| fleet.is_open_to_calls(p));
             named.or_else(|| instead.filter(|&p| fleet.breaker_permits(p)))
@@ -95,7 +96,7 @@ impl World<'_> {
             ticket,
         };
         let pool = &mut self.pools[self.scenario.fleet[provider].pool];
-        // Beyond that many the events could not say whose they are.
+        // Beyond this number an event's payload cannot hold the slot.
         let connected = if self.attempts.len() >= MOST_SLOTS {
             Connected::Refused
         } else {
@@ -172,7 +173,7 @@ impl World<'_> {
         }
     }
 
-    /// Frees the slot of an attempt. Events that are left behind find it called off.
+    /// Frees the slot of an attempt. Events that still refer to it find it called off.
     #[inline]
     pub(super) fn forget(&mut self, slot: u32) {
         self.attempts[slot].stage = Stage::CalledOff;
@@ -202,7 +203,7 @@ impl World<'_> {
         self.send(slot, way);
     }
 
-    /// Sends the attempt in `slot`, which holds a connection, on its way to its provider.
+    /// Sends the attempt in `slot`, which holds a connection, to its provider.
     #[inline(always)]
     pub(super) fn send(&mut self, slot: u32, way: Way) {
         let request = &self.requests[way.request];
@@ -320,8 +321,8 @@ impl World<'_> {
         }
     }
 
-    /// The attempt in `slot` is over, as `outcome` says: it is billed, its provider and its connection are free, and whoever
-    /// learns from it learns.
+    /// Ends the attempt in `slot` with `outcome`: bills it, frees its place at the provider and its connection, and
+    /// reports it to whatever learns from attempts.
     #[inline(always)]
     pub(super) fn close(&mut self, slot: u32, outcome: Outcome) {
         let served = !self.wants.mirrors || !self.requests[self.attempts[slot].way.request].shadow;
@@ -385,7 +386,7 @@ impl World<'_> {
             *all -= 1;
         }
         if !served {
-            // Nobody waited for it: nobody learns from it.
+            // A mirrored copy: nothing learns from it.
         } else if self.tally.incidents.is_empty() {
             gateway.record(way.ticket, &ended);
         } else {
@@ -428,7 +429,8 @@ impl World<'_> {
         }
     }
 
-    /// Tells whoever learns from attempts how the one in `slot` ended.
+    /// Reports the end of the attempt in `slot` to the policy, the retry rule, the hedging rule and the budgets that
+    /// learn from it.
     fn tell(&mut self, slot: u32, way: Way, ended: &Ended) {
         let graded = (self.wants.grades > 0).then(|| self.graded(slot, ended));
         let policy = &mut self.gateways[usize::from(self.requests[way.request].gateway)].policy;
@@ -451,13 +453,14 @@ impl World<'_> {
         }
     }
 
-    /// As [`World::close`], of an attempt that is called off.
+    /// Ends an attempt that is called off (see [`World::close`]).
     #[inline(never)]
     pub(super) fn close_called_off(&mut self, slot: u32) {
         self.close(slot, Outcome::Cancelled);
     }
 
-    /// As [`Gateway::record`], and notes what it means for the outages that are known beforehand.
+    /// Records the end of an attempt with its gateway (see [`Gateway::record`]), and in the outages that are known
+    /// beforehand.
     #[cold]
     fn record_in_incidents(&mut self, way: Way, ended: &Ended) {
         let mut incidents = std::mem::take(&mut self.tally.incidents);
@@ -476,7 +479,7 @@ impl World<'_> {
         self.tally.incidents = incidents;
     }
 
-    /// The gateway that the request of an attempt has come to.
+    /// The gateway at which the attempt's request arrived.
     #[inline]
     fn gateway_of(&mut self, way: Way) -> &mut Gateway {
         &mut self.gateways[usize::from(self.requests[way.request].gateway)]

@@ -8,19 +8,19 @@ use crate::words::Outcome;
 use super::{Copies, MOST_COPIES, Stage, World};
 
 impl Copies {
-    /// Attempts under way or in line.
+    /// The number of attempts under way or in line.
     #[inline]
     pub(super) fn count(&self) -> usize {
         usize::from(self.count)
     }
 
-    /// Their slots.
+    /// The slots of these attempts.
     #[inline]
     pub(super) fn slots(&self) -> &[u32] {
         &self.slots[..self.count()]
     }
 
-    /// One more, which there must be room for.
+    /// Adds an attempt; there must be room for it.
     #[inline]
     pub(super) fn add(&mut self, slot: u32) {
         let at = self.count();
@@ -28,7 +28,7 @@ impl Copies {
         self.count += 1;
     }
 
-    /// One less.
+    /// Removes an attempt.
     #[inline]
     pub(super) fn remove(&mut self, slot: u32) {
         if self.count == 1 {
@@ -57,7 +57,7 @@ impl World<'_> {
         }
     }
 
-    /// The wait before another copy of the request in `slot` is over.
+    /// Handles the end of the wait before another copy of the request in `slot`.
     pub(super) fn hedge(&mut self, slot: u32) {
         let request = &mut self.requests[slot];
         if request.hedge_at != self.now {
@@ -69,7 +69,8 @@ impl World<'_> {
         }
         let sent = self.requests[slot].hedges;
         let Some(hedge) = &mut self.hedge else { return };
-        // A copy that is denied, or has nowhere to go, is not asked for again: at a delay of nothing it would be for ever.
+        // A copy that is denied or has no provider to go to is not tried again: with a delay of zero that would never
+        // end.
         if !hedge.fire(self.now, sent) || !self.send_copy(slot) {
             return;
         }
@@ -81,7 +82,7 @@ impl World<'_> {
         }
     }
 
-    /// Sends one more copy of the request in `slot`, if there is anywhere to send it. Returns whether there was.
+    /// Sends one more copy of the request in `slot`, if a provider can take it. Returns whether one did.
     #[inline(never)]
     pub(super) fn send_copy(&mut self, slot: u32) -> bool {
         if !self.dispatch(slot, true) {
@@ -90,7 +91,7 @@ impl World<'_> {
         }
         let request = &mut self.requests[slot];
         request.hedges += 1;
-        // The race is decided by first tokens from now on: the copy, once sent, says when its own is to come.
+        // From now on the race is decided by first tokens: the copy, once sent, schedules its own.
         let (copies, is_first) = (request.copies, request.hedges == 1);
         if is_first && self.races_for_first_token() {
             for &attempt in copies.slots() {
@@ -116,7 +117,7 @@ impl World<'_> {
         }
     }
 
-    /// Whether an answer to the request in `slot` has begun, in a race that this decides.
+    /// Whether an answer to the request in `slot` has begun, in a race that is decided by first tokens.
     fn has_begun(&self, slot: u32) -> bool {
         let begun = |&attempt: &u32| {
             let attempt = &self.attempts[attempt];
@@ -125,7 +126,7 @@ impl World<'_> {
         self.races_for_first_token() && self.requests[slot].copies.slots().iter().any(begun)
     }
 
-    /// The attempt in `slot` has its first token: its rivals are called off.
+    /// Handles the first token of the attempt in `slot`: its rivals are called off.
     pub(super) fn first_token(&mut self, slot: u32) {
         let attempt = &self.attempts[slot];
         if attempt.stage != Stage::Away || attempt.since + attempt.answer.first_token != self.now {
@@ -157,8 +158,8 @@ impl World<'_> {
         }
     }
 
-    /// Takes every attempt of the request in `slot` that is in line out of it, but the one in `winner`: before a connection is
-    /// freed, lest one be sent over it only to be called off.
+    /// Takes every attempt of the request in `slot` but the one in `winner` out of the line for connections. This comes
+    /// before a connection is freed, so that the connection does not go to an attempt that is about to be called off.
     pub(super) fn leave_lines(&mut self, slot: u32, winner: u32) {
         let copies = self.requests[slot].copies;
         for &attempt in copies.slots().iter().filter(|&&a| a != winner) {

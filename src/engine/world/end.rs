@@ -1,4 +1,4 @@
-//! What follows a try that has failed, another or none; and the end of a request, the only way out.
+//! What follows a failed try: a retry, a fallback or the end; and the end of a request, the only way out of the system.
 
 use crate::client::limiter::Done;
 use crate::client::retry::{Failed, Next};
@@ -13,7 +13,8 @@ use crate::words::UNRATED;
 use super::{Place, UNJUDGED, World};
 
 impl World<'_> {
-    /// A try has failed at `provider`, or there was nobody to make it at: the request tries again, or gives up here.
+    /// Handles a try that failed at `provider`, or for which no provider was available: the request retries or gives up
+    /// here.
     pub(super) fn failed(&mut self, slot: u32, outcome: Outcome, retry_after: Option<Span>, provider: Option<usize>) {
         self.retry_over(slot);
         let request = &self.requests[slot];
@@ -34,7 +35,7 @@ impl World<'_> {
         let fleet = self.gateways[usize::from(request.gateway)]
             .fleet(self.now)
             .within(&restriction);
-        // What a request says, too long for the model, no try mends; another group's model may be longer.
+        // A prompt that is too long for the model stays so on every retry; the model of another group may take it.
         let next = if outcome == Outcome::ContextExceeded {
             Next::STOP
         } else {
@@ -49,7 +50,7 @@ impl World<'_> {
             Next::Again { after, same } => {
                 request.same = same;
                 if let (true, Some(p)) = (same, provider) {
-                    // A copy may have gone elsewhere since.
+                    // A hedge may have gone to another provider since.
                     request.provider = p as u32;
                 }
                 request.retrying = self.retry_listens;
@@ -62,7 +63,8 @@ impl World<'_> {
         }
     }
 
-    /// If the last try of the request in `slot` was one that the retry rule asked for and watches, it is over.
+    /// If the last try of the request in `slot` was a retry that the retry rule watches, tells the rule that it is
+    /// over.
     #[inline]
     pub(super) fn retry_over(&mut self, slot: u32) {
         if self.retry_listens && self.requests[slot].retrying {
@@ -71,7 +73,7 @@ impl World<'_> {
         }
     }
 
-    /// The tries of the request in `slot` are over where it is: it falls back, or ends.
+    /// Ends the tries of the request in `slot` at its group of providers: it falls back, or ends.
     pub(super) fn resolve(&mut self, slot: u32) {
         let fallback = &self.scenario.client.fallback;
         let request = &mut self.requests[slot];
@@ -106,7 +108,7 @@ impl World<'_> {
         }
     }
 
-    /// The policy is asked whether it sends the request in `slot` elsewhere. Returns whether it does: then it is under way.
+    /// Asks the policy whether it sends the request in `slot` elsewhere. Returns whether it does: then it is under way.
     #[inline(never)]
     fn takes_a_detour(&mut self, slot: u32) -> bool {
         let request = &mut self.requests[slot];
@@ -123,7 +125,7 @@ impl World<'_> {
         goes
     }
 
-    /// The request in `slot` is routed as if for the first time.
+    /// Routes the request in `slot` as if for the first time.
     fn start_over(&mut self, slot: u32) {
         let request = &mut self.requests[slot];
         request.tries = 0;
@@ -135,7 +137,7 @@ impl World<'_> {
         self.route(slot);
     }
 
-    /// The request in `slot` ends: the only way out of the system.
+    /// Ends the request in `slot`: the only way out of the system.
     #[inline(never)]
     pub(super) fn end(&mut self, slot: u32, outcome: Outcome, ttft: Span) {
         self.finish_request(slot, outcome, ttft);

@@ -51,7 +51,7 @@ impl World<'_> {
         }
     }
 
-    /// The gate has counted the request in `slot`.
+    /// Records that the gate has counted the request in `slot`.
     #[inline]
     fn entered(&mut self, slot: u32) {
         let request = &mut self.requests[slot];
@@ -62,7 +62,7 @@ impl World<'_> {
         }
     }
 
-    /// Whether a limiter now holds somebody back, and whether it last turned somebody away.
+    /// Records whether a limiter now holds a request back, and whether it last rejected one.
     #[inline]
     fn limiter(&mut self, holds: bool, rejects: bool) {
         self.limiter_holds = holds;
@@ -82,11 +82,11 @@ impl World<'_> {
         if self.admission.capacity() == Some(self.queued) {
             self.queue_full.enter(self.now);
         }
-        // It may be the head now, and need less than who was.
+        // It may be the head now, and need less than the former head.
         self.admit();
     }
 
-    /// A limiter turns the request in `slot` away.
+    /// Records that a limiter rejects the request in `slot`.
     #[cold]
     fn note_rejection(&mut self, slot: u32) {
         self.limiter(self.limiter_holds, true);
@@ -96,7 +96,7 @@ impl World<'_> {
         }
     }
 
-    /// The request in `slot` leaves the queue, turned away.
+    /// Sheds the request in `slot` from the queue.
     fn shed_waiting(&mut self, slot: u32) {
         self.left_queue();
         self.stop_wait(slot);
@@ -149,8 +149,8 @@ impl World<'_> {
         request.place = Place::Between;
     }
 
-    /// Lets in whoever may pass. One who is let in and fails at once makes room for the next: that is left to the loop
-    /// here, lest a long queue behind a breaker go as deep into the stack.
+    /// Admits every request that may pass. One that is admitted and fails at once makes room for the next: the loop
+    /// here handles that without recursion, because a long queue behind an open breaker would overflow the stack.
     #[inline]
     pub(super) fn admit(&mut self) {
         if self.admitting {

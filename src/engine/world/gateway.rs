@@ -1,4 +1,4 @@
-//! One copy of the client's gateway: its policy, its breakers, and what it knows of each provider.
+//! One instance of the client's gateway: its policy, its breakers, and what it knows of each provider.
 //!
 //! Gateways that run side by side know nothing of one another's calls: each counts its own, and trips its own breakers. What
 //! the whole client shares (the way in, limits, connections, budgets) is the world's.
@@ -34,13 +34,13 @@ impl Gateway {
         }
     }
 
-    /// The fleet as it sees it.
+    /// The fleet as this gateway sees it.
     #[inline]
     pub(super) fn fleet(&self, now: Time) -> Fleet<'_> {
         Fleet::new(&self.hosts, self.guard.as_deref(), now)
     }
 
-    /// A call goes to provider `p`.
+    /// Counts a call that goes to provider `p`, and returns the breaker's ticket for it.
     #[inline]
     pub(super) fn sent(&mut self, p: usize, now: Time) -> Ticket {
         match (self.hosts[p].sent(now), &mut self.guard) {
@@ -50,7 +50,7 @@ impl Gateway {
         }
     }
 
-    /// Tells whoever watches the provider how an attempt at it ended.
+    /// Reports the end of an attempt to the breaker of its provider, or else to that of the fleet.
     #[inline]
     pub(super) fn record(&mut self, ticket: Ticket, ended: &Ended) {
         if !self.hosts[ended.provider].record(ticket, ended)

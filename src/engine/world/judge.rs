@@ -1,9 +1,9 @@
-//! Answers that somebody looks at: taken, or turned down and asked for again; and answers that somebody grades.
+//! Judged answers, which are accepted, or rejected and asked for again; and graded answers, from which a policy learns.
 //!
-//! Whether an answer is good is drawn once for each attempt, with the quality that its provider has for the class. The judge
-//! sees the answer, not that: it takes a good one and a bad one with probabilities of its own. What is reported of an answer
-//! that was taken is the probability that it is good given that (Bayes). The caller gets nothing before the judge has seen
-//! all of it, so its first token comes with its last.
+//! Whether an answer is good is drawn once for each attempt, with the quality that its provider has for the class. The
+//! judge does not see that: it accepts a good answer and a bad one with probabilities of its own. The quality that is
+//! reported of an accepted answer is the probability that it is good given the acceptance (Bayes' rule). The caller
+//! gets nothing before the judge has seen the whole answer, so its first token comes with its last.
 
 use crate::engine::event::Event;
 use crate::kernel::chance::{Purpose, unit};
@@ -14,8 +14,8 @@ use crate::words::{Ended, Outcome};
 use super::{Place, UNJUDGED, Way, World};
 
 impl World<'_> {
-    /// The attempt that went this `way` has answered in full. Returns whether somebody looks at the answer: then what follows
-    /// has been arranged.
+    /// Handles the complete answer to the attempt that went this `way`. Returns whether a judge looks at it: then its
+    /// decision has been scheduled.
     #[inline(never)]
     pub(super) fn is_looked_at(&mut self, way: Way) -> bool {
         let slot = way.request;
@@ -37,7 +37,7 @@ impl World<'_> {
             given(quality, judge.takes_good, judge.takes_bad)
         };
         if judge.keeps {
-            // Of two that are kept, the later: it comes from the better model.
+            // Of two answers kept as a last resort the later wins: it comes from the better model.
             request.kept = way.provider;
             request.kept_quality = request.quality;
         }
@@ -57,7 +57,8 @@ impl World<'_> {
         true
     }
 
-    /// The answer to the request in `slot` has been looked at: the caller gets it, or the request is routed again.
+    /// Handles the judge's decision on the answer to the request in `slot`: the caller gets it, or the request is
+    /// routed again.
     pub(super) fn judged(&mut self, slot: u32) {
         let request = &mut self.requests[slot];
         if !request.turned_down {
@@ -77,7 +78,7 @@ impl World<'_> {
         self.route(slot);
     }
 
-    /// `ended`, with what somebody says of the answer if anybody does.
+    /// A copy of `ended` with the answer's grade, if it is graded.
     pub(super) fn graded(&self, slot: u32, ended: &Ended) -> Ended {
         let way = &self.attempts[slot].way;
         let quality = self.scenario.fleet[ended.provider].provider.quality[usize::from(ended.class)];
@@ -91,13 +92,13 @@ impl World<'_> {
     }
 }
 
-/// Whether an answer is good that is so with a probability of `quality` millionths.
+/// Draws whether an answer of `quality` millionths is good.
 fn is_good(draw: u64, quality: u32) -> bool {
     unit(draw) * 1e6 < f64::from(quality)
 }
 
-/// The probability, in millionths, that an answer is good which is so with `quality`, given something that happens with
-/// probability `if_good` to a good one and `if_bad` to one that is not.
+/// The probability, in millionths, that an answer of prior `quality` is good, given an event that has probability
+/// `if_good` for a good answer and `if_bad` for a bad one.
 fn given(quality: u32, if_good: f64, if_bad: f64) -> u32 {
     if quality == UNRATED {
         return UNRATED;

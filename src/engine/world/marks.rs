@@ -1,5 +1,5 @@
-//! What is noted at set times: the ends of bins, the start and the end of counting, and what every bound's clock reads then;
-//! and what is noted when all is over.
+//! Readings at set times (the ends of bins, the start and the end of counting, with the clocks of all bounds), and the
+//! tally at the end.
 
 use super::World;
 use crate::engine::tally::{Bound, Tally};
@@ -7,7 +7,7 @@ use crate::kernel::time::{Span, Time};
 use crate::words::BoundKind;
 
 impl World<'_> {
-    /// The tally, once nothing is pending.
+    /// Completes the tally, once no event is pending.
     pub fn finish(mut self) -> Tally {
         while self.next_mark != Time::NEVER {
             self.mark();
@@ -42,7 +42,7 @@ impl World<'_> {
         self.tally
     }
 
-    /// Notes what is to be noted at `next_mark`: the end of a bin, the start or the end of counting.
+    /// Takes the reading that is due at `next_mark`: the end of a bin, the start or the end of counting.
     pub(super) fn mark(&mut self) {
         let (mark, window) = (self.next_mark, self.scenario.window);
         if mark >= window.warmup && self.counting_from.is_none() {
@@ -68,7 +68,7 @@ impl World<'_> {
             .min(unless_passed(window.end));
     }
 
-    /// What every bound's clock reads at `now`.
+    /// The readings of every bound's clock at `now`.
     fn bounds(&self, now: Time) -> Vec<Bound> {
         let bound = |what, provider, limit, time: Span| Bound {
             what,
@@ -115,7 +115,7 @@ impl World<'_> {
             for full in endpoint.full_quotas(account, now) {
                 all.push(bound(BoundKind::Quota, Some(i), full.limit, full.time));
             }
-            // Of several gateways, the mean.
+            // With several gateways, the time is their mean.
             let open: u64 = self.gateways.iter().map(|g| g.time_open(i, now).nanos()).sum();
             let open = Span::from_nanos(open / self.gateways.len() as u64);
             all.push(bound(BoundKind::Breaker, Some(i), None, open));

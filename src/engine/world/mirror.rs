@@ -1,4 +1,4 @@
-//! Copies that nobody waits for: sent beside the first attempt at a request, paid for, and otherwise without effect.
+//! Mirrored copies: sent beside the first attempt at a request, paid for, their answers discarded.
 //!
 //! A copy goes only if a connection is free, and ends with the request's own deadline (as a mirrored request of Envoy is fire
 //! and forget). Breakers, budgets and [`crate::routing::Policy::learn`] are not told of it; a policy that counts calls is,
@@ -12,12 +12,12 @@ use crate::words::Outcome;
 
 use super::{Attempt, Gateway, Place, Request, Way, World};
 
-/// Which part of a request's randomness its copy has: none that anything else draws from.
+/// The part of a request's randomness that belongs to its mirrored copy: nothing else draws from it.
 const OF_MIRRORS: u64 = 1 << 32;
 
 impl World<'_> {
-    /// Routes the request in `slot` for the first time, and sends a copy of it if the policy asks for one. The request goes
-    /// first: its copy takes no connection that it needs.
+    /// Routes the request in `slot` for the first time, and sends a mirrored copy of it if the policy asks for one. The
+    /// request goes first, so that the copy cannot take a connection that it needs.
     #[inline(never)]
     pub(super) fn route_with_copy(&mut self, slot: u32) {
         let request = &mut self.requests[slot];
@@ -25,7 +25,7 @@ impl World<'_> {
         let call = request.call(false);
         let Gateway { hosts, guard, policy } = &mut self.gateways[usize::from(request.gateway)];
         let copy_to = policy.mirror(&call, &Fleet::new(hosts, guard.as_deref(), self.now));
-        // It may be over, and its slot another's, before the copy is made.
+        // The request may have ended, and its slot be reused, before the copy is made.
         let copy = Request {
             ask: request.ask,
             key: request.key.part(OF_MIRRORS),
@@ -45,7 +45,7 @@ impl World<'_> {
         }
     }
 
-    /// Sends `copy` to provider `to`, if there is a connection for it.
+    /// Sends `copy` to provider `to`, if a connection to it is free.
     fn send_mirrored(&mut self, mut copy: Request, to: usize) {
         let call = copy.call(false);
         if self.wants.ends {
@@ -79,7 +79,7 @@ impl World<'_> {
         self.send_waiting(attempt, way);
     }
 
-    /// The copy whose attempt is in `slot` is over, and gone.
+    /// Ends the mirrored copy whose attempt is in `slot`, and frees it.
     pub(super) fn mirror_ends(&mut self, slot: u32, outcome: Outcome) {
         self.close(slot, outcome);
         let copy = self.attempts[slot].way.request;

@@ -47,7 +47,7 @@ pub struct Tally {
     pub milestones: Vec<AlertTally>,
     /// Pico-dollars for mirrored copies, whose answers are discarded. They are not in the cost of any class.
     pub mirrored: u128,
-    /// Pico-dollars for looking at answers, which is no provider's: part of the cost of the classes.
+    /// Pico-dollars for judging answers: part of the cost of the classes, but not of any provider.
     pub judging: u128,
     /// The effects of each outage that is known beforehand.
     pub incidents: Vec<Incident>,

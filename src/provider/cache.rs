@@ -1,4 +1,4 @@
-//! The provider's prompt cache: how much of the input it has read before.
+//! A provider's prompt cache: how much of the input it has read before.
 
 mod random;
 mod returning;
@@ -15,29 +15,29 @@ use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
 use crate::words::Ask;
 
-/// What a prompt cache does for the input of one attempt, in tokens: both together at most the input.
+/// What a prompt cache does for the input of one attempt, in tokens; both counts together are at most the input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Found in it.
+    /// Input tokens found in the cache.
     pub cached: u32,
-    /// Written to it, if the attempt is read.
+    /// Input tokens written to the cache, if the attempt is read.
     pub written: u32,
 }
 
-/// A prompt cache, as it runs.
+/// The running state of a prompt cache.
 pub trait Cache: fmt::Debug + Send + Sync {
-    /// What it has of the attempt keyed by `key`, which may yet be refused.
+    /// What the cache has of the attempt keyed by `key`, which may yet be refused.
     fn look(&mut self, now: Time, ask: &Ask, key: Key) -> Found;
 
-    /// The attempt that it looked at last is let in and read; its first token comes at `first_token`.
+    /// Called after [`Cache::look`] if that attempt is admitted and read; its first token comes at `first_token`.
     fn read(&mut self, _now: Time, _ask: &Ask, _first_token: Time) {}
 
-    /// What the time to first token is multiplied by where it has any.
+    /// The factor on the time to first token of an attempt for which the cache has anything.
     fn ttft_factor(&self) -> f64 {
         1.0
     }
 
-    /// Whether it goes by who asks, so that the traffic must have users.
+    /// Whether the cache distinguishes users, so that the traffic must have users.
     fn needs_users(&self) -> bool {
         false
     }
@@ -46,7 +46,7 @@ pub trait Cache: fmt::Debug + Send + Sync {
     fn fresh(&self) -> Box<dyn Cache>;
 }
 
-/// What the file says of a prompt cache.
+/// The parameters of a prompt cache, as an experiment gives them.
 pub trait BuildCache {
     /// Checks the parameters and makes the cache.
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Cache>>;
@@ -67,19 +67,19 @@ registry! {
     }
 }
 
-/// The fewest tokens that OpenAI finds.
+/// The fewest tokens that OpenAI's cache finds.
 const fn openai_least() -> u32 {
     1024
 }
 
-/// What OpenAI finds them in whole steps of.
+/// The step, in tokens, that OpenAI's cache rounds down to.
 const OPENAI_STEP: u32 = 128;
 
 const fn one() -> f64 {
     1.0
 }
 
-/// Checks what the time to first token is multiplied by.
+/// Checks the factor on the time to first token.
 fn factor(ttft: f64) -> Built<f64> {
     if ttft > 0.0 && ttft <= 1.0 {
         return Ok(ttft);

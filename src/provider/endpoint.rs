@@ -1,10 +1,10 @@
-//! One endpoint at work: what becomes of an attempt that reaches it.
+//! One running endpoint: decides what becomes of an attempt that reaches it.
 //!
-//! In this order: whether it is down, what its prompt cache has, its quotas and those of its account (a 429 with
-//! Retry-After, uncharged), the context window (a 400 if input and `max_tokens` exceed it), failures of its work, its own
-//! line, then service, which leaves something in the cache.
-//! Everything is decided when the attempt arrives, so that the engine can take the earlier of the answer and the
-//! client's timeouts and keep one pending event. What it reports is what the provider would do if nobody hung up.
+//! The order is: whether the provider is down, what its prompt cache has, its quotas and those of its account (a 429
+//! with Retry-After, uncharged), the context window (a 400 if input and `max_tokens` exceed it), failures of its work,
+//! its own queue, then service, which leaves something in the cache. Everything is decided when the attempt arrives, so
+//! that the engine can take the earlier of the answer and the client's timeouts and keep one pending event. The answer
+//! is what the provider would do if the caller never hung up.
 
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::clock::SpanClock;
@@ -22,23 +22,23 @@ use super::pricing::HungUp;
 /// How an attempt would end at the provider, counted from when it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Success, or the way it fails; for a hang, what it is if nothing else ends it.
+    /// The outcome at the provider; for a hang, the outcome if nothing else ends it.
     pub outcome: Outcome,
-    /// To the first token; [`Span::FOREVER`] if there is none.
+    /// Time to the first token; [`Span::FOREVER`] if there is none.
     pub first_token: Span,
-    /// To the last token, if nothing stopped it; with the first it gives the speed.
+    /// Time to the last token, if nothing stopped it; with `first_token` it gives the decode speed.
     pub last_token: Span,
-    /// To where tokens stop coming before the last; [`Span::FOREVER`] if they do not.
+    /// Time to where tokens stop coming before the last; [`Span::FOREVER`] if they do not.
     pub stops: Span,
-    /// To the end of the answer; [`Span::FOREVER`] for a hang.
+    /// Time to the end of the answer; [`Span::FOREVER`] for a hang.
     pub ends: Span,
     /// Whether not even a connection is made, so that the connect timeout may end it.
     pub unreachable: bool,
     /// The Retry-After that comes with it, as the header would read.
     pub retry_after: Option<Span>,
-    /// Whether it was let in, so that it occupies the provider until it leaves.
+    /// Whether the attempt was admitted, so that it occupies the provider until it leaves.
     pub admitted: bool,
-    /// Whether it was refused because it is larger than a quota ever holds.
+    /// Whether the attempt was refused because it is larger than a quota ever holds.
     pub oversized: bool,
     /// Input tokens found in the provider's prompt cache.
     pub cached: u32,
@@ -47,7 +47,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// No answer, ever.
+    /// An attempt that is never answered.
     pub const NOTHING: Answer = Answer {
         outcome: Outcome::TimeoutAttempt,
         first_token: Span::FOREVER,
@@ -62,8 +62,8 @@ impl Answer {
         cache_written: 0,
     };
 
-    /// Output tokens that the caller has of `output` when it hangs up after `lasts`: the first with the first token, the
-    /// others at a steady speed.
+    /// The number of the `output` tokens that the caller has received when it hangs up after `lasts`: the first at the
+    /// first token, the others at a steady speed.
     #[inline]
     pub fn written(&self, output: u32, lasts: Span) -> u32 {
         let lasts = lasts.min(self.stops);
@@ -106,12 +106,12 @@ impl Answer {
 #[derive(Debug, Default)]
 pub struct Quotas {
     limits: Vec<Box<dyn Limit>>,
-    /// Whether any of them wants to know how an attempt ended.
+    /// Whether any of the limits needs to know how an attempt ended.
     listening: bool,
 }
 
 impl Quotas {
-    /// These quotas, unused.
+    /// A fresh copy of these quotas, unused.
     pub fn new(limits: &[Box<dyn Limit>]) -> Quotas {
         Quotas {
             limits: limits.iter().map(|l| l.fresh()).collect(),
@@ -125,13 +125,13 @@ impl Quotas {
         ready.max().unwrap_or(now)
     }
 
-    /// Whether one of them never has room for `ask`, however long it waits.
+    /// Whether one of the limits never has room for `ask`, however long it waits.
     fn is_too_small(&mut self, now: Time, ask: &Ask) -> bool {
         let rates = self.limits.iter_mut().filter(|l| l.unit() != Unit::Concurrent);
         rates.map(|l| l.ready_at(now, ask)).any(|ready| ready == Time::NEVER)
     }
 
-    /// How long each of them was full that is of requests at once.
+    /// How long each concurrency limit among them was full.
     fn full(&self, now: Time) -> impl Iterator<Item = Full> {
         self.limits.iter().filter_map(move |l| l.full(now))
     }
@@ -178,16 +178,18 @@ pub struct Endpoint {
     faults: Vec<Box<dyn Fault>>,
     has_weather: bool,
     in_service: u32,
-    /// When the work of the attempt that was answered last is done, if it is worked on.
+    /// When the work of the most recent attempt is done, if it is worked on.
     works_until: Option<Time>,
-    /// While its quota refuses, as far as that is known when it does.
+    /// The time during which a quota refuses, as far as that is known at a refusal.
     limited: SpanClock,
 }
 
 impl Endpoint {
-    /// The state of `provider` before the first request. What it goes through by itself is keyed by `weather`.
+    /// The state of `provider` before the first request. `weather` keys the randomness that does not depend on
+    /// requests.
     pub fn new(provider: &Provider, weather: Key) -> Endpoint {
-        // Faults take parts from 1 on: part 0 is the key itself, and part 1 of the first provider's key the second provider's.
+        // Faults take parts from 1 on: part 0 is the key itself, and part 1 of the first provider's key the second
+        // provider's.
         Endpoint {
             latency: provider.latency.fresh(),
             load: provider.load.iter().map(|l| l.fresh()).collect(),
@@ -203,8 +205,8 @@ impl Endpoint {
         }
     }
 
-    /// Decides the attempt keyed by `key` that reaches `provider` at `now`, by a caller of so much `patience`. `account`
-    /// holds the quotas that it shares with others.
+    /// Decides the attempt keyed by `key` that reaches `provider` at `now`, by a caller of this `patience`. `account`
+    /// holds the quotas that the provider shares with others.
     ///
     /// The answer is written where it will stay: a copy of what has just been written piece by piece would wait for the
     /// writes, and cost more than most of what happens here.
@@ -283,7 +285,7 @@ impl Endpoint {
         if failure == Some(Failure::Hang) {
             return;
         }
-        // The weather is made where it stays, for the same reason as the answer.
+        // The weather is built in place, for the reason that the answer is.
         let mut start = Start {
             now,
             wait: Span::ZERO,
@@ -335,7 +337,8 @@ impl Endpoint {
         }
     }
 
-    /// The caller of the attempt that was answered last, at `now`, will be gone after `lasts`: with the answer, or without.
+    /// Reports that the caller of the most recent attempt, which arrived at `now`, leaves after `lasts`, with or
+    /// without an answer.
     #[inline]
     pub fn stay(&mut self, now: Time, lasts: Span) {
         let Some(done) = self.works_until else { return };
@@ -363,7 +366,7 @@ impl Endpoint {
         }
     }
 
-    /// What its rate-limit headers say at `now`.
+    /// The rate-limit headers of an answer at `now`.
     pub fn headers(&mut self, account: Option<&mut Quotas>, now: Time) -> Headers {
         let mut headers = Headers::default();
         self.quotas.headers(now, &mut headers);
@@ -373,26 +376,27 @@ impl Endpoint {
         headers
     }
 
-    /// How long the quota has refused whoever asked, up to `now`, where it was known for how long it would.
+    /// The total time, up to `now`, during which the quotas refused attempts, where a refusal knew how long that would
+    /// last.
     pub fn limited(&self, now: Time) -> Span {
         self.limited.total(now)
     }
 
-    /// How long each quota of requests at once was full, up to `now`: its own, and those of its account.
+    /// How long each concurrency limit was full, up to `now`: the provider's own, and those of its account.
     pub fn full_quotas(&self, account: Option<&Quotas>, now: Time) -> impl Iterator<Item = Full> {
         self.quotas
             .full(now)
             .chain(account.into_iter().flat_map(move |shared| shared.full(now)))
     }
 
-    /// How long each of its loads was at its capacity, up to `now`.
+    /// How long each load model was at its capacity, up to `now`.
     pub fn full_load(&self, now: Time) -> impl Iterator<Item = Full> {
         self.load.iter().filter_map(move |load| load.full(now))
     }
 }
 
 impl Answer {
-    /// It is `outcome`, as soon as it has come back.
+    /// Sets the answer to `outcome`, returned after the network time alone.
     #[inline]
     fn at_once(&mut self, outcome: Outcome, network: Span) {
         self.outcome = outcome;
@@ -433,7 +437,7 @@ impl Answer {
 }
 
 impl Provider {
-    /// How long a refusal takes to come back.
+    /// The time that a refusal takes to come back.
     #[inline]
     fn network_time(&self, key: Key) -> Span {
         Span::from_nanos((self.network.draw(key, Purpose::Network) + 0.5) as u64)

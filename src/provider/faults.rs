@@ -1,4 +1,4 @@
-//! How a provider fails, and what slows it down for everybody.
+//! How a provider fails, and what slows it down for all requests.
 
 mod outage;
 mod overload;
@@ -29,61 +29,61 @@ use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::words::Outcome;
 
-/// A source of failures, as it runs. A provider may have several; the first that strikes decides.
+/// The running state of a source of failures. A provider may have several; the first that strikes decides.
 pub trait Fault: fmt::Debug + Send + Sync {
-    /// What befalls the attempt keyed by `key` that arrives at `now` beside `load` others, if anything. Never asked of a
-    /// time before one that it was asked of.
+    /// The failure of the attempt keyed by `key` that arrives at `now` beside `load` others, if it fails. Times never
+    /// go back from one call to the next.
     fn strike(&mut self, now: Time, load: u32, key: Key) -> Option<Failure>;
 
-    /// How what it stands for slows down an attempt that begins at `now`: it worsens what it finds in `weather`.
+    /// Slows down an attempt that begins at `now`, by worsening the `weather` that it finds.
     fn weather(&mut self, _now: Time, _key: Key, _weather: &mut Weather) {}
 
-    /// Whether it ever has a say in the weather.
+    /// Whether [`Fault::weather`] ever does anything.
     fn has_weather(&self) -> bool {
         false
     }
 
-    /// The stretch of time, from and until, of an outage that is known beforehand.
+    /// The start and the end of an outage that is known beforehand.
     fn outage(&self) -> Option<(Time, Time)> {
         None
     }
 
-    /// Whether something of it is known beforehand to begin or to end at a certain time.
+    /// Whether a start or an end of the fault is known beforehand.
     fn is_scheduled(&self) -> bool {
         self.outage().is_some()
     }
 
-    /// Whether an attempt may be left like this, for a timeout to end.
+    /// Whether the fault can leave an attempt in this silence, for a timeout to end.
     fn leaves(&self, _silence: Silence) -> bool {
         false
     }
 
-    /// A copy in its initial state, for one replication. `own` is the randomness of what it goes through by itself.
+    /// A copy in its initial state, for one replication. `own` is the randomness that does not depend on requests.
     fn fresh(&self, own: Key) -> Box<dyn Fault>;
 }
 
-/// What the file says of a source of failures.
+/// The parameters of a source of failures, as an experiment gives them.
 pub trait BuildFault {
     /// Checks the parameters and makes the fault.
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Fault>>;
 }
 
-/// What goes wrong with an attempt.
+/// The way in which an attempt fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Failure {
     /// This answer before quotas are asked, at once unless it says when: the provider is down.
     Down(Refused),
     /// Nothing at all, not even a connection: a connect timeout may end it.
     Unreachable,
-    /// A connection but no answer, not even a 429: the provider is down and silent. Only a timeout ends it.
+    /// Gets a connection but no answer, not even a 429: the provider is down and silent. Only a timeout ends it.
     Silent,
     /// This answer when the first token would have come, unless it says when: the work was begun.
     Failed(Refused),
     /// No answer although it was let in: only a timeout ends it.
     Hang,
-    /// The answer breaks off after this share of the time between its first token and its last.
+    /// Breaks off after this share of the time between its first token and its last.
     Truncated(f64),
-    /// No token comes after this share of the time between the first and the last: only a timeout ends it.
+    /// Gets no token after this share of the time between the first and the last: only a timeout ends it.
     Stalled(f64),
 }
 
@@ -110,7 +110,7 @@ impl Refused {
 }
 
 impl Failure {
-    /// How it leaves an attempt, if only a timeout can end it.
+    /// The silence in which the failure leaves an attempt, if only a timeout can end it.
     pub const fn silence(self) -> Option<Silence> {
         match self {
             Failure::Unreachable => Some(Silence::Unreachable),
@@ -121,7 +121,7 @@ impl Failure {
     }
 }
 
-/// How far an attempt has come that only a timeout ends: which timeouts can.
+/// How far an attempt that only a timeout ends has come, which determines the timeouts that can end it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silence {
     /// There is no connection: any timeout ends it, the connect timeout too.
@@ -133,30 +133,30 @@ pub enum Silence {
 }
 
 impl Silence {
-    /// All of them.
+    /// Every kind of silence.
     pub const ALL: [Silence; 3] = [Silence::Unreachable, Silence::Unanswered, Silence::Stalled];
 }
 
-/// What slows a provider down for everybody.
+/// What slows a provider down for all requests.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weather {
-    /// Times to first token are multiplied by this.
+    /// Factor on times to first token.
     pub ttft: f64,
-    /// Decode speeds are multiplied by this.
+    /// Factor on decode speeds.
     pub speed: f64,
     /// Nanoseconds added to the time to first token.
     pub delay: f64,
 }
 
 impl Weather {
-    /// Nothing out of the ordinary.
+    /// The weather that changes nothing.
     pub const FAIR: Weather = Weather {
         ttft: 1.0,
         speed: 1.0,
         delay: 0.0,
     };
 
-    /// Both kinds of weather at once: factors multiply, delays add up.
+    /// The combination of two kinds of weather: factors multiply, delays add up.
     #[inline]
     pub fn worsen(&mut self, by: &Weather) {
         self.ttft *= by.ttft;
@@ -164,7 +164,7 @@ impl Weather {
         self.delay += by.delay;
     }
 
-    /// What a file says of it.
+    /// Checks the parameters that make up the weather.
     fn read(ttft: f64, speed: f64, delay: Duration) -> Built<Weather> {
         Ok(Weather {
             ttft: factor("ttft", ttft)?,
@@ -174,7 +174,7 @@ impl Weather {
     }
 }
 
-/// Lets a factor from a thousandth to a thousand pass.
+/// Accepts a factor from a thousandth to a thousand.
 fn factor(name: &'static str, value: f64) -> Built<f64> {
     if (0.001..=1000.0).contains(&value) {
         Ok(value)
@@ -183,7 +183,7 @@ fn factor(name: &'static str, value: f64) -> Built<f64> {
     }
 }
 
-/// Refuses what lasts no time at all.
+/// Refuses a duration of zero.
 fn check_lasts(lasts: Duration, what: &str) -> Built<()> {
     if lasts.span() > Span::ZERO {
         return Ok(());
@@ -191,12 +191,12 @@ fn check_lasts(lasts: Duration, what: &str) -> Built<()> {
     Err(Refusal::new(format!("{what} of 0s strikes nobody: must be longer")).at("for"))
 }
 
-/// The factor that changes nothing.
+/// The factor that changes nothing: 1.
 fn unchanged() -> f64 {
     1.0
 }
 
-/// No delay.
+/// The delay that changes nothing: 0.
 fn at_once() -> Duration {
     Duration::from(Span::ZERO)
 }

@@ -14,14 +14,14 @@ use crate::words::Ask;
 
 use super::faults::Weather;
 
-/// A latency model, as it runs: what one provider needs for one attempt.
+/// A running latency model: what one provider needs for one attempt.
 ///
-/// It answers at the start of the attempt and cannot be asked again, so what it returns is decided then.
+/// It is asked once, at the start of the attempt: what it returns is final.
 pub trait Latency: fmt::Debug + Send + Sync {
-    /// The service that the attempt keyed by `key` gets if it starts like this.
+    /// The service of the attempt keyed by `key`, given how it starts.
     fn serve(&mut self, start: &Start<'_>, ask: &Ask, key: Key) -> Service;
 
-    /// How much of that the attempt keyed by `key` spends on the network, where load has no say.
+    /// How much of that service is network time, which load does not affect.
     fn network(&self, _key: Key) -> Span {
         Span::ZERO
     }
@@ -33,48 +33,48 @@ pub trait Latency: fmt::Debug + Send + Sync {
 /// How an attempt starts at a provider.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Start<'a> {
-    /// When.
+    /// The time at which the attempt arrives.
     pub now: Time,
-    /// How long it waits there before its work begins.
+    /// How long it waits at the provider before its work begins.
     pub wait: Span,
-    /// How many others are in service then.
+    /// The number of other attempts in service when its work begins.
     pub in_service: u32,
-    /// What slows everybody down.
+    /// The slowness of the provider, for all requests alike.
     pub weather: Weather,
-    /// Of the time to the first token, what is spent on the network; only where there is a load that asks.
+    /// The network's part of the time to first token; only set where a load model needs it.
     pub network: Span,
-    /// How long the caller waits.
+    /// The timeouts of the caller.
     pub patience: &'a Patience,
 }
 
 impl Start<'_> {
-    /// When its work begins.
+    /// The time at which the work begins.
     #[inline]
     pub fn begins(&self) -> Time {
         self.now + self.wait
     }
 }
 
-/// How long the caller of an attempt waits before it hangs up, from when it was sent; [`Span::FOREVER`] for no limit.
+/// The caller's timeouts, counted from when the attempt was sent; [`Span::FOREVER`] for none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// For a connection.
+    /// The longest wait for a connection.
     pub connect: Span,
-    /// For the first token.
+    /// The longest wait for the first token.
     pub ttft: Span,
-    /// For each further token.
+    /// The longest wait for each further token.
     pub idle: Span,
-    /// For the whole attempt.
+    /// The longest duration of the attempt.
     pub attempt: Span,
-    /// For what is left of the whole request.
+    /// What is left of the longest duration of the request.
     pub total: Span,
 }
 
 /// When an answer's first and last token reach the caller, counted from when the attempt was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// To the first token.
+    /// Time to the first token.
     pub first_token: Span,
-    /// To the last token; never before the first.
+    /// Time to the last token; never before the first.
     pub last_token: Span,
 }

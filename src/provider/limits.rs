@@ -36,17 +36,17 @@ use crate::form::build::{Built, Names};
 use crate::kernel::time::Time;
 use crate::words::{Ask, Left, Usage};
 
-/// A quota, as it runs.
+/// The running state of a quota.
 ///
 /// A provider asks all its limits before it charges any, so that several limits are atomic.
 pub trait Limit: fmt::Debug + Send + Sync {
-    /// When `ask` would fit: `now` if it does, [`Time::NEVER`] if it never can.
+    /// The earliest time at which `ask` fits: `now` if it does already, [`Time::NEVER`] if it never can.
     fn ready_at(&mut self, now: Time, ask: &Ask) -> Time;
 
     /// Charges `ask`, which fits.
     fn charge(&mut self, now: Time, ask: &Ask);
 
-    /// An attempt that was charged has left: what was reserved may be corrected.
+    /// Corrects the charge of an attempt that has left.
     fn settle(&mut self, _now: Time, _spent: &Spent) {}
 
     /// Whether [`Limit::settle`] does anything.
@@ -54,21 +54,22 @@ pub trait Limit: fmt::Debug + Send + Sync {
         false
     }
 
-    /// What it counts.
+    /// The unit that the limit counts.
     fn unit(&self) -> Unit;
 
-    /// How long it was full, up to `now`, if it is one of requests at once: when it has room again, nobody knows beforehand.
+    /// How long a concurrency limit was full, up to `now`; `None` for rate limits. When it will have room again is not
+    /// known beforehand.
     fn full(&self, _now: Time) -> Option<Full> {
         None
     }
 
-    /// What rate-limit headers say of it, if it is told.
+    /// What rate-limit headers say of the limit, if it is told.
     fn left(&mut self, _now: Time) -> Option<Left> {
         None
     }
 
-    /// How much it lets through in a minute in the long run, for clients that are told; `None` where that is not a rate, or
-    /// one by the day.
+    /// The long-run rate per minute, for clients that are told; `None` where the limit is not a rate, or is one by the
+    /// day.
     fn per_minute(&self) -> Option<u64>;
 
     /// A copy in its initial state, for one replication.
@@ -78,21 +79,21 @@ pub trait Limit: fmt::Debug + Send + Sync {
 /// An attempt that was charged and has left.
 #[derive(Clone, Copy, Debug)]
 pub struct Spent {
-    /// Which it was, as [`Limit::charge`] saw it.
+    /// The size of the attempt, as [`Limit::charge`] saw it.
     pub ask: Ask,
-    /// When it was charged.
+    /// The time at which it was charged.
     pub since: Time,
-    /// What it used; nothing if it was not answered.
+    /// The tokens that it used; zero if it was not answered.
     pub usage: Usage,
 }
 
-/// What the file says of a limit, before it runs.
+/// The parameters of a limit, as an experiment gives them.
 pub trait BuildLimit {
     /// Checks the parameters and makes the limits: one, unless the name stands for several.
     fn build_all(&self, names: &Names<'_>) -> Built<Vec<Box<dyn Limit>>>;
 }
 
-/// What the file says of a limit that is just one.
+/// The parameters of a kind that stands for exactly one limit.
 pub trait BuildOne {
     /// Checks the parameters and makes the limit.
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Limit>>;
@@ -104,25 +105,25 @@ impl<T: BuildOne> BuildLimit for T {
     }
 }
 
-/// What a limit counts.
+/// The unit that a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
-    /// Requests.
+    /// Requests, whatever their size.
     Requests,
-    /// Input and output tokens.
+    /// Input and output tokens together.
     Tokens,
-    /// Input tokens.
+    /// Input tokens only.
     InputTokens,
-    /// Output tokens.
+    /// Output tokens only.
     OutputTokens,
-    /// Requests at once: what the limit `concurrent` counts, and no other.
+    /// Concurrent requests: counted by the limit `concurrent` only.
     Concurrent,
 }
 
 impl Unit {
     /// How much of this unit the caller knows that `ask` may take: its input, and for output the `max_tokens` it sends.
-    /// Without `max_tokens` it knows nothing of the output, and counts none.
+    /// Without `max_tokens` the output is unknown, and counts as zero.
     #[inline]
     pub fn known(self, ask: &Ask) -> u64 {
         let output = ask.max_output.unwrap_or(0);

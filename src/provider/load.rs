@@ -1,4 +1,4 @@
-//! What load does to a provider: who waits, who is slowed down, who is turned away.
+//! The effect of load on a provider: which attempts wait, are slowed down, or are rejected.
 //!
 //! Three questions, each asked of every entry of the list in order: when the work of an attempt begins, beside how many
 //! others ([`Load::enter`]); how much slower it then is ([`Load::slow`]); and, once the answer and the caller's patience are
@@ -26,26 +26,27 @@ use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ask, Outcome};
 
-/// What load does, as it runs.
+/// The running state of a load model.
 pub trait Load: fmt::Debug + Send + Sync {
-    /// Lets in the attempt keyed by `key`, as far as this is concerned: it may put off the beginning of its work, and then
-    /// says beside how many others that begins.
+    /// Admits the attempt keyed by `key`, as far as this model is concerned: it may delay the start of its work, and
+    /// then sets how many others are in service at that time.
     ///
     /// # Errors
-    /// How it is turned away, if it is.
+    /// The outcome with which the attempt is rejected, if it is.
     fn enter(&mut self, _start: &mut Start<'_>, _key: Key) -> Result<(), Outcome> {
         Ok(())
     }
 
-    /// What becomes of `service`, which an attempt that starts like this would get alone.
+    /// The service of an attempt that starts like this; `service` is what it would get without load.
     fn slow(&mut self, _start: &Start<'_>, service: Service, _ask: &Ask) -> Service {
         service
     }
 
-    /// The attempt that entered last is there for so long. Not told of one that was turned away elsewhere, or that hangs.
+    /// Reports how long the most recently admitted attempt stays. Not called for attempts rejected elsewhere or that
+    /// hang.
     fn stay(&mut self, _stay: &Stay) {}
 
-    /// How long it was at its capacity, up to `now`, if it has one.
+    /// How long the model was at its capacity, up to `now`, if it has one.
     fn full(&self, _now: Time) -> Option<Full> {
         None
     }
@@ -76,24 +77,24 @@ pub struct Servers {
 /// What was at its bound, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full {
-    /// The bound, where it is a number of attempts.
+    /// The value of the bound, where it is a number of attempts.
     pub limit: Option<u64>,
-    /// How long it was reached.
+    /// The time spent at the bound.
     pub time: Span,
 }
 
-/// How long an attempt is at a provider.
+/// The stay of an attempt at a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stay {
-    /// When it came.
+    /// The time at which the attempt arrived.
     pub came: Time,
-    /// When its work is done, if nobody stops it.
+    /// The time at which its work is done, if nothing stops it.
     pub done: Time,
-    /// When its caller is gone, with the answer or without.
+    /// The time at which its caller leaves, with the answer or without.
     pub left: Time,
 }
 
-/// What the file says of a dependence on load.
+/// The parameters of a load model, as an experiment gives them.
 pub trait BuildLoad {
     /// Checks the parameters and makes it.
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Load>>;
@@ -123,7 +124,7 @@ pub(crate) mod tests {
     use crate::provider::faults::Weather;
     use crate::provider::latency::Patience;
 
-    /// The start of an attempt at time 0, with nobody else there and endless patience.
+    /// The start of an attempt at time 0, alone at the provider and with endless patience.
     pub(crate) const ALONE: Start<'static> = Start {
         now: Time::ZERO,
         wait: Span::ZERO,

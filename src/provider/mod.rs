@@ -1,6 +1,6 @@
-//! The far side of the wire: endpoints that take time, refuse, fail and bill.
+//! Providers: endpoints that take time, refuse, fail and bill.
 //!
-//! A provider never sees the event set. It is asked once, when an attempt arrives, and answers what will come of it.
+//! A provider never sees the event set. It is asked once, when an attempt arrives, and answers what will become of it.
 
 // A match on outcomes that has a wildcard takes a new outcome for whatever stands there.
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
@@ -19,38 +19,38 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Span;
 
-/// A provider, as an experiment's scenarios share it: everything that does not change while it runs.
+/// A provider as scenarios share it: everything that does not change during a run.
 #[derive(Debug)]
 pub struct Provider {
     /// Its name in the experiment.
     pub name: String,
-    /// How long answers take.
+    /// The latency model: how long answers take.
     pub latency: Box<dyn latency::Latency>,
-    /// What load does to that, one after the other.
+    /// The load models, applied in this order.
     pub load: Vec<Box<dyn load::Load>>,
-    /// Its prompt cache.
+    /// The prompt cache, if it has one.
     pub cache: Option<Box<dyn cache::Cache>>,
     /// Network overhead, in nanoseconds, which a refusal takes too.
     pub network: Sampler,
-    /// Its own quotas.
+    /// The provider's own quotas.
     pub limits: Vec<Box<dyn limits::Limit>>,
-    /// How it fails.
+    /// The sources of its failures and slowness.
     pub faults: Vec<Box<dyn faults::Fault>>,
-    /// The account whose quotas it shares, by number.
+    /// The number of the account whose quotas it shares.
     pub account: Option<usize>,
-    /// What it charges.
+    /// The tariff by which it bills.
     pub price: Box<dyn pricing::Price>,
-    /// What it charges for when the caller hangs up.
+    /// What it bills when the caller hangs up.
     pub hung_up: pricing::HungUp,
     /// The most input and output tokens together; `u64::MAX` for no limit.
     pub context_window: u64,
-    /// How it words Retry-After.
+    /// The form in which it states Retry-After.
     pub retry_after: RetryAfter,
-    /// Probability of a good answer, in millionths, by class; [`UNRATED`] where nobody knows.
+    /// Probability of a good answer, in millionths, by class; [`UNRATED`] where it is unknown.
     pub quality: Vec<u32>,
 }
 
-/// How a 429 says when to come back.
+/// The form in which a 429 says when to come back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RetryAfter {
@@ -59,12 +59,12 @@ pub enum RetryAfter {
     Seconds,
     /// In milliseconds, rounded up (`retry-after-ms`: Azure, OpenAI).
     Milliseconds,
-    /// Not at all (Vertex AI).
+    /// Without any such header (Vertex AI).
     None,
 }
 
 impl RetryAfter {
-    /// What the header says of a wait of `wait`; nothing when the wait has no end.
+    /// The value of the header for a wait of `wait`; `None` when the wait has no end.
     fn header(self, wait: Span) -> Option<Span> {
         let round_up = |unit: u64| Span::from_nanos(wait.nanos().div_ceil(unit).max(1).saturating_mul(unit));
         match self {

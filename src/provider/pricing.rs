@@ -1,9 +1,9 @@
-//! What an attempt costs.
+//! Pricing: what an attempt costs.
 //!
-//! An answer given is billed in full, one that breaks off for its input and for the tokens written by then. One that the
-//! caller hung up on, for a timeout or because another copy was answered first, is billed as the provider's `hung_up` says: by
-//! default as one that breaks off, with no token before the first and then at a steady speed; its input counts even while it
-//! waits in the provider's line. A 429, a 4xx, a 5xx and a hang cost nothing.
+//! A complete answer is billed in full; one that breaks off, for its input and for the tokens written by then. An
+//! answer that the caller hung up on, because of a timeout or because another copy was answered first, is billed as the
+//! provider's `hung_up` says: by default like one that breaks off, with no token before the first and then at a steady
+//! speed; its input counts even while it waits in the provider's queue. A 429, a 4xx, a 5xx and a hang cost nothing.
 
 pub mod exchange;
 pub mod listed;
@@ -27,40 +27,40 @@ use crate::form::build::{Built, Names};
 use crate::kernel::time::Span;
 use crate::words::Usage;
 
-/// A tariff. Stateless: the same usage always costs the same.
+/// A tariff. It is stateless: equal usage always costs the same.
 pub trait Price: fmt::Debug + Send + Sync {
-    /// Pico-dollars for an attempt that used so much.
+    /// Pico-dollars for an attempt with this usage.
     fn of(&self, usage: &Usage) -> u64;
 
-    /// Pico-dollars for having it for so long, whoever asks: reserved capacity.
+    /// Pico-dollars for having it for so long, used or not: reserved capacity.
     fn standing(&self, _for_so_long: Span) -> u128 {
         0
     }
 
-    /// Pico-dollars for one token of input and one of output, where that is how it is sold: what a client reads in a price
-    /// list.
+    /// Pico-dollars for one token of input and one of output, where it is sold by the token: what a client reads in a
+    /// price list.
     fn per_token(&self) -> Option<(u64, u64)> {
         None
     }
 }
 
-/// What the file says of a tariff.
+/// The parameters of a tariff, as an experiment gives them.
 pub trait BuildPrice {
     /// Checks the parameters and makes the tariff; `table` holds the listed prices.
     fn build(&self, table: &listed::Table, names: &Names<'_>) -> Built<Box<dyn Price>>;
 }
 
-/// What a provider bills when the caller hangs up on an answer: its own timeout, or because another copy of the request was
-/// answered first.
+/// What a provider bills when the caller hangs up on an answer, because of its own timeout or because another copy of
+/// the request was answered first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HungUp {
-    /// The input, and the output written by then, none before the first token: streams.
+    /// Bills the input, and the output written by then, none before the first token: the rule for streams.
     #[default]
     Written,
-    /// The whole answer, which is written to its end: calls that do not stream.
+    /// Bills the whole answer, which is written to its end: the rule for calls that do not stream.
     Whole,
-    /// Nothing.
+    /// Bills nothing at all.
     Nothing,
 }
 

@@ -1,15 +1,16 @@
-//! A prompt cache that has part of the input with a fixed probability, whoever asks.
+//! A prompt cache that has part of the input with a fixed probability, for every user alike.
 //!
 //! An attempt finds `share` of its input with probability `hit`, rounded down to whole steps of `granularity` tokens; nothing
 //! if that is below `min_tokens`. OpenAI and Azure cache prefixes of 1,024 tokens and more in steps of 128; Anthropic none
 //! below 512 to 4,096 tokens, by model (1,024 for the Sonnets up to 4.5), with a granularity of 1; Gemini 1,024
 //! (prompt-caching guides of the providers and of LiteLLM, 2025 and 2026).
 //!
-//! What is cached costs what `prices` say of it, counts in quotas as they say, and is not read again (`prefill`). `ttft` is
-//! for those who only know how much faster the first token is: it multiplies all of it, `prefill` included. OpenAI's
-//! cookbook measured 7 % less at 1,024 tokens and 67 % less at 150,000 and more.
+//! What is cached costs what `prices` say of it, counts in quotas as they say, and is not read again (`prefill`).
+//! `ttft` is for cases where only the speed-up of the first token is known: it multiplies all of the time to first
+//! token, `prefill` included. OpenAI's cookbook measured 7 % less at 1,024 tokens and 67 % less at 150,000 and more.
 //!
-//! What is not found is written to it. Leaves out who wrote the cache, and for how long it lasts: `returning` has both.
+//! What is not found is written to the cache. Leaves out which user wrote an entry, and how long it lasts: `returning`
+//! has both.
 //!
 //! ```json
 //! { "random": { "hit": "60%", "share": "80%", "min_tokens": 1024, "granularity": 128 } }
@@ -29,17 +30,17 @@ use crate::words::Ask;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Random {
-    /// Probability of a hit.
+    /// Probability of a cache hit, 0 to 1.
     pub hit: Fraction,
-    /// The share of the input that is found then.
+    /// The share of the input that a hit finds, 0 to 1.
     pub share: Fraction,
-    /// The fewest tokens that are found. Default: 1,024.
+    /// The fewest tokens that a hit can find; with fewer it finds nothing. Default: 1,024.
     #[serde(default = "openai_least")]
     pub min_tokens: u32,
-    /// What they are found in whole steps of, in tokens. Default: 128.
+    /// The step, in tokens, to which the tokens found are rounded down. Default: 128.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub granularity: Option<Count>,
-    /// What the time to first token is multiplied by, network not included: above 0 and at most 1. Default: 1.
+    /// Factor on the time to first token of a hit, network not included: above 0 and at most 1. Default: 1.
     #[serde(default = "one")]
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
     pub ttft: f64,

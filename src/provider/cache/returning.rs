@@ -1,25 +1,27 @@
-//! A prompt cache that remembers who asked: a user's prompt begins as that user's earlier ones did.
+//! A prompt cache that remembers users: a user's prompt begins as that user's earlier ones did.
 //!
-//! It has the beginning of a user's prompt if that user's last prompt was read here and got its first token, at most `ttl`
-//! ago. A use renews the time (`refresh`); without that it runs from when the prompt was written, and the next one after it
-//! writes it anew. What is refused, hangs or fails before its first token leaves nothing behind.
+//! The cache has the beginning of a user's prompt if that user's last prompt was read here and got its first token, at
+//! most `ttl` ago. A use renews the time (`refresh`); without that it runs from when the prompt was written, and the
+//! first prompt after it writes the beginning anew. What is refused, hangs or fails before its first token leaves
+//! nothing in the cache.
 //!
-//! How much of the input that is, either way: `share` of it, as in a conversation, where each prompt is the one before and
-//! something new, and all that is not found is written, for the next turn. Or its first `prefix` tokens, as with a document
-//! or instructions of the user's own: only those are written. `common` tokens at the beginning, as of a system prompt,
-//! are the same for all users: it has them if anybody's prompt was read here within `ttl`.
+//! How much of the input that is, is given in one of two ways. `share` of it, as in a conversation, where each prompt
+//! is the previous one and something new: all that is not found is written, for the next turn. Or its first `prefix`
+//! tokens, as with a document or instructions of the user's own: only those are written. `common` tokens at the
+//! beginning, as of a system prompt, are the same for all users: the cache has them if any user's prompt was read here
+//! within `ttl`.
 //!
-//! What is found is rounded down to whole steps of `granularity` tokens, and is nothing if that is below `min_tokens`; of a
-//! prompt with less to keep than `min_tokens` nothing is kept. It keeps the beginnings of at most `capacity` users: whoever
-//! used theirs longest ago goes first. `ttft` multiplies the time to first token wherever anything is found; `prefill` leaves
-//! out what is found.
+//! What is found is rounded down to whole steps of `granularity` tokens, and is nothing if that is below `min_tokens`;
+//! a prompt with less to keep than `min_tokens` is not kept. The cache keeps the beginnings of at most `capacity`
+//! users, and evicts the least recently used. `ttft` multiplies the time to first token wherever anything is found;
+//! `prefill` leaves out what is found.
 //!
-//! Anthropic: kept for 5 minutes, or an hour for a higher price of writing, renewed at no cost by each use; there from when
-//! the answer that wrote it begins; 1,024 tokens and more for most models, granularity 1. OpenAI: 1,024 tokens and more
-//! in steps of 128, kept for 5 to 10 minutes without use, off-peak up to an hour (prompt-caching guides of both, 2025 and
-//! 2026). Neither publishes a capacity.
+//! Anthropic: entries live for 5 minutes, or an hour for a higher write price, and are renewed at no cost by each use;
+//! an entry is available from when the answer that wrote it begins; 1,024 tokens and more for most models, granularity
+//! 1. OpenAI: 1,024 tokens and more in steps of 128, kept for 5 to 10 minutes without use, off-peak up to an hour
+//! (prompt-caching guides of both, 2025 and 2026). Neither publishes a capacity.
 //!
-//! Leaves out the texts: two users share nothing but `common`, and a user has one conversation at a time.
+//! Leaves out the content of prompts: two users share only `common`, and a user has one conversation at a time.
 //!
 //! ```json
 //! { "returning": { "share": "80%", "common": 1024, "ttl": "5m", "granularity": 1 } }
@@ -36,35 +38,36 @@ use crate::kernel::lru::Lru;
 use crate::kernel::time::{Span, Time};
 use crate::words::Ask;
 
-/// A cache that remembers who asked.
+/// A prompt cache that remembers users.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Returning {
-    /// The share of a returning user's input that was in the earlier prompt; this or `prefix`.
+    /// The share of a returning user's input that was in the earlier prompt, 0 to 1; give this or `prefix`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<Fraction>,
-    /// The tokens at the beginning of every input of a user that are the same; this or `share`.
+    /// The number of tokens at the beginning of every input of a user that stay the same; give this or `share`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<Count>,
-    /// The tokens at the beginning of every input that are the same for all users. Default: none.
+    /// The number of tokens at the beginning of every input that are the same for all users. Default: 0.
     #[serde(default)]
     pub common: u32,
-    /// For how long it keeps them. Default: 5 minutes.
+    /// How long an entry lives. Default: 5 minutes.
     #[serde(default = "five_minutes")]
     pub ttl: Duration,
-    /// Whether a use renews that. Default: true.
+    /// Whether a use renews the life of an entry. Default: true.
     #[serde(default = "yes")]
     pub refresh: bool,
-    /// How many users' beginnings it keeps. Default: any number.
+    /// The most users whose beginnings are kept; the least recently used goes first. Default: unbounded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<Count>,
     /// The fewest tokens that are kept or found. Default: 1,024.
     #[serde(default = "openai_least")]
     pub min_tokens: u32,
-    /// What they are found in whole steps of, in tokens. Default: 128.
+    /// The step, in tokens, to which the tokens found are rounded down. Default: 128.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub granularity: Option<Count>,
-    /// What the time to first token is multiplied by, network not included: above 0 and at most 1. Default: 1.
+    /// Factor on the time to first token where anything is found, network not included: above 0 and at most 1. Default:
+    /// 1.
     #[serde(default = "one")]
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
     pub ttft: f64,
@@ -150,7 +153,7 @@ impl Own {
         }
     }
 
-    /// How much of an input is there afterwards.
+    /// The number of tokens of an input that are kept after it was read.
     fn kept(self, input: u32) -> u32 {
         match self {
             Own::Share(_) => input,
@@ -159,7 +162,7 @@ impl Own {
     }
 }
 
-/// When a beginning is there: from the first time to the second, both included.
+/// The life of an entry: from the first time to the second, both included.
 #[derive(Clone, Copy, Debug)]
 struct Kept {
     from: Time,
@@ -176,7 +179,7 @@ impl Kept {
         self.from <= now && now <= self.until
     }
 
-    /// It is read at `now`, and there from `first_token` on if it was not.
+    /// The entry is read at `now`; if it was not available, it is from `first_token` on.
     fn read(&mut self, now: Time, first_token: Time, ttl: Span, refresh: bool) {
         if self.is_there(now) {
             if refresh {
@@ -184,7 +187,7 @@ impl Kept {
             }
             return;
         }
-        // Another one may be on its way that will have written it sooner.
+        // An attempt under way may write it sooner.
         self.from = if self.from > now {
             self.from.min(first_token)
         } else {
@@ -206,7 +209,7 @@ struct Running {
     ttft: f64,
     everybody: Kept,
     users: Vec<Kept>,
-    /// Whose beginnings it keeps; not used if it keeps any number.
+    /// The users in the order of their last use; not maintained if the capacity is unbounded.
     order: Lru,
 }
 

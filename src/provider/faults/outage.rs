@@ -3,7 +3,8 @@
 //! All of them, or a share, which is a brown-out. `after` says how long an answer takes to come back, `retry_after` what its
 //! header asks for, as in `random`.
 //!
-//! For questions of the kind "what did fifteen minutes without this provider cost us" (R4: latency-based routing).
+//! Answers questions such as "what did fifteen minutes without this provider cost us", which a published article on
+//! latency-based routing raises.
 //!
 //! ```json
 //! { "outage": { "from": "30m", "for": "15m", "answer": "unavailable", "share": "80%", "retry_after": "30s" } }
@@ -25,12 +26,12 @@ use crate::words::Outcome;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Outage {
-    /// When it begins, from the start of the replication.
+    /// Start of the outage, from the start of the replication.
     pub from: Duration,
-    /// How long it lasts, longer than nothing.
+    /// Length of the outage, above zero.
     #[serde(rename = "for")]
     pub lasts: Duration,
-    /// How the provider answers meanwhile. Default: `refused`.
+    /// The answer of the provider during the outage. Default: `refused`.
     #[serde(default)]
     pub answer: Answer,
     /// How long it takes until the answer is back. Default: at once.
@@ -48,29 +49,29 @@ fn whole() -> Fraction {
     Fraction::ONE
 }
 
-/// How a provider that is down, or has too much to do, answers.
+/// The answer of a provider that is down or overloaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// With a 500 at once.
+    /// Answers with a 500 at once.
     #[default]
     Refused,
-    /// It takes the connection and never answers: only a timeout of the first token, the attempt or the request ends it.
+    /// Accepts the connection and never answers: only a timeout of the first token, the attempt or the request ends it.
     Hang,
-    /// With a 503 at once.
+    /// Answers with a 503 at once.
     Unavailable,
-    /// The connection is refused or reset at once.
+    /// Refuses or resets the connection at once.
     ConnectionError,
-    /// Not even a connection comes about: the connect timeout ends it, or any later one.
+    /// Lets no connection come about: the connect timeout ends it, or any later one.
     Unreachable,
-    /// With a 529 at once.
+    /// Answers with a 529 at once.
     Overloaded,
     /// With a 429 at once.
     RateLimited,
 }
 
 impl Answer {
-    /// What it makes of an attempt.
+    /// The failure that this answer is for an attempt.
     pub(super) fn failure(self) -> Failure {
         let down = |outcome| Failure::Down(Refused::plain(outcome));
         match self {

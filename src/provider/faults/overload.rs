@@ -1,8 +1,9 @@
-//! Overload: the more attempts are in service, the more are turned away at once.
+//! Overload: the more attempts are in service, the more are rejected at once.
 //!
-//! Up to `above` others in service nobody is; from `full` on everybody is; in between the probability grows in a straight
-//! line. It strikes before quotas are asked or charged. What is counted is what the provider has let in and has not yet left
-//! it. A provider that slows down under load, or queues, is another matter; this one sheds.
+//! With up to `above` others in service none is rejected; from `full` on all are; in between the probability grows
+//! linearly. The fault strikes before quotas are asked or charged. Attempts count as in service from when the provider
+//! admits them until they leave. A provider that slows down under load, or queues, needs a load model instead; this one
+//! sheds.
 //!
 //! ```json
 //! { "overload": { "above": 100, "full": 150, "answer": "overloaded", "retry_after": "10s" } }
@@ -20,16 +21,17 @@ use crate::form::units::Duration;
 use crate::kernel::chance::{Key, Purpose, threshold};
 use crate::kernel::time::Time;
 
-/// Turns away more the more it has to do.
+/// Load shedding that grows with the number of attempts in service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Overload {
-    /// Attempts in service up to which nobody is turned away.
+    /// The number of attempts in service up to which none is rejected.
     pub above: u32,
-    /// Attempts in service from which on everybody is, above `above`. Default: one more than `above`, a hard limit.
+    /// The number of attempts in service from which on all are rejected, above `above`. Default: one more than `above`,
+    /// a hard limit.
     #[serde(default)]
     pub full: Option<u32>,
-    /// How it answers. Default: `overloaded`.
+    /// The answer to a rejected attempt. Default: `overloaded`.
     #[serde(default = "overloaded")]
     pub answer: Answer,
     /// How long it takes until the answer is back. Default: at once.

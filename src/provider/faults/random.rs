@@ -1,7 +1,7 @@
 //! Independent failures: each attempt fails with the same probability, in one of several ways.
 //!
-//! The simplest reading of a published "error rate 0.08 %". Real errors come in clusters, which this leaves out; see
-//! `regimes`.
+//! This is the simplest reading of a published "error rate 0.08 %". Real errors come in clusters, which this leaves
+//! out; see `regimes`.
 //!
 //! Each attempt is struck at most once: the probabilities add up. Some ways strike at once, before quotas are asked or
 //! charged: the front of the provider answers. Others strike when the first token was due, after quotas: the work was begun
@@ -154,17 +154,17 @@ impl BuildFault for Random {
     }
 }
 
-/// How likely each way to fail is.
+/// The probability of each way to fail, as thresholds for a draw.
 #[derive(Clone, Debug)]
 pub(super) struct Odds {
-    /// Draws below this are struck.
+    /// Attempts whose draw is below this fail.
     any_below: u64,
     /// Draws below these, and not below the one before, are struck like this.
     parts: Box<[(u64, Prepared)]>,
 }
 
 impl Odds {
-    /// What befalls the attempt keyed by `key`, if anything.
+    /// The failure of the attempt keyed by `key`, if it fails.
     #[inline]
     pub(super) fn strike(&self, key: Key) -> Option<Failure> {
         let draw = key.draw(Purpose::Fault);
@@ -186,7 +186,7 @@ impl Odds {
         })
     }
 
-    /// See [`Fault::leaves`].
+    /// Whether a failure can leave an attempt in this silence (see [`Fault::leaves`]).
     pub(super) fn leaves(&self, silence: Silence) -> bool {
         self.parts.iter().any(|(_, it)| it.failure.silence() == Some(silence))
     }
@@ -223,7 +223,7 @@ mod tests {
         spec.build(&Names::default()).unwrap()
     }
 
-    /// What strikes each of `n` attempts.
+    /// The failure of each of `n` attempts.
     fn strikes(fault: &mut dyn Fault, n: u64) -> Vec<Option<Failure>> {
         let chance = Chance::new(5, 0);
         (0..n).map(|i| fault.strike(Time::ZERO, 0, chance.request(i))).collect()

@@ -1,9 +1,9 @@
-//! Regimes: a provider's own weather, alternating between normal and incidents, each a degradation or an outage.
+//! Regimes: a provider alternates between normal times and incidents, each a degradation or an outage.
 //!
-//! Times between incidents and times to repair have a law each. An incident is an outage with probability `outage_share`,
-//! otherwise a degradation, from its beginning to its end. In each state attempts fail independently with the probabilities
-//! of `faults`, and the weather is as given. The timeline comes from the provider's own randomness only, so that every
-//! policy meets the same; at the start of a replication it has been running for long.
+//! The time between incidents and the time to repair have a law each. An incident is an outage with probability
+//! `outage_share`, otherwise a degradation, from its beginning to its end. In each state attempts fail independently
+//! with the probabilities of `faults`, and are slowed down by its factors. The timeline comes from the provider's own
+//! randomness only, so that every policy meets the same one; it is stationary from the start of a replication.
 //!
 //! The default laws come from the incidents that providers published: OpenAI, March 2021 to August 2024, 329 incidents with
 //! a duration, repair time 1.28 h in the median and 2.84 h in the mean, gap between incidents 30 h and 93 h, coefficient of
@@ -31,7 +31,7 @@ use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, threshold};
 use crate::kernel::time::{Span, Time};
 
-/// Normal times, degradations and outages.
+/// A provider that alternates between normal times, degradations and outages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Regimes {
@@ -44,37 +44,37 @@ pub struct Regimes {
     /// Probability that an incident is an outage. Default: 0.025.
     #[serde(default = "one_in_forty")]
     pub outage_share: Fraction,
-    /// What normal times are like. Default: nothing fails, nothing is slow.
+    /// The state of normal times. Default: nothing fails, nothing is slow.
     #[serde(default)]
     pub normal: Box<State>,
-    /// What degradations are like. Default: 5 % of server errors, times to first token twice as long.
+    /// The state during a degradation. Default: 5 % server errors, times to first token twice as long.
     #[serde(default = "degraded")]
     pub degraded: Box<State>,
-    /// What outages are like. Default: every attempt gets a 503 at once.
+    /// The state during an outage. Default: every attempt gets a 503 at once.
     #[serde(default = "outage")]
     pub outage: Box<State>,
 }
 
-/// What a provider is like for a while.
+/// The failures and slowness of a provider in one state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct State {
-    /// Probabilities of the ways to fail. Default: none fails.
+    /// Probabilities of the ways to fail. Default: nothing fails.
     #[serde(default)]
     pub faults: Random,
-    /// What times to first token are multiplied by, 0.001 to 1000. Default: 1.
+    /// Factor on times to first token, 0.001 to 1000. Default: 1.
     #[serde(default = "unchanged")]
     pub ttft: f64,
-    /// What decode speeds are multiplied by, 0.001 to 1000. Default: 1.
+    /// Factor on decode speeds, 0.001 to 1000. Default: 1.
     #[serde(default = "unchanged")]
     pub speed: f64,
-    /// What is added to times to first token. Default: 0s.
+    /// Delay added to times to first token. Default: 0s.
     #[serde(default = "at_once")]
     pub delay: Duration,
 }
 
 impl Default for State {
-    /// Nothing out of the ordinary.
+    /// The state in which nothing fails and nothing is slow.
     fn default() -> State {
         State {
             faults: Random::default(),
@@ -159,7 +159,7 @@ impl BuildFault for Regimes {
     }
 }
 
-/// A state, as it runs.
+/// The running form of a state.
 #[derive(Clone, Debug)]
 struct Running {
     odds: Odds,
@@ -170,7 +170,7 @@ const NORMAL: usize = 0;
 const DEGRADED: usize = 1;
 const OUTAGE: usize = 2;
 
-/// Before any replication.
+/// The checked regimes, before any replication.
 #[derive(Clone, Debug)]
 struct Plan {
     incidents: Stretches,
@@ -199,7 +199,7 @@ impl Fault for Plan {
     }
 }
 
-/// One replication.
+/// The regimes of one replication.
 #[derive(Clone, Debug)]
 struct Course {
     timeline: Timeline,

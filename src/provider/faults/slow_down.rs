@@ -1,7 +1,7 @@
-//! A scheduled slow-down: between two moments every answer takes longer, and none fails for it.
+//! A scheduled slow-down: between two moments every answer takes longer, without failing.
 //!
-//! Times to first token are multiplied by `ttft` and lengthened by `delay`, decode speeds multiplied by `speed`, for attempts
-//! that begin meanwhile; one that has begun keeps its pace.
+//! Times to first token are multiplied by `ttft` and lengthened by `delay`, decode speeds multiplied by `speed`, for
+//! attempts that begin during the slow-down; an attempt that began earlier keeps its pace.
 //!
 //! ```json
 //! { "slow_down": { "from": "30m", "for": "10m", "ttft": 4, "speed": 0.5, "delay": "200ms" } }
@@ -20,18 +20,18 @@ use crate::kernel::time::Time;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlowDown {
-    /// When it begins, from the start of the replication.
+    /// Start of the slow-down, from the start of the replication.
     pub from: Duration,
-    /// How long it lasts, longer than nothing.
+    /// Length of the slow-down, above zero.
     #[serde(rename = "for")]
     pub lasts: Duration,
-    /// What times to first token are multiplied by, 0.001 to 1000. Default: 1.
+    /// Factor on times to first token, 0.001 to 1000. Default: 1.
     #[serde(default = "unchanged")]
     pub ttft: f64,
-    /// What decode speeds are multiplied by, 0.001 to 1000. Default: 1.
+    /// Factor on decode speeds, 0.001 to 1000. Default: 1.
     #[serde(default = "unchanged")]
     pub speed: f64,
-    /// What is added to times to first token. Default: 0s.
+    /// Delay added to times to first token. Default: 0s.
     #[serde(default = "at_once")]
     pub delay: Duration,
 }

@@ -1,8 +1,9 @@
-//! Spikes: short stretches, at random, in which times to first token are much longer for everybody.
+//! Spikes: short stretches, at random, in which times to first token are much longer for all requests.
 //!
-//! A reading of "official endpoints spike between 45 and 2,400 ms" (R4: latency-based routing): what takes 45 ms takes up to
-//! 53 times as long. Gaps between spikes are exponential; the length and the factor of each are drawn from their laws. A
-//! factor below 1 counts as 1. Spikes are the provider's own: every policy meets the same.
+//! This is a reading of the claim "official endpoints spike between 45 and 2,400 ms" in a published article on
+//! latency-based routing: what takes 45 ms takes up to 53 times as long. Gaps between spikes are exponential; the
+//! length and the factor of each are drawn from their laws. A factor below 1 counts as 1. Spikes are the provider's
+//! own: every policy meets the same ones.
 //!
 //! ```json
 //! { "spikes": { "every": "5m", "for": { "exponential": { "mean": "10s" } }, "ttft": { "uniform": { "min": 2, "max": 53 } } } }
@@ -25,12 +26,12 @@ use crate::kernel::time::Time;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spikes {
-    /// The mean time from the end of one to the start of the next.
+    /// The mean time from the end of one spike to the start of the next.
     pub every: Duration,
-    /// How long each lasts.
+    /// The law of the length of a spike.
     #[serde(rename = "for")]
     pub lasts: LawSpec<Duration>,
-    /// What times to first token are multiplied by while it lasts; drawn once for each.
+    /// The law of the factor on times to first token, drawn once for each spike.
     pub ttft: LawSpec<f64>,
 }
 
@@ -46,7 +47,7 @@ impl BuildFault for Spikes {
     }
 }
 
-/// Before any replication.
+/// The checked spikes, before any replication.
 #[derive(Clone, Debug)]
 struct Calm {
     stretches: Stretches,

@@ -1,9 +1,9 @@
-//! Stretches of time that come and go by themselves: an alternating renewal process, unrolled as time goes on.
+//! An alternating renewal process of gaps and stretches of time, generated as time goes on.
 //!
-//! Gaps and stretches have a law each, and every draw comes from the key of the provider's own randomness, in order of time:
-//! whoever asks, and however often, meets the same stretches. A replication begins in the midst of it: the process has run
-//! for a hundred mean cycles, and an even share of one more, before the replication starts, so that the first hour is like
-//! any other hour and not always the beginning of a gap.
+//! Gaps and stretches have a law each, and every draw comes from the key of the provider's own randomness, in order of
+//! time: all policies meet the same stretches, however often they ask. A replication begins in the midst of the
+//! process: it has run for a hundred mean cycles, and an even share of one more, before the replication starts, so that
+//! the first hour is like any other hour and not always the beginning of a gap.
 
 use rand::Rng;
 
@@ -15,10 +15,10 @@ use crate::kernel::time::{Span, Time};
 
 /// Mean cycles that pass before a replication starts.
 const BEFORE: f64 = 100.0;
-/// The least and the longest mean cycle, in nanoseconds: a second and a year.
+/// The shortest and the longest mean cycle, in nanoseconds: a second and a year.
 const CYCLES: std::ops::RangeInclusive<f64> = 1e9..=3.1536e16;
 
-/// Stretches with gaps between them, before the first.
+/// The laws of gaps and stretches, before any replication.
 #[derive(Clone, Debug)]
 pub(super) struct Stretches {
     gap: Sampler,
@@ -28,7 +28,7 @@ pub(super) struct Stretches {
 }
 
 impl Stretches {
-    /// Gaps and stretches of these laws, in nanoseconds.
+    /// Creates gaps and stretches of these laws, in nanoseconds.
     ///
     /// # Errors
     /// If a mean is infinite, or both together are below a second or above a year.
@@ -47,7 +47,7 @@ impl Stretches {
         })
     }
 
-    /// The stretches that `own` gives.
+    /// The timeline that the key `own` determines.
     pub(super) fn timeline(&self, own: Key) -> Timeline {
         let mut stream = own.stream(Purpose::Weather);
         let before = Span::from_nanos(((BEFORE + unit(stream.next_u64())) * self.cycle) as u64);
@@ -61,22 +61,21 @@ impl Stretches {
     }
 }
 
-/// The stretches of one replication, as far as they are known.
+/// The gaps and stretches of one replication, generated up to the current time.
 #[derive(Clone, Debug)]
 pub(super) struct Timeline {
     laws: Stretches,
     stream: Stream,
-    /// How long the process has run when the replication starts. Its own time is that much later.
+    /// How long the process has run when the replication starts. The process's clock is ahead by that much.
     before: Span,
-    /// When the gap or stretch that it is in ends, in its own time.
+    /// When the current gap or stretch ends, on the process's clock.
     turns: Time,
-    /// The draw that goes with the stretch that it is in.
+    /// The uniform draw of the current stretch; `None` in a gap.
     stretch: Option<u64>,
 }
 
 impl Timeline {
-    /// The uniform draw that goes with the stretch that `now` lies in, if it lies in one. Never asked of a time before one
-    /// that it was asked of.
+    /// The uniform draw of the stretch at `now`, if there is one. Times never go back from one call to the next.
     #[inline]
     pub(super) fn at(&mut self, now: Time) -> Option<u64> {
         let now = now + self.before;

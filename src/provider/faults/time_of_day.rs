@@ -1,4 +1,4 @@
-//! Slower by day, faster by night: times to first token and decode speeds that follow the clock.
+//! Daily rhythm: times to first token and decode speeds that follow the time of day.
 //!
 //! A day has 24 hours and repeats. `hourly` gives a factor for each hour, from midnight on, which holds for the whole hour.
 //! `wave` is a cosine between `peak`, at the hour `at`, and `trough`, twelve hours later, in steps of five minutes. The
@@ -22,7 +22,7 @@ use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
 
 const DAY: u64 = 24 * 3600 * 1_000_000_000;
-/// Steps of a day: of five minutes.
+/// The number of steps in a day, each of five minutes.
 const STEPS: u64 = 288;
 
 /// Factors that follow the time of day.
@@ -32,21 +32,21 @@ pub struct TimeOfDay {
     /// The time of day at which a replication begins, below 24h. Default: 0s, midnight.
     #[serde(default = "at_once")]
     pub start: Duration,
-    /// What times to first token are multiplied by. Default: 1 all day.
+    /// Factor on times to first token. Default: 1 all day.
     #[serde(default)]
     pub ttft: Option<Shape>,
-    /// What decode speeds are multiplied by. Default: 1 all day.
+    /// Factor on decode speeds. Default: 1 all day.
     #[serde(default)]
     pub speed: Option<Shape>,
 }
 
-/// How a factor goes over a day.
+/// The course of a factor over a day.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
-    /// 24 factors, 0.001 to 1000: for each hour, from midnight on.
+    /// One factor for each of the 24 hours from midnight on, 0.001 to 1000.
     Hourly(Vec<f64>),
-    /// A cosine over the day.
+    /// A factor that follows a cosine over the day.
     Wave(Wave),
 }
 
@@ -58,11 +58,11 @@ pub struct Wave {
     pub peak: f64,
     /// The factor twelve hours later, 0.001 to 1000.
     pub trough: f64,
-    /// The time of day of `peak`, below 24h.
+    /// The time of day at which the factor is `peak`, below 24h.
     pub at: Duration,
 }
 
-/// A time of day, in nanoseconds.
+/// Checks a time of day and converts it to nanoseconds.
 fn clock(name: &'static str, time: Duration) -> Built<u64> {
     let nanos = time.span().nanos();
     if nanos < DAY {
@@ -73,7 +73,7 @@ fn clock(name: &'static str, time: Duration) -> Built<u64> {
 }
 
 impl Shape {
-    /// The factor in each step of the day.
+    /// The factor in each step of the day, from midnight on.
     fn steps(&self) -> Built<Vec<f64>> {
         match self {
             Shape::Hourly(hours) => {
@@ -127,7 +127,7 @@ impl BuildFault for TimeOfDay {
 #[derive(Clone, Debug)]
 struct Running {
     start: u64,
-    /// Factors of TTFT and of speed.
+    /// The factors on TTFT and on speed, by step.
     steps: Arc<[(f64, f64)]>,
 }
 
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
     use crate::kernel::chance::Chance;
 
-    /// The factors of TTFT and of speed, so many hours after the start of the replication.
+    /// The factors on TTFT and on speed, so many hours after the start of the replication.
     fn at(fault: &mut dyn Fault, hours: f64) -> (f64, f64) {
         let mut weather = Weather::FAIR;
         let now = Time::from_nanos((hours * 3.6e12) as u64);

@@ -1,8 +1,8 @@
 //! An answer that comes whole: one law for the time it takes, whatever its length.
 //!
-//! For endpoints that do not stream, and for systems whose published figures are whole-request latencies (R2: load
-//! balancer, "typical latency 45 ms"). With this law a provider behind a concurrency cap is the G of M/G/c. The first
-//! token counts as arrived with the last.
+//! For endpoints that do not stream, and for systems whose published figures are whole-request latencies (a published
+//! load balancer states a "typical latency 45 ms"). With this law a provider behind a concurrency cap is the G of
+//! M/G/c. The first token counts as arrived with the last.
 
 use super::{Latency, Service, Start};
 use crate::kernel::chance::{Key, Purpose};
@@ -10,7 +10,7 @@ use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Span;
 use crate::words::Ask;
 
-/// One law for the whole answer.
+/// A law for the time to the whole answer.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// Time to the whole answer, in nanoseconds.

@@ -1,11 +1,11 @@
 //! A streamed answer: time to first token, then tokens at a steady speed.
 //!
-//! Latency = network + TTFT + (input tokens − cached ones) / prefill + (output tokens − 1) / TPS, with TPS the decode speed in
-//! tokens per second after the first token (R3: TTFT and TPS rankings), and prefill the speed at which the prompt is read, if
-//! one is given (llm-d-inference-sim's `per-token` calculator has the same form: `prefill-overhead` and
-//! `prefill-time-per-token`). TTFT and speed are drawn independently for each attempt: over 16 series measured at public
-//! providers in 2023 their rank correlation lay between −0.44 and 0.23 (llmperf-leaderboard). What load does to either is
-//! [`crate::provider::load`]'s business.
+//! Latency = network + TTFT + (input tokens − cached ones) / prefill + (output tokens − 1) / TPS, with TPS the decode
+//! speed in tokens per second after the first token (as published rankings of TTFT and TPS have it), and prefill the
+//! speed at which the prompt is read, if one is given (llm-d-inference-sim's `per-token` calculator has the same form:
+//! `prefill-overhead` and `prefill-time-per-token`). TTFT and speed are drawn independently for each attempt: over 16
+//! series measured at public providers in 2023 their rank correlation lay between −0.44 and 0.23 (llmperf-leaderboard).
+//! The effect of load on either belongs to [`crate::provider::load`].
 
 use super::{Latency, Service, Start};
 use crate::kernel::chance::{Key, Purpose};
@@ -13,16 +13,16 @@ use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Span;
 use crate::words::Ask;
 
-/// TTFT, decode speed and network overhead, each with its own law.
+/// The laws of TTFT, decode speed and network overhead.
 #[derive(Clone, Debug)]
 pub struct Streaming {
     /// Time to first token at the provider, in nanoseconds.
     pub ttft: Sampler,
-    /// What each input token that is not cached adds to it, in nanoseconds.
+    /// Time to first token that each input token outside the cache adds, in nanoseconds.
     pub prefill: f64,
     /// Decode speed, in tokens per second.
     pub tps: Sampler,
-    /// Added once to every answer, in nanoseconds.
+    /// Network overhead, added once to every answer, in nanoseconds.
     pub network: Sampler,
 }
 

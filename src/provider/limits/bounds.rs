@@ -1,4 +1,5 @@
-//! What each kind of limit promises, for any pattern of arrivals: never more than its bound, and the bound when pressed.
+//! Tests of what each kind of limit guarantees for any arrival pattern: never more than its bound, and the bound under
+//! pressure.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

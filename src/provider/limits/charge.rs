@@ -1,9 +1,9 @@
-//! What an attempt costs a quota: how much is held back when it starts, and what of that is put right when it ends.
+//! What an attempt costs a quota: how much is reserved when it starts, and how the end corrects that.
 //!
-//! Providers differ here more than in their windows. OpenAI and Azure's standard deployments reserve input and `max_tokens`
-//! and leave it at that; Anthropic and Azure's provisioned deployments put the reservation right afterwards; Envoy AI
-//! Gateway and LiteLLM's TPM check let requests in while what was used is below the limit, and charge the real usage when
-//! the answer is there, so that all that are under way at that moment go over it together.
+//! Providers differ here more than in their windows. OpenAI and Azure's standard deployments reserve input and
+//! `max_tokens` and never correct it; Anthropic and Azure's provisioned deployments correct the reservation afterwards;
+//! Envoy AI Gateway and LiteLLM's TPM check admit requests while usage is below the limit, and charge the real usage
+//! when the answer is there, so that all requests then under way exceed it together.
 //!
 //! ```json
 //! { "reserve": "max_tokens", "reconcile": true, "cached_weight": 0, "failed_requests": false }
@@ -17,17 +17,17 @@ use crate::form::build::{Built, Refusal};
 use crate::form::units::{Count, Fraction};
 use crate::words::{Ask, Usage};
 
-/// What an attempt costs a quota. A refused one costs nothing.
+/// What an attempt costs a quota. A refused attempt costs nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Charge {
-    /// When it is charged. Default: `start`.
+    /// When the attempt is charged. Default: `start`.
     pub at: At,
     /// How much is charged at the start. Default: `max_tokens`.
     pub reserve: Reserve,
     /// Whether the end corrects what was reserved to what was used. Default: no.
     pub reconcile: bool,
-    /// How much of an input token counts that came from the prompt cache, 0 to 1. Default: 1.
+    /// The weight of an input token that came from the prompt cache, 0 to 1. Default: 1.
     pub cached_weight: Fraction,
     /// Whether an attempt that got no answer counts, with what was reserved for it. Default: yes.
     pub failed_requests: bool,
@@ -45,14 +45,14 @@ impl Default for Charge {
     }
 }
 
-/// When an attempt is charged.
+/// The time at which an attempt is charged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum At {
-    /// When it starts, with what is reserved for it.
+    /// At its start, with what is reserved for it.
     #[default]
     Start,
-    /// When it ends, with what it used; it may start while anything at all is left.
+    /// At its end, with what it used; an attempt may start while anything at all is left.
     End,
 }
 
@@ -60,22 +60,22 @@ pub enum At {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reserve {
-    /// Its input, and for the output its `max_tokens`. Without `max_tokens` the provider is taken to guess the output right.
+    /// Its input plus its `max_tokens`. Without `max_tokens` the provider is assumed to guess the output right.
     #[default]
     MaxTokens,
     /// Its input only.
     Input,
-    /// So many tokens, whatever it asks for.
+    /// A fixed number of tokens, whatever its size.
     Estimate(Count),
 }
 
 impl Charge {
-    /// Whether nothing of it is out of the ordinary.
+    /// Whether every field has its default.
     pub fn is_default(&self) -> bool {
         *self == Charge::default()
     }
 
-    /// How to count in `unit`, of which `limit` fit at once.
+    /// The checked way to count in `unit`, of which `limit` fit at once.
     pub(super) fn counting(&self, unit: Unit, limit: u64) -> Built<Counting> {
         if unit == Unit::Concurrent {
             return Err(Refusal::new(
@@ -114,7 +114,7 @@ impl Charge {
     }
 }
 
-/// A [`Charge`], checked.
+/// A checked [`Charge`] for one unit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counting {
     pub(super) unit: Unit,
@@ -126,7 +126,7 @@ pub(super) struct Counting {
 }
 
 impl Counting {
-    /// Whether the end of an attempt makes a difference.
+    /// Whether the end of an attempt changes anything.
     pub(super) fn listens(&self) -> bool {
         self.at_end || self.reconcile || !self.failed_requests
     }
@@ -142,7 +142,7 @@ impl Counting {
         self.amount(ask.input, ask.cached, output)
     }
 
-    /// How much is on the account of an attempt when it has ended: of what was reserved, or of what was used.
+    /// How much an attempt has cost when it has ended: what was reserved, or what was used.
     #[inline]
     pub(super) fn settled(&self, ask: &Ask, usage: &Usage) -> u64 {
         let answered = usage.input > 0 || usage.output > 0;

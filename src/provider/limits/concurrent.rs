@@ -1,8 +1,8 @@
-//! A quota of requests at once: each one holds its place from when it is let in until it has left.
+//! A concurrency quota: each request holds its place from when it is admitted until it has left.
 //!
-//! Full, it answers 429 and cannot say when there will be room: no Retry-After. What several serverless providers enforce
-//! beside their rates, and what a self-hosted server's `--max-concurrent-requests` does (Hugging Face TGI). A caller that hangs
-//! up frees its place at once.
+//! When full, it answers 429 and cannot say when there will be room: no Retry-After. Several serverless providers
+//! enforce this beside their rates, and so does a self-hosted server's `--max-concurrent-requests` (Hugging Face TGI).
+//! A caller that hangs up frees its place at once.
 //!
 //! ```json
 //! { "concurrent": { "limit": 100 } }
@@ -18,11 +18,11 @@ use crate::kernel::clock::BoundClock;
 use crate::kernel::time::Time;
 use crate::words::Ask;
 
-/// So many requests at once.
+/// A concurrency quota: a bound on the requests in service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Concurrent {
-    /// The most at once.
+    /// The most requests in service at once.
     pub limit: Count,
 }
 

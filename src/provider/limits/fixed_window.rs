@@ -1,9 +1,9 @@
-//! A quota per clock-aligned window: a counter that starts again at each full minute.
+//! A quota per clock-aligned window: a counter that is reset at each full minute.
 //!
-//! What Azure OpenAI, Groq, Envoy AI Gateway and LiteLLM's own counters do. Two bursts either side of the boundary can
-//! together pass twice the limit in a moment; a request refused near the end of a window waits only until the boundary. A
-//! refused request is not charged. A correction goes to the window that was charged, and to nothing once that is over;
-//! what is charged at the end goes to the window in which the end falls.
+//! Azure OpenAI, Groq, Envoy AI Gateway and LiteLLM's own counters work like this. Two bursts either side of the
+//! boundary can together pass twice the limit in a moment; a request refused near the end of a window waits only until
+//! the boundary. A refused request is not charged. A correction goes to the window that was charged, and is dropped
+//! once that window is over; what is charged at the end goes to the window in which the end falls.
 //!
 //! ```json
 //! { "fixed_window": { "unit": "tokens", "limit": "300k", "window": "1m" } }
@@ -24,13 +24,13 @@ use crate::words::Left;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FixedWindow {
-    /// What it counts.
+    /// The unit that it counts.
     pub unit: Unit,
     /// How much fits into one window.
     pub limit: Count,
     /// The window's length; windows start at multiples of it.
     pub window: Duration,
-    /// What an attempt costs. Default: its input and `max_tokens`, for good.
+    /// What an attempt costs. Default: its input and `max_tokens`, without correction.
     #[serde(default, skip_serializing_if = "Charge::is_default")]
     pub charge: Charge,
 }
@@ -46,7 +46,7 @@ impl BuildOne for FixedWindow {
     }
 }
 
-/// The nanoseconds of a window that lasts at all.
+/// The length of a window in nanoseconds; a length of zero is refused.
 pub(super) fn length(window: Duration) -> Built<u64> {
     match window.span() {
         Span::ZERO => Err(Refusal::new("a window must be longer than nothing").at("window")),
@@ -54,7 +54,7 @@ pub(super) fn length(window: Duration) -> Built<u64> {
     }
 }
 
-/// A counter that is reset at each multiple of its window.
+/// The counter of the current window.
 #[derive(Clone, Debug)]
 pub(super) struct Counter {
     limit: u64,
@@ -64,7 +64,7 @@ pub(super) struct Counter {
 }
 
 impl Counter {
-    /// Nothing used of `limit` in each `window` nanoseconds, which are at least one.
+    /// A counter with nothing used of `limit` in each `window` nanoseconds, which are at least one.
     pub(super) fn new(limit: u64, window: u64) -> Counter {
         Counter {
             limit,
@@ -177,8 +177,8 @@ mod tests {
         );
     }
 
-    /// A hundred a minute, 80 reserved and 30 used. Corrected within the window the 50 come back; in the next one they are
-    /// of no account.
+    /// A hundred a minute, 80 reserved and 30 used. Corrected within the window the 50 come back; in the next window
+    /// they do not count.
     #[test]
     fn a_correction_stays_in_its_window() {
         let mut limit = limit(r#"{"unit": "tokens", "limit": 100, "window": "1m", "charge": {"reconcile": true}}"#);

@@ -1,4 +1,4 @@
-//! The generic cell rate algorithm: one time stamp says how far ahead of schedule the caller is.
+//! The generic cell rate algorithm (GCRA): one time stamp says how far ahead of schedule the caller is.
 //!
 //! Each unit takes window ÷ limit, in whole nanoseconds and rounded down; a request passes if, after it, the schedule runs
 //! no further ahead of the clock than a burst. As a meter it is a leaky bucket, which is how Azure describes the
@@ -21,20 +21,20 @@ use crate::form::units::{Count, Duration};
 use crate::kernel::time::{Span, Time};
 use crate::words::Left;
 
-/// A schedule that may run ahead by a burst.
+/// A GCRA quota: a schedule that may run ahead by a burst.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gcra {
-    /// What it counts.
+    /// The unit that it counts.
     pub unit: Unit,
     /// How much passes in each window in the long run.
     pub limit: Count,
-    /// The window.
+    /// The length of the window to which `limit` refers.
     pub window: Duration,
-    /// How much passes at once. Default: the limit.
+    /// How much passes at once. Default: `limit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
-    /// What an attempt costs. Default: its input and `max_tokens`, for good.
+    /// What an attempt costs. Default: its input and `max_tokens`, without correction.
     #[serde(default, skip_serializing_if = "Charge::is_default")]
     pub charge: Charge,
 }
@@ -73,7 +73,7 @@ struct Schedule {
     burst: u64,
     /// Nanoseconds for a burst.
     tolerance: u64,
-    /// The theoretical arrival time: when everything that was let in would have come, evenly spaced.
+    /// The theoretical arrival time: when all that was admitted would have come, evenly spaced.
     arrival: Time,
 }
 

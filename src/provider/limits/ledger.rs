@@ -1,4 +1,4 @@
-//! One quota of any kind: a ledger that knows its window, and the counting that knows what an attempt costs.
+//! One quota of any kind: a ledger that knows its window, and a rule that knows what an attempt costs.
 
 use std::fmt;
 
@@ -9,20 +9,21 @@ use crate::words::{Ask, Left};
 
 /// The memory of a quota: how much was charged when, and what that leaves.
 pub(super) trait Ledger: Clone + fmt::Debug + Send + Sync + 'static {
-    /// When `need` fits if nothing else is charged: `now` if it does, [`Time::NEVER`] if it never can.
+    /// The earliest time at which `need` fits if nothing else is charged: `now` if it does already, [`Time::NEVER`] if
+    /// it never can.
     fn ready_at(&mut self, now: Time, need: u64) -> Time;
 
     /// Charges `amount` at `now`, whether it fits or not.
     fn charge(&mut self, now: Time, amount: u64);
 
-    /// What was charged as `was` at `since` turns out at `now` to have been `is`.
+    /// Corrects a charge of `was`, made at `since`, to `is`, at `now`.
     fn correct(&mut self, now: Time, since: Time, was: u64, is: u64);
 
-    /// What there is, and when it is whole again.
+    /// What is left, and when the quota is whole again.
     fn left(&mut self, now: Time) -> Left;
 }
 
-/// A quota: what is counted, and the ledger in which.
+/// A quota: the rule by which attempts are counted, and the ledger that remembers them.
 #[derive(Clone, Debug)]
 pub(super) struct Counted<L> {
     pub(super) counting: Counting,
@@ -82,14 +83,15 @@ impl<L: Ledger> Limit for Counted<L> {
     }
 }
 
-/// What `limit` in every `window` nanoseconds is in a minute.
+/// Converts `limit` in every `window` nanoseconds to a rate per minute.
 pub(super) fn by_the_minute(limit: u64, window: u64) -> u64 {
     let minute = u128::from(limit) * 60_000_000_000 / u128::from(window.max(1));
     u64::try_from(minute).unwrap_or(u64::MAX)
 }
 
-/// The same for a window that is no longer than an hour. Nobody gives the quota of a day by the minute, and a client that
-/// weighs providers by their minutes would take a thousand requests a day for none.
+/// Converts `limit` in every `window` to a rate per minute, for windows of at most an hour; `None` for longer ones. A
+/// daily quota is not published by the minute, and a client that weighs providers by their minutes would take a
+/// thousand requests a day for none.
 pub(super) fn minutely(limit: u64, window: u64) -> Option<u64> {
     (window <= 3_600_000_000_000).then(|| by_the_minute(limit, window))
 }

@@ -18,13 +18,13 @@ use crate::form::diagnose;
 use crate::form::named::Named;
 use crate::form::units::Count;
 
-/// A provider's published quotas.
+/// The published quotas of a provider's tier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Preset {
-    /// Which: `provider/model/tier`, as `simcap limits` lists them.
+    /// The name of the tier, `provider/model/tier`, as `simcap limits` lists them.
     pub name: String,
-    /// Tokens a minute that were bought, where the quota goes by that: needed there, refused elsewhere.
+    /// Tokens a minute that were bought: required where the quota scales with that, refused elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_per_minute: Option<Count>,
 }
@@ -33,23 +33,23 @@ pub struct Preset {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
-    /// Where the figures come from.
+    /// The source of the figures.
     pub source: String,
-    /// When they held: year and month.
+    /// The year and month in which the figures held.
     pub date: String,
-    /// What is assumed because it is not published.
+    /// The assumptions made where nothing is published.
     pub assumed: String,
-    /// The tokens a minute that the limits below are for, if they scale.
+    /// The tokens a minute to which the limits below refer, if they scale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per: Option<Count>,
-    /// The limits.
+    /// The limits of the tier.
     pub limits: Vec<LimitSpec>,
 }
 
 /// Every published quota, by name.
 ///
 /// # Errors
-/// If the file that is built in were not what it should be.
+/// If the built-in file is invalid.
 pub fn published() -> Result<Named<Published>, diagnose::Error> {
     diagnose::parse("models/limits.json", include_str!("../../../models/limits.json"))
 }
@@ -104,7 +104,7 @@ fn most(limit: &mut LimitSpec) -> Option<&mut Count> {
     }
 }
 
-/// `count` × `bought` ÷ `per`, rounded down, at least 1.
+/// The value of `count` × `bought` ÷ `per`, rounded down, at least 1.
 fn scaled(count: Count, bought: u64, per: u64) -> Count {
     let scaled = u128::from(count.get()) * u128::from(bought) / u128::from(per);
     Count::new(u64::try_from(scaled).unwrap_or(u64::MAX)).unwrap_or(count)

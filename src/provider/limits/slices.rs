@@ -1,4 +1,5 @@
-//! A quota by the minute that is held in each short slice of it, so that an even minute passes and a burst does not.
+//! A quota by the minute that is enforced in each short slice of it, so that an even minute passes and a burst does
+//! not.
 //!
 //! Azure OpenAI checks its requests per minute over 1 or 10 seconds; OpenAI says that 60,000 requests a minute may be enforced
 //! as 1,000 a second. Each slice lets limit × slice ÷ window through, rounded up to a whole one, and the window no more than
@@ -25,7 +26,7 @@ use crate::words::Left;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Slices {
-    /// What it counts.
+    /// The unit that it counts.
     pub unit: Unit,
     /// How much fits into one window.
     pub limit: Count,
@@ -34,7 +35,7 @@ pub struct Slices {
     pub window: Duration,
     /// The slice's length: 1s or 10s at Azure.
     pub slice: Duration,
-    /// What an attempt costs. Default: its input and `max_tokens`, for good.
+    /// What an attempt costs. Default: its input and `max_tokens`, without correction.
     #[serde(default, skip_serializing_if = "Charge::is_default")]
     pub charge: Charge,
 }
@@ -90,7 +91,7 @@ impl Ledger for Sliced {
         self.window.correct(now, since, was, is);
     }
 
-    /// Headers speak of the window.
+    /// The headers report on the window, not on the slice.
     fn left(&mut self, now: Time) -> Left {
         self.window.left(now)
     }

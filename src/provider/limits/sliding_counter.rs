@@ -1,7 +1,7 @@
-//! An estimate of the last minute from two counters: this minute's, and the last one's in proportion to how much of it is
-//! still within a minute.
+//! A sliding window counter: an estimate of the last minute from two counters, the current minute's, and the previous
+//! one's in proportion to how much of it is still within a minute.
 //!
-//! What `@upstash/ratelimit`'s `slidingWindow` does (its Lua script): passes while
+//! This is what `@upstash/ratelimit`'s `slidingWindow` does (its Lua script): it passes a request while
 //! ⌊previous × (1 − share of the current window that has passed)⌋ + current + need ≤ limit. Kong's `rate-limiting-advanced`
 //! and Cloudflare estimate in the same way. It takes the last window's charges as evenly spread, so that after a burst it
 //! refuses too little at first and too much later. Counted without floats here. A refused request is not charged; a
@@ -27,13 +27,13 @@ use crate::words::Left;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlidingCounter {
-    /// What it counts.
+    /// The unit that it counts.
     pub unit: Unit,
     /// How much fits into a window, by the estimate.
     pub limit: Count,
     /// The window's length; windows start at multiples of it.
     pub window: Duration,
-    /// What an attempt costs. Default: its input and `max_tokens`, for good.
+    /// What an attempt costs. Default: its input and `max_tokens`, without correction.
     #[serde(default, skip_serializing_if = "Charge::is_default")]
     pub charge: Charge,
 }
@@ -77,13 +77,13 @@ impl Counters {
         }
     }
 
-    /// What is left of the previous window at `now`.
+    /// The weighted remainder of the previous window at `now`.
     fn fading(&self, now: Time) -> u64 {
         let remains = self.window - now.since(self.started).nanos().min(self.window);
         (u128::from(self.previous) * u128::from(remains) / u128::from(self.window)) as u64
     }
 
-    /// How far into a window at most `room` is left of `previous`.
+    /// How far into a window the weighted remainder of `previous` has faded to `room` or less.
     fn fades_in(&self, previous: u64, room: u64) -> Span {
         if previous <= room {
             return Span::ZERO;

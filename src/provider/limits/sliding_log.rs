@@ -1,9 +1,10 @@
-//! A quota over the last minute, exactly: every charge is remembered until it is a window old.
+//! A sliding window log: a quota over exactly the last minute, in which every charge is remembered until it is a window
+//! old.
 //!
-//! The sliding window log of the textbooks (Redis sorted sets in many a gateway): over any window, wherever it starts, no
+//! As in the textbooks (and Redis sorted sets in many gateways), no window of that length, wherever it starts, holds
 //! more than the limit. A charge at t counts from t up to, but not at, t + window. A refused request is not logged. A
-//! correction changes the entry that was made at the start, if it is still in the log. Charges of one instant share an
-//! entry; the log grows to its peak and is then used again.
+//! correction changes the entry that was made at the start, if it is still in the log. Charges at the same instant
+//! share an entry; the log's memory grows to its peak and is then reused.
 //!
 //! ```json
 //! { "sliding_log": { "unit": "requests", "limit": 1000, "window": "1m" } }
@@ -27,13 +28,13 @@ use crate::words::Left;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlidingLog {
-    /// What it counts.
+    /// The unit that it counts.
     pub unit: Unit,
-    /// How much fits into any window.
+    /// How much fits into any window of that length.
     pub limit: Count,
     /// The window's length.
     pub window: Duration,
-    /// What an attempt costs. Default: its input and `max_tokens`, for good.
+    /// What an attempt costs. Default: its input and `max_tokens`, without correction.
     #[serde(default, skip_serializing_if = "Charge::is_default")]
     pub charge: Charge,
 }
@@ -61,7 +62,7 @@ struct Log {
     window: Span,
     /// The sum of the entries.
     used: u64,
-    /// When, in order, and how much.
+    /// The time and amount of each charge, in order.
     entries: VecDeque<(Time, u64)>,
 }
 
@@ -120,7 +121,7 @@ impl Ledger for Log {
                 *of = of.saturating_sub(was).saturating_add(is).min(u64::MAX - self.used);
                 self.used += *of;
             }
-            // Nothing was reserved, so nothing logged.
+            // Nothing was reserved, so nothing was logged.
             Err(i) if since + self.window > now && is > 0 => {
                 let amount = is.min(u64::MAX - self.used);
                 self.used += amount;
@@ -158,7 +159,7 @@ mod tests {
             .unwrap()
     }
 
-    /// Three in any ten seconds: who passes, and when one who is refused may come back.
+    /// Three in any ten seconds: which requests pass, and when a refused one may come back.
     #[test]
     fn each_charge_is_forgotten_a_window_later() {
         let mut limit = limit(r#"{"unit": "requests", "limit": 3, "window": "10s"}"#);
@@ -200,7 +201,7 @@ mod tests {
         assert_eq!(ready, [at(3), at(10), at(11), at(12), Time::NEVER]);
     }
 
-    /// Nothing is reserved of the output, and nothing logged: the correction logs it as of the start.
+    /// Nothing is reserved for the output, and nothing logged: the correction logs it as of the start.
     #[test]
     fn a_correction_of_nothing_is_logged_as_of_the_start() {
         let charge = r#"{"reserve": "input", "reconcile": true}"#;

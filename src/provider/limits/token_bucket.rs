@@ -1,8 +1,8 @@
-//! A continuous quota: a bucket that refills all the time.
+//! A token bucket: a quota that refills continuously.
 //!
-//! What OpenAI and Anthropic document: the per-minute figure is a rate, not a window, and a burst may use it up at once.
-//! Each attempt takes its tokens out when it starts; `charge` says how many and whether its end corrects them. A correction
-//! upwards may leave the bucket in debt, by its own size at most. A refused request is not charged.
+//! OpenAI and Anthropic document this: the per-minute figure is a rate, not a window, and a burst may use it up at
+//! once. Each attempt takes its tokens out when it starts; `charge` says how many and whether its end corrects them. A
+//! correction upwards may leave the bucket in debt, by its own size at most. A refused request is not charged.
 //!
 //! ```json
 //! { "token_bucket": { "unit": "requests", "rate": "1000/min", "burst": 50 } }
@@ -20,23 +20,23 @@ use crate::kernel::bucket::Bucket;
 use crate::kernel::time::Time;
 use crate::words::Left;
 
-/// A bucket that refills continuously.
+/// A token bucket that refills continuously.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenBucket {
-    /// What it counts.
+    /// The unit that it counts.
     pub unit: Unit,
-    /// How fast it refills.
+    /// The rate at which it refills, like "1000/min".
     pub rate: Rate,
-    /// The most it can hold. Default: what the rate brings in a minute, at least 1.
+    /// The most it can hold. Default: one minute's refill, at least 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
-    /// What an attempt costs. Default: its input and `max_tokens`, for good.
+    /// What an attempt costs. Default: its input and `max_tokens`, without correction.
     #[serde(default, skip_serializing_if = "Charge::is_default")]
     pub charge: Charge,
 }
 
-/// A bucket of this rate and burst; without a burst, of a minute's worth.
+/// A bucket of this rate and burst; without a burst, the burst is one minute's refill.
 pub(crate) fn bucket(rate: Rate, burst: Option<Count>) -> Built<Bucket> {
     let burst = burst.map_or_else(|| a_minutes_worth(rate), |b| b.get());
     Bucket::new(rate.count(), rate.per(), burst).ok_or_else(|| {
@@ -46,7 +46,7 @@ pub(crate) fn bucket(rate: Rate, burst: Option<Count>) -> Built<Bucket> {
     })
 }
 
-/// What `rate` brings in a minute, at least 1: quotas are published by the minute.
+/// The refill of `rate` in one minute, at least 1: quotas are published by the minute.
 fn a_minutes_worth(rate: Rate) -> u64 {
     by_the_minute(rate.count(), rate.per().nanos()).max(1)
 }
@@ -150,7 +150,8 @@ mod tests {
         assert_eq!(limit.left(at(11)).unwrap().reset, Span::from_secs(100 + 39));
     }
 
-    /// Ten tokens, one a second, charged at the end: all may start until the first has ended, and then nobody for a while.
+    /// Ten tokens, one a second, charged at the end: all may start until the first has ended, and then none for a
+    /// while.
     #[test]
     fn charged_at_the_end_it_lets_in_whoever_comes_before() {
         let mut limit = limit(r#"{"unit": "tokens", "rate": "1/s", "burst": 10, "charge": {"at": "end"}}"#);

@@ -9,8 +9,9 @@
 //! realistic for latency-optimised deployments, 2.5 to 3.5 for throughput-optimised ones): `[[1, 1], [256, 2.5]]`. A table
 //! also holds what a benchmark of a server at several concurrencies reports.
 //!
-//! The factor of the beginning is kept to the answer's end. With `slots` before it in the list the batch holds at most
-//! that many (vLLM's `--max-num-seqs`), and who waits is not counted; without, everybody is in the batch at once.
+//! The factor at the beginning is kept to the answer's end. With `slots` before it in the list the batch holds at most
+//! that many (vLLM's `--max-num-seqs`), and attempts that wait are not counted; without, all attempts are in the batch
+//! at once.
 //!
 //! ```json
 //! { "batching": { "step": [[1, 1], [256, 2.5]], "ttft": [[1, 1], [256, 1.5]] } }
@@ -25,21 +26,21 @@ use crate::kernel::time::Span;
 use crate::provider::latency::{Service, Start};
 use crate::words::Ask;
 
-/// Service that slows down with the number in service.
+/// Service that slows down with the number of attempts in service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Batching {
-    /// Factors of the time for each token after the first: pairs [in service, factor], from few in service to many; factors
-    /// above 0 and at most a million.
+    /// Factors on the time per output token after the first: pairs [in service, factor], from few in service to many;
+    /// factors above 0 and at most a million.
     #[schemars(length(min = 1))]
     pub step: Vec<(u32, f64)>,
-    /// Factors of the time to the first token, network not included. Default: those of `step`.
+    /// Factors on the time to first token, network not included: pairs [in service, factor]. Default: those of `step`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub ttft: Option<Vec<(u32, f64)>>,
 }
 
-/// The largest factor.
+/// The largest factor accepted.
 const MOST: f64 = 1e6;
 
 impl BuildLoad for Batching {
@@ -53,7 +54,7 @@ impl BuildLoad for Batching {
     }
 }
 
-/// A factor by number in service.
+/// A factor as a function of the number in service.
 #[derive(Clone, Debug)]
 struct Curve(Vec<(u32, f64)>);
 

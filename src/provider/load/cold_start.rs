@@ -1,12 +1,13 @@
-//! A provider that goes to sleep: after a while without work it has to start before it serves.
+//! Cold starts: after a while without work the provider has to start before it serves.
 //!
-//! Whoever comes after `idle` without any attempt wakes it, and waits `extra`; whoever comes before that is over waits for
-//! the rest of it. Then it is warm, until it is left alone again: `idle` counts from the end of the last work, or of the start
-//! if nothing came after it. It is warm when a replication begins. With `until_warm` at `unavailable` nobody waits: all are
-//! turned away until it is warm. Hugging Face's Inference Endpoints scaled to zero (after an hour by default) answer 503 while
-//! a replica starts, or hold the request if it has an `X-Scale-Up-Timeout` header (their guide to autoscaling): the two
-//! settings. Of the series in llmperf-leaderboard 2023 one whose provider seems to have cold-started has a median TTFT of
-//! 0.55 s and a 99th percentile of 53 s.
+//! An attempt that comes after `idle` without any other wakes the provider, and waits `extra`; one that comes before
+//! the start is over waits for the rest of it. Then the provider is warm until it is idle again: `idle` counts from the
+//! end of the last work, or from the end of the start if nothing came after it. It is warm when a replication begins.
+//! With `until_warm` at `unavailable` no attempt waits: all are rejected until the provider is warm. Hugging Face's
+//! Inference Endpoints scaled to zero (after an hour by default) answer 503 while a replica starts, or hold the request
+//! if it has an `X-Scale-Up-Timeout` header (their guide to autoscaling): the two settings. In llmperf-leaderboard
+//! 2023, one series whose provider seems to have cold-started has a median TTFT of 0.55 s and a 99th percentile of 53
+//! s.
 //!
 //! Leaves out several instances of which some are warm.
 //!
@@ -26,31 +27,31 @@ use crate::kernel::sampler::Sampler;
 use crate::kernel::time::{Span, Time};
 use crate::words::Outcome;
 
-/// A start that the first attempts after a pause have to wait for.
+/// A start that the first attempts after an idle time have to wait for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ColdStart {
-    /// How long it stays warm without work.
+    /// How long the provider stays warm without work.
     pub idle: Duration,
-    /// How long it takes to start.
+    /// The law of how long a start takes.
     pub extra: LawSpec<Duration>,
-    /// What becomes of attempts until then. Default: `wait`.
+    /// How attempts are treated until the provider is warm. Default: `wait`.
     #[serde(default)]
     pub until_warm: UntilWarm,
 }
 
-/// What becomes of an attempt at a provider that is starting.
+/// The treatment of an attempt at a provider that is starting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UntilWarm {
-    /// It is held until the provider is warm.
+    /// The attempt is held until the provider is warm.
     #[default]
     Wait,
-    /// It is turned away with a 503.
+    /// The attempt is rejected with a 503.
     Unavailable,
 }
 
-/// Which part of an attempt's time to first token this draws.
+/// The part of an attempt's randomness for the time to first token that this draws from.
 const PART: u64 = 1;
 
 impl BuildLoad for ColdStart {
@@ -70,9 +71,9 @@ struct Running {
     idle: Span,
     extra: Sampler,
     holds: bool,
-    /// When the last start was over, or will be.
+    /// When the last start ended or will end.
     warm_from: Time,
-    /// When the last work that is known of ends.
+    /// The end of the last work that is known so far.
     last_work: Time,
 }
 

@@ -1,16 +1,16 @@
-//! A fixed number of slots with one line before them: the provider as the queue G/G/c.
+//! A fixed number of slots with one queue before them: the provider as a G/G/c queue.
 //!
-//! An attempt takes a free slot, or the first that will be free, first come first served, and holds it until its work is done:
-//! the whole answer, or as far as it gets before it fails. The time on the wire is not the slot's. With a `queue` an attempt
-//! that finds so many waiting is turned away at once. An inference server is one of these: vLLM runs `--max-num-seqs`
-//! sequences at once and lets the others wait; Text Generation Inference answers 429 `overloaded` beyond
-//! `--max-concurrent-requests`.
+//! An attempt takes a free slot, or the first that will be free, first come first served, and holds it until its work
+//! is done: the whole answer, or as far as it gets before it fails. Network time does not occupy the slot. With a
+//! `queue` an attempt that finds that many waiting is rejected at once. Inference servers work like this: vLLM runs
+//! `--max-num-seqs` sequences at once and lets the others wait; Text Generation Inference answers 429 `overloaded`
+//! beyond `--max-concurrent-requests`.
 //!
-//! `on_hang_up` says what the provider does when the caller has given up. `finish` works on for nobody, as a server does that
-//! sees the broken connection only when it writes: retries then pile up behind dead work, and a short overload can last for
-//! good ("Metastable Failures in Distributed Systems", HotOS 2021). `abort` frees the slot at once, as vLLM does
-//! (`AsyncLLM.generate` aborts the request when the client's connection is gone), and one that gives up while it waits never
-//! takes a slot.
+//! `on_hang_up` says what the provider does when the caller has given up. `finish` completes work that has no caller
+//! any more, like a server that notices the broken connection only when it writes: retries then pile up behind dead
+//! work, and a short overload can last for good ("Metastable Failures in Distributed Systems", HotOS 2021). `abort`
+//! frees the slot at once, as vLLM does (`AsyncLLM.generate` aborts the request when the client's connection is gone),
+//! and an attempt that gives up while it waits never takes a slot.
 //!
 //! Leaves out preemption and priorities. An attempt that hangs by a fault takes no slot.
 //!
@@ -32,16 +32,16 @@ use crate::kernel::clock::SpanClock;
 use crate::kernel::time::Time;
 use crate::words::Outcome;
 
-/// Slots with one line before them.
+/// A fixed number of slots with one queue before them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Slots {
-    /// How many attempts are served at once, up to a million.
+    /// How many attempts are served at once, 1 to a million.
     pub servers: Count,
-    /// The most that wait; further ones are turned away. Default: no bound.
+    /// The most attempts that wait; further ones are rejected. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<u32>,
-    /// How they are turned away. Default: `overloaded`.
+    /// The answer to an attempt that finds the queue full. Default: `overloaded`.
     #[serde(default)]
     pub when_full: WhenFull,
     /// What becomes of the work when the caller hangs up. Default: `finish`.
@@ -50,7 +50,7 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// So many, with an unbounded line before them.
+    /// This many slots, with an unbounded queue before them.
     pub fn of(servers: Count) -> Slots {
         Slots {
             servers,
@@ -61,19 +61,19 @@ impl Slots {
     }
 }
 
-/// The most slots.
+/// The largest number of slots accepted.
 const MOST: u64 = 1_000_000;
 
-/// How a provider with a full queue turns an attempt away.
+/// The answer of a provider whose queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenFull {
-    /// With a 529 (Anthropic's `overloaded_error`).
+    /// Answers with a 529 (Anthropic's `overloaded_error`).
     #[default]
     Overloaded,
-    /// With a 503.
+    /// Answers with a 503.
     Unavailable,
-    /// With a 429 that has no Retry-After.
+    /// Answers with a 429 that has no Retry-After.
     RateLimited,
 }
 
@@ -81,10 +81,10 @@ pub enum WhenFull {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnHangUp {
-    /// It is done all the same.
+    /// The work is done to its end all the same.
     #[default]
     Finish,
-    /// It stops, or never begins.
+    /// The work stops, or never begins.
     Abort,
 }
 
@@ -117,17 +117,17 @@ struct Running {
     queue: Option<usize>,
     refusal: Outcome,
     aborts: bool,
-    /// When each slot in use is free of all that is decided yet, the first on top.
+    /// When each slot in use will have finished all work decided so far, the earliest on top.
     free_at: BinaryHeap<Reverse<Time>>,
-    /// When those who wait stop waiting, if that has to be known.
+    /// When each waiting attempt stops waiting, if a bound on the queue needs that.
     line_left_at: BinaryHeap<Reverse<Time>>,
-    /// When the attempt that entered last begins.
+    /// When the work of the most recent attempt begins.
     begins: Time,
-    /// While all slots are in use.
+    /// The time during which all slots are in use.
     full: SpanClock,
 }
 
-/// Takes out what is over by `now`.
+/// Removes what is over by `now`.
 #[inline]
 fn drain(times: &mut BinaryHeap<Reverse<Time>>, now: Time) {
     while times.peek().is_some_and(|&Reverse(at)| at <= now) {
@@ -138,7 +138,7 @@ fn drain(times: &mut BinaryHeap<Reverse<Time>>, now: Time) {
 impl Load for Running {
     #[inline]
     fn enter(&mut self, start: &mut Start<'_>, _key: Key) -> Result<(), Outcome> {
-        // Beginnings never go back in time, so what is free by this one is so for all that follow.
+        // Beginnings never go back in time, so a slot that is free by this one is free for all that follow.
         let ready = start.begins();
         drain(&mut self.free_at, ready);
         let first_free = self.free_at.peek().filter(|_| self.free_at.len() == self.servers);

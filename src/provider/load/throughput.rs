@@ -1,10 +1,11 @@
-//! A ceiling on the tokens that a provider decodes in a second, shared by all that are in service.
+//! A ceiling on the tokens that a provider decodes in a second, shared by all attempts in service.
 //!
-//! speed = min(own speed, `tokens` / n), with n the attempts in service when this one begins, itself included: the equal
-//! share of processor sharing. A share is kept to the answer's end, so that the ceiling holds exactly while the number in
-//! service stays the same, and is passed for a while when it grows fast.
+//! The speed is min(own speed, `tokens` / n), with n the attempts in service when this one begins, itself included: the
+//! equal share of processor sharing. A share is kept to the answer's end, so that the ceiling holds exactly while the
+//! number in service stays the same, and is exceeded for a while when it grows fast.
 //!
-//! Leaves out the time to the first token. Who waits counts as in service unless `slots` come before this in the list.
+//! Leaves out the time to the first token. Waiting attempts count as in service unless `slots` come before this in the
+//! list.
 //!
 //! ```json
 //! { "throughput": { "tokens": "20k/s" } }
@@ -25,7 +26,7 @@ use crate::words::Ask;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Throughput {
-    /// The most output tokens of all answers together, like "20k/s".
+    /// The most output tokens in a second, of all answers together, like "20k/s".
     pub tokens: Rate,
 }
 
@@ -41,11 +42,11 @@ impl BuildLoad for Throughput {
 
 #[derive(Clone, Debug)]
 struct Running {
-    /// Nanoseconds of the whole provider that a token takes.
+    /// The time that a token takes the whole provider, in nanoseconds.
     per_token: f64,
-    /// When the work of the attempt that came last begins, if the ceiling slows it down.
+    /// When the work of the most recent attempt begins, if the ceiling slows it down.
     slowed_from: Option<Time>,
-    /// While an answer is worked on that the ceiling slows down.
+    /// The time during which the ceiling slows an answer down.
     full: SpanClock,
 }
 

@@ -1,7 +1,7 @@
-//! A tariff in another currency: what a provider takes for each dollar of its list price.
+//! A tariff in another currency: the provider charges a fixed amount for each dollar of its list price.
 //!
-//! A relay that charges 1 yuan where the list says 1 dollar, beside an official price of 7.3 yuan for it, is cheaper by the
-//! rate of exchange alone. All money of such an experiment is counted in its currency, in millionths of a millionth.
+//! A relay that charges 1 yuan for a list price of 1 dollar, beside an official rate of 7.3 yuan, is cheaper by the
+//! exchange rate alone. All money of such an experiment is counted in its currency, in millionths of a millionth.
 
 use super::Price;
 use crate::form::exchange::Exchange;
@@ -13,7 +13,7 @@ use crate::words::Usage;
 pub struct Exchanged {
     /// The tariff in dollars.
     pub price: Box<dyn Price>,
-    /// What is taken for a dollar.
+    /// The amount charged for each dollar.
     pub at: Exchange,
 }
 

@@ -17,13 +17,13 @@ use super::{BuildPrice, PerToken, Price};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::diagnose::nearest;
 
-/// A model's price in the table.
+/// The price that the table lists for a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Listed {
     /// The model, by its name in the table: "gpt-4.1", "azure/gpt-4o".
     pub model: String,
-    /// Whether it is asked through the batch API, at its price. Default: no.
+    /// Whether the model is called through the batch API, at its price. Default: no.
     #[serde(default)]
     pub batch: bool,
 }
@@ -31,24 +31,24 @@ pub struct Listed {
 /// Prices by model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
-    /// What is sold by the token.
+    /// The models that are sold by the token.
     pub models: BTreeMap<String, Prices>,
-    /// What else the table names.
+    /// The other models that the table names.
     pub others: BTreeSet<String>,
-    /// Where it comes from, and of when it is.
+    /// The source of the table and its date.
     pub source: String,
 }
 
 /// One model's prices.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prices {
-    /// As one asks and is answered.
+    /// The prices of the standard API.
     pub standard: PerToken,
-    /// Through the batch API, if it is sold that way.
+    /// The prices of the batch API, if the model is sold that way.
     pub batch: Option<PerToken>,
 }
 
-/// A table of more models than this is not listed in an error; the nearest name is.
+/// Up to this many models an error lists all names; beyond it, only the nearest name.
 const FEW: usize = 60;
 
 impl BuildPrice for Listed {

@@ -15,11 +15,11 @@ use crate::form::build::{Built, Names};
 use crate::form::units::Money;
 use crate::words::Usage;
 
-/// A flat price.
+/// A flat price for each attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PerRequest {
-    /// For each attempt that is answered, also if the client hung up before its end.
+    /// The price of each attempt that is answered, also if the client hung up before its end.
     pub price: Money,
 }
 

@@ -1,15 +1,16 @@
-//! Priced by the token, input and output apart: how every public provider sells.
+//! Priced by the token, input and output separately: how every public provider sells.
 //!
-//! An attempt costs its input at `input`, less what was read from the prompt cache, which costs `cached_input`, plus its
-//! output at `output`, plus `per_request`. At a provider that has a prompt cache, what is written to it costs `cache_write`,
-//! where that is billed apart (Anthropic: 1.25 times the input price); without a cache nothing is written, and how much it
-//! is otherwise the cache says. A price of the cache that is not given is that of input.
+//! An attempt costs its input at `input`, less what was read from the prompt cache, which costs `cached_input`, plus
+//! its output at `output`, plus `per_request`. At a provider that has a prompt cache, what is written to it costs
+//! `cache_write`, where that is billed separately (Anthropic: 1.25 times the input price); without a cache nothing is
+//! written, and otherwise the cache says how much is. A cache price that is not given is that of input.
 //!
-//! Above a mark of `long_context`, all tokens of the request cost that step's prices, the first ones too: once the input
-//! (cached tokens included) exceeds it (Gemini above 200,000 tokens; Claude Haiku 5.5 above 100,000; GPT-5.4 above 272,000).
-//! What a step does not give stays as below it. `batch` is taken off every price of tokens. Source: the providers' price
-//! pages as LiteLLM 1.109.1 lists them (`model_prices_and_context_window.json`) and applies them (`llm_cost_calc/utils.py`).
-//! Left out: other prices for audio, images, reasoning tokens, and caches that are kept for an hour.
+//! Above a threshold of `long_context`, all tokens of the request cost that step's prices, the first ones too: once the
+//! input (cached tokens included) exceeds it (Gemini above 200,000 tokens; Claude Haiku 5.5 above 100,000; GPT-5.4
+//! above 272,000). What a step does not give stays as it is below the threshold. `batch` is taken off every price of
+//! tokens. Source: the providers' price pages as LiteLLM 1.109.1 lists them (`model_prices_and_context_window.json`)
+//! and applies them (`llm_cost_calc/utils.py`). Left out: other prices for audio, images and reasoning tokens, and for
+//! caches that are kept for an hour.
 //!
 //! ```json
 //! { "per_token": { "input": "$3/Mtok", "output": "$15/Mtok", "cached_input": "$0.30/Mtok", "cache_write": "$3.75/Mtok" } }
@@ -28,43 +29,43 @@ use crate::words::Usage;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PerToken {
-    /// For each input token.
+    /// The price of each input token.
     pub input: TokenPrice,
-    /// For each output token.
+    /// The price of each output token.
     pub output: TokenPrice,
-    /// For each input token read from the provider's prompt cache. Default: as `input`.
+    /// The price of each input token read from the provider's prompt cache. Default: that of `input`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_input: Option<TokenPrice>,
-    /// For each input token written to the cache, at a provider that has one. Default: as `input`.
+    /// The price of each input token written to the cache, at a provider that has one. Default: that of `input`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<TokenPrice>,
-    /// Other prices for requests of long input, by rising mark. Default: none.
+    /// Other prices for requests of long input, by rising threshold. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub long_context: Vec<LongContext>,
-    /// What is taken off every price of tokens, as batch APIs do: "50%". Default: nothing.
+    /// The discount on every price of tokens, as batch APIs give it: "50%". Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Fraction>,
-    /// For each attempt that is billed, on top. Default: nothing.
+    /// The price of each attempt that is billed, on top of its tokens. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_request: Option<Money>,
 }
 
-/// Prices of all tokens of a request with more input than a mark.
+/// Prices of all tokens of a request whose input exceeds a threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LongContext {
-    /// The mark, in input tokens, cached ones included: exceeded, not reached.
+    /// The threshold in input tokens, cached ones included; the prices hold for inputs above it.
     pub above: Count,
-    /// For each input token. Default: as below the mark.
+    /// The price of each input token. Default: that below the threshold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<TokenPrice>,
-    /// For each output token. Default: as below the mark.
+    /// The price of each output token. Default: that below the threshold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<TokenPrice>,
-    /// For each input token read from the cache. Default: as below the mark.
+    /// The price of each input token read from the cache. Default: that below the threshold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_input: Option<TokenPrice>,
-    /// For each input token written to the cache. Default: as below the mark.
+    /// The price of each input token written to the cache. Default: that below the threshold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<TokenPrice>,
 }
@@ -76,10 +77,11 @@ impl BuildPrice for PerToken {
 }
 
 impl PerToken {
-    /// The tariff as it runs.
+    /// The running form of the tariff.
     ///
     /// # Errors
-    /// If the marks do not rise, a step changes no price, or a price less the discount is no whole number of pico-dollars.
+    /// If the thresholds do not rise, a step changes no price, or a price less the discount is not a whole number of
+    /// pico-dollars.
     pub fn tariff(&self) -> Built<Tariff> {
         let mut given = Given {
             input: self.input.picodollars(),
@@ -119,7 +121,7 @@ impl PerToken {
     }
 }
 
-/// What has been said of prices so far, in pico-dollars a token.
+/// The prices given so far, in pico-dollars a token.
 struct Given {
     input: u64,
     output: u64,
@@ -128,7 +130,7 @@ struct Given {
 }
 
 impl Given {
-    /// The rates with `off` millionths taken off.
+    /// The rates after a discount of `off` millionths.
     fn rates(&self, off: u64) -> Built<Rates> {
         let less = |price: u64| {
             let millionths = u128::from(price) * u128::from(1_000_000 - off.min(1_000_000));
@@ -150,16 +152,16 @@ impl Given {
     }
 }
 
-/// A tariff by the token, as it runs.
+/// A running tariff by the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tariff {
     base: Rates,
-    /// Marks, rising, and the rates above each.
+    /// The thresholds in rising order, with the rates above each.
     steps: Vec<(u64, Rates)>,
     per_request: u64,
 }
 
-/// Pico-dollars a token.
+/// Prices in pico-dollars a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Rates {
     input: u64,
@@ -227,18 +229,18 @@ mod tests {
         for (tariff_of, usage, picodollars) in [
             (plain, usage(1000, 0, 0, 200), 6_000_000_000),
             (plain, usage(1000, 0, 0, 0), 3_000_000_000),
-            // A price of the cache that is not given is that of input.
+            // A cache price that is not given is that of input.
             (plain, usage(1000, 600, 400, 0), 3_000_000_000),
             // 600 × $0.3/M + 400 × $3.75/M, and without a cache 400 × $3/M.
             (sonnet, usage(1000, 600, 400, 0), 1_680_000_000),
             (sonnet, usage(1000, 600, 0, 0), 1_380_000_000),
-            // At the mark, and one above it: then all tokens cost more.
+            // At the threshold, and one above it: then all tokens cost more.
             (HAIKU, usage(100_000, 0, 0, 1000), 10_500_000_000),
             (HAIKU, usage(100_001, 0, 0, 1000), 52_500_500_000),
             (HAIKU, usage(100_001, 100_000, 1, 0), 5_000_625_000),
             (GEMINI, usage(200_000, 0, 0, 100), 251_000_000_000),
             (GEMINI, usage(200_001, 0, 0, 100), 501_502_500_000),
-            // Cached tokens count towards the mark.
+            // Cached tokens count towards the threshold.
             (GEMINI, usage(300_000, 300_000, 0, 0), 75_000_000_000),
             // (1,000 × $2/M + 100 × $8/M + 400 × ($0.5 − $2)/M) / 2
             (batch, usage(1000, 400, 0, 100), 1_100_000_000),
@@ -255,7 +257,7 @@ mod tests {
             r#"{ "input": "$1/Mtok", "output": "$2/Mtok", "long_context": [
                 { "above": 10, "input": "$3/Mtok" }, { "above": 20, "output": "$4/Mtok" } ] }"#,
         );
-        // Input tokens from the cache cost as input does, above each mark too.
+        // Cached input tokens cost as much as other input, above each threshold too.
         assert_eq!(steps.of(&usage(10, 5, 0, 1)), 12_000_000);
         assert_eq!(steps.of(&usage(11, 5, 0, 1)), 35_000_000);
         assert_eq!(steps.of(&usage(21, 5, 0, 1)), 67_000_000);

@@ -1,8 +1,8 @@
-//! Reserved capacity: so many units by the hour, used or not, and no price for what passes through them.
+//! Reserved capacity: a number of units at an hourly price, used or not, and no price for what passes through them.
 //!
-//! Azure's provisioned throughput (PTU) at its hourly rate, Bedrock's provisioned throughput, a GPU of one's own. Costs
-//! `price` × `units` × the counted time, to the pico-dollar, rounded down, under each policy whether it uses the provider or
-//! not. How much the units can take is said by the provider's `limits` and latency.
+//! Examples are Azure's provisioned throughput (PTU) at its hourly rate, Bedrock's provisioned throughput, and a GPU of
+//! one's own. The cost is `price` × `units` × the counted time, to the pico-dollar, rounded down, under every policy,
+//! whether it uses the provider or not. The throughput of the units is set by the provider's `limits` and latency.
 //! Left out: terms of a month or a year, and spilling over to pay as you go (that is a second provider).
 //!
 //! ```json
@@ -19,13 +19,13 @@ use crate::form::units::{Count, MoneyRate};
 use crate::kernel::time::Span;
 use crate::words::Usage;
 
-/// Capacity at a price by time.
+/// Reserved capacity at a price by time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reserved {
-    /// For each unit: "$1/h", "$730/30d".
+    /// The price of each unit: "$1/h", "$730/30d".
     pub price: MoneyRate,
-    /// How many units. Default: 1.
+    /// The number of units. Default: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub units: Option<Count>,
 }

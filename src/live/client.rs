@@ -1,11 +1,12 @@
-//! One probe: a chat completion sent, timed and classified. It never retries, follows no redirect (a key must not travel),
-//! and ends by its deadlines whatever the endpoint does.
+//! One probe: a chat completion that is sent, timed and classified. It never retries, follows no redirect (a key must
+//! not travel), and ends by its deadlines whatever the endpoint does.
 //!
-//! Times count from just before the connection is asked for, so that TTFT holds what a user waits for; the connection's
-//! own parts are written apart. TTFT is the first chunk with content (or, apart, reasoning), stamped when its bytes left the
-//! socket (`wire`), before parsing. Usage alone in the last chunk is no token. A stream that ends without `[DONE]` and
-//! without a finish reason is truncated; an error in it is a failure, whatever the status. All of 2xx is an answer.
-//! The idle timeout is without a *token*: comments that keep a connection alive do not extend it.
+//! Times count from just before the connection is requested, so that TTFT includes all that a user waits for; the parts
+//! of making the connection are recorded separately. TTFT is the first chunk with content (reasoning counts
+//! separately), stamped when its bytes left the socket (`wire`), before parsing. A last chunk with usage only is not a
+//! token. A stream that ends without `[DONE]` and without a finish reason is truncated; an error in it is a failure,
+//! whatever the status. All 2xx statuses are answers. The idle timeout is the time without a *token*: comments that
+//! keep a connection alive do not extend it.
 
 use std::io::Read;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -22,20 +23,20 @@ use crate::calibrate::headers;
 use crate::calibrate::probe::{Connection, Ending, Probe};
 use crate::words::Outcome;
 
-/// How long to wait for what.
+/// The longest wait for each part of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For a connection, name and TLS included.
+    /// The longest wait for a connection, name lookup and TLS included.
     pub connect: Duration,
-    /// For the first token of a stream, from when the probe was sent.
+    /// The longest wait for the first token of a stream, from when the probe was sent.
     pub ttft: Duration,
-    /// For each further token.
+    /// The longest wait for each further token.
     pub idle: Duration,
-    /// For all of it.
+    /// The longest duration of the whole probe.
     pub total: Duration,
 }
 
-/// The most bytes of an answer, and of an error's body.
+/// The most bytes that are read of an answer, and of an error's body.
 const MOST_BYTES: usize = 64 << 20;
 const MOST_ERROR_BYTES: u64 = 64 << 10;
 
@@ -45,7 +46,7 @@ const MOST_WORDS: usize = 200;
 /// How long the end of a body may take after its `[DONE]`, for the connection to be used again.
 const DRAIN: Duration = Duration::from_millis(200);
 
-/// Where probes go, with connections that are kept.
+/// A client of one endpoint, with a pool of connections.
 #[derive(Debug)]
 pub struct Client {
     agent: Agent,
@@ -54,27 +55,27 @@ pub struct Client {
     timeouts: Timeouts,
 }
 
-/// What a probe sends.
+/// The request of one probe.
 #[derive(Debug)]
 pub struct Sent<'a> {
     /// The JSON body.
     pub body: &'a [u8],
-    /// Whether it asks for a stream.
+    /// Whether it requests a stream.
     pub stream: bool,
-    /// The most tokens that it allows.
+    /// The most output tokens that it allows.
     pub max_output: u32,
 }
 
 impl Client {
-    /// A client for the endpoint at `base_url`; the key goes into the header named beside it. `roots` are trusted in place of the
-    /// public certificates.
+    /// A client for the endpoint at `base_url`; the key goes into the header named beside it. `roots` are trusted in
+    /// place of the public certificates.
     pub fn new(
         base_url: &str,
         key: Option<(String, Key)>,
         timeouts: Timeouts,
         roots: Option<&[Certificate<'static>]>,
     ) -> Client {
-        /// Connections that are kept for probes to come.
+        /// The most idle connections that are kept for later probes.
         const KEPT: usize = 1024;
         const BUFFER: usize = 32 << 10;
         let roots = roots.map_or(RootCerts::WebPki, RootCerts::new_with_certs);
@@ -104,7 +105,7 @@ impl Client {
         }
     }
 
-    /// Sends a probe now and writes down, in the fields of `probe` that are measured, how it went. Returns when it was sent.
+    /// Sends a probe now and fills in the measured fields of `probe`. Returns when it was sent.
     pub fn send(&self, sent: &Sent<'_>, probe: &mut Probe) -> Instant {
         let began = Instant::now();
         let total = Deadline {
@@ -184,7 +185,7 @@ impl Client {
         }
     }
 
-    /// Text from outside as it may be kept: without the key, short, on one line.
+    /// Text from the endpoint in the form in which it may be kept: without the key, short, on one line.
     fn words(&self, text: &str) -> String {
         let start: String = text.chars().take(8 * MOST_WORDS).collect();
         let clean = match &self.key {
@@ -229,7 +230,7 @@ impl Watch<'_> {
         when.saturating_duration_since(self.began).as_micros() as u64
     }
 
-    /// When bytes last came.
+    /// When bytes last arrived.
     fn at_read(&self) -> u64 {
         self.at(wire::seen().read.unwrap_or_else(Instant::now))
     }
@@ -242,7 +243,7 @@ struct Failure {
 }
 
 impl Failure {
-    /// An answer that is none: the endpoint's fault.
+    /// A response that is not a valid answer, by the endpoint's fault.
     fn malformed(words: String) -> Failure {
         Failure {
             outcome: Outcome::ServerError,
@@ -274,13 +275,13 @@ fn failed(error: &Error, answered: bool) -> Failure {
     Failure { outcome, words }
 }
 
-/// An error inside a reader, as [`failed`] knows it.
+/// The failure that an error inside a reader means (see [`failed`]).
 fn broken(error: std::io::Error) -> Failure {
     failed(&Error::from(error), true)
 }
 
 fn refused(status: u16, response: Response<Body>, watch: &Watch<'_>) -> Failure {
-    // An error that trickles in is not worth the whole patience.
+    // An error body that arrives slowly is not worth the whole timeout.
     wire::set_deadline(nearer(
         watch.total,
         Deadline {
@@ -289,7 +290,7 @@ fn refused(status: u16, response: Response<Body>, watch: &Watch<'_>) -> Failure 
         },
     ));
     let mut body = Vec::new();
-    // However much came of it is good enough.
+    // However much of it arrived is enough.
     let _ = response
         .into_body()
         .into_reader()
@@ -309,7 +310,7 @@ fn refused(status: u16, response: Response<Body>, watch: &Watch<'_>) -> Failure 
     }
 }
 
-/// Reads an answer that comes whole.
+/// Reads an answer that comes whole, without streaming.
 fn whole(reader: impl Read, watch: &mut Watch<'_>) -> Result<(), Failure> {
     let mut reader = reader.take(MOST_BYTES as u64 + 1);
     let mut body = Vec::new();
@@ -386,7 +387,7 @@ fn stream(mut reader: impl Read, max_output: u32, idle: Duration, watch: &mut Wa
             at: Instant::now() + DRAIN,
             outcome: Outcome::TimeoutTotal,
         });
-        // So that the connection can be used again; if it cannot, nothing is lost.
+        // Reads to the end so that the connection can be reused; a failure here loses nothing.
         while matches!(reader.read(&mut piece), Ok(1..)) {}
     }
     stream.write(watch.probe);

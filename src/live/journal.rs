@@ -1,9 +1,9 @@
-//! `probes.jsonl`: what a run writes down as it goes, and how it is taken up again.
+//! `probes.jsonl`: the journal that a run appends to, and from which it can be resumed.
 //!
-//! A line is written whole before its probe is sent and again when it has ended, and handed to the system at once: killing the
-//! program loses none (an outage of power may). It can leave the last line in part: taking the run up again cuts that off
-//! and goes on behind it. The file is otherwise only appended to. A probe that was sent and never ended counts at its worst
-//! case, for it may have been billed, and is sent again.
+//! A line is written whole before its probe is sent and again when it has ended, and handed to the operating system at
+//! once: killing the program loses no line (a power failure may). It can leave the last line incomplete: a resumed run
+//! cuts that off and appends after it. The file is otherwise only appended to. A probe that was sent and never ended
+//! counts at its worst-case cost, because it may have been billed, and is sent again.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -14,57 +14,57 @@ use crate::calibrate::probe::{FORMAT, Line, Probe, Run};
 use crate::import::source::{self, MOST_OF_LOG};
 use crate::report::write::claim;
 
-/// Its name in the run's folder.
+/// The journal's file name in the run's folder.
 pub const NAME: &str = "probes.jsonl";
 
-/// Why a file of probes cannot be read or gone on with.
+/// The reason why a journal cannot be read or appended to.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The system says no.
+    /// The operating system reports an error.
     #[error("{}: {error}", path.display())]
     Io {
-        /// The file.
+        /// The path of the journal.
         path: PathBuf,
-        /// What it says.
+        /// The system's error.
         error: io::Error,
     },
-    /// Another run writes to it.
+    /// Another run writes to the journal.
     #[error("{}: another run is writing to it: let that one end, or stop it", path.display())]
     Busy {
-        /// The file.
+        /// The path of the journal.
         path: PathBuf,
     },
-    /// A line is none of probes.
+    /// A line is not a valid record.
     #[error("{}:{line}: {message}", path.display())]
     Line {
-        /// The file.
+        /// The path of the journal.
         path: PathBuf,
-        /// The line, from 1.
+        /// The line number, from 1.
         line: usize,
-        /// What is wrong.
+        /// The fault of the line.
         message: String,
     },
 }
 
-/// What a file holds.
+/// The content of a journal.
 #[derive(Debug, Default)]
 pub struct Kept {
-    /// The runs, in order.
+    /// The runs, in the order in which they began.
     pub runs: Vec<Run>,
     /// The probes, in the order in which they ended.
     pub probes: Vec<Probe>,
-    /// Those that were sent and never ended.
+    /// The probes that were sent and never ended.
     pub lost: Lost,
-    /// Bytes of whole lines.
+    /// The number of bytes in complete lines.
     whole: u64,
 }
 
-/// Probes that were under way when whoever sent them was killed.
+/// Probes that were under way when their run was killed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lost {
-    /// How many.
+    /// The number of such probes.
     pub probes: u64,
-    /// The most that they can have cost, in pico-dollars.
+    /// The most that they can have cost together, in pico-dollars.
     pub worst_pd: u64,
 }
 
@@ -78,10 +78,10 @@ impl Lost {
     }
 }
 
-/// Reads a file; a last line without an end is passed over.
+/// Reads a journal; an incomplete last line is skipped.
 ///
 /// # Errors
-/// If it cannot be read, or another line is none of probes.
+/// If the file cannot be read, or another line is not a valid record.
 pub fn read(path: &Path) -> Result<Kept, JournalError> {
     let bytes = source::read(path, MOST_OF_LOG).map_err(|error| io_error(path, error))?;
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
@@ -125,7 +125,7 @@ pub fn read(path: &Path) -> Result<Kept, JournalError> {
     Ok(kept)
 }
 
-/// A file that is being written.
+/// A journal that is open for writing.
 #[derive(Debug)]
 pub struct Journal {
     file: File,
@@ -133,10 +133,10 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Begins a file that is not there yet, or goes on behind what `kept` was read from it.
+    /// Creates a journal that does not exist yet, or appends to the one that `kept` was read from.
     ///
     /// # Errors
-    /// If it cannot be opened, is there where a new one was to be, or another run writes to it.
+    /// If it cannot be opened, exists where a new one was to be created, or another run writes to it.
     pub fn open(path: &Path, kept: Option<&Kept>) -> Result<Journal, JournalError> {
         let mut options = OpenOptions::new();
         let file = match kept {
@@ -156,14 +156,14 @@ impl Journal {
         })
     }
 
-    /// Writes a line.
+    /// Appends a line to the journal.
     ///
     /// # Errors
-    /// If it cannot.
+    /// If the system reports an error.
     pub fn write(&mut self, line: &Line) -> Result<(), JournalError> {
         let mut text = serde_json::to_vec(line).map_err(|error| io_error(&self.path, error.into()))?;
         text.push(b'\n');
-        // One write, so that a crash leaves at most one line in part.
+        // A single write, so that a crash leaves at most one incomplete line.
         self.file.write_all(&text).map_err(|error| io_error(&self.path, error))
     }
 }

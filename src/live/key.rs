@@ -1,17 +1,17 @@
 //! An API key: read from the environment, sent in one header, and kept out of everything else.
 //!
-//! What comes from outside and is written down or shown (an endpoint may quote the key that it refuses) goes through
-//! [`Key::scrub`] first. Its `Debug` shows nothing.
+//! Text that comes from an endpoint (which may quote the key that it refuses) goes through [`Key::scrub`] before it is
+//! written down or shown. Its `Debug` shows nothing.
 
 use std::fmt;
 
-/// What stands in place of a key.
+/// The text that replaces a key.
 const SCRUBBED: &str = "[key]";
 
-/// So many letters in a row of a key give it away.
+/// The length of a fragment of the key that is already replaced.
 const TELLING: usize = 8;
 
-/// A key.
+/// An API key that cannot be printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key(String);
 
@@ -22,15 +22,15 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    /// The key in the environment variable `name`.
+    /// Reads the key from the environment variable `name`.
     ///
     /// # Errors
-    /// If there is none, or it holds what no header may; the message never quotes it.
+    /// If the variable is not set, or its value is not valid in a header; the message never quotes it.
     pub fn from_env(name: &str) -> Result<Key, String> {
         let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
             && !name.starts_with(|c: char| c.is_ascii_digit());
         if name.is_empty() || !is_name {
-            // It may be the key itself.
+            // The name may be the key itself, given by mistake.
             return Err(
                 "what is given for the environment variable that holds the API key is no variable's name (letters, digits and _): give the \
                  name, never the key"
@@ -54,12 +54,13 @@ impl Key {
         Ok(Key(key))
     }
 
-    /// The key itself.
+    /// The key in plain text.
     pub(super) fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// `text` without the key, and without any eight letters in a row of it (an endpoint may quote a part).
+    /// A copy of `text` in which the key, and every fragment of eight or more of its letters, is replaced (an endpoint
+    /// may quote a part).
     pub fn scrub(&self, text: &str) -> String {
         let key = self.0.as_bytes();
         let telling = TELLING.min(key.len());
@@ -87,7 +88,7 @@ impl Key {
     }
 }
 
-/// How many bytes at the start are the same, but for their case: an error's code may be written in small letters.
+/// The length of the common prefix, ignoring case: the code of an error may be in lower case.
 fn common(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count()
 }

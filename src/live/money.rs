@@ -1,9 +1,9 @@
-//! What a run may spend, and what it has: no probe is sent that could take the bill over the bound.
+//! The budget of a run: no probe is sent that could take the bill over the bound.
 //!
-//! Before it is sent a probe's worst case is reserved: every byte of the prompt a token (no tokenizer makes more of them),
-//! every token of `max_tokens` written. When it ends, what its usage costs takes the reservation's place. An answer that was
-//! accepted and says nothing of usage counts at its worst case, for it may have been billed; a refusal (any status but
-//! 2xx) and a connection that never was cost nothing.
+//! Before a probe is sent its worst-case cost is reserved: one token for every byte of the prompt (no tokenizer makes
+//! more of them), and every token of `max_tokens` written. When it ends, the cost of its usage replaces the
+//! reservation. An answer that was accepted and reports no usage counts at its worst case, because it may have been
+//! billed; a refusal (any status but 2xx) and a connection that never came about cost nothing.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use crate::calibrate::probe::{Probe, Usage};
 use crate::provider::pricing::Price;
 use crate::words::{self, Outcome, Outcomes};
 
-/// Tokens that a chat template adds to a prompt, at most.
+/// The most tokens that a chat template adds to a prompt.
 const TEMPLATE: u32 = 64;
 
-/// Pico-dollars that may be spent, are spent, and may yet be by what is under way.
+/// The bound, the amount spent, and the amount reserved for probes under way, in pico-dollars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ledger {
     cap: u64,
@@ -23,7 +23,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// A ledger with a bound, and what was spent before.
+    /// A ledger with a bound of `cap` and `spent` already spent, in pico-dollars.
     pub fn new(cap: u64, spent: u64) -> Ledger {
         Ledger {
             cap,
@@ -45,30 +45,30 @@ impl Ledger {
         }
     }
 
-    /// Puts what a probe cost in the place of its reservation.
+    /// Replaces the reservation of a probe by its cost.
     pub fn settle(&mut self, worst: u64, cost: u64) {
         self.reserved = self.reserved.saturating_sub(worst);
         self.spent = self.spent.saturating_add(cost);
     }
 
-    /// What was spent.
+    /// The amount spent so far, in pico-dollars.
     pub fn spent(&self) -> u64 {
         self.spent
     }
 }
 
-/// Whether there is money for a probe.
+/// Whether a probe is affordable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reserved {
-    /// It was reserved.
+    /// Affordable; the worst case is reserved.
     Yes,
-    /// Not while others are under way that may cost as much as they may.
+    /// Not affordable while the probes under way may still cost as much as is reserved for them.
     NotNow,
-    /// Nothing is under way, and still it could take the bill over the bound.
+    /// Not affordable although no probe is under way: it could take the bill over the bound.
     Never,
 }
 
-/// The most that a probe can cost.
+/// The most that a probe can cost, in pico-dollars.
 pub fn worst(tariff: &dyn Price, prompt_bytes: usize, max_output: u32) -> u64 {
     let input = u32::try_from(prompt_bytes).unwrap_or(u32::MAX).saturating_add(TEMPLATE);
     let at = |cached, written| {
@@ -82,7 +82,7 @@ pub fn worst(tariff: &dyn Price, prompt_bytes: usize, max_output: u32) -> u64 {
     at(0, 0).max(at(input, 0)).max(at(0, input))
 }
 
-/// What so many tokens cost.
+/// The cost of this usage, in pico-dollars.
 pub fn cost(tariff: &dyn Price, usage: &Usage) -> u64 {
     tariff.of(&words::Usage {
         input: usage.input,
@@ -112,7 +112,7 @@ pub fn billed(tariff: &dyn Price, probe: &Probe, worst: u64) -> u64 {
     }
 }
 
-/// Pico-dollars as people read them: `$0.0123`.
+/// An amount in pico-dollars that displays in dollars: `$0.0123`.
 #[derive(Clone, Copy, Debug)]
 pub struct Dollars(pub u64);
 

@@ -1,7 +1,7 @@
-//! A calibration plan that has been checked: every probe of it with its time and lengths, and what it may cost.
+//! A checked calibration plan: every probe with its time and lengths, and what it may cost.
 //!
-//! All of it is known before anything is sent, and the same seed plans the same probes, so that a run can state its cost
-//! first and be taken up again later. A class's `output` is what is sent as `max_tokens`.
+//! All of it is known before anything is sent, and one seed always plans the same probes, so that a run can state its
+//! cost first and be resumed later. A class's `output` is sent as `max_tokens`.
 
 mod target;
 
@@ -38,61 +38,61 @@ const MOST_AT_ONCE: u64 = 1000;
 /// A plan that can be carried out.
 #[derive(Debug)]
 pub struct Plan {
-    /// What it was made from.
+    /// The specification that it was made from.
     pub spec: PlanSpec,
-    /// Whom to ask.
+    /// The endpoints to probe.
     pub targets: Vec<Target>,
     /// The names of the classes.
     pub classes: Vec<String>,
     /// The probes of each target, in order of time.
     pub slots: Vec<Slot>,
-    /// How they come.
+    /// The pattern in which probes are sent.
     pub mode: Mode,
-    /// How long to wait.
+    /// The longest waits for an answer.
     pub timeouts: Timeouts,
-    /// The most that it may cost, in pico-dollars.
+    /// The most that the run may cost, in pico-dollars.
     pub max_cost: u64,
-    /// SHA-256 of what makes the probes what they are: a run goes on only with the same.
+    /// SHA-256 of all that determines the probes: a run can only be resumed with the same hash.
     pub hash: String,
-    /// What whoever reads the figures must know.
+    /// Remarks that a reader of the figures must know.
     pub notes: Vec<String>,
 }
 
-/// A probe to send.
+/// A planned probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// Its number among those of its target.
+    /// The probe's number among those of its target.
     pub n: u64,
-    /// Its step of a ladder, or 0.
+    /// The probe's step of a ladder, or 0.
     pub step: u32,
-    /// When it is due, from the start; nothing in a closed loop.
+    /// When the probe is due, from the start; zero in a closed loop.
     pub due: Duration,
-    /// Its class, by place.
+    /// The index of the probe's class.
     pub class: usize,
-    /// Words of its prompt.
+    /// The number of words in its prompt.
     pub input: u32,
     /// The most tokens of its answer.
     pub output: u32,
-    /// Whether it only warms up.
+    /// Whether the probe belongs to the warm-up.
     pub warmup: bool,
 }
 
-/// How probes come.
+/// The pattern in which probes are sent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mode {
-    /// By the clock.
+    /// Open loop: probes are sent by the clock.
     Open,
-    /// So many at once, and no longer than that if there is a bound.
+    /// Closed loop with this many probes at once, for at most this long if there is a bound.
     Closed(u64, Option<Duration>),
-    /// By the clock, at rates that rise; these, in probes a second.
+    /// Open loop at these rising rates, in probes a second.
     Ladder(Vec<f64>),
 }
 
 impl PlanSpec {
-    /// Checks it and plans every probe.
+    /// Checks the specification and plans every probe.
     ///
     /// # Errors
-    /// At the first thing that makes no sense.
+    /// At the first field that is invalid.
     pub fn plan(&self) -> Built<Plan> {
         check_name(&self.name).map_err(|r| r.at("name"))?;
         let named = |kind: &str, empty: bool| match empty {
@@ -121,7 +121,8 @@ impl PlanSpec {
         })
     }
 
-    /// What makes the probes what they are; money, bounds and whom to trust may change from one part of a run to the next.
+    /// A hash of all that determines the probes; money, bounds and trusted certificates may change when a run is
+    /// resumed.
     fn hash(&self) -> String {
         let untrusting = |(name, target): (&str, &TargetSpec)| {
             let target = TargetSpec {
@@ -252,7 +253,7 @@ impl Plan {
         (sum(|slot| slot.input), sum(|slot| slot.output))
     }
 
-    /// What each target costs, by name.
+    /// The prices of each target, by name.
     pub fn prices(&self) -> BTreeMap<String, PerToken> {
         let prices = self.targets.iter();
         prices
@@ -260,8 +261,8 @@ impl Plan {
             .collect()
     }
 
-    /// What all probes to this target cost in pico-dollars if their prompts have as many tokens as words and their answers as
-    /// many as they may.
+    /// The cost of all probes to this target in pico-dollars if their prompts have as many tokens as words, and their
+    /// answers the most tokens allowed.
     pub fn expected(&self, target: &Target) -> u64 {
         let each = self.slots.iter().map(|slot| {
             let usage = crate::calibrate::probe::Usage {
@@ -316,7 +317,7 @@ fn arrivals(rate: Rate, schedule: Schedule) -> Built<Box<dyn Arrivals>> {
     }
 }
 
-/// A class, ready for drawing.
+/// A class with its laws compiled for drawing.
 struct Lengths {
     share: f64,
     input: Sampler,
@@ -337,7 +338,7 @@ fn lengths(class: &ClassSpec) -> Built<Lengths> {
     })
 }
 
-/// Slots in the making.
+/// The slots planned so far.
 struct Making<'a> {
     classes: &'a [Lengths],
     chance: Chance,
@@ -346,12 +347,12 @@ struct Making<'a> {
 }
 
 impl Making<'_> {
-    /// When the last one is due.
+    /// When the last slot is due.
     fn end(&self) -> Duration {
         self.slots.last().map_or(Duration::ZERO, |slot| slot.due)
     }
 
-    /// When the last one that warms up is due.
+    /// When the last warm-up slot is due.
     fn warm(&self) -> Duration {
         let warm = self.slots.iter().take_while(|slot| slot.warmup).last();
         warm.map_or(Duration::ZERO, |slot| slot.due)

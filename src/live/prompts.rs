@@ -1,10 +1,10 @@
-//! Prompts of about so many tokens, in several languages, alike or not.
+//! Prompts of about a given number of tokens, in several languages, with a shared beginning or without.
 //!
-//! A prompt is common words with spaces between them, about one token each to the tokenizers of today (more in some
-//! languages); what the endpoint counts is in its usage, and that is what any model is made from. A unique prompt
-//! begins with a word that no other has, so that no prompt cache knows it; repeated ones are alike up to their
-//! last word, so that the cache can be measured and a cache of whole answers is not. The run's start goes into the words: a
-//! run meets nothing that an earlier one has left in a cache. No text that anybody wrote is used.
+//! A prompt is common words with spaces between them, about one token each for current tokenizers (more in some
+//! languages); the endpoint's own count is in its usage, from which any model is made. A unique prompt begins with a
+//! word that no other has, so that no prompt cache knows it; repeated prompts are equal up to their last word, so that
+//! a prompt cache has an effect and a cache of whole answers has none. The run's start goes into the words, so that a
+//! run finds nothing that an earlier one left in a cache. No text written by people is used.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,18 +15,18 @@ use crate::kernel::chance::{hash, index};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Prefix {
-    /// No two begin alike.
+    /// No two prompts begin alike.
     #[default]
     Unique,
-    /// All begin alike.
+    /// All prompts begin alike, so that a prompt cache has an effect.
     Repeated,
 }
 
-/// What words a prompt is made of.
+/// The language of the words of a prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Language {
-    /// One language after the other, prompt by prompt.
+    /// A different language for each prompt, in turn.
     Mixed,
     /// English.
     #[default]
@@ -98,22 +98,22 @@ const WORDS: [(Language, &str); 9] = [
     ),
 ];
 
-/// What asks for a long answer; part of the words that are counted.
+/// The sentence that asks for a long answer; its words are counted too.
 const ASKING: &str = "Go on with such words and do not stop before there are a thousand of them.";
 
-/// A maker of prompts.
+/// A generator of prompts.
 #[derive(Clone, Copy, Debug)]
 pub struct Prompts {
-    /// Whether they share their beginning.
+    /// Whether the prompts share their beginning.
     pub prefix: Prefix,
-    /// Their language.
+    /// The language of the prompts.
     pub language: Language,
-    /// What makes this run's words its own.
+    /// The salt that makes this run's words unique.
     pub salt: u64,
 }
 
 impl Prompts {
-    /// The `n`-th prompt, of so many words (at least one).
+    /// The `n`-th prompt, of `words` words (at least one).
     pub fn text(&self, n: u64, words: u32) -> String {
         let place = if self.language == Language::Mixed {
             (n % WORDS.len() as u64) as usize

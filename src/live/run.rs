@@ -1,11 +1,12 @@
-//! A calibration run: probes sent when they are due, money and refusals watched, each announced before it is sent and handed on
-//! as it ends.
+//! A calibration run: probes are sent when they are due, within the budget and subject to refusals; each is announced
+//! before it is sent and handed on as it ends.
 //!
-//! Open loop: a probe is due by the plan, and whatever delays it counts (`due_us`, `dispatch_us`): no coordinated omission.
-//! One thread for each probe in flight; at [`MOST_IN_FLIGHT`] of them a probe waits, and its delay says so. A 429 with
-//! Retry-After (without: one second) pauses its target; probes due meanwhile are skipped and counted. On a ladder nothing
-//! pauses, because the onset of 429s is looked for: it ends with the step of the first, or with the tenth, whichever comes
-//! first. A target that has refused for good (401, 404 and the like) five times in a row without an answer is left alone.
+//! Open loop: a probe is due by the plan, and all delay counts (`due_us`, `dispatch_us`), so there is no coordinated
+//! omission. There is one thread for each probe in flight; at [`MOST_IN_FLIGHT`] of them a probe waits, and its delay
+//! shows that. A 429 with Retry-After (without: one second) pauses its target; probes that are due meanwhile are
+//! skipped and counted. A ladder does not pause, because it searches for the onset of 429s: it ends with the step of
+//! the first 429, or with the tenth 429, whichever comes first. A target that has refused permanently (401, 404 and the
+//! like) five times in a row without an answer is abandoned.
 
 mod sending;
 
@@ -24,20 +25,20 @@ use sending::{Sending, Shared};
 /// The most probes in flight to one target.
 pub const MOST_IN_FLIGHT: u32 = 1000;
 
-/// How long before a run begins it is made ready, so that its first probe is not late.
+/// How long before its start a run is prepared, so that its first probe is not late.
 const LEAD: Duration = Duration::from_millis(20);
 
-/// When a run begins, by both clocks.
+/// The start of a run on both clocks.
 #[derive(Clone, Copy, Debug)]
 pub struct Start {
-    /// What times within the run count from.
+    /// The instant from which times within the run count.
     pub at: Instant,
-    /// The same, in microseconds since 1970 (UTC).
+    /// The instant of the start in microseconds since 1970 (UTC).
     pub unix_us: u64,
 }
 
 impl Start {
-    /// In a moment.
+    /// A start in the near future, after the time for preparation.
     pub fn soon() -> Start {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Start {
@@ -47,50 +48,50 @@ impl Start {
     }
 }
 
-/// What may be looked at, and said, while a run goes on.
+/// The controls and the progress of a run.
 #[derive(Debug, Default)]
 pub struct Control {
-    /// Send nothing more; what is in flight may end.
+    /// Set to stop sending; probes in flight may end.
     pub stop: AtomicBool,
     /// Probes in flight, over all targets.
     pub in_flight: AtomicU32,
-    /// Pico-dollars spent.
+    /// The amount spent so far, in pico-dollars.
     pub spent: AtomicU64,
 }
 
-/// What became of one target besides its probes.
+/// What became of one target, besides its probes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fate {
-    /// Probes that were due while a refusal paused it.
+    /// Probes that were skipped because a refusal had paused the target.
     pub skipped: u64,
-    /// Probes that the bound on cost kept back.
+    /// Probes that were not sent because of the bound on cost.
     pub unaffordable: u64,
     /// The step in which a ladder ended early.
     pub ladder_end: Option<u32>,
-    /// Why it was left alone before its time.
+    /// The reason why the target was abandoned early, if it was.
     pub left_alone: Option<String>,
 }
 
-/// Who writes a run down. An error of its stops the run.
+/// A recorder of a run. Its error stops the run.
 pub trait Keep: Sync {
-    /// Why it cannot.
+    /// The reason why recording failed.
     type Error: Send;
 
-    /// A probe is about to be sent, on the thread that sends it.
+    /// Records a probe that is about to be sent, on the thread that sends it.
     ///
     /// # Errors
-    /// If it cannot be written down: then it is not sent.
+    /// If it cannot be recorded: then the probe is not sent.
     fn sending(&self, probe: Announced) -> Result<(), Self::Error>;
 
-    /// A probe has ended, on the thread that carries out the run.
+    /// Records a probe that has ended, on the thread that carries out the run.
     ///
     /// # Errors
-    /// If it cannot be written down.
+    /// If it cannot be recorded.
     fn ended(&self, probe: Probe) -> Result<(), Self::Error>;
 }
 
-/// Carries out what is left of `plan` from `start` on, after what `earlier` runs of it did. An error of `keep` is handed back
-/// beside what became of the targets.
+/// Carries out what is left of `plan` from `start` on, after what `earlier` runs of it did. An error of `keep` is
+/// returned beside what became of the targets.
 pub fn run<K: Keep>(
     plan: &Plan,
     keys: &[Option<Key>],
@@ -143,7 +144,7 @@ pub fn run<K: Keep>(
     })
 }
 
-/// A lock that nobody leaves broken: a panic elsewhere ends the run anyway.
+/// Locks a mutex even if it is poisoned: a panic elsewhere ends the run anyway.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

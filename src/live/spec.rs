@@ -1,7 +1,8 @@
-//! The plan of a calibration run, as a person writes it: whom to ask, how much at a time, how often, and for how much money.
+//! The plan of a calibration run as a person writes it: the endpoints, the sizes of requests, their rate, and the
+//! budget.
 //!
-//! The same in JSON (`simcap calibrate PLAN.json`, several targets side by side) and from the command line's arguments.
-//! Keys are named by their environment variable and never stand in it. [`super::plan`] checks it.
+//! It is read from JSON (`simcap calibrate PLAN.json`, several targets side by side) or made from command-line
+//! arguments. Keys are named by their environment variable and are never part of it. [`super::plan`] checks it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,163 +14,166 @@ use crate::form::named::Named;
 use crate::form::units::{Count, Duration, Money, Rate};
 use crate::provider::pricing::PerToken;
 
-/// A calibration run.
+/// The plan of a calibration run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanSpec {
     /// The file's JSON Schema, for editors; ignored.
     #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
-    /// Its name, which names the folder of its results: letters, digits, `-`, `_` and `.`.
+    /// The name of the run and of its result folder: letters, digits, `-`, `_` and `.`.
     #[schemars(length(max = 100), regex(pattern = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$"))]
     pub name: String,
     /// The endpoints, by name. All get the same probes at the same times.
     #[schemars(extend("minProperties" = 1))]
     pub targets: Named<TargetSpec>,
-    /// What is asked, by class.
+    /// The classes of probes, by name.
     #[serde(default, skip_serializing_if = "Named::is_empty")]
     pub classes: Named<ClassSpec>,
-    /// In place of `classes`: the experiment file, beside this one, whose classes and token lengths are asked for.
+    /// Instead of `classes`: the path, relative to this file, of an experiment whose classes and token lengths are
+    /// used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experiment: Option<String>,
-    /// How probes come, for each target.
+    /// The pattern in which probes are sent to each target.
     pub load: LoadSpec,
-    /// How many probes, for each target, beyond those that warm up.
+    /// The number of probes for each target, warm-up not included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<Count>,
-    /// For how long probes are sent, warm-up not included. Beside `requests`: whichever ends first.
+    /// How long probes are sent, warm-up not included. With `requests` too, whichever ends first counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<Duration>,
-    /// The first probes of each target, of which no model is made. Default: 0.
+    /// The number of warm-up probes for each target, of which no model is made. Default: 0.
     #[serde(default)]
     pub warmup: u32,
-    /// Whether answers are streamed; without, there is no time to first token. Default: true.
+    /// Whether answers are streamed; otherwise there is no time to first token. Default: true.
     #[serde(default = "yes")]
     pub stream: bool,
     /// Whether prompts share their beginning. Default: "unique".
     #[serde(default)]
     pub prefix: Prefix,
-    /// The prompts' language. Default: "en".
+    /// The language of the prompts. Default: "en".
     #[serde(default)]
     pub language: Language,
-    /// How long to wait.
+    /// The longest waits for an answer.
     #[serde(default)]
     pub timeouts: TimeoutSpec,
-    /// The most that the run may cost, over all targets.
+    /// The most that the run may cost, over all targets together.
     pub max_cost: Money,
-    /// The 95th percentile of the probe's own delay above which the run measured the probe. Default: 10ms.
+    /// The 95th percentile of the prober's own delay above which the figures are not to be trusted. Default: 10ms.
     #[serde(default = "ten_ms")]
     pub dispatch_bound: Duration,
-    /// The seed of schedule and lengths. Default: 0.
+    /// The seed of the schedule and of the lengths. Default: 0.
     #[serde(default)]
     pub seed: u64,
 }
 
-/// An endpoint.
+/// An endpoint to probe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetSpec {
-    /// Where it is, up to `/chat/completions`: `https://api.example.com/v1`.
+    /// The address up to `/chat/completions`: `https://api.example.com/v1`.
     pub base_url: String,
-    /// The model to ask for.
+    /// The model to request.
     pub model: String,
     /// The environment variable that holds the API key. Default: no key is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key_env: Option<String>,
-    /// The header that the key goes into; in `authorization` after "Bearer". Default: "authorization"; Azure's is "api-key".
+    /// The header that holds the key; in `authorization` after "Bearer". Default: "authorization"; Azure's is
+    /// "api-key".
     #[serde(default = "authorization")]
     pub key_header: String,
-    /// A file of certificates (PEM) to trust in place of the public ones, for an endpoint behind a company's own. A plan's lies
-    /// beside it.
+    /// A file of certificates (PEM) to trust in place of the public ones, for endpoints with a private certificate
+    /// authority. In a plan the path is relative to the plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<String>,
-    /// What it costs. Default: as the price table that is built in lists the model.
+    /// The endpoint's prices. Default: those of the model in the built-in price table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prices: Option<PerToken>,
-    /// The field that bounds the output. Default: "max_tokens".
+    /// The field of the body that limits the output. Default: "max_tokens".
     #[serde(default)]
     pub max_tokens_field: MaxTokensField,
-    /// Further fields of the request's body: {"temperature": 0}.
+    /// Further fields of the request's body, such as {"temperature": 0}.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extra_body: Map<String, Value>,
 }
 
-/// The field of the body that bounds the output.
+/// The field of the body that limits the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MaxTokensField {
-    /// As most endpoints have it.
+    /// The field `max_tokens`, which most endpoints use.
     #[default]
     MaxTokens,
-    /// As OpenAI's reasoning models ask for it.
+    /// The field `max_completion_tokens`, which OpenAI's reasoning models require.
     MaxCompletionTokens,
 }
 
-/// A kind of probe.
+/// A class of probes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClassSpec {
-    /// Its share of all probes; only proportions matter. Default: 1.
+    /// The class's share of all probes; only proportions matter. Default: 1.
     #[serde(default = "one")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub share: f64,
-    /// Input tokens, about (a word is taken for a token).
+    /// The law of the number of input tokens, approximately: a word is taken for a token.
     pub input: LawSpec<f64>,
-    /// Output tokens, at most: the `max_tokens` that is sent.
+    /// The law of the most output tokens, sent as `max_tokens`.
     pub output: LawSpec<f64>,
 }
 
-/// How probes come.
+/// The pattern in which probes are sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum LoadSpec {
-    /// By the clock, whatever became of those before: latency counts from the time that a probe was due.
+    /// Open loop: probes are sent by the clock, whatever became of earlier ones; latency counts from when a probe was
+    /// due.
     Open {
-        /// How many in a time.
+        /// The rate of probes, like "5/s".
         rate: Rate,
-        /// How they are spread. Default: "poisson".
+        /// The spacing of probes. Default: "poisson".
         #[serde(default)]
         schedule: Schedule,
     },
-    /// So many at once, each as soon as the one before it has ended.
+    /// Closed loop: a fixed number of probes at once, each sent as soon as the one before it has ended.
     Closed {
-        /// How many at once, at most 1000.
+        /// The number of probes at once, at most 1000.
         concurrency: Count,
     },
-    /// By the clock, at one rate after the other, until the endpoint refuses.
+    /// Open loop at one rate after the other, until the endpoint refuses.
     Ladder {
-        /// The rates, rising.
+        /// The rates in rising order, like "1/s".
         rates: Vec<Rate>,
-        /// How long each lasts.
+        /// The length of the step at each rate.
         step: Duration,
-        /// How probes are spread. Default: "poisson".
+        /// The spacing of probes. Default: "poisson".
         #[serde(default)]
         schedule: Schedule,
     },
 }
 
-/// How probes are spread over time.
+/// The spacing of probes in an open loop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
-    /// As many independent users would come.
+    /// Exponential gaps, as many independent users would cause.
     #[default]
     Poisson,
-    /// At even distances.
+    /// Constant gaps.
     Fixed,
 }
 
-/// How long to wait for what.
+/// The longest waits for each part of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TimeoutSpec {
-    /// For a connection: name, TCP, TLS. Default: 10s.
+    /// The longest wait for a connection: name lookup, TCP, TLS. Default: 10s.
     pub connect: Duration,
-    /// For the first token of a stream, from when the probe was sent. Default: 60s.
+    /// The longest wait for the first token of a stream, from when the probe was sent. Default: 60s.
     pub ttft: Duration,
-    /// For each further token. Default: 30s.
+    /// The longest wait for each further token. Default: 30s.
     pub idle: Duration,
-    /// For the whole answer. Default: 300s.
+    /// The longest duration of the whole answer. Default: 300s.
     pub total: Duration,
 }
 

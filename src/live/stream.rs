@@ -1,7 +1,8 @@
-//! A streamed answer in the making: which bytes were the first token, how long it was between chunks, how it ended.
+//! A streamed answer as it arrives: when its first token came, the gaps between chunks, and how it ended.
 //!
-//! Times are microseconds since the probe was sent, given by whoever reads the socket: there is no clock here.
-//! A gap is the time between two chunks that carry tokens, which may be several tokens or part of one; chunks that one
+//! Times are microseconds since the probe was sent, given by the code that reads the socket: there is no clock here. A
+//! gap is the time between two chunks that carry tokens, which may be several tokens or part of one; chunks that one
+//! read of the socket delivered have none between them. A bucket of gaps is a thirty-second of its power of two wide.
 //! read of the socket delivered have none between them. Buckets of gaps are a thirty-second of their power of two wide.
 
 use std::collections::BTreeMap;
@@ -13,11 +14,11 @@ use crate::calibrate::sse::Parser;
 /// How a stream ended by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// With `[DONE]`.
+    /// The stream ended with `[DONE]`.
     Done,
-    /// With an error in place of a chunk.
+    /// The stream ended with an error in place of a chunk.
     Error(ApiError),
-    /// With what is no answer; in words.
+    /// The stream held something that is not a chunk, as described.
     Malformed(String),
 }
 
@@ -28,10 +29,10 @@ pub(super) struct Stream {
     told: Told,
 }
 
-/// What the events told so far.
+/// What the events have reported so far.
 #[derive(Debug, Default)]
 struct Told {
-    /// Chunks with tokens beyond this many are no answer to what was asked.
+    /// The number of chunks with tokens beyond which the stream cannot be an answer to the request.
     most_chunks: u32,
     first_reasoning_us: Option<u64>,
     first_content_us: Option<u64>,
@@ -44,7 +45,7 @@ struct Told {
 }
 
 impl Stream {
-    /// A stream that may bring `max_output` tokens.
+    /// A stream that may have up to `max_output` tokens.
     pub(super) fn new(max_output: u32) -> Stream {
         // A token may come in several chunks (a character of four bytes), but not in very many.
         let most_chunks = max_output.saturating_mul(16).saturating_add(1000);
@@ -57,7 +58,7 @@ impl Stream {
         }
     }
 
-    /// Takes bytes that came at `at`.
+    /// Takes bytes that arrived at `at`, in microseconds.
     pub(super) fn feed(&mut self, bytes: &[u8], at: u64) {
         let told = &mut self.told;
         if let Err(error) = self.parser.feed(bytes, |event| told.take(event.name, event.data, at)) {
@@ -65,22 +66,22 @@ impl Stream {
         }
     }
 
-    /// How it ended, if it did.
+    /// How the stream ended, if it did.
     pub(super) fn ended(&self) -> Option<&Ended> {
         self.told.ended.as_ref()
     }
 
-    /// Why the answer in it ended.
+    /// The finish reason of the answer in it.
     pub(super) fn finish(&self) -> Option<&str> {
         self.told.finish.as_deref()
     }
 
-    /// When the last token came.
+    /// When the last token came, in microseconds.
     pub(super) fn last_token_us(&self) -> Option<u64> {
         self.told.last_token_us
     }
 
-    /// Writes down what was seen.
+    /// Writes the observations to `probe`.
     pub(super) fn write(&self, probe: &mut Probe) {
         let told = &self.told;
         probe.first_reasoning_us = told.first_reasoning_us;
@@ -124,7 +125,7 @@ impl Told {
             self.ended = Some(Ended::Error(answer::error_of_body(data.as_bytes())));
             return;
         }
-        // Some endpoints count on with every chunk: the last count holds.
+        // Some endpoints report a running count with every chunk: the last count holds.
         self.usage = chunk.usage.or(self.usage);
         self.finish = chunk.finish.or(self.finish.take());
         if !chunk.content && !chunk.reasoning {
@@ -149,7 +150,7 @@ impl Told {
     }
 }
 
-/// The lower edge of a gap's bucket.
+/// The lower edge of the bucket that a gap falls into.
 fn bucket(us: u64) -> u64 {
     let shift = us.checked_ilog2().unwrap_or(0).saturating_sub(5);
     us >> shift << shift

@@ -1,9 +1,9 @@
-//! What a run found, in figures: for each target, and for each step of a ladder.
+//! The figures of a run: for each target, and for each step of a ladder.
 //!
-//! Latencies count from when a probe was due, so that what the probe itself delayed is in them; quantiles come with
-//! intervals from order statistics, and are not given where the sample is too small for one ([`crate::stats::order`]). Warm-up
-//! takes no part. A ladder's slow-down begins at the first step whose median TTFT is [`SLOWER`] times that of the first step,
-//! with their intervals apart.
+//! Latencies count from when a probe was due, so that the prober's own delay is in them; quantiles have intervals from
+//! order statistics, and are left out where the sample is too small for one ([`crate::stats::order`]). Warm-up probes
+//! are not counted. A ladder's slow-down begins at the first step whose median TTFT is [`SLOWER`] times that of the
+//! first step, with disjoint intervals.
 
 use std::collections::BTreeMap;
 
@@ -19,27 +19,27 @@ use crate::stats::interval::wilson;
 use crate::stats::order::{Quantile, quantile};
 use crate::words::Outcome;
 
-/// How many times as long a median must be to count as a slow-down.
+/// The ratio of medians from which on a step counts as slowed down.
 pub const SLOWER: f64 = 1.5;
 
-/// What a run found.
+/// The figures of a run.
 #[derive(Debug)]
 pub struct Summary {
     /// A table of the targets.
     pub targets: Table,
     /// For each target of a ladder, its name and a table of its steps.
     pub ladders: Vec<(String, Table)>,
-    /// In sentences: errors, onsets, what was left out.
+    /// Remarks in sentences: errors, onsets, what was left out.
     pub notes: Vec<String>,
-    /// The 95th percentile of the probe's own delay, in seconds.
+    /// The 95th percentile of the prober's own delay, in seconds.
     pub dispatch_p95: Option<f64>,
     /// Whether any probe succeeded.
     pub any_success: bool,
-    /// Probes that the bound on cost kept back.
+    /// Probes that were not sent because of the bound on cost.
     pub unaffordable: u64,
 }
 
-/// Sums up what is `kept` of `plan`; `fates` says what else became of its targets.
+/// Summarises what `kept` holds of `plan`; `fates` says what else became of its targets.
 pub fn summarise(plan: &Plan, kept: &Kept, fates: &[Fate]) -> Summary {
     let probes = &kept.probes;
     let counted: Vec<&Probe> = probes.iter().filter(|probe| !probe.warmup).collect();
@@ -83,7 +83,7 @@ pub fn summarise(plan: &Plan, kept: &Kept, fates: &[Fate]) -> Summary {
     }
 }
 
-/// Sentences on money that the table does not show.
+/// Adds remarks on money that the table does not show.
 fn billed(plan: &Plan, kept: &Kept, notes: &mut Vec<String>) {
     let lost = kept.lost;
     if lost.probes > 0 {
@@ -114,7 +114,7 @@ fn seconds(us: u64) -> f64 {
     us as f64 / 1e6
 }
 
-/// The value of a rank: what there is of a quantile, however few the values.
+/// The value at the rank of a quantile, however few the values.
 fn rank(values: &mut [u64], q: f64) -> Option<u64> {
     values.sort_unstable();
     let rank = (q * values.len() as f64).ceil() as usize;
@@ -125,14 +125,14 @@ fn confidence() -> Confidence {
     Confidence::default()
 }
 
-/// Values of the probes that have one, in rising order, as a quantile.
+/// The quantile, with its interval, of the values of the probes that have one.
 fn estimated(probes: &[&Probe], of: impl Fn(&Probe) -> Option<u64>, q: f64) -> Option<Quantile<u64>> {
     let mut values: Vec<u64> = probes.iter().filter_map(|probe| of(probe)).collect();
     values.sort_unstable();
     quantile(&values, q, confidence())
 }
 
-/// A quantile with its interval, or why there is none.
+/// A cell with a quantile and its interval, or the reason why there is none.
 fn cell(found: Option<Quantile<u64>>) -> Cell {
     let text = |us: u64| format::value(Unit::Seconds, seconds(us));
     match found {
@@ -156,7 +156,7 @@ fn e2e(probe: &Probe) -> Option<u64> {
     succeeded(probe).then_some(probe.end_us + probe.dispatch_us)
 }
 
-/// Microseconds for each token after the first, by the tokens of usage; first and last are those of reasoning too.
+/// Time per output token after the first in microseconds, by the tokens of usage; reasoning tokens count too.
 fn tpot(probe: &Probe) -> Option<u64> {
     let first = [probe.first_content_us, probe.first_reasoning_us]
         .into_iter()
@@ -177,7 +177,7 @@ fn row(own: &[&Probe], all: &[Probe], name: &str) -> Vec<Cell> {
             .sum();
         Cell::new(format::count(sum))
     };
-    // The warm-up is billed too.
+    // Warm-up probes are billed too.
     let cost = all
         .iter()
         .filter(|probe| probe.target == name)
@@ -203,7 +203,7 @@ fn row(own: &[&Probe], all: &[Probe], name: &str) -> Vec<Cell> {
     ]
 }
 
-/// Sentences on one target.
+/// Adds remarks on one target.
 fn told(name: &str, own: &[&Probe], fate: Option<&Fate>, notes: &mut Vec<String>) {
     let mut errors: BTreeMap<Outcome, (u64, Option<&str>)> = BTreeMap::new();
     for probe in own.iter().filter(|probe| !succeeded(probe)) {
@@ -302,7 +302,7 @@ fn ladder(name: &str, own: &[&Probe], rates: &[f64], plan: &Plan, notes: &mut Ve
         let ok = count(|outcome| outcome == Outcome::Success);
         let limited = count(|outcome| outcome == Outcome::RateLimited);
         let all = step.len() as f64;
-        // A step that ended early was as long as its probes.
+        // A step that ended early lasted as long as its probes.
         let times = step.iter().map(|probe| probe.due_us);
         let lasted = seconds(times.clone().max().unwrap_or(0) - times.min().unwrap_or(0));
         let lasted = if (all / rate) < within * 0.8 {
@@ -349,7 +349,7 @@ fn ladder(name: &str, own: &[&Probe], rates: &[f64], plan: &Plan, notes: &mut Ve
     table
 }
 
-/// The rate at which the slow-down begins.
+/// The rate at which the slow-down begins, if there is one.
 fn slow_down(medians: &[(f64, Option<Quantile<u64>>)]) -> Option<f64> {
     let (_, first) = medians.first()?;
     let first = (*first)?;

@@ -1,10 +1,11 @@
-//! The connection under the HTTP client: names, sockets and TLS timed one by one, each arrival of bytes stamped, deadlines kept.
+//! The connection under the HTTP client: name lookup, TCP and TLS timed one by one, each arrival of bytes stamped,
+//! deadlines kept.
 //!
-//! A stamp is taken when a read of the socket returns, before TLS or any parsing: a chunk's time is that of the read that
-//! delivered its last byte. Whoever reads an answer sets the [`Deadline`] and finds the stamps in a thread-local, because
-//! a probe lives on one thread while pooled connections pass from one probe to the next. Names are looked up only where a
-//! connection is made, not for a connection that is there already. Built on ureq 3.5's `unversioned` transport traits.
-//! Left out: HTTP/2, SOCKS proxies; what a CONNECT proxy takes counts as TCP.
+//! A stamp is taken when a read of the socket returns, before TLS or any parsing: a chunk's time is that of the read
+//! that delivered its last byte. The code that reads an answer sets the [`Deadline`] and finds the stamps in a
+//! thread-local, because a probe lives on one thread while pooled connections pass from one probe to the next. Names
+//! are looked up only where a new connection is made. Built on ureq 3.5's `unversioned` transport traits. Left out:
+//! HTTP/2, SOCKS proxies; the time that a CONNECT proxy takes counts as TCP.
 
 use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
@@ -23,19 +24,19 @@ use ureq::{Agent, Error};
 use crate::calibrate::probe::Connection;
 use crate::words::Outcome;
 
-/// When the patience of whoever reads is at an end, and what that is called.
+/// When reading must end, and the outcome if it is not finished by then.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
     pub(super) at: Instant,
     pub(super) outcome: Outcome,
 }
 
-/// What happened on this thread's connection since [`begin`].
+/// The observations on this thread's connection since [`begin`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
-    /// When bytes last came.
+    /// When bytes last arrived.
     pub(super) read: Option<Instant>,
-    /// How the connection was made, as far as it was; nothing if it was there already.
+    /// How the connection was made, as far as it was; `None` if it was reused.
     pub(super) made: Option<Connection>,
     /// The deadline that passed.
     pub(super) expired: Option<Outcome>,
@@ -46,18 +47,18 @@ thread_local! {
     static DEADLINE: Cell<Option<Deadline>> = const { Cell::new(None) };
 }
 
-/// Forgets what this thread saw, and sets its deadline.
+/// Clears this thread's observations, and sets its deadline.
 pub(super) fn begin(deadline: Deadline) {
     SEEN.set(Seen::default());
     DEADLINE.set(Some(deadline));
 }
 
-/// Sets this thread's deadline anew.
+/// Replaces this thread's deadline.
 pub(super) fn set_deadline(deadline: Deadline) {
     DEADLINE.set(Some(deadline));
 }
 
-/// What this thread saw.
+/// This thread's observations.
 pub(super) fn seen() -> Seen {
     SEEN.get()
 }
@@ -72,7 +73,7 @@ fn micros(since: Instant) -> u64 {
     since.elapsed().as_micros() as u64
 }
 
-/// An HTTP client on such connections.
+/// An HTTP client with such connections.
 pub(super) fn agent(config: Config) -> Agent {
     let connector =
         ().chain(ConnectProxyConnector::default())
@@ -81,7 +82,7 @@ pub(super) fn agent(config: Config) -> Agent {
     Agent::with_parts(config, connector, Later)
 }
 
-/// A resolver that leaves the work to [`Dial`]: ureq asks it for every request, even where a connection is there already.
+/// A resolver that leaves the lookup to [`Dial`]: ureq calls it for every request, even where a connection is reused.
 #[derive(Debug)]
 struct Later;
 
@@ -138,7 +139,7 @@ impl<In: Transport> Connector<In> for Dial {
     }
 }
 
-/// The addresses of a host; one that is an address needs no looking up.
+/// The addresses of a host; an IP address needs no lookup.
 fn addresses(details: &ConnectionDetails) -> Result<ResolvedSocketAddrs, Error> {
     let uri = details.uri;
     let host = uri.host().unwrap_or_default();
@@ -154,7 +155,7 @@ fn addresses(details: &ConnectionDetails) -> Result<ResolvedSocketAddrs, Error> 
     }
 }
 
-/// Wraps the socket in TLS where the address asks for it.
+/// Wraps the socket in TLS if the address requires it.
 #[derive(Debug)]
 struct Wrap(RustlsConnector);
 
@@ -179,7 +180,7 @@ impl<In: Transport> Connector<In> for Wrap {
 #[derive(Debug)]
 struct Stamped(Box<dyn Transport>);
 
-/// The nearer of two timeouts, and the deadline if that is it.
+/// The shorter of two timeouts, and the deadline if that is the shorter one.
 fn capped(timeout: NextTimeout) -> Result<(NextTimeout, Option<Deadline>), Error> {
     let Some(deadline) = DEADLINE.get() else {
         return Ok((timeout, None));
@@ -225,7 +226,7 @@ impl Transport for Stamped {
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         let (timeout, deadline) = capped(timeout)?;
         let came = self.0.await_input(timeout);
-        // Before anything is done with the bytes.
+        // The stamp comes before anything is done with the bytes.
         let now = Instant::now();
         let came = came.map_err(|error| told(error, deadline))?;
         note(|seen| seen.read = Some(now));

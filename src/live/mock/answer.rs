@@ -1,7 +1,7 @@
-//! One answer as it goes out: whole, or token by token, or as it fails.
+//! The delivery of one answer: whole, token by token, or as a failure.
 //!
-//! A stream is what OpenAI's is: a chunk with the role, one a token, one with the reason why it ends, one with the tokens
-//! used if that was asked for, `[DONE]`. A text completion has no role.
+//! A stream looks like OpenAI's: a chunk with the role, one for each token, one with the finish reason, one with the
+//! usage if that was asked for, then `[DONE]`. A text completion has no role.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -20,17 +20,17 @@ use crate::words::{Headers, Outcome};
 
 pub(super) const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream; charset=utf-8";
-/// As much of a stream is written at once, where that much is due.
+/// The most bytes of a stream in one write, where that much is due at once.
 const MOST_AT_ONCE: usize = 64 * 1024;
 
-/// How an answer ended, and whether the connection can go on.
+/// How an answer ended, and whether the connection can be reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Delivered {
     pub(super) outcome: Outcome,
     pub(super) keeps_open: bool,
 }
 
-/// An answer under way.
+/// An answer that is being delivered.
 #[derive(Debug)]
 pub(super) struct Delivery<'a, F> {
     pub(super) wire: &'a mut Wire,
@@ -38,18 +38,18 @@ pub(super) struct Delivery<'a, F> {
     pub(super) body: &'a Body,
     pub(super) form: Form,
     pub(super) retry_after: RetryAfter,
-    /// Whether headers say what is left of the quotas.
+    /// Whether headers report what is left of the quotas.
     pub(super) quota_headers: bool,
-    /// Whether each token says when it was sent.
+    /// Whether each token carries the time at which it was sent.
     pub(super) stamps: bool,
     pub(super) is_1_1: bool,
     pub(super) keeps_open: bool,
-    /// Whether the server goes on.
+    /// Whether the server keeps running.
     pub(super) goes_on: F,
 }
 
 impl<F: Fn() -> bool> Delivery<'_, F> {
-    /// Delivers it, to its end or until the caller has gone.
+    /// Delivers the answer, to its end or until the caller has gone.
     pub(super) fn run(mut self) -> Delivered {
         let outcome = self.attempt.answer.outcome;
         let is_begun = matches!(outcome, Outcome::Success | Outcome::Truncated);
@@ -73,7 +73,7 @@ impl<F: Fn() -> bool> Delivery<'_, F> {
         self.wire.wait(self.attempt.due(span), &self.goes_on)
     }
 
-    /// The fields of every head: which request it was, and the quotas.
+    /// The header fields of every response: the request's number, and the quotas.
     fn fields(&self, retry_after: Option<Span>) -> Vec<(&'static str, String)> {
         let mut fields = vec![("x-request-id", format!("req_{:016x}", self.attempt.salt))];
         let left = if self.quota_headers {
@@ -85,7 +85,7 @@ impl<F: Fn() -> bool> Delivery<'_, F> {
         fields
     }
 
-    /// An error, a connection that is closed without a word, or nothing until the caller goes.
+    /// Sends an error, closes the connection without a response, or sends nothing until the caller has gone.
     fn refuse(&mut self) -> Result<bool, Gone> {
         let answer = &self.attempt.answer;
         self.wait(answer.ends)?;
@@ -105,7 +105,7 @@ impl<F: Fn() -> bool> Delivery<'_, F> {
         Ok(self.keeps_open)
     }
 
-    /// The whole answer at once, when its last token is there; or half of it, when it breaks off.
+    /// Sends the whole answer at once when its last token is due; or half of it, when it breaks off.
     fn whole(&mut self) -> Result<bool, Gone> {
         let attempt = self.attempt;
         let mut content = String::new();
@@ -146,7 +146,7 @@ impl<F: Fn() -> bool> Delivery<'_, F> {
         Ok(self.keeps_open)
     }
 
-    /// Token by token. What is due is written at once, the head with the first token.
+    /// Streams token by token. All that is due is written at once, the head with the first token.
     fn stream(&mut self) -> Result<bool, Gone> {
         let (attempt, stamps) = (self.attempt, self.stamps);
         let framing = if self.is_1_1 {
@@ -214,7 +214,7 @@ impl<F: Fn() -> bool> Delivery<'_, F> {
         }
     }
 
-    /// Why the answer ends.
+    /// The finish reason of the answer.
     fn reason(&self) -> &'static str {
         if self.attempt.is_cut { "length" } else { "stop" }
     }
@@ -241,7 +241,7 @@ impl<F: Fn() -> bool> Delivery<'_, F> {
             self.id(),
             seconds()
         );
-        // With the tokens used at the end, every chunk before has a place for them (API reference, `stream_options`).
+        // With usage at the end, every chunk before it has a null field for it (API reference, `stream_options`).
         let usage = if self.body.tells_usage { r#","usage":null"# } else { "" };
         let choice = format!(r#"{start}"choices":[{{"index":0,"#);
         let (field, before_token, after_token, nothing) = match self.form {
@@ -259,27 +259,27 @@ impl<F: Fn() -> bool> Delivery<'_, F> {
     }
 }
 
-/// What the chunks of a stream have in common.
+/// The fields that all chunks of a stream share.
 #[derive(Debug)]
 struct Shape {
     start: String,
     before_delta: String,
     before_token: String,
     after_token: &'static str,
-    /// A delta with nothing in it.
+    /// An empty delta.
     nothing: &'static str,
     usage: &'static str,
 }
 
 impl Shape {
-    /// Writes a chunk with this delta and this reason to end.
+    /// Writes a chunk with this delta and this finish reason.
     fn event(&self, events: &mut String, delta: &str, reason: &str, sent_at: Option<u128>) {
         events.push_str(&self.before_delta);
         events.push_str(delta);
         self.end(events, reason, sent_at);
     }
 
-    /// Writes what follows a token's text.
+    /// Writes what follows the text of a token.
     fn end_token(&self, events: &mut String, sent_at: Option<u128>) {
         events.push_str(self.after_token);
         self.end(events, "null", sent_at);
@@ -296,13 +296,13 @@ impl Shape {
         events.push_str("}\n\n");
     }
 
-    /// Writes the chunk that tells the tokens used.
+    /// Writes the chunk that reports the usage.
     fn usage_event(&self, events: &mut String, usage: &serde_json::Value) {
         events.push_str(&format!("{}\"choices\":[],\"usage\":{usage}}}\n\n", self.start));
     }
 }
 
-/// Moves what is in `events` to `out`, as one chunk where there are chunks.
+/// Moves the content of `events` to `out`, as one chunk if the framing has chunks.
 fn frame(out: &mut Vec<u8>, events: &mut String, framing: Framing) {
     if framing == Framing::Chunks {
         out.extend_from_slice(format!("{:x}\r\n", events.len()).as_bytes());

@@ -1,6 +1,6 @@
-//! What a request's body asks for: the part of OpenAI's chat and text completions that has a meaning here.
+//! The body of a request: the part of OpenAI's chat and text completions that has an effect here.
 //!
-//! Fields that change nothing here (`temperature`, `tools` and the like) may say what they want.
+//! Fields that have no effect here (`temperature`, `tools` and the like) are accepted with any value.
 
 use serde_json::{Map, Value};
 
@@ -9,34 +9,34 @@ use super::problem::Problem;
 use super::words;
 use crate::kernel::chance::hash;
 
-/// As many words at the beginning of a prompt stand for who asks, where nothing else does.
+/// The number of words at the beginning of a prompt that identify its user, where nothing else does.
 const BEGINNING: usize = 256;
 
-/// Which of the two interfaces a request uses.
+/// The two completion interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// `/v1/chat/completions`.
+    /// The chat interface, `/v1/chat/completions`.
     Chat,
-    /// `/v1/completions`.
+    /// The text interface, `/v1/completions`.
     Text,
 }
 
-/// What a body asks for.
+/// The content of a valid body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Body {
-    /// The model, by name.
+    /// The name of the model.
     pub(super) model: String,
-    /// Whether the answer comes as a stream, and whether that ends with the tokens used.
+    /// Whether the answer is streamed, and whether the stream ends with the usage.
     pub(super) streams: bool,
     pub(super) tells_usage: bool,
     pub(super) wanted: Wanted,
 }
 
 impl Body {
-    /// What `bytes` ask for in `form`.
+    /// Parses `bytes` as a body in `form`.
     ///
     /// # Errors
-    /// At the first thing that is wrong.
+    /// At the first invalid field.
     pub(super) fn read(form: Form, bytes: &[u8]) -> Result<Body, Problem> {
         let value: Value =
             serde_json::from_slice(bytes).map_err(|e| Problem::bad(400, format!("the body is not JSON: {e}")))?;
@@ -91,11 +91,11 @@ impl Body {
     }
 }
 
-/// What is counted of a prompt.
+/// The counts that are kept of a prompt.
 #[derive(Debug, Default)]
 struct Prompt {
     tokens: u64,
-    /// Stands for its first words.
+    /// A hash of the prompt's first words.
     beginning: u64,
     words: usize,
 }
@@ -132,7 +132,7 @@ impl Prompt {
             }
             let at = format!("{at}.content");
             match message.get("content") {
-                // An assistant's message that only calls tools.
+                // An assistant's message with tool calls only.
                 None | Some(Value::Null) => {}
                 Some(Value::String(text)) => self.add(text),
                 Some(Value::Array(parts)) => self.read_parts(&at, parts)?,
@@ -142,7 +142,7 @@ impl Prompt {
         Ok(())
     }
 
-    /// Parts that are no text have no words.
+    /// Reads the parts of a message; parts that are not text have no words.
     fn read_parts(&mut self, at: &str, parts: &[Value]) -> Result<(), Problem> {
         for (j, part) in parts.iter().enumerate() {
             let at = format!("{at}[{j}]");
@@ -158,7 +158,7 @@ impl Prompt {
         Ok(())
     }
 
-    /// A prompt as text, or as the numbers of its tokens.
+    /// Reads a prompt given as text, or as a list of token numbers.
     fn read_text(&mut self, fields: &Map<String, Value>) -> Result<(), Problem> {
         let what = "a string, an array of one string, or an array of token numbers";
         match present(fields, "prompt") {
@@ -188,7 +188,7 @@ impl Prompt {
     }
 }
 
-/// A field that is there; null stands for one that is not.
+/// A field that is present; null counts as absent.
 fn present<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     fields.get(name).filter(|value| !value.is_null())
 }
@@ -201,7 +201,7 @@ fn boolean(fields: &Map<String, Value>, name: &str) -> Result<bool, Problem> {
     }
 }
 
-/// A whole number from 1 to `most`.
+/// A whole number from 1 to `most`, if the field is present.
 fn whole(fields: &Map<String, Value>, name: &str, most: u64) -> Result<Option<u64>, Problem> {
     let Some(value) = present(fields, name) else {
         return Ok(None);
@@ -224,7 +224,7 @@ fn whole(fields: &Map<String, Value>, name: &str, most: u64) -> Result<Option<u6
     }
 }
 
-/// A number that stands for `text`.
+/// A hash of `text`.
 fn stands_for(text: &str) -> u64 {
     text.bytes().fold(0, |so_far, byte| hash(u64::from(byte), so_far))
 }

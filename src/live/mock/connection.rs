@@ -1,4 +1,4 @@
-//! One connection: requests one after the other, each to where it belongs.
+//! One connection: serves its requests one after the other.
 
 use std::net::TcpStream;
 use std::time::Instant;
@@ -36,7 +36,7 @@ pub(super) fn serve(socket: TcpStream, shared: &Shared) {
     }
 }
 
-/// Answers `request`. Returns whether the connection goes on.
+/// Answers `request`. Returns whether the connection stays open.
 fn answer(wire: &mut Wire, request: &Request, shared: &Shared) -> Result<bool, Gone> {
     let method = request.method.as_str();
     let is_head = method == "HEAD";
@@ -111,7 +111,7 @@ fn complete(wire: &mut Wire, request: &Request, form: Form, shared: &Shared) -> 
     Ok(keeps_open)
 }
 
-/// The provider that is served as `name`.
+/// The number of the provider that is served as `name`.
 fn model(shared: &Shared, name: &str) -> Result<usize, Problem> {
     let names = shared.fleet.names();
     names.iter().position(|n| n == name).ok_or_else(|| {
@@ -141,7 +141,7 @@ fn wrong_method(found: &str, allowed: &'static str) -> Problem {
     }
 }
 
-/// Answers with what is wrong.
+/// Answers with an error.
 fn reply(wire: &mut Wire, problem: &Problem, keeps_open: bool, is_head: bool) -> Result<(), Gone> {
     let body = problem.body();
     let fields: Vec<_> = problem

@@ -1,8 +1,8 @@
-//! The providers at work: what becomes of a request, and what is left of it when it is over.
+//! The running providers: what becomes of a request, and what it leaves behind.
 //!
-//! One lock holds them all: an answer is decided in less time than a lock takes to change hands, and accounts share quotas
-//! between providers. What the simulator never asks out of order, it is never asked out of order here: time stands still
-//! for a request that was read before the one that came last.
+//! One lock holds them all: an answer is decided in less time than a lock takes to change hands, and accounts share
+//! quotas between providers. The simulator's parts expect times that never go back, so a request that was read before
+//! the latest one but decided after it gets the latest time.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,13 +20,13 @@ use crate::words::{Ask, Headers, Outcome, Usage};
 
 use super::source::Providers;
 
-/// Output tokens where nothing says how many.
+/// The number of output tokens where the request does not determine it.
 const USUAL_OUTPUT: u32 = 128;
-/// The longest answer, in tokens: a whole one is made in memory.
+/// The longest answer, in tokens: a whole one is built in memory.
 pub(super) const MOST_OUTPUT: u32 = 1_000_000;
-/// As many users are told apart; the others are lumped together.
+/// The number of users that are distinguished; all further ones count as one user.
 const MOST_USERS: u32 = 1 << 20;
-/// Nobody says how long it will wait.
+/// A caller whose timeouts are unknown.
 const PATIENT: Patience = Patience {
     connect: Span::FOREVER,
     ttft: Span::FOREVER,
@@ -35,35 +35,35 @@ const PATIENT: Patience = Patience {
     total: Span::FOREVER,
 };
 
-/// What a request asks of a provider.
+/// The size of a request, and its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
-    /// Tokens of the prompt.
+    /// The number of tokens in the prompt.
     pub(super) input: u32,
-    /// The `max_tokens` that it sends.
+    /// The `max_tokens` that the request sends, if any.
     pub(super) max_output: Option<u32>,
-    /// Stands for who asks.
+    /// A hash that identifies the user.
     pub(super) who: u64,
 }
 
 /// A request under way, its end decided.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Attempt {
-    /// Which provider.
+    /// The number of the provider.
     pub(super) provider: usize,
-    /// Its number at the provider, and what stands for it in every text of its answer.
+    /// The request's number at the provider, and the salt of its answer's text.
     pub(super) ask: Ask,
     pub(super) salt: u64,
-    /// Whether `max_tokens` made its output shorter, or set it.
+    /// Whether `max_tokens` shortened the output, or set its length.
     pub(super) is_cut: bool,
     pub(super) answer: Answer,
     pub(super) headers: Headers,
-    /// When its last byte was read: what every wait counts from.
+    /// When the last byte of the request was read: every wait counts from then.
     pub(super) read_at: Instant,
     since: Time,
 }
 
-/// What has come of the requests so far.
+/// The requests so far, by how they ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) outcomes: [u64; Outcome::COUNT],
@@ -82,7 +82,7 @@ struct State {
     counts: Counts,
 }
 
-/// Providers that are served.
+/// The providers that are served, with their state.
 #[derive(Debug)]
 pub(super) struct Fleet {
     providers: Providers,
@@ -94,7 +94,7 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// `providers` before the first request, at the beginning of their time.
+    /// The state of `providers` before the first request; their clock starts now.
     pub(super) fn new(providers: Providers, output: Option<Sampler>, seed: u64) -> Fleet {
         let weather = Chance::new(seed, 0).surroundings(0);
         let state = State {
@@ -127,12 +127,12 @@ impl Fleet {
         &self.providers.deployments[i].provider
     }
 
-    /// What has come of the requests so far.
+    /// The requests so far, by how they ended.
     pub(super) fn counts(&self) -> Counts {
         self.state().counts.clone()
     }
 
-    // A thread that panics elsewhere leaves the state whole: nothing in here does.
+    // A panic in another thread leaves the state valid, because nothing in here panics.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -200,7 +200,7 @@ impl Fleet {
         }
     }
 
-    /// `attempt` is over at `at`, as `outcome` says.
+    /// Ends `attempt` at `at` with `outcome`.
     pub(super) fn end(&self, attempt: &Attempt, outcome: Outcome, at: Instant) {
         let provider = self.provider(attempt.provider);
         let mut state = self.state();
@@ -242,7 +242,7 @@ impl Fleet {
 }
 
 impl Attempt {
-    /// The moment `span` after its last byte was read; nothing for one that never comes.
+    /// The moment `span` after the request's last byte was read; `None` if that never comes.
     pub(super) fn due(&self, span: Span) -> Option<Instant> {
         if span == Span::FOREVER {
             return None;
@@ -250,7 +250,7 @@ impl Attempt {
         self.read_at.checked_add(Duration::from_nanos(span.nanos()))
     }
 
-    /// When its token number `i` is due: the first with the first token, the others evenly up to the last.
+    /// When token number `i` is due: the first at the first-token time, the others evenly up to the last.
     pub(super) fn token(&self, i: u32) -> Span {
         let Answer {
             first_token,
@@ -262,7 +262,7 @@ impl Attempt {
         first_token + Span::from_nanos(u64::try_from(after).unwrap_or(u64::MAX))
     }
 
-    /// How many of its tokens come before it breaks off, if it does.
+    /// The number of tokens that are sent: all of them, or those before the answer breaks off.
     pub(super) fn tokens(&self) -> u32 {
         self.answer.written(self.ask.output, self.answer.stops)
     }

@@ -1,7 +1,7 @@
-//! Requests as HTTP/1.1 has them (RFC 9112), bounded in size and time, and the heads of answers.
+//! HTTP/1.1 requests (RFC 9112), bounded in size and time, and the heads of responses.
 //!
-//! A head has at most 64 KiB and 100 fields, a body 16 MiB; both must be whole in [`Bounds::request`]. Where a request cannot
-//! be told from what follows it, the connection is closed after the answer.
+//! A head has at most 64 KiB and 100 fields, a body 16 MiB; both must be complete within [`Bounds::request`]. Where the
+//! end of a request cannot be determined, the connection is closed after the response.
 
 use std::time::{Duration, Instant};
 
@@ -13,34 +13,34 @@ use super::wire::{Silent, Wire};
 const MOST_HEAD: usize = 64 * 1024;
 const MOST_BODY: usize = 16 * 1024 * 1024;
 const MOST_FIELDS: usize = 100;
-/// The line that a chunk begins with, extensions included.
+/// The longest line at the start of a chunk, extensions included, in bytes.
 const MOST_CHUNK_LINE: usize = 4096;
 
-/// How long to wait for a caller.
+/// The longest waits for a caller.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// For the next request of a connection to begin.
+    /// The longest wait for the next request on a connection to begin.
     pub(super) idle: Duration,
-    /// From there for the whole of it.
+    /// The longest time from then until the request is complete.
     pub(super) request: Duration,
 }
 
 impl Bounds {
-    /// As servers on the internet have them.
+    /// The bounds that servers on the internet commonly have.
     pub(super) const USUAL: Bounds = Bounds {
         idle: Duration::from_secs(75),
         request: Duration::from_secs(30),
     };
 }
 
-/// A request, read to its end.
+/// A request that has been read completely.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) method: String,
-    /// Its path, without the query.
+    /// The path of the target, without the query.
     pub(super) path: String,
     pub(super) body: Vec<u8>,
-    /// Whether the caller knows chunks: HTTP/1.1.
+    /// Whether the caller supports chunked transfer coding: HTTP/1.1.
     pub(super) is_1_1: bool,
     /// Whether the connection stays open after the answer.
     pub(super) keeps_open: bool,
@@ -48,12 +48,12 @@ pub(super) struct Request {
     pub(super) read_at: Instant,
 }
 
-/// Why there is no request.
+/// The reason why there is no request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NoRequest {
-    /// The caller has gone, or has nothing more to ask.
+    /// The caller has gone, or sends nothing more.
     Over,
-    /// It is none, or too large, or too slow: what to answer before the connection is closed.
+    /// The request is malformed, too large or too slow: the response to send before the connection is closed.
     Bad(Box<Problem>),
 }
 
@@ -63,7 +63,7 @@ impl From<Problem> for NoRequest {
     }
 }
 
-/// What a head says of its body and of the connection.
+/// What a head says about its body and the connection.
 #[derive(Debug)]
 struct Head {
     request: Request,
@@ -77,7 +77,7 @@ enum Length {
     Chunked,
 }
 
-/// Reads the next request of `wire`; until it begins, for as long as `goes_on`.
+/// Reads the next request from `wire`; waits for it to begin for as long as `goes_on` is true.
 pub(super) fn read_request(wire: &mut Wire, bounds: Bounds, goes_on: impl Fn() -> bool) -> Result<Request, NoRequest> {
     let idle_until = Instant::now() + bounds.idle;
     while wire.unused.is_empty() {
@@ -115,7 +115,7 @@ pub(super) fn read_request(wire: &mut Wire, bounds: Bounds, goes_on: impl Fn() -
     Ok(request)
 }
 
-/// Reads more of a request that is not whole.
+/// Reads more of a request that is not complete.
 fn more(wire: &mut Wire, deadline: Instant) -> Result<(), NoRequest> {
     wire.fill(deadline).map_err(|silent| match silent {
         Silent::Gone => NoRequest::Over,
@@ -132,7 +132,7 @@ fn take(wire: &mut Wire, length: usize, deadline: Instant) -> Result<Vec<u8>, No
     Ok(std::mem::replace(&mut wire.unused, rest))
 }
 
-/// A body in chunks, and the trailer after it, which says nothing.
+/// Reads a chunked body, and the trailer after it, which is ignored.
 fn read_chunks(wire: &mut Wire, deadline: Instant) -> Result<Vec<u8>, NoRequest> {
     let malformed = || Problem::bad(400, "the chunks of the body are malformed");
     let mut body = Vec::new();
@@ -181,7 +181,7 @@ fn too_large() -> Problem {
     Problem::bad(413, format!("the body is longer than {MOST_BODY} bytes"))
 }
 
-/// The head at the beginning of `bytes` and its length, once it is whole.
+/// The head at the beginning of `bytes` and its length, once it is complete.
 fn read_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, NoRequest> {
     let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
     let mut parsed = httparse::Request::new(&mut fields);
@@ -241,7 +241,7 @@ fn read_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, NoRequest> {
         return Err(Problem::bad(400, "a request has one `Host`").into());
     }
     let length = match (length, is_chunked) {
-        // Two parties that do not agree on which counts can be made to see different requests.
+        // Two parties that disagree on which length counts can be made to see different requests (request smuggling).
         (Some(_), true) => {
             return Err(Problem::bad(400, "`Content-Length` beside `Transfer-Encoding`").into());
         }
@@ -265,7 +265,7 @@ fn read_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, NoRequest> {
     Ok(Some((head, used)))
 }
 
-/// The path of a target, which may be a whole address (RFC 9112, 3.2.2) and have a query.
+/// The path of a target, which may be an absolute URI (RFC 9112, 3.2.2) and have a query.
 fn path(target: &str) -> &str {
     let path = match target.split_once("://") {
         Some((_, rest)) if !target.starts_with('/') => rest.find('/').map_or("/", |at| &rest[at..]),
@@ -274,18 +274,18 @@ fn path(target: &str) -> &str {
     path.split(['?', '#']).next().unwrap_or_default()
 }
 
-/// How the end of a body is told.
+/// The framing of a body: how its end is determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// By so many bytes.
+    /// The body has this many bytes.
     Length(usize),
-    /// By an empty chunk.
+    /// The body ends with an empty chunk.
     Chunks,
-    /// By the end of the connection.
+    /// The body ends when the connection does.
     UntilClosed,
 }
 
-/// The head of an answer.
+/// Formats the head of a response.
 pub(super) fn head(
     status: u16,
     kind: &str,
@@ -343,7 +343,7 @@ mod tests {
         request: Duration::from_millis(200),
     };
 
-    /// What is read of a caller that sends these pieces, with a moment between them, and stays there.
+    /// The result of reading from a caller that sends these pieces, with a pause between them, and stays connected.
     fn read(pieces: &[&[u8]]) -> (Result<Request, NoRequest>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

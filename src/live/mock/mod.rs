@@ -14,21 +14,22 @@
 //! last, the others evenly between; the head of the answer and the role come in one write with the first token, so that a
 //! client's time to first byte, and to first token, are the model's. Tokens that are due together are written together.
 //!
-//! **Failures** are what a client would see of the outcome: a status with OpenAI's `{"error": …}`, a 429 with `retry-after` or
-//! `retry-after-ms` (as the provider words it); a connection that is closed without an answer; a stream that breaks off; and
-//! for what only a timeout ends, nothing at all until the caller has gone. A provider that cannot be reached is one of
-//! those: on loopback somebody is always there. Where the model has quotas, answers carry `x-ratelimit-{limit, remaining,
-//! reset}-{requests, tokens}`.
+//! **Failures** are what a client would see of the outcome: a status with OpenAI's `{"error": …}`, a 429 with
+//! `retry-after` or `retry-after-ms` (as the provider words it); a connection that is closed without an answer; a
+//! stream that breaks off; and for what only a timeout ends, nothing at all until the caller has gone. A provider that
+//! cannot be reached is one of those: on loopback a connection always comes about. Where the model has quotas, answers
+//! carry `x-ratelimit-{limit, remaining, reset}-{requests, tokens}`.
 //!
-//! **A caller that hangs up**, or closes its side of the connection, is noticed when it is waited for or written to, and leaves
-//! the endpoint as an attempt that is called off does in the simulator: its place in a quota of requests at once is free; in a `load` of the model, which
-//! decides on arrival, it is taken to have stayed.
+//! **A caller that hangs up**, or closes its side of the connection, is noticed when the server waits for it or writes
+//! to it, and leaves the endpoint as an attempt that is called off does in the simulator: its place in a concurrency
+//! quota is free; in a `load` of the model, which decides on arrival, it is taken to have stayed.
 //!
-//! **Who asks**, for prompt caches that know a user again: `prompt_cache_key`, else `user`, else the first 256 words of the
-//! prompt (OpenAI routes by a hash of about the first 256 tokens and that key: prompt-caching guide, 2026).
+//! **Users**, for prompt caches that remember them, are identified by `prompt_cache_key`, else `user`, else the first
+//! 256 words of the prompt (OpenAI routes by a hash of about the first 256 tokens and that key: prompt-caching guide,
+//! 2026).
 //!
-//! One thread a connection: `std::thread::sleep` wakes within the kernel's timer slack of 50 µs, where the timers of async
-//! runtimes have a grain of a millisecond.
+//! There is one thread for each connection: `std::thread::sleep` wakes within the kernel's timer slack of 50 µs, where
+//! the timers of async runtimes have a granularity of a millisecond.
 
 mod answer;
 mod body;

@@ -1,10 +1,10 @@
-//! What goes wrong, as OpenAI words it: `{"error": {"message", "type", "param", "code"}}` under a status.
+//! Error responses as OpenAI words them: `{"error": {"message", "type", "param", "code"}}` with a status.
 
 use serde_json::json;
 
 use crate::words::Outcome;
 
-/// An answer that is no success.
+/// A response other than a success.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) status: u16,
@@ -12,12 +12,12 @@ pub(super) struct Problem {
     pub(super) code: Option<&'static str>,
     pub(super) param: Option<String>,
     pub(super) message: String,
-    /// The methods that would have been right, if it is the method that is wrong.
+    /// The allowed methods, if the method is the error.
     pub(super) allow: Option<&'static str>,
 }
 
 impl Problem {
-    /// A request that makes no sense as a whole.
+    /// A request that is invalid as a whole.
     pub(super) fn bad(status: u16, message: impl Into<String>) -> Problem {
         Problem {
             status,
@@ -29,7 +29,7 @@ impl Problem {
         }
     }
 
-    /// A field that a request must have.
+    /// An error for a required field that is missing.
     pub(super) fn missing(param: &str, what: &str) -> Problem {
         Problem {
             param: Some(param.to_owned()),
@@ -38,7 +38,7 @@ impl Problem {
         }
     }
 
-    /// A field of the wrong type.
+    /// An error for a field of the wrong type.
     pub(super) fn wrong_type(param: &str, what: &str, found: &serde_json::Value) -> Problem {
         Problem {
             param: Some(param.to_owned()),
@@ -47,7 +47,7 @@ impl Problem {
         }
     }
 
-    /// A field whose value is not served.
+    /// An error for a field whose value is not supported.
     pub(super) fn wrong_value(param: &str, code: &'static str, message: impl Into<String>) -> Problem {
         Problem {
             param: Some(param.to_owned()),
@@ -56,7 +56,7 @@ impl Problem {
         }
     }
 
-    /// What a client sees of an attempt at `model` that ended as `outcome`, if it sees a status.
+    /// The response to an attempt at `model` that ended as `outcome`, if the client sees a status.
     pub(super) fn of(outcome: Outcome, model: &str, is_oversized: bool) -> Option<Problem> {
         let status = outcome.status()?;
         let (kind, code) = outcome.row().body?;
@@ -104,7 +104,7 @@ impl Problem {
         })
     }
 
-    /// Its body.
+    /// The body of the response, in JSON.
     pub(super) fn body(&self) -> String {
         json!({ "error": {
             "message": self.message,

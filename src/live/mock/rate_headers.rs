@@ -1,4 +1,4 @@
-//! What the headers of an answer say of quotas: `x-ratelimit-*` as OpenAI spells them, `retry-after` or `retry-after-ms`.
+//! Quota headers of a response: `x-ratelimit-*` as OpenAI spells them, `retry-after` or `retry-after-ms`.
 //!
 //! A reset is worded as OpenAI words it: `20ms`, `1.5s`, `6m0s`, `1h0m0s` (API reference, "Rate limits in headers", 2026).
 
@@ -6,7 +6,7 @@ use crate::kernel::time::Span;
 use crate::provider::RetryAfter;
 use crate::words::Headers;
 
-/// The headers of an answer.
+/// The quota headers of a response.
 pub(super) fn rate_headers(
     headers: &Headers,
     retry_after: Option<Span>,
@@ -23,7 +23,7 @@ pub(super) fn rate_headers(
         lines.push(("x-ratelimit-remaining-tokens", left.remaining.to_string()));
         lines.push(("x-ratelimit-reset-tokens", reset(left.reset)));
     }
-    // Who words no wait of its quotas may still name one in an outage.
+    // A provider that states no wait for its quotas may still state one in an outage.
     match (retry_after, wording) {
         (Some(wait), RetryAfter::Milliseconds) => {
             lines.push(("retry-after-ms", wait.nanos().div_ceil(1_000_000).to_string()));
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::words::Left;
 
-    /// What Go's time.Duration prints of the same spans.
+    /// What Go's time.Duration prints for these spans.
     #[test]
     fn a_reset_is_worded_as_a_go_duration() {
         let worded = |nanos| reset(Span::from_nanos(nanos));

@@ -1,4 +1,4 @@
-//! The server: a listener, one thread a connection, and what has come of it all in the end.
+//! The server: a listener, one thread for each connection, and the summary at the end.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -19,10 +19,10 @@ use crate::words::Outcome;
 /// A thread's stack: parsing JSON 128 levels deep takes the most.
 const STACK: usize = 512 * 1024;
 
-/// How to serve.
+/// The settings of a server.
 #[derive(Clone, Debug)]
 pub struct Serving {
-    /// Where to listen; port 0 for any that is free.
+    /// The address to listen on; port 0 for any free port.
     pub address: SocketAddr,
     /// The seed of every draw.
     pub seed: u64,
@@ -30,13 +30,14 @@ pub struct Serving {
     pub output: Option<Sampler>,
     /// The most connections at once; further ones get a 503.
     pub max_connections: usize,
-    /// Whether each token's chunk says when it was sent, in microseconds since 1970, as `simcap_sent_us`.
+    /// Whether the chunk of each token carries the time at which it was sent, in microseconds since 1970, as
+    /// `simcap_sent_us`.
     pub stamps: bool,
-    /// Whether headers say what is left of the quotas.
+    /// Whether headers report what is left of the quotas.
     pub quota_headers: bool,
 }
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) fleet: Fleet,
@@ -59,7 +60,7 @@ impl Shared {
     }
 }
 
-/// A server that listens.
+/// A server that is listening.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
@@ -68,7 +69,7 @@ pub struct Server {
     shared: Arc<Shared>,
 }
 
-/// Ends a server from another thread.
+/// A handle that stops a server from another thread.
 #[derive(Clone, Debug)]
 pub struct Stop {
     stop: Arc<AtomicBool>,
@@ -79,24 +80,25 @@ impl Stop {
     /// Tells the server to stop. Returns whether it had been told before.
     pub fn stop(&self) -> bool {
         let before = self.stop.swap(true, Ordering::Relaxed);
-        // It waits for a connection: here is one. If there can be none, it will notice with the next.
+        // The listener waits for a connection: this is one. If it fails, the listener notices the stop with the next
+        // one.
         let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
         before
     }
 }
 
-/// What came of the requests to a server.
+/// The requests to a server, by how they ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// Requests to a model that are over, by outcome; [`Outcome::Cancelled`] if the caller hung up.
+    /// Requests to a model that have ended, by outcome; [`Outcome::Cancelled`] if the caller hung up.
     pub outcomes: Vec<(Outcome, u64)>,
     /// Requests to a model that were under way when it stopped.
     pub under_way: u64,
     /// Requests that reached no model.
     pub bad: u64,
-    /// Tokens used: of prompts, and of answers.
+    /// Prompt tokens of the requests to models.
     pub input: u64,
-    /// Of answers.
+    /// Output tokens of the answers to them.
     pub output: u64,
 }
 
@@ -108,10 +110,10 @@ impl Summary {
 }
 
 impl Server {
-    /// Listens for requests to `providers`, whose time begins now.
+    /// Listens for requests to `providers`, whose clock starts now.
     ///
     /// # Errors
-    /// If it cannot listen there.
+    /// If the address cannot be listened on.
     pub fn bind(providers: Providers, serving: Serving) -> io::Result<Server> {
         let listener = TcpListener::bind(serving.address)?;
         let address = listener.local_addr()?;
@@ -131,15 +133,15 @@ impl Server {
         })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What ends it.
+    /// A handle that stops the server.
     pub fn stopper(&self) -> Stop {
         let mut address = self.address;
-        // Who listens everywhere is reached at home.
+        // A server that listens on all addresses is reached through loopback.
         if address.ip().is_unspecified() {
             address.set_ip(match address.ip() {
                 IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
@@ -158,7 +160,7 @@ impl Server {
             match self.listener.accept() {
                 Ok((socket, _)) if !self.shared.is_stopping() => self.serve(socket),
                 Ok(_) => {}
-                // A connection that was given up, or no file to be had: there may be one later.
+                // A connection was given up, or no file descriptor is free: later ones may succeed.
                 Err(_) => thread::sleep(Duration::from_millis(10)),
             }
         }
@@ -205,7 +207,7 @@ impl Server {
         self.shared.note_bad();
         let body = problem.body();
         let text = head(503, JSON, Framing::Length(body.len()), false, &[]) + &body;
-        // What cannot be said is not said.
+        // A response that cannot be written at once is dropped.
         let _ = socket.set_nonblocking(true);
         let _ = socket.write_all(text.as_bytes());
         let _ = socket.shutdown(Shutdown::Write);

@@ -1,6 +1,6 @@
-//! What is served: models by name, each as a provider, or the providers of an experiment.
+//! The providers that are served: models by name, each as a provider, or the providers of an experiment.
 //!
-//! Both go through [`assemble`], so that a provider here is built as it is for a simulation.
+//! Both sources go through [`assemble`], so that a provider here is built as it is for a simulation.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,7 +21,7 @@ use crate::form::named::Named;
 use crate::form::own::OwnParts;
 use crate::kernel::sampler::Sampler;
 
-/// Providers to be served, and the accounts that they share.
+/// The providers to be served, and the accounts that they share.
 #[derive(Clone, Debug)]
 pub struct Providers {
     pub(super) deployments: Arc<[Deployment]>,
@@ -35,12 +35,12 @@ impl Providers {
     }
 }
 
-/// Why something cannot be served.
+/// The reason why something cannot be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceError {
-    /// A model that there is not, or that is named twice.
+    /// A model does not exist, or is named twice.
     Named(String),
-    /// A file says something that it should not, or cannot be read.
+    /// A file cannot be read or is invalid.
     Load(LoadError),
 }
 
@@ -67,7 +67,7 @@ impl From<diagnose::Error> for SourceError {
     }
 }
 
-/// A model as the caller asked for it.
+/// A model as the caller named it.
 struct Asked {
     file: ModelFile,
     variant: String,
@@ -78,7 +78,7 @@ struct Asked {
 /// `NAME@VARIANT` if there is another of that name.
 ///
 /// # Errors
-/// If one is not there, does not read well, has no such variant, or is named twice.
+/// If a model does not exist, is invalid, has no such variant, or is named twice.
 pub fn from_models(asked: &[String], variant: Option<&str>) -> Result<Providers, SourceError> {
     let mut models = Vec::new();
     for asked in asked {
@@ -103,7 +103,7 @@ pub fn from_models(asked: &[String], variant: Option<&str>) -> Result<Providers,
     let policy = json!({ "name": "first", "policy": { "single": { "provider": first } } });
     let providers: Named<Value> = providers.into_iter().collect();
     let providers = serde_json::to_string(&providers).unwrap_or_default();
-    // A model may hang, which an experiment without a timeout may not.
+    // A model may hang, which an experiment without timeouts may not.
     let experiment = format!(
         r#"{{ "name": "mock", "providers": {providers}, "policies": [{policy}],
             "traffic": {{
@@ -117,10 +117,10 @@ pub fn from_models(asked: &[String], variant: Option<&str>) -> Result<Providers,
     from_experiment(&with_models("the models", &experiment, files)?)
 }
 
-/// The providers of an experiment, each under its name there, with what the experiment changes about its model.
+/// The providers of an experiment, each under its name there, with the changes that the experiment makes to its model.
 ///
 /// # Errors
-/// If the experiment makes no sense.
+/// If the experiment is invalid.
 pub fn from_experiment(loaded: &Loaded) -> Result<Providers, SourceError> {
     let plan = assemble(loaded)?;
     let Some(scenario) = plan.scenarios.first() else {
@@ -132,11 +132,11 @@ pub fn from_experiment(loaded: &Loaded) -> Result<Providers, SourceError> {
     })
 }
 
-/// The law of output lengths that `text` gives: a number of tokens, or a law as a model file has it. Whatever a law gives, an
-/// answer has at least one token and at most a million.
+/// The law of output lengths that `text` gives: a number of tokens, or a law in the form of a model file. Draws are
+/// limited to a range of one to a million tokens.
 ///
 /// # Errors
-/// If it is neither, with the place of the mistake.
+/// If `text` is neither, with the place of the mistake.
 pub fn output_law(text: &str) -> Result<Sampler, SourceError> {
     const HERE: &str = "--output";
     let spec: LawSpec<f64> = match text.trim().parse::<u32>() {

@@ -4,13 +4,13 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-/// A wait shorter than this is slept through. A longer one watches the socket first, for half of what is left at a time: the
-/// kernel ends a wait on a socket up to an eighth of its length late, and by a tick or two (its timer wheel), but a sleep
-/// within 50 µs.
+/// A wait shorter than this is slept through. A longer one watches the socket first, for half of what is left at a
+/// time: the kernel ends a wait on a socket up to an eighth of its length late, and by a tick or two (its timer wheel),
+/// but a sleep within 50 µs.
 const SLEPT: Duration = Duration::from_millis(80);
-/// A wait on a socket is never longer, so that a server that stops is noticed.
+/// The longest single wait on a socket, so that a server that stops is noticed.
 const GLANCE: Duration = Duration::from_millis(500);
-/// As many bytes of further requests are read before their turn.
+/// The most bytes of further requests that are read before their turn.
 const MOST_AHEAD: usize = 1024 * 1024;
 /// How long a caller may leave what is written to it unread.
 const UNREAD: Duration = Duration::from_secs(30);
@@ -19,16 +19,16 @@ const UNREAD: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Gone;
 
-/// Why no bytes came.
+/// The reason why no bytes came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Silent {
     /// The other side has closed the connection.
     Gone,
-    /// None came in time.
+    /// No bytes came before the deadline.
     Late,
 }
 
-/// A connection, and what has been read of it and not yet used.
+/// A connection, with the bytes that were read from it and not yet used.
 #[derive(Debug)]
 pub(super) struct Wire {
     socket: TcpStream,
@@ -36,9 +36,9 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// The connection `socket`.
+    /// Takes over the connection `socket`.
     pub(super) fn new(socket: TcpStream) -> io::Result<Wire> {
-        // A token that waits for an acknowledgement of the last one would be late.
+        // Disables Nagle's algorithm: a token that waits for an acknowledgement of the previous one would be late.
         socket.set_nodelay(true)?;
         socket.set_write_timeout(Some(UNREAD))?;
         Ok(Wire {
@@ -47,7 +47,7 @@ impl Wire {
         })
     }
 
-    /// Adds what comes next to what is unused, if anything does before `deadline`.
+    /// Adds the next bytes to the unused ones, if any arrive before `deadline`.
     pub(super) fn fill(&mut self, deadline: Instant) -> Result<(), Silent> {
         let mut bytes = [0; 16 * 1024];
         loop {
@@ -73,7 +73,7 @@ impl Wire {
         self.socket.write_all(bytes).map_err(|_| Gone)
     }
 
-    /// Waits until `due`, or as long as `goes_on` says where there is no such moment.
+    /// Waits until `due`, or while `goes_on` is true if there is no such moment.
     pub(super) fn wait(&mut self, due: Option<Instant>, goes_on: impl Fn() -> bool) -> Result<(), Gone> {
         loop {
             let left = match due {
@@ -84,7 +84,8 @@ impl Wire {
             if left.is_zero() {
                 return Ok(());
             }
-            // Who sends further requests before this one is answered is read on, up to a point: the end comes behind them.
+            // A caller that sends further requests before this one is answered is read on, up to a point: its hang-up
+            // comes after them.
             if left < SLEPT || self.unused.len() > MOST_AHEAD {
                 std::thread::sleep(if due.is_some() { left } else { GLANCE });
                 continue;
@@ -96,8 +97,8 @@ impl Wire {
         }
     }
 
-    /// Says that nothing more comes, and reads on for a moment: bytes that nobody has read would reset the connection, and
-    /// with it what was sent last.
+    /// Ends the sending side, and reads on for a moment: unread bytes would reset the connection, and discard what was
+    /// sent last.
     pub(super) fn close_gently(mut self) {
         if self.socket.shutdown(Shutdown::Write).is_err() {
             return;

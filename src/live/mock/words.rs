@@ -1,8 +1,8 @@
-//! The words that answers are made of: one is one token.
+//! The words that answers are made of; each is one token.
 
 use crate::kernel::chance::{hash, index};
 
-/// Plain lower-case words: they need no escape in JSON.
+/// Plain lower-case words, which need no escape in JSON.
 const WORDS: [&str; 64] = [
     "a", "about", "after", "air", "all", "and", "answer", "at", "before", "between", "book", "by", "call", "city",
     "close", "cold", "day", "each", "early", "earth", "far", "few", "field", "first", "for", "from", "garden", "good",
@@ -11,12 +11,12 @@ const WORDS: [&str; 64] = [
     "some", "stone", "the", "then", "there", "time", "under", "water",
 ];
 
-/// Word number `i` of the answer that `salt` stands for: the same each time it is asked.
+/// Word number `i` of the answer with this `salt`: the same at every call.
 pub(super) fn word(salt: u64, i: u32) -> &'static str {
     WORDS[index(hash(u64::from(i), salt), WORDS.len())]
 }
 
-/// Writes token number `i` of that answer to `text`: the word, with a space before all but the first.
+/// Appends token number `i` of that answer to `text`: the word, with a space before all but the first.
 pub(super) fn push_token(text: &mut String, salt: u64, i: u32) {
     if i > 0 {
         text.push(' ');
@@ -24,7 +24,7 @@ pub(super) fn push_token(text: &mut String, salt: u64, i: u32) {
     text.push_str(word(salt, i));
 }
 
-/// How many tokens `text` has.
+/// The number of tokens in `text`.
 pub(super) fn count(text: &str) -> u64 {
     text.split_whitespace().count() as u64
 }

@@ -1,4 +1,4 @@
-//! An endpoint to ask, and what it costs: checked before a key or a cent leaves.
+//! An endpoint to probe and its prices, checked before a key is sent or a cent is spent.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,22 +14,22 @@ use crate::import::source::{self, MOST_OF_JSON};
 use crate::live::spec::TargetSpec;
 use crate::provider::pricing::{PerToken, Price};
 
-/// An endpoint to ask.
+/// An endpoint to probe.
 #[derive(Debug)]
 pub struct Target {
-    /// Its name.
+    /// The target's name in the plan.
     pub name: String,
-    /// As the plan has it.
+    /// The target as the plan gives it.
     pub spec: TargetSpec,
-    /// What it costs, as the plan says or the table that is built in.
+    /// The target's prices, from the plan or the built-in table.
     pub prices: PerToken,
-    /// The same, to count with.
+    /// The tariff made from `prices`, for computing costs.
     pub price: Arc<dyn Price>,
     /// Certificates to trust in place of the public ones.
     pub roots: Option<Vec<Certificate<'static>>>,
 }
 
-/// The target of this name, and what a reader must know of it.
+/// Checks the target of this name; remarks that a reader must know go to `notes`.
 pub(super) fn target(name: &str, spec: &TargetSpec, notes: &mut Vec<String>) -> Built<Target> {
     check_name(name)?;
     check_url(&spec.base_url).map_err(|r| r.at("base_url"))?;
@@ -37,7 +37,7 @@ pub(super) fn target(name: &str, spec: &TargetSpec, notes: &mut Vec<String>) -> 
     if !header {
         return Err(Refusal::new(format!("`{}` is no header's name", spec.key_header)).at("key_header"));
     }
-    /// Fields that the plan itself decides, and those that would multiply the bill.
+    /// Fields of the body that the plan itself sets, and those that would multiply the bill.
     const OURS: [&str; 8] = [
         "model",
         "messages",
@@ -101,7 +101,7 @@ fn roots(path: &str) -> Built<Vec<Certificate<'static>>> {
     }
 }
 
-/// The built-in table's prices of a model.
+/// The prices of a model in the built-in table.
 fn listed(model: &str) -> Built<PerToken> {
     let refuse = |error: diagnose::Error| Refusal::new(error.to_string());
     let entries: prices::File = diagnose::parse("prices.json", BUILT_IN_PRICES).map_err(refuse)?;

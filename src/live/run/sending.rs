@@ -1,4 +1,5 @@
-//! One target's part of a run: its probes, by the clock or one after the other, and what their answers mean for those to come.
+//! The part of a run that concerns one target: its probes, in an open or closed loop, and how their answers affect
+//! later ones.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -15,47 +16,47 @@ use crate::live::plan::{Mode, Plan, Slot};
 use crate::live::prompts::Prompts;
 use crate::words::Outcome;
 
-/// The pause after a 429 that does not say for how long.
+/// The pause after a 429 without a Retry-After.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A target that would pause for longer in a closed loop is left alone.
+/// The longest pause in a closed loop; a target that asks for more is abandoned.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
-/// 429s that end a ladder's step.
+/// The number of 429s that end a ladder's step.
 const REFUSALS: u32 = 10;
 
-/// Refusals for good in a row, without an answer before, after which a target is left alone.
+/// The number of consecutive permanent refusals, without an answer before, after which a target is abandoned.
 const HOPELESS: u32 = 5;
 
-/// The stack of a probe's thread.
+/// The stack size of a probe's thread, in bytes.
 const STACK: usize = 512 << 10;
 
-/// One target's sending.
+/// The sending of probes to one target.
 pub(super) struct Sending<'a> {
     plan: &'a Plan,
     index: usize,
     client: Client,
     prompts: Prompts,
     shared: Shared<'a>,
-    /// The slots that are left to send.
+    /// The slots that have not been sent yet.
     slots: Vec<Slot>,
     in_flight: AtomicU32,
     state: Mutex<State>,
-    /// Told whenever a probe has ended.
+    /// Notified whenever a probe has ended.
     freed: Condvar,
 }
 
-/// What all targets have in common.
+/// What all targets share.
 #[derive(Clone, Copy)]
 pub(super) struct Shared<'a> {
     pub(super) start: Start,
     pub(super) ledger: &'a Mutex<Ledger>,
     pub(super) control: &'a Control,
-    /// Writes down that a probe is about to be sent; `false` if it cannot.
+    /// Records that a probe is about to be sent; `false` if that fails.
     pub(super) announce: &'a (dyn Fn(Announced) -> bool + Sync),
 }
 
-/// What a target's probes tell those to come.
+/// The state that earlier probes of a target leave for later ones.
 #[derive(Debug, Default)]
 struct State {
     paused_until: Option<Instant>,
@@ -84,12 +85,12 @@ impl<'a> Sending<'a> {
         let done: BTreeSet<u64> = earlier.iter().map(|probe| probe.id).collect();
         let mut slots: Vec<Slot> = plan.slots.clone();
         slots.retain(|slot| !done.contains(&id(plan, index, slot)));
-        // What is left of an earlier run begins now.
+        // The rest of an earlier run begins now.
         let first = slots.first().map_or(Duration::ZERO, |slot| slot.due);
         if !done.is_empty() {
             slots.iter_mut().for_each(|slot| slot.due -= first);
         }
-        // A ladder that has found its end is not climbed again.
+        // A ladder that has found its end is not repeated.
         let name = &plan.targets[index].name;
         let limited = earlier
             .iter()
@@ -106,7 +107,7 @@ impl<'a> Sending<'a> {
             plan,
             index,
             client: Client::new(&spec.base_url, key, plan.timeouts, plan.targets[index].roots.as_deref()),
-            // The start makes this run's words its own.
+            // The start makes this run's words unique.
             prompts: Prompts {
                 prefix: plan.spec.prefix,
                 language: plan.spec.language,
@@ -133,12 +134,12 @@ impl<'a> Sending<'a> {
         self.shared.control.stop.load(Ordering::Relaxed) || lock(&self.state).fate.left_alone.is_some()
     }
 
-    /// What became of it so far.
+    /// What became of the target so far.
     pub(super) fn fate(&self) -> Fate {
         lock(&self.state).fate.clone()
     }
 
-    /// Sends all that is left.
+    /// Sends all remaining probes.
     pub(super) fn carry_out<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, results: &mpsc::Sender<Probe>) {
         match self.plan.mode {
             Mode::Closed(at_once, within) => self.closed(scope, at_once, within, results),
@@ -146,7 +147,7 @@ impl<'a> Sending<'a> {
         }
     }
 
-    /// Sends by the clock.
+    /// Sends the probes of an open loop, by the clock.
     fn open<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, results: &Results) {
         for (i, slot) in self.slots.iter().enumerate() {
             let ready = self.make(slot);
@@ -180,7 +181,7 @@ impl<'a> Sending<'a> {
         }
     }
 
-    /// Keeps so many in flight.
+    /// Sends the probes of a closed loop, with a fixed number in flight.
     fn closed<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
@@ -205,7 +206,7 @@ impl<'a> Sending<'a> {
                         break;
                     }
                     if !self.afford_in_turn(ready.worst) {
-                        // Whoever comes first counts those that nobody will send.
+                        // The first thread to get here counts the probes that will not be sent.
                         let len = self.slots.len() as u64;
                         let rest = len.saturating_sub(next.swap(len, Ordering::Relaxed));
                         lock(&self.state).fate.unaffordable += 1 + rest;
@@ -227,7 +228,7 @@ impl<'a> Sending<'a> {
         }
     }
 
-    /// Makes all that a probe needs before it is due.
+    /// Prepares a probe before it is due.
     fn make(&self, slot: &Slot) -> Ready {
         let target = &self.plan.targets[self.index];
         let (body, bytes) = self.plan.body(target, slot, &self.prompts);
@@ -237,7 +238,7 @@ impl<'a> Sending<'a> {
         }
     }
 
-    /// Reserves what a probe may cost, once those under way leave room for it; `false` if they never will.
+    /// Reserves the worst-case cost of a probe, once those under way leave room for it; `false` if they never will.
     fn afford_in_turn(&self, worst: u64) -> bool {
         loop {
             match lock(self.shared.ledger).reserve(worst) {
@@ -249,7 +250,7 @@ impl<'a> Sending<'a> {
         }
     }
 
-    /// Has it written down that a probe is about to be sent; if it cannot be, what was reserved for it is free again.
+    /// Records that a probe is about to be sent; if that fails, its reservation is released.
     fn announce(&self, slot: &Slot, ready: &Ready) -> bool {
         let announced = (self.shared.announce)(Announced {
             id: id(self.plan, self.index, slot),
@@ -261,9 +262,9 @@ impl<'a> Sending<'a> {
         announced
     }
 
-    /// Sleeps until then; `false` if the run is over before.
+    /// Sleeps until `then`; `false` if the run is over before.
     fn wait_until(&self, then: Instant) -> bool {
-        /// How soon a stop is noticed.
+        /// The longest delay before a stop is noticed.
         const NOTICE: Duration = Duration::from_millis(50);
         loop {
             if self.over() {
@@ -352,11 +353,11 @@ impl<'a> Sending<'a> {
         self.shared.control.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.freed.notify_all();
-        // Nobody listens any more only if the run has ended.
+        // The receiver is gone only if the run has ended.
         let _ = results.send(probe);
     }
 
-    /// What an answer means for those to come.
+    /// Updates the target's state with an answer.
     fn learn(&self, probe: &Probe, step: u32) {
         let mut state = lock(&self.state);
         let outcome = probe.outcome.0;
@@ -390,12 +391,12 @@ impl<'a> Sending<'a> {
     }
 }
 
-/// A probe's number in the plan: all targets' first, then all their second.
+/// The probe's number in the plan: the first of every target, then the second of every target, and so on.
 fn id(plan: &Plan, index: usize, slot: &Slot) -> u64 {
     slot.n * plan.targets.len() as u64 + index as u64
 }
 
-/// A probe, ready to be sent.
+/// A probe that is prepared for sending.
 struct Ready {
     body: Vec<u8>,
     worst: u64,

@@ -1,47 +1,46 @@
-//! What a chat completion says, whole or in chunks, and what its errors mean.
+//! The content of a chat completion, whole or in chunks, and the outcomes that its errors mean.
 //!
-//! A *token-carrying* chunk has content, a refusal or a tool call that is not empty, or reasoning (`reasoning_content` as
-//! DeepSeek and vLLM name it, `reasoning` as OpenRouter does). A chunk with a role alone, without choices, or with usage
-//! alone carries none: five of seven mock servers send the role first, and who takes it for the first token measures the
-//! network. A chunk is not a token: `usage` says how many there were. An `error` in place of an answer is a failure, in a
-//! stream too (OpenRouter, vLLM), whatever the status was.
-//! Left out: what the answer says.
+//! A *token-carrying* chunk has content, a refusal or a tool call that is not empty, or reasoning (`reasoning_content`
+//! as DeepSeek and vLLM name it, `reasoning` as OpenRouter does). A chunk with a role alone, without choices, or with
+//! usage alone carries none: five of seven mock servers send the role first, and a client that takes it for the first
+//! token measures the network. A chunk is not a token: `usage` says how many there were. An `error` in place of an
+//! answer is a failure, in a stream too (OpenRouter, vLLM), whatever the status was. Left out: the text of the answer.
 
 use serde_json::Value;
 
 use super::probe::Usage;
 use crate::words::{Outcome, outcome_of};
 
-/// What one JSON object of an answer holds.
+/// The content of one JSON object of an answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Chunk {
     /// Whether it carries content.
     pub content: bool,
     /// Whether it carries reasoning.
     pub reasoning: bool,
-    /// Why the answer ended, if it says so.
+    /// The finish reason, if it is stated.
     pub finish: Option<String>,
-    /// Tokens, if it says so.
+    /// The token counts, if they are stated.
     pub usage: Option<Usage>,
-    /// What went wrong, if something did.
+    /// The error, if there is one.
     pub error: Option<ApiError>,
 }
 
-/// An error as an endpoint tells it.
+/// An error as an endpoint reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiError {
-    /// What it says to people.
+    /// The message for people.
     pub message: String,
     /// `code`, `type` and Gemini's `status`, in lower case, as far as it has them.
     pub kinds: String,
-    /// A `code` that is an HTTP status.
+    /// The HTTP status, if `code` is one.
     pub status: Option<u16>,
 }
 
 /// Reads one object of an answer: a chunk of a stream, or all of it.
 ///
 /// # Errors
-/// If `json` is no JSON object, in words.
+/// If `json` is not a JSON object, in words.
 pub fn read(json: &[u8]) -> Result<Chunk, String> {
     let value: Value = serde_json::from_slice(json).map_err(|error| format!("not JSON: {error}"))?;
     let Value::Object(fields) = &value else {
@@ -72,7 +71,7 @@ pub fn read(json: &[u8]) -> Result<Chunk, String> {
     Ok(chunk)
 }
 
-/// Whether a field is there and not empty.
+/// Whether a field is present and not empty.
 fn is_something(value: &Value) -> bool {
     match value {
         Value::String(text) => !text.is_empty(),
@@ -85,7 +84,7 @@ fn usage(value: &Value) -> Option<Usage> {
     let count = |path: &str| Some(u32::try_from(value.pointer(path)?.as_u64()?).unwrap_or(u32::MAX));
     Some(Usage {
         input: count("/prompt_tokens")?,
-        // DeepSeek says it in a field of its own.
+        // DeepSeek reports it in a field of its own.
         cached: count("/prompt_tokens_details/cached_tokens")
             .or_else(|| count("/prompt_cache_hit_tokens"))
             .unwrap_or(0),
@@ -117,7 +116,7 @@ fn api_error(value: &Value) -> Option<ApiError> {
     }
 }
 
-/// The error in the body of a response that is none of 2xx: OpenAI's form, or FastAPI's `detail`, or the text itself.
+/// The error in the body of a response whose status is not 2xx: OpenAI's form, FastAPI's `detail`, or the text itself.
 pub fn error_of_body(body: &[u8]) -> ApiError {
     let text = String::from_utf8_lossy(body);
     let Ok(value) = serde_json::from_slice::<Value>(body) else {

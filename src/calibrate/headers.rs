@@ -1,24 +1,26 @@
-//! What the headers of an answer say of quotas and of when to come back.
+//! The headers of an answer that concern quotas and retries.
 //!
-//! `retry-after-ms` (OpenAI, Azure) goes before `Retry-After`, which is seconds or a date (RFC 9110, 10.2.3; seconds with a
-//! fraction are taken too, as openai-python does). Quotas: `x-ratelimit-{limit,remaining,reset}-{requests,tokens}` as
-//! OpenAI, Groq and vLLM's gateways send them, without the last word as OpenRouter does (requests are meant), and
-//! `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`. A reset is a length of time as Go
-//! writes it (`6m0s`, `59.56s`, `20ms`), a bare number of seconds, a UNIX time (in s, or in ms from 10¹² on), or a date of
-//! RFC 3339. What reads otherwise is as if it were not there: headers come from outside and nothing hangs on them.
+//! `retry-after-ms` (OpenAI, Azure) takes precedence over `Retry-After`, which is seconds or a date (RFC 9110, 10.2.3;
+//! seconds with a fraction are accepted too, as openai-python does). Quotas:
+//! `x-ratelimit-{limit,remaining,reset}-{requests,tokens}` as OpenAI, Groq and vLLM's gateways send them, without the
+//! last word as OpenRouter does (requests are meant), and
+//! `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`. A reset is a duration as
+//! Go writes it (`6m0s`, `59.56s`, `20ms`), a bare number of seconds, a UNIX time (in s, or in ms from 10¹² on), or a
+//! date of RFC 3339. Anything else is ignored, as if the header were absent: headers come from outside and nothing
+//! depends on them.
 
 use super::probe::{Quota, Quotas};
 
-/// What the headers said.
+/// The relevant headers of one answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Said {
-    /// When to come back, in microseconds from the answer.
+    /// The time after which to retry, in microseconds from the answer.
     pub retry_after_us: Option<u64>,
-    /// Of quotas.
+    /// The state of the quotas.
     pub quotas: Option<Quotas>,
 }
 
-/// Reads headers, names in lower case, of an answer that came at `now_us` (microseconds since 1970).
+/// Reads headers, with names in lower case, of an answer that came at `now_us` (microseconds since 1970).
 pub fn read<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>, now_us: u64) -> Said {
     let (mut exact, mut plain) = (None, None);
     let mut quotas = Quotas::default();
@@ -42,7 +44,7 @@ pub fn read<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>, now_us: 
     }
 }
 
-/// Notes what the header says, if it is one of a quota.
+/// Records the header, if it is about a quota.
 fn quota(quotas: &mut Quotas, name: &str, value: &str, now_us: u64) {
     let (part, of) = if let Some(rest) = name.strip_prefix("x-ratelimit-") {
         rest.split_once('-').unwrap_or((rest, "requests"))
@@ -72,19 +74,19 @@ fn quota(quotas: &mut Quotas, name: &str, value: &str, now_us: u64) {
     *slot = Some(quota).filter(|quota| *quota != Quota::default());
 }
 
-/// A number that is finite and not negative, in plain digits.
+/// A finite, nonnegative number in plain digits.
 fn number(text: &str) -> Option<f64> {
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     text.parse().ok().filter(|n: &f64| plain && n.is_finite())
 }
 
-/// Whole microseconds; the longest that may be said is a century.
+/// Whole microseconds, at most a century.
 fn micros(us: f64) -> Option<u64> {
     const CENTURY: f64 = 100.0 * 366.0 * 86_400e6;
     (0.0..=CENTURY).contains(&us).then_some((us + 0.5) as u64)
 }
 
-/// How long until a quota is whole.
+/// How long until a quota is whole, in microseconds.
 fn reset(text: &str, now_us: u64) -> Option<u64> {
     const UNIX_SECONDS: f64 = 1e9;
     const UNIX_MILLIS: f64 = 1e12;
@@ -96,7 +98,7 @@ fn reset(text: &str, now_us: u64) -> Option<u64> {
     }
 }
 
-/// A length of time as Go's `time.Duration` is written: `1h2m3.5s`.
+/// A duration as Go's `time.Duration` is written: `1h2m3.5s`.
 fn length(mut text: &str) -> Option<u64> {
     let mut sum = 0.0;
     if text.is_empty() {
@@ -122,7 +124,8 @@ fn length(mut text: &str) -> Option<u64> {
     micros(sum)
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT`, in microseconds since 1970. The two obsolete forms of RFC 9110 are not read.
+/// A date such as `Sun, 06 Nov 1994 08:49:37 GMT`, in microseconds since 1970. The two obsolete forms of RFC 9110 are
+/// not read.
 fn http_date(text: &str) -> Option<u64> {
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -137,7 +140,7 @@ fn http_date(text: &str) -> Option<u64> {
     utc.then(|| Some((days(year, month, day)? * 86_400 + seconds) * 1_000_000))?
 }
 
-/// `2026-11-21T16:04:05.123Z` or with an offset, in microseconds since 1970.
+/// A date such as `2026-11-21T16:04:05.123Z`, or with an offset, in microseconds since 1970.
 fn rfc3339(text: &str) -> Option<u64> {
     let (date, time) = text.split_once(['T', 't', ' '])?;
     let mut parts = date.split('-');
@@ -168,7 +171,7 @@ fn rfc3339(text: &str) -> Option<u64> {
     Some(utc * 1_000_000 + (fraction * 1e6) as u64)
 }
 
-/// Seconds of `hh:mm:ss`, and what follows it.
+/// The seconds of `hh:mm:ss`, and the text that follows.
 fn time_of_day(text: &str) -> Option<(u64, &str)> {
     let (time, rest) = text.split_at_checked(8)?;
     let mut parts = time.split(':');
@@ -178,13 +181,13 @@ fn time_of_day(text: &str) -> Option<(u64, &str)> {
     (parts.next().is_none() && h < 24 && m < 60 && s <= 60).then_some((h * 3600 + m * 60 + s, rest))
 }
 
-/// A whole number of exactly so many digits.
+/// A whole number of exactly `digits` digits.
 fn whole(text: &str, digits: usize) -> Option<u64> {
     let plain = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| text.parse().ok())?
 }
 
-/// Days from 1970-01-01 to a date of the Gregorian calendar, from then on: leap days of the years before, and of this one.
+/// Days from 1970-01-01 to a later date of the Gregorian calendar: leap days of the years before, and of this one.
 fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     const BEFORE: [u64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
     const LENGTH: [u64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
@@ -287,7 +290,7 @@ mod tests {
             ("1h0m1s", Some(3_601_000_000)),
             ("150µs", Some(150)),
             ("7.66", Some(7_660_000)),
-            // OpenRouter and GitHub: a time.
+            // OpenRouter and GitHub send a point in time.
             ("1795277046000", Some(1_000_000)),
             ("1795277046", Some(1_000_000)),
             ("2026-11-21T17:04:05.250+01:00", Some(250_000)),

@@ -1,9 +1,9 @@
-//! What was measured, in one form, whoever measured it.
+//! Measurements of any tool, in one form.
 //!
-//! Tools differ in what they call TTFT or the time between tokens, and in their units. A reader turns a tool's file into a
-//! [`Log`]: times in seconds from when a request was *sent*, so that what the measuring client waited before is apart
-//! ([`Observation::dispatch`]); TPOT without the first token, (e2e − ttft) / (output tokens − 1).
-//! Reports that keep percentiles alone are [`Stage`]s.
+//! Tools differ in their definitions of TTFT and the time between tokens, and in their units. A reader turns a tool's
+//! file into a [`Log`]: times in seconds from when a request was *sent*, so that the delay of the measuring client is
+//! separate ([`Observation::dispatch`]); TPOT without the first token, (e2e − ttft) / (output tokens − 1). Reports that
+//! keep percentiles alone are [`Stage`]s.
 
 use std::collections::BTreeMap;
 
@@ -15,31 +15,31 @@ use crate::words::Outcome;
 /// The measurements of one or several files.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Log {
-    /// The files, in order.
+    /// The files, in the order in which they were given.
     pub sources: Vec<Source>,
-    /// What was measured, by name: an endpoint, or a model at one.
+    /// The names of the measured targets: an endpoint, or a model at one.
     pub targets: Vec<String>,
-    /// What targets cost, by name, where a file says.
+    /// The prices of targets, by name, where a file states them.
     pub prices: BTreeMap<String, PerToken>,
     /// Single requests, in order of time where it is known and otherwise in order of the file.
     pub observations: Vec<Observation>,
-    /// Requests that only warmed up: no law is of them, but they took from quotas.
+    /// Warm-up requests: no law is made of them, but they used quotas.
     pub warmups: Vec<Observation>,
     /// Summaries of many requests.
     pub stages: Vec<Stage>,
-    /// What the reader of a file must say of it: rows left out and why, figures that could not be told.
+    /// Remarks of the reader of a file: rows left out and why, figures that could not be determined.
     pub notes: Vec<String>,
 }
 
 impl Log {
-    /// Says what a target costs; `true` if something else was said before.
+    /// Sets the prices of a target; `true` if it replaces different ones.
     pub fn set_prices(&mut self, target: &str, prices: PerToken) -> bool {
         let changed = self.prices.get(target).is_some_and(|before| *before != prices);
         self.prices.insert(target.to_owned(), prices);
         changed
     }
 
-    /// The files, as a model file names them.
+    /// The files in the form of a model file.
     pub fn files(&self) -> Vec<LogFile> {
         let file = |source: &Source| LogFile {
             name: source.file.clone(),
@@ -49,31 +49,32 @@ impl Log {
     }
 }
 
-/// Where measurements come from.
+/// A file that measurements come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The file, as the caller named it.
+    /// The path, as the caller gave it.
     pub file: String,
-    /// Its format in words: "GuideLLM 0.8.1 JSON".
+    /// The format in words: "GuideLLM 0.8.1 JSON".
     pub format: String,
-    /// SHA-256 of its bytes, in hexadecimal.
+    /// SHA-256 of the content, in hexadecimal.
     pub sha256: String,
 }
 
-/// How long something took, if that is known.
+/// A duration, if it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Timing {
-    /// So many seconds.
+    /// A duration in seconds.
     Seen(f64),
-    /// More than so many seconds: whoever waited gave up (a timeout is a censored latency, not a missing one).
+    /// A right-censored duration: the wait was given up after this many seconds. A timeout is a censored latency, not a
+    /// missing one.
     AtLeast(f64),
-    /// Nobody wrote it down, or it never began.
+    /// Not recorded, or it never began.
     #[default]
     Unknown,
 }
 
 impl Timing {
-    /// The seconds, if it was seen to its end.
+    /// The duration in seconds, if it was seen to its end.
     pub fn seen(self) -> Option<f64> {
         match self {
             Timing::Seen(seconds) => Some(seconds),
@@ -82,14 +83,14 @@ impl Timing {
     }
 }
 
-/// One request, as it was measured.
+/// The measurement of one request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
-    /// Which target, by place in [`Log::targets`].
+    /// The index of the target in [`Log::targets`].
     pub target: u16,
-    /// When it was due, in seconds from the first of its file; nothing if the file has no times.
+    /// When it was due, in seconds from the first request of its file; `None` if the file has no times.
     pub at: Option<f64>,
-    /// When that was by the clock, in seconds since 1970 (UTC), if the file says.
+    /// When it was due by the clock, in seconds since 1970 (UTC), if the file states that.
     pub unix: Option<f64>,
     /// Seconds from when it was due until it was sent: the measuring client's own delay.
     pub dispatch: Option<f64>,
@@ -97,61 +98,61 @@ pub struct Observation {
     pub step: u32,
     /// Requests of the same client in flight when it was sent, itself included.
     pub in_flight: Option<u32>,
-    /// Input tokens, as the endpoint counts.
+    /// Input tokens, as the endpoint counts them.
     pub input: Option<u32>,
-    /// Of these, tokens that it found in its prompt cache.
+    /// Input tokens that the endpoint found in its prompt cache.
     pub cached: Option<u32>,
-    /// Output tokens, as the endpoint counts, reasoning included.
+    /// Output tokens, as the endpoint counts them, reasoning included.
     pub output: Option<u32>,
-    /// Of these, tokens of reasoning.
+    /// Output tokens of reasoning.
     pub reasoning: Option<u32>,
     /// Pieces of the stream that carried tokens: a piece may hold several.
     pub chunks: Option<u32>,
-    /// From sent to the first content token (or reasoning token, if that came first).
+    /// Time from sending to the first content token (or reasoning token, if that came first).
     pub ttft: Timing,
-    /// Seconds for each token after the first.
+    /// Time per output token after the first, in seconds.
     pub tpot: Option<f64>,
-    /// From sent to the end.
+    /// Time from sending to the end.
     pub e2e: Timing,
-    /// How it ended.
+    /// The outcome of the request.
     pub outcome: Outcome,
-    /// What a refusal said of when to come back, in seconds.
+    /// The time after which a refusal allowed a retry, in seconds.
     pub retry_after: Option<f64>,
-    /// What the headers of the answer said of quotas.
+    /// The quotas as the headers of the answer stated them.
     pub quotas: Option<Quotas>,
 }
 
-/// Many requests at one load, of which only a summary is left.
+/// A summary of many requests at one load.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stage {
-    /// Which target, by place in [`Log::targets`].
+    /// The index of the target in [`Log::targets`].
     pub target: u16,
-    /// Its name: file and number.
+    /// The name of the stage: file and number.
     pub name: String,
-    /// Requests a second that were asked for.
+    /// The requested rate, in requests a second.
     pub requested_rate: Option<f64>,
-    /// Requests a second that were sent, or answered where that is all that is known.
+    /// The achieved rate in requests a second: sent, or answered where only that is known.
     pub achieved_rate: Option<f64>,
-    /// Requests that succeeded.
+    /// The number of requests that succeeded.
     pub successes: u64,
-    /// Requests that failed.
+    /// The number of requests that failed.
     pub failures: u64,
     /// Time to first token, in seconds.
     pub ttft: Option<Summary>,
-    /// Seconds for each token after the first.
+    /// Time per output token after the first, in seconds.
     pub tpot: Option<Summary>,
-    /// The whole request, in seconds.
+    /// Time of the whole request, in seconds.
     pub e2e: Option<Summary>,
-    /// Input tokens.
+    /// Input tokens of a request.
     pub input: Option<Summary>,
-    /// Output tokens.
+    /// Output tokens of a request.
     pub output: Option<Summary>,
 }
 
-/// What is left of a sample.
+/// A summary of a sample.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
-    /// Its mean.
+    /// The mean of the sample.
     pub mean: Option<f64>,
     /// Pairs (share of values at or below, value), in order of share; 0 is the least and 1 the most.
     pub quantiles: Vec<(f64, f64)>,

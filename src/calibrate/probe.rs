@@ -1,8 +1,8 @@
-//! What a live probe writes down: one JSON object a line, in a file that is only ever appended to.
+//! The records of live probes: one JSON object a line, in a file that is only ever appended to.
 //!
-//! The first line says what the run is ([`Line::Run`]). Each probe has two: one before it is sent, with what it may cost, so that
-//! a crash forgets no money, and one when it has ended. All times are integer microseconds: `due` counts from the run's
-//! start, everything else from when the request was sent. Nothing here can hold a key.
+//! The first line describes the run ([`Line::Run`]). Each probe has two: one before it is sent, with its worst-case
+//! cost, so that a crash forgets no money, and one when it has ended. All times are integer microseconds: `due` counts
+//! from the run's start, everything else from when the request was sent. Nothing here can hold a key.
 
 use std::collections::BTreeMap;
 
@@ -12,130 +12,131 @@ use serde::{Deserialize, Serialize};
 use crate::provider::pricing::PerToken;
 use crate::words::Outcome;
 
-/// What the first line names as its format.
+/// The format that the first line names.
 pub const FORMAT: &str = "simcap.probes/1";
 
 /// A line of `probes.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Line {
-    /// What the run is. A resumed run adds another.
+    /// The description of the run. A resumed run adds another.
     Run(Run),
     /// A probe that is about to be sent.
     Sending(Sending),
-    /// One finished probe.
+    /// A probe that has ended.
     Probe(Box<Probe>),
 }
 
-/// What a run is.
+/// The description of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// [`FORMAT`].
+    /// The format of the file, always `simcap.probes/1`.
     pub format: String,
-    /// The version of simcap that made it.
+    /// The version of simcap that made the run.
     pub version: String,
-    /// When it began, in microseconds since 1970 (UTC).
+    /// When the run began, in microseconds since 1970 (UTC).
     pub unix_us: u64,
-    /// The seed of its schedule and prompts.
+    /// The seed of the schedule and the prompts.
     pub seed: u64,
-    /// SHA-256 of the plan, so that only the same plan goes on with it.
+    /// SHA-256 of the plan; a run can only be resumed with the same plan.
     pub plan: String,
-    /// The targets' names.
+    /// The names of the targets.
     pub targets: Vec<String>,
-    /// What each target costs, as the run counts it. Older files do not say.
+    /// The prices of each target, by which the run counts costs. Absent in older files.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub prices: BTreeMap<String, PerToken>,
 }
 
-/// A probe that is about to be sent. One that never ends, because whoever sent it was killed, is taken to have cost this.
+/// A probe that is about to be sent. If it never ends, because its program was killed, it is taken to have cost this
+/// much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sending {
-    /// Its number in the plan.
+    /// The number of the probe in the plan.
     pub id: u64,
     /// The most that it can cost by the plan's prices, in pico-dollars.
     pub worst_pd: u64,
 }
 
-/// One finished probe.
+/// A probe that has ended.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Probe {
-    /// Its number in the plan, from 0.
+    /// The number of the probe in the plan, from 0.
     pub id: u64,
-    /// The target's name.
+    /// The name of the target.
     pub target: String,
-    /// Its class.
+    /// The class of the probe.
     pub class: String,
-    /// Whether it only warms up: no model is made of it.
+    /// Whether it belongs to the warm-up, of which no model is made.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub warmup: bool,
     /// The step of load that it belongs to, from 0.
     #[serde(default)]
     pub step: u32,
-    /// Whether a stream was asked for.
+    /// Whether a stream was requested.
     pub stream: bool,
-    /// When it was due, from the run's start.
+    /// When the probe was due, in microseconds from the run's start.
     pub due_us: u64,
-    /// From then until it was sent: the probe's own delay.
+    /// Microseconds from when it was due until it was sent: the prober's own delay.
     pub dispatch_us: u64,
-    /// Probes of this run to the same target in flight when it was sent, itself included.
+    /// Probes of this run to this target in flight when it was sent, itself included.
     pub in_flight: u32,
     /// Input tokens that the plan asked for.
     pub input_planned: u32,
     /// The `max_tokens` that was sent.
     pub max_output: u32,
-    /// How the connection came to be.
+    /// How the connection was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<Connection>,
-    /// To the last byte of the response's head.
+    /// Microseconds to the last byte of the response's head.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers_us: Option<u64>,
-    /// To the first byte of the body.
+    /// Microseconds to the first byte of the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_byte_us: Option<u64>,
-    /// To the first reasoning token, if there was reasoning.
+    /// Microseconds to the first reasoning token, if there was reasoning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_reasoning_us: Option<u64>,
-    /// To the first content token: neither a role nor an empty piece is one.
+    /// Microseconds to the first content token; a role or an empty piece does not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_content_us: Option<u64>,
-    /// To the last token, reasoning or content.
+    /// Microseconds to the last token, reasoning or content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_token_us: Option<u64>,
-    /// To the end, whatever it was.
+    /// Microseconds to the end, whatever the outcome.
     pub end_us: u64,
     /// Times between chunks that carry tokens: pairs (lower edge of the bucket in microseconds, count); buckets are a
     /// thirty-second of their power of two wide.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<(u64, u32)>,
-    /// Chunks that carried tokens: a chunk is not a token.
+    /// The number of chunks that carried tokens; a chunk is not a token.
     #[serde(default)]
     pub chunks: u32,
-    /// Tokens as the endpoint counted them; nothing if it did not say.
+    /// Tokens as the endpoint counted them; absent if it did not report them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// How it ended.
+    /// The outcome of the probe.
     pub outcome: Ending,
     /// The HTTP status, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// What went wrong, in few words.
+    /// The error in few words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What a refusal said of when to come back, in microseconds.
+    /// The time after which a refusal allows a retry, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_us: Option<u64>,
-    /// What the headers said of quotas.
+    /// The quotas as the headers stated them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quotas: Option<Quotas>,
-    /// What it cost by the plan's prices, in pico-dollars.
+    /// The cost by the plan's prices, in pico-dollars.
     #[serde(default)]
     pub cost_pd: u64,
 }
 
-/// How a probe ended: an [`Outcome`] that a client can see.
+/// The outcome of a probe: an [`Outcome`] that a client can see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Ending(pub Outcome);
@@ -146,17 +147,17 @@ impl Default for Ending {
     }
 }
 
-/// How a connection came to be.
+/// How a connection was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Connection {
-    /// Whether it was there already: then the other figures are 0.
+    /// Whether an existing connection was reused: then the other figures are 0.
     pub reused: bool,
-    /// Looking up the name.
+    /// Microseconds for the name lookup.
     pub dns_us: u64,
-    /// TCP.
+    /// Microseconds for the TCP handshake.
     pub tcp_us: u64,
-    /// TLS.
+    /// Microseconds for the TLS handshake.
     pub tls_us: u64,
 }
 
@@ -164,14 +165,14 @@ pub struct Connection {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
-    /// Of the prompt.
+    /// Input tokens: those of the prompt.
     pub input: u32,
-    /// Of these, from the prompt cache.
+    /// Input tokens read from the prompt cache.
     #[serde(default)]
     pub cached: u32,
-    /// Of the answer, reasoning included.
+    /// Output tokens: those of the answer, reasoning included.
     pub output: u32,
-    /// Of these, reasoning.
+    /// Output tokens of reasoning.
     #[serde(default)]
     pub reasoning: u32,
 }
@@ -180,31 +181,31 @@ pub struct Usage {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quotas {
-    /// Of requests.
+    /// The quota of requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<Quota>,
-    /// Of tokens.
+    /// The quota of tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Quota>,
-    /// Of input tokens.
+    /// The quota of input tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_tokens: Option<Quota>,
-    /// Of output tokens.
+    /// The quota of output tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_tokens: Option<Quota>,
 }
 
-/// What the headers say of one quota.
+/// The state of one quota, as headers state it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quota {
-    /// How much it is.
+    /// The size of the quota.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
-    /// What is left of it.
+    /// The remaining part of the quota.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
-    /// When it is whole again, in microseconds from the answer.
+    /// When the quota is whole again, in microseconds from the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset_us: Option<u64>,
 }

@@ -1,8 +1,8 @@
 //! Which observations a model is fitted to, and which are held out to check it.
 //!
-//! A target's observations, in their order, fall into contiguous blocks of 20 (or a tenth of them, if that is fewer), and
-//! blocks alternate: both parts then span the whole time, and neighbours, which resemble each other, mostly stay in one part.
-//! Nothing is drawn by chance: whoever has the log and the share finds the same blocks again.
+//! A target's observations, in their order, fall into contiguous blocks of 20 (or a tenth of them, if that is fewer),
+//! and blocks alternate: both parts then span the whole time, and autocorrelated neighbours mostly stay in one part.
+//! Nothing is random: the log and the share determine the blocks.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use super::log::{Log, Observation};
 /// The rule in words, for a model file.
 pub const RULE: &str = "alternating blocks of 20 observations of a target, or a tenth of them if that is fewer";
 
-/// Divides a log into what is for fitting and what is held out, which is `share` of the blocks (0 to 1). Summaries cannot be
-/// divided and stay with the first part.
+/// Divides a log into a part for fitting and a part that is held out, which is `share` of the blocks (0 to 1).
+/// Summaries cannot be divided and stay with the first part.
 pub fn held_out(log: &Log, share: f64) -> (Log, Log) {
     let mut counts: BTreeMap<u16, usize> = BTreeMap::new();
     for observation in &log.observations {

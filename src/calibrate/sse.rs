@@ -1,35 +1,35 @@
 //! Server-sent events, fed in pieces of any size.
 //!
-//! Lines end in CR, LF or CRLF; a blank line ends an event; a comment (a line that begins with a colon) is no event; an event
-//! that the stream breaks off in is none (WHATWG HTML, 9.2.6 "Interpreting an event stream"). Only `data` and `event` mean
-//! anything to a chat completion; `id` and `retry` are passed over. Unlike a browser, this refuses bytes that are not UTF-8, as
-//! openai-python does, and a line or an event of more than [`LONGEST`] bytes, so that no server can fill the memory.
-//! There is no clock and no network here: whoever feeds it knows when the bytes came.
+//! Lines end in CR, LF or CRLF; a blank line ends an event; a comment (a line that begins with a colon) is not an
+//! event; an event in which the stream breaks off is discarded (WHATWG HTML, 9.2.6 "Interpreting an event stream").
+//! Only `data` and `event` matter to a chat completion; `id` and `retry` are ignored. Unlike a browser, this refuses
+//! bytes that are not UTF-8, as openai-python does, and a line or an event of more than [`LONGEST`] bytes, so that no
+//! server can fill the memory. There is no clock and no network here: the code that feeds it knows when the bytes came.
 
 /// The most bytes of a line, and of the data of one event.
 pub const LONGEST: usize = 1 << 20;
 
-/// One event.
+/// One event of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event<'a> {
-    /// Its type; empty if the stream did not say.
+    /// The type of the event; empty if the stream did not state it.
     pub name: &'a str,
-    /// Its data: lines joined by LF.
+    /// The data of the event: its lines joined by LF.
     pub data: &'a str,
 }
 
-/// What no event stream holds.
+/// Input that no valid event stream holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// Bytes that are not UTF-8.
+    /// The input has bytes that are not UTF-8.
     #[error("the stream is not UTF-8")]
     NotUtf8,
-    /// A line, or an event, without an end.
+    /// A line or an event exceeds [`LONGEST`].
     #[error("a line or an event of more than {LONGEST} bytes")]
     TooLong,
 }
 
-/// What has been read of a stream so far.
+/// The state of a stream that is being read.
 #[derive(Clone, Debug, Default)]
 pub struct Parser {
     /// The line under way.
@@ -40,7 +40,7 @@ pub struct Parser {
     has_data: bool,
     /// Whether the last byte was a CR: then an LF belongs to it.
     after_cr: bool,
-    /// Whether the first line is over: only it may begin with a byte order mark.
+    /// Whether the first line has ended: only that line may begin with a byte order mark.
     begun: bool,
 }
 
@@ -48,7 +48,7 @@ impl Parser {
     /// Takes the next bytes; `sink` gets every event that they complete.
     ///
     /// # Errors
-    /// At what no event stream holds. What comes after it means nothing.
+    /// At input that no valid event stream holds. What comes after it means nothing.
     pub fn feed(&mut self, mut bytes: &[u8], mut sink: impl FnMut(Event<'_>)) -> Result<(), Malformed> {
         if self.after_cr && !bytes.is_empty() {
             self.after_cr = false;
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(events(pieces), (Vec::new(), Some(Malformed::TooLong)));
     }
 
-    /// Bytes of which streams, good and bad, are made.
+    /// Byte sequences of which streams, valid and invalid, are made.
     const PARTS: &[&[u8]] = &[
         b"data",
         b": ",

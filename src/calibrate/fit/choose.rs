@@ -1,11 +1,11 @@
-//! Which law to take: the one of least AIC, tested by its distance from the sample.
+//! The choice of a law: the one of least AIC, tested by its distance from the sample.
 //!
-//! AIC (Akaike, IEEE TAC 19, 1974) charges two units for a parameter, BIC (Schwarz, Annals of Statistics 6, 1978) ln n. The rule:
-//! of the families within two units of the least AIC, which the data cannot tell apart (Burnham and Anderson, Model Selection,
-//! 2002), the one with the fewest parameters, and of those the likeliest. If its goodness-of-fit test rejects it at 5 %, the
-//! best by AIC that is not rejected and at most ten units worse. If all are rejected and the sample is large enough for its own
-//! p99, the sample's own quantiles; else the best by AIC, and it is said that it is rejected. A family is tried with ten values
-//! seen for each of its parameters.
+//! AIC (Akaike, IEEE TAC 19, 1974) charges two units for a parameter, BIC (Schwarz, Annals of Statistics 6, 1978) ln n.
+//! The rule: of the families within two units of the least AIC, which the data cannot distinguish (Burnham and
+//! Anderson, Model Selection, 2002), the one with the fewest parameters, and of those the one of greatest likelihood.
+//! If its goodness-of-fit test rejects it at 5 %, the best by AIC that is not rejected and at most ten units worse. If
+//! all are rejected and the sample is large enough for its own p99, the sample's own quantiles; else the best by AIC,
+//! with a caution that it is rejected. A family needs ten uncensored values for each of its parameters.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,33 +16,34 @@ use super::sample::Sample;
 use crate::stats::critical::Confidence;
 use crate::stats::interval::min_samples_for_quantile;
 
-/// Values seen that each parameter needs.
+/// Uncensored values that each parameter needs.
 pub(super) const VALUES_FOR_A_PARAMETER: usize = 10;
-/// Differences of AIC up to which two families are as good as each other.
+/// Differences of AIC up to which two families count as equally good.
 const AS_GOOD: f64 = 2.0;
 /// Differences of AIC up to which a family still has some support.
 const SOME_SUPPORT: f64 = 10.0;
 /// A law is rejected below this p-value.
 const REJECTED: f64 = 0.05;
 
-/// A family and its likeliest law.
+/// A family with its maximum-likelihood law.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Candidate {
     /// The family.
     pub family: Family,
-    /// Names and values of its parameters, times in seconds and speeds in tokens per second; `mu` and `sigma` are of the logarithm.
+    /// Names and values of the law's parameters, times in seconds and speeds in tokens per second; `mu` and `sigma` are
+    /// of the logarithm.
     pub parameters: Vec<Parameter>,
-    /// The sample's log-likelihood under it.
+    /// The log-likelihood of the sample under the law.
     pub log_likelihood: f64,
-    /// Akaike's criterion.
+    /// Akaike's information criterion (AIC).
     pub aic: f64,
-    /// The Bayesian criterion.
+    /// The Bayesian information criterion (BIC).
     pub bic: f64,
-    /// Its distance from the sample.
+    /// The distances of the law from the sample, with p-values.
     pub goodness: Goodness,
-    /// Whether the floor is held at a bound, as the likelihood has no maximum below the least value.
+    /// Whether the floor is held at a bound, because the likelihood has no maximum below the least value.
     pub floor_held: bool,
-    /// The law.
+    /// The parameters in the form that a model file needs.
     #[serde(skip)]
     #[schemars(skip)]
     pub params: Params,
@@ -51,28 +52,29 @@ pub struct Candidate {
 /// A parameter of a law.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Parameter {
-    /// Its name.
+    /// The name of the parameter.
     pub name: &'static str,
-    /// Its value.
+    /// The value of the parameter.
     pub value: f64,
 }
 
-/// What was chosen, and out of what.
+/// A chosen law, with the candidates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {
     /// The families that could be fitted, best AIC first.
     pub candidates: Vec<Candidate>,
-    /// The law that is taken.
+    /// The law that was chosen.
     pub params: Params,
-    /// Its family; nothing for a constant.
+    /// The family of the chosen law; `None` for a constant.
     pub family: Option<Family>,
-    /// Why it is taken, in a sentence.
+    /// The reason for the choice, in a sentence.
     pub why: String,
-    /// What else must be known of it.
+    /// Cautions about the chosen law, in sentences.
     pub cautions: Vec<String>,
 }
 
-/// Fits every family and takes one, tested by `refits` refits; with `only`, takes that. Nothing if no value is seen.
+/// Fits every family and chooses one, tested by `refits` refits; with `only`, chooses that. `None` if all values are
+/// censored or there are none.
 pub fn choose(sample: &Sample, only: Option<Family>, seed: u64, refits: usize) -> Option<Choice> {
     let first = *sample.seen().first()?;
     let constant = |why: &str| Choice {
@@ -159,7 +161,7 @@ pub fn choose(sample: &Sample, only: Option<Family>, seed: u64, refits: usize) -
     Some(choice)
 }
 
-/// The family that was asked for; where it cannot be fitted, the best that can, and that is said.
+/// The family that was asked for; where it cannot be fitted, the best that can, with a caution.
 fn asked(sample: &Sample, only: Family, candidates: Vec<Candidate>) -> Option<Choice> {
     let found = candidates.iter().find(|c| c.family == only);
     let own = || {

@@ -1,17 +1,17 @@
 //! The sample itself as a law: its quantiles, joined by straight lines.
 //!
-//! It has no likelihood to compare and says nothing beyond the largest value, so it is not a candidate but the way out: it is
-//! taken where every family is rejected and the sample is large enough for its own p99.
+//! It has no likelihood to compare and extrapolates nothing beyond the largest value, so it is not a candidate but the
+//! last resort: it is taken where every family is rejected and the sample is large enough for its own p99.
 
 use super::sample::Sample;
 
-/// Shares at which the law has its knots, beside 0 and 1: closer towards the tail.
+/// Shares at which the law has its knots, besides 0 and 1; denser towards the tail.
 const SHARES: [f64; 23] = [
     0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98,
     0.99, 0.995, 0.999,
 ];
 
-/// Knots from share 0 to share 1; nothing if the largest value is not known because it is censored.
+/// Knots from share 0 to share 1; `None` if the largest value is unknown because it is censored.
 pub(super) fn knots(sample: &Sample) -> Option<Vec<(f64, f64)>> {
     let (least, most) = (sample.least(), *sample.seen().last()?);
     if sample.beyond().last().is_some_and(|bound| *bound >= most) {
@@ -21,7 +21,7 @@ pub(super) fn knots(sample: &Sample) -> Option<Vec<(f64, f64)>> {
     let n = sample.seen().len() as f64;
     let inner = SHARES
         .iter()
-        // A knot for every five values at most: else the law would repeat the sample's accidents.
+        // At most one knot for every five values, so that the law does not repeat the sample's accidents.
         .filter(|share| share.min(1.0 - **share) * n >= 5.0)
         .filter_map(|share| Some((*share, curve.quantile(*share)?)));
     Some([(0.0, least)].into_iter().chain(inner).chain([(1.0, most)]).collect())

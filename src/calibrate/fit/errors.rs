@@ -1,9 +1,9 @@
-//! How requests end, and what of that is a fault of the model's.
+//! Error rates, and which of them become faults of the model.
 //!
-//! Rates are of the requests that were sent, with Wilson's interval. A timeout is no fault here: it is a censored latency, and the
-//! law of TTFT has taken it in, unless it lies so far beyond every answer that it is a hang ([`super::hangs`]); and one with no
-//! token after the first is a stalled answer. A 429 belongs to the quotas if those
-//! can be told, and else is a refusal by chance.
+//! Rates are shares of the requests that were sent, with Wilson's interval. A timeout is not a fault here: it is a
+//! right-censored latency, which the law of TTFT has taken in, unless it lies so far beyond every answer that it is a
+//! hang ([`super::hangs`]); a timeout with no token after the first is a stalled answer. A 429 belongs to the quotas if
+//! those can be determined, and is otherwise a random refusal.
 
 use std::fmt;
 
@@ -18,18 +18,18 @@ use crate::stats::critical::Confidence;
 use crate::stats::interval::wilson;
 use crate::words::{Outcome, Outcomes};
 
-/// How often requests end in one way other than success.
+/// The frequency of one outcome other than success.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ErrorRate {
-    /// The way.
+    /// The outcome in question.
     pub outcome: Outcome,
-    /// How many did.
+    /// The number of requests with this outcome.
     pub many: u64,
-    /// Of so many sent.
+    /// The number of requests sent.
     pub of: u64,
-    /// The lower end of the rate's 95 % interval.
+    /// The lower end of the rate's 95 % Wilson interval.
     pub low: f64,
-    /// The upper end.
+    /// The upper end of the rate's 95 % Wilson interval.
     pub high: f64,
     /// What it becomes in the model.
     #[schemars(with = "String")]
@@ -67,20 +67,20 @@ impl Serialize for Becomes {
 }
 
 impl ErrorRate {
-    /// The share of requests.
+    /// The share of requests with this outcome.
     pub fn rate(&self) -> f64 {
         self.many as f64 / self.of as f64
     }
 }
 
-/// Whether it was sent at all and left to end by itself.
+/// Whether the request was sent, and not called off by the client.
 pub(super) fn was_sent(outcome: Outcome) -> bool {
     // The timeout of the whole request is the client's own too, and mostly that of a request that was sent.
     outcome == Outcome::TimeoutTotal || !Outcomes::NOT_COUNTED.contains(outcome)
 }
 
-/// The rates, most frequent first; `quotas` if there are quotas that answer for the 429s, `hangs` if who timed out would never
-/// have been answered.
+/// The rates, most frequent first. `quotas`: quotas were found that explain the 429s; `hangs`: requests that timed out
+/// would never have been answered.
 pub(super) fn rates(observations: &[&Observation], quotas: bool, hangs: bool) -> (Vec<ErrorRate>, u64) {
     let sent = observations.iter().filter(|o| was_sent(o.outcome)).count() as u64;
     let mut rates: Vec<ErrorRate> = Outcome::ALL
@@ -113,11 +113,11 @@ fn becomes(outcome: Outcome, quotas: bool, hangs: bool) -> Becomes {
     }
 }
 
-/// The faults that a model has by these rates.
+/// The faults of a model with these rates.
 pub(super) fn faults(rates: &[ErrorRate]) -> Random {
     let mut faults = Random::default();
     for rate in rates {
-        // Six decimals: finer is no measurement.
+        // Six decimals: measurements are not more precise.
         let share = Fraction::new((rate.rate() * 1e6).round() / 1e6).unwrap_or(Fraction::ZERO);
         if let Becomes::Fault(name) = rate.becomes
             && let Some(way) = faults.way_mut(name)

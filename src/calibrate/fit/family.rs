@@ -1,4 +1,4 @@
-//! The families that are tried, and a law of one of them: its likelihood, its figures, and the form it has in a model file.
+//! Families of laws, and one law of a family: its likelihood, its quantiles, and its form in a model file.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,19 +15,19 @@ use crate::kernel::law::{self, Law, LawError, Tail};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Family {
-    /// Lognormal.
+    /// The lognormal law.
     Lognormal,
-    /// A floor and a lognormal.
+    /// A floor plus a lognormal.
     ShiftedLognormal,
-    /// Gamma.
+    /// The gamma law.
     Gamma,
-    /// A floor and a gamma.
+    /// A floor plus a gamma.
     ShiftedGamma,
-    /// Weibull.
+    /// The Weibull law.
     Weibull,
-    /// A floor and a Weibull.
+    /// A floor plus a Weibull.
     ShiftedWeibull,
-    /// Two lognormals.
+    /// A mixture of two lognormals.
     TwoLognormals,
     /// A lognormal body and a Pareto tail.
     ParetoTail,
@@ -48,7 +48,7 @@ impl Family {
         Family::ParetoTail,
     ];
 
-    /// Its name in reports.
+    /// The name of the family in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Family::Lognormal => "lognormal",
@@ -63,7 +63,7 @@ impl Family {
         }
     }
 
-    /// How many parameters it has; none are counted for the empirical one.
+    /// The number of parameters; 0 for the empirical family.
     pub const fn parameters(self) -> usize {
         match self {
             Family::Lognormal | Family::Gamma | Family::Weibull => 2,
@@ -73,9 +73,9 @@ impl Family {
         }
     }
 
-    /// How many regular parameters AIC and BIC take it for. Where a tail begins is a jump of the density, which the likelihood
-    /// chases more than a regular parameter: it is charged as three, as a change point is (Ninomiya, Statistics and Probability
-    /// Letters 72, 2005).
+    /// The number of regular parameters that AIC and BIC charge. The start of a tail is a jump of the density, to which
+    /// the likelihood adapts more than to a regular parameter: it is charged as three, like a change point (Ninomiya,
+    /// Statistics and Probability Letters 72, 2005).
     pub const fn charged(self) -> usize {
         match self {
             Family::ParetoTail => self.parameters() + 2,
@@ -90,8 +90,8 @@ impl Family {
         }
     }
 
-    /// The likeliest law of this family, if the sample has one. With `near`, a law of this family, only the maximum near it is
-    /// looked for where there are several.
+    /// The maximum-likelihood law of this family, if the sample has one. Where the likelihood has several maxima,
+    /// `near`, a law of this family, limits the search to the maximum near it.
     pub fn fit(self, sample: &Sample, near: Option<&Params>) -> Option<Fitted> {
         let simple = |params: Option<Params>| {
             params.map(|params| Fitted {
@@ -125,7 +125,7 @@ impl Family {
     }
 }
 
-/// Under a floor, the two-parameter law that `fit` gives and `named` names.
+/// A law with a floor: `fit` gives the two-parameter law above it, which `named` turns into [`Params`].
 fn shifted(
     sample: &Sample,
     fit: impl Fn(&Sample) -> Option<(f64, f64)>,
@@ -138,52 +138,52 @@ fn shifted(
     })
 }
 
-/// The likeliest law of a family.
+/// A maximum-likelihood law.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fitted {
-    /// The law.
+    /// The parameters of the law.
     pub params: Params,
-    /// Whether its floor is held at a bound because the likelihood has no maximum below the least value.
+    /// Whether the floor is held at a bound, because the likelihood has no maximum below the least value.
     pub floor_held: bool,
 }
 
 /// The parameters of a law, in the unit of its sample.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Params {
-    /// Always this value.
+    /// A constant value.
     Constant(f64),
     /// `shift` plus a lognormal.
     Lognormal {
-        /// The floor.
+        /// The floor of the law.
         shift: f64,
-        /// Mean of the logarithm above the floor.
+        /// Mean of the logarithm of the part above the floor.
         mu: f64,
-        /// Standard deviation of that logarithm.
+        /// Standard deviation of the logarithm of the part above the floor.
         sigma: f64,
     },
     /// `shift` plus a gamma.
     Gamma {
-        /// The floor.
+        /// The floor of the law.
         shift: f64,
-        /// Its shape.
+        /// The shape of the gamma law.
         shape: f64,
-        /// Its scale: the mean above the floor is shape times scale.
+        /// The scale of the gamma law: the mean above the floor is shape × scale.
         scale: f64,
     },
     /// `shift` plus a Weibull.
     Weibull {
-        /// The floor.
+        /// The floor of the law.
         shift: f64,
-        /// Its shape.
+        /// The shape of the Weibull law.
         shape: f64,
-        /// Its scale.
+        /// The scale of the Weibull law.
         scale: f64,
     },
-    /// Two lognormals.
+    /// A mixture of two lognormals.
     Two(Two),
-    /// A lognormal and a Pareto tail.
+    /// A lognormal body with a Pareto tail.
     Tailed(Tailed),
-    /// Quantiles.
+    /// Quantile knots: pairs (share at or below, value).
     Empirical(Vec<(f64, f64)>),
 }
 
@@ -200,10 +200,10 @@ impl Params {
         Params::Weibull { shift, shape, scale }
     }
 
-    /// The law.
+    /// The law with these parameters.
     ///
     /// # Errors
-    /// If a parameter is beyond what the kernel's laws take.
+    /// If a parameter is outside the range of the kernel's laws.
     pub fn law(&self) -> Result<Box<dyn Law>, LawError> {
         let body = |mu: f64, sigma: f64| law::Lognormal::new(libm::exp(mu), sigma, 0.0);
         Ok(match self {
@@ -223,7 +223,7 @@ impl Params {
         })
     }
 
-    /// ln of the density; −∞ where there is none, and for what has no density.
+    /// The logarithm of the density; −∞ outside its support, and for laws without a density.
     pub fn log_density(&self, x: f64) -> f64 {
         let normal = |x: f64, mu: f64, sigma: f64| {
             let y = libm::log(x);
@@ -263,7 +263,7 @@ impl Params {
         }
     }
 
-    /// The sample's log-likelihood: a bound counts with the mass above it.
+    /// The sample's log-likelihood: a right-censored value contributes the mass above its bound.
     pub fn log_likelihood(&self, sample: &Sample) -> f64 {
         let seen: f64 = sample.seen().iter().map(|x| self.log_density(*x)).sum();
         if sample.beyond().is_empty() {
@@ -273,7 +273,7 @@ impl Params {
         seen + sample.beyond().iter().map(|c| libm::log(law.sf(*c))).sum::<f64>()
     }
 
-    /// The value with this share at or below.
+    /// The quantile at `share`: the least value with at least this share at or below it.
     pub fn quantile(&self, share: f64) -> f64 {
         let at = if share <= 0.5 {
             Tail::Lower(share)
@@ -283,7 +283,7 @@ impl Params {
         self.law().map_or(f64::NAN, |law| law.quantile(at))
     }
 
-    /// Names and values, as a report shows them. `mu` and `sigma` are of the logarithm.
+    /// Names and values of the parameters, as a report shows them. `mu` and `sigma` are of the logarithm.
     pub fn named(&self) -> Vec<(&'static str, f64)> {
         match self {
             Params::Constant(value) => vec![("value", *value)],
@@ -317,7 +317,7 @@ mod tests {
     use crate::kernel::sampler::Sampler;
     use rand::Rng;
 
-    /// Draws of a law, censored at `bound`.
+    /// Draws from a law, right-censored at `bound`.
     fn drawn(truth: &Params, n: usize, bound: f64) -> Sample {
         let sampler = Sampler::of(&*truth.law().unwrap());
         let mut stream = Chance::new(11, 0).request(1).stream(Purpose::Ttft);

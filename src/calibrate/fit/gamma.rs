@@ -1,17 +1,17 @@
 //! The gamma law by maximum likelihood: shape and scale.
 //!
-//! Without censoring the shape k solves ln k − ψ(k) = ln mean − mean ln, by Newton's method on 1/k (Minka, Estimating a Gamma
-//! distribution, 2002). With it, both are climbed for in their logarithms from there.
+//! Without censoring the shape k solves ln k − ψ(k) = ln mean − mean ln, by Newton's method on 1/k (Minka, Estimating a
+//! Gamma distribution, 2002). With censoring, both parameters are optimised in their logarithms from there.
 
 use super::optimum::climb_blind;
 use super::sample::Sample;
 use super::special::{digamma, trigamma};
 use crate::kernel::law::{self, Law};
 
-/// Shapes that the kernel's law takes.
+/// The range of shapes of the kernel's law.
 const SHAPES: (f64, f64) = (0.01, 1e5);
 
-/// Shape and scale; nothing if all values are the same or none is seen.
+/// Shape and scale; `None` if all values are equal or none is uncensored.
 pub(super) fn fit(sample: &Sample) -> Option<(f64, f64)> {
     let seen = sample.seen();
     let n = seen.len() as f64;

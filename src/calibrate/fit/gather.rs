@@ -1,4 +1,4 @@
-//! What is fitted: samples out of observations, and the one straight line that is taken out of them first.
+//! Samples made from observations, with the linear effect of input length on TTFT taken out.
 
 use super::Options;
 use super::choose::choose;
@@ -12,10 +12,10 @@ use super::serial::Serial;
 use super::speed::Shown;
 use crate::calibrate::log::{Observation, Stage, Summary, Timing};
 
-/// Pairs of share and value.
+/// Pairs (share at or below, value).
 type Quantiles = Vec<(f64, f64)>;
 
-/// A share of the median TTFT that the spread of inputs must make before a model has a prefill speed.
+/// The share of the median TTFT that the spread of inputs must explain before a model has a prefill speed.
 const WORTH_A_SPEED: f64 = 0.05;
 
 /// The law of a quantity, from timings in order of time, each with its moment in seconds since 1970 if that is known.
@@ -107,18 +107,18 @@ pub(super) fn tables(stages: &[&Stage]) -> (Quantiles, Quantiles) {
     (of(|s| s.ttft.as_ref()), speeds.collect())
 }
 
-/// Input tokens that were not cached.
+/// The number of input tokens that were not cached.
 fn fresh(o: &Observation) -> Option<f64> {
     Some(f64::from(o.input?.saturating_sub(o.cached.unwrap_or(0))))
 }
 
-/// Each TTFT as it was measured, over the input that was not cached.
+/// The TTFT of each request as measured, against its uncached input.
 pub(super) fn over_input(used: &[&Observation]) -> Vec<(f64, f64)> {
     used.iter().filter_map(|o| Some((fresh(o)?, o.ttft.seen()?))).collect()
 }
 
-/// Takes the TTFT from those that were sent while as many were in flight as there are `slots`, and says how many: there is a wait
-/// in it, which the model's own queue makes.
+/// Removes the TTFT of requests that were sent while all `slots` were taken, and returns how many: those include a
+/// queueing delay, which the model's own queue produces.
 pub(super) fn without_waits(observations: &mut [Observation], slots: Option<u32>) -> usize {
     let waited = |o: &&mut Observation| slots.zip(o.in_flight).is_some_and(|(slots, n)| n > slots);
     let mut many = 0;
@@ -129,7 +129,7 @@ pub(super) fn without_waits(observations: &mut [Observation], slots: Option<u32>
     many
 }
 
-/// TTFTs in order, each with its moment, and the reading of the prompt taken out of them if that is a measurable part.
+/// The TTFTs in order of time, each with its moment; the prefill time is taken out of them if it is a measurable part.
 pub(super) fn ttfts(used: &[&Observation], time: f64) -> (Vec<(Timing, Option<f64>)>, Option<Effect>) {
     let points = over_input(used);
     let whole = |o: &&Observation| (o.ttft, o.unix);
@@ -142,7 +142,7 @@ pub(super) fn ttfts(used: &[&Observation], time: f64) -> (Vec<(Timing, Option<f6
     let spread = inputs[inputs.len() * 9 / 10] - inputs[inputs.len() / 10];
     let typical = median(&points.iter().map(|p| p.1).collect::<Vec<_>>());
     let share = slope.slope * spread / typical;
-    // No TTFT may come out below a tenth of itself.
+    // No TTFT may fall below a tenth of itself.
     let most = points
         .iter()
         .filter(|p| p.0 > 0.0)
@@ -181,7 +181,7 @@ pub(super) fn ttfts(used: &[&Observation], time: f64) -> (Vec<(Timing, Option<f6
         };
         return (as_they_are(), effect(&format!("{why}, so it stays in the law"), false));
     }
-    // Of one that was cut short the input may not be known: it had a usual one.
+    // The input of a censored request may be unknown: the median input is assumed.
     let usual = inputs[inputs.len() / 2];
     let less = |o: &Observation, x: f64| x - slope.slope * fresh(o).unwrap_or(usual);
     let out = |o: &&Observation| {
@@ -203,7 +203,7 @@ fn speed(o: &Observation) -> Option<f64> {
     }
 }
 
-/// Decode speed against requests in flight. Nothing where they do not vary or are not known.
+/// The effect of requests in flight on the decode speed. `None` where the former do not vary or are unknown.
 pub(super) fn concurrency(used: &[&Observation], time: f64) -> Option<Effect> {
     let points: Vec<(f64, f64)> = used
         .iter()
@@ -230,7 +230,7 @@ pub(super) fn concurrency(used: &[&Observation], time: f64) -> Option<Effect> {
     })
 }
 
-/// Whether TTFT and speed go together, which a simulation that draws them apart would miss.
+/// A remark if TTFT and decode speed are correlated, which a simulation that draws them independently would miss.
 pub(super) fn together(used: &[&Observation]) -> Option<String> {
     let pairs: Vec<(f64, f64)> = used.iter().filter_map(|o| Some((o.ttft.seen()?, speed(o)?))).collect();
     let rho = spearman(&pairs)?;

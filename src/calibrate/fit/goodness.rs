@@ -1,11 +1,12 @@
-//! How far a law is from its sample, and how often chance alone would put it as far.
+//! Goodness of fit: the distance of a law from its sample, and the probability of a larger one by chance.
 //!
-//! The distance is that of Kolmogorov and Smirnov, to the Kaplan–Meier curve where values are censored (Barr and Davidson,
-//! Technometrics 15, 1973); without censoring that of Anderson and Darling too, which weighs the tails. A law that was fitted to the
-//! sample is nearer to it than the tables of either test know, so the p-value is bootstrapped: samples of the same size are drawn
-//! from the law, the family is fitted to each anew, and p is the share of them that lie at least as far from their own fit
-//! (Stute, González Manteiga and Presedo Quindimil, Metrika 40, 1993). Bounds are drawn too, from the Kaplan–Meier curve of the
-//! sample's bounds (Efron, JASA 76, 1981). The p-value takes values to be independent; the seed makes it repeatable.
+//! The distance is that of Kolmogorov and Smirnov, to the Kaplan–Meier curve where values are censored (Barr and
+//! Davidson, Technometrics 15, 1973); without censoring that of Anderson and Darling too, which weighs the tails. A law
+//! that was fitted to the sample is nearer to it than the tables of either test assume, so the p-value is bootstrapped:
+//! samples of the same size are drawn from the law, the family is fitted to each anew, and p is the share of them that
+//! lie at least as far from their own fit (Stute, González Manteiga and Presedo Quindimil, Metrika 40, 1993). Bounds
+//! are drawn too, from the Kaplan–Meier curve of the sample's bounds (Efron, JASA 76, 1981). The p-value assumes
+//! independent values; the seed makes it repeatable.
 
 use rand::Rng;
 use rayon::prelude::*;
@@ -17,11 +18,11 @@ use crate::kernel::chance::{Chance, Purpose, unit};
 use crate::kernel::law::Law;
 use crate::kernel::sampler::Sampler;
 
-/// Refits of a bootstrap unless the caller says otherwise: p-values to a half of one percent.
+/// The default number of refits of a bootstrap: p-values are precise to half a percent.
 pub const REFITS: usize = 199;
-/// The fewest that a larger sample than a thousand values is cut down to.
+/// The fewest refits, to which the number is reduced for samples of more than a thousand values.
 const FEWEST: usize = 49;
-/// Values of a sample that the test looks at; of a larger one it takes every so-manieth.
+/// The most values of a sample that the test uses; a larger sample is thinned evenly.
 const MOST_VALUES: usize = 4000;
 
 /// Distances of a law from its sample, and their p-values.
@@ -29,17 +30,17 @@ const MOST_VALUES: usize = 4000;
 pub struct Goodness {
     /// Kolmogorov and Smirnov's distance: the largest difference of the two distribution functions.
     pub ks: f64,
-    /// Its bootstrapped p-value.
+    /// Bootstrapped p-value of the Kolmogorov–Smirnov distance.
     pub ks_p: Option<f64>,
-    /// Anderson and Darling's distance; nothing with censored values.
+    /// Anderson and Darling's distance; `None` with censored values.
     pub ad: Option<f64>,
-    /// Its bootstrapped p-value.
+    /// Bootstrapped p-value of the Anderson–Darling distance.
     pub ad_p: Option<f64>,
-    /// How many refits the p-values are made of.
+    /// The number of refits behind the p-values.
     pub refits: usize,
 }
 
-/// Kolmogorov and Smirnov's distance of `law` from the sample.
+/// The Kolmogorov–Smirnov distance of `law` from the sample.
 pub(super) fn kolmogorov(law: &dyn Law, sample: &Sample) -> f64 {
     let mut before = 0.0;
     let mut most: f64 = 0.0;
@@ -51,7 +52,7 @@ pub(super) fn kolmogorov(law: &dyn Law, sample: &Sample) -> f64 {
     most
 }
 
-/// Anderson and Darling's distance of `law` from a sample without censoring.
+/// The Anderson–Darling distance of `law` from a sample without censoring.
 fn anderson(law: &dyn Law, sample: &Sample) -> Option<f64> {
     if !sample.beyond().is_empty() {
         return None;
@@ -81,7 +82,7 @@ pub fn goodness(family: Family, params: &Params, sample: &Sample, seed: u64, ref
         return Some(without);
     }
     let sample = &thinned(sample);
-    // Of a thinned sample the distances are its own.
+    // A thinned sample has distances of its own.
     let (of_ks, of_ad) = (kolmogorov(&*law, sample), anderson(&*law, sample));
     let refits = (refits * 1000 / sample.len().max(1)).clamp(FEWEST.min(refits), refits);
     let sampler = Sampler::of(&*law);
@@ -103,7 +104,7 @@ pub fn goodness(family: Family, params: &Params, sample: &Sample, seed: u64, ref
             let drawn = Sample::new(seen, beyond);
             let refitted = family.fit(&drawn, Some(params))?.params.law().ok()?;
             let ks = kolmogorov(&*refitted, &drawn) >= of_ks;
-            // With bounds there is no such distance, but for a draw that happened to meet none.
+            // With censored values there is no such distance, except for a draw that happens to have none.
             let ad = of_ad.is_some_and(|of| anderson(&*refitted, &drawn).is_some_and(|a| a >= of));
             Some((ks, ad))
         })
@@ -117,7 +118,7 @@ pub fn goodness(family: Family, params: &Params, sample: &Sample, seed: u64, ref
     })
 }
 
-/// The sample, or of a large one every so-manieth value and bound, which leaves its distribution as it is.
+/// The sample, or of a large one an evenly thinned part, which has the same distribution.
 fn thinned(sample: &Sample) -> Sample {
     let every = sample.len().div_ceil(MOST_VALUES).max(1);
     let some = |values: &[f64]| values.iter().skip(every / 2).step_by(every).copied().collect();

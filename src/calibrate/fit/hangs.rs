@@ -1,25 +1,26 @@
-//! Requests that never answer, told from those that would have answered late.
+//! Hangs: requests that never answer, distinguished from those that would have answered late.
 //!
-//! A timeout is a lower bound of a latency, and the law takes it in as such. But a law whose tail reaches a timeout of 60 s also
-//! has values of 30 to 60 s: a tail that falls with 1/x leaves as many there as beyond, and every law in use here falls
-//! faster. Where hardly any such value was seen beside the timeouts, it is no tail that they belong to: these requests hang,
-//! which is a fault.
+//! A timeout is a right-censored latency, and the law takes it in as such. But a law whose tail reaches a timeout of 60
+//! s also has values of 30 to 60 s: a tail that falls with 1/x leaves as many there as beyond, and every law in use
+//! here falls faster. Where hardly any such value was seen beside the timeouts, they do not belong to a tail: these
+//! requests hang, which is a fault.
 
 use crate::calibrate::log::{Observation, Timing};
 use crate::words::{Outcome, Outcomes};
 
-/// Timeouts that it takes.
+/// The fewest timeouts from which hangs are inferred.
 const ENOUGH: usize = 3;
-/// As many values within the upper half of the wait, to a timeout, make a tail.
+/// The number of values within the upper half of the wait, for each timeout, from which on the timeouts count as a
+/// tail.
 const TAIL: f64 = 0.25;
 
-/// Whether a caller that ends so may have given up before the first token.
+/// Whether an attempt with this outcome may have been given up before its first token.
 pub(super) fn may_be(outcome: Outcome) -> bool {
     const MAY_BE: Outcomes = Outcomes::of(&[Outcome::TimeoutTtft, Outcome::TimeoutAttempt, Outcome::TimeoutTotal]);
     MAY_BE.contains(outcome)
 }
 
-/// How long the caller waited, if it gave up before the first token.
+/// How long the caller waited in seconds, if it gave up before the first token.
 fn gave_up(o: &Observation) -> Option<f64> {
     match o.ttft {
         Timing::AtLeast(waited) if may_be(o.outcome) => Some(waited),
@@ -27,8 +28,8 @@ fn gave_up(o: &Observation) -> Option<f64> {
     }
 }
 
-/// The wait, in seconds, from which on a timeout is a hang and not the tail of the TTFT; nothing if timeouts are the tail's, or
-/// too few to tell.
+/// The wait in seconds from which on a timeout is a hang and not part of the tail of TTFT; `None` if the timeouts
+/// belong to the tail, or are too few to decide.
 pub(super) fn beyond_the_tail(observations: &[&Observation]) -> Option<f64> {
     let waits: Vec<f64> = observations.iter().filter_map(|o| gave_up(o)).collect();
     let least = waits.iter().copied().fold(f64::INFINITY, f64::min);
@@ -37,7 +38,7 @@ pub(super) fn beyond_the_tail(observations: &[&Observation]) -> Option<f64> {
     (waits.len() >= ENOUGH && (near as f64) < TAIL * waits.len() as f64).then_some(least)
 }
 
-/// `o` as the law of TTFT sees it if timeouts are hangs: they say nothing of it.
+/// The observation `o` for the law of TTFT if timeouts are hangs: these say nothing about TTFT.
 pub(super) fn without(o: &Observation, wait: Option<f64>) -> Observation {
     let hangs = wait.is_some() && gave_up(o).is_some();
     Observation {

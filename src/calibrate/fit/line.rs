@@ -1,29 +1,30 @@
-//! A straight line through a cloud of points that a few wild ones do not move.
+//! A straight line through a cloud of points, robust against outliers.
 //!
-//! The slope is the median of the slopes of all pairs (Theil 1950; Sen, JASA 63, 1968); its interval comes from the spread of
-//! Kendall's score (Hollander and Wolfe, Nonparametric Statistical Methods, 9.4), widened where neighbours are alike.
+//! The slope is the median of the slopes of all pairs (Theil 1950; Sen, JASA 63, 1968); its interval comes from the
+//! spread of Kendall's score (Hollander and Wolfe, Nonparametric Statistical Methods, 9.4), widened by autocorrelation.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::stats::critical::Confidence;
 
-/// Points that are looked at: of more, every so-manieth.
+/// The most points that are used; a larger set is thinned evenly.
 const MOST_POINTS: usize = 600;
 
-/// A slope and its 95 % interval.
+/// A slope with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Slope {
-    /// The median slope.
+    /// The median of the slopes of all pairs.
     pub slope: f64,
-    /// The lower end of its interval.
+    /// The lower end of the slope's 95 % interval.
     pub low: f64,
-    /// The upper end.
+    /// The upper end of the slope's 95 % interval.
     pub high: f64,
 }
 
 impl Slope {
-    /// Through these points, of which each is worth `1 / time` independent ones. Nothing if fewer than ten pairs differ in x.
+    /// The line through these points, of which each is worth `1 / time` independent ones. `None` if fewer than ten
+    /// pairs differ in x.
     pub fn of(points: &[(f64, f64)], time: f64) -> Option<Slope> {
         let every = points.len().div_ceil(MOST_POINTS).max(1);
         let some: Vec<(f64, f64)> = points.iter().step_by(every).copied().collect();
@@ -40,7 +41,7 @@ impl Slope {
         }
         slopes.sort_by(f64::total_cmp);
         let n = some.len() as f64;
-        // Variance of Kendall's score without ties; likeness that thinning leaves widens it.
+        // Variance of Kendall's score without ties; the autocorrelation that is left after thinning widens it.
         let likeness = (time / every as f64).max(1.0);
         let reach = Confidence::P95.z() * (likeness * n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt();
         let middle = slopes.len() as f64 / 2.0;
@@ -52,7 +53,7 @@ impl Slope {
         })
     }
 
-    /// Whether the interval leaves 0 out.
+    /// Whether the interval excludes 0.
     pub fn is_significant(&self) -> bool {
         self.low > 0.0 || self.high < 0.0
     }

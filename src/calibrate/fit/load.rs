@@ -1,12 +1,15 @@
-//! What load does to a server: how much longer a token takes beside others, from summaries at several loads below saturation.
+//! The effect of load on a server: how much longer a token takes beside others, from summaries at several loads below
+//! saturation.
 //!
-//! Requests in flight are n = achieved rate × mean time of a request (Little), the time for a token is (mean e2e − mean TTFT) /
-//! (mean output − 1): what a tool calls its TPOT is not taken, since tools disagree on it and inference-perf's KubeCon runs print
-//! half of what their own e2e says. Both are taken relative to the least loaded stage, whose time is the server's own, and become
-//! the table of `batching`. Beyond the last stage it goes on along the line of the last two, up to `slots`, the most that are
-//! worked on at once (vLLM's `--max-num-seqs`): what lies below saturation does not show it, so it has to be said.
+//! The number of requests in flight is n = achieved rate × mean time of a request (Little's law); the time per output
+//! token is (mean e2e − mean TTFT) / (mean output − 1). The tool's own TPOT is not used, since tools disagree on it and
+//! inference-perf's KubeCon runs print half of what their own e2e implies. Both are taken relative to the least loaded
+//! stage, whose time is the server's own, and become the table of `batching`. Beyond the last stage the table is
+//! extrapolated along the line of the last two, up to `slots`, the most that are in service at once (vLLM's
+//! `--max-num-seqs`): measurements below saturation do not show that number, so it has to be given.
 //!
-//! TTFT keeps its factor only while n is below `slots`: above, the wait for a slot is in it, which the model has by itself.
+//! TTFT keeps its factor only while n is below `slots`: above, the wait for a slot is in it, which the model produces
+//! by itself.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,23 +19,23 @@ use crate::calibrate::log::{Stage, Summary};
 /// Pairs (share of values at or below, value).
 type Quantiles = Vec<(f64, f64)>;
 
-/// How much more load there must be at one stage than at another to tell what it does.
+/// The ratio of loads of two stages from which on they show the effect of load.
 const APART: f64 = 2.0;
 
-/// What load does.
+/// The effect of load on a server.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct LoadCurve {
-    /// The most that are worked on at once, as it was said.
+    /// The most requests in service at once, if that was given.
     pub slots: Option<u32>,
-    /// Seconds for a token after the first, alone.
+    /// Time per output token after the first, alone on the server, in seconds.
     pub per_token: f64,
-    /// How many times as long it takes beside others: pairs (in flight, factor).
+    /// Factors on the time per output token: pairs (requests in flight, factor).
     pub step: Vec<(u32, f64)>,
-    /// The same of the time to the first token.
+    /// Factors on the time to first token: pairs (requests in flight, factor).
     pub ttft: Vec<(u32, f64)>,
 }
 
-/// One stage in figures.
+/// The figures of one stage.
 struct Point {
     in_flight: f64,
     per_token: f64,
@@ -40,14 +43,15 @@ struct Point {
 }
 
 impl Point {
-    /// Whether a request that comes is worked on at once.
+    /// Whether a new request is served at once.
     fn finds_a_slot(&self, slots: Option<u32>) -> bool {
         slots.is_none_or(|slots| self.in_flight < f64::from(slots))
     }
 }
 
 impl LoadCurve {
-    /// What `stages`, none of them saturated, say of it; nothing if they are too few or too much alike.
+    /// The effect of load as far as `stages`, none of them saturated, show it; `None` if they are too few or too
+    /// similar.
     pub(super) fn of(stages: &[&Stage], slots: Option<u32>) -> Option<LoadCurve> {
         let mut points: Vec<Point> = stages.iter().filter_map(|stage| point(stage)).collect();
         points.sort_by(|a, b| a.in_flight.total_cmp(&b.in_flight));
@@ -56,7 +60,7 @@ impl LoadCurve {
             return None;
         }
         let place = |n: f64| n.round().max(1.0) as u32;
-        // Of more than there are slots, the others wait.
+        // With more requests than slots, the others wait.
         let worked_on = |n: f64| slots.map_or(place(n), |slots| place(n).min(slots));
         let mut step: Vec<(u32, f64)> = points
             .iter()
@@ -83,10 +87,11 @@ impl LoadCurve {
         })
     }
 
-    /// Quantiles of TTFT and of decode speed alone. TTFT: of every stage with a free slot, each divided by what its load does.
-    /// Speed: of the least loaded stage, since the others' spread is that of the load, which the model makes by itself; and of
-    /// what the tool calls TPOT or what the e2e says of it, whichever is narrower, because a tool that counts the tokens of the
-    /// text anew widens the one, and answers of unlike length the other.
+    /// Quantiles of TTFT and of decode speed without the effect of load. TTFT: of every stage with a free slot, each
+    /// divided by the factor of its load. Speed: of the least loaded stage, since the spread of the others is due to
+    /// load, which the model produces by itself; and from the tool's TPOT or from the e2e, whichever is narrower,
+    /// because a tool that counts the tokens of the text anew widens the one, and answers of different length the
+    /// other.
     pub(super) fn alone(&self, stages: &[&Stage]) -> (Quantiles, Quantiles) {
         let mut points: Vec<(&Stage, Point)> = stages.iter().filter_map(|s| Some((*s, point(s)?))).collect();
         points.sort_by(|a, b| a.1.in_flight.total_cmp(&b.1.in_flight));
@@ -118,7 +123,7 @@ impl LoadCurve {
         (ttft, speeds.collect())
     }
 
-    /// In a sentence.
+    /// The effect of load in a sentence.
     pub(super) fn says(&self) -> String {
         let steps: Vec<String> = self.step.iter().map(|(n, f)| format!("{f:.2} at {n}")).collect();
         let beyond = match self.slots {
@@ -134,7 +139,7 @@ impl LoadCurve {
     }
 }
 
-/// `summary` less `floor`, divided by `factor`.
+/// A copy of `summary` less `floor`, divided by `factor`.
 fn scaled(summary: &Summary, floor: f64, factor: f64) -> Summary {
     let scale = |x: f64| (x - floor) / factor;
     Summary {
@@ -143,7 +148,7 @@ fn scaled(summary: &Summary, floor: f64, factor: f64) -> Summary {
     }
 }
 
-/// How wide a table is: its last value over its first.
+/// The width of a table: its last value over its first.
 fn width(table: &[(f64, f64)]) -> f64 {
     match table {
         [(_, first), .., (_, last)] => last / first,
@@ -165,7 +170,8 @@ fn point(stage: &Stage) -> Option<Point> {
 mod tests {
     use super::*;
 
-    /// Answers of 101 tokens, TTFT 0.1 s, `step` seconds for each further token, so many in flight.
+    /// A stage with answers of 101 tokens, TTFT 0.1 s, `step` seconds for each further token, and `in_flight` requests
+    /// in flight.
     fn stage(in_flight: f64, step: f64) -> Stage {
         let of = |mean: f64| {
             Some(Summary {
@@ -199,7 +205,7 @@ mod tests {
         assert_eq!(LoadCurve::of(&stages, None).unwrap().step.len(), 3);
         let (ttft, speed) = curve.alone(&stages);
         assert!((ttft[1].1 - 0.1).abs() < 1e-9, "{ttft:?}");
-        // 10 % of 1.1 s are 11 % of the decoding in it: what is told is narrower.
+        // 10 % of 1.1 s are 11 % of the decoding in it: the tool's own figure is narrower.
         assert!((speed[1].1 - 100.0).abs() < 1e-6, "{speed:?}");
         assert!((speed[2].1 - 100.0 / 0.9).abs() < 1e-6, "{speed:?}");
     }

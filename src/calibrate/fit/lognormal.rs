@@ -1,22 +1,22 @@
 //! The lognormal by maximum likelihood: mean and spread of the logarithms.
 //!
-//! Without censoring they are the sample's own. With it the likelihood is a Tobit one, concave in 1/σ and μ/σ (Olsen,
-//! Econometrica 46, 1978), so Newton's method from any start ends at the one maximum.
+//! Without censoring they are the sample's own. With censoring the likelihood is a Tobit one, concave in 1/σ and μ/σ
+//! (Olsen, Econometrica 46, 1978), so Newton's method from any start ends at the one maximum.
 
 use super::sample::Sample;
 use super::special::{hazard, log_above};
 
-/// Newton steps: fewer than ten are taken.
+/// The most Newton steps; fewer than ten are needed.
 const MOST_STEPS: usize = 100;
 
-/// μ and σ of ln X; nothing if all values are the same or none is seen.
+/// The μ and σ of ln X; `None` if all values are equal or none is uncensored.
 pub(super) fn fit(sample: &Sample) -> Option<(f64, f64)> {
     let seen: Vec<f64> = sample.seen().iter().map(|x| libm::log(*x)).collect();
     let beyond: Vec<f64> = sample.beyond().iter().map(|x| libm::log(*x)).collect();
     fit_logs(&seen, &beyond)
 }
 
-/// The same, of a sample's logarithms.
+/// The μ and σ of normal values, given a sample's logarithms.
 fn fit_logs(seen: &[f64], beyond: &[f64]) -> Option<(f64, f64)> {
     let n = seen.len() as f64;
     let mu = seen.iter().sum::<f64>() / n;
@@ -27,7 +27,7 @@ fn fit_logs(seen: &[f64], beyond: &[f64]) -> Option<(f64, f64)> {
     if beyond.is_empty() {
         return Some((mu, sigma));
     }
-    // Centred and scaled by what was seen: then the start is (1, 0) or near it.
+    // Centred and scaled by the uncensored values, so that the start is (1, 0) or near it.
     let scaled = |values: &[f64]| -> Vec<f64> { values.iter().map(|y| (y - mu) / sigma).collect() };
     let (theta, delta) = tobit(&scaled(seen), &scaled(beyond));
     Some((mu + sigma * delta / theta, sigma / theta))

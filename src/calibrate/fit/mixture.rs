@@ -1,41 +1,42 @@
-//! Two lognormals by maximum likelihood: a body, and a mode that a few values fall into.
+//! A mixture of two lognormals by maximum likelihood: a body, and a mode that a few values fall into.
 //!
-//! The likelihood of a mixture has several maxima, and is unbounded where one part closes in on a single value. So the search
-//! starts from several splits of the sample, always the same; each goes some way by EM (Dempster, Laird and Rubin, JRSS B 39,
-//! 1977) and the best to the end by BFGS, whose gradient comes from the same responsibilities; and no part may be narrower
-//! than a hundredth of the whole (Hathaway, Annals of Statistics 13, 1985). A bound's likelihood is the mass above it.
+//! The likelihood of a mixture has several maxima, and is unbounded where one part closes in on a single value. So the
+//! search starts from several splits of the sample, always the same; each is improved by some steps of EM (Dempster,
+//! Laird and Rubin, JRSS B 39, 1977) and the best then by BFGS, whose gradient comes from the same responsibilities;
+//! and no part may be narrower than a hundredth of the whole (Hathaway, Annals of Statistics 13, 1985). A
+//! right-censored value contributes the mass above its bound.
 
 use super::optimum::climb;
 use super::sample::Sample;
 use super::special::{hazard, log_above, log_phi};
 
-/// Two lognormals, that of the smaller median first.
+/// A mixture of two lognormals, that of the smaller median first.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Two {
-    /// Weight of the first.
+    /// Weight of the first lognormal, from 0 to 1.
     pub weight: f64,
-    /// Mean of the logarithm in each.
+    /// Mean of the logarithm in each lognormal.
     pub mu: [f64; 2],
-    /// Standard deviation of the logarithm in each.
+    /// Standard deviation of the logarithm in each lognormal.
     pub sigma: [f64; 2],
 }
 
-/// Where the sample is split to start from, as shares of it.
+/// Shares of the sample at which it is split for a start.
 const SPLITS: [f64; 6] = [0.1, 0.3, 0.5, 0.7, 0.9, 0.97];
 
-/// Steps of EM that each start gets.
+/// Steps of EM for each start.
 const EM_STEPS: usize = 25;
 
-/// The least σ of a part, over that of the whole.
+/// The least σ of a part, relative to that of the whole.
 const NARROWEST: f64 = 0.01;
 
-/// Logarithms, centred and scaled.
+/// The sample's logarithms, centred and scaled.
 struct Logs {
     seen: Vec<f64>,
     beyond: Vec<f64>,
 }
 
-/// The likeliest pair; nothing if all values are the same. With `start`, only the maximum uphill from there.
+/// The maximum-likelihood mixture; `None` if all values are equal. With `start`, only the maximum uphill from there.
 pub(super) fn fit(sample: &Sample, start: Option<&Two>) -> Option<Two> {
     let (mu, sigma) = super::lognormal::fit(sample)?;
     let scaled = |values: &[f64]| -> Vec<f64> { values.iter().map(|x| (libm::log(*x) - mu) / sigma).collect() };
@@ -51,7 +52,7 @@ pub(super) fn fit(sample: &Sample, start: Option<&Two>) -> Option<Two> {
         }],
         None => {
             let splits = SPLITS.iter().filter_map(|share| split(&logs.seen, *share));
-            // And one mode inside the other: same middle, different widths.
+            // One more start has one mode inside the other: the same middle, different widths.
             let nested = Two {
                 weight: 0.8,
                 mu: [0.0, 0.0],
@@ -73,7 +74,7 @@ pub(super) fn fit(sample: &Sample, start: Option<&Two>) -> Option<Two> {
     let mut two = unpack(&best.at);
     two.mu = two.mu.map(|m| mu + sigma * m);
     two.sigma = two.sigma.map(|s| sigma * s);
-    // The part of the smaller median first.
+    // The part of the smaller median comes first.
     if two.mu[0] > two.mu[1] {
         two = Two {
             weight: 1.0 - two.weight,
@@ -101,7 +102,7 @@ fn split(seen: &[f64], share: f64) -> Option<Two> {
     })
 }
 
-/// Some steps of EM.
+/// Performs some steps of EM.
 fn em(logs: &Logs, mut two: Two) -> Two {
     for _ in 0..EM_STEPS {
         let mut sums = [[0.0f64; 3]; 2];
@@ -154,7 +155,7 @@ impl Two {
         top + libm::log(libm::exp(a - top) + libm::exp(b - top))
     }
 
-    /// Each part's share in it.
+    /// The share of each part in the sum.
     fn shares(&self, terms: [f64; 2]) -> [f64; 2] {
         let odds = libm::log(self.weight) - libm::log1p(-self.weight) + terms[0] - terms[1];
         let first = 1.0 / (1.0 + libm::exp(-odds));

@@ -1,10 +1,10 @@
-//! From a log to a provider model, with the evidence for it.
+//! Fitting: from a log to a provider model, with the evidence for it.
 //!
-//! TTFT and decode speed each get a law: [`Family`]s are fitted by maximum likelihood, a timeout as a censored value, and one is
-//! taken by AIC and a bootstrapped test ([`choose`]). Likeness of neighbours widens every interval ([`Serial`]). What no law can say
-//! is said beside it: steps of load beyond saturation are left out, changes of level, outliers and hours that differ are named, and
-//! so is what the measurements cannot tell. Errors become faults, refusals quotas. `simcap validate` checks the model against
-//! what [`super::split`] held out.
+//! TTFT and decode speed each get a law: [`Family`]s are fitted by maximum likelihood, with a timeout as a
+//! right-censored value, and one is chosen by AIC and a bootstrapped test ([`choose`]). Autocorrelation widens every
+//! interval ([`Serial`]). What no law can express is reported beside it: steps of load beyond saturation are left out;
+//! changes of level, outliers and hours that differ are named, and so is what the measurements cannot determine. Errors
+//! become faults, refusals quotas. `simcap validate` checks the model against what [`super::split`] held out.
 
 mod choose;
 mod empirical;
@@ -69,43 +69,43 @@ use super::split;
 use crate::experiment::model::ModelFile;
 use crate::form::diagnose::nearest;
 
-/// What a fit is to be of.
+/// The options of a fit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// The target; needed if the log has several.
+    /// The target to fit; required if the log has several.
     pub target: Option<String>,
-    /// The model's name; the target's if empty.
+    /// The name of the model; that of the target if empty.
     pub name: String,
-    /// This family and no other, for TTFT and decode speed alike.
+    /// The only family to fit, for TTFT and decode speed alike; `None` for all.
     pub family: Option<Family>,
     /// The seed of the bootstrap.
     pub seed: u64,
     /// Refits behind each p-value; 0 for no p-values.
     pub refits: usize,
-    /// What the model has beside.
+    /// Parts of the model that are given rather than measured.
     pub given: Given,
 }
 
-/// Why there is nothing to fit.
+/// The reason why nothing can be fitted.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FitError {
-    /// There are several targets and none is named.
+    /// There are several targets, and the options name none.
     #[error("the log has {} targets, and a model is of one: name it with --target\n  targets: {}", .0.len(), .0.join(", "))]
     WhichTarget(Vec<String>),
-    /// There is no such target.
+    /// The log has no target of this name.
     #[error("\"{found}\" is no target of the log{meant}\n  targets: {}", .targets.join(", "))]
     NoSuchTarget {
-        /// What was asked for.
+        /// The name that was asked for.
         found: String,
         /// The nearest name, in a clause.
         meant: String,
-        /// What there is.
+        /// The names of the log's targets.
         targets: Vec<String>,
     },
     /// No TTFT was measured.
     #[error("no TTFT of {0} was seen: a model needs the time to the first token, from a stream")]
     NoTtft(String),
-    /// Every step is saturated.
+    /// Every step of load is saturated.
     #[error("every step of load of {0} is beyond saturation, where no law holds: measure at a lower rate\n  {1}")]
     AllSaturated(String, String),
 }
@@ -113,7 +113,7 @@ pub enum FitError {
 /// Fits a model to the part of `log` that is for fitting.
 ///
 /// # Errors
-/// If it is not clear which target is meant, or there is nothing to fit of it.
+/// If the target is ambiguous, or has nothing to fit.
 pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitError> {
     let (number, target) = target(log, options.target.as_deref())?;
     let (for_fit, _) = split::held_out(log, options.given.held_out);
@@ -217,11 +217,11 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
         return Err(FitError::NoTtft(target));
     }
 
-    // Those that only warmed up have taken from the quotas all the same.
+    // Warm-up requests have used quotas all the same.
     let warmups = log.warmups.iter().filter(|o| o.target == number);
     let everything: Vec<&Observation> = warmups.chain(&all).collect();
     let quotas = quotas::found(&everything);
-    // What a step beyond saturation turns away is its load's doing, and no fault at every load.
+    // What a step beyond saturation rejects is due to its load, and not a fault at every load.
     let below: Vec<&Observation> = all.iter().filter(below).collect();
     let (errors, sent) = errors::rates(&below, !quotas.is_empty(), wait.is_some());
     let name = if options.name.is_empty() {

@@ -1,4 +1,4 @@
-//! The model file that a fit becomes.
+//! The model file that a fit produces.
 
 use super::errors;
 use super::family::Params;
@@ -17,22 +17,22 @@ use crate::provider::pricing::PerToken;
 /// The variant's name.
 pub const VARIANT: &str = "measured";
 
-/// What a model has beside what was measured.
+/// The parts of a model that are given rather than measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Given {
-    /// When it was measured, as the caller says; the day of the first request if empty and known.
+    /// The date of the measurement; the day of the first request if empty and known.
     pub date: String,
-    /// Its prices.
+    /// The prices of the model.
     pub prices: PerToken,
-    /// Where they come from, if that is an assumption.
+    /// The origin of the prices, if they are an assumption.
     pub assumed_prices: Option<String>,
-    /// The share of observations that is held out.
+    /// The share of observations that is held out, 0 to 1.
     pub held_out: f64,
-    /// The most requests that the server works on at once, if that is known.
+    /// The most requests that the server has in service at once, if that is known.
     pub slots: Option<u32>,
 }
 
-/// The model file of a fit to `used`.
+/// The model file of a fit to the observations in `used`.
 pub(super) fn model(report: &FitReport, log: &Log, used: &[&Observation], given: &Given) -> ModelFile {
     let ttft = report.quantities.iter().find(|q| q.name == "ttft");
     let tps = report.quantities.iter().find(|q| q.name == "tps");
@@ -83,7 +83,7 @@ pub(super) fn model(report: &FitReport, log: &Log, used: &[&Observation], given:
     }
 }
 
-/// What load does, as a file writes it.
+/// The effect of load in the form of a model file.
 fn loads(curve: &LoadCurve) -> Vec<LoadSpec> {
     let rounded = |table: &[(u32, f64)]| table.iter().map(|(n, factor)| (*n, six(*factor))).collect();
     let batching = LoadSpec::batching(Batching {
@@ -93,7 +93,7 @@ fn loads(curve: &LoadCurve) -> Vec<LoadSpec> {
     slots(curve.slots).into_iter().chain([batching]).collect()
 }
 
-/// So many slots, as a file writes them.
+/// The number of slots in the form of a model file.
 fn slots(many: Option<u32>) -> Option<LoadSpec> {
     let servers = Count::new(u64::from(many?))?;
     Some(LoadSpec::slots(Slots::of(servers)))
@@ -110,7 +110,7 @@ fn source(report: &FitReport, log: &Log) -> String {
     format!("simcap fit to {fitted} ({})", formats.join("; "))
 }
 
-/// What a reader must know of each field.
+/// Remarks for the reader, by field of the model.
 fn assumed(report: &FitReport, speed: bool, given: &Given) -> Named<String> {
     let mut notes: Vec<(&str, String)> = Vec::new();
     notes.push((
@@ -193,12 +193,12 @@ fn fit(quantity: &Quantity) -> Fit {
     }
 }
 
-/// To six digits: finer is no measurement.
+/// Rounds to six significant digits: measurements are not more precise.
 fn six(x: f64) -> f64 {
     format!("{x:.5e}").parse().unwrap_or(x)
 }
 
-/// Seconds as a file writes them.
+/// Seconds in the form of a model file.
 fn duration(seconds: f64) -> Duration {
     Duration::from(Span::from_nanos((six(seconds) * 1e9).round().max(0.0) as u64))
 }

@@ -1,39 +1,40 @@
-//! A quota from when it refuses: what explains every admission and every refusal.
+//! A quota inferred from its refusals: the parameters that explain every admission and every refusal.
 //!
-//! A bucket of B that gains r a second, full at the start, has a deficit D that no one need see: it grows by one with each
-//! admission and shrinks by r a second down to nothing. Who is admitted found D + 1 ≤ B, who is refused D + 1 > B. So every rate
-//! has a gap between the largest D + 1 that was admitted and the smallest that was refused: where it is not below nothing,
-//! that rate explains everything, with any B in between. That holds the rate to within one request over the whole time in
-//! which there were refusals, and the burst to within one; both are bounds and no estimate of chance. The client does
-//! not see when the server decides, only that it was within the time that a refusal takes to come back: by so much
-//! times the rate the gap may be closed from the other side.
+//! A bucket of B that gains r a second, full at the start, has a deficit D that need not be observed: it grows by one
+//! with each admission and shrinks by r a second down to zero. An admitted request found D + 1 ≤ B, a refused one D + 1
+//! > B. So every rate has a gap between the largest D + 1 that was admitted and the smallest that was refused: where
+//! the gap is not negative, that rate explains everything, with any B in between. That determines the rate to within
+//! one request over the whole time in which there were refusals, and the burst to within one; both are bounds and not
+//! estimates. The client does not see when the server decides, only that it was within the time that a refusal takes to
+//! come back: by that time × the rate the gap may be negative.
 //!
-//! A window that starts anew is looked for among the lengths that are usual: within each, all are admitted up to the limit and none
-//! after. What neither explains is no quota if refusals come as chance would have it (Wald and Wolfowitz's test of runs);
-//! if not, the rate of what was let in meanwhile is all that can be said.
+//! Fixed windows are searched for among the usual lengths: within each, all requests are admitted up to the limit and
+//! none after. Refusals that neither explains do not come from a quota if they are randomly ordered (Wald and
+//! Wolfowitz's runs test); otherwise the rate that was admitted meanwhile is all that can be determined.
 
 use crate::stats::critical::Confidence;
 use crate::stats::moments::Moments;
 
-/// Refusals that a window needs: that chance would put them where its limit is reached, each time, is out of the question.
+/// Refusals that a window needs; that chance would put them where its limit is reached, each time, is out of the
+/// question.
 const ENOUGH: usize = 5;
-/// Refusals that anything else needs.
+/// Refusals that any other explanation needs.
 const ENOUGH_BUT_FOR_WINDOWS: usize = 8;
-/// The most that a bucket's level may have to be off, as a share of the range in which it was seen. Of 1,000 series with
-/// eight refusals or more by chance none had a rate that needed less than 0.2.
+/// The largest error of a bucket's level that is accepted, as a share of the range in which it was observed. Of 1,000
+/// series with eight refusals or more by chance none had a rate that needed less than 0.2.
 const SLACK: f64 = 0.15;
-/// The most of a window's admissions that may be so near its end that they may be the next one's.
+/// The largest share of a window's admissions that may be so near its end that they may belong to the next one.
 const DOUBTFUL: f64 = 0.15;
-/// How many times the lowest rate the highest may be, for a rate to be told.
+/// The largest ratio of the highest rate to the lowest for which a rate is reported.
 const WIDEST: f64 = 3.0;
-/// Lengths of a window that servers use, in seconds.
+/// Usual lengths of a window, in seconds.
 pub(super) const USUAL: [f64; 12] = [
     1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 300.0, 600.0, 3600.0, 86_400.0,
 ];
-/// Admissions that are tried as the beginning of a window, and places in it.
+/// Admissions that are tried as the beginning of a window, and positions within it.
 const TRIED: usize = 40;
 const PLACES: u32 = 200;
-/// Seconds of refusals below which nothing is said of a quota that no bucket and no window explains.
+/// Seconds of refusals below which a quota that neither a bucket nor a window explains is not reported.
 const LONG_ENOUGH: f64 = 10.0;
 
 /// A request: when it was sent, in seconds, and whether it was refused.
@@ -43,32 +44,33 @@ pub(super) struct Sent {
     pub(super) refused: bool,
 }
 
-/// What explains the refusals.
+/// A quota that explains the refusals.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Onset {
-    /// How.
+    /// The kind of quota.
     pub(super) kind: Kind,
-    /// Requests a second: the least, the likely and the most.
+    /// Requests a second: the lower bound, the likely value and the upper bound.
     pub(super) rate: [f64; 3],
-    /// The burst, or what fits into a window: likewise.
+    /// The burst, or the limit of a window: the lower bound, the likely value and the upper bound.
     pub(super) burst: [f64; 3],
-    /// How much must be put down to when it was decided, as a share of the range of the level: nothing is best.
+    /// How much of the explanation depends on when decisions were made, as a share of the range of the level; 0 is
+    /// best.
     pub(super) slack: f64,
 }
 
-/// How refusals are explained.
+/// The kinds of explanation of refusals.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Kind {
-    /// By a bucket that refills all the time.
+    /// A bucket that refills continuously.
     Bucket,
-    /// By a window of so many seconds.
+    /// A fixed window of this many seconds.
     Window(f64),
-    /// By neither; but they do not come by chance.
+    /// Neither of them, although the refusals are not random.
     Roughly,
 }
 
-/// What explains `sent`, in order of time, if a decision falls within `delay` seconds of sending. Nothing if it may be chance,
-/// or if these requests cannot tell.
+/// The quota that explains `sent`, in order of time, if a decision is made within `delay` seconds of sending. `None` if
+/// the refusals may be random, or if these requests do not suffice.
 pub(super) fn of(sent: &[Sent], delay: f64) -> Option<Onset> {
     let refusals = sent.iter().filter(|s| s.refused).count();
     let with = |many: usize, find: &dyn Fn() -> Option<Onset>| (refusals >= many).then(find).flatten();
@@ -85,14 +87,14 @@ pub(super) fn of(sent: &[Sent], delay: f64) -> Option<Onset> {
         .filter(|onset| width(onset) <= WIDEST)
 }
 
-/// What a rate makes of the deficits: in requests.
+/// The deficits that a rate implies, in requests.
 #[derive(Clone, Copy, Debug)]
 struct Gap {
     /// The largest D + 1 that was admitted.
     admitted: f64,
-    /// The smallest that was refused.
+    /// The smallest D + 1 that was refused.
     refused: f64,
-    /// Between the smallest and the largest of all.
+    /// The difference between the largest and the smallest of all.
     range: f64,
 }
 
@@ -107,7 +109,7 @@ impl Gap {
             last = s.at;
             most = most.max(deficit);
             if s.refused {
-                // A full bucket refuses nobody: it must be off by as much as it has been full for.
+                // A full bucket refuses no request: the error is at least as large as the gain since it was full.
                 refused = refused.min(unbounded + 1.0);
             } else {
                 admitted = admitted.max(deficit + 1.0);
@@ -121,12 +123,12 @@ impl Gap {
         }
     }
 
-    /// How far the level must be off, either way, for the rate to explain everything.
+    /// The error of the level, in either direction, with which the rate explains everything.
     fn slack(&self) -> f64 {
         f64::max(self.admitted - self.refused, 0.0) / 2.0
     }
 
-    /// The same as a share of the range; a range of less than half a request says nothing.
+    /// The error as a share of the range; a range of less than half a request is not informative.
     fn share(&self) -> f64 {
         if self.range < 0.5 {
             return f64::INFINITY;
@@ -137,8 +139,8 @@ impl Gap {
 
 fn bucket(sent: &[Sent], delay: f64) -> Option<Onset> {
     const POINTS: usize = 200;
-    // Two that are sent within the delay of each other may be decided in either order. It makes no difference which of two
-    // admissions was first, but a refusal may be owed to an admission that was sent after it.
+    // Two requests that are sent within the delay of each other may be decided in either order. The order of two
+    // admissions makes no difference, but a refusal may be due to an admission that was sent after it.
     let mut sent: Vec<Sent> = sent.to_vec();
     sent.iter_mut().filter(|s| s.refused).for_each(|s| s.at += delay);
     sent.sort_by(|a, b| a.at.total_cmp(&b.at));
@@ -150,7 +152,7 @@ fn bucket(sent: &[Sent], delay: f64) -> Option<Onset> {
     if lasts <= 0.0 {
         return None;
     }
-    // A grid of rates, each as far from the next in proportion, drawn closer about the best of it.
+    // A grid of rates in constant ratios, refined about the best of them.
     let rough = between as f64 / lasts;
     let (mut low, mut high) = (rough / 10.0, rough * 10.0);
     let mut best = rough;
@@ -190,8 +192,8 @@ fn bucket(sent: &[Sent], delay: f64) -> Option<Onset> {
     })
 }
 
-/// The furthest from `best` in direction `sign` where everything is still explained; three times it, or a third, is as far as
-/// anybody looks.
+/// The furthest rate from `best` in direction `sign` with which everything is still explained; the search ends at three
+/// times `best`, or a third of it.
 fn edge(best: f64, sign: f64, explains: impl Fn(f64) -> bool) -> f64 {
     const STEP: f64 = 0.01;
     let at = |distance: f64| best * libm::exp(sign * distance);
@@ -206,39 +208,40 @@ fn edge(best: f64, sign: f64, explains: impl Fn(f64) -> bool) -> f64 {
             outside = middle;
         }
     }
-    // The first that is not explained: the bound lies within.
+    // The first rate that does not explain everything: the bound lies before it.
     at(outside)
 }
 
 fn window(sent: &[Sent], delay: f64) -> Option<Onset> {
-    // The longest that explains it: a short one does, too, where nobody asked in most of them.
+    // Try windows from longest to shortest: if most short windows saw no request, a short window also fits.
     USUAL
         .into_iter()
         .rev()
         .find_map(|length| of_length(sent, delay, length))
 }
 
-/// A window of `length` seconds that explains `sent`.
+/// A window of `length` seconds that explains `sent`, if there is one.
 fn of_length(sent: &[Sent], delay: f64, length: f64) -> Option<Onset> {
-    // It ends between a refusal and the admission that follows.
+    // The window ends between a refusal and the admission that follows.
     let ends = sent.windows(2).filter(|pair| pair[0].refused && !pair[1].refused);
     let ends: Vec<[f64; 2]> = ends.map(|pair| [pair[0].at, pair[1].at]).collect();
     let (first, last) = (ends.first()?, ends.last()?);
     if last[1] - first[1] < 0.5 * length {
         return None;
     }
-    // Where it is asked all the time, with an admission; whoever waits when refused sees it anywhere.
+    // For a client that sends all the time, the window begins with an admission; a client that waits after refusals may
+    // see it anywhere.
     let seen = ends.iter().step_by(ends.len().div_ceil(TRIED)).map(|end| end[1]);
     let anywhere = (0..PLACES).map(|i| first[1] - length * f64::from(i) / f64::from(PLACES));
     seen.chain(anywhere).find_map(|end| with_end(sent, delay, length, end))
 }
 
-/// The same, if one ends at `end`, or up to `delay` before.
+/// A window of `length` seconds, if one ends at `end` or up to `delay` before.
 fn with_end(sent: &[Sent], delay: f64, length: f64, end: f64) -> Option<Onset> {
     let begin = end - 1e-9 - delay / 2.0;
     let (mut used, mut number) = (0_u32, f64::NEG_INFINITY);
     let (mut admitted, mut refused) = (0_u32, u32::MAX);
-    // Those that may have been in the next window as well, or in the one before.
+    // The admissions that may belong to the next window as well, or to the one before.
     let (mut doubtful, mut most_doubtful) = (0_u32, 0_u32);
     for s in sent {
         let place = (s.at - begin) / length;
@@ -256,7 +259,7 @@ fn with_end(sent: &[Sent], delay: f64, length: f64, end: f64) -> Option<Onset> {
             admitted = admitted.max(used + 1);
         }
         used += u32::from(!s.refused);
-        // More than could be doubtful: neither of the two goes back.
+        // More than can be doubtful, and neither gives way.
         if f64::from(admitted) - f64::from(refused) > 2.0 * DOUBTFUL * f64::from(admitted) {
             return None;
         }
@@ -279,8 +282,8 @@ fn with_end(sent: &[Sent], delay: f64, length: f64, end: f64) -> Option<Onset> {
     })
 }
 
-/// What was let in between the first refusal and the last, if refusals do not come by chance: in ten parts of that time, with the
-/// interval of their mean.
+/// The rate admitted between the first refusal and the last, if the refusals are not random: the mean of ten parts of
+/// that time, with its interval.
 fn roughly(sent: &[Sent]) -> Option<Onset> {
     const PARTS: usize = 10;
     if by_chance(sent) {
@@ -311,8 +314,8 @@ fn roughly(sent: &[Sent]) -> Option<Onset> {
     })
 }
 
-/// Whether the order of refusals and admissions is one that chance would make: the number of runs is within four standard
-/// deviations of its mean.
+/// Whether the order of refusals and admissions is random: the number of runs is within four standard deviations of its
+/// mean.
 fn by_chance(sent: &[Sent]) -> bool {
     let runs = 1 + sent.windows(2).filter(|p| p[0].refused != p[1].refused).count();
     let refused = sent.iter().filter(|s| s.refused).count() as f64;

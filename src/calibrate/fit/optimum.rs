@@ -1,21 +1,21 @@
-//! Small maximisers, for likelihoods of one to five parameters.
+//! Small maximisers for likelihoods of one to five parameters.
 //!
-//! BFGS with a backtracking line search (Nocedal and Wright, Numerical Optimization, algorithm 6.1 with the Armijo rule), and
-//! golden section. Both go by values alone, with no random start: the same sample gives the same answer. Parameters that must
-//! stay positive are handed over as logarithms.
+//! BFGS with a backtracking line search (Nocedal and Wright, Numerical Optimization, algorithm 6.1 with the Armijo
+//! rule), and golden-section search. Both depend on values alone, without a random start: one sample always gives one
+//! answer. Parameters that must stay positive are passed as logarithms.
 
-/// Steps after which a search stops wherever it is: far more than smooth likelihoods take.
+/// The most steps of a search: far more than smooth likelihoods need.
 const MOST_STEPS: usize = 400;
 
-/// The place of a maximum and the value there.
+/// A maximum: its place and its value.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peak<const N: usize> {
     pub(super) at: [f64; N],
     pub(super) value: f64,
 }
 
-/// A maximum of `f`, which gives a value and its gradient, uphill from `start`. Where the value is not finite, `f` is taken to
-/// be out of bounds.
+/// Finds a maximum of `f`, which returns a value and its gradient, uphill from `start`. Where the value is not finite,
+/// `f` is taken to be out of bounds.
 pub(super) fn climb<const N: usize>(start: [f64; N], f: impl Fn(&[f64; N]) -> (f64, [f64; N])) -> Peak<N> {
     let (mut value, mut slope) = f(&start);
     let mut at = start;
@@ -28,7 +28,7 @@ pub(super) fn climb<const N: usize>(start: [f64; N], f: impl Fn(&[f64; N]) -> (f
             way = std::array::from_fn(|i| inverse[i][i] * slope[i]);
             rise = dot(&way, &slope);
         }
-        // What is left to gain, to second order, is half of it.
+        // The gain that is left, to second order, is half of this.
         if rise.is_nan() || rise <= 1e-13 * (1.0 + value.abs()) {
             break;
         }
@@ -59,7 +59,7 @@ pub(super) fn climb<const N: usize>(start: [f64; N], f: impl Fn(&[f64; N]) -> (f
     Peak { at, value }
 }
 
-/// The same without a gradient: it is taken by central differences.
+/// Finds a maximum uphill from `start` without a gradient, which is replaced by central differences.
 pub(super) fn climb_blind<const N: usize>(start: [f64; N], f: impl Fn(&[f64; N]) -> f64) -> Peak<N> {
     climb(start, |at| {
         let slope = std::array::from_fn(|i| {
@@ -75,7 +75,7 @@ pub(super) fn climb_blind<const N: usize>(start: [f64; N], f: impl Fn(&[f64; N])
     })
 }
 
-/// The place of a maximum of `f` between `a` and `b`, by golden section: a local one if there are several.
+/// The place of a maximum of `f` between `a` and `b`, by golden-section search: a local one if there are several.
 pub(super) fn golden(mut a: f64, mut b: f64, tolerance: f64, f: impl Fn(f64) -> f64) -> f64 {
     const SHARE: f64 = 0.618_033_988_749_894_9;
     let (mut c, mut d) = (b - SHARE * (b - a), a + SHARE * (b - a));

@@ -1,6 +1,6 @@
-//! A fit as one HTML page: for each quantity its law beside what was measured, and everything that the terminal says.
+//! A fit as one HTML page: for each quantity its law beside the measurements, and everything that the terminal shows.
 //!
-//! The page needs nothing else: no network, no script. Its text is that of the terminal, table by table.
+//! The page is self-contained: it needs no network and no script. Its text is that of the terminal, table by table.
 
 mod charts;
 
@@ -17,7 +17,7 @@ use crate::report::table::{Cell, Table, Tone};
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("../page.css");
 
-/// The page.
+/// Renders the HTML page of a fit.
 ///
 /// # Errors
 /// If a chart cannot be drawn.
@@ -128,7 +128,7 @@ fn quantity(report: &FitReport, quantity: &Quantity) -> Result<Value, Error> {
     })
 }
 
-/// A line of the legend: its colour and what it is.
+/// An entry of the legend: its colour and its meaning.
 #[derive(Serialize)]
 struct Key {
     colour: usize,
@@ -146,14 +146,14 @@ fn keys(of: &[(usize, &'static str)]) -> Vec<Key> {
     of.iter().map(key).collect()
 }
 
-/// A chart with what stands above it.
+/// A chart with its heading.
 fn drawn(chart: Option<Chart>, name: &str, says: &str, keys: Vec<Key>) -> Result<Option<Value>, Error> {
     let Some(chart) = chart else { return Ok(None) };
     let svg = Value::from_safe_string(chart.svg()?);
     Ok(Some(context! { name, says, keys => Serde(keys), svg }))
 }
 
-/// A table as the page writes it.
+/// A table in the form of the page's template.
 #[derive(Serialize)]
 struct Grid {
     heads: Vec<Field>,
@@ -168,7 +168,7 @@ struct Field {
 }
 
 impl Grid {
-    /// The table; nothing if it has no rows.
+    /// The table for the template; `None` if it has no rows.
     fn of(table: &Table) -> Option<Serde<Grid>> {
         let heads: Vec<Field> = table
             .heads()
@@ -184,7 +184,7 @@ impl Grid {
             class: class(cell.tone),
         };
         let row = |(name, cells): &(String, Vec<Cell>)| {
-            // A row's name is as strong as its figures.
+            // The name of a row is emphasised like its figures.
             let class = cells.first().map_or("", |cell| class(cell.tone));
             let name = Field {
                 text: name.clone(),

@@ -1,8 +1,8 @@
 //! Percentiles of a sample, with intervals that hold whatever the distribution.
 //!
 //! The number of values below the q-quantile is binomial, so two order statistics bound it (David and Nagaraja, Order
-//! Statistics, 7.1). Without enough values one of them does not exist: a two-sided 95 % interval takes 72 for p95, 368 for p99 and
-//! 3,688 for p99.9. Likeness of neighbours leaves fewer effective values, and the ranks are taken for those.
+//! Statistics, 7.1). Without enough values one of them does not exist: a two-sided 95 % interval takes 72 for p95, 368
+//! for p99 and 3,688 for p99.9. Autocorrelation leaves fewer effective values, and the ranks are taken for those.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -11,28 +11,28 @@ use super::sample::Sample;
 use crate::stats::critical::Confidence;
 use crate::stats::interval::min_samples_for_quantile;
 
-/// Shares that a report shows.
+/// The percentiles that a report shows, as shares.
 pub(super) const SHOWN: [f64; 4] = [0.5, 0.95, 0.99, 0.999];
 
-/// A percentile as it was measured.
+/// A percentile, as measured and as fitted.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Percentile {
-    /// The share of values at or below it.
+    /// The share of values at or below the percentile, from 0 to 1.
     pub share: f64,
-    /// The sample's own; nothing if censoring hides it.
+    /// The percentile of the sample; `None` if censoring hides it.
     pub measured: Option<f64>,
-    /// The lower end of its 95 % interval.
+    /// The lower end of the measured percentile's 95 % interval.
     pub low: Option<f64>,
-    /// The upper end.
+    /// The upper end of the measured percentile's 95 % interval.
     pub high: Option<f64>,
-    /// What the law gives.
+    /// The percentile of the fitted law.
     pub fitted: f64,
-    /// How many independent values an interval takes.
+    /// The number of independent values that an interval needs.
     pub needed: u64,
 }
 
 impl Percentile {
-    /// Whether the sample bounds it on both sides.
+    /// Whether the sample bounds the percentile on both sides.
     pub fn is_estimable(&self) -> bool {
         self.low.is_some() && self.high.is_some()
     }
@@ -60,10 +60,10 @@ impl Percentile {
     }
 }
 
-/// The ranks, from 1, of the order statistics out of `n` that bound the `share`-quantile, each side's error at most half of
-/// what `confidence` leaves. Only where there are enough values for them.
+/// The ranks, from 1, of the order statistics out of `n` that bound the `share`-quantile, with at most half of the
+/// error that `confidence` allows on each side. Only valid with enough values for them.
 pub(super) fn ranks(n: u64, share: f64, confidence: Confidence) -> (u64, u64) {
-    // Walked from the mode outwards would be shorter; from the ends it is plain: P(B <= k) by summing the binomial.
+    // Summing from the mode outwards would be shorter; from the ends it is plain: P(B <= k) by summing the binomial.
     let (mut below, mut low, mut high) = (0.0, 1, n);
     let (log_p, log_q) = (libm::log(share), libm::log1p(-share));
     let mut log_mass = n as f64 * log_q;

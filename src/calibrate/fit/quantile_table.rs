@@ -1,9 +1,9 @@
-//! Laws through published quantiles, where no single values are left.
+//! Laws fitted to published quantiles, where no single values are available.
 //!
-//! Least squares on the logarithms of the quantiles, so that an error of 5 % counts the same at p50 and at p99. There is no
-//! likelihood, hence no AIC: the family of the least worst error is taken, and a family needs more quantiles than it has
-//! parameters. Stages at several loads below saturation are averaged quantile by quantile, weighted by their requests
-//! (Ratcliff, Psychological Bulletin 86, 1979), which keeps the shape where stages differ in scale alone.
+//! Least squares on the logarithms of the quantiles, so that an error of 5 % counts the same at p50 and at p99. There
+//! is no likelihood, hence no AIC: the family of the least worst error is taken, and a family needs more quantiles than
+//! it has parameters. Stages at several loads below saturation are averaged quantile by quantile, weighted by their
+//! requests (Ratcliff, Psychological Bulletin 86, 1979), which keeps the shape where stages differ in scale alone.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use super::family::{Family, Params};
 use super::optimum::climb_blind;
 use crate::calibrate::log::Summary;
 
-/// A family through a table of quantiles.
+/// A family fitted to a table of quantiles.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct TableFit {
     /// The family.
@@ -21,13 +21,13 @@ pub struct TableFit {
     pub mean_error: f64,
     /// The largest relative error.
     pub worst_error: f64,
-    /// The law.
+    /// The parameters in the form that a model file needs.
     #[serde(skip)]
     #[schemars(skip)]
     pub params: Params,
 }
 
-/// Summaries and their weights as one table: the shares that all have, at weighted means of the logarithms.
+/// Summaries and their weights as one table: the shares that all have in common, at weighted means of the logarithms.
 pub fn averaged(summaries: &[(f64, &Summary)]) -> Vec<(f64, f64)> {
     let Some((_, first)) = summaries.first() else {
         return Vec::new();
@@ -52,7 +52,7 @@ pub fn averaged(summaries: &[(f64, &Summary)]) -> Vec<(f64, f64)> {
     inner.filter_map(|share| Some((share, at(share)?))).collect()
 }
 
-/// Every family through these quantiles (pairs of share and value, shares strictly between 0 and 1), the best first.
+/// Fits every family to these quantiles (pairs of share and value, shares strictly between 0 and 1), the best first.
 pub fn through(table: &[(f64, f64)]) -> Vec<TableFit> {
     const FAMILIES: [Family; 6] = [
         Family::Lognormal,
@@ -114,7 +114,7 @@ fn one(family: Family, table: &[(f64, f64)]) -> Option<TableFit> {
     let misfit = |at: &[f64; 3]| {
         let law = params(at);
         let errors = table.iter().map(|(share, x)| libm::log(law.quantile(*share) / x));
-        // A maximum is looked for. Without a floor the third parameter must have one place to rest.
+        // The search is for a maximum. Without a floor the third parameter needs a unique optimum.
         -errors.map(|e| e * e).sum::<f64>() - if floored { 0.0 } else { 1e-6 * at[2] * at[2] }
     };
     let best = [0.0, 2.0]

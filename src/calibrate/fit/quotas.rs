@@ -1,9 +1,9 @@
-//! The quotas of an endpoint: from its headers, or from when it refuses.
+//! The quotas of an endpoint: from its headers, or from its refusals.
 //!
-//! A header says how much there is, how much is left and when it is whole again, which tells how it comes back ([`told`]). Where
-//! that does not fit together, or there are no headers, refusals do: once requests are refused, those that are let in are what the
-//! quota lets through ([`onset`]). What it counts, requests or tokens, cannot be told apart from this when requests are alike.
-//! Intervals are bounds: what is beyond them contradicts an answer.
+//! A header says how large a quota is, how much is left and when it is whole again, which determines how it comes back
+//! ([`told`]). Where that is inconsistent, or there are no headers, refusals are used: once requests are refused, the
+//! admitted ones are what the quota lets through ([`onset`]). Whether it counts requests or tokens cannot be determined
+//! from refusals when requests are of equal size. Intervals are bounds: a value outside them contradicts an answer.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -18,39 +18,39 @@ use crate::kernel::time::Span;
 use crate::provider::limits::{FixedWindow, LimitSpec, TokenBucket, Unit};
 use crate::words::{Outcome, Outcomes};
 
-/// A quota, as far as it can be told.
+/// A quota, as far as it can be determined.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct QuotaFound {
-    /// What it counts.
+    /// The unit that the quota counts.
     pub unit: Unit,
-    /// Seconds of a window after which all of it is there again; nothing of a bucket that refills all the time.
+    /// Seconds of a window after which all of it is available again; `null` for a bucket that refills continuously.
     pub window: Option<f64>,
     /// The most that can be used at once.
     pub burst: u64,
-    /// The least and the most that may be; nothing if that is not known.
+    /// Lower and upper bound of the burst; `null` if unknown.
     pub burst_interval: Option<[u64; 2]>,
     /// How much comes back in a minute.
     pub per_minute: f64,
-    /// The least and the most that may be; nothing if that is not known.
+    /// Lower and upper bound of the rate per minute; `null` if unknown.
     pub per_minute_interval: Option<[f64; 2]>,
-    /// How that is known.
+    /// The evidence for the quota, in words.
     pub from: String,
 }
 
-/// What refusals say of when to come back.
+/// What refusals say about when to come back.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct RetryAfter {
-    /// 429s.
+    /// The number of 429s.
     pub refusals: usize,
-    /// Of these, with a time to come back.
+    /// The number of 429s with a time to come back.
     pub with: usize,
-    /// The median of that, in seconds.
+    /// The median time to come back, in seconds.
     pub median: Option<f64>,
-    /// Whether every one is a whole number of seconds.
+    /// Whether every time to come back is a whole number of seconds.
     pub whole_seconds: bool,
 }
 
-/// The quotas by `observations`, all that were sent to the endpoint: those of the headers, or else one from onsets.
+/// The quotas that `observations`, all that were sent to the endpoint, show: from headers, or else one from refusals.
 pub(super) fn found(observations: &[&Observation]) -> Vec<QuotaFound> {
     type Of = fn(&Quotas) -> Option<Quota>;
     let units: [(Unit, Of); 4] = [
@@ -76,7 +76,7 @@ pub(super) fn found(observations: &[&Observation]) -> Vec<QuotaFound> {
     }
 }
 
-/// When each was sent, in seconds: by the clock if all have one, since several files count from their own beginnings.
+/// When each was sent, in seconds: by the clock if all have that time, since several files have different origins.
 fn sent_at(observations: &[&Observation]) -> impl Fn(&Observation) -> Option<f64> + use<> {
     let by_clock = observations.iter().all(|o| o.unix.is_some());
     move |o| {
@@ -152,7 +152,7 @@ fn from_headers(unit: Unit, said: &[(Option<f64>, Quota)], observations: &[&Obse
     })
 }
 
-/// Endings that may cost a quota nothing: the endpoint fails before it looks at it.
+/// Outcomes that may not be charged to a quota: the endpoint fails before it checks the quota.
 fn may_be_free(outcome: Outcome) -> bool {
     const FREE: Outcomes =
         Outcomes::SERVER_ERRORS.and(Outcomes::of(&[Outcome::ConnectionError, Outcome::TimeoutConnect]));
@@ -180,7 +180,7 @@ fn from_onsets(observations: &[&Observation]) -> Option<QuotaFound> {
     let charged = |(outcome, sent): &(Outcome, Sent)| (!may_be_free(*outcome)).then_some(*sent);
     let charged: Vec<Sent> = sent.iter().filter_map(charged).collect();
     let delay = answered_within(observations);
-    // Some servers charge a failure and some do not: as explains more.
+    // Some servers charge failures and some do not: the better explanation counts.
     let either = [onset::of(&all, delay), onset::of(&charged, delay)]
         .into_iter()
         .flatten();
@@ -206,14 +206,15 @@ fn from_onsets(observations: &[&Observation]) -> Option<QuotaFound> {
     })
 }
 
-/// The whole requests between the least and the most. A quota of tokens seen as one of requests may have none: then those beside.
+/// The whole numbers between the bounds. A quota of tokens that looks like one of requests may have none: then the
+/// nearest ones outside.
 fn whole([least, _, most]: [f64; 3]) -> [u64; 2] {
     let (inner, outer) = ((least.ceil(), most.floor()), (least.floor(), most.ceil()));
     let (low, high) = if inner.0 <= inner.1 { inner } else { outer };
     [low, high].map(|n| (n as u64).max(1))
 }
 
-/// Seconds within which nineteen in twenty refusals are back: as late as that a decision may fall after sending.
+/// Seconds within which nineteen of twenty refusals come back: a decision may be made that late after sending.
 fn answered_within(observations: &[&Observation]) -> f64 {
     let refused = observations.iter().filter(|o| o.outcome == Outcome::RateLimited);
     let mut times: Vec<f64> = refused.filter_map(|o| o.e2e.seen()).collect();
@@ -221,7 +222,7 @@ fn answered_within(observations: &[&Observation]) -> f64 {
     times.get(times.len() * 19 / 20).copied().unwrap_or(0.0)
 }
 
-/// What refusals say of when to come back; nothing if there are none.
+/// What refusals say about when to come back; `None` without refusals.
 pub(super) fn retry_after(observations: &[&Observation]) -> Option<RetryAfter> {
     let refusals = observations.iter().filter(|o| o.outcome == Outcome::RateLimited);
     let said: Vec<Option<f64>> = refusals.map(|o| o.retry_after).collect();
@@ -235,7 +236,7 @@ pub(super) fn retry_after(observations: &[&Observation]) -> Option<RetryAfter> {
 }
 
 impl QuotaFound {
-    /// How it is known, and with which interval, for a model's notes.
+    /// The evidence and the interval, for a model's notes.
     pub(super) fn note(&self) -> String {
         let form = match self.window {
             Some(_) => "a window that starts anew",
@@ -248,7 +249,7 @@ impl QuotaFound {
         format!("{}; {between}, as {form}", self.from)
     }
 
-    /// As a model has it. Nothing if it would let nothing through.
+    /// The quota in the form of a model file. `None` if it would let nothing through.
     pub fn limit(&self) -> Option<LimitSpec> {
         if let Some(seconds) = self.window {
             return Some(LimitSpec::fixed_window(FixedWindow {
@@ -329,7 +330,7 @@ mod tests {
         assert!(low <= 60.0 && 60.0 <= high && least <= 30 && 30 <= most, "{found:?}");
     }
 
-    /// What a bucket of 20 that gains two a second makes of requests, four a second for 60 s. In part of each ten
+    /// The outcome of requests, four a second for 60 s, at a bucket of 20 that gains two a second. In part of each ten
     /// seconds they fail, `charged` for it or not.
     fn refused(fail: u32, charged: bool) -> Vec<Observation> {
         let (mut level, mut observations): (f64, Vec<Observation>) = (20.0, Vec::new());
@@ -362,7 +363,7 @@ mod tests {
         }
     }
 
-    /// Those that warmed up took five of the twenty: without them it would be a burst of fifteen or so.
+    /// Warm-up requests took five of the twenty: without them it would be a burst of fifteen or so.
     #[test]
     fn whoever_warmed_up_has_been_charged_too() {
         let observations = refused(0, true);

@@ -1,65 +1,65 @@
-//! What a single law hides: outliers, a level that changed, a drift, the time of day.
+//! Departures from a single law: outliers, a change of level, a drift, the time of day.
 //!
-//! On logarithms of latency in order of time. Outliers lie more than 3.5 scaled median deviations from the median (Iglewicz and
-//! Hoaglin, How to Detect and Handle Outliers, 1993). A change of level is Pettitt's (Applied Statistics 28, 1979), looked for
-//! again on either side of one found, with the statistic shrunk for likeness of neighbours. Hours of the day are compared by Kruskal
-//! and Wallis (JASA 47, 1952), where there are ten hours of at least ten values. Nothing is left out of the laws for any of it: a
-//! rare slow answer is what a p99 is made of.
+//! Logarithms of latency are examined in order of time. Outliers lie more than 3.5 scaled median deviations from the
+//! median (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993). Changes of level are found by Pettitt's test
+//! (Applied Statistics 28, 1979), applied again on either side of each one found, with the statistic shrunk for
+//! autocorrelation. Hours of the day are compared by Kruskal and Wallis (JASA 47, 1952), where there are ten hours of
+//! at least ten values. Nothing is left out of the laws for any of this: rare slow answers are what a p99 consists of.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::special::chi_square_above;
 
-/// Values on either side of a change.
+/// The fewest values on either side of a change.
 const SHORTEST: usize = 20;
-/// A change is believed below this probability of chance.
+/// The probability of chance below which a change is reported.
 const BELIEVED: f64 = 0.01;
-/// Hours of the day that must have enough values to be compared.
+/// The fewest hours of the day with enough values for a comparison.
 const HOURS: usize = 10;
 
-/// What was found in one series.
+/// The departures found in one series.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Regimes {
     /// Values far above the rest.
     pub slow_outliers: usize,
-    /// Values far below.
+    /// Values far below the rest.
     pub fast_outliers: usize,
-    /// Stretches of one level, if there are several.
+    /// Stretches of constant level, if there are several.
     pub stretches: Vec<Stretch>,
-    /// The hours of the day, if they differ.
+    /// The comparison of hours of the day, if they differ.
     pub hours: Option<Hours>,
 }
 
-/// A stretch of one level.
+/// A stretch of constant level.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Stretch {
-    /// Its first value, from 0.
+    /// The index of the stretch's first value, from 0.
     pub from: usize,
-    /// How many values it has.
+    /// The number of values in the stretch.
     pub values: usize,
-    /// Their median.
+    /// The median of the stretch's values.
     pub median: f64,
 }
 
-/// Hours of the day (UTC) that differ.
+/// A significant difference between hours of the day (UTC).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Hours {
-    /// The slowest.
+    /// The slowest hour, 0 to 23.
     pub slowest: u32,
-    /// Its median.
+    /// The median latency in the slowest hour.
     pub slowest_median: f64,
-    /// The fastest.
+    /// The fastest hour, 0 to 23.
     pub fastest: u32,
-    /// Its median.
+    /// The median latency in the fastest hour.
     pub fastest_median: f64,
-    /// The probability of chance.
+    /// The probability of such a difference by chance.
     pub p: f64,
 }
 
 impl Regimes {
-    /// Of values in order of time, each with its moment in seconds since 1970 if that is known; `time` is their integrated
-    /// autocorrelation time.
+    /// The departures in values in order of time, each with its moment in seconds since 1970 if that is known; `time`
+    /// is their integrated autocorrelation time.
     pub fn of(values: &[(f64, Option<f64>)], time: f64) -> Regimes {
         let logs: Vec<f64> = values.iter().map(|(x, _)| libm::log(*x)).collect();
         let middle = median(&logs);
@@ -95,7 +95,7 @@ impl Regimes {
     }
 }
 
-/// Where the level changes, by binary segmentation.
+/// Finds changes of level, by binary segmentation.
 fn changes(logs: &[f64], from: usize, time: f64, cuts: &mut Vec<usize>) {
     let n = logs.len();
     if n < 2 * SHORTEST {
@@ -104,7 +104,7 @@ fn changes(logs: &[f64], from: usize, time: f64, cuts: &mut Vec<usize>) {
     let ranks = ranks(logs);
     let (mut sum, mut best, mut place) = (0.0, 0.0, 0);
     for t in 1..n {
-        // Mann and Whitney's score of what came before against what comes after.
+        // Mann and Whitney's score of the values before against those after.
         sum += ranks[t - 1];
         let score = (2.0 * sum - t as f64 * (n + 1) as f64).abs();
         if t >= SHORTEST && n - t >= SHORTEST && score > best {
@@ -114,7 +114,7 @@ fn changes(logs: &[f64], from: usize, time: f64, cuts: &mut Vec<usize>) {
     let n = n as f64;
     let p = 2.0 * libm::exp(-6.0 * best * best / (n * n * n + n * n) / time.max(1.0));
     if place > 0 && p < BELIEVED {
-        // What is left of a likeness once a change of level is out is less, so the same time errs to the safe side.
+        // Less autocorrelation is left once a change of level is removed, so keeping the time errs on the safe side.
         cuts.push(from + place);
         changes(&logs[..place], from, time, cuts);
         changes(&logs[place..], from + place, time, cuts);
@@ -158,7 +158,7 @@ fn hours(values: &[(f64, Option<f64>)]) -> Option<Hours> {
     })
 }
 
-/// Ranks from 1, ties at their mean.
+/// Ranks from 1; ties get their mean rank.
 pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
@@ -177,7 +177,7 @@ pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// The middle value; 0 of none.
+/// The median; 0 without values.
 pub(super) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -189,7 +189,7 @@ pub(super) fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// Correlation of ranks (Spearman, 1904); nothing where one side does not vary.
+/// The rank correlation (Spearman, 1904); `None` where one side does not vary.
 pub(super) fn spearman(pairs: &[(f64, f64)]) -> Option<f64> {
     let (a, b): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
     let (a, b) = (ranks(&a), ranks(&b));
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
     use crate::kernel::chance::hash;
 
-    /// Between 0.9 and 1.1 times `level`, without likeness of neighbours.
+    /// Values between 0.9 and 1.1 times `level`, without autocorrelation.
     fn noisy(n: usize, level: impl Fn(usize) -> f64) -> Vec<(f64, Option<f64>)> {
         (0..n)
             .map(|i| {

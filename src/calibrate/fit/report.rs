@@ -1,4 +1,4 @@
-//! Everything that a fit says: what `--json` prints, and what the terminal's text is made of.
+//! The report of a fit: the content of `--json`, from which the terminal's text is made.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -20,52 +20,52 @@ use super::serial::Serial;
 /// A fit and its evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct FitReport {
-    /// The model's name.
+    /// The name of the model.
     pub name: String,
-    /// What was measured.
+    /// The name of the measured target.
     pub target: String,
-    /// The files.
+    /// The paths of the log files.
     pub files: Vec<String>,
-    /// Requests of the target.
+    /// The number of requests to the target.
     pub requests: usize,
-    /// Of these, held out of the fit.
+    /// The number of requests held out of the fit.
     pub held_out: usize,
-    /// What was fitted: TTFT and decode speed, those that were measured.
+    /// The fitted quantities, TTFT and decode speed, as far as they were measured.
     pub quantities: Vec<Quantity>,
     /// TTFT against input tokens, in seconds for each token that was not cached.
     pub prefill: Option<Effect>,
     /// The logarithm of decode speed against requests in flight.
     pub concurrency: Option<Effect>,
-    /// What load does, from summaries at several loads.
+    /// The effect of load, from summaries at several loads.
     pub load: Option<LoadCurve>,
-    /// The steps of load.
+    /// The steps of load in the log.
     pub steps: Vec<Step>,
-    /// Requests that were sent.
+    /// The number of requests that were sent.
     pub sent: u64,
-    /// How they ended if not well.
+    /// The outcomes other than success, with their rates.
     pub errors: Vec<ErrorRate>,
-    /// The quotas.
+    /// The quotas that were found.
     pub quotas: Vec<QuotaFound>,
-    /// What refusals say of when to come back.
+    /// What refusals say about when to come back.
     pub retry_after: Option<RetryAfter>,
-    /// What a reader must know.
+    /// Remarks that a reader must know.
     pub notes: Vec<String>,
-    /// What these measurements cannot tell.
+    /// What these measurements cannot determine.
     pub cannot_tell: Vec<String>,
-    /// What its picture is drawn of.
+    /// Data for the charts.
     #[serde(skip)]
     #[schemars(skip)]
     pub evidence: Evidence,
 }
 
-/// What one quantity depends on.
+/// An effect on one quantity.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Effect {
-    /// The slope.
+    /// The slope of the effect.
     pub slope: Slope,
-    /// What it means, in a sentence.
+    /// The meaning of the slope, in a sentence.
     pub says: String,
-    /// Whether the model has it.
+    /// Whether the model includes the effect.
     pub in_model: bool,
 }
 
@@ -74,36 +74,36 @@ pub struct Effect {
 pub struct Quantity {
     /// `ttft` in seconds or `tps` in tokens per second.
     pub name: &'static str,
-    /// Values seen.
+    /// The number of uncensored values.
     pub seen: usize,
-    /// Values of which a lower bound is known.
+    /// The number of right-censored values, of which only a lower bound is known.
     pub censored: usize,
-    /// How alike neighbours are; nothing of summaries.
+    /// The autocorrelation of the values; `null` for summaries.
     pub serial: Option<Serial>,
     /// The families that were tried, best first.
     pub candidates: Vec<Candidate>,
-    /// The same, where only quantiles were left to fit.
+    /// The families fitted to quantiles, where only quantiles were available.
     pub tables: Vec<TableFit>,
-    /// The family taken; nothing for a constant.
+    /// The family that was chosen; `null` for a constant.
     pub taken: Option<Family>,
-    /// Why.
+    /// The reason for the choice, in a sentence.
     pub why: String,
-    /// Measured beside fitted.
+    /// The percentiles, measured beside fitted.
     pub percentiles: Vec<Percentile>,
-    /// Outliers, changes, hours.
+    /// Outliers, changes of level and differences between hours.
     pub regimes: Regimes,
-    /// The law.
+    /// The parameters of the law.
     #[serde(skip)]
     #[schemars(skip)]
     pub params: Params,
-    /// What it was fitted to; empty where only summaries were.
+    /// The sample that was fitted; empty where only summaries were available.
     #[serde(skip)]
     #[schemars(skip)]
     pub sample: Sample,
 }
 
 impl Quantity {
-    /// Its name for a reader.
+    /// The title of the quantity for a reader.
     pub fn title(&self) -> &'static str {
         if self.name == "ttft" { "TTFT" } else { "Decode speed" }
     }

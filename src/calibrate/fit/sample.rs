@@ -1,12 +1,13 @@
-//! A sample: values seen, and values of which only a lower bound is known.
+//! A sample with right-censored values, of which only a lower bound is known.
 //!
-//! A timeout says that the latency is larger than what was waited for. Leaving it out makes a slow endpoint look fast; taking
-//! it for a value makes a law end there. So it is kept as right-censored, and the distribution of such a sample is estimated
-//! as Kaplan and Meier do (JASA 53, 1958): their estimate is the ordinary one where nothing is censored.
+//! A timeout says that the latency is larger than the wait. Leaving it out makes a slow endpoint look fast; taking it
+//! for a value makes a law end there. So it is kept as right-censored, and the distribution of such a sample is
+//! estimated by the method of Kaplan and Meier (JASA 53, 1958), which gives the ordinary distribution function where
+//! nothing is censored.
 
 use crate::calibrate::log::Timing;
 
-/// Values seen and values censored, both in rising order. All are positive and finite.
+/// Uncensored values and bounds of censored ones, both in rising order. All are positive and finite.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sample {
     seen: Vec<f64>,
@@ -14,7 +15,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// A sample of what is known; [`Timing::Unknown`] is left out, and so is what is not above 0.
+    /// The sample of the known timings; [`Timing::Unknown`] is left out, and so are values that are not above 0.
     pub fn of(timings: impl IntoIterator<Item = Timing>) -> Sample {
         let (mut seen, mut beyond) = (Vec::new(), Vec::new());
         for timing in timings {
@@ -27,14 +28,14 @@ impl Sample {
         Sample::new(seen, beyond)
     }
 
-    /// A sample of values seen and values censored; none may be 0 or less.
+    /// A sample of uncensored values and bounds; none may be 0 or less.
     pub(super) fn new(mut seen: Vec<f64>, mut beyond: Vec<f64>) -> Sample {
         seen.sort_by(f64::total_cmp);
         beyond.sort_by(f64::total_cmp);
         Sample { seen, beyond }
     }
 
-    /// The values seen, in rising order.
+    /// The uncensored values, in rising order.
     pub fn seen(&self) -> &[f64] {
         &self.seen
     }
@@ -44,22 +45,22 @@ impl Sample {
         &self.beyond
     }
 
-    /// How many there are, censored or not.
+    /// The number of values, censored or not.
     pub fn len(&self) -> usize {
         self.seen.len() + self.beyond.len()
     }
 
-    /// Whether there are none.
+    /// Whether the sample has no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The least value seen; infinite if there is none.
+    /// The least uncensored value; infinite if there is none.
     pub fn least(&self) -> f64 {
         self.seen.first().copied().unwrap_or(f64::INFINITY)
     }
 
-    /// Whether all values seen are the same, to nine digits.
+    /// Whether all uncensored values are equal, to nine digits.
     pub fn is_constant(&self) -> bool {
         match (self.seen.first(), self.seen.last()) {
             (Some(least), Some(most)) => *most <= least * (1.0 + 1e-9),
@@ -67,12 +68,13 @@ impl Sample {
         }
     }
 
-    /// The mean of the values seen.
+    /// The mean of the uncensored values.
     pub fn mean_seen(&self) -> f64 {
         self.seen.iter().sum::<f64>() / self.seen.len() as f64
     }
 
-    /// The sample above a floor: `shift` taken off every value. A bound at or below the floor says nothing any more and goes.
+    /// The sample above a floor: `shift` is subtracted from every value. A bound at or below the floor is no longer
+    /// informative and is dropped.
     pub(super) fn above(&self, shift: f64) -> Sample {
         let off = |values: &[f64]| values.iter().map(|x| x - shift).filter(|x| *x > 0.0).collect();
         Sample {
@@ -81,18 +83,18 @@ impl Sample {
         }
     }
 
-    /// The estimated distribution function.
+    /// The Kaplan–Meier estimate of the distribution function.
     pub fn curve(&self) -> Curve {
         Curve::of(&self.seen, &self.beyond, true)
     }
 
-    /// The estimated distribution function of the bounds themselves: how long was waited at most.
+    /// The Kaplan–Meier estimate of the distribution function of the bounds themselves.
     pub(super) fn curve_of_bounds(&self) -> Curve {
         Curve::of(&self.beyond, &self.seen, false)
     }
 }
 
-/// A distribution function in steps, by Kaplan and Meier.
+/// A step distribution function, by Kaplan and Meier.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     /// Pairs (value, share at or below it), rising in both.
@@ -100,8 +102,8 @@ pub struct Curve {
 }
 
 impl Curve {
-    /// Of `events` with `losses` that leave before they have theirs. Where both fall on one value, `events_first` says which
-    /// came first: a latency at its own bound is taken as seen.
+    /// The curve of `events`, with `losses` that leave before their event. Where both fall on one value, `events_first`
+    /// says which came first: a latency at its own bound counts as uncensored.
     fn of(events: &[f64], losses: &[f64], events_first: bool) -> Curve {
         let mut steps: Vec<(f64, f64)> = Vec::with_capacity(events.len());
         let mut surviving = 1.0;
@@ -124,7 +126,7 @@ impl Curve {
         Curve { steps }
     }
 
-    /// The least value with at least this share at or below; nothing where the estimate does not reach that far.
+    /// The least value with at least this share at or below it; `None` where the estimate does not reach that far.
     pub fn quantile(&self, share: f64) -> Option<f64> {
         let place = self.steps.partition_point(|(_, below)| *below < share - 1e-12);
         self.steps.get(place).map(|(x, _)| *x)

@@ -1,13 +1,14 @@
-//! Which steps of load were more than the endpoint could take.
+//! Saturation: the steps of load that were more than the endpoint could take.
 //!
-//! There the latency is the queue's and grows with the time of the test: no law meets it (of 18 saturated stages of
-//! inference-perf's KubeCon runs every family misses by 62 % or more), so such steps are left to a model of the load. Three
-//! signs: fewer than 97 % of the answers are back when the last request has had the time that nine in ten took in the first quarter of
-//! the step, and later requests take longer than earlier ones (rank correlation, 1 %: of a slow endpoint that keeps up the
-//! first sign alone is chance in one short step of five); or the requests in flight and the TTFT both rise with
-//! significance during it, by half their mean at least, over 30 s or more (GuideLLM 0.8.1 looks for the same two slopes);
-//! or more requests fail or are given up than at lower rates, by more than 3 % and with Wilson intervals that do not
-//! meet: a server that turns away what it cannot take answers the others in time.
+//! Beyond saturation the latency is the queue's and grows with the time of the test: no law fits it (of 18 saturated
+//! stages of inference-perf's KubeCon runs every family misses by 62 % or more), so such steps are left to a model of
+//! the load. There are three signs. Fewer than 97 % of the answers are back when the last request has had the time that
+//! nine in ten took in the first quarter of the step, and later requests take longer than earlier ones (rank
+//! correlation, 1 %; without that condition, the first sign appears by chance in one of five short steps of a slow
+//! endpoint that keeps up). Or the requests in flight and the TTFT both rise significantly during the step, by half
+//! their mean at least, over 30 s or more (GuideLLM 0.8.1 looks for the same two slopes). Or more requests fail or are
+//! given up than at lower rates, by more than 3 % and with disjoint Wilson intervals: a server that rejects what it
+//! cannot take answers the others in time.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,25 +20,25 @@ use crate::stats::interval::wilson;
 use crate::stats::warmup::{Direction, Trend};
 use crate::words::{Outcome, Outcomes};
 
-/// The share of the rate asked for that must be achieved.
+/// The share of the requested rate that must be achieved.
 pub(super) const ACHIEVED: f64 = 0.97;
-/// Requests that a step must have for its slopes to be looked at.
+/// The fewest requests of a step whose slopes are examined.
 const ENOUGH: usize = 30;
-/// Seconds that a step must last for that.
+/// The shortest step whose slopes are examined, in seconds.
 const LONG_ENOUGH: f64 = 30.0;
 
 /// One step of load.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Step {
-    /// Its name: a number, or that of a summary.
+    /// The name of the step: a number, or the name of a summary.
     pub name: String,
-    /// Requests in it.
+    /// The number of requests in the step.
     pub requests: u64,
-    /// Requests a second that were asked for.
+    /// The requested rate, in requests a second.
     pub requested: Option<f64>,
-    /// Requests a second that came back.
+    /// The achieved rate, in requests a second.
     pub achieved: Option<f64>,
-    /// Why it is left out of the laws; nothing if it is not.
+    /// The reason why the step is left out of the laws; `null` if it is not.
     pub saturated: Option<String>,
 }
 
@@ -48,7 +49,8 @@ pub(super) fn of_step(number: u32, observations: &[&Observation]) -> Step {
     let last = due.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let lasts = last - first;
     let requested = (due.len() >= 2 && lasts > 0.0).then(|| (due.len() - 1) as f64 / lasts);
-    // Whoever gave up says nothing here: timeouts alone are no queue, and one that grows shows in the slopes.
+    // Requests that were given up say nothing here: timeouts alone are not a queue, and a growing queue shows in the
+    // slopes.
     let answers: Vec<(f64, f64)> = observations
         .iter()
         .filter_map(|o| Some((o.at? + o.dispatch.unwrap_or(0.0), o.e2e.seen()?)))
@@ -78,7 +80,8 @@ pub(super) fn of_step(number: u32, observations: &[&Observation]) -> Step {
     }
 }
 
-/// How long the last answers may take: as long as nine in ten of the first quarter took, before a queue could have grown.
+/// How long the last answers may take: as long as nine in ten of the first quarter took, before a queue could have
+/// grown.
 fn patience(answers: &[(f64, f64)]) -> f64 {
     let mut early: Vec<f64> = answers[..(answers.len() / 4).max(10)]
         .iter()
@@ -88,15 +91,15 @@ fn patience(answers: &[(f64, f64)]) -> f64 {
     early[early.len() * 9 / 10]
 }
 
-/// Whether those sent later take longer.
+/// Whether requests that were sent later take longer.
 fn takes_longer(answers: &[(f64, f64)]) -> bool {
     // One-sided, at 1 %.
     const SIGNIFICANT: f64 = 2.326;
     spearman(answers).is_some_and(|rho| rho * ((answers.len() - 1) as f64).sqrt() > SIGNIFICANT)
 }
 
-/// Marks those of `steps` in which more is turned away or given up than in steps of lower rates that are not saturated; `of`
-/// are their observations.
+/// Marks those of `steps` in which more is rejected or given up than in unsaturated steps of lower rates; `of` are
+/// their observations.
 pub(super) fn turning_away(steps: &mut [&mut Step], of: &[Vec<&Observation>]) {
     let lost = |o: &&&Observation| is_lost(o.outcome);
     let counts: Vec<(u64, u64)> = of
@@ -125,7 +128,7 @@ pub(super) fn turning_away(steps: &mut [&mut Step], of: &[Vec<&Observation>]) {
     }
 }
 
-/// Whether that may be the load's doing.
+/// Whether load may have caused this outcome.
 fn is_lost(outcome: Outcome) -> bool {
     const LOST: Outcomes = Outcomes::SERVER_ERRORS.and(Outcomes::of(&[
         Outcome::TimeoutTtft,
@@ -136,7 +139,7 @@ fn is_lost(outcome: Outcome) -> bool {
     LOST.contains(outcome)
 }
 
-/// A step of which a summary is left.
+/// A step of which only a summary is available.
 pub(super) fn of_stage(stage: &Stage) -> Step {
     let saturated = match (stage.requested_rate, stage.achieved_rate) {
         (Some(asked), Some(got)) if got < ACHIEVED * asked => Some(too_slow(asked, got)),
@@ -207,7 +210,7 @@ mod tests {
         );
     }
 
-    /// Numbers in (0, 1) that look like chance.
+    /// Pseudo-random numbers in (0, 1).
     fn chance(seed: u64) -> impl FnMut() -> f64 {
         let mut n = 0;
         move || {
@@ -216,8 +219,8 @@ mod tests {
         }
     }
 
-    /// A Poisson stream of `rate` requests a second for `lasts` seconds, each worked on for 0.19 s and a lognormal time, by so
-    /// many `slots` in order of arrival; by as many as come where there is no bound.
+    /// A Poisson stream of `rate` requests a second for `lasts` seconds, each served for 0.19 s and a lognormal time,
+    /// by this number of `slots` in order of arrival; without `slots`, all at once.
     fn served(seed: u64, rate: f64, lasts: f64, slots: Option<usize>, median: f64) -> Step {
         let mut uniform = chance(seed);
         let mut free = vec![0.0_f64; slots.unwrap_or(1)];
@@ -249,7 +252,7 @@ mod tests {
         assert!(saturated <= 3, "{saturated} of 100");
     }
 
-    /// Two slots take 6.8 a second. 60 a second for 20 s is nothing to a server without slots.
+    /// Two slots serve 6.8 a second. 60 a second for 20 s are no problem for a server without slots.
     #[test]
     fn short_steps_beyond_capacity_are_seen_and_long_ones_below_it_are_not() {
         let saturated = |rate, lasts, slots| {
@@ -262,7 +265,7 @@ mod tests {
         assert!(saturated(13.0, 15.0, Some(2)) >= 49);
     }
 
-    /// A hundred a step; so many of them fail.
+    /// Steps of a hundred requests each, of which these numbers fail.
     fn failing(shares: &[usize], outcome: Outcome) -> Vec<bool> {
         let steps: Vec<Vec<Observation>> = shares
             .iter()
@@ -287,7 +290,7 @@ mod tests {
         use Outcome::{Overloaded, RateLimited, TimeoutTtft};
         assert_eq!(failing(&[0, 1, 36], Overloaded), [false, false, true]);
         assert_eq!(failing(&[1, 2, 20, 60], TimeoutTtft), [false, false, true, true]);
-        // As many at every rate are faults, and refusals are a quota's.
+        // As many at every rate are faults, and refusals come from a quota.
         assert_eq!(failing(&[2, 3, 4], TimeoutTtft), [false, false, false]);
         assert_eq!(failing(&[0, 1, 36], RateLimited), [false, false, false]);
         assert_eq!(failing(&[36], Overloaded), [false]);

@@ -1,23 +1,24 @@
-//! How many independent values a series is worth.
+//! Autocorrelation: the effective sample size of a series.
 //!
-//! Neighbours that are alike tell less than strangers: n values are worth n / τ, where τ = 1 + 2 Σ ρ(k) is the integrated
-//! autocorrelation time (Sokal, Monte Carlo Methods in Statistical Mechanics, 1996). The sum ends by Geyer's rule, at the first pair
-//! ρ(2k) + ρ(2k+1) that is not positive (Statistical Science 7, 1992). For a first-order process τ is (1 + ρ) / (1 − ρ).
-//! Latencies go in as logarithms, so that one slow answer does not hide the rest. Values censored count at their bound.
+//! Autocorrelated values tell less than independent ones: n values are worth n / τ, where τ = 1 + 2 Σ ρ(k) is the
+//! integrated autocorrelation time (Sokal, Monte Carlo Methods in Statistical Mechanics, 1996). The sum ends by Geyer's
+//! rule, at the first pair ρ(2k) + ρ(2k+1) that is not positive (Statistical Science 7, 1992). For a first-order
+//! process τ is (1 + ρ) / (1 − ρ). Latencies are taken as logarithms, so that one slow answer does not hide the rest.
+//! Censored values count at their bound.
 
-/// What a series in order of time says of its own dependence.
+/// The autocorrelation of a series in order of time.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct Serial {
-    /// Correlation of neighbours.
+    /// Autocorrelation at lag 1, from −1 to 1.
     pub lag_1: f64,
     /// Integrated autocorrelation time, in values; at least 1.
     pub time: f64,
-    /// How many independent values it is worth.
+    /// Effective sample size: the number of independent values that the series is worth.
     pub effective: f64,
 }
 
 impl Serial {
-    /// Of values in order of time. Fewer than ten, or all the same, count as independent.
+    /// The autocorrelation of values in order of time. Fewer than ten, or all equal ones, count as independent.
     pub fn of(values: &[f64]) -> Serial {
         let n = values.len();
         let independent = Serial {
@@ -28,7 +29,7 @@ impl Serial {
         let mean = values.iter().sum::<f64>() / n as f64;
         let from_mean: Vec<f64> = values.iter().map(|x| x - mean).collect();
         let variance: f64 = from_mean.iter().map(|d| d * d).sum();
-        // What differs in the twelfth digit alone differs by rounding.
+        // A difference in the twelfth digit alone is rounding.
         if n < 10 || variance.is_nan() || variance <= 1e-24 * n as f64 * (1.0 + mean * mean) {
             return independent;
         }
@@ -57,7 +58,7 @@ impl Serial {
         }
     }
 
-    /// Whether neighbours are more alike than chance makes them, at 95 % (±1.96 / √n; Bartlett, 1946).
+    /// Whether the lag-1 autocorrelation is significant at 95 % (±1.96 / √n; Bartlett, 1946).
     pub fn is_correlated(&self) -> bool {
         self.lag_1 > 1.96 / (self.effective * self.time).sqrt()
     }

@@ -1,12 +1,13 @@
 //! A floor under a law: the local maximum of the profile likelihood.
 //!
-//! With a free floor the likelihood has no maximum: as the floor nears the least value, that of the lognormal grows without
-//! bound, and so do those of gamma and Weibull where their shape is below 1. The remedies are known. The estimate is the
-//! *local* maximum of the likelihood away from there (Cohen, JASA 46, 1951; Griffiths, Applied Statistics 29, 1980; Smith,
-//! Biometrika 72, 1985, for the Weibull), found here on a grid that is even in the logarithm of the distance from the least
-//! value, then by golden section. Where there is no local maximum the floor is held as far from the least value as an
-//! exponential of the sample's spread would have its least value, (median − least) / (n ln 2), and that is said. A floor below
-//! 0 is no latency: 0 is the other end.
+//! With a free floor the likelihood has no maximum: as the floor nears the least value, that of the lognormal grows
+//! without bound, and so do those of gamma and Weibull where their shape is below 1. The remedies are known. The
+//! estimate is the *local* maximum of the likelihood away from there (Cohen, JASA 46, 1951; Griffiths, Applied
+//! Statistics 29, 1980; Smith, Biometrika 72, 1985, for the Weibull), found here on a grid that is even in the
+//! logarithm of the distance from the least value, then by golden-section search. Where there is no local maximum the
+//! floor is held as far from the least value as an exponential of the sample's spread would have its least value,
+//! (median − least) / (n ln 2), and the result says so. A latency cannot have a floor below 0: that is the other end of
+//! the search.
 
 use super::optimum::golden;
 use super::sample::Sample;
@@ -14,7 +15,7 @@ use super::sample::Sample;
 /// Floors that are tried before the search narrows.
 const GRID: usize = 32;
 
-/// A floor, and what was found above it.
+/// A floor with the law above it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Floor<T> {
     pub(super) shift: f64,
@@ -23,7 +24,7 @@ pub(super) struct Floor<T> {
     pub(super) held: bool,
 }
 
-/// The floor with the likeliest law above it; `fit` gives a law of what is above a floor, `value` its log-likelihood there.
+/// The floor of greatest likelihood; `fit` gives the law of a sample above a floor, `value` its log-likelihood there.
 pub(super) fn fit<T: Copy>(
     sample: &Sample,
     fit: impl Fn(&Sample) -> Option<T>,

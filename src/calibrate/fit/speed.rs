@@ -1,39 +1,41 @@
-//! Which answers show how fast they were written.
+//! Decode speed: which answers show it.
 //!
-//! A decode speed is read off the time between the first token and the last. An answer that an endpoint or a proxy hands over in
-//! one piece has none: what is measured then is how fast a socket is read, and 20 tokens become 45,305 tokens/s (thefastest.ai's
-//! probes of groq, April 2024, of which every other came so). Such an answer tells nothing of the speed, and a short one too
-//! little; both are left out and counted. Where most came at once, no speed goes into the model: the time that writing took lies
-//! before the first byte, and so in the law of TTFT. One that came in two or three pieces keeps its speed, which makes a request
-//! of its length last as long as it did; but its first piece holds many tokens, so the speed is too high, and that is said.
+//! A decode speed is measured between the first token and the last. An answer that an endpoint or a proxy delivers in
+//! one piece has none: what is measured then is how fast a socket is read, and 20 tokens become 45,305 tokens/s
+//! (thefastest.ai's probes of groq, April 2024, of which every other one arrived like that). Such an answer says
+//! nothing about the speed, and a short one too little; both are left out and counted. Where most answers arrived at
+//! once, no speed goes into the model: the decode time lies before the first byte, and so in the law of TTFT. An answer
+//! in two or three pieces keeps its speed, which makes a request of its length last as long as it did; but its first
+//! piece holds many tokens, so the speed is too high, and a note says so.
 
 use crate::calibrate::log::{Observation, Timing};
 use crate::report::format::count;
 
-/// Output tokens from which an answer's own speed is worth its name.
+/// The fewest output tokens from which an answer's own speed is meaningful.
 pub(super) const TOKENS: u32 = 10;
-/// Pieces that an answer comes in: of fewer, the first holds a third of it or more, before its time began.
+/// Pieces of an answer: with fewer, the first holds a third of it or more, before its time began.
 const PIECES: u32 = 4;
-/// Seconds from the first token to the last: within a millisecond several packets are read in one go.
+/// Seconds from the first token to the last below which several packets are read in one go.
 const SPAN: f64 = 1e-3;
-/// Tokens a second that no endpoint streams: the fastest published are some 3,000 (Cerebras, 2025) and 17,000 (Taalas HC1, 2026).
+/// Tokens a second that no endpoint reaches: the fastest published are some 3,000 (Cerebras, 2025) and 17,000 (Taalas
+/// HC1, 2026).
 const FASTEST: f64 = 20_000.0;
 
-/// What an answer shows of its speed.
+/// What an answer shows of its decode speed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Shown {
-    /// So many tokens a second.
+    /// A speed in tokens a second.
     Speed(f64),
-    /// Its tokens came at once.
+    /// No speed: its tokens arrived at once.
     AtOnce,
-    /// It has fewer than [`TOKENS`].
+    /// No speed: it has fewer than [`TOKENS`] tokens.
     TooShort,
-    /// Nothing: nobody timed its tokens.
+    /// No speed: its tokens have no times.
     Untimed,
 }
 
 impl Shown {
-    /// What this answer shows.
+    /// The speed that this answer shows.
     pub(super) fn by(o: &Observation) -> Shown {
         let Some(tpot) = o.tpot.filter(|tpot| tpot.is_finite() && *tpot >= 0.0) else {
             return Shown::Untimed;
@@ -51,9 +53,9 @@ impl Shown {
     }
 }
 
-/// What many answers show.
+/// The speeds that many answers show.
 pub(super) struct Speeds {
-    /// Each speed with its moment, in order; empty if most answers came at once.
+    /// Each speed with its moment, in order; empty if most answers arrived at once.
     pub(super) timings: Vec<(Timing, Option<f64>)>,
     seen: usize,
     at_once: usize,
@@ -63,7 +65,7 @@ pub(super) struct Speeds {
 }
 
 impl Speeds {
-    /// Of these answers.
+    /// The speeds of these answers.
     pub(super) fn of(used: &[&Observation]) -> Speeds {
         let shown: Vec<(&Observation, Shown)> = used.iter().map(|o| (*o, Shown::by(o))).collect();
         let many = |what: Shown| shown.iter().filter(|(_, found)| *found == what).count();
@@ -87,7 +89,7 @@ impl Speeds {
         }
     }
 
-    /// What was left out of a speed that is in the model.
+    /// Notes on what was left out of a speed that is in the model.
     pub(super) fn notes(&self) -> Vec<String> {
         let all = self.seen + self.at_once + self.too_short;
         let mut notes = Vec::new();
@@ -120,7 +122,7 @@ impl Speeds {
         notes
     }
 
-    /// Why there is no speed.
+    /// The reason why there is no speed.
     pub(super) fn missing(&self) -> String {
         if self.at_once > self.seen {
             format!(
@@ -143,7 +145,7 @@ impl Speeds {
     }
 }
 
-/// What counts as coming at once, in words.
+/// The definition of arriving at once, in words.
 fn at_once() -> String {
     format!(
         "in one piece, all within 1 ms, or at more than {} tokens/s, faster than any endpoint known",
@@ -151,7 +153,7 @@ fn at_once() -> String {
     )
 }
 
-/// The speeds of a summary, if they can be such: pairs (share, tokens a second). If not, why.
+/// The speeds of a summary, if they are plausible: pairs (share, tokens a second). If not, the reason.
 pub(super) fn believable(table: Vec<(f64, f64)>) -> Result<Vec<(f64, f64)>, String> {
     let middle = table
         .iter()
@@ -189,11 +191,11 @@ mod tests {
             (101, 2.0, Some(4), Shown::Speed(50.0)),
             (101, 2.0, Some(1), Shown::AtOnce),
             (101, 0.0, None, Shown::AtOnce),
-            // thefastest.ai's groq.com/llama3-70b-8192: 20 tokens in 0.42 ms, said to be 45,305 tokens/s.
+            // thefastest.ai's groq.com/llama3-70b-8192: 20 tokens in 0.42 ms, reported as 45,305 tokens/s.
             (20, 19.0 / 45_305.0, None, Shown::AtOnce),
-            // 1.5 ms is no single packet, but 33,267 tokens/s is no speed.
+            // 1.5 ms is more than a single packet, but 33,267 tokens/s is not a plausible speed.
             (50, 1.473e-3, None, Shown::AtOnce),
-            // Quicker than any today, and still one that was seen.
+            // Faster than any today, and still plausible.
             (400, 0.0266, None, Shown::Speed(15_000.0)),
             (9, 1.0, None, Shown::TooShort),
         ] {

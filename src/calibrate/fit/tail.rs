@@ -1,34 +1,36 @@
 //! A lognormal body and a Pareto tail by maximum likelihood.
 //!
-//! The density is w · lognormal + (1 − w) · Pareto above `min`: what the law `mixture` of the two draws from. Where the tail
-//! begins is not a regular parameter (the density jumps there, and the likelihood is highest just at a value of the sample), so
-//! it is profiled over the sample's own values between its 50th and 98th percentile: first a coarse grid, then the
-//! neighbours of the best (as Clauset, Shalizi and Newman choose x_min by trying the values of the sample, SIAM Review 51,
-//! 2009, though by likelihood and not by distance). The rest is climbed for by BFGS.
+//! The density is w · lognormal + (1 − w) · Pareto above `min`, from which the law `mixture` of the two draws. The
+//! start of the tail is not a regular parameter (the density jumps there, and the likelihood is highest exactly at a
+//! value of the sample), so it is profiled over the sample's own values between its 50th and 98th percentile: first a
+//! coarse grid, then the neighbours of the best (as Clauset, Shalizi and Newman choose x_min by trying the values of
+//! the sample, SIAM Review 51, 2009, though by likelihood and not by distance). The other parameters are optimised by
+//! BFGS.
 
 use super::optimum::{Peak, climb};
 use super::sample::Sample;
 use super::special::{hazard, log_above, log_phi};
 
-/// A lognormal body and a Pareto tail.
+/// A lognormal body with a Pareto tail.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tailed {
-    /// Weight of the body.
+    /// Weight of the body, from 0 to 1.
     pub weight: f64,
     /// Mean of the body's logarithm.
     pub mu: f64,
     /// Standard deviation of the body's logarithm.
     pub sigma: f64,
-    /// Where the tail begins.
+    /// The value at which the tail begins.
     pub min: f64,
-    /// The tail's exponent.
+    /// The exponent of the tail.
     pub alpha: f64,
 }
 
 /// Shares of the sample below the tail that are tried first.
 const BEGINNINGS: [f64; 9] = [0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.96, 0.98];
 
-/// The likeliest; nothing if no tail can be told. With `start`, its beginning is kept and the rest climbs from there.
+/// The law of greatest likelihood; `None` if there is no recognisable tail. With `start`, the start of its tail is kept
+/// and the rest is optimised from there.
 pub(super) fn fit(sample: &Sample, start: Option<&Tailed>) -> Option<Tailed> {
     if let Some(start) = start {
         return above(sample, start.min, Some(start)).map(|peak| unpack(&peak.at, start.min));
@@ -57,7 +59,7 @@ pub(super) fn fit(sample: &Sample, start: Option<&Tailed>) -> Option<Tailed> {
     Some(unpack(&best.1.at, seen[best.0]))
 }
 
-/// The likeliest with the tail from `min` on.
+/// The law of greatest likelihood with the tail from `min` on.
 fn above(sample: &Sample, min: f64, start: Option<&Tailed>) -> Option<Peak<4>> {
     let logs = |values: &[f64]| -> Vec<f64> { values.iter().map(|x| libm::log(*x / min)).collect() };
     let (seen, beyond) = (logs(sample.seen()), logs(sample.beyond()));
@@ -83,11 +85,12 @@ fn above(sample: &Sample, min: f64, start: Option<&Tailed>) -> Option<Peak<4>> {
         }
     };
     let peak = climb(start, |at| value_and_slope(at, &seen, &beyond));
-    // From the density of ln X to that of X, and from multiples of `min` to the sample's unit: the same for every tail.
+    // From the density of ln X to that of X, and from multiples of `min` to the sample's unit: a constant for every
+    // tail.
     peak.value.is_finite().then_some(peak)
 }
 
-/// Logit of the weight, μ over `min`, ln σ, ln α: all relative to where the tail begins.
+/// Logit of the weight, μ over `min`, ln σ, ln α: all relative to the start of the tail.
 fn pack(t: &Tailed) -> [f64; 4] {
     let odds = libm::log(t.weight / (1.0 - t.weight));
     [odds, t.mu - libm::log(t.min), libm::log(t.sigma), libm::log(t.alpha)]
@@ -111,7 +114,7 @@ fn value_and_slope(at: &[f64; 4], seen: &[f64], beyond: &[f64]) -> (f64, [f64; 4
         libm::exp(at[2]),
         libm::exp(at[3]),
     );
-    // Tails of almost no weight and bodies of almost none are another family.
+    // Tails of almost no weight and bodies of almost none belong to another family.
     if !(weight > 1e-6 && weight < 1.0 - 1e-6 && sigma > 1e-6 && sigma < 1e3 && alpha > 1e-3 && alpha < 1e3) {
         return (f64::NEG_INFINITY, [0.0; 4]);
     }

@@ -1,4 +1,4 @@
-//! A fit as a whole, on logs that are made up here.
+//! Tests of whole fits, on logs that are generated here.
 
 use rand::Rng;
 
@@ -215,7 +215,7 @@ fn hangs_are_faults_and_no_tail() {
     }
 }
 
-/// Every tenth found two others and waited 2 s: told of two slots, the law is that of the others, and the model queues.
+/// Every tenth found two others and waited 2 s: given two slots, the law is that of the others, and the model queues.
 #[test]
 fn slots_that_are_told_take_the_wait_out_of_the_law() {
     let wait = |i: usize, o: &mut Observation| {

@@ -1,4 +1,4 @@
-//! A fit on a terminal: for each quantity the families that were tried and the percentiles, then all that must be known.
+//! The terminal text of a fit: for each quantity the families that were tried and the percentiles, then all remarks.
 
 use super::choose::Candidate;
 use super::quotas::QuotaFound;
@@ -55,7 +55,7 @@ pub fn terminal(report: &FitReport, style: &Style) -> String {
     text
 }
 
-/// What TTFT and speed depend on.
+/// The effects on TTFT and decode speed, in sentences.
 pub(super) fn effects(report: &FitReport) -> Vec<String> {
     let effects = report.prefill.iter().chain(&report.concurrency);
     let says = effects.map(|effect| effect.says.clone());
@@ -124,7 +124,7 @@ pub(super) fn families(quantity: &Quantity, with_parameters: bool) -> Table {
 }
 
 fn parameters(candidate: &Candidate) -> String {
-    // A floor at 0 is none.
+    // A floor at 0 is not shown.
     let named = candidate
         .parameters
         .iter()
@@ -133,7 +133,7 @@ fn parameters(candidate: &Candidate) -> String {
     named.join(", ")
 }
 
-/// The family that was taken, why, and its parameters.
+/// The family that was chosen, the reason, and its parameters.
 pub(super) fn taken(quantity: &Quantity) -> String {
     let name = quantity.taken.map_or("constant", |f| f.name());
     let found = quantity.candidates.iter().find(|c| Some(c.family) == quantity.taken);
@@ -141,7 +141,7 @@ pub(super) fn taken(quantity: &Quantity) -> String {
     format!("{name}: {}{found}", quantity.why)
 }
 
-/// Percentiles as they were measured, and as the law has them.
+/// The percentiles, measured and fitted.
 pub(super) fn percentiles(quantity: &Quantity) -> Table {
     let mut percentiles = Table::new("Percentile");
     ["measured", "95 % interval", "fitted", "error"]
@@ -184,7 +184,7 @@ pub(super) fn steps(report: &FitReport) -> Table {
     for step in &report.steps {
         let rate =
             |rate: Option<f64>| rate.map_or_else(|| format::NONE.to_owned(), |r| format::value(Unit::PerSecond, r));
-        // How far the rate fell short stands beside it.
+        // How far the rate fell short is shown beside it.
         let short = step
             .requested
             .zip(step.achieved)
@@ -224,7 +224,7 @@ fn errors(report: &FitReport, style: &Style) -> String {
     text
 }
 
-/// How many failed in which way.
+/// The outcomes other than success, with their rates.
 pub(super) fn failures(report: &FitReport) -> Table {
     let mut table = Table::new("Failure");
     ["many", "rate", "95 % interval"]
@@ -244,7 +244,7 @@ pub(super) fn failures(report: &FitReport) -> Table {
     table
 }
 
-/// What is known of quotas, in pairs of what it is and what of it.
+/// The quotas and what refusals say, as pairs of a name and a description.
 pub(super) fn limits(report: &FitReport) -> Vec<(&'static str, String)> {
     let mut lines: Vec<_> = report.quotas.iter().map(|quota| ("Quota", of_quota(quota))).collect();
     if let Some(said) = &report.retry_after {
@@ -273,7 +273,7 @@ fn of_quota(quota: &QuotaFound) -> String {
         .unwrap_or("requests")
         .replace('_', " ");
     let number = |x: f64| match x {
-        // Bounds are often closer than three digits tell.
+        // Bounds are often closer than three digits can show.
         1.0..1000.0 => format!("{x:.2}").trim_end_matches('0').trim_end_matches('.').to_owned(),
         1000.0.. => format::count(x.round() as u64),
         _ => format::value(Unit::Number, x),

@@ -1,24 +1,24 @@
-//! A quota from what headers say of it: how much it is, how much is left, and when it is whole again.
+//! A quota inferred from headers: its size, what is left of it, and when it is whole again.
 //!
-//! Of a bucket that refills all the time (OpenAI's and Anthropic's documented rule) what is missing over the time until it is whole
-//! is the rate. Headers round: `remaining` down to whole units, so that of m units missing between m − 1 and m really are; and
-//! the time to a millisecond, or to a second. Each answer so bounds the rate from both sides, and the rate is what all of them
-//! leave. With nothing remaining more than all may be missing (a debt), and there is no upper bound.
-//! Of a window that starts anew the moment when it is whole is the same for every answer within it, and the next one is a
-//! window later.
+//! For a bucket that refills continuously (OpenAI's and Anthropic's documented rule) the missing amount over the time
+//! until it is whole is the rate. Headers round: `remaining` down to whole units, so that if m units are missing,
+//! between m − 1 and m really are; and the time to a millisecond, or to a second. Each answer thus bounds the rate from
+//! both sides, and the rate is in the intersection of all bounds. With nothing remaining more than all may be missing
+//! (a debt), and there is no upper bound. For a fixed window the moment when it is whole is the same for every answer
+//! within it, and the next one is a window later.
 
 use super::onset::USUAL;
 use super::regimes::median;
 
-/// Answers that it takes.
+/// The fewest answers from which a quota is inferred.
 const ENOUGH: usize = 5;
 
 /// What one answer said of a quota.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Said {
-    /// When it was asked, in seconds, if that is known.
+    /// When it was sent, in seconds, if that is known.
     pub(super) at: Option<f64>,
-    /// What is missing of the limit.
+    /// The amount that is missing from the limit.
     pub(super) missing: u64,
     /// Whether anything is left.
     pub(super) is_left: bool,
@@ -26,23 +26,23 @@ pub(super) struct Said {
     pub(super) reset_us: u64,
 }
 
-/// How it comes back.
+/// How a quota comes back.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Comes {
-    /// All the time, so much a second: at least, likely, at most.
+    /// Continuously, at this rate a second: lower bound, likely value, upper bound.
     Back([f64; 3]),
-    /// At once, after so many seconds: likewise.
+    /// All at once, after this many seconds: lower bound, likely value, upper bound.
     Anew([f64; 3]),
-    /// At once, after so many seconds or more: the end of one such time was seen, and not of a second.
+    /// All at once, after this many seconds or more: the end of only one window was seen.
     AnewOnce(f64),
 }
 
-/// How a quota comes back by these answers, which miss something of it; nothing if they do not fit together.
+/// How a quota comes back by these answers, in which something of it is missing; `None` if they are inconsistent.
 pub(super) fn comes(said: &[Said]) -> Option<Comes> {
     if said.len() < ENOUGH {
         return None;
     }
-    // What the server rounds to; or a second, if it gives the time of day in whole ones or its clock is a little off.
+    // The server's rounding; or a second, if it gives the time of day in whole seconds or its clock is slightly off.
     let is_whole = |unit: u64| said.iter().all(|s| s.reset_us.is_multiple_of(unit));
     let unit = [1_000_000, 1000, 1].into_iter().find(|unit| is_whole(*unit))?;
     let grain = unit as f64 / 1e6;
@@ -66,8 +66,8 @@ fn back(said: &[Said], grain: f64) -> Option<Comes> {
     if low > high || !high.is_finite() {
         return None;
     }
-    // Where little was ever missing there is hardly a lower bound, and the upper one is exact unless the time is coarse: one was
-    // missing of a whole.
+    // Where little was ever missing there is hardly a lower bound, and the upper one is exact unless the time is
+    // coarse: one was missing of a whole.
     let near = if grain < 0.01 { 0.95 } else { 0.5 };
     let likely = if low > near * high {
         f64::midpoint(low, high)
@@ -84,7 +84,7 @@ fn anew(said: &[Said]) -> Option<Comes> {
         .collect::<Option<_>>()?;
     ends.sort_by(f64::total_cmp);
     let longest = said.iter().map(|s| s.reset_us).max()? as f64 / 1e6;
-    // Answers of one window lie together: in it nobody was told to wait longer than it lasts.
+    // Answers of one window lie together: none of them states a longer wait than the window lasts.
     let mut windows: Vec<Vec<f64>> = Vec::new();
     for end in ends {
         match windows.last_mut() {
@@ -100,7 +100,7 @@ fn anew(said: &[Said]) -> Option<Comes> {
     let middles: Vec<f64> = windows.iter().map(|window| median(window)).collect();
     let (first, last) = (middles[0], middles[middles.len() - 1]);
     let Some(apart) = middles.windows(2).map(|w| w[1] - w[0]).min_by(f64::total_cmp) else {
-        // Nobody has been told of two: enough of one tell it from a bucket.
+        // The ends of two windows were not seen: enough answers of one distinguish it from a bucket.
         return Some(Comes::AnewOnce(longest));
     };
     let many = ((last - first) / apart).round();
@@ -117,7 +117,8 @@ fn anew(said: &[Said]) -> Option<Comes> {
 mod tests {
     use super::*;
 
-    /// What a bucket of `burst` that gains `rate` a second says, charged one at each of `at`: written out anew, in seconds.
+    /// The headers of a bucket of `burst` that gains `rate` a second, charged one at each of `at`: written out anew, in
+    /// seconds.
     fn bucket(burst: f64, rate: f64, at: &[f64], grain: f64) -> Vec<Said> {
         let (mut level, mut last, mut said) = (burst, 0.0, Vec::new());
         for &t in at {

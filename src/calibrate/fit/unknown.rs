@@ -1,13 +1,13 @@
-//! What a fit must say beside its figures: what differs within the sample, and what the sample cannot tell.
+//! Remarks of a fit beside its figures: what differs within the sample, and what the sample cannot determine.
 
 use super::report::{FitReport, Quantity};
 use crate::calibrate::log::Observation;
 use crate::report::format;
 
-/// Seconds of a day: a shorter measurement knows nothing of the next one.
+/// Seconds of a day: a shorter measurement says nothing about the next day.
 const DAY: f64 = 86_400.0;
 
-/// Adds notes and what cannot be told of a fit to `used`; `no_speed` says why there is no decode speed.
+/// Adds notes, and what cannot be determined, to a fit to `used`; `no_speed` says why there is no decode speed.
 pub(super) fn tell(report: &mut FitReport, used: &[&Observation], no_speed: Option<String>) {
     let (mut notes, mut unknown) = (Vec::new(), Vec::new());
     for quantity in &report.quantities {

@@ -1,12 +1,12 @@
 //! The Weibull law by maximum likelihood: shape and scale.
 //!
-//! The scale has a closed form given the shape k, and k solves Σx^k ln x / Σx^k − 1/k = mean of ln x, the sums over all values
-//! and bounds, the mean over the values seen (Cohen, Technometrics 7, 1965). The left side rises with k, so Newton's method
-//! kept between bounds finds the only root.
+//! The scale has a closed form given the shape k, and k solves Σx^k ln x / Σx^k − 1/k = mean of ln x, with the sums
+//! over all values and bounds, the mean over the uncensored values (Cohen, Technometrics 7, 1965). The left side rises
+//! with k, so Newton's method kept between bounds finds the only root.
 
 use super::sample::Sample;
 
-/// Shape and scale; nothing if all values are the same or none is seen.
+/// Shape and scale; `None` if all values are equal or none is uncensored.
 pub(super) fn fit(sample: &Sample) -> Option<(f64, f64)> {
     if sample.seen().len() < 2 || sample.is_constant() {
         return None;

@@ -8,13 +8,15 @@
 //! AIPerf's tokenizer makes of the text, reasoning included, unless it ran with `--use-server-token-count`. Its
 //! `inter_token_latency` is over those; TPOT here is (latency − TTFT) / (tokens − 1).
 //!
-//! Requests of the warm-up phase are left out. A request that failed has none of these figures. One refused with a status ends
-//! when it starts, which is no time; one that timed out after the first bytes (`request_ack_ns`) ends with its last, and has had
-//! its first token, at an unknown time; whether one that AIPerf called off had it, nothing says.
+//! Requests of the warm-up phase are left out. A request that failed has none of these figures. One refused with a
+//! status ends when it starts, which is not a duration; one that timed out after the first bytes (`request_ack_ns`)
+//! ends with its last, and has had its first token, at an unknown time; whether one that AIPerf called off had it is
+//! not recorded.
 //!
-//! A summary is one stage. Its rate is that of the answers while they came: their number, less the mean time of one, over the
-//! time of the test; the rate asked for is read only if so many requests must have had it ([`AT_ITS_RATE`]). Its TPOT is the inter-token latency if the tokens behind it are the endpoint's; else it is the time after the
-//! first token over the endpoint's tokens, if all answers had as many; else it is not known.
+//! A summary is one stage. Its rate is that of the answers while they came: their number, less the mean time of one,
+//! over the time of the test; the requested rate is read only if that many requests must have had it ([`AT_ITS_RATE`]).
+//! Its TPOT is the inter-token latency if the tokens behind it are the endpoint's; else it is the time after the first
+//! token over the endpoint's tokens, if all answers had equally many; else it is unknown.
 
 use std::collections::BTreeMap;
 
@@ -41,8 +43,8 @@ pub(super) const SUMMARY: Format = Format {
     read: summary,
 };
 
-/// Requests from which a random schedule is at its rate: of `n` Poisson arrivals it differs by 1/√n, and 3 % below it would be
-/// taken for saturation.
+/// Requests from which on a random schedule is at its rate: that of `n` Poisson arrivals differs by 1/√n, and 3 % below
+/// it would look like saturation.
 const AT_ITS_RATE: f64 = 10_000.0;
 
 #[derive(Deserialize)]
@@ -85,7 +87,7 @@ fn records(look: Look<'_>) -> Result<(String, Log), Mistake> {
             let part = |text: &Option<String>| text.clone().unwrap_or_default();
             format!("{} {} ", part(&e.kind), part(&e.message))
         });
-        // 499 is its own code for a request that it called off itself.
+        // AIPerf uses 499 for a request that it called off itself.
         let status = record.error.as_ref().and_then(|e| e.code).filter(|code| *code != 499);
         let ended = if record.metadata.was_cancelled {
             Outcome::Cancelled
@@ -217,7 +219,7 @@ fn summary(look: Look<'_>) -> Result<(String, Log), Mistake> {
     Ok((format, gather.finish()))
 }
 
-/// The time after the first token, over the tokens after it, if every answer had as many.
+/// The time after the first token, over the tokens after it, if every answer had equally many.
 fn over_tokens(decoding: Option<Summary>, output: &Summary) -> Option<Summary> {
     let (least, most) = (output.quantiles.first()?.1, output.quantiles.last()?.1);
     let rest = Some(most - 1.0).filter(|n| least == most && *n > 0.0)?;
@@ -264,7 +266,7 @@ mod tests {
     /// AIPerf 0.13.0 against `simcap mock`, with faults, timeouts and requests called off; its tokenizer counts letters. Fewer
     /// requests and metrics.
     const RECORDS: &str = include_str!("samples/aiperf-0.13.0.jsonl");
-    /// Its summary of 150 such requests, with fewer metrics.
+    /// AIPerf's summary of 150 such requests, with fewer metrics.
     const SUMMARY: &str = include_str!("samples/aiperf-0.13.0-summary.json");
 
     fn records() -> Log {
@@ -280,7 +282,7 @@ mod tests {
             (ok.ttft, ok.e2e),
             (Timing::Seen(362.481_091 / 1e3), Timing::Seen(752.157_551 / 1e3))
         );
-        // Not the 193 and 60 letters.
+        // The endpoint's counts, not the 193 and 60 letters.
         assert_eq!((ok.output, ok.input), (Some(40), Some(13)));
         assert_eq!((ok.cached, ok.reasoning), (Some(0), Some(0)));
         assert!((ok.tpot.unwrap() - (0.752_157_551 - 0.362_481_091) / 39.0).abs() < 1e-12);
@@ -352,7 +354,7 @@ mod tests {
             ((0.0, 221.339_247 / 1e3), 0.5)
         );
         assert!((ttft.quantiles[5].1 - 0.307_534_934).abs() < 1e-12);
-        // Not the 2.0 ms between letters.
+        // Per token, not the 2.0 ms between letters.
         assert!((tpot.quantiles[5].1 - 0.389_826_282 / 39.0).abs() < 1e-12);
         assert_eq!(stage.output.as_ref().unwrap().mean, Some(40.0));
         assert_eq!(stage.input.as_ref().unwrap().mean, Some(12.0));
@@ -370,7 +372,7 @@ mod tests {
             end.replacen("\"max\": 40.0", "\"max\": 41.0", 1)
         );
         assert_eq!(stage(&varied).tpot, None);
-        // Where they are the same, its own figure is right.
+        // Where both counts agree, AIPerf's own figure is right.
         let server = SUMMARY.replace("\"usage_completion_tokens\"", "\"usage_other\"");
         assert_eq!(stage(&server).tpot.unwrap().mean, Some(1.940798607559725 / 1e3));
     }

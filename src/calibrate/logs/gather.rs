@@ -1,5 +1,5 @@
-//! What every reader needs: a log that is put together row by row, rows left out and counted by reason, and how the words of a
-//! failure become an [`Outcome`].
+//! The common part of all readers: a log that is assembled row by row, rows left out and counted by reason, and the
+//! mapping from an error's words to an [`Outcome`].
 //!
 //! Where a file does not say how many requests were in flight but has the start and the end of each, they are counted.
 
@@ -11,10 +11,10 @@ use crate::import::trace::instant;
 use crate::provider::pricing::PerToken;
 use crate::words::{Outcome, Outcomes, outcome_of, outcome_of_words};
 
-/// What a target is called in a log that does not say.
+/// The name of the target in a log that does not name one.
 pub(super) const ENDPOINT: &str = "endpoint";
 
-/// An observation of which nothing is known but how it ended.
+/// An observation of which only the outcome is known.
 pub(crate) fn observed(target: u16, outcome: Outcome) -> Observation {
     Observation {
         target,
@@ -37,7 +37,7 @@ pub(crate) fn observed(target: u16, outcome: Outcome) -> Observation {
     }
 }
 
-/// A log in the making.
+/// A log that is being assembled.
 #[derive(Debug, Default)]
 pub(super) struct Gather {
     log: Log,
@@ -45,7 +45,7 @@ pub(super) struct Gather {
 }
 
 impl Gather {
-    /// The place of the target of this name.
+    /// The index of the target of this name.
     pub(super) fn target(&mut self, name: &str) -> Result<u16, Mistake> {
         let place = match self.log.targets.iter().position(|t| t == name) {
             Some(place) => place,
@@ -57,7 +57,7 @@ impl Gather {
         u16::try_from(place).map_err(|_| Mistake::new("", "more than 65,536 targets"))
     }
 
-    /// Says what a target costs; what was said last holds.
+    /// Sets the prices of a target; the last ones set hold.
     pub(super) fn price(&mut self, target: &str, prices: PerToken) {
         if self.log.set_prices(target, prices) {
             self.note(format!(
@@ -71,7 +71,7 @@ impl Gather {
         self.log.observations.push(observation);
     }
 
-    /// Adds a request that only warmed up.
+    /// Adds a warm-up request.
     pub(super) fn warmup(&mut self, observation: Observation) {
         self.log.warmups.push(observation);
     }
@@ -81,17 +81,17 @@ impl Gather {
         self.log.stages.push(stage);
     }
 
-    /// Something happened to one more row, which a note is to say: "rows left out: no start time".
+    /// Counts one more row to which something happened, for a note such as "rows left out: no start time".
     pub(super) fn count(&mut self, what: impl Into<String>) {
         *self.counted.entry(what.into()).or_default() += 1;
     }
 
-    /// Something that is true of the file as a whole.
+    /// Adds a note on the file as a whole.
     pub(super) fn note(&mut self, what: impl Into<String>) {
         self.log.notes.push(what.into());
     }
 
-    /// The log: times from the first, in order of time if all have one, requests in flight counted.
+    /// Completes the log: times from the first, in order of time if all have one, requests in flight counted.
     pub(super) fn finish(mut self) -> Log {
         let observations = &mut self.log.observations;
         let first = observations.iter().filter_map(|o| o.at).fold(f64::INFINITY, f64::min);
@@ -110,8 +110,8 @@ impl Gather {
     }
 }
 
-/// Requests of the target under way when each was sent, if the file has the start of all and the end of all that succeeded. A
-/// failure whose end nobody wrote down took no time: most are refusals.
+/// Counts the requests of the target under way when each was sent, if the file has the start of all and the end of all
+/// that succeeded. A failure without a recorded end counts as instantaneous: most are refusals.
 fn count_in_flight(observations: &mut [Observation], target: u16) {
     let span = |o: &Observation| {
         let sent = o.at? + o.dispatch.unwrap_or(0.0);
@@ -130,13 +130,14 @@ fn count_in_flight(observations: &mut [Observation], target: u16) {
     let of_target = observations.iter_mut().filter(|o| o.target == target);
     for (observation, (sent, end)) in of_target.zip(spans) {
         let begun = starts.partition_point(|&s| s <= sent);
-        // One that takes no time at all has ended by its own start and is in flight all the same.
+        // A request that takes no time has ended by its own start and is in flight all the same.
         let ended = ends.partition_point(|&e| e <= sent) - usize::from(end <= sent);
         observation.in_flight = u32::try_from(begun - ended).ok();
     }
 }
 
-/// A date and a clock, in seconds since 1970: "2026-01-31 12:00:00.25", with `T`, with `Z` or an offset; UTC without.
+/// A date with a time of day, in seconds since 1970: "2026-01-31 12:00:00.25", with `T`, with `Z` or an offset; UTC
+/// without.
 pub(super) fn clock(text: &str) -> Option<f64> {
     let (_, time) = text.split_once([' ', 'T'])?;
     let zone = time
@@ -159,37 +160,37 @@ pub(super) fn clock(text: &str) -> Option<f64> {
     instant(text).map(|t| t.div_euclid(second) as f64 + t.rem_euclid(second) as f64 / 1e9 - offset)
 }
 
-/// Seconds, if they are a length of time at all.
+/// A number of seconds, if it is a valid duration.
 pub(super) fn seconds(x: Option<f64>) -> Option<f64> {
     x.filter(|s| s.is_finite() && *s >= 0.0)
 }
 
-/// As [`seconds`], of something seen to its end.
+/// A duration that was seen to its end (see [`seconds`]).
 pub(super) fn seen(x: Option<f64>) -> Timing {
     seconds(x).map_or(Timing::Unknown, Timing::Seen)
 }
 
-/// Tokens, if they are a number of them: tools write them as floats too.
+/// A number of tokens, if it is valid: tools write them as floats too.
 pub(super) fn tokens(x: Option<f64>) -> Option<u32> {
     x.filter(|n| (0.0..=f64::from(u32::MAX)).contains(n))
         .map(|n| n.round() as u32)
 }
 
-/// Seconds for each token after the first.
+/// Time per output token after the first, in seconds.
 pub(super) fn tpot(ttft: Timing, e2e: Timing, output: Option<u32>) -> Option<f64> {
     let (ttft, e2e) = (ttft.seen()?, e2e.seen()?);
     let rest = output?.checked_sub(1).filter(|n| *n > 0)?;
     seconds(Some((e2e - ttft) / f64::from(rest)))
 }
 
-/// Answers a second while they came: a test lasts until the last of its `n` requests is back, by the time of one longer than
-/// what was sent took. A test of a minute whose answers take two seconds would else seem to fall behind.
+/// Answers a second while they came: a test lasts until the last of its `n` requests is back, longer than the sending
+/// by the time of one request. Otherwise a test of a minute whose answers take two seconds would seem to fall behind.
 pub(super) fn answered_rate(n: f64, lasted: Option<f64>, mean: Option<f64>) -> Option<f64> {
     let rate = n / (lasted? - mean?);
     Some(rate).filter(|r| r.is_finite() && *r > 0.0)
 }
 
-/// What the caller of a request that was cut short knows: at least so long.
+/// Turns the times of a request that was cut short into lower bounds.
 pub(super) fn censor(observation: &mut Observation) {
     const CUT: Outcomes = Outcomes::TIMEOUTS.and(Outcomes::of(&[Outcome::TimeoutTotal, Outcome::Cancelled]));
     if let (true, Timing::Seen(waited)) = (CUT.contains(observation.outcome), observation.e2e) {
@@ -210,7 +211,7 @@ pub(super) fn outcome(status: Option<u16>, words: &str) -> Outcome {
     }
 }
 
-/// The status that stands between `before` and whatever follows its three digits, in the words of an error.
+/// The status between `before` and whatever follows its three digits, in the words of an error.
 pub(super) fn status_after(words: &str, before: &str) -> Option<u16> {
     let (_, rest) = words.split_once(before)?;
     let (digits, rest) = rest.split_at_checked(3)?;

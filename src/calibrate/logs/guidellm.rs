@@ -1,9 +1,10 @@
 //! GuideLLM's JSON (0.4 and later; read off 0.8.1, `schemas/base/info.py` and `request_stats.py` of vllm-project/guidellm).
 //!
-//! `benchmarks[]` are steps of load, each with its requests by how they ended. Its `time_to_first_token_ms` counts reasoning, as
-//! ours does. Its `time_per_output_token_ms` is the whole request over all tokens, the first included; what is called TPOT
-//! here is its `inter_token_latency_ms`: from the first token to the last, over the tokens less one. Requests that were still
-//! running when a benchmark ended (`incomplete`) are cancelled ones: at least so long.
+//! `benchmarks[]` are steps of load, each with its requests by how they ended. Its `time_to_first_token_ms` counts
+//! reasoning, as here. Its `time_per_output_token_ms` is the whole request over all tokens, the first included; TPOT in
+//! the sense used here is its `inter_token_latency_ms`: from the first token to the last, over the tokens less one.
+//! Requests that were still running when a benchmark ended (`incomplete`) count as cancelled, with right-censored
+//! times.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -104,7 +105,7 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
             gather.push(observation(target, step, &request, found));
         }
         for request in incomplete.into_iter().flatten() {
-            // Those that never began say nothing.
+            // Requests that never began say nothing.
             if request.request_start_time.is_some() {
                 gather.push(observation(target, step, &request, Outcome::Cancelled));
             }
@@ -172,7 +173,7 @@ mod tests {
                 Timing::Seen(0.736_158_609_390_258_8)
             )
         );
-        // Not the 18.4 ms that count the first token.
+        // The inter-token latency, not the 18.4 ms that count the first token.
         assert_eq!(ok.tpot, Some(9.986_119_392_590_645 / 1e3));
         assert_eq!((ok.input, ok.cached, ok.output), (Some(11), Some(0), Some(40)));
         assert_eq!(of(Outcome::Success).count(), 6);
@@ -210,7 +211,7 @@ mod tests {
                 ),
             ]
         );
-        // Those that were under way when it ended.
+        // The requests that were under way when it ended.
         assert_eq!(
             timings(Outcome::Cancelled),
             [

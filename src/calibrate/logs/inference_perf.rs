@@ -33,10 +33,10 @@ pub(super) const STAGE: Format = Format {
     read: stage,
 };
 
-/// A schedule was kept if no request was later than this share of the time of sending.
+/// The lateness up to which a schedule counts as kept, as a share of the time of sending.
 const KEPT: f64 = 0.01;
 
-/// Below this share of the rate that was asked for a stage is taken for saturated.
+/// The share of the requested rate below which a stage counts as saturated.
 const SHORT: f64 = 0.97;
 
 #[derive(Deserialize)]
@@ -122,7 +122,7 @@ fn observation(target: u16, record: &Record, ended: Outcome) -> Observation {
         at: Some(record.start_time - dispatch.unwrap_or(0.0)),
         dispatch,
         step: record.stage_id.unwrap_or(0),
-        // Of a request that failed it writes that it had none.
+        // For a failed request it writes an input of zero.
         input: tokens(usage("/prompt_tokens").or(input)).filter(|n| *n > 0),
         cached: tokens(usage("/prompt_tokens_details/cached_tokens")),
         output,
@@ -164,7 +164,7 @@ fn stage(look: Look<'_>) -> Result<(String, Log), Mistake> {
         ttft: latency("time_to_first_token"),
         tpot: latency("time_per_output_token"),
         e2e: latency("request_latency"),
-        // 0.7 writes the former, versions before it the latter.
+        // Version 0.7 writes the former, earlier versions the latter.
         input: summary(
             report
                 .pointer("/successes/prompt_tokens")

@@ -1,9 +1,9 @@
 //! LiteLLM's spend logs: a JSON list, JSON lines or CSV of the table `LiteLLM_SpendLogs` (`schema.prisma` of BerriAI/litellm).
 //!
-//! TTFT is `completionStartTime` − `startTime`. The proxy writes the end of a request that was not streamed under the former
-//! name too, so there it is not known. What the proxy itself took is part of every time, its retries and fallbacks included.
-//! Answers out of LiteLLM's own cache are left out. A target is a `model`. How a failure ended is read off
-//! `metadata.error_information`.
+//! TTFT is `completionStartTime` − `startTime`. The proxy writes the end of a request that was not streamed under the
+//! former name too, so there it is unknown. The proxy's own time is part of every figure, its retries and fallbacks
+//! included. Answers out of LiteLLM's own cache are left out. A target is a `model`. The outcome of a failure is read
+//! from `metadata.error_information`.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ pub(super) const FORMAT: Format = Format {
     read,
 };
 
-/// A row by the names of its columns, everything as text; nothing for what is null or empty.
+/// A row by column name, all cells as text; `None` for null or empty cells.
 type Row = BTreeMap<String, String>;
 
 fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {

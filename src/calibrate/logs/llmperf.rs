@@ -1,8 +1,8 @@
 //! llmperf's file of single requests (ray-project/llmperf and its leaderboard): a list, without times.
 //!
-//! Its `inter_token_latency_s` is the whole request over all tokens, the first and the wait for it included, and is not read:
-//! TPOT is (end to end − TTFT) / (tokens − 1). Error −100 says that the answer was shorter than asked for, which is no failure
-//! of the endpoint. One file is one target, whose name it does not say.
+//! Its `inter_token_latency_s` is the whole request over all tokens, the first and the wait for it included, and is not
+//! read: TPOT is (end to end − TTFT) / (tokens − 1). Error −100 says that the answer was shorter than asked for, which
+//! is not a failure of the endpoint. One file is one target, which it does not name.
 
 use serde::Deserialize;
 
@@ -41,7 +41,7 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
             Some(code) => outcome(u16::try_from(code).ok(), row.error_msg.as_deref().unwrap_or("unknown")),
         };
         let good = ended == Outcome::Success;
-        // A request that failed has zeros for what it never had.
+        // A failed request has zeros in place of missing figures.
         let above_0 = |x: Option<f64>| seconds(x).filter(|s| *s > 0.0);
         let (ttft, e2e) = (
             seen(above_0(row.ttft_s).filter(|_| good)),

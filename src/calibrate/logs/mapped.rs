@@ -1,9 +1,9 @@
-//! A CSV of anybody's, by a mapping: `ttft=first_token_ms:ms,e2e=total:s,input=prompt_tokens,…`, each a field, the column that
-//! holds it, and its unit.
+//! Any CSV, read by a mapping: `ttft=first_token_ms:ms,e2e=total:s,input=prompt_tokens,…`, each a field, the column
+//! that holds it, and its unit.
 //!
-//! Lengths of time are in `s` unless the unit says `ms`, `us` or `ns`. Moments (`at`, `first`, `end`) are dates with a clock, or
-//! numbers since 1970 or any other start in a unit; from them come TTFT (first − at) and end to end (end − at) where these have
-//! no column. `status` is an HTTP status, or words; an empty cell means that it is not known.
+//! Durations are in `s` unless the unit says `ms`, `us` or `ns`. Moments (`at`, `first`, `end`) are dates with a time
+//! of day, or numbers since 1970 or any other origin in a unit; from them come TTFT (first − at) and end to end (end −
+//! at) where these have no column. `status` is an HTTP status, or words; an empty cell means unknown.
 
 use super::gather::{ENDPOINT, Gather, censor, clock, observed, outcome, seconds, seen, tokens, tpot};
 use super::{Mistake, ReadError, printable, quoted, sourced};
@@ -11,7 +11,7 @@ use crate::calibrate::log::{Log, Observation};
 use crate::form::diagnose::nearest;
 use crate::words::Outcome;
 
-/// What a column can hold.
+/// The fields that a column can hold.
 const FIELDS: [&str; 14] = [
     "at",
     "first",
@@ -29,10 +29,10 @@ const FIELDS: [&str; 14] = [
     "error",
 ];
 
-/// Which of these are lengths of time or moments, and so may have a unit.
+/// The fields that are durations or moments, and so may have a unit.
 const TIMES: [&str; 7] = ["at", "first", "end", "ttft", "tpot", "e2e", "dispatch"];
 
-/// Which column holds what.
+/// A mapping from columns to fields.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mapping(Vec<(&'static str, String, f64)>);
 
@@ -40,7 +40,7 @@ impl Mapping {
     /// Reads `FIELD=COLUMN[:UNIT],…`. A column whose name has a colon needs a unit after it.
     ///
     /// # Errors
-    /// In words, if a field or a unit is not known, a field comes twice, or no time is among the fields.
+    /// If a field or a unit is unknown, a field comes twice, or no time is among the fields; in words.
     pub fn parse(text: &str) -> Result<Mapping, String> {
         let mut mapping: Vec<(&'static str, String, f64)> = Vec::new();
         for part in text.split(',').map(str::trim).filter(|p| !p.is_empty()) {
@@ -88,10 +88,10 @@ impl Mapping {
     }
 }
 
-/// Reads a CSV by a mapping; `file` is what errors call it.
+/// Reads a CSV by a mapping; `file` is its name in errors.
 ///
 /// # Errors
-/// If a column is missing or a cell is not of its kind.
+/// If a column is missing or a cell is not of its type.
 pub fn read_mapped(file: &str, bytes: &[u8], mapping: &Mapping) -> Result<Log, ReadError> {
     let log = rows(bytes, mapping).map_err(|m| m.in_file(file))?;
     Ok(sourced(file, bytes, "CSV by a mapping".to_owned(), log))

@@ -1,7 +1,7 @@
-//! Logs of measurements, whoever wrote them: one file a format, and [`read`] that tells them apart.
+//! Logs of measurements by any tool: one file for each format, and [`read`], which recognises the format.
 //!
-//! A format is recognised by what is in the file, not by its name. Fields that a reader has no use for are passed over: other
-//! tools add them as they like. Only simcap's own probes are held to the letter. No input panics.
+//! A format is recognised by the content of a file, not by its name. Unknown fields are ignored, because other tools
+//! add fields freely. Only simcap's own probes are read strictly. No input causes a panic.
 
 mod aiperf;
 pub(crate) mod gather;
@@ -28,46 +28,46 @@ use super::log::{Log, Observation, Source};
 use crate::form::diagnose::{Seg, offset, printable, quoted, shown};
 use crate::form::tree::{self, Tree};
 
-/// Why a log cannot be read.
+/// The reason why a log cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReadError {
-    /// It is of no format that is known.
+    /// The file is in no known format.
     #[error(
         "{file}: no measurement log that is known: {looks}\n  known: {known}\n  \
          a CSV of any other form: --map ttft=COLUMN:ms,e2e=COLUMN:s,…"
     )]
     Unknown {
-        /// The file, as the caller named it.
+        /// The path, as the caller gave it.
         file: String,
-        /// What it looks like.
+        /// What the content looks like.
         looks: String,
-        /// What is known.
+        /// The known formats.
         known: String,
     },
-    /// It is there twice.
+    /// The file was given twice.
     #[error(
         "{file}: byte for byte the same as {first}: everything in it would count twice\n  \
          give each log once; a run measured again has times of its own"
     )]
     Twice {
-        /// The file, as the caller named it.
+        /// The path, as the caller gave it.
         file: String,
-        /// The file before it that is the same.
+        /// The path of the identical file before it.
         first: String,
     },
-    /// Something in it is wrong.
+    /// The content of the file is invalid.
     #[error("{file}: {place}{what}")]
     Content {
-        /// The file, as the caller named it.
+        /// The path, as the caller gave it.
         file: String,
-        /// Where: "line 3, column 17: "; empty for the file as a whole.
+        /// The place in the file: "line 3, column 17: "; empty for the file as a whole.
         place: String,
         /// What is wrong and what is allowed.
         what: String,
     },
 }
 
-/// Something wrong in a file whose name the reader does not know.
+/// A mistake in a file whose name the reader does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mistake {
     place: String,
@@ -82,7 +82,7 @@ impl Mistake {
         }
     }
 
-    /// The same, in this line.
+    /// This mistake, placed in a line.
     fn under(mut self, line: usize) -> Mistake {
         self.place = format!("line {line}, {}", self.place);
         self
@@ -98,12 +98,12 @@ impl Mistake {
     }
 }
 
-/// A file, and what it is at a glance.
+/// The first look at a file, by which its format is recognised.
 struct Look<'a> {
     bytes: &'a [u8],
-    /// The whole, if it is one JSON value.
+    /// The whole content, if it is one JSON value.
     whole: Option<Value>,
-    /// The first line with anything on it, if it is a JSON value.
+    /// The first non-empty line, if it is a JSON value.
     first: Option<Value>,
 }
 
@@ -118,12 +118,12 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Whether the whole is one object with this key.
+    /// Whether the whole content is one object with this key.
     fn has(&self, key: &str) -> bool {
         self.whole.as_ref().is_some_and(|v| v.get(key).is_some())
     }
 
-    /// Whether the whole is a list whose first entry has these keys.
+    /// Whether the whole content is a list whose first entry has these keys.
     fn entry_has(&self, keys: &[&str]) -> bool {
         let entry = self.whole.as_ref().and_then(|v| v.get(0));
         entry.is_some_and(|v| keys.iter().all(|key| v.get(key).is_some()))
@@ -137,7 +137,7 @@ impl<'a> Look<'a> {
         line.map_or(Vec::new(), |line| line.split(',').map(name).collect())
     }
 
-    /// What to tell whoever expected it to be a log.
+    /// A description of the content, for a user who took it for a log.
     fn describe(&self) -> String {
         let keys = |v: &Value| match v {
             Value::Object(map) if map.is_empty() => "an empty JSON object".to_owned(),
@@ -178,7 +178,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
         .filter(|(_, line)| !line.is_empty())
 }
 
-/// One line as a `T`.
+/// Parses one line as a `T`.
 fn line<T: DeserializeOwned>(number: usize, bytes: &[u8]) -> Result<T, Mistake> {
     let refused = |column: usize, path: &[Seg], what: String| {
         let path = match path {
@@ -195,28 +195,28 @@ fn line<T: DeserializeOwned>(number: usize, bytes: &[u8]) -> Result<T, Mistake> 
     })
 }
 
-/// A value as a `T`.
+/// Converts a value to a `T`.
 fn value<T: DeserializeOwned>(value: Value) -> Result<T, Mistake> {
     tree::read(&Tree::from(value))
         .map_err(|mistake| Mistake::new(printable(&shown(&mistake.path())), printable(mistake.message())))
 }
 
-/// What serde says, without where: the line it counts is not the file's.
+/// The message of serde without its place, whose line is not that of the file.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let cut = text.rfind(" at line ").unwrap_or(text.len());
     printable(&text[..cut])
 }
 
-/// A format: its name, what it is recognised by, and its reader, which returns the format in words (with its version, if the
-/// file says) and the log.
+/// A format: its name, the test that recognises it, and its reader, which returns the format in words (with its
+/// version, if the file states it) and the log.
 struct Format {
     name: &'static str,
     is: fn(&Look<'_>) -> bool,
     read: fn(Look<'_>) -> Result<(String, Log), Mistake>,
 }
 
-/// Every format that is known, in the order in which they are tried.
+/// Every known format, in the order in which they are tried.
 const FORMATS: &[Format] = &[
     probes::FORMAT,
     guidellm::FORMAT,
@@ -233,10 +233,10 @@ const FORMATS: &[Format] = &[
     thefastest::FORMAT,
 ];
 
-/// Reads the log of a tool, which its content tells; `file` is what errors call it.
+/// Reads the log of a tool, whose format the content determines; `file` is its name in errors.
 ///
 /// # Errors
-/// If it is of no known format, or not as its format should be.
+/// If the format is unknown, or the content violates it.
 pub fn read(file: &str, bytes: &[u8]) -> Result<Log, ReadError> {
     let look = Look::at(bytes);
     let Some(format) = FORMATS.iter().find(|f| (f.is)(&look)) else {
@@ -251,7 +251,7 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Log, ReadError> {
     Ok(sourced(file, bytes, format, log))
 }
 
-/// The log with where it is from.
+/// Adds the origin to a log.
 fn sourced(file: &str, bytes: &[u8], format: String, mut log: Log) -> Log {
     log.sources = vec![Source {
         file: file.to_owned(),
@@ -268,12 +268,12 @@ fn sourced(file: &str, bytes: &[u8], format: String, mut log: Log) -> Log {
     log
 }
 
-/// SHA-256 in hexadecimal.
+/// The SHA-256 of `bytes` in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Reads several files as one log: see [`join`].
+/// Reads several files as one log (see [`join`]).
 ///
 /// # Errors
 /// Those of [`read`], at the first file that has one, and those of [`join`].
@@ -282,13 +282,13 @@ pub fn read_all<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
     logs.and_then(join)
 }
 
-/// Several logs as one: targets are the same if their names are, each file's steps of load follow those of the one before, and
-/// requests are in order of the clock if every one has its time, otherwise in order of the files. By
-/// the clock one that several files have is kept once, and a summary of what other files have in full is left out. Past 65,536
-/// targets the rest are left out and noted.
+/// Joins several logs into one: targets are the same if their names are, each file's steps of load follow those of the
+/// previous one, and requests are in order of the clock if all of them have its time, otherwise in order of the files.
+/// A request with a clock time that several files contain is kept once, and a summary of requests that other files
+/// contain in full is left out. Targets beyond 65,536 are left out and noted.
 ///
 /// # Errors
-/// If a file is there twice.
+/// If a file was given twice.
 pub fn join(mut logs: Vec<Log>) -> Result<Log, ReadError> {
     twice::refuse(&logs)?;
     let several = logs.len() > 1;
@@ -365,7 +365,7 @@ pub fn join(mut logs: Vec<Log>) -> Result<Log, ReadError> {
     Ok(all)
 }
 
-/// The notes of several files, each with its file, and once where several say the same.
+/// The notes of several files, each with its file, and once where several are equal.
 fn together(told: Vec<(String, Vec<String>)>) -> Vec<String> {
     let files = told.len();
     let mut said: Vec<(String, Vec<String>)> = Vec::new();

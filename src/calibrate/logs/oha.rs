@@ -1,5 +1,6 @@
-//! oha (hatoo/oha), which times HTTP and knows nothing of tokens: requests as CSV (`--output-format csv`), and the percentiles of
-//! its JSON as one stage (`src/printer.rs` and `src/client.rs` of 1.16; its SQLite file has no first byte).
+//! oha (hatoo/oha), which times HTTP and knows nothing about tokens: requests as CSV (`--output-format csv`), and the
+//! percentiles of its JSON as one stage (`src/printer.rs` and `src/client.rs` of 1.16; its SQLite file has no first
+//! byte).
 //!
 //! `Response-delay` is from the start of a request, connecting included, to the first byte of the **body**, whatever that is: the
 //! role of a stream, a comment, or the whole of an answer that does not stream. It stands for the TTFT, with a note, and is
@@ -33,10 +34,10 @@ pub(super) const SUMMARY: Format = Format {
     read: summary,
 };
 
-/// What is read of the CSV.
+/// The columns of the CSV that are read.
 const COLUMNS: [&str; 4] = ["request-start", "Response-delay", "request-duration", "status"];
 
-/// An answer came whole if so small a share of its time is left after its first byte.
+/// The share of its time after the first byte up to which an answer counts as delivered whole.
 const WHOLE: f64 = 0.01;
 
 const FIRST_BYTE: &str = "oha timed the first byte of each body, which stands for the first token here: it comes sooner where a \
@@ -83,7 +84,7 @@ fn records(look: Look<'_>) -> Result<(String, Log), Mistake> {
     Ok(("oha CSV".to_owned(), gather.finish()))
 }
 
-/// Whether the answers, each with the times of its first and its last byte, came in parts.
+/// Whether the answers, each with the times of its first and its last byte, arrived in parts.
 fn comes_in_parts(answers: impl Iterator<Item = (f64, f64)>) -> bool {
     let mut rests: Vec<f64> = answers.map(|(first, last)| (last - first) / last).collect();
     rests.sort_by(f64::total_cmp);
@@ -162,7 +163,7 @@ fn summary(look: Look<'_>) -> Result<(String, Log), Mistake> {
     Ok(("oha JSON".to_owned(), gather.finish()))
 }
 
-/// What stands under `p50`, `p99.9` and the like.
+/// The quantiles under `p50`, `p99.9` and the like.
 fn quantiles(of: &BTreeMap<String, Option<f64>>, mean: Option<f64>) -> Summary {
     let read = |(name, x): (&String, &Option<f64>)| {
         let share = name.strip_prefix('p')?.parse::<f64>().ok()?;
@@ -180,7 +181,7 @@ mod tests {
 
     /// oha 1.16.0 against `simcap mock`, with faults: the first 20 lines.
     const RECORDS: &str = include_str!("samples/oha-1.16.0.csv");
-    /// The same without `stream`.
+    /// A sample of oha 1.16.0 without `stream`.
     const WHOLE: &str = include_str!("samples/oha-1.16.0-whole.csv");
     /// Percentiles of 100 streams, without the histograms.
     const SUMMARY: &str = include_str!("samples/oha-1.16.0.json");
@@ -200,7 +201,7 @@ mod tests {
         );
         assert!((second.at.unwrap() - (0.094_611_788 - 0.034_581_785)).abs() < 1e-12);
         assert_eq!(second.in_flight, Some(2));
-        // A refusal has a body too, and its first byte is no token.
+        // A refusal has a body too, and its first byte is not a token.
         let refused = &log.observations[3];
         assert_eq!(
             (refused.outcome, refused.ttft, refused.e2e),

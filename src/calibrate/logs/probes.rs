@@ -1,9 +1,9 @@
 //! simcap's own `probes.jsonl` ([`crate::calibrate::probe`]).
 //!
-//! A last line that was cut off, because whoever wrote it was stopped, is left out and noted; any other line that cannot be
-//! read is an error. Probes that only warm up are kept apart. TTFT is to the first token of reasoning or content, whichever came
-//! first; TPOT is from then to the last token, over the tokens that the endpoint says it wrote, less one: a chunk is not a
-//! token. Whoever timed out knows how long it took at least.
+//! A last line that was cut off, because the program that wrote it was stopped, is left out and noted; any other line
+//! that cannot be read is an error. Warm-up probes are kept separate. TTFT is to the first token of reasoning or
+//! content, whichever came first; TPOT is from then to the last token, over the tokens that the endpoint says it wrote,
+//! less one: a chunk is not a token. A timeout is a right-censored time.
 
 use serde_json::Value;
 
@@ -38,7 +38,7 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
         };
         match read {
             Line::Run(new) => run = Some(begin(number, new, &mut gather)?),
-            // Whether it was answered, its own line says.
+            // Whether it was answered is in the line of its end.
             Line::Sending(_) => {}
             Line::Probe(probe) => {
                 let Some(run) = &run else {
@@ -63,7 +63,7 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
     Ok((format!("probes{version}"), gather.finish()))
 }
 
-/// Whether the line breaks off, rather than being wrong.
+/// Whether the line is incomplete, rather than wrong.
 fn is_cut(bytes: &[u8]) -> bool {
     serde_json::from_slice::<Value>(bytes).is_err_and(|e| e.is_eof()) || std::str::from_utf8(bytes).is_err()
 }
@@ -196,7 +196,7 @@ mod tests {
         assert!((o.tpot.unwrap() - 0.1).abs() < 1e-12);
     }
 
-    /// A line of before there were prices still reads; of two that differ the last one's hold.
+    /// A line from before there were prices can still be read; of two that differ the last one's prices hold.
     #[test]
     fn the_prices_that_a_run_counted_with_are_kept() {
         let log = read("p.jsonl", (run(0) + &probe(|_| ())).as_bytes()).unwrap();

@@ -109,7 +109,7 @@ fn what_is_known_is_listed() {
     );
 }
 
-/// One small file of each format, to be broken.
+/// One small file of each format, to be damaged.
 const SAMPLES: [&str; 9] = [
     r#"{"run":{"format":"simcap.probes/1","version":"0","unix_us":1,"seed":1,"plan":"","targets":["é"]}}"#,
     r#"{"metadata":{"guidellm_version":"0.8.1"},"benchmarks":[{"requests":{"successful":[{"request_start_time":1.5}]}}]}"#,
@@ -123,7 +123,7 @@ const SAMPLES: [&str; 9] = [
 ];
 
 proptest::proptest! {
-    /// Values where others are expected, and files cut off or with other bytes in them: an error or a log, never a panic.
+    /// Values of other types, truncated files and changed bytes: an error or a log, never a panic.
     #[test]
     fn no_file_panics(
         sample in 0..SAMPLES.len(),

@@ -1,6 +1,6 @@
 //! thefastest.ai's `latest.json` (fixie-ai/thefastest.ai, `website/public/data`): runs of one region, each with a result a model.
 //!
-//! A result is the best of three requests with a warmed connection: it tells of medians, regions and days, and not of tails,
+//! A result is the best of three requests with a warmed connection: it shows medians, regions and days, but not tails,
 //! which a note says. A TTFT of 0 is a failed probe. A target is a model from a region.
 
 use serde::Deserialize;

@@ -1,21 +1,22 @@
-//! What several files say of the same requests.
+//! Duplicates: several files that cover the same requests.
 //!
-//! The same file given twice is refused. Tools also write a summary beside the single requests, and one of all stages beside each
-//! stage's (AIPerf, inference-perf): whoever gives a whole folder would count these requests twice. A summary is of the same
-//! requests if it counts as many successes and its mean time is theirs, to a tenth of a percent. Then it is left out and that is
-//! noted. Left out: a summary of some of the requests that another file has, which nothing in it tells.
+//! The same file given twice is refused. Tools also write a summary beside the single requests, and one of all stages
+//! beside each stage's (AIPerf, inference-perf): a user who gives a whole folder would count these requests twice. A
+//! summary covers the same requests if it counts equally many successes and its mean times are theirs, to a tenth of a
+//! percent. Then it is left out and noted. Left out: a summary of a part of the requests that another file has, which
+//! cannot be recognised.
 
 use super::ReadError;
 use super::gather::ENDPOINT;
 use crate::calibrate::log::{Log, Observation, Stage};
 use crate::words::Outcome;
 
-/// Relative difference of two means of the same requests: what rounding leaves.
+/// Largest relative difference of two means of the same requests, which rounding causes.
 const SAME: f64 = 1e-3;
-/// Requests from which a match is no chance.
+/// Requests from which on a match is not a coincidence.
 const ENOUGH: u64 = 10;
 
-/// Refuses a file that is there twice.
+/// Refuses a file that was given twice.
 pub(super) fn refuse(logs: &[Log]) -> Result<(), ReadError> {
     let sources: Vec<_> = logs.iter().flat_map(|log| &log.sources).collect();
     for (i, source) in sources.iter().enumerate() {
@@ -29,7 +30,7 @@ pub(super) fn refuse(logs: &[Log]) -> Result<(), ReadError> {
     Ok(())
 }
 
-/// How many requests succeeded, and the mean times that they took: to the first token, and whole.
+/// The number of successes, and their mean times: to the first token, and whole.
 #[derive(Clone, Copy, Debug)]
 struct Of {
     successes: u64,
@@ -62,7 +63,7 @@ impl Of {
         }
     }
 
-    /// All of these together.
+    /// The totals of several parts.
     fn sum(parts: &[Of]) -> Of {
         let successes = parts.iter().map(|part| part.successes).sum::<u64>();
         let mean = |of: fn(&Of) -> Option<f64>| {
@@ -76,7 +77,7 @@ impl Of {
         }
     }
 
-    /// Whether both are of the same requests: every mean that both have is the same, and there is one.
+    /// Whether both cover the same requests: every mean that both have is equal, and there is one.
     fn is_same(self, other: Of) -> bool {
         let both = [self.ttft.zip(other.ttft), self.e2e.zip(other.e2e)];
         let mut both = both.into_iter().flatten().peekable();
@@ -87,12 +88,12 @@ impl Of {
     }
 }
 
-/// Whether these may be the same target: not every file says which it is.
+/// Whether these may be the same target: not every file names it.
 fn alike(a: &str, b: &str) -> bool {
     a == b || a == ENDPOINT || b == ENDPOINT
 }
 
-/// Takes summaries of what other files have one by one out of the logs. Says which.
+/// Removes summaries of requests that other files have one by one from the logs. Returns notes on them.
 pub(super) fn drop_summaries(logs: &mut [Log]) -> Vec<String> {
     let mut notes = Vec::new();
     let mut gone: Vec<(usize, usize)> = Vec::new();
@@ -111,7 +112,7 @@ pub(super) fn drop_summaries(logs: &mut [Log]) -> Vec<String> {
     for (i, place) in gone.into_iter().rev() {
         let log = &mut logs[i];
         log.stages.remove(place);
-        // A target of which nothing is left is none.
+        // A target without any measurements is removed.
         if log.stages.is_empty() && log.observations.is_empty() {
             log.targets.clear();
         }
@@ -119,7 +120,7 @@ pub(super) fn drop_summaries(logs: &mut [Log]) -> Vec<String> {
     notes
 }
 
-/// The files that have in full what this stage of log `i` sums up.
+/// The files that have in full the requests which this stage of log `i` summarises.
 fn whose(logs: &[Log], i: usize, place: usize, stage: &Stage) -> Option<Vec<String>> {
     let name = |log: &Log, target: u16| log.targets.get(usize::from(target)).cloned().unwrap_or_default();
     let own = name(&logs[i], stage.target);

@@ -1,11 +1,11 @@
 //! vLLM's `bench serve` JSON: parallel lists of requests if it was run with `--save-detailed`, else percentiles as one stage.
 //!
-//! Times are seconds, those under names with `_ms` milliseconds. TTFT is to the first chunk with a choice in it: with the backend
-//! `openai-chat` that is the role, where the server sends it alone (`lib/endpoint_request_func.py`). A request's end is its TTFT and
-//! the gaps between its chunks, as the tool reckons TPOT; gaps are between chunks and not between tokens, so TPOT is their sum
-//! over the tokens less one. `start_times` are by a monotonic clock. A request failed if its `errors` entry has words, a
-//! reason ("Too Many Requests") or a traceback, whose last line tells; or if it has no time at all, as one that was refused
-//! without a reason.
+//! Times are seconds, those under names with `_ms` milliseconds. TTFT is to the first chunk with a choice in it: with
+//! the backend `openai-chat` that is the role, where the server sends it alone (`lib/endpoint_request_func.py`). A
+//! request's end is its TTFT plus the gaps between its chunks, as the tool computes TPOT; gaps are between chunks and
+//! not between tokens, so TPOT is their sum over the tokens less one. `start_times` are by a monotonic clock. A request
+//! failed if its `errors` entry has words, a reason ("Too Many Requests") or a traceback, whose last line counts; or if
+//! it has no time at all, like one that was refused without a reason.
 
 use std::collections::BTreeMap;
 
@@ -95,7 +95,7 @@ fn stage(report: &Value, target: u16) -> Stage {
     let number = |name: &str| report.get(name).and_then(Value::as_f64);
     let (completed, failed) = (number("completed").unwrap_or(0.0), number("failed").unwrap_or(0.0));
     let ms = |name: &str| number(name).map(|ms| ms / 1e3);
-    // Whole requests are told of only if `--percentile-metrics` asks for them.
+    // Whole requests are reported only if `--percentile-metrics` asks for them.
     let after_first = number("total_output_tokens").map(|n| (n / completed - 1.0).max(0.0));
     let decoding = ms("mean_tpot_ms").zip(after_first).map(|(tpot, n)| tpot * n);
     let mean = ms("mean_e2el_ms").or(ms("mean_ttft_ms").zip(decoding).map(|(ttft, rest)| ttft + rest));
@@ -112,7 +112,7 @@ fn stage(report: &Value, target: u16) -> Stage {
     }
 }
 
-/// What stands under `mean_NAME_ms`, `median_NAME_ms` and `pQ_NAME_ms`.
+/// The summary under `mean_NAME_ms`, `median_NAME_ms` and `pQ_NAME_ms`.
 fn summary(report: &Value, name: &str) -> Option<Summary> {
     let end = format!("_{name}_ms");
     let mut found = Summary::default();

@@ -1,10 +1,10 @@
 //! Whether a prediction agrees with a sample: intervals of its percentiles, two one-sided tests, a distance.
 //!
-//! A percentile's interval is that between two order statistics, whose ranks the binomial distribution gives whatever the law
-//! (Conover, Practical Nonparametric Statistics, 3.2). Where neighbours resemble each other that is too narrow, and the wider of
-//! it and a bootstrap of blocks counts (Künsch 1989; blocks of the cube root of n, Hall, Horowitz and Jing 1995). Equivalence
-//! is two one-sided tests at 5 % of the logarithm of predicted over measured (Schuirmann 1987): the 90 % interval must lie
-//! within the margin. A prediction of many more requests than were measured is taken as exact.
+//! A percentile's interval is that between two order statistics, whose ranks the binomial distribution gives whatever
+//! the law (Conover, Practical Nonparametric Statistics, 3.2). With autocorrelation that is too narrow, and the wider
+//! of it and a block bootstrap counts (Künsch 1989; blocks of the cube root of n, Hall, Horowitz and Jing 1995).
+//! Equivalence is two one-sided tests at 5 % of the logarithm of predicted over measured (Schuirmann 1987): the 90 %
+//! interval must lie within the margin. A prediction of many more requests than were measured is taken as exact.
 
 use statrs::distribution::{Binomial, DiscreteCDF};
 
@@ -13,17 +13,17 @@ use crate::kernel::chance::{hash, index};
 use crate::stats::critical::Confidence;
 use crate::stats::interval::min_samples_for_quantile;
 
-/// How often a block bootstrap draws.
+/// The number of resamples of a block bootstrap.
 const RESAMPLES: u64 = 1000;
 
-/// The `q` quantile of sorted values: the one at rank ⌈qn⌉, as in the engine's histograms. NaN if there are none.
+/// The `q` quantile of sorted values: the one at rank ⌈qn⌉, as in the engine's histograms. NaN without values.
 pub(super) fn quantile(sorted: &[f64], q: f64) -> f64 {
     let rank = (q * sorted.len() as f64 * (1.0 - 2.0 * f64::EPSILON)).ceil() as usize;
     sorted.get(rank.max(1) - 1).copied().unwrap_or(f64::NAN)
 }
 
-/// The 90 % interval of the `q` quantile of values in their order in time; nothing from fewer than bound it at 95 % (72 for
-/// p95, 368 for p99).
+/// The 90 % interval of the `q` quantile of values in order of time; `None` from fewer values than bound it at 95 % (72
+/// for p95, 368 for p99).
 pub(super) fn interval(values: &[f64], sorted: &[f64], q: f64) -> Option<(f64, f64)> {
     let n = sorted.len() as u64;
     if n < min_samples_for_quantile(q, Confidence::P95) {
@@ -58,8 +58,8 @@ fn ranks(n: u64, q: f64, confidence: Confidence) -> Option<(u64, u64)> {
     (lo >= 1 && hi <= n).then_some((lo, hi))
 }
 
-/// Whether neighbours resemble each other: the correlation of a value's logarithm with the next one's is above two standard
-/// errors of none.
+/// Whether the values are autocorrelated: the lag-1 autocorrelation of their logarithms is more than two standard
+/// errors above zero.
 fn is_correlated(values: &[f64]) -> bool {
     let logs: Vec<f64> = values.iter().map(|x| libm::log(x.max(1e-9))).collect();
     let n = logs.len() as f64;
@@ -69,7 +69,7 @@ fn is_correlated(values: &[f64]) -> bool {
     square > 0.0 && next / square > 2.0 / n.sqrt()
 }
 
-/// The 90 % interval of a quantile by resampled blocks, which go round at the end.
+/// The 90 % interval of a quantile by a circular block bootstrap.
 fn bootstrap(values: &[f64], q: f64) -> (f64, f64) {
     let n = values.len();
     let block = libm::cbrt(n as f64).ceil() as usize;
@@ -99,8 +99,8 @@ pub(super) fn verdict(ratio: (f64, f64), margin: f64) -> Agreement {
     }
 }
 
-/// The greatest distance between the sample's distribution function and another (Kolmogorov and Smirnov): its value at a point,
-/// and just before, which is another where it jumps.
+/// The greatest distance between the sample's distribution function and another (Kolmogorov–Smirnov): `at` gives the
+/// latter at a point, `before` just before it, which differs where it jumps.
 pub(super) fn distance(sorted: &[f64], at: impl Fn(f64) -> f64, before: impl Fn(f64) -> f64) -> f64 {
     let n = sorted.len() as f64;
     let each = sorted.iter().enumerate();
@@ -114,7 +114,8 @@ mod tests {
     use crate::kernel::chance::unit;
     use statrs::distribution::{ContinuousCDF, Normal};
 
-    /// exp of the normal law's quantiles at the middles of n equal parts: a sample without chance, in a shuffled order.
+    /// The exponentials of the normal law's quantiles at the middles of n equal parts: a sample without randomness, in
+    /// a shuffled order.
     fn lognormal(n: usize, sigma: f64) -> Vec<f64> {
         let normal = Normal::new(0.0, sigma).unwrap();
         let place = |i: usize| (i * 149 % n) as f64;

@@ -1,11 +1,12 @@
-//! A model held against measurements: the schedule of a log simulated with the engine itself, and what came of it compared with
-//! what was measured.
+//! Validation of a model against measurements: the schedule of a log is simulated with the engine itself, and the
+//! result compared with what was measured.
 //!
-//! For TTFT, TPOT and the whole request: p50, p95 and p99, each with the interval of its relative error and the verdict of two
-//! one-sided tests (`agree`), and the distance between the distributions. The share of errors counts against the model if the
-//! prediction is outside the 95 % Wilson interval of the measured one and more than a percentage point off. The whole is
-//! equivalent if every percentile that enough was measured for is. Only what was held out of a fit is compared, where the model
-//! says what it was fitted to; what is simulated is then the whole schedule if the model knows load, quotas or a cache.
+//! For TTFT, TPOT and the whole request: p50, p95 and p99, each with the interval of its relative error and the verdict
+//! of two one-sided tests (`agree`), and the distance between the distributions. The share of errors counts against the
+//! model if the prediction is outside the 95 % Wilson interval of the measured one and more than a percentage point
+//! off. The whole is equivalent if every percentile with enough measurements is. Only what was held out of a fit is
+//! compared, where the model says what it was fitted to; the whole schedule is then simulated if the model has load,
+//! quotas or a cache.
 
 mod agree;
 #[cfg(feature = "plots")]
@@ -28,63 +29,63 @@ use crate::stats::histogram::Histogram;
 use crate::stats::interval::wilson;
 use crate::words::Outcome;
 
-/// What is taken of a request.
+/// Extracts a quantity from an observation.
 type Take = fn(&Observation) -> Option<f64>;
 
 /// The percentiles that are compared.
 const QUANTILES: [f64; 3] = [0.5, 0.95, 0.99];
 
-/// A difference in the share of errors that is none.
+/// The largest difference in the share of errors that is ignored.
 const ERROR_MARGIN: f64 = 0.01;
 
-/// How to validate.
+/// The settings of a validation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The relative error that still counts as equal, above 0.
     pub margin: Fraction,
-    /// Replications; nothing for as many as make the simulation's own chance negligible.
+    /// The number of replications; `None` for as many as make the simulation's own noise negligible.
     pub replications: Option<u64>,
-    /// The seed.
+    /// The seed of the simulation.
     pub seed: u64,
-    /// The target in the log that the model is of; nothing if there is only one.
+    /// The target in the log that the model describes; `None` if there is only one.
     pub target: Option<String>,
-    /// Today, as the calibration is to say.
+    /// The date of the validation, for the model's calibration entry.
     pub date: String,
 }
 
-/// What came of it.
+/// The result of a validation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Validation {
-    /// What this file is.
+    /// The format of the result file.
     pub format: &'static str,
-    /// The model.
+    /// The name of the model.
     pub model: String,
-    /// Its variant.
+    /// The variant of the model.
     pub variant: String,
     /// The target in the log.
     pub target: String,
-    /// Replications simulated.
+    /// The number of replications simulated.
     pub replications: u64,
-    /// What goes into the model file.
+    /// The calibration entry for the model file.
     pub calibration: Calibration,
-    /// How many failed.
+    /// The measured and predicted shares of errors.
     pub errors: Errors,
-    /// Quantiles against quantiles, by quantity.
+    /// The Q–Q plots, by quantity.
     pub quantiles: Vec<Pairs>,
-    /// What must be said of it.
+    /// Remarks on the validation.
     pub notes: Vec<String>,
 }
 
-/// The share of requests that failed.
+/// The share of requests that failed, measured and predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Errors {
-    /// Measured.
+    /// The measured share of errors.
     pub measured: f64,
-    /// Its 95 % Wilson interval.
+    /// The 95 % Wilson interval of the measured share.
     pub interval: (f64, f64),
-    /// Simulated.
+    /// The share of errors in the simulation.
     pub predicted: f64,
-    /// Whether the two differ by more than chance and a percentage point.
+    /// Whether the shares differ by more than chance and a percentage point.
     pub differ: bool,
 }
 
@@ -94,23 +95,23 @@ pub type Points = Vec<(f64, f64, f64)>;
 /// Measured and predicted quantiles of one quantity, in seconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Pairs {
-    /// Its name: `ttft`, `tpot`, `e2e`.
+    /// The name of the quantity: `ttft`, `tpot`, `e2e`.
     pub name: &'static str,
-    /// (share, measured, predicted).
+    /// Quantiles side by side: (share, measured, predicted), in seconds.
     pub points: Points,
 }
 
 impl Validation {
-    /// The verdict on the whole.
+    /// The verdict on the validation as a whole.
     pub fn verdict(&self) -> Agreement {
         self.calibration.verdict
     }
 }
 
-/// Holds a variant of a model against a log.
+/// Validates a variant of a model against a log.
 ///
 /// # Errors
-/// In words, if there is no such variant or target, or nothing to compare.
+/// If there is no such variant or target, or nothing to compare; in words.
 pub fn validate(model: &ModelFile, variant: &str, log: &Log, settings: &Settings) -> Result<Validation, String> {
     let spec = model.variants.get(variant).ok_or_else(|| {
         format!(
@@ -206,7 +207,7 @@ fn target(log: &Log, named: Option<&str>) -> Result<u16, String> {
     }
 }
 
-/// What to compare with, and whether the model was fitted to none of it.
+/// The part of the log to compare with, and whether the model was fitted to none of it.
 fn held_out(spec: &ModelSpec, log: &Log, notes: &mut Vec<String>) -> (Log, bool) {
     let here: BTreeSet<&str> = log.sources.iter().map(|s| s.sha256.as_str()).collect();
     let Some(fitted) = &spec.fitted_on else {
@@ -228,7 +229,7 @@ fn held_out(spec: &ModelSpec, log: &Log, notes: &mut Vec<String>) -> (Log, bool)
     (log.clone(), false)
 }
 
-/// Notes on requests unlike those that the model was fitted to.
+/// Adds notes on requests unlike those that the model was fitted to.
 fn outside(spec: &ModelSpec, measured: &[Observation], notes: &mut Vec<String>) {
     let mut check = |range: Option<Range>, of: fn(&Observation) -> Option<u32>, what: &str| {
         let Some(range) = range else { return };
@@ -255,15 +256,15 @@ fn outside(spec: &ModelSpec, measured: &[Observation], notes: &mut Vec<String>) 
     }
 }
 
-/// One quantity, if both sides have it: its score, and pairs of quantiles.
+/// Compares one quantity, if both sides have it: its score, and pairs of quantiles.
 fn compare(values: &[f64], predicted: &Histogram, margin: f64) -> Option<(Score, Points)> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    // A time of nothing has no ratio to anything.
+    // A duration of zero has no ratio to anything.
     let predict = |q: f64| predicted.quantile(q).map(|s| s.seconds()).filter(|x| *x > 0.0);
     predict(0.5).filter(|_| !sorted.is_empty())?;
     let below = |x: f64| predicted.fraction_at_most(Span::from_seconds_f64(x)).unwrap_or(0.0);
-    // Just before is in the bucket before: a histogram tells no finer.
+    // Just before a value is in the bucket before it: a histogram cannot resolve more.
     let before = |x: f64| below(x * (1.0 - 1.0 / 1024.0));
     let quantiles = QUANTILES.into_iter().filter_map(|q| {
         let (predicted, measured) = (predict(q)?, agree::quantile(&sorted, q));

@@ -1,7 +1,8 @@
-//! A validation as one HTML page: the verdict, and a plot of quantiles against quantiles for each quantity.
+//! A validation as one HTML page: the verdict, and a Q–Q plot for each quantity.
 //!
-//! A point is a percentile, measured to the right and predicted upwards; on the line both are the same. Axes are logarithmic: the
-//! same distance from the line is the same relative error everywhere. The page needs nothing else: no network, no script.
+//! A point is a percentile, measured on the horizontal axis and predicted on the vertical one; on the diagonal both are
+//! equal. Axes are logarithmic: an equal distance from the diagonal is an equal relative error everywhere. The page is
+//! self-contained: it needs no network and no script.
 
 use minijinja::context;
 
@@ -14,7 +15,7 @@ use crate::report::terminal::Style;
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("../page.css");
 
-/// The page.
+/// Renders the HTML page of a validation.
 ///
 /// # Errors
 /// If a chart cannot be drawn.
@@ -40,7 +41,7 @@ fn drawn(pairs: &Pairs) -> Result<minijinja::Value, Error> {
     let name = pairs.name.to_uppercase();
     let all = pairs.points.iter().flat_map(|&(_, x, y)| [x, y]);
     let (lo, hi) = all.fold((f64::INFINITY, 0.0_f64), |(lo, hi), x| (lo.min(x), hi.max(x)));
-    // Room at both ends, and some where every value is the same.
+    // Room at both ends, also where all values are equal.
     let range = (lo / 1.1, hi * 1.1);
     let axis = |label: &str| Axis {
         label: label.to_owned(),

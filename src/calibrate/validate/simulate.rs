@@ -1,9 +1,9 @@
-//! The schedule of a log, simulated: its times and token counts as a trace, the model as the only provider, and a client that
-//! waits as long as whoever measured did.
+//! The schedule of a log, simulated: its times and token counts as a trace, the model as the only provider, and a
+//! client with the timeouts of the measuring one.
 //!
-//! Requests come when they were sent. What a log does not say is filled in and told: token counts by the median of those that
-//! it has, times by one request a minute, so that none meets another. A client's timeout is the shortest wait of those that
-//! gave up. Left out: retries, and prompts that share a prefix.
+//! Requests arrive when they were sent. Missing figures are filled in and reported: token counts by the median of the
+//! known ones, times by one request a minute, so that requests do not overlap. A client's timeout is the shortest wait
+//! of the requests that were given up. Left out: retries, and prompts that share a prefix.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,10 +22,10 @@ use crate::kernel::time::Span;
 use crate::traffic::arrivals::Row;
 use crate::words::Outcome;
 
-/// Requests that are enough for their own chance not to matter.
+/// Requests that suffice to make the simulation's own noise negligible.
 const ENOUGH: u64 = 200_000;
 
-/// Everything simulated, added up, and how often.
+/// The sum of all simulated replications, and their number.
 pub(super) struct Simulated {
     pub(super) tally: Tally,
     pub(super) replications: u64,
@@ -136,7 +136,7 @@ fn experiment(model: &ModelFile, variant: &str, rows: Vec<Row>, schedule: &[&Obs
         ("total", shortest(&[Outcome::TimeoutTotal, Outcome::TimeoutAttempt])),
     ];
     let mut timeouts: BTreeMap<&str, String> = kinds.into_iter().filter_map(|(name, s)| Some((name, s?))).collect();
-    // A model may hang, which must have an end, and by chance nothing of this schedule did.
+    // A hang needs a timeout to end it, although no request of this log happened to have one.
     let faults = model.variants.get(variant).map(|spec| &spec.faults);
     if faults.is_some_and(|f| f.hang.share().get() + f.stalled.share().get() > 0.0) {
         timeouts.entry("total").or_insert_with(|| "1h".to_owned());

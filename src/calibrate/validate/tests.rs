@@ -1,4 +1,4 @@
-//! Tests of validation: what is told apart, and what is too few to tell.
+//! Tests of validation: what it distinguishes, and when there are too few measurements.
 
 use super::*;
 use crate::calibrate::log::{Source, Timing};

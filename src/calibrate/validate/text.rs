@@ -1,4 +1,4 @@
-//! A validation on a terminal: one table, the errors, the notes, the verdict.
+//! The terminal text of a validation: one table, the errors, the notes, the verdict.
 
 use super::Validation;
 use crate::experiment::calibration::{Agreement, QuantileScore};
@@ -8,7 +8,7 @@ use crate::report::table::{Cell, Table, Tone};
 use crate::report::terminal::Style;
 use crate::report::text::paragraph;
 
-/// Everything. Ends in a newline.
+/// The whole text, which ends in a newline.
 pub fn text(validation: &Validation, style: &Style) -> String {
     let c = &validation.calibration;
     let held_out = if c.held_out { "held out" } else { "not held out" };

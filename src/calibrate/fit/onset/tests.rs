@@ -1,8 +1,8 @@
-//! Buckets and windows written out here, and what is said of them.
+//! Tests with buckets and windows that are written out here.
 
 use super::*;
 
-/// Numbers in [0, 1) that look like chance: a linear congruence's upper bits.
+/// Pseudo-random numbers in [0, 1): the upper bits of a linear congruential generator.
 fn chance(seed: u64) -> impl FnMut() -> f64 {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     move || {
@@ -26,7 +26,7 @@ fn arrivals(seed: u64, steps: &[(f64, f64)]) -> Vec<f64> {
     times
 }
 
-/// What a server decides of requests sent at `times` that reach it up to `delay` later: by a bucket, kept in levels.
+/// The decisions of a server on requests sent at `times` that reach it up to `delay` later: a bucket, kept in levels.
 fn by_bucket(times: &[f64], burst: f64, rate: f64, delay: f64, seed: u64) -> Vec<Sent> {
     let mut uniform = chance(seed);
     let mut reach: Vec<(f64, f64)> = times.iter().map(|t| (t + delay * uniform(), *t)).collect();
@@ -65,7 +65,7 @@ fn the_truth_lies_within_the_bounds_of_a_bucket() {
             assert!(holds(found.rate, rate), "{burst} {rate} {seed}: {found:?}");
             assert!(holds(found.burst, burst), "{burst} {rate} {seed}: {found:?}");
             if steps.len() == 1 {
-                // One at once and two a second is hardly to be told from 1.1 and 1.8, where both are asked so seldom.
+                // One at once and two a second is hard to distinguish from 1.1 and 1.8, where both are asked so seldom.
                 let off = if burst == 1.0 { 0.15 } else { 0.015 };
                 let is_near = (found.rate[1] / rate - 1.0).abs() < off && (found.burst[1] - burst).abs() <= 0.5;
                 assert!(is_near, "{burst} {rate} {seed}: {found:?}");
@@ -74,7 +74,7 @@ fn the_truth_lies_within_the_bounds_of_a_bucket() {
     }
 }
 
-/// Whoever waits as it is told sees few refusals, and the window only begin.
+/// A client that waits as long as it is told sees few refusals, and only the beginnings of windows.
 #[test]
 fn the_truth_lies_within_the_bounds_of_a_window() {
     for seed in 0..20 {
@@ -103,7 +103,7 @@ fn the_truth_lies_within_the_bounds_of_a_window() {
     }
 }
 
-/// 30 % refused at random are no quota, and neither are 3 %.
+/// 30 % refused at random are not a quota, and neither are 3 %.
 #[test]
 fn chance_is_no_quota() {
     let mut told = 0;
@@ -122,7 +122,7 @@ fn chance_is_no_quota() {
     assert!(told <= 1, "{told} of 100");
 }
 
-/// A sliding log, fourteen in any 7 s, is neither: the rate that was let in is told all the same, roughly.
+/// A sliding log, fourteen in any 7 s, is neither: the rate that was admitted is reported all the same, roughly.
 #[test]
 fn what_is_neither_is_told_roughly() {
     let (mut log, mut sent): (Vec<f64>, Vec<Sent>) = (Vec::new(), Vec::new());

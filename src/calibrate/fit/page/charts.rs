@@ -1,7 +1,9 @@
-//! The pictures of a fit: how slow the slowest are, quantiles against quantiles, TTFT over the input, failures over the rate.
+//! The charts of a fit: how slow the slowest requests are, a Q–Q plot, TTFT against the input, failures against the
+//! rate.
 //!
-//! Measured is blue, fitted orange, everywhere. What must be seen is the slow end, which a distribution function hides in its
-//! last pixel: so the share that is *slower* stands on a logarithmic axis, more than so much of TTFT, less than so much of speed.
+//! Measured is blue, fitted orange, everywhere. What matters is the slow end, which a distribution function hides in
+//! its last pixel: so the share that is *slower* has a logarithmic axis; slower means a larger TTFT, but a smaller
+//! decode speed.
 
 use super::super::evidence::Ends;
 use super::super::report::{FitReport, Quantity};
@@ -12,20 +14,20 @@ use crate::report::format;
 use crate::stats::critical::Confidence;
 use crate::stats::interval::wilson_of_share;
 
-/// The colours: of what was measured, of what was fitted, of its slow end, of refusals and of other failures.
+/// The colours: of measurements, of the fit, of its slow end, of refusals and of other failures.
 pub(super) const MEASURED: usize = 0;
 pub(super) const FITTED: usize = 1;
 pub(super) const FITTED_P95: usize = 9;
 pub(super) const REFUSED: usize = 1;
 pub(super) const FAILED: usize = 3;
 
-/// Size of the two pictures that stand side by side, in pixels.
+/// Size of the two charts that stand side by side, in pixels.
 const PAIR: (u32, u32) = (480, 400);
-/// Size of the wide ones.
+/// Size of the wide charts, in pixels.
 const WIDE: (u32, u32) = (640, 340);
-/// Places at which a law is drawn.
+/// Number of points at which a law is drawn.
 const PLACES: usize = 240;
-/// Dots that one picture has at most.
+/// The most dots of one chart.
 const DOTS: usize = 800;
 
 fn series(colour: usize, mark: Mark) -> Series {
@@ -39,7 +41,7 @@ fn unit(quantity: &Quantity) -> Unit {
     if is_time(quantity) { Unit::Seconds } else { Unit::Number }
 }
 
-/// Whether more is slower.
+/// Whether larger values are slower.
 fn is_time(quantity: &Quantity) -> bool {
     quantity.name == "ttft"
 }
@@ -53,18 +55,18 @@ fn log(label: &str, unit: Unit, range: (f64, f64)) -> Axis {
     }
 }
 
-/// Points `places` of the way from `lo` to `hi`, in equal factors.
+/// `places` points from `lo` to `hi`, in constant ratios.
 fn between((lo, hi): (f64, f64)) -> impl Iterator<Item = f64> {
     let (a, b) = (libm::log(lo), libm::log(hi));
     (0..=PLACES).map(move |i| libm::exp(a + (b - a) * i as f64 / PLACES as f64))
 }
 
-/// The factor that leaves so much of the way from `lo` to `hi` free beyond an end, and some where both are the same.
+/// The factor that leaves this share of the way from `lo` to `hi` free beyond an end, and some where both are equal.
 fn room(lo: f64, hi: f64, share: f64) -> f64 {
     libm::pow(hi / lo, share).max(1.02)
 }
 
-/// What is known of the sample, as pairs (value, share slower than it), from the fast end to the slow one.
+/// The sample as pairs (value, share slower than it), from the fast end to the slow one.
 fn measured(quantity: &Quantity) -> Vec<(f64, f64)> {
     let time = is_time(quantity);
     if quantity.sample.is_empty() {
@@ -77,7 +79,7 @@ fn measured(quantity: &Quantity) -> Vec<(f64, f64)> {
     let curve = quantity.sample.curve();
     let steps = curve.steps();
     if time {
-        // Before each value: after the last one nothing is left.
+        // Before each value: after the last one no share is left.
         let before = std::iter::once(0.0).chain(steps.iter().map(|(_, below)| *below));
         steps
             .iter()
@@ -89,7 +91,7 @@ fn measured(quantity: &Quantity) -> Vec<(f64, f64)> {
     }
 }
 
-/// Of so many points those that a picture can tell apart.
+/// A subset of the points that a chart can distinguish.
 fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut kept: Vec<(f64, f64)> = Vec::new();
     let apart = |a: f64, b: f64, by: f64| libm::log(a / b).abs() >= by;
@@ -104,7 +106,7 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     kept
 }
 
-/// The share slower than each value, measured and fitted, both axes logarithmic; nothing if nothing is known.
+/// The share slower than each value, measured and fitted, both axes logarithmic; `None` without data.
 pub(super) fn slowest(quantity: &Quantity) -> Option<Chart> {
     let points = thinned(&measured(quantity));
     let time = is_time(quantity);
@@ -114,7 +116,7 @@ pub(super) fn slowest(quantity: &Quantity) -> Option<Chart> {
     if !(lo > 0.0 && hi.is_finite()) {
         return None;
     }
-    // Room for the law to go on where the sample ends.
+    // Room for the law to continue where the sample ends.
     let (little, much) = (room(lo, hi, 0.04), room(lo, hi, 0.15));
     let across = if time {
         (lo / little, hi * much)
@@ -125,7 +127,7 @@ pub(super) fn slowest(quantity: &Quantity) -> Option<Chart> {
     let fitted = law
         .iter()
         .flat_map(|law| between(across).map(|x| (x, if time { law.sf(x) } else { law.cdf(x) })));
-    // What leaves the picture at its foot ends there.
+    // A curve that leaves the chart at its foot ends there.
     let fitted: Vec<(f64, f64)> = fitted
         .map(|(x, share)| (x, if share < least { f64::NAN } else { share }))
         .collect();
@@ -161,7 +163,7 @@ pub(super) fn slowest(quantity: &Quantity) -> Option<Chart> {
     })
 }
 
-/// The 95 % interval of each share, for as many independent values as there are, up to where censoring begins.
+/// The 95 % interval of each share, for the effective number of independent values, up to where censoring begins.
 fn band(quantity: &Quantity, points: &[(f64, f64)], least: f64) -> Vec<(f64, f64, f64)> {
     let Some(serial) = &quantity.serial else {
         return Vec::new();
@@ -175,7 +177,8 @@ fn band(quantity: &Quantity, points: &[(f64, f64)], least: f64) -> Vec<(f64, f64
     points.iter().filter(|(x, _)| *x <= known).map(slice).collect()
 }
 
-/// Fitted quantiles over measured ones, named the percentiles that enough was measured for; nothing if nothing is known.
+/// The Q–Q plot: fitted quantiles against measured ones, with the names of the percentiles that have enough
+/// measurements; `None` without data.
 pub(super) fn quantiles(quantity: &Quantity) -> Option<Chart> {
     let n = quantity.sample.len();
     let curve = quantity.sample.curve();
@@ -227,7 +230,7 @@ pub(super) fn quantiles(quantity: &Quantity) -> Option<Chart> {
     })
 }
 
-/// TTFT over input tokens with what the model makes of it; nothing without a slope.
+/// TTFT against input tokens, with the model's line; `None` without a slope.
 pub(super) fn over_input(report: &FitReport) -> Option<Chart> {
     let effect = report.prefill.as_ref()?;
     let all = &report.evidence.inputs;
@@ -264,7 +267,7 @@ pub(super) fn over_input(report: &FitReport) -> Option<Chart> {
     })
 }
 
-/// Refusals and other failures over the rate that was asked for, saturated steps on a grey ground; nothing of fewer than two
+/// Refusals and other failures against the requested rate, saturated steps on a grey ground; `None` with fewer than two
 /// steps of known rate.
 pub(super) fn over_rate(report: &FitReport) -> Option<Chart> {
     let steps = report.steps.iter().zip(&report.evidence.ends);
@@ -282,7 +285,7 @@ pub(super) fn over_rate(report: &FitReport) -> Option<Chart> {
     };
     let (refused, failed) = (share(|e| e.refused), share(|e| e.failed));
     let most = refused.iter().chain(&failed).map(|p| p.1).fold(0.0, f64::max);
-    // A flat line at nothing still needs an axis; a share has no more than 100 %.
+    // A flat line at zero still needs an axis; a share is at most 100 %.
     let top = (1.15 * most).clamp(0.01, 1.0);
     let end = steps.last().map_or(1.0, |(rate, ..)| 1.06 * rate);
     let mut drawn = Vec::new();

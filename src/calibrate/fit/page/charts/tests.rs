@@ -1,4 +1,4 @@
-//! What a picture of a fit is drawn of, held against samples that can be counted by hand.
+//! Tests of a fit's charts, on samples that can be counted by hand.
 
 use super::*;
 use crate::calibrate::fit::Params;
@@ -7,7 +7,7 @@ use crate::calibrate::fit::regimes::Regimes;
 use crate::calibrate::fit::sample::Sample;
 use crate::calibrate::fit::serial::Serial;
 
-/// The values 1 to 100 under the uniform law that they are of.
+/// The values 1 to 100 with the uniform law that they follow.
 fn quantity(name: &'static str, beyond: &[f64]) -> Quantity {
     let seen: Vec<f64> = (1..=100).map(f64::from).collect();
     let sample = Sample::new(seen.clone(), beyond.to_vec());
@@ -64,7 +64,7 @@ fn the_slow_end_of_a_time_is_above_and_that_of_a_speed_below() {
             between.iter().any(|share| (share - wanted).abs() < 0.011),
             "{name}: {between:?}"
         );
-        // The rarest value is seen: one in a hundred, with room below.
+        // The rarest value is visible: one in a hundred, with room below.
         let least = measured.iter().map(|p| p.1).fold(1.0, f64::min);
         assert!((least - 0.01).abs() < 1e-9 && chart.y.range.unwrap().0 < 0.004);
     }

@@ -39,11 +39,11 @@ pub struct Tally {
     pub bounds: Vec<Bound>,
     /// Length of what was counted, added up over replications.
     pub counted: u128,
-    /// What it took beyond one attempt a request.
+    /// The client's work beyond one attempt for each request.
     pub effort: Effort,
     /// The watched shares of budgets, in order.
     pub alerts: Vec<AlertTally>,
-    /// What the policy passes on its way, in order.
+    /// The milestones of the policy, in its own order.
     pub milestones: Vec<AlertTally>,
     /// Pico-dollars for mirrored copies, whose answers are discarded. They are not in the cost of any class.
     pub mirrored: u128,
@@ -250,7 +250,7 @@ impl Tally {
         self.incidents.iter_mut().for_each(Incident::close);
     }
 
-    /// Requests counted.
+    /// The number of requests counted.
     pub fn requests(&self) -> u64 {
         self.classes.iter().map(|c| c.outcomes.iter().sum::<u64>()).sum()
     }
@@ -260,7 +260,7 @@ impl Tally {
         self.classes.iter().map(|c| c.outcomes[outcome.index()]).sum()
     }
 
-    /// Attempts made.
+    /// The number of attempts made.
     pub fn attempts(&self) -> u64 {
         self.providers.iter().map(|p| p.outcomes.iter().sum::<u64>()).sum()
     }

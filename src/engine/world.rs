@@ -205,7 +205,7 @@ enum Place {
     Asleep,
     /// In the admission queue.
     Queued,
-    /// Its attempts are in line or at a provider.
+    /// With attempts in line for a connection or at a provider.
     Out,
 }
 

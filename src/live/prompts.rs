@@ -28,24 +28,24 @@ pub enum Prefix {
 pub enum Language {
     /// A different language for each prompt, in turn.
     Mixed,
-    /// English.
+    /// English words only.
     #[default]
     En,
-    /// German.
+    /// German words only.
     De,
-    /// French.
+    /// French words only.
     Fr,
-    /// Spanish.
+    /// Spanish words only.
     Es,
-    /// Russian.
+    /// Russian words only.
     Ru,
-    /// Chinese.
+    /// Chinese words only.
     Zh,
-    /// Japanese.
+    /// Japanese words only.
     Ja,
-    /// Arabic.
+    /// Arabic words only.
     Ar,
-    /// Hindi.
+    /// Hindi words only.
     Hi,
 }
 

@@ -159,7 +159,7 @@ pub enum Schedule {
     /// Exponential gaps, as many independent users would cause.
     #[default]
     Poisson,
-    /// Constant gaps.
+    /// Constant gaps, as load generators send.
     Fixed,
 }
 

@@ -22,7 +22,7 @@ use crate::kernel::time::Span;
 /// A provider as scenarios share it: everything that does not change during a run.
 #[derive(Debug)]
 pub struct Provider {
-    /// Its name in the experiment.
+    /// The provider's name in the experiment.
     pub name: String,
     /// The latency model: how long answers take.
     pub latency: Box<dyn latency::Latency>,

@@ -49,7 +49,7 @@ pub trait Arrivals: fmt::Debug + Send + Sync {
     fn fresh(&self, own: Key) -> Box<dyn Arrivals>;
 }
 
-/// One arrival.
+/// One arrival of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// The time of the arrival.

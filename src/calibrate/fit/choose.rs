@@ -28,7 +28,7 @@ const REJECTED: f64 = 0.05;
 /// A family with its maximum-likelihood law.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Candidate {
-    /// The family.
+    /// The family of the law.
     pub family: Family,
     /// Names and values of the law's parameters, times in seconds and speeds in tokens per second; `mu` and `sigma` are
     /// of the logarithm.

@@ -15,7 +15,7 @@ use crate::calibrate::log::Summary;
 /// A family fitted to a table of quantiles.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct TableFit {
-    /// The family.
+    /// The family of the law.
     pub family: Family,
     /// The mean relative error over the quantiles.
     pub mean_error: f64,

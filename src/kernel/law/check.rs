@@ -21,12 +21,12 @@ pub(crate) const TAILS: [Tail; 7] = [
 /// The draws whose values [`pins`] compares: both extremes and two ordinary ones.
 const DRAWS: [u64; 4] = [0, 0x2545_f491_4f6c_dd1d, 0x9e37_79b9_7f4a_7c15, u64::MAX];
 
-/// What tests/oracle/laws.py prints of a law.
+/// The values that tests/oracle/laws.py prints for a law.
 pub(crate) struct Oracle {
     pub(crate) mean: f64,
-    /// x, P(X <= x), P(X > x).
+    /// Triples of x, P(X <= x) and P(X > x).
     pub(crate) masses: [(f64, f64, f64); 3],
-    /// At [`TAILS`].
+    /// The quantiles at [`TAILS`].
     pub(crate) quantiles: [f64; 7],
 }
 

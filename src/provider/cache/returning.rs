@@ -309,7 +309,7 @@ mod tests {
             ));
             assert_eq!(ask(&mut *cache, 0.0, 7, 5000, 0.0), (0, 1000), "never seen");
             assert_eq!(ask(&mut *cache, 8.0, 7, 5000, 0.0), (1000, 0));
-            assert_eq!(ask(&mut *cache, 9.0, 8, 5000, 0.0), (0, 1000), "somebody else");
+            assert_eq!(ask(&mut *cache, 9.0, 8, 5000, 0.0), (0, 1000), "another user");
             assert_eq!(
                 ask(&mut *cache, 18.0, 7, 5000, 0.0).0,
                 fourth,
@@ -375,7 +375,7 @@ mod tests {
         assert_eq!(
             ask(&mut *cache, 400.0, 1, 2000, 0.0),
             (0, 2000),
-            "nobody has asked for long"
+            "the entry has expired"
         );
     }
 

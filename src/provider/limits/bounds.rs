@@ -122,7 +122,7 @@ proptest! {
         })?;
     }
 
-    /// A refused request that comes back when it is told passes if nobody came before it, and a nanosecond earlier it would
+    /// A refused request that comes back when it is told passes if no request came before it, and a nanosecond earlier it would
     /// not have.
     #[test]
     fn what_a_refusal_says_is_true_to_the_nanosecond(

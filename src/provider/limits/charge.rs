@@ -60,10 +60,10 @@ pub enum At {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reserve {
-    /// Its input plus its `max_tokens`. Without `max_tokens` the provider is assumed to guess the output right.
+    /// The input plus `max_tokens`. Without `max_tokens` the provider is assumed to guess the output right.
     #[default]
     MaxTokens,
-    /// Its input only.
+    /// The input only.
     Input,
     /// A fixed number of tokens, whatever its size.
     Estimate(Count),

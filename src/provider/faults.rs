@@ -188,7 +188,7 @@ fn check_lasts(lasts: Duration, what: &str) -> Built<()> {
     if lasts.span() > Span::ZERO {
         return Ok(());
     }
-    Err(Refusal::new(format!("{what} of 0s strikes nobody: must be longer")).at("for"))
+    Err(Refusal::new(format!("{what} of 0s strikes no attempt: must be longer")).at("for"))
 }
 
 /// The factor that changes nothing: 1.

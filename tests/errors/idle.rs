@@ -91,7 +91,7 @@ fn a_hedge_after_no_samples() {
 #[test]
 fn an_outage_of_no_time() {
     assert_snapshot!(said(r#""for": "5m""#, r#""for": "0s""#), @r#"
-    shop.json:29:45: providers.own.faults[1].outage.for: an outage of 0s strikes nobody: must be longer
+    shop.json:29:45: providers.own.faults[1].outage.for: an outage of 0s strikes no attempt: must be longer
        29 |         { "outage": { "from": "10m", "for": "0s" } }
           |                                             ^
     "#);
@@ -100,7 +100,7 @@ fn an_outage_of_no_time() {
 #[test]
 fn a_slow_down_of_no_time() {
     assert_snapshot!(said(r#""outage": { "from": "10m", "for": "5m" }"#, r#""slow_down": { "from": "10m", "for": "0s", "ttft": 2 }"#), @r#"
-    shop.json:29:48: providers.own.faults[1].slow_down.for: a slow-down of 0s strikes nobody: must be longer
+    shop.json:29:48: providers.own.faults[1].slow_down.for: a slow-down of 0s strikes no attempt: must be longer
        29 |         { "slow_down": { "from": "10m", "for": "0s", "ttft": 2 } }
           |                                                ^
     "#);

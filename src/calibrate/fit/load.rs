@@ -127,7 +127,7 @@ impl LoadCurve {
     pub(super) fn says(&self) -> String {
         let steps: Vec<String> = self.step.iter().map(|(n, f)| format!("{f:.2} at {n}")).collect();
         let beyond = match self.slots {
-            Some(slots) => format!("; {slots} are worked on at once, and who comes then waits"),
+            Some(slots) => format!("; {slots} requests are served at once, and further ones wait"),
             None => "; what happens beyond cannot be told: say --slots, the most that the server works on at once"
                 .to_owned(),
         };

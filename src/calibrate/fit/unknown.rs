@@ -14,7 +14,7 @@ pub(super) fn tell(report: &mut FitReport, used: &[&Observation], no_speed: Opti
         of_quantity(quantity, &mut notes, &mut unknown);
     }
     if used.is_empty() {
-        unknown.push("likeness of neighbours, drift, outliers and errors by kind: there are only summaries".to_owned());
+        unknown.push("autocorrelation, drift, outliers and errors by kind: there are only summaries".to_owned());
     } else {
         of_time(report, used, &mut unknown);
     }
@@ -58,7 +58,7 @@ fn of_quantity(quantity: &Quantity, notes: &mut Vec<String>, unknown: &mut Vec<S
     if let Some(serial) = &quantity.serial {
         if serial.is_correlated() {
             notes.push(format!(
-                "{title}: neighbours are alike (correlation {:+.2}), so {} values are worth {:.0}; intervals are as wide as that \
+                "{title}: values are autocorrelated ({:+.2} at lag 1), so {} of them are worth {:.0}; intervals are as wide as that \
                  makes them, and the p-values, which take values to be independent, are too small",
                 serial.lag_1,
                 quantity.seen + quantity.censored,

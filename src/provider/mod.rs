@@ -46,7 +46,7 @@ pub struct Provider {
     pub context_window: u64,
     /// The form in which it states Retry-After.
     pub retry_after: RetryAfter,
-    /// Probability of a good answer, in millionths, by class; [`UNRATED`] where it is unknown.
+    /// Probability of a good answer, in millionths, by class; [`UNRATED`](crate::words::UNRATED) where it is unknown.
     pub quality: Vec<u32>,
 }
 

@@ -33,8 +33,7 @@ const PERSONS: [&str; 9] = [
 ];
 
 /// The files that speak of people, and the words that they may use for them.
-const PEOPLE: [(&str, &[&str]); 7] = [
-    ("calibrate/logs/gather.rs", &["who"]),
+const PEOPLE: [(&str, &[&str]); 6] = [
     ("calibrate/logs/mod.rs", &["who"]),
     ("calibrate/logs/twice.rs", &["who"]),
     ("kernel/chance.rs", &["who"]),

@@ -79,9 +79,9 @@ pub struct LensTally {
     pub attempts: [u64; Outcome::COUNT],
     /// Requests that succeeded within its time, whenever they arrived.
     pub served: u64,
-    /// Of those, the ones within the latency objectives.
+    /// Requests in `served` that kept within the latency objectives.
     pub good: u64,
-    /// Its histograms, by [`Times::index`], as far as they are asked for.
+    /// The histograms of times, by [`Times::index`], as far as they are asked for.
     pub times: [Option<Histogram>; Times::COUNT],
     /// Successes at providers whose quality for their class is known.
     pub rated: u64,

@@ -107,7 +107,7 @@ const EVENTS_EACH: usize = 16;
 
 const _: () = assert!(World::bytes_each() >= EVENTS_EACH * EVENT_BYTES);
 
-/// Nobody has looked at the answer.
+/// The `quality` of a request whose answer was not judged.
 const UNJUDGED: u32 = u32::MAX - 1;
 
 impl Request {

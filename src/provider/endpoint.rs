@@ -78,7 +78,7 @@ impl Answer {
         1 + (u128::from(output - 1) * passed / decoding).min(u128::from(output - 1)) as u32
     }
 
-    /// The Retry-After that a caller has read for whom it ended as `outcome`: none if it hung up before the answer was there.
+    /// The Retry-After that a caller has read if the attempt ended as `outcome` for it: `None` if it hung up before that.
     #[inline]
     pub fn retry_after_of(&self, outcome: Outcome) -> Option<Span> {
         self.retry_after.filter(|_| outcome == self.outcome)

@@ -42,7 +42,7 @@ impl Way {
         Way((said != Said::default()).then(|| Box::new(said)))
     }
 
-    /// The probability.
+    /// The probability of this failure, from 0 to 1.
     pub fn share(&self) -> Fraction {
         self.0.as_ref().map_or(Fraction::ZERO, |said| said.share)
     }
@@ -146,7 +146,7 @@ impl Prepared {
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WayInFull {
-    /// The probability.
+    /// The probability of this failure, from 0 to 1.
     share: Fraction,
     /// How long it takes until the failure is back, from when the provider takes the attempt up. Default: at once, or when the
     /// first token was due, as the way has it.

@@ -33,10 +33,12 @@ const PERSONS: [&str; 9] = [
 ];
 
 /// The files that speak of people, and the words that they may use for them.
-const PEOPLE: [(&str, &[&str]); 6] = [
+const PEOPLE: [(&str, &[&str]); 8] = [
     ("calibrate/logs/mod.rs", &["who"]),
     ("calibrate/logs/twice.rs", &["who"]),
+    ("engine/world/follow.rs", &["who"]),
     ("kernel/chance.rs", &["who"]),
+    ("traffic/arrivals/closed_loop.rs", &["who"]),
     ("traffic/arrivals/poisson.rs", &["who"]),
     ("traffic/mod.rs", &["who"]),
     ("traffic/users.rs", &["who"]),

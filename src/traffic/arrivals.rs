@@ -104,7 +104,7 @@ impl Turn {
         })
     }
 
-    /// The same user's next turn.
+    /// The next turn of the user whose turn ended.
     #[inline]
     #[must_use]
     pub const fn next(self) -> Turn {

@@ -1,4 +1,4 @@
-//! A closed loop: so many users, each of whom asks again only after its last request has ended and a time to think.
+//! A closed loop: a fixed number of users, who each send their next request a think time after the last one has ended.
 //!
 //! What load generators with a fixed number of virtual users do (k6, Locust, wrk, `oha -c`), and what a room of people at chat
 //! windows or a pool of workers is like. The model is the machine repairman's, or M/M/c//N if everything is exponential: with

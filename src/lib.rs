@@ -16,11 +16,9 @@
 //! From a file to a report:
 //!
 //! ```
-//! use simcap::engine::replicate::replicate;
-//! use simcap::engine::run::Control;
-//! use simcap::report::Metric;
+//! use simcap::{Options, words::Metric};
 //!
-//! let loaded = simcap::experiment::load::from_text("two-servers.json", r#"{
+//! let report = simcap::run(r#"{
 //!     "name": "two-servers",
 //!     "traffic": {
 //!         "arrivals": { "poisson": { "rate": "90/s" } },
@@ -33,10 +31,7 @@
 //!     "client": { "max_in_flight": 2 },
 //!     "policies": [ { "name": "only", "policy": { "single": { "provider": "server" } } } ],
 //!     "plan": { "duration": "100s", "warmup": "20s", "replications": 5 }
-//! }"#)?;
-//! let plan = simcap::experiment::assemble::assemble(&loaded)?;
-//! let runs = replicate(&plan.scenarios, plan.seed, plan.replications, &Control::default());
-//! let report = simcap::decide::report(&loaded, &plan, &runs);
+//! }"#, &Options::default())?;
 //!
 //! let e2e = report.policies[0].metrics.iter().find(|m| m.metric == Metric::E2E_MEAN).unwrap();
 //! // M/M/2 at 90 %: 1/μ / (1 − ρ²) = 105 ms.
@@ -64,9 +59,12 @@ pub mod live;
 pub mod provider;
 pub mod report;
 pub mod routing;
+pub mod simulate;
 pub mod stats;
 pub mod traffic;
 pub mod words;
 
 #[cfg(all(feature = "cli", feature = "plots"))]
 pub mod cli;
+
+pub use simulate::{Error, Options, run, run_file, run_loaded};

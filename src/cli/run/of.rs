@@ -12,8 +12,8 @@ const FORMAT: &str = "simcap.replications/1";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Of {
-    format: String,
-    records: u16,
+    pub(super) format: String,
+    pub(super) records: u16,
     pub(super) version: String,
     pub(super) seed: u64,
     /// Every file that was read, the experiment first.

@@ -262,7 +262,7 @@ fn failures_of_a_script_are_counted_as_if_nothing_had_been_interrupted() {
         "plan": { "duration": "100s", "warmup": "10s" }
     }"#;
     fs::write(folder.path().join("x.json"), experiment).unwrap();
-    let script = "fn choose(request, fleet) { if request.unit() < 0.0003 { throw \"a bad draw\"; } 0 }";
+    let script = "fn choose(request, fleet) { if request.unit() < 0.0003 { throw \"a bad draw\"; } if fleet.open(0) { 0 } else { () } }";
     fs::write(folder.path().join("fails.rhai"), script).unwrap();
     let arguments = ["--replications", "30", "--threads", "1"];
     let undisturbed = run(folder.path(), &arguments);

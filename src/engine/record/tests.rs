@@ -263,5 +263,5 @@ fn the_form_is_that_of_this_version() {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"");
+    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"1 048b303d0364c72af34a1b50ea27ed61aa249eca4bcd12fc9c2a4c1661e90de4");
 }

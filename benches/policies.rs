@@ -94,12 +94,8 @@ impl Afternoon {
     /// What is timed.
     fn choose(&mut self) -> Option<usize> {
         self.calls += 1;
-        let call = Call {
-            user: (self.calls % 50) as u32,
-            input: 100,
-            max_output: Some(100),
-            ..Call::new(0, Chance::new(1, 0).request(self.calls))
-        };
+        let mut call = Call::new(0, Chance::new(1, 0).request(self.calls));
+        (call.user, call.input, call.max_output) = ((self.calls % 50) as u32, 100, Some(100));
         let now = self.now();
         self.policy.choose(&call, &Fleet::new(&self.hosts, None, now))
     }

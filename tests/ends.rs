@@ -6,6 +6,8 @@
 #[allow(dead_code, reason = "how often a request is tried is not the subject here")]
 #[path = "common/experiments.rs"]
 mod experiments;
+#[path = "common/parts.rs"]
+mod parts;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

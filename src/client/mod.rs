@@ -24,6 +24,7 @@ use crate::words::{Ask, Outcome};
 
 /// The client of a scenario.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Client {
     /// The way in.
     pub admission: Box<dyn admission::Admission>,

@@ -12,6 +12,7 @@ use crate::words::Outcome;
 
 /// One attempt to be routed, as the client knows it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Call {
     /// The kind of request. A policy that has to guess it draws its guess with [`Call::draw`].
     pub class: usize,

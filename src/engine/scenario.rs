@@ -16,6 +16,7 @@ use super::tally::per_token;
 
 /// One policy on one traffic, fleet and client.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Scenario {
     /// The policy's name in the experiment.
     pub name: String,

@@ -20,6 +20,7 @@ use super::series::Series;
 
 /// The result of one replication, or the sum of several.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Tally {
     /// Requests by class.
     pub classes: Vec<ClassTally>,
@@ -61,6 +62,7 @@ pub struct Tally {
 
 /// The requests of one class.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ClassTally {
     /// Requests by outcome, in the order of [`Outcome::ALL`].
     pub outcomes: [u64; Outcome::COUNT],
@@ -82,6 +84,7 @@ pub struct ClassTally {
 
 /// What the client did beyond one attempt for each counted request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Effort {
     /// Attempts that tried again after a failure, at the same group of providers.
     pub retries: u64,
@@ -116,6 +119,7 @@ pub struct AlertTally {
 
 /// The attempts at one provider.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ProviderTally {
     /// Attempts by outcome, in the order of [`Outcome::ALL`].
     pub outcomes: [u64; Outcome::COUNT],
@@ -139,6 +143,7 @@ pub struct ProviderTally {
 
 /// Something with a limit, and how long it was at it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Bound {
     /// The kind of bound.
     pub what: BoundKind,

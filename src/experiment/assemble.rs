@@ -34,6 +34,7 @@ pub use metrics::{Measure, Source};
 
 /// An experiment, checked.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Plan {
     /// One scenario a policy, in order.
     pub scenarios: Vec<Scenario>,
@@ -72,6 +73,7 @@ pub struct Billing {
 
 /// Something that must hold, checked.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Objective {
     /// The figure.
     pub metric: Metric,

@@ -29,6 +29,7 @@ use crate::words::Input;
 
 /// An experiment and all that it refers to.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Loaded {
     /// The file, as it was named.
     pub file: String,
@@ -52,6 +53,7 @@ pub struct Loaded {
 
 /// Why an experiment cannot be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LoadError {
     /// A file cannot be read.
     Read {

@@ -33,6 +33,7 @@ pub use crate::words::{Code, Input, Metric, ModelNote, Standing, Unit};
 
 /// Everything a run has to say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Report {
     /// What this file is: `simcap.result/1`.
     pub format: String,
@@ -82,6 +83,7 @@ pub struct Report {
 
 /// The policies in order of one figure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Ranking {
     /// The figure.
     pub metric: Metric,
@@ -91,6 +93,7 @@ pub struct Ranking {
 
 /// One policy in a ranking.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Ranked {
     /// The policy.
     pub policy: String,
@@ -103,6 +106,7 @@ pub struct Ranked {
 
 /// The currency that a report's money is in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Currency {
     /// Its code.
     pub code: Code,
@@ -117,6 +121,7 @@ pub struct Currency {
 
 /// How much of a difference in cost is exchange rate alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Exchange {
     /// The policy.
     pub policy: String,
@@ -169,6 +174,7 @@ impl Report {
 
 /// One policy's figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct PolicyReport {
     /// Its name in the experiment.
     pub name: String,
@@ -211,6 +217,7 @@ pub struct PolicyReport {
 
 /// A figure of merit and its value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Measured {
     /// Which.
     pub metric: Metric,
@@ -222,6 +229,7 @@ pub struct Measured {
 
 /// How often requests ended one way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct OutcomeShare {
     /// Which way.
     pub outcome: Outcome,
@@ -231,6 +239,7 @@ pub struct OutcomeShare {
 
 /// One provider under one policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ProviderReport {
     /// Its name.
     pub name: String,
@@ -258,6 +267,7 @@ impl ProviderReport {
 
 /// One class under one policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ClassReport {
     /// Its name.
     pub name: String,
@@ -290,6 +300,7 @@ impl ClassReport {
 
 /// Something that was at its bound.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct BoundReport {
     /// What.
     pub what: BoundKind,
@@ -303,6 +314,7 @@ pub struct BoundReport {
 
 /// A share of a budget that is watched.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct AlertReport {
     /// The budget, in words.
     pub budget: String,
@@ -316,6 +328,7 @@ pub struct AlertReport {
 
 /// Something that a policy passes on its way: a stage of a roll-out, a roll-back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct MilestoneReport {
     /// What.
     pub what: String,
@@ -327,6 +340,7 @@ pub struct MilestoneReport {
 
 /// What a scheduled outage did, over the whole of a replication, warm-up included.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct IncidentReport {
     /// Whose.
     pub provider: String,
@@ -351,6 +365,7 @@ pub struct IncidentReport {
 
 /// What the client did beyond one attempt for each request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct EffortReport {
     /// What.
     pub what: EffortKind,
@@ -360,6 +375,7 @@ pub struct EffortReport {
 
 /// Whether a run settled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Steady {
     /// Whether it did, as far as one can tell.
     pub settled: bool,
@@ -369,6 +385,7 @@ pub struct Steady {
 
 /// Distribution functions: points (seconds, share of requests at or below), from the pooled replications.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Curves {
     /// Time to first token.
     #[serde(deserialize_with = "json::points")]
@@ -386,6 +403,7 @@ pub struct Curves {
 
 /// One bin of time, averaged over replications.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Moment {
     /// Its end, in seconds.
     pub until: f64,
@@ -409,6 +427,7 @@ pub struct Moment {
 
 /// A policy against the first one, replication by replication.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Comparison {
     /// The policy.
     pub policy: String,
@@ -422,6 +441,7 @@ pub struct Comparison {
 
 /// One figure's difference: this policy less the baseline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Difference {
     /// Which figure.
     pub metric: Metric,
@@ -435,6 +455,7 @@ pub struct Difference {
 
 /// An objective and whether a policy meets it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Judgement {
     /// The policy.
     pub policy: String,
@@ -453,6 +474,7 @@ pub struct Judgement {
 /// What an interval says of a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Judged {
     /// The whole interval keeps to the bound.
     Pass,

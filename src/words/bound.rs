@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Which kind of bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum BoundKind {
     /// The client's cap on requests in flight.
     InFlight,

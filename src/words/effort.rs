@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// One kind of effort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum EffortKind {
     /// Attempts that tried again after a failure.
     Retries,

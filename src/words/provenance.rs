@@ -36,6 +36,7 @@ pub struct ModelNote {
 /// Whether a model was held against measurements.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Standing {
     /// Nobody has: its figures are published or assumed.
     Uncalibrated,

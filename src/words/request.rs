@@ -42,6 +42,7 @@ pub struct Usage {
 
 /// An attempt that has ended, as the client sees it.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Ended {
     /// When it ended.
     pub now: Time,
@@ -130,6 +131,7 @@ impl Ended {
 
 /// A request that has ended, as the user who made it sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finished {
     /// When it ended.
     pub now: Time,

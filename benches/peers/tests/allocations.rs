@@ -165,12 +165,8 @@ fn no_policy_allocates_when_it_chooses() {
             let (spent, ()) = allocations(|| {
                 for id in 0..1_000 {
                     let request = Chance::new(1, 0).request(id);
-                    let call = Call {
-                        user: id as u32,
-                        input: 100,
-                        max_output: Some(100),
-                        ..Call::new(0, request)
-                    };
+                    let mut call = Call::new(0, request);
+                    (call.user, call.input, call.max_output) = (id as u32, 100, Some(100));
                     assert!(policy.choose(&call, &Fleet::new(&hosts, None, Time::ZERO)).is_some());
                 }
             });

@@ -141,13 +141,21 @@ mod tests {
     fn a_mistake_has_its_place() {
         let wrong = run(&TEXT.replace("50/s", "50 apples"), &Options::default()).unwrap_err();
         let said = wrong.to_string();
-        assert!(said.contains("experiment.json") && said.contains("traffic.arrivals.poisson.rate"), "{said}");
+        assert!(
+            said.contains("experiment.json") && said.contains("traffic.arrivals.poisson.rate"),
+            "{said}"
+        );
     }
 
     #[test]
     fn nothing_finished_is_no_report() {
-        let text = TEXT.replace("\"seed\": 3", "\"seed\": 3, \"max_in_system\": 1").replace("10ms", "9s");
+        let text = TEXT
+            .replace("\"seed\": 3", "\"seed\": 3, \"max_in_system\": 1")
+            .replace("10ms", "9s");
         let wrong = run(&text, &Options::default()).unwrap_err();
-        assert!(matches!(&wrong, Error::Outgrown(why) if why.contains("only")), "{wrong}");
+        assert!(
+            matches!(&wrong, Error::Outgrown(why) if why.contains("only")),
+            "{wrong}"
+        );
     }
 }

@@ -44,7 +44,8 @@ pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
 pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<Report, F::Error> {
     let scenarios = 0..plan.scenarios.len();
     let complete: Vec<u64> = (0..runs.planned())
-        .filter(|&r| scenarios.clone().all(|s| runs.has(r, s)))
+        // Without a policy no replication says anything.
+        .filter(|&r| !scenarios.is_empty() && scenarios.clone().all(|s| runs.has(r, s)))
         .collect();
     let replications = |s: usize| Replications::new(runs, &complete, s);
     let mut all: Vec<Pooled> = Vec::new();

@@ -186,7 +186,7 @@ impl Incident {
     }
 }
 
-/// The same outage with these counts, for tests of what is done with them.
+/// This outage with the given counts, for tests of what is done with them.
 #[cfg(test)]
 pub(super) fn counted(counts: [u64; 7]) -> Incident {
     let [ejected, to_eject, leaked, recovered, to_recover, requests, errors] = counts;

@@ -10,7 +10,7 @@
 //! integer, so what is read is what was written, on any machine. The check is the first eight bytes of the body's SHA-256: a
 //! body that was written in part, or changed since, is told apart.
 //!
-//! Fields have no names in it, so whoever changes a type that a tally holds raises [`VERSION`]; another version is refused, not
+//! Fields have no names in it, so a change to a type that a tally holds raises [`VERSION`]; another version is refused, not
 //! guessed at. Left out: reading older versions, because a tally lives no longer than the study that made it.
 
 use serde::{Deserialize, Serialize};

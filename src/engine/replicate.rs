@@ -1,6 +1,6 @@
 //! Many replications on many threads, with the same result for any number of threads.
 //!
-//! Work is cut into (replication, scenario) pairs, replications first, so that what is finished when somebody interrupts
+//! Work is cut into (replication, scenario) pairs, replications first, so that what is finished at an interruption
 //! is about as much of each scenario. Each pair is a pure function of the seed and its numbers; results are told apart
 //! by those numbers, never by which was finished first.
 //!
@@ -43,7 +43,7 @@ pub trait Finished {
     /// Why it has no result, if it was run and has none.
     fn halt(&self, replication: u64, scenario: usize) -> Option<Halt>;
 
-    /// Its tally; nothing if it is not finished.
+    /// The tally of one replication; nothing if it is not finished.
     ///
     /// # Errors
     /// If it is finished and cannot be read.
@@ -61,7 +61,7 @@ pub fn replicate(scenarios: &[Scenario], seed: u64, replications: u64, control: 
     runs.0.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// As [`replicate`], for those replications that `sink` wants: it is handed each as it ends.
+/// Runs the replications that `sink` wants, as [`replicate`] does, and hands each to it as it ends.
 pub fn replicate_into(scenarios: &[Scenario], seed: u64, replications: u64, control: &Control, sink: &dyn Sink) {
     let pairs: Vec<(u64, usize)> = (0..replications)
         .flat_map(|r| (0..scenarios.len()).map(move |s| (r, s)))

@@ -376,9 +376,15 @@ impl<E: de::Error> Parameters for NoParameters<'_, E> {
     fn read<T: DeserializeOwned>(self) -> Result<T, E> {
         let name = self.name;
         from_nothing().map_err(|error| {
-            E::custom(format_args!(
-                "{error}: `{name}` needs parameters, as in {{\"{name}\": {{…}}}}"
-            ))
+            let said = error.to_string();
+            // A part that is a plain value, like a constant, is not made of fields.
+            if said.starts_with("invalid type") {
+                E::custom(format_args!("`{name}` needs its value, as in {{\"{name}\": …}}"))
+            } else {
+                E::custom(format_args!(
+                    "{said}: `{name}` needs parameters, as in {{\"{name}\": {{…}}}}"
+                ))
+            }
         })
     }
 }

@@ -15,7 +15,7 @@ use simcap::kernel::time::Span;
 use simcap::traffic::arrivals::Row;
 
 /// What traffic meets the part, and for how long: a part that needs a rush, a long run or a pause has one of these.
-pub(crate) const STAGES: [(&str, &str); 4] = [("60/s", "100s"), ("700/s", "8s"), ("0.1/s", "24h"), ("2/h", "20d")];
+pub(crate) const STAGES: [(&str, &str); 4] = [("60/s", "100s"), ("2500/s", "4s"), ("0.1/s", "24h"), ("2/h", "20d")];
 
 /// An experiment on three providers that fail now and then, without a part of any kind that has to be looked at.
 pub(crate) fn stage((rate, duration): (&str, &str)) -> Value {

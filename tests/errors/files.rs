@@ -98,11 +98,11 @@ fn not_json_at_all() {
 
 #[test]
 fn a_list_of_experiments() {
-    assert_snapshot!(said_of("[]"), @r#"
-    shop.json:1:1: invalid type: a list, expected an object
+    assert_snapshot!(said_of("[]"), @r"
+    shop.json:1:1: invalid type: a list, expected an object with the names of its fields
         1 | []
           | ^
-    "#);
+    ");
 }
 
 #[test]

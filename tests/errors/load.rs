@@ -53,7 +53,7 @@ fn an_unknown_load() {
        21 |       "network": "20ms", "load": [ { "slot": { "servers": 2 } } ],
           |                                      ^
        help: did you mean `slots`?
-       allowed: slots, batching, throughput, cold_start
+       allowed: slots, batching, throughput, cold_start, own
     "#);
 }
 

@@ -109,7 +109,7 @@ fn no_tier_providers() {
 #[test]
 fn a_bare_law() {
     assert_snapshot!(said(r#"{ "constant": 300 }"#, r#""lognormal""#), @r#"
-    shop.json:6:39: traffic.classes.easy.input.lognormal: invalid type: a bare name, expected an object
+    shop.json:6:39: traffic.classes.easy.input: missing field `median`: `lognormal` needs parameters, as in {"lognormal": {…}}
         6 |       "easy": { "share": 70, "input": "lognormal", "output": { "uniform": { "min": 50, "max": 200 } …
           |                                       ^
     "#);
@@ -118,7 +118,7 @@ fn a_bare_law() {
 #[test]
 fn a_bare_constant() {
     assert_snapshot!(said(r#"{ "constant": 300 }"#, r#""constant""#), @r#"
-    shop.json:6:39: traffic.classes.easy.input.constant: invalid type: a bare name, expected an object with one name and its value
+    shop.json:6:39: traffic.classes.easy.input: `constant` needs its value, as in {"constant": …}
         6 |       "easy": { "share": 70, "input": "constant", "output": { "uniform": { "min": 50, "max": 200 } }…
           |                                       ^
     "#);

@@ -11,18 +11,18 @@ fn an_unknown_arrival_process() {
         4 |     "arrivals": { "poison": { "rate": "5/s" } },
           |                   ^
        help: did you mean `poisson`?
-       allowed: poisson, regular, gamma, mmpp, closed_loop, replay
+       allowed: poisson, regular, gamma, mmpp, closed_loop, replay, own
     "#);
 }
 
 #[test]
 fn an_unknown_law() {
     assert_snapshot!(said(r#""constant": 300"#, r#""const": 300"#), @r#"
-    shop.json:6:39: traffic.classes.easy.input: unknown name `const`
+    shop.json:6:41: traffic.classes.easy.input.const: unknown name `const`
         6 |       "easy": { "share": 70, "input": { "const": 300 }, "output": { "uniform": { "min": 50, "max": 2…
-          |                                       ^
+          |                                         ^
        help: did you mean `constant`?
-       allowed: constant, uniform, exponential, lognormal, gamma, weibull, pareto, empirical, mixture
+       allowed: constant, uniform, exponential, lognormal, log_logistic, gamma, weibull, pareto, empirical, mixture, own
     "#);
 }
 
@@ -33,7 +33,7 @@ fn an_unknown_price() {
        22 |       "prices": { "per_tokens": { "input": "$1/Mtok", "output": "$4/Mtok" } },
           |                   ^
        help: did you mean `per_token`?
-       allowed: per_token, per_request, listed, reserved
+       allowed: per_token, per_request, listed, reserved, own
     "#);
 }
 
@@ -43,7 +43,7 @@ fn an_unknown_limit() {
     shop.json:25:11: providers.own.limits[1].sliding_window: unknown name `sliding_window`
        25 |         { "sliding_window": { "unit": "tokens", "limit": "300k", "window": "1m" } }
           |           ^
-       allowed: token_bucket, fixed_window, sliding_log, sliding_counter, gcra, slices, concurrent, preset
+       allowed: token_bucket, fixed_window, sliding_log, sliding_counter, gcra, slices, concurrent, preset, own
     "#);
 }
 
@@ -54,7 +54,7 @@ fn an_unknown_fault() {
        29 |         { "outtage": { "from": "10m", "for": "5m" } }
           |           ^
        help: did you mean `outage`?
-       allowed: random, outage, slow_down, time_of_day, spikes, regimes, overload
+       allowed: random, outage, slow_down, time_of_day, spikes, regimes, overload, own
     "#);
 }
 
@@ -65,7 +65,7 @@ fn an_unknown_admission() {
        34 |     "admission": { "que": { "capacity": 1000, "max_wait": "20s" } },
           |                    ^
        help: did you mean `queue`?
-       allowed: queue, poll, one_bucket, window_poll
+       allowed: queue, poll, one_bucket, window_poll, own
     "#);
 }
 
@@ -75,7 +75,7 @@ fn an_unknown_limiter() {
     shop.json:35:21: client.limiters[0].leaky_bucket: unknown name `leaky_bucket`
        35 |     "limiters": [ { "leaky_bucket": { "unit": "tokens", "rate": "1M/min", "burst": 5000, "estimate":…
           |                     ^
-       allowed: token_bucket, fixed_window, sliding_window, sliding_counter, gcra, gradient2, aimd, envoy_gradient, sre_throttle, envoy_admission_control
+       allowed: token_bucket, fixed_window, sliding_window, sliding_counter, gcra, gradient2, aimd, envoy_gradient, sre_throttle, envoy_admission_control, own
     "#);
 }
 
@@ -86,7 +86,7 @@ fn an_unknown_retry() {
        38 |     "retry": { "exponental": { "tries": 3, "base": "500ms", "jitter": { "add": ["0s", "1s"] } } },
           |                ^
        help: did you mean `exponential`?
-       allowed: never, fixed, exponential, litellm, portkey, bifrost, tensorzero, envoy, resilience4j_retry, openai_sdk
+       allowed: never, fixed, exponential, litellm, portkey, bifrost, tensorzero, envoy, resilience4j_retry, openai_sdk, own
     "#);
 }
 
@@ -96,7 +96,8 @@ fn an_unknown_breaker() {
     shop.json:39:16: client.breaker: unknown name `on`
        39 |     "breaker": "on"
           |                ^
-       allowed: never, consecutive, litellm_cooldown, resilience4j, envoy_outlier, polly, gobreaker, helicone, rollback, health_score, hystrix, finagle_accrual, portkey, kong, smg
+       help: did you mean `own`?
+       allowed: never, consecutive, litellm_cooldown, resilience4j, envoy_outlier, polly, gobreaker, helicone, rollback, health_score, hystrix, finagle_accrual, portkey, kong, smg, own
     "#);
 }
 
@@ -319,5 +320,6 @@ fn a_law_without_a_name() {
     shop.json:6:39: traffic.classes.easy.input: an object without a name
         6 |       "easy": { "share": 70, "input": {}, "output": { "uniform": { "min": 50, "max": 200 } } },
           |                                       ^
+       allowed: constant, uniform, exponential, lognormal, log_logistic, gamma, weibull, pareto, empirical, mixture, own
     "#);
 }

@@ -105,7 +105,7 @@ fn an_unknown_budget() {
        38 |     "retry_budget": "finable",
           |                     ^
        help: did you mean `finagle`?
-       allowed: finagle, envoy
+       allowed: finagle, envoy, own
     "#);
 }
 

@@ -146,9 +146,10 @@ fn a_number_for_a_name() {
 #[test]
 fn a_list_for_the_providers() {
     assert_snapshot!(said(r#""providers": {"#, r#""providers": ["#), @r#"
-    shop.json:16:16: providers: invalid type: a list, expected an object
-       16 |   "providers": [
-          |                ^
+    shop.json:17:12: providers: expected `,` or `]`
+       17 |     "cheap": { "model": "deepseek-v3.2", "quality": { "easy": 0.94, "hard": "76%" } },
+          |            ^
+       help: in a list stand values alone; a name with a value stands in an object, {…}
     "#);
 }
 
@@ -209,7 +210,7 @@ fn a_number_for_a_plugin() {
 #[test]
 fn a_number_for_a_law() {
     assert_snapshot!(said(r#"{ "constant": 300 }"#, "300"), @r#"
-    shop.json:6:39: traffic.classes.easy.input: expected a name, or an object with one name and its parameters
+    shop.json:6:39: traffic.classes.easy.input: invalid type: 300, expected a name, or an object with one name and its parameters
         6 |       "easy": { "share": 70, "input": 300, "output": { "uniform": { "min": 50, "max": 200 } } },
           |                                       ^
     "#);
@@ -221,7 +222,7 @@ fn no_plugin_in_the_object() {
     shop.json:39:16: client.breaker: an object without a name
        39 |     "breaker": {}
           |                ^
-       allowed: never, consecutive, litellm_cooldown, resilience4j, envoy_outlier, polly, gobreaker, helicone, rollback, health_score, hystrix, finagle_accrual, portkey, kong, smg
+       allowed: never, consecutive, litellm_cooldown, resilience4j, envoy_outlier, polly, gobreaker, helicone, rollback, health_score, hystrix, finagle_accrual, portkey, kong, smg, own
     "#);
 }
 
@@ -264,7 +265,7 @@ fn a_list_for_a_laws_parameters() {
 #[test]
 fn a_number_for_a_laws_parameters() {
     assert_snapshot!(said(r#"{ "constant": 300 }"#, r#"{ "lognormal": 300 }"#), @r#"
-    shop.json:6:54: traffic.classes.easy.input.lognormal: invalid type: 300, expected an object with its parameters
+    shop.json:6:54: traffic.classes.easy.input.lognormal: invalid type: 300, expected an object
         6 |       "easy": { "share": 70, "input": { "lognormal": 300 }, "output": { "uniform": { "min": 50, "max…
           |                                                      ^
     "#);

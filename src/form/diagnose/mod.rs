@@ -257,6 +257,10 @@ impl<'a> Source<'a> {
             "recursion limit exceeded" => ("brackets are nested too deep", "127 levels are allowed"),
             "expected ident" => ("expected true, false or null", "other words stand in double quotes"),
             "expected `,` or `}`" | "expected `,` or `]`" if "\"{[".contains(next) => (message, "is a comma missing?"),
+            "expected `,` or `]`" if next == ':' => (
+                message,
+                "in a list stand values alone; a name with a value stands in an object, {…}",
+            ),
             "expected `,` or `}`" | "expected `,` or `]`" if next == '_' => (message, "a number stands without `_`"),
             _ if message.starts_with("control character") => match next {
                 '\n' | '\r' => ("a string does not end on its line", "close it with a double quote"),

@@ -328,7 +328,7 @@ impl Running {
         let at = self.state.back_at;
         self.state = State::before(match self.on_failure {
             AfterGate::RetryAfter(wait) => at + wait.span(),
-            _ => Time::NEVER,
+            AfterGate::RollBack | AfterGate::Pause => Time::NEVER,
         });
         for gate in &mut self.gates {
             gate.forget_new();

@@ -145,7 +145,7 @@ impl Policy for Running {
             tier = match self.otherwise {
                 Otherwise::Up if tier + 1 < self.tiers.len() => tier + 1,
                 Otherwise::Down if tier > 0 => tier - 1,
-                _ => return None,
+                Otherwise::Up | Otherwise::Down | Otherwise::Fail => return None,
             };
         }
     }

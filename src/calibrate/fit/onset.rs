@@ -1,8 +1,8 @@
 //! A quota inferred from its refusals: the parameters that explain every admission and every refusal.
 //!
 //! A bucket of B that gains r a second, full at the start, has a deficit D that need not be observed: it grows by one
-//! with each admission and shrinks by r a second down to zero. An admitted request found D + 1 ≤ B, a refused one D + 1
-//! > B. So every rate has a gap between the largest D + 1 that was admitted and the smallest that was refused: where
+//! with each admission and shrinks by r a second down to zero. An admitted request found D + 1 ≤ B, a refused one
+//! D + 1 > B. So every rate has a gap between the largest D + 1 that was admitted and the smallest that was refused: where
 //! the gap is not negative, that rate explains everything, with any B in between. That determines the rate to within
 //! one request over the whole time in which there were refusals, and the burst to within one; both are bounds and not
 //! estimates. The client does not see when the server decides, only that it was within the time that a refusal takes to

@@ -35,9 +35,12 @@ fn above_500(outcome: Outcome) -> bool {
     outcome == Outcome::TimeoutConnect || matches!(outcome.status(), Some(501..))
 }
 
+/// A breaker and the outcomes that open it.
+type Case = (&'static str, fn(Outcome) -> bool);
+
 #[test]
 fn each_breaker_opens_on_its_own_outcomes_and_no_other() {
-    let cases: [(&str, fn(Outcome) -> bool); 13] = [
+    let cases: [Case; 13] = [
         (r#"{"consecutive": {"failures": 2}}"#, of_provider),
         (r#"{"smg": {"failure_threshold": 2}}"#, of_provider),
         (

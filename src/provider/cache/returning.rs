@@ -17,8 +17,8 @@
 //! `prefill` leaves out what is found.
 //!
 //! Anthropic: entries live for 5 minutes, or an hour for a higher write price, and are renewed at no cost by each use;
-//! an entry is available from when the answer that wrote it begins; 1,024 tokens and more for most models, granularity
-//! 1. OpenAI: 1,024 tokens and more in steps of 128, kept for 5 to 10 minutes without use, off-peak up to an hour
+//! an entry is available from when the answer that wrote it begins; 1,024 tokens and more for most models, a granularity of
+//! one token. OpenAI: 1,024 tokens and more in steps of 128, kept for 5 to 10 minutes without use, off-peak up to an hour
 //! (prompt-caching guides of both, 2025 and 2026). Neither publishes a capacity.
 //!
 //! Leaves out the content of prompts: two users share only `common`, and a user has one conversation at a time.

@@ -63,7 +63,7 @@ fn a_hedge_that_fires_is_no_matter() {
 
 #[test]
 fn an_outlier_detection_that_can_never_eject() {
-    insta::assert_snapshot!(warnings(2, r#""breaker": "envoy_outlier""#), @"envoy_outlier can never eject anybody: one of 2 providers is 50% of them, and max_ejection_percent is 10%; raise it, or set always_eject_one_host");
+    insta::assert_snapshot!(warnings(2, r#""breaker": "envoy_outlier""#), @"envoy_outlier can never eject a provider: one of 2 providers is 50% of them, and max_ejection_percent is 10%; raise it, or set always_eject_one_host");
 }
 
 /// Half of two is one; and one at least may be forced.

@@ -362,5 +362,5 @@ fn a_breaker_that_can_never_open_is_noted() {
     let consecutive = r#"{ "consecutive": { "failures": 5, "open_for": "10s", "successes": 2 } }"#;
     let folder = folder(consecutive, r#""envoy_outlier""#);
     let output = simcap(folder.path(), &["check", "x.json"]);
-    assert!(text(&output.stdout).contains("\nnote: envoy_outlier can never eject anybody: "));
+    assert!(text(&output.stdout).contains("\nnote: envoy_outlier can never eject a provider: "));
 }

@@ -1,4 +1,4 @@
-//! The way in: who may go now, who waits where, and who is turned away.
+//! Admission control: which request may go now, which waits and where, and which is turned away.
 
 mod one_bucket;
 mod poll;
@@ -23,22 +23,22 @@ use super::gate::Gate;
 
 /// An admission discipline, as it runs. It holds slots of requests and never sees what is behind them.
 pub trait Admission: fmt::Debug + Send + Sync {
-    /// The request in `slot` asks to be let in: on arrival, and again after a [`Offer::Sleep`].
+    /// Decides on the request in `slot`, which asks to be let in: on arrival, and again after an [`Offer::Sleep`].
     fn offer(&mut self, now: Time, slot: u32, ask: &Ask, gate: &mut Gate) -> Offer;
 
-    /// Who of the waiting may go now. Asked again and again until it is nobody, whenever something has changed.
+    /// The next waiting request that may go now. Called after every change, until no request may go.
     fn next(&mut self, now: Time, gate: &mut Gate) -> Next;
 
-    /// The request in `slot` has waited too long and is gone.
+    /// The request in `slot` has waited too long and has left.
     fn remove(&mut self, slot: u32);
 
-    /// How many wait.
+    /// The number of requests that wait in line.
     fn waiting(&self) -> usize;
 
-    /// The most that may wait, if there is a bound.
+    /// The most requests that may wait, if there is a bound.
     fn capacity(&self) -> Option<usize>;
 
-    /// How long a request may wait before it is given up.
+    /// The longest time that a request may wait before it is given up.
     fn max_wait(&self) -> Span;
 
     /// A copy in its initial state, for one replication. `own` is the randomness of its own choices.
@@ -48,40 +48,40 @@ pub trait Admission: fmt::Debug + Send + Sync {
 /// The answer to a request that asks to be let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
-    /// It may go; the gate has counted it.
+    /// The request may go; the gate has counted it.
     Enter,
-    /// It waits in the queue.
+    /// The request waits in the queue.
     Wait,
-    /// It waits in the queue in place of the request in this slot, which is turned away.
+    /// The request waits in the queue in place of the one in this slot, which is turned away.
     WaitInsteadOf(u32),
-    /// It is to ask again at this time.
+    /// The request is to ask again at this time.
     Sleep(Time),
-    /// It may go at this time without asking again; the gate has counted it.
+    /// The request may go at this time without asking again; the gate has counted it.
     EnterAt(Time),
-    /// It is turned away.
+    /// The request is turned away.
     Shed,
-    /// It is turned away because a limiter would have it so.
+    /// The request is turned away because a limiter refuses it for good.
     Rejected,
 }
 
-/// Whom the queue lets go.
+/// The waiting request that the queue lets go, or why there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// The request in this slot; the gate has counted it.
     Enter(u32),
     /// The request in this slot is turned away and no longer waits.
     Shed(u32),
-    /// So is this one, because a limiter would have it so.
+    /// The request in this slot is turned away because a limiter refuses it for good; it no longer waits.
     Rejected(u32),
-    /// Nobody before this time.
+    /// No request may go before this time.
     Until(Time),
-    /// Nobody until a limiter hears that somebody inside is done.
+    /// No request may go until a limiter hears that a request inside has ended.
     Held,
-    /// Nobody until something else happens.
+    /// No request may go until something else happens.
     Nobody,
 }
 
-/// What the file says of an admission discipline.
+/// The parameters of an admission discipline, as the file gives them.
 pub trait BuildAdmission {
     /// Checks the parameters and makes the discipline.
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Admission>>;
@@ -94,7 +94,7 @@ impl BuildAdmission for Own {
 }
 
 registry! {
-    /// How requests are let in.
+    /// The admission discipline, by which requests are let in.
     pub enum AdmissionSpec as BuildAdmission, kind admission in "admission/" of Box<dyn Admission> {
         queue => Queue,
         poll => Poll,
@@ -105,7 +105,7 @@ registry! {
 }
 
 impl Default for AdmissionSpec {
-    /// A queue with its defaults.
+    /// The default discipline: a queue with its defaults.
     fn default() -> Self {
         AdmissionSpec::queue(Queue::default())
     }

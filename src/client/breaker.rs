@@ -1,4 +1,4 @@
-//! Circuit breakers: when a caller stops asking a provider that fails.
+//! Circuit breakers: rules by which a caller stops asking a provider that fails.
 
 mod consecutive;
 mod envoy_outlier;
@@ -51,58 +51,59 @@ pub trait Breaker: fmt::Debug + Send + Sync {
     /// Whether a call may go through at `now`. Asking changes nothing.
     fn permits(&self, now: Time) -> bool;
 
-    /// A call goes through. What it returns is to be given back with its end.
+    /// To be called when a call goes through. The ticket that it returns must be given back with the end of the call.
     fn sent(&mut self, now: Time) -> Ticket;
 
     /// The call that `ticket` was given for has ended.
     fn record(&mut self, ticket: Ticket, ended: &Ended);
 
-    /// Whether it lets every call through until the end of one is recorded, whatever the time and however many are sent. `false` may
-    /// mean that it cannot tell.
+    /// `true` only if `permits` will stay true until the next `record`, whatever the time and however many calls are
+    /// sent. Returning `false` is always correct, only slower.
     #[inline]
     fn is_closed(&self) -> bool {
         false
     }
 
-    /// How long it has been open, up to `now`. Half-open does not count, nor do calls that were let through before and
-    /// still wait for a connection.
+    /// The time for which the breaker has been open, up to `now`. Half-open does not count, nor do calls that were let
+    /// through before and still wait for a connection.
     fn time_open(&self, now: Time) -> Span;
 
-    /// How often it has opened.
+    /// The number of times that the breaker has opened.
     fn trips(&self) -> u64;
 
     /// A copy in its initial state, for one replication. `own` is the randomness of its own choices.
     fn fresh(&self, own: Key) -> Box<dyn Breaker>;
 }
 
-/// A breaker that watches a whole fleet: one that keeps out a provider because of how it does beside the others, or not more
-/// than so many at once. As it runs.
+/// A breaker that watches a whole fleet, as it runs: it keeps out a provider because of how it does beside the others,
+/// or keeps out at most so many at once.
 pub trait FleetBreaker: fmt::Debug + Send + Sync {
     /// Whether a call to `provider` may go through at `now`. Asking changes nothing.
     fn permits(&self, provider: usize, now: Time) -> bool;
 
-    /// A call to `provider` goes through.
+    /// To be called when a call to `provider` goes through. The ticket that it returns must be given back with the end
+    /// of the call.
     fn sent(&mut self, provider: usize, now: Time) -> Ticket;
 
     /// The call that `ticket` was given for has ended.
     fn record(&mut self, ticket: Ticket, ended: &Ended);
 
-    /// As [`Breaker::time_open`].
+    /// The time for which `provider` has been kept out, up to `now`; half-open does not count.
     fn time_open(&self, provider: usize, now: Time) -> Span;
 
-    /// As [`Breaker::trips`].
+    /// The number of times that `provider` has been kept out.
     fn trips(&self, provider: usize) -> u64;
 
-    /// As [`Breaker::fresh`].
+    /// A copy in its initial state, for one replication. `own` is the randomness of its own choices.
     fn fresh(&self, own: Key) -> Box<dyn FleetBreaker>;
 }
 
-/// What watches the providers.
+/// The breakers that watch the providers: one for each, or one for all.
 #[derive(Debug)]
 pub enum Guard {
-    /// One of these for each provider.
+    /// One breaker for each provider: copies of this one.
     Each(Box<dyn Breaker>),
-    /// One for all.
+    /// One breaker for the whole fleet.
     Fleet(Box<dyn FleetBreaker>),
 }
 
@@ -124,17 +125,17 @@ impl Guard {
     }
 }
 
-/// Which of a breaker's states a call was sent in, by number: so that a call from before it opened is not taken for one of
-/// its trials.
+/// The number of the breaker's state in which a call was sent, so that a call from before it opened is not taken for
+/// one of its trials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ticket(pub u32);
 
-/// What the file says of a breaker.
+/// The parameters of a breaker, as the file gives them.
 pub trait BuildBreaker {
     /// Checks the parameters and makes the breaker.
     fn build(&self, names: &Names<'_>) -> Built<Guard>;
 
-    /// What should be known of it before a run, in a fleet of so many providers: that it can never open.
+    /// What should be known of the breaker before a run, in a fleet of so many providers: that it can never open.
     fn caution(&self, _providers: usize) -> Option<String> {
         None
     }
@@ -147,7 +148,7 @@ impl BuildBreaker for Own {
 }
 
 registry! {
-    /// What keeps calls from a provider that fails.
+    /// The circuit breaker, which keeps calls from a provider that fails.
     pub enum BreakerSpec as BuildBreaker, kind breaker in "breaker/" of Guard {
         never => Never,
         consecutive => Consecutive,
@@ -169,7 +170,7 @@ registry! {
 }
 
 impl Default for BreakerSpec {
-    /// No breaker.
+    /// The default: without a breaker.
     fn default() -> Self {
         BreakerSpec::never(Never::default())
     }

@@ -13,12 +13,12 @@ use std::fmt;
 use crate::kernel::time::Time;
 use crate::words::{Ask, Ended};
 
-/// A budget, as it runs.
+/// A client's budget, as it runs.
 pub trait Budget: fmt::Debug + Send + Sync {
-    /// What becomes of `ask` at the way in.
+    /// What becomes of `ask` when it arrives.
     fn offer(&mut self, now: Time, ask: &Ask) -> Verdict;
 
-    /// Providers that are not to be used at `now`, by number; nothing if all may be.
+    /// The providers that are not to be used at `now`, by number; `None` if all may be.
     fn barred(&mut self, now: Time) -> Option<&[bool]>;
 
     /// The provider that takes everything at `now`, because a budget that says so is spent.
@@ -26,32 +26,32 @@ pub trait Budget: fmt::Debug + Send + Sync {
         None
     }
 
-    /// An attempt has ended and cost something.
+    /// To be called when an attempt has ended and cost something.
     fn spent(&mut self, ended: &Ended);
 
-    /// When each share of it that is watched was first passed, in the order in which they are listed.
+    /// The time at which each watched share was first passed, in the order in which they are listed.
     fn alerts(&self) -> &[Option<Time>];
 
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn Budget>;
 }
 
-/// What a budget says of a request.
+/// What a budget decides about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It may go on.
+    /// The request may go on.
     Pass,
-    /// It is turned away.
+    /// The request is turned away.
     Reject,
-    /// It waits until this time.
+    /// The request waits until this time.
     Wait(Time),
 }
 
-/// A share of a budget that is watched.
+/// A watched share of a budget.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alert {
-    /// Which budget, in words.
+    /// The budget in words, such as "$100 a day".
     pub budget: String,
-    /// The share of it, from 0 to 1.
+    /// The share of the budget that is watched, above 0 up to 1.
     pub share: f64,
 }

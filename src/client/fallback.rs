@@ -1,4 +1,4 @@
-//! Fallback: where a request goes when its providers have failed it.
+//! Fallback: the providers to which a request goes when those before have failed it.
 //!
 //! The providers form groups, tried one after the other. Inside a group the policy chooses and the retry rule decides, both
 //! as if the group were all there is; when that rule gives up, the next group that takes this kind of failure follows, with
@@ -8,10 +8,10 @@
 
 use crate::words::{Outcome, Outcomes};
 
-/// The groups in order.
+/// The fallback groups in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Fallback {
-    /// All groups; none if every provider is in the only one there is.
+    /// All groups; empty if every provider is in the only one.
     pub groups: Vec<Group>,
     /// Whether the caller of a request that every group failed is told of the first group's failure instead of the last's.
     pub tells_first: bool,
@@ -19,14 +19,14 @@ pub struct Fallback {
     pub most: usize,
 }
 
-/// Providers that are tried together.
+/// A group of providers that are tried together.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// Which providers are in it.
+    /// Whether each provider is in the group.
     pub members: Vec<bool>,
-    /// The same, by number, in the order in which the file names them.
+    /// The members by number, in the order in which the file names them.
     pub order: Vec<usize>,
-    /// Which failures of earlier groups bring a request here.
+    /// The failures of earlier groups that bring a request here.
     pub on: Outcomes,
 }
 
@@ -42,7 +42,7 @@ impl Fallback {
         self.groups.iter().map(numbers).collect()
     }
 
-    /// Who is in group `group`; nothing if everybody is.
+    /// Whether each provider is in group `group`; `None` if all are.
     #[inline]
     pub fn members(&self, group: usize) -> Option<&[bool]> {
         self.groups.get(group).map(|g| &*g.members)

@@ -6,34 +6,34 @@ use crate::words::Ask;
 
 use super::limiter::{Done, Limiter, Ready};
 
-/// What a request must pass to be let in.
+/// The gate that a request must pass to be let in: a cap and limiters.
 #[derive(Debug)]
 pub struct Gate {
     limiters: Vec<Box<dyn Limiter>>,
-    /// Whether any limiter wants to know who leaves.
+    /// Whether any limiter wants to know which requests leave.
     listening: bool,
     in_flight: u32,
     cap: u32,
     full: BoundClock,
 }
 
-/// Why a request may not pass.
+/// The reason for which a request may not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blocked {
-    /// As many are in flight as may be.
+    /// As many requests are in flight as the cap allows.
     Full,
-    /// A limiter says: not before somebody inside is done.
+    /// A limiter says: not before a request inside has ended.
     Held,
     /// A limiter says: not before this time.
     Until(Time),
-    /// A limiter turns it away.
+    /// A limiter turns the request away.
     Rejected,
-    /// A limiter would never let it pass.
+    /// A limiter would never let the request pass.
     Never,
 }
 
 impl Blocked {
-    /// What a limiter's answer means; nothing if it lets pass.
+    /// What a limiter's answer means; `None` if it lets the request pass.
     #[inline]
     fn by(ready: Ready) -> Option<Blocked> {
         match ready {
@@ -45,7 +45,7 @@ impl Blocked {
         }
     }
 
-    /// Of two obstacles the one that lasts: for ever, a rejection, until somebody leaves, the later time.
+    /// Of two obstacles the one that lasts longer: for ever, a rejection, until a request leaves, the later time.
     #[inline]
     fn worse(self, other: Blocked) -> Blocked {
         let rank = |blocked| match blocked {
@@ -59,7 +59,7 @@ impl Blocked {
 }
 
 impl Gate {
-    /// A gate with nobody in flight. `cap` is at least 1.
+    /// A gate with no request in flight. `cap` is at least 1.
     pub fn new(limiters: Vec<Box<dyn Limiter>>, cap: u32) -> Gate {
         Gate {
             listening: limiters.iter().any(|l| l.listens()),
@@ -78,7 +78,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Whether `ask` may pass now. Takes nothing; but whoever is rejected counts as turned away.
+    /// Whether `ask` may pass now. Takes nothing, but a rejected request counts as turned away.
     #[inline(always)]
     pub fn check(&mut self, now: Time, ask: &Ask) -> Result<(), Blocked> {
         if self.in_flight >= self.cap {
@@ -98,7 +98,7 @@ impl Gate {
         Ok(())
     }
 
-    /// What limiter number `i` has against `ask`, if anything.
+    /// The reason for which limiter number `i` holds `ask` up, if any.
     #[inline(always)]
     fn blocked_by(&mut self, i: usize, now: Time, ask: &Ask) -> Option<Blocked> {
         let limiter = &mut self.limiters[i];
@@ -109,7 +109,7 @@ impl Gate {
         Some(blocked)
     }
 
-    /// Lets `ask` pass, which [`Gate::check`] has just found free to.
+    /// Lets `ask` pass, which [`Gate::check`] has just found possible.
     #[inline(always)]
     pub fn pass(&mut self, now: Time, ask: &Ask) {
         for limiter in &mut self.limiters {
@@ -118,8 +118,8 @@ impl Gate {
         self.count_in(now);
     }
 
-    /// As [`Gate::enter`], but asks the limiters one after the other and keeps what the first ones gave when a later
-    /// one refuses: the fault of a client that does not make its limits atomic.
+    /// Lets `ask` pass like [`Gate::enter`], but asks the limiters one after the other and keeps what the first ones
+    /// gave when a later one refuses: the fault of a client that does not make its limits atomic.
     pub fn enter_piecemeal(&mut self, now: Time, ask: &Ask) -> Result<(), Blocked> {
         if self.in_flight >= self.cap {
             return Err(Blocked::Full);
@@ -145,12 +145,13 @@ impl Gate {
         self.limiters.iter_mut().any(|l| l.ready(now, ask) == Ready::Never)
     }
 
-    /// Lets one pass whatever the cap and the limiters say.
+    /// Lets one request pass whatever the cap and the limiters say.
     pub fn force(&mut self, now: Time) {
         self.count_in(now);
     }
 
-    /// One who was let in is done. Who it was is asked only if a limiter wants to know.
+    /// To be called when a request that was let in has ended. Its description is computed only if a limiter wants to
+    /// know.
     #[inline]
     pub fn leave(&mut self, now: Time, who: impl FnOnce() -> Done) {
         if self.in_flight == self.cap {
@@ -165,18 +166,18 @@ impl Gate {
         }
     }
 
-    /// How many are in flight.
+    /// The number of requests in flight.
     #[inline]
     pub fn in_flight(&self) -> u32 {
         self.in_flight
     }
 
-    /// The cap; `u32::MAX` for none.
+    /// The cap on requests in flight; `u32::MAX` for none.
     pub fn cap(&self) -> u32 {
         self.cap
     }
 
-    /// How long as many were in flight as may be.
+    /// The time for which as many requests were in flight as the cap allows.
     pub fn time_full(&self) -> &BoundClock {
         &self.full
     }

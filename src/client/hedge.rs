@@ -21,31 +21,33 @@ use crate::words::Ended;
 
 /// A hedging rule, as it runs.
 pub trait Hedge: fmt::Debug + Send + Sync {
-    /// A request of class `class` is sent at `now`, for the first time or tried again: after how long a copy may follow.
+    /// To be called when a request of class `class` is sent at `now`, for the first time or again; returns after how
+    /// long a copy may follow.
     fn wait(&mut self, now: Time, class: usize) -> Option<Span>;
 
-    /// The wait is over and no answer has come; `sent` copies have been sent of this try. Whether to send one more.
+    /// Whether to send one more copy now that the wait is over and no answer has come; `sent` copies have been sent of
+    /// this try.
     fn fire(&mut self, now: Time, sent: u32) -> bool;
 
-    /// A copy of a request of class `class` has just been sent: after how long yet another may follow, `sent` of them being
-    /// sent.
+    /// To be called when a copy of a request of class `class` has just been sent, `sent` of them so far; returns after
+    /// how long yet another may follow.
     fn wait_again(&mut self, now: Time, class: usize, sent: u32) -> Option<Span>;
 
-    /// A copy has failed while another is under way: whether to send one more at once, `sent` of them being sent.
+    /// Whether to send one more copy at once when one has failed while another is under way; `sent` have been sent.
     fn on_failure(&mut self, _now: Time, _sent: u32) -> bool {
         false
     }
 
-    /// An attempt has ended. Rules that learn listen.
+    /// To be called when an attempt has ended. Rules that learn listen.
     fn ended(&mut self, _ended: &Ended) {}
 
-    /// What decides the race between copies.
+    /// The event that decides the race between copies.
     fn race(&self) -> Race;
 
     /// Whether a copy must go to another provider than those under way.
     fn elsewhere(&self) -> bool;
 
-    /// How many copies it has denied for want of a budget.
+    /// The number of copies that the rule has denied for want of a budget.
     fn denied(&self) -> u64 {
         0
     }
@@ -54,18 +56,18 @@ pub trait Hedge: fmt::Debug + Send + Sync {
     fn fresh(&self) -> Box<dyn Hedge>;
 }
 
-/// What decides the race between copies of a request.
+/// The event that decides the race between copies of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Race {
     /// The first token: the others are called off as soon as one has it, and none is sent after it.
     #[default]
     FirstToken,
-    /// The whole answer.
+    /// The end of the whole answer.
     Answer,
 }
 
-/// What the file says of a hedging rule.
+/// The parameters of a hedging rule, as the file gives them.
 pub trait BuildHedge {
     /// Checks the parameters against the experiment's names and makes the rule.
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Hedge>>;
@@ -78,7 +80,7 @@ impl BuildHedge for Own {
 }
 
 registry! {
-    /// A hedging rule.
+    /// The hedging rule, by which further copies of a request are sent.
     pub enum HedgeSpec as BuildHedge, kind hedge in "hedge/" of Box<dyn Hedge> {
         fixed => Fixed,
         percentile => Percentile,
@@ -103,7 +105,7 @@ fn bounded(share: Fraction) -> Leaky {
 pub(crate) mod testing {
     use super::*;
 
-    /// The rule that `json` says, over the classes x and y.
+    /// The rule that `json` describes, over the classes x and y.
     pub(crate) fn hedge(json: &str) -> Box<dyn Hedge> {
         let spec: HedgeSpec = serde_json::from_str(json).unwrap();
         let names = ["x", "y"].map(String::from);

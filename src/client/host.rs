@@ -1,9 +1,9 @@
-//! What a client keeps for each provider, and the connections that providers of one host share.
+//! The state that a client keeps for each provider, and the connections that providers of one host share.
 //!
-//! A pool of connections is bounded, one held for each attempt from when it is sent until it ends. Whoever finds none free
-//! waits in line, first come first served, as the pools of aiohttp (`limit_per_host`) and httpx do; a full line, or one that
-//! there is not (LiteLLM 1.109's `max_parallel_requests`), turns it away.
-//! The breaker is asked before the wait and not again after it: a call in line goes even if the breaker has opened.
+//! A pool of connections is bounded, one held for each attempt from when it is sent until it ends. An attempt that
+//! finds none free waits in line, first come first served, as in the pools of aiohttp (`limit_per_host`) and httpx; if
+//! the line is full, or there is none (LiteLLM 1.109's `max_parallel_requests`), it is turned away. The breaker is
+//! asked before the wait and not again after it: a call in line goes even if the breaker has opened.
 
 use std::collections::VecDeque;
 
@@ -12,11 +12,12 @@ use crate::kernel::clock::BoundClock;
 use crate::kernel::time::Time;
 use crate::words::Ended;
 
-/// A provider, seen from the client.
+/// A provider as its client sees it.
 #[derive(Debug, Default)]
 pub struct Host {
     breaker: Option<Box<dyn Breaker>>,
-    /// [`Breaker::is_closed`]: a policy that looks at every provider finds it here, without a call through a pointer.
+    /// The cached value of [`Breaker::is_closed`]: a policy that looks at every provider finds it here, without a call
+    /// through a pointer.
     closed: bool,
     /// Attempts under way, those in line for a connection not counted.
     pub in_flight: u32,
@@ -34,25 +35,25 @@ impl Host {
         }
     }
 
-    /// Its breaker, unless one breaker watches the whole fleet, or nobody.
+    /// The provider's own breaker; `None` if it has none, or if one breaker watches the whole fleet.
     #[inline]
     pub fn breaker(&self) -> Option<&dyn Breaker> {
         self.breaker.as_deref()
     }
 
-    /// Whether its own breaker is closed, and so lets calls through whatever the time.
+    /// Whether the provider's own breaker is closed, and so lets calls through whatever the time.
     #[inline]
     pub fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// A call goes to it; nothing if it has no breaker of its own.
+    /// Tells the provider's own breaker that a call goes to it; `None` if it has no breaker of its own.
     #[inline]
     pub fn sent(&mut self, now: Time) -> Option<Ticket> {
         self.breaker.as_mut().map(|breaker| breaker.sent(now))
     }
 
-    /// Tells its own breaker how a call ended; `false` if it has none.
+    /// Tells the provider's own breaker how a call ended; `false` if it has none.
     #[inline]
     pub fn record(&mut self, ticket: Ticket, ended: &Ended) -> bool {
         let Some(breaker) = &mut self.breaker else {
@@ -64,17 +65,17 @@ impl Host {
     }
 }
 
-/// Connections, as the client's configuration bounds them.
+/// The bounds on connections in the client's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connections {
-    /// The most at once; `u32::MAX` for no bound.
+    /// The most connections in use at once; `u32::MAX` for no bound.
     pub most: u32,
-    /// The most that may wait for one.
+    /// The most attempts that may wait for a connection.
     pub line: u32,
 }
 
 impl Connections {
-    /// No bound at all.
+    /// Connections without any bound.
     pub const UNBOUNDED: Connections = Connections {
         most: u32::MAX,
         line: u32::MAX,
@@ -93,11 +94,11 @@ pub struct Pool {
 /// What becomes of an attempt that wants a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connected {
-    /// It has one.
+    /// The attempt has a connection.
     Now,
-    /// It may wait in line.
+    /// The attempt may wait in line.
     InLine,
-    /// It is turned away.
+    /// The attempt is turned away.
     Refused,
 }
 
@@ -112,19 +113,19 @@ impl Pool {
         }
     }
 
-    /// Connections in use.
+    /// The connections in use.
     #[inline]
     pub fn in_use(&self) -> u32 {
         self.in_use
     }
 
-    /// Attempts that wait for a connection.
+    /// The attempts that wait for a connection.
     #[inline]
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// The most at once; `u32::MAX` for no bound.
+    /// The most connections in use at once; `u32::MAX` for no bound.
     pub fn most(&self) -> u32 {
         self.bound.most
     }
@@ -145,12 +146,12 @@ impl Pool {
         }
     }
 
-    /// The attempt in `slot`, which found none free, waits for one.
+    /// Puts the attempt in `slot`, which found no connection free, in line for one.
     pub fn stand_in_line(&mut self, slot: u32) {
         self.waiting.push_back(slot);
     }
 
-    /// Gives a connection back. It goes to whoever waits longest, whose slot is returned.
+    /// Gives a connection back. It goes to the attempt that has waited longest, whose slot is returned.
     #[inline]
     pub fn disconnect(&mut self, now: Time) -> Option<u32> {
         let next = self.waiting.pop_front();
@@ -163,14 +164,14 @@ impl Pool {
         next
     }
 
-    /// The attempt in `slot` no longer waits.
+    /// Takes the attempt in `slot` out of the line.
     pub fn give_up(&mut self, slot: u32) {
         if let Some(place) = self.waiting.iter().position(|&waiting| waiting == slot) {
             self.waiting.remove(place);
         }
     }
 
-    /// How long all connections were in use.
+    /// The time for which all connections were in use.
     pub fn time_full(&self) -> &BoundClock {
         &self.full
     }

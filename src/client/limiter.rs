@@ -35,7 +35,8 @@ use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
 use crate::words::{Ask, Outcome};
 
-/// A limiter, as it runs. It answers when a request may pass; who waits, and how, is the admission's business.
+/// A limiter, as it runs. It answers when a request may pass; which requests wait, and how, is up to the admission
+/// discipline.
 pub trait Limiter: fmt::Debug + Send + Sync {
     /// Whether `ask` may pass at `now`. Takes nothing.
     fn ready(&mut self, now: Time, ask: &Ask) -> Ready;
@@ -43,17 +44,18 @@ pub trait Limiter: fmt::Debug + Send + Sync {
     /// Lets `ask` pass, and counts it.
     fn take(&mut self, now: Time, ask: &Ask);
 
-    /// A request that it let pass was not let in after all: a limit asked later refused. What is a rate stays spent; who
-    /// counts who is inside counts it out again.
+    /// Takes back a request that it let pass but that was not let in after all, because a limit asked later refused. A
+    /// rate stays spent; a limiter that counts requests inside counts it out again.
     fn give_back(&mut self) {}
 
-    /// It has answered [`Ready::Rejected`], and the request is turned away.
+    /// To be called when the limiter has answered [`Ready::Rejected`] and the request is turned away.
     fn turned_away(&mut self, _now: Time) {}
 
-    /// A request that was let in is done. Limiters that learn or that count who is inside listen.
+    /// To be called when a request that was let in has ended. Limiters that learn, or that count the requests inside,
+    /// listen.
     fn leave(&mut self, _done: &Done) {}
 
-    /// Whether it listens to [`Limiter::leave`].
+    /// Whether the limiter listens to [`Limiter::leave`].
     fn listens(&self) -> bool {
         false
     }
@@ -65,20 +67,20 @@ pub trait Limiter: fmt::Debug + Send + Sync {
 /// Whether a request may pass a limiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ready {
-    /// Now.
+    /// The request may pass now.
     Now,
-    /// Not before this time.
+    /// The request may pass at this time, not before.
     At(Time),
-    /// Not before somebody inside is done.
+    /// The request may pass once a request inside has ended, not before.
     WhenOneLeaves,
-    /// It is turned away, now and at once; another like it may pass.
+    /// The request is turned away at once; another like it may pass.
     Rejected,
-    /// Never.
+    /// The request can never pass.
     Never,
 }
 
 impl Ready {
-    /// From the first moment at which it may pass; [`Time::NEVER`] for never.
+    /// The answer for a request that may pass from `at` on; [`Time::NEVER`] for never.
     #[inline]
     pub fn from(now: Time, at: Time) -> Ready {
         if at <= now {
@@ -91,23 +93,23 @@ impl Ready {
     }
 }
 
-/// A request that was let in and is done.
+/// A request that was let in and has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Done {
-    /// When.
+    /// The time at which the request ended.
     pub now: Time,
-    /// When it was let in.
+    /// The time at which the request was let in.
     pub entered: Time,
-    /// How it ended.
+    /// The outcome of the request.
     pub outcome: Outcome,
-    /// Which it was, as [`Limiter::take`] saw it.
+    /// The request as [`Limiter::take`] saw it.
     pub ask: Ask,
-    /// How many were in flight when it was let in, itself included.
+    /// The number of requests in flight when it was let in, itself included.
     pub in_flight: u32,
 }
 
 impl Done {
-    /// A request that succeeded at `now` and of which nothing else is known.
+    /// A request that succeeded at `now` and about which nothing else is known.
     pub fn at(now: Time) -> Done {
         Done {
             now,
@@ -119,7 +121,7 @@ impl Done {
     }
 }
 
-/// What the file says of a limiter.
+/// The parameters of a limiter, as the file gives them.
 pub trait BuildLimiter {
     /// Checks the parameters and makes the limiter.
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Limiter>>;
@@ -132,7 +134,7 @@ impl BuildLimiter for Own {
 }
 
 registry! {
-    /// A client-side limiter.
+    /// A client-side limiter, which a request must pass to be let in.
     pub enum LimiterSpec as BuildLimiter, kind limiter in "limiter/" of Box<dyn Limiter> {
         token_bucket => TokenBucket,
         fixed_window => FixedWindow,

@@ -1,4 +1,5 @@
-//! What a careful caller wraps round a request: a way in, limits, timeouts, breakers and retries.
+//! The client: what a careful caller wraps round a request, namely admission control, limits, timeouts, breakers and
+//! retries.
 //!
 //! Nothing here sees the event set. Each part answers a question; the engine schedules what follows.
 
@@ -26,63 +27,63 @@ use crate::words::{Ask, Outcome};
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Client {
-    /// The way in.
+    /// The admission discipline, by which requests are let in.
     pub admission: Box<dyn admission::Admission>,
     /// The client's own rate limits, all charged once for each request, when it is let in.
     pub limiters: Vec<Box<dyn limiter::Limiter>>,
     /// The most requests in flight; `u32::MAX` for no cap. A request counts from when it is let in until it ends,
     /// back-off included, as under a semaphore held for the whole call.
     pub max_in_flight: u32,
-    /// How many gateways run side by side, each with a policy and breakers of its own.
+    /// The number of gateways side by side, each with a policy and breakers of its own.
     pub gateways: u16,
-    /// How long to wait for what.
+    /// The timeouts of attempts and requests.
     pub timeouts: Timeouts,
     /// The longest wait for a connection.
     pub pool_timeout: Span,
-    /// The longest input that is sent, in tokens: what is older is cut off. `u32::MAX` for no limit.
+    /// The longest input that is sent, in tokens: older input is cut off. `u32::MAX` for no limit.
     pub input_window: u32,
-    /// What to do after a failure.
+    /// The retry rule: what to do after a failure.
     pub retry: Box<dyn retry::Retry>,
-    /// When to send a second copy.
+    /// The hedging rule: when to send a second copy; `None` for never.
     pub hedge: Option<Box<dyn hedge::Hedge>>,
-    /// Where to go when a group of providers has failed.
+    /// The fallback groups: where to go when a group of providers has failed.
     pub fallback: fallback::Fallback,
-    /// What watches the providers.
+    /// The breakers that watch the providers.
     pub breaker: breaker::Guard,
-    /// What may be spent.
+    /// The budgets on spend, if there are any.
     pub budget: Option<Box<dyn budget::Budget>>,
-    /// The shares of it that are watched.
+    /// The shares of the budgets that are watched.
     pub alerts: Vec<budget::Alert>,
 }
 
-/// How long a client waits; [`Span::FOREVER`] for no limit.
+/// The timeouts of a client; [`Span::FOREVER`] for no limit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timeouts {
-    /// For a new connection, from when an attempt was sent.
+    /// The longest wait for a new connection, from when an attempt was sent.
     pub connect: Span,
-    /// For the first token of an attempt, from when it was sent.
+    /// The longest wait for the first token of an attempt, from when it was sent.
     pub ttft: Span,
-    /// For each further token.
+    /// The longest wait for each further token.
     pub idle: Span,
-    /// For the whole of one attempt, from when it was sent.
+    /// The longest duration of one attempt, from when it was sent.
     pub attempt: Span,
-    /// What is added to that for what is asked, if anything is.
+    /// The time that is added to the timeout of an attempt for what is asked, if any is.
     pub adaptive: Option<Adaptive>,
-    /// For the whole request, from its arrival, waits and retries included.
+    /// The longest duration of the whole request, from its arrival, waits and retries included.
     pub total: Span,
 }
 
-/// How the timeout of an attempt grows with what is asked.
+/// The growth of an attempt's timeout with what is asked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adaptive {
-    /// For each 1,000 of `max_tokens`.
+    /// The time that is added for each 1,000 of `max_tokens`.
     pub per_1000: Span,
-    /// How many times as long for each class.
+    /// The factor for each class, by which the timeout is multiplied.
     pub by_class: Vec<f64>,
 }
 
 impl Adaptive {
-    /// The timeout of an attempt at `ask`, where it is `base` for an answer of nothing.
+    /// The timeout of an attempt at `ask`, where `base` is that for an answer without tokens.
     fn timeout(&self, base: Span, ask: &Ask) -> Span {
         let tokens = u128::from(ask.max_output.unwrap_or(0));
         let longer = u128::from(self.per_1000.nanos()) * tokens / 1000;
@@ -108,9 +109,9 @@ impl Timeouts {
     }
 }
 
-/// How an attempt at `output` tokens that would end in `answer` ends for the client, and when, counted from when it was sent.
-/// At equal times the answer comes first, then the timeout for the connection, the first token, a further token, the attempt
-/// and the request.
+/// The outcome and the end of an attempt at `output` tokens that would end in `answer`, as the client sees it, counted
+/// from when it was sent. At equal times the answer comes first, then the timeout for the connection, the first token,
+/// a further token, the attempt and the request.
 #[inline]
 pub fn cut(answer: &Answer, patience: &Patience, output: u32) -> (Outcome, Span) {
     // Nearly always the answer comes before any timeout.

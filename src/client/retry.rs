@@ -1,4 +1,4 @@
-//! What a client does after a failed attempt: give up, or try again after a while.
+//! Retry rules: what a client does after a failed attempt, which is to give up, or to try again after a wait.
 
 mod bifrost;
 mod envoy;
@@ -35,25 +35,26 @@ use crate::words::{Ended, Outcome, Outcomes};
 
 /// A retry rule, as it runs.
 pub trait Retry: fmt::Debug + Send + Sync {
-    /// What follows a failed attempt. `fleet` is as the next attempt would find it. `memory` is what the rule keeps of this
-    /// request: 0 at first and after each fallback, then what it was left at.
+    /// Decides what follows a failed attempt. `fleet` is as the next attempt would find it. `memory` is what the rule
+    /// keeps for this request: 0 at first and after each fallback, then what it was left at.
     fn next(&mut self, failed: &Failed, fleet: &Fleet<'_>, key: Key, memory: &mut u64) -> Next;
 
-    /// An attempt is sent, number `attempt` (from 0) of its request. Budgets listen.
+    /// To be called when attempt number `attempt` (from 0) of a request is sent. Budgets listen.
     fn sent(&mut self, _now: Time, _attempt: u32) {}
 
-    /// An attempt has ended. Budgets that count what is under way listen.
+    /// To be called when an attempt has ended. Budgets that count what is under way listen.
     fn ended(&mut self, _ended: &Ended) {}
 
-    /// A try that it asked for is over: it has failed or was answered, or its request ended before it could be made.
+    /// To be called when a try that the rule asked for is over: it has failed or was answered, or its request ended
+    /// before it could be made.
     fn over(&mut self) {}
 
-    /// Whether it listens to [`Retry::sent`], [`Retry::ended`] and [`Retry::over`].
+    /// Whether the rule listens to [`Retry::sent`], [`Retry::ended`] and [`Retry::over`].
     fn listens(&self) -> bool {
         false
     }
 
-    /// How many tries it has denied for want of a budget.
+    /// The number of tries that the rule has denied for want of a budget.
     fn denied(&self) -> u64 {
         0
     }
@@ -62,25 +63,25 @@ pub trait Retry: fmt::Debug + Send + Sync {
     fn fresh(&self) -> Box<dyn Retry>;
 }
 
-/// What follows a failed attempt.
+/// The decision that follows a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Another try.
+    /// Another try is made.
     Again {
-        /// After so long.
+        /// The wait before the try.
         after: Span,
-        /// At the same provider if its breaker lets it; otherwise the policy chooses anew.
+        /// Whether it goes to the same provider if its breaker lets it; otherwise the policy chooses anew.
         same: bool,
     },
-    /// No more tries; a fallback may follow.
+    /// No more tries are made; a fallback may follow.
     GiveUp {
-        /// The failure is known to the caller only after so long: a client that sleeps after its last try, too.
+        /// The wait until the caller knows of the failure: some clients sleep after their last try, too.
         after: Span,
     },
 }
 
 impl Next {
-    /// Another try where the policy says.
+    /// Another try after `after`, for which the policy chooses again.
     pub const fn anew(after: Span) -> Next {
         Next::Again { after, same: false }
     }
@@ -89,24 +90,24 @@ impl Next {
     pub const STOP: Next = Next::GiveUp { after: Span::ZERO };
 }
 
-/// A failed attempt.
+/// A failed attempt, as a retry rule sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failed {
-    /// When.
+    /// The time at which the attempt failed.
     pub now: Time,
-    /// How it ended; never [`Outcome::Success`].
+    /// The outcome of the attempt; never [`Outcome::Success`].
     pub outcome: Outcome,
-    /// How many attempts have been made since the last fallback, this one included and hedges not; 0 if there was nobody to
-    /// make the first one at.
+    /// The number of attempts made since the last fallback, this one included and hedges not; 0 if there was no
+    /// provider for the first one.
     pub attempts: u32,
-    /// Where it was made, if anywhere.
+    /// The provider at which it was made, if there was one.
     pub provider: Option<usize>,
-    /// The Retry-After that came with it.
+    /// The Retry-After that came with the failure.
     pub retry_after: Option<Span>,
 }
 
 impl Failed {
-    /// A first attempt that failed at `now` and of which nothing else is known.
+    /// A first attempt that failed at `now` and about which nothing else is known.
     pub const fn new(now: Time, outcome: Outcome) -> Failed {
         Failed {
             now,
@@ -118,24 +119,24 @@ impl Failed {
     }
 }
 
-/// What another try cannot mend: what the request says, and what the client itself has given up. A rule without a list of its own
-/// gives up then.
+/// The outcomes that another try cannot mend: faults of the request, and what the client itself has given up. A rule
+/// without a list of its own gives up then.
 pub const HOPELESS: Outcomes = Outcomes::ANY_FAILURE
     .and(Outcomes::NOT_COUNTED)
     .without(Outcomes::RETRYABLE)
     .without(Outcomes::of(&[Outcome::Cancelled]));
 
-/// After these there is nothing that could be tried again: nothing was sent, or the time is up.
+/// The outcomes after which there is nothing that could be tried again: nothing was sent, or the time is up.
 const NOTHING_TRIED: [Outcome; 3] = [Outcome::BreakerOpen, Outcome::BudgetExhausted, Outcome::TimeoutTotal];
 
-/// Where the next try goes.
+/// The provider to which the next try goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Where {
-    /// Where the policy says, asked again.
+    /// The next try goes where the policy says, which is asked again.
     #[default]
     Anew,
-    /// To the same provider if its breaker lets it; otherwise where the policy says.
+    /// The next try goes to the same provider if its breaker lets it; otherwise where the policy says.
     Same,
 }
 
@@ -160,7 +161,7 @@ fn check_tries(tries: u32, field: &'static str) -> Built<()> {
     Err(Refusal::new(text).at(field))
 }
 
-/// What is listed as worth another try.
+/// The outcomes that `list` names as worth another try.
 fn listed(list: &OutcomeList) -> Built<Outcomes> {
     let set = list.some()?;
     match NOTHING_TRIED.into_iter().find(|&o| set.contains(o)) {
@@ -178,13 +179,13 @@ fn part(whole: Span, key: Key) -> Span {
     scaled(whole, unit(key.draw(Purpose::Jitter)))
 }
 
-/// `span` times `factor`, rounded down.
+/// The value of `span` times `factor`, rounded down.
 #[inline]
 fn scaled(span: Span, factor: f64) -> Span {
     Span::from_nanos((span.nanos() as f64 * factor) as u64)
 }
 
-/// `base` times `factor` to the power of `n`, at most `max`.
+/// The value of `base` times `factor` to the power of `n`, at most `max`.
 #[inline]
 fn grown(base: Span, factor: f64, n: u32, max: Span) -> Span {
     if factor == 2.0 {
@@ -197,7 +198,7 @@ fn grown(base: Span, factor: f64, n: u32, max: Span) -> Span {
     Span::from_nanos(wait as u64).min(max)
 }
 
-/// What the file says of a retry rule.
+/// The parameters of a retry rule, as the file gives them.
 pub trait BuildRetry {
     /// Checks the parameters and makes the rule.
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Retry>>;
@@ -210,7 +211,7 @@ impl BuildRetry for Own {
 }
 
 registry! {
-    /// A retry rule.
+    /// The retry rule, which decides what follows a failed attempt.
     pub enum RetrySpec as BuildRetry, kind retry in "retry/" of Box<dyn Retry> {
         never => Never,
         fixed => Fixed,
@@ -227,7 +228,7 @@ registry! {
 }
 
 impl Default for RetrySpec {
-    /// No retries.
+    /// The default: without retries.
     fn default() -> Self {
         RetrySpec::never(Never::default())
     }
@@ -243,19 +244,19 @@ pub(crate) mod testing {
     use crate::form::build::Names;
     use crate::kernel::chance::Chance;
 
-    /// The rule that `json` says.
+    /// The rule that `json` describes.
     pub(crate) fn rule(json: &str) -> Box<dyn Retry> {
         let spec: RetrySpec = serde_json::from_str(json).unwrap();
         spec.as_dyn().build(&Names::default()).unwrap()
     }
 
-    /// Why the rule that `json` says is refused.
+    /// The reason for which the rule that `json` describes is refused.
     pub(crate) fn refusal(json: &str) -> String {
         let spec: RetrySpec = serde_json::from_str(json).unwrap();
         spec.as_dyn().build(&Names::default()).unwrap_err().message
     }
 
-    /// `n` hosts, of which those in `open` have an open breaker.
+    /// Makes `n` hosts, of which those in `open` have an open breaker.
     pub(crate) fn hosts(n: usize, open: &[usize]) -> Vec<Host> {
         let spec: BreakerSpec = serde_json::from_str(r#"{"consecutive": {"failures": 1}}"#).unwrap();
         let host = |i| {
@@ -270,7 +271,7 @@ pub(crate) mod testing {
         (0..n).map(host).collect()
     }
 
-    /// What follows each of `failures` (how, and the Retry-After in seconds) of request `id` over `hosts`.
+    /// The decisions after each of `failures` (outcome, and Retry-After in seconds) of request `id` over `hosts`.
     pub(crate) fn decisions(
         rule: &mut dyn Retry,
         hosts: &[Host],
@@ -292,7 +293,7 @@ pub(crate) mod testing {
         failures.iter().enumerate().map(&mut one).collect()
     }
 
-    /// As [`decisions`] over two healthy hosts, in words: `2.5s anew`, `0s same`, `stop`, `stop after 1s`.
+    /// The decisions over two healthy hosts in words: `2.5s anew`, `0s same`, `stop`, `stop after 1s`.
     pub(crate) fn told(json: &str, failures: &[(Outcome, Option<f64>)]) -> Vec<String> {
         decisions(&mut *rule(json), &hosts(2, &[]), failures, 0)
             .iter()

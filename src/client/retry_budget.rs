@@ -1,4 +1,4 @@
-//! Retry budgets: how many retries all requests together may make, whatever each of them would like.
+//! Retry budgets: a bound on the retries of all requests together, whatever each of them would like.
 //!
 //! A rule alone multiplies the load of a provider that fails by its number of tries, just when that does the most harm. A
 //! budget bounds the factor: it is asked before each retry that the rule wants, and what it denies is given up.
@@ -23,23 +23,23 @@ use super::retry::{Failed, Next, Retry};
 
 /// A retry budget, as it runs.
 pub trait RetryBudget: fmt::Debug + Send + Sync {
-    /// An attempt is sent, number `attempt` (from 0) of its request.
+    /// To be called when attempt number `attempt` (from 0) of a request is sent.
     fn sent(&mut self, now: Time, attempt: u32);
 
-    /// An attempt has ended.
+    /// To be called when an attempt has ended.
     fn ended(&mut self);
 
     /// Whether there may be one more retry, from now on. If so, it is charged.
     fn withdraw(&mut self, now: Time) -> bool;
 
-    /// A retry that was allowed is over: it failed or was answered, or could not be made.
+    /// To be called when a retry that was allowed is over: it failed or was answered, or could not be made.
     fn over(&mut self);
 
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn RetryBudget>;
 }
 
-/// What the file says of a retry budget.
+/// The parameters of a retry budget, as the file gives them.
 pub trait BuildRetryBudget {
     /// Checks the parameters and makes the budget.
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn RetryBudget>>;
@@ -52,7 +52,7 @@ impl BuildRetryBudget for Own {
 }
 
 registry! {
-    /// A retry budget.
+    /// The retry budget, which bounds the retries of all requests together.
     pub enum RetryBudgetSpec as BuildRetryBudget, kind retry_budget in "retry_budget/" of Box<dyn RetryBudget> {
         finagle => Finagle,
         envoy => Envoy,
@@ -60,7 +60,7 @@ registry! {
     }
 }
 
-/// A retry rule under a budget.
+/// A retry rule under a retry budget.
 #[derive(Debug)]
 pub struct Budgeted {
     rule: Box<dyn Retry>,
@@ -69,7 +69,7 @@ pub struct Budgeted {
 }
 
 impl Budgeted {
-    /// `rule`, but for what `budget` denies.
+    /// The rule `rule`, except for what `budget` denies.
     pub fn new(rule: Box<dyn Retry>, budget: Box<dyn RetryBudget>) -> Budgeted {
         Budgeted {
             rule,

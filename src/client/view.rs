@@ -1,4 +1,4 @@
-//! What a policy sees: the request as it would go over the wire, and what the client keeps of each provider.
+//! The view of a policy: the request as it would go over the wire, and what the client keeps for each provider.
 //!
 //! Nothing here says how a provider is modelled.
 
@@ -14,23 +14,23 @@ use crate::words::Outcome;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Call {
-    /// The kind of request. A policy that has to guess it draws its guess with [`Call::draw`].
+    /// The class of the request. A policy that has to guess it draws its guess with [`Call::draw`].
     pub class: usize,
-    /// Who asks, counted from 0; where the traffic has no `users`, the number of the request.
+    /// The number of the user that asks, from 0; where the traffic has no `users`, the number of the request.
     pub user: u32,
-    /// Lower numbers go first.
+    /// The priority of the request; lower numbers go first.
     pub priority: u8,
-    /// Input tokens.
+    /// The input of the request, in tokens.
     pub input: u32,
     /// The `max_tokens` sent along, if any.
     pub max_output: Option<u32>,
-    /// Attempts already made at this request.
+    /// The attempts already made at this request.
     pub attempts: u32,
-    /// Where the last attempt went, if there was one.
+    /// The provider to which the last attempt went, if there was one.
     pub last: Option<usize>,
-    /// How the last try failed; [`Outcome::Success`] if none has.
+    /// The failure of the last try; [`Outcome::Success`] if none has failed.
     pub failure: Outcome,
-    /// Answers to this request that a judge has turned down.
+    /// The number of answers to this request that a judge has turned down.
     pub rejected: u32,
     /// Whether this is a further copy of a request that is under way.
     pub hedge: bool,
@@ -40,16 +40,16 @@ pub struct Call {
     pub request: Key,
     /// The randomness of this attempt.
     pub attempt: Key,
-    /// What the policy keeps of this request: 0 at first, then whatever it last put there. One policy's alone: of several
-    /// inside one another only one may use it ([`crate::routing::Wants::notes`]).
+    /// The policy's own memory for this request: 0 at first, then what it last put there. It belongs to one policy: of
+    /// several inside one another only one may use it ([`crate::routing::Wants::notes`]).
     pub notes: Cell<u64>,
-    /// What the policy keeps of this attempt: 0 at first. What `Policy::sent` leaves here comes back in
-    /// [`crate::words::Ended::ticket`]. One policy's alone, like [`Call::notes`].
+    /// The policy's own memory for this attempt: 0 at first. What `Policy::sent` leaves here comes back in
+    /// [`crate::words::Ended::ticket`]. It belongs to one policy, like [`Call::notes`].
     pub ticket: Cell<u64>,
 }
 
 impl Call {
-    /// The first attempt at a request of `class`, keyed by `request`, of which nothing else is known.
+    /// The first attempt at a request of `class`, keyed by `request`, about which nothing else is known.
     pub const fn new(class: usize, request: Key) -> Call {
         Call {
             class,
@@ -83,7 +83,7 @@ impl Call {
     }
 }
 
-/// What the client keeps of each provider, read-only.
+/// The state that the client keeps for each provider, read-only.
 #[derive(Clone, Copy, Debug)]
 pub struct Fleet<'a> {
     hosts: &'a [Host],
@@ -94,14 +94,14 @@ pub struct Fleet<'a> {
     everybody: Option<&'a [u32]>,
 }
 
-/// What keeps providers out besides their breakers.
+/// The reasons, besides breakers, that keep providers out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Restriction<'a> {
-    /// Who is in the group that the request is at; nothing if everybody is.
+    /// Whether each provider is in the group that the request is at; `None` if all are.
     pub members: Option<&'a [bool]>,
-    /// Whom a budget bars; nothing if nobody.
+    /// Whether a budget bars each provider; `None` if it bars none.
     pub barred: Option<&'a [bool]>,
-    /// Who has a copy of the request already, where another must go elsewhere.
+    /// The providers that have a copy of the request already, where another must go elsewhere.
     pub excluded: &'a [u32],
 }
 
@@ -127,7 +127,7 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// The same, but only of those whom `restriction` allows.
+    /// This fleet, but only those providers that `restriction` allows.
     #[inline]
     #[must_use]
     pub fn within(self, restriction: &'a Restriction<'a>) -> Fleet<'a> {
@@ -137,8 +137,8 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// The same, but only of those who are `among` it: what a policy leaves to another inside it. It takes the place of an
-    /// earlier one, so whoever that leaves out must be out of this one too.
+    /// This fleet, but only those providers that are `among` it: what a policy leaves to another inside it. It takes
+    /// the place of an earlier one, so a provider that the earlier one leaves out must be out of this one too.
     #[inline]
     #[must_use]
     pub fn only(self, among: &'a [bool]) -> Fleet<'a> {
@@ -148,7 +148,8 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// The same, where other gateways call the providers too: so many calls are under way at each, of all gateways together.
+    /// This fleet, where other gateways call the providers too: the argument holds the calls under way at each
+    /// provider, of all gateways together.
     #[inline]
     #[must_use]
     pub fn beside(self, everybody: &'a [u32]) -> Fleet<'a> {
@@ -158,18 +159,18 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// How many providers there are.
+    /// The number of providers in the fleet.
     #[inline]
     pub fn len(&self) -> usize {
         self.hosts.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no providers.
     pub fn is_empty(&self) -> bool {
         self.hosts.is_empty()
     }
 
-    /// The time.
+    /// The time at which the policy chooses.
     #[inline]
     pub fn now(&self) -> Time {
         self.now
@@ -202,13 +203,13 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// Attempts that wait for a connection to provider `index`.
+    /// The attempts that wait for a connection to provider `index`.
     #[inline]
     pub fn in_line(&self, index: usize) -> u32 {
         self.hosts[index].in_line
     }
 
-    /// Attempts under way at provider `index` or in line for it.
+    /// The attempts under way at provider `index` or in line for it.
     #[inline]
     pub fn load(&self, index: usize) -> u32 {
         self.in_flight(index).saturating_add(self.in_line(index))
@@ -220,8 +221,8 @@ impl<'a> Fleet<'a> {
         self.hosts[index].in_flight
     }
 
-    /// As [`Fleet::load`], but with the calls under way that provider `index` would count if asked: those of every gateway.
-    /// Only for a policy that does ask, and says when the answer is in.
+    /// The load as in [`Fleet::load`], but with the calls under way that provider `index` would count if asked: those
+    /// of every gateway. Only for a policy that does ask, and says when the answer is in.
     #[inline]
     pub fn load_if_asked(&self, index: usize) -> u32 {
         let under_way = self.everybody.map_or(self.in_flight(index), |all| all[index]);

@@ -172,7 +172,7 @@ fn breakers_that_make_no_sense() {
     shop.json:39:49: client.breaker.gobreaker.max_requests: max_requests is 0, and must be at least 1
     shop.json:39:44: client.breaker.gobreaker.timeout: timeout is 0s, and must be longer
     shop.json:39:44: client.breaker.helicone.interval: interval is 0s, and must be longer
-    shop.json:39:42: client.breaker.helicone.window: a window of 7s is no multiple of interval, which is 5s
+    shop.json:39:42: client.breaker.helicone.window: a window of 7s is not a multiple of interval, which is 5s
     shop.json:39:43: client.breaker.rollback.primary: there is no provider `old`
     shop.json:39:42: client.breaker.rollback.window: a window of 0: must be 1 to 100000
     shop.json:39:43: client.breaker.rollback.minimum: a minimum of 200 never fits a window of 100

@@ -105,7 +105,7 @@ fn budgets_that_make_no_sense() {
         ),
         (
             r#"{ "per": "day", "money": "$1", "providers": [] }"#,
-            "client.budgets[0].providers: a budget for nobody: name a provider, or leave it out for all",
+            "client.budgets[0].providers: a budget for no provider: name one, or leave it out for all",
         ),
         (
             r#"{ "per": "day", "money": "$1", "providers": ["chea"] }"#,
@@ -113,7 +113,7 @@ fn budgets_that_make_no_sense() {
         ),
         (
             r#"{ "per": "day", "money": "$1", "providers": ["cheap"], "on_exhausted": "queue" }"#,
-            "client.budgets[0].on_exhausted: `queue` holds every request up, whoever would serve it: leave `providers` out",
+            "client.budgets[0].on_exhausted: `queue` holds every request up, whichever provider would serve it: leave `providers` out",
         ),
     ] {
         let said = said(TIMEOUTS, &format!("{TIMEOUTS} \"budgets\": [ {budget} ],"));

@@ -1,8 +1,9 @@
-//! One bucket and one sleep: R0's second limiter, as published.
+//! One bucket and one sleep: the second rate limiter of the customer-service benchmark article, as published.
 //!
-//! It refills by the time passed; with a token there the request goes; without one it sleeps (1 − tokens) / rate, the
-//! bucket is set to 0, and then it goes, whatever others did meanwhile. Several callers that find the bucket empty sleep
-//! at the same time and go together: under concurrency the limit does not hold. Ignores the gate's cap and limiters.
+//! The bucket refills by the time passed; with a token there the request goes; without one it sleeps for (1 − tokens) /
+//! rate, the bucket is set to 0, and then the request goes, whatever others did meanwhile. Several callers that find
+//! the bucket empty sleep at the same time and go together: under concurrency the limit does not hold. Ignores the
+//! gate's cap and limiters.
 //!
 //! ```json
 //! { "one_bucket": { "rate": "1000/min", "burst": 1000 } }
@@ -21,13 +22,13 @@ use crate::kernel::time::{Span, Time};
 use crate::provider::limits::bucket;
 use crate::words::Ask;
 
-/// One bucket of requests whose shortage is slept off once.
+/// One token bucket of requests; when it is empty, a request sleeps once and then goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OneBucket {
-    /// How fast it refills.
+    /// The rate at which the bucket refills, in requests.
     pub rate: Rate,
-    /// The most it can hold. Default: what the rate brings in a minute.
+    /// The most requests that the bucket can hold. Default: what the rate brings in a minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
 }

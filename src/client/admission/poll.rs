@@ -1,9 +1,11 @@
-//! Polling: whoever cannot pass sleeps a while and asks again, as R0's published concurrency control does.
+//! Polling: a request that cannot pass sleeps a while and asks again, as the concurrency control in the
+//! customer-service benchmark article does.
 //!
-//! The sleep is `base × 2^min(in flight, ceiling)`: it grows with how many are in flight, not with how often this one has
-//! asked, and there is no line, so luck decides who is next and priorities count for nothing. The limits are asked one
-//! after the other and what the first gave is lost when the second refuses. Modelled as published, but that
-//! the cap on requests in flight is polled like a bucket, and counts as one in what binds. `queue` is the mended form.
+//! The sleep is `base × 2^min(in flight, ceiling)`: it grows with the number of requests in flight, not with how often
+//! this one has asked, and there is no line, so luck decides which request is next, and priorities count for nothing.
+//! The limits are asked one after the other, and what the first gave is lost when the second refuses. Modelled as
+//! published, except that the cap on requests in flight is polled like a bucket, and counts as one in what binds.
+//! `queue` is the mended form.
 //!
 //! ```json
 //! { "poll": { "base": "100ms", "ceiling": 5 } }
@@ -20,17 +22,17 @@ use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::words::Ask;
 
-/// Sleep and ask again.
+/// Polling: a request that cannot pass sleeps and asks again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Poll {
-    /// The sleep with nobody in flight, at least 1ms. Default: 100ms.
+    /// The sleep with no request in flight, at least 1ms. Default: 100ms.
     #[serde(default = "tenth")]
     pub base: Duration,
-    /// The sleep doubles with each request in flight up to this many, at most 30. Default: 5.
+    /// The most requests in flight for each of which the sleep doubles, 0 to 30. Default: 5.
     #[serde(default = "five")]
     pub ceiling: u32,
-    /// Give up a request that has waited this long. Default: never.
+    /// The longest wait, after which a request is given up. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_wait: Option<Duration>,
 }

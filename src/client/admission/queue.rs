@@ -1,13 +1,14 @@
-//! A bounded queue: whoever cannot pass waits in line, and the line moves as soon as it may.
+//! A bounded queue: a request that cannot pass waits in line, and the line moves as soon as it may.
 //!
-//! By default strict priority between classes (lower numbers first), first come first served within one; `order` knows other
-//! rules. The head of the line waits for exactly what it needs, so nobody behind it overtakes it with a smaller request. Whoever
-//! arrives with nobody ahead is the head: it goes at once if the gate lets it pass, though others wait behind it and the line be
-//! full. A request larger than a limiter can ever let pass is shed. This is R0's concurrency control as it should be: both
-//! buckets taken together, the queue really consulted, no polling.
+//! By default strict priority between classes (lower numbers first), first come first served within one; `order` knows
+//! other rules. The head of the line waits for exactly what it needs, so no request behind it overtakes it with a
+//! smaller need. A request that arrives with none ahead of it is the head: it goes at once if the gate lets it pass,
+//! even if others wait behind it and the line is full. A request larger than a limiter can ever let pass is shed. This
+//! is the concurrency control of the customer-service benchmark article as it should be: both buckets taken together,
+//! the queue really consulted, no polling.
 //!
-//! What is shed from a full line is `shed`'s choice. From any line may be dropped whoever comes to its head too late to be done
-//! in time (`deadline`), or while the wait stands (`codel`).
+//! `shed` chooses which request is shed from a full line. Besides, a line may drop a request that comes to its head too
+//! late to be done in time (`deadline`), or while the queueing delay stays above a target (`codel`).
 //!
 //! ```json
 //! { "queue": { "capacity": 5000, "order": "priority", "shed": "drop_lowest", "max_wait": "30s" } }
@@ -34,48 +35,49 @@ use order::Order;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Queue {
-    /// The most that may wait. Default: no bound.
+    /// The most requests that may wait. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<Count>,
-    /// Who goes first. Default: `priority`.
+    /// The order in which requests leave the line. Default: `priority`.
     #[serde(default)]
     pub order: Order,
-    /// Who is shed when one more comes than may wait. Default: `reject`.
+    /// The request that is shed when one more comes than may wait. Default: `reject`.
     #[serde(default)]
     pub shed: Shed,
-    /// Drop from the line while the wait stands. It goes by the wait of whoever is let in next: with an `order` other than `fifo`
-    /// that says little of those at the back, so the waits of late priorities stay unbounded (give `max_wait` too), and under
-    /// `lifo` it hardly ever drops. Default: do not.
+    /// CoDel: drop from the line while the queueing delay stays above target. It goes by the wait of the request that
+    /// is let in next: with an `order` other than `fifo` that says little of those at the back, so the waits of late
+    /// priorities stay unbounded (give `max_wait` too), and under `lifo` it hardly ever drops. Default: off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub codel: Option<Codel>,
-    /// Drop whoever comes to the head of the line too late. Default: do not.
+    /// Drop a request that comes to the head of the line too late to be done in time. Default: off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Deadline>,
-    /// Give up a request that has waited this long. Default: never.
+    /// The longest wait, after which a request is given up. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_wait: Option<Duration>,
 }
 
-/// Who is shed when one more comes than may wait.
+/// The request that is shed when one more comes than may wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Shed {
-    /// Whoever comes.
+    /// The request that arrives is shed.
     #[default]
     Reject,
-    /// Whoever has waited longest.
+    /// The request that has waited longest is shed.
     DropOldest,
-    /// The newest of the lowest priority, the highest number; whoever comes, if nobody's is lower.
+    /// The newest request of the lowest priority (the highest number) is shed; the arriving one, if none is of lower
+    /// priority than it.
     DropLowest,
 }
 
-/// Until when a request is worth sending.
+/// The time within which a request is worth sending.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deadline {
-    /// How long after it began to wait a request must be done.
+    /// The time from the beginning of its wait within which a request must be done.
     pub within: Duration,
-    /// How long it is expected to take once it is let in; at most `within`.
+    /// The time that a request is expected to take once it is let in; at most `within`.
     pub expected: Duration,
 }
 
@@ -114,13 +116,13 @@ struct Running {
     capacity: Option<usize>,
     shed: Shed,
     codel: Option<codel::Control>,
-    /// Who has waited longer when it comes to the head cannot be done in time.
+    /// The longest wait after which the deadline can still be met; a request that comes to the head later is dropped.
     patience: Span,
     max_wait: Span,
 }
 
 impl Running {
-    /// Somebody has left the line.
+    /// To be called when a request has left the line: tells CoDel if the line is empty.
     #[inline]
     fn left(&mut self) {
         if let Some(codel) = &mut self.codel
@@ -130,7 +132,7 @@ impl Running {
         }
     }
 
-    /// Who gives up its place in the full line to `ask`.
+    /// The request that gives up its place in the full line to `ask`, if there is one.
     fn drop_for(&mut self, ask: &Ask) -> Option<u32> {
         let (spot, waiting) = match self.shed {
             Shed::Reject => return None,
@@ -152,7 +154,7 @@ impl Admission for Running {
                     self.lines.passed_by(ask);
                     return Offer::Enter;
                 }
-                // In line, one that can never pass would hold up all behind it.
+                // In line, a request that can never pass would hold up all behind it.
                 Err(Blocked::Never | Blocked::Rejected) => return Offer::Rejected,
                 Err(Blocked::Full | Blocked::Held | Blocked::Until(_)) => {}
             }

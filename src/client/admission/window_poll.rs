@@ -1,9 +1,11 @@
 //! A sliding window that is polled: over the limit a request sleeps about as long as the window and asks again, as a
-//! published relay client does (field report R4: 1,000 requests a minute, a sleep of (limit/current)·60 s·U(0.5, 1.5)).
+//! published relay client does (in an article on latency-based routing: 1,000 requests a minute, a sleep of
+//! (limit/current)·60 s·U(0.5, 1.5)).
 //!
-//! `current` is how many the window holds. Only those who are let in are noted, so nobody asks in vain with more than the limit in
-//! it: the factor limit/current is 1. There is no line, so luck decides who is next and priorities count for nothing. A cap on
-//! requests in flight and the limiters are asked after the window, all at once; whoever they hold up sleeps in the same way.
+//! `current` is the number of requests in the window. Only requests that are let in are noted, so none asks in vain
+//! with more than the limit in it: the factor limit/current is 1. There is no line, so luck decides which request is
+//! next, and priorities count for nothing. A cap on requests in flight and the limiters are asked after the window, all
+//! at once; a request that they hold up sleeps in the same way.
 //!
 //! ```json
 //! { "window_poll": { "limit": 1000, "window": "1m" } }
@@ -22,16 +24,16 @@ use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::{Span, Time};
 use crate::words::Ask;
 
-/// Sleep about a window, and ask again.
+/// A polled sliding window: a request over the limit sleeps about a window and asks again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WindowPoll {
-    /// The most that the window may hold, at most 1,000,000.
+    /// The most requests that the window may hold, 1 to 1,000,000.
     pub limit: Count,
-    /// How long it is, at least 1ms. Default: 1m.
+    /// The length of the window, at least 1ms. Default: 1m.
     #[serde(default = "minute")]
     pub window: Duration,
-    /// Give up a request that has waited this long. Default: never.
+    /// The longest wait, after which a request is given up. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_wait: Option<Duration>,
 }
@@ -61,7 +63,7 @@ impl BuildAdmission for WindowPoll {
 
 #[derive(Clone, Debug)]
 struct Running {
-    /// When those that the window holds came, oldest first.
+    /// The times at which the requests in the window came, oldest first.
     noted: VecDeque<Time>,
     limit: usize,
     window: Span,

@@ -1,4 +1,5 @@
-//! A breaker that counts failures up and successes down (R2: load balancer), as published and as it should be.
+//! A breaker that counts failures up and successes down, from a published article on a load balancer: as published, and
+//! as it should be.
 //!
 //! Closed: each failure adds one, each success takes one off (not below zero); at `failures` it opens. Open: nothing goes
 //! through until `open_for` after the last failure; failures of calls still under way push that back. The first call after
@@ -26,32 +27,32 @@ use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcome};
 
-/// Opens on a surplus of failures.
+/// Opens on a surplus of failures over successes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Consecutive {
-    /// Failures, less successes, that open it. Default: 5.
+    /// The failures, less successes, that open the breaker; at least 1. Default: 5.
     #[serde(default = "five")]
     pub failures: u32,
-    /// How long it stays open after the last failure. Default: 30s.
+    /// The time for which it stays open after the last failure. Default: 30s.
     #[serde(default = "half_a_minute")]
     pub open_for: Duration,
-    /// Successes in half-open that close it. Default: 3.
+    /// The successes in half-open that close it, at least 1. Default: 3.
     #[serde(default = "three")]
     pub successes: u32,
-    /// What half-open lets through. Default: `guarded`.
+    /// The calls that half-open lets through. Default: `guarded`.
     #[serde(default)]
     pub half_open: HalfOpen,
 }
 
-/// What half-open lets through.
+/// The calls that half-open lets through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HalfOpen {
     /// As many calls at once as successes are needed; a failure opens it again.
     #[default]
     Guarded,
-    /// Everything; a failure changes nothing.
+    /// All calls; a failure changes nothing.
     Unguarded,
 }
 
@@ -92,7 +93,7 @@ struct Running {
     state: State,
     epoch: Ticket,
     trips: u64,
-    /// Time spent open in earlier openings.
+    /// The time spent open in earlier openings.
     open: Span,
 }
 

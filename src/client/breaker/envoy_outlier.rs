@@ -9,11 +9,12 @@
 //! `success_rate_request_volume` calls each, those below mean − `success_rate_stdev_factor`/1000 standard deviations; and where there are
 //! `failure_percentage_minimum_hosts` with `failure_percentage_request_volume` calls, those that fail in `failure_percentage_threshold` of them.
 //!
-//! Whom a rule finds is ejected with the probability `enforcing_…`, unless more than `max_ejection_percent` of the hosts
-//! would then be out. **With the 10 % of the default no host of a fleet below ten is ever ejected**, as in Envoy since 1.27; before it was one
-//! at least: `always_eject_one_host`. It is out for `base_ejection_time` × the number of its ejections so far (which falls by one with each
-//! interval it stays in), at most `max_ejection_time`, plus jitter, and comes back at the first interval after that with its
-//! counters of answers in a row at zero. There is no half-open.
+//! A host that a rule finds is ejected with the probability `enforcing_…`, unless more than `max_ejection_percent` of
+//! the hosts would then be out. **With the 10 % of the default no host of a fleet below ten is ever ejected**, as in
+//! Envoy since 1.27; before it was one at least: `always_eject_one_host`. It is out for `base_ejection_time` × the
+//! number of its ejections so far (which falls by one with each interval it stays in), at most `max_ejection_time`,
+//! plus jitter, and comes back at the first interval after that with its counters of answers in a row at zero. There is
+//! no half-open.
 //!
 //! Panic: if less than `panic_threshold` of the hosts are in, calls go to all. Ejected time goes on in the figures.
 //!
@@ -37,58 +38,59 @@ use crate::kernel::chance::{Key, Purpose, index, unit};
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcome, Outcomes};
 
-/// Ejection of outliers.
+/// Envoy's outlier detection: ejection of hosts that do badly.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EnvoyOutlier {
-    /// 5xx in a row; 0: never. Default: 5.
+    /// The number of 5xx in a row that ejects a host; 0: never. Default: 5.
     pub consecutive_5xx: u32,
-    /// 502, 503 and 504 in a row; 0: never. Default: 5.
+    /// The number of 502, 503 and 504 in a row that ejects a host; 0: never. Default: 5.
     pub consecutive_gateway_failure: u32,
-    /// Failures in a row before an answer, if these are split off; 0: never. Default: 5.
+    /// The number of failures in a row before an answer that ejects a host, if these are split off; 0: never. Default:
+    /// 5.
     pub consecutive_local_origin_failure: u32,
     /// Whether failures before an answer are counted apart. Default: false.
     pub split_external_local_origin_errors: bool,
-    /// Time between looks at the rates, and before who is back, at least 1ms. Default: 10s.
+    /// The time between evaluations of the rates, at which hosts also come back; at least 1ms. Default: 10s.
     pub interval: Duration,
-    /// How long the first ejection lasts. Default: 30s.
+    /// The length of a host's first ejection. Default: 30s.
     pub base_ejection_time: Duration,
     /// The longest ejection, before jitter. Default: 300s, or `base_ejection_time` if that is longer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_ejection_time: Option<Duration>,
-    /// The most that chance adds to an ejection, in whole milliseconds. Default: 0s.
+    /// The largest random addition to an ejection, in whole milliseconds. Default: 0s.
     pub max_ejection_time_jitter: Duration,
-    /// The largest share of hosts out at once. Default: 10%.
+    /// The largest share of hosts ejected at once. Default: 10%.
     pub max_ejection_percent: Fraction,
-    /// Whether one may be out however small that share is. Default: false.
+    /// Whether one host may be ejected however small that share is. Default: false.
     pub always_eject_one_host: bool,
-    /// Hosts with enough calls that make success rates comparable. Default: 5.
+    /// The number of hosts with enough calls that makes success rates comparable. Default: 5.
     pub success_rate_minimum_hosts: u32,
-    /// Calls in an interval that are enough for it. Default: 100.
+    /// The calls in an interval from which on a host's success rate counts. Default: 100.
     pub success_rate_request_volume: u32,
-    /// Standard deviations below the mean, in thousandths. Default: 1900.
+    /// The standard deviations below the mean at which a host is ejected, in thousandths. Default: 1900.
     pub success_rate_stdev_factor: u32,
-    /// Share of failures that is too much. Default: 85%.
+    /// The share of failures at which a host is ejected. Default: 85%.
     pub failure_percentage_threshold: Fraction,
-    /// Hosts with enough calls for that. Default: 5.
+    /// The number of hosts with enough calls from which on `failure_percentage_threshold` applies. Default: 5.
     pub failure_percentage_minimum_hosts: u32,
-    /// Calls in an interval that are enough for it. Default: 50.
+    /// The calls in an interval from which on a host's failure percentage counts. Default: 50.
     pub failure_percentage_request_volume: u32,
-    /// Default: 100%.
+    /// The probability that `consecutive_5xx` ejects. Default: 100%.
     pub enforcing_consecutive_5xx: Fraction,
-    /// Default: 0%.
+    /// The probability that `consecutive_gateway_failure` ejects. Default: 0%.
     pub enforcing_consecutive_gateway_failure: Fraction,
-    /// Default: 100%.
+    /// The probability that `consecutive_local_origin_failure` ejects. Default: 100%.
     pub enforcing_consecutive_local_origin_failure: Fraction,
-    /// Default: 100%.
+    /// The probability that a low success rate ejects. Default: 100%.
     pub enforcing_success_rate: Fraction,
-    /// Default: 100%.
+    /// The probability that a low success rate before an answer ejects, if these are split off. Default: 100%.
     pub enforcing_local_origin_success_rate: Fraction,
-    /// Default: 0%.
+    /// The probability that a high failure percentage ejects. Default: 0%.
     pub enforcing_failure_percentage: Fraction,
-    /// Default: 0%.
+    /// The probability that a high failure percentage before an answer ejects, if these are split off. Default: 0%.
     pub enforcing_failure_percentage_local_origin: Fraction,
-    /// With a smaller share of hosts in, calls go to all; 0%: never. Default: 50%.
+    /// The share of hosts in below which calls go to all; 0%: never. Default: 50%.
     pub panic_threshold: Fraction,
 }
 
@@ -125,7 +127,7 @@ impl Default for EnvoyOutlier {
     }
 }
 
-/// `DEFAULT_MAX_EJECTION_TIME_MS`.
+/// The value of Envoy's `DEFAULT_MAX_EJECTION_TIME_MS`.
 const MAX_EJECTION: Span = Span::from_secs(300);
 /// The longest jitter, so that its milliseconds are drawn without bias.
 const MAX_JITTER: Span = Span::from_secs(86_400);
@@ -195,14 +197,14 @@ impl BuildBreaker for EnvoyOutlier {
     }
 
     fn caution(&self, providers: usize) -> Option<String> {
-        // As `found` reckons for the first to go.
+        // The share that `found` computes for the first host to be ejected.
         let one = 100.0 / providers as f64;
         let may = one <= 100.0 * self.max_ejection_percent.get() || self.always_eject_one_host;
         (!may).then(|| {
             let tenths = |percent: f64| (percent * 10.0).round() / 10.0;
             let (one, most) = (tenths(one), tenths(100.0 * self.max_ejection_percent.get()));
             format!(
-                "envoy_outlier can never eject anybody: one of {providers} providers is {one}% of them, and max_ejection_percent is {most}%; \
+                "envoy_outlier can never eject a provider: one of {providers} providers is {one}% of them, and max_ejection_percent is {most}%; \
                  raise it, or set always_eject_one_host"
             )
         })
@@ -211,7 +213,7 @@ impl BuildBreaker for EnvoyOutlier {
 
 #[derive(Clone, Copy, Debug)]
 struct Rules {
-    /// Of 5xx, gateway failures and local ones: how many, and how surely they eject.
+    /// For 5xx, gateway failures and local ones: the number in a row, and the probability that it ejects.
     in_a_row: [(u32, f64); 3],
     split: bool,
     interval: Span,
@@ -224,13 +226,13 @@ struct Rules {
     stdev_factor: f64,
     failure_percentage: Volume,
     failure_threshold: f64,
-    /// Of answers, and of what happens before them.
+    /// The probabilities for answers, and for what happens before them.
     enforcing_success_rate: [f64; 2],
     enforcing_failure_percentage: [f64; 2],
     panic: f64,
 }
 
-/// What makes rates worth a look.
+/// What makes rates comparable: enough hosts with enough calls each.
 #[derive(Clone, Copy, Debug)]
 struct Volume {
     hosts: usize,
@@ -250,7 +252,7 @@ struct Running {
     rules: Rules,
     own: Option<Key>,
     hosts: Vec<Host>,
-    /// How many are ejected.
+    /// The number of hosts that are ejected.
     out: usize,
     next_sweep: Time,
 }
@@ -258,15 +260,16 @@ struct Running {
 #[derive(Clone, Copy, Debug, Default)]
 struct Host {
     in_a_row: [u32; 3],
-    /// Of this interval, and of the one before.
+    /// The rates of this interval, for answers and for what happens before them; `last` are those of the interval
+    /// before.
     rates: [Rate; 2],
     last: [Rate; 2],
     ejected: bool,
     openings: Openings,
-    /// By how many times the base its next ejection is longer.
+    /// The multiple of the base by which the host's next ejection is longer.
     multiplier: u64,
     back_since: Time,
-    /// Times that a rule has found it.
+    /// The number of times that a rule has found the host.
     found: u64,
 }
 
@@ -282,13 +285,13 @@ impl Rate {
         self.successes = self.successes.saturating_add(u32::from(success));
     }
 
-    /// In percent, as Envoy's sums are.
+    /// The success rate in percent, as Envoy's sums are.
     fn percent(self) -> f64 {
         f64::from(self.successes) * 100.0 / f64::from(self.calls)
     }
 }
 
-/// Before or instead of an answer: no connection, or one that broke.
+/// The failures before or instead of an answer: no connection, or one that broke.
 const UNCONNECTED: Outcomes = Outcomes::of(&[Outcome::ConnectionError, Outcome::TimeoutConnect, Outcome::Truncated]);
 
 impl Rules {
@@ -327,7 +330,7 @@ impl Running {
         self.out += 1;
     }
 
-    /// One more failure of a kind in a row.
+    /// Counts one more failure of a kind in a row.
     fn one_more(&mut self, host: usize, now: Time, kind: usize) {
         let (limit, enforcing) = self.rules.in_a_row[kind];
         let it = &mut self.hosts[host];
@@ -338,13 +341,13 @@ impl Running {
         }
     }
 
-    /// Holds the sweeps that were due until `now`.
+    /// Makes up for the sweeps that were due until `now`.
     #[inline]
     fn catch_up(&mut self, now: Time) {
         while self.next_sweep <= now && self.next_sweep != Time::NEVER {
             let at = self.next_sweep;
             self.sweep(at);
-            // With no call since, nothing more happens before somebody is back or has been in for another interval.
+            // With no call since, nothing more happens before a host is back or has been in for another interval.
             let due = |h: &Host| match (h.ejected, h.multiplier) {
                 (true, _) => h.openings.until(),
                 (false, 0) => Time::NEVER,
@@ -375,7 +378,7 @@ impl Running {
         }
     }
 
-    /// The two rules of rates.
+    /// Applies the two rules of rates.
     fn look_at(&mut self, kind: usize, at: Time) {
         let Rules {
             success_rate,
@@ -386,7 +389,7 @@ impl Running {
         if n < success_rate.hosts && n < failure_percentage.hosts {
             return;
         }
-        // Who is ejected on the way was still in when the rules looked.
+        // A host that is ejected on the way was still in when the rules looked.
         let comparable = |it: &Host, calls: u32| !it.ejected && it.last[kind].calls >= calls.max(1);
         let (mut hosts, mut sum) = (0_usize, 0.0);
         for it in self.hosts.iter().filter(|it| comparable(it, success_rate.calls)) {
@@ -430,7 +433,7 @@ impl Running {
         !self.hosts[provider].ejected || ((n - self.out) as f64) < self.rules.panic * n as f64
     }
 
-    /// An answer with this status, or what stands for one.
+    /// Counts an answer with this status, or what stands for one.
     fn answer(&mut self, host: usize, now: Time, outcome: Outcome) {
         let gateway = matches!(
             outcome,
@@ -450,7 +453,7 @@ impl Running {
         }
     }
 
-    /// What happened before there was an answer.
+    /// Counts what happened before there was an answer.
     fn before_answer(&mut self, host: usize, now: Time, success: bool) {
         self.hosts[host].rates[BEFORE].add(success);
         if success {

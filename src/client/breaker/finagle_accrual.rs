@@ -31,23 +31,23 @@ use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcomes};
 
-/// Dead on a low success rate or failures in a row.
+/// Finagle's failure accrual: marks an endpoint dead on a low success rate or failures in a row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FinagleAccrual {
     /// The success rate below which an endpoint is dead; 0: never. Default: 80%.
     pub success_rate: Fraction,
-    /// How long a success or failure weighs, at least 10ms. Default: 30s.
+    /// The time constant of the moving average of successes, at least 10ms. Default: 30s.
     pub window: Duration,
-    /// Calls in the window from which on the rate is looked at. Default: 5.
+    /// The calls in the window from which on the success rate counts. Default: 5.
     pub minimum_requests: u32,
-    /// Failures in a row with which it is dead, at least 1. Default: 5.
+    /// The failures in a row that mark an endpoint dead, at least 1. Default: 5.
     pub consecutive_failures: u32,
-    /// How long it is dead the first time, above 0. Default: 5s.
+    /// The time for which it is dead the first time, above 0. Default: 5s.
     pub mark_dead_for: Duration,
-    /// The longest it is dead, not below `mark_dead_for`. Default: 300s.
+    /// The longest time for which it is dead, not below `mark_dead_for`. Default: 300s.
     pub mark_dead_for_max: Duration,
-    /// Which ends of a call are failures. Default: all but a success.
+    /// The outcomes of a call that are failures. Default: all but a success.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<OutcomeList>,
 }
@@ -67,7 +67,7 @@ impl Default for FinagleAccrual {
     }
 }
 
-/// Slices of a window in which calls are counted.
+/// The slices of a window in which calls are counted.
 const SLICES: u64 = 5;
 
 impl BuildBreaker for FinagleAccrual {
@@ -116,7 +116,7 @@ struct Running {
     failures: Outcomes,
     own: Option<Key>,
     state: State,
-    /// What the last probe was given; 0 before the first.
+    /// The ticket of the last probe; 0 before the first.
     probe: Ticket,
     record: Record,
     openings: Openings,
@@ -125,22 +125,22 @@ struct Running {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Alive,
-    /// Until the last opening ends; from then on a probe may go.
+    /// Nothing goes through until the last opening ends; from then on a probe may go.
     Dead,
     Probing,
 }
 
-/// What both rules remember; nothing after a revival.
+/// The memory of both rules; empty after a revival.
 #[derive(Clone, Copy, Debug, Default)]
 struct Record {
     average: f64,
-    /// When that was last changed.
+    /// The time at which the average last changed.
     updated: Option<Time>,
-    /// Calls by slice of the window, over and over.
+    /// The number of calls in each slice of the window, as a ring.
     calls: [u64; SLICES as usize],
     slice: u64,
     row: u64,
-    /// How often each rule has spoken.
+    /// The number of times that each rule has marked the endpoint dead.
     marks: [u32; 2],
 }
 
@@ -166,7 +166,7 @@ impl Record {
 }
 
 impl Running {
-    /// How long a rule marks it dead the `n`th time, from 0.
+    /// The time for which a rule marks the endpoint dead the `n`th time, from 0.
     fn dead_for(&self, rule: usize, n: u32) -> Span {
         if n == 0 {
             return self.first;
@@ -180,7 +180,7 @@ impl Running {
         (half + Span::from_nanos(more as u64)).min(self.longest)
     }
 
-    /// A failure: how long that marks it dead for, if at all.
+    /// Records a failure; returns for how long it marks the endpoint dead, if at all.
     fn fail(&mut self, now: Time) -> Option<Span> {
         self.record.update(now, self.window, 0.0);
         self.record.row += 1;

@@ -24,22 +24,22 @@ use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcomes};
 
-/// Opens on failures in a row, by generations.
+/// Opens on failures in a row, counted by generations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gobreaker {
-    /// Failures in a row that do not yet open it. Default: 5.
+    /// The most failures in a row that do not yet open it. Default: 5.
     pub consecutive_failures: u32,
-    /// When the count starts anew; 0s: only when it closes. Default: 0s.
+    /// The interval after which the count starts anew; 0s: only when it closes. Default: 0s.
     pub interval: Duration,
-    /// How long it stays open, above 0. Default: 60s.
+    /// The time for which it stays open, above 0. Default: 60s.
     pub timeout: Duration,
-    /// Calls that half-open lets through, at least 1. Default: 1.
+    /// The calls that half-open lets through, at least 1. Default: 1.
     pub max_requests: u32,
-    /// Which ends of a call are failures. Default: all but a success.
+    /// The outcomes of a call that are failures. Default: all but a success.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<OutcomeList>,
-    /// Which ends of a call count for nothing; goes before `failures`. Default: none.
+    /// The outcomes of a call that count for nothing; this goes before `failures`. Default: none.
     #[serde(skip_serializing_if = "OutcomeList::is_empty")]
     pub excluded: OutcomeList,
 }
@@ -105,13 +105,13 @@ struct Running {
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// With failures in a row, until the interval is over.
+    /// Counts failures in a row, until the interval is over.
     Closed {
         failures: u32,
         until: Time,
     },
     Open,
-    /// With calls let through, and successes in a row.
+    /// Counts the calls let through, and the successes in a row.
     HalfOpen {
         sent: u32,
         successes: u32,
@@ -131,7 +131,7 @@ impl Running {
         });
     }
 
-    /// What time has made of it by `now`.
+    /// Brings the state up to date at `now`.
     fn settle(&mut self, now: Time) {
         match self.state {
             State::Closed { until, .. } if now > until => self.close(now),

@@ -1,11 +1,11 @@
-//! A health score from 0 to 100 (R4: latency router), as published and mended.
+//! A health score from 0 to 100, from a published article on latency-based routing: as published, and mended.
 //!
 //! A success adds 2 to the score, which starts at 100, and takes one off the errors; a failure takes 15 off and adds one to the errors. A
 //! provider is healthy if its score is above 70 and its errors are less than 5 % of all its calls so far. Only the healthy are asked.
 //!
-//! As published, who is not healthy is never asked again, but for calls still under way; and a first call that fails is 100 % of errors.
-//! Mended, with `probe_after`: that long after it was found ill one call goes there, and nothing else until it has ended. If it
-//! succeeds, the provider starts anew; if not, it is out for as long again.
+//! As published, a provider that is not healthy is never asked again, but for calls still under way; and a first call
+//! that fails is 100 % of errors. Mended, with `probe_after`: that long after it was found ill one call goes there, and
+//! nothing else until it has ended. If it succeeds, the provider starts anew; if not, it is out for as long again.
 //!
 //! A failure is a 5xx, a 429, no connection, a timeout, or an answer broken off.
 //!
@@ -24,22 +24,22 @@ use crate::form::units::{Duration, Fraction};
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcomes};
 
-/// Leaves out whoever has a low score or too many errors.
+/// A health score for each provider: one with a low score or too many errors is left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HealthScore {
-    /// What a success adds to the score. Default: 2.
+    /// The points that a success adds to the score. Default: 2.
     pub success: u32,
-    /// What a failure takes off it. Default: 15.
+    /// The points that a failure takes off the score. Default: 15.
     pub failure: u32,
-    /// The score must be above this. Default: 70.
+    /// The score above which a provider is healthy, of 100. Default: 70.
     pub healthy_above: u32,
-    /// Errors must be less than this share of the calls. Default: 5%.
+    /// The share of errors in all calls below which a provider is healthy. Default: 5%.
     pub error_rate: Fraction,
-    /// After how long one call is let through. Default: never, as published.
+    /// The time after which one call is let through as a probe. Default: never, as published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe_after: Option<Duration>,
-    /// Which ends of a call are failures. Default: `["retryable"]`.
+    /// The outcomes of a call that are failures. Default: `["retryable"]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<OutcomeList>,
 }
@@ -57,7 +57,7 @@ impl Default for HealthScore {
     }
 }
 
-/// The best score.
+/// The best score, with which a provider begins.
 const BEST: u32 = 100;
 
 impl BuildBreaker for HealthScore {
@@ -91,7 +91,7 @@ struct Running {
     errors: u64,
     calls: u64,
     state: State,
-    /// What the last probe was given; 0 before the first.
+    /// The ticket of the last probe; 0 before the first.
     probe: Ticket,
     openings: Openings,
 }

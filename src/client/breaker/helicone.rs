@@ -4,8 +4,8 @@
 //! at least `minimum` calls failed the provider is out until a look finds otherwise, at the latest the first in the next
 //! window, which begins with nothing counted. There is no half-open.
 //!
-//! A 429 takes the provider out at once for its Retry-After, or `retry_after` without one, and `grace` on top. More of them
-//! while it is out change nothing. They are no errors to the monitor, but count as calls.
+//! A 429 takes the provider out at once for its Retry-After, or `retry_after` without one, and `grace` on top. More of
+//! them while it is out change nothing. The monitor does not count a 429 as an error, but as a call.
 //!
 //! Source: Helicone/ai-gateway `ai-gateway/src/config/monitor.rs`: its ten buckets make one lap of the window, of which only the current
 //! one counts. Errors are 5xx and answers broken off; connections refused and timeouts are taken for these.
@@ -29,19 +29,19 @@ use crate::words::{Ended, Outcome, Outcomes};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Helicone {
-    /// Share of failures above which a provider is out. Default: 10%.
+    /// The share of failures above which a provider is out. Default: 10%.
     pub ratio: Fraction,
-    /// Calls from which on the share is looked at. Default: 20.
+    /// The calls from which on the share counts. Default: 20.
     pub minimum: u32,
-    /// How long calls count: windows of the clock, a multiple of `interval`. Default: 60s.
+    /// The windows of the clock in which calls are counted, a multiple of `interval`. Default: 60s.
     pub window: Duration,
-    /// Time between looks, above 0. Default: 5s.
+    /// The time between two looks at the counts, above 0. Default: 5s.
     pub interval: Duration,
-    /// What a 429 without Retry-After is taken to say. Default: 30s.
+    /// The Retry-After assumed for a 429 without one. Default: 30s.
     pub retry_after: Duration,
-    /// What is added to a Retry-After. Default: 30s.
+    /// The time that is added to a Retry-After. Default: 30s.
     pub grace: Duration,
-    /// Which ends of a call are failures. Default: 5xx, timeouts, no connection, an answer broken off.
+    /// The outcomes of a call that are failures. Default: 5xx, timeouts, no connection, an answer broken off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<OutcomeList>,
 }
@@ -68,7 +68,7 @@ impl BuildBreaker for Helicone {
             return Err(Refusal::new("interval is 0s, and must be longer").at("interval"));
         }
         if window < interval || window.nanos() % interval.nanos() != 0 {
-            let text = format!("a window of {window} is no multiple of interval, which is {interval}");
+            let text = format!("a window of {window} is not a multiple of interval, which is {interval}");
             return Err(Refusal::new(text).at("window"));
         }
         Ok(Guard::Each(Box::new(Running {
@@ -97,26 +97,26 @@ struct Running {
     retry_after: Span,
     grace: Span,
     failures: Outcomes,
-    /// The number of the window that the counts are of.
+    /// The number of the window to which the counts belong.
     lap: u64,
     calls: u64,
     errors: u64,
-    /// The first look that the counts have not been through.
+    /// The time of the first look that the counts have not been through.
     next_look: Time,
     health: Health,
 }
 
-/// What keeps the provider out.
+/// The reasons that keep the provider out.
 #[derive(Clone, Copy, Debug, Default)]
 struct Health {
-    /// Until when for its errors, and for a 429.
+    /// The ends of both reasons: errors (`sick_until`) and a 429 (`limited_until`).
     sick_until: Time,
     limited_until: Time,
     openings: Openings,
 }
 
 impl Health {
-    /// One of the two reasons has changed at `now`.
+    /// To be called when one of the two reasons has changed at `now`.
     fn changed(&mut self, now: Time) {
         let until = self.sick_until.max(self.limited_until).max(now);
         if self.openings.is_open(now) {
@@ -128,8 +128,8 @@ impl Health {
 }
 
 impl Running {
-    /// What the looks up to `now` have found. Counts only change when a call ends, so the first look says it all, until the window
-    /// ends.
+    /// The health after the looks up to `now`. Counts only change when a call ends, so the first look says it all,
+    /// until the window ends.
     #[inline]
     fn looked(&self, now: Time) -> Health {
         let mut health = self.health;
@@ -149,7 +149,7 @@ impl Running {
         health
     }
 
-    /// Goes on to `now`, a new lap included.
+    /// Brings the counts up to `now`, a new lap included.
     fn settle(&mut self, now: Time) {
         if now < self.next_look {
             return;

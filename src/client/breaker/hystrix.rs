@@ -26,21 +26,21 @@ use crate::form::units::{Duration, Fraction};
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcomes};
 
-/// Opens on the share of failures, looked at now and then.
+/// Opens on the share of failures, looked at once each interval.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hystrix {
-    /// Calls in the window from which on the share is looked at, at least 1. Default: 20.
+    /// The calls in the window from which on the share counts, at least 1. Default: 20.
     pub request_volume_threshold: u32,
-    /// Share of failures that opens it. Default: 50%.
+    /// The share of failures that opens it. Default: 50%.
     pub error_threshold_percentage: Fraction,
-    /// How long it stays open. Default: 5s.
+    /// The time for which it stays open. Default: 5s.
     pub sleep_window: Duration,
-    /// How long calls count: up to 100 times `snapshot_interval`, a multiple of it. Default: 10s.
+    /// The window in which calls are counted: a multiple of `snapshot_interval`, at most 100 times it. Default: 10s.
     pub rolling_window: Duration,
-    /// Time between looks, above 0. Default: 500ms.
+    /// The time between two looks at the window, above 0. Default: 500ms.
     pub snapshot_interval: Duration,
-    /// Which ends of a call are failures. Default: all but a success.
+    /// The outcomes of a call that are failures. Default: all but a success.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<OutcomeList>,
 }
@@ -97,14 +97,14 @@ struct Running {
     sleep: Span,
     tick: Span,
     failures: Outcomes,
-    /// What ended between two looks, by the number of that interval, over and over.
+    /// The calls that ended between two looks, by the number of that interval, as a ring.
     buckets: Vec<Bucket>,
     /// The number of the last interval in which a call ended.
     newest: u64,
     /// The look that will open it unless another call ends before.
     opens_at: Time,
     state: State,
-    /// What the last trial was given; 0 before the first.
+    /// The ticket of the last trial; 0 before the first.
     trial: Ticket,
     openings: Openings,
 }

@@ -1,8 +1,9 @@
 //! Kong AI Gateway's passive breaker: a target with too many failures in all is out, and tried once each `fail_timeout`.
 //!
-//! Each failure adds one to a count that no window forgets: only a success at least `fail_timeout` after the last failure clears it.
-//! With `max_fails` failures or more the target is out for `fail_timeout` from the last one; then one call is let through, and
-//! a next one `fail_timeout` later if that has not ended by then. If all targets are out there is nobody to send to.
+//! Each failure adds one to a count that no window forgets: only a success at least `fail_timeout` after the last
+//! failure clears it. With `max_fails` failures or more the target is out for `fail_timeout` from the last one; then
+//! one call is let through, and a next one `fail_timeout` later if that has not ended by then. If all targets are out
+//! there is no target to send to.
 //!
 //! `failures`: default no connection and timeouts, as failover_criteria has it (`error`, `timeout`): a 429 or a 5xx is a success unless
 //! it is added.
@@ -25,15 +26,15 @@ use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcome, Outcomes};
 
-/// Out after so many failures in all.
+/// A target is out after a number of failures in all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Kong {
-    /// Failures with which a target is out; 0: never. Default: 0.
+    /// The failures with which a target is out; 0: never. Default: 0.
     pub max_fails: u32,
-    /// How long it is out after a failure, above 0. Default: 10s.
+    /// The time for which a target is out after a failure, above 0. Default: 10s.
     pub fail_timeout: Duration,
-    /// Which ends of a call are failures. Default: no connection, timeouts.
+    /// The outcomes of a call that are failures. Default: no connection, timeouts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<OutcomeList>,
 }
@@ -48,7 +49,7 @@ impl Default for Kong {
     }
 }
 
-/// `failover_criteria`: error and timeout.
+/// The default `failover_criteria`: error and timeout.
 const CRITERIA: Outcomes = Outcomes::TIMEOUTS.and(Outcomes::of(&[Outcome::ConnectionError]));
 
 impl BuildBreaker for Kong {
@@ -78,7 +79,7 @@ struct Running {
     fail_timeout: Span,
     failures: Outcomes,
     fails: u64,
-    /// When a call last failed.
+    /// The time at which a call last failed.
     last: Time,
     openings: Openings,
 }

@@ -14,13 +14,13 @@
 //! whole request, a copy called off) counts for nothing. With `allowed_fails` another rule stands in for the four: a counter that is
 //! forgotten `cooldown_time` after its first failure; with more failures than allowed the deployment cools, unless it is alone.
 //!
-//! A cooldown lasts as long as its deployment has in `deployments`, else as long as a Retry-After in whole seconds says (of whatever
-//! failure), else `cooldown_time`. A length of nothing is no cooldown. A failure that comes in meanwhile is counted but prolongs
-//! nothing. There is no half-open: when it is over everything goes there again, and because f still stands, one more
-//! failure is enough.
+//! A cooldown lasts as long as its deployment has in `deployments`, else as long as a Retry-After in whole seconds says
+//! (of any failure), else `cooldown_time`. With a length of 0 there is no cooldown. A failure that comes in meanwhile
+//! is counted but prolongs nothing. There is no half-open: when it is over everything goes there again, and because f
+//! still stands, one more failure is enough.
 //!
-//! A group is a fallback group of the client, or the whole fleet if there are none. Who is in several counts as alone if it is alone
-//! in each of them.
+//! A group is a fallback group of the client, or the whole fleet if there are none. A deployment that is in several
+//! groups counts as alone if it is alone in each of them.
 //!
 //! Version "1.80" has no minimum of 5 requests in rule c, and takes `allowed_fails: 3` for not given, that being its own default.
 //!
@@ -43,52 +43,54 @@ use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcome, Outcomes};
 
-/// Cooldowns as LiteLLM's router has them.
+/// Cooldowns of deployments, as LiteLLM's router has them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LitellmCooldown {
-    /// Whose rules. Default: `1.109`.
+    /// The LiteLLM version whose rules hold. Default: `1.109`.
     #[serde(default)]
     pub version: Version,
-    /// Failures that do not yet lead to a cooldown, instead of LiteLLM's rules by share. Default: not given.
+    /// The failures that do not yet lead to a cooldown, instead of LiteLLM's rules by share. Default: not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_fails: Option<u32>,
-    /// How long a cooldown lasts where nothing else says so; 0s: no cooldown. Default: 5s.
+    /// The length of a cooldown where neither `deployments` nor a Retry-After says so; 0s: no cooldown. Default: 5s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooldown_time: Option<Duration>,
-    /// Providers with a cooldown time of their own, which goes before Retry-After. Default: none.
+    /// The providers with a cooldown time of their own, which goes before Retry-After. Default: none.
     #[serde(default, skip_serializing_if = "Named::is_empty")]
     pub deployments: Named<Duration>,
 }
 
-/// Of which LiteLLM.
+/// The version of LiteLLM whose rules hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Version {
-    /// As of 1.109: a share counts from five requests on.
+    /// The rules of 1.109: a share counts from five requests on.
     #[default]
     #[serde(rename = "1.109")]
     V1_109,
-    /// As of 1.80: a lone failure is a share of 100 %.
+    /// The rules of 1.80: a lone failure is a share of 100 %.
     #[serde(rename = "1.80")]
     V1_80,
 }
 
-/// How long failures and successes are counted.
+/// The window in which failures and successes are counted.
 const WINDOW: Span = Span::from_secs(60);
-/// `DEFAULT_COOLDOWN_TIME_SECONDS`.
+/// The value of LiteLLM's `DEFAULT_COOLDOWN_TIME_SECONDS`.
 const COOLDOWN: Span = Span::from_secs(5);
-/// `DEFAULT_FAILURE_THRESHOLD_MINIMUM_REQUESTS`.
+/// The value of LiteLLM's `DEFAULT_FAILURE_THRESHOLD_MINIMUM_REQUESTS`.
 const MINIMUM: u64 = 5;
-/// `SINGLE_DEPLOYMENT_TRAFFIC_FAILURE_THRESHOLD`.
+/// The value of LiteLLM's `SINGLE_DEPLOYMENT_TRAFFIC_FAILURE_THRESHOLD`.
 const ALL_FAILED: u64 = 1000;
-/// `litellm.allowed_fails`.
+/// The default of LiteLLM's `litellm.allowed_fails`.
 const ALLOWED_BY_DEFAULT: u32 = 3;
 
-/// What leads to a cooldown at once (`_should_cooldown_deployment`: considered, and no status that LiteLLM retries).
+/// The outcomes that lead to a cooldown at once (`_should_cooldown_deployment`: considered, and not a status that
+/// LiteLLM retries).
 const AT_ONCE: Outcomes = Outcomes::of(&[Outcome::Unauthorized, Outcome::PaymentRequired, Outcome::NotFound]);
-/// What may lead to a cooldown (`_is_cooldown_required`: 401, 402, 404, 408, 429 and whatever is not a 4xx).
+/// The outcomes that may lead to a cooldown (`_is_cooldown_required`: 401, 402, 404, 408, 429 and all that is not a
+/// 4xx).
 const CONSIDERED: Outcomes = Outcomes::TRANSIENT.and(AT_ONCE);
-/// What counts as a failure.
+/// The outcomes that count as failures.
 const FAILURES: Outcomes = Outcomes::ANY_FAILURE;
 
 impl BuildBreaker for LitellmCooldown {
@@ -132,16 +134,16 @@ struct Running {
     states: Vec<State>,
 }
 
-/// What is known of one deployment.
+/// The state of one deployment.
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
-    /// Its own cooldown time.
+    /// The deployment's own cooldown time, if it has one.
     lasts: Option<Span>,
-    /// Whether it is alone in its group.
+    /// Whether the deployment is alone in its group.
     alone: bool,
     failures: Counter,
     successes: Counter,
-    /// Failures held against `allowed_fails`.
+    /// The failures held against `allowed_fails`.
     held: Counter,
     openings: Openings,
 }

@@ -1,20 +1,21 @@
-//! When a breaker was open, and which ends of a call it takes for what: what most breakers here share.
+//! The spans in which a breaker was open, and what it takes each outcome of a call for: what most breakers here share.
 
 use crate::kernel::time::{Span, Time};
 use crate::words::{Outcome, Outcomes};
 
-/// When a breaker was open. An opening is given its end when it begins, so nothing need happen then.
+/// The spans in which a breaker was open. An opening is given its end when it begins, so nothing need happen then.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Openings {
     count: u64,
-    /// How long the earlier ones were.
+    /// The total length of the earlier openings.
     before: Span,
     since: Time,
     until: Time,
 }
 
 impl Openings {
-    /// Opens at `now`, not before anything that happened; the end of an opening under way is then its own beginning.
+    /// Opens at `now`, which is not before anything that happened; the end of an opening under way is then the
+    /// beginning of this one.
     pub(super) fn open(&mut self, now: Time, until: Time) {
         self.before = self.time(now);
         self.count += 1;
@@ -22,24 +23,24 @@ impl Openings {
         self.until = until;
     }
 
-    /// Whether it is open at `now`.
+    /// Whether the breaker is open at `now`.
     #[inline]
     pub(super) fn is_open(&self, now: Time) -> bool {
         now < self.until
     }
 
-    /// When the last opening ends or ended.
+    /// The time at which the last opening ends or ended.
     #[inline]
     pub(super) fn until(&self) -> Time {
         self.until
     }
 
-    /// Puts the end of the last opening elsewhere, not before it began.
+    /// Moves the end of the last opening, but not to before its beginning.
     pub(super) fn until_then(&mut self, until: Time) {
         self.until = until.max(self.since);
     }
 
-    /// The same opening `times` times more, one each `period`.
+    /// Repeats the last opening `times` times more, one each `period`.
     pub(super) fn repeat(&mut self, times: u64, period: Span) {
         self.count += times;
         self.before += self.until.since(self.since).times(times);
@@ -47,19 +48,20 @@ impl Openings {
         self.until += period.times(times);
     }
 
-    /// How long it was open up to `now`.
+    /// The time for which the breaker was open, up to `now`.
     pub(super) fn time(&self, now: Time) -> Span {
         self.before + self.until.min(now).since(self.since)
     }
 
-    /// How often it has opened.
+    /// The number of times that the breaker has opened.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 }
 
-/// The end of an implementation of `Breaker` over the `Openings` in a field, or of `FleetBreaker` over those of `each` element of
-/// one: how long it was open, how often, and a fresh copy, which has its key if the field for it is named.
+/// The end of an implementation of `Breaker` over the `Openings` in a field, or of `FleetBreaker` over those of `each`
+/// element of one: the time open, the number of openings, and a fresh copy, which has its key if the field for it is
+/// named.
 macro_rules! over_openings {
     ($($field:ident).+ $(; $own:ident)?) => {
         fn time_open(&self, now: crate::kernel::time::Time) -> crate::kernel::time::Span {
@@ -108,17 +110,17 @@ pub(super) use over_openings;
 /// What a breaker takes the end of a call for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// A success.
+    /// The call was a success.
     Success,
-    /// A failure.
+    /// The call was a failure.
     Failure,
-    /// Nothing: the call says nothing of the provider.
+    /// The call says nothing about the provider.
     Nothing,
 }
 
 impl Seen {
-    /// What `outcome` is where `failures` are the failures and other answers are successes. What the table of outcomes does not
-    /// count ([`Outcomes::NOT_COUNTED`]) is nothing, unless it is listed.
+    /// What `outcome` is where `failures` are the failures and other answers are successes. An outcome that is not
+    /// counted ([`Outcomes::NOT_COUNTED`]) is nothing, unless it is listed.
     #[inline]
     pub(super) fn of(outcome: Outcome, failures: Outcomes) -> Seen {
         if failures.contains(outcome) {

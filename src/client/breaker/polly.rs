@@ -29,19 +29,19 @@ use crate::form::units::{Duration, Fraction};
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcomes};
 
-/// Opens on the share of failures.
+/// Opens on the share of failures in the last seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Polly {
-    /// Share of failures that opens it, above 0. Default: 10%.
+    /// The share of failures that opens it, above 0. Default: 10%.
     pub failure_ratio: Fraction,
-    /// Calls from which on the share is looked at, at least 2. Default: 100.
+    /// The calls from which on the share counts, at least 2. Default: 100.
     pub minimum_throughput: u32,
-    /// How long calls count, at least 500ms. Default: 30s.
+    /// The window in which calls are counted, at least 500ms. Default: 30s.
     pub sampling_duration: Duration,
-    /// How long it stays open, at least 500ms. Default: 5s.
+    /// The time for which it stays open, at least 500ms. Default: 5s.
     pub break_duration: Duration,
-    /// Which ends of a call are failures. Default: 5xx, 408, 429, no connection, timeouts.
+    /// The outcomes of a call that are failures. Default: 5xx, 408, 429, no connection, timeouts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<OutcomeList>,
 }
@@ -58,7 +58,7 @@ impl Default for Polly {
     }
 }
 
-/// Windows of a sampling duration.
+/// The number of windows in a sampling duration.
 const WINDOWS: u64 = 10;
 
 impl BuildBreaker for Polly {
@@ -104,7 +104,7 @@ struct Running {
     failures: Outcomes,
     windows: VecDeque<Window>,
     state: State,
-    /// What the last trial was given; 0 before the first.
+    /// The ticket of the last trial; 0 before the first.
     trial: Ticket,
     openings: Openings,
 }

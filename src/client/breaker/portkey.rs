@@ -1,10 +1,11 @@
 //! Portkey's circuit breaker: a target that fails too often is out for a while, then simply back.
 //!
-//! Calls and failures of each target are counted from its last return on. After a failure it is out for `cooldown_interval`
-//! if there were `failure_threshold` failures, or, from `minimum_requests` calls on, a share of `failure_threshold_percentage`.
-//! Then it is back with nothing counted; there is no half-open. What ends while it is out counts for nothing. If all targets
-//! of a strategy are out, all are let through. A strategy is a fallback group of the client, or the whole fleet if there are none; who
-//! is in several is let through if all of any of these are out.
+//! Calls and failures of each target are counted from its last return on. After a failure it is out for
+//! `cooldown_interval` if there were `failure_threshold` failures, or, from `minimum_requests` calls on, a share of
+//! `failure_threshold_percentage`. Then it is back with nothing counted; there is no half-open. What ends while it is
+//! out counts for nothing. If all targets of a strategy are out, all are let through. A strategy is a fallback group of
+//! the client, or the whole fleet if there are none; a target that is in several is let through if all of any of these
+//! are out.
 //!
 //! `failures` are failure_status_codes: by default those above 500, so a plain 500 is none; a refused connection is a 500 there.
 //!
@@ -26,21 +27,21 @@ use crate::form::units::{Duration, Fraction};
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcome, Outcomes};
 
-/// Out for a while, then back.
+/// A target that fails too often is out for a while, then back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Portkey {
-    /// Failures with which a target is out, at least 1. Default: not given; this or the share must be.
+    /// The failures with which a target is out, at least 1. Default: not given; this or the share must be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_threshold: Option<u32>,
-    /// Share of failures with which it is out, above 0. Default: not given.
+    /// The share of failures with which a target is out, above 0. Default: not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_threshold_percentage: Option<Fraction>,
-    /// Calls from which on the share is looked at. Default: 0.
+    /// The calls from which on the share counts. Default: 0.
     pub minimum_requests: u32,
-    /// How long it is out, at least 30s. Default: 30s.
+    /// The time for which a target is out, at least 30s. Default: 30s.
     pub cooldown_interval: Duration,
-    /// Which ends of a call are failures. Default: a 5xx other than 500, no connection in time.
+    /// The outcomes of a call that are failures. Default: a 5xx other than 500, no connection in time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<OutcomeList>,
 }
@@ -57,10 +58,10 @@ impl Default for Portkey {
     }
 }
 
-/// The shortest cooldown there is.
+/// The shortest cooldown that is allowed.
 const SHORTEST: Span = Span::from_secs(30);
 
-/// Codes above 500; a connect timeout is a 503 there.
+/// The codes above 500; a connect timeout is a 503 there.
 const ABOVE_500: Outcomes = Outcomes::of(&[
     Outcome::BadGateway,
     Outcome::Unavailable,

@@ -33,46 +33,46 @@ use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcomes};
 
-/// Opens on rates in a sliding window.
+/// Opens on the share of failures or of slow calls in a sliding window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Resilience4j {
-    /// What the window is of. Default: `count_based`.
+    /// Whether the window holds calls or seconds. Default: `count_based`.
     pub sliding_window_type: WindowType,
-    /// Calls, or seconds, in the window, from 1 to 100000. Default: 100.
+    /// The number of calls, or of seconds, in the window, from 1 to 100000. Default: 100.
     pub sliding_window_size: u32,
-    /// Calls from which on rates are looked at, at least 1. Default: 100.
+    /// The calls from which on the rates count, at least 1. Default: 100.
     pub minimum_number_of_calls: u32,
-    /// Share of failures that opens it, above 0. Default: 50%.
+    /// The share of failures that opens it, above 0. Default: 50%.
     pub failure_rate_threshold: Fraction,
-    /// Share of slow calls that opens it, above 0. Default: 100%.
+    /// The share of slow calls that opens it, above 0. Default: 100%.
     pub slow_call_rate_threshold: Fraction,
-    /// A call that takes longer is slow. Default: 60s.
+    /// The duration above which a call is slow. Default: 60s.
     pub slow_call_duration_threshold: Duration,
-    /// Calls that half-open lets through, at least 1. Default: 10.
+    /// The calls that half-open lets through, at least 1. Default: 10.
     pub permitted_calls_in_half_open: u32,
-    /// How long it stays half-open at most; 0s: no limit. Default: 0s.
+    /// The longest time for which it stays half-open; 0s: no limit. Default: 0s.
     pub max_wait_in_half_open: Duration,
-    /// How long it stays open. Default: 60s.
+    /// The time for which it stays open. Default: 60s.
     pub wait_duration_in_open_state: Duration,
-    /// Whether it becomes half-open without a call. Default: false.
+    /// Whether it becomes half-open by itself, without a call. Default: false.
     pub automatic_transition: bool,
-    /// Which ends of a call are failures. Default: all but a success.
+    /// The outcomes of a call that are failures. Default: all but a success.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<OutcomeList>,
-    /// Which ends of a call count for nothing; goes before `record`. Default: none.
+    /// The outcomes of a call that count for nothing; this goes before `record`. Default: none.
     #[serde(skip_serializing_if = "OutcomeList::is_empty")]
     pub ignore: OutcomeList,
 }
 
-/// What a sliding window is of.
+/// Whether a sliding window holds calls or seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WindowType {
-    /// The last so many calls.
+    /// The last `sliding_window_size` calls.
     #[default]
     CountBased,
-    /// The calls of the last so many seconds.
+    /// The calls of the last `sliding_window_size` seconds.
     TimeBased,
 }
 
@@ -197,7 +197,7 @@ enum State {
     HalfOpen { permissions: u32, sum: Sum, until: Time },
 }
 
-/// How some calls ended.
+/// How a number of calls ended.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sum {
     calls: u32,
@@ -222,9 +222,9 @@ struct Call {
 
 #[derive(Clone, Debug)]
 enum Window {
-    /// The calls, the oldest at `next` once the ring is full.
+    /// The calls as a ring, the oldest at `next` once it is full.
     Calls { ring: Vec<Call>, next: usize, sum: Sum },
-    /// A sum for each second, by its number modulo their number; `second` is the last one.
+    /// One sum for each second, by its number modulo their count; `second` is the last one.
     Seconds { buckets: Vec<Sum>, second: u64, sum: Sum },
 }
 
@@ -288,14 +288,14 @@ impl Rules {
         }
     }
 
-    /// What has become of `phase` by `now` without a call.
+    /// The `phase` as time alone has changed it by `now`, without a call.
     #[inline]
     fn settled(&self, mut phase: Phase, now: Time) -> Phase {
         loop {
             let opened_until = phase.openings.until();
             match phase.state {
                 State::Open if self.automatic && now >= opened_until => {
-                    // To and fro by itself, as often as it fits.
+                    // The breaker goes to and fro by itself, as often as it fits.
                     let period = self.open_for + self.max_wait;
                     let times = now.since(opened_until).nanos() / period.nanos().max(1);
                     phase.openings.repeat(times, period);

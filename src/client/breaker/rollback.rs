@@ -1,4 +1,5 @@
-//! A rollback manager (R3: migration in stages): too many errors of the primary, and everything goes to the fallback.
+//! A rollback manager (from a published article on migration in stages): too many errors of the primary, and everything
+//! goes to the fallback.
 //!
 //! It watches one provider, `primary`: when more than `error_rate` of its last `window` calls have failed, and it has had at least
 //! `minimum`, nothing goes there any more. As published it never closes again. Mended, with `close_after`: it closes after that
@@ -29,17 +30,17 @@ pub struct Rollback {
     /// The provider that is watched. Default: the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub primary: Option<String>,
-    /// Share of failures above which it is left. Default: 5%.
+    /// The share of failures above which the primary is left. Default: 5%.
     pub error_rate: Fraction,
-    /// How many of its last calls count, from 1 to 100000. Default: 100.
+    /// The number of the primary's last calls that count, from 1 to 100000. Default: 100.
     pub window: u32,
-    /// Calls from which on the share is looked at, at most the window. Default: the window.
+    /// The calls from which on the share counts, at most the window. Default: the window.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minimum: Option<u32>,
-    /// After how long it is asked again. Default: never, as published.
+    /// The time after which the primary is asked again. Default: never, as published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub close_after: Option<Duration>,
-    /// Which ends of a call are failures. Default: `["retryable"]`.
+    /// The outcomes of a call that are failures. Default: `["retryable"]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<OutcomeList>,
 }
@@ -57,7 +58,7 @@ impl Default for Rollback {
     }
 }
 
-/// The largest window.
+/// The largest window, in calls.
 const MOST: u32 = 100_000;
 
 impl BuildBreaker for Rollback {

@@ -28,13 +28,13 @@ use crate::words::{Ended, Outcomes};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Smg {
-    /// Failures in a row that open it, at least 1. Default: 10.
+    /// The failures in a row that open it, at least 1. Default: 10.
     pub failure_threshold: u32,
-    /// Successes in a row that close it, at least 1. Default: 3.
+    /// The successes in a row that close it, at least 1. Default: 3.
     pub success_threshold: u32,
-    /// How long it stays open. Default: 60s.
+    /// The time for which it stays open. Default: 60s.
     pub timeout: Duration,
-    /// Which ends of a call are failures. Default: 5xx, timeouts, no connection, an answer broken off.
+    /// The outcomes of a call that are failures. Default: 5xx, timeouts, no connection, an answer broken off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<OutcomeList>,
 }
@@ -75,7 +75,7 @@ struct Running {
     open_for: Span,
     failures: Outcomes,
     state: State,
-    /// Failures in a row while closed, successes in a row while half-open.
+    /// The failures in a row while closed, the successes in a row while half-open.
     row: u32,
     openings: Openings,
 }

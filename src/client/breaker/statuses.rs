@@ -1,4 +1,4 @@
-//! Which ends of a call open each breaker by itself, without a list of its own: every outcome, status by status.
+//! Tests of which outcomes open each breaker by default, without a list of its own: every outcome, status by status.
 //!
 //! Sources: the breakers' own headers. 429 and the other 4xx are told apart because most breakers watch the provider (5xx, 408,
 //! connections, timeouts) and a library that counts exceptions counts every error.

@@ -6,12 +6,12 @@ use crate::kernel::chance::Chance;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcome};
 
-/// `millis` after the start.
+/// The time `millis` milliseconds after the start.
 pub(super) fn at(millis: u64) -> Time {
     Time::ZERO + Span::from_millis(millis)
 }
 
-/// What the letter of a script stands for.
+/// The outcome that a letter of a script stands for.
 pub(super) fn outcome(letter: char) -> Outcome {
     match letter {
         's' => Outcome::Success,
@@ -38,7 +38,7 @@ pub(super) struct Watch {
     all: Option<Box<dyn FleetBreaker>>,
 }
 
-/// What `json` builds for providers p0, p1 and so on, in fallback groups if there are any.
+/// The guard that `json` builds for providers p0, p1 and so on, in fallback groups if there are any.
 pub(super) fn build(json: &str, providers: usize, groups: &[Vec<usize>]) -> Built<Guard> {
     let providers: Vec<String> = (0..providers).map(|i| format!("p{i}")).collect();
     let spec: BreakerSpec = serde_json::from_str(json).unwrap();
@@ -50,12 +50,12 @@ pub(super) fn build(json: &str, providers: usize, groups: &[Vec<usize>]) -> Buil
 }
 
 impl Watch {
-    /// The breakers of so many providers, one group.
+    /// The breakers of so many providers, which form one group.
     pub(super) fn new(json: &str, providers: usize) -> Watch {
         Watch::in_groups(json, providers, &[])
     }
 
-    /// The same in fallback groups.
+    /// The breakers of so many providers in fallback groups.
     pub(super) fn in_groups(json: &str, providers: usize, groups: &[Vec<usize>]) -> Watch {
         let guard = build(json, providers, groups).unwrap();
         let own = |i: usize| Chance::new(1, 0).surroundings(1).part(i as u64);
@@ -76,7 +76,7 @@ impl Watch {
         self.each.get(provider).is_some_and(|breaker| breaker.is_closed())
     }
 
-    /// Which providers a call may go to, a letter each: `o`, or `x` for those that are kept out.
+    /// The providers that a call may go to, a letter each: `o`, or `x` for those that are kept out.
     pub(super) fn open_to_calls(&self, providers: usize, now: Time) -> String {
         (0..providers)
             .map(|p| if self.permits(p, now) { 'o' } else { 'x' })
@@ -111,14 +111,14 @@ impl Watch {
         }
     }
 
-    /// A call that ends at once.
+    /// Makes a call that ends at once.
     pub(super) fn call(&mut self, provider: usize, now: Time, outcome: Outcome) {
         let ticket = self.sent(provider, now);
         self.record(ticket, &Ended::new(now, provider, outcome));
     }
 
-    /// Calls to `provider` that end at once, the first at `from` and `gap` milliseconds between them, a letter each (`.` is
-    /// no call). Returns for each whether one was permitted; it is made only then.
+    /// Makes calls to `provider` that end at once, the first at `from` and `gap` milliseconds between them, a letter
+    /// each (`.` makes no call). Returns for each whether one was permitted; it is made only then.
     pub(super) fn run(&mut self, provider: usize, from: u64, gap: u64, calls: &str) -> String {
         let mut seen = String::new();
         for (i, letter) in calls.chars().enumerate() {

@@ -3,11 +3,13 @@
 //! A budget is exhausted from the moment its window's spend is at or above it until the window ends (LiteLLM 1.109.1,
 //! `router_strategy/budget_limiter.py`: `current_spend >= max_budget`). Then, by `on_exhausted`:
 //!
-//! - `reject`: whoever arrives is turned away, and what is under way is not tried again. With `providers`, these are not used
-//!   (LiteLLM's provider budgets): a request fails only when no other is left.
-//! - `queue`: whoever arrives waits for the next window, at most the admission's longest wait. Who is in goes on.
-//! - `cheapest`: of its providers only the cheapest is used, by price of an input and an output token together; what a policy
-//!   would send to the others, or a group of providers has nobody left for, goes there (R2.4: everything to the cheapest).
+//! - `reject`: a request that arrives is turned away, and what is under way is not tried again. With `providers`, these
+//!   are not used (LiteLLM's provider budgets): a request fails only when no other is left.
+//! - `queue`: a request that arrives waits for the next window, at most the admission's longest wait. A request that is
+//!   in goes on.
+//! - `cheapest`: of its providers only the cheapest is used, by price of an input and an output token together; what a
+//!   policy would send to the others goes there, and so does a request for which a group has no provider left (the
+//!   article on the multi-model router: everything to the cheapest).
 //!
 //! Several budgets hold at once: what one bars is barred. Left out: budgets by key, user or tag, calendars and time zones,
 //! counters shared between gateways (LiteLLM syncs them every second, so that each overshoots by itself).
@@ -25,11 +27,11 @@ use crate::form::units::{Count, Fraction, Money};
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ask, Ended};
 
-/// A budget of one window after the other.
+/// A budget for each of the windows that follow one another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BudgetSpec {
-    /// How long a window is.
+    /// The length of a window.
     pub per: Per,
     /// The most money in one window. Give this, `tokens` or both; the first to be spent counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,13 +39,13 @@ pub struct BudgetSpec {
     /// The most tokens in one window, input and output as billed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Count>,
-    /// What happens for the rest of the window. Default: `reject`.
+    /// What happens once the budget is spent, for the rest of the window. Default: `reject`.
     #[serde(default)]
     pub on_exhausted: OnExhausted,
     /// The providers whose bills count, and which alone are barred. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub providers: Option<Vec<String>>,
-    /// Shares of it, above 0, of which the report says when they were first passed. Default: none.
+    /// The shares of the budget, above 0, of which the report says when they were first passed. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<Fraction>,
 }
@@ -52,11 +54,11 @@ pub struct BudgetSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Per {
-    /// An hour.
+    /// A window of an hour.
     Hour,
-    /// 24 hours.
+    /// A window of 24 hours.
     Day,
-    /// 30 days.
+    /// A window of 30 days.
     Month,
 }
 
@@ -82,23 +84,24 @@ impl Per {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnExhausted {
-    /// No further request, or none to its providers.
+    /// No further request is let in, or none goes to the budget's providers.
     #[default]
     Reject,
     /// Requests wait for the next window.
     Queue,
-    /// Only the cheapest of its providers.
+    /// Only the cheapest of the budget's providers is used.
     Cheapest,
 }
 
-/// Budgets as they run together, and the shares of them that are watched.
+/// The budgets as they run together, and the shares of them that are watched.
 pub type Watched = (Box<dyn Budget>, Vec<Alert>);
 
-/// All budgets of a client as they run together, and what of them is watched; nothing if there are none. Amounts are turned
-/// into the currency that bills are in.
+/// Makes all budgets of a client as they run together, and the shares of them that are watched; `None` if there are
+/// none. Amounts are converted to the currency that bills are in.
 ///
 /// # Errors
-/// If one limits nothing, bars nobody in particular and yet queues, does nothing when it is spent, or cannot tell which provider is cheapest.
+/// If a budget limits nothing, names no provider, queues for some providers only, does nothing when it is spent, or
+/// cannot tell which provider is cheapest.
 pub fn build(specs: &[BudgetSpec], names: &Names<'_>) -> Built<Option<Watched>> {
     let (mut budgets, mut alerts) = (Vec::new(), Vec::new());
     for (i, spec) in specs.iter().enumerate() {
@@ -142,7 +145,7 @@ fn one(spec: &BudgetSpec, names: &Names<'_>) -> Built<Window> {
     let numbers = match &spec.providers {
         None => (0..names.providers.len()).collect(),
         Some(some) if some.is_empty() => {
-            return Err(Refusal::new("a budget for nobody: name a provider, or leave it out for all").at("providers"));
+            return Err(Refusal::new("a budget for no provider: name one, or leave it out for all").at("providers"));
         }
         Some(some) => names.each_provider(some).map_err(|r| r.at("providers"))?,
     };
@@ -153,7 +156,7 @@ fn one(spec: &BudgetSpec, names: &Names<'_>) -> Built<Window> {
     let (counts, mut instead) = (bars.clone(), None);
     match (spec.on_exhausted, &spec.providers) {
         (OnExhausted::Queue, Some(_)) => {
-            let text = "`queue` holds every request up, whoever would serve it: leave `providers` out";
+            let text = "`queue` holds every request up, whichever provider would serve it: leave `providers` out";
             return Err(Refusal::new(text).at("on_exhausted"));
         }
         (OnExhausted::Queue, None) => bars.fill(false),
@@ -200,7 +203,7 @@ fn cheapest(among: &[usize], names: &Names<'_>) -> Built<usize> {
     for &number in among {
         let Some((input, output)) = names.known.get(number).and_then(|known| known.price) else {
             let text = format!(
-                "`{}` has no price by the token, so nobody knows whether it is the cheapest",
+                "`{}` has no price by the token, so it is not known whether it is the cheapest",
                 names.providers[number]
             );
             return Err(Refusal::new(text).at("on_exhausted"));
@@ -230,23 +233,23 @@ fn title(spec: &BudgetSpec) -> String {
     format!("{} {article} {per}{whose}", amounts.join(" or "))
 }
 
-/// One budget.
+/// One budget, as it runs.
 #[derive(Clone, Debug)]
 struct Window {
     length: Span,
     ends: Time,
     money: u128,
     tokens: u64,
-    /// Pico-dollars and tokens in this window.
+    /// The money in pico-dollars and the tokens spent in this window.
     spent: (u128, u64),
-    /// Whose bills count, and who is barred once it is spent.
+    /// The providers whose bills count; `bars` are those that are barred once the budget is spent.
     counts: Vec<bool>,
     bars: Vec<bool>,
-    /// Who takes everything then.
+    /// The provider that takes everything once the budget is spent.
     instead: Option<usize>,
-    /// What happens to whoever arrives then.
+    /// What happens to a request that arrives once the budget is spent.
     at_the_door: Option<OnExhausted>,
-    /// Watched shares, in millionths.
+    /// The watched shares, in millionths.
     alerts: Vec<u64>,
 }
 
@@ -255,7 +258,7 @@ impl Window {
         self.spent.0 >= self.money || self.spent.1 >= self.tokens
     }
 
-    /// Whether at least so many millionths are spent.
+    /// Whether at least so many millionths of the budget are spent.
     fn has_passed(&self, millionths: u64) -> bool {
         let part = u128::from(millionths);
         let reached = |spent: u128, limit: u128| spent.saturating_mul(1_000_000) >= limit.saturating_mul(part);
@@ -272,18 +275,18 @@ impl Window {
     }
 }
 
-/// All budgets of a client.
+/// All budgets of a client, as they run.
 #[derive(Clone, Debug)]
 struct Running {
     budgets: Vec<Window>,
-    /// Who may not be used until something is spent or a window ends.
+    /// The providers that may not be used until something is spent or a window ends.
     barred: Vec<bool>,
     any_barred: bool,
-    /// Who takes everything until then.
+    /// The provider that takes everything until something is spent or a window ends.
     instead: Option<usize>,
-    /// When the next window ends.
+    /// The time at which the next window ends.
     next_window: Time,
-    /// By watched share, budget by budget.
+    /// The time at which each watched share was passed, budget by budget.
     passed: Vec<Option<Time>>,
 }
 

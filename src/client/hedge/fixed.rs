@@ -16,21 +16,21 @@ use crate::form::build::{Built, Names};
 use crate::form::units::{Duration, Fraction};
 use crate::kernel::time::{Span, Time};
 
-/// A copy after a fixed delay.
+/// A further copy of a request after a fixed delay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fixed {
-    /// How long to wait before each copy. Default: 2s.
+    /// The delay before each copy. Default: 2s.
     pub delay: Duration,
     /// The most copies besides the first attempt, from 1 to 3. Default: 1.
     pub most: u32,
     /// Whether a copy must go to another provider than those under way. Default: yes.
     pub elsewhere: bool,
-    /// What decides the race. Default: `first_token`.
+    /// The event that decides the race. Default: `first_token`.
     pub race: Race,
     /// Whether another copy follows at once when one of several fails. Default: no.
     pub on_failure: bool,
-    /// The most copies, as a share of tries. Default: no bound.
+    /// The most copies, as a share of the tries of the last 10 s. Default: no bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Fraction>,
 }

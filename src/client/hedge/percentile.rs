@@ -26,27 +26,27 @@ use crate::form::units::{Duration, Fraction};
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcome, Outcomes};
 
-/// A copy after a percentile of recent times.
+/// A further copy of a request after a percentile of recent times.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Percentile {
     /// The percentile of recent times after which a copy follows, above 0 and below 1. Default: 95%.
     pub percentile: Fraction,
-    /// How many observations of a class it takes, at least 1. Default: 100.
+    /// The observations of a class from which on its requests get copies, at least 1. Default: 100.
     pub min_samples: u32,
-    /// How long an observation counts, at least 10ms; the delay is found anew every tenth of it. Default: 30s.
+    /// The window in which observations count, at least 10ms; the delay is found anew every tenth of it. Default: 30s.
     pub window: Duration,
-    /// The shortest delay. Default: 1ms.
+    /// The shortest delay before a copy. Default: 1ms.
     pub at_least: Duration,
     /// The most copies besides the first attempt, from 1 to 3. Default: 1.
     pub most: u32,
     /// Whether a copy must go to another provider than those under way. Default: yes.
     pub elsewhere: bool,
-    /// What decides the race. Default: `first_token`.
+    /// The event that decides the race. Default: `first_token`.
     pub race: Race,
     /// Whether another copy follows at once when one of several fails. Default: no.
     pub on_failure: bool,
-    /// The most copies, as a share of tries. Default: no bound.
+    /// The most copies, as a share of the tries of the last 10 s. Default: no bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Fraction>,
 }
@@ -91,26 +91,26 @@ impl BuildHedge for Percentile {
     }
 }
 
-/// Parts of the window.
+/// The number of parts of the window.
 const PARTS: usize = 10;
 /// Values below 2^LOWEST ns share the first bucket, those from 2^HIGHEST ns on the last.
 const LOWEST: u32 = 16;
 const HIGHEST: u32 = 48;
-/// Buckets for each doubling, as a power of two.
+/// The buckets for each doubling, as a power of two.
 const STEPS: u32 = 5;
 const BUCKETS: usize = ((HIGHEST - LOWEST) << STEPS) as usize;
 
-/// What was observed of one class lately.
+/// The recent observations of one class.
 #[derive(Clone, Debug, Default)]
 struct Recent {
     /// The part that is being written, and the parts that count; none until the first observation.
     counts: Vec<[u32; BUCKETS]>,
     now: usize,
-    /// The delay, if there was enough to go by when the last part ended.
+    /// The delay, if there were enough observations when the last part ended.
     delay: Option<Span>,
 }
 
-/// The bucket of `span`.
+/// The bucket in which `span` falls.
 #[inline]
 fn bucket(span: Span) -> usize {
     let nanos = span.nanos().clamp(1 << LOWEST, (1 << HIGHEST) - 1);
@@ -119,7 +119,7 @@ fn bucket(span: Span) -> usize {
     (((top - LOWEST) as usize) << STEPS) + within
 }
 
-/// Where a bucket begins, in nanoseconds.
+/// The beginning of a bucket, in nanoseconds.
 fn begins(bucket: usize) -> u64 {
     let (doubling, within) = (bucket >> STEPS, bucket & ((1 << STEPS) - 1));
     ((1 << STEPS) + within as u64) << (doubling as u32 + LOWEST - STEPS)
@@ -134,7 +134,7 @@ impl Recent {
         self.counts[self.now][bucket(span)] += 1;
     }
 
-    /// A part is over: the delay is found, and the oldest part forgotten.
+    /// To be called when a part is over: finds the delay, and forgets the oldest part.
     fn turn(&mut self, spec: &Percentile) {
         if self.counts.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! An adaptive limit on concurrency by additive increase and multiplicative decrease: Netflix concurrency-limits,
+//! An adaptive concurrency limit by additive increase and multiplicative decrease (AIMD): Netflix concurrency-limits,
 //! `AIMDLimit.java` (0.5).
 //!
 //! A call that was dropped or lasted longer than `timeout` makes the limit `⌊limit · backoff⌋`; another one that succeeded
@@ -24,21 +24,21 @@ use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ask, Outcome, Outcomes};
 
-/// A limit that grows by one and shrinks by a share.
+/// An AIMD concurrency limit: it grows by one and shrinks by a share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Aimd {
-    /// The limit to start with. Default: 20.
+    /// The concurrency limit to start with, from `min` to `max`. Default: 20.
     pub initial: u32,
     /// The lowest limit, at least 1. Default: 20.
     pub min: u32,
-    /// The highest limit. Default: 200.
+    /// The highest limit, at least `min`. Default: 200.
     pub max: u32,
-    /// What is left of the limit after a drop, from 0.5 to below 1. Default: 0.9.
+    /// The share of the limit that is left after a drop, from 0.5 to below 1. Default: 0.9.
     pub backoff: Fraction,
-    /// A call that lasts longer counts as dropped. Default: 5s.
+    /// The duration above which a call counts as dropped. Default: 5s.
     pub timeout: Duration,
-    /// Outcomes that are drops. Default: 429, 503, 529 and timeouts.
+    /// The outcomes that are drops. Default: 429, 503, 529 and timeouts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drops: Option<OutcomeList>,
 }

@@ -1,4 +1,4 @@
-//! A provider's quota arithmetic in the client's hands: the same ledgers, but the caller knows less.
+//! A quota that the client keeps with a provider's arithmetic: the same ledgers, but the caller knows less.
 //!
 //! It cannot foresee the output: without `max_tokens` it counts none. When the request has ended it knows what was used
 //! (but nothing of the provider's cache), if it was answered: that is what `charge` with `reconcile` or `at: end` goes by.
@@ -13,7 +13,7 @@ use crate::words::{Ask, Outcome, Usage};
 #[derive(Debug)]
 pub(super) struct Counted(pub(super) Box<dyn Limit>);
 
-/// `ask` as a caller knows it: without `max_tokens` nothing of its output.
+/// The request `ask` as a caller knows it: without `max_tokens` nothing of its output.
 #[inline]
 fn known(ask: &Ask) -> Ask {
     Ask { output: 0, ..*ask }

@@ -1,5 +1,5 @@
-//! Envoy's admission control (`admission_control.cc` of the HTTP filter of that name): it turns requests away by chance when
-//! too few of those that were let through went well.
+//! Envoy's admission control (`admission_control.cc` of the HTTP filter of that name): it turns requests away by chance
+//! when too few of those that were let through went well.
 //!
 //! Over the last `window`, in slices of a second, it counts the `n` requests that were done and the `s` of them that went well.
 //! A request is turned away with probability
@@ -8,10 +8,10 @@
 //! p = min(max_rejection, ((n − s/success_rate)/(n + 1))^(1/aggression)), or 0 if that is negative,
 //! ```
 //!
-//! drawn with four digits. What it turns away itself is not counted. Nobody is turned away while fewer than `rps` requests a
-//! second were done: `n` over the whole seconds since the oldest slice began. As in Envoy a request went well unless its status
-//! was a 5xx, so 429s count as successes unless `failures` says otherwise; one without an answer did not go well.
-//! A request that waits is asked at the head of its line, or when it polls.
+//! drawn with four digits. What it turns away itself is not counted. No request is turned away while fewer than `rps`
+//! requests a second were done: `n` over the whole seconds since the oldest slice began. As in Envoy a request went
+//! well unless its status was a 5xx, so 429s count as successes unless `failures` says otherwise; one without an answer
+//! did not go well. A request that waits is asked at the head of its line, or when it polls.
 //!
 //! ```json
 //! { "envoy_admission_control": { "success_rate": "95%", "failures": ["5xx", "timeout", 429] } }
@@ -29,25 +29,25 @@ use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ask, Outcome, Outcomes};
 
-/// Digits of the draw.
+/// The resolution of the draw: four decimal digits.
 const ACCURACY: u64 = 10_000;
 
-/// A throttle that watches the success rate.
+/// A probabilistic throttle that watches the success rate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EnvoyAdmissionControl {
-    /// Over how long it counts, 1s to 1h. Default: 30s.
+    /// The window in which requests are counted, 1s to 1h. Default: 30s.
     pub window: Duration,
-    /// The success rate below which it begins, at least 0.01. Default: 0.95.
+    /// The success rate below which requests are turned away, at least 0.01. Default: 0.95.
     pub success_rate: Fraction,
-    /// How steeply it turns away: 1 in proportion, more is steeper. 1 to 100. Default: 1.
+    /// The steepness of the rejection: 1 is in proportion, more is steeper. 1 to 100. Default: 1.
     pub aggression: f64,
     /// The highest probability of being turned away. Default: 0.8.
     pub max_rejection: Fraction,
-    /// Requests a second below which nobody is turned away. Default: 0.
+    /// The requests a second below which none is turned away. Default: 0.
     pub rps: u32,
-    /// Outcomes that did not go well. Default: every 5xx, timeouts, lost connections and broken answers, and what found no
-    /// provider or budget.
+    /// The outcomes that did not go well. Default: every 5xx, timeouts, lost connections and broken answers, and what
+    /// found no provider or budget.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<OutcomeList>,
 }
@@ -66,7 +66,7 @@ impl Default for EnvoyAdmissionControl {
     }
 }
 
-/// Outcomes without a status below 500.
+/// The outcomes other than those with a status below 500.
 fn not_below_500() -> Outcomes {
     (Outcome::ALL.into_iter())
         .filter(|o| o.status().is_none_or(|status| status >= 500))

@@ -32,28 +32,29 @@ use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ask, Outcome};
 
-/// How often in a row the limit may be set from `min` to `min` before the least latency is measured anew.
+/// The number of times in a row that the limit may be set from `min` to `min` before the least latency is measured
+/// anew.
 const AT_MIN: u32 = 5;
 
-/// A limit that compares the latency now with the least there can be.
+/// Envoy's gradient controller: a concurrency limit that compares the latency now with the least that was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EnvoyGradient {
-    /// How often the limit is set, at least 1ms. Default: 100ms, as in Envoy's example.
+    /// The interval at which the limit is set, at least 1ms. Default: 100ms, as in Envoy's example.
     pub update_interval: Duration,
-    /// The highest limit. Default: 1000.
+    /// The highest limit, at least `min`. Default: 1000.
     pub max: u32,
-    /// Which part of the samples is faster than what counts as their latency. Default: 0.5.
+    /// The percentile of the samples that counts as their latency, as a share. Default: 0.5.
     pub percentile: Fraction,
-    /// How long until the least latency is measured again, at least 1ms. Default: 60s, as in Envoy's example.
+    /// The time until the least latency is measured again, at least 1ms. Default: 60s, as in Envoy's example.
     pub min_rtt_interval: Duration,
-    /// How many calls are measured for it, at least 1. Default: 50.
+    /// The number of calls in a measurement of the least latency, at least 1. Default: 50.
     pub min_rtt_requests: u32,
-    /// The limit while it is measured, and the lowest limit, at least 1. Default: 3.
+    /// The limit during a measurement, and the lowest limit, at least 1. Default: 3.
     pub min: u32,
-    /// The most that is added to `min_rtt_interval` by chance, as a share of it. Default: 0.15.
+    /// The largest random addition to `min_rtt_interval`, as a share of it. Default: 0.15.
     pub jitter: Fraction,
-    /// How much slower than the least latency is still good, as a share of it. Default: 0.25.
+    /// The latency that is still good above the least latency, as a share of it. Default: 0.25.
     pub buffer: Fraction,
 }
 
@@ -111,12 +112,12 @@ impl BuildLimiter for EnvoyGradient {
 struct Running {
     slots: Slots,
     limit: u32,
-    /// While the least latency is measured, the limit to go back to.
+    /// The limit to go back to after a measurement of the least latency, while one runs.
     deferred: Option<u32>,
-    /// When that began: calls let in before are no samples.
+    /// The beginning of the last measurement: calls let in before it are not samples.
     epoch: Time,
     samples: Latencies,
-    /// The least latency in microseconds, and how often it has been measured.
+    /// The least latency in microseconds; `measured` is how often it has been measured.
     least: u64,
     measured: u64,
     at_min: u32,
@@ -127,7 +128,7 @@ struct Running {
 }
 
 impl Running {
-    /// What the timers have done up to `now`.
+    /// Makes up for the timers that have fired up to `now`.
     #[inline]
     fn advance(&mut self, now: Time) {
         while self.next_update.min(self.next_measure) <= now && self.next_update != Time::NEVER {
@@ -139,7 +140,7 @@ impl Running {
         }
     }
 
-    /// The least latency is to be measured from `at` on. The timer of updates stops until that is done.
+    /// Begins a measurement of the least latency at `at`. The timer of updates stops until that is done.
     fn measure(&mut self, at: Time) {
         self.deferred = Some(self.limit);
         self.set(self.spec.min);
@@ -163,7 +164,7 @@ impl Running {
                 self.next_measure = at;
             }
         } else {
-            // Nothing happens at ticks without samples: on to the last before the next thing that may.
+            // Nothing happens at ticks without samples: on to the last one before the next event that may change the limit.
             let until = now.min(self.next_measure);
             let idle = until.since(self.next_update).nanos() / every.nanos();
             self.next_update += every.times(idle);
@@ -176,7 +177,7 @@ impl Running {
         latency
     }
 
-    /// The limit after a window of this latency.
+    /// The limit after a window of this latency, in microseconds.
     fn after(&self, latency: u64) -> u32 {
         let good = self.least as f64 + self.least as f64 * self.spec.buffer.get();
         let limit = f64::from(self.limit) * (good / latency as f64).clamp(0.5, 2.0);
@@ -189,7 +190,7 @@ impl Running {
         self.limit = limit;
     }
 
-    /// Enough calls have been measured at `now`.
+    /// Ends a measurement at `now`, when enough calls have been measured.
     fn measured(&mut self, now: Time, before: u32) {
         if let Some(latency) = self.latency() {
             self.least = latency;
@@ -199,7 +200,7 @@ impl Running {
         self.measured += 1;
         let interval = self.spec.min_rtt_interval.span();
         let more = self.own.map_or(0, |own| {
-            // Whole milliseconds below the share of the interval, rounded up.
+            // The jitter is drawn in whole milliseconds below the share of the interval, rounded up.
             let range = (interval.nanos() as f64 / 1e6 * self.spec.jitter.get()).ceil() as u64;
             let draw = own.part(self.measured).draw(Purpose::Jitter);
             if range == 0 { 0 } else { draw % range }

@@ -1,6 +1,7 @@
 //! A counter per clock-aligned window on the client, as LiteLLM's and most rate-limit services keep.
 //!
-//! The same arithmetic as a provider's fixed window. LiteLLM's TPM check charges at the end: `"charge": { "at": "end" }`.
+//! The arithmetic is that of a provider's fixed window. LiteLLM's TPM check charges at the end: `"charge": { "at":
+//! "end" }`.
 //!
 //! ```json
 //! { "fixed_window": { "unit": "requests", "limit": 1000, "window": "1m" } }

@@ -1,7 +1,8 @@
-//! The generic cell rate algorithm on the client: a burst of the limit, then evenly spaced.
+//! The generic cell rate algorithm (GCRA) on the client: a burst of the limit, then evenly spaced.
 //!
-//! The same arithmetic as a provider's `gcra`. Helicone's ai-gateway limits each key so, by default to 500 in a second
-//! (`ai-gateway/src/config/rate_limit.rs`); there a request over it is answered 429 at once, here it waits as the admission says.
+//! The arithmetic is that of a provider's `gcra`. Helicone's ai-gateway limits each key so, by default to 500 in a
+//! second (`ai-gateway/src/config/rate_limit.rs`); there a request over it is answered 429 at once, here it waits as
+//! the admission says.
 //!
 //! ```json
 //! { "gcra": { "unit": "requests", "limit": 500, "window": "1s" } }
@@ -15,7 +16,7 @@ use super::{BuildLimiter, Limiter};
 use crate::form::build::{Built, Names};
 use crate::provider::limits::{self, BuildOne};
 
-/// A schedule that may run ahead by a burst.
+/// A GCRA limit: a schedule that may run ahead by a burst.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Gcra(limits::Gcra);

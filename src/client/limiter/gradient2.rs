@@ -33,28 +33,28 @@ use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
 use crate::words::{Ask, Outcome, Outcomes};
 
-/// Samples whose plain mean the long average starts from.
+/// The number of samples whose plain mean the long average starts from.
 const WARMUP: u32 = 10;
 
-/// A limit that follows the gradient between the average latency and the latest.
+/// A concurrency limit that follows the gradient between the average latency and the latest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gradient2 {
-    /// The limit to start with. Default: 20.
+    /// The concurrency limit to start with, from `min` to `max`. Default: 20.
     pub initial: u32,
     /// The lowest limit, at least 1. Default: 20.
     pub min: u32,
-    /// The highest limit. Default: 200.
+    /// The highest limit, at least `min`. Default: 200.
     pub max: u32,
-    /// How much of a change is made at each sample, above 0 and up to 1. Default: 0.2.
+    /// The share of a change that is made at each sample, above 0 and up to 1. Default: 0.2.
     pub smoothing: Fraction,
-    /// How many may queue at the provider: what the limit gains while latency is steady. Default: 4.
+    /// The number of requests that may queue at the provider: what the limit gains while latency is steady. Default: 4.
     pub queue: u32,
-    /// Over how many samples the long average runs, at least 1. Default: 600.
+    /// The number of samples in the long average, at least 1. Default: 600.
     pub long_window: u32,
-    /// How many times the long average a sample may last without lowering the limit, 1 to 100. Default: 1.5.
+    /// The multiple of the long average that a sample may last without lowering the limit, 1 to 100. Default: 1.5.
     pub tolerance: f64,
-    /// Outcomes that are samples beside success. Default: 429, 503, 529 and timeouts.
+    /// The outcomes that are samples beside success. Default: 429, 503, 529 and timeouts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drops: Option<OutcomeList>,
 }
@@ -106,7 +106,7 @@ impl BuildLimiter for Gradient2 {
 struct Running {
     slots: Slots,
     limit: f64,
-    /// The long average in nanoseconds, and the sum and number of the samples that it starts from.
+    /// The long average in nanoseconds; `sum` and `samples` are those of the mean that it starts from.
     long: f64,
     sum: f64,
     samples: u32,
@@ -155,7 +155,7 @@ impl Limiter for Running {
     fn leave(&mut self, done: &Done) {
         self.slots.leave();
         if self.sampled.contains(done.outcome) {
-            // Nothing takes less than a nanosecond.
+            // A duration of zero would divide by zero: nothing takes less than a nanosecond.
             let took = done.now.since(done.entered).nanos().max(1);
             self.sample(took as f64, done.in_flight);
         }

@@ -1,7 +1,7 @@
 //! Latencies of one sampling window, in the bins of Envoy's histogram (circllhist): two decimal digits, and a quantile
 //! interpolated within its bin.
 
-/// Bins of a decade, and the decades from 1 µs to 100 hours.
+/// The bins of a decade, and the decades from 1 µs to 100 hours.
 const DECADE: usize = 90;
 const DECADES: usize = 12;
 
@@ -10,7 +10,7 @@ const DECADES: usize = 12;
 pub(super) struct Latencies {
     bins: Box<[u32]>,
     count: u32,
-    /// The bins in use: none if the first lies above the last.
+    /// The first and the last bin in use: none if the first lies above the last.
     first: usize,
     last: usize,
 }
@@ -45,7 +45,7 @@ impl Latencies {
         self.last = self.last.max(bin);
     }
 
-    /// The `q`-quantile in whole microseconds, at least 1; nothing if there are no latencies.
+    /// The `q`-quantile in whole microseconds, at least 1; `None` if there are no latencies.
     pub(super) fn quantile(&self, q: f64) -> Option<u64> {
         if self.count == 0 {
             return None;

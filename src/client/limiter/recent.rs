@@ -1,4 +1,4 @@
-//! How many calls there were of late, and how many went well: slices of a rolling window in a fixed ring.
+//! The number of recent calls, and of those that went well: slices of a rolling window in a fixed ring.
 //!
 //! As in Envoy's admission control a slice begins with the first call after the one before has lasted its time, and is
 //! forgotten whole, `window` after it began.
@@ -22,7 +22,7 @@ struct Slice {
     counts: Counts,
 }
 
-/// Calls, and those of them that went well.
+/// The number of calls, and of those that went well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) calls: u64,
@@ -30,7 +30,7 @@ pub(super) struct Counts {
 }
 
 impl Recent {
-    /// Nothing yet. A `window` is at most some thousand slices, and a slice is not nothing.
+    /// An empty window. A `window` is at most some thousand slices, and a slice is longer than 0.
     pub(super) fn new(window: Span, slice: Span) -> Recent {
         // Slices begin at least a slice apart, and all within the last window.
         let most = window.nanos().div_ceil(slice.nanos().max(1)) + 1;
@@ -44,7 +44,7 @@ impl Recent {
         }
     }
 
-    /// What the window holds at `now`.
+    /// The counts in the window at `now`.
     #[inline]
     pub(super) fn at(&mut self, now: Time) -> Counts {
         while self.used > 0 && now.since(self.ring[self.first].began) >= self.window {
@@ -57,12 +57,12 @@ impl Recent {
         self.total
     }
 
-    /// When its oldest slice began.
+    /// The beginning of the oldest slice in the window.
     pub(super) fn oldest(&self) -> Option<Time> {
         (self.used > 0).then(|| self.ring[self.first].began)
     }
 
-    /// Adds to the newest slice.
+    /// Adds calls to the newest slice.
     #[inline]
     pub(super) fn add(&mut self, now: Time, calls: u64, good: u64) {
         self.at(now);
@@ -81,7 +81,7 @@ impl Recent {
         self.total.good += good;
     }
 
-    /// Where in the ring the slice `n` after the first is.
+    /// The index in the ring of the slice `n` after the first.
     #[inline]
     fn place(&self, n: usize) -> usize {
         let place = self.first + n;
@@ -93,7 +93,7 @@ impl Recent {
     }
 }
 
-/// Which share of many requests `limiter` turns away at `now`.
+/// The share of many requests that `limiter` turns away at `now`.
 #[cfg(test)]
 pub(super) fn rejected(limiter: &mut dyn super::Limiter, now: Time) -> f64 {
     let n = 100_000;

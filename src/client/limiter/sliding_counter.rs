@@ -1,6 +1,6 @@
-//! Two counters on the client, the older of which fades: an estimate of the last window.
+//! A sliding window counter on the client: two counters, the older of which fades, estimate the last window.
 //!
-//! The same arithmetic as a provider's `sliding_counter`: `@upstash/ratelimit`'s `slidingWindow`.
+//! The arithmetic is that of a provider's `sliding_counter`: `@upstash/ratelimit`'s `slidingWindow`.
 //!
 //! ```json
 //! { "sliding_counter": { "unit": "requests", "limit": 1000, "window": "1m" } }
@@ -14,7 +14,7 @@ use super::{BuildLimiter, Limiter};
 use crate::form::build::{Built, Names};
 use crate::provider::limits::{self, BuildOne};
 
-/// Two counters, the older of which fades.
+/// A sliding window counter: two counters, the older of which fades.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct SlidingCounter(limits::SlidingCounter);

@@ -1,7 +1,7 @@
-//! A log of the last window on the client: no more than the limit in any window, wherever it starts.
+//! A sliding window log on the client: no more than the limit in any window, wherever it starts.
 //!
-//! The same arithmetic as a provider's `sliding_log`: every request is remembered until it is a window old. What it lets
-//! pass when is all it says; how a request waits is the admission's business.
+//! The arithmetic is that of a provider's `sliding_log`: every request is remembered until it is a window old. The
+//! limiter says only when a request may pass; how it waits is up to the admission discipline.
 //!
 //! ```json
 //! { "sliding_window": { "unit": "requests", "limit": 1000, "window": "1m" } }
@@ -15,7 +15,7 @@ use super::{BuildLimiter, Limiter};
 use crate::form::build::{Built, Names};
 use crate::provider::limits::{self, BuildOne};
 
-/// A log of what was let in within the last window.
+/// A sliding window log of what was let in within the last window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct SlidingWindow(limits::SlidingLog);

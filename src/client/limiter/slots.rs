@@ -1,23 +1,23 @@
-//! What the limiters of concurrency share: who is inside, and how a call counts that is done.
+//! The parts that the concurrency limiters share: the number of requests inside, and what an ended call counts for.
 
 use super::Ready;
 use crate::form::build::{Built, Refusal};
 use crate::form::outcomes::OutcomeList;
 use crate::words::{Outcome, Outcomes};
 
-/// Outcomes by which a provider says that it has too much to do: a 429, 503 or 529, and no answer in time.
+/// The outcomes by which a provider says that it is overloaded: a 429, 503 or 529, and no answer in time.
 pub(super) const OVERLOAD: Outcomes = Outcomes::TIMEOUTS.and(Outcomes::of(&[
     Outcome::RateLimited,
     Outcome::Unavailable,
     Outcome::Overloaded,
 ]));
 
-/// The outcomes listed, or those of overload.
+/// The outcomes listed, or those of overload if there is no list.
 pub(super) fn or_overload(list: Option<&OutcomeList>) -> Outcomes {
     list.map_or(OVERLOAD, OutcomeList::set)
 }
 
-/// How many are inside.
+/// The number of requests inside.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Slots(u32);
 
@@ -32,20 +32,20 @@ impl Slots {
         }
     }
 
-    /// One more is inside.
+    /// Counts one more request inside.
     #[inline]
     pub(super) fn enter(&mut self) {
         self.0 += 1;
     }
 
-    /// One is out. Those who were let in past the limiters were never counted.
+    /// Counts one request out. Requests that were let in past the limiters were never counted.
     #[inline]
     pub(super) fn leave(&mut self) {
         self.0 = self.0.saturating_sub(1);
     }
 }
 
-/// The bounds of a limit and where it starts.
+/// The bounds of a limit, and the value with which it starts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     pub(super) initial: u32,
@@ -54,7 +54,7 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// Checks that they can hold a limit: 1 ≤ min ≤ initial ≤ max.
+    /// Checks that the bounds can hold a limit: 1 ≤ min ≤ initial ≤ max.
     pub(super) fn check(self) -> Built<Bounds> {
         let Bounds { initial, min, max } = self;
         if min == 0 {
@@ -71,7 +71,7 @@ impl Bounds {
     }
 }
 
-/// How many `limiter`, with nobody inside, lets in at `now`.
+/// The number of requests that `limiter`, with none inside, lets in at `now`.
 #[cfg(test)]
 pub(super) fn limit_of(limiter: &mut dyn super::Limiter, now: crate::kernel::time::Time) -> u32 {
     let (ask, mut free) = (crate::words::Ask::default(), 0);

@@ -27,18 +27,18 @@ use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ask, Outcomes};
 
-/// Slices of the window.
+/// The number of slices of the window.
 const SLICES: u64 = 120;
 
-/// A throttle that lets through `k` times what is accepted.
+/// A probabilistic throttle that lets through `k` times what is accepted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SreThrottle {
-    /// How many requests may be sent for each one accepted, 1 to 1000. Default: 2.
+    /// The requests that may be sent for each one accepted, 1 to 1000. Default: 2.
     pub k: f64,
-    /// Over how long it counts, at least 1ms. Default: 2m.
+    /// The window in which requests are counted, at least 1ms. Default: 2m.
     pub window: Duration,
-    /// Outcomes by which a request was not accepted. Default: 429, 503, 529 and timeouts.
+    /// The outcomes by which a request was not accepted. Default: 429, 503, 529 and timeouts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusals: Option<OutcomeList>,
 }

@@ -1,7 +1,8 @@
 //! A token bucket on the client: requests, or tokens by an estimate.
 //!
-//! R0's concurrency control runs two: requests (burst 50, 1,000 a minute) and tokens (a million a minute), the second
-//! charged with a flat estimate of 500 tokens a request, because a caller does not know the answer's length.
+//! The concurrency control of the customer-service benchmark article runs two: requests (burst 50, 1,000 a minute) and
+//! tokens (a million a minute), the second charged with a flat estimate of 500 tokens a request, because a caller does
+//! not know the answer's length.
 //!
 //! ```json
 //! { "token_bucket": { "unit": "tokens", "rate": "1M/min", "estimate": 500 } }
@@ -19,18 +20,19 @@ use crate::kernel::time::Time;
 use crate::provider::limits::{Unit, bucket};
 use crate::words::Ask;
 
-/// A bucket that refills continuously.
+/// A token bucket that refills continuously.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenBucket {
-    /// What it counts.
+    /// The unit that the bucket counts: requests, or tokens of a kind.
     pub unit: Unit,
-    /// How fast it refills.
+    /// The rate at which the bucket refills, in `unit`.
     pub rate: Rate,
-    /// The most it can hold. Default: what the rate brings in a minute.
+    /// The most that the bucket can hold. Default: what the rate brings in a minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<Count>,
-    /// Charge each request this much instead of its input and `max_tokens`. Only for token units.
+    /// The tokens that each request is charged instead of its input and `max_tokens`; only for token units. Default:
+    /// not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate: Option<Count>,
 }

@@ -1,9 +1,10 @@
 //! The retries of Bifrost (maximhq/bifrost, `core/utils.go`, `docs/features/retries-and-fallbacks`): min(`initial` × 2ⁿ, `max`)
 //! × U(0.8, 1.2) between tries.
 //!
-//! 500, 502, 503, 504, a connection that fails and a timeout: the same key again, after the back-off. 429: another key, after
-//! the back-off. 401, 402 and 403: another key, at once. Anything else (400, 404, 409, 413, 422): never. A key of Bifrost is a provider of the group here, and
-//! another key is whatever the policy chooses. Left out: that a key refused so is dead for the request.
+//! 500, 502, 503, 504, a connection that fails and a timeout: the same key again, after the back-off. 429: another key,
+//! after the back-off. 401, 402 and 403: another key, at once. Anything else (400, 404, 409, 413, 422): never. A key of
+//! Bifrost is a provider of the group here, and another key is the provider that the policy chooses. Left out: that a
+//! key refused so is dead for the request.
 //!
 //! ```json
 //! { "bifrost": { "max_retries": 3 } }
@@ -20,11 +21,11 @@ use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::Span;
 use crate::words::{Outcome, Outcomes};
 
-/// Bifrost's retries.
+/// The retry rule of Bifrost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Bifrost {
-    /// Retries after the first attempt, at most 99. Default: 0.
+    /// The retries after the first attempt, at most 99. Default: 0.
     pub max_retries: u32,
     /// The first back-off. Default: 500ms.
     pub retry_backoff_initial: Duration,
@@ -42,7 +43,7 @@ impl Default for Bifrost {
     }
 }
 
-/// What is tried again with the same key.
+/// The outcomes after which the same key is tried again.
 const SAME_KEY: Outcomes = Outcomes::TIMEOUTS.and(Outcomes::of(&[
     Outcome::ServerError,
     Outcome::BadGateway,
@@ -51,7 +52,7 @@ const SAME_KEY: Outcomes = Outcomes::TIMEOUTS.and(Outcomes::of(&[
     Outcome::ConnectionError,
 ]));
 
-/// What is tried again at once with another key: this one is no good.
+/// The outcomes after which another key is tried at once: this one is of no use.
 const OTHER_KEY: Outcomes = Outcomes::of(&[Outcome::Unauthorized, Outcome::PaymentRequired, Outcome::Forbidden]);
 
 impl BuildRetry for Bifrost {

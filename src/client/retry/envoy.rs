@@ -1,9 +1,10 @@
 //! The retries of Envoy (`route_components.proto` RetryPolicy, router filter): U(0, min((2ⁿ − 1) × `base_interval`, `max_interval`))
 //! before retry n, fully jittered.
 //!
-//! What is retried is `retry_on`; by default Envoy's `5xx`, which also covers a connection that fails and no answer in time.
-//! Envoy's `retriable-4xx` is 409; `retriable-status-codes` are statuses in the list. An answer that has begun is not retried. With `rate_limited` (`rate_limited_retry_back_off`) an answer with a
-//! Retry-After of at most 300 s is retried after that times U(1, 1.5), instead of the back-off.
+//! `retry_on` lists what is retried; by default Envoy's `5xx`, which also covers a connection that fails and no answer
+//! in time. Envoy's `retriable-4xx` is 409; `retriable-status-codes` are statuses in the list. An answer that has begun
+//! is not retried. With `rate_limited` (`rate_limited_retry_back_off`) an answer with a Retry-After of at most 300 s is
+//! retried after that times U(1, 1.5), instead of the back-off.
 //!
 //! ```json
 //! { "envoy": { "num_retries": 3, "retry_on": ["5xx", 429], "rate_limited": true } }
@@ -21,18 +22,18 @@ use crate::kernel::chance::Key;
 use crate::kernel::time::Span;
 use crate::words::{Outcome, Outcomes};
 
-/// Envoy's retries.
+/// The retry rule of Envoy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Envoy {
-    /// Retries after the first attempt, at most 99. Default: 1.
+    /// The retries after the first attempt, at most 99. Default: 1.
     pub num_retries: u32,
-    /// The base of the back-off. Default: 25ms.
+    /// The base of the exponential back-off. Default: 25ms.
     pub base_interval: Duration,
     /// The longest back-off. Default: ten times the base.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_interval: Option<Duration>,
-    /// What is retried. Default: 5xx, a connection that fails, and no answer in time.
+    /// The outcomes that are retried. Default: 5xx, a connection that fails, and no answer in time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_on: Option<OutcomeList>,
     /// Whether Retry-After is heeded. Default: no.
@@ -51,7 +52,7 @@ impl Default for Envoy {
     }
 }
 
-/// Envoy's `5xx`.
+/// The outcomes in Envoy's `5xx`.
 const FAILURES: Outcomes = Outcomes::SERVER_ERRORS.and(Outcomes::of(&[
     Outcome::ConnectionError,
     Outcome::TimeoutConnect,

@@ -1,18 +1,19 @@
-//! Back-off that grows: the wait before try n + 1 is `base × factor^(n−1)`, at most `max`, with jitter.
+//! Exponential back-off: the wait before try n + 1 is `base × factor^(n−1)`, at most `max`, with jitter.
 //!
-//! One rule with a few knobs covers what the reports do:
-//! R0: 3 tries, 2^attempt s between (`base` 1s). R1: on 429 Retry-After × 2^attempt + U(0, 1) s, otherwise 2^attempt s
-//! (`retry_after` "scale", `jitter` add 0–1 s, `jitter_on` "rate_limited"). R2: on 429 Retry-After, 1 s if absent, on 5xx and timeouts 2^attempt s
-//! (`retry_after` "wait", `without_retry_after` 1s). R3: as R1 with 5 tries and U(0.1, 1) s. R4: on 429
-//! 2^min(Retry-After, 5) s (`retry_after` "power"). SGLang's router: 5 tries from 50 ms, factor 1.5, at most 30 s, ± 20 %
-//! (`jitter` plus_minus 20%).
+//! One rule with a few parameters covers what published articles do. Customer-service benchmark: 3 tries, 2^attempt s
+//! between (`base` 1s). E-commerce migration: on 429 Retry-After × 2^attempt + U(0, 1) s, otherwise 2^attempt s
+//! (`retry_after` "scale", `jitter` add 0–1 s, `jitter_on` "rate_limited"). Load balancer: on 429 Retry-After, 1 s if
+//! absent, on 5xx and timeouts 2^attempt s (`retry_after` "wait", `without_retry_after` 1s). TTFT and TPS rankings: as
+//! the e-commerce migration with 5 tries and U(0.1, 1) s. Latency-based routing: on 429 2^min(Retry-After, 5) s
+//! (`retry_after` "power"). SGLang's router: 5 tries from 50 ms, factor 1.5, at most 30 s, ± 20 % (`jitter` plus_minus
+//! 20%).
 //!
 //! A Retry-After is heeded with any refusal (RFC 9110, 10.2.3, has it with 503 and 3xx, RFC 6585 with 429).
 //!
-//! What another try cannot mend is never tried again: a 4xx other than 408, 409 and 429, no provider to send to, a wait in the client given
-//! up (a connection's included), and the timeout of the whole request, which also strikes during a wait between tries.
-//! `on` says otherwise what is tried again, `tries_by` how often for some failures: the first entry that lists a failure
-//! decides, by how the attempt before it ended.
+//! An attempt that another try cannot mend is never tried again: a 4xx other than 408, 409 and 429, no provider to send
+//! to, a wait in the client given up (a connection's included), and the timeout of the whole request, which also
+//! strikes during a wait between tries. `on` overrides what is tried again, `tries_by` how often for some failures: the
+//! first entry that lists a failure decides, by how the attempt before it ended.
 //!
 //! Decorrelated jitter is that of AWS ("Exponential backoff and jitter", 2015): min(`max`, U(`base`, 3 × the wait before)),
 //! the wait before the first being `base`.
@@ -33,7 +34,7 @@ use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::Span;
 use crate::words::{Outcome, Outcomes};
 
-/// Waits that grow.
+/// Exponential back-off: waits that grow with each failure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exponential {
@@ -43,89 +44,89 @@ pub struct Exponential {
     /// The wait after the first failure. Default: 1s.
     #[serde(default = "second")]
     pub base: Duration,
-    /// How many times as long each wait is as the one before, from 1 to 100. Default: 2.
+    /// The factor by which each wait is longer than the one before, from 1 to 100. Default: 2.
     #[serde(default = "two")]
     pub factor: f64,
     /// The longest back-off, before jitter; it does not cut what Retry-After asks for. Default: 60s.
     #[serde(default = "minute")]
     pub max: Duration,
-    /// Default: `none`.
+    /// The random part of a wait. Default: `none`.
     #[serde(default)]
     pub jitter: Jitter,
-    /// Which waits get the jitter. Default: `all`.
+    /// The waits that get the jitter. Default: `all`.
     #[serde(default)]
     pub jitter_on: JitterOn,
-    /// What a Retry-After does, whatever refusal it comes with (429, 503, 529 …). Default: `at_least`.
+    /// The effect of a Retry-After, whatever refusal it comes with (429, 503, 529 …). Default: `at_least`.
     #[serde(default)]
     pub retry_after: RetryAfterRule,
-    /// What to take a 429 without Retry-After to have said. Default: nothing, so that it backs off like any failure.
+    /// The Retry-After assumed for a 429 without one. Default: none, so that it backs off like any failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub without_retry_after: Option<Duration>,
-    /// What is tried again. Default: whatever another try may mend.
+    /// The outcomes that are tried again. Default: all that another try may mend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<OutcomeList>,
-    /// How many tries some failures get instead of `tries`; the first entry that lists a failure decides.
+    /// The number of tries for some failures, instead of `tries`; the first entry that lists a failure decides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tries_by: Vec<TriesBy>,
-    /// Where the next try goes. Default: `anew`.
+    /// The provider to which the next try goes. Default: `anew`.
     #[serde(default)]
     pub r#where: Where,
 }
 
-/// How many tries some failures get.
+/// The number of tries for some failures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TriesBy {
-    /// Which failures.
+    /// The failures for which `tries` holds.
     pub on: OutcomeList,
     /// The most attempts, the first included, from 1 to 100; 1 for no second one.
     pub tries: u32,
 }
 
-/// Chance in the wait, lest callers that failed together try together.
+/// The random part of a wait, lest callers that failed together try together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Jitter {
-    /// The wait itself.
+    /// No jitter: the wait itself.
     #[default]
     None,
-    /// Anything from nothing to the wait.
+    /// Full jitter: uniform from 0 to the wait.
     Full,
-    /// Half the wait and anything up to the other half.
+    /// Equal jitter: half the wait, and uniform up to the other half.
     Equal,
-    /// The wait and a uniform time between these two.
+    /// The wait plus a uniform time between these two.
     Add(Duration, Duration),
     /// The wait, up to this share longer or shorter.
     PlusMinus(Fraction),
-    /// Anything from `base` to three times the wait before, at most `max`; `factor` has no part in it.
+    /// Decorrelated jitter: uniform from `base` to three times the wait before, at most `max`; `factor` is not used.
     Decorrelated,
 }
 
-/// Which waits get the jitter.
+/// The waits that get the jitter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JitterOn {
-    /// Every wait.
+    /// Every wait gets the jitter.
     #[default]
     All,
-    /// Only those after a 429.
+    /// Only waits after a 429 get the jitter.
     RateLimited,
 }
 
-/// What a Retry-After does.
+/// The effect of a Retry-After on the wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RetryAfterRule {
-    /// The wait is at least that long.
+    /// The wait is at least the Retry-After.
     #[default]
     AtLeast,
-    /// The wait is exactly that, whatever the back-off says; no jitter.
+    /// The wait is exactly the Retry-After, whatever the back-off says; no jitter.
     Wait,
-    /// The wait is that, grown by `factor` with each further attempt, and the jitter.
+    /// The wait is the Retry-After, grown by `factor` with each further attempt, plus the jitter.
     Scale,
-    /// The wait is two to the power of so many seconds, at most 2⁵; no jitter.
+    /// The wait is two to the power of the Retry-After in seconds, at most 2⁵ s; no jitter.
     Power,
-    /// Nothing.
+    /// The Retry-After has no effect.
     Ignore,
 }
 
@@ -161,7 +162,7 @@ impl BuildRetry for Exponential {
             let text = "a decorrelated wait grows from the wait before, so it cannot scale a Retry-After";
             return Err(Refusal::new(text).at("jitter"));
         }
-        // None at all for the others: where there was nobody to send it to, not even one was made.
+        // The others get no tries at all: where there was no provider to send to, not even one was made.
         let mut tries = [0; Outcome::COUNT];
         let on = match &self.on {
             Some(list) => Some(listed(list).map_err(|r| r.at("on"))?),
@@ -194,12 +195,12 @@ impl BuildRetry for Exponential {
 #[derive(Clone, Debug)]
 struct Running {
     spec: Exponential,
-    /// How many tries each outcome gets.
+    /// The number of tries that each outcome gets.
     tries: [u32; Outcome::COUNT],
 }
 
 impl Retry for Running {
-    /// Remembers the wait, for decorrelated jitter.
+    /// Decides by the latest failure; `memory` holds the last wait, for decorrelated jitter.
     fn next(&mut self, failed: &Failed, _fleet: &Fleet<'_>, key: Key, memory: &mut u64) -> Next {
         let spec = &self.spec;
         if failed.attempts >= self.tries[failed.outcome.index()] {
@@ -236,7 +237,7 @@ impl Retry for Running {
 }
 
 impl Running {
-    /// `wait` with its jitter; `before` is the wait before it, if there was one.
+    /// The value of `wait` with its jitter; `before` is the wait before it, 0 if there was none.
     fn jittered(&self, wait: Span, before: Span, key: Key) -> Span {
         let part = |whole: Span| part(whole, key);
         match self.spec.jitter {

@@ -1,4 +1,4 @@
-//! The same wait before every try: Polly's default (`tries` 4, `wait` "2s") and what most scripts do.
+//! A fixed back-off: one wait before every try, as in Polly's default (`tries` 4, `wait` "2s") and in most scripts.
 //!
 //! ```json
 //! { "fixed": { "tries": 3, "wait": "1s", "on": [429, "5xx"] } }
@@ -16,7 +16,7 @@ use crate::kernel::chance::Key;
 use crate::kernel::time::Span;
 use crate::words::Outcomes;
 
-/// Waits that are all the same.
+/// A fixed back-off: every wait is equally long.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fixed {
@@ -24,10 +24,10 @@ pub struct Fixed {
     pub tries: u32,
     /// The wait after every failure. Default: 1s.
     pub wait: Duration,
-    /// What is tried again. Default: whatever another try may mend.
+    /// The outcomes that are tried again. Default: all that another try may mend.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on: Option<OutcomeList>,
-    /// Where the next try goes. Default: `anew`.
+    /// The provider to which the next try goes. Default: `anew`.
     pub r#where: Where,
 }
 

@@ -1,12 +1,13 @@
 //! The retries of LiteLLM's router 1.109 (`router.py`: `async_function_with_retries`, `should_retry_this_error`,
 //! `_time_to_sleep_before_retry`), with its own `num_retries` 2.
 //!
-//! Never tried again: a 4xx other than 401, 403, 408, 409 and 429 (`_should_retry`); a 401 or 403 in a group of one; anything when
-//! no member of the group is healthy, so that a request goes on to its fallback, or fails, without a sleep. Each retry is a fresh choice among the healthy, the one that failed included.
-//! The sleep is nothing if the group has more than one member and any is healthy; otherwise Retry-After if it lies in
-//! (0, 60] s, plus U(0, 0.75) s, else min(8, max(`retry_after`, 0.5 × 2ⁿ)) + U(0, 0.75) s after n
-//! failures before this one. It also follows the **last** failed attempt, before the error or the fallback. Healthy is who is no budget's and no breaker's victim: LiteLLM's own
-//! cooldown is a breaker here.
+//! Never tried again: a 4xx other than 401, 403, 408, 409 and 429 (`_should_retry`); a 401 or 403 in a group of one;
+//! anything when no member of the group is healthy, so that a request goes on to its fallback, or fails, without a
+//! sleep. Each retry is a fresh choice among the healthy, the one that failed included. The sleep is nothing if the
+//! group has more than one member and any is healthy; otherwise Retry-After if it lies in (0, 60] s, plus U(0, 0.75) s,
+//! else min(8, max(`retry_after`, 0.5 × 2ⁿ)) + U(0, 0.75) s after n failures before this one. It also follows the
+//! **last** failed attempt, before the error or the fallback. A member is healthy if neither a budget nor a breaker
+//! keeps it out: LiteLLM's own cooldown is a breaker here.
 //!
 //! `retry_policy` gives a kind of error its own number of retries and overrides what is never tried again, as LiteLLM does.
 //! Left out: its number is taken from the latest failure, where LiteLLM takes it from the first.
@@ -26,38 +27,38 @@ use crate::kernel::chance::Key;
 use crate::kernel::time::Span;
 use crate::words::{Outcome, Outcomes};
 
-/// LiteLLM's retries.
+/// The retry rule of LiteLLM's router.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Litellm {
-    /// Retries after the first attempt, in each group; at most 99. Default: 2.
+    /// The retries after the first attempt, in each group; at most 99. Default: 2.
     pub num_retries: u32,
-    /// The least sleep where there is one and no Retry-After. Default: 0s.
+    /// The shortest sleep, where there is a sleep and no Retry-After. Default: 0s.
     pub retry_after: Duration,
-    /// Retries by kind of error.
+    /// The retries by kind of error. Default: none given.
     pub retry_policy: RetryPolicy,
 }
 
-/// Retries by kind of error, each at most 99; where nothing is given, the router's own rules hold.
+/// The retries by kind of error, each at most 99; where nothing is given, the router's own rules hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetryPolicy {
-    /// After a 401.
+    /// The retries after a 401.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication_error_retries: Option<u32>,
-    /// After a 408, a 504 or a timeout of the client.
+    /// The retries after a 408, a 504 or a timeout of the client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_error_retries: Option<u32>,
-    /// After a 429.
+    /// The retries after a 429.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_limit_error_retries: Option<u32>,
-    /// After an answer that was refused for what it says.
+    /// The retries after an answer that the content filter refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_policy_violation_error_retries: Option<u32>,
-    /// After a 400 that has no entry of its own; a 404, 413 or 422 is not one.
+    /// The retries after a 400 that has no entry of its own; a 404, 413 or 422 is not one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bad_request_error_retries: Option<u32>,
-    /// After a 500.
+    /// The retries after a 500.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub internal_server_error_retries: Option<u32>,
 }
@@ -72,10 +73,10 @@ impl Default for Litellm {
     }
 }
 
-/// What is tried again only if the group has another member.
+/// The outcomes that are tried again only if the group has another member.
 const WITH_ANOTHER: Outcomes = Outcomes::of(&[Outcome::Unauthorized, Outcome::Forbidden]);
 
-/// The most that is added to a sleep, and the bounds of a back-off.
+/// The largest addition to a sleep, and the bounds of a back-off.
 const JITTER: Span = Span::from_millis(750);
 const FIRST: Span = Span::from_millis(500);
 const LONGEST: Span = Span::from_secs(8);
@@ -83,7 +84,7 @@ const LONGEST: Span = Span::from_secs(8);
 const HEEDED: Span = Span::from_secs(60);
 
 impl RetryPolicy {
-    /// How many retries `outcome` gets, if that is said.
+    /// The number of retries that `outcome` gets, if it is given.
     fn of(&self, outcome: Outcome) -> Option<u32> {
         match outcome {
             Outcome::Unauthorized => self.authentication_error_retries,

@@ -1,4 +1,4 @@
-//! No retries: the first failure is the request's.
+//! No retries: the first failure is the failure of the request.
 //!
 //! ```json
 //! "never"

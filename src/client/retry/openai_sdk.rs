@@ -19,11 +19,11 @@ use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::Span;
 use crate::words::{Outcome, Outcomes};
 
-/// The OpenAI SDK's retries.
+/// The retry rule of OpenAI's and Anthropic's Python SDKs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OpenaiSdk {
-    /// Retries after the first attempt, at most 99. Default: 2.
+    /// The retries after the first attempt, at most 99. Default: 2.
     pub max_retries: u32,
 }
 

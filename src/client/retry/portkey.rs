@@ -20,22 +20,22 @@ use crate::kernel::chance::Key;
 use crate::kernel::time::Span;
 use crate::words::{Outcome, Outcomes};
 
-/// Portkey's retries.
+/// The retry rule of Portkey's gateway.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Portkey {
-    /// Retries after the first attempt, at most 5. Default: 0.
+    /// The retries after the first attempt, at most 5. Default: 0.
     pub attempts: u32,
-    /// What is tried again, besides a connection that fails. Default: 429, 500, 502, 503 and 504.
+    /// The outcomes that are tried again, besides a connection that fails. Default: 429, 500, 502, 503 and 504.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_status_codes: Option<OutcomeList>,
     /// Whether a 429's Retry-After is heeded. Default: no.
     pub use_retry_after_header: bool,
 }
 
-/// The most retries.
+/// The most retries that may be given.
 const MOST: u32 = 5;
-/// The most that Retry-After may ask for, alone and in sum.
+/// The longest Retry-After, alone and in sum.
 const MOST_ASKED: Span = Span::from_secs(60);
 
 const CODES: Outcomes = Outcomes::of(&[
@@ -54,7 +54,7 @@ impl BuildRetry for Portkey {
             return Err(Refusal::new(text).at("attempts"));
         }
         let codes = match &self.on_status_codes {
-            // Failures of the network are tried again all the same.
+            // With an empty list, failures of the network are still tried again.
             Some(list) if list.is_empty() => Outcomes::NONE,
             Some(list) => listed(list).map_err(|r| r.at("on_status_codes"))?,
             None => CODES,
@@ -75,7 +75,7 @@ struct Running {
 }
 
 impl Retry for Running {
-    /// Remembers what Retry-After has asked for so far.
+    /// Decides by the latest failure; `memory` holds what Retry-After has asked for so far.
     fn next(&mut self, failed: &Failed, _fleet: &Fleet<'_>, _key: Key, memory: &mut u64) -> Next {
         if !self.on.contains(failed.outcome) || failed.attempts > self.retries {
             return Next::STOP;

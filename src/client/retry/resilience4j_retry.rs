@@ -21,7 +21,7 @@ use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::time::Span;
 use crate::words::Outcomes;
 
-/// resilience4j's retries.
+/// The retry rule of resilience4j.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Resilience4jRetry {
@@ -29,14 +29,14 @@ pub struct Resilience4jRetry {
     pub max_attempts: u32,
     /// The wait after the first failure. Default: 500ms.
     pub wait_duration: Duration,
-    /// How many times as long each wait is as the one before, from 1 to 100. Default: 1.
+    /// The factor by which each wait is longer than the one before, from 1 to 100. Default: 1.
     pub multiplier: f64,
-    /// How far chance moves a wait up or down, as a share of it. Default: 0.
+    /// The largest random change of a wait, up or down, as a share of it. Default: 0.
     pub randomization: Fraction,
     /// The longest wait. Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_wait: Option<Duration>,
-    /// What is retried. Default: everything.
+    /// The outcomes that are retried. Default: all failures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on: Option<OutcomeList>,
 }

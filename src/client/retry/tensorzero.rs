@@ -1,8 +1,8 @@
 //! The retries of TensorZero (`crates/tensorzero-core/src/utils/retries.rs`, with backon's exponential builder): d + U(0, d), where
 //! d = min(1 s × 2ⁿ, `max_delay`).
 //!
-//! What is retryable is what another try may mend; Retry-After is not read. Left out: the walk through the providers of a
-//! variant inside each try, which is a policy's business.
+//! An attempt is retried if another try may mend it; Retry-After is not read. Left out: the walk through the providers
+//! of a variant inside each try, which is a policy's business.
 //!
 //! ```json
 //! { "tensorzero": { "num_retries": 3 } }
@@ -19,11 +19,11 @@ use crate::kernel::chance::Key;
 use crate::kernel::time::Span;
 use crate::words::Outcomes;
 
-/// TensorZero's retries.
+/// The retry rule of TensorZero.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tensorzero {
-    /// Retries after the first attempt, at most 99. Default: 0.
+    /// The retries after the first attempt, at most 99. Default: 0.
     pub num_retries: u32,
     /// The longest delay, before jitter. Default: 10s.
     pub max_delay: Duration,

@@ -16,13 +16,13 @@ use crate::form::build::{Built, Names};
 use crate::form::units::Fraction;
 use crate::kernel::time::Time;
 
-/// Envoy's retry budget.
+/// The retry budget of Envoy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Envoy {
-    /// Retries at once, as a share of the attempts under way. Default: 20%.
+    /// The most retries at once, as a share of the attempts under way. Default: 20%.
     pub budget_percent: Fraction,
-    /// Retries at once that are always allowed. Default: 3.
+    /// The retries at once that are always allowed. Default: 3.
     pub min_retry_concurrency: u32,
 }
 

@@ -17,15 +17,15 @@ use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Duration, Fraction};
 use crate::kernel::time::{Span, Time};
 
-/// Finagle's retry budget.
+/// The retry budget of Finagle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Finagle {
-    /// How long a request counts, from 1s to 60s. Default: 10s.
+    /// The time for which a request counts, from 1s to 60s. Default: 10s.
     pub ttl: Duration,
-    /// Retries a second that are always allowed, at most 1,000,000. Default: 10.
+    /// The retries a second that are always allowed, at most 1,000,000. Default: 10.
     pub min_per_second: u32,
-    /// Retries allowed for each request. Default: 20%.
+    /// The retries allowed for each request. Default: 20%.
     pub share: Fraction,
 }
 
@@ -81,9 +81,9 @@ impl RetryBudget for Running {
     }
 }
 
-/// What a request brings, whole.
+/// The deposit of a request, in whole units.
 const SCALE: f64 = 1000.0;
-/// Slices of the window that are over.
+/// The slices of the window that are over.
 const SLICES: usize = 9;
 
 /// A bucket whose deposits and withdrawals are forgotten after a while.
@@ -93,7 +93,7 @@ pub struct Leaky {
     reserve: i64,
     deposit: i64,
     price: i64,
-    /// The slice that is being written, since when, and the nine before it, the oldest at `oldest`.
+    /// The sum of the slice that is being written, since when, and the nine before it, the oldest at `oldest`.
     current: i64,
     since: Time,
     past: [i64; SLICES],
@@ -118,14 +118,14 @@ impl Leaky {
         }
     }
 
-    /// A request.
+    /// Adds the deposit of one request.
     #[inline]
     pub fn deposit(&mut self, now: Time) {
         self.turn(now);
         self.current = self.current.saturating_add(self.deposit);
     }
 
-    /// Whether one more is covered. If so, it is charged.
+    /// Whether one more withdrawal is covered. If so, it is charged.
     pub fn withdraw(&mut self, now: Time) -> bool {
         self.turn(now);
         let past = self.past.iter().fold(0, |sum: i64, &slice| sum.saturating_add(slice));

@@ -1,13 +1,13 @@
-//! Controlled delay: Nichols and Jacobson 2012, as written down in RFC 8289, with requests for packets.
+//! Controlled delay (CoDel): Nichols and Jacobson 2012, as written down in RFC 8289, with requests for packets.
 //!
-//! When a request leaves the line for the gate, and whoever came there has for `interval` waited at least `target` while more
-//! than one was left behind, it is dropped, and the next one stands in for it. From then on one is dropped
-//! `interval/√count` after another, until one has waited less. A new spell of dropping that follows within 16 intervals goes on
-//! from the count that the last one added.
+//! A request that leaves the line for the gate is dropped, and the next one stands in for it, if for `interval` every
+//! request that came there had waited at least `target` while more than one was left behind. From then on one is
+//! dropped `interval/√count` after another, until one has waited less. A new spell of dropping that follows within 16
+//! intervals goes on from the count that the last one added.
 //!
-//! It was made for senders who slow down when something is dropped. Against those who do not, and who are `r` a second too many,
-//! it takes (r·interval)² drops, and 2·r·interval² of time, until it drops enough: with an interval of a second and thirty too
-//! many that is a minute, and the wait swings by seconds.
+//! CoDel was made for senders that slow down when something is dropped. Against senders that do not, and that send `r`
+//! requests a second too many, it takes (r·interval)² drops, and 2·r·interval² of time, until it drops enough: with an
+//! interval of a second and thirty too many that is a minute, and the wait swings by seconds.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,14 +16,15 @@ use crate::form::build::{Built, Refusal};
 use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
 
-/// Drop from the line while the wait stands.
+/// Controlled delay (CoDel): drop from the line while the queueing delay stays above target.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Codel {
-    /// The standing wait that is accepted. Default: 5ms, which suits calls of milliseconds; for calls of seconds take a twentieth
-    /// of the interval.
+    /// The standing queueing delay that is accepted. Default: 5ms, which suits calls of milliseconds; for calls of
+    /// seconds take a twentieth of the interval.
     pub target: Duration,
-    /// How long a wait must stand: about the longest that a burst may cause, at least 1ms. Default: 100ms.
+    /// The time for which the delay must stand before the first drop: about the longest burst, at least 1ms. Default:
+    /// 100ms.
     pub interval: Duration,
 }
 
@@ -68,13 +69,13 @@ pub(super) struct Control {
     dropped: Dropped,
 }
 
-/// What was done to the one before, if it left at the same turn.
+/// What was done to the request before, if it left at the same turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dropped {
     Nobody,
-    /// It was dropped to begin a spell.
+    /// The request before was dropped to begin a spell.
     First,
-    /// It was dropped in a spell.
+    /// The request before was dropped in a spell.
     Further,
 }
 
@@ -109,7 +110,7 @@ impl Control {
         }
     }
 
-    /// Nobody waits any more.
+    /// To be called when no request waits any more.
     pub(super) fn emptied(&mut self) {
         self.first_above = None;
         if std::mem::replace(&mut self.dropped, Dropped::Nobody) == Dropped::Further {
@@ -134,7 +135,7 @@ impl Control {
         now >= *self.first_above.get_or_insert(now + self.interval)
     }
 
-    /// The control law.
+    /// The control law: the time of the next drop, `interval/√count` after `from`.
     fn law(&self, from: Time) -> Time {
         let nanos = self.interval.nanos() as f64 / f64::from(self.count).sqrt();
         from + Span::from_nanos(nanos as u64)

@@ -1,4 +1,5 @@
-//! Who waits, and who of them is next: a line for each priority, and the rule that chooses between their ends.
+//! The requests that wait, and which of them is next: a line for each priority, and the rule that chooses between their
+//! ends.
 
 use std::collections::VecDeque;
 
@@ -10,64 +11,66 @@ use crate::form::units::{Count, Duration};
 use crate::kernel::time::{Span, Time};
 use crate::words::Ask;
 
-/// The largest common multiple of weights: a thousand million turns of it still fit.
+/// The largest least common multiple of the weights: a thousand million turns of it still fit.
 const LARGEST: u64 = 1_000_000_000;
 
-/// Who goes first.
+/// The order in which requests leave the line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// The lowest priority number, then the longest wait.
+    /// The lowest priority number goes first; within it, the longest wait.
     #[default]
     Priority,
-    /// The longest wait.
+    /// The longest wait goes first: first in, first out.
     Fifo,
-    /// The shortest wait.
+    /// The shortest wait goes first: last in, first out.
     Lifo,
-    /// Priorities take turns by weight: under overload each that has somebody waiting gets its share of the turns.
+    /// Self-clocked fair queueing: under overload each priority with a request in line gets its weight's share of the
+    /// turns.
     WeightedFair(WeightedFair),
-    /// The lowest priority number, less one for each so long that it has waited; then the longest wait.
+    /// The lowest priority number goes first, less one for each `step` that the request has waited; then the longest
+    /// wait.
     Aging(Aging),
 }
 
-/// Turns by weight.
+/// Self-clocked fair queueing: priorities take turns by weight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WeightedFair {
-    /// The weight of each priority, from 0 on; those beyond the list have the last one. Their least common multiple may not
-    /// exceed 1,000,000,000.
+    /// The weight of each priority, from 0 on; priorities beyond the list have the last weight. The least common
+    /// multiple of the weights may not exceed 1,000,000,000.
     pub weights: Vec<Count>,
 }
 
-/// Waiting counts.
+/// Priority ageing: waiting raises the priority of a request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Aging {
-    /// How long a wait makes up for one step of priority; longer than nothing.
+    /// The wait that makes up for one step of priority; above 0.
     pub step: Duration,
 }
 
-/// Somebody who waits.
+/// A request that waits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waiting {
     pub(super) slot: u32,
     pub(super) ask: Ask,
     pub(super) since: Time,
-    /// Who came before whom.
+    /// The number of the request in the order of arrival.
     number: u64,
 }
 
-/// Which end of which line.
+/// A place in the lines: one end of one line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spot {
     lane: usize,
     newest: bool,
 }
 
-/// Everybody who waits.
+/// The lines of all requests that wait.
 #[derive(Clone, Debug)]
 pub(super) struct Lines {
-    /// One line a priority, longest wait first; grown when a priority first waits.
+    /// One line for each priority, longest wait first; grown when a request of a priority first waits.
     lanes: Vec<VecDeque<Waiting>>,
     waiting: usize,
     next_number: u64,
@@ -83,13 +86,13 @@ enum Rule {
     Aging(Span),
 }
 
-/// Self-clocked fair queueing (Golestani 1994) with requests of equal size. In units of one over the weights' least common
-/// multiple, a turn of a priority ends its stride after its turn before; for one that had nobody waiting, after the clock, if
-/// that is later. The earliest end is next, and sets the clock.
+/// Self-clocked fair queueing (Golestani 1994) with requests of equal size. A priority's virtual finish time is max(its
+/// previous one, the virtual clock) + its stride, the least common multiple of the weights over its own. The earliest
+/// virtual finish time is next, and sets the clock.
 #[derive(Clone, Debug)]
 struct Fair {
     strides: Vec<u64>,
-    /// The end of the turn that the head of each line waits for; of an empty line, of its last turn.
+    /// The virtual finish time of the head of each line; for an empty line, of its last turn.
     ends: Vec<u64>,
     clock: u64,
 }
@@ -150,13 +153,13 @@ impl Fair {
         self.strides[lane.min(self.strides.len() - 1)]
     }
 
-    /// When the turn of the first in a `lane` that was empty would end.
+    /// The virtual finish time of a first request in a `lane` that was empty.
     fn first_end(&self, lane: usize) -> u64 {
         let last = self.ends.get(lane).copied().unwrap_or(0);
         self.clock.max(last).saturating_add(self.stride(lane))
     }
 
-    /// Somebody is the first in an empty `lane`.
+    /// To be called when a request is the first in an empty `lane`.
     fn begin(&mut self, lane: usize) {
         let end = self.first_end(lane);
         if self.ends.len() <= lane {
@@ -165,7 +168,7 @@ impl Fair {
         self.ends[lane] = end;
     }
 
-    /// The head of `lane` has its turn; `more` wait behind it.
+    /// The head of `lane` has its turn; `more` says whether others wait behind it.
     fn serve(&mut self, lane: usize, more: bool) {
         self.clock = self.ends[lane];
         if more {
@@ -173,13 +176,13 @@ impl Fair {
         }
     }
 
-    /// The last in `lane` has left without its turn.
+    /// The last request in `lane` has left without its turn.
     fn undo(&mut self, lane: usize) {
         self.ends[lane] -= self.stride(lane);
     }
 }
 
-/// Its priority number less what its wait makes up for.
+/// The priority number of `waiting`, less one for each `step` of its wait.
 fn aged(waiting: &Waiting, now: Time, step: Span) -> u64 {
     u64::from(waiting.ask.priority).saturating_sub(now.since(waiting.since).nanos() / step.nanos())
 }
@@ -189,7 +192,7 @@ impl Lines {
         self.waiting
     }
 
-    /// Whether `ask`, arriving at `now`, comes before everybody who waits.
+    /// Whether `ask`, arriving at `now`, comes before every request that waits.
     #[inline]
     pub(super) fn is_first(&self, now: Time, ask: &Ask) -> bool {
         if self.waiting == 0 {
@@ -209,10 +212,10 @@ impl Lines {
         }
     }
 
-    /// Somebody of this priority went at once.
+    /// To be called when a request of this priority went at once.
     #[inline]
     pub(super) fn passed_by(&mut self, ask: &Ask) {
-        // With nobody waiting there is nobody to be fair to.
+        // With no request in line there is none to be fair to.
         if self.waiting > 0
             && let Rule::Fair(fair) = &mut self.rule
         {
@@ -241,13 +244,13 @@ impl Lines {
         self.waiting += 1;
     }
 
-    /// The longest wait of each priority.
+    /// The head of each line that is not empty: the longest wait of each priority.
     fn heads(&self) -> impl Iterator<Item = (usize, &Waiting)> {
         let heads = self.lanes.iter().map(VecDeque::front).enumerate();
         heads.filter_map(|(lane, head)| head.map(|head| (lane, head)))
     }
 
-    /// Who is next at `now`.
+    /// The request that is next at `now`, and its place.
     #[inline]
     pub(super) fn next(&self, now: Time) -> Option<(Spot, &Waiting)> {
         let oldest = |(lane, waiting)| (Spot { lane, newest: false }, waiting);
@@ -269,20 +272,20 @@ impl Lines {
         }
     }
 
-    /// Who has waited longest.
+    /// The request that has waited longest, and its place.
     pub(super) fn oldest(&self) -> Option<(Spot, &Waiting)> {
         let oldest = self.heads().min_by_key(|(_, head)| head.number);
         oldest.map(|(lane, waiting)| (Spot { lane, newest: false }, waiting))
     }
 
-    /// The newest of the lowest priority, the highest number.
+    /// The newest request of the lowest priority, the highest number, and its place.
     pub(super) fn lowest(&self) -> Option<(Spot, &Waiting)> {
         let mut tails = self.lanes.iter().map(VecDeque::back).enumerate();
         let last = tails.rfind(|(_, tail)| tail.is_some());
         last.and_then(|(lane, tail)| Some((Spot { lane, newest: true }, tail?)))
     }
 
-    /// Whoever is at `spot` leaves; `goes` if to be let in.
+    /// Takes the request at `spot` out of its line; `goes` says whether it is let in.
     #[inline]
     pub(super) fn take(&mut self, spot: Spot, goes: bool) {
         let lane = &mut self.lanes[spot.lane];
@@ -298,10 +301,10 @@ impl Lines {
         }
     }
 
-    /// The request in `slot` leaves, wherever it stands.
+    /// Removes the request in `slot`, wherever it stands.
     pub(super) fn remove(&mut self, slot: u32) {
         for (number, lane) in self.lanes.iter_mut().enumerate() {
-            // Who has waited too long is nearly always the oldest.
+            // A request that has waited too long is nearly always the oldest.
             if let Some(place) = lane.iter().position(|waiting| waiting.slot == slot) {
                 lane.remove(place);
                 self.waiting -= 1;

@@ -1,4 +1,4 @@
-//! What bandits have in common: the reward of an attempt, and what is remembered of each arm.
+//! The parts that bandits have in common: the reward of an attempt, and what is remembered of each arm.
 //!
 //! reward = w_q·good + w_c·(1 − cost / max_cost) + w_l·(1 − took / max_latency), weights scaled to a sum of 1, costs
 //! and times cut at their most, and 0 for a failure: always within 0 to 1.
@@ -14,19 +14,19 @@ use crate::kernel::time::Span;
 use crate::words::UNRATED;
 use crate::words::{Ended, Outcome};
 
-/// What a good attempt is worth.
+/// The reward of an attempt: a weighted sum of quality, cost and latency.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RewardSpec {
-    /// Weight of a good answer. Default: 1.
+    /// The weight of a good answer. Default: 1.
     pub quality: f64,
-    /// Weight of a low cost. Default: 0.
+    /// The weight of a low cost. Default: 0.
     pub cost: f64,
-    /// Weight of a low latency. Default: 0.
+    /// The weight of a low latency. Default: 0.
     pub latency: f64,
-    /// The cost from which on nothing is earned by it. Default: $0.01.
+    /// The cost at and above which the reward for a low cost is 0. Default: $0.01.
     pub max_cost: Money,
-    /// The time from which on nothing is earned by it. Default: 30 s.
+    /// The time at and above which the reward for a low latency is 0. Default: 30 s.
     pub max_latency: Duration,
 }
 
@@ -46,10 +46,10 @@ impl Default for RewardSpec {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Contexts {
-    /// Each class by itself.
+    /// Each class is learned by itself.
     #[default]
     Class,
-    /// All together.
+    /// All classes are learned together.
     None,
 }
 
@@ -61,17 +61,17 @@ macro_rules! bandit {
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields, default)]
         pub struct $Bandit {
-            /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
+            /// The providers that take part; of equals the first here wins. Default: every provider, in the experiment's order.
             pub providers: Members,
-            /// What an attempt is worth. Default: 1 for a good answer.
+            /// The reward of an attempt. Default: 1 for a good answer.
             pub reward: RewardSpec,
             /// Whether each class is learned by itself. Default: `class`.
             pub contexts: Contexts,
-            /// The share of answers of which somebody says whether they were good. Default: 1.
+            /// The share of answers that are graded as good or not. Default: 1.
             pub feedback: Fraction,
-            /// What a reward's weight is multiplied by for every later one. Default: 1.
+            /// The factor, above 0 and up to 1, by which each later reward lowers the weight of a reward. Default: 1.
             pub discount: Fraction,
-            /// How many rewards are remembered. Default: all.
+            /// The number of rewards that are remembered. Default: all.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub window: Option<Count>,
             $($(#[$about])* pub $field: $Type,)*
@@ -108,7 +108,7 @@ macro_rules! bandit {
 }
 pub(super) use bandit;
 
-/// How rewards are learned.
+/// The parameters of learning, which all bandits have.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Learning<'a> {
     pub providers: &'a Members,
@@ -122,12 +122,12 @@ pub(super) struct Learning<'a> {
 /// The most rewards that a window may hold.
 const MOST_WINDOW: u64 = 1_000_000;
 
-/// What is remembered of one arm in one context.
+/// The memory of one arm in one context.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Arm {
-    /// Rewards that count.
+    /// The number of rewards that count, discounted.
     pub n: f64,
-    /// Their sum.
+    /// The sum of the rewards, discounted.
     pub sum: f64,
 }
 
@@ -135,9 +135,9 @@ pub(super) struct Arm {
 #[derive(Clone, Debug)]
 pub(super) struct Arms {
     pub order: Vec<usize>,
-    /// By context and provider.
+    /// The arms by context and provider.
     arms: Vec<Arm>,
-    /// Of failures, what part of one has not been counted yet: by context and provider.
+    /// The part of a failure that has not been counted yet, by context and provider.
     owed: Vec<f64>,
     providers: usize,
     by_class: bool,
@@ -147,7 +147,7 @@ pub(super) struct Arms {
     max_latency: f64,
     feedback: f64,
     discount: f64,
-    /// The last rewards and whose they were, by context; rings of so many.
+    /// The last rewards with their providers, by context; rings of `window` entries.
     last: Vec<Vec<(u32, f64)>>,
     next: Vec<usize>,
     window: usize,
@@ -180,7 +180,7 @@ impl Arms {
         }
         if weights[0] > 0.0 {
             if learning.feedback.get() <= 0.0 {
-                let text = "0: with a weight of quality somebody must say of some answers whether they were good";
+                let text = "0: with a weight of quality some answers must be graded as good or not";
                 return Err(Refusal::new(text).at("feedback"));
             }
             rated(&order, names).map_err(|r| within(r.at("quality")))?;
@@ -232,12 +232,12 @@ impl Arms {
         &self.arms[from..from + self.providers]
     }
 
-    /// The share of attempts that something is learned of.
+    /// The share of attempts from which something is learned.
     pub(super) fn feedback(&self) -> f64 {
         self.feedback
     }
 
-    /// What the attempt was worth, if that is known.
+    /// The reward of the attempt, if it is known.
     fn reward(&mut self, arm: usize, ended: &Ended) -> Option<f64> {
         if ended.outcome == Outcome::Cancelled {
             return None;
@@ -291,14 +291,14 @@ impl Arms {
     }
 }
 
-/// That the quality of all of `order` is known for every class: else nobody could say which answers were good.
+/// Checks that the quality of all of `order` is known for every class: without it no answer can be graded.
 pub(super) fn rated(order: &[usize], names: &Names<'_>) -> Built<()> {
     for &p in order {
         for (c, class) in names.classes.iter().enumerate() {
             let quality = names.known.get(p).and_then(|k| k.quality.get(c)).copied();
             if quality.unwrap_or(UNRATED) == UNRATED {
                 return Err(Refusal::new(format!(
-                    "provider `{}` has no `quality` for class `{class}`, so nobody could say which answers are good",
+                    "provider `{}` has no `quality` for class `{class}`, so no answer can be graded as good or not",
                     names.providers[p]
                 )));
             }

@@ -1,4 +1,4 @@
-//! Policies inside a policy: what every one that sends some requests to one and others to another has in common.
+//! Policies inside a policy: what all that send some requests to one and others to another have in common.
 //!
 //! Each branch learns from every attempt, whichever branch sent it: what is known of a provider is known of it. A request
 //! must stay with its branch as long as a branch keeps something of it ([`Wants::notes`]).
@@ -9,7 +9,7 @@ use super::{BuildPolicy, Call, Chain, Fleet, Judge, Milestone, Policy, PolicySpe
 use crate::form::build::{Built, Names, Refusal};
 use crate::words::{Ended, Headers};
 
-/// Several policies, one of which each request goes by.
+/// Several policies, of which each request goes by one.
 #[derive(Debug)]
 pub(super) struct Branches(Vec<Branch>);
 
@@ -19,13 +19,13 @@ struct Branch {
     wants: Wants,
 }
 
-/// The policy that `spec` says, inside another.
+/// The policy that `spec` describes, inside another.
 pub(super) fn inside(spec: &PolicySpec, names: &Names<'_>) -> Built<Box<dyn Policy>> {
     spec.as_dyn().build(names).map_err(|r| r.at(spec.name()))
 }
 
-/// The policy that goes to `providers`, to the first that is open and after a failure to the next, or by `policy`: whichever
-/// of the two is given.
+/// The policy that goes to `providers`, to the first that is open and after a failure to the next, or by `policy`: the
+/// one of the two that is given.
 pub(super) fn either(providers: &[String], policy: Option<&PolicySpec>, names: &Names<'_>) -> Built<Box<dyn Policy>> {
     match (providers, policy) {
         ([], None) | ([_, ..], Some(_)) => Err(Refusal::new("give either `providers` or `policy`")),
@@ -37,8 +37,8 @@ pub(super) fn either(providers: &[String], policy: Option<&PolicySpec>, names: &
     }
 }
 
-/// A policy that holds others: what it does by itself. Everything else reaches those inside, because [`Wrapped`] is the one
-/// implementation of [`Policy`] for all of them.
+/// A policy that holds others: what it does by itself. Everything else reaches those inside, because [`Wrapped`] is the
+/// one implementation of [`Policy`] for all of them.
 pub(super) trait Wrap: fmt::Debug + Send + Sync + Sized + 'static {
     /// The policies inside.
     fn inside(&self) -> &Branches;
@@ -46,41 +46,42 @@ pub(super) trait Wrap: fmt::Debug + Send + Sync + Sized + 'static {
     /// The policies inside, to be told something.
     fn inside_mut(&mut self) -> &mut Branches;
 
-    /// As [`Policy::choose`].
+    /// Chooses a provider for `call`, as in [`Policy::choose`].
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize>;
 
-    /// The branch that is asked what is asked of one policy alone: to mirror, to judge, to fall back. Nothing if none is.
+    /// The branch that decides what only one policy may: to mirror, to judge, to fall back. `None` if there is none.
     fn handler(&mut self, _call: &Call) -> Option<usize> {
         Some(0)
     }
 
-    /// As [`Policy::wants`]. Default: what those inside want.
+    /// The wishes of this policy, as in [`Policy::wants`]. Default: those of the policies inside.
     fn wants(&self) -> Wants {
         self.inside().wants()
     }
 
-    /// An attempt has ended, of which those inside hear as well.
+    /// Called when an attempt has ended; those inside hear of it as well.
     fn learn(&mut self, _ended: &Ended) {}
 
-    /// As [`Policy::mirror`]. Default: what the handler says.
+    /// The provider of a mirrored copy, as in [`Policy::mirror`]. Default: what the handler says.
     fn mirror(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         let handler = self.handler(call)?;
         self.inside_mut().branch(handler).mirror(call, fleet)
     }
 
-    /// As [`Policy::judge`]. Default: what the handler says.
+    /// The judge of an answer, as in [`Policy::judge`]. Default: what the handler says.
     fn judge(&mut self, call: &Call) -> Option<Judge> {
         let handler = self.handler(call)?;
         self.inside_mut().branch(handler).judge(call)
     }
 
-    /// As [`Policy::fall_back`]. Default: what the handler says.
+    /// Whether the policy sends `call` elsewhere after a failure, as in [`Policy::fall_back`]. Default: what the
+    /// handler says.
     fn fall_back(&mut self, call: &Call) -> bool {
         let handler = self.handler(call);
         handler.is_some_and(|handler| self.inside_mut().branch(handler).fall_back(call))
     }
 
-    /// What it passes by itself, before those inside.
+    /// The milestones that it passes by itself, before those of the policies inside.
     fn milestones(&self) -> Vec<Milestone> {
         Vec::new()
     }
@@ -88,7 +89,7 @@ pub(super) trait Wrap: fmt::Debug + Send + Sync + Sized + 'static {
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Self;
 
-    /// It as a policy.
+    /// This policy behind the trait [`Policy`].
     fn wrapped(self) -> Box<dyn Policy> {
         Box::new(Wrapped(self))
     }
@@ -155,12 +156,12 @@ impl<W: Wrap> Policy for Wrapped<W> {
     }
 }
 
-/// Which branch a request goes by.
+/// A rule for the branch by which a request goes.
 pub(super) trait Fork: fmt::Debug + Clone + Send + Sync + 'static {
-    /// The branch, the same for every attempt at the request; nothing if there is none for it.
+    /// The branch, equal for every attempt at the request; `None` if there is none for it.
     fn branch(&self, call: &Call) -> Option<usize>;
 
-    /// Where it goes next if `branch` has nobody who is open.
+    /// The branch that a request goes to next if none of the providers of `branch` is open.
     fn after(&self, _branch: usize) -> Option<usize> {
         None
     }
@@ -206,9 +207,9 @@ impl<F: Fork> Wrap for Forked<F> {
     }
 }
 
-/// Who is left for a policy inside another.
+/// A rule for the providers that are left for a policy inside another.
 pub(super) trait Filter: fmt::Debug + Clone + Send + Sync + 'static {
-    /// Marks in `left` those of the open ones of `fleet` that `call` may go to; all marks are false before.
+    /// Marks in `left` the open providers of `fleet` that `call` may go to; all marks are false before.
     fn filter(&self, call: &Call, fleet: &Fleet<'_>, left: &mut [bool]);
 }
 
@@ -273,7 +274,7 @@ impl Branches {
         Branches(policies.into_iter().map(branch).collect())
     }
 
-    /// What all of them want together.
+    /// The wishes of all branches together.
     pub(super) fn wants(&self) -> Wants {
         self.0.iter().fold(Wants::NOTHING, |all, b| all.and(b.wants))
     }
@@ -307,12 +308,12 @@ impl Branches {
         }
     }
 
-    /// The branch itself, for what only whoever handles the request is asked: mirrors, judges, fallbacks.
+    /// The branch itself, for what only the policy that handles the request is asked: mirrors, judges, fallbacks.
     pub(super) fn branch(&mut self, branch: usize) -> &mut dyn Policy {
         &mut *self.0[branch].policy
     }
 
-    /// Those of every branch, in order.
+    /// The milestones of every branch, in order.
     fn milestones(&self) -> Vec<Milestone> {
         self.0.iter().flat_map(|b| b.policy.milestones()).collect()
     }

@@ -11,8 +11,9 @@
 //! - `in_proportion`: it is multiplied by what should be spent in the next `every` (the plan's own spend and a tenth of what it
 //!   is behind, or less a tenth of what it is ahead) over what was spent in the last, at least by ½ and at most by 2.
 //!
-//! The rate stays between 0.1 % and 1 and carries over to the next period; money left over does not. Once the budget is spent, only the
-//! last provider is used until the period ends (R2.4's rule, which alone spends it all early). Milestone: the first time that it is.
+//! The rate stays between 0.1 % and 1 and carries over to the next period; money left over does not. Once the budget is
+//! spent, only the last provider is used until the period ends (this rule of a published article on a multi-model
+//! router, alone, spends it all early). Milestone: the first time that it is.
 //!
 //! Keeps the money billed in this period and in the last `every`, and the rate.
 //!
@@ -27,8 +28,9 @@
 //! | `start` | 0.1 | 0.001 to 1 |
 //!
 //! Sources: `fixed_step`: Agarwal and others, Budget pacing for targeted online advertisements at LinkedIn, KDD 2014;
-//! `in_proportion`: after Xu and others, Smart pacing for effective online ad campaign optimization, KDD 2015; R2.4 (daily
-//! budget, then the cheapest). The tenth, the bounds of the rate and the ladder of more than two providers are ours.
+//! `in_proportion`: after Xu and others, Smart pacing for effective online ad campaign optimization, KDD 2015; the
+//! article on a multi-model router (daily budget, then the cheapest). The tenth, the bounds of the rate and the ladder
+//! of more than two providers are ours.
 //!
 //! Known faults: a fixed step has no damping, so the rate swings about what it should be, for ever; it goes on rising while
 //! traffic is low at night and falls only after the morning has come, unless the `shape` says so; bills come with the answers, so what is in
@@ -49,42 +51,42 @@ use crate::kernel::chance::{Purpose, unit};
 use crate::kernel::time::{Span, Time};
 use crate::words::Ended;
 
-/// A pass-through rate that keeps the spend to a plan.
+/// Budget pacing: a pass-through rate that keeps the spend to a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BudgetPaced {
-    /// Who takes part, from the best and dearest to the cheapest: at least two.
+    /// The providers that take part, from the best and dearest to the cheapest: at least two.
     pub providers: Vec<String>,
-    /// The budget of a period.
+    /// The budget of each period.
     pub money: Money,
     /// The length of a period. Default: 1d.
     #[serde(default = "day")]
     pub per: Duration,
-    /// How much of the budget each of these equal parts of the period should have. Default: all alike.
+    /// The weights of the equal parts of the period in the planned spend, 0 or more. Default: all alike.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shape: Vec<f64>,
-    /// How the rate is adjusted. Default: `fixed_step`.
+    /// The rule by which the rate is adjusted. Default: `fixed_step`.
     #[serde(default)]
     pub law: Law,
-    /// How often. Default: 1m.
+    /// The time between adjustments, at least 1ms. Default: 1m.
     #[serde(default = "minute")]
     pub every: Duration,
-    /// By how much, with `fixed_step`. Default: 0.1.
+    /// The relative step of an adjustment with `fixed_step`, above 0 and below 1. Default: 0.1.
     #[serde(default = "tenth")]
     pub step: Fraction,
-    /// The rate in the beginning. Default: 0.1.
+    /// The pass-through rate at the beginning, 0.001 to 1. Default: 0.1.
     #[serde(default = "tenth")]
     pub start: Fraction,
 }
 
-/// How a pass-through rate is adjusted.
+/// The rule by which a pass-through rate is adjusted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Law {
-    /// Down by a fixed part when ahead of the plan, else up.
+    /// Down by a fixed part when the spend is ahead of the plan, else up.
     #[default]
     FixedStep,
-    /// By what should be spent next over what was spent last.
+    /// In proportion to what should be spent next over what was spent last.
     InProportion,
 }
 
@@ -164,7 +166,7 @@ impl BuildPolicy for BudgetPaced {
     }
 }
 
-/// What part of the budget should be spent at the end of each part of the period.
+/// The share of the budget that should be spent by the end of each part of the period.
 fn planned(shape: &[f64]) -> Built<Vec<f64>> {
     if shape.is_empty() {
         return Ok(vec![1.0]);
@@ -186,7 +188,7 @@ struct Running {
     order: Vec<usize>,
     /// The place of each provider in the order.
     places: Vec<Option<usize>>,
-    /// Pico-dollars.
+    /// The budget in pico-dollars.
     budget: f64,
     per: Span,
     planned: Vec<f64>,
@@ -195,18 +197,18 @@ struct Running {
     step: f64,
     start: f64,
     rate: f64,
-    /// When this period began, and when the rate is next adjusted.
+    /// The beginning of this period; `next_step` is when the rate is next adjusted.
     began: Time,
     next_step: Time,
-    /// In this period, by now and at the last step.
+    /// The money spent in this period by now; `spent_before` was spent by the last step.
     spent: u128,
     spent_before: u128,
-    /// When a budget was first spent.
+    /// The time at which a budget was first spent.
     first_spent: Option<Time>,
 }
 
 impl Running {
-    /// What should be spent at `at`.
+    /// The money that should be spent at `at`, in pico-dollars.
     fn plan(&self, at: Time) -> f64 {
         let parts = self.planned.len() as f64;
         let gone = (at.since(self.began).seconds() / self.per.seconds()).min(1.0) * parts;
@@ -219,7 +221,7 @@ impl Running {
         self.spent as f64 >= self.budget
     }
 
-    /// The steps and the ends of periods that are due by `now`.
+    /// Takes the steps and ends the periods that are due by `now`.
     #[inline]
     fn advance(&mut self, now: Time) {
         while now >= self.next_step && now != Time::NEVER {
@@ -230,7 +232,7 @@ impl Running {
         }
     }
 
-    /// Nothing has been spent and the rate is at its highest: no step before `now` changes anything.
+    /// Skips to `now`: nothing has been spent and the rate is at its highest, so no step before `now` changes anything.
     #[cold]
     fn skip_to(&mut self, now: Time) {
         self.began += self.per.times(now.since(self.began).nanos() / self.per.nanos());
@@ -264,7 +266,7 @@ impl Running {
         self.next_step = (at + self.every).min(self.began + self.per);
     }
 
-    /// The place that `call` is drawn to.
+    /// The place in the order that `call` is drawn to.
     #[inline]
     fn rung(&self, call: &Call) -> usize {
         let last = self.order.len() - 1;

@@ -1,9 +1,9 @@
 //! By context length: ordered bands, each for the requests up to so many tokens.
 //!
-//! A request belongs to the first band whose `up_to` is not below its length: its input, or by `counts` its input and its
-//! `max_tokens` together. The last band may be without `up_to` and take what is left; a request longer than all fails. A band has
-//! providers, of which the first that is open is taken and after a failure the next, or a policy. If a band has nobody who is open,
-//! `otherwise` says where its requests go.
+//! A request belongs to the first band whose `up_to` is not below its length: its input, or by `counts` its input and
+//! its `max_tokens` together. The last band may be without `up_to` and take what is left; a request longer than all
+//! fails. A band has providers, of which the first that is open is taken and after a failure the next, or a policy. If
+//! no provider of a band is open, `otherwise` says where its requests go.
 //!
 //! Keeps nothing itself.
 //!
@@ -37,43 +37,43 @@ use super::{BuildPolicy, Call, Otherwise, Policy, PolicySpec};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Count;
 
-/// Bands by context length.
+/// Ordered bands by context length.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ByContext {
     /// The bands, the shortest first.
     pub bands: Vec<Band>,
-    /// What counts as the length of a request. Default: `input`.
+    /// The tokens that make the length of a request. Default: `input`.
     #[serde(default)]
     pub counts: Counts,
-    /// Where a request goes when nobody of its band is open. Default: `fail`.
+    /// The band to which a request goes when no provider of its own is open. Default: `fail`.
     #[serde(default)]
     pub otherwise: Otherwise,
 }
 
-/// A band of lengths.
+/// A band of context lengths.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Band {
-    /// The longest. Default: no bound, which only the last may have.
+    /// The longest request of the band, in tokens. Default: no bound, which only the last band may have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub up_to: Option<Count>,
-    /// Its providers, in order of preference.
+    /// The providers of the band, in order of preference.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<String>,
-    /// Its policy, instead of `providers`.
+    /// The policy of the band, instead of `providers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicySpec>,
 }
 
-/// What counts as the length of a request.
+/// The tokens that make the length of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Counts {
-    /// Its input.
+    /// The input tokens alone.
     #[default]
     Input,
-    /// Its input and the `max_tokens` that it sends.
+    /// The input tokens and the `max_tokens` that the request sends.
     InputAndOutput,
 }
 
@@ -108,7 +108,7 @@ impl BuildPolicy for ByContext {
 }
 
 impl ByContext {
-    /// Band number `i`, after one that ends at `before`.
+    /// Checks band number `i`, after one that ends at `before`.
     fn check(&self, band: &Band, i: usize, before: Option<u64>, names: &Names<'_>) -> Built<()> {
         let Some(up_to) = band.up_to.map(Count::get) else {
             return if i + 1 == self.bands.len() {
@@ -136,7 +136,7 @@ impl ByContext {
 
 #[derive(Clone, Debug)]
 struct Bands {
-    /// The longest of each band, rising.
+    /// The longest request of each band, rising.
     bounds: Vec<u64>,
     counts: Counts,
     otherwise: Otherwise,

@@ -25,8 +25,8 @@
 //! | `measures` | `end` | `end`, `first_token` |
 //!
 //! Sources: Suresh, Canini, Schmid and Feldmann, "C3: Cutting Tail Latency in Cloud Data Stores via Adaptive Replica
-//! Selection", NSDI 2015; `org.apache.cassandra.c3.ScoreTracker` (`alpha`). Known faults: whoever was slow once and is
-//! left alone keeps its score until the others' queues make up for it; until its first answer a provider may get
+//! Selection", NSDI 2015; `org.apache.cassandra.c3.ScoreTracker` (`alpha`). Known faults: a provider that was slow once
+//! and is left alone keeps its score until the others' queues make up for it; until its first answer a provider may get
 //! several calls at once; one that fails fast keeps the score that it had. Left out: C3's other half, the rate control
 //! of each client (a CUBIC law for each server, with backpressure); a limiter of the client takes its place.
 //!
@@ -41,17 +41,17 @@ use super::{BuildPolicy, Call, Fleet, Measures, Members, Policy, lowest, taking_
 use crate::form::build::{Built, Names, Refusal};
 use crate::words::{Ended, Outcome};
 
-/// The lowest cubic score.
+/// The lowest cubic score of response time and queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct C3 {
-    /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
+    /// The providers that take part; of equals the first here wins. Default: every provider, in the experiment's order.
     pub providers: Members,
     /// The weight of a new value in its average: above 0, up to 1. Default: 0.9.
     pub alpha: f64,
-    /// What the calls outstanding are multiplied by: how many clients there are, 0 or more. Default: 1.
+    /// The number of clients, 0 or more, by which the outstanding calls are multiplied. Default: 1.
     pub clients: f64,
-    /// What a response time is. Default: `end`.
+    /// The response time that is measured. Default: `end`.
     pub measures: Measures,
 }
 
@@ -85,12 +85,12 @@ impl BuildPolicy for C3 {
     }
 }
 
-/// What is kept of one provider.
+/// The averages of one provider.
 #[derive(Clone, Copy, Debug, Default)]
 struct Track {
-    /// Seconds.
+    /// The average response time, in seconds.
     response: f64,
-    /// Seconds.
+    /// The average service time, in seconds.
     service: f64,
     queue: f64,
 }

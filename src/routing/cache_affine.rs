@@ -10,11 +10,11 @@
 //! where the last one went. A tree is as large as the number of users last sent to a provider. In SMG a beginning may be in
 //! several trees, of which the one used last counts; so it is here.
 //!
-//! - As published, load counts also at providers that take no calls, so that an idle one that is down makes load uneven for as
-//!   long as it is down; whoever is cached at one that takes no calls goes to the first that does, all of them to the same,
-//!   and is not noted there; a retry goes back where the last attempt failed.
-//! - `mended`: only those that take calls count and are chosen, whoever is cached at another goes to the smallest tree and is
-//!   noted there, and a retry goes to the fewest calls elsewhere if it can.
+//! - As published, load counts also at providers that take no calls, so that an idle one that is down makes load uneven
+//!   for as long as it is down; a user that is cached at one that takes no calls goes to the first that does, all of
+//!   them to the same, and is not noted there; a retry goes back where the last attempt failed.
+//! - `mended`: only providers that take calls count and are chosen, a user that is cached at another goes to the
+//!   smallest tree and is noted there, and a retry goes to the fewest calls elsewhere if it can.
 //!
 //! Keeps one provider and one time for each user: for `ttl` if it is given, else until `max_users` others have asked.
 //!
@@ -50,43 +50,43 @@ use crate::form::units::{Count, Duration, Fraction};
 use crate::kernel::lru::Lru;
 use crate::kernel::time::{Span, Time};
 
-/// Where the prompt is believed to be cached, unless load is uneven.
+/// Cache-aware routing: a prompt goes where it is believed to be cached, unless load is uneven.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CacheAffine {
-    /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
+    /// The providers that take part; of equals the first here wins. Default: every provider, in the experiment's order.
     pub providers: Members,
     /// The share of the input that must be believed cached. Default: 50 %.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_threshold: Option<Fraction>,
-    /// By how many calls the largest load must exceed the smallest to be uneven. Default: 32.
+    /// The number of calls by which the largest load must exceed the smallest to be uneven. Default: 32.
     pub balance_abs_threshold: u32,
-    /// How many times the smallest load the largest must exceed to be uneven. Default: 1.1.
+    /// The multiple of the smallest load that the largest must exceed to be uneven, 0 or more. Default: 1.1.
     #[schemars(range(min = 0))]
     pub balance_rel_threshold: f64,
-    /// Who takes what is cached nowhere. Default: `smallest_tree`.
+    /// The rule for a prompt that is cached nowhere. Default: `smallest_tree`.
     pub otherwise: Uncached,
-    /// The tokens that all prompts of a user begin with. Default: the whole input.
+    /// The number of tokens that all prompts of a user begin with. Default: the whole input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix: Option<Count>,
-    /// How many users are remembered; who asked longest ago is forgotten. Default: any number.
+    /// The number of users that are remembered; the user that asked longest ago is forgotten. Default: any number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_users: Option<Count>,
-    /// How long after a user's last prompt it is believed cached. Default: for ever.
+    /// The time after a user's last prompt for which it is believed cached. Default: for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Duration>,
     /// Whether its faults are mended. Default: false.
     pub mended: bool,
 }
 
-/// Who takes what is cached nowhere.
+/// The rule for a prompt that is cached nowhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Uncached {
-    /// Whoever the fewest users were last sent to.
+    /// The provider to which the fewest users were last sent takes it.
     #[default]
     SmallestTree,
-    /// Whoever has the fewest calls.
+    /// The provider with the fewest calls takes it.
     FewestCalls,
 }
 
@@ -136,7 +136,7 @@ impl BuildPolicy for CacheAffine {
     }
 }
 
-/// Where a user's last prompt went, and when.
+/// The provider to which a user's last prompt went, and when.
 #[derive(Clone, Copy, Debug)]
 struct Home {
     provider: u32,
@@ -150,14 +150,14 @@ impl Home {
     };
 }
 
-/// Who is believed to be cached where.
+/// The providers at which users are believed to be cached.
 #[derive(Clone, Debug)]
 struct Trees {
     most: usize,
     homes: Vec<Home>,
-    /// How many users are at each provider.
+    /// The number of users at each provider.
     sizes: Vec<u32>,
-    /// Users by when they last asked; not used if all are remembered.
+    /// The users by when they last asked; not used if all are remembered.
     order: Lru,
 }
 
@@ -188,7 +188,7 @@ impl Trees {
         }
     }
 
-    /// Where `user` is, if that was noted at most `ttl` ago.
+    /// The provider that `user` is at, if that was noted at most `ttl` ago.
     fn home(&self, user: u32, now: Time, ttl: Span) -> Option<usize> {
         let home = self.homes[user as usize];
         let known = home.provider != u32::MAX && now.since(home.at) <= ttl;
@@ -250,7 +250,7 @@ impl Policy for Running {
         } else {
             match home {
                 Some(home) if takes(home) => Some(home),
-                // Where it goes instead is not noted.
+                // The provider to which it goes instead is not noted.
                 Some(_) if !self.mended => return self.order.iter().copied().find(|&p| takes(p)),
                 _ => self.uncached(fleet, takes),
             }

@@ -1,12 +1,13 @@
 //! A canary: a share of users, or of requests, goes by one policy and the rest by another.
 //!
 //! The side is a stable hash of the user, or of the request: the canary's if it falls into `share`. Every attempt at a
-//! request has the same side, whichever user or request it is by. With `otherwise` a request whose side has nobody open goes to
-//! the other side for that attempt.
+//! request has the same side, whichever user or request it is by. With `otherwise` a request whose side has no open
+//! provider goes to the other side for that attempt.
 //!
-//! As published the hash differs in every process (R1.4), so that "the same user, the same side" holds in one process
-//! only. With `processes` P each request lands on one of P at random and the side is by user and process: a user sees both
-//! sides with probability 1 − s^P − (1 − s)^P for a share s. With 1 it is mended.
+//! As published (in an article on an e-commerce migration) the hash differs in every process, so that "the same user,
+//! the same side" holds in one process only. With `processes` P each request lands on one of P at random and the side
+//! is by user and process: a user sees both sides with probability 1 − s^P − (1 − s)^P for a share s. With 1 it is
+//! mended.
 //!
 //! Keeps nothing itself; both sides learn from every attempt.
 //!
@@ -18,9 +19,9 @@
 //! | `processes` | 1 | 1 or more; only by user |
 //! | `otherwise` | `fail` | `fail`, `other_side` (not with a policy that keeps account of single requests) |
 //!
-//! Source: R1.4: hash(id) mod 100 below 10, for 72 h, by user. Known faults: as published, with several processes: 34 % of
-//! users see both sides of a 10 % canary on 4. The share is of users: where some ask more often than others that of requests
-//! may be far from it.
+//! Source: a published article on an e-commerce migration: hash(id) mod 100 below 10, for 72 h, by user. Known faults:
+//! as published, with several processes: 34 % of users see both sides of a 10 % canary on 4. The share is of users:
+//! where some ask more often than others that of requests may be far from it.
 //!
 //! ```json
 //! { "canary": { "share": "10%", "canary": { "single": { "provider": "new" } }, "stable": { "single": { "provider": "old" } },
@@ -36,27 +37,27 @@ use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Fraction};
 use crate::kernel::chance::{hash, index, threshold};
 
-/// What makes sides unrelated to other hashes of the same users; those of process n follow.
+/// The keys that make sides unrelated to other hashes of the same users; those of process n follow.
 const SIDES: u64 = 1 << 32;
 const PROCESSES: u64 = 2;
 
-/// A share to one policy, the rest to another.
+/// A canary: a share goes by one policy, the rest by another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Canary {
     /// The share of users, or requests, that goes by `canary`.
     pub share: Fraction,
-    /// Who chooses for them.
+    /// The policy for the share that is the canary's.
     pub canary: Box<PolicySpec>,
-    /// Who chooses for the others.
+    /// The policy for the others.
     pub stable: Box<PolicySpec>,
-    /// What keeps its side. Default: `user`.
+    /// What keeps its side: users or requests. Default: `user`.
     #[serde(default)]
     pub by: By,
-    /// How many processes there are whose hashes differ. Default: 1.
+    /// The number of processes whose hashes differ. Default: 1.
     #[serde(default = "one")]
     pub processes: Count,
-    /// Where a request goes whose side has nobody open. Default: `fail`.
+    /// The side to which a request goes when its own has no open provider. Default: `fail`.
     #[serde(default)]
     pub otherwise: Spill,
 }
@@ -65,14 +66,14 @@ const fn one() -> Count {
     Count::new(1).expect("1 is a count")
 }
 
-/// Where a request goes whose side has nobody open.
+/// The side to which a request goes when its own has no open provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Spill {
-    /// Nowhere: it fails.
+    /// Neither side: the request fails.
     #[default]
     Fail,
-    /// To the other side.
+    /// The other side takes the request.
     OtherSide,
 }
 
@@ -110,10 +111,10 @@ const STABLE: usize = 1;
 
 #[derive(Debug)]
 struct Running {
-    /// Canary, stable.
+    /// The two sides: canary, then stable.
     sides: Branches,
     by: By,
-    /// A hash below this is the canary's; nothing if every one is.
+    /// The bound below which a hash is the canary's; `None` if every one is.
     below: Option<u64>,
     processes: u32,
     spills: bool,

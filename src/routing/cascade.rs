@@ -61,34 +61,34 @@ pub struct Cascade {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CascadeStage {
-    /// Its providers, in order of preference.
+    /// The providers of the stage, in order of preference.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<String>,
     /// The policy that chooses its provider, instead of `providers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Box<PolicySpec>>,
-    /// Who looks at its answers. Every stage but the last needs one.
+    /// The judge of the stage's answers. Every stage but the last needs one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judge: Option<StageJudge>,
 }
 
-/// Who looks at the answers of a stage.
+/// The judge of a stage's answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StageJudge {
-    /// Probability that an answer is accepted, whatever it is worth: one figure, or one for each class.
+    /// The probability that an answer is accepted, whatever it is worth: one figure, or one for each class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accept: Option<PerClass<Fraction>>,
-    /// Probability that a good answer is accepted: one figure, or one for each class.
+    /// The probability that a good answer is accepted: one figure, or one for each class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub takes_good: Option<PerClass<Fraction>>,
-    /// Probability that an answer that is not good is accepted: one figure, or one for each class.
+    /// The probability that an answer that is not good is accepted: one figure, or one for each class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub takes_bad: Option<PerClass<Fraction>>,
-    /// How long it looks. Default: 0 s.
+    /// The time that the judge takes. Default: 0 s.
     #[serde(default)]
     pub looks: Duration,
-    /// What a look costs. Default: $0.
+    /// The cost of judging one answer. Default: $0.
     #[serde(default)]
     pub cost: Money,
     /// Whether an answer turned down is what the caller gets if nothing better follows. Default: true.
@@ -143,11 +143,11 @@ impl BuildPolicy for Cascade {
     }
 }
 
-/// So many that a request's stage fits into what is kept of it.
+/// The most stages, so that a request's stage fits into what is kept of it.
 const MOST_STAGES: usize = 100;
 
 impl CascadeStage {
-    /// Who chooses a provider of this stage.
+    /// The policy that chooses a provider of this stage.
     fn chooses(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
         let Some(policy) = &self.policy else {
             if self.providers.is_empty() {
@@ -175,7 +175,7 @@ impl CascadeStage {
         Ok(built)
     }
 
-    /// That the quality of every provider it may use is known for every class.
+    /// Checks that the quality of every provider it may use is known for every class.
     fn is_rated(&self, names: &Names<'_>) -> Built<()> {
         let used = if self.policy.is_some() {
             (0..names.providers.len()).collect()
@@ -187,7 +187,7 @@ impl CascadeStage {
                 let quality = names.known.get(p).and_then(|k| k.quality.get(c)).copied();
                 if quality.unwrap_or(UNRATED) == UNRATED {
                     return Err(Refusal::new(format!(
-                        "the quality of provider `{}` for class `{class}` is not known, so nobody can tell its good \
+                        "the quality of provider `{}` for class `{class}` is not known, so nothing tells its good \
                          answers: give it in the provider's `quality`, or use `accept`",
                         names.providers[p]
                     )));
@@ -228,16 +228,16 @@ impl StageJudge {
     }
 }
 
-/// What a request's notes say: how many stages were passed without an answer. Those that gave one are counted in
+/// The bits of a request's notes that count the stages passed without an answer. Stages that gave one are counted in
 /// [`Call::rejected`].
 const PASSED: u64 = 0xFF;
-/// The attempt went where no stage sent it.
+/// The bit that says that the attempt went where no stage sent it.
 const ASTRAY: u64 = 0x100;
 
 #[derive(Debug)]
 struct Running {
     branches: Branches,
-    /// By stage and class; nothing for the last.
+    /// The judges by stage and class; empty for the last stage.
     judges: Vec<Vec<Judge>>,
     wants: Wants,
 }
@@ -250,7 +250,7 @@ impl Running {
         (call.rejected as usize + passed).min(self.judges.len() - 1)
     }
 
-    /// Notes that it is at `stage`.
+    /// Notes that the request is at `stage`.
     #[inline]
     fn is_at(call: &Call, stage: usize) {
         call.notes.set((stage as u64).saturating_sub(u64::from(call.rejected)));
@@ -299,7 +299,7 @@ impl Wrap for Running {
         if self.branches.branch(stage).fall_back(call) {
             return true;
         }
-        // With nobody to send it to, later stages have been tried already.
+        // If there was no provider to send it to, later stages have been tried already.
         let nobody = matches!(call.failure, Outcome::BreakerOpen | Outcome::BudgetExhausted);
         let goes_on = !nobody && call.notes.get() & ASTRAY == 0 && stage + 1 < self.judges.len();
         if goes_on {
@@ -414,7 +414,7 @@ mod tests {
             ),
             (
                 judged(r#"{"takes_good": 1, "takes_bad": 0}"#),
-                "the quality of provider `a` for class `x` is not known, so nobody can tell its good answers: give it \
+                "the quality of provider `a` for class `x` is not known, so nothing tells its good answers: give it \
                  in the provider's `quality`, or use `accept`",
             ),
             (

@@ -22,11 +22,11 @@ use serde::{Deserialize, Serialize};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, taking_part};
 use crate::form::build::{Built, Names};
 
-/// The first that is open, then the next.
+/// An ordered list: the first provider that is open, then the next.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Chain {
-    /// The list. Default: every provider, in the experiment's order.
+    /// The list of providers. Default: every provider, in the experiment's order.
     #[serde(default)]
     pub providers: Members,
 }
@@ -45,7 +45,7 @@ impl BuildPolicy for Chain {
 #[derive(Clone, Debug)]
 struct Running {
     order: Vec<usize>,
-    /// The place after each provider in the list; 0 for whoever is not in it.
+    /// The place after each provider in the list; 0 for a provider that is not in it.
     places: Vec<usize>,
 }
 

@@ -26,13 +26,13 @@ use serde::{Deserialize, Serialize};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, prices, taking_part};
 use crate::form::build::{Built, Names};
 
-/// The cheapest for this call.
+/// The cheapest provider for this call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cheapest {
-    /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
+    /// The providers that take part; of equals the first here wins. Default: every provider, in the experiment's order.
     pub providers: Members,
-    /// Output tokens expected of a call without `max_tokens`. Default: 500.
+    /// The output tokens expected of a call without `max_tokens`. Default: 500.
     pub output: u32,
 }
 

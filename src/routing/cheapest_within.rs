@@ -1,15 +1,15 @@
 //! The cheapest provider that is good enough and fast enough.
 //!
-//! For a call those take part whose known quality for its class is at least `quality`, and whose price for the call (as
-//! `cheapest` reckons it) is within the class's `cost_budget`, if it has one. Of these whoever keeps to the latency
-//! bound is taken by price, the cheapest first. The bound is `latency`, or else the class's `latency_budget`, or else
-//! there is none.
+//! For a call those providers take part whose known quality for its class is at least `quality`, and whose price for
+//! the call (as `cheapest` reckons it) is within the class's `cost_budget`, if it has one. Of these the ones that keep
+//! to the latency bound are taken by price, the cheapest first. The bound is `latency`, or else the class's
+//! `latency_budget`, or else there is none.
 //!
 //! A provider keeps to the bound for a class if at least `percentile` of its last answers to that class came within it:
 //! of the last 50, none older than `window`. A failure counts as too late. One with fewer than `explore` such answers
 //! is taken to keep to it, so a new one is tried as soon as it is the cheapest. One that does not gets a single call
-//! when its last answer is `probe_after` old; if that is in time it begins anew. If nobody keeps to the bound, the one
-//! that does so most often is taken, or nobody (`otherwise`). A retry goes elsewhere if it can.
+//! when its last answer is `probe_after` old; if that is in time it begins anew. If none keeps to the bound, the one
+//! that does so most often is taken, or none (`otherwise`). A retry goes elsewhere if it can.
 //!
 //! Keeps of each provider and class its last 50 answers, for `window`.
 //!
@@ -45,44 +45,45 @@ use crate::kernel::time::{Span, Time};
 use crate::words::UNRATED;
 use crate::words::{Ended, Outcome};
 
-/// Answers kept.
+/// The number of answers that are kept.
 const SAMPLES: usize = 50;
 
-/// The cheapest that is good and fast enough.
+/// The cheapest provider that is good enough and fast enough.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheapestWithin {
-    /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
+    /// The providers that take part; of equals the first here wins. Default: every provider, in the experiment's order.
     pub providers: Members,
-    /// How long an answer may take: one figure, or one for each class. Default: the class's `latency_budget`, if any.
+    /// The latency bound: one figure, or one for each class. Default: the class's `latency_budget`, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<PerClass<Duration>>,
-    /// Probability of a good answer that a provider must have: one figure, or one for each class. Default: 0.
+    /// The probability of a good answer that a provider must have: one figure, or one for each class. Default: 0.
     pub quality: PerClass<Fraction>,
     /// The share of answers that must keep to the bound. Default: 95 %.
     pub percentile: Fraction,
-    /// What must keep to it. Default: `end`.
+    /// The time that must keep to the bound. Default: `end`.
     pub measures: Measures,
-    /// How long an answer counts. Default: 5 min.
+    /// The time for which an answer counts. Default: 5 min.
     pub window: Duration,
-    /// Answers below which a provider is taken to keep to the bound. Default: 5.
+    /// The number of answers below which a provider is taken to keep to the bound, 1 to 50. Default: 5.
     pub explore: u32,
-    /// How long after its last answer one that does not keep to it gets another call. Default: 30 s.
+    /// The time after its last answer at which a provider that does not keep to the bound gets another call. Default:
+    /// 30 s.
     pub probe_after: Duration,
-    /// Output tokens expected of a call without `max_tokens`. Default: 500.
+    /// The output tokens expected of a call without `max_tokens`. Default: 500.
     pub output: u32,
-    /// Who is taken if nobody keeps to it. Default: `fastest`.
+    /// The provider that is taken if none keeps to the bound. Default: `fastest`.
     pub otherwise: NobodyWithin,
 }
 
-/// Who is taken if nobody keeps to the bound.
+/// The provider that is taken if none keeps to the bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NobodyWithin {
-    /// Whoever keeps to it most often.
+    /// The provider that keeps to the bound most often.
     #[default]
     Fastest,
-    /// Nobody: the request fails.
+    /// No provider: the request fails.
     Fail,
 }
 
@@ -171,7 +172,7 @@ impl BuildPolicy for CheapestWithin {
     }
 }
 
-/// When somebody keeps to a bound.
+/// The rule by which a provider keeps to a bound.
 #[derive(Clone, Copy, Debug)]
 struct Rule {
     percentile: f64,
@@ -182,7 +183,7 @@ struct Rule {
 /// The last answers of one provider to one class.
 #[derive(Clone, Debug)]
 struct State {
-    /// When they came and whether in time; a ring.
+    /// The times of the answers, and whether each was in time; a ring.
     answers: [(Time, bool); SAMPLES],
     stored: usize,
     next: usize,
@@ -203,7 +204,7 @@ impl State {
         self.stored = (self.stored + 1).min(SAMPLES);
     }
 
-    /// Recent answers, and how many of them were in time.
+    /// The number of recent answers, and of those that were in time.
     fn recent(&self, now: Time, window: Span) -> (usize, usize) {
         let recent = self.answers[..self.stored]
             .iter()
@@ -220,11 +221,11 @@ impl State {
 #[derive(Clone, Debug)]
 struct Running {
     prices: Vec<(u64, u64)>,
-    /// Who is good enough, by class.
+    /// The providers that are good enough, by class.
     order: Vec<Vec<usize>>,
     bounds: Vec<Option<Span>>,
     budgets: Vec<Option<u64>>,
-    /// By class and provider.
+    /// The states by class and provider.
     states: Vec<State>,
     providers: usize,
     rule: Rule,
@@ -235,7 +236,7 @@ struct Running {
 }
 
 impl Running {
-    /// What `call` costs at provider `p`, if that is within its budget.
+    /// The price of `call` at provider `p`, if it is within the class's budget.
     #[inline]
     fn price(&self, call: &Call, p: usize) -> Option<u128> {
         let (input, output) = self.prices[p];
@@ -254,7 +255,7 @@ impl Running {
         self.bounds[call.class].is_none() || self.state(call, p).keeps_to(now, &self.rule)
     }
 
-    /// The choice among those whom `may` allows.
+    /// The choice among the providers that `may` allows.
     fn among(&self, call: &Call, now: Time, may: impl Fn(usize) -> bool) -> Option<usize> {
         let order = &self.order[call.class];
         let within = lowest(order, |p| {

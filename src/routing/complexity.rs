@@ -19,13 +19,13 @@
 //! | `token_thresholds` | `[15, 400]` | |
 //! | `boundaries` | `[0.15, 0.35, 0.60]` | not falling |
 //!
-//! Source: LiteLLM, `router_strategy/complexity_router/complexity_router.py` (a5f1460). Weights of the other six, for whoever makes a
-//! law of them: code 0.30 (one keyword counts half), reasoning 0.25 (one counts 0.7), technical terms 0.25 (two count half, four
-//! all), simple indicators −0.05, several steps 0.015, four questions or more 0.01. A law has no values below 0; by the published
-//! boundaries nothing hangs on them.
+//! Source: LiteLLM, `router_strategy/complexity_router/complexity_router.py` (a5f1460). Weights of the other six, to
+//! make a law of them: code 0.30 (one keyword counts half), reasoning 0.25 (one counts 0.7), technical terms 0.25 (two
+//! count half, four all), simple indicators −0.05, several steps 0.015, four questions or more 0.01. A law has no
+//! values below 0; by the published boundaries nothing hangs on them.
 //!
-//! Known faults: it reads the last user message alone, so that a long conversation that ends in a short question is `SIMPLE`;
-//! a tier is no fallback for another.
+//! Known faults: it reads the last user message alone, so that a long conversation that ends in a short question is
+//! `SIMPLE`; a tier is not a fallback for another.
 //!
 //! ```json
 //! { "complexity": {
@@ -46,18 +46,18 @@ use crate::form::units::Fraction;
 use crate::kernel::chance::{Purpose, threshold};
 use crate::kernel::sampler::Sampler;
 
-/// Tiers by a score of the prompt.
+/// Tiers by a complexity score of the prompt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Complexity {
-    /// Where the requests of each tier go.
+    /// The targets of the requests of each tier.
     pub tiers: Tiers,
-    /// Where those of a tier that is left out go. Default: where `MEDIUM` goes.
+    /// The target of the requests of a tier that is left out. Default: that of `MEDIUM`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<Target>,
-    /// The score of each class without the token count.
+    /// The law of each class's score, without the token count.
     pub score: Named<LawSpec<f64>>,
-    /// How often a request of a class has two reasoning markers. Default: never.
+    /// The probability that a request of a class has two reasoning markers. Default: 0.
     #[serde(default)]
     pub reasoning: Named<Fraction>,
     /// The share of the input that is the last user message. Default: 1.
@@ -66,10 +66,10 @@ pub struct Complexity {
     /// The weight of the token count. Default: 0.10.
     #[serde(default = "token_weight")]
     pub token_weight: f64,
-    /// Below how many tokens a message is short and above how many it is long. Default: 15 and 400.
+    /// The tokens below which a message is short, and those above which it is long. Default: 15 and 400.
     #[serde(default = "token_thresholds")]
     pub token_thresholds: [u32; 2],
-    /// From which scores on a request is `MEDIUM`, `COMPLEX` and `REASONING`. Default: 0.15, 0.35 and 0.60.
+    /// The scores from which on a request is `MEDIUM`, `COMPLEX` and `REASONING`. Default: 0.15, 0.35 and 0.60.
     #[serde(default = "boundaries")]
     pub boundaries: [f64; 3],
 }
@@ -90,32 +90,32 @@ fn boundaries() -> [f64; 3] {
     [0.15, 0.35, 0.60]
 }
 
-/// The tiers.
+/// The targets of the four tiers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "UPPERCASE", default)]
 pub struct Tiers {
-    /// Basic questions, greetings.
+    /// The target of basic questions and greetings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simple: Option<Target>,
-    /// Standard queries.
+    /// The target of standard queries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub medium: Option<Target>,
-    /// Technical requests of several parts.
+    /// The target of technical requests of several parts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub complex: Option<Target>,
-    /// Chains of thought, analysis.
+    /// The target of chains of thought and analysis.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<Target>,
 }
 
-/// Where the requests of a tier go.
+/// The providers or the policy for the requests of a tier.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Target {
-    /// Its providers, in order of preference.
+    /// The providers of the tier, in order of preference.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<String>,
-    /// Its policy, instead of `providers`.
+    /// The policy of the tier, instead of `providers`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Box<PolicySpec>>,
 }
@@ -190,7 +190,7 @@ const TIERS: [&str; 4] = ["SIMPLE", "MEDIUM", "COMPLEX", "REASONING"];
 #[derive(Clone, Debug)]
 struct Class {
     score: Sampler,
-    /// A draw below this has two reasoning markers.
+    /// The draw below which a request has two reasoning markers.
     reasoning: u64,
 }
 

@@ -8,8 +8,8 @@
 //!   Portkey's `class` (its name), `input` (its tokens), `user` (its number) and `priority`.
 //! - `$eq`, `$ne`, `$in`, `$nin` compare strictly: the tag "5" is not the number 5. What is missing equals nothing, so that `$ne`
 //!   and `$nin` are met.
-//! - `$gt`, `$gte`, `$lt`, `$lte` compare numbers, and read text as far as it is one: "12 seats" is 12. What is missing or no number
-//!   meets none.
+//! - `$gt`, `$gte`, `$lt`, `$lte` compare numbers, and read text as far as it is one: "12 seats" is 12. What is missing
+//!   or not a number meets none.
 //! - `$regex` looks for a match anywhere in the text.
 //!
 //! As published `$or` and `$and` end their object: fields after them are not looked at. So does `$regex` with the operators
@@ -29,7 +29,7 @@
 //! Source: Portkey-AI/gateway, `src/services/conditionalRouter.ts` (0b982cb), whose `query` is `when` here. Left out: `$length` and
 //! `url.pathname`, of which a simulated request has nothing; lookaround and backreferences in a `$regex`.
 //!
-//! Known faults: as published, those above; and a branch is no fallback: with its providers down the request fails.
+//! Known faults: as published, those above; and a branch is not a fallback: with its providers down the request fails.
 //!
 //! ```json
 //! { "conditional": {
@@ -51,13 +51,13 @@ use super::{BuildPolicy, Call, Policy, PolicySpec};
 use crate::form::build::{Built, Names, Refusal};
 use query::Test;
 
-/// The first condition that is met.
+/// Portkey's conditional strategy: the first condition that is met decides.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Conditional {
-    /// The conditions, in order.
+    /// The conditions, in the order in which they are asked.
     pub conditions: Vec<Condition>,
-    /// What whoever meets none goes by. Default: they fail.
+    /// The policy of requests that meet no condition. Default: none, so that they fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<Box<PolicySpec>>,
     /// Whether everything in a condition counts. Default: false, as published.
@@ -65,13 +65,13 @@ pub struct Conditional {
     pub mended: bool,
 }
 
-/// A condition and what follows.
+/// A condition and the policy that follows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
-    /// What must be met.
+    /// The query that a request must meet.
     pub when: Query,
-    /// The policy of those who meet it.
+    /// The policy of the requests that meet the condition.
     pub then: PolicySpec,
 }
 
@@ -107,7 +107,7 @@ impl BuildPolicy for Conditional {
     }
 }
 
-/// By class, what is still to be asked of a request, and the branch of whoever passes.
+/// The tests that are still to be made of a request, and the branch of a request that passes, for each class.
 #[derive(Clone, Debug)]
 struct Conditions(Vec<Vec<(Test, usize)>>);
 
@@ -271,12 +271,12 @@ mod tests {
             (
                 r#"{"$or": [{"class": "x"}, {"class": {"$gt": true}}]}"#,
                 "$or/1/class/$gt",
-                "true is no number to compare with",
+                "true is not a number to compare with",
             ),
             (
                 r#"{"input": {"$gt": "much"}}"#,
                 "input/$gt",
-                "`much` is no number to compare with",
+                "`much` is not a number to compare with",
             ),
         ] {
             let (found, said) = of(when);
@@ -288,7 +288,7 @@ mod tests {
         }
         let (path, message) = of(r#"{"class": {"$regex": "("}}"#);
         assert_eq!(path, "conditions/0/when/class/$regex");
-        assert!(message.starts_with("`(` is no regular expression: "), "{message}");
+        assert!(message.starts_with("`(` is not a regular expression: "), "{message}");
         assert_eq!(
             refused(r#"{"conditional": {"conditions": []}}"#).1,
             "there must be at least one condition"

@@ -17,16 +17,16 @@
 //! |---|---|---|
 //! | `by` | `user` | `user` (needs `users` in `traffic`), `request` |
 //! | `replicas` | 160 | 1 or more; all points together at most 1000000 |
-//! | `weights` | everybody 1 | whole numbers, 1 to 1000000 |
+//! | `weights` | 1 each | whole numbers, 1 to 1000000 |
 //! | `balance_factor` | none: a plain ring | 1 to 1000 |
 //!
-//! Sources: Karger et al. 1997; 160 points for each weight of 1 as Ketama and nginx
-//! `ngx_http_upstream_hash_module.c`; the bound of Mirrokni, Thorup, Zadimoghaddam 2016 (arXiv 1608.01350). It is Kong's
-//! `consistent-hashing`, the vLLM router's `session` (without its way out for requests of nobody), SMG's `prefix_hash`
-//! (factor 1.25, by the first tokens instead of the user), Envoy's `ring_hash` with `hash_balance_factor` 125. Envoy lets one call
-//! more than the bound in (it compares before it counts the new one), tries the others at random instead of along the
-//! ring, and its retries stay where they failed. Known faults: users are not alike, so a plain ring can be as uneven as they are; few
-//! points make uneven shares (one point each: the largest of n has about ln n times the mean).
+//! Sources: Karger et al. 1997; 160 points for each weight of 1 as Ketama and nginx `ngx_http_upstream_hash_module.c`;
+//! the bound of Mirrokni, Thorup, Zadimoghaddam 2016 (arXiv 1608.01350). It is Kong's `consistent-hashing`, the vLLM
+//! router's `session` (without its way out for requests without a session), SMG's `prefix_hash` (factor 1.25, by the
+//! first tokens instead of the user), Envoy's `ring_hash` with `hash_balance_factor` 125. Envoy lets one call more than
+//! the bound in (it compares before it counts the new one), tries the others at random instead of along the ring, and
+//! its retries stay where they failed. Known faults: users are not alike, so a plain ring can be as uneven as they are;
+//! few points make uneven shares (one point each: the largest of n has about ln n times the mean).
 //!
 //! ```json
 //! { "consistent_hash": { "by": "user", "weights": { "large": 2, "small": 1 }, "balance_factor": 1.25 } }
@@ -44,35 +44,35 @@ use crate::form::named::Named;
 use crate::form::units::Count;
 use crate::kernel::chance::hash;
 
-/// What makes the places of calls unrelated to other hashes of the same users.
+/// The keys that make the places of calls unrelated to other hashes of the same users.
 const KEYS: u64 = 1;
 const MOST: u64 = 1_000_000;
 const MILLION: u128 = 1_000_000;
 
-/// A ring of virtual nodes.
+/// Consistent hashing on a ring of virtual nodes, with bounded loads if asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConsistentHash {
-    /// Whose place counts. Default: `user`.
+    /// The key whose place on the ring counts: user or request. Default: `user`.
     pub by: By,
-    /// Points on the ring for each weight of 1. Default: 160.
+    /// The points on the ring for each weight of 1. Default: 160.
     pub replicas: Count,
     /// The weight of each provider that takes part. Default: every provider, all alike.
     pub weights: Named<Count>,
-    /// How many times its share of the load a provider takes at most. Default: no bound.
+    /// The multiple of its share of the load that a provider takes at most, 1 to 1000. Default: no bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub balance_factor: Option<f64>,
 }
 
-/// What is kept together.
+/// The calls that are kept together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
     /// All requests of a user.
     #[default]
     User,
-    /// The attempts at a request.
+    /// The attempts at one request.
     Request,
 }
 
@@ -130,7 +130,7 @@ impl By {
         }
     }
 
-    /// The number of what `call` belongs to.
+    /// The number of the user or request that `call` belongs to.
     #[inline]
     pub(super) fn number(self, call: &Call) -> u64 {
         match self {
@@ -150,17 +150,17 @@ fn of_name(name: &str) -> u64 {
 #[derive(Clone, Debug)]
 struct Running {
     by: By,
-    /// In millionths.
+    /// The balance factor in millionths.
     factor: Option<u64>,
-    /// Points and whose they are, in order.
+    /// The points and the providers that they belong to, in order.
     ring: Arc<[(u64, u32)]>,
-    /// Who takes part.
+    /// The providers that take part.
     order: Arc<[usize]>,
-    /// By provider; 0 for who does not.
+    /// The weights by provider; 0 for one that does not take part.
     weights: Arc<[u64]>,
 }
 
-/// How much each weight of the open providers may have under way.
+/// The bound on the calls under way for each weight of the open providers.
 #[derive(Clone, Copy, Debug)]
 struct Bound {
     /// The factor times all that will be under way, in millionths.
@@ -188,7 +188,7 @@ impl Running {
         }
     }
 
-    /// The first on the ring from `key` whom this takes.
+    /// The first provider on the ring from `key` on that `takes` allows.
     #[inline]
     fn next(&self, key: u64, takes: impl Fn(usize) -> bool) -> Option<usize> {
         let start = self.ring.partition_point(|&(point, _)| point < key);
@@ -197,7 +197,7 @@ impl Running {
         if takes(first) {
             return Some(first);
         }
-        // Lest the whole ring be gone round for nothing.
+        // Without this check the whole ring would be walked for nothing.
         if !self.order.iter().any(|&p| takes(p)) {
             return None;
         }

@@ -2,9 +2,9 @@
 //!
 //! Takes the lowest sum of the price of an input token and that of an output token, among those that have room left in
 //! the minute (`rpm`, `tpm`); of equals the first in the list. A price that is not known counts as $5 for each token of
-//! either kind, so nobody like that is chosen beside one whose price is known; a provider that is sold by the request
-//! has no token price here. If nobody has room there is nobody to send to. A minute's requests and tokens are counted
-//! when an answer has come, so a burst passes the limits.
+//! either kind, so no such provider is chosen beside one whose price is known; a provider that is sold by the request
+//! has no token price here. If none has room there is no provider to send to. A minute's requests and tokens are
+//! counted when an answer has come, so a burst passes the limits.
 //!
 //! Keeps the requests and tokens of the wall clock's minute.
 //!
@@ -16,9 +16,9 @@
 //! Source: LiteLLM 1.80 and 1.109, `router_strategy/lowest_cost.py`, which choose alike: 1.109 only finds the price of a
 //! deployment under more names.
 //!
-//! Known faults: the plain sum is no cost. With $1 + $9 against $6 + $3.90 a million it always takes the second, though
-//! the first is cheaper for everything with a long prompt. Left out: that among equals it is the one answered first that
-//! wins, which is the first in the list unless that was closed at the time.
+//! Known faults: the plain sum is not a cost. With $1 + $9 against $6 + $3.90 a million it always takes the second,
+//! though the first is cheaper for everything with a long prompt. Left out: that among equals it is the one answered
+//! first that wins, which is the first in the list unless that was closed at the time.
 //!
 //! ```json
 //! { "cost_based": { "limits": { "rpm": { "a": 500 } } } }
@@ -35,11 +35,11 @@ use crate::words::{Ended, Outcome};
 /// Pico-dollars for one token of each kind whose price is not known: $5 and $5.
 const UNKNOWN: u64 = 10_000_000_000_000;
 
-/// The lowest sum of token prices.
+/// The lowest sum of the two token prices.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CostBased {
-    /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
+    /// The providers that take part; of equals the first here wins. Default: every provider, in the experiment's order.
     #[serde(default)]
     pub providers: Members,
     /// The `rpm` and `tpm` of deployments. Default: none given.

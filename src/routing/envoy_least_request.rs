@@ -3,8 +3,8 @@
 //! - Equal weights, `n_choices`: `choice_count` draws out of those that are open, the same one possibly twice; the one
 //!   with the fewest calls wins, the first drawn of equals. `full_scan`: the fewest of all, equals by chance.
 //! - Unequal weights, or an `active_request_bias` that is given: weighted turns. Each provider has a deadline; the
-//!   earliest goes next, of equals who has waited longest, and gets a new one 1/w later, w = weight / (calls + 1)^bias
-//!   as it then is.
+//!   earliest goes next, of equals the one that has waited longest, and gets a new one 1/w later, w = weight / (calls +
+//!   1)^bias as it then is.
 //! - `slow_start`: one that is let in again after its breaker kept it out has its w multiplied by
 //!   max(`min_weight`, (max(t, 1 s)/`window`)^(1/`aggression`)) for `window`, t since then. While there is such a one,
 //!   turns are weighted.
@@ -25,8 +25,8 @@
 //!
 //! Source: Envoy `load_balancing_policies/least_request/least_request_lb.cc`, `common/edf_scheduler.h`, "Slow start
 //! mode". Known faults: in weighted turns the calls are looked at only when a provider has had its turn, not when the
-//! next is chosen, so a burst does not see itself; two draws of the same provider are no choice. Left out: turns begin
-//! at the first in the list instead of at a random place; slow start of providers that are new.
+//! next is chosen, so a burst does not see itself; two draws of the same provider do not give a choice. Left out: turns
+//! begin at the first in the list instead of at a random place; slow start of providers that are new.
 //!
 //! ```json
 //! { "envoy_least_request": { "weights": { "a": 3, "b": 1 }, "slow_start": { "window": "60s" } } }
@@ -47,43 +47,43 @@ use crate::kernel::time::{Span, Time};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EnvoyLeastRequest {
-    /// Who takes part, in this order. Default: every provider, in the experiment's order.
+    /// The providers that take part, in this order. Default: every provider, in the experiment's order.
     pub providers: Members,
-    /// `load_balancing_weight`, above 0. Default: 1 each.
+    /// The `load_balancing_weight` of providers, above 0. Default: 1 each.
     pub weights: Named<f64>,
-    /// How many are drawn. Default: 2.
+    /// The number of providers that are drawn. Default: 2.
     pub choice_count: Count,
-    /// How the least busy is found. Default: `n_choices`.
+    /// The way in which the least busy is found. Default: `n_choices`.
     pub selection_method: SelectionMethod,
-    /// How much calls count against a weight, 0 or more. Default: none, which means 1 where weights are unequal.
+    /// The exponent of the calls against a weight, 0 or more. Default: none, which means 1 where weights are unequal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active_request_bias: Option<f64>,
-    /// How one that is back is given work. Default: like all others.
+    /// The slow start of a provider that is back after its breaker kept it out. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_start: Option<SlowStart>,
 }
 
-/// How Envoy looks for the least busy.
+/// The way in which Envoy looks for the least busy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SelectionMethod {
-    /// Among a few drawn.
+    /// Among a few that are drawn.
     #[default]
     NChoices,
-    /// Among all.
+    /// Among all that are open.
     FullScan,
 }
 
-/// How one that is back is given work.
+/// The slow start of a provider that is back after its breaker kept it out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlowStart {
-    /// For how long.
+    /// The length of the slow start, above 0.
     pub window: Duration,
-    /// How fast its share grows, above 0; 1 is evenly. Default: 1.
+    /// The speed at which the share grows, above 0; 1 is evenly. Default: 1.
     #[serde(default = "one")]
     pub aggression: f64,
-    /// The least of its weight that it has. Default: 10 %.
+    /// The least share of its weight that the provider has. Default: 10 %.
     #[serde(default = "tenth")]
     pub min_weight: Fraction,
 }
@@ -171,7 +171,7 @@ fn positive(what: &str, value: f64) -> Built<f64> {
     Err(Refusal::new(format!("{article} {what} of {value}: must be above 0")))
 }
 
-/// Who is back after having been kept out.
+/// The providers that are back after having been kept out.
 #[derive(Clone, Debug)]
 struct Back {
     window: Span,
@@ -179,12 +179,12 @@ struct Back {
     least: f64,
     closed: Vec<bool>,
     since: Vec<Option<Time>>,
-    /// How many are in slow start.
+    /// The number of providers in slow start.
     number: usize,
 }
 
 impl Back {
-    /// Sees who is back at the time of `fleet`.
+    /// Updates which providers are back at the time of `fleet`.
     fn look(&mut self, order: &[usize], fleet: &Fleet<'_>) {
         self.number = 0;
         for &p in order {
@@ -211,10 +211,10 @@ struct Running {
     order: Vec<usize>,
     weights: Vec<f64>,
     by_turns: bool,
-    /// How many are drawn; all are looked at if there is no number.
+    /// The number of providers that are drawn; all are looked at if there is none.
     draws: Option<u64>,
     bias: f64,
-    /// Each one's deadline, and after how many turns it got it.
+    /// The deadline of each provider, and the number of turns after which it got it.
     turns: Vec<(f64, u64)>,
     /// The deadline of the last turn.
     at: f64,

@@ -18,7 +18,7 @@
 //!
 //! Source: Helicone/ai-gateway 42d2998 (2025-07), `config/balance.rs`, `router/strategy.rs`, over tower's
 //! `balance::p2c` and `load::peak_ewma`. Known faults: the clock stops at the headers, so one that answers errors at
-//! once looks fast; `model_latency` sends everybody to the same one until its calls pile up. Left out: that a call
+//! once looks fast; `model_latency` sends every call to the same one until its calls pile up. Left out: that a call
 //! counts as one under way only until its headers have come: here it does so until it ends.
 //!
 //! ```json
@@ -36,32 +36,33 @@ use crate::form::units::Duration;
 use crate::kernel::time::Span;
 use crate::words::Ended;
 
-/// Two choices on latency, the lowest latency, or weights.
+/// Helicone's gateway: two choices on latency, the lowest latency, or weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Helicone {
-    /// Who takes part. Default: every provider, in the experiment's order; under `weighted`, whoever has a weight.
+    /// The providers that take part. Default: every provider, in the experiment's order; under `weighted`, those with a
+    /// weight.
     pub providers: Members,
-    /// Which of its strategies. Default: `provider_latency`.
+    /// The strategy of Helicone's gateway. Default: `provider_latency`.
     pub strategy: HeliconeStrategy,
-    /// How long it takes an estimate to fall to 1/e. Default: 30 s.
+    /// The time in which an estimate falls to 1/e. Default: 30 s.
     pub decay: Duration,
-    /// The first estimate of everybody. Default: 250 ms.
+    /// The first estimate of every provider. Default: 250 ms.
     pub default_rtt: Duration,
     /// The weights of `weighted`, 1 together. Default: none.
     pub weights: Named<f64>,
 }
 
-/// How Helicone's gateway chooses.
+/// The strategy by which Helicone's gateway chooses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HeliconeStrategy {
-    /// The better of two.
+    /// The better of two drawn at random, by Peak EWMA.
     #[default]
     ProviderLatency,
-    /// The best of all.
+    /// The best of all, by Peak EWMA.
     ModelLatency,
-    /// By weight.
+    /// At random in proportion to `weights`.
     Weighted,
 }
 

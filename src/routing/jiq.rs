@@ -1,13 +1,13 @@
-//! Join an idle queue: anybody who is idle, else anybody.
+//! Join an idle queue: any provider that is idle, else any.
 //!
 //! Draws among the providers at which the client has nothing under way nor in line; if there is none, among all.
 //!
 //! Keeps nothing of its own: the counts are the client's.
 //!
-//! Source: Join-Idle-Queue (Lu et al., Performance Evaluation 68, 2011) with one dispatcher, which knows at once who is
-//! idle.
+//! Source: Join-Idle-Queue (Lu et al., Performance Evaluation 68, 2011) with one dispatcher, which knows at once which
+//! are idle.
 //!
-//! Known faults: once everybody is busy it is no better than chance.
+//! Known faults: once every provider is busy it does no better than chance.
 //!
 //! ```json
 //! { "jiq": { "providers": ["a", "b"] } }
@@ -19,11 +19,11 @@ use serde::{Deserialize, Serialize};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest_drawn, memoryless};
 use crate::form::build::{Built, Names};
 
-/// Anybody who is idle, else anybody.
+/// Join-Idle-Queue: any provider that is idle, else any.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Jiq {
-    /// Who takes part. Default: every provider.
+    /// The providers that take part. Default: every provider.
     #[serde(default)]
     pub providers: Members,
 }

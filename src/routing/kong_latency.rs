@@ -2,7 +2,7 @@
 //!
 //! When a call ends after `rtt`, average = average·w + rtt·(1−w), w = e^(−Δt/decay), Δt since the provider's last call
 //! ended. A choice compares the averages, decayed in the same way towards 0 and divided by the weights, and takes the
-//! lowest, the first of equals. Everybody begins at 0. A retry does not go where the last attempt failed.
+//! lowest, the first of equals. Every provider begins at 0. A retry does not go where the last attempt failed.
 //!
 //! Keeps one number and one time a provider, for about `decay`.
 //!
@@ -14,10 +14,10 @@
 //! Source: Kong 3.x, `kong/runloop/balancer/latency.lua`, as it stood until its set of candidates was mended: it is
 //! described as power of two choices, but goes through all of them.
 //!
-//! Known faults: no peak rule and no count of calls under way, so a burst herds onto one; whoever is left alone decays
-//! towards 0 and is tried again after some `decay`s however slow it is; failures count with their time. Left out:
-//! `lowest-latency` of the enterprise plug-in, whose source is closed; that a target that failed twice ago in the same
-//! request is avoided too.
+//! Known faults: no peak rule and no count of calls under way, so a burst herds onto one; a provider that is left alone
+//! decays towards 0 and is tried again after some `decay`s however slow it is; failures count with their time. Left
+//! out: `lowest-latency` of the enterprise plug-in, whose source is closed; that a target that failed twice ago in the
+//! same request is avoided too.
 //!
 //! ```json
 //! { "kong_latency": { "weights": { "a": 100, "b": 50 } } }
@@ -33,15 +33,15 @@ use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
 use crate::words::Ended;
 
-/// The lowest moving average of latency.
+/// The lowest exponentially weighted moving average of latency.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KongLatency {
-    /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
+    /// The providers that take part; of equals the first here wins. Default: every provider, in the experiment's order.
     pub providers: Members,
-    /// How long it takes an average to fall to 1/e. Default: 10 s.
+    /// The time in which an average falls to 1/e. Default: 10 s.
     pub decay: Duration,
-    /// What averages are divided by, above 0. Default: 100 each.
+    /// The weights by which averages are divided, above 0. Default: 100 each.
     pub weights: Named<f64>,
 }
 
@@ -69,7 +69,7 @@ impl BuildPolicy for KongLatency {
     }
 }
 
-/// Kong's weights of all providers, of which some are given.
+/// The weights of all providers as Kong has them, of which some are given.
 pub(super) fn weights(given: &Named<f64>, names: &Names<'_>) -> Built<Vec<f64>> {
     let mut weights = vec![100.0; names.providers.len()];
     for (name, &value) in given.iter() {
@@ -88,7 +88,7 @@ struct Running {
     order: Vec<usize>,
     decay: f64,
     weights: Vec<f64>,
-    /// Nanoseconds, and when a call last ended.
+    /// The averages in nanoseconds, and when a call last ended.
     averages: Vec<(f64, Time)>,
 }
 

@@ -1,7 +1,7 @@
 //! The most room for its weight: Kong's `least-connections`.
 //!
 //! Takes the lowest (calls + 1)/weight, the first of equals; calls are the client's own, under way or in line. The 1
-//! makes the heaviest go first where nobody has any. A retry does not go where the last attempt failed.
+//! makes the heaviest go first where no provider has any. A retry does not go where the last attempt failed.
 //!
 //! Keeps nothing of its own.
 //!
@@ -25,13 +25,13 @@ use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest, taking_par
 use crate::form::build::{Built, Names};
 use crate::form::named::Named;
 
-/// The most room for its weight.
+/// The fewest calls for its weight.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KongLeastConnections {
-    /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
+    /// The providers that take part; of equals the first here wins. Default: every provider, in the experiment's order.
     pub providers: Members,
-    /// What calls are divided by, above 0. Default: 100 each.
+    /// The weights by which calls are divided, above 0. Default: 100 each.
     pub weights: Named<f64>,
 }
 

@@ -13,8 +13,8 @@
 //! Source: Kong `ai-proxy-advanced`, `balancer.algorithm` `lowest-usage`, as documented for 3.8 to 3.13 (`cost` since
 //! 3.10). The plug-in's source is closed: how long it counts, that equals go to the first, and that weights play no
 //! part are readings of a page that does not say. Known faults: calls under way are not seen, so a burst herds onto
-//! one; who comes back after an outage gets everything until its sum has caught up, unless there is a `window`; one
-//! that fails uses nothing and draws everything. Left out: `llm-accuracy`.
+//! one; a provider that comes back after an outage gets everything until its sum has caught up, unless there is a
+//! `window`; one that fails uses nothing and draws everything. Left out: `llm-accuracy`.
 //!
 //! ```json
 //! { "kong_usage": { "tokens_count_strategy": "cost", "window": "1h" } }
@@ -33,27 +33,27 @@ use crate::words::Ended;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KongUsage {
-    /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
+    /// The providers that take part; of equals the first here wins. Default: every provider, in the experiment's order.
     pub providers: Members,
-    /// What is counted. Default: `total_tokens`.
+    /// The usage that is counted. Default: `total_tokens`.
     pub tokens_count_strategy: TokensCount,
-    /// How long it is counted before all begin anew. Default: for ever.
+    /// The window after which all counts begin anew. Default: none, for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<Duration>,
 }
 
-/// What Kong counts.
+/// The usage that Kong counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TokensCount {
-    /// Tokens in and out.
+    /// The input and output tokens.
     #[default]
     TotalTokens,
-    /// Tokens in.
+    /// The input tokens alone.
     PromptTokens,
-    /// Tokens out.
+    /// The output tokens alone.
     CompletionTokens,
-    /// Money.
+    /// The money that is billed.
     Cost,
 }
 
@@ -77,7 +77,7 @@ struct Running {
     order: Vec<usize>,
     counts: TokensCount,
     window: Span,
-    /// Which window it is.
+    /// The number of the current window.
     turn: u64,
     used: Vec<u64>,
 }

@@ -11,8 +11,8 @@
 //!   That 0 stays as a sample until newer ones push it out.
 //! - The score is the mean time to first token if requests `stream` and there is one, else the mean latency. Units mix.
 //! - Deployments are left out whose minute has no room for the call's input (`tpm`) or for one request more (`rpm`).
-//! - One is drawn among those within `lowest_latency_buffer` of the lowest score. If nobody is left there is nobody to
-//!   send to.
+//! - One is drawn among those within `lowest_latency_buffer` of the lowest score. If none is left there is no provider
+//!   to send to.
 //! - The map begins with the first sample and is dropped `ttl` later, whatever has come since.
 //!
 //! Up to 1.80: a full list keeps its oldest samples and replaces only the last; times to first token are divided by
@@ -32,7 +32,7 @@
 //!
 //! Source: LiteLLM, `router_strategy/lowest_latency.py`.
 //!
-//! Known faults: the winner takes all, since nobody else is sampled any more; one slow first call or one timeout puts a
+//! Known faults: the winner takes all, since no other is sampled any more; one slow first call or one timeout puts a
 //! deployment out for the rest of the hour; one that fails at once keeps the score 0 and draws traffic; a burst goes to
 //! one deployment. Left out: `ttft_percentile`.
 //!
@@ -51,29 +51,30 @@ use crate::kernel::chance::index;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcome, Outcomes};
 
-/// Seconds that a timeout counts as.
+/// The seconds that a timeout counts as.
 const PENALTY: f64 = 1000.0;
 
-/// What LiteLLM raises as its `Timeout`.
+/// The outcomes that LiteLLM raises as its `Timeout`.
 const TIMEOUTS: Outcomes = Outcomes::TIMEOUTS.and(Outcomes::of(&[Outcome::RequestTimeout, Outcome::GatewayTimeout]));
 
 /// The lowest mean of the last latencies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LatencyBased {
-    /// Who takes part. Default: every provider, in the experiment's order.
+    /// The providers that take part. Default: every provider, in the experiment's order.
     pub providers: Members,
-    /// How long what was learned is kept, from the first sample on. Default: 1 h.
+    /// The time for which what was learned is kept, from the first sample on. Default: 1 h.
     pub ttl: Duration,
-    /// How far above the lowest score, as a share of it, one may be to be drawn too: 0 or more. Default: 0.
+    /// The distance above the lowest score, as a share of it, at which a deployment may still be drawn: 0 or more.
+    /// Default: 0.
     pub lowest_latency_buffer: f64,
-    /// Samples kept of each deployment, 1 to 1000. Default: 10.
+    /// The samples kept of each deployment, 1 to 1000. Default: 10.
     pub max_latency_list_size: u16,
     /// The `rpm` and `tpm` of deployments. Default: none given.
     pub limits: MinuteLimits,
     /// Whether requests stream, so that times to first token count. Default: false.
     pub stream: bool,
-    /// Which LiteLLM. Default: `1.109`.
+    /// The version of LiteLLM whose rules hold. Default: `1.109`.
     pub version: Version,
 }
 
@@ -170,15 +171,16 @@ struct Running {
     minutes: Minutes,
     /// The map, one for each group, that each provider is in.
     map_of: Vec<usize>,
-    /// When each map is dropped; [`Time::NEVER`] if there is none.
+    /// The time at which each map is dropped; [`Time::NEVER`] if there is none.
     dropped: Vec<Time>,
-    /// Who is in its map.
+    /// Whether each provider is in its map.
     listed: Vec<bool>,
     latencies: Lists,
     firsts: Lists,
-    /// What each provider's lists come to: worked out when they change, which is seldom beside how often it is read.
+    /// The score that each provider's lists come to: worked out when they change, which is seldom beside how often it
+    /// is read.
     means: Vec<f64>,
-    /// Scratch: infinite for whoever cannot be chosen.
+    /// Scratch space: infinite for a provider that cannot be chosen.
     scores: Vec<f64>,
 }
 
@@ -202,7 +204,7 @@ impl Running {
         }
     }
 
-    /// The lists of provider `p` have changed.
+    /// Called when the lists of provider `p` have changed.
     fn weigh(&mut self, p: usize) {
         let latencies = self.latencies.lengths[p];
         let firsts = self.firsts.lengths[p];
@@ -220,7 +222,7 @@ impl Running {
         };
     }
 
-    /// The map of provider `p` is written to.
+    /// Called when the map of provider `p` is written to.
     fn enter(&mut self, now: Time, p: usize) {
         self.listed[p] = true;
         let dropped = &mut self.dropped[self.map_of[p]];

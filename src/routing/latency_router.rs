@@ -1,19 +1,20 @@
-//! R4's latency router with health scores, as it was published and mended.
+//! A latency router with health scores, as a published article has it, and mended.
 //!
 //! Each provider has its last 50 latencies, its calls and its errors counted, and a score that begins at 100.
 //!
 //! - A success adds 2 to the score (at most 100), takes 1 from the errors (not below 0), and stores its time.
 //! - A failure takes 15 from the score (at least 0) and adds 1 to the errors.
-//! - Healthy is whoever has a score above 70 and fewer errors than 5 % of its calls.
+//! - A provider is healthy if it has a score above 70 and fewer errors than 5 % of its calls.
 //! - Of the healthy the lowest weighted latency wins, the first of equals: the mean of the stored latencies with weight
 //!   1/(1 + 0.1·i) for sample number i.
 //!
-//! With nobody healthy it fails. `mended` mends all its faults, `mends` some of them:
+//! With no healthy provider the request fails. `mended` mends all its faults, `mends` some of them:
 //!
-//! - `exploration`: whoever is healthy and has no sample, or had its last call `probe_after` ago, gets one call;
+//! - `exploration`: a provider that is healthy and has no sample, or had its last call `probe_after` ago, gets one
+//!   call;
 //! - `weights`: sample 0 is the newest;
-//! - `ejection`: whoever is not healthy gets one call when its last failure is `probe_after` old, and begins anew if that
-//!   succeeds;
+//! - `ejection`: a provider that is not healthy gets one call when its last failure is `probe_after` old, and begins
+//!   anew if that succeeds;
 //! - `retry`: a retry goes elsewhere if it can.
 //!
 //! Keeps 50 samples, three counts and two times a provider, for ever.
@@ -24,11 +25,12 @@
 //! | `mends` | none | any of `exploration`, `weights`, `ejection`, `retry`; not beside `mended` |
 //! | `probe_after` | 30 s | 0 or more; only with `exploration` or `ejection` |
 //!
-//! Source: R4.2, a published write-up of latency-based routing with failover across LLM providers.
+//! Source: a published article on latency-based routing with failover across LLM providers.
 //!
-//! Known faults: as published, without a sample a latency is infinite, so the first one used takes everything; sample 0 is
-//! the oldest, so what was meant to favour recent latencies favours old ones; whoever is no longer healthy is never asked
-//! again; and a retry goes to the same one until its score falls. `tests/latency_router.rs` measures each by itself.
+//! Known faults: as published, without a sample a latency is infinite, so the first one used takes everything; sample 0
+//! is the oldest, so what was meant to favour recent latencies favours old ones; a provider that is no longer healthy
+//! is never asked again; and a retry goes to the same one until its score falls. `tests/latency_router.rs` measures
+//! each by itself.
 //!
 //! ```json
 //! { "latency_router": { "mended": true, "probe_after": "30s" } }
@@ -43,22 +45,22 @@ use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcome};
 
-/// Samples kept.
+/// The number of samples that are kept.
 const SAMPLES: usize = 50;
 
-/// The lowest weighted latency among the healthy.
+/// The lowest weighted latency among the healthy providers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LatencyRouter {
-    /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
+    /// The providers that take part; of equals the first here wins. Default: every provider, in the experiment's order.
     pub providers: Members,
     /// Whether all its faults are mended. Default: false.
     pub mended: bool,
-    /// Which of its faults are mended, if not all. Default: none.
+    /// The faults that are mended, if not all. Default: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mends: Vec<Mend>,
-    /// How long after its last failure an unhealthy one is tried again, and after its last call a healthy one, where that is
-    /// mended. Default: 30 s.
+    /// The time after its last failure at which an unhealthy provider is tried again, and after its last call a healthy
+    /// one, where that is mended. Default: 30 s.
     pub probe_after: Duration,
 }
 
@@ -66,11 +68,11 @@ pub struct LatencyRouter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mend {
-    /// Nobody who has no sample, or an old one, is ever tried.
+    /// A provider without a sample, or with an old one, is never tried.
     Exploration,
     /// The oldest sample weighs most.
     Weights,
-    /// Whoever is not healthy never comes back.
+    /// A provider that is not healthy never comes back.
     Ejection,
     /// A retry goes where the try before it failed.
     Retry,
@@ -109,13 +111,14 @@ impl BuildPolicy for LatencyRouter {
 
 #[derive(Clone, Debug)]
 struct State {
-    /// Seconds, the oldest first.
+    /// The samples in seconds, the oldest first.
     samples: [f64; SAMPLES],
     stored: usize,
     score: i32,
     errors: u64,
     calls: u64,
-    /// When an unhealthy one may be tried again, and a healthy one is tried for want of a recent sample.
+    /// The time from which an unhealthy provider may be tried again; at `explore_at` a healthy one is tried for want of
+    /// a recent sample.
     probe_at: Time,
     explore_at: Time,
     /// The weighted latency; infinite without samples.
@@ -168,7 +171,7 @@ struct Running {
 }
 
 impl Running {
-    /// As published.
+    /// The choice as it was published.
     fn plain(&self, fleet: &Fleet<'_>, open: impl Fn(usize) -> bool) -> Option<usize> {
         lowest(&self.order, |p| {
             let state = &self.states[p];
@@ -176,7 +179,7 @@ impl Running {
         })
     }
 
-    /// Whoever is to get one call, for want of a recent sample or to show whether it is well again.
+    /// The provider that is to get one call, for want of a recent sample or to show whether it is well again.
     fn due(&self, now: Time, open: impl Fn(usize) -> bool) -> Option<usize> {
         let is_due = |&p: &usize| {
             let state = &self.states[p];

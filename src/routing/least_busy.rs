@@ -30,14 +30,14 @@ use super::litellm::Version;
 use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest, lowest_drawn, taking_part};
 use crate::form::build::{Built, Names};
 
-/// Fewest in flight, ties to the first.
+/// Fewest calls in flight, ties to the first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeastBusy {
-    /// Who takes part; of equals the first here wins. Default: every provider, in the experiment's order.
+    /// The providers that take part; of equals the first here wins. Default: every provider, in the experiment's order.
     #[serde(default)]
     pub providers: Members,
-    /// Which LiteLLM. Default: `1.109`.
+    /// The version of LiteLLM whose rules hold. Default: `1.109`.
     #[serde(default)]
     pub version: Version,
 }

@@ -22,11 +22,11 @@ use serde::{Deserialize, Serialize};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest_drawn, memoryless};
 use crate::form::build::{Built, Names};
 
-/// Fewest in flight, ties by chance.
+/// Fewest calls in flight, ties by chance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeastInFlight {
-    /// Who takes part. Default: every provider.
+    /// The providers that take part. Default: every provider.
     #[serde(default)]
     pub providers: Members,
 }

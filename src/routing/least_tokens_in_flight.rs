@@ -36,19 +36,19 @@ use crate::words::Ended;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeastTokensInFlight {
-    /// Who takes part. Default: every provider.
+    /// The providers that take part. Default: every provider.
     #[serde(default)]
     pub providers: Members,
-    /// How many providers to draw and compare, at most a million. Default: all that take part are compared.
+    /// The number of providers to draw and compare, at most a million. Default: all that take part are compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maximum" = 1_000_000))]
     pub choices: Option<Count>,
-    /// Which output is counted beside the input. Default: `expected`.
+    /// The output that is counted beside the input. Default: `expected`.
     #[serde(default)]
     pub output: CountedOutput,
 }
 
-/// What a call counts for its output, which is not known before it has ended.
+/// The tokens that a call counts for its output, which is not known before it has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CountedOutput {
@@ -57,7 +57,7 @@ pub enum CountedOutput {
     Expected,
     /// The `max_output` that is sent along; the mean output of its class if none is.
     MaxTokens,
-    /// Nothing: only input counts.
+    /// No output: only input counts.
     None,
 }
 
@@ -93,24 +93,25 @@ impl BuildPolicy for LeastTokensInFlight {
 #[derive(Clone, Debug)]
 struct Running {
     order: Vec<usize>,
-    /// The same ones, in any order: those drawn are brought to its front.
+    /// The members of `order` in any order: those drawn are brought to its front.
     deck: Vec<usize>,
     choices: usize,
-    /// What a call of each class counts for its output.
+    /// The tokens that a call of each class counts for its output.
     output: Vec<u32>,
-    /// Tokens under way or in line at each provider.
+    /// The tokens under way or in line at each provider.
     tokens: Vec<u64>,
 }
 
 impl Running {
-    /// What a call of `class` counts that sends so much `input`.
+    /// The tokens that a call of `class` with `input` tokens counts.
     fn counts(&self, class: usize, input: u32) -> u64 {
         u64::from(input) + u64::from(self.output.get(class).copied().unwrap_or(0))
     }
 
-    /// As many of those that are open as `choices` says, every set equally likely, at the front of the deck.
+    /// Draws as many of the open providers as `choices` says, every set equally likely, to the front of the deck;
+    /// returns their number.
     fn draw(&mut self, call: &Call, fleet: &Fleet<'_>) -> usize {
-        // From the same order each time: a draw must not hang on the draws before it.
+        // The deck begins in one order each time: a draw must not depend on the draws before it.
         self.deck.clear();
         let open = self.order.iter().copied().filter(|&p| fleet.is_open_to_calls(p));
         self.deck.extend(open);

@@ -1,8 +1,8 @@
-//! What the strategies of LiteLLM's router share: its versions, and what they count in each minute.
+//! The parts that the strategies of LiteLLM's router share: its versions, and its counts of each minute.
 //!
-//! LiteLLM's `rpm` and `tpm` are what somebody has written beside a deployment in the gateway's configuration. They are
-//! weights and hints: nothing but the strategies here looks at them, and the provider's own quotas may differ. The
-//! minute is that of the wall clock; a replication starts at a full one.
+//! LiteLLM's `rpm` and `tpm` are what is written beside a deployment in the gateway's configuration. They are weights
+//! and hints: nothing but the strategies here looks at them, and the provider's own quotas may differ. The minute is
+//! that of the wall clock; a replication starts at a full one.
 //!
 //! Source: `litellm/router_strategy/*.py` (BerriAI/litellm).
 
@@ -15,35 +15,35 @@ use crate::form::units::Count;
 use crate::kernel::time::{Span, Time};
 use crate::words::Ended;
 
-/// Which LiteLLM, where it has changed its ways.
+/// The version of LiteLLM, where its rules have changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Version {
-    /// 1.80 and older.
+    /// The rules of 1.80 and older.
     #[serde(rename = "1.80")]
     V1_80,
-    /// 1.109.
+    /// The rules of 1.109.
     #[default]
     #[serde(rename = "1.109")]
     V1_109,
 }
 
-/// `rpm` and `tpm` of deployments, as the gateway's configuration has them.
+/// The `rpm` and `tpm` of deployments, as the gateway's configuration has them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MinuteLimits {
-    /// Requests a minute, by provider. Default: none given.
+    /// The requests a minute, by provider. Default: none given.
     #[serde(default)]
     pub rpm: Named<Count>,
-    /// Tokens a minute, by provider. Default: none given.
+    /// The tokens a minute, by provider. Default: none given.
     #[serde(default)]
     pub tpm: Named<Count>,
-    /// Whether a provider that is not named takes them from its quotas, as if somebody had copied them into the
+    /// Whether a provider that is not named takes them from its quotas, as if they had been copied into the
     /// configuration. Default: false.
     #[serde(default)]
     pub from_quotas: bool,
 }
 
-/// What the configuration says of one provider.
+/// The limits that the configuration gives one provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Given {
     pub rpm: Option<u64>,
@@ -51,7 +51,7 @@ pub(super) struct Given {
 }
 
 impl MinuteLimits {
-    /// What is given for each provider.
+    /// The limits that are given for each provider.
     pub(super) fn given(&self, names: &Names<'_>) -> Built<Vec<Given>> {
         let mut given = vec![Given::default(); names.providers.len()];
         if self.from_quotas {
@@ -72,7 +72,7 @@ impl MinuteLimits {
     }
 }
 
-/// The requests and tokens of each provider in the minute that is.
+/// The requests and tokens of each provider in the current minute.
 #[derive(Clone, Debug)]
 pub(super) struct Minutes {
     limits: Vec<Given>,
@@ -106,7 +106,7 @@ impl Minutes {
         new
     }
 
-    /// Forgets what provider `p` has had.
+    /// Forgets the requests and tokens of provider `p`.
     pub(super) fn forget(&mut self, p: usize) {
         self.requests[p] = 0;
         self.tokens[p] = 0;
@@ -140,8 +140,8 @@ impl Minutes {
         self.has_tokens(p, input) && self.limits[p].rpm.is_none_or(|rpm| self.requests[p] < rpm)
     }
 
-    /// As [`Minutes::has_room`], with usage-based routing's slip: it keeps one short of `rpm`, and does not look at it
-    /// before the minute's first request.
+    /// Whether one request more keeps within both limits, with usage-based routing's slip: it keeps one short of `rpm`,
+    /// and does not look at it before the minute's first request.
     #[inline]
     pub(super) fn has_room_but_one(&self, p: usize, input: u32) -> bool {
         let had = self.requests[p];

@@ -8,7 +8,7 @@
 //! answer was good adds 1 to α, one that it was bad adds 1 to β; beyond α + β = 200 nothing is added.
 //!
 //! Signs are found in what users write next; here `feedback` says of which share of the answers there is one, and it is
-//! right. Failed calls are no sign. Leaves out priors from offline evaluations, sessions, and the signs that add a
+//! right. Failed calls are not a sign. Leaves out priors from offline evaluations, sessions, and the signs that add a
 //! half.
 //!
 //! Keeps two numbers for each class and model, for ever.
@@ -43,7 +43,7 @@ use crate::kernel::beta::beta;
 use crate::kernel::chance::{Purpose, threshold};
 use crate::words::Ended;
 
-/// What a belief begins with, and what it holds at most.
+/// The mass that a belief begins with, and the most that it holds.
 const PRIOR_MASS: f64 = 10.0;
 const MOST_MASS: f64 = 200.0;
 /// The mean that a belief begins with, by tier, and what a strength adds.
@@ -51,29 +51,29 @@ const TIER_MEANS: [f64; 3] = [0.3, 0.5, 0.7];
 const STRENGTH: f64 = 0.3;
 const HIGHEST_MEAN: f64 = 0.95;
 
-/// LiteLLM's adaptive router.
+/// LiteLLM's adaptive router: Thompson sampling of quality, and a price.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LitellmAdaptive {
-    /// Who takes part, and what is thought of them beforehand. Default: every provider, of tier 2.
+    /// The models that take part, and what is assumed of them beforehand. Default: every provider, of tier 2.
     pub models: Named<AdaptiveModel>,
-    /// Weight of quality. Default: 0.7.
+    /// The weight of quality, 0 to 1. Default: 0.7.
     pub quality: Fraction,
-    /// Weight of a low price. Default: 0.3.
+    /// The weight of a low price, 0 to 1. Default: 0.3.
     pub cost: Fraction,
     /// The share of requests that go by a draw; the others go by the mean. Default: 1.
     pub exploration_rate: Fraction,
-    /// The share of answers of which there is a sign whether they were good. Default: 20 %.
+    /// The share of answers with a sign of whether they were good, above 0. Default: 20 %.
     pub feedback: Fraction,
 }
 
-/// What is thought of a model beforehand.
+/// The assumptions about a model beforehand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdaptiveModel {
-    /// 1 for a cheap model, 3 for one of the best. Default: 2.
+    /// The tier: 1 for a cheap model, 3 for one of the best. Default: 2.
     pub tier: u8,
-    /// The classes that it is good at. Default: none.
+    /// The classes that the model is good at. Default: none.
     pub strengths: Vec<String>,
 }
 
@@ -165,10 +165,10 @@ impl BuildPolicy for LitellmAdaptive {
 #[derive(Clone, Debug)]
 struct Running {
     order: Vec<usize>,
-    /// α and β, by provider and class.
+    /// The parameters α and β of each belief, by provider and class.
     beliefs: Vec<(f64, f64)>,
     classes: usize,
-    /// What its price adds to the score, by provider.
+    /// The amount that a provider's price adds to its score.
     bonus: Vec<f64>,
     quality: f64,
     explores: Fraction,

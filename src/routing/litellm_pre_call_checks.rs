@@ -29,11 +29,11 @@ use crate::form::build::{Built, Names};
 use crate::form::named::Named;
 use crate::form::units::Count;
 
-/// Only deployments that can read the whole prompt.
+/// Only deployments that can read the whole prompt take part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LitellmPreCallChecks {
-    /// Who takes part. Default: every provider.
+    /// The providers that take part. Default: every provider.
     pub providers: Members,
     /// The most input tokens of deployments. Default: what each provider takes.
     pub max_input_tokens: Named<Count>,

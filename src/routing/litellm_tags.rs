@@ -4,13 +4,14 @@
 //! deployments that may be called:
 //!
 //! - `!tag` leaves out those that carry it, `&tag` those that do not.
-//! - Plain tags: those with `any` of them, or with `all`, by `match`. If none has, those with the tag `default`; but if a
-//!   plain tag is known to some deployment, called or not, or there is no `default`, nobody.
-//! - Only `!` tags: those with the tag `default`, or without such everybody, less those left out. With `&` tags: all that are left.
-//! - No tags: those with the tag `default`, or without such everybody.
+//! - Plain tags: those with `any` of them, or with `all`, by `match`. If none has, those with the tag `default`; but if
+//!   a plain tag is known to some deployment, called or not, or there is no `default`, none.
+//! - Only `!` tags: those with the tag `default`, or without such all, less those left out. With `&` tags: all that are
+//!   left.
+//! - No tags: those with the tag `default`, or without such all.
 //!
-//! `allow_fail_open`: where nobody is left the tags count no more, and the call goes as one without tags. Unless an `&` tag that no
-//! deployment carries is what leaves nobody, while the other `&` tags leave somebody.
+//! `allow_fail_open`: where none is left the tags count no more, and the call goes as one without tags. Unless an `&`
+//! tag that no deployment carries is what leaves none, while the other `&` tags leave some.
 //!
 //! `policy` then chooses among those left. Keeps nothing itself.
 //!
@@ -39,31 +40,31 @@ use super::{BuildPolicy, Call, Fleet, Members, Policy, PolicySpec, SimpleShuffle
 use crate::form::build::{Built, Names};
 use crate::form::named::Named;
 
-/// Only deployments with the right tags.
+/// Only deployments with the right tags take part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LitellmTags {
-    /// Who takes part. Default: every provider.
+    /// The providers that take part. Default: every provider.
     pub providers: Members,
     /// The tags of deployments. Default: none has any.
     pub tags: Named<Vec<String>>,
-    /// How many of a request's plain tags a deployment must carry. Default: `any`.
+    /// The number of a request's plain tags that a deployment must carry, one or all. Default: `any`.
     #[serde(rename = "match")]
     pub matching: TagMatch,
-    /// Whether a request goes as one without tags where its own leave nobody. Default: false.
+    /// Whether a request goes as one without tags where its own leave no deployment. Default: false.
     pub allow_fail_open: bool,
     /// The strategy among those left. Default: `simple_shuffle`.
     pub policy: Box<PolicySpec>,
 }
 
-/// How many of a request's plain tags a deployment must carry.
+/// The number of a request's plain tags that a deployment must carry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TagMatch {
-    /// One of them.
+    /// One of the plain tags is enough.
     #[default]
     Any,
-    /// All of them.
+    /// All of the plain tags are needed.
     All,
 }
 
@@ -130,14 +131,14 @@ impl BuildPolicy for LitellmTags {
     }
 }
 
-/// What the tags of a class are to each provider.
+/// The effect of the tags of a class on each provider.
 #[derive(Clone, Debug)]
 struct Class {
     excludes: bool,
     excluded: Vec<bool>,
-    /// For each `&` tag, who carries it.
+    /// The providers that carry each `&` tag.
     required: Vec<Vec<bool>>,
-    /// Who suits the plain tags, if there are any.
+    /// Whether each provider suits the plain tags, if there are any.
     plain: Option<Vec<bool>>,
     /// Whether some deployment carries a plain tag.
     known: bool,
@@ -152,7 +153,7 @@ struct Tags {
 }
 
 impl Tags {
-    /// Marks those who may be called and `pass`; returns whether there are any.
+    /// Marks the providers that may be called and `pass`; returns whether there are any.
     fn mark(&self, fleet: &Fleet<'_>, left: &mut [bool], pass: impl Fn(usize) -> bool) -> bool {
         let mut any = false;
         for &p in &self.order {
@@ -162,7 +163,7 @@ impl Tags {
         any
     }
 
-    /// Marks those with the tag `default` if any may be called, or everybody, less those that do not `pass`.
+    /// Marks the providers with the tag `default` if any may be called, or else all, less those that do not `pass`.
     fn mark_defaults(&self, fleet: &Fleet<'_>, left: &mut [bool], pass: impl Fn(usize) -> bool) -> bool {
         if self.mark(fleet, left, |p| self.defaults[p]) {
             self.mark(fleet, left, |p| self.defaults[p] && pass(p))
@@ -171,7 +172,7 @@ impl Tags {
         }
     }
 
-    /// Whether an `&` tag that nobody carries hides somebody whom the others leave.
+    /// Whether an `&` tag that no provider carries hides one that the other tags leave.
     fn hides(&self, class: &Class, fleet: &Fleet<'_>) -> bool {
         let open = |p: &&usize| fleet.is_open_to_calls(**p);
         let known = |carriers: &&Vec<bool>| self.order.iter().filter(open).any(|&p| carriers[p]);

@@ -38,14 +38,14 @@ use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Duration};
 use crate::kernel::time::{Span, Time};
 
-/// The most users times providers: 160 MB.
+/// The most users times providers, which take 160 MB.
 const MOST: usize = 20_000_000;
 
 /// The highest sum of weighted scores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LlmD {
-    /// Who takes part. Default: every provider.
+    /// The providers that take part. Default: every provider.
     pub providers: Members,
     /// The weight of a short queue. Default: 2.
     #[schemars(range(min = 0))]
@@ -53,10 +53,10 @@ pub struct LlmD {
     /// The weight of a cached beginning. Default: 3.
     #[schemars(range(min = 0))]
     pub prefix: f64,
-    /// The tokens that all prompts of a user begin with. Default: the whole input.
+    /// The number of tokens that all prompts of a user begin with. Default: the whole input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared: Option<Count>,
-    /// How long after a user's last prompt at a provider it is believed cached there. Default: for ever.
+    /// The time after a user's last prompt at a provider for which it is believed cached there. Default: for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Duration>,
 }
@@ -106,12 +106,12 @@ struct Running {
     shared: f64,
     ttl: Span,
     providers: usize,
-    /// When each user was last sent to each provider; never, if never.
+    /// The time at which each user was last sent to each provider; [`Time::NEVER`] if it was not.
     sent: Vec<Time>,
 }
 
 impl Running {
-    /// The highest sum of those that this call may go to.
+    /// The provider with the highest sum among those that this call may go to.
     fn best(&self, call: &Call, fleet: &Fleet<'_>, takes: impl Fn(usize) -> bool) -> Option<usize> {
         let loads = || self.order.iter().filter(|&&p| takes(p)).map(|&p| fleet.load(p));
         let (least, most) = (loads().min()?, loads().max()?);

@@ -1,26 +1,26 @@
-//! Who takes part in a policy, as a file says it: some providers by name, or everybody if it says nothing.
+//! The providers that take part in a policy, as a file gives them: some by name, or all if it gives none.
 //!
-//! An empty list is refused: it would read as nobody, and no policy can do with nobody.
+//! An empty list is refused: it would read as no provider, and no policy can choose among none.
 
 use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Some providers by name, in an order that may count; or everybody.
+/// Some providers by name, in an order that may count; or all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline, extend("minItems" = 1))]
 pub struct Members(Option<Vec<String>>);
 
 impl Members {
-    /// Those that are named; nothing if everybody takes part.
+    /// The providers that are named; `None` if all take part.
     pub fn given(&self) -> Option<&[String]> {
         self.0.as_deref()
     }
 }
 
 impl From<Vec<String>> for Members {
-    /// These and nobody else.
+    /// Members that are these providers and no others.
     fn from(names: Vec<String>) -> Members {
         Members(Some(names))
     }

@@ -1,7 +1,7 @@
-//! Which provider next: one policy a file.
+//! Routing: which provider is next; one policy in each file.
 //!
-//! A policy sees what a client can see: the request as it would go over the wire ([`Call`]) and what the client keeps of
-//! each provider ([`Fleet`]). It never sees how a provider is modelled. It only chooses; it must choose among the
+//! A policy sees what a client can see: the request as it would go over the wire ([`Call`]) and what the client keeps
+//! for each provider ([`Fleet`]). It never sees how a provider is modelled. It only chooses; it must choose among the
 //! providers whose breakers let calls through, and says so if there is none it would take.
 
 // A match on outcomes that has a wildcard takes a new outcome for whatever stands there.
@@ -156,44 +156,47 @@ pub trait Policy: fmt::Debug + Send + Sync {
     /// The index of the provider to send `call` to; `None` if every one that this policy would take is closed to calls.
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize>;
 
-    /// What it asks of whoever runs it, besides choices. It is asked once; what is not wanted is not done.
+    /// The services that the policy needs from the engine, besides choices. It is asked once; what is not wanted is not
+    /// done.
     fn wants(&self) -> Wants {
         Wants::LEARNS
     }
 
-    /// An attempt that got a connection has ended. Policies that learn listen; the others need not.
+    /// Called when an attempt that got a connection has ended. Policies that learn listen; the others need not.
     fn learn(&mut self, _ended: &Ended) {}
 
-    /// The rate-limit headers of an attempt that has ended, after [`Policy::learn`].
+    /// Called with the rate-limit headers of an attempt that has ended, after [`Policy::learn`].
     fn read(&mut self, _ended: &Ended, _headers: &Headers) {}
 
-    /// `call` goes to `provider`: it is sent now, or refused, or waits in line for a connection. Comes after
-    /// [`Policy::choose`], if that was asked, and before anything else; what it leaves in [`Call::ticket`] comes back in
-    /// [`Ended::ticket`]. Needs [`Wants::ends`].
+    /// Called when `call` goes to `provider`: it is sent now, or refused, or waits in line for a connection.
+    /// Comes after [`Policy::choose`], if that was asked, and before anything else; what it leaves in [`Call::ticket`]
+    /// comes back in [`Ended::ticket`]. Needs [`Wants::ends`].
     fn sent(&mut self, _call: &Call, _provider: usize) {}
 
-    /// A call that [`Policy::sent`] told of is over: exactly once for each, after [`Policy::learn`] and [`Policy::read`]
-    /// where these are told of it too. [`Ended::connected`] says whether it ever got a connection. Needs [`Wants::ends`].
+    /// Called when a call that [`Policy::sent`] told of is over: exactly once for each, after [`Policy::learn`]
+    /// and [`Policy::read`] where these are told of it too. [`Ended::connected`] says whether it ever got a connection.
+    /// Needs [`Wants::ends`].
     fn ended(&mut self, _ended: &Ended) {}
 
-    /// Where a copy of `call`, the first attempt at a request, goes as well: nobody waits for its answer, and it is paid for.
+    /// The provider to which a copy of `call`, the first attempt at a request, goes as well; no caller waits for its
+    /// answer, and it is paid for.
     fn mirror(&mut self, _call: &Call, _fleet: &Fleet<'_>) -> Option<usize> {
         None
     }
 
-    /// Who looks at an answer that `call.last` has given in full, before the caller gets it; `None` to hand it over as it is.
-    /// If it is turned down the request is routed again, with one more in `call.rejected`.
+    /// The judge of an answer that `call.last` has given in full, before the caller gets it; `None` to hand it over as
+    /// it is. If the answer is turned down, the request is routed again, with one more in `call.rejected`.
     fn judge(&mut self, _call: &Call) -> Option<Judge> {
         None
     }
 
-    /// The tries of `call` have failed where it went last, and no more will be made there. Returns whether the policy sends it
-    /// elsewhere: then it is routed again, as if for the first time.
+    /// Whether the policy sends `call` elsewhere, now that its tries have failed where it went last and no more will be
+    /// made there. If so, it is routed again, as if for the first time.
     fn fall_back(&mut self, _call: &Call) -> bool {
         false
     }
 
-    /// What it passes on its way, and when it did: always the same ones, in the same order.
+    /// The milestones of the policy, and when each was passed: always the same ones, in one order.
     fn milestones(&self) -> Vec<Milestone> {
         Vec::new()
     }
@@ -202,29 +205,29 @@ pub trait Policy: fmt::Debug + Send + Sync {
     fn fresh(&self) -> Box<dyn Policy>;
 }
 
-/// What a policy asks of whoever runs it.
+/// The services that a policy needs from the engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wants {
-    /// To be told how attempts end ([`Policy::learn`]).
+    /// Whether to be told how attempts end ([`Policy::learn`]).
     pub learns: bool,
-    /// To read rate-limit headers ([`Policy::read`]).
+    /// Whether to read rate-limit headers ([`Policy::read`]).
     pub headers: bool,
-    /// To be told of some answers whether they were good ([`Ended::grade`]): a draw of an answer at or below this has it graded.
+    /// The grading threshold ([`Ended::grade`]): an answer is graded if its draw is at most this; 0 grades none.
     pub grades: u64,
-    /// To send copies nobody waits for ([`Policy::mirror`]).
+    /// Whether to send mirrored copies, for which no caller waits ([`Policy::mirror`]).
     pub mirrors: bool,
-    /// To have answers looked at ([`Policy::judge`]).
+    /// Whether to have answers judged ([`Policy::judge`]).
     pub judges: bool,
-    /// To be asked what follows a failure ([`Policy::fall_back`]).
+    /// Whether to be asked what follows a failure ([`Policy::fall_back`]).
     pub falls_back: bool,
-    /// To keep something of each request ([`Call::notes`]).
+    /// Whether to keep notes of each request ([`Call::notes`]).
     pub notes: bool,
-    /// To be told of every call and of its end ([`Policy::sent`], [`Policy::ended`]).
+    /// Whether to be told of every call and of its end ([`Policy::sent`], [`Policy::ended`]).
     pub ends: bool,
 }
 
 impl Wants {
-    /// Nothing.
+    /// No services at all.
     pub const NOTHING: Wants = Wants {
         learns: false,
         headers: false,
@@ -236,19 +239,19 @@ impl Wants {
         ends: false,
     };
 
-    /// To learn how attempts end.
+    /// Only to learn how attempts end.
     pub const LEARNS: Wants = Wants {
         learns: true,
         ..Wants::NOTHING
     };
 
-    /// To hear of every call and of its end.
+    /// Only to hear of every call and of its end.
     pub const ENDS: Wants = Wants {
         ends: true,
         ..Wants::NOTHING
     };
 
-    /// What either wants.
+    /// The services that either wants.
     #[must_use]
     pub fn and(self, other: Wants) -> Wants {
         Wants {
@@ -264,36 +267,36 @@ impl Wants {
     }
 }
 
-/// Who looks at an answer before the caller gets it, and how well.
+/// A judge that looks at an answer before the caller gets it, and how well it judges.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judge {
-    /// Probability that it takes an answer that is good.
+    /// The probability that it accepts a good answer, 0 to 1.
     pub takes_good: f64,
-    /// Probability that it takes one that is not.
+    /// The probability that it accepts an answer that is not good, 0 to 1.
     pub takes_bad: f64,
-    /// How long it looks.
+    /// The time that judging one answer takes.
     pub looks: Span,
-    /// What a look costs, in pico-dollars.
+    /// The cost of judging one answer, in pico-dollars.
     pub cost: u64,
-    /// Whether an answer turned down is what the caller gets if nothing better follows.
+    /// Whether an answer that is turned down still goes to the caller if nothing better follows.
     pub keeps: bool,
 }
 
-/// Something that a policy passes on its way.
+/// A milestone that a policy passes on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Milestone {
-    /// What.
+    /// The milestone in words, such as "budget spent".
     pub what: String,
-    /// When it was first passed, if it was.
+    /// The time at which it was first passed, if it was.
     pub at: Option<Time>,
 }
 
-/// What the file says of a policy.
+/// The parameters of a policy, as the file gives them.
 pub trait BuildPolicy {
     /// Checks the parameters against the experiment's names and makes the policy.
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>>;
 
-    /// Which one it is, where the name of its kind does not say.
+    /// The policy's own name, where that of its kind does not say which it is.
     fn which(&self) -> Option<&str> {
         None
     }
@@ -310,7 +313,7 @@ impl BuildPolicy for Own {
 }
 
 registry! {
-    /// A routing policy.
+    /// The routing policy, which chooses the provider of each attempt.
     pub enum PolicySpec as BuildPolicy, kind policy in "" of Box<dyn Policy> {
         #[group = "Fixed beforehand"]
         single => Single,
@@ -374,7 +377,7 @@ registry! {
 }
 
 impl PolicySpec {
-    /// What a report calls its kind.
+    /// The name of the policy's kind in reports.
     pub fn kind(&self) -> String {
         match self.as_dyn().which() {
             Some(which) => format!("{} {which}", self.name()),
@@ -383,7 +386,7 @@ impl PolicySpec {
     }
 }
 
-/// Who takes part: those `given` in a policy's field `providers`, in that order, or everybody.
+/// The providers that take part: those `given` in a policy's field `providers`, in that order, or all.
 fn taking_part(given: &Members, names: &Names<'_>) -> Built<Vec<usize>> {
     match given.given() {
         None => Ok((0..names.providers.len()).collect()),
@@ -391,14 +394,14 @@ fn taking_part(given: &Members, names: &Names<'_>) -> Built<Vec<usize>> {
     }
 }
 
-/// How many users there are, for a policy that tells them apart.
+/// The number of users, for a policy that tells them apart.
 fn users(names: &Names<'_>) -> Built<u32> {
     names.users.ok_or_else(|| {
         Refusal::new("there are no users to tell apart: give `users` in `traffic`, like {\"count\": 1000}")
     })
 }
 
-/// `weight`, if it is one.
+/// The value of `weight`, if it is a valid one: 0 to [`MOST_WEIGHT`].
 fn weight(weight: f64) -> Built<f64> {
     match weight {
         0.0..=MOST_WEIGHT => Ok(weight),
@@ -409,10 +412,11 @@ fn weight(weight: f64) -> Built<f64> {
     }
 }
 
-/// The largest weight: sums of such keep every digit that matters.
+/// The largest weight: sums of such weights keep every digit that matters.
 const MOST_WEIGHT: f64 = 1e12;
 
-/// Pico-dollars for a token of input and one of output, by provider; each one of `order` must be sold by the token.
+/// The price of a token of input and of one of output in pico-dollars, by provider; each one of `order` must be sold by
+/// the token.
 fn prices(order: &[usize], names: &Names<'_>) -> Built<Vec<(u64, u64)>> {
     let price = |p: usize| names.known.get(p).and_then(|known| known.price);
     if let Some(&p) = order.iter().find(|&&p| price(p).is_none()) {
@@ -426,7 +430,7 @@ fn prices(order: &[usize], names: &Names<'_>) -> Built<Vec<(u64, u64)>> {
         .collect())
 }
 
-/// The one of `order` with the lowest score, the first of equals; `None` for whoever has no score.
+/// The one of `order` with the lowest score, the first of equals; a provider without a score is left out.
 #[inline]
 fn lowest<S: PartialOrd>(order: &[usize], score: impl Fn(usize) -> Option<S>) -> Option<usize> {
     let mut best: Option<(usize, S)> = None;
@@ -440,12 +444,12 @@ fn lowest<S: PartialOrd>(order: &[usize], score: impl Fn(usize) -> Option<S>) ->
     best.map(|(p, _)| p)
 }
 
-/// As [`lowest`], with `draw` choosing among equals.
+/// The one of `order` with the lowest score, as in [`lowest`], but with `draw` choosing among equals.
 #[inline]
 fn lowest_drawn<S: PartialOrd>(order: &[usize], draw: u64, score: impl Fn(usize) -> Option<S>) -> Option<usize> {
     let mut best: Option<S> = None;
     let mut equals = 0;
-    // Where the best ones stand among the first 64: a second look at every score would cost as much as the first.
+    // The places of the best among the first 64: a second look at every score would cost as much as the first.
     let mut places = 0_u64;
     for (i, &p) in order.iter().enumerate() {
         let Some(score) = score(p) else { continue };

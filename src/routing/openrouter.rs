@@ -2,8 +2,8 @@
 //!
 //! Providers that had an outage in the last 30 s are set aside; of the others one is drawn with weight 1/price²; the
 //! rest are fallbacks. At $1, $2 and $3 the first is drawn nine times as often as the last. An outage is a failure of
-//! the provider: a 5xx or 408, a connection lost, an answer broken off, a timeout; a 429 is none. A retry does not go
-//! where the last attempt failed. If everybody has had an outage the cheapest is taken, the first of equals.
+//! the provider: a 5xx or 408, a connection lost, an answer broken off, a timeout; a 429 is not one. A retry does not
+//! go where the last attempt failed. If all have had an outage the cheapest is taken, the first of equals.
 //!
 //! A provider's price is (1 − `output_share`) × input price + `output_share` × output price.
 //!
@@ -34,13 +34,13 @@ use crate::form::units::{Duration, Fraction};
 use crate::kernel::time::{Span, Time};
 use crate::words::Ended;
 
-/// By 1/price² among those without a recent outage.
+/// A draw by 1/price² among those without a recent outage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Openrouter {
-    /// Who takes part. Default: every provider, in the experiment's order.
+    /// The providers that take part. Default: every provider, in the experiment's order.
     pub providers: Members,
-    /// How long an outage sets a provider aside. Default: 30 s.
+    /// The time for which an outage sets a provider aside. Default: 30 s.
     pub window: Duration,
     /// The weight of the output price in a provider's price, 0 to 100 %. Default: 50 %.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,7 +63,7 @@ impl BuildPolicy for Openrouter {
         let share = self.output_share.map_or(0.5, |share| share.get());
         let blend = |(input, output): (u64, u64)| input as f64 * (1.0 - share) + output as f64 * share;
         let prices: Vec<f64> = prices(&order, names)?.into_iter().map(blend).collect();
-        // What is free weighs as if it cost a pico-dollar.
+        // A provider that is free weighs as if a token cost a pico-dollar.
         let weight = |p: usize| 1.0 / (prices[p].max(1.0) * prices[p].max(1.0));
         Ok(Box::new(Running {
             wheel: Wheel::new(order.iter().map(|&p| (p, weight(p)))),
@@ -81,7 +81,7 @@ struct Running {
     wheel: Wheel,
     prices: Vec<f64>,
     window: Span,
-    /// Until when each provider is set aside.
+    /// The time until which each provider is set aside.
     aside: Vec<Time>,
 }
 

@@ -22,11 +22,11 @@ use super::pair::pair;
 use super::{BuildPolicy, Call, Fleet, Members, Policy, memoryless};
 use crate::form::build::{Built, Names};
 
-/// The one of two with fewer calls.
+/// The power of two choices: the one of two with fewer calls.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct P2c {
-    /// Who takes part. Default: every provider.
+    /// The providers that take part. Default: every provider.
     #[serde(default)]
     pub providers: Members,
 }

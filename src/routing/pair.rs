@@ -6,7 +6,7 @@ use crate::kernel::chance::{Purpose, index};
 /// Two of `order` that are open, every ordered pair of them equally likely; the same one twice if there is only one.
 ///
 /// Two are drawn out of all. Only if one of them is closed are the open ones counted and two drawn out of those, so
-/// that the pair is uniform either way and costs nothing while everybody is open.
+/// that the pair is uniform either way and costs nothing while all are open.
 #[inline]
 pub(super) fn pair(order: &[usize], call: &Call, fleet: &Fleet<'_>) -> Option<(usize, usize)> {
     let (one, other) = two(order.len(), call)?;

@@ -17,14 +17,14 @@ use crate::words::Ended;
 /// Finagle's `Long.MaxValue >> 16`, in nanoseconds: 39 hours.
 const PENALTY: f64 = 140_737_488_355_327.0;
 
-/// What a round trip is.
+/// The round trip that is measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Measures {
-    /// From sending to the end of the answer.
+    /// The time from sending to the end of the answer.
     #[default]
     End,
-    /// From sending to the first token; to the end if none came.
+    /// The time from sending to the first token; to the end if none came.
     FirstToken,
 }
 
@@ -39,7 +39,7 @@ impl Measures {
     }
 }
 
-/// One estimate of each provider.
+/// One Peak EWMA estimate for each provider.
 #[derive(Clone, Debug)]
 pub(super) struct Peaks {
     decay: f64,
@@ -68,7 +68,7 @@ impl Peaks {
         })
     }
 
-    /// What a call to provider `p` costs: its estimate for each call there, this one included.
+    /// The cost of a call to provider `p`: its estimate for each call there, this one included.
     #[inline]
     pub(super) fn cost(&mut self, p: usize, fleet: &Fleet<'_>) -> f64 {
         let estimate = &mut self.estimates[p];
@@ -76,7 +76,8 @@ impl Peaks {
         estimate.cost(fleet.load(p))
     }
 
-    /// As [`Peaks::cost`], which decays an estimate in steps, one for each look: the same but for rounding.
+    /// The cost as in [`Peaks::cost`], without a change: that one decays an estimate in steps, one for each look, so
+    /// both differ by rounding.
     #[inline]
     pub(super) fn peek(&self, p: usize, fleet: &Fleet<'_>) -> f64 {
         let mut estimate = self.estimates[p];
@@ -93,9 +94,9 @@ impl Peaks {
 
 #[derive(Clone, Copy, Debug)]
 struct Estimate {
-    /// Nanoseconds.
+    /// The estimate in nanoseconds.
     rtt: f64,
-    /// The last update.
+    /// The time of the last update.
     at: Time,
 }
 

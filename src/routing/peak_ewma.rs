@@ -6,8 +6,8 @@
 //! wins, of equals the first drawn.
 //!
 //! A provider without history: with `default_rtt` that is its first estimate (tower; Linkerd 30 ms). Without it the
-//! estimate is 0, and one that has a call under way costs more than anybody with a history, so a fresh provider gets
-//! one call at a time until it answers (Finagle).
+//! estimate is 0, and one that has a call under way costs more than any with a history, so a fresh provider gets one
+//! call at a time until it answers (Finagle).
 //!
 //! Keeps one number and one time a provider, for about `decay`.
 //!
@@ -38,18 +38,18 @@ use crate::form::units::Duration;
 use crate::kernel::time::Span;
 use crate::words::Ended;
 
-/// Two choices on Peak EWMA.
+/// The power of two choices on Peak EWMA.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PeakEwma {
-    /// Who takes part. Default: every provider.
+    /// The providers that take part. Default: every provider.
     pub providers: Members,
-    /// How long it takes an estimate to fall to 1/e. Default: 10 s.
+    /// The time in which an estimate falls to 1/e. Default: 10 s.
     pub decay: Duration,
     /// The first estimate of a provider without history. Default: none, as in Finagle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_rtt: Option<Duration>,
-    /// What a round trip is. Default: `end`.
+    /// The round trip that is measured. Default: `end`.
     pub measures: Measures,
 }
 
@@ -73,7 +73,7 @@ impl BuildPolicy for PeakEwma {
     }
 }
 
-/// Two choices on Peak EWMA, at work.
+/// The power of two choices on Peak EWMA, as it runs.
 #[derive(Clone, Debug)]
 pub(super) struct Running {
     pub(super) order: Vec<usize>,

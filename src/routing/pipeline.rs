@@ -1,21 +1,22 @@
 //! Filter, score, pick: the selection pipeline that gateways build, from parts.
 //!
-//! All who take part and are open to calls go through the `filters` in order; each leaves some out. Those left are
-//! scored: each of `scores` gives each of them 0 to 1, and the total is the sum by `weight`. `pick` takes one by its
-//! total. If a filter leaves nobody, the request has nowhere to go and fails at once, as with LiteLLM; with `relax`
-//! filters are dropped, the last first, until somebody is left: the first filter that would leave nobody does not
+//! All providers that take part and are open to calls go through the `filters` in order; each leaves some out. Those
+//! left are scored: each of `scores` gives each of them 0 to 1, and the total is the sum by `weight`. `pick` takes one
+//! by its total. If the filters leave none, the request has nowhere to go and fails at once, as with LiteLLM; with
+//! `relax` filters are dropped, the last first, until one is left: the first filter that would leave none does not
 //! count, nor does any after it. A retry and a hedge go through it all again.
 //!
 //! With `scale` `range` a score is (max − x)/(max − min) among those left, or (x − min)/(max − min) where more is
-//! better, and 1 for all if they are equal (llm-d). With `inverse` it is min/x, or x/max. Whoever has no value yet
-//! scores 1.
+//! better, and 1 for all if they are equal (llm-d). With `inverse` it is min/x, or x/max. A provider that has no value
+//! yet scores 1.
 //!
-//! Filters leave out: `limits` whoever's `rpm` or `tpm` the request would pass in the minute of the clock (requests
-//! count when sent, tokens when answered); `headers` whose rate-limit headers said that no request is left, or fewer
-//! tokens than the input, until their reset; `budget` who has spent its budget of the window; `context` whose window is
-//! smaller than the input and `max_output`; `order` all but the first level that has somebody left; `max_price` who
-//! asks more; `not_last` where the last attempt went, unless nobody else is left; `cooldown` who has failed
-//! `failures` times in a row, for its Retry-After or else for `lasts`. Breakers are always asked first.
+//! Filters leave out: `limits` a provider whose `rpm` or `tpm` the request would pass in the minute of the clock
+//! (requests count when sent, tokens when answered); `headers` one whose rate-limit headers said that no request is
+//! left, or fewer tokens than the input, until their reset; `budget` one that has spent its budget of the window;
+//! `context` one whose window is smaller than the input and `max_output`; `order` all but the first level that has a
+//! provider left; `max_price` one that asks more; `not_last` the one where the last attempt went, unless no other is
+//! left; `cooldown` one that has failed `failures` times in a row, for its Retry-After or else for `lasts`. Breakers
+//! are always asked first.
 //!
 //! Scores: `latency` is the mean of successes, the newest weighing `alpha` or all of the last `window` alike;
 //! `throughput` likewise, of tokens a second after the first; `price` blends both prices of a token; `in_flight` counts
@@ -40,9 +41,9 @@
 //! |---|---|---|
 //! | `limits.rpm`, `limits.tpm` | its quotas' | by provider, 1 or more |
 //! | `limits.from_quotas` | true | |
-//! | `budget.budgets` | required | by provider; whoever is not named has none |
+//! | `budget.budgets` | required | by provider; one that is not named has none |
 //! | `budget.per` | 24 h | above 0 |
-//! | `order.levels` | required | lists of providers; whoever is on none comes last |
+//! | `order.levels` | required | lists of providers; one that is on none comes last |
 //! | `max_price.input`, `max_price.output` | no bound | a price of a token |
 //! | `cooldown.failures` | 1 | 1 or more |
 //! | `cooldown.lasts` | 5 s | 0 or more |
@@ -72,9 +73,9 @@
 //! "Provider routing" (`max_price`; 1/price² is `price` with `inverse` and `weighted` with `power` 2); Envoy's
 //! priorities without overprovisioning (`order`).
 //!
-//! Known faults: what is known of a provider is as old as its last answer, so `best` keeps away from whoever once was
-//! slow; scores are relative, so a small difference counts as much as a large one; what is in flight counts neither
-//! against `tpm` nor against what headers said.
+//! Known faults: what is known of a provider is as old as its last answer, so `best` keeps away from a provider that
+//! once was slow; scores are relative, so a small difference counts as much as a large one; what is in flight counts
+//! neither against `tpm` nor against what headers said.
 //!
 //! ```json
 //! { "pipeline": {
@@ -104,19 +105,19 @@ pub use score::{
     BuildScore, Direction, Errors, InFlight, Latency, Price, Quality, Scale, ScoreSpec, Scoring, Signal, Throughput,
 };
 
-/// Filter, score, pick.
+/// A selection pipeline: filter, score, pick.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pipeline {
-    /// Who takes part. Default: every provider, in the experiment's order.
+    /// The providers that take part. Default: every provider, in the experiment's order.
     pub providers: Members,
-    /// What leaves providers out, in order. Default: nothing.
+    /// The filters that leave providers out, in order. Default: none.
     pub filters: Vec<FilterSpec>,
-    /// What they are scored by. Default: nothing.
+    /// The scores of the providers that are left. Default: none.
     pub scores: Vec<ScoreSpec>,
-    /// How one of them is taken. Default: `best`.
+    /// The way in which one of them is taken. Default: `best`.
     pub pick: PickSpec,
-    /// Whether filters are dropped, the last first, where they would leave nobody. Default: false.
+    /// Whether filters are dropped, the last first, where they would leave no provider. Default: false.
     pub relax: bool,
 }
 
@@ -149,7 +150,8 @@ struct Running {
     scores: Vec<Scoring>,
     pick: Pick,
     relax: bool,
-    /// Room to work in: who is left, who was before the last filter, their totals, and the values of one score.
+    /// Scratch space: the providers that are left, those before the last filter, their totals, and the values of one
+    /// score.
     left: Vec<usize>,
     before: Vec<usize>,
     totals: Vec<f64>,
@@ -172,7 +174,7 @@ impl Running {
         }
     }
 
-    /// Leaves in `left` those that the filters keep.
+    /// Leaves in `left` the providers that the filters keep.
     fn sift(&mut self, call: &Call, fleet: &Fleet<'_>) {
         self.left.clear();
         let open = |p: &usize| fleet.is_open_to_calls(*p);
@@ -190,7 +192,7 @@ impl Running {
         }
     }
 
-    /// The totals of those left.
+    /// Computes the totals of the providers that are left.
     fn score(&mut self, call: &Call, fleet: &Fleet<'_>) {
         self.totals.clear();
         self.totals.resize(self.left.len(), 0.0);

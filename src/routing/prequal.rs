@@ -15,10 +15,11 @@
 //! - With fewer than two answers that can be used it chooses at random.
 //! - A failure removes what is known of its provider, so that one that fails fast does not look idle.
 //!
-//! RIF is the number of calls there, in line or under way, when the probe is sent. With one gateway its own count says it,
-//! since no provider of language models answers probes; with `client.gateways` the replica itself must, and counts the calls
-//! of all of them. Latency is the median of those of the last 32 answers to this gateway in the last `recent` that were sent
-//! beside nearly as many (within 1, else the nearest number there is); without any it is 0. A probe costs nobody anything.
+//! RIF is the number of calls there, in line or under way, when the probe is sent. With one gateway its own count says
+//! it, since no provider of language models answers probes; with `client.gateways` the replica itself must, and counts
+//! the calls of all of them. Latency is the median of those of the last 32 answers to this gateway in the last `recent`
+//! that were sent beside nearly as many (within 1, else the nearest number there is); without any it is 0. A probe
+//! costs nothing.
 //!
 //! Keeps the pool, the last 128 RIFs and, for each provider, its last 32 answers.
 //!
@@ -38,11 +39,11 @@
 //! Sources: Wydrowski, Kleinberg, Rumble and Archer, "Load is not what you should balance: Introducing Prequal", NSDI
 //! 2024; where the paper leaves it open, `prequal-core` and `prequal-server` (one answer a provider, the worst, two
 //! answers at least, `max_reuse`, failures). Known faults: with a `q_rif` of 0.84 it herds near capacity onto those
-//! that looked fast, whose answers tell of it late (the crate takes 0.6 for that reason; with 0 only RIF counts);
-//! below about one request in `max_age` every answer is too old and the choice is random; answers that take longer
-//! than a stretch of slowness tell of it when it is over. Left out: probes while there is no traffic; at most 256
-//! probes are under way, further ones are not sent. Prequal's servers know the latencies of everybody's calls; here each
-//! gateway knows its own.
+//! that looked fast, whose answers tell of it late (the crate takes 0.6 for that reason; with 0 only RIF counts); below
+//! about one request in `max_age` every answer is too old and the choice is random; answers that take longer than a
+//! stretch of slowness tell of it when it is over. Left out: probes while there is no traffic; at most 256 probes are
+//! under way, further ones are not sent. Prequal's servers know the latencies of all clients' calls; here each gateway
+//! knows its own.
 //!
 //! ```json
 //! { "prequal": { "probes": 3, "q_rif": 0.84, "rtt": "1ms", "measures": "first_token" } }
@@ -66,34 +67,34 @@ use crate::words::{Ended, Outcome};
 
 /// The most probes for one attempt, and removals after one.
 const MOST: f64 = 16.0;
-/// The most probes under way.
+/// The most probes under way at once.
 const AWAY: usize = 256;
 
-/// The fastest that is not crowded, of those probed.
+/// Prequal: the fastest provider that is not crowded, of those probed (hot-cold lexicographic rule).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Prequal {
-    /// Who takes part. Default: every provider.
+    /// The providers that take part. Default: every provider.
     pub providers: Members,
-    /// Probes for each attempt, 0 to 16; a fraction is spread evenly. Default: 3.
+    /// The probes for each attempt, 0 to 16; a fraction is spread evenly. Default: 3.
     pub probes: f64,
-    /// The most answers kept, 1 to 64. Default: 16.
+    /// The most answers kept in the probe pool, 1 to 64. Default: 16.
     pub pool: u8,
-    /// How old an answer may be. Default: 1 s.
+    /// The largest age of an answer that may be used. Default: 1 s.
     pub max_age: Duration,
-    /// Answers removed after each choice, 0 to 16; a fraction is spread evenly. Default: 1.
+    /// The answers removed after each choice, 0 to 16; a fraction is spread evenly. Default: 1.
     pub removes: f64,
-    /// How much more often than probes come in an answer may be used: 0 or more. Default: 1.
+    /// The net growth δ in the paper's formula for the uses of an answer: 0 or more. Default: 1.
     pub delta: f64,
-    /// How often an answer may be used at most, 1 or more. Default: 16.
+    /// The most uses of an answer, 1 or more. Default: 16.
     pub max_reuse: u32,
-    /// An answer whose RIF is above this quantile is hot. Default: 0.84.
+    /// The quantile of requests in flight (RIF) above which an answer is hot. Default: 0.84.
     pub q_rif: Fraction,
-    /// How long after it was sent a probe's answer can be used. Default: 1 ms.
+    /// The time after it was sent from which a probe's answer can be used. Default: 1 ms.
     pub rtt: Duration,
-    /// How old the answers may be that latencies are taken from. Default: 10 s.
+    /// The largest age of the answers that latencies are taken from. Default: 10 s.
     pub recent: Duration,
-    /// What a latency is. Default: `end`.
+    /// The latency that is measured. Default: `end`.
     pub measures: Measures,
 }
 
@@ -159,7 +160,7 @@ impl BuildPolicy for Prequal {
 }
 
 impl Prequal {
-    /// How often an answer of one of so many providers may be used.
+    /// The number of times that an answer of one of so many providers may be used.
     fn uses(&self, providers: usize) -> f64 {
         let kept = 1.0 - f64::from(self.pool) / providers as f64;
         let net = kept * self.probes - self.removes;
@@ -172,7 +173,7 @@ impl Prequal {
     }
 }
 
-/// A number for each attempt that need not be whole.
+/// A number for each attempt that need not be whole, spread evenly.
 #[derive(Clone, Copy, Debug)]
 struct Evenly {
     each: f64,
@@ -206,7 +207,7 @@ struct Running {
     measures: Measures,
     pool: Pool,
     history: History,
-    /// Probes under way, in a ring, and what they will say.
+    /// The probes under way, in a ring, with the answers that they will bring.
     away: Vec<Answer>,
     first_away: usize,
     number_away: usize,
@@ -215,14 +216,14 @@ struct Running {
 }
 
 impl Running {
-    /// Sends this attempt's probes to different ones of those that are open.
+    /// Sends this attempt's probes to different open providers.
     #[inline]
     fn probe(&mut self, fleet: &Fleet<'_>, chance: &mut Stream) {
         let n = self.order.len();
         let wanted = self.probes.next().min(n);
         let mut drawn = [0; MOST as usize];
         for i in 0..wanted {
-            // Floyd's way to draw different numbers: each set of them is equally likely.
+            // Floyd's algorithm draws different numbers: each set of them is equally likely.
             let last = n - wanted + i;
             let at = index(chance.next_u64(), last + 1);
             drawn[i] = if drawn[..i].contains(&at) { last } else { at };
@@ -260,7 +261,7 @@ impl Running {
         }
     }
 
-    /// Anybody who is open.
+    /// Any provider that is open, by chance.
     #[inline]
     fn anybody(&self, fleet: &Fleet<'_>, chance: &mut Stream) -> Option<usize> {
         let drawn = self.order[index(chance.next_u64(), self.order.len())];

@@ -1,4 +1,4 @@
-//! Levels: everything to the lowest level with anybody open, by weight inside it.
+//! Levels: everything to the lowest level with any provider open, by weight inside it.
 //!
 //! The first level that has a provider open to calls is used, and one of those in it is drawn in proportion to its
 //! weight. Each attempt draws anew.
@@ -12,7 +12,7 @@
 //! Sources: LiteLLM's `order` (the lowest value that still has a healthy deployment, then its default shuffle); Envoy's
 //! priorities without their overprovisioning; Kong's `priority` balancer.
 //!
-//! Known faults: without a breaker nobody is ever closed, and no level but the first is used.
+//! Known faults: without a breaker no provider is ever closed, and no level but the first is used.
 //!
 //! ```json
 //! { "priority": { "levels": [ { "a": 3, "b": 1 }, { "c": 1 } ] } }
@@ -30,7 +30,7 @@ use crate::form::named::Named;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Priority {
-    /// The levels, first choice first: the weights of its providers, above 0, of which only proportions matter.
+    /// The levels, first choice first: the weights of their providers, above 0, of which only proportions matter.
     #[schemars(length(min = 1))]
     pub levels: Vec<Named<f64>>,
 }
@@ -44,7 +44,7 @@ impl BuildPolicy for Priority {
         let mut levels = Vec::new();
         for (i, level) in self.levels.iter().enumerate() {
             if level.is_empty() {
-                return Err(Refusal::new("a level of nobody").at(i).at("levels"));
+                return Err(Refusal::new("a level without providers").at(i).at("levels"));
             }
             let mut weights = Vec::new();
             for (name, &value) in level.iter() {
@@ -101,7 +101,7 @@ mod tests {
     fn levels_of_nobody_and_of_one_twice_are_refused() {
         for (levels, message) in [
             ("[]", "there must be at least one level"),
-            ("[{}]", "a level of nobody"),
+            ("[{}]", "a level without providers"),
             (r#"[{"a": 1}, {"a": 1}]"#, "`a` is on a level already"),
             (r#"[{"a": 0}]"#, "a weight of 0: must be above 0"),
         ] {

@@ -1,9 +1,9 @@
 //! LiteLLM's `prompt_caching` check: a prompt that was answered before goes where it was answered.
 //!
-//! Inputs of at least `min_tokens` tokens: if an earlier one with the same beginning was answered within `ttl`, only the
-//! deployment that answered it is left, as long as it takes calls; otherwise the routing strategy, here any `policy`, chooses
-//! among all. Every success notes where it was, anew for `ttl` from its end. Shorter inputs go by the strategy alone and
-//! note nothing. The same beginning is the same user here.
+//! Inputs of at least `min_tokens` tokens: if an earlier one with the same beginning was answered within `ttl`, only
+//! the deployment that answered it is left, as long as it takes calls; otherwise the routing strategy, here any
+//! `policy`, chooses among all. Every success notes where it was, anew for `ttl` from its end. Shorter inputs go by the
+//! strategy alone and note nothing. An equal beginning means an equal user here.
 //!
 //! `mended`: a retry is not held to the deployment where the last attempt failed.
 //!
@@ -21,10 +21,10 @@
 //! hash of everything up to the last block with `cache_control`, and only an exact match counts; the fewest tokens are the
 //! model's, 1,024 unless known.
 //!
-//! Known faults: it looks at no load, so that whoever asks much fills one deployment however long its line; requests that
-//! come before the first answer go anywhere, and the last of them to be answered decides; a retry goes where the last
-//! attempt failed, until a cooldown takes that out (see `mended`); the time runs from the end of an answer, the provider's
-//! own from its beginning.
+//! Known faults: it looks at no load, so that a user that asks much fills one deployment however long its line;
+//! requests that come before the first answer go anywhere, and the last of them to be answered decides; a retry goes
+//! where the last attempt failed, until a cooldown takes that out (see `mended`); the time runs from the end of an
+//! answer, the provider's own from its beginning.
 //!
 //! ```json
 //! { "prompt_caching": { "policy": "p2c", "min_tokens": 1024, "ttl": "5m" } }
@@ -40,15 +40,15 @@ use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcome};
 
-/// Where a prompt was answered before.
+/// A prompt goes where it was answered before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PromptCaching {
-    /// Who chooses where nothing is known. Default: `simple_shuffle`.
+    /// The policy where nothing is known. Default: `simple_shuffle`.
     pub policy: Box<PolicySpec>,
-    /// The fewest input tokens for which it counts. Default: 1,024.
+    /// The fewest input tokens from which on the check applies. Default: 1,024.
     pub min_tokens: u32,
-    /// For how long it is known. Default: 5 minutes.
+    /// The time for which an answer is remembered, from its end. Default: 5 minutes.
     pub ttl: Duration,
     /// Whether a retry may go elsewhere. Default: false.
     pub mended: bool,
@@ -82,7 +82,7 @@ impl BuildPolicy for PromptCaching {
     }
 }
 
-/// Where a user was answered last, and until when that counts.
+/// The provider that last answered a user, and until when that counts.
 #[derive(Clone, Copy, Debug)]
 struct Answered {
     provider: u32,

@@ -1,4 +1,5 @@
-//! What a classifier takes a request for, for the policies that go by one: right most of the time, wrong as often as said.
+//! The reading of a request by a classifier, for the policies that go by one: right most of the time, wrong as often as
+//! said.
 
 use super::Call;
 use crate::form::build::{Built, Names, Refusal};
@@ -6,20 +7,21 @@ use crate::form::named::Named;
 use crate::form::units::Fraction;
 use crate::kernel::chance::{Purpose, threshold};
 
-/// What one class is taken for besides what it is, and how often.
+/// The classes that a class is mistaken for, and how often.
 pub type Misread = Named<Fraction>;
 
-/// How requests of one class are read. The reading is drawn once for each request, so retries read the same.
+/// The readings of the requests of one class. The reading is drawn once for each request, so that retries read the
+/// same.
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
-    /// A draw below the number reads as that kind; rising.
+    /// The draws below which a request reads as each wrong kind; rising.
     wrong: Vec<(u64, usize)>,
-    /// What it is.
+    /// The kind that the class really is.
     home: usize,
 }
 
 impl Reading {
-    /// What the request of `call` is taken for.
+    /// The kind that the request of `call` is taken for.
     #[inline]
     pub(super) fn of(&self, call: &Call) -> usize {
         if self.wrong.is_empty() {

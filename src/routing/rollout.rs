@@ -1,13 +1,16 @@
 //! A staged rollout from one policy to another, with gates that roll it back.
 //!
-//! From `from` on a growing share of the users (or of the requests) goes by the policy `new`, the others by `old`. A stage is
-//! over when it has held for `hold` and at least `min_requests` attempts of it have been judged; then the next one begins.
-//! After the last one the rollout is finished, and nobody is judged any more; a last stage without `hold` goes on for ever.
+//! From `from` on a growing share of the users (or of the requests) goes by the policy `new`, the others by `old`. A
+//! stage is over when it has held for `hold` and at least `min_requests` attempts of it have been judged; then the next
+//! one begins. After the last one the rollout is finished, and no attempt is judged any more; a last stage without
+//! `hold` goes on for ever.
 //!
-//! - Who goes first: a user (or request) with a hash below the share. The hash is stable, so whoever has moved stays
-//!   moved as the share grows. A request stays where it began, but that after a rollback its next try goes to `old`.
-//! - Who is judged: each attempt by the side that sent it, whichever providers the sides share. A success or one of `failures`
-//!   counts; what the client brought about itself (called off, no connection, the timeout of the whole request) does not.
+//! - The first to move: a user (or request) with a hash below the share. The hash is stable, so a user that has moved
+//!   stays moved as the share grows. A request stays where it began, but that after a rollback its next try goes to
+//!   `old`.
+//! - What is judged: each attempt by the side that sent it, whichever providers the sides share. A success or one of
+//!   `failures` counts; what the client brought about itself (called off, no connection, the timeout of the whole
+//!   request) does not.
 //! - A gate looks at the last `window` attempts of the new side, whatever stage they are from, once it has `min_requests` of them:
 //!   the share of failures, or a percentile (nearest rank) of the time to the first token or of the whole. It fails above `at_most`, and
 //!   above `times_old` × the same figure of the old side's last attempts, once there are as many. A timeout counts as long
@@ -37,14 +40,16 @@
 //! | `from` | 0 s | 0 or more |
 //! | `salt` | 0 | a whole number |
 //!
-//! Sources: R1.4 (10 % by hash, the same user on the same side), R3.2 (10 % for 7 days, then 25, 50, 75, 100 % over 7 days),
-//! R3.3 (above 5 % errors in the last 100 requests everything goes back; as published never again: one stage of 100 %), R4.5 (5, 25,
-//! 50, 100 %; rollback in under 5 minutes).
+//! Sources: published articles on an e-commerce migration (10 % by hash, the same user on the same side), on a
+//! migration in stages (10 % for 7 days, then 25, 50, 75, 100 % over 7 days; above 5 % errors in the last 100 requests
+//! everything goes back; as published never again: one stage of 100 %), and on latency-based routing (5, 25, 50, 100 %;
+//! rollback in under 5 minutes).
 //!
-//! Known faults: a gate that looks after each attempt looks often, so that chance alone fails it far more often than one look
-//! would; with few requests it may see too few to judge before the share grows, unless `min_requests` of the stage holds it;
-//! at 100 % the old side's figures stand still; a request for which a side has nobody is seen by no gate; a user's side is the same in every
-//! replication, so where few users ask most, it matters whose hash is low: try another `salt`.
+//! Known faults: a gate that looks after each attempt looks often, so that chance alone fails it far more often than
+//! one look would; with few requests it may see too few to judge before the share grows, unless `min_requests` of the
+//! stage holds it; at 100 % the old side's figures stand still; a request for which a side has no provider is seen by
+//! no gate; a user's side is the same in every replication, so where few users ask most, it matters whose hash is low:
+//! try another `salt`.
 //!
 //! ```json
 //! { "rollout": {
@@ -73,49 +78,49 @@ use crate::kernel::chance::{Key, Purpose, threshold};
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ended, Outcome, Outcomes};
 
-/// From one policy to another, stage by stage.
+/// A staged rollout from one policy to another, with gates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rollout {
-    /// The policy to leave.
+    /// The policy that is left.
     pub old: Box<PolicySpec>,
-    /// The policy to go to.
+    /// The policy that takes over.
     pub new: Box<PolicySpec>,
-    /// How much goes to the new one, and for how long: each stage more than the one before.
+    /// The stages: how much goes to the new policy, and for how long; each stage more than the one before.
     pub stages: Vec<Stage>,
-    /// What the new side must keep to. Default: nothing.
+    /// The gates, which the new side must pass. Default: none.
     #[serde(default)]
     pub gates: Gates,
-    /// Which ends of an attempt are failures. Default: `["retryable"]`.
+    /// The outcomes of an attempt that are failures. Default: `["retryable"]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<OutcomeList>,
     /// What follows when a gate fails. Default: `roll_back`.
     #[serde(default)]
     pub on_failure: AfterGate,
-    /// From the failure of a gate until nothing new goes to the new side. Default: 0s.
+    /// The time from the failure of a gate until nothing new goes to the new side. Default: 0s.
     #[serde(default)]
     pub rollback_takes: Duration,
-    /// What is moved. Default: `user`.
+    /// What is moved, users or requests. Default: `user`.
     #[serde(default)]
     pub by: By,
-    /// When the first stage begins, from the start of the replication. Default: 0s.
+    /// The beginning of the first stage, from the start of the replication. Default: 0s.
     #[serde(default)]
     pub from: Duration,
-    /// Which hash: another one moves others first. Default: 0.
+    /// The salt of the hash: another one moves others first. Default: 0.
     #[serde(default)]
     pub salt: u64,
 }
 
-/// One stage.
+/// One stage of a rollout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
     /// The share of the users (or requests) on the new side.
     pub share: Fraction,
-    /// How long it lasts at least. Default, for the last one only: for ever.
+    /// The shortest length of the stage. Default, for the last one only: for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Duration>,
-    /// How many attempts of the new side it must have judged before the next. Default: 0.
+    /// The number of attempts of the new side that must have been judged before the next stage. Default: 0.
     #[serde(default)]
     pub min_requests: u64,
 }
@@ -148,7 +153,7 @@ impl BuildPolicy for Rollout {
         };
         let failures = OutcomeList::set_or(self.failures.as_ref(), Outcomes::RETRYABLE, "failures")?;
         if failures.contains(Outcome::Cancelled) {
-            return Err(Refusal::new("an attempt that was called off is no failure").at("failures"));
+            return Err(Refusal::new("an attempt that was called off is not a failure").at("failures"));
         }
         let running = Running {
             branches: Branches::new([branch("old", &self.old)?, branch("new", &self.new)?]),
@@ -204,34 +209,35 @@ impl Rollout {
 #[derive(Clone, Debug)]
 struct Step {
     share: f64,
-    /// Whoever has a hash below it is on the new side.
+    /// The hash below which a user or request is on the new side.
     below: u64,
     hold: Span,
     min_requests: u64,
 }
 
-/// Which side a request goes by: the number of its branch, and one less than its note.
+/// The sides that a request may go by: the number of the branch, and one less than its note.
 const OLD: usize = 0;
 const NEW: usize = 1;
 
-/// How far it has come.
+/// The progress of a rollout.
 #[derive(Clone, Copy, Debug)]
 struct State {
-    /// The stage that it is at; nothing while everything goes to the old side.
+    /// The stage that it is at; `None` while everything goes to the old side.
     stage: Option<usize>,
-    /// When that changes next by itself: the first stage begins, or this one is over. Never while something else must come first.
+    /// The time of the next change by itself: the first stage begins, or this one is over. [`Time::NEVER`] while
+    /// something else must come first.
     due: Time,
-    /// When the hold of the stage began, and how many attempts have been judged since it began.
+    /// The beginning of the stage's hold; `judged` counts the attempts judged since.
     since: Time,
     judged: u64,
-    /// When a rollback under way is complete; never if there is none.
+    /// The time at which a rollback under way is complete; [`Time::NEVER`] if there is none.
     back_at: Time,
     paused: bool,
     finished: bool,
 }
 
 impl State {
-    /// Everything goes to the old side until `from`.
+    /// The state in which everything goes to the old side until `from`.
     const fn before(from: Time) -> State {
         State {
             stage: None,
@@ -257,7 +263,7 @@ struct Running {
     salt: u64,
     from: Time,
     state: State,
-    /// By milestone: each stage, the end, each gate, the rollback or pause.
+    /// The times of the milestones: each stage, the end, each gate, the rollback or pause.
     passed: Vec<Option<Time>>,
 }
 
@@ -282,10 +288,10 @@ impl Running {
         self.passed[milestone].get_or_insert(at);
     }
 
-    /// What is due by `now` happens, when it was due.
+    /// Makes happen what is due by `now`, at the time when it was due.
     #[inline]
     fn advance(&mut self, now: Time) {
-        // Never is no time at which anything is due, even when something else happens then.
+        // `Time::NEVER` means "not scheduled", even if `now` has saturated to it.
         while self.state.due.min(self.state.back_at) <= now && now != Time::NEVER {
             if self.state.back_at <= now {
                 self.roll_back();
@@ -307,7 +313,7 @@ impl Running {
         }
     }
 
-    /// Says when the stage is over, if nothing but time stands against it.
+    /// Sets the end of the stage, if nothing but time stands against it.
     fn set_due(&mut self, now: Time) {
         let State {
             stage, since, judged, ..
@@ -323,7 +329,7 @@ impl Running {
         };
     }
 
-    /// Everything goes to the old side.
+    /// Sends everything to the old side.
     fn roll_back(&mut self) {
         let at = self.state.back_at;
         self.state = State::before(match self.on_failure {
@@ -336,7 +342,7 @@ impl Running {
         self.pass(self.passed.len() - 1, at);
     }
 
-    /// The gates have seen another attempt of the new side.
+    /// Called when the gates have seen another attempt of the new side.
     fn judge(&mut self, now: Time) {
         let failed = self.gates.iter().position(Gate::fails);
         if let Some(gate) = failed {

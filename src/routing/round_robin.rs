@@ -2,13 +2,13 @@
 //!
 //! A provider whose breaker is open is passed over, and its turn goes to the next.
 //!
-//! Keeps whose turn it is, for ever.
+//! Keeps which provider is next, for ever.
 //!
 //! Sources: what every load balancer has; Kong's default, without its weights; the vLLM production stack's
 //! `roundrobin`.
 //!
-//! Known faults: everybody gets as much, however slow or dear; whoever comes after one that is closed gets its share as
-//! well.
+//! Known faults: every provider gets as much, however slow or dear; the one that comes after a closed one gets its
+//! share as well.
 //!
 //! ```json
 //! { "round_robin": { "providers": ["a", "b"] } }
@@ -20,11 +20,11 @@ use serde::{Deserialize, Serialize};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, taking_part};
 use crate::form::build::{Built, Names};
 
-/// Turn and turn about.
+/// Round robin: each provider in turn.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoundRobin {
-    /// Who takes part, in this order. Default: every provider, in the experiment's order.
+    /// The providers that take part, in this order. Default: every provider, in the experiment's order.
     #[serde(default)]
     pub providers: Members,
 }

@@ -45,43 +45,43 @@ use crate::kernel::chance::Purpose;
 use crate::kernel::law::{self, Law, Tail};
 use crate::kernel::sampler::Sampler;
 
-/// The strong model from a predicted win rate on.
+/// The strong model from a predicted win rate on, else the weak one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouteLlm {
-    /// Where the strong model is, in order of preference.
+    /// The providers of the strong model, in order of preference.
     pub strong: Vec<String>,
-    /// Where the weak model is, in order of preference.
+    /// The providers of the weak model, in order of preference.
     pub weak: Vec<String>,
-    /// The predicted win rate from which on the strong model is used.
+    /// The predicted win rate from which on the strong model is used, 0 to 1. Give this or `strong_share`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Fraction>,
     /// The share of requests that should go to the strong model: one figure, or one for each class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strong_share: Option<PerClass<Fraction>>,
-    /// Predicted win rates, for each class. Default: uniform over 0 to 1.
+    /// The laws of the predicted win rates, for each class. Default: uniform over 0 to 1.
     #[serde(default, skip_serializing_if = "Named::is_empty")]
     pub win_rates: Named<LawSpec<f64>>,
-    /// How much each class counts when one `strong_share` is calibrated. Default: 1 each.
+    /// The weight of each class when one `strong_share` is calibrated, 0 or more. Default: 1 each.
     #[serde(default, skip_serializing_if = "Named::is_empty")]
     pub calibration: Named<f64>,
-    /// Where a request goes when the side it was meant for is closed to calls. Default: `fail`.
+    /// The side that a request goes to when the one it was meant for is closed to calls. Default: `fail`.
     #[serde(default)]
     pub otherwise: OtherSide,
 }
 
-/// Where a request goes when the side it was meant for is closed to calls.
+/// The side that a request goes to when the one it was meant for is closed to calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OtherSide {
-    /// Nowhere: it fails.
+    /// Neither side: the request fails.
     #[default]
     Fail,
-    /// To the other side.
+    /// The other side takes the request.
     Other,
 }
 
-/// The sides, as branches.
+/// The numbers of the two sides as branches.
 const STRONG: usize = 0;
 const WEAK: usize = 1;
 
@@ -134,7 +134,7 @@ impl RouteLlm {
         names.classes.iter().map(of).collect()
     }
 
-    /// By class.
+    /// The threshold of each class.
     fn thresholds(&self, names: &Names<'_>, laws: &[Box<dyn Law>]) -> Built<Vec<f64>> {
         let pooled = matches!(self.strong_share, Some(PerClass::All(_))) && !self.win_rates.is_empty();
         if !pooled && !self.calibration.is_empty() {
@@ -183,7 +183,7 @@ fn calibrated(law: &dyn Law, share: f64) -> f64 {
 #[derive(Debug)]
 struct Running {
     sides: Branches,
-    /// Predicted win rates, and from where on the strong model is used, by class.
+    /// The laws of predicted win rates, and the thresholds from which on the strong model is used, by class.
     predictions: Vec<(Sampler, f64)>,
     otherwise: OtherSide,
 }

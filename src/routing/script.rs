@@ -11,9 +11,9 @@
 //! - `fleet` has now (in seconds), `fleet.len()`, `fleet.name(i)`, `fleet.index(name)`, and for each provider
 //!   `fleet.open(i)`, `fleet.in_flight(i)`, `fleet.in_line(i)`, `fleet.load(i)` (both together), and
 //!   `fleet.input_price(i)` and `fleet.output_price(i)`: dollars for a million tokens, or `()`.
-//! - `ended` has now, provider (its index), name (the provider's), outcome (as in "success"), ok (whether it is that), took,
-//!   first_token and retry_after (in seconds), input and output (tokens billed), cost (in dollars), class (its name), attempt (0
-//!   is a request's first) and grade (whether the answer was good, where somebody says so).
+//! - `ended` has now, provider (its index), name (the provider's), outcome (as in "success"), ok (whether it is that),
+//!   took, first_token and retry_after (in seconds), input and output (tokens billed), cost (in dollars), class (its
+//!   name), attempt (0 is a request's first) and grade (whether the answer was good, where it is graded).
 //!
 //! What is not known is `()`. There is no clock, no other chance, no file and no module; beside what the language has
 //! there are `sqrt`, `exp`, `ln`, `pow`, `floor`, `ceil`, `round`, `to_float` and `to_int`. A constant is a function:
@@ -61,27 +61,27 @@ pub use program::Program;
 /// The scripts that have been read, by the name that the experiment gives them.
 pub type Scripts = BTreeMap<String, Program>;
 
-/// Parameters of `script`.
+/// The parameters of a policy that is a script.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
-    /// The file, from the experiment's folder.
+    /// The script's file, from the experiment's folder.
     pub file: String,
 }
 
-/// What is wrong with a script, and where.
+/// A fault in a script, and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The line, from 1; 0 if it is no line's.
+    /// The line, from 1; 0 if the fault is not on a line.
     pub line: usize,
-    /// The column in characters, from 1; 0 if it is no column's.
+    /// The column in characters, from 1; 0 if the fault is not at a column.
     pub column: usize,
-    /// What.
+    /// The fault in words.
     pub message: String,
 }
 
 impl Fault {
-    /// The same in a line, with the file.
+    /// The fault on one line, with the file.
     pub fn in_file(&self, file: &str) -> String {
         match (self.line, self.column) {
             (0, _) => format!("{file}: {}", self.message),

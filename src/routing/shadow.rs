@@ -1,4 +1,4 @@
-//! A shadow: a share of requests is sent to one more provider as well, whose answer nobody waits for.
+//! A shadow: a share of requests is sent to one more provider as well, for whose answer no caller waits.
 //!
 //! The inner `policy` serves. With probability `share`, drawn once for each request, a copy of its first attempt goes to
 //! the provider `to`, if that is open to calls and a connection to it is free. The copy is paid for, fills the quotas and
@@ -33,13 +33,13 @@ use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Fraction;
 use crate::kernel::chance::{Purpose, threshold};
 
-/// Copies to one more provider.
+/// Mirrored copies to one more provider.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Shadow {
-    /// Who serves.
+    /// The policy that serves the requests.
     pub policy: Box<PolicySpec>,
-    /// Where the copies go.
+    /// The provider to which the copies go.
     pub to: String,
     /// The share of requests that are copied. Default: all.
     #[serde(default = "all")]
@@ -71,7 +71,7 @@ impl BuildPolicy for Shadow {
 struct Running {
     inner: Branches,
     to: usize,
-    /// A draw below this makes a copy; nothing if every one does.
+    /// The draw below which a request is copied; `None` if every one is.
     below: Option<u64>,
 }
 

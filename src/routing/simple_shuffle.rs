@@ -16,7 +16,7 @@
 //!
 //! Source: LiteLLM, `router_strategy/simple_shuffle.py`.
 //!
-//! Known faults: `rpm` and `tpm` are only weights here, and no limit; a retry may land where the last attempt failed.
+//! Known faults: `rpm` and `tpm` are only weights here, not limits; a retry may land where the last attempt failed.
 //! Left out: weights that come with a request.
 //!
 //! ```json
@@ -32,11 +32,11 @@ use super::{BuildPolicy, Call, Fleet, Members, Policy, taking_part, weight};
 use crate::form::build::{Built, Names};
 use crate::form::named::Named;
 
-/// By weight, else rpm, else tpm, else uniform.
+/// A random choice by weight, else rpm, else tpm, else uniform.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SimpleShuffle {
-    /// Who takes part. Default: every provider, in the experiment's order.
+    /// The providers that take part. Default: every provider, in the experiment's order.
     #[serde(default)]
     pub providers: Members,
     /// The `weight` of deployments, 0 or more; only proportions matter. Default: none given.
@@ -45,7 +45,7 @@ pub struct SimpleShuffle {
     /// The `rpm` and `tpm` of deployments, which are weights here. Default: none given.
     #[serde(default)]
     pub limits: MinuteLimits,
-    /// Which LiteLLM. Default: `1.109`.
+    /// The version of LiteLLM whose rules hold. Default: `1.109`.
     #[serde(default)]
     pub version: Version,
 }
@@ -83,9 +83,9 @@ impl BuildPolicy for SimpleShuffle {
 #[derive(Clone, Debug)]
 struct Running {
     order: Vec<usize>,
-    /// What is given as weight, rpm and tpm, by provider.
+    /// The values given as weight, rpm and tpm, by provider.
     vectors: [Vec<Option<f64>>; 3],
-    /// One for each vector, and a uniform one.
+    /// The wheels, one for each vector, and a uniform one.
     wheels: [Wheel; 4],
     version: Version,
 }

@@ -10,7 +10,7 @@
 //!
 //! Source: every comparison with "before"; Portkey's `strategy: single`.
 //!
-//! Known faults: one outage is everybody's; retries go where the last attempt failed.
+//! Known faults: one outage hits every request; retries go where the last attempt failed.
 //!
 //! ```json
 //! { "single": { "provider": "premium" } }
@@ -26,7 +26,7 @@ use crate::form::build::{Built, Names};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Single {
-    /// Its name.
+    /// The name of the provider.
     pub provider: String,
 }
 

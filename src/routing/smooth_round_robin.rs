@@ -4,18 +4,19 @@
 //! current weight; the largest wins, of equals the first; the winner takes the sum of the weights off. Weights 5, 1, 1
 //! give a a b a c a a. `weighted` has the same shares and draws them at random; `round_robin` has no weights.
 //!
-//! A retry leaves out where the last attempt went while another is open; nginx leaves out whoever this request has tried.
+//! A retry leaves out where the last attempt went while another is open; nginx leaves out every provider that this
+//! request has tried.
 //!
 //! With `max_fails`, a provider's effective weight stands for its weight: a failure takes weight/max_fails (whole number)
 //! off it, not below 0; each choice that a provider is open to adds 1 until it has its weight again. A failure is one
 //! that a breaker would count (5xx, a timeout of the attempt, a lost connection; no 429); nginx says which in
 //! `proxy_next_upstream`. Its other use of `max_fails`, to leave a server out for `fail_timeout`, is a breaker's.
 //!
-//! Keeps two whole numbers a provider, for the whole run. Who is closed keeps its current weight meanwhile.
+//! Keeps two whole numbers a provider, for the whole run. A closed provider keeps its current weight meanwhile.
 //!
 //! | parameter | default | range |
 //! |---|---|---|
-//! | `weights` | everybody 1 | whole numbers, 1 to 1000000 |
+//! | `weights` | 1 each | whole numbers, 1 to 1000000 |
 //! | `max_fails` | none: weights stay as they are | 1 or more; nginx 1 |
 //!
 //! Source: nginx 1.31 `src/http/ngx_http_upstream_round_robin.c`, `ngx_http_upstream_get_peer` and
@@ -38,13 +39,13 @@ use crate::words::Ended;
 
 const MOST: u64 = 1_000_000;
 
-/// nginx's smooth weighted round robin.
+/// Smooth weighted round robin, as in nginx.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SmoothRoundRobin {
     /// The weight of each provider that takes part. Default: every provider, all alike.
     pub weights: Named<Count>,
-    /// How many failures take all of a weight. Default: none do.
+    /// The number of failures that take all of a weight. Default: failures take nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_fails: Option<Count>,
 }
@@ -64,7 +65,7 @@ impl BuildPolicy for SmoothRoundRobin {
     }
 }
 
-/// Who takes part, and with what weight: those `given`, or everybody with 1.
+/// The providers that take part, and their weights: those `given`, or all with 1.
 pub(super) fn whole_weights(given: &Named<Count>, names: &Names<'_>) -> Built<Vec<(usize, u64)>> {
     if given.is_empty() {
         return Ok((0..names.providers.len()).map(|p| (p, 1)).collect());

@@ -22,10 +22,11 @@
 //! | `on_failure` | `insist` | `insist`, `move`, `return` |
 //!
 //! Sources: LiteLLM `router_utils/pre_call_checks/deployment_affinity_check.py` and `caching/in_memory_cache.py`
-//! (`deployment_affinity`, `session_affinity`, `deployment_affinity_ttl_seconds` 3600); Portkey's
-//! `sticky {hash_fields, ttl}` by its documentation. Not modelled: LiteLLM's in-memory cache holds 200 entries, so with
-//! more users than that pins are lost early. Known faults: users of a provider that was closed stay where they went, so it comes back
-//! empty; a pin set in an outage outlives it; `insist` sends every retry to whoever has just failed until a breaker opens.
+//! (`deployment_affinity`, `session_affinity`, `deployment_affinity_ttl_seconds` 3600); Portkey's `sticky {hash_fields,
+//! ttl}` by its documentation. Not modelled: LiteLLM's in-memory cache holds 200 entries, so with more users than that
+//! pins are lost early. Known faults: users of a provider that was closed stay where they went, so it comes back empty;
+//! a pin set in an outage outlives it; `insist` sends every retry to the provider that has just failed until a breaker
+//! opens.
 //!
 //! ```json
 //! { "sticky": { "policy": { "weighted": { "weights": { "large": 3, "small": 1 } } }, "ttl": "30m", "on_failure": "move" } }
@@ -40,13 +41,13 @@ use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
 
-/// Each user stays with one provider.
+/// Session affinity: each user stays with one provider.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sticky {
-    /// Who chooses where nobody is pinned.
+    /// The policy that chooses for a user without a pin.
     pub policy: Box<PolicySpec>,
-    /// How long a pin holds. Default: 1 h.
+    /// The time for which a pin holds. Default: 1 h.
     #[serde(default = "an_hour")]
     pub ttl: Duration,
     /// Whether each use of a pin renews it. Default: false.
@@ -65,12 +66,12 @@ fn an_hour() -> Duration {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
-    /// Retries go there too, while it is open; then it moves.
+    /// Retries go to the pinned provider too, while it is open; then the pin moves.
     #[default]
     Insist,
-    /// It moves to where the retry goes.
+    /// The pin moves to where the retry goes.
     Move,
-    /// It stays, and the attempt goes elsewhere.
+    /// The pin stays, and the attempt goes elsewhere.
     Return,
 }
 
@@ -118,7 +119,7 @@ struct Running {
     ttl: Span,
     refresh: bool,
     on_failure: OnFailure,
-    /// By user.
+    /// The pins by user.
     pins: Vec<Pin>,
 }
 

@@ -14,12 +14,13 @@
 //! would cost; and if the chosen provider is closed to calls the request fails, and its retries go there again.
 //!
 //! Mended, a request is estimated at its input × `estimate.characters` / 4 + `estimate.extra` tokens to read and
-//! `estimate.output` times that to write, at most its `max_tokens`. Out are those closed to calls, and
-//! where anybody else is left, in this order: whose context is too small, who did not answer the last attempt, whose price
-//! for the estimate is above the cost budget, whose typical latency is above the latency budget. If the last two leave nobody,
-//! the cost budget takes the cheapest for the estimate and the latency budget the fastest. Of those left, the
-//! task's wins; for `general`, or if that is out, chance decides by `weights`, and if nobody left has one, the experiment's
-//! order. The provider asked for by name wins over all of this unless it is closed to calls or has just failed.
+//! `estimate.output` times that to write, at most its `max_tokens`. Out are the providers that are closed to calls, and
+//! where any other is left, in this order: those whose context is too small, the one that did not answer the last
+//! attempt, those whose price for the estimate is above the cost budget, those whose typical latency is above the
+//! latency budget. If the last two leave none, the cost budget takes the cheapest for the estimate and the latency
+//! budget the fastest. Of those left, the task's wins; for `general`, or if that is out, chance decides by `weights`,
+//! and if none left has one, the experiment's order. The provider asked for by name wins over all of this unless it is
+//! closed to calls or has just failed.
 //!
 //! Keeps nothing.
 //!
@@ -37,9 +38,10 @@
 //! | `estimate.extra` | 100 | 0 or more; when mended |
 //! | `estimate.output` | 2 | 0 or more; when mended |
 //!
-//! Source: R2.4, which prints the tasks, weights, estimate, threshold and inputs, and the first four rules. What the latency budget
-//! and the maximum context do is not printed: that they do nothing as published, and all that is mended, is chosen here.
-//! The daily budget that goes with it is the client's (`budgets`, `on_exhausted: cheapest`).
+//! Source: a published article on a load balancer with a multi-model router, which prints the tasks, weights, estimate,
+//! threshold and inputs, and the first four rules. What the latency budget and the maximum context do is not printed:
+//! that they do nothing as published, and all that is mended, is chosen here. The daily budget that goes with it is the
+//! client's (`budgets`, `on_exhausted: cheapest`).
 //!
 //! Known faults: as published, all those above. The keywords themselves are left out: a simulated request has no text.
 //! `estimate.characters` says how many characters a token of the input really has, which the router takes to be 4.
@@ -66,37 +68,37 @@ use crate::form::named::Named;
 use crate::form::units::{Count, Duration, Money};
 use crate::kernel::time::Span;
 
-/// What belongs to no task.
+/// The name of the task of a class that belongs to none.
 const GENERAL: &str = "general";
 const DOLLAR: Money = Money::from_picodollars(1_000_000_000_000);
 
-/// A model for each task.
+/// A router by task: a model for each kind of task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TaskRouter {
-    /// The tasks. What belongs to none is `general`. Default: none.
+    /// The tasks by name. A class that belongs to none is `general`. Default: none.
     #[serde(default)]
     pub tasks: Named<Task>,
-    /// How likely each provider is for a `general` request; only proportions matter.
+    /// The weight of each provider for a `general` request; only proportions matter.
     pub weights: Named<f64>,
-    /// Who gets the requests with a small cost budget.
+    /// The provider that gets the requests with a small cost budget.
     pub cheapest: String,
-    /// A cost budget below this is small. Default: $1.
+    /// The cost budget below which the cheapest provider is taken. Default: $1.
     #[serde(default = "one_dollar")]
     pub cost_below: Money,
-    /// For a class, the probability that it is read as each other task. Default: never misread.
+    /// The probability for a class that it is read as each other task. Default: never misread.
     #[serde(default)]
     pub misread: Named<Misread>,
     /// Whether its faults are mended. Default: false.
     #[serde(default)]
     pub mended: bool,
-    /// When mended, the typical latency of providers, held against a latency budget. Default: none.
+    /// The typical latency of providers, held against a latency budget; only when mended. Default: none.
     #[serde(default)]
     pub latency: Named<Duration>,
-    /// When mended, the most tokens that providers read and write. Default: what each provider takes.
+    /// The most tokens that providers read and write; only when mended. Default: what each provider takes.
     #[serde(default)]
     pub max_context: Named<Count>,
-    /// When mended, how tokens are estimated. Default: as published.
+    /// The estimate of a request's tokens; only when mended. Default: as published.
     #[serde(default)]
     pub estimate: Estimate,
 }
@@ -105,27 +107,27 @@ fn one_dollar() -> Money {
     DOLLAR
 }
 
-/// A kind of task.
+/// A kind of task, with its provider and classes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Task {
-    /// Who does it.
+    /// The provider that does the task.
     pub provider: String,
-    /// The classes that are of it. Default: none, so that only a misreading leads here.
+    /// The classes that belong to the task. Default: none, so that only a misreading leads here.
     #[serde(default)]
     pub classes: Vec<String>,
 }
 
-/// How the tokens of a request are estimated.
+/// The estimate of a request's tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Estimate {
-    /// How many characters a token of the input has; the router takes it to be 4. Default: 4.
+    /// The characters of a token of the input, above 0; the router takes it to be 4. Default: 4.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub characters: f64,
-    /// Tokens added to the input. Default: 100.
+    /// The tokens added to the input. Default: 100.
     pub extra: u32,
-    /// Output tokens for one of input so estimated. Default: 2.
+    /// The output tokens for one token of input so estimated, 0 or more. Default: 2.
     #[schemars(range(min = 0))]
     pub output: f64,
 }
@@ -195,7 +197,7 @@ impl BuildPolicy for TaskRouter {
 }
 
 impl TaskRouter {
-    /// Who does each task, and the task of each class, numbered in order; `general` comes last.
+    /// The provider of each task, and the task of each class, numbered in order; `general` comes last.
     fn tasks(&self, names: &Names<'_>) -> Built<(Vec<usize>, Vec<usize>)> {
         let mut targets = Vec::new();
         let mut homes = vec![self.tasks.len(); names.classes.len()];
@@ -220,7 +222,7 @@ impl TaskRouter {
         Ok((targets, homes))
     }
 
-    /// What the mended one knows besides, of those in `order`.
+    /// The further knowledge of the mended router, about those in `order`.
     fn mend(&self, order: &[usize], names: &Names<'_>) -> Built<Mended> {
         let Estimate {
             characters,
@@ -270,13 +272,13 @@ impl TaskRouter {
     }
 }
 
-/// What is known of the requests of a class.
+/// The knowledge of the requests of a class.
 #[derive(Clone, Debug)]
 struct Class {
     reading: Reading,
-    /// Who is asked for by name.
+    /// The provider that is asked for by name.
     forced: Option<usize>,
-    /// Who gets them whatever the task, as published.
+    /// The provider that gets them whatever the task, as published.
     published: Option<usize>,
     cost: Option<u128>,
     latency: Option<Span>,
@@ -288,7 +290,7 @@ struct Mended {
     prices: Vec<(u64, u64)>,
     contexts: Vec<u64>,
     latencies: Vec<Span>,
-    /// Tokens estimated for one of input, those added, and those of output for one estimated.
+    /// The tokens estimated for one of input; `extra` are those added, `written` those of output for one estimated.
     read: f64,
     extra: f64,
     written: f64,
@@ -297,15 +299,15 @@ struct Mended {
 #[derive(Clone, Debug)]
 struct Running {
     classes: Vec<Class>,
-    /// Who does each task.
+    /// The provider of each task.
     targets: Vec<usize>,
     wheel: Wheel,
     mended: Option<Mended>,
-    /// Who is left of a mended choice.
+    /// The providers that are left of a mended choice.
     left: Vec<bool>,
 }
 
-/// Takes those who do not `pass` out of `left`, unless that would leave nobody. Returns whether anybody passes.
+/// Takes the providers that do not `pass` out of `left`, unless that would leave none. Returns whether any passes.
 fn narrow(left: &mut [bool], pass: impl Fn(usize) -> bool) -> bool {
     let anybody = (0..left.len()).any(|p| left[p] && pass(p));
     if anybody {
@@ -339,7 +341,7 @@ impl Mended {
         }
     }
 
-    /// Pico-dollars for that many tokens.
+    /// The price of that many tokens, in pico-dollars.
     fn price(&self, p: usize, input: u64, output: u64) -> u128 {
         let (read, written) = self.prices[p];
         u128::from(read) * u128::from(input) + u128::from(written) * u128::from(output)
@@ -368,7 +370,7 @@ impl Policy for Running {
         };
         mended.choose(&mut self.left, class, call, fleet);
         let left = |p: usize| self.left[p];
-        // Who is asked for by name wins over the budgets, as published.
+        // The provider that is asked for by name wins over the budgets, as published.
         let forced = class
             .forced
             .filter(|&p| fleet.is_open_to_calls(p) && call.last != Some(p));

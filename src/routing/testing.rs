@@ -10,17 +10,17 @@ use crate::kernel::time::Time;
 use crate::words::Ended;
 use crate::words::Outcome;
 
-/// A policy over providers a, b, c and classes x, y.
+/// The policy that `json` describes, over providers a, b, c and classes x, y.
 pub(crate) fn policy(json: &str) -> Box<dyn Policy> {
     build(json).unwrap()
 }
 
-/// As [`policy`], with the refusal.
+/// The policy that `json` describes, or its refusal.
 pub(crate) fn build(json: &str) -> Built<Box<dyn Policy>> {
     build_with(json, &[])
 }
 
-/// As [`policy`], with these prices in pico-dollars for a token of input and one of output.
+/// The policy that `json` describes, with these prices in pico-dollars for a token of input and one of output.
 pub(crate) fn policy_with(json: &str, prices: &[Option<(u64, u64)>]) -> Box<dyn Policy> {
     let known = |&price: &Option<(u64, u64)>| Known {
         price,
@@ -29,12 +29,12 @@ pub(crate) fn policy_with(json: &str, prices: &[Option<(u64, u64)>]) -> Box<dyn 
     build_with(json, &prices.iter().map(known).collect::<Vec<_>>()).unwrap()
 }
 
-/// As [`build`], with what is known of the providers.
+/// The policy that `json` describes, or its refusal, with what is known of the providers.
 pub(crate) fn build_with(json: &str, known: &[Known]) -> Built<Box<dyn Policy>> {
     build_asking(json, known, &[])
 }
 
-/// As [`build`], where this is known of the providers and asked by the classes.
+/// The policy that `json` describes, or its refusal, with what is known of the providers and asked by the classes.
 pub(crate) fn build_asking(json: &str, known: &[Known], asks: &[Asked]) -> Built<Box<dyn Policy>> {
     let (providers, classes) = (["a", "b", "c"].map(String::from), ["x", "y"].map(String::from));
     let spec: PolicySpec = serde_json::from_str(json).unwrap();
@@ -48,7 +48,7 @@ pub(crate) fn build_asking(json: &str, known: &[Known], asks: &[Asked]) -> Built
     })
 }
 
-/// As [`build`], over providers of these names and so many users.
+/// The policy that `json` describes, or its refusal, over providers of these names and so many users.
 pub(crate) fn build_over(json: &str, providers: &[&str], users: Option<u32>) -> Built<Box<dyn Policy>> {
     let (providers, classes): (Vec<_>, _) = (
         providers.iter().map(ToString::to_string).collect(),
@@ -63,7 +63,7 @@ pub(crate) fn build_over(json: &str, providers: &[&str], users: Option<u32>) -> 
     })
 }
 
-/// Where in its parameters a policy is refused, one step after the other, and in what words.
+/// The place in its parameters at which a policy is refused, step by step, and the message.
 pub(crate) fn refused(json: &str) -> (String, String) {
     let refusal = build(json).err().unwrap();
     let step = |seg: &Seg| match seg {
@@ -84,12 +84,12 @@ pub(crate) fn choose_by(policy: &mut dyn Policy, hosts: &[Host], now: Time, id: 
     policy.choose(&call(id, 0), &Fleet::new(hosts, None, now))
 }
 
-/// Three hosts; those named in `closed` have an open breaker.
+/// Makes three hosts; those named in `closed` have an open breaker.
 pub(crate) fn hosts(closed: &[usize]) -> Vec<Host> {
     many_hosts(3, closed)
 }
 
-/// As [`hosts`], so many.
+/// Makes `n` hosts; those named in `closed` have an open breaker.
 pub(crate) fn many_hosts(n: usize, closed: &[usize]) -> Vec<Host> {
     let spec: BreakerSpec = serde_json::from_str(r#"{"consecutive": {"failures": 1}}"#).unwrap();
     let host = |i| {
@@ -114,7 +114,7 @@ pub(crate) fn call(id: u64, class: usize) -> Call {
     }
 }
 
-/// How often each provider is chosen out of `n` calls of `class`, and how often none.
+/// The number of times that each provider is chosen out of `n` calls of `class`, and that none is.
 pub(crate) fn counts(policy: &mut dyn Policy, hosts: &[Host], class: usize, n: u64) -> [u64; 4] {
     let mut counts = [0; 4];
     for id in 0..n {

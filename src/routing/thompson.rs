@@ -1,4 +1,4 @@
-//! Thompson sampling: whoever does best in a draw from what is believed of each.
+//! Thompson sampling: the provider that does best in a draw from what is believed of each.
 //!
 //! Of each provider's mean reward there is a belief, Beta(1 + S, 1 + n − S) after n rewards with sum S. For every
 //! attempt one value is drawn from each belief, and the highest wins. A reward between 0 and 1 is added to S as it is;
@@ -47,7 +47,7 @@ use crate::kernel::chance::Purpose;
 use crate::words::Ended;
 
 bandit! {
-    /// Draws from beliefs.
+    /// Thompson sampling: draws from beliefs about the mean reward.
     pub struct Thompson {}
 }
 
@@ -69,7 +69,7 @@ impl Policy for Running {
         let beliefs = self.arms.of(call.class);
         let among = |may: &dyn Fn(usize) -> bool| {
             lowest(&self.arms.order, |p| {
-                // Each draws from a stream of its own: who else is open changes nothing for it.
+                // Each draws from a stream of its own: which others are open changes nothing for it.
                 let belief = beliefs[p];
                 let mut stream = call.attempt.part(p as u64).stream(Purpose::Route);
                 may(p).then(|| -beta(1.0 + belief.sum, 1.0 + (belief.n - belief.sum).max(0.0), &mut stream))
@@ -150,7 +150,7 @@ mod tests {
         let refusal = build(r#""thompson""#).err().unwrap();
         assert_eq!(
             refusal.message,
-            "provider `a` has no `quality` for class `x`, so nobody could say which answers are good"
+            "provider `a` has no `quality` for class `x`, so no answer can be graded as good or not"
         );
     }
 }

@@ -14,7 +14,7 @@
 //! | `misread` | never | 0 to 1, by class and tier |
 //! | `otherwise` | `fail` | `fail`, `up`, `down` |
 //!
-//! Source: R0.4, three-tier routing by keywords.
+//! Source: a published customer-service benchmark, whose three-tier routing goes by keywords.
 //!
 //! Known faults: a request that is misread stays so at every retry; a tier has no more room than its own providers,
 //! however idle the others are.
@@ -41,37 +41,37 @@ use crate::form::named::Named;
 pub struct Tiered {
     /// The tiers, from the cheapest up.
     pub tiers: Vec<Tier>,
-    /// For a class, the probability that it is read as belonging to each other tier. Default: never misread.
+    /// The probability for a class that it is read as belonging to each other tier. Default: never misread.
     #[serde(default)]
     pub misread: Named<Misread>,
-    /// Where a request goes when its whole tier is closed to calls. Default: `fail`.
+    /// The tier to which a request goes when its whole own tier is closed to calls. Default: `fail`.
     #[serde(default)]
     pub otherwise: Otherwise,
 }
 
-/// One tier.
+/// One tier of providers and classes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tier {
-    /// Its name, which `misread` uses.
+    /// The name of the tier, which `misread` uses.
     pub name: String,
-    /// Its providers, in order of preference.
+    /// The providers of the tier, in order of preference.
     pub providers: Vec<String>,
-    /// The classes that belong to it. Every class must belong to exactly one tier.
+    /// The classes that belong to the tier. Every class must belong to exactly one tier.
     #[serde(default)]
     pub classes: Vec<String>,
 }
 
-/// Where a request goes when its whole tier is closed to calls.
+/// The tier to which a request goes when its whole own tier is closed to calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Otherwise {
-    /// Nowhere: it fails.
+    /// No other tier: the request fails.
     #[default]
     Fail,
-    /// To the next tier up, and so on.
+    /// The next tier up, and so on.
     Up,
-    /// To the next tier down, and so on.
+    /// The next tier down, and so on.
     Down,
 }
 

@@ -30,9 +30,9 @@
 //! `crates/tensorzero-core/src/variant/mod.rs`, for the sampling. Portkey keeps a strategy's targets when the breakers
 //! of all of them are open; here a closed provider is never called.
 //!
-//! Known faults: without `on` a request that nobody can answer, because it is malformed or too long, is sent to every
-//! target; a `loadbalance` on top fails with the target it drew while the others are well; retries multiply along a
-//! chain of targets.
+//! Known faults: without `on` a request that no provider can answer, because it is malformed or too long, is sent to
+//! every target; a `loadbalance` on top fails with the target it drew while the others are well; retries multiply along
+//! a chain of targets.
 //!
 //! ```json
 //! { "tree": { "fallback": { "on": [429, "5xx"], "targets": [
@@ -55,7 +55,7 @@ use crate::words::{Outcome, Outcomes};
 
 mod parse;
 
-/// Strategies inside one another.
+/// A tree of strategies inside one another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Tree(pub Node);
@@ -63,25 +63,25 @@ pub struct Tree(pub Node);
 /// A place in a tree: a strategy over further ones, or a leaf.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Node {
-    /// A strategy.
+    /// A strategy over further targets.
     TreeStrategy(Box<TreeStrategy>),
     /// A provider, by name.
     Provider(String),
-    /// Another policy.
+    /// A policy as a leaf.
     Policy(Box<PolicySpec>),
 }
 
-/// A target that is drawn.
+/// A target that is drawn by weight.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TreeTarget {
-    /// Its weight, 1 if none is given.
+    /// The weight of the target, 0 or more; 1 if none is given.
     pub weight: Option<f64>,
-    /// What it is.
+    /// The strategy or leaf that the target is.
     pub node: Node,
 }
 
 registry! {
-    /// How one target of several is taken.
+    /// The strategy by which one target of several is taken.
     pub enum TreeStrategy {
         fallback => Fallback,
         loadbalance => Loadbalance,
@@ -89,7 +89,7 @@ registry! {
     }
 }
 
-/// The first target, and the next when it has failed.
+/// A fallback: the first target, and the next when it has failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fallback {
@@ -101,20 +101,20 @@ pub struct Fallback {
     pub on: Option<OutcomeList>,
 }
 
-/// One target, drawn by weight.
+/// A weighted draw: one target by weight, for all tries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Loadbalance {
-    /// The targets.
+    /// The targets with their weights, 1 to 63.
     #[schemars(length(min = 1, max = 63))]
     pub targets: Vec<TreeTarget>,
 }
 
-/// One target, drawn by weight, and when it has failed another.
+/// A draw without replacement: one target by weight, and another when it has failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SampleWithoutReplacement {
-    /// The targets.
+    /// The targets with their weights, 1 to 63.
     #[schemars(length(min = 1, max = 63))]
     pub targets: Vec<TreeTarget>,
     /// The failures after which another target is drawn. Default: any.
@@ -122,13 +122,13 @@ pub struct SampleWithoutReplacement {
     pub on: Option<OutcomeList>,
 }
 
-/// Targets of one strategy: as many as one bit each can be kept of.
+/// The most targets of one strategy: as many as one bit each can be kept of.
 const MOST_TARGETS: usize = 63;
 
-/// What can be kept of the way to a leaf: a shift by all 64 bits of a number would be none.
+/// The most bits that can be kept of the way to a leaf: a shift by all 64 bits of a number would be invalid.
 const MOST_BITS: u32 = 63;
 
-/// The draws of a tree, apart from those of the policies in it.
+/// The key for the draws of a tree, apart from those of the policies in it.
 const OF_TREES: u64 = 1 << 40;
 
 impl BuildPolicy for Tree {
@@ -226,14 +226,14 @@ impl Building<'_> {
     }
 }
 
-/// Why a policy that wants this cannot be a leaf, if it cannot.
+/// The reason for which a policy that wants this cannot be a leaf, if it cannot.
 fn unfit(wants: Wants) -> Option<&'static str> {
     if wants.notes || wants.falls_back {
         Some("keeps something of each request, as the tree around it does: it cannot be a leaf")
     } else if wants.judges {
         Some("looks at answers, which a leaf cannot: put the tree inside it")
     } else if wants.mirrors {
-        Some("sends copies that nobody waits for, which a leaf cannot: put the tree inside it")
+        Some("sends copies that no caller waits for, which a leaf cannot: put the tree inside it")
     } else {
         None
     }
@@ -259,7 +259,7 @@ fn wheel(targets: &[TreeTarget]) -> Built<Wheel> {
     Ok(wheel)
 }
 
-/// Some bits of what is kept of a request.
+/// A field of some bits in what is kept of a request.
 #[derive(Clone, Copy, Debug)]
 struct Field {
     shift: u32,
@@ -276,15 +276,15 @@ impl Field {
         (notes >> self.shift) & ((1 << self.width) - 1)
     }
 
-    /// `notes` with this as `value`, and nothing in higher bits: those of whatever lies below.
+    /// The value of `notes` with this field as `value`, and zeros in higher bits, which belong to what lies below.
     #[inline]
     fn set(self, notes: u64, value: u64) -> u64 {
         (notes & ((1 << self.shift) - 1)) | (value << self.shift)
     }
 }
 
-/// Where a request is in a strategy: the number kept of it is 0 before, 2i + 1 at target i, and 2i + 2 when it is to go
-/// on from there.
+/// The stand of a request in a strategy: the number kept of it is 0 before, 2i + 1 at target i, and 2i + 2 when it is
+/// to go on from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stand {
     Before,
@@ -318,7 +318,7 @@ enum Place {
     Policy(usize),
     TreeStrategy {
         how: How,
-        /// Their places.
+        /// The places of the targets.
         targets: Vec<usize>,
         at: Field,
         /// The targets drawn so far, a bit for each.
@@ -341,7 +341,7 @@ struct Running {
     wants: Wants,
 }
 
-/// Whom `place` takes for `call`, of which `notes` is kept, and what is kept of it then.
+/// The provider that `place` takes for `call`, of which `notes` is kept, and what is kept of it then.
 fn find(
     places: &[Place],
     leaves: &mut Branches,
@@ -417,10 +417,10 @@ impl Wrap for Running {
         self.wants
     }
 
-    /// The innermost strategy on the way that goes on after this failure does.
+    /// Makes the innermost strategy on the way that goes on after this failure do so.
     fn fall_back(&mut self, call: &Call) -> bool {
         let notes = call.notes.get();
-        // Nobody was asked: there is nothing to go by but whom to skip.
+        // No provider was asked: there is nothing to go by but which to skip.
         let closed = matches!(call.failure, Outcome::BreakerOpen | Outcome::BudgetExhausted);
         let (mut place, mut moved) = (self.root, None);
         while let Place::TreeStrategy {

@@ -1,4 +1,4 @@
-//! UCB: whoever may be the best, as far as is known: the upper confidence bound.
+//! UCB: the provider that may be the best, as far as is known: the upper confidence bound.
 //!
 //! The provider with the highest mean + sqrt(`exploration` · ln t / n) wins, n being its rewards and t those of all; of
 //! equals the first. One without a reward comes first. With `exploration` 2 that is UCB1; with `discount` it is D-UCB
@@ -46,9 +46,9 @@ use crate::form::units::{Count, Fraction};
 use crate::words::Ended;
 
 bandit! {
-    /// Upper confidence bounds.
+    /// Upper confidence bounds (UCB1, D-UCB, SW-UCB) on the mean reward.
     pub struct Ucb {
-        /// The factor under the root. Default: 2.
+        /// The exploration factor under the root, above 0. Default: 2.
         pub exploration: f64 = 2.0,
     }
 }
@@ -85,7 +85,7 @@ impl Policy for Running {
                     if pulls <= 0.0 {
                         return f64::NEG_INFINITY;
                     }
-                    // Nothing is known of one that has not answered yet: the best is assumed.
+                    // Nothing is known of a provider that has not answered yet: the best is assumed.
                     let mean = if arm.n > 0.0 { arm.sum / arm.n } else { 1.0 };
                     -(mean + libm::sqrt(spread / pulls))
                 })

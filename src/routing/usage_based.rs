@@ -1,14 +1,14 @@
 //! The fewest tokens in the minute: LiteLLM's `usage-based-routing` and `usage-based-routing-v2`.
 //!
-//! Takes whoever has had the fewest tokens since the clock's last full minute, among those whose `tpm` has room for the
-//! call's input and whose `rpm` is not reached. Tokens count when an answer has come.
+//! Takes the provider that has had the fewest tokens since the clock's last full minute, among those whose `tpm` has
+//! room for the call's input and whose `rpm` is not reached. Tokens count when an answer has come.
 //!
 //! - `v1` (`lowest_tpm_rpm.py`): a request counts, with its tokens, when it has been answered. Of equals the one that
-//!   is first in its table wins: who was answered first in this minute, then the order of the list.
+//!   is first in its table wins: the one that answered first in this minute, then the order of the list.
 //! - `v2` (`lowest_tpm_rpm_v2.py`): a request counts when it is sent. Of equals one is drawn.
 //!
 //! Both skip a deployment when one request more would *reach* its `rpm` (LiteLLM issue #33032), so it gets `rpm` − 1 a
-//! minute; only before its first request of a minute is `rpm` not looked at. If everybody is skipped there is nobody to
+//! minute; only before its first request of a minute is `rpm` not looked at. If all are skipped there is no provider to
 //! send to.
 //!
 //! Keeps the requests and tokens of the clock's minute.
@@ -21,9 +21,9 @@
 //!
 //! Source: LiteLLM 1.80 and 1.109, `router_strategy/`, which choose alike.
 //!
-//! Known faults: calls under way are not seen, so bursts herd onto one deployment and pass `tpm`; everybody is at 0
-//! when a minute begins; one that fails is at 0 as well and draws everything. Left out: several gateways that count
-//! together, and the 429 of `v2` when another of them was faster.
+//! Known faults: calls under way are not seen, so bursts herd onto one deployment and pass `tpm`; all are at 0 when a
+//! minute begins; one that fails is at 0 as well and draws everything. Left out: several gateways that count together,
+//! and the 429 of `v2` when another of them was faster.
 //!
 //! ```json
 //! { "usage_based": { "version": "v2", "limits": { "rpm": { "a": 5, "b": 5 } } } }
@@ -41,24 +41,24 @@ use crate::words::{Ended, Outcome};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UsageBased {
-    /// Who takes part. Default: every provider, in the experiment's order.
+    /// The providers that take part. Default: every provider, in the experiment's order.
     #[serde(default)]
     pub providers: Members,
     /// The `rpm` and `tpm` of deployments. Default: none given.
     #[serde(default)]
     pub limits: MinuteLimits,
-    /// Which of the two strategies. Default: `v2`.
+    /// The one of the two strategies that is used. Default: `v2`.
     #[serde(default)]
     pub version: Usage,
 }
 
-/// Which of LiteLLM's two usage-based strategies.
+/// One of LiteLLM's two usage-based strategies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Usage {
-    /// `usage-based-routing`.
+    /// LiteLLM's older strategy, `usage-based-routing`.
     V1,
-    /// `usage-based-routing-v2`.
+    /// LiteLLM's newer strategy, `usage-based-routing-v2`.
     #[default]
     V2,
 }
@@ -79,14 +79,14 @@ impl BuildPolicy for UsageBased {
     }
 }
 
-/// Not in the minute's table yet.
+/// The place of a provider that is not in the minute's table yet.
 const NOWHERE: u32 = u32::MAX;
 
 #[derive(Clone, Debug)]
 struct First {
     order: Vec<usize>,
     minutes: Minutes,
-    /// Each provider's place in the minute's table, which begins with the minute's first answer.
+    /// The place of each provider in the minute's table, which begins with the minute's first answer.
     places: Vec<u32>,
     taken: u32,
 }

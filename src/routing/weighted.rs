@@ -26,7 +26,7 @@ use super::{BuildPolicy, Call, Fleet, Policy, Wants, weight};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::named::Named;
 
-/// Chance in proportion to weights.
+/// A random choice in proportion to weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Weighted {

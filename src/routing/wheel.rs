@@ -1,16 +1,16 @@
 //! Chance in proportion to weights, for the policies that want it.
 //!
-//! While everybody is open, cumulative sums and a binary search find the choice; otherwise the open ones are gone through
-//! in order. Both take the same draw to the same choice when all are open.
+//! While all are open, cumulative sums and a binary search find the choice; otherwise the open ones are gone through in
+//! order. Both take the same draw to the same choice when all are open.
 
 use crate::kernel::chance::unit;
 
-/// Providers and their weights.
+/// A wheel of fortune: providers and their weights.
 #[derive(Clone, Debug)]
 pub(super) struct Wheel {
-    /// Those with a weight above 0.
+    /// The providers with a weight above 0.
     slices: Vec<(usize, f64)>,
-    /// Where each one's slice ends.
+    /// The end of each provider's slice.
     ends: Vec<f64>,
 }
 
@@ -29,12 +29,12 @@ impl Wheel {
         Wheel { slices, ends }
     }
 
-    /// Whether nobody has a weight.
+    /// Whether no provider has a weight.
     pub(super) fn is_empty(&self) -> bool {
         self.slices.is_empty()
     }
 
-    /// The choice of `draw` among those who are `open`; `None` if none of them has a weight.
+    /// The choice of `draw` among those that are `open`; `None` if none of them has a weight.
     #[inline]
     pub(super) fn spin(&self, draw: u64, open: impl Fn(usize) -> bool) -> Option<usize> {
         if self.slices.iter().all(|&(provider, _)| open(provider)) {

@@ -70,7 +70,7 @@ fn each_refusal_names_its_place() {
         ),
         (
             r#"{ "priority": { "levels": [ {} ] } }"#,
-            "policies[0].policy.priority.levels[0]: a level of nobody",
+            "policies[0].policy.priority.levels[0]: a level without providers",
         ),
         (
             r#"{ "priority": { "levels": [ { "dear": 1 }, { "dear": 1 } ] } }"#,

@@ -1,4 +1,4 @@
-//! Portkey's queries: what they are, and what is left to ask once the class is known.
+//! Portkey's queries: their form, and the tests that are left once the class is known.
 
 mod form;
 
@@ -19,7 +19,7 @@ enum Clause {
     Field(String, Wanted),
 }
 
-/// What a field must be.
+/// The value or the operators that a field must meet.
 #[derive(Clone, Debug, PartialEq)]
 enum Wanted {
     Equal(Value),
@@ -70,7 +70,7 @@ impl Operator {
     }
 }
 
-/// What is left to ask of a request of a class that is known.
+/// The tests that are left for a request of a class that is known.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Test {
     All(Vec<Test>),
@@ -78,7 +78,7 @@ pub(super) enum Test {
     Number(Number, Compared),
 }
 
-/// A number that the class does not tell.
+/// A number of the request that its class does not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Number {
     Input,
@@ -86,7 +86,7 @@ pub(super) enum Number {
     Priority,
 }
 
-/// How a number must compare.
+/// The comparison that a number must meet.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Compared {
     Above(f64),
@@ -97,7 +97,7 @@ pub(super) enum Compared {
     NotAmong(Vec<f64>),
 }
 
-/// What a field is, of a class.
+/// The value of a field, for a class.
 enum Found<'a> {
     Text(&'a str),
     Number(f64),
@@ -126,7 +126,7 @@ impl Test {
         if met { Test::TRUE } else { Test::FALSE }
     }
 
-    /// All of them, with what is known worked out.
+    /// The conjunction of all tests, with what is known worked out.
     fn all(tests: Vec<Test>) -> Test {
         if tests.contains(&Test::FALSE) {
             return Test::FALSE;
@@ -134,7 +134,7 @@ impl Test {
         Test::All(tests.into_iter().filter(|t| *t != Test::TRUE).collect())
     }
 
-    /// Any of them, with what is known worked out.
+    /// The disjunction of the tests, with what is known worked out.
     fn any(tests: Vec<Test>) -> Test {
         if tests.contains(&Test::TRUE) {
             return Test::TRUE;
@@ -157,7 +157,7 @@ impl Compared {
 }
 
 impl Query {
-    /// What is left to ask of requests of `class`.
+    /// The test that is left for requests of `class`.
     pub(super) fn of_class(&self, class: usize, mended: bool, names: &Names<'_>) -> Built<Test> {
         let nothing = Asked::default();
         let asked = names.asks.get(class).unwrap_or(&nothing);
@@ -185,7 +185,7 @@ impl Query {
     }
 }
 
-/// The field of that name, of requests of a class.
+/// The field of that name, for requests of a class.
 fn found<'a>(field: &str, class: usize, asked: &'a Asked, names: &Names<'a>) -> Built<Found<'a>> {
     if let Some(tag) = field.strip_prefix("metadata.") {
         let mut tags: Vec<String> = names
@@ -308,7 +308,7 @@ fn compared(found: &Found<'_>, operator: Operator, value: &Value) -> Built<Test>
             Value::Number(n) => n.to_string(),
             Value::Truth(truth) => truth.to_string(),
         };
-        Refusal::new(format!("{shown} is no number to compare with"))
+        Refusal::new(format!("{shown} is not a number to compare with"))
     })?;
     let compared = match operator {
         Operator::Gt => Compared::Above(bound),
@@ -332,8 +332,8 @@ fn matches(found: &Found<'_>, value: &Value, mended: bool) -> Built<Test> {
     let Value::Text(pattern) = value else {
         return Err(Refusal::new("a regular expression is text"));
     };
-    let regex =
-        Regex::new(pattern).map_err(|error| Refusal::new(format!("`{pattern}` is no regular expression: {error}")))?;
+    let regex = Regex::new(pattern)
+        .map_err(|error| Refusal::new(format!("`{pattern}` is not a regular expression: {error}")))?;
     match found {
         Found::Text(text) => Ok(Test::constant(regex.is_match(text))),
         Found::Missing => Ok(Test::constant(!mended && regex.is_match("undefined"))),

@@ -1,4 +1,4 @@
-//! What leaves providers out of a choice: one filter a file.
+//! Filters, which leave providers out of a choice: one in each file.
 
 use std::fmt;
 
@@ -28,35 +28,35 @@ pub use order::Order;
 
 /// A filter, as it runs. Only [`Filter::fresh`] may allocate.
 pub trait Filter: fmt::Debug + Send + Sync {
-    /// Takes out of `left`, in which somebody is, those that it leaves out.
+    /// Takes out of `left`, which is not empty, the providers that it leaves out.
     fn sift(&mut self, left: &mut Vec<usize>, call: &Call, fleet: &Fleet<'_>);
 
-    /// What it asks for.
+    /// The services that the filter needs.
     fn wants(&self) -> Wants {
         Wants::NOTHING
     }
 
-    /// A call goes to provider `p`.
+    /// Called when a call goes to provider `p`.
     fn sent(&mut self, _p: usize, _now: Time) {}
 
-    /// An attempt has ended.
+    /// Called when an attempt has ended.
     fn learn(&mut self, _ended: &Ended) {}
 
-    /// Its rate-limit headers.
+    /// Called with the rate-limit headers of an attempt that has ended.
     fn read(&mut self, _ended: &Ended, _headers: &Headers) {}
 
     /// A copy in its initial state.
     fn fresh(&self) -> Box<dyn Filter>;
 }
 
-/// What the file says of a filter.
+/// The parameters of a filter, as the file gives them.
 pub trait BuildFilter {
-    /// Checks the parameters and makes the filter, for those who take part.
+    /// Checks the parameters and makes the filter, for the providers that take part.
     fn build(&self, order: &[usize], names: &Names<'_>) -> Built<Box<dyn Filter>>;
 }
 
 registry! {
-    /// What leaves providers out of a choice.
+    /// The filter, which leaves providers out of a choice.
     pub enum FilterSpec as BuildFilter {
         limits => Limits,
         headers => HeadersSay,

@@ -1,4 +1,4 @@
-//! How one of those left is taken, by their totals.
+//! Picks: how one of the providers left is taken, by their totals.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,18 +16,18 @@ pub enum Pick {
     Best,
     /// The first in the list.
     First,
-    /// Any.
+    /// Any of those left, by chance.
     Random,
-    /// In proportion to the total to this power.
+    /// By chance in proportion to the total to this power.
     Drawn(f64),
-    /// The better of two.
+    /// The better of two drawn by chance.
     OfTwo,
-    /// Any of so many of the best.
+    /// Any of so many of the best, by chance.
     Top(usize),
 }
 
 impl Pick {
-    /// The place of the one taken, of at least one of these `totals`. `room` is to work in.
+    /// The place of the one taken, out of at least one of these `totals`. `room` is scratch space.
     #[inline]
     pub(super) fn of(self, totals: &[f64], room: &mut Vec<usize>, call: &Call) -> usize {
         let n = totals.len();
@@ -57,7 +57,7 @@ fn best(totals: &[f64], draw: u64) -> usize {
     (0..totals.len()).filter(is_best).nth(index(draw, equals)).unwrap_or(0)
 }
 
-/// If nobody has a total above 0, anybody.
+/// The place of one drawn in proportion to its total to `power`; any, if no total is above 0.
 fn drawn(totals: &[f64], power: f64, draw: u64) -> usize {
     let weight = |&total: &f64| libm::pow(total, power);
     let sum: f64 = totals.iter().map(weight).sum();
@@ -75,14 +75,14 @@ fn drawn(totals: &[f64], power: f64, draw: u64) -> usize {
     chosen
 }
 
-/// What the file says of a pick.
+/// The parameters of a pick, as the file gives them.
 pub trait BuildPick {
     /// Checks the parameters and makes the pick.
     fn build(&self) -> Built<Pick>;
 }
 
 registry! {
-    /// How one of those left is taken.
+    /// The pick, by which one of those left is taken.
     pub enum PickSpec as BuildPick {
         best => Best,
         first => First,
@@ -104,7 +104,7 @@ impl Default for PickSpec {
 #[serde(deny_unknown_fields)]
 pub struct Best {}
 
-/// The first in the list of those who take part.
+/// The first in the list of the providers that take part.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct First {}
@@ -114,11 +114,11 @@ pub struct First {}
 #[serde(deny_unknown_fields)]
 pub struct Random {}
 
-/// In proportion to a power of the total.
+/// By chance in proportion to a power of the total.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Drawn {
-    /// The power. Default: 1.
+    /// The power of the total, 0 or more. Default: 1.
     pub power: f64,
 }
 
@@ -137,7 +137,7 @@ pub struct OfTwo {}
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Top {
-    /// How many. Default: 2.
+    /// The number of the best to choose among, at least 1. Default: 2.
     pub k: u32,
 }
 

@@ -1,4 +1,4 @@
-//! What those left are scored by: one score a file.
+//! Scores, by which the providers left are compared: one in each file.
 
 use std::fmt;
 
@@ -25,31 +25,31 @@ pub use price::Price;
 pub use quality::Quality;
 pub use throughput::Throughput;
 
-/// What is known of each provider that a score goes by. Only [`Signal::fresh`] may allocate.
+/// The signal of each provider that a score goes by. Only [`Signal::fresh`] may allocate.
 pub trait Signal: fmt::Debug + Send + Sync {
     /// The value of provider `p` for `call`, not below 0, if there is one yet.
     fn value(&self, p: usize, call: &Call, fleet: &Fleet<'_>) -> Option<f64>;
 
-    /// Whether it learns how attempts end.
+    /// Whether the signal learns how attempts end.
     fn learns(&self) -> bool {
         false
     }
 
-    /// An attempt has ended.
+    /// Called when an attempt has ended.
     fn learn(&mut self, _ended: &Ended) {}
 
     /// A copy in its initial state.
     fn fresh(&self) -> Box<dyn Signal>;
 }
 
-/// What the file says of a score.
+/// The parameters of a score, as the file gives them.
 pub trait BuildScore {
-    /// Checks the parameters and makes the score, for those who take part.
+    /// Checks the parameters and makes the score, for the providers that take part.
     fn build(&self, order: &[usize], names: &Names<'_>) -> Built<Scoring>;
 }
 
 registry! {
-    /// What those left are scored by.
+    /// The score, by which the providers left are compared.
     pub enum ScoreSpec as BuildScore {
         latency => Latency,
         price => Price,
@@ -60,23 +60,23 @@ registry! {
     }
 }
 
-/// How values become scores from 0 to 1.
+/// The conversion of values to scores from 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scale {
-    /// By where they lie between the worst and the best: 0 and 1.
+    /// By where a value lies between the worst, 0, and the best, 1.
     #[default]
     Range,
-    /// In inverse proportion, the best 1.
+    /// In inverse proportion to the value, the best 1.
     Inverse,
 }
 
-/// Which values are better.
+/// The direction in which values are better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// Low ones.
+    /// Low values are better.
     Less,
-    /// High ones.
+    /// High values are better.
     More,
 }
 
@@ -97,7 +97,7 @@ impl Scoring {
     /// A score by `signal`.
     ///
     /// # Errors
-    /// If the weight is none.
+    /// If the weight is not a valid one.
     pub fn new(by: f64, scale: Scale, better: Direction, signal: impl Signal + 'static) -> Built<Scoring> {
         Ok(Scoring {
             weight: weight(by).map_err(|r| r.at("weight"))?,

@@ -498,7 +498,7 @@ fn what_makes_no_sense_is_refused() {
         (
             r#""filters": [{"max_price": {"input": "$0/Mtok"}}]"#,
             "filters.0.max_price",
-            "everybody who takes part asks more",
+            "every provider that takes part asks more",
         ),
         (
             r#""filters": [{"cooldown": {"failures": 0}}]"#,
@@ -547,6 +547,6 @@ fn what_makes_no_sense_is_refused() {
     let unrated = build(r#"{"pipeline": {"scores": ["quality"]}}"#).unwrap_err();
     assert_eq!(
         unrated.message,
-        "nobody knows how good `a` is at `x`: give its `quality`, by which this scores"
+        "it is not known how good `a` is at `x`: give its `quality`, by which this scores"
     );
 }

@@ -1,8 +1,8 @@
-//! How long answers take at about so many requests in flight: what Prequal's servers keep of themselves.
+//! The latency of a provider at about a given number of requests in flight: what Prequal's servers keep of themselves.
 
 use crate::kernel::time::{Span, Time};
 
-/// Answers kept.
+/// The number of answers that are kept.
 const KEPT: usize = 32;
 
 /// The last answers of one provider.
@@ -38,8 +38,8 @@ impl Latencies {
         self.number = (self.number + 1).min(KEPT);
     }
 
-    /// The median over the `recent` answers that were sent beside `rif` others, give or take one, else beside the
-    /// nearest number; nothing if there is none.
+    /// The median latency of the `recent` answers whose number of requests in flight was `rif` ± 1; if there are none,
+    /// of those at the nearest number; 0 without answers.
     #[inline]
     pub(super) fn at(&self, rif: u32, now: Time, recent: Span) -> Span {
         let mut near = [Span::ZERO; KEPT];

@@ -1,17 +1,17 @@
-//! What probes have said: the pool of answers, and how many requests in flight they found.
+//! The probe pool: the answers of probes, and how many requests in flight (RIF) they found.
 
 use crate::kernel::time::{Span, Time};
 
-/// What one probe has said.
+/// The answer of one probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) provider: usize,
-    /// When it has come.
+    /// The time at which the answer came.
     pub(super) at: Time,
-    /// Requests in flight.
+    /// The number of requests in flight (RIF).
     pub(super) rif: u32,
     pub(super) latency: Span,
-    /// How often it may still be used.
+    /// The number of times that it may still be used.
     pub(super) uses: u32,
 }
 
@@ -28,7 +28,7 @@ impl Answer {
 /// The newest answer of each provider, the oldest first.
 #[derive(Clone, Debug)]
 pub(super) struct Pool {
-    /// As many as there may be; what is beyond `number` is blank.
+    /// All answers that there is room for; what is beyond `number` is blank.
     answers: Vec<Answer>,
     number: usize,
 }
@@ -61,7 +61,7 @@ impl Pool {
         self.number += 1;
     }
 
-    /// Drops what is known of `provider`.
+    /// Drops the answer of `provider`, if there is one.
     #[inline]
     pub(super) fn forget(&mut self, provider: usize) {
         if let Some(at) = self.kept().iter().position(|a| a.provider == provider) {
@@ -69,7 +69,7 @@ impl Pool {
         }
     }
 
-    /// Drops what is older than `max_age`.
+    /// Drops the answers that are older than `max_age`.
     #[inline]
     pub(super) fn expire(&mut self, now: Time, max_age: Span) {
         let old = self.kept().partition_point(|a| now.since(a.at) > max_age);
@@ -79,8 +79,8 @@ impl Pool {
         }
     }
 
-    /// The place of the answer to go by: of those by whoever is `open` the fastest cold one, else the least crowded.
-    /// None if fewer than two can be used.
+    /// The place of the answer to go by, of those by providers that are `open`: the fastest cold one, else the one with
+    /// the lowest RIF. `None` if fewer than two can be used.
     #[inline]
     pub(super) fn best(&self, hot: Option<u32>, open: impl Fn(usize) -> bool) -> Option<usize> {
         let mut best = None;
@@ -103,7 +103,7 @@ impl Pool {
         best.filter(|_| usable >= 2).map(|(_, at)| at)
     }
 
-    /// Uses the answer at a place; gives its provider.
+    /// Uses the answer at a place; returns its provider.
     #[inline]
     pub(super) fn take(&mut self, at: usize) -> usize {
         let answer = &mut self.answers[at];
@@ -122,7 +122,7 @@ impl Pool {
         }
     }
 
-    /// Removes the hot one with the highest RIF; if none is hot, the slowest.
+    /// Removes the hot answer with the highest RIF; if none is hot, the slowest.
     pub(super) fn remove_worst(&mut self, hot: Option<u32>) {
         let badness = |a: &Answer| match is_hot(a, hot) {
             true => (true, u64::from(a.rif)),
@@ -138,7 +138,7 @@ fn is_hot(answer: &Answer, hot: Option<u32>) -> bool {
     hot.is_some_and(|most| answer.rif > most)
 }
 
-/// RIFs that the quantile is taken of.
+/// The number of RIFs that the quantile is taken of.
 const HISTORY: usize = 128;
 
 /// The last RIFs found, as they came and sorted.

@@ -1,4 +1,4 @@
-//! What a rollout's new side must keep to: figures of its last attempts, beside the old side's.
+//! The gates of a rollout: bounds on figures of the new side's last attempts, beside the old side's.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,59 +7,59 @@ use crate::form::build::{Built, Refusal};
 use crate::form::units::{Duration, Fraction};
 use crate::words::{Ended, Outcome, Outcomes};
 
-/// The gates of a rollout.
+/// The gates of a rollout, which the new side must pass.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gates {
-    /// The share of failures.
+    /// The gate on the share of failures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_rate: Option<ErrorRateGate>,
-    /// A percentile of the time to the first token.
+    /// The gate on a percentile of the time to the first token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttft: Option<LatencyGate>,
-    /// A percentile of the time to the end of the answer.
+    /// The gate on a percentile of the time to the end of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub e2e: Option<LatencyGate>,
 }
 
-/// The most that may fail.
+/// A bound on the share of failures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorRateGate {
-    /// The most. Give this, `times_old` or both.
+    /// The largest share of failures. Give this, `times_old` or both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<Fraction>,
-    /// The most, as a multiple of the old side's.
+    /// The largest share of failures, as a multiple of the old side's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times_old: Option<f64>,
-    /// How many of the last attempts count, 1 to 10000. Default: 100.
+    /// The number of last attempts that count, 1 to 10000. Default: 100.
     #[serde(default = "hundred")]
     #[schemars(range(min = 1, max = 10_000))]
     pub window: u32,
-    /// How many there must be for a judgement. Default: the window.
+    /// The number of attempts needed for a judgement. Default: the window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     pub min_requests: Option<u32>,
 }
 
-/// The longest that a percentile may be.
+/// A bound on a percentile of a latency.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LatencyGate {
-    /// Which percentile, above 0. Default: 0.95.
+    /// The percentile as a share, above 0. Default: 0.95.
     #[serde(default = "p95")]
     pub percentile: Fraction,
-    /// The most. Give this, `times_old` or both.
+    /// The largest value of the percentile. Give this, `times_old` or both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<Duration>,
-    /// The most, as a multiple of the old side's.
+    /// The largest value, as a multiple of the old side's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times_old: Option<f64>,
-    /// How many of the last attempts count, 1 to 10000. Default: 100.
+    /// The number of last attempts that count, 1 to 10000. Default: 100.
     #[serde(default = "hundred")]
     #[schemars(range(min = 1, max = 10_000))]
     pub window: u32,
-    /// How many there must be for a judgement. Default: the window.
+    /// The number of attempts needed for a judgement. Default: the window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     pub min_requests: Option<u32>,
@@ -73,7 +73,7 @@ fn p95() -> Fraction {
     Fraction::new(0.95).unwrap_or(Fraction::ONE)
 }
 
-/// The largest window.
+/// The largest window, in attempts.
 const MOST: u32 = 10_000;
 
 impl Gates {
@@ -105,14 +105,14 @@ impl Gates {
     }
 }
 
-/// What is looked at.
+/// The figure that a gate looks at.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Figure {
     /// The share of failures.
     Failures,
-    /// This percentile, in nanoseconds.
+    /// This percentile of the time to the first token, in nanoseconds.
     Ttft(f64),
-    /// This percentile, in nanoseconds.
+    /// This percentile of the time to the end, in nanoseconds.
     E2e(f64),
 }
 
@@ -120,7 +120,7 @@ enum Figure {
 #[derive(Debug)]
 pub(super) struct Gate {
     figure: Figure,
-    /// Infinite where there is none.
+    /// The absolute bound; infinite where there is none.
     at_most: f64,
     times_old: f64,
     min_requests: usize,
@@ -158,7 +158,7 @@ impl Gate {
         })
     }
 
-    /// Its name in the file.
+    /// The name of the gate in the file.
     pub(super) fn name(&self) -> &'static str {
         match self.figure {
             Figure::Failures => "error_rate",
@@ -167,7 +167,7 @@ impl Gate {
         }
     }
 
-    /// An attempt has ended, well or `failed`, that one of the sides sent.
+    /// Notes an attempt that one of the sides sent and that has ended, well or `failed`.
     pub(super) fn note(&mut self, is_new: bool, ended: &Ended, failed: bool) {
         let in_vain = Outcomes::TIMEOUTS.contains(ended.outcome).then_some(ended.took);
         let figure = match self.figure {
@@ -187,7 +187,7 @@ impl Gate {
         }
     }
 
-    /// Whether the new side's figure is above what it may be.
+    /// Whether the new side's figure is above its bound.
     pub(super) fn fails(&self) -> bool {
         let Some(new) = self.figure_of(&self.new) else {
             return false;
@@ -196,7 +196,7 @@ impl Gate {
         new > self.at_most || (self.times_old.is_finite() && above_old())
     }
 
-    /// The figure, if there is enough to tell.
+    /// The figure of `side`, if there are enough attempts.
     fn figure_of(&self, side: &Recent) -> Option<f64> {
         if side.len() < self.min_requests {
             return None;
@@ -207,7 +207,7 @@ impl Gate {
         })
     }
 
-    /// The new side begins anew.
+    /// Forgets the new side's attempts.
     pub(super) fn forget_new(&mut self) {
         self.new.clear();
     }
@@ -226,7 +226,7 @@ impl Gate {
 #[derive(Debug)]
 struct Recent {
     window: usize,
-    /// The oldest is at `next` once it is full.
+    /// The values in order of time; the oldest is at `next` once it is full.
     ring: Vec<u64>,
     next: usize,
     sorted: Vec<u64>,
@@ -264,9 +264,9 @@ impl Recent {
         ones as f64 / self.len() as f64
     }
 
-    /// By nearest rank.
+    /// The percentile by nearest rank.
     fn percentile(&self, percentile: f64) -> f64 {
-        // A float's product may lie a hair above the whole number that it stands for.
+        // The product of floats may lie a hair above the whole number that it stands for.
         let rank = (percentile * self.len() as f64 - 1e-9).ceil() as usize;
         self.sorted[rank.clamp(1, self.len()) - 1] as f64
     }

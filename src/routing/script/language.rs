@@ -1,7 +1,7 @@
 //! The language of scripts: Rhai, with what a policy sees and nothing that differs from run to run.
 //!
-//! Left out of Rhai: modules, closures, clocks, sleeping, printing, `eval`, and every function that would go to the system's
-//! maths library, whose digits hang on the processor; those that are here instead come from `libm`.
+//! Left out of Rhai: modules, closures, clocks, sleeping, printing, `eval`, and every function that would go to the
+//! system's maths library, whose digits depend on the processor; those that are here instead come from `libm`.
 
 use std::sync::Arc;
 
@@ -18,15 +18,15 @@ use crate::kernel::time::Span;
 use crate::routing::{Call, Fleet};
 use crate::words::{Ended, Outcome};
 
-/// What a failing function says.
+/// The result of a function that may fail while a script runs.
 type Failing<T> = Result<T, Box<EvalAltResult>>;
 
-/// What does not change while it runs.
+/// The names and prices, which do not change while a script runs.
 #[derive(Debug)]
 pub(super) struct Fixed {
     providers: Vec<ImmutableString>,
     classes: Vec<ImmutableString>,
-    /// Dollars for a million tokens of input and of output.
+    /// The prices in dollars for a million tokens of input and of output.
     prices: Vec<Option<(f64, f64)>>,
     outcomes: Vec<ImmutableString>,
 }
@@ -55,7 +55,7 @@ impl Fixed {
     }
 }
 
-/// `request`.
+/// A script's view of the `request`.
 #[derive(Clone, Debug)]
 pub(super) struct CallView {
     fixed: Arc<Fixed>,
@@ -106,7 +106,7 @@ impl CallView {
     }
 }
 
-/// A provider, as the client sees it.
+/// The state of a provider, as the client sees it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
     pub(super) open: bool,
@@ -114,7 +114,7 @@ pub(super) struct Seen {
     pub(super) in_line: u32,
 }
 
-/// What `fleet` shows.
+/// The state of all providers that `fleet` shows.
 #[derive(Debug)]
 pub(super) struct Snapshot {
     fixed: Arc<Fixed>,
@@ -143,7 +143,7 @@ impl Snapshot {
     }
 }
 
-/// `fleet`.
+/// A script's view of the `fleet`.
 #[derive(Clone, Debug)]
 pub(super) struct FleetView(pub(super) Arc<Snapshot>);
 
@@ -165,29 +165,29 @@ impl FleetView {
     }
 }
 
-/// `ended`.
+/// A script's view of what `ended`.
 #[derive(Clone, Debug)]
 pub(super) struct EndedView {
     pub(super) fixed: Arc<Fixed>,
     pub(super) ended: Ended,
 }
 
-/// A run-time error.
+/// Fails with a run-time error of this message.
 pub(super) fn fail<T>(message: String) -> Failing<T> {
     Err(EvalAltResult::ErrorRuntime(message.into(), Position::NONE).into())
 }
 
-/// `()` for what is not known.
+/// The value for the script; `()` for what is not known.
 fn known<T: Into<Dynamic>>(value: Option<T>) -> Dynamic {
     value.map_or(Dynamic::UNIT, Into::into)
 }
 
-/// In seconds, if it is a length of time.
+/// The value of `span` in seconds; `None` for [`Span::FOREVER`].
 fn seconds(span: Span) -> Option<f64> {
     (span != Span::FOREVER).then(|| span.seconds())
 }
 
-/// What reads and runs scripts.
+/// The engine that reads and runs scripts.
 pub(super) fn engine() -> Engine {
     let mut engine = Engine::new_raw();
     ArithmeticPackage::new().register_into_engine(&mut engine);
@@ -232,7 +232,7 @@ fn maths(engine: &mut Engine) {
             if x.is_finite() && x.abs() < 9.2e18 {
                 Ok(x as INT)
             } else {
-                fail(format!("{x} is no whole number"))
+                fail(format!("{x} is not a whole number"))
             }
         });
 }

@@ -1,4 +1,4 @@
-//! A script that has been read, tried on samples, and run.
+//! A script that has been read: its trial on samples, and its run.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use crate::kernel::time::{Span, Time};
 use crate::routing::{Call, Fleet, Policy, Wants};
 use crate::words::{Ended, Outcome};
 
-/// A script that has been read. What goes wrong with it in any run is known to all its copies.
+/// A script that has been read. Whatever fails in any run is known to all copies of the program.
 #[derive(Clone)]
 pub struct Program(Arc<Read>);
 
@@ -26,7 +26,7 @@ struct Read {
     trouble: Mutex<Trouble>,
 }
 
-/// What has gone wrong: the number and the earliest, so that it does not matter which thread comes first.
+/// The failures: their number and the earliest, so that it does not matter which thread comes first.
 #[derive(Debug, Default)]
 struct Trouble {
     times: u64,
@@ -45,7 +45,7 @@ impl Program {
     /// Reads a script.
     ///
     /// # Errors
-    /// If it is none, or defines no `choose(request, fleet)`.
+    /// If it is not a script, or defines no `choose(request, fleet)`.
     pub fn read(text: &str) -> Result<Program, Fault> {
         let engine = engine();
         let ast = engine
@@ -92,14 +92,14 @@ impl Program {
         })))
     }
 
-    /// The policy, after it has made some choices.
+    /// The policy, after it has made some trial choices.
     pub(super) fn policy(&self, names: &Names<'_>) -> Result<Box<dyn Policy>, Fault> {
         let running = Running::new(self.clone(), Arc::new(Fixed::of(names)));
         running.rehearse(names)?;
         Ok(Box::new(running))
     }
 
-    /// How often it has failed, and how first.
+    /// The number of failures, and the earliest in words; `None` without failures.
     pub fn trouble(&self) -> Option<(u64, String)> {
         let trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         trouble.first.as_ref().map(|(_, how)| (trouble.times, how.clone()))
@@ -141,7 +141,7 @@ fn fault(at: Position, message: String) -> Fault {
     }
 }
 
-/// Where the innermost error is, and what.
+/// The place and the text of the innermost error.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "another crate's errors, of which there may be more"
@@ -159,19 +159,19 @@ fn of(error: Box<EvalAltResult>) -> Fault {
     }
     inner.clear_position();
     let message = match &*inner {
-        // What a script throws, or one of our functions says.
+        // The text that a script throws, or that one of our functions says.
         EvalAltResult::ErrorRuntime(said, _) if !said.is_unit() => said.to_string(),
         other => other.to_string(),
     };
     fault(at, message)
 }
 
-/// The policy, as it runs.
+/// The policy of a script, as it runs.
 #[derive(Debug)]
 struct Running {
     program: Program,
     fixed: Arc<Fixed>,
-    /// What the script calls `this`.
+    /// The value that the script calls `this`.
     state: Dynamic,
     snapshot: Arc<Snapshot>,
 }
@@ -186,12 +186,12 @@ impl Running {
         }
     }
 
-    /// What the fleet's picture is drawn on: another one, if the script has kept the last.
+    /// The snapshot on which the fleet is drawn: another one, if the script has kept the last.
     fn canvas(&mut self) -> &mut Snapshot {
         if Arc::get_mut(&mut self.snapshot).is_none() {
             self.snapshot = Arc::new(Snapshot::new(Arc::clone(&self.fixed)));
         }
-        Arc::get_mut(&mut self.snapshot).expect("nobody else has it")
+        Arc::get_mut(&mut self.snapshot).expect("it is shared by no other")
     }
 
     fn ask(&mut self, call: &Call) -> Result<Option<usize>, Box<EvalAltResult>> {

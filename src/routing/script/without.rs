@@ -1,4 +1,4 @@
-//! What stands for scripts where simcap is built without them.
+//! A stand-in for scripts where simcap is built without them.
 
 use std::convert::Infallible;
 
@@ -6,15 +6,15 @@ use super::Fault;
 use crate::form::build::Names;
 use crate::routing::Policy;
 
-/// A script that has been read: there is none.
+/// A script that has been read: in this build there is none.
 #[derive(Clone, Debug)]
 pub struct Program(Infallible);
 
 impl Program {
-    /// Refuses.
+    /// Refuses to read a script, as this build has no scripts.
     ///
     /// # Errors
-    /// Always.
+    /// In every case: this build has no scripts.
     pub fn read(_text: &str) -> Result<Program, Fault> {
         Err(Fault {
             line: 0,
@@ -27,7 +27,7 @@ impl Program {
         match self.0 {}
     }
 
-    /// How often it has failed, and how first.
+    /// The number of failures, and the earliest in words.
     pub fn trouble(&self) -> Option<(u64, String)> {
         match self.0 {}
     }

@@ -1,5 +1,5 @@
-//! What bounds a call of a script in work: steps alone do not, because a step that copies, compares or measures a value takes as
-//! long as the value is large.
+//! The bounds on the work of a script's call: steps alone do not bound it, because a step that copies, compares or
+//! measures a value takes as long as the value is large.
 //!
 //! Each time a variable that holds an array or a map is read, its elements are counted, in any depth, and so many of them count as
 //! a step more; one that holds others deeper than [`DEEPEST`] is refused, since each level is a piece of memory of its own. What
@@ -9,16 +9,16 @@
 
 use rhai::{Dynamic, Engine, EvalAltResult, EvalContext, Map, Position};
 
-/// Steps that a call may take.
+/// The most steps that a call may take.
 pub(super) const STEPS: u64 = 100_000;
 
 /// The most elements of arrays, and of maps, that a value holds in any depth.
 pub(super) const LARGEST: usize = 2_000;
 
-/// How deep arrays and maps may hold others.
+/// The most levels of arrays and maps inside one another.
 const DEEPEST: usize = 16;
 
-/// Elements that take as long as a step to copy, at the most.
+/// The most elements that take as long as a step to copy.
 const ELEMENTS_A_STEP: u64 = 64;
 
 /// Bounds the calls of `engine`.
@@ -35,7 +35,7 @@ pub(super) fn bound(engine: &mut Engine) {
     engine.on_var(|name, _, context| weigh_variable(name, context));
 }
 
-/// Counts what the variable `name` holds as steps.
+/// Counts the elements that the variable `name` holds as steps.
 fn weigh_variable(
     name: &str,
     mut context: EvalContext<'_, '_, '_, '_, '_, '_>,
@@ -69,7 +69,7 @@ fn too_deep() -> EvalAltResult {
     EvalAltResult::ErrorRuntime(message.into(), Position::NONE)
 }
 
-/// Elements of `value` in any depth, 0 if it is no container; nothing if there are more than `levels` levels.
+/// The elements of `value` in any depth, 0 if it is not a container; `None` if there are more than `levels` levels.
 fn weigh(value: &Dynamic, levels: usize) -> Option<u64> {
     if value.is_array() {
         let array = value.read_lock::<rhai::Array>()?;

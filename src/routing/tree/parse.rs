@@ -1,4 +1,4 @@
-//! How a tree stands in a file: `"name"`, or an object with one strategy, policy or `provider`, and maybe a `weight`.
+//! The form of a tree in a file: `"name"`, or an object with one strategy, policy or `provider`, and maybe a `weight`.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{JsonSchema, Node, PolicySpec, Schema, SchemaGenerator, TreeStrategy, TreeTarget, json_schema};
 use crate::form::registry::{Registered, Streamed};
 
-/// What an object may have as a key: `weight` first, which only what is drawn has.
+/// The keys that an object may have: `weight` first, which only a target that is drawn has.
 static KEYS: [&str; 2 + STRATEGIES + PolicySpec::NAMES.len()] = {
     let mut keys = ["weight"; 2 + STRATEGIES + PolicySpec::NAMES.len()];
     keys[1] = "provider";
@@ -83,7 +83,7 @@ impl<'de> Visitor<'de> for Reader {
     }
 }
 
-/// One of `keys`, and no second target `beside` an earlier one.
+/// A reader of one of `keys`, which refuses a second target `beside` an earlier one.
 struct Key<'a> {
     keys: &'static [&'static str],
     beside: Option<&'a str>,
@@ -125,7 +125,7 @@ impl Serialize for Node {
     }
 }
 
-/// A target's node as an object, beside which a weight can stand.
+/// The node of a target as an object, beside which a weight can stand.
 struct Object<'a>(&'a Node);
 
 impl Serialize for Object<'_> {

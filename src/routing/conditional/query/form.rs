@@ -130,7 +130,7 @@ impl<'de> Deserialize<'de> for Wanted {
     }
 }
 
-/// What `$in` and `$nin` hold.
+/// The list of values that `$in` and `$nin` hold.
 struct List(Vec<Value>);
 
 impl<'de> Deserialize<'de> for List {

@@ -1,4 +1,4 @@
-//! What each provider may cost in a window (LiteLLM's `provider_budget_config`).
+//! A budget for each provider in a window (LiteLLM's `provider_budget_config`).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,13 +12,13 @@ use crate::kernel::time::{Span, Time};
 use crate::routing::{Call, Fleet, Wants};
 use crate::words::Ended;
 
-/// Leaves out who has spent its budget.
+/// Leaves out a provider that has spent its budget.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
-    /// The budget of a window, by provider. Whoever is not named has none.
+    /// The budget of a window, by provider. A provider that is not named has none.
     pub budgets: Named<Money>,
-    /// How long a window is; they follow each other from the start. Default: 24 h.
+    /// The length of a window; they follow each other from the start. Default: 24 h.
     #[serde(default = "a_day")]
     pub per: Duration,
 }

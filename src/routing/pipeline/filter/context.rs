@@ -8,7 +8,7 @@ use super::{BuildFilter, Filter};
 use crate::form::build::{Built, Names};
 use crate::routing::{Call, Fleet};
 
-/// Leaves out whose window is too small for the input and `max_output`.
+/// Leaves out a provider whose context window is too small for the input and `max_output`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Context {}

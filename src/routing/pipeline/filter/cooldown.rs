@@ -12,15 +12,16 @@ use crate::kernel::time::{Span, Time};
 use crate::routing::{Call, Fleet, Wants};
 use crate::words::{Ended, Outcome, Outcomes};
 
-/// Leaves out who has failed several times in a row, for a while.
+/// Leaves out a provider that has failed several times in a row, for a while.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cooldown {
-    /// Failures in a row. Default: 1.
+    /// The failures in a row, at least 1. Default: 1.
     pub failures: u32,
-    /// How long it rests, where no Retry-After says so. Default: 5 s.
+    /// The length of the rest, where no Retry-After says so. Default: 5 s.
     pub lasts: Duration,
-    /// What is a failure. Default: failures of the provider, 429, and what LiteLLM rests on besides: 401, 402 and 404.
+    /// The outcomes that are failures. Default: failures of the provider, 429, and what LiteLLM rests on besides: 401,
+    /// 402 and 404.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on: Option<OutcomeList>,
 }
@@ -56,7 +57,7 @@ struct Running {
     failures: u32,
     lasts: Span,
     on: Outcomes,
-    /// Failures in a row, and until when it rests.
+    /// The failures in a row, and until when the provider rests.
     states: Vec<(u32, Time)>,
 }
 

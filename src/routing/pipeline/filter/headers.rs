@@ -1,4 +1,4 @@
-//! What rate-limit headers last said.
+//! A filter by what rate-limit headers last said.
 //!
 //! They tell of the moment at which the request was sent; answers that come in another order do not undo what a later
 //! one said.
@@ -13,7 +13,7 @@ use crate::kernel::time::Time;
 use crate::routing::{Call, Fleet, Wants};
 use crate::words::{Ended, Headers, Left};
 
-/// Leaves out who has said that nothing is left, until its reset.
+/// Leaves out a provider that has said that nothing is left, until its reset.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HeadersSay {}
@@ -24,7 +24,7 @@ impl BuildFilter for HeadersSay {
     }
 }
 
-/// What one provider has said: when, and of requests and tokens how many were left and until when.
+/// The last headers of one provider: when its request was sent, and how many requests and tokens were left until when.
 #[derive(Clone, Copy, Debug, Default)]
 struct Said {
     sent: Time,

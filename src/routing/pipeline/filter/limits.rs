@@ -1,4 +1,5 @@
-//! Requests and tokens a minute, as the gateway's configuration has them (LiteLLM's `enforce_model_rate_limits`).
+//! Limits of requests and tokens a minute, as the gateway's configuration has them (LiteLLM's
+//! `enforce_model_rate_limits`).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,13 +14,13 @@ use crate::routing::litellm::{MinuteLimits, Minutes};
 use crate::routing::{Call, Fleet, Wants};
 use crate::words::{Ended, Outcome};
 
-/// Leaves out whose limits of the minute another request would pass.
+/// Leaves out a provider whose limits of the minute another request would pass.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Requests a minute, by provider. Default: those of its quotas.
+    /// The requests a minute, by provider. Default: those of its quotas.
     pub rpm: Named<Count>,
-    /// Tokens a minute, by provider. Default: those of its quotas.
+    /// The tokens a minute, by provider. Default: those of its quotas.
     pub tpm: Named<Count>,
     /// Whether a provider that is not named takes them from its quotas. Default: true.
     pub from_quotas: bool,

@@ -9,14 +9,14 @@ use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Money, TokenPrice};
 use crate::routing::{Call, Fleet, prices};
 
-/// Leaves out who asks more for a token.
+/// Leaves out a provider that asks more for a token.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MaxPrice {
-    /// The most for a token of input. Default: no bound.
+    /// The highest price of a token of input. Default: no bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<TokenPrice>,
-    /// The most for a token of output. Default: no bound.
+    /// The highest price of a token of output. Default: no bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<TokenPrice>,
 }
@@ -31,7 +31,7 @@ impl BuildFilter for MaxPrice {
         let within = |(input, output): (u64, u64)| u128::from(input) <= most_input && u128::from(output) <= most_output;
         let kept: Vec<bool> = prices(order, names)?.into_iter().map(within).collect();
         if order.iter().all(|&p| !kept[p]) {
-            return Err(Refusal::new("everybody who takes part asks more"));
+            return Err(Refusal::new("every provider that takes part asks more"));
         }
         Ok(Box::new(Running(kept)))
     }

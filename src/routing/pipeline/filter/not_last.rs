@@ -1,4 +1,4 @@
-//! Not where the last attempt failed.
+//! A filter for the provider where the last attempt failed.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use super::{BuildFilter, Filter};
 use crate::form::build::{Built, Names};
 use crate::routing::{Call, Fleet};
 
-/// Leaves out where the last attempt went, unless nobody else is left.
+/// Leaves out the provider where the last attempt went, unless no other is left.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NotLast {}

@@ -8,11 +8,11 @@ use super::{BuildFilter, Filter};
 use crate::form::build::{Built, Names, Refusal};
 use crate::routing::{Call, Fleet};
 
-/// Keeps only the first level that has somebody left.
+/// Keeps only the first level that has a provider left.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
-    /// The levels, first choice first. Whoever is on none comes last.
+    /// The levels, first choice first. A provider that is on none comes last.
     #[schemars(length(min = 1))]
     pub levels: Vec<Vec<String>>,
 }

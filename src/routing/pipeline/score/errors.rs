@@ -14,10 +14,10 @@ use crate::words::{Ended, Outcome};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Errors {
-    /// Its weight in the total. Default: 1.
+    /// The weight of this score in the total, 0 or more. Default: 1.
     #[serde(default = "one")]
     pub weight: f64,
-    /// How values become scores. Default: `range`.
+    /// The conversion of values to scores. Default: `range`.
     #[serde(default)]
     pub scale: Scale,
     /// The weight of the newest attempt in the share. Default: 0.1.

@@ -1,4 +1,4 @@
-//! How long answers have taken; less is better. What failed does not count.
+//! The duration of answers; less is better. Failures do not count.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,23 +10,23 @@ use crate::form::units::Fraction;
 use crate::routing::{Call, Fleet, Measures};
 use crate::words::{Ended, Outcome};
 
-/// How long answers have taken.
+/// The duration of recent answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Latency {
-    /// Its weight in the total. Default: 1.
+    /// The weight of this score in the total, 0 or more. Default: 1.
     #[serde(default = "one")]
     pub weight: f64,
-    /// How values become scores. Default: `range`.
+    /// The conversion of values to scores. Default: `range`.
     #[serde(default)]
     pub scale: Scale,
-    /// What is measured. Default: `end`.
+    /// The duration that is measured. Default: `end`.
     #[serde(default)]
     pub measures: Measures,
     /// The weight of the newest sample in the mean. Default: 0.3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alpha: Option<Fraction>,
-    /// The mean is that of so many samples instead, at most 1,000. Default: none.
+    /// The number of samples in a plain mean instead, 1 to 1,000. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<u32>,
 }

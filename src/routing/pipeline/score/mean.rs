@@ -1,4 +1,4 @@
-//! The mean of what was seen lately: one that fades, or one of the last few.
+//! The mean of recent samples: an exponentially weighted moving average, or the plain mean of the last few.
 
 use crate::form::build::{Built, Refusal};
 use crate::form::units::Fraction;
@@ -6,14 +6,14 @@ use crate::form::units::Fraction;
 /// The most samples of a window.
 const MOST: u32 = 1000;
 
-/// A mean.
+/// A mean of recent samples.
 #[derive(Clone, Debug)]
 pub(super) enum Mean {
     Fading {
         alpha: f64,
         value: Option<f64>,
     },
-    /// The last samples, the next of which goes to `at`.
+    /// The last samples in a ring, the next of which goes to `at`.
     Window {
         samples: Vec<f64>,
         most: usize,
@@ -22,7 +22,8 @@ pub(super) enum Mean {
 }
 
 impl Mean {
-    /// A mean of nothing: of the last `window`, or with `alpha`, else `default`, for the newest.
+    /// An empty mean: of the last `window` samples, or an exponentially weighted one with `alpha`, else `default`, for
+    /// the newest.
     pub(super) fn new(alpha: Option<Fraction>, window: Option<u32>, default: f64) -> Built<Mean> {
         match (alpha, window) {
             (Some(_), Some(_)) => Err(Refusal::new("stands beside `alpha`: give one of them").at("window")),
@@ -65,7 +66,7 @@ impl Mean {
         }
     }
 
-    /// Of nothing, with room for its samples: a clone of a vector has none.
+    /// An empty mean with room for its samples: a clone of a vector has none.
     pub(super) fn fresh(&self) -> Mean {
         match *self {
             Mean::Fading { alpha, .. } => Mean::Fading { alpha, value: None },

@@ -12,10 +12,10 @@ use crate::routing::{Call, Fleet, prices};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
-    /// Its weight in the total. Default: 1.
+    /// The weight of this score in the total, 0 or more. Default: 1.
     #[serde(default = "one")]
     pub weight: f64,
-    /// How values become scores. Default: `range`.
+    /// The conversion of values to scores. Default: `range`.
     #[serde(default)]
     pub scale: Scale,
     /// The weight of the output price in a provider's price, 0 to 100 %. Default: 50 %.
@@ -27,7 +27,7 @@ impl BuildScore for Price {
     fn build(&self, order: &[usize], names: &Names<'_>) -> Built<Scoring> {
         let share = self.output_share.map_or(0.5, |share| share.get());
         let blend = |(input, output): (u64, u64)| input as f64 * (1.0 - share) + output as f64 * share;
-        // What is free weighs as if it cost a pico-dollar.
+        // A provider that is free weighs as if a token cost a pico-dollar.
         let prices = prices(order, names)?.into_iter().map(|price| blend(price).max(1.0));
         let running = Running(prices.collect());
         Scoring::new(self.weight, self.scale, Direction::Less, running)

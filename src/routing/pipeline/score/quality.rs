@@ -12,10 +12,10 @@ use crate::words::UNRATED;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quality {
-    /// Its weight in the total. Default: 1.
+    /// The weight of this score in the total, 0 or more. Default: 1.
     #[serde(default = "one")]
     pub weight: f64,
-    /// How values become scores. Default: `range`.
+    /// The conversion of values to scores. Default: `range`.
     #[serde(default)]
     pub scale: Scale,
 }
@@ -35,7 +35,7 @@ impl BuildScore for Quality {
                 if all[p].get(class).is_none_or(|&quality| quality == UNRATED) {
                     let provider = &names.providers[p];
                     return Err(Refusal::new(format!(
-                        "nobody knows how good `{provider}` is at `{name}`: give its `quality`, by which this scores"
+                        "it is not known how good `{provider}` is at `{name}`: give its `quality`, by which this scores"
                     )));
                 }
             }
@@ -44,7 +44,7 @@ impl BuildScore for Quality {
     }
 }
 
-/// Millionths, by provider and class.
+/// The qualities in millionths, by provider and class.
 #[derive(Clone, Debug)]
 struct Running(Vec<Vec<u32>>);
 

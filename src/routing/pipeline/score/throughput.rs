@@ -14,16 +14,16 @@ use crate::words::{Ended, Outcome};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Throughput {
-    /// Its weight in the total. Default: 1.
+    /// The weight of this score in the total, 0 or more. Default: 1.
     #[serde(default = "one")]
     pub weight: f64,
-    /// How values become scores. Default: `range`.
+    /// The conversion of values to scores. Default: `range`.
     #[serde(default)]
     pub scale: Scale,
     /// The weight of the newest sample in the mean. Default: 0.3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alpha: Option<Fraction>,
-    /// The mean is that of so many samples instead, at most 1,000. Default: none.
+    /// The number of samples in a plain mean instead, 1 to 1,000. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<u32>,
 }

@@ -51,7 +51,7 @@ pub trait Breaker: fmt::Debug + Send + Sync {
     /// Whether a call may go through at `now`. Asking changes nothing.
     fn permits(&self, now: Time) -> bool;
 
-    /// To be called when a call goes through. The ticket that it returns must be given back with the end of the call.
+    /// Called when a call goes through. The ticket that it returns must be given back with the end of the call.
     fn sent(&mut self, now: Time) -> Ticket;
 
     /// The call that `ticket` was given for has ended.
@@ -81,7 +81,7 @@ pub trait FleetBreaker: fmt::Debug + Send + Sync {
     /// Whether a call to `provider` may go through at `now`. Asking changes nothing.
     fn permits(&self, provider: usize, now: Time) -> bool;
 
-    /// To be called when a call to `provider` goes through. The ticket that it returns must be given back with the end
+    /// Called when a call to `provider` goes through. The ticket that it returns must be given back with the end
     /// of the call.
     fn sent(&mut self, provider: usize, now: Time) -> Ticket;
 

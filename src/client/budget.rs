@@ -26,7 +26,7 @@ pub trait Budget: fmt::Debug + Send + Sync {
         None
     }
 
-    /// To be called when an attempt has ended and cost something.
+    /// Called when an attempt has ended and cost something.
     fn spent(&mut self, ended: &Ended);
 
     /// The time at which each watched share was first passed, in the order in which they are listed.

@@ -20,7 +20,7 @@ pub struct Gate {
 /// The reason for which a request may not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blocked {
-    /// As many requests are in flight as the cap allows.
+    /// The cap is reached: as many requests are in flight as it allows.
     Full,
     /// A limiter says: not before a request inside has ended.
     Held,
@@ -45,7 +45,7 @@ impl Blocked {
         }
     }
 
-    /// Of two obstacles the one that lasts longer: for ever, a rejection, until a request leaves, the later time.
+    /// The one of two obstacles that lasts longer: for ever, a rejection, until a request leaves, the later time.
     #[inline]
     fn worse(self, other: Blocked) -> Blocked {
         let rank = |blocked| match blocked {
@@ -150,7 +150,7 @@ impl Gate {
         self.count_in(now);
     }
 
-    /// To be called when a request that was let in has ended. Its description is computed only if a limiter wants to
+    /// Called when a request that was let in has ended. Its description is computed only if a limiter wants to
     /// know.
     #[inline]
     pub fn leave(&mut self, now: Time, who: impl FnOnce() -> Done) {

@@ -21,7 +21,7 @@ use crate::words::Ended;
 
 /// A hedging rule, as it runs.
 pub trait Hedge: fmt::Debug + Send + Sync {
-    /// To be called when a request of class `class` is sent at `now`, for the first time or again; returns after how
+    /// Called when a request of class `class` is sent at `now`, for the first time or again; returns after how
     /// long a copy may follow.
     fn wait(&mut self, now: Time, class: usize) -> Option<Span>;
 
@@ -29,7 +29,7 @@ pub trait Hedge: fmt::Debug + Send + Sync {
     /// this try.
     fn fire(&mut self, now: Time, sent: u32) -> bool;
 
-    /// To be called when a copy of a request of class `class` has just been sent, `sent` of them so far; returns after
+    /// Called when a copy of a request of class `class` has just been sent, `sent` of them so far; returns after
     /// how long yet another may follow.
     fn wait_again(&mut self, now: Time, class: usize, sent: u32) -> Option<Span>;
 
@@ -38,7 +38,7 @@ pub trait Hedge: fmt::Debug + Send + Sync {
         false
     }
 
-    /// To be called when an attempt has ended. Rules that learn listen.
+    /// Called when an attempt has ended. Rules that learn listen.
     fn ended(&mut self, _ended: &Ended) {}
 
     /// The event that decides the race between copies.

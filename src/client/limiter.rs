@@ -48,10 +48,10 @@ pub trait Limiter: fmt::Debug + Send + Sync {
     /// rate stays spent; a limiter that counts requests inside counts it out again.
     fn give_back(&mut self) {}
 
-    /// To be called when the limiter has answered [`Ready::Rejected`] and the request is turned away.
+    /// Called when the limiter has answered [`Ready::Rejected`] and the request is turned away.
     fn turned_away(&mut self, _now: Time) {}
 
-    /// To be called when a request that was let in has ended. Limiters that learn, or that count the requests inside,
+    /// Called when a request that was let in has ended. Limiters that learn, or that count the requests inside,
     /// listen.
     fn leave(&mut self, _done: &Done) {}
 

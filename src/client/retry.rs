@@ -39,13 +39,13 @@ pub trait Retry: fmt::Debug + Send + Sync {
     /// keeps for this request: 0 at first and after each fallback, then what it was left at.
     fn next(&mut self, failed: &Failed, fleet: &Fleet<'_>, key: Key, memory: &mut u64) -> Next;
 
-    /// To be called when attempt number `attempt` (from 0) of a request is sent. Budgets listen.
+    /// Called when attempt number `attempt` (from 0) of a request is sent. Budgets listen.
     fn sent(&mut self, _now: Time, _attempt: u32) {}
 
-    /// To be called when an attempt has ended. Budgets that count what is under way listen.
+    /// Called when an attempt has ended. Budgets that count what is under way listen.
     fn ended(&mut self, _ended: &Ended) {}
 
-    /// To be called when a try that the rule asked for is over: it has failed or was answered, or its request ended
+    /// Called when a try that the rule asked for is over: it has failed or was answered, or its request ended
     /// before it could be made.
     fn over(&mut self) {}
 

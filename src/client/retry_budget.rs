@@ -23,16 +23,16 @@ use super::retry::{Failed, Next, Retry};
 
 /// A retry budget, as it runs.
 pub trait RetryBudget: fmt::Debug + Send + Sync {
-    /// To be called when attempt number `attempt` (from 0) of a request is sent.
+    /// Called when attempt number `attempt` (from 0) of a request is sent.
     fn sent(&mut self, now: Time, attempt: u32);
 
-    /// To be called when an attempt has ended.
+    /// Called when an attempt has ended.
     fn ended(&mut self);
 
     /// Whether there may be one more retry, from now on. If so, it is charged.
     fn withdraw(&mut self, now: Time) -> bool;
 
-    /// To be called when a retry that was allowed is over: it failed or was answered, or could not be made.
+    /// Called when a retry that was allowed is over: it failed or was answered, or could not be made.
     fn over(&mut self);
 
     /// A copy in its initial state, for one replication.

@@ -122,7 +122,7 @@ struct Running {
 }
 
 impl Running {
-    /// To be called when a request has left the line: tells CoDel if the line is empty.
+    /// Called when a request has left the line: tells CoDel if the line is empty.
     #[inline]
     fn left(&mut self) {
         if let Some(codel) = &mut self.codel

@@ -49,7 +49,7 @@ pub struct Consecutive {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HalfOpen {
-    /// As many calls at once as successes are needed; a failure opens it again.
+    /// The textbook rule: as many calls at once as successes are needed; a failure opens it again.
     #[default]
     Guarded,
     /// All calls; a failure changes nothing.

@@ -213,7 +213,7 @@ impl BuildBreaker for EnvoyOutlier {
 
 #[derive(Clone, Copy, Debug)]
 struct Rules {
-    /// For 5xx, gateway failures and local ones: the number in a row, and the probability that it ejects.
+    /// The limits for 5xx, gateway failures and local ones: the number in a row, and the probability that it ejects.
     in_a_row: [(u32, f64); 3],
     split: bool,
     interval: Span,

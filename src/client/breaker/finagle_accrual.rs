@@ -125,7 +125,7 @@ struct Running {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Alive,
-    /// Nothing goes through until the last opening ends; from then on a probe may go.
+    /// The endpoint is dead: nothing goes through until the last opening ends; from then on a probe may go.
     Dead,
     Probing,
 }

@@ -116,7 +116,7 @@ struct Health {
 }
 
 impl Health {
-    /// To be called when one of the two reasons has changed at `now`.
+    /// Called when one of the two reasons has changed at `now`.
     fn changed(&mut self, now: Time) {
         let until = self.sick_until.max(self.limited_until).max(now);
         if self.openings.is_open(now) {

@@ -134,7 +134,7 @@ impl Recent {
         self.counts[self.now][bucket(span)] += 1;
     }
 
-    /// To be called when a part is over: finds the delay, and forgets the oldest part.
+    /// Called when a part is over: finds the delay, and forgets the oldest part.
     fn turn(&mut self, spec: &Percentile) {
         if self.counts.is_empty() {
             return;

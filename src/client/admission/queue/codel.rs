@@ -110,7 +110,7 @@ impl Control {
         }
     }
 
-    /// To be called when no request waits any more.
+    /// Called when no request waits any more.
     pub(super) fn emptied(&mut self) {
         self.first_above = None;
         if std::mem::replace(&mut self.dropped, Dropped::Nobody) == Dropped::Further {

@@ -159,7 +159,7 @@ impl Fair {
         self.clock.max(last).saturating_add(self.stride(lane))
     }
 
-    /// To be called when a request is the first in an empty `lane`.
+    /// Called when a request is the first in an empty `lane`.
     fn begin(&mut self, lane: usize) {
         let end = self.first_end(lane);
         if self.ends.len() <= lane {
@@ -212,7 +212,7 @@ impl Lines {
         }
     }
 
-    /// To be called when a request of this priority went at once.
+    /// Called when a request of this priority went at once.
     #[inline]
     pub(super) fn passed_by(&mut self, ask: &Ask) {
         // With no request in line there is none to be fair to.

@@ -60,7 +60,7 @@ pub enum Offer {
     EnterAt(Time),
     /// The request is turned away.
     Shed,
-    /// The request is turned away because a limiter refuses it for good.
+    /// The request is turned away because a limiter refuses it.
     Rejected,
 }
 
@@ -71,7 +71,7 @@ pub enum Next {
     Enter(u32),
     /// The request in this slot is turned away and no longer waits.
     Shed(u32),
-    /// The request in this slot is turned away because a limiter refuses it for good; it no longer waits.
+    /// The request in this slot is turned away because a limiter refuses it; it no longer waits.
     Rejected(u32),
     /// No request may go before this time.
     Until(Time),

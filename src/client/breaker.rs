@@ -54,7 +54,7 @@ pub trait Breaker: fmt::Debug + Send + Sync {
     /// Called when a call goes through. The ticket that it returns must be given back with the end of the call.
     fn sent(&mut self, now: Time) -> Ticket;
 
-    /// The call that `ticket` was given for has ended.
+    /// Called when the call that `ticket` was given for has ended.
     fn record(&mut self, ticket: Ticket, ended: &Ended);
 
     /// `true` only if `permits` will stay true until the next `record`, whatever the time and however many calls are
@@ -85,7 +85,7 @@ pub trait FleetBreaker: fmt::Debug + Send + Sync {
     /// of the call.
     fn sent(&mut self, provider: usize, now: Time) -> Ticket;
 
-    /// The call that `ticket` was given for has ended.
+    /// Called when the call that `ticket` was given for has ended.
     fn record(&mut self, ticket: Ticket, ended: &Ended);
 
     /// The time for which `provider` has been kept out, up to `now`; half-open does not count.

@@ -113,13 +113,13 @@ impl Pool {
         }
     }
 
-    /// The connections in use.
+    /// The number of connections in use.
     #[inline]
     pub fn in_use(&self) -> u32 {
         self.in_use
     }
 
-    /// The attempts that wait for a connection.
+    /// The number of attempts that wait for a connection.
     #[inline]
     pub fn waiting(&self) -> usize {
         self.waiting.len()

@@ -24,7 +24,7 @@ pub struct Call {
     pub input: u32,
     /// The `max_tokens` sent along, if any.
     pub max_output: Option<u32>,
-    /// The attempts already made at this request.
+    /// The number of attempts already made at this request.
     pub attempts: u32,
     /// The provider to which the last attempt went, if there was one.
     pub last: Option<usize>,
@@ -203,19 +203,19 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// The attempts that wait for a connection to provider `index`.
+    /// The number of attempts that wait for a connection to provider `index`.
     #[inline]
     pub fn in_line(&self, index: usize) -> u32 {
         self.hosts[index].in_line
     }
 
-    /// The attempts under way at provider `index` or in line for it.
+    /// The number of attempts under way at provider `index` or in line for it.
     #[inline]
     pub fn load(&self, index: usize) -> u32 {
         self.in_flight(index).saturating_add(self.in_line(index))
     }
 
-    /// The client's own attempts under way at provider `index`, those in line not counted.
+    /// The number of the client's own attempts under way at provider `index`, those in line not counted.
     #[inline]
     pub fn in_flight(&self, index: usize) -> u32 {
         self.hosts[index].in_flight

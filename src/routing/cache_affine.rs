@@ -83,10 +83,10 @@ pub struct CacheAffine {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Uncached {
-    /// The provider to which the fewest users were last sent takes it.
+    /// The provider to which the fewest users were last sent takes the prompt.
     #[default]
     SmallestTree,
-    /// The provider with the fewest calls takes it.
+    /// The provider with the fewest calls takes the prompt.
     FewestCalls,
 }
 

@@ -5,7 +5,7 @@
 
 use crate::kernel::chance::unit;
 
-/// A wheel of fortune: providers and their weights.
+/// A roulette wheel: providers, each with a slice in proportion to its weight.
 #[derive(Clone, Debug)]
 pub(super) struct Wheel {
     /// The providers with a weight above 0.

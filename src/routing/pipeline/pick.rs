@@ -109,7 +109,7 @@ pub struct Best {}
 #[serde(deny_unknown_fields)]
 pub struct First {}
 
-/// Any of those left.
+/// Any of those left, by chance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Random {}

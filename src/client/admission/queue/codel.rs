@@ -23,8 +23,8 @@ pub struct Codel {
     /// The standing queueing delay that is accepted. Default: 5ms, which suits calls of milliseconds; for calls of
     /// seconds take a twentieth of the interval.
     pub target: Duration,
-    /// The time for which the delay must stand before the first drop: about the longest that a burst causes, at least 1ms. Default:
-    /// 100ms.
+    /// The time for which the delay must stand before the first drop: about the longest that a burst causes, at least
+    /// 1ms. Default: 100ms.
     pub interval: Duration,
 }
 

@@ -128,6 +128,10 @@ impl Chance {
 fn whatever_ends_a_run_and_whenever_it_goes_on_to_the_same_bytes() {
     let folder = folder(60);
     let arguments = ["--replications", "24"];
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "says when a run may be disturbed; nothing is asserted of it"
+    )]
     let began = Instant::now();
     let undisturbed = run(folder.path(), &arguments);
     let lasts = began.elapsed().as_millis() as u64;

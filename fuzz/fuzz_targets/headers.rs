@@ -33,7 +33,12 @@ fuzz_target!(|bytes: &[u8]| {
     });
     let said = headers::read(headers, NOW);
     assert!(said.retry_after_us.is_none_or(|us| us <= LONGEST));
-    for quota in said.quotas.into_iter().flat_map(|q| [q.requests, q.tokens, q.input_tokens, q.output_tokens]).flatten() {
+    for quota in said
+        .quotas
+        .into_iter()
+        .flat_map(|q| [q.requests, q.tokens, q.input_tokens, q.output_tokens])
+        .flatten()
+    {
         assert!(quota.reset_us.is_none_or(|us| us <= LONGEST));
     }
 });

@@ -12,7 +12,9 @@ const MESSAGE: usize = 5000;
 
 fuzz_target!(|bytes: &[u8]| {
     check(logs::read("fuzz.log", bytes));
-    let mapping = Mapping::parse("at=at,first=first,end=end,ttft=ttft:ms,e2e=e2e,input=input,output=output,status=status,error=error");
+    let mapping = Mapping::parse(
+        "at=at,first=first,end=end,ttft=ttft:ms,e2e=e2e,input=input,output=output,status=status,error=error",
+    );
     check(logs::read_mapped("fuzz.csv", bytes, &mapping.expect("it is a mapping")));
 });
 

@@ -14,7 +14,9 @@ fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Events {
     let mut parser = Parser::default();
     let mut events = Vec::new();
     for piece in pieces {
-        let fed = parser.feed(piece, |event| events.push((event.name.to_owned(), event.data.to_owned())));
+        let fed = parser.feed(piece, |event| {
+            events.push((event.name.to_owned(), event.data.to_owned()))
+        });
         if let Err(error) = fed {
             return (events, Some(error));
         }
@@ -23,7 +25,9 @@ fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Events {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some((&cut, bytes)) = bytes.split_first() else { return };
+    let Some((&cut, bytes)) = bytes.split_first() else {
+        return;
+    };
     let whole = events(std::iter::once(bytes));
     assert_eq!(events(bytes.chunks(usize::from(cut) + 1)), whole);
     for (_, data) in &whole.0 {

@@ -91,7 +91,7 @@ struct Notes {
 
 impl Policy for Notes {
     fn choose(&mut self, call: &Call, _fleet: &Fleet<'_>) -> Option<usize> {
-        let mut seen = self.seen.lock().unwrap();
+        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         seen.entry(call.user).or_default().push((call.class, call.input));
         Some(self.to)
     }

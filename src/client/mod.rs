@@ -202,7 +202,8 @@ mod tests {
         }
     }
 
-    /// R4: 30 s and 10 s for each 1,000 of max_tokens, times the factor of the class.
+    /// The rule of an article on latency-based routing: 30 s and 10 s for each 1,000 of max_tokens, times the factor of
+    /// the class.
     #[test]
     fn an_adaptive_timeout_grows_with_what_is_asked() {
         let timeouts = Timeouts {

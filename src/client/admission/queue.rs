@@ -381,7 +381,7 @@ mod tests {
         assert_eq!(queue.next(at(8), &mut gate), Next::Enter(3));
     }
 
-    /// Weights 5, 3, 2 and everybody always waiting: of every ten turns five, three and two.
+    /// Weights 5, 3, 2 and every priority always waiting: of every ten turns five, three and two.
     #[test]
     fn turns_are_shared_exactly_by_weight() {
         let json = r#"{"order": {"weighted_fair": {"weights": [5, 3, 2]}}}"#;
@@ -395,7 +395,7 @@ mod tests {
             for _ in 0..10 {
                 gate.leave(now, || Done::at(now));
                 let Next::Enter(slot) = queue.next(now, &mut gate) else {
-                    panic!("somebody waits");
+                    panic!("a request waits");
                 };
                 turns[slot as usize] += 1;
                 assert_eq!(queue.offer(now, slot, &ask(slot as u8), &mut gate), Offer::Wait);

@@ -285,7 +285,7 @@ mod tests {
         let mut later = watch(&two);
         later.run(0, 0, 7_000, "sF");
         assert!(!later.permits(0, at(7_000)));
-        // With fewer than five calls nobody looks.
+        // With fewer than five calls the rate is not looked at.
         assert_eq!(watch(fields).run(0, 0, 2_000, "sFFFF."), "ooooox");
         assert_eq!(watch(fields).run(0, 0, 5_000, "sFFF."), "ooooo");
         // Failures of the same moment weigh nothing, except the first of all.

@@ -265,7 +265,7 @@ mod tests {
         // Measured: 0, 2.7, 4.8 and 0, 5.5, 10.7 s, with the client's own time.
         assert_eq!(of(Some(2.0))[..3], [0, 2_000, 4_000]);
         assert_eq!(of(None), [0, 5_000, 10_000]);
-        // What is no whole number of seconds does not parse.
+        // A Retry-After that is not a whole number of seconds does not parse.
         assert_eq!(of(Some(1.5)), [0, 5_000, 10_000]);
         // Nothing to wait is no cooldown.
         assert_eq!(of(Some(0.0)).len(), 110);

@@ -65,8 +65,8 @@ mod tests {
     use crate::form::build::Names;
     use crate::kernel::time::Span;
 
-    /// A hundred tokens a minute, and answers of 60 that nobody foresaw. Charged at the end, as LiteLLM's TPM check does it,
-    /// the second answer closes the minute; a failure costs nothing.
+    /// A hundred tokens a minute, and answers of 60 that no caller foresaw. Charged at the end, as LiteLLM's TPM check
+    /// does it, the second answer closes the minute; a failure costs nothing.
     #[test]
     fn it_learns_the_output_when_the_answer_is_there() {
         let spec: LimiterSpec = serde_json::from_str(

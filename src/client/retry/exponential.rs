@@ -337,7 +337,8 @@ mod tests {
         }
     }
 
-    /// R1: on 429 Retry-After × 2^attempt + U(0, 1) s, otherwise 2^attempt s.
+    /// The rule of an article on an e-commerce migration: on 429 Retry-After × 2^attempt + U(0, 1) s, otherwise
+    /// 2^attempt s.
     #[test]
     fn jitter_may_be_kept_to_429s() {
         let spec = r#"{"retry_after": "scale", "jitter": {"add": ["0s", "1s"]}, "jitter_on": "rate_limited"}"#;
@@ -423,7 +424,7 @@ mod tests {
         );
     }
 
-    /// R4: 2^min(Retry-After, 5) seconds.
+    /// The rule of an article on latency-based routing: 2^min(Retry-After, 5) seconds.
     #[test]
     fn a_retry_after_may_be_an_exponent() {
         let failures = [(RateLimited, Some(3.0)), (RateLimited, Some(60.0)), (RateLimited, None)];

@@ -156,7 +156,7 @@ mod tests {
             (10, 5, 9, false, 0),
             (109, 50, 9, false, 0),
             (110, 50, 9, true, 1),
-            // Who comes after the first of a spell goes, whatever it waited.
+            // The request after the first drop of a spell goes, whatever it waited.
             (110, 50, 9, false, 1),
             (209, 50, 9, false, 1),
             (210, 50, 9, true, 2),
@@ -173,7 +173,7 @@ mod tests {
             // A new spell within 16 intervals goes on from the three that the last one added to 1.
             (490, 50, 9, true, 3),
             (490, 50, 9, false, 3),
-            // Nearly nobody left behind: no spell.
+            // Nearly no request left behind: no spell.
             (700, 50, 1, false, 3),
         ]
         .into_iter()

@@ -7,7 +7,7 @@ fn watch(hosts: usize, fields: &str) -> Watch {
     Watch::new(&format!(r#"{{"envoy_outlier": {{{fields}}}}}"#), hosts)
 }
 
-/// Everybody may be ejected, and nobody panics.
+/// Every host may be ejected, and none panics.
 const ALL: &str = r#""max_ejection_percent": "100%", "panic_threshold": "0%""#;
 
 #[test]
@@ -42,7 +42,7 @@ fn ejections_grow_with_each_and_shrink_with_each_interval_in() {
 
 #[test]
 fn no_more_than_a_share_is_out_and_below_half_everybody_is_asked() {
-    // A tenth of three is nobody, unless one is always allowed.
+    // A tenth of three is less than one host, unless one is always allowed.
     assert_eq!(watch(3, "").run(0, 0, 10, "FFFFFFFFFFF."), "o".repeat(12));
     let mut one = watch(3, r#""always_eject_one_host": true"#);
     one.run(0, 0, 10, "FFFFF");

@@ -312,7 +312,7 @@ mod tests {
         policy.learn(&ended);
     }
 
-    /// Who is drawn out of many calls at `now`.
+    /// The providers drawn out of many calls at `now`.
     fn drawn(policy: &mut dyn Policy, closed: &[usize], now: Time) -> Vec<usize> {
         let hosts = hosts(closed);
         let mut seen: Vec<usize> = (0..100).filter_map(|id| choose_by(policy, &hosts, now, id)).collect();

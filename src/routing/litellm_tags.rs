@@ -209,7 +209,7 @@ mod tests {
     use super::super::testing::*;
     use crate::form::build::Asked;
 
-    /// Who of a, b and c gets requests with these tags, with these closed.
+    /// The providers of a, b and c that get requests with these tags, with these closed.
     fn left(deployments: &str, more: &str, tags: &str, closed: &[usize]) -> String {
         let json = format!(r#"{{"litellm_tags": {{"tags": {{{deployments}}} {more}}}}}"#);
         let asked = Asked {

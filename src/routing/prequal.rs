@@ -390,7 +390,7 @@ mod tests {
             before.iter().all(|n: &i32| (n - 200).abs() < 46),
             "nothing has come: {before:?}"
         );
-        // The first use of each answer adds 1 to its RIF: whoever has been used is hot beside the others.
+        // The first use of each answer adds 1 to its RIF: one that has been used is hot beside the others.
         assert_ne!(shares(20, 0), before, "now it has");
         let stale = shares(10_000, 2_000);
         assert!(stale.iter().all(|n| (n - 200).abs() < 46), "too old: {stale:?}");

@@ -37,7 +37,7 @@ fn refused(fields: &str) -> Built<Box<dyn Policy>> {
     )
 }
 
-/// Who may be chosen for `call` at `now`: whoever is, over many draws.
+/// The providers that may be chosen for `call` at `now`, over many draws.
 fn seen(policy: &mut dyn Policy, call: &Call, now: Time, closed: &[usize]) -> Vec<usize> {
     let hosts = hosts(closed);
     let mut seen: Vec<usize> = (0..100)
@@ -428,7 +428,7 @@ fn each_pick_takes_whom_it_says() {
     near(shares(r#"{"top": {"k": 9}}"#), [3000, 3000, 3000]);
 }
 
-/// Both make the same choice for each of so many requests, whatever is in flight and whoever is closed.
+/// Both make the same choice for each of so many requests, whatever is in flight and whichever is closed.
 fn same(pipeline: &mut dyn Policy, other: &mut dyn Policy) {
     for id in 0..5000_u64 {
         let closed: &[usize] = [&[][..], &[], &[1], &[0, 2]][id as usize % 4];

@@ -126,7 +126,8 @@ fn a_request_stays_where_it_began_until_a_rollback() {
     assert_eq!(next(&mut *policy, &late, 12), Some(0));
 }
 
-/// R3.3: more than 5 % of the last 100. Five are allowed; the sixth within a hundred is not; then never again.
+/// An article on a migration in stages: more than 5 % of the last 100. Five are allowed; the sixth within a hundred is
+/// not; then never again.
 #[test]
 fn above_five_of_the_last_hundred_everything_goes_back_for_good() {
     let mut policy = policy(&spec(ALL, r#", "gates": {"error_rate": {"at_most": "5%"}}"#));

@@ -3,6 +3,8 @@
 //! The table of folders in ARCHITECTURE.md is the rule; the imports are read from the source. Code for tests alone (modules
 //! behind `cfg(test)`) may use whatever it likes.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -59,8 +59,8 @@ pub(super) fn measured(
     measures.iter().zip(columns).map(one).collect()
 }
 
-/// Replications that agree exactly on a share, as they do when nothing ever failed, have no spread, but that is no proof
-/// that nothing can fail. Then the half width is what Wilson's interval of the pooled counts leaves room for.
+/// Replications that agree exactly on a share, as they do when nothing ever failed, have no spread, but that does not
+/// prove that nothing can fail. Then the half width is what Wilson's interval of the pooled counts leaves room for.
 fn at_least_wilson(estimate: Estimate, pooled: Part, confidence: Confidence) -> Estimate {
     if estimate.half_width != Some(0.0) || pooled.of == 0 {
         return estimate;

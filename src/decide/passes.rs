@@ -27,9 +27,9 @@ pub(super) struct Replications<'a, F> {
 /// What the first pass leaves of a policy.
 #[derive(Debug)]
 pub(super) struct Pooled {
-    /// The sum.
+    /// The sum of the replications' tallies.
     pub(super) tally: Tally,
-    /// How many replications it is of.
+    /// How many replications the sum is of.
     pub(super) replications: usize,
     /// The figures that are compared, by replication.
     pub(super) columns: Columns,

@@ -1,8 +1,9 @@
 //! All policies in order of one figure, and which of them may be the best.
 //!
-//! The one with the best mean leads. Each other is compared with it replication by replication, and is behind if the interval of the
-//! paired difference excludes zero; as there are many such comparisons, all intervals together have the report's level
-//! (Bonferroni: Law, *Simulation Modeling and Analysis*, ch. 10). Whoever is not behind may be the best.
+//! The one with the best mean leads. Each other is compared with it replication by replication, and is behind if the
+//! interval of the paired difference excludes zero; as there are many such comparisons, all intervals together have the
+//! report's level (Bonferroni: Law, *Simulation Modeling and Analysis*, ch. 10). A policy that is not behind may be the
+//! best.
 
 use crate::report::{Metric, Ranked, Ranking};
 use crate::stats::compare::{Paired, Verdict};

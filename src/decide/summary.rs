@@ -37,7 +37,7 @@ pub fn report(loaded: &Loaded, plan: &Plan, runs: &Runs) -> Report {
     report
 }
 
-/// As [`report`], for replications wherever they are kept: they are read one by one, twice, and none is held.
+/// Makes the report from replications wherever they are kept: they are read one by one, twice, and none is held.
 ///
 /// # Errors
 /// If one that is finished cannot be read.

@@ -16,7 +16,7 @@ pub const COLOURS: usize = 8;
 /// What is to be drawn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chart {
-    /// What it shows, for those who cannot see it.
+    /// What the chart shows, in words: its text alternative for screen readers.
     pub title: String,
     /// Width and height in pixels as it was designed; the page scales it.
     pub size: (u32, u32),
@@ -30,7 +30,7 @@ pub struct Chart {
     pub references: Vec<Reference>,
 }
 
-/// One axis.
+/// An axis of a chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
     /// What it measures; may be empty.
@@ -39,16 +39,16 @@ pub struct Axis {
     pub unit: Unit,
     /// How figures are laid out on it.
     pub scale: Scale,
-    /// Its ends, where the data should not decide. On a logarithmic axis both are above 0.
+    /// The least and greatest value shown, where the data should not decide. On a logarithmic axis both are above 0.
     pub range: Option<(f64, f64)>,
 }
 
 /// How figures are laid out on an axis.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scale {
-    /// Equal steps.
+    /// Equal differences are equal distances.
     Linear,
-    /// Equal factors. Figures of 0 and less cannot be shown and are left out.
+    /// Equal factors are equal distances. Figures of 0 and less cannot be shown and are left out.
     Log,
     /// Names at places.
     Named(Vec<(f64, String)>),
@@ -57,7 +57,7 @@ pub enum Scale {
 /// Something drawn in one colour.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
-    /// Its colour.
+    /// The colour of the series.
     pub colour: Colour,
     /// What is drawn.
     pub mark: Mark,
@@ -91,12 +91,12 @@ pub enum Mark {
     Dots(Vec<(f64, f64)>),
 }
 
-/// One bar.
+/// A horizontal bar.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bar {
-    /// Its place on y.
+    /// The place of the bar on the y axis.
     pub at: f64,
-    /// Its length on x.
+    /// The length of the bar on the x axis.
     pub value: f64,
     /// Half the width of the value's interval.
     pub half_width: Option<f64>,
@@ -104,12 +104,12 @@ pub struct Bar {
     pub label: String,
 }
 
-/// One point.
+/// A point with its intervals.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
-    /// Its place on x, and half the width of its interval.
+    /// The place on the x axis, and half the width of its interval.
     pub x: (f64, Option<f64>),
-    /// Its place on y, and half the width of its interval.
+    /// The place on the y axis, and half the width of its interval.
     pub y: (f64, Option<f64>),
     /// What is written beside it.
     pub label: String,
@@ -118,7 +118,7 @@ pub struct Point {
 /// A dashed line across the plot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reference {
-    /// Its place on y.
+    /// The place of the line on the y axis.
     pub y: f64,
     /// What is written below its left end.
     pub label: String,

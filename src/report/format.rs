@@ -39,7 +39,7 @@ pub fn parts(unit: Unit, estimate: &Estimate) -> (String, Option<String>) {
     split(Scale::of_estimate(unit, estimate), estimate, false)
 }
 
-/// As [`parts`], of a signed difference: `("+0.12 s", Some("0.03"))`.
+/// The text of a signed difference and of its half width, as [`parts`] gives them: `("+0.12 s", Some("0.03"))`.
 pub fn difference_parts(unit: Unit, estimate: &Estimate) -> (String, Option<String>) {
     let estimate = &quiet(unit, estimate);
     let mut scale = Scale::of_estimate(unit, estimate);

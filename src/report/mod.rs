@@ -2,8 +2,8 @@
 //!
 //! [`Report`] holds every figure that any of them shows, each with its interval; nothing here computes a statistic. It is
 //! also the schema of `result.json`: times in seconds, money in US dollars (or the
-//! experiment's currency), shares from 0 to 1. It holds no wall-clock
-//! figure, so the same experiment, seed and version give the same bytes.
+//! experiment's currency), shares from 0 to 1. It holds no wall-clock figure, so the same experiment, seed and version give the
+//! same bytes.
 
 #[cfg(feature = "plots")]
 pub mod chart;
@@ -35,17 +35,17 @@ pub use crate::words::{Code, Input, Metric, ModelNote, Standing, Unit};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Report {
-    /// What this file is: `simcap.result/1`.
+    /// The format of this file and its version: `simcap.result/1`.
     pub format: String,
     /// The version of simcap that made it.
     pub version: String,
     /// The experiment's name.
     pub experiment: String,
-    /// What it is about, in its own words.
+    /// What the experiment is about, in its own words.
     pub about: String,
-    /// The files it was made from.
+    /// The files that the result was made from.
     pub inputs: Vec<Input>,
-    /// The seed.
+    /// The seed that every draw of the run is made from.
     pub seed: u64,
     /// Replications asked for.
     pub replications_planned: u64,
@@ -67,7 +67,7 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// Where the provider models come from, and how far they are to be trusted.
     pub models: Vec<ModelNote>,
-    /// One entry a policy, in the experiment's order; the first is the baseline of every comparison.
+    /// One entry for each policy, in the experiment's order; the first is the baseline of every comparison.
     pub policies: Vec<PolicyReport>,
     /// Each further policy against the first.
     pub comparisons: Vec<Comparison>,
@@ -85,9 +85,9 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Ranking {
-    /// The figure.
+    /// The metric that the policies are ordered by.
     pub metric: Metric,
-    /// The best first; those that lack the figure last.
+    /// The policies, the best first; those that lack the figure last.
     pub rows: Vec<Ranked>,
 }
 
@@ -95,12 +95,12 @@ pub struct Ranking {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Ranked {
-    /// The policy.
+    /// The name of the policy.
     pub policy: String,
-    /// Its figure less that of the first, replication by replication. The intervals of all rows together have the report's
-    /// confidence.
+    /// The figure of this policy less that of the first in the ranking, replication by replication. The intervals of
+    /// all rows together have the report's confidence.
     pub behind: Estimate,
-    /// Whether it cannot be told from the first.
+    /// Whether the runs cannot tell this policy from the first in the ranking.
     pub may_be_best: bool,
 }
 
@@ -108,11 +108,12 @@ pub struct Ranked {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Currency {
-    /// Its code.
+    /// The code of the currency: three capital letters.
     pub code: Code,
-    /// Units of it for one dollar.
+    /// Units of the currency for one US dollar.
     pub per_dollar: f64,
-    /// Units of it that a provider takes for one dollar of its prices, where that is another number.
+    /// Units of the currency that a provider takes for one dollar of its prices, by provider; only where that differs
+    /// from `per_dollar`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub billed_at: Vec<(String, f64)>,
     /// What providers' own rates of exchange do to the comparisons, where some provider has one.
@@ -123,17 +124,18 @@ pub struct Currency {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Exchange {
-    /// The policy.
+    /// The name of the policy.
     pub policy: String,
-    /// The policy that it is compared with.
+    /// The name of the policy that it is compared with.
     pub baseline: String,
-    /// The policy's cost less the baseline's, a month.
+    /// The policy's monthly cost less the baseline's, in the report's currency.
     pub difference: f64,
-    /// The same if every provider took `per_dollar` for a dollar of its prices.
+    /// The policy's monthly cost less the baseline's if every provider took `per_dollar` units for a dollar of its
+    /// prices.
     pub at_one_rate: f64,
-    /// Both as shares of the baseline's cost; absent if that is 0.
+    /// `difference` as a share of the baseline's cost; absent if that cost is 0.
     pub relative: Option<f64>,
-    /// See `relative`.
+    /// `at_one_rate` as a share of the baseline's cost at that rate; absent if that cost is 0.
     pub relative_at_one_rate: Option<f64>,
 }
 
@@ -176,28 +178,28 @@ impl Report {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct PolicyReport {
-    /// Its name in the experiment.
+    /// The name of the policy in the experiment.
     pub name: String,
-    /// Which policy it is.
+    /// The kind of policy, as `simcap policies` lists it.
     pub kind: String,
-    /// Requests counted, over all replications.
+    /// Requests that were counted, summed over all replications.
     pub requests: u64,
-    /// Attempts made for them.
+    /// Attempts made for the requests counted, summed over all replications.
     pub attempts: u64,
     /// The metrics: those that every report has, in the order of [`Metric::standard`], then those that the experiment asks for.
     pub metrics: Vec<Measured>,
     /// The share of requests that ended each way; only those that occurred.
     pub outcomes: Vec<OutcomeShare>,
-    /// By provider.
+    /// The figures of each provider under this policy.
     pub providers: Vec<ProviderReport>,
-    /// By class.
+    /// The figures of each class of requests under this policy.
     pub classes: Vec<ClassReport>,
-    /// What was at its bound, the most binding first; only those that ever were.
+    /// The limits that were ever reached, the most binding first.
     pub bounds: Vec<BoundReport>,
-    /// The watched shares of the client's budgets.
+    /// The watched shares of the client's budgets, and when each was passed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<AlertReport>,
-    /// What the policy passed on its way; absent if it passes nothing.
+    /// The milestones of the policy, such as stages of a roll-out; absent if the policy has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub milestones: Vec<MilestoneReport>,
     /// What each scheduled outage did, in order of providers; absent if there is none.
@@ -209,9 +211,9 @@ pub struct PolicyReport {
     pub effort: Vec<EffortReport>,
     /// Whether the run settled, and if not, why it is thought so.
     pub steady: Steady,
-    /// Distribution functions of the pooled requests.
+    /// Distribution functions of times, over the requests of all replications.
     pub curves: Curves,
-    /// Over time, averaged over replications.
+    /// The course of the run in bins of time, averaged over replications.
     pub series: Vec<Moment>,
 }
 
@@ -219,11 +221,11 @@ pub struct PolicyReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Measured {
-    /// Which.
+    /// The metric that was measured.
     pub metric: Metric,
-    /// Its mean over replications, and the interval.
+    /// The mean of the metric over replications, and its confidence interval.
     pub estimate: Estimate,
-    /// Why it has no value or no interval, if it has none.
+    /// Why the metric has no value or no interval; absent if it has both.
     pub note: Option<String>,
 }
 
@@ -231,9 +233,9 @@ pub struct Measured {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct OutcomeShare {
-    /// Which way.
+    /// The outcome that requests ended with.
     pub outcome: Outcome,
-    /// Share of requests.
+    /// Share of all requests that ended with this outcome, from 0 to 1.
     pub share: Estimate,
 }
 
@@ -241,20 +243,20 @@ pub struct OutcomeShare {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ProviderReport {
-    /// Its name.
+    /// The name of the provider in the experiment.
     pub name: String,
-    /// Its share of all successful requests.
+    /// Share of all successful requests that this provider answered, from 0 to 1.
     pub served: Estimate,
-    /// Its share of all cost, reserved capacity included.
+    /// Share of all cost that this provider billed, reserved capacity included, from 0 to 1.
     pub cost: Estimate,
-    /// Share of its attempts that failed.
+    /// Share of the attempts at this provider that failed, from 0 to 1.
     pub failed: Estimate,
-    /// Mean attempts under way.
+    /// Mean number of attempts in flight at this provider.
     pub in_flight: Estimate,
-    /// Share of the input tokens billed that came from its prompt cache, if it has one.
+    /// Share of the input tokens billed that came from the provider's prompt cache; absent if it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached: Option<Estimate>,
-    /// How often its breaker opened, in one replication.
+    /// How often the provider's breaker opened in one replication.
     pub trips: Estimate,
 }
 
@@ -269,24 +271,24 @@ impl ProviderReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ClassReport {
-    /// Its name.
+    /// The name of the class in the experiment.
     pub name: String,
-    /// Its share of all requests.
+    /// Share of all requests that are of this class, from 0 to 1.
     pub share: Estimate,
     /// 95th percentile of time to first token, in seconds.
     pub ttft_p95: Estimate,
     /// 95th percentile of time to last token, in seconds.
     pub e2e_p95: Estimate,
-    /// Share that did not succeed.
+    /// Share of the requests of this class that did not succeed, from 0 to 1.
     pub error_rate: Estimate,
-    /// Dollars for the attempts at 1,000 of them. Reserved capacity is no class's.
+    /// Cost of the attempts at 1,000 requests of this class. Reserved capacity belongs to no class and is left out.
     pub cost_per_1k: Estimate,
-    /// Mean probability that an answer given is a good one.
+    /// Mean probability that an answer of this class is a good one, from 0 to 1.
     pub quality: Estimate,
 }
 
 impl ClassReport {
-    /// Its metrics, each with its figure.
+    /// The metrics that are reported of a class, each with its figure.
     pub fn metrics(&self) -> [(Metric, &Estimate); 5] {
         [
             (Metric::TTFT_P95, &self.ttft_p95),
@@ -298,17 +300,17 @@ impl ClassReport {
     }
 }
 
-/// Something that was at its bound.
+/// A limit that was reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct BoundReport {
-    /// What.
+    /// The kind of limit that was reached.
     pub what: BoundKind,
-    /// Whose, for those that a provider has.
+    /// The provider that the limit belongs to; absent for limits of the client.
     pub provider: Option<String>,
-    /// The limit, where it is a number.
+    /// The value of the limit, where it is a number.
     pub limit: Option<u64>,
-    /// Share of the counted time that it was at its bound.
+    /// Share of the counted time in which the limit was reached, from 0 to 1.
     pub share: Estimate,
 }
 
@@ -318,11 +320,11 @@ pub struct BoundReport {
 pub struct AlertReport {
     /// The budget, in words.
     pub budget: String,
-    /// The share of it, from 0 to 1.
+    /// The watched share of the budget, from 0 to 1.
     pub share: f64,
-    /// Replications in which it was passed.
+    /// Replications in which the share was passed.
     pub passed: u64,
-    /// Seconds from the start of the replication until it first was, over those in which it was.
+    /// Seconds from the start of the replication until the share was first passed, over the replications in which it was.
     pub at: Estimate,
 }
 
@@ -330,11 +332,11 @@ pub struct AlertReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct MilestoneReport {
-    /// What.
+    /// The milestone, in words.
     pub what: String,
-    /// Replications in which it was passed.
+    /// Replications in which the milestone was passed.
     pub passed: u64,
-    /// Seconds from the start of the replication until it first was, over those in which it was.
+    /// Seconds from the start of the replication until the milestone was first passed, over the replications in which it was.
     pub at: Estimate,
 }
 
@@ -342,24 +344,27 @@ pub struct MilestoneReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct IncidentReport {
-    /// Whose.
+    /// The provider that the outage was scheduled for.
     pub provider: String,
-    /// When it began, in seconds from the start of the replication.
+    /// When the outage began, in seconds from the start of the replication.
     pub from: f64,
-    /// When it ended.
+    /// When the outage ended, in seconds from the start of the replication.
     pub until: f64,
-    /// Share of replications in which the provider's breaker kept calls out at some time in it.
+    /// Share of replications in which the provider's breaker kept calls out at some time during the outage.
     pub ejected: Estimate,
-    /// Seconds from its start until then, of those replications; no mean where it never did.
+    /// Seconds from the start of the outage until the breaker first kept calls out, over the replications in which it
+    /// did; no mean where it never did.
     pub time_to_eject: Estimate,
-    /// Failed attempts at the provider that were sent in it before that; in the whole of it where that never happened.
+    /// Failed attempts at the provider that were sent during the outage before the breaker kept calls out; during the
+    /// whole outage where it never did.
     pub leaked: Estimate,
-    /// Share of the requests ending while it lasted that failed, at whatever provider.
+    /// Share of the requests ending during the outage that failed, at whatever provider, from 0 to 1.
     pub error_rate: Estimate,
-    /// Share of replications in which the system was well again: at some moment from its end on, while arrivals lasted, at most 10
-    /// of the last 100 requests that had ended, at whatever provider, had failed.
+    /// Share of replications in which the system recovered: at some moment after the end of the outage, while arrivals
+    /// lasted, at most 10 of the last 100 requests that had ended, at whatever provider, had failed.
     pub recovered: Estimate,
-    /// Seconds from its end to the first such moment, of those replications; no mean where there never was one.
+    /// Seconds from the end of the outage until the system had recovered, over the replications in which it did; no
+    /// mean where it never did.
     pub time_to_recover: Estimate,
 }
 
@@ -367,9 +372,9 @@ pub struct IncidentReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct EffortReport {
-    /// What.
+    /// The kind of work that the client did.
     pub what: EffortKind,
-    /// How often for 1,000 requests. What a budget denied is of the whole replication, warm-up included.
+    /// Times per 1,000 requests. What a budget denied is counted over the whole replication, warm-up included.
     pub per_1k: Estimate,
 }
 
@@ -377,9 +382,9 @@ pub struct EffortReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Steady {
-    /// Whether it did, as far as one can tell.
+    /// Whether the run settled, as far as one can tell.
     pub settled: bool,
-    /// What the verdict rests on, in a sentence.
+    /// The evidence for the verdict, in a sentence.
     pub why: String,
 }
 
@@ -387,15 +392,15 @@ pub struct Steady {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Curves {
-    /// Time to first token.
+    /// Distribution of the time to first token.
     #[serde(deserialize_with = "json::points")]
     #[schemars(with = "Vec<(Option<f64>, Option<f64>)>")]
     pub ttft: Vec<(f64, f64)>,
-    /// Time to last token.
+    /// Distribution of the time to last token.
     #[serde(deserialize_with = "json::points")]
     #[schemars(with = "Vec<(Option<f64>, Option<f64>)>")]
     pub e2e: Vec<(f64, f64)>,
-    /// Wait in the client.
+    /// Distribution of the wait in the client before an attempt is sent.
     #[serde(deserialize_with = "json::points")]
     #[schemars(with = "Vec<(Option<f64>, Option<f64>)>")]
     pub wait: Vec<(f64, f64)>,
@@ -405,21 +410,21 @@ pub struct Curves {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Moment {
-    /// Its end, in seconds.
+    /// The end of the bin, in seconds from the start of the replication.
     pub until: f64,
-    /// Arrivals a second.
+    /// Requests that arrived per second.
     #[serde(deserialize_with = "nan_if_null")]
     #[schemars(with = "Option<f64>")]
     pub arrivals: f64,
-    /// Share of the requests ending in it that failed; absent if none ended.
+    /// Share of the requests ending in the bin that failed, from 0 to 1; absent if none ended.
     pub error_rate: Option<f64>,
-    /// Mean time from arrival to end of the successes that ended in it, in seconds; absent if none ended.
+    /// Mean time from arrival to end of the successes that ended in the bin, in seconds; absent if none ended.
     pub e2e: Option<f64>,
-    /// Requests in the system at its end.
+    /// Requests in the system at the end of the bin.
     #[serde(deserialize_with = "nan_if_null")]
     #[schemars(with = "Option<f64>")]
     pub in_system: f64,
-    /// Attempts a second sent to each provider, in the order of `providers`.
+    /// Attempts sent to each provider per second, in the order of `providers`.
     #[serde(deserialize_with = "json::numbers")]
     #[schemars(with = "Vec<Option<f64>>")]
     pub sent: Vec<f64>,
@@ -429,13 +434,13 @@ pub struct Moment {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Comparison {
-    /// The policy.
+    /// The name of the policy.
     pub policy: String,
-    /// The policy that it is compared with.
+    /// The name of the policy that it is compared with.
     pub baseline: String,
     /// The differences, in the order of [`PolicyReport::metrics`].
     pub differences: Vec<Difference>,
-    /// Which is better at what, or that the runs cannot tell.
+    /// A sentence that says which policy is better at what, or that the runs cannot tell.
     pub sentence: String,
 }
 
@@ -443,13 +448,13 @@ pub struct Comparison {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Difference {
-    /// Which figure.
+    /// The metric that the difference is of.
     pub metric: Metric,
     /// The mean of the paired differences, and the interval.
     pub difference: Estimate,
-    /// As a share of the baseline's mean, if that is not 0.
+    /// The difference as a share of the baseline's mean; absent if that mean is 0.
     pub relative: Option<f64>,
-    /// What the interval says.
+    /// The verdict of the interval: lower or higher than the baseline, the same, or not to be told apart.
     pub verdict: Verdict,
 }
 
@@ -457,17 +462,17 @@ pub struct Difference {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Judgement {
-    /// The policy.
+    /// The name of the policy that is judged.
     pub policy: String,
-    /// The figure.
+    /// The metric that the objective bounds.
     pub metric: Metric,
-    /// The bound, in the figure's unit.
+    /// The bound of the objective, in the metric's unit.
     pub bound: f64,
-    /// Whether the figure must stay below the bound (or above it).
+    /// Whether the bound is an upper one: the metric must be at most the bound, else at least.
     pub at_most: bool,
-    /// The figure.
+    /// The value of the metric, with its interval.
     pub estimate: Estimate,
-    /// Pass, fail or undecided.
+    /// The verdict: pass, fail or undecided.
     pub judged: Judged,
 }
 
@@ -478,9 +483,9 @@ pub struct Judgement {
 pub enum Judged {
     /// The whole interval keeps to the bound.
     Pass,
-    /// The whole interval breaks it.
+    /// The whole interval lies beyond the bound.
     Fail,
-    /// The interval reaches over it, or there is none.
+    /// The interval contains the bound, or there is no interval.
     Undecided,
 }
 

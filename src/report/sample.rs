@@ -6,7 +6,7 @@
 use super::*;
 use crate::stats::interval::Estimate;
 
-/// The sample.
+/// The report that the tests of the terminal, CSV and JSON show.
 pub(super) fn sample() -> Report {
     let names = [
         ("round-robin", "round_robin"),

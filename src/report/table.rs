@@ -12,13 +12,13 @@ pub enum Tone {
     /// Nothing in particular.
     #[default]
     Plain,
-    /// Good news.
+    /// Marks good news.
     Good,
-    /// Bad news.
+    /// Marks bad news.
     Bad,
-    /// Open, or of little weight.
+    /// Marks what is undecided, or of little weight.
     Dim,
-    /// A heading.
+    /// Marks a heading.
     Strong,
 }
 
@@ -133,7 +133,7 @@ impl Table {
         std::iter::once((self.names.as_str(), true)).chain(columns)
     }
 
-    /// Its rows: a name and its cells.
+    /// The rows of the table: a name and its cells.
     pub fn rows(&self) -> &[(String, Vec<Cell>)] {
         &self.rows
     }

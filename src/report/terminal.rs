@@ -1,8 +1,8 @@
 //! The result on a terminal: tables of plain text that fit its width.
 //!
-//! First what a reader must know (warnings), then the figures with their intervals, what went wrong, who served, what
-//! binds, the objectives, and the policies' differences. Colour marks what the words already say, never more
-//! (<https://no-color.org>; WCAG 2.2, 1.4.1). Left out: figures by class and over time, which the files hold.
+//! First what a reader must know (warnings), then the figures with their intervals, what went wrong, which provider
+//! served, what binds, the objectives, and the policies' differences. Colour marks what the words already say, never
+//! more (<https://no-color.org>; WCAG 2.2, 1.4.1). Left out: figures by class and over time, which the files hold.
 
 mod comparison;
 mod notes;
@@ -19,7 +19,7 @@ use notes::Notes;
 /// How the terminal is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
-    /// Its width in columns. Below about 40 some lines are wider.
+    /// The width of the terminal in columns. Below about 40 some lines are wider.
     pub width: usize,
     /// Whether it shows ANSI colours.
     pub colour: bool,
@@ -132,7 +132,7 @@ impl Page {
         self.standings(report);
     }
 
-    /// What the models are worth: one line for all that nobody has measured, one for each that somebody has.
+    /// What the models are worth: one line for all that were never held against measurements, one for each that was.
     fn standings(&mut self, report: &Report) {
         let mut uncalibrated: Vec<&str> = Vec::new();
         let mut calibrated: Vec<String> = Vec::new();

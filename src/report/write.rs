@@ -75,7 +75,7 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // After renaming there is nothing left to remove, and of a failure here nobody could do more.
+        // After renaming there is nothing left to remove, and nothing could be done about a failure here.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -13,7 +13,7 @@ const PROVIDERS: [&str; 3] = [
     "self-hosted-llama-3.3-70b",
 ];
 
-/// The report.
+/// The report that the tests of the page show.
 pub(crate) fn sample() -> Report {
     let policies = vec![
         policy(

@@ -27,7 +27,7 @@ impl Notes {
         }
     }
 
-    /// As [`Notes::cell`], of a signed difference.
+    /// The cell of a signed difference, with its note.
     pub(super) fn difference(&mut self, unit: Unit, estimate: &Estimate) -> Cell {
         let parts = difference_parts(unit, estimate);
         self.joined(parts, estimate, None)

@@ -15,7 +15,7 @@ pub(super) struct Mark {
     id: String,
 }
 
-/// A footnote.
+/// A footnote of the page.
 #[derive(Serialize)]
 pub(super) struct Note {
     mark: Mark,

@@ -3,20 +3,20 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which kind of bound.
+/// A kind of bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BoundKind {
     /// The client's cap on requests in flight.
     InFlight,
-    /// The client's own limiters: somebody was held back by one.
+    /// The client's own limiters: a request was held back by one.
     Limiter,
     /// The capacity of the client's queue.
     Queue,
     /// The client's connections to a provider.
     Connections,
-    /// A provider's quota: whoever asked got a 429.
+    /// A provider's quota: a further attempt would have got a 429.
     Quota,
     /// A provider's own capacity: all its slots were taken, or answers were slowed down to its throughput.
     Capacity,
@@ -25,7 +25,7 @@ pub enum BoundKind {
 }
 
 impl BoundKind {
-    /// Its name for people.
+    /// The name of the bound in reports for people.
     pub const fn title(self) -> &'static str {
         match self {
             BoundKind::InFlight => "requests in flight",

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 pub enum EffortKind {
     /// Attempts that tried again after a failure.
     Retries,
-    /// Further copies of a request under way.
+    /// Further copies of a request under way (hedges).
     Hedges,
-    /// Requests that were answered by such a copy.
+    /// Requests that were answered by a further copy (a hedge).
     HedgesWon,
     /// Times a request went on to another group of providers.
     Fallbacks,
@@ -22,7 +22,7 @@ pub enum EffortKind {
     Shortened,
     /// Answers turned down, whose request went on to another provider.
     Escalations,
-    /// Copies sent to a provider whose answer nobody waited for.
+    /// Copies sent to a provider whose answer was not waited for.
     Mirrored,
 }
 
@@ -39,7 +39,7 @@ impl EffortKind {
         EffortKind::Mirrored,
     ];
 
-    /// Its name in files.
+    /// The name of the effort in files.
     pub const fn name(self) -> &'static str {
         match self {
             EffortKind::Retries => "retries",

@@ -97,7 +97,7 @@ impl Metric {
         (statistic.suits(quantity.row().takes)).then(|| Metric::standing(quantity, statistic))
     }
 
-    /// The same of a part of the requests.
+    /// The metric restricted to the requests for which `key` is `value`.
     #[must_use]
     pub fn within(mut self, key: Key, value: impl Into<String>) -> Metric {
         self.scope = self.scope.with(key, value);
@@ -112,7 +112,7 @@ impl Metric {
         })
     }
 
-    /// Its entry among the metrics that every report holds, if it is one of them.
+    /// The entry of the metric among those that every report holds, if it is one of them.
     pub fn as_standard(&self) -> Option<&'static Standard> {
         let of_all = self.scope.is_all();
         let mut standard = self.row().standard.iter();
@@ -139,7 +139,7 @@ impl Metric {
         self.quantity.row()
     }
 
-    /// Its name for people.
+    /// The name of the metric for people.
     pub fn title(&self) -> String {
         let title = self.row().title;
         let title = match self.statistic {
@@ -154,12 +154,12 @@ impl Metric {
         }
     }
 
-    /// Its name for people where all money is in `currency`.
+    /// The name of the metric for people, where all money is in `currency`.
     pub fn title_in(&self, currency: Option<Code>) -> String {
         in_currency(&self.title(), currency)
     }
 
-    /// Its name over a narrow column where all money is in `currency`.
+    /// The heading of a narrow column for the metric, where all money is in `currency`.
     pub fn short_in(&self, currency: Option<Code>) -> String {
         in_currency(self.row().short, currency)
     }
@@ -246,7 +246,7 @@ impl<'de> Deserialize<'de> for Metric {
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Metric, E> {
                 text.parse().map_err(|bad| match bad {
-                    // In serde's own words, which whoever reads the file's mistakes takes apart.
+                    // In serde's own words, which the reader of mistakes (`form::diagnose`) takes apart.
                     BadMetric::Unknown { found, allowed } => {
                         let one_of = if allowed.len() == 1 { "" } else { "one of " };
                         let names = allowed.join("`, `");

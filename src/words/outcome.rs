@@ -20,7 +20,7 @@ use table::TABLE;
 pub struct Row {
     /// The outcome that the row is about.
     pub outcome: Outcome,
-    /// Its name in files and reports.
+    /// The name of the outcome in files and reports.
     pub name: &'static str,
     /// What it is, in a sentence; the sentence begins with a space.
     pub doc: &'static str,
@@ -88,13 +88,13 @@ impl Outcome {
         &TABLE[self.index()]
     }
 
-    /// Its place in tables of counts.
+    /// The index of the outcome in tables of counts.
     #[inline]
     pub const fn index(self) -> usize {
         self as usize
     }
 
-    /// Its name in files and reports.
+    /// The name of the outcome in files and reports.
     pub const fn name(self) -> &'static str {
         self.row().name
     }
@@ -135,7 +135,7 @@ pub struct Outcomes(u64);
 const _: () = assert!(Outcome::COUNT <= 64, "a set of outcomes has a bit for each");
 
 impl Outcomes {
-    /// None.
+    /// The empty set.
     pub const NONE: Outcomes = Outcomes(0);
 
     /// What a provider answers with a 5xx.
@@ -144,7 +144,7 @@ impl Outcomes {
     /// What a provider answers with a 4xx, 408 and 429 included.
     pub const CLIENT_ERRORS: Outcomes = Outcomes::with_status(400, 499);
 
-    /// The client's patience with one attempt is at an end.
+    /// The timeouts of one attempt: the client has given up waiting.
     pub const TIMEOUTS: Outcomes = Outcomes::of(&[
         Outcome::TimeoutConnect,
         Outcome::TimeoutTtft,
@@ -152,7 +152,7 @@ impl Outcomes {
         Outcome::TimeoutAttempt,
     ]);
 
-    /// See [`Outcome::is_provider_failure`].
+    /// The failures of a provider: outcomes for which [`Outcome::is_provider_failure`] holds.
     pub const PROVIDER_FAILURES: Outcomes = Outcomes::seen_as(&[Seen::Failure]);
 
     /// What says nothing of the provider: the client ended it, or never sent it.
@@ -167,7 +167,7 @@ impl Outcomes {
     /// What another try may mend: what is transient, and a conflict (409).
     pub const RETRYABLE: Outcomes = Outcomes::retryable();
 
-    /// The set of these.
+    /// The set of the given outcomes.
     pub const fn of(outcomes: &[Outcome]) -> Outcomes {
         let mut bits = 0;
         let mut i = 0;
@@ -178,7 +178,7 @@ impl Outcomes {
         Outcomes(bits)
     }
 
-    /// Those that a breaker takes for one of these.
+    /// The outcomes that a breaker takes for one of these.
     const fn seen_as(seen: &[Seen]) -> Outcomes {
         let mut set = Outcomes::NONE;
         let mut i = 0;
@@ -195,7 +195,7 @@ impl Outcomes {
         set
     }
 
-    /// Those that come with a status from `least` to `most`.
+    /// The outcomes that come with a status from `least` to `most`.
     const fn with_status(least: u16, most: u16) -> Outcomes {
         let mut set = Outcomes::NONE;
         let mut i = 0;
@@ -211,7 +211,7 @@ impl Outcomes {
         set
     }
 
-    /// Those that another try may mend.
+    /// The outcomes that another try may mend.
     const fn retryable() -> Outcomes {
         let mut set = Outcomes::NONE;
         let mut i = 0;

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 /// A file that went into the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Input {
-    /// Its name, without the path.
+    /// The name of the file, without its path.
     pub name: String,
-    /// SHA-256 of its bytes, in hexadecimal.
+    /// SHA-256 of the file's bytes, in hexadecimal.
     pub sha256: String,
 }
 
@@ -19,27 +19,27 @@ pub struct ModelNote {
     pub provider: String,
     /// The model and its variant.
     pub model: String,
-    /// Where its figures come from.
+    /// The source of the model's figures.
     pub source: String,
-    /// What is assumed in it rather than published or measured, by field.
+    /// What is assumed in the model rather than published or measured, by field.
     pub assumed: Vec<(String, String)>,
-    /// The experiment's own changes to it, by field.
+    /// The fields of the model that the experiment changes.
     pub overrides: Vec<String>,
-    /// Prices and quotas that are taken over by a name, by field: what, from where, of when.
+    /// Published prices and quotas that the experiment takes over by name, by field: their name, source and date.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<(String, String)>,
-    /// Whether anybody has held it against measurements; nothing for what has no model.
+    /// Whether the model was validated against measurements; absent for a provider without a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Standing>,
 }
 
-/// Whether a model was held against measurements.
+/// Whether a model was validated against measurements.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Standing {
-    /// Nobody has: its figures are published or assumed.
+    /// The model was not validated: its figures are published or assumed.
     Uncalibrated,
-    /// What came of it, in a sentence with its number of probes and its date.
+    /// The result of the validation, in a sentence with its number of probes and its date.
     Calibrated(String),
 }

@@ -13,11 +13,11 @@ pub struct Ask {
     pub id: u64,
     /// Index of its class.
     pub class: u16,
-    /// Who asks, counted from 0; where the traffic has no users, `id`.
+    /// The user behind the request, counted from 0; where the traffic has no users, `id`.
     pub user: u32,
-    /// Its priority: lower numbers go first.
+    /// The priority of the request: lower numbers go first.
     pub priority: u8,
-    /// Input tokens.
+    /// Input tokens of the request.
     pub input: u32,
     /// Output tokens that the model will write if nothing stops it.
     pub output: u32,
@@ -62,9 +62,9 @@ pub struct Ended {
     pub cost: u64,
     /// The class of its request.
     pub class: u16,
-    /// Who asked, as in [`Ask::user`].
+    /// The user behind the request, as in [`Ask::user`].
     pub user: u32,
-    /// Its priority, as in [`Ask::priority`].
+    /// The priority of the request, as in [`Ask::priority`].
     pub priority: u8,
     /// Input tokens that were sent, whatever was billed.
     pub input: u32,
@@ -75,7 +75,7 @@ pub struct Ended {
     /// The client's other attempts under way there when it was sent, those of all its gateways: with several of them it takes
     /// a provider that says so.
     pub beside: u32,
-    /// Whether the answer was a good one, if somebody has said so.
+    /// Whether the answer was a good one; `None` if it was not graded.
     pub grade: Option<bool>,
     /// What the policy keeps of its request ([`crate::routing::Call::notes`]).
     pub notes: u64,
@@ -129,7 +129,7 @@ impl Ended {
     }
 }
 
-/// A request that has ended, as the user who made it sees it.
+/// A request that has ended, as its user sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finished {
@@ -146,19 +146,19 @@ pub struct Finished {
 /// What rate-limit headers say (`x-ratelimit-*`, `anthropic-ratelimit-*`): of the requests, and of the tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Headers {
-    /// Requests.
+    /// The quota of requests.
     pub requests: Option<Left>,
-    /// Tokens, of whichever kind has the least left.
+    /// The quota of tokens, of whichever kind has the least left.
     pub tokens: Option<Left>,
 }
 
 /// What is left of one quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Left {
-    /// The quota.
+    /// The size of the quota.
     pub limit: u64,
-    /// What is left of it.
+    /// What is left of the quota.
     pub remaining: u64,
-    /// Until it is whole again.
+    /// Time until the quota is whole again.
     pub reset: Span,
 }

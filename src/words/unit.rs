@@ -45,15 +45,15 @@ impl From<Code> for String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unit {
-    /// Seconds.
+    /// Seconds of simulated time.
     Seconds,
     /// A share, from 0 to 1.
     Share,
-    /// Per second.
+    /// A rate per second.
     PerSecond,
-    /// US dollars.
+    /// Money in US dollars.
     Dollars,
-    /// Another currency.
+    /// Money in another currency.
     Money(Code),
     /// A plain number.
     Number,

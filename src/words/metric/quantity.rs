@@ -11,11 +11,11 @@ use crate::words::Unit;
 /// All that is known of a quantity.
 #[derive(Debug)]
 pub struct Row {
-    /// Its name in files.
+    /// The name of the quantity in files.
     pub name: &'static str,
-    /// Its name for people, before the statistic.
+    /// The name of the quantity for people, before the statistic.
     pub title: &'static str,
-    /// Its name over a narrow column.
+    /// The heading of a narrow column for the quantity.
     pub short: &'static str,
     /// What it is, for the schema.
     pub about: &'static str,
@@ -102,7 +102,7 @@ impl Times {
     /// How many there are.
     pub const COUNT: usize = 4;
 
-    /// Its place in tables of histograms.
+    /// The index of the distribution in tables of histograms.
     #[inline]
     pub const fn index(self) -> usize {
         self as usize
@@ -112,15 +112,15 @@ impl Times {
 /// A metric that every report holds, and where it is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Standard {
-    /// Which statistic.
+    /// The statistic of the quantity.
     pub statistic: Statistic,
     /// Whether the main table and the comparisons on the terminal show it.
     pub terminal: bool,
     /// The heading over its column of the page's main table, and the column's own; not there if nothing.
     pub page: Option<(&'static str, &'static str)>,
-    /// Its place in the sentence about two policies; not in it if nothing.
+    /// The place of the metric in the sentence about two policies; `None` if it is left out.
     pub spoken: Option<u8>,
-    /// Its place beside the metric that ranks, in the page's ranking; not there if nothing.
+    /// The place of the metric beside the one that ranks, in the page's ranking; `None` if it is left out.
     pub beside: Option<u8>,
     /// Whether it is told of every class.
     pub of_classes: bool,
@@ -199,7 +199,7 @@ macro_rules! quantities {
             /// Every quantity, in the order of tables.
             pub const ALL: [Quantity; [$(Quantity::$quantity,)*].len()] = [$(Quantity::$quantity,)*];
 
-            /// Its entry in the table.
+            /// The row of the quantity in the table.
             pub const fn row(self) -> &'static Row {
                 match self {
                     $(Quantity::$quantity => {

@@ -9,7 +9,7 @@ pub enum BadMetric {
     /// A part of it is an unknown name.
     #[error("there is no `{found}`: known are {}", allowed.join(", "))]
     Unknown {
-        /// The name.
+        /// The name that was found.
         found: String,
         /// What might stand there: of percentiles a few, though any may.
         allowed: Vec<String>,

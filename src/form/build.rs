@@ -88,9 +88,9 @@ pub fn at_least_one(counts: &[(&'static str, u32)]) -> Built<()> {
 /// The names that an experiment gives to its parts, and what is known of them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Names<'a> {
-    /// Its providers, in order.
+    /// The experiment's providers, in order.
     pub providers: &'a [String],
-    /// Its classes, in order.
+    /// The experiment's classes, in order.
     pub classes: &'a [String],
     /// What a client knows of each provider beforehand, in order.
     pub known: &'a [Known],
@@ -98,7 +98,7 @@ pub struct Names<'a> {
     pub groups: &'a [Vec<usize>],
     /// What is known of the requests of each class, in order.
     pub asks: &'a [Asked],
-    /// How many users there are; nothing if every request is somebody else's.
+    /// The number of users; `None` if each request has its own user.
     pub users: Option<u32>,
     /// What a dollar is in the experiment's currency, if it has one.
     pub exchange: Option<Exchange>,
@@ -136,7 +136,7 @@ pub struct Known {
     pub tokens_per_minute: Option<u64>,
     /// The client's most connections to it; `u32::MAX` for no bound.
     pub connections: u32,
-    /// Probability of a good answer, in millionths, by class; [`crate::words::UNRATED`] where nobody knows.
+    /// Probability of a good answer, in millionths, by class; [`crate::words::UNRATED`] where it is not known.
     pub quality: Vec<u32>,
 }
 

@@ -46,7 +46,7 @@ pub struct Manual {
 /// A part of a page, as it is written: names stand between backticks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Block {
-    /// A paragraph.
+    /// A paragraph of text.
     Text(String),
     /// An item of a list.
     Item(String),

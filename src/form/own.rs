@@ -54,7 +54,7 @@ type Maker<T> = dyn Fn(&Value, &Names<'_>) -> Built<T> + Send + Sync;
 pub struct OwnParts(BTreeMap<(&'static str, String), Arc<dyn Any + Send + Sync>>);
 
 impl OwnParts {
-    /// The same with `make` as the part of this kind called `name`.
+    /// These parts and `make` as the part of this kind called `name`.
     #[must_use]
     pub(crate) fn with<T: 'static>(
         mut self,

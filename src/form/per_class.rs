@@ -15,9 +15,9 @@ use super::named::Named;
 /// A plain value, or an object with a value for each class.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PerClass<T> {
-    /// The same for all.
+    /// One value for all classes.
     All(T),
-    /// One for each; none may be left out.
+    /// A value for each class; none may be left out.
     Each(Named<T>),
 }
 

@@ -1,11 +1,11 @@
 //! Plug-ins by name: what stands behind every `"name"` or `{"name": {…}}` of a file.
 //!
-//! `registry!` lists the names of one kind of plug-in with the type that holds each one's parameters, and makes
-//! of the list an enum that parses, writes and describes itself. The parameters are read where they stand and never out of
-//! a buffer of serde's, so a mistake inside keeps its path, line and column (serde issue 1621 says what buffering
-//! loses). Adding a plug-in is one file and its line of the list: the list also knows the file, whose header is the plug-in's
-//! manual page, and under which method of [`OwnParts`](super::own::OwnParts) a program adds parts of its own to the kind.
-//! What the parameters build is no business of this file: the list names a trait for that, and the trait's
+//! `registry!` lists the names of one kind of plug-in with the type that holds each one's parameters, and makes of the
+//! list an enum that parses, writes and describes itself. The parameters are read where they stand and never out of a
+//! buffer of serde's, so a mistake inside keeps its path, line and column (serde issue 1621 says what buffering loses).
+//! Adding a plug-in is one file and its line of the list: the list also knows the file, whose header is the plug-in's
+//! manual page, and under which method of [`OwnParts`](super::own::OwnParts) a program adds parts of its own to the
+//! kind. What the parameters build is not the business of this file: the list names a trait for that, and the trait's
 //! implementors do it.
 
 use super::tree::{self, Mistake, Tree};
@@ -196,7 +196,7 @@ pub(crate) use registry;
 pub struct Page {
     /// The heading of the group that begins with it, if one does.
     pub group: Option<&'static str>,
-    /// Its name in a file.
+    /// The name of the part in a file.
     pub name: &'static str,
     /// The text of its source file, whose header is the page.
     pub source: &'static str,

@@ -4,10 +4,10 @@
 //! paths is a large one: hundreds of types made it a third of all generated code. So one instance of the parser makes a
 //! [`Tree`] of the text, and [`read`] takes types out of the tree with a deserialiser without type parameters.
 //!
-//! A tree keeps members in the order of the text, equal keys included, so the first mistake in the file is the one reported. It
-//! keeps no positions: a [`Mistake`] gathers its path on its way out, and whoever has the text looks the place up
-//! ([`super::diagnose`]). A list in place of an object with fields is refused: serde would take one as the fields in order.
-//! Left out: keys that are numbers, and 128-bit numbers.
+//! A tree keeps members in the order of the text, equal keys included, so the first mistake in the file is the one
+//! reported. It keeps no positions: a [`Mistake`] gathers its path on its way out, and the caller, which has the text,
+//! looks the place up ([`super::diagnose`]). A list in place of an object with fields is refused: serde would take one
+//! as the fields in order. Left out: keys that are numbers, and 128-bit numbers.
 
 use std::fmt;
 use std::slice;
@@ -24,9 +24,9 @@ use super::diagnose::Seg;
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tree {
-    /// `null`.
+    /// The value `null`.
     Null,
-    /// `true` or `false`.
+    /// The value `true` or `false`.
     Truth(bool),
     /// A whole number from 0.
     Unsigned(u64),
@@ -34,9 +34,9 @@ pub enum Tree {
     Negative(i64),
     /// Any other number.
     Float(f64),
-    /// A string.
+    /// A string of characters.
     Text(String),
-    /// A list.
+    /// A list of values.
     List(Vec<Tree>),
     /// An object: its members as they stand in the text.
     Object(Vec<(String, Tree)>),

@@ -1,4 +1,4 @@
-//! What serde says, in the words of somebody who writes JSON, and what was probably meant.
+//! What serde says, in the words of JSON, and what was probably meant.
 //!
 //! serde names Rust's types ("expected u32", "invalid type: map"); a file has numbers, names, lists and objects. The
 //! lists of allowed names that serde puts into its sentence are taken out of it, so that they can be searched for the

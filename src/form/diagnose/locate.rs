@@ -1,7 +1,7 @@
 //! Where a JSON path lies in the text: a walk over the bytes that stops at the named place.
 //!
 //! Parsing keeps no positions, so a mistake found later (a share that does not sum to one, a name that nothing bears)
-//! is looked up in the text again. The walk trusts nothing: on text that is no JSON, or does not hold the path, it
+//! is looked up in the text again. The walk trusts nothing: on text that is not JSON, or does not hold the path, it
 //! stops at the deepest place it could reach. It does not recurse, so no depth is too deep for it.
 
 use std::collections::BTreeSet;

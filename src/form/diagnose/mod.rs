@@ -65,7 +65,7 @@ impl Error {
         source.error(locate(&source.json, path).value, path, message.into())
     }
 
-    /// As [`Error::at`], pointing at the key of the member instead of its value.
+    /// A mistake at a JSON path, pointing at the key of the member instead of its value.
     pub fn at_key(file: &str, text: &str, path: &[Seg], message: impl Into<String>) -> Error {
         let source = Source::new(file, text);
         let place = locate(&source.json, path);
@@ -73,7 +73,8 @@ impl Error {
         source.error(key.unwrap_or(place.value), path, message.into())
     }
 
-    /// A mistake in `line` (from 1) of a text that is no JSON, at `column` (from 1, in characters; 0 for the line as a whole).
+    /// A mistake in `line` (from 1) of a text that is not JSON, at `column` (from 1, in characters; 0 for the line as a
+    /// whole).
     pub fn in_line(file: &str, text: &str, line: usize, column: usize, message: impl Into<String>) -> Error {
         let source = Source {
             file,
@@ -130,7 +131,7 @@ pub fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Error> {
     }
 }
 
-/// As [`parse`], from bytes that should be UTF-8.
+/// Parses a file from bytes that should be UTF-8.
 ///
 /// # Errors
 /// Those of [`parse`], and bytes that are not UTF-8.
@@ -162,7 +163,7 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// A byte order mark is no part of the text: editors do not show it.
+    /// A byte order mark is not a part of the text: editors do not show it.
     fn new(file: &'a str, text: &'a str) -> Source<'a> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         Source {

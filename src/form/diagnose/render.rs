@@ -37,9 +37,9 @@ impl fmt::Display for Diagnosis {
 
 /// A place in a text, for people: line, column, and the line itself.
 pub(super) struct Place<'a> {
-    /// From 1.
+    /// The line, from 1.
     pub(super) line: usize,
-    /// From 1, in characters.
+    /// The column, from 1, in characters.
     pub(super) column: usize,
     text: &'a str,
 }
@@ -94,7 +94,7 @@ pub fn printable(text: &str) -> String {
     cut(text, 300, 200)
 }
 
-/// As [`printable`], of what is quoted inside a message: a cell, a name, a header. At most 100 characters are left.
+/// The printable form of what is quoted inside a message: a cell, a name, a header. At most 100 characters are left.
 pub fn quoted(text: &str) -> String {
     cut(text, 80, 20)
 }

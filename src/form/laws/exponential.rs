@@ -14,7 +14,7 @@ use super::{BuildLaw, Magnitude, refusal, shift};
 use crate::form::build::{Built, Names};
 use crate::kernel::law::{self, Law};
 
-/// Exponential: memoryless.
+/// The exponential law, which is memoryless.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Exponential<Q: Magnitude> {

@@ -28,7 +28,7 @@ pub struct Mixture<Q: Magnitude> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Component<Q: Magnitude> {
-    /// Its weight; only proportions matter.
+    /// The weight of this part; only proportions matter.
     pub weight: f64,
     /// The law of this part.
     pub law: Box<LawSpec<Q>>,

@@ -14,9 +14,9 @@ use std::fmt;
 pub struct Fraction(f64);
 
 impl Fraction {
-    /// Nothing.
+    /// The fraction 0.
     pub const ZERO: Fraction = Fraction(0.0);
-    /// The whole.
+    /// The fraction 1.
     pub const ONE: Fraction = Fraction(1.0);
 
     /// `value` as a fraction; `None` if it is below 0, above 1 or NaN.

@@ -62,7 +62,7 @@ trait Quantity: Sized + fmt::Display {
     const GRAMMAR: &'static str;
     /// The regular expression of the string form.
     const PATTERN: &'static str;
-    /// Canonical strings.
+    /// Examples in canonical form.
     const EXAMPLES: &'static [&'static str];
 
     /// The value of `text`, or a clause that says what is wrong.

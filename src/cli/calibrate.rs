@@ -263,7 +263,7 @@ fn kept(path: &Path, plan: &Plan, resume: bool) -> Result<Option<Kept>, Failure>
     }
 }
 
-/// Sends what is left of the plan. Says what became of the targets, and whether somebody interrupted it.
+/// Sends what is left of the plan. Returns what became of the targets, and whether it was interrupted.
 fn send(
     plan: &Plan,
     keys: &[Option<Key>],

@@ -14,7 +14,7 @@ use crate::report::format;
 /// Arguments of `simcap check`.
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// The experiment
+    /// The experiment file
     file: PathBuf,
     /// The trace that the experiment replays, or the folder it is in [default: the environment's SIMCAP_TRACES]
     #[arg(long, value_name = "PATH")]

@@ -14,7 +14,7 @@ pub(super) fn date(days: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
-/// A date as somebody wrote it, if there is such a day.
+/// A date as it was given, if there is such a day.
 ///
 /// # Errors
 /// In words: what is wrong, and what is allowed.

@@ -202,7 +202,7 @@ impl Fit {
         Ok(Exit::Fine)
     }
 
-    /// The model's prices, if anybody gave them, and where they are from if that is an assumption.
+    /// The model's prices, if they were given, and where they are from if that is an assumption.
     fn prices(&self, log: &Log) -> Result<(Option<PerToken>, Option<String>), Failure> {
         if let (Some(input), Some(output)) = (self.price_input, self.price_output) {
             return Ok((Some(per_token(input, output)), None));

@@ -33,7 +33,7 @@ struct Listed<'a> {
     kind: PartKind,
     /// Where one may stand in an experiment.
     places: BTreeSet<String>,
-    /// Its definition in the schema.
+    /// The definition of the kind in the schema.
     definition: &'a Value,
 }
 

@@ -7,7 +7,7 @@ use crate::calibrate::log::Log;
 use crate::calibrate::logs::{self, Mapping};
 use crate::import::source::{self, MOST_OF_LOG};
 
-/// The bytes of a file that somebody named.
+/// The bytes of a file named on the command line.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     source::read(path, MOST_OF_LOG).map_err(|why| Failure::Input(format!("{}: {why}", path.display())))
 }

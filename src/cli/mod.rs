@@ -178,7 +178,7 @@ impl From<anyhow::Error> for Failure {
 
 type Done = Result<Exit, Failure>;
 
-/// Prints to standard output. A reader that has gone away (`| head`) is no failure.
+/// Prints to standard output. A reader that has gone away (`| head`) is not a failure.
 fn print(text: &str) -> Result<(), Failure> {
     match io::stdout()
         .write_all(text.as_bytes())
@@ -212,7 +212,7 @@ fn terminal_width() -> usize {
     terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0))
 }
 
-/// Says on standard error that a price table was given and nobody's prices are taken from it.
+/// Says on standard error that a price table was given and no provider's prices are taken from it.
 fn note_unused(loaded: &Loaded, prices: Option<&Path>) {
     if let Some(file) = prices
         && !loaded.uses_listed_prices()

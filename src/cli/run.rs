@@ -291,7 +291,7 @@ fn simulate(
 struct Keeping<'a> {
     loaded: &'a Loaded,
     spill: &'a Spill,
-    /// Requests simulated.
+    /// Requests simulated so far.
     requests: AtomicU64,
 }
 

@@ -18,11 +18,11 @@ pub(super) struct Schema {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Of {
-    /// An experiment
+    /// An experiment file
     Experiment,
-    /// A provider model
+    /// A provider's model file
     Model,
-    /// A result.json
+    /// A result file (result.json)
     Result,
     /// A plan of `simcap calibrate`
     #[cfg(feature = "live")]

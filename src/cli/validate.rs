@@ -39,7 +39,7 @@ pub(super) struct Validate {
     /// Replications [default: as many as make the simulation's own chance negligible]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     replications: Option<u64>,
-    /// Seed
+    /// Seed of the simulation's draws
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Write the report to this folder [default: reports/validate-MODEL]

@@ -15,7 +15,7 @@ use crate::live::prompts::{Language, Prefix};
 use crate::live::spec::{ClassSpec, LoadSpec, MaxTokensField, PlanSpec, Schedule, TargetSpec, TimeoutSpec};
 use crate::provider::pricing::PerToken;
 
-/// Whom to ask.
+/// The endpoint that is asked, and how.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Target")]
 pub(super) struct Target {
@@ -281,7 +281,7 @@ fn prices(target: &Target) -> Result<Option<PerToken>, Failure> {
     };
     let output = match target.price_output {
         Some(output) => output,
-        // Who pays nothing to read pays nothing to write.
+        // Where input is free, so is output.
         None if input == TokenPrice::default() => input,
         None => return Err(Failure::Input("give --price-output beside --price-input".into())),
     };

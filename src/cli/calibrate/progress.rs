@@ -16,7 +16,7 @@ use crate::words::Outcome;
 /// Of how many of the latest answers the view speaks.
 const LATEST: usize = 200;
 
-/// The view, if there is somebody to look at it.
+/// The view of progress, if there is a terminal to show it on.
 #[derive(Debug)]
 pub(super) struct View {
     bar: Option<ProgressBar>,

@@ -23,7 +23,7 @@ use crate::engine::run::Halt;
 use crate::engine::tally::Tally;
 use crate::report::write::claim;
 
-/// Its name in the output folder of a run.
+/// The name of the file in the output folder of a run.
 pub(super) const NAME: &str = "replications.part";
 
 /// The longest first line: it names every input, and some may have long names.

@@ -45,12 +45,12 @@ impl Stop {
         stop
     }
 
-    /// Replications begin.
+    /// Called when replications begin.
     pub(super) fn simulate(&self) {
         self.stage.store(Stage::Simulating as u8, Ordering::SeqCst);
     }
 
-    /// They are over: the report is made.
+    /// Called when replications are over and the report is made.
     pub(super) fn report(&self) {
         self.stage.store(Stage::Reporting as u8, Ordering::SeqCst);
     }

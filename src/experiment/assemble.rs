@@ -42,13 +42,13 @@ pub struct Plan {
     pub kinds: Vec<String>,
     /// The metrics of the report, in its order.
     pub metrics: Vec<Measure>,
-    /// What must hold.
+    /// The objectives that must hold.
     pub objectives: Vec<Objective>,
     /// Where the models come from.
     pub models: Vec<ModelNote>,
-    /// How many replications.
+    /// The number of replications.
     pub replications: u64,
-    /// The seed.
+    /// The seed that every draw is made from.
     pub seed: u64,
     /// The level of every interval.
     pub confidence: Confidence,
@@ -61,13 +61,13 @@ pub struct Plan {
 /// A currency, and what each provider takes of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Billing {
-    /// Its code.
+    /// The code of the currency.
     pub code: Code,
-    /// Units of it for one dollar.
+    /// Units of the currency for one US dollar.
     pub per_dollar: f64,
-    /// The same, as it is reckoned with.
+    /// The rate `per_dollar`, in the form that costs are computed with.
     pub rate: Exchange,
-    /// Units of it that each provider takes for one dollar of its prices, in order.
+    /// Units of the currency that each provider takes for one dollar of its prices, in order.
     pub billed_at: Vec<f64>,
 }
 
@@ -75,11 +75,11 @@ pub struct Billing {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Objective {
-    /// The figure.
+    /// The metric that is bounded.
     pub metric: Metric,
-    /// Its bound, in the figure's unit.
+    /// The bound, in the metric's unit.
     pub bound: f64,
-    /// Whether it must stay below the bound, rather than above.
+    /// Whether the bound is an upper one.
     pub at_most: bool,
     /// Indices of the policies it is asked of.
     pub policies: Vec<usize>,
@@ -238,7 +238,8 @@ fn cautions(spec: &Experiment) -> Vec<String> {
     of_arrivals.into_iter().chain(shared).chain(own).collect()
 }
 
-/// The most of what an experiment lists: more is no experiment, and costs memory before anything is simulated.
+/// Bounds the number of each thing that an experiment lists: more is a mistake, and costs memory before anything is
+/// simulated.
 fn check_counts(spec: &Experiment) -> Built<()> {
     for (count, most, field) in [
         (spec.providers.len(), 10_000, "providers"),

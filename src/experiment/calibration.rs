@@ -13,9 +13,9 @@ use crate::form::units::Fraction;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogFile {
-    /// Its name.
+    /// The name of the file.
     pub name: String,
-    /// SHA-256 of its bytes, in hexadecimal.
+    /// SHA-256 of the file's bytes, in hexadecimal.
     pub sha256: String,
 }
 
@@ -23,17 +23,17 @@ pub struct LogFile {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FittedOn {
-    /// The files.
+    /// The files of measurements that the variant was fitted to.
     pub files: Vec<LogFile>,
     /// The share of each target's observations that was held out of the fit, by the rule of `calibrate::split`.
     pub held_out: Fraction,
-    /// Input tokens of the requests that it was fitted to. Default: not known.
+    /// Input tokens of the requests that the variant was fitted to. Default: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Range>,
-    /// Their output tokens. Default: not known.
+    /// Output tokens of the requests that the variant was fitted to. Default: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Range>,
-    /// Requests in flight when they were sent, themselves included. Default: not known.
+    /// Requests in flight when each of them was sent, itself included. Default: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<Range>,
 }
@@ -42,9 +42,9 @@ pub struct FittedOn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Range {
-    /// The least.
+    /// The least value.
     pub least: u32,
-    /// The most.
+    /// The greatest value.
     pub most: u32,
 }
 
@@ -71,17 +71,17 @@ impl Range {
 pub struct Calibration {
     /// The day of the validation.
     pub date: String,
-    /// The files that it was held against.
+    /// The files of measurements that the model was compared with.
     pub files: Vec<LogFile>,
     /// Whether the model was fitted to none of these observations, as far as it says.
     pub held_out: bool,
-    /// Observations that it was held against.
+    /// The number of observations that the model was compared with.
     pub probes: u64,
     /// The relative error that still counts as equal.
     pub margin: Fraction,
-    /// What came of it.
+    /// The verdict over all metrics.
     pub verdict: Agreement,
-    /// `ttft`, `tpot`, `e2e`: those that were measured.
+    /// The scores of `ttft`, `tpot` and `e2e`: those that were measured.
     pub metrics: Named<Score>,
 }
 
@@ -98,7 +98,7 @@ pub enum Agreement {
 }
 
 impl Agreement {
-    /// In words.
+    /// The verdict in words.
     pub const fn words(self) -> &'static str {
         match self {
             Agreement::Equivalent => "equivalent",
@@ -112,11 +112,11 @@ impl Agreement {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Score {
-    /// Requests in which it was measured.
+    /// The number of requests in which the quantity was measured.
     pub n: u64,
     /// The greatest distance between the two distribution functions (Kolmogorov and Smirnov).
     pub ks: f64,
-    /// Its percentiles.
+    /// The scores of the percentiles.
     pub quantiles: Vec<QuantileScore>,
 }
 
@@ -124,18 +124,19 @@ pub struct Score {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuantileScore {
-    /// Which: 0.95 is p95.
+    /// The percentile as a share: 0.95 is p95.
     pub q: f64,
-    /// Predicted, in seconds.
+    /// The predicted value, in seconds.
     pub predicted: f64,
-    /// Measured, in seconds.
+    /// The measured value, in seconds.
     pub measured: f64,
-    /// Predicted over measured, less 1.
+    /// The relative error: predicted over measured, less 1.
     pub error: f64,
-    /// The 90 % interval of that, whose two ends are the two one-sided tests at 5 %; none from too few measurements.
+    /// The 90 % interval of the relative error, whose two ends are the two one-sided tests at 5 %; none from too few
+    /// measurements.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<(f64, f64)>,
-    /// What the tests say.
+    /// The verdict of the two one-sided tests.
     pub verdict: Agreement,
 }
 

@@ -35,7 +35,7 @@ const ALL_DRAWN: usize = 100_000;
 /// Arrivals that tell a rate that no parameter says.
 const DRAWN_ARRIVALS: usize = 20_000;
 
-/// Seconds that a request takes, and more for each provider, whom most policies look at.
+/// Seconds that a request takes, and more for each provider, because most policies look at each.
 const SECONDS_A_REQUEST: f64 = 5e-7;
 const SECONDS_A_PROVIDER: f64 = 5e-9;
 
@@ -61,7 +61,7 @@ const MUCH_TIME: f64 = 3600.0;
 pub struct Estimate {
     /// For each policy, in the plan's order.
     pub policies: Vec<PolicyEstimate>,
-    /// How often each is run.
+    /// The number of replications of each policy.
     pub replications: u64,
     /// Replications that run at once.
     pub threads: u64,
@@ -74,7 +74,7 @@ pub struct Estimate {
 /// What one policy will take.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PolicyEstimate {
-    /// Its name.
+    /// The name of the policy.
     pub name: String,
     /// Requests in a replication.
     pub requests: f64,
@@ -86,9 +86,9 @@ pub struct PolicyEstimate {
     pub served: f64,
     /// Requests in the system at once, at the end if they grow.
     pub in_system: f64,
-    /// The same if every provider were as fast as the fastest.
+    /// Requests in the system at once if every provider were as fast as the fastest.
     pub at_least: f64,
-    /// The most that the plan allows.
+    /// The most requests in the system at once that the plan allows.
     pub most: u64,
 }
 
@@ -223,7 +223,7 @@ fn in_words(number: f64) -> String {
 fn arrivals(loaded: &Loaded, scenario: &Scenario) -> (f64, f64) {
     let seconds = scenario.window.end.seconds();
     let spec = loaded.experiment.traffic.arrivals.as_dyn();
-    // Users who do not think at all are held back by their answers alone.
+    // Users without a think time are held back by their answers alone.
     let unbounded = spec.follows_ends().then_some(f64::INFINITY);
     if let Some(rate) = spec.rate().or(unbounded) {
         return (rate * seconds, rate);
@@ -281,9 +281,9 @@ fn policy(
     }
 }
 
-/// The same for `users` that wait for their answers, who would send `most` requests a second if answers took no time: at
-/// most N / (Z + R) requests a second for N users that think for Z and wait for R, and no more than can be served
-/// (Denning and Buzen, "The Operational Analysis of Queueing Network Models", 1978).
+/// The estimate for `users` that wait for their answers, and would send `most` requests a second if answers took no
+/// time: at most N / (Z + R) requests a second for N users that think for Z and wait for R, and no more than can be
+/// served (Denning and Buzen, "The Operational Analysis of Queueing Network Models", 1978).
 fn closed_loop(scenario: &Scenario, users: f64, most: f64, lasts: f64) -> PolicyEstimate {
     let think = users / most.max(1e-9);
     let unhindered = users / (think + lasts);

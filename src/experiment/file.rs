@@ -40,18 +40,18 @@ pub struct Experiment {
     /// The file's JSON Schema, for editors; ignored.
     #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
-    /// Its name, which names the folder of its report: letters, digits, `-`, `_` and `.`.
+    /// The name of the experiment, which names the folder of its report: letters, digits, `-`, `_` and `.`.
     #[schemars(length(max = 100), regex(pattern = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$"))]
     pub name: String,
-    /// What it is about, which figures are published and which assumed. Shown in the report.
+    /// What the experiment is about, which figures are published and which assumed. Shown in the report.
     #[serde(default)]
     pub about: String,
     /// The currency that bills are in. Default: US dollars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<CurrencySpec>,
-    /// Who asks, when, and for how much.
+    /// The requests: when they arrive, of which classes and users, and how large they are.
     pub traffic: TrafficSpec,
-    /// The fleet, by name.
+    /// The providers of the fleet, by name.
     #[schemars(extend("minProperties" = 1))]
     pub providers: Named<ProviderSpec>,
     /// Accounts whose quotas several providers share, by name.
@@ -60,7 +60,8 @@ pub struct Experiment {
     /// Hosts whose connections several providers share, by name.
     #[serde(default)]
     pub hosts: Named<HostSpec>,
-    /// What a caller wraps round a request. Default: nothing.
+    /// The client that all requests pass: its queue, limits, timeouts, retries and breakers. Default: an unbounded
+    /// queue and nothing else.
     #[serde(default)]
     pub client: ClientSpec,
     /// The policies to compare; the first is the baseline.
@@ -69,10 +70,10 @@ pub struct Experiment {
     /// The metric that the policies are ranked by. Default: no ranking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank_by: Option<Metric>,
-    /// What must hold.
+    /// The objectives: bounds on metrics that must hold.
     #[serde(default)]
     pub objectives: Vec<ObjectiveSpec>,
-    /// How to run it.
+    /// How the experiment is run and measured.
     pub plan: PlanSpec,
 }
 
@@ -80,44 +81,46 @@ pub struct Experiment {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CurrencySpec {
-    /// Its code: three capital letters, like "CNY".
+    /// The code of the currency: three capital letters, like "CNY".
     #[schemars(regex(pattern = r"^[A-Z]{3}$"))]
     pub code: String,
-    /// Units of it for one dollar.
+    /// Units of the currency for one US dollar.
     #[schemars(range(min = 0.000_001, max = 1_000_000))]
     pub per_dollar: f64,
 }
 
-/// Who asks, when, and for how much.
+/// The requests: when they arrive, of which classes and users, and how large they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrafficSpec {
-    /// When requests come.
+    /// The arrival process: when requests arrive.
     pub arrivals: ArrivalsSpec,
-    /// What they are, by name.
+    /// The classes of requests, by name.
     #[schemars(extend("minProperties" = 1, "maxProperties" = 1000))]
     pub classes: Named<ClassSpec>,
-    /// Who asks: for policies and caches that know a user again. Default: every request is somebody else's.
+    /// The users behind the requests, for policies and caches that remember them. Default: each request has its own
+    /// user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<UsersSpec>,
 }
 
-/// A kind of request.
+/// A class of requests: their share, size, priority and tags.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClassSpec {
-    /// Its share of all requests; only proportions matter. May be left out if there is one class.
+    /// The weight of the class among all requests, above 0; only proportions matter. May be left out if there is one
+    /// class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub share: Option<f64>,
-    /// Its priority in queues: lower goes first, 0 to 15. Default: 1.
+    /// The priority of the class in queues: lower goes first, 0 to 15. Default: 1.
     #[serde(default = "standard")]
     #[schemars(range(max = 15))]
     pub priority: u8,
-    /// Input tokens. Left out with a replayed trace, which has its own.
+    /// Input tokens of a request. Left out with a replayed trace, which has its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<LawSpec<f64>>,
-    /// Output tokens. Left out with a replayed trace, which has its own.
+    /// Output tokens of a request. Left out with a replayed trace, which has its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<LawSpec<f64>>,
     /// The `max_tokens` that the client sends: output is cut there, and quotas reserve that much.
@@ -145,7 +148,7 @@ fn standard() -> u8 {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountSpec {
-    /// The quotas.
+    /// The quotas of the account.
     pub limits: Vec<LimitSpec>,
 }
 
@@ -153,10 +156,11 @@ pub struct AccountSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HostSpec {
-    /// The most at once. Default: no bound.
+    /// The most connections at once. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<Count>,
-    /// The most attempts that may wait for one; further ones are shed. Only beside `connections`. Default: no bound.
+    /// The most attempts that may wait for a connection to the host; further ones are shed. Only beside `connections`.
+    /// Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
 }
@@ -169,26 +173,26 @@ pub struct ProviderSpec {
     /// file. Without one, `prices` and either `response` or `ttft` and `tps` must be given here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Which of the model's variants. Default: the one it says.
+    /// The name of the model's variant. Default: the one that the model file names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
-    /// The client's most connections to it at once. Default: no bound.
+    /// The most connections that the client has to the provider at once. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<Count>,
     /// The most attempts that may wait for a connection; further ones are shed. Only beside `connections`. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
-    /// The host whose connections it uses, instead of its own.
+    /// The host whose connections the provider uses, instead of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// The account whose quotas it shares, besides its own.
+    /// The account whose quotas the provider shares, besides its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// Time to first token, network not included.
+    /// Time to first token at the provider, network not included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttft: Option<LawSpec<Duration>>,
-    /// How fast it reads a prompt, in tokens per second: adds input that is not cached, divided by this, to every time to
-    /// first token. Default: no time for it.
+    /// Prefill speed in tokens per second: adds input that is not cached, divided by this, to every time to first
+    /// token. Default: prefill takes no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub prefill: Option<f64>,
@@ -201,32 +205,33 @@ pub struct ProviderSpec {
     /// The whole answer's time, instead of `ttft` and `tps`: an endpoint that does not stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<LawSpec<Duration>>,
-    /// What load does to it, applied in order; replaces the model's own. Default: nothing.
+    /// What load does to the provider, applied in order; replaces the model's own. Default: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<Vec<LoadSpec>>,
-    /// Its prompt cache. Default: none.
+    /// The prompt cache of the provider. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt_cache: Option<CacheSpec>,
-    /// What it charges.
+    /// The prices that the provider charges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prices: Option<PriceSpec>,
-    /// Units of the experiment's currency that it takes for one dollar of its prices. Default: as many as a dollar costs.
+    /// Units of the experiment's currency that the provider takes for one dollar of its prices. Default: as many as a
+    /// dollar costs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.000_001, max = 1_000_000))]
     pub billed_at: Option<f64>,
-    /// What it bills when the caller hangs up on an answer. Default: `written`.
+    /// What the provider bills when the caller hangs up on an answer. Default: `written`.
     #[serde(default)]
     pub hung_up: HungUp,
-    /// Its quotas.
+    /// The quotas of the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Vec<LimitSpec>>,
-    /// How it fails; replaces the model's own failures.
+    /// The faults of the provider; replaces the model's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faults: Option<Vec<FaultSpec>>,
-    /// The most input and output tokens together.
+    /// The most input and output tokens together that a request may have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context_window: Option<Count>,
-    /// How its 429s say when to come back. Default: `seconds`.
+    /// How the provider's 429s say when to come back. Default: `seconds`.
     #[serde(default)]
     pub retry_after: RetryAfter,
     /// Probability of a good answer, by class; adds to the model's own.
@@ -234,7 +239,7 @@ pub struct ProviderSpec {
     pub quality: Named<Fraction>,
 }
 
-/// What a caller wraps round a request.
+/// A client: what a caller or gateway wraps round a request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientSpec {
@@ -254,10 +259,10 @@ pub struct ClientSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub gateways: Option<u16>,
-    /// How long to wait for what.
+    /// How long the client waits, for each of the things that it may wait for.
     #[serde(default)]
     pub timeouts: TimeoutsSpec,
-    /// What to do after a failed attempt. Default: `never`.
+    /// The retry rule: what to do after a failed attempt. Default: `never`.
     #[serde(default)]
     pub retry: RetrySpec,
     /// How many retries all requests together may make; only beside a `retry`. Default: no bound.
@@ -301,11 +306,11 @@ pub struct FallbackSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupSpec {
-    /// Which.
+    /// The names of the providers in the group.
     #[schemars(length(min = 1))]
     pub providers: Vec<String>,
-    /// Which failures of an earlier group bring a request here. Default: whatever another try may mend, nobody to send it to,
-    /// and no connection.
+    /// The failures of an earlier group that bring a request here. Default: all that another try may mend, no provider
+    /// to send it to, and no connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<OutcomeList>,
 }
@@ -314,9 +319,9 @@ pub struct GroupSpec {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Tells {
-    /// The first group's (Bifrost).
+    /// The first group's failure (Bifrost).
     First,
-    /// The last group's.
+    /// The last group's failure.
     #[default]
     Last,
 }
@@ -325,27 +330,27 @@ fn five() -> u8 {
     5
 }
 
-/// How long to wait for what, always longer than nothing. Each default: for ever.
+/// The timeouts of a client, each above 0. Default of each: no timeout.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimeoutsSpec {
-    /// For a free connection, where some provider bounds its `connections`.
+    /// The longest wait for a free connection, where some provider bounds its `connections`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<Duration>,
-    /// For an answer to the attempt to connect. Only a provider that cannot be reached lets it pass: `connection` is for the
-    /// wait in the client's own pool.
+    /// The connect timeout: the longest wait for an answer to the attempt to connect. Only a provider that cannot be
+    /// reached lets it pass: `connection` is for the wait in the client's own pool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect: Option<Duration>,
-    /// For the first token of an attempt.
+    /// The longest wait for the first token of an attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttft: Option<Duration>,
-    /// For each further token.
+    /// The idle timeout: the longest wait for each further token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle: Option<Duration>,
-    /// For one attempt: a duration, or an object for one that grows with what is asked.
+    /// The longest time that one attempt may take: a duration, or an object for one that grows with what is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<AttemptTimeout>,
-    /// For the whole request, from its arrival, waits and retries included.
+    /// The longest time that the whole request may take, from its arrival, waits and retries included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<Duration>,
 }
@@ -354,9 +359,9 @@ pub struct TimeoutsSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyEntry {
-    /// Its name in tables.
+    /// The name of the policy in tables.
     pub name: String,
-    /// The policy.
+    /// The policy, by its name or as an object with its parameters.
     pub policy: PolicySpec,
     /// A client of its own, instead of the experiment's: to compare breakers, limiters or retries.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -31,11 +31,11 @@ use crate::words::Input;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Loaded {
-    /// The file, as it was named.
+    /// The path of the file, as it was given.
     pub file: String,
-    /// Its text.
+    /// The text of the file.
     pub text: String,
-    /// What it says.
+    /// The experiment that the text describes.
     pub experiment: Experiment,
     /// The models, by what the experiment calls them.
     pub models: BTreeMap<String, ModelFile>,
@@ -57,9 +57,9 @@ pub struct Loaded {
 pub enum LoadError {
     /// A file cannot be read.
     Read {
-        /// Which.
+        /// The path of the file.
         file: String,
-        /// Why not.
+        /// Why it cannot be read.
         why: String,
     },
     /// A file says something that it should not.
@@ -123,7 +123,7 @@ pub fn load(path: &Path, traces: &Traces) -> Result<Loaded, LoadError> {
     load_priced(path, traces, None)
 }
 
-/// As [`load`], with the price table at `prices` in place of the one built in.
+/// Loads the experiment at `path`, with the price table at `prices` in place of the one built in.
 ///
 /// # Errors
 /// As [`load`], and those of the price table.
@@ -131,7 +131,7 @@ pub fn load_priced(path: &Path, traces: &Traces, prices: Option<&Path>) -> Resul
     load_with(path, traces, prices, OwnParts::default())
 }
 
-/// As [`load_priced`], with parts of the caller's own, which the experiment and its models may name.
+/// Loads the experiment at `path`, with parts of the caller's own, which the experiment and its models may name.
 ///
 /// # Errors
 /// As [`load_priced`].
@@ -166,7 +166,7 @@ pub fn from_text(file: &str, text: &str) -> Result<Loaded, LoadError> {
     with_models(file, text, BTreeMap::new())
 }
 
-/// As [`from_text`], with `models` by what the text calls them: those are looked for nowhere.
+/// Loads an experiment from its text, with `models` by what the text calls them: those are looked for nowhere.
 ///
 /// # Errors
 /// As [`load`].
@@ -291,10 +291,9 @@ impl Loaded {
 }
 
 impl Loaded {
-    /// Adds the script that the experiment calls `name`: for experiments that are no file.
+    /// Adds the script that the experiment calls `name`: for experiments that are not files.
     ///
-    /// # Errors
-    /// If it is no script, or none of a policy.
+    /// # Errors If it is not a script, or not one of a policy.
     pub fn add_script(&mut self, name: &str, text: &str) -> Result<(), LoadError> {
         let program = Program::read(text).map_err(|fault| misread(name, text, &fault))?;
         self.inputs.push(input(Path::new(name), text.as_bytes()));

@@ -26,12 +26,12 @@ pub struct ModelFile {
     pub schema: Option<String>,
     /// The model's name.
     pub model: String,
-    /// What it is.
+    /// A description of the model.
     #[serde(default)]
     pub about: String,
     /// The variant that an experiment gets if it names none.
     pub default: String,
-    /// The variants.
+    /// The variants of the model, by name.
     #[schemars(extend("minProperties" = 1))]
     pub variants: Named<ModelSpec>,
 }
@@ -56,9 +56,9 @@ impl ModelFile {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSpec {
-    /// Where its figures come from.
+    /// The source of the figures.
     pub source: String,
-    /// When they were taken.
+    /// The date at which the figures were taken.
     #[serde(default)]
     pub date: String,
     /// Time to first token at the provider, network not included.
@@ -68,16 +68,16 @@ pub struct ModelSpec {
     pub fit: Option<Fit>,
     /// Decode speed in tokens per second, after the first token.
     pub tps: LawSpec<f64>,
-    /// How fast it reads a prompt, in tokens per second. Default: no time for it.
+    /// Prefill speed in tokens per second. Default: prefill takes no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub prefill: Option<f64>,
     /// Network overhead of every answer.
     pub network: Duration,
-    /// What load does to it, applied in order. Default: nothing.
+    /// What load does to the provider, applied in order. Default: nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub load: Vec<LoadSpec>,
-    /// Its prompt cache. Default: none.
+    /// The prompt cache of the provider. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt_cache: Option<CacheSpec>,
     /// Prices by the token.
@@ -88,7 +88,7 @@ pub struct ModelSpec {
     /// The provider's quotas. Default: none.
     #[serde(default)]
     pub limits: Vec<LimitSpec>,
-    /// How it fails.
+    /// The random faults of the provider.
     pub faults: Random,
     /// Probability of a good answer, by class.
     #[serde(default)]
@@ -96,10 +96,10 @@ pub struct ModelSpec {
     /// What is assumed and why, by field.
     #[serde(default)]
     pub assumed: Named<String>,
-    /// The measurements that it was fitted to. Default: none.
+    /// The measurements that the variant was fitted to. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fitted_on: Option<FittedOn>,
-    /// How well it predicted measurements that it was not fitted to. Default: nobody has looked.
+    /// How well the variant predicted measurements that it was not fitted to. Default: it was not validated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
 }
@@ -132,7 +132,7 @@ pub(super) fn prefill(speed: Option<f64>) -> Built<f64> {
     }
 }
 
-/// What load does.
+/// Builds what load does to a provider.
 pub(super) fn loads(specs: &[LoadSpec], names: &Names<'_>) -> Built<Vec<Box<dyn Load>>> {
     let one = |(i, l): (usize, &LoadSpec)| l.as_dyn().build(names).map_err(|r| r.at(l.name()).at(i).at("load"));
     specs.iter().enumerate().map(one).collect()
@@ -148,13 +148,13 @@ pub(super) fn cache(spec: Option<&CacheSpec>, names: &Names<'_>) -> Built<Option
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fit {
-    /// What was published.
+    /// The percentiles that were published.
     pub published: Percentiles,
-    /// What the law gives, network included.
+    /// The percentiles that the law gives, network included.
     pub fitted: Percentiles,
     /// The largest relative error over the published percentiles.
     pub worst_error: f64,
-    /// What else there is to say.
+    /// Further remarks on the fit.
     #[serde(default)]
     pub note: String,
 }
@@ -163,16 +163,16 @@ pub struct Fit {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Percentiles {
-    /// Median.
+    /// The median (50th percentile).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p50: Option<Duration>,
-    /// 95th percentile.
+    /// The 95th percentile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p95: Option<Duration>,
-    /// 99th percentile.
+    /// The 99th percentile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p99: Option<Duration>,
-    /// Mean.
+    /// The mean value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean: Option<Duration>,
 }

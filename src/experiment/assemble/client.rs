@@ -96,7 +96,7 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
     })
 }
 
-/// Refuses timeouts that nobody could keep to, and one for a wait that never is.
+/// Refuses timeouts that can never be met, and a timeout of a wait that never occurs.
 fn check_timeouts(spec: &ClientSpec, names: &Names<'_>) -> Built<()> {
     let timeouts = &spec.timeouts;
     let attempt = match &timeouts.attempt {

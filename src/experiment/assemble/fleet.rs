@@ -115,7 +115,7 @@ pub(super) fn deployment(
     Ok((Deployment { provider, pool }, note))
 }
 
-/// Whether the model was held against measurements. What the experiment changes of it, nobody has.
+/// Whether the model was validated against measurements. What the experiment changes of it was not.
 fn standing(model: &ModelSpec, spec: &ProviderSpec) -> Standing {
     let changed = if overrides(spec).is_empty() {
         ""
@@ -209,7 +209,7 @@ pub(super) fn check_accounts(spec: &Experiment) -> Built<()> {
     }
 }
 
-/// Refuses a line where nobody ever waits.
+/// Refuses a bound on the line where no attempt ever waits.
 fn check_line(connections: Option<Count>, line: Option<u32>) -> Built<()> {
     match (connections, line) {
         (None, Some(_)) => {

@@ -21,7 +21,7 @@ const MOST: usize = 256;
 /// A metric of a report, and where its figures are counted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measure {
-    /// The metric.
+    /// The metric that is reported.
     pub metric: Metric,
     /// What its figures are taken from.
     pub source: Source,

@@ -8,7 +8,7 @@ use crate::form::named::Named;
 use crate::form::units::{Count, Duration};
 use crate::words::Metric;
 
-/// Something that must hold.
+/// An objective: a bound on a metric that must hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("oneOf" = [{ "required": ["at_most"] }, { "required": ["at_least"] }]))]
@@ -17,13 +17,13 @@ pub struct ObjectiveSpec {
     /// success counts as good if it keeps to the loosest such bound on each time, of each scope that it is in. One of a provider
     /// or a window does not.
     pub metric: Metric,
-    /// It must not be above this: "2s", "1%", "$20k", "900/s" or a number, as the metric is counted.
+    /// The upper bound of the metric: "2s", "1%", "$20k", "900/s" or a number, as the metric is counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<Target>,
-    /// It must not be below this.
+    /// The lower bound of the metric, written as for `at_most`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_least: Option<Target>,
-    /// The policies that it is asked of. Default: all.
+    /// The names of the policies that it is asked of. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policies: Option<Vec<String>>,
 }
@@ -35,21 +35,21 @@ pub struct PlanSpec {
     /// Simulated time of each replication, warm-up included. May be left out with a replayed trace: the whole of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<Duration>,
-    /// How much of it passes before counting starts. Default: a tenth; nothing with a replayed trace.
+    /// The part of `duration` that passes before counting starts. Default: a tenth; nothing with a replayed trace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warmup: Option<Duration>,
-    /// How many replications. Default: 20.
+    /// The number of replications, each with draws of its own. Default: 20.
     #[serde(default = "twenty")]
     #[schemars(range(min = 1, max = 100_000))]
     pub replications: u64,
-    /// The seed. Default: 1.
+    /// The seed that every draw is made from. Default: 1.
     #[serde(default = "first")]
     pub seed: u64,
     /// The most requests in the system at once, up to 8,000,000: a replication with more ends without a result, and the run with
     /// exit code 3. Each takes about 500 bytes. Default: 1,000,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_in_system: Option<Count>,
-    /// The level of every interval. Default: 0.95.
+    /// The confidence level of every interval. Default: 0.95.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.5, max = 0.9999))]
     pub confidence: Option<f64>,
@@ -69,10 +69,10 @@ pub struct PlanSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WindowSpec {
-    /// When it begins. Default: at the start of the replication.
+    /// When the window begins. Default: at the start of the replication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Duration>,
-    /// When it ends; what arrives at that time is no longer in it. Default: at the end of the replication.
+    /// When the window ends; what arrives at that time is no longer in it. Default: at the end of the replication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Duration>,
 }

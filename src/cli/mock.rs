@@ -105,7 +105,7 @@ impl Mock {
         })?;
         if !self.host.is_loopback() {
             eprintln!(
-                "note: {} is not loopback: whoever reaches this machine can use the mock",
+                "note: {} is not loopback: every machine that reaches this one can use the mock",
                 self.host
             );
         }

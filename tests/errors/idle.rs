@@ -34,7 +34,7 @@ fn an_unknown_host_when_there_is_none() {
 #[test]
 fn a_line_for_connections_without_bound() {
     assert_snapshot!(said(r#""connections": 50"#, r#""line": 50"#), @r#"
-    shop.json:18:53: providers.dear.line: `line` without `connections`: nobody waits for a connection where there is no bound on them; give `connections` too
+    shop.json:18:53: providers.dear.line: `line` without `connections`: no attempt waits for a connection where there is no bound on them; give `connections` too
        18 |     "dear": { "model": "claude-sonnet-4.5", "line": 50 },
           |                                                     ^
     "#);
@@ -45,7 +45,7 @@ fn a_line_for_a_host_without_bound() {
     let text = r#""hosts": { "gateway": { "line": 5 } }, "client": {"#;
     let good = GOOD.replacen(r#""client": {"#, text, 1);
     assert_snapshot!(said_of(&good.replacen(r#""network": "20ms","#, r#""host": "gateway","#, 1)), @r#"
-    shop.json:33:35: hosts.gateway.line: `line` without `connections`: nobody waits for a connection where there is no bound on them; give `connections` too
+    shop.json:33:35: hosts.gateway.line: `line` without `connections`: no attempt waits for a connection where there is no bound on them; give `connections` too
        33 |   "hosts": { "gateway": { "line": 5 } }, "client": {
           |                                   ^
     "#);
@@ -55,7 +55,7 @@ fn a_line_for_a_host_without_bound() {
 fn a_timeout_for_connections_without_bound() {
     let good = GOOD.replacen(r#", "connections": 50"#, "", 1);
     assert_snapshot!(said_of(&good.replacen(r#""total": "60s""#, r#""connection": "5s", "total": "60s""#, 1)), @r#"
-    shop.json:37:33: client.timeouts.connection: a timeout for a free connection, and no provider bounds its `connections`: nobody waits for one; give a provider or a host `connections`
+    shop.json:37:33: client.timeouts.connection: a timeout for a free connection, and no provider bounds its `connections`: no attempt waits for one; give a provider or a host `connections`
        37 |     "timeouts": { "connection": "5s", "total": "60s" },
           |                                 ^
     "#);
@@ -211,7 +211,7 @@ fn timeouts_of_nothing() {
         })
         .collect();
     assert_snapshot!(first_lines.join("\n"), @r#"
-    shop.json:37:33: client.timeouts.connection: a timeout of 0s: must be longer; to shed whoever finds none free, give "line": 0 beside `connections`
+    shop.json:37:33: client.timeouts.connection: a timeout of 0s: must be longer; to shed an attempt that finds none free, give "line": 0 beside `connections`
     shop.json:37:30: client.timeouts.connect: a timeout of 0s: must be longer; for no timeout, leave it out
     shop.json:37:27: client.timeouts.ttft: a timeout of 0s: must be longer; for no timeout, leave it out
     shop.json:37:27: client.timeouts.idle: a timeout of 0s: must be longer; for no timeout, leave it out

@@ -177,9 +177,9 @@ fn a_fallback_to_nobody_known() {
 }
 
 #[test]
-fn a_group_of_nobody() {
+fn a_group_without_providers() {
     assert_snapshot!(said(RETRY, r#""fallback": { "groups": [ { "providers": ["cheap"] }, { "providers": [] } ] },"#), @r#"
-    shop.json:38:74: client.fallback.groups[1].providers: a group of nobody
+    shop.json:38:74: client.fallback.groups[1].providers: a group without providers
        38 |     "fallback": { "groups": [ { "providers": ["cheap"] }, { "providers": [] } ] },
           |                                                                          ^
     "#);

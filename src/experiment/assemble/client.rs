@@ -114,14 +114,14 @@ fn check_timeouts(spec: &ClientSpec, names: &Names<'_>) -> Built<()> {
     for (field, timeout) in given {
         if timeout.is_some_and(|t| t.span() == Span::ZERO) {
             let other = match field {
-                "connection" => "to shed whoever finds none free, give \"line\": 0 beside `connections`",
+                "connection" => "to shed an attempt that finds none free, give \"line\": 0 beside `connections`",
                 _ => "for no timeout, leave it out",
             };
             return Err(Refusal::new(format!("a timeout of 0s: must be longer; {other}")).at(field));
         }
     }
     if timeouts.connection.is_some() && names.known.iter().all(|known| known.connections == u32::MAX) {
-        let text = "a timeout for a free connection, and no provider bounds its `connections`: nobody waits for one";
+        let text = "a timeout for a free connection, and no provider bounds its `connections`: no attempt waits for one";
         return Err(Refusal::new(text.to_owned() + "; give a provider or a host `connections`").at("connection"));
     }
     Ok(())
@@ -179,7 +179,7 @@ fn groups(spec: &FallbackSpec, names: &Names<'_>) -> Built<Fallback> {
     for (i, group) in spec.groups.iter().enumerate() {
         let here = |r: Refusal| r.at(i).at("groups");
         if group.providers.is_empty() {
-            return Err(here(Refusal::new("a group of nobody").at("providers")));
+            return Err(here(Refusal::new("a group without providers").at("providers")));
         }
         let numbers = names
             .each_provider(&group.providers)

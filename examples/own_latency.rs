@@ -1,8 +1,15 @@
-//! A latency law of one's own, in a program that is the whole `simcap` command besides.
+//! A latency law of your own, in a program that is the whole `simcap` command besides.
 //!
 //! Answers come from a server that batches: a request waits for the next of the ticks that are `period` apart, and then for a
-//! time that is the same for all. So the time to first token is uniform over one period, above a floor: a law that no file can
-//! name, because it is this program's. `cargo run --release --example own_latency -- run examples/own_latency.json`
+//! time that is the same for all. So the time to first token is uniform over one period, above a floor. The law implements
+//! [`Law`]: quantiles, distribution function and mean, in nanoseconds.
+//!
+//! ```sh
+//! cargo run --release --example own_latency -- run examples/own_latency.json
+//! ```
+//!
+//! prints the figures of a provider with this law and of one whose law is exponential with the same mean: the medians and the tails
+//! of TTFT differ, the means do not. The whole report is written to `reports/own_latency/report.html`.
 
 use std::process::ExitCode;
 

@@ -1,6 +1,14 @@
-//! A policy of one's own, in a program that is the whole `simcap` command besides.
+//! A policy of your own, in a program that is the whole `simcap` command besides.
 //!
-//! `cargo run --release --example own_policy -- run examples/own_policy.json`
+//! The policy takes providers in turns, and rests one that fails: `{ "own": { "name": "least_recent", "parameters": { "rest": "2s" } } }`
+//! in the experiment. It implements [`Policy`], reads its parameters in a function, and is registered in `main` under its name.
+//!
+//! ```sh
+//! cargo run --release --example own_policy -- run examples/own_policy.json
+//! ```
+//!
+//! prints the figures of this policy and of two that are built in, each with its interval, and how they compare; the whole report
+//! is written to `reports/own-policy/report.html`. Every other command works as well: `-- check examples/own_policy.json`, `-- --help`.
 
 use std::process::ExitCode;
 
@@ -13,7 +21,7 @@ use simcap::kernel::time::{Span, Time};
 use simcap::routing::{Call, Fleet, Policy};
 use simcap::words::{Ended, Outcome};
 
-/// Whoever has been left alone longest; one that fails is left alone for `rest`.
+/// Chooses the provider that was called the longest time ago; a provider that fails gets no calls for `rest`.
 #[derive(Clone, Debug)]
 struct LeastRecent {
     rest: Span,

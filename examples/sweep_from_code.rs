@@ -1,7 +1,14 @@
-//! A value swept from code: how the slowest answers grow as the load comes near what two servers can do.
+//! A value swept from code: how the mean latency grows as the load comes near what two servers can do.
 //!
 //! An experiment is read once; for each point one value of it is changed, checked and simulated, and a figure is taken out of the
-//! report. `cargo run --release --example sweep_from_code`
+//! report.
+//!
+//! ```sh
+//! cargo run --release --example sweep_from_code
+//! ```
+//!
+//! prints one line for each rate: the mean latency of a request in milliseconds, and half the width of its 95 % interval. At 18 of
+//! the 20 requests a second that the servers can do it is about five times the 100 ms of an idle system (M/M/2: 1 / (1 − 0.9²)).
 
 use std::error::Error;
 

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! traffic ──► admission ──► routing ──► connection ──► provider
-//!    (who,      (queue,      (which      (pool of       (quota, fault,
+//!    (what,     (queue,      (which      (pool of       (quota, fault,
 //!    when)      limiter)     next)       each host)      latency, price)
 //!                  ▲                                        │
 //!                  └───────────── retry ◄── outcome ◄───────┘

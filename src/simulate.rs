@@ -33,7 +33,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The same with this number of replications.
+    /// These options with this number of replications.
     #[must_use]
     pub fn replications(self, replications: u64) -> Options {
         Options {
@@ -42,7 +42,7 @@ impl Options {
         }
     }
 
-    /// The same with this seed.
+    /// These options with this seed.
     #[must_use]
     pub fn seed(self, seed: u64) -> Options {
         Options {
@@ -51,7 +51,7 @@ impl Options {
         }
     }
 
-    /// The same with these parts of the program's own.
+    /// These options with these parts of the program's own.
     #[must_use]
     pub fn own(self, own: OwnParts) -> Options {
         Options { own, ..self }

@@ -1,5 +1,5 @@
-//! Bandits through the whole engine: what they lose against whoever knows the best provider, and what becomes of them when
-//! the best one changes.
+//! Bandits through the whole engine: what they lose against a policy that knows the best provider, and what becomes of
+//! them when the best one changes.
 
 mod common;
 

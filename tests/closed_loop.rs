@@ -1,5 +1,5 @@
-//! Users who ask again after an answer: against closed forms, each within the run's own 99 % interval, and the same for every
-//! policy.
+//! Closed loops of users, each of which asks again after an answer: against closed forms, each within the run's own 99
+//! % interval, and the same for every policy.
 
 mod common;
 

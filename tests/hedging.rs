@@ -1,4 +1,4 @@
-//! Hedging through experiment files: who wins, who pays, and what it does to the tail.
+//! Hedging through experiment files: which copy wins, what is paid for, and what it does to the tail.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! R4's latency router: each fault that was published with it, by itself, against the same router with that fault mended.
+//! The latency router of the article on latency-based routing: each fault that was published with it, by
+//! itself, against the same router with that fault mended.
 
 mod common;
 

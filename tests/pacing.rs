@@ -64,7 +64,8 @@ fn a_paced_budget_lasts_the_day_and_is_spent_at_its_end() {
     }
 }
 
-/// R2.4: everything to the dear one until $400 are spent, after 40,000 s, and then to the cheapest, which costs $46 more.
+/// The daily budget of the article on a multi-model router: everything to the dear one until $400 are spent, after 40,000 s,
+/// and then to the cheapest, which costs $46 more.
 #[test]
 fn a_hard_stop_spends_it_all_before_noon() {
     let client = r#""budgets": [ { "per": "day", "money": "$400", "on_exhausted": "cheapest" } ]"#;

@@ -1,4 +1,5 @@
-//! Prompt caches that remember who asked, and policies that go by them: closed forms, and where affinity loses.
+//! Prompt caches that remember the user behind a request, and policies that go by them: closed forms, and where
+//! affinity loses.
 
 mod common;
 

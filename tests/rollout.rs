@@ -33,7 +33,7 @@ fn run(new: &str, rollout: &str, duration: &str, n: u64) -> Vec<Tally> {
 
 const HEALTHY: &str = r#""response": { "constant": "1s" }"#;
 
-/// R4.5's stages.
+/// The stages of the article on latency-based routing: 5, 25, 50 and 100 %.
 const STAGES: &str = r#""stages": [ { "share": "5%", "hold": "200s" }, { "share": "25%", "hold": "100s" },
     { "share": "50%", "hold": "100s" }, { "share": "100%", "hold": "100s" } ]"#;
 

@@ -1,4 +1,5 @@
-//! Copies that nobody waits for: they change nothing of what is served, are paid for, and are counted once.
+//! Mirrored copies, whose answer is not waited for: they change nothing of what is served, are paid for, and are
+//! counted once.
 
 mod common;
 

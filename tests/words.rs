@@ -1,29 +1,36 @@
 //! The documentation speaks plainly: each doc stands alone, in the terms of the field, and a provider is a thing.
 //!
-//! Docs are what an editor shows one at a time, of a Rust item or, through the JSON Schema, of a field in an experiment.
-//! The rules hold for every comment in the folders of [`DONE`], tests left out; [`PEOPLE`] names the files in which "who"
-//! is right, because it is said of people. Left out: what no list of words can find, such as a wrong unit.
+//! Docs are what an editor shows one at a time, of a Rust item or, through the JSON Schema, of a field in an
+//! experiment. The rules hold for every comment in the folders of [`DONE`] and in [`FILES`], tests left out, and for
+//! the headers of `tests`; [`PEOPLE`] names the files that may say "who", because they say it of people. Left out: what
+//! no list of words can find, such as a wrong unit.
 
 use std::fs;
 use std::path::Path;
 
-/// The folders of `src` that keep the rules.
-const DONE: [&str; 14] = [
-    "calibrate",
-    "cli",
-    "decide",
-    "engine",
-    "experiment",
-    "form",
-    "import",
-    "kernel",
-    "live",
-    "provider",
-    "report",
-    "stats",
-    "traffic",
-    "words",
+/// The folders that keep the rules. Of `tests` the headers do.
+const DONE: [&str; 17] = [
+    "benches",
+    "examples",
+    "fuzz",
+    "src/calibrate",
+    "src/cli",
+    "src/decide",
+    "src/engine",
+    "src/experiment",
+    "src/form",
+    "src/import",
+    "src/kernel",
+    "src/live",
+    "src/provider",
+    "src/report",
+    "src/stats",
+    "src/traffic",
+    "src/words",
 ];
+
+/// The files outside those folders that keep the rules.
+const FILES: [&str; 3] = ["src/lib.rs", "src/main.rs", "src/simulate.rs"];
 
 /// Words for persons, which stand for a provider, an attempt or a request when they stand in a comment.
 const PERSONS: [&str; 9] = [
@@ -39,15 +46,16 @@ const PERSONS: [&str; 9] = [
 ];
 
 /// The files that speak of people, and the words that they may use for them.
-const PEOPLE: [(&str, &[&str]); 8] = [
-    ("calibrate/logs/mod.rs", &["who"]),
-    ("calibrate/logs/twice.rs", &["who"]),
-    ("engine/world/follow.rs", &["who"]),
-    ("kernel/chance.rs", &["who"]),
-    ("traffic/arrivals/closed_loop.rs", &["who"]),
-    ("traffic/arrivals/poisson.rs", &["who"]),
-    ("traffic/mod.rs", &["who"]),
-    ("traffic/users.rs", &["who"]),
+const PEOPLE: [(&str, &[&str]); 9] = [
+    ("src/calibrate/logs/mod.rs", &["who"]),
+    ("src/calibrate/logs/twice.rs", &["who"]),
+    ("src/engine/world/follow.rs", &["who"]),
+    ("src/kernel/chance.rs", &["who"]),
+    ("src/traffic/arrivals/closed_loop.rs", &["who"]),
+    ("src/traffic/arrivals/poisson.rs", &["who"]),
+    ("src/traffic/mod.rs", &["who"]),
+    ("src/traffic/users.rs", &["who"]),
+    ("tests/words.rs", &["who"]),
 ];
 
 /// Beginnings of a doc that leans on the line before it.
@@ -158,8 +166,23 @@ fn faults(comment: &Comment, people: &[&str]) -> Vec<String> {
     faults
 }
 
-/// Adds the faults in the files under `folder` to `found`.
-fn walk(src: &Path, folder: &Path, found: &mut Vec<String>) {
+/// Adds the faults of a file to `found`, those of the comments for which `of` holds.
+fn read(root: &Path, path: &Path, of: fn(&Comment) -> bool, found: &mut Vec<String>) {
+    let name = path.strip_prefix(root).unwrap().display().to_string();
+    let people = PEOPLE
+        .iter()
+        .find(|(file, _)| *file == name)
+        .map_or(&[][..], |(_, words)| *words);
+    let comments = comments(&fs::read_to_string(path).unwrap());
+    for comment in comments.into_iter().filter(of) {
+        for fault in faults(&comment, people) {
+            found.push(format!("{name}:{}: {fault}: {}", comment.line, comment.text));
+        }
+    }
+}
+
+/// Adds the faults of the files under `folder` to `found`, but for those of tests.
+fn walk(root: &Path, folder: &Path, of: fn(&Comment) -> bool, found: &mut Vec<String>) {
     let mut paths: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -167,32 +190,26 @@ fn walk(src: &Path, folder: &Path, found: &mut Vec<String>) {
     paths.sort();
     for path in paths {
         if path.is_dir() {
-            walk(src, &path, found);
-            continue;
-        }
-        if path.extension().is_none_or(|e| e != "rs") || path.file_stem().is_some_and(|stem| stem == "tests") {
-            continue;
-        }
-        let name = path.strip_prefix(src).unwrap().display().to_string();
-        let people = PEOPLE
-            .iter()
-            .find(|(file, _)| *file == name)
-            .map_or(&[][..], |(_, words)| *words);
-        for comment in comments(&fs::read_to_string(&path).unwrap()) {
-            for fault in faults(&comment, people) {
-                found.push(format!("src/{name}:{}: {fault}: {}", comment.line, comment.text));
+            if path.file_name().is_none_or(|name| name != "target") {
+                walk(root, &path, of, found);
             }
+        } else if path.extension().is_some_and(|e| e == "rs") && path.file_stem().is_none_or(|stem| stem != "tests") {
+            read(root, &path, of, found);
         }
     }
 }
 
 #[test]
 fn comments_speak_plainly() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
     for folder in DONE {
-        walk(&src, &src.join(folder), &mut found);
+        walk(root, &root.join(folder), |_| true, &mut found);
     }
+    for file in FILES {
+        read(root, &root.join(file), |_| true, &mut found);
+    }
+    walk(root, &root.join("tests"), |comment| comment.line == 1, &mut found);
     assert!(found.is_empty(), "{} faults:\n{}", found.len(), found.join("\n"));
 }
 

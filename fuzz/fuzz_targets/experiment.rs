@@ -1,8 +1,8 @@
 //! Any bytes as an experiment file: a mistake is said at its place, and what is accepted runs.
 //!
-//! Files are read and checked whatever they hold; one replication of each policy is run where it is short, a replay with a trace of
-//! a hundred seconds. Polling is not run: it may ask the limiters a thousand times a second for years, which is slow and no
-//! mistake.
+//! Files are read and checked whatever they hold; one replication of each policy is run where it is short, a replay
+//! with a trace of a hundred seconds. Polling is not run: it may ask the limiters a thousand times a second for years,
+//! which is slow and not a mistake.
 
 #![no_main]
 

@@ -1,6 +1,6 @@
 //! Any lines as headers: no panic, and no time beyond a century.
 //!
-//! Each line is a name and a value; bytes that are no name stand in the value of one that is read.
+//! Each line is a name and a value; bytes that are not a name stand in the value of one that is read.
 
 #![no_main]
 

@@ -1,8 +1,8 @@
 //! What is said of experiment files with a mistake in them: the whole of it, as it is printed.
 //!
-//! Every case is one edit of a good file, `good.json`. A message names the file, the line and column, the JSON path, what
-//! was found and what is allowed, and the nearest name where a name is wrong; whoever wrote the file should need nothing
-//! else to mend it. The snapshots are what a person has judged to be such a message.
+//! Every case is one edit of a good file, `good.json`. A message names the file, the line and column, the JSON path,
+//! what was found and what is allowed, and the nearest name where a name is wrong; the author of the file should need
+//! nothing else to mend it. The snapshots are what a person has judged to be such a message.
 
 mod admission;
 mod client;

@@ -31,7 +31,7 @@ pub struct Outcome {
     pub e2e: Histogram,
     /// Spent waiting for the buckets, over all attempts.
     pub wait: Histogram,
-    /// The bill.
+    /// The bill of all attempts.
     pub dollars: f64,
 }
 
@@ -182,7 +182,7 @@ impl<'a> Router<'a> {
     }
 }
 
-/// How many thresholds `bits` is not below: no branch, since nobody could predict it.
+/// How many thresholds `bits` is not below: without a branch, since none could be predicted.
 #[inline]
 fn pick<const M: usize>(below: &[u64; M], bits: u64) -> usize {
     below.iter().map(|&threshold| usize::from(bits >= threshold)).sum()

@@ -22,7 +22,7 @@ impl Heap {
         self.keys.first().copied()
     }
 
-    /// Adds `key`.
+    /// Adds `key` to the heap.
     #[inline]
     pub fn push(&mut self, key: u64) {
         let mut hole = self.keys.len();

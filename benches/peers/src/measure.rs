@@ -26,7 +26,7 @@ pub struct Scale {
 
 /// What one row of the M/M/1 table shows, or why it was skipped.
 pub struct EngineRow {
-    /// The engine.
+    /// The engine that was timed.
     pub engine: &'static Engine,
     /// Nanoseconds per customer and what was found.
     pub best: Result<Best<mm1::Outcome>, String>,
@@ -34,7 +34,7 @@ pub struct EngineRow {
 
 /// What one row of the router table shows.
 pub struct RouterRow {
-    /// The load.
+    /// The load that was simulated.
     pub load: &'static Load,
     /// Nanoseconds per request and what was found.
     pub best: Best<bare_router::Outcome>,

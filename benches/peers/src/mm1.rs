@@ -79,11 +79,11 @@ type RunOutside = fn(u64, u64) -> Result<(Outcome, Duration), String>;
 /// What a run found, to show that all did the same work.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
-    /// Customers served.
+    /// Number of customers served.
     pub customers: u64,
     /// Mean time from arrival to departure.
     pub mean_sojourn: f64,
-    /// Its 99th percentile, from the histogram.
+    /// The 99th percentile of the sojourn time, from the histogram.
     pub p99_sojourn: f64,
 }
 
@@ -102,7 +102,7 @@ const fn inside(name: &'static str, pending: &'static str, run: fn(u64, u64) -> 
     }
 }
 
-/// As `engine`, with draws of its own.
+/// An engine with draws of its own.
 const fn own(engine: Engine) -> Engine {
     Engine {
         own_draws: true,
@@ -147,7 +147,7 @@ impl Ord for At {
     }
 }
 
-/// The standard error of the mean sojourn of `customers` customers in a row, who are far from independent: the
+/// The standard error of the mean sojourn of `customers` customers in a row, whose times are far from independent: the
 /// asymptotic variance of M/M/1 waiting times (Whitt, "Planning queueing simulations", 1989), mean service 1.
 pub fn standard_error(customers: u64) -> f64 {
     let rho = ARRIVAL_RATE;

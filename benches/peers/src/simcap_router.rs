@@ -44,7 +44,7 @@ pub fn scenario() -> Result<Scenario, String> {
 ///
 /// # Panics
 ///
-/// Never: nobody stops the run.
+/// Never: the run is not stopped.
 pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
     let tally = run_engine(scenario, seed, 0, &Control::default()).expect("nobody stops it");
     let counted = tally.requests();

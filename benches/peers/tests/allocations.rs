@@ -55,7 +55,7 @@ unsafe impl GlobalAlloc for Counting {
 static COUNTING: Counting = Counting;
 
 fn count() {
-    // A thread that is ending has no counter any more, and nobody asks for it.
+    // A thread that is ending has no counter any more, and its allocations are not asked for.
     let _ = ALLOCATIONS.try_with(|n| n.set(n.get() + 1));
 }
 

@@ -12,7 +12,7 @@ enum Kind {
     Departure,
 }
 
-/// Serves `customers`.
+/// Serves this number of customers.
 pub fn run(customers: u64, seed: u64) -> Outcome {
     let (mut shop, first) = Shop::open(customers, seed);
     let mut pending = BinaryHeap::from([Reverse((At(first), Kind::Arrival))]);

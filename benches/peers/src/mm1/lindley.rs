@@ -6,7 +6,7 @@
 use super::{Draws, Outcome};
 use crate::histogram::Histogram;
 
-/// Serves `customers`.
+/// Serves this number of customers.
 pub fn run(customers: u64, seed: u64) -> Outcome {
     let mut draws = Draws::new(seed);
     let mut sojourns = Histogram::new();

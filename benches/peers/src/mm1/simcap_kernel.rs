@@ -1,10 +1,10 @@
 //! The M/M/1 in simcap's kernel: its set of events alone, and then everything of its own.
 //!
-//! In both forms arrivals are no events: they come sorted, so a cursor is merged with the set, which then holds the one
-//! departure that is pending. The first form shares [`Shop`] with the other rows and so meets the same customers: what it
-//! takes beyond them is the set's. The second draws from tables by each customer's key, counts integer nanoseconds and
-//! keeps simcap's own histogram of three digits; its customers are other ones. Leaves out all that a request is beyond a
-//! customer: that is the row of the whole engine.
+//! In both forms arrivals are not events: they come sorted, so a cursor is merged with the set, which then holds the
+//! one departure that is pending. The first form shares [`Shop`] with the other rows and so meets the same customers:
+//! what it takes beyond them is the set's. The second draws from tables by each customer's key, counts integer
+//! nanoseconds and keeps simcap's own histogram of three digits; its customers are other ones. Leaves out all that a
+//! request is beyond a customer: that is the row of the whole engine.
 
 use std::collections::VecDeque;
 
@@ -82,7 +82,7 @@ pub fn run_own(customers: u64, seed: u64) -> Outcome {
 /// The server, its queue and its records.
 struct Desk {
     service: Sampler,
-    /// Who is there and since when; the first of them is being served.
+    /// When each customer in the shop arrived; the first of them is being served.
     present: VecDeque<(Time, Key)>,
     pending: EventQueue,
     sojourns: Histogram,

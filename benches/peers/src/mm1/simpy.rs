@@ -15,7 +15,7 @@ pub fn run_store(customers: u64, seed: u64) -> Result<(Outcome, Duration), Strin
     run("store", customers, seed)
 }
 
-/// One process for each customer, who asks for a `Resource`: SimPy's own example of a bank.
+/// One process for each customer, which requests a `Resource`: SimPy's own example of a bank.
 pub fn run_resource(customers: u64, seed: u64) -> Result<(Outcome, Duration), String> {
     run("resource", customers, seed)
 }

@@ -2,7 +2,7 @@
 
 use super::{Outcome, Shop};
 
-/// Serves `customers`.
+/// Serves this number of customers.
 pub fn run(customers: u64, seed: u64) -> Outcome {
     let (mut shop, mut arrival) = Shop::open(customers, seed);
     let mut departure = f64::INFINITY;

@@ -7,7 +7,7 @@ in `fit.published`, decides how the law is found:
 
   p50, p95, p99   three points, three parameters: least worst log error, shift >= 0 once the network is off
   p50, p99        two points: a lognormal through both, no shift
-  p50             one point: the shape (shift / p50, sigma) of this model's own R0 fit, else the median R0 shape
+  p50             one point: the shape (shift / p50, sigma) of this model's own fit to r0, else the median shape of those
   mean            the same borrowed shape, scaled to that mean
 
 A published latency is what a client saw, so it holds the network: law = published - `network`, and every figure
@@ -45,7 +45,7 @@ def ms(text):
 
 
 def show(value):
-    """A duration to ten microseconds: finer than any published figure, so that rounding is no misfit."""
+    """A duration to ten microseconds: finer than any published figure, so that rounding is not a misfit."""
     return f"{round(value, 2):.10g}ms"
 
 
@@ -93,7 +93,7 @@ def fit_points(target, floor=0.0, shifted=True):
 
 
 def r0_shapes(models):
-    """model -> (shift / p50, sigma) of what a client saw, for each model whose R0 prints three percentiles."""
+    """model -> (shift / p50, sigma) of what a client saw, for each model whose variant r0 has three published percentiles."""
     shapes = {}
     for name, model in models.items():
         published = model["variants"].get("r0", {}).get("fit", {}).get("published", {})
@@ -142,7 +142,8 @@ def of_json(ttft):
 
 # --- quality ---------------------------------------------------------------------------------------------------------
 
-# R1's published scores, and R0's one figure: 94 % of routine queries resolved with deepseek-v3.2 in the fast tier.
+# The e-commerce migration article's scores, and the customer-service benchmark's one figure: 94 % of routine queries
+# resolved with deepseek-v3.2 in the fast tier.
 BENCHMARKS = {
     "deepseek-v3.2": {"mmlu": 0.823, "humaneval": 0.764, "gsm8k": 0.892, "ecommerce_mmlu": 0.712},
     "gemini-2.5-flash": {"mmlu": 0.798, "humaneval": 0.712, "gsm8k": 0.867},
@@ -257,7 +258,7 @@ def check(models, shapes):
     for name, model in models.items():
         faults.keys(model, MODEL_KEYS, set(), name)
         faults.need(model["model"] == name, name, "the file is named after another model")
-        faults.need(model["default"] in model["variants"], name, "the default is no variant")
+        faults.need(model["default"] in model["variants"], name, "the default is not a variant")
         for key, variant in model["variants"].items():
             try:
                 faults.variant(name, variant, shapes, f"{name}.{key}")

@@ -229,7 +229,7 @@ fn what_is_wrong_is_said_and_nothing_is_written() {
     };
     assert_eq!(
         refused(&["fit", "probes.jsonl", "--target", "gpt/mimi"]),
-        "error: \"gpt/mimi\" is no target of the log; did you mean \"gpt/mini\"?\n  targets: gpt/mini\n"
+        "error: \"gpt/mimi\" is not a target of the log; did you mean \"gpt/mini\"?\n  targets: gpt/mini\n"
     );
     assert!(refused(&["fit", "nowhere.jsonl"]).starts_with("error: nowhere.jsonl: "));
     assert!(refused(&["fit", "probes.jsonl", "--prices-from", "gpt"]).contains("no model built in: deepseek-v3.2"));

@@ -30,7 +30,7 @@ pub(super) fn day(text: &str) -> Result<String, String> {
         _ => None,
     };
     let Some(((year, month), day)) = numbers else {
-        return wrong("it is no date".to_owned());
+        return wrong("it is not a date".to_owned());
     };
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let days = match month {
@@ -60,11 +60,11 @@ mod tests {
             ("2026-02-29", "2026-02 has 28 days, and no 29"),
             ("1900-02-29", "1900-02 has 28 days, and no 29"),
             ("2026-04-00", "2026-04 has 30 days, and no 0"),
-            ("2026-4-1", "it is no date"),
-            ("21.11.2026", "it is no date"),
-            ("2026-11-21T10:00", "it is no date"),
-            ("+026-11-21", "it is no date"),
-            ("", "it is no date"),
+            ("2026-4-1", "it is not a date"),
+            ("21.11.2026", "it is not a date"),
+            ("2026-11-21T10:00", "it is not a date"),
+            ("+026-11-21", "it is not a date"),
+            ("", "it is not a date"),
         ] {
             assert_eq!(
                 day(bad),

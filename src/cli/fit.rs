@@ -30,7 +30,7 @@ pub(super) struct Fit {
     /// The model's name [default: the target's]
     #[arg(long)]
     name: Option<String>,
-    /// Which of the log's targets; needed if there are several
+    /// The target among those of the log; needed if there are several
     #[arg(long)]
     target: Option<String>,
     /// Where to write the model [default: NAME.json]
@@ -224,7 +224,7 @@ impl Fit {
                 let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
                 let bytes = source::read(Path::new(from), MOST_OF_JSON).map_err(|e| {
                     let known = names.join(", ");
-                    Failure::Input(format!("{from}: {e}, and it is no model built in: {known}"))
+                    Failure::Input(format!("{from}: {e}, and it is not a built-in model: {known}"))
                 })?;
                 diagnose::parse_bytes(from, &bytes)?
             }

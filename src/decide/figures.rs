@@ -43,7 +43,7 @@ pub(super) struct Figures<'a> {
     confidence: Confidence,
 }
 
-/// Whose histograms are added up.
+/// The tallies whose histograms are added up.
 #[derive(Debug)]
 enum Of<'a> {
     Classes(Vec<&'a ClassTally>),

@@ -40,7 +40,7 @@ pub(super) struct Pooled {
 }
 
 impl<'a, F: Finished> Replications<'a, F> {
-    /// Those of scenario number `scenario` with these `numbers`, all of which are finished.
+    /// The replications of scenario number `scenario` with these `numbers`, all of which are finished.
     pub(super) fn new(finished: &'a F, numbers: &'a [u64], scenario: usize) -> Replications<'a, F> {
         Replications {
             finished,

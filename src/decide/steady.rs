@@ -16,7 +16,8 @@ use crate::stats::warmup::{Direction, Trend, WarmUp};
 const NOTABLE_RISE: f64 = 0.1;
 /// Two stretches whose means differ by less than this share are called level.
 const NOTABLE_DRIFT: f64 = 0.02;
-/// And so is a difference of fewer standard errors than this; neighbouring bins are alike, which widens the true error.
+/// A difference of fewer standard errors than this is also called level; neighbouring bins are autocorrelated, which
+/// widens the true error.
 const BEYOND_NOISE: f64 = 6.0;
 
 /// Why a run is not level of its own accord.

@@ -29,7 +29,8 @@ pub enum Event {
     GiveUp(u32),
     /// The caller learns of the failure of the request in this slot, which is not retried in its group of providers.
     Resolve(u32),
-    /// It is time for another copy of the request in this slot. Stale if its answer has begun, or another time was set.
+    /// Time for another copy (a hedge) of the request in this slot. Stale if its answer has begun, or another time was
+    /// set.
     Hedge(u32),
     /// The attempt in this slot, one of several copies, has its first token. Stale if it has been called off.
     FirstToken(u32),

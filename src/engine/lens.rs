@@ -29,7 +29,7 @@ pub struct Lens {
     pub from: Time,
     /// Counting ends here, not after the last arrival.
     pub until: Time,
-    /// Which times are put into histograms, by [`Times::index`].
+    /// Whether each time is put into a histogram, by [`Times::index`].
     pub times: [bool; Times::COUNT],
 }
 
@@ -42,7 +42,7 @@ pub struct Lenses {
 }
 
 impl Lenses {
-    /// These lenses, where there are so many classes.
+    /// A set of these lenses, where there are this many classes.
     pub fn new(all: Vec<Lens>, classes: usize) -> Lenses {
         let is_in = |lens: &Lens, class| lens.classes.as_ref().is_none_or(|some| some.contains(&class));
         let those_of = |class| {

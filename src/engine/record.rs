@@ -27,7 +27,7 @@ const MAGIC: [u8; 4] = *b"sctl";
 /// Bytes before the body.
 pub const HEAD: usize = 4 + 2 + 8 + 8;
 
-/// Which replication a record holds.
+/// The replication that a record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
     /// Number of the replication, from 0.
@@ -49,13 +49,13 @@ pub struct Head {
 /// Why bytes are not a record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
-    /// They end too early.
+    /// The bytes end too early.
     #[error("a replication that ends too early: it was not written to its end")]
     Truncated,
-    /// They begin as no record does.
+    /// The bytes begin as no record does.
     #[error("not a replication: it does not begin as one does")]
     NotOne,
-    /// They are of another version of the form.
+    /// The bytes are of another version of the form.
     #[error("a replication of version {0} of its form, where this simcap reads and writes version {VERSION}")]
     Version(u16),
     /// The body is not the one that was written.
@@ -89,7 +89,7 @@ impl Head {
         })
     }
 
-    /// Which replication `body` holds, without reading its tally.
+    /// The replication that `body` holds, without reading its tally.
     ///
     /// # Errors
     /// If it is not the body that was written.

@@ -116,7 +116,7 @@ impl Finished for Runs {
 /// The replications of some scenarios alone, numbered anew.
 #[derive(Debug)]
 pub struct Only<'a, F> {
-    /// Those of all scenarios.
+    /// The replications of all scenarios.
     pub of: &'a F,
     /// The numbers in `of` of the scenarios that are left.
     pub scenarios: Vec<usize>,

@@ -59,13 +59,13 @@ const MUCH_TIME: f64 = 3600.0;
 /// What a plan will take.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
-    /// For each policy, in the plan's order.
+    /// The estimate of each policy, in the plan's order.
     pub policies: Vec<PolicyEstimate>,
     /// The number of replications of each policy.
     pub replications: u64,
     /// Replications that run at once.
     pub threads: u64,
-    /// Bytes of memory.
+    /// The memory of all threads together, in bytes.
     pub memory: f64,
     /// Seconds on one core.
     pub seconds: f64,

@@ -297,7 +297,7 @@ pub struct FallbackSpec {
     #[serde(default = "five")]
     #[schemars(range(min = 1))]
     pub most: u8,
-    /// Whose failure the caller is told of when every group has failed. Default: `last`.
+    /// The group whose failure the caller is told of when every group has failed. Default: `last`.
     #[serde(default)]
     pub tells: Tells,
 }
@@ -315,7 +315,7 @@ pub struct GroupSpec {
     pub on: Option<OutcomeList>,
 }
 
-/// Whose failure a caller is told of when every group has failed.
+/// The group whose failure a caller is told of when every group has failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Tells {

@@ -446,7 +446,7 @@ fn unreadable(path: &Path, error: &io::Error) -> LoadError {
     }
 }
 
-/// That there is no such file, and which one may have been meant.
+/// Says that there is no such file, and which one may have been meant.
 fn missing(path: &Path) -> String {
     let folder = path
         .parent()

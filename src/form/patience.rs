@@ -17,9 +17,9 @@ use super::units::Duration;
 /// The timeout of one attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AttemptTimeout {
-    /// Always this long.
+    /// A timeout that is always this long.
     Fixed(Duration),
-    /// As long as the answer may need.
+    /// A timeout that grows with what is asked.
     Adaptive(AdaptiveTimeout),
 }
 
@@ -27,11 +27,11 @@ pub enum AttemptTimeout {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdaptiveTimeout {
-    /// For an answer of nothing.
+    /// The timeout of an answer without output tokens.
     pub base: Duration,
-    /// For each 1,000 of the `max_tokens` that the client sends; nothing if it sends none.
+    /// The time added for each 1,000 of the `max_tokens` that the client sends; nothing if it sends none.
     pub per_1000_max_tokens: Duration,
-    /// How many times as long for a class, above 0 and at most 1000. Default: 1.
+    /// The factor of the timeout by class, above 0 and at most 1000. Default: 1.
     #[serde(default)]
     pub by_class: Named<f64>,
 }

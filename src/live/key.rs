@@ -32,7 +32,7 @@ impl Key {
         if name.is_empty() || !is_name {
             // The name may be the key itself, given by mistake.
             return Err(
-                "what is given for the environment variable that holds the API key is no variable's name (letters, digits and _): give the \
+                "what is given for the environment variable that holds the API key is not a variable's name (letters, digits and _): give the \
                  name, never the key"
                     .into(),
             );

@@ -27,7 +27,7 @@ pub const SLOWER: f64 = 1.5;
 pub struct Summary {
     /// A table of the targets.
     pub targets: Table,
-    /// For each target of a ladder, its name and a table of its steps.
+    /// The name of each target of a ladder, and a table of its steps.
     pub ladders: Vec<(String, Table)>,
     /// Remarks in sentences: errors, onsets, what was left out.
     pub notes: Vec<String>,

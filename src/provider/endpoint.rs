@@ -403,7 +403,7 @@ impl Answer {
         self.ends = network;
     }
 
-    /// It is what `service` gives after a wait of `wait`, with what `failure` makes of it.
+    /// Sets the answer to what `service` gives after a wait of `wait`, and what `failure` makes of that.
     #[inline]
     fn serve(&mut self, failure: Option<Failure>, service: &Service, wait: Span) {
         if let Some(Failure::Failed(refused)) = failure {

@@ -66,11 +66,11 @@ pub struct Series {
 /// A colour by its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
-    /// That of a policy, by its place.
+    /// The colour of a policy, by its place.
     Policy(usize),
-    /// That of a provider, by its place.
+    /// The colour of a provider, by its place.
     Provider(usize),
-    /// That of the background of something unimportant.
+    /// The colour of the background, or of something unimportant.
     Grid,
 }
 

@@ -81,7 +81,7 @@ mod tests {
         );
         assert_eq!(
             models
-                .matches("uncalibrated: nobody has held it against measurements")
+                .matches("uncalibrated: not validated against measurements")
                 .count(),
             1
         );

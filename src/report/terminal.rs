@@ -76,7 +76,7 @@ pub fn full(report: &Report, style: &Style) -> String {
     page.text
 }
 
-/// Only the differences of each policy from the first. Ends in a newline.
+/// The differences of each policy from the first, alone. Ends in a newline.
 pub fn comparison(report: &Report, style: &Style) -> String {
     let mut notes = Notes::default();
     let mut page = Page {
@@ -151,7 +151,7 @@ impl Page {
         }
         if !uncalibrated.is_empty() {
             let names = uncalibrated.join(", ");
-            let line = format!("uncalibrated models: {names}: nobody has held their figures against measurements");
+            let line = format!("uncalibrated models: {names}: not validated against measurements");
             self.text += &paragraph("note: ", &line, self.style.width);
         }
     }

@@ -56,7 +56,8 @@ pub struct Arrival {
     pub at: Time,
     /// Input and output tokens, if the process knows them (a replayed trace does).
     pub tokens: Option<(u32, u32)>,
-    /// Whose turn it is, if the process has users of its own: then that is what the request's draws are keyed by.
+    /// The user and turn of the request, if the process has users of its own: then the request's draws are keyed by
+    /// them.
     pub turn: Option<Turn>,
 }
 
@@ -77,7 +78,7 @@ impl Arrival {
 pub struct Turn {
     /// The user, from 0.
     pub user: u32,
-    /// Which of the user's requests it is, from 0 to 2³¹ − 1, after which they begin anew.
+    /// The number of the request among the user's, from 0 to 2³¹ − 1, after which they begin anew.
     pub number: u32,
 }
 

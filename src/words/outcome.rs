@@ -32,7 +32,7 @@ pub struct Row {
     pub kinds: &'static [&'static str],
     /// Parts of an error's message, in lower case, that tell of it where there is neither status nor code.
     pub words: &'static [&'static str],
-    /// Whose fault it is: what has to change so that it does not happen again.
+    /// The party at fault: what has to change so that it does not happen again.
     pub blame: Blame,
     /// Whether another try may mend it.
     pub retryable: bool,
@@ -45,24 +45,24 @@ pub struct Row {
 /// The HTTP statuses that an outcome comes with. The first one is what the mock answers with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statuses {
-    /// It has no status: there was no answer, or not yet.
+    /// No status: there was no answer, or not yet.
     Never,
-    /// Each of these means this outcome, unless the error says otherwise.
+    /// Statuses each of which means this outcome, unless the error says otherwise.
     Of(&'static [u16]),
-    /// Each of these means this outcome only if the error says so.
+    /// Statuses each of which means this outcome only if the error says so.
     Said(&'static [u16]),
 }
 
-/// Whose fault an outcome is.
+/// The party at fault for an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// It is not a failure of anything: an answer, or a copy that was not needed any more.
+    /// No party: an answer, or a copy that was not needed any more.
     None,
-    /// The provider's, or the network's on the way to it.
+    /// The provider, or the network on the way to it.
     Provider,
-    /// The caller's: what it asks, how often, or with which key.
+    /// The caller: what it asks, how often, or with which key.
     Caller,
-    /// The client's or gateway's own: it gave up, or did not send anything.
+    /// The client or gateway itself: it gave up, or did not send anything.
     Client,
 }
 
@@ -77,7 +77,7 @@ pub enum Seen {
     RateLimit,
     /// The provider works, and refuses this request for what it is.
     Refusal,
-    /// It says nothing of the provider, and is not counted.
+    /// The outcome says nothing of the provider, and is not counted.
     Nothing,
 }
 
@@ -224,7 +224,7 @@ impl Outcomes {
         set
     }
 
-    /// Both sets together.
+    /// The union of both sets.
     #[must_use]
     pub const fn and(self, other: Outcomes) -> Outcomes {
         Outcomes(self.0 | other.0)
@@ -236,7 +236,7 @@ impl Outcomes {
         Outcomes(self.0 & !other.0)
     }
 
-    /// Whether `outcome` is one of them.
+    /// Whether `outcome` is in the set.
     #[inline]
     pub const fn contains(self, outcome: Outcome) -> bool {
         self.0 & (1 << outcome.index()) != 0

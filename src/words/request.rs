@@ -9,9 +9,9 @@ pub const UNRATED: u32 = u32::MAX;
 /// One request as traffic makes it: what a client could read off it, and the number that keys its draws.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ask {
-    /// Which arrival of the replication this is, from 0.
+    /// The number of the arrival in the replication, from 0.
     pub id: u64,
-    /// Index of its class.
+    /// The index of the class of the request.
     pub class: u16,
     /// The user behind the request, counted from 0; where the traffic has no users, `id`.
     pub user: u32,
@@ -46,13 +46,13 @@ pub struct Usage {
 pub struct Ended {
     /// When it ended.
     pub now: Time,
-    /// Where it went.
+    /// The index of the provider that the attempt went to.
     pub provider: usize,
     /// How it ended.
     pub outcome: Outcome,
-    /// From sending to the first token; [`Span::FOREVER`] if none came.
+    /// Time from sending to the first token; [`Span::FOREVER`] if none came.
     pub first_token: Span,
-    /// From sending to the end; nothing if it never got a connection.
+    /// Time from sending to the end; zero if it never got a connection.
     pub took: Span,
     /// The Retry-After that came with it.
     pub retry_after: Option<Span>,
@@ -70,7 +70,7 @@ pub struct Ended {
     pub input: u32,
     /// The `max_tokens` that was sent along, if any.
     pub max_output: Option<u32>,
-    /// Which attempt at its request it was, from 0.
+    /// The number of the attempt among those at its request, from 0.
     pub attempt: u32,
     /// The client's other attempts under way there when it was sent, those of all its gateways: with several of them it takes
     /// a provider that says so.

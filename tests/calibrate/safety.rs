@@ -60,7 +60,7 @@ fn what_is_missing_is_asked_for() {
     );
     refused(
         &key(KEY),
-        "what is given for the environment variable that holds the API key is no variable's name (letters, digits and _): give the \
+        "what is given for the environment variable that holds the API key is not a variable's name (letters, digits and _): give the \
          name, never the key",
     );
 }

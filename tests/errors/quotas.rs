@@ -76,7 +76,7 @@ fn a_preset_that_does_not() {
 #[test]
 fn a_rate_of_requests_at_once() {
     assert_snapshot!(limit(r#"{ "token_bucket": { "unit": "concurrent", "rate": "1000/min" } }"#), @r#"
-    shop.json:24:37: providers.own.limits[0].token_bucket.unit: requests at once are no rate: give `concurrent` (of a provider) or `max_in_flight` (of a client) instead
+    shop.json:24:37: providers.own.limits[0].token_bucket.unit: requests at once are not a rate: give `concurrent` (of a provider) or `max_in_flight` (of a client) instead
        24 |         { "token_bucket": { "unit": "concurrent", "rate": "1000/min" } },
           |                                     ^
     "#);

@@ -1,4 +1,5 @@
-"""Literal values of keyed draws: an independent SplitMix64. Prints what src/kernel/chance.rs expects."""
+"""Literal values of keyed draws: an independent SplitMix64. Prints what the tests of
+src/kernel/chance.rs expect: `python3 tests/oracle/chance.py`."""
 M = (1 << 64) - 1
 G = 0x9E3779B97F4A7C15
 

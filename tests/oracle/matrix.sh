@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Servers and clients that nobody here wrote, installed into a folder of their own and tried: simcap against the servers, and the
+# Servers and clients of other projects, installed into a folder of their own and tried: simcap against the servers, and the
 # clients' reports against simcap's.
 #
 #     tests/oracle/matrix.sh target/release/simcap [FOLDER]

@@ -115,7 +115,7 @@ class Gate:
         return None
 
     def advance(self):
-        """Lets in whoever may go; whoever is first in line and held by a bucket goes when the bucket allows."""
+        """Lets in the requests that may go; the first in line, if held by a bucket, goes when the bucket allows."""
         now, held = self.env.now, False
         while self.line and self.in_flight < self.cap:
             ask, admitted = self.line[0][2:]

@@ -188,7 +188,7 @@ STORMS = experiment(
 )
 
 
-# Answers that break off, in silence or not, and three ways to bill for what nobody waits for; tries by kind of failure.
+# Answers that break off, in silence or not, and three ways to bill for answers that are not waited for; tries by kind of failure.
 def broken(hung_up):
     return {"ttft": {"lognormal": {"median": "400ms", "sigma": 0.7}}, "tps": {"constant": 60}, "prices": PRICES,
             "hung_up": hung_up, "network": "30ms",

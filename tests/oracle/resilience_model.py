@@ -32,7 +32,7 @@ def outcomes(names, default):
 
 
 class Gate:
-    """A cap on requests in flight and a bounded line before it, by priority, which may shed somebody else."""
+    """A cap on requests in flight and a bounded line before it, by priority, which may shed another request."""
 
     def __init__(self, env, client):
         self.env, self.cap, self.in_flight, self.line = env, number(client.get("max_in_flight")), 0, []
@@ -46,7 +46,7 @@ class Gate:
         if not self.line and self.in_flight < self.cap:
             self.in_flight += 1
             return None
-        # Nobody ahead is the head, whom a full line does not concern; but the head could not pass either.
+        # A request with none ahead is the head, which a full line does not concern; but the head could not pass either.
         entry = (priority, env.now, env.event())
         if len(self.line) >= self.capacity:
             victim = entry
@@ -753,7 +753,7 @@ class Model:
             tell(attempt, "end")
 
     def route(self, members, out, before=None):
-        """Somebody of `members` who is not `out`; `before` was the last one tried. Or why there is nobody."""
+        """A provider of `members` that is not `out`; `before` was the last one tried. Or why there is none."""
         now, (kind, p), = self.env.now, *self.policy.items()
         names = [p["provider"]] if kind == "single" else p["providers"] if kind == "chain" else list(p["weights"])
         if kind == "chain" and before is not None:

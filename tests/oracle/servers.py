@@ -1,4 +1,4 @@
-"""`simcap calibrate` against servers that nobody here wrote: does it measure what they were told to do?
+"""`simcap calibrate` against servers of other projects: does it measure what they were told to do?
 
     python3 tests/oracle/servers.py target/release/simcap [--quick] [--only llmsim …]
 
@@ -6,7 +6,7 @@ Of llmock (PyPI), guidellm's mock server (PyPI), aimock (npm, @copilotkit/aimock
 installed; each of the others is skipped aloud. `--quick` tries llmock alone, `--only` those that are named. What is known of
 them: measurement of a raw-socket client, in which the first frame comes after the set delay; llmock, aimock and llmsim send
 the role in it, so that content follows a gap later; llmsim sends the head at once.
-guidellm's is the only one that queues: calibrated where nobody waits and told of its slots, the model must predict the knee.
+guidellm's is the only one that queues: calibrated where no request waits and told of its slots, the model must predict the knee.
 A bias is accepted below max(5 ms, 3 %), if the probe's own delay is below 10 ms at p95; else the case is skipped, aloud.
 """
 
@@ -275,7 +275,7 @@ def llmsim(simcap):
 def knee(simcap):
     """Four slots of half a second: calibrated at 2/s, predicted at 6, 7 and 12/s. Not where they are just about full (8 and 9/s),
     where a hundredth of the service time is a tenth of the wait: there the model says 16 and 22 % too little, for this server
-    takes some milliseconds to hand a slot on, which nothing shows as long as nobody waits.
+    takes some milliseconds to hand a slot on, which nothing shows as long as no request waits.
 
     guidellm 0.8.1 frees the slot of a stream as soon as it begins, so that only whole answers wait for one. Its tokens are few
     and fast, because it takes longer for each in a stream than in a whole answer.
@@ -301,7 +301,7 @@ def knee(simcap):
             if done.returncode not in (0, 1):
                 raise SystemExit(f"validate ended with {done.returncode}:\n{done.stdout}{done.stderr}")
             found = json.loads((run / "v" / "validation.json").read_text())
-            # Within 15 %, or a twentieth of a second where hardly anybody waits.
+            # Within 15 %, or a twentieth of a second where hardly any request waits.
             (points,) = [pairs["points"] for pairs in found["quantiles"] if pairs["name"] == "e2e"]
             measured, predicted = next((m, p) for share, m, p in points if abs(share - 0.5) < 0.005)
             near = abs(predicted - measured) <= max(0.15 * measured, 0.05)

@@ -216,7 +216,7 @@ pub(super) fn concurrency(used: &[&Observation], time: f64) -> Option<Effect> {
     } else if slope.slope < 0.0 {
         "slower with load; the law is of the load that was measured, and a model of the load (`load`) is not fitted"
     } else {
-        "faster with load, which is no queue's doing: time of day, or a cache"
+        "faster with load, which a queue does not cause: time of day, or a cache"
     };
     Some(Effect {
         slope,

@@ -93,7 +93,7 @@ pub enum FitError {
     #[error("the log has {} targets, and a model is of one: name it with --target\n  targets: {}", .0.len(), .0.join(", "))]
     WhichTarget(Vec<String>),
     /// The log has no target of this name.
-    #[error("\"{found}\" is no target of the log{meant}\n  targets: {}", .targets.join(", "))]
+    #[error("\"{found}\" is not a target of the log{meant}\n  targets: {}", .targets.join(", "))]
     NoSuchTarget {
         /// The name that was asked for.
         found: String,

@@ -326,7 +326,7 @@ fn errors_say_what_there_is() {
     };
     assert_eq!(
         fit(&two, &asked).unwrap_err().to_string(),
-        "\"chaep\" is no target of the log; did you mean \"cheap\"?\n  targets: t, cheap"
+        "\"chaep\" is not a target of the log; did you mean \"cheap\"?\n  targets: t, cheap"
     );
     let asked = Options {
         target: Some("cheap".into()),

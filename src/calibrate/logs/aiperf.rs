@@ -150,7 +150,7 @@ fn measure(metric: Option<&Value>, key: &str, name: &str) -> Result<Option<f64>,
         "s" | "sec" | "seconds" | "tokens" | "requests" | "requests/sec" | "" => x,
         other => {
             let what = format!(
-                "\"{}\" is no unit that is known: ns, us, ms, sec, tokens, requests, requests/sec",
+                "\"{}\" is not a known unit: ns, us, ms, sec, tokens, requests, requests/sec",
                 quoted(other)
             );
             return Err(Mistake::new(format!("{name}.unit"), what));
@@ -331,7 +331,7 @@ mod tests {
         );
         assert_eq!(
             read("p.jsonl", text.as_bytes()).unwrap_err().to_string(),
-            "p.jsonl: line 7, time_to_first_token.unit: \"fortnights\" is no unit that is known: \
+            "p.jsonl: line 7, time_to_first_token.unit: \"fortnights\" is not a known unit: \
              ns, us, ms, sec, tokens, requests, requests/sec"
         );
     }

@@ -79,7 +79,7 @@ pub(super) struct Load {
     /// How many probes
     #[arg(long, allow_hyphen_values = true, value_name = "N", requires = "base_url")]
     requests: Option<Count>,
-    /// For how long
+    /// How long to send probes
     #[arg(long, value_name = "TIME", requires = "base_url")]
     duration: Option<Duration>,
     /// Probes before these, which warm up and are left out of the figures

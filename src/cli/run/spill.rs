@@ -35,17 +35,17 @@ pub(super) enum SpillError {
     /// The system says no.
     #[error("{}: {error}", path.display())]
     Io { path: PathBuf, error: io::Error },
-    /// Another run writes to it.
+    /// Another run writes to the file.
     #[error("{}: another run is writing to this folder: let that one end, or give another folder with --out", path.display())]
     Busy { path: PathBuf },
-    /// It holds the replications of something else.
+    /// The file holds the replications of something else.
     #[error(
         "{}: the replications there cannot be gone on with, because {}. Leave out --resume to begin anew, or give another folder with --out",
         path.display(),
         differences.join(", and ")
     )]
     Other { path: PathBuf, differences: Vec<String> },
-    /// It is something else.
+    /// The file is something else.
     #[error("{}: this is not a file of replications, which a run would write there: move it, or give another folder with --out", path.display())]
     NotOne { path: PathBuf },
 }
@@ -76,11 +76,12 @@ struct Inner {
     end: u64,
     /// Where each replication's record begins, and how long it is.
     records: BTreeMap<(u64, usize), (u64, u64)>,
-    /// Those that the file could not take.
+    /// The replications that the file could not take.
     in_memory: BTreeMap<(u64, usize), Tally>,
     /// Why it could not.
     trouble: Option<String>,
-    /// Those that this run has ended without a result. A run that is taken up again comes to the same end with them.
+    /// The replications that this run has ended without a result. A run that is taken up again comes to the same end
+    /// with them.
     halted: BTreeMap<(u64, usize), Halt>,
 }
 
@@ -315,7 +316,7 @@ impl Inner {
 enum FirstLine {
     /// There is none, or it was not written to its end: so nothing came after it.
     None,
-    /// It says something else.
+    /// The line says something else.
     Other,
     /// What the replications are of, and how many bytes it takes.
     Says(Of, u64),

@@ -266,7 +266,7 @@ impl<'a> Tag<'a> {
 }
 
 impl Part {
-    /// Only those of its classes that are also among `some`.
+    /// Keeps only those of the classes that are also among `some`.
     fn restrict(&mut self, some: &[usize]) {
         let both = match self.classes.take() {
             None => some.to_vec(),

@@ -35,7 +35,7 @@ pub(super) fn target(name: &str, spec: &TargetSpec, notes: &mut Vec<String>) -> 
     check_url(&spec.base_url).map_err(|r| r.at("base_url"))?;
     let header = !spec.key_header.is_empty() && spec.key_header.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     if !header {
-        return Err(Refusal::new(format!("`{}` is no header's name", spec.key_header)).at("key_header"));
+        return Err(Refusal::new(format!("`{}` is not a header's name", spec.key_header)).at("key_header"));
     }
     /// Fields of the body that the plan itself sets, and those that would multiply the bill.
     const OURS: [&str; 8] = [
@@ -138,7 +138,7 @@ fn check_url(url: &str) -> Built<()> {
     }
     let uri = url.parse::<ureq::http::Uri>().ok();
     if uri.and_then(|uri| uri.host().map(str::is_empty)) != Some(false) {
-        return says("this is no address");
+        return says("this is not an address");
     }
     Ok(())
 }

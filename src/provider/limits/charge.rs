@@ -79,7 +79,7 @@ impl Charge {
     pub(super) fn counting(&self, unit: Unit, limit: u64) -> Built<Counting> {
         if unit == Unit::Concurrent {
             return Err(Refusal::new(
-                "requests at once are no rate: give `concurrent` (of a provider) or `max_in_flight` (of a client) instead",
+                "requests at once are not a rate: give `concurrent` (of a provider) or `max_in_flight` (of a client) instead",
             )
             .at("unit"));
         }

@@ -21,7 +21,7 @@ pub struct Row {
     pub about: &'static str,
     /// What it is counted in.
     pub unit: Unit,
-    /// Which way is better.
+    /// The direction that is better.
     pub better: Better,
     /// What a metric of it says after the name.
     pub takes: Takes,
@@ -35,7 +35,7 @@ pub struct Row {
     pub standard: &'static [Standard],
 }
 
-/// Which way is better.
+/// The direction in which a quantity is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Better {
     /// Less of it.

@@ -6,7 +6,7 @@ use super::{Key, Metric, Quantity, Scope, Statistic, Takes};
 /// A text that names no metric.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadMetric {
-    /// A part of it is an unknown name.
+    /// A part of the text is an unknown name.
     #[error("there is no `{found}`: known are {}", allowed.join(", "))]
     Unknown {
         /// The name that was found.
@@ -14,7 +14,7 @@ pub enum BadMetric {
         /// What might stand there: of percentiles a few, though any may.
         allowed: Vec<String>,
     },
-    /// It is not written as metrics are.
+    /// The text is not written as metrics are.
     #[error("{0}")]
     Form(String),
 }

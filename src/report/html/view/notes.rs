@@ -29,7 +29,7 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// None yet; `table` is a name that no other table of the page has.
+    /// Makes an empty list of notes; `table` is a name that no other table of the page has.
     pub(super) fn of(table: impl Into<String>) -> Notes {
         Notes {
             table: table.into(),

@@ -28,7 +28,7 @@ pub(super) struct Policy {
     effort_notes: Vec<Note>,
     /// Of the shares of outcomes and of time.
     notes: Vec<Note>,
-    /// Those that got any attempt.
+    /// The providers that got any attempt.
     providers: Vec<Named<Vec<Cell>>>,
     providers_notes: Vec<Note>,
     /// Whether any of them has a prompt cache, and so a column of it.

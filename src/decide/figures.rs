@@ -34,7 +34,7 @@ pub(super) struct Figures<'a> {
     good: u64,
     rated: u64,
     quality: u64,
-    /// In pico-dollars.
+    /// The cost in pico-dollars.
     cost: u128,
     /// The length of what is counted.
     seconds: f64,
@@ -50,7 +50,7 @@ enum Of<'a> {
     Lens(&'a LensTally),
 }
 
-/// So many of so many.
+/// A count, and the count that it is a part of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) of: u64,

@@ -119,7 +119,7 @@ impl Metric {
         standard.find(|standard| of_all && standard.statistic == self.statistic)
     }
 
-    /// What it is of.
+    /// The quantity of the metric.
     pub const fn quantity(&self) -> Quantity {
         self.quantity
     }
@@ -129,7 +129,7 @@ impl Metric {
         self.statistic
     }
 
-    /// Of which requests.
+    /// The requests that the metric is restricted to.
     pub const fn scope(&self) -> &Scope {
         &self.scope
     }
@@ -164,12 +164,12 @@ impl Metric {
         in_currency(self.row().short, currency)
     }
 
-    /// What it is counted in.
+    /// The unit of the metric.
     pub const fn unit(&self) -> Unit {
         self.row().unit
     }
 
-    /// What it is counted in where all money is in `currency`.
+    /// The unit of the metric, where all money is in `currency`.
     pub const fn unit_in(&self, currency: Option<Code>) -> Unit {
         match (self.unit(), currency) {
             (Unit::Dollars, Some(code)) => Unit::Money(code),

@@ -22,9 +22,9 @@ pub struct Row {
     pub outcome: Outcome,
     /// The name of the outcome in files and reports.
     pub name: &'static str,
-    /// What it is, in a sentence; the sentence begins with a space.
+    /// The description of the outcome, a sentence that begins with a space.
     pub doc: &'static str,
-    /// The HTTP statuses that it comes with.
+    /// The HTTP statuses that the outcome comes with.
     pub statuses: Statuses,
     /// `type` and `code` of an error that the mock answers with, in OpenAI's form; none for a success and without a status.
     pub body: Option<(&'static str, Option<&'static str>)>,
@@ -34,9 +34,9 @@ pub struct Row {
     pub words: &'static [&'static str],
     /// The party at fault: what has to change so that it does not happen again.
     pub blame: Blame,
-    /// Whether another try may mend it.
+    /// Whether another try may mend the failure.
     pub retryable: bool,
-    /// What a breaker takes it for.
+    /// What a breaker takes the outcome for.
     pub seen: Seen,
     /// The name of the fault in `random` that makes it, if there is one.
     pub fault: Option<&'static str>,
@@ -82,7 +82,7 @@ pub enum Seen {
 }
 
 impl Outcome {
-    /// What is known of it.
+    /// The row of the outcome in the table.
     #[inline]
     pub const fn row(self) -> &'static Row {
         &TABLE[self.index()]
@@ -104,7 +104,7 @@ impl Outcome {
         Outcome::ALL.into_iter().find(|o| o.name() == name)
     }
 
-    /// The HTTP status that it comes with, if it comes with one.
+    /// The HTTP status that the outcome comes with, if it comes with one.
     pub const fn status(self) -> Option<u16> {
         match self.row().statuses {
             Statuses::Of(statuses) | Statuses::Said(statuses) => Some(statuses[0]),
@@ -112,7 +112,7 @@ impl Outcome {
         }
     }
 
-    /// What a breaker takes it for.
+    /// What a breaker takes the outcome for.
     #[inline]
     pub const fn seen(self) -> Seen {
         self.row().seen

@@ -44,11 +44,11 @@ pub struct Usage {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Ended {
-    /// When it ended.
+    /// When the attempt ended.
     pub now: Time,
     /// The index of the provider that the attempt went to.
     pub provider: usize,
-    /// How it ended.
+    /// The outcome of the attempt.
     pub outcome: Outcome,
     /// Time from sending to the first token; [`Span::FOREVER`] if none came.
     pub first_token: Span,
@@ -60,7 +60,7 @@ pub struct Ended {
     pub usage: Usage,
     /// Pico-dollars billed.
     pub cost: u64,
-    /// The class of its request.
+    /// The class of the attempt's request.
     pub class: u16,
     /// The user behind the request, as in [`Ask::user`].
     pub user: u32,
@@ -133,13 +133,13 @@ impl Ended {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finished {
-    /// When it ended.
+    /// When the request ended.
     pub now: Time,
-    /// When it arrived.
+    /// When the request arrived.
     pub arrived: Time,
     /// What was asked: what was cut off the input because it was too long to be sent is gone.
     pub ask: Ask,
-    /// How it ended.
+    /// The outcome of the request.
     pub outcome: Outcome,
 }
 

@@ -97,10 +97,10 @@ pub(super) fn measures(spec: &Experiment, window: Window, objectives: &[Objectiv
 /// The part of the traffic that a scope takes in.
 #[derive(Debug)]
 struct Part {
-    /// Nothing for all.
+    /// The classes that are counted; `None` for all.
     classes: Option<Vec<usize>>,
     provider: Option<usize>,
-    /// Nothing for all that is counted.
+    /// The stretch of time that is counted; `None` for all of it.
     span: Option<(Time, Time)>,
 }
 

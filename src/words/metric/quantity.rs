@@ -17,39 +17,39 @@ pub struct Row {
     pub title: &'static str,
     /// The heading of a narrow column for the quantity.
     pub short: &'static str,
-    /// What it is, for the schema.
+    /// The description of the quantity, for the schema.
     pub about: &'static str,
-    /// What it is counted in.
+    /// The unit of the quantity.
     pub unit: Unit,
     /// The direction that is better.
     pub better: Better,
-    /// What a metric of it says after the name.
+    /// What the name of a metric of this quantity has after the dot.
     pub takes: Takes,
-    /// Where it lies in a tally.
+    /// Where a tally holds the quantity.
     pub lies: Lies,
-    /// Whether a success must keep to an objective on it in order to count as goodput.
+    /// Whether a success must keep to an objective on the quantity in order to count as goodput.
     pub bounds_goodput: bool,
-    /// If it cannot be told of one provider: why not, and what to ask for instead.
+    /// Why the quantity cannot be told of one provider, and what to ask for instead; `None` if it can.
     pub not_of_provider: Option<&'static str>,
-    /// The metrics of it that every report holds, in the order of tables.
+    /// The metrics of the quantity that every report holds, in the order of tables.
     pub standard: &'static [Standard],
 }
 
 /// The direction in which a quantity is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Better {
-    /// Less of it.
+    /// Lower values are better.
     Lower,
-    /// More of it.
+    /// Higher values are better.
     Higher,
-    /// More successes, and less of every other outcome.
+    /// More successes are better, and less of every other outcome.
     Successes,
 }
 
-/// What a metric of a quantity says after the name and a dot.
+/// What the name of a metric has after the quantity and a dot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
-    /// Nothing: it is one number.
+    /// Nothing: the quantity is one number.
     Nothing,
     /// A statistic of its distribution: `mean`, `p95`.
     Statistic,
@@ -99,7 +99,7 @@ pub enum Times {
 }
 
 impl Times {
-    /// How many there are.
+    /// The number of distributions.
     pub const COUNT: usize = 4;
 
     /// The index of the distribution in tables of histograms.

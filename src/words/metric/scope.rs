@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-/// Of which requests a metric is.
+/// The requests that a metric is restricted to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Scope(Vec<(Key, String)>);
 

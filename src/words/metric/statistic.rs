@@ -14,7 +14,7 @@ pub enum Statistic {
     Percentile(Percentile),
     /// The mean of the distribution.
     Mean,
-    /// The part that ended so.
+    /// The share that ended with this outcome.
     Outcome(Outcome),
 }
 

@@ -121,7 +121,8 @@ fn check_timeouts(spec: &ClientSpec, names: &Names<'_>) -> Built<()> {
         }
     }
     if timeouts.connection.is_some() && names.known.iter().all(|known| known.connections == u32::MAX) {
-        let text = "a timeout for a free connection, and no provider bounds its `connections`: no attempt waits for one";
+        let text =
+            "a timeout for a free connection, and no provider bounds its `connections`: no attempt waits for one";
         return Err(Refusal::new(text.to_owned() + "; give a provider or a host `connections`").at("connection"));
     }
     Ok(())

@@ -213,7 +213,8 @@ pub(super) fn check_accounts(spec: &Experiment) -> Built<()> {
 fn check_line(connections: Option<Count>, line: Option<u32>) -> Built<()> {
     match (connections, line) {
         (None, Some(_)) => {
-            let text = "`line` without `connections`: no attempt waits for a connection where there is no bound on them";
+            let text =
+                "`line` without `connections`: no attempt waits for a connection where there is no bound on them";
             Err(Refusal::new(text.to_owned() + "; give `connections` too").at("line"))
         }
         _ => Ok(()),

@@ -85,7 +85,7 @@ fn a_rate_of_requests_at_once() {
 #[test]
 fn a_limiter_of_requests_at_once() {
     assert_snapshot!(said(r#""unit": "tokens", "rate": "1M/min", "burst": 5000, "estimate": 500"#, r#""unit": "concurrent", "rate": "1M/min""#), @r#"
-    shop.json:35:47: client.limiters[0].token_bucket.unit: requests at once are no rate: give `concurrent` (of a provider) or `max_in_flight` (of a client) instead
+    shop.json:35:47: client.limiters[0].token_bucket.unit: requests at once are not a rate: give `concurrent` (of a provider) or `max_in_flight` (of a client) instead
        35 |     "limiters": [ { "token_bucket": { "unit": "concurrent", "rate": "1M/min" } } ],
           |                                               ^
     "#);

@@ -40,7 +40,7 @@ pub struct TokenBucket {
 impl BuildLimiter for TokenBucket {
     fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Limiter>> {
         if self.unit == Unit::Concurrent {
-            let text = "requests at once are no rate: give `concurrent` (of a provider) or `max_in_flight` (of a client) instead";
+            let text = "requests at once are not a rate: give `concurrent` (of a provider) or `max_in_flight` (of a client) instead";
             return Err(Refusal::new(text).at("unit"));
         }
         if self.unit == Unit::Requests && self.estimate.is_some() {

@@ -100,7 +100,7 @@ BAD_EXPERIMENTS = [
     (["plan", "seed"], -1, "a negative seed"),
     (["client"], {"timeouts": {"total": "-1s"}}, "a negative timeout"),
     (["client"], {"max_in_flight": 0}, "a cap of nothing"),
-    (["objectives"], [{"metric": "ttft.p90", "at_most": "1s"}], "an unknown figure"),
+    (["objectives"], [{"metric": "ttft.worst", "at_most": "1s"}], "an unknown figure"),
     (["objectives"], [{"metric": "ttft.p95"}], "an objective without a bound"),
     (["objectives"], [{"metric": "ttft.p95", "at_most": "1s", "at_least": "1s"}], "an objective with two bounds"),
     (["objectives"], [{"metric": "errors", "at_most": "1%"}], "a figure by its name for people"),

@@ -3,6 +3,8 @@
 //! A policy that wraps the experiment's own keeps a book of the calls that go out and compares each end with it, and its
 //! counts with what the client counts at each provider whenever it chooses.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
 #[allow(dead_code, reason = "how often a request is tried is not the subject here")]
 #[path = "common/experiments.rs"]
 mod experiments;

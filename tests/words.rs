@@ -5,6 +5,8 @@
 //! `tests`; [`PEOPLE`] names the files that may say "who", because they say it of people. Left out: what
 //! no list of words can find, such as a wrong unit.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
 use std::fs;
 use std::path::Path;
 

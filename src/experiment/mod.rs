@@ -1,6 +1,6 @@
 //! What an experiment file says, and how it becomes scenarios that run.
 //!
-//! [`file`] and [`model`] are the files' own types; [`load`] finds and reads everything that an experiment names;
+//! [`file`](mod@file) and [`model`] are the files' own types; [`load`] finds and reads everything that an experiment names;
 //! [`assemble`] checks it and builds the scenarios; [`estimate`] says what they will take; [`kinds`] lists the kinds of parts
 //! that a file can name. Files say things in the form of [`crate::form`].
 

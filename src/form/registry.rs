@@ -87,8 +87,21 @@ macro_rules! registry {
         $crate::form::registry::registry! { @kind ""; $(#[doc = $doc])+ $vis enum $Spec { $($name => $Type),+ } }
     };
 
-    (@page $folder:literal, $name:ident) => { include_str!(concat!($folder, stringify!($name), ".rs")) };
-    (@page $folder:literal, $name:ident, $file:literal) => { include_str!($file) };
+    (@page $folder:literal, $name:ident) => {
+        $crate::form::registry::registry!(@header include_str!(concat!($folder, stringify!($name), ".rs")))
+    };
+    (@page $folder:literal, $name:ident, $file:literal) => {
+        $crate::form::registry::registry!(@header include_str!($file))
+    };
+    // A copy of the header alone: the program need not carry the sources of all parts.
+    (@header $source:expr) => {{
+        const LENGTH: usize = $crate::form::registry::header_length($source);
+        const HEADER: [u8; LENGTH] = $crate::form::registry::beginning($source);
+        match std::str::from_utf8(&HEADER) {
+            Ok(header) => header,
+            Err(_) => panic!("a header ends within a character"),
+        }
+    }};
 
     (@view $vis:vis $Spec:ident $(<$Q:ident: $Bound:path>)? as $Trait:path { $($name:ident)+ }) => {
         impl $(<$Q: $Bound>)? $Spec $(<$Q>)? {
@@ -198,8 +211,34 @@ pub struct Page {
     pub group: Option<&'static str>,
     /// The name of the part in a file.
     pub name: &'static str,
-    /// The text of its source file, whose header is the page.
+    /// The header of its source file: its lines of inner documentation, which are the page.
     pub source: &'static str,
+}
+
+/// The length in bytes of the inner documentation (`//!`) that `source` begins with.
+pub const fn header_length(source: &str) -> usize {
+    let bytes = source.as_bytes();
+    let mut line = 0;
+    while line + 3 <= bytes.len() && bytes[line] == b'/' && bytes[line + 1] == b'/' && bytes[line + 2] == b'!' {
+        while line < bytes.len() && bytes[line] != b'\n' {
+            line += 1;
+        }
+        if line < bytes.len() {
+            line += 1;
+        }
+    }
+    line
+}
+
+/// The first `N` bytes of `source`, which must have as many.
+pub const fn beginning<const N: usize>(source: &str) -> [u8; N] {
+    let mut bytes = [0; N];
+    let mut i = 0;
+    while i < N {
+        bytes[i] = source.as_bytes()[i];
+        i += 1;
+    }
+    bytes
 }
 
 /// The first of `those`.

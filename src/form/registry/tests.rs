@@ -212,3 +212,19 @@ fn the_schema_has_both_spellings() {
         "How many at a time."
     );
 }
+
+#[test]
+fn a_header_is_the_inner_documentation_that_a_file_begins_with() {
+    for (source, header) in [
+        (
+            "//! One.\n//!\n//! Zwei: ä.\n\nuse x;\n//! no more",
+            "//! One.\n//!\n//! Zwei: ä.\n",
+        ),
+        ("//! alone", "//! alone"),
+        ("use x;\n//! late", ""),
+        ("", ""),
+    ] {
+        assert_eq!(header_length(source), header.len(), "{source}");
+    }
+    assert_eq!(beginning::<4>("//! One."), *b"//! ");
+}

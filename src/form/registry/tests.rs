@@ -1,5 +1,6 @@
 //! Two toy plug-ins and one named by a keyword, through every door of the registry.
 
+use super::{beginning, header_length};
 use crate::form::diagnose::parse;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -232,7 +232,7 @@ fn what_is_wrong_is_said_and_nothing_is_written() {
         "error: \"gpt/mimi\" is not a target of the log; did you mean \"gpt/mini\"?\n  targets: gpt/mini\n"
     );
     assert!(refused(&["fit", "nowhere.jsonl"]).starts_with("error: nowhere.jsonl: "));
-    assert!(refused(&["fit", "probes.jsonl", "--prices-from", "gpt"]).contains("no model built in: deepseek-v3.2"));
+    assert!(refused(&["fit", "probes.jsonl", "--prices-from", "gpt"]).contains("not a built-in model: deepseek-v3.2"));
     assert!(refused(&["fit", "probes.jsonl", "./probes.jsonl"]).starts_with(
         "error: ./probes.jsonl: byte for byte the same as probes.jsonl: everything in it would count twice\n"
     ));

@@ -122,8 +122,8 @@ fn a_mistake_in_a_plan_is_shown_at_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let plan = r#"{
   "name": "x",
-  "targets": { "a": { "base_url": "http://127.0.0.1:9/v1", "modle": "m" } },
-"#;
+  "targets": { "a": { "base_url": "http://127.0.0.1:9/v1", "modle": "m" } }
+}"#;
     std::fs::write(folder.path().join("plan.json"), plan).unwrap();
     let output = simcap(folder.path(), &["plan.json"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));

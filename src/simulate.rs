@@ -5,8 +5,8 @@
 //! results are the same on any number of threads. They are kept in memory until the report is made; a program that runs
 //! many of them hands [`replicate_into`](crate::engine::replicate::replicate_into) a sink of its own.
 //!
-//! The steps behind it are public as well: [`load`](crate::experiment::load), [`assemble`](crate::experiment::assemble::assemble()),
-//! [`replicate`], [`report`](crate::decide::report()). Left out: progress, interruption and files of results, which the command line has.
+//! The steps behind it are public as well: [`load`], [`assemble`],
+//! [`replicate`], [`report`](fn@crate::decide::report). Left out: progress, interruption and files of results, which the command line has.
 
 use std::path::Path;
 

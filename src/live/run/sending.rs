@@ -241,7 +241,10 @@ impl<'a> Sending<'a> {
     /// Reserves the worst-case cost of a probe, once those under way leave room for it; `false` if they never will.
     fn afford_in_turn(&self, worst: u64) -> bool {
         loop {
-            match lock(self.shared.ledger).reserve(worst) {
+            // The guard must be gone before the sleep: a thread that slept with it and took it again at once has kept the others,
+            // and the one that was to give money back, from it for minutes.
+            let reserved = lock(self.shared.ledger).reserve(worst);
+            match reserved {
                 Reserved::Yes => return true,
                 Reserved::Never => return false,
                 Reserved::NotNow if self.over() => return false,

@@ -1,8 +1,6 @@
 //! The way in under overload: limits that learn, throttles, orders and drops, each against what theory says of it.
 
-mod common;
-
-use common::{assert_holds, interval, plan, replications};
+use crate::common::{assert_holds, interval, plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::stats::histogram::Histogram;
 use simcap::words::BoundKind;

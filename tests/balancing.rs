@@ -1,9 +1,7 @@
 //! Policies by load against what is known of them: the supermarket model, a server that turns slow, and servers that
 //! others slow down.
 
-mod common;
-
-use common::{interval, plan, replications};
+use crate::common::{interval, plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::stats::compare::{Paired, Verdict};
 use simcap::stats::interval::Confidence;

@@ -1,9 +1,7 @@
 //! Bandits through the whole engine: what they lose against a policy that knows the best provider, and what becomes of
 //! them when the best one changes.
 
-mod common;
-
-use common::{plan, replications};
+use crate::common::{plan, replications};
 use simcap::engine::tally::Tally;
 
 /// Probability of a good answer of each provider.

@@ -3,14 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
-#[path = "common/command.rs"]
-mod command;
-
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use command::{simcap, text};
+use crate::common::command::{simcap, text};
 use serde_json::Value;
 use simcap::engine::run::{Control, run};
 use simcap::experiment::assemble::assemble;

@@ -1,8 +1,6 @@
 //! Cascades through the whole engine: closed forms of their cost, quality and latency, and every way a stage can go wrong.
 
-mod common;
-
-use common::{plan, replications};
+use crate::common::{plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::kernel::time::Span;
 use simcap::stats::histogram::Histogram;

@@ -2,13 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
-#[path = "common/command.rs"]
-mod command;
-
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use command::{simcap, text};
+use crate::common::command::{simcap, text};
 
 const EXPERIMENT: &str = include_str!("common/everything.json");
 

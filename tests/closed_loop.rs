@@ -1,12 +1,10 @@
 //! Closed loops of users, each of which asks again after an answer: against closed forms, each within the run's own 99
 //! % interval, and the same for every policy.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use common::{assert_holds, interval, plan, replications};
+use crate::common::{assert_holds, interval, plan, replications};
 use simcap::engine::run::{Control, run};
 use simcap::routing::{Call, Fleet, Policy};
 

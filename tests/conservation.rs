@@ -4,14 +4,8 @@
 //! Experiments are made as files, so that what is tested is what a file can ask for. Warm-up is nothing, so the series,
 //! which shows all of a replication, and the tally, which shows what was counted, tell of the same requests.
 
-#[path = "common/checks.rs"]
-mod checks;
-#[path = "common/experiments.rs"]
-mod experiments;
-#[path = "common/parts.rs"]
-mod parts;
-
-use experiments::experiments;
+use crate::common::checks;
+use crate::common::experiments::{MOST_TRIES, experiments};
 use proptest::prelude::*;
 use simcap::engine::run::{Control, run};
 use simcap::experiment::assemble::assemble;
@@ -32,7 +26,7 @@ proptest! {
         let plan = assemble(&loaded).map_err(|e| TestCaseError::fail(e.to_string()))?;
         for scenario in &plan.scenarios {
             let tally = run(scenario, seed, 0, &Control::default()).unwrap();
-            checks::all_hold(&tally, scenario, experiments::MOST_TRIES)?;
+            checks::all_hold(&tally, scenario, MOST_TRIES)?;
             let again = run(scenario, seed, 0, &Control::default()).unwrap();
             prop_assert!(tally == again, "another result with the same seed");
         }

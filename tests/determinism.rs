@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
+use crate::common;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -11,8 +12,6 @@ use simcap::engine::replicate::replicate;
 use simcap::engine::run::{Control, run};
 use simcap::routing::{Call, Fleet, Policy};
 use simcap::words::Outcome;
-
-mod common;
 
 /// A little of everything: limits, faults, hangs, retries, breakers, priorities, timeouts, two policies.
 const EXPERIMENT: &str = include_str!("common/everything.json");

@@ -5,16 +5,10 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
-#[allow(dead_code, reason = "how often a request is tried is not the subject here")]
-#[path = "common/experiments.rs"]
-mod experiments;
-#[path = "common/parts.rs"]
-mod parts;
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use experiments::experiments;
+use crate::common::experiments::experiments;
 use proptest::prelude::*;
 use simcap::engine::run::{Control, run};
 use simcap::engine::scenario::Scenario;

@@ -1,8 +1,6 @@
 //! Faults and weather through an experiment: what a client sees of them, and what is counted of an outage.
 
-mod common;
-
-use common::{assert_holds, interval, plan, replications};
+use crate::common::{assert_holds, interval, plan, replications};
 use simcap::engine::scenario::Scenario;
 use simcap::engine::tally::Tally;
 use simcap::words::Outcome;

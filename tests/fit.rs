@@ -2,13 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
-#[path = "common/command.rs"]
-mod command;
-
 use std::fmt::Write as _;
 use std::path::Path;
 
-use command::{simcap, text};
+use crate::common::command::{simcap, text};
 
 /// 120 probes, one a second: TTFT climbs from 400 ms to 519 ms in a scrambled order, 50 tokens a second.
 fn probes(folder: &Path) {

@@ -1,8 +1,6 @@
 //! Several gateways side by side: what each knows by itself, and what that costs.
 
-mod common;
-
-use common::{interval, plan, replications};
+use crate::common::{interval, plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::words::Outcome;
 

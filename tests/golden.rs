@@ -4,11 +4,7 @@
 //! deterministic the hits must be the same; where it draws, in the range that chance allows. The gateway's own few
 //! milliseconds are left out.
 
-mod common;
-#[path = "common/script.rs"]
-mod script;
-
-use script::{WELL, count, fire};
+use crate::common::script::{WELL, count, fire};
 use simcap::provider::faults::Failure;
 use simcap::words::Outcome;
 

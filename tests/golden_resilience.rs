@@ -3,11 +3,7 @@
 //! Each test is one measured run, as in `golden.rs`. A server takes 10 ms to answer, refusals included, because a cooldown begins
 //! with the answer: a call that comes exactly as it ends would not have met it in a real run.
 
-mod common;
-#[path = "common/script.rs"]
-mod script;
-
-use script::{WELL, count, fire};
+use crate::common::script::{WELL, count, fire};
 use simcap::kernel::time::{Span, Time};
 use simcap::provider::faults::{Failure, Refused};
 use simcap::words::Outcome;

@@ -1,8 +1,6 @@
 //! Hedging through experiment files: which copy wins, what is paid for, and what it does to the tail.
 
-mod common;
-
-use common::{assert_holds, interval, plan, replications};
+use crate::common::{assert_holds, interval, plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::kernel::time::Span;
 use simcap::words::Outcome;

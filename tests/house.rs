@@ -176,6 +176,28 @@ fn every_file_says_what_it_is() {
     assert!(silent.is_empty(), "without a header: {silent:?}");
 }
 
+/// Cargo finds no test by itself (`autotests`), so a file that nothing names would be silent.
+#[test]
+fn every_file_of_tests_is_in_a_program() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let programs = ["all", "live"];
+    let named: Vec<String> = (programs.iter())
+        .map(|program| fs::read_to_string(folder.join(program).with_extension("rs")).unwrap())
+        .collect();
+    let is_named = |file: &str| {
+        named
+            .iter()
+            .any(|text| text.lines().any(|line| line == format!("mod {file};")))
+    };
+    let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let tests = files.filter(|path| path.extension().is_some_and(|e| e == "rs") || path.join("mod.rs").exists());
+    let names = tests.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned());
+    let silent: Vec<String> = names
+        .filter(|name| !programs.contains(&name.as_str()) && !is_named(name))
+        .collect();
+    assert!(silent.is_empty(), "neither all.rs nor live.rs names {silent:?}");
+}
+
 #[test]
 fn the_reader_of_imports_reads_them() {
     let text = "use crate::a::B;\nuse crate::{c, d::{E, F}, g};\n// crate::h\nfn f() { crate::i::j() }\n#[cfg(test)]\nmod tests {\n use crate::k;\n}";

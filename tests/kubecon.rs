@@ -5,13 +5,10 @@
 //! the decoding requests alone (achieved rate × (e2e − TTFT)) gives 125 to 133 for five configurations and 185 to 192 for the
 //! one named after its batch size: `--slots` 128 and 192. That is the one thing taken from beyond saturation.
 
-mod common;
-#[path = "common/traces.rs"]
-mod traces;
-
+use crate::common::traces;
 use std::path::{Path, PathBuf};
 
-use common::{plan, replications};
+use crate::common::{plan, replications};
 use simcap::calibrate::fit::{Given, Options, fit};
 use simcap::calibrate::log::{Log, Stage};
 use simcap::calibrate::logs;

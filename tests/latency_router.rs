@@ -1,9 +1,7 @@
 //! The latency router of the article on latency-based routing: each fault that was published with it, by
 //! itself, against the same router with that fault mended.
 
-mod common;
-
-use common::{interval, plan, replications};
+use crate::common::{interval, plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::kernel::time::Span;
 use simcap::stats::interval::Estimate;

@@ -1,8 +1,6 @@
 //! Quotas through an experiment file: shared by an account, atomic, corrected, by the name of a tier.
 
-mod common;
-
-use common::{plan, replications};
+use crate::common::{plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::words::BoundKind;
 use simcap::words::Outcome;

@@ -3,9 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a theory's last digit does not matter")]
 
-mod common;
-
-use common::{assert_holds, interval, plan, replications};
+use crate::common::{assert_holds, interval, plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::experiment::assemble::assemble;
 use simcap::experiment::load::from_text;

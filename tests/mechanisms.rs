@@ -1,8 +1,6 @@
 //! What happens where two mechanisms meet: each case once went, or could go, wrong.
 
-mod common;
-
-use common::{plan, replications};
+use crate::common::{plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::words::BoundKind;
 use simcap::words::Outcome;

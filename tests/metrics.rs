@@ -2,10 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
-#[path = "common/command.rs"]
-mod command;
-
-use command::{simcap, text};
+use crate::common::command::{simcap, text};
 use serde_json::{Value, json};
 use simcap::engine::replicate::replicate;
 use simcap::engine::run::Control;

@@ -4,13 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 #![allow(clippy::disallowed_methods, reason = "a server in real time is tested in real time")]
 
-#[path = "common/mock.rs"]
-mod common;
-
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
-use common::{Answer, Mock, chat, request};
+use crate::common::mock::{Answer, Mock, chat, request};
 use serde_json::{Value, json};
 
 /// The answer, with what says when it was made left out.

@@ -3,15 +3,12 @@
 #![cfg(feature = "live")]
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
-#[path = "common/mock.rs"]
-mod common;
-
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use common::{Answer, Mock, chat, request};
+use crate::common::mock::{Answer, Mock, chat, request};
 use serde_json::json;
 
 #[test]

@@ -1,8 +1,6 @@
 //! A budget spread over the day against one that is spent as it comes.
 
-mod common;
-
-use common::{plan, replications};
+use crate::common::{plan, replications};
 use simcap::engine::tally::Tally;
 
 /// So many hours of a request a second: dear costs a cent, cheap a tenth of that. All dear would

@@ -6,12 +6,9 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
-#[path = "common/checks.rs"]
-mod checks;
-#[path = "common/parts.rs"]
-mod parts;
-
-use parts::{OWN_KINDS, STAGES, examples, never_acts, put, stage, staged};
+use crate::common::checks;
+use crate::common::parts;
+use crate::common::parts::{OWN_KINDS, STAGES, examples, never_acts, put, stage, staged};
 use serde_json::Value;
 use simcap::engine::replicate::{Runs, replicate};
 use simcap::engine::run::Control;

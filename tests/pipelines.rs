@@ -1,8 +1,6 @@
 //! A pipeline through the whole engine: one that reads rate-limit headers, and one that counts as its gateway does.
 
-mod common;
-
-use common::{plan, replications};
+use crate::common::{plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::words::Outcome;
 

@@ -1,10 +1,8 @@
 //! Money, through experiment files: what is billed, what is reserved, what price lists say, and what budgets stop.
 
-mod common;
-
 use std::sync::Arc;
 
-use common::{plan, replications};
+use crate::common::{plan, replications};
 use serde_json::{Value, json};
 use simcap::decide;
 use simcap::engine::replicate::replicate;

@@ -1,9 +1,7 @@
 //! Prompt caches that remember the user behind a request, and policies that go by them: closed forms, and where
 //! affinity loses.
 
-mod common;
-
-use common::{assert_holds, interval, plan, replications};
+use crate::common::{assert_holds, interval, plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::experiment::assemble::assemble;
 use simcap::experiment::load::from_text;

@@ -4,9 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
-#[path = "common/traces.rs"]
-mod traces;
-
+use crate::common::traces;
 use std::path::Path;
 
 use simcap::engine::run::{Control, run};

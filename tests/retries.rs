@@ -1,8 +1,6 @@
 //! Retries, budgets, hedges and fallbacks through experiment files: what they make of a fleet that fails.
 
-mod common;
-
-use common::{interval, plan, replications};
+use crate::common::{interval, plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::words::Outcome;
 

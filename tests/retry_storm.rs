@@ -1,8 +1,6 @@
 //! The shipped experiment of a metastable failure: what is down because of retries stays down, unless something bounds them.
 
-mod common;
-
-use common::{plan, replications};
+use crate::common::{plan, replications};
 use simcap::engine::tally::Tally;
 
 const STORM: &str = include_str!("../experiments/retry-storm.json");

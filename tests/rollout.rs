@@ -1,9 +1,7 @@
 //! Staged rollouts through the whole program: how long a good one takes, how many a bad one hurts before it is rolled back, how
 //! often chance alone rolls back a good one, and what the report says.
 
-mod common;
-
-use common::{assert_holds, interval, plan, replications};
+use crate::common::{assert_holds, interval, plan, replications};
 use rand::Rng;
 use simcap::engine::tally::Tally;
 use simcap::kernel::chance::{Chance, Purpose, threshold};

@@ -3,10 +3,7 @@
 #![cfg(feature = "script")]
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
-#[path = "common/command.rs"]
-mod command;
-
-use command::{simcap, text};
+use crate::common::command::{simcap, text};
 use std::path::Path;
 
 use serde_json::{Value, json};

@@ -1,9 +1,7 @@
 //! Mirrored copies, whose answer is not waited for: they change nothing of what is served, are paid for, and are
 //! counted once.
 
-mod common;
-
-use common::{plan, replications};
+use crate::common::{plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::words::Outcome;
 

@@ -1,8 +1,6 @@
 //! A tree of strategies through the whole engine: retries inside a target, then the next, and how the request ends.
 
-mod common;
-
-use common::{plan, replications};
+use crate::common::{plan, replications};
 use simcap::engine::tally::Tally;
 use simcap::words::Outcome;
 

@@ -2,10 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
-#[path = "common/command.rs"]
-mod command;
-
-use command::{simcap, text};
+use crate::common::command::{simcap, text};
 
 /// A model whose TTFT lies evenly between two times, and 400 requests whose TTFT lies evenly between 300 and 500 ms, 20 ms a
 /// token after that, in the form of llmperf.

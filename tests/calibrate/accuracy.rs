@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::server::{DONE, HEAD, ROLE, STOP, Server, TOKEN, hang_up, say, usage};
-use crate::{ask, probes, said};
+use super::server::{DONE, HEAD, ROLE, STOP, Server, TOKEN, hang_up, say, usage};
+use super::{ask, probes, said};
 
 const MODULUS: u64 = 1 << 31;
 

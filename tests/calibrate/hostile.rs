@@ -3,8 +3,8 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::server::{DONE, HEAD, ROLE, STOP, Server, TOKEN, chunked, good, hang_up, say, usage, whole};
-use crate::{ask, probes, said};
+use super::server::{DONE, HEAD, ROLE, STOP, Server, TOKEN, chunked, good, hang_up, say, usage, whole};
+use super::{ask, probes, said};
 
 /// Far above what any case needs, and far below for ever.
 const GENEROUS: Duration = Duration::from_secs(60);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::server::{DONE, HEAD, ROLE, STOP, Server, THOUGHT, TOKEN, chunked, good, hang_up, say, usage, whole};
-use crate::{ask, probes, said, simcap};
+use super::server::{DONE, HEAD, ROLE, STOP, Server, THOUGHT, TOKEN, chunked, good, hang_up, say, usage, whole};
+use super::{ask, probes, said, simcap};
 
 fn pause(ms: u64) -> bool {
     std::thread::sleep(Duration::from_millis(ms));

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::server::{DONE, HEAD, STOP, Server, TOKEN, chunked, good, hang_up, say, usage, whole};
-use crate::{KEY, ask, probes, said, simcap, text};
+use super::server::{DONE, HEAD, STOP, Server, TOKEN, chunked, good, hang_up, say, usage, whole};
+use super::{KEY, ask, probes, said, simcap, text};
 
 #[track_caller]
 fn refused(arguments: &[&str], expected: &str) {

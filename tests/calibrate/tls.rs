@@ -11,8 +11,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::server::{Server, good, read, say};
-use crate::{ask, probes, said, simcap, text};
+use super::server::{Server, good, read, say};
+use super::{ask, probes, said, simcap, text};
 
 const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/calibrate/tls/authority.pem");
 

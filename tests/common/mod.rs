@@ -1,6 +1,11 @@
 //! Running experiments from their text, for tests that look at what came out.
 
-#![allow(dead_code, reason = "each test binary uses a part of this")]
+pub(crate) mod checks;
+pub(crate) mod command;
+pub(crate) mod experiments;
+pub(crate) mod parts;
+pub(crate) mod script;
+pub(crate) mod traces;
 
 use simcap::engine::run::{Control, run};
 use simcap::engine::scenario::Scenario;

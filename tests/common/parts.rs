@@ -3,7 +3,6 @@
 //! Nothing here is listed by the names of parts: what is registered is walked. A kind has a place and something in place of
 //! which its parts are tried.
 
-#![allow(dead_code, reason = "each test binary uses a part of this")]
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Metrics that name nothing or make no sense, and windows.
 
-use crate::{GOOD, said, said_of};
+use super::{GOOD, said, said_of};
 use insta::assert_snapshot;
 
 /// The good file with `plan` before its duration.

@@ -52,7 +52,7 @@ pub(crate) fn sweep(rates: &[&str]) -> Result<Vec<Point>, Box<dyn Error>> {
         let report = decide::report(&loaded, &plan, &runs);
         let metrics = report.policies.iter().flat_map(|policy| &policy.metrics);
         for measured in metrics.filter(|measured| measured.metric == Metric::E2E_MEAN) {
-            points.push((rate, measured.estimate.mean, measured.estimate.half_width));
+            points.push((rate, measured.estimate.value, measured.estimate.half_width()));
         }
     }
     Ok(points)

@@ -35,7 +35,7 @@
 //!
 //! let e2e = report.policies[0].metrics.iter().find(|m| m.metric == Metric::E2E_MEAN).unwrap();
 //! // M/M/2 at 90 %: 1/μ / (1 − ρ²) = 105 ms.
-//! assert!((e2e.estimate.mean - 0.105).abs() < 0.05);
+//! assert!((e2e.estimate.value - 0.105).abs() < 0.05);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

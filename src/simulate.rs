@@ -134,7 +134,7 @@ mod tests {
         let report = run(TEXT, &Options::default().replications(2).seed(9)).unwrap();
         assert_eq!((report.replications_finished, report.seed), (2, 9));
         let e2e = report.policies[0].metrics.iter().find(|m| m.metric == Metric::E2E_MEAN);
-        assert!((e2e.unwrap().estimate.mean - 0.01).abs() < 1e-9);
+        assert!((e2e.unwrap().estimate.value - 0.01).abs() < 1e-9);
     }
 
     #[test]

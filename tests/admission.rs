@@ -108,12 +108,12 @@ fn envoys_admission_control_turns_away_as_many_as_its_success_rate_lacks() {
     let client = r#""limiters": [ { "envoy_admission_control": {} } ]"#;
     let tallies = runs(&poisson(100), ALL, failing, client, 12);
     let away = interval(&tallies, |t| share(t, Outcome::Shed));
-    assert!((away.mean - (1.0 - 0.6 / 0.95)).abs() < 0.004, "{away:?}");
+    assert!((away.value - (1.0 - 0.6 / 0.95)).abs() < 0.004, "{away:?}");
     let quota = r#""response": { "constant": "10ms" }, "limits": [ { "token_bucket": { "unit": "requests", "rate": "25/s", "burst": 25 } } ]"#;
     let client = r#""limiters": [ { "envoy_admission_control": { "failures": [429] } } ]"#;
     let tallies = runs(&poisson(100), ALL, quota, client, 12);
     let away = interval(&tallies, |t| share(t, Outcome::Shed));
-    assert!((away.mean - (1.0 - (0.25f64 / 0.95).sqrt())).abs() < 0.004, "{away:?}");
+    assert!((away.value - (1.0 - (0.25f64 / 0.95).sqrt())).abs() < 0.004, "{away:?}");
 }
 
 /// Two classes with strict priority before one exponential server of 100 a second, 40 a second each: with W0 = ρ/μ the remaining

@@ -3,7 +3,7 @@
 
 use crate::common::{interval, plan, replications};
 use simcap::engine::tally::Tally;
-use simcap::stats::compare::{Paired, Verdict};
+use simcap::stats::compare::{Paired, Side, Verdict};
 use simcap::stats::interval::Confidence;
 use simcap::words::Outcome;
 
@@ -45,8 +45,11 @@ fn answered(tally: &Tally) -> f64 {
 
 /// What `figure` is under `b` less what it is under `a`, each replication against the same one of the other.
 fn paired(a: &[Tally], b: &[Tally], figure: fn(&Tally) -> f64) -> Paired {
-    let column = |tallies: &[Tally]| tallies.iter().map(|t| Some(figure(t))).collect::<Vec<_>>();
-    Paired::compare(&column(a), &column(b), Confidence::P99)
+    let side = |tallies: &[Tally]| {
+        let values: Vec<f64> = tallies.iter().map(figure).collect();
+        Side::of_replications(&values, Confidence::P99)
+    };
+    Paired::compare(&side(a), &side(b), Confidence::P99)
 }
 
 /// Poisson arrivals at 0.9 of what 100 servers can do, each a single server of mean 1 s with a line of its own.
@@ -97,7 +100,7 @@ fn two_choices_are_nearly_as_good_as_all_and_far_better_than_one() {
     let two = queues(r#""p2c""#, 24);
     for (what, figure, theory) in [("mean", mean as fn(&Tally) -> f64, means), ("p99", p99, lo)] {
         let found = interval(&two, figure);
-        let (least, most) = (found.lo().unwrap(), found.hi().unwrap());
+        let (least, most) = (found.lo.unwrap(), found.hi.unwrap());
         assert!(
             0.98 * theory < least && most < 1.05 * theory,
             "{what} of two choices: {least} to {most}, theory {theory}"
@@ -107,9 +110,9 @@ fn two_choices_are_nearly_as_good_as_all_and_far_better_than_one() {
             assert_eq!(gap.verdict, Verdict::Lower, "{what}: {:?}", gap.difference);
         }
     }
-    let one = interval(&random, mean).mean;
+    let one = interval(&random, mean).value;
     assert!((one / 10.0 - 1.0).abs() < 0.15, "random: {one}");
-    let [all, idle] = [all, idle].map(|t| interval(&t, mean).mean);
+    let [all, idle] = [all, idle].map(|t| interval(&t, mean).value);
     assert!(1.0 <= all && all <= idle, "{all} {idle}");
 }
 
@@ -124,7 +127,7 @@ fn peak_ewma_loses_least_to_a_server_that_turns_slow() {
     let fleet: Vec<String> = (0..10).map(name).collect();
     let success = |policy: &str| run(&fleet, 200.0, r#""timeouts": { "attempt": "1s" }"#, policy, 120, 0, 6);
     let [turns, least, ewma] = [r#""round_robin""#, r#""p2c""#, r#""peak_ewma""#].map(success);
-    let [one, two, three] = [&turns, &least, &ewma].map(|t| interval(t, answered).mean);
+    let [one, two, three] = [&turns, &least, &ewma].map(|t| interval(t, answered).value);
     for (worse, better) in [(&turns, &least), (&least, &ewma)] {
         let gap = paired(worse, better, answered);
         assert_eq!(

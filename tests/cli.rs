@@ -84,7 +84,7 @@ fn a_404_is_a_fault_an_outcome_and_a_reason_to_retry() {
         let result: serde_json::Value = serde_json::from_str(&result).unwrap();
         let outcomes = result["policies"][0]["outcomes"].as_array().unwrap().clone();
         let found = outcomes.iter().find(|o| o["outcome"] == "not_found").unwrap();
-        found["share"]["mean"].as_f64().unwrap()
+        found["share"]["value"].as_f64().unwrap()
     };
     let once = share("");
     assert!((once - 0.1).abs() < 0.0085, "{once}");

@@ -74,7 +74,7 @@ fn recovery_takes_until_the_failures_have_left_the_last_hundred_requests() {
         interval(&tallies, |t| t.incidents[0].to_recover as f64 / 1e9)
     };
     assert_holds("recovery", &seconds("no-breaker"), 68.0 / 20.0, 0.1);
-    assert_eq!(seconds("guarded").mean, 0.0);
+    assert_eq!(seconds("guarded").value, 0.0);
 }
 
 /// As published, half-open lets everything through until three calls succeed, which in an outage none does.

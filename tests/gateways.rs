@@ -39,9 +39,9 @@ fn who_sees_only_its_own_calls_balances_no_load() {
         interval(&gateways(r#""gateways": 1000,"#), mean),
     );
     let one_line = 1.0 / (1.0 - 0.8 * 0.8);
-    let (least, most) = (one.lo().unwrap(), one.hi().unwrap());
+    let (least, most) = (one.lo.unwrap(), one.hi.unwrap());
     assert!(one_line < most && least < 1.1 * one_line, "one gateway: {one:?}");
-    let (least, most) = (many.lo().unwrap(), many.hi().unwrap());
+    let (least, most) = (many.lo.unwrap(), many.hi.unwrap());
     assert!(least < 5.0 && 4.6 < most && most < 5.6, "a thousand: {many:?}");
 }
 

@@ -146,7 +146,7 @@ fn a_budget_bounds_the_copies() {
     let client = r#""hedge": { "fixed": { "delay": "500ms", "budget": "3%" } }"#;
     let tallies = run_all(1, &providers, client, 10);
     let found = interval(&tallies, |t| t.effort.hedges as f64 / t.requests() as f64);
-    assert!(found.hi().unwrap() <= 0.03 && found.lo().unwrap() > 0.028, "{found:?}");
+    assert!(found.hi.unwrap() <= 0.03 && found.lo.unwrap() > 0.028, "{found:?}");
     assert!(tallies[0].effort.denied > 0);
 }
 

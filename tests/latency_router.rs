@@ -46,10 +46,10 @@ fn share(tallies: &[Tally], p: usize) -> Estimate {
 fn without_exploration_the_first_one_used_takes_everything() {
     let fleet = [provider("slow", "800ms", ""), provider("fast", "200ms", "")].join(",");
     let (published, mended) = (run(&fleet, "", 1), run(&fleet, r#""exploration""#, 1));
-    assert_eq!(share(&published, 1).mean, 0.0);
-    assert!(share(&mended, 1).lo().unwrap() > 0.99, "{:?}", share(&mended, 1));
+    assert_eq!(share(&published, 1).value, 0.0);
+    assert!(share(&mended, 1).lo.unwrap() > 0.99, "{:?}", share(&mended, 1));
     let e2e = |t: &Tally| t.classes[0].e2e.mean().unwrap().seconds();
-    let saved = interval(&published, e2e).mean - interval(&mended, e2e).mean;
+    let saved = interval(&published, e2e).value - interval(&mended, e2e).value;
     assert!((saved - 0.6).abs() < 0.01, "{saved}");
 }
 
@@ -74,7 +74,7 @@ fn with_the_oldest_sample_first_a_change_is_seen_late() {
         let slow = |t: &Tally| {
             t.requests() as f64 * (1.0 - t.classes[0].e2e.fraction_at_most(Span::from_millis(400)).unwrap())
         };
-        interval(tallies, slow).mean
+        interval(tallies, slow).value
     };
     let (published, mended) = (late(&published), late(&mended));
     assert!((published - mended - 12.0).abs() < 1.5, "{published} {mended}");
@@ -88,8 +88,8 @@ fn an_ejection_is_for_ever() {
     let (published, mended) = (run(&fleet, "", 2), run(&fleet, r#""ejection""#, 2));
     // A tenth of the time before the outage; and all but the outage and at most the 30 s after it.
     let (lost, back) = (share(&published, 0), share(&mended, 0));
-    assert!((lost.mean - 0.1).abs() < 0.01, "{lost:?}");
-    assert!((0.84..0.91).contains(&back.mean), "{back:?}");
+    assert!((lost.value - 0.1).abs() < 0.01, "{lost:?}");
+    assert!((0.84..0.91).contains(&back.value), "{back:?}");
 }
 
 /// A minute of outage in which every answer is an error at once: two tries of one request go to the same provider, and it takes both to
@@ -102,8 +102,8 @@ fn a_retry_goes_where_the_try_before_it_failed() {
     let failed = |tallies: &[Tally]| interval(tallies, |t| (t.requests() - t.ended(Outcome::Success)) as f64);
     let published = failed(&published);
     assert!(
-        published.lo().unwrap() > 0.5 && published.hi().unwrap() <= 1.2,
+        published.lo.unwrap() > 0.5 && published.hi.unwrap() <= 1.2,
         "{published:?}"
     );
-    assert_eq!(failed(&mended).mean, 0.0);
+    assert_eq!(failed(&mended).value, 0.0);
 }

@@ -57,7 +57,7 @@ fn the_example_keeps_away_from_whoever_fails() {
             .find(|m| m.metric == simcap::report::Metric::ERROR_RATE)
             .unwrap()
             .estimate
-            .mean
+            .value
     };
     assert!(failures(0) < failures(1) / 2.0, "{} {}", failures(0), failures(1));
 }
@@ -104,7 +104,7 @@ fn a_law_of_ones_own_is_drawn_from() {
     let report: Report = serde_json::from_slice(&std::fs::read(out.join("result.json")).unwrap()).unwrap();
     let figure = |policy: usize, metric: Metric| {
         let mut metrics = report.policies[policy].metrics.iter();
-        metrics.find(|m| m.metric == metric).unwrap().estimate.mean
+        metrics.find(|m| m.metric == metric).unwrap().estimate.value
     };
     let apart = figure(0, Metric::E2E_MEAN) - figure(1, Metric::E2E_MEAN);
     assert!(apart.abs() < 0.015, "{apart}");

@@ -65,7 +65,7 @@ fn figure(report: &Report, policy: usize, metric: Metric) -> f64 {
         .find(|m| m.metric == metric)
         .expect("every metric is there")
         .estimate
-        .mean
+        .value
 }
 
 /// $1/M × 1,000 in and $10/M × 11 out, billed by what the provider bills when its caller hangs up.
@@ -182,7 +182,7 @@ fn reserved_capacity_costs_the_same_used_or_not() {
     // $50/h over 72 s is $1, for 72 requests.
     near(figure(&report, 0, Metric::COST_PER_1K), 1000.0 / 72.0 + 10.0);
     near(figure(&report, 1, Metric::COST_PER_1K), 1000.0 / 72.0);
-    let shares = |policy: usize| report.policies[policy].providers.iter().map(|p| p.cost.mean);
+    let shares = |policy: usize| report.policies[policy].providers.iter().map(|p| p.cost.value);
     near(shares(0).sum(), 1.0);
     near(shares(0).nth(1).unwrap(), 36_000.0 / 61_920.0);
     assert_eq!(shares(1).collect::<Vec<_>>(), [0.0, 1.0]);
@@ -499,7 +499,7 @@ fn alerts_are_reported() {
     assert_eq!(alerts.iter().map(|a| a.passed).collect::<Vec<_>>(), [2, 0, 0]);
     // $50 are 5,000 requests: 5,000 s, give or take some standard deviations of 71 s.
     assert!(
-        (alerts[0].at.mean - 5000.0).abs() < 250.0 && alerts[0].at.half_width.is_some(),
+        (alerts[0].at.value - 5000.0).abs() < 250.0 && alerts[0].at.half_width().is_some(),
         "{alerts:?}"
     );
     let style = simcap::report::terminal::Style {

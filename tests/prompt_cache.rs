@@ -86,9 +86,9 @@ fn affinity_hits_as_often_as_the_closed_form_says() {
     };
     for better in 1..4 {
         let name = &plan.scenarios[better].name;
-        assert!(pairs(better, 0, hits).lo().expect("an interval") > 0.2, "{name}");
-        assert!(pairs(better, 0, ttft).hi().expect("an interval") < -0.3, "{name}");
-        assert!(pairs(better, 0, cost).hi().expect("an interval") < -0.001, "{name}");
+        assert!(pairs(better, 0, hits).lo.expect("an interval") > 0.2, "{name}");
+        assert!(pairs(better, 0, ttft).hi.expect("an interval") < -0.3, "{name}");
+        assert!(pairs(better, 0, cost).hi.expect("an interval") < -0.001, "{name}");
     }
 }
 
@@ -111,9 +111,9 @@ fn a_hot_user_needs_the_rule_for_uneven_load() {
     else {
         panic!("four policies");
     };
-    assert!(held.mean > 20.0 && pinned.mean > 20.0, "{held:?} {pinned:?}");
-    assert!(uneven.hi().expect("an interval") < 5.0, "{uneven:?}");
-    assert!(turns.hi().expect("an interval") < 3.0, "{turns:?}");
+    assert!(held.value > 20.0 && pinned.value > 20.0, "{held:?} {pinned:?}");
+    assert!(uneven.hi.expect("an interval") < 5.0, "{uneven:?}");
+    assert!(turns.hi.expect("an interval") < 3.0, "{turns:?}");
 }
 
 /// One request a minute is let in and its prompt kept for 5 s. What is refused meanwhile, once a second, is not read: if it were,

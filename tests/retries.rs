@@ -60,7 +60,7 @@ fn finagles_budget_bounds_the_attempts_for_each_request() {
     let tallies = failing(client, 10);
     let found = interval(&tallies, amplification);
     // What is left of a window for less than a whole retry is lost.
-    assert!(found.hi().unwrap() <= 1.25 && found.lo().unwrap() > 1.247, "{found:?}");
+    assert!(found.hi.unwrap() <= 1.25 && found.lo.unwrap() > 1.247, "{found:?}");
     assert!(tallies.iter().all(|t| t.effort.denied > 0));
 }
 
@@ -70,7 +70,7 @@ fn finagles_budget_bounds_the_attempts_for_each_request() {
 fn envoys_budget_bounds_the_retries_under_way() {
     let client = r#""retry": { "fixed": { "tries": 4, "wait": "0s" } }, "retry_budget": "envoy""#;
     let found = interval(&failing(client, 10), amplification);
-    assert!(found.hi().unwrap() <= 1.25 && found.lo().unwrap() > 1.235, "{found:?}");
+    assert!(found.hi.unwrap() <= 1.25 && found.lo.unwrap() > 1.235, "{found:?}");
 }
 
 /// A retry that is never made, because its request runs out of time in the back-off, does not stay in Envoy's count.

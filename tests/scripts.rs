@@ -136,7 +136,7 @@ fn a_script_that_learns_is_the_same_on_any_number_of_threads() {
     }
     assert!(one.warnings.iter().all(|w| !w.contains("script")), "{:?}", one.warnings);
     let served: Vec<_> = one.policies[0].providers.iter().map(|p| p.served).collect();
-    assert!(served.iter().all(|n| n.mean > 0.0), "{served:?}");
+    assert!(served.iter().all(|n| n.value > 0.0), "{served:?}");
 }
 
 /// What `simcap check` says of an experiment with this script, without the folder.
@@ -322,7 +322,7 @@ fn the_example_runs_and_keeps_away_from_whoever_fails() {
     assert_eq!(report.inputs[1].name, "route.rhai");
     let failures = |policy: usize| {
         let mut metrics = report.policies[policy].metrics.iter();
-        metrics.find(|m| m.metric == Metric::ERROR_RATE).unwrap().estimate.mean
+        metrics.find(|m| m.metric == Metric::ERROR_RATE).unwrap().estimate.value
     };
     assert!(failures(0) < failures(1) / 2.0, "{} {}", failures(0), failures(1));
 }

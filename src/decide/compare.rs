@@ -1,58 +1,110 @@
 //! Each policy against the first, in figures and in a sentence.
 //!
-//! Replications of all policies met the same requests, so differences are taken replication by replication. "Better" is
-//! said of a figure only where the interval of its paired difference excludes zero and every replication has the figure;
-//! intervals are not widened for the number of figures compared.
+//! Replications of all policies met the same requests, so differences are paired. Percentiles are of all requests, one that never
+//! got its answer taking for ever. What is said of many figures at once must stand together: of what the sentences say of
+//! all policies, and of all differences in the tables, no more than one report in twenty (at 95 %) names any false one (Holm's
+//! method, once for each of the two). A difference that stands may still be too small to matter, and is then said to be.
 
 use crate::report::format;
-use crate::report::{Code, Comparison, Difference, Metric};
-use crate::stats::compare::{Paired, Verdict};
+use crate::report::{Code, Comparison, Difference, Metric, Unit};
+use crate::stats::compare::{Paired, Side, Verdict, holm};
 use crate::stats::histogram::RESOLUTION;
 use crate::stats::interval::Confidence;
 
-/// One column of figures for each metric of the report, in its order, by replication.
-pub(super) type Columns = Vec<Vec<Option<f64>>>;
+/// Of a share this part of the smallest relative difference that matters, in points: 0.1 points where 1 % matters.
+const POINTS: f64 = 0.1;
 
-/// Compares every policy after the first with the first.
-pub(super) fn compare(
-    names: &[String],
-    metrics: &[&Metric],
-    columns: &[Columns],
-    confidence: Confidence,
-    code: Option<Code>,
-) -> Vec<Comparison> {
-    let Some((baseline, first)) = names.first().zip(columns.first()) else {
+/// A share below this has no relative difference that means anything.
+const NEAR_ZERO: f64 = 0.01;
+
+/// What is compared, and how.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms<'a> {
+    /// The metrics of the report, in its order.
+    pub(super) metrics: &'a [&'a Metric],
+    pub(super) confidence: Confidence,
+    /// The smallest relative difference that matters.
+    pub(super) matters: f64,
+    /// The currency, if it is not the dollar.
+    pub(super) code: Option<Code>,
+}
+
+/// Compares every policy after the first with the first. `sides` are the figures of each policy, in the order of the metrics.
+pub(super) fn compare(names: &[String], sides: &[Vec<Side>], terms: Terms<'_>) -> Vec<Comparison> {
+    let Some((baseline, first)) = names.first().zip(sides.first()) else {
         return Vec::new();
     };
-    let others = names.iter().zip(columns).skip(1);
-    others
-        .map(|(policy, columns)| {
-            let differences: Vec<Difference> = metrics
-                .iter()
-                .zip(first.iter().zip(columns))
-                .map(|(&metric, (first, column))| {
-                    let paired = Paired::compare(first, column, confidence);
-                    Difference {
-                        metric: metric.clone(),
-                        difference: paired.difference,
-                        relative: paired.relative,
-                        verdict: if paired.difference.undefined > 0 || is_rounding(metric, &paired) {
-                            Verdict::CannotTell
-                        } else {
-                            paired.verdict
-                        },
-                    }
-                })
+    let pair = |(a, b): (&Side, &Side)| Paired::compare(a, b, terms.confidence);
+    let all: Vec<Vec<Paired>> = (sides.iter().skip(1))
+        .map(|of| first.iter().zip(of).map(pair).collect())
+        .collect();
+    let stands = standing(&all, terms);
+    let policies = names.iter().skip(1).zip(all.iter().zip(&stands));
+    policies
+        .map(|(policy, (pairs, stands))| {
+            let figures = terms.metrics.iter().zip(first).zip(pairs.iter().zip(stands));
+            let differences: Vec<Difference> = figures
+                .map(|((metric, first), (paired, &stands))| difference(metric, first, paired, stands, terms.matters))
                 .collect();
-            let sentence = sentence(policy, baseline, &differences, code);
             Comparison {
+                sentence: sentence(policy, baseline, &differences, terms.code),
                 policy: policy.clone(),
                 baseline: baseline.clone(),
                 differences,
-                sentence,
             }
         })
         .collect()
+}
+
+/// Which differences stand, by policy and metric: those that the sentences speak of among themselves, the others among all.
+fn standing(all: &[Vec<Paired>], terms: Terms<'_>) -> Vec<Vec<bool>> {
+    let spoken: Vec<bool> = terms.metrics.iter().map(|metric| place(metric).is_some()).collect();
+    let ps = |only_spoken: bool| -> Vec<f64> {
+        let of = all.iter().flat_map(|pairs| pairs.iter().zip(&spoken));
+        of.filter(|(_, spoken)| **spoken || !only_spoken)
+            .map(|(paired, _)| paired.p)
+            .collect()
+    };
+    let mut among_spoken = holm(&ps(true), terms.confidence).into_iter();
+    let mut among_all = holm(&ps(false), terms.confidence).into_iter();
+    let mut one = |spoken: &bool| {
+        let anywhere = among_all.next().unwrap_or(false);
+        if *spoken {
+            among_spoken.next().unwrap_or(false)
+        } else {
+            anywhere
+        }
+    };
+    all.iter().map(|_| spoken.iter().map(&mut one).collect()).collect()
+}
+
+/// The place of a metric in the sentences, if they speak of it.
+fn place(metric: &Metric) -> Option<u8> {
+    metric.as_standard()?.spoken
+}
+
+fn difference(metric: &Metric, first: &Side, paired: &Paired, stands: bool, matters: f64) -> Difference {
+    let value = paired.difference.value.abs();
+    let is_share = metric.unit() == Unit::Share;
+    let matters = if is_share {
+        value >= matters * POINTS
+    } else {
+        paired.relative.is_none_or(|share| share.abs() >= matters)
+    };
+    Difference {
+        metric: metric.clone(),
+        difference: paired.difference,
+        relative: paired
+            .relative
+            .filter(|_| !is_share || first.estimate.value >= NEAR_ZERO),
+        verdict: match paired.verdict {
+            Verdict::Same => Verdict::Same,
+            decided if stands && !is_rounding(metric, paired) => decided,
+            Verdict::Lower | Verdict::Higher | Verdict::CannotTell => Verdict::CannotTell,
+        },
+        // What is larger than any number is.
+        matters: matters || value.is_nan(),
+    }
 }
 
 /// Whether the difference is one that two equal percentiles may show, each the middle of a bucket of the histogram.
@@ -65,50 +117,27 @@ fn is_rounding(metric: &Metric, paired: &Paired) -> bool {
 fn sentence(policy: &str, baseline: &str, differences: &[Difference], code: Option<Code>) -> String {
     let mut spoken: Vec<(u8, &Difference)> = differences
         .iter()
-        .filter_map(|d| Some((d.metric.as_standard()?.spoken?, d)))
+        .filter_map(|d| Some((place(&d.metric)?, d)))
         .collect();
     spoken.sort_by_key(|(place, _)| *place);
     let spoken = || spoken.iter().map(|(_, difference)| *difference);
     let is_better = |d: &Difference| (d.verdict == Verdict::Lower) == d.metric.lower_is_better();
     let decided = |d: &&Difference| matches!(d.verdict, Verdict::Lower | Verdict::Higher);
-    let with_figure = |d: &Difference| {
-        let relative = d
-            .relative
-            .map(|r| format!(", {}", format::relative(r)))
-            .unwrap_or_default();
-        let fewer = if d.metric == Metric::COST_PER_MONTH && d.verdict == Verdict::Lower {
-            answers_fewer(differences)
-        } else {
-            String::new()
-        };
-        format!(
-            "{} ({}{relative}{fewer})",
-            name(&d.metric),
-            format::difference(d.metric.unit_in(code), &d.difference)
-        )
-    };
-    let better: Vec<String> = spoken()
-        .filter(decided)
-        .filter(|d| is_better(d))
-        .map(with_figure)
-        .collect();
-    let worse: Vec<String> = spoken()
-        .filter(decided)
-        .filter(|d| !is_better(d))
-        .map(with_figure)
-        .collect();
-    let same: Vec<String> = spoken()
-        .filter(|d| d.verdict == Verdict::Same)
-        .map(|d| name(&d.metric))
-        .collect();
-    let unclear: Vec<String> = spoken()
-        .filter(|d| d.verdict == Verdict::CannotTell && d.difference.n > 0)
-        .map(|d| name(&d.metric))
-        .collect();
+    let with_figure = |d: &Difference| with_figure(d, differences, code);
+    let better = spoken().filter(decided).filter(|d| d.matters && is_better(d));
+    let better: Vec<String> = better.map(with_figure).collect();
+    let worse = spoken().filter(decided).filter(|d| d.matters && !is_better(d));
+    let worse: Vec<String> = worse.map(with_figure).collect();
+    let little = spoken().filter(decided).filter(|d| !d.matters);
+    let little: Vec<String> = little.map(with_figure).collect();
+    let of = |verdict| spoken().filter(move |d| d.verdict == verdict && d.difference.n > 0);
+    let same: Vec<String> = of(Verdict::Same).map(|d| name(&d.metric)).collect();
+    let unclear: Vec<String> = of(Verdict::CannotTell).map(|d| name(&d.metric)).collect();
     let mut parts = Vec::new();
     for (what, list) in [
         ("better on ", &better),
         ("worse on ", &worse),
+        ("too little to matter on ", &little),
         ("no difference seen on ", &same),
     ] {
         if !list.is_empty() {
@@ -122,6 +151,35 @@ fn sentence(policy: &str, baseline: &str, differences: &[Difference], code: Opti
         parts.push(format!("the runs cannot tell on {}", join(&unclear)));
     }
     format!("{policy} against {baseline}: {}.", parts.join("; "))
+}
+
+/// The name of a figure with its difference, absolute and relative.
+fn with_figure(d: &Difference, differences: &[Difference], code: Option<Code>) -> String {
+    if d.difference.value.is_nan() {
+        let which = if d.verdict == Verdict::Higher {
+            "its"
+        } else {
+            "the other's"
+        };
+        return format!(
+            "{} ({which} is beyond any bound: too many requests fail)",
+            name(&d.metric)
+        );
+    }
+    let relative = d
+        .relative
+        .map(|r| format!(", {}", format::relative(r)))
+        .unwrap_or_default();
+    let fewer = if d.metric == Metric::COST_PER_MONTH && d.verdict == Verdict::Lower {
+        answers_fewer(differences)
+    } else {
+        String::new()
+    };
+    format!(
+        "{} ({}{relative}{fewer})",
+        name(&d.metric),
+        format::difference(d.metric.unit_in(code), &d.difference)
+    )
 }
 
 /// What to add to a lower bill where it is lower because less is answered.
@@ -155,30 +213,43 @@ mod tests {
     use super::*;
     use crate::words::metric::Key;
 
-    /// Columns in which every metric is constant, but for those given.
-    fn columns(metrics: &[Metric], special: &[(Metric, [f64; 3])]) -> Columns {
-        let of = |m: &Metric| special.iter().find(|(s, _)| s == m).map_or([1.0; 3], |(_, v)| *v);
-        metrics.iter().map(|m| of(m).map(Some).to_vec()).collect()
+    fn side(values: &[f64]) -> Side {
+        Side::of_replications(values, Confidence::P95)
     }
 
-    /// The standard metrics and another one, one policy against another in which all are 1 but for those given.
-    fn compared(another: Metric, special: &[(Metric, [f64; 3])]) -> Comparison {
-        let names = ["a".to_owned(), "b".to_owned()];
+    /// The standard metrics and another one, of policies in which every metric is 1 but for those given.
+    fn compared(another: Metric, policies: &[&[(Metric, [f64; 3])]]) -> Vec<Comparison> {
         let metrics: Vec<Metric> = Metric::standard().map(|(m, _)| m).chain([another]).collect();
-        let all = [columns(&metrics, &[]), columns(&metrics, special)];
+        let of = |special: &[(Metric, [f64; 3])], m: &Metric| {
+            let found = special.iter().find(|(s, _)| s == m);
+            side(&found.map_or([1.0; 3], |(_, v)| *v))
+        };
+        let sides: Vec<Vec<Side>> = std::iter::once(&[] as &[(Metric, [f64; 3])])
+            .chain(policies.iter().copied())
+            .map(|special| metrics.iter().map(|m| of(special, m)).collect())
+            .collect();
+        let names: Vec<String> = ["a", "b", "c"].iter().take(sides.len()).map(|n| (*n).into()).collect();
         let metrics: Vec<&Metric> = metrics.iter().collect();
-        compare(&names, &metrics, &all, Confidence::P95, None).remove(0)
+        let terms = Terms {
+            metrics: &metrics,
+            confidence: Confidence::P95,
+            matters: 0.01,
+            code: None,
+        };
+        compare(&names, &sides, terms)
     }
 
     fn sentence_of(special: &[(Metric, [f64; 3])]) -> String {
-        compared(Metric::E2E_MEAN.within(Key::Class, "c"), special).sentence
+        compared(Metric::E2E_MEAN.within(Key::Class, "c"), &[special])
+            .remove(0)
+            .sentence
     }
 
     #[test]
     fn a_sentence_says_what_the_intervals_say() {
         let sentence = sentence_of(&[
-            (Metric::TTFT_P95, [0.5, 0.51, 0.49]),
-            (Metric::COST_PER_MONTH, [1.5, 1.5, 1.51]),
+            (Metric::TTFT_P95, [0.5, 0.501, 0.499]),
+            (Metric::COST_PER_MONTH, [1.5, 1.5, 1.501]),
             (Metric::ERROR_RATE, [0.5, 1.0, 1.5]),
         ]);
         assert!(sentence.starts_with("b against a: better on TTFT p95 ("), "{sentence}");
@@ -192,11 +263,50 @@ mod tests {
     #[test]
     fn more_quality_is_better_and_more_errors_worse() {
         let sentence = sentence_of(&[
-            (Metric::QUALITY, [1.1, 1.11, 1.1]),
-            (Metric::ERROR_RATE, [1.1, 1.11, 1.1]),
+            (Metric::QUALITY, [1.1, 1.1, 1.1]),
+            (Metric::ERROR_RATE, [1.1, 1.1, 1.1]),
         ]);
         let (better, worse) = (sentence.find("better on quality"), sentence.find("worse on errors"));
         assert!(better.is_some() && better < worse, "{sentence}");
+    }
+
+    #[test]
+    fn what_is_certain_may_be_too_little_to_matter() {
+        let sentence = sentence_of(&[(Metric::COST_PER_MONTH, [1.005; 3]), (Metric::ERROR_RATE, [1.0005; 3])]);
+        assert!(
+            sentence.starts_with("b against a: too little to matter on errors (+0.050 pp"),
+            "{sentence}"
+        );
+        assert!(sentence.contains(" and monthly cost (+$0.005"), "{sentence}");
+    }
+
+    /// p is 0.036 for one comparison of three replications: it stands alone, and not beside another that does not.
+    #[test]
+    fn many_comparisons_ask_for_more_of_each() {
+        let weak: &[(Metric, [f64; 3])] = &[(Metric::ERROR_RATE, [1.5, 1.6, 1.9])];
+        let noise: &[(Metric, [f64; 3])] = &[
+            (Metric::ERROR_RATE, [0.9, 1.3, 0.9]),
+            (Metric::TTFT_P95, [0.9, 1.3, 0.9]),
+        ];
+        let verdict = |policies: &[&[(Metric, [f64; 3])]]| {
+            let first = compared("ttft.p50{class=c}".parse().unwrap(), policies).remove(0);
+            let found = first.differences.into_iter().find(|d| d.metric == Metric::ERROR_RATE);
+            found.unwrap().verdict
+        };
+        assert_eq!(verdict(&[weak]), Verdict::CannotTell, "six figures are spoken of");
+        let certain: &[(Metric, [f64; 3])] = &[(Metric::ERROR_RATE, [1.5, 1.501, 1.5])];
+        assert_eq!(verdict(&[certain, noise]), Verdict::Higher);
+    }
+
+    #[test]
+    fn a_rate_near_zero_has_no_relative_difference() {
+        let paired = |a: [f64; 3]| {
+            let (a, b) = (side(&a), side(&[0.5; 3]));
+            let paired = Paired::compare(&a, &b, Confidence::P95);
+            difference(&Metric::ERROR_RATE, &a, &paired, true, 0.01).relative
+        };
+        assert_eq!(paired([0.001; 3]), None);
+        assert!(paired([0.25; 3]).is_some_and(|share| (share - 1.0).abs() < 1e-9));
     }
 
     /// 0.05 % may be the width of a bucket, 0.2 % is not; a cost has no buckets.
@@ -204,7 +314,7 @@ mod tests {
     fn percentiles_in_one_bucket_are_not_told_apart() {
         let verdict = |metric: &str, b: f64| {
             let metric: Metric = metric.parse().unwrap();
-            let comparison = compared(metric.clone(), &[(metric.clone(), [b; 3])]);
+            let comparison = compared(metric.clone(), &[&[(metric.clone(), [b; 3])]]).remove(0);
             let difference = comparison.differences.into_iter().find(|d| d.metric == metric);
             difference.unwrap().verdict
         };
@@ -220,9 +330,14 @@ mod tests {
     #[test]
     fn with_one_replication_nothing_is_told() {
         let names = ["a".to_owned(), "b".to_owned()];
-        let one = |x: f64| vec![vec![Some(x)]];
-        let columns = [one(1.0), one(2.0)];
-        let comparison = compare(&names, &[&Metric::TTFT_P95], &columns, Confidence::P95, None).remove(0);
+        let metrics = [&Metric::TTFT_P95];
+        let terms = Terms {
+            metrics: &metrics,
+            confidence: Confidence::P95,
+            matters: 0.01,
+            code: None,
+        };
+        let comparison = compare(&names, &[vec![side(&[1.0])], vec![side(&[2.0])]], terms).remove(0);
         assert_eq!(comparison.sentence, "b against a: the runs cannot tell them apart.");
     }
 }

@@ -1,8 +1,7 @@
-//! The figures of one replication.
+//! What one replication counted for each metric: two numbers whose sums over replications are divided, or a histogram.
 //!
-//! A percentile is undefined for a replication that has too few requests to bracket it (distribution-free, by order
-//! statistics: 72 for p95 and 368 for p99 at 95 %); everything else is undefined only where it would divide by nothing.
-//! [`Figures::value`] is the only place where a metric becomes a number, and [`quantile`] where a percentile is estimated.
+//! [`Figures::pair`], [`Figures::times`] and [`kind`] are the only place where a metric becomes numbers; what they make of the
+//! replications together is in `measured`.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -10,10 +9,8 @@ use std::cell::OnceCell;
 use crate::engine::lens::LensTally;
 use crate::engine::tally::{ClassTally, Tally};
 use crate::experiment::assemble::Source;
-use crate::kernel::time::Span;
 use crate::report::Metric;
 use crate::stats::histogram::Histogram;
-use crate::stats::interval::{Confidence, min_samples_for_quantile};
 use crate::words::Outcome;
 use crate::words::metric::{Quantity, Statistic, Times};
 
@@ -40,7 +37,6 @@ pub(super) struct Figures<'a> {
     seconds: f64,
     /// Each histogram, once it is asked for.
     times: [OnceCell<Option<Cow<'a, Histogram>>>; Times::COUNT],
-    confidence: Confidence,
 }
 
 /// The tallies whose histograms are added up.
@@ -50,33 +46,26 @@ enum Of<'a> {
     Lens(&'a LensTally),
 }
 
-/// A count, and the count that it is a part of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Part {
-    pub(super) of: u64,
-    pub(super) part: u64,
-}
-
 impl<'a> Figures<'a> {
-    pub(super) fn of(tally: &'a Tally, source: &Source, confidence: Confidence) -> Figures<'a> {
+    pub(super) fn of(tally: &'a Tally, source: &Source) -> Figures<'a> {
         match source {
             Source::All => Figures {
                 attempts: sum(tally.providers.iter().map(|p| &p.outcomes)),
                 served: tally.served,
                 good: tally.good,
                 cost: tally.cost(),
-                ..Figures::of_classes(tally, tally.classes.iter().collect(), confidence)
+                ..Figures::of_classes(tally, tally.classes.iter().collect())
             },
             Source::Classes(some) => {
                 let classes = some.iter().filter_map(|&class| tally.classes.get(class)).collect();
-                Figures::of_classes(tally, classes, confidence)
+                Figures::of_classes(tally, classes)
             }
-            &Source::Lens(lens) => Figures::of_lens(&tally.lenses[lens], confidence),
+            &Source::Lens(lens) => Figures::of_lens(&tally.lenses[lens]),
         }
     }
 
     /// What the tallies of classes hold, which is not how attempts ended, nor what was served.
-    fn of_classes(tally: &Tally, classes: Vec<&'a ClassTally>, confidence: Confidence) -> Figures<'a> {
+    fn of_classes(tally: &Tally, classes: Vec<&'a ClassTally>) -> Figures<'a> {
         Figures {
             outcomes: sum(classes.iter().map(|c| &c.outcomes)),
             attempts: [0; Outcome::COUNT],
@@ -88,11 +77,10 @@ impl<'a> Figures<'a> {
             seconds: tally.counted as f64 / 1e9,
             times: Default::default(),
             of: Of::Classes(classes),
-            confidence,
         }
     }
 
-    fn of_lens(lens: &'a LensTally, confidence: Confidence) -> Figures<'a> {
+    fn of_lens(lens: &'a LensTally) -> Figures<'a> {
         Figures {
             of: Of::Lens(lens),
             outcomes: lens.outcomes,
@@ -104,74 +92,88 @@ impl<'a> Figures<'a> {
             cost: lens.cost + lens.reserved,
             seconds: lens.counted as f64 / 1e9,
             times: Default::default(),
-            confidence,
         }
     }
 
-    /// The value of `metric`, whatever its scope, if this part of the replication has one.
-    pub(super) fn value(&self, metric: &Metric) -> Option<f64> {
-        if let Some(part) = self.part(metric) {
-            return (part.of > 0).then(|| part.part as f64 / part.of as f64);
-        }
-        let requests: u64 = self.outcomes.iter().sum();
-        let per_request = |x: f64| (requests > 0).then(|| x / requests as f64);
-        match metric.quantity() {
-            Quantity::Ttft => self.time(Times::Ttft, metric),
-            Quantity::E2e => self.time(Times::E2e, metric),
-            Quantity::Wait => self.time(Times::Wait, metric),
-            Quantity::Tpot => self.time(Times::Tpot, metric),
-            Quantity::Throughput => Some(self.served as f64 / self.seconds),
-            Quantity::Goodput => Some(self.good as f64 / self.seconds),
-            Quantity::AttemptsPerRequest => per_request(self.attempts.iter().sum::<u64>() as f64),
-            Quantity::CostPer1k => per_request(self.cost as f64 / PICO * 1e3),
-            Quantity::CostPerMonth => Some(self.cost as f64 / PICO / self.seconds * MONTH_DAYS * 86_400.0),
-            // In this order a constant quality comes out exactly. None unless every success is rated.
-            Quantity::Quality => (self.rated > 0 && self.rated == self.outcomes[Outcome::Success.index()])
-                .then(|| self.quality as f64 / self.rated as f64 / 1e6),
-            Quantity::ErrorRate | Quantity::Share | Quantity::Attempts => None,
-        }
-    }
-
-    /// The counts that `metric` is the share of, if it is a share of counts.
-    pub(super) fn part(&self, metric: &Metric) -> Option<Part> {
-        let of = |counts: &[u64; Outcome::COUNT]| match metric.statistic() {
-            Statistic::Outcome(outcome) => Some(Part {
-                of: counts.iter().sum(),
-                part: counts[outcome.index()],
-            }),
-            Statistic::Whole | Statistic::Percentile(_) | Statistic::Mean => None,
+    /// Numerator and denominator of `metric`, whatever its scope, as [`kind`] takes them. Not numbers where the replication lacks what
+    /// the metric is of; zeros for a percentile.
+    pub(super) fn pair(&self, metric: &Metric) -> (f64, f64) {
+        let requests = || self.outcomes.iter().sum::<u64>() as f64;
+        let of_outcome = |counts: &[u64; Outcome::COUNT]| match metric.statistic() {
+            Statistic::Outcome(outcome) => (counts[outcome.index()] as f64, counts.iter().sum::<u64>() as f64),
+            Statistic::Whole | Statistic::Percentile(_) | Statistic::Mean => (0.0, 0.0),
         };
+        let successes = self.outcomes[Outcome::Success.index()];
         match metric.quantity() {
-            Quantity::ErrorRate => {
-                let requests: u64 = self.outcomes.iter().sum();
-                Some(Part {
-                    of: requests,
-                    part: requests - self.outcomes[Outcome::Success.index()],
-                })
-            }
-            Quantity::Share => of(&self.outcomes),
-            Quantity::Attempts => of(&self.attempts),
-            Quantity::Ttft
-            | Quantity::E2e
-            | Quantity::Wait
-            | Quantity::Tpot
-            | Quantity::Throughput
-            | Quantity::Goodput
-            | Quantity::AttemptsPerRequest
-            | Quantity::CostPer1k
-            | Quantity::CostPerMonth
-            | Quantity::Quality => None,
+            Quantity::Ttft => self.mean(Times::Ttft),
+            Quantity::E2e => self.mean(Times::E2e),
+            Quantity::Wait => self.mean(Times::Wait),
+            Quantity::Tpot => self.mean(Times::Tpot),
+            Quantity::ErrorRate => (requests() - successes as f64, requests()),
+            Quantity::Throughput => (self.served as f64, self.seconds),
+            Quantity::Goodput => (self.good as f64, self.seconds),
+            Quantity::AttemptsPerRequest => (self.attempts.iter().sum::<u64>() as f64, requests()),
+            Quantity::CostPer1k => (self.cost as f64, requests()),
+            Quantity::CostPerMonth => (self.cost as f64, self.seconds),
+            // Nothing unless every success is rated.
+            Quantity::Quality if self.rated != successes => (f64::NAN, f64::NAN),
+            Quantity::Quality => (self.quality as f64, self.rated as f64),
+            Quantity::Share => of_outcome(&self.outcomes),
+            Quantity::Attempts => of_outcome(&self.attempts),
         }
     }
 
-    fn time(&self, which: Times, metric: &Metric) -> Option<f64> {
-        let histogram = self.times[which.index()]
-            .get_or_init(|| self.of.times(which))
-            .as_ref()?;
-        match metric.percentile() {
-            Some(q) => quantile(histogram, q, self.confidence),
-            None => histogram.mean().map(Span::seconds),
+    /// The histogram of some times, if they were counted.
+    pub(super) fn times(&self, which: Times) -> Option<&Histogram> {
+        let histogram = self.times[which.index()].get_or_init(|| self.of.times(which));
+        histogram.as_deref()
+    }
+
+    /// The requests that never got the answer that they were owed, and so have no time of this kind. The wait in the client is known
+    /// of all that are counted for it.
+    pub(super) fn endless(&self, which: Times) -> u64 {
+        match which {
+            Times::Wait => 0,
+            Times::Ttft | Times::E2e | Times::Tpot => {
+                let all = Outcome::ALL.into_iter().filter(|o| o.row().endless);
+                all.map(|o| self.outcomes[o.index()]).sum()
+            }
         }
+    }
+
+    fn mean(&self, which: Times) -> (f64, f64) {
+        self.times(which)
+            .map_or((0.0, 0.0), |times| (times.sum() as f64, times.count() as f64))
+    }
+}
+
+/// How a metric is made of what replications counted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind {
+    /// A share of counted things, within 0..=1.
+    Share,
+    /// A ratio of sums, times the first number, over the second.
+    Ratio(f64, f64),
+    /// This quantile of these times.
+    Percentile(f64, Times),
+}
+
+/// How `metric` is made of the pairs and histograms of [`Figures`].
+pub(super) fn kind(metric: &Metric) -> Kind {
+    let time = |which| match metric.percentile() {
+        Some(q) => Kind::Percentile(q, which),
+        None => Kind::Ratio(1.0, 1e9),
+    };
+    match metric.quantity() {
+        Quantity::Ttft => time(Times::Ttft),
+        Quantity::E2e => time(Times::E2e),
+        Quantity::Wait => time(Times::Wait),
+        Quantity::Tpot => time(Times::Tpot),
+        Quantity::ErrorRate | Quantity::Share | Quantity::Attempts => Kind::Share,
+        Quantity::Throughput | Quantity::Goodput | Quantity::AttemptsPerRequest => Kind::Ratio(1.0, 1.0),
+        Quantity::CostPer1k => Kind::Ratio(1e3, PICO),
+        Quantity::CostPerMonth => Kind::Ratio(MONTH_DAYS * 86_400.0, PICO),
+        Quantity::Quality => Kind::Ratio(1.0, 1e6),
     }
 }
 
@@ -207,12 +209,4 @@ fn sum<'a>(counts: impl Iterator<Item = &'a [u64; Outcome::COUNT]>) -> [u64; Out
         }
         sum
     })
-}
-
-/// A percentile in seconds, if there are enough values to bracket it.
-fn quantile(of: &Histogram, q: f64, confidence: Confidence) -> Option<f64> {
-    if of.count() < min_samples_for_quantile(q, confidence) {
-        return None;
-    }
-    of.quantile(q).map(Span::seconds)
 }

@@ -1,71 +1,233 @@
-//! The metrics of one policy: a column of figures for each, one a replication, and each column put into an estimate.
+//! The metrics of one policy, gathered replication by replication, and what their estimates are.
+//!
+//! [`Gathered`] holds sums only: two numbers and their spread for a ratio, counts by bucket for a percentile. It sees each
+//! tally once. What each replication adds to a figure's error, which comparisons need, is asked for in a second pass
+//! ([`Gathered::residuals`]), when the figures are known.
 
 use crate::engine::tally::Tally;
 use crate::experiment::assemble::{Measure, Source};
+use crate::kernel::time::Span;
 use crate::report::{Measured, Metric};
-use crate::stats::interval::{Confidence, Estimate, min_samples_for_quantile, wilson};
+use crate::stats::compare::Side;
+use crate::stats::critical::Confidence;
+use crate::stats::interval::Estimate;
+use crate::stats::quantile::{Of, Shares};
+use crate::stats::ratio::Pairs;
+use crate::words::metric::Times;
 
-use super::compare::Columns;
-use super::figures::{Figures, Part};
+use super::figures::{Figures, Kind, kind};
 
-/// The figures of each of `measures` in each of `tallies`.
-pub(super) fn columns(measures: &[Measure], tallies: &[&Tally], confidence: Confidence) -> Columns {
-    let mut columns: Columns = vec![Vec::with_capacity(tallies.len()); measures.len()];
-    for tally in tallies {
-        // Metrics of the same part of the traffic share what is added up for it.
-        let mut parts: Vec<(&Source, Figures<'_>)> = Vec::new();
-        for (column, measure) in columns.iter_mut().zip(measures) {
-            let at = parts.iter().position(|(source, _)| **source == measure.source);
-            let at = at.unwrap_or_else(|| {
-                parts.push((&measure.source, Figures::of(tally, &measure.source, confidence)));
-                parts.len() - 1
+/// Below so many independent incidents their number stands beside a figure.
+const FEW: f64 = 10.0;
+
+/// What replications counted for some measures.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    measures: Vec<Measure>,
+    /// The parts of the traffic that they are of, and the number of each measure's own.
+    sources: Vec<Source>,
+    source_of: Vec<usize>,
+    /// By measure; of a percentile nothing.
+    pairs: Vec<Pairs>,
+    /// Whether a replication lacks something that the measure is of.
+    lacks: Vec<bool>,
+    /// The histograms of a source, each once, and by measure the number of its own.
+    shares: Vec<(usize, Times, Shares)>,
+    shares_of: Vec<Option<usize>>,
+    replications: usize,
+}
+
+impl Gathered {
+    /// Nothing yet of these measures.
+    pub(super) fn new(measures: impl IntoIterator<Item = Measure>) -> Gathered {
+        let measures: Vec<Measure> = measures.into_iter().collect();
+        let (mut sources, mut source_of): (Vec<Source>, Vec<usize>) = (Vec::new(), Vec::new());
+        let (mut shares, mut shares_of): (Vec<(usize, Times, Shares)>, Vec<Option<usize>>) = (Vec::new(), Vec::new());
+        for measure in &measures {
+            // The same part is mostly asked for in a row.
+            let source = sources.iter().rposition(|known| *known == measure.source);
+            let source = source.unwrap_or_else(|| {
+                sources.push(measure.source.clone());
+                sources.len() - 1
             });
-            column.push(parts[at].1.value(&measure.metric));
+            source_of.push(source);
+            shares_of.push(match kind(&measure.metric) {
+                Kind::Percentile(_, times) => {
+                    let known = shares
+                        .iter()
+                        .rposition(|(of, which, _)| (*of, *which) == (source, times));
+                    Some(known.unwrap_or_else(|| {
+                        shares.push((source, times, Shares::default()));
+                        shares.len() - 1
+                    }))
+                }
+                Kind::Share | Kind::Ratio(..) => None,
+            });
+        }
+        Gathered {
+            pairs: vec![Pairs::default(); measures.len()],
+            lacks: vec![false; measures.len()],
+            sources,
+            source_of,
+            shares,
+            shares_of,
+            measures,
+            replications: 0,
         }
     }
-    columns
-}
 
-/// The estimate of each column, and why it has no value or no interval where it has none.
-pub(super) fn measured(
-    measures: &[Measure],
-    columns: &Columns,
-    pooled: &Tally,
-    confidence: Confidence,
-) -> Vec<Measured> {
-    let one = |(Measure { metric, source }, column): (&Measure, &Vec<Option<f64>>)| {
-        let mut estimate = Estimate::of_replications(column.iter().copied(), confidence);
-        if let Some(part) = Figures::of(pooled, source, confidence).part(metric) {
-            estimate = at_least_wilson(estimate, part, confidence);
-        }
-        let note = match metric.percentile() {
-            Some(q) if estimate.undefined > 0 => Some(format!(
-                "{} of {} replications have fewer than the {} values that this percentile needs",
-                estimate.undefined,
-                column.len(),
-                min_samples_for_quantile(q, confidence)
-            )),
-            _ if estimate.n == 0 && metric.quantity() == Metric::QUALITY.quantity() => {
-                Some("not every model used rates every class".into())
+    /// Takes one more replication.
+    pub(super) fn add(&mut self, tally: &Tally) {
+        self.replications += 1;
+        let figures = self.figures(tally);
+        for (i, measure) in self.measures.iter().enumerate() {
+            if self.shares_of[i].is_none() {
+                let (x, y) = figures[self.source_of[i]].pair(&measure.metric);
+                self.pairs[i].add(x, y);
+                self.lacks[i] |= y.is_nan();
             }
-            _ => estimate.why_no_interval(),
-        };
-        Measured {
-            metric: metric.clone(),
-            estimate,
-            note,
         }
-    };
-    measures.iter().zip(columns).map(one).collect()
+        for (source, times, shares) in &mut self.shares {
+            let of = &figures[*source];
+            if let Some(histogram) = of.times(*times) {
+                shares.add(histogram, of.endless(*times));
+            }
+        }
+    }
+
+    fn figures<'t>(&self, tally: &'t Tally) -> Vec<Figures<'t>> {
+        self.sources.iter().map(|source| Figures::of(tally, source)).collect()
+    }
+
+    /// The place of a metric among the measures.
+    pub(super) fn find(&self, metric: &Metric) -> Option<usize> {
+        self.measures.iter().position(|known| known.metric == *metric)
+    }
+
+    /// The estimate of measure number `i`. A percentile is of those that have a value, or of all that should have.
+    pub(super) fn estimate(&self, i: usize, of: Of, confidence: Confidence) -> Estimate {
+        let pairs = &self.pairs[i];
+        match kind(&self.measures[i].metric) {
+            _ if self.lacks[i] => Estimate {
+                undefined: self.replications,
+                ..Estimate::NONE
+            },
+            Kind::Percentile(q, _) => match self.shares_of[i] {
+                Some(at) => self.shares[at].2.quantile(q, of, confidence),
+                None => Estimate::NONE,
+            },
+            Kind::Share => pairs.share(confidence),
+            Kind::Ratio(times, over) => pairs.estimate(confidence).scaled(times, over),
+        }
+    }
+
+    /// The share of all requests of a percentile's part that never got the answer that they were owed; 0 for other measures.
+    pub(super) fn endless(&self, i: usize) -> f64 {
+        self.shares_of[i].map_or(0.0, |at| {
+            let shares = &self.shares[at].2;
+            let all = shares.total(Of::Everything);
+            if all > 0.0 {
+                1.0 - shares.total(Of::Values) / all
+            } else {
+                0.0
+            }
+        })
+    }
+
+    /// Measure number `i` as a report shows it.
+    pub(super) fn measured(&self, i: usize, confidence: Confidence) -> Measured {
+        let estimate = self.estimate(i, Of::Values, confidence);
+        let of_all = (self.endless(i) > 0.0).then(|| self.estimate(i, Of::Everything, confidence));
+        Measured {
+            metric: self.measures[i].metric.clone(),
+            note: self.note(i, &estimate),
+            estimate,
+            of_all,
+        }
+    }
+
+    /// Why a figure has no value or no interval, or what its interval hangs on.
+    fn note(&self, i: usize, estimate: &Estimate) -> Option<String> {
+        let metric = &self.measures[i].metric;
+        if self.lacks[i] && metric.quantity() == Metric::QUALITY.quantity() {
+            return Some("not every model used rates every class".into());
+        }
+        if let Some(why) = estimate.why_no_interval() {
+            return Some(why);
+        }
+        match (kind(metric), self.shares_of[i]) {
+            (Kind::Percentile(q, _), Some(at)) if estimate.hi.is_none() => {
+                let beyond = self.shares[at].2.independent_beyond(q, Of::Values);
+                Some(format!(
+                    "no upper end: what lies beyond it is worth {} independent requests; simulate longer",
+                    few(beyond)
+                ))
+            }
+            (Kind::Share, _) => {
+                let incidents = self.pairs[i].incidents().filter(|&incidents| incidents < FEW)?;
+                Some(format!("worth {} independent incidents", few(incidents)))
+            }
+            (Kind::Percentile(..) | Kind::Ratio(..), _) => None,
+        }
+    }
+
+    /// The figures and intervals of the first `count` measures as comparisons take them, percentiles being of all requests.
+    pub(super) fn compared(&self, count: usize, confidence: Confidence) -> Compared {
+        let estimates: Vec<Estimate> = (0..count)
+            .map(|i| self.estimate(i, Of::Everything, confidence))
+            .collect();
+        let mark = |(i, estimate): (usize, &Estimate)| {
+            let at = Span::from_seconds_f64(estimate.value);
+            let shares = self.shares_of[i].map(|place| &self.shares[place].2);
+            (at, shares.map_or(0.0, |shares| shares.at_most(at, Of::Everything)))
+        };
+        Compared {
+            marks: estimates.iter().enumerate().map(mark).collect(),
+            sides: (estimates.into_iter())
+                .map(|estimate| Side {
+                    estimate,
+                    residuals: Vec::with_capacity(self.replications),
+                })
+                .collect(),
+        }
+    }
+
+    /// Notes what this replication adds to the error of each of `compared`.
+    pub(super) fn residuals(&self, tally: &Tally, compared: &mut Compared) {
+        let figures = self.figures(tally);
+        for (i, side) in compared.sides.iter_mut().enumerate() {
+            let of = &figures[self.source_of[i]];
+            let metric = &self.measures[i].metric;
+            side.residuals.push(match kind(metric) {
+                Kind::Share | Kind::Ratio(..) => {
+                    let (x, y) = of.pair(metric);
+                    self.pairs[i].residual(x, y)
+                }
+                Kind::Percentile(_, times) => of.times(times).map_or(0.0, |histogram| {
+                    let (at, share) = compared.marks[i];
+                    let all = (histogram.count() + of.endless(times)) as f64;
+                    // The more lies below, the lower is the percentile.
+                    share * all - histogram.count_at_most(at) as f64
+                }),
+            });
+        }
+    }
 }
 
-/// Replications that agree exactly on a share, as they do when nothing ever failed, have no spread, but that does not
-/// prove that nothing can fail. Then the half width is what Wilson's interval of the pooled counts leaves room for.
-fn at_least_wilson(estimate: Estimate, pooled: Part, confidence: Confidence) -> Estimate {
-    if estimate.half_width != Some(0.0) || pooled.of == 0 {
-        return estimate;
+/// Figures to be compared with those of another policy, as far as they are known.
+#[derive(Debug)]
+pub(super) struct Compared {
+    /// By measure.
+    pub(super) sides: Vec<Side>,
+    /// Where a percentile lies, and the share up to there.
+    marks: Vec<(Span, f64)>,
+}
+
+/// A small number of what is only worth that many: one digit, or a whole number.
+fn few(number: f64) -> String {
+    if number < 1.0 {
+        "less than 1".into()
+    } else {
+        format!("about {}", number.round())
     }
-    let (lo, hi) = wilson(pooled.part, pooled.of, confidence);
-    let half_width = Some((hi - estimate.mean).max(estimate.mean - lo));
-    Estimate { half_width, ..estimate }
 }

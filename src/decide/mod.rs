@@ -12,6 +12,7 @@ mod passes;
 mod ranking;
 mod steady;
 mod summary;
+mod survivors;
 
 pub use halted::set_aside;
 #[cfg(all(feature = "cli", feature = "plots"))]

@@ -11,9 +11,10 @@ use crate::engine::replicate::Finished;
 use crate::engine::scenario::Window;
 use crate::engine::tally::Tally;
 use crate::stats::interval::{Confidence, Estimate, Values};
+use crate::stats::ratio::Pairs;
 use crate::stats::warmup::Trend;
 
-use super::compare::Columns;
+use super::measured::Gathered;
 use super::steady;
 
 /// The replications of one policy that take part in the report.
@@ -31,8 +32,8 @@ pub(super) struct Pooled {
     pub(super) tally: Tally,
     /// How many replications the sum is of.
     pub(super) replications: usize,
-    /// The figures that are compared, by replication.
-    pub(super) columns: Columns,
+    /// What the replications counted for each metric.
+    pub(super) gathered: Gathered,
     /// Seconds counted, added up replication by replication.
     pub(super) seconds: f64,
     /// How each replication's requests in the system rose.
@@ -59,29 +60,30 @@ impl<'a, F: Finished> Replications<'a, F> {
         Ok(())
     }
 
-    /// The first pass; nothing if there are no replications. `figures` gives a column of one figure for each that is compared.
-    pub(super) fn pool(&self, window: Window, figures: impl Fn(&Tally) -> Columns) -> Result<Option<Pooled>, F::Error> {
+    /// The first pass; nothing if there are no replications. `gathered` takes what is counted for each metric.
+    pub(super) fn pool(&self, window: Window, gathered: Gathered) -> Result<Option<Pooled>, F::Error> {
         let mut pooled: Option<Pooled> = None;
+        let mut gathered = Some(gathered);
         self.each(|tally| {
             let seconds = tally.counted as f64 / 1e9;
             let trend = steady::trend(window, &tally.series);
-            let figures = figures(tally);
             match &mut pooled {
                 None => {
-                    pooled = Some(Pooled {
-                        tally: tally.clone(),
-                        replications: 1,
-                        columns: figures,
-                        seconds,
-                        trends: vec![trend],
+                    pooled = gathered.take().map(|mut gathered| {
+                        gathered.add(tally);
+                        Pooled {
+                            tally: tally.clone(),
+                            replications: 1,
+                            gathered,
+                            seconds,
+                            trends: vec![trend],
+                        }
                     });
                 }
                 Some(pooled) => {
                     pooled.tally.merge(tally);
                     pooled.replications += 1;
-                    for (column, figure) in pooled.columns.iter_mut().zip(figures) {
-                        column.extend(figure);
-                    }
+                    pooled.gathered.add(tally);
                     pooled.seconds += seconds;
                     pooled.trends.push(trend);
                 }
@@ -94,10 +96,67 @@ impl<'a, F: Finished> Replications<'a, F> {
     }
 }
 
-/// Puts one figure of each replication into an estimate.
-pub(super) type Each<'a> = &'a dyn Fn(&dyn Fn(&Tally) -> Option<f64>) -> Estimate;
+/// What one replication says of a figure.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Figure {
+    /// The figure itself, if the replication defines it; what is reported is the mean.
+    Each(Option<f64>),
+    /// A count, and the count that it is a part of.
+    Share(f64, f64),
+    /// A part of something that is not counted piece by piece, and the whole.
+    Portion(f64, f64),
+    /// Numerator and denominator.
+    Ratio(f64, f64),
+}
 
-/// The second pass: what `build` makes of estimates over `replications`.
+/// The figures of all replications so far.
+#[derive(Clone, Copy, Debug)]
+enum Noted {
+    Each(Values),
+    Share(Pairs),
+    Portion(Pairs),
+    Ratio(Pairs),
+}
+
+impl Noted {
+    fn with(noted: Option<Noted>, figure: Figure) -> Noted {
+        let pairs = |x, y| {
+            let mut pairs = match noted {
+                Some(Noted::Share(pairs) | Noted::Portion(pairs) | Noted::Ratio(pairs)) => pairs,
+                Some(Noted::Each(_)) | None => Pairs::default(),
+            };
+            pairs.add(x, y);
+            pairs
+        };
+        match figure {
+            Figure::Each(value) => {
+                let mut values = match noted {
+                    Some(Noted::Each(values)) => values,
+                    Some(Noted::Share(_) | Noted::Portion(_) | Noted::Ratio(_)) | None => Values::default(),
+                };
+                values.add(value);
+                Noted::Each(values)
+            }
+            Figure::Share(x, y) => Noted::Share(pairs(x, y)),
+            Figure::Portion(x, y) => Noted::Portion(pairs(x, y)),
+            Figure::Ratio(x, y) => Noted::Ratio(pairs(x, y)),
+        }
+    }
+
+    fn estimate(&self, confidence: Confidence) -> Estimate {
+        match self {
+            Noted::Each(values) => values.estimate(confidence),
+            Noted::Share(pairs) => pairs.share(confidence),
+            Noted::Portion(pairs) => pairs.portion(confidence),
+            Noted::Ratio(pairs) => pairs.estimate(confidence),
+        }
+    }
+}
+
+/// Puts one figure of each replication into an estimate.
+pub(super) type Each<'a> = &'a dyn Fn(&dyn Fn(&Tally) -> Figure) -> Estimate;
+
+/// The second pass: what `build` makes of estimates over `replications`; `look` sees each tally besides.
 ///
 /// So that one pass is enough for all of them, `build` is called once a replication, with an [`Each`] that notes each figure of
 /// that replication and returns an empty estimate, and a last time with one that returns the estimates. It must therefore ask
@@ -105,24 +164,27 @@ pub(super) type Each<'a> = &'a dyn Fn(&dyn Fn(&Tally) -> Option<f64>) -> Estimat
 pub(super) fn ask<T, F: Finished>(
     replications: &Replications<'_, F>,
     confidence: Confidence,
+    mut look: impl FnMut(&Tally),
     build: impl Fn(Each<'_>) -> T,
 ) -> Result<T, F::Error> {
-    let noted: RefCell<Vec<Values>> = RefCell::default();
+    let noted: RefCell<Vec<Noted>> = RefCell::default();
     replications.each(|tally| {
+        look(tally);
         let next = Cell::new(0);
         build(&|figure| {
             let mut noted = noted.borrow_mut();
             let at = next.replace(next.get() + 1);
-            if at == noted.len() {
-                noted.push(Values::default());
+            let with = Noted::with(noted.get(at).copied(), figure(tally));
+            match noted.get_mut(at) {
+                Some(known) => *known = with,
+                None => noted.push(with),
             }
-            noted[at].add(figure(tally));
-            Values::default().estimate(confidence)
+            Estimate::NONE
         });
     })?;
     let (noted, next) = (noted.into_inner(), Cell::new(0));
     Ok(build(&|_| {
-        let values = noted.get(next.replace(next.get() + 1));
-        values.copied().unwrap_or_default().estimate(confidence)
+        let figure = noted.get(next.replace(next.get() + 1));
+        figure.map_or(Estimate::NONE, |noted| noted.estimate(confidence))
     }))
 }

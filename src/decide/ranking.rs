@@ -6,22 +6,21 @@
 //! best.
 
 use crate::report::{Metric, Ranked, Ranking};
-use crate::stats::compare::{Paired, Verdict};
-use crate::stats::interval::{Confidence, Estimate};
+use crate::stats::compare::{Paired, Side, Verdict};
+use crate::stats::interval::Confidence;
 
-/// The policies of `names` by `metric`, the best first; those that lack it last. `columns` has that metric's figures of each
-/// policy, by replication.
-pub(super) fn ranking(
-    metric: &Metric,
-    names: &[String],
-    columns: &[&[Option<f64>]],
-    confidence: Confidence,
-) -> Option<Ranking> {
-    let figure = |p: usize| columns[p];
-    let mean = |p: usize| Estimate::of_replications(figure(p).iter().copied(), confidence).mean;
+/// The level that each of the comparisons with the leader needs.
+pub(super) fn together(confidence: Confidence, policies: usize) -> Confidence {
+    confidence.shared_by(policies.saturating_sub(1))
+}
+
+/// The policies of `names` by `metric`, the best first; those that lack it last. `sides` has that metric's figure of each policy, with
+/// intervals of the level that [`together`] says.
+pub(super) fn ranking(metric: &Metric, names: &[String], sides: &[&Side], together: Confidence) -> Option<Ranking> {
+    let value = |p: usize| sides[p].estimate.value;
     let mut order: Vec<usize> = (0..names.len()).collect();
     order.sort_by(|&a, &b| {
-        let (a, b) = (mean(a), mean(b));
+        let (a, b) = (value(a), value(b));
         let known_first = a.is_nan().cmp(&b.is_nan());
         let better_first = if metric.lower_is_better() {
             a.total_cmp(&b)
@@ -31,13 +30,12 @@ pub(super) fn ranking(
         known_first.then(better_first)
     });
     let leader = *order.first()?;
-    let together = confidence.shared_by(names.len().saturating_sub(1));
     let rows = order.iter().map(|&p| {
-        let paired = Paired::compare(figure(leader), figure(p), together);
+        let paired = Paired::compare(sides[leader], sides[p], together);
         Ranked {
             policy: names[p].clone(),
             behind: paired.difference,
-            may_be_best: !matches!(paired.verdict, Verdict::Lower | Verdict::Higher) && !mean(p).is_nan(),
+            may_be_best: !matches!(paired.verdict, Verdict::Lower | Verdict::Higher) && !value(p).is_nan(),
         }
     });
     Some(Ranking {
@@ -52,9 +50,11 @@ mod tests {
 
     fn ranked(metric: Metric, figures: &[(&str, [f64; 3])]) -> Vec<(String, bool)> {
         let names: Vec<String> = figures.iter().map(|(name, _)| (*name).into()).collect();
-        let columns: Vec<[Option<f64>; 3]> = figures.iter().map(|(_, of)| of.map(Some)).collect();
-        let columns: Vec<&[Option<f64>]> = columns.iter().map(|of| &of[..]).collect();
-        let ranking = ranking(&metric, &names, &columns, Confidence::P95).unwrap();
+        let together = together(Confidence::P95, names.len());
+        let side = |(_, values): &(&str, [f64; 3])| Side::of_replications(values, together);
+        let sides: Vec<Side> = figures.iter().map(side).collect();
+        let sides: Vec<&Side> = sides.iter().collect();
+        let ranking = ranking(&metric, &names, &sides, together).unwrap();
         ranking.rows.into_iter().map(|r| (r.policy, r.may_be_best)).collect()
     }
 

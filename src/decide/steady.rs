@@ -59,15 +59,15 @@ pub(super) fn verdict(story: Story, window: Window, pooled: &Series, trends: &[T
     let rise = Estimate::of_replications(trends.iter().map(|t| Some(t.rise)), Confidence::P99);
     let mean = trends.iter().map(|t| t.mean).sum::<f64>() / trends.len().max(1) as f64;
     let grows = rises_throughout(&level(window, pooled))
-        && match rise.lo() {
-            Some(lo) => lo > 0.0 && rise.mean > NOTABLE_RISE * mean && rise.mean >= 1.0,
-            None => trends.iter().all(|t| t.direction == Direction::Growing) && rise.mean > NOTABLE_RISE * mean,
+        && match rise.lo {
+            Some(lo) => lo > 0.0 && rise.value > NOTABLE_RISE * mean && rise.value >= 1.0,
+            None => trends.iter().all(|t| t.direction == Direction::Growing) && rise.value > NOTABLE_RISE * mean,
         };
     if grows {
         return unsettled(format!(
             "overloaded: the requests in the system still rise, by {:.0} over the counted time ({mean:.0} on average), so its \
              figures depend on how long it is run",
-            rise.mean
+            rise.value
         ));
     }
     let e2e = filled(pooled);

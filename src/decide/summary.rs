@@ -5,26 +5,28 @@ use crate::engine::incident::Incident;
 use crate::engine::replicate::{Finished, Runs};
 use crate::engine::scenario::Scenario;
 use crate::engine::tally::{ClassTally, Tally};
-use crate::experiment::assemble::{Plan, Source};
+use crate::experiment::assemble::{Measure, Plan, Source};
 use crate::experiment::load::Loaded;
 use crate::kernel::time::Span;
+use crate::report::json::FORMAT;
 use crate::report::{
     AlertReport, BoundReport, ClassReport, Currency, Curves, EffortReport, IncidentReport, Metric, MilestoneReport,
-    Moment, OutcomeShare, PolicyReport, ProviderReport, Report, Unit, format,
+    Moment, OutcomeShare, PolicyReport, ProviderReport, Ranking, Report, Unit, format,
 };
 use crate::routing::Milestone;
+use crate::stats::compare::Side;
 use crate::stats::histogram::Histogram;
-use crate::stats::interval::Confidence;
+use crate::stats::quantile::Of;
 use crate::words::EffortKind;
 use crate::words::Outcome;
 
-use super::compare::{Columns, compare};
-use super::figures::{Figures, MONTH_DAYS};
-use super::measured::{columns, measured};
-use super::passes::{Each, Pooled, Replications, ask};
-use super::ranking::ranking;
+use super::compare::{Terms, compare};
+use super::figures::MONTH_DAYS;
+use super::measured::Gathered;
+use super::passes::{Each, Figure, Pooled, Replications, ask};
+use super::ranking::{ranking, together};
 use super::steady::{self, Story};
-use super::{clipped, exchange, idle, judge};
+use super::{clipped, exchange, idle, judge, survivors};
 
 /// Points of a distribution function that a report keeps.
 const CURVE_POINTS: usize = 200;
@@ -50,8 +52,8 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
     let replications = |s: usize| Replications::new(runs, &complete, s);
     let mut all: Vec<Pooled> = Vec::new();
     for (s, scenario) in plan.scenarios.iter().enumerate() {
-        let figures = |tally: &Tally| columns(&plan.metrics, &[tally], plan.confidence);
-        all.extend(replications(s).pool(scenario.window, figures)?);
+        let gathered = Gathered::new(plan.metrics.iter().cloned().chain(of_classes(scenario)));
+        all.extend(replications(s).pool(scenario.window, gathered)?);
     }
     let is_scheduled = |s: &Scenario| {
         s.fleet
@@ -66,17 +68,17 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         Story::None
     };
     let mut policies: Vec<PolicyReport> = Vec::new();
+    let mut sides: Vec<Vec<Side>> = Vec::new();
     for (s, pooled) in all.iter().enumerate() {
         let scenario = &plan.scenarios[s];
-        let parts = ask(&replications(s), plan.confidence, |each| {
-            Parts::of(scenario, &pooled.tally, plan.confidence, each)
+        let mut compared = pooled.gathered.compared(plan.metrics.len(), plan.confidence);
+        let look = |tally: &Tally| pooled.gathered.residuals(tally, &mut compared);
+        let parts = ask(&replications(s), plan.confidence, look, |each| {
+            Parts::of(plan, scenario, pooled, each)
         })?;
         policies.push(policy(plan, s, pooled, parts, story));
+        sides.push(compared.sides);
     }
-    let columns: Vec<Columns> = all
-        .iter_mut()
-        .map(|pooled| std::mem::take(&mut pooled.columns))
-        .collect();
     let currency = plan
         .currency
         .as_ref()
@@ -85,7 +87,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
     let metrics: Vec<&Metric> = plan.metrics.iter().map(|m| &m.metric).collect();
     let window = plan.scenarios.first().map(|s| s.window);
     Ok(Report {
-        format: "simcap.result/1".into(),
+        format: FORMAT.into(),
         version: env!("CARGO_PKG_VERSION").into(),
         experiment: loaded.experiment.name.clone(),
         about: loaded.experiment.about.clone(),
@@ -103,20 +105,51 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         models: plan.models.clone(),
         comparisons: compare(
             &names,
-            &metrics,
-            &columns,
-            plan.confidence,
-            currency.as_ref().map(|c| c.code),
+            &sides,
+            Terms {
+                metrics: &metrics,
+                confidence: plan.confidence,
+                matters: plan.matters,
+                code: currency.as_ref().map(|c| c.code),
+            },
         ),
-        ranking: loaded.experiment.rank_by.as_ref().and_then(|metric| {
-            let at = metrics.iter().position(|known| *known == metric)?;
-            let column: Vec<&[Option<f64>]> = columns.iter().map(|of| &of[at][..]).collect();
-            ranking(metric, &names, &column, plan.confidence)
-        }),
+        ranking: (loaded.experiment.rank_by.as_ref()).and_then(|metric| ranked(metric, &names, plan, &all, &sides)),
         currency,
         asked: loaded.experiment.plan.metrics.clone(),
-        objectives: judge::judge(&plan.objectives, &policies),
+        objectives: judge::judge(plan, &all.iter().map(|pooled| &pooled.gathered).collect::<Vec<_>>()),
         policies,
+    })
+}
+
+/// The policies in order of `metric`; `sides` are their figures at the report's level, in the order of its metrics.
+fn ranked(metric: &Metric, names: &[String], plan: &Plan, all: &[Pooled], sides: &[Vec<Side>]) -> Option<Ranking> {
+    let at = plan.metrics.iter().position(|known| known.metric == *metric)?;
+    let together = together(plan.confidence, names.len());
+    let of = |(pooled, sides): (&Pooled, &Vec<Side>)| Side {
+        estimate: pooled.gathered.estimate(at, Of::Everything, together),
+        residuals: sides[at].residuals.clone(),
+    };
+    let sides: Vec<Side> = all.iter().zip(sides).map(of).collect();
+    ranking(metric, names, &sides.iter().collect::<Vec<_>>(), together)
+}
+
+/// The metrics that every report has of each class.
+const OF_CLASS: [Metric; 5] = [
+    Metric::TTFT_P95,
+    Metric::E2E_P95,
+    Metric::ERROR_RATE,
+    Metric::COST_PER_1K,
+    Metric::QUALITY,
+];
+
+/// What is measured of each class, class by class.
+fn of_classes(scenario: &Scenario) -> impl Iterator<Item = Measure> {
+    let classes = 0..scenario.traffic.classes.len();
+    classes.flat_map(|class| {
+        OF_CLASS.map(|metric| Measure {
+            metric,
+            source: Source::Classes(vec![class]),
+        })
     })
 }
 
@@ -148,6 +181,7 @@ fn warnings(
     if finished == 1 {
         all.push("one replication: no figure has an interval, and no policy can be called better".into());
     }
+    all.extend(survivors::warning(policies));
     all.extend(oversized(plan, all_pooled));
     all.extend(currency.into_iter().flat_map(exchange::sentences));
     all.extend(plan.cautions.iter().cloned());
@@ -201,7 +235,9 @@ fn policy(plan: &Plan, number: usize, pooled: &Pooled, parts: Parts, story: Stor
         kind: plan.kinds[number].clone(),
         requests: sum.requests(),
         attempts: sum.attempts(),
-        metrics: measured(&plan.metrics, &pooled.columns, sum, plan.confidence),
+        metrics: (0..plan.metrics.len())
+            .map(|i| pooled.gathered.measured(i, plan.confidence))
+            .collect(),
         outcomes: parts.outcomes,
         providers: parts.providers,
         classes: parts.classes,
@@ -233,11 +269,12 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(scenario: &Scenario, pooled: &Tally, confidence: Confidence, each: Each<'_>) -> Parts {
+    fn of(plan: &Plan, scenario: &Scenario, all: &Pooled, each: Each<'_>) -> Parts {
+        let pooled = &all.tally;
         Parts {
             outcomes: outcomes(pooled, each),
             providers: providers(scenario, each),
-            classes: classes(scenario, confidence, each),
+            classes: classes(plan, scenario, &all.gathered, each),
             bounds: bounds(scenario, pooled, each),
             alerts: alerts(scenario, pooled, each),
             milestones: milestones(scenario, pooled, each),
@@ -254,7 +291,7 @@ fn share(part: f64, whole: f64) -> Option<f64> {
 fn outcomes(pooled: &Tally, each: Each<'_>) -> Vec<OutcomeShare> {
     let of = |outcome: Outcome| OutcomeShare {
         outcome,
-        share: each(&|t| share(t.ended(outcome) as f64, t.requests() as f64)),
+        share: each(&|t| Figure::Share(t.ended(outcome) as f64, t.requests() as f64)),
     };
     Outcome::ALL
         .into_iter()
@@ -273,13 +310,13 @@ fn providers(scenario: &Scenario, each: Each<'_>) -> Vec<ProviderReport> {
         let failed = |t: &Tally| attempts(t) - served(t) - t.providers[i].outcomes[Outcome::Cancelled.index()] as f64;
         ProviderReport {
             name: name.to_owned(),
-            served: each(&|t| share(served(t), t.ended(Outcome::Success) as f64)),
-            cost: each(&|t| share(cost(t), t.cost() as f64)),
-            failed: each(&|t| share(failed(t), attempts(t))),
-            in_flight: each(&|t| share(t.providers[i].busy as f64, t.counted as f64)),
+            served: each(&|t| Figure::Share(served(t), t.ended(Outcome::Success) as f64)),
+            cost: each(&|t| Figure::Portion(cost(t), t.cost() as f64)),
+            failed: each(&|t| Figure::Share(failed(t), attempts(t))),
+            in_flight: each(&|t| Figure::Ratio(t.providers[i].busy as f64, t.counted as f64)),
             cached: (scenario.fleet[i].provider.cache.is_some())
-                .then(|| each(&|t| share(t.providers[i].cached as f64, t.providers[i].input as f64))),
-            trips: each(&|t| Some(t.providers[i].trips as f64)),
+                .then(|| each(&|t| Figure::Portion(t.providers[i].cached as f64, t.providers[i].input as f64))),
+            trips: each(&|t| Figure::Each(Some(t.providers[i].trips as f64))),
         }
     };
     scenario
@@ -291,19 +328,20 @@ fn providers(scenario: &Scenario, each: Each<'_>) -> Vec<ProviderReport> {
         .collect()
 }
 
-fn classes(scenario: &Scenario, confidence: Confidence, each: Each<'_>) -> Vec<ClassReport> {
+fn classes(plan: &Plan, scenario: &Scenario, gathered: &Gathered, each: Each<'_>) -> Vec<ClassReport> {
     let one = |(i, name): (usize, &str)| {
         let requests = |c: &ClassTally| c.outcomes.iter().sum::<u64>() as f64;
-        let source = Source::Classes(vec![i]);
-        let of = |metric: Metric| each(&|t| Figures::of(t, &source, confidence).value(&metric));
+        let first = plan.metrics.len() + i * OF_CLASS.len();
+        let [ttft_p95, e2e_p95, error_rate, cost_per_1k, quality] =
+            std::array::from_fn(|k| gathered.estimate(first + k, Of::Values, plan.confidence));
         ClassReport {
             name: name.to_owned(),
-            share: each(&|t| share(requests(&t.classes[i]), t.requests() as f64)),
-            ttft_p95: of(Metric::TTFT_P95),
-            e2e_p95: of(Metric::E2E_P95),
-            error_rate: of(Metric::ERROR_RATE),
-            cost_per_1k: of(Metric::COST_PER_1K),
-            quality: of(Metric::QUALITY),
+            share: each(&|t| Figure::Share(requests(&t.classes[i]), t.requests() as f64)),
+            ttft_p95,
+            e2e_p95,
+            error_rate,
+            cost_per_1k,
+            quality,
         }
     };
     scenario
@@ -326,10 +364,10 @@ fn bounds(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<BoundRepor
             what: bound.what,
             provider: bound.provider.map(|p| scenario.fleet[p].provider.name.clone()),
             limit: bound.limit,
-            share: each(&|t| share(t.bounds[i].time as f64, t.counted as f64)),
+            share: each(&|t| Figure::Portion(t.bounds[i].time as f64, t.counted as f64)),
         })
         .collect();
-    all.sort_by(|a, b| b.share.mean.total_cmp(&a.share.mean));
+    all.sort_by(|a, b| b.share.value.total_cmp(&a.share.value));
     all
 }
 
@@ -338,7 +376,7 @@ fn alerts(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<AlertRepor
         budget: alert.budget.clone(),
         share: alert.share,
         passed: pooled.alerts[i].passed,
-        at: each(&|t| (t.alerts[i].passed > 0).then(|| t.alerts[i].time as f64 / 1e9)),
+        at: each(&|t| Figure::Each((t.alerts[i].passed > 0).then(|| t.alerts[i].time as f64 / 1e9))),
     };
     scenario.client.alerts.iter().enumerate().map(one).collect()
 }
@@ -347,7 +385,7 @@ fn milestones(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<Milest
     let one = |(i, milestone): (usize, Milestone)| MilestoneReport {
         what: milestone.what,
         passed: pooled.milestones[i].passed,
-        at: each(&|t| (t.milestones[i].passed > 0).then(|| t.milestones[i].time as f64 / 1e9)),
+        at: each(&|t| Figure::Each((t.milestones[i].passed > 0).then(|| t.milestones[i].time as f64 / 1e9))),
     };
     scenario.policy.milestones().into_iter().enumerate().map(one).collect()
 }
@@ -357,12 +395,12 @@ fn incidents(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<Inciden
         provider: scenario.fleet[incident.provider].provider.name.clone(),
         from: incident.from.seconds(),
         until: incident.until.seconds(),
-        ejected: each(&|t| Some(t.incidents[i].ejected as f64)),
-        time_to_eject: each(&|t| t.incidents[i].seconds_to_eject()),
-        leaked: each(&|t| Some(t.incidents[i].leaked as f64)),
-        error_rate: each(&|t| share(t.incidents[i].errors as f64, t.incidents[i].requests as f64)),
-        recovered: each(&|t| Some(t.incidents[i].recovered as f64)),
-        time_to_recover: each(&|t| t.incidents[i].seconds_to_recover()),
+        ejected: each(&|t| Figure::Share(t.incidents[i].ejected as f64, 1.0)),
+        time_to_eject: each(&|t| Figure::Each(t.incidents[i].seconds_to_eject())),
+        leaked: each(&|t| Figure::Each(Some(t.incidents[i].leaked as f64))),
+        error_rate: each(&|t| Figure::Share(t.incidents[i].errors as f64, t.incidents[i].requests as f64)),
+        recovered: each(&|t| Figure::Share(t.incidents[i].recovered as f64, 1.0)),
+        time_to_recover: each(&|t| Figure::Each(t.incidents[i].seconds_to_recover())),
     };
     pooled.incidents.iter().enumerate().map(one).collect()
 }
@@ -370,7 +408,7 @@ fn incidents(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<Inciden
 fn effort(pooled: &Tally, each: Each<'_>) -> Vec<EffortReport> {
     let of = |what: EffortKind| EffortReport {
         what,
-        per_1k: each(&|t| share(t.effort.of(what) as f64 * 1e3, t.requests() as f64)),
+        per_1k: each(&|t| Figure::Ratio(t.effort.of(what) as f64 * 1e3, t.requests() as f64)),
     };
     EffortKind::ALL
         .into_iter()

@@ -19,6 +19,7 @@ use crate::engine::scenario::{Account, Deployment, PoolOf, Scenario};
 use crate::form::build::{Built, Known, Names, Refusal};
 use crate::form::diagnose;
 use crate::form::exchange::Exchange;
+use crate::form::units::Fraction;
 use crate::kernel::time::Span;
 use crate::provider::faults::Silence;
 use crate::stats::interval::Confidence;
@@ -52,6 +53,8 @@ pub struct Plan {
     pub seed: u64,
     /// The level of every interval.
     pub confidence: Confidence,
+    /// The smallest relative difference between two policies that matters.
+    pub matters: f64,
     /// The currency of all money, if it is not the dollar.
     pub currency: Option<Billing>,
     /// What makes sense and is probably not what was meant, in sentences.
@@ -113,6 +116,11 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         None => Confidence::default(),
         Some(level) => Confidence::new(level).map_err(|e| Refusal::of(e).at("confidence").at("plan"))?,
     };
+    let matters = spec.plan.matters.map_or(MATTERS, Fraction::get);
+    if matters > 0.5 {
+        let text = format!("a difference of {matters}: it is at most 0.5");
+        return Err(Refusal::new(text).at("matters").at("plan"));
+    }
     if !(1..=100_000).contains(&spec.plan.replications) {
         let text = format!("{} replications: must be 1 to 100000", spec.plan.replications);
         return Err(Refusal::new(text).at("replications").at("plan"));
@@ -214,10 +222,14 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         replications: spec.plan.replications,
         seed: spec.plan.seed,
         confidence,
+        matters,
         currency,
         cautions: cautions(spec),
     })
 }
+
+/// The smallest relative difference between two policies that matters, unless the plan says otherwise.
+const MATTERS: f64 = 0.01;
 
 /// What a closed loop does to the figures.
 const CLOSED: &str = "the arrivals are a closed loop: latency is measured from the send, and a user who waits sends nothing, so \

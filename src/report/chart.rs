@@ -98,8 +98,8 @@ pub struct Bar {
     pub at: f64,
     /// The length of the bar on the x axis.
     pub value: f64,
-    /// Half the width of the value's interval.
-    pub half_width: Option<f64>,
+    /// The ends of the value's interval.
+    pub interval: Option<(f64, f64)>,
     /// What is written at its end.
     pub label: String,
 }
@@ -107,10 +107,10 @@ pub struct Bar {
 /// A point with its intervals.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
-    /// The place on the x axis, and half the width of its interval.
-    pub x: (f64, Option<f64>),
-    /// The place on the y axis, and half the width of its interval.
-    pub y: (f64, Option<f64>),
+    /// The place on the x axis, and the ends of its interval.
+    pub x: (f64, Option<(f64, f64)>),
+    /// The place on the y axis, and the ends of its interval.
+    pub y: (f64, Option<(f64, f64)>),
     /// What is written beside it.
     pub label: String,
 }
@@ -162,7 +162,7 @@ impl Mark {
             Mark::Band(slices) => slices.iter().map(|(x, ..)| *x).collect(),
             Mark::Bars(_, bars) => bars
                 .iter()
-                .flat_map(|bar| [0.0, bar.value + bar.half_width.unwrap_or(0.0)])
+                .flat_map(|bar| [0.0, bar.interval.map_or(bar.value, |(_, upper)| upper)])
                 .collect(),
             Mark::Points(points) => points.iter().flat_map(|point| ends(point.x)).collect(),
         }
@@ -182,9 +182,8 @@ impl Mark {
     }
 }
 
-fn ends((centre, half_width): (f64, Option<f64>)) -> [f64; 2] {
-    let half_width = half_width.unwrap_or(0.0);
-    [centre - half_width, centre + half_width]
+fn ends((centre, interval): (f64, Option<(f64, f64)>)) -> [f64; 2] {
+    interval.map_or([centre, centre], |(lower, upper)| [lower, upper])
 }
 
 #[cfg(test)]
@@ -248,7 +247,7 @@ mod tests {
                 Mark::Dots(odd.map(|x| (x, x)).to_vec()),
                 Mark::Band(odd.map(|x| (x, x, 2.0 * x)).to_vec()),
                 Mark::Points(vec![Point {
-                    x: (1.0, Some(f64::NAN)),
+                    x: (1.0, Some((f64::NAN, f64::NAN))),
                     y: (1.0, None),
                     label: "&".into(),
                 }]),
@@ -264,7 +263,7 @@ mod tests {
         let bar = |at, value: f64, label: &str| Bar {
             at,
             value,
-            half_width: Some(0.5),
+            interval: Some((0.5, 1.5)),
             label: label.into(),
         };
         let mark = Mark::Bars(0.8, vec![bar(0.0, 3.0, "3.0 s"), bar(1.0, f64::NAN, "–")]);

@@ -39,7 +39,7 @@ pub fn tables(report: &Report) -> Vec<(&'static str, String)> {
     tables
 }
 
-const ESTIMATE: [&str; 5] = ["mean", "lo", "hi", "half_width", "n"];
+const ESTIMATE: [&str; 4] = ["value", "lo", "hi", "n"];
 
 fn metrics(policies: &[PolicyReport], code: Option<Code>) -> String {
     let mut sheet = Sheet::new(["policy", "metric", "unit"].into_iter().chain(ESTIMATE));
@@ -334,16 +334,19 @@ fn text(from_file: &str) -> String {
 
 /// The shortest digits that are read back as the same number.
 fn number(x: f64) -> String {
-    if x.is_finite() { x.to_string() } else { String::new() }
+    match x {
+        f64::INFINITY => "inf".into(),
+        x if x.is_finite() => x.to_string(),
+        _ => String::new(),
+    }
 }
 
-fn estimate(estimate: &Estimate) -> [String; 5] {
+fn estimate(estimate: &Estimate) -> [String; 4] {
     let optional = |x: Option<f64>| x.map(number).unwrap_or_default();
     [
-        number(estimate.mean),
-        optional(estimate.lo()),
-        optional(estimate.hi()),
-        optional(estimate.half_width),
+        number(estimate.value),
+        optional(estimate.lo),
+        optional(estimate.hi),
         estimate.n.to_string(),
     ]
 }

@@ -4,6 +4,7 @@
 //! Only figures that differ by orders of magnitude are points on a logarithmic axis instead. Nothing is smoothed. What a figure lacks is left out of the picture, and a picture with nothing in it is not made.
 
 use super::chart::{Axis, Bar, Chart, Colour, Mark, Point, Reference, Scale, Series};
+use crate::stats::interval::Estimate;
 use crate::words::metric::Quantity;
 
 use super::{Metric, PolicyReport, Report, Unit, estimate, format};
@@ -49,9 +50,9 @@ pub fn percentiles(report: &Report, title: &str, of: Quantity) -> Chart {
         let estimate = estimate(policy, metrics[row]);
         Bar {
             at: place(row, index),
-            value: estimate.mean,
-            half_width: estimate.half_width,
-            label: format::value(metrics[row].unit_in(report.code()), estimate.mean),
+            value: estimate.value,
+            interval: interval(&estimate),
+            label: format::value(metrics[row].unit_in(report.code()), estimate.value),
         }
     };
     let series = report.policies.iter().enumerate().map(|(index, policy)| Series {
@@ -61,7 +62,7 @@ pub fn percentiles(report: &Report, title: &str, of: Quantity) -> Chart {
     let lowest = place(metrics.len(), 0) + 1.3;
     let all = metrics
         .iter()
-        .flat_map(|metric| report.policies.iter().map(|policy| estimate(policy, metric).mean));
+        .flat_map(|metric| report.policies.iter().map(|policy| estimate(policy, metric).value));
     let (scale, range) = scale_for(all);
     Chart {
         title: title.into(),
@@ -73,14 +74,22 @@ pub fn percentiles(report: &Report, title: &str, of: Quantity) -> Chart {
     }
 }
 
+/// The two ends of an interval, if it has both.
+fn interval(estimate: &Estimate) -> Option<(f64, f64)> {
+    estimate.lo.zip(estimate.hi)
+}
+
 /// One figure against another, one point a policy; nothing for a single policy.
 pub fn trade_off(report: &Report, title: &str, x: &Metric, y: &Metric) -> Chart {
     let both = |metric: &Metric| {
         let metric = metric.clone();
-        move |policy: &PolicyReport| (estimate(policy, &metric).mean, estimate(policy, &metric).half_width)
+        move |policy: &PolicyReport| {
+            let estimate = estimate(policy, &metric);
+            (estimate.value, interval(&estimate))
+        }
     };
     let across = |metric: &Metric| {
-        let (scale, range) = scale_for(report.policies.iter().map(|policy| estimate(policy, metric).mean));
+        let (scale, range) = scale_for(report.policies.iter().map(|policy| estimate(policy, metric).value));
         axis(
             &metric.title_in(report.code()),
             metric.unit_in(report.code()),

@@ -1,7 +1,8 @@
 //! Figures as people read them: "1.24 s", "320 ms", "$1,234", "0.42 %", three significant digits, "–" for what is undefined.
 //!
-//! A figure and its half width share one unit and one decimal place, chosen by the larger of the two, so that they can be
-//! compared at a glance. Differences carry their sign, and differences of shares are in percentage points. Left out: other
+//! A figure and the reach of its interval share one unit and one decimal place, chosen by the larger of the two, so that they can
+//! be compared at a glance. An interval that reaches about as far to either side is `± 0.03`, another one `−0.02 +0.11`, and one
+//! without an upper end `−0.02 +?`. Differences carry their sign, and differences of shares are in percentage points. Left out: other
 //! locales (another currency than the dollar goes by its code), and rounding of files: JSON and CSV hold every digit.
 
 use super::{Code, Unit};
@@ -23,24 +24,56 @@ pub fn value(unit: Unit, x: f64) -> String {
     Scale::of(unit, x).signed(x, false)
 }
 
-/// A figure with half the width of its interval: `1.24 s ± 0.03`. Without an interval, the figure alone.
+/// Stands for a time that is larger than any number: too many requests never got their answer.
+pub const ENDLESS: &str = "never";
+
+/// How far an interval reaches to either side of its figure, in the figure's unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// About as far to either side.
+    Even(String),
+    /// So far down, and so far up, if it has an upper end.
+    Uneven(String, Option<String>),
+}
+
+impl Spread {
+    /// In a narrow column: `±0.03`, `−0.02 +0.11`.
+    pub fn tight(&self) -> String {
+        match self {
+            Spread::Even(reach) => format!("±{reach}"),
+            Spread::Uneven(down, up) => format!("−{down} +{}", up.as_deref().unwrap_or("?")),
+        }
+    }
+}
+
+/// As in a sentence: `± 0.03`, `−0.02 +0.11`.
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Spread::Even(reach) => write!(f, "± {reach}"),
+            Spread::Uneven(..) => f.write_str(&self.tight()),
+        }
+    }
+}
+
+/// A figure with the reach of its interval: `1.24 s ± 0.03`. Without an interval, the figure alone.
 pub fn plus_minus(unit: Unit, estimate: &Estimate) -> String {
     joined(parts(unit, estimate))
 }
 
-/// A signed difference with half the width of its interval: `+0.12 s ± 0.03`, `−0.3 pp ± 0.1`.
+/// A signed difference with the reach of its interval: `+0.12 s ± 0.03`, `−0.3 pp ± 0.1`.
 pub fn difference(unit: Unit, estimate: &Estimate) -> String {
     joined(difference_parts(unit, estimate))
 }
 
-/// A figure and, apart, half the width of its interval in the same unit: `("1.24 s", Some("0.03"))`.
-pub fn parts(unit: Unit, estimate: &Estimate) -> (String, Option<String>) {
+/// A figure and, apart, the reach of its interval in the same unit: `1.24 s` and `± 0.03`.
+pub fn parts(unit: Unit, estimate: &Estimate) -> (String, Option<Spread>) {
     let estimate = &quiet(unit, estimate);
     split(Scale::of_estimate(unit, estimate), estimate, false)
 }
 
-/// The text of a signed difference and of its half width, as [`parts`] gives them: `("+0.12 s", Some("0.03"))`.
-pub fn difference_parts(unit: Unit, estimate: &Estimate) -> (String, Option<String>) {
+/// The text of a signed difference and the reach of its interval, as [`parts`] gives them: `+0.12 s` and `± 0.03`.
+pub fn difference_parts(unit: Unit, estimate: &Estimate) -> (String, Option<Spread>) {
     let estimate = &quiet(unit, estimate);
     let mut scale = Scale::of_estimate(unit, estimate);
     if unit == Unit::Share {
@@ -172,13 +205,16 @@ impl Scale {
         }
     }
 
-    /// The scale for a figure and its half width together.
+    /// The scale for a figure and the reach of its interval together.
     fn of_estimate(unit: Unit, estimate: &Estimate) -> Scale {
-        let half_width = estimate.half_width.filter(|half_width| half_width.is_finite());
         // A figure far below its own uncertainty has no digit worth a smaller unit.
-        let size = half_width.unwrap_or(0.0).max(estimate.mean.abs());
-        let larger_is_mean = size == estimate.mean.abs();
-        let size = if larger_is_mean { estimate.mean } else { size };
+        let (down, up) = reach(estimate);
+        let uncertain = down.unwrap_or(0.0).max(up.unwrap_or(0.0));
+        let size = if uncertain > estimate.value.abs() {
+            uncertain
+        } else {
+            estimate.value
+        };
         Scale::of(unit, if size.is_finite() { size } else { 0.0 })
     }
 
@@ -195,9 +231,9 @@ impl Scale {
         format!("{sign}{}{digits}{}", self.before, self.after)
     }
 
-    /// Half a width, without its unit. One that would round to 0 keeps its first digit, up to two places further.
-    fn half_width(&self, half_width: f64) -> String {
-        let shown = half_width / self.factor;
+    /// How far an interval reaches, without its unit. What would round to 0 keeps its first digit, up to two places further.
+    fn reach(&self, reach: f64) -> String {
+        let shown = reach / self.factor;
         if shown == 0.0 {
             return "0".into();
         }
@@ -209,7 +245,7 @@ impl Scale {
         if decimals(shown, 1) > self.decimals {
             fixed(shown, needed)
         } else {
-            self.digits(half_width)
+            self.digits(reach)
         }
     }
 
@@ -231,32 +267,57 @@ fn silent(unit: Unit, x: f64) -> f64 {
 
 fn quiet(unit: Unit, estimate: &Estimate) -> Estimate {
     Estimate {
-        mean: silent(unit, estimate.mean),
-        half_width: estimate.half_width.map(|half_width| silent(unit, half_width)),
+        value: silent(unit, estimate.value),
+        lo: estimate.lo.map(|lo| silent(unit, lo)),
+        hi: estimate.hi.map(|hi| silent(unit, hi)),
         ..*estimate
     }
 }
 
-fn split(scale: Scale, estimate: &Estimate, signed: bool) -> (String, Option<String>) {
-    if !estimate.mean.is_finite() {
+/// How far the interval reaches down and up, where it has an end.
+fn reach(estimate: &Estimate) -> (Option<f64>, Option<f64>) {
+    let finite = |x: f64| Some(x.max(0.0)).filter(|x| x.is_finite());
+    (
+        estimate.lo.and_then(|lo| finite(estimate.value - lo)),
+        estimate.hi.and_then(|hi| finite(hi - estimate.value)),
+    )
+}
+
+/// The reach to one side may be so much larger than that to the other and still be called even.
+const EVEN: f64 = 1.25;
+
+fn spread(scale: Scale, estimate: &Estimate) -> Option<Spread> {
+    let (down, up) = reach(estimate);
+    let down = down?;
+    let Some(up) = up else {
+        return Some(Spread::Uneven(scale.reach(down), None));
+    };
+    let (least, most) = (down.min(up), down.max(up));
+    if most <= EVEN * least || scale.reach(least) == scale.reach(most) {
+        return Some(Spread::Even(scale.reach(most)));
+    }
+    Some(Spread::Uneven(scale.reach(down), Some(scale.reach(up))))
+}
+
+fn split(scale: Scale, estimate: &Estimate, signed: bool) -> (String, Option<Spread>) {
+    if estimate.value == f64::INFINITY {
+        return (ENDLESS.into(), None);
+    }
+    if !estimate.value.is_finite() {
         return (NONE.into(), None);
     }
-    let half_width = estimate.half_width.filter(|half_width| half_width.is_finite());
     // Nothing at all needs no decimals, however wide its interval.
-    let figure = if estimate.mean == 0.0 {
+    let figure = if estimate.value == 0.0 {
         Scale { decimals: 0, ..scale }
     } else {
         scale
     };
-    (
-        figure.signed(estimate.mean, signed),
-        half_width.map(|half_width| scale.half_width(half_width)),
-    )
+    (figure.signed(estimate.value, signed), spread(scale, estimate))
 }
 
-fn joined((figure, half_width): (String, Option<String>)) -> String {
-    match half_width {
-        Some(half_width) => format!("{figure} ± {half_width}"),
+fn joined((figure, spread): (String, Option<Spread>)) -> String {
+    match spread {
+        Some(spread) => format!("{figure} {spread}"),
         None => figure,
     }
 }
@@ -315,12 +376,7 @@ mod tests {
     use super::*;
 
     fn estimate(mean: f64, half_width: Option<f64>) -> Estimate {
-        Estimate {
-            mean,
-            half_width,
-            n: 10,
-            undefined: 0,
-        }
+        Estimate::symmetric(mean, half_width, 10, 0)
     }
 
     #[test]
@@ -373,6 +429,25 @@ mod tests {
     }
 
     #[test]
+    fn an_interval_that_reaches_further_to_one_side_shows_both() {
+        for (lo, hi, text) in [
+            (1.22, 1.35, "1.24 s −0.02 +0.11"),
+            (1.2, 1.29, "1.24 s ± 0.05"),
+            (1.2399, 1.244, "1.24 s −0.0001 +0.004"),
+            (1.1, f64::INFINITY, "1.24 s −0.14 +?"),
+        ] {
+            let estimate = Estimate {
+                lo: Some(lo),
+                hi: Some(hi).filter(|hi| hi.is_finite()),
+                ..estimate(1.24, None)
+            };
+            assert_eq!(plus_minus(Unit::Seconds, &estimate), text);
+        }
+        let endless = estimate(f64::INFINITY, None);
+        assert_eq!(plus_minus(Unit::Seconds, &endless), "never");
+    }
+
+    #[test]
     fn a_difference_carries_its_sign() {
         for (unit, mean, half_width, text) in [
             (Unit::Seconds, 0.1234, Some(0.03), "+123 ms ± 30"),
@@ -397,7 +472,7 @@ mod tests {
             let noise = estimate(noise, Some(2.0 * noise.abs()));
             assert_eq!(difference(unit, &noise), text);
             assert_eq!(plus_minus(unit, &noise), text.replace("pp", "%"));
-            assert_eq!(value(unit, noise.mean), text.replace(" ± 0", "").replace("pp", "%"));
+            assert_eq!(value(unit, noise.value), text.replace(" ± 0", "").replace("pp", "%"));
         }
         assert_eq!([-2e-16, 3e-12].map(relative), ["0 %", "+0.00000000030 %"]);
         assert_eq!(tick(Unit::Share, -5e-17), "0 %");

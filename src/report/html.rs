@@ -175,8 +175,8 @@ mod tests {
         let mut report = sample();
         for policy in &mut report.policies {
             policy.providers[2].failed.n = 0;
-            policy.providers[2].in_flight.mean = 0.0;
-            policy.providers[2].cost.mean = 0.0;
+            policy.providers[2].in_flight.value = 0.0;
+            policy.providers[2].cost.value = 0.0;
             policy.series.iter_mut().for_each(|bin| bin.sent[2] = 0.0);
         }
         let name = format!("<span>{}</span>", report.policies[0].providers[2].name);

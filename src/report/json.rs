@@ -12,7 +12,7 @@ use crate::form::diagnose::{Error, Seg, parse};
 use crate::stats::interval::nan_if_null;
 
 /// The value of [`Report::format`] that this version writes and reads.
-pub const FORMAT: &str = "simcap.result/1";
+pub const FORMAT: &str = "simcap.result/2";
 
 /// The report as indented JSON, with a newline at its end.
 pub fn to_json(report: &Report) -> String {
@@ -89,7 +89,7 @@ mod tests {
     fn numbers_that_do_not_exist_become_null_and_come_back() {
         let mut report = sample();
         let policy = &mut report.policies[0];
-        policy.metrics[0].estimate.mean = f64::NAN;
+        policy.metrics[0].estimate.value = f64::NAN;
         policy.curves.ttft[0] = (f64::NAN, f64::INFINITY);
         policy.series[0].arrivals = f64::NAN;
         policy.series[0].in_system = f64::NAN;
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn members_keep_their_order_and_the_text_ends_in_a_newline() {
         let json = to_json(&sample());
-        assert!(json.starts_with("{\n  \"format\": \"simcap.result/1\",\n  \"version\": "));
+        assert!(json.starts_with("{\n  \"format\": \"simcap.result/2\",\n  \"version\": "));
         assert!(json.ends_with("\n}\n"));
     }
 
@@ -122,19 +122,19 @@ mod tests {
         let error = from_json("old.json", r#"{"format": "simcap.result/0"}"#).unwrap_err();
         assert_eq!(
             (error.path.as_str(), error.message.as_str()),
-            ("format", "this is `simcap.result/0`, expected `simcap.result/1`")
+            ("format", "this is `simcap.result/0`, expected `simcap.result/2`")
         );
     }
 
     #[test]
     fn a_mistake_in_a_result_is_named_by_its_place() {
-        let json = to_json(&sample()).replacen("\"mean\": 0.4", "\"mean\": \"0.4\"", 1);
+        let json = to_json(&sample()).replacen("\"value\": 0.4", "\"value\": \"0.4\"", 1);
         let error = from_json("result.json", &json).unwrap_err();
-        assert_eq!(error.path, "policies[0].metrics[0].estimate.mean");
+        assert_eq!(error.path, "policies[0].metrics[0].estimate.value");
     }
 
     #[test]
-    fn the_schema_requires_every_member_and_allows_a_missing_mean() {
+    fn the_schema_requires_every_member_and_allows_a_missing_value() {
         let schema = schema();
         let written = serde_json::to_value(sample()).unwrap();
         let written: Vec<&String> = written.as_object().unwrap().keys().collect();
@@ -146,8 +146,8 @@ mod tests {
             .collect();
         required.sort_unstable();
         assert_eq!(required, written);
-        let mean = &schema["$defs"]["Estimate"]["properties"]["mean"]["type"];
-        assert_eq!(mean, &serde_json::json!(["number", "null"]));
+        let value = &schema["$defs"]["Estimate"]["properties"]["value"]["type"];
+        assert_eq!(value, &serde_json::json!(["number", "null"]));
         let verdict = schema["$defs"]["Verdict"].to_string();
         assert!(verdict.contains("\"cannot_tell\""), "{verdict}");
     }

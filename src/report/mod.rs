@@ -20,7 +20,7 @@ pub mod text;
 pub mod write;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -223,9 +223,14 @@ pub struct PolicyReport {
 pub struct Measured {
     /// The metric that was measured.
     pub metric: Metric,
-    /// The mean of the metric over replications, and its confidence interval.
+    /// The value of the metric over all replications together, and its confidence interval. A latency is that of the requests that
+    /// have one.
     pub estimate: Estimate,
-    /// Why the metric has no value or no interval; absent if it has both.
+    /// The same percentile over all requests, where one that never got the answer that it was owed takes for ever; absent where every
+    /// request got it, and for what is not a percentile of a latency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_all: Option<Estimate>,
+    /// Why the metric has no value or no interval, or what its interval hangs on; absent if there is nothing to say.
     pub note: Option<String>,
 }
 
@@ -263,7 +268,7 @@ pub struct ProviderReport {
 impl ProviderReport {
     /// Whether it got any attempt in the counted time, or cost something without.
     pub fn used(&self) -> bool {
-        self.failed.n > 0 || self.in_flight.mean > 0.0 || self.cost.mean > 0.0
+        self.failed.n > 0 || self.in_flight.value > 0.0 || self.cost.value > 0.0
     }
 }
 
@@ -450,12 +455,16 @@ pub struct Comparison {
 pub struct Difference {
     /// The metric that the difference is of.
     pub metric: Metric,
-    /// The mean of the paired differences, and the interval.
+    /// The difference, and its interval. Of a percentile it is over all requests, one that never got its answer taking for ever.
     pub difference: Estimate,
-    /// The difference as a share of the baseline's mean; absent if that mean is 0.
+    /// The difference as a share of the baseline's figure; absent if that figure is 0, or a share below 1 %.
     pub relative: Option<f64>,
-    /// The verdict of the interval: lower or higher than the baseline, the same, or not to be told apart.
+    /// Whether the figure is lower or higher than the baseline's, the same, or not to be told apart, all comparisons of the report
+    /// taken together.
     pub verdict: Verdict,
+    /// Whether the difference is at least as large as the smallest that matters (`matters` in the plan).
+    #[serde(default = "yes")]
+    pub matters: bool,
 }
 
 /// An objective and whether a policy meets it.
@@ -470,10 +479,25 @@ pub struct Judgement {
     pub bound: f64,
     /// Whether the bound is an upper one: the metric must be at most the bound, else at least.
     pub at_most: bool,
-    /// The value of the metric, with its interval.
+    /// The value of the metric, with its interval; of a percentile over all requests, one that never got its answer taking for ever.
     pub estimate: Estimate,
+    /// Of a percentile, the share of all requests that never got the answer that they were owed, from 0 to 1.
+    #[serde(default)]
+    pub endless: f64,
     /// The verdict: pass, fail or undecided.
     pub judged: Judged,
+}
+
+impl Judgement {
+    /// What the value hangs on, where requests failed.
+    pub fn caveat(&self) -> Option<String> {
+        (self.endless > 0.0).then(|| {
+            format!(
+                "{} of requests never got their answer and count as taking for ever",
+                format::share(self.endless)
+            )
+        })
+    }
 }
 
 /// What an interval says of a bound.
@@ -492,13 +516,9 @@ pub enum Judged {
 /// A policy's figure; one that does not exist if the report lacks it, never that of another metric.
 pub(crate) fn estimate(policy: &PolicyReport, metric: &Metric) -> Estimate {
     let found = policy.metrics.iter().find(|measured| measured.metric == *metric);
-    found.map_or(
-        Estimate {
-            mean: f64::NAN,
-            half_width: None,
-            n: 0,
-            undefined: 0,
-        },
-        |measured| measured.estimate,
-    )
+    found.map_or(Estimate::NONE, |measured| measured.estimate)
+}
+
+fn yes() -> bool {
+    true
 }

@@ -7,7 +7,7 @@ use super::*;
 use crate::stats::interval::Estimate;
 
 /// The report that the tests of the terminal, CSV and JSON show.
-pub(super) fn sample() -> Report {
+pub(crate) fn sample() -> Report {
     let names = [
         ("round-robin", "round_robin"),
         ("quickest", "least_latency"),
@@ -73,12 +73,7 @@ pub(super) fn ranked() -> Report {
 
 /// An estimate from ten replications.
 pub(super) fn estimate(mean: f64, half_width: f64) -> Estimate {
-    Estimate {
-        mean,
-        half_width: Some(half_width),
-        n: 10,
-        undefined: 0,
-    }
+    Estimate::symmetric(mean, Some(half_width), 10, 0)
 }
 
 /// What each policy's figures are, times those of the first.
@@ -118,10 +113,8 @@ fn policy(index: usize, (name, kind): (&str, &str)) -> PolicyReport {
         let alone = index == 2 && metric == Metric::TTFT_P99;
         Measured {
             metric,
-            estimate: Estimate {
-                half_width: (!alone).then_some(half_width),
-                ..estimate(mean, half_width)
-            },
+            estimate: Estimate::symmetric(mean, (!alone).then_some(half_width), 10, 0),
+            of_all: None,
             note: alone.then(|| "too few successes for a p99: 368 are needed".into()),
         }
     });
@@ -206,12 +199,7 @@ fn class(name: &str, share: f64) -> ClassReport {
 /// One outage; the second policy ejects the provider in one replication only.
 fn incidents(index: usize) -> Vec<IncidentReport> {
     let ejects = index != 1;
-    let once = Estimate {
-        mean: 61.0,
-        half_width: None,
-        n: 1,
-        undefined: 9,
-    };
+    let once = Estimate::symmetric(61.0, None, 1, 9);
     vec![IncidentReport {
         provider: "relay".into(),
         from: 240.0,
@@ -233,10 +221,8 @@ fn incidents(index: usize) -> Vec<IncidentReport> {
             estimate(14.0, 0.1)
         } else {
             Estimate {
-                mean: f64::NAN,
-                half_width: None,
-                n: 0,
                 undefined: 10,
+                ..Estimate::NONE
             }
         },
     }]
@@ -264,14 +250,14 @@ fn bounds(index: usize) -> Vec<BoundReport> {
 fn comparison(policy: &PolicyReport, baseline: &PolicyReport) -> Comparison {
     let differences = policy.metrics.iter().zip(&baseline.metrics).map(|(one, other)| {
         let (one, other) = (one.estimate, other.estimate);
-        let difference = estimate(one.mean - other.mean, 0.02 * other.mean.abs());
-        let verdict = match (difference.lo(), difference.hi()) {
-            _ if difference.mean == 0.0 => Verdict::Same,
+        let difference = estimate(one.value - other.value, 0.02 * other.value.abs());
+        let verdict = match (difference.lo, difference.hi) {
+            _ if difference.value == 0.0 => Verdict::Same,
             (_, Some(hi)) if hi < 0.0 => Verdict::Lower,
             (Some(lo), _) if lo > 0.0 => Verdict::Higher,
             _ => Verdict::CannotTell,
         };
-        let relative = (other.mean != 0.0).then(|| difference.mean / other.mean);
+        let relative = (other.value != 0.0).then(|| difference.value / other.value);
         (difference, relative, verdict)
     });
     let differences: Vec<_> = differences
@@ -281,6 +267,7 @@ fn comparison(policy: &PolicyReport, baseline: &PolicyReport) -> Comparison {
             difference,
             relative,
             verdict,
+            matters: true,
         })
         .collect();
     let tells = differences
@@ -312,6 +299,7 @@ fn objectives(policies: &[PolicyReport]) -> Vec<Judgement> {
             metric,
             bound,
             at_most,
+            endless: 0.0,
             judged: if at_most { judged } else { Judged::Pass },
         })
     };

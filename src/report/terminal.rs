@@ -182,7 +182,7 @@ impl Page {
             return;
         }
         self.heading("What binds");
-        let is_binding = |bound: &&BoundReport| bound.share.mean >= BINDS;
+        let is_binding = |bound: &&BoundReport| bound.share.value >= BINDS;
         let (bound, free): (Vec<_>, Vec<_>) =
             (report.policies.iter()).partition(|p| p.bounds.iter().any(|b| is_binding(&b)));
         for policy in bound {
@@ -272,7 +272,7 @@ fn errors(report: &Report, notes: &mut Notes) -> Option<Table> {
     };
     let occurred = |outcome: &Outcome| {
         let mut shares = report.policies.iter().filter_map(|policy| share(policy, *outcome));
-        *outcome != Outcome::Success && shares.any(|share| share.mean > 0.0)
+        *outcome != Outcome::Success && shares.any(|share| share.value > 0.0)
     };
     let occurred: Vec<Outcome> = Outcome::ALL.into_iter().filter(occurred).collect();
     if occurred.is_empty() {
@@ -497,7 +497,7 @@ fn objectives(report: &Report, notes: &mut Notes) -> Table {
                 "{} {side} {bound}",
                 objective.metric.title_in(report.code())
             ))),
-            notes.cell(unit, &objective.estimate, None),
+            notes.cell(unit, &objective.estimate, objective.caveat().as_deref()),
             Cell::new(judged).tone(tone),
         ];
         table.row(&clean(&objective.policy), cells);

@@ -124,13 +124,7 @@ impl Histogram {
         for (index, n) in self.filled() {
             seen += n;
             if seen >= rank {
-                let middle = lower_of(index) + width_of(index) / 2;
-                let value = if index == BUCKETS - 1 {
-                    self.max
-                } else {
-                    middle.min(self.max)
-                };
-                return Some(Span::from_nanos(value));
+                return Some(Histogram::middle_of(index, Span::from_nanos(self.max)));
             }
         }
         Some(Span::from_nanos(self.max))
@@ -145,13 +139,36 @@ impl Histogram {
         if limit.nanos() >= self.max {
             return Some(1.0);
         }
-        let last = index_of(limit.nanos());
-        let upto: u64 = self
-            .filled()
-            .take_while(|&(index, _)| index <= last)
-            .map(|(_, n)| n)
-            .sum();
-        Some(upto as f64 / self.count as f64)
+        Some(self.count_at_most(limit) as f64 / self.count as f64)
+    }
+
+    /// How many values are at most `limit`, to the resolution of a bucket: those that share the bucket of `limit` are.
+    pub fn count_at_most(&self, limit: Span) -> u64 {
+        let last = Histogram::bucket_of(limit);
+        let upto = self.filled().take_while(|&(index, _)| index <= last);
+        upto.map(|(_, n)| n).sum()
+    }
+
+    /// The exact sum of the values in nanoseconds.
+    pub fn sum(&self) -> u128 {
+        self.sum
+    }
+
+    /// Whether two lengths of time are one to a histogram.
+    pub fn is_same(a: Span, b: Span) -> bool {
+        Histogram::bucket_of(a) == Histogram::bucket_of(b)
+    }
+
+    /// The number of the bucket that a value is counted in.
+    pub(super) fn bucket_of(value: Span) -> usize {
+        index_of(value.nanos())
+    }
+
+    /// The value that stands for bucket number `index` of a histogram with this maximum: its middle, but never more than the
+    /// maximum; the maximum itself in the last bucket, which also holds everything above the range.
+    pub(super) fn middle_of(index: usize, max: Span) -> Span {
+        let middle = Span::from_nanos(lower_of(index) + width_of(index) / 2);
+        if index == BUCKETS - 1 { max } else { middle.min(max) }
     }
 
     /// The non-empty buckets in rising order, each as the largest value that it stands for and its count. The last
@@ -169,7 +186,7 @@ impl Histogram {
     }
 
     /// The non-empty buckets in rising order, with their counts.
-    fn filled(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+    pub(super) fn filled(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
         let dense = self.used().iter().copied().enumerate().filter(|&(_, n)| n > 0);
         dense.chain(self.packed.iter().map(|&(index, n)| (index as usize, n)))
     }

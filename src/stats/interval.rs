@@ -5,33 +5,120 @@
 //! many samples a quantile needs is the distribution-free bound of order statistics. Left out: intervals from one long run
 //! (batch means) and simultaneous intervals for many figures; each interval here stands for itself.
 
-use schemars::JsonSchema;
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use super::critical::{BadConfidence, Confidence};
 use super::moments::Moments;
 
-/// The mean of a figure over replications, with half the width of its confidence interval.
+/// A figure with its confidence interval, whose ends need not lie at equal distances.
 ///
-/// A replication in which the figure does not exist (the latency of successes, when nothing succeeded) is counted in
-/// `undefined` and takes no further part: the estimate is then about the replications that do have the figure.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// A replication in which the figure does not exist (the time to recover, where nothing recovered) is counted in `undefined`
+/// and takes no further part: the estimate is then about the replications that do have the figure.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct Estimate {
-    /// The mean over the replications that define the figure; NaN when none does (`null` in JSON).
-    #[serde(deserialize_with = "nan_if_null")]
-    #[schemars(with = "Option<f64>")]
-    pub mean: f64,
-    /// Half the width of the interval `mean ± half_width`; `None` when it cannot be known (see
-    /// [`Estimate::why_no_interval`]).
-    pub half_width: Option<f64>,
+    /// The figure; NaN when no replication defines it, and infinite where it is larger than any number: a percentile beyond
+    /// which only requests lie that never got their answer.
+    pub value: f64,
+    /// The lower end of the interval; `None` when it cannot be known. Infinite when the whole interval is.
+    pub lo: Option<f64>,
+    /// The upper end of the interval; `None` when it cannot be known, or there is none.
+    pub hi: Option<f64>,
     /// The number of replications that define the figure.
     pub n: usize,
     /// The number of replications that do not define the figure.
-    #[serde(default)]
     pub undefined: usize,
 }
 
+/// How an estimate stands in a file: JSON has neither NaN nor infinity.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Estimate")]
+struct Written {
+    /// The figure; null when no replication defines it, and where `infinite` says that it is larger than any number.
+    value: Option<f64>,
+    /// The lower end of the confidence interval; null when it cannot be known.
+    lo: Option<f64>,
+    /// The upper end of the confidence interval; null when it cannot be known, or there is none.
+    hi: Option<f64>,
+    /// The number of replications that define the figure.
+    n: usize,
+    /// The number of replications that do not define the figure.
+    #[serde(default)]
+    undefined: usize,
+    /// What of it is larger than any number, because too many requests never got their answer: the figure, or its whole interval.
+    /// Absent where everything is finite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    infinite: Option<Infinite>,
+}
+
+/// What of an estimate is larger than any number.
+#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Infinite {
+    /// The figure, while its interval holds finite values too.
+    Value,
+    /// The figure and its whole interval.
+    Interval,
+}
+
+impl From<Estimate> for Written {
+    fn from(it: Estimate) -> Written {
+        let finite = |x: f64| x.is_finite().then_some(x);
+        Written {
+            value: finite(it.value),
+            lo: it.lo.and_then(finite),
+            hi: it.hi.and_then(finite),
+            n: it.n,
+            undefined: it.undefined,
+            infinite: match it.lo {
+                Some(f64::INFINITY) => Some(Infinite::Interval),
+                _ if it.value == f64::INFINITY => Some(Infinite::Value),
+                _ => None,
+            },
+        }
+    }
+}
+
+impl From<Written> for Estimate {
+    fn from(it: Written) -> Estimate {
+        let (value, lo) = match it.infinite {
+            Some(Infinite::Interval) => (f64::INFINITY, Some(f64::INFINITY)),
+            Some(Infinite::Value) => (f64::INFINITY, it.lo),
+            None => (it.value.unwrap_or(f64::NAN), it.lo),
+        };
+        Estimate {
+            value,
+            lo,
+            hi: it.hi,
+            n: it.n,
+            undefined: it.undefined,
+        }
+    }
+}
+
+impl JsonSchema for Estimate {
+    fn schema_name() -> Cow<'static, str> {
+        Written::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Written::json_schema(generator)
+    }
+}
+
 impl Estimate {
+    /// A figure that does not exist.
+    pub const NONE: Estimate = Estimate {
+        value: f64::NAN,
+        lo: None,
+        hi: None,
+        n: 0,
+        undefined: 0,
+    };
+
     /// The Student t interval of one figure per replication, in the order of replications. `None` and numbers that are
     /// not finite mean that the replication does not define the figure.
     pub fn of_replications(values: impl IntoIterator<Item = Option<f64>>, confidence: Confidence) -> Estimate {
@@ -40,26 +127,45 @@ impl Estimate {
         of.estimate(confidence)
     }
 
-    /// The lower end of the interval.
-    pub fn lo(&self) -> Option<f64> {
-        self.half_width.map(|half_width| self.mean - half_width)
+    /// A figure with an interval that reaches as far to either side; without one if `half_width` is not finite.
+    pub fn symmetric(value: f64, half_width: Option<f64>, n: usize, undefined: usize) -> Estimate {
+        let half_width = half_width.filter(|half_width| half_width.is_finite());
+        Estimate {
+            value,
+            lo: half_width.map(|half_width| value - half_width),
+            hi: half_width.map(|half_width| value + half_width),
+            n,
+            undefined,
+        }
     }
 
-    /// The upper end of the interval.
-    pub fn hi(&self) -> Option<f64> {
-        self.half_width.map(|half_width| self.mean + half_width)
+    /// The figure and its interval times `times`, over `over`; both above zero.
+    #[must_use]
+    pub fn scaled(self, times: f64, over: f64) -> Estimate {
+        Estimate {
+            value: self.value * times / over,
+            lo: self.lo.map(|lo| lo * times / over),
+            hi: self.hi.map(|hi| hi * times / over),
+            ..self
+        }
     }
 
-    /// Half the width as a share of the mean: how precise the estimate is. `None` without an interval, or at mean 0.
+    /// Half the width of the interval, if it has two finite ends.
+    pub fn half_width(&self) -> Option<f64> {
+        let (lo, hi) = self.lo.zip(self.hi)?;
+        Some((hi - lo) / 2.0).filter(|half_width| half_width.is_finite())
+    }
+
+    /// Half the width as a share of the figure: how precise the estimate is. `None` without an interval, or at 0.
     pub fn relative_half_width(&self) -> Option<f64> {
-        self.half_width
-            .map(|half_width| half_width / self.mean.abs())
+        self.half_width()
+            .map(|half_width| half_width / self.value.abs())
             .filter(|share| share.is_finite())
     }
 
     /// Why there is no interval, as a clause for a reader; `None` when there is one.
     pub fn why_no_interval(&self) -> Option<String> {
-        if self.half_width.is_some() {
+        if self.lo.is_some() || self.hi.is_some() {
             return None;
         }
         Some(match (self.n, self.undefined) {
@@ -91,23 +197,15 @@ impl Values {
     /// The Student t interval of the values so far.
     pub fn estimate(&self, confidence: Confidence) -> Estimate {
         let n = self.moments.n() as usize;
-        let half_width = self
-            .moments
-            .standard_error()
-            .map(|error| {
-                if error > 0.0 {
-                    error * confidence.t(n - 1)
-                } else {
-                    error
-                }
-            })
-            .filter(|half_width| half_width.is_finite());
-        Estimate {
-            mean: self.moments.mean().unwrap_or(f64::NAN),
-            half_width,
-            n,
-            undefined: self.undefined,
-        }
+        let half_width = self.moments.standard_error().map(|error| {
+            if error > 0.0 {
+                error * confidence.t(n - 1)
+            } else {
+                error
+            }
+        });
+        let mean = self.moments.mean().unwrap_or(f64::NAN);
+        Estimate::symmetric(mean, half_width, n, self.undefined)
     }
 }
 
@@ -168,21 +266,21 @@ mod tests {
     fn the_interval_agrees_with_scipy() {
         // python3 tests/oracle/stats.py estimate
         let estimate = of(&[12.1, 11.4, 13.0, 12.7, 11.9].map(Some));
-        assert!(close(estimate.mean, 12.22) && close(estimate.half_width.unwrap(), 0.792138813696937));
-        assert!(close(estimate.lo().unwrap(), 11.427861186303064) && close(estimate.hi().unwrap(), 13.012138813696938));
+        assert!(close(estimate.value, 12.22) && close(estimate.half_width().unwrap(), 0.792138813696937));
+        assert!(close(estimate.lo.unwrap(), 11.427861186303064) && close(estimate.hi.unwrap(), 13.012138813696938));
     }
 
     #[test]
     fn replications_without_the_figure_are_counted_and_left_out() {
         let estimate = of(&[Some(1.0), None, Some(3.0), Some(f64::NAN), Some(f64::INFINITY)]);
-        assert_eq!((estimate.mean, estimate.n, estimate.undefined), (2.0, 2, 3));
+        assert_eq!((estimate.value, estimate.n, estimate.undefined), (2.0, 2, 3));
     }
 
     #[test]
     fn equal_values_have_an_interval_of_no_width() {
         let estimate = of(&[Some(0.1); 3]);
         assert_eq!(
-            (estimate.lo(), estimate.hi(), estimate.why_no_interval()),
+            (estimate.lo, estimate.hi, estimate.why_no_interval()),
             (Some(0.1), Some(0.1), None)
         );
     }
@@ -208,14 +306,8 @@ mod tests {
 
     #[test]
     fn precision_is_relative_to_the_mean_and_unknown_at_zero() {
-        let estimate = Estimate {
-            mean: -4.0,
-            half_width: Some(1.0),
-            n: 9,
-            undefined: 0,
-        };
-        assert_eq!(estimate.relative_half_width(), Some(0.25));
-        assert_eq!(Estimate { mean: 0.0, ..estimate }.relative_half_width(), None);
+        let of = |value| Estimate::symmetric(value, Some(1.0), 9, 0).relative_half_width();
+        assert_eq!((of(-4.0), of(0.0)), (Some(0.25), None));
     }
 
     #[test]
@@ -224,8 +316,31 @@ mod tests {
         let back: Estimate = serde_json::from_str(&serde_json::to_string(&some).unwrap()).unwrap();
         assert_eq!(back, some);
         let text = serde_json::to_string(&of(&[None])).unwrap();
-        assert_eq!(text, r#"{"mean":null,"half_width":null,"n":0,"undefined":1}"#);
-        assert!(serde_json::from_str::<Estimate>(&text).unwrap().mean.is_nan());
+        assert_eq!(text, r#"{"value":null,"lo":null,"hi":null,"n":0,"undefined":1}"#);
+        assert!(serde_json::from_str::<Estimate>(&text).unwrap().value.is_nan());
+    }
+
+    #[test]
+    fn infinity_is_a_word_in_json() {
+        for (lo, text) in [
+            (
+                Some(2.0),
+                r#"{"value":null,"lo":2.0,"hi":null,"n":3,"undefined":0,"infinite":"value"}"#,
+            ),
+            (
+                Some(f64::INFINITY),
+                r#"{"value":null,"lo":null,"hi":null,"n":3,"undefined":0,"infinite":"interval"}"#,
+            ),
+        ] {
+            let estimate = Estimate {
+                value: f64::INFINITY,
+                lo,
+                n: 3,
+                ..Estimate::NONE
+            };
+            assert_eq!(serde_json::to_string(&estimate).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Estimate>(text).unwrap(), estimate);
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What can be concluded from replications: mergeable summaries, honest intervals, paired comparisons.
 //!
 //! A replication fills [`histogram`]s and [`moments`]; [`warmup`] says what to cut and whether the system ever settled;
-//! [`interval`] turns one figure per replication into an estimate, [`order`] bounds the quantiles of one sample, and
-//! [`compare`] turns two columns of figures into a verdict. [`critical`] holds the confidence levels that they share.
+//! [`interval`] turns one figure per replication into an estimate, [`ratio`] a numerator and a denominator per replication,
+//! [`quantile`] a histogram per replication; [`order`] bounds the quantiles of one sample, and [`compare`] turns two estimates and what
+//! the replications add to their errors into a verdict. [`critical`] holds the confidence levels that they share.
 //! There is no I/O here, and no figure depends on the order of threads as long as replications are given in their
 //! order.
 
@@ -12,4 +13,6 @@ pub mod histogram;
 pub mod interval;
 pub mod moments;
 pub mod order;
+pub mod quantile;
+pub mod ratio;
 pub mod warmup;

@@ -40,6 +40,10 @@ pub struct Row {
     pub seen: Seen,
     /// The name of the fault in `random` that makes it, if there is one.
     pub fault: Option<&'static str>,
+    /// Whether a request that ends so never got the answer that it was owed, so that a latency judged over all requests takes it for
+    /// endless: what the provider or the gateway did. What the caller asked for and no one can answer (a bad request, too long,
+    /// filtered) and copies that were called off stand apart.
+    pub endless: bool,
 }
 
 /// The HTTP statuses that an outcome comes with. The first one is what the mock answers with.

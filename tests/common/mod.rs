@@ -35,7 +35,7 @@ pub(crate) fn interval(tallies: &[Tally], figure: impl Fn(&Tally) -> f64) -> Est
 /// Asserts that the closed form lies in the run's own 99 % interval, and that the interval is narrow enough to mean
 /// something.
 pub(crate) fn assert_holds(what: &str, estimate: &Estimate, theory: f64, narrow: f64) {
-    let (lo, hi) = (estimate.lo().expect("an interval"), estimate.hi().expect("an interval"));
+    let (lo, hi) = (estimate.lo.expect("an interval"), estimate.hi.expect("an interval"));
     assert!(
         lo <= theory && theory <= hi,
         "{what}: theory {theory}, simulated {lo} to {hi}"

@@ -150,9 +150,15 @@ def simcap_figures(binary, spec, name, folder, seed):
         for b in policy["bounds"]:
             figures[" ".join(filter(None, ["bound", b["what"], b["provider"]]))] = b["share"]
         found[policy["name"]] = {
-            name: (e["mean"], (e["half_width"] or 0) / t(e["n"] - 1), e["n"]) for name, e in figures.items()
+            name: (e["value"], half_width(e) / t(e["n"] - 1), e["n"]) for name, e in figures.items()
         }
     return found
+
+
+def half_width(estimate):
+    if estimate["lo"] is None or estimate["hi"] is None:
+        return 0
+    return (estimate["hi"] - estimate["lo"]) / 2
 
 
 def t(df):

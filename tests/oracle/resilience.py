@@ -275,12 +275,18 @@ def simcap_figures(binary, spec, name, folder, seed):
             figures |= {f"provider {p['name']} {what}": p[what] for what in ("failed", "in_flight", "trips")}
         figures |= {f"bound breaker {b['provider']}": b["share"] for b in policy["bounds"] if b["what"] == "breaker"}
         found[policy["name"]] = {
-            name: (e["mean"], (e["half_width"] or 0) / t(e["n"] - 1), e["n"])
-            if e["mean"] is not None
+            name: (e["value"], half_width(e) / t(e["n"] - 1), e["n"])
+            if e["value"] is not None
             else None
             for name, e in figures.items()
         }
     return found
+
+
+def half_width(estimate):
+    if estimate["lo"] is None or estimate["hi"] is None:
+        return 0
+    return (estimate["hi"] - estimate["lo"]) / 2
 
 
 def t(df):

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::form::bound::Target;
 use crate::form::named::Named;
-use crate::form::units::{Count, Duration};
+use crate::form::units::{Count, Duration, Fraction};
 use crate::words::Metric;
 
 /// An objective: a bound on a metric that must hold.
@@ -53,6 +53,10 @@ pub struct PlanSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.5, max = 0.9999))]
     pub confidence: Option<f64>,
+    /// The smallest relative difference between two policies that matters, up to "50%": one that is certain and smaller is said to be
+    /// too little. Of shares a tenth of it counts in points: 0.1 points for "1%". Default: "1%".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matters: Option<Fraction>,
     /// Named stretches of a replication's time, for metrics of what arrives in one: `error_rate{window=outage}`. They may
     /// overlap.
     #[serde(default, skip_serializing_if = "Named::is_empty")]

@@ -180,9 +180,9 @@ fn draw_bar(
             plane.draw_series([Circle::new((value, at), px(4.5), colour.filled())])?;
         }
         end = value;
-        if let Some(half_width) = bar.half_width.filter(|half_width| half_width.is_finite()) {
-            let lower = x.place((bar.value - half_width).max(0.0)).unwrap_or(origin);
-            let upper = x.place(bar.value + half_width).unwrap_or(value);
+        if let Some((lower, upper)) = bar.interval.filter(|(lower, upper)| (upper - lower).is_finite()) {
+            let lower = x.place(lower.max(0.0)).unwrap_or(origin);
+            let upper = x.place(upper).unwrap_or(value);
             end = end.max(upper);
             whisker(plane, [(lower, at), (upper, at)], INK)?;
         }
@@ -198,9 +198,9 @@ fn draw_cross(plane: &mut Plane<'_, '_>, point: &Point, x: &Layout, y: &Layout, 
     let (Some(across), Some(up)) = (x.place(point.x.0), y.place(point.y.0)) else {
         return Ok(());
     };
-    let reach = |layout: &Layout, (centre, half_width): (f64, Option<f64>)| {
-        let half_width = half_width?;
-        Some((layout.place(centre - half_width)?, layout.place(centre + half_width)?))
+    let reach = |layout: &Layout, (_, interval): (f64, Option<(f64, f64)>)| {
+        let (lower, upper) = interval?;
+        Some((layout.place(lower)?, layout.place(upper)?))
     };
     if let Some((lower, upper)) = reach(x, point.x) {
         whisker(plane, [(lower, up), (upper, up)], colour)?;

@@ -20,22 +20,16 @@ fn read(name: &str, report: &Report) -> Vec<Vec<String>> {
 fn metrics_are_read_back_to_the_last_digit() {
     let report = sample();
     let rows = read("metrics.csv", &report);
-    assert_eq!(
-        rows[0],
-        ["policy", "metric", "unit", "mean", "lo", "hi", "half_width", "n"]
-    );
+    assert_eq!(rows[0], ["policy", "metric", "unit", "value", "lo", "hi", "n"]);
     let mut rows = rows[1..].iter();
     for policy in &report.policies {
         for measured in &policy.metrics {
             let row = rows.next().unwrap();
-            let Estimate {
-                mean, half_width, n, ..
-            } = measured.estimate;
+            let Estimate { value, lo, hi, n, .. } = measured.estimate;
             assert_eq!((&row[0], &row[1]), (&policy.name, &measured.metric.to_string()));
-            assert_eq!(row[3].parse(), Ok(mean));
-            assert_eq!(row[6].parse().ok(), half_width);
-            assert_eq!(row[4].parse().ok(), half_width.map(|half_width| mean - half_width));
-            assert_eq!(row[7], n.to_string());
+            assert_eq!(row[3].parse(), Ok(value));
+            assert_eq!((row[4].parse().ok(), row[5].parse().ok()), (lo, hi));
+            assert_eq!(row[6], n.to_string());
         }
     }
     assert_eq!(rows.next(), None);
@@ -76,14 +70,9 @@ fn tables_have_one_line_for_each_figure() {
 #[test]
 fn what_does_not_exist_is_an_empty_cell() {
     let mut report = sample();
-    report.policies[0].metrics[0].estimate = Estimate {
-        mean: f64::NAN,
-        half_width: None,
-        n: 0,
-        undefined: 5,
-    };
+    report.policies[0].metrics[0].estimate = Estimate::NONE;
     let row = &read("metrics.csv", &report)[1];
-    assert_eq!(row[3..], ["", "", "", "", "0"]);
+    assert_eq!(row[3..], ["", "", "", "0"]);
 }
 
 #[test]

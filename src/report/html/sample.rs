@@ -4,7 +4,7 @@
 //! not exist. Figures come from formulas, not from a simulation; they are plausible, and the same every time.
 
 use crate::report::*;
-use crate::stats::compare::Paired;
+use crate::stats::compare::{Paired, Side};
 use crate::stats::interval::Confidence;
 
 const PROVIDERS: [&str; 3] = [
@@ -132,12 +132,7 @@ fn wobble(index: usize, salt: usize) -> f64 {
 }
 
 fn estimate(mean: f64, relative: f64) -> Estimate {
-    Estimate {
-        mean,
-        half_width: Some(mean.abs() * relative),
-        n: 14,
-        undefined: 0,
-    }
+    Estimate::symmetric(mean, Some(mean.abs() * relative), 14, 0)
 }
 
 fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64, shares: [f64; 3]) -> PolicyReport {
@@ -164,10 +159,8 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
         other => panic!("{other} is not standard"),
     };
     let undefined = Estimate {
-        mean: f64::NAN,
-        half_width: None,
-        n: 0,
         undefined: 14,
+        ..Estimate::NONE
     };
     let metrics = Metric::standard().enumerate().map(|(place, (metric, _))| {
         let (estimate, note) = match at {
@@ -176,10 +169,7 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
                 Some("no class of this traffic states a quality for this provider".into()),
             ),
             3 if metric == Metric::E2E_P99 => (
-                Estimate {
-                    half_width: None,
-                    ..estimate(figure(&metric), 0.0)
-                },
+                Estimate::symmetric(figure(&metric), None, 14, 0),
                 Some("too few requests for a 99th percentile: 210 of 368".into()),
             ),
             _ => (
@@ -187,7 +177,12 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
                 None,
             ),
         };
-        Measured { metric, estimate, note }
+        Measured {
+            metric,
+            estimate,
+            of_all: None,
+            note,
+        }
     });
     PolicyReport {
         name: name.into(),
@@ -247,12 +242,7 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
             until: 2700.0,
             ejected: estimate(if at == 0 { 0.0 } else { 1.0 }, 0.0),
             time_to_eject: match at {
-                0 => Estimate {
-                    mean: f64::NAN,
-                    half_width: None,
-                    n: 0,
-                    undefined: 14,
-                },
+                0 => undefined,
                 _ => estimate(2.4, 0.1),
             },
             leaked: estimate(if at == 0 { 8_123.0 } else { 17.0 }, 0.02),
@@ -368,18 +358,18 @@ fn comparisons(policies: &[PolicyReport]) -> Vec<Comparison> {
             differences: Metric::standard()
                 .enumerate()
                 .map(|(place, (metric, _))| {
-                    let column = |policy: &PolicyReport, salt| -> Vec<Option<f64>> {
-                        let mean = policy.metrics[place].estimate.mean;
-                        (0..14)
-                            .map(|run| Some(mean * (1.0 + 0.12 * wobble(run, salt + 16 * place))))
-                            .collect()
+                    let side = |policy: &PolicyReport, salt| {
+                        let mean = policy.metrics[place].estimate.value;
+                        let one = |run| mean * (1.0 + 0.12 * wobble(run, salt + 16 * place));
+                        Side::of_replications(&(0..14).map(one).collect::<Vec<f64>>(), Confidence::P95)
                     };
-                    let paired = Paired::compare(&column(baseline, 1), &column(policy, 2 + index), Confidence::P95);
+                    let paired = Paired::compare(&side(baseline, 1), &side(policy, 2 + index), Confidence::P95);
                     Difference {
                         metric,
                         difference: paired.difference,
                         relative: paired.relative,
                         verdict: paired.verdict,
+                        matters: true,
                     }
                 })
                 .collect(),
@@ -398,7 +388,7 @@ fn objectives(policies: &[PolicyReport]) -> Vec<Judgement> {
     let judge = |policy: &PolicyReport, (metric, bound, at_most): (Metric, f64, bool)| {
         let estimate = crate::report::estimate(policy, &metric);
         let kept = |figure: f64| (figure <= bound) == at_most;
-        let judged = match (estimate.lo(), estimate.hi()) {
+        let judged = match (estimate.lo, estimate.hi) {
             (Some(lo), Some(hi)) if kept(lo) && kept(hi) => Judged::Pass,
             (Some(lo), Some(hi)) if !kept(lo) && !kept(hi) => Judged::Fail,
             _ => Judged::Undecided,
@@ -409,6 +399,7 @@ fn objectives(policies: &[PolicyReport]) -> Vec<Judgement> {
             bound,
             at_most,
             estimate,
+            endless: 0.0,
             judged,
         }
     };

@@ -66,7 +66,7 @@ struct Named<T> {
 #[derive(Serialize)]
 struct Cell {
     value: String,
-    half_width: Option<String>,
+    spread: Option<String>,
     note: Option<Mark>,
 }
 

@@ -4,7 +4,7 @@
 //! numbered as they come up, which is the same while tables are made in the order in which they are shown.
 
 use crate::report::Unit;
-use crate::report::format::{self, difference_parts, parts};
+use crate::report::format::{self, Spread, difference_parts, parts};
 use crate::report::table::Cell;
 use crate::stats::interval::Estimate;
 
@@ -45,12 +45,13 @@ impl Notes {
             .map(|(index, note)| (mark(index), note.as_str()))
     }
 
-    fn joined(&mut self, parts: (String, Option<String>), estimate: &Estimate, why: Option<&str>) -> Cell {
-        let (figure, half_width) = parts;
+    fn joined(&mut self, parts: (String, Option<Spread>), estimate: &Estimate, why: Option<&str>) -> Cell {
+        let (figure, spread) = parts;
         let cell = Cell::new(figure);
-        match half_width {
-            Some(half_width) => cell.tail(format!("±{half_width}")),
-            None => cell.tail(self.mark(&reason(estimate, why))),
+        match (spread, why) {
+            (Some(spread), Some(why)) => cell.tail(format!("{}{}", spread.tight(), self.mark(why))),
+            (Some(spread), None) => cell.tail(spread.tight()),
+            (None, why) => cell.tail(self.mark(&reason(estimate, why))),
         }
     }
 
@@ -64,7 +65,11 @@ impl Notes {
 }
 
 fn reason(estimate: &Estimate, why: Option<&str>) -> String {
-    let missing = if estimate.mean.is_finite() {
+    if estimate.value == f64::INFINITY {
+        let why = why.unwrap_or("more requests never got their answer than the percentile leaves out");
+        return why.to_owned();
+    }
+    let missing = if estimate.value.is_finite() {
         "no interval"
     } else {
         format::NONE
@@ -92,10 +97,10 @@ mod tests {
 
     fn estimate(mean: f64, n: usize, undefined: usize) -> Estimate {
         Estimate {
-            mean,
-            half_width: None,
+            value: mean,
             n,
             undefined,
+            ..Estimate::NONE
         }
     }
 

@@ -67,7 +67,7 @@ fn names_from_files_cannot_steer_the_terminal() {
             bound.provider = Some(evil.into());
         }
         for measured in &mut policy.metrics {
-            measured.estimate.half_width = None;
+            (measured.estimate.lo, measured.estimate.hi) = (None, None);
             measured.note = Some(evil.into());
         }
     }
@@ -99,10 +99,8 @@ fn what_does_not_exist_is_a_dash_with_its_reason_once() {
     for measured in report.policies.iter_mut().flat_map(|policy| &mut policy.metrics) {
         measured.note = None;
         measured.estimate = Estimate {
-            mean: f64::NAN,
-            half_width: None,
-            n: 0,
             undefined: 10,
+            ..Estimate::NONE
         };
     }
     let found = full(&report, &style(80));
@@ -117,16 +115,14 @@ fn what_does_not_exist_is_a_dash_with_its_reason_once() {
 fn a_provider_without_attempts_has_no_row_and_a_policy_without_any_says_so() {
     let mut report = sample();
     let idle = Estimate {
-        mean: f64::NAN,
-        half_width: None,
-        n: 0,
         undefined: 10,
+        ..Estimate::NONE
     };
     for (policy, unused) in [(0, 0..1), (1, 0..2)] {
         for provider in &mut report.policies[policy].providers[unused] {
             provider.failed = idle;
-            provider.in_flight.mean = 0.0;
-            provider.cost.mean = 0.0;
+            provider.in_flight.value = 0.0;
+            provider.cost.value = 0.0;
         }
     }
     let found = full(&report, &style(80));

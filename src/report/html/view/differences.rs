@@ -63,7 +63,7 @@ pub(super) fn differences(report: &Report) -> Option<Differences> {
 
 fn difference_cell(difference: &Difference, code: Option<Code>, notes: &mut Notes) -> DifferenceCell {
     let unit = difference.metric.unit_in(code);
-    let (value, half_width) = format::difference_parts(unit, &difference.difference);
+    let (value, spread) = format::difference_parts(unit, &difference.difference);
     let (tone, words) = match (difference.verdict, difference.metric.lower_is_better()) {
         (Verdict::Lower, true) => ("good", "lower, better"),
         (Verdict::Lower, false) => ("bad", "lower, worse"),
@@ -75,7 +75,7 @@ fn difference_cell(difference: &Difference, code: Option<Code>, notes: &mut Note
     DifferenceCell {
         cell: Cell {
             value,
-            half_width,
+            spread: spread.map(|spread| spread.to_string()),
             note: notes.mark(difference.difference.why_no_interval()),
         },
         relative: difference.relative.map(format::relative).unwrap_or_default(),

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::{Cell, Level};
-use crate::report::{Code, Metric, PolicyReport, Unit, format};
+use crate::report::{Code, Judgement, Metric, PolicyReport, Unit, format};
 use crate::stats::interval::Estimate;
 
 /// What stands behind a figure that has a footnote.
@@ -63,10 +63,10 @@ impl Notes {
     }
 
     pub(super) fn cell(&mut self, unit: Unit, estimate: &Estimate) -> Cell {
-        let (value, half_width) = format::parts(unit, estimate);
+        let (value, spread) = format::parts(unit, estimate);
         Cell {
             value,
-            half_width,
+            spread: spread.map(|spread| spread.to_string()),
             note: self.mark(estimate.why_no_interval()),
         }
     }
@@ -78,7 +78,7 @@ impl Notes {
         }
         Cell {
             value: format::NEVER.into(),
-            half_width: None,
+            spread: None,
             note: None,
         }
     }
@@ -88,17 +88,27 @@ impl Notes {
         let estimate = crate::report::estimate(policy, metric);
         let own = policy.metrics.iter().find(|measured| measured.metric == *metric);
         let own = own.and_then(|measured| measured.note.clone());
-        let (value, half_width) = format::parts(metric.unit_in(code), &estimate);
+        let (value, spread) = format::parts(metric.unit_in(code), &estimate);
         Cell {
             value,
-            half_width,
+            spread: spread.map(|spread| spread.to_string()),
             note: self.mark(own.or_else(|| estimate.why_no_interval())),
         }
     }
 
+    /// The figure that an objective was judged by.
+    pub(super) fn judged(&mut self, judgement: &Judgement, code: Option<Code>) -> Cell {
+        let (value, spread) = format::parts(judgement.metric.unit_in(code), &judgement.estimate);
+        Cell {
+            value,
+            spread: spread.map(|spread| spread.to_string()),
+            note: self.mark(judgement.caveat().or_else(|| judgement.estimate.why_no_interval())),
+        }
+    }
+
     pub(super) fn level(&mut self, name: String, share: &Estimate) -> Level {
-        let length = if share.mean.is_finite() {
-            share.mean.clamp(0.0, 1.0)
+        let length = if share.value.is_finite() {
+            share.value.clamp(0.0, 1.0)
         } else {
             0.0
         };

@@ -44,7 +44,7 @@ pub(super) fn objectives(report: &Report) -> Option<Objectives> {
                         Judged::Fail => "fail",
                         Judged::Undecided => "undecided",
                     },
-                    cell: notes.measured(policy, &own.metric, report.code()),
+                    cell: notes.judged(own, report.code()),
                 })
             })
             .collect::<Vec<_>>(),

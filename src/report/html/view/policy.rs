@@ -161,7 +161,7 @@ fn provider_cells(provider: &ProviderReport, cached: bool, notes: &mut Notes) ->
     if cached {
         let none = Cell {
             value: format::NONE.to_owned(),
-            half_width: None,
+            spread: None,
             note: None,
         };
         cells.push((provider.cached.as_ref()).map_or(none, |share| notes.cell(Unit::Share, share)));
@@ -183,7 +183,7 @@ fn class_row(class: &ClassReport, code: Option<Code>, notes: &mut Notes) -> Row 
 fn outage_row(incident: &IncidentReport, notes: &mut Notes) -> Row {
     let words = |seconds: f64| Cell {
         value: format::span(seconds),
-        half_width: None,
+        spread: None,
         note: None,
     };
     Row {

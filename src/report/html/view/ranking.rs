@@ -52,7 +52,7 @@ pub(super) fn ranking(report: &Report) -> Option<Ranking> {
         .iter()
         .filter_map(|row| Some((row, report.policies.iter().find(|p| p.name == row.policy)?)))
         .collect();
-    let is_known = |metric: &Metric| policies.iter().any(|(_, p)| estimate(p, metric).mean.is_finite());
+    let is_known = |metric: &Metric| policies.iter().any(|(_, p)| estimate(p, metric).value.is_finite());
     let mut beside: Vec<(u8, Metric)> = Metric::standard()
         .filter_map(|(metric, standard)| Some((standard.beside?, metric)))
         .filter(|(_, metric)| *metric != ranking.metric)
@@ -65,7 +65,7 @@ pub(super) fn ranking(report: &Report) -> Option<Ranking> {
         .collect();
     let across: Vec<Across> = metrics
         .iter()
-        .map(|metric| Across::of(policies.iter().map(|(_, p)| estimate(p, metric).mean)))
+        .map(|metric| Across::of(policies.iter().map(|(_, p)| estimate(p, metric).value)))
         .collect();
     let mut notes = Notes::of("ranking");
     let rows = policies.iter().enumerate().map(|(place, (row, policy))| Row {
@@ -116,13 +116,18 @@ impl Across {
 
     fn mark(&self, estimate: &Estimate, cell: Cell) -> Marked {
         let hundredths = |share: f64| format!("{:.1}%", share * 100.0);
-        let (from, to) = match (estimate.lo(), estimate.hi()) {
+        let (from, to) = match (estimate.lo, estimate.hi) {
             (Some(lo), Some(hi)) => (self.place(lo), self.place(hi)),
-            _ => (0.0, 0.0),
+            // One without an upper end reaches to the edge.
+            (Some(lo), None) => (self.place(lo), 1.0),
+            (None, _) => (0.0, 0.0),
         };
         Marked {
             cell,
-            at: estimate.mean.is_finite().then(|| hundredths(self.place(estimate.mean))),
+            at: estimate
+                .value
+                .is_finite()
+                .then(|| hundredths(self.place(estimate.value))),
             from: hundredths(from),
             wide: hundredths(to - from),
         }

@@ -103,9 +103,9 @@ fn experiment(rate: f64, provider: &Value, providers: usize, plan: &Value, objec
     })
 }
 
-/// Objectives on `metric` whose bounds lie off `truth` as [`OFF`] says.
-fn objectives(metric: &str, truth: f64) -> Vec<Value> {
-    let bounds = OFF.map(|off| json!({ "metric": metric, "at_most": truth * off }));
+/// Objectives on `metric` whose bounds, in this unit, lie off `truth` as [`OFF`] says.
+fn objectives(metric: &str, truth: f64, unit: &str) -> Vec<Value> {
+    let bounds = OFF.map(|off| json!({ "metric": metric, "at_most": format!("{:.6}{unit}", truth * off) }));
     bounds.to_vec()
 }
 
@@ -123,7 +123,13 @@ fn queue(name: &'static str, load: f64, requests: f64) -> Known {
     let plan = json!({ "duration": format!("{:.0}s", requests / rate), "warmup": format!("{relaxed:.0}s") });
     Known {
         name,
-        experiment: experiment(rate, &provider, 1, &plan, objectives("e2e.p95", mean * 20_f64.ln())),
+        experiment: experiment(
+            rate,
+            &provider,
+            1,
+            &plan,
+            objectives("e2e.p95", mean * 20_f64.ln(), "s"),
+        ),
         truths: vec![
             ("e2e.mean", mean),
             ("e2e.p50", mean * 2_f64.ln()),
@@ -138,12 +144,12 @@ fn failing(name: &'static str, fault: &Value, truth: f64, duration: &str, rate: 
     let provider = json!({
         "response": { "constant": "10ms" },
         "faults": [fault],
-        "prices": { "per_token": { "input": "$0", "output": "$10/Mtok" } },
+        "prices": { "per_token": { "input": "$0/Mtok", "output": "$10/Mtok" } },
     });
     let plan = json!({ "duration": duration, "warmup": "0s" });
     Known {
         name,
-        experiment: experiment(rate, &provider, 1, &plan, objectives("error_rate", truth)),
+        experiment: experiment(rate, &provider, 1, &plan, objectives("error_rate", truth, "")),
         truths: vec![("error_rate", truth)],
     }
 }
@@ -159,7 +165,7 @@ pub(crate) fn known() -> Vec<Known> {
             1.0,
             &json!({
                 "response": { "constant": "10ms" },
-                "prices": { "per_token": { "input": "$0", "output": "$10/Mtok" } },
+                "prices": { "per_token": { "input": "$0/Mtok", "output": "$10/Mtok" } },
             }),
             1,
             &json!({ "duration": "27s", "warmup": "0s" }),
@@ -235,7 +241,7 @@ pub(crate) fn false_differences(seeds: u64, replications: u64) -> Result<u32, Bo
         "faults": [ { "regimes": {
             "between": { "exponential": { "mean": "100s" } }, "repair": { "exponential": { "mean": "50s" } },
             "outage_share": 0, "degraded": { "faults": { "server_error": "20%" }, "ttft": 2 } } } ],
-        "prices": { "per_token": { "input": "$0", "output": "$10/Mtok" } },
+        "prices": { "per_token": { "input": "$0/Mtok", "output": "$10/Mtok" } },
     });
     let plan = json!({ "duration": "1000s", "warmup": "0s" });
     let experiment = experiment(2.0, &provider, 4, &plan, vec![]);

@@ -154,6 +154,8 @@ pub(super) enum Kind {
     Share,
     /// A ratio of sums, times the first number, over the second.
     Ratio(f64, f64),
+    /// The same of what is never below zero and now and then large.
+    Positive(f64, f64),
     /// This quantile of these times.
     Percentile(f64, Times),
 }
@@ -162,7 +164,7 @@ pub(super) enum Kind {
 pub(super) fn kind(metric: &Metric) -> Kind {
     let time = |which| match metric.percentile() {
         Some(q) => Kind::Percentile(q, which),
-        None => Kind::Ratio(1.0, 1e9),
+        None => Kind::Positive(1.0, 1e9),
     };
     match metric.quantity() {
         Quantity::Ttft => time(Times::Ttft),
@@ -170,9 +172,10 @@ pub(super) fn kind(metric: &Metric) -> Kind {
         Quantity::Wait => time(Times::Wait),
         Quantity::Tpot => time(Times::Tpot),
         Quantity::ErrorRate | Quantity::Share | Quantity::Attempts => Kind::Share,
-        Quantity::Throughput | Quantity::Goodput | Quantity::AttemptsPerRequest => Kind::Ratio(1.0, 1.0),
-        Quantity::CostPer1k => Kind::Ratio(1e3, PICO),
-        Quantity::CostPerMonth => Kind::Ratio(MONTH_DAYS * 86_400.0, PICO),
+        Quantity::Throughput | Quantity::Goodput => Kind::Ratio(1.0, 1.0),
+        Quantity::AttemptsPerRequest => Kind::Positive(1.0, 1.0),
+        Quantity::CostPer1k => Kind::Positive(1e3, PICO),
+        Quantity::CostPerMonth => Kind::Positive(MONTH_DAYS * 86_400.0, PICO),
         Quantity::Quality => Kind::Ratio(1.0, 1e6),
     }
 }

@@ -61,7 +61,7 @@ impl Gathered {
                         shares.len() - 1
                     }))
                 }
-                Kind::Share | Kind::Ratio(..) => None,
+                Kind::Share | Kind::Ratio(..) | Kind::Positive(..) => None,
             });
         }
         Gathered {
@@ -118,6 +118,7 @@ impl Gathered {
             },
             Kind::Share => pairs.share(confidence),
             Kind::Ratio(times, over) => pairs.estimate(confidence).scaled(times, over),
+            Kind::Positive(times, over) => pairs.positive(confidence).scaled(times, over),
         }
     }
 
@@ -167,7 +168,7 @@ impl Gathered {
                 let incidents = self.pairs[i].incidents().filter(|&incidents| incidents < FEW)?;
                 Some(format!("worth {} independent incidents", few(incidents)))
             }
-            (Kind::Percentile(..) | Kind::Ratio(..), _) => None,
+            (Kind::Percentile(..) | Kind::Ratio(..) | Kind::Positive(..), _) => None,
         }
     }
 
@@ -199,7 +200,7 @@ impl Gathered {
             let of = &figures[self.source_of[i]];
             let metric = &self.measures[i].metric;
             side.residuals.push(match kind(metric) {
-                Kind::Share | Kind::Ratio(..) => {
+                Kind::Share | Kind::Ratio(..) | Kind::Positive(..) => {
                     let (x, y) = of.pair(metric);
                     self.pairs[i].residual(x, y)
                 }

@@ -8,10 +8,8 @@
 //!
 //! In a tail that few independent stretches of the run have filled, the replications' own spread is too small more often than too
 //! large, since most have not seen the tail at all. Where the tail holds fewer than [`ENOUGH`] independent values, the
-//! spread is therefore the largest of that at `x` and those at the thresholds beyond which once, twice and four times as many values lie.
-//! Measured on M/M/1 in its steady state (4, 10 and 20 replications of 500 to 12,000 requests, load 0 to 0.9, p95 and p99, 400
-//! runs each): 93 to 99 % of intervals at 95 % hold the truth, where Student's t over the replications' own percentiles holds
-//! it in 0 to 96 %.
+//! spread is therefore the largest of that at `x`, at the quantile itself, and at the value beyond which twice as many lie.
+//! `examples/coverage.rs` measures what that comes to.
 //!
 //! Values are in the buckets of the histogram, which are what the interval's ends are known to. A failed request can be taken in as one whose
 //! value is larger than any ([`Of::Everything`]). Left out: a difference of two percentiles; `stats::compare` has that.
@@ -200,10 +198,10 @@ impl Shares {
     }
 }
 
-/// The shares of values at which the spread near the `q` quantile is looked at: beyond them lie once, twice and four times as many.
+/// The shares of values at which the spread near the `q` quantile is looked at: beyond them lie as many and twice as many.
 fn thresholds(q: f64) -> impl Iterator<Item = f64> {
     let tail = q.min(1.0 - q);
-    let beyond = [1.0, 2.0, 4.0].map(|times| times * tail);
+    let beyond = [1.0, 2.0].map(|times| times * tail);
     (beyond.into_iter())
         .filter(|&beyond| beyond <= 0.5)
         .map(move |beyond| if q < 0.5 { beyond } else { 1.0 - beyond })

@@ -88,6 +88,21 @@ impl Pairs {
         Estimate::symmetric(self.ratio(), half_width, self.n, self.undefined)
     }
 
+    /// The ratio of what is never below zero and now and then large, as times and costs are: the interval is drawn on the logarithm, so
+    /// that it reaches further up.
+    pub fn positive(&self, confidence: Confidence) -> Estimate {
+        let estimate = self.estimate(confidence);
+        let Some(reach) = estimate.half_width().filter(|_| estimate.value > 0.0) else {
+            return estimate;
+        };
+        let factor = libm::exp(reach / estimate.value);
+        Estimate {
+            lo: Some(estimate.value / factor),
+            hi: Some(estimate.value * factor).filter(|hi| hi.is_finite()),
+            ..estimate
+        }
+    }
+
     /// A share of something that is not counted piece by piece, such as time: the interval is cut at 0 and 1.
     pub fn portion(&self, confidence: Confidence) -> Estimate {
         let estimate = self.estimate(confidence);
@@ -199,6 +214,16 @@ mod tests {
     fn a_constant_ratio_has_no_width() {
         let it = pairs(&[(0.3, 3.0), (0.5, 5.0), (1.7, 17.0)]).estimate(Confidence::P95);
         assert_eq!(it.half_width(), Some(0.0), "{it:?}");
+    }
+
+    #[test]
+    fn what_is_never_below_zero_reaches_further_up() {
+        let all = pairs(&[(1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (9.0, 1.0)]);
+        let (even, it) = (all.estimate(Confidence::P95), all.positive(Confidence::P95));
+        assert!(even.lo.unwrap() < 0.0 && it.lo.unwrap() > 0.0, "{it:?}");
+        assert!(close(it.hi.unwrap() * it.lo.unwrap(), 9.0) && it.value == 3.0, "{it:?}");
+        let constant = pairs(&[(2.0, 1.0), (2.0, 1.0)]).positive(Confidence::P95);
+        assert_eq!((constant.lo, constant.hi), (Some(2.0), Some(2.0)));
     }
 
     #[test]

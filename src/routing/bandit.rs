@@ -73,6 +73,7 @@ macro_rules! bandit {
             pub discount: Fraction,
             /// The number of rewards that are remembered. Default: all.
             #[serde(skip_serializing_if = "Option::is_none")]
+            #[schemars(extend("maximum" = 1_000_000))]
             pub window: Option<Count>,
             $($(#[$about])* pub $field: $Type,)*
         }

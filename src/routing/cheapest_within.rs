@@ -66,6 +66,7 @@ pub struct CheapestWithin {
     /// The time for which an answer counts. Default: 5 min.
     pub window: Duration,
     /// The number of answers below which a provider is taken to keep to the bound, 1 to 50. Default: 5.
+    #[schemars(range(min = 1, max = 50))]
     pub explore: u32,
     /// The time after its last answer at which a provider that does not keep to the bound gets another call. Default:
     /// 30 s.

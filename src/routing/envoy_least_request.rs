@@ -16,7 +16,7 @@
 //! | parameter | default | range |
 //! |---|---|---|
 //! | `weights` | 1 each | above 0 |
-//! | `choice_count` | 2 | 1 or more |
+//! | `choice_count` | 2 | 1 to 1,000 |
 //! | `selection_method` | `n_choices` | `n_choices`, `full_scan` |
 //! | `active_request_bias` | none, which means 1 | 0 or more |
 //! | `slow_start.window` | required | above 0 |
@@ -51,7 +51,8 @@ pub struct EnvoyLeastRequest {
     pub providers: Members,
     /// The `load_balancing_weight` of providers, above 0. Default: 1 each.
     pub weights: Named<f64>,
-    /// The number of providers that are drawn. Default: 2.
+    /// The number of providers that are drawn, at most 1,000. Default: 2.
+    #[schemars(extend("maximum" = 1_000))]
     pub choice_count: Count,
     /// The way in which the least busy is found. Default: `n_choices`.
     pub selection_method: SelectionMethod,
@@ -88,6 +89,9 @@ pub struct SlowStart {
     pub min_weight: Fraction,
 }
 
+/// The most providers that are drawn: each takes a draw, in every choice.
+const MOST_CHOICES: u64 = 1000;
+
 fn two() -> Count {
     const TWO: Count = Count::new(2).expect("not 0");
     TWO
@@ -123,6 +127,11 @@ impl BuildPolicy for EnvoyLeastRequest {
             let provider = names.provider(name).map_err(here)?;
             weights[provider] = positive("weight", value).map_err(here)?;
         }
+        let choices = self.choice_count.get();
+        if choices > MOST_CHOICES {
+            let text = format!("{choices} choices: must be at most {MOST_CHOICES}; `full_scan` looks at all");
+            return Err(Refusal::new(text).at("choice_count"));
+        }
         let bias = self.active_request_bias.unwrap_or(1.0);
         if !(bias >= 0.0 && bias.is_finite()) {
             return Err(Refusal::new(format!("a bias of {bias}: must be 0 or more")).at("active_request_bias"));
@@ -132,7 +141,7 @@ impl BuildPolicy for EnvoyLeastRequest {
         Ok(Box::new(Running {
             by_turns: !equal || self.active_request_bias.is_some(),
             draws: match self.selection_method {
-                SelectionMethod::NChoices => Some(self.choice_count.get()),
+                SelectionMethod::NChoices => Some(choices),
                 SelectionMethod::FullScan => None,
             },
             turns: weights.iter().map(|weight| (1.0 / weight, 0)).collect(),

@@ -69,6 +69,7 @@ pub struct LatencyBased {
     /// Default: 0.
     pub lowest_latency_buffer: f64,
     /// The samples kept of each deployment, 1 to 1000. Default: 10.
+    #[schemars(range(min = 1, max = 1000))]
     pub max_latency_list_size: u16,
     /// The `rpm` and `tpm` of deployments. Default: none given.
     pub limits: MinuteLimits,

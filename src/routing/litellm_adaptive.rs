@@ -72,6 +72,7 @@ pub struct LitellmAdaptive {
 #[serde(deny_unknown_fields, default)]
 pub struct AdaptiveModel {
     /// The tier: 1 for a cheap model, 3 for one of the best. Default: 2.
+    #[schemars(range(min = 1, max = 3))]
     pub tier: u8,
     /// The classes that the model is good at. Default: none.
     pub strengths: Vec<String>,

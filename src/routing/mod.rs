@@ -478,4 +478,6 @@ fn lowest_drawn<S: PartialOrd>(order: &[usize], draw: u64, score: impl Fn(usize)
 const _: fn(Box<dyn Policy>) = drop;
 
 #[cfg(test)]
+mod shares;
+#[cfg(test)]
 pub(crate) mod testing;

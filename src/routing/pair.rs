@@ -5,8 +5,9 @@ use crate::kernel::chance::{Purpose, index};
 
 /// Two of `order` that are open, every ordered pair of them equally likely; the same one twice if there is only one.
 ///
-/// Two are drawn out of all. Only if one of them is closed are the open ones counted and two drawn out of those, so
-/// that the pair is uniform either way and costs nothing while all are open.
+/// Two are drawn out of all. Only if one of them is closed are the open ones counted and two drawn out of those, by draws
+/// of their own: the first ones are known to have met a closed one, and would favour its neighbour. So the pair is
+/// uniform either way, and costs nothing while all are open.
 #[inline]
 pub(super) fn pair(order: &[usize], call: &Call, fleet: &Fleet<'_>) -> Option<(usize, usize)> {
     let (one, other) = two(order.len(), call)?;
@@ -15,18 +16,27 @@ pub(super) fn pair(order: &[usize], call: &Call, fleet: &Fleet<'_>) -> Option<(u
         return Some(drawn);
     }
     let open = || order.iter().copied().filter(|&p| fleet.is_open_to_calls(p));
-    let (one, other) = two(open().count(), call)?;
+    let (one, other) = two_by(AGAIN, open().count(), call)?;
     Some((open().nth(one)?, open().nth(other)?))
 }
 
 /// Two different numbers below `n`, or 0 twice if that is all there is.
 #[inline]
 pub(super) fn two(n: usize, call: &Call) -> Option<(usize, usize)> {
+    two_by(FIRST, n, call)
+}
+
+/// The parts of an attempt's randomness that draw a pair, and those that draw it again.
+const FIRST: [u64; 2] = [0, 1];
+const AGAIN: [u64; 2] = [2, 3];
+
+#[inline]
+fn two_by(parts: [u64; 2], n: usize, call: &Call) -> Option<(usize, usize)> {
     if n < 2 {
         return (n == 1).then_some((0, 0));
     }
-    let one = index(call.draw(), n);
-    let other = index(call.attempt.part(1).draw(Purpose::Route), n - 1);
+    let [one, other] = parts.map(|part| call.attempt.part(part).draw(Purpose::Route));
+    let (one, other) = (index(one, n), index(other, n - 1));
     Some((one, other + usize::from(other >= one)))
 }
 

@@ -79,6 +79,7 @@ pub struct Prequal {
     /// The probes for each attempt, 0 to 16; a fraction is spread evenly. Default: 3.
     pub probes: f64,
     /// The most answers kept in the probe pool, 1 to 64. Default: 16.
+    #[schemars(range(min = 1, max = 64))]
     pub pool: u8,
     /// The largest age of an answer that may be used. Default: 1 s.
     pub max_age: Duration,
@@ -87,6 +88,7 @@ pub struct Prequal {
     /// The net growth δ in the paper's formula for the uses of an answer: 0 or more. Default: 1.
     pub delta: f64,
     /// The most uses of an answer, 1 or more. Default: 16.
+    #[schemars(range(min = 1))]
     pub max_reuse: u32,
     /// The quantile of requests in flight (RIF) above which an answer is hot. Default: 0.84.
     pub q_rif: Fraction,

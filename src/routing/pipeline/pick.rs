@@ -138,6 +138,7 @@ pub struct OfTwo {}
 #[serde(deny_unknown_fields, default)]
 pub struct Top {
     /// The number of the best to choose among, at least 1. Default: 2.
+    #[schemars(range(min = 1))]
     pub k: u32,
 }
 

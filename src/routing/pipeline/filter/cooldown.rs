@@ -17,6 +17,7 @@ use crate::words::{Ended, Outcome, Outcomes};
 #[serde(deny_unknown_fields, default)]
 pub struct Cooldown {
     /// The failures in a row, at least 1. Default: 1.
+    #[schemars(range(min = 1))]
     pub failures: u32,
     /// The length of the rest, where no Retry-After says so. Default: 5 s.
     pub lasts: Duration,

@@ -25,6 +25,7 @@ pub struct Throughput {
     pub alpha: Option<Fraction>,
     /// The number of samples in a plain mean instead, 1 to 1,000. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
     pub window: Option<u32>,
 }
 

@@ -2,6 +2,7 @@
 
 use crate::common::{plan, replications};
 use simcap::engine::tally::Tally;
+use simcap::kernel::time::Span;
 use simcap::words::BoundKind;
 use simcap::words::Outcome;
 
@@ -22,6 +23,27 @@ fn run(arrivals: &str, provider: &str, client: &str) -> Tally {
 
 fn share(tally: &Tally, outcome: Outcome) -> f64 {
     tally.ended(outcome) as f64 / tally.requests() as f64
+}
+
+/// An answer that comes whole takes 1 s at the provider and 100 ms on the way; twice as long at the provider while it is slow, and
+/// the way is the same.
+#[test]
+fn the_network_counts_beside_an_answer_that_comes_whole() {
+    let slowly = r#"{ "regular": { "rate": "1/10s" } }"#;
+    let answers = |faults: &str| {
+        let provider = format!(r#""response": {{ "constant": "1s" }}, "network": "100ms", "faults": [ {faults} ]"#);
+        run(slowly, &provider, "")
+    };
+    let all_take = |tally: &Tally, millis: u64| {
+        let class = &tally.classes[0];
+        let exactly = Some(Span::from_millis(millis));
+        assert_eq!([class.ttft.max(), class.e2e.max(), class.e2e.mean()], [exactly; 3]);
+    };
+    all_take(&answers(""), 1100);
+    all_take(
+        &answers(r#"{ "slow_down": { "from": "0s", "for": "1000s", "ttft": 2 } }"#),
+        2100,
+    );
 }
 
 /// Four a second through one connection that does one: it gets through one a second, and never has two under way.

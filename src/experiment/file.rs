@@ -199,10 +199,11 @@ pub struct ProviderSpec {
     /// Decode speed in tokens per second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tps: Option<LawSpec<f64>>,
-    /// Network overhead of every answer.
+    /// Network overhead of every answer and every refusal, on top of `ttft` or `response`. Default: the model's; without a model, none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Duration>,
-    /// The whole answer's time, instead of `ttft` and `tps`: an endpoint that does not stream.
+    /// The whole answer's time at the provider, network not included, instead of `ttft` and `tps`: an endpoint that does not
+    /// stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<LawSpec<Duration>>,
     /// What load does to the provider, applied in order; replaces the model's own. Default: nothing.

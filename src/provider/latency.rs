@@ -78,3 +78,9 @@ pub struct Service {
     /// Time to the last token; never before the first.
     pub last_token: Span,
 }
+
+/// Rounds to whole nanoseconds. The cast saturates.
+#[inline]
+fn nanos(value: f64) -> Span {
+    Span::from_nanos((value + 0.5) as u64)
+}

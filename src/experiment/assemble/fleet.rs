@@ -309,6 +309,7 @@ fn latency(
         }
         return Ok(Box::new(Response {
             time: law.sampler(names).map_err(|r| r.at("response"))?,
+            network: network.clone(),
         }));
     }
     let missing = |field: &str| {

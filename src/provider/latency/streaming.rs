@@ -7,7 +7,7 @@
 //! series measured at public providers in 2023 their rank correlation lay between −0.44 and 0.23 (llmperf-leaderboard).
 //! The effect of load on either belongs to [`crate::provider::load`].
 
-use super::{Latency, Service, Start};
+use super::{Latency, Service, Start, nanos};
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Span;
@@ -48,10 +48,4 @@ impl Latency for Streaming {
     fn fresh(&self) -> Box<dyn Latency> {
         Box::new(self.clone())
     }
-}
-
-/// Rounds to whole nanoseconds. The cast saturates.
-#[inline]
-fn nanos(value: f64) -> Span {
-    Span::from_nanos((value + 0.5) as u64)
 }

@@ -22,6 +22,7 @@ mod golden;
 mod golden_resilience;
 mod hedging;
 mod house;
+mod huge;
 mod kubecon;
 mod latency_router;
 mod limits;

@@ -31,6 +31,7 @@ pub struct Poll {
     pub base: Duration,
     /// The most requests in flight for each of which the sleep doubles, 0 to 30. Default: 5.
     #[serde(default = "five")]
+    #[schemars(range(max = 30))]
     pub ceiling: u32,
     /// The longest wait, after which a request is given up. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -29,6 +29,7 @@ use crate::words::Ask;
 #[serde(deny_unknown_fields)]
 pub struct WindowPoll {
     /// The most requests that the window may hold, 1 to 1,000,000.
+    #[schemars(extend("maximum" = 1_000_000))]
     pub limit: Count,
     /// The length of the window, at least 1ms. Default: 1m.
     #[serde(default = "minute")]

@@ -33,12 +33,14 @@ use crate::words::{Ended, Outcome};
 pub struct Consecutive {
     /// The failures, less successes, that open the breaker; at least 1. Default: 5.
     #[serde(default = "five")]
+    #[schemars(range(min = 1))]
     pub failures: u32,
     /// The time for which it stays open after the last failure. Default: 30s.
     #[serde(default = "half_a_minute")]
     pub open_for: Duration,
     /// The successes in half-open that close it, at least 1. Default: 3.
     #[serde(default = "three")]
+    #[schemars(range(min = 1))]
     pub successes: u32,
     /// The calls that half-open lets through. Default: `guarded`.
     #[serde(default)]

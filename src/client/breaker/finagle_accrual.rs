@@ -42,6 +42,7 @@ pub struct FinagleAccrual {
     /// The calls in the window from which on the success rate counts. Default: 5.
     pub minimum_requests: u32,
     /// The failures in a row that mark an endpoint dead, at least 1. Default: 5.
+    #[schemars(range(min = 1))]
     pub consecutive_failures: u32,
     /// The time for which it is dead the first time, above 0. Default: 5s.
     pub mark_dead_for: Duration,

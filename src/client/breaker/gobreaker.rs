@@ -35,6 +35,7 @@ pub struct Gobreaker {
     /// The time for which it stays open, above 0. Default: 60s.
     pub timeout: Duration,
     /// The calls that half-open lets through, at least 1. Default: 1.
+    #[schemars(range(min = 1))]
     pub max_requests: u32,
     /// The outcomes of a call that are failures. Default: all but a success.
     #[serde(skip_serializing_if = "Option::is_none")]

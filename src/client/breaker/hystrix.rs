@@ -31,6 +31,7 @@ use crate::words::{Ended, Outcomes};
 #[serde(deny_unknown_fields, default)]
 pub struct Hystrix {
     /// The calls in the window from which on the share counts, at least 1. Default: 20.
+    #[schemars(range(min = 1))]
     pub request_volume_threshold: u32,
     /// The share of failures that opens it. Default: 50%.
     pub error_threshold_percentage: Fraction,

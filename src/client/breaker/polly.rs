@@ -36,6 +36,7 @@ pub struct Polly {
     /// The share of failures that opens it, above 0. Default: 10%.
     pub failure_ratio: Fraction,
     /// The calls from which on the share counts, at least 2. Default: 100.
+    #[schemars(range(min = 2))]
     pub minimum_throughput: u32,
     /// The window in which calls are counted, at least 500ms. Default: 30s.
     pub sampling_duration: Duration,

@@ -33,6 +33,7 @@ use crate::words::{Ended, Outcome, Outcomes};
 pub struct Portkey {
     /// The failures with which a target is out, at least 1. Default: not given; this or the share must be.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub failure_threshold: Option<u32>,
     /// The share of failures with which a target is out, above 0. Default: not given.
     #[serde(skip_serializing_if = "Option::is_none")]

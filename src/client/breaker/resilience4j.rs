@@ -40,8 +40,10 @@ pub struct Resilience4j {
     /// Whether the window holds calls or seconds. Default: `count_based`.
     pub sliding_window_type: WindowType,
     /// The number of calls, or of seconds, in the window, from 1 to 100000. Default: 100.
+    #[schemars(range(min = 1, max = 100_000))]
     pub sliding_window_size: u32,
     /// The calls from which on the rates count, at least 1. Default: 100.
+    #[schemars(range(min = 1))]
     pub minimum_number_of_calls: u32,
     /// The share of failures that opens it, above 0. Default: 50%.
     pub failure_rate_threshold: Fraction,
@@ -50,6 +52,7 @@ pub struct Resilience4j {
     /// The duration above which a call is slow. Default: 60s.
     pub slow_call_duration_threshold: Duration,
     /// The calls that half-open lets through, at least 1. Default: 10.
+    #[schemars(range(min = 1))]
     pub permitted_calls_in_half_open: u32,
     /// The longest time for which it stays half-open; 0s: no limit. Default: 0s.
     pub max_wait_in_half_open: Duration,

@@ -33,6 +33,7 @@ pub struct Rollback {
     /// The share of failures above which the primary is left. Default: 5%.
     pub error_rate: Fraction,
     /// The number of the primary's last calls that count, from 1 to 100000. Default: 100.
+    #[schemars(range(min = 1, max = 100_000))]
     pub window: u32,
     /// The calls from which on the share counts, at most the window. Default: the window.
     #[serde(skip_serializing_if = "Option::is_none")]

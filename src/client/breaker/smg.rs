@@ -29,8 +29,10 @@ use crate::words::{Ended, Outcomes};
 #[serde(deny_unknown_fields, default)]
 pub struct Smg {
     /// The failures in a row that open it, at least 1. Default: 10.
+    #[schemars(range(min = 1))]
     pub failure_threshold: u32,
     /// The successes in a row that close it, at least 1. Default: 3.
+    #[schemars(range(min = 1))]
     pub success_threshold: u32,
     /// The time for which it stays open. Default: 60s.
     pub timeout: Duration,

@@ -23,6 +23,7 @@ pub struct Fixed {
     /// The delay before each copy. Default: 2s.
     pub delay: Duration,
     /// The most copies besides the first attempt, from 1 to 3. Default: 1.
+    #[schemars(range(min = 1, max = 3))]
     pub most: u32,
     /// Whether a copy must go to another provider than those under way. Default: yes.
     pub elsewhere: bool,

@@ -33,12 +33,14 @@ pub struct Percentile {
     /// The percentile of recent times after which a copy follows, above 0 and below 1. Default: 95%.
     pub percentile: Fraction,
     /// The observations of a class from which on its requests get copies, at least 1. Default: 100.
+    #[schemars(range(min = 1))]
     pub min_samples: u32,
     /// The window in which observations count, at least 10ms; the delay is found anew every tenth of it. Default: 30s.
     pub window: Duration,
     /// The shortest delay before a copy. Default: 1ms.
     pub at_least: Duration,
     /// The most copies besides the first attempt, from 1 to 3. Default: 1.
+    #[schemars(range(min = 1, max = 3))]
     pub most: u32,
     /// Whether a copy must go to another provider than those under way. Default: yes.
     pub elsewhere: bool,

@@ -31,6 +31,7 @@ pub struct Aimd {
     /// The concurrency limit to start with, from `min` to `max`. Default: 20.
     pub initial: u32,
     /// The lowest limit, at least 1. Default: 20.
+    #[schemars(range(min = 1))]
     pub min: u32,
     /// The highest limit, at least `min`. Default: 200.
     pub max: u32,

@@ -49,8 +49,10 @@ pub struct EnvoyGradient {
     /// The time until the least latency is measured again, at least 1ms. Default: 60s, as in Envoy's example.
     pub min_rtt_interval: Duration,
     /// The number of calls in a measurement of the least latency, at least 1. Default: 50.
+    #[schemars(range(min = 1))]
     pub min_rtt_requests: u32,
     /// The limit during a measurement, and the lowest limit, at least 1. Default: 3.
+    #[schemars(range(min = 1))]
     pub min: u32,
     /// The largest random addition to `min_rtt_interval`, as a share of it. Default: 0.15.
     pub jitter: Fraction,

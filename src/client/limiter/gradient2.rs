@@ -43,6 +43,7 @@ pub struct Gradient2 {
     /// The concurrency limit to start with, from `min` to `max`. Default: 20.
     pub initial: u32,
     /// The lowest limit, at least 1. Default: 20.
+    #[schemars(range(min = 1))]
     pub min: u32,
     /// The highest limit, at least `min`. Default: 200.
     pub max: u32,
@@ -51,6 +52,7 @@ pub struct Gradient2 {
     /// The number of requests that may queue at the provider: what the limit gains while latency is steady. Default: 4.
     pub queue: u32,
     /// The number of samples in the long average, at least 1. Default: 600.
+    #[schemars(range(min = 1))]
     pub long_window: u32,
     /// The multiple of the long average that a sample may last without lowering the limit, 1 to 100. Default: 1.5.
     pub tolerance: f64,

@@ -26,6 +26,7 @@ use crate::words::{Outcome, Outcomes};
 #[serde(deny_unknown_fields, default)]
 pub struct Bifrost {
     /// The retries after the first attempt, at most 99. Default: 0.
+    #[schemars(range(max = 99))]
     pub max_retries: u32,
     /// The first back-off. Default: 500ms.
     pub retry_backoff_initial: Duration,

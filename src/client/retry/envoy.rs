@@ -27,6 +27,7 @@ use crate::words::{Outcome, Outcomes};
 #[serde(deny_unknown_fields, default)]
 pub struct Envoy {
     /// The retries after the first attempt, at most 99. Default: 1.
+    #[schemars(range(max = 99))]
     pub num_retries: u32,
     /// The base of the exponential back-off. Default: 25ms.
     pub base_interval: Duration,

@@ -40,6 +40,7 @@ use crate::words::{Outcome, Outcomes};
 pub struct Exponential {
     /// The most attempts, the first included, from 1 to 100. Default: 3.
     #[serde(default = "three")]
+    #[schemars(range(min = 1, max = 100))]
     pub tries: u32,
     /// The wait after the first failure. Default: 1s.
     #[serde(default = "second")]
@@ -80,6 +81,7 @@ pub struct TriesBy {
     /// The failures for which `tries` holds.
     pub on: OutcomeList,
     /// The most attempts, the first included, from 1 to 100; 1 for no second one.
+    #[schemars(range(min = 1, max = 100))]
     pub tries: u32,
 }
 

@@ -21,6 +21,7 @@ use crate::words::Outcomes;
 #[serde(deny_unknown_fields, default)]
 pub struct Fixed {
     /// The most attempts, the first included, from 1 to 100. Default: 3.
+    #[schemars(range(min = 1, max = 100))]
     pub tries: u32,
     /// The wait after every failure. Default: 1s.
     pub wait: Duration,

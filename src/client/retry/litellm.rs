@@ -32,6 +32,7 @@ use crate::words::{Outcome, Outcomes};
 #[serde(deny_unknown_fields, default)]
 pub struct Litellm {
     /// The retries after the first attempt, in each group; at most 99. Default: 2.
+    #[schemars(range(max = 99))]
     pub num_retries: u32,
     /// The shortest sleep, where there is a sleep and no Retry-After. Default: 0s.
     pub retry_after: Duration,
@@ -45,21 +46,27 @@ pub struct Litellm {
 pub struct RetryPolicy {
     /// The retries after a 401.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 99))]
     pub authentication_error_retries: Option<u32>,
     /// The retries after a 408, a 504 or a timeout of the client.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 99))]
     pub timeout_error_retries: Option<u32>,
     /// The retries after a 429.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 99))]
     pub rate_limit_error_retries: Option<u32>,
     /// The retries after an answer that the content filter refused.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 99))]
     pub content_policy_violation_error_retries: Option<u32>,
     /// The retries after a 400 that has no entry of its own; a 404, 413 or 422 is not one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 99))]
     pub bad_request_error_retries: Option<u32>,
     /// The retries after a 500.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 99))]
     pub internal_server_error_retries: Option<u32>,
 }
 

@@ -24,6 +24,7 @@ use crate::words::{Outcome, Outcomes};
 #[serde(deny_unknown_fields, default)]
 pub struct OpenaiSdk {
     /// The retries after the first attempt, at most 99. Default: 2.
+    #[schemars(range(max = 99))]
     pub max_retries: u32,
 }
 

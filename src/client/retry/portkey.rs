@@ -25,6 +25,7 @@ use crate::words::{Outcome, Outcomes};
 #[serde(deny_unknown_fields, default)]
 pub struct Portkey {
     /// The retries after the first attempt, at most 5. Default: 0.
+    #[schemars(range(max = 5))]
     pub attempts: u32,
     /// The outcomes that are tried again, besides a connection that fails. Default: 429, 500, 502, 503 and 504.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -26,6 +26,7 @@ use crate::words::Outcomes;
 #[serde(deny_unknown_fields, default)]
 pub struct Resilience4jRetry {
     /// The most attempts, the first included, from 1 to 100. Default: 3.
+    #[schemars(range(min = 1, max = 100))]
     pub max_attempts: u32,
     /// The wait after the first failure. Default: 500ms.
     pub wait_duration: Duration,

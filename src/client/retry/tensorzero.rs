@@ -24,6 +24,7 @@ use crate::words::Outcomes;
 #[serde(deny_unknown_fields, default)]
 pub struct Tensorzero {
     /// The retries after the first attempt, at most 99. Default: 0.
+    #[schemars(range(max = 99))]
     pub num_retries: u32,
     /// The longest delay, before jitter. Default: 10s.
     pub max_delay: Duration,

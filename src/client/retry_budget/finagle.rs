@@ -24,6 +24,7 @@ pub struct Finagle {
     /// The time for which a request counts, from 1s to 60s. Default: 10s.
     pub ttl: Duration,
     /// The retries a second that are always allowed, at most 1,000,000. Default: 10.
+    #[schemars(range(max = 1_000_000))]
     pub min_per_second: u32,
     /// The retries allowed for each request. Default: 20%.
     pub share: Fraction,

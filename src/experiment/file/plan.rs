@@ -48,6 +48,7 @@ pub struct PlanSpec {
     /// The most requests in the system at once, up to 8,000,000: a replication with more ends without a result, and the run with
     /// exit code 3. Each takes about 500 bytes. Default: 1,000,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maximum" = 8_000_000))]
     pub max_in_system: Option<Count>,
     /// The confidence level of every interval. Default: 0.95.
     #[serde(default, skip_serializing_if = "Option::is_none")]

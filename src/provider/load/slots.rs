@@ -37,6 +37,7 @@ use crate::words::Outcome;
 #[serde(deny_unknown_fields)]
 pub struct Slots {
     /// How many attempts are served at once, 1 to a million.
+    #[schemars(extend("maximum" = 1_000_000))]
     pub servers: Count,
     /// The most attempts that wait; further ones are rejected. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]

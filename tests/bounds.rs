@@ -189,7 +189,7 @@ fn values_that_cannot_be_are_refused_at_their_place() {
     assert_refused(
         include_str!("bounds/sigma-percent.json"),
         sigma,
-        "10^40 times the median",
+        "p99/p50 would be e^(2.33 × sigma) = 10^40",
     );
     assert_refused(
         include_str!("bounds/tokens.json"),

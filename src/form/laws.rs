@@ -166,27 +166,38 @@ impl LawSpec<f64> {
 /// The largest sigma of a lognormal: the ratio of the 99th percentile to the median is then 10^10.
 const WIDEST_SIGMA: f64 = 10.0;
 
+/// The largest ratio of the 99th percentile to the median of any other law: what is measured has 2 to 30.
+const WIDEST: f64 = 1e6;
+
 /// Why a lognormal of this sigma is refused: what it means.
 fn too_wide(sigma: f64) -> Refusal {
-    let digits = 2.33 * sigma / std::f64::consts::LN_10;
-    let (sigma, digits) = if sigma < 1e6 {
-        (format!("{sigma}"), format!("{digits:.0}"))
+    let digits = sigma * (2.33 / std::f64::consts::LN_10);
+    let (sigma, ratio) = if sigma < 1e6 {
+        (format!("{sigma}"), format!("= 10^{digits:.0}"))
     } else {
-        (format!("{sigma:e}"), format!("({digits:.0e})"))
+        (format!("{sigma:e}"), "> 10^1000000".to_owned())
     };
     Refusal::new(format!(
-        "a sigma of {sigma}: one value in a hundred would be above e^(2.33 × sigma) = 10^{digits} times the median; must be at \
-         most {WIDEST_SIGMA} (measured latencies have 0.2 to 1.5; 40 % is 0.4)"
+        "a sigma of {sigma}: p99/p50 would be e^(2.33 × sigma) {ratio}; must be at most {WIDEST_SIGMA} (measured latencies have 0.2 \
+         to 1.5; 40 % is 0.4)"
     ))
 }
 
-/// Refuses a law whose 99th percentile is more than 10^10 times its median, as [`WIDEST_SIGMA`] does.
+/// Refuses a law whose 99th percentile is more than [`WIDEST`] times its median, and says what the parameter means.
 fn not_too_wide(law: &dyn Law, parameter: &'static str, value: f64) -> Built<()> {
     let (p50, p99) = (law.quantile(Tail::Lower(0.5)), law.quantile(Tail::Upper(0.01)));
-    if p99 <= 1e10 * p50 {
+    if p99 <= WIDEST * p50 {
         return Ok(());
     }
-    let text = format!("{parameter} is {value}: one value in a hundred would be more than 10^10 times the median");
+    let ratio = match p99 / p50 {
+        // The median is so far down that it has become 0, or nearly so.
+        ratio if !(ratio < 1e100) => "more than 10^100".to_owned(),
+        ratio => format!("10^{:.1}", libm::log10(ratio)),
+    };
+    let text = format!(
+        "{parameter} is {value}: p99/p50 would be {ratio}; must be larger, so that it is at most 10^6 (measured latencies have 2 to \
+         30)"
+    );
     Err(Refusal::new(text).at(parameter))
 }
 
@@ -224,12 +235,15 @@ mod tests {
             (r#"{"lognormal": {"median": 1, "sigma": 10}}"#, None),
             (r#"{"lognormal": {"median": 1, "sigma": 40}}"#, Some("sigma")),
             (r#"{"lognormal": {"median": 1, "sigma": 1e308}}"#, Some("sigma")),
-            (r#"{"weibull": {"scale": 1, "shape": 0.1}}"#, None),
-            (r#"{"weibull": {"scale": 1, "shape": 0.05}}"#, Some("shape")),
+            (r#"{"weibull": {"scale": 1, "shape": 0.15}}"#, None),
+            (r#"{"weibull": {"scale": 1, "shape": 0.12}}"#, Some("shape")),
+            (r#"{"weibull": {"scale": 1, "shape": 1e-300}}"#, Some("shape")),
             (r#"{"gamma": {"mean": 1, "shape": 0.5}}"#, None),
             (r#"{"gamma": {"mean": 1, "shape": 0.01}}"#, Some("shape")),
-            (r#"{"pareto": {"min": 1, "alpha": 0.2}}"#, None),
-            (r#"{"pareto": {"min": 1, "alpha": 0.1}}"#, Some("alpha")),
+            (r#"{"pareto": {"min": 1, "alpha": 0.3}}"#, None),
+            (r#"{"pareto": {"min": 1, "alpha": 0.25}}"#, Some("alpha")),
+            (r#"{"log_logistic": {"median": 1, "shape": 0.4}}"#, None),
+            (r#"{"log_logistic": {"median": 1, "shape": 0.3}}"#, Some("shape")),
         ] {
             let spec: LawSpec<f64> = serde_json::from_str(text).unwrap();
             let refused = spec
@@ -238,9 +252,19 @@ mod tests {
                 .map(|refusal| refusal.path.last().cloned());
             assert_eq!(refused, place.map(|name| Some(name.into())), "{text}");
         }
-        let sigma: LawSpec<f64> = serde_json::from_str(r#"{"lognormal": {"median": 1, "sigma": 40}}"#).unwrap();
-        let message = sigma.law(&Names::default()).err().unwrap().message;
-        assert!(message.contains("10^40 times the median"), "{message}");
+    }
+
+    #[test]
+    fn a_law_that_is_too_wide_is_told_what_it_would_mean() {
+        let message = |text: &str| {
+            let spec: LawSpec<f64> = serde_json::from_str(text).unwrap();
+            spec.law(&Names::default()).err().unwrap().message
+        };
+        insta::assert_snapshot!(message(r#"{"lognormal": {"median": 1, "sigma": 40}}"#), @"a sigma of 40: p99/p50 would be e^(2.33 × sigma) = 10^40; must be at most 10 (measured latencies have 0.2 to 1.5; 40 % is 0.4)");
+        insta::assert_snapshot!(message(r#"{"lognormal": {"median": 1, "sigma": 1e308}}"#), @"a sigma of 1e308: p99/p50 would be e^(2.33 × sigma) > 10^1000000; must be at most 10 (measured latencies have 0.2 to 1.5; 40 % is 0.4)");
+        insta::assert_snapshot!(message(r#"{"weibull": {"scale": 1, "shape": 0.05}}"#), @"shape is 0.05: p99/p50 would be 10^16.4; must be larger, so that it is at most 10^6 (measured latencies have 2 to 30)");
+        insta::assert_snapshot!(message(r#"{"gamma": {"mean": 1, "shape": 0.02}}"#), @"shape is 0.02: p99/p50 would be 10^15.0; must be larger, so that it is at most 10^6 (measured latencies have 2 to 30)");
+        insta::assert_snapshot!(message(r#"{"pareto": {"min": 1, "alpha": 0.1}}"#), @"alpha is 0.1: p99/p50 would be 10^17.0; must be larger, so that it is at most 10^6 (measured latencies have 2 to 30)");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `simcap check`: everything that `run` checks, and no simulation.
 
+mod effective;
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -22,6 +24,9 @@ pub(super) struct Check {
     /// A price table in place of the one built in, in the form of LiteLLM's model_prices_and_context_window.json
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
+    /// Print the client that each policy runs under, and where each of its settings comes from, instead of the estimate
+    #[arg(long)]
+    effective: bool,
 }
 
 impl Check {
@@ -30,6 +35,10 @@ impl Check {
         note_unused(&loaded, self.prices.as_deref());
         let plan = assemble(&loaded)?;
         let spec = &loaded.experiment;
+        if self.effective {
+            print(&effective::policies(spec))?;
+            return Ok(Exit::Fine);
+        }
         let seconds = plan.scenarios.first().map_or(0.0, |s| s.window.end.seconds());
         let estimate = estimate(&loaded, &plan, super::threads(None));
         estimate.check(&loaded)?;

@@ -12,14 +12,16 @@ mod window;
 
 use std::sync::Arc;
 
-use super::file::{ClientSpec, Experiment};
+use super::file::{ClientSpec, Experiment, PolicyEntry};
+use super::format;
 use super::load::Loaded;
-use crate::client::Timeouts;
+use crate::client::{Client, Timeouts};
 use crate::engine::scenario::{Account, Deployment, PoolOf, Scenario};
 use crate::form::build::{Built, Known, Names, Refusal};
-use crate::form::diagnose;
+use crate::form::diagnose::{self, Seg};
 use crate::form::exchange::Exchange;
 use crate::form::units::Fraction;
+use crate::form::layers::Origin;
 use crate::kernel::time::Span;
 use crate::provider::faults::Silence;
 use crate::stats::interval::Confidence;
@@ -98,6 +100,7 @@ pub fn assemble(loaded: &Loaded) -> Result<Plan, diagnose::Error> {
 
 fn plan(loaded: &Loaded) -> Built<Plan> {
     let spec = &loaded.experiment;
+    format::check(spec)?;
     check_name(&spec.name).map_err(|r| r.at("name"))?;
     let (providers, classes) = (spec.providers.names(), spec.traffic.classes.names());
     check_counts(spec)?;
@@ -181,10 +184,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
                 Refusal::new(format!("a second policy named `{}`", entry.name)).at("name"),
             ));
         }
-        let built = match &entry.client {
-            Some(own) => client(own, &names).map_err(|r| here(r.at("client")))?,
-            None => client(&spec.client, &names).map_err(|r| r.at("client"))?,
-        };
+        let built = client_of(spec, i, &names, &silent)?;
         let groups = built.fallback.members_of_each();
         let policy = entry
             .policy
@@ -194,10 +194,6 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
                 ..names
             })
             .map_err(|r| here(r.at(entry.policy.name()).at("policy")))?;
-        if let Err(refusal) = check_silence(&built.timeouts, &silent) {
-            let refusal = refusal.at("client");
-            return Err(if entry.client.is_some() { here(refusal) } else { refusal });
-        }
         scenarios.push(Scenario {
             name: entry.name.clone(),
             traffic: Arc::clone(&traffic),
@@ -231,23 +227,60 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
 /// The smallest relative difference between two policies that matters, unless the plan says otherwise.
 const MATTERS: f64 = 0.01;
 
+/// The client of policy number `number`. A mistake is told where the file says what is wrong: in the policy's changes, or in the
+/// experiment's client; what that one may say by itself and the changes may not inherit, at the changes.
+fn client_of(spec: &Experiment, number: usize, names: &Names<'_>, silent: &[Option<&str>; 3]) -> Built<Client> {
+    let checked = |spec: &ClientSpec| {
+        let built = client(spec, names)?;
+        check_silence(&built.timeouts, silent)?;
+        Ok(built)
+    };
+    let shared = |r: Refusal| r.at("client");
+    let entry = &spec.policies[number];
+    let Some(changes) = &entry.client else {
+        return checked(&spec.client).map_err(shared);
+    };
+    checked(&changes.over(&spec.client)).map_err(|refusal| {
+        let here = |r: Refusal| r.at("client").at(number).at("policies");
+        if changes.origin(&refusal.path) != Origin::Inherited {
+            return here(refusal);
+        }
+        if let Err(of_all) = checked(&spec.client) {
+            return shared(of_all);
+        }
+        let part = match refusal.path.first() {
+            Some(Seg::Key(part)) => part.as_str(),
+            Some(Seg::Index(_)) | None => "client",
+        };
+        here(Refusal::new(format!(
+            "`{part}` is inherited from the experiment's client, and here: {}; `\"{part}\": null` switches it off",
+            refusal.message
+        )))
+    })
+}
+
 /// What a closed loop does to the figures.
 const CLOSED: &str = "the arrivals are a closed loop: latency is measured from the send, and a user who waits sends nothing, so \
     that a slow provider lowers the offered load instead of growing a queue; policies meet the same users, turns and think times, \
     but not the same number of requests";
 
-/// What the arrivals mean for the figures, and what the clients' breakers cannot do in this fleet.
+/// What the file may have meant before, what the arrivals mean for the figures, and what the clients' breakers cannot do in this fleet.
 fn cautions(spec: &Experiment) -> Vec<String> {
     let closed = spec.traffic.arrivals.as_dyn().follows_ends();
-    let caution = |client: &ClientSpec| client.breaker.as_dyn().caution(spec.providers.len());
-    let shared = spec.policies.iter().any(|entry| entry.client.is_none());
-    let own = spec.policies.iter().filter_map(|entry| {
-        let caution = caution(entry.client.as_ref()?)?;
+    let caution = |entry: &PolicyEntry| {
+        let client = entry.effective(&spec.client);
+        client.breaker.as_dyn().caution(spec.providers.len())
+    };
+    let has_own = |entry: &&PolicyEntry| entry.client.as_ref().is_some_and(|own| !own.breaker.is_inherited());
+    let mut sharing = spec.policies.iter().filter(|entry| !has_own(entry));
+    let shared = sharing.next().and_then(caution);
+    let own = spec.policies.iter().filter(has_own).filter_map(|entry| {
+        let caution = caution(entry)?;
         Some(format!("{}: {caution}", entry.name))
     });
-    let shared = shared.then(|| caution(&spec.client)).flatten();
     let of_arrivals = closed.then(|| CLOSED.to_owned());
-    of_arrivals.into_iter().chain(shared).chain(own).collect()
+    let of_format = format::notes(spec).into_iter();
+    of_format.chain(of_arrivals).chain(shared).chain(own).collect()
 }
 
 /// Bounds the number of each thing that an experiment lists: more is a mistake, and costs memory before anything is

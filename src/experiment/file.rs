@@ -3,6 +3,7 @@
 //! Every field says its unit in its value ("35/s", "10m", "$0.42/Mtok"); unknown fields are refused. What it says is
 //! checked and turned into scenarios by [`super::assemble`].
 
+mod layers;
 mod plan;
 
 use schemars::JsonSchema;
@@ -31,6 +32,7 @@ use crate::traffic::arrivals::ArrivalsSpec;
 use crate::traffic::users::UsersSpec;
 use crate::words::Metric;
 
+pub use layers::{ClientChanges, TimeoutsChanges};
 pub use plan::{ObjectiveSpec, PlanSpec, WindowSpec};
 
 /// An experiment: traffic, providers, a client, policies to compare, objectives, and how to run it.
@@ -40,6 +42,10 @@ pub struct Experiment {
     /// The file's JSON Schema, for editors; ignored.
     #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
+    /// The version of the format that the file is written in: what its fields mean. Default: the present one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["simcap.experiment/2", "simcap.experiment/1", null]))]
+    pub format: Option<String>,
     /// The name of the experiment, which names the folder of its report: letters, digits, `-`, `_` and `.`.
     #[schemars(length(max = 100), regex(pattern = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$"))]
     pub name: String,
@@ -60,8 +66,8 @@ pub struct Experiment {
     /// Hosts whose connections several providers share, by name.
     #[serde(default)]
     pub hosts: Named<HostSpec>,
-    /// The client that all requests pass: its queue, limits, timeouts, retries and breakers. Default: an unbounded
-    /// queue and nothing else.
+    /// The client that all requests pass: its queue, limits, timeouts, retries and breakers. A policy may change parts of it.
+    /// Default: an unbounded queue and nothing else.
     #[serde(default)]
     pub client: ClientSpec,
     /// The policies to compare; the first is the baseline.
@@ -364,7 +370,8 @@ pub struct PolicyEntry {
     pub name: String,
     /// The policy, by its name or as an object with its parameters.
     pub policy: PolicySpec,
-    /// A client of its own, instead of the experiment's: to compare breakers, limiters or retries.
+    /// What the policy changes about the experiment's client: to compare breakers, limiters or retries. What is left out is
+    /// inherited, and `null` switches a part off. Default: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client: Option<ClientSpec>,
+    pub client: Option<ClientChanges>,
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::file::Experiment;
+use super::format;
 use super::model::{BUILT_IN, BUILT_IN_PRICES, BUILT_IN_PRICES_SOURCE, ModelFile};
 use crate::form::build::Names;
 use crate::form::diagnose::{self, Seg, nearest};
@@ -138,7 +139,7 @@ pub fn load_priced(path: &Path, traces: &Traces, prices: Option<&Path>) -> Resul
 pub fn load_with(path: &Path, traces: &Traces, prices: Option<&Path>, own: OwnParts) -> Result<Loaded, LoadError> {
     let file = path.display().to_string();
     let bytes = read(path)?;
-    let experiment: Experiment = diagnose::parse_bytes(&file, &bytes)?;
+    let experiment = read_experiment(&file, &bytes)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let mut loaded = Loaded {
         file,
@@ -171,7 +172,7 @@ pub fn from_text(file: &str, text: &str) -> Result<Loaded, LoadError> {
 /// # Errors
 /// As [`load`].
 pub fn with_models(file: &str, text: &str, models: BTreeMap<String, ModelFile>) -> Result<Loaded, LoadError> {
-    let experiment: Experiment = diagnose::parse(file, text)?;
+    let experiment = read_experiment(file, text.as_bytes())?;
     let inputs = vec![input(Path::new(file), text.as_bytes())];
     let mut loaded = Loaded {
         file: file.to_owned(),
@@ -187,6 +188,12 @@ pub fn with_models(file: &str, text: &str, models: BTreeMap<String, ModelFile>) 
     loaded.load_models(Path::new(""))?;
     loaded.load_prices(None)?;
     Ok(loaded)
+}
+
+/// The experiment in `bytes`. Of one in a format that is unknown here, that is the mistake, and not what follows from it.
+fn read_experiment(file: &str, bytes: &[u8]) -> Result<Experiment, diagnose::Error> {
+    diagnose::parse_bytes(file, bytes)
+        .map_err(|error| format::unknown_in(file, &String::from_utf8_lossy(bytes)).unwrap_or(error))
 }
 
 impl Loaded {

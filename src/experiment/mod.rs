@@ -2,12 +2,13 @@
 //!
 //! [`file`](mod@file) and [`model`] are the files' own types; [`load`] finds and reads everything that an experiment names;
 //! [`assemble`] checks it and builds the scenarios; [`estimate`] says what they will take; [`kinds`] lists the kinds of parts
-//! that a file can name. Files say things in the form of [`crate::form`].
+//! that a file can name; [`format`](mod@format) knows the versions of the format. Files say things in the form of [`crate::form`].
 
 pub mod assemble;
 pub mod calibration;
 pub mod estimate;
 pub mod file;
+pub mod format;
 pub mod kinds;
 pub mod load;
 pub mod model;

@@ -14,6 +14,7 @@ pub mod diagnose;
 pub mod exchange;
 pub mod lasting;
 pub mod laws;
+pub mod layers;
 pub mod manual;
 pub mod named;
 pub mod outcomes;

@@ -31,12 +31,10 @@ pub fn from_json(file: &str, text: &str) -> Result<Report, Error> {
     let Format { format } = parse(file, text)?;
     if format != FORMAT {
         let path = [Seg::Key("format".into())];
-        return Err(Error::at(
-            file,
-            text,
-            &path,
-            format!("this is `{format}`, expected `{FORMAT}`"),
-        ));
+        return Err(
+            Error::at(file, text, &path, format!("this is `{format}`, expected `{FORMAT}`"))
+                .with_hint("run the experiment again: figures of different formats cannot be compared"),
+        );
     }
     parse(file, text)
 }

@@ -35,7 +35,7 @@ pub use crate::words::{Code, Input, Metric, ModelNote, Standing, Unit};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Report {
-    /// The format of this file and its version: `simcap.result/1`.
+    /// The format of this file and its version: `simcap.result/2`.
     pub format: String,
     /// The version of simcap that made it.
     pub version: String,

@@ -221,7 +221,7 @@ fn another_version_is_refused_and_named() {
 
 #[test]
 fn what_is_something_else_is_not_taken_for_one() {
-    assert_eq!(read(b"{\"format\": \"simcap.result/1\"}"), Err(Broken::NotOne));
+    assert_eq!(read(b"{\"format\": \"simcap.result/2\"}"), Err(Broken::NotOne));
     assert_eq!(read(b""), Err(Broken::Truncated));
     // One byte too many, with the check of the body that it makes.
     let mut body = postcard::to_extend(&(KEY, tally(1, 3)), Vec::new()).unwrap();

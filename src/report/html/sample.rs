@@ -54,7 +54,7 @@ pub(crate) fn sample() -> Report {
         ),
     ];
     Report {
-        format: "simcap.result/1".into(),
+        format: "simcap.result/2".into(),
         version: "0.1.0".into(),
         experiment: "Support chat, three providers".into(),
         about: "Which routing holds p95 under 6 s through an outage of the cheap provider? <script>alert(1)</script>"

@@ -173,7 +173,7 @@ fn replications_of_something_else_are_refused_with_what_differs() {
 #[test]
 fn another_file_of_that_name_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    for text in ["a,b\n1,2\n", "no line", "{\"format\": \"simcap.result/1\"}\n"] {
+    for text in ["a,b\n1,2\n", "no line", "{\"format\": \"simcap.result/2\"}\n"] {
         fs::write(folder.path().join(NAME), text).unwrap();
         for resume in [false, true] {
             let opened = Spill::open(folder.path(), &of(), 3, resume);

@@ -59,6 +59,9 @@ impl Check {
         ))?;
         print(&in_words(&estimate))?;
         let warnings = estimate.warnings();
+        if !plan.assumptions.is_empty() {
+            print(&format!("not modelled: {}\n", plan.assumptions.join("; ")))?;
+        }
         (plan.cautions.iter().chain(&warnings)).try_for_each(|caution| print(&format!("note: {caution}\n")))?;
         Ok(Exit::Fine)
     }

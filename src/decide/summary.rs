@@ -102,6 +102,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         warnings: troubles(loaded)
             .chain(warnings(plan, runs.planned(), &all, &policies, currency.as_ref()))
             .collect(),
+        assumptions: plan.assumptions.clone(),
         models: plan.models.clone(),
         comparisons: compare(
             &names,

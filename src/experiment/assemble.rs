@@ -2,6 +2,7 @@
 //!
 //! What passes here runs; the engine cannot fail. Each mistake is reported at its place in the file.
 
+mod assumptions;
 mod client;
 mod fleet;
 mod metrics;
@@ -26,6 +27,7 @@ use crate::kernel::time::Span;
 use crate::provider::faults::Silence;
 use crate::stats::interval::Confidence;
 use crate::words::{Code, Metric, ModelNote, Unit};
+use assumptions::assumptions;
 use client::client;
 use fleet::{accounts, check_accounts, deployment, exchange, known, pools};
 use metrics::{Measures, measures};
@@ -61,6 +63,8 @@ pub struct Plan {
     pub currency: Option<Billing>,
     /// What makes sense and is probably not what was meant, in sentences.
     pub cautions: Vec<String>,
+    /// What is not modelled and would change the figures, in clauses: it stands beside every verdict.
+    pub assumptions: Vec<String>,
 }
 
 /// A currency, and what each provider takes of it.
@@ -214,6 +218,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         kinds: spec.policies.iter().map(|p| p.policy.kind()).collect(),
         metrics,
         objectives,
+        assumptions: assumptions(loaded, &fleet, &models),
         models,
         replications: spec.plan.replications,
         seed: spec.plan.seed,

@@ -65,6 +65,8 @@ pub struct Report {
     /// What the reader must know before using any figure: an interrupted run, a system that never settles, too few
     /// samples for a percentile.
     pub warnings: Vec<String>,
+    /// What is not modelled and would change the figures, in clauses.
+    pub assumptions: Vec<String>,
     /// Where the provider models come from, and how far they are to be trusted.
     pub models: Vec<ModelNote>,
     /// One entry for each policy, in the experiment's order; the first is the baseline of every comparison.

@@ -36,6 +36,10 @@ pub(crate) fn sample() -> Report {
              depend on how long the run is"
                 .into(),
         ],
+        assumptions: vec![
+            "load at all providers: latency is the same at any traffic".into(),
+            "error in the figures of `relay`: published or assumed, not validated against measurements".into(),
+        ],
         models: vec![ModelNote {
             provider: "relay".into(),
             model: "relay-fast/1".into(),

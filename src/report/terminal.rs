@@ -10,7 +10,7 @@ mod notes;
 use super::estimate;
 use super::table::{Cell, Table, Tone};
 use super::text::{clean, fit, paragraph};
-use super::{BoundReport, Code, Judged, Metric, PolicyReport, Ranking, Report, Standing, Unit, format};
+use super::{BoundReport, Code, Judged, Metric, ModelNote, PolicyReport, Ranking, Report, Standing, Unit, format};
 use crate::words::Outcome;
 use crate::words::metric::Statistic;
 use crate::words::{BoundKind, EffortKind};
@@ -130,28 +130,20 @@ impl Page {
             self.text += rest;
         }
         self.standings(report);
+        if !report.assumptions.is_empty() {
+            self.text += &paragraph("not modelled: ", &report.assumptions.join("; "), self.style.width);
+        }
     }
 
-    /// What the models are worth: one line for all that were never held against measurements, one for each that was.
+    /// What the models are worth: one line for each that was held against measurements.
     fn standings(&mut self, report: &Report) {
-        let mut uncalibrated: Vec<&str> = Vec::new();
-        let mut calibrated: Vec<String> = Vec::new();
-        for note in &report.models {
-            match &note.calibration {
-                Some(Standing::Uncalibrated) if !uncalibrated.contains(&note.model.as_str()) => {
-                    uncalibrated.push(&note.model);
-                }
-                Some(Standing::Calibrated(sentence)) => calibrated.push(format!("{}: {sentence}", note.model)),
-                _ => {}
-            }
-        }
+        let of = |note: &ModelNote| match &note.calibration {
+            Some(Standing::Calibrated(sentence)) => Some(format!("{}: {sentence}", note.model)),
+            Some(Standing::Uncalibrated) | None => None,
+        };
+        let mut calibrated: Vec<String> = report.models.iter().filter_map(of).collect();
         calibrated.dedup();
         for line in calibrated {
-            self.text += &paragraph("note: ", &line, self.style.width);
-        }
-        if !uncalibrated.is_empty() {
-            let names = uncalibrated.join(", ");
-            let line = format!("uncalibrated models: {names}: not validated against measurements");
             self.text += &paragraph("note: ", &line, self.style.width);
         }
     }

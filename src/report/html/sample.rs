@@ -82,6 +82,7 @@ pub(crate) fn sample() -> Report {
             "The run was interrupted: 14 of 20 replications are finished.".into(),
             "\"everything to one provider\" does not settle: its queue grows to the end.".into(),
         ],
+        assumptions: vec!["load at `small`: latency is the same at any traffic".into()],
         models: vec![
             ModelNote {
                 provider: PROVIDERS[0].into(),

@@ -34,6 +34,8 @@ pub(super) struct Page {
     about: Prose,
     facts: Vec<String>,
     warnings: Vec<String>,
+    /// What is not modelled, in one line; empty if there is nothing to say.
+    assumptions: String,
     objectives: Option<Objectives>,
     ranking: Option<Ranking>,
     verdicts: Vec<Named<String>>,
@@ -112,6 +114,7 @@ impl Page {
             about: prose(&report.about),
             facts: facts(report),
             warnings: report.warnings.clone(),
+            assumptions: report.assumptions.join("; "),
             objectives: objectives(report),
             ranking: ranking(report),
             verdicts: report

@@ -180,6 +180,7 @@ fn a_report_of_nothing_is_only_its_header() {
     report.objectives.clear();
     report.warnings.clear();
     report.models.clear();
+    report.assumptions.clear();
     report.replications_finished = 0;
     assert_eq!(
         full(&report, &style(120)),

@@ -1,0 +1,106 @@
+//! What the model leaves out and a reader could take for granted, in one clause each: it stands beside every verdict.
+//!
+//! Only what is true of this experiment is said, and only what would change the figures if it were otherwise: providers without a law
+//! of load, models that were never held against measurements, arrivals that are a recording, and quality that is drawn without regard
+//! to the request. What a part leaves out by itself is in its page of the manual.
+
+use crate::engine::scenario::Deployment;
+use crate::experiment::load::Loaded;
+use crate::words::{ModelNote, Standing, UNRATED};
+
+/// Names that are told one by one.
+const NAMED: usize = 4;
+
+/// What is not modelled in the experiment that `loaded` is, on this `fleet`, with these models.
+pub(super) fn assumptions(loaded: &Loaded, fleet: &[Deployment], models: &[ModelNote]) -> Vec<String> {
+    let providers = || fleet.iter().map(|deployment| &deployment.provider);
+    let unloaded: Vec<&str> = providers().filter(|p| p.load.is_empty()).map(|p| &*p.name).collect();
+    let load = (!unloaded.is_empty()).then(|| {
+        let at = which(&unloaded, fleet.len(), "all providers");
+        format!("load at {at}: latency is the same at any traffic")
+    });
+    let is_validated = |name: &str| {
+        let mut of = models.iter().filter(|note| note.provider == name);
+        of.any(|note| matches!(note.calibration, Some(Standing::Calibrated(_))))
+    };
+    let unmeasured: Vec<&str> = providers()
+        .map(|p| &*p.name)
+        .filter(|name| !is_validated(name))
+        .collect();
+    let measured = (!unmeasured.is_empty()).then(|| {
+        let of = which(&unmeasured, fleet.len(), "all providers");
+        format!("error in the figures of {of}: published or assumed, not validated against measurements")
+    });
+    let replayed = loaded
+        .trace
+        .is_some()
+        .then(|| "reaction of the callers: the arrivals are a recording, whatever becomes of the requests".to_owned());
+    let is_rated = providers().any(|p| p.quality.iter().any(|&quality| quality != UNRATED));
+    let quality = is_rated.then(|| {
+        "difficulty of requests: whether an answer is good is drawn for each attempt independently of the others"
+            .to_owned()
+    });
+    [load, measured, replayed, quality].into_iter().flatten().collect()
+}
+
+/// Some of `all` things by name, or all of them in a word.
+fn which(names: &[&str], all: usize, word: &str) -> String {
+    if names.len() == all {
+        return word.to_owned();
+    }
+    let quoted: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(NAMED) {
+        0 => quoted.join(", "),
+        more => format!("{} and {more} more", quoted.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::assemble::assemble;
+    use crate::experiment::load::from_text;
+
+    fn said(providers: &str) -> String {
+        let text = format!(
+            r#"{{
+            "name": "case",
+            "traffic": {{ "arrivals": {{ "poisson": {{ "rate": "5/s" }} }}, "classes": {{ "all": {{ "input": {{ "constant": 9 }}, "output": {{ "constant": 9 }} }} }} }},
+            "providers": {{ {providers} }},
+            "policies": [ {{ "name": "only", "policy": "round_robin" }} ],
+            "client": {{ "timeouts": {{ "total": "60s" }} }},
+            "plan": {{ "duration": "100s" }} }}"#
+        );
+        let loaded = from_text("case.json", &text).unwrap_or_else(|e| panic!("{e}"));
+        assemble(&loaded)
+            .unwrap_or_else(|e| panic!("{e}"))
+            .assumptions
+            .join("\n")
+    }
+
+    #[test]
+    fn what_is_not_there_is_said_once() {
+        let free = r#""prices": { "per_request": { "price": "$0" } }"#;
+        let bare = format!(r#""response": {{ "constant": "1s" }}, {free}"#);
+        let slots = r#""load": [ { "slots": { "servers": 2 } } ]"#;
+        insta::assert_snapshot!(said(&format!(r#""a": {{ {bare} }}, "b": {{ {bare} }}"#)), @r#"
+    load at all providers: latency is the same at any traffic
+    error in the figures of all providers: published or assumed, not validated against measurements
+    "#);
+        insta::assert_snapshot!(said(&format!(r#""a": {{ {bare}, {slots}, "quality": {{ "all": 0.9 }} }}, "b": {{ {bare} }}"#)), @r#"
+    load at `b`: latency is the same at any traffic
+    error in the figures of all providers: published or assumed, not validated against measurements
+    difficulty of requests: whether an answer is good is drawn for each attempt independently of the others
+    "#);
+        let loaded = said(&format!(r#""a": {{ {bare}, {slots} }}"#));
+        assert!(!loaded.contains("load at"), "{loaded}");
+    }
+
+    #[test]
+    fn many_are_counted() {
+        let names = ["a", "b", "c", "d", "e", "f"];
+        assert_eq!(which(&names, 6, "all providers"), "all providers");
+        assert_eq!(which(&names, 7, "all providers"), "`a`, `b`, `c`, `d` and 2 more");
+        assert_eq!(which(&names[..1], 7, "all providers"), "`a`");
+    }
+}

@@ -57,7 +57,7 @@ fn a_model_that_predicts_is_calibrated_and_reports_quote_it() {
         "{printed}{}",
         text(&output.stderr)
     );
-    assert!(printed.contains("note: uncalibrated models: gpt-4.1"), "{printed}");
+    assert!(printed.contains("error in the figures of `b`: published or assumed"), "{printed}");
 }
 
 #[test]

@@ -204,9 +204,85 @@ fn a_bad_client_of_one_policy() {
 
 #[test]
 fn a_client_of_one_policy_without_a_timeout() {
-    assert_snapshot!(said(r#""name": "one", "#, r#""name": "one", "client": {}, "#), @r#"
-    shop.json:42:32: policies[0].client.timeouts: provider `own` may hang, and the client has no timeout that would end it: give "ttft", "attempt" or "total"
-       42 |     { "name": "one", "client": {}, "policy": { "single": { "provider": "dear" } } },
-          |                                ^
+    assert_snapshot!(said(r#""name": "one", "#, r#""name": "one", "client": { "timeouts": null }, "#), @"");
+}
+
+/// A policy of the good file with these changes of the client.
+const CHANGED: &str = r#"{ "name": "one", "policy": { "single": { "provider": "dear" } } }"#;
+
+fn with_client(client: &str) -> String {
+    said(
+        CHANGED,
+        &format!(r#"{{ "name": "one", "policy": {{ "single": {{ "provider": "dear" }} }}, "client": {client} }}"#),
+    )
+}
+
+#[test]
+fn a_mistake_in_what_a_policy_changes() {
+    assert_snapshot!(with_client(r#"{ "retry": { "fixed": { "tries": 0 } } }"#), @r#"
+    shop.json:42:113: policies[0].client.retry.fixed.tries: tries is 0, and must lie between 1 and 100
+       42 | …policy": { "single": { "provider": "dear" } }, "client": { "retry": { "fixed": { "tries": 0 } } } },
+          |                                                                                            ^
+    "#);
+    assert_snapshot!(with_client(r#"{ "timeouts": { "ttft": "0s" } }"#), @r#"
+    shop.json:42:104: policies[0].client.timeouts.ttft: a timeout of 0s: must be longer; for no timeout, leave it out
+       42 | …"one", "policy": { "single": { "provider": "dear" } }, "client": { "timeouts": { "ttft": "0s" } } },
+          |                                                                                           ^
+    "#);
+    assert_snapshot!(with_client(r#"{ "hedges": null }"#), @r#"
+    shop.json:42:82: policies[0].client.hedges: unknown field `hedges`
+       42 |     { "name": "one", "policy": { "single": { "provider": "dear" } }, "client": { "hedges": null } },
+          |                                                                                  ^
+       help: did you mean `hedge`?
+       allowed: admission, limiters, max_in_flight, gateways, retry, retry_budget, hedge, breaker, fallback, budgets, input_window, timeouts
+    "#);
+    assert_snapshot!(with_client(r#"{ "timeouts": { "totl": null } }"#), @r#"
+    shop.json:42:96: policies[0].client.timeouts.totl: unknown field `totl`
+       42 | …"one", "policy": { "single": { "provider": "dear" } }, "client": { "timeouts": { "totl": null } } },
+          |                                                                                   ^
+       help: did you mean `total`?
+       allowed: connection, connect, ttft, idle, attempt, total
+    "#);
+}
+
+#[test]
+fn what_a_policy_changes_and_what_it_inherits_do_not_go_together() {
+    let hang = r#""hang": 0.001"#;
+    assert!(super::GOOD.contains(hang));
+    assert_snapshot!(with_client(r#"{ "timeouts": { "total": null } }"#), @r#"
+    shop.json:42:94: policies[0].client.timeouts: provider `own` may hang, and the client has no timeout that would end it: give "ttft", "attempt" or "total"
+       42 | …one", "policy": { "single": { "provider": "dear" } }, "client": { "timeouts": { "total": null } } },
+          |                                                                                ^
+    "#);
+    let budget = r#""retry_budget": "finagle", "retry": { "exponential""#;
+    let good = super::GOOD.replacen(r#""retry": { "exponential""#, budget, 1);
+    let changed = r#"{ "name": "one", "policy": { "single": { "provider": "dear" } }, "client": { "retry": null } }"#;
+    assert_snapshot!(super::said_of(&good.replacen(CHANGED, changed, 1)), @r#"
+    shop.json:42:80: policies[0].client: `retry_budget` is inherited from the experiment's client, and here: a budget of retries, and `retry` is `never`: nothing is tried again; give `retry` too; `"retry_budget": null` switches it off
+       42 |     { "name": "one", "policy": { "single": { "provider": "dear" } }, "client": { "retry": null } },
+          |                                                                                ^
+    "#);
+}
+
+/// The mistake is the experiment's own, whoever meets it first.
+#[test]
+fn a_mistake_that_a_policy_inherits() {
+    let wrong = super::GOOD.replacen(r#""tries": 3"#, r#""tries": 0"#, 1);
+    let changed =
+        r#"{ "name": "one", "policy": { "single": { "provider": "dear" } }, "client": { "hedge": "fixed" } }"#;
+    assert_snapshot!(super::said_of(&wrong.replacen(CHANGED, changed, 1)), @r#"
+    shop.json:38:42: client.retry.exponential.tries: tries is 0, and must lie between 1 and 100
+       38 |     "retry": { "exponential": { "tries": 0, "base": "500ms", "jitter": { "add": ["0s", "1s"] } } },
+          |                                          ^
+    "#);
+}
+
+#[test]
+fn too_many_choices() {
+    let policy = r#"{ "envoy_least_request": { "choice_count": 1000000000000 } }"#;
+    assert_snapshot!(said(r#""policy": { "single": { "provider": "dear" } }"#, &format!(r#""policy": {policy}"#)), @r#"
+    shop.json:42:75: policies[0].policy.envoy_least_request.choice_count: 1000000000000 choices: must be at most 1000; `full_scan` looks at all
+       42 |     { "name": "one", "policy": { "envoy_least_request": { "choice_count": 1000000000000 } } },
+          |                                                                           ^
     "#);
 }

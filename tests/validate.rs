@@ -57,7 +57,10 @@ fn a_model_that_predicts_is_calibrated_and_reports_quote_it() {
         "{printed}{}",
         text(&output.stderr)
     );
-    assert!(printed.contains("error in the figures of `b`: published or assumed"), "{printed}");
+    assert!(
+        printed.contains("error in the figures of `b`: published or assumed"),
+        "{printed}"
+    );
 }
 
 #[test]

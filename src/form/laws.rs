@@ -190,9 +190,9 @@ fn not_too_wide(law: &dyn Law, parameter: &'static str, value: f64) -> Built<()>
         return Ok(());
     }
     let ratio = match p99 / p50 {
+        ratio if ratio < 1e100 => format!("10^{:.1}", libm::log10(ratio)),
         // The median is so far down that it has become 0, or nearly so.
-        ratio if !(ratio < 1e100) => "more than 10^100".to_owned(),
-        ratio => format!("10^{:.1}", libm::log10(ratio)),
+        _ => "more than 10^100".to_owned(),
     };
     let text = format!(
         "{parameter} is {value}: p99/p50 would be {ratio}; must be larger, so that it is at most 10^6 (measured latencies have 2 to \

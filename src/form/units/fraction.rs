@@ -31,6 +31,30 @@ impl Fraction {
     }
 }
 
+/// The parts of [`Part`] in a whole.
+const PARTS: u64 = 1_000_000_000;
+
+/// A fraction for whole things: what it is of so many is exact, where a product of floats would fall short of a whole number
+/// that the decimal gives (29 % of 12,800 tokens are 3,712, and not 3,711).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part(u64);
+
+impl Part {
+    /// So many of `whole`, rounded down.
+    #[inline]
+    pub const fn of(self, whole: u32) -> u32 {
+        // At most 2^32 times 10^9, which 64 bits hold.
+        (whole as u64 * self.0 / PARTS) as u32
+    }
+}
+
+impl From<Fraction> for Part {
+    /// The nearest billionth.
+    fn from(fraction: Fraction) -> Part {
+        Part((fraction.0 * PARTS as f64 + 0.5) as u64)
+    }
+}
+
 impl Quantity for Fraction {
     const NAME: &'static str = "a fraction";
     const GRAMMAR: &'static str = "a number from 0 to 1 or a percentage, like 0.7 or \"70%\"";
@@ -111,6 +135,18 @@ mod tests {
     fn a_percentage_is_the_nearest_float() {
         assert_eq!("7%".parse::<Fraction>().unwrap().get(), 0.07);
         assert_eq!("0.1%".parse::<Fraction>().unwrap().get(), 0.001);
+    }
+
+    /// Every percentage of every input up to 20,000, in integers: products of floats are wrong for 906 of these.
+    #[test]
+    fn a_percentage_of_whole_things_is_exact() {
+        for percent in 0..=100_u32 {
+            let part = Part::from(format!("{percent}%").parse::<Fraction>().unwrap());
+            for whole in (0..20_000).chain([u32::MAX - 1, u32::MAX]) {
+                let exact = u64::from(whole) * u64::from(percent) / 100;
+                assert_eq!(u64::from(part.of(whole)), exact, "{percent}% of {whole}");
+            }
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod rate;
 
 pub use count::Count;
 pub use duration::Duration;
-pub use fraction::Fraction;
+pub use fraction::{Fraction, Part};
 pub use money::{Money, MoneyRate, TokenPrice};
 pub use rate::Rate;
 

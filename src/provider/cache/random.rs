@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildCache, Cache, Found, OPENAI_STEP, factor, one, openai_least};
 use crate::form::build::{Built, Names};
-use crate::form::units::{Count, Fraction};
+use crate::form::units::{Count, Fraction, Part};
 use crate::kernel::chance::{Key, Purpose, threshold};
 use crate::kernel::time::Time;
 use crate::words::Ask;
@@ -52,7 +52,7 @@ impl BuildCache for Random {
             ttft: factor(self.ttft)?,
             certain: self.hit == Fraction::ONE,
             hit: threshold(self.hit.get()),
-            share: self.share.get(),
+            share: self.share.into(),
             least: self.min_tokens,
             step: (self.granularity).map_or(OPENAI_STEP, |step| u32::try_from(step.get()).unwrap_or(u32::MAX)),
         }))
@@ -63,7 +63,7 @@ impl BuildCache for Random {
 struct Running {
     certain: bool,
     hit: u64,
-    share: f64,
+    share: Part,
     least: u32,
     step: u32,
     ttft: f64,
@@ -79,7 +79,7 @@ impl Cache for Running {
         if !self.certain && key.draw(Purpose::Cache) >= self.hit {
             return nothing;
         }
-        let found = (f64::from(ask.input) * self.share) as u32 / self.step * self.step;
+        let found = self.share.of(ask.input) / self.step * self.step;
         if found < self.least {
             return nothing;
         }
@@ -132,6 +132,16 @@ mod tests {
         let anthropic = r#"{ "hit": 1, "share": "75%", "granularity": 1 }"#;
         for (input, tokens) in [(1000, 0), (1365, 0), (1366, 1024), (2001, 1500)] {
             assert_eq!(found(anthropic, input, 0), tokens, "of {input}");
+        }
+    }
+
+    /// 29 % of 12,800 tokens are 3,712, which are 29 whole steps; 58 % of 6,400 as many. A product of floats is one token less, and
+    /// so a whole step.
+    #[test]
+    fn no_step_is_lost_to_rounding() {
+        for (share, input) in [("29%", 12_800), ("58%", 6_400), ("0.29", 12_800)] {
+            let spec = format!(r#"{{ "hit": 1, "share": "{share}" }}"#);
+            assert_eq!(found(&spec, input, 0), 3_712, "{share} of {input}");
         }
     }
 

@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildCache, Cache, Found, OPENAI_STEP, factor, one, openai_least};
 use crate::form::build::{Built, Names, Refusal};
-use crate::form::units::{Count, Duration, Fraction};
+use crate::form::units::{Count, Duration, Fraction, Part};
 use crate::kernel::chance::Key;
 use crate::kernel::lru::Lru;
 use crate::kernel::time::{Span, Time};
@@ -85,7 +85,7 @@ impl BuildCache for Returning {
     fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Cache>> {
         let tokens = |count: Count| u32::try_from(count.get()).unwrap_or(u32::MAX);
         let own = match (self.share, self.prefix) {
-            (Some(share), None) => Own::Share(share.get()),
+            (Some(share), None) => Own::Share(share.into()),
             (None, Some(prefix)) => Own::Prefix(tokens(prefix)),
             (Some(_), Some(_)) => {
                 return Err(Refusal::new("`prefix` beside `share`: give one or the other").at("prefix"));
@@ -141,14 +141,14 @@ impl BuildCache for Returning {
 /// How much of a user's input was in the prompt before.
 #[derive(Clone, Copy, Debug)]
 enum Own {
-    Share(f64),
+    Share(Part),
     Prefix(u32),
 }
 
 impl Own {
     fn found(self, input: u32) -> u32 {
         match self {
-            Own::Share(share) => (f64::from(input) * share) as u32,
+            Own::Share(share) => share.of(input),
             Own::Prefix(prefix) => prefix.min(input),
         }
     }
@@ -348,6 +348,11 @@ mod tests {
                     (1200, (0, 1200), (0, 1200)),
                     (2000, (0, 2000), (1536, 464)),
                 ][..],
+            ),
+            (
+                // 29 whole steps, of which a product of floats has one less.
+                r#"{ "share": "29%" }"#,
+                &[(12_800, (0, 12_800), (3712, 9088))],
             ),
             (
                 r#"{ "prefix": 1500, "granularity": 1 }"#,

@@ -64,7 +64,9 @@ impl Limits {
         }
         let mut lines = String::new();
         for (name, quota) in published.iter() {
-            let scales = if quota.per.is_some() {
+            let scales = if quota.per_units.is_some() {
+                "  (needs units)"
+            } else if quota.per.is_some() {
                 "  (needs tokens_per_minute)"
             } else {
                 ""

@@ -51,7 +51,7 @@ fn an_unknown_preset() {
        24 |         { "preset": { "name": "anthropic/sonnet-4/tier-2" } },
           |                               ^
        help: did you mean `anthropic/sonnet-4.x/tier-2`?
-       allowed: anthropic/sonnet-4.x/tier-1, anthropic/sonnet-4.x/tier-2, anthropic/sonnet-4.x/tier-3, anthropic/sonnet-4.x/tier-4, anthropic/haiku-4.5/tier-1, anthropic/haiku-4.5/tier-2, anthropic/haiku-4.5/tier-3, anthropic/haiku-4.5/tier-4, anthropic/opus-4.x/tier-1, anthropic/opus-4.x/tier-4, openai/gpt-5/tier-1, openai/gpt-5/tier-2, openai/gpt-5/tier-3, openai/gpt-5/tier-4, openai/gpt-5/tier-5, gemini/2.5-flash/free, gemini/2.5-flash/tier-1, gemini/2.5-flash/tier-2, gemini/2.5-flash/tier-3, gemini/2.5-pro/tier-1, azure-openai/standard, azure-openai/ptu, groq/llama-3.3-70b/free
+       allowed: anthropic/sonnet-4.x/tier-1, anthropic/sonnet-4.x/tier-2, anthropic/sonnet-4.x/tier-3, anthropic/sonnet-4.x/tier-4, anthropic/haiku-4.5/tier-1, anthropic/haiku-4.5/tier-2, anthropic/haiku-4.5/tier-3, anthropic/haiku-4.5/tier-4, anthropic/opus-4.x/tier-1, anthropic/opus-4.x/tier-4, openai/gpt-5/tier-1, openai/gpt-5/tier-2, openai/gpt-5/tier-3, openai/gpt-5/tier-4, openai/gpt-5/tier-5, gemini/2.5-flash/free, gemini/2.5-flash/tier-1, gemini/2.5-flash/tier-2, gemini/2.5-flash/tier-3, gemini/2.5-pro/tier-1, azure-openai/standard, azure-openai/ptu, azure-openai/ptu/gpt-4.1, azure-openai/ptu/gpt-4.1-mini, azure-openai/ptu/gpt-4.1-nano, azure-openai/ptu/gpt-5, groq/llama-3.3-70b/free
     "#);
 }
 
@@ -67,7 +67,7 @@ fn a_preset_that_needs_to_know_what_was_bought() {
 #[test]
 fn a_preset_that_does_not() {
     assert_snapshot!(limit(r#"{ "preset": { "name": "openai/gpt-5/tier-1", "tokens_per_minute": "1M" } }"#), @r#"
-    shop.json:24:75: providers.own.limits[0].preset.tokens_per_minute: `openai/gpt-5/tier-1` does not go by what was bought
+    shop.json:24:75: providers.own.limits[0].preset.tokens_per_minute: `openai/gpt-5/tier-1` does not go by tokens a minute that were bought
        24 |         { "preset": { "name": "openai/gpt-5/tier-1", "tokens_per_minute": "1M" } },
           |                                                                           ^
     "#);

@@ -3,7 +3,8 @@
 //! Providers differ here more than in their windows. OpenAI and Azure's standard deployments reserve input and
 //! `max_tokens` and never correct it; Anthropic and Azure's provisioned deployments correct the reservation afterwards;
 //! Envoy AI Gateway and LiteLLM's TPM check admit requests while usage is below the limit, and charge the real usage
-//! when the answer is there, so that all requests then under way exceed it together.
+//! when the answer is there, so that all requests then under way exceed it together. Azure's provisioned deployments weigh a token
+//! of output as several of input (`output_weight`), and cached input as none.
 //!
 //! ```json
 //! { "reserve": "max_tokens", "reconcile": true, "cached_weight": 0, "failed_requests": false }
@@ -27,7 +28,11 @@ pub struct Charge {
     pub reserve: Reserve,
     /// Whether the end corrects what was reserved to what was used. Default: no.
     pub reconcile: bool,
-    /// The weight of an input token that came from the prompt cache, 0 to 1. Default: 1.
+    /// The weight of an input token, 0 to 1,000. Default: 1.
+    pub input_weight: Weight,
+    /// The weight of an output token, 0 to 1,000, where the quota counts output. Default: 1.
+    pub output_weight: Weight,
+    /// The weight of an input token that came from the prompt cache, as a share of `input_weight`, 0 to 1. Default: 1.
     pub cached_weight: Fraction,
     /// Whether an attempt that got no answer counts, with what was reserved for it. Default: yes.
     pub failed_requests: bool,
@@ -39,9 +44,29 @@ impl Default for Charge {
             at: At::Start,
             reserve: Reserve::MaxTokens,
             reconcile: false,
+            input_weight: Weight::ONE,
+            output_weight: Weight::ONE,
             cached_weight: Fraction::ONE,
             failed_requests: true,
         }
+    }
+}
+
+/// The weight of a token in a quota: a number from 0 to 1,000, to the millionth.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Weight(#[schemars(range(min = 0, max = 1000))] f64);
+
+impl Weight {
+    /// A token counts as one.
+    pub const ONE: Weight = Weight(1.0);
+
+    fn millionths(self, field: &str) -> Built<u64> {
+        if (0.0..=1000.0).contains(&self.0) {
+            return Ok((self.0 * 1e6 + 0.5) as u64);
+        }
+        let text = format!("a weight of {}: must be 0 to 1000", self.0);
+        Err(Refusal::new(text).at(field).at("charge"))
     }
 }
 
@@ -103,12 +128,29 @@ impl Charge {
                 return here("reserve", "what is charged at the end is not reserved".into());
             }
         }
+        let weighs = self.input_weight != Weight::ONE || self.output_weight != Weight::ONE;
+        if unit == Unit::Requests && weighs {
+            let field = if self.input_weight == Weight::ONE {
+                "output_weight"
+            } else {
+                "input_weight"
+            };
+            return here(field, "a weight is of tokens; this limit counts requests".into());
+        }
+        let input = self.input_weight.millionths("input_weight")?;
+        let output = self.output_weight.millionths("output_weight")?;
+        if unit != Unit::Requests && input == 0 && output == 0 {
+            return here("output_weight", "nothing counts: a weight must be above 0".into());
+        }
         Ok(Counting {
             unit,
             at_end: self.at == At::End,
             reserve: self.reserve,
             reconcile: self.reconcile,
-            cached_millionths: (self.cached_weight.get() * 1e6 + 0.5) as u64,
+            input_millionths: input,
+            // Of a millionth of a token, the nearest.
+            cached_millionths: (self.cached_weight.get() * input as f64 + 0.5) as u64,
+            output_millionths: output,
             failed_requests: self.failed_requests,
         })
     }
@@ -121,7 +163,9 @@ pub(super) struct Counting {
     pub(super) at_end: bool,
     reserve: Reserve,
     reconcile: bool,
+    input_millionths: u64,
     cached_millionths: u64,
+    output_millionths: u64,
     failed_requests: bool,
 }
 
@@ -157,13 +201,15 @@ impl Counting {
 
     #[inline]
     fn amount(&self, input: u32, cached: u32, output: u32) -> u64 {
+        // At most 2^32 tokens at a weight of 10^9 millionths each: 64 bits hold four such products.
         let cached = u64::from(cached.min(input));
-        let input = u64::from(input) - cached + cached * self.cached_millionths / 1_000_000;
+        let input = (u64::from(input) - cached) * self.input_millionths + cached * self.cached_millionths;
+        let output = u64::from(output) * self.output_millionths;
         match self.unit {
             Unit::Requests | Unit::Concurrent => 1,
-            Unit::Tokens => input + u64::from(output),
-            Unit::InputTokens => input,
-            Unit::OutputTokens => u64::from(output),
+            Unit::Tokens => (input + output) / 1_000_000,
+            Unit::InputTokens => input / 1_000_000,
+            Unit::OutputTokens => output / 1_000_000,
         }
     }
 }
@@ -237,6 +283,62 @@ mod tests {
                 counting.settled(&ASK, &Usage::default()),
             ];
             assert_eq!(found, expected, "{unit:?} {charge}");
+        }
+    }
+
+    /// Azure's example for gpt-4.1, where a token of output counts as four of input and cached input as nothing: 400 + 4 × 400
+    /// when it starts, and 400 + 4 × 100 in the end.
+    #[test]
+    fn tokens_of_different_kinds_may_weigh_differently() {
+        let ptu = counting(
+            Unit::Tokens,
+            r#"{"reconcile": true, "cached_weight": 0, "output_weight": 4}"#,
+        );
+        assert_eq!(
+            [
+                ptu.reserved(&ASK),
+                ptu.settled(&ASK, &USAGE),
+                ptu.settled(&ASK, &Usage::default())
+            ],
+            [2000, 800, 2000]
+        );
+        let half = counting(
+            Unit::Tokens,
+            r#"{"input_weight": 0.5, "cached_weight": "50%", "output_weight": 1.5}"#,
+        );
+        assert_eq!(half.reserved(&ASK), 200 + 150 + 600);
+        let most = Ask {
+            input: u32::MAX,
+            max_output: Some(u32::MAX),
+            cached: 0,
+            ..ASK
+        };
+        let heavy = counting(Unit::Tokens, r#"{"input_weight": 1000, "output_weight": 1000}"#);
+        assert_eq!(heavy.reserved(&most), 2000 * u64::from(u32::MAX));
+        for (unit, charge, message) in [
+            (
+                Unit::Tokens,
+                r#"{"output_weight": 1001}"#,
+                "a weight of 1001: must be 0 to 1000",
+            ),
+            (
+                Unit::Tokens,
+                r#"{"input_weight": -1}"#,
+                "a weight of -1: must be 0 to 1000",
+            ),
+            (
+                Unit::Tokens,
+                r#"{"input_weight": 0, "output_weight": 0}"#,
+                "nothing counts: a weight must be above 0",
+            ),
+            (
+                Unit::Requests,
+                r#"{"output_weight": 4}"#,
+                "a weight is of tokens; this limit counts requests",
+            ),
+        ] {
+            let charge: Charge = serde_json::from_str(charge).unwrap();
+            assert_eq!(charge.counting(unit, 1000).unwrap_err().message, message);
         }
     }
 

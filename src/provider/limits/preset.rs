@@ -2,7 +2,8 @@
 //!
 //! The file `models/limits.json` has them, each with its source, its date and what is assumed; `simcap limits` lists them.
 //! Published figures change, and few accounts have exactly those: a preset is a place to start from, and `limits` spelt out is
-//! what to use for one's own account. Some scale with what was bought (Azure OpenAI): they need `tokens_per_minute`. Where
+//! what to use for one's own account. Some scale with what was bought (Azure OpenAI): they need `tokens_per_minute`, or `units` of
+//! provisioned throughput. Where
 //! several providers share one organisation's quota, give the preset to their `account`.
 //!
 //! ```json
@@ -27,6 +28,9 @@ pub struct Preset {
     /// Tokens a minute that were bought: required where the quota scales with that, refused elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_per_minute: Option<Count>,
+    /// Provisioned throughput units that were bought: required where the quota goes by these, refused elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub units: Option<Count>,
 }
 
 /// One entry of the file of published quotas.
@@ -42,6 +46,9 @@ pub struct Published {
     /// The tokens a minute to which the limits below refer, if they scale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per: Option<Count>,
+    /// The provisioned throughput units to which the limits below refer, if they scale with these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_units: Option<Count>,
     /// The limits of the tier.
     pub limits: Vec<LimitSpec>,
 }
@@ -60,20 +67,32 @@ impl BuildLimit for Preset {
         let Some(quota) = published.get(&self.name) else {
             return Err(Refusal::unknown("published quota", &self.name, &published.names()).at("name"));
         };
-        let (bought, per) = match (self.tokens_per_minute, quota.per) {
-            (Some(bought), Some(per)) => (bought.get(), per.get()),
-            (None, None) => (1, 1),
-            (None, Some(_)) => {
-                return Err(Refusal::new(format!(
-                    "`{}` goes by the tokens a minute that were bought: give `tokens_per_minute`",
-                    self.name
-                )));
+        let scales = [
+            (
+                "tokens_per_minute",
+                "tokens a minute",
+                self.tokens_per_minute,
+                quota.per,
+            ),
+            ("units", "provisioned throughput units", self.units, quota.per_units),
+        ];
+        let (mut bought, mut per) = (1, 1);
+        for (field, what, given, of) in scales {
+            match (given, of) {
+                (Some(given), Some(of)) => (bought, per) = (given.get(), of.get()),
+                (None, None) => {}
+                (None, Some(_)) => {
+                    return Err(Refusal::new(format!(
+                        "`{}` goes by the {what} that were bought: give `{field}`",
+                        self.name
+                    )));
+                }
+                (Some(_), None) => {
+                    let text = format!("`{}` does not go by {what} that were bought", self.name);
+                    return Err(Refusal::new(text).at(field));
+                }
             }
-            (Some(_), None) => {
-                let text = format!("`{}` does not go by what was bought", self.name);
-                return Err(Refusal::new(text).at("tokens_per_minute"));
-            }
-        };
+        }
         let mut limits = Vec::new();
         for limit in &quota.limits {
             let mut limit = limit.clone();
@@ -132,17 +151,20 @@ mod tests {
     fn every_published_quota_builds_and_says_where_it_comes_from() {
         for (name, quota) in published().unwrap().iter() {
             let tokens_per_minute = quota.per.map(|_| Count::new(240_000).unwrap());
+            let units = quota.per_units.map(|_| Count::new(50).unwrap());
             let name = name.to_owned();
             let limits = Preset {
                 name,
                 tokens_per_minute,
+                units,
             }
             .build_all(&Names::default())
             .unwrap();
             assert_eq!(limits.len(), quota.limits.len());
             assert!(!quota.source.is_empty() && quota.date.len() == 7, "{quota:?}");
             let scales = |limit: &LimitSpec| most(&mut limit.clone()).is_some();
-            assert!(quota.per.is_none() || quota.limits.iter().all(scales));
+            let fixed = quota.per.is_none() && quota.per_units.is_none();
+            assert!(fixed || quota.limits.iter().all(scales));
         }
     }
 
@@ -155,6 +177,28 @@ mod tests {
             (Unit::OutputTokens, 90_000),
         ];
         assert_eq!(by_the_minute(&limits), expected);
+    }
+
+    /// Fifty units of gpt-4.1 are 150,000 tokens a minute, of which an attempt with 1,000 in, 600 of them cached, and 400 allowed
+    /// takes 400 + 4 × 400 = 2,000.
+    #[test]
+    fn provisioned_units_weigh_output() {
+        let mut limits = build(r#"{"name": "azure-openai/ptu/gpt-4.1", "units": 50}"#);
+        assert_eq!(by_the_minute(&limits), [(Unit::Tokens, 150_000)]);
+        let ask = Ask {
+            input: 1000,
+            cached: 600,
+            max_output: Some(400),
+            ..Ask::default()
+        };
+        let fit = (0..100).take_while(|_| {
+            let fits = limits[0].ready_at(Time::ZERO, &ask) == Time::ZERO;
+            if fits {
+                limits[0].charge(Time::ZERO, &ask);
+            }
+            fits
+        });
+        assert_eq!(fit.count(), 75);
     }
 
     /// Six requests a minute for each thousand tokens; 240k tokens a minute let 240 requests into ten seconds.

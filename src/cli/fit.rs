@@ -250,6 +250,7 @@ fn per_token(input: TokenPrice, output: TokenPrice) -> PerToken {
         cache_write: None,
         long_context: Vec::new(),
         batch: None,
+        off_peak: None,
         per_request: None,
     }
 }

@@ -23,8 +23,10 @@ use crate::form::diagnose::{self, Seg};
 use crate::form::exchange::Exchange;
 use crate::form::layers::Origin;
 use crate::form::units::Fraction;
+use crate::kernel::calendar::Calendar;
 use crate::kernel::time::Span;
 use crate::provider::faults::Silence;
+use crate::provider::pricing::listed::Table;
 use crate::stats::interval::Confidence;
 use crate::words::{Code, Metric, ModelNote, Unit};
 use assumptions::assumptions;
@@ -114,6 +116,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         classes: &classes,
         users: users(&spec.traffic),
         exchange: currency.as_ref().map(|c| c.rate),
+        calendar: Calendar::starting(spec.plan.starts.unwrap_or_default().after_monday()),
         extras: &[&loaded.own, &loaded.scripts],
         ..Names::default()
     };
@@ -225,7 +228,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         confidence,
         matters,
         currency,
-        cautions: cautions(spec),
+        cautions: cautions(spec, &loaded.prices),
     })
 }
 
@@ -270,7 +273,7 @@ const CLOSED: &str = "the arrivals are a closed loop: latency is measured from t
     but not the same number of requests";
 
 /// What the file may have meant before, what the arrivals mean for the figures, and what the clients' breakers cannot do in this fleet.
-fn cautions(spec: &Experiment) -> Vec<String> {
+fn cautions(spec: &Experiment, prices: &Table) -> Vec<String> {
     let closed = spec.traffic.arrivals.as_dyn().follows_ends();
     let caution = |entry: &PolicyEntry| {
         let client = entry.effective(&spec.client);
@@ -285,7 +288,8 @@ fn cautions(spec: &Experiment) -> Vec<String> {
     });
     let of_arrivals = closed.then(|| CLOSED.to_owned());
     let of_format = format::notes(spec).into_iter();
-    of_format.chain(of_arrivals).chain(shared).chain(own).collect()
+    let of_clients = of_format.chain(of_arrivals).chain(shared).chain(own);
+    of_clients.chain(sources::unread(spec, prices)).collect()
 }
 
 /// Bounds the number of each thing that an experiment lists: more is a mistake, and costs memory before anything is

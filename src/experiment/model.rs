@@ -15,7 +15,8 @@ use crate::provider::cache::{Cache, CacheSpec};
 use crate::provider::faults::{BuildFault, Random};
 use crate::provider::limits::LimitSpec;
 use crate::provider::load::{Load, LoadSpec};
-use crate::provider::pricing::PerToken;
+use crate::provider::pricing::listed::Table;
+use crate::provider::pricing::{BuildPrice, PerToken};
 
 /// A model file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -114,7 +115,8 @@ impl ModelSpec {
                 .build_all(names)
                 .map_err(|r| r.at(limit.name()).at(i).at("limits"))?;
         }
-        self.prices.tariff().map_err(|r| r.at("prices"))?;
+        let prices = self.prices.build(&Table::default(), names);
+        prices.map_err(|r| r.at("prices"))?;
         self.faults.build(names).map_err(|r| r.at("faults"))?;
         prefill(self.prefill)?;
         loads(&self.load, names)?;

@@ -5,6 +5,7 @@ use std::any::Any;
 use super::diagnose::{self, Seg};
 use super::units::Money;
 use crate::form::exchange::Exchange;
+use crate::kernel::calendar::Calendar;
 use crate::kernel::time::Span;
 
 /// What building a plug-in yields.
@@ -102,6 +103,8 @@ pub struct Names<'a> {
     pub users: Option<u32>,
     /// What a dollar is in the experiment's currency, if it has one.
     pub exchange: Option<Exchange>,
+    /// What the clock says when a replication begins.
+    pub calendar: Calendar,
     /// What else plug-ins may refer to, one value of each type: what [`Names::extra`] finds.
     pub extras: &'a [&'a (dyn Any + Send + Sync)],
 }

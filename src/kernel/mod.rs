@@ -2,6 +2,7 @@
 
 pub mod beta;
 pub mod bucket;
+pub mod calendar;
 pub mod chance;
 pub mod clock;
 pub mod law;

@@ -8,6 +8,7 @@
 use std::fmt;
 
 use crate::calibrate::probe::{Probe, Usage};
+use crate::kernel::time::Time;
 use crate::provider::pricing::Price;
 use crate::words::{self, Outcome, Outcomes};
 
@@ -72,24 +73,26 @@ pub enum Reserved {
 pub fn worst(tariff: &dyn Price, prompt_bytes: usize, max_output: u32) -> u64 {
     let input = u32::try_from(prompt_bytes).unwrap_or(u32::MAX).saturating_add(TEMPLATE);
     let at = |cached, written| {
-        tariff.of(&words::Usage {
+        let usage = words::Usage {
             input,
             cached,
             written,
             output: max_output,
-        })
+        };
+        tariff.of(&usage, Time::ZERO)
     };
     at(0, 0).max(at(input, 0)).max(at(0, input))
 }
 
 /// The cost of this usage, in pico-dollars.
 pub fn cost(tariff: &dyn Price, usage: &Usage) -> u64 {
-    tariff.of(&words::Usage {
+    let usage = words::Usage {
         input: usage.input,
         cached: usage.cached,
         written: 0,
         output: usage.output,
-    })
+    };
+    tariff.of(&usage, Time::ZERO)
 }
 
 /// Ends of which the endpoint never heard.

@@ -7,11 +7,13 @@
 
 pub mod exchange;
 pub mod listed;
+mod off_peak;
 mod per_request;
 mod per_token;
 mod reserved;
 
 pub use listed::Listed;
+pub use off_peak::{Hours, OffPeak};
 pub use per_request::PerRequest;
 pub use per_token::{LongContext, PerToken};
 pub use reserved::Reserved;
@@ -24,17 +26,22 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::form::build::{Built, Names};
-use crate::kernel::time::Span;
-use crate::words::Usage;
+use crate::kernel::time::{Span, Time};
+use crate::words::{Course, Usage};
 
-/// A tariff. It is stateless: equal usage always costs the same.
+/// A tariff. It is stateless: equal usage at the same time always costs the same.
 pub trait Price: fmt::Debug + Send + Sync {
-    /// Pico-dollars for an attempt with this usage.
-    fn of(&self, usage: &Usage) -> u64;
+    /// Pico-dollars for an attempt with this usage that ends at `at`.
+    fn of(&self, usage: &Usage, at: Time) -> u64;
 
     /// Pico-dollars for having it for so long, used or not: reserved capacity.
     fn standing(&self, _for_so_long: Span) -> u128 {
         0
+    }
+
+    /// The course of the price over the hours of a day or the days of a week, if it has one.
+    fn course(&self) -> Option<Course> {
+        None
     }
 
     /// Pico-dollars for one token of input and one of output, where it is sold by the token: what a client reads in a

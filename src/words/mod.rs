@@ -4,6 +4,7 @@
 //! A leaf: only time, from [`crate::kernel`], is used here. Each list that must be complete is one table.
 
 mod bound;
+mod course;
 mod effort;
 pub mod metric;
 mod outcome;
@@ -12,6 +13,7 @@ mod request;
 mod unit;
 
 pub use bound::BoundKind;
+pub use course::{Course, Lasts};
 pub use effort::EffortKind;
 pub use metric::Metric;
 pub use outcome::{Blame, Outcome, Outcomes, Row, Seen, Statuses, outcome_of, outcome_of_words};

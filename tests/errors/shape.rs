@@ -98,7 +98,7 @@ fn an_unknown_field_of_the_plan() {
        62 |   "plan": { "duration": "1h", "warmup": "5m", "repetitions": 20, "seed": 1, "confidence": 0.95 }
           |                                               ^
        help: did you mean `replications`?
-       allowed: duration, warmup, replications, seed, max_in_system, confidence, windows, metrics
+       allowed: duration, warmup, starts, replications, seed, max_in_system, confidence, matters, windows, metrics
     "#);
 }
 
@@ -130,7 +130,7 @@ fn a_field_in_the_wrong_case() {
        62 |   "plan": { "Duration": "1h", "warmup": "5m", "replications": 20, "seed": 1, "confidence": 0.95 }
           |             ^
        help: did you mean `duration`?
-       allowed: duration, warmup, replications, seed, max_in_system, confidence, windows, metrics
+       allowed: duration, warmup, starts, replications, seed, max_in_system, confidence, matters, windows, metrics
     "#);
 }
 

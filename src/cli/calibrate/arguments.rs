@@ -292,6 +292,7 @@ fn prices(target: &Target) -> Result<Option<PerToken>, Failure> {
         cache_write: None,
         long_context: Vec::new(),
         batch: None,
+        off_peak: None,
         per_request: None,
     }))
 }

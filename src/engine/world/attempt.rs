@@ -367,7 +367,7 @@ impl World<'_> {
             ended.usage.output = output;
             ended.usage.cached = answer.cached;
             ended.usage.written = answer.cache_written;
-            ended.cost = provider.price.of(&ended.usage);
+            ended.cost = provider.price.of(&ended.usage, self.now);
         }
         if answer.admitted {
             let account = provider.account.map(|a| &mut self.accounts[a]);

@@ -19,8 +19,8 @@ use crate::provider::faults::{BuildFault, Fault};
 use crate::provider::latency::{Latency, Response, Streaming};
 use crate::provider::limits::{Limit, LimitSpec, Unit};
 use crate::provider::load::Load;
-use crate::provider::pricing::Price;
 use crate::provider::pricing::exchange::Exchanged;
+use crate::provider::pricing::{BuildPrice, Price};
 use crate::words::UNRATED;
 use crate::words::{ModelNote, Standing};
 
@@ -63,7 +63,7 @@ pub(super) fn deployment(
             let built = own.as_dyn().build(&loaded.prices, names);
             built.map_err(|r| r.at(own.name()).at("prices"))?
         }
-        (None, Some(m)) => Box::new(m.prices.tariff()?),
+        (None, Some(m)) => m.prices.build(&loaded.prices, names)?,
         (None, None) => {
             return Err(Refusal::new(
                 "`prices` is missing, and there is no model to take it from: give one, like {\"per_token\": {\"input\": \"$1/Mtok\", \"output\": \"$4/Mtok\"}}",

@@ -5,6 +5,7 @@ use crate::experiment::load::Loaded;
 use crate::form::build::{Built, Refusal};
 use crate::provider::limits::{LimitSpec, published};
 use crate::provider::pricing::PriceSpec;
+use crate::provider::pricing::listed::Table;
 use crate::words::ModelNote;
 
 /// What is taken from the price table and from published quotas, by field.
@@ -29,6 +30,34 @@ pub(super) fn taken(loaded: &Loaded, prices: Option<&PriceSpec>, limits: &[Limit
         }
     }
     Ok(all)
+}
+
+/// A sentence for each model whose listed price has something that is not read.
+pub(super) fn unread(spec: &Experiment, prices: &Table) -> Vec<String> {
+    let mut all = Vec::new();
+    for (_, provider) in spec.providers.iter() {
+        let Some(PriceSpec::listed(listed)) = &provider.prices else {
+            continue;
+        };
+        let Some(model) = prices.models.get(&listed.model) else {
+            continue;
+        };
+        let by_the_hour = listed.batch && model.standard.off_peak.is_some();
+        let by_the_hour = by_the_hour.then(|| "`off_peak_pricing` of the standard API".to_owned());
+        let unread: Vec<String> = model.unread.iter().cloned().chain(by_the_hour).collect();
+        if unread.is_empty() {
+            continue;
+        }
+        let sentence = format!(
+            "the listed price of `{}` has {}, which is not read: its bills are those without it",
+            listed.model,
+            unread.join(", ")
+        );
+        if !all.contains(&sentence) {
+            all.push(sentence);
+        }
+    }
+    all
 }
 
 /// A note for each account with published quotas.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::form::bound::Target;
 use crate::form::named::Named;
-use crate::form::units::{Count, Duration, Fraction};
+use crate::form::units::{Count, Duration, Fraction, WeekTime};
 use crate::words::Metric;
 
 /// An objective: a bound on a metric that must hold.
@@ -38,6 +38,10 @@ pub struct PlanSpec {
     /// The part of `duration` that passes before counting starts. Default: a tenth; nothing with a replayed trace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warmup: Option<Duration>,
+    /// When a replication begins, for what goes by the clock (prices by the hour, the time of day): a day of the week and a time of
+    /// day, in UTC, like "friday 18:00". Default: "monday", at midnight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts: Option<WeekTime>,
     /// The number of replications, each with draws of its own. Default: 20.
     #[serde(default = "twenty")]
     #[schemars(range(min = 1, max = 100_000))]

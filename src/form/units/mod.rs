@@ -12,12 +12,14 @@ mod duration;
 mod fraction;
 mod money;
 mod rate;
+mod week_time;
 
 pub use count::Count;
 pub use duration::Duration;
 pub use fraction::{Fraction, Part};
 pub use money::{Money, MoneyRate, TokenPrice};
 pub use rate::Rate;
+pub use week_time::{WeekTime, minutes, weekday};
 
 use schemars::{Schema, json_schema};
 use serde::Serializer;

@@ -68,6 +68,10 @@ pub(super) fn target(name: &str, spec: &TargetSpec, notes: &mut Vec<String>) -> 
             (prices, "model")
         }
     };
+    if prices.off_peak.is_some() {
+        let text = "a probe is paid for before it is known when it ends: give the dearest prices, without `off_peak`";
+        return Err(Refusal::new(text).at("off_peak").at(place));
+    }
     let price: Box<dyn Price> = Box::new(prices.tariff().map_err(|r| r.at(place))?);
     Ok(Target {
         name: name.to_owned(),

@@ -5,8 +5,8 @@
 
 use super::Price;
 use crate::form::exchange::Exchange;
-use crate::kernel::time::Span;
-use crate::words::Usage;
+use crate::kernel::time::{Span, Time};
+use crate::words::{Course, Usage};
 
 /// A tariff billed at a rate of exchange.
 #[derive(Debug)]
@@ -26,12 +26,16 @@ impl Exchanged {
 
 impl Price for Exchanged {
     #[inline]
-    fn of(&self, usage: &Usage) -> u64 {
-        self.short(self.price.of(usage))
+    fn of(&self, usage: &Usage, at: Time) -> u64 {
+        self.short(self.price.of(usage, at))
     }
 
     fn standing(&self, for_so_long: Span) -> u128 {
         self.at.of(self.price.standing(for_so_long))
+    }
+
+    fn course(&self) -> Option<Course> {
+        self.price.course()
     }
 
     fn per_token(&self) -> Option<(u64, u64)> {

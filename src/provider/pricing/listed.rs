@@ -46,13 +46,15 @@ pub struct Prices {
     pub standard: PerToken,
     /// The prices of the batch API, if the model is sold that way.
     pub batch: Option<PerToken>,
+    /// What the table says of its price that is not read, and may change a bill: fields and values.
+    pub unread: Vec<String>,
 }
 
 /// Up to this many models an error lists all names; beyond it, only the nearest name.
 const FEW: usize = 60;
 
 impl BuildPrice for Listed {
-    fn build(&self, table: &Table, _names: &Names<'_>) -> Built<Box<dyn Price>> {
+    fn build(&self, table: &Table, names: &Names<'_>) -> Built<Box<dyn Price>> {
         let here = |r: Refusal| r.at("model");
         let Some(prices) = table.models.get(&self.model) else {
             if table.others.contains(&self.model) {
@@ -72,7 +74,7 @@ impl BuildPrice for Listed {
             }
             (_, false) => &prices.standard,
         };
-        Ok(Box::new(per_token.tariff()?))
+        per_token.build(table, names)
     }
 }
 

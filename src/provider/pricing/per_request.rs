@@ -13,6 +13,7 @@ use super::listed::Table;
 use super::{BuildPrice, Price};
 use crate::form::build::{Built, Names};
 use crate::form::units::Money;
+use crate::kernel::time::Time;
 use crate::words::Usage;
 
 /// A flat price for each attempt.
@@ -38,7 +39,7 @@ struct Running {
 
 impl Price for Running {
     #[inline]
-    fn of(&self, _usage: &Usage) -> u64 {
+    fn of(&self, _usage: &Usage, _at: Time) -> u64 {
         self.price
     }
 }

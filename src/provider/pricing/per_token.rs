@@ -7,8 +7,8 @@
 //!
 //! Above a threshold of `long_context`, all tokens of the request cost that step's prices, the first ones too: once the
 //! input (cached tokens included) exceeds it (Gemini above 200,000 tokens; Claude Haiku 5.5 above 100,000; GPT-5.4
-//! above 272,000). What a step does not give stays as it is below the threshold. `batch` is taken off every price of
-//! tokens. Source: the providers' price pages as LiteLLM 1.109.1 lists them (`model_prices_and_context_window.json`)
+//! above 272,000). What a step does not give stays as it is below the threshold. In the hours of `off_peak` what that gives holds in
+//! place of the same price, at any length of input. `batch` is taken off every price of tokens. Source: the providers' price pages as LiteLLM 1.109.1 lists them (`model_prices_and_context_window.json`)
 //! and applies them (`llm_cost_calc/utils.py`). Left out: other prices for audio, images and reasoning tokens, and for
 //! caches that are kept for an hour.
 //!
@@ -20,10 +20,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::listed::Table;
+use super::off_peak::{Minutes, OffPeak};
 use super::{BuildPrice, Price};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Fraction, Money, TokenPrice};
-use crate::words::Usage;
+use crate::kernel::calendar::Calendar;
+use crate::kernel::time::Time;
+use crate::words::{Course, Usage};
 
 /// Prices by the token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +48,9 @@ pub struct PerToken {
     /// The discount on every price of tokens, as batch APIs give it: "50%". Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Fraction>,
+    /// Other prices in certain hours, or on certain days of the week. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off_peak: Option<OffPeak>,
     /// The price of each attempt that is billed, on top of its tokens. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_request: Option<Money>,
@@ -71,13 +77,57 @@ pub struct LongContext {
 }
 
 impl BuildPrice for PerToken {
-    fn build(&self, _table: &Table, _names: &Names<'_>) -> Built<Box<dyn Price>> {
-        self.tariff().map(|tariff| Box::new(tariff) as Box<dyn Price>)
+    fn build(&self, _table: &Table, names: &Names<'_>) -> Built<Box<dyn Price>> {
+        let usual = self.tariff()?;
+        let Some(off_peak) = &self.off_peak else {
+            return Ok(Box::new(usual));
+        };
+        let here = |r: Refusal| r.at("off_peak");
+        let prices = [
+            off_peak.input,
+            off_peak.output,
+            off_peak.cached_input,
+            off_peak.cache_write,
+        ];
+        if prices.iter().all(Option::is_none) {
+            let text = "no price: give `input`, `output`, `cached_input` or `cache_write`, or leave `off_peak` out";
+            return Err(here(Refusal::new(text)));
+        }
+        Ok(Box::new(ByTheHour {
+            usual,
+            off_peak: self.during(off_peak).tariff().map_err(here)?,
+            minutes: off_peak.minutes().map_err(here)?,
+            calendar: names.calendar,
+        }))
     }
 }
 
 impl PerToken {
-    /// The running form of the tariff.
+    /// The prices that hold in the hours of `off_peak`: what it gives holds at any length of input.
+    fn during(&self, off_peak: &OffPeak) -> PerToken {
+        let step = |step: &LongContext| LongContext {
+            above: step.above,
+            input: step.input.filter(|_| off_peak.input.is_none()),
+            output: step.output.filter(|_| off_peak.output.is_none()),
+            cached_input: step.cached_input.filter(|_| off_peak.cached_input.is_none()),
+            cache_write: step.cache_write.filter(|_| off_peak.cache_write.is_none()),
+        };
+        let changes = |step: &LongContext| {
+            let prices = [step.input, step.output, step.cached_input, step.cache_write];
+            prices.iter().any(Option::is_some)
+        };
+        PerToken {
+            input: off_peak.input.unwrap_or(self.input),
+            output: off_peak.output.unwrap_or(self.output),
+            cached_input: off_peak.cached_input.or(self.cached_input),
+            cache_write: off_peak.cache_write.or(self.cache_write),
+            long_context: self.long_context.iter().map(step).filter(changes).collect(),
+            off_peak: None,
+            ..self.clone()
+        }
+    }
+
+    /// The running form of the tariff, but for its hours.
     ///
     /// # Errors
     /// If the thresholds do not rise, a step changes no price, or a price less the discount is not a whole number of
@@ -170,9 +220,37 @@ struct Rates {
     write: u64,
 }
 
+/// A tariff with other prices in certain hours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ByTheHour {
+    usual: Tariff,
+    off_peak: Tariff,
+    minutes: Minutes,
+    calendar: Calendar,
+}
+
+impl Price for ByTheHour {
+    fn of(&self, usage: &Usage, at: Time) -> u64 {
+        let tariff = match self.minutes.holds(self.calendar, at) {
+            true => &self.off_peak,
+            false => &self.usual,
+        };
+        tariff.of(usage, at)
+    }
+
+    fn course(&self) -> Option<Course> {
+        let period = self.minutes.period()?;
+        Some(Course::repeats("the price by the hour", period))
+    }
+
+    fn per_token(&self) -> Option<(u64, u64)> {
+        self.usual.per_token()
+    }
+}
+
 impl Price for Tariff {
     #[inline]
-    fn of(&self, usage: &Usage) -> u64 {
+    fn of(&self, usage: &Usage, _at: Time) -> u64 {
         let input = u64::from(usage.input);
         if self.steps.is_empty() && usage.cached == 0 && usage.written == 0 {
             let (read, wrote) = (u128::from(input), u128::from(usage.output));
@@ -247,7 +325,11 @@ mod tests {
             (surcharge, usage(1, 0, 0, 1), 5_002_000_000),
             (surcharge, usage(0, 0, 0, 0), 5_000_000_000),
         ] {
-            assert_eq!(tariff(tariff_of).of(&usage), picodollars, "{tariff_of} {usage:?}");
+            assert_eq!(
+                tariff(tariff_of).of(&usage, Time::ZERO),
+                picodollars,
+                "{tariff_of} {usage:?}"
+            );
         }
     }
 
@@ -258,15 +340,15 @@ mod tests {
                 { "above": 10, "input": "$3/Mtok" }, { "above": 20, "output": "$4/Mtok" } ] }"#,
         );
         // Cached input tokens cost as much as other input, above each threshold too.
-        assert_eq!(steps.of(&usage(10, 5, 0, 1)), 12_000_000);
-        assert_eq!(steps.of(&usage(11, 5, 0, 1)), 35_000_000);
-        assert_eq!(steps.of(&usage(21, 5, 0, 1)), 67_000_000);
+        assert_eq!(steps.of(&usage(10, 5, 0, 1), Time::ZERO), 12_000_000);
+        assert_eq!(steps.of(&usage(11, 5, 0, 1), Time::ZERO), 35_000_000);
+        assert_eq!(steps.of(&usage(21, 5, 0, 1), Time::ZERO), 67_000_000);
         assert_eq!(steps.per_token(), Some((1_000_000, 2_000_000)));
     }
 
     #[test]
     fn no_bill_overflows() {
         let dear = tariff(r#"{ "input": "$18446744/tok", "output": "$18446744/tok" }"#);
-        assert_eq!(dear.of(&usage(u32::MAX, 0, 0, u32::MAX)), u64::MAX);
+        assert_eq!(dear.of(&usage(u32::MAX, 0, 0, u32::MAX), Time::ZERO), u64::MAX);
     }
 }

@@ -16,7 +16,7 @@ use super::listed::Table;
 use super::{BuildPrice, Price};
 use crate::form::build::{Built, Names};
 use crate::form::units::{Count, MoneyRate};
-use crate::kernel::time::Span;
+use crate::kernel::time::{Span, Time};
 use crate::words::Usage;
 
 /// Reserved capacity at a price by time.
@@ -47,7 +47,7 @@ struct Running {
 
 impl Price for Running {
     #[inline]
-    fn of(&self, _usage: &Usage) -> u64 {
+    fn of(&self, _usage: &Usage, _at: Time) -> u64 {
         0
     }
 

@@ -27,7 +27,7 @@ use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::words::Outcome;
+use crate::words::{Course, Outcome};
 
 /// The running state of a source of failures. A provider may have several; the first that strikes decides.
 pub trait Fault: fmt::Debug + Send + Sync {
@@ -51,6 +51,12 @@ pub trait Fault: fmt::Debug + Send + Sync {
     /// Whether a start or an end of the fault is known beforehand.
     fn is_scheduled(&self) -> bool {
         self.outage().is_some()
+    }
+
+    /// The course that the fault gives to the provider, if it is one of more than a moment and known beforehand.
+    fn course(&self) -> Option<Course> {
+        self.outage()
+            .map(|(from, until)| Course::once("an outage", from, until))
     }
 
     /// Whether the fault can leave an attempt in this silence, for a timeout to end.

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use super::load::Full;
 use crate::form::build::{Built, Names};
-use crate::kernel::time::Time;
+use crate::kernel::time::{Span, Time};
 use crate::words::{Ask, Left, Usage};
 
 /// The running state of a quota.
@@ -71,6 +71,12 @@ pub trait Limit: fmt::Debug + Send + Sync {
     /// The long-run rate per minute, for clients that are told; `None` where the limit is not a rate, or is one by the
     /// day.
     fn per_minute(&self) -> Option<u64>;
+
+    /// How much it lets through at once, and how long until all of that may be used again: what it bounds is seen only in a run
+    /// of that length. `None` for limits that are not of a time.
+    fn window(&self) -> Option<(u64, Span)> {
+        None
+    }
 
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn Limit>;
@@ -122,6 +128,17 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// What it counts, in the plural.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Unit::Requests => "requests",
+            Unit::Tokens => "tokens",
+            Unit::InputTokens => "input tokens",
+            Unit::OutputTokens => "output tokens",
+            Unit::Concurrent => "requests at once",
+        }
+    }
+
     /// How much of this unit the caller knows that `ask` may take: its input, and for output the `max_tokens` it sends.
     /// Without `max_tokens` the output is unknown, and counts as zero.
     #[inline]

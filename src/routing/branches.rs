@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::{BuildPolicy, Call, Chain, Fleet, Judge, Milestone, Policy, PolicySpec, Wants};
 use crate::form::build::{Built, Names, Refusal};
-use crate::words::{Ended, Headers};
+use crate::words::{Course, Ended, Headers};
 
 /// Several policies, of which each request goes by one.
 #[derive(Debug)]
@@ -86,6 +86,11 @@ pub(super) trait Wrap: fmt::Debug + Send + Sync + Sized + 'static {
         Vec::new()
     }
 
+    /// What it does over time by itself, as in [`Policy::courses`].
+    fn courses(&self) -> Vec<Course> {
+        Vec::new()
+    }
+
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Self;
 
@@ -148,6 +153,12 @@ impl<W: Wrap> Policy for Wrapped<W> {
     fn milestones(&self) -> Vec<Milestone> {
         let mut all = self.0.milestones();
         all.extend(self.0.inside().milestones());
+        all
+    }
+
+    fn courses(&self) -> Vec<Course> {
+        let mut all = self.0.courses();
+        all.extend(self.0.inside().courses());
         all
     }
 
@@ -311,6 +322,11 @@ impl Branches {
     /// The branch itself, for what only the policy that handles the request is asked: mirrors, judges, fallbacks.
     pub(super) fn branch(&mut self, branch: usize) -> &mut dyn Policy {
         &mut *self.0[branch].policy
+    }
+
+    /// The courses of every branch, in order.
+    fn courses(&self) -> Vec<Course> {
+        self.0.iter().flat_map(|b| b.policy.courses()).collect()
     }
 
     /// The milestones of every branch, in order.

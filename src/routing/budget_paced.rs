@@ -49,7 +49,7 @@ use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Duration, Fraction, Money};
 use crate::kernel::chance::{Purpose, unit};
 use crate::kernel::time::{Span, Time};
-use crate::words::Ended;
+use crate::words::{Course, Ended};
 
 /// Budget pacing: a pass-through rate that keeps the spend to a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -309,6 +309,10 @@ impl Policy for Running {
                 self.first_spent.get_or_insert(ended.now);
             }
         }
+    }
+
+    fn courses(&self) -> Vec<Course> {
+        vec![Course::repeats("the period of a paced budget", self.per)]
     }
 
     fn milestones(&self) -> Vec<Milestone> {

@@ -136,7 +136,7 @@ use std::fmt;
 use crate::form::build::{Built, Names, Refusal};
 use crate::kernel::chance::index;
 use crate::kernel::time::{Span, Time};
-use crate::words::{Ended, Headers};
+use crate::words::{Course, Ended, Headers};
 
 /// A routing policy, as it runs.
 ///
@@ -198,6 +198,11 @@ pub trait Policy: fmt::Debug + Send + Sync {
 
     /// The milestones of the policy, and when each was passed: always the same ones, in one order.
     fn milestones(&self) -> Vec<Milestone> {
+        Vec::new()
+    }
+
+    /// What the policy does over time besides answering to what it sees: budgets of its own, a roll-out.
+    fn courses(&self) -> Vec<Course> {
         Vec::new()
     }
 

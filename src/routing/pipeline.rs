@@ -91,7 +91,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, taking_part};
 use crate::form::build::{Built, Names};
-use crate::words::{Ended, Headers};
+use crate::words::{Course, Ended, Headers};
 
 mod filter;
 mod pick;
@@ -239,6 +239,10 @@ impl Policy for Running {
         for filter in &mut self.filters {
             filter.read(ended, headers);
         }
+    }
+
+    fn courses(&self) -> Vec<Course> {
+        self.filters.iter().filter_map(|filter| filter.course()).collect()
     }
 
     fn fresh(&self) -> Box<dyn Policy> {

@@ -76,7 +76,7 @@ use crate::form::outcomes::OutcomeList;
 use crate::form::units::{Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose, threshold};
 use crate::kernel::time::{Span, Time};
-use crate::words::{Ended, Outcome, Outcomes};
+use crate::words::{Course, Ended, Outcome, Outcomes};
 
 /// A staged rollout from one policy to another, with gates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -413,6 +413,10 @@ impl Wrap for Running {
         self.advance(fleet.now());
         let side = self.side(call);
         self.branches.branch(side).mirror(call, fleet)
+    }
+
+    fn courses(&self) -> Vec<Course> {
+        vec![Course::once("a roll-out", Time::ZERO, Time::NEVER)]
     }
 
     fn milestones(&self) -> Vec<Milestone> {

@@ -15,6 +15,7 @@ use crate::form::build::{Built, Names};
 use crate::form::units::Duration;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
+use crate::words::Course;
 
 /// A stretch of time in which the provider is slow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -74,6 +75,10 @@ impl Fault for Running {
 
     fn is_scheduled(&self) -> bool {
         true
+    }
+
+    fn course(&self) -> Option<Course> {
+        Some(Course::once("a slow-down", self.from, self.until))
     }
 
     fn fresh(&self, _own: Key) -> Box<dyn Fault> {

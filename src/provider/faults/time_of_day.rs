@@ -15,11 +15,12 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildFault, Failure, Fault, Weather, at_once, factor};
+use super::{BuildFault, Failure, Fault, Weather, factor};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Duration;
 use crate::kernel::chance::Key;
-use crate::kernel::time::Time;
+use crate::kernel::time::{Span, Time};
+use crate::words::Course;
 
 const DAY: u64 = 24 * 3600 * 1_000_000_000;
 /// The number of steps in a day, each of five minutes.
@@ -29,9 +30,9 @@ const STEPS: u64 = 288;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimeOfDay {
-    /// The time of day at which a replication begins, below 24h. Default: 0s, midnight.
-    #[serde(default = "at_once")]
-    pub start: Duration,
+    /// The time of day at which a replication begins, below 24h. Default: that of the plan's `starts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Duration>,
     /// Factor on times to first token. Default: 1 all day.
     #[serde(default)]
     pub ttft: Option<Shape>,
@@ -106,7 +107,7 @@ impl Shape {
 }
 
 impl BuildFault for TimeOfDay {
-    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Fault>> {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Fault>> {
         let of = |name: &'static str, shape: &Option<Shape>| match shape {
             None => Ok(vec![1.0; STEPS as usize]),
             Some(shape) => shape.steps().map_err(|r| r.at(name)),
@@ -118,7 +119,10 @@ impl BuildFault for TimeOfDay {
         }
         let (ttft, speed) = (of("ttft", &self.ttft)?, of("speed", &self.speed)?);
         Ok(Box::new(Running {
-            start: clock("start", self.start)?,
+            start: match self.start {
+                Some(start) => clock("start", start)?,
+                None => names.calendar.time_of_day().nanos(),
+            },
             steps: ttft.into_iter().zip(speed).collect(),
         }))
     }
@@ -147,6 +151,10 @@ impl Fault for Running {
 
     fn has_weather(&self) -> bool {
         true
+    }
+
+    fn course(&self) -> Option<Course> {
+        Some(Course::repeats("the time of day", Span::from_nanos(DAY)))
     }
 
     fn fresh(&self, _own: Key) -> Box<dyn Fault> {

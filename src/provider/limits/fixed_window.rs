@@ -42,6 +42,7 @@ impl BuildOne for FixedWindow {
             counting: self.charge.counting(self.unit, self.limit.get())?,
             ledger: Counter::new(self.limit.get(), window),
             per_minute: minutely(self.limit.get(), window),
+            window: (self.limit.get(), Span::from_nanos(window)),
         }))
     }
 }

@@ -62,6 +62,7 @@ impl BuildOne for Gcra {
                 arrival: Time::ZERO,
             },
             per_minute: minutely(limit, window),
+            window: (burst, Span::from_nanos(tolerance)),
         }))
     }
 }

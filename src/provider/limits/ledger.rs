@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::charge::Counting;
 use super::{Limit, Spent, Unit};
-use crate::kernel::time::Time;
+use crate::kernel::time::{Span, Time};
 use crate::words::{Ask, Left};
 
 /// The memory of a quota: how much was charged when, and what that leaves.
@@ -29,6 +29,8 @@ pub(super) struct Counted<L> {
     pub(super) counting: Counting,
     pub(super) ledger: L,
     pub(super) per_minute: Option<u64>,
+    /// How much it lets through at once, and how long until all of that may be used again.
+    pub(super) window: (u64, Span),
 }
 
 impl<L: Ledger> Limit for Counted<L> {
@@ -76,6 +78,10 @@ impl<L: Ledger> Limit for Counted<L> {
 
     fn per_minute(&self) -> Option<u64> {
         self.per_minute
+    }
+
+    fn window(&self) -> Option<(u64, Span)> {
+        Some(self.window)
     }
 
     fn fresh(&self) -> Box<dyn Limit> {

@@ -64,6 +64,7 @@ impl BuildOne for Slices {
                 slice: Counter::new(share, slice),
             },
             per_minute: minutely(limit, window),
+            window: (limit, Span::from_nanos(window)),
         }))
     }
 }

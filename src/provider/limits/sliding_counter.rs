@@ -52,6 +52,7 @@ impl BuildOne for SlidingCounter {
                 started: Time::ZERO,
             },
             per_minute: minutely(limit, window),
+            window: (limit, Span::from_nanos(window)),
         }))
     }
 }

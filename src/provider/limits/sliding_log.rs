@@ -52,6 +52,7 @@ impl BuildOne for SlidingLog {
                 entries: VecDeque::new(),
             },
             per_minute: minutely(limit, window),
+            window: (limit, Span::from_nanos(window)),
         }))
     }
 }

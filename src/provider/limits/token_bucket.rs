@@ -17,7 +17,7 @@ use super::{BuildOne, Limit, Unit};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Rate};
 use crate::kernel::bucket::Bucket;
-use crate::kernel::time::Time;
+use crate::kernel::time::{Span, Time};
 use crate::words::Left;
 
 /// A token bucket that refills continuously.
@@ -54,10 +54,13 @@ fn a_minutes_worth(rate: Rate) -> u64 {
 impl BuildOne for TokenBucket {
     fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Limit>> {
         let ledger = bucket(self.rate, self.burst)?;
+        let (burst, rate) = (ledger.burst(), self.rate);
+        let refill = u128::from(burst) * u128::from(rate.per().nanos()) / u128::from(rate.count());
         Ok(Box::new(Counted {
-            counting: self.charge.counting(self.unit, ledger.burst())?,
+            counting: self.charge.counting(self.unit, burst)?,
             ledger,
-            per_minute: Some(a_minutes_worth(self.rate)),
+            per_minute: Some(a_minutes_worth(rate)),
+            window: (burst, Span::from_nanos(u64::try_from(refill).unwrap_or(u64::MAX))),
         }))
     }
 }

@@ -6,7 +6,7 @@ use crate::form::build::{Built, Names};
 use crate::form::registry::registry;
 use crate::kernel::time::Time;
 use crate::routing::{Call, Fleet, Wants};
-use crate::words::{Ended, Headers};
+use crate::words::{Course, Ended, Headers};
 
 mod budget;
 mod context;
@@ -44,6 +44,11 @@ pub trait Filter: fmt::Debug + Send + Sync {
 
     /// Called with the rate-limit headers of an attempt that has ended.
     fn read(&mut self, _ended: &Ended, _headers: &Headers) {}
+
+    /// What the filter does over time besides answering to what it sees: budgets by the day.
+    fn course(&self) -> Option<Course> {
+        None
+    }
 
     /// A copy in its initial state.
     fn fresh(&self) -> Box<dyn Filter>;

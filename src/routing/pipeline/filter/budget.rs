@@ -10,7 +10,7 @@ use crate::form::named::Named;
 use crate::form::units::{Duration, Money};
 use crate::kernel::time::{Span, Time};
 use crate::routing::{Call, Fleet, Wants};
-use crate::words::Ended;
+use crate::words::{Course, Ended};
 
 /// Leaves out a provider that has spent its budget.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -77,6 +77,10 @@ impl Filter for Running {
     fn learn(&mut self, ended: &Ended) {
         self.turn(ended.now);
         self.spent[ended.provider] += u128::from(ended.cost);
+    }
+
+    fn course(&self) -> Option<Course> {
+        Some(Course::repeats("the window of a filter's budgets", self.per))
     }
 
     fn fresh(&self) -> Box<dyn Filter> {

@@ -2,15 +2,16 @@
 //!
 //! A budget is charged when an attempt has ended, as gateways do, which see the bill with the answer: what is in flight when
 //! it is spent comes on top. So a window exceeds its budget by at most the bills of the attempts under way at that moment.
-//! Windows follow each other from the start of the replication; money left over is not carried on.
+//! Windows follow each other from the start of the replication; money left over is not carried on. What became of each budget
+//! ([`Progress`]) is for the report, which says of a month only what whole windows have shown.
 
 mod windows;
 
-pub use windows::{BudgetSpec, OnExhausted, Per, Watched, build};
+pub use windows::{BudgetSpec, OnExhausted, Per, build};
 
 use std::fmt;
 
-use crate::kernel::time::Time;
+use crate::kernel::time::{Span, Time};
 use crate::words::{Ask, Ended};
 
 /// A client's budget, as it runs.
@@ -32,8 +33,52 @@ pub trait Budget: fmt::Debug + Send + Sync {
     /// The time at which each watched share was first passed, in the order in which they are listed.
     fn alerts(&self) -> &[Option<Time>];
 
+    /// What became of each budget by `now`, in the order of the file. A window that is over by then is closed.
+    fn progress(&mut self, now: Time) -> Vec<Progress>;
+
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn Budget>;
+}
+
+/// What has become of one budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// When it was first spent.
+    pub first_spent: Option<Time>,
+    /// Whether it is spent now.
+    pub is_spent: bool,
+    /// How long it has been spent, over all windows.
+    pub time_spent: Span,
+    /// The most pico-dollars and the most tokens in one window so far: what was under way when it was spent included.
+    pub most: (u128, u64),
+}
+
+/// All budgets of a client.
+#[derive(Debug, Default)]
+pub struct Budgets {
+    /// The budgets as they run together, if there are any.
+    pub running: Option<Box<dyn Budget>>,
+    /// Each of them, as the report speaks of it.
+    pub allowances: Vec<Allowance>,
+    /// The watched shares of them, budget by budget.
+    pub alerts: Vec<Alert>,
+}
+
+/// A budget as the report speaks of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// The budget in words, such as "$100 a day".
+    pub budget: String,
+    /// The length of a window.
+    pub window: Span,
+    /// The most pico-dollars in one window, if it bounds money.
+    pub money: Option<u128>,
+    /// The most tokens in one window, if it bounds tokens.
+    pub tokens: Option<u64>,
+    /// By provider, whether its bills count.
+    pub counts: Vec<bool>,
+    /// Whether nothing more is sent for the rest of a window once it is spent.
+    pub stops_all: bool,
 }
 
 /// What a budget decides about a request.

@@ -52,6 +52,8 @@ pub struct Client {
     pub breaker: breaker::Guard,
     /// The budgets on spend, if there are any.
     pub budget: Option<Box<dyn budget::Budget>>,
+    /// Each of the budgets, as the report speaks of it.
+    pub allowances: Vec<budget::Allowance>,
     /// The shares of the budgets that are watched.
     pub alerts: Vec<budget::Alert>,
 }

@@ -2,18 +2,21 @@
 //! currency for a dollar of its prices as a dollar costs.
 
 use super::figures::{MONTH_DAYS, PICO};
+use super::month::Month;
 use super::passes::Pooled;
 use crate::experiment::assemble::{Billing, Plan};
 use crate::report::{Currency, Exchange, Metric, format};
 
 /// The currency of a report, with what the providers' own rates do to its comparisons.
-pub(super) fn currency(billing: &Billing, plan: &Plan, pooled: &[Pooled]) -> Currency {
+pub(super) fn currency(billing: &Billing, plan: &Plan, pooled: &[Pooled], months: &[Month]) -> Currency {
     let fleet = plan.scenarios.first().map_or(&[][..], |s| &s.fleet[..]);
     let own_rates = billing.billed_at.iter().any(|&at| at != billing.per_dollar);
-    let costs: Vec<(f64, f64)> = pooled.iter().map(|policy| monthly(billing, policy)).collect();
+    let costs = pooled.iter().zip(months);
+    let costs: Vec<Option<(f64, f64)>> = costs.map(|(policy, month)| monthly(billing, policy, month)).collect();
     let exchange = match costs.first() {
-        Some(&(base, base_at_one)) if own_rates => (plan.scenarios.iter().zip(&costs).skip(1))
-            .map(|(scenario, &(cost, at_one))| Exchange {
+        Some(&Some((base, base_at_one))) if own_rates => (plan.scenarios.iter().zip(&costs).skip(1))
+            .filter_map(|(scenario, cost)| Some((scenario, (*cost)?)))
+            .map(|(scenario, (cost, at_one))| Exchange {
                 policy: scenario.name.clone(),
                 baseline: plan.scenarios[0].name.clone(),
                 difference: cost - base,
@@ -37,21 +40,22 @@ pub(super) fn currency(billing: &Billing, plan: &Plan, pooled: &[Pooled]) -> Cur
     }
 }
 
-/// The mean cost of a month, as billed and if every provider took the same.
-fn monthly(billing: &Billing, pooled: &Pooled) -> (f64, f64) {
+/// The mean cost of a month, as billed and if every provider took the same, if anything is said of a month.
+fn monthly(billing: &Billing, pooled: &Pooled, month: &Month) -> Option<(f64, f64)> {
+    let attempts = month.attempts()?;
     let counted = pooled.seconds;
     let a_month = |pico: f64| pico / PICO / counted * MONTH_DAYS * 86_400.0;
     let (mut billed, mut at_one) = (0.0, 0.0);
     for (provider, at) in pooled.tally.providers.iter().zip(&billing.billed_at) {
-        let cost = provider.cost + provider.reserved;
-        billed += cost as f64;
-        at_one += cost as f64 * (billing.per_dollar / at);
+        let cost = provider.cost as f64 * attempts + provider.reserved as f64;
+        billed += cost;
+        at_one += cost * (billing.per_dollar / at);
     }
-    if counted > 0.0 {
+    Some(if counted > 0.0 {
         (a_month(billed), a_month(at_one))
     } else {
         (0.0, 0.0)
-    }
+    })
 }
 
 /// A sentence for each comparison that the providers' own rates change.

@@ -29,7 +29,9 @@ pub(super) struct Gathered {
     source_of: Vec<usize>,
     /// By measure; of a percentile nothing.
     pairs: Vec<Pairs>,
-    /// Whether a replication lacks something that the measure is of.
+    /// What the sums of a measure say is taken times.
+    factors: Vec<f64>,
+    /// Whether a replication lacks something that the measure is of, or nothing is said of it.
     lacks: Vec<bool>,
     /// The histograms of a source, each once, and by measure the number of its own.
     shares: Vec<(usize, Times, Shares)>,
@@ -66,6 +68,7 @@ impl Gathered {
         }
         Gathered {
             pairs: vec![Pairs::default(); measures.len()],
+            factors: vec![1.0; measures.len()],
             lacks: vec![false; measures.len()],
             sources,
             source_of,
@@ -99,6 +102,14 @@ impl Gathered {
         self.sources.iter().map(|source| Figures::of(tally, source)).collect()
     }
 
+    /// Takes measure number `i`, which is a ratio, so many times; without a factor nothing is said of it.
+    pub(super) fn correct(&mut self, i: usize, factor: Option<f64>) {
+        match factor {
+            Some(factor) => self.factors[i] = factor,
+            None => self.lacks[i] = true,
+        }
+    }
+
     /// The place of a metric among the measures.
     pub(super) fn find(&self, metric: &Metric) -> Option<usize> {
         self.measures.iter().position(|known| known.metric == *metric)
@@ -117,8 +128,8 @@ impl Gathered {
                 None => Estimate::NONE,
             },
             Kind::Share => pairs.share(confidence),
-            Kind::Ratio(times, over) => pairs.estimate(confidence).scaled(times, over),
-            Kind::Positive(times, over) => pairs.positive(confidence).scaled(times, over),
+            Kind::Ratio(times, over) => pairs.estimate(confidence).scaled(times * self.factors[i], over),
+            Kind::Positive(times, over) => pairs.positive(confidence).scaled(times * self.factors[i], over),
         }
     }
 

@@ -3,10 +3,12 @@
 //! Two looks at the series averaged over replications. MSER-5 (White 1997) on the mean end-to-end time finds where the
 //! transient ends; a trend in the number of requests in the system after the warm-up, by its rise in each replication,
 //! tells an overloaded system, which has no steady state. Neither applies to a replayed trace, whose load changes as it
-//! did; and where an outage or a slow-down is scheduled only the second does: the system is not meant to be level.
+//! did; and where an outage or a slow-down is scheduled, or a budget is spent, only the second does: the system is not meant to be
+//! level.
 
 use crate::engine::scenario::Window;
 use crate::engine::series::{BINS, Bin, Series};
+use crate::engine::tally::Tally;
 use crate::report::Steady;
 use crate::stats::interval::{Confidence, Estimate};
 use crate::stats::moments::Moments;
@@ -27,8 +29,20 @@ pub(super) enum Story {
     None,
     /// A provider has an outage or a slow-down at a certain time.
     Scheduled,
+    /// A budget was spent, and its windows are whole: what comes after is not as what comes before.
+    Budgeted,
     /// The traffic is a recorded one.
     Replayed,
+}
+
+impl Story {
+    /// The same, or what the budgets of a policy make of it.
+    pub(super) fn with_budgets(self, sum: &Tally) -> Story {
+        match self {
+            Story::None if sum.budgets.iter().any(|budget| budget.spent > 0) => Story::Budgeted,
+            Story::None | Story::Scheduled | Story::Budgeted | Story::Replayed => self,
+        }
+    }
 }
 
 /// How the requests in the system of one replication rise after the warm-up.
@@ -76,6 +90,11 @@ pub(super) fn verdict(story: Story, window: Window, pooled: &Series, trends: &[T
     }
     if story == Story::Scheduled {
         return settled("queues do not grow; incidents are scheduled, so no steady state is claimed".into());
+    }
+    if story == Story::Budgeted {
+        return settled(
+            "queues do not grow; a budget is spent before its window is over, so no steady state is claimed".into(),
+        );
     }
     let seconds = |bins: usize| bins as f64 * width as f64 / 1e9;
     match WarmUp::of(&e2e) {
@@ -170,6 +189,7 @@ mod tests {
         let jumps = |i: usize| if i > 60 { 5000 } else { 1000 };
         assert!(!run(|i| 50 + noise(i), jumps).settled);
         assert!(run_of(Story::Scheduled, |i| 50 + noise(i), jumps).settled);
+        assert!(run_of(Story::Budgeted, |i| 50 + noise(i), jumps).settled);
         assert!(!run_of(Story::Scheduled, |i| 50 * i, jumps).settled);
         assert!(run_of(Story::Replayed, |i| 50 * i, jumps).settled);
     }

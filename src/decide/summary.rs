@@ -10,23 +10,23 @@ use crate::experiment::load::Loaded;
 use crate::kernel::time::Span;
 use crate::report::json::FORMAT;
 use crate::report::{
-    AlertReport, BoundReport, ClassReport, Currency, Curves, EffortReport, IncidentReport, Metric, MilestoneReport,
-    Moment, OutcomeShare, PolicyReport, ProviderReport, Ranking, Report, Unit, format,
+    AlertReport, BoundReport, ClassReport, Currency, Curves, EffortReport, IncidentReport, Measured, Metric,
+    MilestoneReport, Moment, OutcomeShare, PolicyReport, ProviderReport, Ranking, Report, Steady, Unit, format,
 };
 use crate::routing::Milestone;
 use crate::stats::compare::Side;
 use crate::stats::histogram::Histogram;
 use crate::stats::quantile::Of;
-use crate::words::EffortKind;
-use crate::words::Outcome;
+use crate::words::{BoundKind, EffortKind, Outcome};
 
 use super::compare::{Terms, compare};
 use super::figures::MONTH_DAYS;
 use super::measured::Gathered;
+use super::month::Month;
 use super::passes::{Each, Figure, Pooled, Replications, ask};
 use super::ranking::{ranking, together};
 use super::steady::{self, Story};
-use super::{clipped, exchange, idle, judge, survivors};
+use super::{clipped, exchange, idle, judge, shut, survivors};
 
 /// Points of a distribution function that a report keeps.
 const CURVE_POINTS: usize = 200;
@@ -55,6 +55,13 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         let gathered = Gathered::new(plan.metrics.iter().cloned().chain(of_classes(scenario)));
         all.extend(replications(s).pool(scenario.window, gathered)?);
     }
+    let months: Vec<Month> = (plan.scenarios.iter().zip(&mut all))
+        .map(|(scenario, pooled)| {
+            let month = Month::of(scenario, &pooled.tally);
+            month.correct(&plan.metrics, pooled);
+            month
+        })
+        .collect();
     let is_scheduled = |s: &Scenario| {
         s.fleet
             .iter()
@@ -76,13 +83,13 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         let parts = ask(&replications(s), plan.confidence, look, |each| {
             Parts::of(plan, scenario, pooled, each)
         })?;
-        policies.push(policy(plan, s, pooled, parts, story));
+        policies.push(policy(plan, s, pooled, &months[s], parts, story));
         sides.push(compared.sides);
     }
     let currency = plan
         .currency
         .as_ref()
-        .map(|billing| exchange::currency(billing, plan, &all));
+        .map(|billing| exchange::currency(billing, plan, &all, &months));
     let names: Vec<String> = policies.iter().map(|p| p.name.clone()).collect();
     let metrics: Vec<&Metric> = plan.metrics.iter().map(|m| &m.metric).collect();
     let window = plan.scenarios.first().map(|s| s.window);
@@ -100,7 +107,14 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         counted: window.map_or(0.0, |w| w.counted().seconds()),
         month_days: MONTH_DAYS,
         warnings: troubles(loaded)
-            .chain(warnings(plan, runs.planned(), &all, &policies, currency.as_ref()))
+            .chain(warnings(
+                plan,
+                runs.planned(),
+                &all,
+                &months,
+                &policies,
+                currency.as_ref(),
+            ))
             .collect(),
         assumptions: plan.assumptions.clone(),
         models: plan.models.clone(),
@@ -171,10 +185,17 @@ fn warnings(
     plan: &Plan,
     planned: u64,
     all_pooled: &[Pooled],
+    months: &[Month],
     policies: &[PolicyReport],
     currency: Option<&Currency>,
 ) -> Vec<String> {
-    let mut all = Vec::new();
+    let by_budget = |((scenario, pooled), month): ((&Scenario, &Pooled), &Month)| {
+        let shut = shut::sentence(scenario, &pooled.tally, pooled.replications);
+        let sentence = shut.or_else(|| Some(month.partial()?.to_owned()))?;
+        Some(format!("{}: {sentence}", scenario.name))
+    };
+    let scenarios = plan.scenarios.iter().zip(all_pooled).zip(months);
+    let mut all: Vec<String> = scenarios.filter_map(by_budget).collect();
     let finished = all_pooled.first().map_or(0, |pooled| pooled.replications);
     if (finished as u64) < planned {
         all.push(format!("partial: {finished} of {planned} replications were finished"));
@@ -190,7 +211,10 @@ fn warnings(
     all.extend(of_each().filter_map(|(scenario, pooled)| idle::warning(scenario, pooled)));
     all.extend(of_each().filter_map(|(scenario, pooled)| clipped::warning(scenario, pooled)));
     for policy in policies.iter().filter(|p| !p.steady.settled) {
-        all.push(format!("{}: {}", policy.name, policy.steady.why));
+        let unsettled = format!("{}: {}", policy.name, policy.steady.why);
+        if !all.contains(&unsettled) {
+            all.push(unsettled);
+        }
     }
     all
 }
@@ -228,17 +252,19 @@ fn oversized(plan: &Plan, all_pooled: &[Pooled]) -> Vec<String> {
 }
 
 /// The report of policy number `number`.
-fn policy(plan: &Plan, number: usize, pooled: &Pooled, parts: Parts, story: Story) -> PolicyReport {
+fn policy(plan: &Plan, number: usize, pooled: &Pooled, month: &Month, parts: Parts, story: Story) -> PolicyReport {
     let scenario = &plan.scenarios[number];
     let sum = &pooled.tally;
+    let mut metrics: Vec<Measured> = (0..plan.metrics.len())
+        .map(|i| pooled.gathered.measured(i, plan.confidence))
+        .collect();
+    month.note(&plan.metrics, &mut metrics);
     PolicyReport {
         name: scenario.name.clone(),
         kind: plan.kinds[number].clone(),
         requests: sum.requests(),
         attempts: sum.attempts(),
-        metrics: (0..plan.metrics.len())
-            .map(|i| pooled.gathered.measured(i, plan.confidence))
-            .collect(),
+        metrics,
         outcomes: parts.outcomes,
         providers: parts.providers,
         classes: parts.classes,
@@ -247,7 +273,10 @@ fn policy(plan: &Plan, number: usize, pooled: &Pooled, parts: Parts, story: Stor
         milestones: parts.milestones,
         incidents: parts.incidents,
         effort: parts.effort,
-        steady: steady::verdict(story, scenario.window, &sum.series, &pooled.trends),
+        steady: match shut::sentence(scenario, sum, pooled.replications) {
+            Some(why) => Steady { settled: false, why },
+            None => steady::verdict(story.with_budgets(sum), scenario.window, &sum.series, &pooled.trends),
+        },
         curves: Curves {
             ttft: curve(sum, |c| &c.ttft),
             e2e: curve(sum, |c| &c.e2e),
@@ -356,6 +385,12 @@ fn classes(plan: &Plan, scenario: &Scenario, gathered: &Gathered, each: Each<'_>
 }
 
 fn bounds(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<BoundReport> {
+    // The bounds of budgets are in the order of the budgets.
+    let first = pooled.bounds.iter().position(|bound| bound.what == BoundKind::Budget);
+    let budget = |i: usize, what: BoundKind| {
+        let at = i - first.filter(|_| what == BoundKind::Budget)?;
+        Some(scenario.client.allowances.get(at)?.budget.clone())
+    };
     let mut all: Vec<BoundReport> = pooled
         .bounds
         .iter()
@@ -365,6 +400,7 @@ fn bounds(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<BoundRepor
             what: bound.what,
             provider: bound.provider.map(|p| scenario.fleet[p].provider.name.clone()),
             limit: bound.limit,
+            budget: budget(i, bound.what),
             share: each(&|t| Figure::Portion(t.bounds[i].time as f64, t.counted as f64)),
         })
         .collect();

@@ -42,6 +42,8 @@ pub struct Tally {
     pub counted: u128,
     /// The client's work beyond one attempt for each request.
     pub effort: Effort,
+    /// The budgets of the client, in order.
+    pub budgets: Vec<BudgetTally>,
     /// The watched shares of budgets, in order.
     pub alerts: Vec<AlertTally>,
     /// The milestones of the policy, in its own order.
@@ -115,6 +117,22 @@ pub struct AlertTally {
     pub passed: u64,
     /// Nanoseconds from the start until the threshold was first passed, added up over the replications in `passed`.
     pub time: u128,
+}
+
+/// What became of one budget of the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BudgetTally {
+    /// Replications in which it was spent at some time until the end of counting.
+    pub spent: u64,
+    /// Nanoseconds from the start until it was first spent, added up over the replications in `spent`.
+    pub time: u128,
+    /// Replications at whose end of counting it was spent.
+    pub shut: u64,
+    /// The most pico-dollars in one window, what was under way when it was spent included: the largest of all replications.
+    pub most_money: u128,
+    /// The most tokens in one window, in the same way.
+    pub most_tokens: u64,
 }
 
 /// The attempts at one provider.
@@ -201,6 +219,7 @@ impl Tally {
             bounds: Vec::new(),
             counted: u128::from(scenario.window.counted().nanos()),
             effort: Effort::default(),
+            budgets: vec![BudgetTally::default(); scenario.client.allowances.len()],
             alerts: vec![AlertTally::default(); scenario.client.alerts.len()],
             milestones: vec![AlertTally::default(); scenario.policy.milestones().len()],
             mirrored: 0,
@@ -313,6 +332,13 @@ impl Tally {
         self.effort.merge(&other.effort);
         self.mirrored += other.mirrored;
         self.judging += other.judging;
+        for (a, b) in self.budgets.iter_mut().zip(&other.budgets) {
+            a.spent += b.spent;
+            a.time += b.time;
+            a.shut += b.shut;
+            a.most_money = a.most_money.max(b.most_money);
+            a.most_tokens = a.most_tokens.max(b.most_tokens);
+        }
         let ours = self.alerts.iter_mut().chain(&mut self.milestones);
         for (a, b) in ours.zip(other.alerts.iter().chain(&other.milestones)) {
             a.passed += b.passed;

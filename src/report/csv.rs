@@ -371,6 +371,7 @@ const fn kind(what: BoundKind) -> &'static str {
         BoundKind::Quota => "quota",
         BoundKind::Capacity => "capacity",
         BoundKind::Breaker => "breaker",
+        BoundKind::Budget => "budget",
     }
 }
 

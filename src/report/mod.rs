@@ -232,7 +232,7 @@ pub struct Measured {
     /// request got it, and for what is not a percentile of a latency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of_all: Option<Estimate>,
-    /// Why the metric has no value or no interval, or what its interval hangs on; absent if there is nothing to say.
+    /// Why the metric has no value or no interval, what its interval hangs on, or what it leaves out of a month; absent if there is nothing to say.
     pub note: Option<String>,
 }
 
@@ -317,6 +317,9 @@ pub struct BoundReport {
     pub provider: Option<String>,
     /// The value of the limit, where it is a number.
     pub limit: Option<u64>,
+    /// The limit in words, where that says which one it is: the budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<String>,
     /// Share of the counted time in which the limit was reached, from 0 to 1.
     pub share: Estimate,
 }

@@ -237,6 +237,7 @@ fn bounds(index: usize) -> Vec<BoundReport> {
         what,
         provider: provider.map(Into::into),
         limit,
+        budget: None,
         share: estimate(share, 0.01),
     };
     match index {

@@ -351,9 +351,12 @@ fn binds(bound: &BoundReport) -> String {
         BoundKind::Quota => "quota",
         BoundKind::Capacity => "capacity",
         BoundKind::Breaker => "breaker",
+        BoundKind::Budget => "the client's budget",
     };
     let whose = match (&bound.provider, bound.what) {
-        (None, _) => String::new(),
+        (None, _) => (bound.budget.as_ref())
+            .map(|budget| format!(" of {}", clean(budget)))
+            .unwrap_or_default(),
         (Some(provider), BoundKind::Quota | BoundKind::Capacity | BoundKind::Breaker) => format!(" of {provider}"),
         (Some(provider), _) => format!(" to {provider}"),
     };
@@ -363,6 +366,7 @@ fn binds(bound: &BoundReport) -> String {
         .unwrap_or_default();
     let state = match bound.what {
         BoundKind::Breaker => "open",
+        BoundKind::Budget => "spent",
         _ => "at the bound",
     };
     let share = format::plus_minus(Unit::Share, &bound.share);
@@ -479,6 +483,12 @@ fn objectives(report: &Report, notes: &mut Notes) -> Table {
         let unit = objective.metric.unit_in(report.code());
         let side = if objective.at_most { '≤' } else { '≥' };
         let bound = format::value(unit, objective.bound);
+        let policy = report.policies.iter().find(|policy| policy.name == objective.policy);
+        let measured = policy.and_then(|policy| policy.metrics.iter().find(|m| m.metric == objective.metric));
+        // Of a cost, what it leaves out of a month; a percentile is of all requests here, and has a caveat of its own.
+        let noted = measured.filter(|_| objective.metric.percentile().is_none());
+        let noted = noted.and_then(|measured| measured.note.clone());
+        let why = objective.caveat().or(noted);
         let (judged, tone) = match objective.judged {
             Judged::Pass => ("PASS", Tone::Good),
             Judged::Fail => ("FAIL", Tone::Bad),
@@ -489,7 +499,7 @@ fn objectives(report: &Report, notes: &mut Notes) -> Table {
                 "{} {side} {bound}",
                 objective.metric.title_in(report.code())
             ))),
-            notes.cell(unit, &objective.estimate, objective.caveat().as_deref()),
+            notes.cell(unit, &objective.estimate, why.as_deref()),
             Cell::new(judged).tone(tone),
         ];
         table.row(&clean(&objective.policy), cells);

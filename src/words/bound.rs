@@ -22,6 +22,8 @@ pub enum BoundKind {
     Capacity,
     /// The breaker of a provider was open.
     Breaker,
+    /// A budget was spent, and its window not over.
+    Budget,
 }
 
 impl BoundKind {
@@ -35,6 +37,7 @@ impl BoundKind {
             BoundKind::Quota => "quota",
             BoundKind::Capacity => "the provider's capacity",
             BoundKind::Breaker => "breaker",
+            BoundKind::Budget => "the client's budget",
         }
     }
 }

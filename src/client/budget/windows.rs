@@ -11,6 +11,8 @@
 //!   policy would send to the others goes there, and so does a request for which a group has no provider left (the
 //!   article on the multi-model router: everything to the cheapest).
 //!
+//! How long each was spent is among what binds.
+//!
 //! Several budgets hold at once: what one bars is barred. Left out: budgets by key, user or tag, calendars and time zones,
 //! counters shared between gateways (LiteLLM syncs them every second, so that each overshoots by itself).
 //!
@@ -21,9 +23,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Alert, Budget, Verdict};
+use super::{Alert, Allowance, Budget, Budgets, Progress, Verdict};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Fraction, Money};
+use crate::kernel::clock::BoundClock;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ask, Ended};
 
@@ -93,37 +96,42 @@ pub enum OnExhausted {
     Cheapest,
 }
 
-/// The budgets as they run together, and the shares of them that are watched.
-pub type Watched = (Box<dyn Budget>, Vec<Alert>);
-
-/// Makes all budgets of a client as they run together, and the shares of them that are watched; `None` if there are
-/// none. Amounts are converted to the currency that bills are in.
+/// Makes all budgets of a client. Amounts are converted to the currency that bills are in.
 ///
 /// # Errors
 /// If a budget limits nothing, names no provider, queues for some providers only, does nothing when it is spent, or
 /// cannot tell which provider is cheapest.
-pub fn build(specs: &[BudgetSpec], names: &Names<'_>) -> Built<Option<Watched>> {
-    let (mut budgets, mut alerts) = (Vec::new(), Vec::new());
+pub fn build(specs: &[BudgetSpec], names: &Names<'_>) -> Built<Budgets> {
+    let mut windows = Vec::new();
+    let mut budgets = Budgets::default();
     for (i, spec) in specs.iter().enumerate() {
-        budgets.push(one(spec, names).map_err(|r| r.at(i))?);
+        let window = one(spec, names).map_err(|r| r.at(i))?;
         let budget = title(spec);
-        alerts.extend(spec.alerts.iter().map(|share| Alert {
+        budgets.alerts.extend(spec.alerts.iter().map(|share| Alert {
             budget: budget.clone(),
             share: share.get(),
         }));
+        budgets.allowances.push(Allowance {
+            budget,
+            window: window.length,
+            money: spec.money.map(|_| window.money),
+            tokens: spec.tokens.map(|_| window.tokens),
+            counts: window.counts.clone(),
+            stops_all: window.at_the_door.is_some(),
+        });
+        windows.push(window);
     }
-    if budgets.is_empty() {
-        return Ok(None);
+    if !windows.is_empty() {
+        budgets.running = Some(Box::new(Running {
+            barred: vec![false; names.providers.len()],
+            any_barred: false,
+            instead: None,
+            next_window: Time::ZERO,
+            passed: vec![None; budgets.alerts.len()],
+            budgets: windows,
+        }));
     }
-    let running = Running {
-        barred: vec![false; names.providers.len()],
-        any_barred: false,
-        instead: None,
-        next_window: Time::ZERO,
-        passed: vec![None; alerts.len()],
-        budgets,
-    };
-    Ok(Some((Box::new(running), alerts)))
+    Ok(budgets)
 }
 
 fn one(spec: &BudgetSpec, names: &Names<'_>) -> Built<Window> {
@@ -181,6 +189,9 @@ fn one(spec: &BudgetSpec, names: &Names<'_>) -> Built<Window> {
         money: spec.money.map_or(u128::MAX, money),
         tokens: spec.tokens.map_or(u64::MAX, Count::get),
         spent: (0, 0),
+        most: (0, 0),
+        first_spent: None,
+        time_spent: BoundClock::default(),
         counts,
         bars,
         instead,
@@ -242,6 +253,10 @@ struct Window {
     tokens: u64,
     /// The money in pico-dollars and the tokens spent in this window.
     spent: (u128, u64),
+    /// The most of each in a window so far.
+    most: (u128, u64),
+    first_spent: Option<Time>,
+    time_spent: BoundClock,
     /// The providers whose bills count; `bars` are those that are barred once the budget is spent.
     counts: Vec<bool>,
     bars: Vec<bool>,
@@ -268,6 +283,7 @@ impl Window {
 
     fn roll(&mut self, now: Time) {
         if now >= self.ends {
+            self.time_spent.leave(self.ends);
             let over = now.since(self.ends).nanos() / self.length.nanos();
             self.ends = self.ends + Span::from_nanos(self.length.nanos().saturating_mul(over)) + self.length;
             self.spent = (0, 0);
@@ -350,7 +366,12 @@ impl Budget for Running {
                 let before = budget.is_exhausted();
                 budget.spent.0 = budget.spent.0.saturating_add(u128::from(ended.cost));
                 budget.spent.1 = budget.spent.1.saturating_add(tokens);
-                newly_exhausted |= !before && budget.is_exhausted();
+                budget.most = (budget.most.0.max(budget.spent.0), budget.most.1.max(budget.spent.1));
+                if !before && budget.is_exhausted() {
+                    newly_exhausted = true;
+                    budget.first_spent.get_or_insert(ended.now);
+                    budget.time_spent.enter(ended.now);
+                }
                 for (i, &share) in budget.alerts.iter().enumerate() {
                     let passed = &mut self.passed[watched + i];
                     if passed.is_none() && budget.has_passed(share) {
@@ -367,6 +388,17 @@ impl Budget for Running {
 
     fn alerts(&self) -> &[Option<Time>] {
         &self.passed
+    }
+
+    fn progress(&mut self, now: Time) -> Vec<Progress> {
+        self.roll(now);
+        let progress = |budget: &Window| Progress {
+            first_spent: budget.first_spent,
+            is_spent: budget.is_exhausted(),
+            time_spent: budget.time_spent.total(now),
+            most: budget.most,
+        };
+        self.budgets.iter().map(progress).collect()
     }
 
     fn fresh(&self) -> Box<dyn Budget> {

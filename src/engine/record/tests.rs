@@ -6,7 +6,7 @@ use super::*;
 use crate::engine::incident;
 use crate::engine::lens::LensTally;
 use crate::engine::series::{BINS, Series};
-use crate::engine::tally::{AlertTally, Bound, ClassTally, Effort, ProviderTally};
+use crate::engine::tally::{AlertTally, Bound, BudgetTally, ClassTally, Effort, ProviderTally};
 use crate::kernel::time::{Span, Time};
 use crate::stats::histogram::Histogram;
 use crate::words::metric::Times;
@@ -107,6 +107,16 @@ impl Numbers {
         }
     }
 
+    fn budget(&mut self) -> BudgetTally {
+        BudgetTally {
+            spent: self.next(),
+            time: self.wide(),
+            shut: self.next(),
+            most_money: self.wide(),
+            most_tokens: self.next(),
+        }
+    }
+
     fn effort(&mut self) -> Effort {
         Effort {
             retries: self.next(),
@@ -153,6 +163,7 @@ impl Numbers {
             ],
             counted: self.wide(),
             effort: self.effort(),
+            budgets: vec![self.budget()],
             alerts: vec![self.alert()],
             milestones: vec![self.alert(), self.alert()],
             mirrored: self.wide(),
@@ -215,7 +226,7 @@ fn another_version_is_refused_and_named() {
     assert_eq!(refused, Broken::Version(VERSION + 1));
     assert_eq!(
         refused.to_string(),
-        "a replication of version 2 of its form, where this simcap reads and writes version 1"
+        "a replication of version 3 of its form, where this simcap reads and writes version 2"
     );
 }
 
@@ -263,5 +274,5 @@ fn the_form_is_that_of_this_version() {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"1 048b303d0364c72af34a1b50ea27ed61aa249eca4bcd12fc9c2a4c1661e90de4");
+    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"2 f60029d9ea45fd9bf46cb52f9faa5558ead4653496b85cbbf9b9ba78be457e7c");
 }

@@ -52,6 +52,7 @@ impl World<'_> {
             self.tally.series.close_bin(self.in_system());
         }
         if mark >= window.end && self.tally.bounds.is_empty() {
+            self.note_budgets(mark);
             let mut bounds = self.bounds(mark);
             for (bound, before) in bounds.iter_mut().zip(self.counting_from.iter().flatten()) {
                 bound.time -= before.time;
@@ -68,8 +69,19 @@ impl World<'_> {
             .min(unless_passed(window.end));
     }
 
+    /// Notes what has become of each budget by `now`, the end of counting.
+    fn note_budgets(&mut self, now: Time) {
+        let Some(budget) = &mut self.budget else { return };
+        for (tally, course) in self.tally.budgets.iter_mut().zip(budget.progress(now)) {
+            tally.spent = u64::from(course.first_spent.is_some());
+            tally.time = course.first_spent.map_or(0, |at| u128::from(at.nanos()));
+            tally.shut = u64::from(course.is_spent);
+            (tally.most_money, tally.most_tokens) = course.most;
+        }
+    }
+
     /// The readings of every bound's clock at `now`.
-    fn bounds(&self, now: Time) -> Vec<Bound> {
+    fn bounds(&mut self, now: Time) -> Vec<Bound> {
         let bound = |what, provider, limit, time: Span| Bound {
             what,
             provider,
@@ -94,6 +106,10 @@ impl World<'_> {
                 Some(capacity as u64),
                 self.queue_full.total(now),
             ));
+        }
+        let budgets = self.budget.as_mut().map(|budget| budget.progress(now));
+        for course in budgets.into_iter().flatten() {
+            all.push(bound(BoundKind::Budget, None, None, course.time_spent));
         }
         for (i, endpoint) in self.endpoints.iter().enumerate() {
             let pool = self.scenario.fleet[i].pool;

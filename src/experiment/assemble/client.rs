@@ -34,8 +34,7 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
                 .map_err(|r| r.at(limiter.name()).at(i).at("limiters"))?,
         );
     }
-    let budget = budget::build(&spec.budgets, names).map_err(|r| r.at("budgets"))?;
-    let (budget, alerts) = budget.map_or((None, Vec::new()), |(budget, alerts)| (Some(budget), alerts));
+    let budgets = budget::build(&spec.budgets, names).map_err(|r| r.at("budgets"))?;
     check_timeouts(spec, names).map_err(|r| r.at("timeouts"))?;
     let or_forever = |d: Option<Duration>| d.map_or(Span::FOREVER, |d| d.span());
     let (attempt, adaptive) = match &spec.timeouts.attempt {
@@ -85,8 +84,9 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
             ),
         },
         fallback,
-        budget,
-        alerts,
+        budget: budgets.running,
+        allowances: budgets.allowances,
+        alerts: budgets.alerts,
         retry: retry(spec, names)?,
         breaker: spec
             .breaker

@@ -112,6 +112,7 @@ fn words_are_those_of_the_json() {
         BoundKind::Quota,
         BoundKind::Capacity,
         BoundKind::Breaker,
+        BoundKind::Budget,
     ] {
         assert_eq!(serde_json::to_value(what).unwrap(), kind(what));
     }

@@ -339,6 +339,7 @@ fn bound(what: BoundKind, provider: Option<&str>, limit: Option<u64>, share: f64
         what,
         provider: provider.map(Into::into),
         limit,
+        budget: None,
         share: estimate(share, 0.05),
     }
 }

@@ -1,7 +1,8 @@
 //! Footnotes: why a figure has no interval, or does not exist; each reason once.
 //!
-//! A mark stands behind the figure where its interval would be. Left out: notes in the order of the page; they are
-//! numbered as they come up, which is the same while tables are made in the order in which they are shown.
+//! A mark stands behind the figure where its interval would be, or behind the interval of one of which there is more to say. Left
+//! out: notes in the order of the page; they are numbered as they come up, which is the same while tables are made in the order in
+//! which they are shown.
 
 use crate::report::Unit;
 use crate::report::format::{self, Spread, difference_parts, parts};

@@ -19,7 +19,8 @@ fn budgets(text: &str) -> Built<(Box<dyn Budget>, Vec<Alert>)> {
         known: &known,
         ..Names::default()
     };
-    Ok(build(&specs, &names)?.expect("at least one"))
+    let built = build(&specs, &names)?;
+    Ok((built.running.expect("at least one"), built.alerts))
 }
 
 fn at(seconds: u64) -> Time {

@@ -63,11 +63,16 @@ impl Notes {
     }
 
     pub(super) fn cell(&mut self, unit: Unit, estimate: &Estimate) -> Cell {
+        self.cell_because(unit, estimate, None)
+    }
+
+    /// A figure of which there may be more to say than why it has no interval.
+    pub(super) fn cell_because(&mut self, unit: Unit, estimate: &Estimate, own: Option<String>) -> Cell {
         let (value, spread) = format::parts(unit, estimate);
         Cell {
             value,
             spread: spread.map(|spread| spread.to_string()),
-            note: self.mark(estimate.why_no_interval()),
+            note: self.mark(own.or_else(|| estimate.why_no_interval())),
         }
     }
 
@@ -88,12 +93,7 @@ impl Notes {
         let estimate = crate::report::estimate(policy, metric);
         let own = policy.metrics.iter().find(|measured| measured.metric == *metric);
         let own = own.and_then(|measured| measured.note.clone());
-        let (value, spread) = format::parts(metric.unit_in(code), &estimate);
-        Cell {
-            value,
-            spread: spread.map(|spread| spread.to_string()),
-            note: self.mark(own.or_else(|| estimate.why_no_interval())),
-        }
+        self.cell_because(metric.unit_in(code), &estimate, own)
     }
 
     /// The figure that an objective was judged by.

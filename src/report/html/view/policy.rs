@@ -210,11 +210,10 @@ fn bound_words(bound: &BoundReport) -> String {
         BoundKind::Quota => "quota",
         BoundKind::Capacity => "its own capacity",
         BoundKind::Breaker => "breaker open",
+        BoundKind::Budget => "budget spent",
     };
-    let limit = bound
-        .limit
-        .map(|limit| format!(" ({})", format::count(limit)))
-        .unwrap_or_default();
+    let limit = bound.limit.map(format::count).or_else(|| bound.budget.clone());
+    let limit = limit.map(|limit| format!(" ({limit})")).unwrap_or_default();
     match &bound.provider {
         Some(provider) => format!("{provider}: {what}{limit}"),
         None => format!("{what}{limit}"),

@@ -29,6 +29,7 @@ mod limits;
 mod load;
 mod mechanisms;
 mod metrics;
+mod months;
 mod own;
 mod pacing;
 mod parts;

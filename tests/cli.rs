@@ -41,6 +41,7 @@ fn a_run_leaves_its_report_and_is_quiet_on_standard_error() {
         .collect();
     files.sort();
     let expected = [
+        "bill.csv",
         "bounds.csv",
         "cdf.csv",
         "classes.csv",

@@ -10,7 +10,7 @@ use crate::experiment::load::Loaded;
 use crate::kernel::time::Span;
 use crate::report::json::FORMAT;
 use crate::report::{
-    AlertReport, BoundReport, ClassReport, Currency, Curves, EffortReport, IncidentReport, Measured, Metric,
+    AlertReport, Bill, BoundReport, ClassReport, Currency, Curves, EffortReport, IncidentReport, Measured, Metric,
     MilestoneReport, Moment, OutcomeShare, PolicyReport, ProviderReport, Ranking, Report, Steady, Unit, format,
 };
 use crate::routing::Milestone;
@@ -26,7 +26,7 @@ use super::month::Month;
 use super::passes::{Each, Figure, Pooled, Replications, ask};
 use super::ranking::{ranking, together};
 use super::steady::{self, Story};
-use super::{clipped, exchange, idle, judge, shut, survivors};
+use super::{bill, clipped, exchange, idle, judge, shut, survivors};
 
 /// Points of a distribution function that a report keeps.
 const CURVE_POINTS: usize = 200;
@@ -81,7 +81,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         let mut compared = pooled.gathered.compared(plan.metrics.len(), plan.confidence);
         let look = |tally: &Tally| pooled.gathered.residuals(tally, &mut compared);
         let parts = ask(&replications(s), plan.confidence, look, |each| {
-            Parts::of(plan, scenario, pooled, each)
+            Parts::of(plan, scenario, pooled, &months[s], each)
         })?;
         policies.push(policy(plan, s, pooled, &months[s], parts, story));
         sides.push(compared.sides);
@@ -268,6 +268,7 @@ fn policy(plan: &Plan, number: usize, pooled: &Pooled, month: &Month, parts: Par
         outcomes: parts.outcomes,
         providers: parts.providers,
         classes: parts.classes,
+        bill: parts.bill,
         bounds: parts.bounds,
         alerts: parts.alerts,
         milestones: parts.milestones,
@@ -291,6 +292,7 @@ struct Parts {
     outcomes: Vec<OutcomeShare>,
     providers: Vec<ProviderReport>,
     classes: Vec<ClassReport>,
+    bill: Bill,
     bounds: Vec<BoundReport>,
     alerts: Vec<AlertReport>,
     milestones: Vec<MilestoneReport>,
@@ -299,12 +301,13 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(plan: &Plan, scenario: &Scenario, all: &Pooled, each: Each<'_>) -> Parts {
+    fn of(plan: &Plan, scenario: &Scenario, all: &Pooled, month: &Month, each: Each<'_>) -> Parts {
         let pooled = &all.tally;
         Parts {
             outcomes: outcomes(pooled, each),
             providers: providers(scenario, each),
             classes: classes(plan, scenario, &all.gathered, each),
+            bill: bill::bill(scenario, pooled, month, each),
             bounds: bounds(scenario, pooled, each),
             alerts: alerts(scenario, pooled, each),
             milestones: milestones(scenario, pooled, each),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Code, Comparison, Judged, Judgement, PolicyReport, Ranking, Report, Unit};
 use crate::stats::compare::Verdict;
 use crate::stats::interval::Estimate;
-use crate::words::BoundKind;
+use crate::words::{BoundKind, Metric};
 
 /// Every table, as the name of its file and its text.
 pub fn tables(report: &Report) -> Vec<(&'static str, String)> {
@@ -27,6 +27,9 @@ pub fn tables(report: &Report) -> Vec<(&'static str, String)> {
         ("differences.csv", differences(&report.comparisons, code)),
         ("objectives.csv", objectives(&report.objectives, code)),
     ];
+    if policies.iter().any(|policy| !policy.bill.by_provider.is_empty()) {
+        tables.push(("bill.csv", bill(policies, code)));
+    }
     if policies.iter().any(|policy| !policy.alerts.is_empty()) {
         tables.push(("alerts.csv", alerts(policies)));
     }
@@ -113,6 +116,31 @@ fn classes(policies: &[PolicyReport], code: Option<Code>) -> String {
             for (name, unit, figure) in std::iter::once(share).chain(metrics) {
                 let first = [text(&policy.name), text(&class.name), name, unit];
                 sheet.row(first.into_iter().chain(estimate(figure)));
+            }
+        }
+    }
+    sheet.finish()
+}
+
+/// The bill twice: by class, and by provider.
+fn bill(policies: &[PolicyReport], code: Option<Code>) -> String {
+    let head = ["policy", "by", "what", "metric", "unit"];
+    let mut sheet = Sheet::new(head.into_iter().chain(ESTIMATE));
+    for policy in policies {
+        for (by, rows) in [("class", &policy.bill.by_class), ("provider", &policy.bill.by_provider)] {
+            for row in rows {
+                let figures = [
+                    ("share".to_owned(), Unit::Share, &row.share),
+                    (
+                        Metric::COST_PER_MONTH.to_string(),
+                        Metric::COST_PER_MONTH.unit_in(code),
+                        &row.cost_per_month,
+                    ),
+                ];
+                for (name, of, figure) in figures {
+                    let first = [text(&policy.name), by.into(), text(row.title()), name, unit(of)];
+                    sheet.row(first.into_iter().chain(estimate(figure)));
+                }
             }
         }
     }

@@ -5,6 +5,7 @@
 //! experiment's currency), shares from 0 to 1. It holds no wall-clock figure, so the same experiment, seed and version give the
 //! same bytes.
 
+mod bill;
 #[cfg(feature = "plots")]
 pub mod chart;
 pub mod csv;
@@ -24,6 +25,8 @@ pub(crate) mod sample;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use bill::{Bill, BillRow, Billed};
 
 use crate::stats::compare::Verdict;
 use crate::stats::interval::{Estimate, nan_if_null};
@@ -196,6 +199,9 @@ pub struct PolicyReport {
     pub providers: Vec<ProviderReport>,
     /// The figures of each class of requests under this policy.
     pub classes: Vec<ClassReport>,
+    /// What the policy costs a month, by class and by provider. Both add up to all that it is billed.
+    #[serde(default)]
+    pub bill: Bill,
     /// The limits that were ever reached, the most binding first.
     pub bounds: Vec<BoundReport>,
     /// The watched shares of the client's budgets, and when each was passed.

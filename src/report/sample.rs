@@ -135,6 +135,7 @@ fn policy(index: usize, (name, kind): (&str, &str)) -> PolicyReport {
         ],
         classes: vec![class("short", 0.8), class("long", 0.2)],
         bounds: bounds(index),
+        bill: Bill::default(),
         alerts: vec![],
         milestones: vec![],
         incidents: incidents(index),

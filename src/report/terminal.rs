@@ -4,6 +4,7 @@
 //! served, what binds, the objectives, and the policies' differences. Colour marks what the words already say, never
 //! more (<https://no-color.org>; WCAG 2.2, 1.4.1). Left out: figures by class and over time, which the files hold.
 
+mod bill;
 mod comparison;
 mod notes;
 
@@ -54,6 +55,7 @@ pub fn full(report: &Report, style: &Style) -> String {
         page.table("Beyond one attempt, for 1,000 requests", &table);
     }
     page.table("Share of successes by provider", &providers(report, &mut notes));
+    page.table("Bill by class and by provider", &bill::bill(report, &mut notes));
     page.bounds(report);
     page.table("Shares of budgets, first passed", &alerts(report, &mut notes));
     page.table("Milestones, first passed", &milestones(report, &mut notes));

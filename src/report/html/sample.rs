@@ -263,6 +263,7 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
             ],
             _ => vec![],
         },
+        bill: Bill::default(),
         alerts: vec![],
         milestones: vec![],
         steady: match at {

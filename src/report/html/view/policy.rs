@@ -37,6 +37,9 @@ pub(super) struct Policy {
     unused: usize,
     classes: Vec<Row>,
     classes_notes: Vec<Note>,
+    /// The bill by class and by provider, where either has several rows.
+    bill: Vec<Row>,
+    bill_notes: Vec<Note>,
     outages: Vec<Row>,
     outages_notes: Vec<Note>,
 }
@@ -66,6 +69,7 @@ impl Policy {
         let mut of_outages = Notes::of(format!("policy-{index}-outages"));
         let mut of_effort = Notes::of(format!("policy-{index}-effort"));
         let mut of_classes = Notes::of(format!("policy-{index}-classes"));
+        let mut of_bill = Notes::of(format!("policy-{index}-bill"));
         let cached = policy
             .providers
             .iter()
@@ -122,6 +126,8 @@ impl Policy {
                 .iter()
                 .map(|class| class_row(class, code, &mut of_classes))
                 .collect(),
+            bill: bill(policy, code, &mut of_bill),
+            bill_notes: of_bill.list(),
             outages: policy
                 .incidents
                 .iter()
@@ -178,6 +184,22 @@ fn class_row(class: &ClassReport, code: Option<Code>, notes: &mut Notes) -> Row 
         name: class.name.clone(),
         cells,
     }
+}
+
+fn bill(policy: &PolicyReport, code: Option<Code>, notes: &mut Notes) -> Vec<Row> {
+    let month = policy.metrics.iter().find(|m| m.metric == Metric::COST_PER_MONTH);
+    let why = month.and_then(|month| month.note.clone());
+    let unit = Metric::COST_PER_MONTH.unit_in(code);
+    let parts = [&policy.bill.by_class, &policy.bill.by_provider];
+    let rows = parts.into_iter().filter(|rows| rows.len() > 1).flatten();
+    rows.map(|row| Row {
+        name: row.title().to_owned(),
+        cells: vec![
+            notes.cell(Unit::Share, &row.share),
+            notes.cell_because(unit, &row.cost_per_month, why.clone()),
+        ],
+    })
+    .collect()
 }
 
 fn outage_row(incident: &IncidentReport, notes: &mut Notes) -> Row {

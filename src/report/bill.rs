@@ -1,0 +1,61 @@
+//! What a policy costs, in parts: by class and by provider.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::stats::interval::Estimate;
+
+/// What a policy costs, in parts that add up to all that it is billed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Bill {
+    /// The bill by class, with what belongs to no class in rows of its own.
+    pub by_class: Vec<BillRow>,
+    /// The bill by provider, the capacity reserved there included, with what belongs to no provider in a row of its own.
+    pub by_provider: Vec<BillRow>,
+}
+
+/// One row of a bill.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct BillRow {
+    /// What was paid for.
+    pub what: Billed,
+    /// The name of the class or of the provider; absent for what belongs to none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Share of the whole bill, from 0 to 1.
+    pub share: Estimate,
+    /// The cost of a month. It has no value where the metric `cost_per_month` has none, and is a bound where that is one.
+    pub cost_per_month: Estimate,
+}
+
+/// What a row of a bill was paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Billed {
+    /// The attempts at the requests of a class, and what judges them.
+    Class,
+    /// The attempts at a provider, and the capacity reserved there.
+    Provider,
+    /// Capacity reserved at any provider, used or not.
+    Reserved,
+    /// Mirrored copies, for which no caller waited.
+    Mirrored,
+    /// What it costs to judge answers.
+    Judging,
+}
+
+impl BillRow {
+    /// What the row is called in tables.
+    pub fn title(&self) -> &str {
+        match (&self.name, self.what) {
+            (Some(name), _) => name,
+            (None, Billed::Class | Billed::Provider) => "",
+            (None, Billed::Reserved) => "reserved capacity",
+            (None, Billed::Mirrored) => "mirrored copies",
+            (None, Billed::Judging) => "judging answers",
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! A level changes what it names and inherits the rest; `null` switches a part off, which is what leaving it out of the widest level
 //! means. What a level names replaces the wider level's value whole, since two retry rules or two lists of limiters cannot be mixed
-//! into a third that anybody meant; only an object of independent settings is a layer itself and changes field by field. Which fields
+//! into a third; only an object of independent settings is a layer itself and changes field by field. Which fields
 //! are of which sort stands in one table, the struct that [`layers!`] makes, and in its schema.
 //!
 //! Left out: to take a single element out of an inherited list.
@@ -211,9 +211,9 @@ mod tests {
         /// Changes of the inner one.
         pub struct InnerChanges over Inner {
             replaced {
-                /// One.
+                /// The first of two.
                 a: u32,
-                /// Another.
+                /// The second of two.
                 b: u32,
             }
             layered {}
@@ -224,13 +224,13 @@ mod tests {
         /// Changes of the outer one.
         pub struct OuterChanges over Outer {
             replaced {
-                /// A list.
+                /// A list of numbers.
                 list: Vec<u32>,
-                /// A part.
+                /// A single number.
                 part: u32,
             }
             layered {
-                /// A layer.
+                /// A layer of two.
                 inner: InnerChanges,
             }
         }

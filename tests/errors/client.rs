@@ -204,7 +204,11 @@ fn a_bad_client_of_one_policy() {
 
 #[test]
 fn a_client_of_one_policy_without_a_timeout() {
-    assert_snapshot!(said(r#""name": "one", "#, r#""name": "one", "client": { "timeouts": null }, "#), @"");
+    assert_snapshot!(said(r#""name": "one", "#, r#""name": "one", "client": { "timeouts": null }, "#), @r#"
+    shop.json:42:46: policies[0].client.timeouts: provider `own` may hang, and the client has no timeout that would end it: give "ttft", "attempt" or "total"
+       42 |     { "name": "one", "client": { "timeouts": null }, "policy": { "single": { "provider": "dear" } } …
+          |                                              ^
+    "#);
 }
 
 /// A policy of the good file with these changes of the client.

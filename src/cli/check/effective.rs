@@ -1,7 +1,7 @@
 //! The client that each policy runs under, after what it changes about the experiment's.
 //!
 //! JSON with comments, as experiments are: the member `policies` as it stands here can take the place of the experiment's, and means the
-//! same. Behind each setting stands where it comes from. Settings that nobody gives are shown where the client has one all the same.
+//! same. Behind each setting stands where it comes from. Settings that are not given are shown where the client has one all the same.
 
 use std::fmt::Write;
 

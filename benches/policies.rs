@@ -14,6 +14,7 @@ use simcap::kernel::time::{Span, Time};
 use simcap::routing::{Call, Fleet, Policy};
 use simcap::words::{Ended, Outcome};
 
+#[allow(dead_code, reason = "tests use the rest")]
 #[path = "../tests/common/parts.rs"]
 mod parts;
 

@@ -14,6 +14,8 @@
 //! requests that fail; under `regimes` that share is the share of time under repair times the probability of a failure there; the mean
 //! cost is that of the mean number of tokens.
 
+#![allow(clippy::disallowed_methods, reason = "a theory's last digit does not matter")]
+
 use std::error::Error;
 
 use serde_json::{Value, json};
@@ -26,9 +28,9 @@ pub(crate) const REPLICATIONS: [u64; 3] = [4, 10, 20];
 
 /// An experiment whose answers are known.
 pub(crate) struct Known {
-    /// What it is, in a few words.
+    /// A few words on the experiment, for the tables.
     pub(crate) name: &'static str,
-    /// The experiment.
+    /// The experiment that is run.
     pub(crate) experiment: Value,
     /// Metrics of its first policy and their true values.
     pub(crate) truths: Vec<(&'static str, f64)>,

@@ -20,6 +20,9 @@ use super::figures::{Figures, Kind, kind};
 /// Below so many independent incidents their number stands beside a figure.
 const FEW: f64 = 10.0;
 
+/// The histograms of one kind of times of one part of the traffic, by the number of the part.
+type Histograms = (usize, Times, Shares);
+
 /// What replications counted for some measures.
 #[derive(Debug)]
 pub(super) struct Gathered {
@@ -34,7 +37,7 @@ pub(super) struct Gathered {
     /// Whether a replication lacks something that the measure is of, or nothing is said of it.
     lacks: Vec<bool>,
     /// The histograms of a source, each once, and by measure the number of its own.
-    shares: Vec<(usize, Times, Shares)>,
+    shares: Vec<Histograms>,
     shares_of: Vec<Option<usize>>,
     replications: usize,
 }
@@ -44,7 +47,7 @@ impl Gathered {
     pub(super) fn new(measures: impl IntoIterator<Item = Measure>) -> Gathered {
         let measures: Vec<Measure> = measures.into_iter().collect();
         let (mut sources, mut source_of): (Vec<Source>, Vec<usize>) = (Vec::new(), Vec::new());
-        let (mut shares, mut shares_of): (Vec<(usize, Times, Shares)>, Vec<Option<usize>>) = (Vec::new(), Vec::new());
+        let (mut shares, mut shares_of): (Vec<Histograms>, Vec<Option<usize>>) = (Vec::new(), Vec::new());
         for measure in &measures {
             // The same part is mostly asked for in a row.
             let source = sources.iter().rposition(|known| *known == measure.source);
@@ -229,7 +232,7 @@ impl Gathered {
 /// Figures to be compared with those of another policy, as far as they are known.
 #[derive(Debug)]
 pub(super) struct Compared {
-    /// By measure.
+    /// The figures, by measure.
     pub(super) sides: Vec<Side>,
     /// Where a percentile lies, and the share up to there.
     marks: Vec<(Span, f64)>,

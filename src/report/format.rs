@@ -32,8 +32,19 @@ pub const ENDLESS: &str = "never";
 pub enum Spread {
     /// About as far to either side.
     Even(String),
-    /// So far down, and so far up, if it has an upper end.
-    Uneven(String, Option<String>),
+    /// So far down, where it reaches down at all; and up.
+    Uneven(Option<String>, Up),
+}
+
+/// How far an interval reaches up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Up {
+    /// The figure is its upper end.
+    Nothing,
+    /// So far.
+    By(String),
+    /// There is no upper end.
+    Open,
 }
 
 impl Spread {
@@ -41,7 +52,15 @@ impl Spread {
     pub fn tight(&self) -> String {
         match self {
             Spread::Even(reach) => format!("±{reach}"),
-            Spread::Uneven(down, up) => format!("−{down} +{}", up.as_deref().unwrap_or("?")),
+            Spread::Uneven(down, up) => {
+                let down = down.as_ref().map(|down| format!("−{down}"));
+                let up = match up {
+                    Up::Nothing => None,
+                    Up::By(up) => Some(format!("+{up}")),
+                    Up::Open => Some("+?".into()),
+                };
+                [down, up].into_iter().flatten().collect::<Vec<_>>().join(" ")
+            }
         }
     }
 }
@@ -208,8 +227,10 @@ impl Scale {
     /// The scale for a figure and the reach of its interval together.
     fn of_estimate(unit: Unit, estimate: &Estimate) -> Scale {
         // A figure far below its own uncertainty has no digit worth a smaller unit.
-        let (down, up) = reach(estimate);
-        let uncertain = down.unwrap_or(0.0).max(up.unwrap_or(0.0));
+        let uncertain = match reach(estimate) {
+            (Some(down), Some(up)) => down.min(up),
+            (down, up) => down.or(up).unwrap_or(0.0),
+        };
         let size = if uncertain > estimate.value.abs() {
             uncertain
         } else {
@@ -286,17 +307,21 @@ fn reach(estimate: &Estimate) -> (Option<f64>, Option<f64>) {
 /// The reach to one side may be so much larger than that to the other and still be called even.
 const EVEN: f64 = 1.25;
 
+/// What is smaller than this share of the figure is no more than the width of a histogram's bucket or two.
+const BUCKETS: f64 = 0.002;
+
 fn spread(scale: Scale, estimate: &Estimate) -> Option<Spread> {
     let (down, up) = reach(estimate);
     let down = down?;
+    let reach = |x: f64| (x > 0.0).then(|| scale.reach(x));
     let Some(up) = up else {
-        return Some(Spread::Uneven(scale.reach(down), None));
+        return Some(Spread::Uneven(reach(down), Up::Open));
     };
     let (least, most) = (down.min(up), down.max(up));
-    if most <= EVEN * least || scale.reach(least) == scale.reach(most) {
+    if most <= EVEN * least || most <= BUCKETS * estimate.value.abs() || scale.reach(least) == scale.reach(most) {
         return Some(Spread::Even(scale.reach(most)));
     }
-    Some(Spread::Uneven(scale.reach(down), Some(scale.reach(up))))
+    Some(Spread::Uneven(reach(down), reach(up).map_or(Up::Nothing, Up::By)))
 }
 
 fn split(scale: Scale, estimate: &Estimate, signed: bool) -> (String, Option<Spread>) {
@@ -433,8 +458,12 @@ mod tests {
         for (lo, hi, text) in [
             (1.22, 1.35, "1.24 s −0.02 +0.11"),
             (1.2, 1.29, "1.24 s ± 0.05"),
+            (1.2399, 1.2412, "1.24 s ± 0.001"),
             (1.2399, 1.244, "1.24 s −0.0001 +0.004"),
+            (1.24, 1.3, "1.24 s +0.06"),
+            (1.1, 1.24, "1.24 s −0.14"),
             (1.1, f64::INFINITY, "1.24 s −0.14 +?"),
+            (0.5, 99.0, "1.24 s −0.74 +97.76"),
         ] {
             let estimate = Estimate {
                 lo: Some(lo),

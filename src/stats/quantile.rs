@@ -412,7 +412,7 @@ mod tests {
         let mut random = SmallRng::seed_from_u64(11);
         let (arrive, serve, wait) = (Exp::new(0.8).unwrap(), Exp::new(1.0).unwrap(), Exp::new(0.2).unwrap());
         let (mut held, mut bounded) = (0, 0);
-        let truth = 100_f64.ln() / 0.2;
+        let truth = libm::log(100.0) / 0.2;
         for _ in 0..200 {
             let mut shares = Shares::default();
             for _ in 0..20 {

@@ -21,6 +21,9 @@ const ROUNDING: f64 = 1e-12;
 /// By how much the open end of a share from few incidents is widened: its distance grows by this over their number.
 const FEW: f64 = 4.0;
 
+/// It grows by no more than this, which is what incidents of very uneven size need where there are one or two.
+const MOST: f64 = 1.5;
+
 /// Numerators and denominators of one ratio, replication after replication, and all that its estimate needs of them.
 ///
 /// The same sequence of pairs gives the same bits everywhere; another order may differ in the last digits.
@@ -134,7 +137,7 @@ impl Pairs {
         }
         // On the logit scale the error is divided by the slope.
         let reach = spread(error, self.n, confidence) / (share * rest);
-        let far = reach * (1.0 + FEW / self.incidents().unwrap_or(f64::INFINITY));
+        let far = reach * (1.0 + (FEW / self.incidents().unwrap_or(f64::INFINITY)).min(MOST));
         let at = |shift: f64| 1.0 / (1.0 + rest / share * libm::exp(-shift));
         let (lo, hi) = if share <= 0.5 {
             (at(-reach), at(far))

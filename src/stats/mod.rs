@@ -1,6 +1,6 @@
 //! What can be concluded from replications: mergeable summaries, honest intervals, paired comparisons.
 //!
-//! A replication fills [`histogram`]s and [`moments`]; [`warmup`] says what to cut and whether the system ever settled;
+//! A replication fills [`histogram`]s and [`moments`]; [`warmup`] says what to cut and [`correlation`] how long a process remembers;
 //! [`interval`] turns one figure per replication into an estimate, [`ratio`] a numerator and a denominator per replication,
 //! [`quantile`] a histogram per replication; [`order`] bounds the quantiles of one sample, and [`compare`] turns two estimates and what
 //! the replications add to their errors into a verdict. [`critical`] holds the confidence levels that they share.
@@ -8,6 +8,7 @@
 //! order.
 
 pub mod compare;
+pub mod correlation;
 pub mod critical;
 pub mod histogram;
 pub mod interval;

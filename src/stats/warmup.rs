@@ -69,6 +69,35 @@ impl WarmUp {
     }
 }
 
+/// How many observations a transient at the start of `series` lasts, by [`WarmUp::of`]; 0 if what would be cut differs from
+/// the rest by less than 2 % or six standard errors, because the rule now and then cuts plain noise. `None` if the
+/// series was not seen to settle.
+pub fn transient(series: &[f64]) -> Option<usize> {
+    match WarmUp::of(series) {
+        WarmUp::Steady { cut } => Some(if differs(series, cut) { cut } else { 0 }),
+        WarmUp::NotSteady if differs(series, series.len() / 2) => None,
+        WarmUp::NotSteady | WarmUp::TooShort => Some(0),
+    }
+}
+
+/// Two stretches whose means differ by less than this share are called level.
+const NOTABLE: f64 = 0.02;
+/// A difference of fewer standard errors than this is also called level; neighbours are autocorrelated, which widens the true error.
+const BEYOND_NOISE: f64 = 6.0;
+
+/// Whether the mean of the first `cut` observations differs from that of the others, notably and beyond noise.
+fn differs(series: &[f64], cut: usize) -> bool {
+    let (before, after) = series.split_at(cut.min(series.len()));
+    let (before, after): (Moments, Moments) = (before.iter().copied().collect(), after.iter().copied().collect());
+    match (before.mean(), after.mean(), after.variance()) {
+        (Some(early), Some(late), Some(variance)) => {
+            let error = (variance / before.n() as f64 + variance / after.n() as f64).sqrt();
+            (early - late).abs() > NOTABLE * late.abs() && (early - late).abs() > BEYOND_NOISE * error
+        }
+        _ => false,
+    }
+}
+
 /// The direction of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {

@@ -17,6 +17,7 @@ use simcap::engine::replicate::replicate;
 use simcap::engine::run::Control;
 use simcap::experiment::assemble::assemble;
 use simcap::experiment::load::{Loaded, from_text};
+use simcap::experiment::pilot::warmed;
 use simcap::form::units::Rate;
 use simcap::report::Metric;
 use simcap::traffic::arrivals::Poisson;
@@ -47,7 +48,7 @@ pub(crate) fn sweep(rates: &[&str]) -> Result<Vec<Point>, Box<dyn Error>> {
     for rate in rates {
         let rate: Rate = rate.parse()?;
         loaded.experiment.traffic.arrivals = Poisson { rate }.into();
-        let plan = assemble(&loaded)?;
+        let plan = warmed(&loaded, assemble(&loaded)?, &Control::default())?;
         let runs = replicate(&plan.scenarios, plan.seed, plan.replications, &Control::default());
         let report = decide::report(&loaded, &plan, &runs);
         let metrics = report.policies.iter().flat_map(|policy| &policy.metrics);

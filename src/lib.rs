@@ -30,7 +30,7 @@
 //!     } },
 //!     "client": { "max_in_flight": 2 },
 //!     "policies": [ { "name": "only", "policy": { "single": { "provider": "server" } } } ],
-//!     "plan": { "duration": "100s", "warmup": "20s", "replications": 5 }
+//!     "plan": { "duration": "80s", "warmup": "20s", "replications": 5 }
 //! }"#, &Options::default())?;
 //!
 //! let e2e = report.policies[0].metrics.iter().find(|m| m.metric == Metric::E2E_MEAN).unwrap();

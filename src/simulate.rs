@@ -5,7 +5,7 @@
 //! results are the same on any number of threads. They are kept in memory until the report is made; a program that runs
 //! many of them hands [`replicate_into`](crate::engine::replicate::replicate_into) a sink of its own.
 //!
-//! The steps behind it are public as well: [`load`], [`assemble`],
+//! The steps behind it are public as well: [`load`], [`assemble`], [`warmed`],
 //! [`replicate`], [`report`](fn@crate::decide::report). Left out: progress, interruption and files of results, which the command line has.
 
 use std::path::Path;
@@ -15,6 +15,7 @@ use crate::engine::replicate::replicate;
 use crate::engine::run::Control;
 use crate::experiment::assemble::assemble;
 use crate::experiment::load::{self, LoadError, Loaded, Traces};
+use crate::experiment::pilot::warmed;
 use crate::form::own::OwnParts;
 use crate::report::Report;
 
@@ -98,6 +99,7 @@ pub fn run_loaded(loaded: &Loaded, options: &Options) -> Result<Report, Error> {
     let mut plan = assemble(loaded).map_err(LoadError::Says)?;
     plan.replications = options.replications.unwrap_or(plan.replications).max(1);
     plan.seed = options.seed.unwrap_or(plan.seed);
+    let mut plan = warmed(loaded, plan, &Control::default()).map_err(LoadError::Says)?;
     let runs = replicate(&plan.scenarios, plan.seed, plan.replications, &Control::default());
     let (finished, outgrown) = decide::set_aside(&mut plan, &runs);
     let Ok(mut report) = decide::report_of(loaded, &plan, &finished);

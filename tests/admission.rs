@@ -15,7 +15,7 @@ fn runs(arrivals: &str, classes: &str, provider: &str, client: &str, n: u64) -> 
         "providers": {{ "p": {{ {provider}, "prices": {{ "per_request": {{ "price": "$0" }} }} }} }},
         "client": {{ {client} }},
         "policies": [ {{ "name": "only", "policy": {{ "single": {{ "provider": "p" }} }} }} ],
-        "plan": {{ "duration": "1000s", "warmup": "100s" }}
+        "plan": {{ "duration": "900s", "warmup": "100s" }}
     }}"#
     );
     replications(&plan(&text).scenarios[0], 7, n)

@@ -46,4 +46,5 @@ mod scripts;
 mod shadow;
 mod trees;
 mod validate;
+mod warm_up;
 mod words;

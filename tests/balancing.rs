@@ -22,7 +22,7 @@ fn run(fleet: &[String], rate: f64, client: &str, policy: &str, seconds: u32, wa
         "plan": {{ "duration": "{}s", "warmup": "{warmup}s" }}
     }}"#,
         fleet.join(","),
-        seconds + warmup,
+        seconds,
     );
     replications(&plan(&text).scenarios[0], 5, n)
 }

@@ -18,7 +18,7 @@ fn run(providers: &str, client: &str, stages: &str) -> Tally {
         "providers": {{ {providers} }},
         "client": {{ {client} }},
         "policies": [ {{ "name": "only", "policy": {{ "cascade": {{ "stages": [ {stages} ] }} }} }} ],
-        "plan": {{ "duration": "1100s", "warmup": "100s" }}
+        "plan": {{ "duration": "1000s", "warmup": "100s" }}
     }}"#
     );
     let tally = replications(&plan(&text).scenarios[0], 1, 1).remove(0);

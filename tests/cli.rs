@@ -159,7 +159,7 @@ fn check_says_what_would_be_run() {
     let folder = folder("everything", "mine");
     let output = simcap(folder.path(), &["check", "x.json"]);
     assert_eq!(output.status.code(), Some(0));
-    let expected = "x.json: fine. 3 policies on 3 providers and 3 classes; 6 replications of 6.67 min each, about 144,000 requests in all.\n";
+    let expected = "x.json: fine. 3 policies on 3 providers and 3 classes; 6 replications of 6 min each after 40 s of warm-up, about 144,000 requests in all.\n";
     let said = text(&output.stdout);
     assert!(said.starts_with(expected), "{said}");
 }
@@ -212,7 +212,7 @@ fn the_schema_takes_every_shipped_experiment() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_reports_what_it_has_finished() {
-    let folder = folder(r#""duration": "400s""#, r#""duration": "60s""#);
+    let folder = folder(r#""duration": "360s""#, r#""duration": "60s""#);
     let child = Command::new(env!("CARGO_BIN_EXE_simcap"))
         .args(["run", "x.json", "--replications", "100000"])
         .current_dir(folder.path())

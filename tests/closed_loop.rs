@@ -54,7 +54,7 @@ fn users_of_one_server_get_through_as_mean_value_analysis_says() {
         (30, r#"{ "gamma": { "mean": "200ms", "shape": 0.5 } }"#, 0.2),
         (5, r#"{ "constant": "0s" }"#, 0.0),
     ] {
-        let runs = replications(&plan(&users(n, think, "1100s")).scenarios[0], 5, 16);
+        let runs = replications(&plan(&users(n, think, "1000s")).scenarios[0], 5, 16);
         let (throughput, response) = theory(n, z, 0.025);
         let per_second = |t: &simcap::engine::tally::Tally| t.requests() as f64 * 1e9 / t.counted as f64;
         assert_holds(
@@ -104,7 +104,7 @@ impl Policy for Notes {
 #[test]
 fn every_policy_meets_the_same_turns() {
     let turns = |to: usize| {
-        let mut plan = plan(&users(7, r#"{ "exponential": { "mean": "2s" } }"#, "400s"));
+        let mut plan = plan(&users(7, r#"{ "exponential": { "mean": "2s" } }"#, "300s"));
         let seen = Arc::new(Mutex::new(Turns::new()));
         plan.scenarios[0].policy = Box::new(Notes {
             to,
@@ -151,7 +151,7 @@ fn a_user_without_a_thought_does_not_ask_for_ever_at_one_instant() {
 /// A reader who compares with open arrivals is told; and users are the loop's own.
 #[test]
 fn a_closed_loop_is_cautioned_about_and_has_its_own_users() {
-    let text = users(3, r#"{ "constant": "1s" }"#, "200s");
+    let text = users(3, r#"{ "constant": "1s" }"#, "100s");
     let closed = plan(&text);
     assert_eq!(closed.cautions.len(), 1);
     assert!(closed.cautions[0].contains("closed loop"), "{:?}", closed.cautions);

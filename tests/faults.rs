@@ -10,11 +10,8 @@ const OUTAGE: &str = include_str!("../experiments/outage.json");
 /// The shipped experiment with five minutes of outage after five, and fifteen in all.
 fn shortened() -> String {
     OUTAGE
-        .replace(r#""from": "30m", "for": "15m""#, r#""from": "5m", "for": "5m""#)
-        .replace(
-            r#""duration": "70m", "warmup": "10m""#,
-            r#""duration": "15m", "warmup": "0s""#,
-        )
+        .replace(r#""from": "20m", "for": "15m""#, r#""from": "5m", "for": "5m""#)
+        .replace(r#""duration": "1h""#, r#""duration": "15m", "warmup": "0s""#)
 }
 
 fn named<'a>(scenarios: &'a [Scenario], name: &str) -> &'a Scenario {

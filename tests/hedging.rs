@@ -14,7 +14,7 @@ fn run_all(output: u32, providers: &str, client: &str, n: u64) -> Vec<Tally> {
         "providers": {{ {providers} }},
         "client": {{ {client} }},
         "policies": [ {{ "name": "only", "policy": {{ "tiered": {{ "tiers": [ {{ "name": "all", "providers": ["slow", "fast"], "classes": ["all"] }} ] }} }} }} ],
-        "plan": {{ "duration": "200s", "warmup": "20s" }}
+        "plan": {{ "duration": "180s", "warmup": "20s" }}
     }}"#
     );
     replications(&plan(&text).scenarios[0], 1, n)

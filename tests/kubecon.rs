@@ -118,7 +118,7 @@ fn simulate(provider: &str, stage: &Stage, rate: f64) -> Tally {
         "providers": {{ "server": {provider} }},
         "client": {{ "max_in_flight": {CAP} }},
         "policies": [ {{ "name": "only", "policy": {{ "single": {{ "provider": "server" }} }} }} ],
-        "plan": {{ "duration": "120s", "warmup": "60s" }}
+        "plan": {{ "duration": "60s", "warmup": "60s" }}
     }}"#,
         mean(&stage.output).round()
     );

@@ -26,7 +26,7 @@ const BY_HAND: &str = r#"{
     "a": {
       "ttft": { "constant": "100ms" }, "tps": { "constant": 100 },
       "prices": { "per_request": { "price": "$0.01" } },
-      "faults": [ { "outage": { "from": "40s", "for": "20s", "answer": "unavailable" } } ]
+      "faults": [ { "outage": { "from": "20s", "for": "20s", "answer": "unavailable" } } ]
     },
     "b": {
       "ttft": { "constant": "200ms" }, "tps": { "constant": 50 },
@@ -42,11 +42,11 @@ const BY_HAND: &str = r#"{
   } } } ],
   "objectives": [],
   "plan": {
-    "duration": "100s", "warmup": "20s", "replications": 3,
+    "duration": "80s", "warmup": "20s", "replications": 3,
     "windows": {
-      "before": { "until": "40s" },
-      "outage": { "from": "40s", "until": "60s" },
-      "after": { "from": "60s" },
+      "before": { "until": "20s" },
+      "outage": { "from": "20s", "until": "40s" },
+      "after": { "from": "40s" },
       "all": {}
     },
     "metrics": []
@@ -244,7 +244,7 @@ const EXPONENTIAL: &str = r#"{
     "prices": { "per_request": { "price": "$0.001" } }
   } },
   "policies": [ { "name": "only", "policy": { "single": { "provider": "server" } } } ],
-  "plan": { "duration": "120s", "warmup": "20s", "replications": 10 }
+  "plan": { "duration": "100s", "warmup": "20s", "replications": 10 }
 }"#;
 
 /// An objective on any percentile bounds goodput, as one on any other does.

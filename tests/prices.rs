@@ -171,7 +171,7 @@ fn reserved_capacity_costs_the_same_used_or_not() {
                 { "name": "pays", "policy": { "single": { "provider": "paid" } } },
                 { "name": "has", "policy": { "single": { "provider": "reserved" } } },
             ],
-            "plan": { "duration": "100s", "warmup": "28s", "replications": 2 },
+            "plan": { "duration": "72s", "warmup": "28s", "replications": 2 },
         }),
     );
     let report = report(&experiment);

@@ -31,7 +31,7 @@ fn experiment(users: &str, rate: f64, provider: &str, policies: &str) -> String 
         }},
         "providers": {{ {} }},
         "policies": [ {policies} ],
-        "plan": {{ "duration": "6000s", "warmup": "1000s" }}
+        "plan": {{ "duration": "5000s", "warmup": "1000s" }}
     }}"#,
         fleet.join(",")
     )

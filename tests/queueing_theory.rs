@@ -23,7 +23,7 @@ fn queue(rate: &str, servers: u32, service: &str, admission: &str) -> Vec<Tally>
         "providers": {{ "server": {{ "response": {service}, "prices": {{ "per_request": {{ "price": "$0" }} }} }} }},
         "client": {{ "max_in_flight": {servers}, "admission": {admission} }},
         "policies": [ {{ "name": "only", "policy": {{ "single": {{ "provider": "server" }} }} }} ],
-        "plan": {{ "duration": "9000s", "warmup": "1000s" }}
+        "plan": {{ "duration": "8000s", "warmup": "1000s" }}
     }}"#
     );
     replications(&plan(&text).scenarios[0], 11, 20)
@@ -161,7 +161,7 @@ fn bucket(arrivals: &str) -> Vec<Tally> {
             "limits": [ {{ "token_bucket": {{ "unit": "requests", "rate": "1200/min", "burst": 40 }} }} ]
         }} }},
         "policies": [ {{ "name": "only", "policy": {{ "single": {{ "provider": "p" }} }} }} ],
-        "plan": {{ "duration": "2200s", "warmup": "200s" }}
+        "plan": {{ "duration": "2000s", "warmup": "200s" }}
     }}"#
     );
     replications(&plan(&text).scenarios[0], 5, 10)
@@ -211,7 +211,7 @@ fn a_breaker_is_open_as_long_as_its_chain_says() {
         } },
         "client": { "breaker": { "consecutive": { "failures": 5, "open_for": "30s", "successes": 3, "half_open": "unguarded" } } },
         "policies": [ { "name": "only", "policy": { "single": { "provider": "p" } } } ],
-        "plan": { "duration": "40000s", "warmup": "100s" }
+        "plan": { "duration": "39900s", "warmup": "100s" }
     }"#;
     let runs = replications(&plan(text).scenarios[0], 3, 20);
     // Mean steps from surplus k to 5, by first-step analysis: d(k) = steps from k to k + 1.

@@ -21,7 +21,7 @@ const PART: &str = "out/replications.part";
 /// A folder with the experiment in it, of so many simulated seconds a replication, after a warm-up of 10.
 fn folder(seconds: u32) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let (duration, warmup) = (r#""duration": "400s""#, r#""warmup": "40s""#);
+    let (duration, warmup) = (r#""duration": "360s""#, r#""warmup": "40s""#);
     assert!(EXPERIMENT.contains(duration) && EXPERIMENT.contains(warmup));
     let text = EXPERIMENT
         .replace(duration, &format!(r#""duration": "{seconds}s""#))

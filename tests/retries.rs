@@ -13,7 +13,7 @@ fn run_all(arrivals: &str, output: u32, providers: &str, client: &str, policy: &
         "providers": {{ {providers} }},
         "client": {{ {client} }},
         "policies": [ {{ "name": "only", "policy": {policy} }} ],
-        "plan": {{ "duration": "100s", "warmup": "10s" }}
+        "plan": {{ "duration": "90s", "warmup": "10s" }}
     }}"#
     );
     replications(&plan(&text).scenarios[0], 1, n)

@@ -80,7 +80,7 @@ fn experiment(policies: &Value) -> String {
         "providers": { "a": provider("300ms"), "b": provider("500ms"), "c": provider("100ms") },
         "client": { "breaker": "consecutive", "retry": { "fixed": { "tries": 3 } } },
         "policies": policies,
-        "plan": { "duration": "100s", "warmup": "10s", "replications": 3 },
+        "plan": { "duration": "90s", "warmup": "10s", "replications": 3 },
     })
     .to_string()
 }

@@ -28,7 +28,7 @@ fn run(arrivals: &str, old: &str, new: &str, client: &str, policy: &str) -> Tall
         "providers": {{ "old": {old}, "new": {new} }},
         "client": {{ {client} }},
         "policies": [ {{ "name": "only", "policy": {policy} }} ],
-        "plan": {{ "duration": "1100s", "warmup": "100s" }}
+        "plan": {{ "duration": "1000s", "warmup": "100s" }}
     }}"#
     );
     replications(&plan(&text).scenarios[0], 1, 1).remove(0)

@@ -12,6 +12,7 @@ use crate::experiment::estimate::{Estimate, estimate};
 use crate::experiment::load::load_with;
 use crate::form::own::OwnParts;
 use crate::report::format;
+use crate::words::Start;
 
 /// Arguments of `simcap check`.
 #[derive(Debug, Args)]
@@ -39,7 +40,7 @@ impl Check {
             print(&effective::policies(spec))?;
             return Ok(Exit::Fine);
         }
-        let seconds = plan.scenarios.first().map_or(0.0, |s| s.window.end.seconds());
+        let seconds = plan.scenarios.first().map_or(0.0, |s| s.window.counted().seconds());
         let estimate = estimate(&loaded, &plan, super::threads(None));
         estimate.check(&loaded)?;
         let each: f64 = estimate.policies.iter().map(|p| p.requests).sum();
@@ -48,8 +49,13 @@ impl Check {
             true => "at most ",
             false => "",
         };
+        let warmup = plan.scenarios.first().map_or(0.0, |s| s.window.warmup.seconds());
+        let start = match plan.start {
+            Start::Unpiloted => " after a warm-up that a pilot will find".to_owned(),
+            start => format!(" {}", start.in_words(&format::span(warmup))),
+        };
         print(&format!(
-            "{}: fine. {} policies on {} providers and {} classes; {} replications of {} each, {at_most}about {requests} requests in all.\n",
+            "{}: fine. {} policies on {} providers and {} classes; {} replications of {} each{start}, {at_most}about {requests} requests in all.\n",
             loaded.file,
             spec.policies.len(),
             spec.providers.len(),

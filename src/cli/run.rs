@@ -23,8 +23,10 @@ use crate::engine::tally::Tally;
 use crate::experiment::assemble::{Plan, assemble};
 use crate::experiment::estimate::estimate;
 use crate::experiment::load::{Loaded, load_with};
+use crate::experiment::pilot::warmed;
 use crate::form::own::OwnParts;
 use crate::import::source::{self, MOST_OF_JSON};
+use crate::kernel::time::{Span, Time};
 use crate::report::{Judged, Report, csv, format, html, json, terminal, write};
 use of::Of;
 use spill::{Left, Spill, SpillError};
@@ -89,7 +91,7 @@ impl From<SpillError> for Failure {
 impl Run {
     pub(super) fn run(self, own: &OwnParts) -> Done {
         let stop = Stop::watch(Some(again::command()));
-        let (loaded, plan) = self.simulate.plan(own)?;
+        let (loaded, plan, pool) = self.simulate.plan(own, &stop)?;
         let scenarios = plan.scenarios.len();
         let folder = self
             .out
@@ -97,7 +99,7 @@ impl Run {
         // Before the work, lest it be lost.
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot write the report to {}", folder.display()))?;
         let spill = open(&folder, &loaded, &plan, self.resume)?;
-        let Simulated { report, mut ended } = simulate(&loaded, plan, self.simulate.threads, &spill, &stop)?;
+        let Simulated { report, mut ended } = simulate(&loaded, plan, &pool, &spill, &stop)?;
         let is_complete = spill.is_complete(scenarios);
         let Some(report) = report else {
             let mut why = ended.nothing();
@@ -141,9 +143,9 @@ impl Compare {
             print(&terminal::comparison(&report, &style()))?;
             return Ok(exit(&report, Ended::default()));
         }
-        let (loaded, plan) = self.simulate.plan(own)?;
+        let (loaded, plan, pool) = self.simulate.plan(own, &stop)?;
         let (spill, scenarios) = (Spill::scratch(plan.replications), plan.scenarios.len());
-        let Simulated { report, mut ended } = simulate(&loaded, plan, self.simulate.threads, &spill, &stop)?;
+        let Simulated { report, mut ended } = simulate(&loaded, plan, &pool, &spill, &stop)?;
         let report = report.with_context(|| ended.nothing())?;
         ended.interrupted = !spill.is_complete(scenarios);
         print(&terminal::comparison(&report, &style()))?;
@@ -166,8 +168,8 @@ impl Compare {
 }
 
 impl Simulate {
-    /// What is to be run.
-    fn plan(&self, own: &OwnParts) -> Result<(Loaded, Plan), Failure> {
+    /// What is to be run, with its warm-up, and the threads to run it on.
+    fn plan(&self, own: &OwnParts, stop: &Stop) -> Result<(Loaded, Plan, rayon::ThreadPool), Failure> {
         let loaded = load_with(
             &self.file,
             &traces(self.trace.clone()),
@@ -184,13 +186,22 @@ impl Simulate {
             .warnings()
             .iter()
             .for_each(|warning| eprintln!("note: {warning}"));
-        Ok((loaded, plan))
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.threads.unwrap_or(0) as usize)
+            .build()
+            .context("cannot start the threads")?;
+        let plan = pool.install(|| warmed(&loaded, plan, &stop.control))?;
+        Ok((loaded, plan, pool))
     }
 }
 
 /// The file of replications in `folder`, after saying what was there.
 fn open(folder: &Path, loaded: &Loaded, plan: &Plan, resume: bool) -> Result<Spill, Failure> {
-    let of = Of::new(plan.seed, loaded.inputs.clone(), loaded.own.every());
+    let warmup = plan
+        .scenarios
+        .first()
+        .map_or(Span::ZERO, |s| s.window.warmup.since(Time::ZERO));
+    let of = Of::new(plan.seed, warmup, loaded.inputs.clone(), loaded.own.every());
     let (spill, left) = Spill::open(folder, &of, plan.replications, resume)?;
     let Left { replications, cut } = left;
     let all = plan.replications.saturating_mul(plan.scenarios.len() as u64);
@@ -246,14 +257,10 @@ struct Simulated {
 fn simulate(
     loaded: &Loaded,
     mut plan: Plan,
-    threads: Option<u64>,
+    pool: &rayon::ThreadPool,
     spill: &Spill,
     stop: &Stop,
 ) -> Result<Simulated, Failure> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.unwrap_or(0) as usize)
-        .build()
-        .context("cannot start the threads")?;
     let keeping = Keeping {
         loaded,
         spill,

@@ -2,8 +2,9 @@
 //!
 //! A budget is charged when an attempt has ended, as gateways do, which see the bill with the answer: what is in flight when
 //! it is spent comes on top. So a window exceeds its budget by at most the bills of the attempts under way at that moment.
-//! Windows follow each other from the start of the replication; money left over is not carried on. What became of each budget
-//! ([`Progress`]) is for the report, which says of a month only what whole windows have shown.
+//! Windows follow each other from the start of the plan's time: what is billed in the warm-up is charged to none, and at 0 each
+//! budget is whole. Money left over is not carried on. What became of each budget ([`Progress`]) is for the report, which says of a
+//! month only what whole windows have shown.
 
 mod windows;
 

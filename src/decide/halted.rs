@@ -22,7 +22,7 @@ pub fn set_aside<'a, F: Finished>(plan: &mut Plan, runs: &'a F) -> (Only<'a, F>,
         };
         let results: Vec<Result<(), Halt>> = (0..runs.planned()).map(result).collect();
         let finished = results.iter().filter(|result| result.is_ok()).count();
-        let sentence = sentence(&scenario.name, scenario.max_in_system, &results);
+        let sentence = sentence(&scenario.name, scenario.max_in_system, scenario.window.warmup, &results);
         if sentence.is_none() || finished > 0 {
             kept.push(i);
         }
@@ -49,8 +49,9 @@ pub fn set_aside<'a, F: Finished>(plan: &mut Plan, runs: &'a F) -> (Only<'a, F>,
     (only, said)
 }
 
-/// What became of the replications of the policy `name` that had more than `most` requests in the system, if any had.
-fn sentence<T>(name: &str, most: u64, results: &[Result<T, Halt>]) -> Option<String> {
+/// What became of the replications of the policy `name` that had more than `most` requests in the system, if any had; the plan's
+/// time begins at `origin`.
+fn sentence<T>(name: &str, most: u64, origin: Time, results: &[Result<T, Halt>]) -> Option<String> {
     let mut first = None;
     let mut numbers = Vec::new();
     for (number, result) in results.iter().enumerate() {
@@ -70,12 +71,16 @@ fn sentence<T>(name: &str, most: u64, results: &[Result<T, Halt>]) -> Option<Str
             listed(&numbers)
         )
     };
+    let when = if at < origin {
+        "in its warm-up".to_owned()
+    } else {
+        format!("after {} of simulated time", at.since(origin))
+    };
     Some(format!(
-        "{name}: {which} had more than {} requests in the system (`max_in_system`) and were ended, replication {} after {} of \
-         simulated time with {}",
+        "{name}: {which} had more than {} requests in the system (`max_in_system`) and were ended, replication {} {when} with \
+         {}",
         format::count(most),
         numbers[0],
-        at.since(Time::ZERO),
         format::count(in_system)
     ))
 }
@@ -114,13 +119,15 @@ mod tests {
     fn what_is_missing_is_named() {
         let results = [Ok(()), too_many(), Err(Halt::Stopped), too_many()];
         assert_eq!(
-            sentence("slow", 1_000_000, &results).as_deref(),
+            sentence("slow", 1_000_000, Time::ZERO, &results).as_deref(),
             Some(
                 "slow: 2 of 4 replications (1, 3) had more than 1,000,000 requests in the system (`max_in_system`) and were \
                  ended, replication 1 after 10s of simulated time with 1,000,384"
             )
         );
-        assert_eq!(sentence("fast", 1, &[Ok(()), Err(Halt::Stopped)]), None);
+        let warm = sentence("slow", 1_000_000, Time::ZERO + Span::from_secs(11), &results);
+        assert!(warm.unwrap().contains("replication 1 in its warm-up with"));
+        assert_eq!(sentence("fast", 1, Time::ZERO, &[Ok(()), Err(Halt::Stopped)]), None);
     }
 
     #[test]

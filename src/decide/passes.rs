@@ -8,11 +8,9 @@
 use std::cell::{Cell, RefCell};
 
 use crate::engine::replicate::Finished;
-use crate::engine::scenario::Window;
 use crate::engine::tally::Tally;
 use crate::stats::interval::{Confidence, Estimate, Values};
 use crate::stats::ratio::Pairs;
-use crate::stats::warmup::Trend;
 
 use super::measured::Gathered;
 use super::steady;
@@ -36,8 +34,8 @@ pub(super) struct Pooled {
     pub(super) gathered: Gathered,
     /// Seconds counted, added up replication by replication.
     pub(super) seconds: f64,
-    /// How each replication's requests in the system rose.
-    pub(super) trends: Vec<Trend>,
+    /// What the replications were like over time.
+    pub(super) course: steady::Course,
 }
 
 impl<'a, F: Finished> Replications<'a, F> {
@@ -61,22 +59,23 @@ impl<'a, F: Finished> Replications<'a, F> {
     }
 
     /// The first pass; nothing if there are no replications. `gathered` takes what is counted for each metric.
-    pub(super) fn pool(&self, window: Window, gathered: Gathered) -> Result<Option<Pooled>, F::Error> {
+    pub(super) fn pool(&self, gathered: Gathered) -> Result<Option<Pooled>, F::Error> {
         let mut pooled: Option<Pooled> = None;
         let mut gathered = Some(gathered);
         self.each(|tally| {
             let seconds = tally.counted as f64 / 1e9;
-            let trend = steady::trend(window, &tally.series);
             match &mut pooled {
                 None => {
                     pooled = gathered.take().map(|mut gathered| {
                         gathered.add(tally);
+                        let mut course = steady::Course::default();
+                        course.add(&tally.series);
                         Pooled {
                             tally: tally.clone(),
                             replications: 1,
                             gathered,
                             seconds,
-                            trends: vec![trend],
+                            course,
                         }
                     });
                 }
@@ -85,7 +84,7 @@ impl<'a, F: Finished> Replications<'a, F> {
                     pooled.replications += 1;
                     pooled.gathered.add(tally);
                     pooled.seconds += seconds;
-                    pooled.trends.push(trend);
+                    pooled.course.add(&tally.series);
                 }
             }
         })?;

@@ -17,7 +17,7 @@ use crate::routing::Milestone;
 use crate::stats::compare::Side;
 use crate::stats::histogram::Histogram;
 use crate::stats::quantile::Of;
-use crate::words::{BoundKind, EffortKind, Outcome};
+use crate::words::{BoundKind, EffortKind, Outcome, Start};
 
 use super::compare::{Terms, compare};
 use super::figures::MONTH_DAYS;
@@ -53,7 +53,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
     let mut all: Vec<Pooled> = Vec::new();
     for (s, scenario) in plan.scenarios.iter().enumerate() {
         let gathered = Gathered::new(plan.metrics.iter().cloned().chain(of_classes(scenario)));
-        all.extend(replications(s).pool(scenario.window, gathered)?);
+        all.extend(replications(s).pool(gathered)?);
     }
     let months: Vec<Month> = (plan.scenarios.iter().zip(&mut all))
         .map(|(scenario, pooled)| {
@@ -62,17 +62,11 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
             month
         })
         .collect();
-    let is_scheduled = |s: &Scenario| {
-        s.fleet
-            .iter()
-            .any(|d| d.provider.faults.iter().any(|f| f.is_scheduled()))
-    };
-    let story = if loaded.trace.is_some() {
-        Story::Replayed
-    } else if plan.scenarios.first().is_some_and(is_scheduled) {
-        Story::Scheduled
-    } else {
-        Story::None
+    let story = |scenario: &Scenario| match (plan.start, loaded.trace.is_some()) {
+        (_, true) => Story::Replayed,
+        (Start::Empty, _) => Story::Empty,
+        _ if steady::changes(scenario) => Story::Scheduled,
+        _ => Story::None,
     };
     let mut policies: Vec<PolicyReport> = Vec::new();
     let mut sides: Vec<Vec<Side>> = Vec::new();
@@ -83,7 +77,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         let parts = ask(&replications(s), plan.confidence, look, |each| {
             Parts::of(plan, scenario, pooled, &months[s], each)
         })?;
-        policies.push(policy(plan, s, pooled, &months[s], parts, story));
+        policies.push(policy(plan, s, pooled, &months[s], parts, story(scenario)));
         sides.push(compared.sides);
     }
     let currency = plan
@@ -104,6 +98,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         replications_finished: complete.len() as u64,
         confidence: plan.confidence.level(),
         warmup: window.map_or(0.0, |w| w.warmup.seconds()),
+        start: plan.start,
         counted: window.map_or(0.0, |w| w.counted().seconds()),
         month_days: MONTH_DAYS,
         warnings: troubles(loaded)
@@ -276,7 +271,7 @@ fn policy(plan: &Plan, number: usize, pooled: &Pooled, month: &Month, parts: Par
         effort: parts.effort,
         steady: match shut::sentence(scenario, sum, pooled.replications) {
             Some(why) => Steady { settled: false, why },
-            None => steady::verdict(story.with_budgets(sum), scenario.window, &sum.series, &pooled.trends),
+            None => steady::verdict(story.with_budgets(sum), scenario, &sum.series, &pooled.course),
         },
         curves: Curves {
             ttft: curve(sum, |c| &c.ttft),
@@ -433,8 +428,8 @@ fn milestones(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<Milest
 fn incidents(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<IncidentReport> {
     let one = |(i, incident): (usize, &Incident)| IncidentReport {
         provider: scenario.fleet[incident.provider].provider.name.clone(),
-        from: incident.from.seconds(),
-        until: incident.until.seconds(),
+        from: incident.from.seconds_after(scenario.window.warmup),
+        until: incident.until.seconds_after(scenario.window.warmup),
         ejected: each(&|t| Figure::Share(t.incidents[i].ejected as f64, 1.0)),
         time_to_eject: each(&|t| Figure::Each(t.incidents[i].seconds_to_eject())),
         leaked: each(&|t| Figure::Each(Some(t.incidents[i].leaked as f64))),

@@ -1,8 +1,7 @@
 //! What an outage did: how soon a breaker ejected the provider, how many failures came through until then, and how soon
 //! the system recovered.
 //!
-//! There is one record for each outage that is known beforehand and begins before arrivals end, over the whole
-//! replication, warm-up included. The breaker is looked at whenever an attempt ends anywhere in the fleet. Without such
+//! There is one record for each outage that is known beforehand and begins before arrivals end. The breaker is looked at whenever an attempt ends anywhere in the fleet. Without such
 //! an outage nothing is recorded and nothing is spent.
 //!
 //! The system has recovered at the first moment from the end of the outage on, while arrivals last, at which at most 10

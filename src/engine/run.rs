@@ -34,7 +34,7 @@ pub enum Halt {
     /// More requests were in the system than [`Scenario::max_in_system`] allows. A property of the scenario and the seed: the
     /// run halts at the same point wherever it is repeated.
     TooMany {
-        /// The simulated time at which that was seen.
+        /// The simulated time at which that was seen, from the start of the warm-up.
         at: Time,
         /// How many there were, as [`World::held`] counts them.
         in_system: u64,

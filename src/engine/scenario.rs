@@ -99,11 +99,11 @@ impl Good {
 
 /// The simulated time, and the part of it that is counted.
 ///
-/// Requests that arrive from `warmup` until `end` are counted; arrivals stop at `end`, and the requests then in the
-/// system are run to their ends.
+/// The plan's time begins at `warmup`, with queues that the warm-up before it has filled: requests that arrive from then until `end`
+/// are counted; arrivals stop at `end`, and the requests then in the system are run to their ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// When counting starts: the end of the warm-up.
+    /// When counting and the plan's time start: the end of the warm-up.
     pub warmup: Time,
     /// When arrivals and counting end.
     pub end: Time,

@@ -96,7 +96,7 @@ pub struct Effort {
     pub hedges_won: u64,
     /// Times a request went on to another group of providers.
     pub fallbacks: u64,
-    /// Retries and hedges that a budget denied, in the whole replication.
+    /// Retries and hedges that a budget denied once counting had begun.
     pub denied: u64,
     /// Requests whose input was cut to fit the client's window.
     pub shortened: u64,
@@ -115,7 +115,7 @@ pub struct Effort {
 pub struct AlertTally {
     /// Replications in which the threshold was passed.
     pub passed: u64,
-    /// Nanoseconds from the start until the threshold was first passed, added up over the replications in `passed`.
+    /// Nanoseconds from the start of counting until the threshold was first passed, added up over the replications in `passed`.
     pub time: u128,
 }
 
@@ -153,7 +153,7 @@ pub struct ProviderTally {
     pub output: u128,
     /// Nanoseconds of connection time within the counted window, added up over all attempts.
     pub busy: u128,
-    /// How often its breaker opened, in the whole replication.
+    /// How often its breaker opened once counting had begun.
     pub trips: u64,
     /// Attempts that were larger than a quota of it ever holds.
     pub oversized: u64,
@@ -227,7 +227,7 @@ impl Tally {
             incidents: incident::of(scenario),
             lenses: Tally::of_lenses(&scenario.lenses, &scenario.fleet),
             peak_in_system: 0,
-            series: Series::new(scenario.window.end, scenario.fleet.len()),
+            series: Series::new(scenario.window, scenario.fleet.len()),
         }
     }
 

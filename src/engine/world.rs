@@ -39,8 +39,9 @@ use crate::words::{Ask, Headers, Outcome};
 
 use super::event::{Event, MOST_SLOTS};
 use super::scenario::Scenario;
-use super::tally::{Bound, Tally};
+use super::tally::Tally;
 use gateway::Gateway;
+use marks::Before;
 
 /// A request in the system.
 #[derive(Clone, Copy, Debug)]
@@ -327,9 +328,9 @@ pub struct World<'a> {
     limiter_binds: BoundClock,
     queue_full: BoundClock,
     tally: Tally,
-    /// The next moment at which something is noted, and what the bounds' clocks read when counting began.
+    /// The next moment at which something is noted, and what had been counted when the warm-up was over.
     next_mark: Time,
-    counting_from: Option<Vec<Bound>>,
+    before: Option<Before>,
 }
 
 impl<'a> World<'a> {
@@ -394,7 +395,7 @@ impl<'a> World<'a> {
             queue_full: BoundClock::default(),
             tally: Tally::new(scenario),
             next_mark: Time::ZERO,
-            counting_from: None,
+            before: None,
         };
         world.next_mark = world.tally.series.current_ends().min(scenario.window.warmup);
         world

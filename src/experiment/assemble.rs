@@ -24,11 +24,11 @@ use crate::form::exchange::Exchange;
 use crate::form::layers::Origin;
 use crate::form::units::Fraction;
 use crate::kernel::calendar::Calendar;
-use crate::kernel::time::Span;
+use crate::kernel::time::{Span, Time};
 use crate::provider::faults::Silence;
 use crate::provider::pricing::listed::Table;
 use crate::stats::interval::Confidence;
-use crate::words::{Code, Metric, ModelNote, Unit};
+use crate::words::{Code, Metric, ModelNote, Start, Unit};
 use assumptions::assumptions;
 use client::client;
 use fleet::{accounts, check_accounts, deployment, exchange, known, pools};
@@ -57,6 +57,8 @@ pub struct Plan {
     pub replications: u64,
     /// The seed that every draw is made from.
     pub seed: u64,
+    /// How the replications start. The length of their warm-up is in the scenarios' windows.
+    pub start: Start,
     /// The level of every interval.
     pub confidence: Confidence,
     /// The smallest relative difference between two policies that matters.
@@ -96,15 +98,29 @@ pub struct Objective {
     pub policies: Vec<usize>,
 }
 
-/// Checks `loaded` and makes its scenarios.
+/// Checks `loaded` and makes its scenarios. They start empty where the plan leaves the warm-up to a pilot, until
+/// [`warmed`](super::pilot::warmed) has run it.
 ///
 /// # Errors
 /// At the first thing that makes no sense, with its place in the file.
 pub fn assemble(loaded: &Loaded) -> Result<Plan, diagnose::Error> {
-    plan(loaded).map_err(|refusal| refusal.error(&loaded.file, &loaded.text))
+    checked(loaded, None)
 }
 
-fn plan(loaded: &Loaded) -> Built<Plan> {
+/// Checks `loaded` and makes its scenarios, with a warm-up of this length whatever the plan says. With none, the plan's time is a
+/// replication's from its start, as it is for a server that simulates in real time.
+///
+/// # Errors
+/// At the first thing that makes no sense, with its place in the file.
+pub fn assemble_after(loaded: &Loaded, warmup: Span) -> Result<Plan, diagnose::Error> {
+    checked(loaded, Some(warmup))
+}
+
+fn checked(loaded: &Loaded, warmup: Option<Span>) -> Result<Plan, diagnose::Error> {
+    plan(loaded, warmup).map_err(|refusal| refusal.error(&loaded.file, &loaded.text))
+}
+
+fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
     let spec = &loaded.experiment;
     format::check(spec)?;
     check_name(&spec.name).map_err(|r| r.at("name"))?;
@@ -121,7 +137,12 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         ..Names::default()
     };
     let traffic = Arc::new(traffic(loaded, &names).map_err(|r| r.at("traffic"))?);
-    let window = window(loaded, &names).map_err(|r| r.at("plan"))?;
+    let (window, start) = window(loaded, &names, warmup).map_err(|r| r.at("plan"))?;
+    let names = Names {
+        origin: window.warmup,
+        calendar: names.calendar.before(window.warmup.since(Time::ZERO)),
+        ..names
+    };
     let confidence = match spec.plan.confidence {
         None => Confidence::default(),
         Some(level) => Confidence::new(level).map_err(|e| Refusal::of(e).at("confidence").at("plan"))?,
@@ -225,6 +246,7 @@ fn plan(loaded: &Loaded) -> Built<Plan> {
         models,
         replications: spec.plan.replications,
         seed: spec.plan.seed,
+        start,
         confidence,
         matters,
         currency,

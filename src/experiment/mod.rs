@@ -1,8 +1,9 @@
 //! What an experiment file says, and how it becomes scenarios that run.
 //!
 //! [`file`](mod@file) and [`model`] are the files' own types; [`load`] finds and reads everything that an experiment names;
-//! [`assemble`] checks it and builds the scenarios; [`estimate`] says what they will take; [`kinds`] lists the kinds of parts
-//! that a file can name; [`format`](mod@format) knows the versions of the format. Files say things in the form of [`crate::form`].
+//! [`assemble`] checks it and builds the scenarios, [`pilot`] finds how long they warm up; [`estimate`] says what they will take;
+//! [`kinds`] lists the kinds of parts that a file can name; [`format`](mod@format) knows the versions of the format. Files say
+//! things in the form of [`crate::form`].
 
 pub mod assemble;
 pub mod calibration;
@@ -12,3 +13,4 @@ pub mod format;
 pub mod kinds;
 pub mod load;
 pub mod model;
+pub mod pilot;

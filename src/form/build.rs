@@ -6,7 +6,7 @@ use super::diagnose::{self, Seg};
 use super::units::Money;
 use crate::form::exchange::Exchange;
 use crate::kernel::calendar::Calendar;
-use crate::kernel::time::Span;
+use crate::kernel::time::{Span, Time};
 
 /// What building a plug-in yields.
 pub type Built<T> = Result<T, Refusal>;
@@ -101,6 +101,9 @@ pub struct Names<'a> {
     pub asks: &'a [Asked],
     /// The number of users; `None` if each request has its own user.
     pub users: Option<u32>,
+    /// The instant of a replication at which the plan's time begins: the end of its warm-up. A part that holds times of the
+    /// plan (an outage's start, a budget's windows, a time of day) adds them to this one.
+    pub origin: Time,
     /// What a dollar is in the experiment's currency, if it has one.
     pub exchange: Option<Exchange>,
     /// What the clock says when a replication begins.

@@ -27,6 +27,15 @@ impl Calendar {
         }
     }
 
+    /// The calendar of what begins so long before.
+    #[must_use]
+    pub const fn before(self, span: Span) -> Calendar {
+        const WEEK: u64 = WEEK_MINUTES as u64 * MINUTE;
+        Calendar {
+            starts: (self.starts + WEEK - span.nanos() % WEEK) % WEEK,
+        }
+    }
+
     /// The number of the minute of the week that `at` is in, from Monday, 00:00 UTC.
     #[inline]
     pub const fn minute(self, at: Time) -> usize {
@@ -56,6 +65,7 @@ mod tests {
         let sunday = Calendar::starting(hours(6 * 24 + 23));
         assert_eq!([0, 1, 2].map(|h| sunday.minute(at(h))), [167 * 60, 0, 60]);
         assert_eq!(sunday.time_of_day(), hours(23));
+        assert_eq!(monday.before(hours(168 + 1)), Calendar::starting(hours(167)));
         assert_eq!(monday.minute(Time::from_nanos(MINUTE - 1)), 0);
         assert!(sunday.minute(Time::NEVER) < WEEK_MINUTES);
     }

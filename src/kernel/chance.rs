@@ -65,6 +65,8 @@ pub enum Purpose {
     Gateway = 21,
     /// How long a provider takes to fail.
     FailAfter = 22,
+    /// The seed of the pilot that finds how long a plan warms up.
+    Pilot = 23,
 }
 
 /// The randomness of one replication.

@@ -40,6 +40,12 @@ impl Time {
         self.0 as f64 / 1e9
     }
 
+    /// Seconds from `origin` to this instant; negative if it is the earlier one.
+    #[inline]
+    pub fn seconds_after(self, origin: Time) -> f64 {
+        (i128::from(self.0) - i128::from(origin.0)) as f64 / 1e9
+    }
+
     /// The time passed since `earlier`; zero if `earlier` is later.
     #[inline]
     pub const fn since(self, earlier: Time) -> Span {
@@ -176,6 +182,8 @@ mod tests {
         let early = Time::from_nanos(5);
         assert_eq!(early.since(Time::from_nanos(9)), Span::ZERO);
         assert_eq!(Time::NEVER + Span::from_secs(1), Time::NEVER);
+        let origin = Time::from_nanos(2_500_000_000);
+        assert_eq!([Time::ZERO, origin].map(|t| t.seconds_after(origin)), [-2.5, 0.0]);
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub trait Fault: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Whether a start or an end of the fault is known beforehand.
+    /// Whether it is known beforehand when the fault begins, ends or changes.
     fn is_scheduled(&self) -> bool {
         self.outage().is_some()
     }

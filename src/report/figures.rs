@@ -116,7 +116,7 @@ pub fn trade_off(report: &Report, title: &str, x: &Metric, y: &Metric) -> Chart 
     }
 }
 
-/// A figure over simulated time, one line a policy; the warm-up is shaded. `level` picks the figure of a bin.
+/// A figure over the counted time, one line a policy. `level` picks the figure of a bin.
 pub fn over_time(report: &Report, title: &str, unit: Unit, level: impl Fn(&super::Moment) -> Option<f64>) -> Chart {
     let clock = Clock::of(report);
     let levels = report
@@ -135,21 +135,13 @@ pub fn over_time(report: &Report, title: &str, unit: Unit, level: impl Fn(&super
         _ => (Scale::Linear, None),
     };
     let (lowest, highest) = range.unwrap_or((0.0, highest));
-    let mut series = vec![];
-    if report.warmup > 0.0 {
-        let warmup = report.warmup / clock.seconds;
-        series.push(Series {
-            colour: Colour::Grid,
-            mark: Mark::Band(vec![(0.0, lowest, highest), (warmup, lowest, highest)]),
-        });
-    }
-    series.extend(by_policy(report, |policy| {
+    let series = by_policy(report, |policy| {
         let bins = policy.series.iter();
         Mark::Steps(
             bins.map(|bin| (bin.until / clock.seconds, level(bin).unwrap_or(f64::NAN)))
                 .collect(),
         )
-    }));
+    });
     Chart {
         title: title.into(),
         size: HALF,

@@ -31,7 +31,7 @@ pub use bill::{Bill, BillRow, Billed};
 use crate::stats::compare::Verdict;
 use crate::stats::interval::{Estimate, nan_if_null};
 use crate::words::metric::Standard;
-use crate::words::{BoundKind, EffortKind, Outcome};
+use crate::words::{BoundKind, EffortKind, Outcome, Start};
 pub use crate::words::{Code, Input, Metric, ModelNote, Standing, Unit};
 
 /// Everything a run has to say.
@@ -58,6 +58,9 @@ pub struct Report {
     pub confidence: f64,
     /// Simulated seconds before counting starts.
     pub warmup: f64,
+    /// How replications start, and where the length of their warm-up comes from.
+    #[serde(default)]
+    pub start: Start,
     /// Simulated seconds that are counted, in one replication.
     pub counted: f64,
     /// Days in the month that monthly cost is scaled to.
@@ -340,7 +343,7 @@ pub struct AlertReport {
     pub share: f64,
     /// Replications in which the share was passed.
     pub passed: u64,
-    /// Seconds from the start of the replication until the share was first passed, over the replications in which it was.
+    /// Seconds from the start of counting until the share was first passed, over the replications in which it was.
     pub at: Estimate,
 }
 
@@ -352,19 +355,19 @@ pub struct MilestoneReport {
     pub what: String,
     /// Replications in which the milestone was passed.
     pub passed: u64,
-    /// Seconds from the start of the replication until the milestone was first passed, over the replications in which it was.
+    /// Seconds from the start of counting until the milestone was first passed, over the replications in which it was.
     pub at: Estimate,
 }
 
-/// What a scheduled outage did, over the whole of a replication, warm-up included.
+/// What a scheduled outage did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct IncidentReport {
     /// The provider that the outage was scheduled for.
     pub provider: String,
-    /// When the outage began, in seconds from the start of the replication.
+    /// When the outage began, in seconds from the start of counting.
     pub from: f64,
-    /// When the outage ended, in seconds from the start of the replication.
+    /// When the outage ended, in seconds from the start of counting.
     pub until: f64,
     /// Share of replications in which the provider's breaker kept calls out at some time during the outage.
     pub ejected: Estimate,
@@ -390,7 +393,7 @@ pub struct IncidentReport {
 pub struct EffortReport {
     /// The kind of work that the client did.
     pub what: EffortKind,
-    /// Times per 1,000 requests. What a budget denied is counted over the whole replication, warm-up included.
+    /// Times per 1,000 requests.
     pub per_1k: Estimate,
 }
 
@@ -422,11 +425,11 @@ pub struct Curves {
     pub wait: Vec<(f64, f64)>,
 }
 
-/// One bin of time, averaged over replications.
+/// One bin of the counted time, averaged over replications.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Moment {
-    /// The end of the bin, in seconds from the start of the replication.
+    /// The end of the bin, in seconds from the start of counting.
     pub until: f64,
     /// Requests that arrived per second.
     #[serde(deserialize_with = "nan_if_null")]

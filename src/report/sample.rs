@@ -27,6 +27,7 @@ pub(crate) fn sample() -> Report {
         replications_planned: 10,
         replications_finished: 10,
         confidence: 0.95,
+        start: Start::Given,
         warmup: 60.0,
         counted: 600.0,
         month_days: 30.0,

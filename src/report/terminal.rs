@@ -110,13 +110,9 @@ impl Page {
             String::new()
         };
         let plural = if finished == 1 && of.is_empty() { "" } else { "s" };
-        let warmup = if report.warmup > 0.0 {
-            format!(" after {} of warm-up", format::span(report.warmup))
-        } else {
-            String::new()
-        };
+        let start = report.start.in_words(&format::span(report.warmup));
         let line = format!(
-            "{}: {}{of} replication{plural} × {} simulated{warmup}, seed {}, {} confidence",
+            "{}: {}{of} replication{plural} × {} simulated {start}, seed {}, {} confidence",
             report.experiment,
             format::count(finished),
             format::span(report.counted),

@@ -157,8 +157,9 @@ impl BuildPolicy for BudgetPaced {
             step,
             start,
             rate: start,
-            began: Time::ZERO,
-            next_step: Time::ZERO + every,
+            origin: names.origin,
+            began: names.origin,
+            next_step: names.origin + every,
             spent: 0,
             spent_before: 0,
             first_spent: None,
@@ -197,6 +198,8 @@ struct Running {
     step: f64,
     start: f64,
     rate: f64,
+    /// The beginning of the first period: before it nothing is charged.
+    origin: Time,
     /// The beginning of this period; `next_step` is when the rate is next adjusted.
     began: Time,
     next_step: Time,
@@ -303,7 +306,7 @@ impl Policy for Running {
     #[inline]
     fn learn(&mut self, ended: &Ended) {
         self.advance(ended.now);
-        if self.places[ended.provider].is_some() {
+        if ended.now >= self.origin && self.places[ended.provider].is_some() {
             self.spent += u128::from(ended.cost);
             if self.is_spent() {
                 self.first_spent.get_or_insert(ended.now);
@@ -325,8 +328,8 @@ impl Policy for Running {
     fn fresh(&self) -> Box<dyn Policy> {
         Box::new(Running {
             rate: self.start,
-            began: Time::ZERO,
-            next_step: Time::ZERO + self.every,
+            began: self.origin,
+            next_step: self.origin + self.every,
             spent: 0,
             spent_before: 0,
             first_spent: None,

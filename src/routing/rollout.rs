@@ -103,7 +103,7 @@ pub struct Rollout {
     /// What is moved, users or requests. Default: `user`.
     #[serde(default)]
     pub by: By,
-    /// The beginning of the first stage, from the start of the replication. Default: 0s.
+    /// The beginning of the first stage, in the plan's time: 0s, when counting begins. Default: 0s.
     #[serde(default)]
     pub from: Duration,
     /// The salt of the hash: another one moves others first. Default: 0.
@@ -164,8 +164,8 @@ impl BuildPolicy for Rollout {
             takes: self.rollback_takes.span(),
             by: self.by,
             salt: Key::NONE.part(1).part(self.salt).draw(Purpose::Route),
-            from: Time::ZERO + self.from.span(),
-            state: State::before(Time::ZERO + self.from.span()),
+            from: names.origin + self.from.span(),
+            state: State::before(names.origin + self.from.span()),
             passed: Vec::new(),
         };
         Ok(running.fresh().wrapped())

@@ -194,15 +194,6 @@ fn a_window_that_ends_before_it_begins() {
 }
 
 #[test]
-fn a_window_within_the_warm_up() {
-    assert_snapshot!(with(r#""windows": { "early": { "until": "5m" } }"#), @r#"
-    shop.json:62:46: plan.windows.early.until: the window is over at 5m, within the warm-up of 5m: nothing is counted in it
-       62 |   "plan": { "windows": { "early": { "until": "5m" } }, "duration": "1h", "warmup": "5m", "replicatio…
-          |                                              ^
-    "#);
-}
-
-#[test]
 fn two_windows_of_one_name() {
     assert_snapshot!(with(r#""windows": { "late": { "from": "30m" }, "late": { "from": "40m" } }"#), @r#"
     shop.json:62:53: plan.windows.late: duplicate key `late`

@@ -166,10 +166,10 @@ fn a_confidence_out_of_range() {
 }
 
 #[test]
-fn a_warmup_that_leaves_nothing() {
-    assert_snapshot!(said(r#""warmup": "5m""#, r#""warmup": "1h""#), @r#"
-    shop.json:62:41: plan.warmup: a warm-up of 60m leaves nothing of 60m to count
-       62 |   "plan": { "duration": "1h", "warmup": "1h", "replications": 20, "seed": 1, "confidence": 0.95 }
+fn a_warmup_of_decades() {
+    assert_snapshot!(said(r#""warmup": "5m""#, r#""warmup": "7300d""#), @r#"
+    shop.json:62:41: plan.warmup: a warm-up of 7300d: at most ten years
+       62 |   "plan": { "duration": "1h", "warmup": "7300d", "replications": 20, "seed": 1, "confidence": 0.95 }
           |                                         ^
     "#);
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::record;
+use crate::kernel::time::Span;
 use crate::words::Input;
 
 /// What the first line says that the file is.
@@ -16,6 +17,8 @@ pub(super) struct Of {
     pub(super) records: u16,
     pub(super) version: String,
     pub(super) seed: u64,
+    /// Length of the warm-up in nanoseconds.
+    pub(super) warmup: u64,
     /// Every file that was read, the experiment first.
     pub(super) inputs: Vec<Input>,
     /// The names of the policies that the program registers itself.
@@ -23,12 +26,13 @@ pub(super) struct Of {
 }
 
 impl Of {
-    pub(super) fn new(seed: u64, inputs: Vec<Input>, own: Vec<String>) -> Of {
+    pub(super) fn new(seed: u64, warmup: Span, inputs: Vec<Input>, own: Vec<String>) -> Of {
         Of {
             format: FORMAT.into(),
             records: record::VERSION,
             version: env!("CARGO_PKG_VERSION").into(),
             seed,
+            warmup: warmup.nanos(),
             inputs,
             own,
         }
@@ -50,6 +54,10 @@ impl Of {
         }
         if self.seed != then.seed {
             all.push(format!("their seed is {} and this run's {}", then.seed, self.seed));
+        }
+        if self.warmup != then.warmup {
+            let [theirs, ours] = [then.warmup, self.warmup].map(Span::from_nanos);
+            all.push(format!("they warm up for {theirs} and this run for {ours}"));
         }
         for input in &self.inputs {
             let same_name: Vec<&Input> = then.inputs.iter().filter(|old| old.name == input.name).collect();

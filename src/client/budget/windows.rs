@@ -126,6 +126,7 @@ pub fn build(specs: &[BudgetSpec], names: &Names<'_>) -> Built<Budgets> {
             barred: vec![false; names.providers.len()],
             any_barred: false,
             instead: None,
+            origin: names.origin,
             next_window: Time::ZERO,
             passed: vec![None; budgets.alerts.len()],
             budgets: windows,
@@ -185,7 +186,7 @@ fn one(spec: &BudgetSpec, names: &Names<'_>) -> Built<Window> {
     let money = |m: Money| names.money(m);
     Ok(Window {
         length: spec.per.span(),
-        ends: Time::ZERO + spec.per.span(),
+        ends: names.origin + spec.per.span(),
         money: spec.money.map_or(u128::MAX, money),
         tokens: spec.tokens.map_or(u64::MAX, Count::get),
         spent: (0, 0),
@@ -300,6 +301,8 @@ struct Running {
     any_barred: bool,
     /// The provider that takes everything until something is spent or a window ends.
     instead: Option<usize>,
+    /// The beginning of the first window: before it nothing is charged.
+    origin: Time,
     /// The time at which the next window ends.
     next_window: Time,
     /// The time at which each watched share was passed, budget by budget.
@@ -358,6 +361,9 @@ impl Budget for Running {
     }
 
     fn spent(&mut self, ended: &Ended) {
+        if ended.now < self.origin {
+            return;
+        }
         self.roll(ended.now);
         let tokens = u64::from(ended.usage.input) + u64::from(ended.usage.output);
         let (mut watched, mut newly_exhausted) = (0, false);

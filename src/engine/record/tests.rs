@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::incident;
 use crate::engine::lens::LensTally;
+use crate::engine::scenario::Window;
 use crate::engine::series::{BINS, Series};
 use crate::engine::tally::{AlertTally, Bound, BudgetTally, ClassTally, Effort, ProviderTally};
 use crate::kernel::time::{Span, Time};
@@ -133,14 +134,21 @@ impl Numbers {
     }
 
     fn series(&mut self) -> Series {
-        let mut series = Series::new(Time::from_nanos(7_200_000_000_000), 2);
-        for _ in 0..BINS {
+        let mut series = Series::new(
+            Window {
+                warmup: Time::from_nanos(60_000_000_000),
+                end: Time::from_nanos(7_260_000_000_000),
+            },
+            2,
+        );
+        for _ in 0..=BINS {
             series.send(1);
             if let Some(bin) = series.bin() {
                 bin.arrivals = self.next();
                 bin.successes = self.next();
                 bin.failures = self.next();
                 bin.e2e = self.wide();
+                bin.cost = self.wide();
             }
             series.close_bin((self.next() & 0xFFFF) as usize);
         }
@@ -226,7 +234,7 @@ fn another_version_is_refused_and_named() {
     assert_eq!(refused, Broken::Version(VERSION + 1));
     assert_eq!(
         refused.to_string(),
-        "a replication of version 3 of its form, where this simcap reads and writes version 2"
+        "a replication of version 4 of its form, where this simcap reads and writes version 3"
     );
 }
 

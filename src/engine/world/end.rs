@@ -160,6 +160,7 @@ impl World<'_> {
         let e2e = self.now.since(request.arrived);
         let succeeded = outcome == Outcome::Success;
         if let Some(bin) = self.tally.series.bin() {
+            bin.cost += u128::from(request.cost);
             if succeeded {
                 bin.successes += 1;
                 bin.e2e += u128::from(e2e.nanos());

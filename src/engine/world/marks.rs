@@ -6,6 +6,17 @@ use crate::engine::tally::{Bound, Tally};
 use crate::kernel::time::{Span, Time};
 use crate::words::BoundKind;
 
+/// What had been counted when the warm-up was over, which is in no figure.
+#[derive(Debug, Default)]
+pub(super) struct Before {
+    /// The readings of the bounds' clocks.
+    bounds: Vec<Bound>,
+    /// Retries and hedges that a budget had denied.
+    denied: u64,
+    /// How often the breaker of each provider had opened.
+    trips: Vec<u64>,
+}
+
 impl World<'_> {
     /// Completes the tally, once no event is pending.
     pub fn finish(mut self) -> Tally {
@@ -19,11 +30,13 @@ impl World<'_> {
         } else {
             self.requests.peak()
         };
-        self.tally.effort.denied = self.retry.denied() + self.hedge.as_ref().map_or(0, |h| h.denied());
+        let before = self.before.take().unwrap_or_default();
+        self.tally.effort.denied = self.denied() - before.denied;
+        let origin = self.scenario.window.warmup;
         if let Some(budget) = &self.budget {
             for (tally, at) in self.tally.alerts.iter_mut().zip(budget.alerts()) {
                 tally.passed = u64::from(at.is_some());
-                tally.time = at.map_or(0, |at| u128::from(at.nanos()));
+                tally.time = at.map_or(0, |at| u128::from(at.since(origin).nanos()));
             }
         }
         // A milestone is passed when every gateway has passed it.
@@ -32,11 +45,12 @@ impl World<'_> {
             let last = all.iter().map(|of| of[i].at.unwrap_or(Time::NEVER)).max();
             let last = last.filter(|&at| at != Time::NEVER);
             tally.passed = u64::from(last.is_some());
-            tally.time = last.map_or(0, |at| u128::from(at.nanos()));
+            tally.time = last.map_or(0, |at| u128::from(at.since(origin).nanos()));
         }
         let counted = self.scenario.window.counted();
         for (i, provider) in self.tally.providers.iter_mut().enumerate() {
-            provider.trips = self.gateways.iter().map(|g| g.trips(i)).sum();
+            let trips: u64 = self.gateways.iter().map(|g| g.trips(i)).sum();
+            provider.trips = trips - before.trips.get(i).copied().unwrap_or(0);
             provider.reserved = self.scenario.fleet[i].provider.price.standing(counted);
         }
         self.tally
@@ -45,8 +59,14 @@ impl World<'_> {
     /// Takes the reading that is due at `next_mark`: the end of a bin, the start or the end of counting.
     pub(super) fn mark(&mut self) {
         let (mark, window) = (self.next_mark, self.scenario.window);
-        if mark >= window.warmup && self.counting_from.is_none() {
-            self.counting_from = Some(self.bounds(mark));
+        if mark >= window.warmup && self.before.is_none() {
+            self.before = Some(Before {
+                bounds: self.bounds(mark),
+                denied: self.denied(),
+                trips: (0..self.endpoints.len())
+                    .map(|p| self.gateways.iter().map(|g| g.trips(p)).sum())
+                    .collect(),
+            });
         }
         if mark == self.tally.series.current_ends() {
             self.tally.series.close_bin(self.in_system());
@@ -54,7 +74,7 @@ impl World<'_> {
         if mark >= window.end && self.tally.bounds.is_empty() {
             self.note_budgets(mark);
             let mut bounds = self.bounds(mark);
-            for (bound, before) in bounds.iter_mut().zip(self.counting_from.iter().flatten()) {
+            for (bound, before) in bounds.iter_mut().zip(self.before.iter().flat_map(|b| &b.bounds)) {
                 bound.time -= before.time;
             }
             self.tally.bounds = bounds;
@@ -74,10 +94,17 @@ impl World<'_> {
         let Some(budget) = &mut self.budget else { return };
         for (tally, course) in self.tally.budgets.iter_mut().zip(budget.progress(now)) {
             tally.spent = u64::from(course.first_spent.is_some());
-            tally.time = course.first_spent.map_or(0, |at| u128::from(at.nanos()));
+            tally.time = course
+                .first_spent
+                .map_or(0, |at| u128::from(at.since(self.scenario.window.warmup).nanos()));
             tally.shut = u64::from(course.is_spent);
             (tally.most_money, tally.most_tokens) = course.most;
         }
+    }
+
+    /// Retries and hedges that a budget has denied so far.
+    fn denied(&self) -> u64 {
+        self.retry.denied() + self.hedge.as_ref().map_or(0, |h| h.denied())
     }
 
     /// The readings of every bound's clock at `now`.

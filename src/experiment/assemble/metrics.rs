@@ -278,7 +278,7 @@ impl Part {
 
 /// What is counted of each window.
 fn spans(windows: &Named<WindowSpec>, window: Window) -> Built<Vec<(Time, Time)>> {
-    let length = window.end.since(Time::ZERO);
+    let length = window.counted();
     let one = |(name, spec): (&str, &WindowSpec)| {
         let from = spec.from.map_or(Span::ZERO, |d| d.span());
         let until = spec.until.map_or(length, |d| d.span());
@@ -302,18 +302,7 @@ fn spans(windows: &Named<WindowSpec>, window: Window) -> Built<Vec<(Time, Time)>
                 "from",
             );
         }
-        let (from, until) = (Time::ZERO + from, Time::ZERO + until);
-        if until <= window.warmup {
-            let warmup = window.warmup.since(Time::ZERO);
-            return refuse(
-                format!(
-                    "the window is over at {}, within the warm-up of {warmup}: nothing is counted in it",
-                    until.since(Time::ZERO)
-                ),
-                "until",
-            );
-        }
-        Ok((from.max(window.warmup), until))
+        Ok((window.warmup + from, window.warmup + until))
     };
     windows.iter().map(one).collect()
 }

@@ -1,7 +1,8 @@
 //! How long a replication is: the simulated time, what of it is counted, and whether its traffic can be simulated at all.
 //!
-//! A trace ends when its last request arrives, and counts from its start; anything else warms up for a tenth of its
-//! duration unless the plan says otherwise.
+//! The plan's time begins when the warm-up is over, and its duration is counted whole. A trace ends when its last request arrives; it
+//! has no past, so that a warm-up is only there if the plan gives one, and then is the trace's beginning. Anything else warms up
+//! for the time that the plan gives or, without one, a pilot finds ([`crate::experiment::pilot`]).
 
 use std::sync::Arc;
 
@@ -12,8 +13,13 @@ use crate::experiment::load::Loaded;
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Count;
 use crate::kernel::time::{Span, Time};
+use crate::words::Start;
 
-pub(super) fn window(loaded: &Loaded, names: &Names<'_>) -> Built<Window> {
+/// Ten years: beyond it sums of nanoseconds over replications could overflow.
+const LONGEST: Span = Span::from_secs(10 * 366 * 86_400);
+
+/// The window, and how it starts: after `warmup` or, without one, as the plan says.
+pub(super) fn window(loaded: &Loaded, names: &Names<'_>, warmup: Option<Span>) -> Built<(Window, Start)> {
     let plan = &loaded.experiment.plan;
     let replayed = loaded.trace.as_ref().and_then(|rows| {
         let mut arrivals = loaded
@@ -27,6 +33,21 @@ pub(super) fn window(loaded: &Loaded, names: &Names<'_>) -> Built<Window> {
         let last = std::iter::from_fn(|| arrivals.next(key)).last()?;
         Some(last.at.since(Time::ZERO) + Span::from_nanos(1))
     });
+    let (warmup, start) = match (warmup, plan.warmup.map(|w| w.span()), replayed) {
+        (Some(warmup), ..) => (warmup, Start::Given),
+        (None, Some(Span::ZERO), _) => (Span::ZERO, Start::Empty),
+        (None, Some(given), _) => (given, Start::Given),
+        (None, None, Some(_)) => (Span::ZERO, Start::Replayed),
+        (None, None, None) => (Span::ZERO, Start::Unpiloted),
+    };
+    if warmup > LONGEST {
+        return Err(Refusal::new(format!("a warm-up of {warmup}: at most ten years")).at("warmup"));
+    }
+    if let Some(whole) = replayed.filter(|&whole| warmup >= whole) {
+        let text = format!("a warm-up of {warmup} leaves nothing of the trace, which lasts {whole}, to count");
+        return Err(Refusal::new(text).at("warmup"));
+    }
+    let replayed = replayed.map(|whole| Span::from_nanos(whole.nanos() - warmup.nanos()));
     let length = match (plan.duration, replayed) {
         (Some(duration), Some(whole)) => duration.span().min(whole),
         (Some(duration), None) => duration.span(),
@@ -37,23 +58,15 @@ pub(super) fn window(loaded: &Loaded, names: &Names<'_>) -> Built<Window> {
         (None, Some(whole)) => whole,
         (None, None) => return Err(Refusal::new("`duration` is missing: how long to simulate, like \"1h\"")),
     };
-    let default_warmup = if replayed.is_some() {
-        Span::ZERO
-    } else {
-        Span::from_nanos(length.nanos() / 10)
-    };
-    let warmup = plan.warmup.map_or(default_warmup, |w| w.span());
-    // Ten years: beyond it sums of nanoseconds over replications could overflow.
-    if length == Span::ZERO || length > Span::from_secs(10 * 366 * 86_400) {
+    if length == Span::ZERO || length > LONGEST {
         return Err(Refusal::new(format!("{length} is not between 1ns and ten years")).at("duration"));
     }
-    if warmup >= length {
-        return Err(Refusal::new(format!("a warm-up of {warmup} leaves nothing of {length} to count")).at("warmup"));
-    }
-    Ok(Window {
-        warmup: Time::ZERO + warmup,
-        end: Time::ZERO + length,
-    })
+    let origin = Time::ZERO + warmup;
+    let window = Window {
+        warmup: origin,
+        end: origin + length,
+    };
+    Ok((window, start))
 }
 
 /// The most requests in the system at once.
@@ -76,7 +89,9 @@ pub(super) fn check_load(loaded: &Loaded, window: Window) -> Built<()> {
     let Some(rate) = arrivals.as_dyn().rate().filter(|_| !arrivals.as_dyn().follows_ends()) else {
         return Ok(());
     };
-    let requests = rate * window.end.seconds();
+    // As the plan says: a pilot's scenarios begin out of reach and never get there.
+    let warmup = loaded.experiment.plan.warmup.map_or(Span::ZERO, |w| w.span());
+    let requests = rate * (warmup + window.counted()).seconds();
     let text = if rate > FASTEST {
         format!("{rate:.1e} requests a second: at most {FASTEST:.0e} are simulated")
     } else if requests > MOST {

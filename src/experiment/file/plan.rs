@@ -32,13 +32,16 @@ pub struct ObjectiveSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanSpec {
-    /// Simulated time of each replication, warm-up included. May be left out with a replayed trace: the whole of it.
+    /// Simulated time that is counted in each replication. May be left out with a replayed trace: the whole of it. All times of an
+    /// experiment (of windows, budgets, scheduled faults, rollouts, the time of day) begin at 0 with this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<Duration>,
-    /// The part of `duration` that passes before counting starts. Default: a tenth; nothing with a replayed trace.
+    /// Simulated time that passes before it, so that queues, caches and policies are as they are in the midst of things: nothing
+    /// of it is in any figure, no budget is charged for it and no scheduled fault acts in it. "0s" starts empty. Default: as long as
+    /// a pilot finds to be enough for all policies; with a replayed trace, whose beginning a warm-up is, "0s".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warmup: Option<Duration>,
-    /// When a replication begins, for what goes by the clock (prices by the hour, the time of day): a day of the week and a time of
+    /// When counting begins, for what goes by the clock (prices by the hour, the time of day): a day of the week and a time of
     /// day, in UTC, like "friday 18:00". Default: "monday", at midnight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts: Option<WeekTime>,
@@ -73,15 +76,14 @@ pub struct PlanSpec {
     pub metrics: Vec<Metric>,
 }
 
-/// A named stretch of a replication's time, from its start, warm-up included. Only what is counted is measured: what lies in the
-/// warm-up is left out.
+/// A named stretch of the plan's time, which begins when counting does.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WindowSpec {
-    /// When the window begins. Default: at the start of the replication.
+    /// When the window begins. Default: at the start of the plan's time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Duration>,
-    /// When the window ends; what arrives at that time is no longer in it. Default: at the end of the replication.
+    /// When the window ends; what arrives at that time is no longer in it. Default: at the end of the plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Duration>,
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::fleet::MOST_OUTPUT;
 use crate::engine::scenario::{Account, Deployment};
-use crate::experiment::assemble::assemble;
+use crate::experiment::assemble::assemble_after;
 use crate::experiment::load::{LoadError, Loaded, find_model, with_models};
 use crate::experiment::model::{BUILT_IN, ModelFile};
 use crate::form::build::Names;
@@ -20,6 +20,7 @@ use crate::form::laws::LawSpec;
 use crate::form::named::Named;
 use crate::form::own::OwnParts;
 use crate::kernel::sampler::Sampler;
+use crate::kernel::time::Span;
 
 /// The providers to be served, and the accounts that they share.
 #[derive(Clone, Debug)]
@@ -122,7 +123,8 @@ pub fn from_models(asked: &[String], variant: Option<&str>) -> Result<Providers,
 /// # Errors
 /// If the experiment is invalid.
 pub fn from_experiment(loaded: &Loaded) -> Result<Providers, SourceError> {
-    let plan = assemble(loaded)?;
+    // The mock's time is the plan's from its first second on.
+    let plan = assemble_after(loaded, Span::ZERO)?;
     let Some(scenario) = plan.scenarios.first() else {
         return Err(SourceError::Named("the experiment has no policy".to_owned()));
     };

@@ -26,7 +26,7 @@ use crate::words::Outcome;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Outage {
-    /// Start of the outage, from the start of the replication.
+    /// Start of the outage, in the plan's time: 0s is when counting begins.
     pub from: Duration,
     /// Length of the outage, above zero.
     #[serde(rename = "for")]
@@ -92,7 +92,7 @@ impl BuildFault for Outage {
             return Err(Refusal::new("an outage of nothing: must be above 0").at("share"));
         }
         check_lasts(self.lasts, "an outage")?;
-        let from = Time::ZERO + self.from.span();
+        let from = names.origin + self.from.span();
         Ok(Box::new(Running {
             from,
             until: from + self.lasts.span(),

@@ -21,7 +21,7 @@ use crate::words::Course;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlowDown {
-    /// Start of the slow-down, from the start of the replication.
+    /// Start of the slow-down, in the plan's time: 0s is when counting begins.
     pub from: Duration,
     /// Length of the slow-down, above zero.
     #[serde(rename = "for")]
@@ -38,9 +38,9 @@ pub struct SlowDown {
 }
 
 impl BuildFault for SlowDown {
-    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Fault>> {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Fault>> {
         check_lasts(self.lasts, "a slow-down")?;
-        let from = Time::ZERO + self.from.span();
+        let from = names.origin + self.from.span();
         Ok(Box::new(Running {
             from,
             until: from + self.lasts.span(),

@@ -2,7 +2,8 @@
 //!
 //! A day has 24 hours and repeats. `hourly` gives a factor for each hour, from midnight on, which holds for the whole hour.
 //! `wave` is a cosine between `peak`, at the hour `at`, and `trough`, twelve hours later, in steps of five minutes. The
-//! factor is that of the moment at which an attempt begins. `start` is the time of day at which a replication begins.
+//! factor is that of the moment at which an attempt begins. `start` is the time of day at which counting begins; what
+//! comes before it, the warm-up, has the hours before.
 //!
 //! Leaves out days of the week.
 //!
@@ -30,7 +31,7 @@ const STEPS: u64 = 288;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimeOfDay {
-    /// The time of day at which a replication begins, below 24h. Default: that of the plan's `starts`.
+    /// The time of day at which counting begins, below 24h. Default: that of the plan's `starts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Duration>,
     /// Factor on times to first token. Default: 1 all day.
@@ -120,7 +121,7 @@ impl BuildFault for TimeOfDay {
         let (ttft, speed) = (of("ttft", &self.ttft)?, of("speed", &self.speed)?);
         Ok(Box::new(Running {
             start: match self.start {
-                Some(start) => clock("start", start)?,
+                Some(start) => (clock("start", start)? + DAY - names.origin.nanos() % DAY) % DAY,
                 None => names.calendar.time_of_day().nanos(),
             },
             steps: ttft.into_iter().zip(speed).collect(),
@@ -130,6 +131,7 @@ impl BuildFault for TimeOfDay {
 
 #[derive(Clone, Debug)]
 struct Running {
+    /// The time of day at which a replication begins.
     start: u64,
     /// The factors on TTFT and on speed, by step.
     steps: Arc<[(f64, f64)]>,

@@ -3,7 +3,8 @@
 //! Azure OpenAI, Groq, Envoy AI Gateway and LiteLLM's own counters work like this. Two bursts either side of the
 //! boundary can together pass twice the limit in a moment; a request refused near the end of a window waits only until
 //! the boundary. A refused request is not charged. A correction goes to the window that was charged, and is dropped
-//! once that window is over; what is charged at the end goes to the window in which the end falls.
+//! once that window is over; what is charged at the end goes to the window in which the end falls. A window begins when counting
+//! does, and the others at multiples of their length before and after that.
 //!
 //! ```json
 //! { "fixed_window": { "unit": "tokens", "limit": "300k", "window": "1m" } }
@@ -28,7 +29,7 @@ pub struct FixedWindow {
     pub unit: Unit,
     /// How much fits into one window.
     pub limit: Count,
-    /// The window's length; windows start at multiples of it.
+    /// The window's length; windows start at multiples of it in the plan's time.
     pub window: Duration,
     /// What an attempt costs. Default: its input and `max_tokens`, without correction.
     #[serde(default, skip_serializing_if = "Charge::is_default")]
@@ -36,11 +37,11 @@ pub struct FixedWindow {
 }
 
 impl BuildOne for FixedWindow {
-    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Limit>> {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Limit>> {
         let window = length(self.window)?;
         Ok(Box::new(Counted {
             counting: self.charge.counting(self.unit, self.limit.get())?,
-            ledger: Counter::new(self.limit.get(), window),
+            ledger: Counter::new(self.limit.get(), window, names.origin),
             per_minute: minutely(self.limit.get(), window),
             window: (self.limit.get(), Span::from_nanos(window)),
         }))
@@ -61,24 +62,39 @@ pub(super) struct Counter {
     limit: u64,
     window: u64,
     used: u64,
-    started: Time,
+    /// When the window ends.
+    ends: Time,
+}
+
+/// When the first of the windows ends of which one begins at `origin`.
+pub(super) fn first_end(window: u64, origin: Time) -> Time {
+    Time::from_nanos(match origin.nanos() % window {
+        0 => window,
+        part => part,
+    })
+}
+
+/// When the window ends that `now` is in, `ends` being the end of an earlier one.
+pub(super) fn end_after(window: u64, ends: Time, now: Time) -> Time {
+    let further = now.since(ends).nanos() / window;
+    ends + Span::from_nanos(window).times(further.saturating_add(1))
 }
 
 impl Counter {
-    /// A counter with nothing used of `limit` in each `window` nanoseconds, which are at least one.
-    pub(super) fn new(limit: u64, window: u64) -> Counter {
+    /// A counter with nothing used of `limit` in each `window` nanoseconds, which are at least one; a window begins at `origin`.
+    pub(super) fn new(limit: u64, window: u64, origin: Time) -> Counter {
         Counter {
             limit,
             window,
             used: 0,
-            started: Time::ZERO,
+            ends: first_end(window, origin),
         }
     }
 
     #[inline]
     fn turn(&mut self, now: Time) {
-        if now.since(self.started).nanos() >= self.window {
-            self.started = Time::from_nanos(now.nanos() - now.nanos() % self.window);
+        if now >= self.ends {
+            self.ends = end_after(self.window, self.ends, now);
             self.used = 0;
         }
     }
@@ -93,7 +109,7 @@ impl Ledger for Counter {
         } else if self.used.saturating_add(need) <= self.limit {
             now
         } else {
-            self.started + Span::from_nanos(self.window)
+            self.ends
         }
     }
 
@@ -105,18 +121,21 @@ impl Ledger for Counter {
 
     fn correct(&mut self, now: Time, since: Time, was: u64, is: u64) {
         self.turn(now);
-        if since >= self.started {
+        if self.ends.since(since).nanos() <= self.window {
             self.used = self.used.saturating_sub(was).saturating_add(is);
         }
     }
 
     fn left(&mut self, now: Time) -> Left {
         self.turn(now);
-        let ends = self.started + Span::from_nanos(self.window);
         Left {
             limit: self.limit,
             remaining: self.limit.saturating_sub(self.used),
-            reset: if self.used == 0 { Span::ZERO } else { ends.since(now) },
+            reset: if self.used == 0 {
+                Span::ZERO
+            } else {
+                self.ends.since(now)
+            },
         }
     }
 }

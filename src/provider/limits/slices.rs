@@ -45,7 +45,7 @@ fn minute() -> Duration {
 }
 
 impl BuildOne for Slices {
-    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Limit>> {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Limit>> {
         let window = length(self.window)?;
         let slice = self.slice.span().nanos();
         if slice == 0 || window % slice != 0 {
@@ -60,8 +60,8 @@ impl BuildOne for Slices {
         Ok(Box::new(Counted {
             counting: self.charge.counting(self.unit, share)?,
             ledger: Sliced {
-                window: Counter::new(limit, window),
-                slice: Counter::new(share, slice),
+                window: Counter::new(limit, window, names.origin),
+                slice: Counter::new(share, slice, names.origin),
             },
             per_minute: minutely(limit, window),
             window: (limit, Span::from_nanos(window)),

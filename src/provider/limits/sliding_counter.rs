@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::charge::Charge;
-use super::fixed_window::length;
+use super::fixed_window::{end_after, first_end, length};
 use super::ledger::{Counted, Ledger, minutely};
 use super::{BuildOne, Limit, Unit};
 use crate::form::build::{Built, Names};
@@ -39,7 +39,7 @@ pub struct SlidingCounter {
 }
 
 impl BuildOne for SlidingCounter {
-    fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Limit>> {
+    fn build(&self, names: &Names<'_>) -> Built<Box<dyn Limit>> {
         let window = length(self.window)?;
         let limit = self.limit.get();
         Ok(Box::new(Counted {
@@ -49,7 +49,7 @@ impl BuildOne for SlidingCounter {
                 window,
                 previous: 0,
                 current: 0,
-                started: Time::ZERO,
+                ends: first_end(window, names.origin),
             },
             per_minute: minutely(limit, window),
             window: (limit, Span::from_nanos(window)),
@@ -63,24 +63,29 @@ struct Counters {
     window: u64,
     previous: u64,
     current: u64,
-    /// When the current window started.
-    started: Time,
+    /// When the current window ends.
+    ends: Time,
 }
 
 impl Counters {
     #[inline]
     fn turn(&mut self, now: Time) {
-        let passed = now.since(self.started).nanos();
-        if passed >= self.window {
-            self.previous = if passed / self.window == 1 { self.current } else { 0 };
+        if now >= self.ends {
+            let is_next = now.since(self.ends).nanos() < self.window;
+            self.previous = if is_next { self.current } else { 0 };
             self.current = 0;
-            self.started = Time::from_nanos(now.nanos() - now.nanos() % self.window);
+            self.ends = end_after(self.window, self.ends, now);
         }
+    }
+
+    /// When the current window started; the replication's start if that is later, when there is nothing of a window before.
+    fn started(&self) -> Time {
+        Time::from_nanos(self.ends.nanos().saturating_sub(self.window))
     }
 
     /// The weighted remainder of the previous window at `now`.
     fn fading(&self, now: Time) -> u64 {
-        let remains = self.window - now.since(self.started).nanos().min(self.window);
+        let remains = self.ends.since(now).nanos().min(self.window);
         (u128::from(self.previous) * u128::from(remains) / u128::from(self.window)) as u64
     }
 
@@ -103,10 +108,9 @@ impl Ledger for Counters {
         }
         let most = self.limit - need;
         if self.current <= most {
-            return now.max(self.started + self.fades_in(self.previous, most - self.current));
+            return now.max(self.started() + self.fades_in(self.previous, most - self.current));
         }
-        let next = self.started + Span::from_nanos(self.window);
-        next + self.fades_in(self.current, most)
+        self.ends + self.fades_in(self.current, most)
     }
 
     #[inline]
@@ -117,9 +121,9 @@ impl Ledger for Counters {
 
     fn correct(&mut self, now: Time, since: Time, was: u64, is: u64) {
         self.turn(now);
-        let of = if since >= self.started {
+        let of = if self.ends.since(since).nanos() <= self.window {
             &mut self.current
-        } else if self.started.since(since).nanos() <= self.window {
+        } else if self.started().since(since).nanos() <= self.window {
             &mut self.previous
         } else {
             return;
@@ -134,7 +138,7 @@ impl Ledger for Counters {
             (0, _) => 1,
             _ => 2,
         };
-        let whole = self.started + Span::from_nanos(self.window).times(windows);
+        let whole = self.started() + Span::from_nanos(self.window).times(windows);
         Left {
             limit: self.limit,
             remaining: self.limit.saturating_sub(self.current.saturating_add(self.fading(now))),

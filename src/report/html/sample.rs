@@ -74,6 +74,7 @@ pub(crate) fn sample() -> Report {
         replications_planned: 20,
         replications_finished: 14,
         confidence: 0.95,
+        start: Start::Given,
         warmup: 600.0,
         counted: 7200.0,
         month_days: 30.0,
@@ -300,7 +301,7 @@ fn moment(bin: usize, at: usize, slow: f64, errors: f64, shares: [f64; 3]) -> Mo
     let arrivals = 24.8 + 5.0 * libm::sin(bin as f64 / 19.0) + wobble(bin, at);
     let shares = if outage { [0.3, 0.65, 0.05] } else { shares };
     Moment {
-        until: 65.0 * (bin + 1) as f64,
+        until: 60.0 * (bin + 1) as f64,
         arrivals,
         error_rate: (bin > 0).then(|| {
             if outage {

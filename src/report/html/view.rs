@@ -168,12 +168,8 @@ fn facts(report: &Report) -> Vec<String> {
         1 => "1 replication".into(),
         n => format!("{} replications", format::count(n)),
     };
-    let time = format!("{} counted", format::span(report.counted));
-    let time = if report.warmup > 0.0 {
-        format!("{time} after {} of warm-up", format::span(report.warmup))
-    } else {
-        time
-    };
+    let start = report.start.in_words(&format::span(report.warmup));
+    let time = format!("{} counted {start}", format::span(report.counted));
     let mut facts = vec![
         replications,
         time,

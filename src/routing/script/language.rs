@@ -14,7 +14,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, Position
 use super::work;
 use crate::form::build::Names;
 use crate::kernel::chance::{Key, Purpose, index, unit};
-use crate::kernel::time::Span;
+use crate::kernel::time::{Span, Time};
 use crate::routing::{Call, Fleet};
 use crate::words::{Ended, Outcome};
 
@@ -29,6 +29,8 @@ pub(super) struct Fixed {
     /// The prices in dollars for a million tokens of input and of output.
     prices: Vec<Option<(f64, f64)>>,
     outcomes: Vec<ImmutableString>,
+    /// The instant from which a script counts time.
+    pub(super) origin: Time,
 }
 
 impl Fixed {
@@ -42,6 +44,7 @@ impl Fixed {
                 .map(|p| price(p).map(|(input, output)| (dollars(input), dollars(output))))
                 .collect(),
             outcomes: Outcome::ALL.iter().map(|o| ImmutableString::from(o.name())).collect(),
+            origin: names.origin,
         }
     }
 
@@ -132,7 +135,7 @@ impl Snapshot {
     }
 
     pub(super) fn look(&mut self, fleet: &Fleet<'_>) {
-        self.now = fleet.now().seconds();
+        self.now = fleet.now().seconds_after(self.fixed.origin);
         for (p, seen) in self.each.iter_mut().enumerate() {
             *seen = Seen {
                 open: fleet.is_open_to_calls(p),
@@ -288,7 +291,7 @@ fn fleets(engine: &mut Engine) {
 fn endings(engine: &mut Engine) {
     engine
         .register_type_with_name::<EndedView>("Ended")
-        .register_get("now", |e: &mut EndedView| e.ended.now.seconds())
+        .register_get("now", |e: &mut EndedView| e.ended.now.seconds_after(e.fixed.origin))
         .register_get("provider", |e: &mut EndedView| e.ended.provider as INT)
         .register_get("name", |e: &mut EndedView| e.fixed.providers[e.ended.provider].clone())
         .register_get("outcome", |e: &mut EndedView| {

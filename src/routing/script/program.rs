@@ -105,6 +105,11 @@ impl Program {
         trouble.first.as_ref().map(|(_, how)| (trouble.times, how.clone()))
     }
 
+    /// Forgets the failures so far, for a run that begins.
+    pub fn forget_trouble(&self) {
+        *self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Trouble::default();
+    }
+
     fn call(
         &self,
         state: &mut Dynamic,
@@ -117,13 +122,13 @@ impl Program {
             .call_fn_with_options(options, &mut Scope::new(), &self.0.ast, name, arguments)
     }
 
-    fn failed(&self, now: Time, error: Box<EvalAltResult>) {
+    fn failed(&self, now: Time, origin: Time, error: Box<EvalAltResult>) {
         let fault = of(error);
         let place = match (fault.line, fault.column) {
             (0, _) => String::new(),
             (line, column) => format!(", in line {line}, column {column}"),
         };
-        let how = format!("{:.3} s{place}: {}", now.seconds(), fault.message);
+        let how = format!("{:.3} s{place}: {}", now.seconds_after(origin), fault.message);
         let mut trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         trouble.times += 1;
         let this = (now, how);
@@ -269,7 +274,7 @@ impl Running {
             }
             for (i, outcome) in Outcome::ALL.into_iter().enumerate().filter(|_| self.program.0.learns) {
                 let mut ended = Ended::new(
-                    Time::ZERO + Span::from_seconds_f64(f64::from(step)),
+                    self.fixed.origin + Span::from_seconds_f64(f64::from(step)),
                     i % providers,
                     outcome,
                 );
@@ -292,7 +297,7 @@ impl Policy for Running {
         match self.ask(call) {
             Ok(chosen) => chosen,
             Err(error) => {
-                self.program.failed(fleet.now(), error);
+                self.program.failed(fleet.now(), self.fixed.origin, error);
                 None
             }
         }
@@ -308,7 +313,7 @@ impl Policy for Running {
 
     fn learn(&mut self, ended: &Ended) {
         if let Err(error) = self.tell(ended) {
-            self.program.failed(ended.now, error);
+            self.program.failed(ended.now, self.fixed.origin, error);
         }
     }
 

@@ -11,6 +11,7 @@ use simcap::engine::replicate::replicate;
 use simcap::engine::run::Control;
 use simcap::experiment::assemble::assemble;
 use simcap::experiment::load::from_text;
+use simcap::experiment::pilot::warmed;
 use simcap::report::json;
 
 thread_local! {
@@ -48,7 +49,7 @@ pub extern "C" fn result() -> *const u8 {
 
 fn simulate(name: &str, text: &str) -> Result<String, Box<dyn std::error::Error>> {
     let loaded = from_text(name, text)?;
-    let plan = assemble(&loaded)?;
+    let plan = warmed(&loaded, assemble(&loaded)?, &Control::default())?;
     let runs = replicate(&plan.scenarios, plan.seed, plan.replications, &Control::default());
     Ok(json::to_json(&decide::report(&loaded, &plan, &runs)))
 }

@@ -5,6 +5,7 @@ use crate::engine::replicate::replicate;
 use crate::engine::run::Control;
 use crate::experiment::assemble::assemble;
 use crate::experiment::load::from_text;
+use crate::kernel::time::Span;
 use crate::words::Input;
 
 /// Three replications of a small experiment.
@@ -30,7 +31,12 @@ fn input(name: &str, sha256: &str) -> Input {
 }
 
 fn of() -> Of {
-    Of::new(7, vec![input("x.json", "aa"), input("m.json", "bb")], Vec::new())
+    Of::new(
+        7,
+        Span::from_secs(5),
+        vec![input("x.json", "aa"), input("m.json", "bb")],
+        Vec::new(),
+    )
 }
 
 /// A file with all three, and its bytes.
@@ -154,6 +160,8 @@ fn replications_of_something_else_are_refused_with_what_differs() {
         other => panic!("{other:?}"),
     };
     assert_eq!(why(&Of { seed: 8, ..of() }), "their seed is 7 and this run's 8");
+    let warmup = 7_000_000_000;
+    assert_eq!(why(&Of { warmup, ..of() }), "they warm up for 5s and this run for 7s");
     let inputs = vec![input("x.json", "ab"), input("n.json", "bb")];
     assert_eq!(
         why(&Of { inputs, ..of() }),

@@ -14,11 +14,6 @@ pub(super) fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
         "Whiskers are {} intervals.",
         format::tick(Unit::Share, report.confidence)
     );
-    let warmup = if report.warmup > 0.0 {
-        " Shaded: warm-up, not counted."
-    } else {
-        ""
-    };
     let charts: [(Chart, String); 8] = [
         (
             figures::distribution(report, "Time to first token", |policy| &policy.curves.ttft),
@@ -47,17 +42,17 @@ pub(super) fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
         ),
         (
             figures::over_time(report, "Errors over time", Unit::Share, |bin| bin.error_rate),
-            format!("Share of the requests ending then that failed.{warmup}"),
+            "Share of the requests ending then that failed.".into(),
         ),
         (
             figures::over_time(report, "Latency over time", Unit::Seconds, |bin| bin.e2e),
-            format!("Mean time to last token of the successes ending then.{warmup}"),
+            "Mean time to last token of the successes ending then.".into(),
         ),
         (
             figures::over_time(report, "Requests in the system", Unit::Number, |bin| {
                 Some(bin.in_system)
             }),
-            format!("Rising to the end: it does not keep up.{warmup}"),
+            "Rising to the end where it queues: it does not keep up.".into(),
         ),
     ];
     let drawn = charts.into_iter().filter(|(chart, _)| has_data(chart));

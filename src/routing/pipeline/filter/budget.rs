@@ -18,7 +18,7 @@ use crate::words::{Course, Ended};
 pub struct Budget {
     /// The budget of a window, by provider. A provider that is not named has none.
     pub budgets: Named<Money>,
-    /// The length of a window; they follow each other from the start. Default: 24 h.
+    /// The length of a window; they follow each other from the start of the plan's time. Default: 24 h.
     #[serde(default = "a_day")]
     pub per: Duration,
 }
@@ -39,6 +39,7 @@ impl BuildFilter for Budget {
         }
         Ok(Box::new(Running {
             per: self.per.span(),
+            origin: names.origin,
             window: 0,
             spent: vec![0; budgets.len()],
             budgets,
@@ -50,13 +51,15 @@ impl BuildFilter for Budget {
 struct Running {
     budgets: Vec<u128>,
     per: Span,
+    /// The beginning of the first window: before it nothing is charged.
+    origin: Time,
     window: u64,
     spent: Vec<u128>,
 }
 
 impl Running {
     fn turn(&mut self, now: Time) {
-        let window = now.nanos() / self.per.nanos();
+        let window = now.since(self.origin).nanos() / self.per.nanos();
         if window != self.window {
             self.window = window;
             self.spent.fill(0);
@@ -76,7 +79,9 @@ impl Filter for Running {
 
     fn learn(&mut self, ended: &Ended) {
         self.turn(ended.now);
-        self.spent[ended.provider] += u128::from(ended.cost);
+        if ended.now >= self.origin {
+            self.spent[ended.provider] += u128::from(ended.cost);
+        }
     }
 
     fn course(&self) -> Option<Course> {

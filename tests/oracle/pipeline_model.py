@@ -206,7 +206,7 @@ class Host:
     """A provider and the client's connections to it."""
 
     def __init__(self, env, name, spec, client, window):
-        self.name, self.spec, self.env = name, spec, env
+        self.name, self.spec, self.env, self.origin = name, spec, env, window[0]
         self.breaker = Breaker(client.get("breaker"), window)
         self.connections = number(spec.get("connections"))
         self.pool = simpy.Resource(env, int(self.connections)) if self.connections < FOREVER else None
@@ -224,7 +224,7 @@ class Host:
         now = self.env.now
         for fault in self.spec.get("faults", []):
             (kind, p), = fault.items()
-            if kind == "outage" and number(p["from"]) <= now < number(p["from"]) + number(p["for"]):
+            if kind == "outage" and number(p["from"]) <= now - self.origin < number(p["from"]) + number(p["for"]):
                 if p.get("answer") == "hang":
                     return "hang", FOREVER, FOREVER, None
                 return "server_error", FOREVER, self.network, None
@@ -259,7 +259,9 @@ class Model:
     def __init__(self, spec, entry, seed):
         self.env, self.rng, self.spec = simpy.Environment(), np.random.default_rng(seed), spec
         self.client, self.policy = entry["client"], entry["policy"]
-        self.window = (number(spec["plan"]["warmup"]), number(spec["plan"]["duration"]))
+        # The plan's time begins when the warm-up is over.
+        warmup = number(spec["plan"]["warmup"])
+        self.window = (warmup, warmup + number(spec["plan"]["duration"]))
         self.gate = Gate(self.env, self.client, self.window)
         self.hosts = {n: Host(self.env, n, p, self.client, self.window) for n, p in spec["providers"].items()}
         timeouts = self.client.get("timeouts", {})

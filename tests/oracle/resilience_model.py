@@ -119,7 +119,9 @@ class Quota:
 
 
 class FixedWindow:
-    """A counter from one multiple of the window to the next."""
+    """A counter from one multiple of the window to the next, in the plan's time."""
+
+    origin = 0.0
 
     def __init__(self, spec):
         self.unit, self.limit, self.window = spec["unit"], spec["limit"], number(spec["window"])
@@ -129,9 +131,10 @@ class FixedWindow:
         return 1 if self.unit == "requests" else ask["input"] + ask["max_output"]
 
     def wait(self, now, ask):
-        if int(now / self.window) != self.now:
-            self.now, self.used = int(now / self.window), 0
-        return 0.0 if self.used + self.need(ask) <= self.limit else (self.now + 1) * self.window - now
+        at = now - self.origin
+        if math.floor(at / self.window) != self.now:
+            self.now, self.used = math.floor(at / self.window), 0
+        return 0.0 if self.used + self.need(ask) <= self.limit else (self.now + 1) * self.window - at
 
     def sent(self, now, ask):
         self.used += self.need(ask)
@@ -295,17 +298,21 @@ class Finagle:
 
 
 class Budget:
-    """Spend in windows from the start; spent from the attempt that reaches it until the window ends."""
+    """Spend in windows from the start of the plan's time; spent from the attempt that reaches it until the window ends."""
 
-    def __init__(self, spec):
+    def __init__(self, spec, origin):
+        self.origin = origin
         self.length, self.money, self.tokens = HOURS[spec["per"]], number(spec.get("money")), number(spec.get("tokens"))
         self.providers, self.window, self.spent = spec.get("providers"), 0, [0.0, 0]
 
     def roll(self, now):
-        if int(now / self.length) != self.window:
-            self.window, self.spent = int(now / self.length), [0.0, 0]
+        window = int(max(0.0, now - self.origin) / self.length)
+        if window != self.window:
+            self.window, self.spent = window, [0.0, 0]
 
     def charge(self, now, provider, money, tokens):
+        if now < self.origin:
+            return
         self.roll(now)
         if self.providers is None or provider in self.providers:
             self.spent[0] += money
@@ -399,7 +406,7 @@ class Answer:
 
 class Host:
     def __init__(self, env, name, spec, client, window):
-        self.env, self.name, self.spec = env, name, spec
+        self.env, self.name, self.spec, self.origin = env, name, spec, window[0]
         breaker = client.get("breaker")
         self.breaker = Resilience4j(breaker["resilience4j"], window) if breaker else Never(window)
         size = number(spec.get("connections"))
@@ -407,6 +414,8 @@ class Host:
         load = spec.get("load", [])
         self.slots = Slots(env, load[0]["slots"]) if load else None
         self.limits = [QUOTAS[kind](p) for limit in spec.get("limits", []) for kind, p in limit.items()]
+        for limit in self.limits:
+            limit.origin = self.origin
         self.network = number(spec.get("network"), 0.0)
         self.per_token = spec["prices"].get("per_token")
         self.attempts = self.failed = 0
@@ -417,7 +426,7 @@ class Host:
         env, now, strike = self.env, self.env.now, None
         for fault in self.spec.get("faults", []):
             (kind, p), = fault.items()
-            if kind == "outage" and number(p["from"]) <= now < number(p["from"]) + number(p["for"]):
+            if kind == "outage" and number(p["from"]) <= now - self.origin < number(p["from"]) + number(p["for"]):
                 if rng.random() < number(p.get("share"), 1.0):
                     answer = Answer("server_error", FOREVER, self.network, now)
                     answer.refused = True
@@ -474,7 +483,9 @@ class Model:
     def __init__(self, spec, entry, seed):
         self.env, self.rng, self.spec = simpy.Environment(), np.random.default_rng(seed), spec
         self.client, self.policy = entry["client"], entry["policy"]
-        self.window = (number(spec["plan"]["warmup"]), number(spec["plan"]["duration"]))
+        # The plan's time begins when the warm-up is over.
+        warmup = number(spec["plan"]["warmup"])
+        self.window = (warmup, warmup + number(spec["plan"]["duration"]))
         self.gate = Gate(self.env, self.client)
         self.hosts = {n: Host(self.env, n, p, self.client, self.window) for n, p in spec["providers"].items()}
         timeouts = self.client.get("timeouts", {})
@@ -483,7 +494,7 @@ class Model:
         self.where = next(iter(self.retry.values())).get("where", "anew")
         budget = self.client.get("retry_budget")
         self.retry_budget = Finagle(budget["finagle"]) if budget else None
-        self.budgets = [Budget(b) for b in self.client.get("budgets", [])]
+        self.budgets = [Budget(b, warmup) for b in self.client.get("budgets", [])]
         self.hedge = self.client.get("hedge", {}).get("fixed")
         share = self.hedge and self.hedge.get("budget")
         self.hedge_budget = share and Finagle({"share": share, "min_per_second": 0})

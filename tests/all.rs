@@ -12,6 +12,7 @@ mod cli;
 mod closed_loop;
 mod common;
 mod conservation;
+mod coverage;
 mod determinism;
 mod ends;
 mod errors;

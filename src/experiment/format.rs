@@ -7,6 +7,7 @@
 //! | since | what | before | now |
 //! |---|---|---|---|
 //! | 2 | `client` of a policy | took the place of the experiment's whole client | changes what it names, and inherits the rest |
+//! | 2 | `warmup` of the plan | lay within `duration`, which was counted less by it | comes before `duration`, which is counted whole |
 //!
 //! Left out: rewriting a file. What an author meant is not in it.
 
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use super::file::Experiment;
 use crate::form::build::{Built, Refusal};
 use crate::form::diagnose;
+use crate::kernel::time::Span;
 
 /// The present version.
 pub const FORMAT: &str = "simcap.experiment/2";
@@ -26,7 +28,7 @@ pub const KNOWN: [&str; 2] = [FORMAT, "simcap.experiment/1"];
 type Changed = fn(&Experiment) -> Vec<String>;
 
 /// What changed its meaning, by the version since which it means what it means now.
-const CHANGES: [(&str, Changed); 1] = [(FORMAT, layered_clients)];
+const CHANGES: [(&str, Changed); 2] = [(FORMAT, layered_clients), (FORMAT, warm_up_before)];
 
 /// What to tell of an experiment that does not say which format it has.
 pub(super) fn notes(spec: &Experiment) -> Vec<String> {
@@ -114,6 +116,22 @@ fn layered_clients(spec: &Experiment) -> Vec<String> {
     alike.iter().map(one).collect()
 }
 
+/// A stated warm-up, which now comes before what is counted.
+fn warm_up_before(spec: &Experiment) -> Vec<String> {
+    let (Some(warmup), Some(duration)) = (spec.plan.warmup, spec.plan.duration) else {
+        return Vec::new();
+    };
+    let (warmup, duration) = (warmup.span(), duration.span());
+    if warmup == Span::ZERO || warmup >= duration {
+        return Vec::new();
+    }
+    let counted = Span::from_nanos(duration.nanos() - warmup.nanos());
+    vec![format!(
+        "before {FORMAT} the warm-up of {warmup} lay within the `duration`, and {counted} were counted; now it comes before, and {duration} are \
+         counted, with budgets and what is scheduled beginning then"
+    )]
+}
+
 #[cfg(test)]
 mod tests {
     use crate::experiment::assemble::assemble;
@@ -175,5 +193,28 @@ mod tests {
           |             ^
        allowed: simcap.experiment/2, simcap.experiment/1
     "#);
+    }
+
+    #[test]
+    fn a_stated_warm_up_is_told_to_come_before() {
+        let text = r#"{
+  "name": "case",
+  "traffic": { "arrivals": { "poisson": { "rate": "5/s" } }, "classes": { "all": { "input": { "constant": 9 }, "output": { "constant": 9 } } } },
+  "providers": { "a": { "response": { "constant": "1s" }, "prices": { "per_request": { "price": "$0" } } } },
+  "policies": [ { "name": "plain", "policy": "round_robin" } ],
+  "plan": { "duration": "100s", "warmup": "10s" }
+}"#;
+        let told = |text: &str| {
+            let plan = assemble(&from_text("case.json", text).unwrap()).unwrap();
+            plan.cautions.iter().filter(|c| c.contains("warm-up of")).count()
+        };
+        assert_eq!(told(text), 1);
+        assert_eq!(told(&text.replace(r#""warmup": "10s""#, r#""warmup": "0s""#)), 0);
+        assert_eq!(told(&text.replacen('{', r#"{ "format": "simcap.experiment/2","#, 1)), 0);
+        let old = text.replacen('{', r#"{ "format": "simcap.experiment/1","#, 1);
+        let refusal = assemble(&from_text("case.json", &old).unwrap())
+            .unwrap_err()
+            .to_string();
+        assert!(refusal.contains("were counted"), "{refusal}");
     }
 }

@@ -158,7 +158,7 @@ fn parts_add_up_to_the_whole() {
     );
     let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
     let objectives = json!([{ "metric": "e2e.p50", "at_most": "1s" }]);
-    let fault = r#"{ "outage": { "from": "40s", "for": "20s", "answer": "unavailable" } }"#;
+    let fault = r#"{ "outage": { "from": "20s", "for": "20s", "answer": "unavailable" } }"#;
     assert!(BY_HAND.contains(fault));
     let calm = of_text(&BY_HAND.replace(fault, ""), &objectives, &asked);
     let outage = by_hand(&objectives, &asked);

@@ -249,7 +249,7 @@ fn budgets_of_policies_are_whole_when_counting_begins() {
         "filters": [ { "budget": { "budgets": { "p": "$30" }, "per": "10m" } } ], "pick": "first"
     } } });
     let paced = json!({ "name": "paced", "policy": { "budget_paced": {
-        "providers": ["p", "q"], "money": "$30", "per": "10m", "every": "1s"
+        "providers": ["p", "q"], "money": "$30", "per": "10m", "every": "1s", "law": "in_proportion"
     } } });
     let more = json!({
         "traffic": { "arrivals": { "regular": { "rate": "10/s" } } },

@@ -282,5 +282,5 @@ fn the_form_is_that_of_this_version() {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"2 f60029d9ea45fd9bf46cb52f9faa5558ead4653496b85cbbf9b9ba78be457e7c");
+    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"3 a4f326a814dee9fd4cf7b2fdac1bfe8fa583682187f12df9163a921d42dd7873");
 }

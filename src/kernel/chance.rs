@@ -67,6 +67,8 @@ pub enum Purpose {
     FailAfter = 22,
     /// The seed of the pilot that finds how long a plan warms up.
     Pilot = 23,
+    /// How difficult a request is, for every model alike.
+    Difficulty = 24,
 }
 
 /// The randomness of one replication.
@@ -197,6 +199,12 @@ pub fn index(draw: u64, n: usize) -> usize {
 #[inline]
 pub fn unit(draw: u64) -> f64 {
     (draw >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
+}
+
+/// Maps a draw onto (0, 1) with 53 bits, where neither end would do.
+#[inline]
+pub fn inner_unit(draw: u64) -> f64 {
+    ((draw >> 11) as f64 + 0.5) * (1.0 / 9_007_199_254_740_992.0)
 }
 
 #[cfg(test)]

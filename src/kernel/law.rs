@@ -110,6 +110,16 @@ pub enum LawError {
     },
 }
 
+/// How many standard deviations above the mean the value of a normal law lies below which mass `p`, in (0, 1), lies.
+pub fn normal_quantile(p: f64) -> f64 {
+    normal::quantile(if p <= 0.5 { Tail::Lower(p) } else { Tail::Upper(1.0 - p) })
+}
+
+/// The mass of a normal law more than `z` standard deviations above its mean.
+pub fn normal_sf(z: f64) -> f64 {
+    normal::sf(z)
+}
+
 impl Tail {
     /// -ln P(X > x) at this place: the quantile of the exponential law of mean 1.
     fn hazard(self) -> f64 {

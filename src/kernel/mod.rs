@@ -5,6 +5,7 @@ pub mod bucket;
 pub mod calendar;
 pub mod chance;
 pub mod clock;
+pub mod copula;
 pub mod law;
 pub mod lru;
 pub mod queue;

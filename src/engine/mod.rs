@@ -16,4 +16,5 @@ pub mod run;
 pub mod scenario;
 pub mod series;
 pub mod tally;
+pub mod ties;
 pub mod world;

@@ -13,6 +13,7 @@ use crate::words::metric::Times;
 
 use super::lens::Lenses;
 use super::tally::per_token;
+use super::ties::Ties;
 
 /// One policy on one traffic, fleet and client.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct Scenario {
     pub client: Client,
     /// The policy that chooses a provider for each attempt.
     pub policy: Box<dyn Policy>,
+    /// How the worth of the answers to one request hangs together.
+    pub ties: Ties,
     /// What counts as a good answer, by class.
     pub good: Vec<Good>,
     /// From when to when.

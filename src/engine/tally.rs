@@ -17,6 +17,7 @@ use super::incident::{self, Incident};
 use super::lens::LensTally;
 use super::scenario::Scenario;
 use super::series::Series;
+use super::ties::SUPPOSED;
 
 /// The result of one replication, or the sum of several.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,8 +81,23 @@ pub struct ClassTally {
     pub rated: u64,
     /// Sum over the successes in `rated` of the probability of a good answer, in millionths.
     pub quality: u64,
+    /// The same sum under other correlations of answers, in the order of [`SUPPOSED`]; only for a policy that has judges.
+    pub supposed: [Supposed; SUPPOSED.len()],
+    /// Successes in `rated` that come after an answer turned down, or whose judge errs more on difficult requests: only their
+    /// quality hangs on the correlation.
+    pub hanging: u64,
     /// Pico-dollars for all their attempts.
     pub cost: u128,
+}
+
+/// What answers would be worth under a correlation that is not the one that is simulated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Supposed {
+    /// How much likelier the verdicts on their requests would be, in millionths.
+    pub weight: u64,
+    /// Probability of a good answer times `weight`.
+    pub quality: u64,
 }
 
 /// What the client did beyond one attempt for each counted request.
@@ -190,7 +206,30 @@ pub struct Ending {
     pub quality: u32,
 }
 
+impl Supposed {
+    /// An answer of `quality` millionths under any correlation.
+    pub const fn certain(quality: u32) -> Supposed {
+        Supposed {
+            weight: 1_000_000,
+            quality: quality as u64,
+        }
+    }
+
+    fn add(&mut self, other: Supposed) {
+        self.weight += other.weight;
+        self.quality += other.quality;
+    }
+}
+
 impl ClassTally {
+    /// A rated success would be worth so much under each of [`SUPPOSED`]; `hangs` says whether that differs.
+    pub fn suppose(&mut self, all: &[Supposed; SUPPOSED.len()], hangs: bool) {
+        for (a, b) in self.supposed.iter_mut().zip(all) {
+            a.add(*b);
+        }
+        self.hanging += u64::from(hangs);
+    }
+
     fn of(scenario: &Scenario) -> ClassTally {
         ClassTally {
             tpot: scenario.counts_tpot.then(Histogram::default),
@@ -307,6 +346,8 @@ impl Tally {
             }
             a.rated += b.rated;
             a.quality += b.quality;
+            a.suppose(&b.supposed, false);
+            a.hanging += b.hanging;
             a.cost += b.cost;
         }
         for (a, b) in self.providers.iter_mut().zip(&other.providers) {

@@ -8,6 +8,7 @@
 //! and recognised as stale: those of a wait or a hedge by their time, the end of an attempt that was called off by its place.
 
 mod attempt;
+mod belief;
 mod copies;
 mod end;
 mod ends;
@@ -39,7 +40,9 @@ use crate::words::{Ask, Headers, Outcome};
 
 use super::event::{Event, MOST_SLOTS};
 use super::scenario::Scenario;
-use super::tally::Tally;
+use super::tally::{Supposed, Tally};
+use super::ties::SUPPOSED;
+use belief::Beliefs;
 use gateway::Gateway;
 use marks::Before;
 
@@ -95,9 +98,12 @@ struct Request {
     turned_down: bool,
     kept: u32,
     kept_quality: u32,
-    /// Probability that the answer is good given the judge's verdict, in millionths; [`UNJUDGED`] if there was no
-    /// judge.
+    /// Probability that the answer is good given all verdicts, in millionths; [`UNJUDGED`] if there was none that tells.
     quality: u32,
+    /// Whether a verdict on an earlier answer tells of the next; whether the quality hangs on that, and that of the answer kept.
+    doubted: bool,
+    supposed: bool,
+    kept_supposed: bool,
 }
 
 /// Bytes of a pending event in the event set.
@@ -160,6 +166,9 @@ impl Request {
         kept: u32::MAX,
         kept_quality: UNJUDGED,
         quality: UNJUDGED,
+        doubted: false,
+        supposed: false,
+        kept_supposed: false,
     };
 }
 
@@ -306,6 +315,10 @@ pub struct World<'a> {
     headers: Vec<Headers>,
     /// By slot of attempt, what the policy keeps of it, if it asks to hear of ends.
     tickets: Vec<u64>,
+    /// What verdicts tell; and by slot of request, what its answer and the one kept would be worth under other correlations. Empty if
+    /// there are no judges.
+    beliefs: Beliefs,
+    supposed: Vec<[[Supposed; SUPPOSED.len()]; 2]>,
     retry: Box<dyn Retry>,
     retry_listens: bool,
     hedge: Option<Box<dyn Hedge>>,
@@ -379,6 +392,8 @@ impl<'a> World<'a> {
             wants,
             headers: Vec::new(),
             tickets: Vec::new(),
+            beliefs: Beliefs::default(),
+            supposed: Vec::new(),
             retry: client.retry.fresh(),
             retry_listens: client.retry.listens(),
             hedge: client.hedge.as_ref().map(|h| h.fresh()),
@@ -506,6 +521,11 @@ impl<'a> World<'a> {
     /// Bytes that a request with one attempt takes, with its slots and its event.
     pub const fn bytes_each() -> usize {
         size_of::<Request>() + size_of::<Attempt>() + 2 * size_of::<u32>() + EVENT_BYTES
+    }
+
+    /// Bytes that a request takes besides where answers are judged.
+    pub const fn bytes_of_judging() -> usize {
+        Beliefs::bytes_each() + size_of::<[[Supposed; SUPPOSED.len()]; 2]>()
     }
 
     /// Requests in the system.

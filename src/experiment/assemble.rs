@@ -7,6 +7,7 @@ mod client;
 mod fleet;
 mod metrics;
 mod objectives;
+mod quality;
 mod sources;
 mod traffic;
 mod window;
@@ -34,10 +35,12 @@ use client::client;
 use fleet::{accounts, check_accounts, deployment, exchange, known, pools};
 use metrics::{Measures, measures};
 use objectives::objectives;
+use quality::quality;
 use traffic::{asked, traffic, users};
 use window::{check_load, max_in_system, window};
 
 pub use metrics::{Measure, Source};
+pub(super) use quality::is_asked_for;
 
 /// An experiment, checked.
 #[derive(Debug)]
@@ -65,6 +68,8 @@ pub struct Plan {
     pub matters: f64,
     /// The currency of all money, if it is not the dollar.
     pub currency: Option<Billing>,
+    /// How the worth of answers is assumed to hang together, as "independent answers" says it.
+    pub assumes: String,
     /// What makes sense and is probably not what was meant, in sentences.
     pub cautions: Vec<String>,
     /// What is not modelled and would change the figures, in clauses: it stands beside every verdict.
@@ -201,6 +206,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
         counts_tpot,
         good,
     } = measures(spec, window, &objectives)?;
+    let (ties, assumes) = quality(loaded, &names).map_err(|r| r.at("quality"))?;
     let mut scenarios = Vec::new();
     for (i, entry) in spec.policies.iter().enumerate() {
         let here = |r: Refusal| r.at(i).at("policies");
@@ -230,6 +236,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
             accounts: Arc::clone(&accounts),
             client: built,
             policy,
+            ties: ties.clone(),
             good: good.clone(),
             window,
             max_in_system,
@@ -250,6 +257,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
         confidence,
         matters,
         currency,
+        assumes,
         cautions: cautions(spec, &loaded.prices),
     })
 }

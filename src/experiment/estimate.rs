@@ -115,9 +115,15 @@ pub fn estimate(loaded: &Loaded, plan: &Plan, threads: u64) -> Estimate {
             }
     };
     let seconds: f64 = plan.kinds.iter().map(each).sum();
-    let largest = policies
-        .iter()
-        .map(|p| p.in_system.min(p.most as f64))
+    let largest = (policies.iter().zip(&plan.scenarios))
+        .map(|(p, scenario)| {
+            let judging = if scenario.policy.wants().judges {
+                World::bytes_of_judging()
+            } else {
+                0
+            };
+            p.in_system.min(p.most as f64) * (World::bytes_each() + judging) as f64
+        })
         .fold(0.0, f64::max);
     let pairs = plan.replications as f64 * policies.len() as f64;
     let tally = classes as f64 * BYTES_A_CLASS + providers as f64 * BYTES_A_PROVIDER;
@@ -127,7 +133,7 @@ pub fn estimate(loaded: &Loaded, plan: &Plan, threads: u64) -> Estimate {
         policies,
         replications: plan.replications,
         threads,
-        memory: at_once * largest * World::bytes_each() as f64 * GROWTH + (pairs + at_once) * tally + rows as f64,
+        memory: at_once * largest * GROWTH + (pairs + at_once) * tally + rows as f64,
         seconds: seconds * plan.replications as f64,
     }
 }

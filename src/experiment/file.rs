@@ -5,6 +5,7 @@
 
 mod layers;
 mod plan;
+mod quality;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,7 @@ use crate::words::Metric;
 
 pub use layers::{ClientChanges, TimeoutsChanges};
 pub use plan::{ObjectiveSpec, PlanSpec, WindowSpec};
+pub use quality::{ObservedSpec, QualitySpec};
 
 /// An experiment: traffic, providers, a client, policies to compare, objectives, and how to run it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -66,6 +68,10 @@ pub struct Experiment {
     /// Hosts whose connections several providers share, by name.
     #[serde(default)]
     pub hosts: Named<HostSpec>,
+    /// How far a request that is difficult for one model is difficult for the others, which policies that judge answers hang on.
+    /// Default: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<QualitySpec>,
     /// The client that all requests pass: its queue, limits, timeouts, retries and breakers. A policy may change parts of it.
     /// Default: an unbounded queue and nothing else.
     #[serde(default)]

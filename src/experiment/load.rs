@@ -4,6 +4,8 @@
 //! folder above it, else the one built in; by path it is relative to the experiment. A trace is where `--trace` leads; without
 //! it, beside the experiment or where SIMCAP_TRACES leads.
 
+mod scores;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,6 +22,7 @@ use super::model::{BUILT_IN, BUILT_IN_PRICES, BUILT_IN_PRICES_SOURCE, ModelFile}
 use crate::form::build::Names;
 use crate::form::diagnose::{self, Seg, nearest};
 use crate::form::own::OwnParts;
+use crate::import::scores::Scores;
 use crate::import::source::{self, MOST_OF_JSON, MOST_OF_SCRIPT, MOST_OF_TRACE, Rows};
 use crate::import::{prices, trace};
 use crate::provider::pricing::PriceSpec;
@@ -42,6 +45,8 @@ pub struct Loaded {
     pub models: BTreeMap<String, ModelFile>,
     /// The rows of the trace, if it replays one.
     pub trace: Option<Arc<[Row]>>,
+    /// The scores that the correlation of answers follows from, if it follows from a file.
+    pub scores: Option<Scores>,
     /// The price table; empty if no provider asks for a listed price.
     pub prices: Table,
     /// Every file that was read, with its hash: the experiment first.
@@ -147,6 +152,7 @@ pub fn load_with(path: &Path, traces: &Traces, prices: Option<&Path>, own: OwnPa
         experiment,
         models: BTreeMap::new(),
         trace: None,
+        scores: None,
         prices: Table::default(),
         inputs: vec![input(path, &bytes)],
         scripts: Scripts::new(),
@@ -156,6 +162,7 @@ pub fn load_with(path: &Path, traces: &Traces, prices: Option<&Path>, own: OwnPa
     loaded.load_prices(prices)?;
     loaded.load_trace(path, traces)?;
     loaded.load_scripts(path)?;
+    loaded.load_scores(path)?;
     Ok(loaded)
 }
 
@@ -180,6 +187,7 @@ pub fn with_models(file: &str, text: &str, models: BTreeMap<String, ModelFile>) 
         experiment,
         models,
         trace: None,
+        scores: None,
         prices: Table::default(),
         inputs,
         scripts: Scripts::new(),

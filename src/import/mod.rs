@@ -1,5 +1,6 @@
 //! Files from outside, bounded in what they take: traces and price tables of other makers.
 
 pub mod prices;
+pub mod scores;
 pub mod source;
 pub mod trace;

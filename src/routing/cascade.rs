@@ -10,7 +10,9 @@
 //! A judge either accepts with a probability, whatever the answer is worth (`accept`), or tells good answers from bad
 //! ones as well as it can (`takes_good`, `takes_bad`): whether an answer is good is drawn with the quality that its
 //! provider has for the class, which must then be known. In FrugalGPT the judge is a small scoring model, which accepts
-//! above a threshold: raising it lowers both probabilities.
+//! above a threshold: raising it lowers both probabilities. A request that is difficult for one model is so for the others as far
+//! as the experiment's `quality` says, and with `hard` for the judge too: its errors are the more frequent the higher the rank of the
+//! difficulty is, and on the whole as stated. What a cascade gains hangs on that; the report says how much.
 //!
 //! Keeps nothing between requests but what inner policies keep; of a request, its stage, until it ends.
 //!
@@ -21,6 +23,7 @@
 //! | `stages.judge` | none | every stage but the last needs one |
 //! | `stages.judge.accept` | none | 0 to 1, or one for each class |
 //! | `stages.judge.takes_good`, `stages.judge.takes_bad` | none | 0 to 1, or one for each class; both, instead of `accept` |
+//! | `stages.judge.hard` | 0 | 0 to 1; only beside these two |
 //! | `stages.judge.looks` | 0 s | 0 or more |
 //! | `stages.judge.cost` | $0 | 0 or more |
 //! | `stages.judge.keeps` | true | true, false |
@@ -85,6 +88,10 @@ pub struct StageJudge {
     /// The probability that an answer that is not good is accepted: one figure, or one for each class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub takes_bad: Option<PerClass<Fraction>>,
+    /// How much more it errs on difficult requests than on the whole, 0 to 1, beside `takes_good` and `takes_bad`: both errors are
+    /// `1 + hard` times as frequent for the most difficult request and `1 − hard` times for the easiest. Default: 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hard: Option<Fraction>,
     /// The time that the judge takes. Default: 0 s.
     #[serde(default)]
     pub looks: Duration,
@@ -212,14 +219,27 @@ impl StageJudge {
             }
         };
         let of = |(field, value): (&'static str, &PerClass<Fraction>)| value.by_class(names).map_err(|r| r.at(field));
+        if self.accept.is_some() && self.hard.is_some() {
+            let text =
+                "a judge that goes by `accept` makes no errors that could hang on difficulty: it can have no `hard`";
+            return Err(Refusal::new(text).at("hard"));
+        }
+        let hard = self.hard.map_or(0.0, Fraction::get);
         let cost = u64::try_from(names.money(self.cost))
             .map_err(|_| Refusal::new(format!("{}: more than an attempt can cost", self.cost)).at("cost"))?;
-        Ok(of(good)?
+        let (good, bad) = (of(good)?, of(bad)?);
+        let worst = |error: f64| error * (1.0 + hard) > 1.0;
+        if hard > 0.0 && (good.iter().any(|g| worst(1.0 - g.get())) || bad.iter().any(|b| worst(b.get()))) {
+            let text = format!("{hard}: on the most difficult request an error would be more than certain");
+            return Err(Refusal::new(text).at("hard"));
+        }
+        Ok(good
             .into_iter()
-            .zip(of(bad)?)
+            .zip(bad)
             .map(|(good, bad)| Judge {
                 takes_good: good.get(),
                 takes_bad: bad.get(),
+                hard,
                 looks: self.looks.span(),
                 cost,
                 keeps: self.keeps,

@@ -279,6 +279,9 @@ pub struct Judge {
     pub takes_good: f64,
     /// The probability that it accepts an answer that is not good, 0 to 1.
     pub takes_bad: f64,
+    /// How much more it errs on difficult requests, 0 to 1: both errors are `1 − hard` times what they are on the whole for the easiest
+    /// request and `1 + hard` times for the most difficult one, and neither may come to more than 1.
+    pub hard: f64,
     /// The time that judging one answer takes.
     pub looks: Span,
     /// The cost of judging one answer, in pico-dollars.

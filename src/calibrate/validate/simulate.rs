@@ -157,6 +157,7 @@ fn experiment(model: &ModelFile, variant: &str, rows: Vec<Row>, schedule: &[&Obs
         experiment,
         models: BTreeMap::from([("model".to_owned(), model.clone())]),
         trace: Some(Arc::from(rows)),
+        scores: None,
         prices: Default::default(),
         inputs: Vec::new(),
         scripts: BTreeMap::new(),

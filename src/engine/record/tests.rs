@@ -7,7 +7,8 @@ use crate::engine::incident;
 use crate::engine::lens::LensTally;
 use crate::engine::scenario::Window;
 use crate::engine::series::{BINS, Series};
-use crate::engine::tally::{AlertTally, Bound, BudgetTally, ClassTally, Effort, ProviderTally};
+use crate::engine::tally::{AlertTally, Bound, BudgetTally, ClassTally, Effort, ProviderTally, Supposed};
+use crate::engine::ties::SUPPOSED;
 use crate::kernel::time::{Span, Time};
 use crate::stats::histogram::Histogram;
 use crate::words::metric::Times;
@@ -54,6 +55,11 @@ impl Numbers {
             wait: self.histogram(values),
             rated: self.next(),
             quality: self.next(),
+            supposed: [(); SUPPOSED.len()].map(|()| Supposed {
+                weight: self.next(),
+                quality: self.next(),
+            }),
+            hanging: self.next(),
             cost: self.wide(),
         }
     }
@@ -234,7 +240,7 @@ fn another_version_is_refused_and_named() {
     assert_eq!(refused, Broken::Version(VERSION + 1));
     assert_eq!(
         refused.to_string(),
-        "a replication of version 4 of its form, where this simcap reads and writes version 3"
+        "a replication of version 5 of its form, where this simcap reads and writes version 4"
     );
 }
 

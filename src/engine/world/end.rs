@@ -10,6 +10,7 @@ use crate::routing::Restriction;
 use crate::words::Outcome;
 use crate::words::UNRATED;
 
+use super::judge::KEPT;
 use super::{Place, UNJUDGED, World};
 
 impl World<'_> {
@@ -96,6 +97,10 @@ impl World<'_> {
             None if request.kept != u32::MAX && failure != Outcome::TimeoutTotal => {
                 request.provider = request.kept;
                 request.quality = request.kept_quality;
+                request.supposed = request.kept_supposed;
+                if request.supposed {
+                    self.supposed[slot as usize].swap(0, KEPT);
+                }
                 let ttft = self.now.since(request.arrived);
                 self.finish_request(slot, Outcome::Success, ttft);
                 self.admit();
@@ -203,6 +208,9 @@ impl World<'_> {
                 quality,
             };
             self.tally.finish(&request.ask, &ending);
+            if self.wants.judges && quality != UNRATED {
+                self.suppose(slot, seen.class, quality);
+            }
             if !self.tally.lenses.is_empty() {
                 self.tally.see_end(&self.scenario.lenses, &seen, &ending);
             }

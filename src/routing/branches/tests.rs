@@ -66,6 +66,7 @@ impl Policy for Spy {
         Some(Judge {
             takes_good: 1.0,
             takes_bad: 0.0,
+            hard: 0.0,
             looks: Span::ZERO,
             cost: 7,
             keeps: true,

@@ -51,7 +51,7 @@ fn strict(confidence: Confidence) -> Confidence {
 }
 
 /// What the interval of `estimate` says of a bound; `strict` is the interval at 99 %, or more.
-fn verdict(objective: &Objective, estimate: &Estimate, strict: &Estimate) -> Judged {
+pub(super) fn verdict(objective: &Objective, estimate: &Estimate, strict: &Estimate) -> Judged {
     let Objective { bound, at_most, .. } = *objective;
     let unit = objective.metric.unit();
     let span = Span::from_seconds_f64;

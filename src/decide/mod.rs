@@ -15,6 +15,7 @@ mod ranking;
 mod shut;
 mod steady;
 mod summary;
+mod supposed;
 mod survivors;
 
 pub use halted::set_aside;

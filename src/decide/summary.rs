@@ -11,7 +11,8 @@ use crate::kernel::time::Span;
 use crate::report::json::FORMAT;
 use crate::report::{
     AlertReport, Bill, BoundReport, ClassReport, Currency, Curves, EffortReport, IncidentReport, Measured, Metric,
-    MilestoneReport, Moment, OutcomeShare, PolicyReport, ProviderReport, Ranking, Report, Steady, Unit, format,
+    MilestoneReport, Moment, OutcomeShare, PolicyReport, ProviderReport, Ranking, Report, Steady, SupposedReport, Unit,
+    format,
 };
 use crate::routing::Milestone;
 use crate::stats::compare::Side;
@@ -26,7 +27,7 @@ use super::month::Month;
 use super::passes::{Each, Figure, Pooled, Replications, ask};
 use super::ranking::{ranking, together};
 use super::steady::{self, Story};
-use super::{bill, clipped, exchange, idle, judge, shut, survivors};
+use super::{bill, clipped, exchange, idle, judge, shut, supposed, survivors};
 
 /// Points of a distribution function that a report keeps.
 const CURVE_POINTS: usize = 200;
@@ -205,6 +206,8 @@ fn warnings(
     let of_each = || plan.scenarios.iter().zip(all_pooled.iter().map(|pooled| &pooled.tally));
     all.extend(of_each().filter_map(|(scenario, pooled)| idle::warning(scenario, pooled)));
     all.extend(of_each().filter_map(|(scenario, pooled)| clipped::warning(scenario, pooled)));
+    let numbered = policies.iter().enumerate();
+    all.extend(numbered.filter_map(|(number, policy)| supposed::sentence(plan, number, policy)));
     for policy in policies.iter().filter(|p| !p.steady.settled) {
         let unsettled = format!("{}: {}", policy.name, policy.steady.why);
         if !all.contains(&unsettled) {
@@ -269,6 +272,7 @@ fn policy(plan: &Plan, number: usize, pooled: &Pooled, month: &Month, parts: Par
         milestones: parts.milestones,
         incidents: parts.incidents,
         effort: parts.effort,
+        supposed: parts.supposed,
         steady: match shut::sentence(scenario, sum, pooled.replications) {
             Some(why) => Steady { settled: false, why },
             None => steady::verdict(story.with_budgets(sum), scenario, &sum.series, &pooled.course),
@@ -293,6 +297,7 @@ struct Parts {
     milestones: Vec<MilestoneReport>,
     incidents: Vec<IncidentReport>,
     effort: Vec<EffortReport>,
+    supposed: Vec<SupposedReport>,
 }
 
 impl Parts {
@@ -308,6 +313,7 @@ impl Parts {
             milestones: milestones(scenario, pooled, each),
             incidents: incidents(scenario, pooled, each),
             effort: effort(pooled, each),
+            supposed: supposed::supposed(pooled, each),
         }
     }
 }

@@ -220,12 +220,26 @@ pub struct PolicyReport {
     /// figures of merit.
     #[serde(default)]
     pub effort: Vec<EffortReport>,
+    /// The quality under other correlations of answers to one request than the experiment's; absent where it hangs on none, because no
+    /// answer was turned down.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub supposed: Vec<SupposedReport>,
     /// Whether the run settled, and if not, why it is thought so.
     pub steady: Steady,
     /// Distribution functions of times, over the requests of all replications.
     pub curves: Curves,
     /// The course of the run in bins of time, averaged over replications.
     pub series: Vec<Moment>,
+}
+
+/// The quality under a correlation of answers to one request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct SupposedReport {
+    /// The correlation, from 0 (independent answers) to 1 (the better model is right wherever the worse one is).
+    pub correlation: f64,
+    /// Mean probability that an answer is a good one under that correlation, from 0 to 1.
+    pub quality: Estimate,
 }
 
 /// A figure of merit and its value.

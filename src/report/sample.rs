@@ -144,6 +144,7 @@ fn policy(index: usize, (name, kind): (&str, &str)) -> PolicyReport {
             what: EffortKind::Retries,
             per_1k: estimate(80.0 * factor, 1.5),
         }],
+        supposed: Vec::new(),
         steady: Steady {
             settled: index != 0,
             why: "mean time of the last third against the middle third".into(),

@@ -37,6 +37,7 @@ mod parts;
 mod pipelines;
 mod prices;
 mod prompt_cache;
+mod quality;
 mod queueing_theory;
 mod replay;
 mod resume;

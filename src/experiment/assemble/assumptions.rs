@@ -2,7 +2,7 @@
 //!
 //! Only what is true of this experiment is said, and only what would change the figures if it were otherwise: providers without a law
 //! of load, models that were never held against measurements, arrivals that are a recording, and quality that is drawn without regard
-//! to the request. What a part leaves out by itself is in its page of the manual.
+//! to the request, where the experiment's `quality` says nothing else. What a part leaves out by itself is in its page of the manual.
 
 use crate::engine::scenario::Deployment;
 use crate::experiment::load::Loaded;
@@ -36,7 +36,7 @@ pub(super) fn assumptions(loaded: &Loaded, fleet: &[Deployment], models: &[Model
         .is_some()
         .then(|| "reaction of the callers: the arrivals are a recording, whatever becomes of the requests".to_owned());
     let is_rated = providers().any(|p| p.quality.iter().any(|&quality| quality != UNRATED));
-    let quality = is_rated.then(|| {
+    let quality = (is_rated && loaded.experiment.quality.is_none()).then(|| {
         "difficulty of requests: whether an answer is good is drawn for each attempt independently of the others"
             .to_owned()
     });

@@ -288,5 +288,5 @@ fn the_form_is_that_of_this_version() {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"3 a4f326a814dee9fd4cf7b2fdac1bfe8fa583682187f12df9163a921d42dd7873");
+    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"4 24102c5cd4fc8ee478c9ad9ecba611d16538cf8f97246b1bccdfd6f50ea46ba5");
 }

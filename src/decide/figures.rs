@@ -154,7 +154,7 @@ pub(super) enum Kind {
     Share,
     /// A ratio of sums, times the first number, over the second.
     Ratio(f64, f64),
-    /// The same of what is never below zero and now and then large.
+    /// A ratio of sums that is never below zero and now and then large, times the first number, over the second.
     Positive(f64, f64),
     /// This quantile of these times.
     Percentile(f64, Times),

@@ -81,7 +81,7 @@ pub struct ClassTally {
     pub rated: u64,
     /// Sum over the successes in `rated` of the probability of a good answer, in millionths.
     pub quality: u64,
-    /// The same sum under other correlations of answers, in the order of [`SUPPOSED`]; only for a policy that has judges.
+    /// The sum of `quality` under other correlations of answers, in the order of [`SUPPOSED`]; only for a policy that has judges.
     pub supposed: [Supposed; SUPPOSED.len()],
     /// Successes in `rated` that come after an answer turned down, or whose judge errs more on difficult requests: only their
     /// quality hangs on the correlation.

@@ -1,7 +1,7 @@
 //! Scores of several models' answers to the same requests, from CSV: which were good, column by column.
 //!
-//! One row a request, one column a model, as the header names them; a score of ½ or more is a good answer. An empty field is no
-//! answer. Columns that nobody asks for are not read, so that a file may say more of each request.
+//! One row a request, one column a model, as the header names them; a score of ½ or more is a good answer. An empty field means that
+//! there was none. Columns that are not asked for are not read, so that a file may say more of each request.
 
 use std::io::Read;
 

@@ -22,7 +22,7 @@ const LEGENDRE: [(f64, f64); 4] = [
     (0.960_289_856_497_536_3, 0.101_228_536_290_376_26),
 ];
 
-/// A factor further out than this is left to nobody: less than 10^−15 lies beyond.
+/// A factor further out than this is left out: less than 10^−15 lies beyond.
 const FAR: f64 = 8.0;
 
 /// The probability of an event of probability `p` where the factor has rank `u`.

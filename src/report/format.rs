@@ -41,7 +41,7 @@ pub enum Spread {
 pub enum Up {
     /// The figure is its upper end.
     Nothing,
-    /// So far.
+    /// The upper end lies so far up.
     By(String),
     /// There is no upper end.
     Open,

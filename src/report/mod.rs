@@ -251,7 +251,7 @@ pub struct Measured {
     /// The value of the metric over all replications together, and its confidence interval. A latency is that of the requests that
     /// have one.
     pub estimate: Estimate,
-    /// The same percentile over all requests, where one that never got the answer that it was owed takes for ever; absent where every
+    /// The percentile over all requests, where one that never got the answer that it was owed takes for ever; absent where every
     /// request got it, and for what is not a percentile of a latency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of_all: Option<Estimate>,

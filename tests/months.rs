@@ -1,5 +1,7 @@
 //! What is said of a month, against arithmetic: runs that hold a part of a window, an incident, an hour of a day.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};

@@ -307,7 +307,7 @@ fn measured_models_gain_what_half_of_their_prompts_tell_of_the_other() {
             return;
         };
         let (fitted, held): (Vec<_>, Vec<_>) =
-            (rows.iter().enumerate()).partition(|(i, _)| hash(*i as u64, 7) % 2 == 0);
+            (rows.iter().enumerate()).partition(|(i, _)| hash(*i as u64, 7).is_multiple_of(2));
         let mean = |of: &dyn Fn(&[f64]) -> f64, rows: &[(usize, &Vec<f64>)]| {
             rows.iter().map(|(_, row)| of(row)).sum::<f64>() / rows.len() as f64
         };

@@ -2,6 +2,7 @@
 //!
 //! Left out here: what each part does with its times, which its own tests hold.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 #![allow(clippy::disallowed_methods, reason = "a theory's last digit does not matter")]
 
 use crate::common::{assert_holds, plan};

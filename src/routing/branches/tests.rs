@@ -86,6 +86,11 @@ impl Policy for Spy {
         }]
     }
 
+    fn courses(&self) -> Vec<Course> {
+        self.note("courses");
+        vec![Course::repeats("inside", Span::from_secs(60))]
+    }
+
     fn fresh(&self) -> Box<dyn Policy> {
         self.note("fresh");
         Box::new(self.clone())
@@ -130,7 +135,7 @@ fn a_policy_inside_another_hears_of_everything_and_is_asked_everything() {
     assert_eq!(outer.mirror(&call, &fleet), Some(2));
     assert_eq!(outer.judge(&call).map(|judge| judge.cost), Some(7));
     assert!(outer.fall_back(&call));
-    assert_eq!(outer.milestones().len(), 1);
+    assert_eq!((outer.milestones().len(), outer.courses().len()), (1, 1));
     outer.fresh();
     let told = [
         "choose",
@@ -142,6 +147,7 @@ fn a_policy_inside_another_hears_of_everything_and_is_asked_everything() {
         "judge",
         "fall_back",
         "milestones",
+        "courses",
         "fresh",
     ];
     assert_eq!(*spy.0.lock().unwrap(), told);

@@ -304,8 +304,8 @@ fn reach(estimate: &Estimate) -> (Option<f64>, Option<f64>) {
     )
 }
 
-/// The reach to one side may be so much larger than that to the other and still be called even.
-const EVEN: f64 = 1.25;
+/// The reach to one side may be so much larger than that to the other, and the interval is still called even, at the larger.
+const EVEN: f64 = 2.0;
 
 /// What is smaller than this share of the figure is no more than the width of a histogram's bucket or two.
 const BUCKETS: f64 = 0.002;

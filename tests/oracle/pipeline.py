@@ -124,7 +124,7 @@ BREAKERS = experiment(
 )
 
 SCENARIOS = {"priorities": PRIORITIES, "limiter": LIMITER, "quota": QUOTA, "timeouts": TIMEOUTS, "breakers": BREAKERS}
-SEEDS = {"priorities": 16, "limiter": 56, "quota": 24, "timeouts": 32, "breakers": 64}  # in SimPy, sized by the widths
+SEEDS = {"priorities": 16, "limiter": 56, "quota": 24, "timeouts": 32, "breakers": 72}  # in SimPy, sized by the widths
 
 
 def replicate(job):

@@ -195,7 +195,7 @@ class Breaker:
 
     def open(self, now):
         self.state, self.since, self.until = "open", now, now + number(self.spec["open_for"])
-        self.trips, self.era = self.trips + 1, self.era + 1
+        self.trips, self.era = self.trips + (now >= self.clock.window[0]), self.era + 1
 
     def finish(self):
         if self.state == "open":

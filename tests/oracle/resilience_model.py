@@ -247,7 +247,8 @@ class Resilience4j:
         n = len(self.calls)
         failures, slow = sum(c[0] for c in self.calls), sum(c[1] for c in self.calls)
         if failures >= self.threshold * n - 1e-9 or slow >= self.slow_share * n - 1e-9:
-            self.state, self.until, self.trips = "open", now + self.lasts, self.trips + 1
+            self.state, self.until = "open", now + self.lasts
+            self.trips += now >= self.clock.window[0]
             self.clock.add(now, self.until)
         elif self.state == "half":
             self.state, self.calls = "closed", deque(maxlen=None if self.seconds else self.size)
@@ -576,7 +577,7 @@ class Model:
             if more and any(b.providers is None and b.exhausted(env.now) for b in self.budgets):
                 more, wait = False, 0.0
             if more and self.retry_budget and not self.retry_budget.withdraw(env.now):
-                self.denied += 1
+                self.denied += env.now >= self.window[0]
                 more, wait = False, 0.0
             if wait and env.now + wait >= deadline:
                 yield env.timeout(deadline - env.now)

@@ -1,5 +1,7 @@
 //! A mock at work, and what a raw client of it needs.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};

@@ -149,11 +149,11 @@ impl Shares {
         }
     }
 
-    /// As good as how many independent values lie beyond the `q` quantile; infinite where replications agree exactly.
+    /// As good as how many independent values lie beyond the `q` quantile, at most as many as do.
     pub fn independent_beyond(&self, q: f64, of: Of) -> f64 {
         let shares = self.shares(of);
         let spread = thresholds(q).filter_map(|share| at_share(&shares, share));
-        q.min(1.0 - q) / spread.map(|at| at.per_value).fold(0.0, f64::max)
+        q.min(1.0 - q) / spread.map(|at| at.per_value).fold(1.0 / self.total(of), f64::max)
     }
 
     /// The share of values at most `limit`, 0 to 1; values that share its bucket count as at most it. NaN if there are none.
@@ -382,6 +382,8 @@ mod tests {
         assert!(is_about(found.value, 1.0) && found.lo == found.hi, "{found:?}");
         let found = p95(&shares(&vec![vec![1.0; 20]; 2]));
         assert_eq!((found.lo, found.hi), (Some(found.value), None));
+        let beyond = shares(&vec![vec![1.0; 20]; 2]).independent_beyond(0.95, Of::Values);
+        assert!((beyond - 2.0).abs() < 1e-9, "{beyond}");
     }
 
     #[test]

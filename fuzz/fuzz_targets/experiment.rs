@@ -68,7 +68,9 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn polls(loaded: &Loaded) -> bool {
     let experiment = &loaded.experiment;
-    let own = experiment.policies.iter().filter_map(|p| p.client.as_ref());
-    let mut clients = own.chain([&experiment.client]);
+    let mut clients = experiment
+        .policies
+        .iter()
+        .map(|policy| policy.effective(&experiment.client));
     clients.any(|client| matches!(client.admission, AdmissionSpec::poll(_) | AdmissionSpec::window_poll(_)))
 }

@@ -3,7 +3,7 @@
 //! The pilot is a few short replications of every policy that start empty, with a seed of their own. They are made four times as long until
 //! they are long enough to tell how long the system remembers. A policy then needs the longest of
 //!
-//! - [`TIMES`] correlation times of the requests in the system ([`Correlation`]): what is left of the empty start falls about as
+//! - five correlation times of the requests in the system ([`Correlation`]): what is left of the empty start falls about as
 //!   the correlation does, to less than a hundredth;
 //! - the time that all but one in a thousand requests take, which is how long an empty system without queues takes to fill;
 //! - the transient of latency, errors and cost per request in the mean over the pilot's replications
@@ -12,7 +12,7 @@
 //! The longest that any policy needs is used for all, so that replications stay paired. Whatever the plan's time holds
 //! (scheduled faults, budgets, stages of a rollout) lies behind the pilot's end: it is warm-up throughout.
 //!
-//! Its cost is bounded: beyond [`FREE`] arrivals a replication it takes no more than a tenth of the run's work, and what it finds is at
+//! Its cost is bounded: beyond 20,000 arrivals a replication it takes no more than a tenth of the run's work, and what it finds is at
 //! most a quarter of the plan's duration, or a tenth where requests pile up without end. [`Start::Cut`] says that it came to that.
 //! Measured on M/M/1 (`tests/warm_up.rs`): what is counted has no bias that can be told from noise where the duration is long enough for
 //! the warm-up to be granted; `decide/steady.rs` has the table.

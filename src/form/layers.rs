@@ -3,7 +3,7 @@
 //! A level changes what it names and inherits the rest; `null` switches a part off, which is what leaving it out of the widest level
 //! means. What a level names replaces the wider level's value whole, since two retry rules or two lists of limiters cannot be mixed
 //! into a third; only an object of independent settings is a layer itself and changes field by field. Which fields
-//! are of which sort stands in one table, the struct that [`layers!`] makes, and in its schema.
+//! are of which sort stands in one table, the struct that `layers!` makes, and in its schema.
 //!
 //! Left out: to take a single element out of an inherited list.
 

@@ -2,7 +2,7 @@
 //!
 //! Read of each entry: `input_cost_per_token`, `output_cost_per_token`, `cache_read_input_token_cost`,
 //! `cache_creation_input_token_cost`, each also with `_above_{N}k_tokens` (long context), `_batches`, or both;
-//! `off_peak_pricing` ([`off_peak`]); and `litellm_provider`. An entry without the first two is known but not sold by the token.
+//! `off_peak_pricing` (`off_peak`); and `litellm_provider`. An entry without the first two is known but not sold by the token.
 //! Numbers may be in scientific notation; 1.25e-06 is 1,250,000 pico-dollars exactly, and a price that is not a whole number
 //! of pico-dollars is rounded to the nearest.
 //!

@@ -7,7 +7,7 @@
 //! end where the run does not hold enough of the tail to know one.
 //!
 //! In a tail that few independent stretches of the run have filled, the replications' own spread is too small more often than too
-//! large, since most have not seen the tail at all. Where the tail holds fewer than [`ENOUGH`] independent values, the
+//! large, since most have not seen the tail at all. Where the tail holds fewer than twenty independent values, the
 //! spread is therefore the largest of that at `x`, at the quantile itself, and at the value beyond which twice as many lie.
 //! `examples/coverage.rs` measures what that comes to.
 //!

@@ -117,9 +117,7 @@ impl Histogram {
         if self.count == 0 || !(0.0..=1.0).contains(&q) {
             return None;
         }
-        // 0.07 * 100 is 7.000000000000001 in binary: without the slack its rank would be 8.
-        let exact = q * self.count as f64 * (1.0 - 2.0 * f64::EPSILON);
-        let rank = (exact.ceil() as u64).clamp(1, self.count);
+        let rank = Histogram::rank(q, self.count);
         let mut seen = 0;
         for (index, n) in self.filled() {
             seen += n;
@@ -157,6 +155,13 @@ impl Histogram {
     /// Whether two lengths of time are one to a histogram.
     pub fn is_same(a: Span, b: Span) -> bool {
         Histogram::bucket_of(a) == Histogram::bucket_of(b)
+    }
+
+    /// The rank of the `q` quantile among `count` values, from 1.
+    pub(super) fn rank(q: f64, count: u64) -> u64 {
+        // 0.07 * 100 is 7.000000000000001 in binary: without the slack its rank would be 8.
+        let exact = q * count as f64 * (1.0 - 2.0 * f64::EPSILON);
+        (exact.ceil() as u64).clamp(1, count.max(1))
     }
 
     /// The number of the bucket that a value is counted in.

@@ -100,13 +100,11 @@ impl Shares {
 
     /// The value at the rank of the quantile; `None` where those that have a value do not reach that rank.
     fn point(&self, q: f64, of: Of) -> Option<Span> {
-        let total = self.total(of);
-        // 0.07 * 100 is 7.000000000000001 in binary: without the slack its rank would be 8.
-        let rank = (q * total * (1.0 - 2.0 * f64::EPSILON)).ceil() as u64;
+        let rank = Histogram::rank(q, self.counts[of as usize].sum);
         let mut upto = 0;
         let row = self.rows.iter().find(|row| {
             upto += row.count;
-            upto >= rank.max(1)
+            upto >= rank
         })?;
         Some(self.value(row.bucket))
     }

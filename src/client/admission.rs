@@ -78,7 +78,7 @@ pub enum Next {
     /// No request may go until a limiter hears that a request inside has ended.
     Held,
     /// No request may go until something else happens.
-    Nobody,
+    NoRequest,
 }
 
 /// The parameters of an admission discipline, as the file gives them.

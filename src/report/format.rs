@@ -151,7 +151,7 @@ pub fn span(seconds: f64) -> String {
     format!("{}{name}", trimmed(&fixed(seconds / factor, 2)))
 }
 
-/// How a figure and its half width are both written.
+/// How a figure and its the reach of its interval are both written.
 #[derive(Clone, Copy)]
 struct Scale {
     before: Before,

@@ -320,8 +320,8 @@ impl Wrap for Running {
             return true;
         }
         // If there was no provider to send it to, later stages have been tried already.
-        let nobody = matches!(call.failure, Outcome::BreakerOpen | Outcome::BudgetExhausted);
-        let goes_on = !nobody && call.notes.get() & ASTRAY == 0 && stage + 1 < self.judges.len();
+        let is_unsent = matches!(call.failure, Outcome::BreakerOpen | Outcome::BudgetExhausted);
+        let goes_on = !is_unsent && call.notes.get() & ASTRAY == 0 && stage + 1 < self.judges.len();
         if goes_on {
             Self::is_at(call, stage + 1);
         }

@@ -344,7 +344,7 @@ mod tests {
                 let mut policy = ring(&format!(r#""balance_factor": 1.25{weights}"#));
                 let mut hosts = many_hosts(10, &[]);
                 for n in 1..=997_u32 {
-                    let p = goes(&mut *policy, &hosts, if one_user { 5 } else { n }).expect("somebody has room");
+                    let p = goes(&mut *policy, &hosts, if one_user { 5 } else { n }).expect("one has room");
                     hosts[p].in_flight += 1;
                     let most = 1.25 * f64::from(n) * of[p] / of.iter().sum::<f64>();
                     assert!(f64::from(hosts[p].in_flight) < most + 1.0, "{n}: {p}");

@@ -273,7 +273,7 @@ mod tests {
     fn failing_open_is_going_without_tags_unless_an_invented_one_is_the_cause() {
         let open = |tags, closed: &[usize]| left(FLEET, r#", "allow_fail_open": true"#, tags, closed);
         assert_eq!(open("paid", &[0]), "c");
-        assert_eq!(open("&paid, &free", &[]), "c", "an honest wish that nobody meets");
+        assert_eq!(open("&paid, &free", &[]), "c", "an honest wish that no provider meets");
         assert_eq!(open("&paid, &moon", &[]), "-", "a is hidden by `moon`");
         assert_eq!(open("&moon", &[]), "c", "nothing is hidden");
         assert_eq!(open("paid", &[0, 2]), "b");

@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(goes(&mut *policy, [0, 1, 1], &[], 0, None), 0);
         assert_eq!(goes(&mut *policy, [1, 0, 1], &[], 10, None), 0);
         assert_eq!(goes(&mut *policy, [1, 0, 1], &[], 10, Some(0)), 1);
-        assert_eq!(goes(&mut *policy, [1, 9, 9], &[1, 2], 10, Some(0)), 0, "nobody else");
+        assert_eq!(goes(&mut *policy, [1, 9, 9], &[1, 2], 10, Some(0)), 0, "no other");
         assert_eq!(goes(&mut *policy, [1, 1, 0], &[], 21, None), 2);
     }
 

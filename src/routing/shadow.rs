@@ -137,7 +137,11 @@ mod tests {
         let mut policy = shadow("0.3");
         assert!(policy.wants().mirrors);
         assert!(copies(&mut *policy, &[]).abs_diff(3000) < 184);
-        assert_eq!(copies(&mut *policy, &[0]), copies(&mut *policy, &[]), "whoever serves");
+        assert_eq!(
+            copies(&mut *policy, &[0]),
+            copies(&mut *policy, &[]),
+            "whichever serves"
+        );
         assert_eq!(counts(&mut *policy, &hosts(&[]), 0, 100), [100, 0, 0, 0]);
         assert_eq!(counts(&mut *policy, &hosts(&[0]), 0, 100), [0, 0, 0, 100]);
     }

@@ -189,11 +189,11 @@ mod tests {
         calls.iter().map(one).collect()
     }
 
-    const NOBODY: &[usize] = &[];
+    const NONE: &[usize] = &[];
 
     #[test]
     fn a_user_stays_where_the_first_request_went() {
-        let calls: Vec<_> = [0, 1, 0, 2, 1, 0, 3].map(|user| (0, user, None, NOBODY)).into();
+        let calls: Vec<_> = [0, 1, 0, 2, 1, 0, 3].map(|user| (0, user, None, NONE)).into();
         let went = go(&mut *sticky(""), &calls);
         assert_eq!(went, [0, 1, 0, 2, 1, 0, 0].map(Some));
     }
@@ -201,7 +201,7 @@ mod tests {
     /// Requests every 25 minutes: a pin set at 0 holds until 60 minutes, renewed at 50 until 110.
     #[test]
     fn a_pin_expires_and_use_renews_it_only_if_asked() {
-        let at = |minute: u64, user| (60 * minute, user, None, NOBODY);
+        let at = |minute: u64, user| (60 * minute, user, None, NONE);
         let calls = [
             at(0, 0),
             at(25, 0),
@@ -247,10 +247,10 @@ mod tests {
     #[test]
     fn a_pin_that_moves_keeps_its_expiry() {
         let calls = [
-            (0, 0, None, NOBODY),
+            (0, 0, None, NONE),
             (5, 0, None, &[0]),
-            (9, 0, None, NOBODY),
-            (10, 0, None, NOBODY),
+            (9, 0, None, NONE),
+            (10, 0, None, NONE),
         ];
         let went = go(&mut *sticky(r#", "ttl": "10s""#), &calls);
         assert_eq!(went, [0, 1, 1, 2].map(Some));
@@ -277,7 +277,7 @@ mod tests {
         assert_eq!(go(&mut *policy, &[(0, 0, None, &[0, 1, 2])]), [None]);
         let calls: [(u64, u32, Option<usize>, &[usize]); 2] = [(0, 0, None, &[0]), (0, 0, None, &[])];
         assert_eq!(go(&mut *policy, &calls), [Some(1), Some(1)]);
-        assert_eq!(go(&mut *policy.fresh(), &[(0, 0, None, NOBODY)]), [Some(0)]);
+        assert_eq!(go(&mut *policy.fresh(), &[(0, 0, None, NONE)]), [Some(0)]);
     }
 
     #[test]

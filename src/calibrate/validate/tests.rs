@@ -73,7 +73,7 @@ fn run_in_full(model: &ModelFile, log: &Log) -> Validation {
     validate(model, "day", log, &settings).unwrap()
 }
 
-/// One in a thousand hangs, and by chance none of these did: nobody's timeout is known.
+/// One in a thousand hangs, and by chance none of these did: no timeout is known.
 #[test]
 fn a_model_that_may_hang_is_held_against_a_log_without_a_timeout() {
     let mut model = model("400ms");

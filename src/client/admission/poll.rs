@@ -79,7 +79,7 @@ impl Admission for Running {
     }
 
     fn next(&mut self, _now: Time, _gate: &mut Gate) -> Next {
-        Next::Nobody
+        Next::NoRequest
     }
 
     fn remove(&mut self, _slot: u32) {}

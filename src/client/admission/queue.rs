@@ -177,7 +177,7 @@ impl Admission for Running {
     #[inline]
     fn next(&mut self, now: Time, gate: &mut Gate) -> Next {
         let Some((spot, &order::Waiting { slot, ask, since, .. })) = self.lines.next(now) else {
-            return Next::Nobody;
+            return Next::NoRequest;
         };
         let waited = now.since(since);
         let next = if waited > self.patience {
@@ -193,7 +193,7 @@ impl Admission for Running {
                         Next::Enter(slot)
                     }
                 }
-                Err(Blocked::Full) => return Next::Nobody,
+                Err(Blocked::Full) => return Next::NoRequest,
                 Err(Blocked::Held) => return Next::Held,
                 Err(Blocked::Until(at)) => return Next::Until(at),
                 Err(Blocked::Never | Blocked::Rejected) => Next::Rejected(slot),
@@ -256,7 +256,7 @@ mod tests {
         let fifth = queue.offer(now, 5, &ask(0), &mut gate);
         let mut left = Vec::new();
         while queue.waiting() > 0 {
-            assert_eq!(queue.next(now, &mut gate), Next::Nobody);
+            assert_eq!(queue.next(now, &mut gate), Next::NoRequest);
             gate.leave(now, || Done::at(now));
             if let Next::Enter(slot) = queue.next(now, &mut gate) {
                 left.push(slot);
@@ -374,9 +374,9 @@ mod tests {
         }
         gate.leave(at(6), || Done::at(at(6)));
         assert_eq!(queue.next(at(6), &mut gate), Next::Enter(1));
-        assert_eq!(queue.next(at(6), &mut gate), Next::Nobody);
+        assert_eq!(queue.next(at(6), &mut gate), Next::NoRequest);
         assert_eq!(queue.next(at(7), &mut gate), Next::Shed(2));
-        assert_eq!(queue.next(at(7), &mut gate), Next::Nobody);
+        assert_eq!(queue.next(at(7), &mut gate), Next::NoRequest);
         gate.leave(at(8), || Done::at(at(8)));
         assert_eq!(queue.next(at(8), &mut gate), Next::Enter(3));
     }

@@ -184,7 +184,7 @@ impl World<'_> {
                     }
                     return;
                 }
-                Next::Nobody => break,
+                Next::NoRequest => break,
             }
         }
         if self.asleep == 0 {

@@ -7,7 +7,7 @@ use crate::form::build::Known;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Left, Outcome};
 
-const NOBODY: [usize; 0] = [];
+const NONE: [usize; 0] = [];
 
 fn at(seconds: u64) -> Time {
     Time::ZERO + Span::from_secs(seconds)
@@ -71,7 +71,7 @@ fn whoever_is_closed_is_left_out_and_nobody_left_is_nowhere_to_go() {
     let mut policy = pipeline("");
     assert_eq!(seen(&mut *policy, &asks(1, None), at(0), &[]), [0, 1, 2]);
     assert_eq!(seen(&mut *policy, &asks(1, None), at(0), &[1]), [0, 2]);
-    assert_eq!(seen(&mut *policy, &asks(1, None), at(0), &[0, 1, 2]), NOBODY);
+    assert_eq!(seen(&mut *policy, &asks(1, None), at(0), &[0, 1, 2]), NONE);
 }
 
 /// By input and `max_output` against windows of 1,000, 2,000 and 4,000.
@@ -245,7 +245,7 @@ fn relaxed_the_last_filters_are_dropped_until_somebody_is_left() {
         last: Some(1),
         ..asks(10, None)
     };
-    assert_eq!(seen(&mut *strict, &call, at(2), &[]), NOBODY);
+    assert_eq!(seen(&mut *strict, &call, at(2), &[]), NONE);
     assert_eq!(
         seen(&mut *relaxed, &call, at(2), &[]),
         [0, 1],
@@ -258,7 +258,7 @@ fn relaxed_the_last_filters_are_dropped_until_somebody_is_left() {
     );
     assert_eq!(
         seen(&mut *relaxed, &call, at(2), &[0, 1, 2]),
-        NOBODY,
+        NONE,
         "but a breaker does"
     );
 }
@@ -292,15 +292,15 @@ fn litellms_filters_come_in_its_order() {
     assert_eq!(left(&[spent], 1500), [2]);
     assert_eq!(
         left(&[spent, (2, Outcome::Unauthorized, 0)], 1500),
-        NOBODY,
+        NONE,
         "an error at once, no wait"
     );
     let mut early = pipeline(r#""filters": [{"order": {"levels": [["a"], ["b"], ["c"]]}}, {"cooldown": {}}]"#);
     early.learn(&ended(1, 0, Outcome::RateLimited));
     assert_eq!(
         seen(&mut *early, &asks(10, None), at(2), &[]),
-        NOBODY,
-        "the other way round nobody would be left"
+        NONE,
+        "the other way round none would be left"
     );
 }
 

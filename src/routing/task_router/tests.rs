@@ -167,12 +167,12 @@ fn mended_it_goes_elsewhere_after_a_failure_and_around_a_closed_one() {
     assert_eq!(
         goes(&mut *policy, &hosts(&[0, 1]), &after(1)),
         Some(2),
-        "nobody left has a weight"
+        "none left has a weight"
     );
     assert_eq!(
         goes(&mut *policy, &hosts(&[0, 2]), &after(1)),
         Some(1),
-        "nobody else is left"
+        "no other is left"
     );
     assert_eq!(goes(&mut *policy, &hosts(&[0, 1, 2]), &after(1)), None);
 }

@@ -84,7 +84,7 @@ fn a_request_stays_with_the_target_that_was_drawn_for_it() {
     for id in 0..100 {
         let (way, end) = route(&mut *policy, &hosts(&[]), id, 4, [ServerError; 3]);
         assert!(way.len() == 4 && way.iter().all(|p| *p == way[0]), "{way:?}");
-        assert_eq!(end, ServerError, "and nobody else is asked");
+        assert_eq!(end, ServerError, "and no other is asked");
         firsts.insert(way[0]);
     }
     assert_eq!(firsts.len(), 3);
@@ -108,7 +108,7 @@ fn strategies_nest() {
     assert_eq!(
         way(&mut *policy, &[0, 1], [ServerError; 3]),
         (vec![2], BreakerOpen),
-        "c, and then nobody"
+        "c, and then none"
     );
     assert_eq!(way(&mut *policy, &[0, 1, 2], [Success; 3]), (vec![], BreakerOpen));
 }
@@ -185,7 +185,7 @@ fn variants_are_sampled_without_replacement() {
         let (seen, expected) = (seen[&way], share * n as f64);
         assert!((seen as f64 - expected).abs() < 380.0, "{way:?}: {seen}");
     }
-    assert_eq!(seen.len(), 6, "nobody twice");
+    assert_eq!(seen.len(), 6, "none twice");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Files that are whole, torn, damaged, of something else, or nobody's.
+//! Files that are whole, torn, damaged, of something else, or of nothing.
 
 use super::*;
 use crate::engine::replicate::replicate;

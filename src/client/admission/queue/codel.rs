@@ -51,7 +51,7 @@ impl Codel {
             drop_next: Time::ZERO,
             count: 0,
             last_count: 0,
-            dropped: Dropped::Nobody,
+            dropped: Dropped::Nothing,
         })
     }
 }
@@ -72,7 +72,7 @@ pub(super) struct Control {
 /// What was done to the request before, if it left at the same turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dropped {
-    Nobody,
+    Nothing,
     /// The request before was dropped to begin a spell.
     First,
     /// The request before was dropped in a spell.
@@ -83,7 +83,7 @@ impl Control {
     /// Whether the request that has come to the gate after `waited`, with `left` behind it, is dropped.
     pub(super) fn drops(&mut self, now: Time, waited: Span, left: usize) -> bool {
         let may = self.may_drop(now, waited, left);
-        match std::mem::replace(&mut self.dropped, Dropped::Nobody) {
+        match std::mem::replace(&mut self.dropped, Dropped::Nothing) {
             Dropped::First => false,
             Dropped::Further => {
                 self.dropping = may;
@@ -92,11 +92,11 @@ impl Control {
                 }
                 self.drops_further(now)
             }
-            Dropped::Nobody if self.dropping => {
+            Dropped::Nothing if self.dropping => {
                 self.dropping = may;
                 self.drops_further(now)
             }
-            Dropped::Nobody if may => {
+            Dropped::Nothing if may => {
                 self.dropping = true;
                 let added = self.count.saturating_sub(self.last_count);
                 let recent = now.since(self.drop_next) < self.interval.times(16);
@@ -106,14 +106,14 @@ impl Control {
                 self.dropped = Dropped::First;
                 true
             }
-            Dropped::Nobody => false,
+            Dropped::Nothing => false,
         }
     }
 
     /// Called when no request waits any more.
     pub(super) fn emptied(&mut self) {
         self.first_above = None;
-        if std::mem::replace(&mut self.dropped, Dropped::Nobody) == Dropped::Further {
+        if std::mem::replace(&mut self.dropped, Dropped::Nothing) == Dropped::Further {
             self.dropping = false;
         }
     }

@@ -50,7 +50,7 @@ fn check(text: &str, steps: &[Step]) -> Box<dyn Budget> {
     budget
 }
 
-const NOBODY: [bool; 3] = [false; 3];
+const NONE: [bool; 3] = [false; 3];
 const ALL: [bool; 3] = [true; 3];
 
 #[test]
@@ -59,18 +59,18 @@ fn a_spent_budget_rejects_until_its_window_ends() {
     check(
         r#"[{ "per": "hour", "money": "$10" }]"#,
         &[
-            Step(0, None, Pass, NOBODY),
-            Step(10, Some((0, 9, 0)), Pass, NOBODY),
+            Step(0, None, Pass, NONE),
+            Step(10, Some((0, 9, 0)), Pass, NONE),
             // At the budget is over it, and what was in flight comes on top.
             Step(20, Some((1, 1, 0)), Reject, ALL),
             Step(30, Some((2, 5, 0)), Reject, ALL),
             Step(3599, None, Reject, ALL),
             // The next window has all of it again: nothing is carried on, neither way.
-            Step(3600, None, Pass, NOBODY),
-            Step(3700, Some((0, 9, 0)), Pass, NOBODY),
+            Step(3600, None, Pass, NONE),
+            Step(3700, Some((0, 9, 0)), Pass, NONE),
             // Windows in which nothing happens pass too.
             Step(4 * 3600 - 1, Some((0, 10, 0)), Reject, ALL),
-            Step(4 * 3600, None, Pass, NOBODY),
+            Step(4 * 3600, None, Pass, NONE),
         ],
     );
 }
@@ -81,9 +81,9 @@ fn tokens_count_like_money_and_the_first_to_be_spent_decides() {
     check(
         r#"[{ "per": "day", "money": "$10", "tokens": 1000 }]"#,
         &[
-            Step(0, Some((0, 1, 999)), Pass, NOBODY),
+            Step(0, Some((0, 1, 999)), Pass, NONE),
             Step(1, Some((0, 1, 1)), Reject, ALL),
-            Step(86_400, None, Pass, NOBODY),
+            Step(86_400, None, Pass, NONE),
             Step(86_401, Some((0, 10, 0)), Reject, ALL),
         ],
     );
@@ -95,10 +95,10 @@ fn a_queueing_budget_says_when_the_next_window_begins() {
     check(
         r#"[{ "per": "hour", "money": "$10", "on_exhausted": "queue" }]"#,
         &[
-            Step(10, Some((0, 10, 0)), Wait(at(3600)), NOBODY),
-            Step(3599, None, Wait(at(3600)), NOBODY),
-            Step(3600, None, Pass, NOBODY),
-            Step(3700, Some((0, 10, 0)), Wait(at(7200)), NOBODY),
+            Step(10, Some((0, 10, 0)), Wait(at(3600)), NONE),
+            Step(3599, None, Wait(at(3600)), NONE),
+            Step(3600, None, Pass, NONE),
+            Step(3700, Some((0, 10, 0)), Wait(at(7200)), NONE),
         ],
     );
 }
@@ -109,10 +109,10 @@ fn a_provider_s_budget_counts_and_bars_nobody_else() {
     check(
         r#"[{ "per": "day", "money": "$10", "providers": ["a", "c"] }]"#,
         &[
-            Step(0, Some((1, 50, 0)), Pass, NOBODY),
-            Step(1, Some((0, 5, 0)), Pass, NOBODY),
+            Step(0, Some((1, 50, 0)), Pass, NONE),
+            Step(1, Some((0, 5, 0)), Pass, NONE),
             Step(2, Some((2, 5, 0)), Pass, [true, false, true]),
-            Step(86_400, None, Pass, NOBODY),
+            Step(86_400, None, Pass, NONE),
         ],
     );
 }
@@ -124,10 +124,10 @@ fn once_spent_only_the_cheapest_is_left() {
     check(
         text,
         &[
-            Step(0, Some((0, 99, 0)), Pass, NOBODY),
+            Step(0, Some((0, 99, 0)), Pass, NONE),
             Step(1, Some((0, 1, 0)), Pass, [true, false, true]),
             Step(2, Some((1, 50, 0)), Pass, [true, false, true]),
-            Step(86_400, None, Pass, NOBODY),
+            Step(86_400, None, Pass, NONE),
         ],
     );
     let among = r#"[{ "per": "day", "money": "$100", "on_exhausted": "cheapest", "providers": ["a", "c"] }]"#;
@@ -147,8 +147,8 @@ fn several_budgets_hold_at_once() {
             Step(2, Some((2, 10, 0)), Pass, [true, false, true]),
             Step(3, Some((1, 10, 0)), Wait(at(86_400)), [true, false, true]),
             // The hours are over, the day is not.
-            Step(3600, None, Wait(at(86_400)), NOBODY),
-            Step(86_400, None, Pass, NOBODY),
+            Step(3600, None, Wait(at(86_400)), NONE),
+            Step(86_400, None, Pass, NONE),
             Step(86_401, Some((2, 30, 0)), Reject, ALL),
         ],
     );
@@ -160,11 +160,11 @@ fn a_share_is_passed_once_and_for_all_windows() {
     let budget = check(
         text,
         &[
-            Step(1, Some((0, 4, 10)), Verdict::Pass, NOBODY),
-            Step(3601, Some((0, 4, 10)), Verdict::Pass, NOBODY),
-            Step(3602, Some((0, 1, 10)), Verdict::Pass, NOBODY),
-            Step(3603, Some((0, 3, 10)), Verdict::Pass, NOBODY),
-            Step(7201, Some((0, 9, 10)), Verdict::Pass, NOBODY),
+            Step(1, Some((0, 4, 10)), Verdict::Pass, NONE),
+            Step(3601, Some((0, 4, 10)), Verdict::Pass, NONE),
+            Step(3602, Some((0, 1, 10)), Verdict::Pass, NONE),
+            Step(3603, Some((0, 3, 10)), Verdict::Pass, NONE),
+            Step(7201, Some((0, 9, 10)), Verdict::Pass, NONE),
         ],
     );
     // Four dollars in the first hour; five in the second, then eight; nine in the third.

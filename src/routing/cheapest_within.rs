@@ -74,13 +74,13 @@ pub struct CheapestWithin {
     /// The output tokens expected of a call without `max_tokens`. Default: 500.
     pub output: u32,
     /// The provider that is taken if none keeps to the bound. Default: `fastest`.
-    pub otherwise: NobodyWithin,
+    pub otherwise: NoneWithin,
 }
 
 /// The provider that is taken if none keeps to the bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum NobodyWithin {
+pub enum NoneWithin {
     /// The provider that keeps to the bound most often.
     #[default]
     Fastest,
@@ -100,7 +100,7 @@ impl Default for CheapestWithin {
             explore: 5,
             probe_after: Duration::from(Span::from_secs(30)),
             output: 500,
-            otherwise: NobodyWithin::default(),
+            otherwise: NoneWithin::default(),
         }
     }
 }
@@ -233,7 +233,7 @@ struct Running {
     measures: Measures,
     probe_after: Span,
     output: u32,
-    otherwise: NobodyWithin,
+    otherwise: NoneWithin,
 }
 
 impl Running {
@@ -264,7 +264,7 @@ impl Running {
                 .then(|| self.price(call, p))
                 .flatten()
         });
-        if within.is_some() || self.otherwise == NobodyWithin::Fail {
+        if within.is_some() || self.otherwise == NoneWithin::Fail {
             return within;
         }
         lowest(order, |p| {

@@ -77,7 +77,7 @@ pub use canary::{Canary, Spill};
 pub use cascade::{Cascade, CascadeStage, StageJudge};
 pub use chain::Chain;
 pub use cheapest::Cheapest;
-pub use cheapest_within::{CheapestWithin, NobodyWithin};
+pub use cheapest_within::{CheapestWithin, NoneWithin};
 pub use complexity::{Complexity, Target, Tiers};
 pub use conditional::{Condition, Conditional, Query};
 pub use consistent_hash::{By, ConsistentHash};

@@ -21,6 +21,7 @@ mod fit;
 mod gateways;
 mod golden;
 mod golden_resilience;
+mod headline;
 mod hedging;
 mod house;
 mod huge;

@@ -22,8 +22,9 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::experiment::load::{LoadError, Loaded, Traces};
 use crate::form::own::OwnParts;
@@ -39,9 +40,23 @@ const EXIT_CODES: &str = "Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "simcap", version, about, after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
 pub struct Cli {
+    /// When to colour what is printed; `auto` does on a terminal, unless NO_COLOR is set or TERM is "dumb"
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Color,
     #[command(subcommand)]
     command: Command,
 }
+
+/// When to colour what is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// What `--color` says, for all that is printed.
+static COLOR: OnceLock<Color> = OnceLock::new();
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -88,6 +103,7 @@ impl Cli {
 
     /// The same, with parts of the caller's own, which files name as `own`.
     pub fn run_with(self, own: &OwnParts) -> ExitCode {
+        let _ = COLOR.set(self.color);
         let done = match self.command {
             Command::Run(run) => run.run(own),
             Command::Compare(compare) => compare.run(own),
@@ -201,7 +217,12 @@ fn style() -> Style {
     let terminal = io::stdout().is_terminal();
     let columns = environment("COLUMNS").and_then(|c| c.to_str()?.parse().ok());
     let width = columns.unwrap_or_else(|| if terminal { terminal_width() } else { 160 });
-    let colour = terminal && environment("NO_COLOR").is_none();
+    let is_dumb = environment("TERM").is_some_and(|term| term == "dumb");
+    let colour = match COLOR.get() {
+        Some(Color::Always) => true,
+        Some(Color::Never) => false,
+        Some(Color::Auto) | None => terminal && !is_dumb && environment("NO_COLOR").is_none(),
+    };
     Style {
         width: width.clamp(60, 240),
         colour,

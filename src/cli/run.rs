@@ -43,6 +43,12 @@ pub(super) struct Run {
     /// Write the report to this folder [default: reports/NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Print every table, not only the first screen
+    #[arg(long, short = 'v', visible_alias = "verbose")]
+    full: bool,
+    /// Print only what follows from the run
+    #[arg(long, short, conflicts_with = "full")]
+    quiet: bool,
     /// Go on with the run in that folder that was stopped or killed: its finished replications are not run again
     #[arg(long)]
     resume: bool,
@@ -116,8 +122,14 @@ impl Run {
             return Err(anyhow::anyhow!(why).into());
         };
         let done = write(&report, &folder, &stop)?;
-        print(&terminal::full(&report, &style()))?;
+        let shown = match (self.full, self.quiet) {
+            (true, _) => terminal::full,
+            (false, true) => terminal::headline,
+            (false, false) => terminal::screen,
+        };
+        print(&shown(&report, &style()))?;
         match done {
+            Written::All if self.quiet => {}
             Written::All => print(&format!("\nReport: {}\n", folder.join(PAGE).display()))?,
             Written::ButThePage => print(&format!("\nReport, without its page: {}\n", folder.display()))?,
         }

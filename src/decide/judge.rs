@@ -24,21 +24,28 @@ pub(super) fn judge(plan: &Plan, gathered: &[&Gathered]) -> Vec<Judgement> {
             .iter()
             .filter_map(|&i| Some((&plan.scenarios[i], gathered.get(i)?)));
         for (scenario, gathered) in scenarios {
+            let (estimate, judged) = judge_one(objective, gathered, plan.confidence);
             let place = gathered.find(&objective.metric);
-            let at = |confidence| place.map_or(Estimate::NONE, |i| gathered.estimate(i, Of::Everything, confidence));
-            let (estimate, of_break) = (at(plan.confidence), at(strict(plan.confidence)));
             all.push(Judgement {
                 policy: scenario.name.clone(),
                 metric: objective.metric.clone(),
                 bound: objective.bound,
                 at_most: objective.at_most,
-                judged: verdict(objective, &estimate, &of_break),
+                judged,
                 estimate,
                 endless: place.map_or(0.0, |i| gathered.endless(i)),
             });
         }
     }
     all
+}
+
+/// The figure of one policy that an objective bounds, over all requests, and the verdict, whether it is asked of that policy or not.
+pub(super) fn judge_one(objective: &Objective, gathered: &Gathered, confidence: Confidence) -> (Estimate, Judged) {
+    let place = gathered.find(&objective.metric);
+    let at = |confidence| place.map_or(Estimate::NONE, |i| gathered.estimate(i, Of::Everything, confidence));
+    let (estimate, of_break) = (at(confidence), at(strict(confidence)));
+    (estimate, verdict(objective, &estimate, &of_break))
 }
 
 /// The level at which a share fails.

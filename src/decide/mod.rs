@@ -12,6 +12,7 @@ mod measured;
 mod month;
 mod passes;
 mod ranking;
+mod scorecard;
 mod shut;
 mod steady;
 mod summary;

@@ -26,6 +26,7 @@ use super::measured::Gathered;
 use super::month::Month;
 use super::passes::{Each, Figure, Pooled, Replications, ask};
 use super::ranking::{ranking, together};
+use super::scorecard::{Given, scorecard};
 use super::steady::{self, Story};
 use super::{bill, clipped, exchange, idle, judge, shut, supposed, survivors};
 
@@ -88,6 +89,16 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
     let names: Vec<String> = policies.iter().map(|p| p.name.clone()).collect();
     let metrics: Vec<&Metric> = plan.metrics.iter().map(|m| &m.metric).collect();
     let window = plan.scenarios.first().map(|s| s.window);
+    let gathered: Vec<&Gathered> = all.iter().map(|pooled| &pooled.gathered).collect();
+    let ranking = (loaded.experiment.rank_by.as_ref()).and_then(|metric| ranked(metric, &names, plan, &all, &sides));
+    let scorecard = scorecard(&Given {
+        plan,
+        gathered: &gathered,
+        policies: &policies,
+        sides: &sides,
+        ranking: ranking.as_ref(),
+        code: currency.as_ref().map(|c| c.code),
+    });
     Ok(Report {
         format: FORMAT.into(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -124,10 +135,11 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
                 code: currency.as_ref().map(|c| c.code),
             },
         ),
-        ranking: (loaded.experiment.rank_by.as_ref()).and_then(|metric| ranked(metric, &names, plan, &all, &sides)),
+        ranking,
         currency,
         asked: loaded.experiment.plan.metrics.clone(),
-        objectives: judge::judge(plan, &all.iter().map(|pooled| &pooled.gathered).collect::<Vec<_>>()),
+        objectives: judge::judge(plan, &gathered),
+        scorecard,
         policies,
     })
 }

@@ -3,7 +3,7 @@
 //! The tables show percentiles of successes, as every product does. A policy that fails its slow requests looks fast there, so where
 //! the same percentiles over all requests, with a failed one taking for ever, are notably higher, both are told.
 
-use crate::report::{Measured, Metric, PolicyReport, Unit, format};
+use crate::report::{Measured, Metric, OF_SURVIVORS, PolicyReport, Unit, format};
 
 /// A percentile over all requests that is higher by less than this share is not told.
 const NOTABLE: f64 = 0.05;
@@ -23,7 +23,7 @@ pub(super) fn warning(policies: &[PolicyReport]) -> Option<String> {
     };
     let named: Vec<String> = all.into_iter().take(NAMED).collect();
     Some(format!(
-        "times are of the requests that were answered; over all, with those that never were taking for ever: {}{more}",
+        "{OF_SURVIVORS}; over all, with those that never were taking for ever: {}{more}",
         named.join("; ")
     ))
 }

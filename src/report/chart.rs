@@ -70,6 +70,8 @@ pub enum Colour {
     Policy(usize),
     /// The colour of a provider, by its place.
     Provider(usize),
+    /// The colour of a policy that is one of too many to be told apart.
+    Rest,
     /// The colour of the background, or of something unimportant.
     Grid,
 }

@@ -1,7 +1,8 @@
 //! The charts of a report: which figures go into which picture.
 //!
 //! Distributions are on a logarithmic axis, where a tail keeps its shape; bars start at 0, where lengths can be compared.
-//! Only figures that differ by orders of magnitude are points on a logarithmic axis instead. Nothing is smoothed. What a figure lacks is left out of the picture, and a picture with nothing in it is not made.
+//! Only figures that differ by orders of magnitude are points on a logarithmic axis instead. Of many policies the leaders and the
+//! baseline have colours and names; the others are grey, or left out where they would be bars. Nothing is smoothed. What a figure lacks is left out of the picture, and a picture with nothing in it is not made.
 
 use super::chart::{Axis, Bar, Chart, Colour, Mark, Point, Reference, Scale, Series};
 use crate::stats::interval::Estimate;
@@ -21,7 +22,7 @@ pub fn distribution(report: &Report, title: &str, points: impl Fn(&PolicyReport)
         size: HALF,
         x: axis("", Unit::Seconds, Scale::Log, None),
         y: axis("", Unit::Share, Scale::Linear, Some((0.0, 1.0))),
-        series: by_policy(report, |policy| Mark::Line(points(policy).to_vec())),
+        series: by_policy(report, |policy, _| Mark::Line(points(policy).to_vec())),
         references: vec![Reference {
             y: 0.95,
             label: "p95".into(),
@@ -38,7 +39,11 @@ pub fn percentiles(report: &Report, title: &str, of: Quantity) -> Chart {
         .filter(|metric| metric.quantity() == of && metric.scope().is_all() && metric.percentile().is_some())
         .collect();
     metrics.sort();
-    let policies = report.policies.len();
+    let colours = report.colours();
+    let named: Vec<(usize, &PolicyReport)> = (colours.iter().zip(&report.policies))
+        .filter_map(|(colour, policy)| Some(((*colour)?, policy)))
+        .collect();
+    let policies = named.len();
     // One bar's breadth between groups.
     let group = (policies + 1) as f64;
     let place = |row: usize, policy: usize| -(row as f64 * group + policy as f64);
@@ -55,14 +60,14 @@ pub fn percentiles(report: &Report, title: &str, of: Quantity) -> Chart {
             label: format::value(metrics[row].unit_in(report.code()), estimate.value),
         }
     };
-    let series = report.policies.iter().enumerate().map(|(index, policy)| Series {
-        colour: Colour::Policy(index),
+    let series = named.iter().enumerate().map(|(index, &(colour, policy))| Series {
+        colour: Colour::Policy(colour),
         mark: Mark::Bars(0.84, (0..metrics.len()).map(|row| bar(policy, index, row)).collect()),
     });
     let lowest = place(metrics.len(), 0) + 1.3;
     let all = metrics
         .iter()
-        .flat_map(|metric| report.policies.iter().map(|policy| estimate(policy, metric).value));
+        .flat_map(|metric| named.iter().map(|(_, policy)| estimate(policy, metric).value));
     let (scale, range) = scale_for(all);
     Chart {
         title: title.into(),
@@ -98,12 +103,16 @@ pub fn trade_off(report: &Report, title: &str, x: &Metric, y: &Metric) -> Chart 
         )
     };
     // One point trades nothing off.
-    let mark = |policy: &PolicyReport| match report.policies.len() {
+    let mark = |policy: &PolicyReport, named: bool| match report.policies.len() {
         0 | 1 => Mark::Points(vec![]),
         _ => Mark::Points(vec![Point {
             x: both(x)(policy),
             y: both(y)(policy),
-            label: shortened(&policy.name, 30),
+            label: if named {
+                shortened(&policy.name, 30)
+            } else {
+                String::new()
+            },
         }]),
     };
     Chart {
@@ -135,7 +144,7 @@ pub fn over_time(report: &Report, title: &str, unit: Unit, level: impl Fn(&super
         _ => (Scale::Linear, None),
     };
     let (lowest, highest) = range.unwrap_or((0.0, highest));
-    let series = by_policy(report, |policy| {
+    let series = by_policy(report, |policy, _| {
         let bins = policy.series.iter();
         Mark::Steps(
             bins.map(|bin| (bin.until / clock.seconds, level(bin).unwrap_or(f64::NAN)))
@@ -243,14 +252,21 @@ fn axis(label: &str, unit: Unit, scale: Scale, range: Option<(f64, f64)>) -> Axi
     }
 }
 
-fn by_policy(report: &Report, mark: impl Fn(&PolicyReport) -> Mark) -> Vec<Series> {
-    let policies = report.policies.iter().enumerate();
-    policies
-        .map(|(index, policy)| Series {
-            colour: Colour::Policy(index),
-            mark: mark(policy),
+/// One mark a policy: the grey ones first, and so behind the others. `mark` is told whether the policy has a name in the chart.
+fn by_policy(report: &Report, mark: impl Fn(&PolicyReport, bool) -> Mark) -> Vec<Series> {
+    let colours = report.colours();
+    let all = || colours.iter().zip(&report.policies);
+    let grey = all().filter(|(colour, _)| colour.is_none()).map(|(_, policy)| Series {
+        colour: Colour::Rest,
+        mark: mark(policy, false),
+    });
+    let named = all().filter_map(|(colour, policy)| {
+        Some(Series {
+            colour: Colour::Policy((*colour)?),
+            mark: mark(policy, true),
         })
-        .collect()
+    });
+    grey.chain(named).collect()
 }
 
 /// A name cut to so many characters.

@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn each_mark_has_its_note_in_its_own_section() {
         let page = page();
-        let linked: Vec<_> = page.match_indices("<a href=\"#").collect();
+        let linked: Vec<_> = page.match_indices("<sup><a href=\"#").collect();
         assert!(!linked.is_empty());
         for (at, opening) in linked {
             let link = &page[at + opening.len()..];
@@ -162,12 +162,29 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_of_which_no_objective_is_asked_has_no_row() {
+    fn an_objective_is_held_against_those_of_which_it_is_not_asked() {
         let mut report = sample();
         let asked = report.policies[0].name.clone();
         report.objectives.retain(|objective| objective.policy == asked);
         let page = render(&report).unwrap();
-        assert_eq!(section(&page, "Objectives").matches("<tr><th><span").count(), 1);
+        let objectives = section(&page, "Objectives");
+        assert_eq!(objectives.matches("<tr><th><span").count(), report.policies.len());
+        let aside = (report.policies.len() - 1) * report.scorecard.goals.len();
+        assert_eq!(objectives.matches("class=\"aside\"").count(), aside);
+        assert!(objectives.contains("held against it all the same"));
+    }
+
+    #[test]
+    fn what_follows_from_the_run_comes_first_and_every_part_is_linked() {
+        let page = page();
+        let body = page.split_once("<body>").unwrap().1;
+        let at = |words: &str| body.find(words).unwrap_or_else(|| panic!("{words}"));
+        assert!(at("class=\"headline\"") < at("class=\"facts\""));
+        let parts = body.split_once("</nav>").unwrap().0.split_once("<nav").unwrap().1;
+        for link in parts.split("href=\"#").skip(1) {
+            let id = link.split('"').next().unwrap();
+            assert!(body.contains(&format!("<section id=\"{id}\"")), "{id}");
+        }
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub mod format;
 #[cfg(feature = "plots")]
 pub mod html;
 pub mod json;
+mod leading;
+mod scorecard;
 pub mod table;
 pub mod terminal;
 pub mod text;
@@ -27,12 +29,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use bill::{Bill, BillRow, Billed};
+pub use scorecard::{Goal, Scorecard, Scored};
 
 use crate::stats::compare::Verdict;
 use crate::stats::interval::{Estimate, nan_if_null};
 use crate::words::metric::Standard;
 use crate::words::{BoundKind, EffortKind, Outcome, Start};
 pub use crate::words::{Code, Input, Metric, ModelNote, Standing, Unit};
+
+/// How the warning begins that the tables' times are of the requests that were answered; the first screen shows those of all.
+pub const OF_SURVIVORS: &str = "times are of the requests that were answered";
 
 /// Everything a run has to say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -87,6 +93,9 @@ pub struct Report {
     pub asked: Vec<Metric>,
     /// The experiment's objectives, judged.
     pub objectives: Vec<Judgement>,
+    /// How every policy stands on every objective, and what follows.
+    #[serde(default)]
+    pub scorecard: Scorecard,
 }
 
 /// The policies in order of one figure.

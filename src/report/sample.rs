@@ -57,7 +57,44 @@ pub(crate) fn sample() -> Report {
         ranking: None,
         asked: vec![],
         objectives: objectives(&policies),
+        scorecard: scorecard(&objectives(&policies)),
         policies,
+    }
+}
+
+/// A scorecard of judgements that are in the order of policies.
+pub(crate) fn scorecard(objectives: &[Judgement]) -> Scorecard {
+    let of = |o: &Judgement| Goal {
+        metric: o.metric.clone(),
+        bound: o.bound,
+        at_most: o.at_most,
+    };
+    let groups = objectives.chunk_by(|a, b| a.policy == b.policy);
+    let rows: Vec<Scored> = (groups.clone())
+        .map(|of_policy| {
+            let judged: Vec<Option<Judged>> = of_policy.iter().map(|o| Some(o.judged)).collect();
+            let worst = [Judged::Fail, Judged::Undecided]
+                .into_iter()
+                .find(|it| judged.contains(&Some(*it)));
+            Scored {
+                policy: of_policy[0].policy.clone(),
+                judged,
+                overall: worst.unwrap_or(Judged::Pass),
+            }
+        })
+        .collect();
+    let cheapest = rows
+        .iter()
+        .find(|row| row.overall == Judged::Pass)
+        .map(|row| row.policy.clone());
+    Scorecard {
+        headline: vec![format!(
+            "Only {} meets every objective.",
+            cheapest.as_deref().unwrap_or("none")
+        )],
+        cheapest,
+        goals: groups.clone().next().into_iter().flatten().map(of).collect(),
+        rows,
     }
 }
 

@@ -1,12 +1,13 @@
 //! The result on a terminal: tables of plain text that fit its width.
 //!
-//! First what a reader must know (warnings), then the figures with their intervals, what went wrong, which provider
-//! served, what binds, the objectives, and the policies' differences. Colour marks what the words already say, never
+//! [`screen`] is what `run` shows; [`full`] all of it: first what a reader must know (warnings), then the figures with their intervals,
+//! what went wrong, which provider served, what binds, the objectives, and the policies' differences. Colour marks what the words already say, never
 //! more (<https://no-color.org>; WCAG 2.2, 1.4.1). Left out: figures by class and over time, which the files hold.
 
 mod bill;
 mod comparison;
 mod notes;
+mod screen;
 
 use super::estimate;
 use super::table::{Cell, Table, Tone};
@@ -16,6 +17,8 @@ use crate::words::Outcome;
 use crate::words::metric::Statistic;
 use crate::words::{BoundKind, EffortKind};
 use notes::Notes;
+
+pub use screen::{headline, screen};
 
 /// How the terminal is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,7 @@ pub fn full(report: &Report, style: &Style) -> String {
         let text = "Goodput is requests a second that succeed within every latency objective of the experiment.";
         page.text += &paragraph("", text, style.width);
     }
+    page.missing(report);
     page.table("Asked for besides", &further(report, &mut notes));
     if let Some(table) = errors(report, &mut notes) {
         page.table("Errors by outcome, share of requests", &table);
@@ -103,6 +107,21 @@ struct Page {
 
 impl Page {
     fn header(&mut self, report: &Report) {
+        self.title(report);
+        for warning in &report.warnings {
+            let warning = paragraph("warning: ", warning, self.style.width);
+            let (first, rest) = warning.split_at("warning:".len());
+            self.text += &Tone::Bad.paint(first, self.style.colour);
+            self.text += rest;
+        }
+        self.standings(report);
+        if !report.assumptions.is_empty() {
+            self.text += &paragraph("not modelled: ", &report.assumptions.join("; "), self.style.width);
+        }
+    }
+
+    /// What was run, how often and for how long.
+    fn title(&mut self, report: &Report) {
         let finished = report.replications_finished;
         let of = if finished < report.replications_planned {
             format!(" of {}", format::count(report.replications_planned))
@@ -121,16 +140,6 @@ impl Page {
         );
         let rates = report.rates().map(|rates| format!(", {rates}")).unwrap_or_default();
         self.text += &paragraph("", &format!("{line}{rates}"), self.style.width);
-        for warning in &report.warnings {
-            let warning = paragraph("warning: ", warning, self.style.width);
-            let (first, rest) = warning.split_at("warning:".len());
-            self.text += &Tone::Bad.paint(first, self.style.colour);
-            self.text += rest;
-        }
-        self.standings(report);
-        if !report.assumptions.is_empty() {
-            self.text += &paragraph("not modelled: ", &report.assumptions.join("; "), self.style.width);
-        }
     }
 
     /// What the models are worth: one line for each that was held against measurements.
@@ -144,6 +153,27 @@ impl Page {
         for line in calibrated {
             self.text += &paragraph("note: ", &line, self.style.width);
         }
+    }
+
+    /// Why nothing is said of a month's cost, where something costs and no policy's run says it.
+    fn missing(&mut self, report: &Report) {
+        let has = |metric: &Metric, is: &dyn Fn(f64) -> bool| {
+            report.policies.iter().any(|policy| is(estimate(policy, metric).value))
+        };
+        let month = Metric::COST_PER_MONTH;
+        if has(&month, &|value| !value.is_nan()) || !has(&Metric::COST_PER_1K, &|value| value > 0.0) {
+            return;
+        }
+        let measured = report.policies.iter().flat_map(|policy| &policy.metrics);
+        let why = measured
+            .filter(|measured| measured.metric == month)
+            .find_map(|measured| measured.note.as_deref());
+        let title = month.title_in(report.code());
+        self.text += &paragraph(
+            "",
+            &format!("No {title}: {}.", why.unwrap_or("not known")),
+            self.style.width,
+        );
     }
 
     fn heading(&mut self, title: &str) {
@@ -198,11 +228,16 @@ impl Page {
     }
 }
 
-/// The standard metrics of the main table and of comparisons.
-fn shown() -> impl Iterator<Item = Metric> {
+/// The standard metrics of the main table and of comparisons, without those that are nothing or zero under every policy.
+fn shown(report: &Report) -> impl Iterator<Item = Metric> {
+    let is_something = |metric: &Metric| {
+        let values = report.policies.iter().map(|policy| estimate(policy, metric).value);
+        report.policies.is_empty() || values.into_iter().any(|value| !value.is_nan() && value != 0.0)
+    };
     Metric::standard()
         .filter(|(_, standard)| standard.terminal)
         .map(|(metric, _)| metric)
+        .filter(move |metric| is_something(metric))
 }
 
 /// The group and the title of a figure's column.
@@ -216,11 +251,13 @@ fn head(metric: &Metric, code: Option<Code>) -> (String, String) {
 
 fn figures(report: &Report, notes: &mut Notes) -> Table {
     let mut table = Table::new("policy");
-    for (group, title) in shown().map(|metric| head(&metric, report.code())) {
+    for (group, title) in shown(report).map(|metric| head(&metric, report.code())) {
         table.column(&group, &title);
     }
     for policy in &report.policies {
-        let cells: Vec<Cell> = shown().map(|metric| figure(report, policy, &metric, notes)).collect();
+        let cells: Vec<Cell> = shown(report)
+            .map(|metric| figure(report, policy, &metric, notes))
+            .collect();
         table.row(&clean(&policy.name), cells);
     }
     table

@@ -22,6 +22,7 @@ const CHARACTER: f64 = 6.8;
 const INK: RGBColor = RGBColor(1, 0, 0);
 const MUTED: RGBColor = RGBColor(1, 0, 1);
 const GRID: RGBColor = RGBColor(1, 0, 2);
+const REST: RGBColor = RGBColor(1, 0, 3);
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Plane<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Layout, Layout>>;
@@ -361,6 +362,7 @@ fn stand_in(colour: Colour) -> RGBColor {
     match colour {
         Colour::Policy(policy) => RGBColor(2, 0, index(policy)),
         Colour::Provider(provider) => RGBColor(3, 0, index(provider)),
+        Colour::Rest => REST,
         Colour::Grid => GRID,
     }
 }
@@ -375,7 +377,7 @@ fn hand_over(drawing: &str, chart: &Chart, (wide, high): (u32, u32)) -> String {
     svg += &body
         .replace(" opacity=\"1\"", "")
         .replace(" font-family=\"sans-serif\"", "");
-    for (colour, name) in [(INK, "ink"), (MUTED, "muted"), (GRID, "grid")] {
+    for (colour, name) in [(INK, "ink"), (MUTED, "muted"), (GRID, "grid"), (REST, "rest")] {
         svg = recoloured(&svg, colour, name, "");
     }
     for index in 0..2 * COLOURS {

@@ -122,6 +122,7 @@ pub(crate) fn sample() -> Report {
                 .collect(),
         }),
         objectives: objectives(&policies),
+        scorecard: crate::report::sample::scorecard(&objectives(&policies)),
         policies,
     }
 }

@@ -18,7 +18,7 @@ use crate::report::chart::Error;
 use crate::report::{ModelNote, Report, Unit, format};
 use differences::{Differences, differences};
 use further::{Further, further};
-use keys::{Key, key_of, policy_key};
+use keys::{Key, Keys};
 use notes::{Mark, Note, Notes};
 use objectives::{Objectives, objectives};
 use pictures::{Shares, pictures, shares};
@@ -27,10 +27,15 @@ pub(super) use prose::unbroken;
 use prose::{Prose, prose};
 use ranking::{Ranking, ranking};
 
+/// More policies than this are folded away, each with a line that opens it.
+const MANY: usize = 4;
+
 /// The whole page.
 #[derive(Serialize)]
 pub(super) struct Page {
     title: String,
+    /// What follows from the run, in sentences.
+    headline: Vec<String>,
     about: Prose,
     facts: Vec<String>,
     warnings: Vec<String>,
@@ -39,6 +44,8 @@ pub(super) struct Page {
     objectives: Option<Objectives>,
     ranking: Option<Ranking>,
     verdicts: Vec<Named<String>>,
+    /// Whether there are so many policies that what is said of each is folded away.
+    many: bool,
     headings: Vec<Heading>,
     /// What is asked for beyond the main table.
     further: Option<Further>,
@@ -98,6 +105,7 @@ impl Page {
     /// Puts a report into words and pictures.
     pub(super) fn of(report: &Report) -> Result<Page, Error> {
         let mut notes = Notes::of("results");
+        let keys = Keys::of(report);
         let rows = report
             .policies
             .iter()
@@ -105,32 +113,34 @@ impl Page {
         let rows: Vec<_> = rows.collect();
         let policies = report.policies.iter().zip(rows).enumerate();
         let policies = policies.map(|(index, (policy, cells))| Named {
-            key: policy_key(index, &policy.name),
+            key: keys.at(index),
             it: Policy::of(index, policy, cells, report.code()),
         });
         let policies = policies.collect();
         Ok(Page {
             title: report.experiment.clone(),
+            headline: report.scorecard.headline.clone(),
             about: prose(&report.about),
             facts: facts(report),
             warnings: report.warnings.clone(),
             assumptions: report.assumptions.join("; "),
-            objectives: objectives(report),
-            ranking: ranking(report),
+            objectives: objectives(report, &keys),
+            ranking: ranking(report, &keys),
             verdicts: report
                 .comparisons
                 .iter()
                 .map(|comparison| Named {
-                    key: key_of(report, &comparison.policy),
+                    key: keys.of_name(&comparison.policy),
                     it: comparison.sentence.clone(),
                 })
                 .collect(),
+            many: report.policies.len() > MANY,
             headings: headings(),
-            further: further(report),
+            further: further(report, &keys),
             policies,
             figures: pictures(report)?,
             shares: shares(report)?,
-            differences: differences(report),
+            differences: differences(report, &keys),
             models: report.models.clone(),
             inputs: report
                 .inputs

@@ -35,7 +35,7 @@ fn differences(report: &Report, notes: &mut Notes) -> Table {
         table.words(&group, "");
     }
     let further = report.further(|standard| standard.terminal).into_iter().cloned();
-    for metric in shown().chain(further) {
+    for metric in shown(report).chain(further) {
         let cells = report.comparisons.iter().flat_map(|comparison| {
             let found = comparison
                 .differences

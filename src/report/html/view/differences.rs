@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Cell;
-use super::keys::{Key, key_of};
+use super::keys::{Key, Keys};
 use super::notes::{Note, Notes};
 use crate::report::{Code, Comparison, Difference, Metric, Report, format};
 use crate::stats::compare::Verdict;
@@ -30,7 +30,7 @@ struct DifferenceCell {
     words: &'static str,
 }
 
-pub(super) fn differences(report: &Report) -> Option<Differences> {
+pub(super) fn differences(report: &Report, keys: &Keys<'_>) -> Option<Differences> {
     let mut notes = Notes::of("differences");
     let first = report.comparisons.first()?;
     let cell = |comparison: &Comparison, metric: &Metric, notes: &mut Notes| {
@@ -50,11 +50,11 @@ pub(super) fn differences(report: &Report) -> Option<Differences> {
     });
     let rows = rows.collect();
     Some(Differences {
-        baseline: key_of(report, &first.baseline),
+        baseline: keys.of_name(&first.baseline),
         columns: report
             .comparisons
             .iter()
-            .map(|comparison| key_of(report, &comparison.policy))
+            .map(|comparison| keys.of_name(&comparison.policy))
             .collect(),
         rows,
         notes: notes.list(),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Cell;
-use super::keys::{Key, policy_key};
+use super::keys::{Key, Keys};
 use super::notes::{Note, Notes};
 use crate::report::Report;
 
@@ -20,7 +20,7 @@ struct FurtherRow {
     cells: Vec<Cell>,
 }
 
-pub(super) fn further(report: &Report) -> Option<Further> {
+pub(super) fn further(report: &Report, keys: &Keys<'_>) -> Option<Further> {
     let mut notes = Notes::of("further");
     let metrics = report.further(|standard| standard.page.is_some());
     let rows = metrics.iter().map(|metric| FurtherRow {
@@ -33,9 +33,7 @@ pub(super) fn further(report: &Report) -> Option<Further> {
     });
     let rows: Vec<FurtherRow> = rows.collect();
     (!rows.is_empty()).then(|| Further {
-        columns: (report.policies.iter().enumerate())
-            .map(|(index, policy)| policy_key(index, &policy.name))
-            .collect(),
+        columns: (0..report.policies.len()).map(|place| keys.at(place)).collect(),
         rows,
         notes: notes.list(),
     })

@@ -1,4 +1,7 @@
-//! Which colour stands for which policy and provider: by place in the experiment, over and over.
+//! Which colour stands for which policy and provider: by place in the experiment, over and over. Of many policies only the leading ones
+//! have a colour.
+
+use std::collections::HashMap;
 
 use serde::Serialize;
 
@@ -11,22 +14,40 @@ pub(super) struct Key {
     pub(super) name: String,
     pub(super) colour: String,
     pub(super) dashed: bool,
+    /// Whether it is one of those that charts name.
+    pub(super) named: bool,
 }
 
-pub(super) fn key_of(report: &Report, name: &str) -> Key {
-    let index = report
-        .policies
-        .iter()
-        .position(|policy| policy.name == name)
-        .unwrap_or(0);
-    policy_key(index, name)
+/// The keys of a report's policies.
+pub(super) struct Keys<'a> {
+    keys: Vec<Key>,
+    places: HashMap<&'a str, usize>,
 }
 
-pub(super) fn policy_key(index: usize, name: &str) -> Key {
-    Key {
-        name: name.into(),
-        colour: format!("--p{}", index % COLOURS),
-        dashed: index % (2 * COLOURS) >= COLOURS,
+impl<'a> Keys<'a> {
+    pub(super) fn of(report: &'a Report) -> Keys<'a> {
+        let named = report.policies.iter().zip(report.colours());
+        let keys = named.map(|(policy, colour)| Key {
+            name: policy.name.clone(),
+            colour: colour.map_or("--rest".into(), |colour| format!("--p{}", colour % COLOURS)),
+            dashed: false,
+            named: colour.is_some(),
+        });
+        let places = report.policies.iter().enumerate();
+        Keys {
+            keys: keys.collect(),
+            places: places.map(|(place, policy)| (policy.name.as_str(), place)).collect(),
+        }
+    }
+
+    /// The key of the policy at that place of the experiment.
+    pub(super) fn at(&self, place: usize) -> Key {
+        self.keys[place].clone()
+    }
+
+    /// The key of the policy of that name, or of the first where there is none.
+    pub(super) fn of_name(&self, name: &str) -> Key {
+        self.at(self.places.get(name).copied().unwrap_or(0))
     }
 }
 
@@ -35,5 +56,6 @@ pub(super) fn provider_key(index: usize, name: &str) -> Key {
         name: name.into(),
         colour: format!("--v{}", index % COLOURS),
         dashed: false,
+        named: true,
     }
 }

@@ -1,66 +1,105 @@
-//! The table of objectives: one column an objective, one row a policy that any is asked of.
+//! Every policy on every objective: one column an objective, one row a policy.
+//!
+//! Figures are over all requests, as they are judged. Of many policies the leading ones come first, and the others are folded away.
 
 use serde::Serialize;
 
-use super::keys::policy_key;
+use super::keys::Keys;
 use super::notes::{Note, Notes};
 use super::{Cell, Named};
-use crate::report::{Judged, Judgement, Report, format};
+use crate::report::{Goal, Judged, PolicyReport, Report, estimate, format};
+
+/// The most policies of which none is folded away, and how many are shown where there are more.
+const ALL: usize = 12;
+const LEADING: usize = 8;
 
 #[derive(Serialize)]
 pub(super) struct Objectives {
     columns: Vec<String>,
-    rows: Vec<Named<Vec<Option<Badge>>>>,
+    rows: Vec<Row>,
+    /// The rows that are folded away.
+    more: Vec<Row>,
+    /// Whether some objective is not asked of some policy.
+    aside: bool,
     notes: Vec<Note>,
 }
+
+type Row = Named<Vec<Option<Badge>>>;
 
 #[derive(Serialize)]
 struct Badge {
     word: &'static str,
+    /// Whether the objective is asked of this policy; exit codes go by those.
+    asked: bool,
     cell: Cell,
 }
 
-pub(super) fn objectives(report: &Report) -> Option<Objectives> {
-    let mut notes = Notes::of("objectives");
-    let mut kinds: Vec<&Judgement> = vec![];
-    let same = |a: &Judgement, b: &Judgement| (&a.metric, a.bound, a.at_most) == (&b.metric, b.bound, b.at_most);
-    for judgement in &report.objectives {
-        if !kinds.iter().any(|known| same(known, judgement)) {
-            kinds.push(judgement);
-        }
+pub(super) fn objectives(report: &Report, keys: &Keys<'_>) -> Option<Objectives> {
+    let card = &report.scorecard;
+    if card.goals.is_empty() {
+        return None;
     }
-    let rows = report.policies.iter().enumerate().map(|(index, policy)| Named {
-        key: policy_key(index, &policy.name),
-        it: kinds
-            .iter()
-            .map(|kind| {
-                let own = report
-                    .objectives
-                    .iter()
-                    .find(|other| same(kind, other) && other.policy == policy.name)?;
-                Some(Badge {
-                    word: match own.judged {
-                        Judged::Pass => "pass",
-                        Judged::Fail => "fail",
-                        Judged::Undecided => "undecided",
-                    },
-                    cell: notes.judged(own, report.code()),
-                })
+    let mut notes = Notes::of("objectives");
+    let mut row = |place: usize| Named {
+        key: keys.at(place),
+        it: (card.goals.iter().enumerate())
+            .map(|(at, goal)| badge(report, place, at, goal, &mut notes))
+            .collect(),
+    };
+    let most = if report.policies.len() <= ALL { ALL } else { LEADING };
+    let leading = report.leading(most);
+    let mut rest: Vec<usize> = (0..report.policies.len()).collect();
+    rest.retain(|place| !leading.contains(place));
+    let rows: Vec<Row> = leading.into_iter().map(&mut row).collect();
+    let more: Vec<Row> = rest.into_iter().map(&mut row).collect();
+    let badges = || rows.iter().chain(&more).flat_map(|row| row.it.iter().flatten());
+    Some(Objectives {
+        columns: (card.goals.iter())
+            .map(|goal| {
+                format!(
+                    "{} {}",
+                    goal.metric.title_in(report.code()),
+                    goal.bound_in(report.code())
+                )
             })
-            .collect::<Vec<_>>(),
-    });
-    let rows: Vec<_> = rows.filter(|row| row.it.iter().any(Option::is_some)).collect();
-    let columns = kinds.iter().map(|kind| {
-        let sign = if kind.at_most { "≤" } else { "≥" };
-        format!(
-            "{} {sign} {}",
-            kind.metric.title_in(report.code()),
-            format::tick(kind.metric.unit_in(report.code()), kind.bound)
-        )
-    });
-    (!kinds.is_empty()).then(|| Objectives {
-        columns: columns.collect(),
+            .collect(),
+        aside: badges().any(|badge| !badge.asked),
         rows,
+        more,
         notes: notes.list(),
     })
+}
+
+fn badge(report: &Report, place: usize, at: usize, goal: &Goal, notes: &mut Notes) -> Option<Badge> {
+    let policy = &report.policies[place];
+    let row = report.scorecard.rows.get(place)?;
+    let judged = row.judged.get(at).copied().flatten()?;
+    let is_this = |o: &&crate::report::Judgement| {
+        (o.metric == goal.metric && o.bound == goal.bound && o.at_most == goal.at_most) && o.policy == policy.name
+    };
+    let own = report.objectives.iter().find(is_this);
+    Some(Badge {
+        word: match judged {
+            Judged::Pass => "pass",
+            Judged::Fail => "fail",
+            Judged::Undecided => "undecided",
+        },
+        asked: own.is_some(),
+        cell: match own {
+            Some(own) => notes.judged(own, report.code()),
+            None => over_all(report, policy, goal, notes),
+        },
+    })
+}
+
+/// The figure of an objective that is not asked of this policy.
+fn over_all(report: &Report, policy: &PolicyReport, goal: &Goal, notes: &mut Notes) -> Cell {
+    let measured = policy.metrics.iter().find(|measured| measured.metric == goal.metric);
+    let figure = measured.map_or_else(|| estimate(policy, &goal.metric), |m| m.of_all.unwrap_or(m.estimate));
+    let (value, spread) = format::parts(goal.metric.unit_in(report.code()), &figure);
+    Cell {
+        value,
+        spread: spread.map(|spread| spread.to_string()),
+        note: notes.mark(figure.why_no_interval()),
+    }
 }

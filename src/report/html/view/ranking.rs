@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Cell;
-use super::keys::{Key, key_of};
+use super::keys::{Key, Keys};
 use super::notes::{Note, Notes};
 use crate::report::estimate;
 use crate::report::{Metric, PolicyReport, Ranked, Report, format};
@@ -45,7 +45,7 @@ struct Across {
     by_factors: bool,
 }
 
-pub(super) fn ranking(report: &Report) -> Option<Ranking> {
+pub(super) fn ranking(report: &Report, keys: &Keys<'_>) -> Option<Ranking> {
     let ranking = report.ranking.as_ref()?;
     let policies: Vec<(&Ranked, &PolicyReport)> = ranking
         .rows
@@ -70,7 +70,7 @@ pub(super) fn ranking(report: &Report) -> Option<Ranking> {
     let mut notes = Notes::of("ranking");
     let rows = policies.iter().enumerate().map(|(place, (row, policy))| Row {
         place: place + 1,
-        key: key_of(report, &policy.name),
+        key: keys.of_name(&policy.name),
         may_be_best: row.may_be_best,
         cells: metrics
             .iter()

@@ -1,0 +1,394 @@
+//! Every policy on every objective, and the sentences that follow: what to take, at what price, and what cannot be told.
+//!
+//! "Cheapest" goes by the monthly cost, or by the cost of 1,000 requests where a run says nothing of a month. That one policy is cheaper
+//! or faster than another is said only where the paired difference excludes zero; how many are compared is counted in (Bonferroni).
+
+use crate::experiment::assemble::{Objective, Plan};
+use crate::report::{Code, Goal, Judged, Metric, PolicyReport, Ranking, Scorecard, Scored, Unit, estimate, format};
+use crate::stats::compare::{Paired, Side, Verdict};
+use crate::stats::interval::Estimate;
+use crate::stats::quantile::Of;
+
+use super::judge::judge_one;
+use super::measured::Gathered;
+
+/// How many policies a sentence names.
+const NAMED: usize = 3;
+
+/// What the sentences are made from.
+pub(super) struct Given<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) gathered: &'a [&'a Gathered],
+    pub(super) policies: &'a [PolicyReport],
+    /// The figures of each policy, over all requests, in the order of the plan's metrics.
+    pub(super) sides: &'a [Vec<Side>],
+    pub(super) ranking: Option<&'a Ranking>,
+    pub(super) code: Option<Code>,
+}
+
+/// The scorecard of a run, with its headline.
+pub(super) fn scorecard(given: &Given<'_>) -> Scorecard {
+    let goals = goals(&given.plan.objectives);
+    let rows: Vec<Scored> = given
+        .policies
+        .iter()
+        .enumerate()
+        .map(|(p, _)| scored(given, &goals, p))
+        .collect();
+    let mut card = Scorecard {
+        headline: Vec::new(),
+        cheapest: None,
+        goals,
+        rows,
+    };
+    if given.policies.is_empty() {
+        return card;
+    }
+    if card.goals.is_empty() {
+        card.headline.extend(first(given));
+        return card;
+    }
+    let meeting = of_verdict(&card, Judged::Pass);
+    let (choice, mut sentences) = if meeting.is_empty() {
+        (None, vec![nearest(given, &card)])
+    } else {
+        chosen(given, &meeting)
+    };
+    sentences.extend(undecided(given, &card));
+    card.cheapest = choice.map(|p| given.policies[p].name.clone());
+    card.headline = sentences;
+    card
+}
+
+/// Each bound once, in the experiment's order.
+fn goals(objectives: &[Objective]) -> Vec<Goal> {
+    let mut goals: Vec<Goal> = Vec::new();
+    for Objective {
+        metric, bound, at_most, ..
+    } in objectives
+    {
+        let goal = Goal {
+            metric: metric.clone(),
+            bound: *bound,
+            at_most: *at_most,
+        };
+        if !goals.contains(&goal) {
+            goals.push(goal);
+        }
+    }
+    goals
+}
+
+fn scored(given: &Given<'_>, goals: &[Goal], p: usize) -> Scored {
+    let plan = given.plan;
+    let is_goal =
+        |o: &Objective, goal: &Goal| o.metric == goal.metric && o.bound == goal.bound && o.at_most == goal.at_most;
+    let judged = goals.iter().map(|goal| {
+        let is_asked =
+            |same: &dyn Fn(&Objective) -> bool| plan.objectives.iter().any(|o| same(o) && o.policies.contains(&p));
+        let has_own = is_asked(&|o| o.metric == goal.metric && o.at_most == goal.at_most);
+        let of = plan.objectives.iter().find(|o| is_goal(o, goal))?;
+        let applies = is_asked(&|o| is_goal(o, goal)) || !has_own;
+        applies.then(|| judge_one(of, given.gathered[p], plan.confidence).1)
+    });
+    let judged: Vec<Option<Judged>> = judged.collect();
+    let any = |of| judged.contains(&Some(of));
+    Scored {
+        policy: given.policies[p].name.clone(),
+        overall: match (any(Judged::Fail), any(Judged::Undecided)) {
+            (true, _) => Judged::Fail,
+            (false, true) => Judged::Undecided,
+            (false, false) => Judged::Pass,
+        },
+        judged,
+    }
+}
+
+fn of_verdict(card: &Scorecard, verdict: Judged) -> Vec<usize> {
+    let numbered = card.rows.iter().enumerate();
+    numbered
+        .filter(|(_, row)| row.overall == verdict)
+        .map(|(p, _)| p)
+        .collect()
+}
+
+impl Given<'_> {
+    fn name(&self, p: usize) -> &str {
+        &self.policies[p].name
+    }
+
+    /// `metric` of policy `b` less that of `a`, at the level that `comparisons` of them need; nothing if it is not measured.
+    fn paired(&self, metric: &Metric, a: usize, b: usize, comparisons: usize) -> Option<Paired> {
+        let at = self.plan.metrics.iter().position(|known| known.metric == *metric)?;
+        let together = self.plan.confidence.shared_by(comparisons.max(1));
+        let side = |p: usize| Side {
+            estimate: self.gathered[p].estimate(at, Of::Everything, together),
+            residuals: self.sides[p][at].residuals.clone(),
+        };
+        Some(Paired::compare(&side(a), &side(b), together))
+    }
+
+    /// The policies of `of` by `metric`, the best first; without those that lack it.
+    fn by(&self, metric: &Metric, of: &[usize]) -> Vec<usize> {
+        let value = |p: usize| self.over_all(metric, p).value;
+        let mut order: Vec<usize> = of.iter().copied().filter(|&p| !value(p).is_nan()).collect();
+        let better_first = |&a: &usize, &b: &usize| {
+            let ascending = value(a).total_cmp(&value(b));
+            if metric.lower_is_better() {
+                ascending
+            } else {
+                ascending.reverse()
+            }
+        };
+        order.sort_by(better_first);
+        order
+    }
+
+    /// The figure over all requests, at the report's level.
+    fn over_all(&self, metric: &Metric, p: usize) -> Estimate {
+        let at = self.plan.metrics.iter().position(|known| known.metric == *metric);
+        at.map_or(Estimate::NONE, |at| {
+            self.gathered[p].estimate(at, Of::Everything, self.plan.confidence)
+        })
+    }
+
+    /// Whether anything costs anything, and in which terms: a month's, or where some policy's run says nothing of a month, by 1,000 requests.
+    fn cost(&self, of: &[usize]) -> Option<Metric> {
+        let known = |metric: &Metric| {
+            of.iter()
+                .all(|&p| estimate(&self.policies[p], metric).value.is_finite())
+        };
+        let some = |metric: &Metric| of.iter().any(|&p| estimate(&self.policies[p], metric).value > 0.0);
+        let terms = [Metric::COST_PER_MONTH, Metric::COST_PER_1K];
+        terms.into_iter().find(|metric| known(metric) && some(metric))
+    }
+
+    fn money(&self, cost: &Metric, p: usize) -> String {
+        let unit = cost.unit_in(self.code);
+        format!(
+            "{}{}",
+            format::plus_minus(unit, &estimate(&self.policies[p], cost)),
+            per(cost)
+        )
+    }
+
+    /// That the figures of a policy are of a run that has not settled.
+    fn unsettled(&self, p: usize) -> Option<String> {
+        let settled = self.policies[p].steady.settled;
+        (!settled).then(|| {
+            format!(
+                "{} has not settled: its figures are those of a run of this length, see the warning.",
+                self.name(p)
+            )
+        })
+    }
+}
+
+/// What a cost is for, after its figure.
+fn per(cost: &Metric) -> &'static str {
+    if *cost == Metric::COST_PER_MONTH {
+        "/month"
+    } else {
+        " for 1,000 requests"
+    }
+}
+
+/// The cheapest of those that meet every objective, and one that is faster for more.
+fn chosen(given: &Given<'_>, meeting: &[usize]) -> (Option<usize>, Vec<String>) {
+    let alone = given.policies.len() == 1;
+    let Some(cost) = given.cost(meeting) else {
+        let names = named(given, meeting);
+        let sentence = if alone {
+            format!("{names} meets every objective.")
+        } else {
+            format!("Every objective is met by: {names}.")
+        };
+        return (
+            None,
+            std::iter::once(sentence)
+                .chain(meeting.iter().filter_map(|&p| given.unsettled(p)).take(1))
+                .collect(),
+        );
+    };
+    let order = given.by(&cost, meeting);
+    let choice = order[0];
+    let others = meeting.len() - 1;
+    let money = given.money(&cost, choice);
+    let mut sentences = vec![match (alone, others) {
+        (true, _) => format!("{} meets every objective, at {money}.", given.name(choice)),
+        (false, 0) => format!("Only {} meets every objective, at {money}.", given.name(choice)),
+        (false, _) => format!(
+            "Cheapest that meets every objective: {}, {money}{}.",
+            given.name(choice),
+            level(given, &cost, &order)
+        ),
+    }];
+    if choice != 0 && given.policies.len() > 1 {
+        sentences.extend(against_baseline(given, &cost, choice, meeting));
+    }
+    sentences.extend(faster(given, &cost, choice, meeting));
+    sentences.extend(given.unsettled(choice));
+    (Some(choice), sentences)
+}
+
+/// Those whose cost the runs cannot tell from the cheapest's.
+fn level(given: &Given<'_>, cost: &Metric, order: &[usize]) -> String {
+    let (choice, others) = (order[0], &order[1..]);
+    let is_level = |p: &usize| {
+        let paired = given.paired(cost, choice, *p, others.len());
+        paired.is_some_and(|paired| !matches!(paired.verdict, Verdict::Higher | Verdict::Lower))
+    };
+    let level: Vec<usize> = others.iter().copied().filter(is_level).collect();
+    if level.is_empty() {
+        String::new()
+    } else {
+        format!(" (its cost cannot be told from that of {})", named(given, &level))
+    }
+}
+
+/// What the choice costs against the first policy of the experiment.
+fn against_baseline(given: &Given<'_>, cost: &Metric, choice: usize, meeting: &[usize]) -> Option<String> {
+    let paired = given.paired(cost, 0, choice, 1)?;
+    let relative = paired.relative.filter(|_| paired.verdict == Verdict::Lower)?;
+    let also = if meeting.contains(&0) {
+        "which meets them too"
+    } else {
+        "which does not meet them all"
+    };
+    let less = format::relative(relative.abs());
+    Some(format!(
+        "That is {} less than {}, {also}.",
+        less.trim_start_matches('+'),
+        given.name(0)
+    ))
+}
+
+/// A policy that meets the objectives too and is faster than the choice, and what that costs.
+fn faster(given: &Given<'_>, cost: &Metric, choice: usize, meeting: &[usize]) -> Option<String> {
+    let mut bounded = given.plan.objectives.iter().map(|o| &o.metric);
+    let time = bounded.find(|metric| metric.percentile().is_some() && metric.unit() == Unit::Seconds);
+    let time = time.cloned().unwrap_or(Metric::E2E_P95);
+    let fastest = *given.by(&time, meeting).first()?;
+    let gain = given
+        .paired(&time, choice, fastest, meeting.len() - 1)
+        .filter(|paired| paired.verdict == Verdict::Lower)?;
+    let more = given.paired(cost, choice, fastest, meeting.len() - 1)?;
+    let matters = gain.relative.is_none_or(|share| share.abs() >= given.plan.matters);
+    if fastest == choice || !matters || !more.difference.value.is_finite() {
+        return None;
+    }
+    let unit = cost.unit_in(given.code);
+    let by = format::value(Unit::Seconds, gain.difference.value.abs());
+    Some(format!(
+        "{} is faster by {by} ({}) for {} more{}.",
+        given.name(fastest),
+        time.title(),
+        format::value(unit, more.difference.value),
+        per(cost),
+    ))
+}
+
+/// That none meets every objective, and which comes nearest.
+fn nearest(given: &Given<'_>, card: &Scorecard) -> String {
+    let failing = |p: &usize| card.goals_judged(&card.rows[*p], Judged::Fail).count();
+    let failed = of_verdict(card, Judged::Fail);
+    let lead = match (failed.len() == card.rows.len(), card.rows.len()) {
+        (true, 1) => format!("{} does not meet every objective", given.name(0)),
+        (true, _) => "No policy meets every objective".to_owned(),
+        (false, 1) => format!("Whether {} meets every objective cannot be told", given.name(0)),
+        (false, _) => "Of no policy is it certain that it meets every objective".to_owned(),
+    };
+    let Some(best) = failed
+        .iter()
+        .copied()
+        .min_by_key(failing)
+        .filter(|_| failed.len() == card.rows.len())
+    else {
+        return format!("{lead}.");
+    };
+    let row = &card.rows[best];
+    let fails = card.goals_judged(row, Judged::Fail).map(|goal| {
+        let unit = goal.metric.unit_in(given.code);
+        let found = given.over_all(&goal.metric, best);
+        let found = if found.value == f64::INFINITY {
+            format::ENDLESS.to_owned()
+        } else {
+            format::value(unit, found.value)
+        };
+        format!(
+            "{} {found} ({})",
+            goal.metric.title_in(given.code),
+            goal.bound_in(given.code)
+        )
+    });
+    let fails: Vec<String> = fails.collect();
+    if card.rows.len() == 1 {
+        format!("{lead}: it fails {}.", fails.join(", "))
+    } else {
+        format!(
+            "{lead}. {} comes nearest; it fails {}.",
+            given.name(best),
+            fails.join(", ")
+        )
+    }
+}
+
+/// The policies that fail nothing and of which something cannot be told.
+fn undecided(given: &Given<'_>, card: &Scorecard) -> Option<String> {
+    let open = of_verdict(card, Judged::Undecided);
+    if open.is_empty() {
+        return None;
+    }
+    let one = |&p: &usize| {
+        let goals: Vec<String> = (card.goals_judged(&card.rows[p], Judged::Undecided))
+            .map(|goal| goal.metric.title_in(given.code))
+            .collect();
+        format!("{} ({})", given.name(p), goals.join(", "))
+    };
+    let more = open.len().saturating_sub(NAMED);
+    let shown: Vec<String> = open.iter().take(NAMED).map(one).collect();
+    let more = if more > 0 {
+        format!("; and {more} more")
+    } else {
+        String::new()
+    };
+    Some(format!(
+        "Undecided, since an interval holds its bound or there is none: {}{more}.",
+        shown.join("; ")
+    ))
+}
+
+/// Without objectives: the first of the ranking, and those that may be as good.
+fn first(given: &Given<'_>) -> Option<String> {
+    let ranking = given.ranking?;
+    let best = ranking.rows.first()?;
+    let p = given.policies.iter().position(|policy| policy.name == best.policy)?;
+    let value = given.over_all(&ranking.metric, p);
+    if value.value.is_nan() {
+        return None;
+    }
+    let level: Vec<usize> = (ranking.rows.iter().skip(1))
+        .filter(|row| row.may_be_best)
+        .filter_map(|row| given.policies.iter().position(|policy| policy.name == row.policy))
+        .collect();
+    let level = if level.is_empty() {
+        String::new()
+    } else {
+        format!("; the runs cannot tell it from {}", named(given, &level))
+    };
+    Some(format!(
+        "Best by {}: {}, {}{level}.",
+        ranking.metric.title_in(given.code),
+        best.policy,
+        format::plus_minus(ranking.metric.unit_in(given.code), &value)
+    ))
+}
+
+/// Names with commas, the first few.
+fn named(given: &Given<'_>, policies: &[usize]) -> String {
+    let names: Vec<&str> = policies.iter().take(NAMED).map(|&p| given.name(p)).collect();
+    match policies.len().saturating_sub(NAMED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}

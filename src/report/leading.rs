@@ -1,0 +1,101 @@
+//! Which policies are shown first and in colour where there are many.
+//!
+//! Those that meet every objective come before those of which it cannot be told, and those before the others; among equals the
+//! ranking decides, else the cost. The baseline, the first of the experiment, is always among them.
+
+use super::{Judged, Metric, PolicyReport, Report, estimate};
+
+/// The most policies that charts can tell apart.
+const COLOURS: usize = 8;
+
+/// How many of more policies are named in charts, the baseline among them.
+const NAMED: usize = 6;
+
+impl Report {
+    /// The places of the leading policies, the best first, at most so many; the baseline stands last if it does not lead. All in
+    /// the experiment's order if they are no more than that.
+    pub fn leading(&self, most: usize) -> Vec<usize> {
+        if self.policies.len() <= most {
+            return (0..self.policies.len()).collect();
+        }
+        let mut order: Vec<(u8, usize, f64, usize)> = (self.policies.iter().enumerate())
+            .map(|(p, policy)| (self.verdict(policy), usize::MAX, cost(policy), p))
+            .collect();
+        for (place, row) in self.ranking.iter().flat_map(|ranking| &ranking.rows).enumerate() {
+            if let Some(entry) = order.iter_mut().find(|entry| self.policies[entry.3].name == row.policy) {
+                entry.1 = place;
+            }
+        }
+        order.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then(a.2.total_cmp(&b.2)));
+        let mut leading: Vec<usize> = order.into_iter().take(most).map(|entry| entry.3).collect();
+        if !leading.contains(&0) {
+            leading.pop();
+            leading.push(0);
+        }
+        leading
+    }
+
+    /// The number of each policy's colour in charts; none for those that are grey because there are too many.
+    pub fn colours(&self) -> Vec<Option<usize>> {
+        if self.policies.len() <= COLOURS {
+            return (0..self.policies.len()).map(Some).collect();
+        }
+        let mut colours = vec![None; self.policies.len()];
+        for (colour, p) in self.leading(NAMED).into_iter().enumerate() {
+            colours[p] = Some(colour);
+        }
+        colours
+    }
+
+    fn verdict(&self, policy: &PolicyReport) -> u8 {
+        match self.scorecard.of(&policy.name).map(|row| row.overall) {
+            Some(Judged::Pass) | None => 0,
+            Some(Judged::Undecided) => 1,
+            Some(Judged::Fail) => 2,
+        }
+    }
+}
+
+/// What a policy costs, by the month or else for 1,000 requests; without an end if that is not known.
+fn cost(policy: &PolicyReport) -> f64 {
+    let terms = [Metric::COST_PER_MONTH, Metric::COST_PER_1K];
+    let known = terms
+        .map(|metric| estimate(policy, &metric).value)
+        .into_iter()
+        .find(|value| value.is_finite());
+    known.unwrap_or(f64::INFINITY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{ranked, sample};
+    use super::*;
+
+    #[test]
+    fn few_are_all_in_order_and_of_many_the_best_lead_with_the_baseline() {
+        // Undecided, pass, fail.
+        let report = sample();
+        assert_eq!(report.leading(3), [0, 1, 2]);
+        assert_eq!(report.leading(2), [1, 0]);
+        assert_eq!(report.leading(1), [0]);
+        let mut equal = ranked();
+        equal.scorecard.goals.clear();
+        // Ranked from the last to the first.
+        assert_eq!(equal.leading(2), [2, 0]);
+    }
+
+    #[test]
+    fn too_many_for_the_colours_are_grey_but_for_the_leaders() {
+        let mut report = sample();
+        assert_eq!(report.colours(), [Some(0), Some(1), Some(2)]);
+        for more in 0..6 {
+            let mut policy = report.policies[2].clone();
+            policy.name = format!("more-{more}");
+            report.policies.push(policy);
+        }
+        report.scorecard.goals.clear();
+        let colours = report.colours();
+        assert_eq!(colours.iter().flatten().count(), NAMED);
+        assert!(colours[0].is_some(), "the baseline");
+    }
+}

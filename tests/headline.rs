@@ -1,0 +1,145 @@
+//! What is said first, against arithmetic: which policy to take, at what cost, and what cannot be told.
+
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use simcap::decide;
+use simcap::engine::replicate::replicate;
+use simcap::engine::run::Control;
+use simcap::experiment::assemble::assemble;
+use simcap::experiment::load::from_text;
+use simcap::report::terminal::{Style, full, headline, screen};
+use simcap::report::{Judged, Report};
+
+/// One request a second for an hour at three prices: a cent and 3 s, two cents and 2 s, four cents and 1 s: $25,920, $51,840
+/// and $103,680 in a month of 30 days.
+fn report(objectives: &Value, first: &str) -> Report {
+    let provider = |time: &str, price: &str| json!({ "response": { "constant": time }, "prices": { "per_request": { "price": price } } });
+    let policy = |name: &str| json!({ "name": name, "policy": { "single": { "provider": name } } });
+    let mut names = vec!["slow", "middle", "quick"];
+    names.retain(|name| *name != first);
+    names.insert(0, first);
+    run(&json!({
+        "name": "headline",
+        "traffic": {
+            "arrivals": { "regular": { "rate": "1/s" } },
+            "classes": { "a": { "input": { "constant": 1000 }, "output": { "constant": 500 } } },
+        },
+        "providers": {
+            "slow": provider("3s", "$0.01"),
+            "middle": provider("2s", "$0.02"),
+            "quick": provider("1s", "$0.04"),
+        },
+        "policies": names.into_iter().map(policy).collect::<Vec<_>>(),
+        "objectives": objectives,
+        "plan": { "duration": "1h", "warmup": "10s", "replications": 3 },
+    }))
+}
+
+fn run(experiment: &Value) -> Report {
+    let loaded = from_text("test.json", &experiment.to_string()).unwrap_or_else(|e| panic!("{e}"));
+    let plan = assemble(&loaded).unwrap_or_else(|e| panic!("{e}"));
+    let control = Arc::new(Control::default());
+    let runs = replicate(&plan.scenarios, plan.seed, plan.replications, &control);
+    decide::report(&loaded, &plan, &runs)
+}
+
+fn said(report: &Report) -> String {
+    report.scorecard.headline.join(" ")
+}
+
+#[test]
+fn the_cheapest_that_meets_every_objective_is_named_with_what_more_speed_costs() {
+    let report = report(&json!([{ "metric": "e2e.p95", "at_most": "2500ms" }]), "quick");
+    assert_eq!(report.scorecard.cheapest.as_deref(), Some("middle"));
+    assert_eq!(
+        said(&report),
+        "Cheapest that meets every objective: middle, $51,840 ± 0/month. That is 50.0 % less than quick, which meets them too. \
+         quick is faster by 1.00 s (E2E p95) for $51,840 more/month."
+    );
+}
+
+#[test]
+fn an_objective_of_one_policy_is_held_against_the_others_too() {
+    let objectives = json!([{ "metric": "e2e.p95", "at_most": "3500ms", "policies": ["quick"] }]);
+    let found = report(&objectives, "quick");
+    assert_eq!(found.scorecard.cheapest.as_deref(), Some("slow"));
+    // Only what is asked is an objective that may fail.
+    assert_eq!(found.objectives.len(), 1);
+    // One of its own on the same figure stands in its place.
+    let own = json!([
+        { "metric": "e2e.p95", "at_most": "3500ms", "policies": ["quick", "middle"] },
+        { "metric": "e2e.p95", "at_most": "1s", "policies": ["slow"] },
+    ]);
+    let found = report(&own, "quick");
+    let judged: Vec<Vec<Option<Judged>>> = found.scorecard.rows.iter().map(|row| row.judged.clone()).collect();
+    assert_eq!(
+        judged,
+        [
+            [Some(Judged::Pass), None],
+            [None, Some(Judged::Fail)],
+            [Some(Judged::Pass), None]
+        ]
+    );
+    assert_eq!(found.scorecard.cheapest.as_deref(), Some("middle"));
+}
+
+#[test]
+fn where_none_meets_every_objective_the_nearest_is_named_with_what_it_fails() {
+    let objectives = json!([
+        { "metric": "e2e.p95", "at_most": "500ms" },
+        { "metric": "cost_per_month", "at_most": "$60k" },
+    ]);
+    assert_eq!(
+        said(&report(&objectives, "quick")),
+        "No policy meets every objective. slow comes nearest; it fails E2E p95 3.00 s (≤ 500 ms)."
+    );
+}
+
+#[test]
+fn what_an_interval_leaves_open_is_said() {
+    // Without an interval, of one replication, nothing is decided.
+    let mut one = json!({
+        "name": "one",
+        "traffic": {
+            "arrivals": { "regular": { "rate": "1/s" } },
+            "classes": { "a": { "input": { "constant": 1000 }, "output": { "constant": 500 } } },
+        },
+        "providers": { "p": { "response": { "constant": "1s" } } },
+        "policies": [{ "name": "one", "policy": { "single": { "provider": "p" } } }],
+        "objectives": [{ "metric": "e2e.p95", "at_most": "2s" }],
+        "plan": { "duration": "1h", "warmup": "10s", "replications": 1 },
+    });
+    assert_eq!(
+        said(&run(&one)),
+        "Whether one meets every objective cannot be told. Undecided, since an interval holds its bound or there is none: one (E2E p95)."
+    );
+    one["plan"]["replications"] = json!(2);
+    assert_eq!(said(&run(&one)), "one meets every objective.");
+    one["objectives"] = json!([]);
+    assert_eq!(said(&run(&one)), "");
+}
+
+#[test]
+fn the_first_screen_has_the_answer_first_and_no_column_of_nothing() {
+    let report = report(&json!([{ "metric": "e2e.p95", "at_most": "2500ms" }]), "quick");
+    let style = Style {
+        width: 100,
+        colour: false,
+    };
+    let text = screen(&report, &style);
+    assert!(text.lines().count() <= 30, "{text}");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(
+        lines[2].starts_with("Cheapest that meets every objective: middle, "),
+        "{text}"
+    );
+    for absent in ["wait", "errors", "quality"] {
+        assert!(!text.contains(absent), "{absent}: {text}");
+    }
+    assert!(text.contains("≤ 2.50 s") && text.contains("FAIL E2E p95"), "{text}");
+    assert_eq!(headline(&report, &style).lines().count(), 4);
+    assert!(!full(&report, &style).contains("wait p95"), "a column of nothing");
+}

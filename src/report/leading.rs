@@ -1,7 +1,7 @@
 //! Which policies are shown first and in colour where there are many.
 //!
 //! Those that meet every objective come before those of which it cannot be told, and those before the others; among equals the
-//! ranking decides, else the cost. The baseline, the first of the experiment, is always among them.
+//! ranking decides, else the cost; without objectives and ranking, errors do, in whole points, and then the cost. The baseline, the first of the experiment, is always among them.
 
 use super::{Judged, Metric, PolicyReport, Report, estimate};
 
@@ -49,9 +49,12 @@ impl Report {
 
     fn verdict(&self, policy: &PolicyReport) -> u8 {
         match self.scorecard.of(&policy.name).map(|row| row.overall) {
-            Some(Judged::Pass) | None => 0,
+            Some(Judged::Pass) => 0,
             Some(Judged::Undecided) => 1,
             Some(Judged::Fail) => 2,
+            None if self.ranking.is_some() => 0,
+            // Of what is not a number nothing good is known.
+            None => (100.0 * estimate(policy, &Metric::ERROR_RATE).value.max(0.0)).round() as u8,
         }
     }
 }

@@ -173,6 +173,12 @@ impl Report {
         )
     }
 
+    /// Whether a metric is neither nothing nor zero under every policy, and so worth a column.
+    pub fn says(&self, metric: &Metric) -> bool {
+        let mut values = self.policies.iter().map(|policy| estimate(policy, metric).value);
+        self.policies.is_empty() || values.any(|value| !value.is_nan() && value != 0.0)
+    }
+
     /// The metrics that the experiment asks for and the tables of the standard ones lack, in order. `shows` says of a standard
     /// metric whether the table in question has it.
     pub fn further(&self, shows: impl Fn(&Standard) -> bool) -> Vec<&Metric> {

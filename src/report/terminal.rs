@@ -230,14 +230,10 @@ impl Page {
 
 /// The standard metrics of the main table and of comparisons, without those that are nothing or zero under every policy.
 fn shown(report: &Report) -> impl Iterator<Item = Metric> {
-    let is_something = |metric: &Metric| {
-        let values = report.policies.iter().map(|policy| estimate(policy, metric).value);
-        report.policies.is_empty() || values.into_iter().any(|value| !value.is_nan() && value != 0.0)
-    };
     Metric::standard()
         .filter(|(_, standard)| standard.terminal)
         .map(|(metric, _)| metric)
-        .filter(move |metric| is_something(metric))
+        .filter(|metric| report.says(metric))
 }
 
 /// The group and the title of a figure's column.

@@ -109,7 +109,7 @@ impl Page {
         let rows = report
             .policies
             .iter()
-            .map(|policy| main_row(policy, report.code(), &mut notes));
+            .map(|policy| main_row(report, policy, &mut notes));
         let rows: Vec<_> = rows.collect();
         let policies = report.policies.iter().zip(rows).enumerate();
         let policies = policies.map(|(index, (policy, cells))| Named {
@@ -135,7 +135,7 @@ impl Page {
                 })
                 .collect(),
             many: report.policies.len() > MANY,
-            headings: headings(),
+            headings: headings(report),
             further: further(report, &keys),
             policies,
             figures: pictures(report)?,
@@ -157,9 +157,9 @@ impl Page {
 }
 
 /// The headings of the main table: neighbours under one name share it.
-fn headings() -> Vec<Heading> {
+fn headings(report: &Report) -> Vec<Heading> {
     let mut headings: Vec<Heading> = Vec::new();
-    for (_, (over, column)) in columns() {
+    for (_, (over, column)) in columns(report) {
         match headings.last_mut() {
             Some(last) if last.over == over && !over.is_empty() => last.columns.push(column),
             _ => headings.push(Heading {

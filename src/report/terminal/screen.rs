@@ -11,14 +11,56 @@ use crate::report::text::{clean, fit, paragraph, width};
 use crate::report::{Judged, Metric, OF_SURVIVORS, PolicyReport, Report, Scored, Unit, estimate, format};
 use crate::stats::interval::Estimate;
 use crate::words::Outcome;
+use crate::words::metric::Statistic;
 
-/// The most policies that are shown.
+/// Up to so many policies all are shown.
 const POLICIES: usize = 10;
 
-/// The most warnings, the most lines of each, and the most notes.
-const WARNINGS: usize = 4;
-const LINES: usize = 3;
-const NOTES: usize = 3;
+/// How much is shown of what may be long.
+#[derive(Clone, Copy)]
+struct Room {
+    policies: usize,
+    warnings: usize,
+    /// Lines of each warning, and of what is not modelled.
+    lines: usize,
+    notes: usize,
+    /// Lines of what binds, one for each policy or several that agree.
+    binding: usize,
+    /// Whether there is room to tell how and when requests failed, and which objective is not met.
+    failures: bool,
+    /// The figures that are shown though nothing is asked of them.
+    figures: usize,
+    /// Columns of a name.
+    name: usize,
+}
+
+impl Room {
+    fn of(report: &Report) -> Room {
+        if report.policies.len() <= POLICIES {
+            Room {
+                policies: POLICIES,
+                warnings: 4,
+                lines: 3,
+                notes: 3,
+                binding: 4,
+                failures: true,
+                figures: FIGURES.len(),
+                name: HEAD,
+            }
+        } else {
+            Room {
+                policies: 8,
+                warnings: 3,
+                lines: 2,
+                notes: 2,
+                binding: 1,
+                failures: false,
+                figures: 5,
+                name: 20,
+            }
+        }
+    }
+}
 
 /// The most comparisons that are told in a sentence each.
 const SENTENCES: usize = 3;
@@ -53,17 +95,21 @@ pub fn screen(report: &Report, style: &Style) -> String {
     };
     page.title(report);
     page.headline(report);
-    let left_out = page.warnings(report);
+    let room = Room::of(report);
+    let left_out = page.warnings(report, room);
     page.standings(report);
     if !report.assumptions.is_empty() {
         let text = paragraph("not modelled: ", &report.assumptions.join("; "), style.width);
-        page.text += &cut(&text, LINES, style.width);
+        page.text += &cut(&text, room.lines, style.width);
     }
-    let shown = shown(report);
-    page.table("", &figures(report, &shown, &mut notes));
+    let leading = report.leading(room.policies).into_iter();
+    let shown: Vec<&PolicyReport> = leading.map(|p| &report.policies[p]).collect();
+    page.table("", &figures(report, &shown, room, &mut notes));
     page.captions(report, &shown, left_out, &notes);
-    page.failures(report, &shown);
-    page.binding(report, &shown);
+    if room.failures {
+        page.failures(&shown, room);
+    }
+    page.binding(&shown, room);
     let sentences = &report.comparisons;
     if !sentences.is_empty() && sentences.len() <= SENTENCES {
         page.text.push('\n');
@@ -101,22 +147,22 @@ impl Page {
     }
 
     /// The first warnings, each cut to a few lines; returns whether any was left out or cut.
-    fn warnings(&mut self, report: &Report) -> bool {
+    fn warnings(&mut self, report: &Report, room: Room) -> bool {
         let all: Vec<&String> = report
             .warnings
             .iter()
             .filter(|w| !w.starts_with(OF_SURVIVORS))
             .collect();
-        let mut is_less = all.len() > WARNINGS;
-        for warning in all.iter().take(WARNINGS) {
+        let mut is_less = all.len() > room.warnings;
+        for warning in all.iter().take(room.warnings) {
             let whole = paragraph("warning: ", warning, self.style.width);
-            let text = cut(&whole, LINES, self.style.width);
+            let text = cut(&whole, room.lines, self.style.width);
             is_less |= text != whole;
             let (first, rest) = text.split_at("warning:".len());
             self.text += &Tone::Bad.paint(first, self.style.colour);
             self.text += rest;
         }
-        if let Some(more) = all.len().checked_sub(WARNINGS).filter(|more| *more > 0) {
+        if let Some(more) = all.len().checked_sub(room.warnings).filter(|more| *more > 0) {
             let plural = if more == 1 { "" } else { "s" };
             self.text += &format!("and {more} more warning{plural}\n");
         }
@@ -151,14 +197,14 @@ impl Page {
             self.text += &paragraph("", &said.join(" "), self.style.width);
         }
         self.missing(report);
-        for (mark, note) in notes.iter().take(NOTES) {
+        for (mark, note) in notes.iter().take(Room::of(report).notes) {
             let text = paragraph(&format!("{mark} "), note, self.style.width);
-            self.text += &cut(&text, LINES, self.style.width);
+            self.text += &cut(&text, Room::of(report).lines, self.style.width);
         }
     }
 
     /// How requests failed, under the policies shown where a notable share did.
-    fn failures(&mut self, report: &Report, shown: &[&PolicyReport]) {
+    fn failures(&mut self, shown: &[&PolicyReport], room: Room) {
         let mut lines = Vec::new();
         for policy in shown {
             let failed = policy.outcomes.iter().filter(|of| of.outcome != Outcome::Success);
@@ -177,11 +223,11 @@ impl Page {
                 lines.push((parts.join(", "), policy.name.clone()));
             }
         }
-        self.grouped("Failed by", report, shown, lines);
+        self.grouped("Failed by", &lines, room);
     }
 
     /// The limits that were reached under the policies shown.
-    fn binding(&mut self, report: &Report, shown: &[&PolicyReport]) {
+    fn binding(&mut self, shown: &[&PolicyReport], room: Room) {
         let mut lines = Vec::new();
         for policy in shown {
             let binding = policy.bounds.iter().filter(|bound| bound.share.value >= BINDS);
@@ -190,38 +236,30 @@ impl Page {
                 lines.push((parts.join("; "), policy.name.clone()));
             }
         }
-        self.grouped("Binds", report, shown, lines);
+        self.grouped("Binds", &lines, room);
     }
 
     /// One line for each policy that has something to say, those that say the same together.
-    fn grouped(&mut self, title: &str, report: &Report, shown: &[&PolicyReport], lines: Vec<(String, String)>) {
-        if lines.is_empty() || shown.is_empty() {
+    fn grouped(&mut self, title: &str, lines: &[(String, String)], room: Room) {
+        if lines.is_empty() {
             return;
         }
-        let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+        let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
         for (text, name) in lines {
-            match groups.iter_mut().find(|(known, _)| *known == text) {
+            let name = fit(&clean(name), HEAD);
+            match groups.iter_mut().find(|(known, _)| known == text) {
                 Some((_, names)) => names.push(name),
                 None => groups.push((text, vec![name])),
             }
         }
-        let most = if report.policies.len() > SENTENCES + 1 {
-            SENTENCES
-        } else {
-            SENTENCES + 1
-        };
         self.text.push('\n');
-        for (text, names) in groups.iter().take(most) {
-            let names: Vec<String> = names.iter().map(|name| fit(&clean(name), HEAD)).collect();
-            let line = paragraph(
-                &format!("{title}: "),
-                &format!("{}: {text}", names.join(", ")),
-                self.style.width,
-            );
+        for (text, names) in groups.iter().take(room.binding) {
+            let line = format!("{}: {text}", names.join(", "));
+            let line = paragraph(&format!("{title}: "), &line, self.style.width);
             self.text += &cut(&line, 2, self.style.width);
         }
-        if groups.len() > most {
-            self.text += &format!("{title}: {} more in --full\n", groups.len() - most);
+        if let Some(more) = groups.len().checked_sub(room.binding).filter(|more| *more > 0) {
+            self.text += &format!("{title}: {more} more in --full\n");
         }
     }
 }
@@ -242,21 +280,12 @@ fn cut(text: &str, most: usize, limit: usize) -> String {
     kept.join("\n") + "\n"
 }
 
-/// The policies to show.
-fn shown(report: &Report) -> Vec<&PolicyReport> {
-    report
-        .leading(POLICIES)
-        .into_iter()
-        .map(|p| &report.policies[p])
-        .collect()
-}
-
 /// The metrics of the columns: what is bounded, what is ranked by, then the usual; each once, and only what is not nothing for all.
-fn columns(report: &Report, shown: &[&PolicyReport]) -> Vec<Metric> {
+fn columns(report: &Report, shown: &[&PolicyReport], room: Room) -> Vec<Metric> {
     let goals = report.scorecard.goals.iter().map(|goal| goal.metric.clone());
     let ranked = report.ranking.iter().map(|ranking| ranking.metric.clone());
     let mut columns: Vec<Metric> = Vec::new();
-    for metric in goals.chain(ranked).chain(FIGURES) {
+    for metric in goals.chain(ranked).chain(FIGURES.into_iter().take(room.figures)) {
         let values = || shown.iter().map(|policy| of_all(policy, &metric).value);
         let says = values().any(|value| !value.is_nan() && value != 0.0);
         let is_bounded = report.scorecard.goals.iter().any(|goal| goal.metric == metric);
@@ -276,21 +305,25 @@ fn of_all(policy: &PolicyReport, metric: &Metric) -> Estimate {
     found.map_or(Estimate::NONE, |measured| measured.of_all.unwrap_or(measured.estimate))
 }
 
-fn figures(report: &Report, shown: &[&PolicyReport], notes: &mut Notes) -> Table {
-    let columns = columns(report, shown);
+fn figures(report: &Report, shown: &[&PolicyReport], room: Room, notes: &mut Notes) -> Table {
+    let columns = columns(report, shown, room);
     let code = report.code();
     let mut table = Table::new("policy");
     for metric in &columns {
         let goals = report.scorecard.goals.iter().filter(|goal| goal.metric == *metric);
         let bounds: Vec<String> = goals.map(|goal| goal.bound_in(code)).collect();
-        table.column(&bounds.join(", "), &clean(&metric.title_in(code)));
+        let title = match metric.as_standard().map(|_| metric.statistic()) {
+            Some(Statistic::Whole) => metric.short_in(code),
+            _ => metric.title_in(code),
+        };
+        table.column(&bounds.join(", "), &clean(&title));
     }
     let has_goals = !report.scorecard.goals.is_empty();
     if has_goals {
-        table.words("", "objectives");
+        table.words("", if room.failures { "objectives" } else { "met" });
     }
     let most = shown.iter().flat_map(|policy| course(policy)).fold(0.0, f64::max);
-    let has_course = most >= ERRORS;
+    let has_course = room.failures && most >= ERRORS;
     if has_course {
         table.words("", &format!("errors over time, █ {}", format::tick(Unit::Share, most)));
     }
@@ -315,23 +348,27 @@ fn figures(report: &Report, shown: &[&PolicyReport], notes: &mut Notes) -> Table
                 report
                     .scorecard
                     .of(&policy.name)
-                    .map_or_else(|| Cell::new(""), |row| verdict(report, row)),
+                    .map_or_else(|| Cell::new(""), |row| verdict(report, row, room)),
             );
         }
         if has_course {
             cells.push(Cell::new(spark(&course(policy), most)));
         }
-        table.row(&fit(&clean(&policy.name), HEAD), cells);
+        table.row(&fit(&clean(&policy.name), room.name), cells);
     }
     table
 }
 
-/// The best value of a column, unless it is that of most or there is but one policy.
+/// The best value of a column, unless it is that of most or there is but one policy. Who fails requests saves their cost, so that of
+/// costs only those count that fail hardly more than the best.
 fn best(metric: &Metric, shown: &[&PolicyReport]) -> Option<f64> {
-    let values: Vec<f64> = shown
-        .iter()
+    let errors = |policy: &PolicyReport| estimate(policy, &Metric::ERROR_RATE).value;
+    let least = shown.iter().map(|policy| errors(policy)).fold(f64::INFINITY, f64::min);
+    let is_cost = matches!(metric.unit(), Unit::Dollars);
+    let counts = |policy: &&&PolicyReport| !is_cost || errors(policy) <= least + ERRORS;
+    let values: Vec<f64> = (shown.iter().filter(counts))
         .map(|policy| of_all(policy, metric).value)
-        .filter(|v| v.is_finite())
+        .filter(|value| value.is_finite())
         .collect();
     let better = |a: f64, b: f64| if metric.lower_is_better() { a.min(b) } else { a.max(b) };
     let best = values.iter().copied().reduce(better)?;
@@ -339,8 +376,8 @@ fn best(metric: &Metric, shown: &[&PolicyReport]) -> Option<f64> {
     (shown.len() > 1 && 2 * ties <= shown.len()).then_some(best)
 }
 
-/// How a policy stands on the objectives together: `PASS`, or what it fails, or what cannot be told.
-fn verdict(report: &Report, row: &Scored) -> Cell {
+/// How a policy stands on the objectives together: `PASS`, or what it fails, or what cannot be told; in a word where there is little room.
+fn verdict(report: &Report, row: &Scored, room: Room) -> Cell {
     let card = &report.scorecard;
     let titles = |judged| {
         let titles: Vec<String> = card
@@ -352,6 +389,13 @@ fn verdict(report: &Report, row: &Scored) -> Cell {
             [first, more @ ..] => format!("{first} +{}", more.len()),
         }
     };
+    if !room.failures {
+        return match row.overall {
+            Judged::Pass => Cell::new("yes").tone(Tone::Good),
+            Judged::Fail => Cell::new("no").tone(Tone::Bad),
+            Judged::Undecided => Cell::new("?").tone(Tone::Dim),
+        };
+    }
     match row.overall {
         Judged::Pass => Cell::new("PASS").tone(Tone::Good),
         Judged::Fail => Cell::new(format!("FAIL {}", titles(Judged::Fail))).tone(Tone::Bad),

@@ -55,7 +55,18 @@ pub(super) fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
             "Rising to the end where it queues: it does not keep up.".into(),
         ),
     ];
-    let drawn = charts.into_iter().filter(|(chart, _)| has_data(chart));
+    // Of errors that there are none nothing is drawn.
+    let is_nothing = |chart: &Chart| {
+        let levels = chart.series.iter().filter_map(|series| {
+            let Mark::Steps(points) = &series.mark else { return None };
+            Some(points)
+        });
+        let mut levels = levels.flatten().peekable();
+        levels.peek().is_some() && levels.all(|(_, level)| level.is_nan() || *level == 0.0)
+    };
+    let drawn = charts
+        .into_iter()
+        .filter(|(chart, _)| has_data(chart) && !is_nothing(chart));
     drawn
         .map(|(chart, caption)| {
             let note = if of_factors(&chart) { " Logarithmic." } else { "" };

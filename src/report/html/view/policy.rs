@@ -6,7 +6,7 @@ use super::keys::provider_key;
 use super::notes::{Note, Notes};
 use super::{Cell, Level, Named};
 use crate::report::{
-    BoundReport, ClassReport, Code, IncidentReport, Metric, PolicyReport, ProviderReport, Unit, format,
+    BoundReport, ClassReport, Code, IncidentReport, Metric, PolicyReport, ProviderReport, Report, Unit, format,
 };
 use crate::words::BoundKind;
 
@@ -57,9 +57,12 @@ struct Row {
     cells: Vec<Cell>,
 }
 
-/// The standard metrics of the main table, each with the heading over its column and the column's own.
-pub(super) fn columns() -> impl Iterator<Item = (Metric, (&'static str, &'static str))> {
-    Metric::standard().filter_map(|(metric, standard)| Some((metric, standard.page?)))
+/// The standard metrics of the main table, each with the heading over its column and the column's own; errors always, of others
+/// those that say anything.
+pub(super) fn columns(report: &Report) -> impl Iterator<Item = (Metric, (&'static str, &'static str))> {
+    Metric::standard()
+        .filter_map(|(metric, standard)| Some((metric, standard.page?)))
+        .filter(|(metric, _)| *metric == Metric::ERROR_RATE || report.says(metric))
 }
 
 impl Policy {
@@ -150,9 +153,9 @@ impl Policy {
     }
 }
 
-pub(super) fn main_row(policy: &PolicyReport, code: Option<Code>, notes: &mut Notes) -> Vec<Cell> {
-    columns()
-        .map(|(metric, _)| notes.measured(policy, &metric, code))
+pub(super) fn main_row(report: &Report, policy: &PolicyReport, notes: &mut Notes) -> Vec<Cell> {
+    columns(report)
+        .map(|(metric, _)| notes.measured(policy, &metric, report.code()))
         .collect()
 }
 

@@ -20,7 +20,7 @@ fn folder(from: &str, to: &str) -> tempfile::TempDir {
 #[test]
 fn a_run_leaves_its_report_and_is_quiet_on_standard_error() {
     let folder = folder("everything", "mine");
-    let output = simcap(folder.path(), &["run", "x.json", "--replications", "3"]);
+    let output = simcap(folder.path(), &["run", "x.json", "--replications", "3", "--full"]);
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
     let printed = text(&output.stdout);
     for part in [
@@ -93,6 +93,24 @@ fn a_404_is_a_fault_an_outcome_and_a_reason_to_retry() {
     assert_eq!(unlisted, once, "what another try cannot mend is not tried again");
     let twice = share(r#""retry": { "fixed": { "tries": 2, "wait": "1ms", "on": [404] } }"#);
     assert!((twice - 0.01).abs() < 0.0028, "{twice}");
+}
+
+#[test]
+fn one_screen_is_printed_or_all_of_it_or_the_answer_alone_in_colour_or_not() {
+    let folder = folder("everything", "mine");
+    let printed = |more: &[&str]| {
+        let arguments = [&["run", "x.json", "--replications", "3"], more].concat();
+        text(&simcap(folder.path(), &arguments).stdout)
+    };
+    let (screen, all, answer) = (printed(&[]), printed(&["-v"]), printed(&["-q"]));
+    let lines = |text: &str| text.lines().count();
+    assert!(lines(&screen) <= 40 && lines(&all) > lines(&screen), "{screen}");
+    assert!(
+        answer.starts_with("Cheapest that meets every objective: ") && lines(&answer) <= 4,
+        "{answer}"
+    );
+    let coloured = printed(&["--color", "always"]);
+    assert!(coloured.contains("\u{1b}[1mCheapest") && !printed(&["--color", "never"]).contains('\u{1b}'));
 }
 
 #[test]

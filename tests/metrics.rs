@@ -353,7 +353,7 @@ fn what_is_asked_for_is_in_every_form_of_the_report() {
     let other = json!({ "name": "all to b", "policy": { "single": { "provider": "b" } } });
     experiment["policies"].as_array_mut().unwrap().push(other);
     std::fs::write(folder.path().join("x.json"), experiment.to_string()).unwrap();
-    let output = simcap(folder.path(), &["run", "x.json"]);
+    let output = simcap(folder.path(), &["run", "x.json", "--full"]);
     assert_eq!(text(&output.stderr), "");
     let printed = text(&output.stdout);
     let read = |name: &str| std::fs::read_to_string(folder.path().join("reports/by-hand").join(name)).unwrap();

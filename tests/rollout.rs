@@ -169,7 +169,7 @@ fn milestones_are_in_the_terminal_in_a_csv_file_and_on_the_page() {
     )
     .unwrap();
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_simcap"))
-        .args(["run", "x.json", "--replications", "4", "--out", "out"])
+        .args(["run", "x.json", "--replications", "4", "--out", "out", "--full"])
         .current_dir(folder.path())
         .output()
         .unwrap();

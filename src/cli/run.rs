@@ -341,6 +341,8 @@ enum Written {
 
 /// Writes `report` into `folder`: its page last, because that takes longest.
 fn write(report: &Report, folder: &Path, stop: &Stop) -> Result<Written, Failure> {
+    // The folder is this run's alone: it holds the file of replications.
+    write::sweep(folder);
     let write = |files: &[(String, Vec<u8>)]| {
         write::write_all(folder, files).with_context(|| format!("cannot write the report to {}", folder.display()))
     };

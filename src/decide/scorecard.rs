@@ -274,7 +274,8 @@ fn faster(given: &Given<'_>, cost: &Metric, choice: usize, meeting: &[usize]) ->
         .filter(|paired| paired.verdict == Verdict::Lower)?;
     let more = given.paired(cost, choice, fastest, meeting.len() - 1)?;
     let matters = gain.relative.is_none_or(|share| share.abs() >= given.plan.matters);
-    if fastest == choice || !matters || !more.difference.value.is_finite() {
+    let known = gain.difference.value.is_finite() && more.difference.value.is_finite();
+    if fastest == choice || !matters || !known {
         return None;
     }
     let unit = cost.unit_in(given.code);

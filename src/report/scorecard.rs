@@ -1,7 +1,7 @@
 //! How every policy stands on every objective, and what follows: the first thing that a reader is told.
 //!
 //! An objective that is asked of some policies only is held against the others too, unless those have one of their own on the same
-//! figure: whoever chooses wants to know of all. Exit codes go by what is asked.
+//! figure: the choice is among all of them. Exit codes go by what is asked.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

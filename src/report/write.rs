@@ -23,6 +23,20 @@ pub fn write_all(dir: &Path, files: &[(impl AsRef<str>, impl AsRef<[u8]>)]) -> i
     written.into_iter().try_for_each(Temporary::rename)
 }
 
+/// Removes the temporary files that processes left in `dir` when they were killed. Only for a directory that no other process writes to.
+pub fn sweep(dir: &Path) {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let is_temporary = |name: &str| {
+        let of = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
+        of.and_then(|of| of.rsplit_once('.'))
+            .is_some_and(|(_, process)| process.parse::<u32>().is_ok())
+    };
+    for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_temporary)) {
+        // One that stays does no harm.
+        let _ = fs::remove_file(entry.path());
+    }
+}
+
 /// Claims `file` for this process until it is closed; `false` if another has claimed it. Where the file system has no locks,
 /// every claim is granted.
 pub fn claim(file: &File) -> bool {
@@ -140,6 +154,16 @@ mod tests {
             "{error}"
         );
         assert_eq!(listing(root.path()), ["x"]);
+    }
+
+    #[test]
+    fn what_killed_runs_left_is_swept_away_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        for name in [".result.json.4711.tmp", "x", ".x.tmp", "x.1.tmp", ".x.y.tmp"] {
+            fs::write(root.path().join(name), "").unwrap();
+        }
+        sweep(root.path());
+        assert_eq!(listing(root.path()), [".x.tmp", ".x.y.tmp", "x", "x.1.tmp"]);
     }
 
     #[test]

@@ -285,7 +285,12 @@ fn columns(report: &Report, shown: &[&PolicyReport], room: Room) -> Vec<Metric> 
     let goals = report.scorecard.goals.iter().map(|goal| goal.metric.clone());
     let ranked = report.ranking.iter().map(|ranking| ranking.metric.clone());
     let mut columns: Vec<Metric> = Vec::new();
-    for metric in goals.chain(ranked).chain(FIGURES.into_iter().take(room.figures)) {
+    let asked = report.asked.iter().filter(|_| room.failures).cloned();
+    for metric in goals
+        .chain(ranked)
+        .chain(FIGURES.into_iter().take(room.figures))
+        .chain(asked)
+    {
         let values = || shown.iter().map(|policy| of_all(policy, &metric).value);
         let says = values().any(|value| !value.is_nan() && value != 0.0);
         let is_bounded = report.scorecard.goals.iter().any(|goal| goal.metric == metric);
@@ -359,8 +364,8 @@ fn figures(report: &Report, shown: &[&PolicyReport], room: Room, notes: &mut Not
     table
 }
 
-/// The best value of a column, unless it is that of most or there is but one policy. Who fails requests saves their cost, so that of
-/// costs only those count that fail hardly more than the best.
+/// The best value of a column, unless it is that of most or there is but one policy. A request that fails costs less, so that of costs
+/// only those of policies count that fail hardly more requests than the best.
 fn best(metric: &Metric, shown: &[&PolicyReport]) -> Option<f64> {
     let errors = |policy: &PolicyReport| estimate(policy, &Metric::ERROR_RATE).value;
     let least = shown.iter().map(|policy| errors(policy)).fold(f64::INFINITY, f64::min);

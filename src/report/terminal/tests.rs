@@ -104,7 +104,12 @@ fn an_interrupted_run_says_how_far_it_came() {
 fn what_does_not_exist_is_a_dash_with_its_reason_once() {
     let mut report = sample();
     // A column that is nothing under every policy is left out.
-    for measured in report.policies.iter_mut().skip(1).flat_map(|policy| &mut policy.metrics) {
+    for measured in report
+        .policies
+        .iter_mut()
+        .skip(1)
+        .flat_map(|policy| &mut policy.metrics)
+    {
         measured.note = None;
         measured.estimate = Estimate {
             undefined: 10,

@@ -27,6 +27,8 @@ pub struct Log {
     pub warmups: Vec<Observation>,
     /// Summaries of many requests.
     pub stages: Vec<Stage>,
+    /// How many requests there were in steps of which a sample was kept, so many of each way to end.
+    pub totals: Vec<Totals>,
     /// Remarks of the reader of a file: rows left out and why, figures that could not be determined.
     pub notes: Vec<String>,
 }
@@ -58,6 +60,42 @@ pub struct Source {
     pub format: String,
     /// SHA-256 of the content, in hexadecimal.
     pub sha256: String,
+}
+
+/// The requests of a step of which the log keeps a sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Totals {
+    /// The index of the target in [`Log::targets`].
+    pub target: u16,
+    /// The step of load.
+    pub step: u32,
+    /// Requests that succeeded.
+    pub successful: u64,
+    /// Requests that failed.
+    pub failed: u64,
+    /// Requests that the client called off, which say nothing of the endpoint.
+    pub cancelled: u64,
+    /// Requests a second, of whatever end; `None` if it is not known.
+    pub rate: Option<f64>,
+}
+
+impl Totals {
+    /// The requests that were sent and not called off.
+    pub fn sent(&self) -> u64 {
+        self.successful + self.failed
+    }
+
+    /// For how many requests one of this outcome stands, where the log keeps as many successes and failures as `kept` says.
+    pub fn weight(&self, outcome: Outcome, kept: [u64; 2]) -> f64 {
+        let of = |all: u64, kept: u64| all as f64 / kept.max(1) as f64;
+        if outcome == Outcome::Success {
+            of(self.successful, kept[0])
+        } else if outcome == Outcome::Cancelled {
+            1.0
+        } else {
+            of(self.failed, kept[1])
+        }
+    }
 }
 
 /// A duration, if it is known.

@@ -36,6 +36,7 @@ pub fn held_out(log: &Log, share: f64) -> (Log, Log) {
         observations: observations.into_iter().cloned().collect(),
         warmups: log.warmups.clone(),
         stages,
+        totals: log.totals.clone(),
         notes: log.notes.clone(),
     };
     (part(fit, log.stages.clone()), part(held, Vec::new()))

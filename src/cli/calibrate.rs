@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 use clap::Args;
 
+use super::measured::measured;
 use super::{Done, Exit, Failure, print, signals, style};
+use crate::calibrate::fit;
 use crate::calibrate::probe::{FORMAT, Line, Probe, Run, Sending};
 use crate::form::diagnose::{self, Seg};
 use crate::form::units::Money;
@@ -19,7 +21,7 @@ use crate::import::source::{self, MOST_OF_JSON};
 use crate::live::journal::{self, Journal, JournalError, Kept};
 use crate::live::key::Key;
 use crate::live::money::Dollars;
-use crate::live::plan::Plan;
+use crate::live::plan::{Finding, Mode, Plan};
 use crate::live::run::{self, Control, Keep, Start};
 use crate::live::spec::PlanSpec;
 use crate::live::summary::{self, Summary};
@@ -102,6 +104,9 @@ impl Calibrate {
         let (fates, interrupted) = send(&plan, &keys, start, journal, &mut kept, &watched)?;
         let summary = summary::summarise(&plan, &kept, &fates);
         print(&told(&summary, kept.probes.len()))?;
+        if matches!(plan.mode, Mode::Find(_)) && summary.any_success {
+            print(&found(&path)?)?;
+        }
         let next = if interrupted {
             "\nInterrupted. Go on with: the same command and --resume\n".to_owned()
         } else if !summary.any_success {
@@ -204,6 +209,9 @@ fn stated(plan: &Plan) -> String {
         );
     }
     let bound = Dollars(plan.max_cost);
+    if let Mode::Find(finding) = &plan.mode {
+        text += &sought(finding);
+    }
     text += &if sum > plan.max_cost {
         format!(
             "{} in all; it stops at {bound}, so not all will be sent\n",
@@ -217,6 +225,36 @@ fn stated(plan: &Plan) -> String {
     };
     plan.notes.iter().for_each(|note| text += &format!("note: {note}\n"));
     text
+}
+
+/// What a search for capacity does.
+fn sought(finding: &Finding) -> String {
+    let levels: Vec<String> = finding.levels.iter().map(u64::to_string).collect();
+    let mut text = format!(
+        "It looks for slots: {} at once, one after the other, until more at once bring no more answers a second\n",
+        levels.join(", ")
+    );
+    if let Some(beyond) = &finding.beyond {
+        text += &format!(
+            "It looks for a quota: then a tenth above that rate for {}, without pausing on a 429: at most {} refusals, one every \
+             {} at most. It takes what capacity is left: others who use the endpoint will notice\n",
+            format::span(beyond.lasts.as_secs_f64()),
+            format::count(beyond.refusals),
+            format::span(beyond.gap().as_secs_f64())
+        );
+    }
+    text + "It stops when it knows, so these are the most probes that it can take\n"
+}
+
+/// What the log of a search shows of each target's capacity.
+fn found(path: &Path) -> Result<String, Failure> {
+    let log = measured(&[path.to_path_buf()], None)?;
+    let each = log.targets.iter().map(|target| {
+        let found = fit::capacity(&log, target);
+        let lines: Vec<String> = found.iter().map(|line| format!("{target}: {line}\n")).collect();
+        lines.concat()
+    });
+    Ok(format!("\nFound\n{}", each.collect::<String>()))
 }
 
 fn keys(plan: &Plan) -> Result<Vec<Option<Key>>, Failure> {

@@ -11,6 +11,7 @@ use super::{Done, Exit, Failure, print, style};
 use crate::calibrate::fit::page::page;
 use crate::calibrate::fit::{self, Family, Given, Options};
 use crate::calibrate::log::Log;
+use crate::calibrate::logs::MAP_HELP;
 use crate::experiment::calibration::Calibration;
 use crate::experiment::model::{BUILT_IN, ModelFile};
 use crate::form::build::Names;
@@ -58,8 +59,8 @@ pub(super) struct Fit {
     /// saturation does not show it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     slots: Option<u32>,
-    /// Which columns of a CSV hold what, like ttft=first_token_ms:ms,e2e=total:s,output=tokens
-    #[arg(long, value_name = "FIELD=COLUMN:UNIT,…")]
+    /// Which columns of a CSV hold what, like at=when:Europe/Berlin,ttft=first_ms:ms,e2e=total:s,output=tokens (all: --help)
+    #[arg(long, value_name = "FIELD=COLUMN:UNIT,…", long_help = MAP_HELP)]
     map: Option<String>,
     /// Fit this family and no other
     #[arg(long, value_enum, default_value_t = Choice::Auto)]

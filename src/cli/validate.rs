@@ -33,8 +33,8 @@ pub(super) struct Validate {
     /// The relative error that still counts as equal
     #[arg(long, value_name = "SHARE", default_value = "10%")]
     margin: String,
-    /// Which columns of a CSV hold what, like ttft=first_token_ms:ms,e2e=total:s,output=tokens
-    #[arg(long, value_name = "FIELD=COLUMN:UNIT,…")]
+    /// Which columns of a CSV hold what, like at=when:Europe/Berlin,ttft=first_ms:ms,e2e=total:s,output=tokens (all: --help)
+    #[arg(long, value_name = "FIELD=COLUMN:UNIT,…", long_help = crate::calibrate::logs::MAP_HELP)]
     map: Option<String>,
     /// Replications [default: as many as make the simulation's own chance negligible]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]

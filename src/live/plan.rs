@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::client::Timeouts;
 use super::money;
 use super::prompts::Prompts;
-use super::spec::{ClassSpec, LoadSpec, MaxTokensField, PlanSpec, Schedule, TargetSpec};
+use super::spec::{ClassSpec, Limit, LoadSpec, MaxTokensField, PlanSpec, Schedule, TargetSpec};
 use crate::experiment::assemble::check_name;
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::diagnose::Seg;
@@ -86,6 +86,46 @@ pub enum Mode {
     Closed(u64, Option<Duration>),
     /// Open loop at these rising rates, in probes a second.
     Ladder(Vec<f64>),
+    /// Closed loops and a rate beyond, until the endpoint's capacity is known.
+    Find(Finding),
+}
+
+/// The phases that look for an endpoint's capacity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// The probes at once of each closed loop, rising; the place is the step.
+    pub levels: Vec<u64>,
+    /// The phase that goes beyond, if a quota is looked for.
+    pub beyond: Option<Beyond>,
+}
+
+/// The phase that goes beyond what an endpoint takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Beyond {
+    /// The step of its probes.
+    pub step: u32,
+    /// How long it lasts.
+    pub lasts: Duration,
+    /// The most refusals in it.
+    pub refusals: u64,
+}
+
+impl Beyond {
+    /// How long no probe is sent after a refusal, so that the refusals last as long as the phase.
+    pub fn gap(&self) -> Duration {
+        self.lasts.div_f64(self.refusals.max(1) as f64)
+    }
+}
+
+/// How many windows of a quota the phase beyond it lasts: two that are spent, and the rest of the one in which it begins.
+const WINDOWS: f64 = 2.5;
+
+/// The most probes of the phase beyond, a second.
+const MOST_BEYOND: f64 = 40.0;
+
+/// The probes of a closed loop with so many at once that looks for slots: enough for a mean, and for all to have waited.
+fn of_level(at_once: u64) -> usize {
+    24.max(5 * at_once as usize)
 }
 
 impl PlanSpec {
@@ -204,8 +244,50 @@ impl PlanSpec {
                     let text = format!("{concurrency}: must be from 1 to {MOST_AT_ONCE}");
                     return Err(here(Refusal::new(text).at("concurrency")));
                 }
-                making.untimed(wanted.saturating_add(warmup)).map_err(here)?;
+                making.untimed(wanted.saturating_add(warmup), 0).map_err(here)?;
                 Mode::Closed(concurrency.get(), duration)
+            }
+            LoadSpec::Find {
+                what,
+                at_most,
+                window,
+                max_refusals,
+            } => {
+                if self.requests.is_some() || self.duration.is_some() {
+                    return Err(Refusal::new(
+                        "what is looked for says how many probes it takes: leave `requests` and `duration` out",
+                    ));
+                }
+                if what.is_empty() {
+                    return Err(here(Refusal::new("none: look for `slots`, `quota` or both").at("what")));
+                }
+                if !(2..=MOST_AT_ONCE).contains(&at_most.get()) {
+                    let text = format!("{at_most}: must be from 2 to {MOST_AT_ONCE}");
+                    return Err(here(Refusal::new(text).at("at_most")));
+                }
+                let seconds = window.span().seconds();
+                if !(1.0..=3_600.0).contains(&seconds) {
+                    return Err(here(
+                        Refusal::new(format!("{window}: must be from 1s to 1h")).at("window"),
+                    ));
+                }
+                let levels: Vec<u64> = (0..64).map(|i| 1 << i).take_while(|n| *n <= at_most.get()).collect();
+                for (step, at_once) in levels.iter().enumerate() {
+                    let warmup = if step == 0 { warmup } else { 0 };
+                    making.untimed(of_level(*at_once) + warmup, step as u32).map_err(here)?;
+                }
+                let lasts = WINDOWS * seconds;
+                let beyond = what.contains(&Limit::Quota).then(|| Beyond {
+                    step: levels.len() as u32,
+                    lasts: Duration::from_secs_f64(lasts),
+                    refusals: max_refusals.get(),
+                });
+                if let Some(beyond) = &beyond {
+                    making
+                        .untimed((MOST_BEYOND * lasts).ceil() as usize, beyond.step)
+                        .map_err(here)?;
+                }
+                Mode::Find(Finding { levels, beyond })
             }
             LoadSpec::Ladder { rates, step, schedule } => {
                 if self.requests.is_some() || self.duration.is_some() {
@@ -304,6 +386,7 @@ fn name_of(load: &LoadSpec) -> &'static str {
         LoadSpec::Open { .. } => "open",
         LoadSpec::Closed { .. } => "closed",
         LoadSpec::Ladder { .. } => "ladder",
+        LoadSpec::Find { .. } => "find",
     }
 }
 
@@ -380,8 +463,8 @@ impl Making<'_> {
         Ok(())
     }
 
-    fn untimed(&mut self, wanted: usize) -> Built<()> {
-        (0..wanted).try_for_each(|_| self.push(Duration::ZERO, 0))
+    fn untimed(&mut self, wanted: usize, step: u32) -> Built<()> {
+        (0..wanted).try_for_each(|_| self.push(Duration::ZERO, step))
     }
 
     fn push(&mut self, due: Duration, step: u32) -> Built<()> {

@@ -5,7 +5,8 @@
 //! omission. There is one thread for each probe in flight; at [`MOST_IN_FLIGHT`] of them a probe waits, and its delay
 //! shows that. A 429 with Retry-After (without: one second) pauses its target; probes that are due meanwhile are
 //! skipped and counted. A ladder does not pause, because it searches for the onset of 429s: it ends with the step of
-//! the first 429, or with the tenth 429, whichever comes first. A target that has refused permanently (401, 404 and the
+//! the first 429, or with the tenth 429, whichever comes first. What looks for capacity pauses while it looks for slots, and
+//! not beyond them. A target that has refused permanently (401, 404 and the
 //! like) five times in a row without an answer is abandoned.
 
 mod sending;
@@ -68,6 +69,8 @@ pub struct Fate {
     pub unaffordable: u64,
     /// The step in which a ladder ended early.
     pub ladder_end: Option<u32>,
+    /// What was found of the endpoint's capacity on the way, in sentences.
+    pub found: Vec<String>,
     /// The reason why the target was abandoned early, if it was.
     pub left_alone: Option<String>,
 }

@@ -140,6 +140,22 @@ pub enum LoadSpec {
         /// The number of probes at once, at most 1000.
         concurrency: Count,
     },
+    /// Whatever it takes to find the endpoint's capacity: closed loops of 1, 2, 4, … at once until more at once bring no more;
+    /// then, for a quota, a rate above that for 2.5 windows, without pausing on a 429.
+    Find {
+        /// What to look for. A quota is looked for beyond the slots, so it includes them. Default: both.
+        #[serde(default = "both")]
+        what: Vec<Limit>,
+        /// The most probes at once that are tried, at most 1000. Default: 128.
+        #[serde(default = "most_at_once")]
+        at_most: Count,
+        /// The longest window of a quota that is looked for. Default: 60s.
+        #[serde(default = "minute")]
+        window: Duration,
+        /// The most refusals beyond the quota. Default: 300.
+        #[serde(default = "most_refusals")]
+        max_refusals: Count,
+    },
     /// Open loop at one rate after the other, until the endpoint refuses.
     Ladder {
         /// The rates in rising order, like "1/s".
@@ -150,6 +166,16 @@ pub enum LoadSpec {
         #[serde(default)]
         schedule: Schedule,
     },
+}
+
+/// A limit of an endpoint that probes can find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// The most requests that are served at once.
+    Slots,
+    /// The most requests in a window of time.
+    Quota,
 }
 
 /// The spacing of probes in an open loop.
@@ -190,6 +216,26 @@ impl Default for TimeoutSpec {
 
 fn seconds(n: u64) -> Duration {
     crate::kernel::time::Span::from_secs(n).into()
+}
+
+/// What is looked for where nothing else is said.
+pub fn both() -> Vec<Limit> {
+    vec![Limit::Slots, Limit::Quota]
+}
+
+/// The most probes at once that are tried where nothing else is said.
+pub fn most_at_once() -> Count {
+    const { Count::new(128).expect("not 0") }
+}
+
+/// The most refusals beyond a quota where nothing else is said.
+pub fn most_refusals() -> Count {
+    const { Count::new(300).expect("not 0") }
+}
+
+/// The window that is looked for where nothing else is said.
+pub fn minute() -> Duration {
+    seconds(60)
 }
 
 fn ten_ms() -> Duration {

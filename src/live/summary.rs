@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::journal::Kept;
 use super::money::Dollars;
-use super::plan::{Mode, Plan};
+use super::plan::{Finding, Mode, Plan};
 use super::run::Fate;
 use crate::calibrate::probe::Probe;
 use crate::report::table::{Cell, Table, Tone};
@@ -27,7 +27,7 @@ pub const SLOWER: f64 = 1.5;
 pub struct Summary {
     /// A table of the targets.
     pub targets: Table,
-    /// The name of each target of a ladder, and a table of its steps.
+    /// The name of each target of a ladder or a search for capacity, and a table of its steps.
     pub ladders: Vec<(String, Table)>,
     /// Remarks in sentences: errors, onsets, what was left out.
     pub notes: Vec<String>,
@@ -67,8 +67,12 @@ pub fn summarise(plan: &Plan, kept: &Kept, fates: &[Fate]) -> Summary {
         let own: Vec<&Probe> = counted.iter().copied().filter(|p| p.target == target.name).collect();
         targets.row(&target.name, row(&own, probes, &target.name));
         told(&target.name, &own, fates.get(i), &mut notes);
-        if let Mode::Ladder(rates) = &plan.mode {
-            ladders.push((target.name.clone(), ladder(&target.name, &own, rates, plan, &mut notes)));
+        match &plan.mode {
+            Mode::Ladder(rates) => {
+                ladders.push((target.name.clone(), ladder(&target.name, &own, rates, plan, &mut notes)));
+            }
+            Mode::Find(finding) => ladders.push((target.name.clone(), levels(&own, finding))),
+            Mode::Open | Mode::Closed(..) => {}
         }
     }
     billed(plan, kept, &mut notes);
@@ -269,6 +273,9 @@ fn told(name: &str, own: &[&Probe], fate: Option<&Fate>, notes: &mut Vec<String>
             format::count(fate.unaffordable)
         ));
     }
+    fate.found
+        .iter()
+        .for_each(|found| notes.push(format!("{name}: {found}")));
     if let Some(why) = &fate.left_alone {
         notes.push(format!("{name}: left alone before its time: {why}"));
     }
@@ -289,7 +296,9 @@ fn ladder(name: &str, own: &[&Probe], rates: &[f64], plan: &Plan, notes: &mut Ve
     }
     let within = match &plan.spec.load {
         super::spec::LoadSpec::Ladder { step, .. } => step.span().seconds(),
-        super::spec::LoadSpec::Open { .. } | super::spec::LoadSpec::Closed { .. } => 0.0,
+        super::spec::LoadSpec::Open { .. }
+        | super::spec::LoadSpec::Closed { .. }
+        | super::spec::LoadSpec::Find { .. } => 0.0,
     };
     let mut medians = Vec::new();
     let mut refused = None;
@@ -331,12 +340,22 @@ fn ladder(name: &str, own: &[&Probe], rates: &[f64], plan: &Plan, notes: &mut Ve
         medians.push((*rate, median));
     }
     let per_second = |rate: f64| format::value(Unit::PerSecond, rate);
+    let short = if within < 60.0 {
+        format!(
+            "; steps of {} cannot show a quota by the minute, which is spent sooner or later at any rate above it: `--find quota` \
+             or steps of 90 s show it",
+            format::span(within)
+        )
+    } else {
+        String::new()
+    };
     notes.push(match refused {
         Some((rate, share)) => format!(
-            "{name}: 429s begin at {} ({} of that step)",
+            "{name}: 429s begin at {} ({} of that step){short}",
             per_second(rate),
             format::share(share)
         ),
+        None if !short.is_empty() => format!("{name}: no 429 at any step{short}"),
         None => format!("{name}: no 429 at any step"),
     });
     notes.push(match slow_down(&medians) {
@@ -346,6 +365,59 @@ fn ladder(name: &str, own: &[&Probe], rates: &[f64], plan: &Plan, notes: &mut Ve
         ),
         None => format!("{name}: no step's median TTFT is {SLOWER} times that of the first step with their intervals apart"),
     });
+    table
+}
+
+/// The closed loops of a search for capacity, and what went beyond them.
+fn levels(own: &[&Probe], finding: &Finding) -> Table {
+    let mut table = Table::new("step");
+    for (group, title) in [
+        ("", "at once"),
+        ("", "probes"),
+        ("", "answers a second"),
+        ("", "429"),
+        ("", "other errors"),
+        ("TTFT from when due", "p50"),
+        ("TTFT from when due", "p95"),
+    ] {
+        table.column(group, title);
+    }
+    let beyond = finding.beyond.iter().map(|beyond| (beyond.step, None));
+    let levels = finding
+        .levels
+        .iter()
+        .enumerate()
+        .map(|(step, at_once)| (step as u32, Some(*at_once)));
+    for (step, at_once) in levels.chain(beyond) {
+        let of: Vec<&Probe> = own.iter().copied().filter(|probe| probe.step == step).collect();
+        if of.is_empty() {
+            continue;
+        }
+        let count = |is: fn(Outcome) -> bool| of.iter().filter(|probe| is(probe.outcome.0)).count() as f64;
+        let (ok, limited) = (count(|o| o == Outcome::Success), count(|o| o == Outcome::RateLimited));
+        let all = of.len() as f64;
+        // Little's law, as the search itself counts; beyond, by the clock.
+        let times: Vec<f64> = of.iter().filter(|p| succeeded(p)).map(|p| seconds(p.end_us)).collect();
+        let rate = match at_once {
+            Some(at_once) => at_once as f64 * ok / times.iter().sum::<f64>(),
+            None => {
+                let due = of.iter().map(|probe| probe.due_us);
+                ok / seconds(due.clone().max().unwrap_or(0) - due.min().unwrap_or(0)).max(1.0)
+            }
+        };
+        table.row(
+            &(step + 1).to_string(),
+            [
+                Cell::new(at_once.map_or("by the clock".into(), |n| n.to_string())),
+                Cell::new(format::count(of.len() as u64)),
+                Cell::new(format::value(Unit::PerSecond, rate)),
+                Cell::new(format::share(limited / all)).tone(if limited > 0.0 { Tone::Bad } else { Tone::Plain }),
+                Cell::new(format::share((all - ok - limited) / all)),
+                cell(estimated(&of, ttft, 0.5)),
+                cell(estimated(&of, ttft, 0.95)),
+            ],
+        );
+    }
     table
 }
 

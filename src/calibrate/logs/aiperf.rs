@@ -77,7 +77,7 @@ struct Error {
 fn records(look: Look<'_>) -> Result<(String, Log), Mistake> {
     let mut gather = Gather::default();
     let target = gather.target(ENDPOINT)?;
-    for (number, bytes) in lines(look.bytes) {
+    for (number, bytes) in lines(&look.bytes) {
         let record: Record = line(number, bytes)?;
         if record.metadata.benchmark_phase.as_deref() == Some("warmup") {
             gather.count("requests of the warm-up left out");

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::Mistake;
-use crate::calibrate::log::{Log, Observation, Stage, Timing};
+use super::zone::utc;
+use super::{Mistake, sampled};
+use crate::calibrate::log::{Log, Observation, Stage, Timing, Totals};
 use crate::import::trace::instant;
 use crate::provider::pricing::PerToken;
+use crate::report::format::span;
 use crate::words::{Outcome, Outcomes, outcome_of, outcome_of_words};
 
 /// The name of the target in a log that does not name one.
@@ -81,6 +83,12 @@ impl Gather {
         self.log.stages.push(stage);
     }
 
+    /// Adds the requests of one step, of which the file keeps a sample if there were more by its totals.
+    pub(super) fn step(&mut self, mut observations: Vec<Observation>, totals: Totals) {
+        sampled::weigh(&mut observations, totals, &mut self.log);
+        self.log.observations.append(&mut observations);
+    }
+
     /// Counts one more row to which something happened, for a note such as "rows left out: no start time".
     pub(super) fn count(&mut self, what: impl Into<String>) {
         *self.counted.entry(what.into()).or_default() += 1;
@@ -89,6 +97,28 @@ impl Gather {
     /// Adds a note on the file as a whole.
     pub(super) fn note(&mut self, what: impl Into<String>) {
         self.log.notes.push(what.into());
+    }
+
+    /// Notes the longest time without a request, if it is far beyond what chance leaves between requests: for n of them, spread
+    /// evenly, one gap in a million logs is ln n + 14 times the mean one.
+    pub(super) fn note_gaps(&mut self) {
+        const CHANCE: f64 = 14.0;
+        let mut times: Vec<f64> = self.log.observations.iter().filter_map(|o| o.unix).collect();
+        times.sort_by(f64::total_cmp);
+        let mut gaps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let longest = gaps.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+        gaps.sort_by(f64::total_cmp);
+        let (Some(median), Some((place, longest))) = (gaps.get(gaps.len() / 2), longest) else {
+            return;
+        };
+        let usual = median / std::f64::consts::LN_2 * (libm::log(gaps.len() as f64) + CHANCE);
+        if gaps.len() >= 20 && longest > usual.max(60.0) {
+            self.note(format!(
+                "no request for {}, from {} on: a gap in the log, or in the traffic",
+                span(longest),
+                utc(times[place])
+            ));
+        }
     }
 
     /// Completes the log: times from the first, in order of time if all have one, requests in flight counted.
@@ -241,6 +271,27 @@ mod tests {
         // At 12 the second has just ended; at 13 one that takes no time sees the first, the third and itself.
         assert_eq!(counts, [1, 2, 2, 3, 1]);
         assert_eq!(log.observations[4].at, Some(10.0));
+    }
+
+    /// One request a second, and none for an hour after the fiftieth.
+    #[test]
+    fn a_gap_is_said_with_its_place() {
+        let of = |gap: f64| {
+            let mut gather = Gather::default();
+            for i in 0..100 {
+                let mut o = observed(0, Outcome::Success);
+                o.unix = Some(1_761_436_800.0 + f64::from(i) + if i < 50 { 0.0 } else { gap });
+                gather.push(o);
+            }
+            gather.note_gaps();
+            gather.finish().notes
+        };
+        assert_eq!(of(10.0), [""; 0]);
+        let told = of(3_600.0);
+        assert!(
+            told[0].starts_with("no request for ") && told[0].contains("from 2025-10-26T00:00:49Z on"),
+            "{told:?}"
+        );
     }
 
     #[test]

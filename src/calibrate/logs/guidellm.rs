@@ -3,7 +3,8 @@
 //! `benchmarks[]` are steps of load, each with its requests by how they ended. Its `time_to_first_token_ms` counts
 //! reasoning, as here. Its `time_per_output_token_ms` is the whole request over all tokens, the first included; TPOT in
 //! the sense used here is its `inter_token_latency_ms`: from the first token to the last, over the tokens less one.
-//! Requests that were still running when a benchmark ended (`incomplete`) count as cancelled, with right-censored
+//! It may keep a sample of the requests alone, so many of each way to end ([`super::sampled`]); `metrics.request_totals` says
+//! how many there were. Requests that were still running when a benchmark ended (`incomplete`) count as cancelled, with right-censored
 //! times.
 
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use super::gather::{ENDPOINT, Gather, censor, observed, outcome, seconds, seen, status_after, tokens, tpot};
 use super::{Format, Look, Mistake, quoted, value};
-use crate::calibrate::log::{Log, Observation};
+use crate::calibrate::log::{Log, Observation, Totals};
 use crate::words::Outcome;
 
 pub(super) const FORMAT: Format = Format {
@@ -43,6 +44,21 @@ struct Benchmark {
     config: Value,
     #[serde(default)]
     requests: Requests,
+    #[serde(default)]
+    metrics: Option<Metrics>,
+    duration: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Metrics {
+    request_totals: Option<RequestTotals>,
+}
+
+#[derive(Deserialize)]
+struct RequestTotals {
+    successful: Option<u64>,
+    errored: Option<u64>,
+    incomplete: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -94,21 +110,40 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
             errored,
             incomplete,
         } = benchmark.requests;
+        let mut rows = Vec::new();
         for request in successful.into_iter().flatten() {
-            gather.push(observation(target, step, &request, Outcome::Success));
+            rows.push(observation(target, step, &request, Outcome::Success));
         }
         for request in errored.into_iter().flatten() {
             let words = request.info.as_ref().and_then(|i| i.error.as_deref());
             let words = words.unwrap_or("unknown");
             // httpx: "Client error '429 Too Many Requests' for url …".
             let found = outcome(status_after(words, " error '"), words);
-            gather.push(observation(target, step, &request, found));
+            rows.push(observation(target, step, &request, found));
         }
         for request in incomplete.into_iter().flatten() {
             // Requests that never began say nothing.
             if request.request_start_time.is_some() {
-                gather.push(observation(target, step, &request, Outcome::Cancelled));
+                rows.push(observation(target, step, &request, Outcome::Cancelled));
             }
+        }
+        match benchmark.metrics.and_then(|m| m.request_totals) {
+            Some(all) => {
+                let (successful, failed) = (all.successful.unwrap_or(0), all.errored.unwrap_or(0));
+                let totals = Totals {
+                    target,
+                    step,
+                    successful,
+                    failed,
+                    // Of these the reader leaves out those that never began, so that fewer need not mean a sample.
+                    cancelled: 0,
+                    rate: benchmark
+                        .duration
+                        .map(|lasts| (successful + failed + all.incomplete.unwrap_or(0)) as f64 / lasts),
+                };
+                gather.step(rows, totals);
+            }
+            None => rows.into_iter().for_each(|row| gather.push(row)),
         }
     }
     let version = quoted(&report.metadata.guidellm_version);

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::gather::{ENDPOINT, Gather, censor, clock, observed, outcome, seen, tokens, tpot};
-use super::mapped::one_column;
-use super::{Format, Look, Mistake, line, lines, quoted, value};
+use super::table::{one_column, table};
+use super::{Format, Look, Mistake, line, lines, python, quoted, value};
 use crate::calibrate::log::{Log, Observation, Timing};
 use crate::words::Outcome;
 
@@ -21,26 +21,48 @@ pub(super) const FORMAT: Format = Format {
         let names = ["request_id", "startTime"];
         let in_object = |v: &Value| names.iter().all(|n| v.get(n).is_some());
         look.entry_has(&names)
+            || page(look).is_some_and(|rows| rows.first().is_some_and(in_object))
             || look.first.as_ref().is_some_and(in_object)
             || names.iter().all(|n| look.header().iter().any(|h| h == n))
     },
     read,
 };
 
+/// The rows of a page, as `/spend/logs/v2` and `/spend/logs/ui` wrap them.
+fn page<'a>(look: &'a Look<'_>) -> Option<&'a Vec<Value>> {
+    look.whole.as_ref()?.get("data")?.as_array()
+}
+
 /// A row by column name, all cells as text; `None` for null or empty cells.
 type Row = BTreeMap<String, String>;
 
 fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
     let mut gather = Gather::default();
+    if let (Some(rows), Some(whole)) = (page(&look), &look.whole) {
+        let total = whole.get("total").and_then(Value::as_u64).unwrap_or(0);
+        if total > rows.len() as u64 {
+            gather.note(format!(
+                "one page of LiteLLM's spend logs, with {} rows of {total}: the other pages are missing; give each as a file of \
+                 its own",
+                rows.len()
+            ));
+        }
+    }
     for (place, row) in rows(look)? {
         take(&place, &row, &mut gather)?;
     }
+    gather.note_gaps();
     Ok(("LiteLLM spend logs".to_owned(), gather.finish()))
 }
 
 fn rows(look: Look<'_>) -> Result<Vec<(String, Row)>, Mistake> {
-    if look.whole.as_ref().is_some_and(Value::is_array) {
-        let rows: Vec<Map<String, Value>> = value(look.whole.unwrap_or_default())?;
+    let wrapped = page(&look).is_some();
+    let listed = look.whole.map(|mut whole| match whole.get_mut("data") {
+        Some(data) if wrapped => data.take(),
+        Some(_) | None => whole,
+    });
+    if let Some(list @ Value::Array(_)) = listed {
+        let rows: Vec<Map<String, Value>> = value(list)?;
         let numbered = rows.into_iter().enumerate();
         return Ok(numbered
             .map(|(i, row)| (format!("row {}", i + 1), in_text(row)))
@@ -48,23 +70,17 @@ fn rows(look: Look<'_>) -> Result<Vec<(String, Row)>, Mistake> {
     }
     if look.first.is_some() {
         let each = |(number, bytes)| Ok((format!("line {number}"), in_text(line(number, bytes)?)));
-        return lines(look.bytes).map(each).collect();
+        return lines(&look.bytes).map(each).collect();
     }
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(look.bytes);
-    let header = reader
-        .headers()
-        .map_err(|e| Mistake::new("line 1", e.to_string()))?
-        .clone();
-    header.iter().try_for_each(|name| one_column(&header, name).map(drop))?;
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|e| Mistake::new("", e.to_string()))?;
-        let number = record.position().map_or(0, csv::Position::line);
+    let table = table(&look.bytes, &["request_id", "startTime"])?;
+    let header = &table.header;
+    header.iter().try_for_each(|name| one_column(header, name).map(drop))?;
+    let in_row = |(number, record): (usize, csv::StringRecord)| {
         let cells = header.iter().zip(record.iter()).filter(|(_, cell)| !cell.is_empty());
         let row = cells.map(|(name, cell)| (name.to_owned(), cell.to_owned())).collect();
-        rows.push((format!("line {number}"), row));
-    }
-    Ok(rows)
+        (format!("line {number}"), row)
+    };
+    Ok(table.rows.into_iter().map(in_row).collect())
 }
 
 fn in_text(row: Map<String, Value>) -> Row {
@@ -126,7 +142,7 @@ fn take(place: &str, row: &Row, gather: &mut Gather) -> Result<(), Mistake> {
 fn ending(row: &Row) -> Outcome {
     let metadata: Value = row
         .get("metadata")
-        .and_then(|m| serde_json::from_str(m).ok())
+        .and_then(|m| python::one(m.as_bytes()))
         .unwrap_or_default();
     let told = |path: &str| metadata.pointer(path).and_then(Value::as_str);
     let status = row
@@ -195,6 +211,25 @@ mod tests {
         let rows: Vec<serde_json::Value> = serde_json::from_str(ROWS).unwrap();
         let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
         check(&read("s.jsonl", lines.join("\n").as_bytes()).unwrap());
+    }
+
+    /// LiteLLM 1.110.2, `spend_management_endpoints.py`.
+    #[test]
+    fn a_page_is_its_rows_and_says_if_others_are_missing() {
+        let of = |total: u32| {
+            let page = format!(r#"{{"data": {ROWS}, "total": {total}, "page": 1, "page_size": 4, "total_pages": 1}}"#);
+            read("s.json", page.as_bytes()).unwrap()
+        };
+        check(&of(4));
+        assert_eq!(
+            of(4).observations,
+            read("s.json", ROWS.as_bytes()).unwrap().observations
+        );
+        assert_eq!(of(4).notes.len(), 2);
+        assert_eq!(
+            of(1000).notes[0],
+            "one page of LiteLLM's spend logs, with 4 rows of 1000: the other pages are missing; give each as a file of its own"
+        );
     }
 
     #[test]

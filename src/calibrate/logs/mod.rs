@@ -4,6 +4,7 @@
 //! add fields freely. Only simcap's own probes are read strictly. No input causes a panic.
 
 mod aiperf;
+mod appended;
 pub(crate) mod gather;
 mod guidellm;
 mod inference_perf;
@@ -13,11 +14,18 @@ mod mapped;
 mod oha;
 mod otel;
 mod probes;
+mod python;
+mod sampled;
+mod sglang;
+mod table;
 mod thefastest;
 mod twice;
 mod vllm;
+mod zone;
 
-pub use mapped::{Mapping, read_mapped};
+pub use mapped::{HELP as MAP_HELP, Mapping, read_mapped};
+
+use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -100,7 +108,10 @@ impl Mistake {
 
 /// The first look at a file, by which its format is recognised.
 struct Look<'a> {
-    bytes: &'a [u8],
+    /// The content, with `null` for what Python writes in place of numbers ([`python`]).
+    bytes: Cow<'a, [u8]>,
+    /// How many such figures there are.
+    not_finite: u64,
     /// The whole content, if it is one JSON value.
     whole: Option<Value>,
     /// The first non-empty line, if it is a JSON value.
@@ -110,11 +121,25 @@ struct Look<'a> {
 impl<'a> Look<'a> {
     fn at(bytes: &'a [u8]) -> Look<'a> {
         let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-        let first = lines(bytes).next();
+        let (bytes, not_finite) = python::as_json(bytes);
+        let first = lines(&bytes)
+            .next()
+            .and_then(|(_, line)| serde_json::from_slice(line).ok());
         Look {
+            whole: serde_json::from_slice(&bytes).ok(),
+            first,
             bytes,
-            whole: serde_json::from_slice(bytes).ok(),
-            first: first.and_then(|(_, line)| serde_json::from_slice(line).ok()),
+            not_finite,
+        }
+    }
+
+    /// A file that is this value.
+    fn of(value: Value) -> Look<'static> {
+        Look {
+            bytes: Cow::Owned(Vec::new()),
+            not_finite: 0,
+            whole: Some(value),
+            first: None,
         }
     }
 
@@ -131,7 +156,7 @@ impl<'a> Look<'a> {
 
     /// The names in the first line of a CSV.
     fn header(&self) -> Vec<String> {
-        let line = lines(self.bytes).next().map(|(_, line)| String::from_utf8_lossy(line));
+        let line = lines(&self.bytes).next().map(|(_, line)| String::from_utf8_lossy(line));
         let line = line.filter(|_| self.whole.is_none() && self.first.is_none());
         let name = |n: &str| n.trim().trim_matches('"').to_owned();
         line.map_or(Vec::new(), |line| line.split(',').map(name).collect())
@@ -149,15 +174,15 @@ impl<'a> Look<'a> {
             Value::Array(_) => "a JSON list".to_owned(),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => "a bare JSON value".to_owned(),
         };
-        match (&self.whole, &self.first, lines(self.bytes).next()) {
-            (_, _, None) => "the file is empty".to_owned(),
+        match (&self.whole, &self.first, lines(&self.bytes).next()) {
+            (None, _, None) => "the file is empty".to_owned(),
             (Some(Value::Array(list)), _, _) if !list.is_empty() => {
                 format!("it is a list, and begins with {}", keys(&list[0]))
             }
             (Some(whole), _, _) => format!("it is {}", keys(whole)),
             (None, Some(first), _) => format!("it has JSON lines, and the first is {}", keys(first)),
             (None, None, Some((_, line))) if line.starts_with(b"{") || line.starts_with(b"[") => {
-                match serde_json::from_slice::<Value>(self.bytes) {
+                match serde_json::from_slice::<Value>(&self.bytes) {
                     Err(error) => format!("it begins like JSON but is none: {error}"),
                     Ok(_) => "it is JSON".to_owned(),
                 }
@@ -224,6 +249,7 @@ const FORMATS: &[Format] = &[
     aiperf::SUMMARY,
     inference_perf::RECORDS,
     inference_perf::STAGE,
+    sglang::FORMAT,
     vllm::FORMAT,
     llmperf::FORMAT,
     oha::RECORDS,
@@ -239,16 +265,23 @@ const FORMATS: &[Format] = &[
 /// If the format is unknown, or the content violates it.
 pub fn read(file: &str, bytes: &[u8]) -> Result<Log, ReadError> {
     let look = Look::at(bytes);
-    let Some(format) = FORMATS.iter().find(|f| (f.is)(&look)) else {
-        let known: Vec<&str> = FORMATS.iter().map(|f| f.name).collect();
-        return Err(ReadError::Unknown {
+    let not_finite = python::note(look.not_finite);
+    let read = match known(&look) {
+        Some(format) => (format.read)(look),
+        None => appended::results(&look).ok_or_else(|| ReadError::Unknown {
             file: file.to_owned(),
             looks: look.describe(),
-            known: known.join("; "),
-        });
+            known: FORMATS.iter().map(|f| f.name).collect::<Vec<_>>().join("; "),
+        })?,
     };
-    let (format, log) = (format.read)(look).map_err(|m| m.in_file(file))?;
+    let (format, mut log) = read.map_err(|m| m.in_file(file))?;
+    log.notes.extend(not_finite);
     Ok(sourced(file, bytes, format, log))
+}
+
+/// The format of this content, if it is known.
+fn known(look: &Look<'_>) -> Option<&'static Format> {
+    FORMATS.iter().find(|f| (f.is)(look))
 }
 
 /// Adds the origin to a log.
@@ -335,6 +368,11 @@ pub fn join(mut logs: Vec<Log>) -> Result<Log, ReadError> {
                 .push(format!("{file}: {left_out} rows left out: more than 65,536 targets"));
         }
         all.sources.extend(log.sources);
+        all.totals.extend(log.totals.into_iter().filter_map(|mut t| {
+            t.target = place(t.target)?;
+            t.step = t.step.saturating_add(steps);
+            Some(t)
+        }));
         for (target, prices) in log.prices {
             if all.set_prices(&target, prices) {
                 all.notes.push(format!(

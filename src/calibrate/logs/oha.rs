@@ -15,7 +15,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::gather::{ENDPOINT, Gather, observed, outcome, seconds, seen};
-use super::{Format, Look, Mistake, printable, value};
+use super::table::{mistake, table};
+use super::{Format, Look, Mistake, value};
 use crate::calibrate::log::{Log, Observation, Stage, Summary, Timing};
 use crate::words::Outcome;
 
@@ -60,11 +61,14 @@ struct Row {
 }
 
 fn records(look: Look<'_>) -> Result<(String, Log), Mistake> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(look.bytes);
+    let table = table(&look.bytes, &COLUMNS)?;
     let mut gather = Gather::default();
     let target = gather.target(ENDPOINT)?;
-    let rows: Result<Vec<Row>, csv::Error> = reader.deserialize().collect();
-    let rows = rows.map_err(|e| Mistake::new(place(&e), what(&e)))?;
+    let one = |(line, record): &(usize, csv::StringRecord)| {
+        let row = record.deserialize(Some(&table.header));
+        row.map_err(|e| Mistake::new(format!("line {line}"), mistake(&look.bytes, &e).what))
+    };
+    let rows: Vec<Row> = table.rows.iter().map(one).collect::<Result<_, _>>()?;
     let streamed = comes_in_parts(rows.iter().filter(|r| r.status == 200).map(|r| (r.delay, r.duration)));
     for row in &rows {
         // A body without a byte has a delay of 0.
@@ -89,26 +93,6 @@ fn comes_in_parts(answers: impl Iterator<Item = (f64, f64)>) -> bool {
     let mut rests: Vec<f64> = answers.map(|(first, last)| (last - first) / last).collect();
     rests.sort_by(f64::total_cmp);
     rests.get(rests.len() / 2).is_some_and(|rest| *rest >= WHOLE)
-}
-
-fn place(error: &csv::Error) -> String {
-    error.position().map_or(String::new(), |p| format!("line {}", p.line()))
-}
-
-/// What the reader says, without where.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "another crate's kinds of error, of which there may be more"
-)]
-fn what(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::Deserialize { err, .. } => {
-            let column = err.field().and_then(|i| usize::try_from(i).ok());
-            let column = column.map_or(String::new(), |i| format!("column {}: ", i + 1));
-            format!("{column}{}", printable(&err.kind().to_string()))
-        }
-        _ => printable(&error.to_string()),
-    }
 }
 
 #[derive(Deserialize)]

@@ -75,7 +75,7 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
     let mut gather = Gather::default();
     let exports: Vec<Export> = match look.whole {
         Some(whole) => vec![value(whole)?],
-        None => lines(look.bytes)
+        None => lines(&look.bytes)
             .map(|(number, bytes)| line(number, bytes))
             .collect::<Result<_, _>>()?,
     };
@@ -87,6 +87,7 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
     {
         take(span, &mut gather)?;
     }
+    gather.note_gaps();
     Ok(("OpenTelemetry GenAI spans".to_owned(), gather.finish()))
 }
 

@@ -26,9 +26,9 @@ pub(super) const FORMAT: Format = Format {
 fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
     let mut gather = Gather::default();
     let mut run: Option<Run> = None;
-    let last = lines(look.bytes).last().map_or(0, |(number, _)| number);
+    let last = lines(&look.bytes).last().map_or(0, |(number, _)| number);
     let ends = look.bytes.last() == Some(&b'\n');
-    for (number, bytes) in lines(look.bytes) {
+    for (number, bytes) in lines(&look.bytes) {
         let read = match line::<Line>(number, bytes) {
             Err(_) if number == last && !ends && is_cut(bytes) => {
                 gather.note(format!("line {number}, the last, is cut off and left out"));

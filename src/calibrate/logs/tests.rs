@@ -103,7 +103,7 @@ fn what_is_known_is_listed() {
         "x.log: no measurement log that is known: it is an empty JSON object\n  known: simcap probes (JSON lines, `run` first); \
          GuideLLM JSON; AIPerf profile_export.jsonl; AIPerf and GenAI-Perf summary JSON; \
          inference-perf per_request_lifecycle_metrics.json; inference-perf stage_N_lifecycle_metrics.json; \
-         vLLM bench serve JSON; llmperf individual responses; oha CSV; oha JSON; LiteLLM spend logs (JSON, JSON lines or CSV); \
+         SGLang bench_serving JSON lines; vLLM bench serve JSON; llmperf individual responses; oha CSV; oha JSON; LiteLLM spend logs (JSON, JSON lines or CSV); \
          OpenTelemetry GenAI spans (OTLP JSON); thefastest.ai results\n  \
          a CSV of any other form: --map ttft=COLUMN:ms,e2e=COLUMN:s,…"
     );

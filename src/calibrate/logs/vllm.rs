@@ -23,8 +23,9 @@ pub(super) const FORMAT: Format = Format {
     read,
 };
 
+/// Single requests, in parallel lists.
 #[derive(Deserialize)]
-struct Detailed {
+pub(super) struct Detailed {
     ttfts: Vec<f64>,
     itls: Vec<Vec<f64>>,
     input_lens: Vec<f64>,
@@ -42,13 +43,14 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
     if report.get("ttfts").is_some() {
         requests(value(report)?, target, &mut gather)?;
     } else {
-        gather.stage(stage(&report, target));
+        gather.stage(stage(&report, target, "e2el"));
         gather.note("percentiles alone: `--save-detailed` would keep single requests");
     }
     Ok(("vLLM bench serve JSON".to_owned(), gather.finish()))
 }
 
-fn requests(all: Detailed, target: u16, gather: &mut Gather) -> Result<(), Mistake> {
+/// The requests of `--save-detailed`.
+pub(super) fn requests(all: Detailed, target: u16, gather: &mut Gather) -> Result<(), Mistake> {
     let n = all.ttfts.len();
     let lists = [
         ("itls", Some(all.itls.len())),
@@ -91,14 +93,15 @@ fn requests(all: Detailed, target: u16, gather: &mut Gather) -> Result<(), Mista
     Ok(())
 }
 
-fn stage(report: &Value, target: u16) -> Stage {
+/// The percentiles of a result, whose end-to-end times have this name.
+pub(super) fn stage(report: &Value, target: u16, e2e: &str) -> Stage {
     let number = |name: &str| report.get(name).and_then(Value::as_f64);
     let (completed, failed) = (number("completed").unwrap_or(0.0), number("failed").unwrap_or(0.0));
     let ms = |name: &str| number(name).map(|ms| ms / 1e3);
     // Whole requests are reported only if `--percentile-metrics` asks for them.
     let after_first = number("total_output_tokens").map(|n| (n / completed - 1.0).max(0.0));
     let decoding = ms("mean_tpot_ms").zip(after_first).map(|(tpot, n)| tpot * n);
-    let mean = ms("mean_e2el_ms").or(ms("mean_ttft_ms").zip(decoding).map(|(ttft, rest)| ttft + rest));
+    let mean = ms(&format!("mean_{e2e}_ms")).or(ms("mean_ttft_ms").zip(decoding).map(|(ttft, rest)| ttft + rest));
     Stage {
         target,
         requested_rate: number("request_rate").filter(|r| r.is_finite()),
@@ -107,7 +110,7 @@ fn stage(report: &Value, target: u16) -> Stage {
         failures: failed as u64,
         ttft: summary(report, "ttft"),
         tpot: summary(report, "tpot"),
-        e2e: summary(report, "e2el"),
+        e2e: summary(report, e2e),
         ..Stage::default()
     }
 }

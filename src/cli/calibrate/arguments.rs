@@ -12,7 +12,9 @@ use crate::form::laws::LawSpec;
 use crate::form::named::Named;
 use crate::form::units::{Count, Duration, Money, Rate, TokenPrice};
 use crate::live::prompts::{Language, Prefix};
-use crate::live::spec::{ClassSpec, LoadSpec, MaxTokensField, PlanSpec, Schedule, TargetSpec, TimeoutSpec};
+use crate::live::spec::{
+    self, ClassSpec, Limit, LoadSpec, MaxTokensField, PlanSpec, Schedule, TargetSpec, TimeoutSpec,
+};
 use crate::provider::pricing::PerToken;
 
 /// The endpoint that is asked, and how.
@@ -56,7 +58,7 @@ pub(super) struct Target {
 #[command(next_help_heading = "Load")]
 pub(super) struct Load {
     /// Open loop: so many a time, like 2/s, whatever became of those before
-    #[arg(long, allow_hyphen_values = true, requires = "base_url", conflicts_with_all = ["concurrency", "ladder"])]
+    #[arg(long, allow_hyphen_values = true, requires = "base_url", conflicts_with_all = ["concurrency", "ladder", "find"])]
     rate: Option<Rate>,
     /// How probes are spread over time
     #[arg(long, value_enum, default_value_t = Spread::Poisson)]
@@ -67,12 +69,37 @@ pub(super) struct Load {
         allow_hyphen_values = true,
         value_name = "N",
         requires = "base_url",
-        conflicts_with = "ladder"
+        conflicts_with_all = ["ladder", "find"]
     )]
     concurrency: Option<Count>,
     /// Rates one after the other, until the endpoint refuses, like 1/s,2/s,4/s
-    #[arg(long, value_name = "RATES", value_delimiter = ',', requires = "base_url")]
+    #[arg(
+        long,
+        value_name = "RATES",
+        value_delimiter = ',',
+        requires = "base_url",
+        conflicts_with = "find"
+    )]
     ladder: Vec<Rate>,
+    /// Look for what the endpoint takes: closed loops of 1, 2, 4, … at once until more bring no more; for a quota then beyond
+    /// that rate for 2.5 windows, without pausing on a 429
+    #[arg(
+        long,
+        value_name = "LIMITS",
+        value_enum,
+        value_delimiter = ',',
+        requires = "base_url"
+    )]
+    find: Vec<Find>,
+    /// The most at once that --find tries
+    #[arg(long, value_name = "N", default_value_t = spec::most_at_once(), requires = "find")]
+    at_most: Count,
+    /// The longest window of a quota that --find looks for
+    #[arg(long, value_name = "TIME", default_value_t = spec::minute(), requires = "find")]
+    window: Duration,
+    /// The most refusals that --find causes beyond a quota
+    #[arg(long, value_name = "N", default_value_t = spec::most_refusals(), requires = "find")]
+    max_refusals: Count,
     /// How long each rate of a ladder lasts
     #[arg(long, value_name = "TIME", default_value = "30s")]
     step: Duration,
@@ -135,10 +162,28 @@ enum Spread {
     Fixed,
 }
 
+/// What --find looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Find {
+    /// The most requests that are served at once
+    Slots,
+    /// The most requests in a window of time; the slots too
+    Quota,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Begin {
     Unique,
     Repeated,
+}
+
+impl Find {
+    fn limit(self) -> Limit {
+        match self {
+            Find::Slots => Limit::Slots,
+            Find::Quota => Limit::Quota,
+        }
+    }
 }
 
 fn price(text: &str) -> Result<TokenPrice, String> {
@@ -167,7 +212,7 @@ fn language(text: &str) -> Result<Language, String> {
 
 /// The argument that a field of the plan comes from, if it is one's.
 pub(super) fn flag(field: &str) -> Option<&'static str> {
-    const FLAGS: [(&str, &str); 18] = [
+    const FLAGS: [(&str, &str); 21] = [
         ("name", "name"),
         ("base_url", "base-url"),
         ("model", "model"),
@@ -176,6 +221,9 @@ pub(super) fn flag(field: &str) -> Option<&'static str> {
         ("concurrency", "concurrency"),
         ("rates", "ladder"),
         ("step", "step"),
+        ("at_most", "at-most"),
+        ("window", "window"),
+        ("what", "find"),
         ("requests", "requests"),
         ("duration", "duration"),
         ("input", "input"),
@@ -208,7 +256,17 @@ pub(super) fn spec(target: &Target, load: &Load, ask: &Ask, max_cost: Option<Mon
     let load_spec = match (load.rate, load.concurrency, load.ladder.as_slice()) {
         (Some(rate), _, _) => LoadSpec::Open { rate, schedule },
         (None, Some(concurrency), _) => LoadSpec::Closed { concurrency },
-        (None, None, []) => return Err(missing("give --rate, --concurrency or --ladder: how probes come")),
+        (None, None, []) if !load.find.is_empty() => LoadSpec::Find {
+            what: load.find.iter().map(|what| what.limit()).collect(),
+            at_most: load.at_most,
+            window: load.window,
+            max_refusals: load.max_refusals,
+        },
+        (None, None, []) => {
+            return Err(missing(
+                "give --rate, --concurrency, --ladder or --find: how probes come",
+            ));
+        }
         (None, None, rates) => LoadSpec::Ladder {
             rates: rates.to_vec(),
             step: load.step,

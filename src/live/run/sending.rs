@@ -1,6 +1,8 @@
 //! The part of a run that concerns one target: its probes, in an open or closed loop, and how their answers affect
 //! later ones.
 
+mod finding;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
@@ -63,6 +65,8 @@ struct State {
     refusals: u32,
     hopeless: u32,
     answered: bool,
+    /// What is known of the endpoint so far, where that is looked for.
+    seen: finding::Seen,
     fate: Fate,
 }
 
@@ -96,7 +100,13 @@ impl<'a> Sending<'a> {
             .iter()
             .filter(|probe| probe.target == *name && probe.outcome.0 == Outcome::RateLimited);
         let ladder_end = limited.map(|probe| probe.step).min();
+        let mut seen = finding::Seen::default();
+        let answers = earlier
+            .iter()
+            .filter(|probe| probe.target == *name && probe.outcome.0 == Outcome::Success);
+        answers.for_each(|probe| seen.answer(probe.step, probe.end_us));
         let state = State {
+            seen,
             fate: Fate {
                 ladder_end: ladder_end.filter(|_| matches!(plan.mode, Mode::Ladder(_))),
                 ..Fate::default()
@@ -141,8 +151,9 @@ impl<'a> Sending<'a> {
 
     /// Sends all remaining probes.
     pub(super) fn carry_out<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, results: &mpsc::Sender<Probe>) {
-        match self.plan.mode {
-            Mode::Closed(at_once, within) => self.closed(scope, at_once, within, results),
+        match &self.plan.mode {
+            Mode::Closed(at_once, within) => self.closed(scope, *at_once, *within, results),
+            Mode::Find(finding) => self.find(scope, finding, results),
             Mode::Open | Mode::Ladder(_) => self.open(scope, results),
         }
     }
@@ -366,6 +377,7 @@ impl<'a> Sending<'a> {
         let outcome = probe.outcome.0;
         if outcome == Outcome::Success {
             state.answered = true;
+            state.seen.answer(step, probe.end_us);
         } else if outcome == Outcome::RateLimited {
             state.hopeless = 0;
             if matches!(self.plan.mode, Mode::Ladder(_)) {
@@ -374,8 +386,17 @@ impl<'a> Sending<'a> {
                 state.fate.ladder_end = Some(end);
                 return;
             }
+            if let Mode::Find(finding) = &self.plan.mode {
+                if finding.beyond.as_ref().is_some_and(|beyond| beyond.step == step) {
+                    state.seen.refusals += 1;
+                    state.seen.refused = Some(Instant::now());
+                    return;
+                }
+                let paused = state.paused_until.is_some_and(|until| Instant::now() < until);
+                state.seen.pauses += u32::from(!paused);
+            }
             let pause = probe.retry_after_us.map_or(PAUSE, Duration::from_micros);
-            if matches!(self.plan.mode, Mode::Closed(..)) && pause > LONGEST_PAUSE {
+            if matches!(self.plan.mode, Mode::Closed(..) | Mode::Find(_)) && pause > LONGEST_PAUSE {
                 let why = format!("it asked for a pause of {} s", pause.as_secs());
                 state.fate.left_alone.get_or_insert(why);
             }

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::hangs::may_be;
-use crate::calibrate::log::Observation;
+use crate::calibrate::log::{Observation, Totals};
 use crate::form::units::Fraction;
 use crate::provider::faults::Random;
 use crate::stats::critical::Confidence;
@@ -80,14 +80,24 @@ pub(super) fn was_sent(outcome: Outcome) -> bool {
 }
 
 /// The rates, most frequent first. `quotas`: quotas were found that explain the 429s; `hangs`: requests that timed out
-/// would never have been answered.
-pub(super) fn rates(observations: &[&Observation], quotas: bool, hangs: bool) -> (Vec<ErrorRate>, u64) {
-    let sent = observations.iter().filter(|o| was_sent(o.outcome)).count() as u64;
+/// would never have been answered. Of the steps in `totals` the observations are a sample.
+pub(super) fn rates(
+    observations: &[&Observation],
+    totals: &[Totals],
+    quotas: bool,
+    hangs: bool,
+) -> (Vec<ErrorRate>, u64) {
+    let standing_for = standing_for(observations, totals);
+    let count = |is: &dyn Fn(Outcome) -> bool| -> u64 {
+        let these = observations.iter().zip(&standing_for).filter(|(o, _)| is(o.outcome));
+        these.map(|(_, many)| many).sum::<f64>().round() as u64
+    };
+    let sent = count(&was_sent);
     let mut rates: Vec<ErrorRate> = Outcome::ALL
         .into_iter()
         .filter(|outcome| *outcome != Outcome::Success && was_sent(*outcome))
         .filter_map(|outcome| {
-            let many = observations.iter().filter(|o| o.outcome == outcome).count() as u64;
+            let many = count(&|o| o == outcome);
             let (low, high) = wilson(many, sent, Confidence::P95);
             (many > 0).then(|| ErrorRate {
                 outcome,
@@ -101,6 +111,25 @@ pub(super) fn rates(observations: &[&Observation], quotas: bool, hangs: bool) ->
         .collect();
     rates.sort_by_key(|rate| std::cmp::Reverse(rate.many));
     (rates, sent)
+}
+
+/// For how many requests each observation stands: one, unless its step keeps a sample.
+pub(super) fn standing_for(observations: &[&Observation], totals: &[Totals]) -> Vec<f64> {
+    let kept = |step: u32, good: bool| {
+        let of = observations
+            .iter()
+            .filter(|o| o.step == step && o.outcome != Outcome::Cancelled);
+        of.filter(|o| (o.outcome == Outcome::Success) == good).count() as u64
+    };
+    let kept: Vec<(&Totals, [u64; 2])> = totals
+        .iter()
+        .map(|t| (t, [kept(t.step, true), kept(t.step, false)]))
+        .collect();
+    let weight = |o: &&Observation| {
+        let of_step = kept.iter().find(|(totals, _)| totals.step == o.step);
+        of_step.map_or(1.0, |(totals, kept)| totals.weight(o.outcome, *kept))
+    };
+    observations.iter().map(weight).collect()
 }
 
 /// What this way to end becomes in a model: the fault that makes it, but for quotas and for timeouts that are the tail of a law.
@@ -148,7 +177,7 @@ mod tests {
             Cancelled,
         ];
         let observations: Vec<Observation> = outcomes.map(|o| observed(0, o)).to_vec();
-        let (found, sent) = rates(&observations.iter().collect::<Vec<_>>(), false, false);
+        let (found, sent) = rates(&observations.iter().collect::<Vec<_>>(), &[], false, false);
         assert_eq!(sent, 7);
         let told: Vec<(Outcome, u64, String)> = (found.iter())
             .map(|r| (r.outcome, r.many, r.becomes.to_string()))
@@ -165,6 +194,28 @@ mod tests {
         assert!((faults.rate_limited.share().get() - 0.285714).abs() < 1e-12 && faults.hang.is_never());
     }
 
+    /// 3,888 answers and 112 failures of which 100 each are kept, 75 of the latter a 503: 84 of 4,000.
+    #[test]
+    fn rates_of_a_sample_are_those_of_its_totals() {
+        use Outcome::{ServerError, Success, Unavailable};
+        let rows = [(Success, 100), (Unavailable, 75), (ServerError, 25)];
+        let rows: Vec<Observation> = rows.into_iter().flat_map(|(o, n)| vec![observed(0, o); n]).collect();
+        let totals = Totals {
+            target: 0,
+            step: 0,
+            successful: 3888,
+            failed: 112,
+            cancelled: 0,
+            rate: None,
+        };
+        let (found, sent) = rates(&rows.iter().collect::<Vec<_>>(), &[totals], false, false);
+        let told: Vec<_> = found.iter().map(|r| (r.outcome, r.many, r.of)).collect();
+        assert_eq!(
+            (sent, &told[..]),
+            (4000, &[(Unavailable, 84, 4000), (ServerError, 28, 4000)][..])
+        );
+    }
+
     /// Whatever a request that was sent ends in becomes the fault that makes it again, or is said to become none.
     #[test]
     fn every_outcome_that_a_fault_makes_becomes_that_fault() {
@@ -173,7 +224,7 @@ mod tests {
             .filter(|&o| was_sent(o) && o != Outcome::Success)
         {
             let seen = observed(0, outcome);
-            let (found, _) = rates(&[&seen], false, true);
+            let (found, _) = rates(&[&seen], &[], false, true);
             let expected = match outcome.row().fault {
                 Some(name) => format!("faults.{name}"),
                 None => "nothing: it is the request's own".to_owned(),
@@ -185,6 +236,6 @@ mod tests {
             }
         }
         let limited = observed(0, Outcome::RateLimited);
-        assert_eq!(rates(&[&limited], true, false).0[0].becomes, Becomes::Limits);
+        assert_eq!(rates(&[&limited], &[], true, false).0[0].becomes, Becomes::Limits);
     }
 }

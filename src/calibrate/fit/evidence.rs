@@ -1,6 +1,7 @@
 //! Data that a fit's charts need beyond its figures: single requests, and how the requests of each step of load ended.
 
-use crate::calibrate::log::{Observation, Stage};
+use super::errors::standing_for;
+use crate::calibrate::log::{Observation, Stage, Totals};
 use crate::words::Outcome;
 
 /// The data behind the charts of a fit.
@@ -24,9 +25,13 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// Counts the outcomes of single requests.
-    pub(super) fn of_step(observations: &[&Observation]) -> Ends {
-        let many = |is: fn(Outcome) -> bool| observations.iter().filter(|o| is(o.outcome)).count() as u64;
+    /// Counts the outcomes of single requests, of which there may be a sample alone.
+    pub(super) fn of_step(observations: &[&Observation], totals: &[Totals]) -> Ends {
+        let standing_for = standing_for(observations, totals);
+        let many = |is: fn(Outcome) -> bool| {
+            let these = observations.iter().zip(&standing_for).filter(|(o, _)| is(o.outcome));
+            these.map(|(_, many)| many).sum::<f64>().round() as u64
+        };
         let refused = many(|o| o == Outcome::RateLimited);
         let sent = many(|o| o != Outcome::Cancelled);
         Ends {

@@ -4,7 +4,7 @@ use super::Options;
 use super::choose::choose;
 use super::line::Slope;
 use super::percentiles::{Percentile, SHOWN};
-use super::quantile_table::{TableFit, averaged, through};
+use super::quantile_table::{LEAST, Mean, TableFit, averaged, through};
 use super::regimes::{Regimes, median, spearman};
 use super::report::{Effect, Quantity};
 use super::sample::Sample;
@@ -57,9 +57,23 @@ pub(super) fn quantity(
 }
 
 /// The law of a quantity through the quantiles of several summaries, each weighted by its requests.
-pub(super) fn of_table(name: &'static str, seen: usize, table: &[(f64, f64)]) -> Option<Quantity> {
-    let tables: Vec<TableFit> = through(table);
+pub(super) fn of_table(name: &'static str, seen: usize, table: &[(f64, f64)], mean: Option<Mean>) -> Option<Quantity> {
+    let tables: Vec<TableFit> = through(table, mean);
     let best = tables.first()?.clone();
+    let why = match (table.len(), mean) {
+        (LEAST, Some(mean)) => format!(
+            "through two quantiles, and of the families of two parameters the one whose mean is nearest to the measured: off by \
+             {:.1} %. Nothing checks its shape: more percentiles, or single requests, would",
+            100.0 * (mean.of(&best.params) / mean.value - 1.0).abs()
+        ),
+        (LEAST, None) => {
+            "through two quantiles, with no mean to choose among families by: nothing checks its shape".to_owned()
+        }
+        (many, _) => format!(
+            "the least worst error over {many} quantiles, {:.1} %: single values are not left, so there is no likelihood",
+            100.0 * best.worst_error
+        ),
+    };
     let percentile = |(share, measured): &(f64, f64)| Percentile {
         measured: Some(*measured),
         low: None,
@@ -73,11 +87,7 @@ pub(super) fn of_table(name: &'static str, seen: usize, table: &[(f64, f64)]) ->
         serial: None,
         candidates: Vec::new(),
         taken: Some(best.family),
-        why: format!(
-            "the least worst error over {} quantiles, {:.1} %: single values are not left, so there is no likelihood",
-            table.len(),
-            100.0 * best.worst_error
-        ),
+        why,
         percentiles: table.iter().map(percentile).collect(),
         regimes: Regimes::default(),
         tables,
@@ -105,6 +115,18 @@ pub(super) fn tables(stages: &[&Stage]) -> (Quantiles, Quantiles) {
         .rev()
         .map(|(share, tpot)| (1.0 - share, 1.0 / tpot));
     (of(|s| s.ttft.as_ref()), speeds.collect())
+}
+
+/// The mean of summaries, weighted by their requests; `of_inverse` where the law is of the inverse.
+pub(super) fn mean(stages: &[&Stage], summary: fn(&Stage) -> Option<&Summary>, of_inverse: bool) -> Option<Mean> {
+    let (mut sum, mut weight) = (0.0, 0.0);
+    for stage in stages {
+        let many = stage.successes.max(1) as f64;
+        sum += many * summary(stage)?.mean?;
+        weight += many;
+    }
+    let value = Some(sum / weight).filter(|mean| *mean > 0.0 && mean.is_finite())?;
+    Some(Mean { value, of_inverse })
 }
 
 /// The number of input tokens that were not cached.

@@ -7,6 +7,7 @@
 //! become faults, refusals quotas. `simcap validate` checks the model against what [`super::split`] held out.
 
 mod choose;
+pub mod compare;
 mod empirical;
 mod errors;
 mod evidence;
@@ -33,6 +34,7 @@ mod sample;
 mod saturation;
 mod serial;
 mod shift;
+mod slots;
 mod special;
 mod speed;
 mod tail;
@@ -53,21 +55,23 @@ pub use load::LoadCurve;
 pub use mixture::Two;
 pub use model::{Given, VARIANT};
 pub use percentiles::Percentile;
-pub use quantile_table::{TableFit, averaged, through};
+pub use quantile_table::{Mean, TableFit, averaged, through};
 pub use quotas::{QuotaFound, RetryAfter};
 pub use regimes::{Hours, Regimes, Stretch};
 pub use report::{Effect, FitReport, Quantity};
 pub use sample::{Curve, Sample};
 pub use saturation::Step;
 pub use serial::Serial;
+pub use slots::SlotsFound;
 pub use tail::Tailed;
 pub use text::terminal;
 
 use self::speed::Speeds;
-use super::log::{Log, Observation, Stage};
+use super::log::{Log, Observation, Stage, Totals};
 use super::split;
 use crate::experiment::model::ModelFile;
 use crate::form::diagnose::nearest;
+use crate::words::Outcome;
 
 /// The options of a fit.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,6 +109,9 @@ pub enum FitError {
     /// No TTFT was measured.
     #[error("no TTFT of {0} was seen: a model needs the time to the first token, from a stream")]
     NoTtft(String),
+    /// TTFT was measured, but what is left of it makes no law.
+    #[error("no law for the TTFT of {0}: {1}")]
+    TooLittle(String, String),
     /// Every step of load is saturated.
     #[error("every step of load of {0} is beyond saturation, where no law holds: measure at a lower rate\n  {1}")]
     AllSaturated(String, String),
@@ -126,6 +133,7 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
     };
     let (all, for_fit) = (of(log), of(&for_fit));
     let stages: Vec<&Stage> = log.stages.iter().filter(|s| s.target == number).collect();
+    let totals: Vec<Totals> = log.totals.iter().filter(|t| t.target == number).copied().collect();
     let mut notes = log.notes.clone();
 
     let numbers: std::collections::BTreeSet<u32> = all.iter().map(|o| o.step).collect();
@@ -138,6 +146,23 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
         .collect();
     let mut each: Vec<&mut Step> = of_steps.iter_mut().map(|(_, step)| step).collect();
     saturation::turning_away(&mut each, &in_steps);
+    for (n, step) in &mut of_steps {
+        if let Some(all) = totals.iter().find(|t| t.step == *n) {
+            (step.requests, step.requested) = (all.sent(), all.rate);
+        }
+    }
+    // Warm-up requests took slots and used quotas all the same.
+    let warmups = log.warmups.iter().filter(|o| o.target == number);
+    let everything: Vec<&Observation> = warmups.chain(&all).collect();
+    let slots = slots::found(&everything).filter(|_| options.given.slots.is_none());
+    let served = options.given.slots.or(slots.as_ref().and_then(|found| found.slots));
+    if let Some(served) = served {
+        for ((_, step), of) in of_steps.iter_mut().zip(&in_steps) {
+            let there: Vec<u32> = of.iter().filter_map(|o| o.in_flight).collect();
+            let full = there.iter().filter(|n| **n > served).count() as f64 / of.len().max(1) as f64;
+            saturation::waiting(step, full, served, there.into_iter().max().unwrap_or(0));
+        }
+    }
     let of_stages: Vec<Step> = stages.iter().map(|s| saturation::of_stage(s)).collect();
     let full: Vec<u32> = of_steps
         .iter()
@@ -147,7 +172,7 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
     let below = |o: &&Observation| !full.contains(&o.step);
     let wait = hangs::beyond_the_tail(&all.iter().filter(below).collect::<Vec<_>>());
     let mut fitted: Vec<Observation> = for_fit.iter().filter(below).map(|o| hangs::without(o, wait)).collect();
-    let waited = gather::without_waits(&mut fitted, options.given.slots);
+    let waited = gather::without_waits(&mut fitted, served);
     if waited > 0 {
         notes.push(format!(
             "{waited} requests found every slot taken: their wait is the queue's, and their TTFT not in the law"
@@ -165,7 +190,7 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
         .filter(|(_, step)| step.saturated.is_none())
         .map(|(s, _)| *s)
         .collect();
-    let ends = in_steps.iter().map(|of| Ends::of_step(of));
+    let ends = in_steps.iter().map(|of| Ends::of_step(of, &totals));
     let ends: Vec<Ends> = ends.chain(stages.iter().map(|s| Ends::of_stage(s))).collect();
     let steps: Vec<Step> = of_steps.into_iter().map(|(_, step)| step).chain(of_stages).collect();
     if !steps.is_empty() && steps.iter().all(|s| s.saturated.is_some()) {
@@ -207,23 +232,24 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
             Some(load) => load.alone(&calm),
             None => gather::tables(&calm),
         };
-        quantities.extend(gather::of_table("ttft", many, &ttft));
+        // A mean of several loads is none of a law without the effect of load.
+        let of_all = load.is_none();
+        let mean = |of, inverse| gather::mean(&calm, of, inverse).filter(|_| of_all);
+        quantities.extend(gather::of_table("ttft", many, &ttft, mean(|s| s.ttft.as_ref(), false)));
         match speed::believable(tps) {
-            Ok(tps) => quantities.extend(gather::of_table("tps", many, &tps)),
+            Ok(tps) => quantities.extend(gather::of_table("tps", many, &tps, mean(|s| s.tpot.as_ref(), true))),
             Err(why) => no_speed = Some(why),
         }
     }
     if !quantities.iter().any(|q| q.name == "ttft") {
-        return Err(FitError::NoTtft(target));
+        let seen = all.iter().filter(|o| o.ttft.seen().is_some()).count();
+        return Err(unknown::no_ttft(target, seen, waited, &stages));
     }
 
-    // Warm-up requests have used quotas all the same.
-    let warmups = log.warmups.iter().filter(|o| o.target == number);
-    let everything: Vec<&Observation> = warmups.chain(&all).collect();
     let quotas = quotas::found(&everything);
     // What a step beyond saturation rejects is due to its load, and not a fault at every load.
     let below: Vec<&Observation> = all.iter().filter(below).collect();
-    let (errors, sent) = errors::rates(&below, !quotas.is_empty(), wait.is_some());
+    let (errors, sent) = errors::rates(&below, &totals, !quotas.is_empty(), wait.is_some());
     let name = if options.name.is_empty() {
         target.clone()
     } else {
@@ -248,6 +274,7 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
         errors,
         retry_after: quotas::retry_after(&everything),
         quotas,
+        slots,
         notes,
         cannot_tell: Vec::new(),
         evidence: Evidence {
@@ -255,9 +282,31 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
             ends,
         },
     };
-    unknown::tell(&mut report, &used, no_speed);
+    unknown::tell(&mut report, &used, no_speed, !totals.is_empty());
     let model = model::model(&report, log, &used, &options.given);
     Ok((report, model))
+}
+
+/// What a log shows of the capacity of one of its targets, in sentences: slots and quotas, or why none are known.
+pub fn capacity(log: &Log, target: &str) -> Vec<String> {
+    let Some(number) = log.targets.iter().position(|name| name == target) else {
+        return Vec::new();
+    };
+    let all = log.warmups.iter().chain(&log.observations);
+    let of: Vec<&Observation> = all.filter(|o| usize::from(o.target) == number).collect();
+    let slots = match slots::found(&of) {
+        Some(found) => found.note(),
+        None => "no slots are seen: nothing waited that shows a number".to_owned(),
+    };
+    let quotas: Vec<String> = quotas::found(&of).iter().map(text::of_quota).collect();
+    let refused = of.iter().filter(|o| o.outcome == Outcome::RateLimited).count();
+    let none = if refused == 0 {
+        "no quota is seen: nothing was refused".to_owned()
+    } else {
+        format!("no quota can be told from {refused} refusals")
+    };
+    let quotas = if quotas.is_empty() { vec![none] } else { quotas };
+    std::iter::once(slots).chain(quotas).collect()
 }
 
 /// The target that is meant: its number and name.

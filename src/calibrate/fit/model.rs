@@ -52,7 +52,9 @@ pub(super) fn model(report: &FitReport, log: &Log, used: &[&Observation], given:
         network: duration(0.0),
         load: match &report.load {
             Some(curve) => loads(curve),
-            None => slots(given.slots).into_iter().collect(),
+            None => slots(given.slots.or(report.slots.as_ref().and_then(|found| found.slots)))
+                .into_iter()
+                .collect(),
         },
         prompt_cache: None,
         prices: given.prices.clone(),
@@ -129,6 +131,9 @@ fn assumed(report: &FitReport, speed: bool, given: &Given) -> Named<String> {
     }
     if let Some(why) = &given.assumed_prices {
         notes.push(("prices", why.clone()));
+    }
+    if let Some(found) = &report.slots {
+        notes.push(("load", found.note()));
     }
     notes.push((
         "limits",

@@ -77,7 +77,7 @@ pub(super) fn found(observations: &[&Observation]) -> Vec<QuotaFound> {
 }
 
 /// When each was sent, in seconds: by the clock if all have that time, since several files have different origins.
-fn sent_at(observations: &[&Observation]) -> impl Fn(&Observation) -> Option<f64> + use<> {
+pub(super) fn sent_at(observations: &[&Observation]) -> impl Fn(&Observation) -> Option<f64> + use<> {
     let by_clock = observations.iter().all(|o| o.unix.is_some());
     move |o| {
         let due = if by_clock { o.unix } else { o.at };

@@ -16,6 +16,7 @@ use super::regimes::Regimes;
 use super::sample::Sample;
 use super::saturation::Step;
 use super::serial::Serial;
+use super::slots::SlotsFound;
 
 /// A fit and its evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -46,6 +47,9 @@ pub struct FitReport {
     pub errors: Vec<ErrorRate>,
     /// The quotas that were found.
     pub quotas: Vec<QuotaFound>,
+    /// The most requests that are served at once, as far as it shows and was not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slots: Option<SlotsFound>,
     /// What refusals say about when to come back.
     pub retry_after: Option<RetryAfter>,
     /// Remarks that a reader must know.

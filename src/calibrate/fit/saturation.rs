@@ -8,7 +8,8 @@
 //! endpoint that keeps up). Or the requests in flight and the TTFT both rise significantly during the step, by half
 //! their mean at least, over 30 s or more (GuideLLM 0.8.1 looks for the same two slopes). Or more requests fail or are
 //! given up than at lower rates, by more than 3 % and with disjoint Wilson intervals: a server that rejects what it
-//! cannot take answers the others in time.
+//! cannot take answers the others in time. A step in which three requests in ten found every slot taken is beyond saturation
+//! too ([`super::slots`]): a closed loop achieves whatever rate it asks for, and its queue does not grow.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -34,6 +35,8 @@ pub struct Step {
     pub name: String,
     /// The number of requests in the step.
     pub requests: u64,
+    /// How long its requests were sent for, in seconds; `null` if their times are not known.
+    pub lasts: Option<f64>,
     /// The requested rate, in requests a second.
     pub requested: Option<f64>,
     /// The achieved rate, in requests a second.
@@ -74,6 +77,7 @@ pub(super) fn of_step(number: u32, observations: &[&Observation]) -> Step {
     Step {
         name: format!("step {number}"),
         requests: observations.len() as u64,
+        lasts: (lasts > 0.0).then_some(lasts),
         requested,
         achieved,
         saturated,
@@ -107,7 +111,8 @@ pub(super) fn turning_away(steps: &mut [&mut Step], of: &[Vec<&Observation>]) {
         .map(|of| (of.iter().filter(lost).count() as u64, of.len() as u64))
         .collect();
     let rate = |step: &Step| step.requested.unwrap_or(f64::INFINITY);
-    let mut by_rate: Vec<usize> = (0..steps.len()).collect();
+    // Which rate is the lower cannot be told of steps without times.
+    let mut by_rate: Vec<usize> = (0..steps.len()).filter(|i| steps[*i].requested.is_some()).collect();
     by_rate.sort_by(|a, b| rate(steps[*a]).total_cmp(&rate(steps[*b])));
     let (mut below, mut of_below) = (0, 0);
     for i in by_rate {
@@ -125,6 +130,18 @@ pub(super) fn turning_away(steps: &mut [&mut Step], of: &[Vec<&Observation>]) {
         if steps[i].saturated.is_none() {
             (below, of_below) = (below + many, of_below + of);
         }
+    }
+}
+
+/// Marks the step as beyond saturation if `full`, the share of its requests that found all of `slots` taken, is too large for
+/// its TTFT to be that of the endpoint; `at_once` is the most that were under way.
+pub(super) fn waiting(step: &mut Step, full: f64, slots: u32, at_once: u32) {
+    if full > super::slots::FULL {
+        let why = format!(
+            "{:.0} % of its requests waited for a slot: up to {at_once} at once, {slots} served",
+            100.0 * full
+        );
+        step.saturated.get_or_insert(why);
     }
 }
 
@@ -148,6 +165,7 @@ pub(super) fn of_stage(stage: &Stage) -> Step {
     Step {
         name: stage.name.clone(),
         requests: stage.successes + stage.failures,
+        lasts: None,
         requested: stage.requested_rate,
         achieved: stage.achieved_rate,
         saturated,

@@ -244,9 +244,11 @@ pub(super) fn failures(report: &FitReport) -> Table {
     table
 }
 
-/// The quotas and what refusals say, as pairs of a name and a description.
+/// The slots, the quotas and what refusals say, as pairs of a name and a description.
 pub(super) fn limits(report: &FitReport) -> Vec<(&'static str, String)> {
-    let mut lines: Vec<_> = report.quotas.iter().map(|quota| ("Quota", of_quota(quota))).collect();
+    let slots = report.slots.iter().map(|found| ("Slots", found.note()));
+    let quotas = report.quotas.iter().map(|quota| ("Quota", of_quota(quota)));
+    let mut lines: Vec<_> = slots.chain(quotas).collect();
     if let Some(said) = &report.retry_after {
         let when = said.median.map_or_else(String::new, |m| {
             format!(
@@ -265,7 +267,7 @@ pub(super) fn limits(report: &FitReport) -> Vec<(&'static str, String)> {
 }
 
 /// A quota in a sentence: "120 requests a minute (119.4 to 120.2), 20 at once (20); …".
-fn of_quota(quota: &QuotaFound) -> String {
+pub(super) fn of_quota(quota: &QuotaFound) -> String {
     let unit = serde_json::to_value(quota.unit).ok();
     let unit = unit
         .as_ref()

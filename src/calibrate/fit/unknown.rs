@@ -1,14 +1,64 @@
 //! Remarks of a fit beside its figures: what differs within the sample, and what the sample cannot determine.
 
+use super::FitError;
+use super::quantile_table::LEAST;
 use super::report::{FitReport, Quantity};
-use crate::calibrate::log::Observation;
+use crate::calibrate::log::{Observation, Stage};
 use crate::report::format;
 
 /// Seconds of a day: a shorter measurement says nothing about the next day.
 const DAY: f64 = 86_400.0;
 
-/// Adds notes, and what cannot be determined, to a fit to `used`; `no_speed` says why there is no decode speed.
-pub(super) fn tell(report: &mut FitReport, used: &[&Observation], no_speed: Option<String>) {
+/// Seconds of a minute, the window of most quotas.
+const MINUTE: f64 = 60.0;
+
+/// Why there is no law of TTFT: none of `seen` is left, of which `waited` were sent while every slot was taken, or the
+/// percentiles of `stages` are too few.
+pub(super) fn no_ttft(target: String, seen: usize, waited: usize, stages: &[&Stage]) -> FitError {
+    let mut summaries = stages.iter().filter_map(|s| s.ttft.as_ref()).peekable();
+    if seen > 0 {
+        let why = format!(
+            "{seen} requests have one, but none that could be used is left: {waited} of them found every slot taken, and \
+             others are of saturated steps or held out; measure at a lower rate"
+        );
+        return FitError::TooLittle(target, why);
+    }
+    if summaries.peek().is_none() {
+        return FitError::NoTtft(target);
+    }
+    let told: Vec<String> = summaries
+        .map(|summary| {
+            let shares = summary
+                .quantiles
+                .iter()
+                .filter(|(share, _)| *share > 0.0 && *share < 1.0);
+            let names: Vec<String> = shares.map(|(share, _)| format!("p{}", 100.0 * share)).collect();
+            if names.is_empty() {
+                "no percentile".to_owned()
+            } else {
+                names.join(", ")
+            }
+        })
+        .collect();
+    let why = format!(
+        "it takes {LEAST} percentiles or more that all summaries have, each with a request or more beyond it, and there are: \
+         {}. Measure with more of them (vLLM: --metric-percentiles 50,90,95,99), or keep single requests (--save-detailed)",
+        told.join("; ")
+    );
+    FitError::TooLittle(target, why)
+}
+
+/// The fewest requests under way that nearly all found, where those are many.
+fn always_busy(used: &[&Observation]) -> Option<u32> {
+    const MANY: u32 = 4;
+    let mut there: Vec<u32> = used.iter().filter_map(|o| o.in_flight).collect();
+    there.sort_unstable();
+    there.get(there.len() / 10).copied().filter(|least| *least >= MANY)
+}
+
+/// Adds notes, and what cannot be determined, to a fit to `used`; `no_speed` says why there is no decode speed, and
+/// `sampled` that the log keeps a sample of its requests.
+pub(super) fn tell(report: &mut FitReport, used: &[&Observation], no_speed: Option<String>, sampled: bool) {
     let (mut notes, mut unknown) = (Vec::new(), Vec::new());
     for quantity in &report.quantities {
         of_quantity(quantity, &mut notes, &mut unknown);
@@ -16,7 +66,7 @@ pub(super) fn tell(report: &mut FitReport, used: &[&Observation], no_speed: Opti
     if used.is_empty() {
         unknown.push("autocorrelation, drift, outliers and errors by kind: there are only summaries".to_owned());
     } else {
-        of_time(report, used, &mut unknown);
+        of_time(report, used, sampled, &mut unknown);
     }
     if !report.quantities.iter().any(|q| q.name == "tps") {
         unknown.push(no_speed.unwrap_or_else(|| "the decode speed: no summary has a time per token".to_owned()));
@@ -42,11 +92,33 @@ pub(super) fn tell(report: &mut FitReport, used: &[&Observation], no_speed: Opti
                 .to_owned(),
         );
     }
-    if report.load.is_none() && report.steps.iter().any(|step| step.saturated.is_some()) {
+    let slots = report.slots.as_ref();
+    let has_slots = slots.is_some_and(|found| found.slots.is_some());
+    if report.load.is_none() && !has_slots && report.steps.iter().any(|step| step.saturated.is_some()) {
         unknown.push(
-            "what happens beyond saturation: say --slots, the most requests that the server works on at once"
+            "what happens beyond saturation: say --slots, the most requests that the server works on at once, or measure it with \
+             `simcap calibrate --find slots`"
                 .to_owned(),
         );
+    } else if let Some(found) = slots.filter(|found| found.slots.is_none()) {
+        unknown.push(format!(
+            "how many requests are served at once: {} or more, since nothing waited; `simcap calibrate --find slots` goes on \
+             until something does",
+            found.least
+        ));
+    } else if !has_slots && let Some(at_once) = always_busy(used) {
+        unknown.push(format!(
+            "whether requests waited for a slot: nearly all were sent with {at_once} or more under way, so their TTFT may be a \
+             queue's; a step with few at once beside would tell"
+        ));
+    }
+    let longest = report.steps.iter().filter_map(|step| step.lasts).fold(0.0, f64::max);
+    if longest > 0.0 && longest < MINUTE && !report.quotas.iter().any(|quota| quota.from.contains("header")) {
+        unknown.push(format!(
+            "a quota by the minute: no step of load lasts one (the longest {}), so the rate at which 429s begin, or do not, is not \
+             that of such a quota; steps of 90 s or more, or `simcap calibrate --find quota`, show it",
+            format::span(longest)
+        ));
     }
     unknown.push("how much of TTFT is network: only the sum was measured".to_owned());
     report.notes.extend(notes);
@@ -122,7 +194,14 @@ fn of_quantity(quantity: &Quantity, notes: &mut Vec<String>, unknown: &mut Vec<S
     }
 }
 
-fn of_time(report: &FitReport, used: &[&Observation], unknown: &mut Vec<String>) {
+fn of_time(report: &FitReport, used: &[&Observation], sampled: bool, unknown: &mut Vec<String>) {
+    if sampled {
+        unknown.push(
+            "saturation, drift and requests in flight: the log keeps a sample of its requests, and what was between them is gone"
+                .to_owned(),
+        );
+        return;
+    }
     if used.iter().any(|o| o.at.is_none()) {
         unknown.push(
             "saturation, drift and time of day: the log has no times, and its order may not be that of time".to_owned(),

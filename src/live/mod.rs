@@ -15,6 +15,7 @@ pub mod money;
 pub mod plan;
 pub mod prompts;
 pub mod run;
+pub mod short;
 pub mod spec;
 mod stream;
 pub mod summary;

@@ -3,6 +3,7 @@
 //! All of it is known before anything is sent, and one seed always plans the same probes, so that a run can state its
 //! cost first and be resumed later. A class's `output` is sent as `max_tokens`.
 
+mod finding;
 mod target;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ use crate::kernel::sampler::Sampler;
 use crate::provider::pricing::PerToken;
 use crate::traffic::arrivals::{Arrivals, BuildArrivals, Poisson, Regular};
 
+pub use finding::{Beyond, Finding};
+use finding::{MOST_BEYOND, WINDOWS, of_level};
 pub use target::Target;
 use target::target;
 
@@ -90,50 +93,17 @@ pub enum Mode {
     Find(Finding),
 }
 
-/// The phases that look for an endpoint's capacity.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Finding {
-    /// The probes at once of each closed loop, rising; the place is the step.
-    pub levels: Vec<u64>,
-    /// The phase that goes beyond, if a quota is looked for.
-    pub beyond: Option<Beyond>,
-}
-
-/// The phase that goes beyond what an endpoint takes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Beyond {
-    /// The step of its probes.
-    pub step: u32,
-    /// How long it lasts.
-    pub lasts: Duration,
-    /// The most refusals in it.
-    pub refusals: u64,
-}
-
-impl Beyond {
-    /// How long no probe is sent after a refusal, so that the refusals last as long as the phase.
-    pub fn gap(&self) -> Duration {
-        self.lasts.div_f64(self.refusals.max(1) as f64)
-    }
-}
-
-/// How many windows of a quota the phase beyond it lasts: two that are spent, and the rest of the one in which it begins.
-const WINDOWS: f64 = 2.5;
-
-/// The most probes of the phase beyond, a second.
-const MOST_BEYOND: f64 = 40.0;
-
-/// The probes of a closed loop with so many at once that looks for slots: enough for a mean, and for all to have waited.
-fn of_level(at_once: u64) -> usize {
-    24.max(5 * at_once as usize)
-}
-
 impl PlanSpec {
     /// Checks the specification and plans every probe.
     ///
     /// # Errors
     /// At the first field that is invalid.
     pub fn plan(&self) -> Built<Plan> {
+        self.expanded()?.planned()
+    }
+
+    /// Plans every probe of a plan in its long form.
+    fn planned(self) -> Built<Plan> {
         check_name(&self.name).map_err(|r| r.at("name"))?;
         let named = |kind: &str, empty: bool| match empty {
             true => Err(Refusal::new(format!("none: there must be at least one {kind}"))),
@@ -147,7 +117,12 @@ impl PlanSpec {
             .iter()
             .map(|(name, spec)| target(name, spec, &mut notes).map_err(|r| r.at(name).at("targets")))
             .collect::<Built<Vec<_>>>()?;
-        let (slots, mode) = self.slots()?;
+        let Some(load) = &self.load else {
+            return Err(Refusal::new(
+                "say `rate`, `concurrency`, `ladder` or `find`, or `load`: how probes come",
+            ));
+        };
+        let (slots, mode) = self.slots(load)?;
         Ok(Plan {
             targets,
             classes: self.classes.names(),
@@ -157,7 +132,7 @@ impl PlanSpec {
             max_cost: u64::try_from(self.max_cost.picodollars()).unwrap_or(u64::MAX),
             hash: self.hash(),
             notes,
-            spec: self.clone(),
+            spec: self,
         })
     }
 
@@ -202,7 +177,7 @@ impl PlanSpec {
         })
     }
 
-    fn slots(&self) -> Built<(Vec<Slot>, Mode)> {
+    fn slots(&self, load: &LoadSpec) -> Built<(Vec<Slot>, Mode)> {
         let classes = self
             .classes
             .iter()
@@ -220,8 +195,8 @@ impl PlanSpec {
             slots: Vec::new(),
         };
         let warmup = self.warmup as usize;
-        let here = |r: Refusal| r.at(name_of(&self.load)).at("load");
-        let mode = match &self.load {
+        let here = |r: Refusal| r.at(name_of(load)).at("load");
+        let mode = match load {
             LoadSpec::Open { rate, schedule } => {
                 let wanted = match (wanted, duration) {
                     (None, None) => {

@@ -2,16 +2,18 @@
 //! budget.
 //!
 //! It is read from JSON (`simcap calibrate PLAN.json`, several targets side by side) or made from command-line
-//! arguments. Keys are named by their environment variable and are never part of it. [`super::plan`] checks it.
+//! arguments, whose names a plan may use too ([`super::short`]). Keys are named by their environment variable and are never part of it. [`super::plan`] checks it.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::prompts::{Language, Prefix};
 use crate::form::laws::LawSpec;
 use crate::form::named::Named;
-use crate::form::units::{Count, Duration, Money, Rate};
+use crate::form::units::{Count, Duration, Money, Rate, TokenPrice};
 use crate::provider::pricing::PerToken;
 
 /// The plan of a calibration run.
@@ -25,7 +27,7 @@ pub struct PlanSpec {
     #[schemars(length(max = 100), regex(pattern = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$"))]
     pub name: String,
     /// The endpoints, by name. All get the same probes at the same times.
-    #[schemars(extend("minProperties" = 1))]
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
     pub targets: Named<TargetSpec>,
     /// The classes of probes, by name.
     #[serde(default, skip_serializing_if = "Named::is_empty")]
@@ -35,7 +37,8 @@ pub struct PlanSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experiment: Option<String>,
     /// The pattern in which probes are sent to each target.
-    pub load: LoadSpec,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<LoadSpec>,
     /// The number of probes for each target, warm-up not included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<Count>,
@@ -65,6 +68,68 @@ pub struct PlanSpec {
     /// The seed of the schedule and of the lengths. Default: 0.
     #[serde(default)]
     pub seed: u64,
+    /// For a plan of one target, in place of `targets`: its address up to `/chat/completions`. It is called as the plan is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// The model to request of `base_url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The environment variable that holds the API key of `base_url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key_env: Option<String>,
+    /// The price of input of `base_url`, like "$0.42/Mtok". Default: that of the built-in price table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_input: Option<TokenPrice>,
+    /// The price of output of `base_url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_output: Option<TokenPrice>,
+    /// For a plan of one class, in place of `classes`: the law of the number of input tokens, or a number. Default: 200.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some_law")]
+    #[schemars(schema_with = "law_schema")]
+    pub input: Option<LawSpec<f64>>,
+    /// For a plan of one class: the law of the most output tokens, or a number. Default: 64.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some_law")]
+    #[schemars(schema_with = "law_schema")]
+    pub output: Option<LawSpec<f64>>,
+    /// In place of `load`: open loop at this rate, like "3/s".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// In place of `load`: closed loop with so many probes at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Count>,
+    /// In place of `load`: open loop at one rate after the other, until the endpoint refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<Vec<Rate>>,
+    /// In place of `load`: whatever it takes to find these limits, `slots` and `quota`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub find: Option<Vec<Limit>>,
+    /// The spacing of probes of `rate` or `ladder`. Default: "poisson".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
+    /// The length of each step of `ladder`. Default: 30s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<Duration>,
+    /// The most probes at once that `find` tries. Default: 128.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<Count>,
+    /// The longest window of a quota that `find` looks for. Default: 60s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Duration>,
+    /// The most refusals beyond a quota that `find` causes. Default: 300.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_refusals: Option<Count>,
+    /// As `timeouts.connect`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<Duration>,
+    /// As `timeouts.ttft`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttft_timeout: Option<Duration>,
+    /// As `timeouts.idle`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<Duration>,
+    /// As `timeouts.total`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_timeout: Option<Duration>,
 }
 
 /// An endpoint to probe.
@@ -117,8 +182,12 @@ pub struct ClassSpec {
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub share: f64,
     /// The law of the number of input tokens, approximately: a word is taken for a token.
+    #[serde(deserialize_with = "law")]
+    #[schemars(schema_with = "law_schema")]
     pub input: LawSpec<f64>,
     /// The law of the most output tokens, sent as `max_tokens`.
+    #[serde(deserialize_with = "law")]
+    #[schemars(schema_with = "law_schema")]
     pub output: LawSpec<f64>,
 }
 
@@ -236,6 +305,46 @@ pub fn most_refusals() -> Count {
 /// The window that is looked for where nothing else is said.
 pub fn minute() -> Duration {
     seconds(60)
+}
+
+/// A law of a number of tokens, for which the number itself may stand where all are equal.
+fn law<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LawSpec<f64>, D::Error> {
+    struct NumberOrLaw;
+
+    impl<'de> Visitor<'de> for NumberOrLaw {
+        type Value = LawSpec<f64>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a number, or an object with the name of a law and its parameters")
+        }
+
+        fn visit_u64<E>(self, n: u64) -> Result<LawSpec<f64>, E> {
+            Ok(LawSpec::always(n as f64))
+        }
+
+        fn visit_i64<E>(self, n: i64) -> Result<LawSpec<f64>, E> {
+            Ok(LawSpec::always(n as f64))
+        }
+
+        fn visit_f64<E>(self, x: f64) -> Result<LawSpec<f64>, E> {
+            Ok(LawSpec::always(x))
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LawSpec<f64>, A::Error> {
+            LawSpec::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+
+    deserializer.deserialize_any(NumberOrLaw)
+}
+
+fn some_law<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<LawSpec<f64>>, D::Error> {
+    law(deserializer).map(Some)
+}
+
+fn law_schema(generator: &mut SchemaGenerator) -> Schema {
+    let law = generator.subschema_for::<LawSpec<f64>>();
+    json_schema!({ "anyOf": [{ "type": "number", "minimum": 0 }, law] })
 }
 
 fn ten_ms() -> Duration {

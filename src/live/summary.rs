@@ -295,10 +295,8 @@ fn ladder(name: &str, own: &[&Probe], rates: &[f64], plan: &Plan, notes: &mut Ve
         table.column(group, title);
     }
     let within = match &plan.spec.load {
-        super::spec::LoadSpec::Ladder { step, .. } => step.span().seconds(),
-        super::spec::LoadSpec::Open { .. }
-        | super::spec::LoadSpec::Closed { .. }
-        | super::spec::LoadSpec::Find { .. } => 0.0,
+        Some(super::spec::LoadSpec::Ladder { step, .. }) => step.span().seconds(),
+        Some(_) | None => 0.0,
     };
     let mut medians = Vec::new();
     let mut refused = None;

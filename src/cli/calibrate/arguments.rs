@@ -12,6 +12,7 @@ use crate::form::laws::LawSpec;
 use crate::form::named::Named;
 use crate::form::units::{Count, Duration, Money, Rate, TokenPrice};
 use crate::live::prompts::{Language, Prefix};
+use crate::live::short;
 use crate::live::spec::{
     self, ClassSpec, Limit, LoadSpec, MaxTokensField, PlanSpec, Schedule, TargetSpec, TimeoutSpec,
 };
@@ -294,7 +295,7 @@ pub(super) fn spec(target: &Target, load: &Load, ask: &Ask, max_cost: Option<Mon
         name,
         classes: classes(ask)?,
         experiment: None,
-        load: load_spec,
+        load: Some(load_spec),
         requests: load.requests,
         duration: load.duration,
         warmup: load.warmup,
@@ -313,6 +314,26 @@ pub(super) fn spec(target: &Target, load: &Load, ask: &Ask, max_cost: Option<Mon
         max_cost,
         dispatch_bound: load.dispatch_bound,
         seed: load.seed,
+        base_url: None,
+        model: None,
+        api_key_env: None,
+        price_input: None,
+        price_output: None,
+        input: None,
+        output: None,
+        rate: None,
+        concurrency: None,
+        ladder: None,
+        find: None,
+        schedule: None,
+        step: None,
+        at_most: None,
+        window: None,
+        max_refusals: None,
+        connect_timeout: None,
+        ttft_timeout: None,
+        idle_timeout: None,
+        total_timeout: None,
     })
 }
 
@@ -359,8 +380,8 @@ fn classes(ask: &Ask) -> Result<Named<ClassSpec>, Failure> {
     let Some(file) = &ask.experiment else {
         let class = ClassSpec {
             share: 1.0,
-            input: ask.input.clone().unwrap_or(LawSpec::always(200.0)),
-            output: ask.output.clone().unwrap_or(LawSpec::always(64.0)),
+            input: ask.input.clone().unwrap_or(LawSpec::always(short::INPUT)),
+            output: ask.output.clone().unwrap_or(LawSpec::always(short::OUTPUT)),
         };
         return Ok([("all".to_owned(), class)].into_iter().collect());
     };

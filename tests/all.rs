@@ -32,6 +32,7 @@ mod load;
 mod mechanisms;
 mod metrics;
 mod months;
+mod other_logs;
 mod own;
 mod pacing;
 mod parts;

@@ -21,6 +21,8 @@ pub struct Log {
     pub targets: Vec<String>,
     /// The prices of targets, by name, where a file states them.
     pub prices: BTreeMap<String, PerToken>,
+    /// What a target is, by its name, where a file states it: the model and the address.
+    pub endpoints: BTreeMap<String, String>,
     /// Single requests, in order of time where it is known and otherwise in order of the file.
     pub observations: Vec<Observation>,
     /// Warm-up requests: no law is made of them, but they used quotas.

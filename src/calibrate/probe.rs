@@ -46,6 +46,9 @@ pub struct Run {
     /// The prices of each target, by which the run counts costs. Absent in older files.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub prices: BTreeMap<String, PerToken>,
+    /// The endpoint of each target: the model and the address that it was asked of. Absent in older files.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub endpoints: BTreeMap<String, String>,
 }
 
 /// A probe that is about to be sent. If it never ends, because its program was killed, it is taken to have cost this

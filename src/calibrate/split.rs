@@ -33,6 +33,7 @@ pub fn held_out(log: &Log, share: f64) -> (Log, Log) {
         sources: log.sources.clone(),
         targets: log.targets.clone(),
         prices: log.prices.clone(),
+        endpoints: log.endpoints.clone(),
         observations: observations.into_iter().cloned().collect(),
         warmups: log.warmups.clone(),
         stages,

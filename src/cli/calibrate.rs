@@ -99,6 +99,7 @@ impl Calibrate {
             plan: plan.hash.clone(),
             targets: plan.spec.targets.names(),
             prices: plan.prices(),
+            endpoints: plan.endpoints(),
         }))?;
         let mut kept = kept.unwrap_or_default();
         let (fates, interrupted) = send(&plan, &keys, start, journal, &mut kept, &watched)?;
@@ -112,12 +113,15 @@ impl Calibrate {
         } else if !summary.any_success {
             "\nNo probe succeeded: there is nothing to fit.\n".to_owned()
         } else {
-            let names = plan.spec.targets.names();
-            let which = match names.as_slice() {
-                [_] => String::new(),
-                _ => format!(" --target NAME, for each of {}", names.join(", ")),
+            let models = match plan.targets.as_slice() {
+                [_] => "a model of it, and an experiment with it",
+                _ => "a model of each, and the experiment that compares them",
             };
-            format!("\nNext: simcap fit {}{which}\n", path.display())
+            format!(
+                "\nNext, for {models}: simcap fit {} --experiment {}.json\n",
+                path.display(),
+                experiment(&plan.spec.name)
+            )
         };
         print(&next)?;
         if interrupted || !summary.any_success {
@@ -257,6 +261,11 @@ fn found(path: &Path) -> Result<String, Failure> {
     Ok(format!("\nFound\n{}", each.collect::<String>()))
 }
 
+/// A name for the experiment, which must not be that of the plan or of a model.
+fn experiment(name: &str) -> String {
+    format!("try-{name}")
+}
+
 fn keys(plan: &Plan) -> Result<Vec<Option<Key>>, Failure> {
     let key = |name: &Option<String>| name.as_deref().map(Key::from_env).transpose().map_err(Failure::Input);
     plan.targets
@@ -392,7 +401,7 @@ fn told(summary: &Summary, probes: usize) -> String {
         _ => format!("\n{}", summary.targets.render(style.width, style.colour)),
     };
     for (name, steps) in &summary.ladders {
-        text += &format!("\nThe ladder of {name}\n{}", steps.render(style.width, style.colour));
+        text += &format!("\nThe steps of {name}\n{}", steps.render(style.width, style.colour));
     }
     if !summary.notes.is_empty() {
         text.push('\n');

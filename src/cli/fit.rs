@@ -8,8 +8,9 @@ use clap::{Args, ValueEnum};
 use super::date::{date, day};
 use super::measured::measured;
 use super::{Done, Exit, Failure, print, style};
+use crate::calibrate::fit::compare::{Fitted, experiment};
 use crate::calibrate::fit::page::page;
-use crate::calibrate::fit::{self, Family, Given, Options};
+use crate::calibrate::fit::{self, Family, FitReport, Given, Options};
 use crate::calibrate::log::Log;
 use crate::calibrate::logs::MAP_HELP;
 use crate::experiment::calibration::Calibration;
@@ -37,6 +38,10 @@ pub(super) struct Fit {
     /// Where to write the model [default: NAME.json]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Write the experiment that runs these models too, ready for `simcap run`; of a log with several targets, a model of each and
+    /// the comparison of all. Models lie beside it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "name"])]
+    experiment: Option<PathBuf>,
     /// Write the report with its pictures to this folder [default: reports/fit-NAME]
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -120,7 +125,34 @@ fn share(text: &str) -> Result<f64, String> {
 impl Fit {
     pub(super) fn run(self) -> Done {
         let log = measured(&self.logs, self.map.as_deref())?;
-        let (prices, assumed_prices) = self.prices(&log)?;
+        let targets: Vec<Option<&str>> = match (&self.experiment, &self.target) {
+            (Some(_), None) => log.targets.iter().map(|name| Some(name.as_str())).collect(),
+            (_, target) => vec![target.as_deref()],
+        };
+        let mut made = Vec::new();
+        for target in targets {
+            made.push(self.model(&log, target)?);
+        }
+        if self.json {
+            let reports: Vec<&FitReport> = made.iter().map(|made| &made.report).collect();
+            let json = match reports.as_slice() {
+                [only] => serde_json::to_string_pretty(only),
+                several => serde_json::to_string_pretty(several),
+            };
+            print(&(json.context("cannot write the report as JSON")? + "\n"))?;
+        }
+        if let Some(file) = &self.experiment {
+            let next = compared(file, &log, &made)?;
+            if !self.json {
+                print(&next)?;
+            }
+        }
+        Ok(Exit::Fine)
+    }
+
+    /// Fits a model of one target, writes it, and says so.
+    fn model(&self, log: &Log, target: Option<&str>) -> Result<Made, Failure> {
+        let (prices, assumed_prices) = self.prices(log, target)?;
         let free = prices.is_none();
         let first = log
             .observations
@@ -136,7 +168,7 @@ impl Fit {
         });
         let from = assumed_prices.clone().filter(|_| !free);
         let options = Options {
-            target: self.target.clone(),
+            target: target.map(str::to_owned),
             name: self.name.clone().unwrap_or_default(),
             family: self.family.family(),
             seed: self.seed,
@@ -149,14 +181,24 @@ impl Fit {
                 slots: self.slots,
             },
         };
-        let (mut report, model) = fit::fit(&log, &options).map_err(|e| Failure::Input(e.to_string()))?;
+        let (mut report, model) = fit::fit(log, &options).map_err(|e| Failure::Input(e.to_string()))?;
         model
             .check(&Names::default())
             .map_err(|refusal| Failure::Input(format!("the fitted model does not build: {}", refusal.message)))?;
-        let out = self
-            .out
-            .clone()
-            .unwrap_or_else(|| PathBuf::from(format!("{}.json", plain(&report.name))));
+        let file = format!("{}.json", plain(&report.name));
+        let out = match (&self.out, &self.experiment) {
+            (Some(out), _) => out.clone(),
+            (None, Some(experiment)) => experiment.with_file_name(&file),
+            (None, None) => PathBuf::from(&file),
+        };
+        if self.experiment.as_ref() == Some(&out) {
+            return Err(Failure::Input(format!(
+                "{}: the model of {} would be written there too: give the experiment another name",
+                out.display(),
+                report.target
+            )));
+        }
+        spare(&out)?;
         report.notes.extend(lost(&out));
         let text = serde_json::to_string_pretty(&model).context("cannot write the model as JSON")? + "\n";
         let (dir, name) = (
@@ -177,9 +219,7 @@ impl Fit {
         let page = page(&report).context("cannot draw the fit")?;
         write_all(dir, &[(name, text)]).context("cannot write the model")?;
         write_all(&folder, &[("fit.json", &json), ("fit.html", &page)]).context("cannot write the report")?;
-        if self.json {
-            print(&json)?;
-        } else {
+        if !self.json {
             print(&fit::terminal(&report, &style()))?;
             let page = folder.join("fit.html");
             print(&format!(
@@ -200,17 +240,21 @@ impl Fit {
                 print(&paragraph("", &prices, style().width))?;
             }
         }
-        Ok(Exit::Fine)
+        Ok(Made {
+            report,
+            provider: plain(&file.trim_end_matches(".json")),
+            file,
+        })
     }
 
     /// The model's prices, if they were given, and where they are from if that is an assumption.
-    fn prices(&self, log: &Log) -> Result<(Option<PerToken>, Option<String>), Failure> {
+    fn prices(&self, log: &Log, target: Option<&str>) -> Result<(Option<PerToken>, Option<String>), Failure> {
         if let (Some(input), Some(output)) = (self.price_input, self.price_output) {
             return Ok((Some(per_token(input, output)), None));
         }
         let Some(from) = &self.prices_from else {
             // Which target is meant if none is named is for the fit to say.
-            let target = self.target.as_ref().or(log.targets.first());
+            let target = target.or(log.targets.first().map(String::as_str));
             return Ok(match target.and_then(|target| log.prices.get(target)) {
                 Some(prices) => (Some(prices.clone()), Some(OF_THE_RUN.to_owned())),
                 None => {
@@ -237,6 +281,54 @@ impl Fit {
             Some(format!("those of {} ({})", model.model, variant.source)),
         ))
     }
+}
+
+/// A model that was written.
+struct Made {
+    report: FitReport,
+    /// The model's file, without its folder.
+    file: String,
+    /// A name for it in an experiment.
+    provider: String,
+}
+
+/// Refuses to write a model over what is there and is none, as a plan of the target's name would be.
+fn spare(out: &Path) -> Result<(), Failure> {
+    let Ok(bytes) = source::read(out, MOST_OF_JSON) else {
+        return Ok(());
+    };
+    match diagnose::parse_bytes::<ModelFile>(&out.display().to_string(), &bytes) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Failure::Input(format!(
+            "{}: it is there already and is no model: --out writes elsewhere",
+            out.display()
+        ))),
+    }
+}
+
+/// Writes the experiment that runs the models, and says what comes next.
+fn compared(file: &Path, log: &Log, made: &[Made]) -> Result<String, Failure> {
+    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("compare");
+    let fitted: Vec<Fitted<'_>> = made
+        .iter()
+        .map(|made| Fitted {
+            report: &made.report,
+            provider: &made.provider,
+            file: &made.file,
+        })
+        .collect();
+    let text = experiment(&plain(stem), log, &fitted);
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let name = file.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| Failure::Input(format!("{}: not the name of a file", file.display())))?;
+    write_all(folder, &[(name, text)]).context("cannot write the experiment")?;
+    let file = file.display();
+    Ok(format!(
+        "\nThe experiment is in {file}. Next: simcap check {file}, and then simcap run {file}\n"
+    ))
 }
 
 /// Where prices are from that the log says.

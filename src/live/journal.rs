@@ -189,6 +189,7 @@ mod tests {
             plan: "x".into(),
             targets: vec!["a".into()],
             prices: std::collections::BTreeMap::new(),
+            endpoints: Default::default(),
         })
     }
 

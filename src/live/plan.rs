@@ -318,6 +318,19 @@ impl Plan {
             .collect()
     }
 
+    /// What each target is, by name: the model and the address.
+    pub fn endpoints(&self) -> BTreeMap<String, String> {
+        let of = |target: &Target| {
+            let address = target.spec.base_url.trim_end_matches('/');
+            let mut what = format!("{} at {address}", target.spec.model);
+            if !target.spec.extra_body.is_empty() {
+                what += &format!(" with {}", serde_json::Value::Object(target.spec.extra_body.clone()));
+            }
+            (target.name.clone(), what)
+        };
+        self.targets.iter().map(of).collect()
+    }
+
     /// The cost of all probes to this target in pico-dollars if their prompts have as many tokens as words, and their
     /// answers the most tokens allowed.
     pub fn expected(&self, target: &Target) -> u64 {

@@ -1,6 +1,6 @@
 //! Short forms of a plan: the names that the arguments of `simcap calibrate` have, for a plan of one endpoint and one class.
 //!
-//! `"base_url"` and `"model"` are a target that is called as the plan is, `"input"` and `"output"` a class `all`, and `"rate"`,
+//! `"base_url"` and `"model"` are a target that is called after the model, `"input"` and `"output"` a class `all`, and `"rate"`,
 //! `"concurrency"`, `"ladder"` or `"find"` the load. [`PlanSpec::expanded`] puts what they say where the long form has it, so
 //! that both are the same plan. A short form beside the long one that says the same is refused, and so is one that says
 //! nothing because what it belongs to is not there.
@@ -98,7 +98,7 @@ impl PlanSpec {
             max_tokens_field: MaxTokensField::default(),
             extra_body: serde_json::Map::new(),
         };
-        self.targets = [(self.name.clone(), target)].into_iter().collect();
+        self.targets = [(called_after(&target.model), target)].into_iter().collect();
         Ok(())
     }
 
@@ -157,6 +157,19 @@ impl PlanSpec {
     }
 }
 
+/// The model's name as that of a target or a folder: what is no letter, digit, `-`, `_` or `.` becomes a hyphen.
+pub fn called_after(model: &str) -> String {
+    let allowed = |c: char| {
+        if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
+    let name: String = model.chars().take(100).map(allowed).collect();
+    name.trim_start_matches('.').to_owned()
+}
+
 /// Refuses the short form where the long one is there too.
 fn refuse(short: &'static str, long: &str, is_there: bool) -> Built<()> {
     match is_there {
@@ -190,7 +203,7 @@ mod tests {
         let long = |load: Value| {
             spec(&json!({
                 "name": "mine",
-                "targets": { "mine": { "base_url": "http://127.0.0.1:1/v1", "model": "m",
+                "targets": { "m": { "base_url": "http://127.0.0.1:1/v1", "model": "m",
                                        "prices": { "input": "$1/Mtok", "output": "$2/Mtok" } } },
                 "classes": { "all": { "input": 300, "output": 64 } },
                 "timeouts": { "ttft": "9s" }, "max_cost": "$1", "load": load

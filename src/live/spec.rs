@@ -68,7 +68,7 @@ pub struct PlanSpec {
     /// The seed of the schedule and of the lengths. Default: 0.
     #[serde(default)]
     pub seed: u64,
-    /// For a plan of one target, in place of `targets`: its address up to `/chat/completions`. It is called as the plan is.
+    /// For a plan of one target, in place of `targets`: its address up to `/chat/completions`. It is called after the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
     /// The model to request of `base_url`.

@@ -386,11 +386,13 @@ fn levels(own: &[&Probe], finding: &Finding) -> Table {
         .iter()
         .enumerate()
         .map(|(step, at_once)| (step as u32, Some(*at_once)));
+    let mut row = 0;
     for (step, at_once) in levels.chain(beyond) {
         let of: Vec<&Probe> = own.iter().copied().filter(|probe| probe.step == step).collect();
         if of.is_empty() {
             continue;
         }
+        row += 1;
         let count = |is: fn(Outcome) -> bool| of.iter().filter(|probe| is(probe.outcome.0)).count() as f64;
         let (ok, limited) = (count(|o| o == Outcome::Success), count(|o| o == Outcome::RateLimited));
         let all = of.len() as f64;
@@ -404,7 +406,7 @@ fn levels(own: &[&Probe], finding: &Finding) -> Table {
             }
         };
         table.row(
-            &(step + 1).to_string(),
+            &row.to_string(),
             [
                 Cell::new(at_once.map_or("by the clock".into(), |n| n.to_string())),
                 Cell::new(format::count(of.len() as u64)),

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "what is tested looks at the clock")]
 
 mod accuracy;
+mod finding;
 mod hostile;
 mod measures;
 mod safety;

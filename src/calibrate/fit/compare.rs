@@ -45,21 +45,35 @@ pub fn experiment(name: &str, log: &Log, targets: &[Fitted<'_>]) -> String {
         policies.push(json!({ "name": "round-robin", "policy": "round_robin" }));
     }
     let names: Vec<&str> = targets.iter().map(|t| t.provider).collect();
-    let experiment = json!({
-        "format": "simcap.experiment/2",
-        "name": name,
-        "about": format!("{} by models fitted to measurements, at {from}.", names.join(" and ")),
-        "traffic": {
-            "arrivals": { "poisson": { "rate": format!("{}/s", three(rate)) } },
-            "classes": { "all": { "input": lengths(log, |o| o.input, 200), "output": lengths(log, |o| o.output, 64) } }
-        },
-        "providers": providers,
-        "client": { "timeouts": { "ttft": "60s", "total": "300s" } },
-        "policies": policies,
-        "plan": { "duration": "1h", "replications": 10, "seed": 1 }
-    });
-    let text = serde_json::to_string_pretty(&experiment).unwrap_or_default();
-    text + "\n"
+    // In the order in which a person reads it, a policy a line.
+    let fields = [
+        ("format", json!("simcap.experiment/2")),
+        ("name", json!(name)),
+        (
+            "about",
+            json!(format!(
+                "{} by models fitted to measurements, at {from}.",
+                names.join(" and ")
+            )),
+        ),
+        (
+            "traffic",
+            json!({
+                "arrivals": { "poisson": { "rate": format!("{}/s", three(rate)) } },
+                "classes": { "all": { "input": lengths(log, |o| o.input, 200), "output": lengths(log, |o| o.output, 64) } }
+            }),
+        ),
+        ("providers", Value::Object(providers)),
+        ("client", json!({ "timeouts": { "ttft": "60s", "total": "300s" } })),
+    ];
+    let fields = fields.iter().map(|(name, value)| format!("  \"{name}\": {value},\n"));
+    let policies: Vec<String> = policies.iter().map(|policy| format!("    {policy}")).collect();
+    format!(
+        "{{\n{}  \"policies\": [\n{}\n  ],\n  \"plan\": {}\n}}\n",
+        fields.collect::<String>(),
+        policies.join(",\n"),
+        json!({ "duration": "1h", "replications": 10, "seed": 1 })
+    )
 }
 
 /// The highest rate of an unsaturated step.

@@ -82,8 +82,8 @@ pub(super) fn tell(report: &mut FitReport, used: &[&Observation], no_speed: Opti
         unknown.push(match refused {
             0 => "the quotas: nothing was refused and no header told them".to_owned(),
             n => format!(
-                "the quotas: {n} refusals are too few, or not in order of time, and are taken for chance; more of them, in a \
-                 closed loop or at a steady rate above the quota, would tell"
+                "the quotas: {n} refusals are too few, or not in order of time, and are taken for chance; more of \
+                 them, sent on without a pause as `simcap calibrate --find quota` does, would tell"
             ),
         });
     } else if report.quotas.iter().any(|quota| quota.from.contains("refusals over")) {

@@ -68,6 +68,11 @@ impl Gather {
         }
     }
 
+    /// Says what a target is.
+    pub(super) fn endpoint(&mut self, target: &str, endpoint: &str) {
+        self.log.endpoints.insert(target.to_owned(), endpoint.to_owned());
+    }
+
     /// Adds a request.
     pub(super) fn push(&mut self, observation: Observation) {
         self.log.observations.push(observation);

@@ -315,7 +315,7 @@ pub fn read_all<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
     logs.and_then(join)
 }
 
-/// Joins several logs into one: targets are the same if their names are, each file's steps of load follow those of the
+/// Joins several logs into one: targets are the same if their names are, or if the files say that they are the same endpoint, each file's steps of load follow those of the
 /// previous one, and requests are in order of the clock if all of them have its time, otherwise in order of the files.
 /// A request with a clock time that several files contain is kept once, and a summary of requests that other files
 /// contain in full is left out. Targets beyond 65,536 are left out and noted.
@@ -331,11 +331,35 @@ pub fn join(mut logs: Vec<Log>) -> Result<Log, ReadError> {
     for log in logs {
         let file = log.sources.first().map_or(String::new(), |s| s.file.clone());
         let mut places: Vec<Option<u16>> = Vec::new();
+        // Two targets of one file are two, whatever they are.
+        let before = all.targets.len();
+        let mut prices = log.prices;
         for name in log.targets {
-            let place = all.targets.iter().position(|t| *t == name).unwrap_or(all.targets.len());
+            let endpoint = log.endpoints.get(&name);
+            let is_it = |other: &String| endpoint.is_some() && all.endpoints.get(other) == endpoint;
+            let by_name = all.targets.iter().position(|other| *other == name);
+            let place = by_name.or_else(|| all.targets[..before].iter().position(is_it));
+            let place = place.unwrap_or(all.targets.len());
+            if let (Some(other), Some(endpoint)) = (all.targets.get(place).filter(|other| **other != name), endpoint) {
+                all.notes.push(format!(
+                    "{name} is {other}, the same endpoint by another name ({endpoint}): both are taken together"
+                ));
+            }
             let place = u16::try_from(place).ok();
             if place.is_some_and(|p| usize::from(p) == all.targets.len()) {
-                all.targets.push(name);
+                all.targets.push(name.clone());
+            }
+            if let Some(known) = place.map(|place| all.targets[usize::from(place)].clone()) {
+                if let Some(priced) = prices.remove(&name)
+                    && all.set_prices(&known, priced)
+                {
+                    all.notes.push(format!(
+                        "{known}: its prices differ between the files: those of {file} are taken"
+                    ));
+                }
+                if let Some(endpoint) = endpoint {
+                    all.endpoints.entry(known).or_insert_with(|| endpoint.clone());
+                }
             }
             places.push(place);
         }
@@ -373,13 +397,6 @@ pub fn join(mut logs: Vec<Log>) -> Result<Log, ReadError> {
             t.step = t.step.saturating_add(steps);
             Some(t)
         }));
-        for (target, prices) in log.prices {
-            if all.set_prices(&target, prices) {
-                all.notes.push(format!(
-                    "{target}: its prices differ between the files: those of {file} are taken"
-                ));
-            }
-        }
         told.push((file, log.notes));
     }
     all.notes.extend(together(told));

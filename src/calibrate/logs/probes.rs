@@ -82,6 +82,9 @@ fn begin(number: usize, run: Run, gather: &mut Gather) -> Result<Run, Mistake> {
         if let Some(prices) = run.prices.get(target) {
             gather.price(target, prices.clone());
         }
+        if let Some(endpoint) = run.endpoints.get(target) {
+            gather.endpoint(target, endpoint);
+        }
     }
     Ok(run)
 }
@@ -147,6 +150,7 @@ mod tests {
             plan: "00".into(),
             targets: vec!["premium".into(), "cheap".into()],
             prices: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
         };
         serde_json::to_string(&Line::Run(run)).unwrap() + "\n"
     }

@@ -69,6 +69,40 @@ fn logs_are_joined_by_the_names_of_their_targets() {
 }
 
 #[test]
+fn runs_of_one_endpoint_by_two_names_are_one_target() {
+    let log = |name: &str, endpoints: &[(&str, &str)], unix: f64| Log {
+        sources: vec![Source {
+            file: name.into(),
+            format: "test".into(),
+            sha256: name.into(),
+        }],
+        targets: endpoints.iter().map(|(target, _)| (*target).to_owned()).collect(),
+        endpoints: endpoints
+            .iter()
+            .map(|(target, is)| ((*target).to_owned(), (*is).to_owned()))
+            .collect(),
+        observations: vec![Observation {
+            unix: Some(unix),
+            ..observed(0, Outcome::Success)
+        }],
+        ..Log::default()
+    };
+    let joined = join(vec![
+        log("1", &[("a", "m at http://x/v1"), ("twin", "m at http://x/v1")], 1.0),
+        log("2", &[("b", "m at http://x/v1")], 2.0),
+        log("3", &[("c", "n at http://x/v1")], 3.0),
+    ])
+    .unwrap();
+    assert_eq!(joined.targets, ["a", "twin", "c"]);
+    let of: Vec<_> = joined.observations.iter().map(|o| o.target).collect();
+    assert_eq!(of, [0, 0, 2]);
+    assert_eq!(
+        joined.notes,
+        ["b is a, the same endpoint by another name (m at http://x/v1): both are taken together"]
+    );
+}
+
+#[test]
 fn a_request_that_two_files_have_is_kept_once() {
     let at = |unix: f64| Observation {
         unix: Some(unix),

@@ -274,7 +274,7 @@ pub(super) fn spec(target: &Target, load: &Load, ask: &Ask, max_cost: Option<Mon
             schedule,
         },
     };
-    let name = target.name.clone().unwrap_or_else(|| plain(model));
+    let name = target.name.clone().unwrap_or_else(|| short::called_after(model));
     let target = TargetSpec {
         base_url: base_url.clone(),
         model: model.clone(),
@@ -335,23 +335,6 @@ pub(super) fn spec(target: &Target, load: &Load, ask: &Ask, max_cost: Option<Mon
         idle_timeout: None,
         total_timeout: None,
     })
-}
-
-/// The model's name as a folder's.
-fn plain(model: &str) -> String {
-    let allowed = |c: char| {
-        if c.is_ascii_alphanumeric() || "-_.".contains(c) {
-            c
-        } else {
-            '-'
-        }
-    };
-    model
-        .chars()
-        .map(allowed)
-        .collect::<String>()
-        .trim_start_matches('.')
-        .to_owned()
 }
 
 fn prices(target: &Target) -> Result<Option<PerToken>, Failure> {

@@ -313,3 +313,82 @@ fn slots_are_found_from_a_ladder_and_a_closed_loop() {
     let model: Value = serde_json::from_str(&model).unwrap();
     assert_eq!(model["variants"]["measured"]["load"][0]["slots"]["servers"], json!(12));
 }
+
+/// Two targets of a log: a model of each, and the experiment that compares them, which a run takes as it is.
+#[test]
+fn targets_become_models_and_the_experiment_that_compares_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = "at,model,ttft,e2e,in,out,status\n".to_owned();
+    for i in 0..120_u32 {
+        for (model, slower) in [("a/one", 0), ("two", 150)] {
+            let ttft = 200 + slower + i * 37 % 120;
+            writeln!(
+                log,
+                "{},{model},{ttft},{},300,{},200",
+                1_700_000_000 + i,
+                ttft + 1_000,
+                40 + i % 30
+            )
+            .unwrap();
+        }
+    }
+    std::fs::write(folder.path().join("log.csv"), log).unwrap();
+    let map = "at=at,target=model,ttft=ttft:ms,e2e=e2e:ms,input=in,output=out,status=status";
+    let fit = |experiment: &str| {
+        simcap(
+            folder.path(),
+            &[
+                "fit",
+                "log.csv",
+                "--map",
+                map,
+                "--refits",
+                "0",
+                "--experiment",
+                experiment,
+            ],
+        )
+    };
+    let output = fit("try.json");
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    assert!(
+        text(&output.stdout)
+            .contains("The experiment is in try.json. Next: simcap check try.json, and then simcap run try.json")
+    );
+    let written = std::fs::read_to_string(folder.path().join("try.json")).unwrap();
+    let experiment: Value = serde_json::from_str(&written).unwrap();
+    assert_eq!(
+        experiment["providers"],
+        json!({ "a-one": { "model": "a-one.json" }, "two": { "model": "two.json" } })
+    );
+    assert_eq!(
+        experiment["traffic"]["arrivals"],
+        json!({ "poisson": { "rate": "1/s" } })
+    );
+    let policies: Vec<_> = experiment["policies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["name"].clone())
+        .collect();
+    assert_eq!(policies, ["all-a-one", "all-two", "round-robin"]);
+    let output = simcap(folder.path(), &["check", "try.json"]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    // It may have been worked on since.
+    let output = fit("try.json");
+    assert!(
+        text(&output.stdout).contains("try.json was there already and stays as it was"),
+        "{}",
+        text(&output.stderr)
+    );
+    // A model would be written over it.
+    let output = fit("two.json");
+    assert_eq!(output.status.code(), Some(2));
+    std::fs::write(folder.path().join("two.json"), "{}").unwrap();
+    let output = fit("other.json");
+    assert!(
+        text(&output.stderr).contains("two.json: it is there already and is no model"),
+        "{}",
+        text(&output.stderr)
+    );
+}

@@ -241,7 +241,7 @@ fn sought(finding: &Finding) -> String {
     if let Some(beyond) = &finding.beyond {
         text += &format!(
             "It looks for a quota: then a tenth above that rate for {}, without pausing on a 429: at most {} refusals, one every \
-             {} at most. It takes what capacity is left: others who use the endpoint will notice\n",
+             {} at most. It takes what capacity is left: others that use the endpoint will notice\n",
             format::span(beyond.lasts.as_secs_f64()),
             format::count(beyond.refusals),
             format::span(beyond.gap().as_secs_f64())

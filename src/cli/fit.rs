@@ -306,8 +306,14 @@ fn spare(out: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Writes the experiment that runs the models, and says what comes next.
+/// Writes the experiment that runs the models, and says what comes next. One that is there stays as it is: it may have been
+/// worked on, and it names the models by their files.
 fn compared(file: &Path, log: &Log, made: &[Made]) -> Result<String, Failure> {
+    let next = format!("Next: simcap check {0}, and then simcap run {0}\n", file.display());
+    if file.exists() {
+        let there = file.display();
+        return Ok(format!("\n{there} was there already and stays as it was. {next}"));
+    }
     let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("compare");
     let fitted: Vec<Fitted<'_>> = made
         .iter()
@@ -325,10 +331,7 @@ fn compared(file: &Path, log: &Log, made: &[Made]) -> Result<String, Failure> {
     let name = file.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| Failure::Input(format!("{}: not the name of a file", file.display())))?;
     write_all(folder, &[(name, text)]).context("cannot write the experiment")?;
-    let file = file.display();
-    Ok(format!(
-        "\nThe experiment is in {file}. Next: simcap check {file}, and then simcap run {file}\n"
-    ))
+    Ok(format!("\nThe experiment is in {}. {next}", file.display()))
 }
 
 /// Where prices are from that the log says.

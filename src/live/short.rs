@@ -23,7 +23,7 @@ pub fn step() -> crate::form::units::Duration {
 }
 
 impl PlanSpec {
-    /// The same plan in its long form.
+    /// This plan in its long form.
     ///
     /// # Errors
     /// At a short form that stands beside the long one, or without what it belongs to.
@@ -157,7 +157,7 @@ impl PlanSpec {
     }
 }
 
-/// The model's name as that of a target or a folder: what is no letter, digit, `-`, `_` or `.` becomes a hyphen.
+/// The model's name as that of a target or a folder: whatever is not a letter, a digit, `-`, `_` or `.` becomes a hyphen.
 pub fn called_after(model: &str) -> String {
     let allowed = |c: char| {
         if c.is_ascii_alphanumeric() || "-_.".contains(c) {

@@ -118,16 +118,16 @@ pub struct PlanSpec {
     /// The most refusals beyond a quota that `find` causes. Default: 300.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_refusals: Option<Count>,
-    /// As `timeouts.connect`.
+    /// The longest wait for a connection, in place of `timeouts.connect`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<Duration>,
-    /// As `timeouts.ttft`.
+    /// The longest wait for the first token, in place of `timeouts.ttft`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttft_timeout: Option<Duration>,
-    /// As `timeouts.idle`.
+    /// The longest wait for each further token, in place of `timeouts.idle`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<Duration>,
-    /// As `timeouts.total`.
+    /// The longest duration of the whole answer, in place of `timeouts.total`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_timeout: Option<Duration>,
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::{ask, said};
-use crate::common::mock::Mock;
+use crate::common::mock::{Mock, model};
 
 /// Three slots and 120 requests in each 4 s, of answers of about 90 ms: 33 a second are served, 30 are let in.
 #[test]
@@ -15,7 +15,8 @@ fn slots_and_quota_are_found_within_the_bound_on_refusals() {
         "load": [{ "slots": { "servers": 3 } }],
         "limits": [{ "fixed_window": { "unit": "requests", "limit": 120, "window": "4s" } }]
     });
-    let mock = Mock::of(&truth, &["--no-quota-headers"]);
+    let served = model(&truth).replace(r#""model":"m""#, r#""model":"mock""#);
+    let mock = Mock::run("mock.json", &served, &["mock.json", "--no-quota-headers"]);
     let folder = tempfile::tempdir().unwrap();
     let url = format!("http://127.0.0.1:{}/v1", mock.port);
     let find = [

@@ -29,7 +29,7 @@ enum Kind {
     Duration,
     /// A whole number.
     Tokens,
-    /// Text.
+    /// Text of any kind.
     Words,
 }
 

@@ -1,6 +1,6 @@
 //! JSON as Python writes it: `NaN`, `Infinity` and `-Infinity`, which RFC 8259 forbids, taken as missing figures.
 //!
-//! Most tools that measure LLMs are written in Python, whose `json` writes these three for floats that are no finite number
+//! Most tools that measure LLMs are written in Python, whose `json` writes these three for floats that are not finite
 //! (`allow_nan`, its default): a mean of nothing, a rate without a bound. They become `null`, at the length of the text
 //! that they replace, so that the columns of later mistakes are those of the file; only a `NaN` with no space or comma and
 //! space behind it makes its line longer, by one byte. What stands in strings is left alone.
@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-/// What Python writes for floats that are no finite numbers, the longest first.
+/// What Python writes for floats that are not finite, the longest first.
 const NOT_FINITE: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
 
 /// The text with `null` for every such literal, and how many there were.

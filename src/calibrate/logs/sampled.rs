@@ -1,4 +1,4 @@
-//! Logs that keep a sample of their requests, so many of each way to end: what stands in them is no share of anything.
+//! Logs that keep a sample of their requests, so many of each way to end: shares of what stands in them mean nothing.
 //!
 //! GuideLLM's `--sample-requests` keeps at most that many requests of each way to end and says elsewhere how many there were
 //! (`GenerativeRequestsAccumulator.get_sampled`, 0.4 to 0.8.1). Within a way to end the sample is drawn evenly, so each law

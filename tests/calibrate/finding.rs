@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::{ask, said};
 use crate::common::mock::{Mock, model};
 
-/// Three slots and 120 requests in each 4 s, of answers of about 90 ms: 33 a second are served, 30 are let in.
+/// Three slots and 150 requests in each 5 s, of answers of about 90 ms: 33 a second are served, 30 are let in.
 #[test]
 fn slots_and_quota_are_found_within_the_bound_on_refusals() {
     let truth = json!({
         "ttft": { "lognormal": { "median": "85ms", "sigma": 0.3 } },
         "load": [{ "slots": { "servers": 3 } }],
-        "limits": [{ "fixed_window": { "unit": "requests", "limit": 120, "window": "4s" } }]
+        "limits": [{ "fixed_window": { "unit": "requests", "limit": 150, "window": "5s" } }]
     });
     let served = model(&truth).replace(r#""model":"m""#, r#""model":"mock""#);
     let mock = Mock::run("mock.json", &served, &["mock.json", "--no-quota-headers"]);
@@ -23,7 +23,7 @@ fn slots_and_quota_are_found_within_the_bound_on_refusals() {
         "--find",
         "slots,quota",
         "--window",
-        "4s",
+        "5s",
         "--max-refusals",
         "200",
         "--output",
@@ -69,8 +69,8 @@ fn slots_and_quota_are_found_within_the_bound_on_refusals() {
         .1;
     let arguments: Vec<&str> = next.split(' ').chain(["--refits", "0", "--json"]).collect();
     let report: Value = serde_json::from_slice(&simcap(&[&["fit"], &arguments[..]].concat())).unwrap();
-    let slots = report["slots"]["slots"].as_u64().unwrap();
-    assert!((2..=4).contains(&slots), "{report}");
+    let slots = ["least", "most"].map(|bound| report["slots"][bound].as_u64().unwrap());
+    assert!(slots[0] <= 3 && 3 <= slots[1] && slots[1] <= 5, "{}", report["slots"]);
     let per_minute = report["quotas"][0]["per_minute"].as_f64().unwrap();
     assert!((per_minute / 1_800.0 - 1.0).abs() < 0.2, "{per_minute}: {printed}");
     let refused = report["retry_after"]["refusals"].as_u64().unwrap();

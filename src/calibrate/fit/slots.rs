@@ -106,8 +106,12 @@ pub(super) fn found(observations: &[&Observation]) -> Option<SlotsFound> {
     if least <= calm {
         return None;
     }
-    // None may be accepted where requests overtake each other: then it is the nearer of the two that disagree.
-    let (least, most) = (least.min(too_many), (too_many - 1).max(least.min(too_many)));
+    // A client hears of an end a little after the slot is free, so that none may be accepted: then the truth is one of the two
+    // between which the score changes its sign.
+    let (least, most) = match too_many > least {
+        true => (least, too_many - 1),
+        false => (too_many.saturating_sub(1).max(calm), too_many),
+    };
     let nearest = (least..=most).min_by(|a, b| score(*a).abs().total_cmp(&score(*b).abs()))?;
     let rest = left(&taken, nearest);
     let spread = spread(&rest)? / spread(&alone)?;

@@ -242,7 +242,7 @@ impl Fit {
         }
         Ok(Made {
             report,
-            provider: plain(&file.trim_end_matches(".json")),
+            provider: plain(file.trim_end_matches(".json")),
             file,
         })
     }

@@ -244,7 +244,9 @@ fn slots_are_found_from_a_ladder_and_a_closed_loop() {
             .wrapping_add(1_442_695_040_888_963_407);
         (draws >> 11) as f64 / 2f64.powi(53)
     };
-    let mut write = |name: &str, unix: u64, sent: &mut dyn FnMut(usize, &[f64]) -> Option<(u32, f64)>| {
+    /// The step and the time of the next probe, given its number and when those before it ended.
+    type Sent<'a> = &'a mut dyn FnMut(usize, &[f64]) -> Option<(u32, f64)>;
+    let mut write = |name: &str, unix: u64, sent: Sent<'_>| {
         let mut text = format!(
             "{{\"run\":{{\"format\":\"simcap.probes/1\",\"version\":\"0.1.0\",\"unix_us\":{unix},\"seed\":1,\"plan\":\"00\",\
              \"targets\":[\"m\"]}}}}\n"

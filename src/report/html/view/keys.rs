@@ -1,7 +1,7 @@
 //! Which colour stands for which policy and provider: by place in the experiment, over and over. Of many policies only the leading ones
 //! have a colour.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -21,7 +21,7 @@ pub(super) struct Key {
 /// The keys of a report's policies.
 pub(super) struct Keys<'a> {
     keys: Vec<Key>,
-    places: HashMap<&'a str, usize>,
+    places: BTreeMap<&'a str, usize>,
 }
 
 impl<'a> Keys<'a> {

@@ -5,6 +5,7 @@
 
 mod aiperf;
 mod appended;
+mod clock;
 pub(crate) mod gather;
 mod guidellm;
 mod inference_perf;
@@ -315,8 +316,10 @@ pub fn read_all<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
     logs.and_then(join)
 }
 
-/// Joins several logs into one: targets are the same if their names are, or if the files say that they are the same endpoint, each file's steps of load follow those of the
-/// previous one, and requests are in order of the clock if all of them have its time, otherwise in order of the files.
+/// Joins several logs into one: targets are the same if their names are, or if the files say that they are the same endpoint, each
+/// file's steps of load follow those of the previous one, and requests are in order of the clock if all of them have its time,
+/// otherwise in order of the files. Their times are those of one clock, from the first request of all files: without the time of the
+/// clock, each file is taken to follow the one before it an hour later, so that no two of them are taken for one load.
 /// A request with a clock time that several files contain is kept once, and a summary of requests that other files
 /// contain in full is left out. Targets beyond 65,536 are left out and noted.
 ///
@@ -325,6 +328,10 @@ pub fn read_all<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
 pub fn join(mut logs: Vec<Log>) -> Result<Log, ReadError> {
     twice::refuse(&logs)?;
     let several = logs.len() > 1;
+    let by_clock = several && logs.iter().flat_map(|log| &log.observations).all(|o| o.unix.is_some());
+    if several && !by_clock {
+        clock::one_after_another(&mut logs);
+    }
     let summaries = twice::drop_summaries(&mut logs);
     let mut all = Log::default();
     let mut told = Vec::new();
@@ -401,7 +408,8 @@ pub fn join(mut logs: Vec<Log>) -> Result<Log, ReadError> {
     }
     all.notes.extend(together(told));
     all.notes.extend(summaries);
-    if several && all.observations.iter().all(|o| o.unix.is_some()) {
+    if by_clock {
+        clock::by_unix(&mut all);
         let key = |o: &Observation| (o.unix.unwrap_or(0.0), o.target);
         all.observations
             .sort_by(|a, b| key(a).0.total_cmp(&key(b).0).then(a.target.cmp(&b.target)));

@@ -49,6 +49,7 @@ mod rollout;
 mod scripts;
 mod shadow;
 mod trees;
+mod uncertainty;
 mod validate;
 mod warm_up;
 mod words;

@@ -10,6 +10,7 @@ use super::{Done, Exit, note_unused, print, traces};
 use crate::experiment::assemble::assemble;
 use crate::experiment::estimate::{Estimate, estimate};
 use crate::experiment::load::load_with;
+use crate::experiment::reach;
 use crate::form::own::OwnParts;
 use crate::report::format;
 use crate::words::Start;
@@ -64,7 +65,8 @@ impl Check {
             format::span(seconds),
         ))?;
         print(&in_words(&estimate))?;
-        let warnings = estimate.warnings();
+        let mut warnings = estimate.warnings();
+        warnings.extend(reach::notes(&plan, &estimate));
         if !plan.assumptions.is_empty() {
             print(&format!("not modelled: {}\n", plan.assumptions.join("; ")))?;
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::date::{date, day};
+use super::date::day;
 use super::measured::measured;
 use super::{Done, Exit, Failure, print, style};
 use crate::calibrate::fit::compare::{Fitted, experiment};
@@ -19,6 +19,7 @@ use crate::form::build::Names;
 use crate::form::diagnose;
 use crate::form::units::TokenPrice;
 use crate::import::source::{self, MOST_OF_JSON};
+use crate::kernel::calendar::date;
 use crate::provider::pricing::PerToken;
 use crate::report::text::paragraph;
 use crate::report::write::write_all;

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 
-use super::date::date;
 use super::measured::{measured, read};
 use super::{Done, Exit, Failure, print, style};
 use crate::calibrate::validate::{Settings, Validation, page, text, validate};
@@ -14,6 +13,8 @@ use crate::experiment::model::{BUILT_IN, ModelFile};
 use crate::form::build::Names;
 use crate::form::diagnose;
 use crate::form::units::Fraction;
+use crate::kernel::calendar::date;
+use crate::report::text::paragraph;
 use crate::report::write;
 
 /// Arguments of `simcap validate`.
@@ -81,15 +82,30 @@ impl Validate {
             .unwrap_or_else(|| PathBuf::from("reports").join(format!("validate-{}", model.model)));
         report(&folder, &found)?;
         print(&format!("report: {}\n", folder.join("validation.html").display()))?;
-        if !self.no_write && self.path().is_file() {
+        let tells = found.verdict() != Agreement::CannotTell;
+        if !tells && !self.no_write && self.path().is_file() {
+            let kept = match model.variants.get(&variant).and_then(|spec| spec.calibration.as_ref()) {
+                Some(before) => format!("; the score that it has stays: {}", before.sentence()),
+                None => String::new(),
+            };
+            print(&paragraph(
+                "",
+                &format!(
+                    "{}: no score is written, as these measurements do not tell{kept}",
+                    self.model
+                ),
+                style().width,
+            ))?;
+        }
+        if tells && !self.no_write && self.path().is_file() {
             if let Some(spec) = model.variants.get_mut(&variant) {
                 spec.calibration = Some(found.calibration.clone());
             }
             self.write(&model)?;
         }
         Ok(match found.verdict() {
-            Agreement::Equivalent => Exit::Fine,
-            Agreement::CannotTell | Agreement::NotEquivalent => Exit::ObjectiveFailed,
+            Agreement::Equivalent | Agreement::CannotTell => Exit::Fine,
+            Agreement::NotEquivalent => Exit::ObjectiveFailed,
         })
     }
 

@@ -16,6 +16,7 @@ use crate::stats::ratio::Pairs;
 use crate::words::metric::Times;
 
 use super::figures::{Figures, Kind, kind};
+use super::uncertain::Uncertain;
 
 /// Below so many independent incidents their number stands beside a figure.
 const FEW: f64 = 10.0;
@@ -40,6 +41,8 @@ pub(super) struct Gathered {
     shares: Vec<Histograms>,
     shares_of: Vec<Option<usize>>,
     replications: usize,
+    /// What the models' own measurements leave open, once that is known.
+    uncertain: Uncertain,
 }
 
 impl Gathered {
@@ -79,6 +82,7 @@ impl Gathered {
             shares_of,
             measures,
             replications: 0,
+            uncertain: Uncertain::default(),
         }
     }
 
@@ -113,6 +117,11 @@ impl Gathered {
         }
     }
 
+    /// Takes into the intervals what the models' own measurements leave open.
+    pub(super) fn leave_open(&mut self, uncertain: Uncertain) {
+        self.uncertain = uncertain;
+    }
+
     /// The place of a metric among the measures.
     pub(super) fn find(&self, metric: &Metric) -> Option<usize> {
         self.measures.iter().position(|known| known.metric == *metric)
@@ -120,6 +129,11 @@ impl Gathered {
 
     /// The estimate of measure number `i`. A percentile is of those that have a value, or of all that should have.
     pub(super) fn estimate(&self, i: usize, of: Of, confidence: Confidence) -> Estimate {
+        self.uncertain.widen(i, self.of_run(i, of, confidence), confidence)
+    }
+
+    /// The estimate with the interval of the run alone.
+    fn of_run(&self, i: usize, of: Of, confidence: Confidence) -> Estimate {
         let pairs = &self.pairs[i];
         match kind(&self.measures[i].metric) {
             _ if self.lacks[i] => Estimate {
@@ -158,6 +172,9 @@ impl Gathered {
             note: self.note(i, &estimate),
             estimate,
             of_all,
+            parts: self
+                .uncertain
+                .parts(i, &self.of_run(i, Of::Values, confidence), confidence),
         }
     }
 

@@ -10,6 +10,7 @@ mod idle;
 mod judge;
 mod measured;
 mod month;
+mod outside;
 mod passes;
 mod ranking;
 mod scorecard;
@@ -18,6 +19,7 @@ mod steady;
 mod summary;
 mod supposed;
 mod survivors;
+mod uncertain;
 
 pub use halted::set_aside;
 #[cfg(all(feature = "cli", feature = "plots"))]

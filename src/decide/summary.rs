@@ -28,7 +28,8 @@ use super::passes::{Each, Figure, Pooled, Replications, ask};
 use super::ranking::{ranking, together};
 use super::scorecard::{Given, scorecard};
 use super::steady::{self, Story};
-use super::{bill, clipped, exchange, idle, judge, shut, supposed, survivors};
+use super::uncertain::{self, Uncertain};
+use super::{bill, clipped, exchange, idle, judge, outside, shut, supposed, survivors};
 
 /// Points of a distribution function that a report keeps.
 const CURVE_POINTS: usize = 200;
@@ -72,13 +73,18 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
     };
     let mut policies: Vec<PolicyReport> = Vec::new();
     let mut sides: Vec<Vec<Side>> = Vec::new();
-    for (s, pooled) in all.iter().enumerate() {
+    for (s, pooled) in all.iter_mut().enumerate() {
         let scenario = &plan.scenarios[s];
         let mut compared = pooled.gathered.compared(plan.metrics.len(), plan.confidence);
         let look = |tally: &Tally| pooled.gathered.residuals(tally, &mut compared);
         let parts = ask(&replications(s), plan.confidence, look, |each| {
             Parts::of(plan, scenario, pooled, &months[s], each)
         })?;
+        let unsure = Uncertain::of(plan, &compared.sides, &complete);
+        for (i, side) in compared.sides.iter_mut().enumerate() {
+            side.estimate = unsure.widen(i, side.estimate, plan.confidence);
+        }
+        pooled.gathered.leave_open(unsure);
         policies.push(policy(plan, s, pooled, &months[s], parts, story(scenario)));
         sides.push(compared.sides);
     }
@@ -87,6 +93,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         .as_ref()
         .map(|billing| exchange::currency(billing, plan, &all, &months));
     let names: Vec<String> = policies.iter().map(|p| p.name.clone()).collect();
+    let outside = outside::outside(plan, &all);
     let metrics: Vec<&Metric> = plan.metrics.iter().map(|m| &m.metric).collect();
     let window = plan.scenarios.first().map(|s| s.window);
     let gathered: Vec<&Gathered> = all.iter().map(|pooled| &pooled.gathered).collect();
@@ -114,6 +121,8 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         counted: window.map_or(0.0, |w| w.counted().seconds()),
         month_days: MONTH_DAYS,
         warnings: troubles(loaded)
+            .chain(outside::sentences(plan, &outside))
+            .chain(uncertain::warning(plan, complete.len()))
             .chain(warnings(
                 plan,
                 runs.planned(),
@@ -125,6 +134,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
             .collect(),
         assumptions: plan.assumptions.clone(),
         models: plan.models.clone(),
+        outside,
         comparisons: compare(
             &names,
             &sides,
@@ -140,6 +150,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         asked: loaded.experiment.plan.metrics.clone(),
         objectives: judge::judge(plan, &gathered),
         scorecard,
+        uncertain: uncertain::sentences(&policies),
         policies,
     })
 }

@@ -364,7 +364,7 @@ impl<'a> World<'a> {
             requests: Slab::default(),
             attempts: Slab::default(),
             endpoints: (scenario.fleet.iter().enumerate())
-                .map(|(i, d)| Endpoint::new(&d.provider, own(OF_PROVIDERS, i)))
+                .map(|(i, d)| Endpoint::new(&d.provider, own(OF_PROVIDERS, i), Some(chance.parameters())))
                 .collect(),
             accounts: scenario.accounts.iter().map(|a| Quotas::new(&a.limits)).collect(),
             gateways: (0..usize::from(client.gateways))

@@ -4,6 +4,7 @@
 
 mod assumptions;
 mod client;
+mod drawn;
 mod fleet;
 mod metrics;
 mod objectives;
@@ -14,6 +15,7 @@ mod window;
 
 use std::sync::Arc;
 
+use super::domain::Domain;
 use super::file::{ClientSpec, Experiment, PolicyEntry};
 use super::format;
 use super::load::Loaded;
@@ -32,7 +34,7 @@ use crate::stats::interval::Confidence;
 use crate::words::{Code, Metric, ModelNote, Start, Unit};
 use assumptions::assumptions;
 use client::client;
-use fleet::{accounts, check_accounts, deployment, exchange, known, pools};
+use fleet::{accounts, check_accounts, deployment, domain, exchange, known, pools};
 use metrics::{Measures, measures};
 use objectives::objectives;
 use quality::quality;
@@ -70,6 +72,8 @@ pub struct Plan {
     pub currency: Option<Billing>,
     /// How the worth of answers is assumed to hang together, as "independent answers" says it.
     pub assumes: String,
+    /// Where the model of each provider holds, in the order of the fleet; nothing for one that does not say.
+    pub domains: Vec<Option<Domain>>,
     /// What makes sense and is probably not what was meant, in sentences.
     pub cautions: Vec<String>,
     /// What is not modelled and would change the figures, in clauses: it stands beside every verdict.
@@ -169,7 +173,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
     let accounts = accounts(spec, &names)?;
     let (pools, used) = pools(spec)?;
     let mut fleet = Vec::new();
-    let mut models = Vec::new();
+    let (mut models, mut domains) = (Vec::new(), Vec::new());
     let mut silent: [Option<&str>; 3] = [None; 3];
     for ((name, provider), &pool) in spec.providers.iter().zip(&used) {
         let (built, note) = deployment(loaded, name, provider, &names, pool).map_err(|r| r.at(name).at("providers"))?;
@@ -178,8 +182,13 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
                 first.get_or_insert(name);
             }
         }
+        let domain = domain(loaded, provider, &built.provider);
+        models.extend(note.map(|note| ModelNote {
+            measured: domain.as_ref().and_then(Domain::sentence),
+            ..note
+        }));
+        domains.push(domain);
         fleet.push(built);
-        models.extend(note);
     }
     check_accounts(spec)?;
     models.extend(sources::of_accounts(loaded, spec)?);
@@ -251,6 +260,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
         objectives,
         assumptions: assumptions(loaded, &fleet, &models),
         models,
+        domains,
         replications: spec.plan.replications,
         seed: spec.plan.seed,
         start,

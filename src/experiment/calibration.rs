@@ -1,7 +1,7 @@
-//! What a model file says of its own worth: the measurements that a variant was fitted to, and how well it predicted others.
+//! What a model file says of its own worth: how well it predicted measurements.
 //!
-//! `simcap fit` writes [`FittedOn`], `simcap validate` writes [`Calibration`]; reports quote the latter by
-//! [`Calibration::sentence`]. A variant without it is uncalibrated, and every report says so.
+//! `simcap validate` writes [`Calibration`], and reports quote it by [`Calibration::sentence`]. A variant without it is uncalibrated,
+//! and every report says so. What a variant was fitted to is in [`super::domain`].
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,52 +19,6 @@ pub struct LogFile {
     pub sha256: String,
 }
 
-/// The measurements that a variant was fitted to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FittedOn {
-    /// The files of measurements that the variant was fitted to.
-    pub files: Vec<LogFile>,
-    /// The share of each target's observations that was held out of the fit, by the rule of `calibrate::split`.
-    pub held_out: Fraction,
-    /// Input tokens of the requests that the variant was fitted to. Default: not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub input: Option<Range>,
-    /// Output tokens of the requests that the variant was fitted to. Default: not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<Range>,
-    /// Requests in flight when each of them was sent, itself included. Default: not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub in_flight: Option<Range>,
-}
-
-/// From the least to the most, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Range {
-    /// The least value.
-    pub least: u32,
-    /// The greatest value.
-    pub most: u32,
-}
-
-impl Range {
-    /// The range of these values; nothing if there are none.
-    pub fn of(values: impl IntoIterator<Item = u32>) -> Option<Range> {
-        values.into_iter().fold(None, |range: Option<Range>, x| {
-            Some(Range {
-                least: range.map_or(x, |r| r.least.min(x)),
-                most: range.map_or(x, |r| r.most.max(x)),
-            })
-        })
-    }
-
-    /// Whether `x` lies in it.
-    pub const fn holds(self, x: u32) -> bool {
-        self.least <= x && x <= self.most
-    }
-}
-
 /// How well a simulation of the same schedule predicted measurements.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -77,6 +31,9 @@ pub struct Calibration {
     pub held_out: bool,
     /// The number of observations that the model was compared with.
     pub probes: u64,
+    /// Requests a second while they were sent. Default: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
     /// The relative error that still counts as equal.
     pub margin: Fraction,
     /// The verdict over all metrics.
@@ -166,9 +123,10 @@ impl Calibration {
             Agreement::CannotTell => "too few to tell",
             judged => judged.words(),
         };
+        let at = self.rate.map_or(String::new(), |rate| format!(" at {rate}/s"));
         let held_out = if self.held_out { "held-out" } else { "not held-out" };
         format!(
-            "{} ({} {held_out} probes, {}): {told} within {}",
+            "{} ({} {held_out} probes{at}, {}): {told} within {}",
             first.unwrap_or_else(|| "too few measurements for a percentile".to_owned()),
             grouped(self.probes),
             self.date,
@@ -210,6 +168,7 @@ mod tests {
             files: Vec::new(),
             held_out: true,
             probes: 1200,
+            rate: None,
             margin: Fraction::new(0.1).unwrap(),
             verdict: Agreement::Equivalent,
             metrics: [("ttft".to_owned(), score)].into_iter().collect(),
@@ -239,19 +198,20 @@ mod tests {
             "p95 TTFT predicted within 3 % (1,200 held-out probes, 2026-11-21): equivalent within 10 %"
         );
         let few = calibration(vec![quantile(0.5, Some((0.0, 0.04))), quantile(0.95, None)]);
+        let at_a_rate = Calibration {
+            rate: Some(3.6),
+            ..few.clone()
+        };
+        assert!(
+            at_a_rate
+                .sentence()
+                .contains("(1,200 held-out probes at 3.6/s, 2026-11-21)")
+        );
         assert!(few.sentence().starts_with("p50 TTFT predicted within 4 % ("));
         assert!(
             calibration(Vec::new())
                 .sentence()
                 .starts_with("too few measurements for a percentile (")
         );
-    }
-
-    #[test]
-    fn a_range_is_of_the_least_and_the_most() {
-        assert_eq!(Range::of([]), None);
-        let range = Range::of([5, 2, 9]).unwrap();
-        assert_eq!((range.least, range.most), (2, 9));
-        assert!(range.holds(2) && range.holds(9) && !range.holds(10));
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! [`file`](mod@file) and [`model`] are the files' own types; [`load`] finds and reads everything that an experiment names;
 //! [`assemble`] checks it and builds the scenarios, [`pilot`] finds how long they warm up; [`estimate`] says what they will take;
-//! [`kinds`] lists the kinds of parts that a file can name; [`format`](mod@format) knows the versions of the format. Files say
+//! [`domain`] says where a fitted model holds, and [`uncertainty`] how far it is known; [`kinds`] lists the kinds of parts that a file can name; [`format`](mod@format) knows the versions of the format. Files say
 //! things in the form of [`crate::form`].
 
 pub mod assemble;
 pub mod calibration;
+pub mod domain;
 pub mod estimate;
 pub mod file;
 pub mod format;
@@ -14,3 +15,5 @@ pub mod kinds;
 pub mod load;
 pub mod model;
 pub mod pilot;
+pub mod reach;
+pub mod uncertainty;

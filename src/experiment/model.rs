@@ -6,7 +6,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::calibration::{Calibration, FittedOn};
+use super::calibration::Calibration;
+use super::domain::FittedOn;
+use super::uncertainty::Uncertainty;
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::laws::LawSpec;
 use crate::form::named::Named;
@@ -100,6 +102,9 @@ pub struct ModelSpec {
     /// The measurements that the variant was fitted to. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fitted_on: Option<FittedOn>,
+    /// Other parameters that the variant may have, as far as those measurements tell. Default: its parameters are exact.
+    #[serde(default, skip_serializing_if = "Uncertainty::is_none")]
+    pub uncertainty: Uncertainty,
     /// How well the variant predicted measurements that it was not fitted to. Default: it was not validated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
@@ -118,6 +123,12 @@ impl ModelSpec {
         let prices = self.prices.build(&Table::default(), names);
         prices.map_err(|r| r.at("prices"))?;
         self.faults.build(names).map_err(|r| r.at("faults"))?;
+        for (i, law) in self.uncertainty.ttft.iter().enumerate() {
+            law.law(names).map_err(|r| r.at(i).at("ttft").at("uncertainty"))?;
+        }
+        for (i, law) in self.uncertainty.tps.iter().enumerate() {
+            law.law(names).map_err(|r| r.at(i).at("tps").at("uncertainty"))?;
+        }
         prefill(self.prefill)?;
         loads(&self.load, names)?;
         cache(self.prompt_cache.as_ref(), names)?;

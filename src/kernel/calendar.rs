@@ -1,7 +1,8 @@
 //! Days of the week and times of day of a replication, in UTC.
 //!
 //! A replication begins at a time of a week, and weeks follow each other without end: there are no dates, no months of
-//! different lengths and no summer time. Whatever goes by the clock asks here, so that all of it goes by the same one.
+//! different lengths and no summer time. Whatever goes by the clock asks here, so that all of it goes by the same one. Dates are
+//! of measurements alone ([`date`], [`minute_of`]).
 
 use super::time::{Span, Time};
 
@@ -49,6 +50,27 @@ impl Calendar {
     }
 }
 
+/// The date so many days after 1970-01-01 (Hinnant, "chrono-compatible low-level date algorithms").
+pub fn date(days: i64) -> String {
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let of_era = z.rem_euclid(146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let part = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * part + 2) / 5 + 1;
+    let month = if part < 10 { part + 3 } else { part - 9 };
+    let year = year + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// The minute that so many seconds after 1970-01-01 are in, in UTC: `2026-11-28T16:05Z`.
+pub fn minute_of(unix: f64) -> String {
+    let minutes = (unix / 60.0).floor() as i64;
+    let (day, minute) = (minutes.div_euclid(1440), minutes.rem_euclid(1440));
+    format!("{}T{:02}:{:02}Z", date(day), minute / 60, minute % 60)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +90,26 @@ mod tests {
         assert_eq!(monday.before(hours(168 + 1)), Calendar::starting(hours(167)));
         assert_eq!(monday.minute(Time::from_nanos(MINUTE - 1)), 0);
         assert!(sunday.minute(Time::NEVER) < WEEK_MINUTES);
+    }
+
+    /// GNU date: `date -u -d @$((86400 * n)) +%F`.
+    #[test]
+    fn days_become_dates() {
+        for (days, expected) in [
+            (0, "1970-01-01"),
+            (19_782, "2024-02-29"),
+            (20_778, "2026-11-21"),
+            (11_016, "2000-02-29"),
+            (47_540, "2100-02-28"),
+        ] {
+            assert_eq!(date(days), expected);
+        }
+    }
+
+    /// GNU date: `date -u -d @1795848831 +%FT%RZ`.
+    #[test]
+    fn seconds_are_in_a_minute() {
+        assert_eq!(minute_of(1_795_848_831.9), "2026-11-28T06:53Z");
+        assert_eq!(minute_of(-1.0), "1969-12-31T23:59Z");
     }
 }

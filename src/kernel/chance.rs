@@ -69,12 +69,37 @@ pub enum Purpose {
     Pilot = 23,
     /// How difficult a request is, for every model alike.
     Difficulty = 24,
+    /// Which of a model's possible parameters are the true ones.
+    Parameters = 25,
 }
 
 /// The randomness of one replication.
 #[derive(Clone, Copy, Debug)]
 pub struct Chance {
     base: u64,
+    parameters: Parameters,
+}
+
+/// Replications that share what a model's parameters are taken to be: as many as tell what parameters change from what chance does.
+pub const ALIKE: u64 = 2;
+
+/// What the parameters of models that are not known exactly are taken to be in a replication.
+///
+/// Replications in a row share them, [`ALIKE`] at a time, and so do all policies in them. Following groups take following ones of the
+/// possible parameters, from a place that the seed and the model say, so that none comes twice before all have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    seed: u64,
+    group: u64,
+}
+
+impl Parameters {
+    /// Which of `n` possible parameters, `n` above 0, are those of model number `model`.
+    pub fn index(self, model: u64, n: usize) -> usize {
+        let from = Key(mix(self.seed ^ model.wrapping_mul(GOLDEN))).draw(Purpose::Parameters);
+        let n = n as u64;
+        ((from % n + self.group % n) % n) as usize
+    }
 }
 
 /// The randomness of one request, or of one attempt at it.
@@ -101,7 +126,16 @@ impl Chance {
     pub const fn new(seed: u64, replication: u64) -> Chance {
         Chance {
             base: mix(mix(seed.wrapping_add(GOLDEN)).wrapping_add(replication.wrapping_mul(GOLDEN))),
+            parameters: Parameters {
+                seed: mix(seed.wrapping_add(GOLDEN)),
+                group: replication / ALIKE,
+            },
         }
+    }
+
+    /// What the parameters of models are taken to be in this replication.
+    pub const fn parameters(self) -> Parameters {
+        self.parameters
     }
 
     /// The randomness of the `id`-th request.
@@ -288,6 +322,19 @@ mod tests {
         let expected = n as f64 / 256.0;
         let chi2: f64 = bins.iter().map(|b| (b - expected).powi(2) / expected).sum();
         assert!((170.0..347.0).contains(&chi2), "{chi2}");
+    }
+
+    /// Two replications in a row share them; in ten of them five, all different.
+    #[test]
+    fn parameters_are_shared_by_pairs_and_come_once_each() {
+        let of = |seed, replication, model| Chance::new(seed, replication).parameters().index(model, 24);
+        let ten: Vec<usize> = (0..10).map(|r| of(1, r, 0)).collect();
+        assert!(ten.chunks(2).all(|pair| pair[0] == pair[1]), "{ten:?}");
+        let mut different = ten.clone();
+        different.sort_unstable();
+        different.dedup();
+        assert_eq!(different.len(), 5);
+        assert!((0..8).any(|model| of(1, 0, model) != of(1, 0, 0)) && (0..8).any(|seed| of(seed, 0, 0) != of(8, 0, 0)));
     }
 
     #[test]

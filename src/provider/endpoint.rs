@@ -6,7 +6,7 @@
 //! that the engine can take the earlier of the answer and the client's timeouts and keep one pending event. The answer
 //! is what the provider would do if the caller never hung up.
 
-use crate::kernel::chance::{Key, Purpose};
+use crate::kernel::chance::{Key, Parameters, Purpose};
 use crate::kernel::clock::SpanClock;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ask, Headers, Left, Outcome};
@@ -186,19 +186,25 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// The state of `provider` before the first request. `weather` keys the randomness that does not depend on
-    /// requests.
-    pub fn new(provider: &Provider, weather: Key) -> Endpoint {
+    /// requests; `parameters` say what the provider is taken to be, where it is not known exactly: nothing for what is likeliest.
+    pub fn new(provider: &Provider, weather: Key, parameters: Option<Parameters>) -> Endpoint {
+        let drawn = provider.drawn.as_ref().zip(parameters);
+        let one = drawn.and_then(|(drawn, of)| drawn.all.get(of.index(drawn.model, drawn.all.len())));
+        let (latency, faults) = match one {
+            Some((latency, faults)) => (latency, faults),
+            None => (&provider.latency, &provider.faults),
+        };
         // Faults take parts from 1 on: part 0 is the key itself, and part 1 of the first provider's key the second
         // provider's.
         Endpoint {
-            latency: provider.latency.fresh(),
+            latency: latency.fresh(),
             load: provider.load.iter().map(|l| l.fresh()).collect(),
             cache: provider.cache.as_ref().map(|c| c.fresh()),
             quotas: Quotas::new(&provider.limits),
-            faults: (provider.faults.iter().enumerate())
+            faults: (faults.iter().enumerate())
                 .map(|(i, fault)| fault.fresh(weather.part(i as u64 + 1)))
                 .collect(),
-            has_weather: provider.faults.iter().any(|f| f.has_weather()),
+            has_weather: faults.iter().any(|f| f.has_weather()),
             in_service: 0,
             works_until: None,
             limited: SpanClock::default(),

@@ -38,6 +38,8 @@ pub struct Provider {
     pub faults: Vec<Box<dyn faults::Fault>>,
     /// The number of the account whose quotas it shares.
     pub account: Option<usize>,
+    /// What its latency and its own faults may be instead, where they were fitted to few measurements.
+    pub drawn: Option<Drawn>,
     /// The tariff by which it bills.
     pub price: Box<dyn pricing::Price>,
     /// What it bills when the caller hangs up.
@@ -48,6 +50,18 @@ pub struct Provider {
     pub retry_after: RetryAfter,
     /// Probability of a good answer, in millionths, by class; [`UNRATED`](crate::words::UNRATED) where it is unknown.
     pub quality: Vec<u32>,
+}
+
+/// How one possible provider answers, and the sources of its failures and slowness.
+pub type Possible = (Box<dyn latency::Latency>, Vec<Box<dyn faults::Fault>>);
+
+/// What a provider may be, as far as the measurements tell that its model was fitted to: each replication takes one of them.
+#[derive(Debug)]
+pub struct Drawn {
+    /// The number of the model, which providers of one model share.
+    pub model: u64,
+    /// The possible ones, at least one: latency, and the sources of failures and slowness.
+    pub all: Vec<Possible>,
 }
 
 /// The form in which a 429 says when to come back.

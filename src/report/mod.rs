@@ -16,6 +16,7 @@ pub mod format;
 pub mod html;
 pub mod json;
 mod leading;
+mod outside;
 mod scorecard;
 pub mod table;
 pub mod terminal;
@@ -29,6 +30,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use bill::{Bill, BillRow, Billed};
+pub use outside::{Asked, Outside};
 pub use scorecard::{Goal, Scorecard, Scored};
 
 use crate::stats::compare::Verdict;
@@ -77,10 +79,16 @@ pub struct Report {
     /// What the reader must know before using any figure: an interrupted run, a system that never settles, too few
     /// samples for a percentile.
     pub warnings: Vec<String>,
+    /// What intervals hold beside chance, in sentences: how far the models' own parameters are known. Absent where no model tells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncertain: Vec<String>,
     /// What is not modelled and would change the figures, in clauses.
     pub assumptions: Vec<String>,
     /// Where the provider models come from, and how far they are to be trusted.
     pub models: Vec<ModelNote>,
+    /// Where policies ask providers for more than their models were fitted on; absent where none does, or no model says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<Outside>,
     /// One entry for each policy, in the experiment's order; the first is the baseline of every comparison.
     pub policies: Vec<PolicyReport>,
     /// Each further policy against the first.
@@ -270,8 +278,22 @@ pub struct Measured {
     /// request got it, and for what is not a percentile of a latency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of_all: Option<Estimate>,
+    /// What the interval is made of, where a model tells how far its parameters are known and that is seen in the metric.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<PartsOfError>,
     /// Why the metric has no value or no interval, what its interval hangs on, or what it leaves out of a month; absent if there is nothing to say.
     pub note: Option<String>,
+}
+
+/// How far the two parts of an interval reach from the figure, to the farther side, in the metric's unit. The whole is the root of the
+/// sum of their squares.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct PartsOfError {
+    /// What chance does in a run: less with more replications.
+    pub run: f64,
+    /// What the measurements leave open that the models were fitted to: less with more of those.
+    pub models: f64,
 }
 
 /// How often requests ended one way.

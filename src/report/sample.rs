@@ -15,6 +15,8 @@ pub(crate) fn sample() -> Report {
     ];
     let policies: Vec<PolicyReport> = names.iter().enumerate().map(|(i, name)| policy(i, *name)).collect();
     Report {
+        outside: Vec::new(),
+        uncertain: Vec::new(),
         format: json::FORMAT.into(),
         version: "0.1.0".into(),
         experiment: "support-chat".into(),
@@ -42,6 +44,7 @@ pub(crate) fn sample() -> Report {
             "error in the figures of `relay`: published or assumed, not validated against measurements".into(),
         ],
         models: vec![ModelNote {
+            measured: None,
             provider: "relay".into(),
             model: "relay-fast/1".into(),
             source: "published benchmark".into(),
@@ -154,6 +157,7 @@ fn policy(index: usize, (name, kind): (&str, &str)) -> PolicyReport {
         let mean = if dearer { mean / factor } else { mean * factor };
         let alone = index == 2 && metric == Metric::TTFT_P99;
         Measured {
+            parts: None,
             metric,
             estimate: Estimate::symmetric(mean, (!alone).then_some(half_width), 10, 0),
             of_all: None,

@@ -142,16 +142,19 @@ impl Page {
         self.text += &paragraph("", &format!("{line}{rates}"), self.style.width);
     }
 
-    /// What the models are worth: one line for each that was held against measurements.
+    /// What the models are worth: what their measurements leave open of the intervals, a line for each that says what it was measured over, and one that was held against measurements.
     fn standings(&mut self, report: &Report) {
         let of = |note: &ModelNote| match &note.calibration {
             Some(Standing::Calibrated(sentence)) => Some(format!("{}: {sentence}", note.model)),
             Some(Standing::Uncalibrated) | None => None,
         };
-        let mut calibrated: Vec<String> = report.models.iter().filter_map(of).collect();
+        let measured = |note: &ModelNote| Some(format!("{}: {}", note.model, note.measured.as_ref()?));
+        let mut calibrated: Vec<String> = (report.models.iter())
+            .flat_map(|note| measured(note).into_iter().chain(of(note)))
+            .collect();
         calibrated.dedup();
-        for line in calibrated {
-            self.text += &paragraph("note: ", &line, self.style.width);
+        for line in report.uncertain.iter().chain(&calibrated) {
+            self.text += &paragraph("note: ", line, self.style.width);
         }
     }
 

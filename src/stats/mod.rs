@@ -14,6 +14,7 @@ pub mod histogram;
 pub mod interval;
 pub mod moments;
 pub mod order;
+pub mod parts;
 pub mod quantile;
 pub mod ratio;
 pub mod warmup;

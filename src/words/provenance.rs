@@ -28,6 +28,9 @@ pub struct ModelNote {
     /// Published prices and quotas that the experiment takes over by name, by field: their name, source and date.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<(String, String)>,
+    /// What the model was measured over and what was not seen there, in a sentence; absent if it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<String>,
     /// Whether the model was validated against measurements; absent for a provider without a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Standing>,

@@ -178,7 +178,7 @@ fn a_model_file_with_an_unknown_field() {
         8 |       "tsp": { "constant": 50 },
           |       ^
        help: did you mean `tps`?
-       allowed: source, date, ttft, fit, tps, prefill, network, load, prompt_cache, prices, context_window, limits, faults, quality, assumed, fitted_on, calibration
+       allowed: source, date, ttft, fit, tps, prefill, network, load, prompt_cache, prices, context_window, limits, faults, quality, assumed, fitted_on, uncertainty, calibration
     "#);
 }
 

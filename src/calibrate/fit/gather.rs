@@ -5,6 +5,7 @@ use super::choose::choose;
 use super::line::Slope;
 use super::percentiles::{Percentile, SHOWN};
 use super::quantile_table::{LEAST, Mean, TableFit, averaged, through};
+use super::redraw;
 use super::regimes::{Regimes, median, spearman};
 use super::report::{Effect, Quantity};
 use super::sample::Sample;
@@ -36,7 +37,8 @@ pub(super) fn quantity(
         .collect();
     let serial = Serial::of(&in_time.iter().map(|(x, _)| libm::log(*x)).collect::<Vec<_>>());
     let choice = choose(&sample, options.family, options.seed, options.refits)?;
-    let percentile = |share: f64| Percentile::of(&sample, share, serial.effective, choice.params.quantile(share));
+    let serial_effective = serial.effective;
+    let percentile = |share: f64| Percentile::of(&sample, share, serial_effective, choice.params.quantile(share));
     let quantity = Quantity {
         name,
         seen: sample.seen().len(),
@@ -48,6 +50,9 @@ pub(super) fn quantity(
         tables: Vec::new(),
         taken: choice.family,
         why: choice.why,
+        refits: choice.family.map_or(Vec::new(), |family| {
+            redraw::refits(family, &choice.params, &sample, serial_effective, options.seed)
+        }),
         params: choice.params,
         sample,
     };
@@ -92,6 +97,7 @@ pub(super) fn of_table(name: &'static str, seen: usize, table: &[(f64, f64)], me
         regimes: Regimes::default(),
         tables,
         params: best.params,
+        refits: Vec::new(),
         sample: Sample::default(),
     })
 }

@@ -19,6 +19,7 @@ mod hangs;
 mod line;
 mod load;
 mod lognormal;
+mod measured_over;
 mod mixture;
 mod model;
 mod onset;
@@ -28,6 +29,7 @@ pub mod page;
 mod percentiles;
 mod quantile_table;
 mod quotas;
+mod redraw;
 mod regimes;
 mod report;
 mod sample;
@@ -276,6 +278,7 @@ pub fn fit(log: &Log, options: &Options) -> Result<(FitReport, ModelFile), FitEr
         quotas,
         slots,
         notes,
+        per_minute: measured_over::per_minute(&everything),
         cannot_tell: Vec::new(),
         evidence: Evidence {
             inputs: gather::over_input(&used),

@@ -3,13 +3,14 @@
 use super::errors;
 use super::family::Params;
 use super::load::LoadCurve;
+use super::measured_over;
 use super::report::{FitReport, Quantity};
 use crate::calibrate::log::{Log, Observation};
-use crate::experiment::calibration::{FittedOn, Range};
 use crate::experiment::model::{Fit, ModelFile, ModelSpec, Percentiles};
+use crate::experiment::uncertainty::Uncertainty;
 use crate::form::laws::{self, Component, LawSpec, Magnitude};
 use crate::form::named::Named;
-use crate::form::units::{Count, Duration, Fraction};
+use crate::form::units::{Count, Duration};
 use crate::kernel::time::Span;
 use crate::provider::load::{Batching, LoadSpec, Slots};
 use crate::provider::pricing::PerToken;
@@ -67,13 +68,12 @@ pub(super) fn model(report: &FitReport, log: &Log, used: &[&Observation], given:
         faults: errors::faults(&report.errors),
         quality: Named::default(),
         assumed: assumed(report, tps.is_some(), given),
-        fitted_on: Some(FittedOn {
-            files: log.files(),
-            held_out: Fraction::new(given.held_out).unwrap_or(Fraction::ZERO),
-            input: Range::of(used.iter().filter_map(|o| o.input)),
-            output: Range::of(used.iter().filter_map(|o| o.output)),
-            in_flight: Range::of(used.iter().filter_map(|o| o.in_flight)),
-        }),
+        fitted_on: Some(measured_over::fitted_on(report, log, used, given)),
+        uncertainty: Uncertainty {
+            ttft: ttft.map_or(Vec::new(), |q| q.refits.iter().map(|p| law(p, duration)).collect()),
+            tps: tps.map_or(Vec::new(), |q| q.refits.iter().map(|p| law(p, six)).collect()),
+            requests: (report.sent > 0).then_some(report.sent),
+        },
         calibration: None,
     };
     ModelFile {
@@ -199,12 +199,12 @@ fn fit(quantity: &Quantity) -> Fit {
 }
 
 /// Rounds to six significant digits: measurements are not more precise.
-fn six(x: f64) -> f64 {
+pub(super) fn six(x: f64) -> f64 {
     format!("{x:.5e}").parse().unwrap_or(x)
 }
 
 /// Seconds in the form of a model file.
-fn duration(seconds: f64) -> Duration {
+pub(super) fn duration(seconds: f64) -> Duration {
     Duration::from(Span::from_nanos((six(seconds) * 1e9).round().max(0.0) as u64))
 }
 

@@ -52,6 +52,8 @@ pub struct FitReport {
     pub slots: Option<SlotsFound>,
     /// What refusals say about when to come back.
     pub retry_after: Option<RetryAfter>,
+    /// The most requests within one minute that no quota refused; `null` if the log has no times.
+    pub per_minute: Option<u32>,
     /// Remarks that a reader must know.
     pub notes: Vec<String>,
     /// What these measurements cannot determine.
@@ -100,6 +102,10 @@ pub struct Quantity {
     #[serde(skip)]
     #[schemars(skip)]
     pub params: Params,
+    /// Laws of the same family fitted to resampled values; empty where only summaries were available.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub refits: Vec<Params>,
     /// The sample that was fitted; empty where only summaries were available.
     #[serde(skip)]
     #[schemars(skip)]

@@ -12,7 +12,9 @@ mod agree;
 #[cfg(feature = "plots")]
 pub mod page;
 mod simulate;
+mod stretch;
 pub mod text;
+mod workers;
 
 use std::collections::BTreeSet;
 
@@ -20,13 +22,14 @@ use serde::Serialize;
 
 use super::log::{Log, Observation};
 use super::split;
-use crate::experiment::calibration::{Agreement, Calibration, QuantileScore, Range, Score};
+use crate::experiment::calibration::{Agreement, Calibration, QuantileScore, Score};
+use crate::experiment::domain::Range;
 use crate::experiment::model::{ModelFile, ModelSpec};
 use crate::form::units::Fraction;
 use crate::kernel::time::Span;
 use crate::stats::critical::Confidence;
 use crate::stats::histogram::Histogram;
-use crate::stats::interval::wilson;
+use crate::stats::interval::{min_samples_for_quantile, wilson};
 use crate::words::Outcome;
 
 /// Extracts a quantity from an observation.
@@ -72,6 +75,8 @@ pub struct Validation {
     pub errors: Errors,
     /// The Q–Q plots, by quantity.
     pub quantiles: Vec<Pairs>,
+    /// About as many requests like these as would tell, where these do not; `null` where they do, or no number can be said.
+    pub would_tell: Option<u64>,
     /// Remarks on the validation.
     pub notes: Vec<String>,
 }
@@ -119,8 +124,8 @@ pub fn validate(model: &ModelFile, variant: &str, log: &Log, settings: &Settings
             model.variants.names().join(", ")
         )
     })?;
-    let target = target(log, settings.target.as_deref())?;
     let mut notes = Vec::new();
+    let target = target(log, settings.target.as_deref(), model, spec, &mut notes)?;
     let (compared, held_out) = held_out(spec, log, &mut notes);
     let of_target = |log: &'_ Log| -> Vec<Observation> {
         let all = log
@@ -142,7 +147,13 @@ pub fn validate(model: &ModelFile, variant: &str, log: &Log, settings: &Settings
         ));
     }
     let stateful = !spec.load.is_empty() || !spec.limits.is_empty() || spec.prompt_cache.is_some();
-    let all = if stateful { of_target(log) } else { measured.clone() };
+    let all = if stateful {
+        // Warm-up requests have used quotas and filled lines all the same.
+        let warmups = log.warmups.iter().filter(|o| o.target == target && o.at.is_some());
+        warmups.cloned().chain(of_target(log)).collect()
+    } else {
+        measured.clone()
+    };
     let schedule: Vec<&Observation> = all.iter().collect();
     let simulated = simulate::simulate(model, variant, &schedule, settings.replications, settings.seed)?;
     outside(spec, &measured, &mut notes);
@@ -174,6 +185,7 @@ pub fn validate(model: &ModelFile, variant: &str, log: &Log, settings: &Settings
         files: log.files(),
         held_out,
         probes: measured.len() as u64,
+        rate: rate(&schedule),
         margin: settings.margin,
         verdict: overall(&scores, &errors),
         metrics: scores.into_iter().collect(),
@@ -184,6 +196,7 @@ pub fn validate(model: &ModelFile, variant: &str, log: &Log, settings: &Settings
         variant: variant.to_owned(),
         target: log.targets[usize::from(target)].clone(),
         replications: simulated.replications,
+        would_tell: would_tell(&calibration),
         calibration,
         errors,
         quantiles,
@@ -191,19 +204,32 @@ pub fn validate(model: &ModelFile, variant: &str, log: &Log, settings: &Settings
     })
 }
 
-fn target(log: &Log, named: Option<&str>) -> Result<u16, String> {
+/// The target that the model is of: the one that is named, the only one of the log, or the one that the model says.
+fn target(
+    log: &Log,
+    named: Option<&str>,
+    model: &ModelFile,
+    spec: &ModelSpec,
+    notes: &mut Vec<String>,
+) -> Result<u16, String> {
     let names = log.targets.join(", ");
+    let place = |name: &str| u16::try_from(log.targets.iter().position(|t| t == name)?).ok();
     match (named, &log.targets[..]) {
         (None, [_]) => Ok(0),
         (None, []) => Err("the log has no requests".to_owned()),
-        (None, _) => Err(format!(
-            "the log has several targets, and --target says which the model is of: {names}"
-        )),
-        (Some(name), _) => {
-            let place = log.targets.iter().position(|t| t == name);
-            let place = place.and_then(|p| u16::try_from(p).ok());
-            place.ok_or_else(|| format!("the log has no target `{name}`; it has {names}"))
+        (None, _) => {
+            let fitted = spec.fitted_on.as_ref().map(|on| on.target.as_str());
+            let own = fitted.into_iter().chain([model.model.as_str()]).find_map(place);
+            let own = own.ok_or_else(|| {
+                format!("the log has several targets, and --target says which the model is of: {names}")
+            })?;
+            notes.push(format!(
+                "of the log's targets ({names}) `{}` is taken, which the model is of; --target names another",
+                log.targets[usize::from(own)]
+            ));
+            Ok(own)
         }
+        (Some(name), _) => place(name).ok_or_else(|| format!("the log has no target `{name}`; it has {names}")),
     }
 }
 
@@ -292,7 +318,9 @@ fn compare(values: &[f64], predicted: &Histogram, margin: f64) -> Option<(Score,
 fn errors(measured: &[Observation], outcomes: &[u64; Outcome::COUNT]) -> Errors {
     let failed = measured.iter().filter(|o| o.outcome != Outcome::Success).count() as u64;
     let n = measured.len() as u64;
-    let all: u64 = outcomes.iter().sum();
+    // What a client that pauses does not send never reaches the endpoint.
+    let unsent = outcomes[Outcome::BreakerOpen.index()];
+    let all = outcomes.iter().sum::<u64>() - unsent;
     let predicted = 1.0 - outcomes[Outcome::Success.index()] as f64 / all.max(1) as f64;
     let interval = wilson(failed, n, Confidence::P95);
     let share = failed as f64 / n.max(1) as f64;
@@ -303,6 +331,39 @@ fn errors(measured: &[Observation], outcomes: &[u64; Outcome::COUNT]) -> Errors 
         predicted,
         differ: outside && (predicted - share).abs() > ERROR_MARGIN,
     }
+}
+
+/// Requests a second of a schedule while it was under way, to two digits: pauses of a minute and more are none of it.
+fn rate(schedule: &[&Observation]) -> Option<f64> {
+    let times: Option<Vec<f64>> = schedule.iter().map(|o| stretch::sent(o)).collect();
+    let mut times = times.filter(|times| times.len() >= 2)?;
+    times.sort_by(f64::total_cmp);
+    let gaps = times.windows(2).map(|pair| pair[1] - pair[0]).filter(|gap| *gap < 60.0);
+    let (seconds, many) = gaps.fold((0.0, 0), |(seconds, many), gap| (seconds + gap, many + 1));
+    (seconds > 0.0).then(|| format!("{:.1e}", f64::from(many) / seconds).parse().unwrap_or(0.0))
+}
+
+/// How many requests like these would tell, where they do not: as many as narrow the interval of each percentile up to p95, by the
+/// square root of their number, until it lies on one side of the margin. Nothing if they do tell, or the error is the margin itself.
+fn would_tell(calibration: &Calibration) -> Option<u64> {
+    let margin = libm::log1p(calibration.margin.get());
+    let undecided =
+        (calibration.metrics.iter()).flat_map(|(_, score)| score.quantiles.iter().map(move |q| (score.n, q)));
+    let undecided = undecided.filter(|(_, q)| q.q <= 0.95 && q.verdict == Agreement::CannotTell);
+    let needed = undecided.filter_map(|(n, q)| {
+        let per_value = calibration.probes as f64 / n.max(1) as f64;
+        let Some((lo, hi)) = q.interval else {
+            let least = min_samples_for_quantile(q.q, Confidence::P95);
+            return Some(least as f64 * per_value);
+        };
+        let width = (libm::log1p(hi) - libm::log1p(lo)) / 2.0;
+        let room = (margin - libm::log1p(q.error).abs()).abs();
+        (room > 0.05 * margin).then(|| n as f64 * (width / room) * (width / room) * per_value)
+    });
+    needed
+        .reduce(f64::max)
+        .filter(|_| calibration.verdict == Agreement::CannotTell)
+        .map(|n| n.ceil() as u64)
 }
 
 fn overall(scores: &[(String, Score)], errors: &Errors) -> Agreement {

@@ -134,12 +134,12 @@ fn fitted(files: &[&str], held_out: f64) -> ModelFile {
         name: "probes.jsonl".into(),
         sha256: (*sha).into(),
     };
-    model.variants.get_mut("day").unwrap().fitted_on = Some(crate::experiment::calibration::FittedOn {
+    model.variants.get_mut("day").unwrap().fitted_on = Some(crate::experiment::domain::FittedOn {
         files: files.iter().map(file).collect(),
         held_out: Fraction::new(held_out).unwrap(),
         input: Range::of([100]),
         output: Range::of([1, 100]),
-        in_flight: None,
+        ..Default::default()
     });
     model
 }
@@ -187,10 +187,10 @@ fn what_cannot_be_compared_is_refused() {
         "the log has no target `yours`; it has mine"
     );
     let mut two = log.clone();
-    two.targets.push("yours".into());
+    two.targets = vec!["theirs".into(), "yours".into()];
     assert_eq!(
         refused("day", &two, None),
-        "the log has several targets, and --target says which the model is of: mine, yours"
+        "the log has several targets, and --target says which the model is of: theirs, yours"
     );
     assert_eq!(
         refused("day", &two, Some("yours")),
@@ -213,4 +213,37 @@ fn the_page_has_a_plot_a_quantity() {
     let page = page::page(&run(&model("400ms"), &log(200, 0))).unwrap();
     assert_eq!(page.matches("<svg").count(), 3);
     assert!(!page.contains("NaN") && page.contains("Each point is a percentile"));
+}
+
+/// Ten workers at five slots, where an answer takes 0.3 s to its first token and 1 s more: each waits for one answer of another, so that
+/// TTFT is 1.3 + 0.3 = 1.6 s, but for the first five. The model is 2 % off: at the recorded times its queue would be gone after 250
+/// answers.
+#[test]
+fn a_closed_loop_is_one_in_the_simulation_too() {
+    let text = r#"{ "model": "mine", "default": "day", "variants": { "day": {
+        "source": "a test", "ttft": { "constant": "294ms" }, "tps": { "constant": 51 }, "network": "0s",
+        "load": [{ "slots": { "servers": 5 } }],
+        "prices": { "input": "$1/Mtok", "output": "$1/Mtok" }, "faults": {} } } }"#;
+    let model: ModelFile = parse("mine.json", text).unwrap();
+    let mut log = log(0, 0);
+    for round in 0..100_u32 {
+        for place in 0..5_u32 {
+            // A slot is free again every 1.3 s; the slots began 0.1 s apart.
+            let ends = 1.3 * f64::from(round + 1) + 0.1 * f64::from(place);
+            let mut o = observed(0, Outcome::Success);
+            let sent = (ends - 2.6).max(0.0);
+            (o.at, o.input, o.output, o.in_flight) = (Some(sent), Some(100), Some(51), Some(10));
+            (o.ttft, o.e2e, o.tpot) = (Timing::Seen(ends - 1.0 - sent), Timing::Seen(ends - sent), Some(0.02));
+            log.observations.push(o);
+        }
+    }
+    let found = run(&model, &log);
+    let ttft = found.calibration.metrics.get("ttft").unwrap();
+    assert!((ttft.quantiles[0].predicted / 1.568 - 1.0).abs() < 0.01, "{ttft:?}");
+    assert_eq!(found.verdict(), Agreement::Equivalent, "{found:?}");
+    assert!(
+        found.notes.iter().any(|note| note.contains("were a closed loop of 10")),
+        "{:?}",
+        found.notes
+    );
 }

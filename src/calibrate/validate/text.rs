@@ -44,7 +44,20 @@ pub fn text(validation: &Validation, style: &Style) -> String {
         text += &paragraph("note: ", note, style.width);
     }
     text += &paragraph("verdict: ", &c.sentence(), style.width);
+    if let Some(n) = validation.would_tell {
+        let told = format!(
+            "about {} requests like these would tell: the interval narrows with the square root of their number",
+            format::count(two_digits(n))
+        );
+        text += &paragraph("", &told, style.width);
+    }
     text
+}
+
+/// Rounded up to two digits: no estimate of a number is better.
+fn two_digits(n: u64) -> u64 {
+    let step = 10_u64.pow(n.max(1).ilog10().saturating_sub(1));
+    n.div_ceil(step) * step
 }
 
 fn table(validation: &Validation) -> Table {

@@ -2,9 +2,11 @@
 //!
 //! What is overridden is noted for the report, beside what the model assumes.
 
+use super::drawn::drawn;
 use super::sources::{taken, without_model};
 use crate::client::host::Connections;
 use crate::engine::scenario::{Account, Deployment, PoolOf};
+use crate::experiment::domain::Domain;
 use crate::experiment::file::{AccountSpec, Experiment, ProviderSpec};
 use crate::experiment::load::Loaded;
 use crate::experiment::model::{ModelSpec, cache, loads, prefill};
@@ -71,6 +73,10 @@ pub(super) fn deployment(
         }
     };
     let price = in_currency(loaded, spec, price)?;
+    let drawn = match model {
+        Some(m) => drawn(spec, m, model_number(loaded, name, spec), &network, names)?,
+        None => None,
+    };
     let context = spec.context_window.or(model.and_then(|m| m.context_window));
     let provider = Provider {
         name: name.to_owned(),
@@ -86,6 +92,7 @@ pub(super) fn deployment(
             None => None,
         },
         faults,
+        drawn,
         price,
         hung_up: spec.hung_up,
         context_window: context.map_or(u64::MAX, |c| c.get()),
@@ -109,10 +116,32 @@ pub(super) fn deployment(
             .collect(),
         overrides: overrides(spec),
         published: taken.clone(),
+        measured: None,
         calibration: Some(standing(m, spec)),
     });
     let note = note.or_else(|| without_model(name, "no model", taken));
     Ok((Deployment { provider, pool }, note))
+}
+
+/// The number of a provider's model: that of the first provider of the same one.
+fn model_number(loaded: &Loaded, name: &str, spec: &ProviderSpec) -> u64 {
+    let same = |other: &ProviderSpec| (&other.model, &other.variant) == (&spec.model, &spec.variant);
+    let all = loaded.experiment.providers.iter();
+    let first = all.take_while(|(other, provider)| *other != name && !same(provider));
+    first.count() as u64
+}
+
+/// Where the model of `provider`, which `spec` says, holds; nothing if it does not say, or the experiment brings its own times.
+pub(super) fn domain(loaded: &Loaded, spec: &ProviderSpec, provider: &Provider) -> Option<Domain> {
+    let model = variant(loaded, spec.model.as_deref()?, spec.variant.as_deref()).ok()?.1;
+    let has_own_times = spec.response.is_some() || (spec.ttft.is_some() && spec.tps.is_some());
+    let fitted = model.fitted_on.clone().filter(|_| !has_own_times)?;
+    Some(Domain {
+        fitted,
+        no_load: provider.load.is_empty(),
+        no_quota: provider.limits.is_empty() && provider.account.is_none(),
+        no_prefill: spec.prefill.or(model.prefill).is_none(),
+    })
 }
 
 /// Whether the model was validated against measurements. What the experiment changes of it was not.

@@ -73,6 +73,7 @@ pub(super) fn of_accounts(loaded: &Loaded, spec: &Experiment) -> Built<Vec<Model
 /// The note for something that has no model, if anything of it is taken from elsewhere.
 pub(super) fn without_model(name: &str, what: &str, taken: Vec<(String, String)>) -> Option<ModelNote> {
     (!taken.is_empty()).then(|| ModelNote {
+        measured: None,
         provider: name.to_owned(),
         model: what.to_owned(),
         source: "the experiment itself, but for what is published".to_owned(),

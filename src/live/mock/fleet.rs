@@ -99,7 +99,7 @@ impl Fleet {
         let weather = Chance::new(seed, 0).surroundings(0);
         let state = State {
             endpoints: (providers.deployments.iter().enumerate())
-                .map(|(i, d)| Endpoint::new(&d.provider, weather.part(i as u64)))
+                .map(|(i, d)| Endpoint::new(&d.provider, weather.part(i as u64), None))
                 .collect(),
             accounts: providers.accounts.iter().map(|a| Quotas::new(&a.limits)).collect(),
             asked: vec![0; providers.deployments.len()],
@@ -292,7 +292,7 @@ mod tests {
     fn an_answer_is_what_the_simulator_would_draw() {
         let fleet = fleet(None, 9);
         let provider = fleet.provider(0);
-        let mut endpoint = Endpoint::new(provider, Key::NONE);
+        let mut endpoint = Endpoint::new(provider, Key::NONE, None);
         for id in 0..50 {
             let attempt = fleet.begin(0, &WANTED, Instant::now());
             let mut expected = Answer::NOTHING;

@@ -50,6 +50,19 @@ macro_rules! ways {
                 [$((stringify!($field), &self.$field, $failure)),+].into_iter()
             }
 
+            /// Ways with other probabilities: what `new` gives for the number and the probability of each that has one.
+            #[must_use]
+            pub fn with_shares(&self, new: impl Fn(u64, Fraction) -> Fraction) -> Random {
+                let mut other = self.clone();
+                let all = [$(&mut other.$field),+];
+                for (number, way) in (0..).zip(all) {
+                    if way.share() > Fraction::ZERO {
+                        way.set(new(number, way.share()));
+                    }
+                }
+                other
+            }
+
             /// The way of this name, as the table of outcomes has it ([`crate::words::Row::fault`]).
             pub fn way_mut(&mut self, name: &str) -> Option<&mut Way> {
                 match name {

@@ -53,6 +53,11 @@ impl Way {
         self.0.get_or_insert_default().share = sum;
     }
 
+    /// Changes the probability.
+    pub(super) fn set(&mut self, share: Fraction) {
+        self.0.get_or_insert_default().share = share;
+    }
+
     /// `failure` as the way has it.
     ///
     /// # Errors

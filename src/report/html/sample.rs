@@ -54,6 +54,8 @@ pub(crate) fn sample() -> Report {
         ),
     ];
     Report {
+        outside: Vec::new(),
+        uncertain: Vec::new(),
         format: "simcap.result/2".into(),
         version: "0.1.0".into(),
         experiment: "Support chat, three providers".into(),
@@ -86,6 +88,7 @@ pub(crate) fn sample() -> Report {
         assumptions: vec!["load at `small`: latency is the same at any traffic".into()],
         models: vec![
             ModelNote {
+                measured: None,
                 provider: PROVIDERS[0].into(),
                 model: "gpt-4.1 (2025-04-14), tier 3".into(),
                 source: "published limits and prices; latency from 1,200 probes over one week".into(),
@@ -100,6 +103,7 @@ pub(crate) fn sample() -> Report {
                 )),
             },
             ModelNote {
+                measured: None,
                 provider: PROVIDERS[1].into(),
                 model: "claude-sonnet-4-5".into(),
                 source: "published limits and prices".into(),
@@ -181,6 +185,7 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
             ),
         };
         Measured {
+            parts: None,
             metric,
             estimate,
             of_all: None,

@@ -13,6 +13,7 @@ fn quantity(name: &'static str, beyond: &[f64]) -> Quantity {
     let sample = Sample::new(seen.clone(), beyond.to_vec());
     let params = Params::Empirical(vec![(0.0, 0.5), (1.0, 100.5)]);
     Quantity {
+        refits: Vec::new(),
         name,
         seen: 100,
         censored: beyond.len(),

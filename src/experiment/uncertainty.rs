@@ -1,0 +1,113 @@
+//! How far the parameters of a fitted model are known: laws refitted to resampled measurements, and how many requests shares are of.
+//!
+//! A law that was fitted to 159 probes is one of many that these probes allow. `simcap fit` writes some of the others into the
+//! model, each fitted to as many values drawn from the measured ones as those are worth when autocorrelation is taken into account
+//! (the m out of n bootstrap: Bickel, Goetze and van Zwet, *Statistica Sinica* 7, 1997). A share of failures counted over
+//! n requests has Jeffreys' posterior, Beta(k + ½, n − k + ½) (Brown, Cai and DasGupta, *Statistical Science* 16, 2001). A
+//! replication takes one of the possible parameters, which all policies of it share ([`crate::kernel::chance::Parameters`]).
+//! Left out: the uncertainty of quotas, slots, prefill and load, and that of the choice of a family.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::form::laws::LawSpec;
+use crate::form::units::{Duration, Fraction};
+use crate::kernel::beta::beta;
+use crate::kernel::chance::{Chance, Purpose};
+use crate::provider::faults::Random;
+
+/// Possible parameters where the file lists none: for shares of failures alone.
+pub const DRAWS: usize = 24;
+
+/// Other parameters that a variant may have, as far as the measurements tell that it was fitted to. Absent: they are taken to be exact.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Uncertainty {
+    /// Laws that `ttft` may as well be, all equally likely. Default: it is exact.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ttft: Vec<LawSpec<Duration>>,
+    /// Laws that `tps` may as well be, all equally likely. Default: it is exact.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tps: Vec<LawSpec<f64>>,
+    /// The number of requests that the shares of `faults` were counted over. Default: they are exact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
+}
+
+impl Uncertainty {
+    /// Whether nothing is said of it.
+    pub fn is_none(&self) -> bool {
+        *self == Uncertainty::default()
+    }
+
+    /// How many possible parameters there are.
+    pub fn many(&self) -> usize {
+        match self.ttft.len().max(self.tps.len()) {
+            0 => DRAWS,
+            many => many,
+        }
+    }
+
+    /// Shares of failures number `draw` that `faults` may have. They are the same for every seed: the draw of a replication is which of
+    /// them it takes.
+    pub fn faults(&self, faults: &Random, draw: usize) -> Random {
+        let Some(n) = self.requests.filter(|n| *n > 0) else {
+            return faults.clone();
+        };
+        let key = Chance::new(0, draw as u64).surroundings(0);
+        let drawn = faults.with_shares(|way, share| {
+            let n = n as f64;
+            let failed = (share.get() * n).round().min(n);
+            let mut stream = key.part(way).stream(Purpose::Parameters);
+            Fraction::new(beta(failed + 0.5, n - failed + 0.5, &mut stream)).unwrap_or(share)
+        });
+        // Shares that together are all requests, or nearly, leave no room for others.
+        let sum = std::cell::Cell::new(0.0);
+        let _ = drawn.with_shares(|_, share| {
+            sum.set(sum.get() + share.get());
+            share
+        });
+        if sum.get() > 1.0 { faults.clone() } else { drawn }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failing(share: f64) -> Random {
+        Random {
+            server_error: Fraction::new(share).unwrap().into(),
+            ..Random::default()
+        }
+    }
+
+    /// Six of 300: Beta(6.5, 294.5) has the mean 0.02159 and the standard deviation 0.00836.
+    #[test]
+    fn shares_have_jeffreys_posterior() {
+        let of = Uncertainty {
+            requests: Some(300),
+            ..Uncertainty::default()
+        };
+        let drawn: Vec<f64> = (0..4000)
+            .map(|draw| of.faults(&failing(0.02), draw).server_error.share().get())
+            .collect();
+        let mean = drawn.iter().sum::<f64>() / 4000.0;
+        let deviation = (drawn.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / 3999.0).sqrt();
+        assert!(
+            (mean - 0.02159).abs() < 0.0005 && (deviation - 0.00836).abs() < 0.0004,
+            "{mean} {deviation}"
+        );
+    }
+
+    #[test]
+    fn what_never_failed_or_always_did_stays() {
+        let of = Uncertainty {
+            requests: Some(300),
+            ..Uncertainty::default()
+        };
+        assert_eq!(of.faults(&Random::default(), 3), Random::default());
+        let exact = Uncertainty::default();
+        assert!(exact.is_none() && exact.faults(&failing(0.02), 3) == failing(0.02) && exact.many() == DRAWS);
+    }
+}

@@ -114,6 +114,49 @@ fn one_screen_is_printed_or_all_of_it_or_the_answer_alone_in_colour_or_not() {
 }
 
 #[test]
+fn the_result_of_other_files_is_not_written_over() {
+    let folder = folder("everything", "mine");
+    let run = |more: &[&str]| {
+        let output = simcap(folder.path(), &[&["run", "x.json", "-q"], more].concat());
+        (output.status.code(), text(&output.stderr))
+    };
+    let there = |name: &str| folder.path().join("reports").join(name).join("result.json").exists();
+    assert_eq!(run(&["--replications", "2"]), (Some(0), String::new()));
+    // The same file replaces its own result.
+    assert_eq!(run(&["--replications", "3"]), (Some(0), String::new()));
+    assert!(!there("mine-2"));
+    let changed = EXPERIMENT.replace("everything", "mine") + "\n";
+    std::fs::write(folder.path().join("x.json"), changed).unwrap();
+    let (code, said) = run(&["--replications", "2"]);
+    assert_eq!(code, Some(0));
+    assert!(
+        said.contains("holds the result of other files, so this one goes to"),
+        "{said}"
+    );
+    assert!(there("mine") && there("mine-2") && !there("mine-3"));
+    assert_eq!(run(&["--replications", "2"]).0, Some(0));
+    assert!(!there("mine-3"), "the second file has a folder of its own");
+}
+
+#[test]
+fn a_result_that_is_read_refuses_what_it_would_ignore() {
+    let folder = folder("everything", "mine");
+    assert_eq!(
+        simcap(folder.path(), &["run", "x.json", "--replications", "2", "-q"])
+            .status
+            .code(),
+        Some(0)
+    );
+    let output = simcap(folder.path(), &["compare", "reports/mine/result.json", "--seed", "2"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("is a result, of which --seed changes nothing"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
 fn a_failed_objective_is_exit_code_1() {
     let folder = folder(r#""at_most": "60s""#, r#""at_most": "1ms""#);
     let output = simcap(folder.path(), &["run", "x.json", "--replications", "3"]);

@@ -4,6 +4,7 @@
 //! their number and `--resume` goes on with those of a run that was stopped or killed.
 
 mod again;
+mod folder;
 mod of;
 mod progress;
 mod spill;
@@ -40,7 +41,7 @@ const PAGE: &str = "report.html";
 pub(super) struct Run {
     #[command(flatten)]
     simulate: Simulate,
-    /// Write the report to this folder [default: reports/NAME]
+    /// Write the report to this folder [default: reports/NAME, or NAME-2 and so on if the result of other files is there]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print every table, not only the first screen
@@ -101,7 +102,7 @@ impl Run {
         let scenarios = plan.scenarios.len();
         let folder = self
             .out
-            .unwrap_or_else(|| PathBuf::from("reports").join(&loaded.experiment.name));
+            .unwrap_or_else(|| folder::free(&loaded.experiment.name, &loaded.inputs));
         // Before the work, lest it be lost.
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot write the report to {}", folder.display()))?;
         let spill = open(&folder, &loaded, &plan, self.resume)?;
@@ -152,6 +153,7 @@ impl Compare {
     pub(super) fn run(self, own: &OwnParts) -> Done {
         let stop = Stop::watch(None);
         if let Some(report) = self.result()? {
+            self.simulate.refuse_flags()?;
             print(&terminal::comparison(&report, &style()))?;
             return Ok(exit(&report, Ended::default()));
         }
@@ -180,6 +182,24 @@ impl Compare {
 }
 
 impl Simulate {
+    /// Refuses what a result that is only read would ignore.
+    fn refuse_flags(&self) -> Result<(), Failure> {
+        let given = [
+            ("--replications", self.replications.is_some()),
+            ("--seed", self.seed.is_some()),
+            ("--threads", self.threads.is_some()),
+            ("--trace", self.trace.is_some()),
+            ("--prices", self.prices.is_some()),
+        ];
+        match given.into_iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((flag, _)) => Err(Failure::Input(format!(
+                "{} is a result, of which {flag} changes nothing: give the experiment",
+                self.file.display()
+            ))),
+        }
+    }
+
     /// What is to be run, with its warm-up, and the threads to run it on.
     fn plan(&self, own: &OwnParts, stop: &Stop) -> Result<(Loaded, Plan, rayon::ThreadPool), Failure> {
         let loaded = load_with(

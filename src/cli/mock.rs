@@ -64,6 +64,9 @@ pub(super) struct Mock {
     /// Leave out the x-ratelimit-* headers, as servers do that say nothing of their quotas; a 429 keeps its Retry-After
     #[arg(long)]
     no_quota_headers: bool,
+    /// Refuse requests with fields that have no effect here; else the header x-simcap-ignored names them
+    #[arg(long)]
+    strict: bool,
 }
 
 impl Mock {
@@ -91,6 +94,7 @@ impl Mock {
             max_connections: self.max_connections as usize,
             stamps: self.stamps,
             quota_headers: !self.no_quota_headers,
+            strict: self.strict,
         };
         let server = Server::bind(providers, serving).map_err(|error| {
             let why = match error.kind() {

@@ -8,6 +8,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use serde_json::json;
 
 use super::body::{Body, Form};
+use super::fields::header;
 use super::fleet::Attempt;
 use super::http::{Framing, head};
 use super::problem::Problem;
@@ -81,6 +82,7 @@ impl<F: Fn() -> bool> Delivery<'_, F> {
         } else {
             Headers::default()
         };
+        fields.extend(header(&self.body.ignored).map(|names| ("x-simcap-ignored", names)));
         fields.extend(rate_headers(&left, retry_after, self.retry_after));
         fields
     }

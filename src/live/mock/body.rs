@@ -1,9 +1,10 @@
 //! The body of a request: the part of OpenAI's chat and text completions that has an effect here.
 //!
-//! Fields that have no effect here (`temperature`, `tools` and the like) are accepted with any value.
+//! Fields that have no effect here (`temperature`, `tools` and the like) may have any value; [`fields`] says which they are.
 
 use serde_json::{Map, Value};
 
+use super::fields;
 use super::fleet::{MOST_OUTPUT, Wanted};
 use super::problem::Problem;
 use super::words;
@@ -30,14 +31,16 @@ pub(super) struct Body {
     pub(super) streams: bool,
     pub(super) tells_usage: bool,
     pub(super) wanted: Wanted,
+    /// The names of the fields that have no effect here.
+    pub(super) ignored: Vec<String>,
 }
 
 impl Body {
-    /// Parses `bytes` as a body in `form`.
+    /// Parses `bytes` as a body in `form`; `strict` refuses what has no effect here.
     ///
     /// # Errors
     /// At the first invalid field.
-    pub(super) fn read(form: Form, bytes: &[u8]) -> Result<Body, Problem> {
+    pub(super) fn read(form: Form, bytes: &[u8], strict: bool) -> Result<Body, Problem> {
         let value: Value =
             serde_json::from_slice(bytes).map_err(|e| Problem::bad(400, format!("the body is not JSON: {e}")))?;
         let Value::Object(fields) = &value else {
@@ -73,12 +76,14 @@ impl Body {
             let text = "`max_tokens` beside `max_completion_tokens`: give one or the other";
             return Err(Problem::wrong_value("max_tokens", "invalid_value", text));
         }
+        let ignored = fields::ignored(form, fields, strict)?;
         let named = |field| present(fields, field).and_then(Value::as_str);
         let who = match named("prompt_cache_key").or_else(|| named("user")) {
             Some(name) => stands_for(name),
             None => prompt.beginning,
         };
         Ok(Body {
+            ignored,
             model,
             streams,
             tells_usage,
@@ -234,7 +239,7 @@ mod tests {
     use super::*;
 
     fn chat(text: &str) -> Result<Body, Problem> {
-        Body::read(Form::Chat, text.as_bytes())
+        Body::read(Form::Chat, text.as_bytes(), false)
     }
 
     #[test]
@@ -256,7 +261,7 @@ mod tests {
     fn a_text_completion_has_a_prompt() {
         let text = |prompt: &str| {
             let body = format!(r#"{{"model": "m", "prompt": {prompt}}}"#);
-            Body::read(Form::Text, body.as_bytes()).map(|b| b.wanted.input)
+            Body::read(Form::Text, body.as_bytes(), false).map(|b| b.wanted.input)
         };
         assert_eq!(text(r#""one two three""#), Ok(3));
         assert_eq!(text(r#"["one two"]"#), Ok(2));

@@ -83,7 +83,7 @@ fn answer(wire: &mut Wire, request: &Request, shared: &Shared) -> Result<bool, G
 
 /// Answers a request for a completion.
 fn complete(wire: &mut Wire, request: &Request, form: Form, shared: &Shared) -> Result<bool, Gone> {
-    let body = Body::read(form, &request.body);
+    let body = Body::read(form, &request.body, shared.strict);
     let asked = body.and_then(|body| model(shared, &body.model).map(|provider| (body, provider)));
     let (body, provider) = match asked {
         Ok(asked) => asked,

@@ -8,6 +8,9 @@
 //! **Served**: `POST /v1/chat/completions` and `POST /v1/completions`, streamed or whole; `GET /v1/models` and one of them,
 //! `GET /health`. HTTP/1.1 with keep-alive; the request's `model` says which of the models it is for. Any key is good.
 //!
+//! **Fields** that change nothing here are named in the header `x-simcap-ignored`, or refused by a server that is strict; what asks for
+//! another form of answer (a forced tool call, JSON, log probabilities) is refused with a 400.
+//!
 //! **Tokens** are words: whatever stands between white space. The prompt's are the words of all messages. An answer has
 //! `max_tokens` (or `max_completion_tokens`) of them; with [`Serving::output`] that law's draw, and no more than `max_tokens`;
 //! with neither, 128. A chunk of a stream is one token, the first at the model's first-token time, the last at that of its
@@ -34,6 +37,7 @@
 mod answer;
 mod body;
 mod connection;
+mod fields;
 mod fleet;
 mod http;
 mod problem;

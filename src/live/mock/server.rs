@@ -35,6 +35,8 @@ pub struct Serving {
     pub stamps: bool,
     /// Whether headers report what is left of the quotas.
     pub quota_headers: bool,
+    /// Whether a request is refused that has fields without an effect here.
+    pub strict: bool,
 }
 
 /// The state that all connections share.
@@ -43,6 +45,7 @@ pub(super) struct Shared {
     pub(super) fleet: Fleet,
     pub(super) stamps: bool,
     pub(super) quota_headers: bool,
+    pub(super) strict: bool,
     stop: Arc<AtomicBool>,
     bad: AtomicU64,
     open: AtomicUsize,
@@ -121,6 +124,7 @@ impl Server {
             fleet: Fleet::new(providers, serving.output, serving.seed),
             stamps: serving.stamps,
             quota_headers: serving.quota_headers,
+            strict: serving.strict,
             stop: Arc::default(),
             bad: AtomicU64::new(0),
             open: AtomicUsize::new(0),

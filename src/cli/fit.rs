@@ -17,6 +17,7 @@ use crate::experiment::calibration::Calibration;
 use crate::experiment::model::{BUILT_IN, ModelFile};
 use crate::form::build::Names;
 use crate::form::diagnose;
+use crate::form::tree::{self, Tree};
 use crate::form::units::TokenPrice;
 use crate::import::source::{self, MOST_OF_JSON};
 use crate::kernel::calendar::date;
@@ -355,7 +356,8 @@ fn per_token(input: TokenPrice, output: TokenPrice) -> PerToken {
 /// What is lost with the model that is about to be written over, if that is one with a score.
 fn lost(out: &Path) -> Vec<String> {
     let bytes = source::read(out, MOST_OF_JSON).ok();
-    let model: Option<ModelFile> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let tree: Option<Tree> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let model: Option<ModelFile> = tree.and_then(|tree| tree::read(&tree).ok());
     let scores = model.iter().flat_map(|model| model.variants.iter());
     let scores = scores.filter_map(|(name, variant)| Some((name, variant.calibration.as_ref()?)));
     let note = |(name, score): (&str, &Calibration)| {

@@ -16,6 +16,7 @@ use crate::client::retry_budget::RetryBudgetSpec;
 use crate::form::laws::LawSpec;
 use crate::form::manual::{self, Manual};
 use crate::form::registry::{Kind, Page};
+use crate::form::tree::{self, Tree};
 use crate::form::units::Duration;
 use crate::provider::cache::CacheSpec;
 use crate::provider::faults::FaultSpec;
@@ -41,7 +42,8 @@ impl PartKind {
             name: K::KIND,
             pages: K::PAGES,
             again: |json| {
-                let part: K = serde_json::from_str(json).map_err(|error| error.to_string())?;
+                let tree: Tree = serde_json::from_str(json).map_err(|error| error.to_string())?;
+                let part: K = tree::read(&tree).map_err(|mistake| mistake.message().to_owned())?;
                 serde_json::to_value(&part).map_err(|error| error.to_string())
             },
         }

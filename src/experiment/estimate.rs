@@ -104,17 +104,18 @@ pub fn estimate(loaded: &Loaded, plan: &Plan, threads: u64) -> Estimate {
     let policies: Vec<PolicyEstimate> = (plan.scenarios.iter())
         .map(|scenario| policy(scenario, requests, rate, loops, &mut known))
         .collect();
-    let each = |kind: &String| {
+    // Of each policy's own requests: users who wait for their answers send as many as those let them.
+    let each = |(kind, of): (&String, &PolicyEstimate)| {
         let engine = SECONDS_A_REQUEST + providers as f64 * SECONDS_A_PROVIDER;
         let script = SECONDS_A_SCRIPT + providers as f64 * SECONDS_A_SCRIPT_AND_PROVIDER;
-        requests
+        of.requests
             * if kind.starts_with("script ") {
                 engine + script
             } else {
                 engine
             }
     };
-    let seconds: f64 = plan.kinds.iter().map(each).sum();
+    let seconds: f64 = plan.kinds.iter().zip(&policies).map(each).sum();
     let largest = (policies.iter().zip(&plan.scenarios))
         .map(|(p, scenario)| {
             let judging = if scenario.policy.wants().judges {
@@ -428,6 +429,22 @@ mod tests {
         );
         assert_eq!((it.requests, it.lasts, it.in_system), (360_000.0, 2.0, 200.0));
         assert_eq!(estimated("100k/s", HOUR, "").in_system, 3.6e8);
+    }
+
+    /// One user with answers of a second sends 3,600 requests in an hour.
+    #[test]
+    fn users_who_never_think_send_what_their_answers_let_them() {
+        let text = r#"{ "name": "x",
+            "traffic": { "arrivals": { "closed_loop": { "users": 1, "think": { "constant": "0s" } } },
+                "classes": { "c": { "input": { "constant": 100 }, "output": { "constant": 51 } } } },
+            "providers": { "p": { "response": { "constant": "1s" }, "prices": { "per_request": { "price": "$0" } } } },
+            "policies": [{ "name": "s", "policy": "round_robin" }],
+            "plan": { "duration": "1h", "warmup": "0s", "replications": 2 } }"#;
+        let loaded = from_text("x.json", text).unwrap();
+        let plan = assemble(&loaded).unwrap();
+        let it = estimate(&loaded, &plan, 2);
+        let expected = 2.0 * 3600.0 * (SECONDS_A_REQUEST + SECONDS_A_PROVIDER);
+        assert!((it.seconds - expected).abs() < 1e-9, "{} for {expected}", it.seconds);
     }
 
     #[test]

@@ -37,7 +37,9 @@ impl Rate {
         match (u64::try_from(count / divisor), u64::try_from(nanos / divisor)) {
             (Ok(count), Ok(nanos)) => Ok(Rate { count, nanos }),
             (Err(_), _) => Err("it is too large".into()),
-            (_, Err(_)) => Err("it is too small".into()),
+            // Less than one event in 584 years.
+            (_, Err(_)) if nanos / count > u128::from(u64::MAX) => Err("it is too small".into()),
+            (_, Err(_)) => Err("it has too many digits: nine behind the point are enough".into()),
         }
     }
 }
@@ -189,6 +191,10 @@ mod tests {
         check_refused::<Rate>(
             "\"0.00000000001/s\"",
             "\"0.00000000001/s\" is not a rate: it is too small",
+        );
+        check_refused::<Rate>(
+            "\"6.214539682474356/s\"",
+            "\"6.214539682474356/s\" is not a rate: it has too many digits: nine behind the point are enough",
         );
         check_refused::<Rate>(
             "\"100000000000G/ns\"",

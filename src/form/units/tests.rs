@@ -90,13 +90,14 @@ fn language<Q: Quantity>() -> impl Strategy<Value = String> {
     string_regex(Q::PATTERN.trim_matches(['^', '$'])).unwrap()
 }
 
-const OUT_OF_RANGE: [&str; 11] = [
+const OUT_OF_RANGE: [&str; 12] = [
     "it is longer than 584 years",
     "it is not a whole number of nanoseconds",
     "it is not a whole number of pico-dollars",
     "it is not whole",
     "it is too large",
     "it is too small",
+    "it has too many digits: nine behind the point are enough",
     "it is zero",
     "its time is zero",
     "it is above 1",

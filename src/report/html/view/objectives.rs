@@ -22,6 +22,7 @@ pub(super) struct Objectives {
     /// Whether some objective is not asked of some policy.
     aside: bool,
     notes: Vec<Note>,
+    more_notes: Vec<Note>,
 }
 
 type Row = Named<Vec<Option<Badge>>>;
@@ -39,19 +40,19 @@ pub(super) fn objectives(report: &Report, keys: &Keys<'_>) -> Option<Objectives>
     if card.goals.is_empty() {
         return None;
     }
-    let mut notes = Notes::of("objectives");
-    let mut row = |place: usize| Named {
+    let (mut notes, mut more_notes) = (Notes::of("objectives"), Notes::of("objectives-more"));
+    let row = |place: usize, notes: &mut Notes| Named {
         key: keys.at(place),
         it: (card.goals.iter().enumerate())
-            .map(|(at, goal)| badge(report, place, at, goal, &mut notes))
+            .map(|(at, goal)| badge(report, place, at, goal, notes))
             .collect(),
     };
     let most = if report.policies.len() <= ALL { ALL } else { LEADING };
     let leading = report.leading(most);
     let mut rest: Vec<usize> = (0..report.policies.len()).collect();
     rest.retain(|place| !leading.contains(place));
-    let rows: Vec<Row> = leading.into_iter().map(&mut row).collect();
-    let more: Vec<Row> = rest.into_iter().map(&mut row).collect();
+    let rows: Vec<Row> = leading.into_iter().map(|place| row(place, &mut notes)).collect();
+    let more: Vec<Row> = rest.into_iter().map(|place| row(place, &mut more_notes)).collect();
     let badges = || rows.iter().chain(&more).flat_map(|row| row.it.iter().flatten());
     Some(Objectives {
         columns: (card.goals.iter())
@@ -67,6 +68,7 @@ pub(super) fn objectives(report: &Report, keys: &Keys<'_>) -> Option<Objectives>
         rows,
         more,
         notes: notes.list(),
+        more_notes: more_notes.list(),
     })
 }
 

@@ -53,7 +53,7 @@ def endpoint(rng, number):
     speed = rng.uniform(50, 120)
     slots = int(rng.integers(4, 25))
     service = (1 - share) * median * np.exp(sigma**2 / 2) + share * late + (OUTPUT - 1) / speed
-    rate = 0.4 * slots / service
+    rate = round(0.4 * slots / service, 2)
     limits = {}
     if rng.random() < 0.5:
         # Reached at twice the rate that was calibrated, and not at half as much again.
@@ -160,12 +160,12 @@ def predict(simcap, folder, name, rate):
         "format": "simcap.experiment/2",
         "name": f"at-{rate:.3f}",
         "traffic": {
-            "arrivals": {"poisson": {"rate": f"{rate}/s"}},
+            "arrivals": {"poisson": {"rate": f"{rate:.3f}/s"}},
             "classes": {"a": {"input": {"constant": INPUT}, "output": {"constant": OUTPUT}}},
         },
         "providers": {"p": {"model": "fitted"}},
         "policies": [{"name": "one", "policy": {"single": {"provider": "p"}}}],
-        "plan": {"duration": f"{REQUESTS / rate}s", "warmup": "0s", "replications": 48, "metrics": metrics},
+        "plan": {"duration": f"{REQUESTS / rate:.1f}s", "warmup": "0s", "replications": 48, "metrics": metrics},
     }
     file = folder / f"{name}-{rate:.3f}.json"
     file.write_text(json.dumps(experiment))

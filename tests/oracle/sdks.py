@@ -17,7 +17,7 @@ import tempfile
 WORDS = "one two three four five"
 BASE = {
     "source": "set", "ttft": {"constant": "5ms"}, "tps": {"constant": 2000}, "network": "0ms",
-    "prices": {"input": "$0/Mtok", "output": "$0/Mtok"},
+    "prices": {"input": "$0/Mtok", "output": "$0/Mtok"}, "limits": [], "faults": {},
 }
 MODELS = {
     "plain": BASE,

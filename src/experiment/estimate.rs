@@ -104,7 +104,7 @@ pub fn estimate(loaded: &Loaded, plan: &Plan, threads: u64) -> Estimate {
     let policies: Vec<PolicyEstimate> = (plan.scenarios.iter())
         .map(|scenario| policy(scenario, requests, rate, loops, &mut known))
         .collect();
-    // Of each policy's own requests: users who wait for their answers send as many as those let them.
+    // Of each policy's own requests: a closed loop sends as many as its answers let it.
     let each = |(kind, of): (&String, &PolicyEstimate)| {
         let engine = SECONDS_A_REQUEST + providers as f64 * SECONDS_A_PROVIDER;
         let script = SECONDS_A_SCRIPT + providers as f64 * SECONDS_A_SCRIPT_AND_PROVIDER;

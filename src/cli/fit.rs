@@ -177,7 +177,7 @@ impl Fit {
             refits: self.refits as usize,
             given: Given {
                 date,
-                prices: prices.unwrap_or_else(|| per_token(TokenPrice::default(), TokenPrice::default())),
+                prices: prices.unwrap_or_else(|| PerToken::new(TokenPrice::default(), TokenPrice::default())),
                 assumed_prices,
                 held_out: self.holdout,
                 slots: self.slots,
@@ -252,7 +252,7 @@ impl Fit {
     /// The model's prices, if they were given, and where they are from if that is an assumption.
     fn prices(&self, log: &Log, target: Option<&str>) -> Result<(Option<PerToken>, Option<String>), Failure> {
         if let (Some(input), Some(output)) = (self.price_input, self.price_output) {
-            return Ok((Some(per_token(input, output)), None));
+            return Ok((Some(PerToken::new(input, output)), None));
         }
         let Some(from) = &self.prices_from else {
             // Which target is meant if none is named is for the fit to say.
@@ -339,19 +339,6 @@ fn compared(file: &Path, log: &Log, made: &[Made]) -> Result<String, Failure> {
 /// Where prices are from that the log says.
 const OF_THE_RUN: &str = "those that `simcap calibrate` counted the probes with: its arguments', its plan's or the table's \
                           that is built in";
-
-fn per_token(input: TokenPrice, output: TokenPrice) -> PerToken {
-    PerToken {
-        input,
-        output,
-        cached_input: None,
-        cache_write: None,
-        long_context: Vec::new(),
-        batch: None,
-        off_peak: None,
-        per_request: None,
-    }
-}
 
 /// What is lost with the model that is about to be written over, if that is one with a score.
 fn lost(out: &Path) -> Vec<String> {

@@ -183,17 +183,13 @@ impl Entry<'_> {
             }
         }
         Ok(Some(PerToken {
-            input,
-            output,
             cached_input: match self.given(CACHED, batch)? {
                 None => self.cached_by_rule(Some(input)),
                 given => given,
             },
             cache_write,
             long_context,
-            batch: None,
-            off_peak: None,
-            per_request: None,
+            ..PerToken::new(input, output)
         }))
     }
 

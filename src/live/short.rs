@@ -75,16 +75,7 @@ impl PlanSpec {
         };
         let prices = match (self.price_input.take(), self.price_output.take()) {
             (None, None) => None,
-            (Some(input), Some(output)) => Some(PerToken {
-                input,
-                output,
-                cached_input: None,
-                cache_write: None,
-                long_context: Vec::new(),
-                batch: None,
-                off_peak: None,
-                per_request: None,
-            }),
+            (Some(input), Some(output)) => Some(PerToken::new(input, output)),
             (Some(_), None) => return Err(Refusal::new("say `price_output` too").at("price_input")),
             (None, Some(_)) => return Err(Refusal::new("say `price_input` too").at("price_output")),
         };

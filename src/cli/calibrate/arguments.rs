@@ -348,14 +348,8 @@ fn prices(target: &Target) -> Result<Option<PerToken>, Failure> {
         None => return Err(Failure::Input("give --price-output beside --price-input".into())),
     };
     Ok(Some(PerToken {
-        input,
-        output,
         cached_input: target.price_cached,
-        cache_write: None,
-        long_context: Vec::new(),
-        batch: None,
-        off_peak: None,
-        per_request: None,
+        ..PerToken::new(input, output)
     }))
 }
 

@@ -103,6 +103,20 @@ impl BuildPrice for PerToken {
 }
 
 impl PerToken {
+    /// Prices of input and output, and no others.
+    pub fn new(input: TokenPrice, output: TokenPrice) -> PerToken {
+        PerToken {
+            input,
+            output,
+            cached_input: None,
+            cache_write: None,
+            long_context: Vec::new(),
+            batch: None,
+            off_peak: None,
+            per_request: None,
+        }
+    }
+
     /// The prices that hold in the hours of `off_peak`: what it gives holds at any length of input.
     fn during(&self, off_peak: &OffPeak) -> PerToken {
         let step = |step: &LongContext| LongContext {

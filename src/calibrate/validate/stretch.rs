@@ -8,7 +8,7 @@
 //! Retry-After that ends at another time. Where several are as good, which is all of them if nothing was refused, the replications
 //! are spread over them. Left out: windows of tokens, whose charges a log does not tell, so that any beginning is as good.
 
-use crate::calibrate::log::Observation;
+use crate::calibrate::log::{Observation, Timing};
 use crate::experiment::model::ModelSpec;
 use crate::form::build::Names;
 use crate::provider::limits::{LimitSpec, Unit};
@@ -59,10 +59,11 @@ pub(super) fn stretches<'a>(schedule: &[&'a Observation], spec: &ModelSpec) -> V
     all
 }
 
+/// How long a request lasted at the least, in seconds.
 pub(super) fn lasts(o: &Observation) -> f64 {
     match o.e2e {
-        crate::calibrate::log::Timing::Seen(s) | crate::calibrate::log::Timing::AtLeast(s) => s,
-        crate::calibrate::log::Timing::Unknown => 0.0,
+        Timing::Seen(s) | Timing::AtLeast(s) => s,
+        Timing::Unknown => 0.0,
     }
 }
 
@@ -115,11 +116,13 @@ pub(super) fn leads(stretch: &[&Observation], all: &[&Observation], spec: &Model
     if !first.is_finite() {
         return vec![0.0];
     }
+    let mut times: Vec<(f64, &Observation)> = all.iter().filter_map(|o| Some((sent(o)?, *o))).collect();
+    times.sort_by(|a, b| a.0.total_cmp(&b.0));
     let places: Vec<(f64, usize)> = (0..PLACES)
         .map(|place| {
             let lead = longest * f64::from(place) / f64::from(PLACES);
             // Windows go on by the clock from stretch to stretch: whatever was refused in any of them says where they begin.
-            let against = windows.iter().map(|w| w.contradictions(all, first - lead)).sum();
+            let against = windows.iter().map(|w| w.contradictions(&times, first - lead)).sum();
             (lead, against)
         })
         .collect();
@@ -152,13 +155,11 @@ impl Window {
         })
     }
 
-    /// How many answers contradict that one of the windows begins at `origin`.
-    fn contradictions(self, all: &[&Observation], origin: f64) -> usize {
+    /// How many answers contradict that one of the windows begins at `origin`; `times` are when requests were sent, rising.
+    fn contradictions(self, times: &[(f64, &Observation)], origin: f64) -> usize {
         let Some(limit) = self.limit else { return 0 };
-        let mut times: Vec<(f64, &Observation)> = all.iter().filter_map(|o| Some((sent(o)?, *o))).collect();
-        times.sort_by(|a, b| a.0.total_cmp(&b.0));
         let (mut number, mut used, mut against) = (f64::NEG_INFINITY, 0, 0);
-        for (at, o) in times {
+        for &(at, o) in times {
             let place = ((at - origin) / self.seconds).floor();
             if place > number {
                 (number, used) = (place, 0);
@@ -181,7 +182,6 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calibrate::log::Timing;
     use crate::calibrate::logs::gather::observed;
     use crate::form::diagnose::parse;
 

@@ -55,19 +55,17 @@ impl Uncertainty {
             return faults.clone();
         };
         let key = Chance::new(0, draw as u64).surroundings(0);
+        let mut sum = 0.0;
         let drawn = faults.with_shares(|way, share| {
             let n = n as f64;
             let failed = (share.get() * n).round().min(n);
             let mut stream = key.part(way).stream(Purpose::Parameters);
-            Fraction::new(beta(failed + 0.5, n - failed + 0.5, &mut stream)).unwrap_or(share)
+            let drawn = Fraction::new(beta(failed + 0.5, n - failed + 0.5, &mut stream)).unwrap_or(share);
+            sum += drawn.get();
+            drawn
         });
         // Shares that together are all requests, or nearly, leave no room for others.
-        let sum = std::cell::Cell::new(0.0);
-        let _ = drawn.with_shares(|_, share| {
-            sum.set(sum.get() + share.get());
-            share
-        });
-        if sum.get() > 1.0 { faults.clone() } else { drawn }
+        if sum > 1.0 { faults.clone() } else { drawn }
     }
 }
 

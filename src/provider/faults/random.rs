@@ -52,7 +52,7 @@ macro_rules! ways {
 
             /// Ways with other probabilities: what `new` gives for the number and the probability of each that has one.
             #[must_use]
-            pub fn with_shares(&self, new: impl Fn(u64, Fraction) -> Fraction) -> Random {
+            pub fn with_shares(&self, mut new: impl FnMut(u64, Fraction) -> Fraction) -> Random {
                 let mut other = self.clone();
                 let all = [$(&mut other.$field),+];
                 for (number, way) in (0..).zip(all) {

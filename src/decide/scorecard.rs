@@ -63,15 +63,7 @@ pub(super) fn scorecard(given: &Given<'_>) -> Scorecard {
 /// Each bound once, in the experiment's order.
 fn goals(objectives: &[Objective]) -> Vec<Goal> {
     let mut goals: Vec<Goal> = Vec::new();
-    for Objective {
-        metric, bound, at_most, ..
-    } in objectives
-    {
-        let goal = Goal {
-            metric: metric.clone(),
-            bound: *bound,
-            at_most: *at_most,
-        };
+    for goal in objectives.iter().map(goal_of) {
         if !goals.contains(&goal) {
             goals.push(goal);
         }
@@ -79,16 +71,21 @@ fn goals(objectives: &[Objective]) -> Vec<Goal> {
     goals
 }
 
+fn goal_of(objective: &Objective) -> Goal {
+    Goal {
+        metric: objective.metric.clone(),
+        bound: objective.bound,
+        at_most: objective.at_most,
+    }
+}
+
 fn scored(given: &Given<'_>, goals: &[Goal], p: usize) -> Scored {
     let plan = given.plan;
-    let is_goal =
-        |o: &Objective, goal: &Goal| o.metric == goal.metric && o.bound == goal.bound && o.at_most == goal.at_most;
     let judged = goals.iter().map(|goal| {
-        let is_asked =
-            |same: &dyn Fn(&Objective) -> bool| plan.objectives.iter().any(|o| same(o) && o.policies.contains(&p));
-        let has_own = is_asked(&|o| o.metric == goal.metric && o.at_most == goal.at_most);
-        let of = plan.objectives.iter().find(|o| is_goal(o, goal))?;
-        let applies = is_asked(&|o| is_goal(o, goal)) || !has_own;
+        let asked = || plan.objectives.iter().filter(|o| o.policies.contains(&p));
+        let has_own = asked().any(|o| o.metric == goal.metric && o.at_most == goal.at_most);
+        let of = plan.objectives.iter().find(|o| goal_of(o) == *goal)?;
+        let applies = !has_own || asked().any(|o| goal_of(o) == *goal);
         applies.then(|| judge_one(of, given.gathered[p], plan.confidence).1)
     });
     let judged: Vec<Option<Judged>> = judged.collect();

@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 
 pub use bill::{Bill, BillRow, Billed};
 pub use outside::{Asked, Outside};
-pub use scorecard::{Goal, Scorecard, Scored};
+pub use scorecard::{Goal, Judged, Judgement, Scorecard, Scored};
 
 use crate::stats::compare::Verdict;
 use crate::stats::interval::{Estimate, nan_if_null};
@@ -530,52 +530,6 @@ pub struct Difference {
     /// Whether the difference is at least as large as the smallest that matters (`matters` in the plan).
     #[serde(default = "yes")]
     pub matters: bool,
-}
-
-/// An objective and whether a policy meets it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[non_exhaustive]
-pub struct Judgement {
-    /// The name of the policy that is judged.
-    pub policy: String,
-    /// The metric that the objective bounds.
-    pub metric: Metric,
-    /// The bound of the objective, in the metric's unit.
-    pub bound: f64,
-    /// Whether the bound is an upper one: the metric must be at most the bound, else at least.
-    pub at_most: bool,
-    /// The value of the metric, with its interval; of a percentile over all requests, one that never got its answer taking for ever.
-    pub estimate: Estimate,
-    /// Of a percentile, the share of all requests that never got the answer that they were owed, from 0 to 1.
-    #[serde(default)]
-    pub endless: f64,
-    /// The verdict: pass, fail or undecided.
-    pub judged: Judged,
-}
-
-impl Judgement {
-    /// What the value hangs on, where requests failed.
-    pub fn caveat(&self) -> Option<String> {
-        (self.endless > 0.0).then(|| {
-            format!(
-                "{} of requests never got their answer and count as taking for ever",
-                format::share(self.endless)
-            )
-        })
-    }
-}
-
-/// What an interval says of a bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Judged {
-    /// The whole interval keeps to the bound.
-    Pass,
-    /// The whole interval lies beyond the bound.
-    Fail,
-    /// The interval contains the bound, or there is no interval.
-    Undecided,
 }
 
 /// A policy's figure; one that does not exist if the report lacks it, never that of another metric.

@@ -67,11 +67,6 @@ pub(crate) fn sample() -> Report {
 
 /// A scorecard of judgements that are in the order of policies.
 pub(crate) fn scorecard(objectives: &[Judgement]) -> Scorecard {
-    let of = |o: &Judgement| Goal {
-        metric: o.metric.clone(),
-        bound: o.bound,
-        at_most: o.at_most,
-    };
     let groups = objectives.chunk_by(|a, b| a.policy == b.policy);
     let rows: Vec<Scored> = (groups.clone())
         .map(|of_policy| {
@@ -96,7 +91,13 @@ pub(crate) fn scorecard(objectives: &[Judgement]) -> Scorecard {
             cheapest.as_deref().unwrap_or("none")
         )],
         cheapest,
-        goals: groups.clone().next().into_iter().flatten().map(of).collect(),
+        goals: groups
+            .clone()
+            .next()
+            .into_iter()
+            .flatten()
+            .map(Judgement::goal)
+            .collect(),
         rows,
     }
 }

@@ -6,7 +6,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Code, Judged, Metric, format};
+use super::{Code, Metric, format};
+use crate::stats::interval::Estimate;
 
 /// How every policy stands on every objective.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +43,61 @@ impl Goal {
         let side = if self.at_most { '≤' } else { '≥' };
         format!("{side} {}", format::value(self.metric.unit_in(code), self.bound))
     }
+}
+
+/// An objective and whether a policy meets it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Judgement {
+    /// The name of the policy that is judged.
+    pub policy: String,
+    /// The metric that the objective bounds.
+    pub metric: Metric,
+    /// The bound of the objective, in the metric's unit.
+    pub bound: f64,
+    /// Whether the bound is an upper one: the metric must be at most the bound, else at least.
+    pub at_most: bool,
+    /// The value of the metric, with its interval; of a percentile over all requests, one that never got its answer taking for ever.
+    pub estimate: Estimate,
+    /// Of a percentile, the share of all requests that never got the answer that they were owed, from 0 to 1.
+    #[serde(default)]
+    pub endless: f64,
+    /// The verdict: pass, fail or undecided.
+    pub judged: Judged,
+}
+
+impl Judgement {
+    /// What the policy is judged by.
+    pub fn goal(&self) -> Goal {
+        Goal {
+            metric: self.metric.clone(),
+            bound: self.bound,
+            at_most: self.at_most,
+        }
+    }
+
+    /// What the value hangs on, where requests failed.
+    pub fn caveat(&self) -> Option<String> {
+        (self.endless > 0.0).then(|| {
+            format!(
+                "{} of requests never got their answer and count as taking for ever",
+                format::share(self.endless)
+            )
+        })
+    }
+}
+
+/// What an interval says of a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Judged {
+    /// The whole interval keeps to the bound.
+    Pass,
+    /// The whole interval lies beyond the bound.
+    Fail,
+    /// The interval contains the bound, or there is no interval.
+    Undecided,
 }
 
 /// How one policy stands on every objective.

@@ -76,10 +76,8 @@ fn badge(report: &Report, place: usize, at: usize, goal: &Goal, notes: &mut Note
     let policy = &report.policies[place];
     let row = report.scorecard.rows.get(place)?;
     let judged = row.judged.get(at).copied().flatten()?;
-    let is_this = |o: &&crate::report::Judgement| {
-        (o.metric == goal.metric && o.bound == goal.bound && o.at_most == goal.at_most) && o.policy == policy.name
-    };
-    let own = report.objectives.iter().find(is_this);
+    let mut of_policy = report.objectives.iter().filter(|o| o.policy == policy.name);
+    let own = of_policy.find(|o| o.goal() == *goal);
     Some(Badge {
         word: match judged {
             Judged::Pass => "pass",

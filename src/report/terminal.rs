@@ -1,8 +1,8 @@
 //! The result on a terminal: tables of plain text that fit its width.
 //!
 //! [`screen`] is what `run` shows; [`full`] all of it: first what a reader must know (warnings), then the figures with their intervals,
-//! what went wrong, which provider served, what binds, the objectives, and the policies' differences. Colour marks what the words already say, never
-//! more (<https://no-color.org>; WCAG 2.2, 1.4.1). Left out: figures by class and over time, which the files hold.
+//! what went wrong, which provider served, what binds, the objectives, and the policies' differences. Colour marks what the words
+//! already say, never more (<https://no-color.org>; WCAG 2.2, 1.4.1). Left out: figures by class and over time, which the files hold.
 
 mod bill;
 mod comparison;
@@ -29,6 +29,9 @@ pub struct Style {
     pub colour: bool,
 }
 
+/// What stands before a warning.
+const WARNING: &str = "warning: ";
+
 /// A name is shown in at most so many columns where it heads others.
 const HEAD: usize = 28;
 
@@ -38,10 +41,7 @@ const BINDS: f64 = 0.01;
 /// Everything: figures, outcomes, providers, bounds, objectives and comparisons. Ends in a newline.
 pub fn full(report: &Report, style: &Style) -> String {
     let mut notes = Notes::default();
-    let mut page = Page {
-        text: String::new(),
-        style: *style,
-    };
+    let mut page = Page::new(style);
     page.header(report);
     page.table("", &figures(report, &mut notes));
     if report.objectives.iter().any(|o| o.at_most && o.metric.bounds_goodput()) {
@@ -85,10 +85,7 @@ pub fn full(report: &Report, style: &Style) -> String {
 /// The differences of each policy from the first, alone. Ends in a newline.
 pub fn comparison(report: &Report, style: &Style) -> String {
     let mut notes = Notes::default();
-    let mut page = Page {
-        text: String::new(),
-        style: *style,
-    };
+    let mut page = Page::new(style);
     page.header(report);
     if report.comparisons.is_empty() {
         page.heading("There is one policy, and nothing to compare it with.");
@@ -106,18 +103,35 @@ struct Page {
 }
 
 impl Page {
+    fn new(style: &Style) -> Page {
+        Page {
+            text: String::new(),
+            style: *style,
+        }
+    }
+
     fn header(&mut self, report: &Report) {
         self.title(report);
         for warning in &report.warnings {
-            let warning = paragraph("warning: ", warning, self.style.width);
-            let (first, rest) = warning.split_at("warning:".len());
-            self.text += &Tone::Bad.paint(first, self.style.colour);
-            self.text += rest;
+            let lines = self.warning(warning);
+            self.warn(&lines);
         }
         self.standings(report);
         if !report.assumptions.is_empty() {
             self.text += &paragraph("not modelled: ", &report.assumptions.join("; "), self.style.width);
         }
+    }
+
+    /// The lines of a warning.
+    fn warning(&self, text: &str) -> String {
+        paragraph(WARNING, text, self.style.width)
+    }
+
+    /// Writes the lines of a warning, the first word in colour.
+    fn warn(&mut self, lines: &str) {
+        let (first, rest) = lines.split_at(WARNING.trim_end().len());
+        self.text += &Tone::Bad.paint(first, self.style.colour);
+        self.text += rest;
     }
 
     /// What was run, how often and for how long.
@@ -142,18 +156,19 @@ impl Page {
         self.text += &paragraph("", &format!("{line}{rates}"), self.style.width);
     }
 
-    /// What the models are worth: what their measurements leave open of the intervals, a line for each that says what it was measured over, and one that was held against measurements.
+    /// What the models are worth: what their measurements leave open of the intervals, what each was measured over, and how it did
+    /// when it was held against measurements.
     fn standings(&mut self, report: &Report) {
         let of = |note: &ModelNote| match &note.calibration {
             Some(Standing::Calibrated(sentence)) => Some(format!("{}: {sentence}", note.model)),
             Some(Standing::Uncalibrated) | None => None,
         };
         let measured = |note: &ModelNote| Some(format!("{}: {}", note.model, note.measured.as_ref()?));
-        let mut calibrated: Vec<String> = (report.models.iter())
+        let mut lines: Vec<String> = (report.models.iter())
             .flat_map(|note| measured(note).into_iter().chain(of(note)))
             .collect();
-        calibrated.dedup();
-        for line in report.uncertain.iter().chain(&calibrated) {
+        lines.dedup();
+        for line in report.uncertain.iter().chain(&lines) {
             self.text += &paragraph("note: ", line, self.style.width);
         }
     }
@@ -250,12 +265,14 @@ fn head(metric: &Metric, code: Option<Code>) -> (String, String) {
 
 fn figures(report: &Report, notes: &mut Notes) -> Table {
     let mut table = Table::new("policy");
-    for (group, title) in shown(report).map(|metric| head(&metric, report.code())) {
+    let shown: Vec<Metric> = shown(report).collect();
+    for (group, title) in shown.iter().map(|metric| head(metric, report.code())) {
         table.column(&group, &title);
     }
     for policy in &report.policies {
-        let cells: Vec<Cell> = shown(report)
-            .map(|metric| figure(report, policy, &metric, notes))
+        let cells: Vec<Cell> = shown
+            .iter()
+            .map(|metric| figure(report, policy, metric, notes))
             .collect();
         table.row(&clean(&policy.name), cells);
     }
@@ -515,8 +532,7 @@ fn objectives(report: &Report, notes: &mut Notes) -> Table {
     table.words("", "judged");
     for objective in &report.objectives {
         let unit = objective.metric.unit_in(report.code());
-        let side = if objective.at_most { '≤' } else { '≥' };
-        let bound = format::value(unit, objective.bound);
+        let goal = objective.goal();
         let policy = report.policies.iter().find(|policy| policy.name == objective.policy);
         let measured = policy.and_then(|policy| policy.metrics.iter().find(|m| m.metric == objective.metric));
         // Of a cost, what it leaves out of a month; a percentile is of all requests here, and has a caveat of its own.
@@ -530,8 +546,9 @@ fn objectives(report: &Report, notes: &mut Notes) -> Table {
         };
         let cells = [
             Cell::new(clean(&format!(
-                "{} {side} {bound}",
-                objective.metric.title_in(report.code())
+                "{} {}",
+                goal.metric.title_in(report.code()),
+                goal.bound_in(report.code())
             ))),
             notes.cell(unit, &objective.estimate, why.as_deref()),
             Cell::new(judged).tone(tone),

@@ -22,7 +22,7 @@ use keys::{Key, Keys};
 use notes::{Mark, Note, Notes};
 use objectives::{Objectives, objectives};
 use pictures::{Shares, pictures, shares};
-use policy::{Policy, columns, main_row};
+use policy::{Column, Policy, columns, main_row};
 pub(super) use prose::unbroken;
 use prose::{Prose, prose};
 use ranking::{Ranking, ranking};
@@ -106,10 +106,11 @@ impl Page {
     pub(super) fn of(report: &Report) -> Result<Page, Error> {
         let mut notes = Notes::of("results");
         let keys = Keys::of(report);
+        let columns = columns(report);
         let rows = report
             .policies
             .iter()
-            .map(|policy| main_row(report, policy, &mut notes));
+            .map(|policy| main_row(&columns, policy, report.code(), &mut notes));
         let rows: Vec<_> = rows.collect();
         let policies = report.policies.iter().zip(rows).enumerate();
         let policies = policies.map(|(index, (policy, cells))| Named {
@@ -135,7 +136,7 @@ impl Page {
                 })
                 .collect(),
             many: report.policies.len() > MANY,
-            headings: headings(report),
+            headings: headings(&columns),
             further: further(report, &keys),
             policies,
             figures: pictures(report)?,
@@ -157,9 +158,9 @@ impl Page {
 }
 
 /// The headings of the main table: neighbours under one name share it.
-fn headings(report: &Report) -> Vec<Heading> {
+fn headings(all: &[Column]) -> Vec<Heading> {
     let mut headings: Vec<Heading> = Vec::new();
-    for (_, (over, column)) in columns(report) {
+    for &(_, (over, column)) in all {
         match headings.last_mut() {
             Some(last) if last.over == over && !over.is_empty() => last.columns.push(column),
             _ => headings.push(Heading {

@@ -26,8 +26,8 @@ struct Room {
     notes: usize,
     /// Lines of what binds, one for each policy or several that agree.
     binding: usize,
-    /// Whether there is room to tell how and when requests failed, and which objective is not met.
-    failures: bool,
+    /// Whether there is room for how and when requests failed, for which objective is not met, and for what is asked for besides.
+    details: bool,
     /// The figures that are shown though nothing is asked of them.
     figures: usize,
     /// Columns of a name.
@@ -43,7 +43,7 @@ impl Room {
                 lines: 3,
                 notes: 3,
                 binding: 4,
-                failures: true,
+                details: true,
                 figures: FIGURES.len(),
                 name: HEAD,
             }
@@ -54,7 +54,7 @@ impl Room {
                 lines: 2,
                 notes: 2,
                 binding: 1,
-                failures: false,
+                details: false,
                 figures: 5,
                 name: 20,
             }
@@ -89,10 +89,7 @@ const FIGURES: [Metric; 7] = [
 /// The first screen. Ends in a newline.
 pub fn screen(report: &Report, style: &Style) -> String {
     let mut notes = Notes::default();
-    let mut page = Page {
-        text: String::new(),
-        style: *style,
-    };
+    let mut page = Page::new(style);
     page.title(report);
     page.headline(report);
     let room = Room::of(report);
@@ -105,8 +102,8 @@ pub fn screen(report: &Report, style: &Style) -> String {
     let leading = report.leading(room.policies).into_iter();
     let shown: Vec<&PolicyReport> = leading.map(|p| &report.policies[p]).collect();
     page.table("", &figures(report, &shown, room, &mut notes));
-    page.captions(report, &shown, left_out, &notes);
-    if room.failures {
+    page.captions(report, &shown, left_out, room, &notes);
+    if room.details {
         page.failures(&shown, room);
     }
     page.binding(&shown, room);
@@ -122,16 +119,13 @@ pub fn screen(report: &Report, style: &Style) -> String {
 
 /// What follows from the run and nothing else: one paragraph a sentence.
 pub fn headline(report: &Report, style: &Style) -> String {
-    let mut page = Page {
-        text: String::new(),
-        style: *style,
-    };
+    let mut page = Page::new(style);
     page.headline(report);
     page.text.trim_start().to_owned()
 }
 
 impl Page {
-    /// What follows from the run. Without objectives or a ranking, what each policy is better at than the first.
+    /// What follows from the run, if anything does.
     fn headline(&mut self, report: &Report) {
         if report.scorecard.headline.is_empty() {
             return;
@@ -155,12 +149,10 @@ impl Page {
             .collect();
         let mut is_less = all.len() > room.warnings;
         for warning in all.iter().take(room.warnings) {
-            let whole = paragraph("warning: ", warning, self.style.width);
-            let text = cut(&whole, room.lines, self.style.width);
-            is_less |= text != whole;
-            let (first, rest) = text.split_at("warning:".len());
-            self.text += &Tone::Bad.paint(first, self.style.colour);
-            self.text += rest;
+            let whole = self.warning(warning);
+            let lines = cut(&whole, room.lines, self.style.width);
+            is_less |= lines != whole;
+            self.warn(&lines);
         }
         if let Some(more) = all.len().checked_sub(room.warnings).filter(|more| *more > 0) {
             let plural = if more == 1 { "" } else { "s" };
@@ -170,7 +162,7 @@ impl Page {
     }
 
     /// What the table needs to be said of it.
-    fn captions(&mut self, report: &Report, shown: &[&PolicyReport], left_out: bool, notes: &Notes) {
+    fn captions(&mut self, report: &Report, shown: &[&PolicyReport], left_out: bool, room: Room, notes: &Notes) {
         let mut said = Vec::new();
         if report.policies.len() > 1 {
             said.push(format!("{BEST} best of its column."));
@@ -197,9 +189,9 @@ impl Page {
             self.text += &paragraph("", &said.join(" "), self.style.width);
         }
         self.missing(report);
-        for (mark, note) in notes.iter().take(Room::of(report).notes) {
+        for (mark, note) in notes.iter().take(room.notes) {
             let text = paragraph(&format!("{mark} "), note, self.style.width);
-            self.text += &cut(&text, Room::of(report).lines, self.style.width);
+            self.text += &cut(&text, room.lines, self.style.width);
         }
     }
 
@@ -285,7 +277,7 @@ fn columns(report: &Report, shown: &[&PolicyReport], room: Room) -> Vec<Metric> 
     let goals = report.scorecard.goals.iter().map(|goal| goal.metric.clone());
     let ranked = report.ranking.iter().map(|ranking| ranking.metric.clone());
     let mut columns: Vec<Metric> = Vec::new();
-    let asked = report.asked.iter().filter(|_| room.failures).cloned();
+    let asked = report.asked.iter().filter(|_| room.details).cloned();
     for metric in goals
         .chain(ranked)
         .chain(FIGURES.into_iter().take(room.figures))
@@ -325,10 +317,10 @@ fn figures(report: &Report, shown: &[&PolicyReport], room: Room, notes: &mut Not
     }
     let has_goals = !report.scorecard.goals.is_empty();
     if has_goals {
-        table.words("", if room.failures { "objectives" } else { "met" });
+        table.words("", if room.details { "objectives" } else { "met" });
     }
     let most = shown.iter().flat_map(|policy| course(policy)).fold(0.0, f64::max);
-    let has_course = room.failures && most >= ERRORS;
+    let has_course = room.details && most >= ERRORS;
     if has_course {
         table.words("", &format!("errors over time, █ {}", format::tick(Unit::Share, most)));
     }
@@ -394,7 +386,7 @@ fn verdict(report: &Report, row: &Scored, room: Room) -> Cell {
             [first, more @ ..] => format!("{first} +{}", more.len()),
         }
     };
-    if !room.failures {
+    if !room.details {
         return match row.overall {
             Judged::Pass => Cell::new("yes").tone(Tone::Good),
             Judged::Fail => Cell::new("no").tone(Tone::Bad),

@@ -57,12 +57,16 @@ struct Row {
     cells: Vec<Cell>,
 }
 
+/// A metric of the main table, with the heading over its column and the column's own.
+pub(super) type Column = (Metric, (&'static str, &'static str));
+
 /// The standard metrics of the main table, each with the heading over its column and the column's own; errors always, of others
 /// those that say anything.
-pub(super) fn columns(report: &Report) -> impl Iterator<Item = (Metric, (&'static str, &'static str))> {
+pub(super) fn columns(report: &Report) -> Vec<Column> {
     Metric::standard()
         .filter_map(|(metric, standard)| Some((metric, standard.page?)))
         .filter(|(metric, _)| *metric == Metric::ERROR_RATE || report.says(metric))
+        .collect()
 }
 
 impl Policy {
@@ -153,9 +157,10 @@ impl Policy {
     }
 }
 
-pub(super) fn main_row(report: &Report, policy: &PolicyReport, notes: &mut Notes) -> Vec<Cell> {
-    columns(report)
-        .map(|(metric, _)| notes.measured(policy, &metric, report.code()))
+pub(super) fn main_row(columns: &[Column], policy: &PolicyReport, code: Option<Code>, notes: &mut Notes) -> Vec<Cell> {
+    columns
+        .iter()
+        .map(|(metric, _)| notes.measured(policy, metric, code))
         .collect()
 }
 

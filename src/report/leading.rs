@@ -3,6 +3,8 @@
 //! Those that meet every objective come before those of which it cannot be told, and those before the others; among equals the
 //! ranking decides, else the cost; without objectives and ranking, errors do, in whole points, and then the cost. The baseline, the first of the experiment, is always among them.
 
+use std::collections::BTreeMap;
+
 use super::{Judged, Metric, PolicyReport, Report, estimate};
 
 /// The most policies that charts can tell apart.
@@ -18,14 +20,12 @@ impl Report {
         if self.policies.len() <= most {
             return (0..self.policies.len()).collect();
         }
+        let ranked = self.ranking.iter().flat_map(|ranking| &ranking.rows).enumerate();
+        let places: BTreeMap<&str, usize> = ranked.map(|(place, row)| (row.policy.as_str(), place)).collect();
+        let place = |policy: &PolicyReport| places.get(policy.name.as_str()).copied().unwrap_or(usize::MAX);
         let mut order: Vec<(u8, usize, f64, usize)> = (self.policies.iter().enumerate())
-            .map(|(p, policy)| (self.verdict(policy), usize::MAX, cost(policy), p))
+            .map(|(p, policy)| (self.verdict(p, policy), place(policy), cost(policy), p))
             .collect();
-        for (place, row) in self.ranking.iter().flat_map(|ranking| &ranking.rows).enumerate() {
-            if let Some(entry) = order.iter_mut().find(|entry| self.policies[entry.3].name == row.policy) {
-                entry.1 = place;
-            }
-        }
         order.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then(a.2.total_cmp(&b.2)));
         let mut leading: Vec<usize> = order.into_iter().take(most).map(|entry| entry.3).collect();
         if !leading.contains(&0) {
@@ -47,8 +47,10 @@ impl Report {
         colours
     }
 
-    fn verdict(&self, policy: &PolicyReport) -> u8 {
-        match self.scorecard.of(&policy.name).map(|row| row.overall) {
+    /// How good a verdict on policy number `p` is, 0 being the best.
+    fn verdict(&self, p: usize, policy: &PolicyReport) -> u8 {
+        let row = self.scorecard.rows.get(p).filter(|_| !self.scorecard.goals.is_empty());
+        match row.map(|row| row.overall) {
             Some(Judged::Pass) => 0,
             Some(Judged::Undecided) => 1,
             Some(Judged::Fail) => 2,

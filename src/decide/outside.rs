@@ -163,7 +163,7 @@ fn sentence(domain: &Domain, group: &[&Outside]) -> Option<String> {
     let mut policies: Vec<&str> = group.iter().map(|one| one.policy.as_str()).collect();
     policies.dedup();
     let asks = if policies.len() == 1 { "asks" } else { "ask" };
-    let who = match policies.len().saturating_sub(NAMED) {
+    let names = match policies.len().saturating_sub(NAMED) {
         0 => policies.join(", "),
         more => format!("{} and {more} more", policies[..NAMED].join(", ")),
     };
@@ -178,7 +178,7 @@ fn sentence(domain: &Domain, group: &[&Outside]) -> Option<String> {
             let by_minute = by_minute.map(|x| format!("{} in a minute", number(x)));
             let asked: Vec<String> = rate.into_iter().chain(in_flight).chain(by_minute).collect();
             format!(
-                "{who} {asks} {name} for up to {}; its model was measured {} and {}",
+                "{names} {asks} {name} for up to {}; its model was measured {} and {}",
                 asked.join(" and "),
                 domain.measured_to(),
                 first.errs
@@ -199,14 +199,14 @@ fn sentence(domain: &Domain, group: &[&Outside]) -> Option<String> {
                 .collect();
             let errs: Vec<&str> = both().map(|(x, _)| x.errs.as_str()).collect();
             format!(
-                "{who} {asks} {name} for answers of {} tokens on the average; its model was measured with {}: {}",
+                "{names} {asks} {name} for answers of {} tokens on the average; its model was measured with {}: {}",
                 asked.join(" and "),
                 known.join(" and "),
                 errs.join("; ")
             )
         }
         Kind::Hours => format!(
-            "{who} {asks} {name} for {}; its model was measured over {}: {}",
+            "{names} {asks} {name} for {}; its model was measured over {}: {}",
             format::span(first.asked),
             format::span(first.measured),
             first.errs

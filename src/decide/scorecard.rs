@@ -3,6 +3,8 @@
 //! "Cheapest" goes by the monthly cost, or by the cost of 1,000 requests where a run says nothing of a month. That one policy is cheaper
 //! or faster than another is said only where the paired difference excludes zero; how many are compared is counted in (Bonferroni).
 
+use std::cmp::Ordering;
+
 use crate::experiment::assemble::{Objective, Plan};
 use crate::report::{Code, Goal, Judged, Metric, PolicyReport, Ranking, Scorecard, Scored, Unit, estimate, format};
 use crate::stats::compare::{Paired, Side, Verdict};
@@ -288,7 +290,6 @@ fn faster(given: &Given<'_>, cost: &Metric, choice: usize, meeting: &[usize]) ->
 
 /// That none meets every objective, and which comes nearest.
 fn nearest(given: &Given<'_>, card: &Scorecard) -> String {
-    let failing = |p: &usize| card.goals_judged(&card.rows[*p], Judged::Fail).count();
     let failed = of_verdict(card, Judged::Fail);
     let lead = match (failed.len() == card.rows.len(), card.rows.len()) {
         (true, 1) => format!("{} does not meet every objective", given.name(0)),
@@ -299,7 +300,11 @@ fn nearest(given: &Given<'_>, card: &Scorecard) -> String {
     let Some(best) = failed
         .iter()
         .copied()
-        .min_by_key(failing)
+        .min_by(|&a, &b| {
+            distance(given, card, a)
+                .partial_cmp(&distance(given, card, b))
+                .unwrap_or(Ordering::Equal)
+        })
         .filter(|_| failed.len() == card.rows.len())
     else {
         return format!("{lead}.");
@@ -329,6 +334,23 @@ fn nearest(given: &Given<'_>, card: &Scorecard) -> String {
             fails.join(", ")
         )
     }
+}
+
+/// How far a policy is from meeting every objective: the number that it fails, the largest factor by which a figure misses its bound,
+/// and its share of errors, by which those differ whose requests never end.
+fn distance(given: &Given<'_>, card: &Scorecard, p: usize) -> (usize, f64, f64) {
+    let fails = || card.goals_judged(&card.rows[p], Judged::Fail);
+    let missed = fails().map(|goal| {
+        let found = given.over_all(&goal.metric, p).value;
+        let (above, below) = if goal.at_most {
+            (found, goal.bound)
+        } else {
+            (goal.bound, found)
+        };
+        if below > 0.0 { above / below } else { f64::INFINITY }
+    });
+    let errors = estimate(&given.policies[p], &Metric::ERROR_RATE).value;
+    (fails().count(), missed.fold(1.0, f64::max), errors)
 }
 
 /// The policies that fail nothing and of which something cannot be told.

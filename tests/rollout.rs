@@ -184,10 +184,10 @@ fn milestones_are_in_the_terminal_in_a_csv_file_and_on_the_page() {
     policy  milestone                    after  replications
     ────────────────────────────────────────────────────────
     staged  5% on the new side        0 s ±0          4 of 4
-    staged  25% on the new side         – ³           0 of 4
-    staged  50% on the new side         – ³           0 of 4
-    staged  100% on the new side        – ³           0 of 4
-    staged  finished                    – ³           0 of 4
+    staged  25% on the new side         – ¹           0 of 4
+    staged  50% on the new side         – ¹           0 of 4
+    staged  100% on the new side        – ¹           0 of 4
+    staged  finished                    – ¹           0 of 4
     staged  gate error_rate fails  21.2 s ±6.3        4 of 4
     staged  rolled back            21.2 s ±6.3        4 of 4
     ");

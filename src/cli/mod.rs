@@ -11,6 +11,7 @@ mod list;
 mod measured;
 #[cfg(feature = "live")]
 mod mock;
+mod page;
 mod policies;
 mod run;
 mod schema;
@@ -69,6 +70,8 @@ enum Command {
     /// Hold a model against measurements: does a simulation of the same schedule predict them?
     #[command(after_help = EXIT_CODES)]
     Validate(validate::Validate),
+    /// Write a page in which an experiment's numbers can be turned, simulated at once.
+    Page(page::Page),
     /// Check an experiment without running it.
     #[command(after_help = EXIT_CODES)]
     Check(check::Check),
@@ -108,6 +111,7 @@ impl Cli {
             Command::Run(run) => run.run(own),
             Command::Compare(compare) => compare.run(own),
             Command::Validate(validate) => validate.run(),
+            Command::Page(page) => page.run(own),
             Command::Check(check) => check.run(own),
             Command::Fit(fit) => fit.run(),
             #[cfg(feature = "live")]

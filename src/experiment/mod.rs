@@ -12,6 +12,7 @@ pub mod estimate;
 pub mod file;
 pub mod format;
 pub mod kinds;
+pub mod knobs;
 pub mod load;
 pub mod model;
 pub mod pilot;

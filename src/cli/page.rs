@@ -1,0 +1,199 @@
+//! `simcap page`: one HTML file in which an experiment's numbers can be turned and are simulated again at once.
+//!
+//! The page carries the engine, the same library in WebAssembly, so that it works from disk, without a network. The engine is a
+//! file beside the program, as releases have it, since a program that carried it would be half as large again.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use serde::Serialize;
+
+use super::{Done, Exit, Failure, print};
+use crate::experiment::assemble::assemble;
+use crate::experiment::knobs::{Knob, knobs};
+use crate::experiment::load::{Loaded, Traces, load_with};
+use crate::experiment::model::ModelFile;
+use crate::form::own::OwnParts;
+use crate::import::source;
+use crate::words::{Code, Input, Metric, Unit};
+
+/// The page, in which the marks stand for the experiment and for the engine.
+const PAGE: &str = include_str!("../report/what_if.html");
+
+/// The name of the engine beside the program.
+const ENGINE: &str = "simcap-engine.wasm";
+
+/// What builds the engine, from the sources.
+const BUILD: &str = "rustup target add wasm32-unknown-unknown && \
+    cargo build --locked --profile page --target wasm32-unknown-unknown --manifest-path web/Cargo.toml";
+
+/// Where that puts it.
+const BUILT: &str = "web/target/wasm32-unknown-unknown/page/simcap_web.wasm";
+
+/// The largest engine that is read, in bytes.
+const MOST_OF_ENGINE: u64 = 64_000_000;
+
+/// Arguments of `simcap page`.
+#[derive(Debug, Args)]
+pub(super) struct Page {
+    /// The experiment file
+    file: PathBuf,
+    /// Where to write the page [default: NAME-what-if.html]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The engine in WebAssembly [default: simcap-engine.wasm beside the program]
+    #[arg(long, value_name = "FILE")]
+    engine: Option<PathBuf>,
+}
+
+/// What the page's script is given.
+#[derive(Serialize)]
+struct Data<'a> {
+    name: &'a str,
+    about: &'a str,
+    file: Cow<'a, str>,
+    text: &'a str,
+    models: &'a BTreeMap<String, ModelFile>,
+    inputs: &'a [Input],
+    replications: u64,
+    knobs: Vec<Knob>,
+    metrics: Vec<Shown>,
+}
+
+/// A column of the page's table.
+#[derive(Serialize)]
+struct Shown {
+    metric: String,
+    title: String,
+    unit: String,
+}
+
+impl Page {
+    pub(super) fn run(self, own: &OwnParts) -> Done {
+        let loaded = load_with(&self.file, &Traces::default(), None, own.clone())?;
+        let plan = assemble(&loaded)?;
+        if let Some(what) = unknown_to_pages(&loaded) {
+            let file = self.file.display();
+            return Err(Failure::Input(format!(
+                "{file}: {what}, which a page does not hold: use simcap run"
+            )));
+        }
+        let engine = engine(self.engine.as_deref())?;
+        let code = plan.currency.as_ref().map(|currency| currency.code);
+        let data = Data {
+            name: &loaded.experiment.name,
+            about: &loaded.experiment.about,
+            file: self
+                .file
+                .file_name()
+                .map(|name| name.to_string_lossy())
+                .unwrap_or_default(),
+            text: &loaded.text,
+            models: &loaded.models,
+            inputs: loaded.inputs.get(1..).unwrap_or_default(),
+            replications: plan.replications,
+            knobs: knobs(&loaded),
+            metrics: metrics(&loaded, code),
+        };
+        let data = serde_json::to_string(&data).context("cannot write the experiment")?;
+        let out = self
+            .out
+            .unwrap_or_else(|| PathBuf::from(format!("{}-what-if.html", loaded.experiment.name)));
+        // In a script element nothing but "</script" and "<!--" could end the text early.
+        let data = data.replace('<', "\\u003c");
+        let page = filled(&data, &STANDARD.encode(engine));
+        std::fs::write(&out, page).with_context(|| format!("cannot write {}", out.display()))?;
+        print(&format!("Wrote {}. Open it in a browser.\n", out.display()))?;
+        Ok(Exit::Fine)
+    }
+}
+
+/// The page with the experiment and the engine in it.
+fn filled(data: &str, engine: &str) -> String {
+    let mut page = String::with_capacity(PAGE.len() + data.len() + engine.len());
+    let (head, rest) = PAGE.split_once("@DATA@").unwrap_or((PAGE, ""));
+    let (middle, tail) = rest.split_once("@ENGINE@").unwrap_or((rest, ""));
+    let _ = write!(page, "{head}{data}{middle}{engine}{tail}");
+    page
+}
+
+/// What of the experiment the engine cannot be given.
+fn unknown_to_pages(loaded: &Loaded) -> Option<&'static str> {
+    if loaded.trace.is_some() {
+        return Some("it replays a trace");
+    }
+    if !loaded.scripts.is_empty() {
+        return Some("a policy is a script");
+    }
+    loaded.scores.as_ref().map(|_| "its answers follow a file of scores")
+}
+
+/// The engine at `given`, or the one beside the program.
+fn engine(given: Option<&Path>) -> Result<Vec<u8>, Failure> {
+    let beside = || Some(std::env::current_exe().ok()?.parent()?.join(ENGINE));
+    let Some(path) = given
+        .map(Path::to_owned)
+        .or_else(|| beside().filter(|path| path.is_file()))
+    else {
+        return Err(Failure::Input(format!(
+            "there is no {ENGINE} beside the program: give one with --engine. Releases have it; from the sources, build it with\n    \
+             {BUILD}\nand give --engine {BUILT}"
+        )));
+    };
+    let bytes =
+        source::read(&path, MOST_OF_ENGINE).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+    if bytes.starts_with(b"\0asm") {
+        Ok(bytes)
+    } else {
+        Err(Failure::Input(format!("{}: not a WebAssembly module", path.display())))
+    }
+}
+
+/// The metrics that the page shows: those of the main table, and those of objectives that it lacks.
+fn metrics(loaded: &Loaded, code: Option<Code>) -> Vec<Shown> {
+    let standard = Metric::standard().filter(|(_, standard)| standard.page.is_some());
+    let mut shown: Vec<Metric> = standard.map(|(metric, _)| metric).collect();
+    for objective in &loaded.experiment.objectives {
+        if !shown.contains(&objective.metric) {
+            shown.push(objective.metric.clone());
+        }
+    }
+    let each = shown.iter().map(|metric| Shown {
+        metric: metric.to_string(),
+        title: metric.title_in(code),
+        unit: unit(metric.unit_in(code)),
+    });
+    each.collect()
+}
+
+/// What the page's script calls the unit.
+fn unit(unit: Unit) -> String {
+    match unit {
+        Unit::Seconds => "seconds".to_owned(),
+        Unit::Share => "share".to_owned(),
+        Unit::PerSecond => "per_second".to_owned(),
+        Unit::Dollars => "dollars".to_owned(),
+        Unit::Number => "number".to_owned(),
+        Unit::Money(code) => code.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_both_marks_once() {
+        for mark in ["@DATA@", "@ENGINE@"] {
+            assert_eq!(PAGE.matches(mark).count(), 1, "{mark}");
+        }
+        let page = filled("{}", "AAAA");
+        assert!(page.contains(">{}</script>") && page.contains(">AAAA</script>"));
+    }
+}

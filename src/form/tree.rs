@@ -66,6 +66,13 @@ impl Mistake {
         self.0.path.iter().rev().cloned().collect()
     }
 
+    /// The same mistake at another place: `path` from the outermost value.
+    #[must_use]
+    pub fn moved_to(mut self, path: &[Seg]) -> Mistake {
+        self.0.path = path.iter().rev().cloned().collect();
+        self
+    }
+
     /// Whether the last key of the path is the mistake, and not the value under it.
     pub fn is_of_key(&self) -> bool {
         self.0.of_key

@@ -3,11 +3,12 @@
 //! [`parse`] reads JSON with comments into any type; an [`Error`] names file, line, column and JSON path, shows the line
 //! and points at the value, and lists the allowed names with the nearest one. [`Error::at`] says the same of a mistake
 //! found after parsing. No input panics, and what is printed holds no control characters of the file's.
-//! One error at a time: serde stops at the first, and so does a reader.
+//! serde stops at the first mistake; [`several`] finds those that stand beside it, so that a file can be mended in one go.
 
 mod explain;
 mod locate;
 mod render;
+mod several;
 
 pub use explain::nearest;
 pub use locate::Seg;
@@ -22,6 +23,9 @@ use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 use std::borrow::Cow;
 use std::ops::Deref;
+
+/// The largest file that is searched for more than its first mistake: it is read once for each.
+const MOST_BYTES: usize = 4_000_000;
 
 /// A mistake in a file, ready to print: the fields are those of [`Diagnosis`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +51,8 @@ pub struct Diagnosis {
     pub allowed: Vec<String>,
     /// The line of the file and a mark under the place; empty where there is nothing to show.
     pub snippet: String,
+    /// Further mistakes in the same file, in its order.
+    pub also: Vec<Diagnosis>,
 }
 
 impl Deref for Error {
@@ -123,7 +129,7 @@ pub fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Error> {
     let tree: Tree = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| source.parser_error(error.inner(), &segments(error.path())))?;
     deserializer.end().map_err(|error| source.parser_error(&error, &[]))?;
-    let value = tree::read(&tree).map_err(|mistake| source.mistake(&mistake))?;
+    let value = tree::read(&tree).map_err(|first| source.mistakes::<T>(&tree, first))?;
     // A map takes the last of two equal keys in silence, so they are looked for here.
     match find_duplicate(&source.json) {
         Some(found) => Err(source.duplicate_error(&found)),
@@ -184,6 +190,7 @@ impl<'a> Source<'a> {
             hint: None,
             allowed: Vec::new(),
             snippet: place.snippet(),
+            also: Vec::new(),
         }))
     }
 
@@ -201,7 +208,27 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// JSON, but not what it should be.
+    /// JSON, but not what it should be, in one place or in several.
+    fn mistakes<T: DeserializeOwned>(&self, tree: &Tree, first: Mistake) -> Error {
+        let found = match self.json.len() {
+            ..MOST_BYTES => several::mistakes::<T>(tree, first),
+            _ => vec![first],
+        };
+        let mut all: Vec<Diagnosis> = found.iter().map(|mistake| *self.mistake(mistake).0).collect();
+        let mut seen = Vec::new();
+        all.retain(|one| {
+            let place = (one.line, one.column, one.message.clone());
+            let is_new = !seen.contains(&place);
+            seen.push(place);
+            is_new
+        });
+        all.sort_by_key(|one| (one.line, one.column));
+        let also = all.split_off(1);
+        let first = all.remove(0);
+        Error(Box::new(Diagnosis { also, ..first }))
+    }
+
+    /// What one mistake is, and where.
     fn mistake(&self, mistake: &Mistake) -> Error {
         let path = &mistake.path()[..];
         if let Some(found) = find_duplicate(&self.json)

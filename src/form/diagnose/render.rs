@@ -13,6 +13,7 @@
 //! may stand aside under wide ones.
 
 use super::Diagnosis;
+use super::several::MOST_MISTAKES;
 use std::fmt;
 
 impl fmt::Display for Diagnosis {
@@ -31,7 +32,14 @@ impl fmt::Display for Diagnosis {
         if !self.allowed.is_empty() {
             write!(f, "\n   allowed: {}", self.allowed.join(", "))?;
         }
-        Ok(())
+        for further in &self.also {
+            write!(f, "\n{further}")?;
+        }
+        match self.also.len() + 1 {
+            1 => Ok(()),
+            MOST_MISTAKES => write!(f, "\n{MOST_MISTAKES} mistakes are told; there may be more"),
+            n => write!(f, "\n{n} mistakes"),
+        }
     }
 }
 

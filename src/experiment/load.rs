@@ -17,8 +17,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::file::Experiment;
-use super::format;
 use super::model::{BUILT_IN, BUILT_IN_PRICES, BUILT_IN_PRICES_SOURCE, ModelFile};
+use super::{foreign, format};
 use crate::form::build::Names;
 use crate::form::diagnose::{self, Seg, nearest};
 use crate::form::own::OwnParts;
@@ -198,10 +198,14 @@ pub fn with_models(file: &str, text: &str, models: BTreeMap<String, ModelFile>) 
     Ok(loaded)
 }
 
-/// The experiment in `bytes`. Of one in a format that is unknown here, that is the mistake, and not what follows from it.
+/// The experiment in `bytes`. An unknown format, or a file of something else, is the mistake, and not what follows from it.
 fn read_experiment(file: &str, bytes: &[u8]) -> Result<Experiment, diagnose::Error> {
-    diagnose::parse_bytes(file, bytes)
-        .map_err(|error| format::unknown_in(file, &String::from_utf8_lossy(bytes)).unwrap_or(error))
+    diagnose::parse_bytes(file, bytes).map_err(|error| {
+        let text = String::from_utf8_lossy(bytes);
+        format::unknown_in(file, &text)
+            .or_else(|| foreign::named(file, &text))
+            .unwrap_or(error)
+    })
 }
 
 impl Loaded {

@@ -10,6 +10,7 @@ pub mod calibration;
 pub mod domain;
 pub mod estimate;
 pub mod file;
+mod foreign;
 pub mod format;
 pub mod kinds;
 pub mod knobs;

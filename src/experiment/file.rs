@@ -27,7 +27,7 @@ use crate::provider::cache::CacheSpec;
 use crate::provider::faults::FaultSpec;
 use crate::provider::limits::LimitSpec;
 use crate::provider::load::LoadSpec;
-use crate::provider::pricing::{HungUp, PriceSpec};
+use crate::provider::pricing::{HungUp, PriceSpec, bare};
 use crate::routing::PolicySpec;
 use crate::traffic::arrivals::ArrivalsSpec;
 use crate::traffic::users::UsersSpec;
@@ -224,8 +224,9 @@ pub struct ProviderSpec {
     /// The prompt cache of the provider. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt_cache: Option<CacheSpec>,
-    /// The prices that the provider charges.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The prices that the provider charges: a tariff, or prices by the token as `simcap models` prints them.
+    #[serde(default, deserialize_with = "bare::read", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "bare::schema")]
     pub prices: Option<PriceSpec>,
     /// Units of the experiment's currency that the provider takes for one dollar of its prices. Default: as many as a
     /// dollar costs.

@@ -256,6 +256,27 @@ mod tests {
         assert!(compared >= 40, "{compared}");
     }
 
+    /// What `simcap models` prints can be copied into an experiment.
+    #[test]
+    fn prices_in_an_experiment_may_be_those_of_a_model_file() {
+        use crate::experiment::file::ProviderSpec;
+        use crate::provider::pricing::PriceSpec;
+        for (name, text) in BUILT_IN {
+            let printed: serde_json::Value = parse(name, text).unwrap_or_else(|e| panic!("{e}"));
+            let file: ModelFile = parse(name, text).unwrap_or_else(|e| panic!("{e}"));
+            for (variant, model) in file.variants.iter() {
+                let prices = &printed["variants"][variant]["prices"];
+                let provider = format!("{{ \"model\": \"{name}\", \"prices\": {prices} }}");
+                let read: ProviderSpec = parse("provider", &provider).unwrap_or_else(|e| panic!("{e}"));
+                assert_eq!(
+                    read.prices,
+                    Some(PriceSpec::per_token(model.prices.clone())),
+                    "{name} {variant}"
+                );
+            }
+        }
+    }
+
     #[test]
     fn every_variant_builds() {
         for file in files() {

@@ -5,6 +5,7 @@
 //! provider's `hung_up` says: by default like one that breaks off, with no token before the first and then at a steady
 //! speed; its input counts even while it waits in the provider's queue. A 429, a 4xx, a 5xx and a hang cost nothing.
 
+pub mod bare;
 pub mod exchange;
 pub mod listed;
 mod off_peak;

@@ -3,6 +3,9 @@
 //! A page is Markdown of few forms: paragraphs, lists, one table of parameters, blocks of JSON of which the first is its example. What
 //! every page has is a test of [`crate::experiment::kinds`].
 
+pub mod fields;
+pub mod pretty;
+
 use schemars::JsonSchema;
 use serde_json::Value;
 

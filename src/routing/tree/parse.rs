@@ -173,7 +173,8 @@ impl JsonSchema for Node {
             "anyOf": [
                 { "type": "string" },
                 {
-                    "type": "object", "properties": { "provider": { "type": "string" } },
+                    "type": "object",
+                    "properties": { "provider": { "type": "string", "description": "The name of a provider." } },
                     "required": ["provider"], "additionalProperties": false,
                 },
                 strategy,
@@ -196,7 +197,10 @@ impl JsonSchema for TreeTarget {
                 node,
                 {
                     "type": "object",
-                    "properties": { "weight": { "type": "number", "minimum": 0 }, "provider": { "type": "string" } },
+                    "properties": {
+                        "weight": { "type": "number", "minimum": 0, "description": "The weight of the target. Default: 1." },
+                        "provider": { "type": "string", "description": "The name of a provider." },
+                    },
                     "required": ["weight"], "propertyNames": { "enum": KEYS.to_vec() },
                     "minProperties": 2, "maxProperties": 2,
                 },

@@ -194,6 +194,13 @@ impl JsonSchema for Query {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let queries = generator.subschema_for::<Vec<Query>>();
+        let said = |says: &str| {
+            let mut schema = queries.clone();
+            schema.insert("description".to_owned(), says.into());
+            schema
+        };
+        let all = said("Queries that must all hold.");
+        let any = said("Queries of which one must hold.");
         let value = json_schema!({ "type": ["string", "number", "boolean"] });
         let operators: serde_json::Map<String, serde_json::Value> = (Operator::NAMES.into_iter())
             .map(|name| {
@@ -205,7 +212,7 @@ impl JsonSchema for Query {
         json_schema!({
             "description": "Fields of a request, all of which must be as said.",
             "type": "object",
-            "properties": { "$and": queries, "$or": queries },
+            "properties": { "$and": all, "$or": any },
             "patternProperties": {
                 "^(metadata\\..+|params\\.max_tokens|class|input|user|priority)$": { "anyOf": [
                     value,

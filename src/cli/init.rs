@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
+use super::policies::columns;
+use super::templates::Template;
 use super::{Done, Exit, Failure, print};
+use crate::report::text::paragraph;
 
-/// The starter, which is itself a test.
-const STARTER: &str = include_str!("starter.json");
-
-/// The starter of a plan, likewise.
+/// The starter of a plan, which is itself a test.
 const PLAN: &str = include_str!("starter_plan.json");
 
 /// Arguments of `simcap init`.
@@ -18,6 +18,19 @@ const PLAN: &str = include_str!("starter_plan.json");
 pub(super) struct Init {
     /// Where to write it [default: experiment.json, or plan.json with --plan]
     file: Option<PathBuf>,
+    /// Which experiment to begin with
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_enum,
+        hide_possible_values = true,
+        default_value_t,
+        conflicts_with = "plan"
+    )]
+    template: Template,
+    /// List the templates
+    #[arg(long, conflicts_with_all = ["file", "plan", "template", "force"])]
+    list: bool,
     /// Write a plan of probes for `simcap calibrate` in place of an experiment
     #[arg(long)]
     plan: bool,
@@ -28,9 +41,13 @@ pub(super) struct Init {
 
 impl Init {
     pub(super) fn run(self) -> Done {
-        let (starter, usual) = match self.plan {
-            true => (PLAN, "plan.json"),
-            false => (STARTER, "experiment.json"),
+        if self.list {
+            print(&list())?;
+            return Ok(Exit::Fine);
+        }
+        let (starter, usual, own_name) = match self.plan {
+            true => (PLAN, "plan.json", "starter".to_owned()),
+            false => (self.template.text(), "experiment.json", self.template.name()),
         };
         let path = self.file.unwrap_or_else(|| PathBuf::from(usual));
         let file = path.display();
@@ -48,7 +65,8 @@ impl Init {
             }
         };
         let name: String = name.trim_start_matches('.').chars().take(100).map(plain).collect();
-        let text = starter.replacen("\"starter\"", &format!("\"{name}\""), 1);
+        let named = |name: &str| format!("\"name\": \"{name}\"");
+        let text = starter.replacen(&named(&own_name), &named(&name), 1);
         std::fs::write(&path, text).with_context(|| format!("cannot write {file}"))?;
         let next = match self.plan {
             true => format!("simcap mock gpt-4.1, in another terminal, and simcap calibrate {file}"),
@@ -57,6 +75,15 @@ impl Init {
         print(&format!("Wrote {file}. Next: {next}\n"))?;
         Ok(Exit::Fine)
     }
+}
+
+/// The templates, each with what it is about.
+fn list() -> String {
+    let all = Template::value_variants();
+    let wide = all.iter().map(|template| template.name().len()).max().unwrap_or(0);
+    let line = |template: &Template| paragraph(&format!("  {:wide$}  ", template.name()), &template.about(), columns());
+    let lines: String = all.iter().map(line).collect();
+    format!("{lines}\n`simcap init mine.json --template NAME` writes one.\n")
 }
 
 #[cfg(test)]
@@ -74,12 +101,5 @@ mod tests {
         );
         // Three a second for two minutes.
         assert!((300..430).contains(&plan.slots.len()), "{}", plan.slots.len());
-    }
-
-    #[test]
-    fn the_starter_runs_as_it_is() {
-        let loaded = crate::experiment::load::from_text("starter.json", STARTER).unwrap_or_else(|e| panic!("{e}"));
-        let plan = crate::experiment::assemble::assemble(&loaded).unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(plan.scenarios.len(), 2);
     }
 }

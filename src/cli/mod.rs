@@ -16,6 +16,7 @@ mod policies;
 mod run;
 mod schema;
 mod signals;
+mod templates;
 mod validate;
 
 use std::ffi::OsString;

@@ -54,7 +54,13 @@ pub(super) struct Calibrate {
     out: Option<PathBuf>,
 }
 
-const AFTER: &str = "Exit codes:
+const AFTER: &str = "Examples:
+  simcap calibrate plan.json
+  simcap calibrate --base-url http://localhost:8080/v1 --model gpt-4.1 --concurrency 4 --requests 200 --max-cost '$1'
+  simcap calibrate --base-url https://api.openai.com/v1 --model gpt-4.1 --api-key-env OPENAI_API_KEY --rate 1/s --duration 5m \
+--max-cost '$1'
+
+Exit codes:
   0  fine
   1  the plan was not carried out: --max-cost kept probes back, or the probe itself lagged (its p95 delay is above
      --dispatch-bound, so that the figures are the probe's, not the endpoint's)

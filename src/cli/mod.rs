@@ -3,11 +3,14 @@
 #[cfg(feature = "live")]
 mod calibrate;
 mod check;
+mod completions;
 mod date;
+mod examples;
 mod fit;
 mod init;
 mod kinds;
 mod list;
+mod man;
 mod measured;
 #[cfg(feature = "live")]
 mod mock;
@@ -32,15 +35,9 @@ use crate::experiment::load::{LoadError, Loaded, Traces};
 use crate::form::own::OwnParts;
 use crate::report::terminal::Style;
 
-const EXIT_CODES: &str = "Exit codes:
-  0  fine
-  1  an objective failed
-  2  bad input or usage
-  3  runtime failure (a script's too), a bound outgrown, or interrupted";
-
 /// Try LLM routing strategies on simulated providers before production meets them.
 #[derive(Debug, Parser)]
-#[command(name = "simcap", version, about, after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
+#[command(name = "simcap", version, about, after_help = examples::SIMCAP, after_long_help = examples::SIMCAP)]
 pub struct Cli {
     /// When to colour what is printed; `auto` does on a terminal, unless NO_COLOR is set or TERM is "dumb"
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -63,40 +60,52 @@ static COLOR: OnceLock<Color> = OnceLock::new();
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run an experiment: tables here, a report in reports/NAME.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = examples::RUN)]
     Run(run::Run),
     /// Run an experiment (or read a result.json) and print only how its policies compare.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = examples::COMPARE)]
     Compare(run::Compare),
     /// Hold a model against measurements: does a simulation of the same schedule predict them?
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = examples::VALIDATE)]
     Validate(validate::Validate),
     /// Write a page in which an experiment's numbers can be turned, simulated at once.
     Page(page::Page),
     /// Check an experiment without running it.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = examples::CHECK)]
     Check(check::Check),
     /// Fit a provider model to logs of measurements, and say how good it is.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = examples::FIT)]
     Fit(fit::Fit),
     /// Probe real endpoints, within a bound on cost: what models are made from.
     #[cfg(feature = "live")]
     Calibrate(Box<calibrate::Calibrate>),
     /// Print the JSON Schema of a file.
+    #[command(after_help = examples::SCHEMA)]
     Schema(schema::Schema),
     /// Write a commented experiment to start from.
+    #[command(after_help = examples::INIT)]
     Init(init::Init),
     /// List the kinds of mechanisms that a file may name, or the parameters of one.
+    #[command(after_help = examples::KINDS)]
     Kinds(kinds::Kinds),
     /// List the routing policies, those of a product, or the manual page of one.
+    #[command(after_help = examples::POLICIES)]
     Policies(policies::Policies),
     /// List the models that are built in.
+    #[command(after_help = examples::MODELS)]
     Models(list::Models),
     /// List the published quotas that are built in.
+    #[command(after_help = examples::LIMITS)]
     Limits(list::Limits),
     /// Serve models, or an experiment's providers, as an OpenAI-compatible server.
     #[cfg(feature = "live")]
     Mock(mock::Mock),
+    /// Print what a shell needs to complete simcap's arguments.
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions(completions::Completions),
+    /// Print the manual page, or write those of all commands into a folder.
+    #[command(after_help = examples::MAN)]
+    Man(man::Man),
 }
 
 impl Cli {
@@ -125,6 +134,8 @@ impl Cli {
             Command::Limits(limits) => limits.run(),
             #[cfg(feature = "live")]
             Command::Mock(mock) => mock.run(),
+            Command::Completions(completions) => completions.run(),
+            Command::Man(man) => man.run(),
         };
         match done {
             Ok(exit) => exit.into(),

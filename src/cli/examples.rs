@@ -1,0 +1,154 @@
+//! The examples that stand at the end of every `--help`, and the exit codes.
+//!
+//! It is a test that each subcommand has two to four of them, and that the command line takes every one. Commands that say more at the
+//! end of theirs, `calibrate` and `mock`, have their examples there.
+
+/// The exit codes, as a literal.
+macro_rules! exit_codes {
+    () => {
+        "\n\nExit codes:
+  0  fine
+  1  an objective failed
+  2  bad input or usage
+  3  runtime failure (a script's too), a bound outgrown, or interrupted"
+    };
+}
+
+/// Examples, each a command without the program's name, and what else stands at the end.
+macro_rules! help {
+    ($($command:literal)+ $(; $end:expr)?) => {
+        concat!("Examples:", $("\n  simcap ", $command),+ $(, $end)?)
+    };
+}
+
+pub(super) const SIMCAP: &str = help! {
+    "init mine.json --template chat"
+    "check mine.json"
+    "run mine.json"
+    "kinds --find breaker"
+    ; exit_codes!()
+};
+
+pub(super) const RUN: &str = help! {
+    "run mine.json"
+    "run mine.json --replications 5 --seed 7 --out /tmp/quick"
+    "run experiments/azure-replay.json --trace traces/"
+    "run mine.json --resume"
+    ; exit_codes!()
+};
+
+pub(super) const COMPARE: &str = help! {
+    "compare mine.json --replications 50"
+    "compare reports/mine/result.json"
+    ; exit_codes!()
+};
+
+pub(super) const VALIDATE: &str = help! {
+    "validate gpt-4.1.json runs/gpt-4.1/probes.jsonl"
+    "validate gpt-4.1.json log.csv --map at=when:ms,ttft=first:ms,e2e=total:ms,output=tokens --margin 5%"
+    ; exit_codes!()
+};
+
+pub(super) const CHECK: &str = help! {
+    "check mine.json"
+    "check mine.json --effective"
+    ; exit_codes!()
+};
+
+pub(super) const FIT: &str = help! {
+    "fit runs/gpt-4.1/probes.jsonl --out models/gpt-4.1.json"
+    "fit vllm.json --price-input '$0.10/Mtok' --price-output '$0.40/Mtok'"
+    "fit log.csv --map at=when:ms,ttft=first:ms,e2e=total:ms,output=tokens --experiment mine.json"
+    ; exit_codes!()
+};
+
+pub(super) const SCHEMA: &str = help! {
+    "schema"
+    "schema model"
+};
+
+pub(super) const INIT: &str = help! {
+    "init mine.json"
+    "init --list"
+    "init mine.json --template azure-ptu"
+    "init plan.json --plan"
+};
+
+pub(super) const KINDS: &str = help! {
+    "kinds litellm_cooldown"
+    "kinds client.timeouts"
+    "kinds duration"
+    "kinds --find azure"
+};
+
+pub(super) const POLICIES: &str = help! {
+    "policies litellm"
+    "policies peak_ewma"
+};
+
+pub(super) const MODELS: &str = help! {
+    "models"
+    "models gpt-4.1"
+};
+
+pub(super) const LIMITS: &str = help! {
+    "limits"
+    "limits azure-openai/ptu/gpt-4.1"
+};
+
+pub(super) const COMPLETIONS: &str = help! {
+    "completions bash > ~/.local/share/bash-completion/completions/simcap"
+    "completions zsh > ~/.zfunc/_simcap"
+    "completions fish > ~/.config/fish/completions/simcap.fish"
+};
+
+pub(super) const MAN: &str = help! {
+    "man | man -l -"
+    "man ~/.local/share/man/man1"
+};
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use crate::cli::Cli;
+
+    /// The words of a command line, up to where a shell would send it elsewhere.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        for (i, part) in line.split('\'').enumerate() {
+            // Every second part stands between quotes.
+            match i % 2 {
+                1 => words.push(part.to_owned()),
+                _ => words.extend(part.split_whitespace().map(str::to_owned)),
+            }
+        }
+        let end = words.iter().position(|word| ["|", ">"].contains(&word.as_str()));
+        words.truncate(end.unwrap_or(words.len()));
+        words
+    }
+
+    #[test]
+    fn every_command_has_examples_that_it_takes() {
+        let command = Cli::command();
+        for command in command.get_subcommands().chain([&command]) {
+            let name = command.get_name();
+            let help = command
+                .get_after_long_help()
+                .or(command.get_after_help())
+                .map(ToString::to_string);
+            let help = help.unwrap_or_else(|| panic!("{name} has no examples"));
+            let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  simcap ")).collect();
+            assert!(
+                (2..=4).contains(&examples.len()),
+                "{name} has {} examples",
+                examples.len()
+            );
+            for example in examples {
+                assert!(name == "simcap" || example.starts_with(name), "{name}: {example}");
+                let parsed = Cli::try_parse_from(words(&format!("simcap {example}")));
+                assert!(parsed.is_ok(), "{}", parsed.unwrap_err());
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@
 mod admission;
 mod balancing;
 mod bandits;
+mod book;
 mod bounds;
 mod cascade;
 mod cautions;

@@ -322,6 +322,56 @@ fn published_quotas_are_listed_with_their_date_and_printed_with_their_source() {
 }
 
 #[test]
+fn templates_completions_and_manual_pages_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = text(&simcap(folder.path(), &["init", "--list"]).stdout);
+    for template in ["starter", "chat", "rag", "azure-ptu", "litellm-pair"] {
+        assert!(listed.contains(template), "{listed}");
+        let file = format!("my-{template}.json");
+        let output = simcap(folder.path(), &["init", &file, "--template", template]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let written = std::fs::read_to_string(folder.path().join(&file)).unwrap();
+        assert!(written.contains(&format!("\"name\": \"my-{template}\"")), "{written}");
+        let checked = text(&simcap(folder.path(), &["check", &file]).stdout);
+        assert!(checked.contains(": fine. ") && !checked.contains("note: "), "{checked}");
+    }
+    let unknown = simcap(folder.path(), &["init", "x.json", "--template", "azure"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(text(&unknown.stderr).contains("azure-ptu"), "{}", text(&unknown.stderr));
+    let bash = text(&simcap(folder.path(), &["completions", "bash"]).stdout);
+    assert!(bash.contains("complete -F") && bash.contains("azure-ptu"), "{bash}");
+    let page = text(&simcap(folder.path(), &["man"]).stdout);
+    assert!(page.contains(".TH simcap 1"), "{page}");
+    assert_eq!(simcap(folder.path(), &["man", "pages"]).status.code(), Some(0));
+    assert!(folder.path().join("pages/simcap-run.1").exists());
+}
+
+#[test]
+fn several_mistakes_are_told_at_once_and_other_files_are_named() {
+    let folder = folder("\"replications\"", "\"replicatoins\"");
+    let wrong = std::fs::read_to_string(folder.path().join("x.json"))
+        .unwrap()
+        .replacen("\"classes\"", "\"clases\"", 1);
+    std::fs::write(folder.path().join("x.json"), wrong).unwrap();
+    let output = simcap(folder.path(), &["check", "x.json"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    for part in [
+        "did you mean `classes`?",
+        "plan.replicatoins: unknown field",
+        "\n2 mistakes\n",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    std::fs::write(folder.path().join("config.yaml"), "model_list:\n  - model_name: gpt\n").unwrap();
+    let said = text(&simcap(folder.path(), &["run", "config.yaml"]).stderr);
+    assert!(
+        said.contains("config.yaml:1:1: this is YAML, a configuration of LiteLLM"),
+        "{said}"
+    );
+}
+
+#[test]
 fn every_kind_is_listed_with_its_parameters() {
     let folder = tempfile::tempdir().unwrap();
     let output = simcap(folder.path(), &["kinds"]);
@@ -340,7 +390,10 @@ fn every_kind_is_listed_with_its_parameters() {
         );
     }
     let output = simcap(folder.path(), &["kinds", "exponential"]);
-    assert!(text(&output.stdout).contains("  tries\n      The most attempts, the first included"));
+    assert!(
+        text(&output.stdout)
+            .contains("  tries: a whole number, 1 to 100; default: 3\n      The most attempts, the first included")
+    );
     let output = simcap(folder.path(), &["kinds", "exponentail"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("did you mean `exponential`?"));

@@ -322,7 +322,7 @@ fn published_quotas_are_listed_with_their_date_and_printed_with_their_source() {
 }
 
 #[test]
-fn templates_completions_and_manual_pages_are_written() {
+fn templates_and_completions_are_written() {
     let folder = tempfile::tempdir().unwrap();
     let listed = text(&simcap(folder.path(), &["init", "--list"]).stdout);
     for template in ["starter", "chat", "rag", "azure-ptu", "litellm-pair"] {
@@ -340,10 +340,6 @@ fn templates_completions_and_manual_pages_are_written() {
     assert!(text(&unknown.stderr).contains("azure-ptu"), "{}", text(&unknown.stderr));
     let bash = text(&simcap(folder.path(), &["completions", "bash"]).stdout);
     assert!(bash.contains("complete -F") && bash.contains("azure-ptu"), "{bash}");
-    let page = text(&simcap(folder.path(), &["man"]).stdout);
-    assert!(page.contains(".TH simcap 1"), "{page}");
-    assert_eq!(simcap(folder.path(), &["man", "pages"]).status.code(), Some(0));
-    assert!(folder.path().join("pages/simcap-run.1").exists());
 }
 
 #[test]

@@ -62,6 +62,12 @@ pub(super) const FIT: &str = help! {
     ; exit_codes!()
 };
 
+pub(super) const PAGE: &str = help! {
+    "page mine.json"
+    "page mine.json --out what-if.html --engine simcap-engine.wasm"
+    ; exit_codes!()
+};
+
 pub(super) const SCHEMA: &str = help! {
     "schema"
     "schema model"
@@ -100,11 +106,6 @@ pub(super) const COMPLETIONS: &str = help! {
     "completions bash > ~/.local/share/bash-completion/completions/simcap"
     "completions zsh > ~/.zfunc/_simcap"
     "completions fish > ~/.config/fish/completions/simcap.fish"
-};
-
-pub(super) const MAN: &str = help! {
-    "man | man -l -"
-    "man ~/.local/share/man/man1"
 };
 
 #[cfg(test)]

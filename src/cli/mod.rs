@@ -10,7 +10,6 @@ mod fit;
 mod init;
 mod kinds;
 mod list;
-mod man;
 mod measured;
 #[cfg(feature = "live")]
 mod mock;
@@ -69,6 +68,7 @@ enum Command {
     #[command(after_help = examples::VALIDATE)]
     Validate(validate::Validate),
     /// Write a page in which an experiment's numbers can be turned, simulated at once.
+    #[command(after_help = examples::PAGE)]
     Page(page::Page),
     /// Check an experiment without running it.
     #[command(after_help = examples::CHECK)]
@@ -103,9 +103,6 @@ enum Command {
     /// Print what a shell needs to complete simcap's arguments.
     #[command(after_help = examples::COMPLETIONS)]
     Completions(completions::Completions),
-    /// Print the manual page, or write those of all commands into a folder.
-    #[command(after_help = examples::MAN)]
-    Man(man::Man),
 }
 
 impl Cli {
@@ -135,7 +132,6 @@ impl Cli {
             #[cfg(feature = "live")]
             Command::Mock(mock) => mock.run(),
             Command::Completions(completions) => completions.run(),
-            Command::Man(man) => man.run(),
         };
         match done {
             Ok(exit) => exit.into(),

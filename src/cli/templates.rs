@@ -21,7 +21,7 @@ pub(super) enum Template {
 }
 
 impl Template {
-    /// Its text.
+    /// The text of the experiment.
     pub(super) fn text(self) -> &'static str {
         match self {
             Template::Starter => include_str!("starter.json"),
@@ -32,13 +32,13 @@ impl Template {
         }
     }
 
-    /// What `--template` calls it.
+    /// The name that `--template` takes.
     pub(super) fn name(self) -> String {
         self.to_possible_value()
             .map_or(String::new(), |value| value.get_name().to_owned())
     }
 
-    /// What it is about, in a line.
+    /// What the experiment is about, in a line.
     pub(super) fn about(self) -> String {
         let help = self
             .to_possible_value()

@@ -51,7 +51,7 @@ const PRODUCTS: [Product; 6] = [
 
 const NO_PRODUCT: &str = "an experiment is JSON, with comments if you like: `simcap init` writes one to start from";
 
-/// The mistake that `text`, which is no experiment, is a file of something else; nothing if it is not known to be.
+/// The mistake that `text`, which does not read as an experiment, is a file of something else; nothing if it is not known to be.
 pub(super) fn named(file: &str, text: &str) -> Option<Error> {
     let text = text.trim_start_matches('\u{feff}');
     let first = text.lines().map(str::trim_end).find(|line| !is_silent(line))?;

@@ -66,7 +66,7 @@ impl Mistake {
         self.0.path.iter().rev().cloned().collect()
     }
 
-    /// The same mistake at another place: `path` from the outermost value.
+    /// This mistake at another place: `path` from the outermost value.
     #[must_use]
     pub fn moved_to(mut self, path: &[Seg]) -> Mistake {
         self.0.path = path.iter().rev().cloned().collect();

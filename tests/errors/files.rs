@@ -89,10 +89,10 @@ fn only_a_comment() {
 #[test]
 fn not_json_at_all() {
     assert_snapshot!(said_of("name: shop\nplan:\n  duration: 1h\n"), @r#"
-    shop.json:1:2: expected true, false or null
+    shop.json:1:1: this is YAML, and no experiment
         1 | name: shop
-          |  ^
-       help: other words stand in double quotes
+          | ^
+       help: an experiment is JSON, with comments if you like: `simcap init` writes one to start from
     "#);
 }
 

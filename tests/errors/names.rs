@@ -33,7 +33,7 @@ fn an_unknown_price() {
        22 |       "prices": { "per_tokens": { "input": "$1/Mtok", "output": "$4/Mtok" } },
           |                   ^
        help: did you mean `per_token`?
-       allowed: per_token, per_request, listed, reserved, own
+       allowed: per_token, per_request, listed, reserved, own, input, output, cached_input, cache_write, long_context, batch, off_peak
     "#);
 }
 

@@ -297,3 +297,12 @@ fn a_list_for_a_plugin() {
           |                 ^
     "#);
 }
+
+#[test]
+fn several_mistakes() {
+    let text = super::GOOD
+        .replacen("\"median\": 900", "\"medain\": 900", 1)
+        .replacen("\"replications\": 20", "\"replications\": \"twenty\"", 1)
+        .replacen("\"tries\": 3", "\"tires\": 3", 1);
+    assert_snapshot!(super::said_of(&text), @r#""#);
+}

@@ -142,7 +142,7 @@ fn reached<'t>(tree: &'t Tree, path: &[&str]) -> Option<&'t Tree> {
     }
 }
 
-/// The same from a value of an object of names, which must have the first step itself.
+/// What `path` leads to from one of several named values, which must have the first step itself.
 fn reached_here<'t>(tree: &'t Tree, path: &[&str]) -> Option<&'t Tree> {
     let Tree::Object(members) = tree else { return None };
     let (name, rest) = path.split_first()?;

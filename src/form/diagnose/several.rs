@@ -1,14 +1,13 @@
 //! Further mistakes beside the first: what stands at it is taken out of the tree, and what is left is read again.
 //!
-//! What follows from taking something out is no mistake of the file. So of an object that something was taken out of, only a missing
-//! field that never stood there counts; for anything else it is taken out as a whole, in silence. Left out: what can only be
+//! What follows from taking something out is not a mistake of the file. So of an object that something was taken out of, only a missing
+//! field that never stood there counts, and where a name was wrong not even that; for anything else it is taken out as a whole, in silence. Left out: what can only be
 //! judged with the file as a whole, such as a name that nothing bears.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 
-use super::explain::nearest;
 use super::locate::{Seg, Shown};
 use crate::form::tree::{self, Mistake, Tree};
 
@@ -25,7 +24,7 @@ pub(super) fn mistakes<T: DeserializeOwned>(tree: &Tree, first: Mistake) -> Vec<
     let mut found = vec![first.clone()];
     let mut latest = first;
     for _ in 0..MOST_READINGS {
-        if !taken.take(&mut left, &latest.path()) {
+        if !taken.take(&mut left, &latest) {
             break;
         }
         let Err(next) = tree::read::<T>(&left) else { break };
@@ -44,15 +43,16 @@ pub(super) fn mistakes<T: DeserializeOwned>(tree: &Tree, first: Mistake) -> Vec<
 /// What was taken out of a tree.
 #[derive(Debug, Default)]
 struct Taken {
-    /// The paths in the original tree.
-    places: Vec<Vec<Seg>>,
+    /// The paths in the original tree, and whether a key there was the mistake.
+    places: Vec<(Vec<Seg>, bool)>,
     /// The elements of lists, by the lists' original paths.
     elements: BTreeMap<String, BTreeSet<usize>>,
 }
 
 impl Taken {
-    /// Takes what stands at `path` out of `tree`, which this has been taken out of; the outermost value cannot be.
-    fn take(&mut self, tree: &mut Tree, path: &[Seg]) -> bool {
+    /// Takes what stands at `mistake` out of `tree`, which this has been taken out of; the outermost value cannot be.
+    fn take(&mut self, tree: &mut Tree, mistake: &Mistake) -> bool {
+        let path = &mistake.path()[..];
         let Some((last, outside)) = path.split_last() else {
             return false;
         };
@@ -73,7 +73,7 @@ impl Taken {
             }
             _ => return false,
         }
-        self.places.push(original);
+        self.places.push((original, mistake.is_of_key()));
         true
     }
 
@@ -96,24 +96,18 @@ impl Taken {
 
     /// Whether `mistake`, which is at `place` of the original tree, may follow from what was taken out of what stands there.
     fn explains(&self, mistake: &Mistake, place: &[Seg]) -> bool {
-        let mut from_there = self
-            .places
-            .iter()
-            .filter(|taken| taken.len() > place.len() && taken.starts_with(place))
-            .peekable();
-        if from_there.peek().is_none() {
+        let is_inside = |taken: &&(Vec<Seg>, bool)| taken.0.len() > place.len() && taken.0.starts_with(place);
+        let mut inside = self.places.iter().filter(is_inside).peekable();
+        if inside.peek().is_none() {
             return false;
         }
-        let missing = mistake
-            .message()
-            .strip_prefix("missing field `")
-            .and_then(|rest| rest.split('`').next());
-        // A misspelt name is missing under its right one, too.
-        let means = |taken: &Vec<Seg>, field: &str| match &taken[place.len()] {
-            Seg::Key(key) => key == field || taken.len() == place.len() + 1 && nearest(key, [field]).is_some(),
-            Seg::Index(_) => false,
-        };
-        missing.is_none_or(|field| from_there.any(|taken| means(taken, field)))
+        let missing = mistake.message().strip_prefix("missing field `");
+        // A field with a wrong name may be the one that is missing.
+        missing.and_then(|rest| rest.split('`').next()).is_none_or(|field| {
+            inside.any(|(taken, of_key)| {
+                taken[place.len()] == Seg::from(field) || *of_key && taken.len() == place.len() + 1
+            })
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 //! The schema is the one that `simcap schema` prints, made from the types that read files: so nothing is said here that is not
 //! accepted. References are followed, `null` beside another form is left out, and fields of objects inside are told by their paths:
 //! `.*` for each name of an object of names, `[]` for each element of a list. A part of some kind is not gone into: it has a page.
+//! What was told of an object once is not told again on the same page.
 //! A default is the sentence `Default: …` of a field's description, which says it as a person would; where there is none, the
 //! schema's own.
 
@@ -52,6 +53,8 @@ enum Shape<'a> {
     Object(&'a Value),
     Names(&'a Value),
     List(&'a Value),
+    /// A list of so many values, each of its own form.
+    Row(&'a [Value]),
     Plain(&'static str),
     Either(Vec<&'a Value>),
     /// One of more names than a line has room for: what is said of them, and the definition that lists them.
@@ -62,12 +65,13 @@ enum Shape<'a> {
 /// The most names that are told where one of them stands; those of a longer list are on a page of their own.
 const MOST_NAMES: usize = 16;
 
-/// The value of `schema`'s definition `of`, field by field; of one that is no object, one field with an empty path.
+/// The value of `schema`'s definition `of`, field by field; of one that is not an object, one field with an empty path.
 pub fn fields<'a>(of: &'a Value, schema: &'a Value, depth: Depth) -> Vec<Field> {
     let mut reading = Reading {
         schema,
         depth,
-        through: Vec::new(),
+        through: vec!["#"],
+        told: Vec::new(),
         found: Vec::new(),
     };
     match shape(of, schema) {
@@ -191,6 +195,9 @@ fn shape<'a>(site: &'a Value, schema: &'a Value) -> Shape<'a> {
     match types[..] {
         ["object"] if last["additionalProperties"].is_object() => Shape::Names(&last["additionalProperties"]),
         ["object"] if last["additionalProperties"] == false => Shape::Object(last),
+        ["array"] if last["prefixItems"].is_array() => {
+            Shape::Row(last["prefixItems"].as_array().map_or(&[], Vec::as_slice))
+        }
         ["array"] if last["items"].is_object() => Shape::List(&last["items"]),
         ["boolean"] => Shape::Plain("true or false"),
         ["integer"] => Shape::Plain("a whole number"),
@@ -276,6 +283,7 @@ fn words(site: &Value, schema: &Value, left: usize) -> String {
         Shape::Object(_) => "an object".to_owned(),
         Shape::Names(each) => format!("an object of names, each with {}", inner(each)),
         Shape::List(each) => format!("a list, each {}", inner(each)),
+        Shape::Row(each) => format!("[{}]", each.iter().map(inner).collect::<Vec<_>>().join(", ")),
         Shape::Plain(words) => words.to_owned(),
         Shape::Either(forms) => {
             let mut said: Vec<String> = Vec::new();
@@ -327,6 +335,8 @@ struct Reading<'a> {
     depth: Depth,
     /// The references that the present value was reached through.
     through: Vec<&'a str>,
+    /// The references whose fields have been told, and the paths where.
+    told: Vec<(&'a str, String)>,
     found: Vec<Field>,
 }
 
@@ -339,7 +349,7 @@ impl<'a> Reading<'a> {
         self.found.push(Field {
             path: path.to_owned(),
             is_required,
-            form: words(site, self.schema, MOST_STEPS),
+            form: words(site, self.schema, MOST_STEPS) + &self.as_before(site),
             range: range(site, self.schema),
             default: default.filter(|_| !is_required),
             says,
@@ -362,10 +372,32 @@ impl<'a> Reading<'a> {
                     false
                 }
             });
-        if !again {
+        if !again && self.where_told(site).is_none() {
             self.parts(site, path, level);
+            if let (Shape::Object(_), Some(reference)) = (shape(site, self.schema), self.through[before..].last()) {
+                self.told.push((reference, path.to_owned()));
+            }
         }
         self.through.truncate(before);
+    }
+
+    /// The path where the fields of the object at `site` have been told.
+    fn where_told(&self, site: &Value) -> Option<&str> {
+        let references = chain(site, self.schema)
+            .into_iter()
+            .filter_map(|value| value["$ref"].as_str());
+        let mut told = references.filter_map(|reference| self.told.iter().find(|(told, _)| *told == reference));
+        told.next().map(|(_, path)| path.as_str())
+    }
+
+    /// Says that the fields at `site` are those that were told elsewhere, if they are.
+    fn as_before(&self, site: &'a Value) -> String {
+        let told = match shape(site, self.schema) {
+            Shape::Either(forms) => forms.into_iter().find_map(|form| self.where_told(form)),
+            Shape::List(inner) | Shape::Names(inner) => self.where_told(inner),
+            _ => self.where_told(site),
+        };
+        told.map_or(String::new(), |path| format!(" as in `{path}`"))
     }
 
     fn parts(&mut self, site: &'a Value, path: &str, level: usize) {
@@ -389,6 +421,7 @@ impl<'a> Reading<'a> {
             }
             Shape::Either(forms) => forms.into_iter().for_each(|form| self.inside(form, path, level)),
             Shape::Kind(_)
+            | Shape::Row(_)
             | Shape::Quantity(..)
             | Shape::Choices(_)
             | Shape::Plain(_)

@@ -72,7 +72,13 @@ impl<'de> DeserializeSeed<'de> for First {
         if PriceSpec::NAMES.contains(&name.as_str()) || prices.contains(&name.as_str()) {
             return Ok(name);
         }
-        let allowed = [PriceSpec::NAMES, prices].concat().join("`, `");
+        let further = prices.iter().filter(|price| !PriceSpec::NAMES.contains(price));
+        let allowed = PriceSpec::NAMES
+            .iter()
+            .chain(further)
+            .copied()
+            .collect::<Vec<_>>()
+            .join("`, `");
         Err(D::Error::custom(format_args!(
             "unknown variant `{name}`, expected one of `{allowed}`"
         )))
@@ -162,7 +168,7 @@ mod tests {
         assert_eq!(
             prices(r#"{ "inptu": "$2/Mtok" }"#).unwrap_err(),
             "unknown variant `inptu`, expected one of `per_token`, `per_request`, `listed`, `reserved`, `own`, `input`, `output`, \
-             `cached_input`, `cache_write`, `long_context`, `batch`, `off_peak`, `per_request`"
+             `cached_input`, `cache_write`, `long_context`, `batch`, `off_peak`"
         );
         assert_eq!(
             prices(r#"{ "input": "$2/Mtok" }"#).unwrap_err(),

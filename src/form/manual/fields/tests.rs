@@ -68,12 +68,6 @@ fn every_form_is_told() {
         [
             "count required: a whole number | Some(\"1 to 1,000\") | None | How many there are. | 0",
             "again: an object | None | None | Itself again, or nothing. | 0",
-            "again.count required: a whole number | Some(\"1 to 1,000\") | None | How many there are. | 0",
-            "again.again: an object | None | None | Itself again, or nothing. | 0",
-            "again.inner: an object of names, each with an object | None | None | What is inside, by name. | 0",
-            "again.inner.*.shares required: a list, each a fraction like 0.7 | Some(\"at least 1\") | None | The shares of it. | 0",
-            "again.wait: a duration like \"250ms\" | None | Some(\"5s\") | How long it takes. More of it. | 0",
-            "again.which: one of `this`, `that` | None | Some(\"this\") | Which of two it is. | 2",
             "inner: an object of names, each with an object | None | None | What is inside, by name. | 0",
             "inner.*.shares required: a list, each a fraction like 0.7 | Some(\"at least 1\") | None | The shares of it. | 0",
             "wait: a duration like \"250ms\" | None | Some(\"5s\") | How long it takes. More of it. | 0",

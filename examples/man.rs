@@ -22,7 +22,10 @@ fn main() -> io::Result<()> {
     let mut command = Cli::command();
     command.build();
     write(folder, "simcap", &command)?;
-    for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
+    for subcommand in command
+        .get_subcommands()
+        .filter(|subcommand| subcommand.get_name() != "help")
+    {
         write(folder, &format!("simcap-{}", subcommand.get_name()), subcommand)?;
     }
     Ok(())

@@ -4,7 +4,7 @@
 //! cargo run --example man -- ~/.local/share/man/man1
 //! ```
 //!
-//! They are made from the same descriptions as `--help`. For whoever packages simcap; the program itself does not carry what makes them.
+//! They are made from the same descriptions as `--help`. For packages of simcap; the program itself does not carry what makes them.
 
 use std::path::Path;
 use std::{env, fs, io};

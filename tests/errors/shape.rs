@@ -304,5 +304,20 @@ fn several_mistakes() {
         .replacen("\"median\": 900", "\"medain\": 900", 1)
         .replacen("\"replications\": 20", "\"replications\": \"twenty\"", 1)
         .replacen("\"tries\": 3", "\"tires\": 3", 1);
-    assert_snapshot!(super::said_of(&text), @r#""#);
+    assert_snapshot!(super::said_of(&text), @r#"
+    shop.json:10:35: traffic.classes.hard.input.lognormal.medain: unknown field `medain`
+       10 |         "input": { "lognormal": { "medain": 900, "sigma": 0.7 } },
+          |                                   ^
+       help: did you mean `median`?
+       allowed: median, sigma, shift
+    shop.json:38:33: client.retry.exponential.tires: unknown field `tires`
+       38 |     "retry": { "exponential": { "tires": 3, "base": "500ms", "jitter": { "add": ["0s", "1s"] } } },
+          |                                 ^
+       help: did you mean `tries`?
+       allowed: tries, base, factor, max, jitter, jitter_on, retry_after, without_retry_after, on, tries_by, where
+    shop.json:62:63: plan.replications: invalid type: string "twenty", expected a whole number from 0
+       62 | …plan": { "duration": "1h", "warmup": "5m", "replications": "twenty", "seed": 1, "confidence": 0.95 }
+          |                                                             ^
+    3 mistakes
+    "#);
 }

@@ -15,6 +15,7 @@ mod measured;
 mod mock;
 mod page;
 mod policies;
+mod requests;
 mod run;
 mod schema;
 mod signals;
@@ -64,6 +65,9 @@ enum Command {
     /// Run an experiment (or read a result.json) and print only how its policies compare.
     #[command(after_help = examples::COMPARE)]
     Compare(run::Compare),
+    /// Tell the story of single requests: what the policy saw and chose, each wait, attempt and bill.
+    #[command(after_help = EXIT_CODES)]
+    Requests(Box<requests::Requests>),
     /// Hold a model against measurements: does a simulation of the same schedule predict them?
     #[command(after_help = examples::VALIDATE)]
     Validate(validate::Validate),
@@ -117,6 +121,7 @@ impl Cli {
         let done = match self.command {
             Command::Run(run) => run.run(own),
             Command::Compare(compare) => compare.run(own),
+            Command::Requests(requests) => requests.run(own),
             Command::Validate(validate) => validate.run(),
             Command::Page(page) => page.run(own),
             Command::Check(check) => check.run(own),

@@ -31,7 +31,8 @@ use crate::kernel::time::{Span, Time};
 use crate::report::{Judged, Report, csv, format, html, json, terminal, write};
 use of::Of;
 use spill::{Left, Spill, SpillError};
-use stop::{NOTHING, Stop};
+use stop::NOTHING;
+pub(super) use stop::Stop;
 
 /// The page of a report.
 const PAGE: &str = "report.html";
@@ -64,24 +65,24 @@ pub(super) struct Compare {
 
 /// What to simulate, and how.
 #[derive(Debug, Args)]
-struct Simulate {
+pub(super) struct Simulate {
     /// The experiment (JSON; comments are allowed)
-    file: PathBuf,
+    pub(super) file: PathBuf,
     /// Replications [default: as the file says]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
-    replications: Option<u64>,
+    pub(super) replications: Option<u64>,
     /// Seed [default: as the file says]
     #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    pub(super) seed: Option<u64>,
     /// Threads [default: one a core]; results do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
-    threads: Option<u64>,
+    pub(super) threads: Option<u64>,
     /// The trace that the experiment replays, or the folder it is in [default: the environment's SIMCAP_TRACES]
     #[arg(long, value_name = "PATH")]
-    trace: Option<PathBuf>,
+    pub(super) trace: Option<PathBuf>,
     /// A price table in place of the one built in, in the form of LiteLLM's model_prices_and_context_window.json
     #[arg(long, value_name = "FILE")]
-    prices: Option<PathBuf>,
+    pub(super) prices: Option<PathBuf>,
 }
 
 impl From<SpillError> for Failure {
@@ -201,7 +202,7 @@ impl Simulate {
     }
 
     /// What is to be run, with its warm-up, and the threads to run it on.
-    fn plan(&self, own: &OwnParts, stop: &Stop) -> Result<(Loaded, Plan, rayon::ThreadPool), Failure> {
+    pub(super) fn plan(&self, own: &OwnParts, stop: &Stop) -> Result<(Loaded, Plan, rayon::ThreadPool), Failure> {
         let loaded = load_with(
             &self.file,
             &traces(self.trace.clone()),

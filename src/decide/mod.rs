@@ -3,6 +3,7 @@
 mod bill;
 mod clipped;
 mod compare;
+mod events;
 mod exchange;
 mod figures;
 mod halted;
@@ -16,12 +17,15 @@ mod ranking;
 mod scorecard;
 mod shut;
 mod steady;
+mod story;
 mod summary;
 mod supposed;
 mod survivors;
 mod uncertain;
 
+pub use events::events;
 pub use halted::set_aside;
+pub use story::Telling;
 #[cfg(all(feature = "cli", feature = "plots"))]
 pub(crate) use summary::troubles;
 pub use summary::{report, report_of};

@@ -15,6 +15,8 @@ pub mod replicate;
 pub mod run;
 pub mod scenario;
 pub mod series;
+pub mod story;
 pub mod tally;
 pub mod ties;
+pub mod watch;
 pub mod world;

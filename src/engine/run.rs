@@ -14,6 +14,7 @@ use crate::words::Ask;
 use super::event::MOST_SLOTS;
 use super::scenario::Scenario;
 use super::tally::Tally;
+use super::watch::Watch;
 use super::world::World;
 
 /// How the caller watches and stops a run. Neither changes what the run computes.
@@ -80,11 +81,28 @@ const _: () = assert!(2 * (MOST_IN_SYSTEM + 2 * STEPS as u64) < MOST_SLOTS as u6
 /// # Errors
 /// If it is stopped, or outgrows the scenario's bound.
 pub fn run(scenario: &Scenario, seed: u64, replication: u64, control: &Control) -> Result<Tally, Halt> {
+    run_watched(scenario, seed, replication, control, None)
+}
+
+/// The same with `watch`, if there is one, looking on: it changes nothing of the result.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_watched(
+    scenario: &Scenario,
+    seed: u64,
+    replication: u64,
+    control: &Control,
+    watch: Option<&mut dyn Watch>,
+) -> Result<Tally, Halt> {
     if control.stop.load(Ordering::Relaxed) {
         return Err(Halt::Stopped);
     }
     let chance = Chance::new(seed, replication);
     let mut world = World::new(scenario, chance);
+    if let Some(watch) = watch {
+        world.watched_by(watch);
+    }
     let end = scenario.window.end;
     let mut ask = Ask::default();
     let mut next = world.next_arrival(&mut ask).filter(|&at| at < end);

@@ -16,8 +16,10 @@ mod entry;
 mod follow;
 mod gateway;
 mod judge;
+mod line;
 mod marks;
 mod mirror;
+mod watched;
 
 use std::cell::Cell;
 
@@ -42,6 +44,7 @@ use super::event::{Event, MOST_SLOTS};
 use super::scenario::Scenario;
 use super::tally::{Supposed, Tally};
 use super::ties::SUPPOSED;
+use super::watch::{Arrival, Watch, What};
 use belief::Beliefs;
 use gateway::Gateway;
 use marks::Before;
@@ -344,6 +347,9 @@ pub struct World<'a> {
     /// The next moment at which something is noted, and what had been counted when the warm-up was over.
     next_mark: Time,
     before: Option<Before>,
+    /// What looks on, if anything does, and whether it watches breakers.
+    watch: Option<&'a mut dyn Watch>,
+    watches_breakers: bool,
 }
 
 impl<'a> World<'a> {
@@ -411,6 +417,8 @@ impl<'a> World<'a> {
             tally: Tally::new(scenario),
             next_mark: Time::ZERO,
             before: None,
+            watch: None,
+            watches_breakers: false,
         };
         world.next_mark = world.tally.series.current_ends().min(scenario.window.warmup);
         world
@@ -466,6 +474,16 @@ impl<'a> World<'a> {
         if self.wants.mirrors {
             self.most_in_system = self.most_in_system.max(self.in_system());
         }
+        self.note(slot, |world| {
+            let request = &world.requests[slot];
+            What::Arrived(Arrival {
+                ask: request.ask,
+                whole_input: ask.input,
+                deadline: request.deadline,
+                gateway: request.gateway,
+                shadow: false,
+            })
+        });
         if slot as usize >= MOST_SLOTS {
             return self.end(slot, Outcome::Shed, Span::ZERO);
         }

@@ -180,6 +180,9 @@ pub struct Endpoint {
     in_service: u32,
     /// When the work of the most recent attempt is done, if it is worked on.
     works_until: Option<Time>,
+    /// How long the most recent attempt waits in the provider's own queue, and whether a fault struck it.
+    waits: Span,
+    faulty: bool,
     /// The time during which a quota refuses, as far as that is known at a refusal.
     limited: SpanClock,
 }
@@ -207,6 +210,8 @@ impl Endpoint {
             has_weather: faults.iter().any(|f| f.has_weather()),
             in_service: 0,
             works_until: None,
+            waits: Span::ZERO,
+            faulty: false,
             limited: SpanClock::default(),
         }
     }
@@ -233,9 +238,11 @@ impl Endpoint {
     ) {
         *into = Answer::NOTHING;
         self.works_until = None;
+        self.waits = Span::ZERO;
         let load = self.in_service;
         let fault = |(i, f): (usize, &mut Box<dyn Fault>)| f.strike(now, load, key.part(i as u64));
         let failure = self.faults.iter_mut().enumerate().find_map(fault);
+        self.faulty = failure.is_some();
         match failure {
             Some(Failure::Down(refused)) => {
                 into.retry_after = refused.retry_after.map(|wait| provider.retry_after.worded(wait));
@@ -322,6 +329,7 @@ impl Endpoint {
         }
         service.first_token += start.wait;
         service.last_token += start.wait;
+        self.waits = start.wait;
         into.serve(failure, &service, start.wait);
         if let Some(Failure::Failed(refused)) = failure {
             into.retry_after = refused.retry_after.map(|wait| provider.retry_after.worded(wait));
@@ -341,6 +349,12 @@ impl Endpoint {
             };
             self.works_until = Some(now + (ends - start.network).max(start.wait));
         }
+    }
+
+    /// What no caller sees of the most recent attempt: how long it waits in the provider's own queue, which is part of its time to the
+    /// first token, and whether a fault strikes it.
+    pub fn told(&self) -> (Span, bool) {
+        (self.waits, self.faulty)
     }
 
     /// Reports that the caller of the most recent attempt, which arrived at `now`, leaves after `lasts`, with or

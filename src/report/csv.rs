@@ -354,7 +354,7 @@ impl Sheet {
 }
 
 /// Text from a file, made harmless for spreadsheets.
-fn text(from_file: &str) -> String {
+pub(super) fn text(from_file: &str) -> String {
     let formula = from_file.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
     let mark = if formula { "'" } else { "" };
     format!("{mark}{from_file}")

@@ -9,6 +9,7 @@ mod bill;
 #[cfg(feature = "plots")]
 pub mod chart;
 pub mod csv;
+pub mod events;
 #[cfg(feature = "plots")]
 pub mod figures;
 pub mod format;
@@ -18,6 +19,7 @@ pub mod json;
 mod leading;
 mod outside;
 mod scorecard;
+pub mod story;
 pub mod table;
 pub mod terminal;
 pub mod text;

@@ -6,7 +6,7 @@
 //! two renames leaves some files new and some old, but none in part.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Component, Path, PathBuf};
 
 /// Writes `files`, each a name and its bytes, into `dir`, which is made if need be. Files of these names are replaced.
@@ -47,6 +47,7 @@ pub fn claim(file: &File) -> bool {
 }
 
 /// A file under its temporary name, removed unless it is renamed.
+#[derive(Debug)]
 struct Temporary {
     path: PathBuf,
     target: PathBuf,
@@ -84,6 +85,57 @@ impl Temporary {
 
     fn rename(self) -> io::Result<()> {
         fs::rename(&self.path, &self.target).map_err(|error| named(&self.target, &error))
+    }
+}
+
+/// A file that is written piece by piece, and takes its name when it is whole; one that is there by that name stays until then.
+#[derive(Debug)]
+pub struct Streamed {
+    file: BufWriter<File>,
+    temporary: Temporary,
+}
+
+impl Streamed {
+    /// Begins the file at `path`, whose folder must be there.
+    ///
+    /// # Errors
+    /// If it cannot be made, or `path` names no file. The error's text names it.
+    pub fn create(path: &Path) -> io::Result<Streamed> {
+        let name = path.file_name().ok_or_else(|| {
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file");
+            named(path, &error)
+        })?;
+        let temporary = Temporary {
+            path: path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id())),
+            target: path.to_owned(),
+        };
+        let file = File::create(&temporary.path).map_err(|error| named(path, &error))?;
+        Ok(Streamed {
+            file: BufWriter::new(file),
+            temporary,
+        })
+    }
+
+    /// Gives the file its name: it is whole.
+    ///
+    /// # Errors
+    /// If the rest of it cannot be written or it cannot be renamed. The error's text names it.
+    pub fn finish(self) -> io::Result<()> {
+        let target = &self.temporary.target;
+        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error);
+        let done = file.and_then(|file| file.sync_all());
+        done.map_err(|error| named(target, &error))?;
+        self.temporary.rename()
+    }
+}
+
+impl Write for Streamed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 

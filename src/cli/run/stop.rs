@@ -28,9 +28,9 @@ enum Stage {
 
 /// Where a command stands, and whether it was asked to stop.
 #[derive(Debug, Default)]
-pub(super) struct Stop {
+pub(in crate::cli) struct Stop {
     /// What the simulation looks at.
-    pub(super) control: Control,
+    pub(in crate::cli) control: Control,
     stage: AtomicU8,
     hurry: AtomicBool,
 }
@@ -38,7 +38,7 @@ pub(super) struct Stop {
 impl Stop {
     /// Watches for signals from now on. `go_on` says how a run is taken up again whose report was not made to its end, if it
     /// can be.
-    pub(super) fn watch(go_on: Option<String>) -> Arc<Stop> {
+    pub(in crate::cli) fn watch(go_on: Option<String>) -> Arc<Stop> {
         let stop = Arc::new(Stop::default());
         let asked = Arc::clone(&stop);
         signals::watch(move || asked.asked(go_on));
@@ -46,7 +46,7 @@ impl Stop {
     }
 
     /// Called when replications begin.
-    pub(super) fn simulate(&self) {
+    pub(in crate::cli) fn simulate(&self) {
         self.stage.store(Stage::Simulating as u8, Ordering::SeqCst);
     }
 

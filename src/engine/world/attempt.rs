@@ -5,6 +5,7 @@ use crate::client::host::Connected;
 use crate::engine::event::{Event, MOST_SLOTS};
 use crate::engine::incident::Passed;
 use crate::engine::lens::Seen;
+use crate::engine::watch::{By, Choice, Fate, What};
 use crate::kernel::time::{Span, Time};
 use crate::provider::endpoint::Answer;
 use crate::provider::limits::Spent;
@@ -74,9 +75,18 @@ impl World<'_> {
         // budget redirects to.
         let others = || {
             let named = order.iter().copied().find(|&p| fleet.is_open_to_calls(p));
-            named.or_else(|| instead.filter(|&p| fleet.breaker_permits(p)))
+            let named = named.map(|p| (p, By::Group));
+            named.or_else(|| instead.filter(|&p| fleet.breaker_permits(p)).map(|p| (p, By::Budget)))
         };
-        let Some(provider) = same.or_else(|| policy.choose(&call, &fleet)).or_else(others) else {
+        let by_policy = |p| (p, By::Policy);
+        let chosen = (same.map(|p| (p, By::Retry)))
+            .or_else(|| policy.choose(&call, &fleet).map(by_policy))
+            .or_else(others);
+        if let Some(watch) = &mut self.watch {
+            let (call, fleet) = (&call, &fleet);
+            watch.choose(slot, &Choice { call, fleet, chosen });
+        }
+        let Some((provider, _)) = chosen else {
             return false;
         };
         if self.wants.ends {
@@ -129,12 +139,15 @@ impl World<'_> {
                     self.keep_ticket(attempt, call.ticket.get());
                 }
                 self.gateways[gateway].hosts[provider].in_line += 1;
+                self.note(slot, |_| What::InLine(way.sending()));
                 if until != Time::NEVER {
                     self.events.push(until, Event::LineOver(attempt).pack());
                 }
             }
             Connected::Refused => {
+                self.note(slot, |_| What::Refused(way.sending()));
                 self.gateways[gateway].record(ticket, &Ended::new(self.now, provider, Outcome::Shed));
+                self.show_breakers();
                 if self.wants.ends {
                     self.never_connected(way, Outcome::Shed, call.ticket.get());
                 }
@@ -148,54 +161,11 @@ impl World<'_> {
         true
     }
 
-    /// The attempt in `slot` leaves the line without a connection, and is gone: its wait has come to `outcome`. To a breaker
-    /// it is a wait that was too long, whatever ended it.
-    pub(super) fn leave_line(&mut self, slot: u32, outcome: Outcome) {
-        let attempt = self.attempts[slot];
-        let p = attempt.way.provider as usize;
-        self.pools[self.scenario.fleet[p].pool].give_up(slot);
-        self.no_longer_in_line(&attempt);
-        let ended = Ended::new(self.now, p, Outcome::QueueTimeout);
-        self.gateway_of(attempt.way).record(attempt.way.ticket, &ended);
-        if self.wants.ends {
-            self.never_connected(attempt.way, outcome, self.tickets[slot as usize]);
-        }
-        self.forget(slot);
-        self.requests[attempt.way.request].copies.remove(slot);
-    }
-
-    /// Counts the wait of `attempt`, unless its request was under way meanwhile.
-    #[inline]
-    fn no_longer_in_line(&mut self, attempt: &Attempt) {
-        self.gateway_of(attempt.way).hosts[attempt.way.provider as usize].in_line -= 1;
-        if !attempt.way.hedge {
-            self.requests[attempt.way.request].waited += self.now.since(attempt.since);
-        }
-    }
-
     /// Frees the slot of an attempt. Events that still refer to it find it called off.
     #[inline]
     pub(super) fn forget(&mut self, slot: u32) {
         self.attempts[slot].stage = Stage::CalledOff;
         self.attempts.remove(slot);
-    }
-
-    pub(super) fn line_over(&mut self, slot: u32) {
-        let attempt = self.attempts[slot];
-        if attempt.stage != Stage::InLine || attempt.until != self.now {
-            return;
-        }
-        let outcome = if self.now >= self.requests[attempt.way.request].deadline {
-            Outcome::TimeoutTotal
-        } else {
-            Outcome::QueueTimeout
-        };
-        self.leave_line(slot, outcome);
-        if self.requests[attempt.way.request].copies.count() > 0 {
-            return;
-        }
-        let p = attempt.way.provider as usize;
-        self.failed(attempt.way.request, outcome, None, Some(p));
     }
 
     #[inline(never)]
@@ -246,6 +216,11 @@ impl World<'_> {
             effort.retries += u64::from(!way.hedge && request.tries > 1);
         }
         self.events.push(self.now + lasts, Event::AttemptEnds(slot).pack());
+        self.note(way.request, |world| {
+            let (wait, faulty) = world.endpoints[p].told();
+            let answer = world.attempts[slot].answer;
+            What::Sent(way.sending(), Fate { answer, wait, faulty })
+        });
         if self.wants.mirrors && self.requests[way.request].shadow {
             return;
         }
@@ -392,6 +367,8 @@ impl World<'_> {
         } else {
             self.record_in_incidents(way, &ended);
         }
+        self.show_breakers();
+        self.note(way.request, |_| What::Closed(ended));
         if let Some(next) = self.pools[self.scenario.fleet[p].pool].disconnect(self.now) {
             let waiting = self.attempts[next];
             self.no_longer_in_line(&waiting);
@@ -481,7 +458,7 @@ impl World<'_> {
 
     /// The gateway at which the attempt's request arrived.
     #[inline]
-    fn gateway_of(&mut self, way: Way) -> &mut Gateway {
+    pub(super) fn gateway_of(&mut self, way: Way) -> &mut Gateway {
         &mut self.gateways[usize::from(self.requests[way.request].gateway)]
     }
 

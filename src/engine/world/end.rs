@@ -5,6 +5,7 @@ use crate::client::retry::{Failed, Next};
 use crate::engine::event::Event;
 use crate::engine::lens::Seen;
 use crate::engine::tally::Ending;
+use crate::engine::watch::{self, What};
 use crate::kernel::time::{Span, Time};
 use crate::routing::Restriction;
 use crate::words::Outcome;
@@ -55,9 +56,11 @@ impl World<'_> {
                     request.provider = p as u32;
                 }
                 request.retrying = self.retry_listens;
+                self.note(slot, |_| What::TriesAgain { outcome, after, same });
                 self.push_unless_late(slot, self.now + after, deadline, Event::TryAgain(slot));
             }
             Next::GiveUp { after } if after > Span::ZERO => {
+                self.note(slot, |_| What::GivesUp { outcome, after });
                 self.push_unless_late(slot, self.now + after, deadline, Event::Resolve(slot));
             }
             Next::GiveUp { .. } => self.resolve(slot),
@@ -92,6 +95,7 @@ impl World<'_> {
                 request.group = group as u8;
                 request.fallbacks += 1;
                 request.notes = 0;
+                self.note(slot, |_| What::FallsBack(group as u8));
                 self.start_over(slot);
             }
             None if request.kept != u32::MAX && failure != Outcome::TimeoutTotal => {
@@ -125,6 +129,7 @@ impl World<'_> {
         request.notes = call.notes.get();
         if goes {
             request.detours += 1;
+            self.note(slot, |_| What::Detour);
             self.start_over(slot);
         }
         goes
@@ -146,6 +151,20 @@ impl World<'_> {
     #[inline(never)]
     pub(super) fn end(&mut self, slot: u32, outcome: Outcome, ttft: Span) {
         self.finish_request(slot, outcome, ttft);
+    }
+
+    /// What a watcher is told of the end of the request in `slot`.
+    pub(super) fn ending(&self, slot: u32, outcome: Outcome, ttft: Span) -> What {
+        let request = &self.requests[slot];
+        What::Ended(watch::Ending {
+            ask: request.ask,
+            arrived: request.arrived,
+            outcome,
+            ttft,
+            waited: request.waited,
+            cost: request.cost,
+            shadow: request.shadow,
+        })
     }
 
     #[inline(always)]
@@ -215,6 +234,7 @@ impl World<'_> {
                 self.tally.see_end(&self.scenario.lenses, &seen, &ending);
             }
         }
+        self.note(slot, |world| world.ending(slot, outcome, ttft));
         if self.follows_ends {
             self.follow(slot, outcome);
         }

@@ -3,6 +3,7 @@
 use crate::client::admission::{Next, Offer};
 use crate::client::budget::Verdict;
 use crate::engine::event::Event;
+use crate::engine::watch::{Held, What};
 use crate::kernel::time::{Span, Time};
 use crate::words::Outcome;
 
@@ -17,6 +18,7 @@ impl World<'_> {
                 Verdict::Pass => {}
                 Verdict::Reject => return self.end(slot, Outcome::BudgetExhausted, Span::ZERO),
                 Verdict::Wait(until) => {
+                    self.note(slot, |_| What::Asleep(Held::Budget));
                     let request = &self.requests[slot];
                     let give_up = (request.arrived + self.admission.max_wait()).min(request.deadline);
                     return self.sleep(slot, until, give_up, Event::AskAgain(slot));
@@ -27,6 +29,7 @@ impl World<'_> {
         match self.admission.offer(self.now, slot, &request.ask, &mut self.gate) {
             Offer::Enter => {
                 self.entered(slot);
+                self.note(slot, |_| What::LetIn);
                 self.route(slot);
             }
             Offer::Wait => self.stand_in_queue(slot),
@@ -36,11 +39,13 @@ impl World<'_> {
             }
             Offer::Sleep(until) => {
                 let give_up = (request.arrived + self.admission.max_wait()).min(request.deadline);
+                self.note(slot, |_| What::Asleep(Held::Limiter));
                 self.sleep(slot, until, give_up, Event::AskAgain(slot));
             }
             Offer::EnterAt(at) => {
                 let deadline = request.deadline;
                 self.entered(slot);
+                self.note(slot, |_| What::Asleep(Held::Pace));
                 self.sleep(slot, at, deadline, Event::GoNow(slot));
             }
             Offer::Shed => self.end(slot, Outcome::Shed, Span::ZERO),
@@ -77,6 +82,7 @@ impl World<'_> {
     fn stand_in_queue(&mut self, slot: u32) {
         self.requests[slot].place = Place::Queued;
         self.queued += 1;
+        self.note(slot, |world| What::Queued { queued: world.queued });
         let max_wait = self.admission.max_wait();
         self.start_wait(slot, max_wait);
         if self.admission.capacity() == Some(self.queued) {
@@ -199,6 +205,7 @@ impl World<'_> {
 
     pub(super) fn go(&mut self, slot: u32) {
         self.stop_wait(slot);
+        self.note(slot, |_| What::LetIn);
         self.route(slot);
     }
 

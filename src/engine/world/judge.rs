@@ -11,6 +11,7 @@
 use crate::engine::event::Event;
 use crate::engine::tally::Supposed;
 use crate::engine::ties::SUPPOSED;
+use crate::engine::watch::What;
 use crate::kernel::chance::{Purpose, inner_unit, unit};
 use crate::kernel::copula;
 use crate::kernel::time::{Span, Time};
@@ -71,6 +72,10 @@ impl World<'_> {
         if request.arrived >= self.scenario.window.warmup {
             self.tally.judging += u128::from(judge.cost);
         }
+        self.note(slot, |_| What::Looked {
+            looks: judge.looks,
+            cost: judge.cost,
+        });
         self.retry_over(slot);
         if judge.looks == Span::ZERO {
             self.judged(slot);
@@ -98,6 +103,7 @@ impl World<'_> {
         if request.arrived >= self.scenario.window.warmup {
             self.tally.effort.escalations += 1;
         }
+        self.note(slot, |_| What::TurnedDown);
         self.route(slot);
     }
 

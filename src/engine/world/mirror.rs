@@ -7,6 +7,8 @@
 use crate::client::breaker::Ticket;
 use crate::client::host::Connected;
 use crate::engine::event::MOST_SLOTS;
+use crate::engine::watch::{Arrival, What};
+use crate::kernel::time::Span;
 use crate::routing::Fleet;
 use crate::words::Outcome;
 
@@ -76,6 +78,15 @@ impl World<'_> {
             hedge: false,
         };
         self.shadows += 1;
+        self.note(way.request, |_| {
+            What::Arrived(Arrival {
+                ask: copy.ask,
+                whole_input: copy.ask.input,
+                deadline: copy.deadline,
+                gateway: copy.gateway,
+                shadow: true,
+            })
+        });
         self.send_waiting(attempt, way);
     }
 
@@ -89,6 +100,7 @@ impl World<'_> {
             self.tally.effort.mirrored += 1;
             self.tally.mirrored += u128::from(request.cost);
         }
+        self.note(copy, |world| world.ending(copy, outcome, Span::ZERO));
         self.requests.remove(copy);
         self.shadows -= 1;
     }

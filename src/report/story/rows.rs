@@ -1,0 +1,142 @@
+//! Requests and attempts as rows of CSV files that are written while a replication runs.
+//!
+//! RFC 4180, UTF-8, a header line. Times are seconds with nine decimals and money has twelve, so that nothing is rounded and sums over a
+//! file are those of the simulation. What did not happen is an empty cell. Text out of files is guarded as in [`crate::report::csv`].
+
+use super::{Attempt, Nanos, Pico, Place, Story};
+use crate::report::csv::text;
+
+/// The columns of a row for each request.
+pub const REQUESTS: [&str; 23] = [
+    "policy",
+    "replication",
+    "request",
+    "mirrored",
+    "class",
+    "user",
+    "priority",
+    "arrived",
+    "input_tokens",
+    "output_tokens",
+    "outcome",
+    "provider",
+    "attempts",
+    "ttft",
+    "e2e",
+    "held_back",
+    "queued",
+    "connection",
+    "at_provider",
+    "back_off",
+    "judged",
+    "judging_cost",
+    "cost",
+];
+
+/// The columns of a row for each attempt.
+pub const ATTEMPTS: [&str; 20] = [
+    "policy",
+    "replication",
+    "request",
+    "mirrored",
+    "attempt",
+    "provider",
+    "hedge",
+    "made",
+    "sent",
+    "over",
+    "outcome",
+    "faulty",
+    "connection",
+    "queue",
+    "prefill",
+    "decode",
+    "input_tokens",
+    "cached_tokens",
+    "billed_output_tokens",
+    "cost",
+];
+
+/// The row of a request. Its provider is that of its last attempt.
+pub fn request(story: &Story) -> [String; REQUESTS.len()] {
+    let [held_back, queued, connection, provider, back_off, judge] =
+        Place::ALL.map(|place| seconds(story.time_in(place)));
+    [
+        text(&story.policy),
+        story.replication.to_string(),
+        story.id.to_string(),
+        story.mirrored.to_string(),
+        text(&story.class),
+        story.user.map(|user| user.to_string()).unwrap_or_default(),
+        story.priority.to_string(),
+        format!("{:.9}", story.arrived),
+        story.input.to_string(),
+        story.output.to_string(),
+        story.outcome.name().to_owned(),
+        last_provider(story).map(text).unwrap_or_default(),
+        story.attempts.len().to_string(),
+        story.ttft.map(seconds).unwrap_or_default(),
+        seconds(story.e2e),
+        held_back,
+        queued,
+        connection,
+        provider,
+        back_off,
+        judge,
+        money(story.judging),
+        money(story.cost),
+    ]
+}
+
+/// The provider of the attempt that was over last.
+fn last_provider(story: &Story) -> Option<&str> {
+    let last = story.attempts.iter().max_by_key(|attempt| attempt.over);
+    last.map(|attempt| attempt.provider.as_str())
+}
+
+/// The row of attempt number `index` of a request. Its moments are seconds after the request's arrival.
+pub fn attempt(story: &Story, index: usize, of: &Attempt) -> [String; ATTEMPTS.len()] {
+    let [input, cached, _, output] = of.billed.map(|tokens| tokens.to_string());
+    [
+        text(&story.policy),
+        story.replication.to_string(),
+        story.id.to_string(),
+        story.mirrored.to_string(),
+        (index + 1).to_string(),
+        text(&of.provider),
+        of.hedge.to_string(),
+        seconds(of.made),
+        of.sent.map(seconds).unwrap_or_default(),
+        seconds(of.over),
+        of.outcome.name().to_owned(),
+        of.faulty.to_string(),
+        seconds(of.connection),
+        seconds(of.queue),
+        seconds(of.prefill),
+        seconds(of.decode),
+        input,
+        cached,
+        output,
+        money(of.cost),
+    ]
+}
+
+fn seconds(time: Nanos) -> String {
+    format!("{}.{:09}", time.0 / 1_000_000_000, time.0 % 1_000_000_000)
+}
+
+fn money(amount: Pico) -> String {
+    format!("{}.{:012}", amount.0 / 1_000_000_000_000, amount.0 % 1_000_000_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_rounded() {
+        assert_eq!(seconds(Nanos(u64::MAX)), "18446744073.709551615");
+        assert_eq!(seconds(Nanos(5)), "0.000000005");
+        assert_eq!(money(Pico(1_000_000_000_007)), "1.000000000007");
+    }
+}

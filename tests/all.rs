@@ -49,6 +49,7 @@ mod retry_storm;
 mod rollout;
 mod scripts;
 mod shadow;
+mod stories;
 mod trees;
 mod uncertainty;
 mod validate;

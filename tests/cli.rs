@@ -55,6 +55,7 @@ fn a_run_leaves_its_report_and_is_quiet_on_standard_error() {
         "report.html",
         "result.json",
         "series.csv",
+        "summary.md",
     ];
     assert_eq!(files, expected);
     let html = std::fs::read_to_string(folder.path().join("reports/mine/report.html")).unwrap();

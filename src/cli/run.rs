@@ -28,7 +28,7 @@ use crate::experiment::pilot::warmed;
 use crate::form::own::OwnParts;
 use crate::import::source::{self, MOST_OF_JSON};
 use crate::kernel::time::{Span, Time};
-use crate::report::{Judged, Report, csv, format, html, json, terminal, write};
+use crate::report::{Judged, Report, csv, format, html, json, markdown, terminal, write};
 use of::Of;
 use spill::{Left, Spill, SpillError};
 use stop::NOTHING;
@@ -367,7 +367,10 @@ fn write(report: &Report, folder: &Path, stop: &Stop) -> Result<Written, Failure
     let write = |files: &[(String, Vec<u8>)]| {
         write::write_all(folder, files).with_context(|| format!("cannot write the report to {}", folder.display()))
     };
-    let mut files = vec![("result.json".to_owned(), json::to_json(report).into_bytes())];
+    let mut files = vec![
+        ("result.json".to_owned(), json::to_json(report).into_bytes()),
+        ("summary.md".to_owned(), markdown::render(report).into_bytes()),
+    ];
     files.extend(
         csv::tables(report)
             .into_iter()

@@ -17,6 +17,7 @@ pub mod format;
 pub mod html;
 pub mod json;
 mod leading;
+pub mod markdown;
 mod outside;
 mod scorecard;
 pub mod story;

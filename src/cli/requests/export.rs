@@ -94,7 +94,7 @@ impl Replication<'_> {
         let tells_stories = requests.is_some() || attempts.is_some();
         let is_wanted = |ask: &Ask| self.takes(ask);
         let mut listener = |story: story::Story| {
-            if story.arrived < scenario.window.warmup && story.ending.arrived < scenario.window.warmup {
+            if story.ending.arrived < scenario.window.warmup {
                 return true;
             }
             let story = telling.tell(&story, &[]);

@@ -1,0 +1,150 @@
+//! The result in Markdown, for an issue, a pull request or a wiki: the answer, a table of the policies, objectives, warnings.
+//!
+//! GitHub Flavored Markdown 0.29: tables, and backslash escapes of every character that could be markup (section 6.1), so that names and
+//! texts out of files are text. Left out: plots, and every figure that `result.json` has besides.
+
+use super::text::clean;
+use super::{Judged, Metric, Report, estimate, format};
+
+/// The columns that every experiment has; those of its objectives and its ranking come before them.
+const FIGURES: [Metric; 7] = [
+    Metric::TTFT_P95,
+    Metric::E2E_P95,
+    Metric::ERROR_RATE,
+    Metric::COST_PER_MONTH,
+    Metric::COST_PER_1K,
+    Metric::QUALITY,
+    Metric::GOODPUT,
+];
+
+/// The summary of a report. Ends in a newline.
+pub fn render(report: &Report) -> String {
+    let mut all = format!("# {}\n", escaped(&report.experiment));
+    let mut paragraph = |text: &str| all += &format!("\n{text}\n");
+    for sentence in &report.scorecard.headline {
+        paragraph(&format!("**{}**", escaped(sentence)));
+    }
+    paragraph(&policies(report));
+    if !report.objectives.is_empty() {
+        paragraph(&format!("## Objectives\n\n{}", objectives(report)));
+    }
+    let lists = [("Warnings", &report.warnings), ("Not modelled", &report.assumptions)];
+    for (title, items) in lists.into_iter().filter(|(_, items)| !items.is_empty()) {
+        let items: Vec<String> = items.iter().map(|item| format!("- {}", escaped(item))).collect();
+        paragraph(&format!("## {title}\n\n{}", items.join("\n")));
+    }
+    let of = if report.replications_finished == report.replications_planned {
+        String::new()
+    } else {
+        format!(" of {}", format::count(report.replications_planned))
+    };
+    paragraph(&format!(
+        "{} replications{of} of {} after a warm-up of {}, seed {}, {} intervals; simcap {}.",
+        format::count(report.replications_finished),
+        format::span(report.counted),
+        format::span(report.warmup),
+        report.seed,
+        format::level(report.confidence),
+        escaped(&report.version),
+    ));
+    all
+}
+
+/// A row for each policy, with the figures that some policy has.
+fn policies(report: &Report) -> String {
+    let asked = report.objectives.iter().map(|objective| &objective.metric);
+    let ranked = report.ranking.iter().map(|ranking| &ranking.metric);
+    let figures = FIGURES;
+    let mut metrics: Vec<&Metric> = Vec::new();
+    for metric in asked.chain(ranked).chain(&report.asked).chain(&figures) {
+        let has = |policy| !estimate(policy, metric).value.is_nan();
+        if !metrics.contains(&metric) && report.policies.iter().any(has) {
+            metrics.push(metric);
+        }
+    }
+    let code = report.code();
+    let head = metrics.iter().map(|metric| escaped(&metric.to_string()));
+    let mut rows = vec![row(std::iter::once("policy".to_owned()).chain(head))];
+    rows.push(row(
+        std::iter::once("---".to_owned()).chain(metrics.iter().map(|_| "---:".to_owned()))
+    ));
+    for policy in &report.policies {
+        let figure = |metric: &&Metric| format::plus_minus(metric.unit_in(code), &estimate(policy, metric));
+        rows.push(row(
+            std::iter::once(escaped(&policy.name)).chain(metrics.iter().map(figure))
+        ));
+    }
+    rows.join("\n")
+}
+
+fn objectives(report: &Report) -> String {
+    let mut rows = vec![row(["policy", "objective", "figure", "judged"].map(str::to_owned))];
+    rows.push(row(["---", "---", "---:", "---"].map(str::to_owned)));
+    for objective in &report.objectives {
+        let unit = objective.metric.unit_in(report.code());
+        let side = if objective.at_most { "at most" } else { "at least" };
+        let judged = match objective.judged {
+            Judged::Pass => "pass",
+            Judged::Fail => "**fail**",
+            Judged::Undecided => "undecided",
+        };
+        rows.push(row([
+            escaped(&objective.policy),
+            format!(
+                "{} {side} {}",
+                escaped(&objective.metric.to_string()),
+                format::tick(unit, objective.bound)
+            ),
+            format::plus_minus(unit, &objective.estimate),
+            judged.to_owned(),
+        ]));
+    }
+    rows.join("\n")
+}
+
+fn row(cells: impl IntoIterator<Item = String>) -> String {
+    let cells: Vec<String> = cells.into_iter().collect();
+    format!("| {} |", cells.join(" | "))
+}
+
+/// `text` on one line, as text and nothing else.
+fn escaped(text: &str) -> String {
+    let mut all = String::with_capacity(text.len());
+    for c in clean(text).chars() {
+        if "\\`*_{}[]<>#|~&!$".contains(c) {
+            all.push('\\');
+        }
+        all.push(c);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::sample;
+
+    #[test]
+    fn every_policy_and_objective_has_a_row_of_as_many_cells_as_its_head() {
+        let report = sample();
+        let text = render(&report);
+        for table in text.split("\n\n").filter(|part| part.starts_with("| ")) {
+            let bars = |line: &str| line.replace("\\|", "").matches('|').count();
+            let mut lines = table.lines();
+            let head = bars(lines.next().unwrap());
+            assert!(lines.all(|line| bars(line) == head), "{table}");
+        }
+        for policy in &report.policies {
+            assert!(text.contains(&format!("| {} |", escaped(&policy.name))), "{text}");
+        }
+        assert!(text.contains("pass") || text.contains("fail") || text.contains("undecided"));
+    }
+
+    #[test]
+    fn what_a_file_says_is_text() {
+        assert_eq!(
+            escaped("a|b\n<img> [x](y) *z* \u{1b}"),
+            "a\\|b \\<img\\> \\[x\\](y) \\*z\\* \u{fffd}"
+        );
+    }
+}

@@ -1,0 +1,405 @@
+//! The stories of requests add up to what was counted, in every experiment that can be written; and what `simcap requests` prints and
+//! writes of them.
+
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::common;
+use crate::common::command::{simcap, text};
+use crate::common::experiments::experiments;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use simcap::engine::run::{Control, run, run_watched};
+use simcap::engine::scenario::Scenario;
+use simcap::engine::story::{Course, Part, Step, Story, Teller, Turn};
+use simcap::engine::tally::Tally;
+use simcap::engine::watch::Both;
+use simcap::experiment::assemble::assemble;
+use simcap::experiment::load::from_text;
+use simcap::kernel::time::Span;
+use simcap::words::{Ask, Outcome};
+
+/// The script that the experiments name.
+const SCRIPT: &str = include_str!("common/least.rhai");
+
+/// Every story of one replication, what its breakers did, and its tally.
+fn told(scenario: &Scenario, seed: u64) -> (Vec<Story>, Course, Tally) {
+    let mut stories = Vec::new();
+    let mut listener = |story| {
+        stories.push(story);
+        true
+    };
+    let mut course = Course::new(usize::from(scenario.client.gateways), scenario.fleet.len());
+    let everyone = |_: &Ask| true;
+    let mut teller = Teller::new(&everyone, true, &mut listener);
+    let mut both = Both(&mut teller, &mut course);
+    let tally = run_watched(scenario, seed, 0, &Control::default(), Some(&mut both)).unwrap();
+    (stories, course, tally)
+}
+
+/// What one story says of itself.
+fn is_whole(story: &Story) -> Result<(), TestCaseError> {
+    let mut at = story.arrived;
+    for stay in &story.stays {
+        prop_assert!(stay.from == at && stay.until > at, "{story:?}");
+        at = stay.until;
+    }
+    prop_assert_eq!(at, story.ended, "{:?}", story);
+    let mut parts = Span::ZERO;
+    Part::ALL.iter().for_each(|&part| parts += story.time_in(part));
+    prop_assert_eq!(parts, story.ended.since(story.arrived));
+    let mut cost: u64 = 0;
+    for (_, step) in &story.steps {
+        if let Step::Looked { cost: of_judge, .. } = step {
+            cost += of_judge;
+        }
+    }
+    for attempt in &story.attempts {
+        let (queue, prefill, decode) = attempt.parts();
+        if let (Some(sent), Some(ended)) = (attempt.sent, attempt.ended) {
+            prop_assert!(
+                attempt.made <= sent && sent <= attempt.over && attempt.over <= story.ended,
+                "{story:?}"
+            );
+            prop_assert_eq!(queue + prefill + decode, attempt.over.since(sent));
+            prop_assert_eq!(attempt.over.since(sent), ended.took);
+            cost += ended.cost;
+        }
+        let over = story.steps.iter().filter(
+            |(_, step)| matches!(step, Step::Over(i) if story.attempts[*i].sending.number == attempt.sending.number),
+        );
+        prop_assert!(over.count() >= 1, "{story:?}");
+    }
+    prop_assert_eq!(cost, story.ending.cost, "{:?}", story);
+    if !story.attempts.iter().any(|a| a.sending.hedge) && !story.arrival.shadow {
+        let waits = story.time_in(Part::HeldBack) + story.time_in(Part::Queued) + story.time_in(Part::InLine);
+        prop_assert_eq!(waits, story.ending.waited, "{:?}", story);
+    }
+    Ok(())
+}
+
+/// What the stories come to, against what was counted.
+fn add_up(stories: &[Story], tally: &Tally, scenario: &Scenario) -> Result<(), TestCaseError> {
+    let counted = |story: &&Story| story.ending.arrived >= scenario.window.warmup;
+    let served = || stories.iter().filter(|s| !s.arrival.shadow);
+    let numbers: BTreeSet<u64> = served().map(|story| story.ending.ask.id).collect();
+    prop_assert_eq!(numbers.len(), served().count(), "a request that ends twice");
+    for (c, class) in tally.classes.iter().enumerate() {
+        let own = || {
+            served()
+                .filter(counted)
+                .filter(|s| usize::from(s.ending.ask.class) == c)
+        };
+        for outcome in Outcome::ALL {
+            let ended = own().filter(|s| s.ending.outcome == outcome).count() as u64;
+            prop_assert_eq!(ended, class.outcomes[outcome.index()], "{:?}", outcome);
+        }
+        prop_assert_eq!(own().map(|s| u128::from(s.ending.cost)).sum::<u128>(), class.cost);
+        let good = || own().filter(|s| s.ending.outcome == Outcome::Success);
+        let e2e: u128 = good().map(|s| u128::from(s.ended.since(s.arrived).nanos())).sum();
+        let ttft: u128 = good().map(|s| u128::from(s.ending.ttft.nanos())).sum();
+        prop_assert_eq!((e2e, ttft), (class.e2e.sum(), class.ttft.sum()));
+    }
+    for (p, provider) in tally.providers.iter().enumerate() {
+        let all = || stories.iter().filter(counted).flat_map(|s| &s.attempts);
+        let own = || all().filter(|a| a.sending.provider == p).filter_map(|a| a.ended);
+        prop_assert_eq!(own().map(|ended| u128::from(ended.cost)).sum::<u128>(), provider.cost);
+        for outcome in Outcome::ALL {
+            let ended = own().filter(|ended| ended.outcome == outcome).count() as u64;
+            prop_assert_eq!(ended, provider.outcomes[outcome.index()], "{:?}", outcome);
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn stories_are_whole_and_add_up(experiment in experiments(), seed in any::<u64>()) {
+        let text = experiment.to_string();
+        let mut loaded = from_text("case.json", &text).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        loaded.add_script("least.rhai", SCRIPT).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let plan = assemble(&loaded).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        for scenario in &plan.scenarios {
+            let (stories, course, tally) = told(scenario, seed);
+            prop_assert!(Ok(&tally) == run(scenario, seed, 0, &Control::default()).as_ref(), "a watcher changes nothing");
+            stories.iter().try_for_each(is_whole)?;
+            add_up(&stories, &tally, scenario)?;
+            // A breaker may open several times at one moment, which is one change.
+            for (p, provider) in tally.providers.iter().enumerate() {
+                let opened = course.happenings.iter().filter(|h| h.provider == p && h.turn == Turn::Opened);
+                prop_assert!(opened.count() as u64 <= provider.trips);
+            }
+        }
+    }
+}
+
+/// Openings are as many and as long as the breakers themselves count.
+#[test]
+fn the_course_of_breakers_is_what_they_count() {
+    let plan = common::plan(include_str!("common/everything.json"));
+    for scenario in &plan.scenarios {
+        let (_, course, tally) = told(scenario, 1);
+        let window = scenario.window;
+        for (p, provider) in tally.providers.iter().enumerate() {
+            let own: Vec<_> = course.happenings.iter().filter(|h| h.provider == p).collect();
+            let opened = own.iter().filter(|h| h.turn == Turn::Opened && h.at >= window.warmup);
+            assert_eq!(opened.count() as u64, provider.trips, "{} at {p}", scenario.name);
+            let mut open = 0;
+            for (i, happening) in own.iter().enumerate().filter(|(_, h)| h.turn == Turn::Opened) {
+                let next = own[i + 1..].iter().find(|h| h.turn == Turn::Returned);
+                let until = next.map_or(window.end, |h| h.at).min(window.end);
+                open += until.since(happening.at.max(window.warmup)).nanos();
+            }
+            let counted = tally
+                .bounds
+                .iter()
+                .find(|b| b.provider == Some(p) && b.what == simcap::words::BoundKind::Breaker);
+            assert_eq!(u128::from(open), counted.unwrap().time, "{} at {p}", scenario.name);
+        }
+    }
+}
+
+/// By hand: the first attempt goes to a provider that is out and answers after 20 ms, the retry a second later to the other, which
+/// takes its first token after 400 ms and the other 49 after 980 ms: 20 + 1,000 + 400 + 980 = 2.4 s.
+fn retried() -> Value {
+    json!({
+        "name": "retried",
+        "traffic": {
+            "arrivals": { "regular": { "rate": "0.1/s" } },
+            "classes": { "chat": { "input": { "constant": 1000 }, "output": { "constant": 50 } } },
+        },
+        "providers": {
+            "out": {
+                "response": { "constant": "1s" }, "network": "20ms",
+                "faults": [{ "outage": { "from": "0s", "for": "25s", "answer": "unavailable" } }],
+                "prices": { "per_token": { "input": "$1/Mtok", "output": "$2/Mtok" } },
+            },
+            "up": {
+                "ttft": { "constant": "400ms" }, "tps": { "constant": 50 },
+                "prices": { "per_token": { "input": "$2/Mtok", "output": "$10/Mtok" } },
+            },
+        },
+        "client": {
+            "timeouts": { "total": "30s" },
+            "retry": { "fixed": { "tries": 3, "wait": "1s" } },
+            "breaker": { "consecutive": { "failures": 2, "open_for": "12s" } },
+        },
+        "policies": [
+            { "name": "turns", "policy": "round_robin" },
+            { "name": "up-only", "policy": { "single": { "provider": "up" } } },
+        ],
+        "plan": { "duration": "60s", "warmup": "0s", "replications": 2 },
+    })
+}
+
+fn asked(experiment: &Value, arguments: &[&str]) -> (String, String, Option<i32>) {
+    let folder = tempfile::tempdir().unwrap();
+    in_folder(folder.path(), experiment, arguments)
+}
+
+fn in_folder(folder: &Path, experiment: &Value, arguments: &[&str]) -> (String, String, Option<i32>) {
+    std::fs::write(folder.join("case.json"), experiment.to_string()).unwrap();
+    let output = simcap(folder, &[&["requests", "case.json"], arguments].concat());
+    (text(&output.stdout), text(&output.stderr), output.status.code())
+}
+
+#[test]
+fn a_story_on_the_terminal() {
+    let (story, notes, code) = asked(&retried(), &["--id", "0", "--policy", "turns"]);
+    assert_eq!((notes.as_str(), code), ("", Some(0)));
+    insta::assert_snapshot!(story, @"");
+}
+
+#[test]
+fn a_number_is_told_of_under_every_policy_and_the_same_on_any_number_of_threads() {
+    let (one, _, _) = asked(&retried(), &["--id", "3", "--json", "--threads", "1"]);
+    let (many, _, _) = asked(&retried(), &["--id", "3", "--json", "--threads", "5"]);
+    assert_eq!(one, many);
+    let stories: Value = serde_json::from_str(&one).unwrap();
+    let policies: Vec<&str> = stories
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["policy"].as_str().unwrap())
+        .collect();
+    assert_eq!(policies, ["turns", "up-only"]);
+    assert_eq!(stories[0]["arrived"], stories[1]["arrived"]);
+}
+
+#[test]
+fn a_trace_parses_and_its_spans_nest() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, _, code) = in_folder(folder.path(), &retried(), &["--worst", "3", "--perfetto", "trace.json"]);
+    assert_eq!(code, Some(0));
+    let trace: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.path().join("trace.json")).unwrap()).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let spans: Vec<(u64, u64, f64, f64)> = (events.iter().filter(|e| e["ph"] == "X"))
+        .map(|e| {
+            let (from, lasts) = (e["ts"].as_f64().unwrap(), e["dur"].as_f64().unwrap());
+            (
+                e["pid"].as_u64().unwrap(),
+                e["tid"].as_u64().unwrap(),
+                from,
+                from + lasts,
+            )
+        })
+        .collect();
+    assert!(spans.len() > 9, "{spans:?}");
+    // A nanosecond is a thousandth here.
+    let before = |a: f64, b: f64| a <= b + 1e-4;
+    for (i, a) in spans.iter().enumerate() {
+        for b in spans[..i].iter().filter(|b| (a.0, a.1) == (b.0, b.1)) {
+            let apart = before(a.3, b.2) || before(b.3, a.2);
+            let inside = before(b.2, a.2) && before(a.3, b.3) || before(a.2, b.2) && before(b.3, a.3);
+            assert!(apart || inside, "{a:?} {b:?}");
+        }
+    }
+}
+
+/// The rows of a CSV file as its header names their cells.
+fn rows(file: &Path) -> Vec<std::collections::HashMap<String, String>> {
+    let mut reader = csv::Reader::from_path(file).unwrap();
+    reader.deserialize().map(Result::unwrap).collect()
+}
+
+/// An amount with twelve decimals, in millionths of a millionth.
+fn pico(amount: &str) -> u128 {
+    amount.replace('.', "").parse().unwrap()
+}
+
+#[test]
+fn rows_add_up_to_what_was_billed_and_samples_are_the_same_under_every_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = ["--export", "r.csv", "--attempts", "a.csv", "--events", "e.csv"];
+    let (_, errors, code) = in_folder(folder.path(), &retried(), &all);
+    assert_eq!((errors.as_str(), code), ("", Some(0)));
+    let (requests, attempts) = (rows(&folder.path().join("r.csv")), rows(&folder.path().join("a.csv")));
+    let plan = common::plan(&retried().to_string());
+    let mut billed = 0;
+    let mut ended = 0;
+    for scenario in &plan.scenarios {
+        for replication in 0..2 {
+            let tally = run(scenario, plan.seed, replication, &Control::default()).unwrap();
+            billed += tally.providers.iter().map(|p| p.cost).sum::<u128>();
+            ended += tally.requests();
+        }
+    }
+    assert_eq!(requests.len() as u64, ended);
+    assert!(billed > 0);
+    assert_eq!(attempts.iter().map(|row| pico(&row["cost"])).sum::<u128>(), billed);
+    assert_eq!(requests.iter().map(|row| pico(&row["cost"])).sum::<u128>(), billed);
+    let parts = ["held_back", "queued", "connection", "at_provider", "back_off", "judged"];
+    for row in &requests {
+        let nanos = |cell: &str| row[cell].replace('.', "").parse::<u64>().unwrap();
+        assert_eq!(
+            parts.iter().map(|part| nanos(part)).sum::<u64>(),
+            nanos("e2e"),
+            "{row:?}"
+        );
+    }
+    let events = rows(&folder.path().join("e.csv"));
+    let first: Vec<(&str, &str)> = (events
+        .iter()
+        .filter(|e| e["policy"] == "turns" && e["replication"] == "0"))
+    .map(|e| (e["event"].as_str(), e["at"].as_str()))
+    .collect();
+    assert_eq!(
+        first[..3],
+        [
+            ("incident_began", "0.000000000"),
+            ("breaker_opened", "20.020000000"),
+            ("ejected", "20.020000000")
+        ]
+    );
+
+    let half = ["--export", "r.csv", "--sample", "50%"];
+    in_folder(folder.path(), &retried(), &half);
+    let sampled = rows(&folder.path().join("r.csv"));
+    assert!(sampled.len() < requests.len());
+    let of = |policy: &str| -> BTreeSet<(String, String)> {
+        let own = sampled.iter().filter(|row| row["policy"] == policy);
+        own.map(|row| (row["replication"].clone(), row["request"].clone()))
+            .collect()
+    };
+    assert_eq!(of("turns"), of("up-only"));
+}
+
+#[test]
+fn hostile_names_are_text() {
+    let mut experiment = retried();
+    let (formula, escape) = ("=HYPERLINK(\"x\")", "\u{1b}[31m<script>\u{202e}");
+    experiment["policies"][0]["name"] = json!(escape);
+    experiment["providers"] = json!({ formula: experiment["providers"]["up"], "out": experiment["providers"]["out"] });
+    experiment["policies"][1]["policy"] = json!({ "single": { "provider": formula } });
+    let folder = tempfile::tempdir().unwrap();
+    let (story, notes, code) = in_folder(
+        folder.path(),
+        &experiment,
+        &["--worst", "2", "--attempts", "a.csv", "--perfetto", "t.json"],
+    );
+    assert_eq!(code, Some(0), "{notes}");
+    for c in ['\u{1b}', '\u{202e}'] {
+        assert!(!story.contains(c) && !notes.contains(c), "{story:?} {notes:?}");
+    }
+    let attempts = rows(&folder.path().join("a.csv"));
+    assert!(attempts.iter().any(|row| row["provider"] == format!("'{formula}")));
+    assert!(attempts.iter().all(|row| !row["provider"].starts_with('=')));
+    let trace: Value = serde_json::from_str(&std::fs::read_to_string(folder.path().join("t.json")).unwrap()).unwrap();
+    assert!(trace["traceEvents"].as_array().unwrap().len() > 9);
+}
+
+#[test]
+fn what_cannot_be_told_says_what_there_is() {
+    let refusals: [&[&str]; 6] = [
+        &["--policy", "turn"],
+        &["--outcome", "timeout"],
+        &["--class", "chats"],
+        &["--id", "6"],
+        &["--replication", "2"],
+        &["--sample", "1%"],
+    ];
+    let said = refusals.map(|arguments| {
+        let (_, errors, code) = asked(&retried(), arguments);
+        assert_eq!(code, Some(2), "{arguments:?}");
+        errors
+    });
+    insta::assert_snapshot!(said.concat(), @"");
+}
+
+/// The worst by the whole time, by the first token, and those of an outcome, against the same asked of all stories.
+#[test]
+fn what_is_found_is_what_all_stories_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let everything: Value = serde_json::from_str(include_str!("common/everything.json")).unwrap();
+    let plan = common::plan(&everything.to_string());
+    let (stories, _, _) = told(&plan.scenarios[1], plan.seed);
+    let mut counted: Vec<&Story> = stories
+        .iter()
+        .filter(|s| s.ending.arrived >= plan.scenarios[1].window.warmup)
+        .collect();
+    let ids = |arguments: &[&str]| -> Vec<u64> {
+        let (json, _, code) = in_folder(
+            folder.path(),
+            &everything,
+            &[&["--policy", "mix", "--json"], arguments].concat(),
+        );
+        assert_eq!(code, Some(0));
+        let told: Value = serde_json::from_str(&json).unwrap();
+        told.as_array()
+            .unwrap()
+            .iter()
+            .map(|s| s["id"].as_u64().unwrap())
+            .collect()
+    };
+    let timed_out = counted.iter().filter(|s| s.ending.outcome == Outcome::TimeoutTotal);
+    let first: Vec<u64> = timed_out.map(|s| s.ending.ask.id).take(10).collect();
+    assert_eq!(ids(&["--outcome", "timeout_total"]), first);
+    counted.sort_by_key(|s| std::cmp::Reverse(s.ended.since(s.arrived)));
+    let worst: Vec<u64> = counted.iter().map(|s| s.ending.ask.id).take(7).collect();
+    assert_eq!(ids(&["--worst", "7"]), worst);
+}

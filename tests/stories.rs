@@ -211,7 +211,31 @@ fn in_folder(folder: &Path, experiment: &Value, arguments: &[&str]) -> (String, 
 fn a_story_on_the_terminal() {
     let (story, notes, code) = asked(&retried(), &["--id", "0", "--policy", "turns"]);
     assert_eq!((notes.as_str(), code), ("", Some(0)));
-    insta::assert_snapshot!(story, @"");
+    insta::assert_snapshot!(story, @r"
+request 0 under turns (round_robin), replication 0
+  policy   Each provider in turn.
+  asks     class chat, 1,000 tokens in, 50 out; arrives at 00:00:10.000; has 30 s in all
+  end      success after 2.400 s, first token after 1.420 s; $0.0025
+  time     █ provider 1.400 s (58.3 %), · back-off 1.000 s (41.7 %)
+           ·························███████████████████████████████████
+
+    0.000 s   is let in
+    0.000 s   round_robin chooses out
+              saw  out: 0 under way; up: 0 under way
+    0.000 s   attempt 1 goes to out
+    0.020 s   attempt 1 ends: unavailable (a fault struck it)
+    0.020 s   tries again after 1s
+    1.020 s   round_robin chooses up
+              saw  up: 0 under way; out: 0 under way
+    1.020 s   attempt 2 goes to up
+    2.400 s   attempt 2 ends: success, first token after 400ms
+    2.400 s   ends: success
+
+  #  provider  outcome      conn.  queue     TTFT   decode     in  out     cost
+  1  out       unavailable      –      –        –        –      0    0        –
+  2  up        success          –      –  0.400 s  0.980 s  1,000   50  $0.0025
+  together $0.0025
+");
 }
 
 #[test]
@@ -312,8 +336,8 @@ fn rows_add_up_to_what_was_billed_and_samples_are_the_same_under_every_policy() 
         first[..3],
         [
             ("incident_began", "0.000000000"),
-            ("breaker_opened", "20.020000000"),
-            ("ejected", "20.020000000")
+            ("ejected", "20.020000000"),
+            ("breaker_opened", "20.020000000")
         ]
     );
 
@@ -368,7 +392,17 @@ fn what_cannot_be_told_says_what_there_is() {
         assert_eq!(code, Some(2), "{arguments:?}");
         errors
     });
-    insta::assert_snapshot!(said.concat(), @"");
+    let expected = [
+        "error: --policy: there is no policy `turn`; there are: turns, up-only\n",
+        "error: --outcome: there is no outcome `timeout`; there are: success, ",
+        "error: --class: there is no class `chats`; there are: chat\n",
+        "error: under `turns` there is no request 6: it has 5 arrivals, ",
+        "error: replication 2: case.json has 2, from 0 to 1\n",
+        "error: --sample is for the rows of --export and --attempts, and neither is given\n",
+    ];
+    for (said, expected) in said.iter().zip(expected) {
+        assert!(said.starts_with(expected), "{said}");
+    }
 }
 
 /// The worst by the whole time, by the first token, and those of an outcome, against the same asked of all stories.

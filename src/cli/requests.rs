@@ -15,7 +15,6 @@ use super::run::{Simulate, Stop};
 use super::{Done, Exit, Failure, print, style};
 use crate::engine::story::Rank;
 use crate::experiment::assemble::Plan;
-use crate::form::build::Refusal;
 use crate::form::own::OwnParts;
 use crate::form::units::Fraction;
 use crate::report::story::{Story, text, trace};
@@ -282,19 +281,17 @@ fn class(plan: &Plan, name: &str) -> Result<usize, Failure> {
 }
 
 fn outcome(name: &str) -> Result<Outcome, Failure> {
-    Outcome::by_name(name).ok_or_else(|| {
-        let names = Outcome::ALL.map(|outcome| outcome.name().to_owned());
-        Failure::Input(format!(
-            "--outcome: {}",
-            Refusal::unknown("outcome", name, &names).message
-        ))
-    })
+    let names = Outcome::ALL.map(|outcome| outcome.name().to_owned());
+    find("outcome", name, &names).map(|place| Outcome::ALL[place])
 }
 
 /// The place of `name` among `names`.
 fn find(what: &str, name: &str, names: &[String]) -> Result<usize, Failure> {
     let found = names.iter().position(|n| n == name);
-    found.ok_or_else(|| Failure::Input(format!("--{what}: {}", Refusal::unknown(what, name, names).message)))
+    found.ok_or_else(|| {
+        let said = format!("--{what}: there is no {what} `{name}`; there are: {}", names.join(", "));
+        Failure::Input(crate::report::text::clean(&said))
+    })
 }
 
 /// Writes a file so that it is whole or not there.

@@ -43,6 +43,14 @@ pub(super) const COMPARE: &str = help! {
     ; exit_codes!()
 };
 
+pub(super) const REQUESTS: &str = help! {
+    "requests mine.json --worst 10"
+    "requests mine.json --id 42"
+    "requests mine.json --outcome timeout_total --perfetto trace.json"
+    "requests mine.json --export requests.csv --attempts attempts.csv --sample 1%"
+    ; exit_codes!()
+};
+
 pub(super) const VALIDATE: &str = help! {
     "validate gpt-4.1.json runs/gpt-4.1/probes.jsonl"
     "validate gpt-4.1.json log.csv --map at=when:ms,ttft=first:ms,e2e=total:ms,output=tokens --margin 5%"

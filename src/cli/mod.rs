@@ -66,7 +66,7 @@ enum Command {
     #[command(after_help = examples::COMPARE)]
     Compare(run::Compare),
     /// Tell the story of single requests: what the policy saw and chose, each wait, attempt and bill.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = examples::REQUESTS)]
     Requests(Box<requests::Requests>),
     /// Hold a model against measurements: does a simulation of the same schedule predict them?
     #[command(after_help = examples::VALIDATE)]

@@ -45,7 +45,7 @@ pub struct Knob {
     pub at: (usize, usize),
     /// What stands before the number in the value: a quotation mark, a currency.
     pub before: String,
-    /// The number.
+    /// The number that stands there, in the unit behind it.
     pub number: f64,
     /// What stands behind the number: its unit and a quotation mark.
     pub after: String,

@@ -38,6 +38,8 @@ pub struct Bin {
     pub successes: u64,
     /// Requests that failed in the bin.
     pub failures: u64,
+    /// Attempts that ended as `rate_limited` in the bin.
+    pub limited: u64,
     /// Nanoseconds from arrival to end, added up over the requests that succeeded.
     pub e2e: u128,
     /// Pico-dollars for the requests that ended in the bin.
@@ -52,6 +54,7 @@ impl Bin {
         self.arrivals += other.arrivals;
         self.successes += other.successes;
         self.failures += other.failures;
+        self.limited += other.limited;
         self.e2e += other.e2e;
         self.cost += other.cost;
         self.in_system += other.in_system;

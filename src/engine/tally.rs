@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::time::Span;
 use crate::stats::histogram::Histogram;
-use crate::words::{Ask, BoundKind, EffortKind, Outcome, UNRATED};
+use crate::words::{Ask, BoundKind, EffortKind, Outcome, Spending, UNRATED};
 
 use super::incident::{self, Incident};
 use super::lens::LensTally;
@@ -159,6 +159,8 @@ pub struct ProviderTally {
     pub outcomes: [u64; Outcome::COUNT],
     /// Pico-dollars billed for them.
     pub cost: u128,
+    /// The same by what the attempt was, in the order of [`Spending::ALL`].
+    pub spent: [u128; Spending::ATTEMPTS],
     /// Pico-dollars for capacity reserved over the counted window, used or not.
     pub reserved: u128,
     /// Input tokens billed.
@@ -353,6 +355,7 @@ impl Tally {
         for (a, b) in self.providers.iter_mut().zip(&other.providers) {
             add(&mut a.outcomes, &b.outcomes);
             a.cost += b.cost;
+            a.spent.iter_mut().zip(&b.spent).for_each(|(a, b)| *a += b);
             a.reserved += b.reserved;
             a.input += b.input;
             a.cached += b.cached;

@@ -10,6 +10,7 @@ pub mod metric;
 mod outcome;
 mod provenance;
 mod request;
+mod spending;
 mod start;
 mod unit;
 
@@ -20,5 +21,6 @@ pub use metric::Metric;
 pub use outcome::{Blame, Outcome, Outcomes, Row, Seen, Statuses, outcome_of, outcome_of_words};
 pub use provenance::{Input, ModelNote, Standing};
 pub use request::{Ask, Ended, Finished, Headers, Left, UNRATED, Usage};
+pub use spending::Spending;
 pub use start::Start;
 pub use unit::{Code, Unit};

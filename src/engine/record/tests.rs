@@ -12,7 +12,7 @@ use crate::engine::ties::SUPPOSED;
 use crate::kernel::time::{Span, Time};
 use crate::stats::histogram::Histogram;
 use crate::words::metric::Times;
-use crate::words::{BoundKind, Outcome};
+use crate::words::{BoundKind, Outcome, Spending};
 
 const KEY: Key = Key {
     replication: 300,
@@ -68,6 +68,7 @@ impl Numbers {
         ProviderTally {
             outcomes: [(); Outcome::COUNT].map(|()| self.next()),
             cost: self.wide(),
+            spent: [(); Spending::ATTEMPTS].map(|()| self.wide()),
             reserved: self.wide(),
             input: self.wide(),
             cached: self.wide(),
@@ -240,7 +241,7 @@ fn another_version_is_refused_and_named() {
     assert_eq!(refused, Broken::Version(VERSION + 1));
     assert_eq!(
         refused.to_string(),
-        "a replication of version 5 of its form, where this simcap reads and writes version 4"
+        "a replication of version 6 of its form, where this simcap reads and writes version 5"
     );
 }
 
@@ -288,5 +289,5 @@ fn the_form_is_that_of_this_version() {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"4 24102c5cd4fc8ee478c9ad9ecba611d16538cf8f97246b1bccdfd6f50ea46ba5");
+    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"5 88e21caccbd399b167c6a834444f62d00b2ec7cbb5988972d83a562b79113dff");
 }

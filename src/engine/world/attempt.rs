@@ -10,7 +10,7 @@ use crate::kernel::time::{Span, Time};
 use crate::provider::endpoint::Answer;
 use crate::provider::limits::Spent;
 use crate::routing::{Fleet, Restriction};
-use crate::words::{Ask, Ended, Headers, Outcome, Usage};
+use crate::words::{Ask, Ended, Headers, Outcome, Spending, Usage};
 
 use super::{Attempt, Gateway, MOST_COPIES, Place, Request, Stage, Way, World};
 
@@ -383,11 +383,17 @@ impl World<'_> {
         let request = &mut self.requests[way.request];
         request.cost = request.cost.saturating_add(ended.cost);
         let window = self.scenario.window;
+        if outcome == Outcome::RateLimited
+            && let Some(bin) = self.tally.series.bin()
+        {
+            bin.limited += 1;
+        }
         let tally = &mut self.tally.providers[p];
         if request.arrived >= window.warmup {
             tally.outcomes[outcome.index()] += 1;
             tally.oversized += u64::from(oversized);
             tally.cost += u128::from(ended.cost);
+            tally.spent[Spending::of(&ended).index()] += u128::from(ended.cost);
             tally.input += u128::from(ended.usage.input);
             tally.cached += u128::from(ended.usage.cached);
             tally.output += u128::from(ended.usage.output);

@@ -1,4 +1,4 @@
-//! The bill of a policy by class and by provider, each of which adds up to all that is billed.
+//! The bill of a policy by class, by provider and by what the money went to, each of which adds up to all that is billed.
 //!
 //! Reserved capacity and mirrored copies belong to no class, and have rows of their own among the classes; judging answers belongs to
 //! no provider, and has one among the providers.
@@ -7,8 +7,9 @@ use super::figures::{MONTH_DAYS, PICO};
 use super::month::Month;
 use super::passes::{Each, Figure};
 use crate::engine::scenario::Scenario;
-use crate::engine::tally::Tally;
-use crate::report::{Bill, BillRow, Billed};
+use crate::engine::tally::{ProviderTally, Tally};
+use crate::report::{Bill, BillRow, Billed, PurposeRow};
+use crate::words::Spending;
 
 /// Pico-dollars of a part of the bill: for attempts, and for capacity that is reserved.
 type Part = (u128, u128);
@@ -18,23 +19,31 @@ pub(super) fn bill(scenario: &Scenario, pooled: &Tally, month: &Month, each: Eac
     if pooled.cost() == 0 {
         return Bill::default();
     }
-    let row = |what, name: Option<&str>, part: &dyn Fn(&Tally) -> Part| {
+    let figures = |part: &dyn Fn(&Tally) -> Part| {
         let (attempts, standing) = part(pooled);
-        (attempts + standing > 0).then(|| BillRow {
-            what,
-            name: name.map(str::to_owned),
-            share: each(&|t| {
+        (attempts + standing > 0).then(|| {
+            let share = each(&|t| {
                 let (attempts, standing) = part(t);
                 Figure::Portion((attempts + standing) as f64, t.cost() as f64)
-            }),
-            cost_per_month: each(&|t| {
+            });
+            let cost_per_month = each(&|t| {
                 let (attempts, standing) = part(t);
                 let Some(factor) = month.attempts() else {
                     return Figure::Each(None);
                 };
                 let cost = (attempts as f64 * factor + standing as f64) / PICO;
                 Figure::Ratio(cost * MONTH_DAYS * 86_400.0, t.counted as f64 / 1e9)
-            }),
+            });
+            (share, cost_per_month)
+        })
+    };
+    let row = |what, name: Option<&str>, part: &dyn Fn(&Tally) -> Part| {
+        let (share, cost_per_month) = figures(part)?;
+        Some(BillRow {
+            what,
+            name: name.map(str::to_owned),
+            share,
+            cost_per_month,
         })
     };
     let classes = scenario.traffic.classes.iter().enumerate();
@@ -50,7 +59,33 @@ pub(super) fn bill(scenario: &Scenario, pooled: &Tally, month: &Month, each: Eac
         row(Billed::Provider, Some(&deployment.provider.name), &part)
     });
     let judging = row(Billed::Judging, None, &|t| (t.judging, 0));
+    let one = |p: &ProviderTally, purpose: Spending| match purpose {
+        Spending::Reserved => (0, p.reserved),
+        paid => (p.spent[paid.index()], 0),
+    };
+    let purpose = |purpose: Spending, at: Option<usize>| {
+        let (share, cost_per_month) = figures(&|t| match at {
+            Some(i) => one(&t.providers[i], purpose),
+            None => t
+                .providers
+                .iter()
+                .map(|p| one(p, purpose))
+                .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1)),
+        })?;
+        Some(PurposeRow {
+            purpose,
+            provider: at.map(|i| scenario.fleet[i].provider.name.clone()),
+            share,
+            cost_per_month,
+        })
+    };
+    let several = (0..scenario.fleet.len()).filter(|_| scenario.fleet.len() > 1).map(Some);
+    let by_purpose = std::iter::once(None).chain(several);
     Bill {
+        by_purpose: by_purpose
+            .flat_map(|at| Spending::ALL.map(|p| (p, at)))
+            .filter_map(|(p, at)| purpose(p, at))
+            .collect(),
         by_class,
         by_provider: by_provider.chain(judging).collect(),
     }

@@ -34,15 +34,39 @@ pub(super) fn compare(names: &[String], sides: &[Vec<Side>], terms: Terms<'_>) -
     let Some((baseline, first)) = names.first().zip(sides.first()) else {
         return Vec::new();
     };
+    let further = names.iter().zip(sides).skip(1);
+    let pairs: Vec<Pair> = further
+        .map(|(policy, of)| Pair {
+            baseline: baseline.clone(),
+            policy: policy.clone(),
+            from: first.clone(),
+            to: of.clone(),
+        })
+        .collect();
+    compare_pairs(&pairs, terms)
+}
+
+/// Two policies to be compared, with the figures of each in the order of the metrics.
+#[derive(Clone, Debug)]
+pub(super) struct Pair {
+    pub(super) baseline: String,
+    pub(super) policy: String,
+    pub(super) from: Vec<Side>,
+    pub(super) to: Vec<Side>,
+}
+
+/// Compares each pair; what is said of all of them stands together.
+pub(super) fn compare_pairs(pairs: &[Pair], terms: Terms<'_>) -> Vec<Comparison> {
     let pair = |(a, b): (&Side, &Side)| Paired::compare(a, b, terms.confidence);
-    let all: Vec<Vec<Paired>> = (sides.iter().skip(1))
-        .map(|of| first.iter().zip(of).map(pair).collect())
+    let all: Vec<Vec<Paired>> = (pairs.iter())
+        .map(|of| of.from.iter().zip(&of.to).map(pair).collect())
         .collect();
     let stands = standing(&all, terms);
-    let policies = names.iter().skip(1).zip(all.iter().zip(&stands));
+    let policies = pairs.iter().zip(all.iter().zip(&stands));
     policies
-        .map(|(policy, (pairs, stands))| {
-            let figures = terms.metrics.iter().zip(first).zip(pairs.iter().zip(stands));
+        .map(|(of, (pairs, stands))| {
+            let (policy, baseline) = (&of.policy, &of.baseline);
+            let figures = terms.metrics.iter().zip(&of.from).zip(pairs.iter().zip(stands));
             let differences: Vec<Difference> = figures
                 .map(|((metric, first), (paired, &stands))| difference(metric, first, paired, stands, terms.matters))
                 .collect();

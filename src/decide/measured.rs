@@ -168,6 +168,7 @@ impl Gathered {
         let estimate = self.estimate(i, Of::Values, confidence);
         let of_all = (self.endless(i) > 0.0).then(|| self.estimate(i, Of::Everything, confidence));
         Measured {
+            residuals: Vec::new(),
             metric: self.measures[i].metric.clone(),
             note: self.note(i, &estimate),
             estimate,

@@ -8,6 +8,7 @@ mod exchange;
 mod figures;
 mod halted;
 mod idle;
+mod joined;
 mod judge;
 mod measured;
 mod month;
@@ -25,6 +26,7 @@ mod uncertain;
 
 pub use events::events;
 pub use halted::set_aside;
+pub use joined::{Apart, join, name_of};
 pub use story::Telling;
 #[cfg(all(feature = "cli", feature = "plots"))]
 pub(crate) use summary::troubles;

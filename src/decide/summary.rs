@@ -29,7 +29,7 @@ use super::ranking::{ranking, together};
 use super::scorecard::{Given, scorecard};
 use super::steady::{self, Story};
 use super::uncertain::{self, Uncertain};
-use super::{bill, clipped, exchange, idle, judge, outside, shut, supposed, survivors};
+use super::{bill, clipped, exchange, idle, joined, judge, outside, shut, supposed, survivors};
 
 /// Points of a distribution function that a report keeps.
 const CURVE_POINTS: usize = 200;
@@ -85,7 +85,11 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
             side.estimate = unsure.widen(i, side.estimate, plan.confidence);
         }
         pooled.gathered.leave_open(unsure);
-        policies.push(policy(plan, s, pooled, &months[s], parts, story(scenario)));
+        let mut policy = policy(plan, s, pooled, &months[s], parts, story(scenario));
+        for (measured, side) in policy.metrics.iter_mut().zip(&compared.sides) {
+            measured.residuals = joined::residuals(side);
+        }
+        policies.push(policy);
         sides.push(compared.sides);
     }
     let currency = plan
@@ -151,6 +155,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         objectives: judge::judge(plan, &gathered),
         scorecard,
         uncertain: uncertain::sentences(&policies),
+        joined: None,
         policies,
     })
 }
@@ -530,6 +535,7 @@ fn series(pooled: &Tally, replications: usize) -> Vec<Moment> {
         until: (i + 1) as f64 * seconds,
         arrivals: per_second(bin.arrivals),
         error_rate: share(bin.failures as f64, (bin.failures + bin.successes) as f64),
+        limited: Some(per_second(bin.limited)),
         e2e: share(bin.e2e as f64 / 1e9, bin.successes as f64),
         in_system: bin.in_system as f64 / replications as f64,
         sent: pooled.series.sent(i).iter().map(|&n| per_second(n)).collect(),

@@ -1,9 +1,10 @@
-//! What a policy costs, in parts: by class and by provider.
+//! What a policy costs, in parts: by class, by provider, and by what the money went to.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::stats::interval::Estimate;
+use crate::words::Spending;
 
 /// What a policy costs, in parts that add up to all that it is billed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -13,6 +14,25 @@ pub struct Bill {
     pub by_class: Vec<BillRow>,
     /// The bill by provider, the capacity reserved there included, with what belongs to no provider in a row of its own.
     pub by_provider: Vec<BillRow>,
+    /// The bill of the attempts and of reserved capacity by what the money went to, in all and then, where there are several, at each
+    /// provider; judging answers is left out. Empty in a result of an earlier version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_purpose: Vec<PurposeRow>,
+}
+
+/// What money was spent on, in all or at one provider.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct PurposeRow {
+    /// What the money went to.
+    pub purpose: Spending,
+    /// The name of the provider that was paid; absent for all of them together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Share of the whole bill, from 0 to 1.
+    pub share: Estimate,
+    /// The cost of a month. It has no value where the metric `cost_per_month` has none, and is a bound where that is one.
+    pub cost_per_month: Estimate,
 }
 
 /// One row of a bill.
@@ -45,6 +65,16 @@ pub enum Billed {
     Mirrored,
     /// What it costs to judge answers.
     Judging,
+}
+
+impl Bill {
+    /// Whether at least one in a hundred went to anything but answers of first attempts.
+    pub fn has_purposes(&self) -> bool {
+        let totals = self.by_purpose.iter().filter(|row| row.provider.is_none());
+        totals
+            .filter(|row| row.purpose != Spending::First)
+            .any(|row| row.share.value >= 0.01)
+    }
 }
 
 impl BillRow {

@@ -15,6 +15,7 @@ pub mod figures;
 pub mod format;
 #[cfg(feature = "plots")]
 pub mod html;
+mod joined;
 pub mod json;
 mod leading;
 pub mod markdown;
@@ -32,7 +33,8 @@ pub(crate) mod sample;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use bill::{Bill, BillRow, Billed};
+pub use bill::{Bill, BillRow, Billed, PurposeRow};
+pub use joined::Joined;
 pub use outside::{Asked, Outside};
 pub use scorecard::{Goal, Judged, Judgement, Scorecard, Scored};
 
@@ -107,6 +109,9 @@ pub struct Report {
     /// How every policy stands on every objective, and what follows.
     #[serde(default)]
     pub scorecard: Scorecard,
+    /// What two results on one page have to do with each other; of a report of one it is not there, and no file has it.
+    #[serde(skip)]
+    pub joined: Option<Joined>,
 }
 
 /// The policies in order of one figure.
@@ -284,6 +289,10 @@ pub struct Measured {
     /// What the interval is made of, where a model tells how far its parameters are known and that is seen in the metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<PartsOfError>,
+    /// What each replication adds to the figure's error, on any scale: what a comparison with another result of the same seed and
+    /// traffic is paired by. Empty where that cannot be told, or in a result of an earlier version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub residuals: Vec<f32>,
     /// Why the metric has no value or no interval, what its interval hangs on, or what it leaves out of a month; absent if there is nothing to say.
     pub note: Option<String>,
 }
@@ -491,6 +500,10 @@ pub struct Moment {
     pub arrivals: f64,
     /// Share of the requests ending in the bin that failed, from 0 to 1; absent if none ended.
     pub error_rate: Option<f64>,
+    /// Attempts per second that were refused as `rate_limited` in the bin, mirrored copies included; absent in a result of an
+    /// earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited: Option<f64>,
     /// Mean time from arrival to end of the successes that ended in the bin, in seconds; absent if none ended.
     pub e2e: Option<f64>,
     /// Requests in the system at the end of the bin.

@@ -61,6 +61,7 @@ pub(crate) fn sample() -> Report {
         asked: vec![],
         objectives: objectives(&policies),
         scorecard: scorecard(&objectives(&policies)),
+        joined: None,
         policies,
     }
 }
@@ -158,6 +159,7 @@ fn policy(index: usize, (name, kind): (&str, &str)) -> PolicyReport {
         let mean = if dearer { mean / factor } else { mean * factor };
         let alone = index == 2 && metric == Metric::TTFT_P99;
         Measured {
+            residuals: Vec::new(),
             parts: None,
             metric,
             estimate: Estimate::symmetric(mean, (!alone).then_some(half_width), 10, 0),
@@ -201,6 +203,7 @@ fn policy(index: usize, (name, kind): (&str, &str)) -> PolicyReport {
                 until: 220.0 * f64::from(bin),
                 arrivals: 50.0,
                 error_rate: (bin > 1).then_some(0.01),
+                limited: None,
                 e2e: (bin > 1).then_some(3.9 * factor),
                 in_system: 190.0 + f64::from(bin),
                 sent: vec![35.0, 15.0 + f64::from(bin)],

@@ -127,6 +127,7 @@ pub(crate) fn sample() -> Report {
         }),
         objectives: objectives(&policies),
         scorecard: crate::report::sample::scorecard(&objectives(&policies)),
+        joined: None,
         policies,
     }
 }
@@ -185,6 +186,7 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
             ),
         };
         Measured {
+            residuals: Vec::new(),
             parts: None,
             metric,
             estimate,
@@ -317,6 +319,7 @@ fn moment(bin: usize, at: usize, slow: f64, errors: f64, shares: [f64; 3]) -> Mo
                 (0.6 * errors * (1.0 + 0.6 * wobble(bin, at))).max(0.0)
             }
         }),
+        limited: None,
         e2e: (bin > 0).then(|| 3.0 * slow * (1.0 + 0.1 * wobble(bin, at + 9))),
         in_system: if at == 2 {
             60.0 + 4.0 * bin as f64 + 5.0 * wobble(bin, 5)

@@ -1,0 +1,228 @@
+//! Two results on one page: every policy of both, and each that both have in the second against the first.
+//!
+//! Where both runs have the same seed, the same times and the same arrivals, replication by replication, their common random numbers pair
+//! them, and a difference is known better than either figure; where not, the two are independent, and the interval of a difference is
+//! wider. Only results of one confidence and one currency are compared. Left out: policies that have no namesake in the other result,
+//! which are shown and not compared.
+
+use std::path::Path;
+
+use super::compare::{Pair, Terms, compare_pairs};
+use crate::report::{Joined, Measured, Metric, PolicyReport, Report, Scorecard};
+use crate::stats::compare::Side;
+use crate::stats::interval::Confidence;
+
+/// The smallest relative difference that matters where no plan says.
+const MATTERS: f64 = 0.01;
+
+/// Why two results cannot stand side by side.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum Apart {
+    /// Intervals of different levels.
+    #[error("the two results have intervals of different confidence, {0} and {1}: run one of them again")]
+    Confidence(f64, f64),
+    /// Money in different currencies.
+    #[error("the two results have different currencies, {0} and {1}: figures of money cannot be compared")]
+    Currency(String, String),
+}
+
+/// Both results as one report. Policies are named after the result that they are of: `names`, which are different.
+///
+/// # Errors
+/// If the results have different confidences or currencies.
+pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report, Apart> {
+    let confidence = |report: &Report| Confidence::new(report.confidence).ok();
+    let level = match (confidence(first), confidence(second)) {
+        (Some(a), Some(b)) if a == b => a,
+        _ => return Err(Apart::Confidence(first.confidence, second.confidence)),
+    };
+    if first.code() != second.code() {
+        let code = |report: &Report| report.code().map_or_else(|| "USD".into(), |code| code.to_string());
+        return Err(Apart::Currency(code(first), code(second)));
+    }
+    let paired = is_paired(first, second);
+    let namesakes: Vec<(&PolicyReport, &PolicyReport)> = (first.policies.iter())
+        .filter_map(|policy| Some((policy, second.policies.iter().find(|other| other.name == policy.name)?)))
+        .collect();
+    let metrics: Vec<&Metric> = namesakes.first().map_or_else(Vec::new, |(a, b)| {
+        let both = a.metrics.iter().map(|measured| &measured.metric);
+        both.filter(|metric| b.metrics.iter().any(|m| m.metric == **metric))
+            .collect()
+    });
+    let named = |name: &str, of: usize| format!("{name} ({})", names[of]);
+    let sides = |policy: &PolicyReport, of: usize| -> Vec<Side> {
+        metrics.iter().map(|metric| side(policy, metric, of, paired)).collect()
+    };
+    let pairs: Vec<Pair> = (namesakes.iter())
+        .map(|(a, b)| Pair {
+            baseline: named(&a.name, 0),
+            policy: named(&b.name, 1),
+            from: sides(a, 0),
+            to: sides(b, 1),
+        })
+        .collect();
+    let terms = Terms {
+        metrics: &metrics,
+        confidence: level,
+        matters: MATTERS,
+        code: first.code(),
+    };
+    let both = [first, second];
+    let of_each = |list: fn(&Report) -> &[String]| -> Vec<String> {
+        let each = both.iter().zip(names);
+        each.flat_map(|(report, name)| list(report).iter().map(move |text| format!("{name}: {text}")))
+            .collect()
+    };
+    let mut report = first.clone();
+    report.comparisons = compare_pairs(&pairs, terms);
+    let how = if paired {
+        "The same seed, times and arrivals: compared replication by replication."
+    } else {
+        "Not the same seed, times and arrivals: the two are independent, and the intervals of the differences wider for it."
+    };
+    let none = "They have no policy of the same name, and nothing is compared.";
+    let what = if namesakes.is_empty() { none } else { how };
+    report.scorecard = Scorecard {
+        headline: vec![format!("{} against {}.", names[1], names[0]), what.into()],
+        ..Scorecard::default()
+    };
+    report.joined = Some(Joined {
+        paired,
+        seed: second.seed,
+    });
+    report.experiment = format!("{} and {}", names[0], names[1]);
+    if first.about != second.about {
+        report.about.clear();
+    }
+    report.warnings = of_each(|report| &report.warnings);
+    report.uncertain = of_each(|report| &report.uncertain);
+    report.replications_finished = first.replications_finished.min(second.replications_finished);
+    report.replications_planned = report.replications_finished;
+    report.ranking = None;
+    report.objectives.clear();
+    report.policies.clear();
+    for (of, one) in both.into_iter().enumerate() {
+        report.policies.extend(one.policies.iter().map(|policy| PolicyReport {
+            name: named(&policy.name, of),
+            ..policy.clone()
+        }));
+        report.objectives.extend(one.objectives.iter().map(|judgement| {
+            let mut judgement = judgement.clone();
+            judgement.policy = named(&judgement.policy, of);
+            judgement
+        }));
+    }
+    let new = |list: &[String], text: &String| !list.contains(text);
+    let more = second.assumptions.iter().filter(|text| new(&first.assumptions, text));
+    report.assumptions.extend(more.cloned());
+    let more = second.models.iter().filter(|note| !first.models.contains(note));
+    report.models.extend(more.cloned());
+    let more = second.inputs.iter().filter(|input| !first.inputs.contains(input));
+    report.inputs.extend(more.cloned());
+    Ok(report)
+}
+
+/// The name of the result in `file`: that of its folder, or of the file where it is not called `result.json`.
+pub fn name_of(file: &Path) -> String {
+    let stem = file.file_stem().unwrap_or_default();
+    let folder = file.parent().and_then(Path::file_name).filter(|_| stem == "result");
+    folder.unwrap_or(stem).to_string_lossy().into_owned()
+}
+
+/// Whether the two runs met the same requests in the same replications.
+fn is_paired(first: &Report, second: &Report) -> bool {
+    let run = |report: &Report| {
+        let times = [report.warmup, report.counted].map(f64::to_bits);
+        (report.seed, report.replications_finished, times)
+    };
+    let arrivals = |report: &Report| -> Vec<u64> {
+        let series = report.policies.first().into_iter().flat_map(|policy| &policy.series);
+        series.map(|bin| bin.arrivals.to_bits()).collect()
+    };
+    let has_residuals = |report: &Report| {
+        let all = report.policies.iter().flat_map(|policy| &policy.metrics);
+        all.take(1)
+            .all(|measured| measured.residuals.len() as u64 == report.replications_finished)
+    };
+    run(first) == run(second) && arrivals(first) == arrivals(second) && has_residuals(first) && has_residuals(second)
+}
+
+/// A policy's figure over all requests. What replications add to it is the result's, or where the two are independent, nothing that
+/// hangs together.
+fn side(policy: &PolicyReport, metric: &Metric, of: usize, paired: bool) -> Side {
+    let found = policy.metrics.iter().find(|measured| measured.metric == *metric);
+    let residuals = |measured: &Measured| match measured.residuals.as_slice() {
+        own @ [_, ..] if paired => own.iter().map(|residual| f64::from(*residual)).collect(),
+        // Without spread they are not correlated; unequal, they are not the same.
+        _ => vec![of as f64],
+    };
+    Side {
+        residuals: found.map(residuals).unwrap_or_default(),
+        estimate: found.map_or(crate::stats::interval::Estimate::NONE, |measured| {
+            measured.of_all.unwrap_or(measured.estimate)
+        }),
+    }
+}
+
+/// What each replication adds to a figure's error, in as many digits as its correlation with that of another run needs; none where it
+/// cannot be told.
+pub(super) fn residuals(side: &Side) -> Vec<f32> {
+    let all: Vec<f32> = side.residuals.iter().map(|residual| *residual as f32).collect();
+    if all.iter().all(|residual| residual.is_finite()) {
+        all
+    } else {
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::sample;
+    use crate::stats::compare::Verdict;
+
+    fn with_residuals() -> Report {
+        let mut report = sample();
+        let n = report.replications_finished as usize;
+        for measured in report.policies.iter_mut().flat_map(|policy| &mut policy.metrics) {
+            measured.residuals = (0..n).map(|i| (i % 3) as f32 - 1.0).collect();
+        }
+        report
+    }
+
+    #[test]
+    fn the_same_run_twice_is_the_same_and_another_seed_is_independent() {
+        let first = with_residuals();
+        let joined = join(&first, &first, ["a", "b"]).unwrap();
+        assert_eq!(joined.policies.len(), 2 * first.policies.len());
+        assert_eq!(joined.comparisons.len(), first.policies.len());
+        assert_eq!(joined.comparisons[0].policy, format!("{} (b)", first.policies[0].name));
+        assert!(joined.scorecard.headline[1].contains("replication by replication"));
+        let known = joined.comparisons[0].differences.iter().filter(|d| d.difference.n > 1);
+        assert!(known.clone().count() > 0 && known.clone().all(|d| d.verdict == Verdict::Same));
+        let mut other = first.clone();
+        other.seed += 1;
+        let joined = join(&first, &other, ["a", "b"]).unwrap();
+        assert!(joined.scorecard.headline[1].contains("independent"));
+        // √2 of either interval, as two independent errors of one size add up.
+        let alone = first.policies[0].metrics[0].estimate;
+        let difference = joined.comparisons[0].differences[0].difference;
+        let reach = alone.half_width().unwrap() * 2f64.sqrt();
+        assert!((difference.half_width().unwrap() - reach).abs() < 1e-9 * reach);
+        assert_eq!(joined.comparisons[0].differences[0].verdict, Verdict::CannotTell);
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_refused() {
+        let (first, mut second) = (sample(), sample());
+        second.confidence = 0.99;
+        assert!(matches!(join(&first, &second, ["a", "b"]), Err(Apart::Confidence(..))));
+    }
+
+    #[test]
+    fn a_result_has_the_name_of_its_folder() {
+        assert_eq!(name_of(Path::new("reports/old/result.json")), "old");
+        assert_eq!(name_of(Path::new("x/before.json")), "before");
+        assert_eq!(name_of(Path::new("result.json")), "result");
+    }
+}

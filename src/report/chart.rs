@@ -3,9 +3,13 @@
 //! Plotters places everything on whole pixels and in fixed colours. So a chart is drawn four times too large, which makes
 //! curves smooth, and each colour is drawn as a stand-in that is then replaced by a CSS variable of the page: `--ink`,
 //! `--muted`, `--grid`, `--p0`… for policies and `--v0`… for providers. The page chooses them for light and dark, and
-//! scales the picture to its column. Left out: legends and titles, which the page writes as text that can wrap.
+//! scales the picture to its column. What has a name is labelled where it is, if there is room, and its figures go along with the
+//! drawing in the attribute `data-hover`, for the page's script to show. Left out: legends and titles, which the page writes as text
+//! that can wrap.
 
 mod axis;
+mod hover;
+mod label;
 mod paint;
 
 use super::Unit;
@@ -59,6 +63,8 @@ pub enum Scale {
 pub struct Series {
     /// The colour of the series.
     pub colour: Colour,
+    /// What the series is called, beside its line and where its figures are shown; empty for what has no name of its own.
+    pub name: String,
     /// What is drawn.
     pub mark: Mark,
 }
@@ -70,8 +76,10 @@ pub enum Colour {
     Policy(usize),
     /// The colour of a provider, by its place.
     Provider(usize),
-    /// The colour of a policy that is one of too many to be told apart.
+    /// The colour of a policy that is one of too many to be told apart, or of no use.
     Rest,
+    /// The colour of what goes along with the data: a line between points.
+    Muted,
     /// The colour of the background, or of something unimportant.
     Grid,
 }
@@ -85,25 +93,10 @@ pub enum Mark {
     Steps(Vec<(f64, f64)>),
     /// An area: (x, lower, upper).
     Band(Vec<(f64, f64, f64)>),
-    /// Bars from 0 to the right, so thick (in the unit of y). On a logarithmic axis, which has no 0, a point for each.
-    Bars(f64, Vec<Bar>),
     /// Points, with crosses for their intervals.
     Points(Vec<Point>),
     /// Small points (x, y) without names, where there are many.
     Dots(Vec<(f64, f64)>),
-}
-
-/// A horizontal bar.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Bar {
-    /// The place of the bar on the y axis.
-    pub at: f64,
-    /// The length of the bar on the x axis.
-    pub value: f64,
-    /// The ends of the value's interval.
-    pub interval: Option<(f64, f64)>,
-    /// What is written at its end.
-    pub label: String,
 }
 
 /// A point with its intervals.
@@ -113,7 +106,7 @@ pub struct Point {
     pub x: (f64, Option<(f64, f64)>),
     /// The place on the y axis, and the ends of its interval.
     pub y: (f64, Option<(f64, f64)>),
-    /// What is written beside it.
+    /// What is written beside it; nothing if empty.
     pub label: String,
 }
 
@@ -152,7 +145,6 @@ impl Mark {
                 !points.iter().any(|(x, y)| (x + y).is_finite())
             }
             Mark::Band(slices) => !slices.iter().any(|(x, lower, upper)| (x + lower + upper).is_finite()),
-            Mark::Bars(_, bars) => !bars.iter().any(|bar| bar.value.is_finite()),
             Mark::Points(points) => !points.iter().any(|point| (point.x.0 + point.y.0).is_finite()),
         }
     }
@@ -162,10 +154,6 @@ impl Mark {
         match self {
             Mark::Line(points) | Mark::Steps(points) | Mark::Dots(points) => points.iter().map(|(x, _)| *x).collect(),
             Mark::Band(slices) => slices.iter().map(|(x, ..)| *x).collect(),
-            Mark::Bars(_, bars) => bars
-                .iter()
-                .flat_map(|bar| [0.0, bar.interval.map_or(bar.value, |(_, upper)| upper)])
-                .collect(),
             Mark::Points(points) => points.iter().flat_map(|point| ends(point.x)).collect(),
         }
     }
@@ -175,10 +163,6 @@ impl Mark {
         match self {
             Mark::Line(points) | Mark::Steps(points) | Mark::Dots(points) => points.iter().map(|(_, y)| *y).collect(),
             Mark::Band(slices) => slices.iter().flat_map(|(_, lower, upper)| [*lower, *upper]).collect(),
-            Mark::Bars(thickness, bars) => bars
-                .iter()
-                .flat_map(|bar| [bar.at - thickness, bar.at + thickness])
-                .collect(),
             Mark::Points(points) => points.iter().flat_map(|point| ends(point.y)).collect(),
         }
     }
@@ -206,6 +190,7 @@ mod tests {
             y: axis(Scale::Linear),
             series: vec![Series {
                 colour: Colour::Policy(9),
+                name: "x<y".into(),
                 mark,
             }],
             references: vec![],
@@ -261,15 +246,16 @@ mod tests {
     }
 
     #[test]
-    fn bars_say_their_value_and_undefined_ones_say_so() {
-        let bar = |at, value: f64, label: &str| Bar {
-            at,
-            value,
-            interval: Some((0.5, 1.5)),
-            label: label.into(),
-        };
-        let mark = Mark::Bars(0.8, vec![bar(0.0, 3.0, "3.0 s"), bar(1.0, f64::NAN, "–")]);
-        let svg = chart(Scale::Linear, mark).svg().unwrap();
-        assert!(svg.contains("3.0 s") && svg.contains('–'));
+    fn what_has_a_name_is_labelled_and_gives_its_figures() {
+        let svg = chart(Scale::Linear, Mark::Line(vec![(0.0, 1.0), (2.0, 3.0)]))
+            .svg()
+            .unwrap();
+        let hover = svg.split_once("data-hover=\"").unwrap().1.split_once('"').unwrap().0;
+        assert!(hover.starts_with("[{&quot;name&quot;:&quot;x&lt;y&quot;,"), "{hover}");
+        assert!(hover.contains("2.00 s · 3.00 s"), "{hover}");
+        assert!(svg.contains("\nx&lt;y\n"), "{svg}");
+        let mut plain = chart(Scale::Linear, Mark::Line(vec![(0.0, 1.0), (2.0, 3.0)]));
+        plain.series[0].name.clear();
+        assert!(!plain.svg().unwrap().contains("data-hover"));
     }
 }

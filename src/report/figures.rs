@@ -1,37 +1,71 @@
 //! The charts of a report: which figures go into which picture.
 //!
-//! Distributions are on a logarithmic axis, where a tail keeps its shape; bars start at 0, where lengths can be compared.
-//! Only figures that differ by orders of magnitude are points on a logarithmic axis instead. Of many policies the leaders and the
-//! baseline have colours and names; the others are grey, or left out where they would be bars. Nothing is smoothed. What a figure lacks is left out of the picture, and a picture with nothing in it is not made.
+//! Tails are on two logarithmic axes, where one in a hundred and one in a thousand are equally far; percentiles are points in the row of
+//! their policy. Of many policies the leaders and the baseline have colours and names; the others are grey, or left out where they would
+//! be rows. Nothing is smoothed. What a figure lacks is left out of the picture, and a picture with nothing in it is not made.
 
-use super::chart::{Axis, Bar, Chart, Colour, Mark, Point, Reference, Scale, Series};
+use super::chart::{Axis, Chart, Colour, Mark, Point, Reference, Scale, Series};
 use crate::stats::interval::Estimate;
 use crate::words::metric::Quantity;
 
 use super::{Metric, PolicyReport, Report, Unit, estimate, format};
+
+mod bill;
+mod front;
+
+pub use bill::waterfall;
+pub use front::{Front, against};
 
 /// The size of a chart that stands two to a row on a wide page.
 const HALF: (u32, u32) = (480, 290);
 /// The size of one in a row of several.
 const SMALL: (u32, u32) = (320, 190);
 
-/// The share of requests within a time, one line a policy. `points` picks the distribution function.
-pub fn distribution(report: &Report, title: &str, points: impl Fn(&PolicyReport) -> &[(f64, f64)]) -> Chart {
+/// The smallest share of requests that a tail is shown to.
+const RAREST: f64 = 1e-5;
+
+/// The share of all requests that took longer, one line a policy: that of those that failed took for ever, where a line ends level.
+/// `points` picks the distribution function of those that did not.
+pub fn tail(report: &Report, title: &str, points: impl Fn(&PolicyReport) -> &[(f64, f64)]) -> Chart {
+    let mut least = f64::INFINITY;
+    let series = by_policy(report, |policy, _| {
+        let failed = estimate(policy, &Metric::ERROR_RATE).value.clamp(0.0, 1.0);
+        let answered = if failed.is_finite() { 1.0 - failed } else { 1.0 };
+        let left = points(policy).iter().map(|(x, share)| (*x, 1.0 - answered * share));
+        Mark::Line(left.filter(|(_, left)| *left >= RAREST).collect())
+    });
+    for series in &series {
+        if let Mark::Line(points) = &series.mark {
+            least = points.iter().map(|(_, left)| *left).fold(least, f64::min);
+        }
+    }
+    // From where something is left out on, to where there is something.
+    let inner = series.iter().flat_map(|series| match &series.mark {
+        Mark::Line(points) => points.as_slice(),
+        _ => &[],
+    });
+    let (from, to) = (inner.filter(|(_, left)| *left < 0.995)).fold((f64::INFINITY, 0.0_f64), |(from, to), (x, _)| {
+        (from.min(*x), to.max(*x))
+    });
+    let range = (from > 0.0 && to > from).then_some((from, to));
+    let rung = |y: f64, label: &str| Reference { y, label: label.into() };
+    let rungs = [rung(0.05, "p95"), rung(0.01, "p99"), rung(0.001, "p99.9")];
     Chart {
         title: title.into(),
         size: HALF,
-        x: axis("", Unit::Seconds, Scale::Log, None),
-        y: axis("", Unit::Share, Scale::Linear, Some((0.0, 1.0))),
-        series: by_policy(report, |policy, _| Mark::Line(points(policy).to_vec())),
-        references: vec![Reference {
-            y: 0.95,
-            label: "p95".into(),
-        }],
+        x: axis("", Unit::Seconds, Scale::Log, range),
+        y: axis(
+            "",
+            Unit::Share,
+            Scale::Log,
+            Some((least.min(0.01).max(RAREST) / 1.3, 1.0)),
+        ),
+        series,
+        references: rungs.into_iter().filter(|rung| rung.y > least.min(0.01)).collect(),
     }
 }
 
-/// The percentiles of a quantity as bars, in one group a percentile and one bar a policy: those that every report has, and what else
-/// is asked for.
+/// The percentiles of a quantity over all requests, one row a policy, without those that are longer than any time: those that every report has, and what else is asked for.
 pub fn percentiles(report: &Report, title: &str, of: Quantity) -> Chart {
     let measured = report.policies.first().into_iter().flat_map(|policy| &policy.metrics);
     let mut metrics: Vec<&Metric> = measured
@@ -40,43 +74,56 @@ pub fn percentiles(report: &Report, title: &str, of: Quantity) -> Chart {
         .collect();
     metrics.sort();
     let colours = report.colours();
-    let named: Vec<(usize, &PolicyReport)> = (colours.iter().zip(&report.policies))
+    let rows: Vec<(usize, &PolicyReport)> = (colours.iter().zip(&report.policies))
         .filter_map(|(colour, policy)| Some(((*colour)?, policy)))
         .collect();
-    let policies = named.len();
-    // One bar's breadth between groups.
-    let group = (policies + 1) as f64;
-    let place = |row: usize, policy: usize| -(row as f64 * group + policy as f64);
-    let names = metrics
-        .iter()
-        .enumerate()
-        .map(|(row, metric)| (place(row, 0) - (group - 2.0) / 2.0, metric.statistic().to_string()));
-    let bar = |policy: &PolicyReport, index: usize, row: usize| {
-        let estimate = estimate(policy, metrics[row]);
-        Bar {
-            at: place(row, index),
-            value: estimate.value,
-            interval: interval(&estimate),
-            label: format::value(metrics[row].unit_in(report.code()), estimate.value),
-        }
-    };
-    let series = named.iter().enumerate().map(|(index, &(colour, policy))| Series {
-        colour: Colour::Policy(colour),
-        mark: Mark::Bars(0.84, (0..metrics.len()).map(|row| bar(policy, index, row)).collect()),
-    });
-    let lowest = place(metrics.len(), 0) + 1.3;
-    let all = metrics
-        .iter()
-        .flat_map(|metric| named.iter().map(|(_, policy)| estimate(policy, metric).value));
-    let (scale, range) = scale_for(all);
+    let known = |policy| metrics.iter().map(move |metric| (*metric, over_all(policy, metric)));
+    let (scale, range) = scale_for(
+        rows.iter()
+            .flat_map(|(_, policy)| known(policy).map(|(_, figure)| figure.value)),
+    );
+    let mut series = Vec::new();
+    for (row, (colour, policy)) in rows.iter().enumerate() {
+        let at = -(row as f64);
+        let points = known(policy).filter(|(_, figure)| figure.value.is_finite());
+        let points: Vec<Point> = points
+            .map(|(metric, figure)| Point {
+                x: (figure.value, interval(&figure)),
+                y: (at, None),
+                label: format!(
+                    "{} {}",
+                    metric.statistic(),
+                    format::value(metric.unit_in(report.code()), figure.value)
+                ),
+            })
+            .collect();
+        series.push(Series {
+            colour: Colour::Grid,
+            name: String::new(),
+            mark: Mark::Line(points.iter().map(|point| (point.x.0, at)).collect()),
+        });
+        series.push(Series {
+            colour: Colour::Policy(*colour),
+            name: policy.name.clone(),
+            mark: Mark::Points(points),
+        });
+    }
+    let names = (rows.iter().enumerate()).map(|(row, (_, policy))| (-(row as f64), shortened(&policy.name, 18)));
+    let lowest = 0.5 - rows.len() as f64;
     Chart {
         title: title.into(),
-        size: (HALF.0, 36 + (metrics.len() * (policies + 1) * 17) as u32),
+        size: (HALF.0, 36 + (rows.len() * 38) as u32),
         x: axis("", Unit::Seconds, scale, range),
-        y: axis("", Unit::Number, Scale::Named(names.collect()), Some((lowest, 0.7))),
-        series: series.collect(),
+        y: axis("", Unit::Number, Scale::Named(names.collect()), Some((lowest, 0.6))),
+        series,
         references: vec![],
     }
+}
+
+/// The figure of a metric over all requests.
+pub(crate) fn over_all(policy: &PolicyReport, metric: &Metric) -> Estimate {
+    let found = policy.metrics.iter().find(|measured| measured.metric == *metric);
+    found.map_or(Estimate::NONE, |measured| measured.of_all.unwrap_or(measured.estimate))
 }
 
 /// The two ends of an interval, if it has both.
@@ -84,48 +131,7 @@ fn interval(estimate: &Estimate) -> Option<(f64, f64)> {
     estimate.lo.zip(estimate.hi)
 }
 
-/// One figure against another, one point a policy; nothing for a single policy.
-pub fn trade_off(report: &Report, title: &str, x: &Metric, y: &Metric) -> Chart {
-    let both = |metric: &Metric| {
-        let metric = metric.clone();
-        move |policy: &PolicyReport| {
-            let estimate = estimate(policy, &metric);
-            (estimate.value, interval(&estimate))
-        }
-    };
-    let across = |metric: &Metric| {
-        let (scale, range) = scale_for(report.policies.iter().map(|policy| estimate(policy, metric).value));
-        axis(
-            &metric.title_in(report.code()),
-            metric.unit_in(report.code()),
-            scale,
-            range,
-        )
-    };
-    // One point trades nothing off.
-    let mark = |policy: &PolicyReport, named: bool| match report.policies.len() {
-        0 | 1 => Mark::Points(vec![]),
-        _ => Mark::Points(vec![Point {
-            x: both(x)(policy),
-            y: both(y)(policy),
-            label: if named {
-                shortened(&policy.name, 30)
-            } else {
-                String::new()
-            },
-        }]),
-    };
-    Chart {
-        title: title.into(),
-        size: HALF,
-        x: across(x),
-        y: across(y),
-        series: by_policy(report, mark),
-        references: vec![],
-    }
-}
-
-/// A figure over the counted time, one line a policy. `level` picks the figure of a bin.
+/// A figure over the counted time, one line a policy, scheduled outages in grey. `level` picks the figure of a bin.
 pub fn over_time(report: &Report, title: &str, unit: Unit, level: impl Fn(&super::Moment) -> Option<f64>) -> Chart {
     let clock = Clock::of(report);
     let levels = report
@@ -144,21 +150,33 @@ pub fn over_time(report: &Report, title: &str, unit: Unit, level: impl Fn(&super
         _ => (Scale::Linear, None),
     };
     let (lowest, highest) = range.unwrap_or((0.0, highest));
-    let series = by_policy(report, |policy, _| {
+    let lines = by_policy(report, |policy, _| {
         let bins = policy.series.iter();
-        Mark::Steps(
-            bins.map(|bin| (bin.until / clock.seconds, level(bin).unwrap_or(f64::NAN)))
-                .collect(),
-        )
+        Mark::Steps(bins.map(|bin| (bin.until, level(bin).unwrap_or(f64::NAN))).collect())
+    });
+    let shades = outages(report).map(|(from, until)| Series {
+        colour: Colour::Grid,
+        name: String::new(),
+        mark: Mark::Band(
+            [from, until]
+                .map(|at| (at.clamp(0.0, clock.end), lowest, highest))
+                .to_vec(),
+        ),
     });
     Chart {
         title: title.into(),
         size: HALF,
         x: clock.axis(),
         y: axis("", unit, scale, Some((lowest, highest))),
-        series,
+        series: shades.chain(lines).collect(),
         references: vec![],
     }
+}
+
+/// When the scheduled outages begin and end, which is the same under every policy.
+fn outages(report: &Report) -> impl Iterator<Item = (f64, f64)> {
+    let first = report.policies.first().into_iter();
+    first.flat_map(|policy| policy.incidents.iter().map(|incident| (incident.from, incident.until)))
 }
 
 /// How one policy's attempts fall to providers over time, stacked to 100 %.
@@ -172,7 +190,7 @@ pub fn provider_shares(report: &Report, policy: &PolicyReport, title: &str) -> C
         let mut slices = Vec::with_capacity(2 * policy.series.len());
         for ((bin, &all), below) in policy.series.iter().zip(&all).zip(&mut below) {
             let own = bin.sent.get(provider).copied().unwrap_or(0.0);
-            let ends = bin.until / clock.seconds;
+            let ends = bin.until;
             // Nothing sent: 0 / 0 is NaN, a gap.
             slices.extend([begins, ends].map(|at| (at, *below / all, (*below + own) / all)));
             *below += own;
@@ -188,6 +206,7 @@ pub fn provider_shares(report: &Report, policy: &PolicyReport, title: &str) -> C
         series: (0..policy.providers.len())
             .map(|provider| Series {
                 colour: Colour::Provider(provider),
+                name: String::new(),
                 mark: band(provider),
             })
             .collect(),
@@ -238,8 +257,16 @@ impl Clock {
         let step = self.steps.iter().copied().map(f64::from).find(|step| end / step <= 6.0);
         let step = step.unwrap_or(end / 4.0);
         let places = (0..7).map(|index| f64::from(index) * step).filter(|at| *at <= end);
-        let names = places.map(|at| (at, format!("{} {}", format::tick(Unit::Number, at), self.name)));
-        axis("", Unit::Number, Scale::Named(names.collect()), Some((0.0, end)))
+        let names = places.map(|at| {
+            let name = format!("{} {}", format::tick(Unit::Number, at), self.name);
+            (at * self.seconds, name)
+        });
+        axis(
+            "",
+            Unit::Seconds,
+            Scale::Named(names.collect()),
+            Some((0.0, end * self.seconds)),
+        )
     }
 }
 
@@ -258,11 +285,13 @@ fn by_policy(report: &Report, mark: impl Fn(&PolicyReport, bool) -> Mark) -> Vec
     let all = || colours.iter().zip(&report.policies);
     let grey = all().filter(|(colour, _)| colour.is_none()).map(|(_, policy)| Series {
         colour: Colour::Rest,
+        name: String::new(),
         mark: mark(policy, false),
     });
     let named = all().filter_map(|(colour, policy)| {
         Some(Series {
             colour: Colour::Policy((*colour)?),
+            name: shortened(&policy.name, 24),
             mark: mark(policy, true),
         })
     });

@@ -1,8 +1,8 @@
-//! The report as one HTML page that needs nothing else: no network, no script.
+//! The report as one HTML page that needs nothing else: no network, and to be whole, no script.
 //!
 //! The page is the template `report.html`; here every figure is put into words for it. All text from outside is escaped by
-//! the template engine; only our own drawings go in as they are. Left out: anything to click but folding parts, and any
-//! figure that the report does not hold.
+//! the template engine; only our own drawings go in as they are. The one script shows figures where the reader points. Left out: anything
+//! to click but folding parts, and any figure that the report does not hold.
 
 #[cfg(test)]
 mod sample;
@@ -91,7 +91,8 @@ mod tests {
     fn text_from_outside_is_escaped() {
         let page = page();
         assert!(page.contains("&lt;script&gt;alert(1)"));
-        assert!(!page.contains("<script"));
+        assert_eq!(page.matches("<script").count(), 1, "the page's own");
+        assert!(!page.contains("<script>alert"));
     }
 
     #[test]
@@ -105,9 +106,9 @@ mod tests {
     #[test]
     fn it_has_every_plot() {
         let page = page();
-        // Two distributions, two of percentiles, one trade-off, three over time, and one a policy.
-        assert_eq!(page.matches("<svg").count(), 8 + sample().policies.len());
-        assert_eq!(page.matches("</svg>").count(), 8 + sample().policies.len());
+        // Two tails, two of percentiles, two of cost, three over time, and one a policy.
+        assert_eq!(page.matches("<svg").count(), 9 + sample().policies.len());
+        assert_eq!(page.matches("</svg>").count(), 9 + sample().policies.len());
     }
 
     #[test]
@@ -162,6 +163,36 @@ mod tests {
     }
 
     #[test]
+    fn what_an_outage_did_under_every_policy_is_in_one_table() {
+        let page = page();
+        let outages = section(&page, "Outages");
+        assert_eq!(outages.matches("<tr><th><span").count(), sample().policies.len());
+        assert!(outages.contains("never") && outages.contains("8,123"), "{outages}");
+        // 1,800 to 2,700 s.
+        assert!(outages.contains("from 30") && outages.contains("15"));
+    }
+
+    #[test]
+    fn what_binds_most_under_a_policy_is_marked() {
+        let page = page();
+        let limits = section(&page, "Limits, as shares of time at them");
+        assert_eq!(limits.matches("<td><b>").count(), 2);
+        assert!(limits.contains("82") && limits.contains("quota (10,000)"));
+    }
+
+    #[test]
+    fn a_caption_says_what_this_run_shows() {
+        let page = page().replace('\u{a0}', " ");
+        let plots = section(&page, "Plots");
+        for words in [
+            "Lowest TTFT p95: 1.05 s under cheapest first, with fallback; highest: 3.14 s under everything to one provider.",
+            "Grey ground: outage of self-hosted-llama-3.3-70b, 30 min to 45 min.",
+        ] {
+            assert!(plots.contains(words), "{words}: {plots}");
+        }
+    }
+
+    #[test]
     fn an_objective_is_held_against_those_of_which_it_is_not_asked() {
         let mut report = sample();
         let asked = report.policies[0].name.clone();
@@ -199,7 +230,7 @@ mod tests {
         let name = format!("<span>{}</span>", report.policies[0].providers[2].name);
         let page = render(&report).unwrap();
         assert!(!section(&page, "Policy by policy").contains(&name));
-        assert!(!section(&page, "Where attempts go").contains(&name));
+        assert!(!section(&page, "Where attempts go over time").contains(&name));
         let counted = |words: &str| section(&page, "Policy by policy").matches(words).count();
         // One policy of the sample uses a single provider anyway.
         let (one, two) = (

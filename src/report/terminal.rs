@@ -88,7 +88,10 @@ pub fn comparison(report: &Report, style: &Style) -> String {
     let mut page = Page::new(style);
     page.header(report);
     if report.comparisons.is_empty() {
-        page.heading("There is one policy, and nothing to compare it with.");
+        page.heading(match report.joined {
+            Some(_) => "The two results have no policy of the same name, and nothing is compared.",
+            None => "There is one policy, and nothing to compare it with.",
+        });
     } else {
         page.comparison(report, &mut notes);
     }
@@ -145,11 +148,11 @@ impl Page {
         let plural = if finished == 1 && of.is_empty() { "" } else { "s" };
         let start = report.start.in_words(&format::span(report.warmup));
         let line = format!(
-            "{}: {}{of} replication{plural} × {} simulated {start}, seed {}, {} confidence",
+            "{}: {}{of} replication{plural} × {} simulated {start}, {}, {} confidence",
             report.experiment,
             format::count(finished),
             format::span(report.counted),
-            report.seed,
+            report.seeds(),
             format::level(report.confidence),
         );
         let rates = report.rates().map(|rates| format!(", {rates}")).unwrap_or_default();

@@ -62,10 +62,12 @@ fn drawn(pairs: &Pairs) -> Result<minijinja::Value, Error> {
         series: vec![
             Series {
                 colour: Colour::Policy(7),
+                name: String::new(),
                 mark: Mark::Line(vec![(range.0, range.0), (range.1, range.1)]),
             },
             Series {
                 colour: Colour::Policy(0),
+                name: String::new(),
                 mark: Mark::Points(pairs.points.iter().map(point).collect()),
             },
         ],

@@ -16,8 +16,8 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Lays out an axis for these figures, with about so many ticks. `tight` ends it at the data, not at a tick.
-    pub(super) fn new(axis: &Axis, figures: impl Iterator<Item = f64>, wanted: usize, tight: bool) -> Layout {
+    /// Lays out an axis for these figures, with about so many ticks.
+    pub(super) fn new(axis: &Axis, figures: impl Iterator<Item = f64>, wanted: usize) -> Layout {
         let log = axis.scale == Scale::Log;
         let (lo, hi) = axis.range.unwrap_or_else(|| extent(figures, log));
         match &axis.scale {
@@ -41,9 +41,9 @@ impl Layout {
             }
             Scale::Linear => {
                 let step = step(lo, hi, wanted);
-                let (lo, hi) = match (axis.range, tight) {
-                    (None, false) => (libm::floor(lo / step) * step, libm::ceil(hi / step) * step),
-                    _ => (lo, hi),
+                let (lo, hi) = match axis.range {
+                    None => (libm::floor(lo / step) * step, libm::ceil(hi / step) * step),
+                    Some(ends) => ends,
                 };
                 Layout {
                     lo,
@@ -152,7 +152,7 @@ mod tests {
             scale,
             range: None,
         };
-        let layout = Layout::new(&axis, figures.iter().copied(), 7, false);
+        let layout = Layout::new(&axis, figures.iter().copied(), 7);
         layout.ticks.into_iter().map(|(_, label)| label).collect()
     }
 
@@ -188,7 +188,7 @@ mod tests {
             scale: Scale::Log,
             range: Some((0.1, 10.0)),
         };
-        let layout = Layout::new(&axis, std::iter::empty(), 7, false);
+        let layout = Layout::new(&axis, std::iter::empty(), 7);
         assert_eq!(
             [0.0, 1.0, 10.0, f64::NAN].map(|x| layout.place(x)),
             [None, Some(0.0), Some(1.0), None]

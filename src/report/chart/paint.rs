@@ -1,7 +1,7 @@
 //! Draws a chart with plotters, four times too large, and hands its colours and its size over to the page.
 //!
 //! Sizes here are in pixels of the design; [`px`] turns them into the drawing's. Text widths are guesses, since the font is
-//! the page's: they decide margins and which side of a point has room for its name.
+//! the page's: they decide margins and where there is room for a name.
 
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, ValueFormatter};
@@ -9,12 +9,13 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::Layout;
-use super::{COLOURS, Chart, Colour, Mark, Point, Scale};
+use super::label::{Label, place_labels};
+use super::{COLOURS, Chart, Colour, Mark, Point, Scale, Series, hover};
 
 /// How much too large a chart is drawn.
-const FINE: u32 = 4;
+pub(super) const FINE: u32 = 4;
 /// Height of text.
-const TEXT: f64 = 12.0;
+pub(super) const TEXT: f64 = 12.0;
 /// About the width of a character.
 const CHARACTER: f64 = 6.8;
 
@@ -32,35 +33,32 @@ type Drawn = Result<(), Box<dyn std::error::Error>>;
 pub(super) fn svg(chart: &Chart) -> Result<String, String> {
     let mut drawing = String::new();
     let size = (chart.size.0 * FINE, chart.size.1 * FINE);
+    let mut seen = Vec::new();
     {
         let area = SVGBackend::with_string(&mut drawing, size).into_drawing_area();
-        draw(chart, &area).map_err(|error| error.to_string())?;
+        draw(chart, &area, &mut seen).map_err(|error| error.to_string())?;
         area.present().map_err(|error| error.to_string())?;
     }
-    Ok(hand_over(&drawing, chart, size))
+    Ok(hand_over(&drawing, chart, size, &hover::attribute(&seen)))
 }
 
-fn draw(chart: &Chart, area: &Area<'_>) -> Drawn {
+fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
     let shown = || chart.series.iter().map(|series| &series.mark);
     let references = chart.references.iter().map(|reference| reference.y);
-    // Text at the end of bars needs room beyond them.
-    let bar_labels = shown().filter_map(|mark| match mark {
-        Mark::Bars(_, bars) => bars.iter().map(|bar| width(&bar.label) + 12.0).reduce(f64::max),
-        _ => None,
-    });
-    let right = bar_labels.fold(16.0, f64::max);
     let apart = if chart.x.scale == Scale::Log { 62 } else { 72 };
     let wanted = (chart.size.0 / apart) as usize;
-    let x = Layout::new(&chart.x, shown().flat_map(Mark::xs), wanted, right > 16.0);
+    let x = Layout::new(&chart.x, shown().flat_map(Mark::xs), wanted);
     let y = Layout::new(
         &chart.y,
         shown().flat_map(Mark::ys).chain(references),
         (chart.size.1 / 56) as usize,
-        false,
     );
 
     // Room to spare: on a small screen the page makes text larger.
     let left = y.ticks.iter().map(|(_, label)| 1.12 * width(label)).fold(0.0, f64::max) + 8.0;
+    // The labels of the first and the last tick reach beyond them to either side.
+    let beyond = |tick: Option<&(f64, String)>| tick.map_or(0.0, |(_, label)| 0.6 * width(label) + 4.0);
+    let (left, right) = (left.max(beyond(x.ticks.first())), beyond(x.ticks.last()).max(16.0));
     let below = if chart.x.label.is_empty() { 24.0 } else { 38.0 };
     let above = if chart.y.label.is_empty() { 8.0 } else { 26.0 };
     let named = matches!(chart.y.scale, Scale::Named(_));
@@ -102,11 +100,6 @@ fn draw(chart: &Chart, area: &Area<'_>) -> Drawn {
             }
             Mark::Steps(bins) => draw_lines(&mut plane, steps(bins, &x, &y), colour.stroke_width(px(1.25)))?,
             Mark::Band(slices) => draw_band(&mut plane, slices, &x, &y, series.colour)?,
-            Mark::Bars(thickness, bars) => {
-                for bar in bars {
-                    draw_bar(&mut plane, bar, *thickness, &x, &y, colour)?;
-                }
-            }
             Mark::Points(points) => {
                 for point in points {
                     draw_cross(&mut plane, point, &x, &y, colour)?;
@@ -120,7 +113,40 @@ fn draw(chart: &Chart, area: &Area<'_>) -> Drawn {
             }
         }
     }
-    draw_names(chart, area, &plane, &x, &y, off(left))
+    let (wide, high) = area.dim_in_pixel();
+    let inside = (off(left), 0, wide as i32, high as i32 - off(24.0));
+    let on_paper = |series: &Series| pixels(&series.mark, &plane, &x, &y);
+    let shown: Vec<_> = (chart.series.iter())
+        .filter(|series| !matches!(series.mark, Mark::Band(_)))
+        .map(|series| (series, on_paper(series)))
+        .collect();
+    for label in place_labels(&shown, inside, named) {
+        draw_label(&label, area)?;
+    }
+    seen.extend(shown.iter().filter_map(|(series, at)| hover::seen(chart, series, at)));
+    Ok(())
+}
+
+/// A name, and where a line has it, a dot on the line.
+fn draw_label(label: &Label<'_>, area: &Area<'_>) -> Drawn {
+    if let Some((at, colour)) = label.dot {
+        area.draw(&Circle::new(at, px(2.5), stand_in(colour).filled()))?;
+    }
+    let text = text(INK).pos(Pos::new(label.anchor, VPos::Center));
+    area.draw(&Text::new(label.text.to_owned(), label.at, text))?;
+    Ok(())
+}
+
+/// Where each point of a mark is on the paper; nothing for one that has no place there.
+fn pixels(mark: &Mark, plane: &Plane<'_, '_>, x: &Layout, y: &Layout) -> Vec<Option<(i32, i32)>> {
+    let place = |at: f64, value: f64| Some(plane.backend_coord(&(x.place(at)?, y.place(value)?)));
+    match mark {
+        Mark::Line(points) | Mark::Steps(points) | Mark::Dots(points) => {
+            points.iter().map(|(at, value)| place(*at, *value)).collect()
+        }
+        Mark::Points(points) => points.iter().map(|point| place(point.x.0, point.y.0)).collect(),
+        Mark::Band(_) => Vec::new(),
+    }
 }
 
 fn draw_reference(plane: &mut Plane<'_, '_>, x: &Layout, y: &Layout, reference: &super::Reference) -> Drawn {
@@ -158,43 +184,6 @@ fn draw_band(plane: &mut Plane<'_, '_>, slices: &[(f64, f64, f64)], x: &Layout, 
     Ok(())
 }
 
-fn draw_bar(
-    plane: &mut Plane<'_, '_>,
-    bar: &super::Bar,
-    thickness: f64,
-    x: &Layout,
-    y: &Layout,
-    colour: RGBColor,
-) -> Drawn {
-    let Some(at) = y.place(bar.at) else {
-        return Ok(());
-    };
-    let zero = x.place(0.0);
-    let origin = zero.unwrap_or(x.lo);
-    let mut end = origin;
-    if let Some(value) = x.place(bar.value) {
-        if zero.is_some() {
-            let corners = [(origin, at - thickness / 2.0), (value, at + thickness / 2.0)];
-            plane.draw_series([Rectangle::new(corners, colour.filled())])?;
-        } else {
-            plane.draw_series([PathElement::new(vec![(origin, at), (value, at)], GRID.stroke_width(4))])?;
-            plane.draw_series([Circle::new((value, at), px(4.5), colour.filled())])?;
-        }
-        end = value;
-        if let Some((lower, upper)) = bar.interval.filter(|(lower, upper)| (upper - lower).is_finite()) {
-            let lower = x.place(lower.max(0.0)).unwrap_or(origin);
-            let upper = x.place(upper).unwrap_or(value);
-            end = end.max(upper);
-            whisker(plane, [(lower, at), (upper, at)], INK)?;
-        }
-    }
-    let text = text(INK).pos(Pos::new(HPos::Left, VPos::Center));
-    let gap = if zero.is_some() { 5.0 } else { 9.0 };
-    let label = EmptyElement::at((end, at)) + Text::new(bar.label.clone(), (off(gap), 0), text);
-    plane.draw_series([label])?;
-    Ok(())
-}
-
 fn draw_cross(plane: &mut Plane<'_, '_>, point: &Point, x: &Layout, y: &Layout, colour: RGBColor) -> Drawn {
     let (Some(across), Some(up)) = (x.place(point.x.0), y.place(point.y.0)) else {
         return Ok(());
@@ -223,65 +212,6 @@ fn whisker(plane: &mut Plane<'_, '_>, ends: [(f64, f64); 2], colour: RGBColor) -
         EmptyElement::at(end) + PathElement::new(vec![(-offset.0, -offset.1), (offset.0, offset.1)], style)
     }))?;
     Ok(())
-}
-
-/// Writes each point's name on the first side where it covers neither a name nor a point nor the edge, if there is one.
-fn draw_names(chart: &Chart, area: &Area<'_>, plane: &Plane<'_, '_>, x: &Layout, y: &Layout, left: i32) -> Drawn {
-    let mut places = vec![];
-    for series in &chart.series {
-        if let Mark::Points(points) = &series.mark {
-            for point in points {
-                if let (Some(across), Some(up)) = (x.place(point.x.0), y.place(point.y.0)) {
-                    places.push((plane.backend_coord(&(across, up)), point.label.as_str()));
-                }
-            }
-        }
-    }
-    let (wide, high) = area.dim_in_pixel();
-    let inside = |b: &Box4| b.0 >= left && b.1 >= 0 && b.2 <= wide as i32 && b.3 <= high as i32 - off(24.0);
-    let dot = off(5.0);
-    let mut taken: Vec<Box4> = places
-        .iter()
-        .map(|((across, up), _)| (across - dot, up - dot, across + dot, up + dot))
-        .collect();
-    for ((across, up), label) in places {
-        let (w, h, gap) = (off(width(label)), off(TEXT), off(9.0));
-        let sides = [
-            (HPos::Left, across + gap, up - gap),
-            (HPos::Right, across - gap, up - gap),
-            (HPos::Left, across + gap, up + gap),
-            (HPos::Right, across - gap, up + gap),
-            (HPos::Center, across, up - 2 * gap),
-            (HPos::Center, across, up + 2 * gap),
-            (HPos::Left, across + gap, up - 3 * gap),
-            (HPos::Left, across + gap, up + 3 * gap),
-        ];
-        let covers = |(anchor, at, height): &(HPos, i32, i32)| -> Box4 {
-            let left = match anchor {
-                HPos::Left => *at,
-                HPos::Right => at - w,
-                HPos::Center => at - w / 2,
-            };
-            (left, height - h / 2, left + w, height + h / 2)
-        };
-        let free = |side: &&(HPos, i32, i32)| {
-            let own = covers(side);
-            inside(&own) && !taken.iter().any(|other| overlap(&own, other))
-        };
-        // In a crowd a name is left to the legend.
-        let Some(side) = sides.iter().find(free) else { continue };
-        let text = text(INK).pos(Pos::new(side.0, VPos::Center));
-        area.draw(&Text::new(label.to_string(), (side.1, side.2), text))?;
-        taken.push(covers(side));
-    }
-    Ok(())
-}
-
-/// Left, top, right, bottom.
-type Box4 = (i32, i32, i32, i32);
-
-fn overlap(a: &Box4, b: &Box4) -> bool {
-    a.0 < b.2 && b.0 < a.2 && a.1 < b.3 && b.1 < a.3
 }
 
 /// The corners of a line that holds each bin's level over the bin.
@@ -344,11 +274,11 @@ fn px(design: f64) -> u32 {
     (design * f64::from(FINE)) as u32
 }
 
-fn off(design: f64) -> i32 {
+pub(super) fn off(design: f64) -> i32 {
     (design * f64::from(FINE)) as i32
 }
 
-fn width(text: &str) -> f64 {
+pub(super) fn width(text: &str) -> f64 {
     CHARACTER * text.chars().count() as f64
 }
 
@@ -363,15 +293,16 @@ fn stand_in(colour: Colour) -> RGBColor {
         Colour::Policy(policy) => RGBColor(2, 0, index(policy)),
         Colour::Provider(provider) => RGBColor(3, 0, index(provider)),
         Colour::Rest => REST,
+        Colour::Muted => MUTED,
         Colour::Grid => GRID,
     }
 }
 
 /// Puts the page's colours in place of the stand-ins, its font in place of a fixed one, and a size that follows the column.
-fn hand_over(drawing: &str, chart: &Chart, (wide, high): (u32, u32)) -> String {
+fn hand_over(drawing: &str, chart: &Chart, (wide, high): (u32, u32), hover: &str) -> String {
     let body = drawing.split_once('>').map_or("", |(_, body)| body);
     let mut svg = format!(
-        "<svg viewBox=\"0 0 {wide} {high}\" role=\"img\" aria-label=\"{}\" class=\"chart\" xmlns=\"http://www.w3.org/2000/svg\">",
+        "<svg viewBox=\"0 0 {wide} {high}\" role=\"img\" aria-label=\"{}\" class=\"chart\"{hover} xmlns=\"http://www.w3.org/2000/svg\">",
         escaped(&chart.title)
     );
     svg += &body
@@ -398,6 +329,6 @@ fn recoloured(svg: &str, RGBColor(r, g, b): RGBColor, name: &str, more: &str) ->
     .replace(&format!("fill=\"{hex}\""), &format!("style=\"fill:var(--{name})\""))
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }

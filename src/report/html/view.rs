@@ -5,8 +5,10 @@
 mod differences;
 mod further;
 mod keys;
+mod limits;
 mod notes;
 mod objectives;
+mod outages;
 mod pictures;
 mod policy;
 mod prose;
@@ -19,8 +21,10 @@ use crate::report::{ModelNote, Report, Unit, format};
 use differences::{Differences, differences};
 use further::{Further, further};
 use keys::{Key, Keys};
+use limits::{Limits, limits};
 use notes::{Mark, Note, Notes};
 use objectives::{Objectives, objectives};
+use outages::{Outage, outages};
 use pictures::{Shares, pictures, shares};
 use policy::{Column, Policy, columns, main_row};
 pub(super) use prose::unbroken;
@@ -29,6 +33,9 @@ use ranking::{Ranking, ranking};
 
 /// More policies than this are folded away, each with a line that opens it.
 const MANY: usize = 4;
+
+/// Of more policies than this, tables show those that have a colour, and fold the others away.
+const TOO_MANY: usize = 24;
 
 /// The whole page.
 #[derive(Serialize)]
@@ -46,10 +53,14 @@ pub(super) struct Page {
     verdicts: Vec<Named<String>>,
     /// Whether there are so many policies that what is said of each is folded away.
     many: bool,
+    /// Whether there are so many that tables fold most of them away.
+    too_many: bool,
     headings: Vec<Heading>,
     /// What is asked for beyond the main table.
     further: Option<Further>,
     policies: Vec<Named<Policy>>,
+    outages: Vec<Outage>,
+    limits: Option<Limits>,
     figures: Vec<Figure>,
     shares: Vec<Shares>,
     differences: Option<Differences>,
@@ -98,6 +109,8 @@ struct Level {
 struct Figure {
     title: String,
     caption: String,
+    /// What its colours stand for, where they are no policies'.
+    legend: Vec<Key>,
     svg: String,
 }
 
@@ -136,9 +149,12 @@ impl Page {
                 })
                 .collect(),
             many: report.policies.len() > MANY,
+            too_many: report.policies.len() > TOO_MANY,
             headings: headings(&columns),
             further: further(report, &keys),
             policies,
+            outages: outages(report, &keys),
+            limits: limits(report, &keys),
             figures: pictures(report)?,
             shares: shares(report)?,
             differences: differences(report, &keys),
@@ -184,7 +200,7 @@ fn facts(report: &Report) -> Vec<String> {
     let mut facts = vec![
         replications,
         time,
-        format!("seed {}", report.seed),
+        report.seeds(),
         format!("{} confidence", format::tick(Unit::Share, report.confidence)),
     ];
     facts.extend(report.rates());

@@ -7,17 +7,25 @@ use super::notes::Notes;
 use super::{HEAD, Page, shown};
 use crate::report::table::{Cell, Table, Tone};
 use crate::report::text::{clean, fit, paragraph};
-use crate::report::{Code, Difference, Metric, Report, format};
+use crate::report::{Code, Difference, Joined, Metric, Report, format};
 use crate::stats::compare::Verdict;
 
 impl Page {
     /// The table of differences and a sentence for each policy.
     pub(super) fn comparison(&mut self, report: &Report, notes: &mut Notes) {
         let baseline = report.comparisons.first().map_or("", |comparison| &comparison.baseline);
-        let title = format!(
-            "Differences from {}, replication by replication",
-            fit(&clean(baseline), HEAD)
-        );
+        let title = match report.joined {
+            Some(Joined { paired: true, .. }) => "Differences of the second result, replication by replication".into(),
+            Some(Joined { paired: false, .. }) => "Differences of the second result, of independent runs".into(),
+            None => format!(
+                "Differences from {}, replication by replication",
+                fit(&clean(baseline), HEAD)
+            ),
+        };
+        // Of one result what follows from it is elsewhere.
+        for sentence in report.scorecard.headline.iter().filter(|_| report.joined.is_some()) {
+            self.text += &paragraph("", sentence, self.style.width);
+        }
         self.table(&title, &differences(report, notes));
         self.text.push('\n');
         for comparison in &report.comparisons {

@@ -33,6 +33,7 @@ const DOTS: usize = 800;
 fn series(colour: usize, mark: Mark) -> Series {
     Series {
         colour: Colour::Policy(colour),
+        name: String::new(),
         mark,
     }
 }
@@ -154,6 +155,7 @@ pub(super) fn slowest(quantity: &Quantity) -> Option<Chart> {
         series: vec![
             Series {
                 colour: Colour::Grid,
+                name: String::new(),
                 mark: Mark::Band(band(quantity, &points, least)),
             },
             series(MEASURED, mark),
@@ -301,6 +303,7 @@ pub(super) fn over_rate(report: &FitReport) -> Option<Chart> {
         let to = steps.get(i + 1).map_or(end, |next| f64::midpoint(*rate, next.0));
         drawn.push(Series {
             colour: Colour::Grid,
+            name: String::new(),
             mark: Mark::Band(vec![(from, 0.0, top), (to, 0.0, top)]),
         });
     }

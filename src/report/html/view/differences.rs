@@ -5,12 +5,13 @@ use serde::Serialize;
 use super::Cell;
 use super::keys::{Key, Keys};
 use super::notes::{Note, Notes};
-use crate::report::{Code, Comparison, Difference, Metric, Report, format};
+use crate::report::{Code, Comparison, Difference, Joined, Metric, Report, format};
 use crate::stats::compare::Verdict;
 
 #[derive(Serialize)]
 pub(super) struct Differences {
-    baseline: Key,
+    title: &'static str,
+    caption: String,
     columns: Vec<Key>,
     rows: Vec<DifferenceRow>,
     notes: Vec<Note>,
@@ -49,8 +50,27 @@ pub(super) fn differences(report: &Report, keys: &Keys<'_>) -> Option<Difference
             .collect(),
     });
     let rows = rows.collect();
+    let (title, caption) = match report.joined {
+        Some(Joined { paired: true, .. }) => (
+            "Differences of the second result, replication by replication",
+            "Each policy less its namesake in the first result, under the same arrivals and the same provider weather."
+                .into(),
+        ),
+        Some(Joined { paired: false, .. }) => (
+            "Differences of the second result",
+            "Each policy less its namesake in the first result, as of independent runs.".into(),
+        ),
+        None => (
+            "Differences, replication by replication",
+            format!(
+                "Each policy less {}, under the same arrivals and the same provider weather.",
+                first.baseline
+            ),
+        ),
+    };
     Some(Differences {
-        baseline: keys.of_name(&first.baseline),
+        title,
+        caption: caption + " Shares differ in percentage points (pp).",
         columns: report
             .comparisons
             .iter()

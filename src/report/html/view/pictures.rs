@@ -1,60 +1,69 @@
-//! Every chart of the page, drawn, with a caption; a chart without data is left out.
+//! Every chart of the page, drawn, with a caption that says what this run shows; a chart without data is left out.
 
 use serde::Serialize;
 
 use super::Figure;
 use super::keys::{Key, provider_key};
 use crate::report::chart::{Chart, Colour, Error, Mark, Scale, Series};
-use crate::report::{Metric, Report, Unit, figures, format};
+use crate::report::figures::{self, Front};
+use crate::report::{Metric, Moment, Report, Unit, format};
+use crate::words::Spending;
 use crate::words::metric::Quantity;
 
+/// A course over time: its title, its unit, and its level in a bin.
+type Course = (&'static str, Unit, fn(&Moment) -> Option<f64>);
+
+const COURSES: [Course; 4] = [
+    ("Share of requests that fail, over time", Unit::Share, |bin| {
+        bin.error_rate
+    }),
+    ("Attempts refused with 429, over time", Unit::PerSecond, |bin| {
+        bin.limited
+    }),
+    ("Mean time to last token, over time", Unit::Seconds, |bin| bin.e2e),
+    ("Requests in the system, over time", Unit::Number, |bin| {
+        Some(bin.in_system)
+    }),
+];
+
 pub(super) fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
-    let within = "Share of requests that needed at most this long.";
-    let interval = format!(
-        "Whiskers are {} intervals.",
-        format::tick(Unit::Share, report.confidence)
-    );
-    let charts: [(Chart, String); 8] = [
+    let plain = |(chart, caption): (Chart, String)| (chart, caption, Vec::new());
+    let mut drawn: Vec<(Chart, String)> = vec![
         (
-            figures::distribution(report, "Time to first token", |policy| &policy.curves.ttft),
-            within.into(),
+            figures::tail(report, "Requests that take longer to the first token", |p| {
+                &p.curves.ttft
+            }),
+            extremes(report, &Metric::TTFT_P99),
         ),
         (
-            figures::distribution(report, "Time to last token", |policy| &policy.curves.e2e),
-            within.into(),
+            figures::tail(report, "Requests that take longer to the last token", |p| &p.curves.e2e),
+            extremes(report, &Metric::E2E_P99),
         ),
         (
             figures::percentiles(report, "Percentiles of time to first token", Quantity::Ttft),
-            interval.clone(),
+            extremes(report, &Metric::TTFT_P95),
         ),
         (
             figures::percentiles(report, "Percentiles of time to last token", Quantity::E2e),
-            interval.clone(),
-        ),
-        (
-            figures::trade_off(
-                report,
-                "Cost against latency",
-                &Metric::E2E_P95,
-                &Metric::COST_PER_MONTH,
-            ),
-            format!("Lower left is better. {interval}"),
-        ),
-        (
-            figures::over_time(report, "Errors over time", Unit::Share, |bin| bin.error_rate),
-            "Share of the requests ending then that failed.".into(),
-        ),
-        (
-            figures::over_time(report, "Latency over time", Unit::Seconds, |bin| bin.e2e),
-            "Mean time to last token of the successes ending then.".into(),
-        ),
-        (
-            figures::over_time(report, "Requests in the system", Unit::Number, |bin| {
-                Some(bin.in_system)
-            }),
-            "Rising to the end where it queues: it does not keep up.".into(),
+            extremes(report, &Metric::E2E_P95),
         ),
     ];
+    for (title, metric) in [
+        ("Cost against latency", Metric::E2E_P95),
+        ("Cost against quality", Metric::QUALITY),
+    ] {
+        let front = figures::against(report, title, &metric);
+        let caption = worth(report, &front);
+        drawn.push((front.chart, caption));
+    }
+    for (title, unit, level) in COURSES {
+        drawn.push((
+            figures::over_time(report, title, unit, level),
+            course(report, unit, level),
+        ));
+    }
+    let mut drawn: Vec<(Chart, String, Vec<Key>)> = drawn.into_iter().map(plain).collect();
+    drawn.push(bill(report));
     // Of errors that there are none nothing is drawn.
     let is_nothing = |chart: &Chart| {
         let levels = chart.series.iter().filter_map(|series| {
@@ -64,19 +73,126 @@ pub(super) fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
         let mut levels = levels.flatten().peekable();
         levels.peek().is_some() && levels.all(|(_, level)| level.is_nan() || *level == 0.0)
     };
-    let drawn = charts
+    let drawn = drawn
         .into_iter()
-        .filter(|(chart, _)| has_data(chart) && !is_nothing(chart));
+        .filter(|(chart, ..)| has_data(chart) && !is_nothing(chart));
     drawn
-        .map(|(chart, caption)| {
+        .map(|(chart, caption, legend)| {
             let note = if of_factors(&chart) { " Logarithmic." } else { "" };
             Ok(Figure {
                 svg: chart.svg()?,
                 title: chart.title,
                 caption: caption + note,
+                legend,
             })
         })
         .collect()
+}
+
+/// Where the money goes, with the colours of its parts and the largest part that is not an answer of a first attempt.
+fn bill(report: &Report) -> (Chart, String, Vec<Key>) {
+    let chart = figures::waterfall(report, "What the bill is for");
+    let besides = report.policies.iter().flat_map(|policy| {
+        let totals = policy.bill.by_purpose.iter().filter(|row| row.provider.is_none());
+        totals.map(move |row| (row.share.value, row.purpose, policy))
+    });
+    let besides = besides.filter(|(share, purpose, _)| *purpose != Spending::First && share.is_finite());
+    let most = besides.clone().max_by(|a, b| a.0.total_cmp(&b.0));
+    let caption = most.map_or(String::new(), |(share, purpose, policy)| {
+        let share = format::value(Unit::Share, share);
+        format!(
+            "Most of what is no answer of a first attempt: {}, {share} under {}.",
+            purpose.title(),
+            policy.name
+        )
+    });
+    let is_there = |purpose: &Spending| *purpose == Spending::First || besides.clone().any(|row| row.1 == *purpose);
+    let legend = Spending::ALL.into_iter().filter(is_there);
+    (
+        chart,
+        caption,
+        legend.map(|p| provider_key(p.index(), p.title())).collect(),
+    )
+}
+
+/// Which policy has the lowest and which the highest figure; nothing where fewer than two have different ones.
+fn extremes(report: &Report, metric: &Metric) -> String {
+    let known = report
+        .policies
+        .iter()
+        .map(|policy| (policy, figures::over_all(policy, metric).value));
+    let known = || known.clone().filter(|(_, value)| !value.is_nan());
+    let least = known().min_by(|a, b| a.1.total_cmp(&b.1));
+    let most = known().max_by(|a, b| a.1.total_cmp(&b.1));
+    let words = |value: f64| match value {
+        f64::INFINITY => format::ENDLESS.to_owned(),
+        value => format::value(metric.unit_in(report.code()), value),
+    };
+    match least.zip(most) {
+        Some(((low, least), (high, most))) if words(least) != words(most) => format!(
+            "Lowest {}: {} under {}; highest: {} under {}.",
+            metric.title_in(report.code()),
+            words(least),
+            low.name,
+            words(most),
+            high.name
+        ),
+        _ => String::new(),
+    }
+}
+
+/// What a front shows: who is on it, who is dominated, and who has no place in it.
+fn worth(report: &Report, front: &Front) -> String {
+    let names = |places: &[usize]| {
+        let mut names: Vec<&str> = places.iter().map(|&p| report.policies[p].name.as_str()).collect();
+        // The whole list would be longer than the picture.
+        const MOST: usize = 6;
+        let more = names.len().saturating_sub(MOST);
+        names.truncate(MOST);
+        let list = names.join(", ");
+        if more > 0 {
+            format!("{list} and {more} more")
+        } else {
+            list
+        }
+    };
+    let mut sentences = Vec::new();
+    match front.front.as_slice() {
+        [] => {}
+        [alone] => sentences.push(format!("Cheapest and best: {}.", names(&[*alone]))),
+        several => sentences.push(format!("On the line: {}.", names(several))),
+    }
+    if !front.dominated.is_empty() {
+        sentences.push(format!(
+            "Grey: another is cheaper, faster and as good for {}.",
+            names(&front.dominated)
+        ));
+    }
+    if !front.endless.is_empty() {
+        sentences.push(format!(
+            "Not shown, as too many requests fail: {}.",
+            names(&front.endless)
+        ));
+    }
+    sentences.join(" ")
+}
+
+/// What a course over time shows: where it is highest, and what is grey in it.
+fn course(report: &Report, unit: Unit, level: fn(&Moment) -> Option<f64>) -> String {
+    let all = report.policies.iter().flat_map(|policy| {
+        let bins = policy.series.iter();
+        bins.filter_map(move |bin| Some((level(bin).filter(|level| level.is_finite())?, bin.until, policy)))
+    });
+    let highest = all.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(level, until, policy)| {
+        let level = format::value(unit, level);
+        format!("Highest: {level} under {}, by {}.", policy.name, format::span(until))
+    });
+    let outages = report.policies.first().into_iter().flat_map(|policy| &policy.incidents);
+    let outages = outages.map(|incident| {
+        let (from, until) = (format::span(incident.from), format::span(incident.until));
+        format!("Grey ground: outage of {}, {from} to {until}.", incident.provider)
+    });
+    highest.into_iter().chain(outages).collect::<Vec<_>>().join(" ")
 }
 
 /// Where one policy's attempts go.
@@ -114,6 +230,7 @@ pub(super) fn shares(report: &Report) -> Result<Vec<Shares>, Error> {
                     svg: chart.svg()?,
                     title: chart.title,
                     caption: String::new(),
+                    legend: Vec::new(),
                 },
             })
         })

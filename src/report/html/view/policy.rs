@@ -5,13 +5,13 @@ use serde::Serialize;
 use super::keys::provider_key;
 use super::notes::{Note, Notes};
 use super::{Cell, Level, Named};
-use crate::report::{
-    BoundReport, ClassReport, Code, IncidentReport, Metric, PolicyReport, ProviderReport, Report, Unit, format,
-};
+use crate::report::{BoundReport, ClassReport, Code, Metric, PolicyReport, ProviderReport, Report, Unit, format};
 use crate::words::BoundKind;
 
 #[derive(Serialize)]
 pub(super) struct Policy {
+    /// Its number on the page, from 1.
+    number: usize,
     kind: String,
     requests: String,
     attempts: String,
@@ -37,11 +37,9 @@ pub(super) struct Policy {
     unused: usize,
     classes: Vec<Row>,
     classes_notes: Vec<Note>,
-    /// The bill by class and by provider, where either has several rows.
+    /// The bill by class, by provider and by what the money went to, where any has several rows.
     bill: Vec<Row>,
     bill_notes: Vec<Note>,
-    outages: Vec<Row>,
-    outages_notes: Vec<Note>,
 }
 
 #[derive(Serialize)]
@@ -73,7 +71,6 @@ impl Policy {
     pub(super) fn of(index: usize, policy: &PolicyReport, cells: Vec<Cell>, code: Option<Code>) -> Policy {
         let mut notes = Notes::of(format!("policy-{index}"));
         let mut of_providers = Notes::of(format!("policy-{index}-providers"));
-        let mut of_outages = Notes::of(format!("policy-{index}-outages"));
         let mut of_effort = Notes::of(format!("policy-{index}-effort"));
         let mut of_classes = Notes::of(format!("policy-{index}-classes"));
         let mut of_bill = Notes::of(format!("policy-{index}-bill"));
@@ -82,6 +79,7 @@ impl Policy {
             .iter()
             .any(|provider| provider.used() && provider.cached.is_some());
         Policy {
+            number: index + 1,
             kind: policy.kind.clone(),
             requests: format::count(policy.requests),
             attempts: format::count(policy.attempts),
@@ -135,12 +133,6 @@ impl Policy {
                 .collect(),
             bill: bill(policy, code, &mut of_bill),
             bill_notes: of_bill.list(),
-            outages: policy
-                .incidents
-                .iter()
-                .map(|incident| outage_row(incident, &mut of_outages))
-                .collect(),
-            outages_notes: of_outages.list(),
             effort: policy
                 .effort
                 .iter()
@@ -200,38 +192,28 @@ fn bill(policy: &PolicyReport, code: Option<Code>, notes: &mut Notes) -> Vec<Row
     let unit = Metric::COST_PER_MONTH.unit_in(code);
     let parts = [&policy.bill.by_class, &policy.bill.by_provider];
     let rows = parts.into_iter().filter(|rows| rows.len() > 1).flatten();
-    rows.map(|row| Row {
-        name: row.title().to_owned(),
-        cells: vec![
-            notes.cell(Unit::Share, &row.share),
-            notes.cell_because(unit, &row.cost_per_month, why.clone()),
-        ],
-    })
-    .collect()
+    let rows = rows.map(|row| (row.title().to_owned(), &row.share, &row.cost_per_month));
+    let purposes = policy.bill.by_purpose.iter().filter(|_| policy.bill.has_purposes());
+    let purposes = purposes.map(|row| {
+        let of = row
+            .provider
+            .as_ref()
+            .map(|provider| format!("{provider}: "))
+            .unwrap_or_default();
+        (of + row.purpose.title(), &row.share, &row.cost_per_month)
+    });
+    rows.chain(purposes)
+        .map(|(name, share, cost)| Row {
+            name,
+            cells: vec![
+                notes.cell(Unit::Share, share),
+                notes.cell_because(unit, cost, why.clone()),
+            ],
+        })
+        .collect()
 }
 
-fn outage_row(incident: &IncidentReport, notes: &mut Notes) -> Row {
-    let words = |seconds: f64| Cell {
-        value: format::span(seconds),
-        spread: None,
-        note: None,
-    };
-    Row {
-        name: incident.provider.clone(),
-        cells: vec![
-            words(incident.from),
-            words(incident.until - incident.from),
-            notes.cell(Unit::Share, &incident.ejected),
-            notes.moment(&incident.time_to_eject),
-            notes.cell(Unit::Number, &incident.leaked),
-            notes.cell(Unit::Share, &incident.error_rate),
-            notes.cell(Unit::Share, &incident.recovered),
-            notes.moment(&incident.time_to_recover),
-        ],
-    }
-}
-
-fn bound_words(bound: &BoundReport) -> String {
+pub(super) fn bound_words(bound: &BoundReport) -> String {
     let what = match bound.what {
         BoundKind::InFlight => "cap on requests in flight",
         BoundKind::Limiter => "the client's own limiter",

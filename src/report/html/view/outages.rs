@@ -1,0 +1,50 @@
+//! What each scheduled outage did under each policy: one table an outage, one row a policy.
+
+use serde::Serialize;
+
+use super::keys::Keys;
+use super::notes::{Note, Notes};
+use super::{Cell, Named};
+use crate::report::{IncidentReport, Report, Unit, format};
+
+#[derive(Serialize)]
+pub(super) struct Outage {
+    title: String,
+    rows: Vec<Named<Vec<Cell>>>,
+    notes: Vec<Note>,
+}
+
+pub(super) fn outages(report: &Report, keys: &Keys<'_>) -> Vec<Outage> {
+    let all = report.policies.first().map_or(&[][..], |policy| &policy.incidents);
+    let outage = |(at, incident): (usize, &IncidentReport)| {
+        let mut notes = Notes::of(format!("outage-{at}"));
+        let of_policy = |(place, policy): (usize, &crate::report::PolicyReport)| {
+            Some(Named {
+                key: keys.at(place),
+                it: cells(policy.incidents.get(at)?, &mut notes),
+            })
+        };
+        let rows = report.policies.iter().enumerate().filter_map(of_policy).collect();
+        let (from, lasts) = (
+            format::span(incident.from),
+            format::span(incident.until - incident.from),
+        );
+        Outage {
+            title: format!("{}, from {from} on for {lasts}", incident.provider),
+            rows,
+            notes: notes.list(),
+        }
+    };
+    all.iter().enumerate().map(outage).collect()
+}
+
+fn cells(incident: &IncidentReport, notes: &mut Notes) -> Vec<Cell> {
+    vec![
+        notes.cell(Unit::Share, &incident.ejected),
+        notes.moment(&incident.time_to_eject),
+        notes.cell(Unit::Number, &incident.leaked),
+        notes.cell(Unit::Share, &incident.error_rate),
+        notes.cell(Unit::Share, &incident.recovered),
+        notes.moment(&incident.time_to_recover),
+    ]
+}

@@ -216,6 +216,88 @@ fn compare_prints_the_comparison_alone_and_reads_results() {
     assert_eq!(text(&read.stdout), printed);
 }
 
+/// What two results say of each other is what one run of both policies says, as their replications met the same requests.
+#[test]
+fn two_results_of_one_seed_are_compared_as_one_run_compares_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, policies: &str| {
+        let text = TWO_PROVIDERS.replace("POLICIES", policies).replace("NAME", name);
+        std::fs::write(folder.path().join(format!("{name}.json")), text).unwrap();
+        let file = format!("{name}.json");
+        assert_eq!(
+            simcap(folder.path(), &["run", &file, "-q"]).status.code(),
+            Some(0),
+            "{name}"
+        );
+    };
+    let of = |name: &str, provider: &str| {
+        format!(r#"{{"name": "{name}", "policy": {{"single": {{"provider": "{provider}"}}}}}}"#)
+    };
+    file("both", &format!("{}, {}", of("p", "near"), of("q", "far")));
+    file("one", &of("p", "near"));
+    file("two", &of("p", "far"));
+    let row = |text: &str| {
+        text.lines()
+            .find(|line| line.starts_with("TTFT p95"))
+            .unwrap()
+            .to_owned()
+    };
+    let whole = simcap(folder.path(), &["compare", "reports/both/result.json"]);
+    let parts = ["compare", "reports/one/result.json", "reports/two/result.json"];
+    let parts = text(&simcap(folder.path(), &parts).stdout);
+    assert_eq!(row(&parts), row(&text(&whole.stdout)));
+    assert!(parts.contains("The same seed, times and arrivals"), "{parts}");
+
+    let page = simcap(folder.path(), &["report", "reports/one", "reports/two"]);
+    let printed = text(&page.stdout);
+    assert!(
+        printed.starts_with(&parts) && printed.ends_with("Report: comparison.html\n"),
+        "{printed}"
+    );
+    let page = std::fs::read_to_string(folder.path().join("comparison.html")).unwrap();
+    assert!(page.contains("p (one)") && page.contains("p (two)"));
+
+    simcap(folder.path(), &["run", "two.json", "--seed", "7", "-q"]);
+    let apart = simcap(
+        folder.path(),
+        &["report", "reports/one", "reports/two", "--out", "x.html"],
+    );
+    assert!(text(&apart.stdout).contains("the two are independent"));
+}
+
+const TWO_PROVIDERS: &str = r#"{
+  "format": "simcap.experiment/2", "name": "NAME",
+  "traffic": {
+    "arrivals": { "poisson": { "rate": "10/s" } },
+    "classes": { "c": { "share": 1, "input": { "constant": 100 }, "output": { "constant": 50 } } }
+  },
+  "providers": {
+    "near": { "ttft": { "lognormal": { "median": "300ms", "sigma": 0.5 } }, "tps": { "constant": 80 }, "prices": { "per_token": { "input": "$1/Mtok", "output": "$4/Mtok" } } },
+    "far": { "ttft": { "lognormal": { "median": "500ms", "sigma": 0.4 } }, "tps": { "constant": 80 }, "prices": { "per_token": { "input": "$1/Mtok", "output": "$4/Mtok" } } }
+  },
+  "policies": [POLICIES],
+  "plan": { "duration": "5m", "warmup": "10s", "replications": 4 }
+}"#;
+
+#[test]
+fn a_page_is_made_again_from_its_result() {
+    let folder = folder("everything", "mine");
+    simcap(folder.path(), &["run", "x.json", "--replications", "2", "-q"]);
+    let page = folder.path().join("reports/mine/report.html");
+    let first = std::fs::read(&page).unwrap();
+    std::fs::remove_file(&page).unwrap();
+    let again = simcap(folder.path(), &["report", "reports/mine/result.json"]);
+    assert_eq!(text(&again.stdout), "Report: reports/mine/report.html\n");
+    assert_eq!(std::fs::read(&page).unwrap(), first);
+    let none = simcap(folder.path(), &["report", "reports/none"]);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(
+        text(&none.stderr).contains("cannot read reports/none"),
+        "{}",
+        text(&none.stderr)
+    );
+}
+
 #[test]
 fn check_says_what_would_be_run() {
     let folder = folder("everything", "mine");

@@ -40,6 +40,13 @@ pub(super) const RUN: &str = help! {
 pub(super) const COMPARE: &str = help! {
     "compare mine.json --replications 50"
     "compare reports/mine/result.json"
+    "compare reports/old/result.json reports/new/result.json"
+    ; exit_codes!()
+};
+
+pub(super) const REPORT: &str = help! {
+    "report reports/mine"
+    "report reports/old reports/new --out both.html --open"
     ; exit_codes!()
 };
 

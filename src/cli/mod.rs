@@ -13,8 +13,10 @@ mod list;
 mod measured;
 #[cfg(feature = "live")]
 mod mock;
+mod open;
 mod page;
 mod policies;
+mod report;
 mod requests;
 mod run;
 mod schema;
@@ -62,9 +64,12 @@ enum Command {
     /// Run an experiment: tables here, a report in reports/NAME.
     #[command(after_help = examples::RUN)]
     Run(run::Run),
-    /// Run an experiment (or read a result.json) and print only how its policies compare.
+    /// Run an experiment (or read a result.json, or two) and print only how its policies compare.
     #[command(after_help = examples::COMPARE)]
     Compare(run::Compare),
+    /// Make the page of a result again, or one page of two results.
+    #[command(after_help = examples::REPORT)]
+    Report(report::Report),
     /// Tell the story of single requests: what the policy saw and chose, each wait, attempt and bill.
     #[command(after_help = examples::REQUESTS)]
     Requests(Box<requests::Requests>),
@@ -122,6 +127,7 @@ impl Cli {
             Command::Run(run) => run.run(own),
             Command::Compare(compare) => compare.run(own),
             Command::Requests(requests) => requests.run(own),
+            Command::Report(report) => report.run(),
             Command::Validate(validate) => validate.run(),
             Command::Page(page) => page.run(own),
             Command::Check(check) => check.run(own),

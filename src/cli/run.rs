@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::Context;
 use clap::Args;
 
+use super::open::open as open_page;
+use super::report::{file_of, joined};
 use super::{Done, Exit, Failure, note_unused, print, style, traces};
 use crate::decide;
 use crate::engine::replicate::{Finished, Sink, replicate_into};
@@ -54,6 +56,9 @@ pub(super) struct Run {
     /// Go on with the run in that folder that was stopped or killed: its finished replications are not run again
     #[arg(long)]
     resume: bool,
+    /// Open the page when it is written
+    #[arg(long)]
+    open: bool,
 }
 
 /// Arguments of `simcap compare`.
@@ -61,6 +66,8 @@ pub(super) struct Run {
 pub(super) struct Compare {
     #[command(flatten)]
     simulate: Simulate,
+    /// Another result: each policy that both have in this one against the first
+    second: Option<PathBuf>,
 }
 
 /// What to simulate, and how.
@@ -130,6 +137,9 @@ impl Run {
             (false, false) => terminal::screen,
         };
         print(&shown(&report, &style()))?;
+        if self.open && done == Written::All {
+            open_page(&folder.join(PAGE));
+        }
         match done {
             Written::All if self.quiet => {}
             Written::All => print(&format!("\nReport: {}\n", folder.join(PAGE).display()))?,
@@ -153,6 +163,12 @@ impl Run {
 impl Compare {
     pub(super) fn run(self, own: &OwnParts) -> Done {
         let stop = Stop::watch(None);
+        if let Some(second) = &self.second {
+            self.simulate.refuse_flags()?;
+            let report = joined(&file_of(&self.simulate.file), &file_of(second))?;
+            print(&terminal::comparison(&report, &style()))?;
+            return Ok(Exit::Fine);
+        }
         if let Some(report) = self.result()? {
             self.simulate.refuse_flags()?;
             print(&terminal::comparison(&report, &style()))?;

@@ -1,0 +1,82 @@
+//! `simcap report`: the page of a result, made again from its file, or of two results together.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+
+use super::open::open;
+use super::{Done, Exit, Failure, print, style};
+use crate::decide::{join, name_of};
+use crate::import::source::{self, MOST_OF_JSON};
+use crate::report::{self, html, json, terminal, write};
+
+/// Arguments of `simcap report`.
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// A result.json, or the folder of a run
+    first: PathBuf,
+    /// Another one, to be held against the first
+    second: Option<PathBuf>,
+    /// Write the page to this file [default: report.html beside the result, or comparison.html here for two]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Open the page
+    #[arg(long)]
+    open: bool,
+}
+
+impl Report {
+    pub(super) fn run(self) -> Done {
+        let first = file_of(&self.first);
+        let (report, beside) = match &self.second {
+            None => (read(&first)?, first.with_file_name("report.html")),
+            Some(second) => (joined(&first, &file_of(second))?, PathBuf::from("comparison.html")),
+        };
+        if self.second.is_some() {
+            print(&terminal::comparison(&report, &style()))?;
+        }
+        let page = html::render(&report).context("cannot draw the report")?;
+        let out = self.out.unwrap_or(beside);
+        let name = out.file_name().map(|name| name.to_string_lossy().into_owned());
+        let Some(name) = name else {
+            return Err(Failure::Input(format!("{} is no name of a file", out.display())));
+        };
+        let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+        write::write_all(folder.unwrap_or(Path::new(".")), &[(name, page.into_bytes())])
+            .with_context(|| format!("cannot write {}", out.display()))?;
+        print(&format!("Report: {}\n", out.display()))?;
+        if self.open {
+            open(&out);
+        }
+        Ok(Exit::Fine)
+    }
+}
+
+/// The result of a run: the file, or the one in a folder.
+pub(super) fn file_of(given: &Path) -> PathBuf {
+    if given.is_dir() {
+        given.join("result.json")
+    } else {
+        given.to_owned()
+    }
+}
+
+/// The two results of these files as one report, each named after its folder or file, or by number where that is the same.
+pub(super) fn joined(first: &Path, second: &Path) -> Result<report::Report, Failure> {
+    let (a, b) = (read(first)?, read(second)?);
+    let names = match [name_of(first), name_of(second)] {
+        [a, b] if a == b => [format!("1: {a}"), format!("2: {b}")],
+        names => names,
+    };
+    join(&a, &b, [&names[0], &names[1]]).map_err(|apart| Failure::Input(apart.to_string()))
+}
+
+/// The result in a file.
+pub(super) fn read(file: &Path) -> Result<report::Report, Failure> {
+    let name = file.display().to_string();
+    let bytes =
+        source::read(file, MOST_OF_JSON).map_err(|error| Failure::Input(format!("cannot read {name}: {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|_| Failure::Input(format!("{name} is not text in UTF-8")))?;
+    Ok(json::from_json(&name, &text)?)
+}

@@ -10,16 +10,13 @@ use std::collections::BTreeMap;
 use crate::engine::scenario::Scenario;
 use crate::engine::tally::Tally;
 use crate::experiment::assemble::Plan;
-use crate::experiment::domain::{BEYOND, Domain, Load, Range, number};
+use crate::experiment::domain::{BEYOND, Domain, Load, NO_HOURS, Range, number};
 use crate::report::{Asked, Outside, format};
 
 use super::passes::Pooled;
 
 /// Names that are told one by one, and lines that are.
 const NAMED: usize = 4;
-
-/// Seconds of a day.
-const DAY: f64 = 86_400.0;
 
 /// Everything that a policy asks of a provider beyond what its model was fitted on; `all` are the sums by policy.
 pub(super) fn outside(plan: &Plan, all: &[Pooled]) -> Vec<Outside> {
@@ -74,10 +71,8 @@ fn of(scenario: &Scenario, provider: usize, tally: &Tally, domain: &Domain) -> V
         add(Asked::Output, asked, end, errs.to_owned());
     }
     let counted = scenario.window.counted().seconds();
-    let lasted = domain.fitted.lasted.map(|lasted| lasted.span().seconds());
-    if let Some(lasted) = lasted.filter(|&lasted| counted >= DAY && lasted < DAY) {
-        let errs = "it knows no time of day and no drift: the spread of a day is likely too small";
-        add(Asked::Hours, counted, lasted, errs.to_owned());
+    if let Some(lasted) = domain.shorter_than(counted) {
+        add(Asked::Hours, counted, lasted, NO_HOURS.to_owned());
     }
     found
 }

@@ -16,6 +16,12 @@ use crate::form::units::{Duration, Fraction};
 /// By how much a figure must be beyond what was measured to be worth a word: measured rates vary by chance.
 pub const BEYOND: f64 = 1.1;
 
+/// Seconds of a day.
+const DAY: f64 = 86_400.0;
+
+/// What a model that was measured over less than a day leaves out of one.
+pub const NO_HOURS: &str = "it knows no time of day and no drift, so the spread of a day is likely too small";
+
 /// The measurements that a variant was fitted to, and what they could not tell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +65,13 @@ pub struct FittedOn {
     /// The most requests within one minute that no quota refused. Default: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_minute: Option<u32>,
+    /// What TTFT was multiplied by from the first request to the last, along its trend. Default: no trend was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub drift: Option<f64>,
+    /// The share of all input tokens that the provider found in its prompt cache. Default: none, or not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached: Option<Fraction>,
     /// What the measurements could not tell, in sentences.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cannot_tell: Vec<String>,
@@ -136,6 +149,12 @@ pub struct Domain {
     pub no_quota: bool,
     /// Whether a longer prompt takes no longer.
     pub no_prefill: bool,
+    /// Whether the provider has no prompt cache.
+    pub no_cache: bool,
+    /// The number of requests that shares of failures were counted over, where none failed.
+    pub unfailing: Option<u64>,
+    /// The minute of the week at which the plan starts, where it says so.
+    pub starts: Option<usize>,
 }
 
 /// The load that a provider is under.
@@ -201,6 +220,12 @@ impl Domain {
             ),
             (false, _, false) => "has laws of load and of quotas, which are extrapolated beyond that".to_owned(),
         }
+    }
+
+    /// The seconds that the measurement lasted, where the experiment counts a day or more and the measurement is of less.
+    pub fn shorter_than(&self, counted: f64) -> Option<f64> {
+        let lasted = self.fitted.lasted?.span().seconds();
+        (counted >= DAY && lasted < DAY).then_some(lasted)
     }
 
     /// Which way it errs where inputs are longer or shorter than the measured ones.
@@ -271,7 +296,7 @@ pub fn number(x: f64) -> String {
 }
 
 /// A length of time for people, to the minute, the hour or the day.
-fn minutes(seconds: f64) -> String {
+pub(super) fn minutes(seconds: f64) -> String {
     match seconds {
         s if s < 90.0 => format!("{s:.0} s"),
         s if s < 5400.0 => format!("{:.0} min", s / 60.0),
@@ -300,6 +325,9 @@ mod tests {
             no_load: true,
             no_quota: true,
             no_prefill: true,
+            no_cache: true,
+            unfailing: None,
+            starts: None,
         }
     }
 

@@ -7,6 +7,7 @@
 
 pub mod assemble;
 pub mod calibration;
+pub mod caveats;
 pub mod domain;
 pub mod estimate;
 pub mod file;

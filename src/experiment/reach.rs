@@ -6,7 +6,7 @@
 //! out: retries, bursts and hours, which `run` sees.
 
 use super::assemble::Plan;
-use super::domain::{BEYOND, Domain, Range, number};
+use super::domain::{BEYOND, Domain, NO_HOURS, Range, minutes, number};
 use super::estimate::Estimate;
 use crate::kernel::chance::Chance;
 use crate::traffic::Source;
@@ -30,10 +30,18 @@ pub fn notes(plan: &Plan, estimate: &Estimate) -> Vec<String> {
     } else {
         Vec::new()
     };
-    let mut said = Vec::new();
+    let mut said = super::caveats::sentences(plan);
+    let lasts = scenario.window.counted().seconds();
     for (deployment, domain) in scenario.fleet.iter().zip(&plan.domains) {
         let Some(domain) = domain else { continue };
         let name = &deployment.provider.name;
+        said.extend(domain.shorter_than(lasts).map(|lasted| {
+            format!(
+                "this is of {}, and the model of {name} was measured over {}: {NO_HOURS}",
+                minutes(lasts),
+                minutes(lasted)
+            )
+        }));
         if let Some(policy) = busiest {
             said.extend(of_load(name, domain, policy.rate, policy.lasts));
         }
@@ -115,6 +123,9 @@ mod tests {
             no_load: true,
             no_quota,
             no_prefill: true,
+            no_cache: true,
+            unfailing: None,
+            starts: None,
         }
     }
 

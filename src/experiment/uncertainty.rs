@@ -5,7 +5,8 @@
 //! (the m out of n bootstrap: Bickel, Goetze and van Zwet, *Statistica Sinica* 7, 1997). A share of failures counted over
 //! n requests has Jeffreys' posterior, Beta(k + ½, n − k + ½) (Brown, Cai and DasGupta, *Statistical Science* 16, 2001). A
 //! replication takes one of the possible parameters, which all policies of it share ([`crate::kernel::chance::Parameters`]).
-//! Left out: the uncertainty of quotas, slots, prefill and load, and that of the choice of a family.
+//! Left out: the uncertainty of quotas, slots, prefill and load, and that of the choice of a family. Where none of n requests
+//! failed, nothing says in which way one would: what Beta(½, n + ½) leaves open is taken for errors of the server (500).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,15 +56,23 @@ impl Uncertainty {
             return faults.clone();
         };
         let key = Chance::new(0, draw as u64).surroundings(0);
-        let mut sum = 0.0;
+        let (mut sum, mut seen) = (0.0, 0);
         let drawn = faults.with_shares(|way, share| {
             let n = n as f64;
             let failed = (share.get() * n).round().min(n);
             let mut stream = key.part(way).stream(Purpose::Parameters);
             let drawn = Fraction::new(beta(failed + 0.5, n - failed + 0.5, &mut stream)).unwrap_or(share);
             sum += drawn.get();
+            seen += 1;
             drawn
         });
+        if seen == 0 {
+            let mut stream = key.stream(Purpose::Parameters);
+            let mut unseen = faults.clone();
+            let share = Fraction::new(beta(0.5, n as f64 + 0.5, &mut stream)).unwrap_or_default();
+            unseen.server_error.add(share);
+            return unseen;
+        }
         // Shares that together are all requests, or nearly, leave no room for others.
         if sum > 1.0 { faults.clone() } else { drawn }
     }
@@ -99,12 +108,22 @@ mod tests {
     }
 
     #[test]
-    fn what_never_failed_or_always_did_stays() {
+    fn what_never_failed_may_fail_all_the_same() {
         let of = Uncertainty {
-            requests: Some(300),
+            requests: Some(400),
             ..Uncertainty::default()
         };
-        assert_eq!(of.faults(&Random::default(), 3), Random::default());
+        let mut drawn: Vec<f64> = (0..4000)
+            .map(|draw| of.faults(&Random::default(), draw).server_error.share().get())
+            .collect();
+        drawn.sort_by(f64::total_cmp);
+        // scipy.stats.beta(0.5, 400.5).ppf([0.5, 0.975]): 0.000568, 0.006254.
+        assert!((drawn[2000] - 0.000_568).abs() < 0.000_06, "{}", drawn[2000]);
+        assert!((drawn[3900] - 0.006_254).abs() < 0.000_5, "{}", drawn[3900]);
+    }
+
+    #[test]
+    fn what_is_exact_stays() {
         let exact = Uncertainty::default();
         assert!(exact.is_none() && exact.faults(&failing(0.02), 3) == failing(0.02) && exact.many() == DRAWS);
     }

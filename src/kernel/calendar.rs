@@ -71,6 +71,25 @@ pub fn minute_of(unix: f64) -> String {
     format!("{}T{:02}:{:02}Z", date(day), minute / 60, minute % 60)
 }
 
+/// The minute of the week of what [`minute_of`] writes; nothing if it is not of that form.
+pub fn minute_of_week(written: &str) -> Option<usize> {
+    let (date, time) = written.strip_suffix('Z')?.split_once('T')?;
+    let mut parts = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    let (hour, minute) = time.split_once(':')?;
+    let of_day = hour.parse::<usize>().ok()? * 60 + minute.parse::<usize>().ok()?;
+    let is_date = (0..10_000).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    if !is_date || of_day >= DAY_MINUTES {
+        return None;
+    }
+    // The inverse of `date`: years begin in March, so that the day that is not always there comes last.
+    let year = if month <= 2 { year - 1 } else { year };
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + of_year - 719_468;
+    // 1970-01-01 was a Thursday.
+    Some((days + 3).rem_euclid(7) as usize * DAY_MINUTES + of_day)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +122,25 @@ mod tests {
             (47_540, "2100-02-28"),
         ] {
             assert_eq!(date(days), expected);
+        }
+    }
+
+    /// GNU date: `date -u -d 2024-02-29 +%a` is Thu, of 2026-11-28 Sat, of 2000-03-01 Wed.
+    #[test]
+    fn dates_are_days_of_the_week() {
+        let day = |date: &str| minute_of_week(&format!("{date}T06:05Z")).map(|minute| minute as i64 - 365);
+        assert_eq!(
+            ["2024-02-29", "2026-11-28", "2000-03-01"].map(day),
+            [Some(3 * 1440), Some(5 * 1440), Some(2 * 1440)]
+        );
+        for wrong in [
+            "",
+            "2024-02-29",
+            "2024-13-01T00:00Z",
+            "2024-02-29T24:00Z",
+            "x-y-zT00:00Z",
+        ] {
+            assert_eq!(minute_of_week(wrong), None, "{wrong}");
         }
     }
 

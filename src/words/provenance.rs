@@ -41,7 +41,7 @@ pub struct ModelNote {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Standing {
-    /// The model was not validated: its figures are published or assumed.
+    /// The model was not validated: its figures are published, assumed or fitted.
     Uncalibrated,
     /// The result of the validation, in a sentence with its number of probes and its date.
     Calibrated(String),

@@ -45,8 +45,24 @@ pub(super) fn fitted_on(report: &FitReport, log: &Log, used: &[&Observation], gi
         rate: Rates::of(rates(false)),
         saturated: rates(true).reduce(f64::min).filter(|rate| *rate > 0.0),
         per_minute: report.per_minute,
+        drift: (report.quantities.iter())
+            .find(|quantity| quantity.name == "ttft")
+            .and_then(|ttft| ttft.regimes.drift)
+            .map(|drift| six(drift.factor)),
+        cached: cached(used),
         cannot_tell: report.cannot_tell.clone(),
     }
+}
+
+/// The share of the input of `used` that was found in a prompt cache; nothing below a hundredth.
+fn cached(used: &[&Observation]) -> Option<Fraction> {
+    const SOME: f64 = 0.01;
+    let told = used.iter().filter_map(|o| Some((o.input?, o.cached?)));
+    let (all, found) = told.fold((0.0, 0.0), |(all, found), (input, cached)| {
+        (all + f64::from(input), found + f64::from(cached))
+    });
+    let share = found / all;
+    Fraction::new((share * 1e4).round() / 1e4).filter(|_| share >= SOME)
 }
 
 /// The least and the greatest of some times; the former above the latter if there are none.

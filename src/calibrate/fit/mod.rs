@@ -59,7 +59,7 @@ pub use model::{Given, VARIANT};
 pub use percentiles::Percentile;
 pub use quantile_table::{Mean, TableFit, averaged, through};
 pub use quotas::{QuotaFound, RetryAfter};
-pub use regimes::{Hours, Regimes, Stretch};
+pub use regimes::{Drift, Hours, Regimes, Stretch};
 pub use report::{Effect, FitReport, Quantity};
 pub use sample::{Curve, Sample};
 pub use saturation::Step;

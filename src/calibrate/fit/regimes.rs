@@ -1,4 +1,5 @@
 //! Departures from a single law: outliers, a change of level, a drift, the time of day.
+//! A drift is a trend over time, by Theil and Sen's line ([`super::line`]).
 //!
 //! Logarithms of latency are examined in order of time. Outliers lie more than 3.5 scaled median deviations from the
 //! median (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993). Changes of level are found by Pettitt's test
@@ -9,12 +10,16 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::line::Slope;
+use super::serial::Serial;
 use super::special::chi_square_above;
 
 /// The fewest values on either side of a change.
 const SHORTEST: usize = 20;
 /// The probability of chance below which a change is reported.
 const BELIEVED: f64 = 0.01;
+/// The factor over the time of all values from which on a trend is told.
+const WORTH_A_WORD: f64 = 1.1;
 /// The fewest hours of the day with enough values for a comparison.
 const HOURS: usize = 10;
 
@@ -27,8 +32,24 @@ pub struct Regimes {
     pub fast_outliers: usize,
     /// Stretches of constant level, if there are several.
     pub stretches: Vec<Stretch>,
+    /// The trend over the time of the values, if they have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
     /// The comparison of hours of the day, if they differ.
     pub hours: Option<Hours>,
+}
+
+/// A trend over time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Drift {
+    /// What the values are multiplied by from the first to the last.
+    pub factor: f64,
+    /// The lower end of the factor's 95 % interval.
+    pub low: f64,
+    /// The upper end of the factor's 95 % interval.
+    pub high: f64,
+    /// Seconds from the first value to the last.
+    pub seconds: f64,
 }
 
 /// A stretch of constant level.
@@ -90,9 +111,33 @@ impl Regimes {
             } else {
                 ends.windows(2).map(stretch).collect()
             },
+            drift: drift(values, &logs),
             hours: hours(values),
         }
     }
+}
+
+/// The trend of `logs`, the values' logarithms, over their moments: the median of the slopes of all pairs, whose interval is widened by the
+/// autocorrelation that is left when the trend is taken out.
+fn drift(values: &[(f64, Option<f64>)], logs: &[f64]) -> Option<Drift> {
+    let first = values.first()?.1?;
+    let points: Option<Vec<(f64, f64)>> = (values.iter().zip(logs))
+        .map(|((_, unix), y)| Some(((*unix)? - first, *y)))
+        .collect();
+    let points = points.filter(|points| points.len() >= 2 * SHORTEST)?;
+    let seconds = points.last()?.0;
+    let plain = Slope::of(&points, 1.0)?;
+    let left: Vec<f64> = points.iter().map(|(x, y)| y - plain.slope * x).collect();
+    let slope = Slope::of(&points, Serial::of(&left).time)?;
+    let factor = |slope: f64| libm::exp(slope * seconds);
+    let drift = Drift {
+        factor: factor(slope.slope),
+        low: factor(slope.low),
+        high: factor(slope.high),
+        seconds,
+    };
+    let is_large = (slope.slope * seconds).abs() >= libm::log(WORTH_A_WORD);
+    (slope.is_significant() && is_large).then_some(drift)
 }
 
 /// Finds changes of level, by binary segmentation.
@@ -214,6 +259,23 @@ mod tests {
                 )
             })
             .collect()
+    }
+
+    /// Values that grow by half within 200 s, and values that only differ by chance.
+    #[test]
+    fn a_trend_is_told_with_its_size() {
+        let timed = |growth: f64| -> Vec<(f64, Option<f64>)> {
+            let values = noisy(200, |i| libm::pow(growth, i as f64 / 199.0));
+            (values.iter().enumerate())
+                .map(|(i, (x, _))| (*x, Some(1e9 + i as f64)))
+                .collect()
+        };
+        let drift = Regimes::of(&timed(1.5), 1.0).drift.unwrap();
+        assert!((drift.factor - 1.5).abs() < 0.05 && drift.seconds == 199.0, "{drift:?}");
+        assert!(drift.low < drift.factor && drift.factor < drift.high && drift.low > 1.3);
+        assert_eq!(Regimes::of(&timed(1.0), 1.0).drift, None);
+        let timeless: Vec<(f64, Option<f64>)> = timed(1.5).iter().map(|(x, _)| (*x, None)).collect();
+        assert_eq!(Regimes::of(&timeless, 1.0).drift, None);
     }
 
     #[test]

@@ -1,10 +1,15 @@
 //! Remarks of a fit beside its figures: what differs within the sample, and what the sample cannot determine.
 
 use super::FitError;
+use super::family::Params;
+use super::percentiles::Percentile;
 use super::quantile_table::LEAST;
 use super::report::{FitReport, Quantity};
 use crate::calibrate::log::{Observation, Stage};
+use crate::experiment::domain::number;
 use crate::report::format;
+use crate::stats::critical::Confidence;
+use crate::stats::interval::wilson_of_share;
 
 /// Seconds of a day: a shorter measurement says nothing about the next day.
 const DAY: f64 = 86_400.0;
@@ -172,6 +177,17 @@ fn of_quantity(quantity: &Quantity, notes: &mut Vec<String>, unknown: &mut Vec<S
             levels.join(", then ")
         ));
     }
+    if let Some(drift) = &regimes.drift {
+        notes.push(format!(
+            "{title}: it {} by {} % from the first request to the last, over {} (95 %: times {:.2} to {:.2}): the law is of all of that time, \
+             and a longer measurement would tell whether it goes on",
+            if drift.factor > 1.0 { "grew" } else { "fell" },
+            number(100.0 * (drift.factor - 1.0).abs()),
+            format::span(drift.seconds),
+            drift.low,
+            drift.high
+        ));
+    }
     if let Some(hours) = &regimes.hours {
         notes.push(format!(
             "{title}: hours of the day differ (p = {:.4}): median {} at {:02}h UTC, {} at {:02}h; the law is of all hours",
@@ -182,6 +198,7 @@ fn of_quantity(quantity: &Quantity, notes: &mut Vec<String>, unknown: &mut Vec<S
             hours.fastest
         ));
     }
+    unknown.extend(quantity.percentiles.iter().filter_map(|p| between_modes(quantity, p)));
     for held in quantity
         .candidates
         .iter()
@@ -192,6 +209,29 @@ fn of_quantity(quantity: &Quantity, notes: &mut Vec<String>, unknown: &mut Vec<S
             held.family.name()
         ));
     }
+}
+
+/// That a percentile lies in either of two modes, for all that the measurements say of their weights.
+fn between_modes(quantity: &Quantity, p: &Percentile) -> Option<String> {
+    let (Params::Two(two), Some(serial)) = (&quantity.params, &quantity.serial) else {
+        return None;
+    };
+    // Of the quick mode 39 in 40 lie below, of the slow one above.
+    let quick = libm::exp(two.mu[0] + 1.96 * two.sigma[0]);
+    let slow = libm::exp(two.mu[1] - 1.96 * two.sigma[1]);
+    let (low, high) = wilson_of_share(two.weight, serial.effective, Confidence::P95);
+    (slow > quick && low < p.share && p.share < high).then(|| {
+        format!(
+            "{} p{}: it is {} or {}, since the slow mode has {:.1} % of the requests, or {:.1} to {:.1} for all that is known",
+            quantity.title(),
+            format::tick(crate::report::Unit::Number, 100.0 * p.share),
+            shown(quantity, quick),
+            shown(quantity, slow),
+            100.0 * (1.0 - two.weight),
+            100.0 * (1.0 - high),
+            100.0 * (1.0 - low)
+        )
+    })
 }
 
 fn of_time(report: &FitReport, used: &[&Observation], sampled: bool, unknown: &mut Vec<String>) {

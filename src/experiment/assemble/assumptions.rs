@@ -23,14 +23,22 @@ pub(super) fn assumptions(loaded: &Loaded, fleet: &[Deployment], models: &[Model
         let mut of = models.iter().filter(|note| note.provider == name);
         of.any(|note| matches!(note.calibration, Some(Standing::Calibrated(_))))
     };
-    let unmeasured: Vec<&str> = providers()
-        .map(|p| &*p.name)
-        .filter(|name| !is_validated(name))
-        .collect();
-    let measured = (!unmeasured.is_empty()).then(|| {
-        let of = which(&unmeasured, fleet.len(), "all providers");
-        format!("error in the figures of {of}: published or assumed, not validated against measurements")
-    });
+    let is_fitted = |name: &str| {
+        models
+            .iter()
+            .any(|note| note.provider == name && note.measured.is_some())
+    };
+    let unvalidated = providers().map(|p| &*p.name).filter(|name| !is_validated(name));
+    let (fitted, published): (Vec<&str>, Vec<&str>) = unvalidated.partition(|name| is_fitted(name));
+    let error = |names: &[&str], what: &str| {
+        let of = which(names, fleet.len(), "all providers");
+        (!names.is_empty()).then(|| format!("error in the figures of {of}: {what}"))
+    };
+    let published = error(&published, "published or assumed, not validated against measurements");
+    let fitted = error(
+        &fitted,
+        "fitted to measurements, not validated against others (`simcap validate`)",
+    );
     let replayed = loaded
         .trace
         .is_some()
@@ -40,7 +48,10 @@ pub(super) fn assumptions(loaded: &Loaded, fleet: &[Deployment], models: &[Model
         "difficulty of requests: whether an answer is good is drawn for each attempt independently of the others"
             .to_owned()
     });
-    [load, measured, replayed, quality].into_iter().flatten().collect()
+    [load, published, fitted, replayed, quality]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Some of `all` things by name, or all of them in a word.

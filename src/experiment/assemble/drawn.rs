@@ -8,7 +8,7 @@ use crate::experiment::uncertainty::Uncertainty;
 use crate::form::build::{Built, Names};
 use crate::kernel::sampler::Sampler;
 use crate::provider::Drawn;
-use crate::provider::faults::{BuildFault, Fault, Random};
+use crate::provider::faults::{BuildFault, Fault};
 use crate::provider::latency::{Latency, Streaming};
 
 /// The possible forms of the provider that `spec` says by `model`; nothing if its parameters are exact. `number` is that of the model.
@@ -31,9 +31,7 @@ pub(super) fn drawn(
         } else {
             said.tps.clone()
         },
-        requests: said
-            .requests
-            .filter(|_| spec.faults.is_none() && model.faults != Random::default()),
+        requests: said.requests.filter(|_| spec.faults.is_none()),
     };
     // Times of the experiment's own are not for this to build: with them only shares of failures could be drawn.
     let has_own_times = spec.ttft.is_some() || spec.tps.is_some() || spec.response.is_some();

@@ -17,7 +17,7 @@ use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Span;
 use crate::provider::Provider;
 use crate::provider::cache::Cache;
-use crate::provider::faults::{BuildFault, Fault};
+use crate::provider::faults::{BuildFault, Fault, Random};
 use crate::provider::latency::{Latency, Response, Streaming};
 use crate::provider::limits::{Limit, LimitSpec, Unit};
 use crate::provider::load::Load;
@@ -141,6 +141,9 @@ pub(super) fn domain(loaded: &Loaded, spec: &ProviderSpec, provider: &Provider) 
         no_load: provider.load.is_empty(),
         no_quota: provider.limits.is_empty() && provider.account.is_none(),
         no_prefill: spec.prefill.or(model.prefill).is_none(),
+        no_cache: provider.cache.is_none(),
+        unfailing: (model.uncertainty.requests).filter(|_| spec.faults.is_none() && model.faults == Random::default()),
+        starts: (loaded.experiment.plan.starts).map(|starts| (starts.after_monday().seconds() / 60.0) as usize),
     })
 }
 

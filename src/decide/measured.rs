@@ -11,6 +11,7 @@ use crate::report::{Measured, Metric};
 use crate::stats::compare::Side;
 use crate::stats::critical::Confidence;
 use crate::stats::interval::Estimate;
+use crate::stats::parts::Scale;
 use crate::stats::quantile::{Of, Shares};
 use crate::stats::ratio::Pairs;
 use crate::words::metric::Times;
@@ -129,7 +130,20 @@ impl Gathered {
 
     /// The estimate of measure number `i`. A percentile is of those that have a value, or of all that should have.
     pub(super) fn estimate(&self, i: usize, of: Of, confidence: Confidence) -> Estimate {
-        self.uncertain.widen(i, self.of_run(i, of, confidence), confidence)
+        let of_run = self.of_run(i, of, confidence);
+        let scale = match kind(&self.measures[i].metric) {
+            Kind::Percentile(q, _) => {
+                let known = self.shares_of[i].zip(self.uncertain.factor(i, confidence));
+                return match known.filter(|_| !self.lacks[i]) {
+                    Some((at, times)) => self.shares[at].2.quantile_of_less(q, of, confidence, times),
+                    None => of_run,
+                };
+            }
+            Kind::Share => Scale::Share,
+            Kind::Positive(..) => Scale::Positive,
+            Kind::Ratio(..) => Scale::Plain,
+        };
+        self.uncertain.widen(i, of_run, scale, confidence)
     }
 
     /// The estimate with the interval of the run alone.
@@ -171,11 +185,11 @@ impl Gathered {
             residuals: Vec::new(),
             metric: self.measures[i].metric.clone(),
             note: self.note(i, &estimate),
-            estimate,
-            of_all,
             parts: self
                 .uncertain
-                .parts(i, &self.of_run(i, Of::Values, confidence), confidence),
+                .parts(i, &self.of_run(i, Of::Values, confidence), &estimate, confidence),
+            estimate,
+            of_all,
         }
     }
 
@@ -202,6 +216,11 @@ impl Gathered {
             }
             (Kind::Percentile(..) | Kind::Ratio(..) | Kind::Positive(..), _) => None,
         }
+    }
+
+    /// How many measures there are.
+    pub(super) fn count(&self) -> usize {
+        self.measures.len()
     }
 
     /// The figures and intervals of the first `count` measures as comparisons take them, percentiles being of all requests.

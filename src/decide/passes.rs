@@ -10,6 +10,7 @@ use std::cell::{Cell, RefCell};
 use crate::engine::replicate::Finished;
 use crate::engine::tally::Tally;
 use crate::stats::interval::{Confidence, Estimate, Values};
+use crate::stats::parts::{Parts, Scale};
 use crate::stats::ratio::Pairs;
 
 use super::measured::Gathered;
@@ -152,6 +153,49 @@ impl Noted {
     }
 }
 
+/// The figure of every replication, and what each adds to its error where that is wanted.
+#[derive(Clone, Debug)]
+struct Course {
+    noted: Noted,
+    figures: Vec<Figure>,
+}
+
+impl Course {
+    /// The estimate with what the models' own measurements leave open in its interval; `numbers` are those of the replications.
+    fn estimate(&self, numbers: &[u64], confidence: Confidence) -> Estimate {
+        let estimate = self.noted.estimate(confidence);
+        if self.figures.is_empty() {
+            return estimate;
+        }
+        let error = |figure: &Figure| match (&self.noted, figure) {
+            (Noted::Share(pairs) | Noted::Portion(pairs) | Noted::Ratio(pairs), figure) => match figure {
+                Figure::Share(x, y) | Figure::Portion(x, y) | Figure::Ratio(x, y) => pairs.residual(*x, *y),
+                Figure::Each(_) => f64::NAN,
+            },
+            (Noted::Each(_), Figure::Each(Some(value))) => value - estimate.value,
+            (Noted::Each(_), Figure::Each(None) | Figure::Share(..) | Figure::Portion(..) | Figure::Ratio(..)) => {
+                f64::NAN
+            }
+        };
+        let scale = match self.noted {
+            Noted::Share(_) | Noted::Portion(_) => Scale::Share,
+            Noted::Each(_) | Noted::Ratio(_) => Scale::Plain,
+        };
+        let errors: Vec<f64> = self.figures.iter().map(error).collect();
+        let parts = Parts::of(&errors, numbers);
+        parts.map_or(estimate, |parts| parts.widen(&estimate, scale, confidence))
+    }
+}
+
+/// How estimates are made of figures.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asking {
+    /// The level of the intervals.
+    pub(super) confidence: Confidence,
+    /// Whether the models' own measurements leave something open, which the intervals then hold.
+    pub(super) is_uncertain: bool,
+}
+
 /// Puts one figure of each replication into an estimate.
 pub(super) type Each<'a> = &'a dyn Fn(&dyn Fn(&Tally) -> Figure) -> Estimate;
 
@@ -162,21 +206,28 @@ pub(super) type Each<'a> = &'a dyn Fn(&dyn Fn(&Tally) -> Figure) -> Estimate;
 /// for the same figures in the same order each time, whatever the estimates are.
 pub(super) fn ask<T, F: Finished>(
     replications: &Replications<'_, F>,
-    confidence: Confidence,
+    asking: Asking,
     mut look: impl FnMut(&Tally),
     build: impl Fn(Each<'_>) -> T,
 ) -> Result<T, F::Error> {
-    let noted: RefCell<Vec<Noted>> = RefCell::default();
+    let noted: RefCell<Vec<Course>> = RefCell::default();
     replications.each(|tally| {
         look(tally);
         let next = Cell::new(0);
         build(&|figure| {
             let mut noted = noted.borrow_mut();
             let at = next.replace(next.get() + 1);
-            let with = Noted::with(noted.get(at).copied(), figure(tally));
+            let figure = figure(tally);
+            let with = Noted::with(noted.get(at).map(|known| known.noted), figure);
             match noted.get_mut(at) {
-                Some(known) => *known = with,
-                None => noted.push(with),
+                Some(known) => known.noted = with,
+                None => noted.push(Course {
+                    noted: with,
+                    figures: Vec::new(),
+                }),
+            }
+            if let Some(known) = noted.get_mut(at).filter(|_| asking.is_uncertain) {
+                known.figures.push(figure);
             }
             Estimate::NONE
         });
@@ -184,6 +235,8 @@ pub(super) fn ask<T, F: Finished>(
     let (noted, next) = (noted.into_inner(), Cell::new(0));
     Ok(build(&|_| {
         let figure = noted.get(next.replace(next.get() + 1));
-        figure.map_or(Estimate::NONE, |noted| noted.estimate(confidence))
+        figure.map_or(Estimate::NONE, |noted| {
+            noted.estimate(replications.numbers, asking.confidence)
+        })
     }))
 }

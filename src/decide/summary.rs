@@ -6,6 +6,7 @@ use crate::engine::replicate::{Finished, Runs};
 use crate::engine::scenario::Scenario;
 use crate::engine::tally::{ClassTally, Tally};
 use crate::experiment::assemble::{Measure, Plan, Source};
+use crate::experiment::caveats;
 use crate::experiment::load::Loaded;
 use crate::kernel::time::Span;
 use crate::report::json::FORMAT;
@@ -17,6 +18,7 @@ use crate::report::{
 use crate::routing::Milestone;
 use crate::stats::compare::Side;
 use crate::stats::histogram::Histogram;
+use crate::stats::interval::Estimate;
 use crate::stats::quantile::Of;
 use crate::words::{BoundKind, EffortKind, Outcome, Start};
 
@@ -24,7 +26,7 @@ use super::compare::{Terms, compare};
 use super::figures::MONTH_DAYS;
 use super::measured::Gathered;
 use super::month::Month;
-use super::passes::{Each, Figure, Pooled, Replications, ask};
+use super::passes::{Asking, Each, Figure, Pooled, Replications, ask};
 use super::ranking::{ranking, together};
 use super::scorecard::{Given, scorecard};
 use super::steady::{self, Story};
@@ -75,16 +77,30 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
     let mut sides: Vec<Vec<Side>> = Vec::new();
     for (s, pooled) in all.iter_mut().enumerate() {
         let scenario = &plan.scenarios[s];
-        let mut compared = pooled.gathered.compared(plan.metrics.len(), plan.confidence);
+        let is_uncertain = uncertain::is_uncertain(plan);
+        // Figures of classes are not compared; what their replications add is asked for where it goes into their intervals.
+        let count = if is_uncertain {
+            pooled.gathered.count()
+        } else {
+            plan.metrics.len()
+        };
+        let mut compared = pooled.gathered.compared(count, plan.confidence);
         let look = |tally: &Tally| pooled.gathered.residuals(tally, &mut compared);
-        let parts = ask(&replications(s), plan.confidence, look, |each| {
+        let terms = Asking {
+            confidence: plan.confidence,
+            is_uncertain,
+        };
+        let mut parts = ask(&replications(s), terms, look, |each| {
             Parts::of(plan, scenario, pooled, &months[s], each)
         })?;
-        let unsure = Uncertain::of(plan, &compared.sides, &complete);
-        for (i, side) in compared.sides.iter_mut().enumerate() {
-            side.estimate = unsure.widen(i, side.estimate, plan.confidence);
+        if is_uncertain {
+            pooled.gathered.leave_open(Uncertain::of(&compared.sides, &complete));
+            compared.sides.truncate(plan.metrics.len());
+            for (i, side) in compared.sides.iter_mut().enumerate() {
+                side.estimate = pooled.gathered.estimate(i, Of::Everything, plan.confidence);
+            }
+            measured_of_classes(plan, &pooled.gathered, &mut parts.classes);
         }
-        pooled.gathered.leave_open(unsure);
         let mut policy = policy(plan, s, pooled, &months[s], parts, story(scenario));
         for (measured, side) in policy.metrics.iter_mut().zip(&compared.sides) {
             measured.residuals = joined::residuals(side);
@@ -126,6 +142,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         month_days: MONTH_DAYS,
         warnings: troubles(loaded)
             .chain(outside::sentences(plan, &outside))
+            .chain(caveats::sentences(plan))
             .chain(uncertain::warning(plan, complete.len()))
             .chain(warnings(
                 plan,
@@ -390,12 +407,29 @@ fn providers(scenario: &Scenario, each: Each<'_>) -> Vec<ProviderReport> {
         .collect()
 }
 
+/// The metrics of class number `i`, in the order of [`OF_CLASS`].
+fn of_class(plan: &Plan, gathered: &Gathered, i: usize) -> [Estimate; 5] {
+    let first = plan.metrics.len() + i * OF_CLASS.len();
+    std::array::from_fn(|k| gathered.estimate(first + k, Of::Values, plan.confidence))
+}
+
+/// Puts the metrics of classes anew, once it is known what the models' measurements leave open.
+fn measured_of_classes(plan: &Plan, gathered: &Gathered, classes: &mut [ClassReport]) {
+    for (i, class) in classes.iter_mut().enumerate() {
+        [
+            class.ttft_p95,
+            class.e2e_p95,
+            class.error_rate,
+            class.cost_per_1k,
+            class.quality,
+        ] = of_class(plan, gathered, i);
+    }
+}
+
 fn classes(plan: &Plan, scenario: &Scenario, gathered: &Gathered, each: Each<'_>) -> Vec<ClassReport> {
     let one = |(i, name): (usize, &str)| {
         let requests = |c: &ClassTally| c.outcomes.iter().sum::<u64>() as f64;
-        let first = plan.metrics.len() + i * OF_CLASS.len();
-        let [ttft_p95, e2e_p95, error_rate, cost_per_1k, quality] =
-            std::array::from_fn(|k| gathered.estimate(first + k, Of::Values, plan.confidence));
+        let [ttft_p95, e2e_p95, error_rate, cost_per_1k, quality] = of_class(plan, gathered, i);
         ClassReport {
             name: name.to_owned(),
             share: each(&|t| Figure::Share(requests(&t.classes[i]), t.requests() as f64)),

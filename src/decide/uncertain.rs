@@ -1,14 +1,14 @@
 //! Intervals that hold what is not known of the models, beside what chance does: where a model tells how far its parameters are known.
 //!
-//! The metrics of policies, their comparisons, the ranking and the objectives are widened ([`crate::stats::parts`]); what the report says
-//! by class, by provider and of bills keeps the intervals of the run. Where no model tells it, nothing is changed.
+//! The metrics of policies, their comparisons, the ranking, the objectives, and what the report says by class, by provider and of bills
+//! are widened ([`crate::stats::parts`]). Where no model tells it, nothing is changed.
 
 use crate::experiment::assemble::Plan;
 use crate::report::{Metric, PartsOfError, PolicyReport, Unit, format};
 use crate::stats::compare::Side;
 use crate::stats::critical::Confidence;
 use crate::stats::interval::Estimate;
-use crate::stats::parts::{LEAST_PAIRS, Parts};
+use crate::stats::parts::{LEAST_PAIRS, Parts, Scale};
 
 /// The parts of the errors of one policy's metrics, in the order of the plan's; empty where all models are exact.
 #[derive(Clone, Debug, Default)]
@@ -22,26 +22,31 @@ pub(super) fn is_uncertain(plan: &Plan) -> bool {
 
 impl Uncertain {
     /// Those of `sides`, whose residuals are of the replications of these numbers.
-    pub(super) fn of(plan: &Plan, sides: &[Side], numbers: &[u64]) -> Uncertain {
-        if !is_uncertain(plan) {
-            return Uncertain::default();
-        }
+    pub(super) fn of(sides: &[Side], numbers: &[u64]) -> Uncertain {
         Uncertain((sides.iter()).map(|side| Parts::of(&side.residuals, numbers)).collect())
     }
 
-    /// The estimate of metric number `i` with both parts in its interval.
-    pub(super) fn widen(&self, i: usize, estimate: Estimate, confidence: Confidence) -> Estimate {
-        self.0
-            .get(i)
-            .copied()
-            .flatten()
-            .map_or(estimate, |parts| parts.widen(&estimate, confidence).0)
+    /// By how much the interval of metric number `i` grows where it holds both parts; `None` where the models' part does not show.
+    pub(super) fn factor(&self, i: usize, confidence: Confidence) -> Option<f64> {
+        self.0.get(i).copied().flatten()?.factor(confidence)
     }
 
-    /// What the interval of metric number `i` is made of, if `estimate` has that of the run alone.
-    pub(super) fn parts(&self, i: usize, estimate: &Estimate, confidence: Confidence) -> Option<PartsOfError> {
-        let (_, reach) = self.0.get(i).copied().flatten()?.widen(estimate, confidence);
-        reach.map(|(run, models)| PartsOfError { run, models })
+    /// The estimate of metric number `i` with both parts in its interval.
+    pub(super) fn widen(&self, i: usize, estimate: Estimate, scale: Scale, confidence: Confidence) -> Estimate {
+        let parts = self.0.get(i).copied().flatten();
+        parts.map_or(estimate, |parts| parts.widen(&estimate, scale, confidence))
+    }
+
+    /// What the interval of metric number `i` is made of: `of_run` has that of the run alone, and `whole` both.
+    pub(super) fn parts(
+        &self,
+        i: usize,
+        of_run: &Estimate,
+        whole: &Estimate,
+        confidence: Confidence,
+    ) -> Option<PartsOfError> {
+        let (run, models) = self.0.get(i).copied().flatten()?.reach(of_run, whole, confidence)?;
+        Some(PartsOfError { run, models })
     }
 }
 

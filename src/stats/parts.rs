@@ -7,6 +7,9 @@
 //! has one degree of freedom less than there are pairs. Of what chance adds to the variance between pairs, half is left in: without it,
 //! the few pairs of a run hold the truth in 87 of 100 intervals at 95 % where parameters and chance matter alike, with it in 93 and more
 //! (the test at the foot). Where the parameters hardly matter the interval is therefore twice as wide as need be.
+//!
+//! The interval grows on the scale on which the figure's error is even ([`Scale`]): a share of 1 in 400 may be five times that, and not be
+//! less than 0; a percentile is not on any, and is found anew from shares that are known less well ([`super::quantile::Shares`]).
 
 use super::critical::Confidence;
 use super::interval::Estimate;
@@ -25,6 +28,35 @@ pub struct Parts {
     plain: f64,
     replications: usize,
     pairs: usize,
+}
+
+/// On what scale the error of a figure reaches as far to either side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// Its own.
+    Plain,
+    /// The logarithm: of what is never below zero and now and then large.
+    Positive,
+    /// The angle whose sine is the share's root, on which counts have the same spread whatever the share (Anscombe, *Biometrika* 35,
+    /// 1948).
+    Share,
+}
+
+impl Scale {
+    /// `end` as many times as far from `value`.
+    fn farther(self, value: f64, end: f64, times: f64) -> f64 {
+        let angle = |share: f64| libm::asin(share.clamp(0.0, 1.0).sqrt());
+        match self {
+            Scale::Positive if value > 0.0 && end > 0.0 => value * libm::pow(end / value, times),
+            Scale::Plain | Scale::Positive => value + times * (end - value),
+            Scale::Share => {
+                let from = angle(value);
+                let at = from + times * (angle(end) - from);
+                let sine = libm::sin(at.clamp(0.0, std::f64::consts::FRAC_PI_2));
+                sine * sine
+            }
+        }
+    }
 }
 
 impl Parts {
@@ -68,23 +100,33 @@ impl Parts {
         (chance / own, t * of_draws.sqrt() / own)
     }
 
-    /// The estimate with an interval that holds both, where the replications show that the parameters matter; and how far its
-    /// two parts reach to the farther side, that of chance first.
-    pub fn widen(&self, estimate: &Estimate, confidence: Confidence) -> (Estimate, Option<(f64, f64)>) {
-        let ends = estimate.lo.zip(estimate.hi);
-        let arm = ends.map(|(lo, hi)| (estimate.value - lo).max(hi - estimate.value));
-        let Some(half) = arm.filter(|half| half.is_finite() && self.parameters > 0.0) else {
-            return (*estimate, None);
-        };
+    /// By how much the interval of the run alone grows where it holds both; `None` where the replications do not show that the
+    /// parameters matter.
+    pub fn factor(&self, confidence: Confidence) -> Option<f64> {
         let (chance, parameters) = self.shares(confidence);
-        let wider = (chance * chance + parameters * parameters).sqrt().max(1.0);
-        let end = |end: f64| estimate.value + wider * (end - estimate.value);
-        let widened = Estimate {
+        (self.parameters > 0.0).then(|| libm::hypot(chance, parameters).max(1.0))
+    }
+
+    /// The estimate with an interval that holds both; that of the run alone where the parameters do not matter.
+    pub fn widen(&self, estimate: &Estimate, scale: Scale, confidence: Confidence) -> Estimate {
+        let Some(times) = self.factor(confidence) else {
+            return *estimate;
+        };
+        let end = |end: f64| scale.farther(estimate.value, end, times);
+        Estimate {
             lo: estimate.lo.map(|lo| if lo >= 0.0 { end(lo).max(0.0) } else { end(lo) }),
             hi: estimate.hi.map(end),
             ..*estimate
-        };
-        (widened, Some((chance * half, parameters * half)))
+        }
+    }
+
+    /// How far the run alone and the models alone reach to the farther side of `whole`, which is `of_run` with both in its interval.
+    pub fn reach(&self, of_run: &Estimate, whole: &Estimate, confidence: Confidence) -> Option<(f64, f64)> {
+        self.factor(confidence)?;
+        let arm = |of: &Estimate| Some((of.value - of.lo?).max(of.hi? - of.value)).filter(|arm| arm.is_finite());
+        let run = self.shares(confidence).0 * arm(of_run)?;
+        let all = arm(whole)?;
+        Some((run, (all * all - run * run).max(0.0).sqrt()))
     }
 }
 
@@ -106,7 +148,17 @@ mod tests {
             "{parts:?}"
         );
         let estimate = Estimate::of_replications(residuals.map(|x| Some(10.0 + x)), P95);
-        let (wide, halves) = parts.widen(&estimate, P95);
+        let wide = parts.widen(&estimate, Scale::Plain, P95);
+        assert_eq!(wide.lo, Some(0.0));
+        // Further above zero it is not cut.
+        let further = Estimate {
+            value: 100.0,
+            lo: estimate.lo.map(|lo| lo + 90.0),
+            hi: estimate.hi.map(|hi| hi + 90.0),
+            ..estimate
+        };
+        let wide = parts.widen(&further, Scale::Plain, P95);
+        let halves = parts.reach(&further, &wide, P95);
         // t with 5 and 2 degrees of freedom: 2.5706 and 4.3027.
         let (chance, parameters) = halves.unwrap();
         assert!((chance - 2.5706 * (0.5_f64 / 6.0).sqrt()).abs() < 1e-3, "{chance}");
@@ -114,12 +166,22 @@ mod tests {
             (parameters - 4.3027 * (15.875_f64 * (4.0 / 3.0)).sqrt()).abs() < 1e-3,
             "{parameters}"
         );
-        let half = wide.hi.unwrap() - 10.0;
+        let half = wide.hi.unwrap() - 100.0;
         assert!(
             (half * half - chance * chance - parameters * parameters).abs() < 1e-6,
             "{half}"
         );
-        assert_eq!(wide.lo, Some(0.0));
+    }
+
+    /// A share of 1/4 is at 30°, its upper end of 1/2 at 45°: three times as far is 75°, and its lower end of 0 stays there.
+    #[test]
+    fn shares_and_what_is_positive_stay_so() {
+        let sine = libm::sin(75_f64.to_radians());
+        assert!((Scale::Share.farther(0.25, 0.5, 3.0) - sine * sine).abs() < 1e-12);
+        assert_eq!(Scale::Share.farther(0.25, 0.0, 3.0), 0.0);
+        assert!((Scale::Positive.farther(2.0, 4.0, 3.0) - 16.0).abs() < 1e-12);
+        assert!((Scale::Positive.farther(2.0, 1.0, 3.0) - 0.25).abs() < 1e-12);
+        assert_eq!(Scale::Plain.farther(2.0, 1.0, 3.0), -1.0);
     }
 
     #[test]
@@ -145,7 +207,8 @@ mod tests {
                 let estimate = Estimate::of_replications(values.iter().map(|x| Some(100.0 + x)), P95);
                 let residuals: Vec<f64> = values.iter().map(|x| 100.0 + x - estimate.value).collect();
                 let numbers: Vec<u64> = (0..10).collect();
-                let (wider, _) = Parts::of(&residuals, &numbers).unwrap().widen(&estimate, P95);
+                let parts = Parts::of(&residuals, &numbers).unwrap();
+                let wider = parts.widen(&estimate, Scale::Plain, P95);
                 let holds =
                     |of: &Estimate| u32::from(of.lo.unwrap() <= 100.0 + truth && 100.0 + truth <= of.hi.unwrap());
                 (plain, wide) = (plain + holds(&estimate), wide + holds(&wider));

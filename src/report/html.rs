@@ -124,6 +124,7 @@ mod tests {
         let page = page().replace('\u{a0}', " ");
         for words in [
             "14 of 20",
+            "measurements leave open ±0.09 s and the run ±0.04 s",
             "pass",
             "fail",
             "undecided",

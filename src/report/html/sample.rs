@@ -55,7 +55,10 @@ pub(crate) fn sample() -> Report {
     ];
     Report {
         outside: Vec::new(),
-        uncertain: Vec::new(),
+        uncertain: vec![
+            "small: TTFT p95 1.2 s ± 0.1 s, of which the models' measurements leave open ±0.09 s and the run ±0.04 s"
+                .into(),
+        ],
         format: "simcap.result/2".into(),
         version: "0.1.0".into(),
         experiment: "Support chat, three providers".into(),

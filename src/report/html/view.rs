@@ -46,6 +46,8 @@ pub(super) struct Page {
     about: Prose,
     facts: Vec<String>,
     warnings: Vec<String>,
+    /// How much of its interval each policy has from the models' own measurements.
+    uncertain: Vec<String>,
     /// What is not modelled, in one line; empty if there is nothing to say.
     assumptions: String,
     objectives: Option<Objectives>,
@@ -137,6 +139,7 @@ impl Page {
             about: prose(&report.about),
             facts: facts(report),
             warnings: report.warnings.clone(),
+            uncertain: report.uncertain.clone(),
             assumptions: report.assumptions.join("; "),
             objectives: objectives(report, &keys),
             ranking: ranking(report, &keys),

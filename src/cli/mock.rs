@@ -1,5 +1,6 @@
 //! `simcap mock`: modelled providers as a server.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap::Args;
 
 use super::{Done, Exit, Failure, print, signals, traces};
 use crate::experiment::load::load;
+use crate::form::diagnose::nearest;
 use crate::live::mock::{Server, Serving, SourceError, Stop, Summary, from_experiment, from_models, output_law};
 use crate::report::format;
 
@@ -67,6 +69,38 @@ pub(super) struct Mock {
     /// Refuse requests with fields that have no effect here; else the header x-simcap-ignored names them
     #[arg(long)]
     strict: bool,
+    /// A further name for a model that is served, as in `--alias gpt-4o=mine`; may be given again
+    #[arg(long, value_name = "NAME=MODEL", value_parser = alias)]
+    alias: Vec<(String, String)>,
+}
+
+/// A name and the model that it stands for.
+fn alias(text: &str) -> Result<(String, String), String> {
+    let both = text
+        .split_once('=')
+        .filter(|(name, model)| !name.is_empty() && !model.is_empty());
+    let (name, model) = both.ok_or("must be a name, = and a model that is served, as in gpt-4o=mine")?;
+    Ok((name.to_owned(), model.to_owned()))
+}
+
+/// The aliases that were asked for, of models called `names`.
+fn aliases(asked: &[(String, String)], names: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let mut aliases = BTreeMap::new();
+    for (name, model) in asked {
+        let refuse = |why: String| Err(Failure::Input(format!("--alias {name}={model}: {why}")));
+        if !names.contains(model) {
+            let meant = nearest(model, names.iter().map(String::as_str));
+            let meant = meant.map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
+            return refuse(format!(
+                "no model \"{model}\" is served{meant}\n  served: {}",
+                names.join(", ")
+            ));
+        }
+        if names.contains(name) || aliases.insert(name.clone(), model.clone()).is_some() {
+            return refuse(format!("\"{name}\" is the name of another model already"));
+        }
+    }
+    Ok(aliases)
 }
 
 impl Mock {
@@ -95,6 +129,7 @@ impl Mock {
             stamps: self.stamps,
             quota_headers: !self.no_quota_headers,
             strict: self.strict,
+            aliases: aliases(&self.alias, &names)?,
         };
         let server = Server::bind(providers, serving).map_err(|error| {
             let why = match error.kind() {

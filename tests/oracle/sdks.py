@@ -73,8 +73,8 @@ def with_openai(simcap, folder):
             {"tool_choice": "required", "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]},
         ):
             raises(openai.BadRequestError, lambda form=form: client.chat.completions.create(**ask, **form))
-        raises(openai.NotFoundError, lambda: client.embeddings.create(model="plain", input=WORDS))
-        raises(openai.NotFoundError, lambda: client.responses.create(model="plain", input=WORDS))
+        raises(openai.BadRequestError, lambda: client.embeddings.create(model="plain", input=WORDS))
+        raises(openai.BadRequestError, lambda: client.responses.create(model="plain", input=WORDS))
         client.chat.completions.create(**{**ask, "model": "full"})
         raises(openai.RateLimitError, lambda: client.chat.completions.create(**{**ask, "model": "full"}))
     with Mock(simcap, folder, "--strict") as base:

@@ -36,6 +36,21 @@ pub(super) fn serve(socket: TcpStream, shared: &Shared) {
     }
 }
 
+/// What there is, for those who ask for something else.
+const SERVED: &str = "there are: POST /v1/chat/completions, POST /v1/completions, GET /v1/models, GET /health";
+
+/// What OpenAI's server has and this one does not, because it has no model of it: a client is told so, rather than that its URL is wrong.
+const NOT_SERVED: [&str; 8] = [
+    "/v1/responses",
+    "/v1/embeddings",
+    "/v1/moderations",
+    "/v1/images/generations",
+    "/v1/audio/speech",
+    "/v1/audio/transcriptions",
+    "/v1/audio/translations",
+    "/v1/batches",
+];
+
 /// Answers `request`. Returns whether the connection stays open.
 fn answer(wire: &mut Wire, request: &Request, shared: &Shared) -> Result<bool, Gone> {
     let method = request.method.as_str();
@@ -47,20 +62,20 @@ fn answer(wire: &mut Wire, request: &Request, shared: &Shared) -> Result<bool, G
         "/v1/models" | "/health" if !matches!(method, "GET" | "HEAD") => Err(wrong_method(method, "GET, HEAD")),
         "/health" => Ok(json!({ "status": "ok" })),
         "/v1/models" => {
-            let models: Vec<_> = shared.fleet.names().iter().map(|name| listed(name)).collect();
+            let names = shared.fleet.names().iter().chain(shared.aliases.keys());
+            let models: Vec<_> = names.map(|name| listed(name)).collect();
             Ok(json!({ "object": "list", "data": models }))
         }
+        path if NOT_SERVED.contains(&path) => Err(Problem {
+            code: Some("unsupported_endpoint"),
+            ..Problem::bad(400, format!("{path} is not served by this mock; {SERVED}"))
+        }),
         path => match path.strip_prefix("/v1/models/") {
             Some(_) if !matches!(method, "GET" | "HEAD") => Err(wrong_method(method, "GET, HEAD")),
             Some(name) => model(shared, name).map(|_| listed(name)),
             None => Err(Problem {
                 code: Some("unknown_url"),
-                ..Problem::bad(
-                    404,
-                    format!(
-                        "nothing is served at {path}; there are: POST /v1/chat/completions, POST /v1/completions, GET /v1/models, GET /health"
-                    ),
-                )
+                ..Problem::bad(404, format!("nothing is served at {path}; {SERVED}"))
             }),
         },
     };
@@ -114,8 +129,12 @@ fn complete(wire: &mut Wire, request: &Request, form: Form, shared: &Shared) -> 
 /// The number of the provider that is served as `name`.
 fn model(shared: &Shared, name: &str) -> Result<usize, Problem> {
     let names = shared.fleet.names();
-    names.iter().position(|n| n == name).ok_or_else(|| {
-        let are = match nearest(name, names.iter().map(String::as_str)) {
+    let meant = shared.aliases.get(name).map_or(name, String::as_str);
+    names.iter().position(|n| n == meant).ok_or_else(|| {
+        let names: Vec<&str> = (names.iter().chain(shared.aliases.keys()))
+            .map(String::as_str)
+            .collect();
+        let are = match nearest(name, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`? There"),
             None => "there".to_owned(),
         };

@@ -8,6 +8,9 @@
 //! **Served**: `POST /v1/chat/completions` and `POST /v1/completions`, streamed or whole; `GET /v1/models` and one of them,
 //! `GET /health`. HTTP/1.1 with keep-alive; the request's `model` says which of the models it is for. Any key is good.
 //!
+//! Further names of a model are [`Serving::aliases`]. What OpenAI has besides and this has no model of (embeddings, responses, images, …)
+//! is refused with a 400 that says what is served.
+//!
 //! **Fields** that change nothing here are named in the header `x-simcap-ignored`, or refused by a server that is strict; what asks for
 //! another form of answer (a forced tool call, JSON, log probabilities) is refused with a 400.
 //!

@@ -1,5 +1,6 @@
 //! The server: a listener, one thread for each connection, and the summary at the end.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub struct Serving {
     pub quota_headers: bool,
     /// Whether a request is refused that has fields without an effect here.
     pub strict: bool,
+    /// Further names that requests may give as their `model`, each with the name of the provider that serves it.
+    pub aliases: BTreeMap<String, String>,
 }
 
 /// The state that all connections share.
@@ -46,6 +49,8 @@ pub(super) struct Shared {
     pub(super) stamps: bool,
     pub(super) quota_headers: bool,
     pub(super) strict: bool,
+    /// Further names of providers, by what requests call them.
+    pub(super) aliases: BTreeMap<String, String>,
     stop: Arc<AtomicBool>,
     bad: AtomicU64,
     open: AtomicUsize,
@@ -125,6 +130,7 @@ impl Server {
             stamps: serving.stamps,
             quota_headers: serving.quota_headers,
             strict: serving.strict,
+            aliases: serving.aliases,
             stop: Arc::default(),
             bad: AtomicU64::new(0),
             open: AtomicUsize::new(0),

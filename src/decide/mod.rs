@@ -1,6 +1,7 @@
 //! From finished replications to a report: every figure, its interval, and what may be said of it.
 
 mod bill;
+mod classes;
 mod clipped;
 mod compare;
 mod events;

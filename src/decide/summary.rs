@@ -5,7 +5,7 @@ use crate::engine::incident::Incident;
 use crate::engine::replicate::{Finished, Runs};
 use crate::engine::scenario::Scenario;
 use crate::engine::tally::{ClassTally, Tally};
-use crate::experiment::assemble::{Measure, Plan, Source};
+use crate::experiment::assemble::Plan;
 use crate::experiment::caveats;
 use crate::experiment::load::Loaded;
 use crate::kernel::time::Span;
@@ -18,7 +18,6 @@ use crate::report::{
 use crate::routing::Milestone;
 use crate::stats::compare::Side;
 use crate::stats::histogram::Histogram;
-use crate::stats::interval::Estimate;
 use crate::stats::quantile::Of;
 use crate::words::{BoundKind, EffortKind, Outcome, Start};
 
@@ -31,7 +30,7 @@ use super::ranking::{ranking, together};
 use super::scorecard::{Given, scorecard};
 use super::steady::{self, Story};
 use super::uncertain::{self, Uncertain};
-use super::{bill, clipped, exchange, idle, joined, judge, outside, shut, supposed, survivors};
+use super::{bill, classes, clipped, exchange, idle, joined, judge, outside, shut, supposed, survivors};
 
 /// Points of a distribution function that a report keeps.
 const CURVE_POINTS: usize = 200;
@@ -57,7 +56,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
     let replications = |s: usize| Replications::new(runs, &complete, s);
     let mut all: Vec<Pooled> = Vec::new();
     for (s, scenario) in plan.scenarios.iter().enumerate() {
-        let gathered = Gathered::new(plan.metrics.iter().cloned().chain(of_classes(scenario)));
+        let gathered = Gathered::new(plan.metrics.iter().cloned().chain(classes::measures(scenario)));
         all.extend(replications(s).pool(gathered)?);
     }
     let months: Vec<Month> = (plan.scenarios.iter().zip(&mut all))
@@ -99,7 +98,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
             for (i, side) in compared.sides.iter_mut().enumerate() {
                 side.estimate = pooled.gathered.estimate(i, Of::Everything, plan.confidence);
             }
-            measured_of_classes(plan, &pooled.gathered, &mut parts.classes);
+            classes::measure(plan, &pooled.gathered, &mut parts.classes);
         }
         let mut policy = policy(plan, s, pooled, &months[s], parts, story(scenario));
         for (measured, side) in policy.metrics.iter_mut().zip(&compared.sides) {
@@ -187,26 +186,6 @@ fn ranked(metric: &Metric, names: &[String], plan: &Plan, all: &[Pooled], sides:
     };
     let sides: Vec<Side> = all.iter().zip(sides).map(of).collect();
     ranking(metric, names, &sides.iter().collect::<Vec<_>>(), together)
-}
-
-/// The metrics that every report has of each class.
-const OF_CLASS: [Metric; 5] = [
-    Metric::TTFT_P95,
-    Metric::E2E_P95,
-    Metric::ERROR_RATE,
-    Metric::COST_PER_1K,
-    Metric::QUALITY,
-];
-
-/// What is measured of each class, class by class.
-fn of_classes(scenario: &Scenario) -> impl Iterator<Item = Measure> {
-    let classes = 0..scenario.traffic.classes.len();
-    classes.flat_map(|class| {
-        OF_CLASS.map(|metric| Measure {
-            metric,
-            source: Source::Classes(vec![class]),
-        })
-    })
 }
 
 /// A sentence for each script that has failed.
@@ -351,7 +330,7 @@ impl Parts {
         Parts {
             outcomes: outcomes(pooled, each),
             providers: providers(scenario, each),
-            classes: classes(plan, scenario, &all.gathered, each),
+            classes: classes::classes(plan, scenario, &all.gathered, each),
             bill: bill::bill(scenario, pooled, month, each),
             bounds: bounds(scenario, pooled, each),
             alerts: alerts(scenario, pooled, each),
@@ -402,49 +381,6 @@ fn providers(scenario: &Scenario, each: Each<'_>) -> Vec<ProviderReport> {
         .fleet
         .iter()
         .map(|d| d.provider.name.as_str())
-        .enumerate()
-        .map(one)
-        .collect()
-}
-
-/// The metrics of class number `i`, in the order of [`OF_CLASS`].
-fn of_class(plan: &Plan, gathered: &Gathered, i: usize) -> [Estimate; 5] {
-    let first = plan.metrics.len() + i * OF_CLASS.len();
-    std::array::from_fn(|k| gathered.estimate(first + k, Of::Values, plan.confidence))
-}
-
-/// Puts the metrics of classes anew, once it is known what the models' measurements leave open.
-fn measured_of_classes(plan: &Plan, gathered: &Gathered, classes: &mut [ClassReport]) {
-    for (i, class) in classes.iter_mut().enumerate() {
-        [
-            class.ttft_p95,
-            class.e2e_p95,
-            class.error_rate,
-            class.cost_per_1k,
-            class.quality,
-        ] = of_class(plan, gathered, i);
-    }
-}
-
-fn classes(plan: &Plan, scenario: &Scenario, gathered: &Gathered, each: Each<'_>) -> Vec<ClassReport> {
-    let one = |(i, name): (usize, &str)| {
-        let requests = |c: &ClassTally| c.outcomes.iter().sum::<u64>() as f64;
-        let [ttft_p95, e2e_p95, error_rate, cost_per_1k, quality] = of_class(plan, gathered, i);
-        ClassReport {
-            name: name.to_owned(),
-            share: each(&|t| Figure::Share(requests(&t.classes[i]), t.requests() as f64)),
-            ttft_p95,
-            e2e_p95,
-            error_rate,
-            cost_per_1k,
-            quality,
-        }
-    };
-    scenario
-        .traffic
-        .classes
-        .iter()
-        .map(|c| c.name.as_str())
         .enumerate()
         .map(one)
         .collect()

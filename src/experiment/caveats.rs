@@ -75,9 +75,9 @@ impl Domain {
             format!(
                 "the model of {name} was measured from {} to {} (UTC), and this is of {} to {}: how busy {name} is then is not in it",
                 clock(measured),
-                clock(measured + (lasted / 60.0) as usize),
+                clock(measured + (lasted / 60.0).ceil() as usize),
                 clock(starts),
-                clock(starts + (lasts / 60.0) as usize)
+                clock(starts + (lasts / 60.0).ceil() as usize)
             )
         })
     }
@@ -87,8 +87,7 @@ impl Domain {
         let sent = self.unfailing?;
         let (_, most) = wilson(0, sent, Confidence::P95);
         Some(format!(
-            "none of the {sent} requests that the model of {name} was fitted to failed: an error rate of up to {} % cannot be excluded, and is \
-             in the intervals",
+            "none of the {sent} requests that the model of {name} was fitted to failed: an error rate of up to {} % cannot be excluded",
             number(100.0 * most)
         ))
     }

@@ -33,7 +33,7 @@ pub struct Parts {
 /// On what scale the error of a figure reaches as far to either side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
-    /// Its own.
+    /// The scale of the figure itself.
     Plain,
     /// The logarithm: of what is never below zero and now and then large.
     Positive,

@@ -119,8 +119,8 @@ impl Shares {
         self.quantile_of_less(q, of, confidence, 1.0)
     }
 
-    /// As [`Shares::quantile`], where shares are known `times` less well than the replications' spread says: because the model is not
-    /// known either that was run. Between two modes the interval then holds both as soon as their weight is not known.
+    /// The `q` quantile like [`Shares::quantile`], where shares are known `times` less well than the replications' spread says: because
+    /// the model is not known either that was run. Between two modes the interval then holds both as soon as their weight is not known.
     pub fn quantile_of_less(&self, q: f64, of: Of, confidence: Confidence, times: f64) -> Estimate {
         let n = usize::try_from(self.replications).unwrap_or(usize::MAX);
         let none = Estimate { n, ..Estimate::NONE };

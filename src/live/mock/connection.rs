@@ -36,7 +36,7 @@ pub(super) fn serve(socket: TcpStream, shared: &Shared) {
     }
 }
 
-/// What there is, for those who ask for something else.
+/// What is served, for the answer to a request for something else.
 const SERVED: &str = "there are: POST /v1/chat/completions, POST /v1/completions, GET /v1/models, GET /health";
 
 /// What OpenAI's server has and this one does not, because it has no model of it: a client is told so, rather than that its URL is wrong.

@@ -15,7 +15,7 @@ pub(super) fn open(page: &Path) {
     } else {
         Command::new("xdg-open")
     };
-    // A name that begins with a dash is no option.
+    // A name that begins with a dash is not an option.
     let page = std::path::absolute(page).unwrap_or_else(|_| page.to_owned());
     let quiet = command
         .arg(&page)

@@ -84,7 +84,7 @@ pub fn run(scenario: &Scenario, seed: u64, replication: u64, control: &Control) 
     run_watched(scenario, seed, replication, control, None)
 }
 
-/// The same with `watch`, if there is one, looking on: it changes nothing of the result.
+/// Runs a replication with `watch`, if there is one, looking on: it changes nothing of the result.
 ///
 /// # Errors
 /// As [`run`].

@@ -30,7 +30,7 @@ pub enum Part {
     AtProvider,
     /// Backing off before the next try, or until the caller learns of the failure.
     BackingOff,
-    /// Its answer is looked at by a judge.
+    /// An answer is looked at by a judge.
     Judged,
 }
 
@@ -49,7 +49,7 @@ impl Part {
 /// What happened to one request.
 #[derive(Clone, Debug)]
 pub struct Story {
-    /// Its arrival.
+    /// How the request arrived.
     pub arrival: Arrival,
     /// When it arrived.
     pub arrived: Time,
@@ -83,16 +83,16 @@ impl Story {
 pub struct Stay {
     /// Where it was.
     pub part: Part,
-    /// Since when.
+    /// When it began.
     pub from: Time,
-    /// Until when.
+    /// When it was over.
     pub until: Time,
 }
 
 /// One thing that happened to a request.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
-    /// It sleeps.
+    /// It sleeps before it is let in.
     Asleep(Held),
     /// It stands in the admission queue, with so many others before and behind it.
     Queued(usize),
@@ -177,7 +177,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Its time at the provider: in the provider's own queue, from there to the first token or its end, and from the first token on.
+    /// The time at the provider: in the provider's own queue, from there to the first token or its end, and from the first token on.
     pub fn parts(&self) -> (Span, Span, Span) {
         let (Some(fate), Some(ended)) = (&self.fate, &self.ended) else {
             return (Span::ZERO, Span::ZERO, Span::ZERO);

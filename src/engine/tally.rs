@@ -159,7 +159,7 @@ pub struct ProviderTally {
     pub outcomes: [u64; Outcome::COUNT],
     /// Pico-dollars billed for them.
     pub cost: u128,
-    /// The same by what the attempt was, in the order of [`Spending::ALL`].
+    /// What was spent by what the attempt was, in the order of [`Spending::ALL`].
     pub spent: [u128; Spending::ATTEMPTS],
     /// Pico-dollars for capacity reserved over the counted window, used or not.
     pub reserved: u128,

@@ -61,18 +61,18 @@ pub enum What {
     },
     /// An attempt that had a connection is over, and billed.
     Closed(Ended),
-    /// Its try has failed, and it tries again after a wait.
+    /// A try has failed, and the request tries again after a wait.
     TriesAgain {
-        /// The failure.
+        /// How the try failed.
         outcome: Outcome,
         /// How long it waits.
         after: Span,
         /// Whether it stays at the provider that failed.
         same: bool,
     },
-    /// Its try has failed, and no other follows at this group of providers.
+    /// A try has failed, and no other follows at this group of providers.
     GivesUp {
-        /// The failure.
+        /// How the try failed.
         outcome: Outcome,
         /// How long until the caller learns of it.
         after: Span,
@@ -123,9 +123,9 @@ pub enum Held {
 /// An attempt on its way.
 #[derive(Clone, Copy, Debug)]
 pub struct Sending {
-    /// Its number among those of its request.
+    /// The attempt's number among those of its request.
     pub number: u32,
-    /// Its provider, by number.
+    /// The provider of the attempt, by number.
     pub provider: usize,
     /// Whether it is a further copy of a request under way.
     pub hedge: bool,
@@ -177,7 +177,7 @@ pub struct Choice<'a> {
 pub enum By {
     /// The retry rule: it stays where it was.
     Retry,
-    /// The policy.
+    /// The name of the policy.
     Policy,
     /// The order of its fallback group, since the policy takes none.
     Group,

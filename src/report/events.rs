@@ -10,13 +10,13 @@ use super::csv::text;
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {
-    /// The policy.
+    /// The name of the policy.
     pub policy: String,
     /// The replication, from 0.
     pub replication: u64,
     /// Seconds from the start of counting; negative in the warm-up.
     pub at: f64,
-    /// What happened.
+    /// What happened then.
     pub what: Kind,
     /// The provider that it happened to, if to one.
     pub provider: Option<String>,

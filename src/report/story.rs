@@ -66,9 +66,9 @@ pub struct Story {
     pub counted: bool,
     /// The name of its class.
     pub class: String,
-    /// Its user, if the traffic has users.
+    /// The user that asks, if the traffic has users.
     pub user: Option<u32>,
-    /// Its priority: lower numbers go first.
+    /// The request's priority: lower numbers go first.
     pub priority: u8,
     /// The gateway at which it arrived, from 0, if there are several.
     pub gateway: Option<u16>,
@@ -116,7 +116,7 @@ pub enum Place {
     Connection,
     /// At a provider.
     Provider,
-    /// Backing off.
+    /// It backs off before it tries again.
     BackOff,
     /// Looked at by a judge.
     Judge,
@@ -149,11 +149,11 @@ impl Place {
 /// A time spent in one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Stay {
-    /// Where.
+    /// Which part of the time.
     pub place: Place,
-    /// Since when, after its arrival.
+    /// When it began, after the arrival.
     pub from: Nanos,
-    /// Until when.
+    /// When it was over.
     pub until: Nanos,
 }
 
@@ -200,7 +200,7 @@ pub struct Glance {
 /// One attempt at a request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Attempt {
-    /// Its provider.
+    /// The provider of the attempt.
     pub provider: String,
     /// Whether it was a further copy of a request under way.
     pub hedge: bool,

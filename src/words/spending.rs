@@ -52,12 +52,12 @@ impl Spending {
         }
     }
 
-    /// Its place in [`Spending::ALL`].
+    /// The place of this in [`Spending::ALL`].
     pub const fn index(self) -> usize {
         self as usize
     }
 
-    /// Its name in tables.
+    /// The name of this in tables.
     pub const fn title(self) -> &'static str {
         match self {
             Spending::First => "answers of first attempts",

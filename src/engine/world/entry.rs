@@ -152,6 +152,8 @@ impl World<'_> {
     pub(super) fn stop_wait(&mut self, slot: u32) {
         let request = &mut self.requests[slot];
         request.waited += self.now.since(request.wait_since);
+        // One that slept is woken and then let in at the same moment: no wait is counted twice.
+        request.wait_since = self.now;
         request.place = Place::Between;
     }
 

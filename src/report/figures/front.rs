@@ -3,7 +3,7 @@
 //! A policy is dominated if another is nowhere worse on cost, latency and quality by the figures, and better on one of them by more than
 //! the intervals of both leave open; those are grey. The line is the front of the two figures that are drawn. Latency is over all requests:
 //! where too many fail it is longer than any time, and the policy has no place in the picture. Left out: simultaneous confidence in
-//! who dominates whom; the paired differences have it.
+//! which policy dominates which; the paired differences have it.
 
 use super::{HALF, axis, interval, over_all, scale_for, shortened};
 use crate::report::chart::{Chart, Colour, Mark, Point, Series};
@@ -13,7 +13,7 @@ use crate::stats::interval::Estimate;
 /// A picture of one figure against another, and what it shows.
 #[derive(Debug)]
 pub struct Front {
-    /// The picture.
+    /// The picture of the front.
     pub chart: Chart,
     /// The places of the policies on the line, from left to right.
     pub front: Vec<usize>,

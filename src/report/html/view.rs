@@ -111,7 +111,7 @@ struct Level {
 struct Figure {
     title: String,
     caption: String,
-    /// What its colours stand for, where they are no policies'.
+    /// What its colours stand for, where they are not those of policies.
     legend: Vec<Key>,
     svg: String,
 }

@@ -1,4 +1,4 @@
-//! A request's story as text: who asks what, where the time went, a line of what happened when, and the bill.
+//! A request's story as text: what is asked, where the time went, a line of what happened when, and the bill.
 //!
 //! One request takes about a screen: of a story with more than [`MOST_STEPS`] steps its middle is left out, and said to be; JSON
 //! has all of it. Names out of files cannot steer the terminal.

@@ -141,7 +141,7 @@ fn extremes(report: &Report, metric: &Metric) -> String {
     }
 }
 
-/// What a front shows: who is on it, who is dominated, and who has no place in it.
+/// What a front shows: which policies are on it, which are dominated, and which have no place in it.
 fn worth(report: &Report, front: &Front) -> String {
     let names = |places: &[usize]| {
         let mut names: Vec<&str> = places.iter().map(|&p| report.policies[p].name.as_str()).collect();

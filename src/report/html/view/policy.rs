@@ -10,7 +10,7 @@ use crate::words::BoundKind;
 
 #[derive(Serialize)]
 pub(super) struct Policy {
-    /// Its number on the page, from 1.
+    /// The policy's number on the page, from 1.
     number: usize,
     kind: String,
     requests: String,

@@ -10,6 +10,7 @@ use crate::report::{Code, Comparison, Difference, Metric, Unit};
 use crate::stats::compare::{Paired, Side, Verdict, holm};
 use crate::stats::histogram::RESOLUTION;
 use crate::stats::interval::Confidence;
+use crate::stats::sorting;
 
 /// Of a share this part of the smallest relative difference that matters, in points: 0.1 points where 1 % matters.
 const POINTS: f64 = 0.1;
@@ -143,7 +144,7 @@ fn sentence(policy: &str, baseline: &str, differences: &[Difference], code: Opti
         .iter()
         .filter_map(|d| Some((place(&d.metric)?, d)))
         .collect();
-    spoken.sort_by_key(|(place, _)| *place);
+    sorting::by_key(&mut spoken, |(place, _)| *place);
     let spoken = || spoken.iter().map(|(_, difference)| *difference);
     let is_better = |d: &Difference| (d.verdict == Verdict::Lower) == d.metric.lower_is_better();
     let decided = |d: &&Difference| matches!(d.verdict, Verdict::Lower | Verdict::Higher);

@@ -6,6 +6,7 @@ use crate::engine::tally::Tally;
 use crate::kernel::time::{Span, Time};
 use crate::report::events::{Event, Kind};
 use crate::report::format;
+use crate::stats::sorting;
 
 /// What happened under the policy of `scenario` in replication number `replication`, whose tally this is, in the order of time; of
 /// equals, what begins comes before what follows from it.
@@ -83,6 +84,6 @@ pub fn events(scenario: &Scenario, replication: u64, tally: &Tally, course: &[Ha
         let gateway = (client.gateways > 1).then_some(happening.gateway);
         add(happening.at, kind, provider(happening.provider), gateway, String::new());
     }
-    all.sort_by_key(|(at, _)| *at);
+    sorting::by_key(&mut all, |(at, _)| *at);
     all.into_iter().map(|(_, event)| event).collect()
 }

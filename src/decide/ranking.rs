@@ -8,6 +8,7 @@
 use crate::report::{Metric, Ranked, Ranking};
 use crate::stats::compare::{Paired, Side, Verdict};
 use crate::stats::interval::Confidence;
+use crate::stats::sorting;
 
 /// The level that each of the comparisons with the leader needs.
 pub(super) fn together(confidence: Confidence, policies: usize) -> Confidence {
@@ -19,7 +20,7 @@ pub(super) fn together(confidence: Confidence, policies: usize) -> Confidence {
 pub(super) fn ranking(metric: &Metric, names: &[String], sides: &[&Side], together: Confidence) -> Option<Ranking> {
     let value = |p: usize| sides[p].estimate.value;
     let mut order: Vec<usize> = (0..names.len()).collect();
-    order.sort_by(|&a, &b| {
+    sorting::by(&mut order, |&a, &b| {
         let (a, b) = (value(a), value(b));
         let known_first = a.is_nan().cmp(&b.is_nan());
         let better_first = if metric.lower_is_better() {

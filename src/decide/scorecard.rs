@@ -3,6 +3,7 @@
 //! "Cheapest" goes by the monthly cost, or by the cost of 1,000 requests where a run says nothing of a month. That one policy is cheaper
 //! or faster than another is said only where the paired difference excludes zero; how many are compared is counted in (Bonferroni).
 
+use crate::stats::sorting;
 use std::cmp::Ordering;
 
 use crate::experiment::assemble::{Objective, Plan};
@@ -139,7 +140,7 @@ impl Given<'_> {
                 ascending.reverse()
             }
         };
-        order.sort_by(better_first);
+        sorting::by(&mut order, better_first);
         order
     }
 

@@ -19,6 +19,7 @@ use crate::routing::Milestone;
 use crate::stats::compare::Side;
 use crate::stats::histogram::Histogram;
 use crate::stats::quantile::Of;
+use crate::stats::sorting;
 use crate::words::{BoundKind, EffortKind, Outcome, Start};
 
 use super::compare::{Terms, compare};
@@ -406,7 +407,7 @@ fn bounds(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<BoundRepor
             share: each(&|t| Figure::Portion(t.bounds[i].time as f64, t.counted as f64)),
         })
         .collect();
-    all.sort_by(|a, b| b.share.value.total_cmp(&a.share.value));
+    sorting::by(&mut all, |a, b| b.share.value.total_cmp(&a.share.value));
     all
 }
 

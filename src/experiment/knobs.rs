@@ -5,6 +5,7 @@
 //! included, stays as it is. Which members are knobs is one table; what is in none of its rows (names, the plan, shapes of
 //! laws) is left alone.
 
+use crate::stats::sorting;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -103,7 +104,7 @@ pub fn knobs(loaded: &Loaded) -> Vec<Knob> {
     let mut found = Vec::new();
     walk(&plain, &tree, &mut Vec::new(), &mut found);
     modelled(&plain, loaded, &mut found);
-    found.sort_by_key(|knob| (knob.subject, knob.at));
+    sorting::by_key(&mut found, |knob| (knob.subject, knob.at));
     found.truncate(MOST);
     found
 }

@@ -413,18 +413,19 @@ impl<E: de::Error> Parameters for NoParameters<'_, E> {
     type Error = E;
 
     fn read<T: DeserializeOwned>(self) -> Result<T, E> {
-        let name = self.name;
-        from_nothing().map_err(|error| {
-            let said = error.to_string();
-            // A part that is a plain value, like a constant, is not made of fields.
-            if said.starts_with("invalid type") {
-                E::custom(format_args!("`{name}` needs its value, as in {{\"{name}\": …}}"))
-            } else {
-                E::custom(format_args!(
-                    "{said}: `{name}` needs parameters, as in {{\"{name}\": {{…}}}}"
-                ))
-            }
-        })
+        from_nothing().map_err(|error| needs(self.name, &error.to_string()))
+    }
+}
+
+/// What `name` needs, where reading it from nothing said this. Apart from the type that was read, since there are a hundred.
+fn needs<E: de::Error>(name: &str, said: &str) -> E {
+    // A part that is a plain value, like a constant, is not made of fields.
+    if said.starts_with("invalid type") {
+        E::custom(format_args!("`{name}` needs its value, as in {{\"{name}\": …}}"))
+    } else {
+        E::custom(format_args!(
+            "{said}: `{name}` needs parameters, as in {{\"{name}\": {{…}}}}"
+        ))
     }
 }
 
@@ -445,11 +446,18 @@ pub struct Entry {
 impl Entry {
     /// The entry of `name`, whose parameters are a `T`.
     pub fn of<T: JsonSchema + DeserializeOwned>(name: &'static str, generator: &mut SchemaGenerator) -> Entry {
+        let parameters = generator.subschema_for::<T>();
+        let whole = T::json_schema(generator);
+        Entry::from(name, parameters, &whole, from_nothing::<T>().is_ok())
+    }
+
+    /// The entry of a part whose schemas are known: one function for all types.
+    fn from(name: &'static str, parameters: Schema, whole: &Schema, bare: bool) -> Entry {
         Entry {
             name,
-            parameters: generator.subschema_for::<T>(),
-            description: T::json_schema(generator).get("description").cloned(),
-            bare: from_nothing::<T>().is_ok(),
+            parameters,
+            description: whole.get("description").cloned(),
+            bare,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Those that meet every objective come before those of which it cannot be told, and those before the others; among equals the
 //! ranking decides, else the cost; without objectives and ranking, errors do, in whole points, and then the cost. The baseline, the first of the experiment, is always among them.
 
+use crate::stats::sorting;
 use std::collections::BTreeMap;
 
 use super::{Judged, Metric, PolicyReport, Report, estimate};
@@ -26,7 +27,7 @@ impl Report {
         let mut order: Vec<(u8, usize, f64, usize)> = (self.policies.iter().enumerate())
             .map(|(p, policy)| (self.verdict(p, policy), place(policy), cost(policy), p))
             .collect();
-        order.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then(a.2.total_cmp(&b.2)));
+        sorting::by(&mut order, |a, b| (a.0, a.1).cmp(&(b.0, b.1)).then(a.2.total_cmp(&b.2)));
         let mut leading: Vec<usize> = order.into_iter().take(most).map(|entry| entry.3).collect();
         if !leading.contains(&0) {
             leading.pop();

@@ -10,6 +10,7 @@
 //! once, [`holm`] says which stand. Left out: equivalence within a margin. Whether lower is better depends on the figure and is not
 //! decided here.
 
+use super::sorting;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -144,7 +145,7 @@ fn correlation(a: &[f64], b: &[f64]) -> f64 {
 /// at most what `confidence` leaves out, however they hang together (Holm, *Scandinavian Journal of Statistics* 6, 1979).
 pub fn holm(ps: &[f64], confidence: Confidence) -> Vec<bool> {
     let mut order: Vec<usize> = (0..ps.len()).collect();
-    order.sort_by(|&a, &b| ps[a].total_cmp(&ps[b]));
+    sorting::by(&mut order, |&a, &b| ps[a].total_cmp(&ps[b]));
     let mut stands = vec![false; ps.len()];
     for (rank, &at) in order.iter().enumerate() {
         if ps[at] > 2.0 * confidence.tail() / (ps.len() - rank) as f64 {

@@ -7,6 +7,7 @@
 //! all are rejected and the sample is large enough for its own p99, the sample's own quantiles; else the best by AIC,
 //! with a caution that it is rejected. A family needs ten uncensored values for each of its parameters.
 
+use crate::stats::sorting;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -92,7 +93,7 @@ pub fn choose(sample: &Sample, only: Option<Family>, seed: u64, refits: usize) -
         .filter(|family| only == Some(*family) || sample.seen().len() >= VALUES_FOR_A_PARAMETER * family.parameters())
         .filter_map(|family| candidate(family, family.fit(sample, None)?, sample, seed, refits))
         .collect();
-    candidates.sort_by(|a, b| a.aic.total_cmp(&b.aic));
+    sorting::by(&mut candidates, |a, b| a.aic.total_cmp(&b.aic));
     if let Some(only) = only {
         return asked(sample, only, candidates);
     }

@@ -5,6 +5,7 @@
 //! hang ([`super::hangs`]); a timeout with no token after the first is a stalled answer. A 429 belongs to the quotas if
 //! those can be determined, and is otherwise a random refusal.
 
+use crate::stats::sorting;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -109,7 +110,7 @@ pub(super) fn rates(
             })
         })
         .collect();
-    rates.sort_by_key(|rate| std::cmp::Reverse(rate.many));
+    sorting::by_key(&mut rates, |rate| std::cmp::Reverse(rate.many));
     (rates, sent)
 }
 

@@ -11,6 +11,7 @@
 //! TTFT keeps its factor only while n is below `slots`: above, the wait for a slot is in it, which the model produces
 //! by itself.
 
+use crate::stats::sorting;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -54,7 +55,7 @@ impl LoadCurve {
     /// similar.
     pub(super) fn of(stages: &[&Stage], slots: Option<u32>) -> Option<LoadCurve> {
         let mut points: Vec<Point> = stages.iter().filter_map(|stage| point(stage)).collect();
-        points.sort_by(|a, b| a.in_flight.total_cmp(&b.in_flight));
+        sorting::by(&mut points, |a, b| a.in_flight.total_cmp(&b.in_flight));
         let (first, last) = (points.first()?, points.last()?);
         if last.in_flight < APART * first.in_flight.max(1.0) {
             return None;
@@ -94,7 +95,7 @@ impl LoadCurve {
     /// other.
     pub(super) fn alone(&self, stages: &[&Stage]) -> (Quantiles, Quantiles) {
         let mut points: Vec<(&Stage, Point)> = stages.iter().filter_map(|s| Some((*s, point(s)?))).collect();
-        points.sort_by(|a, b| a.1.in_flight.total_cmp(&b.1.in_flight));
+        sorting::by(&mut points, |a, b| a.1.in_flight.total_cmp(&b.1.in_flight));
         let Some((stage, first)) = points.first() else {
             return (Vec::new(), Vec::new());
         };

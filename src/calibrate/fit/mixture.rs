@@ -9,6 +9,7 @@
 use super::optimum::climb;
 use super::sample::Sample;
 use super::special::{hazard, log_above, log_phi};
+use crate::stats::sorting;
 
 /// A mixture of two lognormals, that of the smaller median first.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,7 +65,7 @@ pub(super) fn fit(sample: &Sample, start: Option<&Two>) -> Option<Two> {
     let alone = start.is_some();
     let advanced = starts.into_iter().map(|two| if alone { two } else { em(&logs, two) });
     let mut advanced: Vec<(f64, Two)> = advanced.map(|two| (logs.value_and_slope(&pack(&two)).0, two)).collect();
-    advanced.sort_by(|a, b| b.0.total_cmp(&a.0));
+    sorting::by(&mut advanced, |a, b| b.0.total_cmp(&a.0));
     let best = advanced
         .iter()
         .take(3)

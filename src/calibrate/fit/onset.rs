@@ -14,6 +14,7 @@
 
 use crate::stats::critical::Confidence;
 use crate::stats::moments::Moments;
+use crate::stats::sorting;
 
 /// Refusals that a window needs; that chance would put them where its limit is reached, each time, is out of the
 /// question.
@@ -143,7 +144,7 @@ fn bucket(sent: &[Sent], delay: f64) -> Option<Onset> {
     // admissions makes no difference, but a refusal may be due to an admission that was sent after it.
     let mut sent: Vec<Sent> = sent.to_vec();
     sent.iter_mut().filter(|s| s.refused).for_each(|s| s.at += delay);
-    sent.sort_by(|a, b| a.at.total_cmp(&b.at));
+    sorting::by(&mut sent, |a, b| a.at.total_cmp(&b.at));
     let sent = &sent[..];
     let first = sent.iter().position(|s| s.refused)?;
     let last = sent.iter().rposition(|s| s.refused)?;

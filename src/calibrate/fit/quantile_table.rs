@@ -6,6 +6,7 @@
 //! parameters: of these the one is taken whose mean is nearest to the measured one, and the lognormal where there is none. Stages at several loads below saturation are averaged quantile by quantile, weighted by their
 //! requests (Ratcliff, Psychological Bulletin 86, 1979), which keeps the shape where stages differ in scale alone.
 
+use crate::stats::sorting;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -100,7 +101,7 @@ pub fn through(table: &[(f64, f64)], mean: Option<Mean>) -> Vec<TableFit> {
         Some(mean) if table.len() == LEAST => (mean.of(&fit.params) / mean.value - 1.0).abs(),
         Some(_) | None => fit.worst_error,
     };
-    fits.sort_by(|a, b| misses(a).total_cmp(&misses(b)));
+    sorting::by(&mut fits, |a, b| misses(a).total_cmp(&misses(b)));
     fits
 }
 

@@ -5,6 +5,7 @@
 //! admitted ones are what the quota lets through ([`onset`]). Whether it counts requests or tokens cannot be determined
 //! from refusals when requests are of equal size. Intervals are bounds: a value outside them contradicts an answer.
 
+use crate::stats::sorting;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -175,7 +176,7 @@ fn from_onsets(observations: &[&Observation]) -> Option<QuotaFound> {
             ))
         })
         .collect::<Option<_>>()?;
-    sent.sort_by(|a, b| a.1.at.total_cmp(&b.1.at));
+    sorting::by(&mut sent, |a, b| a.1.at.total_cmp(&b.1.at));
     let all: Vec<Sent> = sent.iter().map(|(_, s)| *s).collect();
     let charged = |(outcome, sent): &(Outcome, Sent)| (!may_be_free(*outcome)).then_some(*sent);
     let charged: Vec<Sent> = sent.iter().filter_map(charged).collect();

@@ -7,6 +7,7 @@
 //! autocorrelation. Hours of the day are compared by Kruskal and Wallis (JASA 47, 1952), where there are ten hours of
 //! at least ten values. Nothing is left out of the laws for any of this: rare slow answers are what a p99 consists of.
 
+use crate::stats::sorting;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -206,7 +207,7 @@ fn hours(values: &[(f64, Option<f64>)]) -> Option<Hours> {
 /// Ranks from 1; ties get their mean rank.
 pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    sorting::by(&mut order, |a, b| values[*a].total_cmp(&values[*b]));
     let mut ranks = vec![0.0; values.len()];
     let mut i = 0;
     while i < order.len() {

@@ -11,6 +11,7 @@
 //! cannot take answers the others in time. A step in which three requests in ten found every slot taken is beyond saturation
 //! too ([`super::slots`]): a closed loop achieves whatever rate it asks for, and its queue does not grow.
 
+use crate::stats::sorting;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -113,7 +114,7 @@ pub(super) fn turning_away(steps: &mut [&mut Step], of: &[Vec<&Observation>]) {
     let rate = |step: &Step| step.requested.unwrap_or(f64::INFINITY);
     // Which rate is the lower cannot be told of steps without times.
     let mut by_rate: Vec<usize> = (0..steps.len()).filter(|i| steps[*i].requested.is_some()).collect();
-    by_rate.sort_by(|a, b| rate(steps[*a]).total_cmp(&rate(steps[*b])));
+    sorting::by(&mut by_rate, |a, b| rate(steps[*a]).total_cmp(&rate(steps[*b])));
     let (mut below, mut of_below) = (0, 0);
     for i in by_rate {
         let (many, of) = counts[i];

@@ -10,6 +10,7 @@
 //! of slots makes that so, and none is given. Requests refused by a quota, and failures without a token, take no
 //! slot. Other clients of the endpoint are not seen: what they hold is missing from the number.
 
+use crate::stats::sorting;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -154,7 +155,7 @@ fn taken(observations: &[&Observation]) -> Option<Vec<Taken>> {
         .filter(|o| !no_slot(o))
         .map(one)
         .collect::<Option<_>>()?;
-    all.sort_by(|a, b| a.sent.total_cmp(&b.sent));
+    sorting::by(&mut all, |a, b| a.sent.total_cmp(&b.sent));
     let mut ends: BinaryHeap<Reverse<Ordered>> = BinaryHeap::new();
     for t in &mut all {
         while ends.peek().is_some_and(|Reverse(end)| end.0 <= t.sent) {

@@ -3,6 +3,7 @@
 //!
 //! Where a file does not say how many requests were in flight but has the start and the end of each, they are counted.
 
+use crate::stats::sorting;
 use std::collections::BTreeMap;
 
 use super::zone::utc;
@@ -134,7 +135,9 @@ impl Gather {
             observation.at = observation.at.map(|at| at - first);
         }
         if observations.iter().all(|o| o.at.is_some()) {
-            observations.sort_by(|a, b| a.at.unwrap_or(0.0).total_cmp(&b.at.unwrap_or(0.0)));
+            sorting::by(observations, |a, b| {
+                a.at.unwrap_or(0.0).total_cmp(&b.at.unwrap_or(0.0))
+            });
         }
         for target in 0..self.log.targets.len() {
             count_in_flight(observations, target as u16);

@@ -9,6 +9,7 @@
 //! A stage names its percentiles p0.1 to p99.9 and `median`; all times are seconds. A random schedule is not at the rate that was
 //! asked for: one that was kept and fell short of it asked for what was sent.
 
+use crate::stats::sorting;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -189,7 +190,7 @@ fn summary(found: Option<&Value>) -> Option<Summary> {
         let share = share.filter(|p| (0.0..=100.0).contains(p));
         quantiles.extend(share.zip(x.as_f64()).map(|(p, x)| (p / 100.0, x)));
     }
-    quantiles.sort_by(|a, b| a.0.total_cmp(&b.0));
+    sorting::by(&mut quantiles, |a, b| a.0.total_cmp(&b.0));
     Some(Summary {
         mean: fields.get("mean").and_then(Value::as_f64),
         quantiles,

@@ -9,6 +9,7 @@
 //! is no TPOT. The CSV has the requests that were answered to their end, with whatever status; the others are
 //! nowhere, nor is the clock: times are from the start of the run.
 
+use crate::stats::sorting;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -154,7 +155,7 @@ fn quantiles(of: &BTreeMap<String, Option<f64>>, mean: Option<f64>) -> Summary {
         Some((share / 100.0, (*x)?)).filter(|_| (0.0..=100.0).contains(&share))
     };
     let mut quantiles: Vec<(f64, f64)> = of.iter().filter_map(read).collect();
-    quantiles.sort_by(|a, b| a.0.total_cmp(&b.0));
+    sorting::by(&mut quantiles, |a, b| a.0.total_cmp(&b.0));
     Summary { mean, quantiles }
 }
 

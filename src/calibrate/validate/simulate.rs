@@ -7,6 +7,7 @@
 //! known ones, times by one request a minute, so that requests do not overlap. A client's timeout is the shortest wait
 //! of the requests that were given up. Left out: retries, and prompts that share a prefix.
 
+use crate::stats::sorting;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -182,7 +183,7 @@ impl Known {
                 .max(1),
         };
         let mut rows: Vec<Row> = stretch.iter().zip(times).map(row).collect();
-        rows.sort_by_key(|r| r.at.nanos());
+        sorting::by_key(&mut rows, |r| r.at.nanos());
         rows
     }
 }

@@ -12,6 +12,7 @@ use crate::calibrate::log::{Observation, Timing};
 use crate::experiment::model::ModelSpec;
 use crate::form::build::Names;
 use crate::provider::limits::{LimitSpec, Unit};
+use crate::stats::sorting;
 use crate::words::Outcome;
 
 /// Seconds without a request that divide stretches at the least.
@@ -45,7 +46,7 @@ pub(super) fn stretches<'a>(schedule: &[&'a Observation], spec: &ModelSpec) -> V
     };
     let apart = longest_window(spec).max(APART);
     let mut order: Vec<usize> = (0..schedule.len()).collect();
-    order.sort_by(|a, b| times[*a].total_cmp(&times[*b]));
+    sorting::by(&mut order, |a, b| times[*a].total_cmp(&times[*b]));
     let mut all: Vec<Vec<&Observation>> = Vec::new();
     let mut ends = f64::NEG_INFINITY;
     for i in order {
@@ -92,7 +93,7 @@ pub(super) fn pauses(stretch: &[&Observation]) -> bool {
             Some((answered, answered + o.retry_after? - 1.0)).filter(|(from, until)| until > from)
         });
     let mut told: Vec<(f64, f64)> = told.collect();
-    told.sort_by(|a, b| a.0.total_cmp(&b.0));
+    sorting::by(&mut told, |a, b| a.0.total_cmp(&b.0));
     let (mut seconds, mut many, mut upto) = (0.0, 0usize, f64::NEG_INFINITY);
     for (from, until) in told {
         let (from, until) = (from.max(upto), until.min(*last));
@@ -117,7 +118,7 @@ pub(super) fn leads(stretch: &[&Observation], all: &[&Observation], spec: &Model
         return vec![0.0];
     }
     let mut times: Vec<(f64, &Observation)> = all.iter().filter_map(|o| Some((sent(o)?, *o))).collect();
-    times.sort_by(|a, b| a.0.total_cmp(&b.0));
+    sorting::by(&mut times, |a, b| a.0.total_cmp(&b.0));
     let places: Vec<(f64, usize)> = (0..PLACES)
         .map(|place| {
             let lead = longest * f64::from(place) / f64::from(PLACES);

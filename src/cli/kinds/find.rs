@@ -3,6 +3,7 @@
 //! Every word must be found somewhere on a page. A page counts for each word the best place that has it: its name, its title, a
 //! field's name, what a field means, its text. Small letters and capitals are alike; a word is found inside longer ones too.
 
+use crate::stats::sorting;
 use serde_json::Value;
 
 use super::columns;
@@ -59,7 +60,7 @@ pub(super) fn find(wanted: &str, listed: &[Listed<'_>], schema: &Value) -> Resul
         return Err(Failure::Input(nothing(wanted, &entries)));
     }
     // A stable order: of equals the one that comes first in the manual.
-    found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    sorting::by_key(&mut found, |(score, _)| std::cmp::Reverse(*score));
     let columns = columns();
     let mut text = String::new();
     for (_, entry) in found.iter().take(SHOWN) {

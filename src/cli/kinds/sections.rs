@@ -4,6 +4,7 @@
 //! All of it is read off the JSON Schema. The examples come from one experiment that uses every field there is, `example.json`; it is
 //! a test that it does, and that it passes every check.
 
+use crate::stats::sorting;
 use serde_json::Value;
 
 use super::columns;
@@ -61,7 +62,7 @@ pub(super) fn called<'s, 'a>(name: &str, all: &'s [Section<'a>]) -> Vec<&'s Sect
     }
     let ends = format!(".{name}");
     let mut found: Vec<&Section<'_>> = all.iter().filter(|section| section.path.ends_with(&ends)).collect();
-    found.sort_by_key(|section| section.path.matches('.').count());
+    sorting::by_key(&mut found, |section| section.path.matches('.').count());
     found
 }
 

@@ -1,5 +1,6 @@
 //! Runs a replication again and gathers the stories that are asked for.
 
+use crate::stats::sorting;
 use std::sync::Mutex;
 
 use anyhow::anyhow;
@@ -102,7 +103,7 @@ fn of_policy(
     let halt = not_stopped(done.err())?;
     drop(teller);
     let mut told = told.into_inner().unwrap_or_default();
-    told.sort_by_key(|story| ids.iter().position(|&id| id == story.ending.ask.id));
+    sorting::by_key(&mut told, |story| ids.iter().position(|&id| id == story.ending.ask.id));
     let telling = Telling::new(loaded, plan, policy, replication);
     Ok(Gathered {
         policy,

@@ -9,6 +9,7 @@ use super::{HALF, axis, interval, over_all, scale_for, shortened};
 use crate::report::chart::{Chart, Colour, Mark, Point, Series};
 use crate::report::{Metric, PolicyReport, Report, estimate};
 use crate::stats::interval::Estimate;
+use crate::stats::sorting;
 
 /// A picture of one figure against another, and what it shows.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ pub fn against(report: &Report, title: &str, metric: &Metric) -> Front {
     let colours = report.colours();
     // Those without a name first, and so behind the others.
     let mut order = shown.clone();
-    order.sort_by_key(|&p| (colours[p].is_some(), !dominated.contains(&p)));
+    sorting::by_key(&mut order, |&p| (colours[p].is_some(), !dominated.contains(&p)));
     series.extend(order.into_iter().map(|p| {
         Series {
             colour: match colours[p] {
@@ -129,7 +130,7 @@ fn dominates(all: &[(Metric, Vec<Estimate>)], q: usize, p: usize) -> bool {
 fn front_of(shown: &[usize], x: &[Estimate], y: &[Estimate], lower_is_better: bool) -> Vec<usize> {
     let sign = if lower_is_better { 1.0 } else { -1.0 };
     let mut order: Vec<usize> = shown.to_vec();
-    order.sort_by(|&a, &b| {
+    sorting::by(&mut order, |&a, &b| {
         let across = (sign * x[a].value).total_cmp(&(sign * x[b].value));
         across.then(y[a].value.total_cmp(&y[b].value))
     });

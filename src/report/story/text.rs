@@ -3,6 +3,7 @@
 //! One request takes about a screen: of a story with more than [`MOST_STEPS`] steps its middle is left out, and said to be; JSON
 //! has all of it. Names out of files cannot steer the terminal.
 
+use crate::stats::sorting;
 use std::fmt::Write;
 
 use super::{Attempt, Glance, Nanos, Pico, Place, Step, Story};
@@ -163,7 +164,7 @@ fn glances(seen: &[Glance], chosen: Option<&str>) -> String {
     const MOST: usize = 6;
     let rank = |g: &&Glance| (Some(g.provider.as_str()) != chosen, !g.breaker_open, g.left_out);
     let mut order: Vec<&Glance> = seen.iter().collect();
-    order.sort_by_key(rank);
+    sorting::by_key(&mut order, rank);
     let more = order.len().saturating_sub(MOST);
     let mut all: Vec<String> = order.iter().take(MOST).map(|g| glance(g)).collect();
     if more > 0 {

@@ -10,6 +10,7 @@ use crate::report::table::{Cell, Table, Tone};
 use crate::report::text::{clean, fit, paragraph, width};
 use crate::report::{Judged, Metric, OF_SURVIVORS, PolicyReport, Report, Scored, Unit, estimate, format};
 use crate::stats::interval::Estimate;
+use crate::stats::sorting;
 use crate::words::Outcome;
 use crate::words::metric::Statistic;
 
@@ -201,7 +202,7 @@ impl Page {
         for policy in shown {
             let failed = policy.outcomes.iter().filter(|of| of.outcome != Outcome::Success);
             let mut failed: Vec<_> = failed.filter(|of| of.share.value >= BINDS / 10.0).collect();
-            failed.sort_by(|a, b| b.share.value.total_cmp(&a.share.value));
+            sorting::by(&mut failed, |a, b| b.share.value.total_cmp(&a.share.value));
             let parts: Vec<String> = (failed.iter().take(3))
                 .map(|of| {
                     format!(

@@ -13,6 +13,7 @@ use crate::report::chart::{Axis, Chart, Colour, Mark, Point, Reference, Scale, S
 use crate::report::format;
 use crate::stats::critical::Confidence;
 use crate::stats::interval::wilson_of_share;
+use crate::stats::sorting;
 
 /// The colours: of measurements, of the fit, of its slow end, of refusals and of other failures.
 pub(super) const MEASURED: usize = 0;
@@ -74,7 +75,7 @@ fn measured(quantity: &Quantity) -> Vec<(f64, f64)> {
         let known = quantity.percentiles.iter();
         let known = known.filter_map(|p| Some((p.measured?, if time { 1.0 - p.share } else { p.share })));
         let mut known: Vec<(f64, f64)> = known.filter(|(_, share)| *share > 0.0).collect();
-        known.sort_by(|a, b| b.1.total_cmp(&a.1));
+        sorting::by(&mut known, |a, b| b.1.total_cmp(&a.1));
         return known;
     }
     let curve = quantity.sample.curve();
@@ -277,7 +278,7 @@ pub(super) fn over_rate(report: &FitReport) -> Option<Chart> {
         .filter_map(|(step, ends)| Some((step.requested?, step, ends)))
         .filter(|(_, _, ends)| ends.sent > 0)
         .collect();
-    steps.sort_by(|a, b| a.0.total_cmp(&b.0));
+    sorting::by(&mut steps, |a, b| a.0.total_cmp(&b.0));
     if steps.len() < 2 {
         return None;
     }

@@ -44,7 +44,7 @@
 //! or put it into the [`own`](experiment::load::Loaded::own) of what was loaded. `examples/own_policy.rs` is such a program.
 //!
 //! In reading order: [`kernel`], [`words`], [`form`], [`traffic`], [`provider`], [`client`], [`routing`], [`engine`], [`stats`],
-//! [`decide`], [`report`], [`experiment`], [`import`], [`calibrate`], and, with the feature of that name, `live`.
+//! [`decide`], [`report`], [`experiment`], [`import`], [`calibrate`], [`gateways`], and, with the feature of that name, `live`.
 
 pub mod calibrate;
 pub mod client;
@@ -52,6 +52,7 @@ pub mod decide;
 pub mod engine;
 pub mod experiment;
 pub mod form;
+pub mod gateways;
 pub mod import;
 pub mod kernel;
 #[cfg(feature = "live")]

@@ -8,7 +8,7 @@ macro_rules! exit_codes {
     () => {
         "\n\nExit codes:
   0  fine
-  1  an objective failed
+  1  an objective failed, or a configuration has warnings of the level of --fail-on
   2  bad input or usage
   3  runtime failure (a script's too), a bound outgrown, or interrupted"
     };
@@ -80,6 +80,13 @@ pub(super) const FIT: &str = help! {
 pub(super) const PAGE: &str = help! {
     "page mine.json"
     "page mine.json --out what-if.html --engine simcap-engine.wasm"
+    ; exit_codes!()
+};
+
+pub(super) const EXPLAIN: &str = help! {
+    "explain litellm_config.yaml"
+    "explain portkey.json --format markdown"
+    "explain litellm_config.yaml --format sarif --fail-on warning"
     ; exit_codes!()
 };
 

@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod date;
 mod examples;
+mod explain;
 mod fit;
 mod init;
 mod kinds;
@@ -91,6 +92,9 @@ enum Command {
     /// Print the JSON Schema of a file.
     #[command(after_help = examples::SCHEMA)]
     Schema(schema::Schema),
+    /// Explain a gateway's configuration: what it does when providers fail, and what in it does nothing.
+    #[command(after_help = examples::EXPLAIN)]
+    Explain(explain::Explain),
     /// Write a commented experiment to start from.
     #[command(after_help = examples::INIT)]
     Init(init::Init),
@@ -135,6 +139,7 @@ impl Cli {
             #[cfg(feature = "live")]
             Command::Calibrate(calibrate) => calibrate.run(),
             Command::Schema(schema) => schema.run(),
+            Command::Explain(explain) => explain.run(),
             Command::Init(init) => init.run(),
             Command::Kinds(kinds) => kinds.run(own),
             Command::Policies(policies) => policies.run(own),

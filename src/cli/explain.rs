@@ -1,0 +1,77 @@
+//! `simcap explain`: what a gateway's configuration does when providers fail, and what in it does nothing.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{Done, Exit, Failure, print, style};
+use crate::gateways::{self, Gateway, show, source};
+use crate::gateways::warning::Level;
+
+/// Arguments of `simcap explain`.
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// The configuration of a gateway (YAML or JSON)
+    config: PathBuf,
+    /// The product [default: as its keys tell]
+    #[arg(long, value_name = "NAME")]
+    product: Option<String>,
+    /// How to print it
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+    /// Exit with 1 if there is a warning of this level or above
+    #[arg(long, value_name = "LEVEL", default_value = "error")]
+    fail_on: FailOn,
+    /// Tell of every group and every note, and what no configuration says
+    #[arg(long)]
+    full: bool,
+}
+
+/// How to print an explanation.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Markdown,
+    Sarif,
+}
+
+/// The level of warnings that makes the command fail.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FailOn {
+    Warning,
+    Error,
+    Never,
+}
+
+impl From<gateways::Refused> for Failure {
+    fn from(refused: gateways::Refused) -> Failure {
+        Failure::Input(refused.to_string())
+    }
+}
+
+impl Explain {
+    pub(super) fn run(self) -> Done {
+        let gateway = gateways::read(&source::open(&self.config)?, self.product.as_deref())?;
+        let text = match self.format {
+            Format::Text => show::text(&gateway, &style(), self.full),
+            Format::Json => show::json(&gateway),
+            Format::Markdown => show::markdown(&gateway),
+            Format::Sarif => show::sarif(&gateway),
+        };
+        print(&text)?;
+        Ok(self.fail_on.exit(&gateway))
+    }
+}
+
+impl FailOn {
+    fn exit(self, gateway: &Gateway) -> Exit {
+        let worst = gateway.warnings.iter().map(|warning| warning.kind.level).min();
+        let fails = match self {
+            FailOn::Warning => worst.is_some_and(|level| level <= Level::Warning),
+            FailOn::Error => worst == Some(Level::Error),
+            FailOn::Never => false,
+        };
+        if fails { Exit::ObjectiveFailed } else { Exit::Fine }
+    }
+}

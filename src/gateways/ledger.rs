@@ -1,0 +1,151 @@
+//! A verdict on every key of a configuration: what became of it, and why.
+//!
+//! A product's keys are a table of paths ([`Key`]), in which `[]` stands for the items of a list and `*` for any key; the first row that
+//! fits decides, and what it covers is not looked into. What no row names is not modelled.
+
+use super::tree::{Node, Place, Value};
+
+/// What becomes of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// The mechanism is simulated.
+    Modelled,
+    /// Something near to it is simulated.
+    Approximated,
+    /// It changes nothing that is simulated.
+    Ignored,
+    /// It would change something and is not simulated.
+    NotModelled,
+    /// The product itself does nothing with it.
+    NoEffect,
+}
+
+impl Verdict {
+    /// The verdict in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Verdict::Modelled => "modelled",
+            Verdict::Approximated => "approximated",
+            Verdict::Ignored => "ignored without loss",
+            Verdict::NotModelled => "not modelled",
+            Verdict::NoEffect => "does nothing",
+        }
+    }
+}
+
+/// A row of a product's table of keys.
+pub type Key = (&'static str, Verdict, &'static str);
+
+/// A key of a file, and the verdict on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The path, with the numbers of items.
+    pub path: String,
+    /// The path as tables have it.
+    pub shape: String,
+    /// Where the key stands.
+    pub at: Place,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// How it is modelled, or why not.
+    pub how: String,
+    /// Whether a row of the table names it, other than by `*` alone.
+    pub known: bool,
+}
+
+/// The rows of all keys under `node`.
+pub fn of(node: &Node, keys: &[Key]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    walk(node, "", "", keys, &mut rows);
+    rows
+}
+
+fn walk(node: &Node, path: &str, shape: &str, keys: &[Key], rows: &mut Vec<Row>) {
+    match &node.value {
+        Value::Scalar { .. } => {}
+        Value::List(items) => {
+            for (number, item) in items.iter().enumerate() {
+                walk(item, &format!("{path}[{number}]"), &format!("{shape}[]"), keys, rows);
+            }
+        }
+        Value::Map(entries) => {
+            for entry in entries {
+                let join = |before: &str| match before {
+                    "" => entry.key.clone(),
+                    before => format!("{before}.{}", entry.key),
+                };
+                let (path, shape) = (join(path), join(shape));
+                let row = keys.iter().find(|(pattern, ..)| fits(pattern, &shape));
+                let deeper = || keys.iter().any(|(pattern, ..)| leads(pattern, &shape));
+                match row {
+                    None if deeper() => walk(&entry.value, &path, &shape, keys, rows),
+                    row => rows.push(Row {
+                        path,
+                        at: entry.at,
+                        verdict: row.map_or(Verdict::NotModelled, |row| row.1),
+                        how: row.map_or("", |row| row.2).to_owned(),
+                        known: row.is_some_and(|(pattern, ..)| !pattern.ends_with('*')),
+                        shape,
+                    }),
+                }
+            }
+        }
+    }
+}
+
+/// Whether `pattern` names `shape`.
+fn fits(pattern: &str, shape: &str) -> bool {
+    let (mut patterns, mut parts) = (pattern.split('.'), shape.split('.'));
+    loop {
+        match (patterns.next(), parts.next()) {
+            (None, None) => return true,
+            (Some(p), Some(s)) if same(p, s) => {}
+            (Some(_) | None, Some(_) | None) => return false,
+        }
+    }
+}
+
+/// Whether `pattern` names something under `shape`.
+fn leads(pattern: &str, shape: &str) -> bool {
+    let mut patterns = pattern.split('.');
+    let below = shape.split('.').all(|s| {
+        patterns
+            .next()
+            .is_some_and(|p| same(p, s) || p.strip_suffix("[]").is_some_and(|p| same(p, s)))
+    });
+    below && (patterns.next().is_some() || pattern.ends_with("[]"))
+}
+
+fn same(pattern: &str, part: &str) -> bool {
+    pattern == part || pattern == "*"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateways::source::from_text;
+
+    #[test]
+    fn the_first_row_that_fits_decides() {
+        let text = "a:\n- {b: 1, c: {d: 2}}\n- {e: 3}\nf: {g: 1}\nh: 1\n";
+        let config = from_text("x", text).unwrap();
+        let keys: [Key; 4] = [
+            ("a[].b", Verdict::Modelled, "so"),
+            ("a[].c.d", Verdict::Approximated, "about"),
+            ("a[].*", Verdict::Ignored, "rest"),
+            ("f", Verdict::Ignored, ""),
+        ];
+        let rows = of(config.first().unwrap(), &keys);
+        let short: Vec<_> = rows.iter().map(|row| (row.path.as_str(), row.verdict, row.known)).collect();
+        assert_eq!(
+            short,
+            [
+                ("a[0].b", Verdict::Modelled, true),
+                ("a[0].c", Verdict::Ignored, false),
+                ("a[1].e", Verdict::Ignored, false),
+                ("f", Verdict::Ignored, true),
+                ("h", Verdict::NotModelled, false)
+            ]
+        );
+    }
+}

@@ -1,0 +1,225 @@
+//! LiteLLM's settings: what holds for all groups, where it is said, and which saying goes before which.
+//!
+//! `router_settings` goes before `litellm_settings`, and nothing is joined: fallbacks in both are the router's only. A policy of
+//! names that are all unknown is empty and yet not absent: an empty `allowed_fails_policy` puts the counter, with 3 allowed, in
+//! the place of the rules by share (measured on 1.109.1: a deployment cools at its own 4th failure, by default at its 5th).
+
+use super::keys::{FAILS, RETRIES};
+use crate::form::diagnose::nearest;
+use crate::gateways::tree::{Entry, Node};
+use crate::gateways::warning::Warning;
+
+/// The version whose rules hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    V1_109,
+    V1_80,
+}
+
+/// The rule by which deployments cool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cooling {
+    /// Never.
+    Off,
+    /// By LiteLLM's rules by share.
+    ByShare,
+    /// At one failure more than allowed.
+    Counted {
+        allowed: u64,
+        /// Whether a name of a policy counts, so that a lone deployment without a fallback cools too.
+        named: bool,
+    },
+}
+
+/// Settings that hold for all groups.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) version: Version,
+    pub(super) strategy: String,
+    /// The parameters of the strategy by latency, as an experiment has them.
+    pub(super) latency: serde_json::Map<String, serde_json::Value>,
+    pub(super) num_retries: u64,
+    pub(super) retry_after: f64,
+    /// Retries by kind of error, by the experiment's names.
+    pub(super) retries_by: Vec<(&'static str, u64)>,
+    pub(super) cooling: Cooling,
+    pub(super) cooldown: f64,
+    pub(super) cooldown_given: bool,
+    pub(super) timeout: Option<f64>,
+    pub(super) stream_timeout: Option<f64>,
+    pub(super) fallbacks: Chains,
+    pub(super) default_fallbacks: Vec<String>,
+    pub(super) max_fallbacks: u64,
+    pub(super) context: Option<Chains>,
+    pub(super) content: Option<Chains>,
+    pub(super) checks: Vec<String>,
+    pub(super) pre_call_checks: bool,
+    pub(super) tags: bool,
+    pub(super) shared_store: bool,
+}
+
+/// Fallbacks: a group, the line of its entry, and its targets with theirs.
+pub(super) type Chains = Vec<(String, Vec<(String, crate::gateways::tree::Place)>)>;
+
+/// The seconds that an attempt may take if nothing says otherwise.
+pub(super) const TIMEOUT: f64 = 6000.0;
+/// The seconds of a cooldown if nothing says otherwise.
+const COOLDOWN: f64 = 5.0;
+
+impl Settings {
+    pub(super) fn read(root: &Node, version: Version, warnings: &mut Vec<Warning>) -> Settings {
+        let empty = Node { at: root.at, value: crate::gateways::tree::Value::Map(Vec::new()) };
+        let router = root.get("router_settings").unwrap_or(&empty);
+        let general = root.get("litellm_settings").unwrap_or(&empty);
+        let mut first = |key: &str, second: &str| -> Option<&Entry> {
+            match (router.entry(key), general.entry(second)) {
+                (Some(one), Some(other)) => {
+                    let what = format!("`router_settings.{key}`, line {}, goes before it", one.at.line);
+                    let subject = format!("litellm_settings.{second}");
+                    warnings.push(Warning::new("overridden", subject, Some(other.at)).saying(what));
+                    Some(one)
+                }
+                (one, other) => one.or(other),
+            }
+        };
+        let number = |entry: Option<&Entry>| entry.and_then(|entry| entry.value.number());
+        let num_retries = number(first("num_retries", "num_retries")).map_or(2, |n| n.max(0.0) as u64);
+        let timeout = number(first("timeout", "request_timeout"));
+        let allowed_fails = number(first("allowed_fails", "allowed_fails")).map(|n| n.max(0.0) as u64);
+        let max_fallbacks = number(first("max_fallbacks", "max_fallbacks")).map_or(5, |n| n.max(0.0) as u64);
+        let plain = first("fallbacks", "fallbacks").cloned();
+        let default = first("default_fallbacks", "default_fallbacks").cloned();
+        let context = first("context_window_fallbacks", "context_window_fallbacks").cloned();
+        let content = first("content_policy_fallbacks", "content_policy_fallbacks").cloned();
+        let mut chains = |entry: &Option<Entry>| entry.as_ref().map(|entry| chains(entry, warnings));
+        let fallbacks = chains(&plain).unwrap_or_default();
+        let (context, content) = (chains(&context), chains(&content));
+        let retries_by = retries(router.entry("retry_policy"), warnings);
+        let policy = fails(router.entry("allowed_fails_policy"), warnings);
+        let cooldown = router.number_of("cooldown_time");
+        let cooling = match (&policy, allowed_fails) {
+            _ if router.flag("disable_cooldowns") || cooldown.is_some_and(|c| c <= 0.0) => Cooling::Off,
+            (Some(named), given) => Cooling::Counted {
+                allowed: named.iter().min().copied().or(given).unwrap_or(3),
+                named: !named.is_empty(),
+            },
+            // Up to 1.80 the default, written out, was taken for not given.
+            (None, Some(3)) if version == Version::V1_80 => Cooling::ByShare,
+            (None, Some(allowed)) => Cooling::Counted { allowed, named: false },
+            (None, None) => Cooling::ByShare,
+        };
+        Settings {
+            version,
+            strategy: router.text_of("routing_strategy").unwrap_or("simple-shuffle").to_owned(),
+            latency: latency(router.get("routing_strategy_args")),
+            num_retries,
+            retry_after: router.number_of("retry_after").unwrap_or(0.0).max(0.0),
+            retries_by,
+            cooling,
+            cooldown: cooldown.unwrap_or(COOLDOWN),
+            cooldown_given: cooldown.is_some(),
+            timeout,
+            stream_timeout: router.number_of("stream_timeout"),
+            fallbacks,
+            default_fallbacks: default.map_or_else(Vec::new, |e| e.value.texts().into_iter().map(str::to_owned).collect()),
+            max_fallbacks,
+            context,
+            content,
+            checks: router
+                .get("optional_pre_call_checks")
+                .map_or_else(Vec::new, |node| node.texts().into_iter().map(str::to_owned).collect()),
+            pre_call_checks: router.flag("enable_pre_call_checks"),
+            tags: router.flag("enable_tag_filtering"),
+            shared_store: ["redis_host", "redis_url"].iter().any(|key| router.get(key).is_some())
+                || root.find("general_settings.coordination_redis").is_some(),
+        }
+    }
+}
+
+fn chains(entry: &Entry, warnings: &mut Vec<Warning>) -> Chains {
+    let mut found = Chains::new();
+    let mut misshapen = !entry.value.is_list();
+    for item in entry.value.items() {
+        for pair in item.entries() {
+            match pair.value.is_list() {
+                true => {
+                    let target = |node: &Node| Some((node.text().or(node.text_of("model"))?.to_owned(), node.at));
+                    let targets = pair.value.items().iter().filter_map(target).collect();
+                    found.push((pair.key.clone(), targets));
+                }
+                false => misshapen = true,
+            }
+        }
+        misshapen |= !item.is_map();
+    }
+    if misshapen {
+        let what = "it must be a list of `{GROUP: [GROUP, …]}`";
+        warnings.push(Warning::new("wrong-shape", &entry.key, Some(entry.at)).saying(what));
+    }
+    found
+}
+
+/// The retry policy by the experiment's names.
+fn retries(entry: Option<&Entry>, warnings: &mut Vec<Warning>) -> Vec<(&'static str, u64)> {
+    let Some(entry) = entry else { return Vec::new() };
+    let (mut found, mut unknown) = (Vec::new(), Vec::new());
+    let mut misshapen = !entry.value.is_map();
+    for pair in entry.value.entries() {
+        let known = RETRIES.iter().find(|(name, _)| *name == pair.key);
+        match (known, pair.value.number()) {
+            (Some((_, name)), Some(retries)) => found.extend(name.map(|name| (name, retries.max(0.0) as u64))),
+            (_, None) => misshapen = true,
+            (None, Some(_)) => unknown.push(pair.key.as_str()),
+        }
+    }
+    if misshapen {
+        let what = "its values must be numbers, under names like `RateLimitErrorRetries`";
+        warnings.push(Warning::new("wrong-shape", "retry_policy", Some(entry.at)).saying(what));
+    }
+    unknown_names("retry_policy", entry, &unknown, RETRIES.iter().map(|(name, _)| *name), warnings);
+    found
+}
+
+/// The numbers of the policy of allowed failures whose names count; none if there is no policy.
+fn fails(entry: Option<&Entry>, warnings: &mut Vec<Warning>) -> Option<Vec<u64>> {
+    let entry = entry?;
+    let pairs = entry.value.entries();
+    let known = |name: &str| FAILS.contains(&name);
+    let unknown: Vec<&str> = pairs.iter().map(|pair| pair.key.as_str()).filter(|key| !known(key)).collect();
+    unknown_names("allowed_fails_policy", entry, &unknown, FAILS.iter().copied(), warnings);
+    let counts = pairs.iter().filter(|pair| known(&pair.key));
+    Some(counts.filter_map(|pair| pair.value.number()).map(|n| n.max(0.0) as u64).collect())
+}
+
+fn unknown_names<'a>(
+    policy: &str,
+    entry: &Entry,
+    unknown: &[&str],
+    known: impl Iterator<Item = &'a str> + Clone,
+    warnings: &mut Vec<Warning>,
+) {
+    let Some(first) = unknown.first() else { return };
+    let like = known.clone().find(|name| name.starts_with(first.trim_end_matches("Retries")));
+    let near = like.or_else(|| nearest(first, known));
+    let mut what = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
+    if policy == "allowed_fails_policy" && unknown.len() == entry.value.entries().len() {
+        what += " Empty as it then is, it still replaces the rules by share by a counter of 3";
+    }
+    let subject = format!("{policy}.{}", unknown.join(", "));
+    warnings.push(Warning::new("unknown-name", subject, Some(entry.at)).saying(what.trim_start()));
+}
+
+fn latency(args: Option<&Node>) -> serde_json::Map<String, serde_json::Value> {
+    let mut of = serde_json::Map::new();
+    let Some(args) = args else { return of };
+    if let Some(ttl) = args.number_of("ttl") {
+        of.insert("ttl".to_owned(), super::policy::seconds(ttl));
+    }
+    if let Some(buffer) = args.number_of("lowest_latency_buffer") {
+        of.insert("lowest_latency_buffer".to_owned(), buffer.into());
+    }
+    if let Some(size) = args.count_of("max_latency_list_size") {
+        of.insert("max_latency_list_size".to_owned(), size.into());
+    }
+    of
+}

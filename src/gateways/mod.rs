@@ -1,0 +1,111 @@
+//! Other products' configurations: read with positions, explained in closed form, and turned into experiments.
+//!
+//! [`source::open`] reads a file and what it includes into trees whose every value knows its line; [`read`] recognises the product by
+//! the keys that it sees and makes a [`Gateway`] of it: what callers ask for, what each request goes through, what
+//! happens when providers fail, warnings, and a ledger with a verdict on every key. [`mod@show`] prints that; [`import`] makes an
+//! experiment of it. The lists of keys, products and warnings are tables.
+//!
+//! Secrets are never resolved, kept or shown: a value under a key that holds one is used to tell accounts apart and forgotten.
+//!
+//! Left out: writing a configuration back; what a product keeps in its database.
+
+pub mod ledger;
+pub mod litellm;
+pub mod model;
+pub mod show;
+pub mod source;
+pub mod tree;
+pub mod warning;
+pub mod yaml;
+
+use std::fmt;
+
+pub use crate::form::diagnose::printable;
+pub use model::Gateway;
+pub use source::Config;
+
+/// Why a configuration is not read: the file, the line if it is one, what is wrong and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    file: String,
+    line: Option<u32>,
+    what: String,
+}
+
+impl Refused {
+    /// A mistake of the file as a whole.
+    pub fn whole(file: &str, what: impl Into<String>) -> Refused {
+        Refused {
+            file: file.to_owned(),
+            line: None,
+            what: what.into(),
+        }
+    }
+
+    /// A mistake in a line.
+    pub fn at(file: &str, line: u32, what: impl Into<String>) -> Refused {
+        Refused {
+            file: file.to_owned(),
+            line: Some(line),
+            what: what.into(),
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}: line {line}: {}", self.file, self.what),
+            None => write!(f, "{}: {}", self.file, self.what),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// A product that is read: how it is known and how it is read.
+struct Reader {
+    product: &'static model::Product,
+    /// Whether a configuration looks like this product's.
+    fits: fn(&Config) -> bool,
+    read: fn(&Config) -> Gateway,
+}
+
+/// The products, in the order in which they are tried.
+const READERS: &[Reader] = &[Reader {
+    product: &litellm::PRODUCT,
+    fits: litellm::fits,
+    read: litellm::read,
+}];
+
+/// The names of the products that are read.
+pub fn products() -> impl Iterator<Item = &'static str> {
+    READERS.iter().map(|reader| reader.product.name)
+}
+
+/// Makes a gateway of a configuration: of the product that is named, or of the one that its keys tell.
+///
+/// # Errors
+/// If no product has such keys, or none has that name.
+pub fn read(config: &Config, product: Option<&str>) -> Result<Gateway, Refused> {
+    let file = config.files.first().map_or("", String::as_str);
+    let all = || products().collect::<Vec<_>>().join(", ");
+    let reader = match product {
+        Some(name) => READERS.iter().find(|reader| reader.product.name == name).ok_or_else(|| {
+            Refused::whole(file, format!("no product is called `{}`; known are {}", printable(name), all()))
+        })?,
+        None => READERS.iter().find(|reader| (reader.fits)(config)).ok_or_else(|| {
+            let seen: Vec<String> = config
+                .documents
+                .iter()
+                .flat_map(|node| node.entries())
+                .take(12)
+                .map(|entry| format!("`{}`", printable(&entry.key)))
+                .collect();
+            let seen = if seen.is_empty() { "no keys".to_owned() } else { seen.join(", ") };
+            let what = format!("is no configuration of a product that is known ({}): it has {seen}. Name it with --product", all());
+            Refused::whole(file, what)
+        })?,
+    };
+    Ok((reader.read)(config))
+}

@@ -1,0 +1,126 @@
+//! What a configuration says, in one form for all products.
+//!
+//! A [`Gateway`] has groups (what callers ask for by name), each with members, the policy among them, what a request passes, where
+//! it goes when it fails, and in closed form what happens then ([`Case`]). Parts of experiments (policies, retries, breakers,
+//! timeouts) are kept as the JSON that an experiment would have.
+
+use serde_json::{Map, Value};
+
+use super::ledger::Row;
+use super::tree::Place;
+use super::warning::Warning;
+
+/// A product whose configurations are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Product {
+    /// Its name on the command line and in results.
+    pub name: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
+    /// What the mapping was held against: the running product, or its source.
+    pub held: &'static str,
+}
+
+/// A configuration in the form of all products.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The product.
+    pub product: &'static Product,
+    /// The version whose rules are applied, and where that is known from.
+    pub version: String,
+    /// The files that were read; places name them by number.
+    pub files: Vec<String>,
+    /// What callers may ask for.
+    pub groups: Vec<Group>,
+    /// Further names of groups: the name and the group.
+    pub aliases: Vec<(String, String)>,
+    /// The client of the experiment: `retry`, `breaker`, `timeouts`.
+    pub client: Map<String, Value>,
+    /// Further facts of the configuration, by name, for machines.
+    pub facts: Map<String, Value>,
+    /// How many of it run side by side.
+    pub replicas: u64,
+    /// The warnings, worst first.
+    pub warnings: Vec<Warning>,
+    /// A verdict on every key.
+    pub ledger: Vec<Row>,
+    /// What the configuration leaves out and why: names of groups.
+    pub left_out: Vec<String>,
+    /// What no configuration can say and a simulation needs.
+    pub ask: Vec<String>,
+}
+
+/// What callers ask for by one name.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    /// The name.
+    pub name: String,
+    /// Where it is first said.
+    pub at: Place,
+    /// The providers behind it.
+    pub members: Vec<Member>,
+    /// What each attempt passes, in order, in words.
+    pub through: Vec<String>,
+    /// The policy among the members, as an experiment has it.
+    pub policy: Value,
+    /// The share of each member when all are well, if it follows from the file.
+    pub shares: Option<Vec<f64>>,
+    /// Where a request goes after a failure, as the file says it.
+    pub fallback: Vec<String>,
+    /// Where it goes when the input is too long, if that is a chain of its own.
+    pub context_fallback: Vec<String>,
+    /// Where it goes when the content filter refuses, if that is a chain of its own.
+    pub content_fallback: Vec<String>,
+    /// The groups that one request may go through, itself first.
+    pub chain: Vec<String>,
+    /// What happens when something fails.
+    pub cases: Vec<Case>,
+    /// The most attempts of one request.
+    pub worst_attempts: u64,
+    /// The longest that one request takes, in seconds, if every attempt hangs until its timeout.
+    pub worst_seconds: f64,
+    /// Further facts of the group, by name, for machines.
+    pub facts: Map<String, Value>,
+}
+
+/// A provider behind a group.
+#[derive(Clone, Debug, Default)]
+pub struct Member {
+    /// The name, of which the whole configuration has one.
+    pub name: String,
+    /// Where it stands.
+    pub at: Place,
+    /// The model as the file has it.
+    pub model: String,
+    /// The model's name in price tables; none where the file does not tell.
+    pub price: Option<String>,
+    /// Dollars a token of input and of output, if the file says so.
+    pub own_price: Option<(f64, f64)>,
+    /// Whether it is a server of one's own, which bills nothing by the token.
+    pub local: bool,
+    /// What tells its account apart from others: the name of a reference, never a secret.
+    pub account: Option<String>,
+    /// The most calls under way at once.
+    pub connections: Option<u64>,
+    /// Whether further calls wait, rather than be refused.
+    pub waits: bool,
+    /// The timeout of one attempt in seconds, and that of one that streams, where they differ from the gateway's.
+    pub timeout: Option<f64>,
+    /// As [`timeout`](Member::timeout), of an attempt that streams.
+    pub stream_timeout: Option<f64>,
+    /// The most tokens that it takes.
+    pub context_window: Option<u64>,
+}
+
+/// What happens to a request of a group when something fails.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Case {
+    /// What fails, and how.
+    pub when: &'static str,
+    /// Attempts in this group.
+    pub attempts: u64,
+    /// Seconds from the first failure until the group gives up or answers, at least and at most; the answers' own time is not in it.
+    pub seconds: (f64, f64),
+    /// What follows: who is left out, where the request goes, what the caller is told.
+    pub then: String,
+}

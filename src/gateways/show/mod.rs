@@ -1,0 +1,83 @@
+//! What is known of a configuration, shown: text for a terminal, JSON, Markdown for a pull request, SARIF for code scanning.
+
+mod json;
+mod markdown;
+mod sarif;
+mod text;
+
+pub use json::json;
+pub use markdown::{ledger, markdown};
+pub use sarif::sarif;
+pub use text::text;
+
+use super::Gateway;
+use super::model::Case;
+use super::tree::Place;
+use super::warning::{Level, Warning};
+use crate::report::format::span;
+
+/// `file:line`, or the first file alone.
+fn place(gateway: &Gateway, at: Option<Place>) -> String {
+    let file = |n: usize| gateway.files.get(n).map_or("", String::as_str);
+    match at {
+        Some(at) => format!("{}:{}", file(usize::from(at.file)), at.line),
+        None => file(0).to_owned(),
+    }
+}
+
+/// How many warnings of each level there are, in words.
+fn counts(gateway: &Gateway) -> String {
+    let of = |level| gateway.warnings.iter().filter(|w| w.kind.level == level).count();
+    let words = [(Level::Error, "error"), (Level::Warning, "warning"), (Level::Note, "note")];
+    let parts = words.into_iter().filter_map(|(level, word)| match of(level) {
+        0 => None,
+        1 => Some(format!("1 {word}")),
+        n => Some(format!("{n} {word}s")),
+    });
+    let parts: Vec<String> = parts.collect();
+    if parts.is_empty() { "no warnings".to_owned() } else { parts.join(", ") }
+}
+
+/// `code: subject`.
+fn title(warning: &Warning) -> String {
+    match warning.subject.as_str() {
+        "" => warning.kind.code.to_owned(),
+        subject => format!("{}: {subject}", warning.kind.code),
+    }
+}
+
+/// What a warning means here, and what to do.
+fn words(warning: &Warning) -> (String, String) {
+    let mut means = warning.kind.means.to_owned();
+    if !warning.detail.is_empty() {
+        means += &format!(" ({})", warning.detail);
+    }
+    (means, warning.kind.remedy.to_owned())
+}
+
+/// The time of a case: "at once", "3.5 s to 5.8 s".
+fn time(case: &Case) -> String {
+    let (least, most) = case.seconds;
+    let rounded = |s: f64| span((s * 10.0).round() / 10.0);
+    match (most <= 0.0, most - least < 0.05) {
+        (true, _) => "at once".to_owned(),
+        (false, true) => rounded(most),
+        (false, false) if least >= 120.0 => format!("about {}", rounded(most)),
+        (false, false) => format!("{} to {}", rounded(least), rounded(most)),
+    }
+}
+
+/// The group whose one request makes the most attempts.
+fn worst(gateway: &Gateway) -> Option<String> {
+    // Of equals the first.
+    let worst = gateway.groups.iter().rev().max_by_key(|group| group.worst_attempts)?;
+    (worst.worst_attempts > 0).then(|| {
+        format!(
+            "{} attempts for one request of {} ({}); {} if every one hangs until its timeout",
+            worst.worst_attempts,
+            worst.name,
+            worst.chain.join(" → "),
+            span(worst.worst_seconds.round())
+        )
+    })
+}

@@ -1,0 +1,122 @@
+//! The explanation as text: groups, what happens when something fails, warnings; one screen unless all is asked for.
+
+use super::{counts, place, time, title, words, worst};
+use crate::gateways::Gateway;
+use crate::gateways::model::Group;
+use crate::gateways::warning::Level;
+use crate::report::table::Tone;
+use crate::report::terminal::Style;
+use crate::report::text::{clean, fit, paragraph};
+
+/// Groups whose failures are told one by one.
+const TOLD: usize = 2;
+/// Groups that have a line.
+const LISTED: usize = 12;
+/// Notes that are told.
+const NOTES: usize = 3;
+
+/// The explanation of `gateway`; `full` for every group, with what is left out and what no configuration says.
+pub fn text(gateway: &Gateway, style: &Style, full: bool) -> String {
+    let mut out = String::new();
+    let members: usize = gateway.groups.iter().map(|group| group.members.len()).sum();
+    let head = format!(
+        "{}: {} {}, {} of {}: {}",
+        gateway.files.join(" + "),
+        gateway.product.title,
+        gateway.version,
+        plural(gateway.groups.len(), "group"),
+        plural(members, "provider"),
+        counts(gateway)
+    );
+    out += &Tone::Strong.paint(clean(&head).as_str(), style.colour);
+    out.push('\n');
+    let mut by_stake: Vec<&Group> = gateway.groups.iter().filter(|group| !group.cases.is_empty()).collect();
+    by_stake.sort_by_key(|group| std::cmp::Reverse((group.members.len().min(2) + group.chain.len(), group.worst_attempts)));
+    by_stake.truncate(if full { usize::MAX } else { TOLD });
+    let is_told = |group: &Group| by_stake.iter().any(|told| told.name == group.name);
+    let listed = if full { usize::MAX } else { LISTED };
+    for (number, group) in gateway.groups.iter().enumerate() {
+        if number < listed || is_told(group) {
+            out += &one(gateway, group, style, is_told(group));
+        }
+    }
+    if gateway.groups.len() > listed {
+        out += &format!("\n{} more; --full lists all\n", plural(gateway.groups.len() - listed, "group"));
+    }
+    for (alias, group) in &gateway.aliases {
+        out += &clean(&format!("{alias} is another name of {group}"));
+        out.push('\n');
+    }
+    if let Some(worst) = worst(gateway) {
+        out += &paragraph("\nAt worst: ", &worst, style.width);
+    }
+    out += &warnings(gateway, style, full);
+    if full {
+        for (title, items) in [("Left out", &gateway.left_out), ("Not in any configuration", &gateway.ask)] {
+            if !items.is_empty() {
+                out += &paragraph(&format!("\n{title}: "), &items.join("; "), style.width);
+            }
+        }
+    }
+    out
+}
+
+fn plural(n: usize, word: &str) -> String {
+    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
+}
+
+fn one(gateway: &Gateway, group: &Group, style: &Style, told: bool) -> String {
+    let names: Vec<&str> = group.members.iter().map(|member| member.name.as_str()).collect();
+    let alone = names.len() == 1 && names[0] == group.name;
+    let mut head = match alone {
+        true => format!("one provider, {}", group.members[0].model),
+        false => names.join(", "),
+    };
+    if group.chain.len() > 1 {
+        head += &format!(", then {}", group.chain[1..].join(", then "));
+    }
+    let line = group.at.line;
+    let name = clean(&group.name);
+    let mut out = String::new();
+    if told {
+        out += &format!("\n{} ({}): ", Tone::Strong.paint(&name, style.colour), place(gateway, Some(group.at)));
+        out += paragraph("", &head, style.width.saturating_sub(4)).trim_end();
+        out.push('\n');
+    } else {
+        return paragraph(&format!("{name} (line {line}): "), &head, style.width);
+    }
+    if !group.through.is_empty() {
+        out += &paragraph("  each attempt: ", &group.through.join(" → "), style.width);
+    }
+    for case in &group.cases {
+        let attempts = if case.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", case.attempts) };
+        let first = format!("  {:<23} {attempts:>11}  {:<14} ", fit(case.when, 23), time(case));
+        out += &paragraph(&first, &case.then, style.width.max(90));
+    }
+    out
+}
+
+fn warnings(gateway: &Gateway, style: &Style, full: bool) -> String {
+    let mut out = String::new();
+    let mut notes = 0;
+    for warning in &gateway.warnings {
+        let level = warning.kind.level;
+        notes += usize::from(level == Level::Note);
+        if level == Level::Note && notes > NOTES && !full {
+            continue;
+        }
+        let tone = match level {
+            Level::Error => Tone::Bad,
+            Level::Warning => Tone::Strong,
+            Level::Note => Tone::Dim,
+        };
+        let at = place(gateway, warning.at);
+        out += &format!("\n{} {} {}\n", tone.paint(level.name(), style.colour), clean(&at), clean(&title(warning)));
+        let (means, remedy) = words(warning);
+        out += &paragraph("  ", &format!("{means}. Remedy: {remedy}."), style.width);
+    }
+    if notes > NOTES && !full {
+        out += &format!("\n{} more; --full tells all\n", plural(notes - NOTES, "note"));
+    }
+    out
+}

@@ -1,0 +1,131 @@
+//! Warnings: what in a configuration does nothing, or not what it seems to do.
+//!
+//! Each kind is a row of one table: its code, how bad it is, what it means and what to do.
+
+use super::tree::Place;
+
+/// How bad a warning is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Requests fail, or a part that is meant to help does nothing.
+    Error,
+    /// Something behaves otherwise than it reads.
+    Warning,
+    /// Good to know.
+    Note,
+}
+
+impl Level {
+    /// The level's name, which is SARIF's too.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Error => "error",
+            Level::Warning => "warning",
+            Level::Note => "note",
+        }
+    }
+}
+
+/// A kind of warning.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// The code.
+    pub code: &'static str,
+    /// How bad it is.
+    pub level: Level,
+    /// What it means.
+    pub means: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+/// A warning at its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The kind.
+    pub kind: &'static Kind,
+    /// What it is about; empty for the whole file.
+    pub subject: String,
+    /// The place, if it has one.
+    pub at: Option<Place>,
+    /// Further words: figures, the nearest name.
+    pub detail: String,
+}
+
+impl Warning {
+    /// A warning of the kind `code`, which must be in the table.
+    pub fn new(code: &str, subject: impl Into<String>, at: Option<Place>) -> Warning {
+        Warning {
+            kind: KINDS.iter().find(|kind| kind.code == code).unwrap_or(&KINDS[0]),
+            subject: subject.into(),
+            at,
+            detail: String::new(),
+        }
+    }
+
+    /// The same with further words.
+    #[must_use]
+    pub fn saying(mut self, detail: impl Into<String>) -> Warning {
+        self.detail = detail.into();
+        self
+    }
+}
+
+/// Sorts warnings: worst first, then by place.
+pub fn sort(warnings: &mut [Warning]) {
+    warnings.sort_by_key(|warning| (warning.kind.level, warning.at));
+}
+
+const fn kind(code: &'static str, level: Level, means: &'static str, remedy: &'static str) -> Kind {
+    Kind { code, level, means, remedy }
+}
+
+use Level::{Error, Note, Warning as Warn};
+
+/// Every kind of warning.
+#[rustfmt::skip]
+pub const KINDS: &[Kind] = &[
+    kind("unknown-key", Warn, "no version that is known has this key; it is skipped", "remove it, or correct its spelling"),
+    kind("alias-is-a-list", Error, "an alias must name one group; every request to this one is answered with a 400", "name one group, and put the others into `fallbacks`"),
+    kind("undefined-alias", Error, "the alias leads to a group that does not exist; every request to it fails", "define the group, or correct the name"),
+    kind("undefined-fallback", Error, "the fallback leads to a group that does not exist; it is accepted and fails when it is needed", "define the group, or correct the name"),
+    kind("unknown-strategy", Error, "the gateway does not start with it", "name one of simple-shuffle, least-busy, latency-based-routing, usage-based-routing-v2, cost-based-routing"),
+    kind("undefined-target", Error, "it names a target that does not exist", "define the target, or correct the name"),
+    kind("wrong-shape", Warn, "the value has another form than what reads it expects; it is accepted and does nothing", "write it as the documentation does"),
+    kind("wrong-section", Warn, "nothing reads the key in this section", "move it where it is read"),
+    kind("unknown-name", Warn, "names that are unknown are dropped without a word", "use the documented names"),
+    kind("no-effect", Warn, "nothing that is configured looks at it", "remove it, or configure what reads it"),
+    kind("zero-weight", Warn, "beside others that have the value, one without it has weight 0 and gets no request", "give every member of the group the value, or none"),
+    kind("rpm-is-a-weight", Warn, "rpm and tpm are weights of the draw and a bound on calls at once, not limits of the rate", "use `weight` for shares, and `optional_pre_call_checks: [enforce_model_rate_limits]` for limits"),
+    kind("lone-primary-never-cools", Warn, "a group of one is never left out by the rules by default: through a whole outage every request tries it to the end before it falls back", "give `allowed_fails` (it counts for a group of one that has a fallback), or a second deployment"),
+    kind("retries-multiply", Warn, "every group of the chain makes all of its own tries for one failing request", "lower `num_retries`, or shorten the chain"),
+    kind("fallback-cycle", Warn, "the groups fall back to each other: in an outage of one the other has the load of both and their retries", "let the chain end at a group that is not in it"),
+    kind("fallback-same-account", Warn, "both use one account: a refusal for its quota there is one here", "fall back to another account"),
+    kind("timeout-longer-than-the-callers", Warn, "when providers hang, the caller has given up before the chain has ended", "set a timeout so that tries × timeout stays below the caller's"),
+    kind("overridden", Warn, "another section says the same and goes before it", "say it once"),
+    kind("secret-in-file", Warn, "a secret stands in the file in plain text", "refer to the environment or a secret store"),
+    kind("include-replaces-section", Warn, "an included file replaces the whole section; only lists are joined", "say the section in one file"),
+    kind("repeated-key", Warn, "the key stands here twice; only the last one counts", "remove one"),
+    kind("counts-are-per-replica", Warn, "without a shared store each replica counts calls, failures and limits by itself", "configure Redis, or read every limit as one a replica"),
+    kind("models-in-database", Note, "models may also be in the database; the file may not be all", "give the output of /model/info as well"),
+    kind("ties-to-the-first", Note, "of equal members the first in the file is taken: an idle gateway sends it everything", "put the one first that should have the most"),
+    kind("unresolved-model", Note, "the model is named by the environment: its price and its limits are not known here", "say which model it is in the assumptions"),
+    kind("wildcard-needs-traffic", Note, "the group stands for any model that callers name", "name the models in the assumptions, or give a log"),
+    kind("yaml-anchor", Note, "values are shared by an anchor: a change of one is a change of all", "nothing, if that is meant"),
+    kind("top-level-unknown", Note, "nothing reads this part of the file by itself", "nothing, if it only holds anchors"),
+    kind("max_retries-is-not-used", Note, "the provider library's retries are switched off by the router", "use `num_retries`"),
+    kind("mock-response", Note, "the deployment answers by itself and calls nobody", "remove `mock_response` before production"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_every_row_speaks() {
+        for (number, kind) in KINDS.iter().enumerate() {
+            assert!(!kind.means.is_empty() && !kind.remedy.is_empty());
+            assert!(KINDS[number + 1..].iter().all(|other| other.code != kind.code), "{}", kind.code);
+        }
+    }
+}

@@ -12,6 +12,7 @@ mod cautions;
 mod cli;
 mod closed_loop;
 mod common;
+mod configurations;
 mod conservation;
 mod coverage;
 mod determinism;

@@ -90,6 +90,13 @@ pub(super) const EXPLAIN: &str = help! {
     ; exit_codes!()
 };
 
+pub(super) const IMPORT: &str = help! {
+    "import litellm_config.yaml --out mine"
+    "import litellm_config.yaml --usage spend_logs.json --out mine"
+    "run litellm_config.yaml --with mine/assumptions.json"
+    ; exit_codes!()
+};
+
 pub(super) const SCHEMA: &str = help! {
     "schema"
     "schema model"

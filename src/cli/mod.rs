@@ -8,6 +8,7 @@ mod date;
 mod examples;
 mod explain;
 mod fit;
+mod import;
 mod init;
 mod kinds;
 mod list;
@@ -95,6 +96,9 @@ enum Command {
     /// Explain a gateway's configuration: what it does when providers fail, and what in it does nothing.
     #[command(after_help = examples::EXPLAIN)]
     Explain(explain::Explain),
+    /// Make an experiment of a gateway's configuration, with what it cannot know as a file of assumptions.
+    #[command(after_help = examples::IMPORT)]
+    Import(import::Import),
     /// Write a commented experiment to start from.
     #[command(after_help = examples::INIT)]
     Init(init::Init),
@@ -140,6 +144,7 @@ impl Cli {
             Command::Calibrate(calibrate) => calibrate.run(),
             Command::Schema(schema) => schema.run(),
             Command::Explain(explain) => explain.run(),
+            Command::Import(import) => import.run(),
             Command::Init(init) => init.run(),
             Command::Kinds(kinds) => kinds.run(own),
             Command::Policies(policies) => policies.run(own),

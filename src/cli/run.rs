@@ -73,8 +73,11 @@ pub(super) struct Compare {
 /// What to simulate, and how.
 #[derive(Debug, Args)]
 pub(super) struct Simulate {
-    /// The experiment (JSON; comments are allowed)
+    /// The experiment (JSON; comments are allowed), or with --with a gateway's configuration
     pub(super) file: PathBuf,
+    /// Run the gateway's configuration FILE as it is, with these assumptions (`simcap import` writes such a file)
+    #[arg(long, value_name = "ASSUMPTIONS")]
+    pub(super) with: Option<PathBuf>,
     /// Replications [default: as the file says]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub(super) replications: Option<u64>,
@@ -219,12 +222,15 @@ impl Simulate {
 
     /// What is to be run, with its warm-up, and the threads to run it on.
     pub(super) fn plan(&self, own: &OwnParts, stop: &Stop) -> Result<(Loaded, Plan, rayon::ThreadPool), Failure> {
-        let loaded = load_with(
-            &self.file,
-            &traces(self.trace.clone()),
-            self.prices.as_deref(),
-            own.clone(),
-        )?;
+        let loaded = match &self.with {
+            Some(with) => super::import::loaded(&self.file, with)?,
+            None => load_with(
+                &self.file,
+                &traces(self.trace.clone()),
+                self.prices.as_deref(),
+                own.clone(),
+            )?,
+        };
         note_unused(&loaded, self.prices.as_deref());
         let mut plan = assemble(&loaded)?;
         plan.replications = self.replications.unwrap_or(plan.replications);

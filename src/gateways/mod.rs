@@ -9,6 +9,7 @@
 //!
 //! Left out: writing a configuration back; what a product keeps in its database.
 
+pub mod import;
 pub mod ledger;
 pub mod litellm;
 pub mod model;

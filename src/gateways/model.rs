@@ -110,6 +110,8 @@ pub struct Member {
     pub stream_timeout: Option<f64>,
     /// The most tokens that it takes.
     pub context_window: Option<u64>,
+    /// The most requests in a minute of the clock that the gateway lets through to it.
+    pub enforced: Option<u64>,
 }
 
 /// What happens to a request of a group when something fails.

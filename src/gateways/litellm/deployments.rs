@@ -126,7 +126,9 @@ fn deployment(
             waits: settings.version == Version::V1_80,
             timeout: params.number_of("timeout"),
             stream_timeout: params.number_of("stream_timeout"),
-            context_window: info.count_of("max_input_tokens"),
+            // It is looked at with the checks before a call only.
+            context_window: info.count_of("max_input_tokens").filter(|_| settings.pre_call_checks),
+            enforced: rpm.filter(|_| settings.checks.iter().any(|check| check == "enforce_model_rate_limits")),
             model,
         },
     }

@@ -120,7 +120,8 @@ pub(super) fn read(config: &Config) -> Gateway {
         files: config.files.clone(),
         client: policy::client(&reading.settings, &reading),
         facts: facts(&reading),
-        replicas: reading.replicas,
+        // With a shared store the replicas count together.
+        replicas: if reading.settings.shared_store { 1 } else { reading.replicas },
         aliases: reading.aliases,
         groups,
         warnings,
@@ -184,6 +185,9 @@ fn facts(reading: &Reading<'_>) -> Map<String, Value> {
     // Where any group has a chain of its own for it, the others have none.
     facts.insert("context_window_fallbacks".to_owned(), json!(settings.context.is_some()));
     facts.insert("content_policy_fallbacks".to_owned(), json!(settings.content.is_some()));
+    if let Some(budgets) = policy::budgets(reading) {
+        facts.insert("budgets".to_owned(), budgets);
+    }
     if settings.cooling == settings::Cooling::ByShare {
         let alone = reading.groups.iter().filter(|(_, of)| of.len() == 1);
         facts.insert("never_cools".to_owned(), alone.map(|(name, _)| json!(name)).collect());
@@ -195,7 +199,7 @@ fn facts(reading: &Reading<'_>) -> Map<String, Value> {
 fn ask(reading: &Reading<'_>) -> Vec<String> {
     let mut ask = vec!["arrivals, by name".to_owned(), "tokens of input and output, by name".to_owned()];
     let everybody = || reading.groups.iter().flat_map(|(_, deployments)| deployments);
-    let names: Vec<&str> = everybody().map(|d| d.member.name.as_str()).collect();
+    let names: Vec<&str> = everybody().filter(|d| d.tiers.is_none()).map(|d| d.member.name.as_str()).collect();
     ask.push(format!("latency and faults of {}", names.join(", ")));
     let mut accounts: BTreeMap<&str, u32> = BTreeMap::new();
     for account in everybody().filter_map(|d| d.member.account.as_deref()) {

@@ -154,7 +154,7 @@ pub(super) fn through(reading: &Reading<'_>, deployments: &[Deployment], shares:
     if deployments.iter().any(|d| d.tiers.is_some()) {
         return vec!["a tier by the prompt's complexity".to_owned()];
     }
-    if settings.cooling != Cooling::Off {
+    if settings.cooling != Cooling::Off && deployments.len() > 1 {
         steps.push("not cooling".to_owned());
     }
     if settings.checks.iter().any(|check| check == "router_budget_limiting") {
@@ -222,6 +222,35 @@ fn a_window(text: &str) -> String {
         "1mo" | "30d" => "a month".to_owned(),
         other => format!("each {other}"),
     }
+}
+
+/// The budgets of deployments and of providers, if the router looks at them.
+pub(super) fn budgets(reading: &Reading<'_>) -> Option<Value> {
+    if !reading.settings.checks.iter().any(|check| check == "router_budget_limiting") {
+        return None;
+    }
+    let per = |window: &str| match window {
+        _ if window.ends_with('h') || window.ends_with('m') || window.ends_with('s') => "hour",
+        "1d" | "24h" => "day",
+        _ => "month",
+    };
+    let everybody = || reading.groups.iter().flat_map(|(_, of)| of);
+    let own = everybody().filter_map(|d| {
+        let (most, window) = d.budget.as_ref()?;
+        Some(json!({ "per": per(window), "money": format!("${most}"), "providers": [d.member.name] }))
+    });
+    let of_providers = reading.root.find("router_settings.provider_budget_config");
+    let of_providers = of_providers.map_or(&[][..], |node| node.entries()).iter().filter_map(|entry| {
+        let names: Vec<&str> = everybody()
+            .filter(|d| super::deployments::provider(&d.member.model) == entry.key)
+            .map(|d| d.member.name.as_str())
+            .collect();
+        let most = entry.value.number_of("budget_limit").filter(|_| !names.is_empty())?;
+        let window = entry.value.text_of("time_period").unwrap_or("30d");
+        Some(json!({ "per": per(window), "money": format!("${most}"), "providers": names }))
+    });
+    let all: Vec<Value> = own.chain(of_providers).collect();
+    (!all.is_empty()).then(|| json!(all))
 }
 
 /// The client of all groups.

@@ -29,7 +29,10 @@ pub fn json(gateway: &Gateway) -> String {
     put("version", json!(gateway.version));
     put("held", json!(gateway.product.held));
     put("files", json!(gateway.files));
-    put("groups", by_group(&|group| Some(group.members.iter().map(|m| json!(m.name)).collect())));
+    put("groups", by_group(&|group| {
+        let members = || group.members.iter().map(|m| json!(m.name)).collect();
+        Some(group.facts.get("complexity").map_or_else(members, |tiers| json!({ "complexity": tiers })))
+    }));
     put("aliases", gateway.aliases.iter().map(|(alias, group)| (alias.clone(), json!(group))).collect());
     put("price", by_member(&|m| match (m.own_price, &m.price) {
         (Some((input, output)), _) => Some(json!({ "input": per_million(input), "output": per_million(output) })),

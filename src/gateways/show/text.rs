@@ -2,7 +2,7 @@
 
 use super::{counts, place, time, title, words, worst};
 use crate::gateways::Gateway;
-use crate::gateways::model::Group;
+use crate::gateways::model::{Case, Group};
 use crate::gateways::warning::Level;
 use crate::report::table::Tone;
 use crate::report::terminal::Style;
@@ -37,7 +37,7 @@ pub fn text(gateway: &Gateway, style: &Style, full: bool) -> String {
     let listed = if full { usize::MAX } else { LISTED };
     for (number, group) in gateway.groups.iter().enumerate() {
         if number < listed || is_told(group) {
-            out += &one(gateway, group, style, is_told(group));
+            out += &one(group, style, is_told(group));
         }
     }
     if gateway.groups.len() > listed {
@@ -65,7 +65,7 @@ fn plural(n: usize, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
 
-fn one(gateway: &Gateway, group: &Group, style: &Style, told: bool) -> String {
+fn one(group: &Group, style: &Style, told: bool) -> String {
     let names: Vec<&str> = group.members.iter().map(|member| member.name.as_str()).collect();
     let alone = names.len() == 1 && names[0] == group.name;
     let mut head = match alone {
@@ -79,7 +79,7 @@ fn one(gateway: &Gateway, group: &Group, style: &Style, told: bool) -> String {
     let name = clean(&group.name);
     let mut out = String::new();
     if told {
-        out += &format!("\n{} ({}): ", Tone::Strong.paint(&name, style.colour), place(gateway, Some(group.at)));
+        out += &format!("\n{} (line {line}): ", Tone::Strong.paint(&name, style.colour));
         out += paragraph("", &head, style.width.saturating_sub(4)).trim_end();
         out.push('\n');
     } else {
@@ -88,9 +88,19 @@ fn one(gateway: &Gateway, group: &Group, style: &Style, told: bool) -> String {
     if !group.through.is_empty() {
         out += &paragraph("  each attempt: ", &group.through.join(" → "), style.width);
     }
-    for case in &group.cases {
+    let mut cases = group.cases.iter().peekable();
+    while let Some(case) = cases.next() {
+        let mut when = case.when.to_owned();
+        let same = |next: &&&Case| (next.attempts, next.seconds, &next.then) == (case.attempts, case.seconds, &case.then);
+        if let Some(next) = cases.peek().filter(same)
+            && let (Some(of), Some(code)) = (case.when.strip_suffix("429"), next.when.strip_suffix("500"))
+            && of == code
+        {
+            when += " or 500";
+            cases.next();
+        }
         let attempts = if case.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", case.attempts) };
-        let first = format!("  {:<23} {attempts:>11}  {:<14} ", fit(case.when, 23), time(case));
+        let first = format!("  {:<23} {attempts:>11}  {:<16} ", fit(&when, 23), time(case));
         out += &paragraph(&first, &case.then, style.width.max(90));
     }
     out

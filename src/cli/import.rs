@@ -1,0 +1,108 @@
+//! `simcap import`: an experiment out of a gateway's configuration, with assumptions and a verdict on every key.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+
+use super::{Done, Exit, Failure, print};
+use crate::experiment::load::{Loaded, from_text};
+use crate::form::diagnose::printable;
+use crate::gateways::import::{Assumptions, assumptions, experiment, usage};
+use crate::gateways::ledger::Verdict;
+use crate::gateways::{self, Gateway, show, source};
+use crate::import::source::{MOST_OF_JSON, read};
+use crate::report::write::write_all;
+
+/// The file of assumptions.
+const ASSUMED: &str = "assumptions.json";
+
+/// Arguments of `simcap import`.
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// The configuration of a gateway (YAML or JSON)
+    config: PathBuf,
+    /// The product [default: as its keys tell]
+    #[arg(long, value_name = "NAME")]
+    product: Option<String>,
+    /// Write to this folder [default: the configuration's name]; assumptions that are there are kept and used
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Take rates, lengths, models and their latency from logs of the gateway (LiteLLM's spend logs, or any that `simcap fit` reads)
+    #[arg(long, value_name = "LOG", num_args = 1..)]
+    usage: Vec<PathBuf>,
+}
+
+impl Import {
+    pub(super) fn run(self) -> Done {
+        let gateway = gateways::read(&source::open(&self.config)?, self.product.as_deref())?;
+        let name = name(&self.config);
+        let folder = self.out.unwrap_or_else(|| PathBuf::from(&name));
+        let mut assumed = Assumptions::of(&gateway, &assumptions::built_in_prices());
+        let mut notes = Vec::new();
+        if !self.usage.is_empty() {
+            let log = super::measured::measured(&self.usage, None)?;
+            notes = usage::learn(&mut assumed, &gateway, &log);
+            notes.extend(log.notes);
+        }
+        let there = folder.join(ASSUMED);
+        if there.exists() {
+            assumed = with(assumed, &there)?;
+            notes.push(format!("{} was there: what it says is kept", there.display()));
+        }
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot write to {}", folder.display()))?;
+        let text = format!("{:#}\n", experiment(&gateway, &assumed, &name));
+        let files = [
+            ("experiment.json", text.clone()),
+            (ASSUMED, assumed.to_json()),
+            ("keys.md", show::ledger(&gateway)),
+        ];
+        write_all(&folder, &files).with_context(|| format!("cannot write to {}", folder.display()))?;
+        let path = folder.join("experiment.json");
+        from_text(&path.display().to_string(), &text)?;
+        notes.iter().for_each(|note| eprintln!("note: {}", printable(note)));
+        print(&format!("{}\nNext: edit {}, then simcap run {}\n", summary(&gateway), there.display(), path.display()))?;
+        Ok(Exit::Fine)
+    }
+}
+
+/// What became of the keys.
+fn summary(gateway: &Gateway) -> String {
+    let of = |verdict| gateway.ledger.iter().filter(|row| row.verdict == verdict).count();
+    let words = [Verdict::Modelled, Verdict::Approximated, Verdict::Ignored, Verdict::NotModelled, Verdict::NoEffect]
+        .map(|verdict| format!("{} {}", of(verdict), verdict.words()));
+    let mut text = format!("{} keys of {}: {}.\n", gateway.ledger.len(), gateway.product.title, words.join(", "));
+    for row in gateway.ledger.iter().filter(|row| row.verdict == Verdict::NotModelled) {
+        text += &format!("  not modelled: {}{}\n", printable(&row.path), match row.how.as_str() {
+            "" => String::new(),
+            how => format!(" ({how})"),
+        });
+    }
+    if !gateway.left_out.is_empty() {
+        text += &format!("  left out: {}\n", gateway.left_out.join(", "));
+    }
+    text + &format!("  no configuration says: {}", gateway.ask.join("; "))
+}
+
+/// `assumed` with what the file at `path` says in its place.
+fn with(assumed: Assumptions, path: &Path) -> Result<Assumptions, Failure> {
+    let file = path.display().to_string();
+    let bytes = read(path, MOST_OF_JSON).map_err(|why| Failure::Input(format!("{file}: {why}")))?;
+    Ok(assumed.read(&file, &String::from_utf8_lossy(&bytes))?)
+}
+
+/// The experiment that the configuration at `config` is, with the assumptions at `path`.
+pub(super) fn loaded(config: &Path, path: &Path) -> Result<Loaded, Failure> {
+    let gateway = gateways::read(&source::open(config)?, None)?;
+    let assumed = with(Assumptions::of(&gateway, &assumptions::built_in_prices()), path)?;
+    let text = format!("{:#}\n", experiment(&gateway, &assumed, &name(config)));
+    Ok(from_text(&config.display().to_string(), &text)?)
+}
+
+/// A name for an experiment, from a path.
+fn name(path: &Path) -> String {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("gateway");
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    let name: String = stem.trim_start_matches('.').chars().take(100).map(plain).collect();
+    if name.is_empty() { "gateway".to_owned() } else { name }
+}

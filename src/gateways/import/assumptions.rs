@@ -1,0 +1,230 @@
+//! Assumptions: what an experiment needs and no configuration says, in one short file.
+//!
+//! ```json
+//! { "format": "simcap.assumptions/1", "rate": "2/s",
+//!   "classes": { "chat": { "share": 3, "input": { "constant": 800 }, "output": { "constant": 200 } } },
+//!   "providers": { "weu": { "model": "gpt-4.1" } }, "plan": { "duration": "1h", "replications": 10 } }
+//! ```
+//!
+//! `classes` and `providers` hold what an experiment has there; what is given replaces what is assumed for that class or provider. A name
+//! that the configuration does not have is refused. `because` says of each where it comes from, and is quoted.
+
+use serde_json::{Map, Value, json};
+
+use crate::experiment::model::BUILT_IN_PRICES;
+use crate::form::diagnose::nearest;
+use crate::gateways::model::{Gateway, Member};
+use crate::gateways::{Refused, printable};
+use crate::import::prices;
+use crate::provider::pricing::listed::Table;
+
+/// The name of the form.
+const FORMAT: &str = "simcap.assumptions/1";
+
+/// What is assumed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Assumptions {
+    /// Requests in a time, as an experiment writes a rate.
+    pub rate: String,
+    /// The classes, by name, as an experiment has them.
+    pub classes: Map<String, Value>,
+    /// What is assumed of each provider, as an experiment has it.
+    pub providers: Map<String, Value>,
+    /// The plan.
+    pub plan: Map<String, Value>,
+    /// Where each comes from, in words.
+    pub because: Map<String, Value>,
+}
+
+/// Models that are built in, by what their names in price tables begin with once the provider is cut off.
+const MODELS: &[(&str, &str)] = &[
+    ("claude-sonnet-4-5", "claude-sonnet-4.5"),
+    ("claude-sonnet-4.5", "claude-sonnet-4.5"),
+    ("deepseek-chat", "deepseek-v3.2"),
+    ("deepseek-v3", "deepseek-v3.2"),
+    ("gpt-4.1", "gpt-4.1"),
+    ("gemini-2.5-flash", "gemini-2.5-flash"),
+    ("llama-3.3-70b", "llama-3.3-70b"),
+    ("qwen2.5-72b", "qwen2.5-72b"),
+];
+
+/// Endings that make another model of a name.
+const OTHERS: &[&str] = &["-mini", "-nano", "-lite", "-image", "-tts", "-live"];
+
+/// The price table that is built in.
+pub fn built_in_prices() -> Table {
+    let file = serde_json::from_str(BUILT_IN_PRICES).unwrap_or_default();
+    prices::table(&file).unwrap_or_default()
+}
+
+impl Assumptions {
+    /// The assumptions by default, for `gateway` with the prices of `table`.
+    pub fn of(gateway: &Gateway, table: &Table) -> Assumptions {
+        let mut assumed = Assumptions {
+            rate: "1/s".to_owned(),
+            plan: map(json!({ "duration": "1h", "replications": 10, "seed": 1 })),
+            ..Assumptions::default()
+        };
+        assumed.because.insert("rate".to_owned(), json!("assumed: no configuration says it"));
+        assumed.because.insert("classes".to_owned(), json!("assumed: equal shares, 800 tokens in and 200 out at the median"));
+        for group in &gateway.groups {
+            let tiers = group.facts.get("complexity").and_then(Value::as_object);
+            let names: Vec<String> = match tiers {
+                Some(tiers) => {
+                    tiers.keys().filter(|tier| *tier != "default").map(|tier| format!("{}/{tier}", group.name)).collect()
+                }
+                None => vec![group.name.clone()],
+            };
+            for name in names {
+                let class = json!({
+                    "share": 1,
+                    "input": { "lognormal": { "median": 800, "sigma": 0.8 } },
+                    "output": { "lognormal": { "median": 200, "sigma": 0.7 } },
+                });
+                assumed.classes.insert(name, class);
+            }
+            for member in group.members.iter().filter(|_| tiers.is_none()) {
+                let (provider, why) = provider(member, table);
+                assumed.providers.insert(member.name.clone(), Value::Object(provider));
+                assumed.because.insert(format!("providers.{}", member.name), json!(why));
+            }
+        }
+        assumed
+    }
+
+    /// Takes what `text` says in the place of what is assumed.
+    ///
+    /// # Errors
+    /// If it is not JSON of this form, or names what is not there.
+    pub fn read(mut self, file: &str, text: &str) -> Result<Assumptions, Refused> {
+        let given: Value = serde_json::from_str(text)
+            .map_err(|error| Refused::at(file, error.line() as u32, format!("is no JSON: {error}")))?;
+        let Value::Object(given) = given else {
+            return Err(Refused::whole(file, "must be an object of assumptions"));
+        };
+        for (key, value) in given {
+            match (key.as_str(), value) {
+                ("format", Value::String(format)) if format == FORMAT => {}
+                ("rate", Value::String(rate)) => self.rate = rate,
+                ("classes", Value::Object(of)) => {
+                    let all = self.classes.values().all(|class| class.get("share") == Some(&json!(1)));
+                    self.note("classes", all);
+                    over(file, "class", &mut self.classes, of)?;
+                }
+                ("providers", Value::Object(of)) => {
+                    for name in of.keys() {
+                        self.because.insert(format!("providers.{name}"), json!("given"));
+                    }
+                    over(file, "provider", &mut self.providers, of)?;
+                }
+                ("plan", Value::Object(of)) => self.plan.extend(of),
+                ("because", Value::Object(of)) => self.because.extend(of),
+                (key, _) => {
+                    let known = "`format`, `rate`, `classes`, `providers`, `plan`, `because`";
+                    let what = format!("`{}` is not what it may be; an object of {known}", printable(key));
+                    return Err(Refused::whole(file, what));
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    fn note(&mut self, what: &str, was_assumed: bool) {
+        if was_assumed {
+            self.because.insert(what.to_owned(), json!("given"));
+        }
+    }
+
+    /// The file.
+    pub fn to_json(&self) -> String {
+        let text = json!({
+            "format": FORMAT, "rate": self.rate, "classes": self.classes, "providers": self.providers,
+            "plan": self.plan, "because": self.because,
+        });
+        format!("{text:#}\n")
+    }
+
+    /// What is assumed, in a few words for the report.
+    pub fn quoted(&self) -> String {
+        let mut parts = vec![format!("{} requests", self.rate)];
+        for (what, why) in &self.because {
+            if let Some(why) = why.as_str().filter(|why| why.starts_with("assumed") && what != "rate") {
+                parts.push(format!("{} {}", what.trim_start_matches("providers."), why.trim_start_matches("assumed: ")));
+            }
+        }
+        parts.join("; ")
+    }
+}
+
+fn map(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(of) => of,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+    }
+}
+
+/// Puts what is given over what is assumed, field by field.
+fn over(file: &str, what: &str, assumed: &mut Map<String, Value>, given: Map<String, Value>) -> Result<(), Refused> {
+    for (name, value) in given {
+        let Some(before) = assumed.get_mut(&name) else {
+            let near = nearest(&name, assumed.keys().map(String::as_str));
+            let near = near.map_or_else(String::new, |near| format!(": did you mean `{near}`?"));
+            return Err(Refused::whole(file, format!("the configuration has no {what} `{}`{near}", printable(&name))));
+        };
+        match (before, value) {
+            // A latency of its own takes the place of a model and the other way round.
+            (Value::Object(before), Value::Object(value)) => {
+                let ways: [&[&str]; 3] = [&["model", "variant"], &["ttft", "tps", "prefill"], &["response"]];
+                if ways.iter().flat_map(|way| way.iter()).any(|key| value.contains_key(*key)) {
+                    ways.iter().flat_map(|way| way.iter()).for_each(|key| drop(before.remove(*key)));
+                }
+                before.extend(value);
+            }
+            (before, value) => *before = value,
+        }
+    }
+    Ok(())
+}
+
+/// What is assumed of a provider, and why.
+fn provider(member: &Member, table: &Table) -> (Map<String, Value>, String) {
+    let mut of = Map::new();
+    let price = member.price.as_deref().unwrap_or("");
+    let last = price.rsplit('/').next().unwrap_or("").to_ascii_lowercase();
+    let last = last.rsplit_once("anthropic.").map_or(last.as_str(), |(_, name)| name);
+    let fits = |start: &str| last.starts_with(start) && !OTHERS.iter().any(|end| last.contains(end));
+    let mut why = Vec::new();
+    match MODELS.iter().find(|(start, _)| fits(start)) {
+        Some((_, model)) => {
+            of.insert("model".to_owned(), json!(model));
+            why.push(format!("latency of the built-in model {model}"));
+        }
+        None => {
+            of.insert("ttft".to_owned(), json!({ "lognormal": { "median": "600ms", "sigma": 0.5 } }));
+            of.insert("tps".to_owned(), json!({ "lognormal": { "median": 60, "sigma": 0.3 } }));
+            why.push("600 ms to the first token and 60 tokens a second at the median".to_owned());
+        }
+    }
+    let listed = [price, price.split_once('/').map_or(price, |(_, rest)| rest), last];
+    let per_token = |input: String, output: String| json!({ "per_token": { "input": input, "output": output } });
+    let prices = match (member.own_price, listed.iter().find(|name| table.models.contains_key(**name))) {
+        (Some((input, output)), _) => Some(per_token(dollars(input), dollars(output))),
+        (None, _) if member.local => Some(per_token("$0/Mtok".to_owned(), "$0/Mtok".to_owned())),
+        (None, Some(name)) => Some(json!({ "listed": { "model": name } })),
+        (None, None) if of.contains_key("model") => None,
+        (None, None) => {
+            why.push("$1 and $4 a million tokens".to_owned());
+            Some(per_token("$1/Mtok".to_owned(), "$4/Mtok".to_owned()))
+        }
+    };
+    if let Some(prices) = prices {
+        of.insert("prices".to_owned(), prices);
+    }
+    (of, format!("assumed: {}", why.join(", ")))
+}
+
+/// A price of a token as an experiment has it.
+fn dollars(a_token: f64) -> String {
+    // Prices have few digits; what multiplying adds is cut off.
+    format!("${}/Mtok", (a_token * 1e12).round() / 1e6)
+}

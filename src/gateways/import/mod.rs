@@ -1,0 +1,12 @@
+//! A configuration as an experiment that `simcap run` takes.
+//!
+//! A provider for each deployment, a class of traffic for each name that callers may ask for (tagged `model`), one policy that is
+//! what the gateway does, one client with its retries, timeouts and breakers. What no configuration can say stands in a file
+//! of [`assumptions`] that a person edits, or comes from logs ([`usage`]); the experiment's `about` quotes it.
+
+pub mod assumptions;
+mod experiment;
+pub mod usage;
+
+pub use assumptions::Assumptions;
+pub use experiment::experiment;

@@ -1,0 +1,111 @@
+//! Assumptions from a team's own logs: rates, lengths, models, and how long each took.
+//!
+//! A target of a log is a member if their models have the same name, whole or after the last slash. Rates are those from the
+//! first request to the last; lengths and times are the empirical quantiles of what succeeded, from 20 requests on. Left out: quotas, and
+//! faults, which a model that `simcap fit` makes of the same log has.
+
+use serde_json::{Map, Value, json};
+
+use super::Assumptions;
+use crate::calibrate::log::{Log, Observation};
+use crate::gateways::model::{Gateway, Member};
+use crate::words::Outcome;
+
+/// The fewest requests of which quantiles are taken.
+const ENOUGH: usize = 20;
+
+/// Puts what `log` tells over `assumptions`; what it told is returned, and what of the log has no place in the configuration.
+pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec<String> {
+    let mut notes = Vec::new();
+    let times: Vec<f64> = log.observations.iter().filter_map(|o| o.unix.or(o.at)).collect();
+    let (first, last) = times.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), t| (a.min(*t), b.max(*t)));
+    let mut shares: Vec<(String, usize)> = Vec::new();
+    for (number, target) in log.targets.iter().enumerate() {
+        let of: Vec<&Observation> = log.observations.iter().filter(|o| usize::from(o.target) == number).collect();
+        let found = gateway.groups.iter().find_map(|group| {
+            let member = group.members.iter().find(|member| is_same(member, target))?;
+            Some((group, member))
+        });
+        let Some((group, member)) = found else {
+            notes.push(format!("{target}: {} requests of a model that the configuration does not have", of.len()));
+            continue;
+        };
+        match shares.iter_mut().find(|(name, _)| *name == group.name) {
+            Some((_, n)) => *n += of.len(),
+            None => shares.push((group.name.clone(), of.len())),
+        }
+        let good: Vec<&&Observation> = of.iter().filter(|o| o.outcome == Outcome::Success).collect();
+        if good.len() < ENOUGH {
+            notes.push(format!("{target}: {} answers, too few for its lengths and times", good.len()));
+            continue;
+        }
+        let tokens = |of: &dyn Fn(&Observation) -> Option<u32>| {
+            let mut all: Vec<f64> = good.iter().filter_map(|o| of(o)).filter(|n| *n > 0).map(f64::from).collect();
+            quantiles(&mut all, |x| json!(x.round()))
+        };
+        if let Some(Value::Object(class)) = assumptions.classes.get_mut(&group.name) {
+            for (name, law) in [("input", tokens(&|o| o.input)), ("output", tokens(&|o| o.output))] {
+                class.extend(law.map(|law| (name.to_owned(), law)));
+            }
+        }
+        let mut ttft: Vec<f64> = good.iter().filter_map(|o| o.ttft.seen()).collect();
+        let mut speed: Vec<f64> = good.iter().filter_map(|o| o.tpot).filter(|t| *t > 0.0).map(|t| 1.0 / t).collect();
+        let mut whole: Vec<f64> = good.iter().filter_map(|o| o.e2e.seen()).collect();
+        let seconds = |x: f64| json!(format!("{}ms", (x * 1e4).round() / 10.0));
+        let mut told = Map::new();
+        if let (Some(ttft), Some(speed)) =
+            (quantiles(&mut ttft, seconds), quantiles(&mut speed, |x| json!((x * 100.0).round() / 100.0)))
+        {
+            told.insert("ttft".to_owned(), ttft);
+            told.insert("tps".to_owned(), speed);
+        } else if let Some(whole) = quantiles(&mut whole, seconds) {
+            told.insert("response".to_owned(), whole);
+        }
+        if let Some(Value::Object(before)) = assumptions.providers.get_mut(&member.name).filter(|_| !told.is_empty()) {
+            ["model", "variant", "ttft", "tps", "response"].iter().for_each(|key| drop(before.remove(*key)));
+            before.extend(told);
+            before.entry("prices").or_insert(json!({ "per_token": { "input": "$1/Mtok", "output": "$4/Mtok" } }));
+            let why = format!("measured: {} answers of {target}", good.len());
+            assumptions.because.insert(format!("providers.{}", member.name), json!(why));
+        }
+    }
+    if last > first && times.len() > 1 {
+        let rate = (times.len() - 1) as f64 / (last - first);
+        let digits = 1e4_f64.max(libm::pow(10.0, 3.0 - libm::floor(libm::log10(rate))));
+        assumptions.rate = format!("{}/s", (rate * digits).round() / digits);
+        let why = format!("measured: {} requests in {:.0} s", times.len(), last - first);
+        assumptions.because.insert("rate".to_owned(), json!(why));
+    }
+    if !shares.is_empty() {
+        for (name, class) in &mut assumptions.classes {
+            let share = shares.iter().find(|(group, _)| group == name).map(|(_, n)| *n);
+            match (share, class) {
+                (Some(n), Value::Object(class)) => drop(class.insert("share".to_owned(), json!(n))),
+                (Some(_) | None, _) => {}
+            }
+        }
+        // A name that nobody asked for has no class.
+        let asked = |name: &String| shares.iter().any(|(group, _)| group == name || name.starts_with(&format!("{group}/")));
+        assumptions.classes.retain(|name, _| asked(name));
+        assumptions.because.insert("classes".to_owned(), json!("measured"));
+    }
+    notes
+}
+
+/// Whether a log's target is this member's model.
+fn is_same(member: &Member, target: &str) -> bool {
+    let short = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
+    let names = [Some(member.model.as_str()), member.price.as_deref()];
+    names.into_iter().flatten().any(|name| name == target || short(name) == short(target))
+}
+
+/// The empirical law of `all`, if there are enough.
+fn quantiles(all: &mut [f64], write: impl Fn(f64) -> Value) -> Option<Value> {
+    if all.len() < ENOUGH {
+        return None;
+    }
+    all.sort_by(f64::total_cmp);
+    let at = |q: f64| all[((all.len() - 1) as f64 * q).round() as usize];
+    let points = [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0].map(|q| json!([q, write(at(q))]));
+    Some(json!({ "empirical": { "quantiles": points } }))
+}

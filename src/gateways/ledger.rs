@@ -34,7 +34,7 @@ impl Verdict {
 }
 
 /// A row of a product's table of keys.
-pub type Key = (&'static str, Verdict, &'static str);
+pub type Key<'a> = (&'a str, Verdict, &'static str);
 
 /// A key of a file, and the verdict on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,13 +54,13 @@ pub struct Row {
 }
 
 /// The rows of all keys under `node`.
-pub fn of(node: &Node, keys: &[Key]) -> Vec<Row> {
+pub fn of(node: &Node, keys: &[Key<'_>]) -> Vec<Row> {
     let mut rows = Vec::new();
     walk(node, "", "", keys, &mut rows);
     rows
 }
 
-fn walk(node: &Node, path: &str, shape: &str, keys: &[Key], rows: &mut Vec<Row>) {
+fn walk(node: &Node, path: &str, shape: &str, keys: &[Key<'_>], rows: &mut Vec<Row>) {
     match &node.value {
         Value::Scalar { .. } => {}
         Value::List(items) => {
@@ -129,7 +129,7 @@ mod tests {
     fn the_first_row_that_fits_decides() {
         let text = "a:\n- {b: 1, c: {d: 2}}\n- {e: 3}\nf: {g: 1}\nh: 1\n";
         let config = from_text("x", text).unwrap();
-        let keys: [Key; 4] = [
+        let keys: [Key<'_>; 4] = [
             ("a[].b", Verdict::Modelled, "so"),
             ("a[].c.d", Verdict::Approximated, "about"),
             ("a[].*", Verdict::Ignored, "rest"),

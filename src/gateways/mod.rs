@@ -9,10 +9,14 @@
 //!
 //! Left out: writing a configuration back; what a product keeps in its database.
 
+pub mod bifrost;
+pub mod envoy;
 pub mod import;
+pub mod kong;
 pub mod ledger;
 pub mod litellm;
 pub mod model;
+pub mod portkey;
 pub mod show;
 pub mod source;
 pub mod tree;
@@ -73,11 +77,33 @@ struct Reader {
 }
 
 /// The products, in the order in which they are tried.
-const READERS: &[Reader] = &[Reader {
-    product: &litellm::PRODUCT,
-    fits: litellm::fits,
-    read: litellm::read,
-}];
+const READERS: &[Reader] = &[
+    Reader {
+        product: &litellm::PRODUCT,
+        fits: litellm::fits,
+        read: litellm::read,
+    },
+    Reader {
+        product: &portkey::PRODUCT,
+        fits: portkey::fits,
+        read: portkey::read,
+    },
+    Reader {
+        product: &envoy::PRODUCT,
+        fits: envoy::fits,
+        read: envoy::read,
+    },
+    Reader {
+        product: &kong::PRODUCT,
+        fits: kong::fits,
+        read: kong::read,
+    },
+    Reader {
+        product: &bifrost::PRODUCT,
+        fits: bifrost::fits,
+        read: bifrost::read,
+    },
+];
 
 /// The names of the products that are read.
 pub fn products() -> impl Iterator<Item = &'static str> {

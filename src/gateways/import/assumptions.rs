@@ -7,7 +7,7 @@
 //! ```
 //!
 //! `classes` and `providers` hold what an experiment has there; what is given replaces what is assumed for that class or provider. A name
-//! that the configuration does not have is refused. `because` says of each where it comes from, and is quoted.
+//! that the configuration does not have is refused; but a class `GROUP/ANYTHING` is a further one of those who ask for that group. `because` says of each where it comes from, and is quoted.
 
 use serde_json::{Map, Value, json};
 
@@ -166,6 +166,11 @@ fn map(value: Value) -> Map<String, Value> {
 /// Puts what is given over what is assumed, field by field.
 fn over(file: &str, what: &str, assumed: &mut Map<String, Value>, given: Map<String, Value>) -> Result<(), Refused> {
     for (name, value) in given {
+        // A part of those who ask for a group: `GROUP/ANYTHING`, with tags of its own.
+        let whole = name.rsplit_once('/').filter(|(group, _)| what == "class" && assumed.contains_key(*group));
+        if let Some(class) = whole.and_then(|(group, _)| assumed.get(group)).cloned().filter(|_| !assumed.contains_key(&name)) {
+            assumed.insert(name.clone(), class);
+        }
         let Some(before) = assumed.get_mut(&name) else {
             let near = nearest(&name, assumed.keys().map(String::as_str));
             let near = near.map_or_else(String::new, |near| format!(": did you mean `{near}`?"));

@@ -14,8 +14,11 @@ pub fn experiment(gateway: &Gateway, assumptions: &Assumptions, name: &str) -> V
     let mut classes = Map::new();
     for (name, class) in &assumptions.classes {
         let mut class = class.clone();
-        if let Value::Object(of) = &mut class {
-            of.insert("tags".to_owned(), json!({ "model": asked(gateway, name) }));
+        if let Value::Object(of) = &mut class
+            && gateway.groups.len() > 1
+        {
+            let tags = of.entry("tags").or_insert(json!({}));
+            tags["model"] = json!(asked(gateway, name));
         }
         classes.insert(name.clone(), class);
     }
@@ -51,7 +54,10 @@ fn asked(gateway: &Gateway, class: &str) -> String {
         let tier = class.strip_prefix(group.name.as_str())?.strip_prefix('/')?;
         group.facts.get("complexity")?.get(tier)?.as_str()
     });
-    tier.unwrap_or(class).to_owned()
+    let part = class.rsplit_once('/').map(|(group, _)| group);
+    let is_group = |name: &str| gateway.groups.iter().any(|group| group.name == name);
+    let name = part.filter(|group| !is_group(class) && is_group(group)).unwrap_or(class);
+    tier.unwrap_or(name).to_owned()
 }
 
 fn providers(gateway: &Gateway, assumptions: &Assumptions) -> Map<String, Value> {
@@ -67,6 +73,9 @@ fn providers(gateway: &Gateway, assumptions: &Assumptions) -> Map<String, Value>
         }
         if let Some(window) = member.context_window {
             of.entry("context_window").or_insert(json!(window));
+        }
+        if let Some(limits) = gateway.facts.get("limits_of_providers").and_then(|all| all.get(&member.name)) {
+            of.entry("limits").or_insert(limits.clone());
         }
         if let Some(limit) = member.enforced {
             let limit = json!([{ "fixed_window": { "unit": "requests", "limit": limit, "window": "1m" } }]);

@@ -59,6 +59,9 @@ fn words(warning: &Warning) -> (String, String) {
 fn time(case: &Case) -> String {
     let (least, most) = case.seconds;
     let rounded = |s: f64| span((s * 10.0).round() / 10.0);
+    if !most.is_finite() {
+        return "without end".to_owned();
+    }
     match (most <= 0.0, most - least < 0.05) {
         (true, _) => "at once".to_owned(),
         (false, true) => rounded(most),
@@ -71,13 +74,16 @@ fn time(case: &Case) -> String {
 fn worst(gateway: &Gateway) -> Option<String> {
     // Of equals the first.
     let worst = gateway.groups.iter().rev().max_by_key(|group| group.worst_attempts)?;
+    let long = match worst.worst_seconds.is_finite() {
+        true => span(worst.worst_seconds.round()),
+        false => "no end".to_owned(),
+    };
     (worst.worst_attempts > 0).then(|| {
         format!(
-            "{} attempts for one request of {} ({}); {} if every one hangs until its timeout",
+            "{} attempts for one request of {} ({}); {long} if every one hangs until its timeout",
             worst.worst_attempts,
             worst.name,
             worst.chain.join(" → "),
-            span(worst.worst_seconds.round())
         )
     })
 }

@@ -1,0 +1,342 @@
+//! Bifrost's configuration: keys of providers, and virtual keys that share among providers.
+//!
+//! - A key of a provider is a provider here, drawn by `weight` among those that allow the model; version 2 reads an empty list of
+//!   models as none, version 1 as all.
+//! - A virtual key is a group for each model that it allows: drawn among its providers by weight, and the provider that was not drawn
+//!   comes next. Each makes all of its own retries; the caller is told of the first's failure.
+//! - A retry waits min(initial × 2ᵏ, max) × U(0.8, 1.2); 500 ms and 5 s by default, with no retries. Timeouts are 30 s, and 120 s between tokens.
+//!
+//! Source: config.schema.json 003ecc6, `core/schemas/provider.go`. Left out: routing rules in CEL, the enterprise balancer, what a
+//! config store holds.
+
+use serde_json::{Map, Value, json};
+
+use super::ledger::Verdict::{Approximated as A, Ignored as I, Modelled as M, NotModelled as N};
+use super::ledger::{self, Key};
+use super::model::{Case, Gateway, Group, Member, Product};
+use super::source::Config;
+use super::tree::{Entry, Node, Place};
+use super::warning::{self, Warning};
+
+/// The product.
+pub static PRODUCT: Product = Product {
+    name: "bifrost",
+    title: "Bifrost",
+    held: "from source (config.schema.json 003ecc6)",
+};
+
+#[rustfmt::skip]
+const KEYS: &[Key<'static>] = &[
+    ("$schema", I, "for editors"),
+    ("version", M, "what an empty list of models means"),
+    ("client.drop_excess_requests", M, "whether the line is bounded"),
+    ("client", I, "how it runs"),
+    ("providers.*.keys[].name", M, "the provider's name"),
+    ("providers.*.keys[].weight", M, "the weight of the draw among keys"),
+    ("providers.*.keys[].models", M, "which models the key allows"),
+    ("providers.*.keys[].aliases", M, "other names of models"),
+    ("providers.*.keys[].value", I, "a key"),
+    ("providers.*.keys[].*", I, "an address"),
+    ("providers.*.network_config.max_retries", A, "the most of all providers"),
+    ("providers.*.network_config.retry_backoff_initial", A, "that of the provider with the most retries"),
+    ("providers.*.network_config.retry_backoff_max", A, "that of the provider with the most retries"),
+    ("providers.*.network_config.default_request_timeout_in_seconds", A, "the longest of all providers"),
+    ("providers.*.network_config.stream_idle_timeout_in_seconds", A, "the longest of all providers"),
+    ("providers.*.network_config.*", I, "an address"),
+    ("providers.*.concurrency_and_buffer_size", M, "connections and a line of all keys together"),
+    ("providers.*.*", N, ""),
+    ("governance.virtual_keys[].provider_configs[].provider", M, "the provider"),
+    ("governance.virtual_keys[].provider_configs[].weight", M, "the weight of the draw among providers"),
+    ("governance.virtual_keys[].provider_configs[].allowed_models", M, "which models may be asked for"),
+    ("governance.virtual_keys[].provider_configs[].key_ids", A, "all keys of the provider"),
+    ("governance.virtual_keys[].provider_configs[].rate_limit", N, "an exceeded provider leaves routing"),
+    ("governance.virtual_keys[].provider_configs[].budget", A, "a budget of that provider's keys"),
+    ("governance.virtual_keys[].*", I, "a description"),
+    ("governance.routing_rules", N, "rules in CEL"),
+    ("governance", I, "teams and customers: not in routing"),
+    ("plugins", N, "a share of hits must be given for a cache"),
+    ("config_store", A, "the database may hold more"),
+    ("logs_store", I, "a log"),
+    ("vector_store", I, "where answers are kept"),
+    ("load_balancer_config", N, "the enterprise balancer"),
+];
+
+/// Whether the first document has this product's keys.
+pub(super) fn fits(config: &Config) -> bool {
+    config.first().is_some_and(|root| {
+        let keyed = |entry: &Entry| entry.value.get("keys").is_some_and(Node::is_list);
+        root.text_of("$schema").is_some_and(|schema| schema.contains("bifrost"))
+            || root.get("providers").is_some_and(|providers| providers.entries().iter().any(keyed))
+    })
+}
+
+/// What holds for the calls of a provider.
+struct Network {
+    retries: u64,
+    initial: f64,
+    most: f64,
+    timeout: f64,
+    idle: f64,
+}
+
+impl Network {
+    fn of(provider: &Node) -> Network {
+        let number = |key: &str, default: f64| {
+            provider.get("network_config").and_then(|node| node.number_of(key)).unwrap_or(default)
+        };
+        Network {
+            retries: number("max_retries", 0.0).max(0.0) as u64,
+            initial: number("retry_backoff_initial", 500.0) / 1e3,
+            most: number("retry_backoff_max", 5000.0) / 1e3,
+            timeout: number("default_request_timeout_in_seconds", 30.0),
+            idle: number("stream_idle_timeout_in_seconds", 120.0),
+        }
+    }
+
+    /// All waits of a request that fails at every try, in the middle of their jitter.
+    fn waits(&self) -> f64 {
+        (0..self.retries).map(|k| (self.initial * libm::exp2(k.min(30) as f64)).min(self.most)).sum()
+    }
+}
+
+/// Makes a gateway of a file.
+pub(super) fn read(config: &Config) -> Gateway {
+    let nothing = Node { at: Place::default(), value: super::tree::Value::Map(Vec::new()) };
+    let root = config.first().unwrap_or(&nothing);
+    let old = root.count_of("version") == Some(1);
+    let providers = root.get("providers").map_or(&[][..], Node::entries);
+    let mut warnings = Vec::new();
+    let drops = root.find("client.drop_excess_requests").is_some_and(Node::is_true);
+    let mut groups = Vec::new();
+    let mut budgets = Vec::new();
+    for key in root.find("governance.virtual_keys").map_or(&[][..], Node::items) {
+        let own = key.text_of("id").or(key.text_of("name")).unwrap_or("virtual key");
+        for model in models(key) {
+            groups.extend(group(&format!("{own} {model}"), own, &model, key, providers, old, &mut warnings));
+        }
+        budgets.extend(key.get("provider_configs").map_or(&[][..], Node::items).iter().filter_map(|share| {
+            let most = share.find("budget.max_limit")?.number()?;
+            let window = share.find("budget.reset_duration").and_then(Node::text).unwrap_or("1M");
+            if window.ends_with(['M', 'm']) {
+                warnings.push(Warning::new("duration-letters", "", Some(share.at)));
+            }
+            Some((share.text_of("provider")?.to_owned(), most, window.to_owned()))
+        }));
+        let limits = key.get("provider_configs").map_or(&[][..], Node::items).iter().filter_map(|share| share.entry("rate_limit"));
+        if let Some(limit) = limits.into_iter().next() {
+            warnings.push(Warning::new("duration-letters", "", Some(limit.at)));
+        }
+    }
+    if groups.is_empty() {
+        // Without virtual keys callers name provider and model.
+        let all = providers.iter().filter_map(|entry| direct(entry, old, &mut warnings));
+        groups = all.collect();
+    }
+    let networks: Vec<Network> = providers.iter().map(|entry| Network::of(&entry.value)).collect();
+    let client = client(&networks);
+    warnings.dedup();
+    warning::sort(&mut warnings);
+    let mut facts = Map::new();
+    let is_of = |name: &str, provider: &str| name.split('/').next() == Some(provider);
+    let names: Vec<String> = groups.iter().flat_map(|group: &Group| &group.members).map(|m| m.name.clone()).collect();
+    let budgets: Vec<Value> = budgets
+        .into_iter()
+        .map(|(provider, most, window)| {
+            let of: Vec<&String> = names.iter().filter(|name| is_of(name, &provider)).collect();
+            json!({ "per": if window == "1d" { "day" } else if window.ends_with('h') { "hour" } else { "month" }, "money": format!("${most}"), "providers": of })
+        })
+        .collect();
+    if !budgets.is_empty() {
+        facts.insert("budgets".to_owned(), json!(budgets));
+    }
+    facts.insert("hosts".to_owned(), Value::Object(hosts(providers, drops)));
+    Gateway {
+        product: &PRODUCT,
+        version: format!("config version {}", if old { "1" } else { "2" }),
+        files: config.files.clone(),
+        groups,
+        aliases: Vec::new(),
+        client,
+        facts,
+        replicas: 1,
+        warnings,
+        ledger: ledger::of(root, KEYS),
+        left_out: Vec::new(),
+        ask: vec!["which virtual keys ask, and how much".to_owned(), "tokens, and latency of every key".to_owned()],
+    }
+}
+
+/// The models that a virtual key names.
+fn models(key: &Node) -> Vec<String> {
+    let shares = key.get("provider_configs").map_or(&[][..], Node::items);
+    let mut models: Vec<String> = Vec::new();
+    for model in shares.iter().flat_map(|share| share.get("allowed_models").map_or_else(Vec::new, Node::texts)) {
+        if !models.iter().any(|known| known == model) {
+            models.push(model.to_owned());
+        }
+    }
+    models
+}
+
+/// The keys of a provider that allow `model`, with their weights.
+fn keys(entry: &Entry, model: &str, old: bool, warnings: &mut Vec<Warning>) -> Vec<(Member, f64)> {
+    let provider = &entry.value;
+    let mut found = Vec::new();
+    for key in provider.get("keys").map_or(&[][..], Node::items) {
+        let own = key.text_of("name").unwrap_or("key");
+        let allowed = key.get("models").map_or_else(Vec::new, Node::texts);
+        if allowed.is_empty() && !old && key.get("models").is_some() {
+            let warning = Warning::new("key-allows-nothing", own, Some(key.at));
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+            continue;
+        }
+        if key.text_of("value").is_some_and(|text| !text.starts_with("env.") && text.len() >= 8) {
+            warnings.push(Warning::new("secret-in-file", format!("{own}.value"), Some(key.at)));
+        }
+        let any = allowed.is_empty() || allowed.contains(&"*") || model.contains('*');
+        if !any && !allowed.contains(&model) {
+            continue;
+        }
+        let network = Network::of(provider);
+        let member = Member {
+            name: format!("{}/{own}", entry.key),
+            at: key.at,
+            model: format!("{}/{model}", entry.key),
+            price: (!model.contains('*')).then(|| model.to_owned()),
+            local: matches!(entry.key.as_str(), "ollama" | "vllm" | "sgl"),
+            account: Some(own.to_owned()),
+            timeout: Some(network.timeout),
+            ..Member::default()
+        };
+        found.push((member, key.number_of("weight").unwrap_or(1.0)));
+    }
+    found
+}
+
+/// Names with their weights as a policy.
+fn among(of: &[(Member, f64)]) -> Value {
+    match of {
+        [(one, _)] => json!({ "single": { "provider": one.name } }),
+        _ => {
+            let weights: Map<String, Value> = of.iter().map(|(m, weight)| (m.name.clone(), json!(weight))).collect();
+            json!({ "weighted": { "weights": weights } })
+        }
+    }
+}
+
+fn group(
+    name: &str,
+    virtual_key: &str,
+    model: &str,
+    key: &Node,
+    providers: &[Entry],
+    old: bool,
+    warnings: &mut Vec<Warning>,
+) -> Option<Group> {
+    let mut targets = Vec::new();
+    let mut members = Vec::new();
+    let (mut attempts, mut waits, mut hangs) = (0, 0.0, 0.0);
+    for share in key.get("provider_configs").map_or(&[][..], Node::items) {
+        let allowed = share.get("allowed_models").map_or_else(Vec::new, Node::texts);
+        let entry = providers.iter().find(|entry| Some(entry.key.as_str()) == share.text_of("provider"));
+        let Some(entry) = entry.filter(|_| allowed.contains(&model) || allowed.contains(&"*")) else { continue };
+        let of = keys(entry, model, old, warnings);
+        if of.is_empty() {
+            continue;
+        }
+        let network = Network::of(&entry.value);
+        attempts += network.retries + 1;
+        waits += network.waits();
+        hangs += network.waits() + network.timeout * (network.retries + 1) as f64;
+        let mut target = match among(&of) {
+            one if of.len() == 1 => one["single"].clone(),
+            several => several,
+        };
+        target["weight"] = json!(share.number_of("weight").unwrap_or(1.0));
+        targets.push(target);
+        members.extend(of.into_iter().map(|(member, _)| member));
+    }
+    let first = members.first()?.clone();
+    let policy = match targets.as_slice() {
+        [_] => among(&members.iter().map(|m| (m.clone(), 1.0)).collect::<Vec<_>>()),
+        _ => json!({ "tree": { "sample_without_replacement": { "targets": targets } } }),
+    };
+    let case = |when, attempts, seconds: f64, then: &str| Case { when, attempts, seconds: (seconds, seconds), then: then.to_owned() };
+    Some(Group {
+        name: name.to_owned(),
+        at: first.at,
+        through: vec![format!("a provider of {virtual_key} by weight"), "a key of it by weight".to_owned()],
+        policy,
+        chain: vec![name.to_owned()],
+        cases: vec![
+            case("all answer 429", attempts, waits, "each retry takes another key; the caller is told the first provider's 429"),
+            case("all answer 500", attempts, waits, "each retry takes the same key; the caller is told the first provider's 500"),
+            case("all hang", attempts, hangs, "the caller is told the first provider's timeout"),
+            case("a key is refused (401)", members.len() as u64, 0.0, "every key is tried once"),
+        ],
+        worst_attempts: attempts,
+        worst_seconds: hangs,
+        members,
+        ..Group::default()
+    })
+}
+
+/// A provider that callers name themselves.
+fn direct(entry: &Entry, old: bool, warnings: &mut Vec<Warning>) -> Option<Group> {
+    let of = keys(entry, "*", old, warnings);
+    let first = of.first()?.0.at;
+    let network = Network::of(&entry.value);
+    let tries = network.retries + 1;
+    let hangs = network.waits() + network.timeout * tries as f64;
+    let case = |when, seconds: f64| Case { when, attempts: tries, seconds: (seconds, seconds), then: "the caller is told".to_owned() };
+    Some(Group {
+        name: entry.key.clone(),
+        at: first,
+        through: vec!["a key by weight".to_owned()],
+        policy: among(&of),
+        chain: vec![entry.key.clone()],
+        cases: vec![case("all answer 429", network.waits()), case("all answer 500", network.waits()), case("all hang", hangs)],
+        worst_attempts: tries,
+        worst_seconds: hangs,
+        members: of.into_iter().map(|(member, _)| member).collect(),
+        ..Group::default()
+    })
+}
+
+/// One rule for all providers: that of the one with the most retries, and the longest timeouts.
+fn client(networks: &[Network]) -> Map<String, Value> {
+    let mut client = Map::new();
+    let most = networks.iter().rev().max_by_key(|network| network.retries);
+    let retry = match most.filter(|network| network.retries > 0) {
+        Some(network) => json!({ "bifrost": {
+            "max_retries": network.retries,
+            "retry_backoff_initial": format!("{}ms", network.initial * 1e3),
+            "retry_backoff_max": format!("{}s", network.most),
+        } }),
+        None => json!("never"),
+    };
+    client.insert("retry".to_owned(), retry);
+    let longest = |of: fn(&Network) -> f64| networks.iter().map(of).fold(0.0, f64::max);
+    let (attempt, idle) = (longest(|n| n.timeout), longest(|n| n.idle));
+    if attempt > 0.0 {
+        client.insert("timeouts".to_owned(), json!({ "attempt": format!("{attempt}s"), "idle": format!("{idle}s") }));
+    }
+    client
+}
+
+/// The connections of each provider, which its keys share.
+fn hosts(providers: &[Entry], drops: bool) -> Map<String, Value> {
+    let each = providers.iter().map(|entry| {
+        let of = |key: &str, default: u64| {
+            entry.value.get("concurrency_and_buffer_size").and_then(|node| node.count_of(key)).unwrap_or(default)
+        };
+        let mut host = json!({ "connections": of("concurrency", 1000) });
+        if drops {
+            host["line"] = json!(of("buffer_size", 5000));
+        }
+        (entry.key.clone(), host)
+    });
+    each.collect()
+}

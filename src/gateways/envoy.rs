@@ -1,0 +1,455 @@
+//! Envoy AI Gateway with Envoy Gateway: routes by model, backends by priority and weight, policies that join them by name.
+//!
+//! - A rule of an `AIGatewayRoute` is a group for each value of `x-ai-eg-model` that it matches; a backend with a `modelNameOverride` is
+//!   a provider, and the backend alone its account.
+//! - A `BackendTrafficPolicy` says retries (without one there are none), the timeout of an attempt, outlier detection, limits, pools.
+//!   Envoy Gateway's own defaults come along: 2 retries, 25 ms to 250 ms of back-off; ejection after 5, each 3 s, for 30 s, of 10 % at most.
+//! - A retry waits U(0, min((2ᵏ − 1) × base, max)); the route's `request` (60 s) bounds a whole request, streams too.
+//!
+//! Source: envoyproxy/ai-gateway c217da8 (`api/v1beta1`, `api/v1alpha1/quota_policy.go`), Envoy Gateway's `BackendTrafficPolicy`. Left
+//! out: policies for one rule, namespaces, plain Envoy bootstraps, CEL that is not linear in tokens.
+
+use serde_json::{Map, Value, json};
+
+use super::ledger::Verdict::{Approximated as A, Ignored as I, Modelled as M, NotModelled as N};
+use super::ledger::{self, Key};
+use super::model::{Case, Gateway, Group, Member, Product};
+use super::source::Config;
+use super::tree::Node;
+use super::warning::{self, Warning};
+
+/// The product.
+pub static PRODUCT: Product = Product {
+    name: "envoy-ai-gateway",
+    title: "Envoy AI Gateway",
+    held: "from source (ai-gateway c217da8); retries and outlier detection held against Envoy 1.40",
+};
+
+#[rustfmt::skip]
+const KEYS: &[Key<'static>] = &[
+    ("apiVersion", I, "the form"),
+    ("kind", I, "the form"),
+    ("metadata.name", M, "joins routes, policies and backends"),
+    ("metadata.*", I, "a description"),
+    ("spec.rules[].matches", M, "the names that callers ask for"),
+    ("spec.rules[].backendRefs[].name", M, "the provider"),
+    ("spec.rules[].backendRefs[].modelNameOverride", M, "the model"),
+    ("spec.rules[].backendRefs[].weight", M, "the weight of the draw in its level"),
+    ("spec.rules[].backendRefs[].priority", M, "the level; lower first"),
+    ("spec.rules[].backendRefs[].group", I, "the form"),
+    ("spec.rules[].backendRefs[].kind", A, "an InferencePool is one provider"),
+    ("spec.rules[].timeouts.request", M, "the longest that a request takes; the longest of all rules"),
+    ("spec.llmRequestCosts", A, "linear in tokens"),
+    ("spec.retry.numRetries", M, "retries"),
+    ("spec.retry.numAttemptsPerPriority", A, "a level is left only when it is closed"),
+    ("spec.retry.perRetry.backOff", M, "the back-off"),
+    ("spec.retry.perRetry.timeout", M, "the timeout of an attempt"),
+    ("spec.retry.retryOn", M, "what is tried again"),
+    ("spec.healthCheck.passive", M, "outlier detection"),
+    ("spec.healthCheck.active", N, "checks in the background"),
+    ("spec.circuitBreaker", A, "connections and a line, of each provider"),
+    ("spec.loadBalancer", N, "by weight inside a level"),
+    ("spec.rateLimit", A, "one limiter for all, not for each tenant"),
+    ("spec.perModelQuotas", A, "one quota for all of the backend's callers; rules for some of them are left out"),
+    ("spec.timeout", N, "other timeouts"),
+    ("spec.targetRefs", M, "what the policy is for"),
+    ("spec.parentRefs", I, "the form"),
+    ("spec.schema", I, "the provider's form of requests"),
+    ("spec.backendRef", I, "an address"),
+    ("spec.selector", I, "which pods: their number must be given"),
+    ("spec.targetPorts", I, "an address"),
+    ("spec.endpointPickerRef", A, "a pool is one provider"),
+    ("data", I, "not a gateway's"),
+    ("status", I, "not a setting"),
+];
+
+/// Whether a document is of one of these kinds.
+pub(super) fn fits(config: &Config) -> bool {
+    let of_it = |node: &Node| node.text_of("apiVersion").is_some_and(|version| version.starts_with("aigateway.envoyproxy.io"));
+    config.documents.iter().any(of_it)
+}
+
+/// What a request meets, of all rules together.
+struct Policy {
+    retries: u64,
+    base: f64,
+    most: f64,
+    /// The statuses and words that are tried again; nothing if there is no policy.
+    on: Option<Vec<Value>>,
+    attempt: Option<String>,
+    total: f64,
+}
+
+impl Policy {
+    fn retries_of(&self, code: u64) -> u64 {
+        let on = self.on.as_deref().unwrap_or_default();
+        let of_class = (500..600).contains(&code) && on.contains(&json!("5xx"));
+        if on.contains(&json!(code)) || of_class { self.retries } else { 0 }
+    }
+
+    /// The longest that all waits before `retries` retries take.
+    fn waits(&self, retries: u64) -> f64 {
+        let wait = |k: u64| ((libm::exp2(k.min(30) as f64) - 1.0) * self.base).min(self.most);
+        (1..=retries).map(wait).sum()
+    }
+
+    fn case(&self, when: &'static str, code: u64, then: &str) -> Case {
+        let retries = self.retries_of(code);
+        Case { when, attempts: retries + 1, seconds: (0.0, self.waits(retries)), then: then.to_owned() }
+    }
+}
+
+/// Makes a gateway of a set of documents.
+pub(super) fn read(config: &Config) -> Gateway {
+    let of_kind = |kind: &'static str| config.documents.iter().filter(move |node| node.text_of("kind") == Some(kind));
+    let mut warnings = Vec::new();
+    let traffic = of_kind("BackendTrafficPolicy").find_map(|node| node.get("spec"));
+    let rules: Vec<&Node> = of_kind("AIGatewayRoute").flat_map(|node| node.find("spec.rules").map_or(&[][..], Node::items)).collect();
+    let totals = rules.iter().filter_map(|rule| seconds(rule.find("timeouts.request")?.text()?));
+    let total = totals.fold(0.0, f64::max);
+    let policy = policy(traffic, if total > 0.0 { total } else { 60.0 });
+    let mut uses: Map<String, Value> = Map::new();
+    for backend in rules.iter().flat_map(|rule| rule.get("backendRefs").map_or(&[][..], Node::items)) {
+        let models = uses.entry(backend.text_of("name").unwrap_or("")).or_insert(json!([]));
+        let model = json!(backend.text_of("modelNameOverride").unwrap_or(""));
+        if let Value::Array(models) = models
+            && !models.contains(&model)
+        {
+            models.push(model);
+        }
+    }
+    let groups: Vec<Group> = rules.iter().map(|rule| group(rule, &uses, &policy, &mut warnings)).collect();
+    let mut client = Map::new();
+    client.insert("retry".to_owned(), retry(&policy));
+    if let Some(passive) = traffic.and_then(|node| node.find("healthCheck.passive")) {
+        client.insert("breaker".to_owned(), json!({ "envoy_outlier": outlier(passive) }));
+        warnings.push(Warning::new("429-is-not-an-outlier", "", Some(passive.at)));
+    }
+    let mut timeouts = json!({ "total": format!("{}s", policy.total) });
+    if let Some(attempt) = &policy.attempt {
+        timeouts["attempt"] = json!(attempt);
+    }
+    client.insert("timeouts".to_owned(), timeouts);
+    let limiters = limiters(config, traffic);
+    if !limiters.is_empty() {
+        client.insert("limiters".to_owned(), json!(limiters));
+    }
+    let mut gateway = Gateway {
+        product: &PRODUCT,
+        version: version(config),
+        files: config.files.clone(),
+        groups,
+        aliases: Vec::new(),
+        client,
+        facts: Map::new(),
+        replicas: 1,
+        warnings,
+        ledger: config.documents.iter().flat_map(|node| ledger::of(node, KEYS)).collect(),
+        left_out: Vec::new(),
+        ask: vec!["arrivals and tokens, by name".to_owned()],
+    };
+    quotas(&of_kind("QuotaPolicy").collect::<Vec<_>>(), &mut gateway);
+    doubts(config, &rules, &policy, &mut gateway);
+    ask(&mut gateway, traffic);
+    warning::sort(&mut gateway.warnings);
+    gateway
+}
+
+fn version(config: &Config) -> String {
+    let versions = config.documents.iter().filter_map(|node| node.text_of("apiVersion")?.strip_prefix("aigateway.envoyproxy.io/"));
+    match versions.clone().min() {
+        Some("v1beta1") => "v1beta1 (c217da8, 2026-08)".to_owned(),
+        Some(version) => version.to_owned(),
+        None => "v1beta1".to_owned(),
+    }
+}
+
+fn policy(traffic: Option<&Node>, total: f64) -> Policy {
+    let retry = traffic.and_then(|node| node.get("retry"));
+    let of = |path: &str| retry.and_then(|node| node.find(path)).and_then(Node::text);
+    let base = of("perRetry.backOff.baseInterval").and_then(seconds).unwrap_or(0.025);
+    let on = retry.map(|retry| {
+        let statuses = retry.find("retryOn.httpStatusCodes").map_or(&[][..], Node::items);
+        let mut on: Vec<Value> = statuses.iter().filter_map(Node::number).map(|code| json!(code as u64)).collect();
+        let triggers = retry.find("retryOn.triggers").map_or_else(Vec::new, Node::texts);
+        let words: &[(&str, &[&str])] = &[
+            ("connect-failure", &["connection_error", "timeout_connect"]),
+            ("5xx", &["5xx", "connection_error", "timeout_connect"]),
+            ("gateway-error", &["bad_gateway", "unavailable", "gateway_timeout"]),
+            ("reset", &["connection_error"]),
+        ];
+        for (_, outcomes) in words.iter().filter(|(trigger, _)| triggers.contains(trigger)) {
+            on.extend(outcomes.iter().map(|outcome| json!(outcome)));
+        }
+        // Envoy Gateway's own.
+        if on.is_empty() { vec![json!("connection_error"), json!("timeout_connect"), json!(503)] } else { on }
+    });
+    Policy {
+        retries: match retry {
+            Some(retry) => retry.count_of("numRetries").unwrap_or(2),
+            None => 0,
+        },
+        base,
+        most: of("perRetry.backOff.maxInterval").and_then(seconds).unwrap_or(base * 10.0),
+        on,
+        attempt: of("perRetry.timeout").map(str::to_owned),
+        total,
+    }
+}
+
+fn retry(policy: &Policy) -> Value {
+    match &policy.on {
+        Some(on) if policy.retries > 0 => json!({ "envoy": {
+            "num_retries": policy.retries, "retry_on": on,
+            "base_interval": in_ms(policy.base), "max_interval": in_ms(policy.most),
+        } }),
+        Some(_) | None => json!("never"),
+    }
+}
+
+fn in_ms(s: f64) -> String {
+    if s >= 1.0 { format!("{s}s") } else { format!("{}ms", s * 1e3) }
+}
+
+fn outlier(passive: &Node) -> Value {
+    let count = |key: &str, default: u64| passive.count_of(key).unwrap_or(default);
+    let mut of = json!({
+        "consecutive_5xx": count("consecutive5XxErrors", 5),
+        "interval": passive.text_of("interval").unwrap_or("3s"),
+        "base_ejection_time": passive.text_of("baseEjectionTime").unwrap_or("30s"),
+        "max_ejection_percent": format!("{}%", count("maxEjectionPercent", 10)),
+    });
+    if let Some(gateway) = passive.count_of("consecutiveGatewayErrors").filter(|n| *n > 0) {
+        of["consecutive_gateway_failure"] = json!(gateway);
+        of["enforcing_consecutive_gateway_failure"] = json!("100%");
+    }
+    of
+}
+
+/// The names that a rule's matches stand for: exact ones, and the ways of `a(b|c)`.
+fn names(rule: &Node) -> Vec<String> {
+    let matches = rule.get("matches").map_or(&[][..], Node::items);
+    let headers = matches.iter().flat_map(|m| m.get("headers").map_or(&[][..], Node::items));
+    let mut names = Vec::new();
+    for header in headers.filter(|header| header.text_of("name") == Some("x-ai-eg-model")) {
+        let value = header.text_of("value").unwrap_or("");
+        let ways = || {
+            let (before, rest) = value.split_once('(')?;
+            let (inside, after) = rest.split_once(')')?;
+            let plain = |text: &str| !text.contains(['(', '*', '+', '?', '[', '.', '\\']);
+            (plain(before) && plain(inside) && plain(after))
+                .then(|| inside.split('|').map(|way| format!("{before}{way}{after}")).collect::<Vec<_>>())
+        };
+        match header.text_of("type") == Some("RegularExpression") {
+            true => names.extend(ways().unwrap_or_else(|| vec![value.to_owned()])),
+            false => names.push(value.to_owned()),
+        }
+    }
+    if names.is_empty() { vec!["any".to_owned()] } else { names }
+}
+
+fn group(rule: &Node, uses: &Map<String, Value>, policy: &Policy, warnings: &mut Vec<Warning>) -> Group {
+    let backends = rule.get("backendRefs").map_or(&[][..], Node::items);
+    let mut levels: Vec<(u64, Map<String, Value>)> = Vec::new();
+    let mut members: Vec<Member> = Vec::new();
+    for backend in backends {
+        let own = backend.text_of("name").unwrap_or("backend");
+        let model = backend.text_of("modelNameOverride");
+        let several = uses.get(own).and_then(Value::as_array).is_some_and(|models| models.len() > 1);
+        let name = match model.filter(|_| several) {
+            Some(model) => format!("{own}/{model}"),
+            None => own.to_owned(),
+        };
+        let level = backend.count_of("priority").unwrap_or(0);
+        let weight = json!(backend.count_of("weight").unwrap_or(1));
+        match levels.iter_mut().find(|(priority, _)| *priority == level) {
+            Some((_, of)) => drop(of.insert(name.clone(), weight)),
+            None => levels.push((level, [(name.clone(), weight)].into_iter().collect())),
+        }
+        let pool = backend.text_of("kind") == Some("InferencePool");
+        if pool {
+            warnings.push(Warning::new("pool-is-one-provider", &name, Some(backend.at)));
+        }
+        members.push(Member {
+            name,
+            at: backend.at,
+            model: model.unwrap_or(own).to_owned(),
+            price: model.map(str::to_owned),
+            local: pool,
+            account: Some(own.to_owned()),
+            ..Member::default()
+        });
+    }
+    levels.sort_by_key(|(level, _)| *level);
+    let named = names(rule);
+    let levels_of: Vec<&Map<String, Value>> = levels.iter().map(|(_, of)| of).collect();
+    let among = match members.as_slice() {
+        [one] => json!({ "single": { "provider": one.name } }),
+        _ => json!({ "priority": { "levels": levels_of } }),
+    };
+    let mut through = vec![format!("at most {} s in all", policy.total)];
+    if levels.len() > 1 {
+        through.push("the first level with enough healthy hosts".to_owned());
+    }
+    if members.len() > 1 {
+        through.push("at random by weight in it".to_owned());
+    }
+    let hung = match &policy.attempt {
+        Some(attempt) => seconds(attempt).unwrap_or(policy.total),
+        None => policy.total,
+    };
+    let timed = policy.retries_of(504);
+    let most = (hung * (timed + 1) as f64 + policy.waits(timed)).min(policy.total);
+    let mut cases = vec![
+        policy.case("it answers 429", 429, "the caller is told the last 429; nobody is left out for it"),
+        policy.case("it answers 500", 500, "the caller is told the last 500"),
+        policy.case("it answers 503", 503, "the caller is told the last 503"),
+    ];
+    let attempts = ((most / hung).ceil() as u64).clamp(1, timed + 1);
+    cases.push(Case { when: "it hangs", attempts, seconds: (most, most), then: "the caller is told a 504".to_owned() });
+    Group {
+        name: named.join("|"),
+        at: rule.at,
+        worst_attempts: cases.iter().map(|case| case.attempts).max().unwrap_or(1),
+        worst_seconds: policy.total,
+        chain: vec![named.join("|")],
+        members,
+        through,
+        policy: among,
+        cases,
+        ..Group::default()
+    }
+}
+
+fn limiters(config: &Config, traffic: Option<&Node>) -> Vec<Value> {
+    let rules = traffic.and_then(|node| node.find("rateLimit.global.rules")).map_or(&[][..], Node::items);
+    let costs = config.documents.iter().flat_map(|node| node.find("spec.llmRequestCosts").map_or(&[][..], Node::items));
+    let of_rule = |rule: &Node| {
+        let limit = rule.find("limit.requests")?.number()?;
+        let window = match rule.find("limit.unit")?.text()? {
+            "Second" => "1s",
+            "Minute" => "1m",
+            "Hour" => "1h",
+            _ => "24h",
+        };
+        let key = rule.find("cost.response.metadata.key").and_then(Node::text);
+        let cost = key.and_then(|key| costs.clone().find(|cost| cost.text_of("metadataKey") == Some(key)));
+        let Some(cost) = cost else {
+            return Some(json!({ "fixed_window": { "unit": "requests", "limit": limit, "window": window } }));
+        };
+        let (unit, input, output) = match cost.text_of("type") {
+            Some("InputToken") => ("input_tokens", 1.0, 0.0),
+            Some("OutputToken") => ("output_tokens", 0.0, 1.0),
+            Some("CEL") => linear(cost.text_of("cel").unwrap_or(""))?,
+            _ => ("tokens", 1.0, 1.0),
+        };
+        Some(json!({ "fixed_window": { "unit": unit, "limit": limit, "window": window, "charge": charge(unit, input, output) } }))
+    };
+    rules.iter().filter_map(of_rule).collect()
+}
+
+fn charge(unit: &str, input: f64, output: f64) -> Value {
+    match unit {
+        "tokens" => json!({ "at": "end", "input_weight": input, "output_weight": output }),
+        _ => json!({ "at": "end" }),
+    }
+}
+
+/// A sum of `input_tokens`, `output_tokens` and `total_tokens` with whole factors.
+fn linear(cel: &str) -> Option<(&'static str, f64, f64)> {
+    let (mut input, mut output) = (0.0, 0.0);
+    for term in cel.split('+') {
+        let (mut factor, mut of) = (1.0, "");
+        for part in term.split('*').map(str::trim) {
+            match part.trim_end_matches('u').parse::<f64>() {
+                Ok(number) => factor *= number,
+                Err(_) => of = part,
+            }
+        }
+        match of {
+            "input_tokens" => input += factor,
+            "output_tokens" => output += factor,
+            "total_tokens" => (input, output) = (input + factor, output + factor),
+            _ => return None,
+        }
+    }
+    Some(("tokens", input, output))
+}
+
+/// Quotas of backends: beyond one the gateway answers 429 and asks nobody else.
+fn quotas(policies: &[&Node], gateway: &mut Gateway) {
+    let mut limits = Map::new();
+    for policy in policies {
+        let targets = policy.find("spec.targetRefs").map_or(&[][..], Node::items);
+        let backends: Vec<&str> = targets.iter().filter_map(|target| target.text_of("name")).collect();
+        for quota in policy.find("spec.perModelQuotas").map_or(&[][..], Node::items) {
+            let bucket = quota.find("quota.defaultBucket");
+            let limit = bucket.and_then(|bucket| bucket.number_of("limit"));
+            let window = bucket.and_then(|bucket| bucket.text_of("duration")).unwrap_or("1m");
+            let cost = quota.find("quota.costExpression").and_then(Node::text).unwrap_or("total_tokens");
+            let members = gateway.groups.iter().flat_map(|group| &group.members);
+            let is_meant = |member: &&Member| {
+                member.account.as_deref().is_some_and(|account| backends.contains(&account))
+                    && quota.text_of("modelName").is_none_or(|model| member.model == model)
+            };
+            for member in members.filter(is_meant) {
+                if let (Some(limit), Some((unit, input, output))) = (limit, linear(cost)) {
+                    let of = json!([{ "fixed_window": { "unit": unit, "limit": limit, "window": window, "charge": charge(unit, input, output) } }]);
+                    limits.insert(member.name.clone(), of);
+                }
+            }
+            gateway.warnings.push(Warning::new("quota-does-not-reroute", "", Some(quota.at)));
+            for rule in quota.find("quota.bucketRules").map_or(&[][..], Node::items) {
+                if rule.flag("shadowMode") {
+                    gateway.warnings.push(Warning::new("shadow-mode", "", Some(rule.at)));
+                }
+            }
+        }
+    }
+    if !limits.is_empty() {
+        gateway.facts.insert("limits_of_providers".to_owned(), Value::Object(limits));
+    }
+}
+
+fn doubts(config: &Config, rules: &[&Node], policy: &Policy, gateway: &mut Gateway) {
+    let has = |name: &str| {
+        config.documents.iter().any(|node| {
+            node.find("metadata.name").and_then(Node::text) == Some(name)
+                && matches!(node.text_of("kind"), Some("AIServiceBackend" | "InferencePool"))
+        })
+    };
+    let backends = || rules.iter().flat_map(|rule| rule.get("backendRefs").map_or(&[][..], Node::items));
+    let mut missing: Vec<&str> = backends().filter_map(|backend| backend.text_of("name")).filter(|name| !has(name)).collect();
+    missing.dedup();
+    let at = backends().next().map(|backend| backend.at);
+    if !missing.is_empty() {
+        gateway.warnings.push(Warning::new("backend-not-in-file", missing.join(", "), at));
+    }
+    let levelled = rules.iter().find(|rule| {
+        rule.get("backendRefs").map_or(&[][..], Node::items).iter().any(|backend| backend.count_of("priority").is_some_and(|p| p > 0))
+    });
+    if let Some(rule) = levelled.filter(|_| policy.retries == 0) {
+        gateway.warnings.push(Warning::new("priority-without-retry", "", Some(rule.at)));
+    }
+    let given = rules.iter().find_map(|rule| rule.get("timeouts"));
+    if let Some(timeouts) = given {
+        let what = format!("total {} s", policy.total);
+        gateway.warnings.push(Warning::new("stream-timeout", "", Some(timeouts.at)).saying(what));
+    }
+}
+
+fn ask(gateway: &mut Gateway, traffic: Option<&Node>) {
+    let pools = gateway.groups.iter().flat_map(|group| &group.members).filter(|member| member.local);
+    let pools: Vec<String> = pools.map(|member| format!("number of pods of {} and their speed", member.name)).collect();
+    gateway.ask.extend(pools);
+    if traffic.is_some_and(|node| node.get("rateLimit").is_some()) {
+        gateway.ask.push("tenants and their shares".to_owned());
+    }
+}
+
+/// Seconds of a duration like "90s", "200ms", "1m", "1h".
+fn seconds(text: &str) -> Option<f64> {
+    let units = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+    let (number, factor) = units.iter().find_map(|(unit, factor)| Some((text.trim().strip_suffix(unit)?, factor)))?;
+    Some(number.parse::<f64>().ok()? * factor)
+}

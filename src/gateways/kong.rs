@@ -1,0 +1,293 @@
+//! Kong's `ai-proxy-advanced` in a decK file: targets and the balancer among them.
+//!
+//! - `retries` (5) more tries follow without waiting, the next target by the balancer, after the failures of `failover_criteria`
+//!   (error, timeout). A request to an LLM is a POST: without `non_idempotent` among them it is tried once.
+//! - `max_fails` 0 is no breaker; else a target that failed so often in `fail_timeout` (10 s) is left out as long.
+//! - Timeouts of 60 s: to connect, and between two reads, which bounds the first token and each further one.
+//! - Rate limits by tokens count when the answer ends.
+//!
+//! Source: schema 3.15 of ai-proxy-advanced and ai-rate-limiting-advanced; the balancer's ancestor in Kong/kong 22246ef. Left out:
+//! KongPlugin resources, which plugin is nearest where several apply, accuracy by a judge.
+
+use serde_json::{Map, Value, json};
+
+use super::ledger::Verdict::{Approximated as A, Ignored as I, Modelled as M, NotModelled as N};
+use super::ledger::{self, Key};
+use super::model::{Case, Gateway, Group, Member, Product};
+use super::source::Config;
+use super::tree::{Node, Place};
+use super::warning::{self, Warning};
+
+/// The product.
+pub static PRODUCT: Product = Product {
+    name: "kong",
+    title: "Kong AI Gateway",
+    held: "from source (schema 3.15; the balancer of Kong 22246ef)",
+};
+
+#[rustfmt::skip]
+const KEYS: &[Key<'static>] = &[
+    ("_format_version", I, "the form"),
+    ("services", I, "where requests come in"),
+    ("routes", I, "where requests come in"),
+    ("consumers", I, "who asks: shares must be given"),
+    ("plugins[].name", M, "the plugin"),
+    ("plugins[].service", A, "one plugin for all requests"),
+    ("plugins[].route", A, "one plugin for all requests"),
+    ("plugins[].consumer", A, "one plugin for all requests"),
+    ("plugins[].config.balancer.algorithm", M, "the policy"),
+    ("plugins[].config.balancer.retries", M, "further tries"),
+    ("plugins[].config.balancer.failover_criteria", M, "what is tried again"),
+    ("plugins[].config.balancer.max_fails", M, "the breaker"),
+    ("plugins[].config.balancer.fail_timeout", M, "the breaker"),
+    ("plugins[].config.balancer.connect_timeout", M, "the longest wait for a connection"),
+    ("plugins[].config.balancer.read_timeout", A, "the longest wait for the first token and for each further one"),
+    ("plugins[].config.balancer.write_timeout", I, "requests are small"),
+    ("plugins[].config.balancer.tokens_count_strategy", M, "what the usage is"),
+    ("plugins[].config.balancer.latency_strategy", A, "times of the whole answer"),
+    ("plugins[].config.balancer.hash_on_header", A, "by user"),
+    ("plugins[].config.balancer.slots", I, "the size of the ring"),
+    ("plugins[].config.targets[].weight", M, "the weight"),
+    ("plugins[].config.targets[].route_type", M, "what is no chat is left out"),
+    ("plugins[].config.targets[].auth", I, "a key"),
+    ("plugins[].config.targets[].model.provider", M, "the provider"),
+    ("plugins[].config.targets[].model.name", M, "the model"),
+    ("plugins[].config.targets[].model.options.input_cost", M, "the price of a million tokens"),
+    ("plugins[].config.targets[].model.options.output_cost", M, "the price of a million tokens"),
+    ("plugins[].config.targets[].model.options.max_tokens", A, "a cap of the class's output"),
+    ("plugins[].config.targets[].model.options.*", I, "an address or a parameter"),
+    ("plugins[].config.targets[].*", I, "a description or a log"),
+    ("plugins[].config.embeddings", A, "by meaning: shares must be given"),
+    ("plugins[].config.vectordb", A, "by meaning: shares must be given"),
+    ("plugins[].config.llm_providers", A, "one limiter for all that ask"),
+    ("plugins[].config.identifier", A, "one limiter for all that ask"),
+    ("plugins[].config.window_type", M, "the limiter's window"),
+    ("plugins[].config.tokens_count_strategy", M, "what the limiter counts"),
+    ("plugins[].config.*", N, ""),
+];
+
+/// What may fail over, and the outcomes that it is.
+const CRITERIA: &[(&str, &[&str])] = &[
+    ("error", &["connection_error"]),
+    ("timeout", &["timeout_connect", "timeout_ttft"]),
+    ("http_403", &["403"]),
+    ("http_404", &["404"]),
+    ("http_429", &["429"]),
+    ("http_500", &["500"]),
+    ("http_502", &["502"]),
+    ("http_503", &["503"]),
+    ("http_504", &["504"]),
+];
+
+/// Routes that are simulated.
+const TEXT: &[&str] = &["llm/v1/chat", "llm/v1/completions", "llm/v1/responses"];
+
+/// Whether the first document has this product's keys.
+pub(super) fn fits(config: &Config) -> bool {
+    config.first().is_some_and(|root| {
+        let plugins = root.get("plugins").map_or(&[][..], Node::items);
+        let named = |plugin: &Node| plugin.text_of("name").is_some_and(|name| name.starts_with("ai-"));
+        root.get("_format_version").is_some() || plugins.iter().any(named)
+    })
+}
+
+/// Every plugin of the file: those of services and routes too.
+fn plugins(root: &Node) -> Vec<&Node> {
+    let mut found: Vec<&Node> = root.get("plugins").map_or(&[][..], Node::items).iter().collect();
+    let services = root.get("services").map_or(&[][..], Node::items);
+    let routes = services.iter().flat_map(|service| service.get("routes").map_or(&[][..], Node::items));
+    for holder in services.iter().chain(routes) {
+        found.extend(holder.get("plugins").map_or(&[][..], Node::items));
+    }
+    found
+}
+
+/// Makes a gateway of a file.
+pub(super) fn read(config: &Config) -> Gateway {
+    let nothing = Node { at: Place::default(), value: super::tree::Value::Map(Vec::new()) };
+    let root = config.first().unwrap_or(&nothing);
+    let all = plugins(root);
+    let named = |name: &str| all.iter().find(|plugin| plugin.text_of("name") == Some(name)).and_then(|p| p.get("config"));
+    let proxy = named("ai-proxy-advanced").or(named("ai-proxy")).unwrap_or(&nothing);
+    let balancer = proxy.get("balancer").unwrap_or(&nothing);
+    let mut warnings = Vec::new();
+    let mut left_out = Vec::new();
+    let mut members = Vec::new();
+    let mut weights = Map::new();
+    for (number, target) in proxy.get("targets").map_or(&[][..], Node::items).iter().enumerate() {
+        if let Some(other) = target.text_of("route_type").filter(|route| !TEXT.contains(route)) {
+            left_out.push(format!("targets[{number}] (route_type {})", other.trim_start_matches("llm/v1/")));
+            continue;
+        }
+        let member = member(target, &members, &mut warnings);
+        weights.insert(member.name.clone(), json!(target.count_of("weight").unwrap_or(100)));
+        members.push(member);
+    }
+    let names: Vec<&str> = members.iter().map(|member: &Member| member.name.as_str()).collect();
+    let policy = policy(balancer, &names, &weights);
+    let given = balancer.get("failover_criteria");
+    let criteria = given.map_or_else(|| vec!["error", "timeout"], Node::texts);
+    let posts = criteria.contains(&"non_idempotent");
+    let retries = if posts { balancer.count_of("retries").unwrap_or(5) } else { 0 };
+    doubts(proxy, balancer, &criteria, &mut warnings);
+    let on: Vec<Value> = CRITERIA
+        .iter()
+        .filter(|(name, _)| criteria.contains(name))
+        .flat_map(|(_, outcomes)| outcomes.iter())
+        .map(|outcome| outcome.parse::<u64>().map_or_else(|_| json!(outcome), |code| json!(code)))
+        .collect();
+    let mut client = Map::new();
+    let retry = match retries {
+        0 => json!("never"),
+        n => json!({ "fixed": { "tries": n + 1, "wait": "0s", "on": on } }),
+    };
+    client.insert("retry".to_owned(), retry);
+    if let Some(fails) = balancer.count_of("max_fails").filter(|fails| *fails > 0) {
+        let out = balancer.number_of("fail_timeout").unwrap_or(10_000.0);
+        client.insert("breaker".to_owned(), json!({ "kong": { "max_fails": fails, "fail_timeout": format!("{}s", out / 1e3) } }));
+    }
+    let of = |key: &str| balancer.number_of(key).unwrap_or(60_000.0) / 1e3;
+    let (connect, reads) = (of("connect_timeout"), of("read_timeout"));
+    client.insert(
+        "timeouts".to_owned(),
+        json!({ "connect": format!("{connect}s"), "ttft": format!("{reads}s"), "idle": format!("{reads}s") }),
+    );
+    if let Some(limits) = named("ai-rate-limiting-advanced") {
+        let limiters = limiters(limits);
+        if !limiters.is_empty() {
+            client.insert("limiters".to_owned(), json!(limiters));
+        }
+    }
+    let tried = |code: u64| if on.contains(&json!(code)) { retries + 1 } else { 1 };
+    let hangs = if on.contains(&json!("timeout_ttft")) { retries + 1 } else { 1 };
+    let case = |when, attempts, seconds: f64, then: &str| Case { when, attempts, seconds: (seconds, seconds), then: then.to_owned() };
+    let cases = vec![
+        case("all answer 429", tried(429), 0.0, "the caller is told a 429"),
+        case("all answer 500", tried(500), 0.0, "the caller is told a 500"),
+        case("all answer 503", tried(503), 0.0, "the caller is told a 503"),
+        case("all hang", hangs, hangs as f64 * reads, "the caller is told a 504"),
+    ];
+    let group = Group {
+        name: "ai-proxy".to_owned(),
+        at: proxy.at,
+        through: vec![format!("by {}", balancer.text_of("algorithm").unwrap_or("round-robin"))],
+        policy,
+        chain: vec!["ai-proxy".to_owned()],
+        worst_attempts: cases.iter().map(|case| case.attempts).max().unwrap_or(1),
+        worst_seconds: hangs as f64 * reads,
+        cases,
+        members,
+        ..Group::default()
+    };
+    warning::sort(&mut warnings);
+    Gateway {
+        product: &PRODUCT,
+        version: "ai-proxy-advanced 3.15".to_owned(),
+        files: config.files.clone(),
+        ask: vec![
+            "arrivals and tokens".to_owned(),
+            format!("latency of {}", group.members.iter().map(|m| m.name.as_str()).collect::<Vec<_>>().join(", ")),
+            "consumers and their shares".to_owned(),
+        ],
+        groups: vec![group],
+        aliases: Vec::new(),
+        client,
+        facts: Map::new(),
+        replicas: 1,
+        warnings,
+        ledger: ledger::of(root, KEYS),
+        left_out,
+    }
+}
+
+fn member(target: &Node, before: &[Member], warnings: &mut Vec<Warning>) -> Member {
+    let of = |path: &str| target.find(path).and_then(Node::text);
+    let provider = of("model.provider").unwrap_or("provider");
+    let model = of("model.name").unwrap_or("");
+    let mut name = format!("{provider}/{}", of("model.options.azure_deployment_id").unwrap_or(model));
+    while before.iter().any(|member| member.name == name) {
+        name += "'";
+    }
+    let secret = target.find("auth").map_or(&[][..], Node::entries).iter().find(|entry| entry.key.ends_with("value"));
+    let account = secret.and_then(|entry| Some((entry.at, entry.value.text()?))).map(|(at, text)| {
+        if text.starts_with("${{") {
+            warnings.push(Warning::new("deck-env", "", Some(at)));
+        } else if text.starts_with("{vault") {
+            warnings.push(Warning::new("vault-reference", "", Some(at)));
+        } else {
+            warnings.push(Warning::new("secret-in-file", format!("{name} auth"), Some(at)));
+            return format!("{provider} by the key of line {}", at.line);
+        }
+        text.to_owned()
+    });
+    let cost = |path: &str| target.find(path).and_then(Node::number).map(|dollars| dollars / 1e6);
+    Member {
+        at: target.at,
+        model: format!("{provider}/{model}"),
+        price: (!model.is_empty()).then(|| model.to_owned()),
+        own_price: cost("model.options.input_cost").zip(cost("model.options.output_cost")),
+        account,
+        name,
+        ..Member::default()
+    }
+}
+
+fn policy(balancer: &Node, names: &[&str], weights: &Map<String, Value>) -> Value {
+    if let [one] = names {
+        return json!({ "single": { "provider": one } });
+    }
+    match balancer.text_of("algorithm").unwrap_or("round-robin") {
+        "lowest-usage" => {
+            let strategy = balancer.text_of("tokens_count_strategy").unwrap_or("total-tokens").replace('-', "_");
+            json!({ "kong_usage": { "providers": names, "tokens_count_strategy": strategy } })
+        }
+        "lowest-latency" => json!({ "kong_latency": { "providers": names, "weights": weights } }),
+        "least-connections" => json!({ "kong_least_connections": { "providers": names, "weights": weights } }),
+        "consistent-hashing" => json!({ "consistent_hash": { "by": "user", "weights": weights } }),
+        "priority" => {
+            let mut levels: Vec<(u64, Map<String, Value>)> = Vec::new();
+            for (name, weight) in weights {
+                let level = weight.as_u64().unwrap_or(0);
+                match levels.iter_mut().find(|(of, _)| *of == level) {
+                    Some((_, level)) => drop(level.insert(name.clone(), json!(1))),
+                    None => levels.push((level, [(name.clone(), json!(1))].into_iter().collect())),
+                }
+            }
+            levels.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
+            json!({ "priority": { "levels": levels.into_iter().map(|(_, of)| of).collect::<Vec<_>>() } })
+        }
+        _ => json!({ "smooth_round_robin": { "weights": weights } }),
+    }
+}
+
+fn doubts(proxy: &Node, balancer: &Node, criteria: &[&str], warnings: &mut Vec<Warning>) {
+    let at = balancer.entry("failover_criteria").map_or(proxy.at, |entry| entry.at);
+    let code = if criteria.contains(&"non_idempotent") { "post-needs-non_idempotent" } else { "no-non_idempotent" };
+    warnings.push(Warning::new(code, "", Some(at)));
+    let has = |name: &str| criteria.contains(&name);
+    let missing: Vec<&str> = ["http_500", "http_502"].into_iter().filter(|name| !has(name)).collect();
+    if missing.len() == 2 {
+        warnings.push(Warning::new("500-and-502-do-not-fail-over", "", Some(at)));
+    }
+    if !has("http_429") {
+        warnings.push(Warning::new("429-does-not-fail-over", "", Some(at)));
+    }
+}
+
+/// The limits of every provider, each as one limiter for all that ask.
+fn limiters(limits: &Node) -> Vec<Value> {
+    let unit = match limits.text_of("tokens_count_strategy") {
+        Some("prompt_tokens") => "input_tokens",
+        Some("completion_tokens") => "output_tokens",
+        Some(_) | None => "tokens",
+    };
+    let kind = if limits.text_of("window_type") == Some("fixed") { "fixed_window" } else { "sliding_counter" };
+    let providers = limits.get("llm_providers").map_or(&[][..], Node::items);
+    let each = providers.iter().flat_map(|provider| {
+        let of = |key: &str| provider.get(key).map_or(&[][..], Node::items).iter().filter_map(Node::number);
+        of("limit").zip(of("window_size").collect::<Vec<_>>()).map(|(limit, window)| {
+            json!({ kind: { "unit": unit, "limit": limit, "window": format!("{window}s"), "charge": { "at": "end" } } })
+        })
+    });
+    each.collect()
+}

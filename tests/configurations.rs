@@ -225,7 +225,8 @@ fn hold(name: &str, expected: &Value, gateway: &Gateway) {
         let code = SAID.iter().find(|(words, _)| *words == code).map_or(code, |(_, code)| *code);
         assert!(codes.contains(&code), "{name}: {warning}\n{said:#?}");
         // The subject, where the expectation names one and the warning has one.
-        let subjects = warning.split_once(": ").map_or("", |(_, subject)| subject.split(" (").next().unwrap());
+        let subjects = warning.strip_prefix(code).and_then(|rest| rest.strip_prefix(": ")).unwrap_or("");
+        let subjects = subjects.split(" (").next().unwrap();
         let own: Vec<&str> = gateway.warnings.iter().filter(|w| w.kind.code == code).map(|w| w.subject.as_str()).collect();
         let named = own.contains(&subjects) || subjects.split(", ").all(|subject| own.contains(&subject));
         let none = subjects.is_empty() || own.iter().all(|subject| subject.is_empty());

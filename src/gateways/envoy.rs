@@ -311,7 +311,7 @@ fn group(rule: &Node, uses: &Map<String, Value>, policy: &Policy, warnings: &mut
         name: named.join("|"),
         at: rule.at,
         worst_attempts: cases.iter().map(|case| case.attempts).max().unwrap_or(1),
-        worst_seconds: policy.total,
+        worst_seconds: most,
         chain: vec![named.join("|")],
         members,
         through,
@@ -325,7 +325,7 @@ fn limiters(config: &Config, traffic: Option<&Node>) -> Vec<Value> {
     let rules = traffic.and_then(|node| node.find("rateLimit.global.rules")).map_or(&[][..], Node::items);
     let costs = config.documents.iter().flat_map(|node| node.find("spec.llmRequestCosts").map_or(&[][..], Node::items));
     let of_rule = |rule: &Node| {
-        let limit = rule.find("limit.requests")?.number()?;
+        let limit = rule.get("limit")?.count_of("requests")?;
         let window = match rule.find("limit.unit")?.text()? {
             "Second" => "1s",
             "Minute" => "1m",
@@ -384,7 +384,7 @@ fn quotas(policies: &[&Node], gateway: &mut Gateway) {
         let backends: Vec<&str> = targets.iter().filter_map(|target| target.text_of("name")).collect();
         for quota in policy.find("spec.perModelQuotas").map_or(&[][..], Node::items) {
             let bucket = quota.find("quota.defaultBucket");
-            let limit = bucket.and_then(|bucket| bucket.number_of("limit"));
+            let limit = bucket.and_then(|bucket| bucket.count_of("limit"));
             let window = bucket.and_then(|bucket| bucket.text_of("duration")).unwrap_or("1m");
             let cost = quota.find("quota.costExpression").and_then(Node::text).unwrap_or("total_tokens");
             let members = gateway.groups.iter().flat_map(|group| &group.members);

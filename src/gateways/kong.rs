@@ -286,6 +286,7 @@ fn limiters(limits: &Node) -> Vec<Value> {
     let each = providers.iter().flat_map(|provider| {
         let of = |key: &str| provider.get(key).map_or(&[][..], Node::items).iter().filter_map(Node::number);
         of("limit").zip(of("window_size").collect::<Vec<_>>()).map(|(limit, window)| {
+            let limit = limit.max(1.0) as u64;
             json!({ kind: { "unit": unit, "limit": limit, "window": format!("{window}s"), "charge": { "at": "end" } } })
         })
     });

@@ -1,7 +1,7 @@
 //! A verdict on every key of a configuration: what became of it, and why.
 //!
 //! A product's keys are a table of paths ([`Key`]), in which `[]` stands for the items of a list and `*` for any key; the first row that
-//! fits decides, and what it covers is not looked into. What no row names is not modelled.
+//! fits decides, and what it covers is not looked into; a row that ends in `*` yields to rows of what lies deeper. What no row names is not modelled.
 
 use super::tree::{Node, Place, Value};
 
@@ -78,7 +78,8 @@ fn walk(node: &Node, path: &str, shape: &str, keys: &[Key<'_>], rows: &mut Vec<R
                 let row = keys.iter().find(|(pattern, ..)| fits(pattern, &shape));
                 let deeper = || keys.iter().any(|(pattern, ..)| leads(pattern, &shape));
                 match row {
-                    None if deeper() => walk(&entry.value, &path, &shape, keys, rows),
+                    // What stands for all the rest says nothing of what has rows of its own below.
+                    row if row.is_none_or(|(pattern, ..)| pattern.ends_with('*')) && deeper() => walk(&entry.value, &path, &shape, keys, rows),
                     row => rows.push(Row {
                         path,
                         at: entry.at,

@@ -99,10 +99,10 @@ const RETRIED: [u64; 5] = [429, 500, 502, 503, 504];
 
 /// What fails, the status that it has, and how it is called.
 const FAILURES: [(u64, &str); 4] = [
-    (429, "every target answers 429"),
-    (500, "every target answers 500"),
-    (408, "every target hangs"),
-    (400, "a request is malformed (400)"),
+    (429, "all answer 429"),
+    (500, "all answer 500"),
+    (408, "all hang"),
+    (400, "a malformed one (400)"),
 ];
 
 struct Reading {
@@ -156,6 +156,10 @@ pub(super) fn read(config: &Config) -> Gateway {
     let mut facts = Map::new();
     if !reading.own.is_empty() {
         facts.insert("of_targets".to_owned(), Value::Object(reading.own));
+    }
+    let classes = classes(root);
+    if !classes.is_empty() {
+        facts.insert("classes".to_owned(), Value::Object(classes));
     }
     let group = Group {
         name: ONLY.to_owned(),
@@ -454,5 +458,58 @@ fn value(node: &Node) -> Value {
             if number.fract() == 0.0 && number.abs() < 1e15 { json!(number as i64) } else { json!(number) }
         }
         Is::Scalar { text, .. } => json!(text),
+    }
+}
+
+/// A class for each condition, with tags that meet it, and one that meets none.
+fn classes(root: &Node) -> Map<String, Value> {
+    let conditions = root.find("strategy.conditions").map_or(&[][..], Node::items);
+    let mut tags = Map::new();
+    let mut found: Vec<(String, Map<String, Value>, Option<u64>)> = Vec::new();
+    for item in conditions {
+        let (mut own, mut most) = (Map::new(), None);
+        if let Some(query) = item.get("query") {
+            meet(query, &mut own, &mut most);
+        }
+        tags.extend(own.keys().map(|name| (name.clone(), json!("other"))));
+        found.push((item.text_of("then").unwrap_or("").to_owned(), own, most));
+    }
+    if found.is_empty() {
+        return Map::new();
+    }
+    found.push(("other".to_owned(), Map::new(), None));
+    let class = |(then, own, most): (String, Map<String, Value>, Option<u64>)| {
+        let mut all = tags.clone();
+        all.extend(own);
+        let mut class = json!({ "tags": all });
+        if let Some(most) = most {
+            class["max_output"] = json!(most);
+        }
+        (format!("{ONLY}/{then}"), class)
+    };
+    found.into_iter().map(class).collect()
+}
+
+/// What a class has that meets a query: one way of the first alternative.
+fn meet(query: &Node, tags: &mut Map<String, Value>, most: &mut Option<u64>) {
+    for entry in query.entries() {
+        let first = |node: &Node| node.text().or_else(|| node.texts().first().copied()).map(str::to_owned);
+        match entry.key.as_str() {
+            "$and" => entry.value.items().iter().for_each(|item| meet(item, tags, most)),
+            "$or" => entry.value.items().iter().take(1).for_each(|item| meet(item, tags, most)),
+            "params.max_tokens" => {
+                let bound = |key: &str| entry.value.count_of(key);
+                *most = bound("$lte").or(bound("$eq")).or(bound("$lt").map(|n| n.saturating_sub(1))).or(bound("$gte"));
+                *most = most.or(bound("$gt").map(|n| n + 1)).map(|n| n.max(1));
+            }
+            key => {
+                let Some(name) = key.strip_prefix("metadata.") else { continue };
+                let value = match entry.value.is_map() {
+                    true => entry.value.get("$eq").or(entry.value.get("$in")).and_then(first),
+                    false => first(&entry.value),
+                };
+                tags.insert(name.to_owned(), json!(value.unwrap_or_else(|| "other".to_owned())));
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! the line of the anchor, because that is where it would be changed; one inside its own anchor is refused. `<<` merges mappings: what
 //! stands beside it goes before, earlier mappings before later ones.
 //!
-//! Bounds: [`MOST_BYTES`] of text, [`MOST_VALUES`] values and [`MOST_COPIED`] bytes after aliases are followed, [`DEEPEST`] levels. They are
+//! Bounds: [`MOST_BYTES`] of text, [`MOST_VALUES`] values, [`MOST_KEYS`] keys of one mapping and [`MOST_COPIED`] bytes after aliases are followed, [`DEEPEST`] levels. They are
 //! looked at while events come in and before an alias is copied, so that no bomb goes off. A placeholder of a template (`{{`,
 //! `{%`) is refused before anything is read: what is rendered is the configuration.
 
@@ -18,7 +18,9 @@ use super::{Refused, printable};
 /// The most bytes of one file.
 pub const MOST_BYTES: u64 = 4_000_000;
 /// The most values of one file, those that aliases repeat included.
-pub const MOST_VALUES: usize = 200_000;
+pub const MOST_VALUES: usize = 50_000;
+/// The most keys of one mapping.
+pub const MOST_KEYS: usize = 1_000;
 /// The most bytes of text that aliases repeat.
 pub const MOST_COPIED: usize = 16_000_000;
 /// The deepest level.
@@ -239,6 +241,9 @@ impl Reading<'_> {
                     Value::Map(_) | Value::Scalar { .. } => merged.push(node),
                 },
                 Some((key, at)) => {
+                    if entries.len() >= MOST_KEYS {
+                        return Err(self.refuse(at, &format!("a mapping has more than {MOST_KEYS} keys: none of a configuration has")));
+                    }
                     if entries.iter().any(|entry| entry.key == key) {
                         self.found.repeated.push((at, key.clone()));
                     }
@@ -331,8 +336,10 @@ mod tests {
         assert!(refused(&"[".repeat(100_000)).contains("x.yaml: line 1"));
         let deep: String = (0..500).map(|n| format!("{}a:\n", " ".repeat(n))).collect();
         assert!(refused(&deep).contains("deeper than 64"));
-        assert!(refused(&"- a\n".repeat(300_000)).contains("more than 200000 values"));
+        assert!(refused(&"- a\n".repeat(60_000)).contains("more than 50000 values"));
         assert!(refused(&"x".repeat(4_000_001)).contains("more than 4 MB"));
+        let wide: String = (0..20_000).map(|n| format!("k{n}: 1\n")).collect();
+        assert!(refused(&wide).contains("more than 1000 keys"));
         assert!(refused("a: *nobody").contains("line 1"));
         assert!(refused("? [a]\n: b").contains("a key must be text"));
         assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());

@@ -69,19 +69,23 @@ impl Assumptions {
         assumed.because.insert("classes".to_owned(), json!("assumed: equal shares, 800 tokens in and 200 out at the median"));
         for group in &gateway.groups {
             let tiers = group.facts.get("complexity").and_then(Value::as_object);
-            let names: Vec<String> = match tiers {
-                Some(tiers) => {
+            let given = gateway.facts.get("classes").and_then(Value::as_object);
+            let names: Vec<String> = match (tiers, given) {
+                (Some(tiers), _) => {
                     tiers.keys().filter(|tier| *tier != "default").map(|tier| format!("{}/{tier}", group.name)).collect()
                 }
-                None => vec![group.name.clone()],
+                (None, Some(given)) => given.keys().cloned().collect(),
+                (None, None) => vec![group.name.clone()],
             };
             for name in names {
-                let class = json!({
+                let mut class = map(json!({
                     "share": 1,
                     "input": { "lognormal": { "median": 800, "sigma": 0.8 } },
                     "output": { "lognormal": { "median": 200, "sigma": 0.7 } },
-                });
-                assumed.classes.insert(name, class);
+                }));
+                let own = given.and_then(|given| given.get(&name)).and_then(Value::as_object);
+                class.extend(own.cloned().unwrap_or_default());
+                assumed.classes.insert(name, Value::Object(class));
             }
             for member in group.members.iter().filter(|_| tiers.is_none()) {
                 let (provider, why) = provider(member, table);
@@ -102,23 +106,15 @@ impl Assumptions {
         let Value::Object(given) = given else {
             return Err(Refused::whole(file, "must be an object of assumptions"));
         };
+        let (before, mut because) = (self.clone(), Map::new());
         for (key, value) in given {
             match (key.as_str(), value) {
                 ("format", Value::String(format)) if format == FORMAT => {}
                 ("rate", Value::String(rate)) => self.rate = rate,
-                ("classes", Value::Object(of)) => {
-                    let all = self.classes.values().all(|class| class.get("share") == Some(&json!(1)));
-                    self.note("classes", all);
-                    over(file, "class", &mut self.classes, of)?;
-                }
-                ("providers", Value::Object(of)) => {
-                    for name in of.keys() {
-                        self.because.insert(format!("providers.{name}"), json!("given"));
-                    }
-                    over(file, "provider", &mut self.providers, of)?;
-                }
+                ("classes", Value::Object(of)) => over(file, "class", &mut self.classes, of)?,
+                ("providers", Value::Object(of)) => over(file, "provider", &mut self.providers, of)?,
                 ("plan", Value::Object(of)) => self.plan.extend(of),
-                ("because", Value::Object(of)) => self.because.extend(of),
+                ("because", Value::Object(of)) => because = of,
                 (key, _) => {
                     let known = "`format`, `rate`, `classes`, `providers`, `plan`, `because`";
                     let what = format!("`{}` is not what it may be; an object of {known}", printable(key));
@@ -126,13 +122,16 @@ impl Assumptions {
                 }
             }
         }
-        Ok(self)
-    }
-
-    fn note(&mut self, what: &str, was_assumed: bool) {
-        if was_assumed {
-            self.because.insert(what.to_owned(), json!("given"));
+        // What is as it was assumed stays assumed, whatever repeats it; what was changed is given, if nothing else is said of it.
+        let providers = self.providers.iter().filter(|(name, value)| before.providers.get(*name) != Some(value));
+        let mut changed: Vec<String> = providers.map(|(name, _)| format!("providers.{name}")).collect();
+        changed.extend((self.rate != before.rate).then(|| "rate".to_owned()));
+        changed.extend((self.classes != before.classes).then(|| "classes".to_owned()));
+        for what in changed {
+            let said = because.remove(&what).filter(|why| why.as_str().is_some_and(|why| !why.starts_with("assumed")));
+            self.because.insert(what, said.unwrap_or_else(|| json!("given")));
         }
+        Ok(self)
     }
 
     /// The file.

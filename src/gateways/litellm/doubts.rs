@@ -129,7 +129,7 @@ fn misplaced(row: &Row) -> Option<Warning> {
 /// Endings of keys whose values are secrets.
 const SECRETS: &[&str] = &["api_key", "secret_access_key", "master_key", "password", "client_secret", "token", "salt_key"];
 /// What stands where a key is needed and none is meant.
-const DUMMIES: &[&str] = &["none", "dummy", "empty", "fake", "not-needed", "anything", "placeholder", "changeme"];
+const DUMMIES: &[&str] = &["none", "dummy", "empty", "fake", "not-needed", "anything", "placeholder", "changeme", "lm-studio", "ollama", "sk-1234"];
 
 fn secrets(node: &Node, path: &str, warnings: &mut Vec<Warning>) {
     match &node.value {

@@ -160,6 +160,9 @@ fn group(reading: &Reading<'_>, name: &str, deployments: &[Deployment]) -> Group
         let tiers: Map<String, Value> = tiers.iter().map(|(tier, to)| (tier.clone(), json!(to))).collect();
         facts.insert("complexity".to_owned(), Value::Object(tiers));
     }
+    if let [Deployment { num_retries: Some(retries), .. }] = deployments {
+        facts.insert("num_retries".to_owned(), json!(retries));
+    }
     if let Some(most) = policy::admitted_in_a_minute(settings, deployments) {
         facts.insert("admitted_in_a_minute_at_most".to_owned(), json!(most));
     }

@@ -140,17 +140,15 @@ fn chains(entry: &Entry, warnings: &mut Vec<Warning>) -> Chains {
     let mut found = Chains::new();
     let mut misshapen = !entry.value.is_list();
     for item in entry.value.items() {
-        for pair in item.entries() {
-            match pair.value.is_list() {
-                true => {
-                    let target = |node: &Node| Some((node.text().or(node.text_of("model"))?.to_owned(), node.at));
-                    let targets = pair.value.items().iter().filter_map(target).collect();
-                    found.push((pair.key.clone(), targets));
-                }
-                false => misshapen = true,
-            }
+        if !item.is_map() || item.entries().iter().any(|pair| !pair.value.is_list()) {
+            misshapen = true;
+            continue;
         }
-        misshapen |= !item.is_map();
+        for pair in item.entries() {
+            let target = |node: &Node| Some((node.text().or(node.text_of("model"))?.to_owned(), node.at));
+            let targets = pair.value.items().iter().filter_map(target).collect();
+            found.push((pair.key.clone(), targets));
+        }
     }
     if misshapen {
         let what = "it must be a list of `{GROUP: [GROUP, …]}`";

@@ -80,10 +80,11 @@ fn worst(gateway: &Gateway) -> Option<String> {
     };
     (worst.worst_attempts > 0).then(|| {
         format!(
-            "{} attempts for one request of {} ({}); {long} if every one hangs until its timeout",
+            "{} attempt{} for one request of {}{}; {long} if every one hangs until its timeout",
             worst.worst_attempts,
+            if worst.worst_attempts == 1 { "" } else { "s" },
             worst.name,
-            worst.chain.join(" → "),
+            if worst.chain.len() > 1 { format!(" ({})", worst.chain.join(" → ")) } else { String::new() },
         )
     })
 }

@@ -1,9 +1,9 @@
 //! The explanation as text: groups, what happens when something fails, warnings; one screen unless all is asked for.
 
-use super::{counts, place, time, title, words, worst};
+use super::{counts, place, time, title, worst};
 use crate::gateways::Gateway;
 use crate::gateways::model::{Case, Group};
-use crate::gateways::warning::Level;
+use crate::gateways::warning::{Kind, Level, Warning};
 use crate::report::table::Tone;
 use crate::report::terminal::Style;
 use crate::report::text::{clean, fit, paragraph};
@@ -12,7 +12,9 @@ use crate::report::text::{clean, fit, paragraph};
 const TOLD: usize = 2;
 /// Groups that have a line.
 const LISTED: usize = 12;
-/// Notes that are told.
+/// Warnings of one kind that have a line each.
+const ALIKE: usize = 4;
+/// Kinds of notes that are told.
 const NOTES: usize = 3;
 
 /// The explanation of `gateway`; `full` for every group, with what is left out and what no configuration says.
@@ -106,27 +108,45 @@ fn one(group: &Group, style: &Style, told: bool) -> String {
     out
 }
 
+/// Warnings by kind, worst first: where each is, and once what it means and what to do.
 fn warnings(gateway: &Gateway, style: &Style, full: bool) -> String {
-    let mut out = String::new();
-    let mut notes = 0;
+    let mut kinds: Vec<&Kind> = Vec::new();
     for warning in &gateway.warnings {
-        let level = warning.kind.level;
-        notes += usize::from(level == Level::Note);
-        if level == Level::Note && notes > NOTES && !full {
-            continue;
+        if !kinds.contains(&warning.kind) {
+            kinds.push(warning.kind);
         }
-        let tone = match level {
+    }
+    let notes = kinds.iter().filter(|kind| kind.level == Level::Note).count();
+    let mut hidden = if full { 0 } else { notes.saturating_sub(NOTES) };
+    kinds.truncate(kinds.len() - hidden);
+    let mut out = String::new();
+    for kind in kinds {
+        let tone = match kind.level {
             Level::Error => Tone::Bad,
             Level::Warning => Tone::Strong,
             Level::Note => Tone::Dim,
         };
-        let at = place(gateway, warning.at);
-        out += &format!("\n{} {} {}\n", tone.paint(level.name(), style.colour), clean(&at), clean(&title(warning)));
-        let (means, remedy) = words(warning);
-        out += &paragraph("  ", &format!("{means}. Remedy: {remedy}."), style.width);
+        let all: Vec<&Warning> = gateway.warnings.iter().filter(|warning| warning.kind == kind).collect();
+        let shown = if full { all.len() } else { all.len().min(ALIKE) };
+        out.push('\n');
+        for warning in &all[..shown] {
+            let at = clean(&place(gateway, warning.at));
+            let detail = match warning.detail.as_str() {
+                "" => String::new(),
+                detail => format!(" ({})", clean(detail)),
+            };
+            let first = format!("{} {at} ", tone.paint(kind.level.name(), style.colour));
+            out += &first;
+            out += &paragraph("", &format!("{}{detail}", title(warning)), usize::MAX);
+        }
+        if all.len() > shown {
+            out += &format!("{} and {} more of its kind\n", tone.paint(kind.level.name(), style.colour), all.len() - shown);
+        }
+        out += &paragraph("  ", &format!("{}. Remedy: {}.", kind.means, kind.remedy), style.width);
     }
-    if notes > NOTES && !full {
-        out += &format!("\n{} more; --full tells all\n", plural(notes - NOTES, "note"));
+    if hidden > 0 {
+        hidden = gateway.warnings.iter().filter(|w| w.kind.level == Level::Note).count().saturating_sub(notes - hidden);
+        out += &format!("\n{} more; --full tells all\n", plural(hidden, "note"));
     }
     out
 }

@@ -70,6 +70,99 @@ fn retries_multiply_along_a_chain() {
     assert_eq!(short.groups[0].worst_attempts, 6);
 }
 
+/// Two Azure resources and OpenAI behind one name, one of them without what the others have.
+const PAIR: &str = "
+model_list:
+  - model_name: helpdesk
+    litellm_params: {model: azure/desk-west, api_key: os.environ/WEST, rpm: 600, tpm: 90000}
+    model_info: {id: west, base_model: azure/gpt-4.1}
+  - model_name: helpdesk
+    litellm_params: {model: azure/desk-north, api_key: os.environ/NORTH, rpm: 200}
+    model_info: {id: north, base_model: azure/gpt-4.1}
+  - model_name: helpdesk
+    litellm_params: {model: openai/gpt-4.1, api_key: os.environ/OPENAI}
+    model_info: {id: direct}
+  - {model_name: small, litellm_params: {model: openai/gpt-4.1-mini, api_key: os.environ/OPENAI}}
+router_settings: {num_retries: 1, timeout: 30, allowed_fails: 2, cooldown_time: 20, redis_host: os.environ/REDIS}
+litellm_settings:
+  num_retries: 4
+  fallbacks: [{helpdesk: [small]}]
+";
+
+/// All of this starts without an error.
+const WRONG: &str = "
+model_list:
+  - {model_name: talk, litellm_params: {model: groq/llama-3.3-70b-versatile, api_key: os.environ/G, rpm_limit: 30}}
+  - {model_name: talk, litellm_params: {model: cerebras/llama-3.3-70b, api_key: os.environ/C}, rpm: 90}
+  - {model_name: deep, litellm_params: {model: os.environ/DEEP, api_key: sk-0000-not-a-key-0000}}
+router_settings:
+  enable_balancing: true
+  model_group_alias: {quick: [talk, deep]}
+  allowed_fails_policy: {RateLimitErrors: 1}
+  retry_policy: {TimeoutErrorRetries: {n: 0}}
+litellm_settings:
+  cooldown_time: 120
+  context_window_fallbacks: [{model: talk, context_window: 8192}]
+cache_params: {ttl: 60}
+";
+
+fn text(gateway: &Gateway) -> String {
+    let style = simcap::report::terminal::Style { width: 110, colour: false };
+    show::text(gateway, &style, false)
+}
+
+#[test]
+fn a_pair_of_resources_on_one_screen() {
+    insta::assert_snapshot!(text(&of(PAIR)));
+}
+
+#[test]
+fn what_is_wrong_but_accepted_on_one_screen() {
+    insta::assert_snapshot!(text(&of(WRONG)));
+}
+
+#[test]
+fn sarif_has_a_rule_and_a_place_for_each_result() {
+    let sarif: Value = serde_json::from_str(&show::sarif(&of(WRONG))).unwrap();
+    let run = &sarif["runs"][0];
+    let rules: Vec<&str> = run["tool"]["driver"]["rules"].as_array().unwrap().iter().map(|r| r["id"].as_str().unwrap()).collect();
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), of(WRONG).warnings.len());
+    for result in results {
+        assert!(rules.contains(&result["ruleId"].as_str().unwrap()));
+        let at = &result["locations"][0]["physicalLocation"];
+        assert_eq!(at["artifactLocation"]["uri"], "gateway.yaml");
+        assert!(at["region"]["startLine"].as_u64().unwrap() >= 1);
+    }
+}
+
+/// Four hundred requests, a quarter of them of the large model, over 399 s.
+#[test]
+fn logs_of_use_take_the_place_of_assumptions() {
+    let row = |n: u64| {
+        let (model, output) = if n.is_multiple_of(4) { ("azure/gpt-4.1", 300) } else { ("gpt-4.1-mini", 30) };
+        let at = |ms: u64| format!("2026-01-05T00:{:02}:{:02}.{:03}Z", (n + ms / 1000) / 60, (n + ms / 1000) % 60, ms % 1000);
+        serde_json::json!({
+            "request_id": n.to_string(), "model": model, "status": "success", "cache_hit": "False", "metadata": {},
+            "startTime": at(0), "completionStartTime": at(400), "endTime": at(2400),
+            "prompt_tokens": 500, "completion_tokens": output, "total_tokens": 500 + output,
+        })
+    };
+    let rows: Vec<Value> = (0..400).map(row).collect();
+    let log = simcap::calibrate::logs::read("log.json", Value::from(rows).to_string().as_bytes()).unwrap();
+    let gateway = of(PAIR);
+    let mut assumed = gateways::import::Assumptions::of(&gateway, &gateways::import::assumptions::built_in_prices());
+    let notes = gateways::import::usage::learn(&mut assumed, &gateway, &log);
+    assert!(notes.is_empty(), "{notes:?}");
+    assert_eq!(assumed.rate, "1/s");
+    assert_eq!((&assumed.classes["helpdesk"]["share"], &assumed.classes["small"]["share"]), (&Value::from(100), &Value::from(300)));
+    for name in ["west", "north", "small"] {
+        let median = &assumed.providers[name]["ttft"]["empirical"]["quantiles"][3];
+        assert_eq!(median, &serde_json::json!([0.5, "400ms"]), "{name}");
+    }
+    assert_eq!(assumed.because["providers.direct"], "assumed: latency of the built-in model gpt-4.1");
+}
+
 #[test]
 fn secrets_are_told_of_and_never_shown() {
     let text = LONE.replace("os.environ/A", "sk-proj-0123456789abcdef");

@@ -22,11 +22,8 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec
     let mut shares: Vec<(String, usize)> = Vec::new();
     for (number, target) in log.targets.iter().enumerate() {
         let of: Vec<&Observation> = log.observations.iter().filter(|o| usize::from(o.target) == number).collect();
-        let found = gateway.groups.iter().find_map(|group| {
-            let member = group.members.iter().find(|member| is_same(member, target))?;
-            Some((group, member))
-        });
-        let Some((group, member)) = found else {
+        let found = gateway.groups.iter().find(|group| group.members.iter().any(|member| is_same(member, target)));
+        let Some(group) = found else {
             notes.push(format!("{target}: {} requests of a model that the configuration does not have", of.len()));
             continue;
         };
@@ -61,9 +58,12 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec
         } else if let Some(whole) = quantiles(&mut whole, seconds) {
             told.insert("response".to_owned(), whole);
         }
-        if let Some(Value::Object(before)) = assumptions.providers.get_mut(&member.name).filter(|_| !told.is_empty()) {
+        // A log names models: every member that has this one.
+        let members = gateway.groups.iter().flat_map(|group| &group.members).filter(|member| is_same(member, target));
+        for member in members.filter(|_| !told.is_empty()) {
+            let Some(Value::Object(before)) = assumptions.providers.get_mut(&member.name) else { continue };
             ["model", "variant", "ttft", "tps", "response"].iter().for_each(|key| drop(before.remove(*key)));
-            before.extend(told);
+            before.extend(told.clone());
             before.entry("prices").or_insert(json!({ "per_token": { "input": "$1/Mtok", "output": "$4/Mtok" } }));
             let why = format!("measured: {} answers of {target}", good.len());
             assumptions.because.insert(format!("providers.{}", member.name), json!(why));

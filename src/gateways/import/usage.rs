@@ -1,6 +1,6 @@
 //! Assumptions from a team's own logs: rates, lengths, models, and how long each took.
 //!
-//! A target of a log is a member if their models have the same name, whole or after the last slash. Rates are those from the
+//! A target of a log is a member if their models have the same name; one without a slash, also after the member's last. Rates are those from the
 //! first request to the last; lengths and times are the empirical quantiles of what succeeded, from 20 requests on. Left out: quotas, and
 //! faults, which a model that `simcap fit` makes of the same log has.
 
@@ -94,9 +94,10 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec
 
 /// Whether a log's target is this member's model.
 fn is_same(member: &Member, target: &str) -> bool {
-    let short = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
+    let is_short = !target.contains('/');
     let names = [Some(member.model.as_str()), member.price.as_deref()];
-    names.into_iter().flatten().any(|name| name == target || short(name) == short(target))
+    let is_it = |name: &str| name == target || (is_short && name.rsplit('/').next() == Some(target));
+    names.into_iter().flatten().any(is_it)
 }
 
 /// The empirical law of `all`, if there are enough.

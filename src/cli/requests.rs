@@ -106,6 +106,7 @@ impl Requests {
         let stop = Stop::watch(None);
         let simulate = Simulate {
             file: self.file.clone(),
+            with: None,
             replications: None,
             seed: self.seed,
             threads: self.threads,

@@ -210,6 +210,7 @@ impl Simulate {
             ("--threads", self.threads.is_some()),
             ("--trace", self.trace.is_some()),
             ("--prices", self.prices.is_some()),
+            ("--with", self.with.is_some()),
         ];
         match given.into_iter().find(|(_, given)| *given) {
             None => Ok(()),

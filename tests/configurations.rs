@@ -1,9 +1,12 @@
 //! Configurations of gateways: what is said of them, at the command line and by the library.
 //!
-//! The configurations here are small and written for these tests. Larger ones with what each must become stand beside the traces
-//! where `SIMCAP_TRACES` leads (`../cases/configs`, `NAME.expect.json`); without them that test is skipped and says so.
+//! The configurations here are small and written for these tests; larger ones are in [`expected`].
 
-use std::path::{Path, PathBuf};
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
+mod expected;
+
+use std::path::Path;
 
 use serde_json::Value;
 use simcap::gateways::{self, Gateway, show, source};
@@ -42,7 +45,11 @@ litellm_settings:
 #[test]
 fn a_lone_primary_is_tried_to_the_end_by_every_request() {
     let gateway = of(LONE);
-    let case = gateway.groups[0].cases.iter().find(|case| case.when == "it answers 500").unwrap();
+    let case = gateway.groups[0]
+        .cases
+        .iter()
+        .find(|case| case.when == "it answers 500")
+        .unwrap();
     assert_eq!((case.attempts, case.seconds), (3, (3.5, 5.75)));
     assert_eq!(warnings(&gateway), ["lone-primary-never-cools: a"]);
     assert_eq!(gateway.groups[0].worst_attempts, 6);
@@ -51,7 +58,11 @@ fn a_lone_primary_is_tried_to_the_end_by_every_request() {
     let counted = of(&LONE.replace("num_retries: 2", "num_retries: 2\n  allowed_fails: 1"));
     assert!(warnings(&counted).is_empty(), "{:?}", warnings(&counted));
     // It cools at its second failure, after one sleep.
-    let case = counted.groups[0].cases.iter().find(|case| case.when == "it answers 500").unwrap();
+    let case = counted.groups[0]
+        .cases
+        .iter()
+        .find(|case| case.when == "it answers 500")
+        .unwrap();
     assert_eq!((case.attempts, case.seconds), (2, (0.5, 1.25)));
 }
 
@@ -107,7 +118,10 @@ cache_params: {ttl: 60}
 ";
 
 fn text(gateway: &Gateway) -> String {
-    let style = simcap::report::terminal::Style { width: 110, colour: false };
+    let style = simcap::report::terminal::Style {
+        width: 110,
+        colour: false,
+    };
     show::text(gateway, &style, false)
 }
 
@@ -125,7 +139,12 @@ fn what_is_wrong_but_accepted_on_one_screen() {
 fn sarif_has_a_rule_and_a_place_for_each_result() {
     let sarif: Value = serde_json::from_str(&show::sarif(&of(WRONG))).unwrap();
     let run = &sarif["runs"][0];
-    let rules: Vec<&str> = run["tool"]["driver"]["rules"].as_array().unwrap().iter().map(|r| r["id"].as_str().unwrap()).collect();
+    let rules: Vec<&str> = run["tool"]["driver"]["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["id"].as_str().unwrap())
+        .collect();
     let results = run["results"].as_array().unwrap();
     assert_eq!(results.len(), of(WRONG).warnings.len());
     for result in results {
@@ -140,8 +159,19 @@ fn sarif_has_a_rule_and_a_place_for_each_result() {
 #[test]
 fn logs_of_use_take_the_place_of_assumptions() {
     let row = |n: u64| {
-        let (model, output) = if n.is_multiple_of(4) { ("azure/gpt-4.1", 300) } else { ("gpt-4.1-mini", 30) };
-        let at = |ms: u64| format!("2026-01-05T00:{:02}:{:02}.{:03}Z", (n + ms / 1000) / 60, (n + ms / 1000) % 60, ms % 1000);
+        let (model, output) = if n.is_multiple_of(4) {
+            ("azure/gpt-4.1", 300)
+        } else {
+            ("gpt-4.1-mini", 30)
+        };
+        let at = |ms: u64| {
+            format!(
+                "2026-01-05T00:{:02}:{:02}.{:03}Z",
+                (n + ms / 1000) / 60,
+                (n + ms / 1000) % 60,
+                ms % 1000
+            )
+        };
         serde_json::json!({
             "request_id": n.to_string(), "model": model, "status": "success", "cache_hit": "False", "metadata": {},
             "startTime": at(0), "completionStartTime": at(400), "endTime": at(2400),
@@ -155,21 +185,43 @@ fn logs_of_use_take_the_place_of_assumptions() {
     let notes = gateways::import::usage::learn(&mut assumed, &gateway, &log);
     assert!(notes.is_empty(), "{notes:?}");
     assert_eq!(assumed.rate, "1/s");
-    assert_eq!((&assumed.classes["helpdesk"]["share"], &assumed.classes["small"]["share"]), (&Value::from(100), &Value::from(300)));
+    assert_eq!(
+        (
+            &assumed.classes["helpdesk"]["share"],
+            &assumed.classes["small"]["share"]
+        ),
+        (&Value::from(100), &Value::from(300))
+    );
     for name in ["west", "north", "small"] {
         let median = &assumed.providers[name]["ttft"]["empirical"]["quantiles"][3];
         assert_eq!(median, &serde_json::json!([0.5, "400ms"]), "{name}");
     }
-    assert_eq!(assumed.because["providers.direct"], "assumed: latency of the built-in model gpt-4.1");
+    assert_eq!(
+        assumed.because["providers.direct"],
+        "assumed: latency of the built-in model gpt-4.1"
+    );
 }
 
 #[test]
 fn secrets_are_told_of_and_never_shown() {
     let text = LONE.replace("os.environ/A", "sk-proj-0123456789abcdef");
     let gateway = of(&text);
-    assert!(warnings(&gateway).iter().any(|w| w == "secret-in-file: model_list[0].litellm_params.api_key"));
-    let style = simcap::report::terminal::Style { width: 100, colour: false };
-    let shown = [show::json(&gateway), show::markdown(&gateway), show::sarif(&gateway), show::ledger(&gateway), show::text(&gateway, &style, true)];
+    assert!(
+        warnings(&gateway)
+            .iter()
+            .any(|w| w == "secret-in-file: model_list[0].litellm_params.api_key")
+    );
+    let style = simcap::report::terminal::Style {
+        width: 100,
+        colour: false,
+    };
+    let shown = [
+        show::json(&gateway),
+        show::markdown(&gateway),
+        show::sarif(&gateway),
+        show::ledger(&gateway),
+        show::text(&gateway, &style, true),
+    ];
     assert!(shown.iter().all(|text| !text.contains("0123456789")));
     let assumed = gateways::import::Assumptions::of(&gateway, &gateways::import::assumptions::built_in_prices());
     let experiment = gateways::import::experiment(&gateway, &assumed, "x").to_string();
@@ -182,7 +234,10 @@ fn a_file_of_no_known_product_is_named_by_what_it_has() {
     let refused = gateways::read(&config, None).unwrap_err().to_string();
     assert!(refused.contains("it has `services`, `volumes`"), "{refused}");
     let refused = gateways::read(&config, Some("nginx")).unwrap_err().to_string();
-    assert!(refused.contains("no product is called `nginx`; known are litellm"), "{refused}");
+    assert!(
+        refused.contains("no product is called `nginx`; known are litellm"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -217,7 +272,10 @@ fn import_writes_an_experiment_that_runs_and_keeps_what_was_edited() {
     let (config, out) = (config.to_str().unwrap(), out.to_str().unwrap());
     run(&["import", config, "--out", out]);
     let assumed = Path::new(out).join("assumptions.json");
-    let text = std::fs::read_to_string(&assumed).unwrap().replace("\"1/s\"", "\"3/s\"").replace("\"1h\"", "\"2m\"");
+    let text = std::fs::read_to_string(&assumed)
+        .unwrap()
+        .replace("\"1/s\"", "\"3/s\"")
+        .replace("\"1h\"", "\"2m\"");
     std::fs::write(&assumed, text).unwrap();
     run(&["import", config, "--out", out]);
     let experiment = std::fs::read_to_string(Path::new(out).join("experiment.json")).unwrap();
@@ -229,170 +287,4 @@ fn import_writes_an_experiment_that_runs_and_keeps_what_was_edited() {
     assert!(said.contains("litellm"), "{said}");
     let keys = std::fs::read_to_string(Path::new(out).join("keys.md")).unwrap();
     assert!(keys.contains("| litellm_settings.request_timeout |"), "{keys}");
-}
-
-/// The folder of configurations beside the traces.
-fn cases() -> Option<PathBuf> {
-    let traces = std::env::var_os("SIMCAP_TRACES").filter(|path| !path.is_empty())?;
-    let folder = Path::new(&traces).parent()?.join("cases/configs");
-    folder.is_dir().then_some(folder)
-}
-
-/// Whether all that `expected` says is in `found`: objects may have more, numbers may be near.
-fn holds(expected: &Value, found: &Value) -> bool {
-    match (expected, found) {
-        (Value::Object(expected), Value::Object(found)) => {
-            expected.iter().all(|(key, value)| found.get(key).is_some_and(|found| holds(value, found)))
-        }
-        (Value::Number(a), Value::Number(b)) => (a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-9,
-        (expected, found) => expected == found,
-    }
-}
-
-/// What an expectation says in the form of an explanation.
-const COMPARED: [&str; 12] = [
-    "product", "groups", "aliases", "price", "shares_when_all_are_well", "fallback", "context_window_fallback",
-    "breaker", "never_cools", "worst_attempts_of_one_request", "gateways", "account",
-];
-
-/// Warnings that an expectation says in other words, and their codes.
-const SAID: [(&str, &str); 3] = [
-    ("@slug", "provider-integration"),
-    ("vault", "vault-reference"),
-    ("shadow-mode", "shadow-mode"),
-];
-
-/// Whether a value is said in words, where others say it as an experiment would.
-fn in_words(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text != "never" && text.contains(' '))
-}
-
-fn hold(name: &str, expected: &Value, gateway: &Gateway) {
-    let found = explained(gateway);
-    for key in COMPARED {
-        if let Some(value) = expected.get(key).filter(|value| !in_words(value)) {
-            // What is asked for under a wildcard is said beside it.
-            let value: Value = serde_json::from_str(&value.to_string().replace(" (as asked)", "")).unwrap();
-            assert!(found.get(key).is_some_and(|found| holds(&value, found)), "{name}: {key}\n{value:#}\n{:#}", found[key]);
-        }
-    }
-    policies(name, expected, &found);
-    let retry = expected.get("retry").filter(|retry| gateway.product.name != "bifrost" && !in_words(retry));
-    if let Some(mut retry) = retry.cloned() {
-        let on = retry.pointer_mut("/envoy/retry_on").map(Value::take);
-        if let Some(of) = retry.as_object_mut() {
-            of.retain(|key, _| !key.starts_with("at "));
-            of.values_mut().filter_map(Value::as_object_mut).for_each(|of| drop(of.remove("retry_on")));
-        }
-        assert!(holds(&retry, &found["retry"]), "{name}: {retry:#}\n{:#}", found["retry"]);
-        let codes = on.iter().filter_map(Value::as_array).flatten().filter(|code| code.is_number());
-        let also = found["retry"]["envoy"]["retry_on"].as_array();
-        codes.for_each(|code| assert!(also.unwrap().contains(code), "{name}: {code}"));
-    }
-    for (key, value) in expected["timeouts"].as_object().into_iter().flatten() {
-        // Those of single targets, and of streams, are facts of members.
-        if value.is_string() && !key.starts_with("at ") && key != "stream" {
-            assert_eq!(&found["timeouts"][key], value, "{name}: {key}");
-        }
-    }
-    let members: Vec<&str> = gateway.groups.iter().flat_map(|group| &group.members).map(|m| m.name.as_str()).collect();
-    for provider in expected["providers"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        assert!(members.contains(&provider.split(' ').next().unwrap()), "{name}: {provider}\n{members:?}");
-    }
-    for (member, cap) in expected["in_flight_cap"].as_object().into_iter().flatten() {
-        assert_eq!(&found["connections"][member]["connections"], cap, "{name}");
-    }
-    for (member, cap) in expected["connections"].as_object().into_iter().flatten() {
-        let own = found["connections"].get(member).or(found["hosts"].get(member.split(' ').next().unwrap()));
-        assert_eq!(own.unwrap()["connections"], cap["connections"], "{name}");
-    }
-    if let Some(refused) = expected.get("refused_without").and_then(Value::as_str) {
-        let first = refused.split(':').next().unwrap();
-        assert!(gateway.left_out.iter().any(|left| left.starts_with(first)), "{name}");
-    }
-    let said = warnings(gateway);
-    let codes: Vec<&str> = gateway.warnings.iter().map(|w| w.kind.code).collect();
-    for warning in expected["warnings"].as_array().into_iter().flatten() {
-        let warning = warning.as_str().unwrap();
-        let code = warning.split([' ', ':']).next().unwrap();
-        let code = SAID.iter().find(|(words, _)| *words == code).map_or(code, |(_, code)| *code);
-        assert!(codes.contains(&code), "{name}: {warning}\n{said:#?}");
-        // The subject, where the expectation names one and the warning has one.
-        let subjects = warning.strip_prefix(code).and_then(|rest| rest.strip_prefix(": ")).unwrap_or("");
-        let subjects = subjects.split(" (").next().unwrap();
-        let own: Vec<&str> = gateway.warnings.iter().filter(|w| w.kind.code == code).map(|w| w.subject.as_str()).collect();
-        let named = own.contains(&subjects) || subjects.split(", ").all(|subject| own.contains(&subject));
-        let none = subjects.is_empty() || own.iter().all(|subject| subject.is_empty());
-        assert!(named || none, "{name}: {warning}\n{said:#?}");
-    }
-}
-
-/// Policies stand by group, or by themselves where there is one group.
-fn policies(name: &str, expected: &Value, found: &Value) {
-    let Some(policies) = expected["policy"].as_object() else { return };
-    for (group, policy) in policies {
-        let own = found["policy"].get(group);
-        if own.is_none() && group.starts_with("for ") {
-            // A draw without what follows a failure.
-            let group = group.trim_start_matches("for ").replace(", ", " ");
-            let text = found["policy"][&group].to_string();
-            assert!(text.contains("sample_without_replacement") && text.contains("\"openai/oa-main\":0.7"), "{name}: {text}");
-            continue;
-        }
-        let whole = found["policy"].as_object().unwrap().values().next().unwrap();
-        let (policy, own) = match own {
-            Some(own) => (policy.clone(), own),
-            None => (serde_json::json!({ group: policy }), whole),
-        };
-        // Some say of a part in words what it is.
-        if !policy.to_string().contains("sticky over") {
-            assert!(holds(&policy, own), "{name}: {policy:#}\n{own:#}");
-        }
-    }
-}
-
-#[test]
-fn configurations_become_what_is_written_beside_them() {
-    let Some(folder) = cases() else {
-        eprintln!("skipped: SIMCAP_TRACES has no cases/configs beside it");
-        return;
-    };
-    let known: Vec<&str> = gateways::products().collect();
-    let mut held = 0;
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        let path = entry.unwrap().path();
-        let file = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let Some(name) = file.strip_suffix(".expect.json") else { continue };
-        let expected: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        if !known.contains(&expected["product"].as_str().unwrap()) {
-            continue;
-        }
-        let config = ["yaml", "json"].map(|end| folder.join(format!("{name}.{end}")));
-        let config = config.iter().find(|path| path.exists()).unwrap();
-        held += 1;
-        match expected.get("refused") {
-            Some(refused) => {
-                let said = source::open(config).unwrap_err().to_string();
-                assert!(said.ends_with(refused.as_str().unwrap()), "{said}");
-                let text = std::fs::read_to_string(config).unwrap();
-                let start = text.find("{{").unwrap();
-                let end = text.find("}}").unwrap() + 2;
-                let rendered = format!("{}rendered{}", &text[..start], &text[end..]);
-                let read = source::from_text(name, &rendered).unwrap();
-                hold(name, &expected["after_rendering"], &gateways::read(&read, None).unwrap());
-            }
-            None => {
-                let read = source::open(config).unwrap_or_else(|refused| panic!("{refused}"));
-                let gateway = gateways::read(&read, None).unwrap_or_else(|refused| panic!("{refused}"));
-                hold(name, &expected, &gateway);
-                let prices = gateways::import::assumptions::built_in_prices();
-                let assumed = gateways::import::Assumptions::of(&gateway, &prices);
-                let experiment = gateways::import::experiment(&gateway, &assumed, name).to_string();
-                let loaded = simcap::experiment::load::from_text(name, &experiment);
-                let loaded = loaded.unwrap_or_else(|error| panic!("{name}: {error}"));
-                simcap::experiment::assemble::assemble(&loaded).unwrap_or_else(|error| panic!("{name}: {error}"));
-            }
-        }
-    }
-    assert!(held > 0);
 }

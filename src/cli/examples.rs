@@ -93,7 +93,7 @@ pub(super) const EXPLAIN: &str = help! {
 pub(super) const IMPORT: &str = help! {
     "import litellm_config.yaml --out mine"
     "import litellm_config.yaml --usage spend_logs.json --out mine"
-    "run litellm_config.yaml --with mine/assumptions.json"
+    "import values.yaml --product litellm"
     ; exit_codes!()
 };
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::{Done, Exit, Failure, print, style};
-use crate::gateways::{self, Gateway, show, source};
 use crate::gateways::warning::Level;
+use crate::gateways::{self, Gateway, show, source};
 
 /// Arguments of `simcap explain`.
 #[derive(Debug, Args)]

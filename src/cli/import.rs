@@ -61,7 +61,12 @@ impl Import {
         let path = folder.join("experiment.json");
         from_text(&path.display().to_string(), &text)?;
         notes.iter().for_each(|note| eprintln!("note: {}", printable(note)));
-        print(&format!("{}\nNext: edit {}, then simcap run {}\n", summary(&gateway), there.display(), path.display()))?;
+        print(&format!(
+            "{}\nNext: edit {}, then simcap run {}\n",
+            summary(&gateway),
+            there.display(),
+            path.display()
+        ))?;
         Ok(Exit::Fine)
     }
 }
@@ -69,14 +74,29 @@ impl Import {
 /// What became of the keys.
 fn summary(gateway: &Gateway) -> String {
     let of = |verdict| gateway.ledger.iter().filter(|row| row.verdict == verdict).count();
-    let words = [Verdict::Modelled, Verdict::Approximated, Verdict::Ignored, Verdict::NotModelled, Verdict::NoEffect]
-        .map(|verdict| format!("{} {}", of(verdict), verdict.words()));
-    let mut text = format!("{} keys of {}: {}.\n", gateway.ledger.len(), gateway.product.title, words.join(", "));
+    let words = [
+        Verdict::Modelled,
+        Verdict::Approximated,
+        Verdict::Ignored,
+        Verdict::NotModelled,
+        Verdict::NoEffect,
+    ]
+    .map(|verdict| format!("{} {}", of(verdict), verdict.words()));
+    let mut text = format!(
+        "{} keys of {}: {}.\n",
+        gateway.ledger.len(),
+        gateway.product.title,
+        words.join(", ")
+    );
     for row in gateway.ledger.iter().filter(|row| row.verdict == Verdict::NotModelled) {
-        text += &format!("  not modelled: {}{}\n", printable(&row.path), match row.how.as_str() {
-            "" => String::new(),
-            how => format!(" ({how})"),
-        });
+        text += &format!(
+            "  not modelled: {}{}\n",
+            printable(&row.path),
+            match row.how.as_str() {
+                "" => String::new(),
+                how => format!(" ({how})"),
+            }
+        );
     }
     if !gateway.left_out.is_empty() {
         text += &format!("  left out: {}\n", gateway.left_out.join(", "));
@@ -102,7 +122,13 @@ pub(super) fn loaded(config: &Path, path: &Path) -> Result<Loaded, Failure> {
 /// A name for an experiment, from a path.
 fn name(path: &Path) -> String {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("gateway");
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
     let name: String = stem.trim_start_matches('.').chars().take(100).map(plain).collect();
     if name.is_empty() { "gateway".to_owned() } else { name }
 }

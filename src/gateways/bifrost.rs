@@ -29,7 +29,7 @@ pub static PRODUCT: Product = Product {
 const KEYS: &[Key<'static>] = &[
     ("$schema", I, "for editors"),
     ("version", M, "what an empty list of models means"),
-    ("client.drop_excess_requests", M, "whether the line is bounded"),
+    ("client.drop_excess_requests", A, "a full line refuses; without it callers wait for a place in the line"),
     ("client", I, "how it runs"),
     ("providers.*.keys[].name", M, "the provider's name"),
     ("providers.*.keys[].weight", M, "the weight of the draw among keys"),
@@ -66,7 +66,9 @@ pub(super) fn fits(config: &Config) -> bool {
     config.first().is_some_and(|root| {
         let keyed = |entry: &Entry| entry.value.get("keys").is_some_and(Node::is_list);
         root.text_of("$schema").is_some_and(|schema| schema.contains("bifrost"))
-            || root.get("providers").is_some_and(|providers| providers.entries().iter().any(keyed))
+            || root
+                .get("providers")
+                .is_some_and(|providers| providers.entries().iter().any(keyed))
     })
 }
 
@@ -82,7 +84,10 @@ struct Network {
 impl Network {
     fn of(provider: &Node) -> Network {
         let number = |key: &str, default: f64| {
-            provider.get("network_config").and_then(|node| node.number_of(key)).unwrap_or(default)
+            provider
+                .get("network_config")
+                .and_then(|node| node.number_of(key))
+                .unwrap_or(default)
         };
         Network {
             retries: number("max_retries", 0.0).max(0.0) as u64,
@@ -95,34 +100,55 @@ impl Network {
 
     /// All waits of a request that fails at every try, in the middle of their jitter.
     fn waits(&self) -> f64 {
-        (0..self.retries).map(|k| (self.initial * libm::exp2(k.min(30) as f64)).min(self.most)).sum()
+        (0..self.retries)
+            .map(|k| (self.initial * libm::exp2(k.min(30) as f64)).min(self.most))
+            .sum()
     }
 }
 
 /// Makes a gateway of a file.
 pub(super) fn read(config: &Config) -> Gateway {
-    let nothing = Node { at: Place::default(), value: super::tree::Value::Map(Vec::new()) };
+    let nothing = Node {
+        at: Place::default(),
+        value: super::tree::Value::Map(Vec::new()),
+    };
     let root = config.first().unwrap_or(&nothing);
     let old = root.count_of("version") == Some(1);
     let providers = root.get("providers").map_or(&[][..], Node::entries);
     let mut warnings = Vec::new();
-    let drops = root.find("client.drop_excess_requests").is_some_and(Node::is_true);
     let mut groups = Vec::new();
     let mut budgets = Vec::new();
     for key in root.find("governance.virtual_keys").map_or(&[][..], Node::items) {
         let own = key.text_of("id").or(key.text_of("name")).unwrap_or("virtual key");
         for model in models(key) {
-            groups.extend(group(&format!("{own} {model}"), own, &model, key, providers, old, &mut warnings));
+            groups.extend(group(
+                &format!("{own} {model}"),
+                own,
+                &model,
+                key,
+                providers,
+                old,
+                &mut warnings,
+            ));
         }
-        budgets.extend(key.get("provider_configs").map_or(&[][..], Node::items).iter().filter_map(|share| {
-            let most = share.find("budget.max_limit")?.number()?;
-            let window = share.find("budget.reset_duration").and_then(Node::text).unwrap_or("1M");
-            if window.ends_with(['M', 'm']) {
-                warnings.push(Warning::new("duration-letters", "", Some(share.at)));
-            }
-            Some((share.text_of("provider")?.to_owned(), most, window.to_owned()))
-        }));
-        let limits = key.get("provider_configs").map_or(&[][..], Node::items).iter().filter_map(|share| share.entry("rate_limit"));
+        budgets.extend(
+            key.get("provider_configs")
+                .map_or(&[][..], Node::items)
+                .iter()
+                .filter_map(|share| {
+                    let most = share.find("budget.max_limit")?.number()?;
+                    let window = share.find("budget.reset_duration").and_then(Node::text).unwrap_or("1M");
+                    if window.ends_with(['M', 'm']) {
+                        warnings.push(Warning::new("duration-letters", "", Some(share.at)));
+                    }
+                    Some((share.text_of("provider")?.to_owned(), most, window.to_owned()))
+                }),
+        );
+        let limits = key
+            .get("provider_configs")
+            .map_or(&[][..], Node::items)
+            .iter()
+            .filter_map(|share| share.entry("rate_limit"));
         if let Some(limit) = limits.into_iter().next() {
             warnings.push(Warning::new("duration-letters", "", Some(limit.at)));
         }
@@ -138,7 +164,11 @@ pub(super) fn read(config: &Config) -> Gateway {
     warning::sort(&mut warnings);
     let mut facts = Map::new();
     let is_of = |name: &str, provider: &str| name.split('/').next() == Some(provider);
-    let names: Vec<String> = groups.iter().flat_map(|group: &Group| &group.members).map(|m| m.name.clone()).collect();
+    let names: Vec<String> = groups
+        .iter()
+        .flat_map(|group: &Group| &group.members)
+        .map(|m| m.name.clone())
+        .collect();
     let budgets: Vec<Value> = budgets
         .into_iter()
         .map(|(provider, most, window)| {
@@ -149,7 +179,7 @@ pub(super) fn read(config: &Config) -> Gateway {
     if !budgets.is_empty() {
         facts.insert("budgets".to_owned(), json!(budgets));
     }
-    facts.insert("hosts".to_owned(), Value::Object(hosts(providers, drops)));
+    facts.insert("hosts".to_owned(), Value::Object(hosts(providers)));
     Gateway {
         product: &PRODUCT,
         version: format!("config version {}", if old { "1" } else { "2" }),
@@ -162,7 +192,10 @@ pub(super) fn read(config: &Config) -> Gateway {
         warnings,
         ledger: ledger::of(root, KEYS),
         left_out: Vec::new(),
-        ask: vec!["which virtual keys ask, and how much".to_owned(), "tokens, and latency of every key".to_owned()],
+        ask: vec![
+            "which virtual keys ask, and how much".to_owned(),
+            "tokens, and latency of every key".to_owned(),
+        ],
     }
 }
 
@@ -170,7 +203,10 @@ pub(super) fn read(config: &Config) -> Gateway {
 fn models(key: &Node) -> Vec<String> {
     let shares = key.get("provider_configs").map_or(&[][..], Node::items);
     let mut models: Vec<String> = Vec::new();
-    for model in shares.iter().flat_map(|share| share.get("allowed_models").map_or_else(Vec::new, Node::texts)) {
+    for model in shares
+        .iter()
+        .flat_map(|share| share.get("allowed_models").map_or_else(Vec::new, Node::texts))
+    {
         if !models.iter().any(|known| known == model) {
             models.push(model.to_owned());
         }
@@ -192,7 +228,10 @@ fn keys(entry: &Entry, model: &str, old: bool, warnings: &mut Vec<Warning>) -> V
             }
             continue;
         }
-        if key.text_of("value").is_some_and(|text| !text.starts_with("env.") && text.len() >= 8) {
+        if key
+            .text_of("value")
+            .is_some_and(|text| !text.starts_with("env.") && text.len() >= 8)
+        {
             warnings.push(Warning::new("secret-in-file", format!("{own}.value"), Some(key.at)));
         }
         let any = allowed.is_empty() || allowed.contains(&"*") || model.contains('*');
@@ -240,8 +279,12 @@ fn group(
     let (mut attempts, mut waits, mut hangs) = (0, 0.0, 0.0);
     for share in key.get("provider_configs").map_or(&[][..], Node::items) {
         let allowed = share.get("allowed_models").map_or_else(Vec::new, Node::texts);
-        let entry = providers.iter().find(|entry| Some(entry.key.as_str()) == share.text_of("provider"));
-        let Some(entry) = entry.filter(|_| allowed.contains(&model) || allowed.contains(&"*")) else { continue };
+        let entry = providers
+            .iter()
+            .find(|entry| Some(entry.key.as_str()) == share.text_of("provider"));
+        let Some(entry) = entry.filter(|_| allowed.contains(&model) || allowed.contains(&"*")) else {
+            continue;
+        };
         let of = keys(entry, model, old, warnings);
         if of.is_empty() {
             continue;
@@ -263,18 +306,46 @@ fn group(
         [_] => among(&members.iter().map(|m| (m.clone(), 1.0)).collect::<Vec<_>>()),
         _ => json!({ "tree": { "sample_without_replacement": { "targets": targets } } }),
     };
-    let case = |when, attempts, seconds: f64, then: &str| Case { when, attempts, seconds: (seconds, seconds), then: then.to_owned() };
+    let case = |when, attempts, seconds: f64, then: &str| Case {
+        when,
+        attempts,
+        seconds: (seconds, seconds),
+        then: then.to_owned(),
+    };
     Some(Group {
         name: name.to_owned(),
         at: first.at,
-        through: vec![format!("a provider of {virtual_key} by weight"), "a key of it by weight".to_owned()],
+        through: vec![
+            format!("a provider of {virtual_key} by weight"),
+            "a key of it by weight".to_owned(),
+        ],
         policy,
         chain: vec![name.to_owned()],
         cases: vec![
-            case("all answer 429", attempts, waits, "each retry takes another key; the caller is told the first provider's 429"),
-            case("all answer 500", attempts, waits, "each retry takes the same key; the caller is told the first provider's 500"),
-            case("all hang", attempts, hangs, "the caller is told the first provider's timeout"),
-            case("a key is refused (401)", members.len() as u64, 0.0, "every key is tried once"),
+            case(
+                "all answer 429",
+                attempts,
+                waits,
+                "each retry takes another key; the caller is told the first provider's 429",
+            ),
+            case(
+                "all answer 500",
+                attempts,
+                waits,
+                "each retry takes the same key; the caller is told the first provider's 500",
+            ),
+            case(
+                "all hang",
+                attempts,
+                hangs,
+                "the caller is told the first provider's timeout",
+            ),
+            case(
+                "a key is refused (401)",
+                members.len() as u64,
+                0.0,
+                "every key is tried once",
+            ),
         ],
         worst_attempts: attempts,
         worst_seconds: hangs,
@@ -290,14 +361,23 @@ fn direct(entry: &Entry, old: bool, warnings: &mut Vec<Warning>) -> Option<Group
     let network = Network::of(&entry.value);
     let tries = network.retries + 1;
     let hangs = network.waits() + network.timeout * tries as f64;
-    let case = |when, seconds: f64| Case { when, attempts: tries, seconds: (seconds, seconds), then: "the caller is told".to_owned() };
+    let case = |when, seconds: f64| Case {
+        when,
+        attempts: tries,
+        seconds: (seconds, seconds),
+        then: "the caller is told".to_owned(),
+    };
     Some(Group {
         name: entry.key.clone(),
         at: first,
         through: vec!["a key by weight".to_owned()],
         policy: among(&of),
         chain: vec![entry.key.clone()],
-        cases: vec![case("all answer 429", network.waits()), case("all answer 500", network.waits()), case("all hang", hangs)],
+        cases: vec![
+            case("all answer 429", network.waits()),
+            case("all answer 500", network.waits()),
+            case("all hang", hangs),
+        ],
         worst_attempts: tries,
         worst_seconds: hangs,
         members: of.into_iter().map(|(member, _)| member).collect(),
@@ -321,21 +401,25 @@ fn client(networks: &[Network]) -> Map<String, Value> {
     let longest = |of: fn(&Network) -> f64| networks.iter().map(of).fold(0.0, f64::max);
     let (attempt, idle) = (longest(|n| n.timeout), longest(|n| n.idle));
     if attempt > 0.0 {
-        client.insert("timeouts".to_owned(), json!({ "attempt": format!("{attempt}s"), "idle": format!("{idle}s") }));
+        client.insert(
+            "timeouts".to_owned(),
+            json!({ "attempt": format!("{attempt}s"), "idle": format!("{idle}s") }),
+        );
     }
     client
 }
 
-/// The connections of each provider, which its keys share.
-fn hosts(providers: &[Entry], drops: bool) -> Map<String, Value> {
+/// The connections of each provider, which its keys share, and the line for them.
+fn hosts(providers: &[Entry]) -> Map<String, Value> {
     let each = providers.iter().map(|entry| {
         let of = |key: &str, default: u64| {
-            entry.value.get("concurrency_and_buffer_size").and_then(|node| node.count_of(key)).unwrap_or(default)
+            let given = entry.value.get("concurrency_and_buffer_size");
+            given
+                .and_then(|node| node.count_of(key))
+                .filter(|n| *n > 0)
+                .unwrap_or(default)
         };
-        let mut host = json!({ "connections": of("concurrency", 1000) });
-        if drops {
-            host["line"] = json!(of("buffer_size", 5000));
-        }
+        let host = json!({ "connections": of("concurrency", 1000), "line": of("buffer_size", 5000) });
         (entry.key.clone(), host)
     });
     each.collect()

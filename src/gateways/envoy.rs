@@ -11,12 +11,15 @@
 
 use serde_json::{Map, Value, json};
 
+mod limits;
+
 use super::ledger::Verdict::{Approximated as A, Ignored as I, Modelled as M, NotModelled as N};
 use super::ledger::{self, Key};
 use super::model::{Case, Gateway, Group, Member, Product};
 use super::source::Config;
 use super::tree::Node;
 use super::warning::{self, Warning};
+use limits::{limiters, quotas};
 
 /// The product.
 pub static PRODUCT: Product = Product {
@@ -65,7 +68,10 @@ const KEYS: &[Key<'static>] = &[
 
 /// Whether a document is of one of these kinds.
 pub(super) fn fits(config: &Config) -> bool {
-    let of_it = |node: &Node| node.text_of("apiVersion").is_some_and(|version| version.starts_with("aigateway.envoyproxy.io"));
+    let of_it = |node: &Node| {
+        node.text_of("apiVersion")
+            .is_some_and(|version| version.starts_with("aigateway.envoyproxy.io"))
+    };
     config.documents.iter().any(of_it)
 }
 
@@ -84,7 +90,11 @@ impl Policy {
     fn retries_of(&self, code: u64) -> u64 {
         let on = self.on.as_deref().unwrap_or_default();
         let of_class = (500..600).contains(&code) && on.contains(&json!("5xx"));
-        if on.contains(&json!(code)) || of_class { self.retries } else { 0 }
+        if on.contains(&json!(code)) || of_class {
+            self.retries
+        } else {
+            0
+        }
     }
 
     /// The longest that all waits before `retries` retries take.
@@ -95,21 +105,38 @@ impl Policy {
 
     fn case(&self, when: &'static str, code: u64, then: &str) -> Case {
         let retries = self.retries_of(code);
-        Case { when, attempts: retries + 1, seconds: (0.0, self.waits(retries)), then: then.to_owned() }
+        Case {
+            when,
+            attempts: retries + 1,
+            seconds: (0.0, self.waits(retries)),
+            then: then.to_owned(),
+        }
     }
 }
 
 /// Makes a gateway of a set of documents.
 pub(super) fn read(config: &Config) -> Gateway {
-    let of_kind = |kind: &'static str| config.documents.iter().filter(move |node| node.text_of("kind") == Some(kind));
+    let of_kind = |kind: &'static str| {
+        config
+            .documents
+            .iter()
+            .filter(move |node| node.text_of("kind") == Some(kind))
+    };
     let mut warnings = Vec::new();
     let traffic = of_kind("BackendTrafficPolicy").find_map(|node| node.get("spec"));
-    let rules: Vec<&Node> = of_kind("AIGatewayRoute").flat_map(|node| node.find("spec.rules").map_or(&[][..], Node::items)).collect();
-    let totals = rules.iter().filter_map(|rule| seconds(rule.find("timeouts.request")?.text()?));
+    let rules: Vec<&Node> = of_kind("AIGatewayRoute")
+        .flat_map(|node| node.find("spec.rules").map_or(&[][..], Node::items))
+        .collect();
+    let totals = rules
+        .iter()
+        .filter_map(|rule| seconds(rule.find("timeouts.request")?.text()?));
     let total = totals.fold(0.0, f64::max);
     let policy = policy(traffic, if total > 0.0 { total } else { 60.0 });
     let mut uses: Map<String, Value> = Map::new();
-    for backend in rules.iter().flat_map(|rule| rule.get("backendRefs").map_or(&[][..], Node::items)) {
+    for backend in rules
+        .iter()
+        .flat_map(|rule| rule.get("backendRefs").map_or(&[][..], Node::items))
+    {
         let models = uses.entry(backend.text_of("name").unwrap_or("")).or_insert(json!([]));
         let model = json!(backend.text_of("modelNameOverride").unwrap_or(""));
         if let Value::Array(models) = models
@@ -118,7 +145,10 @@ pub(super) fn read(config: &Config) -> Gateway {
             models.push(model);
         }
     }
-    let groups: Vec<Group> = rules.iter().map(|rule| group(rule, &uses, &policy, &mut warnings)).collect();
+    let groups: Vec<Group> = rules
+        .iter()
+        .map(|rule| group(rule, &uses, &policy, &mut warnings))
+        .collect();
     let mut client = Map::new();
     client.insert("retry".to_owned(), retry(&policy));
     if let Some(passive) = traffic.and_then(|node| node.find("healthCheck.passive")) {
@@ -144,7 +174,11 @@ pub(super) fn read(config: &Config) -> Gateway {
         facts: Map::new(),
         replicas: 1,
         warnings,
-        ledger: config.documents.iter().flat_map(|node| ledger::of(node, KEYS)).collect(),
+        ledger: config
+            .documents
+            .iter()
+            .flat_map(|node| ledger::of(node, KEYS))
+            .collect(),
         left_out: Vec::new(),
         ask: vec!["arrivals and tokens, by name".to_owned()],
     };
@@ -156,7 +190,10 @@ pub(super) fn read(config: &Config) -> Gateway {
 }
 
 fn version(config: &Config) -> String {
-    let versions = config.documents.iter().filter_map(|node| node.text_of("apiVersion")?.strip_prefix("aigateway.envoyproxy.io/"));
+    let versions = config
+        .documents
+        .iter()
+        .filter_map(|node| node.text_of("apiVersion")?.strip_prefix("aigateway.envoyproxy.io/"));
     match versions.clone().min() {
         Some("v1beta1") => "v1beta1 (c217da8, 2026-08)".to_owned(),
         Some(version) => version.to_owned(),
@@ -170,7 +207,11 @@ fn policy(traffic: Option<&Node>, total: f64) -> Policy {
     let base = of("perRetry.backOff.baseInterval").and_then(seconds).unwrap_or(0.025);
     let on = retry.map(|retry| {
         let statuses = retry.find("retryOn.httpStatusCodes").map_or(&[][..], Node::items);
-        let mut on: Vec<Value> = statuses.iter().filter_map(Node::number).map(|code| json!(code as u64)).collect();
+        let mut on: Vec<Value> = statuses
+            .iter()
+            .filter_map(Node::number)
+            .map(|code| json!(code as u64))
+            .collect();
         let triggers = retry.find("retryOn.triggers").map_or_else(Vec::new, Node::texts);
         let words: &[(&str, &[&str])] = &[
             ("connect-failure", &["connection_error", "timeout_connect"]),
@@ -182,7 +223,11 @@ fn policy(traffic: Option<&Node>, total: f64) -> Policy {
             on.extend(outcomes.iter().map(|outcome| json!(outcome)));
         }
         // Envoy Gateway's own.
-        if on.is_empty() { vec![json!("connection_error"), json!("timeout_connect"), json!(503)] } else { on }
+        if on.is_empty() {
+            vec![json!("connection_error"), json!("timeout_connect"), json!(503)]
+        } else {
+            on
+        }
     });
     Policy {
         retries: match retry {
@@ -190,7 +235,9 @@ fn policy(traffic: Option<&Node>, total: f64) -> Policy {
             None => 0,
         },
         base,
-        most: of("perRetry.backOff.maxInterval").and_then(seconds).unwrap_or(base * 10.0),
+        most: of("perRetry.backOff.maxInterval")
+            .and_then(seconds)
+            .unwrap_or(base * 10.0),
         on,
         attempt: of("perRetry.timeout").map(str::to_owned),
         total,
@@ -208,7 +255,11 @@ fn retry(policy: &Policy) -> Value {
 }
 
 fn in_ms(s: f64) -> String {
-    if s >= 1.0 { format!("{s}s") } else { format!("{}ms", s * 1e3) }
+    if s >= 1.0 {
+        format!("{s}s")
+    } else {
+        format!("{}ms", s * 1e3)
+    }
 }
 
 fn outlier(passive: &Node) -> Value {
@@ -229,7 +280,9 @@ fn outlier(passive: &Node) -> Value {
 /// The names that a rule's matches stand for: exact ones, and the ways of `a(b|c)`.
 fn names(rule: &Node) -> Vec<String> {
     let matches = rule.get("matches").map_or(&[][..], Node::items);
-    let headers = matches.iter().flat_map(|m| m.get("headers").map_or(&[][..], Node::items));
+    let headers = matches
+        .iter()
+        .flat_map(|m| m.get("headers").map_or(&[][..], Node::items));
     let mut names = Vec::new();
     for header in headers.filter(|header| header.text_of("name") == Some("x-ai-eg-model")) {
         let value = header.text_of("value").unwrap_or("");
@@ -237,15 +290,23 @@ fn names(rule: &Node) -> Vec<String> {
             let (before, rest) = value.split_once('(')?;
             let (inside, after) = rest.split_once(')')?;
             let plain = |text: &str| !text.contains(['(', '*', '+', '?', '[', '.', '\\']);
-            (plain(before) && plain(inside) && plain(after))
-                .then(|| inside.split('|').map(|way| format!("{before}{way}{after}")).collect::<Vec<_>>())
+            (plain(before) && plain(inside) && plain(after)).then(|| {
+                inside
+                    .split('|')
+                    .map(|way| format!("{before}{way}{after}"))
+                    .collect::<Vec<_>>()
+            })
         };
         match header.text_of("type") == Some("RegularExpression") {
             true => names.extend(ways().unwrap_or_else(|| vec![value.to_owned()])),
             false => names.push(value.to_owned()),
         }
     }
-    if names.is_empty() { vec!["any".to_owned()] } else { names }
+    if names.is_empty() {
+        vec!["any".to_owned()]
+    } else {
+        names
+    }
 }
 
 fn group(rule: &Node, uses: &Map<String, Value>, policy: &Policy, warnings: &mut Vec<Warning>) -> Group {
@@ -255,7 +316,10 @@ fn group(rule: &Node, uses: &Map<String, Value>, policy: &Policy, warnings: &mut
     for backend in backends {
         let own = backend.text_of("name").unwrap_or("backend");
         let model = backend.text_of("modelNameOverride");
-        let several = uses.get(own).and_then(Value::as_array).is_some_and(|models| models.len() > 1);
+        let several = uses
+            .get(own)
+            .and_then(Value::as_array)
+            .is_some_and(|models| models.len() > 1);
         let name = match model.filter(|_| several) {
             Some(model) => format!("{own}/{model}"),
             None => own.to_owned(),
@@ -274,7 +338,8 @@ fn group(rule: &Node, uses: &Map<String, Value>, policy: &Policy, warnings: &mut
             name,
             at: backend.at,
             model: model.unwrap_or(own).to_owned(),
-            price: model.map(str::to_owned),
+            // Reserved units have a price a month, whatever model they serve.
+            price: model.filter(|_| !is_reserved(own)).map(str::to_owned),
             local: pool,
             account: Some(own.to_owned()),
             ..Member::default()
@@ -301,12 +366,21 @@ fn group(rule: &Node, uses: &Map<String, Value>, policy: &Policy, warnings: &mut
     let timed = policy.retries_of(504);
     let most = (hung * (timed + 1) as f64 + policy.waits(timed)).min(policy.total);
     let mut cases = vec![
-        policy.case("it answers 429", 429, "the caller is told the last 429; nobody is left out for it"),
+        policy.case(
+            "it answers 429",
+            429,
+            "the caller is told the last 429; nobody is left out for it",
+        ),
         policy.case("it answers 500", 500, "the caller is told the last 500"),
         policy.case("it answers 503", 503, "the caller is told the last 503"),
     ];
     let attempts = ((most / hung).ceil() as u64).clamp(1, timed + 1);
-    cases.push(Case { when: "it hangs", attempts, seconds: (most, most), then: "the caller is told a 504".to_owned() });
+    cases.push(Case {
+        when: "it hangs",
+        attempts,
+        seconds: (most, most),
+        then: "the caller is told a 504".to_owned(),
+    });
     Group {
         name: named.join("|"),
         at: rule.at,
@@ -321,96 +395,6 @@ fn group(rule: &Node, uses: &Map<String, Value>, policy: &Policy, warnings: &mut
     }
 }
 
-fn limiters(config: &Config, traffic: Option<&Node>) -> Vec<Value> {
-    let rules = traffic.and_then(|node| node.find("rateLimit.global.rules")).map_or(&[][..], Node::items);
-    let costs = config.documents.iter().flat_map(|node| node.find("spec.llmRequestCosts").map_or(&[][..], Node::items));
-    let of_rule = |rule: &Node| {
-        let limit = rule.get("limit")?.count_of("requests")?;
-        let window = match rule.find("limit.unit")?.text()? {
-            "Second" => "1s",
-            "Minute" => "1m",
-            "Hour" => "1h",
-            _ => "24h",
-        };
-        let key = rule.find("cost.response.metadata.key").and_then(Node::text);
-        let cost = key.and_then(|key| costs.clone().find(|cost| cost.text_of("metadataKey") == Some(key)));
-        let Some(cost) = cost else {
-            return Some(json!({ "fixed_window": { "unit": "requests", "limit": limit, "window": window } }));
-        };
-        let (unit, input, output) = match cost.text_of("type") {
-            Some("InputToken") => ("input_tokens", 1.0, 0.0),
-            Some("OutputToken") => ("output_tokens", 0.0, 1.0),
-            Some("CEL") => linear(cost.text_of("cel").unwrap_or(""))?,
-            _ => ("tokens", 1.0, 1.0),
-        };
-        Some(json!({ "fixed_window": { "unit": unit, "limit": limit, "window": window, "charge": charge(unit, input, output) } }))
-    };
-    rules.iter().filter_map(of_rule).collect()
-}
-
-fn charge(unit: &str, input: f64, output: f64) -> Value {
-    match unit {
-        "tokens" => json!({ "at": "end", "input_weight": input, "output_weight": output }),
-        _ => json!({ "at": "end" }),
-    }
-}
-
-/// A sum of `input_tokens`, `output_tokens` and `total_tokens` with whole factors.
-fn linear(cel: &str) -> Option<(&'static str, f64, f64)> {
-    let (mut input, mut output) = (0.0, 0.0);
-    for term in cel.split('+') {
-        let (mut factor, mut of) = (1.0, "");
-        for part in term.split('*').map(str::trim) {
-            match part.trim_end_matches('u').parse::<f64>() {
-                Ok(number) => factor *= number,
-                Err(_) => of = part,
-            }
-        }
-        match of {
-            "input_tokens" => input += factor,
-            "output_tokens" => output += factor,
-            "total_tokens" => (input, output) = (input + factor, output + factor),
-            _ => return None,
-        }
-    }
-    Some(("tokens", input, output))
-}
-
-/// Quotas of backends: beyond one the gateway answers 429 and asks nobody else.
-fn quotas(policies: &[&Node], gateway: &mut Gateway) {
-    let mut limits = Map::new();
-    for policy in policies {
-        let targets = policy.find("spec.targetRefs").map_or(&[][..], Node::items);
-        let backends: Vec<&str> = targets.iter().filter_map(|target| target.text_of("name")).collect();
-        for quota in policy.find("spec.perModelQuotas").map_or(&[][..], Node::items) {
-            let bucket = quota.find("quota.defaultBucket");
-            let limit = bucket.and_then(|bucket| bucket.count_of("limit"));
-            let window = bucket.and_then(|bucket| bucket.text_of("duration")).unwrap_or("1m");
-            let cost = quota.find("quota.costExpression").and_then(Node::text).unwrap_or("total_tokens");
-            let members = gateway.groups.iter().flat_map(|group| &group.members);
-            let is_meant = |member: &&Member| {
-                member.account.as_deref().is_some_and(|account| backends.contains(&account))
-                    && quota.text_of("modelName").is_none_or(|model| member.model == model)
-            };
-            for member in members.filter(is_meant) {
-                if let (Some(limit), Some((unit, input, output))) = (limit, linear(cost)) {
-                    let of = json!([{ "fixed_window": { "unit": unit, "limit": limit, "window": window, "charge": charge(unit, input, output) } }]);
-                    limits.insert(member.name.clone(), of);
-                }
-            }
-            gateway.warnings.push(Warning::new("quota-does-not-reroute", "", Some(quota.at)));
-            for rule in quota.find("quota.bucketRules").map_or(&[][..], Node::items) {
-                if rule.flag("shadowMode") {
-                    gateway.warnings.push(Warning::new("shadow-mode", "", Some(rule.at)));
-                }
-            }
-        }
-    }
-    if !limits.is_empty() {
-        gateway.facts.insert("limits_of_providers".to_owned(), Value::Object(limits));
-    }
-}
-
 fn doubts(config: &Config, rules: &[&Node], policy: &Policy, gateway: &mut Gateway) {
     let has = |name: &str| {
         config.documents.iter().any(|node| {
@@ -418,38 +402,73 @@ fn doubts(config: &Config, rules: &[&Node], policy: &Policy, gateway: &mut Gatew
                 && matches!(node.text_of("kind"), Some("AIServiceBackend" | "InferencePool"))
         })
     };
-    let backends = || rules.iter().flat_map(|rule| rule.get("backendRefs").map_or(&[][..], Node::items));
-    let mut missing: Vec<&str> = backends().filter_map(|backend| backend.text_of("name")).filter(|name| !has(name)).collect();
+    let backends = || {
+        rules
+            .iter()
+            .flat_map(|rule| rule.get("backendRefs").map_or(&[][..], Node::items))
+    };
+    let mut missing: Vec<&str> = backends()
+        .filter_map(|backend| backend.text_of("name"))
+        .filter(|name| !has(name))
+        .collect();
     missing.dedup();
     let at = backends().next().map(|backend| backend.at);
     if !missing.is_empty() {
-        gateway.warnings.push(Warning::new("backend-not-in-file", missing.join(", "), at));
+        gateway
+            .warnings
+            .push(Warning::new("backend-not-in-file", missing.join(", "), at));
     }
     let levelled = rules.iter().find(|rule| {
-        rule.get("backendRefs").map_or(&[][..], Node::items).iter().any(|backend| backend.count_of("priority").is_some_and(|p| p > 0))
+        rule.get("backendRefs")
+            .map_or(&[][..], Node::items)
+            .iter()
+            .any(|backend| backend.count_of("priority").is_some_and(|p| p > 0))
     });
     if let Some(rule) = levelled.filter(|_| policy.retries == 0) {
-        gateway.warnings.push(Warning::new("priority-without-retry", "", Some(rule.at)));
+        gateway
+            .warnings
+            .push(Warning::new("priority-without-retry", "", Some(rule.at)));
     }
     let given = rules.iter().find_map(|rule| rule.get("timeouts"));
     if let Some(timeouts) = given {
         let what = format!("total {} s", policy.total);
-        gateway.warnings.push(Warning::new("stream-timeout", "", Some(timeouts.at)).saying(what));
+        gateway
+            .warnings
+            .push(Warning::new("stream-timeout", "", Some(timeouts.at)).saying(what));
     }
 }
 
 fn ask(gateway: &mut Gateway, traffic: Option<&Node>) {
-    let pools = gateway.groups.iter().flat_map(|group| &group.members).filter(|member| member.local);
-    let pools: Vec<String> = pools.map(|member| format!("number of pods of {} and their speed", member.name)).collect();
+    let pools = gateway
+        .groups
+        .iter()
+        .flat_map(|group| &group.members)
+        .filter(|member| member.local);
+    let pools: Vec<String> = pools
+        .map(|member| format!("number of pods of {} and their speed", member.name))
+        .collect();
     gateway.ask.extend(pools);
+    let members = gateway.groups.iter().flat_map(|group| &group.members);
+    if members.filter_map(|member| member.account.as_deref()).any(is_reserved) {
+        gateway.ask.push("price of the reserved units".to_owned());
+    }
     if traffic.is_some_and(|node| node.get("rateLimit").is_some()) {
         gateway.ask.push("tenants and their shares".to_owned());
     }
 }
 
+/// Whether a backend's name says that it is of provisioned throughput.
+fn is_reserved(backend: &str) -> bool {
+    backend
+        .split(['-', '_', '.'])
+        .any(|part| part.eq_ignore_ascii_case("ptu"))
+}
+
 /// Seconds of a duration like "90s", "200ms", "1m", "1h".
 fn seconds(text: &str) -> Option<f64> {
     let units = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
-    let (number, factor) = units.iter().find_map(|(unit, factor)| Some((text.trim().strip_suffix(unit)?, factor)))?;
+    let (number, factor) = units
+        .iter()
+        .find_map(|(unit, factor)| Some((text.trim().strip_suffix(unit)?, factor)))?;
     Some(number.parse::<f64>().ok()? * factor)
 }

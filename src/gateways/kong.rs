@@ -95,7 +95,9 @@ pub(super) fn fits(config: &Config) -> bool {
 fn plugins(root: &Node) -> Vec<&Node> {
     let mut found: Vec<&Node> = root.get("plugins").map_or(&[][..], Node::items).iter().collect();
     let services = root.get("services").map_or(&[][..], Node::items);
-    let routes = services.iter().flat_map(|service| service.get("routes").map_or(&[][..], Node::items));
+    let routes = services
+        .iter()
+        .flat_map(|service| service.get("routes").map_or(&[][..], Node::items));
     for holder in services.iter().chain(routes) {
         found.extend(holder.get("plugins").map_or(&[][..], Node::items));
     }
@@ -104,10 +106,17 @@ fn plugins(root: &Node) -> Vec<&Node> {
 
 /// Makes a gateway of a file.
 pub(super) fn read(config: &Config) -> Gateway {
-    let nothing = Node { at: Place::default(), value: super::tree::Value::Map(Vec::new()) };
+    let nothing = Node {
+        at: Place::default(),
+        value: super::tree::Value::Map(Vec::new()),
+    };
     let root = config.first().unwrap_or(&nothing);
     let all = plugins(root);
-    let named = |name: &str| all.iter().find(|plugin| plugin.text_of("name") == Some(name)).and_then(|p| p.get("config"));
+    let named = |name: &str| {
+        all.iter()
+            .find(|plugin| plugin.text_of("name") == Some(name))
+            .and_then(|p| p.get("config"))
+    };
     let proxy = named("ai-proxy-advanced").or(named("ai-proxy")).unwrap_or(&nothing);
     let balancer = proxy.get("balancer").unwrap_or(&nothing);
     let mut warnings = Vec::new();
@@ -116,7 +125,10 @@ pub(super) fn read(config: &Config) -> Gateway {
     let mut weights = Map::new();
     for (number, target) in proxy.get("targets").map_or(&[][..], Node::items).iter().enumerate() {
         if let Some(other) = target.text_of("route_type").filter(|route| !TEXT.contains(route)) {
-            left_out.push(format!("targets[{number}] (route_type {})", other.trim_start_matches("llm/v1/")));
+            left_out.push(format!(
+                "targets[{number}] (route_type {})",
+                other.trim_start_matches("llm/v1/")
+            ));
             continue;
         }
         let member = member(target, &members, &mut warnings);
@@ -128,13 +140,21 @@ pub(super) fn read(config: &Config) -> Gateway {
     let given = balancer.get("failover_criteria");
     let criteria = given.map_or_else(|| vec!["error", "timeout"], Node::texts);
     let posts = criteria.contains(&"non_idempotent");
-    let retries = if posts { balancer.count_of("retries").unwrap_or(5) } else { 0 };
+    let retries = if posts {
+        balancer.count_of("retries").unwrap_or(5)
+    } else {
+        0
+    };
     doubts(proxy, balancer, &criteria, &mut warnings);
     let on: Vec<Value> = CRITERIA
         .iter()
         .filter(|(name, _)| criteria.contains(name))
         .flat_map(|(_, outcomes)| outcomes.iter())
-        .map(|outcome| outcome.parse::<u64>().map_or_else(|_| json!(outcome), |code| json!(code)))
+        .map(|outcome| {
+            outcome
+                .parse::<u64>()
+                .map_or_else(|_| json!(outcome), |code| json!(code))
+        })
         .collect();
     let mut client = Map::new();
     let retry = match retries {
@@ -144,7 +164,10 @@ pub(super) fn read(config: &Config) -> Gateway {
     client.insert("retry".to_owned(), retry);
     if let Some(fails) = balancer.count_of("max_fails").filter(|fails| *fails > 0) {
         let out = balancer.number_of("fail_timeout").unwrap_or(10_000.0);
-        client.insert("breaker".to_owned(), json!({ "kong": { "max_fails": fails, "fail_timeout": format!("{}s", out / 1e3) } }));
+        client.insert(
+            "breaker".to_owned(),
+            json!({ "kong": { "max_fails": fails, "fail_timeout": format!("{}s", out / 1e3) } }),
+        );
     }
     let of = |key: &str| balancer.number_of(key).unwrap_or(60_000.0) / 1e3;
     let (connect, reads) = (of("connect_timeout"), of("read_timeout"));
@@ -159,8 +182,17 @@ pub(super) fn read(config: &Config) -> Gateway {
         }
     }
     let tried = |code: u64| if on.contains(&json!(code)) { retries + 1 } else { 1 };
-    let hangs = if on.contains(&json!("timeout_ttft")) { retries + 1 } else { 1 };
-    let case = |when, attempts, seconds: f64, then: &str| Case { when, attempts, seconds: (seconds, seconds), then: then.to_owned() };
+    let hangs = if on.contains(&json!("timeout_ttft")) {
+        retries + 1
+    } else {
+        1
+    };
+    let case = |when, attempts, seconds: f64, then: &str| Case {
+        when,
+        attempts,
+        seconds: (seconds, seconds),
+        then: then.to_owned(),
+    };
     let cases = vec![
         case("all answer 429", tried(429), 0.0, "the caller is told a 429"),
         case("all answer 500", tried(500), 0.0, "the caller is told a 500"),
@@ -186,7 +218,15 @@ pub(super) fn read(config: &Config) -> Gateway {
         files: config.files.clone(),
         ask: vec![
             "arrivals and tokens".to_owned(),
-            format!("latency of {}", group.members.iter().map(|m| m.name.as_str()).collect::<Vec<_>>().join(", ")),
+            format!(
+                "latency of {}",
+                group
+                    .members
+                    .iter()
+                    .map(|m| m.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
             "consumers and their shares".to_owned(),
         ],
         groups: vec![group],
@@ -204,22 +244,31 @@ fn member(target: &Node, before: &[Member], warnings: &mut Vec<Warning>) -> Memb
     let of = |path: &str| target.find(path).and_then(Node::text);
     let provider = of("model.provider").unwrap_or("provider");
     let model = of("model.name").unwrap_or("");
-    let mut name = format!("{provider}/{}", of("model.options.azure_deployment_id").unwrap_or(model));
+    let mut name = format!(
+        "{provider}/{}",
+        of("model.options.azure_deployment_id").unwrap_or(model)
+    );
     while before.iter().any(|member| member.name == name) {
         name += "'";
     }
-    let secret = target.find("auth").map_or(&[][..], Node::entries).iter().find(|entry| entry.key.ends_with("value"));
-    let account = secret.and_then(|entry| Some((entry.at, entry.value.text()?))).map(|(at, text)| {
-        if text.starts_with("${{") {
-            warnings.push(Warning::new("deck-env", "", Some(at)));
-        } else if text.starts_with("{vault") {
-            warnings.push(Warning::new("vault-reference", "", Some(at)));
-        } else {
-            warnings.push(Warning::new("secret-in-file", format!("{name} auth"), Some(at)));
-            return format!("{provider} by the key of line {}", at.line);
-        }
-        text.to_owned()
-    });
+    let secret = target
+        .find("auth")
+        .map_or(&[][..], Node::entries)
+        .iter()
+        .find(|entry| entry.key.ends_with("value"));
+    let account = secret
+        .and_then(|entry| Some((entry.at, entry.value.text()?)))
+        .map(|(at, text)| {
+            if text.starts_with("${{") {
+                warnings.push(Warning::new("deck-env", "", Some(at)));
+            } else if text.starts_with("{vault") {
+                warnings.push(Warning::new("vault-reference", "", Some(at)));
+            } else {
+                warnings.push(Warning::new("secret-in-file", format!("{name} auth"), Some(at)));
+                return format!("{provider} by the key of line {}", at.line);
+            }
+            text.to_owned()
+        });
     let cost = |path: &str| target.find(path).and_then(Node::number).map(|dollars| dollars / 1e6);
     Member {
         at: target.at,
@@ -238,7 +287,10 @@ fn policy(balancer: &Node, names: &[&str], weights: &Map<String, Value>) -> Valu
     }
     match balancer.text_of("algorithm").unwrap_or("round-robin") {
         "lowest-usage" => {
-            let strategy = balancer.text_of("tokens_count_strategy").unwrap_or("total-tokens").replace('-', "_");
+            let strategy = balancer
+                .text_of("tokens_count_strategy")
+                .unwrap_or("total-tokens")
+                .replace('-', "_");
             json!({ "kong_usage": { "providers": names, "tokens_count_strategy": strategy } })
         }
         "lowest-latency" => json!({ "kong_latency": { "providers": names, "weights": weights } }),
@@ -262,7 +314,11 @@ fn policy(balancer: &Node, names: &[&str], weights: &Map<String, Value>) -> Valu
 
 fn doubts(proxy: &Node, balancer: &Node, criteria: &[&str], warnings: &mut Vec<Warning>) {
     let at = balancer.entry("failover_criteria").map_or(proxy.at, |entry| entry.at);
-    let code = if criteria.contains(&"non_idempotent") { "post-needs-non_idempotent" } else { "no-non_idempotent" };
+    let code = if criteria.contains(&"non_idempotent") {
+        "post-needs-non_idempotent"
+    } else {
+        "no-non_idempotent"
+    };
     warnings.push(Warning::new(code, "", Some(at)));
     let has = |name: &str| criteria.contains(&name);
     let missing: Vec<&str> = ["http_500", "http_502"].into_iter().filter(|name| !has(name)).collect();
@@ -281,10 +337,20 @@ fn limiters(limits: &Node) -> Vec<Value> {
         Some("completion_tokens") => "output_tokens",
         Some(_) | None => "tokens",
     };
-    let kind = if limits.text_of("window_type") == Some("fixed") { "fixed_window" } else { "sliding_counter" };
+    let kind = if limits.text_of("window_type") == Some("fixed") {
+        "fixed_window"
+    } else {
+        "sliding_counter"
+    };
     let providers = limits.get("llm_providers").map_or(&[][..], Node::items);
     let each = providers.iter().flat_map(|provider| {
-        let of = |key: &str| provider.get(key).map_or(&[][..], Node::items).iter().filter_map(Node::number);
+        let of = |key: &str| {
+            provider
+                .get(key)
+                .map_or(&[][..], Node::items)
+                .iter()
+                .filter_map(Node::number)
+        };
         of("limit").zip(of("window_size").collect::<Vec<_>>()).map(|(limit, window)| {
             let limit = limit.max(1.0) as u64;
             json!({ kind: { "unit": unit, "limit": limit, "window": format!("{window}s"), "charge": { "at": "end" } } })

@@ -79,7 +79,9 @@ fn walk(node: &Node, path: &str, shape: &str, keys: &[Key<'_>], rows: &mut Vec<R
                 let deeper = || keys.iter().any(|(pattern, ..)| leads(pattern, &shape));
                 match row {
                     // What stands for all the rest says nothing of what has rows of its own below.
-                    row if row.is_none_or(|(pattern, ..)| pattern.ends_with('*')) && deeper() => walk(&entry.value, &path, &shape, keys, rows),
+                    row if row.is_none_or(|(pattern, ..)| pattern.ends_with('*')) && deeper() => {
+                        walk(&entry.value, &path, &shape, keys, rows)
+                    }
                     row => rows.push(Row {
                         path,
                         at: entry.at,
@@ -137,7 +139,10 @@ mod tests {
             ("f", Verdict::Ignored, ""),
         ];
         let rows = of(config.first().unwrap(), &keys);
-        let short: Vec<_> = rows.iter().map(|row| (row.path.as_str(), row.verdict, row.known)).collect();
+        let short: Vec<_> = rows
+            .iter()
+            .map(|row| (row.path.as_str(), row.verdict, row.known))
+            .collect();
         assert_eq!(
             short,
             [

@@ -118,9 +118,15 @@ pub fn read(config: &Config, product: Option<&str>) -> Result<Gateway, Refused> 
     let file = config.files.first().map_or("", String::as_str);
     let all = || products().collect::<Vec<_>>().join(", ");
     let reader = match product {
-        Some(name) => READERS.iter().find(|reader| reader.product.name == name).ok_or_else(|| {
-            Refused::whole(file, format!("no product is called `{}`; known are {}", printable(name), all()))
-        })?,
+        Some(name) => READERS
+            .iter()
+            .find(|reader| reader.product.name == name)
+            .ok_or_else(|| {
+                Refused::whole(
+                    file,
+                    format!("no product is called `{}`; known are {}", printable(name), all()),
+                )
+            })?,
         None => READERS.iter().find(|reader| (reader.fits)(config)).ok_or_else(|| {
             let seen: Vec<String> = config
                 .documents
@@ -129,8 +135,15 @@ pub fn read(config: &Config, product: Option<&str>) -> Result<Gateway, Refused> 
                 .take(12)
                 .map(|entry| format!("`{}`", printable(&entry.key)))
                 .collect();
-            let seen = if seen.is_empty() { "no keys".to_owned() } else { seen.join(", ") };
-            let what = format!("is no configuration of a product that is known ({}): it has {seen}. Name it with --product", all());
+            let seen = if seen.is_empty() {
+                "no keys".to_owned()
+            } else {
+                seen.join(", ")
+            };
+            let what = format!(
+                "is no configuration of a product that is known ({}): it has {seen}. Name it with --product",
+                all()
+            );
             Refused::whole(file, what)
         })?,
     };

@@ -12,12 +12,15 @@
 
 use serde_json::{Map, Value, json};
 
+mod query;
+
 use super::ledger::Verdict::{Approximated as A, Ignored as I, Modelled as M, NotModelled as N};
 use super::ledger::{self, Key};
 use super::model::{Case, Gateway, Group, Member, Product};
 use super::source::Config;
 use super::tree::{Node, Place, Value as Is};
 use super::warning::{self, Warning};
+use query::{classes, value};
 
 /// The product.
 pub static PRODUCT: Product = Product {
@@ -73,7 +76,8 @@ const DEEPEST: usize = 8;
 pub(super) fn fits(config: &Config) -> bool {
     let root = config.first();
     root.is_some_and(|root| {
-        root.find("strategy.mode").is_some() || (root.get("targets").is_some_and(Node::is_list) || root.get("virtual_key").is_some())
+        root.find("strategy.mode").is_some()
+            || (root.get("targets").is_some_and(Node::is_list) || root.get("virtual_key").is_some())
     })
 }
 
@@ -118,7 +122,10 @@ struct Reading {
 
 /// Makes a gateway of a config.
 pub(super) fn read(config: &Config) -> Gateway {
-    let nothing = Node { at: Place::default(), value: Is::Map(Vec::new()) };
+    let nothing = Node {
+        at: Place::default(),
+        value: Is::Map(Vec::new()),
+    };
     let root = config.first().unwrap_or(&nothing);
     let mut reading = Reading {
         members: Vec::new(),
@@ -172,7 +179,10 @@ pub(super) fn read(config: &Config) -> Gateway {
         members: reading.members,
         ..Group::default()
     };
-    let mut ask = vec!["arrivals and tokens".to_owned(), "the tags and max_tokens that conditions look at, by class".to_owned()];
+    let mut ask = vec![
+        "arrivals and tokens".to_owned(),
+        "the tags and max_tokens that conditions look at, by class".to_owned(),
+    ];
     if group.members.iter().any(|member| member.price.is_none()) {
         ask.push("the model asked for, where a target has none".to_owned());
     }
@@ -181,7 +191,10 @@ pub(super) fn read(config: &Config) -> Gateway {
     }
     warning::sort(&mut reading.warnings);
     let table = keys();
-    let table: Vec<Key<'_>> = table.iter().map(|(path, verdict, how)| (path.as_str(), *verdict, *how)).collect();
+    let table: Vec<Key<'_>> = table
+        .iter()
+        .map(|(path, verdict, how)| (path.as_str(), *verdict, *how))
+        .collect();
     Gateway {
         product: &PRODUCT,
         version: "gateway 669825cb, docs 2026-08".to_owned(),
@@ -202,7 +215,8 @@ pub(super) fn read(config: &Config) -> Gateway {
 fn keys() -> Vec<(String, ledger::Verdict, &'static str)> {
     let at = |depth: usize| {
         let before = "targets[].".repeat(depth);
-        KEYS.iter().map(move |(key, verdict, how)| (format!("{before}{key}"), *verdict, *how))
+        KEYS.iter()
+            .map(move |(key, verdict, how)| (format!("{before}{key}"), *verdict, *how))
     };
     (0..DEEPEST).flat_map(at).collect()
 }
@@ -248,7 +262,11 @@ impl Rules {
         let retried = self.codes.as_deref().unwrap_or(&RETRIED).contains(&code);
         let retries = if retried { self.attempts } else { 0 };
         let waits: f64 = (0..retries.min(20)).map(|k| libm::exp2(k as f64)).sum();
-        let hangs = if code == 408 { self.timeout.unwrap_or(f64::INFINITY) / 1e3 } else { 0.0 };
+        let hangs = if code == 408 {
+            self.timeout.unwrap_or(f64::INFINITY) / 1e3
+        } else {
+            0.0
+        };
         Cost {
             attempts: retries + 1,
             seconds: waits + hangs * (retries + 1) as f64,
@@ -257,7 +275,11 @@ impl Rules {
 }
 
 fn codes(node: &Node) -> Vec<u64> {
-    node.items().iter().filter_map(Node::number).map(|code| code as u64).collect()
+    node.items()
+        .iter()
+        .filter_map(Node::number)
+        .map(|code| code as u64)
+        .collect()
 }
 
 type Found = (Value, [Cost; FAILURES.len()]);
@@ -269,7 +291,11 @@ impl Reading {
 
     /// What stands at a place: a node of a `tree`, a policy, or a provider's name; nothing if it is left out.
     fn place(&mut self, node: &Node, path: &str, above: &Rules) -> Option<Found> {
-        let rules = if path.is_empty() { above.clone() } else { above.under(node) };
+        let rules = if path.is_empty() {
+            above.clone()
+        } else {
+            above.under(node)
+        };
         self.cached |= node.get("cache").is_some();
         if node.get("targets").is_some() || node.get("strategy").is_some() {
             return self.strategy(node, path, &rules);
@@ -345,7 +371,11 @@ impl Reading {
             let named = name?;
             let target = found.iter().find(|(own, ..)| named.text() == Some(own));
             let Some((.., (place, _))) = target else {
-                self.warnings.push(Warning::new("undefined-target", named.text().unwrap_or(""), Some(named.at)));
+                self.warnings.push(Warning::new(
+                    "undefined-target",
+                    named.text().unwrap_or(""),
+                    Some(named.at),
+                ));
                 return None;
             };
             Some(match place.as_str() {
@@ -362,7 +392,10 @@ impl Reading {
         if let Some(default) = policy(strategy.get("default")) {
             of["default"] = default;
         }
-        (json!({ "conditional": of }), most(found.iter().map(|(.., (_, costs))| costs)))
+        (
+            json!({ "conditional": of }),
+            most(found.iter().map(|(.., (_, costs))| costs)),
+        )
     }
 
     fn leaf(&mut self, node: &Node, path: &str, above: &Rules, rules: &Rules) -> Option<Found> {
@@ -378,10 +411,17 @@ impl Reading {
         if let Some(entry) = node.entry("virtual_key") {
             self.warn("secret-reference", "virtual_key", entry.at);
         }
-        if let Some(entry) = node.entry("provider").filter(|e| e.value.text().is_some_and(|text| text.starts_with('@'))) {
+        if let Some(entry) = node
+            .entry("provider")
+            .filter(|e| e.value.text().is_some_and(|text| text.starts_with('@')))
+        {
             self.warn("provider-integration", provider.unwrap_or(""), entry.at);
         }
-        if let Some(entry) = node.entry("api_key").filter(|e| e.value.text().is_some_and(|t| !t.starts_with(['$', '{']) && t.len() >= 8)) {
+        if let Some(entry) = node.entry("api_key").filter(|e| {
+            e.value
+                .text()
+                .is_some_and(|t| !t.starts_with(['$', '{']) && t.len() >= 8)
+        }) {
             self.warn("secret-in-file", &format!("{name}.api_key"), entry.at);
         }
         let model = node.find("override_params.model").and_then(Node::text);
@@ -438,78 +478,21 @@ fn most<'a>(costs: impl Iterator<Item = &'a [Cost; FAILURES.len()]>) -> [Cost; F
 fn of_breaker(node: &Node) -> Value {
     let mut of = Map::new();
     let mut put = |name: &str, value: Option<Value>| of.extend(value.map(|value| (name.to_owned(), value)));
-    put("failure_threshold", node.count_of("failure_threshold").map(|n| json!(n)));
-    put("failure_threshold_percentage", node.number_of("failure_threshold_percentage").map(|p| json!(format!("{p}%"))));
+    put(
+        "failure_threshold",
+        node.count_of("failure_threshold").map(|n| json!(n)),
+    );
+    put(
+        "failure_threshold_percentage",
+        node.number_of("failure_threshold_percentage")
+            .map(|p| json!(format!("{p}%"))),
+    );
     put("minimum_requests", node.count_of("minimum_requests").map(|n| json!(n)));
     let interval = node.number_of("cooldown_interval").map(|ms| ms.max(30_000.0) / 1e3);
     put("cooldown_interval", interval.map(|s| json!(format!("{s}s"))));
-    put("failures", node.get("failure_status_codes").map(|node| json!(codes(node))));
+    put(
+        "failures",
+        node.get("failure_status_codes").map(|node| json!(codes(node))),
+    );
     json!({ "portkey": of })
-}
-
-/// A query as an experiment has it: the same.
-fn value(node: &Node) -> Value {
-    match &node.value {
-        Is::List(items) => items.iter().map(value).collect(),
-        Is::Map(entries) => Value::Object(entries.iter().map(|entry| (entry.key.clone(), value(&entry.value))).collect()),
-        Is::Scalar { quoted: false, text } if matches!(text.as_str(), "true" | "false") => json!(text == "true"),
-        Is::Scalar { quoted: false, .. } if node.number().is_some() => {
-            let number = node.number().unwrap_or(0.0);
-            if number.fract() == 0.0 && number.abs() < 1e15 { json!(number as i64) } else { json!(number) }
-        }
-        Is::Scalar { text, .. } => json!(text),
-    }
-}
-
-/// A class for each condition, with tags that meet it, and one that meets none.
-fn classes(root: &Node) -> Map<String, Value> {
-    let conditions = root.find("strategy.conditions").map_or(&[][..], Node::items);
-    let mut tags = Map::new();
-    let mut found: Vec<(String, Map<String, Value>, Option<u64>)> = Vec::new();
-    for item in conditions {
-        let (mut own, mut most) = (Map::new(), None);
-        if let Some(query) = item.get("query") {
-            meet(query, &mut own, &mut most);
-        }
-        tags.extend(own.keys().map(|name| (name.clone(), json!("other"))));
-        found.push((item.text_of("then").unwrap_or("").to_owned(), own, most));
-    }
-    if found.is_empty() {
-        return Map::new();
-    }
-    found.push(("other".to_owned(), Map::new(), None));
-    let class = |(then, own, most): (String, Map<String, Value>, Option<u64>)| {
-        let mut all = tags.clone();
-        all.extend(own);
-        let mut class = json!({ "tags": all });
-        if let Some(most) = most {
-            class["max_output"] = json!(most);
-        }
-        (format!("{ONLY}/{then}"), class)
-    };
-    found.into_iter().map(class).collect()
-}
-
-/// What a class has that meets a query: one way of the first alternative.
-fn meet(query: &Node, tags: &mut Map<String, Value>, most: &mut Option<u64>) {
-    for entry in query.entries() {
-        let first = |node: &Node| node.text().or_else(|| node.texts().first().copied()).map(str::to_owned);
-        match entry.key.as_str() {
-            "$and" => entry.value.items().iter().for_each(|item| meet(item, tags, most)),
-            "$or" => entry.value.items().iter().take(1).for_each(|item| meet(item, tags, most)),
-            "params.max_tokens" => {
-                let bound = |key: &str| entry.value.count_of(key);
-                *most = bound("$lte").or(bound("$eq")).or(bound("$lt").map(|n| n.saturating_sub(1))).or(bound("$gte"));
-                *most = most.or(bound("$gt").map(|n| n + 1)).map(|n| n.max(1));
-            }
-            key => {
-                let Some(name) = key.strip_prefix("metadata.") else { continue };
-                let value = match entry.value.is_map() {
-                    true => entry.value.get("$eq").or(entry.value.get("$in")).and_then(first),
-                    false => first(&entry.value),
-                };
-                tags.insert(name.to_owned(), json!(value.unwrap_or_else(|| "other".to_owned())));
-            }
-        }
-    }
 }

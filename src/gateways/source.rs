@@ -119,13 +119,23 @@ impl Config {
                 continue;
             }
             if self.files.len() >= MOST_FILES {
-                return Err(Refused::at(self.file(at), at.line, format!("it includes more than {MOST_FILES} files")));
+                return Err(Refused::at(
+                    self.file(at),
+                    at.line,
+                    format!("it includes more than {MOST_FILES} files"),
+                ));
             }
             let name = file.display().to_string();
             let text = text_of(&file, &name).map_err(|refused| {
-                Refused::at(self.file(at), at.line, format!("includes {}: {}", quoted(&name), refused.what))
+                Refused::at(
+                    self.file(at),
+                    at.line,
+                    format!("includes {}: {}", quoted(&name), refused.what),
+                )
             })?;
-            let Some(node) = self.add(name, 0, &text)?.into_iter().next() else { continue };
+            let Some(node) = self.add(name, 0, &text)?.into_iter().next() else {
+                continue;
+            };
             pending.extend(included(&node, &file));
             seen.push(file);
             self.merge(node);
@@ -135,13 +145,27 @@ impl Config {
 
     fn merge(&mut self, node: Node) {
         let Value::Map(more) = node.value else { return };
-        let Some(Node { value: Value::Map(entries), .. }) = self.documents.first_mut() else {
+        let Some(Node {
+            value: Value::Map(entries),
+            ..
+        }) = self.documents.first_mut()
+        else {
             return;
         };
         for entry in more.into_iter().filter(|entry| entry.key != "include") {
             let there = entries.iter_mut().find(|e| e.key == entry.key);
             match (there, entry.value.value) {
-                (Some(Entry { value: Node { value: Value::List(items), .. }, .. }), Value::List(further)) => {
+                (
+                    Some(Entry {
+                        value:
+                            Node {
+                                value: Value::List(items),
+                                ..
+                            },
+                        ..
+                    }),
+                    Value::List(further),
+                ) => {
                     items.extend(further);
                 }
                 (Some(there), value) => {
@@ -149,7 +173,10 @@ impl Config {
                     (there.at, there.value.value) = (entry.at, value);
                 }
                 (None, value) => {
-                    let value = Node { at: entry.value.at, value };
+                    let value = Node {
+                        at: entry.value.at,
+                        value,
+                    };
                     entries.push(Entry { value, ..entry });
                 }
             }

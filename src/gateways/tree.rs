@@ -119,7 +119,8 @@ impl Node {
     /// Whether it is `true`, `yes` or `on`.
     pub fn is_true(&self) -> bool {
         let words = ["true", "yes", "on"];
-        self.text().is_some_and(|text| words.iter().any(|word| text.eq_ignore_ascii_case(word)))
+        self.text()
+            .is_some_and(|text| words.iter().any(|word| text.eq_ignore_ascii_case(word)))
     }
 
     /// Whether `key` is there and true.

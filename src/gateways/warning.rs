@@ -77,7 +77,12 @@ pub fn sort(warnings: &mut [Warning]) {
 }
 
 const fn kind(code: &'static str, level: Level, means: &'static str, remedy: &'static str) -> Kind {
-    Kind { code, level, means, remedy }
+    Kind {
+        code,
+        level,
+        means,
+        remedy,
+    }
 }
 
 use Level::{Error, Note, Warning as Warn};
@@ -149,7 +154,11 @@ mod tests {
     fn codes_are_unique_and_every_row_speaks() {
         for (number, kind) in KINDS.iter().enumerate() {
             assert!(!kind.means.is_empty() && !kind.remedy.is_empty());
-            assert!(KINDS[number + 1..].iter().all(|other| other.code != kind.code), "{}", kind.code);
+            assert!(
+                KINDS[number + 1..].iter().all(|other| other.code != kind.code),
+                "{}",
+                kind.code
+            );
         }
     }
 }

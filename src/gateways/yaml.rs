@@ -44,7 +44,10 @@ pub struct Documents {
 pub fn read(name: &str, file: u16, before: u32, text: &str) -> Result<Documents, Refused> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() as u64 > MOST_BYTES {
-        return Err(Refused::whole(name, format!("has more than {} MB: no configuration has", MOST_BYTES / 1_000_000)));
+        return Err(Refused::whole(
+            name,
+            format!("has more than {} MB: no configuration has", MOST_BYTES / 1_000_000),
+        ));
     }
     if let Some((line, mark)) = placeholder(text) {
         let what = format!("{mark} is a template. Render it first (helm template), or give the value");
@@ -172,7 +175,10 @@ impl Reading<'_> {
         self.values += values;
         self.copied += bytes;
         match self.values > MOST_VALUES {
-            true => Err(self.refuse(at, &format!("it has more than {MOST_VALUES} values: no configuration has"))),
+            true => Err(self.refuse(
+                at,
+                &format!("it has more than {MOST_VALUES} values: no configuration has"),
+            )),
             false => Ok(()),
         }
     }
@@ -183,17 +189,32 @@ impl Reading<'_> {
         if self.open.len() >= DEEPEST {
             return Err(self.refuse(at, &format!("it goes deeper than {DEEPEST} levels")));
         }
-        self.open.push(Open { at, anchor, values_before, copied_before, what });
+        self.open.push(Open {
+            at,
+            anchor,
+            values_before,
+            copied_before,
+            what,
+        });
         Ok(())
     }
 
     fn end(&mut self) -> Result<(), Refused> {
-        let Some(Open { at, anchor, values_before, copied_before, what }) = self.open.pop() else {
+        let Some(Open {
+            at,
+            anchor,
+            values_before,
+            copied_before,
+            what,
+        }) = self.open.pop()
+        else {
             return Ok(());
         };
         let value = match what {
             Collection::List(items) => Value::List(items),
-            Collection::Map { mut entries, merged, .. } => {
+            Collection::Map {
+                mut entries, merged, ..
+            } => {
                 for entry in merged.into_iter().flat_map(|node| match node.value {
                     Value::Map(entries) => entries,
                     Value::Scalar { .. } | Value::List(_) => Vec::new(),
@@ -242,7 +263,10 @@ impl Reading<'_> {
                 },
                 Some((key, at)) => {
                     if entries.len() >= MOST_KEYS {
-                        return Err(self.refuse(at, &format!("a mapping has more than {MOST_KEYS} keys: none of a configuration has")));
+                        return Err(self.refuse(
+                            at,
+                            &format!("a mapping has more than {MOST_KEYS} keys: none of a configuration has"),
+                        ));
                     }
                     if entries.iter().any(|entry| entry.key == key) {
                         self.found.repeated.push((at, key.clone()));
@@ -286,7 +310,10 @@ mod tests {
     fn json_is_yaml() {
         let read = of("{\n\t\"a\": [1.5e-6, \"b\\n\", null],\n  \"c\": {\"d\":true}\n}");
         let a = read.documents[0].get("a").unwrap();
-        assert_eq!((a.items()[0].number(), a.items()[1].text()), (Some(1.5e-6), Some("b\n")));
+        assert_eq!(
+            (a.items()[0].number(), a.items()[1].text()),
+            (Some(1.5e-6), Some("b\n"))
+        );
         assert!(a.items()[2].is_null());
         assert!(read.documents[0].get("c").unwrap().flag("d"));
         assert_eq!(read.documents[0].entry("c").unwrap().at.line, 3);
@@ -330,7 +357,11 @@ mod tests {
         }
         let started = std::time::Instant::now();
         assert!(refused(&bomb).contains("repeat more"));
-        let heavy = format!("a: &a \"{}\"\nb: [{}]", "x".repeat(1_000_000), vec!["*a"; 1000].join(","));
+        let heavy = format!(
+            "a: &a \"{}\"\nb: [{}]",
+            "x".repeat(1_000_000),
+            vec!["*a"; 1000].join(",")
+        );
         assert!(refused(&heavy).contains("repeat more"));
         assert!(refused("a: &a [*a]").contains("inside what it repeats"));
         assert!(refused(&"[".repeat(100_000)).contains("x.yaml: line 1"));

@@ -65,15 +65,22 @@ impl Assumptions {
             plan: map(json!({ "duration": "1h", "replications": 10, "seed": 1 })),
             ..Assumptions::default()
         };
-        assumed.because.insert("rate".to_owned(), json!("assumed: no configuration says it"));
-        assumed.because.insert("classes".to_owned(), json!("assumed: equal shares, 800 tokens in and 200 out at the median"));
+        assumed
+            .because
+            .insert("rate".to_owned(), json!("assumed: no configuration says it"));
+        assumed.because.insert(
+            "classes".to_owned(),
+            json!("assumed: equal shares, 800 tokens in and 200 out at the median"),
+        );
         for group in &gateway.groups {
             let tiers = group.facts.get("complexity").and_then(Value::as_object);
             let given = gateway.facts.get("classes").and_then(Value::as_object);
             let names: Vec<String> = match (tiers, given) {
-                (Some(tiers), _) => {
-                    tiers.keys().filter(|tier| *tier != "default").map(|tier| format!("{}/{tier}", group.name)).collect()
-                }
+                (Some(tiers), _) => tiers
+                    .keys()
+                    .filter(|tier| *tier != "default")
+                    .map(|tier| format!("{}/{tier}", group.name))
+                    .collect(),
                 (None, Some(given)) => given.keys().cloned().collect(),
                 (None, None) => vec![group.name.clone()],
             };
@@ -123,12 +130,17 @@ impl Assumptions {
             }
         }
         // What is as it was assumed stays assumed, whatever repeats it; what was changed is given, if nothing else is said of it.
-        let providers = self.providers.iter().filter(|(name, value)| before.providers.get(*name) != Some(value));
+        let providers = self
+            .providers
+            .iter()
+            .filter(|(name, value)| before.providers.get(*name) != Some(value));
         let mut changed: Vec<String> = providers.map(|(name, _)| format!("providers.{name}")).collect();
         changed.extend((self.rate != before.rate).then(|| "rate".to_owned()));
         changed.extend((self.classes != before.classes).then(|| "classes".to_owned()));
         for what in changed {
-            let said = because.remove(&what).filter(|why| why.as_str().is_some_and(|why| !why.starts_with("assumed")));
+            let said = because
+                .remove(&what)
+                .filter(|why| why.as_str().is_some_and(|why| !why.starts_with("assumed")));
             self.because.insert(what, said.unwrap_or_else(|| json!("given")));
         }
         Ok(self)
@@ -148,7 +160,11 @@ impl Assumptions {
         let mut parts = vec![format!("{} requests", self.rate)];
         for (what, why) in &self.because {
             if let Some(why) = why.as_str().filter(|why| why.starts_with("assumed") && what != "rate") {
-                parts.push(format!("{} {}", what.trim_start_matches("providers."), why.trim_start_matches("assumed: ")));
+                parts.push(format!(
+                    "{} {}",
+                    what.trim_start_matches("providers."),
+                    why.trim_start_matches("assumed: ")
+                ));
             }
         }
         parts.join("; ")
@@ -166,21 +182,36 @@ fn map(value: Value) -> Map<String, Value> {
 fn over(file: &str, what: &str, assumed: &mut Map<String, Value>, given: Map<String, Value>) -> Result<(), Refused> {
     for (name, value) in given {
         // A part of those who ask for a group: `GROUP/ANYTHING`, with tags of its own.
-        let whole = name.rsplit_once('/').filter(|(group, _)| what == "class" && assumed.contains_key(*group));
-        if let Some(class) = whole.and_then(|(group, _)| assumed.get(group)).cloned().filter(|_| !assumed.contains_key(&name)) {
+        let whole = name
+            .rsplit_once('/')
+            .filter(|(group, _)| what == "class" && assumed.contains_key(*group));
+        if let Some(class) = whole
+            .and_then(|(group, _)| assumed.get(group))
+            .cloned()
+            .filter(|_| !assumed.contains_key(&name))
+        {
             assumed.insert(name.clone(), class);
         }
         let Some(before) = assumed.get_mut(&name) else {
             let near = nearest(&name, assumed.keys().map(String::as_str));
             let near = near.map_or_else(String::new, |near| format!(": did you mean `{near}`?"));
-            return Err(Refused::whole(file, format!("the configuration has no {what} `{}`{near}", printable(&name))));
+            return Err(Refused::whole(
+                file,
+                format!("the configuration has no {what} `{}`{near}", printable(&name)),
+            ));
         };
         match (before, value) {
             // A latency of its own takes the place of a model and the other way round.
             (Value::Object(before), Value::Object(value)) => {
                 let ways: [&[&str]; 3] = [&["model", "variant"], &["ttft", "tps", "prefill"], &["response"]];
-                if ways.iter().flat_map(|way| way.iter()).any(|key| value.contains_key(*key)) {
-                    ways.iter().flat_map(|way| way.iter()).for_each(|key| drop(before.remove(*key)));
+                if ways
+                    .iter()
+                    .flat_map(|way| way.iter())
+                    .any(|key| value.contains_key(*key))
+                {
+                    ways.iter()
+                        .flat_map(|way| way.iter())
+                        .for_each(|key| drop(before.remove(*key)));
                 }
                 before.extend(value);
             }
@@ -204,14 +235,20 @@ fn provider(member: &Member, table: &Table) -> (Map<String, Value>, String) {
             why.push(format!("latency of the built-in model {model}"));
         }
         None => {
-            of.insert("ttft".to_owned(), json!({ "lognormal": { "median": "600ms", "sigma": 0.5 } }));
+            of.insert(
+                "ttft".to_owned(),
+                json!({ "lognormal": { "median": "600ms", "sigma": 0.5 } }),
+            );
             of.insert("tps".to_owned(), json!({ "lognormal": { "median": 60, "sigma": 0.3 } }));
             why.push("600 ms to the first token and 60 tokens a second at the median".to_owned());
         }
     }
     let listed = [price, price.split_once('/').map_or(price, |(_, rest)| rest), last];
     let per_token = |input: String, output: String| json!({ "per_token": { "input": input, "output": output } });
-    let prices = match (member.own_price, listed.iter().find(|name| table.models.contains_key(**name))) {
+    let prices = match (
+        member.own_price,
+        listed.iter().find(|name| table.models.contains_key(**name)),
+    ) {
         (Some((input, output)), _) => Some(per_token(dollars(input), dollars(output))),
         (None, _) if member.local => Some(per_token("$0/Mtok".to_owned(), "$0/Mtok".to_owned())),
         (None, Some(name)) => Some(json!({ "listed": { "model": name } })),

@@ -42,6 +42,7 @@ pub fn experiment(gateway: &Gateway, assumptions: &Assumptions, name: &str) -> V
         "about": about,
         "traffic": { "arrivals": { "poisson": { "rate": assumptions.rate } }, "classes": classes },
         "providers": providers(gateway, assumptions),
+        "hosts": gateway.facts.get("hosts").unwrap_or(&json!({})),
         "client": client,
         "policies": [{ "name": gateway.product.name, "policy": policy(gateway, assumptions) }],
         "plan": assumptions.plan,
@@ -56,14 +57,18 @@ fn asked(gateway: &Gateway, class: &str) -> String {
     });
     let part = class.rsplit_once('/').map(|(group, _)| group);
     let is_group = |name: &str| gateway.groups.iter().any(|group| group.name == name);
-    let name = part.filter(|group| !is_group(class) && is_group(group)).unwrap_or(class);
+    let name = part
+        .filter(|group| !is_group(class) && is_group(group))
+        .unwrap_or(class);
     tier.unwrap_or(name).to_owned()
 }
 
 fn providers(gateway: &Gateway, assumptions: &Assumptions) -> Map<String, Value> {
     let mut providers = Map::new();
     for member in gateway.groups.iter().flat_map(|group| &group.members) {
-        let Some(assumed) = assumptions.providers.get(&member.name) else { continue };
+        let Some(assumed) = assumptions.providers.get(&member.name) else {
+            continue;
+        };
         let mut of = assumed.as_object().cloned().unwrap_or_default();
         if let Some(connections) = member.connections {
             of.entry("connections").or_insert(json!(connections));
@@ -74,12 +79,24 @@ fn providers(gateway: &Gateway, assumptions: &Assumptions) -> Map<String, Value>
         if let Some(window) = member.context_window {
             of.entry("context_window").or_insert(json!(window));
         }
-        if let Some(limits) = gateway.facts.get("limits_of_providers").and_then(|all| all.get(&member.name)) {
+        if let Some(limits) = gateway
+            .facts
+            .get("limits_of_providers")
+            .and_then(|all| all.get(&member.name))
+        {
             of.entry("limits").or_insert(limits.clone());
         }
         if let Some(limit) = member.enforced {
             let limit = json!([{ "fixed_window": { "unit": "requests", "limit": limit, "window": "1m" } }]);
             of.entry("limits").or_insert(limit);
+        }
+        let host = member.name.split('/').next().unwrap_or("");
+        if gateway
+            .facts
+            .get("hosts")
+            .is_some_and(|hosts| hosts.get(host).is_some())
+        {
+            of.entry("host").or_insert(json!(host));
         }
         providers.insert(member.name.clone(), Value::Object(of));
     }
@@ -88,23 +105,37 @@ fn providers(gateway: &Gateway, assumptions: &Assumptions) -> Map<String, Value>
 
 fn policy(gateway: &Gateway, assumptions: &Assumptions) -> Value {
     let asked: Vec<String> = assumptions.classes.keys().map(|class| asked(gateway, class)).collect();
-    let groups: Vec<&Group> = gateway.groups.iter().filter(|group| asked.contains(&group.name)).collect();
+    let groups: Vec<&Group> = gateway
+        .groups
+        .iter()
+        .filter(|group| asked.contains(&group.name))
+        .collect();
     if let [one] = groups[..] {
         return chain(gateway, one);
     }
-    let conditions = groups.iter().map(|group| json!({ "when": { "metadata.model": group.name }, "then": chain(gateway, group) }));
+    let conditions = groups
+        .iter()
+        .map(|group| json!({ "when": { "metadata.model": group.name }, "then": chain(gateway, group) }));
     json!({ "conditional": { "conditions": conditions.collect::<Vec<_>>() } })
 }
 
 /// A group and those that it falls back to.
 fn chain(gateway: &Gateway, group: &Group) -> Value {
     let find = |name: &String| {
-        let alias = gateway.aliases.iter().find(|(alias, _)| alias == name).map_or(name, |(_, group)| group);
+        let alias = gateway
+            .aliases
+            .iter()
+            .find(|(alias, _)| alias == name)
+            .map_or(name, |(_, group)| group);
         let covers = |group: &&Group| match group.name.split_once('*') {
             Some((before, after)) => alias.starts_with(before) && alias.ends_with(after),
             None => group.name == *alias,
         };
-        gateway.groups.iter().find(|group| group.name == *alias).or_else(|| gateway.groups.iter().find(covers))
+        gateway
+            .groups
+            .iter()
+            .find(|group| group.name == *alias)
+            .or_else(|| gateway.groups.iter().find(covers))
     };
     let policies: Vec<&Value> = group.chain.iter().filter_map(find).map(|group| &group.policy).collect();
     match policies[..] {

@@ -18,13 +18,25 @@ const ENOUGH: usize = 20;
 pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec<String> {
     let mut notes = Vec::new();
     let times: Vec<f64> = log.observations.iter().filter_map(|o| o.unix.or(o.at)).collect();
-    let (first, last) = times.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), t| (a.min(*t), b.max(*t)));
+    let (first, last) = times
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), t| (a.min(*t), b.max(*t)));
     let mut shares: Vec<(String, usize)> = Vec::new();
     for (number, target) in log.targets.iter().enumerate() {
-        let of: Vec<&Observation> = log.observations.iter().filter(|o| usize::from(o.target) == number).collect();
-        let found = gateway.groups.iter().find(|group| group.members.iter().any(|member| is_same(member, target)));
+        let of: Vec<&Observation> = log
+            .observations
+            .iter()
+            .filter(|o| usize::from(o.target) == number)
+            .collect();
+        let found = gateway
+            .groups
+            .iter()
+            .find(|group| group.members.iter().any(|member| is_same(member, target)));
         let Some(group) = found else {
-            notes.push(format!("{target}: {} requests of a model that the configuration does not have", of.len()));
+            notes.push(format!(
+                "{target}: {} requests of a model that the configuration does not have",
+                of.len()
+            ));
             continue;
         };
         match shares.iter_mut().find(|(name, _)| *name == group.name) {
@@ -33,11 +45,19 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec
         }
         let good: Vec<&&Observation> = of.iter().filter(|o| o.outcome == Outcome::Success).collect();
         if good.len() < ENOUGH {
-            notes.push(format!("{target}: {} answers, too few for its lengths and times", good.len()));
+            notes.push(format!(
+                "{target}: {} answers, too few for its lengths and times",
+                good.len()
+            ));
             continue;
         }
         let tokens = |of: &dyn Fn(&Observation) -> Option<u32>| {
-            let mut all: Vec<f64> = good.iter().filter_map(|o| of(o)).filter(|n| *n > 0).map(f64::from).collect();
+            let mut all: Vec<f64> = good
+                .iter()
+                .filter_map(|o| of(o))
+                .filter(|n| *n > 0)
+                .map(f64::from)
+                .collect();
             quantiles(&mut all, |x| json!(x.round()))
         };
         if let Some(Value::Object(class)) = assumptions.classes.get_mut(&group.name) {
@@ -46,27 +66,45 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec
             }
         }
         let mut ttft: Vec<f64> = good.iter().filter_map(|o| o.ttft.seen()).collect();
-        let mut speed: Vec<f64> = good.iter().filter_map(|o| o.tpot).filter(|t| *t > 0.0).map(|t| 1.0 / t).collect();
+        let mut speed: Vec<f64> = good
+            .iter()
+            .filter_map(|o| o.tpot)
+            .filter(|t| *t > 0.0)
+            .map(|t| 1.0 / t)
+            .collect();
         let mut whole: Vec<f64> = good.iter().filter_map(|o| o.e2e.seen()).collect();
         let seconds = |x: f64| json!(format!("{}ms", (x * 1e4).round() / 10.0));
         let mut told = Map::new();
-        if let (Some(ttft), Some(speed)) =
-            (quantiles(&mut ttft, seconds), quantiles(&mut speed, |x| json!((x * 100.0).round() / 100.0)))
-        {
+        if let (Some(ttft), Some(speed)) = (
+            quantiles(&mut ttft, seconds),
+            quantiles(&mut speed, |x| json!((x * 100.0).round() / 100.0)),
+        ) {
             told.insert("ttft".to_owned(), ttft);
             told.insert("tps".to_owned(), speed);
         } else if let Some(whole) = quantiles(&mut whole, seconds) {
             told.insert("response".to_owned(), whole);
         }
         // A log names models: every member that has this one.
-        let members = gateway.groups.iter().flat_map(|group| &group.members).filter(|member| is_same(member, target));
+        let members = gateway
+            .groups
+            .iter()
+            .flat_map(|group| &group.members)
+            .filter(|member| is_same(member, target));
         for member in members.filter(|_| !told.is_empty()) {
-            let Some(Value::Object(before)) = assumptions.providers.get_mut(&member.name) else { continue };
-            ["model", "variant", "ttft", "tps", "response"].iter().for_each(|key| drop(before.remove(*key)));
+            let Some(Value::Object(before)) = assumptions.providers.get_mut(&member.name) else {
+                continue;
+            };
+            ["model", "variant", "ttft", "tps", "response"]
+                .iter()
+                .for_each(|key| drop(before.remove(*key)));
             before.extend(told.clone());
-            before.entry("prices").or_insert(json!({ "per_token": { "input": "$1/Mtok", "output": "$4/Mtok" } }));
+            before
+                .entry("prices")
+                .or_insert(json!({ "per_token": { "input": "$1/Mtok", "output": "$4/Mtok" } }));
             let why = format!("measured: {} answers of {target}", good.len());
-            assumptions.because.insert(format!("providers.{}", member.name), json!(why));
+            assumptions
+                .because
+                .insert(format!("providers.{}", member.name), json!(why));
         }
     }
     if last > first && times.len() > 1 {
@@ -85,7 +123,11 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec
             }
         }
         // A name that nobody asked for has no class.
-        let asked = |name: &String| shares.iter().any(|(group, _)| group == name || name.starts_with(&format!("{group}/")));
+        let asked = |name: &String| {
+            shares
+                .iter()
+                .any(|(group, _)| group == name || name.starts_with(&format!("{group}/")))
+        };
         assumptions.classes.retain(|name, _| asked(name));
         assumptions.because.insert("classes".to_owned(), json!("measured"));
     }

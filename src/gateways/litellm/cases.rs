@@ -28,7 +28,10 @@ const TIMED_OUT: &str = "timeout_error_retries";
 pub(super) fn work_out(reading: &Reading<'_>, group: &mut Group) {
     group.chain = chain(reading, &group.name);
     let of_chain: Vec<Alone> = group.chain.iter().map(|name| Alone::of(reading, name)).collect();
-    group.worst_attempts = of_chain.iter().map(|alone| alone.attempts(TIMED_OUT) * alone.levels).sum();
+    group.worst_attempts = of_chain
+        .iter()
+        .map(|alone| alone.attempts(TIMED_OUT) * alone.levels)
+        .sum();
     let hanging = of_chain.iter().map(|alone| alone.levels as f64 * alone.hanging().1);
     group.worst_seconds = hanging.sum();
     if group.members.is_empty() || group.facts.contains_key("complexity") {
@@ -37,7 +40,10 @@ pub(super) fn work_out(reading: &Reading<'_>, group: &mut Group) {
     let first = Alone::of(reading, &group.name);
     group.cases = first.cases(reading, group);
     if group.chain.len() > 1 {
-        let sleeps = of_chain.iter().map(|alone| alone.sleeps(SERVER)).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
+        let sleeps = of_chain
+            .iter()
+            .map(|alone| alone.sleeps(SERVER))
+            .fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
         let attempts = of_chain.iter().map(|alone| alone.attempts(SERVER) * alone.levels).sum();
         group.cases.push(Case {
             when: "everything answers 500",
@@ -89,7 +95,11 @@ struct Alone {
 impl Alone {
     fn of(reading: &Reading<'_>, name: &str) -> Alone {
         let settings = &reading.settings;
-        let alias = reading.aliases.iter().find(|(alias, _)| alias == name).map(|(_, group)| group.as_str());
+        let alias = reading
+            .aliases
+            .iter()
+            .find(|(alias, _)| alias == name)
+            .map(|(_, group)| group.as_str());
         let covers = |group: &str| {
             let (before, after) = group.split_once('*')?;
             (name.starts_with(before) && name.ends_with(after)).then_some(())
@@ -110,14 +120,21 @@ impl Alone {
             retries: own.unwrap_or(settings.num_retries),
             by: settings.retries_by.clone(),
             retry_after: settings.retry_after,
-            timeout: if longest > 0.0 { longest } else { settings.timeout.unwrap_or(TIMEOUT) },
+            timeout: if longest > 0.0 {
+                longest
+            } else {
+                settings.timeout.unwrap_or(TIMEOUT)
+            },
             cooling: settings.cooling,
             has_fallback: !reading.fallbacks(name).is_empty(),
         }
     }
 
     fn retries(&self, kind: &str) -> u64 {
-        self.by.iter().find(|(name, _)| *name == kind).map_or(self.retries, |(_, n)| *n)
+        self.by
+            .iter()
+            .find(|(name, _)| *name == kind)
+            .map_or(self.retries, |(_, n)| *n)
     }
 
     /// Whether failures ever leave a deployment out.
@@ -178,32 +195,67 @@ impl Alone {
             _ => left_out.clone(),
         };
         let mut cases = Vec::new();
-        let case = |when, attempts, seconds, then| Case { when, attempts, seconds, then };
+        let case = |when, attempts, seconds, then| Case {
+            when,
+            attempts,
+            seconds,
+            then,
+        };
         if self.members > 1 {
             let tries = match self.cooling {
                 Cooling::ByShare => 2.min(self.retries(LIMITED) + 1),
                 Cooling::Off | Cooling::Counted { .. } => self.retries(LIMITED) + 1,
             };
-            cases.push(case("one answers 429", tries, (0.0, 0.0), format!("another answers; it is {limited_out}")));
+            cases.push(case(
+                "one answers 429",
+                tries,
+                (0.0, 0.0),
+                format!("another answers; it is {limited_out}"),
+            ));
             let then = format!("drawn anew each time, itself too; it is {left_out}");
             cases.push(case("one answers 500", self.retries(SERVER) + 1, (0.0, 0.0), then));
         }
         let all = |one, many| if self.members > 1 { many } else { one };
         let limited = (self.attempts(LIMITED), self.sleeps(LIMITED));
-        let then = format!("{next}{}; {limited_out}", if group.chain.len() > 1 { "" } else { " 429" });
-        cases.push(case(all("it answers 429", "all answer 429"), limited.0, limited.1, then));
+        let then = format!(
+            "{next}{}; {limited_out}",
+            if group.chain.len() > 1 { "" } else { " 429" }
+        );
+        cases.push(case(
+            all("it answers 429", "all answer 429"),
+            limited.0,
+            limited.1,
+            then,
+        ));
         let then = format!("{next}{}; {left_out}", if group.chain.len() > 1 { "" } else { " 500" });
-        cases.push(case(all("it answers 500", "all answer 500"), self.attempts(SERVER), self.sleeps(SERVER), then));
+        cases.push(case(
+            all("it answers 500", "all answer 500"),
+            self.attempts(SERVER),
+            self.sleeps(SERVER),
+            then,
+        ));
         let then = format!("{next}{}", if group.chain.len() > 1 { "" } else { " a timeout" });
-        cases.push(case(all("it hangs", "all hang"), self.attempts(TIMED_OUT), self.hanging(), then));
+        cases.push(case(
+            all("it hangs", "all hang"),
+            self.attempts(TIMED_OUT),
+            self.hanging(),
+            then,
+        ));
         let then = match self.cooling {
             Cooling::Off => next,
-            Cooling::ByShare | Cooling::Counted { .. } => format!("{next}; {}", match self.cooling {
-                Cooling::ByShare => format!("left out at once for {lasts}"),
-                Cooling::Off | Cooling::Counted { .. } => left_out,
-            }),
+            Cooling::ByShare | Cooling::Counted { .. } => format!(
+                "{next}; {}",
+                match self.cooling {
+                    Cooling::ByShare => format!("left out at once for {lasts}"),
+                    Cooling::Off | Cooling::Counted { .. } => left_out,
+                }
+            ),
         };
-        let tries = if self.members > 1 { self.retries("authentication_error_retries") + 1 } else { 1 };
+        let tries = if self.members > 1 {
+            self.retries("authentication_error_retries") + 1
+        } else {
+            1
+        };
         let attempts = if self.members > 1 { tries.min(self.members) } else { 1 };
         cases.push(case("a key is refused (401)", attempts, (0.0, 0.0), then));
         cases

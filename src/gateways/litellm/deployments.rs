@@ -43,7 +43,9 @@ pub(super) fn read(root: &Node, settings: &Settings, warnings: &mut Vec<Warning>
     let mut taken: Vec<String> = Vec::new();
     let mut found = Vec::new();
     for item in items {
-        let Some(group) = item.text_of("model_name") else { continue };
+        let Some(group) = item.text_of("model_name") else {
+            continue;
+        };
         let number = count.entry(group).or_default();
         *number += 1;
         let of_own = item.find("model_info.id").and_then(Node::text);
@@ -61,18 +63,20 @@ pub(super) fn read(root: &Node, settings: &Settings, warnings: &mut Vec<Warning>
     found
 }
 
-fn deployment(
-    item: &Node,
-    group: &str,
-    name: String,
-    settings: &Settings,
-    warnings: &mut Vec<Warning>,
-) -> Deployment {
-    let nothing = Node { at: item.at, value: crate::gateways::tree::Value::Map(Vec::new()) };
+fn deployment(item: &Node, group: &str, name: String, settings: &Settings, warnings: &mut Vec<Warning>) -> Deployment {
+    let nothing = Node {
+        at: item.at,
+        value: crate::gateways::tree::Value::Map(Vec::new()),
+    };
     let params = item.get("litellm_params").unwrap_or(&nothing);
     let info = item.get("model_info").unwrap_or(&nothing);
     let of = |key: &str| params.entry(key).or(item.entry(key)).or(info.entry(key));
-    let count = |key: &str| of(key).and_then(|entry| entry.value.number()).filter(|n| *n >= 0.0).map(|n| n as u64);
+    let count = |key: &str| {
+        of(key)
+            .and_then(|entry| entry.value.number())
+            .filter(|n| *n >= 0.0)
+            .map(|n| n as u64)
+    };
     let at = item.entry("model_name").map_or(item.at, |entry| entry.at);
     let model = params.text_of("model").unwrap_or("").to_owned();
     for key in ["rpm_limit", "tpm_limit"] {
@@ -88,14 +92,19 @@ fn deployment(
         warnings.push(Warning::new("mock-response", &name, Some(entry.at)));
     }
     if model.starts_with(ENVIRONMENT) {
-        warnings.push(Warning::new("unresolved-model", &model, params.entry("model").map(|e| e.at)));
+        warnings.push(Warning::new(
+            "unresolved-model",
+            &model,
+            params.entry("model").map(|e| e.at),
+        ));
     }
     let (rpm, tpm, given) = (count("rpm"), count("tpm"), count("max_parallel_requests"));
     let derived = rpm.or(tpm.map(|tpm| (tpm * 6 / 1000).max(1)));
     let connections = given.or(derived).filter(|n| *n > 0);
     let cost = |key: &str| params.number_of(key).or(info.number_of(key));
     let own_price = cost("input_cost_per_token").zip(cost("output_cost_per_token"));
-    let local = LOCAL.iter().any(|prefix| model.split('/').next() == Some(prefix)) || is_near(params.text_of("api_base"));
+    let local =
+        LOCAL.iter().any(|prefix| model.split('/').next() == Some(prefix)) || is_near(params.text_of("api_base"));
     let budget = params.number_of("max_budget").map(|most| {
         let window = params.text_of("budget_duration").unwrap_or("30d").to_owned();
         (most, window)
@@ -110,7 +119,9 @@ fn deployment(
         order: count("order"),
         num_retries: count("num_retries"),
         cooldown: of("cooldown_time").and_then(|entry| entry.value.number()),
-        tags: params.get("tags").map_or_else(Vec::new, |node| node.texts().into_iter().map(str::to_owned).collect()),
+        tags: params
+            .get("tags")
+            .map_or_else(Vec::new, |node| node.texts().into_iter().map(str::to_owned).collect()),
         budget,
         tiers: tiers(params),
         weight_at: params.entry("weight").map(|entry| entry.at),
@@ -140,10 +151,18 @@ fn count_or(params: &Node, key: &str) -> Option<f64> {
 
 /// Whether an address is of one's own machines.
 fn is_near(base: Option<&str>) -> bool {
-    let host = base.and_then(|base| base.split("://").nth(1)).and_then(|rest| rest.split([':', '/']).next());
+    let host = base
+        .and_then(|base| base.split("://").nth(1))
+        .and_then(|rest| rest.split([':', '/']).next());
     host.is_some_and(|host| {
-        let private = ["127.", "10.", "192.168.", "172.16."].iter().any(|start| host.starts_with(start));
-        private || host == "localhost" || host == "host.docker.internal" || !host.contains('.') || host.ends_with(".svc.cluster.local")
+        let private = ["127.", "10.", "192.168.", "172.16."]
+            .iter()
+            .any(|start| host.starts_with(start));
+        private
+            || host == "localhost"
+            || host == "host.docker.internal"
+            || !host.contains('.')
+            || host.ends_with(".svc.cluster.local")
     })
 }
 
@@ -165,7 +184,13 @@ fn price(model: &str, base: Option<&str>) -> Option<String> {
 
 /// What tells accounts apart: the references to keys, else the address; never a secret's text.
 fn account(params: &Node, model: &str) -> Option<String> {
-    let keys = ["api_key", "aws_access_key_id", "vertex_credentials", "vertex_project", "litellm_credential_name"];
+    let keys = [
+        "api_key",
+        "aws_access_key_id",
+        "vertex_credentials",
+        "vertex_project",
+        "litellm_credential_name",
+    ];
     let entry = keys.iter().find_map(|key| params.entry(key))?;
     Some(match entry.value.text()?.strip_prefix(ENVIRONMENT) {
         Some(name) => name.to_owned(),

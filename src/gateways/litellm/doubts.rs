@@ -1,8 +1,8 @@
 //! What of a LiteLLM configuration is worth a warning.
 
+use super::Reading;
 use super::keys::KEYS;
 use super::settings::{Cooling, Settings};
-use super::Reading;
 use crate::form::diagnose::nearest;
 use crate::gateways::ledger::{Row, Verdict};
 use crate::gateways::model::Group;
@@ -16,8 +16,13 @@ const CALLER: f64 = 600.0;
 
 /// The strategies with which the router starts.
 const STRATEGIES: &[&str] = &[
-    "simple-shuffle", "least-busy", "latency-based-routing", "usage-based-routing", "usage-based-routing-v2",
-    "cost-based-routing", "lar1",
+    "simple-shuffle",
+    "least-busy",
+    "latency-based-routing",
+    "usage-based-routing",
+    "usage-based-routing-v2",
+    "cost-based-routing",
+    "lar1",
 ];
 
 /// The aliases that lead to one group, and warnings of the others.
@@ -45,9 +50,15 @@ pub(super) fn of_keys(reading: &Reading<'_>, config: &Config, ledger: &mut [Row]
     if let Some(at) = config.alias {
         warnings.push(Warning::new("yaml-anchor", "", Some(at)));
     }
-    let repeated = config.repeated.iter().map(|(at, key)| Warning::new("repeated-key", key, Some(*at)));
+    let repeated = config
+        .repeated
+        .iter()
+        .map(|(at, key)| Warning::new("repeated-key", key, Some(*at)));
     warnings.extend(repeated);
-    let replaced = config.replaced.iter().map(|(at, key)| Warning::new("include-replaces-section", key, Some(*at)));
+    let replaced = config
+        .replaced
+        .iter()
+        .map(|(at, key)| Warning::new("include-replaces-section", key, Some(*at)));
     warnings.extend(replaced);
     secrets(reading.root, "", warnings);
     for row in ledger.iter().filter(|row| !row.known) {
@@ -55,14 +66,22 @@ pub(super) fn of_keys(reading: &Reading<'_>, config: &Config, ledger: &mut [Row]
     }
     let settings = &reading.settings;
     if !STRATEGIES.contains(&settings.strategy.as_str()) {
-        let at = reading.root.get("router_settings").and_then(|node| node.entry("routing_strategy")).map(|e| e.at);
+        let at = reading
+            .root
+            .get("router_settings")
+            .and_then(|node| node.entry("routing_strategy"))
+            .map(|e| e.at);
         let near = nearest(&settings.strategy, STRATEGIES.iter().copied());
         let what = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
         warnings.push(Warning::new("unknown-strategy", &settings.strategy, at).saying(what));
     }
     for (group, targets) in &settings.fallbacks {
         for (target, at) in targets.iter().filter(|(target, _)| !reading.has(target)) {
-            warnings.push(Warning::new("undefined-fallback", format!("{group} -> {target}"), Some(*at)));
+            warnings.push(Warning::new(
+                "undefined-fallback",
+                format!("{group} -> {target}"),
+                Some(*at),
+            ));
         }
         if group != "*" && !reading.has(group) {
             let at = targets.first().map(|(_, at)| *at);
@@ -75,7 +94,11 @@ pub(super) fn of_keys(reading: &Reading<'_>, config: &Config, ledger: &mut [Row]
     }
     for (group, targets) in settings.context.iter().chain(&settings.content).flatten() {
         for (target, at) in targets.iter().filter(|(target, _)| !reading.has(target)) {
-            warnings.push(Warning::new("undefined-fallback", format!("{group} -> {target}"), Some(*at)));
+            warnings.push(Warning::new(
+                "undefined-fallback",
+                format!("{group} -> {target}"),
+                Some(*at),
+            ));
         }
     }
     if reading.replicas > 1 && !settings.shared_store {
@@ -83,13 +106,25 @@ pub(super) fn of_keys(reading: &Reading<'_>, config: &Config, ledger: &mut [Row]
         warnings.push(Warning::new("counts-are-per-replica", subject, None));
     }
     let general = reading.root.get("general_settings");
-    if let Some(entry) = general.and_then(|node| node.entry("store_model_in_db")).filter(|e| e.value.is_true()) {
+    if let Some(entry) = general
+        .and_then(|node| node.entry("store_model_in_db"))
+        .filter(|e| e.value.is_true())
+    {
         warnings.push(Warning::new("models-in-database", "", Some(entry.at)));
     }
     // What does nothing says so in the ledger too.
-    let idle = ["unknown-key", "wrong-section", "wrong-shape", "no-effect", "overridden", "top-level-unknown"];
+    let idle = [
+        "unknown-key",
+        "wrong-section",
+        "wrong-shape",
+        "no-effect",
+        "overridden",
+        "top-level-unknown",
+    ];
     for row in ledger {
-        let warning = warnings.iter().find(|w| w.at == Some(row.at) && idle.contains(&w.kind.code));
+        let warning = warnings
+            .iter()
+            .find(|w| w.at == Some(row.at) && idle.contains(&w.kind.code));
         if let Some(warning) = warning {
             row.verdict = Verdict::NoEffect;
             row.how = warning.kind.means.to_owned();
@@ -108,18 +143,26 @@ fn misplaced(row: &Row) -> Option<Warning> {
     let reads = ["router_settings", "litellm_settings", "general_settings"]
         .into_iter()
         .find(|other| *other != section && is_known(other, key));
-    let of_section = KEYS.iter().filter_map(|(path, ..)| path.strip_prefix(section)?.strip_prefix('.'));
+    let of_section = KEYS
+        .iter()
+        .filter_map(|(path, ..)| path.strip_prefix(section)?.strip_prefix('.'));
     match section {
-        "" | "router_settings" | "litellm_settings" | "general_settings" if reads.is_some() => {
-            warn("wrong-section", format!("it is read in `{}`", reads.unwrap_or_default()))
-        }
+        "" | "router_settings" | "litellm_settings" | "general_settings" if reads.is_some() => warn(
+            "wrong-section",
+            format!("it is read in `{}`", reads.unwrap_or_default()),
+        ),
         "" => warn("top-level-unknown", String::new()),
         "router_settings" if !key.contains('.') => {
             let near = nearest(key, of_section);
-            warn("unknown-key", near.map_or_else(String::new, |near| format!("did you mean `{near}`?")))
+            warn(
+                "unknown-key",
+                near.map_or_else(String::new, |near| format!("did you mean `{near}`?")),
+            )
         }
         "litellm_settings" => {
-            let near = of_section.into_iter().find(|known| strsim::osa_distance(known, key) == 1)?;
+            let near = of_section
+                .into_iter()
+                .find(|known| strsim::osa_distance(known, key) == 1)?;
             warn("unknown-key", format!("did you mean `{near}`?"))
         }
         _ => None,
@@ -127,9 +170,29 @@ fn misplaced(row: &Row) -> Option<Warning> {
 }
 
 /// Endings of keys whose values are secrets.
-const SECRETS: &[&str] = &["api_key", "secret_access_key", "master_key", "password", "client_secret", "token", "salt_key"];
+const SECRETS: &[&str] = &[
+    "api_key",
+    "secret_access_key",
+    "master_key",
+    "password",
+    "client_secret",
+    "token",
+    "salt_key",
+];
 /// What stands where a key is needed and none is meant.
-const DUMMIES: &[&str] = &["none", "dummy", "empty", "fake", "not-needed", "anything", "placeholder", "changeme", "lm-studio", "ollama", "sk-1234"];
+const DUMMIES: &[&str] = &[
+    "none",
+    "dummy",
+    "empty",
+    "fake",
+    "not-needed",
+    "anything",
+    "placeholder",
+    "changeme",
+    "lm-studio",
+    "ollama",
+    "sk-1234",
+];
 
 fn secrets(node: &Node, path: &str, warnings: &mut Vec<Warning>) {
     match &node.value {
@@ -141,7 +204,11 @@ fn secrets(node: &Node, path: &str, warnings: &mut Vec<Warning>) {
         }
         Value::Map(entries) => {
             for entry in entries {
-                let path = if path.is_empty() { entry.key.clone() } else { format!("{path}.{}", entry.key) };
+                let path = if path.is_empty() {
+                    entry.key.clone()
+                } else {
+                    format!("{path}.{}", entry.key)
+                };
                 let is_key = SECRETS.iter().any(|ending| entry.key.ends_with(ending));
                 if is_key && entry.value.text().is_some_and(is_secret) {
                     warnings.push(Warning::new("secret-in-file", &path, Some(entry.at)));
@@ -153,7 +220,9 @@ fn secrets(node: &Node, path: &str, warnings: &mut Vec<Warning>) {
 }
 
 fn is_secret(text: &str) -> bool {
-    let refers = ["os.environ/", "$", "env.", "{", "secret:", "hashicorp"].iter().any(|start| text.starts_with(start));
+    let refers = ["os.environ/", "$", "env.", "{", "secret:", "hashicorp"]
+        .iter()
+        .any(|start| text.starts_with(start));
     let lower = text.to_ascii_lowercase();
     !refers && text.len() >= 8 && !DUMMIES.iter().any(|dummy| lower.contains(dummy))
 }
@@ -171,11 +240,17 @@ pub(super) fn of_groups(reading: &Reading<'_>, groups: &[Group], warnings: &mut 
         let case = first.cases.iter().find(|case| case.when == "it answers 500");
         let what = case.map_or_else(String::new, |case| {
             let (attempts, (least, most)) = (case.attempts, case.seconds);
-            format!("{attempts} attempts and {least:.1} to {most:.1} s of each request before {} is asked", first.chain[1])
+            format!(
+                "{attempts} attempts and {least:.1} to {most:.1} s of each request before {} is asked",
+                first.chain[1]
+            )
         });
         warnings.push(Warning::new("lone-primary-never-cools", names.join(", "), Some(first.at)).saying(what));
     }
-    for group in groups.iter().filter(|group| group.chain.len() > 2 && group.worst_attempts > group.chain.len() as u64) {
+    for group in groups
+        .iter()
+        .filter(|group| group.chain.len() > 2 && group.worst_attempts > group.chain.len() as u64)
+    {
         let tries = group.worst_attempts / group.chain.len() as u64;
         let subject = format!("{} {} x {tries}", group.name, group.chain.len());
         let what = format!("up to {} attempts of one request", group.worst_attempts);
@@ -183,7 +258,10 @@ pub(super) fn of_groups(reading: &Reading<'_>, groups: &[Group], warnings: &mut 
     }
     for group in groups {
         let back = group.fallback.iter().find(|target| {
-            let leads_back = groups.iter().find(|g| g.name == **target).is_some_and(|g| g.fallback.contains(&group.name));
+            let leads_back = groups
+                .iter()
+                .find(|g| g.name == **target)
+                .is_some_and(|g| g.fallback.contains(&group.name));
             leads_back && order(groups, &group.name) < order(groups, target)
         });
         if let Some(other) = back {
@@ -192,8 +270,11 @@ pub(super) fn of_groups(reading: &Reading<'_>, groups: &[Group], warnings: &mut 
         }
         for target in &group.fallback {
             let accounts = |name: &str| -> Vec<Option<&str>> {
-                let mut of: Vec<_> =
-                    reading.deployments(name).iter().map(|d| d.member.account.as_deref()).collect();
+                let mut of: Vec<_> = reading
+                    .deployments(name)
+                    .iter()
+                    .map(|d| d.member.account.as_deref())
+                    .collect();
                 of.dedup();
                 of
             };
@@ -203,11 +284,15 @@ pub(super) fn of_groups(reading: &Reading<'_>, groups: &[Group], warnings: &mut 
             {
                 let subject = format!("{} -> {target}", group.name);
                 let what = format!("both use {one}");
-                warnings.push(Warning::new("fallback-same-account", subject, said_at(reading, &group.name)).saying(what));
+                warnings
+                    .push(Warning::new("fallback-same-account", subject, said_at(reading, &group.name)).saying(what));
             }
         }
     }
-    let slow: Vec<&Group> = groups.iter().filter(|group| group.worst_seconds > CALLER && !group.cases.is_empty()).collect();
+    let slow: Vec<&Group> = groups
+        .iter()
+        .filter(|group| group.worst_seconds > CALLER && !group.cases.is_empty())
+        .collect();
     if let Some(worst) = slow.iter().max_by(|a, b| a.worst_seconds.total_cmp(&b.worst_seconds)) {
         let names: Vec<&str> = slow.iter().map(|group| group.name.as_str()).collect();
         let what = format!(
@@ -216,7 +301,11 @@ pub(super) fn of_groups(reading: &Reading<'_>, groups: &[Group], warnings: &mut 
             span(worst.worst_seconds),
             worst.name,
             span(CALLER),
-            if timed(settings, worst) { "" } else { ". No timeout is given: the default is 6000 s" },
+            if timed(settings, worst) {
+                ""
+            } else {
+                ". No timeout is given: the default is 6000 s"
+            },
         );
         warnings.push(Warning::new("timeout-longer-than-the-callers", shortened(&names), Some(worst.at)).saying(what));
     }
@@ -257,10 +346,16 @@ fn weights(reading: &Reading<'_>, groups: &[Group], warnings: &mut Vec<Warning>)
         if deployments.len() < 2 {
             continue;
         }
-        let Some(group) = groups.iter().find(|group| group.name == *name) else { continue };
+        let Some(group) = groups.iter().find(|group| group.name == *name) else {
+            continue;
+        };
         for (deployment, share) in deployments.iter().zip(group.shares.iter().flatten()) {
             if *share == 0.0 {
-                warnings.push(Warning::new("zero-weight", &deployment.member.name, Some(deployment.member.at)));
+                warnings.push(Warning::new(
+                    "zero-weight",
+                    &deployment.member.name,
+                    Some(deployment.member.at),
+                ));
             }
         }
         if shuffles && deployments.iter().all(|d| d.weight.is_none()) {
@@ -272,7 +367,9 @@ fn weights(reading: &Reading<'_>, groups: &[Group], warnings: &mut Vec<Warning>)
             warnings.push(Warning::new("no-effect", "weight", Some(at)).saying(what));
         }
         let equal_prices = || {
-            let prices = deployments.iter().map(|d| (d.member.price.as_ref(), d.member.own_price.map(|p| p.0 + p.1)));
+            let prices = deployments
+                .iter()
+                .map(|d| (d.member.price.as_ref(), d.member.own_price.map(|p| p.0 + p.1)));
             let prices: Vec<_> = prices.collect();
             prices.windows(2).all(|pair| pair[0] == pair[1])
         };

@@ -4,7 +4,9 @@
 //! among its parameters is skipped; one of `litellm_settings` that nothing reads is set and does nothing.
 
 use crate::gateways::ledger::Key;
-use crate::gateways::ledger::Verdict::{Approximated as A, Ignored as I, Modelled as M, NoEffect as X, NotModelled as N};
+use crate::gateways::ledger::Verdict::{
+    Approximated as A, Ignored as I, Modelled as M, NoEffect as X, NotModelled as N,
+};
 
 /// Every key that is known, by its path; the first row that fits decides.
 #[rustfmt::skip]
@@ -175,13 +177,45 @@ pub(super) const FAILS: &[&str] = &[
 
 /// Prefixes of models that price tables keep; of the others the first one is cut off.
 pub(super) const KEPT: &[&str] = &[
-    "azure", "azure_ai", "openrouter", "gemini", "groq", "deepseek", "together_ai", "xai", "mistral", "fireworks_ai",
-    "perplexity", "cerebras", "deepinfra", "sambanova", "databricks", "replicate", "cloudflare", "moonshot", "novita",
-    "github_copilot", "watsonx", "dashscope", "vercel_ai_gateway", "nscale", "hyperbolic", "lambda_ai",
+    "azure",
+    "azure_ai",
+    "openrouter",
+    "gemini",
+    "groq",
+    "deepseek",
+    "together_ai",
+    "xai",
+    "mistral",
+    "fireworks_ai",
+    "perplexity",
+    "cerebras",
+    "deepinfra",
+    "sambanova",
+    "databricks",
+    "replicate",
+    "cloudflare",
+    "moonshot",
+    "novita",
+    "github_copilot",
+    "watsonx",
+    "dashscope",
+    "vercel_ai_gateway",
+    "nscale",
+    "hyperbolic",
+    "lambda_ai",
 ];
 
 /// Prefixes of servers of one's own, which bill nothing by the token.
-pub(super) const LOCAL: &[&str] = &["hosted_vllm", "ollama", "ollama_chat", "lm_studio", "llamafile", "xinference", "triton", "infinity"];
+pub(super) const LOCAL: &[&str] = &[
+    "hosted_vllm",
+    "ollama",
+    "ollama_chat",
+    "lm_studio",
+    "llamafile",
+    "xinference",
+    "triton",
+    "infinity",
+];
 
 /// What a deployment may be for that is simulated.
 pub(super) const TEXT: &[&str] = &["chat", "completion", "responses"];

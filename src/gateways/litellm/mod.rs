@@ -37,7 +37,9 @@ pub static PRODUCT: Product = Product {
 /// Whether the first document has this product's keys.
 pub(super) fn fits(config: &Config) -> bool {
     let marks = ["model_list", "litellm_settings", "router_settings"];
-    config.first().is_some_and(|root| marks.iter().any(|key| root.get(key).is_some()))
+    config
+        .first()
+        .is_some_and(|root| marks.iter().any(|key| root.get(key).is_some()))
 }
 
 /// All that was read of a file.
@@ -67,22 +69,35 @@ impl Reading<'_> {
 
     /// The groups that `name` falls back to and that exist.
     fn fallbacks(&self, name: &str) -> Vec<String> {
-        let own = self.settings.fallbacks.iter().any(|(group, _)| group == name || group == "*");
+        let own = self
+            .settings
+            .fallbacks
+            .iter()
+            .any(|(group, _)| group == name || group == "*");
         let targets: Vec<String> = match own {
             true => self.said(name).iter().map(|(target, _)| target.clone()).collect(),
             false => self.settings.default_fallbacks.clone(),
         };
-        targets.into_iter().filter(|target| target != name && self.has(target)).collect()
+        targets
+            .into_iter()
+            .filter(|target| target != name && self.has(target))
+            .collect()
     }
 
     fn deployments(&self, name: &str) -> &[Deployment] {
-        self.groups.iter().find(|(group, _)| group == name).map_or(&[], |(_, deployments)| deployments)
+        self.groups
+            .iter()
+            .find(|(group, _)| group == name)
+            .map_or(&[], |(_, deployments)| deployments)
     }
 }
 
 /// Makes a gateway of a file.
 pub(super) fn read(config: &Config) -> Gateway {
-    let nothing = Node { at: Place::default(), value: super::tree::Value::Map(Vec::new()) };
+    let nothing = Node {
+        at: Place::default(),
+        value: super::tree::Value::Map(Vec::new()),
+    };
     let root = config.first().unwrap_or(&nothing);
     let mut warnings = Vec::new();
     let (version, named) = version(config);
@@ -104,11 +119,20 @@ pub(super) fn read(config: &Config) -> Gateway {
         settings,
         groups,
         aliases: Vec::new(),
-        replicas: config.chart.as_ref().and_then(|chart| chart.count_of("replicaCount")).unwrap_or(1).max(1),
+        replicas: config
+            .chart
+            .as_ref()
+            .and_then(|chart| chart.count_of("replicaCount"))
+            .unwrap_or(1)
+            .max(1),
     };
     reading.aliases = doubts::aliases(&reading, &mut warnings);
     let mut ledger = ledger::of(root, keys::KEYS);
-    let mut groups: Vec<Group> = reading.groups.iter().map(|(name, of)| group(&reading, name, of)).collect();
+    let mut groups: Vec<Group> = reading
+        .groups
+        .iter()
+        .map(|(name, of)| group(&reading, name, of))
+        .collect();
     groups.iter_mut().for_each(|group| cases::work_out(&reading, group));
     doubts::of_keys(&reading, config, &mut ledger, &mut warnings);
     doubts::of_groups(&reading, &groups, &mut warnings);
@@ -121,7 +145,11 @@ pub(super) fn read(config: &Config) -> Gateway {
         client: policy::client(&reading.settings, &reading),
         facts: facts(&reading),
         // With a shared store the replicas count together.
-        replicas: if reading.settings.shared_store { 1 } else { reading.replicas },
+        replicas: if reading.settings.shared_store {
+            1
+        } else {
+            reading.replicas
+        },
         aliases: reading.aliases,
         groups,
         warnings,
@@ -133,7 +161,11 @@ pub(super) fn read(config: &Config) -> Gateway {
 
 /// The version whose rules hold, and where that is known from.
 fn version(config: &Config) -> (Version, String) {
-    let tag = config.chart.as_ref().and_then(|chart| chart.find("image.tag")).and_then(Node::text);
+    let tag = config
+        .chart
+        .as_ref()
+        .and_then(|chart| chart.find("image.tag"))
+        .and_then(Node::text);
     let number = |tag: &str| -> Option<(u64, u64)> {
         let rest = &tag[tag.find("v1.")? + 1..];
         let mut parts = rest.split(|c: char| !c.is_ascii_digit());
@@ -151,7 +183,11 @@ fn group(reading: &Reading<'_>, name: &str, deployments: &[Deployment]) -> Group
     let of = |chains: &Option<settings::Chains>| {
         let own = chains.iter().flatten().find(|(group, _)| group == name);
         own.map_or_else(Vec::new, |(_, targets)| {
-            targets.iter().map(|(target, _)| target.clone()).filter(|target| reading.has(target)).collect()
+            targets
+                .iter()
+                .map(|(target, _)| target.clone())
+                .filter(|target| reading.has(target))
+                .collect()
         })
     };
     let shares = policy::shares(settings, deployments);
@@ -160,7 +196,13 @@ fn group(reading: &Reading<'_>, name: &str, deployments: &[Deployment]) -> Group
         let tiers: Map<String, Value> = tiers.iter().map(|(tier, to)| (tier.clone(), json!(to))).collect();
         facts.insert("complexity".to_owned(), Value::Object(tiers));
     }
-    if let [Deployment { num_retries: Some(retries), .. }] = deployments {
+    if let [
+        Deployment {
+            num_retries: Some(retries),
+            ..
+        },
+    ] = deployments
+    {
         facts.insert("num_retries".to_owned(), json!(retries));
     }
     if let Some(most) = policy::admitted_in_a_minute(settings, deployments) {
@@ -200,9 +242,15 @@ fn facts(reading: &Reading<'_>) -> Map<String, Value> {
 
 /// What no configuration can say.
 fn ask(reading: &Reading<'_>) -> Vec<String> {
-    let mut ask = vec!["arrivals, by name".to_owned(), "tokens of input and output, by name".to_owned()];
+    let mut ask = vec![
+        "arrivals, by name".to_owned(),
+        "tokens of input and output, by name".to_owned(),
+    ];
     let everybody = || reading.groups.iter().flat_map(|(_, deployments)| deployments);
-    let names: Vec<&str> = everybody().filter(|d| d.tiers.is_none()).map(|d| d.member.name.as_str()).collect();
+    let names: Vec<&str> = everybody()
+        .filter(|d| d.tiers.is_none())
+        .map(|d| d.member.name.as_str())
+        .collect();
     ask.push(format!("latency and faults of {}", names.join(", ")));
     let mut accounts: BTreeMap<&str, u32> = BTreeMap::new();
     for account in everybody().filter_map(|d| d.member.account.as_deref()) {
@@ -212,15 +260,24 @@ fn ask(reading: &Reading<'_>) -> Vec<String> {
     if !accounts.is_empty() {
         ask.push(format!("quotas of the accounts {}", accounts.join(", ")));
     }
-    let local: Vec<&str> = everybody().filter(|d| d.member.local).map(|d| d.member.name.as_str()).collect();
+    let local: Vec<&str> = everybody()
+        .filter(|d| d.member.local)
+        .map(|d| d.member.name.as_str())
+        .collect();
     if !local.is_empty() {
-        ask.push(format!("what the servers behind {} can do (slots or batching)", local.join(", ")));
+        ask.push(format!(
+            "what the servers behind {} can do (slots or batching)",
+            local.join(", ")
+        ));
     }
     let without = everybody().filter(|d| d.member.price.is_none() && d.member.own_price.is_none() && d.tiers.is_none());
     for deployment in without.filter(|d| !d.member.local) {
         ask.push(match deployment.member.model.contains('*') {
             true => format!("which models are asked for under {}", deployment.group),
-            false => format!("which model {} is ({})", deployment.member.name, deployment.member.model),
+            false => format!(
+                "which model {} is ({})",
+                deployment.member.name, deployment.member.model
+            ),
         });
     }
     if reading.settings.tags {
@@ -235,7 +292,11 @@ fn ask(reading: &Reading<'_>) -> Vec<String> {
     if everybody().any(|d| d.tiers.is_some()) {
         ask.push("share of each complexity tier, or prompts' scores".to_owned());
     }
-    if reading.root.find("general_settings.store_model_in_db").is_some_and(Node::is_true) {
+    if reading
+        .root
+        .find("general_settings.store_model_in_db")
+        .is_some_and(Node::is_true)
+    {
         ask.push("the models in the database".to_owned());
     }
     ask

@@ -8,18 +8,27 @@ use super::settings::{Cooling, Settings, TIMEOUT, Version};
 
 /// Seconds as an experiment writes them.
 pub(super) fn seconds(s: f64) -> Value {
-    json!(if s > 60.0 && s % 60.0 == 0.0 { format!("{}m", s / 60.0) } else { format!("{s}s") })
+    json!(if s > 60.0 && s % 60.0 == 0.0 {
+        format!("{}m", s / 60.0)
+    } else {
+        format!("{s}s")
+    })
 }
 
 /// A map of the members that have a value.
 fn by_name<T: Into<Value>>(deployments: &[Deployment], value: impl Fn(&Deployment) -> Option<T>) -> Map<String, Value> {
-    let pairs = deployments.iter().filter_map(|d| Some((d.member.name.clone(), value(d)?.into())));
+    let pairs = deployments
+        .iter()
+        .filter_map(|d| Some((d.member.name.clone(), value(d)?.into())));
     pairs.collect()
 }
 
 fn limits(deployments: &[Deployment]) -> Map<String, Value> {
     let mut limits = Map::new();
-    for (name, of) in [("rpm", by_name(deployments, |d| d.rpm)), ("tpm", by_name(deployments, |d| d.tpm))] {
+    for (name, of) in [
+        ("rpm", by_name(deployments, |d| d.rpm)),
+        ("tpm", by_name(deployments, |d| d.tpm)),
+    ] {
         if !of.is_empty() {
             limits.insert(name.to_owned(), Value::Object(of));
         }
@@ -45,7 +54,10 @@ fn levelled(settings: &Settings, deployments: &[Deployment], levels: &[Vec<&str>
     let targets = levels.iter().map(|names| match names[..] {
         [one] => json!(one),
         _ => {
-            let own: Vec<&Deployment> = deployments.iter().filter(|d| names.contains(&d.member.name.as_str())).collect();
+            let own: Vec<&Deployment> = deployments
+                .iter()
+                .filter(|d| names.contains(&d.member.name.as_str()))
+                .collect();
             json!({ settings_kind(settings).0: part(settings, &own, names) })
         }
     });
@@ -54,7 +66,9 @@ fn levelled(settings: &Settings, deployments: &[Deployment], levels: &[Vec<&str>
 
 fn part(settings: &Settings, own: &[&Deployment], names: &[&str]) -> Value {
     let limits_of = |value: &dyn Fn(&Deployment) -> Option<u64>| -> Map<String, Value> {
-        own.iter().filter_map(|d| Some((d.member.name.clone(), json!(value(d)?)))).collect()
+        own.iter()
+            .filter_map(|d| Some((d.member.name.clone(), json!(value(d)?))))
+            .collect()
     };
     let mut limits = Map::new();
     for (name, of) in [("rpm", limits_of(&|d| d.rpm)), ("tpm", limits_of(&|d| d.tpm))] {
@@ -62,7 +76,10 @@ fn part(settings: &Settings, own: &[&Deployment], names: &[&str]) -> Value {
             limits.insert(name.to_owned(), Value::Object(of));
         }
     }
-    let weights: Map<String, Value> = own.iter().filter_map(|d| Some((d.member.name.clone(), json!(d.weight?)))).collect();
+    let weights: Map<String, Value> = own
+        .iter()
+        .filter_map(|d| Some((d.member.name.clone(), json!(d.weight?))))
+        .collect();
     fill(settings, names, limits, weights)
 }
 
@@ -95,8 +112,14 @@ fn settings_kind(settings: &Settings) -> (&'static str, Map<String, Value>) {
     match settings.strategy.as_str() {
         "least-busy" => ("least_busy", none),
         "latency-based-routing" => ("latency_based", settings.latency.clone()),
-        "usage-based-routing" => ("usage_based", [("version".to_owned(), json!("v1"))].into_iter().collect()),
-        "usage-based-routing-v2" => ("usage_based", [("version".to_owned(), json!("v2"))].into_iter().collect()),
+        "usage-based-routing" => (
+            "usage_based",
+            [("version".to_owned(), json!("v1"))].into_iter().collect(),
+        ),
+        "usage-based-routing-v2" => (
+            "usage_based",
+            [("version".to_owned(), json!("v2"))].into_iter().collect(),
+        ),
         "cost-based-routing" => ("cost_based", none),
         _ => ("simple_shuffle", none),
     }
@@ -125,11 +148,16 @@ pub(super) fn shares(settings: &Settings, deployments: &[Deployment]) -> Option<
     if deployments.len() > 1 && (!drawn || level_sizes(deployments).len() > 1) {
         return None;
     }
-    let vectors: [&dyn Fn(&Deployment) -> Option<f64>; 3] =
-        [&|d| d.weight, &|d| d.rpm.map(|n| n as f64), &|d| d.tpm.map(|n| n as f64)];
+    let vectors: [&dyn Fn(&Deployment) -> Option<f64>; 3] = [&|d| d.weight, &|d| d.rpm.map(|n| n as f64), &|d| {
+        d.tpm.map(|n| n as f64)
+    }];
     let values = vectors.iter().find_map(|of| {
         // Up to 1.80 the first deployment alone says which vector is used.
-        let asked = if settings.version == Version::V1_80 { &deployments[..1] } else { deployments };
+        let asked = if settings.version == Version::V1_80 {
+            &deployments[..1]
+        } else {
+            deployments
+        };
         let used = asked.iter().any(|d| of(d).unwrap_or(0.0) > 0.0);
         used.then(|| deployments.iter().map(|d| of(d).unwrap_or(0.0)).collect::<Vec<f64>>())
     });
@@ -163,18 +191,23 @@ pub(super) fn through(reading: &Reading<'_>, deployments: &[Deployment], shares:
             Some(format!("{} ${most} {}", d.member.name, a_window(window)))
         });
         let of_providers = reading.root.find("router_settings.provider_budget_config");
-        let of_providers = of_providers.map_or(&[][..], |node| node.entries()).iter().filter_map(|entry| {
-            let most = entry.value.number_of("budget_limit")?;
-            let window = a_window(entry.value.text_of("time_period").unwrap_or("30d"));
-            Some(format!("every {}/ deployment together ${most} {window}", entry.key))
-        });
+        let of_providers = of_providers
+            .map_or(&[][..], |node| node.entries())
+            .iter()
+            .filter_map(|entry| {
+                let most = entry.value.number_of("budget_limit")?;
+                let window = a_window(entry.value.text_of("time_period").unwrap_or("30d"));
+                Some(format!("every {}/ deployment together ${most} {window}", entry.key))
+            });
         let budgets: Vec<String> = own.chain(of_providers).collect();
         if !budgets.is_empty() {
             steps.push(format!("budget: {}", budgets.join(", ")));
         }
     }
     if settings.pre_call_checks {
-        let windows = deployments.iter().filter_map(|d| Some(format!("{} {}", d.member.name, d.member.context_window?)));
+        let windows = deployments
+            .iter()
+            .filter_map(|d| Some(format!("{} {}", d.member.name, d.member.context_window?)));
         let windows: Vec<String> = windows.collect();
         if !windows.is_empty() {
             steps.push(format!("context window: {}", windows.join(", ")));
@@ -185,7 +218,9 @@ pub(super) fn through(reading: &Reading<'_>, deployments: &[Deployment], shares:
     }
     if settings.checks.iter().any(|check| check == "enforce_model_rate_limits") {
         let v2 = u64::from(settings.strategy == "usage-based-routing-v2");
-        let limits = deployments.iter().filter_map(|d| Some(format!("{} {}", d.member.name, d.rpm?.saturating_sub(v2))));
+        let limits = deployments
+            .iter()
+            .filter_map(|d| Some(format!("{} {}", d.member.name, d.rpm?.saturating_sub(v2))));
         let limits: Vec<String> = limits.collect();
         if !limits.is_empty() {
             steps.push(format!("at most, in a minute of the clock: {}", limits.join(", ")));
@@ -207,7 +242,10 @@ pub(super) fn through(reading: &Reading<'_>, deployments: &[Deployment], shares:
             _ => "the cheapest",
         };
         let drawn = shares.map(|shares| {
-            let each = deployments.iter().zip(shares).map(|(d, share)| format!("{} {:.0} %", d.member.name, share * 100.0));
+            let each = deployments
+                .iter()
+                .zip(shares)
+                .map(|(d, share)| format!("{} {:.0} %", d.member.name, share * 100.0));
             format!(": {}", each.collect::<Vec<_>>().join(", "))
         });
         steps.push(format!("{kind}{}", drawn.unwrap_or_default()));
@@ -226,7 +264,12 @@ fn a_window(text: &str) -> String {
 
 /// The budgets of deployments and of providers, if the router looks at them.
 pub(super) fn budgets(reading: &Reading<'_>) -> Option<Value> {
-    if !reading.settings.checks.iter().any(|check| check == "router_budget_limiting") {
+    if !reading
+        .settings
+        .checks
+        .iter()
+        .any(|check| check == "router_budget_limiting")
+    {
         return None;
     }
     let per = |window: &str| match window {
@@ -240,15 +283,18 @@ pub(super) fn budgets(reading: &Reading<'_>) -> Option<Value> {
         Some(json!({ "per": per(window), "money": format!("${most}"), "providers": [d.member.name] }))
     });
     let of_providers = reading.root.find("router_settings.provider_budget_config");
-    let of_providers = of_providers.map_or(&[][..], |node| node.entries()).iter().filter_map(|entry| {
-        let names: Vec<&str> = everybody()
-            .filter(|d| super::deployments::provider(&d.member.model) == entry.key)
-            .map(|d| d.member.name.as_str())
-            .collect();
-        let most = entry.value.number_of("budget_limit").filter(|_| !names.is_empty())?;
-        let window = entry.value.text_of("time_period").unwrap_or("30d");
-        Some(json!({ "per": per(window), "money": format!("${most}"), "providers": names }))
-    });
+    let of_providers = of_providers
+        .map_or(&[][..], |node| node.entries())
+        .iter()
+        .filter_map(|entry| {
+            let names: Vec<&str> = everybody()
+                .filter(|d| super::deployments::provider(&d.member.model) == entry.key)
+                .map(|d| d.member.name.as_str())
+                .collect();
+            let most = entry.value.number_of("budget_limit").filter(|_| !names.is_empty())?;
+            let window = entry.value.text_of("time_period").unwrap_or("30d");
+            Some(json!({ "per": per(window), "money": format!("${most}"), "providers": names }))
+        });
     let all: Vec<Value> = own.chain(of_providers).collect();
     (!all.is_empty()).then(|| json!(all))
 }
@@ -261,7 +307,10 @@ pub(super) fn client(settings: &Settings, reading: &Reading<'_>) -> Map<String, 
         retry.insert("retry_after".to_owned(), seconds(settings.retry_after));
     }
     if !settings.retries_by.is_empty() {
-        let by = settings.retries_by.iter().map(|(name, n)| ((*name).to_owned(), json!(n)));
+        let by = settings
+            .retries_by
+            .iter()
+            .map(|(name, n)| ((*name).to_owned(), json!(n)));
         retry.insert("retry_policy".to_owned(), Value::Object(by.collect()));
     }
     let mut cooldown = Map::new();
@@ -275,16 +324,27 @@ pub(super) fn client(settings: &Settings, reading: &Reading<'_>) -> Map<String, 
         cooldown.insert("cooldown_time".to_owned(), seconds(settings.cooldown));
     }
     let everybody = || reading.groups.iter().flat_map(|(_, of)| of);
-    let own: Map<String, Value> =
-        everybody().filter_map(|d| Some((d.member.name.clone(), seconds(d.cooldown?)))).collect();
+    let own: Map<String, Value> = everybody()
+        .filter_map(|d| Some((d.member.name.clone(), seconds(d.cooldown?))))
+        .collect();
     if !own.is_empty() {
         cooldown.insert("deployments".to_owned(), Value::Object(own));
     }
     let longest = everybody().filter_map(|d| d.member.timeout).fold(0.0, f64::max);
-    let timeout = settings.timeout.or((longest > 0.0).then_some(longest)).unwrap_or(TIMEOUT);
+    let timeout = settings
+        .timeout
+        .or((longest > 0.0).then_some(longest))
+        .unwrap_or(TIMEOUT);
     let mut client = Map::new();
     let never = settings.num_retries == 0 && settings.retries_by.is_empty();
-    client.insert("retry".to_owned(), if never { json!("never") } else { json!({ "litellm": retry }) });
+    client.insert(
+        "retry".to_owned(),
+        if never {
+            json!("never")
+        } else {
+            json!({ "litellm": retry })
+        },
+    );
     let breaker = match settings.cooling {
         Cooling::Off => json!("never"),
         Cooling::ByShare | Cooling::Counted { .. } => json!({ "litellm_cooldown": cooldown }),

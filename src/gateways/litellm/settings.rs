@@ -68,7 +68,10 @@ const COOLDOWN: f64 = 5.0;
 
 impl Settings {
     pub(super) fn read(root: &Node, version: Version, warnings: &mut Vec<Warning>) -> Settings {
-        let empty = Node { at: root.at, value: crate::gateways::tree::Value::Map(Vec::new()) };
+        let empty = Node {
+            at: root.at,
+            value: crate::gateways::tree::Value::Map(Vec::new()),
+        };
         let router = root.get("router_settings").unwrap_or(&empty);
         let general = root.get("litellm_settings").unwrap_or(&empty);
         let mut first = |key: &str, second: &str| -> Option<&Entry> {
@@ -110,7 +113,10 @@ impl Settings {
         };
         Settings {
             version,
-            strategy: router.text_of("routing_strategy").unwrap_or("simple-shuffle").to_owned(),
+            strategy: router
+                .text_of("routing_strategy")
+                .unwrap_or("simple-shuffle")
+                .to_owned(),
             latency: latency(router.get("routing_strategy_args")),
             num_retries,
             retry_after: router.number_of("retry_after").unwrap_or(0.0).max(0.0),
@@ -121,7 +127,8 @@ impl Settings {
             timeout,
             stream_timeout: router.number_of("stream_timeout"),
             fallbacks,
-            default_fallbacks: default.map_or_else(Vec::new, |e| e.value.texts().into_iter().map(str::to_owned).collect()),
+            default_fallbacks: default
+                .map_or_else(Vec::new, |e| e.value.texts().into_iter().map(str::to_owned).collect()),
             max_fallbacks,
             context,
             content,
@@ -174,7 +181,13 @@ fn retries(entry: Option<&Entry>, warnings: &mut Vec<Warning>) -> Vec<(&'static 
         let what = "its values must be numbers, under names like `RateLimitErrorRetries`";
         warnings.push(Warning::new("wrong-shape", "retry_policy", Some(entry.at)).saying(what));
     }
-    unknown_names("retry_policy", entry, &unknown, RETRIES.iter().map(|(name, _)| *name), warnings);
+    unknown_names(
+        "retry_policy",
+        entry,
+        &unknown,
+        RETRIES.iter().map(|(name, _)| *name),
+        warnings,
+    );
     found
 }
 
@@ -183,10 +196,19 @@ fn fails(entry: Option<&Entry>, warnings: &mut Vec<Warning>) -> Option<Vec<u64>>
     let entry = entry?;
     let pairs = entry.value.entries();
     let known = |name: &str| FAILS.contains(&name);
-    let unknown: Vec<&str> = pairs.iter().map(|pair| pair.key.as_str()).filter(|key| !known(key)).collect();
+    let unknown: Vec<&str> = pairs
+        .iter()
+        .map(|pair| pair.key.as_str())
+        .filter(|key| !known(key))
+        .collect();
     unknown_names("allowed_fails_policy", entry, &unknown, FAILS.iter().copied(), warnings);
     let counts = pairs.iter().filter(|pair| known(&pair.key));
-    Some(counts.filter_map(|pair| pair.value.number()).map(|n| n.max(0.0) as u64).collect())
+    Some(
+        counts
+            .filter_map(|pair| pair.value.number())
+            .map(|n| n.max(0.0) as u64)
+            .collect(),
+    )
 }
 
 fn unknown_names<'a>(
@@ -197,7 +219,9 @@ fn unknown_names<'a>(
     warnings: &mut Vec<Warning>,
 ) {
     let Some(first) = unknown.first() else { return };
-    let like = known.clone().find(|name| name.starts_with(first.trim_end_matches("Retries")));
+    let like = known
+        .clone()
+        .find(|name| name.starts_with(first.trim_end_matches("Retries")));
     let near = like.or_else(|| nearest(first, known));
     let mut what = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
     if policy == "allowed_fails_policy" && unknown.len() == entry.value.entries().len() {

@@ -9,17 +9,26 @@ use crate::gateways::model::{Group, Member};
 /// The explanation of `gateway` as a JSON text.
 pub fn json(gateway: &Gateway) -> String {
     let by_group = |of: &dyn Fn(&Group) -> Option<Value>| -> Value {
-        let pairs = gateway.groups.iter().filter_map(|group| Some((group.name.clone(), of(group)?)));
+        let pairs = gateway
+            .groups
+            .iter()
+            .filter_map(|group| Some((group.name.clone(), of(group)?)));
         Value::Object(pairs.collect())
     };
     let by_member = |of: &dyn Fn(&Member) -> Option<Value>| -> Value {
         let members = gateway.groups.iter().flat_map(|group| &group.members);
-        Value::Object(members.filter_map(|member| Some((member.name.clone(), of(member)?))).collect())
+        Value::Object(
+            members
+                .filter_map(|member| Some((member.name.clone(), of(member)?)))
+                .collect(),
+        )
     };
     let names = |list: &[String]| (!list.is_empty()).then(|| json!(list));
     let mut of = Map::new();
     let mut put = |name: &str, value: Value| {
-        let empty = value.is_null() || value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty);
+        let empty = value.is_null()
+            || value.as_object().is_some_and(Map::is_empty)
+            || value.as_array().is_some_and(Vec::is_empty);
         if !empty {
             of.insert(name.to_owned(), value);
         }
@@ -29,48 +38,113 @@ pub fn json(gateway: &Gateway) -> String {
     put("version", json!(gateway.version));
     put("held", json!(gateway.product.held));
     put("files", json!(gateway.files));
-    put("groups", by_group(&|group| {
-        let members = || group.members.iter().map(|m| json!(m.name)).collect();
-        Some(group.facts.get("complexity").map_or_else(members, |tiers| json!({ "complexity": tiers })))
-    }));
-    put("aliases", gateway.aliases.iter().map(|(alias, group)| (alias.clone(), json!(group))).collect());
-    put("price", by_member(&|m| match (m.own_price, &m.price) {
-        (Some((input, output)), _) => Some(json!({ "input": per_million(input), "output": per_million(output) })),
-        (None, Some(price)) => Some(json!(price)),
-        (None, None) => None,
-    }));
-    put("account", by_member(&|m| m.account.as_ref().map(|account| json!(account))));
-    put("connections", by_member(&|m| Some(json!({ "connections": m.connections?, "line": if m.waits { Value::Null } else { json!(0) } }))));
+    put(
+        "groups",
+        by_group(&|group| {
+            let members = || group.members.iter().map(|m| json!(m.name)).collect();
+            Some(
+                group
+                    .facts
+                    .get("complexity")
+                    .map_or_else(members, |tiers| json!({ "complexity": tiers })),
+            )
+        }),
+    );
+    put(
+        "aliases",
+        gateway
+            .aliases
+            .iter()
+            .map(|(alias, group)| (alias.clone(), json!(group)))
+            .collect(),
+    );
+    put(
+        "price",
+        by_member(&|m| match (m.own_price, &m.price) {
+            (Some((input, output)), _) => Some(json!({ "input": per_million(input), "output": per_million(output) })),
+            (None, Some(price)) => Some(json!(price)),
+            (None, None) => None,
+        }),
+    );
+    let mut accounts: Map<String, Value> = Map::new();
+    for member in gateway.groups.iter().flat_map(|group| &group.members) {
+        let Some(account) = &member.account else { continue };
+        if let Value::Array(of) = accounts.entry(account.as_str()).or_insert(json!([])) {
+            of.push(json!(member.name));
+        }
+    }
+    put("account", Value::Object(accounts));
+    put(
+        "connections",
+        by_member(&|m| {
+            Some(json!({ "connections": m.connections?, "line": if m.waits { Value::Null } else { json!(0) } }))
+        }),
+    );
     put("timeout", by_member(&|m| m.timeout.map(|s| json!(format!("{s}s")))));
-    put("stream_timeout", by_member(&|m| m.stream_timeout.map(|s| json!(format!("{s}s")))));
-    put("policy", by_group(&|group| Some(group.policy.clone()).filter(|policy| !policy.is_null())));
-    put("shares_when_all_are_well", by_group(&|group| {
-        let shares = group.shares.as_ref().filter(|shares| shares.len() > 1)?;
-        Some(Value::Object(group.members.iter().zip(shares).map(|(m, share)| (m.name.clone(), json!(share))).collect()))
-    }));
+    put(
+        "stream_timeout",
+        by_member(&|m| m.stream_timeout.map(|s| json!(format!("{s}s")))),
+    );
+    put(
+        "policy",
+        by_group(&|group| Some(group.policy.clone()).filter(|policy| !policy.is_null())),
+    );
+    put(
+        "shares_when_all_are_well",
+        by_group(&|group| {
+            let shares = group.shares.as_ref().filter(|shares| shares.len() > 1)?;
+            Some(Value::Object(
+                group
+                    .members
+                    .iter()
+                    .zip(shares)
+                    .map(|(m, share)| (m.name.clone(), json!(share)))
+                    .collect(),
+            ))
+        }),
+    );
     put("through", by_group(&|group| names(&group.through)));
     put("fallback", by_group(&|group| names(&group.fallback)));
-    put("context_window_fallback", by_group(&|group| names(&group.context_fallback)));
-    put("content_policy_fallback", by_group(&|group| names(&group.content_fallback)));
-    put("chain", by_group(&|group| (group.chain.len() > 1).then(|| json!(group.chain))));
+    put(
+        "context_window_fallback",
+        by_group(&|group| names(&group.context_fallback)),
+    );
+    put(
+        "content_policy_fallback",
+        by_group(&|group| names(&group.content_fallback)),
+    );
+    put(
+        "chain",
+        by_group(&|group| (group.chain.len() > 1).then(|| json!(group.chain))),
+    );
     for (name, value) in &gateway.client {
         put(name, value.clone());
     }
     for (name, value) in &gateway.facts {
         put(name, value.clone());
     }
-    put("by_group", by_group(&|group| (!group.facts.is_empty()).then(|| Value::Object(group.facts.clone()))));
+    put(
+        "by_group",
+        by_group(&|group| (!group.facts.is_empty()).then(|| Value::Object(group.facts.clone()))),
+    );
     if gateway.replicas > 1 {
         put("gateways", json!(gateway.replicas));
     }
-    put("worst_attempts_of_one_request", by_group(&|group| (group.worst_attempts > 0).then(|| json!(group.worst_attempts))));
-    put("worst_seconds_of_one_request", by_group(&|group| (group.worst_attempts > 0).then(|| json!(group.worst_seconds))));
-    put("when", by_group(&|group| {
-        let case = |case: &crate::gateways::model::Case| {
-            json!({ "when": case.when, "attempts": case.attempts, "seconds": [case.seconds.0, case.seconds.1], "then": case.then })
-        };
-        (!group.cases.is_empty()).then(|| group.cases.iter().map(case).collect())
-    }));
+    put(
+        "worst_attempts_of_one_request",
+        by_group(&|group| (group.worst_attempts > 0).then(|| json!(group.worst_attempts))),
+    );
+    put(
+        "worst_seconds_of_one_request",
+        by_group(&|group| (group.worst_attempts > 0).then(|| json!(group.worst_seconds))),
+    );
+    put(
+        "when",
+        by_group(&|group| {
+            let case = |case: &crate::gateways::model::Case| json!({ "when": case.when, "attempts": case.attempts, "seconds": [case.seconds.0, case.seconds.1], "then": case.then });
+            (!group.cases.is_empty()).then(|| group.cases.iter().map(case).collect())
+        }),
+    );
     let warnings = gateway.warnings.iter().map(|warning| {
         let (means, remedy) = words(warning);
         json!({

@@ -20,7 +20,11 @@ pub fn markdown(gateway: &Gateway) -> String {
         let then = group.chain.get(1..).unwrap_or_default().join(" → ");
         out += &row(&[&group.name, &names.join(", "), &then, &group.worst_attempts.to_string()]);
     }
-    for group in gateway.groups.iter().filter(|group| group.members.len() > 1 || group.chain.len() > 1) {
+    for group in gateway
+        .groups
+        .iter()
+        .filter(|group| group.members.len() > 1 || group.chain.len() > 1)
+    {
         out += &format!("\n### {}\n\n", cell(&group.name));
         if !group.through.is_empty() {
             out += &format!("Each attempt: {}.\n\n", cell(&group.through.join(" → ")));
@@ -47,7 +51,10 @@ pub fn markdown(gateway: &Gateway) -> String {
 /// Every key of the files, with what became of it.
 pub fn ledger(gateway: &Gateway) -> String {
     let mut out = format!("# Keys of {}\n\n", cell(&gateway.files.join(" + ")));
-    out += &format!("{} {}; {}.\n\n", gateway.product.title, gateway.version, gateway.product.held);
+    out += &format!(
+        "{} {}; {}.\n\n",
+        gateway.product.title, gateway.version, gateway.product.held
+    );
     out += "| key | where | what became of it | how, or why not |\n|---|---|---|---|\n";
     for key in &gateway.ledger {
         out += &row(&[&key.path, &place(gateway, Some(key.at)), key.verdict.words(), &key.how]);

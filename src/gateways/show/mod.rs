@@ -28,14 +28,22 @@ fn place(gateway: &Gateway, at: Option<Place>) -> String {
 /// How many warnings of each level there are, in words.
 fn counts(gateway: &Gateway) -> String {
     let of = |level| gateway.warnings.iter().filter(|w| w.kind.level == level).count();
-    let words = [(Level::Error, "error"), (Level::Warning, "warning"), (Level::Note, "note")];
+    let words = [
+        (Level::Error, "error"),
+        (Level::Warning, "warning"),
+        (Level::Note, "note"),
+    ];
     let parts = words.into_iter().filter_map(|(level, word)| match of(level) {
         0 => None,
         1 => Some(format!("1 {word}")),
         n => Some(format!("{n} {word}s")),
     });
     let parts: Vec<String> = parts.collect();
-    if parts.is_empty() { "no warnings".to_owned() } else { parts.join(", ") }
+    if parts.is_empty() {
+        "no warnings".to_owned()
+    } else {
+        parts.join(", ")
+    }
 }
 
 /// `code: subject`.
@@ -84,7 +92,11 @@ fn worst(gateway: &Gateway) -> Option<String> {
             worst.worst_attempts,
             if worst.worst_attempts == 1 { "" } else { "s" },
             worst.name,
-            if worst.chain.len() > 1 { format!(" ({})", worst.chain.join(" → ")) } else { String::new() },
+            if worst.chain.len() > 1 {
+                format!(" ({})", worst.chain.join(" → "))
+            } else {
+                String::new()
+            },
         )
     })
 }

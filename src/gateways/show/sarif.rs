@@ -8,7 +8,9 @@ use crate::gateways::warning::KINDS;
 
 /// The warnings of `gateway` as a SARIF text.
 pub fn sarif(gateway: &Gateway) -> String {
-    let used = KINDS.iter().filter(|kind| gateway.warnings.iter().any(|w| w.kind.code == kind.code));
+    let used = KINDS
+        .iter()
+        .filter(|kind| gateway.warnings.iter().any(|w| w.kind.code == kind.code));
     let rules = used.map(|kind| {
         json!({
             "id": kind.code,

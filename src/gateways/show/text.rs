@@ -33,7 +33,8 @@ pub fn text(gateway: &Gateway, style: &Style, full: bool) -> String {
     out += &Tone::Strong.paint(clean(&head).as_str(), style.colour);
     out.push('\n');
     let mut by_stake: Vec<&Group> = gateway.groups.iter().filter(|group| !group.cases.is_empty()).collect();
-    by_stake.sort_by_key(|group| std::cmp::Reverse((group.members.len().min(2) + group.chain.len(), group.worst_attempts)));
+    by_stake
+        .sort_by_key(|group| std::cmp::Reverse((group.members.len().min(2) + group.chain.len(), group.worst_attempts)));
     by_stake.truncate(if full { usize::MAX } else { TOLD });
     let is_told = |group: &Group| by_stake.iter().any(|told| told.name == group.name);
     let listed = if full { usize::MAX } else { LISTED };
@@ -43,7 +44,10 @@ pub fn text(gateway: &Gateway, style: &Style, full: bool) -> String {
         }
     }
     if gateway.groups.len() > listed {
-        out += &format!("\n{} more; --full lists all\n", plural(gateway.groups.len() - listed, "group"));
+        out += &format!(
+            "\n{} more; --full lists all\n",
+            plural(gateway.groups.len() - listed, "group")
+        );
     }
     for (alias, group) in &gateway.aliases {
         out += &clean(&format!("{alias} is another name of {group}"));
@@ -54,7 +58,10 @@ pub fn text(gateway: &Gateway, style: &Style, full: bool) -> String {
     }
     out += &warnings(gateway, style, full);
     if full {
-        for (title, items) in [("Left out", &gateway.left_out), ("Not in any configuration", &gateway.ask)] {
+        for (title, items) in [
+            ("Left out", &gateway.left_out),
+            ("Not in any configuration", &gateway.ask),
+        ] {
             if !items.is_empty() {
                 out += &paragraph(&format!("\n{title}: "), &items.join("; "), style.width);
             }
@@ -64,7 +71,11 @@ pub fn text(gateway: &Gateway, style: &Style, full: bool) -> String {
 }
 
 fn plural(n: usize, word: &str) -> String {
-    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
+    if n == 1 {
+        format!("1 {word}")
+    } else {
+        format!("{n} {word}s")
+    }
 }
 
 fn one(group: &Group, style: &Style, told: bool) -> String {
@@ -93,7 +104,8 @@ fn one(group: &Group, style: &Style, told: bool) -> String {
     let mut cases = group.cases.iter().peekable();
     while let Some(case) = cases.next() {
         let mut when = case.when.to_owned();
-        let same = |next: &&&Case| (next.attempts, next.seconds, &next.then) == (case.attempts, case.seconds, &case.then);
+        let same =
+            |next: &&&Case| (next.attempts, next.seconds, &next.then) == (case.attempts, case.seconds, &case.then);
         if let Some(next) = cases.peek().filter(same)
             && let (Some(of), Some(code)) = (case.when.strip_suffix("429"), next.when.strip_suffix("500"))
             && of == code
@@ -101,7 +113,11 @@ fn one(group: &Group, style: &Style, told: bool) -> String {
             when += " or 500";
             cases.next();
         }
-        let attempts = if case.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", case.attempts) };
+        let attempts = if case.attempts == 1 {
+            "1 attempt".to_owned()
+        } else {
+            format!("{} attempts", case.attempts)
+        };
         let first = format!("  {:<23} {attempts:>11}  {:<16} ", fit(&when, 23), time(case));
         out += &paragraph(&first, &case.then, style.width.max(90));
     }
@@ -140,12 +156,21 @@ fn warnings(gateway: &Gateway, style: &Style, full: bool) -> String {
             out += &paragraph("", &format!("{}{detail}", title(warning)), usize::MAX);
         }
         if all.len() > shown {
-            out += &format!("{} and {} more of its kind\n", tone.paint(kind.level.name(), style.colour), all.len() - shown);
+            out += &format!(
+                "{} and {} more of its kind\n",
+                tone.paint(kind.level.name(), style.colour),
+                all.len() - shown
+            );
         }
         out += &paragraph("  ", &format!("{}. Remedy: {}.", kind.means, kind.remedy), style.width);
     }
     if hidden > 0 {
-        hidden = gateway.warnings.iter().filter(|w| w.kind.level == Level::Note).count().saturating_sub(notes - hidden);
+        hidden = gateway
+            .warnings
+            .iter()
+            .filter(|w| w.kind.level == Level::Note)
+            .count()
+            .saturating_sub(notes - hidden);
         out += &format!("\n{} more; --full tells all\n", plural(hidden, "note"));
     }
     out

@@ -1,0 +1,117 @@
+//! Limits of Envoy AI Gateway: of rules, and of backends; what they count is a sum of tokens.
+
+use serde_json::{Map, Value, json};
+
+use crate::gateways::model::{Gateway, Member};
+use crate::gateways::source::Config;
+use crate::gateways::tree::Node;
+use crate::gateways::warning::Warning;
+
+/// The gateway's own limiters, each as one for all that ask.
+pub(super) fn limiters(config: &Config, traffic: Option<&Node>) -> Vec<Value> {
+    let rules = traffic
+        .and_then(|node| node.find("rateLimit.global.rules"))
+        .map_or(&[][..], Node::items);
+    let costs = config
+        .documents
+        .iter()
+        .flat_map(|node| node.find("spec.llmRequestCosts").map_or(&[][..], Node::items));
+    let of_rule = |rule: &Node| {
+        let limit = rule.get("limit")?.count_of("requests")?;
+        let window = match rule.find("limit.unit")?.text()? {
+            "Second" => "1s",
+            "Minute" => "1m",
+            "Hour" => "1h",
+            _ => "24h",
+        };
+        let key = rule.find("cost.response.metadata.key").and_then(Node::text);
+        let cost = key.and_then(|key| costs.clone().find(|cost| cost.text_of("metadataKey") == Some(key)));
+        let Some(cost) = cost else {
+            return Some(json!({ "fixed_window": { "unit": "requests", "limit": limit, "window": window } }));
+        };
+        let (unit, input, output) = match cost.text_of("type") {
+            Some("InputToken") => ("input_tokens", 1.0, 0.0),
+            Some("OutputToken") => ("output_tokens", 0.0, 1.0),
+            Some("CEL") => linear(cost.text_of("cel").unwrap_or(""))?,
+            _ => ("tokens", 1.0, 1.0),
+        };
+        Some(
+            json!({ "fixed_window": { "unit": unit, "limit": limit, "window": window, "charge": charge(unit, input, output) } }),
+        )
+    };
+    rules.iter().filter_map(of_rule).collect()
+}
+
+/// What an answer costs a limit, when it ends.
+fn charge(unit: &str, input: f64, output: f64) -> Value {
+    match unit {
+        "tokens" => json!({ "at": "end", "input_weight": input, "output_weight": output }),
+        _ => json!({ "at": "end" }),
+    }
+}
+
+/// A sum of `input_tokens`, `output_tokens` and `total_tokens` with whole factors.
+fn linear(cel: &str) -> Option<(&'static str, f64, f64)> {
+    let (mut input, mut output) = (0.0, 0.0);
+    for term in cel.split('+') {
+        let (mut factor, mut of) = (1.0, "");
+        for part in term.split('*').map(str::trim) {
+            match part.trim_end_matches('u').parse::<f64>() {
+                Ok(number) => factor *= number,
+                Err(_) => of = part,
+            }
+        }
+        match of {
+            "input_tokens" => input += factor,
+            "output_tokens" => output += factor,
+            "total_tokens" => (input, output) = (input + factor, output + factor),
+            _ => return None,
+        }
+    }
+    Some(("tokens", input, output))
+}
+
+/// Quotas of backends: beyond one the gateway answers 429 and asks nobody else.
+pub(super) fn quotas(policies: &[&Node], gateway: &mut Gateway) {
+    let mut limits = Map::new();
+    for policy in policies {
+        let targets = policy.find("spec.targetRefs").map_or(&[][..], Node::items);
+        let backends: Vec<&str> = targets.iter().filter_map(|target| target.text_of("name")).collect();
+        for quota in policy.find("spec.perModelQuotas").map_or(&[][..], Node::items) {
+            let bucket = quota.find("quota.defaultBucket");
+            let limit = bucket.and_then(|bucket| bucket.count_of("limit"));
+            let window = bucket.and_then(|bucket| bucket.text_of("duration")).unwrap_or("1m");
+            let cost = quota
+                .find("quota.costExpression")
+                .and_then(Node::text)
+                .unwrap_or("total_tokens");
+            let members = gateway.groups.iter().flat_map(|group| &group.members);
+            let is_meant = |member: &&Member| {
+                member
+                    .account
+                    .as_deref()
+                    .is_some_and(|account| backends.contains(&account))
+                    && quota.text_of("modelName").is_none_or(|model| member.model == model)
+            };
+            for member in members.filter(is_meant) {
+                if let (Some(limit), Some((unit, input, output))) = (limit, linear(cost)) {
+                    let of = json!([{ "fixed_window": { "unit": unit, "limit": limit, "window": window, "charge": charge(unit, input, output) } }]);
+                    limits.insert(member.name.clone(), of);
+                }
+            }
+            gateway
+                .warnings
+                .push(Warning::new("quota-does-not-reroute", "", Some(quota.at)));
+            for rule in quota.find("quota.bucketRules").map_or(&[][..], Node::items) {
+                if rule.flag("shadowMode") {
+                    gateway.warnings.push(Warning::new("shadow-mode", "", Some(rule.at)));
+                }
+            }
+        }
+    }
+    if !limits.is_empty() {
+        gateway
+            .facts
+            .insert("limits_of_providers".to_owned(), Value::Object(limits));
+    }
+}

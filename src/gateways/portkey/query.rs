@@ -1,0 +1,92 @@
+//! Conditions: as an experiment has them, and the classes of traffic that meet them.
+
+use serde_json::{Map, Value, json};
+
+use super::ONLY;
+use crate::gateways::tree::{Node, Value as Is};
+
+/// A query as an experiment has it: the same.
+pub(super) fn value(node: &Node) -> Value {
+    match &node.value {
+        Is::List(items) => items.iter().map(value).collect(),
+        Is::Map(entries) => Value::Object(
+            entries
+                .iter()
+                .map(|entry| (entry.key.clone(), value(&entry.value)))
+                .collect(),
+        ),
+        Is::Scalar { quoted: false, text } if matches!(text.as_str(), "true" | "false") => json!(text == "true"),
+        Is::Scalar { quoted: false, .. } if node.number().is_some() => {
+            let number = node.number().unwrap_or(0.0);
+            if number.fract() == 0.0 && number.abs() < 1e15 {
+                json!(number as i64)
+            } else {
+                json!(number)
+            }
+        }
+        Is::Scalar { text, .. } => json!(text),
+    }
+}
+
+/// A class for each condition, with tags that meet it, and one that meets none.
+pub(super) fn classes(root: &Node) -> Map<String, Value> {
+    let conditions = root.find("strategy.conditions").map_or(&[][..], Node::items);
+    let mut tags = Map::new();
+    let mut found: Vec<(String, Map<String, Value>, Option<u64>)> = Vec::new();
+    for item in conditions {
+        let (mut own, mut most) = (Map::new(), None);
+        if let Some(query) = item.get("query") {
+            meet(query, &mut own, &mut most);
+        }
+        tags.extend(own.keys().map(|name| (name.clone(), json!("other"))));
+        found.push((item.text_of("then").unwrap_or("").to_owned(), own, most));
+    }
+    if found.is_empty() {
+        return Map::new();
+    }
+    found.push(("other".to_owned(), Map::new(), None));
+    let class = |(then, own, most): (String, Map<String, Value>, Option<u64>)| {
+        let mut all = tags.clone();
+        all.extend(own);
+        let mut class = json!({ "tags": all });
+        if let Some(most) = most {
+            class["max_output"] = json!(most);
+        }
+        (format!("{ONLY}/{then}"), class)
+    };
+    found.into_iter().map(class).collect()
+}
+
+/// What a class has that meets a query: one way of the first alternative.
+fn meet(query: &Node, tags: &mut Map<String, Value>, most: &mut Option<u64>) {
+    for entry in query.entries() {
+        let first = |node: &Node| node.text().or_else(|| node.texts().first().copied()).map(str::to_owned);
+        match entry.key.as_str() {
+            "$and" => entry.value.items().iter().for_each(|item| meet(item, tags, most)),
+            "$or" => entry
+                .value
+                .items()
+                .iter()
+                .take(1)
+                .for_each(|item| meet(item, tags, most)),
+            "params.max_tokens" => {
+                let bound = |key: &str| entry.value.count_of(key);
+                *most = bound("$lte")
+                    .or(bound("$eq"))
+                    .or(bound("$lt").map(|n| n.saturating_sub(1)))
+                    .or(bound("$gte"));
+                *most = most.or(bound("$gt").map(|n| n + 1)).map(|n| n.max(1));
+            }
+            key => {
+                let Some(name) = key.strip_prefix("metadata.") else {
+                    continue;
+                };
+                let value = match entry.value.is_map() {
+                    true => entry.value.get("$eq").or(entry.value.get("$in")).and_then(first),
+                    false => first(&entry.value),
+                };
+                tags.insert(name.to_owned(), json!(value.unwrap_or_else(|| "other".to_owned())));
+            }
+        }
+    }
+}

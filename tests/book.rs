@@ -2,7 +2,7 @@
 //!
 //! Blocks are read in their order, in a folder of their own for each chapter. In ```` ```console ```` a line that begins with `$ simcap` is a
 //! command; what stands below it is what it printed once, and is not compared, since runs are shortened here. ```` ```json ```` blocks
-//! say in their first line what they are: `file=NAME` a file, `wrong=NAME` one with mistakes, which the next command must
+//! say in their first line what they are: `config=NAME` the configuration of a gateway, `file=NAME` a file, `wrong=NAME` one with mistakes, which the next command must
 //! refuse, `part` fields in place of those of the last experiment, `policy` a policy more in it. Chapters under `manual` are
 //! written by the program; their JSON is the examples of its pages, which other tests load.
 
@@ -163,6 +163,9 @@ impl Reading {
             fs::write(self.folder.path().join(file), json).unwrap();
             self.latest = Some(file.to_owned());
             return self.command(&format!("simcap check {file}"));
+        }
+        if let Some(file) = what.strip_prefix("config=") {
+            return fs::write(self.folder.path().join(file), json).unwrap();
         }
         if let Some(file) = what.strip_prefix("wrong=") {
             fs::write(self.folder.path().join(file), json).unwrap();

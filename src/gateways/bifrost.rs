@@ -18,7 +18,7 @@ use super::source::Config;
 use super::tree::{Entry, Node, Place};
 use super::warning::{self, Warning};
 
-/// The product.
+/// Bifrost as a product that is read.
 pub static PRODUCT: Product = Product {
     name: "bifrost",
     title: "Bifrost",
@@ -90,7 +90,7 @@ impl Network {
                 .unwrap_or(default)
         };
         Network {
-            retries: number("max_retries", 0.0).max(0.0) as u64,
+            retries: number("max_retries", 0.0).clamp(0.0, 10_000.0) as u64,
             initial: number("retry_backoff_initial", 500.0) / 1e3,
             most: number("retry_backoff_max", 5000.0) / 1e3,
             timeout: number("default_request_timeout_in_seconds", 30.0),

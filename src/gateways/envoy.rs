@@ -21,7 +21,7 @@ use super::tree::Node;
 use super::warning::{self, Warning};
 use limits::{limiters, quotas};
 
-/// The product.
+/// Envoy AI Gateway as a product that is read.
 pub static PRODUCT: Product = Product {
     name: "envoy-ai-gateway",
     title: "Envoy AI Gateway",
@@ -231,7 +231,7 @@ fn policy(traffic: Option<&Node>, total: f64) -> Policy {
     });
     Policy {
         retries: match retry {
-            Some(retry) => retry.count_of("numRetries").unwrap_or(2),
+            Some(retry) => retry.count_of("numRetries").unwrap_or(2).min(10_000),
             None => 0,
         },
         base,

@@ -2,7 +2,7 @@
 //!
 //! - `retries` (5) more tries follow without waiting, the next target by the balancer, after the failures of `failover_criteria`
 //!   (error, timeout). A request to an LLM is a POST: without `non_idempotent` among them it is tried once.
-//! - `max_fails` 0 is no breaker; else a target that failed so often in `fail_timeout` (10 s) is left out as long.
+//! - `max_fails` 0 means that there is none; else a target that failed so often in `fail_timeout` (10 s) is left out as long.
 //! - Timeouts of 60 s: to connect, and between two reads, which bounds the first token and each further one.
 //! - Rate limits by tokens count when the answer ends.
 //!
@@ -18,7 +18,7 @@ use super::source::Config;
 use super::tree::{Node, Place};
 use super::warning::{self, Warning};
 
-/// The product.
+/// Kong AI Gateway as a product that is read.
 pub static PRODUCT: Product = Product {
     name: "kong",
     title: "Kong AI Gateway",
@@ -141,7 +141,7 @@ pub(super) fn read(config: &Config) -> Gateway {
     let criteria = given.map_or_else(|| vec!["error", "timeout"], Node::texts);
     let posts = criteria.contains(&"non_idempotent");
     let retries = if posts {
-        balancer.count_of("retries").unwrap_or(5)
+        balancer.count_of("retries").unwrap_or(5).min(10_000)
     } else {
         0
     };

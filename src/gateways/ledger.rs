@@ -45,7 +45,7 @@ pub struct Row {
     pub shape: String,
     /// Where the key stands.
     pub at: Place,
-    /// The verdict.
+    /// The verdict on the key.
     pub verdict: Verdict,
     /// How it is modelled, or why not.
     pub how: String,

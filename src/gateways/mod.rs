@@ -149,3 +149,96 @@ pub fn read(config: &Config, product: Option<&str>) -> Result<Gateway, Refused> 
     };
     Ok((reader.read)(config))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::import::{Assumptions, assumptions, experiment};
+    use super::*;
+    use crate::report::terminal::Style;
+
+    const SEEDS: [&str; 5] = [
+        include_str!("../../fuzz/seeds/gateway/litellm"),
+        include_str!("../../fuzz/seeds/gateway/portkey"),
+        include_str!("../../fuzz/seeds/gateway/envoy"),
+        include_str!("../../fuzz/seeds/gateway/kong"),
+        include_str!("../../fuzz/seeds/gateway/bifrost"),
+    ];
+
+    #[test]
+    fn every_seed_is_recognised_and_becomes_an_experiment() {
+        let prices = assumptions::built_in_prices();
+        assert!(prices.models.len() > 10);
+        for (seed, product) in SEEDS.iter().zip(products()) {
+            let gateway = read(&source::from_text("seed", seed).unwrap(), None).unwrap();
+            assert_eq!(gateway.product.name, product);
+            let made = experiment(&gateway, &Assumptions::of(&gateway, &prices), "seed").to_string();
+            let loaded =
+                crate::experiment::load::from_text("seed.json", &made).unwrap_or_else(|e| panic!("{product}: {e}"));
+            crate::experiment::assemble::assemble(&loaded).unwrap_or_else(|e| panic!("{product}: {e}"));
+        }
+    }
+
+    /// What a fuzzer does in earnest (`fuzz/fuzz_targets/gateway.rs`), a little: bytes are changed, left out and doubled.
+    #[test]
+    fn changed_files_are_read_or_refused() {
+        let prices = assumptions::built_in_prices();
+        let mut state = 7_u64;
+        let mut draw = |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        let words = [
+            "null",
+            "-1",
+            "1e308",
+            "[]",
+            "{}",
+            "*",
+            "\"\"",
+            "-",
+            ":",
+            "&a",
+            "99999999999999999999",
+            "'",
+            ".nan",
+            "0",
+        ];
+        for round in 0..1500 {
+            let mut bytes = SEEDS[round % SEEDS.len()].as_bytes().to_vec();
+            for _ in 0..=draw(4) {
+                let (at, word) = (draw(bytes.len()), words[draw(words.len())].as_bytes());
+                match draw(3) {
+                    0 => drop(bytes.splice(at..(at + draw(8)).min(bytes.len()), word.iter().copied())),
+                    1 => drop(bytes.drain(at..(at + 1 + draw(20)).min(bytes.len()))),
+                    _ => {
+                        let part = bytes[at..(at + draw(40)).min(bytes.len())].to_vec();
+                        drop(bytes.splice(at..at, part));
+                    }
+                }
+            }
+            let Ok(text) = String::from_utf8(bytes) else { continue };
+            let Ok(config) = source::from_text("x", &text) else {
+                continue;
+            };
+            for product in products() {
+                let gateway = read(&config, Some(product)).unwrap();
+                let style = Style {
+                    width: 80,
+                    colour: false,
+                };
+                let shown = show::text(&gateway, &style, true);
+                assert!(!shown.contains(|c: char| c.is_control() && c != '\n'));
+                let _ = (
+                    show::json(&gateway),
+                    show::markdown(&gateway),
+                    show::sarif(&gateway),
+                    show::ledger(&gateway),
+                );
+                let made = experiment(&gateway, &Assumptions::of(&gateway, &prices), "x").to_string();
+                let _ = crate::experiment::load::from_text("x.json", &made);
+            }
+        }
+    }
+}

@@ -13,9 +13,9 @@ use super::warning::Warning;
 /// A product whose configurations are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Product {
-    /// Its name on the command line and in results.
+    /// The name on the command line and in results.
     pub name: &'static str,
-    /// Its name for people.
+    /// The name for people.
     pub title: &'static str,
     /// What the mapping was held against: the running product, or its source.
     pub held: &'static str,
@@ -24,7 +24,7 @@ pub struct Product {
 /// A configuration in the form of all products.
 #[derive(Debug)]
 pub struct Gateway {
-    /// The product.
+    /// The product whose configuration it is.
     pub product: &'static Product,
     /// The version whose rules are applied, and where that is known from.
     pub version: String,
@@ -53,7 +53,7 @@ pub struct Gateway {
 /// What callers ask for by one name.
 #[derive(Clone, Debug, Default)]
 pub struct Group {
-    /// The name.
+    /// The name that callers ask for.
     pub name: String,
     /// Where it is first said.
     pub at: Place,
@@ -106,7 +106,7 @@ pub struct Member {
     pub waits: bool,
     /// The timeout of one attempt in seconds, and that of one that streams, where they differ from the gateway's.
     pub timeout: Option<f64>,
-    /// As [`timeout`](Member::timeout), of an attempt that streams.
+    /// The timeout of an attempt that streams, likewise.
     pub stream_timeout: Option<f64>,
     /// The most tokens that it takes.
     pub context_window: Option<u64>,
@@ -123,6 +123,6 @@ pub struct Case {
     pub attempts: u64,
     /// Seconds from the first failure until the group gives up or answers, at least and at most; the answers' own time is not in it.
     pub seconds: (f64, f64),
-    /// What follows: who is left out, where the request goes, what the caller is told.
+    /// What follows: what is left out, where the request goes, what the caller is told.
     pub then: String,
 }

@@ -22,7 +22,7 @@ use super::tree::{Node, Place, Value as Is};
 use super::warning::{self, Warning};
 use query::{classes, value};
 
-/// The product.
+/// Portkey as a product that is read.
 pub static PRODUCT: Product = Product {
     name: "portkey",
     title: "Portkey",
@@ -87,7 +87,7 @@ struct Rules {
     attempts: u64,
     codes: Option<Vec<u64>>,
     header: bool,
-    /// Milliseconds.
+    /// The timeout in milliseconds.
     timeout: Option<f64>,
 }
 
@@ -139,7 +139,7 @@ pub(super) fn read(config: &Config) -> Gateway {
     let rules = Rules::default().under(root);
     let found = reading.place(root, "", &rules);
     let (policy, costs) = found.unwrap_or((Value::Null, [Cost::default(); FAILURES.len()]));
-    // A provider alone is no policy.
+    // A provider alone is not a policy.
     let policy = match policy.as_str() {
         Some(name) => json!({ "single": { "provider": name } }),
         None => whole(policy),
@@ -234,7 +234,7 @@ impl Rules {
     fn under(&self, node: &Node) -> Rules {
         let mut rules = self.clone();
         if let Some(retry) = node.get("retry") {
-            rules.attempts = retry.count_of("attempts").unwrap_or(0);
+            rules.attempts = retry.count_of("attempts").unwrap_or(0).min(10_000);
             rules.codes = retry.get("on_status_codes").map(codes);
             rules.header = retry.flag("use_retry_after_header");
         }

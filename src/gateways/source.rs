@@ -20,7 +20,7 @@ const MOST_FILES: usize = 64;
 pub struct Config {
     /// The files, as they are called; places name them by number.
     pub files: Vec<String>,
-    /// The documents.
+    /// The documents of the file.
     pub documents: Vec<Node>,
     /// The values of the chart around it, if it was in one.
     pub chart: Option<Node>,

@@ -33,7 +33,7 @@ pub enum Value {
         /// Whether it stood in quotes or in a block.
         quoted: bool,
     },
-    /// A list.
+    /// A list of values.
     List(Vec<Node>),
     /// A mapping, in the order of the file.
     Map(Vec<Entry>),
@@ -42,7 +42,7 @@ pub enum Value {
 /// An entry of a mapping.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// The key.
+    /// The key of the entry.
     pub key: String,
     /// Where the key stands.
     pub at: Place,

@@ -29,7 +29,7 @@ impl Level {
 /// A kind of warning.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kind {
-    /// The code.
+    /// The code of the kind.
     pub code: &'static str,
     /// How bad it is.
     pub level: Level,
@@ -42,7 +42,7 @@ pub struct Kind {
 /// A warning at its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// The kind.
+    /// The kind of warning.
     pub kind: &'static Kind,
     /// What it is about; empty for the whole file.
     pub subject: String,
@@ -63,7 +63,7 @@ impl Warning {
         }
     }
 
-    /// The same with further words.
+    /// This warning with further words.
     #[must_use]
     pub fn saying(mut self, detail: impl Into<String>) -> Warning {
         self.detail = detail.into();

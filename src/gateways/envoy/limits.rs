@@ -71,7 +71,7 @@ fn linear(cel: &str) -> Option<(&'static str, f64, f64)> {
     Some(("tokens", input, output))
 }
 
-/// Quotas of backends: beyond one the gateway answers 429 and asks nobody else.
+/// Quotas of backends: beyond one the gateway answers 429 and asks no other.
 pub(super) fn quotas(policies: &[&Node], gateway: &mut Gateway) {
     let mut limits = Map::new();
     for policy in policies {

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! `classes` and `providers` hold what an experiment has there; what is given replaces what is assumed for that class or provider. A name
-//! that the configuration does not have is refused; but a class `GROUP/ANYTHING` is a further one of those who ask for that group. `because` says of each where it comes from, and is quoted.
+//! that the configuration does not have is refused; but a class `GROUP/ANYTHING` is one more that asks for that group. `because` says of each where it comes from, and is quoted.
 
 use serde_json::{Map, Value, json};
 
@@ -30,7 +30,7 @@ pub struct Assumptions {
     pub classes: Map<String, Value>,
     /// What is assumed of each provider, as an experiment has it.
     pub providers: Map<String, Value>,
-    /// The plan.
+    /// The plan of the experiment.
     pub plan: Map<String, Value>,
     /// Where each comes from, in words.
     pub because: Map<String, Value>,
@@ -146,7 +146,7 @@ impl Assumptions {
         Ok(self)
     }
 
-    /// The file.
+    /// The text of the file.
     pub fn to_json(&self) -> String {
         let text = json!({
             "format": FORMAT, "rate": self.rate, "classes": self.classes, "providers": self.providers,
@@ -181,7 +181,7 @@ fn map(value: Value) -> Map<String, Value> {
 /// Puts what is given over what is assumed, field by field.
 fn over(file: &str, what: &str, assumed: &mut Map<String, Value>, given: Map<String, Value>) -> Result<(), Refused> {
     for (name, value) in given {
-        // A part of those who ask for a group: `GROUP/ANYTHING`, with tags of its own.
+        // A part of what asks for a group: `GROUP/ANYTHING`, with tags of its own.
         let whole = name
             .rsplit_once('/')
             .filter(|(group, _)| what == "class" && assumed.contains_key(*group));

@@ -122,7 +122,7 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec
                 (Some(_) | None, _) => {}
             }
         }
-        // A name that nobody asked for has no class.
+        // A name that was never asked for has no class.
         let asked = |name: &String| {
             shares
                 .iter()

@@ -4,7 +4,7 @@
 //!
 //! - n = 1: r + 1 attempts, a sleep of min(8, max(`retry_after`, 0.5 × 2ᵏ)) + U(0, 0.75) s after each, the last one included; with
 //!   r = 0 one attempt and no sleep. A Retry-After of up to 60 s goes in the place of a sleep.
-//! - n > 1: r + 1 attempts without a sleep while anybody is healthy; with nobody healthy it ends at once.
+//! - n > 1: r + 1 attempts without a sleep while a deployment is healthy; with none healthy it ends at once.
 //! - A 429 cools its deployment at once where the rules by share hold and n > 1; then n attempts are the most.
 //! - A 400, 404 or 422 is not tried again; a 401 or 403 only where n > 1. All of them fall back.
 //! - Each group that a request falls back to does all of this anew, and its own fallbacks follow; a group already tried is

@@ -13,7 +13,7 @@ use crate::gateways::warning::Warning;
 pub(super) struct Deployment {
     pub(super) group: String,
     pub(super) member: Member,
-    /// The mode, if it is no text model's.
+    /// The mode, if it is not that of a text model.
     pub(super) other_mode: Option<String>,
     pub(super) weight: Option<f64>,
     pub(super) rpm: Option<u64>,
@@ -74,7 +74,7 @@ fn deployment(item: &Node, group: &str, name: String, settings: &Settings, warni
     let count = |key: &str| {
         of(key)
             .and_then(|entry| entry.value.number())
-            .filter(|n| *n >= 0.0)
+            .filter(|n| *n >= 0.0 && *n < 1e15)
             .map(|n| n as u64)
     };
     let at = item.entry("model_name").map_or(item.at, |entry| entry.at);
@@ -117,7 +117,7 @@ fn deployment(item: &Node, group: &str, name: String, settings: &Settings, warni
         rpm,
         tpm,
         order: count("order"),
-        num_retries: count("num_retries"),
+        num_retries: count("num_retries").map(|n| n.min(10_000)),
         cooldown: of("cooldown_time").and_then(|entry| entry.value.number()),
         tags: params
             .get("tags")

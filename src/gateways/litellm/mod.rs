@@ -27,7 +27,7 @@ use super::warning;
 use deployments::Deployment;
 use settings::{Settings, Version};
 
-/// The product.
+/// LiteLLM as a product that is read.
 pub static PRODUCT: Product = Product {
     name: "litellm",
     title: "LiteLLM",
@@ -227,6 +227,9 @@ fn facts(reading: &Reading<'_>) -> Map<String, Value> {
     let settings = &reading.settings;
     let mut facts = Map::new();
     facts.insert("max_fallbacks".to_owned(), json!(settings.max_fallbacks));
+    if !settings.default_fallbacks.is_empty() {
+        facts.insert("default_fallbacks".to_owned(), json!(settings.default_fallbacks));
+    }
     // Where any group has a chain of its own for it, the others have none.
     facts.insert("context_window_fallbacks".to_owned(), json!(settings.context.is_some()));
     facts.insert("content_policy_fallbacks".to_owned(), json!(settings.content.is_some()));

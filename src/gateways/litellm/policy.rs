@@ -49,7 +49,7 @@ pub(super) fn among(settings: &Settings, deployments: &[Deployment]) -> Value {
     json!({ settings_kind(settings).0: parameters(settings, deployments, &names) })
 }
 
-/// The lowest `order` that has anybody left, each level by the strategy.
+/// The lowest `order` that has a deployment left, each level by the strategy.
 fn levelled(settings: &Settings, deployments: &[Deployment], levels: &[Vec<&str>]) -> Value {
     let targets = levels.iter().map(|names| match names[..] {
         [one] => json!(one),

@@ -19,7 +19,7 @@ pub(super) enum Version {
 /// The rule by which deployments cool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cooling {
-    /// Never.
+    /// No failure cools a deployment.
     Off,
     /// By LiteLLM's rules by share.
     ByShare,
@@ -86,10 +86,10 @@ impl Settings {
             }
         };
         let number = |entry: Option<&Entry>| entry.and_then(|entry| entry.value.number());
-        let num_retries = number(first("num_retries", "num_retries")).map_or(2, |n| n.max(0.0) as u64);
+        let num_retries = number(first("num_retries", "num_retries")).map_or(2, |n| whole(n));
         let timeout = number(first("timeout", "request_timeout"));
-        let allowed_fails = number(first("allowed_fails", "allowed_fails")).map(|n| n.max(0.0) as u64);
-        let max_fallbacks = number(first("max_fallbacks", "max_fallbacks")).map_or(5, |n| n.max(0.0) as u64);
+        let allowed_fails = number(first("allowed_fails", "allowed_fails")).map(|n| whole(n));
+        let max_fallbacks = number(first("max_fallbacks", "max_fallbacks")).map_or(5, |n| whole(n));
         let plain = first("fallbacks", "fallbacks").cloned();
         let default = first("default_fallbacks", "default_fallbacks").cloned();
         let context = first("context_window_fallbacks", "context_window_fallbacks").cloned();
@@ -172,7 +172,7 @@ fn retries(entry: Option<&Entry>, warnings: &mut Vec<Warning>) -> Vec<(&'static 
     for pair in entry.value.entries() {
         let known = RETRIES.iter().find(|(name, _)| *name == pair.key);
         match (known, pair.value.number()) {
-            (Some((_, name)), Some(retries)) => found.extend(name.map(|name| (name, retries.max(0.0) as u64))),
+            (Some((_, name)), Some(retries)) => found.extend(name.map(|name| (name, whole(retries)))),
             (_, None) => misshapen = true,
             (None, Some(_)) => unknown.push(pair.key.as_str()),
         }
@@ -206,7 +206,7 @@ fn fails(entry: Option<&Entry>, warnings: &mut Vec<Warning>) -> Option<Vec<u64>>
     Some(
         counts
             .filter_map(|pair| pair.value.number())
-            .map(|n| n.max(0.0) as u64)
+            .map(|n| whole(n))
             .collect(),
     )
 }
@@ -244,4 +244,9 @@ fn latency(args: Option<&Node>) -> serde_json::Map<String, serde_json::Value> {
         of.insert("max_latency_list_size".to_owned(), size.into());
     }
     of
+}
+
+/// A number of tries or failures: none has more than ten thousand.
+fn whole(n: f64) -> u64 {
+    n.clamp(0.0, 10_000.0) as u64
 }

@@ -104,7 +104,11 @@ pub fn json(gateway: &Gateway) -> String {
         }),
     );
     put("through", by_group(&|group| names(&group.through)));
-    put("fallback", by_group(&|group| names(&group.fallback)));
+    let mut fallback = by_group(&|group| names(&group.fallback));
+    if let Some(default) = gateway.facts.get("default_fallbacks") {
+        fallback["*"] = default.clone();
+    }
+    put("fallback", fallback);
     put(
         "context_window_fallback",
         by_group(&|group| names(&group.context_fallback)),

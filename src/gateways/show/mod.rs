@@ -46,7 +46,7 @@ fn counts(gateway: &Gateway) -> String {
     }
 }
 
-/// `code: subject`.
+/// A warning as `code: subject`.
 fn title(warning: &Warning) -> String {
     match warning.subject.as_str() {
         "" => warning.kind.code.to_owned(),

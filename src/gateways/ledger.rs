@@ -147,7 +147,7 @@ mod tests {
             short,
             [
                 ("a[0].b", Verdict::Modelled, true),
-                ("a[0].c", Verdict::Ignored, false),
+                ("a[0].c.d", Verdict::Approximated, true),
                 ("a[1].e", Verdict::Ignored, false),
                 ("f", Verdict::Ignored, true),
                 ("h", Verdict::NotModelled, false)

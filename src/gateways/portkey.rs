@@ -433,7 +433,7 @@ impl Reading {
             own.insert("retry".to_owned(), rules.retry());
         }
         if let Some(timeout) = rules.timeout.filter(|_| rules.timeout != above.timeout) {
-            own.insert("ttft".to_owned(), json!(format!("{}s", timeout / 1e3)));
+            own.insert("timeouts".to_owned(), json!({ "ttft": format!("{}s", timeout / 1e3) }));
         }
         if !own.is_empty() {
             self.own.insert(name.clone(), Value::Object(own));

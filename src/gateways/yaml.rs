@@ -8,7 +8,7 @@
 //! looked at while events come in and before an alias is copied, so that no bomb goes off. A placeholder of a template (`{{`,
 //! `{%`) is refused before anything is read: what is rendered is the configuration.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
@@ -58,7 +58,7 @@ pub fn read(name: &str, file: u16, before: u32, text: &str) -> Result<Documents,
         file,
         before,
         open: Vec::new(),
-        anchors: HashMap::new(),
+        anchors: BTreeMap::new(),
         values: 0,
         copied: 0,
         found: Documents::default(),
@@ -118,7 +118,7 @@ struct Reading<'a> {
     file: u16,
     before: u32,
     open: Vec<Open>,
-    anchors: HashMap<usize, Anchored>,
+    anchors: BTreeMap<usize, Anchored>,
     values: usize,
     copied: usize,
     found: Documents,

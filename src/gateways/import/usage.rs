@@ -117,9 +117,8 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec
     if !shares.is_empty() {
         for (name, class) in &mut assumptions.classes {
             let share = shares.iter().find(|(group, _)| group == name).map(|(_, n)| *n);
-            match (share, class) {
-                (Some(n), Value::Object(class)) => drop(class.insert("share".to_owned(), json!(n))),
-                (Some(_) | None, _) => {}
+            if let (Some(n), Value::Object(class)) = (share, class) {
+                class.insert("share".to_owned(), json!(n));
             }
         }
         // A name that was never asked for has no class.

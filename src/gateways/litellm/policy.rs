@@ -148,9 +148,8 @@ pub(super) fn shares(settings: &Settings, deployments: &[Deployment]) -> Option<
     if deployments.len() > 1 && (!drawn || level_sizes(deployments).len() > 1) {
         return None;
     }
-    let vectors: [&dyn Fn(&Deployment) -> Option<f64>; 3] = [&|d| d.weight, &|d| d.rpm.map(|n| n as f64), &|d| {
-        d.tpm.map(|n| n as f64)
-    }];
+    let of_weight: fn(&Deployment) -> Option<f64> = |d| d.weight;
+    let vectors = [of_weight, |d| d.rpm.map(|n| n as f64), |d| d.tpm.map(|n| n as f64)];
     let values = vectors.iter().find_map(|of| {
         // Up to 1.80 the first deployment alone says which vector is used.
         let asked = if settings.version == Version::V1_80 {

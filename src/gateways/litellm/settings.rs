@@ -86,10 +86,10 @@ impl Settings {
             }
         };
         let number = |entry: Option<&Entry>| entry.and_then(|entry| entry.value.number());
-        let num_retries = number(first("num_retries", "num_retries")).map_or(2, |n| whole(n));
+        let num_retries = number(first("num_retries", "num_retries")).map_or(2, whole);
         let timeout = number(first("timeout", "request_timeout"));
-        let allowed_fails = number(first("allowed_fails", "allowed_fails")).map(|n| whole(n));
-        let max_fallbacks = number(first("max_fallbacks", "max_fallbacks")).map_or(5, |n| whole(n));
+        let allowed_fails = number(first("allowed_fails", "allowed_fails")).map(whole);
+        let max_fallbacks = number(first("max_fallbacks", "max_fallbacks")).map_or(5, whole);
         let plain = first("fallbacks", "fallbacks").cloned();
         let default = first("default_fallbacks", "default_fallbacks").cloned();
         let context = first("context_window_fallbacks", "context_window_fallbacks").cloned();
@@ -203,12 +203,7 @@ fn fails(entry: Option<&Entry>, warnings: &mut Vec<Warning>) -> Option<Vec<u64>>
         .collect();
     unknown_names("allowed_fails_policy", entry, &unknown, FAILS.iter().copied(), warnings);
     let counts = pairs.iter().filter(|pair| known(&pair.key));
-    Some(
-        counts
-            .filter_map(|pair| pair.value.number())
-            .map(|n| whole(n))
-            .collect(),
-    )
+    Some(counts.filter_map(|pair| pair.value.number()).map(whole).collect())
 }
 
 fn unknown_names<'a>(

@@ -14,6 +14,7 @@ pub mod gate;
 pub mod hedge;
 pub mod host;
 pub mod limiter;
+mod litellm;
 pub mod retry;
 pub mod retry_budget;
 pub mod view;

@@ -97,6 +97,8 @@ pub struct Names<'a> {
     pub known: &'a [Known],
     /// The groups of providers that requests fall back along; none if there is only one.
     pub groups: &'a [Vec<usize>],
+    /// Whether each of `groups` has another that its requests fall back to.
+    pub falls_back: &'a [bool],
     /// What is known of the requests of each class, in order.
     pub asks: &'a [Asked],
     /// The number of users; `None` if each request has its own user.

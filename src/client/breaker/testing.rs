@@ -40,11 +40,16 @@ pub(super) struct Watch {
 
 /// The guard that `json` builds for providers p0, p1 and so on, in fallback groups if there are any.
 pub(super) fn build(json: &str, providers: usize, groups: &[Vec<usize>]) -> Built<Guard> {
+    build_falling_back(json, providers, groups, &[])
+}
+
+fn build_falling_back(json: &str, providers: usize, groups: &[Vec<usize>], falls_back: &[bool]) -> Built<Guard> {
     let providers: Vec<String> = (0..providers).map(|i| format!("p{i}")).collect();
     let spec: BreakerSpec = serde_json::from_str(json).unwrap();
     spec.as_dyn().build(&Names {
         providers: &providers,
         groups,
+        falls_back,
         ..Names::default()
     })
 }
@@ -57,7 +62,12 @@ impl Watch {
 
     /// The breakers of so many providers in fallback groups.
     pub(super) fn in_groups(json: &str, providers: usize, groups: &[Vec<usize>]) -> Watch {
-        let guard = build(json, providers, groups).unwrap();
+        Watch::falling_back(json, providers, groups, &[])
+    }
+
+    /// The breakers of so many providers in groups, each of which has a fallback or has none.
+    pub(super) fn falling_back(json: &str, providers: usize, groups: &[Vec<usize>], falls_back: &[bool]) -> Watch {
+        let guard = build_falling_back(json, providers, groups, falls_back).unwrap();
         let own = |i: usize| Chance::new(1, 0).surroundings(1).part(i as u64);
         Watch {
             each: (0..providers).filter_map(|i| guard.of_one(own(i))).collect(),

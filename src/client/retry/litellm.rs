@@ -9,6 +9,9 @@
 //! **last** failed attempt, before the error or the fallback. A member is healthy if neither a budget nor a breaker
 //! keeps it out: LiteLLM's own cooldown is a breaker here.
 //!
+//! An attempt for which no connection is free, where a provider's `line` is 0, is the gateway's own 429 (`max_parallel_requests`):
+//! tried again like any other, and at once where there is another member.
+//!
 //! `retry_policy` gives a kind of error its own number of retries and overrides what is never tried again, as LiteLLM does.
 //! Left out: its number is taken from the latest failure, where LiteLLM takes it from the first.
 //!
@@ -20,6 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildRetry, Failed, NOTHING_TRIED, Next, Retry, check_retries, grown, part};
+use crate::client::litellm::Kind;
 use crate::client::view::Fleet;
 use crate::form::build::{Built, Names};
 use crate::form::units::Duration;
@@ -68,6 +72,18 @@ pub struct RetryPolicy {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 99))]
     pub internal_server_error_retries: Option<u32>,
+    /// The retries after a 503.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 99))]
+    pub service_unavailable_error_retries: Option<u32>,
+    /// The retries after a 404.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 99))]
+    pub not_found_error_retries: Option<u32>,
+    /// The retries after any failure that has no entry of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 99))]
+    pub default_retries: Option<u32>,
 }
 
 impl Default for Litellm {
@@ -83,6 +99,10 @@ impl Default for Litellm {
 /// The outcomes that are tried again only if the group has another member.
 const WITH_ANOTHER: Outcomes = Outcomes::of(&[Outcome::Unauthorized, Outcome::Forbidden]);
 
+/// The outcomes that are tried again: what passes by itself, and the gateway's own 429 where as many requests are under way at a
+/// deployment as `max_parallel_requests` allows.
+const WORTH: Outcomes = Outcomes::RETRYABLE.and(Outcomes::of(&[Outcome::Shed]));
+
 /// The largest addition to a sleep, and the bounds of a back-off.
 const JITTER: Span = Span::from_millis(750);
 const FIRST: Span = Span::from_millis(500);
@@ -91,41 +111,43 @@ const LONGEST: Span = Span::from_secs(8);
 const HEEDED: Span = Span::from_secs(60);
 
 impl RetryPolicy {
+    /// What is given, with the names of the fields.
+    fn given(&self) -> [(Option<u32>, &'static str); 9] {
+        [
+            (self.authentication_error_retries, "authentication_error_retries"),
+            (self.timeout_error_retries, "timeout_error_retries"),
+            (self.rate_limit_error_retries, "rate_limit_error_retries"),
+            (
+                self.content_policy_violation_error_retries,
+                "content_policy_violation_error_retries",
+            ),
+            (self.bad_request_error_retries, "bad_request_error_retries"),
+            (self.internal_server_error_retries, "internal_server_error_retries"),
+            (
+                self.service_unavailable_error_retries,
+                "service_unavailable_error_retries",
+            ),
+            (self.not_found_error_retries, "not_found_error_retries"),
+            (self.default_retries, "default_retries"),
+        ]
+    }
+
     /// The number of retries that `outcome` gets, if it is given.
     fn of(&self, outcome: Outcome) -> Option<u32> {
-        match outcome {
-            Outcome::Unauthorized => self.authentication_error_retries,
-            Outcome::RequestTimeout
-            | Outcome::GatewayTimeout
-            | Outcome::TimeoutConnect
-            | Outcome::TimeoutTtft
-            | Outcome::TimeoutIdle
-            | Outcome::TimeoutAttempt => self.timeout_error_retries,
-            Outcome::RateLimited => self.rate_limit_error_retries,
-            Outcome::ContentFiltered => self
+        let own = Kind::of(outcome).and_then(|kind| match kind {
+            Kind::Authentication => self.authentication_error_retries,
+            Kind::Timeout => self.timeout_error_retries,
+            Kind::RateLimit => self.rate_limit_error_retries,
+            Kind::ContentPolicyViolation => self
                 .content_policy_violation_error_retries
                 .or(self.bad_request_error_retries),
-            Outcome::ContextExceeded | Outcome::BadRequest => self.bad_request_error_retries,
-            Outcome::ServerError => self.internal_server_error_retries,
-            Outcome::Success
-            | Outcome::BadGateway
-            | Outcome::Unavailable
-            | Outcome::Overloaded
-            | Outcome::ConnectionError
-            | Outcome::Truncated
-            | Outcome::PaymentRequired
-            | Outcome::Forbidden
-            | Outcome::NotFound
-            | Outcome::Conflict
-            | Outcome::PayloadTooLarge
-            | Outcome::Unprocessable
-            | Outcome::TimeoutTotal
-            | Outcome::BreakerOpen
-            | Outcome::Shed
-            | Outcome::QueueTimeout
-            | Outcome::BudgetExhausted
-            | Outcome::Cancelled => None,
-        }
+            Kind::BadRequest => self.bad_request_error_retries,
+            Kind::InternalServer => self.internal_server_error_retries,
+            Kind::ServiceUnavailable => self.service_unavailable_error_retries,
+            Kind::NotFound => self.not_found_error_retries,
+            Kind::BadGateway => None,
+        });
+        own.or(self.default_retries)
     }
 }
 
@@ -133,17 +155,7 @@ impl BuildRetry for Litellm {
     fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Retry>> {
         check_retries(self.num_retries, "num_retries")?;
         let policy = &self.retry_policy;
-        for (retries, field) in [
-            (policy.authentication_error_retries, "authentication_error_retries"),
-            (policy.timeout_error_retries, "timeout_error_retries"),
-            (policy.rate_limit_error_retries, "rate_limit_error_retries"),
-            (
-                policy.content_policy_violation_error_retries,
-                "content_policy_violation_error_retries",
-            ),
-            (policy.bad_request_error_retries, "bad_request_error_retries"),
-            (policy.internal_server_error_retries, "internal_server_error_retries"),
-        ] {
+        for (retries, field) in policy.given() {
             check_retries(retries.unwrap_or(0), field).map_err(|r| r.at("retry_policy"))?;
         }
         Ok(Box::new(Running {
@@ -172,8 +184,7 @@ impl Retry for Running {
             healthy += u32::from(fleet.is_open_to_calls(i));
         }
         let by_policy = self.by_outcome[failed.outcome.index()];
-        let worth =
-            Outcomes::RETRYABLE.contains(failed.outcome) || (members > 1 && WITH_ANOTHER.contains(failed.outcome));
+        let worth = WORTH.contains(failed.outcome) || (members > 1 && WITH_ANOTHER.contains(failed.outcome));
         if by_policy.is_none() && (!worth || healthy == 0) {
             return Next::STOP;
         }
@@ -280,6 +291,29 @@ mod tests {
             let alone = told(r#""litellm""#, 1, &[], &[(outcome, None)]);
             let retried = matches!(status, 408 | 409 | 429 | 500..);
             assert_eq!(alone[0] != "stop", retried, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn the_429_of_max_parallel_requests_is_tried_again() {
+        let shed = [(Outcome::Shed, None), (Outcome::Shed, None), (Outcome::Shed, None)];
+        assert_eq!(told(r#""litellm""#, 2, &[], &shed), ["0s anew", "0s anew", "stop"]);
+        assert_uniform(r#""litellm""#, &shed[..1], 0.5, 1.25);
+    }
+
+    #[test]
+    fn each_kind_of_error_has_its_own_retries_and_the_rest_the_default() {
+        let policy = r#"{"litellm": {"retry_policy": {"service_unavailable_error_retries": 0, "not_found_error_retries": 1, "default_retries": 2}}}"#;
+        for (outcome, retries) in [
+            (Unavailable, 0),
+            (NotFound, 1),
+            (ServerError, 2),
+            (BadRequest, 2),
+            (Unprocessable, 2),
+            (Outcome::BadGateway, 2),
+        ] {
+            let words = told(policy, 2, &[], &[(outcome, None); 4]);
+            assert_eq!(words.iter().filter(|w| *w == "0s anew").count(), retries, "{outcome:?}");
         }
     }
 

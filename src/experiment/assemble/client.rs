@@ -21,8 +21,10 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
         Some(fallback) => groups(fallback, names).map_err(|r| r.at("fallback"))?,
     };
     let members = fallback.members_of_each();
+    let falls_back: Vec<bool> = (1..=members.len()).map(|next| next < members.len()).collect();
     let names = &Names {
         groups: &members,
+        falls_back: &falls_back,
         ..*names
     };
     let mut limiters = Vec::new();

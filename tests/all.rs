@@ -33,6 +33,7 @@ mod limits;
 mod load;
 mod mechanisms;
 mod metrics;
+mod model_groups;
 mod months;
 mod other_logs;
 mod own;

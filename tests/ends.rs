@@ -15,6 +15,7 @@ use simcap::engine::scenario::Scenario;
 use simcap::engine::tally::Tally;
 use simcap::experiment::assemble::assemble;
 use simcap::experiment::load::from_text;
+use simcap::kernel::time::Span;
 use simcap::routing::{Call, Fleet, Judge, Milestone, Policy, Wants};
 use simcap::words::{Ended, Headers, Outcome};
 
@@ -191,6 +192,10 @@ impl Policy for Counting {
 
     fn fall_back(&mut self, call: &Call) -> bool {
         self.inner.fall_back(call)
+    }
+
+    fn turns_away(&mut self, call: &Call) -> Option<(Outcome, Option<Span>)> {
+        self.inner.turns_away(call)
     }
 
     fn milestones(&self) -> Vec<Milestone> {

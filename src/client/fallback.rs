@@ -6,6 +6,9 @@
 //! because it does not know them, leaves them to their order: the first that is open.
 //! The timeout of the whole request ends it in whatever group it is, and is what the caller is told then.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::words::{Outcome, Outcomes};
 
 /// The fallback groups in their order.
@@ -47,4 +50,15 @@ impl Fallback {
     pub fn members(&self, group: usize) -> Option<&[bool]> {
         self.groups.get(group).map(|g| &*g.members)
     }
+}
+
+/// The group whose failure a caller is told of when every group has failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Tells {
+    /// The first group's failure (Bifrost).
+    First,
+    /// The last group's failure.
+    #[default]
+    Last,
 }

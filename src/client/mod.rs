@@ -11,6 +11,7 @@ pub mod breaker;
 pub mod budget;
 pub mod fallback;
 pub mod gate;
+pub mod groups;
 pub mod hedge;
 pub mod host;
 pub mod limiter;
@@ -49,6 +50,8 @@ pub struct Client {
     pub hedge: Option<Box<dyn hedge::Hedge>>,
     /// The fallback groups: where to go when a group of providers has failed.
     pub fallback: fallback::Fallback,
+    /// The named groups, if the policy has them: their retry rules are in `retry`, and their breakers stand in for `breaker`.
+    pub groups: Option<groups::Groups>,
     /// The breakers that watch the providers.
     pub breaker: breaker::Guard,
     /// The budgets on spend, if there are any.
@@ -57,6 +60,26 @@ pub struct Client {
     pub allowances: Vec<budget::Allowance>,
     /// The shares of the budgets that are watched.
     pub alerts: Vec<budget::Alert>,
+}
+
+impl Client {
+    /// Whether each provider is in group `group`; `None` if there are no groups.
+    #[inline]
+    pub fn members(&self, group: u8) -> Option<&[bool]> {
+        match &self.groups {
+            Some(groups) => Some(&groups.at(group).members),
+            None => self.fallback.members(usize::from(group)),
+        }
+    }
+
+    /// The timeouts of an attempt at provider `p` for a request at group `group`.
+    #[inline]
+    pub fn timeouts_of(&self, group: u8, p: usize) -> &Timeouts {
+        match &self.groups {
+            Some(groups) => &groups.at(group).timeouts[p],
+            None => &self.timeouts,
+        }
+    }
 }
 
 /// The timeouts of a client; [`Span::FOREVER`] for no limit.

@@ -102,6 +102,8 @@ pub struct Failed {
     pub attempts: u32,
     /// The provider at which it was made, if there was one.
     pub provider: Option<usize>,
+    /// The number of the named group that the request is at; 0 where there are none.
+    pub group: usize,
     /// The Retry-After that came with the failure.
     pub retry_after: Option<Span>,
 }
@@ -114,6 +116,7 @@ impl Failed {
             outcome,
             attempts: 1,
             provider: None,
+            group: 0,
             retry_after: None,
         }
     }

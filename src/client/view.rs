@@ -32,6 +32,8 @@ pub struct Call {
     pub failure: Outcome,
     /// The number of answers to this request that a judge has turned down.
     pub rejected: u32,
+    /// The number of the named group that the request is at; 0 where there are none.
+    pub group: usize,
     /// Whether this is a further copy of a request that is under way.
     pub hedge: bool,
     /// Whether this is a mirrored copy: its answer is not waited for.
@@ -61,6 +63,7 @@ impl Call {
             last: None,
             failure: Outcome::Success,
             rejected: 0,
+            group: 0,
             hedge: false,
             mirrored: false,
             request,

@@ -162,7 +162,10 @@ impl<'a> Telling<'a> {
             seen::Step::GivesUp { after } => plain("gives_up", format!("gives up; its caller is told after {after}")),
             seen::Step::FallsBack(group) => plain(
                 "falls_back",
-                format!("falls back to group {} of providers", u32::from(group) + 1),
+                match &self.scenario.client.groups {
+                    Some(groups) => format!("falls back to {}", groups.at(group).name),
+                    None => format!("falls back to group {} of providers", u32::from(group) + 1),
+                },
             ),
             seen::Step::Detour => plain("falls_back", "the policy sends it elsewhere".into()),
             seen::Step::Looked { looks, .. } => plain("judged", format!("a judge looks at the answer for {looks}")),

@@ -15,6 +15,7 @@ mod ends;
 mod entry;
 mod follow;
 mod gateway;
+mod groups;
 mod judge;
 mod line;
 mod marks;
@@ -27,6 +28,7 @@ use crate::client::admission::Admission;
 use crate::client::breaker::Ticket;
 use crate::client::budget::Budget;
 use crate::client::gate::Gate;
+use crate::client::groups::Trail;
 use crate::client::hedge::Hedge;
 use crate::client::host::Pool;
 use crate::client::retry::Retry;
@@ -46,7 +48,7 @@ use super::tally::{Supposed, Tally};
 use super::ties::SUPPOSED;
 use super::watch::{Arrival, Watch, What};
 use belief::Beliefs;
-use gateway::Gateway;
+use gateway::{Gateway, OF_GROUPS};
 use marks::Before;
 
 /// A request in the system.
@@ -189,6 +191,7 @@ impl Request {
             last: (self.attempts > 0).then_some(self.provider as usize),
             failure: self.failure,
             rejected: u32::from(self.rejected),
+            group: usize::from(self.group),
             hedge,
             mirrored: self.shadow,
             request: self.key,
@@ -321,6 +324,10 @@ pub struct World<'a> {
     /// What verdicts tell; and by slot of request, what its answer and the one kept would be worth under other correlations. Empty if
     /// there are no judges.
     beliefs: Beliefs,
+    /// By slot of request, its way through the named groups; empty if there are none.
+    trails: Vec<Trail>,
+    /// The limits of each named group that has some; empty if none has.
+    gates: Vec<Option<Gate>>,
     supposed: Vec<[[Supposed; SUPPOSED.len()]; 2]>,
     retry: Box<dyn Retry>,
     retry_listens: bool,
@@ -389,7 +396,7 @@ impl<'a> World<'a> {
                     .collect(),
                 client.max_in_flight,
             ),
-            may_restrict: client.budget.is_some() || !client.fallback.groups.is_empty(),
+            may_restrict: client.budget.is_some() || !client.fallback.groups.is_empty() || client.groups.is_some(),
             listened_to: wants.learns
                 || wants.headers
                 || client.retry.listens()
@@ -399,6 +406,8 @@ impl<'a> World<'a> {
             headers: Vec::new(),
             tickets: Vec::new(),
             beliefs: Beliefs::default(),
+            trails: Vec::new(),
+            gates: groups::gates(client.groups.as_ref(), chance.surroundings(OF_LIMITERS).part(OF_GROUPS)),
             supposed: Vec::new(),
             retry: client.retry.fresh(),
             retry_listens: client.retry.listens(),
@@ -470,6 +479,10 @@ impl<'a> World<'a> {
         if ask.input > input_window {
             request.ask.input = input_window;
             self.tally.effort.shortened += u64::from(at >= self.scenario.window.warmup);
+        }
+        if let Some(groups) = &self.scenario.client.groups {
+            request.group = groups.entry[usize::from(ask.class)];
+            self.set_out(slot);
         }
         if self.wants.mirrors {
             self.most_in_system = self.most_in_system.max(self.in_system());

@@ -6,6 +6,7 @@ mod assumptions;
 mod client;
 mod drawn;
 mod fleet;
+mod groups;
 mod metrics;
 mod objectives;
 mod quality;
@@ -30,17 +31,20 @@ use crate::kernel::calendar::Calendar;
 use crate::kernel::time::{Span, Time};
 use crate::provider::faults::Silence;
 use crate::provider::pricing::listed::Table;
+use crate::routing::PolicySpec;
 use crate::stats::interval::Confidence;
 use crate::words::{Code, Metric, ModelNote, Start, Unit};
 use assumptions::assumptions;
-use client::client;
+use client::{budgeted, client};
 use fleet::{accounts, check_accounts, deployment, domain, exchange, known, pools};
+use groups::groups;
 use metrics::{Measures, measures};
 use objectives::objectives;
 use quality::quality;
 use traffic::{asked, traffic, users};
 use window::{check_load, max_in_system, window};
 
+pub(crate) use groups::settings as settings_of_groups;
 pub use metrics::{Measure, Source};
 pub(super) use quality::is_asked_for;
 
@@ -227,13 +231,30 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
                 Refusal::new(format!("a second policy named `{}`", entry.name)).at("name"),
             ));
         }
-        let built = client_of(spec, i, &names, &silent)?;
+        let named = match &entry.policy {
+            PolicySpec::model_groups(named) => Some(named),
+            _ => None,
+        };
+        // Of named groups each checks its own members against its own timeouts.
+        let mut built = client_of(spec, i, &names, if named.is_some() { &[None; 3] } else { &silent })?;
+        if let Some(named) = named {
+            let client = entry.effective(&spec.client);
+            if client.fallback.is_some() {
+                let text = "`model_groups` has fallbacks of its own: switch the client's off with `\"fallback\": null`";
+                return Err(here(Refusal::new(text).at("model_groups").at("policy")));
+            }
+            let (groups, rule) =
+                groups(named, &client, spec, &fleet, &names).map_err(|r| here(r.at("model_groups").at("policy")))?;
+            built.groups = Some(groups);
+            built.retry = budgeted(rule, &client, &names).map_err(|r| r.at("client"))?;
+        }
         let groups = built.fallback.members_of_each();
         let policy = entry
             .policy
             .as_dyn()
             .build(&Names {
                 groups: &groups,
+                names_groups: named.is_some(),
                 ..names
             })
             .map_err(|r| here(r.at(entry.policy.name()).at("policy")))?;
@@ -315,12 +336,14 @@ const CLOSED: &str = "the arrivals are a closed loop: latency is measured from t
 /// What the file may have meant before, what the arrivals mean for the figures, and what the clients' breakers cannot do in this fleet.
 fn cautions(spec: &Experiment, prices: &Table) -> Vec<String> {
     let closed = spec.traffic.arrivals.as_dyn().follows_ends();
+    let named = |entry: &PolicyEntry| matches!(entry.policy, PolicySpec::model_groups(_));
     let caution = |entry: &PolicyEntry| {
         let client = entry.effective(&spec.client);
         client.breaker.as_dyn().caution(spec.providers.len())
     };
-    let has_own = |entry: &&PolicyEntry| entry.client.as_ref().is_some_and(|own| !own.breaker.is_inherited());
-    let mut sharing = spec.policies.iter().filter(|entry| !has_own(entry));
+    let has_own =
+        |entry: &&PolicyEntry| !named(entry) && entry.client.as_ref().is_some_and(|own| !own.breaker.is_inherited());
+    let mut sharing = spec.policies.iter().filter(|entry| !named(entry) && !has_own(entry));
     let shared = sharing.next().and_then(caution);
     let own = spec.policies.iter().filter(has_own).filter_map(|entry| {
         let caution = caution(entry)?;
@@ -328,7 +351,11 @@ fn cautions(spec: &Experiment, prices: &Table) -> Vec<String> {
     });
     let of_arrivals = closed.then(|| CLOSED.to_owned());
     let of_format = format::notes(spec).into_iter();
-    let of_clients = of_format.chain(of_arrivals).chain(shared).chain(own);
+    let of_groups = spec.policies.iter().flat_map(|entry| match &entry.policy {
+        PolicySpec::model_groups(named) => groups::cautions(named, &entry.effective(&spec.client), &entry.name),
+        _ => Vec::new(),
+    });
+    let of_clients = of_format.chain(of_arrivals).chain(shared).chain(own).chain(of_groups);
     of_clients.chain(sources::unread(spec, prices)).collect()
 }
 

@@ -33,6 +33,7 @@ use crate::traffic::arrivals::ArrivalsSpec;
 use crate::traffic::users::UsersSpec;
 use crate::words::Metric;
 
+pub use crate::client::fallback::Tells;
 pub use layers::{ClientChanges, TimeoutsChanges};
 pub use plan::{ObjectiveSpec, PlanSpec, WindowSpec};
 pub use quality::{ObservedSpec, QualitySpec};
@@ -141,6 +142,10 @@ pub struct ClassSpec {
     /// What the client says of such a request besides: `"plan": "free"`, `"region": "eu"`. For policies that go by it.
     #[serde(default)]
     pub tags: Named<String>,
+    /// The name that the caller asks for: a group of `model_groups`, an alias of one, or what a wildcard covers. Default: the only
+    /// group, or the one of the class's own name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<String>,
     /// The most that one such request should cost, as the caller asks. For policies that go by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_budget: Option<Money>,
@@ -327,17 +332,6 @@ pub struct GroupSpec {
     /// to send it to, and no connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<OutcomeList>,
-}
-
-/// The group whose failure a caller is told of when every group has failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Tells {
-    /// The first group's failure (Bifrost).
-    First,
-    /// The last group's failure.
-    #[default]
-    Last,
 }
 
 fn five() -> u8 {

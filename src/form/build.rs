@@ -99,6 +99,10 @@ pub struct Names<'a> {
     pub groups: &'a [Vec<usize>],
     /// Whether each of `groups` has another that its requests fall back to.
     pub falls_back: &'a [bool],
+    /// The members of the named group that the part is for, which stand for all providers then; `None` where it is for none.
+    pub members: Option<&'a [usize]>,
+    /// Whether the part is the policy whose named groups the client works with.
+    pub names_groups: bool,
     /// What is known of the requests of each class, in order.
     pub asks: &'a [Asked],
     /// The number of users; `None` if each request has its own user.
@@ -157,9 +161,22 @@ impl<'a> Names<'a> {
     /// The index of a provider.
     ///
     /// # Errors
-    /// If there is none of that name.
+    /// If there is none of that name, or it is not in the group that the part is for.
     pub fn provider(&self, name: &str) -> Built<usize> {
-        number("provider", name, self.providers)
+        let Some(members) = self.members else {
+            return number("provider", name, self.providers);
+        };
+        let in_group = |&&p: &&usize| self.providers[p] == name;
+        members.iter().find(in_group).copied().ok_or_else(|| {
+            let all: Vec<String> = members.iter().map(|&p| self.providers[p].clone()).collect();
+            Refusal::unknown("member of the group", name, &all)
+        })
+    }
+
+    /// The providers that take part where none is named: the members of the group, or all.
+    pub fn everybody(&self) -> Vec<usize> {
+        self.members
+            .map_or_else(|| (0..self.providers.len()).collect(), <[usize]>::to_vec)
     }
 
     /// The indices of several providers, all different.

@@ -7,7 +7,8 @@ use std::fmt;
 
 use super::{BuildPolicy, Call, Chain, Fleet, Judge, Milestone, Policy, PolicySpec, Wants};
 use crate::form::build::{Built, Names, Refusal};
-use crate::words::{Course, Ended, Headers};
+use crate::kernel::time::Span;
+use crate::words::{Course, Ended, Headers, Outcome};
 
 /// Several policies, of which each request goes by one.
 #[derive(Debug)]
@@ -81,6 +82,12 @@ pub(super) trait Wrap: fmt::Debug + Send + Sync + Sized + 'static {
         handler.is_some_and(|handler| self.inside_mut().branch(handler).fall_back(call))
     }
 
+    /// What a call is answered for which no provider was found, as in [`Policy::turns_away`]. Default: what the handler says.
+    fn turns_away(&mut self, call: &Call) -> Option<(Outcome, Option<Span>)> {
+        let handler = self.handler(call)?;
+        self.inside_mut().branch(handler).turns_away(call)
+    }
+
     /// The milestones that it passes by itself, before those of the policies inside.
     fn milestones(&self) -> Vec<Milestone> {
         Vec::new()
@@ -148,6 +155,10 @@ impl<W: Wrap> Policy for Wrapped<W> {
 
     fn fall_back(&mut self, call: &Call) -> bool {
         self.0.fall_back(call)
+    }
+
+    fn turns_away(&mut self, call: &Call) -> Option<(Outcome, Option<Span>)> {
+        self.0.turns_away(call)
     }
 
     fn milestones(&self) -> Vec<Milestone> {

@@ -185,7 +185,7 @@ impl CascadeStage {
     /// Checks that the quality of every provider it may use is known for every class.
     fn is_rated(&self, names: &Names<'_>) -> Built<()> {
         let used = if self.policy.is_some() {
-            (0..names.providers.len()).collect()
+            names.everybody()
         } else {
             names.each_provider(&self.providers)?
         };

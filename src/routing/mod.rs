@@ -40,6 +40,7 @@ mod litellm_tags;
 mod llm_d;
 mod members;
 mod memoryless;
+mod model_groups;
 mod openrouter;
 mod p2c;
 mod pair;
@@ -99,6 +100,7 @@ pub use litellm_pre_call_checks::LitellmPreCallChecks;
 pub use litellm_tags::{LitellmTags, TagMatch};
 pub use llm_d::LlmD;
 pub use members::Members;
+pub use model_groups::{ModelGroup, ModelGroups};
 pub use openrouter::Openrouter;
 pub use p2c::P2c;
 pub use peak::Measures;
@@ -136,7 +138,7 @@ use std::fmt;
 use crate::form::build::{Built, Names, Refusal};
 use crate::kernel::chance::index;
 use crate::kernel::time::{Span, Time};
-use crate::words::{Course, Ended, Headers};
+use crate::words::{Course, Ended, Headers, Outcome};
 
 /// A routing policy, as it runs.
 ///
@@ -194,6 +196,12 @@ pub trait Policy: fmt::Debug + Send + Sync {
     /// made there. If so, it is routed again, as if for the first time.
     fn fall_back(&mut self, _call: &Call) -> bool {
         false
+    }
+
+    /// What `call` is answered for which [`Policy::choose`] has just found no provider, and the Retry-After that comes with it, where
+    /// the policy itself turns it away; `None` where nothing is open to calls. What is turned away counts as a try.
+    fn turns_away(&mut self, _call: &Call) -> Option<(Outcome, Option<Span>)> {
+        None
     }
 
     /// The milestones of the policy, and when each was passed: always the same ones, in one order.
@@ -376,6 +384,7 @@ registry! {
         ucb => Ucb,
         litellm_adaptive => LitellmAdaptive,
         #[group = "Composed"]
+        model_groups => ModelGroups,
         tree => Tree,
         pipeline => Pipeline,
         #[group = "Your own"]
@@ -397,7 +406,7 @@ impl PolicySpec {
 /// The providers that take part: those `given` in a policy's field `providers`, in that order, or all.
 fn taking_part(given: &Members, names: &Names<'_>) -> Built<Vec<usize>> {
     match given.given() {
-        None => Ok((0..names.providers.len()).collect()),
+        None => Ok(names.everybody()),
         Some(given) => names.each_provider(given).map_err(|r| r.at("providers")),
     }
 }

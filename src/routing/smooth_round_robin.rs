@@ -68,7 +68,7 @@ impl BuildPolicy for SmoothRoundRobin {
 /// The providers that take part, and their weights: those `given`, or all with 1.
 pub(super) fn whole_weights(given: &Named<Count>, names: &Names<'_>) -> Built<Vec<(usize, u64)>> {
     if given.is_empty() {
-        return Ok((0..names.providers.len()).map(|p| (p, 1)).collect());
+        return Ok(names.everybody().into_iter().map(|p| (p, 1)).collect());
     }
     let one = |(name, weight): (&str, &Count)| {
         let here = |r: Refusal| r.at(name).at("weights");

@@ -9,7 +9,8 @@
 //!
 //! Both skip a deployment when one request more would *reach* its `rpm` (LiteLLM issue #33032), so it gets `rpm` − 1 a
 //! minute; only before its first request of a minute is `rpm` not looked at. If all are skipped there is no provider to
-//! send to.
+//! send to. A deployment that is alone is not skipped by `v2`: the request is answered with the router's own 429, whose Retry-After
+//! is 60 s, so that the `litellm` retry sleeps so long.
 //!
 //! Keeps the requests and tokens of the clock's minute.
 //!
@@ -35,6 +36,7 @@ use serde::{Deserialize, Serialize};
 use super::litellm::{MinuteLimits, Minutes};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, lowest_drawn, taking_part};
 use crate::form::build::{Built, Names};
+use crate::kernel::time::Span;
 use crate::words::{Ended, Outcome};
 
 /// The fewest tokens in the minute.
@@ -74,7 +76,11 @@ impl BuildPolicy for UsageBased {
                 places: vec![NOWHERE; names.providers.len()],
                 taken: 0,
             }),
-            Usage::V2 => Box::new(Second { order, minutes }),
+            Usage::V2 => Box::new(Second {
+                order,
+                minutes,
+                over: false,
+            }),
         })
     }
 }
@@ -141,7 +147,12 @@ impl Policy for First {
 struct Second {
     order: Vec<usize>,
     minutes: Minutes,
+    /// Whether the deployment that is alone had no room for the latest call.
+    over: bool,
 }
+
+/// The Retry-After of the router's own 429: its cache of a minute's counts (`RoutingArgs.ttl`).
+const OVER: Span = Span::from_secs(60);
 
 impl Policy for Second {
     #[inline]
@@ -154,7 +165,12 @@ impl Policy for Second {
         if let Some(chosen) = chosen {
             self.minutes.add_request(chosen);
         }
+        self.over = chosen.is_none() && self.order.len() == 1 && fleet.is_open_to_calls(self.order[0]);
         chosen
+    }
+
+    fn turns_away(&mut self, _call: &Call) -> Option<(Outcome, Option<Span>)> {
+        self.over.then_some((Outcome::RateLimited, Some(OVER)))
     }
 
     #[inline]
@@ -230,6 +246,21 @@ mod tests {
             let admitted = |policy: &mut dyn Policy, at| (0..9).filter(|_| next(policy, at).is_some()).count();
             assert_eq!(admitted(&mut *policy, 59), sent, "rpm {rpm}");
             assert_eq!(admitted(&mut *policy, 60), sent, "rpm {rpm}, the next minute");
+        }
+    }
+
+    /// Measured on 1.106.2: a group of one above its rpm is answered after 60.7 s, not refused.
+    #[test]
+    fn v2_turns_away_with_a_retry_after_whoever_is_alone() {
+        for (providers, turned_away) in [
+            (r#"["a"]"#, Some((Outcome::RateLimited, Some(Span::from_secs(60))))),
+            (r#"["a", "b"]"#, None),
+        ] {
+            let json =
+                format!(r#"{{"usage_based": {{"providers": {providers}, "limits": {{"rpm": {{"a": 2, "b": 2}}}}}}}}"#);
+            let mut policy = policy(&json);
+            while next(&mut *policy, 0).is_some() {}
+            assert_eq!(policy.turns_away(&call(0, 0)), turned_away, "{providers}");
         }
     }
 

@@ -894,6 +894,11 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
                 ],
                 "default": "least_tokens_in_flight", "mended": split == 0,
             } } }),
+            json!({ "name": "groups", "client": { "fallback": null }, "policy": { "model_groups": { "max_fallbacks": 1 + split, "groups": {
+                "c0": { "providers": [name(one)], "fallbacks": ["*"], "client": { "breaker": "litellm_cooldown" } },
+                "*": { "providers": all, "policy": "p2c", "content_policy_fallbacks": ["c0"],
+                       "targets": { name(0): { "timeouts": { "attempt": "20s" }, "retry": { "fixed": { "tries": 2, "wait": "0s" } } } } },
+            } } } }),
             json!({ "name": "tags", "policy": { "litellm_tags": { "tags": tagged, "policy": "least_busy" } } }),
             json!({ "name": "checks", "policy": { "litellm_pre_call_checks": { "policy": "peak_ewma", "mended": split == 0 } } }),
             json!({ "name": "bands", "policy": { "by_context": {

@@ -108,7 +108,7 @@ fn an_unknown_policy_kind() {
        43 |     { "name": "mixed", "policy": { "weigthed": { "weights": { "cheap": 7, "dear": 3 } } } },
           |                                    ^
        help: did you mean `weighted`?
-       allowed: single, round_robin, smooth_round_robin, weighted, simple_shuffle, priority, chain, consistent_hash, sticky, canary, rollout, shadow, tiered, task_router, conditional, litellm_tags, litellm_pre_call_checks, by_context, complexity, route_llm, least_busy, latency_based, usage_based, least_in_flight, least_tokens_in_flight, p2c, peak_ewma, jiq, envoy_least_request, prequal, c3, helicone, kong_latency, kong_usage, kong_least_connections, latency_router, cache_affine, prompt_caching, llm_d, cost_based, openrouter, cheapest, cheapest_within, budget_paced, cascade, thompson, ucb, litellm_adaptive, tree, pipeline, own, script
+       allowed: single, round_robin, smooth_round_robin, weighted, simple_shuffle, priority, chain, consistent_hash, sticky, canary, rollout, shadow, tiered, task_router, conditional, litellm_tags, litellm_pre_call_checks, by_context, complexity, route_llm, least_busy, latency_based, usage_based, least_in_flight, least_tokens_in_flight, p2c, peak_ewma, jiq, envoy_least_request, prequal, c3, helicone, kong_latency, kong_usage, kong_least_connections, latency_router, cache_affine, prompt_caching, llm_d, cost_based, openrouter, cheapest, cheapest_within, budget_paced, cascade, thompson, ucb, litellm_adaptive, model_groups, tree, pipeline, own, script
     "#);
 }
 

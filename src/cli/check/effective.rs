@@ -5,10 +5,13 @@
 
 use std::fmt::Write;
 
+use crate::client::groups::GroupChanges;
+use crate::experiment::assemble::settings_of_groups;
 use crate::experiment::file::{ClientSpec, Experiment, PolicyEntry};
 use crate::form::diagnose::Seg;
-use crate::form::layers::Origin;
+use crate::form::layers::{Change, Origin};
 use crate::form::tree::Tree;
+use crate::routing::{ModelGroup, ModelGroups, PolicySpec};
 
 /// The policies of `spec`, each with its whole client.
 pub(super) fn policies(spec: &Experiment) -> String {
@@ -53,8 +56,54 @@ fn policy(spec: &Experiment, entry: &PolicyEntry) -> String {
     format!(
         "    {{\n      \"name\": {},\n      \"policy\": {},\n      \"client\": {{\n{}      }}\n    }}",
         named(serde_json::to_string(&entry.name)),
-        compact(&tree_of(&entry.policy)),
+        match &entry.policy {
+            PolicySpec::model_groups(named) => groups(named, &entry.effective(&spec.client)),
+            policy => compact(&tree_of(policy)),
+        },
         joined(&lines),
+    )
+}
+
+/// The named groups `named` over `client`, each with all that it settles for itself, and where that comes from.
+fn groups(named: &ModelGroups, client: &ClientSpec) -> String {
+    let below = settings_of_groups(client);
+    let one = |(name, group): (&str, &ModelGroup)| {
+        let inherited = GroupChanges::default();
+        let changes = group.client.as_ref().unwrap_or(&inherited);
+        let settings = match tree_of(&changes.over(&below)) {
+            Tree::Object(members) => members,
+            _ => Vec::new(),
+        };
+        let line = |(name, value): &(String, Tree)| {
+            let origin = changes.origin(&[Seg::Key(name.clone())]);
+            let inside = matches!(&changes.timeouts, Change::To(_)) && name == "timeouts";
+            let mark = match origin {
+                Origin::Own => "of this group",
+                Origin::Off => "switched off by this group",
+                Origin::Inherited => "of the policy",
+            };
+            let mark = if inside { "with what this group changes" } else { mark };
+            (format!("            \"{name}\": {}", compact(value)), mark.to_owned())
+        };
+        let lines: Vec<(String, String)> = settings.iter().map(line).collect();
+        let mut rest = Vec::new();
+        if let Tree::Object(members) = tree_of(group) {
+            let others = members.iter().filter(|(name, _)| name != "client");
+            rest.extend(others.map(|(name, value)| format!("          \"{name}\": {},\n", compact(value))));
+        }
+        let name = serde_json::Value::from(name);
+        let rest = rest.concat();
+        format!(
+            "        {name}: {{\n{rest}          \"client\": {{\n{}          }}\n        }}",
+            joined(&lines)
+        )
+    };
+    let all: Vec<String> = named.groups.iter().map(one).collect();
+    format!(
+        "{{ \"model_groups\": {{\n        \"max_fallbacks\": {}, \"tells\": {}, \"groups\": {{\n{}\n      }} }} }}",
+        named.max_fallbacks,
+        compact(&tree_of(&named.tells)),
+        all.join(",\n")
     )
 }
 
@@ -261,6 +310,43 @@ mod tests {
       ]
     }
     "#);
+    }
+
+    const GROUPED: &str = r#"{ "model_groups": { "groups": {
+        "chat": { "providers": ["a"], "fallbacks": ["code"], "client": { "retry": null, "timeouts": { "attempt": "9s" } } },
+        "code": { "providers": ["a"], "policy": "round_robin" } } } }"#;
+
+    fn grouped() -> Experiment {
+        let policies = format!(r#"[{{ "name": "grouped", "policy": {GROUPED} }}]"#);
+        let mut value: serde_json::Value = serde_json::from_str(LAYERED).unwrap();
+        value["policies"] = serde_json::from_str(&policies).unwrap();
+        from_text("case.json", &value.to_string()).unwrap().experiment
+    }
+
+    #[test]
+    fn every_group_says_what_it_settles_for_itself() {
+        let told = policies(&grouped());
+        for line in [
+            r#""retry": { "never": {} },  // switched off by this group"#,
+            r#""timeouts": { "connect": null, "ttft": "15s", "idle": null, "attempt": "9s" }  // with what this group changes"#,
+            r#""retry": { "fixed": { "tries": 3, "wait": "1s", "where": "anew" } },  // of the policy"#,
+        ] {
+            assert!(told.contains(line), "{line}\n{told}");
+        }
+        #[derive(serde::Deserialize)]
+        struct Printed {
+            policies: Vec<PolicyEntry>,
+        }
+        let printed: Printed = diagnose::parse("printed", &told).unwrap_or_else(|e| panic!("{e}\n{told}"));
+        assert_eq!(
+            policies(&Experiment {
+                policies: printed.policies,
+                ..grouped()
+            })
+            .matches("9s")
+            .count(),
+            1
+        );
     }
 
     /// Pasted over the policies of the same experiment, nothing changes.

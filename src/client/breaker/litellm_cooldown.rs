@@ -21,7 +21,7 @@
 //! is counted but prolongs nothing. There is no half-open: when it is over everything goes there again, and because f
 //! still stands, one more failure is enough.
 //!
-//! A group is a fallback group of the client, or the whole fleet if there are none. A deployment that is in
+//! A group is one of `model_groups`, a fallback group of the client, or the whole fleet if there are none. A deployment that is in
 //! several fallback groups counts as alone if it is alone in each of them.
 //!
 //! Up to version "1.106" `allowed_fails: 3` is taken for not given, that being the router's own default; "1.80" has no minimum of 5
@@ -114,6 +114,20 @@ impl AllowedFailsPolicy {
             Kind::ServiceUnavailable => self.service_unavailable_error_allowed_fails,
             Kind::BadGateway => self.bad_gateway_error_allowed_fails,
             Kind::NotFound => self.not_found_error_allowed_fails,
+        }
+    }
+}
+
+impl LitellmCooldown {
+    /// The same rules, without the times of deployments that are not among `members`.
+    pub(crate) fn only(&self, members: &[String]) -> LitellmCooldown {
+        let times = self
+            .deployments
+            .iter()
+            .filter(|(name, _)| members.iter().any(|member| member == name));
+        LitellmCooldown {
+            deployments: times.map(|(name, time)| (name.to_owned(), *time)).collect(),
+            ..self.clone()
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::provider::limits::Spent;
 use crate::routing::{Fleet, Restriction};
 use crate::words::{Ask, Ended, Headers, Outcome, Spending, Usage};
 
+use super::gateway::watching;
 use super::{Attempt, Gateway, MOST_COPIES, Place, Request, Stage, Way, World};
 
 impl World<'_> {
@@ -21,13 +22,23 @@ impl World<'_> {
         if self.wants.mirrors && !self.requests[slot].mirrored {
             return self.route_with_copy(slot);
         }
+        if !self.gates.is_empty() && !self.enters_group(slot) {
+            return;
+        }
         let request = &mut self.requests[slot];
         request.tries += 1;
         request.place = Place::Out;
         if !self.dispatch(slot, false) {
             // Without a provider to send it to, it does not count as a try.
-            self.requests[slot].tries -= 1;
             let barred = self.budget.as_mut().is_some_and(|b| b.barred(self.now).is_some());
+            if !barred {
+                let request = &self.requests[slot];
+                let policy = &mut self.gateways[usize::from(request.gateway)].policy;
+                if let Some((outcome, retry_after)) = policy.turns_away(&request.call(false)) {
+                    return self.failed(slot, outcome, retry_after, None);
+                }
+            }
+            self.requests[slot].tries -= 1;
             let outcome = if barred {
                 Outcome::BudgetExhausted
             } else {
@@ -45,8 +56,14 @@ impl World<'_> {
         let request = &self.requests[slot];
         let call = request.call(hedge);
         let gateway = usize::from(request.gateway);
-        let Gateway { hosts, guard, policy } = &mut self.gateways[gateway];
-        let mut fleet = Fleet::new(hosts, guard.as_deref(), self.now);
+        let group = request.group;
+        let Gateway {
+            hosts,
+            guard,
+            of_groups,
+            policy,
+        } = &mut self.gateways[gateway];
+        let mut fleet = Fleet::new(hosts, watching(of_groups, guard.as_deref(), group), self.now);
         if !self.everybody.is_empty() {
             fleet = fleet.beside(&self.everybody);
         }
@@ -59,10 +76,10 @@ impl World<'_> {
                 }
                 restriction.excluded = &taken[..request.copies.count()];
             }
-            let fallback = &self.scenario.client.fallback;
-            restriction.members = fallback.members(usize::from(request.group));
-            if request.group > 0 {
-                order = &fallback.groups[usize::from(request.group)].order;
+            let client = &self.scenario.client;
+            restriction.members = client.members(group);
+            if group > 0 && client.groups.is_none() {
+                order = &client.fallback.groups[usize::from(group)].order;
             }
             instead = self.budget.as_mut().and_then(|b| b.instead(self.now));
             restriction.barred = self.budget.as_mut().and_then(|b| b.barred(self.now));
@@ -92,7 +109,7 @@ impl World<'_> {
         if self.wants.ends {
             policy.sent(&call, provider);
         }
-        let ticket = self.gateways[gateway].sent(provider, self.now);
+        let ticket = self.gateways[gateway].sent(group, provider, self.now);
         let request = &mut self.requests[slot];
         request.notes = call.notes.get();
         let number = request.attempts;
@@ -146,7 +163,8 @@ impl World<'_> {
             }
             Connected::Refused => {
                 self.note(slot, |_| What::Refused(way.sending()));
-                self.gateways[gateway].record(ticket, &Ended::new(self.now, provider, Outcome::Shed));
+                let refused = Ended::new(self.now, provider, Outcome::Shed);
+                self.gateways[gateway].record(group, ticket, &refused);
                 self.show_breakers();
                 if self.wants.ends {
                     self.never_connected(way, Outcome::Shed, call.ticket.get());
@@ -181,7 +199,8 @@ impl World<'_> {
         let provider = &self.scenario.fleet[p].provider;
         let key = request.key.attempt(u64::from(way.number));
         let left = request.deadline.since(self.now);
-        let patience = self.scenario.client.timeouts.patience(&request.ask, left);
+        let timeouts = self.scenario.client.timeouts_of(request.group, p);
+        let patience = timeouts.patience(&request.ask, left);
         let account = provider.account.map(|a| &mut self.accounts[a]);
         let attempt = &mut self.attempts[slot];
         self.endpoints[p].answer(
@@ -355,7 +374,8 @@ impl World<'_> {
                 usage: ended.usage,
             });
         }
-        let gateway = &mut self.gateways[usize::from(self.requests[way.request].gateway)];
+        let Request { gateway, group, .. } = self.requests[way.request];
+        let gateway = &mut self.gateways[usize::from(gateway)];
         gateway.hosts[p].in_flight -= 1;
         if let Some(all) = self.everybody.get_mut(p) {
             *all -= 1;
@@ -363,7 +383,7 @@ impl World<'_> {
         if !served {
             // A mirrored copy: nothing learns from it.
         } else if self.tally.incidents.is_empty() {
-            gateway.record(way.ticket, &ended);
+            gateway.record(group, way.ticket, &ended);
         } else {
             self.record_in_incidents(way, &ended);
         }
@@ -450,7 +470,8 @@ impl World<'_> {
         for incident in &mut incidents {
             incident.begin(self.now, |p, at| self.permits(p, at));
         }
-        self.gateway_of(way).record(way.ticket, ended);
+        let group = self.requests[way.request].group;
+        self.gateway_of(way).record(group, way.ticket, ended);
         let passed = Passed {
             provider: ended.provider,
             sent: Time::from_nanos(self.now.nanos() - ended.took.nanos()),
@@ -470,6 +491,6 @@ impl World<'_> {
 
     /// Whether any gateway's breaker of provider `p` lets calls through at `now`.
     fn permits(&self, p: usize, now: Time) -> bool {
-        self.gateways.iter().any(|g| g.fleet(now).breaker_permits(p))
+        self.gateways.iter().any(|g| g.permits(self.scenario, p, now))
     }
 }

@@ -25,17 +25,18 @@ impl World<'_> {
             outcome,
             attempts: request.tries,
             provider,
+            group: usize::from(request.group),
             retry_after,
         };
         let key = request.key.attempt(u64::from(request.attempts.saturating_sub(1)));
         let (deadline, mut memory) = (request.deadline, request.memory);
         let restriction = Restriction {
-            members: self.scenario.client.fallback.members(usize::from(request.group)),
+            members: self.scenario.client.members(request.group),
             barred: self.budget.as_mut().and_then(|b| b.barred(self.now)),
             excluded: &[],
         };
         let fleet = self.gateways[usize::from(request.gateway)]
-            .fleet(self.now)
+            .fleet(request.group, self.now)
             .within(&restriction);
         // A prompt that is too long for the model stays so on every retry; the model of another group may take it.
         let next = if outcome == Outcome::ContextExceeded {
@@ -87,15 +88,24 @@ impl World<'_> {
             return;
         }
         let request = &mut self.requests[slot];
-        let next = (failure != Outcome::TimeoutTotal && usize::from(request.fallbacks) < fallback.most)
-            .then(|| fallback.next(usize::from(request.group), failure))
-            .flatten();
+        let next = match &self.scenario.client.groups {
+            _ if failure == Outcome::TimeoutTotal => None,
+            Some(groups) => groups.next(&mut self.trails[slot as usize], request.group, failure),
+            None if usize::from(request.fallbacks) >= fallback.most => None,
+            None => fallback
+                .next(usize::from(request.group), failure)
+                .map(|group| group as u8),
+        };
         match next {
             Some(group) => {
-                request.group = group as u8;
-                request.fallbacks += 1;
+                if !self.gates.is_empty() {
+                    self.leave_group(slot, failure);
+                }
+                let request = &mut self.requests[slot];
+                request.group = group;
+                request.fallbacks = request.fallbacks.saturating_add(1);
                 request.notes = 0;
-                self.note(slot, |_| What::FallsBack(group as u8));
+                self.note(slot, |_| What::FallsBack(group));
                 self.start_over(slot);
             }
             None if request.kept != u32::MAX && failure != Outcome::TimeoutTotal => {
@@ -110,7 +120,9 @@ impl World<'_> {
                 self.admit();
             }
             None => {
-                let tells_first = fallback.tells_first && failure != Outcome::TimeoutTotal;
+                let groups = self.scenario.client.groups.as_ref();
+                let tells_first =
+                    groups.map_or(fallback.tells_first, |g| g.tells_first) && failure != Outcome::TimeoutTotal;
                 self.end(slot, if tells_first { first } else { failure }, Span::ZERO);
                 self.admit();
             }
@@ -170,6 +182,9 @@ impl World<'_> {
     #[inline(always)]
     pub(super) fn finish_request(&mut self, slot: u32, outcome: Outcome, ttft: Span) {
         self.retry_over(slot);
+        if !self.gates.is_empty() {
+            self.leave_group(slot, outcome);
+        }
         let request = &mut self.requests[slot];
         request.hedge_at = Time::NEVER;
         if request.entered != Time::NEVER {

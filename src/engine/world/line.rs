@@ -14,7 +14,8 @@ impl World<'_> {
         self.pools[self.scenario.fleet[p].pool].give_up(slot);
         self.no_longer_in_line(&attempt);
         let ended = Ended::new(self.now, p, Outcome::QueueTimeout);
-        self.gateway_of(attempt.way).record(attempt.way.ticket, &ended);
+        let group = self.requests[attempt.way.request].group;
+        self.gateway_of(attempt.way).record(group, attempt.way.ticket, &ended);
         self.show_breakers();
         self.note(attempt.way.request, |_| What::LeftLine {
             number: attempt.way.number,

@@ -159,7 +159,11 @@ impl World<'_> {
                 all.push(bound(BoundKind::Quota, Some(i), full.limit, full.time));
             }
             // With several gateways, the time is their mean.
-            let open: u64 = self.gateways.iter().map(|g| g.time_open(i, now).nanos()).sum();
+            let open: u64 = self
+                .gateways
+                .iter()
+                .map(|g| g.time_open(self.scenario, i, now).nanos())
+                .sum();
             let open = Span::from_nanos(open / self.gateways.len() as u64);
             all.push(bound(BoundKind::Breaker, Some(i), None, open));
         }

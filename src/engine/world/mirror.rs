@@ -12,6 +12,7 @@ use crate::kernel::time::Span;
 use crate::routing::Fleet;
 use crate::words::Outcome;
 
+use super::gateway::watching;
 use super::{Attempt, Gateway, Place, Request, Way, World};
 
 /// The part of a request's randomness that belongs to its mirrored copy: nothing else draws from it.
@@ -25,13 +26,20 @@ impl World<'_> {
         let request = &mut self.requests[slot];
         request.mirrored = true;
         let call = request.call(false);
-        let Gateway { hosts, guard, policy } = &mut self.gateways[usize::from(request.gateway)];
-        let copy_to = policy.mirror(&call, &Fleet::new(hosts, guard.as_deref(), self.now));
+        let Gateway {
+            hosts,
+            guard,
+            of_groups,
+            policy,
+        } = &mut self.gateways[usize::from(request.gateway)];
+        let watch = watching(of_groups, guard.as_deref(), request.group);
+        let copy_to = policy.mirror(&call, &Fleet::new(hosts, watch, self.now));
         // The request may have ended, and its slot be reused, before the copy is made.
         let copy = Request {
             ask: request.ask,
             key: request.key.part(OF_MIRRORS),
             gateway: request.gateway,
+            group: request.group,
             arrived: request.arrived,
             deadline: request.deadline,
             wait_since: self.now,

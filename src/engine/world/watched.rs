@@ -1,5 +1,6 @@
 //! What the world tells a watcher, if it has one ([`crate::engine::watch`]).
 
+use crate::engine::scenario::Scenario;
 use crate::engine::watch::{Seen, Watch, What};
 use crate::kernel::time::{Span, Time};
 
@@ -56,25 +57,32 @@ impl<'a> World<'a> {
         let Some(watch) = &mut self.watch else { return };
         for (number, gateway) in self.gateways.iter().enumerate() {
             for provider in 0..gateway.hosts.len() {
-                watch.breaker(self.now, &gateway.seen(number, provider, self.now));
+                watch.breaker(self.now, &gateway.seen(self.scenario, number, provider, self.now));
             }
         }
     }
 }
 
 impl Gateway {
+    /// A time so short that nothing changes, and long enough for the time that `provider`'s breakers are open to grow: a nanosecond for
+    /// each of the groups that it is in, of whose times that is the mean.
+    fn moment(&self, scenario: &Scenario, provider: usize) -> Span {
+        let groups = scenario.client.groups.as_ref();
+        Span::from_nanos(groups.map_or(1, |groups| groups.with(provider).count().max(1) as u64))
+    }
+
     /// The breaker of `provider` at `now`, where this is gateway `number`.
-    fn seen(&self, number: usize, provider: usize, now: Time) -> Seen {
-        let open_for = self.time_open(provider, now);
-        let soon = now + Span::from_nanos(1);
+    fn seen(&self, scenario: &Scenario, number: usize, provider: usize, now: Time) -> Seen {
+        let open_for = self.time_open(scenario, provider, now);
+        let soon = now + self.moment(scenario, provider);
         Seen {
             gateway: number,
             provider,
             trips: self.trips(provider),
             open_for,
-            is_open: self.time_open(provider, soon) > open_for,
+            is_open: self.time_open(scenario, provider, soon) > open_for,
             is_closed: self.hosts[provider].is_closed()
-                || self.guard.is_none() && self.hosts[provider].breaker().is_none(),
+                || self.guard.is_none() && self.of_groups.is_empty() && self.hosts[provider].breaker().is_none(),
         }
     }
 }

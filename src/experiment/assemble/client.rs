@@ -5,7 +5,7 @@ use crate::client::fallback::{Fallback, Group};
 use crate::client::retry::{Retry, RetrySpec};
 use crate::client::retry_budget::Budgeted;
 use crate::client::{Adaptive, Client, Timeouts};
-use crate::experiment::file::{ClientSpec, FallbackSpec, Tells};
+use crate::experiment::file::{ClientSpec, FallbackSpec, Tells, TimeoutsSpec};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::patience::{AdaptiveTimeout, AttemptTimeout};
 use crate::form::units::Duration;
@@ -37,16 +37,7 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
         );
     }
     let budgets = budget::build(&spec.budgets, names).map_err(|r| r.at("budgets"))?;
-    check_timeouts(spec, names).map_err(|r| r.at("timeouts"))?;
-    let or_forever = |d: Option<Duration>| d.map_or(Span::FOREVER, |d| d.span());
-    let (attempt, adaptive) = match &spec.timeouts.attempt {
-        None => (Span::FOREVER, None),
-        Some(AttemptTimeout::Fixed(timeout)) => (timeout.span(), None),
-        Some(AttemptTimeout::Adaptive(timeout)) => {
-            let built = adaptive(timeout, names).map_err(|r| r.at("attempt").at("timeouts"))?;
-            (timeout.base.span(), Some(built))
-        }
-    };
+    let timeouts = timeouts(&spec.timeouts, names).map_err(|r| r.at("timeouts"))?;
     Ok(Client {
         admission: spec
             .admission
@@ -64,14 +55,7 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
                 return Err(Refusal::new(text).at("gateways"));
             }
         },
-        timeouts: Timeouts {
-            connect: or_forever(spec.timeouts.connect),
-            ttft: or_forever(spec.timeouts.ttft),
-            idle: or_forever(spec.timeouts.idle),
-            attempt,
-            adaptive,
-            total: or_forever(spec.timeouts.total),
-        },
+        timeouts,
         pool_timeout: or_forever(spec.timeouts.connection),
         input_window: spec
             .input_window
@@ -86,6 +70,7 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
             ),
         },
         fallback,
+        groups: None,
         budget: budgets.running,
         allowances: budgets.allowances,
         alerts: budgets.alerts,
@@ -98,9 +83,33 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
     })
 }
 
+fn or_forever(timeout: Option<Duration>) -> Span {
+    timeout.map_or(Span::FOREVER, |timeout| timeout.span())
+}
+
+/// The timeouts, all but the one for a free connection.
+pub(super) fn timeouts(spec: &TimeoutsSpec, names: &Names<'_>) -> Built<Timeouts> {
+    check_timeouts(spec, names)?;
+    let (attempt, adaptive) = match &spec.attempt {
+        None => (Span::FOREVER, None),
+        Some(AttemptTimeout::Fixed(timeout)) => (timeout.span(), None),
+        Some(AttemptTimeout::Adaptive(timeout)) => {
+            let built = adaptive(timeout, names).map_err(|r| r.at("attempt"))?;
+            (timeout.base.span(), Some(built))
+        }
+    };
+    Ok(Timeouts {
+        connect: or_forever(spec.connect),
+        ttft: or_forever(spec.ttft),
+        idle: or_forever(spec.idle),
+        attempt,
+        adaptive,
+        total: or_forever(spec.total),
+    })
+}
+
 /// Refuses timeouts that can never be met, and a timeout of a wait that never occurs.
-fn check_timeouts(spec: &ClientSpec, names: &Names<'_>) -> Built<()> {
-    let timeouts = &spec.timeouts;
+fn check_timeouts(timeouts: &TimeoutsSpec, names: &Names<'_>) -> Built<()> {
     let attempt = match &timeouts.attempt {
         Some(AttemptTimeout::Fixed(timeout)) => Some(*timeout),
         _ => None,
@@ -159,6 +168,16 @@ fn retry(spec: &ClientSpec, names: &Names<'_>) -> Built<Box<dyn Retry>> {
         .as_dyn()
         .build(names)
         .map_err(|r| r.at(spec.retry.name()).at("retry"))?;
+    let rule = budgeted(rule, spec, names)?;
+    if spec.retry_budget.is_some() && matches!(spec.retry, RetrySpec::never(_)) {
+        let text = "a budget of retries, and `retry` is `never`: nothing is tried again; give `retry` too";
+        return Err(Refusal::new(text).at("retry_budget"));
+    }
+    Ok(rule)
+}
+
+/// The rule `rule` under the budget that `spec` has, if it has one.
+pub(super) fn budgeted(rule: Box<dyn Retry>, spec: &ClientSpec, names: &Names<'_>) -> Built<Box<dyn Retry>> {
     let Some(budget) = &spec.retry_budget else {
         return Ok(rule);
     };
@@ -166,10 +185,6 @@ fn retry(spec: &ClientSpec, names: &Names<'_>) -> Built<Box<dyn Retry>> {
         .as_dyn()
         .build(names)
         .map_err(|r| r.at(budget.name()).at("retry_budget"))?;
-    if matches!(spec.retry, RetrySpec::never(_)) {
-        let text = "a budget of retries, and `retry` is `never`: nothing is tried again; give `retry` too";
-        return Err(Refusal::new(text).at("retry_budget"));
-    }
     Ok(Box::new(Budgeted::new(rule, budget)))
 }
 

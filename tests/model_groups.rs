@@ -417,6 +417,22 @@ fn a_group_has_limits_of_its_own() {
     assert_eq!(tally.ended(Outcome::RateLimited), 15);
 }
 
+/// The gateway's own time lies before the first call and between a failure and the next attempt, of a fallback too.
+#[test]
+fn the_gateway_takes_time_of_its_own() {
+    let client = r#""gateway_time": { "call": { "constant": "10ms" }, "between": { "constant": "15ms" } },
+        "retry": { "fixed": { "tries": 2, "wait": "100ms" } }"#;
+    let (tally, hits) = fire(&[(FREE, FAILS), (FREE, WELL)], LONE, client, 1, 1_000);
+    let at: Vec<f64> = hits.iter().map(|(_, at)| at.seconds()).collect();
+    // Arrival at 1 s; a refusal takes 10 ms.
+    for (seen, expected) in at.iter().zip([1.010, 1.135, 1.160]) {
+        assert!((seen - expected).abs() < 1e-9, "{at:?}");
+    }
+    // An answer takes 20 ms.
+    let e2e = tally.classes[0].e2e.quantile(1.0).unwrap().seconds();
+    assert!((e2e - 0.18).abs() < 1e-3, "{e2e}");
+}
+
 /// What is refused, and how.
 #[test]
 fn mistakes_are_told_where_they_are() {

@@ -11,6 +11,7 @@ pub mod breaker;
 pub mod budget;
 pub mod fallback;
 pub mod gate;
+pub mod gateway_time;
 pub mod groups;
 pub mod hedge;
 pub mod host;
@@ -38,6 +39,8 @@ pub struct Client {
     pub max_in_flight: u32,
     /// The number of gateways side by side, each with a policy and breakers of its own.
     pub gateways: u16,
+    /// The time that the gateways themselves take, if they take any.
+    pub gateway_time: Option<gateway_time::GatewayTime>,
     /// The timeouts of attempts and requests.
     pub timeouts: Timeouts,
     /// The longest wait for a connection.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::admission::AdmissionSpec;
 use crate::client::breaker::BreakerSpec;
 use crate::client::budget::BudgetSpec;
+use crate::client::gateway_time::GatewayTimeSpec;
 use crate::client::hedge::HedgeSpec;
 use crate::client::limiter::LimiterSpec;
 use crate::client::retry::RetrySpec;
@@ -278,6 +279,9 @@ pub struct ClientSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub gateways: Option<u16>,
+    /// The time that the gateway itself takes of each request. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway_time: Option<GatewayTimeSpec>,
     /// How long the client waits, for each of the things that it may wait for.
     #[serde(default)]
     pub timeouts: TimeoutsSpec,

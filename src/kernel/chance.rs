@@ -71,6 +71,8 @@ pub enum Purpose {
     Difficulty = 24,
     /// Which of a model's possible parameters are the true ones.
     Parameters = 25,
+    /// The time that the gateway itself takes.
+    Gateways = 26,
 }
 
 /// The randomness of one replication.

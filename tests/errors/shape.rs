@@ -54,7 +54,7 @@ fn an_unknown_field_of_the_client() {
        36 |     "max_inflight": 100,
           |     ^
        help: did you mean `max_in_flight`?
-       allowed: admission, limiters, max_in_flight, gateways, timeouts, retry, retry_budget, hedge, breaker, fallback, budgets, input_window
+       allowed: admission, limiters, max_in_flight, gateways, gateway_time, timeouts, retry, retry_budget, hedge, breaker, fallback, budgets, input_window
     "#);
 }
 

@@ -57,6 +57,8 @@ impl World<'_> {
                     request.provider = p as u32;
                 }
                 request.retrying = self.retry_listens;
+                let own = self.gateway_takes(slot);
+                let after = after + own;
                 self.note(slot, |_| What::TriesAgain { outcome, after, same });
                 self.push_unless_late(slot, self.now + after, deadline, Event::TryAgain(slot));
             }
@@ -156,7 +158,21 @@ impl World<'_> {
         if request.arrived >= self.scenario.window.warmup {
             self.tally.effort.fallbacks += 1;
         }
-        self.route(slot);
+        let deadline = request.deadline;
+        match self.gateway_takes(slot) {
+            Span::ZERO => self.route(slot),
+            own => self.push_unless_late(slot, self.now + own, deadline, Event::TryAgain(slot)),
+        }
+    }
+
+    /// The gateway's own time before the next attempt at the request in `slot`.
+    #[inline]
+    fn gateway_takes(&self, slot: u32) -> Span {
+        let Some(own) = &self.scenario.client.gateway_time else {
+            return Span::ZERO;
+        };
+        let request = &self.requests[slot];
+        own.between(request.key.attempt(u64::from(request.attempts)))
     }
 
     /// Ends the request in `slot`: the only way out of the system.

@@ -30,7 +30,7 @@ impl World<'_> {
             Offer::Enter => {
                 self.entered(slot);
                 self.note(slot, |_| What::LetIn);
-                self.route(slot);
+                self.begin(slot);
             }
             Offer::Wait => self.stand_in_queue(slot),
             Offer::WaitInsteadOf(other) => {
@@ -208,7 +208,18 @@ impl World<'_> {
     pub(super) fn go(&mut self, slot: u32) {
         self.stop_wait(slot);
         self.note(slot, |_| What::LetIn);
-        self.route(slot);
+        self.begin(slot);
+    }
+
+    /// Begins the first try of the request in `slot`, when the gateway has taken its own time.
+    #[inline]
+    fn begin(&mut self, slot: u32) {
+        let Some(own) = &self.scenario.client.gateway_time else {
+            return self.route(slot);
+        };
+        let request = &self.requests[slot];
+        let at = self.now + own.call(request.key);
+        self.push_unless_late(slot, at, request.deadline, Event::TryAgain(slot));
     }
 
     pub(super) fn wait_over(&mut self, slot: u32) {

@@ -55,6 +55,9 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
                 return Err(Refusal::new(text).at("gateways"));
             }
         },
+        gateway_time: (spec.gateway_time.as_ref())
+            .map(|time| time.build(names).map_err(|r| r.at("gateway_time")))
+            .transpose()?,
         timeouts,
         pool_timeout: or_forever(spec.timeouts.connection),
         input_window: spec

@@ -6,6 +6,7 @@ use super::{ClientSpec, FallbackSpec, PolicyEntry, TimeoutsSpec};
 use crate::client::admission::AdmissionSpec;
 use crate::client::breaker::BreakerSpec;
 use crate::client::budget::BudgetSpec;
+use crate::client::gateway_time::GatewayTimeSpec;
 use crate::client::hedge::HedgeSpec;
 use crate::client::limiter::LimiterSpec;
 use crate::client::retry::RetrySpec;
@@ -28,6 +29,8 @@ layers! {
             /// How many gateways run side by side. `null`: one.
             #[schemars(range(min = 1, max = 1000))]
             gateways: u16,
+            /// The time that the gateway itself takes, in place of the experiment's. `null`: none.
+            gateway_time: GatewayTimeSpec,
             /// The retry rule, in place of the experiment's. `null`: nothing is tried again.
             retry: RetrySpec,
             /// How many retries all requests together may make. `null`: no bound.

@@ -1,5 +1,6 @@
-//! The retries of Envoy (`route_components.proto` RetryPolicy, router filter): U(0, min((2ⁿ − 1) × `base_interval`, `max_interval`))
-//! before retry n, fully jittered.
+//! The retries of Envoy (`route_components.proto` RetryPolicy, router filter): U(0, min(2ⁿ⁻¹ × `base_interval`, `max_interval`))
+//! before retry n, fully jittered. So the binary does it: on 1.40.0 the longest of some 500 waits were 32, 52 and 102 ms, the answer
+//! from the same machine included. Its documentation says 2ⁿ − 1, which would be 25, 75 and 175.
 //!
 //! `retry_on` lists what is retried; by default Envoy's `5xx`, which also covers a connection that fails and no answer
 //! in time. Envoy's `retriable-4xx` is 409; `retriable-status-codes` are statuses in the list. An answer that has begun
@@ -13,7 +14,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildRetry, Failed, Next, Retry, check_retries, listed, part, scaled};
+use super::{BuildRetry, Failed, Next, Retry, check_retries, grown, listed, part, scaled};
 use crate::client::view::Fleet;
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::outcomes::OutcomeList;
@@ -108,7 +109,7 @@ impl Retry for Running {
         }
         Next::anew(match failed.retry_after {
             Some(asked) if self.heeds && asked <= HEEDED => asked + part(scaled(asked, 0.5), key),
-            _ => part(self.base.times((1 << failed.attempts.min(62)) - 1).min(self.max), key),
+            _ => part(grown(self.base, 2.0, failed.attempts - 1, self.max), key),
         })
     }
 
@@ -122,11 +123,11 @@ mod tests {
     use crate::client::retry::testing::{assert_uniform, refusal, told};
     use crate::words::Outcome::{self, Conflict, ConnectionError, RateLimited, ServerError, Truncated, Unavailable};
 
-    /// 0 to 25, 75, 175 and then 250 ms, as the router filter's documentation has it.
+    /// 0 to 25, 50, 100, 200 and then 250 ms, as the binary has it.
     #[test]
     fn a_back_off_is_fully_jittered_up_to_ten_times_the_base() {
         let failures = [(ServerError, None); 6];
-        for (n, most) in [(1, 0.025), (2, 0.075), (3, 0.175), (4, 0.25), (6, 0.25)] {
+        for (n, most) in [(1, 0.025), (2, 0.05), (3, 0.1), (4, 0.2), (6, 0.25)] {
             assert_uniform(r#"{"envoy": {"num_retries": 9}}"#, &failures[..n], 0.0, most);
         }
     }

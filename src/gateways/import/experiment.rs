@@ -1,8 +1,7 @@
 //! The experiment itself, as the JSON that a person would write.
 //!
-//! Each group is a branch of a `conditional` by the class's tag `model`; in it a `tree` `fallback` goes from the group's own policy to those
-//! it falls back to, each with retries of its own. What is approximated so: a cooldown counts the whole fleet as one group, so
-//! that a lone deployment cools as if it were one of many.
+//! Each group is one of `model_groups`, with its strategy, its fallbacks and what it or a member of it changes about the client; each class
+//! asks for one. A gateway with one group and nothing of single members is the group's policy alone.
 
 use serde_json::{Map, Value, json};
 
@@ -17,8 +16,7 @@ pub fn experiment(gateway: &Gateway, assumptions: &Assumptions, name: &str) -> V
         if let Value::Object(of) = &mut class
             && gateway.groups.len() > 1
         {
-            let tags = of.entry("tags").or_insert(json!({}));
-            tags["model"] = json!(asked(gateway, name));
+            of.insert("asks".to_owned(), json!(asked(gateway, name)));
         }
         classes.insert(name.clone(), class);
     }
@@ -44,7 +42,7 @@ pub fn experiment(gateway: &Gateway, assumptions: &Assumptions, name: &str) -> V
         "providers": providers(gateway, assumptions),
         "hosts": gateway.facts.get("hosts").unwrap_or(&json!({})),
         "client": client,
-        "policies": [{ "name": gateway.product.name, "policy": policy(gateway, assumptions) }],
+        "policies": [{ "name": gateway.product.name, "policy": policy(gateway) }],
         "plan": assumptions.plan,
     })
 }
@@ -103,52 +101,100 @@ fn providers(gateway: &Gateway, assumptions: &Assumptions) -> Map<String, Value>
     providers
 }
 
-fn policy(gateway: &Gateway, assumptions: &Assumptions) -> Value {
-    let asked: Vec<String> = assumptions.classes.keys().map(|class| asked(gateway, class)).collect();
-    let groups: Vec<&Group> = gateway
+fn policy(gateway: &Gateway) -> Value {
+    let own = gateway.facts.get("of_targets").and_then(Value::as_object);
+    if let [one] = &gateway.groups[..]
+        && own.is_none()
+    {
+        return one.policy.clone();
+    }
+    // A name that the group itself covers leads to where the request is.
+    let known = |group: &Group, names: &[String]| -> Vec<String> {
+        let leads = |name: &&String| is_asked(gateway, name) && !covers(group, name);
+        names.iter().filter(leads).cloned().collect()
+    };
+    let flag = |name: &str| gateway.facts.get(name) == Some(&json!(true));
+    let mut groups = Map::new();
+    // A router by complexity has no providers: its tiers are asked for.
+    for group in gateway
         .groups
         .iter()
-        .filter(|group| asked.contains(&group.name))
-        .collect();
-    if let [one] = groups[..] {
-        return chain(gateway, one);
-    }
-    let conditions = groups
-        .iter()
-        .map(|group| json!({ "when": { "metadata.model": group.name }, "then": chain(gateway, group) }));
-    json!({ "conditional": { "conditions": conditions.collect::<Vec<_>>() } })
-}
-
-/// A group and those that it falls back to.
-fn chain(gateway: &Gateway, group: &Group) -> Value {
-    let find = |name: &String| {
-        let alias = gateway
+        .filter(|group| !group.facts.contains_key("complexity"))
+    {
+        let mut of = Map::new();
+        let mut put = |name: &str, value: Value| drop(of.insert(name.to_owned(), value));
+        let names: Vec<&str> = group.members.iter().map(|member| member.name.as_str()).collect();
+        put("providers", json!(names));
+        if names.len() > 1 {
+            put("policy", group.policy.clone());
+        }
+        let aliases = gateway
             .aliases
             .iter()
-            .find(|(alias, _)| alias == name)
-            .map_or(name, |(_, group)| group);
-        let covers = |group: &&Group| match group.name.split_once('*') {
-            Some((before, after)) => alias.starts_with(before) && alias.ends_with(after),
-            None => group.name == *alias,
-        };
-        gateway
-            .groups
+            .filter(|(_, named)| *named == group.name)
+            .map(|(alias, _)| alias);
+        let aliases: Vec<&String> = aliases.collect();
+        for (name, list) in [
+            ("aliases", json!(aliases)),
+            ("fallbacks", json!(known(group, &group.fallback))),
+        ] {
+            if list.as_array().is_some_and(|list| !list.is_empty()) {
+                put(name, list);
+            }
+        }
+        // Where any group has a chain of its own for it, the others have none.
+        for (name, chain) in [
+            ("context_window_fallbacks", &group.context_fallback),
+            ("content_policy_fallbacks", &group.content_fallback),
+        ] {
+            if flag(name) {
+                put(name, json!(known(group, chain)));
+            }
+        }
+        let longest = group
+            .members
             .iter()
-            .find(|group| group.name == *alias)
-            .or_else(|| gateway.groups.iter().find(covers))
-    };
-    let policies: Vec<&Value> = group.chain.iter().filter_map(find).map(|group| &group.policy).collect();
-    match policies[..] {
-        [one] => one.clone(),
-        _ => json!({ "tree": { "fallback": { "targets": policies.into_iter().map(target).collect::<Vec<_>>() } } }),
+            .filter_map(|member| member.timeout)
+            .fold(0.0, f64::max);
+        let retries = group.facts.get("num_retries");
+        let mut client = Map::new();
+        if gateway.product.name == "litellm" && longest > 0.0 {
+            client.insert("timeouts".to_owned(), json!({ "attempt": format!("{longest}s") }));
+        }
+        if let (Some(retries), Some(before)) = (
+            retries,
+            gateway.client.get("retry").and_then(|retry| retry.get("litellm")),
+        ) {
+            let mut retry = before.clone();
+            retry["num_retries"] = retries.clone();
+            client.insert("retry".to_owned(), json!({ "litellm": retry }));
+        }
+        if !client.is_empty() {
+            put("client", Value::Object(client));
+        }
+        let mut targets = own.cloned().unwrap_or_default();
+        targets.retain(|name, _| names.contains(&name.as_str()));
+        if !targets.is_empty() {
+            put("targets", Value::Object(targets));
+        }
+        groups.insert(group.name.clone(), Value::Object(of));
     }
+    let mut of = json!({ "groups": groups });
+    if let Some(most) = gateway.facts.get("max_fallbacks").and_then(Value::as_u64) {
+        of["max_fallbacks"] = json!(most.clamp(1, 8));
+    }
+    json!({ "model_groups": of })
 }
 
-/// A policy as a target of a tree.
-fn target(policy: &Value) -> Value {
-    match (policy.get("single"), policy.get("tree")) {
-        (Some(single), _) => single.clone(),
-        (None, Some(tree)) => tree.clone(),
-        (None, None) => policy.clone(),
+/// Whether callers may ask for `name`: a group, an alias, or what a wildcard covers.
+fn is_asked(gateway: &Gateway, name: &str) -> bool {
+    gateway.groups.iter().any(|group| covers(group, name)) || gateway.aliases.iter().any(|(alias, _)| alias == name)
+}
+
+/// Whether `name` is the group's, or its wildcard covers it.
+fn covers(group: &Group, name: &str) -> bool {
+    match group.name.split_once('*') {
+        Some((before, after)) => name.starts_with(before) && name.ends_with(after),
+        None => group.name == name,
     }
 }

@@ -14,12 +14,14 @@ struct Product {
     hint: &'static str,
 }
 
+/// Of products whose configurations are read.
+const READ: &str = "`simcap explain` says what it does, and `simcap import` makes an experiment of it";
+
 const PRODUCTS: [Product; 6] = [
     Product {
         name: "LiteLLM",
         marks: &["model_list", "litellm_settings", "router_settings"],
-        hint: "`simcap init mine.json --template litellm-pair` writes an experiment with LiteLLM's router, cooldowns and retries, to \
-            put your deployments into; `simcap policies litellm` lists what there is of LiteLLM",
+        hint: READ,
     },
     Product {
         name: "Envoy",
@@ -29,13 +31,12 @@ const PRODUCTS: [Product; 6] = [
     Product {
         name: "Kong",
         marks: &["_format_version"],
-        hint: "`simcap init` writes an experiment to start from; `simcap kinds --find kong` lists what there is of Kong",
+        hint: READ,
     },
     Product {
         name: "Portkey",
         marks: &["strategy", "targets"],
-        hint: "the policy `tree` has its strategies and targets: `simcap policies tree`; `simcap init` writes an experiment to put it \
-            into",
+        hint: READ,
     },
     Product {
         name: "TensorZero",
@@ -161,7 +162,7 @@ mod tests {
             "# ours\nmodel_list:\n  - model_name: gpt\n",
             2,
             "this is YAML, a configuration of LiteLLM, and no experiment",
-            "--template litellm-pair",
+            "simcap import",
         );
         check(
             "---\nstatic_resources:\n  clusters: []\n",
@@ -173,7 +174,7 @@ mod tests {
             "_format_version: \"3.0\"\n",
             1,
             "this is YAML, a configuration of Kong, and no experiment",
-            "--find kong",
+            "simcap import",
         );
         check("a: 1\n", 1, "this is YAML, and no experiment", "simcap init");
         check(
@@ -187,7 +188,7 @@ mod tests {
             "{\"strategy\": {\"mode\": \"fallback\"}, \"targets\": []}",
             1,
             "this is a configuration of Portkey, and no experiment",
-            "simcap policies tree",
+            "simcap import",
         );
     }
 

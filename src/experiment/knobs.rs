@@ -226,7 +226,7 @@ fn split(written: &str) -> Option<(&str, f64, &str)> {
     let is_unit = after
         .chars()
         .all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '%' | '"' | ' '));
-    let is_one_word = !after.trim_end_matches('"').contains(' ') || after.starts_with(' ');
+    let is_one_word = !after.trim_matches(['"', ' ']).contains(' ');
     (is_unit && is_one_word).then_some(())?;
     Some((before, number.parse().ok()?, after))
 }
@@ -267,9 +267,9 @@ mod tests {
                 "traffic.classes.all.input.constant |100|",
                 "traffic.classes.all.output.constant |50|",
                 "policies[0].policy.weighted.weights[\"a b\"] |1.5|",
+                "providers[\"a b\"].prices.per_token.cached_input \"$|0.5|/Mtok\"",
                 "providers[\"a b\"].prices.per_token.input \"$|2|/Mtok\"",
                 "providers[\"a b\"].prices.per_token.output \"$|8|/Mtok\"",
-                "providers[\"a b\"].prices.per_token.cached_input \"$|0.5|/Mtok\"",
                 "providers[\"a b\"].connections |50|",
                 "objectives[0].at_most \"$|4|k\"",
             ]

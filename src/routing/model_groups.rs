@@ -15,6 +15,8 @@
 //! | `max_fallbacks` | 5 | 1 to 8 lists of fallbacks inside one another |
 //! | `tells` | `first` | `first`, `last` |
 //!
+//! Each group has what follows.
+//!
 //! | of a group | default | range |
 //! |---|---|---|
 //! | `providers` | required | its members |

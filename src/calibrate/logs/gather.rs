@@ -135,9 +135,7 @@ impl Gather {
             observation.at = observation.at.map(|at| at - first);
         }
         if observations.iter().all(|o| o.at.is_some()) {
-            sorting::by(observations, |a, b| {
-                a.at.unwrap_or(0.0).total_cmp(&b.at.unwrap_or(0.0))
-            });
+            sorting::by(observations, |a, b| a.at.unwrap_or(0.0).total_cmp(&b.at.unwrap_or(0.0)));
         }
         for target in 0..self.log.targets.len() {
             count_in_flight(observations, target as u16);

@@ -405,7 +405,7 @@ fn published_quotas_are_listed_with_their_date_and_printed_with_their_source() {
 }
 
 #[test]
-fn templates_and_completions_are_written() {
+fn templates_are_written() {
     let folder = tempfile::tempdir().unwrap();
     let listed = text(&simcap(folder.path(), &["init", "--list"]).stdout);
     for template in ["starter", "chat", "rag", "azure-ptu", "litellm-pair"] {
@@ -421,6 +421,12 @@ fn templates_and_completions_are_written() {
     let unknown = simcap(folder.path(), &["init", "x.json", "--template", "azure"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(text(&unknown.stderr).contains("azure-ptu"), "{}", text(&unknown.stderr));
+}
+
+#[test]
+#[cfg(feature = "completions")]
+fn completions_are_written() {
+    let folder = tempfile::tempdir().unwrap();
     let bash = text(&simcap(folder.path(), &["completions", "bash"]).stdout);
     assert!(bash.contains("complete -F") && bash.contains("azure-ptu"), "{bash}");
 }

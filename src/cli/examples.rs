@@ -131,6 +131,7 @@ pub(super) const LIMITS: &str = help! {
     "limits azure-openai/ptu/gpt-4.1"
 };
 
+#[cfg(feature = "completions")]
 pub(super) const COMPLETIONS: &str = help! {
     "completions bash > ~/.local/share/bash-completion/completions/simcap"
     "completions zsh > ~/.zfunc/_simcap"

@@ -3,6 +3,7 @@
 #[cfg(feature = "live")]
 mod calibrate;
 mod check;
+#[cfg(feature = "completions")]
 mod completions;
 mod date;
 mod examples;
@@ -118,6 +119,7 @@ enum Command {
     #[cfg(feature = "live")]
     Mock(mock::Mock),
     /// Print what a shell needs to complete simcap's arguments.
+    #[cfg(feature = "completions")]
     #[command(after_help = examples::COMPLETIONS)]
     Completions(completions::Completions),
 }
@@ -152,6 +154,7 @@ impl Cli {
             Command::Limits(limits) => limits.run(),
             #[cfg(feature = "live")]
             Command::Mock(mock) => mock.run(),
+            #[cfg(feature = "completions")]
             Command::Completions(completions) => completions.run(),
         };
         match done {

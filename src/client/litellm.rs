@@ -7,7 +7,7 @@ use crate::words::Outcome;
 /// A kind of exception.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A 401.
+    /// The status is 401.
     Authentication,
     /// A 408, a 504 or a timeout of the client.
     Timeout,
@@ -17,13 +17,13 @@ pub(super) enum Kind {
     ContentPolicyViolation,
     /// A 400, a prompt that is too long included.
     BadRequest,
-    /// A 500.
+    /// The status is 500.
     InternalServer,
-    /// A 503.
+    /// The status is 503.
     ServiceUnavailable,
-    /// A 502.
+    /// The status is 502.
     BadGateway,
-    /// A 404.
+    /// The status is 404.
     NotFound,
 }
 

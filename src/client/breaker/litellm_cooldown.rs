@@ -119,7 +119,7 @@ impl AllowedFailsPolicy {
 }
 
 impl LitellmCooldown {
-    /// The same rules, without the times of deployments that are not among `members`.
+    /// These rules, without the times of deployments that are not among `members`.
     pub(crate) fn only(&self, members: &[String]) -> LitellmCooldown {
         let times = self
             .deployments

@@ -2,6 +2,8 @@
 //!
 //! The router was 1.106.2 in process, and 1.109.1 and 1.110.2 where they are named. Files are written as its user would.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
 use serde_json::{Value, json};
 use simcap::engine::tally::Tally;
 use simcap::experiment::assemble::assemble;

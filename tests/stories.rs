@@ -286,7 +286,7 @@ fn a_trace_parses_and_its_spans_nest() {
 }
 
 /// The rows of a CSV file as its header names their cells.
-fn rows(file: &Path) -> Vec<std::collections::HashMap<String, String>> {
+fn rows(file: &Path) -> Vec<std::collections::BTreeMap<String, String>> {
     let mut reader = csv::Reader::from_path(file).unwrap();
     reader.deserialize().map(Result::unwrap).collect()
 }

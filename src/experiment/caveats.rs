@@ -29,7 +29,7 @@ pub fn sentences(plan: &Plan) -> Vec<String> {
     of.flat_map(|(name, domain)| {
         let all = [
             domain.drifting(name),
-            domain.from_cache(name),
+            domain.cached_input(name),
             domain.other_hours(name, lasts),
             domain.without_failure(name).filter(|_| judged),
         ];
@@ -51,7 +51,7 @@ impl Domain {
     }
 
     /// That a part of the input was found in a prompt cache, which the model does not have.
-    fn from_cache(&self, name: &str) -> Option<String> {
+    fn cached_input(&self, name: &str) -> Option<String> {
         let share = self.fitted.cached.filter(|_| self.no_cache)?;
         Some(format!(
             "{} % of the input of the requests to {name} was found in its prompt cache while its model was measured, and the model has \
@@ -142,7 +142,7 @@ mod tests {
                 .unwrap()
                 .starts_with("TTFT of a grew by 40 % while")
         );
-        assert!(domain().from_cache("a").unwrap().starts_with("25 % of the input"));
+        assert!(domain().cached_input("a").unwrap().starts_with("25 % of the input"));
         // Wilson's upper end of 0 of 400: z²/(n + z²) = 3.8415/403.8415.
         let failures = domain().without_failure("a").unwrap();
         assert!(
@@ -155,7 +155,7 @@ mod tests {
             ..domain()
         };
         assert_eq!(
-            [plain.drifting("a"), plain.from_cache("a"), plain.without_failure("a")],
+            [plain.drifting("a"), plain.cached_input("a"), plain.without_failure("a")],
             [None, None, None]
         );
     }

@@ -355,7 +355,6 @@ mod tests {
             let ten = vec![format!("*{before}"); 10].join(",");
             bomb += &format!("{this}: &{this} [{ten}]\n");
         }
-        let started = std::time::Instant::now();
         assert!(refused(&bomb).contains("repeat more"));
         let heavy = format!(
             "a: &a \"{}\"\nb: [{}]",
@@ -373,6 +372,5 @@ mod tests {
         assert!(refused(&wide).contains("more than 1000 keys"));
         assert!(refused("a: *nobody").contains("line 1"));
         assert!(refused("? [a]\n: b").contains("a key must be text"));
-        assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
     }
 }

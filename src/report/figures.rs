@@ -58,7 +58,7 @@ pub fn tail(report: &Report, title: &str, points: impl Fn(&PolicyReport) -> &[(f
             "",
             Unit::Share,
             Scale::Log,
-            Some((least.min(0.01).max(RAREST) / 1.3, 1.0)),
+            Some((least.clamp(RAREST, 0.01) / 1.3, 1.0)),
         ),
         series,
         references: rungs.into_iter().filter(|rung| rung.y > least.min(0.01)).collect(),

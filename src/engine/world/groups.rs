@@ -2,7 +2,7 @@
 
 use crate::client::gate::{Blocked, Gate};
 use crate::client::groups::{Group, Groups, Trail};
-use crate::client::limiter::{Done, Limiter};
+use crate::client::limiter::Done;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
 use crate::words::Outcome;
@@ -18,8 +18,11 @@ pub(super) fn gates(groups: Option<&Groups>, own: Key) -> Vec<Option<Gate>> {
         return Vec::new();
     };
     let gate = |(g, group): (usize, &Group)| {
-        let fresh = |(i, l): (usize, &Box<dyn Limiter>)| l.fresh(own.part(1 + g as u64 * LIMITERS_EACH + i as u64));
-        let limiters = group.limiters.iter().enumerate().map(fresh).collect();
+        let first = 1 + g as u64 * LIMITERS_EACH;
+        let limiters = group.limiters.iter().enumerate();
+        let limiters = limiters
+            .map(|(i, limiter)| limiter.fresh(own.part(first + i as u64)))
+            .collect();
         group.is_limited().then(|| Gate::new(limiters, group.max_in_flight))
     };
     groups.of.iter().enumerate().map(gate).collect()

@@ -131,7 +131,7 @@ impl Room {
         };
         let side = if self.in_rows { &above[..] } else { &around[..] }.iter().find(free)?;
         self.taken.push(covers(side));
-        Some((side.0.clone(), (side.1, side.2)))
+        Some((side.0, (side.1, side.2)))
     }
 
     /// A place for the name of a line that goes through `at`.

@@ -78,6 +78,11 @@ impl Policy for Spy {
         true
     }
 
+    fn turns_away(&mut self, _call: &Call) -> Option<(Outcome, Option<Span>)> {
+        self.note("turns_away");
+        Some((Outcome::RateLimited, None))
+    }
+
     fn milestones(&self) -> Vec<Milestone> {
         self.note("milestones");
         vec![Milestone {
@@ -135,6 +140,7 @@ fn a_policy_inside_another_hears_of_everything_and_is_asked_everything() {
     assert_eq!(outer.mirror(&call, &fleet), Some(2));
     assert_eq!(outer.judge(&call).map(|judge| judge.cost), Some(7));
     assert!(outer.fall_back(&call));
+    assert_eq!(outer.turns_away(&call), Some((Outcome::RateLimited, None)));
     assert_eq!((outer.milestones().len(), outer.courses().len()), (1, 1));
     outer.fresh();
     let told = [
@@ -146,6 +152,7 @@ fn a_policy_inside_another_hears_of_everything_and_is_asked_everything() {
         "mirror",
         "judge",
         "fall_back",
+        "turns_away",
         "milestones",
         "courses",
         "fresh",

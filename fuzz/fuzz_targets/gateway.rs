@@ -18,10 +18,24 @@ fuzz_target!(|bytes: &[u8]| {
         }
     };
     for product in gateways::products() {
-        let Ok(gateway) = gateways::read(&config, Some(product)) else { continue };
-        let shown = show::text(&gateway, &Style { width: 80, colour: false }, true);
+        let Ok(gateway) = gateways::read(&config, Some(product)) else {
+            continue;
+        };
+        let shown = show::text(
+            &gateway,
+            &Style {
+                width: 80,
+                colour: false,
+            },
+            true,
+        );
         assert!(!shown.contains(|c: char| c.is_control() && c != '\n'));
-        let _ = (show::json(&gateway), show::markdown(&gateway), show::sarif(&gateway), show::ledger(&gateway));
+        let _ = (
+            show::json(&gateway),
+            show::markdown(&gateway),
+            show::sarif(&gateway),
+            show::ledger(&gateway),
+        );
         let assumed = Assumptions::of(&gateway, &assumptions::built_in_prices());
         let made = experiment(&gateway, &assumed, "fuzz").to_string();
         let _ = simcap::experiment::load::from_text("fuzz.json", &made);

@@ -43,7 +43,7 @@ pub struct Course {
     last: Vec<Last>,
     /// What happened, in the order of time.
     pub happenings: Vec<Happening>,
-    /// Changes beyond [`MOST`].
+    /// Changes beyond `MOST`.
     pub more: u64,
 }
 

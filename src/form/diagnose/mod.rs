@@ -3,7 +3,7 @@
 //! [`parse`] reads JSON with comments into any type; an [`Error`] names file, line, column and JSON path, shows the line
 //! and points at the value, and lists the allowed names with the nearest one. [`Error::at`] says the same of a mistake
 //! found after parsing. No input panics, and what is printed holds no control characters of the file's.
-//! serde stops at the first mistake; [`several`] finds those that stand beside it, so that a file can be mended in one go.
+//! serde stops at the first mistake; `several` finds those that stand beside it, so that a file can be mended in one go.
 
 mod explain;
 mod locate;

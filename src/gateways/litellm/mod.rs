@@ -1,8 +1,8 @@
 //! LiteLLM's proxy configuration, by the rules of 1.109 (1.80 where a chart's image says so).
 //!
-//! `model_list` makes groups of deployments ([`deployments`]), `router_settings` and `litellm_settings` say what holds for all of them
-//! ([`settings`]); [`policy`] says it as parts of an experiment, [`cases`] works out what happens when something fails, and [`doubts`]
-//! what is worth a warning. [`keys`] has the tables.
+//! `model_list` makes groups of deployments (`deployments`), `router_settings` and `litellm_settings` say what holds for all of them
+//! (`settings`); `policy` says it as parts of an experiment, `cases` works out what happens when something fails, and `doubts`
+//! what is worth a warning. `keys` has the tables.
 //!
 //! Source: LiteLLM 1.109.1 (`router_python_core.py`, `router_utils/`, `proxy/proxy_server.py`), held against the running router where
 //! the manual pages of `litellm` retries and `litellm_cooldown` say so. Left out: what the database holds, limits of keys and teams,

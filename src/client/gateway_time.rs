@@ -1,7 +1,7 @@
 //! The gateway's own time: what it takes before a call is sent, and between a failure and the next attempt.
 //!
 //! It is part of a request's latency and of no provider's. What is let in waits for `call`; a retry, a fallback and a group that has
-//! nobody open wait for `between`, besides any back-off. Source: LiteLLM 1.106.2 in process takes some 10 ms before a call and 15 ms
+//! no provider open wait for `between`, besides any back-off. Source: LiteLLM 1.106.2 in process takes some 10 ms before a call and 15 ms
 //! between a failure and the next attempt (5th to 95th percentile 12 to 40). Left out: that it grows with load.
 
 use schemars::JsonSchema;

@@ -14,6 +14,17 @@ const COLOURS: usize = 8;
 /// How many of more policies are named in charts, the baseline among them.
 const NAMED: usize = 6;
 
+/// The figures that a short account shows of every experiment, in order; what is bounded or ranked by comes before them.
+pub(super) static FIGURES: [Metric; 7] = [
+    Metric::TTFT_P95,
+    Metric::E2E_P95,
+    Metric::ERROR_RATE,
+    Metric::COST_PER_MONTH,
+    Metric::COST_PER_1K,
+    Metric::QUALITY,
+    Metric::GOODPUT,
+];
+
 impl Report {
     /// The places of the leading policies, the best first, at most so many; the baseline stands last if it does not lead. All in
     /// the experiment's order if they are no more than that.

@@ -3,19 +3,9 @@
 //! GitHub Flavored Markdown 0.29: tables, and backslash escapes of every character that could be markup (section 6.1), so that names and
 //! texts out of files are text. Left out: plots, and every figure that `result.json` has besides.
 
+use super::leading::FIGURES;
 use super::text::clean;
 use super::{Judged, Metric, Report, estimate, format};
-
-/// The columns that every experiment has; those of its objectives and its ranking come before them.
-const FIGURES: [Metric; 7] = [
-    Metric::TTFT_P95,
-    Metric::E2E_P95,
-    Metric::ERROR_RATE,
-    Metric::COST_PER_MONTH,
-    Metric::COST_PER_1K,
-    Metric::QUALITY,
-    Metric::GOODPUT,
-];
 
 /// The summary of a report. Ends in a newline.
 pub fn render(report: &Report) -> String {
@@ -54,9 +44,8 @@ pub fn render(report: &Report) -> String {
 fn policies(report: &Report) -> String {
     let asked = report.objectives.iter().map(|objective| &objective.metric);
     let ranked = report.ranking.iter().map(|ranking| &ranking.metric);
-    let figures = FIGURES;
     let mut metrics: Vec<&Metric> = Vec::new();
-    for metric in asked.chain(ranked).chain(&report.asked).chain(&figures) {
+    for metric in asked.chain(ranked).chain(&report.asked).chain(&FIGURES) {
         let has = |policy| !estimate(policy, metric).value.is_nan();
         if !metrics.contains(&metric) && report.policies.iter().any(has) {
             metrics.push(metric);

@@ -6,6 +6,7 @@
 
 use super::notes::Notes;
 use super::{BINDS, HEAD, Page, Style, binds};
+use crate::report::leading::FIGURES;
 use crate::report::table::{Cell, Table, Tone};
 use crate::report::text::{clean, fit, paragraph, width};
 use crate::report::{Judged, Metric, OF_SURVIVORS, PolicyReport, Report, Scored, Unit, estimate, format};
@@ -75,17 +76,6 @@ const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '
 
 /// Marks the best of a column.
 const BEST: char = '*';
-
-/// The figures of the first screen that every experiment has, in order; what is bounded or ranked by comes first.
-const FIGURES: [Metric; 7] = [
-    Metric::TTFT_P95,
-    Metric::E2E_P95,
-    Metric::ERROR_RATE,
-    Metric::COST_PER_MONTH,
-    Metric::COST_PER_1K,
-    Metric::QUALITY,
-    Metric::GOODPUT,
-];
 
 /// The first screen. Ends in a newline.
 pub fn screen(report: &Report, style: &Style) -> String {
@@ -281,7 +271,7 @@ fn columns(report: &Report, shown: &[&PolicyReport], room: Room) -> Vec<Metric> 
     let asked = report.asked.iter().filter(|_| room.details).cloned();
     for metric in goals
         .chain(ranked)
-        .chain(FIGURES.into_iter().take(room.figures))
+        .chain(FIGURES.iter().take(room.figures).cloned())
         .chain(asked)
     {
         let values = || shown.iter().map(|policy| of_all(policy, &metric).value);

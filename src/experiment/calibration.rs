@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::form::named::Named;
 use crate::form::units::Fraction;
+use crate::words::grouped;
 
 /// A file of measurements.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -128,7 +129,7 @@ impl Calibration {
         format!(
             "{} ({} {held_out} probes{at}, {}): {told} within {}",
             first.unwrap_or_else(|| "too few measurements for a percentile".to_owned()),
-            grouped(self.probes),
+            grouped(&self.probes.to_string()),
             self.date,
             percent(self.margin.get()),
         )
@@ -138,19 +139,6 @@ impl Calibration {
 /// A share in percent, rounded up to a whole one: no error is told smaller than it is.
 fn percent(share: f64) -> String {
     format!("{:.0} %", (share * 100.0 - 1e-9).ceil().max(0.0))
-}
-
-/// With commas between thousands.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

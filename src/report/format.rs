@@ -7,6 +7,7 @@
 
 use super::{Code, Unit};
 use crate::stats::interval::Estimate;
+use crate::words::grouped;
 use std::fmt;
 
 /// Stands for a figure that does not exist.
@@ -364,19 +365,6 @@ fn decimals(x: f64, significant: usize) -> usize {
         .and_then(|(_, exponent)| exponent.parse().ok())
         .unwrap_or(0);
     (significant as i32 - 1 - exponent).clamp(0, 12) as usize
-}
-
-/// Puts thousands separators into digits that may have a fraction.
-fn grouped(digits: &str) -> String {
-    let (whole, fraction) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
-    let mut out = String::with_capacity(digits.len() + whole.len() / 3);
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out + fraction
 }
 
 /// Without zeros at the end of a fraction.

@@ -23,4 +23,4 @@ pub use provenance::{Input, ModelNote, Standing};
 pub use request::{Ask, Ended, Finished, Headers, Left, UNRATED, Usage};
 pub use spending::Spending;
 pub use start::Start;
-pub use unit::{Code, Unit};
+pub use unit::{Code, Unit, grouped};

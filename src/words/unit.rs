@@ -58,3 +58,16 @@ pub enum Unit {
     /// A plain number.
     Number,
 }
+
+/// The `digits`, which may have a fraction, with commas between the thousands of the whole: `1,234.5`.
+pub fn grouped(digits: &str) -> String {
+    let (whole, fraction) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
+    let mut out = String::with_capacity(digits.len() + whole.len() / 3);
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out + fraction
+}

@@ -6,6 +6,7 @@
 
 use super::assemble::Plan;
 use super::domain::{Domain, number};
+use crate::form::units::DAYS;
 use crate::kernel::calendar::{WEEK_MINUTES, minute_of_week};
 use crate::stats::critical::Confidence;
 use crate::stats::interval::wilson;
@@ -95,15 +96,6 @@ impl Domain {
 
 /// A minute of the week, as in `friday 18:05`.
 fn clock(minute: usize) -> String {
-    const DAYS: [&str; 7] = [
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-    ];
     let minute = minute % WEEK_MINUTES;
     format!("{} {:02}:{:02}", DAYS[minute / 1440], minute % 1440 / 60, minute % 60)
 }

@@ -19,7 +19,7 @@ pub use duration::Duration;
 pub use fraction::{Fraction, Part};
 pub use money::{Money, MoneyRate, TokenPrice};
 pub use rate::Rate;
-pub use week_time::{WeekTime, minutes, weekday};
+pub use week_time::{DAYS, WeekTime, minutes, weekday};
 
 use schemars::{Schema, json_schema};
 use serde::Serializer;

@@ -7,7 +7,7 @@ use crate::kernel::time::Span;
 use std::fmt;
 
 /// The days of the week, Monday first.
-const DAYS: [&str; 7] = [
+pub const DAYS: [&str; 7] = [
     "monday",
     "tuesday",
     "wednesday",

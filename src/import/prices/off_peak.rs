@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{CACHED, Entry, INPUT, OUTPUT, WRITE};
 use crate::form::build::{Built, Refusal};
 use crate::form::diagnose::quoted;
-use crate::form::units::Duration;
+use crate::form::units::{DAYS, Duration};
 use crate::kernel::time::Span;
 use crate::provider::pricing::{Hours, OffPeak};
 
@@ -119,17 +119,8 @@ fn stretches(value: &Value, days: Option<&[String]>) -> Built<Vec<Hours>> {
 
 /// The days in a list of numbers from 1 for Monday, or of names.
 fn days(value: &Value) -> Built<Vec<String>> {
-    const NAMES: [&str; 7] = [
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-    ];
     let day = |day: &Value| match (day.as_u64(), day.as_str()) {
-        (Some(number @ 1..=7), _) => Ok(NAMES[number as usize - 1].to_owned()),
+        (Some(number @ 1..=7), _) => Ok(DAYS[number as usize - 1].to_owned()),
         (None, Some(name)) => Ok(name.to_owned()),
         _ => {
             let text = format!(

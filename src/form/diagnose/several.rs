@@ -131,18 +131,14 @@ mod tests {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Shop {
-        #[allow(dead_code, reason = "only read")]
         name: String,
-        #[allow(dead_code, reason = "only read")]
         shelves: Vec<Shelf>,
     }
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Shelf {
-        #[allow(dead_code, reason = "only read")]
         width: u32,
-        #[allow(dead_code, reason = "only read")]
         height: u32,
     }
 
@@ -152,6 +148,17 @@ mod tests {
         let all = std::iter::once(&*error).chain(&error.also);
         all.map(|one| format!("{} {}: {}", one.line, one.path, one.message))
             .collect()
+    }
+
+    #[test]
+    fn what_is_right_is_read() {
+        let shop: Shop = parse(
+            "shop.json",
+            r#"{ "name": "x", "shelves": [ { "width": 1, "height": 2 } ] }"#,
+        )
+        .unwrap();
+        assert_eq!((shop.name.as_str(), shop.shelves.len()), ("x", 1));
+        assert_eq!((shop.shelves[0].width, shop.shelves[0].height), (1, 2));
     }
 
     #[test]

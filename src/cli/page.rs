@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -116,11 +115,9 @@ impl Page {
 
 /// The page with the experiment and the engine in it.
 fn filled(data: &str, engine: &str) -> String {
-    let mut page = String::with_capacity(PAGE.len() + data.len() + engine.len());
     let (head, rest) = PAGE.split_once("@DATA@").unwrap_or((PAGE, ""));
     let (middle, tail) = rest.split_once("@ENGINE@").unwrap_or((rest, ""));
-    let _ = write!(page, "{head}{data}{middle}{engine}{tail}");
-    page
+    [head, data, middle, engine, tail].concat()
 }
 
 /// What of the experiment the engine cannot be given.

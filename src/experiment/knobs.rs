@@ -92,9 +92,6 @@ const RULES: [(&[&str], Subject); 17] = [
 /// Shapes of laws: what they mean is not seen in a slider.
 const SHAPES: [&str; 3] = ["sigma", "shape", "alpha"];
 
-/// More are not shown: a page of a thousand sliders answers nothing.
-const MOST: usize = 400;
-
 /// The knobs of `loaded`, by subject and within one in the order of the file.
 pub fn knobs(loaded: &Loaded) -> Vec<Knob> {
     let plain = blank_comments(&loaded.text);
@@ -105,7 +102,6 @@ pub fn knobs(loaded: &Loaded) -> Vec<Knob> {
     walk(&plain, &tree, &mut Vec::new(), &mut found);
     modelled(&plain, loaded, &mut found);
     sorting::by_key(&mut found, |knob| (knob.subject, knob.at));
-    found.truncate(MOST);
     found
 }
 

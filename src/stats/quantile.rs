@@ -139,11 +139,13 @@ impl Shares {
         let shares = self.shares(of);
         let bounds = Bounds::of(&shares, q, total, confidence, n).times(times);
         let end = |at: &At| self.value(at.bucket).seconds();
-        let lo = match shares.iter().position(|at| !bounds.is_below(at)) {
-            Some(0) if !bounds.holds_the_bottom => 0.0,
-            Some(first) => end(&shares[first]),
-            // So many have no value that not even the largest can be the percentile.
-            None => f64::INFINITY,
+        // Down from the value itself: of the few values at the far end the share is known so badly that it could be any again.
+        let point = shares.iter().position(|at| at.share >= q).unwrap_or(shares.len());
+        let lo = match shares[..point].iter().rposition(|at| bounds.is_below(at)) {
+            // Where that is the last, so many have no value that not even the largest can be the percentile.
+            Some(last) => shares.get(last + 1).map_or(f64::INFINITY, end),
+            None if bounds.holds_the_bottom => shares.first().map_or(0.0, end),
+            None => 0.0,
         };
         Estimate {
             value,
@@ -411,6 +413,15 @@ mod tests {
             );
             assert_eq!(less.value, sure.value);
         }
+    }
+
+    /// One value in two thousand is a thousand times smaller: the median is not taken for it, however badly shares are known.
+    #[test]
+    fn an_interval_does_not_jump_to_the_far_end() {
+        let values = || (0..2000).map(|i| 1.0 + f64::from(i) / 2000.0).chain([0.001]).collect();
+        let known = shares(&[values(), values(), values(), values()]);
+        let less = known.quantile_of_less(0.5, Of::Values, Confidence::P95, 8.0);
+        assert!(less.lo.unwrap() > 1.0 && less.hi.unwrap() < 2.0, "{less:?}");
     }
 
     #[test]

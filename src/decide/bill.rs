@@ -14,6 +14,14 @@ use crate::words::Spending;
 /// Pico-dollars of a part of the bill: for attempts, and for capacity that is reserved.
 type Part = (u128, u128);
 
+/// Whose attempts a part of the bill by purpose is for.
+#[derive(Clone, Copy)]
+enum Of {
+    All,
+    Provider(usize),
+    Class(usize),
+}
+
 /// The bill of `scenario`; `pooled` says which rows have anything in them.
 pub(super) fn bill(scenario: &Scenario, pooled: &Tally, month: &Month, each: Each<'_>) -> Bill {
     if pooled.cost() == 0 {
@@ -63,28 +71,37 @@ pub(super) fn bill(scenario: &Scenario, pooled: &Tally, month: &Month, each: Eac
         Spending::Reserved => (0, p.reserved),
         paid => (p.spent[paid.index()], 0),
     };
-    let purpose = |purpose: Spending, at: Option<usize>| {
-        let (share, cost_per_month) = figures(&|t| match at {
-            Some(i) => one(&t.providers[i], purpose),
-            None => t
+    let purpose = |purpose: Spending, of: Of| {
+        let (share, cost_per_month) = figures(&|t| match of {
+            Of::Provider(i) => one(&t.providers[i], purpose),
+            Of::Class(i) => (t.classes[i].spent.get(purpose.index()).copied().unwrap_or(0), 0),
+            Of::All => t
                 .providers
                 .iter()
                 .map(|p| one(p, purpose))
                 .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1)),
         })?;
+        let (provider, class) = match of {
+            Of::All => (None, None),
+            Of::Provider(i) => (Some(scenario.fleet[i].provider.name.clone()), None),
+            Of::Class(i) => (None, Some(scenario.traffic.classes[i].name.clone())),
+        };
         Some(PurposeRow {
             purpose,
-            provider: at.map(|i| scenario.fleet[i].provider.name.clone()),
+            provider,
+            class,
             share,
             cost_per_month,
         })
     };
-    let several = (0..scenario.fleet.len()).filter(|_| scenario.fleet.len() > 1).map(Some);
-    let by_purpose = std::iter::once(None).chain(several);
+    let several = |count: usize| (0..count).filter(move |_| count > 1);
+    let by_purpose = std::iter::once(Of::All)
+        .chain(several(scenario.fleet.len()).map(Of::Provider))
+        .chain(several(scenario.traffic.classes.len()).map(Of::Class));
     Bill {
         by_purpose: by_purpose
-            .flat_map(|at| Spending::ALL.map(|p| (p, at)))
-            .filter_map(|(p, at)| purpose(p, at))
+            .flat_map(|of| Spending::ALL.map(|p| (p, of)))
+            .filter_map(|(p, of)| purpose(p, of))
             .collect(),
         by_class,
         by_provider: by_provider.chain(judging).collect(),

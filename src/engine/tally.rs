@@ -88,6 +88,8 @@ pub struct ClassTally {
     pub hanging: u64,
     /// Pico-dollars for all their attempts.
     pub cost: u128,
+    /// What was spent by what the attempt was, mirrored copies included, in the order of [`Spending::ALL`].
+    pub spent: [u128; Spending::ATTEMPTS],
 }
 
 /// What answers would be worth under a correlation that is not the one that is simulated.
@@ -161,7 +163,7 @@ pub struct ProviderTally {
     pub cost: u128,
     /// What was spent by what the attempt was, in the order of [`Spending::ALL`].
     pub spent: [u128; Spending::ATTEMPTS],
-    /// Pico-dollars for capacity reserved over the counted window, used or not.
+    /// Pico-dollars for capacity reserved over the counted window, used or not, where the policy may use it.
     pub reserved: u128,
     /// Input tokens billed.
     pub input: u128,
@@ -266,7 +268,7 @@ impl Tally {
             mirrored: 0,
             judging: 0,
             incidents: incident::of(scenario),
-            lenses: Tally::of_lenses(&scenario.lenses, &scenario.fleet),
+            lenses: Tally::of_lenses(&scenario.lenses, &scenario.fleet, &scenario.may_use),
             peak_in_system: 0,
             series: Series::new(scenario.window, scenario.fleet.len()),
         }
@@ -351,6 +353,7 @@ impl Tally {
             a.suppose(&b.supposed, false);
             a.hanging += b.hanging;
             a.cost += b.cost;
+            a.spent.iter_mut().zip(&b.spent).for_each(|(a, b)| *a += b);
         }
         for (a, b) in self.providers.iter_mut().zip(&other.providers) {
             add(&mut a.outcomes, &b.outcomes);

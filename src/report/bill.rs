@@ -15,12 +15,13 @@ pub struct Bill {
     /// The bill by provider, the capacity reserved there included, with what belongs to no provider in a row of its own.
     pub by_provider: Vec<BillRow>,
     /// The bill of the attempts and of reserved capacity by what the money went to, in all and then, where there are several, at each
-    /// provider; judging answers is left out. Empty in a result of an earlier version.
+    /// provider and for each class, which reserved capacity belongs to none of; judging answers is left out. Empty in a result of an
+    /// earlier version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_purpose: Vec<PurposeRow>,
 }
 
-/// What money was spent on, in all or at one provider.
+/// What money was spent on: in all, at one provider, or for the requests of one class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct PurposeRow {
@@ -29,6 +30,9 @@ pub struct PurposeRow {
     /// The name of the provider that was paid; absent for all of them together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
+    /// The name of the class whose requests it was spent on; absent for all of them together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
     /// Share of the whole bill, from 0 to 1.
     pub share: Estimate,
     /// The cost of a month. It has no value where the metric `cost_per_month` has none, and is a bound where that is one.
@@ -70,10 +74,24 @@ pub enum Billed {
 impl Bill {
     /// Whether at least one in a hundred went to anything but answers of first attempts.
     pub fn has_purposes(&self) -> bool {
-        let totals = self.by_purpose.iter().filter(|row| row.provider.is_none());
-        totals
+        self.totals()
             .filter(|row| row.purpose != Spending::First)
             .any(|row| row.share.value >= 0.01)
+    }
+
+    /// What the money went to at all providers and for all classes together.
+    pub fn totals(&self) -> impl Iterator<Item = &PurposeRow> + Clone {
+        let is_total = |row: &&PurposeRow| row.provider.is_none() && row.class.is_none();
+        self.by_purpose.iter().filter(is_total)
+    }
+}
+
+impl PurposeRow {
+    /// What the row is called in tables: the provider or class, and what the money went to.
+    pub fn title(&self) -> String {
+        let of = self.provider.as_ref().or(self.class.as_ref());
+        let of = of.map(|of| format!("{of}: ")).unwrap_or_default();
+        of + self.purpose.title()
     }
 }
 

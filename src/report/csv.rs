@@ -122,26 +122,33 @@ fn classes(policies: &[PolicyReport], code: Option<Code>) -> String {
     sheet.finish()
 }
 
-/// The bill twice: by class, and by provider.
+/// The bill by class, by provider, and by what the money went to.
 fn bill(policies: &[PolicyReport], code: Option<Code>) -> String {
     let head = ["policy", "by", "what", "metric", "unit"];
     let mut sheet = Sheet::new(head.into_iter().chain(ESTIMATE));
     for policy in policies {
+        let mut add = |by: &str, what: &str, share: &Estimate, month: &Estimate| {
+            let cost = &Metric::COST_PER_MONTH;
+            for (name, of, figure) in [
+                ("share".to_owned(), Unit::Share, share),
+                (cost.to_string(), cost.unit_in(code), month),
+            ] {
+                let first = [text(&policy.name), by.into(), text(what), name, unit(of)];
+                sheet.row(first.into_iter().chain(estimate(figure)));
+            }
+        };
         for (by, rows) in [("class", &policy.bill.by_class), ("provider", &policy.bill.by_provider)] {
             for row in rows {
-                let figures = [
-                    ("share".to_owned(), Unit::Share, &row.share),
-                    (
-                        Metric::COST_PER_MONTH.to_string(),
-                        Metric::COST_PER_MONTH.unit_in(code),
-                        &row.cost_per_month,
-                    ),
-                ];
-                for (name, of, figure) in figures {
-                    let first = [text(&policy.name), by.into(), text(row.title()), name, unit(of)];
-                    sheet.row(first.into_iter().chain(estimate(figure)));
-                }
+                add(by, row.title(), &row.share, &row.cost_per_month);
             }
+        }
+        for row in &policy.bill.by_purpose {
+            let by = match (&row.provider, &row.class) {
+                (None, None) => "purpose",
+                (Some(_), _) => "provider and purpose",
+                (None, Some(_)) => "class and purpose",
+            };
+            add(by, &row.title(), &row.share, &row.cost_per_month);
         }
     }
     sheet.finish()

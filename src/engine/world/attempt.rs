@@ -413,10 +413,12 @@ impl World<'_> {
             tally.outcomes[outcome.index()] += 1;
             tally.oversized += u64::from(oversized);
             tally.cost += u128::from(ended.cost);
-            tally.spent[Spending::of(&ended).index()] += u128::from(ended.cost);
+            let purpose = Spending::of(&ended).index();
+            tally.spent[purpose] += u128::from(ended.cost);
             tally.input += u128::from(ended.usage.input);
             tally.cached += u128::from(ended.usage.cached);
             tally.output += u128::from(ended.usage.output);
+            self.tally.classes[usize::from(request.ask.class)].spent[purpose] += u128::from(ended.cost);
         }
         let counted = self.now.min(window.end).since(since.max(window.warmup));
         tally.busy += u128::from(counted.nanos());

@@ -25,7 +25,7 @@ pub fn waterfall(report: &Report, title: &str) -> Chart {
         names.push((at, shortened(&policy.name, 18)));
         let whole = estimate(policy, &cost);
         let mut from = 0.0;
-        for part in policy.bill.by_purpose.iter().filter(|part| part.provider.is_none()) {
+        for part in policy.bill.totals() {
             let month = cost == Metric::COST_PER_MONTH;
             let wide = if month {
                 part.cost_per_month.value
@@ -75,6 +75,7 @@ mod tests {
         let part = |purpose, share: f64| PurposeRow {
             purpose,
             provider: None,
+            class: None,
             share: Estimate::symmetric(share, None, 2, 0),
             cost_per_month: Estimate::symmetric(share * whole, None, 2, 0),
         };

@@ -194,14 +194,7 @@ fn bill(policy: &PolicyReport, code: Option<Code>, notes: &mut Notes) -> Vec<Row
     let rows = parts.into_iter().filter(|rows| rows.len() > 1).flatten();
     let rows = rows.map(|row| (row.title().to_owned(), &row.share, &row.cost_per_month));
     let purposes = policy.bill.by_purpose.iter().filter(|_| policy.bill.has_purposes());
-    let purposes = purposes.map(|row| {
-        let of = row
-            .provider
-            .as_ref()
-            .map(|provider| format!("{provider}: "))
-            .unwrap_or_default();
-        (of + row.purpose.title(), &row.share, &row.cost_per_month)
-    });
+    let purposes = purposes.map(|row| (row.title(), &row.share, &row.cost_per_month));
     rows.chain(purposes)
         .map(|(name, share, cost)| Row {
             name,

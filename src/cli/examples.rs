@@ -47,6 +47,7 @@ pub(super) const COMPARE: &str = help! {
 pub(super) const REPORT: &str = help! {
     "report reports/mine"
     "report reports/old reports/new --out both.html --open"
+    "report reports/mine --svg plots"
     ; exit_codes!()
 };
 

@@ -1,4 +1,4 @@
-//! `simcap report`: the page of a result, made again from its file, or of two results together.
+//! `simcap report`: the page of a result, made again from its file, or of two results together; and its plots as files.
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,9 @@ pub(super) struct Report {
     /// Write the page to this file [default: report.html beside the result, or comparison.html here for two]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Write every plot to this folder too, as pictures in SVG
+    #[arg(long, value_name = "DIR")]
+    svg: Option<PathBuf>,
     /// Open the page
     #[arg(long)]
     open: bool,
@@ -46,6 +49,11 @@ impl Report {
         write::write_all(folder.unwrap_or(Path::new(".")), &[(name, page.into_bytes())])
             .with_context(|| format!("cannot write {}", out.display()))?;
         print(&format!("Report: {}\n", out.display()))?;
+        if let Some(folder) = &self.svg {
+            let pictures = html::pictures(&report).context("cannot draw the plots")?;
+            write::write_all(folder, &pictures).with_context(|| format!("cannot write to {}", folder.display()))?;
+            print(&format!("Plots: {} pictures in {}\n", pictures.len(), folder.display()))?;
+        }
         if self.open {
             open(&out);
         }

@@ -12,6 +12,8 @@ mod hover;
 mod label;
 mod paint;
 
+pub(super) use paint::escaped;
+
 use super::Unit;
 
 /// How many colours a page has for policies, and for providers; further ones begin again, policies then dashed.

@@ -9,11 +9,14 @@ mod sample;
 mod view;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
+use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use super::Report;
 use super::chart;
+
+/// The colours of pages and pictures, light and dark.
+const PALETTE: &str = include_str!("palette.css");
 
 /// Why a page could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -39,10 +42,19 @@ pub fn render(report: &Report) -> Result<String, Error> {
     let mut environment = environment();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.add_filter("unbroken", view::unbroken);
+    environment.add_global("palette", Value::from_safe_string(PALETTE.to_owned()));
     environment.add_template("report", include_str!("report.html"))?;
     Ok(environment
         .get_template("report")?
         .render(Serde(view::Page::of(report)?))?)
+}
+
+/// Every plot of the report as a picture of its own: the name of a file in SVG, and what is in it.
+///
+/// # Errors
+/// If a chart cannot be drawn.
+pub fn pictures(report: &Report) -> Result<Vec<(String, String)>, Error> {
+    Ok(view::files(report, PALETTE)?)
 }
 
 #[cfg(test)]
@@ -66,6 +78,22 @@ mod tests {
             for class in policy.classes {
                 assert!(page.contains(&class.name));
             }
+        }
+    }
+
+    #[test]
+    fn every_plot_is_a_picture_of_its_own() {
+        let files = pictures(&sample()).unwrap();
+        assert_eq!(files.len(), page().matches("<svg").count());
+        let names: std::collections::BTreeSet<_> = files.iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), files.len(), "{names:?}");
+        for (name, text) in &files {
+            assert!(name.ends_with(".svg") && !name.contains(['/', '<', ' ']), "{name}");
+            assert_eq!((text.matches("<svg").count(), text.matches("</svg>").count()), (2, 2));
+            assert!(
+                text.contains("prefers-color-scheme: dark") && !text.contains("<script"),
+                "{name}"
+            );
         }
     }
 

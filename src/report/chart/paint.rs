@@ -55,7 +55,7 @@ fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
     );
 
     // Room to spare: on a small screen the page makes text larger.
-    let left = y.ticks.iter().map(|(_, label)| 1.12 * width(label)).fold(0.0, f64::max) + 8.0;
+    let left = y.ticks.iter().map(|(_, label)| 1.17 * width(label)).fold(0.0, f64::max) + 8.0;
     // The labels of the first and the last tick reach beyond them to either side.
     let beyond = |tick: Option<&(f64, String)>| tick.map_or(0.0, |(_, label)| 0.6 * width(label) + 4.0);
     let (left, right) = (left.max(beyond(x.ticks.first())), beyond(x.ticks.last()).max(16.0));
@@ -329,6 +329,7 @@ fn recoloured(svg: &str, RGBColor(r, g, b): RGBColor, name: &str, more: &str) ->
     .replace(&format!("fill=\"{hex}\""), &format!("style=\"fill:var(--{name})\""))
 }
 
-pub(super) fn escaped(text: &str) -> String {
+/// The text as it may stand in an element or an attribute.
+pub(in crate::report) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }

@@ -3,6 +3,7 @@
 //! A figure without an interval carries the letter of a footnote under its table that says why.
 
 mod differences;
+mod files;
 mod further;
 mod keys;
 mod limits;
@@ -19,6 +20,7 @@ use serde::Serialize;
 use crate::report::chart::Error;
 use crate::report::{ModelNote, Report, Unit, format};
 use differences::{Differences, differences};
+pub(super) use files::files;
 use further::{Further, further};
 use keys::{Key, Keys};
 use limits::{Limits, limits};
@@ -114,6 +116,9 @@ struct Figure {
     /// What its colours stand for, where they are not those of policies.
     legend: Vec<Key>,
     svg: String,
+    /// Width and height as it was designed, in pixels.
+    #[serde(skip)]
+    size: (u32, u32),
 }
 
 impl Page {

@@ -81,6 +81,7 @@ pub(super) fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
             let note = if of_factors(&chart) { " Logarithmic." } else { "" };
             Ok(Figure {
                 svg: chart.svg()?,
+                size: chart.size,
                 title: chart.title,
                 caption: caption + note,
                 legend,
@@ -93,7 +94,7 @@ pub(super) fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
 fn bill(report: &Report) -> (Chart, String, Vec<Key>) {
     let chart = figures::waterfall(report, "What the bill is for");
     let besides = report.policies.iter().flat_map(|policy| {
-        let totals = policy.bill.by_purpose.iter().filter(|row| row.provider.is_none());
+        let totals = policy.bill.totals();
         totals.map(move |row| (row.share.value, row.purpose, policy))
     });
     let besides = besides.filter(|(share, purpose, _)| *purpose != Spending::First && share.is_finite());
@@ -198,9 +199,9 @@ fn course(report: &Report, unit: Unit, level: fn(&Moment) -> Option<f64>) -> Str
 /// Where one policy's attempts go.
 #[derive(Serialize)]
 pub(super) struct Shares {
-    figure: Figure,
+    pub(super) figure: Figure,
     /// The providers that got any.
-    legend: Vec<Key>,
+    pub(super) legend: Vec<Key>,
     /// How many got none.
     unused: usize,
 }
@@ -228,6 +229,7 @@ pub(super) fn shares(report: &Report) -> Result<Vec<Shares>, Error> {
                 legend,
                 figure: Figure {
                     svg: chart.svg()?,
+                    size: chart.size,
                     title: chart.title,
                     caption: String::new(),
                     legend: Vec::new(),

@@ -40,19 +40,24 @@ impl Layout {
                 }
             }
             Scale::Linear => {
-                let step = step(lo, hi, wanted);
-                let (lo, hi) = match axis.range {
-                    None => (libm::floor(lo / step) * step, libm::ceil(hi / step) * step),
-                    Some(ends) => ends,
+                let laid = |wanted: usize| {
+                    let step = step(lo, hi, wanted);
+                    let (lo, hi) = match axis.range {
+                        None => (libm::floor(lo / step) * step, libm::ceil(hi / step) * step),
+                        Some(ends) => ends,
+                    };
+                    let ticks = multiples(lo, hi, step).map(|x| (x, format::tick(axis.unit, x)));
+                    Layout {
+                        lo,
+                        hi,
+                        ticks: ticks.collect(),
+                        log,
+                    }
                 };
-                Layout {
-                    lo,
-                    hi,
-                    ticks: multiples(lo, hi, step)
-                        .map(|x| (x, format::tick(axis.unit, x)))
-                        .collect(),
-                    log,
-                }
+                // Where ticks are closer than figures are written, there are fewer of them.
+                let told_apart = |layout: &Layout| layout.ticks.windows(2).all(|two| two[0].1 != two[1].1);
+                let mut fewer = (1..=wanted).rev().map(laid);
+                fewer.find(told_apart).unwrap_or_else(|| laid(1))
             }
         }
     }
@@ -154,6 +159,12 @@ mod tests {
         };
         let layout = Layout::new(&axis, figures.iter().copied(), 7);
         layout.ticks.into_iter().map(|(_, label)| label).collect()
+    }
+
+    #[test]
+    fn no_two_ticks_have_one_label() {
+        let close = labels(Scale::Linear, &[7.952, 7.979]);
+        assert!(close.len() > 1 && close.windows(2).all(|two| two[0] != two[1]), "{close:?}");
     }
 
     #[test]

@@ -157,15 +157,50 @@ fn what_is_not_read_from_a_cache_is_written_to_it_if_there_is_one() {
     );
 }
 
-/// Two policies: only the second uses the reserved provider, and both pay for it. 50 units at $1/h are $36,000 in 30 days.
+/// Two policies, of which only the second may send to the reserved provider, and a third that may send anywhere: what is signed already the
+/// first pays for too. 50 units at $1/h are $36,000 in 30 days.
 #[test]
-fn reserved_capacity_costs_the_same_used_or_not() {
+fn reserved_capacity_is_paid_where_it_may_be_used() {
+    let priced = |committed: bool| {
+        let reserved = json!({ "price": "$1/h", "units": 50, "committed": committed });
+        let experiment = experiment(
+            &json!({ "prices": { "per_request": { "price": "$0.01" } } }),
+            &json!({
+                "providers": {
+                    "paid": { "response": { "constant": "1s" }, "prices": { "per_request": { "price": "$0.01" } } },
+                    "reserved": { "response": { "constant": "1s" }, "prices": { "reserved": reserved } },
+                },
+                "policies": [
+                    { "name": "pays", "policy": { "single": { "provider": "paid" } } },
+                    { "name": "falls back", "policy": { "chain": { "providers": ["paid", "reserved"] } } },
+                    { "name": "anywhere", "policy": "round_robin" },
+                ],
+                "plan": { "duration": "72s", "warmup": "28s", "replications": 2 },
+            }),
+        );
+        let report = report(&experiment);
+        [0, 1, 2].map(|policy| figure(&report, policy, Metric::COST_PER_MONTH))
+    };
+    for (committed, first) in [(false, 25_920.0), (true, 61_920.0)] {
+        for (found, expected) in priced(committed)
+            .into_iter()
+            .zip([first, 61_920.0, 36_000.0 + 12_960.0])
+        {
+            assert!((found / expected - 1.0).abs() < 1e-9, "{committed}: {found} {expected}");
+        }
+    }
+}
+
+/// Two policies: only the second uses the reserved provider, and both pay for it, as the contract is signed. 50 units at $1/h are $36,000 in 30
+/// days.
+#[test]
+fn committed_capacity_costs_the_same_used_or_not() {
     let experiment = experiment(
         &json!({ "prices": { "per_request": { "price": "$0.01" } } }),
         &json!({
             "providers": {
                 "paid": { "response": { "constant": "1s" }, "prices": { "per_request": { "price": "$0.01" } } },
-                "reserved": { "response": { "constant": "1s" }, "prices": { "reserved": { "price": "$1/h", "units": 50 } } },
+                "reserved": { "response": { "constant": "1s" }, "prices": { "reserved": { "price": "$1/h", "units": 50, "committed": true } } },
             },
             "policies": [
                 { "name": "pays", "policy": { "single": { "provider": "paid" } } },

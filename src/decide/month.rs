@@ -10,9 +10,8 @@
 //!   a bound, and is given as one. Any other says nothing.
 //! - Capacity that is reserved costs the same in every hour, whatever else is so.
 //!
-//! Tokens are weighed for quotas as they are billed, and twice, because quotas reserve more than is used. Left out: the
-//! course of the traffic itself, which the experiment states (a month is a month of this traffic); quotas of an hour and less
-//! once the run is as long as they are.
+//! Tokens are weighed for quotas as they are billed, and twice, because quotas reserve more than is used. Left out: quotas of
+//! an hour and less once the run is as long as they are.
 
 use std::fmt::Write as _;
 
@@ -185,6 +184,7 @@ fn hindrance(scenario: &Scenario, counted: Span) -> Option<String> {
         courses.extend(of.chain(provider.price.course()).map(|c| (c, Some(&*provider.name))));
     }
     courses.extend(scenario.policy.courses().into_iter().map(|course| (course, None)));
+    courses.extend(scenario.traffic.arrivals.course().map(|course| (course, None)));
     let named = |course: &Course, of: Option<&str>| match of {
         Some(provider) => format!("{} of {provider}", course.what),
         None => course.what.clone(),

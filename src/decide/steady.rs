@@ -204,7 +204,10 @@ pub(super) fn changes(scenario: &Scenario) -> bool {
         let mut faults = provider.faults.iter();
         provider.price.course().is_some() || faults.any(|f| f.is_scheduled() || f.course().is_some())
     });
-    by_plan || !scenario.policy.courses().is_empty() || !scenario.policy.milestones().is_empty()
+    by_plan
+        || scenario.traffic.arrivals.course().is_some()
+        || !scenario.policy.courses().is_empty()
+        || !scenario.policy.milestones().is_empty()
 }
 
 /// The verdict on the replications of one scenario, `pooled` being the sum of their series.

@@ -96,10 +96,10 @@ pub struct LensTally {
 }
 
 impl LensTally {
-    fn of(lens: &Lens, fleet: &[Deployment]) -> LensTally {
+    fn of(lens: &Lens, fleet: &[Deployment], may_use: &[bool]) -> LensTally {
         let counted = lens.until.since(lens.from);
         let bills = |p: usize| lens.classes.is_none() && lens.provider.is_none_or(|own| own == p);
-        let standing = |(p, d): (usize, &Deployment)| bills(p).then(|| d.provider.price.standing(counted));
+        let standing = |(p, d): (usize, &Deployment)| bills(p).then(|| d.provider.price.standing(counted, may_use[p]));
         LensTally {
             times: lens.times.map(|asked| asked.then(Histogram::default)),
             reserved: fleet.iter().enumerate().filter_map(standing).sum(),
@@ -172,8 +172,8 @@ pub struct Seen {
 
 impl Tally {
     /// The tallies of `lenses`, nothing counted yet.
-    pub(super) fn of_lenses(lenses: &Lenses, fleet: &[Deployment]) -> Vec<LensTally> {
-        lenses.iter().map(|lens| LensTally::of(lens, fleet)).collect()
+    pub(super) fn of_lenses(lenses: &Lenses, fleet: &[Deployment], may_use: &[bool]) -> Vec<LensTally> {
+        lenses.iter().map(|lens| LensTally::of(lens, fleet, may_use)).collect()
     }
 
     /// A counted request has ended: the lenses that it is in count it.

@@ -33,6 +33,8 @@ pub struct Scenario {
     pub client: Client,
     /// The policy that chooses a provider for each attempt.
     pub policy: Box<dyn Policy>,
+    /// Whether the policy may send to each provider, in the order of the fleet: whether it pays for what is reserved there.
+    pub may_use: Vec<bool>,
     /// How the worth of the answers to one request hangs together.
     pub ties: Ties,
     /// What counts as a good answer, by class.

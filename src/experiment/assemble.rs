@@ -14,6 +14,7 @@ mod sources;
 mod traffic;
 mod window;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::domain::Domain;
@@ -150,13 +151,13 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
         extras: &[&loaded.own, &loaded.scripts],
         ..Names::default()
     };
-    let traffic = Arc::new(traffic(loaded, &names).map_err(|r| r.at("traffic"))?);
     let (window, start) = window(loaded, &names, warmup).map_err(|r| r.at("plan"))?;
     let names = Names {
         origin: window.warmup,
         calendar: names.calendar.before(window.warmup.since(Time::ZERO)),
         ..names
     };
+    let traffic = Arc::new(traffic(loaded, &names).map_err(|r| r.at("traffic"))?);
     let confidence = match spec.plan.confidence {
         None => Confidence::default(),
         Some(level) => Confidence::new(level).map_err(|e| Refusal::of(e).at("confidence").at("plan"))?,
@@ -250,15 +251,18 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
             built.retry = budgeted(rule, &client, &names).map_err(|r| r.at("client"))?;
         }
         let groups = built.fallback.members_of_each();
+        let noted = RefCell::new(Vec::new());
         let policy = entry
             .policy
             .as_dyn()
             .build(&Names {
                 groups: &groups,
                 names_groups: named.is_some(),
+                noted: Some(&noted),
                 ..names
             })
             .map_err(|r| here(r.at(entry.policy.name()).at("policy")))?;
+        let may_use = may_use(noted.into_inner(), &groups, fleet.len());
         scenarios.push(Scenario {
             name: entry.name.clone(),
             traffic: Arc::clone(&traffic),
@@ -267,6 +271,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
             accounts: Arc::clone(&accounts),
             client: built,
             policy,
+            may_use,
             ties: ties.clone(),
             good: good.clone(),
             window,
@@ -292,6 +297,16 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
         assumes,
         cautions: cautions(spec, &loaded.prices),
     })
+}
+
+/// Whether a policy may send to each of so many providers: those that it names and those of the groups that requests fall back along, or
+/// all where it names none.
+fn may_use(named: Vec<usize>, groups: &[Vec<usize>], count: usize) -> Vec<bool> {
+    let mut may = vec![named.is_empty() && groups.is_empty(); count];
+    for provider in named.into_iter().chain(groups.iter().flatten().copied()) {
+        may[provider] = true;
+    }
+    may
 }
 
 /// The smallest relative difference between two policies that matters, unless the plan says otherwise.

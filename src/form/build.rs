@@ -1,6 +1,7 @@
 //! From what a file says to what runs: the names a plug-in may refer to, and how it refuses.
 
 use std::any::Any;
+use std::cell::RefCell;
 
 use super::diagnose::{self, Seg};
 use super::units::Money;
@@ -116,6 +117,8 @@ pub struct Names<'a> {
     pub calendar: Calendar,
     /// What else plug-ins may refer to, one value of each type: what [`Names::extra`] finds.
     pub extras: &'a [&'a (dyn Any + Send + Sync)],
+    /// Where providers are noted that a part names or takes part with, if anything asks.
+    pub noted: Option<&'a RefCell<Vec<usize>>>,
 }
 
 /// What a client knows of the requests of a class beforehand: what it says of them itself, and what they have been like.
@@ -163,6 +166,18 @@ impl<'a> Names<'a> {
     /// # Errors
     /// If there is none of that name, or it is not in the group that the part is for.
     pub fn provider(&self, name: &str) -> Built<usize> {
+        let found = self.find(name)?;
+        self.note(&[found]);
+        Ok(found)
+    }
+
+    fn note(&self, providers: &[usize]) {
+        if let Some(noted) = self.noted {
+            noted.borrow_mut().extend(providers);
+        }
+    }
+
+    fn find(&self, name: &str) -> Built<usize> {
         let Some(members) = self.members else {
             return number("provider", name, self.providers);
         };
@@ -175,8 +190,11 @@ impl<'a> Names<'a> {
 
     /// The providers that take part where none is named: the members of the group, or all.
     pub fn everybody(&self) -> Vec<usize> {
-        self.members
-            .map_or_else(|| (0..self.providers.len()).collect(), <[usize]>::to_vec)
+        let all = self
+            .members
+            .map_or_else(|| (0..self.providers.len()).collect(), <[usize]>::to_vec);
+        self.note(&all);
+        all
     }
 
     /// The indices of several providers, all different.

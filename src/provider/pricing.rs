@@ -35,8 +35,8 @@ pub trait Price: fmt::Debug + Send + Sync {
     /// Pico-dollars for an attempt with this usage that ends at `at`.
     fn of(&self, usage: &Usage, at: Time) -> u64;
 
-    /// Pico-dollars for having it for so long, used or not: reserved capacity.
-    fn standing(&self, _for_so_long: Span) -> u128 {
+    /// Pico-dollars for having it for so long, used or not: reserved capacity. `may_be_used` says whether the policy may send there at all.
+    fn standing(&self, _for_so_long: Span, _may_be_used: bool) -> u128 {
         0
     }
 

@@ -4,19 +4,28 @@
 //! has ended and may say what follows it, and when: a closed loop, or the next turn of a conversation. Such requests are keyed
 //! by their user and their turn ([`Turn`]), not by their place in the order of arrival, which hangs on the answers.
 
+mod batch;
 mod closed_loop;
+mod curve;
 mod gamma;
 mod mmpp;
 mod poisson;
+mod profile;
 mod regular;
 mod replay;
+mod schedule;
+mod weibull;
 
+pub use batch::Batch;
 pub use closed_loop::ClosedLoop;
 pub use gamma::Gamma;
 pub use mmpp::{Mmpp, MmppState};
 pub use poisson::Poisson;
+pub use profile::{Preset, Profile};
 pub use regular::Regular;
 pub use replay::{Replay, Row};
+pub use schedule::{Between, Point, Schedule};
+pub use weibull::Weibull;
 
 use crate::form::own::Own;
 use crate::form::registry::registry;
@@ -26,7 +35,7 @@ use std::sync::Arc;
 use crate::form::build::{Built, Names};
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
-use crate::words::Finished;
+use crate::words::{Course, Finished};
 
 /// The running state of an arrival process.
 pub trait Arrivals: fmt::Debug + Send + Sync {
@@ -41,6 +50,11 @@ pub trait Arrivals: fmt::Debug + Send + Sync {
 
     /// A request has ended. Returns what follows it, at `ended.now` or later, if anything does. Must not allocate.
     fn after(&mut self, _ended: &Finished) -> Option<Arrival> {
+        None
+    }
+
+    /// What it goes through by the clock, if it does not go on as it begins: the hours of a day, a schedule of rates.
+    fn course(&self) -> Option<Course> {
         None
     }
 
@@ -163,7 +177,11 @@ registry! {
         poisson => Poisson,
         regular => Regular,
         gamma => Gamma,
+        weibull => Weibull,
         mmpp => Mmpp,
+        profile => Profile,
+        schedule => Schedule,
+        batch => Batch,
         closed_loop => ClosedLoop,
         replay => Replay,
         own in "../form/own.rs" => Own,

@@ -188,7 +188,7 @@ fn arrivals() -> impl Strategy<Value = (Value, Value)> {
         (1_u32..15, Just("2m")),
         (100_u32..1500, Just("700ms")),
     ];
-    (timing, 0..5, 0.3..3.0_f64).prop_map(|((rate, duration), kind, cv)| {
+    (timing, 0..9, 0.3..3.0_f64).prop_map(|((rate, duration), kind, cv)| {
         let (users, think) = (1 + rate % 20, format!("{}ms", (1500.0 / cv) as u32));
         let rate = format!("{rate}/s");
         let arrivals = match kind {
@@ -198,6 +198,14 @@ fn arrivals() -> impl Strategy<Value = (Value, Value)> {
             3 => json!({ "closed_loop": object(json!({
                 "users": users, "think": { "exponential": { "mean": think } }, "ramp": (cv > 1.0).then_some("1s"),
             })) }),
+            4 => json!({ "weibull": { "rate": rate, "cv": cv } }),
+            5 => json!({ "schedule": {
+                "points": [ { "at": "0s", "rate": rate }, { "at": think, "rate": "3/s" } ],
+                "between": if cv > 1.0 { "lines" } else { "steps" },
+                "every": (users > 9).then_some("9s"),
+            } }),
+            6 => json!({ "profile": { "preset": "office", "peak": rate, "over": { "gamma": { "rate": "1/s", "cv": cv } } } }),
+            7 => json!({ "batch": object(json!({ "size": 20 * users, "every": "5s", "spread": (cv > 1.0).then_some(think) })) }),
             _ => json!({ "gamma": { "rate": rate, "cv": cv } }),
         };
         (arrivals, json!(duration))

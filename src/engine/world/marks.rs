@@ -51,7 +51,10 @@ impl World<'_> {
         for (i, provider) in self.tally.providers.iter_mut().enumerate() {
             let trips: u64 = self.gateways.iter().map(|g| g.trips(i)).sum();
             provider.trips = trips - before.trips.get(i).copied().unwrap_or(0);
-            provider.reserved = self.scenario.fleet[i].provider.price.standing(counted);
+            provider.reserved = self.scenario.fleet[i]
+                .provider
+                .price
+                .standing(counted, self.scenario.may_use[i]);
         }
         self.tally
     }

@@ -30,8 +30,8 @@ impl Price for Exchanged {
         self.short(self.price.of(usage, at))
     }
 
-    fn standing(&self, for_so_long: Span) -> u128 {
-        self.at.of(self.price.standing(for_so_long))
+    fn standing(&self, for_so_long: Span, may_be_used: bool) -> u128 {
+        self.at.of(self.price.standing(for_so_long, may_be_used))
     }
 
     fn course(&self) -> Option<Course> {

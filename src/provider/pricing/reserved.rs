@@ -1,8 +1,8 @@
 //! Reserved capacity: a number of units at an hourly price, used or not, and no price for what passes through them.
 //!
 //! Examples are Azure's provisioned throughput (PTU) at its hourly rate, Bedrock's provisioned throughput, and a GPU of
-//! one's own. The cost is `price` × `units` × the counted time, to the pico-dollar, rounded down, under every policy,
-//! whether it uses the provider or not. The throughput of the units is set by the provider's `limits` and latency.
+//! one's own. The cost is `price` × `units` × the counted time, to the pico-dollar, rounded down, under every policy that may
+//! send to the provider, whether it does or not; one that names other providers alone does not pay, unless the capacity is `committed`. The throughput of the units is set by the provider's `limits` and latency.
 //! Left out: terms of a month or a year, and spilling over to pay as you go (that is a second provider).
 //!
 //! ```json
@@ -28,6 +28,9 @@ pub struct Reserved {
     /// The number of units. Default: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub units: Option<Count>,
+    /// Whether it is paid in any case, because the contract is signed: then policies that never send there pay for it too. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub committed: bool,
 }
 
 impl BuildPrice for Reserved {
@@ -35,6 +38,7 @@ impl BuildPrice for Reserved {
         Ok(Box::new(Running {
             price: self.price,
             units: self.units.map_or(1, Count::get),
+            committed: self.committed,
         }))
     }
 }
@@ -43,6 +47,7 @@ impl BuildPrice for Reserved {
 struct Running {
     price: MoneyRate,
     units: u64,
+    committed: bool,
 }
 
 impl Price for Running {
@@ -51,8 +56,12 @@ impl Price for Running {
         0
     }
 
-    fn standing(&self, for_so_long: Span) -> u128 {
-        self.price.picodollars_over(for_so_long, self.units)
+    fn standing(&self, for_so_long: Span, may_be_used: bool) -> u128 {
+        if may_be_used || self.committed {
+            self.price.picodollars_over(for_so_long, self.units)
+        } else {
+            0
+        }
     }
 
     /// One more token costs nothing.

@@ -387,7 +387,7 @@ fn a_bill_by_class_and_by_provider_adds_up() {
 fn a_bound_takes_nothing_off_reserved_capacity() {
     let report = report(&json!({
         "providers": {
-            "q": { "response": { "constant": "1s" }, "prices": { "reserved": { "price": "$3/h" } } },
+            "q": { "response": { "constant": "1s" }, "prices": { "reserved": { "price": "$3/h", "committed": true } } },
         },
         "client": { "budgets": [{ "per": "day", "money": "$30" }] },
     }));

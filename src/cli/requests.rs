@@ -3,8 +3,12 @@
 //! Nothing is kept while an experiment is run. The replication that is asked about is simulated again, and takes the course that it took
 //! then; so the command needs the experiment alone, not its result.
 
+#[cfg(feature = "parquet")]
+mod columns;
 mod export;
 mod gather;
+#[cfg(feature = "hdr")]
+mod hdr;
 
 use std::path::{Path, PathBuf};
 
@@ -63,12 +67,15 @@ pub(super) struct Requests {
     /// Write the stories to this file too, as a trace that ui.perfetto.dev and chrome://tracing open
     #[arg(long, value_name = "FILE")]
     perfetto: Option<PathBuf>,
-    /// Write a row for each counted request to this CSV file
+    /// Write a row for each counted request to this file: CSV, or Parquet if it ends in .parquet (feature `parquet`)
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
-    /// Write a row for each attempt at a counted request to this CSV file
+    /// Write a row for each attempt at a counted request to this file, of the same kinds
     #[arg(long, value_name = "FILE")]
     attempts: Option<PathBuf>,
+    /// Write the times of all successes to this interval log of HdrHistogram (feature `hdr`)
+    #[arg(long, value_name = "FILE")]
+    hdr: Option<PathBuf>,
     /// Take only this share of the requests for the two files, such as 1%: the same ones under every policy
     #[arg(long, value_name = "SHARE")]
     sample: Option<Fraction>,
@@ -135,12 +142,13 @@ impl Requests {
         if self.writes_rows() {
             pool.install(|| {
                 let sample = self.sample.map_or(1.0, Fraction::get);
-                files.write(
-                    self.export.as_deref(),
-                    self.attempts.as_deref(),
-                    self.events.as_deref(),
-                    sample,
-                )
+                let asked = export::Asked {
+                    requests: self.export.as_deref(),
+                    attempts: self.attempts.as_deref(),
+                    happenings: self.events.as_deref(),
+                    times: self.hdr.as_deref(),
+                };
+                files.write(&asked, sample)
             })?;
             if !self.asks_for_stories() {
                 return Ok(Exit::Fine);
@@ -167,7 +175,7 @@ impl Requests {
     }
 
     fn writes_rows(&self) -> bool {
-        self.export.is_some() || self.attempts.is_some() || self.events.is_some()
+        self.export.is_some() || self.attempts.is_some() || self.events.is_some() || self.hdr.is_some()
     }
 
     /// Whether stories are asked for beside files of rows.

@@ -88,7 +88,7 @@ pub struct ClassTally {
     pub hanging: u64,
     /// Pico-dollars for all their attempts.
     pub cost: u128,
-    /// What was spent by what the attempt was, mirrored copies included, in the order of [`Spending::ALL`].
+    /// What was spent by what the attempt was, mirrored copies left out, in the order of [`Spending::ALL`].
     pub spent: [u128; Spending::ATTEMPTS],
 }
 

@@ -15,8 +15,8 @@ pub struct Bill {
     /// The bill by provider, the capacity reserved there included, with what belongs to no provider in a row of its own.
     pub by_provider: Vec<BillRow>,
     /// The bill of the attempts and of reserved capacity by what the money went to, in all and then, where there are several, at each
-    /// provider and for each class, which reserved capacity belongs to none of; judging answers is left out. Empty in a result of an
-    /// earlier version.
+    /// provider and for each class (reserved capacity and mirrored copies belong to no class); judging answers is left out. Empty in a
+    /// result of an earlier version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_purpose: Vec<PurposeRow>,
 }

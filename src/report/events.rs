@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::csv::text;
+use super::story::rows;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -71,7 +72,15 @@ impl Kind {
 }
 
 /// The columns of a row for each event.
-pub const COLUMNS: [&str; 7] = ["policy", "replication", "at", "event", "provider", "gateway", "about"];
+pub const COLUMNS: [(&str, rows::Kind); 7] = [
+    ("policy", rows::Kind::Text),
+    ("replication", rows::Kind::Count),
+    ("at", rows::Kind::Number),
+    ("event", rows::Kind::Text),
+    ("provider", rows::Kind::Text),
+    ("gateway", rows::Kind::Count),
+    ("about", rows::Kind::Text),
+];
 
 /// The row of an event.
 pub fn row(event: &Event) -> [String; COLUMNS.len()] {

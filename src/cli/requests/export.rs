@@ -9,6 +9,8 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 
 use super::super::Failure;
+#[cfg(feature = "parquet")]
+use super::columns::Columns;
 use super::gather::not_stopped;
 use crate::decide::{Telling, events};
 use crate::engine::run::{Control, run_watched};
@@ -17,10 +19,13 @@ use crate::engine::watch::{Both, Watch};
 use crate::experiment::assemble::Plan;
 use crate::experiment::load::Loaded;
 use crate::kernel::chance::{hash, threshold};
+use crate::kernel::time::Span;
 use crate::report::story::rows;
 use crate::report::write::Streamed;
 use crate::report::{events as event_rows, format};
 use crate::words::Ask;
+#[cfg(feature = "hdr")]
+use crate::words::Outcome;
 
 /// Keeps samples apart from every other use of a request's number.
 const SALT: u64 = 0x73_61_6d_70_6c_65;
@@ -35,17 +40,12 @@ pub(super) struct Files<'a> {
 }
 
 impl Files<'_> {
-    /// Writes the files that are asked for, of `sample` of the requests.
-    pub(super) fn write(
-        &self,
-        requests: Option<&Path>,
-        attempts: Option<&Path>,
-        happenings: Option<&Path>,
-        sample: f64,
-    ) -> Result<(), Failure> {
-        let mut requests = requests.map(|file| Sheet::create(file, &rows::REQUESTS)).transpose()?;
-        let mut attempts = attempts.map(|file| Sheet::create(file, &rows::ATTEMPTS)).transpose()?;
-        let mut happenings = (happenings.map(|file| Sheet::create(file, &event_rows::COLUMNS))).transpose()?;
+    /// Writes the files that are asked for, of `sample` of the requests; the histograms are of all.
+    pub(super) fn write(&self, asked: &Asked<'_>, sample: f64) -> Result<(), Failure> {
+        let mut requests = (asked.requests.map(|file| Sheet::create(file, &rows::REQUESTS))).transpose()?;
+        let mut attempts = (asked.attempts.map(|file| Sheet::create(file, &rows::ATTEMPTS))).transpose()?;
+        let mut happenings = (asked.happenings.map(|file| Sheet::create(file, &event_rows::COLUMNS))).transpose()?;
+        let mut times = asked.times.map(Times::create).transpose()?;
         for &policy in &self.policies {
             for replication in self.replications.clone() {
                 let of = Replication {
@@ -54,14 +54,30 @@ impl Files<'_> {
                     number: replication,
                     sample: threshold(sample),
                 };
-                of.write(requests.as_mut(), attempts.as_mut(), happenings.as_mut())?;
+                of.write(
+                    requests.as_mut(),
+                    attempts.as_mut(),
+                    happenings.as_mut(),
+                    times.as_mut(),
+                )?;
             }
         }
         [requests, attempts, happenings]
             .into_iter()
             .flatten()
-            .try_for_each(Sheet::finish)
+            .try_for_each(Sheet::finish)?;
+        times.map_or(Ok(()), Times::finish)
     }
+}
+
+/// The files that are asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked<'a> {
+    pub(super) requests: Option<&'a Path>,
+    pub(super) attempts: Option<&'a Path>,
+    pub(super) happenings: Option<&'a Path>,
+    /// An interval log of HdrHistogram.
+    pub(super) times: Option<&'a Path>,
 }
 
 /// One replication under one policy.
@@ -83,6 +99,7 @@ impl Replication<'_> {
         mut requests: Option<&mut Sheet>,
         mut attempts: Option<&mut Sheet>,
         happenings: Option<&mut Sheet>,
+        mut times: Option<&mut Times>,
     ) -> Result<(), Failure> {
         let Files {
             loaded, plan, control, ..
@@ -91,14 +108,24 @@ impl Replication<'_> {
         let telling = Telling::new(loaded, plan, self.policy, self.number);
         let mut trouble = None;
         let mut course = Course::new(usize::from(scenario.client.gateways), scenario.fleet.len());
-        let tells_stories = requests.is_some() || attempts.is_some();
-        let is_wanted = |ask: &Ask| self.takes(ask);
+        let tells_stories = requests.is_some() || attempts.is_some() || times.is_some();
+        let (has_times, has_rows) = (times.is_some(), requests.is_some() || attempts.is_some());
+        let is_wanted = |ask: &Ask| has_times || self.takes(ask);
+        if let Some(times) = &mut times {
+            times.begin(&scenario.name, self.number, scenario.window.counted())?;
+        }
         let mut listener = |story: story::Story| {
             if story.ending.arrived < scenario.window.warmup {
                 return true;
             }
-            let story = telling.tell(&story, &[]);
-            let write = || -> csv::Result<()> {
+            let write = || -> anyhow::Result<()> {
+                if let Some(times) = &mut times {
+                    times.record(&story)?;
+                }
+                if !has_rows || !self.takes(&story.ending.ask) {
+                    return Ok(());
+                }
+                let story = telling.tell(&story, &[]);
                 if let Some(sheet) = &mut requests {
                     sheet.row(rows::request(&story))?;
                 }
@@ -126,7 +153,7 @@ impl Replication<'_> {
         let done = run_watched(scenario, plan.seed, self.number, control, watch);
         drop(teller);
         if let Some(error) = trouble {
-            return Err(anyhow::Error::from(error).context("cannot write a row").into());
+            return Err(error.context("cannot write a row").into());
         }
         let tally = match done {
             Ok(tally) => tally,
@@ -157,31 +184,118 @@ impl Replication<'_> {
     }
 }
 
-/// A CSV file that is written row by row.
-struct Sheet {
-    rows: csv::Writer<Streamed>,
-    file: String,
+/// A file of rows: CSV, or Parquet where its name ends so.
+enum Sheet {
+    Csv {
+        rows: csv::Writer<Streamed>,
+        file: String,
+    },
+    #[cfg(feature = "parquet")]
+    Parquet {
+        columns: Columns,
+        file: String,
+    },
 }
 
 impl Sheet {
-    fn create(file: &Path, head: &[&str]) -> Result<Sheet, Failure> {
-        let name = file.display().to_string();
-        let streamed = Streamed::create(file).with_context(|| format!("cannot write {name}"))?;
-        let mut sheet = Sheet {
-            rows: csv::Writer::from_writer(streamed),
-            file: name,
-        };
-        sheet.row(head).context("cannot write a row")?;
-        Ok(sheet)
+    fn create(path: &Path, head: &[(&str, rows::Kind)]) -> Result<Sheet, Failure> {
+        let file = path.display().to_string();
+        let is_parquet = path.extension().is_some_and(|of| of.eq_ignore_ascii_case("parquet"));
+        if is_parquet && !cfg!(feature = "parquet") {
+            return Err(without(&file, "parquet"));
+        }
+        let streamed = Streamed::create(path).with_context(|| format!("cannot write {file}"))?;
+        #[cfg(feature = "parquet")]
+        if is_parquet {
+            let columns = Columns::create(streamed, head)?;
+            return Ok(Sheet::Parquet { columns, file });
+        }
+        let mut rows = csv::Writer::from_writer(streamed);
+        rows.write_record(head.iter().map(|(name, _)| name))
+            .context("cannot write a row")?;
+        Ok(Sheet::Csv { rows, file })
     }
 
-    fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> csv::Result<()> {
-        self.rows.write_record(cells)
+    fn row(&mut self, cells: impl IntoIterator<Item = String>) -> anyhow::Result<()> {
+        match self {
+            Sheet::Csv { rows, .. } => Ok(rows.write_record(cells)?),
+            #[cfg(feature = "parquet")]
+            Sheet::Parquet { columns, .. } => columns.row(cells),
+        }
     }
 
     fn finish(self) -> Result<(), Failure> {
-        let done = self.rows.into_inner().map_err(|error| error.into_error());
-        let done = done.and_then(Streamed::finish);
-        Ok(done.with_context(|| format!("cannot write {}", self.file))?)
+        match self {
+            Sheet::Csv { rows, file } => {
+                let done = rows.into_inner().map_err(|error| error.into_error());
+                let done = done.and_then(Streamed::finish);
+                Ok(done.with_context(|| format!("cannot write {file}"))?)
+            }
+            #[cfg(feature = "parquet")]
+            Sheet::Parquet { columns, file } => Ok(columns.finish().with_context(|| format!("cannot write {file}"))?),
+        }
+    }
+}
+
+/// That the program has no such feature.
+fn without(file: &str, feature: &str) -> Failure {
+    Failure::Input(format!(
+        "{file}: this simcap is built without the feature `{feature}`: cargo install --path . --features {feature}"
+    ))
+}
+
+/// The times of all successes, for an interval log.
+struct Times {
+    #[cfg(feature = "hdr")]
+    file: std::path::PathBuf,
+    #[cfg(feature = "hdr")]
+    intervals: Vec<super::hdr::Interval>,
+}
+
+#[cfg(feature = "hdr")]
+impl Times {
+    fn create(file: &Path) -> Result<Times, Failure> {
+        Ok(Times {
+            file: file.to_owned(),
+            intervals: Vec::new(),
+        })
+    }
+
+    fn begin(&mut self, policy: &str, replication: u64, counted: Span) -> anyhow::Result<()> {
+        self.intervals
+            .push(super::hdr::Interval::new(policy, replication, counted)?);
+        Ok(())
+    }
+
+    fn record(&mut self, story: &story::Story) -> anyhow::Result<()> {
+        match self.intervals.last_mut() {
+            Some(interval) if story.ending.outcome == Outcome::Success => {
+                interval.record(story.ending.ttft, story.ended.since(story.ending.arrived))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        Ok(super::hdr::write(&self.file, &self.intervals)?)
+    }
+}
+
+#[cfg(not(feature = "hdr"))]
+impl Times {
+    fn create(file: &Path) -> Result<Times, Failure> {
+        Err(without(&file.display().to_string(), "hdr"))
+    }
+
+    fn begin(&mut self, _policy: &str, _replication: u64, _counted: Span) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn record(&mut self, _story: &story::Story) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        Ok(())
     }
 }

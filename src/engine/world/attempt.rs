@@ -418,7 +418,9 @@ impl World<'_> {
             tally.input += u128::from(ended.usage.input);
             tally.cached += u128::from(ended.usage.cached);
             tally.output += u128::from(ended.usage.output);
-            self.tally.classes[usize::from(request.ask.class)].spent[purpose] += u128::from(ended.cost);
+            if !ended.mirrored {
+                self.tally.classes[usize::from(request.ask.class)].spent[purpose] += u128::from(ended.cost);
+            }
         }
         let counted = self.now.min(window.end).since(since.max(window.warmup));
         tally.busy += u128::from(counted.nanos());

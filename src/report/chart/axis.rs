@@ -164,7 +164,10 @@ mod tests {
     #[test]
     fn no_two_ticks_have_one_label() {
         let close = labels(Scale::Linear, &[7.952, 7.979]);
-        assert!(close.len() > 1 && close.windows(2).all(|two| two[0] != two[1]), "{close:?}");
+        assert!(
+            close.len() > 1 && close.windows(2).all(|two| two[0] != two[1]),
+            "{close:?}"
+        );
     }
 
     #[test]

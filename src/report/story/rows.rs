@@ -6,55 +6,68 @@
 use super::{Attempt, Nanos, Pico, Place, Story};
 use crate::report::csv::text;
 
+/// What the cells of a column are, where a file has types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A name, or none.
+    Text,
+    /// A whole number from 0 to 2⁶⁴ − 1.
+    Count,
+    /// Seconds, or an amount of money.
+    Number,
+    /// Whether something is so.
+    Flag,
+}
+
 /// The columns of a row for each request.
-pub const REQUESTS: [&str; 23] = [
-    "policy",
-    "replication",
-    "request",
-    "mirrored",
-    "class",
-    "user",
-    "priority",
-    "arrived",
-    "input_tokens",
-    "output_tokens",
-    "outcome",
-    "provider",
-    "attempts",
-    "ttft",
-    "e2e",
-    "held_back",
-    "queued",
-    "connection",
-    "at_provider",
-    "back_off",
-    "judged",
-    "judging_cost",
-    "cost",
+pub const REQUESTS: [(&str, Kind); 23] = [
+    ("policy", Kind::Text),
+    ("replication", Kind::Count),
+    ("request", Kind::Count),
+    ("mirrored", Kind::Flag),
+    ("class", Kind::Text),
+    ("user", Kind::Count),
+    ("priority", Kind::Count),
+    ("arrived", Kind::Number),
+    ("input_tokens", Kind::Count),
+    ("output_tokens", Kind::Count),
+    ("outcome", Kind::Text),
+    ("provider", Kind::Text),
+    ("attempts", Kind::Count),
+    ("ttft", Kind::Number),
+    ("e2e", Kind::Number),
+    ("held_back", Kind::Number),
+    ("queued", Kind::Number),
+    ("connection", Kind::Number),
+    ("at_provider", Kind::Number),
+    ("back_off", Kind::Number),
+    ("judged", Kind::Number),
+    ("judging_cost", Kind::Number),
+    ("cost", Kind::Number),
 ];
 
 /// The columns of a row for each attempt.
-pub const ATTEMPTS: [&str; 20] = [
-    "policy",
-    "replication",
-    "request",
-    "mirrored",
-    "attempt",
-    "provider",
-    "hedge",
-    "made",
-    "sent",
-    "over",
-    "outcome",
-    "faulty",
-    "connection",
-    "queue",
-    "prefill",
-    "decode",
-    "input_tokens",
-    "cached_tokens",
-    "billed_output_tokens",
-    "cost",
+pub const ATTEMPTS: [(&str, Kind); 20] = [
+    ("policy", Kind::Text),
+    ("replication", Kind::Count),
+    ("request", Kind::Count),
+    ("mirrored", Kind::Flag),
+    ("attempt", Kind::Count),
+    ("provider", Kind::Text),
+    ("hedge", Kind::Flag),
+    ("made", Kind::Number),
+    ("sent", Kind::Number),
+    ("over", Kind::Number),
+    ("outcome", Kind::Text),
+    ("faulty", Kind::Flag),
+    ("connection", Kind::Number),
+    ("queue", Kind::Number),
+    ("prefill", Kind::Number),
+    ("decode", Kind::Number),
+    ("input_tokens", Kind::Count),
+    ("cached_tokens", Kind::Count),
+    ("billed_output_tokens", Kind::Count),
+    ("cost", Kind::Number),
 ];
 
 /// The row of a request. Its provider is that of its last attempt.

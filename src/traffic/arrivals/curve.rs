@@ -41,12 +41,12 @@ pub(super) struct Curve {
 }
 
 impl Curve {
-    /// Its length.
+    /// The length of all pieces together.
     pub(super) fn length(pieces: &[Piece]) -> Span {
         Span::from_nanos(pieces.iter().map(|piece| piece.lasts.nanos()).sum())
     }
 
-    /// The mean of its pieces, in requests a second.
+    /// The mean rate over all pieces, in requests a second.
     pub(super) fn mean(pieces: &[Piece]) -> f64 {
         let area = |piece: &Piece| (piece.from + piece.to) / 2.0 * piece.lasts.seconds();
         pieces.iter().map(area).sum::<f64>() / Curve::length(pieces).seconds()

@@ -68,7 +68,7 @@ pub struct Profile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
-    /// A chat service for everybody, as measured: all days alike, highest in the evening.
+    /// A chat service for the public, as measured: all days alike, highest in the evening.
     Consumer,
     /// People at work, as assumed: weekdays from eight to six.
     Office,

@@ -1,6 +1,6 @@
 //! The plots of the page as files of their own: pictures in SVG that bring their title, caption, legend and colours along.
 //!
-//! A plot is drawn as on the page and set into a picture that is larger by its words. It is light or dark as whoever shows it asks for.
+//! A plot is drawn as on the page and set into a picture that is larger by its words. It is light or dark as its viewer is.
 //! Left out: the figures that the page shows where a reader points.
 
 use std::collections::BTreeSet;

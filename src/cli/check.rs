@@ -9,8 +9,9 @@ use clap::Args;
 use super::{Done, Exit, note_unused, print, traces};
 use crate::experiment::assemble::assemble;
 use crate::experiment::estimate::{Estimate, estimate};
-use crate::experiment::load::load_with;
+use crate::experiment::load::load_set;
 use crate::experiment::reach;
+use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
 use crate::report::format;
 use crate::words::Start;
@@ -18,8 +19,11 @@ use crate::words::Start;
 /// Arguments of `simcap check`.
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// The experiment file
+    /// The experiment file; `-` reads it from standard input
     file: PathBuf,
+    /// Change a value of the experiment first, as in `simcap run`; may be given several times
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    set: Vec<Setting>,
     /// The trace that the experiment replays, or the folder it is in [default: the environment's SIMCAP_TRACES]
     #[arg(long, value_name = "PATH")]
     trace: Option<PathBuf>,
@@ -33,7 +37,13 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self, own: &OwnParts) -> Done {
-        let loaded = load_with(&self.file, &traces(self.trace), self.prices.as_deref(), own.clone())?;
+        let loaded = load_set(
+            &self.file,
+            &self.set,
+            &traces(self.trace),
+            self.prices.as_deref(),
+            own.clone(),
+        )?;
         note_unused(&loaded, self.prices.as_deref());
         let plan = assemble(&loaded)?;
         let spec = &loaded.experiment;

@@ -31,7 +31,7 @@ pub(super) const SIMCAP: &str = help! {
 
 pub(super) const RUN: &str = help! {
     "run mine.json"
-    "run mine.json --replications 5 --seed 7 --out /tmp/quick"
+    "run mine.json --replications 5 --seed 7 --set traffic.rate=40/s --out /tmp/quick"
     "run experiments/azure-replay.json --trace traces/"
     "run mine.json --resume"
     ; exit_codes!()

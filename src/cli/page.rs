@@ -16,8 +16,9 @@ use serde::Serialize;
 use super::{Done, Exit, Failure, print};
 use crate::experiment::assemble::assemble;
 use crate::experiment::knobs::{Knob, knobs};
-use crate::experiment::load::{Loaded, Traces, load_with};
+use crate::experiment::load::{Loaded, Traces, load_set};
 use crate::experiment::model::ModelFile;
+use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
 use crate::import::source;
 use crate::words::{Code, Input, Metric, Unit};
@@ -43,6 +44,9 @@ const MOST_OF_ENGINE: u64 = 64_000_000;
 pub(super) struct Page {
     /// The experiment file
     file: PathBuf,
+    /// Change a value of the experiment first, as in `simcap run`; may be given several times
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    set: Vec<Setting>,
     /// Where to write the page [default: NAME-what-if.html]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -75,7 +79,7 @@ struct Shown {
 
 impl Page {
     pub(super) fn run(self, own: &OwnParts) -> Done {
-        let loaded = load_with(&self.file, &Traces::default(), None, own.clone())?;
+        let loaded = load_set(&self.file, &self.set, &Traces::default(), None, own.clone())?;
         let plan = assemble(&loaded)?;
         if let Some(what) = unknown_to_pages(&loaded) {
             let file = self.file.display();

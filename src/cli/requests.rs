@@ -19,6 +19,7 @@ use super::run::{Simulate, Stop};
 use super::{Done, Exit, Failure, print, style};
 use crate::engine::story::Rank;
 use crate::experiment::assemble::Plan;
+use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
 use crate::form::units::Fraction;
 use crate::report::story::{Story, text, trace};
@@ -34,6 +35,9 @@ const SOME: usize = 10;
 pub(super) struct Requests {
     /// The experiment (JSON; comments are allowed)
     file: PathBuf,
+    /// Change a value of the experiment before it is run, as in `simcap run`; may be given several times
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    set: Vec<Setting>,
     /// Only this policy [default: all for --id and for files, else the first]
     #[arg(long, value_name = "NAME")]
     policy: Option<String>,
@@ -114,6 +118,7 @@ impl Requests {
         let simulate = Simulate {
             file: self.file.clone(),
             with: None,
+            set: self.set.clone(),
             replications: None,
             seed: self.seed,
             threads: self.threads,

@@ -25,8 +25,9 @@ use crate::engine::run::Halt;
 use crate::engine::tally::Tally;
 use crate::experiment::assemble::{Plan, assemble};
 use crate::experiment::estimate::estimate;
-use crate::experiment::load::{Loaded, load_with};
+use crate::experiment::load::{Loaded, load_set};
 use crate::experiment::pilot::warmed;
+use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
 use crate::import::source::{self, MOST_OF_JSON};
 use crate::kernel::time::{Span, Time};
@@ -73,11 +74,15 @@ pub(super) struct Compare {
 /// What to simulate, and how.
 #[derive(Debug, Args)]
 pub(super) struct Simulate {
-    /// The experiment (JSON; comments are allowed), or with --with a gateway's configuration
+    /// The experiment (JSON; comments are allowed; `-` reads it from standard input), or with --with a gateway's configuration
     pub(super) file: PathBuf,
     /// Run the gateway's configuration FILE as it is, with these assumptions (`simcap import` writes such a file)
     #[arg(long, value_name = "ASSUMPTIONS")]
     pub(super) with: Option<PathBuf>,
+    /// Change a value of the experiment before it is run: plan.duration=1h, traffic.rate=40/s, policies[NAME].client.…; may be
+    /// given several times
+    #[arg(long = "set", value_name = "PATH=VALUE", conflicts_with = "with")]
+    pub(super) set: Vec<Setting>,
     /// Replications [default: as the file says]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub(super) replications: Option<u64>,
@@ -211,6 +216,7 @@ impl Simulate {
             ("--trace", self.trace.is_some()),
             ("--prices", self.prices.is_some()),
             ("--with", self.with.is_some()),
+            ("--set", !self.set.is_empty()),
         ];
         match given.into_iter().find(|(_, given)| *given) {
             None => Ok(()),
@@ -225,8 +231,9 @@ impl Simulate {
     pub(super) fn plan(&self, own: &OwnParts, stop: &Stop) -> Result<(Loaded, Plan, rayon::ThreadPool), Failure> {
         let loaded = match &self.with {
             Some(with) => super::import::loaded(&self.file, with)?,
-            None => load_with(
+            None => load_set(
                 &self.file,
+                &self.set,
                 &traces(self.trace.clone()),
                 self.prices.as_deref(),
                 own.clone(),

@@ -9,7 +9,7 @@ mod scores;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::file::Experiment;
 use super::model::{BUILT_IN, BUILT_IN_PRICES, BUILT_IN_PRICES_SOURCE, ModelFile};
+use super::settings::Setting;
 use super::{foreign, format};
 use crate::form::build::Names;
 use crate::form::diagnose::{self, Seg, nearest};
@@ -70,6 +71,8 @@ pub enum LoadError {
     },
     /// A file says something that it should not.
     Says(diagnose::Error),
+    /// A value that is to be set has no place in the experiment; the text says which, and why.
+    Set(String),
 }
 
 impl fmt::Display for LoadError {
@@ -77,6 +80,7 @@ impl fmt::Display for LoadError {
         match self {
             LoadError::Read { file, why } => write!(f, "{file}: {why}"),
             LoadError::Says(error) => error.fmt(f),
+            LoadError::Set(error) => f.write_str(error),
         }
     }
 }
@@ -142,8 +146,39 @@ pub fn load_priced(path: &Path, traces: &Traces, prices: Option<&Path>) -> Resul
 /// # Errors
 /// As [`load_priced`].
 pub fn load_with(path: &Path, traces: &Traces, prices: Option<&Path>, own: OwnParts) -> Result<Loaded, LoadError> {
-    let file = path.display().to_string();
-    let bytes = read(path)?;
+    load_set(path, &[], traces, prices, own)
+}
+
+/// Loads the experiment at `path`, or from standard input if that is `-`, with these values in it in place of its own. What it refers to is
+/// looked for beside it, or here.
+///
+/// # Errors
+/// As [`load_priced`], and if the experiment has no place for a value.
+pub fn load_set(
+    path: &Path,
+    settings: &[Setting],
+    traces: &Traces,
+    prices: Option<&Path>,
+    own: OwnParts,
+) -> Result<Loaded, LoadError> {
+    let is_piped = path == Path::new("-");
+    let mut file = if is_piped {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    };
+    let mut bytes = if is_piped { piped()? } else { read(path)? };
+    let path = if is_piped { Path::new("experiment.json") } else { path };
+    if !settings.is_empty() {
+        // A file that is no experiment is told of as such, and not by a value that it has no place for.
+        read_experiment(&file, &bytes)?;
+        let mut text = String::from_utf8_lossy(&bytes).into_owned();
+        for setting in settings {
+            text = setting.put(&text).map_err(|error| LoadError::Set(error.to_string()))?;
+        }
+        bytes = text.into_bytes();
+        file += " with --set";
+    }
     let experiment = read_experiment(&file, &bytes)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let mut loaded = Loaded {
@@ -448,6 +483,21 @@ fn search(folder: &Path, name: &Path, depth: u32) -> Option<PathBuf> {
 }
 
 /// A file of JSON.
+/// What comes by standard input, up to the bound on files.
+fn piped() -> Result<Vec<u8>, LoadError> {
+    let mut bytes = Vec::new();
+    let read = io::stdin().lock().take(MOST_OF_JSON + 1).read_to_end(&mut bytes);
+    let why = match read {
+        Ok(count) if count as u64 > MOST_OF_JSON => format!("is larger than {MOST_OF_JSON} bytes"),
+        Ok(_) => return Ok(bytes),
+        Err(error) => format!("cannot be read: {error}"),
+    };
+    Err(LoadError::Read {
+        file: "standard input".into(),
+        why,
+    })
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     source::read(path, MOST_OF_JSON).map_err(|error| unreadable(path, &error))
 }

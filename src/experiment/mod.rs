@@ -19,4 +19,5 @@ pub mod load;
 pub mod model;
 pub mod pilot;
 pub mod reach;
+pub mod settings;
 pub mod uncertainty;

@@ -1,0 +1,314 @@
+//! Values of an experiment that a command line changes: `--set path=value`.
+//!
+//! A path is written as errors write it: `plan.duration`, `policies[0].client`, `providers["gpt-4.1"].connections`. An element that
+//! has a name may be told by it (`policies[tiered]`), `*` is the only member of an object, and `traffic.rate` is the rate of the arrivals, whatever
+//! their kind. A value is JSON, or else the text as it is (`40/s`). It is written at its place in the file's text; a member that is not there is put into
+//! the object that would have it. So what is then read is a file like any other, whose mistakes have their lines. Left out: taking a member away, for
+//! which a value of `null` serves where the form has one.
+
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use crate::form::comments::blank_comments;
+use crate::form::diagnose::{self, Seg};
+
+/// A value, and where it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The path as it was written.
+    path: String,
+    steps: Vec<Step>,
+    /// The value as JSON.
+    value: String,
+}
+
+/// One step of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    /// The member, or the element of this name or number.
+    Named(String),
+    /// The only member.
+    Only,
+}
+
+/// Why a setting says nothing, or nothing that the experiment has a place for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("--set {setting}: {why}")]
+pub struct Unsettled {
+    setting: String,
+    why: String,
+}
+
+impl std::str::FromStr for Setting {
+    type Err = Unsettled;
+
+    /// Reads `path=value`.
+    fn from_str(text: &str) -> Result<Setting, Unsettled> {
+        let wrong = |why: &str| Unsettled {
+            setting: text.to_owned(),
+            why: why.to_owned(),
+        };
+        let (path, value) = split(text).ok_or_else(|| wrong("a path, `=` and a value, like plan.duration=1h"))?;
+        let steps =
+            steps(path).ok_or_else(|| wrong("no path: steps with dots between them, like policies[0].client"))?;
+        let is_json = serde_json::from_str::<IgnoredAny>(value).is_ok();
+        Ok(Setting {
+            path: path.to_owned(),
+            steps,
+            value: if is_json {
+                value.to_owned()
+            } else {
+                Value::from(value).to_string()
+            },
+        })
+    }
+}
+
+/// The text on both sides of the first `=` outside brackets.
+fn split(text: &str) -> Option<(&str, &str)> {
+    let mut depth = 0_u32;
+    let at = text.char_indices().find(|&(_, c)| {
+        match c {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == '=' && depth == 0
+    });
+    at.map(|(at, _)| (text[..at].trim(), text[at + 1..].trim()))
+}
+
+fn steps(path: &str) -> Option<Vec<Step>> {
+    let step = |text: &str| match text.trim().trim_matches('"') {
+        "" => None,
+        "*" => Some(Step::Only),
+        name => Some(Step::Named(name.to_owned())),
+    };
+    let mut steps = Vec::new();
+    let mut rest = path;
+    while !rest.is_empty() {
+        if let Some(inside) = rest.strip_prefix('[') {
+            let (name, behind) = inside.split_once(']')?;
+            steps.push(step(name)?);
+            rest = behind;
+        } else {
+            let name = rest.strip_prefix('.').filter(|_| !steps.is_empty()).unwrap_or(rest);
+            let end = name.find(['.', '[']).unwrap_or(name.len());
+            steps.push(step(&name[..end])?);
+            rest = &name[end..];
+        }
+    }
+    (!steps.is_empty()).then_some(steps)
+}
+
+impl Setting {
+    /// The text of an experiment with the value at its place.
+    ///
+    /// # Errors
+    /// If the text is no JSON, or has no place of that path.
+    pub fn put(&self, text: &str) -> Result<String, Unsettled> {
+        let wrong = |why: String| Unsettled {
+            setting: format!("{}={}", self.path, self.value),
+            why,
+        };
+        let plain = blank_comments(text);
+        let tree: Value =
+            serde_json::from_str(&plain).map_err(|error| wrong(format!("the file is no JSON: {error}")))?;
+        let mut path: Vec<Seg> = Vec::new();
+        let mut at = &tree;
+        let steps = self.written_out(&tree);
+        for (i, step) in steps.iter().enumerate() {
+            match (step, at) {
+                (Step::Only, Value::Object(members)) if members.len() == 1 => {
+                    let (name, inner) = members.iter().next().ok_or_else(|| wrong("nothing is there".into()))?;
+                    path.push(Seg::from(name.as_str()));
+                    at = inner;
+                }
+                (Step::Only, _) => {
+                    return Err(wrong(format!(
+                        "`*` is the only member of an object, and {} is none of one",
+                        place(&path)
+                    )));
+                }
+                (Step::Named(name), Value::Object(members)) => match members.get(name) {
+                    Some(inner) => {
+                        path.push(Seg::from(name.as_str()));
+                        at = inner;
+                    }
+                    None => {
+                        return self
+                            .put_in(text, &plain, &path, members.is_empty(), &steps[i..])
+                            .map_err(wrong);
+                    }
+                },
+                (Step::Named(name), Value::Array(elements)) => {
+                    let named = |element: &Value| element.get("name").and_then(Value::as_str) == Some(name);
+                    let number = elements.iter().position(named).or_else(|| name.parse().ok());
+                    let Some(number) = number.filter(|&n| n < elements.len()) else {
+                        return Err(wrong(format!("{} has no `{name}`: {}", place(&path), known(elements))));
+                    };
+                    path.push(Seg::from(number));
+                    at = &elements[number];
+                }
+                (Step::Named(name), _) => {
+                    return Err(wrong(format!(
+                        "{} is a value of its own, without a `{name}`",
+                        place(&path)
+                    )));
+                }
+            }
+        }
+        let start = diagnose::offset(&plain, &path, false);
+        let mut values = serde_json::Deserializer::from_str(&plain[start..]).into_iter::<IgnoredAny>();
+        values.next();
+        let end = start + values.byte_offset();
+        Ok(format!("{}{}{}", &text[..start], self.value, &text[end..]))
+    }
+
+    /// The steps, with those of a short form written out.
+    fn written_out(&self, tree: &Value) -> Vec<Step> {
+        let named = |name: &str| Step::Named(name.to_owned());
+        let is_short = self.steps == [named("traffic"), named("rate")];
+        if is_short && tree.pointer("/traffic/arrivals").is_some() {
+            return vec![named("traffic"), named("arrivals"), Step::Only, named("rate")];
+        }
+        self.steps.clone()
+    }
+
+    /// The text with a new member in the object at `path`, and within it what else is missing.
+    fn put_in(
+        &self,
+        text: &str,
+        plain: &str,
+        path: &[Seg],
+        is_empty: bool,
+        missing: &[Step],
+    ) -> Result<String, String> {
+        let mut names = Vec::new();
+        for step in missing {
+            match step {
+                Step::Named(name) => names.push(name.as_str()),
+                Step::Only => return Err(format!("{} has no such member", place(path))),
+            }
+        }
+        let Some((first, inner)) = names.split_first() else {
+            return Ok(text.to_owned());
+        };
+        let nested = inner.iter().rev().fold(self.value.clone(), |value, name| {
+            format!("{{ {}: {value} }}", Value::from(*name))
+        });
+        let inside = diagnose::offset(plain, path, false) + 1;
+        let comma = if is_empty { "" } else { "," };
+        Ok(format!(
+            "{} {}: {nested}{comma}{}",
+            &text[..inside],
+            Value::from(*first),
+            &text[inside..]
+        ))
+    }
+}
+
+/// A path in words.
+fn place(path: &[Seg]) -> String {
+    if path.is_empty() {
+        "the file".into()
+    } else {
+        format!("`{}`", diagnose::shown(path))
+    }
+}
+
+/// How elements may be told.
+fn known(elements: &[Value]) -> String {
+    let names: Vec<&str> = elements.iter().filter_map(|e| e.get("name")?.as_str()).collect();
+    match (names.is_empty(), elements.len()) {
+        (_, 0) => "it is empty".into(),
+        (true, count) => format!("0 to {}", count - 1),
+        (false, count) => format!("0 to {}, or {}", count - 1, names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"{
+  // A rate of 5/s.
+  "traffic": { "arrivals": { "poisson": { "rate": "5/s" } } },
+  "providers": { "gpt-4.1": {}, "b": { "connections": 5 } },
+  "policies": [ { "name": "one" }, { "name": "two", "policy": "random" } ],
+  "plan": { "duration": "1h" }
+}"#;
+
+    fn set(setting: &str) -> Result<Value, String> {
+        let setting: Setting = setting.parse().map_err(|error: Unsettled| error.to_string())?;
+        let text = setting.put(TEXT).map_err(|error| error.to_string())?;
+        assert!(text.contains("// A rate of 5/s."), "{text}");
+        Ok(serde_json::from_str(&blank_comments(&text)).unwrap())
+    }
+
+    #[test]
+    fn a_value_goes_where_its_path_says() {
+        for (setting, pointer, value) in [
+            ("plan.duration=2h", "/plan/duration", Value::from("2h")),
+            (
+                "traffic.rate=40/s",
+                "/traffic/arrivals/poisson/rate",
+                Value::from("40/s"),
+            ),
+            (
+                "traffic.arrivals.*.rate=4/s",
+                "/traffic/arrivals/poisson/rate",
+                Value::from("4/s"),
+            ),
+            ("providers[b].connections=7", "/providers/b/connections", Value::from(7)),
+            (
+                r#"providers["gpt-4.1"].connections=7"#,
+                "/providers/gpt-4.1/connections",
+                Value::from(7),
+            ),
+            (
+                "policies[two].policy=single",
+                "/policies/1/policy",
+                Value::from("single"),
+            ),
+            (
+                "policies[0].client.timeouts.total=9s",
+                "/policies/0/client/timeouts/total",
+                Value::from("9s"),
+            ),
+            (
+                r#"policies[1].policy={"a":[1]}"#,
+                "/policies/1/policy/a/0",
+                Value::from(1),
+            ),
+            ("plan.seed = 3", "/plan/seed", Value::from(3)),
+        ] {
+            let found = set(setting).unwrap();
+            assert_eq!(found.pointer(pointer), Some(&value), "{setting}: {found}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_place_is_refused() {
+        for (setting, why) in [
+            (
+                "plan.duration",
+                "--set plan.duration: a path, `=` and a value, like plan.duration=1h",
+            ),
+            (
+                "policies[three].policy=x",
+                "--set policies[three].policy=\"x\": `policies` has no `three`: 0 to 1, or one, two",
+            ),
+            (
+                "plan.duration.x=1",
+                "--set plan.duration.x=1: `plan.duration` is a value of its own, without a `x`",
+            ),
+            (
+                "providers.*.x=1",
+                "--set providers.*.x=1: `*` is the only member of an object, and `providers` is none of one",
+            ),
+        ] {
+            assert_eq!(set(setting).unwrap_err(), why);
+        }
+    }
+}

@@ -96,11 +96,19 @@ pub fn run_file(path: &Path, options: &Options) -> Result<Report, Error> {
 /// # Errors
 /// If the experiment is not sound, or no replication of it was finished.
 pub fn run_loaded(loaded: &Loaded, options: &Options) -> Result<Report, Error> {
+    run_controlled(loaded, options, &Control::default())
+}
+
+/// [`run_loaded`], watched and stopped by `control`: of a run that is stopped the report is that of the replications that were finished.
+///
+/// # Errors
+/// As [`run_loaded`].
+pub fn run_controlled(loaded: &Loaded, options: &Options, control: &Control) -> Result<Report, Error> {
     let mut plan = assemble(loaded).map_err(LoadError::Says)?;
     plan.replications = options.replications.unwrap_or(plan.replications).max(1);
     plan.seed = options.seed.unwrap_or(plan.seed);
-    let mut plan = warmed(loaded, plan, &Control::default()).map_err(LoadError::Says)?;
-    let runs = replicate(&plan.scenarios, plan.seed, plan.replications, &Control::default());
+    let mut plan = warmed(loaded, plan, control).map_err(LoadError::Says)?;
+    let runs = replicate(&plan.scenarios, plan.seed, plan.replications, control);
     let (finished, outgrown) = decide::set_aside(&mut plan, &runs);
     let Ok(mut report) = decide::report_of(loaded, &plan, &finished);
     if report.replications_finished == 0 {

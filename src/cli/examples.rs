@@ -44,6 +44,13 @@ pub(super) const COMPARE: &str = help! {
     ; exit_codes!()
 };
 
+pub(super) const SWEEP: &str = help! {
+    "sweep mine.json --set traffic.rate=10..200/s:20"
+    "sweep mine.json --set providers[a].connections=10,20,50 --set traffic.rate=10,50/s --format csv"
+    "sweep mine.json --set plan.seed=1,2,3 --metric ttft.p99 --out sweeps"
+    ; exit_codes!()
+};
+
 pub(super) const REPORT: &str = help! {
     "report reports/mine"
     "report reports/old reports/new --out both.html --open"

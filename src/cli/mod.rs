@@ -24,6 +24,7 @@ mod requests;
 mod run;
 mod schema;
 mod signals;
+mod sweep;
 mod templates;
 mod validate;
 
@@ -70,6 +71,9 @@ enum Command {
     /// Run an experiment (or read a result.json, or two) and print only how its policies compare.
     #[command(after_help = examples::COMPARE)]
     Compare(run::Compare),
+    /// Run an experiment at many values of one or several of its numbers, and say how far each policy carries.
+    #[command(after_help = examples::SWEEP)]
+    Sweep(Box<sweep::SweepArgs>),
     /// Make the page of a result again, or one page of two results.
     #[command(after_help = examples::REPORT)]
     Report(report::Report),
@@ -136,6 +140,7 @@ impl Cli {
         let done = match self.command {
             Command::Run(run) => run.run(own),
             Command::Compare(compare) => compare.run(own),
+            Command::Sweep(sweep) => sweep.run(own),
             Command::Requests(requests) => requests.run(own),
             Command::Report(report) => report.run(),
             Command::Validate(validate) => validate.run(),

@@ -6,6 +6,7 @@
 //! things in the form of [`crate::form`].
 
 pub mod assemble;
+pub mod axis;
 pub mod calibration;
 pub mod caveats;
 pub mod domain;

@@ -39,33 +39,33 @@ pub struct Unsettled {
     why: String,
 }
 
+impl Unsettled {
+    pub(super) fn new(setting: &str, why: String) -> Unsettled {
+        Unsettled {
+            setting: setting.to_owned(),
+            why,
+        }
+    }
+
+    /// Why, without what was written.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+}
+
 impl std::str::FromStr for Setting {
     type Err = Unsettled;
 
     /// Reads `path=value`.
     fn from_str(text: &str) -> Result<Setting, Unsettled> {
-        let wrong = |why: &str| Unsettled {
-            setting: text.to_owned(),
-            why: why.to_owned(),
-        };
-        let (path, value) = split(text).ok_or_else(|| wrong("a path, `=` and a value, like plan.duration=1h"))?;
-        let steps =
-            steps(path).ok_or_else(|| wrong("no path: steps with dots between them, like policies[0].client"))?;
-        let is_json = serde_json::from_str::<IgnoredAny>(value).is_ok();
-        Ok(Setting {
-            path: path.to_owned(),
-            steps,
-            value: if is_json {
-                value.to_owned()
-            } else {
-                Value::from(value).to_string()
-            },
-        })
+        let (path, value) =
+            split(text).ok_or_else(|| Unsettled::new(text, "a path, `=` and a value, like plan.duration=1h".into()))?;
+        Setting::new(path, value)
     }
 }
 
 /// The text on both sides of the first `=` outside brackets.
-fn split(text: &str) -> Option<(&str, &str)> {
+pub(super) fn split(text: &str) -> Option<(&str, &str)> {
     let mut depth = 0_u32;
     let at = text.char_indices().find(|&(_, c)| {
         match c {
@@ -102,6 +102,27 @@ fn steps(path: &str) -> Option<Vec<Step>> {
 }
 
 impl Setting {
+    /// The value at that path.
+    ///
+    /// # Errors
+    /// If the path is none.
+    pub fn new(path: &str, value: &str) -> Result<Setting, Unsettled> {
+        let steps = steps(path).ok_or_else(|| {
+            let why = "no path: steps with dots between them, like policies[0].client";
+            Unsettled::new(&format!("{path}={value}"), why.into())
+        })?;
+        let is_json = serde_json::from_str::<IgnoredAny>(value).is_ok();
+        Ok(Setting {
+            path: path.to_owned(),
+            steps,
+            value: if is_json {
+                value.to_owned()
+            } else {
+                Value::from(value).to_string()
+            },
+        })
+    }
+
     /// The text of an experiment with the value at its place.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ pub mod markdown;
 mod outside;
 mod scorecard;
 pub mod story;
+pub mod sweep;
 pub mod table;
 pub mod terminal;
 pub mod text;

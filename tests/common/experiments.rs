@@ -205,7 +205,7 @@ fn arrivals() -> impl Strategy<Value = (Value, Value)> {
                 "every": (users > 9).then_some("9s"),
             } }),
             6 => json!({ "profile": { "preset": "office", "peak": rate, "over": { "gamma": { "rate": "1/s", "cv": cv } } } }),
-            7 => json!({ "batch": object(json!({ "size": 20 * users, "every": "5s", "spread": (cv > 1.0).then_some(think) })) }),
+            7 => json!({ "batch": object(json!({ "size": users, "every": "6s", "spread": (cv > 1.0).then_some(think) })) }),
             _ => json!({ "gamma": { "rate": rate, "cv": cv } }),
         };
         (arrivals, json!(duration))

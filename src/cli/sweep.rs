@@ -1,0 +1,184 @@
+//! `simcap sweep`: an experiment at every combination of values, with the same seed at each.
+//!
+//! Points are run one after the other, the replications of each side by side, and of each only its figures are kept. An interruption
+//! ends it; what was found until then is printed. Left out: the page of each point, which `run --set` makes.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context, anyhow};
+use clap::{Args, ValueEnum};
+
+use super::run::Stop;
+use super::{Done, Exit, Failure, print, style, traces};
+use crate::experiment::axis::{Axis, points};
+use crate::experiment::load::{Loaded, load_set};
+use crate::experiment::settings::Setting;
+use crate::form::own::OwnParts;
+use crate::report::sweep::{Point, Sweep};
+use crate::report::{Report, format, write};
+use crate::simulate::{self, Options, run_controlled};
+use crate::words::Metric;
+
+/// Arguments of `simcap sweep`.
+#[derive(Debug, Args)]
+pub(super) struct SweepArgs {
+    /// The experiment (JSON; comments are allowed; `-` reads it from standard input)
+    file: PathBuf,
+    /// A path and its values: traffic.rate=10..200/s:20 (twenty of them, `:20log` for equal factors), or a list with commas. Of several
+    /// every combination is run
+    #[arg(long = "set", value_name = "PATH=VALUES", required = true)]
+    axes: Vec<Axis>,
+    /// A metric to show besides those of the objectives; may be given several times [default: ttft.p95, e2e.p95, error_rate,
+    /// cost_per_month where there are no objectives]
+    #[arg(long, value_name = "METRIC")]
+    metric: Vec<Metric>,
+    /// Replications at each point [default: as the file says]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    replications: Option<u64>,
+    /// Seed [default: as the file says]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Threads [default: one a core]; results do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    threads: Option<u64>,
+    /// The trace that the experiment replays, or the folder it is in [default: the environment's SIMCAP_TRACES]
+    #[arg(long, value_name = "PATH")]
+    trace: Option<PathBuf>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Form::Table)]
+    format: Form,
+    /// Write sweep.csv and sweep.json to this folder too
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// What is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Table,
+    Csv,
+    Json,
+}
+
+impl SweepArgs {
+    pub(super) fn run(self, own: &OwnParts) -> Done {
+        let stop = Stop::watch(None);
+        let points = points(&self.axes).map_err(|why| Failure::Input(format!("--set: {why}")))?;
+        // A mistake in any of them is told before the first is run.
+        let all: Vec<(Vec<String>, Loaded)> = points
+            .into_iter()
+            .map(|values| Ok((values.clone(), self.loaded(&values, own)?)))
+            .collect::<Result<_, Failure>>()?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.threads.unwrap_or(0) as usize)
+            .build()
+            .context("cannot start the threads")?;
+        stop.simulate();
+        let mut sweep = Sweep {
+            experiment: all
+                .first()
+                .map_or_else(String::new, |(_, loaded)| loaded.experiment.name.clone()),
+            axes: self.axes.iter().map(|axis| axis.path.clone()).collect(),
+            metrics: Vec::new(),
+            currency: None,
+            points: Vec::new(),
+        };
+        let count = all.len();
+        for (number, (values, loaded)) in all.into_iter().enumerate() {
+            let mut options = Options::default().own(own.clone());
+            options.replications = self.replications;
+            options.seed = self.seed;
+            let done = pool.install(|| run_controlled(&loaded, &options, &stop.control));
+            if stop.control.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            match done {
+                Ok(report) => {
+                    if sweep.metrics.is_empty() {
+                        sweep.metrics = self.metrics(&report)?;
+                        sweep.currency = report.code();
+                    }
+                    sweep.points.push(Point::of(values, &report, &sweep.metrics));
+                }
+                Err(simulate::Error::Outgrown(why)) => sweep.points.push(Point {
+                    values,
+                    policies: Vec::new(),
+                    outgrown: Some(why),
+                }),
+                Err(simulate::Error::Experiment(error)) => return Err(error.into()),
+            }
+            eprint!("\r{} of {} points", number + 1, count);
+        }
+        eprintln!();
+        self.show(&sweep)?;
+        if sweep.points.len() < count {
+            let (found, all) = (format::count(sweep.points.len() as u64), format::count(count as u64));
+            return Err(anyhow!("interrupted after {found} of {all} points").into());
+        }
+        Ok(if sweep.fails_throughout() {
+            Exit::ObjectiveFailed
+        } else {
+            Exit::Fine
+        })
+    }
+
+    fn loaded(&self, values: &[String], own: &OwnParts) -> Result<Loaded, Failure> {
+        let settings = self.axes.iter().zip(values);
+        let settings = settings.map(|(axis, value)| Setting::new(&axis.path, value));
+        let settings: Vec<Setting> = (settings.collect::<Result<_, _>>()).map_err(|e| Failure::Input(e.to_string()))?;
+        Ok(load_set(
+            &self.file,
+            &settings,
+            &traces(self.trace.clone()),
+            None,
+            own.clone(),
+        )?)
+    }
+
+    /// The metrics that are shown: those of objectives and those asked for.
+    fn metrics(&self, report: &Report) -> Result<Vec<Metric>, Failure> {
+        let goals = report.scorecard.goals.iter().map(|goal| goal.metric.clone());
+        let mut metrics: Vec<Metric> = Vec::new();
+        for metric in goals.chain(self.metric.iter().cloned()) {
+            if !metrics.contains(&metric) {
+                metrics.push(metric);
+            }
+        }
+        if metrics.is_empty() {
+            metrics = vec![
+                Metric::TTFT_P95,
+                Metric::E2E_P95,
+                Metric::ERROR_RATE,
+                Metric::COST_PER_MONTH,
+            ];
+        }
+        let known = |metric: &Metric| {
+            report
+                .policies
+                .iter()
+                .any(|p| p.metrics.iter().any(|m| m.metric == *metric))
+        };
+        match self.metric.iter().find(|metric| !known(metric)) {
+            Some(metric) => Err(Failure::Input(format!(
+                "--metric {metric}: the run does not record it: add it to `plan.metrics`"
+            ))),
+            None => Ok(metrics),
+        }
+    }
+
+    fn show(&self, sweep: &Sweep) -> Result<(), Failure> {
+        let json = || serde_json::to_string_pretty(sweep).context("cannot write the sweep as JSON");
+        match self.format {
+            Form::Table => {
+                let style = style();
+                print(&sweep.text(style.width, style.colour))?;
+            }
+            Form::Csv => print(&sweep.csv())?,
+            Form::Json => print(&(json()? + "\n"))?,
+        }
+        let Some(folder) = &self.out else { return Ok(()) };
+        let files = [("sweep.csv", sweep.csv()), ("sweep.json", json()? + "\n")];
+        Ok(write::write_all(folder, &files).with_context(|| format!("cannot write to {}", folder.display()))?)
+    }
+}

@@ -1,0 +1,186 @@
+//! An axis of a sweep: a path of an experiment and the values that it takes, one after the other.
+//!
+//! `plan.seed=1,2,3` is a list, whose commas inside brackets and quotation marks belong to a value. `traffic.rate=10..200/s:20` is a range: twenty
+//! values at equal distances, both ends among them, with the unit of its upper end; `:20log` makes them equal factors. Values have six
+//! significant digits. A sweep goes over every combination of the values of its axes, the last axis fastest.
+
+use super::settings::{Setting, Unsettled, split};
+
+/// The most points of a sweep.
+pub const MOST_POINTS: usize = 10_000;
+
+/// A path and its values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Axis {
+    /// The path as it was written.
+    pub path: String,
+    /// The values as they are written, at least one.
+    pub values: Vec<String>,
+}
+
+impl std::str::FromStr for Axis {
+    type Err = Unsettled;
+
+    /// Reads `path=values`.
+    fn from_str(text: &str) -> Result<Axis, Unsettled> {
+        let wrong = |why: String| Unsettled::new(text, why);
+        let (path, values) =
+            split(text).ok_or_else(|| wrong("a path, `=` and values, like traffic.rate=10..200/s:20".into()))?;
+        let values = match range(values) {
+            Some(values) => values.map_err(wrong)?,
+            None => list(values),
+        };
+        if values.len() > MOST_POINTS {
+            return Err(wrong(format!("{} values: at most {MOST_POINTS}", values.len())));
+        }
+        if values.iter().any(String::is_empty) {
+            return Err(wrong("a value is missing between two commas".into()));
+        }
+        Setting::new(path, &values[0]).map_err(|error| wrong(error.why().to_owned()))?;
+        Ok(Axis {
+            path: path.to_owned(),
+            values,
+        })
+    }
+}
+
+/// The values between the commas that are in no bracket and no string.
+fn list(text: &str) -> Vec<String> {
+    let (mut depth, mut quoted) = (0_i32, false);
+    let mut values = vec![String::new()];
+    for c in text.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            '[' | '{' if !quoted => depth += 1,
+            ']' | '}' if !quoted => depth -= 1,
+            _ => {}
+        }
+        match values.last_mut() {
+            Some(last) if c != ',' || depth > 0 || quoted => last.push(c),
+            _ => values.push(String::new()),
+        }
+    }
+    values.iter().map(|value| value.trim().to_owned()).collect()
+}
+
+/// The values of a range; `None` if the text is none.
+fn range(text: &str) -> Option<Result<Vec<String>, String>> {
+    let (low, rest) = text.split_once("..")?;
+    let low: f64 = low.trim().parse().ok()?;
+    let (high, count) = rest.rsplit_once(':').unwrap_or((rest, ""));
+    let end = high
+        .find(|c: char| !(c.is_ascii_digit() || ".-+".contains(c)))
+        .unwrap_or(high.len());
+    let (number, unit) = high.split_at(end);
+    let high: f64 = number.trim().parse().ok()?;
+    Some(between(low, high, unit.trim(), count.trim()))
+}
+
+fn between(low: f64, high: f64, unit: &str, count: &str) -> Result<Vec<String>, String> {
+    let (number, is_log) = match count.strip_suffix("log") {
+        Some(number) => (number, true),
+        None => (count, false),
+    };
+    let steps: usize = (number.parse().ok())
+        .filter(|n| (2..=MOST_POINTS).contains(n))
+        .ok_or_else(|| format!("how many values? `{low}..{high}{unit}:20` has twenty"))?;
+    if high <= low {
+        return Err(format!(
+            "a range from {low} to {high}: the first must be the smaller one"
+        ));
+    }
+    if is_log && low <= 0.0 {
+        return Err("equal factors need a range above 0".into());
+    }
+    let at = |i: usize| {
+        let part = i as f64 / (steps - 1) as f64;
+        if is_log {
+            low * libm::pow(high / low, part)
+        } else {
+            low + (high - low) * part
+        }
+    };
+    Ok((0..steps).map(|i| format!("{}{unit}", six_digits(at(i)))).collect())
+}
+
+/// A number in at most six significant digits, without an exponent.
+fn six_digits(x: f64) -> String {
+    if x == 0.0 {
+        return "0".into();
+    }
+    let before = libm::floor(libm::log10(x.abs())) as i32;
+    let decimals = usize::try_from(5 - before).unwrap_or(0).min(12);
+    let text = format!("{x:.decimals$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
+/// Every combination of values, the last axis fastest.
+///
+/// # Errors
+/// If there are more than [`MOST_POINTS`].
+pub fn points(axes: &[Axis]) -> Result<Vec<Vec<String>>, String> {
+    let count = axes
+        .iter()
+        .try_fold(1_usize, |all, axis| all.checked_mul(axis.values.len()));
+    if count.is_none_or(|count| count > MOST_POINTS) {
+        return Err(format!("more than {MOST_POINTS} points"));
+    }
+    let mut points = vec![Vec::new()];
+    for axis in axes {
+        let with = |point: &Vec<String>| {
+            let point = point.clone();
+            axis.values
+                .iter()
+                .map(move |value| [point.as_slice(), std::slice::from_ref(value)].concat())
+        };
+        points = points.iter().flat_map(with).collect();
+    }
+    Ok(points)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(text: &str) -> Vec<String> {
+        text.parse::<Axis>().unwrap().values
+    }
+
+    #[test]
+    fn lists_and_ranges() {
+        assert_eq!(values("plan.seed=1, 2,3"), ["1", "2", "3"]);
+        assert_eq!(values("a.b=0..1:5"), ["0", "0.25", "0.5", "0.75", "1"]);
+        assert_eq!(values("traffic.rate=10..40/s:4"), ["10/s", "20/s", "30/s", "40/s"]);
+        assert_eq!(values("traffic.rate=1..100/s:3log"), ["1/s", "10/s", "100/s"]);
+        assert_eq!(values("a=1..3:4"), ["1", "1.66667", "2.33333", "3"]);
+        assert_eq!(
+            values(r#"policies[x].policy={"a":[1,2]},random"#),
+            [r#"{"a":[1,2]}"#, "random"]
+        );
+        assert_eq!(values("file=../x"), ["../x"], "a path is no range");
+    }
+
+    #[test]
+    fn what_is_no_axis_is_refused() {
+        for (text, why) in [
+            ("a=1..3", "how many values? `1..3:20` has twenty"),
+            ("a=3..1:4", "a range from 3 to 1: the first must be the smaller one"),
+            ("a=0..1:4log", "equal factors need a range above 0"),
+            ("a=1,,2", "a value is missing between two commas"),
+            ("a", "a path, `=` and values, like traffic.rate=10..200/s:20"),
+        ] {
+            assert_eq!(text.parse::<Axis>().unwrap_err().why(), why);
+        }
+    }
+
+    #[test]
+    fn every_combination_is_a_point() {
+        let axes = ["a=1,2", "b=x,y"].map(|text| text.parse::<Axis>().unwrap());
+        assert_eq!(points(&axes).unwrap(), [["1", "x"], ["1", "y"], ["2", "x"], ["2", "y"]]);
+        let large = "a=1..2:200".parse::<Axis>().unwrap();
+        assert!(points(&[large.clone(), large]).is_err());
+    }
+}

@@ -27,6 +27,7 @@ mod headline;
 mod hedging;
 mod house;
 mod huge;
+mod identity;
 mod kubecon;
 mod latency_router;
 mod limits;

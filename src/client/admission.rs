@@ -1,10 +1,12 @@
 //! Admission control: which request may go now, which waits and where, and which is turned away.
 
+mod each;
 mod one_bucket;
 mod poll;
 mod queue;
 mod window_poll;
 
+pub use each::Each;
 pub use one_bucket::OneBucket;
 pub use poll::Poll;
 pub use queue::Queue;
@@ -20,6 +22,7 @@ use crate::kernel::time::{Span, Time};
 use crate::words::Ask;
 
 use super::gate::Gate;
+use super::identity::Whose;
 
 /// An admission discipline, as it runs. It holds slots of requests and never sees what is behind them.
 pub trait Admission: fmt::Debug + Send + Sync {
@@ -40,6 +43,11 @@ pub trait Admission: fmt::Debug + Send + Sync {
 
     /// The longest time that a request may wait before it is given up.
     fn max_wait(&self) -> Span;
+
+    /// What it tells apart, if each identity has a line that can be full.
+    fn tells_apart(&self) -> Option<&Whose> {
+        None
+    }
 
     /// A copy in its initial state, for one replication. `own` is the randomness of its own choices.
     fn fresh(&self, own: Key) -> Box<dyn Admission>;
@@ -100,6 +108,7 @@ registry! {
         poll => Poll,
         one_bucket => OneBucket,
         window_poll => WindowPoll,
+        each => Each,
         own in "../form/own.rs" => Own,
     }
 }

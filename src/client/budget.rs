@@ -6,6 +6,8 @@
 //! budget is whole. Money left over is not carried on. What became of each budget ([`Progress`]) is for the report, which says of a
 //! month only what whole windows have shown.
 
+mod each;
+mod running;
 mod windows;
 
 pub use windows::{BudgetSpec, OnExhausted, Per, build};
@@ -15,13 +17,21 @@ use std::fmt;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ask, Ended};
 
+use super::identity::Whose;
+
 /// A client's budget, as it runs.
 pub trait Budget: fmt::Debug + Send + Sync {
     /// What becomes of `ask` when it arrives.
     fn offer(&mut self, now: Time, ask: &Ask) -> Verdict;
 
-    /// The providers that are not to be used at `now`, by number; `None` if all may be.
-    fn barred(&mut self, now: Time) -> Option<&[bool]>;
+    /// The providers that are not to be used for `ask` at `now`, by number; `None` if all may be.
+    fn barred(&mut self, now: Time, ask: &Ask) -> Option<&[bool]>;
+
+    /// The budget, by number, for which `ask` was turned away when it was last offered, and the identity whose budget that is: only of
+    /// budgets for each identity.
+    fn refused(&self, _ask: &Ask) -> Option<(usize, u32)> {
+        None
+    }
 
     /// The provider that takes everything at `now`, because a budget that says so is spent.
     fn instead(&mut self, _now: Time) -> Option<usize> {
@@ -66,7 +76,7 @@ pub struct Budgets {
 }
 
 /// A budget as the report speaks of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Allowance {
     /// The budget in words, such as "$100 a day".
     pub budget: String,
@@ -80,6 +90,8 @@ pub struct Allowance {
     pub counts: Vec<bool>,
     /// Whether nothing more is sent for the rest of a window once it is spent.
     pub stops_all: bool,
+    /// What it tells apart, if each identity has so much.
+    pub each: Option<Whose>,
 }
 
 /// What a budget decides about a request.

@@ -145,6 +145,13 @@ impl Gate {
         self.limiters.iter_mut().any(|l| l.ready(now, ask) == Ready::Never)
     }
 
+    /// The limiter, by number, that turned `ask` away when it was last asked about, and the identity whose limit that was: only of
+    /// limiters that have one for each.
+    pub fn refused(&self, ask: &Ask) -> Option<(usize, u32)> {
+        let mut each = self.limiters.iter().enumerate();
+        each.find_map(|(i, limiter)| Some((i, limiter.refused(ask)?)))
+    }
+
     /// Lets one request pass whatever the cap and the limiters say.
     pub fn force(&mut self, now: Time) {
         self.count_in(now);

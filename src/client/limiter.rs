@@ -1,7 +1,9 @@
 //! Client-side rate limits: what a careful caller imposes on itself, so that the provider need not.
 
 mod aimd;
+mod concurrent;
 mod counted;
+mod each;
 mod envoy_admission_control;
 mod envoy_gradient;
 mod fixed_window;
@@ -16,6 +18,8 @@ mod sre_throttle;
 mod token_bucket;
 
 pub use aimd::Aimd;
+pub use concurrent::Concurrent;
+pub use each::{Each, Over};
 pub use envoy_admission_control::EnvoyAdmissionControl;
 pub use envoy_gradient::EnvoyGradient;
 pub use fixed_window::FixedWindow;
@@ -34,6 +38,8 @@ use crate::form::build::{Built, Names};
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
 use crate::words::{Ask, Outcome};
+
+use super::identity::Whose;
 
 /// A limiter, as it runs. It answers when a request may pass; which requests wait, and how, is up to the admission
 /// discipline.
@@ -58,6 +64,22 @@ pub trait Limiter: fmt::Debug + Send + Sync {
     /// Whether the limiter listens to [`Limiter::leave`].
     fn listens(&self) -> bool {
         false
+    }
+
+    /// Whether it answers from now on as one would that has seen nothing: then it need not be kept. A limiter that never says so is
+    /// kept for every identity that was once seen.
+    fn is_as_new(&mut self, _now: Time) -> bool {
+        false
+    }
+
+    /// What it tells apart, if it has a state for each identity, and the kind of limiter that each has.
+    fn tells_apart(&self) -> Option<(&Whose, &'static str)> {
+        None
+    }
+
+    /// The identity whose limit `ask` was over when it was last asked about, if that turned it away.
+    fn refused(&self, _ask: &Ask) -> Option<u32> {
+        None
     }
 
     /// A copy in its initial state, for one replication. `own` is the randomness of its own choices.
@@ -146,6 +168,8 @@ registry! {
         envoy_gradient => EnvoyGradient,
         sre_throttle => SreThrottle,
         envoy_admission_control => EnvoyAdmissionControl,
+        concurrent => Concurrent,
+        each => Each,
         own in "../form/own.rs" => Own,
     }
 }

@@ -15,6 +15,7 @@ pub mod gateway_time;
 pub mod groups;
 pub mod hedge;
 pub mod host;
+pub mod identity;
 pub mod limiter;
 mod litellm;
 pub mod retry;
@@ -63,9 +64,42 @@ pub struct Client {
     pub allowances: Vec<budget::Allowance>,
     /// The shares of the budgets that are watched.
     pub alerts: Vec<budget::Alert>,
+    /// What of all this is for each identity ([`Client::name_rules`]).
+    pub rules: identity::Rules,
 }
 
 impl Client {
+    /// Notes what of the client is for each identity, once all parts of it are there.
+    pub fn name_rules(&mut self) {
+        let mut rules = identity::Rules::default();
+        let mut of_limiters = |place: &str, limiters: &[Box<dyn limiter::Limiter>]| -> Vec<Option<u16>> {
+            let one = |(i, limiter): (usize, &Box<dyn limiter::Limiter>)| {
+                let (whose, what) = limiter.tells_apart()?;
+                rules.add(format!("{place}limiters[{i}]"), what, whose)
+            };
+            limiters.iter().enumerate().map(one).collect()
+        };
+        let limiters = of_limiters("", &self.limiters);
+        let groups = self.groups.iter().flat_map(|groups| &groups.of);
+        let groups = groups.map(|group| of_limiters(&format!("{}: ", group.name), &group.limiters));
+        let groups = groups.collect();
+        let budgets = self.allowances.iter().enumerate();
+        let budgets = budgets.map(|(i, allowance)| {
+            let whose = allowance.each.as_ref()?;
+            rules.add(format!("budgets[{i}]"), "budget", whose)
+        });
+        let budgets = budgets.collect();
+        let lines = self.admission.tells_apart();
+        let lines = lines.and_then(|whose| rules.add("admission".to_owned(), "line", whose));
+        self.rules = identity::Rules {
+            limiters,
+            groups,
+            budgets,
+            lines,
+            ..rules
+        };
+    }
+
     /// Whether each provider is in group `group`; `None` if there are no groups.
     #[inline]
     pub fn members(&self, group: u8) -> Option<&[bool]> {

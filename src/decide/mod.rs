@@ -8,6 +8,7 @@ mod events;
 mod exchange;
 mod figures;
 mod halted;
+mod identities;
 mod idle;
 mod joined;
 mod judge;

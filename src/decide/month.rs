@@ -223,7 +223,9 @@ fn hindrance(scenario: &Scenario, counted: Span) -> Option<String> {
 fn caps<'a>(scenario: &'a Scenario, sum: &'a Tally, counted: Span) -> Vec<Cap<'a>> {
     let mut caps = Vec::new();
     for (allowance, tally) in scenario.client.allowances.iter().zip(&sum.budgets) {
-        if !covers(counted, allowance.window) && (tally.spent > 0 || may_be_spent(allowance, sum)) {
+        if !covers(counted, allowance.window)
+            && (tally.spent > 0 || allowance.each.is_none() && may_be_spent(allowance, sum))
+        {
             caps.push(Cap {
                 what: format!("its budget of {}", allowance.budget),
                 window: allowance.window,

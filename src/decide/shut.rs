@@ -15,7 +15,11 @@ pub(super) fn sentence(scenario: &Scenario, pooled: &Tally, replications: usize)
     let counted = scenario.window.counted();
     let allowances = scenario.client.allowances.iter().zip(&pooled.budgets);
     let shut = allowances.filter(|(allowance, tally)| {
-        tally.shut > 0 && 2 * tally.shut >= replications as u64 && !covers(counted, allowance.window)
+        // Of a budget for each identity, some have spent it and others go on.
+        allowance.each.is_none()
+            && tally.shut > 0
+            && 2 * tally.shut >= replications as u64
+            && !covers(counted, allowance.window)
     });
     let after = |tally: &crate::engine::tally::BudgetTally| tally.time as f64 / 1e9 / tally.spent as f64;
     let (allowance, tally) = shut.min_by(|(_, a), (_, b)| after(a).total_cmp(&after(b)))?;

@@ -135,6 +135,14 @@ impl<'a> Telling<'a> {
                 let others = format::count(queued.saturating_sub(1) as u64);
                 plain("queued", format!("stands in the admission queue with {others} others"))
             }
+            seen::Step::Limited(rule, identity) => {
+                let rule = &self.scenario.client.rules.all[usize::from(rule)];
+                let name = rule.whose.name(identity);
+                plain(
+                    "limited",
+                    format!("{} ({}) turns it away: {name} is over it", rule.place, rule.what),
+                )
+            }
             seen::Step::LetIn => plain("let_in", "is let in".into()),
             seen::Step::Chose(index) => self.choice(at, &of.choices[index]),
             seen::Step::InLine(index) => of_attempt(

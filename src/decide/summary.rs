@@ -11,9 +11,9 @@ use crate::experiment::load::Loaded;
 use crate::kernel::time::Span;
 use crate::report::json::FORMAT;
 use crate::report::{
-    AlertReport, Bill, BoundReport, ClassReport, Currency, Curves, EffortReport, IncidentReport, Measured, Metric,
-    MilestoneReport, Moment, OutcomeShare, PolicyReport, ProviderReport, Ranking, Report, Steady, SupposedReport, Unit,
-    format,
+    AlertReport, Bill, BoundReport, ClassReport, Currency, Curves, EffortReport, IdentityReport, IncidentReport,
+    Measured, Metric, MilestoneReport, Moment, OutcomeShare, PolicyReport, ProviderReport, Ranking, Report, Steady,
+    SupposedReport, Unit, format,
 };
 use crate::routing::Milestone;
 use crate::stats::compare::Side;
@@ -31,7 +31,7 @@ use super::ranking::{ranking, together};
 use super::scorecard::{Given, scorecard};
 use super::steady::{self, Story};
 use super::uncertain::{self, Uncertain};
-use super::{bill, classes, clipped, exchange, idle, joined, judge, outside, shut, supposed, survivors};
+use super::{bill, classes, clipped, exchange, identities, idle, joined, judge, outside, shut, supposed, survivors};
 
 /// Points of a distribution function that a report keeps.
 const CURVE_POINTS: usize = 200;
@@ -295,6 +295,7 @@ fn policy(plan: &Plan, number: usize, pooled: &Pooled, month: &Month, parts: Par
         bounds: parts.bounds,
         alerts: parts.alerts,
         milestones: parts.milestones,
+        identities: parts.identities,
         incidents: parts.incidents,
         effort: parts.effort,
         supposed: parts.supposed,
@@ -320,6 +321,7 @@ struct Parts {
     bounds: Vec<BoundReport>,
     alerts: Vec<AlertReport>,
     milestones: Vec<MilestoneReport>,
+    identities: Vec<IdentityReport>,
     incidents: Vec<IncidentReport>,
     effort: Vec<EffortReport>,
     supposed: Vec<SupposedReport>,
@@ -336,6 +338,7 @@ impl Parts {
             bounds: bounds(scenario, pooled, each),
             alerts: alerts(scenario, pooled, each),
             milestones: milestones(scenario, pooled, each),
+            identities: identities::identities(scenario, pooled, each),
             incidents: incidents(scenario, pooled, each),
             effort: effort(pooled, each),
             supposed: supposed::supposed(pooled, each),

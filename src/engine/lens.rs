@@ -23,6 +23,8 @@ use super::tally::{Ending, Tally, per_token};
 pub struct Lens {
     /// The classes, by number; nothing for all.
     pub classes: Option<Vec<usize>>,
+    /// Whether each combination of the traffic's tags ([`crate::words::Ask::tags`]) is counted; nothing for all.
+    pub tags: Option<Vec<bool>>,
     /// The provider; nothing for all.
     pub provider: Option<usize>,
     /// Counting starts here, not before the warm-up is over.
@@ -98,7 +100,7 @@ pub struct LensTally {
 impl LensTally {
     fn of(lens: &Lens, fleet: &[Deployment], may_use: &[bool]) -> LensTally {
         let counted = lens.until.since(lens.from);
-        let bills = |p: usize| lens.classes.is_none() && lens.provider.is_none_or(|own| own == p);
+        let bills = |p: usize| lens.takes_everything() && lens.provider.is_none_or(|own| own == p);
         let standing = |(p, d): (usize, &Deployment)| bills(p).then(|| d.provider.price.standing(counted, may_use[p]));
         LensTally {
             times: lens.times.map(|asked| asked.then(Histogram::default)),
@@ -162,6 +164,8 @@ impl LensTally {
 pub struct Seen {
     /// The class of the request.
     pub class: u16,
+    /// The values of the traffic's tags.
+    pub tags: u32,
     /// When the request arrived.
     pub arrived: Time,
     /// The provider that answered the request, or that the attempt was sent to.
@@ -182,7 +186,7 @@ impl Tally {
     pub fn see_end(&mut self, lenses: &Lenses, of: &Seen, end: &Ending) {
         for &i in lenses.of_class(of.class) {
             let (lens, tally) = (&lenses.all[i as usize], &mut self.lenses[i as usize]);
-            if !lens.spans(of.arrived) {
+            if !lens.spans(of.arrived) || !lens.has(of.tags) {
                 continue;
             }
             match lens.provider {
@@ -202,7 +206,7 @@ impl Tally {
     pub fn see_served(&mut self, lenses: &Lenses, of: &Seen, now: Time, good: bool) {
         for &i in lenses.of_class(of.class) {
             let (lens, tally) = (&lenses.all[i as usize], &mut self.lenses[i as usize]);
-            if lens.spans(now) && lens.takes(of.provider) {
+            if lens.spans(now) && lens.has(of.tags) && lens.takes(of.provider) {
                 tally.served += 1;
                 tally.good += u64::from(good);
             }
@@ -216,12 +220,12 @@ impl Tally {
     pub fn see_attempt(&mut self, lenses: &Lenses, of: &Seen, outcome: Outcome, cost: u64, shadow: bool) {
         for &i in lenses.of_class(of.class) {
             let (lens, tally) = (&lenses.all[i as usize], &mut self.lenses[i as usize]);
-            if lens.spans(of.arrived) && lens.takes(of.provider) {
+            if lens.spans(of.arrived) && lens.has(of.tags) && lens.takes(of.provider) {
                 tally.attempts[outcome.index()] += 1;
                 // A caller's request brings its bill along when it ends.
                 let is_billed_here = match lens.provider {
-                    Some(_) => !shadow || lens.classes.is_none(),
-                    None => shadow && lens.classes.is_none(),
+                    Some(_) => !shadow || lens.takes_everything(),
+                    None => shadow && lens.takes_everything(),
                 };
                 if is_billed_here {
                     tally.cost += u128::from(cost);
@@ -234,6 +238,16 @@ impl Tally {
 impl Lens {
     fn spans(&self, at: Time) -> bool {
         self.from <= at && at < self.until
+    }
+
+    /// Whether it counts every class and every tag.
+    fn takes_everything(&self) -> bool {
+        self.classes.is_none() && self.tags.is_none()
+    }
+
+    /// Whether it counts requests with these `tags`.
+    fn has(&self, tags: u32) -> bool {
+        self.tags.as_ref().is_none_or(|some| some[tags as usize])
     }
 
     fn takes(&self, provider: u32) -> bool {

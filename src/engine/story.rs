@@ -96,6 +96,8 @@ pub enum Step {
     Asleep(Held),
     /// It stands in the admission queue, with so many others before and behind it.
     Queued(usize),
+    /// What is for each identity turns it away: the number of the rule, and of the identity.
+    Limited(u16, u32),
     /// It is let in.
     LetIn,
     /// A provider is chosen: the index among the choices.
@@ -327,6 +329,7 @@ impl Open {
                 self.place = Part::Queued;
                 self.step(now, Step::Queued(queued));
             }
+            What::Limited { rule, identity } => self.step(now, Step::Limited(rule, identity)),
             What::LetIn => self.step(now, Step::LetIn),
             What::InLine(sending) => {
                 let at = self.make(now, &sending);

@@ -7,6 +7,8 @@
 //!
 //! A finished tally can be written and read back ([`super::record`]), so that it need not stay in memory, nor on one machine.
 
+mod identities;
+
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::time::Span;
@@ -18,6 +20,8 @@ use super::lens::LensTally;
 use super::scenario::Scenario;
 use super::series::Series;
 use super::ties::SUPPOSED;
+
+pub use identities::{Counts, RuleTally};
 
 /// The result of one replication, or the sum of several.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,6 +57,8 @@ pub struct Tally {
     pub mirrored: u128,
     /// Pico-dollars for judging answers: part of the cost of the classes, but not of any provider.
     pub judging: u128,
+    /// What each rule that tells identities apart did to them, in the order of [`crate::client::identity::Rules`].
+    pub identities: Vec<RuleTally>,
     /// The effects of each outage that is known beforehand.
     pub incidents: Vec<Incident>,
     /// What each lens of the scenario counted, in order.
@@ -267,6 +273,7 @@ impl Tally {
             milestones: vec![AlertTally::default(); scenario.policy.milestones().len()],
             mirrored: 0,
             judging: 0,
+            identities: vec![RuleTally::default(); scenario.client.rules.all.len()],
             incidents: incident::of(scenario),
             lenses: Tally::of_lenses(&scenario.lenses, &scenario.fleet, &scenario.may_use),
             peak_in_system: 0,
@@ -315,6 +322,7 @@ impl Tally {
         }
         self.lenses.iter_mut().for_each(LensTally::pack);
         self.incidents.iter_mut().for_each(Incident::close);
+        self.identities.iter_mut().for_each(RuleTally::pack);
     }
 
     /// The number of requests counted.
@@ -390,6 +398,9 @@ impl Tally {
         for (a, b) in ours.zip(other.alerts.iter().chain(&other.milestones)) {
             a.passed += b.passed;
             a.time += b.time;
+        }
+        for (a, b) in self.identities.iter_mut().zip(&other.identities) {
+            a.merge(b);
         }
         for (a, b) in self.incidents.iter_mut().zip(&other.incidents) {
             a.merge(b);

@@ -44,6 +44,13 @@ pub enum What {
         /// How many stand there, it among them.
         queued: usize,
     },
+    /// What is for each identity turns it away: its identity is over a limit.
+    Limited {
+        /// The number of the rule among [`crate::client::identity::Rules`].
+        rule: u16,
+        /// The number of the identity.
+        identity: u32,
+    },
     /// It has been let in, and is routed.
     LetIn,
     /// An attempt stands in line for a connection.

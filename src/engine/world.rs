@@ -16,6 +16,7 @@ mod entry;
 mod follow;
 mod gateway;
 mod groups;
+mod identity;
 mod judge;
 mod line;
 mod marks;
@@ -134,6 +135,7 @@ impl Request {
             output: 0,
             max_output: None,
             cached: 0,
+            tags: 0,
         },
         key: Key::NONE,
         gateway: 0,
@@ -497,6 +499,9 @@ impl<'a> World<'a> {
                 shadow: false,
             })
         });
+        if !self.scenario.client.rules.all.is_empty() {
+            self.count_identity(slot);
+        }
         if slot as usize >= MOST_SLOTS {
             return self.end(slot, Outcome::Shed, Span::ZERO);
         }
@@ -571,7 +576,7 @@ impl<'a> World<'a> {
         // `Time::NEVER` means that no mark is left, even if the clock has saturated to it (an answer that takes
         // centuries).
         while to >= self.next_mark && self.next_mark != Time::NEVER {
-            self.mark();
+            self.mark(to);
         }
         self.now = to;
     }

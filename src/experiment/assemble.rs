@@ -153,6 +153,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
     };
     let (window, start) = window(loaded, &names, warmup).map_err(|r| r.at("plan"))?;
     let names = Names {
+        tags: traffic.tags.as_ref().map_or(&[], |tags| &tags.named),
         origin: window.warmup,
         calendar: names.calendar.before(window.warmup.since(Time::ZERO)),
         ..names
@@ -220,7 +221,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
         lenses,
         counts_tpot,
         good,
-    } = measures(spec, window, &objectives)?;
+    } = measures(spec, names.tags, window, &objectives)?;
     let (ties, assumes) = quality(loaded, &names).map_err(|r| r.at("quality"))?;
     let mut scenarios = Vec::new();
     for (i, entry) in spec.policies.iter().enumerate() {
@@ -250,6 +251,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
             built.groups = Some(groups);
             built.retry = budgeted(rule, &client, &names).map_err(|r| r.at("client"))?;
         }
+        built.name_rules();
         let groups = built.fallback.members_of_each();
         let noted = RefCell::new(Vec::new());
         let policy = entry

@@ -116,6 +116,11 @@ pub struct TrafficSpec {
     /// user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<UsersSpec>,
+    /// Tags that requests carry besides those of their classes, each with its values and their shares:
+    /// `"team": { "search": 0.6, "chat": 0.4 }`. Only proportions matter. Where there are users, a tag belongs to the user, and the
+    /// shares are of users. For limits, budgets and metrics by tag. Default: none.
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub tags: Named<Named<f64>>,
 }
 
 /// A class of requests: their share, size, priority and tags.

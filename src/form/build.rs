@@ -108,6 +108,8 @@ pub struct Names<'a> {
     pub asks: &'a [Asked],
     /// The number of users; `None` if each request has its own user.
     pub users: Option<u32>,
+    /// The tags that requests carry besides those of their classes, in order.
+    pub tags: &'a [Tagged],
     /// The instant of a replication at which the plan's time begins: the end of its warm-up. A part that holds times of the
     /// plan (an outage's start, a budget's windows, a time of day) adds them to this one.
     pub origin: Time,
@@ -136,6 +138,25 @@ pub struct Asked {
     pub latency_budget: Option<Span>,
     /// The provider asked for by name, if there is one.
     pub provider: Option<usize>,
+}
+
+/// A tag of the traffic: its values, and where they stand in the one number that a request carries for all tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tagged {
+    /// The name of the tag.
+    pub name: String,
+    /// The values, in the file's order; at least one.
+    pub values: Vec<String>,
+    /// How much the number grows from one value to the next: the product of the numbers of values of the tags before.
+    pub stride: u32,
+}
+
+impl Tagged {
+    /// The number of the value in `tags`, the number of all tags.
+    #[inline]
+    pub fn of(&self, tags: u32) -> u32 {
+        tags / self.stride % self.values.len() as u32
+    }
 }
 
 /// What a client knows of a provider beforehand: from price lists, model cards and its own configuration.

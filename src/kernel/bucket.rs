@@ -111,6 +111,12 @@ impl Bucket {
         self.level.max(0) as u64 / self.token
     }
 
+    /// Whether it holds as much as it can at `now`.
+    pub fn is_full(&mut self, now: Time) -> bool {
+        self.refill(now);
+        self.level == self.capacity
+    }
+
     /// Refills the bucket up to `now`; a charge or a credit that is not preceded by a question needs this first.
     #[inline]
     pub fn refill(&mut self, now: Time) {

@@ -73,6 +73,8 @@ pub enum Purpose {
     Parameters = 25,
     /// The time that the gateway itself takes.
     Gateways = 26,
+    /// The value of a tag that requests or their users carry.
+    Tag = 28,
 }
 
 /// The randomness of one replication.

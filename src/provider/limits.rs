@@ -15,7 +15,7 @@ mod token_bucket;
 
 pub use charge::{At, Charge, Reserve};
 pub use concurrent::Concurrent;
-pub use fixed_window::FixedWindow;
+pub use fixed_window::{Begins, FixedWindow};
 pub use gcra::Gcra;
 pub use preset::{Preset, Published, published};
 pub use slices::Slices;

@@ -36,6 +36,9 @@ pub fn tables(report: &Report) -> Vec<(&'static str, String)> {
     if policies.iter().any(|policy| !policy.milestones.is_empty()) {
         tables.push(("milestones.csv", milestones(policies)));
     }
+    if policies.iter().any(|policy| !policy.identities.is_empty()) {
+        tables.push(("identities.csv", identities(policies)));
+    }
     if let Some(of) = &report.ranking {
         tables.push(("ranking.csv", ranking(of, code)));
     }
@@ -185,6 +188,30 @@ fn alerts(policies: &[PolicyReport]) -> String {
                 "seconds".into(),
             ];
             sheet.row(first.into_iter().chain(estimate(&alert.at)));
+        }
+    }
+    sheet.finish()
+}
+
+fn identities(policies: &[PolicyReport]) -> String {
+    let head = ["policy", "place", "what", "identity", "asked", "refused", "unit"];
+    let mut sheet = Sheet::new(head.into_iter().chain(ESTIMATE));
+    for policy in policies {
+        for of in &policy.identities {
+            let first = [text(&policy.name), text(&of.place), text(&of.what)];
+            let all = first.clone().into_iter();
+            let all = all.chain([String::new(), String::new(), String::new(), "share refused".into()]);
+            sheet.row(all.chain(estimate(&of.refused)));
+            for row in &of.worst {
+                let own = [
+                    text(&row.name),
+                    row.asked.to_string(),
+                    row.refused.to_string(),
+                    "share refused".into(),
+                ];
+                let value = [number(row.share()), String::new(), String::new(), String::new()];
+                sheet.row(first.clone().into_iter().chain(own).chain(value));
+            }
         }
     }
     sheet.finish()

@@ -15,6 +15,7 @@ pub mod figures;
 pub mod format;
 #[cfg(feature = "plots")]
 pub mod html;
+mod identities;
 mod joined;
 pub mod json;
 mod leading;
@@ -35,6 +36,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use bill::{Bill, BillRow, Billed, PurposeRow};
+pub use identities::{IdentityReport, IdentityRow};
 pub use joined::Joined;
 pub use outside::{Asked, Outside};
 pub use scorecard::{Goal, Judged, Judgement, Scorecard, Scored};
@@ -245,6 +247,9 @@ pub struct PolicyReport {
     /// The milestones of the policy, such as stages of a roll-out; absent if the policy has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub milestones: Vec<MilestoneReport>,
+    /// What limits for each user, class, key or tag did to them; absent if the policy's client has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<IdentityReport>,
     /// What each scheduled outage did, in order of providers; absent if there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<IncidentReport>,

@@ -183,6 +183,7 @@ fn policy(index: usize, (name, kind): (&str, &str)) -> PolicyReport {
         bill: Bill::default(),
         alerts: vec![],
         milestones: vec![],
+        identities: vec![],
         incidents: incidents(index),
         effort: vec![EffortReport {
             what: EffortKind::Retries,

@@ -6,6 +6,7 @@
 
 mod bill;
 mod comparison;
+mod identities;
 mod notes;
 mod screen;
 
@@ -63,6 +64,10 @@ pub fn full(report: &Report, style: &Style) -> String {
     page.bounds(report);
     page.table("Shares of budgets, first passed", &alerts(report, &mut notes));
     page.table("Milestones, first passed", &milestones(report, &mut notes));
+    page.table(
+        "Turned away by limits of each identity, share of its requests",
+        &identities::table(report, &mut notes),
+    );
     if report.policies.iter().any(|policy| !policy.incidents.is_empty()) {
         page.table("Outages", &incidents(report, &mut notes));
         let text = "Ejected: the share of replications in which the breaker kept attempts out, and how long after the outage began. Leaked: failed attempts sent to the provider before that. Errors: the share of all requests ending meanwhile that failed. Recovered: the share of replications in which at most 10 of the last 100 requests failed at some time after the outage, and how long after its end.";

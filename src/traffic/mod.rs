@@ -4,6 +4,7 @@
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
 pub mod arrivals;
+pub mod tags;
 pub mod users;
 
 use crate::kernel::chance::{Chance, Key, Purpose};
@@ -12,6 +13,7 @@ use crate::kernel::time::Time;
 use crate::words::{Ask, Finished};
 
 use arrivals::{Arrival, Arrivals, Turn};
+use tags::Tags;
 use users::Users;
 
 /// The traffic of a scenario.
@@ -23,6 +25,8 @@ pub struct Traffic {
     pub classes: Vec<Class>,
     /// The users who make the requests; `None` gives every request a user of its own.
     pub users: Option<Users>,
+    /// The tags that requests carry besides those of their classes, if any.
+    pub tags: Option<Tags>,
 }
 
 /// A class of requests.
@@ -49,6 +53,7 @@ pub struct Source<'a> {
     arrivals: Box<dyn Arrivals>,
     classes: &'a [Class],
     users: Option<&'a Users>,
+    tags: Option<&'a Tags>,
     chance: Chance,
     next_id: u64,
 }
@@ -60,6 +65,7 @@ impl<'a> Source<'a> {
             arrivals: traffic.arrivals.fresh(own),
             classes: &traffic.classes,
             users: traffic.users.as_ref(),
+            tags: traffic.tags.as_ref(),
             chance,
             next_id: 0,
         }
@@ -104,8 +110,12 @@ impl<'a> Source<'a> {
     #[inline(never)]
     fn make_turn(&self, turn: Turn, arrival: &Arrival, ask: &mut Ask) {
         let id = turn.id();
-        self.make(id, self.chance.request(id), arrival, ask);
+        let key = self.chance.request(id);
+        self.make(id, key, arrival, ask);
         ask.user = turn.user;
+        if let Some(tags) = self.tags {
+            ask.tags = tags.pick(self.chance, key, turn.user);
+        }
     }
 
     /// Writes request number `id`, keyed by `key`, into `ask`.
@@ -126,15 +136,17 @@ impl<'a> Source<'a> {
             ),
         };
         let output = output.min(class.max_output.unwrap_or(u32::MAX));
+        let user = self.users.map_or(id as u32, |users| users.pick(key));
         *ask = Ask {
             id,
             class: index as u16,
-            user: self.users.map_or(id as u32, |users| users.pick(key)),
+            user,
             priority: class.priority,
             input,
             output,
             max_output: class.max_output,
             cached: 0,
+            tags: self.tags.map_or(0, |tags| tags.pick(self.chance, key, user)),
         };
     }
 }

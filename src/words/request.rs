@@ -25,6 +25,8 @@ pub struct Ask {
     pub max_output: Option<u32>,
     /// Input tokens that the provider finds in its prompt cache: 0 until it has looked.
     pub cached: u32,
+    /// The values of the traffic's tags, all in one number (`crate::form::build::Tagged`); 0 where it has none.
+    pub tags: u32,
 }
 
 /// What an attempt has used, as the provider counts it.
@@ -64,6 +66,8 @@ pub struct Ended {
     pub class: u16,
     /// The user behind the request, as in [`Ask::user`].
     pub user: u32,
+    /// The values of the traffic's tags, as in [`Ask::tags`].
+    pub tags: u32,
     /// The priority of the request, as in [`Ask::priority`].
     pub priority: u8,
     /// Input tokens that were sent, whatever was billed.
@@ -108,6 +112,7 @@ impl Ended {
             cost: 0,
             class: 0,
             user: 0,
+            tags: 0,
             priority: 0,
             input: 0,
             max_output: None,

@@ -10,7 +10,21 @@ pub(crate) fn all_hold(tally: &Tally, scenario: &Scenario, tries: u64) -> Result
     nothing_is_lost(tally)?;
     attempts_fit_requests(tally, scenario, tries)?;
     sums_agree(tally)?;
+    identities_add_up(tally)?;
     bounds_are_kept(tally, scenario)
+}
+
+/// What limits for each identity turned away was asked, is in the counts of the identities, and ended as such.
+fn identities_add_up(tally: &Tally) -> Result<(), TestCaseError> {
+    for rule in &tally.identities {
+        prop_assert!(rule.refused <= rule.asked && rule.asked <= tally.requests());
+        prop_assert!(rule.limited <= rule.identities);
+        prop_assert_eq!(rule.worst.iter().map(|of| of.refused).sum::<u64>(), rule.refused);
+        prop_assert!(rule.worst.iter().all(|of| of.refused > 0 && of.refused <= of.asked));
+        let ended = tally.ended(Outcome::Shed) + tally.ended(Outcome::BudgetExhausted);
+        prop_assert!(rule.refused <= ended);
+    }
+    Ok(())
 }
 
 fn total(outcomes: &[u64]) -> u64 {

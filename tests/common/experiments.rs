@@ -156,7 +156,8 @@ fn composed() -> impl Strategy<Value = Value> {
                 };
                 json!({
                     "name": "case",
-                    "traffic": object(json!({ "arrivals": arrivals, "classes": named("c", classes), "users": users })),
+                    "traffic": object(json!({ "arrivals": arrivals, "classes": named("c", classes), "users": users,
+                        "tags": { "team": { "search": 3, "chat": 2, "ops": 1 } } })),
                     "providers": named("p", providers),
                     "accounts": accounts,
                     "client": client,
@@ -534,6 +535,7 @@ fn client() -> impl Strategy<Value = Value> {
     let ms = |most: u32| (1..most).prop_map(|ms| format!("{ms}ms"));
     let admission = prop_oneof![
         queue(),
+        queue().prop_map(|line| json!({ "each": { "per": "class", "queue": line["queue"] } })),
         (1_u32..500, 100_u32..60_000, ms(20_000)).prop_map(|(limit, window, wait)| {
             json!({ "window_poll": { "limit": limit, "window": format!("{window}ms"), "max_wait": wait } })
         }),
@@ -542,8 +544,14 @@ fn client() -> impl Strategy<Value = Value> {
         (1_u32..3000, 1_u32..50)
             .prop_map(|(rate, burst)| json!({ "one_bucket": { "rate": format!("{rate}/min"), "burst": burst } })),
     ];
+    let inner = prop_oneof![
+        limit(),
+        (1_u32..20).prop_map(|limit| json!({ "concurrent": { "limit": limit } }))
+    ];
     let limiter = prop_oneof![
         limit(),
+        (inner, word(&["refuse", "wait"]), word(&["class", "tag.team"]))
+            .prop_map(|(limiter, over, per)| json!({ "each": { "per": per, "limiter": limiter, "over": over } })),
         (word(&["requests", "tokens"]), 1_u32..5000, charge()).prop_map(|(unit, limit, charge)| {
             json!({ "sliding_window": object(json!({ "unit": unit, "limit": limit, "window": "10s", "charge": charge })) })
         }),
@@ -606,12 +614,14 @@ fn client() -> impl Strategy<Value = Value> {
         of(1_u32..5_000_000),
         word(&["reject", "queue"]),
         prop::bool::ANY,
+        of(word(&["class", "tag.team"])),
     )
-        .prop_map(|(millis, tokens, then, own)| {
+        .prop_map(|(millis, tokens, then, own, each)| {
             let own = own && then == "reject";
+            let alerts = if each.is_some() { json!([]) } else { json!(["50%", 1]) };
             object(json!({
                 "per": "hour", "money": format!("$0.{millis:04}"), "tokens": tokens, "on_exhausted": then,
-                "providers": own.then_some(["p0"]), "alerts": ["50%", 1],
+                "providers": own.then_some(["p0"]), "alerts": alerts, "each": each,
             }))
         });
     let way_in = (admission, vec(limiter, 0..3), of(1_u32..100));

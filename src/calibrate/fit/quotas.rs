@@ -16,7 +16,7 @@ use crate::calibrate::log::Observation;
 use crate::calibrate::probe::{Quota, Quotas};
 use crate::form::units::{Count, Duration};
 use crate::kernel::time::Span;
-use crate::provider::limits::{FixedWindow, LimitSpec, TokenBucket, Unit};
+use crate::provider::limits::{Begins, FixedWindow, LimitSpec, TokenBucket, Unit};
 use crate::words::{Outcome, Outcomes};
 
 /// A quota, as far as it can be determined.
@@ -254,6 +254,7 @@ impl QuotaFound {
     pub fn limit(&self) -> Option<LimitSpec> {
         if let Some(seconds) = self.window {
             return Some(LimitSpec::fixed_window(FixedWindow {
+                begins: Begins::Clock,
                 unit: self.unit,
                 limit: Count::new(self.burst)?,
                 window: Duration::from(Span::from_nanos((seconds * 1e9).round() as u64)),

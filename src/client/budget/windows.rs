@@ -1,4 +1,4 @@
-//! Spend per window: so much money or so many tokens an hour, a day or a month (30 days), over all providers or some.
+//! Spend per window: so much money or so many tokens an hour, a day, a week or a month (30 days), over all providers or some.
 //!
 //! A budget is exhausted from the moment its window's spend is at or above it until the window ends (LiteLLM 1.109.1,
 //! `router_strategy/budget_limiter.py`: `current_spend >= max_budget`). Then, by `on_exhausted`:
@@ -13,7 +13,11 @@
 //!
 //! How long each was spent is among what binds.
 //!
-//! Several budgets hold at once: what one bars is barred. Left out: budgets by key, user or tag, calendars and time zones,
+//! With `each` every user, class, key or value of a tag has the budget to itself: `reject` and `queue` then concern the requests of the
+//! one that has spent it, and with `providers` these are barred for it alone (Bifrost's budget of a virtual key at a provider).
+//!
+//! Several budgets hold at once: what one bars is barred. Left out: calendars and time zones (windows begin with the plan's time: let it
+//! start at midnight for days of the clock), the up to ten minutes for which LiteLLM's job leaves a spent key blocked past the window,
 //! counters shared between gateways (LiteLLM syncs them every second, so that each overshoots by itself).
 //!
 //! ```json
@@ -23,12 +27,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Alert, Allowance, Budget, Budgets, Progress, Verdict};
+use super::each::OfEach;
+use super::running::{Running, Window};
+use super::{Alert, Allowance, Budgets};
+use crate::client::identity::Identity;
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Fraction, Money};
 use crate::kernel::clock::BoundClock;
 use crate::kernel::time::{Span, Time};
-use crate::words::{Ask, Ended};
 
 /// A budget for each of the windows that follow one another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +48,13 @@ pub struct BudgetSpec {
     /// The most tokens in one window, input and output as billed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Count>,
+    /// What tells identities apart that have so much each: `user`, `class`, `tag.NAME`, or `key`, which is short for `tag.key`.
+    /// Default: the budget is of all requests together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each: Option<Identity>,
+    /// The only identities that have the budget, by name; users by number. Only beside `each`. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Vec<String>>,
     /// What happens once the budget is spent, for the rest of the window. Default: `reject`.
     #[serde(default)]
     pub on_exhausted: OnExhausted,
@@ -61,6 +74,8 @@ pub enum Per {
     Hour,
     /// A window of 24 hours.
     Day,
+    /// A window of seven days.
+    Week,
     /// A window of 30 days.
     Month,
 }
@@ -70,6 +85,7 @@ impl Per {
         match self {
             Per::Hour => Span::from_secs(3600),
             Per::Day => Span::from_secs(86_400),
+            Per::Week => Span::from_secs(7 * 86_400),
             Per::Month => Span::from_secs(30 * 86_400),
         }
     }
@@ -78,6 +94,7 @@ impl Per {
         match self {
             Per::Hour => "hour",
             Per::Day => "day",
+            Per::Week => "week",
             Per::Month => "month",
         }
     }
@@ -117,7 +134,8 @@ pub fn build(specs: &[BudgetSpec], names: &Names<'_>) -> Built<Budgets> {
             money: spec.money.map(|_| window.money),
             tokens: spec.tokens.map(|_| window.tokens),
             counts: window.counts.clone(),
-            stops_all: window.at_the_door.is_some(),
+            stops_all: window.at_the_door.is_some() && window.each.is_none(),
+            each: window.each.as_ref().map(|each| each.whose.clone()),
         });
         windows.push(window);
     }
@@ -125,6 +143,8 @@ pub fn build(specs: &[BudgetSpec], names: &Names<'_>) -> Built<Budgets> {
         budgets.running = Some(Box::new(Running {
             barred: vec![false; names.providers.len()],
             any_barred: false,
+            bars_some: windows.iter().any(|w| w.each.is_some() && w.bars.contains(&true)),
+            barred_for: vec![false; names.providers.len()],
             instead: None,
             origin: names.origin,
             next_window: Time::ZERO,
@@ -150,6 +170,26 @@ fn one(spec: &BudgetSpec, names: &Names<'_>) -> Built<Window> {
                 .at(i)
                 .at("alerts"),
         );
+    }
+    let each = match (&spec.each, &spec.of) {
+        (None, Some(_)) => {
+            let text = "names of identities, and nothing says what tells them apart: give `each` too";
+            return Err(Refusal::new(text).at("of"));
+        }
+        (None, None) => None,
+        (Some(each), of) => {
+            let whose = each.build(of.as_deref(), names);
+            let whose = whose.map_err(|r| if r.path.is_empty() { r.at("each") } else { r })?;
+            Some(OfEach::new(whose))
+        }
+    };
+    if each.is_some() && spec.on_exhausted == OnExhausted::Cheapest {
+        let text = "`cheapest` is for the budget of all requests together: give `reject` or `queue` for each";
+        return Err(Refusal::new(text).at("on_exhausted"));
+    }
+    if each.is_some() && !spec.alerts.is_empty() {
+        let text = "shares are watched of a budget of all requests together: leave them out for each";
+        return Err(Refusal::new(text).at("alerts"));
     }
     let numbers = match &spec.providers {
         None => (0..names.providers.len()).collect(),
@@ -190,6 +230,7 @@ fn one(spec: &BudgetSpec, names: &Names<'_>) -> Built<Window> {
         money: spec.money.map_or(u128::MAX, money),
         tokens: spec.tokens.map_or(u64::MAX, Count::get),
         spent: (0, 0),
+        each,
         most: (0, 0),
         first_spent: None,
         time_spent: BoundClock::default(),
@@ -242,174 +283,12 @@ fn title(spec: &BudgetSpec) -> String {
         None => String::new(),
     };
     let article = if per == "hour" { "an" } else { "a" };
-    format!("{} {article} {per}{whose}", amounts.join(" or "))
-}
-
-/// One budget, as it runs.
-#[derive(Clone, Debug)]
-struct Window {
-    length: Span,
-    ends: Time,
-    money: u128,
-    tokens: u64,
-    /// The money in pico-dollars and the tokens spent in this window.
-    spent: (u128, u64),
-    /// The most of each in a window so far.
-    most: (u128, u64),
-    first_spent: Option<Time>,
-    time_spent: BoundClock,
-    /// The providers whose bills count; `bars` are those that are barred once the budget is spent.
-    counts: Vec<bool>,
-    bars: Vec<bool>,
-    /// The provider that takes everything once the budget is spent.
-    instead: Option<usize>,
-    /// What happens to a request that arrives once the budget is spent.
-    at_the_door: Option<OnExhausted>,
-    /// The watched shares, in millionths.
-    alerts: Vec<u64>,
-}
-
-impl Window {
-    fn is_exhausted(&self) -> bool {
-        self.spent.0 >= self.money || self.spent.1 >= self.tokens
-    }
-
-    /// Whether at least so many millionths of the budget are spent.
-    fn has_passed(&self, millionths: u64) -> bool {
-        let part = u128::from(millionths);
-        let reached = |spent: u128, limit: u128| spent.saturating_mul(1_000_000) >= limit.saturating_mul(part);
-        (self.money != u128::MAX && reached(self.spent.0, self.money))
-            || (self.tokens != u64::MAX && reached(u128::from(self.spent.1), u128::from(self.tokens)))
-    }
-
-    fn roll(&mut self, now: Time) {
-        if now >= self.ends {
-            self.time_spent.leave(self.ends);
-            let over = now.since(self.ends).nanos() / self.length.nanos();
-            self.ends = self.ends + Span::from_nanos(self.length.nanos().saturating_mul(over)) + self.length;
-            self.spent = (0, 0);
-        }
-    }
-}
-
-/// All budgets of a client, as they run.
-#[derive(Clone, Debug)]
-struct Running {
-    budgets: Vec<Window>,
-    /// The providers that may not be used until something is spent or a window ends.
-    barred: Vec<bool>,
-    any_barred: bool,
-    /// The provider that takes everything until something is spent or a window ends.
-    instead: Option<usize>,
-    /// The beginning of the first window: before it nothing is charged.
-    origin: Time,
-    /// The time at which the next window ends.
-    next_window: Time,
-    /// The time at which each watched share was passed, budget by budget.
-    passed: Vec<Option<Time>>,
-}
-
-impl Running {
-    #[inline]
-    fn roll(&mut self, now: Time) {
-        if now >= self.next_window {
-            for budget in &mut self.budgets {
-                budget.roll(now);
-            }
-            self.next_window = self.budgets.iter().map(|b| b.ends).min().unwrap_or(Time::NEVER);
-            self.bar();
-        }
-    }
-
-    fn bar(&mut self) {
-        self.barred.fill(false);
-        self.instead = None;
-        for budget in self.budgets.iter().filter(|b| b.is_exhausted()) {
-            for (barred, &bars) in self.barred.iter_mut().zip(&budget.bars) {
-                *barred |= bars;
-            }
-            self.instead = self.instead.or(budget.instead);
-        }
-        self.any_barred = self.barred.contains(&true);
-    }
-}
-
-impl Budget for Running {
-    fn offer(&mut self, now: Time, _ask: &Ask) -> Verdict {
-        self.roll(now);
-        let mut verdict = Verdict::Pass;
-        for budget in self.budgets.iter().filter(|b| b.is_exhausted()) {
-            match (budget.at_the_door, verdict) {
-                (Some(OnExhausted::Reject), _) => return Verdict::Reject,
-                (Some(OnExhausted::Queue), Verdict::Wait(until)) => verdict = Verdict::Wait(until.max(budget.ends)),
-                (Some(OnExhausted::Queue), _) => verdict = Verdict::Wait(budget.ends),
-                _ => {}
-            }
-        }
-        verdict
-    }
-
-    #[inline]
-    fn barred(&mut self, now: Time) -> Option<&[bool]> {
-        self.roll(now);
-        self.any_barred.then_some(&self.barred[..])
-    }
-
-    fn instead(&mut self, now: Time) -> Option<usize> {
-        self.roll(now);
-        self.instead.filter(|&p| !self.barred[p])
-    }
-
-    fn spent(&mut self, ended: &Ended) {
-        if ended.now < self.origin {
-            return;
-        }
-        self.roll(ended.now);
-        let tokens = u64::from(ended.usage.input) + u64::from(ended.usage.output);
-        let (mut watched, mut newly_exhausted) = (0, false);
-        for budget in &mut self.budgets {
-            if budget.counts[ended.provider] {
-                let before = budget.is_exhausted();
-                budget.spent.0 = budget.spent.0.saturating_add(u128::from(ended.cost));
-                budget.spent.1 = budget.spent.1.saturating_add(tokens);
-                budget.most = (budget.most.0.max(budget.spent.0), budget.most.1.max(budget.spent.1));
-                if !before && budget.is_exhausted() {
-                    newly_exhausted = true;
-                    budget.first_spent.get_or_insert(ended.now);
-                    budget.time_spent.enter(ended.now);
-                }
-                for (i, &share) in budget.alerts.iter().enumerate() {
-                    let passed = &mut self.passed[watched + i];
-                    if passed.is_none() && budget.has_passed(share) {
-                        *passed = Some(ended.now);
-                    }
-                }
-            }
-            watched += budget.alerts.len();
-        }
-        if newly_exhausted {
-            self.bar();
-        }
-    }
-
-    fn alerts(&self) -> &[Option<Time>] {
-        &self.passed
-    }
-
-    fn progress(&mut self, now: Time) -> Vec<Progress> {
-        self.roll(now);
-        let progress = |budget: &Window| Progress {
-            first_spent: budget.first_spent,
-            is_spent: budget.is_exhausted(),
-            time_spent: budget.time_spent.total(now),
-            most: budget.most,
-        };
-        self.budgets.iter().map(progress).collect()
-    }
-
-    fn fresh(&self) -> Box<dyn Budget> {
-        Box::new(self.clone())
-    }
+    let each = match (&spec.each, &spec.of) {
+        (Some(each), None) => format!(" for each {each}"),
+        (Some(each), Some(of)) => format!(" for {each} {}", of.join(", ")),
+        (None, _) => String::new(),
+    };
+    format!("{} {article} {per}{whose}{each}", amounts.join(" or "))
 }
 
 #[cfg(test)]

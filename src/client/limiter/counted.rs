@@ -5,7 +5,7 @@
 
 use super::{Done, Limiter, Ready};
 use crate::kernel::chance::Key;
-use crate::kernel::time::Time;
+use crate::kernel::time::{Span, Time};
 use crate::provider::limits::{Limit, Spent};
 use crate::words::{Ask, Outcome, Usage};
 
@@ -53,6 +53,10 @@ impl Limiter for Counted {
         self.0.listens()
     }
 
+    fn is_as_new(&mut self, now: Time) -> bool {
+        self.0.left(now).is_some_and(|left| left.reset == Span::ZERO)
+    }
+
     fn fresh(&self, _own: Key) -> Box<dyn Limiter> {
         Box::new(Counted(self.0.fresh()))
     }
@@ -63,7 +67,6 @@ mod tests {
     use super::*;
     use crate::client::limiter::LimiterSpec;
     use crate::form::build::Names;
-    use crate::kernel::time::Span;
 
     /// A hundred tokens a minute, and answers of 60 that no caller foresaw. Charged at the end, as LiteLLM's TPM check
     /// does it, the second answer closes the minute; a failure costs nothing.

@@ -32,6 +32,12 @@ impl Slots {
         }
     }
 
+    /// Whether none is inside.
+    #[inline]
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// Counts one more request inside.
     #[inline]
     pub(super) fn enter(&mut self) {

@@ -85,6 +85,10 @@ impl Limiter for Running {
         self.bucket.take(self.need(ask));
     }
 
+    fn is_as_new(&mut self, now: Time) -> bool {
+        self.bucket.is_full(now)
+    }
+
     fn fresh(&self, _own: Key) -> Box<dyn Limiter> {
         Box::new(self.clone())
     }

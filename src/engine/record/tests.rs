@@ -7,7 +7,7 @@ use crate::engine::incident;
 use crate::engine::lens::LensTally;
 use crate::engine::scenario::Window;
 use crate::engine::series::{BINS, Series};
-use crate::engine::tally::{AlertTally, Bound, BudgetTally, ClassTally, Effort, ProviderTally, Supposed};
+use crate::engine::tally::{AlertTally, Bound, BudgetTally, ClassTally, Effort, ProviderTally, RuleTally, Supposed};
 use crate::engine::ties::SUPPOSED;
 use crate::kernel::time::{Span, Time};
 use crate::stats::histogram::Histogram;
@@ -126,6 +126,19 @@ impl Numbers {
         }
     }
 
+    fn rule(&mut self) -> RuleTally {
+        let mut tally = RuleTally::default();
+        for _ in 0..20 {
+            let identity = (self.next() % 30) as u32;
+            tally.ask(identity);
+            if self.next() % 2 == 0 {
+                tally.refuse(identity);
+            }
+        }
+        tally.pack();
+        tally
+    }
+
     fn effort(&mut self) -> Effort {
         Effort {
             retries: self.next(),
@@ -184,6 +197,7 @@ impl Numbers {
             milestones: vec![self.alert(), self.alert()],
             mirrored: self.wide(),
             judging: self.wide(),
+            identities: vec![self.rule()],
             incidents: vec![incident::counted([(); 7].map(|()| self.next()))],
             lenses: vec![self.lens(values)],
             peak_in_system: (self.next() & 0xFFFF_FFFF) as usize,

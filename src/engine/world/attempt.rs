@@ -30,7 +30,8 @@ impl World<'_> {
         request.place = Place::Out;
         if !self.dispatch(slot, false) {
             // Without a provider to send it to, it does not count as a try.
-            let barred = self.budget.as_mut().is_some_and(|b| b.barred(self.now).is_some());
+            let ask = &self.requests[slot].ask;
+            let barred = self.budget.as_mut().is_some_and(|b| b.barred(self.now, ask).is_some());
             if !barred {
                 let request = &self.requests[slot];
                 let policy = &mut self.gateways[usize::from(request.gateway)].policy;
@@ -82,7 +83,7 @@ impl World<'_> {
                 order = &client.fallback.groups[usize::from(group)].order;
             }
             instead = self.budget.as_mut().and_then(|b| b.instead(self.now));
-            restriction.barred = self.budget.as_mut().and_then(|b| b.barred(self.now));
+            restriction.barred = self.budget.as_mut().and_then(|b| b.barred(self.now, &request.ask));
             fleet = fleet.within(restriction);
         }
         let same = call
@@ -344,6 +345,7 @@ impl World<'_> {
             cost: 0,
             class: ask.class,
             user: ask.user,
+            tags: ask.tags,
             priority: ask.priority,
             input: ask.input,
             max_output: ask.max_output,
@@ -427,6 +429,7 @@ impl World<'_> {
         if !self.tally.lenses.is_empty() && request.arrived >= window.warmup {
             let seen = Seen {
                 class: request.ask.class,
+                tags: request.ask.tags,
                 arrived: request.arrived,
                 provider: way.provider,
                 output: request.ask.output,

@@ -32,7 +32,7 @@ impl World<'_> {
         let (deadline, mut memory) = (request.deadline, request.memory);
         let restriction = Restriction {
             members: self.scenario.client.members(request.group),
-            barred: self.budget.as_mut().and_then(|b| b.barred(self.now)),
+            barred: self.budget.as_mut().and_then(|b| b.barred(self.now, &request.ask)),
             excluded: &[],
         };
         let fleet = self.gateways[usize::from(request.gateway)]
@@ -229,6 +229,7 @@ impl World<'_> {
         let window = self.scenario.window;
         let seen = Seen {
             class: request.ask.class,
+            tags: request.ask.tags,
             arrived: request.arrived,
             provider: request.provider,
             output: request.ask.output,

@@ -20,6 +20,7 @@ impl Request {
         Ended {
             class: self.ask.class,
             user: self.ask.user,
+            tags: self.ask.tags,
             priority: self.ask.priority,
             input: self.ask.input,
             max_output: self.ask.max_output,

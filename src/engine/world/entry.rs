@@ -16,7 +16,10 @@ impl World<'_> {
             let ask = self.requests[slot].ask;
             match budget.offer(self.now, &ask) {
                 Verdict::Pass => {}
-                Verdict::Reject => return self.end(slot, Outcome::BudgetExhausted, Span::ZERO),
+                Verdict::Reject => {
+                    self.limited_by_budget(slot);
+                    return self.end(slot, Outcome::BudgetExhausted, Span::ZERO);
+                }
                 Verdict::Wait(until) => {
                     self.note(slot, |_| What::Asleep(Held::Budget));
                     let request = &self.requests[slot];
@@ -34,6 +37,7 @@ impl World<'_> {
             }
             Offer::Wait => self.stand_in_queue(slot),
             Offer::WaitInsteadOf(other) => {
+                self.limited_in_line(other);
                 self.shed_waiting(other);
                 self.stand_in_queue(slot);
             }
@@ -48,7 +52,10 @@ impl World<'_> {
                 self.note(slot, |_| What::Asleep(Held::Pace));
                 self.sleep(slot, at, deadline, Event::GoNow(slot));
             }
-            Offer::Shed => self.end(slot, Outcome::Shed, Span::ZERO),
+            Offer::Shed => {
+                self.limited_in_line(slot);
+                self.end(slot, Outcome::Shed, Span::ZERO);
+            }
             Offer::Rejected => {
                 self.note_rejection(slot);
                 self.end(slot, Outcome::Shed, Span::ZERO);
@@ -96,6 +103,7 @@ impl World<'_> {
     #[cold]
     fn note_rejection(&mut self, slot: u32) {
         self.limiter(self.limiter_holds, true);
+        self.limited_at_gate(slot);
         let request = &self.requests[slot];
         if request.arrived >= self.scenario.window.warmup && self.gate.never_passes(self.now, &request.ask) {
             self.tally.oversized += 1;
@@ -178,7 +186,10 @@ impl World<'_> {
                     self.entered(slot);
                     self.go(slot);
                 }
-                Next::Shed(slot) => self.shed_waiting(slot),
+                Next::Shed(slot) => {
+                    self.limited_in_line(slot);
+                    self.shed_waiting(slot);
+                }
                 Next::Rejected(slot) => {
                     self.note_rejection(slot);
                     self.shed_waiting(slot);

@@ -50,9 +50,13 @@ impl World<'_> {
         if trail.entered != Time::NEVER {
             return true;
         }
+        let (group, tells_apart) = (request.group, !self.scenario.client.rules.all.is_empty());
         let Err(blocked) = gate.enter(self.now, &request.ask) else {
             trail.entered = self.now;
             trail.beside = gate.in_flight();
+            if tells_apart {
+                self.asked_at_group(slot, group, false);
+            }
             return true;
         };
         let retry_after = match blocked {
@@ -60,6 +64,9 @@ impl World<'_> {
             Blocked::Full | Blocked::Held | Blocked::Rejected | Blocked::Never => None,
         };
         request.tries += 1;
+        if tells_apart {
+            self.asked_at_group(slot, group, true);
+        }
         self.failed(slot, Outcome::RateLimited, retry_after, None);
         false
     }

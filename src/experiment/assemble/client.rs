@@ -2,6 +2,7 @@
 
 use crate::client::budget;
 use crate::client::fallback::{Fallback, Group};
+use crate::client::identity::Rules;
 use crate::client::retry::{Retry, RetrySpec};
 use crate::client::retry_budget::Budgeted;
 use crate::client::{Adaptive, Client, Timeouts};
@@ -77,6 +78,7 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
         budget: budgets.running,
         allowances: budgets.allowances,
         alerts: budgets.alerts,
+        rules: Rules::default(),
         retry: retry(spec, names)?,
         breaker: spec
             .breaker

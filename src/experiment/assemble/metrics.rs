@@ -7,7 +7,7 @@
 use crate::engine::lens::{Lens, Lenses};
 use crate::engine::scenario::{Good, Window};
 use crate::experiment::file::{Experiment, WindowSpec};
-use crate::form::build::{Built, Refusal, number};
+use crate::form::build::{Built, Refusal, Tagged, number};
 use crate::form::named::Named;
 use crate::kernel::time::{Span, Time};
 use crate::words::Metric;
@@ -52,8 +52,13 @@ pub(super) struct Measures {
 }
 
 /// Looks up every metric that `spec` asks for. `objectives` are the checked ones, in the file's order.
-pub(super) fn measures(spec: &Experiment, window: Window, objectives: &[Objective]) -> Built<Measures> {
-    let all = ScopeNames::of(spec, window)?;
+pub(super) fn measures(
+    spec: &Experiment,
+    tags: &[Tagged],
+    window: Window,
+    objectives: &[Objective],
+) -> Built<Measures> {
+    let all = ScopeNames::of(spec, tags, window)?;
     let mut asked: Vec<Measure> = Metric::standard()
         .map(|(metric, _)| Measure {
             metric,
@@ -99,6 +104,8 @@ pub(super) fn measures(spec: &Experiment, window: Window, objectives: &[Objectiv
 struct Part {
     /// The classes that are counted; `None` for all.
     classes: Option<Vec<usize>>,
+    /// Whether each combination of the traffic's tags is counted; `None` for all.
+    tags: Option<Vec<bool>>,
     provider: Option<usize>,
     /// The stretch of time that is counted; `None` for all of it.
     span: Option<(Time, Time)>,
@@ -107,18 +114,20 @@ struct Part {
 /// Where the figures of a metric are taken from; a lens that they need is added to `lenses`, or is there.
 fn source(metric: &Metric, part: &Part, window: Window, lenses: &mut Vec<Lens>) -> Source {
     let lies = metric.row().lies;
-    match (&part.classes, part.provider, part.span) {
-        (None, None, None) => return Source::All,
-        (Some(classes), None, None) if lies.in_classes() => return Source::Classes(classes.clone()),
+    match (&part.classes, &part.tags, part.provider, part.span) {
+        (None, None, None, None) => return Source::All,
+        (Some(classes), None, None, None) if lies.in_classes() => return Source::Classes(classes.clone()),
         _ => {}
     }
     let (from, until) = part.span.unwrap_or((window.warmup, window.end));
     let is_same = |known: &Lens| {
-        (&known.classes, known.provider, known.from, known.until) == (&part.classes, part.provider, from, until)
+        (&known.classes, &known.tags, known.provider, known.from, known.until)
+            == (&part.classes, &part.tags, part.provider, from, until)
     };
     let at = lenses.iter().position(is_same).unwrap_or_else(|| {
         lenses.push(Lens {
             classes: part.classes.clone(),
+            tags: part.tags.clone(),
             provider: part.provider,
             from,
             until,
@@ -160,6 +169,8 @@ struct ScopeNames<'a> {
     windows: Vec<String>,
     spans: Vec<(Time, Time)>,
     tags: Vec<(&'a str, Tag<'a>)>,
+    /// The tags of the traffic, which do not hang on classes.
+    of_traffic: &'a [Tagged],
 }
 
 /// A tag: its values that are kept apart, and which of them each class has.
@@ -170,7 +181,7 @@ struct Tag<'a> {
 }
 
 impl<'a> ScopeNames<'a> {
-    fn of(spec: &'a Experiment, window: Window) -> Built<ScopeNames<'a>> {
+    fn of(spec: &'a Experiment, of_traffic: &'a [Tagged], window: Window) -> Built<ScopeNames<'a>> {
         let classes = &spec.traffic.classes;
         let mut tags: Vec<(&str, Tag<'_>)> = Vec::new();
         for (_, class) in classes.iter() {
@@ -193,6 +204,7 @@ impl<'a> ScopeNames<'a> {
             windows: spec.plan.windows.names(),
             spans: spans(&spec.plan.windows, window).map_err(|r| r.at("windows").at("plan"))?,
             tags,
+            of_traffic,
         })
     }
 
@@ -200,13 +212,17 @@ impl<'a> ScopeNames<'a> {
     fn part(&self, metric: &Metric) -> Built<Part> {
         let mut part = Part {
             classes: None,
+            tags: None,
             provider: None,
             span: None,
         };
         for (key, value) in metric.scope().iter() {
             match key {
                 Key::Class => part.restrict(&[number("class", value, &self.classes)?]),
-                Key::Tag(name) => part.restrict(&self.tagged(name, value)?),
+                Key::Tag(name) => match self.of_traffic.iter().find(|tag| tag.name == *name) {
+                    Some(tag) => part.restrict_tags(tag, value, self.of_traffic)?,
+                    None => part.restrict(&self.tagged(name, value)?),
+                },
                 Key::Provider => {
                     if let Some(why) = metric.row().not_of_provider {
                         return Err(Refusal::new(format!("`{metric}`: {why}")));
@@ -225,7 +241,10 @@ impl<'a> ScopeNames<'a> {
     /// The classes with this value of this tag.
     fn tagged(&self, name: &str, value: &str) -> Built<Vec<usize>> {
         let Some((_, tag)) = self.tags.iter().find(|(known, _)| *known == name) else {
-            let names: Vec<String> = self.tags.iter().map(|(name, _)| (*name).to_owned()).collect();
+            let of_classes = self.tags.iter().map(|(name, _)| (*name).to_owned());
+            let names: Vec<String> = of_classes
+                .chain(self.of_traffic.iter().map(|tag| tag.name.clone()))
+                .collect();
             if names.is_empty() {
                 let text = format!("there is no tag `{name}`: no class has `tags`");
                 return Err(Refusal::new(text));
@@ -273,6 +292,19 @@ impl Part {
             Some(classes) => classes.into_iter().filter(|class| some.contains(class)).collect(),
         };
         self.classes = Some(both);
+    }
+
+    /// Keeps only requests with this `value` of `tag`, one of all the tags of the traffic.
+    fn restrict_tags(&mut self, tag: &Tagged, value: &str, all: &[Tagged]) -> Built<()> {
+        let wanted = number(&format!("value of the tag `{}`:", tag.name), value, &tag.values)? as u32;
+        let combinations: usize = all.iter().map(|tag| tag.values.len()).product();
+        let before = self.tags.take().unwrap_or_else(|| vec![true; combinations]);
+        let both = before
+            .iter()
+            .zip(0..)
+            .map(|(&before, tags)| before && tag.of(tags) == wanted);
+        self.tags = Some(both.collect());
+        Ok(())
     }
 }
 

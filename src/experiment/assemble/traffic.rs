@@ -7,6 +7,7 @@ use crate::experiment::load::Loaded;
 use crate::form::build::{Asked, Built, Names, Refusal};
 use crate::form::laws::LawSpec;
 use crate::kernel::sampler::Sampler;
+use crate::traffic::tags::Tags;
 use crate::traffic::{Class, Traffic};
 
 pub(super) fn traffic(loaded: &Loaded, names: &Names<'_>) -> Built<Traffic> {
@@ -58,10 +59,18 @@ pub(super) fn traffic(loaded: &Loaded, names: &Names<'_>) -> Built<Traffic> {
     let users = (spec.users.as_ref())
         .map(|users| users.build().map_err(|r| r.at("users")))
         .transpose()?;
+    let has_users = users.is_some() || spec.arrivals.as_dyn().users().is_some();
+    for (name, class) in spec.classes.iter() {
+        if let Some((tag, _)) = class.tags.iter().find(|(tag, _)| spec.tags.get(tag).is_some()) {
+            let text = format!("the class has a tag `{tag}`, and so has all traffic: give it in one place");
+            return Err(Refusal::new(text).at(tag).at("tags").at(name).at("classes"));
+        }
+    }
     Ok(Traffic {
         arrivals,
         classes,
         users,
+        tags: Tags::build(&spec.tags, has_users).map_err(|r| r.at("tags"))?,
     })
 }
 

@@ -182,6 +182,7 @@ impl Fleet {
             output,
             max_output: wanted.max_output,
             cached: 0,
+            tags: 0,
         };
         let mut answer = Answer::NOTHING;
         let endpoint = &mut endpoints[p];

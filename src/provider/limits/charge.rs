@@ -232,6 +232,7 @@ mod tests {
         output: 100,
         max_output: Some(400),
         cached: 600,
+        tags: 0,
     };
     const USAGE: Usage = Usage {
         input: 1000,

@@ -4,7 +4,8 @@
 //! boundary can together pass twice the limit in a moment; a request refused near the end of a window waits only until
 //! the boundary. A refused request is not charged. A correction goes to the window that was charged, and is dropped
 //! once that window is over; what is charged at the end goes to the window in which the end falls. A window begins when counting
-//! does, and the others at multiples of their length before and after that.
+//! does, and the others at multiples of their length before and after that; or, with `"begins": "first_use"`, each begins with the first
+//! request that finds no window open, as LiteLLM's limits of keys and Bifrost's limits do.
 //!
 //! ```json
 //! { "fixed_window": { "unit": "tokens", "limit": "300k", "window": "1m" } }
@@ -29,11 +30,31 @@ pub struct FixedWindow {
     pub unit: Unit,
     /// How much fits into one window.
     pub limit: Count,
-    /// The window's length; windows start at multiples of it in the plan's time.
+    /// The window's length; windows start at multiples of it in the plan's time, unless `begins` says otherwise.
     pub window: Duration,
+    /// When windows begin. Default: `clock`.
+    #[serde(default, skip_serializing_if = "Begins::is_default")]
+    pub begins: Begins,
     /// What an attempt costs. Default: its input and `max_tokens`, without correction.
     #[serde(default, skip_serializing_if = "Charge::is_default")]
     pub charge: Charge,
+}
+
+/// When the windows of a counter begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Begins {
+    /// Windows begin at multiples of their length in the plan's time.
+    #[default]
+    Clock,
+    /// A window begins with the first request that finds the one before it over.
+    FirstUse,
+}
+
+impl Begins {
+    fn is_default(&self) -> bool {
+        *self == Begins::Clock
+    }
 }
 
 impl BuildOne for FixedWindow {
@@ -41,7 +62,10 @@ impl BuildOne for FixedWindow {
         let window = length(self.window)?;
         Ok(Box::new(Counted {
             counting: self.charge.counting(self.unit, self.limit.get())?,
-            ledger: Counter::new(self.limit.get(), window, names.origin),
+            ledger: match self.begins {
+                Begins::Clock => Counter::new(self.limit.get(), window, names.origin),
+                Begins::FirstUse => Counter::unopened(self.limit.get(), window),
+            },
             per_minute: minutely(self.limit.get(), window),
             window: (self.limit.get(), Span::from_nanos(window)),
         }))
@@ -64,6 +88,8 @@ pub(super) struct Counter {
     used: u64,
     /// When the window ends.
     ends: Time,
+    /// Whether the next window begins with its first charge; none is open once `ends` is past.
+    by_use: bool,
 }
 
 /// When the first of the windows ends of which one begins at `origin`.
@@ -88,14 +114,28 @@ impl Counter {
             window,
             used: 0,
             ends: first_end(window, origin),
+            by_use: false,
+        }
+    }
+
+    /// A counter whose windows of `window` nanoseconds each begin with their first charge.
+    fn unopened(limit: u64, window: u64) -> Counter {
+        Counter {
+            limit,
+            window,
+            used: 0,
+            ends: Time::ZERO,
+            by_use: true,
         }
     }
 
     #[inline]
     fn turn(&mut self, now: Time) {
         if now >= self.ends {
-            self.ends = end_after(self.window, self.ends, now);
             self.used = 0;
+            if !self.by_use {
+                self.ends = end_after(self.window, self.ends, now);
+            }
         }
     }
 }
@@ -116,6 +156,9 @@ impl Ledger for Counter {
     #[inline]
     fn charge(&mut self, now: Time, amount: u64) {
         self.turn(now);
+        if self.by_use && now >= self.ends {
+            self.ends = now + Span::from_nanos(self.window);
+        }
         self.used = self.used.saturating_add(amount);
     }
 
@@ -183,6 +226,23 @@ mod tests {
             ..Ask::default()
         };
         assert_eq!(limit.ready_at(Time::ZERO, &ask), Time::NEVER);
+    }
+
+    /// The first opens a window of a minute, and the next window opens with the next request after it.
+    #[test]
+    fn a_window_may_begin_with_its_first_use() {
+        let json = r#"{"unit": "requests", "limit": 2, "window": "1m", "begins": "first_use"}"#;
+        let (mut limit, ask) = (limit(json), Ask::default());
+        let mut passed = Vec::new();
+        for t in [58, 59, 60, 117, 118, 130, 140, 180, 189, 190] {
+            let now = at(t);
+            if limit.ready_at(now, &ask) == now {
+                limit.charge(now, &ask);
+                passed.push(t);
+            }
+        }
+        assert_eq!(passed, [58, 59, 118, 130, 180, 189]);
+        assert_eq!(limit.left(at(300)).unwrap().reset, Span::ZERO);
     }
 
     #[test]

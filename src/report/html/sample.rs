@@ -278,6 +278,7 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
         bill: Bill::default(),
         alerts: vec![],
         milestones: vec![],
+        identities: vec![],
         supposed: Vec::new(),
         steady: match at {
             2 => Steady {

@@ -1,8 +1,9 @@
 //! Budgets step by step in virtual time, against what the gateways document.
 
 use super::*;
+use crate::client::budget::{Budget, Verdict};
 use crate::form::build::Known;
-use crate::words::{Outcome, Usage};
+use crate::words::{Ask, Ended, Outcome, Usage};
 
 const PICO: u64 = 1_000_000_000_000;
 
@@ -44,7 +45,9 @@ fn check(text: &str, steps: &[Step]) -> Box<dyn Budget> {
             budget.spent(&ended);
         }
         assert_eq!(budget.offer(now, &Ask::default()), *verdict, "step {i}");
-        let found = budget.barred(now).map_or(vec![false; 3], <[bool]>::to_vec);
+        let found = budget
+            .barred(now, &Ask::default())
+            .map_or(vec![false; 3], <[bool]>::to_vec);
         assert_eq!(found, barred, "step {i}");
     }
     budget

@@ -23,6 +23,8 @@ pub(super) struct Policy {
     /// Watched shares of budgets: the budget and the share, when it was passed, and how often.
     alerts: Vec<AlertRow>,
     milestones: Vec<AlertRow>,
+    /// What limits of each identity did: the limit, the share refused, the numbers of identities, those refused most.
+    identities: Vec<LimitRow>,
     /// How often for 1,000 requests, by kind of effort.
     effort: Vec<Row>,
     effort_notes: Vec<Note>,
@@ -47,6 +49,13 @@ struct AlertRow {
     what: String,
     at: Cell,
     passed: String,
+}
+
+#[derive(Serialize)]
+struct LimitRow {
+    what: String,
+    cells: Vec<Cell>,
+    worst: String,
 }
 
 #[derive(Serialize)]
@@ -112,6 +121,19 @@ impl Policy {
                     what: milestone.what.clone(),
                     at: notes.cell(Unit::Seconds, &milestone.at),
                     passed: format::count(milestone.passed),
+                })
+                .collect(),
+            identities: policy
+                .identities
+                .iter()
+                .map(|of| LimitRow {
+                    what: format!("{} ({})", of.place, of.what),
+                    cells: vec![
+                        notes.cell(Unit::Share, &of.refused),
+                        notes.cell(Unit::Number, &of.identities),
+                        notes.cell(Unit::Number, &of.limited),
+                    ],
+                    worst: of.worst_in_words(usize::MAX),
                 })
                 .collect(),
             providers: policy

@@ -1,0 +1,223 @@
+//! Limits, budgets and lines for each user, class, key or tag: what each lets through, that nothing is lost, and what is told of it.
+
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
+use crate::common::{plan, replications};
+use serde_json::{Value, json};
+use simcap::engine::tally::Tally;
+use simcap::experiment::assemble::Plan;
+use simcap::words::Outcome;
+
+/// Two teams, of which `team_a` asks twice as often, 180 times a minute together, at a provider with a quota of 120 a minute.
+fn tenants(client: &Value) -> Value {
+    let class = |share: u32| json!({ "share": share, "input": { "constant": 10 }, "output": { "constant": 10 } });
+    json!({
+        "name": "tenants",
+        "traffic": {
+            "arrivals": { "regular": { "rate": "180/min" } },
+            "classes": { "team_a": class(2), "team_b": class(1) },
+        },
+        "providers": { "p": {
+            "response": { "constant": "100ms" },
+            "prices": { "per_request": { "price": "$0.01" } },
+            "limits": [{ "fixed_window": { "unit": "requests", "limit": 120, "window": "60s" } }],
+        } },
+        "client": client,
+        "policies": [{ "name": "it", "policy": { "single": { "provider": "p" } } }],
+        "plan": { "duration": "1h", "warmup": "0s", "replications": 10 },
+    })
+}
+
+fn tallies(experiment: &Value, n: u64) -> (Plan, Vec<Tally>) {
+    let plan = plan(&experiment.to_string());
+    let tallies = replications(&plan.scenarios[0], 1, n);
+    (plan, tallies)
+}
+
+fn errors(tallies: &[Tally], class: usize) -> f64 {
+    let of = |outcome: Option<Outcome>| -> u64 {
+        let counts = tallies.iter().map(|t| match outcome {
+            Some(outcome) => t.classes[class].outcomes[outcome.index()],
+            None => t.classes[class].outcomes.iter().sum(),
+        });
+        counts.sum()
+    };
+    1.0 - of(Some(Outcome::Success)) as f64 / of(None) as f64
+}
+
+/// 120 a minute of `team_a`, of which 60 may pass: half of them err. The other 60 and these fit the quota, but for the chance of the
+/// classes in a minute. Without the limit, both err on a third.
+#[test]
+fn a_limit_of_one_tenant_lets_the_other_through() {
+    let bucket = json!({ "token_bucket": { "unit": "requests", "rate": "60/min" } });
+    let of_a = json!({ "each": { "per": "class", "of": ["team_a"], "limiter": bucket } });
+    for (limiters, expected) in [(json!([]), [1.0 / 3.0; 2]), (json!([of_a]), [0.5, 0.0])] {
+        let (_, tallies) = tallies(&tenants(&json!({ "limiters": limiters })), 10);
+        for (class, expected) in expected.into_iter().enumerate() {
+            let found = errors(&tallies, class);
+            assert!(
+                (found - expected).abs() < 0.03,
+                "{limiters}: class {class} errs on {found}"
+            );
+        }
+    }
+}
+
+/// Every request that a limit turned away ended as shed, and every counted one is counted for its identity.
+#[test]
+fn what_is_counted_by_identity_adds_up() {
+    let limiter = json!({ "fixed_window": { "unit": "requests", "limit": 4, "window": "1m" } });
+    let mut experiment = tenants(&json!({
+        "limiters": [{ "each": { "per": "user", "limiter": limiter } }, { "each": { "per": "tag.tier", "of": ["free"], "limiter": { "concurrent": { "limit": 1 } } } }],
+        "budgets": [{ "per": "hour", "money": "$1", "each": "class" }],
+    }));
+    experiment["traffic"]["users"] = json!({ "count": 40, "skew": 1 });
+    experiment["traffic"]["tags"] = json!({ "tier": { "free": 0.5, "paid": 0.5 } });
+    let (plan, tallies) = tallies(&experiment, 4);
+    let rules = &plan.scenarios[0].client.rules.all;
+    let places: Vec<&str> = rules.iter().map(|rule| rule.place.as_str()).collect();
+    assert_eq!(places, ["limiters[0]", "limiters[1]", "budgets[0]"]);
+    assert_eq!(rules[1].what, "concurrent for tag.tier free");
+    for tally in &tallies {
+        let [users, tier, budget] = &tally.identities[..] else {
+            panic!("{:?}", tally.identities)
+        };
+        assert_eq!([users.asked, budget.asked], [tally.requests(); 2]);
+        assert!(tier.asked > 0 && tier.asked < tally.requests() && tier.refused > 0);
+        assert_eq!(budget.refused, tally.ended(Outcome::BudgetExhausted));
+        // A request may be over two limits, and is told of the first.
+        assert_eq!(users.refused + tier.refused, tally.ended(Outcome::Shed));
+        assert!(users.limited > 0 && users.limited <= users.identities && users.identities <= 40);
+        assert_eq!(users.worst.iter().map(|of| of.refused).sum::<u64>(), users.refused);
+    }
+}
+
+/// A cent a request, ten cents an hour for each class: ten of each class pass in each hour, and the next hour begins anew.
+#[test]
+fn a_budget_of_each_begins_anew_with_its_window() {
+    let mut experiment = tenants(&json!({ "budgets": [{ "per": "hour", "money": "$0.10", "each": "class" }] }));
+    experiment["plan"]["duration"] = json!("3h");
+    let (_, tallies) = tallies(&experiment, 3);
+    for tally in &tallies {
+        for class in &tally.classes {
+            assert_eq!(class.outcomes[Outcome::Success.index()], 3 * 10);
+        }
+    }
+}
+
+/// With `providers`, those are barred for the identity that has spent its budget there, and for it alone.
+#[test]
+fn a_budget_at_a_provider_moves_one_identity_elsewhere() {
+    let mut experiment = tenants(&json!({
+        "budgets": [{ "per": "hour", "money": "$0.50", "each": "class", "of": ["team_a"], "providers": ["p"] }],
+    }));
+    experiment["providers"]["p"].as_object_mut().unwrap().remove("limits");
+    experiment["providers"]["q"] = experiment["providers"]["p"].clone();
+    experiment["policies"][0]["policy"] = json!({ "priority": { "levels": [{ "p": 1 }, { "q": 1 }] } });
+    let (_, tallies) = tallies(&experiment, 2);
+    for tally in &tallies {
+        let all: u64 = tally.classes[0].outcomes.iter().sum();
+        assert_eq!(tally.requests(), tally.ended(Outcome::Success));
+        let at_q = tally.providers[1].outcomes[Outcome::Success.index()];
+        assert_eq!(at_q, all - 50, "all but the first fifty of team_a");
+    }
+}
+
+/// A metric by a tag of the traffic takes in the requests that carry it: a third of ten a second.
+#[test]
+fn metrics_are_scoped_by_a_tag_of_the_traffic() {
+    let mut experiment = tenants(&json!({}));
+    experiment["traffic"]["tags"] = json!({ "team": { "search": 1, "chat": 2 }, "region": { "eu": 1, "us": 1 } });
+    experiment["plan"]["metrics"] = json!([
+        "error_rate{tag.team=search}",
+        "error_rate{tag.region=eu,tag.team=search}"
+    ]);
+    let (_, tallies) = tallies(&experiment, 4);
+    let all: u64 = tallies.iter().map(Tally::requests).sum();
+    let of = |lens: usize| -> u64 {
+        tallies
+            .iter()
+            .map(|t| t.lenses[lens].outcomes.iter().sum::<u64>())
+            .sum()
+    };
+    assert!(
+        (of(0) as f64 / all as f64 - 1.0 / 3.0).abs() < 0.01,
+        "{} of {all}",
+        of(0)
+    );
+    assert!(
+        (of(1) as f64 / all as f64 - 1.0 / 6.0).abs() < 0.01,
+        "{} of {all}",
+        of(1)
+    );
+}
+
+/// A tag changes nothing but itself: without limits or metrics by it, results have the same bytes.
+#[test]
+fn a_tag_changes_no_draw() {
+    let plain = tenants(&json!({}));
+    let mut tagged = plain.clone();
+    tagged["traffic"]["tags"] = json!({ "team": { "search": 1, "chat": 2 } });
+    assert!(tallies(&plain, 2).1 == tallies(&tagged, 2).1);
+}
+
+/// In a group of `model_groups`, a limit for each answers 429, and the request falls back: what is refused at the first group is
+/// answered by the second.
+#[test]
+fn a_limit_of_each_at_a_named_group_falls_back() {
+    let mut experiment = tenants(&json!({}));
+    experiment["providers"]["p"].as_object_mut().unwrap().remove("limits");
+    experiment["providers"]["q"] = experiment["providers"]["p"].clone();
+    let limiter = json!({ "fixed_window": { "unit": "requests", "limit": 30, "window": "1m" } });
+    experiment["policies"][0]["policy"] = json!({ "model_groups": { "groups": {
+        "first": { "providers": ["p"], "aliases": ["team_a", "team_b"], "fallbacks": ["second"],
+                   "limiters": [{ "each": { "per": "class", "limiter": limiter } }] },
+        "second": { "providers": ["q"] },
+    } } });
+    let (plan, tallies) = tallies(&experiment, 2);
+    assert_eq!(plan.scenarios[0].client.rules.all[0].place, "first: limiters[0]");
+    for tally in &tallies {
+        assert_eq!(tally.requests(), tally.ended(Outcome::Success));
+        assert_eq!(tally.providers[0].outcomes[Outcome::Success.index()], 2 * 30 * 60);
+        let rule = &tally.identities[0];
+        assert_eq!(rule.asked, tally.requests());
+        assert_eq!(rule.refused, tally.providers[1].outcomes[Outcome::Success.index()]);
+    }
+}
+
+/// One place, answers of a second, and user 0 asks for most of it: in one line all wait alike, in lines of their own the others wait as if
+/// they were nearly alone.
+#[test]
+fn lines_of_each_keep_a_flood_to_itself() {
+    let experiment = |admission: Value| {
+        json!({
+            "name": "flood",
+            "traffic": {
+                "arrivals": { "poisson": { "rate": "1.5/s" } },
+                "classes": {
+                    "flood": { "share": 13, "input": { "constant": 10 }, "output": { "constant": 10 } },
+                    "other": { "share": 2, "input": { "constant": 10 }, "output": { "constant": 10 } },
+                },
+            },
+            "providers": { "p": { "response": { "constant": "1s" }, "prices": { "per_request": { "price": "$0" } } } },
+            "client": { "max_in_flight": 1, "admission": admission },
+            "policies": [{ "name": "it", "policy": { "single": { "provider": "p" } } }],
+            "plan": { "duration": "20m", "warmup": "0s" },
+        })
+    };
+    let wait = |admission: Value| {
+        let (_, tallies) = tallies(&experiment(admission), 3);
+        let waits = |class: usize| tallies[0].classes[class].wait.mean().unwrap().seconds();
+        [waits(0), waits(1)]
+    };
+    let [flood, other] = wait(json!({ "queue": {} }));
+    assert!(
+        (flood / other - 1.0).abs() < 0.2 && other > 100.0,
+        "{flood} and {other} s in one line"
+    );
+    let [flood, other] = wait(json!({ "each": { "per": "class" } }));
+    assert!(
+        flood > 100.0 && other < 2.5,
+        "{flood} and {other} s in lines of their own"
+    );
+}

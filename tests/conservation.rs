@@ -35,6 +35,32 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// The same where policies know only what was so at the last refresh, or gateways tell one another now and then.
+    #[test]
+    fn nothing_is_lost_where_what_policies_know_is_old(
+        mut experiment in experiments(),
+        seed in any::<u64>(),
+        every in 1_u32..5000,
+        gateways in 1_u16..4,
+    ) {
+        let field = if gateways > 1 && every % 2 == 0 { "sync" } else { "refresh" };
+        experiment["client"]["gateways"] = gateways.into();
+        experiment["client"][field] = format!("{every}ms").into();
+        let text = experiment.to_string();
+        let mut loaded = from_text("case.json", &text).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        loaded.add_script("least.rhai", SCRIPT).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let plan = assemble(&loaded).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        for scenario in &plan.scenarios {
+            let tally = run(scenario, seed, 0, &Control::default()).unwrap();
+            checks::all_hold(&tally, scenario, MOST_TRIES)?;
+            prop_assert!(tally == run(scenario, seed, 0, &Control::default()).unwrap(), "another result with the same seed");
+        }
+    }
+}
+
 /// A breaker opens while a hundred thousand wait: all of them are let in and turned away in one moment.
 #[test]
 fn a_long_queue_that_fails_at_once_needs_no_deep_stack() {

@@ -40,6 +40,8 @@ pub struct Client {
     pub max_in_flight: u32,
     /// The number of gateways side by side, each with a policy and breakers of its own.
     pub gateways: u16,
+    /// How old what policies know may be, if it is not what is.
+    pub age: Option<Age>,
     /// The time that the gateways themselves take, if they take any.
     pub gateway_time: Option<gateway_time::GatewayTime>,
     /// The timeouts of attempts and requests.
@@ -117,6 +119,17 @@ impl Client {
             None => &self.timeouts,
         }
     }
+}
+
+/// How old what policies know of load may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// All of it is as it was at the last refresh: load signals that are scraped, a cache that is read now and then. The time is that
+    /// between two refreshes, above 0.
+    Refreshed(Span),
+    /// What other gateways count, or have learned, is as it was when they last told one another: shared counters. The time is that
+    /// between two such moments, above 0.
+    Synced(Span),
 }
 
 /// The timeouts of a client; [`Span::FOREVER`] for no limit.

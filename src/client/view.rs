@@ -95,6 +95,16 @@ pub struct Fleet<'a> {
     restriction: Option<&'a Restriction<'a>>,
     only: Option<&'a [bool]>,
     everybody: Option<&'a [u32]>,
+    sight: Option<Sight<'a>>,
+}
+
+/// What of the load at each provider a policy sees, where that is not the client's own counts as they are now.
+#[derive(Clone, Copy, Debug)]
+pub enum Sight<'a> {
+    /// The calls under way and those in line as they were at a moment.
+    Of(&'a [(u32, u32)]),
+    /// Besides the gateway's own, the calls under way that others had at a moment.
+    Besides(&'a [u32]),
 }
 
 /// The reasons, besides breakers, that keep providers out.
@@ -127,6 +137,7 @@ impl<'a> Fleet<'a> {
             restriction: None,
             only: None,
             everybody: None,
+            sight: None,
         }
     }
 
@@ -158,6 +169,16 @@ impl<'a> Fleet<'a> {
     pub fn beside(self, everybody: &'a [u32]) -> Fleet<'a> {
         Fleet {
             everybody: Some(everybody),
+            ..self
+        }
+    }
+
+    /// This fleet, but of its load only what is in `sight`.
+    #[inline]
+    #[must_use]
+    pub fn seen(self, sight: Sight<'a>) -> Fleet<'a> {
+        Fleet {
+            sight: Some(sight),
             ..self
         }
     }
@@ -209,7 +230,10 @@ impl<'a> Fleet<'a> {
     /// The number of attempts that wait for a connection to provider `index`.
     #[inline]
     pub fn in_line(&self, index: usize) -> u32 {
-        self.hosts[index].in_line
+        match self.sight {
+            Some(Sight::Of(then)) => then[index].1,
+            Some(Sight::Besides(_)) | None => self.hosts[index].in_line,
+        }
     }
 
     /// The number of attempts under way at provider `index` or in line for it.
@@ -218,17 +242,25 @@ impl<'a> Fleet<'a> {
         self.in_flight(index).saturating_add(self.in_line(index))
     }
 
-    /// The number of the client's own attempts under way at provider `index`, those in line not counted.
+    /// The number of the client's own attempts under way at provider `index`, those in line not counted. Where what policies see is
+    /// refreshed only now and then, as of the last time, and of every gateway.
     #[inline]
     pub fn in_flight(&self, index: usize) -> u32 {
-        self.hosts[index].in_flight
+        match self.sight {
+            None => self.hosts[index].in_flight,
+            Some(Sight::Of(then)) => then[index].0,
+            Some(Sight::Besides(others)) => self.hosts[index].in_flight.saturating_add(others[index]),
+        }
     }
 
     /// The load as in [`Fleet::load`], but with the calls under way that provider `index` would count if asked: those
     /// of every gateway. Only for a policy that does ask, and says when the answer is in.
     #[inline]
     pub fn load_if_asked(&self, index: usize) -> u32 {
-        let under_way = self.everybody.map_or(self.in_flight(index), |all| all[index]);
+        let under_way = match (self.sight, self.everybody) {
+            (Some(Sight::Of(_)), _) | (_, None) => self.in_flight(index),
+            (_, Some(all)) => all[index],
+        };
         under_way.saturating_add(self.in_line(index))
     }
 }

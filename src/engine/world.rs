@@ -7,6 +7,7 @@
 //! has one only if the wait is limited, and out, where its attempts have theirs. Events that no longer matter are left behind
 //! and recognised as stale: those of a wait or a hedge by their time, the end of an attempt that was called off by its place.
 
+mod age;
 mod attempt;
 mod belief;
 mod copies;
@@ -48,6 +49,7 @@ use super::scenario::Scenario;
 use super::tally::{Supposed, Tally};
 use super::ties::SUPPOSED;
 use super::watch::{Arrival, Watch, What};
+use age::Aged;
 use belief::Beliefs;
 use gateway::{Gateway, OF_GROUPS};
 use marks::Before;
@@ -310,6 +312,8 @@ pub struct World<'a> {
     gateways: Vec<Gateway>,
     /// Calls under way at each provider, of all gateways; empty if there is only one gateway.
     everybody: Vec<u32>,
+    /// What policies know, if it is not what is.
+    aged: Option<Aged>,
     pools: Vec<Pool>,
     admission: Box<dyn Admission>,
     gate: Gate,
@@ -390,6 +394,14 @@ impl<'a> World<'a> {
             } else {
                 Vec::new()
             },
+            aged: (client.age).map(|age| {
+                Aged::new(
+                    age,
+                    scenario.window.warmup,
+                    usize::from(client.gateways),
+                    scenario.fleet.len(),
+                )
+            }),
             pools: scenario.pools.iter().map(|p| Pool::new(p.connections)).collect(),
             admission: client.admission.fresh(own(OF_ADMISSION, 0)),
             gate: Gate::new(
@@ -431,7 +443,12 @@ impl<'a> World<'a> {
             watch: None,
             watches_breakers: false,
         };
-        world.next_mark = world.tally.series.current_ends().min(scenario.window.warmup);
+        world.next_mark = world
+            .tally
+            .series
+            .current_ends()
+            .min(scenario.window.warmup)
+            .min(world.next_tick());
         world
     }
 

@@ -278,12 +278,22 @@ pub struct ClientSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_in_flight: Option<Count>,
     /// How many gateways run side by side. Each request comes to one of them by chance, and each has a policy, breakers and
-    /// counts of calls under way of its own, of which the others know nothing; whatever else is said here is of all of them
+    /// counts of calls under way of its own, of which the others know nothing, unless `sync` says otherwise; whatever else is said here is of all of them
     /// together. Reports add up how often their breakers opened, take the mean of how long, and count a milestone as passed when
     /// every one has passed it. Default: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub gateways: Option<u16>,
+    /// How often what policies know of load is brought up to date: calls under way and in line, and what they are told of calls and
+    /// their ends. Between two refreshes, which come at multiples of this in the plan's time, they know what was true at the last one:
+    /// metrics that are scraped, a cache that is read now and then. Breakers, limits and budgets know at once. Of several gateways
+    /// each then sees the calls under way of all. Default: policies know at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<Duration>,
+    /// How often several `gateways` tell one another their calls under way and what their policies learn from: counters in a shared
+    /// store. What is its own, each knows at once. Only beside `gateways`, and not beside `refresh`. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync: Option<Duration>,
     /// The time that the gateway itself takes of each request. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_time: Option<GatewayTimeSpec>,

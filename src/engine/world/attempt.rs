@@ -12,6 +12,7 @@ use crate::provider::limits::Spent;
 use crate::routing::{Fleet, Restriction};
 use crate::words::{Ask, Ended, Headers, Outcome, Spending, Usage};
 
+use super::age::as_seen;
 use super::gateway::watching;
 use super::{Attempt, Gateway, MOST_COPIES, Place, Request, Stage, Way, World};
 
@@ -68,6 +69,7 @@ impl World<'_> {
         if !self.everybody.is_empty() {
             fleet = fleet.beside(&self.everybody);
         }
+        fleet = as_seen(fleet, self.aged.as_ref(), gateway);
         let (mut instead, mut order): (Option<usize>, &[usize]) = (None, &[]);
         let (mut taken, restriction) = ([0; MOST_COPIES], &mut Restriction::default());
         if self.may_restrict || hedge {
@@ -108,7 +110,10 @@ impl World<'_> {
             return false;
         };
         if self.wants.ends {
-            policy.sent(&call, provider);
+            match &mut self.aged {
+                Some(aged) if aged.delays_own() => call.ticket.set(aged.sent(gateway, &call, provider)),
+                _ => policy.sent(&call, provider),
+            }
         }
         let ticket = self.gateways[gateway].sent(group, provider, self.now);
         let request = &mut self.requests[slot];
@@ -443,14 +448,24 @@ impl World<'_> {
     /// learn from it.
     fn tell(&mut self, slot: u32, way: Way, ended: &Ended) {
         let graded = (self.wants.grades > 0).then(|| self.graded(slot, ended));
-        let policy = &mut self.gateways[usize::from(self.requests[way.request].gateway)].policy;
-        if let Some(graded) = &graded {
-            policy.learn(graded);
-        } else if self.wants.learns {
-            policy.learn(ended);
+        let gateway = usize::from(self.requests[way.request].gateway);
+        let learns = graded.as_ref().or_else(|| self.wants.learns.then_some(ended));
+        if self.aged.as_ref().is_none_or(|aged| !aged.delays_own()) {
+            let policy = &mut self.gateways[gateway].policy;
+            if let Some(learns) = learns {
+                policy.learn(learns);
+            }
+            if self.wants.headers {
+                policy.read(ended, &self.headers[slot as usize]);
+            }
         }
-        if self.wants.headers {
-            policy.read(ended, &self.headers[slot as usize]);
+        if self.aged.is_some() {
+            if let Some(learns) = learns {
+                self.learn_late(gateway, learns, None);
+            }
+            if self.wants.headers {
+                self.learn_late(gateway, ended, Some(slot));
+            }
         }
         if self.retry_listens {
             self.retry.ended(ended);

@@ -52,7 +52,8 @@ impl World<'_> {
             hedge: way.hedge,
             ..request.never_connected(self.now, way.provider as usize, way.number, outcome, ticket)
         };
-        self.gateways[usize::from(request.gateway)].policy.ended(&ended);
+        let gateway = usize::from(request.gateway);
+        self.tell_policy_end(gateway, &ended);
     }
 
     /// Tells the policy that the attempt in `slot`, which had a connection, is over.
@@ -63,6 +64,6 @@ impl World<'_> {
             ..*ended
         };
         let gateway = usize::from(self.requests[way.request].gateway);
-        self.gateways[gateway].policy.ended(&ended);
+        self.tell_policy_end(gateway, &ended);
     }
 }

@@ -20,8 +20,11 @@ pub(super) struct Before {
 impl World<'_> {
     /// Completes the tally, once no event is pending.
     pub fn finish(mut self) -> Tally {
+        if let Some(mut aged) = self.aged.take() {
+            aged.tell(&mut self.gateways);
+        }
         while self.next_mark != Time::NEVER {
-            self.mark();
+            self.mark(self.next_mark);
         }
         debug_assert!(self.requests.is_empty(), "every arrival ends");
         self.tally.pack();
@@ -59,8 +62,14 @@ impl World<'_> {
         self.tally
     }
 
-    /// Takes the reading that is due at `next_mark`: the end of a bin, the start or the end of counting.
-    pub(super) fn mark(&mut self) {
+    /// When what policies know is next brought up to date.
+    pub(super) fn next_tick(&self) -> Time {
+        self.aged.as_ref().map_or(Time::NEVER, |aged| aged.at)
+    }
+
+    /// Takes the reading that is due at `next_mark`: the end of a bin, the start or the end of counting, what policies know. Nothing
+    /// else happens before `to`.
+    pub(super) fn mark(&mut self, to: Time) {
         let (mark, window) = (self.next_mark, self.scenario.window);
         if mark >= window.warmup && self.before.is_none() {
             self.before = Some(Before {
@@ -83,13 +92,19 @@ impl World<'_> {
             self.tally.bounds = bounds;
             self.tally.in_system_at_end = self.in_system() as u64;
         }
+        if mark == self.next_tick()
+            && let Some(aged) = &mut self.aged
+        {
+            aged.tick(to, &mut self.gateways, &self.everybody);
+        }
         let unless_passed = |t: Time| if t > mark { t } else { Time::NEVER };
         self.next_mark = self
             .tally
             .series
             .current_ends()
             .min(unless_passed(window.warmup))
-            .min(unless_passed(window.end));
+            .min(unless_passed(window.end))
+            .min(self.next_tick());
     }
 
     /// Notes what has become of each budget by `now`, the end of counting.

@@ -12,6 +12,7 @@ use crate::kernel::time::Span;
 use crate::routing::Fleet;
 use crate::words::Outcome;
 
+use super::age::as_seen;
 use super::gateway::watching;
 use super::{Attempt, Gateway, Place, Request, Way, World};
 
@@ -33,7 +34,12 @@ impl World<'_> {
             policy,
         } = &mut self.gateways[usize::from(request.gateway)];
         let watch = watching(of_groups, guard.as_deref(), request.group);
-        let copy_to = policy.mirror(&call, &Fleet::new(hosts, watch, self.now));
+        let fleet = as_seen(
+            Fleet::new(hosts, watch, self.now),
+            self.aged.as_ref(),
+            usize::from(request.gateway),
+        );
+        let copy_to = policy.mirror(&call, &fleet);
         // The request may have ended, and its slot be reused, before the copy is made.
         let copy = Request {
             ask: request.ask,
@@ -59,7 +65,11 @@ impl World<'_> {
     fn send_mirrored(&mut self, mut copy: Request, to: usize) {
         let call = copy.call(false);
         if self.wants.ends {
-            self.gateways[usize::from(copy.gateway)].policy.sent(&call, to);
+            let gateway = usize::from(copy.gateway);
+            match &mut self.aged {
+                Some(aged) if aged.delays_own() => call.ticket.set(aged.sent(gateway, &call, to)),
+                _ => self.gateways[gateway].policy.sent(&call, to),
+            }
             copy.notes = call.notes.get();
         }
         copy.attempts = 1;
@@ -69,7 +79,7 @@ impl World<'_> {
         if too_many || pool.connect(self.now) != Connected::Now {
             if self.wants.ends {
                 let ended = copy.never_connected(self.now, to, 0, Outcome::Shed, call.ticket.get());
-                self.gateways[usize::from(copy.gateway)].policy.ended(&ended);
+                self.tell_policy_end(usize::from(copy.gateway), &ended);
             }
             return;
         }

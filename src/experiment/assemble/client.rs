@@ -5,7 +5,7 @@ use crate::client::fallback::{Fallback, Group};
 use crate::client::identity::Rules;
 use crate::client::retry::{Retry, RetrySpec};
 use crate::client::retry_budget::Budgeted;
-use crate::client::{Adaptive, Client, Timeouts};
+use crate::client::{Adaptive, Age, Client, Timeouts};
 use crate::experiment::file::{ClientSpec, FallbackSpec, Tells, TimeoutsSpec};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::patience::{AdaptiveTimeout, AttemptTimeout};
@@ -56,6 +56,7 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
                 return Err(Refusal::new(text).at("gateways"));
             }
         },
+        age: age(spec)?,
         gateway_time: (spec.gateway_time.as_ref())
             .map(|time| time.build(names).map_err(|r| r.at("gateway_time")))
             .transpose()?,
@@ -86,6 +87,35 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
             .build(names)
             .map_err(|r| r.at(spec.breaker.name()).at("breaker"))?,
     })
+}
+
+/// The shortest time between two moments at which what policies know is brought up to date.
+const SHORTEST: Span = Span::from_millis(1);
+
+/// How old what policies know may be.
+fn age(spec: &ClientSpec) -> Built<Option<Age>> {
+    let (field, every) = match (spec.refresh, spec.sync) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => {
+            let text =
+                "everything that policies know is refreshed with `refresh`, that of other gateways too: leave this out";
+            return Err(Refusal::new(text).at("sync"));
+        }
+        (Some(every), None) => ("refresh", every.span()),
+        (None, Some(every)) => ("sync", every.span()),
+    };
+    if every < SHORTEST {
+        let text = format!("every {every}: must be at least {SHORTEST}; for knowing at once, leave it out");
+        return Err(Refusal::new(text).at(field));
+    }
+    if field == "sync" && spec.gateways.unwrap_or(1) < 2 {
+        let text = "there is one gateway, and no other to tell anything: give `gateways`";
+        return Err(Refusal::new(text).at("sync"));
+    }
+    Ok(Some(match field {
+        "sync" => Age::Synced(every),
+        _ => Age::Refreshed(every),
+    }))
 }
 
 fn or_forever(timeout: Option<Duration>) -> Span {

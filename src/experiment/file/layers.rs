@@ -29,6 +29,10 @@ layers! {
             /// How many gateways run side by side. `null`: one.
             #[schemars(range(min = 1, max = 1000))]
             gateways: u16,
+            /// How often what policies know of load is brought up to date. `null`: they know at once.
+            refresh: Duration,
+            /// How often several gateways tell one another their counts. `null`: never.
+            sync: Duration,
             /// The time that the gateway itself takes, in place of the experiment's. `null`: none.
             gateway_time: GatewayTimeSpec,
             /// The retry rule, in place of the experiment's. `null`: nothing is tried again.

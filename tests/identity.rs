@@ -6,6 +6,9 @@ use crate::common::{plan, replications};
 use serde_json::{Value, json};
 use simcap::engine::tally::Tally;
 use simcap::experiment::assemble::Plan;
+use simcap::gateways::import::assumptions::built_in_prices;
+use simcap::gateways::import::{self, Assumptions};
+use simcap::gateways::{self, source};
 use simcap::words::Outcome;
 
 /// Two teams, of which `team_a` asks twice as often, 180 times a minute together, at a provider with a quota of 120 a minute.
@@ -219,5 +222,154 @@ fn lines_of_each_keep_a_flood_to_itself() {
     assert!(
         flood > 100.0 && other < 2.5,
         "{flood} and {other} s in lines of their own"
+    );
+}
+
+/// The experiment that a configuration of a gateway is, under what is assumed by default.
+fn imported(text: &str) -> Value {
+    let config = source::from_text("gateway.yaml", text).unwrap_or_else(|refused| panic!("{refused}"));
+    let gateway = gateways::read(&config, None).unwrap_or_else(|refused| panic!("{refused}"));
+    let assumed = Assumptions::of(&gateway, &built_in_prices());
+    let experiment = import::experiment(&gateway, &assumed, "imported");
+    plan(&experiment.to_string());
+    experiment
+}
+
+const LITELLM: &str = "
+model_list:
+  - {model_name: a, litellm_params: {model: openai/gpt-4.1, api_key: os.environ/A}}
+litellm_settings:
+  default_key_generate_params: {rpm_limit: 60, tpm_limit: 20000, max_parallel_requests: 5, max_budget: 10, budget_duration: 7d}
+  default_team_params: {max_budget: 100, budget_duration: 1d}
+  max_budget: 500
+  budget_duration: 30d
+";
+
+/// Each key's minute begins with its first request; tokens count when the answer is there; budgets are of the whole proxy, of each key and
+/// of each team, which are assumed to be one.
+#[test]
+fn litellms_keys_and_teams_have_limits_of_their_own() {
+    let experiment = imported(LITELLM);
+    let window = |of: Value| json!({ "each": { "per": "key", "limiter": { "fixed_window": of } } });
+    assert_eq!(
+        experiment["client"]["limiters"],
+        json!([
+            window(json!({ "unit": "requests", "limit": 60, "window": "1m", "begins": "first_use" })),
+            window(json!({ "unit": "tokens", "limit": 20000, "window": "1m", "begins": "first_use", "charge": { "at": "end" } })),
+            { "each": { "per": "key", "limiter": { "concurrent": { "limit": 5 } } } },
+        ])
+    );
+    assert_eq!(
+        experiment["client"]["budgets"],
+        json!([
+            { "per": "month", "money": "$500" },
+            { "per": "week", "money": "$10", "each": "key" },
+            { "per": "day", "money": "$100", "each": "tag.team" },
+        ])
+    );
+    assert_eq!(
+        experiment["traffic"]["tags"],
+        json!({ "key": { "all": 1 }, "team": { "all": 1 } })
+    );
+}
+
+const ENVOY: &str = "
+apiVersion: aigateway.envoyproxy.io/v1beta1
+kind: AIGatewayRoute
+metadata: {name: desk}
+spec:
+  rules:
+    - matches: [{headers: [{type: Exact, name: x-ai-eg-model, value: large}]}]
+      backendRefs: [{name: azure, modelNameOverride: gpt-4.1}]
+  llmRequestCosts: [{metadataKey: spent, type: TotalToken}]
+---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: BackendTrafficPolicy
+metadata: {name: desk}
+spec:
+  rateLimit:
+    type: Global
+    global:
+      rules:
+        - clientSelectors: [{headers: [{name: x-tenant, type: Distinct}]}]
+          limit: {requests: 200000, unit: Hour}
+          cost: {request: {from: Number, number: 0}, response: {from: Metadata, metadata: {key: spent}}}
+        - clientSelectors: [{headers: [{name: x-tier, value: free}]}]
+          limit: {requests: 10, unit: Minute}
+---
+apiVersion: aigateway.envoyproxy.io/v1beta1
+kind: AIServiceBackend
+metadata: {name: azure}
+spec: {schema: {name: AzureOpenAI}}
+";
+
+#[test]
+fn envoys_distinct_headers_are_tags() {
+    let experiment = imported(ENVOY);
+    let limiters = experiment["client"]["limiters"].as_array().unwrap();
+    assert_eq!(limiters[0]["each"]["per"], "tag.x-tenant");
+    let window = &limiters[0]["each"]["limiter"]["fixed_window"];
+    assert_eq!((&window["limit"], &window["window"]), (&json!(200_000), &json!("1h")));
+    assert_eq!(limiters[1]["each"]["of"], json!(["free"]));
+    assert_eq!(
+        experiment["traffic"]["tags"],
+        json!({ "x-tenant": { "all": 1 }, "x-tier": { "free": 1 } })
+    );
+}
+
+const KONG: &str = r#"
+_format_version: "3.0"
+consumers: [{username: acme}, {username: globex}]
+plugins:
+  - name: ai-proxy-advanced
+    config:
+      targets: [{route_type: llm/v1/chat, model: {provider: openai, name: gpt-4.1}}]
+  - name: ai-rate-limiting-advanced
+    config: {identifier: consumer, window_type: sliding, llm_providers: [{name: openai, limit: [50000], window_size: [60]}]}
+"#;
+
+#[test]
+fn kongs_consumers_have_a_limit_each() {
+    let experiment = imported(KONG);
+    let each = &experiment["client"]["limiters"][0]["each"];
+    assert_eq!(each["per"], "tag.consumer");
+    assert_eq!(each["limiter"]["sliding_counter"]["limit"], 50_000);
+    assert_eq!(
+        experiment["traffic"]["tags"],
+        json!({ "consumer": { "acme": 1, "globex": 1 } })
+    );
+    let all = imported(&KONG.replace("identifier: consumer", "identifier: service"));
+    assert_eq!(all["client"]["limiters"][0]["sliding_counter"]["limit"], 50_000);
+}
+
+const BIFROST: &str = r#"{
+  "$schema": "https://www.getbifrost.ai/schema", "version": 2,
+  "providers": { "openai": { "keys": [{ "name": "main", "value": "env.K", "models": ["*"], "weight": 1 }] } },
+  "governance": {
+    "rate_limits": [{ "id": "slow", "request_max_limit": 20, "request_reset_duration": "1h" }],
+    "virtual_keys": [
+      { "id": "vk-shop", "rate_limit_id": "slow", "provider_configs": [
+          { "provider": "openai", "weight": 1, "allowed_models": ["gpt-4.1"], "budget": { "max_limit": 50, "reset_duration": "1d" } }] },
+      { "id": "vk-desk", "budget": { "max_limit": 7, "reset_duration": "1w" }, "provider_configs": [
+          { "provider": "openai", "weight": 1, "allowed_models": ["gpt-4.1"] }] }] } }"#;
+
+/// A virtual key is what its classes carry as `key`; its budget at a provider bars that provider for it alone.
+#[test]
+fn bifrosts_virtual_keys_have_limits_and_budgets() {
+    let experiment = imported(BIFROST);
+    assert_eq!(
+        experiment["traffic"]["classes"]["vk-shop gpt-4.1"]["tags"],
+        json!({ "key": "vk-shop" })
+    );
+    assert!(experiment["traffic"].get("tags").is_none(), "the classes have it");
+    let each = &experiment["client"]["limiters"][0]["each"];
+    assert_eq!((&each["per"], &each["of"]), (&json!("key"), &json!(["vk-shop"])));
+    assert_eq!(each["limiter"]["fixed_window"]["begins"], "first_use");
+    assert_eq!(
+        experiment["client"]["budgets"],
+        json!([
+            { "per": "day", "money": "$50", "providers": ["openai/main"], "each": "key", "of": ["vk-shop"] },
+            { "per": "week", "money": "$7", "each": "key", "of": ["vk-desk"] },
+        ])
     );
 }

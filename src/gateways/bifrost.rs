@@ -50,10 +50,18 @@ const KEYS: &[Key<'static>] = &[
     ("governance.virtual_keys[].provider_configs[].allowed_models", M, "which models may be asked for"),
     ("governance.virtual_keys[].provider_configs[].key_ids", A, "all keys of the provider"),
     ("governance.virtual_keys[].provider_configs[].rate_limit", N, "an exceeded provider leaves routing"),
-    ("governance.virtual_keys[].provider_configs[].budget", A, "a budget of that provider's keys"),
+    ("governance.virtual_keys[].provider_configs[].budget", M, "the virtual key's budget at that provider's keys"),
+    ("governance.virtual_keys[].rate_limit", A, "the virtual key's own limits, in windows that begin with their first use"),
+    ("governance.virtual_keys[].budget", A, "the virtual key's own budget, in windows of an hour, a day, a week or 30 days"),
+    ("governance.virtual_keys[].rate_limit_id", A, "the virtual key's own limits, in windows that begin with their first use"),
+    ("governance.virtual_keys[].budget_id", A, "the virtual key's own budget, in windows of an hour, a day, a week or 30 days"),
     ("governance.virtual_keys[].*", I, "a description"),
+    ("governance.rate_limits", A, "as the virtual keys that name them have it"),
+    ("governance.budgets", A, "as the virtual keys that name them have it"),
+    ("governance.teams", N, "limits of teams"),
+    ("governance.customers", N, "limits of customers"),
     ("governance.routing_rules", N, "rules in CEL"),
-    ("governance", I, "teams and customers: not in routing"),
+    ("governance", I, "not in routing"),
     ("plugins", N, "a share of hits must be given for a cache"),
     ("config_store", A, "the database may hold more"),
     ("logs_store", I, "a log"),
@@ -117,7 +125,7 @@ pub(super) fn read(config: &Config) -> Gateway {
     let providers = root.get("providers").map_or(&[][..], Node::entries);
     let mut warnings = Vec::new();
     let mut groups = Vec::new();
-    let mut budgets = Vec::new();
+    let (mut budgets, mut key_budgets, mut limiters) = (Vec::new(), Vec::new(), Vec::new());
     for key in root.find("governance.virtual_keys").map_or(&[][..], Node::items) {
         let own = key.text_of("id").or(key.text_of("name")).unwrap_or("virtual key");
         for model in models(key) {
@@ -141,9 +149,15 @@ pub(super) fn read(config: &Config) -> Gateway {
                     if window.ends_with(['M', 'm']) {
                         warnings.push(Warning::new("duration-letters", "", Some(share.at)));
                     }
-                    Some((share.text_of("provider")?.to_owned(), most, window.to_owned()))
+                    Some((
+                        own.to_owned(),
+                        share.text_of("provider")?.to_owned(),
+                        most,
+                        window.to_owned(),
+                    ))
                 }),
         );
+        of_key(root, key, own, &mut limiters, &mut key_budgets);
         let limits = key
             .get("provider_configs")
             .map_or(&[][..], Node::items)
@@ -159,23 +173,25 @@ pub(super) fn read(config: &Config) -> Gateway {
         groups = all.collect();
     }
     let networks: Vec<Network> = providers.iter().map(|entry| Network::of(&entry.value)).collect();
-    let client = client(&networks);
+    let mut client = client(&networks);
+    if !limiters.is_empty() {
+        client.insert("limiters".to_owned(), json!(limiters));
+    }
     warnings.dedup();
     warning::sort(&mut warnings);
     let mut facts = Map::new();
     let is_of = |name: &str, provider: &str| name.split('/').next() == Some(provider);
-    let names: Vec<String> = groups
-        .iter()
-        .flat_map(|group: &Group| &group.members)
-        .map(|m| m.name.clone())
-        .collect();
-    let budgets: Vec<Value> = budgets
-        .into_iter()
-        .map(|(provider, most, window)| {
-            let of: Vec<&String> = names.iter().filter(|name| is_of(name, &provider)).collect();
-            json!({ "per": if window == "1d" { "day" } else if window.ends_with('h') { "hour" } else { "month" }, "money": format!("${most}"), "providers": of })
-        })
-        .collect();
+    let mut names: Vec<String> = Vec::new();
+    for member in groups.iter().flat_map(|group: &Group| &group.members) {
+        if !names.contains(&member.name) {
+            names.push(member.name.clone());
+        }
+    }
+    let of_providers = budgets.into_iter().map(|(own, provider, most, window)| {
+        let of: Vec<&String> = names.iter().filter(|name| is_of(name, &provider)).collect();
+        json!({ "per": per(&window), "money": format!("${most}"), "providers": of, "each": "key", "of": [own] })
+    });
+    let budgets: Vec<Value> = of_providers.chain(key_budgets).collect();
     if !budgets.is_empty() {
         facts.insert("budgets".to_owned(), json!(budgets));
     }
@@ -197,6 +213,58 @@ pub(super) fn read(config: &Config) -> Gateway {
             "tokens, and latency of every key".to_owned(),
         ],
     }
+}
+
+/// The window of a budget that is nearest to Bifrost's.
+fn per(window: &str) -> &'static str {
+    match window {
+        "1d" | "24h" => "day",
+        "1w" | "7d" => "week",
+        _ if window.ends_with('h') || window.ends_with('m') => "hour",
+        _ => "month",
+    }
+}
+
+/// What a virtual key has of its own: limits of requests and tokens, counted when the answer is there, and a budget; both in the key or
+/// by name in `governance`.
+fn of_key(root: &Node, key: &Node, own: &str, limiters: &mut Vec<Value>, budgets: &mut Vec<Value>) {
+    let named = |list: &str, id: &str| {
+        let wanted = key.text_of(id)?;
+        let all = root.find(list).map_or(&[][..], Node::items);
+        all.iter().find(|of| of.text_of("id") == Some(wanted))
+    };
+    let limits = key
+        .get("rate_limit")
+        .or_else(|| named("governance.rate_limits", "rate_limit_id"));
+    for (unit, most, window) in [
+        ("requests", "request_max_limit", "request_reset_duration"),
+        ("tokens", "token_max_limit", "token_reset_duration"),
+    ] {
+        let Some(limit) = limits.and_then(|limits| limits.count_of(most)) else {
+            continue;
+        };
+        let window = limits.and_then(|limits| limits.text_of(window)).unwrap_or("1m");
+        limiters.push(
+            json!({ "each": { "per": "key", "of": [own], "limiter": { "fixed_window": {
+            "unit": unit, "limit": limit, "window": in_days(window), "begins": "first_use", "charge": { "at": "end" },
+        } } } }),
+        );
+    }
+    let budget = key.get("budget").or_else(|| named("governance.budgets", "budget_id"));
+    if let Some(most) = budget.and_then(|budget| budget.number_of("max_limit")) {
+        let window = budget
+            .and_then(|budget| budget.text_of("reset_duration"))
+            .unwrap_or("1M");
+        budgets.push(json!({ "per": per(window), "money": format!("${most}"), "each": "key", "of": [own] }));
+    }
+}
+
+/// A window as an experiment writes it: months have 30 days, and weeks seven.
+fn in_days(window: &str) -> String {
+    let days = |of: &str, each: u64| of.parse::<u64>().ok().map(|n| format!("{}d", n * each));
+    let long = window.strip_suffix('M').and_then(|n| days(n, 30));
+    long.or_else(|| window.strip_suffix('w').and_then(|n| days(n, 7)))
+        .unwrap_or_else(|| window.to_owned())
 }
 
 /// The models that a virtual key names.
@@ -350,6 +418,9 @@ fn group(
         worst_attempts: attempts,
         worst_seconds: hangs,
         members,
+        facts: [("tags".to_owned(), json!({ "key": virtual_key }))]
+            .into_iter()
+            .collect(),
         ..Group::default()
     })
 }

@@ -52,7 +52,7 @@ const KEYS: &[Key<'static>] = &[
     ("spec.healthCheck.active", N, "checks in the background"),
     ("spec.circuitBreaker", A, "connections and a line, of each provider"),
     ("spec.loadBalancer", N, "by weight inside a level"),
-    ("spec.rateLimit", A, "one limiter for all, not for each tenant"),
+    ("spec.rateLimit", A, "a limiter for each value of the first header that tells callers apart, which is a tag; one for all without"),
     ("spec.perModelQuotas", A, "one quota for all of the backend's callers; rules for some of them are left out"),
     ("spec.timeout", N, "other timeouts"),
     ("spec.targetRefs", M, "what the policy is for"),

@@ -30,7 +30,7 @@ const KEYS: &[Key<'static>] = &[
     ("_format_version", I, "the form"),
     ("services", I, "where requests come in"),
     ("routes", I, "where requests come in"),
-    ("consumers", I, "who asks: shares must be given"),
+    ("consumers", A, "the callers, in equal shares unless they are given"),
     ("plugins[].name", M, "the plugin"),
     ("plugins[].service", A, "one plugin for all requests"),
     ("plugins[].route", A, "one plugin for all requests"),
@@ -59,8 +59,8 @@ const KEYS: &[Key<'static>] = &[
     ("plugins[].config.targets[].*", I, "a description or a log"),
     ("plugins[].config.embeddings", A, "by meaning: shares must be given"),
     ("plugins[].config.vectordb", A, "by meaning: shares must be given"),
-    ("plugins[].config.llm_providers", A, "one limiter for all that ask"),
-    ("plugins[].config.identifier", A, "one limiter for all that ask"),
+    ("plugins[].config.llm_providers", A, "a limiter of all models, for each that the identifier tells apart"),
+    ("plugins[].config.identifier", M, "what has a limiter each, as a tag; a service or a path is one for all"),
     ("plugins[].config.window_type", M, "the limiter's window"),
     ("plugins[].config.tokens_count_strategy", M, "what the limiter counts"),
     ("plugins[].config.*", N, ""),
@@ -176,7 +176,13 @@ pub(super) fn read(config: &Config) -> Gateway {
         json!({ "connect": format!("{connect}s"), "ttft": format!("{reads}s"), "idle": format!("{reads}s") }),
     );
     if let Some(limits) = named("ai-rate-limiting-advanced") {
-        let limiters = limiters(limits);
+        let limiters: Vec<Value> = match identity(limits) {
+            Some(per) => limiters(limits)
+                .into_iter()
+                .map(|limiter| json!({ "each": { "per": per, "limiter": limiter } }))
+                .collect(),
+            None => limiters(limits),
+        };
         if !limiters.is_empty() {
             client.insert("limiters".to_owned(), json!(limiters));
         }
@@ -212,6 +218,11 @@ pub(super) fn read(config: &Config) -> Gateway {
         ..Group::default()
     };
     warning::sort(&mut warnings);
+    let mut facts = Map::new();
+    let consumers = consumers(root);
+    if !consumers.is_empty() {
+        facts.insert("tags".to_owned(), json!({ "consumer": consumers }));
+    }
     Gateway {
         product: &PRODUCT,
         version: "ai-proxy-advanced 3.15".to_owned(),
@@ -232,7 +243,7 @@ pub(super) fn read(config: &Config) -> Gateway {
         groups: vec![group],
         aliases: Vec::new(),
         client,
-        facts: Map::new(),
+        facts,
         replicas: 1,
         warnings,
         ledger: ledger::of(root, KEYS),
@@ -330,7 +341,23 @@ fn doubts(proxy: &Node, balancer: &Node, criteria: &[&str], warnings: &mut Vec<W
     }
 }
 
-/// The limits of every provider, each as one limiter for all that ask.
+/// What has a limiter each, as a tag: a consumer if nothing else is said; nothing where all that come by one way share it.
+fn identity(limits: &Node) -> Option<String> {
+    match limits.text_of("identifier").unwrap_or("consumer") {
+        "service" | "path" => None,
+        "header" => Some(format!("tag.{}", limits.text_of("header_name").unwrap_or("header"))),
+        other => Some(format!("tag.{other}")),
+    }
+}
+
+/// The consumers of the file, in equal shares.
+fn consumers(root: &Node) -> Map<String, Value> {
+    let all = root.get("consumers").map_or(&[][..], Node::items).iter();
+    let names = all.filter_map(|consumer| consumer.text_of("username").or(consumer.text_of("custom_id")));
+    names.map(|name| (name.to_owned(), json!(1))).collect()
+}
+
+/// The limits of every provider, each as one limiter.
 fn limiters(limits: &Node) -> Vec<Value> {
     let unit = match limits.text_of("tokens_count_strategy") {
         Some("prompt_tokens") => "input_tokens",

@@ -7,7 +7,7 @@ use crate::gateways::source::Config;
 use crate::gateways::tree::Node;
 use crate::gateways::warning::Warning;
 
-/// The gateway's own limiters, each as one for all that ask.
+/// The gateway's own limiters: one for all that ask, or for each value of the header that tells them apart.
 pub(super) fn limiters(config: &Config, traffic: Option<&Node>) -> Vec<Value> {
     let rules = traffic
         .and_then(|node| node.find("rateLimit.global.rules"))
@@ -27,7 +27,8 @@ pub(super) fn limiters(config: &Config, traffic: Option<&Node>) -> Vec<Value> {
         let key = rule.find("cost.response.metadata.key").and_then(Node::text);
         let cost = key.and_then(|key| costs.clone().find(|cost| cost.text_of("metadataKey") == Some(key)));
         let Some(cost) = cost else {
-            return Some(json!({ "fixed_window": { "unit": "requests", "limit": limit, "window": window } }));
+            let all = json!({ "fixed_window": { "unit": "requests", "limit": limit, "window": window } });
+            return Some(of_identity(rule, all));
         };
         let (unit, input, output) = match cost.text_of("type") {
             Some("InputToken") => ("input_tokens", 1.0, 0.0),
@@ -35,11 +36,33 @@ pub(super) fn limiters(config: &Config, traffic: Option<&Node>) -> Vec<Value> {
             Some("CEL") => linear(cost.text_of("cel").unwrap_or(""))?,
             _ => ("tokens", 1.0, 1.0),
         };
-        Some(
-            json!({ "fixed_window": { "unit": unit, "limit": limit, "window": window, "charge": charge(unit, input, output) } }),
-        )
+        let all = json!({ "fixed_window": { "unit": unit, "limit": limit, "window": window, "charge": charge(unit, input, output) } });
+        Some(of_identity(rule, all))
     };
     rules.iter().filter_map(of_rule).collect()
+}
+
+/// The limiter of a rule: `all` itself, or for each identity that the rule's first selector tells apart. Its headers are tags of their
+/// names; one with a value limits the requests that carry it.
+fn of_identity(rule: &Node, all: Value) -> Value {
+    let selector = rule.get("clientSelectors").map_or(&[][..], Node::items).first();
+    let headers = selector
+        .and_then(|selector| selector.get("headers"))
+        .map_or(&[][..], Node::items);
+    let is_distinct = |header: &&Node| header.text_of("type") == Some("Distinct");
+    let header = headers.iter().find(is_distinct).or(headers.first());
+    let by_address = selector
+        .and_then(|selector| selector.find("sourceCIDR.type"))
+        .and_then(Node::text)
+        == Some("Distinct");
+    match header.and_then(|header| Some((header, header.text_of("name")?))) {
+        Some((header, name)) => match header.text_of("value").filter(|_| !is_distinct(&header)) {
+            Some(value) => json!({ "each": { "per": format!("tag.{name}"), "of": [value], "limiter": all } }),
+            None => json!({ "each": { "per": format!("tag.{name}"), "limiter": all } }),
+        },
+        None if by_address => json!({ "each": { "per": "tag.source-address", "limiter": all } }),
+        None => all,
+    }
 }
 
 /// What an answer costs a limit, when it ends.

@@ -8,12 +8,15 @@
 //!
 //! `classes` and `providers` hold what an experiment has there; what is given replaces what is assumed for that class or provider. A name
 //! that the configuration does not have is refused; but a class `GROUP/ANYTHING` is one more that asks for that group. `because` says of each where it comes from, and is quoted.
+//!
+//! Where a gateway limits each user, key or tenant, `users` and `tags` say how many there are and how much each asks, as in an
+//! experiment's `traffic`: `"users": { "count": 500 }`, `"tags": { "x-tenant": { "acme": 3, "globex": 1 } }`.
 
 use serde_json::{Map, Value, json};
 
 use crate::experiment::model::BUILT_IN_PRICES;
 use crate::form::diagnose::nearest;
-use crate::gateways::model::{Gateway, Member};
+use crate::gateways::model::{Gateway, Group, Member};
 use crate::gateways::{Refused, printable};
 use crate::import::prices;
 use crate::provider::pricing::listed::Table;
@@ -30,6 +33,10 @@ pub struct Assumptions {
     pub classes: Map<String, Value>,
     /// What is assumed of each provider, as an experiment has it.
     pub providers: Map<String, Value>,
+    /// The users of the experiment's traffic; nothing if no limit tells them apart.
+    pub users: Map<String, Value>,
+    /// The tags of the experiment's traffic, as far as limits tell them apart.
+    pub tags: Map<String, Value>,
     /// The plan of the experiment.
     pub plan: Map<String, Value>,
     /// Where each comes from, in words.
@@ -72,6 +79,7 @@ impl Assumptions {
             "classes".to_owned(),
             json!("assumed: equal shares, 800 tokens in and 200 out at the median"),
         );
+        assumed.assume_identities(gateway);
         for group in &gateway.groups {
             let tiers = group.facts.get("complexity").and_then(Value::as_object);
             let given = gateway.facts.get("classes").and_then(Value::as_object);
@@ -103,6 +111,37 @@ impl Assumptions {
         assumed
     }
 
+    /// What limits for each identity need: users, and values of tags. Where the configuration names none, there is one.
+    fn assume_identities(&mut self, gateway: &Gateway) {
+        for (identity, of) in identities(gateway) {
+            if identity == "user" {
+                self.users.insert("count".to_owned(), json!(1));
+                let why = "assumed: one, so that limits of each user are limits of all";
+                self.because.insert("users".to_owned(), json!(why));
+                continue;
+            }
+            let name = identity.strip_prefix("tag.").unwrap_or(&identity).to_owned();
+            let of_classes = |group: &Group| group.facts.get("tags").is_some_and(|tags| tags.get(&name).is_some());
+            if gateway.groups.iter().any(of_classes) {
+                continue;
+            }
+            let known = gateway.facts.get("tags").and_then(|tags| tags.get(&name));
+            let mut values = known.and_then(Value::as_object).cloned().unwrap_or_default();
+            values.extend(of.into_iter().map(|value| (value, json!(1))));
+            let why = if values.is_empty() {
+                values.insert("all".to_owned(), json!(1));
+                "assumed: one, so that its limits are limits of all"
+            } else {
+                "assumed: equal shares"
+            };
+            let entry = self.tags.entry(name.clone()).or_insert(json!({}));
+            if let Value::Object(before) = entry {
+                before.extend(values);
+            }
+            self.because.insert(format!("tags.{name}"), json!(why));
+        }
+    }
+
     /// Takes what `text` says in the place of what is assumed.
     ///
     /// # Errors
@@ -120,10 +159,12 @@ impl Assumptions {
                 ("rate", Value::String(rate)) => self.rate = rate,
                 ("classes", Value::Object(of)) => over(file, "class", &mut self.classes, of)?,
                 ("providers", Value::Object(of)) => over(file, "provider", &mut self.providers, of)?,
+                ("users", Value::Object(of)) => self.users = of,
+                ("tags", Value::Object(of)) => self.tags.extend(of),
                 ("plan", Value::Object(of)) => self.plan.extend(of),
                 ("because", Value::Object(of)) => because = of,
                 (key, _) => {
-                    let known = "`format`, `rate`, `classes`, `providers`, `plan`, `because`";
+                    let known = "`format`, `rate`, `classes`, `providers`, `users`, `tags`, `plan`, `because`";
                     let what = format!("`{}` is not what it may be; an object of {known}", printable(key));
                     return Err(Refused::whole(file, what));
                 }
@@ -135,6 +176,12 @@ impl Assumptions {
             .iter()
             .filter(|(name, value)| before.providers.get(*name) != Some(value));
         let mut changed: Vec<String> = providers.map(|(name, _)| format!("providers.{name}")).collect();
+        let tags = self
+            .tags
+            .iter()
+            .filter(|(name, value)| before.tags.get(*name) != Some(value));
+        changed.extend(tags.map(|(name, _)| format!("tags.{name}")));
+        changed.extend((self.users != before.users).then(|| "users".to_owned()));
         changed.extend((self.rate != before.rate).then(|| "rate".to_owned()));
         changed.extend((self.classes != before.classes).then(|| "classes".to_owned()));
         for what in changed {
@@ -148,10 +195,15 @@ impl Assumptions {
 
     /// The text of the file.
     pub fn to_json(&self) -> String {
-        let text = json!({
+        let mut text = json!({
             "format": FORMAT, "rate": self.rate, "classes": self.classes, "providers": self.providers,
             "plan": self.plan, "because": self.because,
         });
+        for (name, of) in [("users", &self.users), ("tags", &self.tags)] {
+            if !of.is_empty() {
+                text[name] = Value::Object(of.clone());
+            }
+        }
         format!("{text:#}\n")
     }
 
@@ -169,6 +221,23 @@ impl Assumptions {
         }
         parts.join("; ")
     }
+}
+
+/// What the limits and budgets of a gateway tell apart, as an experiment writes it, and the identities that they name.
+fn identities(gateway: &Gateway) -> Vec<(String, Vec<String>)> {
+    let listed = |of: Option<&Value>| of.and_then(Value::as_array).cloned().unwrap_or_default();
+    let limiters = listed(gateway.client.get("limiters"));
+    let limiters = limiters
+        .iter()
+        .filter_map(|limiter| Some((limiter.get("each")?, "per")));
+    let budgets = listed(gateway.facts.get("budgets"));
+    let all = limiters.chain(budgets.iter().map(|budget| (budget, "each")));
+    let found = all.filter_map(|(of, key)| {
+        let names = of.get("of").and_then(Value::as_array);
+        let names = names.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+        Some((of.get(key)?.as_str()?.to_owned(), names.collect()))
+    });
+    found.collect()
 }
 
 fn map(value: Value) -> Map<String, Value> {

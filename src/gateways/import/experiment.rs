@@ -18,6 +18,17 @@ pub fn experiment(gateway: &Gateway, assumptions: &Assumptions, name: &str) -> V
         {
             of.insert("asks".to_owned(), json!(asked(gateway, name)));
         }
+        let group = gateway.groups.iter().find(|group| group.name == asked(gateway, name));
+        let own = group
+            .and_then(|group| group.facts.get("tags"))
+            .and_then(Value::as_object);
+        if let (Some(own), Value::Object(of)) = (own, &mut class)
+            && let Value::Object(tags) = of.entry("tags").or_insert(json!({}))
+        {
+            for (tag, value) in own {
+                tags.entry(tag.clone()).or_insert(value.clone());
+            }
+        }
         classes.insert(name.clone(), class);
     }
     let mut client = gateway.client.clone();
@@ -34,11 +45,17 @@ pub fn experiment(gateway: &Gateway, assumptions: &Assumptions, name: &str) -> V
         gateway.files.join(" + "),
         assumptions.quoted()
     );
+    let mut traffic = json!({ "arrivals": { "poisson": { "rate": assumptions.rate } }, "classes": classes });
+    for (name, of) in [("users", &assumptions.users), ("tags", &assumptions.tags)] {
+        if !of.is_empty() {
+            traffic[name] = Value::Object(of.clone());
+        }
+    }
     json!({
         "format": "simcap.experiment/2",
         "name": name,
         "about": about,
-        "traffic": { "arrivals": { "poisson": { "rate": assumptions.rate } }, "classes": classes },
+        "traffic": traffic,
         "providers": providers(gateway, assumptions),
         "hosts": gateway.facts.get("hosts").unwrap_or(&json!({})),
         "client": client,

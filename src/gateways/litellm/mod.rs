@@ -5,7 +5,7 @@
 //! what is worth a warning. `keys` has the tables.
 //!
 //! Source: LiteLLM 1.109.1 (`router_python_core.py`, `router_utils/`, `proxy/proxy_server.py`), held against the running router where
-//! the manual pages of `litellm` retries and `litellm_cooldown` say so. Left out: what the database holds, limits of keys and teams,
+//! the manual pages of `litellm` retries and `litellm_cooldown` say so. Left out: what the database holds, limits of single keys,
 //! routing by health checks, affinity.
 
 mod cases;
@@ -14,6 +14,7 @@ mod doubts;
 mod keys;
 mod policy;
 mod settings;
+mod tenants;
 
 use std::collections::BTreeMap;
 

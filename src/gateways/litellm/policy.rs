@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::Reading;
 use super::deployments::Deployment;
 use super::settings::{Cooling, Settings, TIMEOUT, Version};
+use super::tenants;
 
 /// Seconds as an experiment writes them.
 pub(super) fn seconds(s: f64) -> Value {
@@ -261,21 +262,28 @@ fn a_window(text: &str) -> String {
     }
 }
 
-/// The budgets of deployments and of providers, if the router looks at them.
+/// The budgets of the proxy, of keys, users and teams; and of deployments and providers, if the router looks at them.
 pub(super) fn budgets(reading: &Reading<'_>) -> Option<Value> {
-    if !reading
-        .settings
-        .checks
-        .iter()
-        .any(|check| check == "router_budget_limiting")
-    {
-        return None;
+    let mut all = tenants::budgets(reading.root);
+    let checks = &reading.settings.checks;
+    if checks.iter().any(|check| check == "router_budget_limiting") {
+        all.extend(of_router(reading));
     }
-    let per = |window: &str| match window {
-        _ if window.ends_with('h') || window.ends_with('m') || window.ends_with('s') => "hour",
+    (!all.is_empty()).then(|| json!(all))
+}
+
+/// The window of a budget that is nearest to LiteLLM's.
+pub(super) fn per(window: &str) -> &'static str {
+    match window {
         "1d" | "24h" => "day",
+        "7d" => "week",
+        _ if window.ends_with('h') || window.ends_with('m') || window.ends_with('s') => "hour",
         _ => "month",
-    };
+    }
+}
+
+/// The budgets of deployments and of providers.
+fn of_router(reading: &Reading<'_>) -> Vec<Value> {
     let everybody = || reading.groups.iter().flat_map(|(_, of)| of);
     let own = everybody().filter_map(|d| {
         let (most, window) = d.budget.as_ref()?;
@@ -294,8 +302,7 @@ pub(super) fn budgets(reading: &Reading<'_>) -> Option<Value> {
             let window = entry.value.text_of("time_period").unwrap_or("30d");
             Some(json!({ "per": per(window), "money": format!("${most}"), "providers": names }))
         });
-    let all: Vec<Value> = own.chain(of_providers).collect();
-    (!all.is_empty()).then(|| json!(all))
+    own.chain(of_providers).collect()
 }
 
 /// The client of all groups.
@@ -350,5 +357,13 @@ pub(super) fn client(settings: &Settings, reading: &Reading<'_>) -> Map<String, 
     };
     client.insert("breaker".to_owned(), breaker);
     client.insert("timeouts".to_owned(), json!({ "attempt": format!("{timeout}s") }));
+    let limiters = tenants::limiters(reading.root);
+    if !limiters.is_empty() {
+        client.insert("limiters".to_owned(), json!(limiters));
+    }
+    // Replicas that count together in a shared store see one another's counts a second later.
+    if settings.shared_store && reading.replicas > 1 {
+        client.insert("refresh".to_owned(), json!("1s"));
+    }
     client
 }

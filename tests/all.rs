@@ -47,6 +47,7 @@ mod prompt_cache;
 mod quality;
 mod queueing_theory;
 mod replay;
+mod response_cache;
 mod resume;
 mod retries;
 mod retry_storm;

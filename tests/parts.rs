@@ -51,6 +51,7 @@ fn acted(kind: &str, with: &Runs, without: &Runs) -> bool {
             "hedge" => tallies(with).any(|tally| tally.effort.hedges > 0),
             "limit" => said(Outcome::RateLimited),
             "prompt_cache" => tallies(with).any(|tally| tally.providers.iter().any(|provider| provider.cached > 0)),
+            "response_cache" => tallies(with).any(|tally| tally.classes.iter().any(|class| class.hits > 0)),
             "admission" | "limiter" => waited() || ended(Outcome::Shed) || ended(Outcome::QueueTimeout),
             _ => true,
         }

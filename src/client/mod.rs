@@ -18,6 +18,7 @@ pub mod host;
 pub mod identity;
 pub mod limiter;
 mod litellm;
+pub mod response_cache;
 pub mod retry;
 pub mod retry_budget;
 pub mod view;
@@ -44,6 +45,8 @@ pub struct Client {
     pub age: Option<Age>,
     /// The time that the gateways themselves take, if they take any.
     pub gateway_time: Option<gateway_time::GatewayTime>,
+    /// The gateway's response caches, if it has any.
+    pub response_caches: response_cache::Caches,
     /// The timeouts of attempts and requests.
     pub timeouts: Timeouts,
     /// The longest wait for a connection.

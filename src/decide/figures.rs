@@ -33,6 +33,9 @@ pub(super) struct Figures<'a> {
     quality: u64,
     /// The cost in pico-dollars.
     cost: u128,
+    /// What the response cache answered, and what that had cost.
+    hits: u64,
+    saved: u128,
     /// The length of what is counted.
     seconds: f64,
     /// Each histogram, once it is asked for.
@@ -74,6 +77,8 @@ impl<'a> Figures<'a> {
             rated: classes.iter().map(|c| c.rated).sum(),
             quality: classes.iter().map(|c| c.quality).sum(),
             cost: classes.iter().map(|c| c.cost).sum(),
+            hits: classes.iter().map(|c| c.hits).sum(),
+            saved: classes.iter().map(|c| c.saved).sum(),
             seconds: tally.counted as f64 / 1e9,
             times: Default::default(),
             of: Of::Classes(classes),
@@ -90,6 +95,8 @@ impl<'a> Figures<'a> {
             rated: lens.rated,
             quality: lens.quality,
             cost: lens.cost + lens.reserved,
+            hits: lens.hits,
+            saved: lens.saved,
             seconds: lens.counted as f64 / 1e9,
             times: Default::default(),
         }
@@ -120,6 +127,8 @@ impl<'a> Figures<'a> {
             Quantity::Quality => (self.quality as f64, self.rated as f64),
             Quantity::Share => of_outcome(&self.outcomes),
             Quantity::Attempts => of_outcome(&self.attempts),
+            Quantity::CacheHits => (self.hits as f64, requests()),
+            Quantity::SavedPerMonth => (self.saved as f64, self.seconds),
         }
     }
 
@@ -171,11 +180,11 @@ pub(super) fn kind(metric: &Metric) -> Kind {
         Quantity::E2e => time(Times::E2e),
         Quantity::Wait => time(Times::Wait),
         Quantity::Tpot => time(Times::Tpot),
-        Quantity::ErrorRate | Quantity::Share | Quantity::Attempts => Kind::Share,
+        Quantity::ErrorRate | Quantity::Share | Quantity::Attempts | Quantity::CacheHits => Kind::Share,
         Quantity::Throughput | Quantity::Goodput => Kind::Ratio(1.0, 1.0),
         Quantity::AttemptsPerRequest => Kind::Positive(1.0, 1.0),
         Quantity::CostPer1k => Kind::Positive(1e3, PICO),
-        Quantity::CostPerMonth => Kind::Positive(MONTH_DAYS * 86_400.0, PICO),
+        Quantity::CostPerMonth | Quantity::SavedPerMonth => Kind::Positive(MONTH_DAYS * 86_400.0, PICO),
         Quantity::Quality => Kind::Ratio(1.0, 1e6),
     }
 }

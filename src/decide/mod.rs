@@ -17,6 +17,7 @@ mod month;
 mod outside;
 mod passes;
 mod ranking;
+mod response_cache;
 mod scorecard;
 mod shut;
 mod steady;

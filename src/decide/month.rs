@@ -93,6 +93,11 @@ impl Month {
         }
     }
 
+    /// Whether a month is said to cost what the runs cost, as often as they fit into it.
+    pub(super) fn is_figure(&self) -> bool {
+        matches!(self.says, Says::Figure)
+    }
+
     /// Why figures by request are not those of a month: a budget or a quota of which the run sees a part of a window.
     pub(super) fn partial(&self) -> Option<&str> {
         self.partial.as_deref()
@@ -104,7 +109,12 @@ impl Month {
             if !self.is_corrected(measure) {
                 continue;
             }
-            let factor = self.attempts().map(|attempts| {
+            let attempts = match measure.metric.quantity() {
+                // A bound on what is spent bounds nothing of what is saved.
+                Quantity::SavedPerMonth if !matches!(self.says, Says::Figure) => None,
+                _ => self.attempts(),
+            };
+            let factor = attempts.map(|attempts| {
                 let (all, standing) = parts(&pooled.tally, &measure.source);
                 if all > 0.0 {
                     (attempts * (all - standing) + standing) / all
@@ -122,23 +132,29 @@ impl Month {
             Source::All | Source::Classes(_) => true,
             Source::Lens(lens) => self.whole[lens],
         };
-        is_whole && measure.metric.quantity() == Quantity::CostPerMonth
+        is_whole
+            && matches!(
+                measure.metric.quantity(),
+                Quantity::CostPerMonth | Quantity::SavedPerMonth
+            )
     }
 
     /// Says of each figure what it leaves out of a month.
     pub(super) fn note(&self, measures: &[Measure], measured: &mut [Measured]) {
         for (measure, measured) in measures.iter().zip(measured) {
             let why = match measure.metric.quantity() {
-                Quantity::CostPerMonth if self.is_corrected(measure) => match &self.says {
+                Quantity::CostPerMonth | Quantity::SavedPerMonth if self.is_corrected(measure) => match &self.says {
                     Says::Figure => None,
                     Says::AtMost { why, .. } | Says::Nothing(why) => Some(why),
                 },
                 Quantity::ErrorRate
                 | Quantity::Share
+                | Quantity::CacheHits
                 | Quantity::CostPer1k
                 | Quantity::Throughput
                 | Quantity::Goodput => self.partial.as_ref(),
                 Quantity::CostPerMonth
+                | Quantity::SavedPerMonth
                 | Quantity::Ttft
                 | Quantity::E2e
                 | Quantity::Wait

@@ -2,6 +2,7 @@
 
 use crate::engine::scenario::Scenario;
 use crate::engine::story::{self as seen, Part, Turn};
+use crate::engine::tally::Hit;
 use crate::engine::watch::{By, Held};
 use crate::experiment::assemble::Plan;
 use crate::experiment::kinds::page_of;
@@ -128,6 +129,8 @@ impl<'a> Telling<'a> {
         };
         let name = |index: usize| self.provider(of.attempts[index].sending.provider);
         match *step {
+            seen::Step::Found { after, hit } => plain("cache_hit", found(after, &hit)),
+            seen::Step::Missed => plain("cache_miss", "the response cache has no answer for it".into()),
             seen::Step::Asleep(Held::Budget) => plain("asleep", "a budget is spent: waits for its next window".into()),
             seen::Step::Asleep(Held::Limiter) => plain("asleep", "a limiter holds it back: asks again later".into()),
             seen::Step::Asleep(Held::Pace) => plain("paced", "let in, and paced: goes at a set time".into()),
@@ -287,8 +290,20 @@ fn nanos(span: Span) -> Nanos {
     Nanos(span.nanos())
 }
 
+/// What the response cache had.
+fn found(after: Span, hit: &Hit) -> String {
+    let age = hit.age.map_or(String::new(), |age| format!(", {age} old"));
+    let wrong = if hit.is_wrong {
+        ", and wrong for this request"
+    } else {
+        ""
+    };
+    format!("the response cache has an answer{age}{wrong}: given after {after}")
+}
+
 const fn place(part: Part) -> Place {
     match part {
+        Part::Cache => Place::Cache,
         Part::HeldBack => Place::HeldBack,
         Part::Queued => Place::Queued,
         Part::InLine => Place::Connection,

@@ -9,9 +9,10 @@ use crate::experiment::assemble::Plan;
 use crate::experiment::caveats;
 use crate::experiment::load::Loaded;
 use crate::kernel::time::Span;
+use crate::report::cache_warning;
 use crate::report::json::FORMAT;
 use crate::report::{
-    AlertReport, Bill, BoundReport, ClassReport, Currency, Curves, EffortReport, IdentityReport, IncidentReport,
+    AlertReport, Bill, BoundReport, CacheReport, ClassReport, Currency, Curves, EffortReport, IdentityReport, IncidentReport,
     Measured, Metric, MilestoneReport, Moment, OutcomeShare, PolicyReport, ProviderReport, Ranking, Report, Steady,
     SupposedReport, Unit, format,
 };
@@ -31,7 +32,9 @@ use super::ranking::{ranking, together};
 use super::scorecard::{Given, scorecard};
 use super::steady::{self, Story};
 use super::uncertain::{self, Uncertain};
-use super::{bill, classes, clipped, exchange, identities, idle, joined, judge, outside, shut, supposed, survivors};
+use super::{
+    bill, classes, clipped, exchange, identities, idle, joined, judge, outside, response_cache, shut, supposed, survivors,
+};
 
 /// Points of a distribution function that a report keeps.
 const CURVE_POINTS: usize = 200;
@@ -224,6 +227,7 @@ fn warnings(
     if finished == 1 {
         all.push("one replication: no figure has an interval, and no policy can be called better".into());
     }
+    all.extend(cache_warning(policies));
     all.extend(survivors::warning(policies));
     all.extend(oversized(plan, all_pooled));
     all.extend(currency.into_iter().flat_map(exchange::sentences));
@@ -298,6 +302,7 @@ fn policy(plan: &Plan, number: usize, pooled: &Pooled, month: &Month, parts: Par
         identities: parts.identities,
         incidents: parts.incidents,
         effort: parts.effort,
+        response_cache: parts.response_cache,
         supposed: parts.supposed,
         steady: match shut::sentence(scenario, sum, pooled.replications) {
             Some(why) => Steady { settled: false, why },
@@ -324,6 +329,7 @@ struct Parts {
     identities: Vec<IdentityReport>,
     incidents: Vec<IncidentReport>,
     effort: Vec<EffortReport>,
+    response_cache: Option<CacheReport>,
     supposed: Vec<SupposedReport>,
 }
 
@@ -341,6 +347,7 @@ impl Parts {
             identities: identities::identities(scenario, pooled, each),
             incidents: incidents(scenario, pooled, each),
             effort: effort(pooled, each),
+            response_cache: response_cache::response_cache(scenario, pooled, month, each),
             supposed: supposed::supposed(pooled, each),
         }
     }

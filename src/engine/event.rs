@@ -38,6 +38,10 @@ pub enum Event {
     Judged(u32),
     /// The arrival in this slot, which follows the end of another request, comes.
     Follow(u32),
+    /// The request in this slot is given the answer that the response cache had for it.
+    Found(u32),
+    /// The response cache has nothing for the request in this slot, which goes on.
+    Missed(u32),
     /// A limiter lets the head of the queue pass. Stale if there is none.
     Admit,
 }
@@ -60,6 +64,8 @@ impl Event {
             Event::Judged(slot) => (10, slot),
             Event::Follow(slot) => (11, slot),
             Event::Admit => (12, 0),
+            Event::Found(slot) => (13, slot),
+            Event::Missed(slot) => (14, slot),
         };
         (kind << SLOT_BITS) | slot
     }
@@ -81,6 +87,8 @@ impl Event {
             9 => Event::FirstToken(slot),
             10 => Event::Judged(slot),
             11 => Event::Follow(slot),
+            13 => Event::Found(slot),
+            14 => Event::Missed(slot),
             _ => Event::Admit,
         }
     }
@@ -108,6 +116,8 @@ mod tests {
             Event::FirstToken(slot),
             Event::Judged(slot),
             Event::Follow(slot),
+            Event::Found(slot),
+            Event::Missed(slot),
             Event::Admit,
         ] {
             assert_eq!(Event::unpack(event.pack()), event);

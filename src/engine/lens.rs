@@ -1,7 +1,7 @@
 //! Lenses: parts of the traffic that are counted apart, because a metric asks for them.
 //!
-//! A lens takes in requests of some classes, those that one provider answered, those of a stretch of time, or what is all of
-//! that. Which lenses there are is settled before the run; a scenario without any counts nothing here, and with some, each event
+//! A lens takes in requests of some classes, those that one provider answered, those that the response cache answered or did not,
+//! those of a stretch of time, or what is all of that. Which lenses there are is settled before the run; a scenario without any counts nothing here, and with some, each event
 //! goes through a table of those that its class is in: nothing is looked up by name and nothing is allocated.
 //!
 //! A request is seen by when it arrived, and what succeeds within the counted time by when it ended, as in the [`Tally`] itself:
@@ -27,6 +27,8 @@ pub struct Lens {
     pub tags: Option<Vec<bool>>,
     /// The provider; nothing for all.
     pub provider: Option<usize>,
+    /// Whether the requests are those that the response cache answered, or all others; nothing for both.
+    pub hits: Option<bool>,
     /// Counting starts here, not before the warm-up is over.
     pub from: Time,
     /// Counting ends here, not after the last arrival.
@@ -93,6 +95,10 @@ pub struct LensTally {
     pub cost: u128,
     /// Pico-dollars for capacity reserved over its time, used or not; of some classes, none.
     pub reserved: u128,
+    /// Successes that the response cache answered.
+    pub hits: u64,
+    /// Pico-dollars that the answers of the hits had cost when they were first given.
+    pub saved: u128,
     /// The length of its time in nanoseconds, added up over replications.
     pub counted: u128,
 }
@@ -100,7 +106,9 @@ pub struct LensTally {
 impl LensTally {
     fn of(lens: &Lens, fleet: &[Deployment], may_use: &[bool]) -> LensTally {
         let counted = lens.until.since(lens.from);
-        let bills = |p: usize| lens.takes_everything() && lens.provider.is_none_or(|own| own == p);
+        let bills = |p: usize| {
+            lens.takes_everything() && lens.hits.is_none() && lens.provider.is_none_or(|own| own == p)
+        };
         let standing = |(p, d): (usize, &Deployment)| bills(p).then(|| d.provider.price.standing(counted, may_use[p]));
         LensTally {
             times: lens.times.map(|asked| asked.then(Histogram::default)),
@@ -127,6 +135,8 @@ impl LensTally {
         self.quality += other.quality;
         self.cost += other.cost;
         self.reserved += other.reserved;
+        self.hits += other.hits;
+        self.saved += other.saved;
         self.counted += other.counted;
     }
 
@@ -155,6 +165,10 @@ impl LensTally {
                 self.rated += 1;
                 self.quality += u64::from(end.quality);
             }
+            if let Some(hit) = &end.hit {
+                self.hits += 1;
+                self.saved += u128::from(hit.saved);
+            }
         }
     }
 }
@@ -172,6 +186,8 @@ pub struct Seen {
     pub provider: u32,
     /// Output tokens of the request.
     pub output: u32,
+    /// Whether the response cache answered the request.
+    pub is_hit: bool,
 }
 
 impl Tally {
@@ -186,7 +202,7 @@ impl Tally {
     pub fn see_end(&mut self, lenses: &Lenses, of: &Seen, end: &Ending) {
         for &i in lenses.of_class(of.class) {
             let (lens, tally) = (&lenses.all[i as usize], &mut self.lenses[i as usize]);
-            if !lens.spans(of.arrived) || !lens.has(of.tags) {
+            if !lens.spans(of.arrived) || !lens.is_of(of) {
                 continue;
             }
             match lens.provider {
@@ -206,7 +222,7 @@ impl Tally {
     pub fn see_served(&mut self, lenses: &Lenses, of: &Seen, now: Time, good: bool) {
         for &i in lenses.of_class(of.class) {
             let (lens, tally) = (&lenses.all[i as usize], &mut self.lenses[i as usize]);
-            if lens.spans(now) && lens.has(of.tags) && lens.takes(of.provider) {
+            if lens.spans(now) && lens.takes(of.provider) && lens.is_of(of) {
                 tally.served += 1;
                 tally.good += u64::from(good);
             }
@@ -220,12 +236,13 @@ impl Tally {
     pub fn see_attempt(&mut self, lenses: &Lenses, of: &Seen, outcome: Outcome, cost: u64, shadow: bool) {
         for &i in lenses.of_class(of.class) {
             let (lens, tally) = (&lenses.all[i as usize], &mut self.lenses[i as usize]);
-            if lens.spans(of.arrived) && lens.has(of.tags) && lens.takes(of.provider) {
+            if lens.spans(of.arrived) && lens.takes(of.provider) && lens.is_of(of) {
                 tally.attempts[outcome.index()] += 1;
                 // A caller's request brings its bill along when it ends.
+                let is_of_all = lens.takes_everything() && lens.hits.is_none();
                 let is_billed_here = match lens.provider {
-                    Some(_) => !shadow || lens.takes_everything(),
-                    None => shadow && lens.takes_everything(),
+                    Some(_) => !shadow || is_of_all,
+                    None => shadow && is_of_all,
                 };
                 if is_billed_here {
                     tally.cost += u128::from(cost);
@@ -245,9 +262,9 @@ impl Lens {
         self.classes.is_none() && self.tags.is_none()
     }
 
-    /// Whether it counts requests with these `tags`.
-    fn has(&self, tags: u32) -> bool {
-        self.tags.as_ref().is_none_or(|some| some[tags as usize])
+    /// Whether it looks at requests like this one, as far as tags and the response cache are concerned.
+    fn is_of(&self, of: &Seen) -> bool {
+        self.tags.as_ref().is_none_or(|some| some[of.tags as usize]) && self.hits.is_none_or(|hits| hits == of.is_hit)
     }
 
     fn takes(&self, provider: u32) -> bool {

@@ -13,6 +13,7 @@ use std::fmt;
 pub use course::{Course, Happening, Turn};
 pub use find::{Found, Rank, Search};
 
+use super::tally::Hit;
 use super::watch::{Arrival, By, Choice, Ending, Fate, Held, Sending, Watch, What};
 use crate::kernel::time::{Span, Time};
 use crate::words::{Ask, Ended, Outcome};
@@ -20,6 +21,8 @@ use crate::words::{Ask, Ended, Outcome};
 /// Where a request is at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
+    /// Looked up in the response cache, or on its way out of it.
+    Cache,
     /// Asleep before the gate or inside it: a budget or a limiter holds it back.
     HeldBack,
     /// In the admission queue.
@@ -36,7 +39,8 @@ pub enum Part {
 
 impl Part {
     /// All of them, in the order of their tables.
-    pub const ALL: [Part; 6] = [
+    pub const ALL: [Part; 7] = [
+        Part::Cache,
         Part::HeldBack,
         Part::Queued,
         Part::InLine,
@@ -92,6 +96,15 @@ pub struct Stay {
 /// One thing that happened to a request.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
+    /// The response cache has an answer for it.
+    Found {
+        /// How long until it has the answer.
+        after: Span,
+        /// What it is.
+        hit: Hit,
+    },
+    /// The response cache has nothing for it.
+    Missed,
     /// It sleeps before it is let in.
     Asleep(Held),
     /// It stands in the admission queue, with so many others before and behind it.
@@ -321,6 +334,16 @@ impl Open {
         self.pass(now);
         match *what {
             What::Arrived(_) | What::Ended(_) => {}
+            What::Found { after, hit } => {
+                self.place = Part::Cache;
+                self.step(now, Step::Found { after, hit });
+            }
+            What::Missed { after } => {
+                if after > Span::ZERO {
+                    self.place = Part::Cache;
+                }
+                self.step(now, Step::Missed);
+            }
             What::Asleep(held) => {
                 self.place = Part::HeldBack;
                 self.step(now, Step::Asleep(held));
@@ -330,7 +353,12 @@ impl Open {
                 self.step(now, Step::Queued(queued));
             }
             What::Limited { rule, identity } => self.step(now, Step::Limited(rule, identity)),
-            What::LetIn => self.step(now, Step::LetIn),
+            What::LetIn => {
+                if self.place == Part::Cache {
+                    self.place = Part::BackingOff;
+                }
+                self.step(now, Step::LetIn);
+            }
             What::InLine(sending) => {
                 let at = self.make(now, &sending);
                 self.in_line += 1;

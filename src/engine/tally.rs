@@ -63,6 +63,8 @@ pub struct Tally {
     pub incidents: Vec<Incident>,
     /// What each lens of the scenario counted, in order.
     pub lenses: Vec<LensTally>,
+    /// How old the answers of hits were, if there is a response cache that knows.
+    pub ages: Option<Histogram>,
     /// The most requests in the system at once.
     pub peak_in_system: usize,
     /// The counts over time, in equal bins.
@@ -96,6 +98,12 @@ pub struct ClassTally {
     pub cost: u128,
     /// What was spent by what the attempt was, mirrored copies left out, in the order of [`Spending::ALL`].
     pub spent: [u128; Spending::ATTEMPTS],
+    /// Successes that the gateway's response cache answered.
+    pub hits: u64,
+    /// Hits whose answer was wrong for the request.
+    pub wrong: u64,
+    /// Pico-dollars that the answers of the hits had cost when they were first given.
+    pub saved: u128,
 }
 
 /// What answers would be worth under a correlation that is not the one that is simulated.
@@ -214,6 +222,19 @@ pub struct Ending {
     pub cost: u64,
     /// Probability of a good answer, in millionths, of a success; [`UNRATED`] where it is unknown.
     pub quality: u32,
+    /// What the response cache had for it, if it was answered from there.
+    pub hit: Option<Hit>,
+}
+
+/// An answer out of the gateway's response cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Pico-dollars that the request cost which the answer was first given to.
+    pub saved: u64,
+    /// How old the answer is; nothing where the cache does not know.
+    pub age: Option<Span>,
+    /// Whether it is wrong for this request.
+    pub is_wrong: bool,
 }
 
 impl Supposed {
@@ -276,6 +297,7 @@ impl Tally {
             identities: vec![RuleTally::default(); scenario.client.rules.all.len()],
             incidents: incident::of(scenario),
             lenses: Tally::of_lenses(&scenario.lenses, &scenario.fleet, &scenario.may_use),
+            ages: scenario.client.response_caches.know_ages().then(Histogram::default),
             peak_in_system: 0,
             series: Series::new(scenario.window, scenario.fleet.len()),
         }
@@ -300,6 +322,14 @@ impl Tally {
                 class.rated += 1;
                 class.quality += u64::from(end.quality);
             }
+            if let Some(hit) = &end.hit {
+                class.hits += 1;
+                class.wrong += u64::from(hit.is_wrong);
+                class.saved += u128::from(hit.saved);
+                if let (Some(ages), Some(age)) = (&mut self.ages, hit.age) {
+                    ages.record(age);
+                }
+            }
         }
     }
 
@@ -320,6 +350,7 @@ impl Tally {
                 tpot.pack();
             }
         }
+        self.ages.iter_mut().for_each(Histogram::pack);
         self.lenses.iter_mut().for_each(LensTally::pack);
         self.incidents.iter_mut().for_each(Incident::close);
         self.identities.iter_mut().for_each(RuleTally::pack);
@@ -362,6 +393,9 @@ impl Tally {
             a.hanging += b.hanging;
             a.cost += b.cost;
             a.spent.iter_mut().zip(&b.spent).for_each(|(a, b)| *a += b);
+            a.hits += b.hits;
+            a.wrong += b.wrong;
+            a.saved += b.saved;
         }
         for (a, b) in self.providers.iter_mut().zip(&other.providers) {
             add(&mut a.outcomes, &b.outcomes);
@@ -406,6 +440,9 @@ impl Tally {
             a.merge(b);
         }
         for (a, b) in self.lenses.iter_mut().zip(&other.lenses) {
+            a.merge(b);
+        }
+        if let (Some(a), Some(b)) = (&mut self.ages, &other.ages) {
             a.merge(b);
         }
         self.peak_in_system = self.peak_in_system.max(other.peak_in_system);

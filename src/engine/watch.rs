@@ -10,6 +10,7 @@
 
 use std::fmt;
 
+use crate::engine::tally::Hit;
 use crate::kernel::time::{Span, Time};
 use crate::provider::endpoint::Answer;
 use crate::routing::{Call, Fleet};
@@ -37,6 +38,18 @@ pub trait Watch: fmt::Debug {
 pub enum What {
     /// It has arrived.
     Arrived(Arrival),
+    /// The response cache has an answer for it, which it is given after a time.
+    Found {
+        /// How long until it has the answer.
+        after: Span,
+        /// What it is.
+        hit: Hit,
+    },
+    /// The response cache has nothing for it.
+    Missed {
+        /// How long the lookup takes, before it goes on.
+        after: Span,
+    },
     /// It sleeps before the gate, or inside it, and comes back by itself.
     Asleep(Held),
     /// It stands in the admission queue.

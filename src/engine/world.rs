@@ -10,6 +10,7 @@
 mod age;
 mod attempt;
 mod belief;
+mod cache;
 mod copies;
 mod end;
 mod ends;
@@ -33,6 +34,7 @@ use crate::client::gate::Gate;
 use crate::client::groups::Trail;
 use crate::client::hedge::Hedge;
 use crate::client::host::Pool;
+use crate::client::response_cache::Store;
 use crate::client::retry::Retry;
 use crate::kernel::chance::{Chance, Key, Purpose, index};
 use crate::kernel::clock::BoundClock;
@@ -334,6 +336,9 @@ pub struct World<'a> {
     trails: Vec<Trail>,
     /// The limits of each named group that has some; empty if none has.
     gates: Vec<Option<Gate>>,
+    /// The stores of the response caches, and by slot of request what was found for it; empty if there are none.
+    stores: Vec<Box<dyn Store>>,
+    served: Vec<Option<cache::Served>>,
     supposed: Vec<[[Supposed; SUPPOSED.len()]; 2]>,
     retry: Box<dyn Retry>,
     retry_listens: bool,
@@ -421,6 +426,8 @@ impl<'a> World<'a> {
             tickets: Vec::new(),
             beliefs: Beliefs::default(),
             trails: Vec::new(),
+            stores: cache::stores(client),
+            served: Vec::new(),
             gates: groups::gates(client.groups.as_ref(), chance.surroundings(OF_LIMITERS).part(OF_GROUPS)),
             supposed: Vec::new(),
             retry: client.retry.fresh(),
@@ -522,6 +529,9 @@ impl<'a> World<'a> {
         if slot as usize >= MOST_SLOTS {
             return self.end(slot, Outcome::Shed, Span::ZERO);
         }
+        if !self.stores.is_empty() {
+            return self.look_up(slot);
+        }
         self.ask_to_enter(slot);
     }
 
@@ -551,6 +561,8 @@ impl<'a> World<'a> {
             Event::GiveUp(slot) => self.give_up(slot),
             Event::Judged(slot) => self.judged(slot),
             Event::Follow(slot) => self.arrive_after(slot),
+            Event::Found(slot) => self.serve(slot),
+            Event::Missed(slot) => self.ask_to_enter(slot),
             // An earlier head may have asked for a later time: that event is stale.
             Event::Admit => {
                 if self.now == self.admit_at {

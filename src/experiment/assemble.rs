@@ -246,10 +246,11 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
                 let text = "`model_groups` has fallbacks of its own: switch the client's off with `\"fallback\": null`";
                 return Err(here(Refusal::new(text).at("model_groups").at("policy")));
             }
-            let (groups, rule) =
+            let named =
                 groups(named, &client, spec, &fleet, &names).map_err(|r| here(r.at("model_groups").at("policy")))?;
-            built.groups = Some(groups);
-            built.retry = budgeted(rule, &client, &names).map_err(|r| r.at("client"))?;
+            built.groups = Some(named.groups);
+            built.response_caches = named.caches;
+            built.retry = budgeted(named.rule, &client, &names).map_err(|r| r.at("client"))?;
         }
         built.name_rules();
         let groups = built.fallback.members_of_each();
@@ -282,12 +283,13 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
             lenses: lenses.clone(),
         });
     }
+    let assumptions = assumptions(loaded, &fleet, &models, &scenarios);
     Ok(Plan {
         scenarios,
         kinds: spec.policies.iter().map(|p| p.policy.kind()).collect(),
         metrics,
         objectives,
-        assumptions: assumptions(loaded, &fleet, &models),
+        assumptions,
         models,
         domains,
         replications: spec.plan.replications,

@@ -16,6 +16,7 @@ use crate::client::budget::BudgetSpec;
 use crate::client::gateway_time::GatewayTimeSpec;
 use crate::client::hedge::HedgeSpec;
 use crate::client::limiter::LimiterSpec;
+use crate::client::response_cache::ResponseCacheSpec;
 use crate::client::retry::RetrySpec;
 use crate::client::retry_budget::RetryBudgetSpec;
 use crate::form::laws::LawSpec;
@@ -31,6 +32,7 @@ use crate::provider::load::LoadSpec;
 use crate::provider::pricing::{HungUp, PriceSpec, bare};
 use crate::routing::PolicySpec;
 use crate::traffic::arrivals::ArrivalsSpec;
+use crate::traffic::prompts::PromptsSpec;
 use crate::traffic::users::UsersSpec;
 use crate::words::Metric;
 
@@ -145,6 +147,9 @@ pub struct ClassSpec {
     /// The `max_tokens` that the client sends: output is cut there, and quotas reserve that much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output: Option<Count>,
+    /// The prompts that come back in such requests, for response caches that go by them. Default: no two requests have the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompts: Option<PromptsSpec>,
     /// What the client says of such a request besides: `"plan": "free"`, `"region": "eu"`. For policies that go by it.
     #[serde(default)]
     pub tags: Named<String>,
@@ -297,6 +302,9 @@ pub struct ClientSpec {
     /// The time that the gateway itself takes of each request. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_time: Option<GatewayTimeSpec>,
+    /// The gateway's response cache: answers given before, given again without asking a provider. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_cache: Option<ResponseCacheSpec>,
     /// How long the client waits, for each of the things that it may wait for.
     #[serde(default)]
     pub timeouts: TimeoutsSpec,

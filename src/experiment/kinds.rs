@@ -11,6 +11,7 @@ use crate::client::admission::AdmissionSpec;
 use crate::client::breaker::BreakerSpec;
 use crate::client::hedge::HedgeSpec;
 use crate::client::limiter::LimiterSpec;
+use crate::client::response_cache::StoreSpec;
 use crate::client::retry::RetrySpec;
 use crate::client::retry_budget::RetryBudgetSpec;
 use crate::form::laws::LawSpec;
@@ -84,6 +85,7 @@ pub fn all() -> Vec<PartKind> {
         PartKind::of::<LimitSpec>(),
         PartKind::of::<FaultSpec>(),
         PartKind::of::<PriceSpec>(),
+        PartKind::of::<StoreSpec>(),
         PartKind::of::<AdmissionSpec>(),
         PartKind::of::<LimiterSpec>(),
         PartKind::of::<BreakerSpec>(),

@@ -132,6 +132,8 @@ pub struct Asked {
     pub tokens: Option<(f64, f64)>,
     /// The `max_tokens` sent along, if any.
     pub max_output: Option<u32>,
+    /// How many prompts come back in them, if any do.
+    pub prompts: Option<u32>,
     /// The most that one should cost, in pico-dollars, if the caller says so.
     pub cost_budget: Option<u64>,
     /// How long one should take, if the caller says so.

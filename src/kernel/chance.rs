@@ -73,8 +73,12 @@ pub enum Purpose {
     Parameters = 25,
     /// The time that the gateway itself takes.
     Gateways = 26,
+    /// Which of the prompts that come back a request has.
+    Prompt = 27,
     /// The value of a tag that requests or their users carry.
     Tag = 28,
+    /// What the gateway's response cache makes of a request.
+    ResponseCache = 29,
 }
 
 /// The randomness of one replication.

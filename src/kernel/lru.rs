@@ -106,6 +106,12 @@ impl Lru {
         true
     }
 
+    /// The least recently used number.
+    #[inline]
+    pub fn oldest(&self) -> Option<u32> {
+        (self.oldest != NONE).then_some(self.oldest)
+    }
+
     /// Removes and returns the least recently used number.
     #[inline]
     pub fn pop_oldest(&mut self) -> Option<u32> {
@@ -125,6 +131,7 @@ mod tests {
         fn it_is_the_list_that_is_searched(steps in proptest::collection::vec((0_u8..4, 0_u32..12), 0..200)) {
             let (mut lru, mut list) = (Lru::default(), Vec::new());
             for (what, number) in steps {
+                prop_assert_eq!(lru.oldest(), list.first().copied());
                 match what {
                     0 => prop_assert_eq!(lru.pop_oldest(), (!list.is_empty()).then(|| list.remove(0))),
                     1 => {

@@ -30,6 +30,9 @@ pub fn tables(report: &Report) -> Vec<(&'static str, String)> {
     if policies.iter().any(|policy| !policy.bill.by_provider.is_empty()) {
         tables.push(("bill.csv", bill(policies, code)));
     }
+    if policies.iter().any(|policy| policy.response_cache.is_some()) {
+        tables.push(("response_cache.csv", response_cache(policies, code)));
+    }
     if policies.iter().any(|policy| !policy.alerts.is_empty()) {
         tables.push(("alerts.csv", alerts(policies)));
     }
@@ -272,6 +275,30 @@ fn effort(policies: &[PolicyReport]) -> String {
                 "per 1000 requests".into(),
             ];
             sheet.row(first.into_iter().chain(estimate(&effort.per_1k)));
+        }
+    }
+    sheet.finish()
+}
+
+fn response_cache(policies: &[PolicyReport], code: Option<Code>) -> String {
+    let mut sheet = Sheet::new(["policy", "what", "unit"].into_iter().chain(ESTIMATE));
+    for policy in policies {
+        let Some(cache) = &policy.response_cache else { continue };
+        let age = cache.age.as_ref().map(|age| &age.mean);
+        let figures = [
+            ("hits", Unit::Share, Some(&cache.hits)),
+            (
+                "saved_per_month",
+                Metric::COST_PER_MONTH.unit_in(code),
+                Some(&cache.saved_per_month),
+            ),
+            ("wrong", Unit::Share, cache.wrong.as_ref()),
+            ("mean_age", Unit::Seconds, age),
+        ];
+        for (what, of, figure) in figures {
+            let Some(figure) = figure else { continue };
+            let first = [text(&policy.name), what.into(), unit(of)];
+            sheet.row(first.into_iter().chain(estimate(figure)));
         }
     }
     sheet.finish()

@@ -21,6 +21,7 @@ pub mod json;
 mod leading;
 pub mod markdown;
 mod outside;
+mod response_cache;
 mod scorecard;
 pub mod story;
 pub mod sweep;
@@ -39,6 +40,8 @@ pub use bill::{Bill, BillRow, Billed, PurposeRow};
 pub use identities::{IdentityReport, IdentityRow};
 pub use joined::Joined;
 pub use outside::{Asked, Outside};
+pub(crate) use response_cache::warning as cache_warning;
+pub use response_cache::{AgeReport, CacheReport, OF_HITS};
 pub use scorecard::{Goal, Judged, Judgement, Scorecard, Scored};
 
 use crate::stats::compare::Verdict;
@@ -257,6 +260,9 @@ pub struct PolicyReport {
     /// figures of merit.
     #[serde(default)]
     pub effort: Vec<EffortReport>,
+    /// What the gateway's response cache did; absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_cache: Option<CacheReport>,
     /// The quality under other correlations of answers to one request than the experiment's; absent where it hangs on none, because no
     /// answer was turned down.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

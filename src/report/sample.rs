@@ -189,6 +189,7 @@ fn policy(index: usize, (name, kind): (&str, &str)) -> PolicyReport {
             what: EffortKind::Retries,
             per_1k: estimate(80.0 * factor, 1.5),
         }],
+        response_cache: None,
         supposed: Vec::new(),
         steady: Steady {
             settled: index != 0,

@@ -108,6 +108,8 @@ pub struct Story {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
+    /// In the response cache.
+    Cache,
     /// A budget or a limiter held it back.
     HeldBack,
     /// In the admission queue.
@@ -124,7 +126,8 @@ pub enum Place {
 
 impl Place {
     /// All of them, in the order of tables.
-    pub const ALL: [Place; 6] = [
+    pub const ALL: [Place; 7] = [
+        Place::Cache,
         Place::HeldBack,
         Place::Queued,
         Place::Connection,
@@ -136,6 +139,7 @@ impl Place {
     /// The place in words.
     pub const fn name(self) -> &'static str {
         match self {
+            Place::Cache => "response cache",
             Place::HeldBack => "held back",
             Place::Queued => "admission queue",
             Place::Connection => "connection",

@@ -8,6 +8,7 @@ mod bill;
 mod comparison;
 mod identities;
 mod notes;
+mod response_cache;
 mod screen;
 
 use super::estimate;
@@ -59,6 +60,7 @@ pub fn full(report: &Report, style: &Style) -> String {
     if let Some(table) = effort(report, &mut notes) {
         page.table("Beyond one attempt, for 1,000 requests", &table);
     }
+    page.table("Response cache", &response_cache::table(report, &mut notes));
     page.table("Share of successes by provider", &providers(report, &mut notes));
     page.table("Bill by class and by provider", &bill::bill(report, &mut notes));
     page.bounds(report);

@@ -26,7 +26,7 @@
 //! | `context_window_fallbacks`, `content_policy_fallbacks` | `fallbacks` | groups; `[]` for none |
 //! | `on` | any failure | outcomes, at least one |
 //! | `limiters`, `max_in_flight` | none | limits of the group besides the client's: one request too many is the gateway's own 429 |
-//! | `client`, `targets` | nothing changed | `retry`, `breaker`, `timeouts` |
+//! | `client`, `targets` | nothing changed | `retry`, `breaker`, `timeouts`; of the group as a whole `response_cache` |
 //!
 //! Sources: LiteLLM 1.109, `router.py` (`async_function_with_fallbacks`); Bifrost and Portkey for the settings of one target.
 //!

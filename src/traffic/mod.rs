@@ -4,6 +4,8 @@
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
 pub mod arrivals;
+pub mod prompts;
+pub mod ranks;
 pub mod tags;
 pub mod users;
 
@@ -13,6 +15,7 @@ use crate::kernel::time::Time;
 use crate::words::{Ask, Finished};
 
 use arrivals::{Arrival, Arrivals, Turn};
+use prompts::Prompts;
 use tags::Tags;
 use users::Users;
 
@@ -45,6 +48,8 @@ pub struct Class {
     pub output: Sampler,
     /// The `max_tokens` that the client sends, if any: the output is cut there, and quotas may reserve that much.
     pub max_output: Option<u32>,
+    /// The prompts that come back; `None` where no two requests have the same.
+    pub prompts: Option<Prompts>,
 }
 
 /// A running source of traffic: makes requests one after the other.

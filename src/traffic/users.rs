@@ -6,9 +6,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::form::build::{Built, Refusal};
+use super::ranks::Ranks;
+use crate::form::build::Built;
 use crate::form::units::Count;
-use crate::kernel::chance::{Key, Purpose, index, threshold};
+use crate::kernel::chance::{Key, Purpose};
 
 /// The users that requests come from: people, tenants or conversations, whatever is to be kept together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,66 +25,30 @@ pub struct UsersSpec {
     pub skew: f64,
 }
 
-const MOST: u64 = 1_000_000;
-
 impl UsersSpec {
     /// Checks the figures and makes the users.
     ///
     /// # Errors
     /// If there are no users or too many, or the skew is out of range.
     pub fn build(&self) -> Built<Users> {
-        let count = self.count.get();
-        if !(1..=MOST).contains(&count) {
-            return Err(Refusal::new(format!("{count} users: must be 1 to {MOST}")).at("count"));
-        }
-        if !(0.0..=5.0).contains(&self.skew) {
-            return Err(Refusal::new(format!("a skew of {}: must be 0 to 5", self.skew)).at("skew"));
-        }
-        let count = count as u32;
-        if self.skew == 0.0 {
-            return Ok(Users::Alike(count));
-        }
-        let weight = |rank: u32| libm::pow(f64::from(rank), -self.skew);
-        let total: f64 = (1..=count).map(weight).sum();
-        let mut sum = 0.0;
-        let mut up_to: Vec<u64> = (1..count)
-            .map(|rank| {
-                sum += weight(rank);
-                threshold(sum / total)
-            })
-            .collect();
-        up_to.push(u64::MAX);
-        Ok(Users::Ranked(up_to))
+        Ranks::new(self.count, self.skew, "users").map(Users)
     }
 }
 
 /// The users of one scenario's traffic.
 #[derive(Clone, Debug)]
-pub enum Users {
-    /// This many users with equal shares.
-    Alike(u32),
-    /// Users by rank: a draw at or below the number, and above the previous one, selects that user. The last is
-    /// `u64::MAX`.
-    Ranked(Vec<u64>),
-}
+pub struct Users(Ranks);
 
 impl Users {
     /// The number of users.
     pub fn count(&self) -> u32 {
-        match self {
-            Users::Alike(count) => *count,
-            Users::Ranked(up_to) => up_to.len() as u32,
-        }
+        self.0.count()
     }
 
     /// The user who makes the request that `key` belongs to.
     #[inline]
     pub fn pick(&self, key: Key) -> u32 {
-        let draw = key.draw(Purpose::User);
-        match self {
-            Users::Alike(count) => index(draw, *count as usize) as u32,
-            Users::Ranked(up_to) => up_to.partition_point(|&most| most < draw) as u32,
-        }
+        self.0.at(key.draw(Purpose::User))
     }
 }
 

@@ -8,7 +8,7 @@
 //!           | outcome                       of share, attempts
 //! percent   = a number strictly between 0 and 100 with at most six decimals: 50, 99.9
 //! scope     = "{" key "=" value { "," key "=" value } "}"
-//! key       = "class" | "provider" | "tag." name | "window"
+//! key       = "class" | "provider" | "tag." name | "window" | "cache"
 //! ```
 //!
 //! `ttft.p90`, `e2e.mean{class=chat}`, `attempts.rate_limited{provider=a}`, `cost_per_month{tag.team=search}`,
@@ -20,6 +20,8 @@
 //! - attempts: those made for such requests; with a provider, those sent to it. `attempts.X` is a share of attempts and no count, so
 //!   that it does not grow with the length of a run; [`Quantity::AttemptsPerRequest`] says how many there are.
 //! - throughput and goodput: the requests that succeed within the window, whenever they arrived, as within the counted time.
+//!
+//! - a response cache, `{cache=hit}` and `{cache=miss}`: the successes that it answered, and all other requests with all attempts.
 //!
 //! Only what is counted is in a scope: a window that begins in the warm-up is cut there. Reserved capacity is the bill of a provider
 //! and of time, and copies that no caller waits for are of no class: neither is in the cost of a class or a tag.
@@ -51,6 +53,8 @@ pub use statistic::{Percentile, Statistic};
 pub const MOST_TAG_VALUES: usize = 32;
 /// The value of a tag that stands for all that are not kept apart.
 pub const OTHER: &str = "other";
+/// The value of `cache` that stands for requests which no response cache answered.
+pub const MISS: &str = "miss";
 
 /// A figure of merit. Read from text (`"ttft.p90".parse()`) or named by a constant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -187,10 +191,12 @@ impl Metric {
     }
 
     /// Whether an upper bound on it also bounds goodput: of the requests that it is of, which a class or a tag sets apart, but not
-    /// a provider or a window.
+    /// a provider, a window or the response cache.
     pub fn bounds_goodput(&self) -> bool {
-        let scope = &self.scope;
-        self.row().bounds_goodput && scope.get(&Key::Provider).is_none() && scope.get(&Key::Window).is_none()
+        let is_part = [Key::Provider, Key::Window, Key::Cache]
+            .iter()
+            .any(|key| self.scope.get(key).is_some());
+        self.row().bounds_goodput && !is_part
     }
 
     /// The percentile that it is, strictly between 0 and 1, if it is one: known to the width of a histogram's buckets.
@@ -268,7 +274,10 @@ impl JsonSchema for Metric {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let of = |takes: Takes| {
             let rows = Quantity::ALL.map(Quantity::row).into_iter();
-            let names: Vec<&str> = rows.filter(|row| row.takes == takes).map(|row| row.name).collect();
+            let names = rows
+                .filter(|row| row.takes == takes)
+                .map(|row| row.name.replace('.', r"\."));
+            let names: Vec<String> = names.collect();
             names.join("|")
         };
         let outcomes = Outcome::ALL.map(Outcome::name).join("|");
@@ -288,7 +297,7 @@ impl JsonSchema for Metric {
             format!("`{}{after}`: {}.", row.name, row.about)
         });
         let description = format!(
-            "A metric: a quantity, a statistic and a scope. {} A statistic is `mean` or a percentile strictly between 0 and 100, like `p95` or `p99.9`. A scope in braces restricts it to the requests of a class, a provider, a tag or a window of the plan, `{{class=chat,window=outage}}`, with the keys `class`, `provider`, `tag.NAME` and `window`; values with special characters stand in quotes.",
+            "A metric: a quantity, a statistic and a scope. {} A statistic is `mean` or a percentile strictly between 0 and 100, like `p95` or `p99.9`. A scope in braces restricts it to the requests of a class, a provider, a tag or a window of the plan, `{{class=chat,window=outage}}`, or to those that the response cache answered or did not, `{{cache=miss}}`, with the keys `class`, `provider`, `tag.NAME`, `window` and `cache`; values with special characters stand in quotes.",
             each.join(" ")
         );
         json_schema!({

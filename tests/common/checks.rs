@@ -9,7 +9,7 @@ use simcap::words::{BoundKind, Outcome};
 pub(crate) fn all_hold(tally: &Tally, scenario: &Scenario, tries: u64) -> Result<(), TestCaseError> {
     nothing_is_lost(tally)?;
     attempts_fit_requests(tally, scenario, tries)?;
-    sums_agree(tally)?;
+    sums_agree(tally, scenario)?;
     identities_add_up(tally)?;
     bounds_are_kept(tally, scenario)
 }
@@ -60,13 +60,15 @@ fn attempts_fit_requests(tally: &Tally, scenario: &Scenario, tries: u64) -> Resu
     // A copy that nobody waits for is an attempt and no request.
     let copies = tally.effort.mirrored;
     prop_assert!(copies <= tally.requests());
-    prop_assert!(successes <= answers);
+    // An answer out of the response cache is no attempt.
+    let hits: u64 = tally.classes.iter().map(|class| class.hits).sum();
+    prop_assert!(successes <= answers + hits);
     if scenario.policy.wants().judges {
         // An answer may be turned down, or run out of time while it is looked at.
         let lost = tally.effort.escalations + tally.ended(Outcome::TimeoutTotal);
-        prop_assert!(answers <= successes + lost + copies);
+        prop_assert!(answers + hits <= successes + lost + copies);
     } else {
-        prop_assert!(answers <= successes + copies);
+        prop_assert!(answers + hits <= successes + copies);
         prop_assert_eq!((tally.judging, tally.effort.escalations), (0, 0));
     }
     // What only a provider can say was said in an attempt; what only the client can say never was.
@@ -92,7 +94,7 @@ fn attempts_fit_requests(tally: &Tally, scenario: &Scenario, tries: u64) -> Resu
 }
 
 /// Times and money.
-fn sums_agree(tally: &Tally) -> Result<(), TestCaseError> {
+fn sums_agree(tally: &Tally, scenario: &Scenario) -> Result<(), TestCaseError> {
     let billed: u128 = tally.providers.iter().map(|p| p.cost).sum();
     let by_class: u128 = tally.classes.iter().map(|c| c.cost).sum();
     prop_assert_eq!(billed + tally.judging, by_class + tally.mirrored);
@@ -109,7 +111,14 @@ fn sums_agree(tally: &Tally) -> Result<(), TestCaseError> {
         );
         prop_assert!(class.ttft.max() <= class.e2e.max());
         prop_assert!(class.rated <= successes);
+        prop_assert!(class.wrong <= class.hits && class.hits <= successes);
+        prop_assert!(class.hits > 0 || class.saved == 0);
         prop_assert!(class.quality <= class.rated * 1_000_000);
+    }
+    let has_cache = !scenario.client.response_caches.of.is_empty();
+    prop_assert!(has_cache || tally.classes.iter().all(|class| class.hits == 0));
+    if let Some(ages) = &tally.ages {
+        prop_assert_eq!(ages.count(), tally.classes.iter().map(|class| class.hits).sum::<u64>());
     }
     for provider in &tally.providers {
         let billable = total(&provider.outcomes) > 0;

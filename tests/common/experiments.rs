@@ -130,6 +130,10 @@ fn composed() -> impl Strategy<Value = Value> {
                 if !knows_users {
                     without_users(&mut policies);
                 }
+                let comes_back = classes.iter().any(|class| class.get("prompts").is_some());
+                if !comes_back && client.pointer("/response_cache/hits/keyed").is_some() {
+                    client["response_cache"]["hits"] = json!({ "stated": { "share": 0.3 } });
+                }
                 let shared = account.is_some() && providers.iter().any(|(_, shares)| *shares);
                 let bounded = providers
                     .iter()
@@ -214,9 +218,11 @@ fn arrivals() -> impl Strategy<Value = (Value, Value)> {
 }
 
 fn class() -> impl Strategy<Value = Value> {
-    (1_u32..10, 0_u8..4, 1_u32..2000, 1_u32..500, of(1_u32..300)).prop_map(
-        |(share, priority, input, output, max_output)| {
+    let prompts = of((1_u32..100, 0.0..2.0_f64));
+    (1_u32..10, 0_u8..4, 1_u32..2000, 1_u32..500, of(1_u32..300), prompts).prop_map(
+        |(share, priority, input, output, max_output, prompts)| {
             object(json!({
+                "prompts": prompts.map(|(count, skew)| json!({ "count": count, "skew": skew })),
                 "share": share,
                 "priority": priority,
                 "input": { "constant": input },
@@ -624,14 +630,20 @@ fn client() -> impl Strategy<Value = Value> {
                 "providers": own.then_some(["p0"]), "alerts": alerts, "each": each,
             }))
         });
-    let way_in = (admission, vec(limiter, 0..3), of(1_u32..100));
+    let way_in = (admission, vec(limiter, 0..3), of(1_u32..100), of(response_cache()));
     let after = (timeouts, retry, of(retry_budget), of(hedge()));
     (way_in, after, breaker(), vec(budget, 0..3)).prop_map(
-        |((admission, limiters, max_in_flight), (timeouts, retry, retry_budget, hedge), breaker, budgets)| {
+        |(
+            (admission, limiters, max_in_flight, response_cache),
+            (timeouts, retry, retry_budget, hedge),
+            breaker,
+            budgets,
+        )| {
             object(json!({
                 "admission": admission,
                 "limiters": limiters,
                 "max_in_flight": max_in_flight,
+                "response_cache": response_cache,
                 "timeouts": timeouts,
                 "retry_budget": retry_budget.filter(|_| retry != "never"),
                 "retry": retry,
@@ -641,6 +653,30 @@ fn client() -> impl Strategy<Value = Value> {
             }))
         },
     )
+}
+
+/// A response cache of the gateway.
+fn response_cache() -> impl Strategy<Value = Value> {
+    let store = prop_oneof![
+        (0.0..=1.0_f64).prop_map(|share| json!({ "stated": { "share": share } })),
+        (
+            of(1_u32..20_000),
+            of(1_u32..40),
+            word(&["last_write", "first_write", "last_use"]),
+            word(&["oldest", "least_recent"])
+        )
+            .prop_map(|(ttl, entries, from, evicts)| {
+                json!({ "keyed": object(json!({
+                    "ttl": ttl.map(|ms| format!("{ms}ms")), "entries": entries, "lives_from": from, "evicts": evicts,
+                })) })
+            }),
+    ];
+    (store, of(0.0..=1.0_f64), of(1_u32..500), prop::bool::ANY).prop_map(|(store, wrong, lookup, own)| {
+        object(json!({
+            "hits": store, "mode": if wrong.is_some() { "semantic" } else { "exact" }, "wrong": wrong, "per_gateway": own,
+            "lookup": lookup.map(|ms| json!({ "exponential": { "mean": format!("{ms}ms") } })),
+        }))
+    })
 }
 
 /// What keeps calls from a provider that fails.

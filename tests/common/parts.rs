@@ -103,6 +103,13 @@ pub(crate) fn put(experiment: &mut Value, kind: &str, part: Option<&Value>) {
                 of_all(experiment, "prompt_cache", part);
             }
         }
+        "response_cache" => {
+            let classes = experiment["traffic"]["classes"].as_object_mut().unwrap();
+            for class in classes.values_mut() {
+                class["prompts"] = json!({ "count": 30 });
+            }
+            client(experiment, kind, given.map(|store| json!({ "hits": store })));
+        }
         "admission" => {
             client(experiment, "max_in_flight", Some(json!(20)));
             let neutral = json!({ "queue": { "capacity": 3 } });
@@ -242,6 +249,7 @@ own! {
     limit: simcap::provider::limits::LimitSpec = r#"{ "concurrent": { "limit": 2 } }"#, |spec, names| Ok(spec.as_dyn().build_all(names)?.remove(0));
     fault: simcap::provider::faults::FaultSpec = r#"{ "random": { "server_error": 0.5 } }"#, |spec, names| spec.as_dyn().build(names);
     price: simcap::provider::pricing::PriceSpec = r#"{ "per_request": { "price": "$2" } }"#, |spec, names| spec.as_dyn().build(&Default::default(), names);
+    response_cache: simcap::client::response_cache::StoreSpec = r#"{ "keyed": { "ttl": "3s" } }"#, |spec, names| spec.as_dyn().build(names);
     admission: simcap::client::admission::AdmissionSpec = r#"{ "poll": { "base": "50ms", "ceiling": 2 } }"#, |spec, names| spec.as_dyn().build(names);
     limiter: simcap::client::limiter::LimiterSpec = r#"{ "gcra": { "unit": "requests", "limit": 5, "window": "1s" } }"#, |spec, names| spec.as_dyn().build(names);
     breaker: simcap::client::breaker::BreakerSpec = r#"{ "consecutive": { "failures": 2 } }"#, |spec, names| spec.as_dyn().build(names);

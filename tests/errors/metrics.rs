@@ -15,7 +15,7 @@ fn an_unknown_metric() {
        59 |     { "metric": "tfft.p95", "at_most": "3s" },
           |                 ^
        help: did you mean `ttft.p95`?
-       allowed: ttft.p95, e2e.p95, wait.p95, tpot.p95, error_rate, throughput, goodput, attempts_per_request, cost_per_1k, cost_per_month, quality, share.rate_limited, attempts.rate_limited
+       allowed: ttft.p95, e2e.p95, wait.p95, tpot.p95, error_rate, throughput, goodput, attempts_per_request, cost_per_1k, cost_per_month, quality, share.rate_limited, attempts.rate_limited, share.cache_hit, saved_per_month
     "#);
 }
 
@@ -37,7 +37,7 @@ fn an_unknown_outcome_of_a_metric() {
        59 |     { "metric": "share.rate_limit", "at_most": "3%" },
           |                 ^
        help: did you mean `share.rate_limited`?
-       allowed: share.success, share.rate_limited, share.server_error, share.bad_gateway, share.unavailable, share.gateway_timeout, share.overloaded, share.request_timeout, share.connection_error, share.truncated, share.context_exceeded, share.content_filtered, share.unauthorized, share.payment_required, share.forbidden, share.not_found, share.conflict, share.payload_too_large, share.unprocessable, share.bad_request, share.timeout_connect, share.timeout_ttft, share.timeout_idle, share.timeout_attempt, share.timeout_total, share.breaker_open, share.shed, share.queue_timeout, share.budget_exhausted, share.cancelled
+       allowed: share.success, share.rate_limited, share.server_error, share.bad_gateway, share.unavailable, share.gateway_timeout, share.overloaded, share.request_timeout, share.connection_error, share.truncated, share.context_exceeded, share.content_filtered, share.unauthorized, share.payment_required, share.forbidden, share.not_found, share.conflict, share.payload_too_large, share.unprocessable, share.bad_request, share.timeout_connect, share.timeout_ttft, share.timeout_idle, share.timeout_attempt, share.timeout_total, share.breaker_open, share.shed, share.queue_timeout, share.budget_exhausted, share.cancelled, share.cache_hit
     "#);
 }
 
@@ -59,7 +59,7 @@ fn an_unknown_key_of_a_scope() {
        59 |     { "metric": "ttft.p95{provder=cheap}", "at_most": "3s" },
           |                 ^
        help: did you mean `provider`?
-       allowed: class, provider, tag.NAME, window
+       allowed: class, provider, tag.NAME, window, cache
     "#);
 }
 

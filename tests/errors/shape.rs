@@ -32,7 +32,7 @@ fn an_unknown_field_of_a_class() {
     shop.json:6:17: traffic.classes.easy.weight: unknown field `weight`
         6 |       "easy": { "weight": 70, "input": { "constant": 300 }, "output": { "uniform": { "min": 50, "max…
           |                 ^
-       allowed: share, priority, input, output, max_output, tags, asks, cost_budget, latency_budget, provider
+       allowed: share, priority, input, output, max_output, prompts, tags, asks, cost_budget, latency_budget, provider
     "#);
 }
 
@@ -54,7 +54,7 @@ fn an_unknown_field_of_the_client() {
        36 |     "max_inflight": 100,
           |     ^
        help: did you mean `max_in_flight`?
-       allowed: admission, limiters, max_in_flight, gateways, gateway_time, timeouts, retry, retry_budget, hedge, breaker, fallback, budgets, input_window
+       allowed: admission, limiters, max_in_flight, gateways, gateway_time, response_cache, timeouts, retry, retry_budget, hedge, breaker, fallback, budgets, input_window
     "#);
 }
 

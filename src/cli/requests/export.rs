@@ -42,7 +42,8 @@ pub(super) struct Files<'a> {
 impl Files<'_> {
     /// Writes the files that are asked for, of `sample` of the requests; the histograms are of all.
     pub(super) fn write(&self, asked: &Asked<'_>, sample: f64) -> Result<(), Failure> {
-        let mut requests = (asked.requests.map(|file| Sheet::create(file, &rows::REQUESTS))).transpose()?;
+        let head = &rows::REQUESTS[..self.columns()];
+        let mut requests = (asked.requests.map(|file| Sheet::create(file, head))).transpose()?;
         let mut attempts = (asked.attempts.map(|file| Sheet::create(file, &rows::ATTEMPTS))).transpose()?;
         let mut happenings = (asked.happenings.map(|file| Sheet::create(file, &event_rows::COLUMNS))).transpose()?;
         let mut times = asked.times.map(Times::create).transpose()?;
@@ -67,6 +68,17 @@ impl Files<'_> {
             .flatten()
             .try_for_each(Sheet::finish)?;
         times.map_or(Ok(()), Times::finish)
+    }
+}
+
+impl Files<'_> {
+    /// How many columns a row of a request has.
+    fn columns(&self) -> usize {
+        let mut scenarios = self.plan.scenarios.iter();
+        match scenarios.any(|scenario| !scenario.client.response_caches.of.is_empty()) {
+            true => rows::REQUESTS.len(),
+            false => rows::WITHOUT_CACHE,
+        }
     }
 }
 
@@ -105,6 +117,7 @@ impl Replication<'_> {
             loaded, plan, control, ..
         } = self.files;
         let scenario = &plan.scenarios[self.policy];
+        let columns = self.files.columns();
         let telling = Telling::new(loaded, plan, self.policy, self.number);
         let mut trouble = None;
         let mut course = Course::new(usize::from(scenario.client.gateways), scenario.fleet.len());
@@ -127,7 +140,7 @@ impl Replication<'_> {
                 }
                 let story = telling.tell(&story, &[]);
                 if let Some(sheet) = &mut requests {
-                    sheet.row(rows::request(&story))?;
+                    sheet.row(rows::request(&story).into_iter().take(columns))?;
                 }
                 if let Some(sheet) = &mut attempts {
                     for (i, attempt) in story.attempts.iter().enumerate() {

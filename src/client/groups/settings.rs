@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::client::breaker::BreakerSpec;
+use crate::client::response_cache::ResponseCacheSpec;
 use crate::client::retry::RetrySpec;
 use crate::form::layers::layers;
 use crate::form::patience::AttemptTimeout;
@@ -15,6 +16,8 @@ pub struct GroupSettings {
     pub retry: RetrySpec,
     /// The circuit breaker.
     pub breaker: BreakerSpec,
+    /// The response cache; of the group as a whole, so that no member has one.
+    pub response_cache: Option<ResponseCacheSpec>,
     /// The timeouts of one attempt.
     pub timeouts: GroupTimeouts,
 }
@@ -41,6 +44,8 @@ layers! {
             retry: RetrySpec,
             /// The circuit breaker. `null`: none.
             breaker: BreakerSpec,
+            /// The response cache of the group, apart from the policy's; not of single members. `null`: none.
+            response_cache: ResponseCacheSpec,
         }
         layered {
             /// How long an attempt may take: each timeout that is given changes, the others are inherited. `null`: no timeout at all.

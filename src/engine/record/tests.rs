@@ -62,6 +62,9 @@ impl Numbers {
             hanging: self.next(),
             cost: self.wide(),
             spent: [(); Spending::ATTEMPTS].map(|()| self.wide()),
+            hits: self.next(),
+            wrong: self.next(),
+            saved: self.wide(),
         }
     }
 
@@ -96,6 +99,8 @@ impl Numbers {
             quality: self.next(),
             cost: self.wide(),
             reserved: self.wide(),
+            hits: self.next(),
+            saved: self.wide(),
             counted: self.wide(),
         }
     }
@@ -200,6 +205,7 @@ impl Numbers {
             identities: vec![self.rule()],
             incidents: vec![incident::counted([(); 7].map(|()| self.next()))],
             lenses: vec![self.lens(values)],
+            ages: Some(self.histogram(values)),
             peak_in_system: (self.next() & 0xFFFF_FFFF) as usize,
             series: self.series(),
         }
@@ -256,7 +262,7 @@ fn another_version_is_refused_and_named() {
     assert_eq!(refused, Broken::Version(VERSION + 1));
     assert_eq!(
         refused.to_string(),
-        "a replication of version 7 of its form, where this simcap reads and writes version 6"
+        "a replication of version 8 of its form, where this simcap reads and writes version 7"
     );
 }
 
@@ -304,5 +310,5 @@ fn the_form_is_that_of_this_version() {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"6 3feb763ab88a9ceefbe6b56e9087786fe440b89f1252770584c1970c4180613c");
+    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"7 9296471d5a70ea7eddbfb0cc77de87e7a3f66016e5342a6be503b22cc10121ad");
 }

@@ -433,6 +433,7 @@ impl World<'_> {
         tally.busy += u128::from(counted.nanos());
         if !self.tally.lenses.is_empty() && request.arrived >= window.warmup {
             let seen = Seen {
+                is_hit: false,
                 class: request.ask.class,
                 tags: request.ask.tags,
                 arrived: request.arrived,

@@ -233,7 +233,27 @@ impl World<'_> {
             arrived: request.arrived,
             provider: request.provider,
             output: request.ask.output,
+            is_hit: false,
         };
+        let quality = if !succeeded {
+            UNRATED
+        } else if request.quality != UNJUDGED {
+            request.quality
+        } else {
+            self.scenario.fleet[request.provider as usize].provider.quality[usize::from(request.ask.class)]
+        };
+        let hit = if succeeded && !self.stores.is_empty() {
+            self.answered(slot, quality)
+        } else {
+            None
+        };
+        let (request, seen) = (
+            &self.requests[slot],
+            Seen {
+                is_hit: hit.is_some(),
+                ..seen
+            },
+        );
         if succeeded && self.now >= window.warmup && self.now < window.end {
             let good = &self.scenario.good[usize::from(request.ask.class)];
             let is_good = good.holds(ttft, e2e, request.waited, request.ask.output);
@@ -243,13 +263,6 @@ impl World<'_> {
             }
         }
         if request.arrived >= window.warmup {
-            let quality = if succeeded && request.quality != UNJUDGED {
-                request.quality
-            } else if succeeded {
-                self.scenario.fleet[request.provider as usize].provider.quality[usize::from(request.ask.class)]
-            } else {
-                UNRATED
-            };
             let ending = Ending {
                 outcome,
                 ttft,
@@ -257,6 +270,7 @@ impl World<'_> {
                 waited: request.waited,
                 cost: request.cost,
                 quality,
+                hit,
             };
             self.tally.finish(&request.ask, &ending);
             if self.wants.judges && quality != UNRATED {

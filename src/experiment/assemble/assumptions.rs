@@ -2,17 +2,23 @@
 //!
 //! Only what is true of this experiment is said, and only what would change the figures if it were otherwise: providers without a law
 //! of load, models that were never held against measurements, arrivals that are a recording, and quality that is drawn without regard
-//! to the request, where the experiment's `quality` says nothing else. What a part leaves out by itself is in its page of the manual.
+//! to the request, where the experiment's `quality` says nothing else, and embeddings that no bill has. What a part leaves out by itself is in its page of the manual.
 
-use crate::engine::scenario::Deployment;
+use crate::client::response_cache::Mode;
+use crate::engine::scenario::{Deployment, Scenario};
 use crate::experiment::load::Loaded;
 use crate::words::{ModelNote, Standing, UNRATED};
 
 /// Names that are told one by one.
 const NAMED: usize = 4;
 
-/// What is not modelled in the experiment that `loaded` is, on this `fleet`, with these models.
-pub(super) fn assumptions(loaded: &Loaded, fleet: &[Deployment], models: &[ModelNote]) -> Vec<String> {
+/// What is not modelled in the experiment that `loaded` is, on this `fleet`, with these models, under the policies of `scenarios`.
+pub(super) fn assumptions(
+    loaded: &Loaded,
+    fleet: &[Deployment],
+    models: &[ModelNote],
+    scenarios: &[Scenario],
+) -> Vec<String> {
     let providers = || fleet.iter().map(|deployment| &deployment.provider);
     let unloaded: Vec<&str> = providers().filter(|p| p.load.is_empty()).map(|p| &*p.name).collect();
     let load = (!unloaded.is_empty()).then(|| {
@@ -48,7 +54,12 @@ pub(super) fn assumptions(loaded: &Loaded, fleet: &[Deployment], models: &[Model
         "difficulty of requests: whether an answer is good is drawn for each attempt independently of the others"
             .to_owned()
     });
-    [load, published, fitted, replayed, quality]
+    let mut caches = scenarios
+        .iter()
+        .flat_map(|scenario| &scenario.client.response_caches.of);
+    let embeddings = (caches.any(|cache| cache.mode == Mode::Semantic))
+        .then(|| "price of looking up by meaning: the embeddings of the response cache are not billed".to_owned());
+    [load, published, fitted, replayed, quality, embeddings]
         .into_iter()
         .flatten()
         .collect()

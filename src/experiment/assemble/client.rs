@@ -3,6 +3,7 @@
 use crate::client::budget;
 use crate::client::fallback::{Fallback, Group};
 use crate::client::identity::Rules;
+use crate::client::response_cache::{Caches, ResponseCache};
 use crate::client::retry::{Retry, RetrySpec};
 use crate::client::retry_budget::Budgeted;
 use crate::client::{Adaptive, Age, Client, Timeouts};
@@ -60,6 +61,7 @@ pub(super) fn client(spec: &ClientSpec, names: &Names<'_>) -> Built<Client> {
         gateway_time: (spec.gateway_time.as_ref())
             .map(|time| time.build(names).map_err(|r| r.at("gateway_time")))
             .transpose()?,
+        response_caches: Caches::one(response_cache(spec, names)?),
         timeouts,
         pool_timeout: or_forever(spec.timeouts.connection),
         input_window: spec
@@ -116,6 +118,12 @@ fn age(spec: &ClientSpec) -> Built<Option<Age>> {
         "sync" => Age::Synced(every),
         _ => Age::Refreshed(every),
     }))
+}
+
+/// The response cache that `spec` has, if it has one.
+pub(super) fn response_cache(spec: &ClientSpec, names: &Names<'_>) -> Built<Option<ResponseCache>> {
+    let built = spec.response_cache.as_ref().map(|cache| cache.build(names));
+    built.transpose().map_err(|r| r.at("response_cache"))
 }
 
 fn or_forever(timeout: Option<Duration>) -> Span {

@@ -1,11 +1,14 @@
 //! Named groups: from what `model_groups` says to the groups of a client, with retry rules, timeouts, breakers and fallbacks of their
 //! own.
 
-use super::client::timeouts;
+use super::client::{self, timeouts};
 use crate::client::Timeouts;
 use crate::client::breaker::{BreakerSpec, Guard};
 use crate::client::fallback::Tells;
-use crate::client::groups::{ByGroup, Group, GroupSettings, GroupTimeouts, Groups, MOST_DEPTH, MOST_GROUPS, Watch};
+use crate::client::groups::{
+    ByGroup, Group, GroupChanges, GroupSettings, GroupTimeouts, Groups, MOST_DEPTH, MOST_GROUPS, Watch,
+};
+use crate::client::response_cache::Caches;
 use crate::client::retry::Retry;
 use crate::engine::scenario::Deployment;
 use crate::experiment::file::{ClientSpec, Experiment, TimeoutsSpec};
@@ -30,6 +33,7 @@ pub(crate) fn settings(client: &ClientSpec) -> GroupSettings {
     GroupSettings {
         retry: client.retry.clone(),
         breaker: client.breaker.clone(),
+        response_cache: client.response_cache.clone(),
         timeouts: GroupTimeouts {
             connect,
             ttft,
@@ -39,14 +43,21 @@ pub(crate) fn settings(client: &ClientSpec) -> GroupSettings {
     }
 }
 
-/// The groups that `spec` names, over the client that its policy runs under, and the retry rule of all of them.
+/// What a policy has of its named groups: the groups, the retry rule of all of them, and their response caches.
+pub(super) struct Named {
+    pub(super) groups: Groups,
+    pub(super) rule: Box<dyn Retry>,
+    pub(super) caches: Caches,
+}
+
+/// The groups that `spec` names, over the client that its policy runs under.
 pub(super) fn groups(
     spec: &ModelGroups,
     client: &ClientSpec,
     experiment: &Experiment,
     fleet: &[Deployment],
     names: &Names<'_>,
-) -> Built<(Groups, Box<dyn Retry>)> {
+) -> Built<Named> {
     if !(1..=MOST_GROUPS).contains(&spec.groups.len()) {
         let text = format!("{} groups: must be 1 to {MOST_GROUPS}", spec.groups.len());
         return Err(Refusal::new(text).at("groups"));
@@ -63,19 +74,25 @@ pub(super) fn groups(
         names,
         rules: Vec::new(),
         which: Vec::new(),
+        caches: Caches::one(client::response_cache(client, names)?),
     };
     let mut of = Vec::new();
     for (name, group) in spec.groups.iter() {
         of.push(building.group(name, group).map_err(|r| r.at(name).at("groups"))?);
     }
     let rule = ByGroup::new(building.rules, building.which);
+    let caches = building.caches;
     let groups = Groups {
         of,
         entry: entries(spec, experiment)?,
         most: usize::from(spec.max_fallbacks),
         tells_first: spec.tells == Tells::First,
     };
-    Ok((groups, Box::new(rule)))
+    Ok(Named {
+        groups,
+        rule: Box::new(rule),
+        caches,
+    })
 }
 
 /// Refuses a name that stands for two groups.
@@ -200,6 +217,8 @@ struct Building<'a> {
     names: &'a Names<'a>,
     rules: Vec<Box<dyn Retry>>,
     which: Vec<(usize, Vec<usize>)>,
+    /// The caches: that of the policy's client first, if it has one, then those that groups have of their own.
+    caches: Caches,
 }
 
 impl Building<'_> {
@@ -252,8 +271,14 @@ impl Building<'_> {
         let mut of_members = vec![base; members.len()];
         let rule = self.rule(&settings).map_err(|r| r.at("retry").at("client"))?;
         let mut rules = vec![rule; members.len()];
+        self.cache(group.client.as_ref(), &settings)
+            .map_err(|r| r.at("response_cache").at("client"))?;
         for (target, changes) in group.targets.iter() {
             let here = |r: Refusal| r.at(target).at("targets");
+            if !changes.response_cache.is_inherited() {
+                let text = "a response cache answers before a member is chosen: give it to the group, in `client`";
+                return Err(here(Refusal::new(text).at("response_cache")));
+            }
             let p = numbers[cluster.place(target).map_err(here)?];
             let own = changes.over(&settings);
             of_members[p] = self.timeouts(&own).map_err(|r| here(r.at("timeouts")))?;
@@ -310,6 +335,21 @@ impl Building<'_> {
             ..*self.names
         };
         spec.as_dyn().build(&names).map_err(|r| r.at(spec.name()))
+    }
+
+    /// Notes the response cache of the next group: that of the policy's client, which groups that say nothing of it share, or its own.
+    fn cache(&mut self, changes: Option<&GroupChanges>, settings: &GroupSettings) -> Built<()> {
+        let is_own = changes.is_some_and(|changes| !changes.response_cache.is_inherited());
+        let number = match &settings.response_cache {
+            None => None,
+            Some(cache) if is_own => {
+                self.caches.of.push(cache.build(self.names)?);
+                Some(self.caches.of.len() - 1)
+            }
+            Some(_) => Some(0),
+        };
+        self.caches.by_group.push(number);
+        Ok(())
     }
 
     /// Adds the retry rule of `settings`, and returns its number.

@@ -6,12 +6,14 @@
 
 use crate::engine::lens::{Lens, Lenses};
 use crate::engine::scenario::{Good, Window};
-use crate::experiment::file::{Experiment, WindowSpec};
+use crate::experiment::file::{Experiment, PolicyEntry, WindowSpec};
 use crate::form::build::{Built, Refusal, Tagged, number};
+use crate::form::layers::Change;
 use crate::form::named::Named;
 use crate::kernel::time::{Span, Time};
+use crate::routing::{ModelGroup, PolicySpec};
 use crate::words::Metric;
-use crate::words::metric::{Key, Lies, MOST_TAG_VALUES, OTHER, Times};
+use crate::words::metric::{Key, Lies, MISS, MOST_TAG_VALUES, OTHER, Times};
 
 use super::Objective;
 
@@ -80,6 +82,12 @@ pub(super) fn measures(
         let part = ask(&objective.metric).map_err(|r| r.at("metric").at(i).at("objectives"))?;
         bounds.push((objective, part));
     }
+    // Beside percentiles over hits and misses together stand those of misses.
+    if spec.policies.iter().any(|entry| has_cache(spec, entry)) {
+        for metric in [Metric::TTFT_P95, Metric::E2E_P95] {
+            ask(&metric.within(Key::Cache, MISS))?;
+        }
+    }
     if let Some(metric) = &spec.rank_by {
         ask(metric).map_err(|r| r.at("rank_by"))?;
     }
@@ -99,6 +107,19 @@ pub(super) fn measures(
     })
 }
 
+/// Whether a policy has a response cache anywhere.
+fn has_cache(spec: &Experiment, entry: &PolicyEntry) -> bool {
+    let of_group = |group: &ModelGroup| {
+        let own = group.client.as_ref();
+        own.is_some_and(|own| matches!(own.response_cache, Change::To(_)))
+    };
+    let of_groups = match &entry.policy {
+        PolicySpec::model_groups(named) => named.groups.iter().any(|(_, group)| of_group(group)),
+        _ => false,
+    };
+    of_groups || entry.effective(&spec.client).response_cache.is_some()
+}
+
 /// The part of the traffic that a scope takes in.
 #[derive(Debug)]
 struct Part {
@@ -107,6 +128,8 @@ struct Part {
     /// Whether each combination of the traffic's tags is counted; `None` for all.
     tags: Option<Vec<bool>>,
     provider: Option<usize>,
+    /// Whether those are counted that the response cache answered, or all others; `None` for both.
+    hits: Option<bool>,
     /// The stretch of time that is counted; `None` for all of it.
     span: Option<(Time, Time)>,
 }
@@ -114,21 +137,24 @@ struct Part {
 /// Where the figures of a metric are taken from; a lens that they need is added to `lenses`, or is there.
 fn source(metric: &Metric, part: &Part, window: Window, lenses: &mut Vec<Lens>) -> Source {
     let lies = metric.row().lies;
-    match (&part.classes, &part.tags, part.provider, part.span) {
-        (None, None, None, None) => return Source::All,
-        (Some(classes), None, None, None) if lies.in_classes() => return Source::Classes(classes.clone()),
+    let is_narrow = part.tags.is_some() || part.provider.is_some() || part.hits.is_some();
+    match (&part.classes, is_narrow, part.span) {
+        (None, false, None) => return Source::All,
+        (Some(classes), false, None) if lies.in_classes() => return Source::Classes(classes.clone()),
         _ => {}
     }
     let (from, until) = part.span.unwrap_or((window.warmup, window.end));
     let is_same = |known: &Lens| {
-        (&known.classes, &known.tags, known.provider, known.from, known.until)
-            == (&part.classes, &part.tags, part.provider, from, until)
+        (&known.classes, &known.tags, known.provider, known.hits)
+            == (&part.classes, &part.tags, part.provider, part.hits)
+            && (known.from, known.until) == (from, until)
     };
     let at = lenses.iter().position(is_same).unwrap_or_else(|| {
         lenses.push(Lens {
             classes: part.classes.clone(),
             tags: part.tags.clone(),
             provider: part.provider,
+            hits: part.hits,
             from,
             until,
             times: [false; Times::COUNT],
@@ -214,6 +240,7 @@ impl<'a> ScopeNames<'a> {
             classes: None,
             tags: None,
             provider: None,
+            hits: None,
             span: None,
         };
         for (key, value) in metric.scope().iter() {
@@ -228,6 +255,9 @@ impl<'a> ScopeNames<'a> {
                         return Err(Refusal::new(format!("`{metric}`: {why}")));
                     }
                     part.provider = Some(number("provider", value, &self.providers)?);
+                }
+                Key::Cache => {
+                    part.hits = Some(number("value of `cache`:", value, &["miss", "hit"].map(str::to_owned))? == 1)
                 }
                 Key::Window => part.span = Some(self.spans[number("window", value, &self.windows)?]),
             }

@@ -93,6 +93,7 @@ pub(super) fn asked(loaded: &Loaded, names: &Names<'_>) -> Built<Vec<Asked>> {
             tags: class.tags.iter().map(|(k, v)| (k.to_owned(), v.clone())).collect(),
             tokens: mean(&class.input).zip(mean(&class.output)),
             max_output: class.max_output.and_then(|most| u32::try_from(most.get()).ok()),
+            prompts: class.prompts.as_ref().map(|prompts| prompts.count.get() as u32),
             cost_budget: (class.cost_budget).map(|most| u64::try_from(names.money(most)).unwrap_or(u64::MAX)),
             latency_budget: class.latency_budget.map(|most| most.span()),
             provider,
@@ -126,5 +127,8 @@ fn one_class(name: &str, class: &ClassSpec, up_to: u64, replayed: bool, names: &
         input: tokens("input", &class.input)?,
         output: tokens("output", &class.output)?,
         max_output,
+        prompts: (class.prompts.as_ref())
+            .map(|prompts| prompts.build().map_err(|r| r.at("prompts")))
+            .transpose()?,
     })
 }

@@ -9,6 +9,7 @@ use crate::client::budget::BudgetSpec;
 use crate::client::gateway_time::GatewayTimeSpec;
 use crate::client::hedge::HedgeSpec;
 use crate::client::limiter::LimiterSpec;
+use crate::client::response_cache::ResponseCacheSpec;
 use crate::client::retry::RetrySpec;
 use crate::client::retry_budget::RetryBudgetSpec;
 use crate::form::layers::layers;
@@ -35,6 +36,8 @@ layers! {
             sync: Duration,
             /// The time that the gateway itself takes, in place of the experiment's. `null`: none.
             gateway_time: GatewayTimeSpec,
+            /// The gateway's response cache, in place of the experiment's. `null`: none.
+            response_cache: ResponseCacheSpec,
             /// The retry rule, in place of the experiment's. `null`: nothing is tried again.
             retry: RetrySpec,
             /// How many retries all requests together may make. `null`: no bound.

@@ -264,6 +264,7 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
             time_to_recover: estimate(if at == 0 { 6.5 } else { 21.0 }, 0.2),
         }],
         effort: Vec::new(),
+        response_cache: None,
         bounds: match at {
             2 => vec![
                 bound(BoundKind::Quota, Some(PROVIDERS[0]), Some(10_000), 0.82),

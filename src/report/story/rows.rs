@@ -20,7 +20,7 @@ pub enum Kind {
 }
 
 /// The columns of a row for each request.
-pub const REQUESTS: [(&str, Kind); 23] = [
+pub const REQUESTS: [(&str, Kind); 24] = [
     ("policy", Kind::Text),
     ("replication", Kind::Count),
     ("request", Kind::Count),
@@ -44,7 +44,11 @@ pub const REQUESTS: [(&str, Kind); 23] = [
     ("judged", Kind::Number),
     ("judging_cost", Kind::Number),
     ("cost", Kind::Number),
+    ("response_cache", Kind::Number),
 ];
+
+/// The first of [`REQUESTS`], those of an experiment without a response cache.
+pub const WITHOUT_CACHE: usize = REQUESTS.len() - 1;
 
 /// The columns of a row for each attempt.
 pub const ATTEMPTS: [(&str, Kind); 20] = [
@@ -72,7 +76,7 @@ pub const ATTEMPTS: [(&str, Kind); 20] = [
 
 /// The row of a request. Its provider is that of its last attempt.
 pub fn request(story: &Story) -> [String; REQUESTS.len()] {
-    let [held_back, queued, connection, provider, back_off, judge] =
+    let [cache, held_back, queued, connection, provider, back_off, judge] =
         Place::ALL.map(|place| seconds(story.time_in(place)));
     [
         text(&story.policy),
@@ -98,6 +102,7 @@ pub fn request(story: &Story) -> [String; REQUESTS.len()] {
         judge,
         money(story.judging),
         money(story.cost),
+        cache,
     ]
 }
 

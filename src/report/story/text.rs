@@ -113,6 +113,7 @@ fn where_time_went(story: &Story, columns: usize) -> String {
 /// What stands for a place in the bar.
 const fn letter(place: Place) -> char {
     match place {
+        Place::Cache => 'r',
         Place::HeldBack => 'h',
         Place::Queued => 'q',
         Place::Connection => 'c',

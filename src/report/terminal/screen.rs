@@ -97,6 +97,7 @@ pub fn screen(report: &Report, style: &Style) -> String {
     if room.details {
         page.failures(&shown, room);
     }
+    page.caches(report, &shown, room);
     page.binding(&shown, room);
     let sentences = &report.comparisons;
     if !sentences.is_empty() && sentences.len() <= SENTENCES {
@@ -207,6 +208,16 @@ impl Page {
             }
         }
         self.grouped("Failed by", &lines, room);
+    }
+
+    /// What response caches did under the policies shown.
+    fn caches(&mut self, report: &Report, shown: &[&PolicyReport], room: Room) {
+        let line = |policy: &&PolicyReport| {
+            let cache = policy.response_cache.as_ref()?;
+            Some((cache.line(report.code()), policy.name.clone()))
+        };
+        let lines: Vec<(String, String)> = shown.iter().filter_map(line).collect();
+        self.grouped("Response cache", &lines, room);
     }
 
     /// The limits that were reached under the policies shown.

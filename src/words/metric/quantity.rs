@@ -72,13 +72,15 @@ pub enum Lies {
     Served,
     /// In the counts of how attempts ended.
     Attempts,
+    /// In what the response cache answered, class by class.
+    Hits,
 }
 
 impl Lies {
     /// Whether the tally of a class holds it, so that scopes of classes can be read from there.
     pub const fn in_classes(self) -> bool {
         match self {
-            Lies::Times(_) | Lies::Requests | Lies::Ratings | Lies::Bills => true,
+            Lies::Times(_) | Lies::Requests | Lies::Ratings | Lies::Bills | Lies::Hits => true,
             Lies::Served | Lies::Attempts => false,
         }
     }
@@ -405,6 +407,32 @@ quantities! {
         lies: Lies::Attempts,
         bounds_goodput: false,
         not_of_provider: None,
+        standard: &[],
+    };
+    CacheHits = Row {
+        name: "share.cache_hit",
+        title: "cache hits",
+        short: "cache hits",
+        about: "share of requests that the gateway's response cache answered",
+        unit: Unit::Share,
+        better: Better::Higher,
+        takes: Takes::Nothing,
+        lies: Lies::Hits,
+        bounds_goodput: false,
+        not_of_provider: Some("an answer out of the response cache is of no provider. Ask for it of a class, or of all"),
+        standard: &[],
+    };
+    SavedPerMonth = Row {
+        name: "saved_per_month",
+        title: "$ saved / month",
+        short: "$ saved",
+        about: "money that the answers out of the response cache would cost in a month of this traffic, as when they were first given",
+        unit: Unit::Dollars,
+        better: Better::Higher,
+        takes: Takes::Nothing,
+        lies: Lies::Hits,
+        bounds_goodput: false,
+        not_of_provider: Some("an answer out of the response cache is of no provider. Ask for it of a class, or of all"),
         standard: &[],
     };
 }

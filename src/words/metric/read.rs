@@ -43,6 +43,10 @@ pub(super) fn read(text: &str) -> Result<Metric, BadMetric> {
 }
 
 fn named(name: &str) -> Result<(Quantity, Statistic), BadMetric> {
+    // A share of something that is no outcome is a quantity of its own, with the dot in its name.
+    if let Some(whole) = Quantity::named(name).filter(|quantity| quantity.row().takes == Takes::Nothing) {
+        return Ok((whole, Statistic::Whole));
+    }
     let (of, after) = match name.split_once('.') {
         Some((of, after)) => (of, Some(after)),
         None => (name, None),
@@ -79,7 +83,12 @@ fn named(name: &str) -> Result<(Quantity, Statistic), BadMetric> {
                     meant.filter(|text| Statistic::read(text, takes).is_some() && !OFFERED.contains(&text.as_str()));
                 meant.iter().map(String::as_str).chain(OFFERED).map(with).collect()
             }
-            Takes::Outcome => crate::words::Outcome::ALL.map(|o| with(o.name())).to_vec(),
+            Takes::Outcome => {
+                let whole = Quantity::ALL.into_iter().map(|quantity| quantity.row().name);
+                let whole = whole.filter(|name| name.strip_prefix(of).is_some_and(|rest| rest.starts_with('.')));
+                let outcomes = crate::words::Outcome::ALL.map(|o| with(o.name()));
+                outcomes.into_iter().chain(whole.map(str::to_owned)).collect()
+            }
         }
     };
     read.map(|statistic| (quantity, statistic))
@@ -130,9 +139,12 @@ impl Scan<'_> {
             "class" => Ok(Key::Class),
             "provider" => Ok(Key::Provider),
             "window" => Ok(Key::Window),
+            "cache" => Ok(Key::Cache),
             _ => Err(BadMetric::Unknown {
                 found: key,
-                allowed: ["class", "provider", "tag.NAME", "window"].map(str::to_owned).to_vec(),
+                allowed: ["class", "provider", "tag.NAME", "window", "cache"]
+                    .map(str::to_owned)
+                    .to_vec(),
             }),
         }
     }
@@ -232,7 +244,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_offered_the_keys() {
         let (found, allowed) = unknown("e2e.mean{clas=a}");
-        assert_eq!((found.as_str(), allowed.len()), ("clas", 4));
+        assert_eq!((found.as_str(), allowed.len()), ("clas", 5));
     }
 
     #[test]

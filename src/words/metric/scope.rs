@@ -1,7 +1,8 @@
-//! Of which requests a metric is: all that are counted, or those of a class, a tag, a provider or a window.
+//! Of which requests a metric is: all that are counted, or those of a class, a tag, a provider or a window, or those that the response
+//! cache answered or did not.
 //!
 //! In braces after the metric, `key=value` with commas between, all of which must hold: `{class=chat,window=outage}`. The keys
-//! are `class`, `provider`, `tag.NAME` and `window`, each at most once (of tags, each name once). A value, or a tag's name, that
+//! are `class`, `provider`, `tag.NAME`, `window` and `cache` (`hit` or `miss`), each at most once (of tags, each name once). A value, or a tag's name, that
 //! is empty or holds white space or one of `{ } , = ' " \` stands in quotes of either kind, with `\` before a quote of that kind
 //! and before itself: `{class='a, b'}`. It is shown in the order of the keys above, tags by name, with quotes only where they
 //! must be.
@@ -23,6 +24,8 @@ pub enum Key {
     Tag(String),
     /// The named stretch of the plan's time that the request arrived in.
     Window,
+    /// Whether the gateway's response cache answered the request: `hit` or `miss`.
+    Cache,
 }
 
 impl Scope {
@@ -71,6 +74,7 @@ impl fmt::Display for Key {
             Key::Provider => f.write_str("provider"),
             Key::Tag(name) => write!(f, "tag.{}", Word(name)),
             Key::Window => f.write_str("window"),
+            Key::Cache => f.write_str("cache"),
         }
     }
 }

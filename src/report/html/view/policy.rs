@@ -5,7 +5,9 @@ use serde::Serialize;
 use super::keys::provider_key;
 use super::notes::{Note, Notes};
 use super::{Cell, Level, Named};
-use crate::report::{BoundReport, ClassReport, Code, Metric, PolicyReport, ProviderReport, Report, Unit, format};
+use crate::report::{
+    BoundReport, CacheReport, ClassReport, Code, Metric, PolicyReport, ProviderReport, Report, Unit, format,
+};
 use crate::words::BoundKind;
 
 #[derive(Serialize)]
@@ -28,6 +30,9 @@ pub(super) struct Policy {
     /// How often for 1,000 requests, by kind of effort.
     effort: Vec<Row>,
     effort_notes: Vec<Note>,
+    /// What the response cache did, row by row.
+    cache: Vec<Row>,
+    cache_notes: Vec<Note>,
     /// Of the shares of outcomes and of time.
     notes: Vec<Note>,
     /// The providers that got any attempt.
@@ -81,6 +86,7 @@ impl Policy {
         let mut notes = Notes::of(format!("policy-{index}"));
         let mut of_providers = Notes::of(format!("policy-{index}-providers"));
         let mut of_effort = Notes::of(format!("policy-{index}-effort"));
+        let mut of_cache = Notes::of(format!("policy-{index}-cache"));
         let mut of_classes = Notes::of(format!("policy-{index}-classes"));
         let mut of_bill = Notes::of(format!("policy-{index}-bill"));
         let cached = policy
@@ -164,6 +170,11 @@ impl Policy {
                 })
                 .collect(),
             effort_notes: of_effort.list(),
+            cache: policy
+                .response_cache
+                .as_ref()
+                .map_or_else(Vec::new, |cache| cache_rows(cache, code, &mut of_cache)),
+            cache_notes: of_cache.list(),
             notes: notes.list(),
             providers_notes: of_providers.list(),
             classes_notes: of_classes.list(),
@@ -206,6 +217,38 @@ fn class_row(class: &ClassReport, code: Option<Code>, notes: &mut Notes) -> Row 
         name: class.name.clone(),
         cells,
     }
+}
+
+fn cache_rows(cache: &CacheReport, code: Option<Code>, notes: &mut Notes) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut put = |name: &str, cell: Cell| {
+        rows.push(Row {
+            name: name.to_owned(),
+            cells: vec![cell],
+        });
+    };
+    put("share of requests answered", notes.cell(Unit::Share, &cache.hits));
+    let unit = Metric::COST_PER_MONTH.unit_in(code);
+    put("saved a month", notes.cell(unit, &cache.saved_per_month));
+    if let Some(wrong) = &cache.wrong {
+        put("answers that were wrong", notes.cell(Unit::Share, wrong));
+    }
+    if let Some(age) = &cache.age {
+        put("mean age of answers", notes.cell(Unit::Seconds, &age.mean));
+        for (name, seconds) in [
+            ("median age", age.p50),
+            ("age, p95", age.p95),
+            ("oldest answer", age.max),
+        ] {
+            let cell = Cell {
+                value: format::value(Unit::Seconds, seconds),
+                spread: None,
+                note: None,
+            };
+            put(name, cell);
+        }
+    }
+    rows
 }
 
 fn bill(policy: &PolicyReport, code: Option<Code>, notes: &mut Notes) -> Vec<Row> {

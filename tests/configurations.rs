@@ -288,3 +288,60 @@ fn import_writes_an_experiment_that_runs_and_keeps_what_was_edited() {
     let keys = std::fs::read_to_string(Path::new(out).join("keys.md")).unwrap();
     assert!(keys.contains("| litellm_settings.request_timeout |"), "{keys}");
 }
+
+/// The experiment of a gateway with what `given` assumes.
+fn made(gateway: &Gateway, given: &str) -> Value {
+    let assumed = gateways::import::Assumptions::of(gateway, &gateways::import::assumptions::built_in_prices());
+    let assumed = assumed
+        .read("a.json", given)
+        .unwrap_or_else(|refused| panic!("{refused}"));
+    let experiment = gateways::import::experiment(gateway, &assumed, "x");
+    let loaded =
+        simcap::experiment::load::from_text("x.json", &experiment.to_string()).unwrap_or_else(|e| panic!("{e}"));
+    simcap::experiment::assemble::assemble(&loaded).unwrap_or_else(|e| panic!("{e}"));
+    experiment
+}
+
+/// The rows of the policy of allowed failures by its kind: one deployment with a fallback and nine retries, so that it is tried until it cools.
+#[test]
+fn allowed_failures_go_by_their_kind() {
+    let policy = "allowed_fails: 2\n  allowed_fails_policy: {RateLimitErrorAllowedFails: 1, InternalServerErrorAllowedFails: 0, TimeoutErrorAllowedFails: 5}";
+    let text = LONE.replace("num_retries: 2", "num_retries: 9") + &format!("router_settings:\n  {policy}\n");
+    let gateway = of(&text);
+    let cooldown = &gateway.client["breaker"]["litellm_cooldown"];
+    let expected = serde_json::json!({ "rate_limit_error_allowed_fails": 1, "internal_server_error_allowed_fails": 0, "timeout_error_allowed_fails": 5 });
+    assert_eq!(
+        (&cooldown["allowed_fails"], &cooldown["allowed_fails_policy"]),
+        (&Value::from(2), &expected)
+    );
+    let attempts = |when: &str| {
+        gateway.groups[0]
+            .cases
+            .iter()
+            .find(|case| case.when == when)
+            .unwrap()
+            .attempts
+    };
+    assert_eq!(
+        ["it answers 429", "it answers 500", "it hangs"].map(attempts),
+        [2, 1, 6],
+        "one more than is allowed of each"
+    );
+    made(&gateway, "{}");
+    // A name of the policy counts for one alone without a fallback, `allowed_fails` does not.
+    let alone = of(&text.replace("  fallbacks: [{a: [b]}]\n", ""));
+    let case = |when: &str| alone.groups[0].cases.iter().find(|case| case.when == when).unwrap();
+    assert_eq!(
+        (case("it answers 429").attempts, case("it answers 500").attempts),
+        (2, 1)
+    );
+    assert!(
+        case("a key is refused (401)").then.contains("never left out"),
+        "{:?}",
+        case("a key is refused (401)")
+    );
+    // A policy without a known name replaces the rules by share by a counter of 3.
+    let empty = of(&(LONE.to_owned() + "router_settings: {allowed_fails_policy: {X: 1}}\n"));
+    let cooldown = &empty.client["breaker"]["litellm_cooldown"];
+    assert_eq!(cooldown["allowed_fails_policy"], serde_json::json!({}));
+}

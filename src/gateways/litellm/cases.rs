@@ -14,7 +14,7 @@
 
 use super::Reading;
 use super::policy::level_sizes;
-use super::settings::{Cooling, TIMEOUT};
+use super::settings::{Cooling, Settings, TIMEOUT};
 use crate::gateways::model::{Case, Group};
 
 /// The largest addition to a sleep, in seconds.
@@ -24,10 +24,11 @@ const JITTER: f64 = 0.75;
 const LIMITED: &str = "rate_limit_error_retries";
 const SERVER: &str = "internal_server_error_retries";
 const TIMED_OUT: &str = "timeout_error_retries";
+const REFUSED: &str = "authentication_error_retries";
 
 pub(super) fn work_out(reading: &Reading<'_>, group: &mut Group) {
     group.chain = chain(reading, &group.name);
-    let of_chain: Vec<Alone> = group.chain.iter().map(|name| Alone::of(reading, name)).collect();
+    let of_chain: Vec<Alone<'_>> = group.chain.iter().map(|name| Alone::of(reading, name)).collect();
     group.worst_attempts = of_chain
         .iter()
         .map(|alone| alone.attempts(TIMED_OUT) * alone.levels)
@@ -81,19 +82,17 @@ fn chain(reading: &Reading<'_>, name: &str) -> Vec<String> {
 }
 
 /// One group by itself.
-struct Alone {
+struct Alone<'a> {
+    settings: &'a Settings,
     members: u64,
     levels: u64,
     retries: u64,
-    by: Vec<(&'static str, u64)>,
-    retry_after: f64,
     timeout: f64,
-    cooling: Cooling,
     has_fallback: bool,
 }
 
-impl Alone {
-    fn of(reading: &Reading<'_>, name: &str) -> Alone {
+impl<'a> Alone<'a> {
+    fn of(reading: &'a Reading<'_>, name: &str) -> Alone<'a> {
         let settings = &reading.settings;
         let alias = reading
             .aliases
@@ -115,44 +114,45 @@ impl Alone {
         };
         let longest = deployments.iter().filter_map(|d| d.member.timeout).fold(0.0, f64::max);
         Alone {
+            settings,
             members: deployments.len() as u64,
             levels: level_sizes(deployments).len().max(1) as u64,
             retries: own.unwrap_or(settings.num_retries),
-            by: settings.retries_by.clone(),
-            retry_after: settings.retry_after,
             timeout: if longest > 0.0 {
                 longest
             } else {
                 settings.timeout.unwrap_or(TIMEOUT)
             },
-            cooling: settings.cooling,
             has_fallback: !reading.fallbacks(name).is_empty(),
         }
     }
 
     fn retries(&self, kind: &str) -> u64 {
-        self.by
-            .iter()
-            .find(|(name, _)| *name == kind)
-            .map_or(self.retries, |(_, n)| *n)
+        let by = self.settings.retries_by.iter().find(|(name, _)| *name == kind);
+        by.map_or(self.retries, |(_, n)| *n)
     }
 
-    /// Whether failures ever leave a deployment out.
-    fn cools(&self) -> bool {
-        match self.cooling {
+    /// The failures of this kind that a counter allows, and whether it does so for one alone without a fallback too.
+    fn allowed(&self, kind: &str) -> (u64, bool) {
+        self.settings.allowed(&kind.replace("_retries", "_allowed_fails"))
+    }
+
+    /// Whether failures of this kind ever leave a deployment out.
+    fn cools(&self, kind: &str) -> bool {
+        match self.settings.cooling {
             Cooling::Off => false,
             Cooling::ByShare => self.members > 1,
-            Cooling::Counted { named, .. } => self.members > 1 || self.has_fallback || named,
+            Cooling::Counted => self.members > 1 || self.has_fallback || self.allowed(kind).1,
         }
     }
 
     /// The most attempts in the group if all of it fails in this way.
     fn attempts(&self, kind: &str) -> u64 {
         let tries = self.retries(kind) + 1;
-        match self.cooling {
+        match self.settings.cooling {
             Cooling::ByShare if kind == LIMITED && self.members > 1 => tries.min(self.members),
-            Cooling::Counted { allowed, .. } if self.cools() => tries.min(self.members * (allowed + 1)),
-            Cooling::Off | Cooling::ByShare | Cooling::Counted { .. } => tries,
+            Cooling::Counted if self.cools(kind) => tries.min(self.members * (self.allowed(kind).0 + 1)),
+            Cooling::Off | Cooling::ByShare | Cooling::Counted => tries,
         }
     }
 
@@ -165,7 +165,12 @@ impl Alone {
         // One that cools ends without the sleep after the last attempt.
         let ends_early = attempts <= self.retries(kind);
         let sleeps = if ends_early { attempts - 1 } else { attempts };
-        let sleep = |k: u64| f64::min(8.0, f64::max(self.retry_after, 0.5 * libm::exp2(k.min(10) as f64)));
+        let sleep = |k: u64| {
+            f64::min(
+                8.0,
+                f64::max(self.settings.retry_after, 0.5 * libm::exp2(k.min(10) as f64)),
+            )
+        };
         let least: f64 = (0..sleeps).map(sleep).sum();
         (least, least + JITTER * sleeps as f64)
     }
@@ -183,16 +188,18 @@ impl Alone {
             Some(next) => format!("goes to {next}"),
             None => "the caller is told".to_owned(),
         };
-        let left_out = match self.cooling {
-            _ if !self.cools() => "never left out: the next request tries it all again".to_owned(),
-            Cooling::Counted { allowed, .. } => format!("left out for {lasts} at its failure {}", allowed + 1),
+        let cooling = self.settings.cooling;
+        let out = |kind: &str| match cooling {
+            _ if !self.cools(kind) => "never left out: the next request tries it all again".to_owned(),
+            Cooling::Counted => format!("left out for {lasts} at its failure {}", self.allowed(kind).0 + 1),
             Cooling::Off | Cooling::ByShare => {
                 format!("left out for {lasts} once half of 5 or more calls of a minute fail")
             }
         };
-        let limited_out = match self.cooling {
+        let left_out = out(SERVER);
+        let limited_out = match cooling {
             Cooling::ByShare if self.members > 1 => format!("left out at once, for Retry-After or {lasts}"),
-            _ => left_out.clone(),
+            Cooling::Off | Cooling::ByShare | Cooling::Counted => out(LIMITED),
         };
         let mut cases = Vec::new();
         let case = |when, attempts, seconds, then| Case {
@@ -202,9 +209,9 @@ impl Alone {
             then,
         };
         if self.members > 1 {
-            let tries = match self.cooling {
+            let tries = match cooling {
                 Cooling::ByShare => 2.min(self.retries(LIMITED) + 1),
-                Cooling::Off | Cooling::Counted { .. } => self.retries(LIMITED) + 1,
+                Cooling::Off | Cooling::Counted => self.retries(LIMITED) + 1,
             };
             cases.push(case(
                 "one answers 429",
@@ -241,21 +248,12 @@ impl Alone {
             self.hanging(),
             then,
         ));
-        let then = match self.cooling {
+        let then = match cooling {
             Cooling::Off => next,
-            Cooling::ByShare | Cooling::Counted { .. } => format!(
-                "{next}; {}",
-                match self.cooling {
-                    Cooling::ByShare => format!("left out at once for {lasts}"),
-                    Cooling::Off | Cooling::Counted { .. } => left_out,
-                }
-            ),
+            Cooling::ByShare => format!("{next}; left out at once for {lasts}"),
+            Cooling::Counted => format!("{next}; {}", out(REFUSED)),
         };
-        let tries = if self.members > 1 {
-            self.retries("authentication_error_retries") + 1
-        } else {
-            1
-        };
+        let tries = if self.members > 1 { self.retries(REFUSED) + 1 } else { 1 };
         let attempts = if self.members > 1 { tries.min(self.members) } else { 1 };
         cases.push(case("a key is refused (401)", attempts, (0.0, 0.0), then));
         cases

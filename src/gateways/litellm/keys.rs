@@ -69,7 +69,7 @@ pub(super) const KEYS: &[Key<'static>] = &[
     ("router_settings.retry_policy", M, "tries by kind of error"),
     ("router_settings.model_group_retry_policy", A, "in what is explained; one rule for all in the experiment"),
     ("router_settings.allowed_fails", M, "failures before a cooldown"),
-    ("router_settings.allowed_fails_policy", A, "the smallest of its numbers for all kinds of failure"),
+    ("router_settings.allowed_fails_policy", M, "failures before a cooldown, by kind"),
     ("router_settings.cooldown_time", M, "the length of a cooldown"),
     ("router_settings.disable_cooldowns", M, "no cooldowns"),
     ("router_settings.timeout", M, "the timeout of an attempt"),
@@ -183,17 +183,18 @@ pub(super) const RETRIES: &[(&str, Option<&str>)] = &[
     ("DefaultRetries", None),
 ];
 
-/// Keys of the policy of allowed failures.
-pub(super) const FAILS: &[&str] = &[
-    "BadRequestErrorAllowedFails",
-    "AuthenticationErrorAllowedFails",
-    "TimeoutErrorAllowedFails",
-    "RateLimitErrorAllowedFails",
-    "ContentPolicyViolationErrorAllowedFails",
-    "InternalServerErrorAllowedFails",
-    "ServiceUnavailableErrorAllowedFails",
-    "BadGatewayErrorAllowedFails",
-    "NotFoundErrorAllowedFails",
+/// Keys of the policy of allowed failures, and the name of each in an experiment.
+#[rustfmt::skip]
+pub(super) const FAILS: &[(&str, &str)] = &[
+    ("BadRequestErrorAllowedFails", "bad_request_error_allowed_fails"),
+    ("AuthenticationErrorAllowedFails", "authentication_error_allowed_fails"),
+    ("TimeoutErrorAllowedFails", "timeout_error_allowed_fails"),
+    ("RateLimitErrorAllowedFails", "rate_limit_error_allowed_fails"),
+    ("ContentPolicyViolationErrorAllowedFails", "content_policy_violation_error_allowed_fails"),
+    ("InternalServerErrorAllowedFails", "internal_server_error_allowed_fails"),
+    ("ServiceUnavailableErrorAllowedFails", "service_unavailable_error_allowed_fails"),
+    ("BadGatewayErrorAllowedFails", "bad_gateway_error_allowed_fails"),
+    ("NotFoundErrorAllowedFails", "not_found_error_allowed_fails"),
 ];
 
 /// Prefixes of models that price tables keep; of the others the first one is cut off.

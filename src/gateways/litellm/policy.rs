@@ -323,10 +323,16 @@ pub(super) fn client(settings: &Settings, reading: &Reading<'_>) -> Map<String, 
     if settings.version == Version::V1_80 {
         cooldown.insert("version".to_owned(), json!("1.80"));
     }
-    if let Cooling::Counted { allowed, .. } = settings.cooling {
-        cooldown.insert("allowed_fails".to_owned(), json!(allowed));
+    if settings.cooling == Cooling::Counted {
+        if let Some(allowed) = settings.allowed {
+            cooldown.insert("allowed_fails".to_owned(), json!(allowed));
+        }
+        if let Some(by) = &settings.allowed_by {
+            let by = by.iter().map(|(name, n)| ((*name).to_owned(), json!(n)));
+            cooldown.insert("allowed_fails_policy".to_owned(), Value::Object(by.collect()));
+        }
     }
-    if settings.cooldown_given || matches!(settings.cooling, Cooling::Counted { .. }) {
+    if settings.cooldown_given || settings.cooling == Cooling::Counted {
         cooldown.insert("cooldown_time".to_owned(), seconds(settings.cooldown));
     }
     let everybody = || reading.groups.iter().flat_map(|(_, of)| of);
@@ -353,7 +359,7 @@ pub(super) fn client(settings: &Settings, reading: &Reading<'_>) -> Map<String, 
     );
     let breaker = match settings.cooling {
         Cooling::Off => json!("never"),
-        Cooling::ByShare | Cooling::Counted { .. } => json!({ "litellm_cooldown": cooldown }),
+        Cooling::ByShare | Cooling::Counted => json!({ "litellm_cooldown": cooldown }),
     };
     client.insert("breaker".to_owned(), breaker);
     client.insert("timeouts".to_owned(), json!({ "attempt": format!("{timeout}s") }));

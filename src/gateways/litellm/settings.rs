@@ -23,12 +23,8 @@ pub(super) enum Cooling {
     Off,
     /// By LiteLLM's rules by share.
     ByShare,
-    /// At one failure more than allowed.
-    Counted {
-        allowed: u64,
-        /// Whether a name of a policy counts, so that a lone deployment without a fallback cools too.
-        named: bool,
-    },
+    /// At one failure more than allowed, by the kind of the latest.
+    Counted,
 }
 
 /// Settings that hold for all groups.
@@ -43,6 +39,10 @@ pub(super) struct Settings {
     /// Retries by kind of error, by the experiment's names.
     pub(super) retries_by: Vec<(&'static str, u64)>,
     pub(super) cooling: Cooling,
+    /// The failures that do not yet lead to a cooldown, if they are counted: by kind, by the experiment's names, if there is a policy; and
+    /// of the kinds that it does not name, if that is given.
+    pub(super) allowed_by: Option<Vec<(&'static str, u64)>>,
+    pub(super) allowed: Option<u64>,
     pub(super) cooldown: f64,
     pub(super) cooldown_given: bool,
     pub(super) timeout: Option<f64>,
@@ -63,6 +63,8 @@ pub(super) type Chains = Vec<(String, Vec<(String, crate::gateways::tree::Place)
 
 /// The seconds that an attempt may take if nothing says otherwise.
 pub(super) const TIMEOUT: f64 = 6000.0;
+/// The failures that a counter allows if nothing says otherwise.
+const ALLOWED: u64 = 3;
 /// The seconds of a cooldown if nothing says otherwise.
 const COOLDOWN: f64 = 5.0;
 
@@ -102,13 +104,10 @@ impl Settings {
         let cooldown = router.number_of("cooldown_time");
         let cooling = match (&policy, allowed_fails) {
             _ if router.flag("disable_cooldowns") || cooldown.is_some_and(|c| c <= 0.0) => Cooling::Off,
-            (Some(named), given) => Cooling::Counted {
-                allowed: named.iter().min().copied().or(given).unwrap_or(3),
-                named: !named.is_empty(),
-            },
+            (Some(_), _) => Cooling::Counted,
             // Up to 1.80 the default, written out, was taken for not given.
             (None, Some(3)) if version == Version::V1_80 => Cooling::ByShare,
-            (None, Some(allowed)) => Cooling::Counted { allowed, named: false },
+            (None, Some(_)) => Cooling::Counted,
             (None, None) => Cooling::ByShare,
         };
         Settings {
@@ -122,6 +121,8 @@ impl Settings {
             retry_after: router.number_of("retry_after").unwrap_or(0.0).max(0.0),
             retries_by,
             cooling,
+            allowed_by: policy,
+            allowed: allowed_fails,
             cooldown: cooldown.unwrap_or(COOLDOWN),
             cooldown_given: cooldown.is_some(),
             timeout,
@@ -191,19 +192,22 @@ fn retries(entry: Option<&Entry>, warnings: &mut Vec<Warning>) -> Vec<(&'static 
     found
 }
 
-/// The numbers of the policy of allowed failures whose names count; none if there is no policy.
-fn fails(entry: Option<&Entry>, warnings: &mut Vec<Warning>) -> Option<Vec<u64>> {
+/// The policy of allowed failures by the experiment's names; none if there is no policy.
+fn fails(entry: Option<&Entry>, warnings: &mut Vec<Warning>) -> Option<Vec<(&'static str, u64)>> {
     let entry = entry?;
     let pairs = entry.value.entries();
-    let known = |name: &str| FAILS.contains(&name);
+    let known = |name: &str| FAILS.iter().find(|(known, _)| *known == name);
     let unknown: Vec<&str> = pairs
         .iter()
         .map(|pair| pair.key.as_str())
-        .filter(|key| !known(key))
+        .filter(|key| known(key).is_none())
         .collect();
-    unknown_names("allowed_fails_policy", entry, &unknown, FAILS.iter().copied(), warnings);
-    let counts = pairs.iter().filter(|pair| known(&pair.key));
-    Some(counts.filter_map(|pair| pair.value.number()).map(whole).collect())
+    let names = FAILS.iter().map(|(name, _)| *name);
+    unknown_names("allowed_fails_policy", entry, &unknown, names, warnings);
+    let counts = pairs
+        .iter()
+        .filter_map(|pair| Some((known(&pair.key)?.1, whole(pair.value.number()?))));
+    Some(counts.collect())
 }
 
 fn unknown_names<'a>(
@@ -224,6 +228,18 @@ fn unknown_names<'a>(
     }
     let subject = format!("{policy}.{}", unknown.join(", "));
     warnings.push(Warning::new("unknown-name", subject, Some(entry.at)).saying(what.trim_start()));
+}
+
+impl Settings {
+    /// The failures of the kind that is called so which do not yet lead to a cooldown, where they are counted, and whether the number
+    /// holds for a deployment that is alone and whose group has no fallback.
+    pub(super) fn allowed(&self, kind: &str) -> (u64, bool) {
+        let by = self.allowed_by.iter().flatten().find(|(name, _)| *name == kind);
+        match by {
+            Some((_, fails)) => (*fails, true),
+            None => (self.allowed.unwrap_or(ALLOWED), false),
+        }
+    }
 }
 
 fn latency(args: Option<&Node>) -> serde_json::Map<String, serde_json::Value> {

@@ -302,6 +302,148 @@ fn made(gateway: &Gateway, given: &str) -> Value {
     experiment
 }
 
+/// What LiteLLM keeps by each type of cache, from its source: how long, how many, and whether it is on.
+#[test]
+fn litellms_cache_is_what_its_source_says() {
+    let of_type = |params: &str| of(&LONE.replace("num_retries: 2", &format!("num_retries: 2\n  {params}")));
+    for (params, summary) in [
+        ("cache: true", "exact, answers kept for 60 s"),
+        (
+            "cache: true\n  cache_params: {ttl: 120}",
+            "exact, answers kept for 2 min, at most 200",
+        ),
+        (
+            "cache: true\n  cache_params: {type: local}",
+            "exact, answers kept for 10 min, at most 200",
+        ),
+        (
+            "cache: true\n  cache_params: {type: redis, ttl: 1800}",
+            "exact, answers kept for 30 min",
+        ),
+        (
+            "cache: true\n  cache_params: {type: redis-semantic, similarity_threshold: 0.8}",
+            "by meaning, answers kept for ever",
+        ),
+        (
+            "cache: true\n  cache_params: {type: qdrant-semantic, ttl: 60}",
+            "by meaning, answers kept for ever",
+        ),
+        (
+            "cache: true\n  cache_params: {type: redis, supported_call_types: [acompletion]}",
+            "exact, answers kept for 60 s",
+        ),
+    ] {
+        let gateway = of_type(params);
+        assert_eq!(gateway.cache.as_ref().unwrap().summary(), summary, "{params}");
+        assert!(warnings(&gateway).iter().any(|w| w.starts_with("cache-share-unknown")));
+        assert_eq!(
+            explained(&gateway)["response_cache"]["mode"].as_str(),
+            summary.contains("meaning").then_some("semantic").or(Some("exact"))
+        );
+        assert!(text(&gateway).contains("Response cache: "), "{params}");
+    }
+    for (params, warning) in [
+        (
+            "cache_params: {type: redis}",
+            "no-effect: litellm_settings.cache_params",
+        ),
+        (
+            "cache: false\n  cache_params: {type: redis}",
+            "no-effect: litellm_settings.cache_params",
+        ),
+        (
+            "cache: true\n  cache_params: {supported_call_types: [aembedding]}",
+            "cache-not-for-chat: aembedding",
+        ),
+    ] {
+        let gateway = of_type(params);
+        assert_eq!(gateway.cache, None, "{params}");
+        assert!(
+            warnings(&gateway).contains(&warning.to_owned()),
+            "{:?}",
+            warnings(&gateway)
+        );
+    }
+}
+
+/// None is found unless it is assumed; where prompts come back, lives and room are the configuration's.
+#[test]
+fn a_cache_finds_what_is_assumed_of_it() {
+    let gateway = of(&LONE.replace(
+        "num_retries: 2",
+        "num_retries: 2\n  cache: true\n  cache_params: {type: local, ttl: 120}",
+    ));
+    let nothing = made(&gateway, "{}");
+    assert_eq!(nothing["client"]["response_cache"]["hits"]["stated"]["share"], 0);
+    assert!(
+        nothing["about"]
+            .as_str()
+            .unwrap()
+            .contains("no request is answered from the cache"),
+        "{}",
+        nothing["about"]
+    );
+    let stated = made(
+        &gateway,
+        r#"{ "response_cache": { "hits": { "stated": { "share": { "a": 0.3, "b": 0 } } } } }"#,
+    );
+    assert_eq!(stated["client"]["response_cache"]["hits"]["stated"]["share"]["a"], 0.3);
+    let keyed = made(
+        &gateway,
+        r#"{ "response_cache": { "hits": { "keyed": {} } }, "classes": { "a": { "prompts": { "count": 50 } } } }"#,
+    );
+    let expected = serde_json::json!({ "keyed": { "ttl": "120s", "lives_from": "first_write", "entries": 200, "evicts": "oldest" } });
+    assert_eq!(keyed["client"]["response_cache"]["hits"], expected);
+    let none = gateways::import::Assumptions::of(&of(LONE), &gateways::import::assumptions::built_in_prices());
+    let refused = none
+        .read("a.json", r#"{ "response_cache": { "hits": "keyed" } }"#)
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("the configuration has no response cache"), "{refused}");
+}
+
+#[test]
+fn other_products_caches_are_read() {
+    let portkey = of(
+        r#"{"cache": {"mode": "semantic", "max_age": 3600}, "provider": "openai", "virtual_key": "v", "override_params": {"model": "gpt-4.1"}}"#,
+    );
+    assert_eq!(
+        portkey.cache.as_ref().unwrap().summary(),
+        "by meaning, answers kept for 60 min"
+    );
+    assert!(warnings(&portkey).contains(&"cache-needs-the-hosted-gateway".to_owned()));
+    let simple = of(
+        r#"{"strategy": {"mode": "fallback"}, "targets": [{"cache": {}, "virtual_key": "v"}, {"virtual_key": "w"}]}"#,
+    );
+    assert_eq!(simple.cache.as_ref().unwrap().summary(), "exact, answers kept for 24 h");
+    let kong = of(
+        "_format_version: '3.0'\nplugins:\n- {name: ai-semantic-cache, config: {cache_ttl: 30}}\n- {name: ai-proxy-advanced, config: {targets: [{route_type: llm/v1/chat, model: {provider: openai, name: gpt-4.1}}]}}\n",
+    );
+    assert_eq!(
+        kong.cache.as_ref().unwrap().summary(),
+        "by meaning, answers kept for 30 s"
+    );
+    let bifrost = |config: &str| {
+        of(&format!(
+            r#"{{"providers": {{"openai": {{"keys": [{{"name": "a", "value": "env.A", "models": ["gpt-4.1"]}}]}}}},
+                "plugins": [{{"name": "semantic_cache", "enabled": true, "config": {config}}}]}}"#
+        ))
+    };
+    let direct = bifrost(r#"{"dimension": 1, "ttl": "10m"}"#);
+    assert_eq!(
+        direct.cache.as_ref().unwrap().summary(),
+        "exact, answers kept for 10 min"
+    );
+    assert!(warnings(&direct).contains(&"cache-needs-a-key".to_owned()));
+    let keyed =
+        bifrost(r#"{"provider": "openai", "embedding_model": "text-embedding-3-small", "default_cache_key": "all"}"#);
+    assert_eq!(
+        keyed.cache.as_ref().unwrap().summary(),
+        "by meaning, answers kept for 5 min"
+    );
+    assert!(!warnings(&keyed).contains(&"cache-needs-a-key".to_owned()));
+}
+
 /// The rows of the policy of allowed failures by its kind: one deployment with a fallback and nine retries, so that it is tried until it cools.
 #[test]
 fn allowed_failures_go_by_their_kind() {
@@ -344,4 +486,45 @@ fn allowed_failures_go_by_their_kind() {
     let empty = of(&(LONE.to_owned() + "router_settings: {allowed_fails_policy: {X: 1}}\n"));
     let cooldown = &empty.client["breaker"]["litellm_cooldown"];
     assert_eq!(cooldown["allowed_fails_policy"], serde_json::json!({}));
+}
+
+/// LiteLLM's spend logs tell hits: a hundred of four hundred requests.
+#[test]
+fn hits_of_a_log_are_arrivals_and_the_share_of_the_cache() {
+    let row = |n: u64| {
+        let at = |ms: u64| {
+            format!(
+                "2026-01-05T00:{:02}:{:02}.{:03}Z",
+                (n + ms / 1000) / 60,
+                (n + ms / 1000) % 60,
+                ms % 1000
+            )
+        };
+        let hit = if n % 4 == 1 { "True" } else { "False" };
+        serde_json::json!({
+            "request_id": n.to_string(), "model": "gpt-4.1", "status": "success", "cache_hit": hit, "metadata": {},
+            "startTime": at(0), "completionStartTime": at(400), "endTime": at(2400),
+            "prompt_tokens": 500, "completion_tokens": 100, "total_tokens": 600,
+        })
+    };
+    let rows: Vec<Value> = (0..400).map(row).collect();
+    let log = simcap::calibrate::logs::read("log.json", Value::from(rows).to_string().as_bytes()).unwrap();
+    let learned = |gateway: &Gateway| {
+        let mut assumed = gateways::import::Assumptions::of(gateway, &gateways::import::assumptions::built_in_prices());
+        let _ = gateways::import::usage::learn(&mut assumed, gateway, &log);
+        assumed
+    };
+    let gateway = of(&LONE.replace("num_retries: 2", "num_retries: 2\n  cache: true"));
+    let assumed = learned(&gateway);
+    assert_eq!(assumed.rate, "1/s");
+    let experiment = gateways::import::experiment(&gateway, &assumed, "x");
+    let share = &experiment["client"]["response_cache"]["hits"]["stated"]["share"];
+    assert_eq!(share, &serde_json::json!({ "a": 0.25 }));
+    assert_eq!(
+        assumed.because["response_cache"],
+        "measured: 100 answers out of the cache"
+    );
+    // Without a cache in the configuration the same requests come, and none is found.
+    let without = learned(&of(LONE));
+    assert_eq!((without.rate.as_str(), without.response_cache.len()), ("1/s", 0));
 }

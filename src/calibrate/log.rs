@@ -23,6 +23,8 @@ pub struct Log {
     pub prices: BTreeMap<String, PerToken>,
     /// What a target is, by its name, where a file states it: the model and the address.
     pub endpoints: BTreeMap<String, String>,
+    /// Requests that a gateway's response cache answered, by target, where a file tells them apart: no others are counted with them.
+    pub cache_hits: BTreeMap<String, u64>,
     /// Single requests, in order of time where it is known and otherwise in order of the file.
     pub observations: Vec<Observation>,
     /// Warm-up requests: no law is made of them, but they used quotas.

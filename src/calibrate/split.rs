@@ -34,6 +34,7 @@ pub fn held_out(log: &Log, share: f64) -> (Log, Log) {
         targets: log.targets.clone(),
         prices: log.prices.clone(),
         endpoints: log.endpoints.clone(),
+        cache_hits: log.cache_hits.clone(),
         observations: observations.into_iter().cloned().collect(),
         warmups: log.warmups.clone(),
         stages,

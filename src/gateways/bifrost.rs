@@ -11,6 +11,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::cache::Cache;
 use super::ledger::Verdict::{Approximated as A, Ignored as I, Modelled as M, NotModelled as N};
 use super::ledger::{self, Key};
 use super::model::{Case, Gateway, Group, Member, Product};
@@ -61,8 +62,16 @@ const KEYS: &[Key<'static>] = &[
     ("governance.teams", N, "limits of teams"),
     ("governance.customers", N, "limits of customers"),
     ("governance.routing_rules", N, "rules in CEL"),
-    ("governance", I, "not in routing"),
-    ("plugins", N, "a share of hits must be given for a cache"),
+    ("governance", I, "teams and customers: not in routing"),
+    ("plugins[].name", M, "the plugin"),
+    ("plugins[].enabled", M, "whether it is on"),
+    ("plugins[].config.ttl", A, "how long answers live, where prompts are kept; else in the share of hits"),
+    ("plugins[].config.threshold", A, "in the share of hits, and in that of wrong ones"),
+    ("plugins[].config.conversation_history_threshold", A, "in the share of hits"),
+    ("plugins[].config.exclude_system_prompt", A, "in the share of hits"),
+    ("plugins[].config.default_cache_key", M, "whether requests without a key are looked up"),
+    ("plugins[].config.*", I, "where answers are kept"),
+    ("plugins[].*", N, ""),
     ("config_store", A, "the database may hold more"),
     ("logs_store", I, "a log"),
     ("vector_store", I, "where answers are kept"),
@@ -172,6 +181,7 @@ pub(super) fn read(config: &Config) -> Gateway {
         let all = providers.iter().filter_map(|entry| direct(entry, old, &mut warnings));
         groups = all.collect();
     }
+    let cache = cache(root, &mut warnings);
     let networks: Vec<Network> = providers.iter().map(|entry| Network::of(&entry.value)).collect();
     let mut client = client(&networks);
     if !limiters.is_empty() {
@@ -204,6 +214,7 @@ pub(super) fn read(config: &Config) -> Gateway {
         aliases: Vec::new(),
         client,
         facts,
+        cache,
         replicas: 1,
         warnings,
         ledger: ledger::of(root, KEYS),
@@ -265,6 +276,60 @@ fn in_days(window: &str) -> String {
     let long = window.strip_suffix('M').and_then(|n| days(n, 30));
     long.or_else(|| window.strip_suffix('w').and_then(|n| days(n, 7)))
         .unwrap_or_else(|| window.to_owned())
+}
+
+/// How long the cache keeps an answer unless it is told, in seconds.
+const CACHE_TTL: f64 = 300.0;
+
+/// The response cache, if its plugin is on.
+fn cache(root: &Node, warnings: &mut Vec<Warning>) -> Option<Cache> {
+    let plugins = root.get("plugins").map_or(&[][..], Node::items);
+    let plugin = plugins
+        .iter()
+        .find(|plugin| plugin.text_of("name") == Some("semantic_cache") && plugin.flag("enabled"))?;
+    let of = |key: &str| plugin.get("config").and_then(|config| config.get(key));
+    if of("default_cache_key").is_none() {
+        warnings.push(Warning::new("cache-needs-a-key", "", Some(plugin.at)));
+    }
+    // Without anything that makes embeddings it goes by hashes alone.
+    let semantic = ["provider", "embedding_model"].iter().any(|key| of(key).is_some());
+    let kind = if semantic {
+        "semantic_cache"
+    } else {
+        "semantic_cache, exact"
+    };
+    warnings.push(Warning::new("cache-share-unknown", kind, Some(plugin.at)));
+    let mut says = vec![
+        "an answer is found by provider and model too: what a fallback answered is kept under the fallback's",
+        "a conversation of more than `conversation_history_threshold` messages (3) is not looked up",
+    ];
+    if semantic {
+        says.push(
+            "by meaning where no prompt is the same; every such lookup asks for an embedding first (give its time as `lookup` and the share \
+             of `wrong` answers)",
+        );
+    }
+    Some(Cache {
+        at: plugin.at,
+        semantic,
+        ttl: of("ttl").map_or(Some(CACHE_TTL), |node| node.number().or_else(|| duration(node.text()?))),
+        says,
+        ..Cache::default()
+    })
+}
+
+/// Seconds of a text like `10m`.
+fn duration(text: &str) -> Option<f64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match &text[digits.len()..] {
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return None,
+    };
+    Some(digits.parse::<f64>().ok().filter(|n| *n > 0.0)? * factor)
 }
 
 /// The models that a virtual key names.

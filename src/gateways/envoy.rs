@@ -172,6 +172,7 @@ pub(super) fn read(config: &Config) -> Gateway {
         aliases: Vec::new(),
         client,
         facts: Map::new(),
+        cache: None,
         replicas: 1,
         warnings,
         ledger: config

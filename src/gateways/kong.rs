@@ -11,6 +11,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::cache::Cache;
 use super::ledger::Verdict::{Approximated as A, Ignored as I, Modelled as M, NotModelled as N};
 use super::ledger::{self, Key};
 use super::model::{Case, Gateway, Group, Member, Product};
@@ -63,6 +64,14 @@ const KEYS: &[Key<'static>] = &[
     ("plugins[].config.identifier", M, "what has a limiter each, as a tag; a service or a path is one for all"),
     ("plugins[].config.window_type", M, "the limiter's window"),
     ("plugins[].config.tokens_count_strategy", M, "what the limiter counts"),
+    ("plugins[].config.cache_ttl", A, "how long answers live, where prompts are kept; else in the share of hits"),
+    ("plugins[].config.exact_caching", A, "in the share of hits"),
+    ("plugins[].config.message_countback", A, "in the share of hits"),
+    ("plugins[].config.ignore_system_prompts", A, "in the share of hits"),
+    ("plugins[].config.ignore_assistant_prompts", A, "in the share of hits"),
+    ("plugins[].config.ignore_tool_prompts", A, "in the share of hits"),
+    ("plugins[].config.cache_control", I, "what callers say of single requests"),
+    ("plugins[].config.stop_on_failure", I, "a vector database that fails"),
     ("plugins[].config.*", N, ""),
 ];
 
@@ -78,6 +87,9 @@ const CRITERIA: &[(&str, &[&str])] = &[
     ("http_503", &["503"]),
     ("http_504", &["504"]),
 ];
+
+/// How long ai-semantic-cache keeps an answer unless it is told, in seconds.
+const CACHE_TTL: f64 = 300.0;
 
 /// Routes that are simulated.
 const TEXT: &[&str] = &["llm/v1/chat", "llm/v1/completions", "llm/v1/responses"];
@@ -156,6 +168,7 @@ pub(super) fn read(config: &Config) -> Gateway {
                 .map_or_else(|_| json!(outcome), |code| json!(code))
         })
         .collect();
+    let cache = named("ai-semantic-cache").map(|of| cache(of, &mut warnings));
     let mut client = Map::new();
     let retry = match retries {
         0 => json!("never"),
@@ -244,10 +257,26 @@ pub(super) fn read(config: &Config) -> Gateway {
         aliases: Vec::new(),
         client,
         facts,
+        cache,
         replicas: 1,
         warnings,
         ledger: ledger::of(root, KEYS),
         left_out,
+    }
+}
+
+/// The cache that goes by meaning.
+fn cache(of: &Node, warnings: &mut Vec<Warning>) -> Cache {
+    warnings.push(Warning::new("cache-share-unknown", "ai-semantic-cache", Some(of.at)));
+    Cache {
+        at: of.at,
+        semantic: true,
+        ttl: Some(of.number_of("cache_ttl").filter(|ttl| *ttl > 0.0).unwrap_or(CACHE_TTL)),
+        says: vec![
+            "by the meaning of the last `message_countback` messages: a conversation may be given the answer of another",
+            "every lookup asks for an embedding first (give its time as `lookup` and the share of `wrong` answers)",
+        ],
+        ..Cache::default()
     }
 }
 

@@ -10,6 +10,7 @@
 //! Left out: writing a configuration back; what a product keeps in its database.
 
 pub mod bifrost;
+pub mod cache;
 pub mod envoy;
 pub mod import;
 pub mod kong;

@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value};
 
+use super::cache::Cache;
 use super::ledger::Row;
 use super::tree::Place;
 use super::warning::Warning;
@@ -36,6 +37,8 @@ pub struct Gateway {
     pub aliases: Vec<(String, String)>,
     /// The client of the experiment: `retry`, `breaker`, `timeouts`.
     pub client: Map<String, Value>,
+    /// The response cache, if it has one that answers requests of text models.
+    pub cache: Option<Cache>,
     /// Further facts of the configuration, by name, for machines.
     pub facts: Map<String, Value>,
     /// How many of it run side by side.

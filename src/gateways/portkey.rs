@@ -12,8 +12,10 @@
 
 use serde_json::{Map, Value, json};
 
+mod cache;
 mod query;
 
+use super::cache::Cache;
 use super::ledger::Verdict::{Approximated as A, Ignored as I, Modelled as M, NotModelled as N};
 use super::ledger::{self, Key};
 use super::model::{Case, Gateway, Group, Member, Product};
@@ -44,7 +46,7 @@ const KEYS: &[(&str, ledger::Verdict, &str)] = &[
     ("sticky", A, "drawn anew for each request"),
     ("retry", M, "retries at a target; the experiment has one rule for all"),
     ("request_timeout", A, "the longest wait for the first token; one for all targets"),
-    ("cache", N, "a share of hits must be given"),
+    ("cache", A, "a response cache of the whole config; the share of hits is assumed"),
     ("weight", M, "the weight of the draw"),
     ("name", M, "the target's name"),
     ("provider", M, "the provider"),
@@ -117,7 +119,8 @@ struct Reading {
     own: Map<String, Value>,
     breaker: Option<Value>,
     breaker_at: Option<Place>,
-    cached: bool,
+    /// The first `cache` of the config.
+    cache: Option<Cache>,
 }
 
 /// Makes a gateway of a config.
@@ -134,7 +137,7 @@ pub(super) fn read(config: &Config) -> Gateway {
         own: Map::new(),
         breaker: None,
         breaker_at: None,
-        cached: root.get("cache").is_some(),
+        cache: None,
     };
     let rules = Rules::default().under(root);
     let found = reading.place(root, "", &rules);
@@ -186,7 +189,7 @@ pub(super) fn read(config: &Config) -> Gateway {
     if group.members.iter().any(|member| member.price.is_none()) {
         ask.push("the model asked for, where a target has none".to_owned());
     }
-    if reading.cached {
+    if reading.cache.is_some() {
         ask.push("hit share of the cache".to_owned());
     }
     warning::sort(&mut reading.warnings);
@@ -204,6 +207,7 @@ pub(super) fn read(config: &Config) -> Gateway {
         aliases: Vec::new(),
         client,
         facts,
+        cache: reading.cache,
         replicas: 1,
         warnings: reading.warnings,
         left_out: reading.left_out,
@@ -296,7 +300,7 @@ impl Reading {
         } else {
             above.under(node)
         };
-        self.cached |= node.get("cache").is_some();
+        self.cache(node);
         if node.get("targets").is_some() || node.get("strategy").is_some() {
             return self.strategy(node, path, &rules);
         }

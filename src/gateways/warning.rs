@@ -143,6 +143,10 @@ pub const KINDS: &[Kind] = &[
     kind("yaml-anchor", Note, "values are shared by an anchor: a change of one is a change of all", "nothing, if that is meant"),
     kind("top-level-unknown", Note, "nothing reads this part of the file by itself", "nothing, if it only holds anchors"),
     kind("max_retries-is-not-used", Note, "the provider library's retries are switched off by the router", "use `num_retries`"),
+    kind("cache-share-unknown", Note, "how many requests the response cache answers is in no configuration; none is assumed, so that cost and load are at their highest", "give `response_cache` in the assumptions, or --usage with a log that tells hits"),
+    kind("cache-not-for-chat", Warn, "the response cache leaves out chat completions: it answers none of them", "add `acompletion` and `completion` to `supported_call_types`, or leave it out"),
+    kind("cache-needs-a-key", Warn, "without a key in the request, or one by default, nothing is looked up", "give `default_cache_key`, or send x-bf-cache-key"),
+    kind("cache-needs-the-hosted-gateway", Warn, "the open gateway has no cache that goes by meaning", "use `simple`, or the hosted gateway"),
     kind("mock-response", Note, "the deployment answers by itself and calls nobody", "remove `mock_response` before production"),
 ];
 

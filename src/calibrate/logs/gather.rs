@@ -74,6 +74,11 @@ impl Gather {
         self.log.endpoints.insert(target.to_owned(), endpoint.to_owned());
     }
 
+    /// Counts a request that a gateway's response cache answered.
+    pub(super) fn cache_hit(&mut self, target: &str) {
+        *self.log.cache_hits.entry(target.to_owned()).or_default() += 1;
+    }
+
     /// Adds a request.
     pub(super) fn push(&mut self, observation: Observation) {
         self.log.observations.push(observation);

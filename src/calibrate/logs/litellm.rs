@@ -108,6 +108,7 @@ fn take(place: &str, row: &Row, gather: &mut Gather) -> Result<(), Mistake> {
     let number = |name: &str| row.get(name).and_then(|text| text.parse::<f64>().ok());
     if row.get("cache_hit").is_some_and(|hit| hit.eq_ignore_ascii_case("true")) {
         gather.count("answers out of LiteLLM's own cache left out");
+        gather.cache_hit(row.get("model").map_or(ENDPOINT, String::as_str));
         return Ok(());
     }
     let Some(start) = time("startTime")? else {

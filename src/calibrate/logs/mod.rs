@@ -338,6 +338,9 @@ pub fn join(mut logs: Vec<Log>) -> Result<Log, ReadError> {
     for log in logs {
         let file = log.sources.first().map_or(String::new(), |s| s.file.clone());
         let mut places: Vec<Option<u16>> = Vec::new();
+        for (name, hits) in log.cache_hits {
+            *all.cache_hits.entry(name).or_default() += hits;
+        }
         // Two targets of one file are two, whatever they are.
         let before = all.targets.len();
         let mut prices = log.prices;

@@ -6,7 +6,7 @@
 //!   "providers": { "weu": { "model": "gpt-4.1" } }, "plan": { "duration": "1h", "replications": 10 } }
 //! ```
 //!
-//! `classes` and `providers` hold what an experiment has there; what is given replaces what is assumed for that class or provider. A name
+//! `classes`, `providers` and `response_cache` hold what an experiment has there; what is given replaces what is assumed for that class or provider. A name
 //! that the configuration does not have is refused; but a class `GROUP/ANYTHING` is one more that asks for that group. `because` says of each where it comes from, and is quoted.
 //!
 //! Where a gateway limits each user, key or tenant, `users` and `tags` say how many there are and how much each asks, as in an
@@ -37,6 +37,8 @@ pub struct Assumptions {
     pub users: Map<String, Value>,
     /// The tags of the experiment's traffic, as far as limits tell them apart.
     pub tags: Map<String, Value>,
+    /// The response cache as an experiment has it, if the configuration has one: what it finds.
+    pub response_cache: Map<String, Value>,
     /// The plan of the experiment.
     pub plan: Map<String, Value>,
     /// Where each comes from, in words.
@@ -80,6 +82,11 @@ impl Assumptions {
             json!("assumed: equal shares, 800 tokens in and 200 out at the median"),
         );
         assumed.assume_identities(gateway);
+        if let Some(cache) = &gateway.cache {
+            assumed.response_cache = cache.assumed();
+            let why = "assumed: no request is answered from the cache, since no configuration says how many are";
+            assumed.because.insert("response_cache".to_owned(), json!(why));
+        }
         for group in &gateway.groups {
             let tiers = group.facts.get("complexity").and_then(Value::as_object);
             let given = gateway.facts.get("classes").and_then(Value::as_object);
@@ -161,10 +168,18 @@ impl Assumptions {
                 ("providers", Value::Object(of)) => over(file, "provider", &mut self.providers, of)?,
                 ("users", Value::Object(of)) => self.users = of,
                 ("tags", Value::Object(of)) => self.tags.extend(of),
+                ("response_cache", Value::Object(of)) => {
+                    if self.response_cache.is_empty() {
+                        let what = "the configuration has no response cache, so that nothing can be assumed of it";
+                        return Err(Refused::whole(file, what));
+                    }
+                    self.response_cache.extend(of);
+                }
                 ("plan", Value::Object(of)) => self.plan.extend(of),
                 ("because", Value::Object(of)) => because = of,
                 (key, _) => {
-                    let known = "`format`, `rate`, `classes`, `providers`, `users`, `tags`, `plan`, `because`";
+                    let known =
+                        "`format`, `rate`, `classes`, `providers`, `users`, `tags`, `response_cache`, `plan`, `because`";
                     let what = format!("`{}` is not what it may be; an object of {known}", printable(key));
                     return Err(Refused::whole(file, what));
                 }
@@ -183,6 +198,7 @@ impl Assumptions {
         changed.extend(tags.map(|(name, _)| format!("tags.{name}")));
         changed.extend((self.users != before.users).then(|| "users".to_owned()));
         changed.extend((self.rate != before.rate).then(|| "rate".to_owned()));
+        changed.extend((self.response_cache != before.response_cache).then(|| "response_cache".to_owned()));
         changed.extend((self.classes != before.classes).then(|| "classes".to_owned()));
         for what in changed {
             let said = because
@@ -203,6 +219,9 @@ impl Assumptions {
             if !of.is_empty() {
                 text[name] = Value::Object(of.clone());
             }
+        }
+        if !self.response_cache.is_empty() {
+            text["response_cache"] = json!(self.response_cache);
         }
         format!("{text:#}\n")
     }

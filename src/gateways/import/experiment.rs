@@ -35,6 +35,9 @@ pub fn experiment(gateway: &Gateway, assumptions: &Assumptions, name: &str) -> V
     if gateway.replicas > 1 {
         client.insert("gateways".to_owned(), json!(gateway.replicas));
     }
+    if let Some(cache) = &gateway.cache {
+        client.insert("response_cache".to_owned(), cache.part(&assumptions.response_cache));
+    }
     if let Some(budgets) = gateway.facts.get("budgets") {
         client.insert("budgets".to_owned(), budgets.clone());
     }

@@ -1,14 +1,14 @@
 //! Assumptions from a team's own logs: rates, lengths, models, and how long each took.
 //!
 //! A target of a log is a member if their models have the same name; one without a slash, also after the member's last. Rates are those from the
-//! first request to the last; lengths and times are the empirical quantiles of what succeeded, from 20 requests on. Left out: quotas, and
+//! first request to the last, those that the response cache answered among them, whose share is taken by class; lengths and times are the empirical quantiles of what succeeded, from 20 requests on. Left out: quotas, and
 //! faults, which a model that `simcap fit` makes of the same log has.
 
 use serde_json::{Map, Value, json};
 
 use super::Assumptions;
 use crate::calibrate::log::{Log, Observation};
-use crate::gateways::model::{Gateway, Member};
+use crate::gateways::model::{Gateway, Group, Member};
 use crate::words::Outcome;
 
 /// The fewest requests of which quantiles are taken.
@@ -107,12 +107,24 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec
                 .insert(format!("providers.{}", member.name), json!(why));
         }
     }
+    let hits = hits(gateway, log, &mut notes);
+    let asked = times.len() as u64 + hits.iter().map(|(_, n)| n).sum::<u64>();
     if last > first && times.len() > 1 {
-        let rate = (times.len() - 1) as f64 / (last - first);
+        // What the response cache answered was asked all the same.
+        let rate = (asked - 1) as f64 / (last - first);
         let digits = 1e4_f64.max(libm::pow(10.0, 3.0 - libm::floor(libm::log10(rate))));
         assumptions.rate = format!("{}/s", (rate * digits).round() / digits);
-        let why = format!("measured: {} requests in {:.0} s", times.len(), last - first);
+        let why = format!("measured: {asked} requests in {:.0} s", last - first);
         assumptions.because.insert("rate".to_owned(), json!(why));
+    }
+    if !hits.is_empty() && gateway.cache.is_some() {
+        found(assumptions, &shares, &hits);
+    }
+    for (name, n) in hits {
+        match shares.iter_mut().find(|(group, _)| *group == name) {
+            Some((_, asked)) => *asked += n as usize,
+            None => shares.push((name, n as usize)),
+        }
     }
     if !shares.is_empty() {
         for (name, class) in &mut assumptions.classes {
@@ -131,6 +143,55 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec
         assumptions.because.insert("classes".to_owned(), json!("measured"));
     }
     notes
+}
+
+/// How many requests of each group the response cache answered.
+fn hits(gateway: &Gateway, log: &Log, notes: &mut Vec<String>) -> Vec<(String, u64)> {
+    let mut hits: Vec<(String, u64)> = Vec::new();
+    for (target, &n) in &log.cache_hits {
+        let is_of =
+            |group: &&Group| group.name == *target || group.members.iter().any(|member| is_same(member, target));
+        let Some(group) = gateway.groups.iter().find(is_of) else {
+            notes.push(format!(
+                "{target}: {n} answers out of the cache, of a model that the configuration does not have"
+            ));
+            continue;
+        };
+        match hits.iter_mut().find(|(name, _)| *name == group.name) {
+            Some((_, known)) => *known += n,
+            None => hits.push((group.name.clone(), n)),
+        }
+    }
+    hits
+}
+
+/// Puts the share of each class that the cache answered into the assumptions; `sent` is how many of each group were not.
+fn found(assumptions: &mut Assumptions, sent: &[(String, usize)], hits: &[(String, u64)]) {
+    let share = |class: &String| {
+        let is_of = |group: &String| class == group || class.starts_with(&format!("{group}/"));
+        let hits = hits.iter().find(|(group, _)| is_of(group)).map_or(0, |(_, n)| *n);
+        let sent = sent.iter().find(|(group, _)| is_of(group)).map_or(0, |(_, n)| *n);
+        (hits as f64 / (hits as f64 + sent as f64).max(1.0) * 1e4).round() / 1e4
+    };
+    // A name that nobody asked for has no class in the end.
+    let is_asked = |class: &&String| {
+        let named = sent
+            .iter()
+            .map(|(group, _)| group)
+            .chain(hits.iter().map(|(group, _)| group));
+        named
+            .into_iter()
+            .any(|group| *class == group || class.starts_with(&format!("{group}/")))
+    };
+    let shares: Map<String, Value> = (assumptions.classes.keys().filter(is_asked))
+        .map(|class| (class.clone(), json!(share(class))))
+        .collect();
+    assumptions
+        .response_cache
+        .insert("hits".to_owned(), json!({ "stated": { "share": shares } }));
+    let all: u64 = hits.iter().map(|(_, n)| n).sum();
+    let why = format!("measured: {all} answers out of the cache");
+    assumptions.because.insert("response_cache".to_owned(), json!(why));
 }
 
 /// Whether a log's target is this member's model.

@@ -134,7 +134,14 @@ pub(super) fn of_keys(reading: &Reading<'_>, config: &Config, ledger: &mut [Row]
 
 /// The warning of a key that no row of the table names, if it is worth one.
 fn misplaced(row: &Row) -> Option<Warning> {
-    let is_known = |section: &str, key: &str| KEYS.iter().any(|(path, ..)| *path == format!("{section}.{key}"));
+    let is_known = |section: &str, key: &str| {
+        let named = format!("{section}.{key}");
+        let is_it = |path: &str| {
+            path.strip_prefix(&named)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        KEYS.iter().any(|(path, ..)| is_it(path))
+    };
     let (section, key) = match row.shape.split_once('.') {
         Some((section, key)) => (section, key),
         None => ("", row.shape.as_str()),

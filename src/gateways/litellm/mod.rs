@@ -8,6 +8,7 @@
 //! the manual pages of `litellm` retries and `litellm_cooldown` say so. Left out: what the database holds, limits of single keys,
 //! routing by health checks, affinity.
 
+mod cache;
 mod cases;
 mod deployments;
 mod doubts;
@@ -127,6 +128,7 @@ pub(super) fn read(config: &Config) -> Gateway {
             .unwrap_or(1)
             .max(1),
     };
+    let cache = cache::read(root, reading.replicas, &mut warnings);
     reading.aliases = doubts::aliases(&reading, &mut warnings);
     let mut ledger = ledger::of(root, keys::KEYS);
     let mut groups: Vec<Group> = reading
@@ -138,13 +140,17 @@ pub(super) fn read(config: &Config) -> Gateway {
     doubts::of_keys(&reading, config, &mut ledger, &mut warnings);
     doubts::of_groups(&reading, &groups, &mut warnings);
     warning::sort(&mut warnings);
-    let ask = ask(&reading);
+    let mut ask = ask(&reading);
+    if cache.is_some() {
+        ask.push("hit share of the response cache".to_owned());
+    }
     Gateway {
         product: &PRODUCT,
         version: named,
         files: config.files.clone(),
         client: policy::client(&reading.settings, &reading),
         facts: facts(&reading),
+        cache,
         // With a shared store the replicas count together.
         replicas: if reading.settings.shared_store {
             1
@@ -289,9 +295,6 @@ fn ask(reading: &Reading<'_>) -> Vec<String> {
     }
     if reading.settings.stream_timeout.is_some() || everybody().any(|d| d.member.stream_timeout.is_some()) {
         ask.push("share of requests that stream".to_owned());
-    }
-    if reading.root.find("litellm_settings.cache").is_some_and(Node::is_true) {
-        ask.push("hit share of the response cache".to_owned());
     }
     if everybody().any(|d| d.tiers.is_some()) {
         ask.push("share of each complexity tier, or prompts' scores".to_owned());

@@ -131,6 +131,9 @@ pub fn json(gateway: &Gateway) -> String {
         "by_group",
         by_group(&|group| (!group.facts.is_empty()).then(|| Value::Object(group.facts.clone()))),
     );
+    if let Some(cache) = &gateway.cache {
+        put("response_cache", cache.facts());
+    }
     if gateway.replicas > 1 {
         put("gateways", json!(gateway.replicas));
     }

@@ -37,6 +37,10 @@ pub fn markdown(gateway: &Gateway) -> String {
     if let Some(worst) = worst(gateway) {
         out += &format!("\nAt worst: {}.\n", cell(&worst));
     }
+    if let Some(cache) = &gateway.cache {
+        let says = cache.says.join("; ");
+        out += &format!("\nResponse cache: {}; {}.\n", cell(&cache.summary()), cell(&says));
+    }
     if !gateway.warnings.is_empty() {
         out += "\n| | where | warning | what to do |\n|---|---|---|---|\n";
     }

@@ -56,6 +56,16 @@ pub fn text(gateway: &Gateway, style: &Style, full: bool) -> String {
     if let Some(worst) = worst(gateway) {
         out += &paragraph("\nAt worst: ", &worst, style.width);
     }
+    if let Some(cache) = &gateway.cache {
+        let line = format!("{} (line {}). ", cache.summary(), cache.at.line);
+        let told = if full {
+            &cache.says[..]
+        } else {
+            &cache.says[..cache.says.len().min(2)]
+        };
+        let told: Vec<String> = told.iter().map(|says| format!("{}.", capital(says))).collect();
+        out += &paragraph("\nResponse cache: ", &(line + &told.join(" ")), style.width);
+    }
     out += &warnings(gateway, style, full);
     if full {
         for (title, items) in [
@@ -68,6 +78,14 @@ pub fn text(gateway: &Gateway, style: &Style, full: bool) -> String {
         }
     }
     out
+}
+
+/// A sentence with a capital.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 fn plural(n: usize, word: &str) -> String {

@@ -488,6 +488,35 @@ fn allowed_failures_go_by_their_kind() {
     assert_eq!(cooldown["allowed_fails_policy"], serde_json::json!({}));
 }
 
+/// A stream is bounded at each wait for a token, by its own timeout, the router's, or that of all requests, in this order.
+#[test]
+fn timeouts_are_those_of_the_deployment_and_of_streams() {
+    let text = "
+model_list:
+  - {model_name: a, litellm_params: {model: openai/gpt-4.1, timeout: 30, stream_timeout: 5}, model_info: {id: one}}
+  - {model_name: a, litellm_params: {model: openai/gpt-4.1, timeout: 90}, model_info: {id: two}}
+  - {model_name: b, litellm_params: {model: openai/gpt-4.1-mini}}
+router_settings: {timeout: 60, stream_timeout: 8}
+";
+    let gateway = of(text);
+    let groups = |given: &str| made(&gateway, given)["policies"][0]["policy"]["model_groups"]["groups"].clone();
+    let whole = groups("{}");
+    let of_target = |groups: &Value, name: &str| groups["a"]["targets"][name]["timeouts"].clone();
+    assert_eq!(of_target(&whole, "one"), serde_json::json!({ "attempt": "30s" }));
+    assert_eq!(of_target(&whole, "two"), serde_json::json!({ "attempt": "90s" }));
+    assert_eq!(whole["b"].get("client"), None);
+    let streams = groups(r#"{ "streams": ["a"] }"#);
+    let stream = |s: &str| serde_json::json!({ "attempt": null, "ttft": s, "idle": s });
+    assert_eq!(of_target(&streams, "one"), stream("5s"));
+    assert_eq!(streams["a"]["client"]["timeouts"], stream("8s"));
+    assert_eq!(of_target(&streams, "two"), Value::Null);
+    assert_eq!(streams["b"].get("client"), None);
+    assert_eq!(
+        groups(r#"{ "streams": true }"#)["b"]["client"]["timeouts"],
+        stream("8s")
+    );
+}
+
 /// LiteLLM's spend logs tell hits: a hundred of four hundred requests.
 #[test]
 fn hits_of_a_log_are_arrivals_and_the_share_of_the_cache() {

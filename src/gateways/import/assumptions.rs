@@ -6,7 +6,8 @@
 //!   "providers": { "weu": { "model": "gpt-4.1" } }, "plan": { "duration": "1h", "replications": 10 } }
 //! ```
 //!
-//! `classes`, `providers` and `response_cache` hold what an experiment has there; what is given replaces what is assumed for that class or provider. A name
+//! `classes`, `providers` and `response_cache` hold what an experiment has there; `streams` (true, or a list of groups) says whose
+//! requests stream; what is given replaces what is assumed for that class or provider. A name
 //! that the configuration does not have is refused; but a class `GROUP/ANYTHING` is one more that asks for that group. `because` says of each where it comes from, and is quoted.
 //!
 //! Where a gateway limits each user, key or tenant, `users` and `tags` say how many there are and how much each asks, as in an
@@ -39,6 +40,8 @@ pub struct Assumptions {
     pub tags: Map<String, Value>,
     /// The response cache as an experiment has it, if the configuration has one: what it finds.
     pub response_cache: Map<String, Value>,
+    /// The groups whose requests stream, `*` for all, where the product bounds a stream otherwise than an answer as a whole.
+    pub streams: Vec<String>,
     /// The plan of the experiment.
     pub plan: Map<String, Value>,
     /// Where each comes from, in words.
@@ -175,11 +178,13 @@ impl Assumptions {
                     }
                     self.response_cache.extend(of);
                 }
+                ("streams", Value::Bool(all)) => self.streams = all.then(|| "*".to_owned()).into_iter().collect(),
+                ("streams", Value::Array(of)) => self.streams = groups(file, of)?,
                 ("plan", Value::Object(of)) => self.plan.extend(of),
                 ("because", Value::Object(of)) => because = of,
                 (key, _) => {
                     let known =
-                        "`format`, `rate`, `classes`, `providers`, `users`, `tags`, `response_cache`, `plan`, `because`";
+                        "`format`, `rate`, `classes`, `providers`, `users`, `tags`, `response_cache`, `streams`, `plan`, `because`";
                     let what = format!("`{}` is not what it may be; an object of {known}", printable(key));
                     return Err(Refused::whole(file, what));
                 }
@@ -223,6 +228,9 @@ impl Assumptions {
         if !self.response_cache.is_empty() {
             text["response_cache"] = json!(self.response_cache);
         }
+        if !self.streams.is_empty() {
+            text["streams"] = json!(self.streams);
+        }
         format!("{text:#}\n")
     }
 
@@ -257,6 +265,18 @@ fn identities(gateway: &Gateway) -> Vec<(String, Vec<String>)> {
         Some((of.get(key)?.as_str()?.to_owned(), names.collect()))
     });
     found.collect()
+}
+
+/// Names of groups.
+fn groups(file: &str, list: Vec<Value>) -> Result<Vec<String>, Refused> {
+    let name = |value: Value| match value {
+        Value::String(name) => Ok(name),
+        _ => Err(Refused::whole(
+            file,
+            "`streams` is true, false or a list of names of groups",
+        )),
+    };
+    list.into_iter().map(name).collect()
 }
 
 fn map(value: Value) -> Map<String, Value> {

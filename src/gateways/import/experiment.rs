@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Assumptions;
-use crate::gateways::model::{Gateway, Group};
+use crate::gateways::model::{Gateway, Group, Member};
 
 /// The experiment that `gateway` is, under `assumptions`; `name` names it.
 pub fn experiment(gateway: &Gateway, assumptions: &Assumptions, name: &str) -> Value {
@@ -62,7 +62,7 @@ pub fn experiment(gateway: &Gateway, assumptions: &Assumptions, name: &str) -> V
         "providers": providers(gateway, assumptions),
         "hosts": gateway.facts.get("hosts").unwrap_or(&json!({})),
         "client": client,
-        "policies": [{ "name": gateway.product.name, "policy": policy(gateway) }],
+        "policies": [{ "name": gateway.product.name, "policy": policy(gateway, assumptions) }],
         "plan": assumptions.plan,
     })
 }
@@ -121,10 +121,69 @@ fn providers(gateway: &Gateway, assumptions: &Assumptions) -> Map<String, Value>
     providers
 }
 
-fn policy(gateway: &Gateway) -> Value {
+/// The timeouts of attempts at each member of a group: one that streams is bounded at each wait for a token, any other as a whole.
+struct Timeouts<'a> {
+    gateway: &'a Gateway,
+    group: &'a Group,
+    streams: bool,
+}
+
+impl Timeouts<'_> {
+    /// Those of `seconds`, as a client has them.
+    fn of(&self, seconds: &Value) -> Value {
+        match self.streams {
+            true => json!({ "attempt": null, "ttft": seconds, "idle": seconds }),
+            false => json!({ "attempt": seconds }),
+        }
+    }
+
+    fn own(&self, member: &Member) -> Option<f64> {
+        match self.streams {
+            true => member.stream_timeout,
+            false => member.timeout,
+        }
+    }
+
+    /// What the group says of them, and what single members do.
+    fn said(&self) -> (Option<Value>, Map<String, Value>) {
+        let seconds = |s: f64| json!(format!("{s}s"));
+        let of_all = self.gateway.facts.get("stream_timeout_of_all").and_then(Value::as_f64);
+        let general = match of_all.filter(|_| self.streams) {
+            Some(of_all) => Some(seconds(of_all)),
+            None => self
+                .gateway
+                .client
+                .get("timeouts")
+                .and_then(|t| t.get("attempt"))
+                .cloned(),
+        };
+        let members = &self.group.members;
+        let mut owns = members.iter().map(|member| self.own(member));
+        let first = owns.next().flatten();
+        if let Some(first) = first.filter(|first| owns.all(|own| own == Some(*first))) {
+            return (Some(self.of(&seconds(first))), Map::new());
+        }
+        let each = members.iter().filter_map(|member| {
+            let timeouts = self.of(&seconds(self.own(member)?));
+            Some((member.name.clone(), json!({ "timeouts": timeouts })))
+        });
+        (
+            general.filter(|_| self.streams).map(|general| self.of(&general)),
+            each.collect(),
+        )
+    }
+}
+
+fn policy(gateway: &Gateway, assumptions: &Assumptions) -> Value {
     let own = gateway.facts.get("of_targets").and_then(Value::as_object);
+    let has_own_times = |group: &Group| {
+        let (of_group, of_members) = timeouts(gateway, assumptions, group).said();
+        gateway.product.name == "litellm"
+            && (!of_members.is_empty() || (of_group.is_some() && streams(assumptions, group)))
+    };
     if let [one] = &gateway.groups[..]
         && own.is_none()
+        && !has_own_times(one)
     {
         return one.policy.clone();
     }
@@ -171,16 +230,13 @@ fn policy(gateway: &Gateway) -> Value {
                 put(name, json!(known(group, chain)));
             }
         }
-        let longest = group
-            .members
-            .iter()
-            .filter_map(|member| member.timeout)
-            .fold(0.0, f64::max);
         let retries = group.facts.get("num_retries");
         let mut client = Map::new();
-        if gateway.product.name == "litellm" && longest > 0.0 {
-            client.insert("timeouts".to_owned(), json!({ "attempt": format!("{longest}s") }));
-        }
+        let (of_group, of_members) = match gateway.product.name {
+            "litellm" => timeouts(gateway, assumptions, group).said(),
+            _ => (None, Map::new()),
+        };
+        client.extend(of_group.map(|timeouts| ("timeouts".to_owned(), timeouts)));
         if let (Some(retries), Some(before)) = (
             retries,
             gateway.client.get("retry").and_then(|retry| retry.get("litellm")),
@@ -194,6 +250,7 @@ fn policy(gateway: &Gateway) -> Value {
         }
         let mut targets = own.cloned().unwrap_or_default();
         targets.retain(|name, _| names.contains(&name.as_str()));
+        targets.extend(of_members);
         if !targets.is_empty() {
             put("targets", Value::Object(targets));
         }
@@ -204,6 +261,22 @@ fn policy(gateway: &Gateway) -> Value {
         of["max_fallbacks"] = json!(most.clamp(1, 8));
     }
     json!({ "model_groups": of })
+}
+
+fn timeouts<'a>(gateway: &'a Gateway, assumptions: &Assumptions, group: &'a Group) -> Timeouts<'a> {
+    Timeouts {
+        gateway,
+        group,
+        streams: streams(assumptions, group),
+    }
+}
+
+/// Whether requests for the group are assumed to stream.
+fn streams(assumptions: &Assumptions, group: &Group) -> bool {
+    assumptions
+        .streams
+        .iter()
+        .any(|name| name == "*" || *name == group.name)
 }
 
 /// Whether callers may ask for `name`: a group, an alias, or what a wildcard covers.

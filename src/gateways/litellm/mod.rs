@@ -237,6 +237,9 @@ fn facts(reading: &Reading<'_>) -> Map<String, Value> {
     if !settings.default_fallbacks.is_empty() {
         facts.insert("default_fallbacks".to_owned(), json!(settings.default_fallbacks));
     }
+    if let Some(timeout) = settings.stream_timeout {
+        facts.insert("stream_timeout_of_all".to_owned(), json!(timeout));
+    }
     // Where any group has a chain of its own for it, the others have none.
     facts.insert("context_window_fallbacks".to_owned(), json!(settings.context.is_some()));
     facts.insert("content_policy_fallbacks".to_owned(), json!(settings.content.is_some()));

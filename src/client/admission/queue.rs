@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::{Admission, BuildAdmission, Next, Offer};
 use crate::client::gate::{Blocked, Gate};
 use crate::form::build::{Built, Names, Refusal};
-use crate::form::units::{Count, Duration};
+use crate::form::units::{Duration, Places};
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::words::Ask;
@@ -35,9 +35,9 @@ use order::Order;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Queue {
-    /// The most requests that may wait. Default: no bound.
+    /// The most requests that may wait; 0 refuses at once what may not pass. Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capacity: Option<Count>,
+    pub capacity: Option<Places>,
     /// The order in which requests leave the line. Default: `priority`.
     #[serde(default)]
     pub order: Order,
@@ -272,6 +272,21 @@ mod tests {
             order_of(r#"{"capacity": 4, "order": "fifo"}"#),
             (vec![1, 2, 3, 4], Offer::Shed)
         );
+    }
+
+    #[test]
+    fn a_line_without_places_refuses_at_once() {
+        for shed in ["reject", "drop_oldest", "drop_lowest"] {
+            let (mut queue, mut gate) = (
+                queue(&format!(r#"{{"capacity": 0, "shed": "{shed}"}}"#)),
+                Gate::new(Vec::new(), 1),
+            );
+            let mut come = |slot, gate: &mut Gate| queue.offer(Time::ZERO, slot, &ask(0), gate);
+            assert_eq!(come(0, &mut gate), Offer::Enter);
+            assert_eq!(come(1, &mut gate), Offer::Shed, "{shed}");
+            gate.leave(Time::ZERO, || Done::at(Time::ZERO));
+            assert_eq!(come(2, &mut gate), Offer::Enter);
+        }
     }
 
     /// A bucket of ten tokens, a token a second.

@@ -70,6 +70,62 @@ impl Quantity for Count {
 
 quantity!(Count);
 
+/// A number of places, which may be none: a whole number from 0 to 2⁶⁴ − 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Places(u64);
+
+impl Places {
+    /// The number of places.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl Quantity for Places {
+    const NAME: &'static str = "a number of places";
+    const GRAMMAR: &'static str = "a whole number from 0 (in quotes with k, M or G), like 0, 5000 or \"5k\"";
+    const PATTERN: &'static str = Count::PATTERN;
+    const EXAMPLES: &'static [&'static str] = &["0", "5000"];
+
+    fn read(text: &str) -> Result<Places, String> {
+        if text.trim() == "0" {
+            return Ok(Places(0));
+        }
+        Count::read(text).map(|count| Places(count.0))
+    }
+
+    fn read_number(number: Number) -> Result<Places, String> {
+        match number {
+            Number::Unsigned(n) => Ok(Places(n)),
+            Number::Negative(_) | Number::Float(_) => Count::read_number(number).map(|count| Places(count.0)),
+        }
+    }
+
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0)
+    }
+
+    fn schema() -> Schema {
+        json_schema!({
+            "description": Self::description(),
+            "oneOf": [
+                { "type": "integer", "minimum": 0 },
+                { "type": "string", "pattern": Self::PATTERN },
+            ],
+            "examples": [0, 5000, "5k"],
+        })
+    }
+}
+
+quantity!(Places);
+
+impl fmt::Display for Places {
+    /// The digits alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
 impl fmt::Display for Count {
     /// The digits alone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

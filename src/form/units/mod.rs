@@ -14,7 +14,7 @@ mod money;
 mod rate;
 mod week_time;
 
-pub use count::Count;
+pub use count::{Count, Places};
 pub use duration::Duration;
 pub use fraction::{Fraction, Part};
 pub use money::{Money, MoneyRate, TokenPrice};

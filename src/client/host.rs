@@ -89,6 +89,44 @@ pub struct Pool {
     in_use: u32,
     waiting: VecDeque<u32>,
     full: BoundClock,
+    /// In a cluster: its number, and the connections that are kept to the host, in use or not.
+    cluster: Option<usize>,
+    open: u32,
+}
+
+/// The bounds that pools share, each of which is of one host: as Envoy counts `max_connections` and `max_pending_requests` over a
+/// cluster whose HTTP/1 pools are each of a host.
+///
+/// A connection belongs to the host to which it was opened and stays open when its attempt is answered; one on which an attempt was cut
+/// off is closed. So an attempt waits for a connection to its own host, although another host has an idle one; only a host without
+/// any connection gets one beyond the bound. The line is counted over all pools. Left out: the time that opening takes, idle
+/// timeouts (an hour, in Envoy), and `max_requests`, which a bound on connections of one attempt each makes as well.
+#[derive(Debug)]
+pub struct Cluster {
+    bound: Connections,
+    open: u32,
+    waiting: u32,
+}
+
+impl Cluster {
+    /// A cluster with no connection open.
+    pub fn new(bound: Connections) -> Cluster {
+        Cluster {
+            bound,
+            open: 0,
+            waiting: 0,
+        }
+    }
+
+    /// Called when an attempt stands in the line of one of the pools.
+    pub fn joins_line(&mut self) {
+        self.waiting += 1;
+    }
+
+    /// Called when an attempt leaves a line before its turn.
+    pub fn leaves_line(&mut self) {
+        self.waiting -= 1;
+    }
 }
 
 /// What becomes of an attempt that wants a connection.
@@ -105,12 +143,61 @@ pub enum Connected {
 impl Pool {
     /// A pool with all of its connections free.
     pub fn new(bound: Connections) -> Pool {
+        Pool::in_cluster(bound, None)
+    }
+
+    /// A pool in the cluster of this number, if it is in one; then `bound` is the cluster's, over all of its pools.
+    pub fn in_cluster(bound: Connections, cluster: Option<usize>) -> Pool {
         Pool {
             bound,
             in_use: 0,
             waiting: VecDeque::new(),
             full: BoundClock::default(),
+            cluster,
+            open: 0,
         }
+    }
+
+    /// The number of the cluster that the pool is in.
+    #[inline]
+    pub fn cluster(&self) -> Option<usize> {
+        self.cluster
+    }
+
+    /// Takes a connection, if one is idle or may be opened, in a pool of `cluster`.
+    pub fn connect_in(&mut self, cluster: &mut Cluster, now: Time) -> Connected {
+        let may_open = cluster.open < cluster.bound.most || self.open == 0;
+        if self.in_use == self.open && !may_open {
+            self.full.enter(now);
+            if cluster.waiting >= cluster.bound.line {
+                return Connected::Refused;
+            }
+            return Connected::InLine;
+        }
+        if self.in_use == self.open {
+            self.open += 1;
+            cluster.open += 1;
+        }
+        self.in_use += 1;
+        Connected::Now
+    }
+
+    /// Gives a connection back, in a pool of `cluster`; `closes` if it cannot be used again. A new one or the same goes to the attempt
+    /// that has waited longest for this host, whose slot is returned.
+    pub fn disconnect_in(&mut self, cluster: &mut Cluster, now: Time, closes: bool) -> Option<u32> {
+        let next = self.waiting.pop_front();
+        if next.is_some() {
+            // In the place of one that closes, there is room for another.
+            cluster.waiting -= 1;
+            return next;
+        }
+        self.full.leave(now);
+        self.in_use -= 1;
+        if closes {
+            self.open -= 1;
+            cluster.open -= 1;
+        }
+        None
     }
 
     /// The number of connections in use.
@@ -200,6 +287,50 @@ mod tests {
         assert_eq!(pool.disconnect(at(5)), Some(4));
         assert_eq!(pool.disconnect(at(6)), None);
         assert_eq!((pool.in_use(), pool.time_full().total(at(9))), (0, Span::from_nanos(6)));
+    }
+
+    /// Measured on Envoy 1.40: six connections over three hosts settle 2/2/2, and a request waits at its host although others are idle.
+    #[test]
+    fn pools_of_one_host_each_share_the_bounds_of_their_cluster() {
+        let bound = Connections { most: 6, line: 2 };
+        let mut cluster = Cluster::new(bound);
+        let mut pools: Vec<Pool> = (0..3).map(|_| Pool::in_cluster(bound, Some(0))).collect();
+        let at = Time::from_nanos;
+        for pool in &mut pools {
+            assert_eq!(pool.connect_in(&mut cluster, at(0)), Connected::Now);
+            assert_eq!(pool.connect_in(&mut cluster, at(0)), Connected::Now);
+        }
+        // All of the second and third host's are idle again; the first host's are not.
+        for pool in &mut pools[1..] {
+            assert_eq!(pool.disconnect_in(&mut cluster, at(1), false), None);
+            assert_eq!(pool.disconnect_in(&mut cluster, at(1), false), None);
+        }
+        for slot in [7, 8] {
+            assert_eq!(pools[0].connect_in(&mut cluster, at(2)), Connected::InLine);
+            pools[0].stand_in_line(slot);
+            cluster.joins_line();
+        }
+        // The line is the cluster's: a third one has no place in it, at whatever host; an idle connection needs none.
+        assert_eq!(pools[0].connect_in(&mut cluster, at(2)), Connected::Refused);
+        assert_eq!(pools[1].connect_in(&mut cluster, at(2)), Connected::Now);
+        assert_eq!(pools[0].disconnect_in(&mut cluster, at(3), false), Some(7));
+        pools[0].give_up(8);
+        cluster.leaves_line();
+        // A connection that closes leaves room for any host.
+        assert_eq!(pools[0].disconnect_in(&mut cluster, at(4), true), None);
+        assert_eq!(pools[1].connect_in(&mut cluster, at(5)), Connected::Now);
+        assert_eq!(pools[1].connect_in(&mut cluster, at(5)), Connected::Now);
+        assert_eq!(pools[1].connect_in(&mut cluster, at(5)), Connected::InLine);
+    }
+
+    #[test]
+    fn a_host_without_a_connection_gets_one_beyond_the_bound() {
+        let bound = Connections { most: 1, line: 0 };
+        let mut cluster = Cluster::new(bound);
+        let mut pools: Vec<Pool> = (0..2).map(|_| Pool::in_cluster(bound, Some(0))).collect();
+        assert_eq!(pools[0].connect_in(&mut cluster, Time::ZERO), Connected::Now);
+        assert_eq!(pools[1].connect_in(&mut cluster, Time::ZERO), Connected::Now);
+        assert_eq!(pools[1].connect_in(&mut cluster, Time::ZERO), Connected::Refused);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct Scenario {
     pub fleet: Arc<[Deployment]>,
     /// The client's connection pools, each used by one or several providers.
     pub pools: Arc<[PoolOf]>,
+    /// The bounds of each cluster of pools.
+    pub clusters: Arc<[Connections]>,
     /// The accounts whose quotas providers share.
     pub accounts: Arc<[Account]>,
     /// The client: admission, limiters, breakers, timeouts, retries, hedging and budgets.
@@ -63,8 +65,10 @@ pub struct Deployment {
 pub struct PoolOf {
     /// The number of the first provider that uses the pool.
     pub owner: usize,
-    /// The bounds on its connections and on waiting for one.
+    /// The bounds on its connections and on waiting for one; in a cluster those of all its pools together.
     pub connections: Connections,
+    /// The number of the cluster that the pool is in, if it is in one.
+    pub cluster: Option<usize>,
 }
 
 /// An account: quotas that several providers share.

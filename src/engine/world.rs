@@ -33,7 +33,7 @@ use crate::client::budget::Budget;
 use crate::client::gate::Gate;
 use crate::client::groups::Trail;
 use crate::client::hedge::Hedge;
-use crate::client::host::Pool;
+use crate::client::host::{Cluster, Pool};
 use crate::client::response_cache::Store;
 use crate::client::retry::Retry;
 use crate::kernel::chance::{Chance, Key, Purpose, index};
@@ -317,6 +317,8 @@ pub struct World<'a> {
     /// What policies know, if it is not what is.
     aged: Option<Aged>,
     pools: Vec<Pool>,
+    /// What pools of one cluster share: bounds on all of them together.
+    clusters: Vec<Cluster>,
     admission: Box<dyn Admission>,
     gate: Gate,
     /// Whether anything learns from how attempts end: the policy, the retry rule, the hedging rule or a budget.
@@ -407,7 +409,10 @@ impl<'a> World<'a> {
                     scenario.fleet.len(),
                 )
             }),
-            pools: scenario.pools.iter().map(|p| Pool::new(p.connections)).collect(),
+            pools: (scenario.pools.iter())
+                .map(|p| Pool::in_cluster(p.connections, p.cluster))
+                .collect(),
+            clusters: scenario.clusters.iter().map(|&bound| Cluster::new(bound)).collect(),
             admission: client.admission.fresh(own(OF_ADMISSION, 0)),
             gate: Gate::new(
                 (client.limiters.iter().enumerate())

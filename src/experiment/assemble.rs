@@ -21,6 +21,7 @@ use super::domain::Domain;
 use super::file::{ClientSpec, Experiment, PolicyEntry};
 use super::format;
 use super::load::Loaded;
+use crate::client::host::Connections;
 use crate::client::{Client, Timeouts};
 use crate::engine::scenario::{Account, Deployment, PoolOf, Scenario};
 use crate::form::build::{Built, Known, Names, Refusal};
@@ -37,7 +38,7 @@ use crate::stats::interval::Confidence;
 use crate::words::{Code, Metric, ModelNote, Start, Unit};
 use assumptions::assumptions;
 use client::{budgeted, client};
-use fleet::{accounts, check_accounts, deployment, domain, exchange, known, pools};
+use fleet::{Pools, accounts, check_accounts, deployment, domain, exchange, known, pools};
 use groups::groups;
 use metrics::{Measures, measures};
 use objectives::objectives;
@@ -178,7 +179,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
         return Err(Refusal::new("there must be at least one provider").at("providers"));
     }
     let accounts = accounts(spec, &names)?;
-    let (pools, used) = pools(spec)?;
+    let Pools { pools, used, clusters } = pools(spec)?;
     let mut fleet = Vec::new();
     let (mut models, mut domains) = (Vec::new(), Vec::new());
     let mut silent: [Option<&str>; 3] = [None; 3];
@@ -208,6 +209,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
     };
     let fleet: Arc<[Deployment]> = fleet.into();
     let (pools, accounts): (Arc<[PoolOf]>, Arc<[Account]>) = (pools.into(), accounts.into());
+    let clusters: Arc<[Connections]> = clusters.into();
     if spec.policies.is_empty() {
         return Err(Refusal::new("there must be at least one policy").at("policies"));
     }
@@ -271,6 +273,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
             traffic: Arc::clone(&traffic),
             fleet: Arc::clone(&fleet),
             pools: Arc::clone(&pools),
+            clusters: Arc::clone(&clusters),
             accounts: Arc::clone(&accounts),
             client: built,
             policy,

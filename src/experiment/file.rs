@@ -191,6 +191,27 @@ pub struct HostSpec {
     /// Default: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
+    /// Whether the providers share the connections, or each has its own under the bounds of all together. Default: `shared`.
+    #[serde(default, skip_serializing_if = "PoolsSpec::is_shared")]
+    pub pools: PoolsSpec,
+}
+
+/// The pools of a host that several providers use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PoolsSpec {
+    /// One pool: a free connection serves whichever provider is next in line.
+    #[default]
+    Shared,
+    /// A pool for each provider, with connections that stay its own when they are idle, and lines of its own: Envoy's HTTP/1 pools under
+    /// the `max_connections` and `max_pending_requests` of their cluster.
+    Each,
+}
+
+impl PoolsSpec {
+    fn is_shared(&self) -> bool {
+        *self == PoolsSpec::Shared
+    }
 }
 
 /// A provider: a model, and what this experiment changes about it.

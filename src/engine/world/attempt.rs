@@ -128,12 +128,12 @@ impl World<'_> {
             hedge,
             ticket,
         };
-        let pool = &mut self.pools[self.scenario.fleet[provider].pool];
+        let pool = self.scenario.fleet[provider].pool;
         // Beyond this number an event's payload cannot hold the slot.
         let connected = if self.attempts.len() >= MOST_SLOTS {
             Connected::Refused
         } else {
-            pool.connect(self.now)
+            self.connect(pool)
         };
         match connected {
             Connected::Now => {
@@ -157,7 +157,7 @@ impl World<'_> {
                     answer: Answer::NOTHING,
                 });
                 request.copies.add(attempt);
-                pool.stand_in_line(attempt);
+                self.stand_in_line(pool, attempt);
                 if self.wants.ends {
                     self.keep_ticket(attempt, call.ticket.get());
                 }
@@ -396,7 +396,7 @@ impl World<'_> {
         }
         self.show_breakers();
         self.note(way.request, |_| What::Closed(ended));
-        if let Some(next) = self.pools[self.scenario.fleet[p].pool].disconnect(self.now) {
+        if let Some(next) = self.disconnect(self.scenario.fleet[p].pool, outcome) {
             let waiting = self.attempts[next];
             self.no_longer_in_line(&waiting);
             self.send_waiting(next, waiting.way);

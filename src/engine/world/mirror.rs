@@ -75,8 +75,7 @@ impl World<'_> {
         copy.attempts = 1;
         copy.provider = to as u32;
         let too_many = self.requests.len() >= MOST_SLOTS || self.attempts.len() >= MOST_SLOTS;
-        let pool = &mut self.pools[self.scenario.fleet[to].pool];
-        if too_many || pool.connect(self.now) != Connected::Now {
+        if too_many || self.connect(self.scenario.fleet[to].pool) != Connected::Now {
             if self.wants.ends {
                 let ended = copy.never_connected(self.now, to, 0, Outcome::Shed, call.ticket.get());
                 self.tell_policy_end(usize::from(copy.gateway), &ended);

@@ -7,7 +7,7 @@ use super::sources::{taken, without_model};
 use crate::client::host::Connections;
 use crate::engine::scenario::{Account, Deployment, PoolOf};
 use crate::experiment::domain::Domain;
-use crate::experiment::file::{AccountSpec, Experiment, ProviderSpec};
+use crate::experiment::file::{AccountSpec, Experiment, PoolsSpec, ProviderSpec};
 use crate::experiment::load::Loaded;
 use crate::experiment::model::{ModelSpec, cache, loads, prefill};
 use crate::form::build::{Built, Known, Names, Refusal, number};
@@ -181,16 +181,25 @@ pub(super) fn exchange(per_dollar: f64) -> Built<Exchange> {
     })
 }
 
-/// The pools of connections: one for each provider that has its own and one for each host that is used; and which pool each
-/// provider uses, in order.
-pub(super) fn pools(spec: &Experiment) -> Built<(Vec<PoolOf>, Vec<usize>)> {
+/// The pools of connections: one for each provider that has its own or whose host has one for each, and one for each other host that is
+/// used.
+pub(super) struct Pools {
+    pub(super) pools: Vec<PoolOf>,
+    /// The number of the pool that each provider uses, in order.
+    pub(super) used: Vec<usize>,
+    /// The bounds of each cluster of pools.
+    pub(super) clusters: Vec<Connections>,
+}
+
+/// The pools of connections that the experiment has.
+pub(super) fn pools(spec: &Experiment) -> Built<Pools> {
     let bounds = |connections: Option<Count>, line: Option<u32>| Connections {
         most: connections.map_or(u32::MAX, |c| u32::try_from(c.get()).unwrap_or(u32::MAX)),
         line: line.unwrap_or(u32::MAX),
     };
     let hosts = spec.hosts.names();
     let mut of_host: Vec<Option<usize>> = vec![None; hosts.len()];
-    let (mut pools, mut used) = (Vec::new(), Vec::new());
+    let (mut pools, mut used, mut clusters) = (Vec::new(), Vec::new(), Vec::new());
     for (i, (name, provider)) in spec.providers.iter().enumerate() {
         let here = |r: Refusal| r.at(name).at("providers");
         let Some(host) = &provider.host else {
@@ -199,6 +208,7 @@ pub(super) fn pools(spec: &Experiment) -> Built<(Vec<PoolOf>, Vec<usize>)> {
             pools.push(PoolOf {
                 owner: i,
                 connections: bounds(provider.connections, provider.line),
+                cluster: None,
             });
             continue;
         };
@@ -212,12 +222,27 @@ pub(super) fn pools(spec: &Experiment) -> Built<(Vec<PoolOf>, Vec<usize>)> {
             }
         }
         let host_number = defined("host", host, &hosts).map_err(|r| here(r.at("host")))?;
-        let pool = *of_host[host_number].get_or_insert(pools.len());
-        if pool == pools.len() {
-            let host = spec.hosts.get(host).ok_or_else(|| Refusal::new("no such host"))?;
+        let host = spec.hosts.get(host).ok_or_else(|| Refusal::new("no such host"))?;
+        let connections = bounds(host.connections, host.line);
+        if host.pools == PoolsSpec::Each && host.connections.is_some() {
+            let cluster = *of_host[host_number].get_or_insert(clusters.len());
+            if cluster == clusters.len() {
+                clusters.push(connections);
+            }
+            used.push(pools.len());
             pools.push(PoolOf {
                 owner: i,
-                connections: bounds(host.connections, host.line),
+                connections,
+                cluster: Some(cluster),
+            });
+            continue;
+        }
+        let pool = *of_host[host_number].get_or_insert(pools.len());
+        if pool == pools.len() {
+            pools.push(PoolOf {
+                owner: i,
+                connections,
+                cluster: None,
             });
         }
         used.push(pool);
@@ -228,8 +253,12 @@ pub(super) fn pools(spec: &Experiment) -> Built<(Vec<PoolOf>, Vec<usize>)> {
             return Err(here(unused("host", name)));
         }
         check_line(host.connections, host.line).map_err(here)?;
+        if host.pools == PoolsSpec::Each && host.connections.is_none() {
+            let text = "pools of `each` provider share bounds, and there is none: give `connections` too";
+            return Err(here(Refusal::new(text).at("pools")));
+        }
     }
-    Ok((pools, used))
+    Ok(Pools { pools, used, clusters })
 }
 
 /// Refuses an account that no provider is on. To be called when those that they name are known to be there.

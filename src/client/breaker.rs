@@ -81,6 +81,12 @@ pub trait FleetBreaker: fmt::Debug + Send + Sync {
     /// Whether a call to `provider` may go through at `now`. Asking changes nothing.
     fn permits(&self, provider: usize, now: Time) -> bool;
 
+    /// Whether `provider` counts as one that does badly at `now`, although calls may go through because too many others do. Asking
+    /// changes nothing.
+    fn is_out(&self, provider: usize, now: Time) -> bool {
+        !self.permits(provider, now)
+    }
+
     /// Called when a call to `provider` goes through. The ticket that it returns must be given back with the end
     /// of the call.
     fn sent(&mut self, provider: usize, now: Time) -> Ticket;

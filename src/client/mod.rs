@@ -16,6 +16,7 @@ pub mod groups;
 pub mod hedge;
 pub mod host;
 pub mod identity;
+pub mod levels;
 pub mod limiter;
 mod litellm;
 pub mod response_cache;

@@ -227,6 +227,16 @@ impl<'a> Fleet<'a> {
         }
     }
 
+    /// Whether provider `index` counts as doing well, whatever else keeps calls from it or lets them through.
+    pub fn is_well(&self, index: usize) -> bool {
+        let host = &self.hosts[index];
+        match (host.breaker(), self.guard) {
+            (Some(breaker), _) => host.is_closed() || breaker.permits(self.now),
+            (None, Some(guard)) => !guard.is_out(index, self.now),
+            (None, None) => true,
+        }
+    }
+
     /// The number of attempts that wait for a connection to provider `index`.
     #[inline]
     pub fn in_line(&self, index: usize) -> u32 {

@@ -79,6 +79,8 @@ pub enum Purpose {
     Tag = 28,
     /// What the gateway's response cache makes of a request.
     ResponseCache = 29,
+    /// The level of priority that takes an attempt, and further draws in it.
+    Level = 30,
 }
 
 /// The randomness of one replication.

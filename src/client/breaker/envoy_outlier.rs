@@ -16,7 +16,9 @@
 //! plus jitter, and comes back at the first interval after that with its counters of answers in a row at zero. There is
 //! no half-open.
 //!
-//! Panic: if less than `panic_threshold` of the hosts are in, calls go to all. Ejected time goes on in the figures.
+//! Panic: if less than `panic_threshold` of the hosts of a level are in, and the levels together cannot take all calls, those that come
+//! to the level go to all of its hosts. A level can take a share of `overprovisioning` × the share of its hosts that are in, at most
+//! all; without `levels` there is one. Ejected time goes on in the figures.
 //!
 //! The cluster is the whole fleet, whatever its fallback groups are.
 //!
@@ -29,6 +31,12 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+mod levels;
+mod rates;
+
+use levels::Levels;
+use rates::{Rate, Volume};
 
 use super::openings::{Openings, Seen, over_openings};
 use super::{BuildBreaker, FleetBreaker, Guard, Ticket};
@@ -92,6 +100,12 @@ pub struct EnvoyOutlier {
     pub enforcing_failure_percentage_local_origin: Fraction,
     /// The share of hosts in below which calls go to all; 0%: never. Default: 50%.
     pub panic_threshold: Fraction,
+    /// The hosts by priority, lowest first, as the policy `priority` has them: panic is looked at by level. Default: all on one level.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<Vec<String>>,
+    /// The factor by which the hosts of a level are more than it needs, 1 to 100: Envoy's `overprovisioning_factor` / 100. Default: 1.4.
+    #[schemars(range(min = 1, max = 100))]
+    pub overprovisioning: f64,
 }
 
 impl Default for EnvoyOutlier {
@@ -123,6 +137,8 @@ impl Default for EnvoyOutlier {
             enforcing_failure_percentage: Fraction::ZERO,
             enforcing_failure_percentage_local_origin: Fraction::ZERO,
             panic_threshold: share(0.5),
+            levels: Vec::new(),
+            overprovisioning: 1.4,
         }
     }
 }
@@ -149,7 +165,9 @@ impl BuildBreaker for EnvoyOutlier {
             let text = format!("a jitter of {jitter}: must not exceed {MAX_JITTER}");
             return Err(Refusal::new(text).at("max_ejection_time_jitter"));
         }
+        let levels = Levels::new(&self.levels, self.overprovisioning, names)?;
         Ok(Guard::Fleet(Box::new(Running {
+            levels,
             rules: Rules {
                 in_a_row: [
                     (self.consecutive_5xx, self.enforcing_consecutive_5xx.get()),
@@ -232,13 +250,6 @@ struct Rules {
     panic: f64,
 }
 
-/// What makes rates comparable: enough hosts with enough calls each.
-#[derive(Clone, Copy, Debug)]
-struct Volume {
-    hosts: usize,
-    calls: u32,
-}
-
 /// Places of [`Rules::in_a_row`].
 const SERVER: usize = 0;
 const GATEWAY: usize = 1;
@@ -250,6 +261,7 @@ const BEFORE: usize = 1;
 #[derive(Clone, Debug)]
 struct Running {
     rules: Rules,
+    levels: Levels,
     own: Option<Key>,
     hosts: Vec<Host>,
     /// The number of hosts that are ejected.
@@ -271,24 +283,6 @@ struct Host {
     back_since: Time,
     /// The number of times that a rule has found the host.
     found: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Rate {
-    calls: u32,
-    successes: u32,
-}
-
-impl Rate {
-    fn add(&mut self, success: bool) {
-        self.calls = self.calls.saturating_add(1);
-        self.successes = self.successes.saturating_add(u32::from(success));
-    }
-
-    /// The success rate in percent, as Envoy's sums are.
-    fn percent(self) -> f64 {
-        f64::from(self.successes) * 100.0 / f64::from(self.calls)
-    }
 }
 
 /// The failures before or instead of an answer: no connection, or one that broke.
@@ -328,6 +322,7 @@ impl Running {
         it.ejected = true;
         it.openings.open(now, back);
         self.out += 1;
+        self.levels.leaves(host);
     }
 
     /// Counts one more failure of a kind in a row.
@@ -360,12 +355,13 @@ impl Running {
     }
 
     fn sweep(&mut self, at: Time) {
-        for it in &mut self.hosts {
+        for (host, it) in self.hosts.iter_mut().enumerate() {
             if it.ejected && !it.openings.is_open(at) {
                 it.ejected = false;
                 it.in_a_row = [0; 3];
                 it.back_since = at;
                 self.out -= 1;
+                self.levels.returns(host);
             }
             it.last = std::mem::take(&mut it.rates);
         }
@@ -378,59 +374,19 @@ impl Running {
         }
     }
 
-    /// Applies the two rules of rates.
-    fn look_at(&mut self, kind: usize, at: Time) {
-        let Rules {
-            success_rate,
-            failure_percentage,
-            ..
-        } = self.rules;
-        let n = self.hosts.len();
-        if n < success_rate.hosts && n < failure_percentage.hosts {
-            return;
-        }
-        // A host that is ejected on the way was still in when the rules looked.
-        let comparable = |it: &Host, calls: u32| !it.ejected && it.last[kind].calls >= calls.max(1);
-        let (mut hosts, mut sum) = (0_usize, 0.0);
-        for it in self.hosts.iter().filter(|it| comparable(it, success_rate.calls)) {
-            hosts += 1;
-            sum += it.last[kind].percent();
-        }
-        let judged = (self.hosts.iter()).filter(|it| comparable(it, failure_percentage.calls));
-        let judges = judged.count() >= failure_percentage.hosts.max(1);
-        if hosts >= success_rate.hosts.max(1) {
-            let mean = sum / hosts as f64;
-            let squares = (self.hosts.iter())
-                .filter(|it| comparable(it, success_rate.calls))
-                .map(|it| (it.last[kind].percent() - mean) * (it.last[kind].percent() - mean));
-            let stdev = (squares.sum::<f64>() / hosts as f64).sqrt();
-            let threshold = mean - self.rules.stdev_factor * stdev;
-            for host in 0..n {
-                let it = &self.hosts[host];
-                if comparable(it, success_rate.calls) && it.last[kind].percent() < threshold {
-                    self.found(host, at, self.rules.enforcing_success_rate[kind]);
-                }
-            }
-        }
-        if judges {
-            for host in 0..n {
-                let it = &self.hosts[host];
-                let failed = 100.0
-                    - if it.last[kind].calls == 0 {
-                        100.0
-                    } else {
-                        it.last[kind].percent()
-                    };
-                if comparable(it, failure_percentage.calls) && failed >= 100.0 * self.rules.failure_threshold {
-                    self.found(host, at, self.rules.enforcing_failure_percentage[kind]);
-                }
-            }
-        }
+    fn lets_through(&self, provider: usize) -> bool {
+        !self.hosts[provider].ejected || self.levels.panics_at(provider, self.rules.panic)
     }
 
-    fn lets_through(&self, provider: usize) -> bool {
-        let n = self.hosts.len();
-        !self.hosts[provider].ejected || ((n - self.out) as f64) < self.rules.panic * n as f64
+    /// What `ask` finds at `now`, with the sweeps that are due.
+    fn at<T>(&self, now: Time, ask: impl Fn(&Running) -> T) -> T {
+        if now < self.next_sweep {
+            return ask(self);
+        }
+        // A sweep is due that no call has brought about yet.
+        let mut then = self.clone();
+        then.catch_up(now);
+        ask(&then)
     }
 
     /// Counts an answer with this status, or what stands for one.
@@ -467,13 +423,11 @@ impl Running {
 impl FleetBreaker for Running {
     #[inline]
     fn permits(&self, provider: usize, now: Time) -> bool {
-        if now < self.next_sweep {
-            return self.lets_through(provider);
-        }
-        // A sweep is due that no call has brought about yet.
-        let mut then = self.clone();
-        then.catch_up(now);
-        then.lets_through(provider)
+        self.at(now, |it| it.lets_through(provider))
+    }
+
+    fn is_out(&self, provider: usize, now: Time) -> bool {
+        self.at(now, |it| it.hosts[provider].ejected)
     }
 
     #[inline]

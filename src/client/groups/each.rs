@@ -91,6 +91,14 @@ impl Watch {
 }
 
 impl FleetBreaker for Watch {
+    fn is_out(&self, provider: usize, now: Time) -> bool {
+        match (&self.each[provider], &self.all) {
+            (Some(each), _) => !each.permits(now),
+            (None, Some(all)) => all.is_out(self.places[provider], now),
+            (None, None) => false,
+        }
+    }
+
     #[inline]
     fn permits(&self, provider: usize, now: Time) -> bool {
         match (&self.each[provider], &self.all) {

@@ -184,3 +184,135 @@ fn a_request_falls_back_no_more_often_than_it_may() {
     assert_eq!(fallen_back(FAILS, &groups(1)), (Outcome::ServerError, 1.0));
     assert_eq!(fallen_back(FAILS, &groups(2)), (Outcome::Success, 2.0));
 }
+
+/// Erlang's loss formula: the share of arrivals that find all of `slots` taken, at an offered load of `load`.
+fn erlang_b(slots: u32, load: f64) -> f64 {
+    (1..=slots).fold(1.0, |blocked, n| load * blocked / (f64::from(n) + load * blocked))
+}
+
+/// The share of requests that fail where every first attempt is answered by a 500 at once and every retry goes to a provider that is well.
+fn lost(good: &str, retry: &str) -> (f64, f64) {
+    let providers = format!(
+        "{}, {}",
+        provider(
+            "dead",
+            r#""response": { "constant": "1ms" }, "faults": [ { "random": { "server_error": 1 } } ]"#
+        ),
+        provider("good", good)
+    );
+    let client = format!(r#""retry": {{ "envoy": {retry} }}"#);
+    let chain = r#"{ "priority": { "levels": [ { "dead": 1 }, { "good": 1 } ], "attempts_per_level": 1 } }"#;
+    let tallies = run_all(
+        r#"{ "poisson": { "rate": "10/s" } }"#,
+        100,
+        &providers,
+        &client,
+        chain,
+        60,
+    );
+    assert!(tallies.iter().all(|t| t.effort.denied == t.ended(Outcome::ServerError)));
+    let found = interval(&tallies, |t| t.ended(Outcome::ServerError) as f64 / t.requests() as f64);
+    (found.lo.unwrap(), found.hi.unwrap())
+}
+
+/// Measured on Envoy 1.40: a retry holds one of the cluster's three places from when it is decided, through its back-off, until the headers
+/// of its answer. So three places see 10 arrivals a second that hold each for the back-off (12.5 ms on average) and the time to the
+/// headers: Erlang's formula, which does not care how that time is distributed. An answer that comes whole has its headers at the end.
+#[test]
+fn three_retries_at_once_lose_what_erlangs_formula_says() {
+    for (good, holds) in [
+        (r#""ttft": { "constant": "100ms" }, "tps": { "constant": 20 }"#, 0.1125),
+        (r#""ttft": { "constant": "1s" }, "tps": { "constant": 20 }"#, 1.0125),
+        (r#""response": { "constant": "1s" }"#, 1.0125),
+    ] {
+        let (lo, hi) = lost(good, "{}");
+        let exact = erlang_b(3, 10.0 * holds);
+        assert!(
+            lo <= exact + 0.004 && exact - 0.004 <= hi,
+            "{good}: {lo} to {hi}, not {exact}"
+        );
+    }
+    let (_, unbounded) = lost(r#""response": { "constant": "1s" }"#, r#"{ "max_retries": null }"#);
+    assert!(unbounded < 1e-9, "{unbounded}");
+}
+
+/// A retry budget takes the place of the bound: a fifth of what is under way.
+#[test]
+fn a_budget_replaces_envoys_bound() {
+    let client = r#""retry": { "envoy": { "num_retries": 3, "base_interval": "1ms" } }, "retry_budget": "envoy""#;
+    let found = interval(&failing(client, 3), amplification);
+    assert!(found.lo.unwrap() > 1.2, "{found:?}");
+    let bound = failing(
+        r#""retry": { "envoy": { "num_retries": 3, "base_interval": "1ms" } }"#,
+        1,
+    )
+    .remove(0);
+    // Three places, each held for a second and a moment, in 90 s.
+    let retries = bound.effort.retries;
+    assert!((260..=270).contains(&retries), "{retries}");
+}
+
+/// HAProxy's `option redispatch`, by the number of attempts at a dead server and at the other one for each request that came to it.
+#[test]
+fn a_retry_may_go_elsewhere_each_time_or_the_last_time() {
+    let providers = format!(
+        "{}, {}",
+        provider(
+            "dead",
+            r#""response": { "constant": "1ms" }, "faults": [ { "random": { "server_error": 1 } } ]"#
+        ),
+        provider("good", r#""response": { "constant": "1ms" }"#)
+    );
+    let at = |tally: &Tally, p: usize| tally.providers[p].outcomes.iter().sum::<u64>();
+    for (place, each) in [
+        (r#""elsewhere""#, 1),
+        (r#"{ "redispatch": -1 }"#, 3),
+        (r#"{ "redispatch": 1 }"#, 1),
+        (r#"{ "redispatch": 2 }"#, 2),
+    ] {
+        let client = format!(r#""retry": {{ "fixed": {{ "tries": 4, "wait": "0s", "where": {place} }} }}"#);
+        let policy = r#"{ "weighted": { "weights": { "dead": 1, "good": 1 } } }"#;
+        let arrivals = r#"{ "regular": { "rate": "20/s" } }"#;
+        let tally = run_all(arrivals, 1, &providers, &client, policy, 1).remove(0);
+        assert_eq!(tally.ended(Outcome::Success), tally.requests(), "{place}");
+        assert_eq!(at(&tally, 1), tally.requests(), "{place}: one answer each");
+        let first = at(&tally, 0) / each;
+        assert_eq!(at(&tally, 0), each * first, "{place}");
+        let half = tally.requests() / 2;
+        assert!(first.abs_diff(half) < half / 5, "{place}: {first} of {half}");
+        // Where the policy takes no other, it stays.
+        let alone = run_all(
+            arrivals,
+            1,
+            &providers,
+            &client,
+            r#"{ "single": { "provider": "dead" } }"#,
+            1,
+        )
+        .remove(0);
+        assert_eq!(alone.attempts(), 4 * alone.requests(), "{place}");
+    }
+}
+
+/// Portkey's package on npm: the caller is told a 500 in the place of the last 429, and a fallback by status goes by that.
+#[test]
+fn what_the_caller_is_told_may_differ_from_the_last_failure() {
+    let limited = provider(
+        "a",
+        r#""response": { "constant": "1ms" }, "limits": [ { "fixed_window": { "unit": "requests", "limit": 1, "window": "1h" } } ]"#,
+    );
+    let providers = format!("{limited}, {}", provider("b", r#""response": { "constant": "1ms" }"#));
+    let of = |version: &str, on: u32| {
+        let client = format!(
+            r#""retry": {{ "portkey": {{ "use_retry_after_header": true, "version": "{version}" }} }},
+               "fallback": {{ "groups": [ {{ "providers": ["a"] }}, {{ "providers": ["b"], "on": [{on}] }} ] }}"#
+        );
+        let arrivals = r#"{ "regular": { "rate": "1/s" } }"#;
+        let tally = run_all(arrivals, 1, &providers, &client, r#""round_robin""#, 1).remove(0);
+        [Outcome::Success, Outcome::RateLimited, Outcome::ServerError].map(|o| tally.ended(o) > 5)
+    };
+    assert_eq!(of("repository", 503), [false, true, false]);
+    assert_eq!(of("npm", 503), [false, false, true]);
+    assert_eq!(of("npm", 500), [true, false, false]);
+    assert_eq!(of("repository", 500), [false, true, false]);
+}

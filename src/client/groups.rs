@@ -12,7 +12,7 @@
 mod each;
 mod settings;
 
-pub use each::{ByGroup, Watch};
+pub use each::{ByGroup, OfGroup, Watch};
 pub use settings::{GroupChanges, GroupSettings, GroupTimeouts, GroupTimeoutsChanges};
 
 use super::Timeouts;

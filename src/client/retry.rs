@@ -18,12 +18,13 @@ pub use fixed::Fixed;
 pub use litellm::{Litellm, RetryPolicy};
 pub use never::Never;
 pub use openai_sdk::OpenaiSdk;
-pub use portkey::Portkey;
+pub use portkey::{Build, Portkey};
 pub use resilience4j_retry::Resilience4jRetry;
 pub use tensorzero::Tensorzero;
 
 use crate::form::own::Own;
 use crate::form::registry::registry;
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::client::view::Fleet;
@@ -39,15 +40,20 @@ pub trait Retry: fmt::Debug + Send + Sync {
     /// keeps for this request: 0 at first and after each fallback, then what it was left at.
     fn next(&mut self, failed: &Failed, fleet: &Fleet<'_>, key: Key, memory: &mut u64) -> Next;
 
-    /// Called when attempt number `attempt` (from 0) of a request is sent. Budgets listen.
-    fn sent(&mut self, _now: Time, _attempt: u32) {}
+    /// Called when attempt number `attempt` (from 0) of a request at named group `group` is sent. Budgets listen.
+    fn sent(&mut self, _now: Time, _attempt: u32, _group: usize) {}
 
-    /// Called when an attempt has ended. Budgets that count what is under way listen.
-    fn ended(&mut self, _ended: &Ended) {}
+    /// Called when an attempt of a request at named group `group` has ended. Budgets that count what is under way listen.
+    fn ended(&mut self, _ended: &Ended, _group: usize) {}
 
     /// Called when a try that the rule asked for is over: it has failed or was answered, or its request ended
-    /// before it could be made.
-    fn over(&mut self) {}
+    /// before it could be made. `after` is where the failure was that it followed.
+    fn over(&mut self, _after: At) {}
+
+    /// Whether a try is over for the rule as soon as its answer begins, instead of when that ends.
+    fn over_at_headers(&self) -> bool {
+        false
+    }
 
     /// Whether the rule listens to [`Retry::sent`], [`Retry::ended`] and [`Retry::over`].
     fn listens(&self) -> bool {
@@ -70,24 +76,52 @@ pub enum Next {
     Again {
         /// The wait before the try.
         after: Span,
-        /// Whether it goes to the same provider if its breaker lets it; otherwise the policy chooses anew.
-        same: bool,
+        /// The provider to which it goes.
+        to: To,
     },
     /// No more tries are made; a fallback may follow.
     GiveUp {
         /// The wait until the caller knows of the failure: some clients sleep after their last try, too.
         after: Span,
+        /// What is made of the failure, if that is something else than it was.
+        told: Option<Outcome>,
     },
 }
 
 impl Next {
     /// Another try after `after`, for which the policy chooses again.
     pub const fn anew(after: Span) -> Next {
-        Next::Again { after, same: false }
+        Next::Again { after, to: To::Anew }
+    }
+
+    /// No more tries, and the caller knows after `after`.
+    pub const fn give_up(after: Span) -> Next {
+        Next::GiveUp { after, told: None }
     }
 
     /// No more tries, at once.
-    pub const STOP: Next = Next::GiveUp { after: Span::ZERO };
+    pub const STOP: Next = Next::give_up(Span::ZERO);
+}
+
+/// The provider to which one further try goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum To {
+    /// Where the policy says, which is asked again.
+    #[default]
+    Anew,
+    /// The provider of the last attempt if its breaker lets the try through; otherwise where the policy says.
+    Same,
+    /// Another provider than that of the last attempt if the policy would take one; otherwise where it says.
+    Elsewhere,
+}
+
+/// The place of a failure: the named group that the request was at, and the provider that failed it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct At {
+    /// The number of the named group; 0 where there are none.
+    pub group: usize,
+    /// The provider of the failed attempt, if there was one.
+    pub provider: Option<usize>,
 }
 
 /// A failed attempt, as a retry rule sees it.
@@ -109,6 +143,14 @@ pub struct Failed {
 }
 
 impl Failed {
+    /// The place of the failure.
+    pub const fn at(&self) -> At {
+        At {
+            group: self.group,
+            provider: self.provider,
+        }
+    }
+
     /// A first attempt that failed at `now` and about which nothing else is known.
     pub const fn new(now: Time, outcome: Outcome) -> Failed {
         Failed {
@@ -141,6 +183,40 @@ pub enum Where {
     Anew,
     /// The next try goes to the same provider if its breaker lets it; otherwise where the policy says.
     Same,
+    /// The next try goes to another provider than the last one if the policy would take one; otherwise where it says.
+    Elsewhere,
+    /// HAProxy's `option redispatch`: tries go to the same provider, but every n-th retry elsewhere; −n: the retries whose number
+    /// is a multiple of the n-th from the last, so that −1 is the last one. Not 0, and at most the number of retries.
+    Redispatch(i32),
+}
+
+impl Where {
+    /// Checks that a rule of so many tries has the retry that is meant.
+    fn check(self, tries: u32) -> Built<()> {
+        let Where::Redispatch(n) = self else { return Ok(()) };
+        if n != 0 && n.unsigned_abs() < tries {
+            return Ok(());
+        }
+        let retries = tries.saturating_sub(1);
+        let text = format!("redispatch is {n}, of {retries} retries: must be 1 to {retries}, or as much below 0");
+        Err(Refusal::new(text).at("where"))
+    }
+
+    /// Where the try after failure number `failures` (from 1) goes, under a rule of so many tries.
+    fn of(self, failures: u32, tries: u32) -> To {
+        match self {
+            Where::Anew => To::Anew,
+            Where::Same => To::Same,
+            Where::Elsewhere => To::Elsewhere,
+            Where::Redispatch(n) => {
+                let every = match n {
+                    1.. => n.unsigned_abs(),
+                    _ => tries.saturating_sub(n.unsigned_abs()).max(1),
+                };
+                if failures % every == 0 { To::Elsewhere } else { To::Same }
+            }
+        }
+    }
 }
 
 /// The most tries that a rule may be given.
@@ -230,6 +306,19 @@ registry! {
     }
 }
 
+impl RetrySpec {
+    /// The rule under a budget of retries that takes the place of a bound of its own.
+    pub fn under_budget(&self) -> Cow<'_, RetrySpec> {
+        let RetrySpec::envoy(rule) = self else {
+            return Cow::Borrowed(self);
+        };
+        Cow::Owned(RetrySpec::envoy(Envoy {
+            max_retries: None,
+            ..rule.clone()
+        }))
+    }
+}
+
 impl Default for RetrySpec {
     /// The default: without retries.
     fn default() -> Self {
@@ -307,11 +396,10 @@ pub(crate) mod testing {
     /// One decision in words.
     pub(crate) fn in_words(next: &Next) -> String {
         match next {
-            Next::Again { after, same } => {
-                format!("{}s {}", after.seconds(), if *same { "same" } else { "anew" })
-            }
-            Next::GiveUp { after: Span::ZERO } => "stop".into(),
-            Next::GiveUp { after } => format!("stop after {}s", after.seconds()),
+            Next::Again { after, to } => format!("{}s {}", after.seconds(), format!("{to:?}").to_lowercase()),
+            Next::GiveUp { told: Some(told), .. } => format!("stop as {}", told.name()),
+            Next::GiveUp { after: Span::ZERO, .. } => "stop".into(),
+            Next::GiveUp { after, .. } => format!("stop after {}s", after.seconds()),
         }
     }
 
@@ -321,7 +409,7 @@ pub(crate) mod testing {
         let hosts = hosts(1, &[]);
         let mut waits: Vec<f64> = (0..4000)
             .filter_map(|id| match decisions(&mut *rule, &hosts, failures, id).last() {
-                Some(Next::Again { after, .. } | Next::GiveUp { after }) => Some(after.seconds()),
+                Some(Next::Again { after, .. } | Next::GiveUp { after, .. }) => Some(after.seconds()),
                 None => None,
             })
             .collect();

@@ -19,7 +19,7 @@ use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
 use crate::words::Ended;
 
-use super::retry::{Failed, Next, Retry};
+use super::retry::{At, Failed, Next, Retry};
 
 /// A retry budget, as it runs.
 pub trait RetryBudget: fmt::Debug + Send + Sync {
@@ -34,6 +34,11 @@ pub trait RetryBudget: fmt::Debug + Send + Sync {
 
     /// Called when a retry that was allowed is over: it failed or was answered, or could not be made.
     fn over(&mut self);
+
+    /// Whether a retry is over for the budget as soon as its answer begins, instead of when that ends.
+    fn over_at_headers(&self) -> bool {
+        false
+    }
 
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn RetryBudget>;
@@ -84,24 +89,30 @@ impl Retry for Budgeted {
         let next = self.rule.next(failed, fleet, key, memory);
         if matches!(next, Next::Again { .. }) && !self.budget.withdraw(failed.now) {
             self.denied += 1;
+            // The rule, or a budget of a group in it, has counted a try that will not be made.
+            self.rule.over(failed.at());
             return Next::STOP;
         }
         next
     }
 
-    fn sent(&mut self, now: Time, attempt: u32) {
-        self.rule.sent(now, attempt);
+    fn sent(&mut self, now: Time, attempt: u32, group: usize) {
+        self.rule.sent(now, attempt, group);
         self.budget.sent(now, attempt);
     }
 
-    fn ended(&mut self, ended: &Ended) {
-        self.rule.ended(ended);
+    fn ended(&mut self, ended: &Ended, group: usize) {
+        self.rule.ended(ended, group);
         self.budget.ended();
     }
 
-    fn over(&mut self) {
-        self.rule.over();
+    fn over(&mut self, after: At) {
+        self.rule.over(after);
         self.budget.over();
+    }
+
+    fn over_at_headers(&self) -> bool {
+        self.rule.over_at_headers() || self.budget.over_at_headers()
     }
 
     fn listens(&self) -> bool {
@@ -109,7 +120,7 @@ impl Retry for Budgeted {
     }
 
     fn denied(&self) -> u64 {
-        self.denied
+        self.denied + self.rule.denied()
     }
 
     fn fresh(&self) -> Box<dyn Retry> {

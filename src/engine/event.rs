@@ -42,6 +42,8 @@ pub enum Event {
     Found(u32),
     /// The response cache has nothing for the request in this slot, which goes on.
     Missed(u32),
+    /// The answer to the attempt in this slot, a retry, begins. Stale if it has been called off.
+    Headers(u32),
     /// A limiter lets the head of the queue pass. Stale if there is none.
     Admit,
 }
@@ -66,6 +68,7 @@ impl Event {
             Event::Admit => (12, 0),
             Event::Found(slot) => (13, slot),
             Event::Missed(slot) => (14, slot),
+            Event::Headers(slot) => (15, slot),
         };
         (kind << SLOT_BITS) | slot
     }
@@ -89,6 +92,7 @@ impl Event {
             11 => Event::Follow(slot),
             13 => Event::Found(slot),
             14 => Event::Missed(slot),
+            15 => Event::Headers(slot),
             _ => Event::Admit,
         }
     }
@@ -118,6 +122,7 @@ mod tests {
             Event::Follow(slot),
             Event::Found(slot),
             Event::Missed(slot),
+            Event::Headers(slot),
             Event::Admit,
         ] {
             assert_eq!(Event::unpack(event.pack()), event);

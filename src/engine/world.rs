@@ -18,6 +18,7 @@ mod entry;
 mod follow;
 mod gateway;
 mod groups;
+mod headers;
 mod identity;
 mod judge;
 mod line;
@@ -35,7 +36,7 @@ use crate::client::groups::Trail;
 use crate::client::hedge::Hedge;
 use crate::client::host::{Cluster, Pool};
 use crate::client::response_cache::Store;
-use crate::client::retry::Retry;
+use crate::client::retry::{Retry, To};
 use crate::kernel::chance::{Chance, Key, Purpose, index};
 use crate::kernel::clock::BoundClock;
 use crate::kernel::queue::EventQueue;
@@ -80,9 +81,11 @@ struct Request {
     /// The group of providers that it is at, and how often it has fallen back.
     group: u8,
     fallbacks: u8,
-    /// Whether the next try goes to the same provider, and whether the one under way is a retry that a budget watches.
-    same: bool,
+    /// Where the next try goes; whether the one under way is a retry that the retry rule watches, and after a failure at which provider
+    /// that asked for it (`u32::MAX`: at none).
+    to: To,
     retrying: bool,
+    retry_of: u32,
     /// The state that the retry rule keeps with the request.
     memory: u64,
     /// The provider of the last attempt.
@@ -155,8 +158,9 @@ impl Request {
         tries: 0,
         group: 0,
         fallbacks: 0,
-        same: false,
+        to: To::Anew,
         retrying: false,
+        retry_of: u32::MAX,
         memory: 0,
         provider: u32::MAX,
         copies: Copies {
@@ -344,6 +348,8 @@ pub struct World<'a> {
     supposed: Vec<[[Supposed; SUPPOSED.len()]; 2]>,
     retry: Box<dyn Retry>,
     retry_listens: bool,
+    /// Whether a retry is over for the rule when its answer begins.
+    over_at_headers: bool,
     hedge: Option<Box<dyn Hedge>>,
     budget: Option<Box<dyn Budget>>,
     /// How many requests wait in the admission queue, and how many sleep before the gate.
@@ -437,6 +443,7 @@ impl<'a> World<'a> {
             supposed: Vec::new(),
             retry: client.retry.fresh(),
             retry_listens: client.retry.listens(),
+            over_at_headers: client.retry.over_at_headers(),
             hedge: client.hedge.as_ref().map(|h| h.fresh()),
             budget: client.budget.as_ref().map(|b| b.fresh()),
             queued: 0,
@@ -568,6 +575,7 @@ impl<'a> World<'a> {
             Event::Follow(slot) => self.arrive_after(slot),
             Event::Found(slot) => self.serve(slot),
             Event::Missed(slot) => self.ask_to_enter(slot),
+            Event::Headers(slot) => self.headers_come(slot),
             // An earlier head may have asked for a later time: that event is stale.
             Event::Admit => {
                 if self.now == self.admit_at {

@@ -8,12 +8,14 @@
 //! |---|---|---|---|
 //! | 2 | `client` of a policy | took the place of the experiment's whole client | changes what it names, and inherits the rest |
 //! | 2 | `warmup` of the plan | lay within `duration`, which was counted less by it | comes before `duration`, which is counted whole |
+//! | 2 | `envoy` as a retry rule | made all the retries that it was given | makes 3 at once, as Envoy's clusters do, unless `max_retries` says otherwise |
 //!
 //! Left out: rewriting a file. What an author meant is not in it.
 
 use serde::Deserialize;
 
-use super::file::Experiment;
+use super::file::{ClientSpec, Experiment};
+use crate::client::retry::{Envoy, RetrySpec};
 use crate::form::build::{Built, Refusal};
 use crate::form::diagnose;
 use crate::kernel::time::Span;
@@ -28,7 +30,11 @@ pub const KNOWN: [&str; 2] = [FORMAT, "simcap.experiment/1"];
 type Changed = fn(&Experiment) -> Vec<String>;
 
 /// What changed its meaning, by the version since which it means what it means now.
-const CHANGES: [(&str, Changed); 2] = [(FORMAT, layered_clients), (FORMAT, warm_up_before)];
+const CHANGES: [(&str, Changed); 3] = [
+    (FORMAT, layered_clients),
+    (FORMAT, warm_up_before),
+    (FORMAT, bounded_retries),
+];
 
 /// What to tell of an experiment that does not say which format it has.
 pub(super) fn notes(spec: &Experiment) -> Vec<String> {
@@ -129,6 +135,24 @@ fn warm_up_before(spec: &Experiment) -> Vec<String> {
     vec![format!(
         "before {FORMAT} the warm-up of {warmup} lay within the `duration`, and {counted} were counted; now it comes before, and {duration} are \
          counted, with budgets and what is scheduled beginning then"
+    )]
+}
+
+/// A client that retries as Envoy does, of which no more than three are now under way at once.
+fn bounded_retries(spec: &Experiment) -> Vec<String> {
+    let bounded = |client: &ClientSpec| {
+        let RetrySpec::envoy(rule) = &client.retry else {
+            return false;
+        };
+        rule.max_retries == Envoy::default().max_retries && client.retry_budget.is_none()
+    };
+    let clients = spec.policies.iter().map(|entry| entry.effective(&spec.client));
+    if !clients.into_iter().any(|client| bounded(&client)) {
+        return Vec::new();
+    }
+    vec![format!(
+        "before {FORMAT} the retry rule `envoy` had no bound; now at most 3 retries are under way at once, as in Envoy where nothing is said \
+         (give `\"max_retries\": null` for no bound)"
     )]
 }
 

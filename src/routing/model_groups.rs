@@ -26,6 +26,7 @@
 //! | `context_window_fallbacks`, `content_policy_fallbacks` | `fallbacks` | groups; `[]` for none |
 //! | `on` | any failure | outcomes, at least one |
 //! | `limiters`, `max_in_flight` | none | limits of the group besides the client's: one request too many is the gateway's own 429 |
+//! | `retry_budget` | none | a bound on the group's retries, all requests together, besides the client's |
 //! | `client`, `targets` | nothing changed | `retry`, `breaker`, `timeouts`; of the group as a whole `response_cache` |
 //!
 //! Sources: LiteLLM 1.109, `router.py` (`async_function_with_fallbacks`); Bifrost and Portkey for the settings of one target.
@@ -48,6 +49,7 @@ use super::{BuildPolicy, Call, Fleet, Policy, PolicySpec, SimpleShuffle};
 use crate::client::fallback::Tells;
 use crate::client::groups::GroupChanges;
 use crate::client::limiter::LimiterSpec;
+use crate::client::retry_budget::RetryBudgetSpec;
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::named::Named;
 use crate::form::outcomes::OutcomeList;
@@ -101,6 +103,9 @@ pub struct ModelGroup {
     /// The most requests at the group at once, back-off included; one more is answered with the gateway's own 429. Default: no cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_in_flight: Option<Count>,
+    /// How many retries at the group all requests together may make, besides what the client's own budget allows. Default: no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_budget: Option<RetryBudgetSpec>,
     /// What the group changes about the policy's client. Default: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<GroupChanges>,

@@ -592,10 +592,13 @@ fn client() -> impl Strategy<Value = Value> {
         retry,
         (0..=MOST_RETRIES, any::<bool>())
             .prop_map(|(n, flag)| json!({ "portkey": { "attempts": n, "use_retry_after_header": flag } })),
-        (0..=MOST_RETRIES, any::<bool>()).prop_map(
-            |(n, flag)| json!({ "envoy": { "num_retries": n, "retry_on": ["retryable"], "rate_limited": flag } })
+        (0..=MOST_RETRIES, any::<bool>(), of(0_u32..9)).prop_map(|(n, flag, most)| {
+            json!({ "envoy": { "num_retries": n, "retry_on": ["retryable"], "rate_limited": flag, "max_retries": most } })
+        }),
+        (1..=MOST_RETRIES, any::<bool>()).prop_map(
+            |(n, last)| json!({ "fixed": { "tries": n + 1, "wait": "1ms", "where": { "redispatch": if last { -1 } else { 1 } } } })
         ),
-        (0..=MOST_RETRIES, word(&["anew", "same"]))
+        (0..=MOST_RETRIES, word(&["anew", "same", "elsewhere"]))
             .prop_map(|(n, to)| json!({ "fixed": { "tries": n + 1, "wait": "0s", "where": to } })),
         (0..=MOST_RETRIES).prop_map(
             |n| json!({ "exponential": { "tries": n + 1, "jitter": "decorrelated", "on": ["retryable", "shed"] } })
@@ -936,7 +939,10 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
             json!({ "name": "jiq", "policy": "jiq" }),
             json!({ "name": "kong", "policy": "kong_latency" }),
             json!({ "name": "scores", "policy": { "latency_router": { "mended": split == 0, "probe_after": "2s" } } }),
-            json!({ "name": "levels", "policy": { "priority": { "levels": levels } } }),
+            json!({ "name": "levels", "policy": { "priority": { "levels": levels.clone() } } }),
+            json!({ "name": "envoy-levels", "policy": { "priority": {
+                "levels": levels, "overprovisioning": 1.4, "attempts_per_level": 1 + split, "previous_hosts": 2,
+            } } }),
             json!({ "name": "tasks", "policy": { "task_router": {
                 "tasks": { "one": { "provider": name(one), "classes": ["c0"] }, "none": { "provider": name(0) } },
                 "weights": general, "cheapest": name(0), "mended": split == 0, "misread": { "c0": { "none": misread } },

@@ -117,7 +117,8 @@ pub(crate) fn put(experiment: &mut Value, kind: &str, part: Option<&Value>) {
         }
         "limiter" => client(experiment, "limiters", Some(listed)),
         "retry_budget" => {
-            let often = json!({ "fixed": { "tries": 4, "wait": "0s" } });
+            // Envoy's counts waits, and answers only until they begin.
+            let often = json!({ "fixed": { "tries": 4, "wait": "5s" } });
             client(experiment, "retry", Some(often));
             client(experiment, "retry_budget", given);
         }

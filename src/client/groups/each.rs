@@ -1,58 +1,117 @@
 //! The retry rules and the breakers of groups: each group has its own, and a member of it may have its own again.
 
 use crate::client::breaker::{Breaker, FleetBreaker, Guard, Ticket};
-use crate::client::retry::{Failed, Next, Retry};
+use crate::client::retry::{At, Failed, Next, Retry};
+use crate::client::retry_budget::RetryBudget;
 use crate::client::view::Fleet;
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::words::Ended;
 
-/// A retry rule for each group, and for members with one of their own.
+/// A retry rule for each group, and for members with one of their own; and a budget for each group that has one.
 #[derive(Debug)]
 pub struct ByGroup {
     rules: Vec<Box<dyn Retry>>,
-    /// By group: the number of its rule, and that of each provider's.
-    which: Vec<(usize, Vec<usize>)>,
+    of: Vec<OfGroup>,
+    denied: u64,
+}
+
+/// The retries of one group.
+#[derive(Debug)]
+pub struct OfGroup {
+    /// The number of the group's rule.
+    pub rule: usize,
+    /// The number of the rule that each provider has in the group.
+    pub of_providers: Vec<usize>,
+    /// The budget of all of them together.
+    pub budget: Option<Box<dyn RetryBudget>>,
+}
+
+impl OfGroup {
+    fn rule(&self, provider: Option<usize>) -> usize {
+        provider.map_or(self.rule, |p| self.of_providers[p])
+    }
+
+    /// The numbers of the group's rules, each once.
+    fn rules(&self) -> impl Iterator<Item = usize> {
+        let own = self.of_providers.iter().copied().filter(|&rule| rule != self.rule);
+        std::iter::once(self.rule).chain(own)
+    }
 }
 
 impl ByGroup {
-    /// The rules `rules`; `which` says by group which one is the group's, and which one each provider has there.
-    pub fn new(rules: Vec<Box<dyn Retry>>, which: Vec<(usize, Vec<usize>)>) -> ByGroup {
-        ByGroup { rules, which }
+    /// The rules `rules`; `of` says by group which ones it has.
+    pub fn new(rules: Vec<Box<dyn Retry>>, of: Vec<OfGroup>) -> ByGroup {
+        ByGroup { rules, of, denied: 0 }
     }
 }
 
 impl Retry for ByGroup {
     fn next(&mut self, failed: &Failed, fleet: &Fleet<'_>, key: Key, memory: &mut u64) -> Next {
-        let (of_group, of_provider) = &self.which[failed.group];
-        let rule = failed.provider.map_or(*of_group, |p| of_provider[p]);
-        self.rules[rule].next(failed, fleet, key, memory)
+        let group = &mut self.of[failed.group];
+        let rule = &mut self.rules[group.rule(failed.provider)];
+        let next = rule.next(failed, fleet, key, memory);
+        if let (Next::Again { .. }, Some(budget)) = (next, &mut group.budget)
+            && !budget.withdraw(failed.now)
+        {
+            self.denied += 1;
+            rule.over(failed.at());
+            return Next::STOP;
+        }
+        next
     }
 
-    fn sent(&mut self, now: Time, attempt: u32) {
-        self.rules.iter_mut().for_each(|rule| rule.sent(now, attempt));
+    fn sent(&mut self, now: Time, attempt: u32, group: usize) {
+        let of = &mut self.of[group];
+        if let Some(budget) = &mut of.budget {
+            budget.sent(now, attempt);
+        }
+        for rule in of.rules() {
+            self.rules[rule].sent(now, attempt, group);
+        }
     }
 
-    fn ended(&mut self, ended: &Ended) {
-        self.rules.iter_mut().for_each(|rule| rule.ended(ended));
+    fn ended(&mut self, ended: &Ended, group: usize) {
+        let of = &mut self.of[group];
+        if let Some(budget) = &mut of.budget {
+            budget.ended();
+        }
+        for rule in of.rules() {
+            self.rules[rule].ended(ended, group);
+        }
     }
 
-    fn over(&mut self) {
-        self.rules.iter_mut().for_each(|rule| rule.over());
+    fn over(&mut self, after: At) {
+        let of = &mut self.of[after.group];
+        if let Some(budget) = &mut of.budget {
+            budget.over();
+        }
+        self.rules[of.rule(after.provider)].over(after);
+    }
+
+    fn over_at_headers(&self) -> bool {
+        let of_budget = |of: &OfGroup| of.budget.as_ref().is_some_and(|budget| budget.over_at_headers());
+        self.rules.iter().any(|rule| rule.over_at_headers()) || self.of.iter().any(of_budget)
     }
 
     fn listens(&self) -> bool {
-        self.rules.iter().any(|rule| rule.listens())
+        self.rules.iter().any(|rule| rule.listens()) || self.of.iter().any(|of| of.budget.is_some())
     }
 
     fn denied(&self) -> u64 {
-        self.rules.iter().map(|rule| rule.denied()).sum()
+        self.denied + self.rules.iter().map(|rule| rule.denied()).sum::<u64>()
     }
 
     fn fresh(&self) -> Box<dyn Retry> {
+        let of = |of: &OfGroup| OfGroup {
+            rule: of.rule,
+            of_providers: of.of_providers.clone(),
+            budget: of.budget.as_ref().map(|budget| budget.fresh()),
+        };
         Box::new(ByGroup {
             rules: self.rules.iter().map(|rule| rule.fresh()).collect(),
-            which: self.which.clone(),
+            of: self.of.iter().map(of).collect(),
+            denied: 0,
         })
     }
 }

@@ -13,7 +13,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildRetry, Failed, Next, Retry, check_retries, grown, scaled};
+use super::{BuildRetry, Failed, Next, Retry, To, check_retries, grown, scaled};
 use crate::client::view::Fleet;
 use crate::form::build::{Built, Names};
 use crate::form::units::Duration;
@@ -91,7 +91,10 @@ impl Retry for Running {
                 0.8 + 0.4 * unit(key.draw(Purpose::Jitter)),
             )
         };
-        Next::Again { after, same }
+        Next::Again {
+            after,
+            to: if same { To::Same } else { To::Anew },
+        }
     }
 
     fn fresh(&self) -> Box<dyn Retry> {

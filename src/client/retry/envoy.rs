@@ -4,8 +4,13 @@
 //!
 //! `retry_on` lists what is retried; by default Envoy's `5xx`, which also covers a connection that fails and no answer
 //! in time. Envoy's `retriable-4xx` is 409; `retriable-status-codes` are statuses in the list. An answer that has begun
-//! is not retried. With `rate_limited` (`rate_limited_retry_back_off`) an answer with a Retry-After of at most 300 s is
+//! is not retried, nor is what Envoy refuses by itself: its rate limit's 429, its 503 without a healthy host. With `rate_limited` (`rate_limited_retry_back_off`) an answer with a Retry-After of at most 300 s is
 //! retried after that times U(1, 1.5), instead of the back-off.
+//!
+//! `max_retries` is the cluster's circuit breaker (`circuit_breakers.thresholds.max_retries`): at most so many retries at once, 3 if
+//! nothing is said. A retry counts from when it is decided, its back-off included, until its answer begins or it fails; one more is
+//! not made, and the failure is the caller's. Where answers are long before they begin, that is most of them. A `retry_budget`
+//! takes its place. The cluster is the named group or, without groups, the whole fleet; all gateways together have one bound.
 //!
 //! ```json
 //! { "envoy": { "num_retries": 3, "retry_on": ["5xx", 429], "rate_limited": true } }
@@ -14,7 +19,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildRetry, Failed, Next, Retry, check_retries, grown, listed, part, scaled};
+use super::{At, BuildRetry, Failed, Next, Retry, check_retries, grown, listed, part, scaled};
 use crate::client::view::Fleet;
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::outcomes::OutcomeList;
@@ -40,6 +45,9 @@ pub struct Envoy {
     pub retry_on: Option<OutcomeList>,
     /// Whether Retry-After is heeded. Default: no.
     pub rate_limited: bool,
+    /// The most retries at once, back-offs included, of all requests together; `null` for no bound. Default: 3, or none beside a
+    /// `retry_budget`.
+    pub max_retries: Option<u32>,
 }
 
 impl Default for Envoy {
@@ -50,6 +58,7 @@ impl Default for Envoy {
             max_interval: None,
             retry_on: None,
             rate_limited: false,
+            max_retries: Some(3),
         }
     }
 }
@@ -89,6 +98,9 @@ impl BuildRetry for Envoy {
             max,
             on,
             heeds: self.rate_limited,
+            most: self.max_retries,
+            under_way: 0,
+            denied: 0,
         }))
     }
 }
@@ -100,27 +112,61 @@ struct Running {
     max: Span,
     on: Outcomes,
     heeds: bool,
+    /// The most retries at once, if there is a bound; those under way, and those that it denied.
+    most: Option<u32>,
+    under_way: u32,
+    denied: u64,
 }
 
 impl Retry for Running {
     fn next(&mut self, failed: &Failed, _fleet: &Fleet<'_>, key: Key, _memory: &mut u64) -> Next {
-        if !self.on.contains(failed.outcome) || failed.attempts > self.retries {
+        // What no host was asked for is a refusal of Envoy's own.
+        if failed.provider.is_none() || !self.on.contains(failed.outcome) || failed.attempts > self.retries {
             return Next::STOP;
         }
+        if self.most.is_some_and(|most| self.under_way >= most) {
+            self.denied += 1;
+            return Next::STOP;
+        }
+        self.under_way += u32::from(self.most.is_some());
         Next::anew(match failed.retry_after {
             Some(asked) if self.heeds && asked <= HEEDED => asked + part(scaled(asked, 0.5), key),
             _ => part(grown(self.base, 2.0, failed.attempts - 1, self.max), key),
         })
     }
 
+    fn over(&mut self, _after: At) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+
+    fn over_at_headers(&self) -> bool {
+        self.most.is_some()
+    }
+
+    fn listens(&self) -> bool {
+        self.most.is_some()
+    }
+
+    fn denied(&self) -> u64 {
+        self.denied
+    }
+
     fn fresh(&self) -> Box<dyn Retry> {
-        Box::new(*self)
+        Box::new(Running {
+            under_way: 0,
+            denied: 0,
+            ..*self
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::client::retry::testing::{assert_uniform, refusal, told};
+    use crate::client::retry::testing::{assert_uniform, decisions, hosts, in_words, refusal, rule, told};
+    use crate::client::retry::{At, Failed, Next};
+    use crate::client::view::Fleet;
+    use crate::kernel::chance::Chance;
+    use crate::kernel::time::Time;
     use crate::words::Outcome::{self, Conflict, ConnectionError, RateLimited, ServerError, Truncated, Unavailable};
 
     /// 0 to 25, 50, 100, 200 and then 250 ms, as the binary has it.
@@ -128,7 +174,8 @@ mod tests {
     fn a_back_off_is_fully_jittered_up_to_ten_times_the_base() {
         let failures = [(ServerError, None); 6];
         for (n, most) in [(1, 0.025), (2, 0.05), (3, 0.1), (4, 0.2), (6, 0.25)] {
-            assert_uniform(r#"{"envoy": {"num_retries": 9}}"#, &failures[..n], 0.0, most);
+            let json = r#"{"envoy": {"num_retries": 9, "max_retries": null}}"#;
+            assert_uniform(json, &failures[..n], 0.0, most);
         }
     }
 
@@ -155,16 +202,55 @@ mod tests {
 
     #[test]
     fn a_503s_retry_after_is_heeded_too() {
-        let spec = r#"{"envoy": {"rate_limited": true}}"#;
+        let spec = r#"{"envoy": {"rate_limited": true, "max_retries": null}}"#;
         assert_uniform(spec, &[(Unavailable, Some(10.0))], 10.0, 15.0);
     }
 
     #[test]
     fn a_retry_after_may_be_heeded_up_to_five_minutes() {
-        let spec = r#"{"envoy": {"retry_on": [429], "rate_limited": true}}"#;
+        let spec = r#"{"envoy": {"retry_on": [429], "rate_limited": true, "max_retries": null}}"#;
         assert_uniform(spec, &[(RateLimited, Some(10.0))], 10.0, 15.0);
         assert_uniform(spec, &[(RateLimited, Some(301.0))], 0.0, 0.025);
         assert_uniform(spec, &[(RateLimited, None)], 0.0, 0.025);
+    }
+
+    /// Measured on 1.40: at most 3 retries under way, the fourth failure is the caller's at once.
+    #[test]
+    fn three_retries_at_once_and_no_more() {
+        for (json, most) in [
+            (r#""envoy""#, 3),
+            (r#"{"envoy": {"max_retries": 7}}"#, 7),
+            (r#"{"envoy": {"max_retries": 0}}"#, 0),
+            (r#"{"envoy": {"max_retries": null}}"#, 20),
+        ] {
+            let (mut rule, hosts) = (rule(json), hosts(2, &[]));
+            let try_again = |rule: &mut dyn crate::client::retry::Retry, id| {
+                let next = decisions(rule, &hosts, &[(ServerError, None)], id);
+                matches!(next[0], Next::Again { .. })
+            };
+            let made = (0..20).filter(|&id| try_again(&mut *rule, id)).count();
+            assert_eq!((made, rule.denied()), (most, 20 - most as u64), "{json}");
+            if most > 0 {
+                rule.over(At::default());
+                assert!(try_again(&mut *rule, 20), "{json}: a slot is free");
+            }
+            assert!(rule.fresh().denied() == 0);
+        }
+    }
+
+    #[test]
+    fn what_envoy_refuses_itself_is_not_tried_again() {
+        let hosts = hosts(2, &[]);
+        let fleet = Fleet::new(&hosts, None, Time::ZERO);
+        let failed = Failed::new(Time::ZERO, RateLimited);
+        let key = Chance::new(1, 0).request(0);
+        let next = |failed| rule(r#"{"envoy": {"retry_on": [429]}}"#).next(&failed, &fleet, key, &mut 0);
+        assert_eq!(in_words(&next(failed)), "stop");
+        let of_a_host = Failed {
+            provider: Some(1),
+            ..failed
+        };
+        assert!(in_words(&next(of_a_host)).ends_with("anew"));
     }
 
     #[test]

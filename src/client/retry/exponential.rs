@@ -151,6 +151,7 @@ fn minute() -> Duration {
 impl BuildRetry for Exponential {
     fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Retry>> {
         check_tries(self.tries, "tries")?;
+        self.r#where.check(self.tries)?;
         if !(1.0..=100.0).contains(&self.factor) {
             let text = format!("factor is {}, and must lie between 1 and 100", self.factor);
             return Err(Refusal::new(text).at("factor"));
@@ -229,7 +230,7 @@ impl Retry for Running {
         *memory = after.nanos();
         Next::Again {
             after,
-            same: spec.r#where == Where::Same,
+            to: spec.r#where.of(failed.attempts, spec.tries),
         }
     }
 

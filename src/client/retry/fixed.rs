@@ -46,6 +46,7 @@ impl Default for Fixed {
 impl BuildRetry for Fixed {
     fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Retry>> {
         check_tries(self.tries, "tries")?;
+        self.r#where.check(self.tries)?;
         let on = match &self.on {
             Some(list) => Some(listed(list).map_err(|r| r.at("on"))?),
             None => None,
@@ -54,7 +55,7 @@ impl BuildRetry for Fixed {
             tries: self.tries,
             wait: self.wait.span(),
             on,
-            same: self.r#where == Where::Same,
+            to: self.r#where,
         }))
     }
 }
@@ -64,7 +65,7 @@ struct Running {
     tries: u32,
     wait: Span,
     on: Option<Outcomes>,
-    same: bool,
+    to: Where,
 }
 
 impl Retry for Running {
@@ -78,7 +79,7 @@ impl Retry for Running {
         }
         Next::Again {
             after: self.wait,
-            same: self.same,
+            to: self.to.of(failed.attempts, self.tries),
         }
     }
 

@@ -198,7 +198,7 @@ impl Retry for Running {
             self.sleep(failed, key)
         };
         if failed.attempts > retries {
-            Next::GiveUp { after }
+            Next::give_up(after)
         } else {
             Next::anew(after)
         }

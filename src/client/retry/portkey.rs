@@ -5,6 +5,10 @@
 //! With `use_retry_after_header` a 429 waits for what Retry-After asks, and every wait from then on is nothing but what
 //! Retry-After asks; one of 60 s or more, or one that with those before it exceeds 60 s, ends the tries.
 //!
+//! The package on npm (`version` `npm`, 1.15.2) lacks its repository's patch of async-retry: what should heed the header throws. Waits
+//! stay 1, 2, 4, 8, 16 s, and a request whose last failure is a 429 with a Retry-After ends as a 500 (measured: 255 of 255), which
+//! is also what a fallback goes by.
+//!
 //! ```json
 //! { "portkey": { "attempts": 3, "use_retry_after_header": true } }
 //! ```
@@ -12,7 +16,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildRetry, Failed, Next, Retry, grown, listed};
+use super::{BuildRetry, Failed, Next, Retry, To, grown, listed};
 use crate::client::view::Fleet;
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::outcomes::OutcomeList;
@@ -32,6 +36,26 @@ pub struct Portkey {
     pub on_status_codes: Option<OutcomeList>,
     /// Whether a 429's Retry-After is heeded. Default: no.
     pub use_retry_after_header: bool,
+    /// The build of the gateway, which decides what heeding the header does. Default: `repository`.
+    #[serde(skip_serializing_if = "Build::is_repository")]
+    pub version: Build,
+}
+
+/// The build of Portkey's gateway.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Build {
+    /// Built from the repository, with its patches: the hosted gateway and its image.
+    #[default]
+    Repository,
+    /// The package `@portkey-ai/gateway` on npm, as of 1.15.2.
+    Npm,
+}
+
+impl Build {
+    fn is_repository(&self) -> bool {
+        *self == Build::Repository
+    }
 }
 
 /// The most retries that may be given.
@@ -64,6 +88,7 @@ impl BuildRetry for Portkey {
             retries: self.attempts,
             on: codes.and(NETWORK),
             heeds: self.use_retry_after_header,
+            throws: self.version == Build::Npm,
         }))
     }
 }
@@ -73,12 +98,14 @@ struct Running {
     retries: u32,
     on: Outcomes,
     heeds: bool,
+    /// Whether to heed the header is an error of the gateway itself.
+    throws: bool,
 }
 
 impl Retry for Running {
     /// Decides by the latest failure; `memory` holds what Retry-After has asked for so far.
     fn next(&mut self, failed: &Failed, _fleet: &Fleet<'_>, _key: Key, memory: &mut u64) -> Next {
-        if !self.on.contains(failed.outcome) || failed.attempts > self.retries {
+        if !self.on.contains(failed.outcome) {
             return Next::STOP;
         }
         let asked_before = Span::from_nanos(*memory);
@@ -87,7 +114,13 @@ impl Retry for Running {
         } else {
             None
         };
-        let after = match heeded {
+        if failed.attempts > self.retries {
+            return Next::GiveUp {
+                after: Span::ZERO,
+                told: heeded.filter(|_| self.throws).map(|_| Outcome::ServerError),
+            };
+        }
+        let after = match heeded.filter(|_| !self.throws) {
             Some(asked) if asked >= MOST_ASKED || asked > MOST_ASKED - asked_before => return Next::STOP,
             Some(asked) => {
                 *memory = (asked_before + asked).nanos();
@@ -101,7 +134,7 @@ impl Retry for Running {
                 Span::FOREVER,
             ),
         };
-        Next::Again { after, same: true }
+        Next::Again { after, to: To::Same }
     }
 
     fn fresh(&self) -> Box<dyn Retry> {
@@ -176,5 +209,24 @@ mod tests {
             (RateLimited, None),
         ];
         assert_eq!(told(spec, &mixed), ["1s same", "3s same", "0s same", "0s same"]);
+    }
+
+    /// Measured on the package 1.15.2: waits of 1, 2, 4 s whatever the header asks, and a 500 in the place of the last 429.
+    #[test]
+    fn the_package_on_npm_throws_over_the_header() {
+        let spec = r#"{"portkey": {"attempts": 3, "use_retry_after_header": true, "version": "npm"}}"#;
+        let limited = [(RateLimited, Some(2.0)); 4];
+        assert_eq!(
+            told(spec, &limited),
+            ["1s same", "2s same", "4s same", "stop as server_error"]
+        );
+        // Without the header nothing throws; nor does what is no 429.
+        assert_eq!(told(spec, &[(RateLimited, None); 4])[3], "stop");
+        assert_eq!(told(spec, &[(Unavailable, Some(2.0)); 4])[3], "stop");
+        let unheeded = r#"{"portkey": {"attempts": 3, "version": "npm"}}"#;
+        assert_eq!(told(unheeded, &limited)[3], "stop");
+        // It throws at the only attempt too.
+        let once = r#"{"portkey": {"use_retry_after_header": true, "version": "npm"}}"#;
+        assert_eq!(told(once, &limited[..1]), ["stop as server_error"]);
     }
 }

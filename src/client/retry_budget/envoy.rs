@@ -1,7 +1,7 @@
 //! Envoy's retry budget (`circuit_breaker.proto` RetryBudget, `resource_manager_impl.h`): at any moment not more retries than
 //! `budget_percent` of the attempts under way, rounded down, and at least `min_retry_concurrency`.
 //!
-//! A retry counts from when it is decided, its back-off included, until it is over; attempts count from when they are sent,
+//! A retry counts from when it is decided, its back-off included, until its answer begins or it fails (measured on 1.40); attempts count from when they are sent,
 //! retries among them. Before a failed retry is followed by another, it is over.
 //!
 //! ```json
@@ -74,6 +74,10 @@ impl RetryBudget for Running {
 
     fn over(&mut self) {
         self.retries = self.retries.saturating_sub(1);
+    }
+
+    fn over_at_headers(&self) -> bool {
+        true
     }
 
     fn fresh(&self) -> Box<dyn RetryBudget> {

@@ -2,6 +2,7 @@
 
 use crate::client::cut;
 use crate::client::host::Connected;
+use crate::client::retry::To;
 use crate::engine::event::{Event, MOST_SLOTS};
 use crate::engine::incident::Passed;
 use crate::engine::lens::Seen;
@@ -10,7 +11,7 @@ use crate::kernel::time::{Span, Time};
 use crate::provider::endpoint::Answer;
 use crate::provider::limits::Spent;
 use crate::routing::{Fleet, Restriction};
-use crate::words::{Ask, Ended, Headers, Outcome, Spending, Usage};
+use crate::words::{Ask, Ended, Outcome, Spending, Usage};
 
 use super::age::as_seen;
 use super::gateway::watching;
@@ -72,8 +73,12 @@ impl World<'_> {
         fleet = as_seen(fleet, self.aged.as_ref(), gateway);
         let (mut instead, mut order): (Option<usize>, &[usize]) = (None, &[]);
         let (mut taken, restriction) = ([0; MOST_COPIES], &mut Restriction::default());
-        if self.may_restrict || hedge {
-            if hedge && self.hedge.as_ref().is_some_and(|h| h.elsewhere()) {
+        let (elsewhere, within) = (request.to == To::Elsewhere && !hedge, fleet);
+        if self.may_restrict || hedge || elsewhere {
+            if let (true, Some(last)) = (elsewhere, call.last) {
+                taken[0] = last as u32;
+                restriction.excluded = &taken[..1];
+            } else if hedge && self.hedge.as_ref().is_some_and(|h| h.elsewhere()) {
                 for (to, &copy) in taken.iter_mut().zip(request.copies.slots()) {
                     *to = self.attempts[copy].way.provider;
                 }
@@ -90,7 +95,7 @@ impl World<'_> {
         }
         let same = call
             .last
-            .filter(|&last| request.same && !hedge && fleet.is_open_to_calls(last));
+            .filter(|&last| request.to == To::Same && !hedge && fleet.is_open_to_calls(last));
         // If the policy returns `None`, fall back to the fallback group's own order, then to the provider that a spent
         // budget redirects to.
         let others = || {
@@ -99,9 +104,14 @@ impl World<'_> {
             named.or_else(|| instead.filter(|&p| fleet.breaker_permits(p)).map(|p| (p, By::Budget)))
         };
         let by_policy = |p| (p, By::Policy);
-        let chosen = (same.map(|p| (p, By::Retry)))
-            .or_else(|| policy.choose(&call, &fleet).map(by_policy))
-            .or_else(others);
+        let chosen = (same.map(|p| (p, By::Retry))).or_else(|| policy.choose(&call, &fleet).map(by_policy));
+        let everywhere = Restriction {
+            excluded: &[],
+            ..*restriction
+        };
+        // Where the policy would take no other, the last one it is.
+        let mut again = || elsewhere.then(|| policy.choose(&call, &within.within(&everywhere)).map(by_policy));
+        let chosen = chosen.or_else(|| again().flatten()).or_else(others);
         if let Some(watch) = &mut self.watch {
             let (call, fleet) = (&call, &fleet);
             watch.choose(slot, &Choice { call, fleet, chosen });
@@ -253,7 +263,11 @@ impl World<'_> {
             self.keep_headers(slot, way);
         }
         if self.retry_listens {
-            self.retry.sent(self.now, way.number);
+            self.retry
+                .sent(self.now, way.number, usize::from(self.requests[way.request].group));
+        }
+        if self.over_at_headers {
+            self.expect_headers(slot, lasts);
         }
         if self.hedge.is_some() {
             if !way.hedge {
@@ -262,16 +276,6 @@ impl World<'_> {
                 self.expect_first_token(slot);
             }
         }
-    }
-
-    fn keep_headers(&mut self, slot: u32, way: Way) {
-        let p = way.provider as usize;
-        let account = self.scenario.fleet[p].provider.account.map(|a| &mut self.accounts[a]);
-        let headers = self.endpoints[p].headers(account, self.now);
-        if self.headers.len() <= slot as usize {
-            self.headers.resize(slot as usize + 1, Headers::default());
-        }
-        self.headers[slot as usize] = headers;
     }
 
     #[inline]
@@ -469,7 +473,7 @@ impl World<'_> {
             }
         }
         if self.retry_listens {
-            self.retry.ended(ended);
+            self.retry.ended(ended, usize::from(self.requests[way.request].group));
         }
         if let Some(hedge) = &mut self.hedge {
             hedge.ended(ended);

@@ -1,7 +1,7 @@
 //! What follows a failed try: a retry, a fallback or the end; and the end of a request, the only way out of the system.
 
 use crate::client::limiter::Done;
-use crate::client::retry::{Failed, Next};
+use crate::client::retry::{At, Failed, Next, To};
 use crate::engine::event::Event;
 use crate::engine::lens::Seen;
 use crate::engine::tally::Ending;
@@ -50,23 +50,29 @@ impl World<'_> {
         request.failure = outcome;
         request.hedge_at = Time::NEVER;
         match next {
-            Next::Again { after, same } => {
-                request.same = same;
+            Next::Again { after, to } => {
+                request.to = to;
+                let same = to == To::Same;
                 if let (true, Some(p)) = (same, provider) {
                     // A hedge may have gone to another provider since.
                     request.provider = p as u32;
                 }
                 request.retrying = self.retry_listens;
+                request.retry_of = provider.map_or(u32::MAX, |p| p as u32);
                 let own = self.gateway_takes(slot);
                 let after = after + own;
                 self.note(slot, |_| What::TriesAgain { outcome, after, same });
                 self.push_unless_late(slot, self.now + after, deadline, Event::TryAgain(slot));
             }
-            Next::GiveUp { after } if after > Span::ZERO => {
+            Next::GiveUp { after, told } if after > Span::ZERO => {
+                request.failure = told.unwrap_or(outcome);
                 self.note(slot, |_| What::GivesUp { outcome, after });
                 self.push_unless_late(slot, self.now + after, deadline, Event::Resolve(slot));
             }
-            Next::GiveUp { .. } => self.resolve(slot),
+            Next::GiveUp { told, .. } => {
+                request.failure = told.unwrap_or(outcome);
+                self.resolve(slot);
+            }
         }
     }
 
@@ -74,9 +80,13 @@ impl World<'_> {
     /// over.
     #[inline]
     pub(super) fn retry_over(&mut self, slot: u32) {
-        if self.retry_listens && self.requests[slot].retrying {
-            self.requests[slot].retrying = false;
-            self.retry.over();
+        let request = &mut self.requests[slot];
+        if self.retry_listens && request.retrying {
+            request.retrying = false;
+            self.retry.over(At {
+                group: usize::from(request.group),
+                provider: (request.retry_of != u32::MAX).then_some(request.retry_of as usize),
+            });
         }
     }
 
@@ -153,7 +163,7 @@ impl World<'_> {
     fn start_over(&mut self, slot: u32) {
         let request = &mut self.requests[slot];
         request.tries = 0;
-        request.same = false;
+        request.to = To::Anew;
         request.memory = 0;
         if request.arrived >= self.scenario.window.warmup {
             self.tally.effort.fallbacks += 1;

@@ -8,6 +8,7 @@
 //! answer, so its first token comes with its last. An answer that is handed over because nothing better followed has the quality
 //! that it was thought to have when it was turned down.
 
+use crate::client::retry::To;
 use crate::engine::event::Event;
 use crate::engine::tally::Supposed;
 use crate::engine::ties::SUPPOSED;
@@ -98,7 +99,7 @@ impl World<'_> {
         request.failure = Outcome::Success;
         request.rejected = request.rejected.saturating_add(1);
         request.tries = 0;
-        request.same = false;
+        request.to = To::Anew;
         request.memory = 0;
         if request.arrived >= self.scenario.window.warmup {
             self.tally.effort.escalations += 1;

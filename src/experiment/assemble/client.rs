@@ -1,5 +1,7 @@
 //! The client as it runs: admission, limiters, timeouts, retries and breaker. A timeout that is not given never ends.
 
+use std::borrow::Cow;
+
 use crate::client::budget;
 use crate::client::fallback::{Fallback, Group};
 use crate::client::identity::Rules;
@@ -206,8 +208,11 @@ fn adaptive(spec: &AdaptiveTimeout, names: &Names<'_>) -> Built<Adaptive> {
 
 /// The retry rule, under its budget if there is one.
 fn retry(spec: &ClientSpec, names: &Names<'_>) -> Built<Box<dyn Retry>> {
-    let rule = spec
-        .retry
+    let given = match &spec.retry_budget {
+        None => Cow::Borrowed(&spec.retry),
+        Some(_) => spec.retry.under_budget(),
+    };
+    let rule = given
         .as_dyn()
         .build(names)
         .map_err(|r| r.at(spec.retry.name()).at("retry"))?;

@@ -1,12 +1,14 @@
 //! Named groups: from what `model_groups` says to the groups of a client, with retry rules, timeouts, breakers and fallbacks of their
 //! own.
 
+use std::borrow::Cow;
+
 use super::client::{self, timeouts};
 use crate::client::Timeouts;
 use crate::client::breaker::{BreakerSpec, Guard};
 use crate::client::fallback::Tells;
 use crate::client::groups::{
-    ByGroup, Group, GroupChanges, GroupSettings, GroupTimeouts, Groups, MOST_DEPTH, MOST_GROUPS, Watch,
+    ByGroup, Group, GroupChanges, GroupSettings, GroupTimeouts, Groups, MOST_DEPTH, MOST_GROUPS, OfGroup, Watch,
 };
 use crate::client::response_cache::Caches;
 use crate::client::retry::Retry;
@@ -73,14 +75,14 @@ pub(super) fn groups(
         fleet,
         names,
         rules: Vec::new(),
-        which: Vec::new(),
+        of_groups: Vec::new(),
         caches: Caches::one(client::response_cache(client, names)?),
     };
     let mut of = Vec::new();
     for (name, group) in spec.groups.iter() {
         of.push(building.group(name, group).map_err(|r| r.at(name).at("groups"))?);
     }
-    let rule = ByGroup::new(building.rules, building.which);
+    let rule = ByGroup::new(building.rules, building.of_groups);
     let caches = building.caches;
     let groups = Groups {
         of,
@@ -216,7 +218,7 @@ struct Building<'a> {
     fleet: &'a [Deployment],
     names: &'a Names<'a>,
     rules: Vec<Box<dyn Retry>>,
-    which: Vec<(usize, Vec<usize>)>,
+    of_groups: Vec<OfGroup>,
     /// The caches: that of the policy's client first, if it has one, then those that groups have of their own.
     caches: Caches,
 }
@@ -269,7 +271,14 @@ impl Building<'_> {
         let mut watch = Watch::new(members.len(), &numbers, guard);
         let base = self.timeouts(&settings).map_err(|r| r.at("timeouts").at("client"))?;
         let mut of_members = vec![base; members.len()];
-        let rule = self.rule(&settings).map_err(|r| r.at("retry").at("client"))?;
+        let bounded = group.retry_budget.is_some() || self.client.retry_budget.is_some();
+        let budget = (group.retry_budget.as_ref())
+            .map(|budget| {
+                let built = budget.as_dyn().build(self.names);
+                built.map_err(|r| r.at(budget.name()).at("retry_budget"))
+            })
+            .transpose()?;
+        let rule = self.rule(&settings, bounded).map_err(|r| r.at("retry").at("client"))?;
         let mut rules = vec![rule; members.len()];
         self.cache(group.client.as_ref(), &settings)
             .map_err(|r| r.at("response_cache").at("client"))?;
@@ -283,7 +292,7 @@ impl Building<'_> {
             let own = changes.over(&settings);
             of_members[p] = self.timeouts(&own).map_err(|r| here(r.at("timeouts")))?;
             if !changes.retry.is_inherited() {
-                rules[p] = self.rule(&own).map_err(|r| here(r.at("retry")))?;
+                rules[p] = self.rule(&own, bounded).map_err(|r| here(r.at("retry")))?;
             }
             if !changes.breaker.is_inherited() {
                 match self.guard(&own.breaker, &cluster).map_err(|r| here(r.at("breaker")))? {
@@ -301,7 +310,11 @@ impl Building<'_> {
         for (member, &p) in group.providers.iter().zip(&numbers) {
             self.check_silence(member, p, &of_members[p])?;
         }
-        self.which.push((rule, rules));
+        self.of_groups.push(OfGroup {
+            rule,
+            of_providers: rules,
+            budget,
+        });
         Ok(Group {
             name: name.to_owned(),
             members,
@@ -352,9 +365,13 @@ impl Building<'_> {
         Ok(())
     }
 
-    /// Adds the retry rule of `settings`, and returns its number.
-    fn rule(&mut self, settings: &GroupSettings) -> Built<usize> {
-        let rule = settings.retry.as_dyn().build(self.names);
+    /// Adds the retry rule of `settings`, and returns its number; `bounded` if a budget bounds the retries.
+    fn rule(&mut self, settings: &GroupSettings, bounded: bool) -> Built<usize> {
+        let rule = match bounded {
+            true => settings.retry.under_budget(),
+            false => Cow::Borrowed(&settings.retry),
+        };
+        let rule = rule.as_dyn().build(self.names);
         self.rules.push(rule.map_err(|r| r.at(settings.retry.name()))?);
         Ok(self.rules.len() - 1)
     }

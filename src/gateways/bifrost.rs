@@ -38,11 +38,11 @@ const KEYS: &[Key<'static>] = &[
     ("providers.*.keys[].aliases", M, "other names of models"),
     ("providers.*.keys[].value", I, "a key"),
     ("providers.*.keys[].*", I, "an address"),
-    ("providers.*.network_config.max_retries", A, "the most of all providers"),
-    ("providers.*.network_config.retry_backoff_initial", A, "that of the provider with the most retries"),
-    ("providers.*.network_config.retry_backoff_max", A, "that of the provider with the most retries"),
-    ("providers.*.network_config.default_request_timeout_in_seconds", A, "the longest of all providers"),
-    ("providers.*.network_config.stream_idle_timeout_in_seconds", A, "the longest of all providers"),
+    ("providers.*.network_config.max_retries", M, "retries, of each provider"),
+    ("providers.*.network_config.retry_backoff_initial", M, "the back-off, of each provider"),
+    ("providers.*.network_config.retry_backoff_max", M, "the back-off, of each provider"),
+    ("providers.*.network_config.default_request_timeout_in_seconds", M, "the timeout of an attempt, of each provider"),
+    ("providers.*.network_config.stream_idle_timeout_in_seconds", M, "the longest silence in a stream, of each provider"),
     ("providers.*.network_config.*", I, "an address"),
     ("providers.*.concurrency_and_buffer_size", M, "connections and a line of all keys together"),
     ("providers.*.*", N, ""),
@@ -112,6 +112,18 @@ impl Network {
             most: number("retry_backoff_max", 5000.0) / 1e3,
             timeout: number("default_request_timeout_in_seconds", 30.0),
             idle: number("stream_idle_timeout_in_seconds", 120.0),
+        }
+    }
+
+    /// The retry rule as an experiment has it.
+    fn retry(&self) -> Value {
+        match self.retries {
+            0 => json!("never"),
+            retries => json!({ "bifrost": {
+                "max_retries": retries,
+                "retry_backoff_initial": format!("{}ms", self.initial * 1e3),
+                "retry_backoff_max": format!("{}s", self.most),
+            } }),
         }
     }
 
@@ -206,6 +218,10 @@ pub(super) fn read(config: &Config) -> Gateway {
         facts.insert("budgets".to_owned(), json!(budgets));
     }
     facts.insert("hosts".to_owned(), Value::Object(hosts(providers)));
+    let own = of_targets(&names, providers, &client);
+    if !own.is_empty() {
+        facts.insert("of_targets".to_owned(), Value::Object(own));
+    }
     Gateway {
         product: &PRODUCT,
         version: format!("config version {}", if old { "1" } else { "2" }),
@@ -521,19 +537,11 @@ fn direct(entry: &Entry, old: bool, warnings: &mut Vec<Warning>) -> Option<Group
     })
 }
 
-/// One rule for all providers: that of the one with the most retries, and the longest timeouts.
+/// The rule of those that have no other: that of the provider with the most retries, and the longest timeouts.
 fn client(networks: &[Network]) -> Map<String, Value> {
     let mut client = Map::new();
     let most = networks.iter().rev().max_by_key(|network| network.retries);
-    let retry = match most.filter(|network| network.retries > 0) {
-        Some(network) => json!({ "bifrost": {
-            "max_retries": network.retries,
-            "retry_backoff_initial": format!("{}ms", network.initial * 1e3),
-            "retry_backoff_max": format!("{}s", network.most),
-        } }),
-        None => json!("never"),
-    };
-    client.insert("retry".to_owned(), retry);
+    client.insert("retry".to_owned(), most.map_or(json!("never"), Network::retry));
     let longest = |of: fn(&Network) -> f64| networks.iter().map(of).fold(0.0, f64::max);
     let (attempt, idle) = (longest(|n| n.timeout), longest(|n| n.idle));
     if attempt > 0.0 {
@@ -543,6 +551,36 @@ fn client(networks: &[Network]) -> Map<String, Value> {
         );
     }
     client
+}
+
+/// What members have of their own beside the rule of all: the retries and timeouts of their provider.
+fn of_targets(names: &[String], providers: &[Entry], client: &Map<String, Value>) -> Map<String, Value> {
+    let mut all = Map::new();
+    for name in names {
+        let own = name.split('/').next().unwrap_or("");
+        let Some(entry) = providers.iter().find(|entry| entry.key == own) else {
+            continue;
+        };
+        let network = Network::of(&entry.value);
+        let mut of = Map::new();
+        if client.get("retry") != Some(&network.retry()) {
+            of.insert("retry".to_owned(), network.retry());
+        }
+        let mut timeouts = Map::new();
+        for (key, s) in [("attempt", network.timeout), ("idle", network.idle)] {
+            let shared = client.get("timeouts").and_then(|of| of.get(key));
+            if s > 0.0 && shared != Some(&json!(format!("{s}s"))) {
+                timeouts.insert(key.to_owned(), json!(format!("{s}s")));
+            }
+        }
+        if !timeouts.is_empty() {
+            of.insert("timeouts".to_owned(), Value::Object(timeouts));
+        }
+        if !of.is_empty() {
+            all.insert(name.clone(), Value::Object(of));
+        }
+    }
+    all
 }
 
 /// The connections of each provider, which its keys share, and the line for them.

@@ -198,6 +198,8 @@ pub(super) fn read(config: &Config) -> Gateway {
         };
         if !limiters.is_empty() {
             client.insert("limiters".to_owned(), json!(limiters));
+            // What is over a limit is refused, and does not wait.
+            client.insert("admission".to_owned(), json!({ "queue": { "capacity": 0 } }));
         }
     }
     let tried = |code: u64| if on.contains(&json!(code)) { retries + 1 } else { 1 };

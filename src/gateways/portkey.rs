@@ -12,6 +12,7 @@
 
 use serde_json::{Map, Value, json};
 
+mod breaker;
 mod cache;
 mod query;
 
@@ -44,8 +45,8 @@ const KEYS: &[(&str, ledger::Verdict, &str)] = &[
     ("strategy.cb_config", M, "the breaker; only the hosted gateway has it"),
     ("strategy.sticky", A, "drawn anew for each request"),
     ("sticky", A, "drawn anew for each request"),
-    ("retry", M, "retries at a target; the experiment has one rule for all"),
-    ("request_timeout", A, "the longest wait for the first token; one for all targets"),
+    ("retry", M, "retries at a target, its own or inherited"),
+    ("request_timeout", A, "the longest wait for the first token, of each target"),
     ("cache", A, "a response cache of the whole config; the share of hits is assumed"),
     ("weight", M, "the weight of the draw"),
     ("name", M, "the target's name"),
@@ -117,6 +118,8 @@ struct Reading {
     left_out: Vec<String>,
     /// Retries and timeouts that targets have of their own.
     own: Map<String, Value>,
+    /// What holds for the whole config.
+    root: Rules,
     breaker: Option<Value>,
     breaker_at: Option<Place>,
     /// The first `cache` of the config.
@@ -135,6 +138,7 @@ pub(super) fn read(config: &Config) -> Gateway {
         warnings: Vec::new(),
         left_out: Vec::new(),
         own: Map::new(),
+        root: Rules::default().under(root),
         breaker: None,
         breaker_at: None,
         cache: None,
@@ -304,7 +308,7 @@ impl Reading {
         if node.get("targets").is_some() || node.get("strategy").is_some() {
             return self.strategy(node, path, &rules);
         }
-        self.leaf(node, path, above, &rules)
+        self.leaf(node, path, &rules)
     }
 
     fn strategy(&mut self, node: &Node, path: &str, rules: &Rules) -> Option<Found> {
@@ -312,7 +316,7 @@ impl Reading {
         let mode = strategy.and_then(|s| s.text_of("mode")).unwrap_or("single");
         let at = strategy.map_or(node.at, |s| s.at);
         if let Some(breaker) = strategy.and_then(|s| s.get("cb_config")) {
-            self.breaker = Some(of_breaker(breaker));
+            self.breaker = Some(breaker::of(breaker));
             self.breaker_at = Some(breaker.at);
         }
         let items = node.get("targets").map_or(&[][..], Node::items);
@@ -402,7 +406,7 @@ impl Reading {
         )
     }
 
-    fn leaf(&mut self, node: &Node, path: &str, above: &Rules, rules: &Rules) -> Option<Found> {
+    fn leaf(&mut self, node: &Node, path: &str, rules: &Rules) -> Option<Found> {
         let name = if path.is_empty() { ONLY } else { path }.to_owned();
         if let Some(reference) = node.entry("config") {
             let named = reference.value.text().unwrap_or("").to_owned();
@@ -433,10 +437,10 @@ impl Reading {
             self.warn("no-model", key.unwrap_or(&name), node.at);
         }
         let mut own = Map::new();
-        if node.get("retry").is_some() && rules.retry() != above.retry() {
+        if rules.retry() != self.root.retry() {
             own.insert("retry".to_owned(), rules.retry());
         }
-        if let Some(timeout) = rules.timeout.filter(|_| rules.timeout != above.timeout) {
+        if let Some(timeout) = rules.timeout.filter(|_| rules.timeout != self.root.timeout) {
             own.insert("timeouts".to_owned(), json!({ "ttft": format!("{}s", timeout / 1e3) }));
         }
         if !own.is_empty() {
@@ -459,6 +463,13 @@ impl Reading {
         if let Some(entry) = root.entry("request_timeout") {
             self.warn("request_timeout-ends-at-headers", "", entry.at);
         }
+        if let Some(entry) = root
+            .find("retry")
+            .and_then(|retry| retry.entry("use_retry_after_header"))
+            && rules.header
+        {
+            self.warn("use_retry_after_header-needs-a-patch", "", entry.at);
+        }
         if rules.timeout.is_none() && !self.members.is_empty() && self.members.iter().all(|m| m.timeout.is_none()) {
             self.warn("no-timeout", "", root.at);
         }
@@ -477,26 +488,4 @@ fn most<'a>(costs: impl Iterator<Item = &'a [Cost; FAILURES.len()]>) -> [Cost; F
         }
         most
     })
-}
-
-fn of_breaker(node: &Node) -> Value {
-    let mut of = Map::new();
-    let mut put = |name: &str, value: Option<Value>| of.extend(value.map(|value| (name.to_owned(), value)));
-    put(
-        "failure_threshold",
-        node.count_of("failure_threshold").map(|n| json!(n)),
-    );
-    put(
-        "failure_threshold_percentage",
-        node.number_of("failure_threshold_percentage")
-            .map(|p| json!(format!("{p}%"))),
-    );
-    put("minimum_requests", node.count_of("minimum_requests").map(|n| json!(n)));
-    let interval = node.number_of("cooldown_interval").map(|ms| ms.max(30_000.0) / 1e3);
-    put("cooldown_interval", interval.map(|s| json!(format!("{s}s"))));
-    put(
-        "failures",
-        node.get("failure_status_codes").map(|node| json!(codes(node))),
-    );
-    json!({ "portkey": of })
 }

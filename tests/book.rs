@@ -218,6 +218,7 @@ fn every_block_of(name: &'static str) {
                 commands.for_each(|command| reading.command(command));
             }
             ("json", what) => reading.json(what, &text),
+            ("yaml", what) if what.starts_with("config=") => reading.json(what, &text),
             other => panic!("{name} has a block of {other:?}, which no test runs"),
         }
     }

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
+mod bootstrap;
 mod expected;
 
 use std::path::Path;

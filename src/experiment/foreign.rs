@@ -26,7 +26,7 @@ const PRODUCTS: [Product; 6] = [
     Product {
         name: "Envoy",
         marks: &["static_resources", "dynamic_resources"],
-        hint: "`simcap init` writes an experiment to start from; `simcap kinds --find envoy` lists what there is of Envoy",
+        hint: READ,
     },
     Product {
         name: "Kong",
@@ -168,7 +168,7 @@ mod tests {
             "---\nstatic_resources:\n  clusters: []\n",
             2,
             "this is YAML, a configuration of Envoy, and no experiment",
-            "--find envoy",
+            "simcap import",
         );
         check(
             "_format_version: \"3.0\"\n",

@@ -4,13 +4,15 @@
 //!   a provider, and the backend alone its account.
 //! - A `BackendTrafficPolicy` says retries (without one there are none), the timeout of an attempt, outlier detection, limits, pools.
 //!   Envoy Gateway's own defaults come along: 2 retries, 25 ms to 250 ms of back-off; ejection after 5, each 3 s, for 30 s, of 10 % at most.
-//! - A retry waits U(0, min((2ᵏ − 1) × base, max)); the route's `request` (60 s) bounds a whole request, streams too.
+//! - A retry waits U(0, min(2ᵏ⁻¹ × base, max)), goes to another host if five draws find one (`previous_hosts`), and 1024 may be under way
+//!   at once, which are Envoy Gateway's own settings; the route's `request` (60 s) bounds a whole request, streams too.
 //!
 //! Source: envoyproxy/ai-gateway c217da8 (`api/v1beta1`, `api/v1alpha1/quota_policy.go`), Envoy Gateway's `BackendTrafficPolicy`. Left
-//! out: policies for one rule, namespaces, plain Envoy bootstraps, CEL that is not linear in tokens.
+//! out: policies for one rule, namespaces, CEL that is not linear in tokens.
 
 use serde_json::{Map, Value, json};
 
+mod doubts;
 mod limits;
 
 use super::ledger::Verdict::{Approximated as A, Ignored as I, Modelled as M, NotModelled as N};
@@ -19,6 +21,7 @@ use super::model::{Case, Gateway, Group, Member, Product};
 use super::source::Config;
 use super::tree::Node;
 use super::warning::{self, Warning};
+use doubts::{ask, doubts};
 use limits::{limiters, quotas};
 
 /// Envoy AI Gateway as a product that is read.
@@ -44,13 +47,14 @@ const KEYS: &[Key<'static>] = &[
     ("spec.rules[].timeouts.request", M, "the longest that a request takes; the longest of all rules"),
     ("spec.llmRequestCosts", A, "linear in tokens"),
     ("spec.retry.numRetries", M, "retries"),
-    ("spec.retry.numAttemptsPerPriority", A, "a level is left only when it is closed"),
+    ("spec.retry.numAttemptsPerPriority", M, "after so many attempts their levels are left out"),
     ("spec.retry.perRetry.backOff", M, "the back-off"),
     ("spec.retry.perRetry.timeout", M, "the timeout of an attempt"),
     ("spec.retry.retryOn", M, "what is tried again"),
     ("spec.healthCheck.passive", M, "outlier detection"),
     ("spec.healthCheck.active", N, "checks in the background"),
-    ("spec.circuitBreaker", A, "connections and a line, of each provider"),
+    ("spec.circuitBreaker.maxParallelRetries", M, "retries at once, of each group"),
+    ("spec.circuitBreaker.*", N, "bounds on connections and requests that wait"),
     ("spec.loadBalancer", N, "by weight inside a level"),
     ("spec.rateLimit", A, "a limiter for each value of the first header that tells callers apart, which is a tag; one for all without"),
     ("spec.perModelQuotas", A, "one quota for all of the backend's callers; rules for some of them are left out"),
@@ -65,6 +69,10 @@ const KEYS: &[Key<'static>] = &[
     ("data", I, "not a gateway's"),
     ("status", I, "not a setting"),
 ];
+
+/// Envoy Gateway's bound on retries at once, and how often it lets a host that was tried be drawn again.
+const PARALLEL_RETRIES: u64 = 1024;
+const REDRAWS: u64 = 5;
 
 /// Whether a document is of one of these kinds.
 pub(super) fn fits(config: &Config) -> bool {
@@ -84,6 +92,10 @@ struct Policy {
     on: Option<Vec<Value>>,
     attempt: Option<String>,
     total: f64,
+    /// The most retries at once.
+    bound: u64,
+    /// After so many attempts their levels are left out.
+    per_level: Option<u64>,
 }
 
 impl Policy {
@@ -99,7 +111,7 @@ impl Policy {
 
     /// The longest that all waits before `retries` retries take.
     fn waits(&self, retries: u64) -> f64 {
-        let wait = |k: u64| ((libm::exp2(k.min(30) as f64) - 1.0) * self.base).min(self.most);
+        let wait = |k: u64| (libm::exp2((k - 1).min(30) as f64) * self.base).min(self.most);
         (1..=retries).map(wait).sum()
     }
 
@@ -163,6 +175,8 @@ pub(super) fn read(config: &Config) -> Gateway {
     let limiters = limiters(config, traffic);
     if !limiters.is_empty() {
         client.insert("limiters".to_owned(), json!(limiters));
+        // What is over a limit is refused, and does not wait.
+        client.insert("admission".to_owned(), json!({ "queue": { "capacity": 0 } }));
     }
     let mut gateway = Gateway {
         product: &PRODUCT,
@@ -242,6 +256,10 @@ fn policy(traffic: Option<&Node>, total: f64) -> Policy {
         on,
         attempt: of("perRetry.timeout").map(str::to_owned),
         total,
+        bound: traffic
+            .and_then(|node| node.find("circuitBreaker.maxParallelRetries")?.number())
+            .map_or(PARALLEL_RETRIES, |n| n.clamp(0.0, f64::from(u32::MAX)) as u64),
+        per_level: retry.and_then(|retry| retry.count_of("numAttemptsPerPriority")),
     }
 }
 
@@ -249,7 +267,7 @@ fn retry(policy: &Policy) -> Value {
     match &policy.on {
         Some(on) if policy.retries > 0 => json!({ "envoy": {
             "num_retries": policy.retries, "retry_on": on,
-            "base_interval": in_ms(policy.base), "max_interval": in_ms(policy.most),
+            "base_interval": in_ms(policy.base), "max_interval": in_ms(policy.most), "max_retries": policy.bound,
         } }),
         Some(_) | None => json!("never"),
     }
@@ -351,7 +369,19 @@ fn group(rule: &Node, uses: &Map<String, Value>, policy: &Policy, warnings: &mut
     let levels_of: Vec<&Map<String, Value>> = levels.iter().map(|(_, of)| of).collect();
     let among = match members.as_slice() {
         [one] => json!({ "single": { "provider": one.name } }),
-        _ => json!({ "priority": { "levels": levels_of } }),
+        _ => {
+            let mut of = json!({ "levels": levels_of });
+            if levels.len() > 1 {
+                of["overprovisioning"] = json!(1.4);
+            }
+            if policy.retries > 0 {
+                of["previous_hosts"] = json!(REDRAWS);
+                if let Some(attempts) = policy.per_level.filter(|_| levels.len() > 1) {
+                    of["attempts_per_level"] = json!(attempts.clamp(1, 100));
+                }
+            }
+            json!({ "priority": of })
+        }
     };
     let mut through = vec![format!("at most {} s in all", policy.total)];
     if levels.len() > 1 {
@@ -393,68 +423,6 @@ fn group(rule: &Node, uses: &Map<String, Value>, policy: &Policy, warnings: &mut
         policy: among,
         cases,
         ..Group::default()
-    }
-}
-
-fn doubts(config: &Config, rules: &[&Node], policy: &Policy, gateway: &mut Gateway) {
-    let has = |name: &str| {
-        config.documents.iter().any(|node| {
-            node.find("metadata.name").and_then(Node::text) == Some(name)
-                && matches!(node.text_of("kind"), Some("AIServiceBackend" | "InferencePool"))
-        })
-    };
-    let backends = || {
-        rules
-            .iter()
-            .flat_map(|rule| rule.get("backendRefs").map_or(&[][..], Node::items))
-    };
-    let mut missing: Vec<&str> = backends()
-        .filter_map(|backend| backend.text_of("name"))
-        .filter(|name| !has(name))
-        .collect();
-    missing.dedup();
-    let at = backends().next().map(|backend| backend.at);
-    if !missing.is_empty() {
-        gateway
-            .warnings
-            .push(Warning::new("backend-not-in-file", missing.join(", "), at));
-    }
-    let levelled = rules.iter().find(|rule| {
-        rule.get("backendRefs")
-            .map_or(&[][..], Node::items)
-            .iter()
-            .any(|backend| backend.count_of("priority").is_some_and(|p| p > 0))
-    });
-    if let Some(rule) = levelled.filter(|_| policy.retries == 0) {
-        gateway
-            .warnings
-            .push(Warning::new("priority-without-retry", "", Some(rule.at)));
-    }
-    let given = rules.iter().find_map(|rule| rule.get("timeouts"));
-    if let Some(timeouts) = given {
-        let what = format!("total {} s", policy.total);
-        gateway
-            .warnings
-            .push(Warning::new("stream-timeout", "", Some(timeouts.at)).saying(what));
-    }
-}
-
-fn ask(gateway: &mut Gateway, traffic: Option<&Node>) {
-    let pools = gateway
-        .groups
-        .iter()
-        .flat_map(|group| &group.members)
-        .filter(|member| member.local);
-    let pools: Vec<String> = pools
-        .map(|member| format!("number of pods of {} and their speed", member.name))
-        .collect();
-    gateway.ask.extend(pools);
-    let members = gateway.groups.iter().flat_map(|group| &group.members);
-    if members.filter_map(|member| member.account.as_deref()).any(is_reserved) {
-        gateway.ask.push("price of the reserved units".to_owned());
-    }
-    if traffic.is_some_and(|node| node.get("rateLimit").is_some()) {
-        gateway.ask.push("tenants and their shares".to_owned());
     }
 }
 

@@ -12,6 +12,7 @@
 pub mod bifrost;
 pub mod cache;
 pub mod envoy;
+pub mod envoy_bootstrap;
 pub mod import;
 pub mod kong;
 pub mod ledger;
@@ -104,6 +105,11 @@ const READERS: &[Reader] = &[
         fits: bifrost::fits,
         read: bifrost::read,
     },
+    Reader {
+        product: &envoy_bootstrap::PRODUCT,
+        fits: envoy_bootstrap::fits,
+        read: envoy_bootstrap::read,
+    },
 ];
 
 /// The names of the products that are read.
@@ -157,12 +163,13 @@ mod tests {
     use super::*;
     use crate::report::terminal::Style;
 
-    const SEEDS: [&str; 5] = [
+    const SEEDS: [&str; 6] = [
         include_str!("../../fuzz/seeds/gateway/litellm"),
         include_str!("../../fuzz/seeds/gateway/portkey"),
         include_str!("../../fuzz/seeds/gateway/envoy"),
         include_str!("../../fuzz/seeds/gateway/kong"),
         include_str!("../../fuzz/seeds/gateway/bifrost"),
+        include_str!("../../fuzz/seeds/gateway/envoy_bootstrap"),
     ];
 
     #[test]

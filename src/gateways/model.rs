@@ -84,6 +84,8 @@ pub struct Group {
     pub worst_seconds: f64,
     /// Further facts of the group, by name, for machines.
     pub facts: Map<String, Value>,
+    /// What the group has of its own as an experiment's group has it: `client`, `limiters`, `retry_budget`.
+    pub settings: Map<String, Value>,
 }
 
 /// A provider behind a group.

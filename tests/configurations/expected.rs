@@ -18,7 +18,7 @@ fn cases() -> Option<PathBuf> {
 }
 
 /// Whether all that `expected` says is in `found`: objects may have more, numbers may be near.
-fn holds(expected: &Value, found: &Value) -> bool {
+pub(super) fn holds(expected: &Value, found: &Value) -> bool {
     match (expected, found) {
         (Value::Object(expected), Value::Object(found)) => expected
             .iter()

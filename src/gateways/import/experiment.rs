@@ -1,7 +1,7 @@
 //! The experiment itself, as the JSON that a person would write.
 //!
 //! Each group is one of `model_groups`, with its strategy, its fallbacks and what it or a member of it changes about the client; each class
-//! asks for one. A gateway with one group and nothing of single members is the group's policy alone.
+//! asks for one. A gateway with one group that has nothing of its own and nothing of single members is the group's policy alone.
 
 use serde_json::{Map, Value, json};
 
@@ -184,6 +184,7 @@ fn policy(gateway: &Gateway, assumptions: &Assumptions) -> Value {
     if let [one] = &gateway.groups[..]
         && own.is_none()
         && !has_own_times(one)
+        && one.settings.is_empty()
     {
         return one.policy.clone();
     }
@@ -254,6 +255,7 @@ fn policy(gateway: &Gateway, assumptions: &Assumptions) -> Value {
         if !targets.is_empty() {
             put("targets", Value::Object(targets));
         }
+        of.extend(group.settings.clone());
         groups.insert(group.name.clone(), Value::Object(of));
     }
     let mut of = json!({ "groups": groups });

@@ -134,6 +134,10 @@ pub fn json(gateway: &Gateway) -> String {
     if let Some(cache) = &gateway.cache {
         put("response_cache", cache.facts());
     }
+    put(
+        "settings",
+        by_group(&|group| (!group.settings.is_empty()).then(|| Value::Object(group.settings.clone()))),
+    );
     if gateway.replicas > 1 {
         put("gateways", json!(gateway.replicas));
     }

@@ -1,0 +1,113 @@
+//! A bootstrap of plain Envoy: what it must become stands beside it, and its experiment runs.
+
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
+use serde_json::Value;
+use simcap::gateways::import::{Assumptions, assumptions, experiment};
+use simcap::gateways::{Gateway, read, source};
+
+use super::expected::holds;
+use super::explained;
+use crate::common::{plan, replications};
+
+const CONFIG: &str = include_str!("envoy-bootstrap.yaml");
+
+fn gateway() -> Gateway {
+    read(&source::from_text("envoy.yaml", CONFIG).unwrap(), None).unwrap()
+}
+
+#[test]
+fn a_bootstrap_becomes_what_is_written_beside_it() {
+    let gateway = gateway();
+    let mut found = explained(&gateway);
+    let mut expected: Value = serde_json::from_str(include_str!("envoy-bootstrap.expect.json")).unwrap();
+    let said = gateway.warnings.iter().map(|warning| {
+        let subject = match warning.subject.as_str() {
+            "" => String::new(),
+            subject => format!(": {subject}"),
+        };
+        format!("{}{subject} (line {})", warning.kind.code, warning.at.unwrap().line)
+    });
+    let mut said: Vec<String> = said.collect();
+    let warnings = expected.as_object_mut().unwrap().remove("warnings").unwrap();
+    let mut warnings: Vec<String> = serde_json::from_value(warnings).unwrap();
+    said.sort();
+    warnings.sort();
+    assert_eq!(said, warnings);
+    found.as_object_mut().unwrap().remove("warnings");
+    for (key, value) in expected.as_object().unwrap() {
+        assert!(holds(value, &found[key]), "{key}\n{value:#}\n{:#}", found[key]);
+    }
+}
+
+/// Every key has a verdict with a line, and none is forgotten.
+#[test]
+fn every_key_of_a_bootstrap_has_a_verdict() {
+    let unknown: Vec<String> = (gateway().ledger.iter())
+        .filter(|row| row.how.is_empty())
+        .map(|row| format!("{} (line {})", row.path, row.at.line))
+        .collect();
+    assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
+#[test]
+fn the_experiment_of_a_bootstrap_runs_and_adds_up() {
+    let gateway = gateway();
+    let mut assumed = Assumptions::of(&gateway, &assumptions::built_in_prices());
+    assumed.plan.insert("duration".to_owned(), "5m".into());
+    assumed.plan.insert("warmup".to_owned(), "0s".into());
+    let made = experiment(&gateway, &assumed, "bootstrap").to_string();
+    for tally in replications(&plan(&made).scenarios[0], 1, 2) {
+        assert!(tally.requests() > 200);
+        let attempts: u64 = tally.providers.iter().map(|p| p.outcomes.iter().sum::<u64>()).sum();
+        assert_eq!(attempts, tally.attempts());
+    }
+}
+
+#[test]
+fn a_bootstrap_on_one_screen() {
+    insta::assert_snapshot!(super::text(&gateway()));
+}
+
+/// What holds for one target: its own settings, or those of the strategy that it stands in, over the whole config's (Portkey); those of its
+/// provider (Bifrost).
+#[test]
+fn targets_have_retries_and_timeouts_of_their_own() {
+    let portkey = r#"{ "strategy": { "mode": "fallback" }, "retry": { "attempts": 1 }, "request_timeout": 9000, "targets": [
+        { "name": "in", "strategy": { "mode": "loadbalance" }, "retry": { "attempts": 3 }, "targets": [
+            { "name": "a", "provider": "openai", "override_params": { "model": "gpt-4.1" } },
+            { "name": "b", "provider": "openai", "override_params": { "model": "gpt-4.1" }, "request_timeout": 5000 } ] },
+        { "name": "c", "provider": "anthropic", "override_params": { "model": "claude-haiku-4-5" } } ] }"#;
+    let bifrost = r#"{ "version": 2, "providers": {
+        "openai": { "keys": [ { "name": "k", "value": "env.A", "models": ["*"] } ], "network_config": { "max_retries": 3, "default_request_timeout_in_seconds": 45 } },
+        "azure": { "keys": [ { "name": "z", "value": "env.B", "models": ["*"] } ], "network_config": { "max_retries": 1 } } },
+        "governance": { "virtual_keys": [ { "id": "v", "provider_configs": [
+            { "provider": "openai", "weight": 1, "allowed_models": ["gpt-4.1"] }, { "provider": "azure", "weight": 1, "allowed_models": ["gpt-4.1"] } ] } ] } }"#;
+    let of = |text: &str| {
+        let gateway = read(&source::from_text("x.json", text).unwrap(), None).unwrap();
+        let assumed = Assumptions::of(&gateway, &assumptions::built_in_prices());
+        let made = experiment(&gateway, &assumed, "x");
+        simcap::experiment::assemble::assemble(
+            &simcap::experiment::load::from_text("x.json", &made.to_string()).unwrap_or_else(|e| panic!("{e}")),
+        )
+        .unwrap_or_else(|e| panic!("{e}"));
+        let groups = &made["policies"][0]["policy"]["model_groups"]["groups"];
+        (
+            groups.as_object().unwrap().values().next().unwrap()["targets"].clone(),
+            made["client"].clone(),
+        )
+    };
+    let (targets, client) = of(portkey);
+    assert_eq!(targets["in.a"]["retry"]["portkey"]["attempts"], 3);
+    assert_eq!(targets["in.b"]["timeouts"]["ttft"], "5s");
+    assert!(targets.get("c").is_none());
+    assert_eq!(
+        (&client["retry"]["portkey"]["attempts"], &client["timeouts"]["ttft"]),
+        (&1.into(), &"9s".into())
+    );
+    let (targets, client) = of(bifrost);
+    assert_eq!(targets["azure/z"]["retry"]["bifrost"]["max_retries"], 1);
+    assert_eq!(targets["azure/z"]["timeouts"]["attempt"], "30s");
+    assert!(targets.get("openai/k").is_none());
+    assert_eq!(client["retry"]["bifrost"]["max_retries"], 3);
+}

@@ -124,12 +124,18 @@ pub(super) fn of_keys(reading: &Reading<'_>, config: &Config, ledger: &mut [Row]
     for row in ledger {
         let warning = warnings
             .iter()
-            .find(|w| w.at == Some(row.at) && idle.contains(&w.kind.code));
+            .find(|w| w.at == Some(row.at) && idle.contains(&w.kind.code) && is_about(&w.subject, &row.path));
         if let Some(warning) = warning {
             row.verdict = Verdict::NoEffect;
             row.how = warning.kind.means.to_owned();
         }
     }
+}
+
+/// Whether a warning's subject is the key at `path`, of which one line may have several.
+fn is_about(subject: &str, path: &str) -> bool {
+    path.strip_suffix(subject)
+        .is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
 /// The warning of a key that no row of the table names, if it is worth one.

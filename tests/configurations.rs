@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
 mod bootstrap;
+mod diffs;
 mod expected;
 
 use std::path::Path;

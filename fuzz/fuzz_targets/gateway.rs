@@ -1,8 +1,10 @@
-//! Any bytes as a gateway's configuration: no panic, no secret shown, and what is read becomes an experiment or a message.
+//! Any bytes as a gateway's configuration: no panic, no secret shown, and what is read becomes an experiment or a message; it does not
+//! differ from itself.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use simcap::gateways::diff::{self, diff};
 use simcap::gateways::import::{Assumptions, assumptions, experiment};
 use simcap::gateways::{self, show, source};
 use simcap::report::terminal::Style;
@@ -36,6 +38,10 @@ fuzz_target!(|bytes: &[u8]| {
             show::sarif(&gateway),
             show::ledger(&gateway),
         );
+        if let Ok(found) = diff(&gateway, &gateway, &assumptions::built_in_prices()) {
+            assert!(found.changes.is_empty() && found.raised.is_empty() && found.keys.is_empty());
+            let _ = diff::markdown(&found, None);
+        }
         let assumed = Assumptions::of(&gateway, &assumptions::built_in_prices());
         let made = experiment(&gateway, &assumed, "fuzz").to_string();
         let _ = simcap::experiment::load::from_text("fuzz.json", &made);

@@ -105,6 +105,13 @@ pub(super) const IMPORT: &str = help! {
     ; exit_codes!()
 };
 
+pub(super) const DIFF: &str = help! {
+    "diff old.yaml litellm_config.yaml"
+    "diff old.yaml litellm_config.yaml --with mine/assumptions.json"
+    "diff old.yaml litellm_config.yaml --with mine/assumptions.json --format markdown --fail-on warning"
+    ; exit_codes!()
+};
+
 pub(super) const SCHEMA: &str = help! {
     "schema"
     "schema model"

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::{Done, Exit, Failure, print, style};
-use crate::gateways::warning::Level;
+use crate::gateways::warning::{Level, Warning};
 use crate::gateways::{self, Gateway, show, source};
 
 /// Arguments of `simcap explain`.
@@ -38,7 +38,7 @@ enum Format {
 
 /// The level of warnings that makes the command fail.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum FailOn {
+pub(super) enum FailOn {
     Warning,
     Error,
     Never,
@@ -66,12 +66,20 @@ impl Explain {
 
 impl FailOn {
     fn exit(self, gateway: &Gateway) -> Exit {
-        let worst = gateway.warnings.iter().map(|warning| warning.kind.level).min();
-        let fails = match self {
+        if self.fails(gateway.warnings.iter()) {
+            Exit::ObjectiveFailed
+        } else {
+            Exit::Fine
+        }
+    }
+
+    /// Whether one of these warnings makes the command fail.
+    pub(super) fn fails<'a>(self, warnings: impl Iterator<Item = &'a Warning>) -> bool {
+        let worst = warnings.map(|warning| warning.kind.level).min();
+        match self {
             FailOn::Warning => worst.is_some_and(|level| level <= Level::Warning),
             FailOn::Error => worst == Some(Level::Error),
             FailOn::Never => false,
-        };
-        if fails { Exit::ObjectiveFailed } else { Exit::Fine }
+        }
     }
 }

@@ -120,7 +120,7 @@ pub(super) fn loaded(config: &Path, path: &Path) -> Result<Loaded, Failure> {
 }
 
 /// A name for an experiment, from a path.
-fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("gateway");
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() || "-_.".contains(c) {

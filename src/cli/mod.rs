@@ -6,6 +6,7 @@ mod check;
 #[cfg(feature = "completions")]
 mod completions;
 mod date;
+mod diff;
 mod examples;
 mod explain;
 mod fit;
@@ -104,6 +105,9 @@ enum Command {
     /// Make an experiment of a gateway's configuration, with what it cannot know as a file of assumptions.
     #[command(after_help = examples::IMPORT)]
     Import(import::Import),
+    /// Say what changes from one configuration of a gateway to another, in words and simulated.
+    #[command(after_help = examples::DIFF)]
+    Diff(diff::Diff),
     /// Write a commented experiment to start from.
     #[command(after_help = examples::INIT)]
     Init(init::Init),
@@ -152,6 +156,7 @@ impl Cli {
             Command::Schema(schema) => schema.run(),
             Command::Explain(explain) => explain.run(),
             Command::Import(import) => import.run(),
+            Command::Diff(diff) => diff.run(),
             Command::Init(init) => init.run(),
             Command::Kinds(kinds) => kinds.run(own),
             Command::Policies(policies) => policies.run(own),

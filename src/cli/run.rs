@@ -183,10 +183,7 @@ impl Compare {
             return Ok(exit(&report, Ended::default()));
         }
         let (loaded, plan, pool) = self.simulate.plan(own, &stop)?;
-        let (spill, scenarios) = (Spill::scratch(plan.replications), plan.scenarios.len());
-        let Simulated { report, mut ended } = simulate(&loaded, plan, &pool, &spill, &stop)?;
-        let report = report.with_context(|| ended.nothing())?;
-        ended.interrupted = !spill.is_complete(scenarios);
+        let (report, ended) = in_scratch(&loaded, plan, &pool, &stop)?;
         print(&terminal::comparison(&report, &style()))?;
         Ok(exit(&report, ended))
     }
@@ -355,6 +352,25 @@ fn simulate(
             troubles,
         },
     })
+}
+
+/// Runs `plan`, of which nothing stays but the report.
+fn in_scratch(loaded: &Loaded, plan: Plan, pool: &rayon::ThreadPool, stop: &Stop) -> Result<(Report, Ended), Failure> {
+    let (spill, scenarios) = (Spill::scratch(plan.replications), plan.scenarios.len());
+    let Simulated { report, mut ended } = simulate(loaded, plan, pool, &spill, stop)?;
+    let report = report.with_context(|| ended.nothing())?;
+    ended.interrupted = !spill.is_complete(scenarios);
+    Ok((report, ended))
+}
+
+/// The report of `plan`, if every replication was finished.
+pub(super) fn whole(loaded: &Loaded, plan: Plan, pool: &rayon::ThreadPool, stop: &Stop) -> Result<Report, Failure> {
+    let (report, ended) = in_scratch(loaded, plan, pool, stop)?;
+    match (ended.interrupted, ended.troubles.as_slice()) {
+        (false, []) => Ok(report),
+        (true, _) => Err(anyhow::anyhow!("interrupted: nothing is compared").into()),
+        (false, troubles) => Err(anyhow::anyhow!(troubles.join("\n")).into()),
+    }
 }
 
 /// Hands replications on to their file.

@@ -3,6 +3,8 @@
 //! A product's keys are a table of paths ([`Key`]), in which `[]` stands for the items of a list and `*` for any key; the first row that
 //! fits decides, and what it covers is not looked into; a row that ends in `*` yields to rows of what lies deeper. What no row names is not modelled.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::tree::{Node, Place, Value};
 
 /// What becomes of a key.
@@ -51,6 +53,37 @@ pub struct Row {
     pub how: String,
     /// Whether a row of the table names it, other than by `*` alone.
     pub known: bool,
+    /// A mark of what stands under the key, by which a change of it is seen; the value itself may be a secret and is not kept.
+    pub mark: u64,
+}
+
+/// The verdict of the table `keys` on a key of this shape, if a row names it.
+pub fn verdict(shape: &str, keys: &[Key<'_>]) -> Option<Verdict> {
+    let row = keys.iter().find(|(pattern, ..)| fits(pattern, shape));
+    row.map(|(_, verdict, _)| *verdict)
+}
+
+/// A mark of a value that two values share only if they are equal, or by rare chance.
+fn mark(node: &Node) -> u64 {
+    fn add(node: &Node, hasher: &mut DefaultHasher) {
+        match &node.value {
+            Value::Scalar { text, quoted } => (0, text, quoted).hash(hasher),
+            Value::List(items) => {
+                (1, items.len()).hash(hasher);
+                items.iter().for_each(|item| add(item, hasher));
+            }
+            Value::Map(entries) => {
+                (2, entries.len()).hash(hasher);
+                for entry in entries {
+                    entry.key.hash(hasher);
+                    add(&entry.value, hasher);
+                }
+            }
+        }
+    }
+    let mut hasher = DefaultHasher::new();
+    add(node, &mut hasher);
+    hasher.finish()
 }
 
 /// The rows of all keys under `node`.
@@ -88,6 +121,7 @@ fn walk(node: &Node, path: &str, shape: &str, keys: &[Key<'_>], rows: &mut Vec<R
                         verdict: row.map_or(Verdict::NotModelled, |row| row.1),
                         how: row.map_or("", |row| row.2).to_owned(),
                         known: row.is_some_and(|(pattern, ..)| !pattern.ends_with('*')),
+                        mark: mark(&entry.value),
                         shape,
                     }),
                 }

@@ -3,14 +3,16 @@
 //! [`source::open`] reads a file and what it includes into trees whose every value knows its line; [`read`] recognises the product by
 //! the keys that it sees and makes a [`Gateway`] of it: what callers ask for, what each request goes through, what
 //! happens when providers fail, warnings, and a ledger with a verdict on every key. [`mod@show`] prints that; [`import`] makes an
-//! experiment of it. The lists of keys, products and warnings are tables.
+//! experiment of it, [`diff`] says what changed from one to another. The
+//! lists of keys, products and warnings are tables.
 //!
 //! Secrets are never resolved, kept or shown: a value under a key that holds one is used to tell accounts apart and forgotten.
 //!
-//! Left out: writing a configuration back; what a product keeps in its database.
+//! Left out: what a product keeps in its database.
 
 pub mod bifrost;
 pub mod cache;
+pub mod diff;
 pub mod envoy;
 pub mod envoy_bootstrap;
 pub mod import;
@@ -19,6 +21,7 @@ pub mod ledger;
 pub mod litellm;
 pub mod model;
 pub mod portkey;
+pub mod settled;
 pub mod show;
 pub mod source;
 pub mod tree;

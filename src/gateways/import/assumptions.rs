@@ -6,12 +6,15 @@
 //!   "providers": { "weu": { "model": "gpt-4.1" } }, "plan": { "duration": "1h", "replications": 10 } }
 //! ```
 //!
-//! `classes`, `providers` and `response_cache` hold what an experiment has there; `streams` (true, or a list of groups) says whose
-//! requests stream; what is given replaces what is assumed for that class or provider. A name
-//! that the configuration does not have is refused; but a class `GROUP/ANYTHING` is one more that asks for that group. `because` says of each where it comes from, and is quoted.
+//! `classes`, `providers`, `response_cache`, `objectives` and `plan` hold what an experiment has there; `streams` (true, or a list of groups) says
+//! whose requests stream; what is given replaces what is assumed for that class or provider. A name that the configuration does not have is
+//! refused, unless it is compared with one that has it; but a class `GROUP/ANYTHING` is one more that asks for that group. `because` says of
+//! each where it comes from, and is quoted.
 //!
 //! Where a gateway limits each user, key or tenant, `users` and `tags` say how many there are and how much each asks, as in an
 //! experiment's `traffic`: `"users": { "count": 500 }`, `"tags": { "x-tenant": { "acme": 3, "globex": 1 } }`.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
@@ -42,10 +45,21 @@ pub struct Assumptions {
     pub response_cache: Map<String, Value>,
     /// The groups whose requests stream, `*` for all, where the product bounds a stream otherwise than an answer as a whole.
     pub streams: Vec<String>,
+    /// What must hold, as an experiment has it; none by default.
+    pub objectives: Vec<Value>,
     /// The plan of the experiment.
     pub plan: Map<String, Value>,
     /// Where each comes from, in words.
     pub because: Map<String, Value>,
+}
+
+/// The configuration that one is compared with, under the same file of assumptions.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// What is assumed of the other one: its names may stand in the file.
+    pub other: Assumptions,
+    /// What the file calls a provider of this configuration, where it is not its own name.
+    pub called: BTreeMap<String, String>,
 }
 
 /// Models that are built in, by what their names in price tables begin with once the provider is cut off.
@@ -156,7 +170,15 @@ impl Assumptions {
     ///
     /// # Errors
     /// If it is not JSON of this form, or names what is not there.
-    pub fn read(mut self, file: &str, text: &str) -> Result<Assumptions, Refused> {
+    pub fn read(self, file: &str, text: &str) -> Result<Assumptions, Refused> {
+        self.read_beside(file, text, &Beside::default())
+    }
+
+    /// Takes what `text` says for a configuration that is compared with another one.
+    ///
+    /// # Errors
+    /// As [`Assumptions::read`]; a name is refused that neither of the two has.
+    pub fn read_beside(mut self, file: &str, text: &str, beside: &Beside) -> Result<Assumptions, Refused> {
         let given: Value = serde_json::from_str(text)
             .map_err(|error| Refused::at(file, error.line() as u32, format!("is no JSON: {error}")))?;
         let Value::Object(given) = given else {
@@ -167,8 +189,12 @@ impl Assumptions {
             match (key.as_str(), value) {
                 ("format", Value::String(format)) if format == FORMAT => {}
                 ("rate", Value::String(rate)) => self.rate = rate,
-                ("classes", Value::Object(of)) => over(file, "class", &mut self.classes, of)?,
-                ("providers", Value::Object(of)) => over(file, "provider", &mut self.providers, of)?,
+                ("classes", Value::Object(of)) => over(file, "class", &mut self.classes, of, &beside.other.classes)?,
+                ("providers", Value::Object(of)) => {
+                    let of = beside.own(of, &self.providers);
+                    over(file, "provider", &mut self.providers, of, &beside.other.providers)?;
+                }
+                ("objectives", Value::Array(of)) => self.objectives = of,
                 ("users", Value::Object(of)) => self.users = of,
                 ("tags", Value::Object(of)) => self.tags.extend(of),
                 ("response_cache", Value::Object(of)) => {
@@ -184,7 +210,7 @@ impl Assumptions {
                 ("because", Value::Object(of)) => because = of,
                 (key, _) => {
                     let known =
-                        "`format`, `rate`, `classes`, `providers`, `users`, `tags`, `response_cache`, `streams`, `plan`, `because`";
+                        "`format`, `rate`, `classes`, `providers`, `users`, `tags`, `response_cache`, `streams`, `objectives`, `plan`, `because`";
                     let what = format!("`{}` is not what it may be; an object of {known}", printable(key));
                     return Err(Refused::whole(file, what));
                 }
@@ -230,6 +256,9 @@ impl Assumptions {
         }
         if !self.streams.is_empty() {
             text["streams"] = json!(self.streams);
+        }
+        if !self.objectives.is_empty() {
+            text["objectives"] = json!(self.objectives);
         }
         format!("{text:#}\n")
     }
@@ -286,8 +315,32 @@ fn map(value: Value) -> Map<String, Value> {
     }
 }
 
-/// Puts what is given over what is assumed, field by field.
-fn over(file: &str, what: &str, assumed: &mut Map<String, Value>, given: Map<String, Value>) -> Result<(), Refused> {
+impl Beside {
+    /// What is given, under the names that this configuration has; what it lacks keeps its name.
+    fn own(&self, given: Map<String, Value>, own: &Map<String, Value>) -> Map<String, Value> {
+        let taken = own.keys().filter_map(|name| {
+            let called = match self.called.get(name) {
+                Some(called) => called,
+                // A name that the file has for the other one alone.
+                None if self.other.providers.contains_key(name) => return None,
+                None => name,
+            };
+            Some((name.clone(), given.get(called)?.clone()))
+        });
+        let taken: Map<String, Value> = taken.collect();
+        let rest = given.into_iter().filter(|(name, _)| !own.contains_key(name));
+        rest.chain(taken).collect()
+    }
+}
+
+/// Puts what is given over what is assumed, field by field; names of `elsewhere` are passed over.
+fn over(
+    file: &str,
+    what: &str,
+    assumed: &mut Map<String, Value>,
+    given: Map<String, Value>,
+    elsewhere: &Map<String, Value>,
+) -> Result<(), Refused> {
     for (name, value) in given {
         // A part of what asks for a group: `GROUP/ANYTHING`, with tags of its own.
         let whole = name
@@ -301,6 +354,10 @@ fn over(file: &str, what: &str, assumed: &mut Map<String, Value>, given: Map<Str
             assumed.insert(name.clone(), class);
         }
         let Some(before) = assumed.get_mut(&name) else {
+            let of_other = |(group, _): (&str, &str)| what == "class" && elsewhere.contains_key(group);
+            if elsewhere.contains_key(&name) || name.rsplit_once('/').is_some_and(of_other) {
+                continue;
+            }
             let near = nearest(&name, assumed.keys().map(String::as_str));
             let near = near.map_or_else(String::new, |near| format!(": did you mean `{near}`?"));
             return Err(Refused::whole(

@@ -54,7 +54,7 @@ pub fn experiment(gateway: &Gateway, assumptions: &Assumptions, name: &str) -> V
             traffic[name] = Value::Object(of.clone());
         }
     }
-    json!({
+    let mut made = json!({
         "format": "simcap.experiment/2",
         "name": name,
         "about": about,
@@ -64,7 +64,11 @@ pub fn experiment(gateway: &Gateway, assumptions: &Assumptions, name: &str) -> V
         "client": client,
         "policies": [{ "name": gateway.product.name, "policy": policy(gateway, assumptions) }],
         "plan": assumptions.plan,
-    })
+    });
+    if !assumptions.objectives.is_empty() {
+        made["objectives"] = json!(assumptions.objectives);
+    }
+    made
 }
 
 /// The group that a class asks for: its own name, or that of the tier that stands behind the slash.

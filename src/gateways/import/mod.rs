@@ -8,5 +8,5 @@ pub mod assumptions;
 mod experiment;
 pub mod usage;
 
-pub use assumptions::Assumptions;
+pub use assumptions::{Assumptions, Beside};
 pub use experiment::experiment;

@@ -64,7 +64,7 @@ fn words(warning: &Warning) -> (String, String) {
 }
 
 /// The time of a case: "at once", "3.5 s to 5.8 s".
-fn time(case: &Case) -> String {
+pub(super) fn time(case: &Case) -> String {
     let (least, most) = case.seconds;
     let rounded = |s: f64| span((s * 10.0).round() / 10.0);
     if !most.is_finite() {

@@ -7,6 +7,7 @@
 mod bootstrap;
 mod diffs;
 mod expected;
+mod exports;
 
 use std::path::Path;
 

@@ -112,6 +112,13 @@ pub(super) const DIFF: &str = help! {
     ; exit_codes!()
 };
 
+pub(super) const EXPORT: &str = help! {
+    "export mine/experiment.json --into litellm_config.yaml"
+    "export mine/experiment.json --policy litellm --into litellm_config.yaml --write"
+    "export mine/experiment.json --into litellm_config.yaml --accept --out better.yaml"
+    ; exit_codes!()
+};
+
 pub(super) const SCHEMA: &str = help! {
     "schema"
     "schema model"

@@ -9,6 +9,7 @@ mod date;
 mod diff;
 mod examples;
 mod explain;
+mod export;
 mod fit;
 mod import;
 mod init;
@@ -108,6 +109,9 @@ enum Command {
     /// Say what changes from one configuration of a gateway to another, in words and simulated.
     #[command(after_help = examples::DIFF)]
     Diff(diff::Diff),
+    /// Write what an experiment changed back into the configuration that it was imported from.
+    #[command(after_help = examples::EXPORT)]
+    Export(export::Export),
     /// Write a commented experiment to start from.
     #[command(after_help = examples::INIT)]
     Init(init::Init),
@@ -157,6 +161,7 @@ impl Cli {
             Command::Explain(explain) => explain.run(),
             Command::Import(import) => import.run(),
             Command::Diff(diff) => diff.run(),
+            Command::Export(export) => export.run(),
             Command::Init(init) => init.run(),
             Command::Kinds(kinds) => kinds.run(own),
             Command::Policies(policies) => policies.run(own),

@@ -27,7 +27,7 @@ pub static PRODUCT: Product = Product {
 };
 
 #[rustfmt::skip]
-const KEYS: &[Key<'static>] = &[
+pub(super) const KEYS: &[Key<'static>] = &[
     ("$schema", I, "for editors"),
     ("version", M, "what an empty list of models means"),
     ("client.drop_excess_requests", A, "a full line refuses; without it callers wait for a place in the line"),

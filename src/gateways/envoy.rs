@@ -32,7 +32,7 @@ pub static PRODUCT: Product = Product {
 };
 
 #[rustfmt::skip]
-const KEYS: &[Key<'static>] = &[
+pub(super) const KEYS: &[Key<'static>] = &[
     ("apiVersion", I, "the form"),
     ("kind", I, "the form"),
     ("metadata.name", M, "joins routes, policies and backends"),

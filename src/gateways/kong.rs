@@ -27,7 +27,7 @@ pub static PRODUCT: Product = Product {
 };
 
 #[rustfmt::skip]
-const KEYS: &[Key<'static>] = &[
+pub(super) const KEYS: &[Key<'static>] = &[
     ("_format_version", I, "the form"),
     ("services", I, "where requests come in"),
     ("routes", I, "where requests come in"),

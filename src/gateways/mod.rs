@@ -3,7 +3,7 @@
 //! [`source::open`] reads a file and what it includes into trees whose every value knows its line; [`read`] recognises the product by
 //! the keys that it sees and makes a [`Gateway`] of it: what callers ask for, what each request goes through, what
 //! happens when providers fail, warnings, and a ledger with a verdict on every key. [`mod@show`] prints that; [`import`] makes an
-//! experiment of it, [`diff`] says what changed from one to another. The
+//! experiment of it, [`diff`] says what changed from one to another, [`export`] writes what an experiment changed back into the file. The
 //! lists of keys, products and warnings are tables.
 //!
 //! Secrets are never resolved, kept or shown: a value under a key that holds one is used to tell accounts apart and forgotten.
@@ -15,6 +15,7 @@ pub mod cache;
 pub mod diff;
 pub mod envoy;
 pub mod envoy_bootstrap;
+pub mod export;
 pub mod import;
 pub mod kong;
 pub mod ledger;
@@ -79,6 +80,8 @@ struct Reader {
     /// Whether a configuration looks like this product's.
     fits: fn(&Config) -> bool,
     read: fn(&Config) -> Gateway,
+    /// What becomes of a key of this shape.
+    verdict: fn(&str) -> Option<ledger::Verdict>,
 }
 
 /// The products, in the order in which they are tried.
@@ -87,26 +90,31 @@ const READERS: &[Reader] = &[
         product: &litellm::PRODUCT,
         fits: litellm::fits,
         read: litellm::read,
+        verdict: |shape| ledger::verdict(shape, litellm::KEYS),
     },
     Reader {
         product: &portkey::PRODUCT,
         fits: portkey::fits,
         read: portkey::read,
+        verdict: |shape| ledger::verdict(shape.trim_start_matches("targets[]."), portkey::KEYS),
     },
     Reader {
         product: &envoy::PRODUCT,
         fits: envoy::fits,
         read: envoy::read,
+        verdict: |shape| ledger::verdict(shape, envoy::KEYS),
     },
     Reader {
         product: &kong::PRODUCT,
         fits: kong::fits,
         read: kong::read,
+        verdict: |shape| ledger::verdict(shape, kong::KEYS),
     },
     Reader {
         product: &bifrost::PRODUCT,
         fits: bifrost::fits,
         read: bifrost::read,
+        verdict: |shape| ledger::verdict(shape, bifrost::KEYS),
     },
     Reader {
         product: &envoy_bootstrap::PRODUCT,
@@ -118,6 +126,12 @@ const READERS: &[Reader] = &[
 /// The names of the products that are read.
 pub fn products() -> impl Iterator<Item = &'static str> {
     READERS.iter().map(|reader| reader.product.name)
+}
+
+/// What becomes of a key of this shape in the configurations of `product`, if its table names it.
+fn verdict(product: &model::Product, shape: &str) -> Option<ledger::Verdict> {
+    let reader = READERS.iter().find(|reader| reader.product == product)?;
+    (reader.verdict)(shape)
 }
 
 /// Makes a gateway of a configuration: of the product that is named, or of the one that its keys tell.

@@ -37,7 +37,7 @@ const ONLY: &str = "config";
 
 /// Keys of a target or of the whole, by their last part.
 #[rustfmt::skip]
-const KEYS: &[(&str, ledger::Verdict, &str)] = &[
+pub(super) const KEYS: &[(&str, ledger::Verdict, &str)] = &[
     ("strategy.mode", M, "the strategy"),
     ("strategy.on_status_codes", M, "the failures that go on to the next target"),
     ("strategy.conditions", M, "the conditions, in order"),

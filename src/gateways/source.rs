@@ -37,12 +37,19 @@ pub struct Config {
 /// # Errors
 /// If a file cannot be read or is not YAML or JSON.
 pub fn open(path: &Path) -> Result<Config, Refused> {
-    let name = path.display().to_string();
-    let text = text_of(path, &name)?;
+    open_with(path, &mut |path| text_of(path, &path.display().to_string()))
+}
+
+/// Opens the configuration at `path` with the texts of files that `read` gives.
+///
+/// # Errors
+/// As [`open`], and those of `read`.
+pub fn open_with(path: &Path, read: &mut dyn FnMut(&Path) -> Result<String, Refused>) -> Result<Config, Refused> {
+    let text = read(path)?;
     let mut config = Config::default();
-    config.documents = config.add(name, 0, &text)?;
+    config.documents = config.add(path.display().to_string(), 0, &text)?;
     config.unwrap_it()?;
-    config.include(path)?;
+    config.include(path, read)?;
     Ok(config)
 }
 
@@ -57,7 +64,8 @@ pub fn from_text(name: &str, text: &str) -> Result<Config, Refused> {
     Ok(config)
 }
 
-fn text_of(path: &Path, name: &str) -> Result<String, Refused> {
+/// The text of a file, which is bounded.
+pub(super) fn text_of(path: &Path, name: &str) -> Result<String, Refused> {
     let bytes = source::read(path, yaml::MOST_BYTES).map_err(|error| {
         let what = match error.kind() {
             io::ErrorKind::NotFound => "there is no such file".to_owned(),
@@ -110,7 +118,7 @@ impl Config {
         Ok(())
     }
 
-    fn include(&mut self, path: &Path) -> Result<(), Refused> {
+    fn include(&mut self, path: &Path, read: &mut dyn FnMut(&Path) -> Result<String, Refused>) -> Result<(), Refused> {
         let mut seen = vec![path.to_owned()];
         let mut pending = self.first().map_or_else(Vec::new, |node| included(node, path));
         while !pending.is_empty() {
@@ -126,7 +134,7 @@ impl Config {
                 ));
             }
             let name = file.display().to_string();
-            let text = text_of(&file, &name).map_err(|refused| {
+            let text = read(&file).map_err(|refused| {
                 Refused::at(
                     self.file(at),
                     at.line,

@@ -11,7 +11,7 @@ use simcap::gateways::{self, Gateway, source};
 use super::{explained, warnings};
 
 /// The folder of configurations beside the traces.
-fn cases() -> Option<PathBuf> {
+pub(super) fn cases() -> Option<PathBuf> {
     let traces = std::env::var_os("SIMCAP_TRACES").filter(|path| !path.is_empty())?;
     let folder = Path::new(&traces).parent()?.join("cases/configs");
     folder.is_dir().then_some(folder)

@@ -10,7 +10,7 @@ use crate::gateways::ledger::Verdict::{
 
 /// Every key that is known, by its path; the first row that fits decides.
 #[rustfmt::skip]
-pub(super) const KEYS: &[Key<'static>] = &[
+pub(in crate::gateways) const KEYS: &[Key<'static>] = &[
     ("include", M, "the files are read and joined"),
     ("environment_variables", I, "references are not resolved"),
     ("model_list[].model_name", M, "the group; equal names are deployments of one group"),

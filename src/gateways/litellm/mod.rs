@@ -27,6 +27,7 @@ use super::source::Config;
 use super::tree::{Node, Place};
 use super::warning;
 use deployments::Deployment;
+pub(super) use keys::KEYS;
 use settings::{Settings, Version};
 
 /// LiteLLM as a product that is read.
@@ -130,7 +131,7 @@ pub(super) fn read(config: &Config) -> Gateway {
     };
     let cache = cache::read(root, reading.replicas, &mut warnings);
     reading.aliases = doubts::aliases(&reading, &mut warnings);
-    let mut ledger = ledger::of(root, keys::KEYS);
+    let mut ledger = ledger::of(root, KEYS);
     let mut groups: Vec<Group> = reading
         .groups
         .iter()

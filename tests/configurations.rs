@@ -8,6 +8,7 @@ mod bootstrap;
 mod diffs;
 mod expected;
 mod exports;
+mod newcomer;
 
 use std::path::Path;
 

@@ -154,12 +154,15 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
     };
     let (window, start) = window(loaded, &names, warmup).map_err(|r| r.at("plan"))?;
     let names = Names {
-        tags: traffic.tags.as_ref().map_or(&[], |tags| &tags.named),
         origin: window.warmup,
         calendar: names.calendar.before(window.warmup.since(Time::ZERO)),
         ..names
     };
     let traffic = Arc::new(traffic(loaded, &names).map_err(|r| r.at("traffic"))?);
+    let names = Names {
+        tags: traffic.tags.as_ref().map_or(&[], |tags| &tags.named),
+        ..names
+    };
     let confidence = match spec.plan.confidence {
         None => Confidence::default(),
         Some(level) => Confidence::new(level).map_err(|e| Refusal::of(e).at("confidence").at("plan"))?,

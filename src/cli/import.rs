@@ -36,6 +36,14 @@ pub(super) struct Import {
 impl Import {
     pub(super) fn run(self) -> Done {
         let gateway = gateways::read(&source::open(&self.config)?, self.product.as_deref())?;
+        if gateway.groups.iter().all(|group| group.members.is_empty()) {
+            let file = self.config.display().to_string();
+            let what = format!(
+                "as {} reads it, leads to no provider: there is nothing to simulate; `simcap explain` says what is wrong with it",
+                gateway.product.title
+            );
+            return Err(gateways::Refused::whole(&file, what).into());
+        }
         let name = name(&self.config);
         let folder = self.out.unwrap_or_else(|| PathBuf::from(&name));
         let mut assumed = Assumptions::of(&gateway, &assumptions::built_in_prices());

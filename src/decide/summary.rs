@@ -12,9 +12,9 @@ use crate::kernel::time::Span;
 use crate::report::cache_warning;
 use crate::report::json::FORMAT;
 use crate::report::{
-    AlertReport, Bill, BoundReport, CacheReport, ClassReport, Currency, Curves, EffortReport, IdentityReport, IncidentReport,
-    Measured, Metric, MilestoneReport, Moment, OutcomeShare, PolicyReport, ProviderReport, Ranking, Report, Steady,
-    SupposedReport, Unit, format,
+    AlertReport, Bill, BoundReport, CacheReport, ClassReport, Currency, Curves, EffortReport, IdentityReport,
+    IncidentReport, Measured, Metric, MilestoneReport, Moment, OutcomeShare, PolicyReport, ProviderReport, Ranking,
+    Report, Steady, SupposedReport, Unit, format,
 };
 use crate::routing::Milestone;
 use crate::stats::compare::Side;
@@ -33,7 +33,8 @@ use super::scorecard::{Given, scorecard};
 use super::steady::{self, Story};
 use super::uncertain::{self, Uncertain};
 use super::{
-    bill, classes, clipped, exchange, identities, idle, joined, judge, outside, response_cache, shut, supposed, survivors,
+    bill, classes, clipped, exchange, identities, idle, joined, judge, outside, response_cache, shut, supposed,
+    survivors,
 };
 
 /// Points of a distribution function that a report keeps.

@@ -106,9 +106,8 @@ pub struct LensTally {
 impl LensTally {
     fn of(lens: &Lens, fleet: &[Deployment], may_use: &[bool]) -> LensTally {
         let counted = lens.until.since(lens.from);
-        let bills = |p: usize| {
-            lens.takes_everything() && lens.hits.is_none() && lens.provider.is_none_or(|own| own == p)
-        };
+        let bills =
+            |p: usize| lens.takes_everything() && lens.hits.is_none() && lens.provider.is_none_or(|own| own == p);
         let standing = |(p, d): (usize, &Deployment)| bills(p).then(|| d.provider.price.standing(counted, may_use[p]));
         LensTally {
             times: lens.times.map(|asked| asked.then(Histogram::default)),

@@ -120,6 +120,7 @@ const READERS: &[Reader] = &[
         product: &envoy_bootstrap::PRODUCT,
         fits: envoy_bootstrap::fits,
         read: envoy_bootstrap::read,
+        verdict: |shape| ledger::verdict(shape, envoy_bootstrap::KEYS),
     },
 ];
 

@@ -111,3 +111,18 @@ fn targets_have_retries_and_timeouts_of_their_own() {
     assert!(targets.get("openai/k").is_none());
     assert_eq!(client["retry"]["bifrost"]["max_retries"], 3);
 }
+
+#[test]
+fn what_leads_to_no_provider_is_not_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("envoy.yaml");
+    std::fs::write(&file, "static_resources:\n  clusters: []\n").unwrap();
+    let ran = crate::common::command::simcap(folder.path(), &["import", "envoy.yaml"]);
+    let said = crate::common::command::text(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("envoy.yaml: as Envoy reads it, leads to no provider"),
+        "{said}"
+    );
+    assert!(!folder.path().join("envoy").exists());
+}

@@ -27,12 +27,8 @@ macro_rules! cluster {
 }
 
 /// The table of keys.
-pub(super) fn table() -> Vec<Key<'static>> {
-    KEYS.to_vec()
-}
-
 #[rustfmt::skip]
-const KEYS: &[Key<'static>] = &[
+pub(in crate::gateways) const KEYS: &[Key<'static>] = &[
     ("admin", I, "an address"),
     ("node", I, "a description"),
     ("layered_runtime", N, "runtime keys may change what is said here"),

@@ -27,6 +27,7 @@ use super::source::Config;
 use super::tree::{Entry, Node, Place, Value as Is};
 use super::warning::{self, Warning};
 use clusters::{Cluster, Host};
+pub(super) use keys::KEYS;
 use routes::{Retries, Route};
 
 /// Envoy with a bootstrap of its own as a product that is read.
@@ -202,11 +203,12 @@ pub(super) fn read(config: &Config) -> Gateway {
         product: &PRODUCT,
         version: "bootstrap (API v3)".to_owned(),
         files: config.files.clone(),
-        ledger: ledger::of(&root, &keys::table()),
+        ledger: ledger::of(&root, KEYS),
         groups,
         aliases: Vec::new(),
         client,
         facts,
+        cache: None,
         replicas: 1,
         warnings: notes.warnings,
         left_out: notes.left_out,

@@ -209,8 +209,7 @@ impl Assumptions {
                 ("plan", Value::Object(of)) => self.plan.extend(of),
                 ("because", Value::Object(of)) => because = of,
                 (key, _) => {
-                    let known =
-                        "`format`, `rate`, `classes`, `providers`, `users`, `tags`, `response_cache`, `streams`, `objectives`, `plan`, `because`";
+                    let known = "`format`, `rate`, `classes`, `providers`, `users`, `tags`, `response_cache`, `streams`, `objectives`, `plan`, `because`";
                     let what = format!("`{}` is not what it may be; an object of {known}", printable(key));
                     return Err(Refused::whole(file, what));
                 }

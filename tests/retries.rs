@@ -212,7 +212,7 @@ fn lost(good: &str, retry: &str) -> (f64, f64) {
     );
     assert!(tallies.iter().all(|t| t.effort.denied == t.ended(Outcome::ServerError)));
     let found = interval(&tallies, |t| t.ended(Outcome::ServerError) as f64 / t.requests() as f64);
-    (found.lo.unwrap(), found.hi.unwrap())
+    (found.lo.unwrap_or(f64::NAN), found.hi.unwrap_or(f64::NAN))
 }
 
 /// Measured on Envoy 1.40: a retry holds one of the cluster's three places from when it is decided, through its back-off, until the headers

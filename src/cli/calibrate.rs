@@ -355,13 +355,13 @@ impl Watched {
         let asked = Arc::clone(&watched);
         signals::watch(move || {
             if !asked.sending.load(Ordering::SeqCst) {
-                eprintln!("error: interrupted before any probe was sent");
+                tell!("error: interrupted before any probe was sent");
                 std::process::exit(Exit::Runtime as i32);
             }
             // Whatever follows, what has ended is written.
             asked.control.stop.store(true, Ordering::Relaxed);
             if asked.control.in_flight.load(Ordering::Relaxed) > 0 {
-                eprintln!("\nstopping: probes in flight may end, as they are paid for; Ctrl-C again drops them");
+                tell!("\nstopping: probes in flight may end, as they are paid for; Ctrl-C again drops them");
             }
         });
         watched

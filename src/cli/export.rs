@@ -86,7 +86,7 @@ impl Export {
         for (name, before, after) in &files {
             print(&unified(name, before, after))?;
         }
-        written.iter().for_each(|line| eprintln!("note: {line}"));
+        written.iter().for_each(|line| tell!("note: {line}"));
         self.put(&files)?;
         Ok(Exit::Fine)
     }

@@ -68,7 +68,7 @@ impl Import {
         write_all(&folder, &files).with_context(|| format!("cannot write to {}", folder.display()))?;
         let path = folder.join("experiment.json");
         from_text(&path.display().to_string(), &text)?;
-        notes.iter().for_each(|note| eprintln!("note: {}", printable(note)));
+        notes.iter().for_each(|note| tell!("note: {}", printable(note)));
         print(&format!(
             "{}\nNext: edit {}, then simcap run {}\n",
             summary(&gateway),

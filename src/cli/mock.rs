@@ -143,7 +143,7 @@ impl Mock {
             Failure::Runtime(anyhow::anyhow!("cannot listen on {address}: {why}"))
         })?;
         if !self.host.is_loopback() {
-            eprintln!(
+            tell!(
                 "note: {} is not loopback: every machine that reaches this one can use the mock",
                 self.host
             );

@@ -1,5 +1,13 @@
 //! The command line: one thin file a subcommand. The only place that prints.
 
+/// Writes a line to standard error; that it is closed is no reason to end.
+macro_rules! tell {
+    ($($said:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($said)*);
+    }};
+}
+
 #[cfg(feature = "live")]
 mod calibrate;
 mod check;
@@ -175,7 +183,7 @@ impl Cli {
         match done {
             Ok(exit) => exit.into(),
             Err(failure) => {
-                eprintln!("{failure}");
+                tell!("{failure}");
                 failure.exit().into()
             }
         }
@@ -289,7 +297,7 @@ fn note_unused(loaded: &Loaded, prices: Option<&Path>) {
     if let Some(file) = prices
         && !loaded.uses_listed_prices()
     {
-        eprintln!(
+        tell!(
             "note: nothing of the price table {} is used: no provider has `listed` prices",
             file.display()
         );

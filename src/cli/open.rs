@@ -23,6 +23,6 @@ pub(super) fn open(page: &Path) {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     if let Err(error) = quiet.spawn() {
-        eprintln!("note: {} cannot be opened from here: {error}", page.display());
+        tell!("note: {} cannot be opened from here: {error}", page.display());
     }
 }

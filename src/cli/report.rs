@@ -41,6 +41,13 @@ impl Report {
         }
         let page = html::render(&report).context("cannot draw the report")?;
         let out = self.out.unwrap_or(beside);
+        let inputs = [Some(first.clone()), self.second.as_deref().map(file_of)];
+        if inputs.iter().flatten().any(|input| write::is_same_file(&out, input)) {
+            return Err(Failure::Input(format!(
+                "{} is a result itself: name another file",
+                out.display()
+            )));
+        }
         let name = out.file_name().map(|name| name.to_string_lossy().into_owned());
         let Some(name) = name else {
             return Err(Failure::Input(format!("{} is no name of a file", out.display())));

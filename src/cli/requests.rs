@@ -114,6 +114,17 @@ impl Requests {
                 "--sample is for the rows of --export and --attempts, and neither is given".into(),
             ));
         }
+        let outputs = [&self.perfetto, &self.export, &self.attempts, &self.hdr, &self.events];
+        if let Some(same) = outputs
+            .into_iter()
+            .flatten()
+            .find(|out| write::is_same_file(out, &self.file))
+        {
+            return Err(Failure::Input(format!(
+                "{} is the experiment itself: name another file",
+                same.display()
+            )));
+        }
         let stop = Stop::watch(None);
         let simulate = Simulate {
             file: self.file.clone(),
@@ -164,7 +175,7 @@ impl Requests {
             (None, Wanted::Numbers(_)) => (0..plan.scenarios.len()).collect(),
             (None, Wanted::Search { .. }) => {
                 if plan.scenarios.len() > 1 {
-                    eprintln!(
+                    tell!(
                         "note: under `{}`, the first of {} policies; --policy names another",
                         crate::report::text::clean(&plan.scenarios[0].name),
                         plan.scenarios.len()
@@ -249,7 +260,7 @@ impl Requests {
         let outgrown = gathered.iter().filter_map(|of| of.halt.as_ref());
         let mut exit = Exit::Fine;
         for halt in outgrown {
-            eprintln!("error: {halt}: only requests that ended before are told of");
+            tell!("error: {halt}: only requests that ended before are told of");
             exit = Exit::Runtime;
         }
         Ok(exit)
@@ -270,8 +281,8 @@ impl Requests {
                     )));
                 }
             }
-            Some(0) => eprintln!("note: no request like that under `{name}`"),
-            Some(matching) if *matching > of.stories.len() as u64 => eprintln!(
+            Some(0) => tell!("note: no request like that under `{name}`"),
+            Some(matching) if *matching > of.stories.len() as u64 => tell!(
                 "note: {} of {} requests like that under `{name}`",
                 of.stories.len(),
                 format::count(*matching)

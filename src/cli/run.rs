@@ -195,7 +195,10 @@ impl Compare {
         let Some(text) = bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok()) else {
             return Ok(None);
         };
-        let is_result = serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|v| v.get("format").is_some());
+        let is_result = serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|value| {
+            let format = value.get("format").and_then(serde_json::Value::as_str);
+            format.is_some_and(|format| !format.starts_with("simcap.experiment/"))
+        });
         if !is_result {
             return Ok(None);
         }
@@ -242,10 +245,7 @@ impl Simulate {
         plan.seed = self.seed.unwrap_or(plan.seed);
         let estimate = estimate(&loaded, &plan, super::threads(self.threads));
         estimate.check(&loaded)?;
-        estimate
-            .warnings()
-            .iter()
-            .for_each(|warning| eprintln!("note: {warning}"));
+        estimate.warnings().iter().for_each(|warning| tell!("note: {warning}"));
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.threads.unwrap_or(0) as usize)
             .build()
@@ -267,18 +267,18 @@ fn open(folder: &Path, loaded: &Loaded, plan: &Plan, resume: bool) -> Result<Spi
     let all = plan.replications.saturating_mul(plan.scenarios.len() as u64);
     let count = |n: usize| format::count(n as u64);
     if resume && cut > 0 {
-        eprintln!("note: the last replication was not written to its end: its {cut} bytes are cut off");
+        tell!("note: the last replication was not written to its end: its {cut} bytes are cut off");
     }
     if resume && replications == 0 {
-        eprintln!("note: {} holds no unfinished run: it begins anew", folder.display());
+        tell!("note: {} holds no unfinished run: it begins anew", folder.display());
     } else if resume {
-        eprintln!(
+        tell!(
             "note: going on with {} replications that are finished, of {} over all policies",
             count(replications),
             format::count(all)
         );
     } else if replications > 0 {
-        eprintln!(
+        tell!(
             "note: {} held an unfinished run, of which {} replications were finished: begun anew, as --resume was not given",
             folder.display(),
             count(replications)
@@ -335,7 +335,7 @@ fn simulate(
     });
     stop.report();
     if let Some(trouble) = spill.trouble() {
-        eprintln!("note: replications were kept in memory, and cannot be gone on with: {trouble}");
+        tell!("note: replications were kept in memory, and cannot be gone on with: {trouble}");
     }
     let (finished, outgrown) = decide::set_aside(&mut plan, spill);
     let mut report = decide::report_of(loaded, &plan, &finished).context("cannot read a replication again")?;
@@ -442,7 +442,7 @@ fn write(report: &Report, folder: &Path, stop: &Stop) -> Result<Written, Failure
 
 /// How a run ends whose report is `report`, after saying what made it end badly.
 fn exit(report: &Report, ended: Ended) -> Exit {
-    ended.troubles.iter().for_each(|trouble| eprintln!("error: {trouble}"));
+    ended.troubles.iter().for_each(|trouble| tell!("error: {trouble}"));
     if ended.interrupted || !ended.troubles.is_empty() {
         Exit::Runtime
     } else if report.objectives.iter().any(|o| o.judged == Judged::Fail) {

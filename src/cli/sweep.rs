@@ -108,9 +108,8 @@ impl SweepArgs {
                 }),
                 Err(simulate::Error::Experiment(error)) => return Err(error.into()),
             }
-            eprint!("\r{} of {} points", number + 1, count);
+            tell!("{} of {count} points", number + 1);
         }
-        eprintln!();
         self.show(&sweep)?;
         if sweep.points.len() < count {
             let (found, all) = (format::count(sweep.points.len() as u64), format::count(count as u64));

@@ -79,11 +79,12 @@ impl Client {
     pub fn name_rules(&mut self) {
         let mut rules = identity::Rules::default();
         let mut of_limiters = |place: &str, limiters: &[Box<dyn limiter::Limiter>]| -> Vec<Option<u16>> {
-            let one = |(i, limiter): (usize, &Box<dyn limiter::Limiter>)| {
+            let numbered = limiters.iter().enumerate();
+            let noted = numbered.map(|(i, limiter)| {
                 let (whose, what) = limiter.tells_apart()?;
                 rules.add(format!("{place}limiters[{i}]"), what, whose)
-            };
-            limiters.iter().enumerate().map(one).collect()
+            });
+            noted.collect()
         };
         let limiters = of_limiters("", &self.limiters);
         let groups = self.groups.iter().flat_map(|groups| &groups.of);

@@ -213,7 +213,11 @@ impl Where {
                     1.. => n.unsigned_abs(),
                     _ => tries.saturating_sub(n.unsigned_abs()).max(1),
                 };
-                if failures % every == 0 { To::Elsewhere } else { To::Same }
+                if failures.is_multiple_of(every) {
+                    To::Elsewhere
+                } else {
+                    To::Same
+                }
             }
         }
     }

@@ -55,7 +55,7 @@ pub(super) fn scorecard(given: &Given<'_>) -> Scorecard {
     let (choice, mut sentences) = if meeting.is_empty() {
         (None, vec![nearest(given, &card)])
     } else {
-        chosen(given, &meeting)
+        chosen(given, &meeting, &of_verdict(&card, Judged::Undecided))
     };
     sentences.extend(undecided(given, &card));
     card.cheapest = choice.map(|p| given.policies[p].name.clone());
@@ -194,7 +194,7 @@ fn per(cost: &Metric) -> &'static str {
 }
 
 /// The cheapest of those that meet every objective, and one that is faster for more.
-fn chosen(given: &Given<'_>, meeting: &[usize]) -> (Option<usize>, Vec<String>) {
+fn chosen(given: &Given<'_>, meeting: &[usize], undecided: &[usize]) -> (Option<usize>, Vec<String>) {
     let alone = given.policies.len() == 1;
     let Some(cost) = given.cost(meeting) else {
         let names = named(given, meeting);
@@ -224,7 +224,7 @@ fn chosen(given: &Given<'_>, meeting: &[usize]) -> (Option<usize>, Vec<String>) 
         ),
     }];
     if choice != 0 && given.policies.len() > 1 {
-        sentences.extend(against_baseline(given, &cost, choice, meeting));
+        sentences.extend(against_baseline(given, &cost, choice, meeting, undecided));
     }
     sentences.extend(faster(given, &cost, choice, meeting));
     sentences.extend(given.unsettled(choice));
@@ -247,13 +247,19 @@ fn level(given: &Given<'_>, cost: &Metric, order: &[usize]) -> String {
 }
 
 /// What the choice costs against the first policy of the experiment.
-fn against_baseline(given: &Given<'_>, cost: &Metric, choice: usize, meeting: &[usize]) -> Option<String> {
+fn against_baseline(
+    given: &Given<'_>,
+    cost: &Metric,
+    choice: usize,
+    meeting: &[usize],
+    undecided: &[usize],
+) -> Option<String> {
     let paired = given.paired(cost, 0, choice, 1)?;
     let relative = paired.relative.filter(|_| paired.verdict == Verdict::Lower)?;
-    let also = if meeting.contains(&0) {
-        "which meets them too"
-    } else {
-        "which does not meet them all"
+    let also = match (meeting.contains(&0), undecided.contains(&0)) {
+        (true, _) => "which meets them too",
+        (false, true) => "of which the runs cannot tell whether it meets them all",
+        (false, false) => "which does not meet them all",
     };
     let less = format::relative(relative.abs());
     Some(format!(

@@ -64,10 +64,33 @@ pub fn of_gateway(gateway: &Gateway, prices: &Table) -> Result<Settings, Refused
     let file = gateway.files.first().map_or("", String::as_str);
     let spec: Experiment =
         diagnose::parse(file, &text).map_err(|error| Refused::whole(file, format!("makes no experiment: {error}")))?;
-    Ok(spec
-        .policies
-        .first()
-        .map_or_else(Settings::new, |entry| of(&spec, entry)))
+    let Some(entry) = spec.policies.first() else {
+        return Ok(Settings::new());
+    };
+    let settings = of(&spec, entry);
+    Ok(match (&gateway.groups[..], &entry.policy) {
+        // A lone group that has something of its own is written as a named one, and is the only one all the same.
+        ([one], PolicySpec::model_groups(_)) => alone(settings, &one.name),
+        _ => settings,
+    })
+}
+
+/// The settings of a lone group by the name of the only one.
+fn alone(settings: Settings, name: &str) -> Settings {
+    let kept = settings.into_iter().filter_map(|(mut path, value)| {
+        match &mut path[..] {
+            [what, group, rest @ ..] if what == "group" && group == name => {
+                if rest.first().is_some_and(|field| field == "providers") {
+                    return None;
+                }
+                *group = ONLY.to_owned();
+            }
+            [what, ..] if what == "max_fallbacks" || what == "tells" => return None,
+            _ => {}
+        }
+        Some((path, value))
+    });
+    kept.collect()
 }
 
 /// The settings of the policy `entry` of `spec`.
@@ -325,7 +348,8 @@ mod tests {
     #[test]
     fn every_group_has_all_that_holds_for_it() {
         let of = settings(TWO);
-        assert_eq!(at(&of, "group/a/timeouts/attempt"), Some(&json!("9s")));
+        assert_eq!(at(&of, "group/a/timeouts/attempt"), Some(&json!("30s")));
+        assert_eq!(at(&of, "group/a/targets/a-2/timeouts/attempt"), Some(&json!("9s")));
         assert_eq!(at(&of, "group/b/timeouts/attempt"), Some(&json!("30s")));
         assert_eq!(at(&of, "group/b/retry/num_retries"), Some(&json!(1)));
         assert_eq!(at(&of, "group/a/policy/kind"), Some(&json!("simple_shuffle")));

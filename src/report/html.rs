@@ -44,9 +44,19 @@ pub fn render(report: &Report) -> Result<String, Error> {
     environment.add_filter("unbroken", view::unbroken);
     environment.add_global("palette", Value::from_safe_string(PALETTE.to_owned()));
     environment.add_template("report", include_str!("report.html"))?;
-    Ok(environment
+    let page = environment
         .get_template("report")?
-        .render(Serde(view::Page::of(report)?))?)
+        .render(Serde(view::Page::of(report)?))?;
+    Ok(plain(&page))
+}
+
+/// The text without characters that turn the order of what stands around them, or that no page may have.
+fn plain(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.replace(
+        |c: char| turns(c) || (c.is_control() && c != '\n' && c != '\t'),
+        "\u{fffd}",
+    )
 }
 
 /// Every plot of the report as a picture of its own: the name of a file in SVG, and what is in it.

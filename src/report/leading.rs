@@ -1,7 +1,7 @@
 //! Which policies are shown first and in colour where there are many.
 //!
 //! Those that meet every objective come before those of which it cannot be told, and those before the others; among equals the
-//! ranking decides, else the cost; without objectives and ranking, errors do, in whole points, and then the cost. The baseline, the first of the experiment, is always among them.
+//! ranking decides, else the cost; without objectives and ranking, errors do, in factors of two from one in ten thousand on, and then the cost. The baseline, the first of the experiment, is always among them.
 
 use crate::stats::sorting;
 use std::collections::BTreeMap;
@@ -68,7 +68,10 @@ impl Report {
             Some(Judged::Fail) => 2,
             None if self.ranking.is_some() => 0,
             // Of what is not a number nothing good is known.
-            None => (100.0 * estimate(policy, &Metric::ERROR_RATE).value.max(0.0)).round() as u8,
+            None => {
+                let errors = estimate(policy, &Metric::ERROR_RATE).value.max(0.0);
+                libm::log2(1.0 + errors / 1e-4).round() as u8
+            }
         }
     }
 }

@@ -18,9 +18,25 @@ pub fn write_all(dir: &Path, files: &[(impl AsRef<str>, impl AsRef<[u8]>)]) -> i
     fs::create_dir_all(dir).map_err(|error| named(dir, &error))?;
     let mut written = Vec::with_capacity(files.len());
     for (name, bytes) in files {
+        let target = dir.join(name.as_ref());
+        if is_device(&target) {
+            fs::write(&target, bytes.as_ref()).map_err(|error| named(&target, &error))?;
+            continue;
+        }
         written.push(Temporary::write(dir, name.as_ref(), bytes.as_ref())?);
     }
     written.into_iter().try_for_each(Temporary::rename)
+}
+
+/// Whether something is there that is neither a file nor a folder, such as a pipe or a terminal: it is written to and never replaced.
+fn is_device(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|at| !at.is_file() && !at.is_dir())
+}
+
+/// Whether both paths lead to one file that is there.
+pub fn is_same_file(one: &Path, other: &Path) -> bool {
+    let found = fs::canonicalize(one).ok().zip(fs::canonicalize(other).ok());
+    found.is_some_and(|(one, other)| one == other)
 }
 
 /// Removes the temporary files that processes left in `dir` when they were killed. Only for a directory that no other process writes to.
@@ -92,7 +108,8 @@ impl Temporary {
 #[derive(Debug)]
 pub struct Streamed {
     file: BufWriter<File>,
-    temporary: Temporary,
+    /// Nothing where it is written straight to a pipe or a device.
+    temporary: Option<Temporary>,
 }
 
 impl Streamed {
@@ -101,6 +118,19 @@ impl Streamed {
     /// # Errors
     /// If it cannot be made, or `path` names no file. The error's text names it.
     pub fn create(path: &Path) -> io::Result<Streamed> {
+        if is_device(path) {
+            let file = OpenOptions::new()
+                .write(true)
+                .open(path)
+                .map_err(|error| named(path, &error))?;
+            return Ok(Streamed {
+                file: BufWriter::new(file),
+                temporary: None,
+            });
+        }
+        // What a link leads to is replaced, and not the link.
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let path = target.as_path();
         let name = path.file_name().ok_or_else(|| {
             let error = io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file");
             named(path, &error)
@@ -112,7 +142,7 @@ impl Streamed {
         let file = File::create(&temporary.path).map_err(|error| named(path, &error))?;
         Ok(Streamed {
             file: BufWriter::new(file),
-            temporary,
+            temporary: Some(temporary),
         })
     }
 
@@ -121,11 +151,13 @@ impl Streamed {
     /// # Errors
     /// If the rest of it cannot be written or it cannot be renamed. The error's text names it.
     pub fn finish(self) -> io::Result<()> {
-        let target = &self.temporary.target;
         let file = self.file.into_inner().map_err(io::IntoInnerError::into_error);
+        let Some(temporary) = self.temporary else {
+            return file.map(|_| ());
+        };
         let done = file.and_then(|file| file.sync_all());
-        done.map_err(|error| named(target, &error))?;
-        self.temporary.rename()
+        done.map_err(|error| named(&temporary.target, &error))?;
+        temporary.rename()
     }
 }
 
@@ -216,6 +248,19 @@ mod tests {
         }
         sweep(root.path());
         assert_eq!(listing(root.path()), [".x.tmp", ".x.y.tmp", "x", "x.1.tmp"]);
+    }
+
+    #[test]
+    fn a_device_is_written_to_and_stays_what_it_is() {
+        let null = Path::new("/dev/null");
+        if !is_device(null) {
+            return;
+        }
+        let mut streamed = Streamed::create(null).unwrap();
+        streamed.write_all(b"lost").unwrap();
+        streamed.finish().unwrap();
+        write_all(Path::new("/dev"), &[("null", "lost")]).unwrap();
+        assert!(is_device(null));
     }
 
     #[test]

@@ -28,7 +28,7 @@ FLAGS = [
 # How many replications, so that the whole list takes a few minutes.
 EXPERIMENTS = {
     "tiered": 3, "outage": 2, "rollout": 2, "task-router": 2, "prompt-cache": 2, "limiter": 2, "retry-storm": 2, "qps-1000": 2,
-    "policy-zoo": 2, "day-and-night": 2,
+    "policy-zoo": 2, "day-and-night": 2, "response-cache": 2,
 }
 WIDTHS = [390, 1280, 1920]
 # Of 1,280 pixels, with everything folded.

@@ -73,7 +73,10 @@ fn groups_come_and_go_and_so_do_warnings_and_keys() {
             "  - {model_name: c, litellm_params: {model: groq/x, api_key: os.environ/C}}\nlitellm_settings",
         )
         .replace("[{a: [b]}]", "[{a: [b, c]}]")
-        .replace("num_retries: 2", "num_retries: 2\n  allowed_fails: 1\n  cache: true");
+        .replace(
+            "num_retries: 2",
+            "num_retries: 2\n  allowed_fails: 1\n  drop_params: true\ngeneral_settings: {store_model_in_db: true}",
+        );
     let (old, new) = (of(LONE), of(&more));
     let found = diff(&old, &new, &built_in_prices()).unwrap();
     let told = words(&found);

@@ -238,7 +238,7 @@ fn a_mistake_in_what_a_policy_changes() {
        42 |     { "name": "one", "policy": { "single": { "provider": "dear" } }, "client": { "hedges": null } },
           |                                                                                  ^
        help: did you mean `hedge`?
-       allowed: admission, limiters, max_in_flight, gateways, gateway_time, response_cache, retry, retry_budget, hedge, breaker, fallback, budgets, input_window, timeouts
+       allowed: admission, limiters, max_in_flight, gateways, refresh, sync, gateway_time, response_cache, retry, retry_budget, hedge, breaker, fallback, budgets, input_window, timeouts
     "#);
     assert_snapshot!(with_client(r#"{ "timeouts": { "totl": null } }"#), @r#"
     shop.json:42:96: policies[0].client.timeouts.totl: unknown field `totl`

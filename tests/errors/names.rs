@@ -65,7 +65,7 @@ fn an_unknown_admission() {
        34 |     "admission": { "que": { "capacity": 1000, "max_wait": "20s" } },
           |                    ^
        help: did you mean `queue`?
-       allowed: queue, poll, one_bucket, window_poll, own
+       allowed: queue, poll, one_bucket, window_poll, each, own
     "#);
 }
 
@@ -75,7 +75,7 @@ fn an_unknown_limiter() {
     shop.json:35:21: client.limiters[0].leaky_bucket: unknown name `leaky_bucket`
        35 |     "limiters": [ { "leaky_bucket": { "unit": "tokens", "rate": "1M/min", "burst": 5000, "estimate":…
           |                     ^
-       allowed: token_bucket, fixed_window, sliding_window, sliding_counter, gcra, gradient2, aimd, envoy_gradient, sre_throttle, envoy_admission_control, own
+       allowed: token_bucket, fixed_window, sliding_window, sliding_counter, gcra, gradient2, aimd, envoy_gradient, sre_throttle, envoy_admission_control, concurrent, each, own
     "#);
 }
 

@@ -22,7 +22,7 @@ fn an_unknown_field_of_traffic() {
         4 |     "arrival": { "poisson": { "rate": "5/s" } },
           |     ^
        help: did you mean `arrivals`?
-       allowed: arrivals, classes, users
+       allowed: arrivals, classes, users, tags
     "#);
 }
 
@@ -54,7 +54,7 @@ fn an_unknown_field_of_the_client() {
        36 |     "max_inflight": 100,
           |     ^
        help: did you mean `max_in_flight`?
-       allowed: admission, limiters, max_in_flight, gateways, gateway_time, response_cache, timeouts, retry, retry_budget, hedge, breaker, fallback, budgets, input_window
+       allowed: admission, limiters, max_in_flight, gateways, refresh, sync, gateway_time, response_cache, timeouts, retry, retry_budget, hedge, breaker, fallback, budgets, input_window
     "#);
 }
 

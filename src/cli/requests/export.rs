@@ -185,7 +185,7 @@ impl Replication<'_> {
                 sheet.row(event_rows::row(&event)).context("cannot write a row")?;
             }
             if course.more > 0 {
-                eprintln!(
+                tell!(
                     "note: under `{}` {} more changes of breakers in replication {} are left out",
                     crate::report::text::clean(&scenario.name),
                     format::count(course.more),

@@ -26,7 +26,7 @@ pub(super) fn free(name: &str, inputs: &[Input]) -> PathBuf {
         .into_iter()
         .find(|folder| is_free(folder, inputs))
         .unwrap_or_else(|| first.clone());
-    eprintln!(
+    tell!(
         "note: {} holds the result of other files, so this one goes to {}",
         first.display(),
         other.display()

@@ -42,7 +42,7 @@ pub(super) fn beside(plan: &Plan, control: &Control, requests: &AtomicU64, work:
     bar.finish_and_clear();
     let requests = requests.load(Ordering::Relaxed);
     let seconds = began.elapsed().as_secs_f64();
-    eprintln!(
+    tell!(
         "{} requests in {seconds:.1} s ({:.1} million/s)",
         format::count(requests),
         requests as f64 / seconds / 1e6

@@ -67,7 +67,7 @@ impl Stop {
         }
         if stage == Stage::Simulating as u8 {
             self.control.stop.store(true, Ordering::Relaxed);
-            eprintln!("stopping: what is finished is reported; once more ends it at once");
+            tell!("stopping: what is finished is reported; once more ends it at once");
             return;
         }
         self.hurry.store(true, Ordering::SeqCst);
@@ -82,6 +82,6 @@ impl Stop {
 }
 
 fn end(why: &str) -> ! {
-    eprintln!("error: {why}");
+    tell!("error: {why}");
     std::process::exit(Exit::Runtime as i32)
 }

@@ -107,7 +107,7 @@ impl Limiter for Running {
         };
         let answer = match self.of(now, number).ready(now, ask) {
             Ready::At(_) | Ready::WhenOneLeaves if self.refuses => Ready::Rejected,
-            answer => answer,
+            answer @ (Ready::Now | Ready::At(_) | Ready::WhenOneLeaves | Ready::Rejected | Ready::Never) => answer,
         };
         if matches!(answer, Ready::Rejected | Ready::Never) {
             self.refused = Some((ask.id, number));

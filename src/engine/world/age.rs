@@ -125,7 +125,7 @@ impl Aged {
         }
         self.tell(gateways);
         let further = to.since(self.at).nanos() / self.every.nanos();
-        self.at = self.at + self.every.times(further.saturating_add(1));
+        self.at += self.every.times(further.saturating_add(1));
     }
 
     /// Tells the news.

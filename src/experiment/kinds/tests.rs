@@ -143,13 +143,21 @@ fn a_page_that_lacks_everything_says_so() {
         "a sentence that begins with `Keeps `",
         "a sentence that begins with `Source:` or `Sources:`",
         "a sentence that begins with `Known faults:`",
+        "a row for the parameter `attempts_per_level`",
+        "a row for the parameter `inside`",
         "a row for the parameter `levels`",
+        "a row for the parameter `overprovisioning`",
+        "a row for the parameter `previous_hosts`",
     ];
     assert_eq!(lacks(&empty, &schema), expected);
     let wrong = "//! A.\n//!\n//! Keeps it. Source: R. Known faults: none.\n//!\n//! | parameter | default |\n//! |---|---|\n//! | `levles` | |\n//!\n//! ```json\n//! { \"jiq\": {} }\n//! ```\n";
     let expected = [
         "an example of its own: it shows `jiq`",
+        "a row for the parameter `attempts_per_level`",
+        "a row for the parameter `inside`",
         "a row for the parameter `levels`",
+        "a row for the parameter `overprovisioning`",
+        "a row for the parameter `previous_hosts`",
         "a parameter for the row `levles`, which the schema does not know",
         "the heads `| parameter | default | range |`",
         "three cells in each row of its table",

@@ -169,6 +169,8 @@ pub(super) const PRODUCTS: &[(&str, &[&str], &[Row])] = &[
     ("envoy-ai-gateway", &[""], ENVOY),
     ("kong", &PLUGINS, KONG),
     ("bifrost", &[""], BIFROST),
+    // Nothing of a bootstrap is written back.
+    ("envoy", &[""], &[]),
 ];
 
 impl Form {

@@ -169,7 +169,7 @@ impl Arrivals for Running {
                 let goes = if left > 0.0 { 2.0 * left / (from + root) } else { 0.0 };
                 let goes = Span::from_nanos((goes + 0.5) as u64).min(rest);
                 self.now += goes;
-                self.at.1 = self.at.1 + goes;
+                self.at.1 += goes;
                 return Some(Arrival {
                     at: self.now,
                     ..arrival

@@ -117,8 +117,8 @@ fn picture(figure: &Figure, legend: &[Key], palette: &str) -> String {
         escaped(&figure.title),
         figure.svg.replacen("<svg ", &place, 1)
     );
-    // XML has no place for them, and a name may have any.
-    whole.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
+    // XML has no place for control characters, and a name may have any.
+    crate::report::html::plain(&whole)
 }
 
 /// The text in lines of at most so many characters; a word that is longer has a line of its own.

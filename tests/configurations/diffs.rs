@@ -73,10 +73,8 @@ fn groups_come_and_go_and_so_do_warnings_and_keys() {
             "  - {model_name: c, litellm_params: {model: groq/x, api_key: os.environ/C}}\nlitellm_settings",
         )
         .replace("[{a: [b]}]", "[{a: [b, c]}]")
-        .replace(
-            "num_retries: 2",
-            "num_retries: 2\n  allowed_fails: 1\n  drop_params: true\ngeneral_settings: {store_model_in_db: true}",
-        );
+        .replace("num_retries: 2", "num_retries: 2\n  allowed_fails: 1")
+        + "router_settings: {cache_responses: true}\n";
     let (old, new) = (of(LONE), of(&more));
     let found = diff(&old, &new, &built_in_prices()).unwrap();
     let told = words(&found);
@@ -93,7 +91,7 @@ fn groups_come_and_go_and_so_do_warnings_and_keys() {
         "{told:#?}"
     );
     let keys: Vec<&str> = found.keys.iter().map(|key| key.row.path.as_str()).collect();
-    assert_eq!(keys, ["litellm_settings.cache"]);
+    assert_eq!(keys, ["router_settings.cache_responses"]);
     let codes = |list: &[&simcap::gateways::warning::Warning]| list.iter().map(|w| w.kind.code).collect::<Vec<_>>();
     assert_eq!(codes(&found.gone), ["lone-primary-never-cools"]);
     assert!(

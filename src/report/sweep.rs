@@ -166,7 +166,7 @@ impl Sweep {
         for name in names {
             let mut table = Table::new(&clean(&self.axes.join(" · ")));
             for metric in &self.metrics {
-                table.column("", &metric.short_in(self.currency));
+                table.column("", &metric.title_in(self.currency));
             }
             let judged = self
                 .points

@@ -1,6 +1,6 @@
 //! The command line: one thin file a subcommand. The only place that prints.
 
-/// Writes a line to standard error; that it is closed is no reason to end.
+/// Writes a line to standard error; a program whose standard error is closed goes on.
 macro_rules! tell {
     ($($said:tt)*) => {{
         use std::io::Write as _;

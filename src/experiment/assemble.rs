@@ -46,7 +46,6 @@ use quality::quality;
 use traffic::{asked, traffic, users};
 use window::{check_load, max_in_system, window};
 
-#[cfg(feature = "cli")]
 pub(crate) use groups::settings as settings_of_groups;
 pub use metrics::{Measure, Source};
 pub(super) use quality::is_asked_for;

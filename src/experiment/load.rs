@@ -170,7 +170,7 @@ pub fn load_set(
     let mut bytes = if is_piped { piped()? } else { read(path)? };
     let path = if is_piped { Path::new("experiment.json") } else { path };
     if !settings.is_empty() {
-        // A file that is no experiment is told of as such, and not by a value that it has no place for.
+        // A file that is not an experiment is told of as such, and not by a value that it has no place for.
         read_experiment(&file, &bytes)?;
         let mut text = String::from_utf8_lossy(&bytes).into_owned();
         for setting in settings {

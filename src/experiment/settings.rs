@@ -126,7 +126,7 @@ impl Setting {
     /// The text of an experiment with the value at its place.
     ///
     /// # Errors
-    /// If the text is no JSON, or has no place of that path.
+    /// If the text is not JSON, or has no place of that path.
     pub fn put(&self, text: &str) -> Result<String, Unsettled> {
         let wrong = |why: String| Unsettled {
             setting: format!("{}={}", self.path, self.value),

@@ -53,7 +53,7 @@ pub enum LivesFrom {
     LastWrite,
     /// The first answer that was written: one that is written while it lives does not prolong it.
     FirstWrite,
-    /// Its last use, or the last write if that is later.
+    /// From the last use on, or the last write if that is later.
     LastUse,
 }
 
@@ -139,7 +139,7 @@ struct Running {
     entries: Vec<Entry>,
     /// The numbers that have an entry, in the order in which their lives began.
     by_life: Lru,
-    /// The same in the order of their last use, if that says which one goes.
+    /// The answers in the order of their last use, if that says which one goes.
     by_use: Lru,
 }
 

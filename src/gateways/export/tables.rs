@@ -15,9 +15,9 @@ pub(super) enum Form {
     Number,
     /// As one less than the number that it is: retries, where attempts are counted.
     OneLess,
-    /// As seconds.
+    /// As a number of seconds.
     Seconds,
-    /// As milliseconds.
+    /// As a number of milliseconds.
     Millis,
     /// As a time with its unit.
     Time,

@@ -67,18 +67,19 @@ fn values_change_in_their_quotes_and_comments_stay() {
 
 #[test]
 fn what_was_approximated_is_written_only_if_that_is_accepted() {
+    let text = LITELLM.replace("weight: 3}", "weight: 3, max_parallel_requests: 5}");
     let change = |of: &mut Settings| put(of, "provider/chat-1/connections", json("9"));
-    let refused = exported(LITELLM, false, change).unwrap_err();
+    let refused = exported(&text, false, change).unwrap_err();
     assert!(
         refused.len() == 1
             && refused[0].contains("max_parallel_requests` says it")
             && refused[0].ends_with("write it with --accept"),
         "{refused:?}"
     );
-    let after = exported(LITELLM, true, change).unwrap();
+    let after = exported(&text, true, change).unwrap();
     assert_eq!(
         after,
-        LITELLM.replace("weight: 3}", "weight: 3, max_parallel_requests: 9}")
+        text.replace("max_parallel_requests: 5", "max_parallel_requests: 9")
     );
 }
 

@@ -40,7 +40,7 @@ impl Manner {
         }
     }
 
-    /// A key.
+    /// A key of a mapping.
     pub(super) fn key(self, key: &str) -> String {
         self.write(&Value::String(key.to_owned()))
     }

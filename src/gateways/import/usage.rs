@@ -173,7 +173,7 @@ fn found(assumptions: &mut Assumptions, sent: &[(String, usize)], hits: &[(Strin
         let sent = sent.iter().find(|(group, _)| is_of(group)).map_or(0, |(_, n)| *n);
         (hits as f64 / (hits as f64 + sent as f64).max(1.0) * 1e4).round() / 1e4
     };
-    // A name that nobody asked for has no class in the end.
+    // A name without any request has no class in the end.
     let is_asked = |class: &&String| {
         let named = sent
             .iter()

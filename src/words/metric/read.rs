@@ -43,7 +43,7 @@ pub(super) fn read(text: &str) -> Result<Metric, BadMetric> {
 }
 
 fn named(name: &str) -> Result<(Quantity, Statistic), BadMetric> {
-    // A share of something that is no outcome is a quantity of its own, with the dot in its name.
+    // A share of something that is not an outcome is a quantity of its own, with the dot in its name.
     if let Some(whole) = Quantity::named(name).filter(|quantity| quantity.row().takes == Takes::Nothing) {
         return Ok((whole, Statistic::Whole));
     }

@@ -1,7 +1,7 @@
 //! What an experiment changed about a configuration, written back into the file that it came from.
 //!
 //! The configuration is read, and its settings are held against those of the experiment's policy ([`super::settled`]). For each that
-//! differs, the product's table says which keys may make it ([`tables`]); one is changed in the text ([`edit`]), and the text is read
+//! differs, the product's table says which keys may make it (`tables`); one is changed in the text (`edit`), and the text is read
 //! again. A change is kept if the setting then is what the experiment says and no other has changed, or those that did can be set right by
 //! keys of their own. So what is written means what the experiment says by the same reader that imports, and a file that is written and
 //! read again is that experiment; only the bytes of values that differ are changed.

@@ -9,7 +9,7 @@ use clap::Args;
 use super::{Done, Exit, note_unused, print, traces};
 use crate::experiment::assemble::assemble;
 use crate::experiment::estimate::{Estimate, estimate};
-use crate::experiment::load::load_set;
+use crate::experiment::load::Source;
 use crate::experiment::reach;
 use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
@@ -37,13 +37,8 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self, own: &OwnParts) -> Done {
-        let loaded = load_set(
-            &self.file,
-            &self.set,
-            &traces(self.trace),
-            self.prices.as_deref(),
-            own.clone(),
-        )?;
+        let loaded =
+            Source::read(&self.file)?.load(&self.set, &traces(self.trace), self.prices.as_deref(), own.clone())?;
         note_unused(&loaded, self.prices.as_deref());
         let plan = assemble(&loaded)?;
         let spec = &loaded.experiment;

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::{Done, Exit, Failure, print};
 use crate::experiment::assemble::assemble;
 use crate::experiment::knobs::{Knob, knobs};
-use crate::experiment::load::{Loaded, Traces, load_set};
+use crate::experiment::load::{Loaded, Source, Traces};
 use crate::experiment::model::ModelFile;
 use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
@@ -79,7 +79,7 @@ struct Shown {
 
 impl Page {
     pub(super) fn run(self, own: &OwnParts) -> Done {
-        let loaded = load_set(&self.file, &self.set, &Traces::default(), None, own.clone())?;
+        let loaded = Source::read(&self.file)?.load(&self.set, &Traces::default(), None, own.clone())?;
         let plan = assemble(&loaded)?;
         if let Some(what) = unknown_to_pages(&loaded) {
             let file = self.file.display();

@@ -25,7 +25,7 @@ use crate::engine::run::Halt;
 use crate::engine::tally::Tally;
 use crate::experiment::assemble::{Plan, assemble};
 use crate::experiment::estimate::estimate;
-use crate::experiment::load::{Loaded, load_set};
+use crate::experiment::load::{Loaded, Source};
 use crate::experiment::pilot::warmed;
 use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
@@ -231,8 +231,7 @@ impl Simulate {
     pub(super) fn plan(&self, own: &OwnParts, stop: &Stop) -> Result<(Loaded, Plan, rayon::ThreadPool), Failure> {
         let loaded = match &self.with {
             Some(with) => super::import::loaded(&self.file, with)?,
-            None => load_set(
-                &self.file,
+            None => Source::read(&self.file)?.load(
                 &self.set,
                 &traces(self.trace.clone()),
                 self.prices.as_deref(),

@@ -11,8 +11,9 @@ use clap::{Args, ValueEnum};
 
 use super::run::Stop;
 use super::{Done, Exit, Failure, print, style, traces};
+use crate::experiment::assemble::assemble;
 use crate::experiment::axis::{Axis, points};
-use crate::experiment::load::{Loaded, load_set};
+use crate::experiment::load::{Loaded, Source, Traces};
 use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
 use crate::report::sweep::{Point, Sweep};
@@ -65,27 +66,30 @@ impl SweepArgs {
     pub(super) fn run(self, own: &OwnParts) -> Done {
         let stop = Stop::watch(None);
         let points = points(&self.axes).map_err(|why| Failure::Input(format!("--set: {why}")))?;
+        let mut source = Source::read(&self.file)?;
+        let traces = traces(self.trace.clone());
+        let mut experiment = String::new();
         // A mistake in any of them is told before the first is run.
-        let all: Vec<(Vec<String>, Loaded)> = points
-            .into_iter()
-            .map(|values| Ok((values.clone(), self.loaded(&values, own)?)))
-            .collect::<Result<_, Failure>>()?;
+        for values in &points {
+            let loaded = self.loaded(&mut source, values, &traces, own)?;
+            assemble(&loaded)?;
+            experiment = loaded.experiment.name;
+        }
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.threads.unwrap_or(0) as usize)
             .build()
             .context("cannot start the threads")?;
         stop.simulate();
         let mut sweep = Sweep {
-            experiment: all
-                .first()
-                .map_or_else(String::new, |(_, loaded)| loaded.experiment.name.clone()),
+            experiment,
             axes: self.axes.iter().map(|axis| axis.path.clone()).collect(),
             metrics: Vec::new(),
             currency: None,
             points: Vec::new(),
         };
-        let count = all.len();
-        for (number, (values, loaded)) in all.into_iter().enumerate() {
+        let count = points.len();
+        for (number, values) in points.into_iter().enumerate() {
+            let loaded = self.loaded(&mut source, &values, &traces, own)?;
             let mut options = Options::default().own(own.clone());
             options.replications = self.replications;
             options.seed = self.seed;
@@ -122,17 +126,18 @@ impl SweepArgs {
         })
     }
 
-    fn loaded(&self, values: &[String], own: &OwnParts) -> Result<Loaded, Failure> {
+    /// The experiment at one point.
+    fn loaded(
+        &self,
+        source: &mut Source,
+        values: &[String],
+        traces: &Traces,
+        own: &OwnParts,
+    ) -> Result<Loaded, Failure> {
         let settings = self.axes.iter().zip(values);
         let settings = settings.map(|(axis, value)| Setting::new(&axis.path, value));
         let settings: Vec<Setting> = (settings.collect::<Result<_, _>>()).map_err(|e| Failure::Input(e.to_string()))?;
-        Ok(load_set(
-            &self.file,
-            &settings,
-            &traces(self.trace.clone()),
-            None,
-            own.clone(),
-        )?)
+        Ok(source.load(&settings, traces, None, own.clone())?)
     }
 
     /// The metrics that are shown: those of objectives and those asked for.

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{LoadError, Loaded, name_of, unreadable};
+use super::source::{name_of, unreadable};
+use super::{LoadError, Loaded};
 use crate::experiment::assemble::is_asked_for;
 use crate::form::diagnose::Seg;
 use crate::import::scores;

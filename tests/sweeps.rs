@@ -1,0 +1,93 @@
+//! `simcap sweep` as a user calls it: an experiment at several values of one thing.
+
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use crate::common::command::{simcap, text};
+use serde_json::{Value, json};
+
+/// A server that takes 100 ms for each of ten at once: up to 100/s.
+fn server() -> String {
+    json!({
+        "format": "simcap.experiment/2",
+        "name": "server",
+        "traffic": {
+            "arrivals": { "poisson": { "rate": "20/s" } },
+            "classes": { "a": { "input": { "constant": 10 }, "output": { "constant": 10 } } },
+        },
+        "providers": { "p": {
+            "response": { "constant": "100ms" },
+            "load": [{ "slots": { "servers": 10 } }],
+            "prices": { "per_request": { "price": "$0.001" } },
+        } },
+        "policies": [{ "name": "it", "policy": { "single": { "provider": "p" } } }],
+        "objectives": [{ "metric": "e2e.p95", "at_most": "300ms" }],
+        "plan": { "duration": "2m", "warmup": "10s", "replications": 2 },
+    })
+    .to_string()
+}
+
+/// What `simcap` with these arguments does where the experiment comes by standard input.
+fn piped(arguments: &[&str], experiment: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_simcap"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(experiment.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn every_point_is_the_run_with_that_value() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("server.json"), server()).unwrap();
+    let out = simcap(
+        folder.path(),
+        &["sweep", "server.json", "--set", "traffic.rate=20/s,150/s", "--format", "json"],
+    );
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    let sweep: Value = serde_json::from_slice(&out.stdout).unwrap();
+    let points = sweep["points"].as_array().unwrap();
+    assert_eq!(points.len(), 2);
+    for point in points {
+        let set = format!("traffic.rate={}", point["values"][0].as_str().unwrap());
+        let run = ["run", "server.json", "--set", &set, "--out", "alone", "-q"];
+        simcap(folder.path(), &run);
+        let alone = std::fs::read(folder.path().join("alone/result.json")).unwrap();
+        let alone: Value = serde_json::from_slice(&alone).unwrap();
+        let of = |metrics: &Value| {
+            let metrics = metrics.as_array().unwrap();
+            metrics.iter().find(|m| m["metric"] == "e2e.p95").unwrap()["estimate"].clone()
+        };
+        let (found, expected) = (point["policies"][0]["figures"][0].clone(), of(&alone["policies"][0]["metrics"]));
+        assert_eq!(found, expected, "{set}");
+    }
+}
+
+#[test]
+fn standard_input_is_read_once_for_all_points() {
+    let out = piped(&["sweep", "-", "--set", "traffic.rate=20..60/s:3", "--format", "csv"], &server());
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    let rates: Vec<String> = text(&out.stdout)
+        .lines()
+        .skip(1)
+        .filter_map(|line| Some(line.split(',').next()?.to_owned()))
+        .collect();
+    for rate in ["20/s", "40/s", "60/s"] {
+        assert!(rates.iter().any(|of| of == rate), "{rate}: {rates:?}");
+    }
+}
+
+#[test]
+fn a_mistake_at_the_last_point_is_told_before_the_first_is_run() {
+    let out = piped(&["sweep", "-", "--set", "plan.replications=2,-1"], &server());
+    assert_eq!(out.status.code(), Some(2));
+    assert_eq!(text(&out.stdout), "");
+    assert!(!text(&out.stderr).contains("of 2 points"), "{}", text(&out.stderr));
+    assert!(text(&out.stderr).contains("plan.replications"), "{}", text(&out.stderr));
+}

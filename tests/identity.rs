@@ -76,6 +76,8 @@ fn what_is_counted_by_identity_adds_up() {
     }));
     experiment["traffic"]["users"] = json!({ "count": 40, "skew": 1 });
     experiment["traffic"]["tags"] = json!({ "tier": { "free": 0.5, "paid": 0.5 } });
+    // Longer than the time between two requests, so that more than one is under way.
+    experiment["providers"]["p"]["response"] = json!({ "constant": "2s" });
     let (plan, tallies) = tallies(&experiment, 4);
     let rules = &plan.scenarios[0].client.rules.all;
     let places: Vec<&str> = rules.iter().map(|rule| rule.place.as_str()).collect();
@@ -86,7 +88,7 @@ fn what_is_counted_by_identity_adds_up() {
             panic!("{:?}", tally.identities)
         };
         assert_eq!([users.asked, budget.asked], [tally.requests(); 2]);
-        assert!(tier.asked > 0 && tier.asked < tally.requests());
+        assert!(tier.asked > 0 && tier.asked < tally.requests() && tier.refused > 0);
         assert_eq!(budget.refused, tally.ended(Outcome::BudgetExhausted));
         // A request may be over two limits, and is told of the first.
         assert_eq!(users.refused + tier.refused, tally.ended(Outcome::Shed));

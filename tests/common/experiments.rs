@@ -14,18 +14,20 @@ const MOST_RETRIES: u64 = 3;
 
 /// An experiment of at most some thousand requests a policy: with parts of many parameters, and with some registered parts as
 /// their pages show them, so that a new one joins by itself.
-pub(crate) fn experiments() -> impl Strategy<Value = Value> {
+pub(crate) fn experiments() -> BoxedStrategy<Value> {
     let registered = prop::sample::select(registered());
-    (composed(), vec(registered, 0..4)).prop_map(|(mut experiment, parts)| {
-        for (kind, part) in parts {
-            let mut with = experiment.clone();
-            place(&mut with, kind, &part);
-            if fits(&with) {
-                experiment = with;
+    (composed(), vec(registered, 0..4))
+        .prop_map(|(mut experiment, parts)| {
+            for (kind, part) in parts {
+                let mut with = experiment.clone();
+                place(&mut with, kind, &part);
+                if fits(&with) {
+                    experiment = with;
+                }
             }
-        }
-        experiment
-    })
+            experiment
+        })
+        .boxed()
 }
 
 /// Every registered part with its kind, but for those that a program or a file beside the experiment brings.
@@ -108,7 +110,7 @@ fn fits(experiment: &Value) -> bool {
 }
 
 /// An experiment of parts with many parameters.
-fn composed() -> impl Strategy<Value = Value> {
+fn composed() -> BoxedStrategy<Value> {
     (1_usize..=4, 1_usize..=4)
         .prop_flat_map(|(classes, providers)| {
             (
@@ -171,11 +173,12 @@ fn composed() -> impl Strategy<Value = Value> {
                 })
             },
         )
+        .boxed()
 }
 
 /// One of these words.
-fn word(words: &'static [&'static str]) -> impl Strategy<Value = Value> {
-    prop::sample::select(words).prop_map(Value::from)
+fn word(words: &'static [&'static str]) -> BoxedStrategy<Value> {
+    prop::sample::select(words).prop_map(Value::from).boxed()
 }
 
 /// An object of `fields` without those that are null.
@@ -187,7 +190,7 @@ fn object(fields: Value) -> Value {
 }
 
 /// When requests come, and for how long: some thousand requests at most.
-fn arrivals() -> impl Strategy<Value = (Value, Value)> {
+fn arrivals() -> BoxedStrategy<(Value, Value)> {
     let timing = prop_oneof![
         (1_u32..60, Just("20s")),
         (1_u32..15, Just("2m")),
@@ -214,13 +217,13 @@ fn arrivals() -> impl Strategy<Value = (Value, Value)> {
             _ => json!({ "gamma": { "rate": rate, "cv": cv } }),
         };
         (arrivals, json!(duration))
-    })
+    }).boxed()
 }
 
-fn class() -> impl Strategy<Value = Value> {
+fn class() -> BoxedStrategy<Value> {
     let prompts = of((1_u32..100, 0.0..2.0_f64));
-    (1_u32..10, 0_u8..4, 1_u32..2000, 1_u32..500, of(1_u32..300), prompts).prop_map(
-        |(share, priority, input, output, max_output, prompts)| {
+    (1_u32..10, 0_u8..4, 1_u32..2000, 1_u32..500, of(1_u32..300), prompts)
+        .prop_map(|(share, priority, input, output, max_output, prompts)| {
             object(json!({
                 "prompts": prompts.map(|(count, skew)| json!({ "count": count, "skew": skew })),
                 "share": share,
@@ -229,11 +232,11 @@ fn class() -> impl Strategy<Value = Value> {
                 "output": { "uniform": { "min": 1, "max": output + 1 } },
                 "max_output": max_output,
             }))
-        },
-    )
+        })
+        .boxed()
 }
 
-fn provider() -> impl Strategy<Value = Value> {
+fn provider() -> BoxedStrategy<Value> {
     let latency = prop_oneof![
         (1_u32..3000, vec(load(false), 0..3)).prop_map(|(ms, load)| {
             json!({ "response": { "exponential": { "mean": format!("{ms}ms") } }, "load": load })
@@ -267,29 +270,31 @@ fn provider() -> impl Strategy<Value = Value> {
         of(0.0..=1.0_f64),
         (of(prompt_cache()), word(&["written", "whole", "nothing"])),
     );
-    (latency, prices, rest).prop_map(|(mut provider, prices, rest)| {
-        let (network, connections, limits, faults, window, retry_after, quality, (prompt_cache, hung_up)) = rest;
-        let others = object(json!({
-            "prices": prices,
-            "hung_up": hung_up,
-            "network": network.map(|ms| format!("{ms}ms")),
-            "connections": connections,
-            "limits": limits,
-            "faults": faults,
-            "context_window": window,
-            "retry_after": retry_after,
-            "quality": quality.map(|q| json!({ "c0": q })),
-            "prompt_cache": prompt_cache,
-        }));
-        if let (Value::Object(provider), Value::Object(others)) = (&mut provider, others) {
-            provider.extend(others);
-        }
-        provider
-    })
+    (latency, prices, rest)
+        .prop_map(|(mut provider, prices, rest)| {
+            let (network, connections, limits, faults, window, retry_after, quality, (prompt_cache, hung_up)) = rest;
+            let others = object(json!({
+                "prices": prices,
+                "hung_up": hung_up,
+                "network": network.map(|ms| format!("{ms}ms")),
+                "connections": connections,
+                "limits": limits,
+                "faults": faults,
+                "context_window": window,
+                "retry_after": retry_after,
+                "quality": quality.map(|q| json!({ "c0": q })),
+                "prompt_cache": prompt_cache,
+            }));
+            if let (Value::Object(provider), Value::Object(others)) = (&mut provider, others) {
+                provider.extend(others);
+            }
+            provider
+        })
+        .boxed()
 }
 
 /// What load does to a provider, of one that streams or of one that does not.
-fn load(streams: bool) -> impl Strategy<Value = Value> {
+fn load(streams: bool) -> BoxedStrategy<Value> {
     let full = word(&["overloaded", "unavailable", "rate_limited"]);
     let table = || (1_u32..50, 0.5..5.0_f64).prop_map(|(most, factor)| json!([[1, 1], [most + 1, factor]]));
     (
@@ -314,9 +319,10 @@ fn load(streams: bool) -> impl Strategy<Value = Value> {
                 _ => json!({ "throughput": { "tokens": format!("{tokens}/s") } }),
             },
         )
+        .boxed()
 }
 
-fn prompt_cache() -> impl Strategy<Value = Value> {
+fn prompt_cache() -> BoxedStrategy<Value> {
     let random = (0.0..=1.0_f64, 0.0..=1.0_f64, 0_u32..1500, 1_u32..200, 0.1..=1.0_f64).prop_map(
         |(hit, share, min_tokens, granularity, ttft)| {
             json!({ "random": {
@@ -332,11 +338,11 @@ fn prompt_cache() -> impl Strategy<Value = Value> {
             } })
         },
     );
-    prop_oneof![random, returning]
+    prop_oneof![random, returning].boxed()
 }
 
 /// What an attempt costs a quota; the ordinary way half the time.
-fn charge() -> impl Strategy<Value = Value> {
+fn charge() -> BoxedStrategy<Value> {
     let start = (
         word(&["max_tokens", "input"]),
         prop::bool::ANY,
@@ -350,10 +356,11 @@ fn charge() -> impl Strategy<Value = Value> {
         }),
         prop::bool::ANY.prop_map(|failed| json!({ "at": "end", "failed_requests": failed })),
     ]
+    .boxed()
 }
 
 /// A limit that a client can hold as well.
-fn limit() -> impl Strategy<Value = Value> {
+fn limit() -> BoxedStrategy<Value> {
     let unit = || word(&["requests", "tokens", "input_tokens", "output_tokens"]);
     let windows = |names: &'static [&'static str]| {
         (
@@ -375,10 +382,11 @@ fn limit() -> impl Strategy<Value = Value> {
         }),
         windows(&["fixed_window", "sliding_counter", "gcra"]),
     ]
+    .boxed()
 }
 
 /// A provider's quota.
-fn quota() -> impl Strategy<Value = Value> {
+fn quota() -> BoxedStrategy<Value> {
     let unit = || word(&["requests", "tokens", "input_tokens", "output_tokens"]);
     prop_oneof![
         3 => limit(),
@@ -397,6 +405,7 @@ fn quota() -> impl Strategy<Value = Value> {
         1 => word(&["anthropic/haiku-4.5/tier-1", "gemini/2.5-flash/tier-1", "groq/llama-3.3-70b/free"])
             .prop_map(|name| json!({ "preset": { "name": name } })),
     ]
+    .boxed()
 }
 
 /// Any way to fail at random.
@@ -425,29 +434,31 @@ const WAYS: [&str; 20] = [
 
 /// Probabilities of up to three ways to fail, together below 1; those that come back may say after how long, and those with a
 /// status what their Retry-After is.
-fn random() -> impl Strategy<Value = Value> {
+fn random() -> BoxedStrategy<Value> {
     let manner = (of(0_u32..3_000), of(0_u32..5_000), any::<bool>());
-    vec((prop::sample::select(&WAYS[..]), 0.0..0.3_f64, manner), 0..=3).prop_map(|ways| {
-        let one = |(way, share, (after, header, law)): (&str, f64, (Option<u32>, Option<u32>, bool))| {
-            let comes_back = !["hang", "truncated", "stalled"].contains(&way);
-            let after = after.filter(|_| comes_back).map(|ms| match law {
-                true => json!({ "uniform": { "min": format!("{ms}ms"), "max": format!("{}ms", ms + 500) } }),
-                false => json!(format!("{ms}ms")),
-            });
-            let header = header.filter(|_| comes_back && way != "connection_error");
-            let said = match (&after, header) {
-                (None, None) => json!(share),
-                _ => {
-                    object(json!({ "share": share, "after": after, "retry_after": header.map(|ms| format!("{ms}ms")) }))
-                }
+    vec((prop::sample::select(&WAYS[..]), 0.0..0.3_f64, manner), 0..=3)
+        .prop_map(|ways| {
+            let one = |(way, share, (after, header, law)): (&str, f64, (Option<u32>, Option<u32>, bool))| {
+                let comes_back = !["hang", "truncated", "stalled"].contains(&way);
+                let after = after.filter(|_| comes_back).map(|ms| match law {
+                    true => json!({ "uniform": { "min": format!("{ms}ms"), "max": format!("{}ms", ms + 500) } }),
+                    false => json!(format!("{ms}ms")),
+                });
+                let header = header.filter(|_| comes_back && way != "connection_error");
+                let said = match (&after, header) {
+                    (None, None) => json!(share),
+                    _ => object(
+                        json!({ "share": share, "after": after, "retry_after": header.map(|ms| format!("{ms}ms")) }),
+                    ),
+                };
+                (way.to_owned(), said)
             };
-            (way.to_owned(), said)
-        };
-        ways.into_iter().map(one).collect()
-    })
+            ways.into_iter().map(one).collect()
+        })
+        .boxed()
 }
 
-fn fault() -> impl Strategy<Value = Value> {
+fn fault() -> BoxedStrategy<Value> {
     let answer = || {
         word(&[
             "refused",
@@ -487,11 +498,11 @@ fn fault() -> impl Strategy<Value = Value> {
         (0_u32..20, of(20_u32..50), answer()).prop_map(|(above, full, answer)| {
             json!({ "overload": object(json!({ "above": above, "full": full, "answer": answer })) })
         }),
-    ]
+    ].boxed()
 }
 
 /// A queue of any order and any way to shed.
-fn queue() -> impl Strategy<Value = Value> {
+fn queue() -> BoxedStrategy<Value> {
     let order = prop_oneof![
         word(&["priority", "fifo", "lifo"]),
         vec(1_u32..9, 1..5).prop_map(|weights| json!({ "weighted_fair": { "weights": weights } })),
@@ -503,41 +514,45 @@ fn queue() -> impl Strategy<Value = Value> {
         |(expected, more)| json!({ "expected": format!("{expected}ms"), "within": format!("{}ms", expected + more) }),
     );
     let shed = word(&["reject", "drop_oldest", "drop_lowest"]);
-    (of(1_u32..50), order, shed, of(codel), of(deadline), of(1_u32..20_000)).prop_map(
-        |(capacity, order, shed, codel, deadline, wait)| {
+    (of(1_u32..50), order, shed, of(codel), of(deadline), of(1_u32..20_000))
+        .prop_map(|(capacity, order, shed, codel, deadline, wait)| {
             json!({ "queue": object(json!({
                 "capacity": capacity, "order": order, "shed": shed, "codel": codel, "deadline": deadline,
                 "max_wait": wait.map(|ms| format!("{ms}ms")),
             })) })
-        },
-    )
+        })
+        .boxed()
 }
 
 /// A limit on concurrency that learns.
-fn adaptive() -> impl Strategy<Value = Value> {
-    (0..3, 1_u32..20, 0_u32..100, 1_u32..5000).prop_map(|(kind, min, more, ms)| match kind {
-        0 => json!({ "gradient2": { "min": min, "initial": min + more, "max": min + 2 * more, "long_window": ms } }),
-        1 => json!({ "aimd": { "min": min, "initial": min, "max": min + more, "timeout": format!("{ms}ms") } }),
-        _ => json!({ "envoy_gradient": {
+fn adaptive() -> BoxedStrategy<Value> {
+    (0..3, 1_u32..20, 0_u32..100, 1_u32..5000)
+        .prop_map(|(kind, min, more, ms)| match kind {
+            0 => {
+                json!({ "gradient2": { "min": min, "initial": min + more, "max": min + 2 * more, "long_window": ms } })
+            }
+            1 => json!({ "aimd": { "min": min, "initial": min, "max": min + more, "timeout": format!("{ms}ms") } }),
+            _ => json!({ "envoy_gradient": {
             "min": min, "max": min + more, "update_interval": format!("{ms}ms"),
             "min_rtt_interval": format!("{}ms", 7 * ms), "min_rtt_requests": 1 + more,
         } }),
-    })
+        })
+        .boxed()
 }
 
 /// A throttle that turns away by chance.
-fn throttle() -> impl Strategy<Value = Value> {
+fn throttle() -> BoxedStrategy<Value> {
     (any::<bool>(), 1.0..5.0_f64, 1_u32..60).prop_map(|(sre, factor, window)| {
         if sre {
             json!({ "sre_throttle": { "k": factor, "window": format!("{window}s") } })
         } else {
             json!({ "envoy_admission_control": { "aggression": factor, "window": format!("{window}s"), "rps": window / 4 } })
         }
-    })
+    }).boxed()
 }
 
 /// A client with a timeout that ends a hang.
-fn client() -> impl Strategy<Value = Value> {
+fn client() -> BoxedStrategy<Value> {
     let ms = |most: u32| (1..most).prop_map(|ms| format!("{ms}ms"));
     let admission = prop_oneof![
         queue(),
@@ -635,31 +650,33 @@ fn client() -> impl Strategy<Value = Value> {
         });
     let way_in = (admission, vec(limiter, 0..3), of(1_u32..100), of(response_cache()));
     let after = (timeouts, retry, of(retry_budget), of(hedge()));
-    (way_in, after, breaker(), vec(budget, 0..3)).prop_map(
-        |(
-            (admission, limiters, max_in_flight, response_cache),
-            (timeouts, retry, retry_budget, hedge),
-            breaker,
-            budgets,
-        )| {
-            object(json!({
-                "admission": admission,
-                "limiters": limiters,
-                "max_in_flight": max_in_flight,
-                "response_cache": response_cache,
-                "timeouts": timeouts,
-                "retry_budget": retry_budget.filter(|_| retry != "never"),
-                "retry": retry,
-                "hedge": hedge,
-                "breaker": breaker,
-                "budgets": budgets,
-            }))
-        },
-    )
+    (way_in, after, breaker(), vec(budget, 0..3))
+        .prop_map(
+            |(
+                (admission, limiters, max_in_flight, response_cache),
+                (timeouts, retry, retry_budget, hedge),
+                breaker,
+                budgets,
+            )| {
+                object(json!({
+                    "admission": admission,
+                    "limiters": limiters,
+                    "max_in_flight": max_in_flight,
+                    "response_cache": response_cache,
+                    "timeouts": timeouts,
+                    "retry_budget": retry_budget.filter(|_| retry != "never"),
+                    "retry": retry,
+                    "hedge": hedge,
+                    "breaker": breaker,
+                    "budgets": budgets,
+                }))
+            },
+        )
+        .boxed()
 }
 
 /// A response cache of the gateway.
-fn response_cache() -> impl Strategy<Value = Value> {
+fn response_cache() -> BoxedStrategy<Value> {
     let store = prop_oneof![
         (0.0..=1.0_f64).prop_map(|share| json!({ "stated": { "share": share } })),
         (
@@ -679,11 +696,11 @@ fn response_cache() -> impl Strategy<Value = Value> {
             "hits": store, "mode": if wrong.is_some() { "semantic" } else { "exact" }, "wrong": wrong, "per_gateway": own,
             "lookup": lookup.map(|ms| json!({ "exponential": { "mean": format!("{ms}ms") } })),
         }))
-    })
+    }).boxed()
 }
 
 /// What keeps calls from a provider that fails.
-fn breaker() -> impl Strategy<Value = Value> {
+fn breaker() -> BoxedStrategy<Value> {
     let ms = |least: u32, most: u32| (least..most).prop_map(|ms| format!("{ms}ms"));
     let counted = (1_u32..6, 0_u32..10_000, 1_u32..4, word(&["guarded", "unguarded"])).prop_map(
         |(failures, open, successes, half)| {
@@ -772,11 +789,11 @@ fn breaker() -> impl Strategy<Value = Value> {
         }),
         of(ms(0, 9000)).prop_map(|probe| json!({ "health_score": object(json!({ "probe_after": probe })) })),
     ];
-    prop_oneof![Just(json!("never")), counted, cooldown, sliding, outlier, others]
+    prop_oneof![Just(json!("never")), counted, cooldown, sliding, outlier, others].boxed()
 }
 
 /// Copies at once, after a while, or once enough was seen.
-fn hedge() -> impl Strategy<Value = Value> {
+fn hedge() -> BoxedStrategy<Value> {
     let common = (
         1_u32..=3,
         any::<bool>(),
@@ -784,8 +801,8 @@ fn hedge() -> impl Strategy<Value = Value> {
         any::<bool>(),
         of(0.0..0.5_f64),
     );
-    (common, prop_oneof![Just(0_u32), 1_u32..3000], any::<bool>()).prop_map(
-        |((most, elsewhere, race, on_failure, budget), ms, fixed)| {
+    (common, prop_oneof![Just(0_u32), 1_u32..3000], any::<bool>())
+        .prop_map(|((most, elsewhere, race, on_failure, budget), ms, fixed)| {
             let mut hedge = object(json!({
                 "most": most, "elsewhere": elsewhere, "race": race, "on_failure": on_failure, "budget": budget,
             }));
@@ -798,24 +815,28 @@ fn hedge() -> impl Strategy<Value = Value> {
                 hedge["percentile"] = json!(0.5);
                 json!({ "percentile": hedge })
             }
-        },
-    )
+        })
+        .boxed()
 }
 
 /// The client of an experiment with so many providers: it may fall back from some of them to the others.
-fn falling_back(client: impl Strategy<Value = Value>, providers: usize) -> impl Strategy<Value = Value> {
+fn falling_back(client: BoxedStrategy<Value>, providers: usize) -> impl Strategy<Value = Value> {
     let split = of((0..providers, word(&["first", "last"]), 1_u8..4));
-    (client, split).prop_map(move |(mut client, split)| {
-        if let Some((at, tells, most)) = split {
-            let names = |from: usize, to: usize| (from..to).map(|i| format!("p{i}")).collect::<Vec<_>>();
-            let mut groups = vec![json!({ "providers": names(0, at + 1) })];
-            if at + 1 < providers {
-                groups.push(json!({ "providers": names(at + 1, providers), "on": ["retryable", 400, "breaker_open"] }));
+    (client, split)
+        .prop_map(move |(mut client, split)| {
+            if let Some((at, tells, most)) = split {
+                let names = |from: usize, to: usize| (from..to).map(|i| format!("p{i}")).collect::<Vec<_>>();
+                let mut groups = vec![json!({ "providers": names(0, at + 1) })];
+                if at + 1 < providers {
+                    groups.push(
+                        json!({ "providers": names(at + 1, providers), "on": ["retryable", 400, "breaker_open"] }),
+                    );
+                }
+                client["fallback"] = json!({ "groups": groups, "tells": tells, "most": most });
             }
-            client["fallback"] = json!({ "groups": groups, "tells": tells, "most": most });
-        }
-        client
-    })
+            client
+        })
+        .boxed()
 }
 
 /// The same policies for a traffic without users: those that can tell requests apart instead do.
@@ -840,7 +861,7 @@ fn without_users(policies: &mut Value) {
 }
 
 /// One policy of each kind.
-fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
+fn policies(classes: usize, providers: usize) -> BoxedStrategy<Value> {
     let tiers = (
         0..providers,
         vec(0..2_usize, classes),
@@ -1032,5 +1053,5 @@ fn policies(classes: usize, providers: usize) -> impl Strategy<Value = Value> {
         ];
         policies.extend(paced);
         Value::Array(policies)
-    })
+    }).boxed()
 }

@@ -18,6 +18,7 @@ use super::model::{Case, Gateway, Group, Member, Product};
 use super::source::Config;
 use super::tree::{Entry, Node, Place};
 use super::warning::{self, Warning};
+use crate::form::units::seconds;
 
 /// Bifrost as a product that is read.
 pub static PRODUCT: Product = Product {
@@ -328,24 +329,12 @@ fn cache(root: &Node, warnings: &mut Vec<Warning>) -> Option<Cache> {
     Some(Cache {
         at: plugin.at,
         semantic,
-        ttl: of("ttl").map_or(Some(CACHE_TTL), |node| node.number().or_else(|| duration(node.text()?))),
+        ttl: of("ttl").map_or(Some(CACHE_TTL), |node| {
+            node.number().or_else(|| seconds(node.text()?).filter(|ttl| *ttl > 0.0))
+        }),
         says,
         ..Cache::default()
     })
-}
-
-/// Seconds of a text like `10m`.
-fn duration(text: &str) -> Option<f64> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor = match &text[digits.len()..] {
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        "d" => 86_400.0,
-        _ => return None,
-    };
-    Some(digits.parse::<f64>().ok().filter(|n| *n > 0.0)? * factor)
 }
 
 /// The models that a virtual key names.

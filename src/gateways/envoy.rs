@@ -21,6 +21,7 @@ use super::model::{Case, Gateway, Group, Member, Product};
 use super::source::Config;
 use super::tree::Node;
 use super::warning::{self, Warning};
+use crate::form::units::seconds;
 use doubts::{ask, doubts};
 use limits::{limiters, quotas};
 
@@ -431,13 +432,4 @@ fn is_reserved(backend: &str) -> bool {
     backend
         .split(['-', '_', '.'])
         .any(|part| part.eq_ignore_ascii_case("ptu"))
-}
-
-/// Seconds of a duration like "90s", "200ms", "1m", "1h".
-fn seconds(text: &str) -> Option<f64> {
-    let units = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
-    let (number, factor) = units
-        .iter()
-        .find_map(|(unit, factor)| Some((text.trim().strip_suffix(unit)?, factor)))?;
-    Some(number.parse::<f64>().ok()? * factor)
 }

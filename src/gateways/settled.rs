@@ -16,7 +16,7 @@ use crate::client::groups::GroupChanges;
 use crate::experiment::assemble::settings_of_groups;
 use crate::experiment::file::{Experiment, PolicyEntry};
 use crate::form::diagnose;
-use crate::form::units::Duration;
+use crate::form::units::seconds;
 use crate::provider::pricing::listed::Table;
 use crate::report::format::span;
 use crate::routing::PolicySpec;
@@ -317,12 +317,6 @@ pub fn shown(value: Option<&Value>) -> String {
         Some(Value::Bool(false)) => "no".to_owned(),
         Some(other) => other.to_string(),
     }
-}
-
-/// The seconds that a duration says; nothing for another text.
-pub fn seconds(text: &str) -> Option<f64> {
-    let duration: Duration = serde_json::from_value(json!(text)).ok()?;
-    Some(duration.span().seconds())
 }
 
 #[cfg(test)]

@@ -33,6 +33,12 @@ impl Duration {
     }
 }
 
+/// The seconds of a length of time as another tool may write it: `10m`, or with several units, `1h30m`; nothing for another text.
+pub fn seconds(text: &str) -> Option<f64> {
+    let (number, units) = Decimal::split(text.trim()).ok()?;
+    Some(sum(number, units)?.span().seconds())
+}
+
 impl From<Span> for Duration {
     fn from(span: Span) -> Duration {
         Duration(span)

@@ -15,7 +15,7 @@ mod rate;
 mod week_time;
 
 pub use count::{Count, Places};
-pub use duration::Duration;
+pub use duration::{Duration, seconds};
 pub use fraction::{Fraction, Part};
 pub use money::{Money, MoneyRate, TokenPrice};
 pub use rate::Rate;

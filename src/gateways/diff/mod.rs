@@ -19,6 +19,7 @@ use super::model::{Case, Group};
 use super::settled::{self, ONLY, Path, Settings};
 use super::warning::Warning;
 use super::{Gateway, Refused};
+use crate::form::units::seconds;
 use crate::provider::pricing::listed::Table;
 use crate::report::format::share;
 
@@ -304,7 +305,7 @@ fn mechanism(settings: &Settings, path: &Path, value: Option<&Value>) -> String 
     let inside = &path[..path.len() - 1];
     let one = |(of, value): (&Path, &Value)| {
         let is_parameter = of.len() == path.len() && of.starts_with(inside) && !is_kind(of);
-        let says = value.is_number() || value.as_str().and_then(settled::seconds).is_some_and(|s| s > 0.0);
+        let says = value.is_number() || value.as_str().and_then(seconds).is_some_and(|s| s > 0.0);
         (is_parameter && says).then(|| format!("{} {}", settled::name(of).1, settled::shown(Some(value))))
     };
     let inside: Vec<String> = settings.iter().filter_map(one).collect();

@@ -239,7 +239,7 @@ impl Export<'_> {
                 None if key.missing > 0 => continue,
                 None => None,
             };
-            let next = match self.written(state, &config, &gateway, &key, form, path, value.as_ref()) {
+            let next = match self.written(state, (&config, &gateway), (&key, form), (path, value.as_ref())) {
                 Ok(next) => next,
                 Err(why) => {
                     doubts.why.get_or_insert((key.path.clone(), why));
@@ -306,17 +306,13 @@ impl Export<'_> {
         found
     }
 
-    /// The state in which `value` stands at `key`; nothing if the text then is not a configuration.
-    #[allow(clippy::too_many_arguments, reason = "each is of another kind")]
+    /// The state in which the value of the setting stands at `key`; nothing if the text then is not a configuration.
     fn written(
         &self,
         state: &State,
-        config: &Config,
-        gateway: &Gateway,
-        key: &Key,
-        form: Form,
-        path: &Path,
-        value: Option<&Value>,
+        (config, gateway): (&Config, &Gateway),
+        (key, form): (&Key, Form),
+        (path, value): (&Path, Option<&Value>),
     ) -> Result<Option<State>, Why> {
         let Some((name, text)) = config
             .files

@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use crate::gateways::settled::seconds;
+use crate::form::units::seconds;
 
 /// How a setting is written.
 #[derive(Clone, Copy, Debug)]

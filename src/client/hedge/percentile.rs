@@ -105,9 +105,13 @@ const BUCKETS: usize = ((HIGHEST - LOWEST) << STEPS) as usize;
 /// The recent observations of one class.
 #[derive(Clone, Debug, Default)]
 struct Recent {
-    /// The part that is being written, and the parts that count; none until the first observation.
+    /// The counts of each part; none until the first observation.
     counts: Vec<[u32; BUCKETS]>,
+    /// The part that is being written.
     now: usize,
+    /// The counts of all parts together, and how many that are.
+    sums: Vec<u64>,
+    total: u64,
     /// The delay, if there were enough observations when the last part ended.
     delay: Option<Span>,
 }
@@ -132,23 +136,25 @@ impl Recent {
     fn observe(&mut self, span: Span) {
         if self.counts.is_empty() {
             self.counts = vec![[0; BUCKETS]; PARTS];
+            self.sums = vec![0; BUCKETS];
         }
-        self.counts[self.now][bucket(span)] += 1;
+        let bucket = bucket(span);
+        self.counts[self.now][bucket] += 1;
+        self.sums[bucket] += 1;
+        self.total += 1;
     }
 
     /// Called when a part is over: finds the delay, and forgets the oldest part.
     fn turn(&mut self, spec: &Percentile) {
-        if self.counts.is_empty() {
+        self.delay = None;
+        if self.total == 0 {
             return;
         }
-        let of = |bucket: usize| self.counts.iter().map(|part| u64::from(part[bucket])).sum::<u64>();
-        let total: u64 = (0..BUCKETS).map(of).sum();
-        self.delay = None;
-        if total >= u64::from(spec.min_samples) {
-            let rank = spec.percentile.get() * total as f64;
+        if self.total >= u64::from(spec.min_samples) {
+            let rank = spec.percentile.get() * self.total as f64;
             let mut below = 0.0;
-            for bucket in 0..BUCKETS {
-                let here = of(bucket) as f64;
+            for (bucket, &here) in self.sums.iter().enumerate() {
+                let here = here as f64;
                 if here > 0.0 && below + here >= rank {
                     let (from, to) = (begins(bucket), begins(bucket + 1));
                     let into = ((to - from) as f64 * (rank - below) / here) as u64;
@@ -159,7 +165,11 @@ impl Recent {
             }
         }
         self.now = (self.now + 1) % PARTS;
-        self.counts[self.now] = [0; BUCKETS];
+        for (sum, part) in self.sums.iter_mut().zip(&mut self.counts[self.now]) {
+            let gone = u64::from(std::mem::take(part));
+            *sum -= gone;
+            self.total -= gone;
+        }
     }
 }
 

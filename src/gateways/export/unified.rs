@@ -1,11 +1,16 @@
 //! The difference of two texts as a unified diff: three lines around each change, as `patch` takes it.
 
-use similar::TextDiff;
+use diffy::DiffOptions;
 
 /// The difference from `old` to `new`, headed by `name`; empty if there is none.
 pub fn unified(name: &str, old: &str, new: &str) -> String {
-    let diff = TextDiff::from_lines(old, new);
-    diff.unified_diff().header(name, name).to_string()
+    if old == new {
+        return String::new();
+    }
+    let mut options = DiffOptions::new();
+    options.set_original_filename(name.to_owned());
+    options.set_modified_filename(name.to_owned());
+    options.create_patch(old, new).to_string()
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use super::source::Config;
 use super::tree::Node;
 use super::warning::{self, Warning};
 use crate::form::units::seconds;
+use crate::stats::sorting;
 use doubts::{ask, doubts};
 use limits::{limiters, quotas};
 
@@ -365,7 +366,7 @@ fn group(rule: &Node, uses: &Map<String, Value>, policy: &Policy, warnings: &mut
             ..Member::default()
         });
     }
-    levels.sort_by_key(|(level, _)| *level);
+    sorting::by_key(&mut levels, |(level, _)| *level);
     let named = names(rule);
     let levels_of: Vec<&Map<String, Value>> = levels.iter().map(|(_, of)| of).collect();
     let among = match members.as_slice() {

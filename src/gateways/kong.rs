@@ -18,6 +18,7 @@ use super::model::{Case, Gateway, Group, Member, Product};
 use super::source::Config;
 use super::tree::{Node, Place};
 use super::warning::{self, Warning};
+use crate::stats::sorting;
 
 /// Kong AI Gateway as a product that is read.
 pub static PRODUCT: Product = Product {
@@ -347,7 +348,7 @@ fn policy(balancer: &Node, names: &[&str], weights: &Map<String, Value>) -> Valu
                     None => levels.push((level, [(name.clone(), json!(1))].into_iter().collect())),
                 }
             }
-            levels.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
+            sorting::by_key(&mut levels, |(level, _)| std::cmp::Reverse(*level));
             json!({ "priority": { "levels": levels.into_iter().map(|(_, of)| of).collect::<Vec<_>>() } })
         }
         _ => json!({ "smooth_round_robin": { "weights": weights } }),

@@ -3,6 +3,7 @@
 //! Each kind is a row of one table: its code, how bad it is, what it means and what to do.
 
 use super::tree::Place;
+use crate::stats::sorting;
 
 /// How bad a warning is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,7 +74,7 @@ impl Warning {
 
 /// Sorts warnings: worst first, then by place.
 pub fn sort(warnings: &mut [Warning]) {
-    warnings.sort_by_key(|warning| (warning.kind.level, warning.at));
+    sorting::by_key(warnings, |warning| (warning.kind.level, warning.at));
 }
 
 const fn kind(code: &'static str, level: Level, means: &'static str, remedy: &'static str) -> Kind {

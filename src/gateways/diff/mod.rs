@@ -22,6 +22,7 @@ use super::{Gateway, Refused};
 use crate::form::units::seconds;
 use crate::provider::pricing::listed::Table;
 use crate::report::format::share;
+use crate::stats::sorting;
 
 pub use alike::alike;
 pub use show::{json, markdown, text};
@@ -287,7 +288,7 @@ fn settings(before: &Settings, after: &Settings, same_product: bool) -> Vec<Chan
             changes.push(change);
         }
     }
-    changes.sort_by_key(|change| change.subject != "every group");
+    sorting::by_key(&mut changes, |change| change.subject != "every group");
     changes
 }
 

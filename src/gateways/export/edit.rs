@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::places::{Is, Places};
 use super::write::{Manner, in_place};
+use crate::stats::sorting;
 use lists::cut_many;
 
 /// A step to a value.
@@ -323,7 +324,7 @@ impl<'a> Editor<'a> {
     }
 
     fn apply(&self, mut edits: Vec<Edit>) -> String {
-        edits.sort_by_key(|edit| std::cmp::Reverse((edit.start, edit.end)));
+        sorting::by_key(&mut edits, |edit| std::cmp::Reverse((edit.start, edit.end)));
         let mut text = self.text.to_owned();
         for edit in edits {
             text.replace_range(edit.start..edit.end, &edit.text);

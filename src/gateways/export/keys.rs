@@ -3,6 +3,7 @@
 use super::edit::Step;
 use crate::gateways::source::Config;
 use crate::gateways::tree::{Node, Value};
+use crate::stats::sorting;
 
 /// A key in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub(super) fn keys(config: &Config, pattern: &str) -> Vec<Key> {
             break;
         }
     }
-    found.sort_by_key(|key| key.missing);
+    sorting::by_key(&mut found, |key| key.missing);
     found
 }
 

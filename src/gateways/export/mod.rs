@@ -30,6 +30,7 @@ use super::settled::{self, Path, Settings};
 use super::source::{self, Config};
 use super::{Gateway, Refused, printable};
 use crate::provider::pricing::listed::Table;
+use crate::stats::sorting;
 
 /// How many settings one change may upset that are then set right, and how deep.
 const UPSET: usize = 8;
@@ -263,7 +264,7 @@ impl Export<'_> {
             doubts.upsets.get_or_insert(upset[0].clone());
             upsetting.push((upset, next));
         }
-        upsetting.sort_by_key(|(upset, _)| upset.len());
+        sorting::by_key(&mut upsetting, |(upset, _)| upset.len());
         upsetting.retain(|(upset, _)| depth < DEPTH && upset.len() <= UPSET);
         for (upset, mut next) in upsetting.into_iter().take(WAYS) {
             let right = upset.iter().all(|path| {
@@ -302,7 +303,7 @@ impl Export<'_> {
             found.extend(keys.into_iter().map(|key| (key, *form)));
         }
         // What is there is changed before anything is added.
-        found.sort_by_key(|(key, _)| key.missing);
+        sorting::by_key(&mut found, |(key, _)| key.missing);
         found
     }
 

@@ -7,6 +7,7 @@ use crate::gateways::warning::{Kind, Level, Warning};
 use crate::report::table::Tone;
 use crate::report::terminal::Style;
 use crate::report::text::{clean, fit, paragraph};
+use crate::stats::sorting;
 
 /// Groups whose failures are told one by one.
 const TOLD: usize = 2;
@@ -33,8 +34,9 @@ pub fn text(gateway: &Gateway, style: &Style, full: bool) -> String {
     out += &Tone::Strong.paint(clean(&head).as_str(), style.colour);
     out.push('\n');
     let mut by_stake: Vec<&Group> = gateway.groups.iter().filter(|group| !group.cases.is_empty()).collect();
-    by_stake
-        .sort_by_key(|group| std::cmp::Reverse((group.members.len().min(2) + group.chain.len(), group.worst_attempts)));
+    sorting::by_key(&mut by_stake, |group| {
+        std::cmp::Reverse((group.members.len().min(2) + group.chain.len(), group.worst_attempts))
+    });
     by_stake.truncate(if full { usize::MAX } else { TOLD });
     let is_told = |group: &Group| by_stake.iter().any(|told| told.name == group.name);
     let listed = if full { usize::MAX } else { LISTED };

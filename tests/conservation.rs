@@ -12,12 +12,16 @@ use simcap::experiment::assemble::assemble;
 use simcap::experiment::load::from_text;
 use simcap::words::Outcome;
 
+/// So many cases, or more if the environment says so: `.ci/full` has eight times as many.
+fn at_least(cases: u32) -> ProptestConfig {
+    ProptestConfig::with_cases(ProptestConfig::default().cases.max(cases))
+}
+
 /// The script that the experiments name.
 const SCRIPT: &str = include_str!("common/least.rhai");
 
 proptest! {
-    // As many cases as the environment says: `.ci/full` has eight times as many.
-    #![proptest_config(ProptestConfig::default())]
+    #![proptest_config(at_least(512))]
 
     #[test]
     fn nothing_is_lost_and_nothing_counted_twice(experiment in experiments(), seed in any::<u64>()) {

@@ -48,7 +48,14 @@ fn every_point_is_the_run_with_that_value() {
     std::fs::write(folder.path().join("server.json"), server()).unwrap();
     let out = simcap(
         folder.path(),
-        &["sweep", "server.json", "--set", "traffic.rate=20/s,150/s", "--format", "json"],
+        &[
+            "sweep",
+            "server.json",
+            "--set",
+            "traffic.rate=20/s,150/s",
+            "--format",
+            "json",
+        ],
     );
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
     let sweep: Value = serde_json::from_slice(&out.stdout).unwrap();
@@ -64,14 +71,20 @@ fn every_point_is_the_run_with_that_value() {
             let metrics = metrics.as_array().unwrap();
             metrics.iter().find(|m| m["metric"] == "e2e.p95").unwrap()["estimate"].clone()
         };
-        let (found, expected) = (point["policies"][0]["figures"][0].clone(), of(&alone["policies"][0]["metrics"]));
+        let (found, expected) = (
+            point["policies"][0]["figures"][0].clone(),
+            of(&alone["policies"][0]["metrics"]),
+        );
         assert_eq!(found, expected, "{set}");
     }
 }
 
 #[test]
 fn standard_input_is_read_once_for_all_points() {
-    let out = piped(&["sweep", "-", "--set", "traffic.rate=20..60/s:3", "--format", "csv"], &server());
+    let out = piped(
+        &["sweep", "-", "--set", "traffic.rate=20..60/s:3", "--format", "csv"],
+        &server(),
+    );
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
     let rates: Vec<String> = text(&out.stdout)
         .lines()

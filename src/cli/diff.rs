@@ -20,6 +20,7 @@ use crate::gateways::import::{Assumptions, Beside, assumptions, experiment};
 use crate::gateways::{self, Gateway, source};
 use crate::import::source::{MOST_OF_JSON, read};
 use crate::kernel::time::{Span, Time};
+use crate::stats::sorting;
 
 /// Arguments of `simcap diff`.
 #[derive(Debug, Args)]
@@ -92,11 +93,7 @@ impl Diff {
             called,
         };
         // Names in the file are those of the one before; the one after is known by them.
-        let own = of_old
-            .providers
-            .keys()
-            .map(|name| (name.clone(), name.clone()))
-            .collect();
+        let own = sorting::map(of_old.providers.keys().map(|name| (name.clone(), name.clone())));
         let both = (
             of_old.clone().read_beside(&file, &given, &beside(&of_new, own))?,
             of_new

@@ -24,3 +24,13 @@ pub mod per_class;
 pub mod registry;
 pub mod tree;
 pub mod units;
+
+/// A JSON object of `pairs`, put in one after the other: to collect them would bring a copy of the standard library's sort for each place
+/// that does.
+pub(crate) fn object(
+    pairs: impl Iterator<Item = (String, serde_json::Value)>,
+) -> serde_json::Map<String, serde_json::Value> {
+    let mut object = serde_json::Map::new();
+    object.extend(pairs);
+    object
+}

@@ -18,6 +18,7 @@ use super::model::{Case, Gateway, Group, Member, Product};
 use super::source::Config;
 use super::tree::{Entry, Node, Place};
 use super::warning::{self, Warning};
+use crate::form::object;
 use crate::form::units::seconds;
 
 /// Bifrost as a product that is read.
@@ -397,7 +398,7 @@ fn among(of: &[(Member, f64)]) -> Value {
     match of {
         [(one, _)] => json!({ "single": { "provider": one.name } }),
         _ => {
-            let weights: Map<String, Value> = of.iter().map(|(m, weight)| (m.name.clone(), json!(weight))).collect();
+            let weights = object(of.iter().map(|(m, weight)| (m.name.clone(), json!(weight))));
             json!({ "weighted": { "weights": weights } })
         }
     }
@@ -585,5 +586,5 @@ fn hosts(providers: &[Entry]) -> Map<String, Value> {
         let host = json!({ "connections": of("concurrency", 1000), "line": of("buffer_size", 5000) });
         (entry.key.clone(), host)
     });
-    each.collect()
+    object(each)
 }

@@ -18,6 +18,7 @@ use super::model::{Case, Gateway, Group, Member, Product};
 use super::source::Config;
 use super::tree::{Node, Place};
 use super::warning::{self, Warning};
+use crate::form::object;
 use crate::stats::sorting;
 
 /// Kong AI Gateway as a product that is read.
@@ -386,7 +387,7 @@ fn identity(limits: &Node) -> Option<String> {
 fn consumers(root: &Node) -> Map<String, Value> {
     let all = root.get("consumers").map_or(&[][..], Node::items).iter();
     let names = all.filter_map(|consumer| consumer.text_of("username").or(consumer.text_of("custom_id")));
-    names.map(|name| (name.to_owned(), json!(1))).collect()
+    object(names.map(|name| (name.to_owned(), json!(1))))
 }
 
 /// The limits of every provider, each as one limiter.

@@ -20,6 +20,7 @@ use crate::form::units::seconds;
 use crate::provider::pricing::listed::Table;
 use crate::report::format::span;
 use crate::routing::PolicySpec;
+use crate::stats::sorting;
 
 /// The last step of the path of a mechanism's kind.
 pub const KIND: &str = "kind";
@@ -90,7 +91,7 @@ fn alone(settings: Settings, name: &str) -> Settings {
         }
         Some((path, value))
     });
-    kept.collect()
+    sorting::map(kept)
 }
 
 /// The settings of the policy `entry` of `spec`.

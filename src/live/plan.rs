@@ -22,6 +22,7 @@ use crate::form::units::{Money, Rate};
 use crate::kernel::chance::{Chance, Purpose, unit};
 use crate::kernel::sampler::Sampler;
 use crate::provider::pricing::PerToken;
+use crate::stats::sorting;
 use crate::traffic::arrivals::{Arrivals, BuildArrivals, Poisson, Regular};
 
 pub use finding::{Beyond, Finding};
@@ -313,9 +314,7 @@ impl Plan {
     /// The prices of each target, by name.
     pub fn prices(&self) -> BTreeMap<String, PerToken> {
         let prices = self.targets.iter();
-        prices
-            .map(|target| (target.name.clone(), target.prices.clone()))
-            .collect()
+        sorting::map(prices.map(|target| (target.name.clone(), target.prices.clone())))
     }
 
     /// What each target is, by name: the model and the address.
@@ -328,7 +327,7 @@ impl Plan {
             }
             (target.name.clone(), what)
         };
-        self.targets.iter().map(of).collect()
+        sorting::map(self.targets.iter().map(of))
     }
 
     /// The cost of all probes to this target in pico-dollars if their prompts have as many tokens as words, and their

@@ -4,11 +4,12 @@
 //! empty cell. Text that came from a file and that a spreadsheet would take for a formula gets an apostrophe before it
 //! (OWASP, "CSV Injection"). Left out: texts of the report such as warnings and sources, which are in `result.json`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{Code, Comparison, Judged, Judgement, PolicyReport, Ranking, Report, Unit};
 use crate::stats::compare::Verdict;
 use crate::stats::interval::Estimate;
+use crate::stats::sorting;
 use crate::words::{BoundKind, Metric};
 
 /// Every table, as the name of its file and its text.
@@ -318,7 +319,7 @@ fn series(policies: &[PolicyReport]) -> String {
     let mut sheet = Sheet::new(head.into_iter().chain(sent));
     for policy in policies {
         let named = policy.providers.iter().enumerate();
-        let places: BTreeMap<&str, usize> = named.map(|(place, provider)| (provider.name.as_str(), place)).collect();
+        let places = sorting::map(named.map(|(place, provider)| (provider.name.as_str(), place)));
         let columns: Vec<Option<usize>> = providers.iter().map(|name| places.get(name).copied()).collect();
         for moment in &policy.series {
             let first = [

@@ -4,7 +4,6 @@
 //! ranking decides, else the cost; without objectives and ranking, errors do, in factors of two from one in ten thousand on, and then the cost. The baseline, the first of the experiment, is always among them.
 
 use crate::stats::sorting;
-use std::collections::BTreeMap;
 
 use super::{Judged, Metric, PolicyReport, Report, estimate};
 
@@ -33,7 +32,7 @@ impl Report {
             return (0..self.policies.len()).collect();
         }
         let ranked = self.ranking.iter().flat_map(|ranking| &ranking.rows).enumerate();
-        let places: BTreeMap<&str, usize> = ranked.map(|(place, row)| (row.policy.as_str(), place)).collect();
+        let places = sorting::map(ranked.map(|(place, row)| (row.policy.as_str(), place)));
         let place = |policy: &PolicyReport| places.get(policy.name.as_str()).copied().unwrap_or(usize::MAX);
         let mut order: Vec<(u8, usize, f64, usize)> = (self.policies.iter().enumerate())
             .map(|(p, policy)| (self.verdict(p, policy), place(policy), cost(policy), p))

@@ -6,6 +6,7 @@
 //! the standard library.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// Puts `items` in the order of `compare`; those that compare equal stay as they are to each other.
 pub fn by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
@@ -26,6 +27,13 @@ pub fn by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
 /// Puts `items` in the order of their `key`; those of the same key stay as they are to each other.
 pub fn by_key<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) {
     by(items, |a, b| key(a).cmp(&key(b)));
+}
+
+/// A map of `pairs`, put in one after the other; of pairs with one key the last stays. To collect them would sort them first.
+pub fn map<K: Ord, V>(pairs: impl Iterator<Item = (K, V)>) -> BTreeMap<K, V> {
+    let mut map = BTreeMap::new();
+    map.extend(pairs);
+    map
 }
 
 /// The one copy.

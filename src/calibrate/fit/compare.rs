@@ -3,10 +3,11 @@
 //! It is a start and says so: the rate is the highest that every target was measured at below saturation, the lengths are those
 //! of the requests measured. It refers to the models by their files, beside which it stands.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::report::FitReport;
 use crate::calibrate::log::{Log, Observation};
+use crate::form::object;
 
 /// A target that was fitted: its report, and the name of its model's file.
 #[derive(Clone, Copy, Debug)]
@@ -35,10 +36,11 @@ pub fn experiment(name: &str, log: &Log, targets: &[Fitted<'_>]) -> String {
         ),
         false => (RATE, "a rate to start from: none was measured below saturation"),
     };
-    let providers: Map<String, Value> = targets
-        .iter()
-        .map(|t| (t.provider.to_owned(), json!({ "model": t.file })))
-        .collect();
+    let providers = object(
+        targets
+            .iter()
+            .map(|t| (t.provider.to_owned(), json!({ "model": t.file }))),
+    );
     let alone = |t: &Fitted<'_>| json!({ "name": format!("all-{}", t.provider), "policy": { "single": { "provider": t.provider } } });
     let mut policies: Vec<Value> = targets.iter().map(alone).collect();
     if targets.len() > 1 {

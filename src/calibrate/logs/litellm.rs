@@ -13,6 +13,7 @@ use super::gather::{ENDPOINT, Gather, censor, clock, observed, outcome, seen, to
 use super::table::{one_column, table};
 use super::{Format, Look, Mistake, line, lines, python, quoted, value};
 use crate::calibrate::log::{Log, Observation, Timing};
+use crate::stats::sorting;
 use crate::words::Outcome;
 
 pub(super) const FORMAT: Format = Format {
@@ -77,7 +78,7 @@ fn rows(look: Look<'_>) -> Result<Vec<(String, Row)>, Mistake> {
     header.iter().try_for_each(|name| one_column(header, name).map(drop))?;
     let in_row = |(number, record): (usize, csv::StringRecord)| {
         let cells = header.iter().zip(record.iter()).filter(|(_, cell)| !cell.is_empty());
-        let row = cells.map(|(name, cell)| (name.to_owned(), cell.to_owned())).collect();
+        let row = sorting::map(cells.map(|(name, cell)| (name.to_owned(), cell.to_owned())));
         (format!("line {number}"), row)
     };
     Ok(table.rows.into_iter().map(in_row).collect())
@@ -89,7 +90,7 @@ fn in_text(row: Map<String, Value>) -> Row {
         Value::String(ref s) => Some(s.clone()).filter(|s| !s.is_empty()),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(v.to_string()),
     };
-    row.into_iter().filter_map(|(name, v)| Some((name, text(v)?))).collect()
+    sorting::map(row.into_iter().filter_map(|(name, v)| Some((name, text(v)?))))
 }
 
 fn take(place: &str, row: &Row, gather: &mut Gather) -> Result<(), Mistake> {

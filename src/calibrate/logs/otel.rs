@@ -6,14 +6,13 @@
 //! it can be shorter than the TTFT of other formats, which a note says. A span covers the retries of its caller. Spans of other
 //! operations (embeddings, tools, agents) are passed over. A target is a provider and the requested model.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::gather::{ENDPOINT, Gather, censor, observed, outcome, seen, tokens, tpot};
 use super::{Format, Look, Mistake, line, lines, value};
 use crate::calibrate::log::{Log, Observation, Timing};
+use crate::stats::sorting;
 use crate::words::Outcome;
 
 pub(super) const FORMAT: Format = Format {
@@ -92,7 +91,7 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
 }
 
 fn take(span: &Span, gather: &mut Gather) -> Result<(), Mistake> {
-    let attributes: BTreeMap<&str, &Value> = span.attributes.iter().map(|a| (a.key.as_str(), &a.value)).collect();
+    let attributes = sorting::map(span.attributes.iter().map(|a| (a.key.as_str(), &a.value)));
     let text = |names: &[&str]| {
         names
             .iter()

@@ -232,7 +232,7 @@ fn experiment(
         ("ttft", shortest(&[Outcome::TimeoutTtft])),
         ("total", shortest(&[Outcome::TimeoutTotal, Outcome::TimeoutAttempt])),
     ];
-    let mut timeouts: BTreeMap<&str, String> = kinds.into_iter().filter_map(|(name, s)| Some((name, s?))).collect();
+    let mut timeouts = sorting::map(kinds.into_iter().filter_map(|(name, s)| Some((name, s?))));
     // A hang needs a timeout to end it, although no request of this log happened to have one.
     let faults = model.variants.get(variant).map(|spec| &spec.faults);
     if faults.is_some_and(|f| f.hang.share().get() + f.stalled.share().get() > 0.0) {

@@ -214,6 +214,11 @@ impl<'a> Source<'a> {
             ..MOST_BYTES => several::mistakes::<T>(tree, first),
             _ => vec![first],
         };
+        self.together(&found)
+    }
+
+    /// One error of all mistakes, in the order of their places; of those alike at one place, the first.
+    fn together(&self, found: &[Mistake]) -> Error {
         let mut all: Vec<Diagnosis> = found.iter().map(|mistake| *self.mistake(mistake).0).collect();
         let mut seen = Vec::new();
         all.retain(|one| {

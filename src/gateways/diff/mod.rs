@@ -190,7 +190,7 @@ fn renamed(settings: Settings, called: &BTreeMap<String, String>) -> Settings {
         };
         (path, value)
     };
-    settings.into_iter().map(pair).collect()
+    sorting::map(settings.into_iter().map(pair))
 }
 
 /// Groups that are new or gone.

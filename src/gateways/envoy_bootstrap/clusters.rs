@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Notes, items, seconds_at, span, text};
+use crate::form::object;
 use crate::gateways::tree::{Node, Place};
 
 /// Envoy's bound on connections, on requests that wait and on requests, where none is given.
@@ -309,10 +310,7 @@ impl Cluster<'_> {
 
     /// The policy among `hosts`, which are names with weights.
     pub(super) fn choice(&self, hosts: &[(&str, u64)]) -> Value {
-        let weights: Map<String, Value> = hosts
-            .iter()
-            .map(|(name, weight)| ((*name).to_owned(), json!(weight)))
-            .collect();
+        let weights = object(hosts.iter().map(|(name, weight)| ((*name).to_owned(), json!(weight))));
         let names: Vec<&str> = hosts.iter().map(|(name, _)| *name).collect();
         if let [one] = names[..] {
             return json!({ "single": { "provider": one } });

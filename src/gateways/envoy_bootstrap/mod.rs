@@ -26,6 +26,7 @@ use super::model::{Case, Gateway, Group, Member, Product};
 use super::source::Config;
 use super::tree::{Entry, Node, Place, Value as Is};
 use super::warning::{self, Warning};
+use crate::form::object;
 use clusters::{Cluster, Host};
 pub(super) use keys::KEYS;
 use routes::{Retries, Route};
@@ -176,11 +177,8 @@ pub(super) fn read(config: &Config) -> Gateway {
         let all = routes.iter().flat_map(|route| &route.clusters);
         all.into_iter().any(|(other, _)| other.name == cluster.name)
     };
-    let hosts: Map<String, Value> = clusters
-        .iter()
-        .filter(|cluster| used(cluster))
-        .map(|cluster| (cluster.name.clone(), cluster.pool()))
-        .collect();
+    let known = clusters.iter().filter(|cluster| used(cluster));
+    let hosts = object(known.map(|cluster| (cluster.name.clone(), cluster.pool())));
     if !hosts.is_empty() {
         facts.insert("hosts".to_owned(), Value::Object(hosts));
     }

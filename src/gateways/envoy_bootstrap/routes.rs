@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::clusters::{Cluster, Host};
 use super::{IDLE, Notes, TIMEOUT, items, limits, seconds, seconds_at, span, text};
+use crate::form::object;
 use crate::gateways::tree::{Node, Place};
 
 /// A route that leads to clusters.
@@ -389,10 +390,7 @@ impl Route<'_> {
             return cluster.choice(&all);
         }
         let weights = |level: &Vec<(&str, u64)>| -> Map<String, Value> {
-            level
-                .iter()
-                .map(|(name, weight)| ((*name).to_owned(), json!(weight)))
-                .collect()
+            object(level.iter().map(|(name, weight)| ((*name).to_owned(), json!(weight))))
         };
         let inside: Vec<Value> = levels.iter().map(|level| cluster.choice(level)).collect();
         let mut of = json!({ "levels": levels.iter().map(weights).collect::<Vec<_>>(), "inside": inside });

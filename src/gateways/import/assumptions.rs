@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 
 use crate::experiment::model::BUILT_IN_PRICES;
 use crate::form::diagnose::nearest;
+use crate::form::object;
 use crate::gateways::model::{Gateway, Group, Member};
 use crate::gateways::{Refused, printable};
 use crate::import::prices;
@@ -326,9 +327,9 @@ impl Beside {
             };
             Some((name.clone(), given.get(called)?.clone()))
         });
-        let taken: Map<String, Value> = taken.collect();
+        let taken = object(taken);
         let rest = given.into_iter().filter(|(name, _)| !own.contains_key(name));
-        rest.chain(taken).collect()
+        object(rest.chain(taken))
     }
 }
 

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Assumptions;
+use crate::form::object;
 use crate::gateways::model::{Gateway, Group, Member};
 
 /// The experiment that `gateway` is, under `assumptions`; `name` names it.
@@ -173,7 +174,7 @@ impl Timeouts<'_> {
         });
         (
             general.filter(|_| self.streams).map(|general| self.of(&general)),
-            each.collect(),
+            object(each),
         )
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Assumptions;
 use crate::calibrate::log::{Log, Observation};
+use crate::form::object;
 use crate::gateways::model::{Gateway, Group, Member};
 use crate::words::Outcome;
 
@@ -183,9 +184,8 @@ fn found(assumptions: &mut Assumptions, sent: &[(String, usize)], hits: &[(Strin
             .into_iter()
             .any(|group| *class == group || class.starts_with(&format!("{group}/")))
     };
-    let shares: Map<String, Value> = (assumptions.classes.keys().filter(is_asked))
-        .map(|class| (class.clone(), json!(share(class))))
-        .collect();
+    let asked = assumptions.classes.keys().filter(is_asked);
+    let shares = object(asked.map(|class| (class.clone(), json!(share(class)))));
     assumptions
         .response_cache
         .insert("hits".to_owned(), json!({ "stated": { "share": shares } }));

@@ -26,6 +26,7 @@ use super::model::{Gateway, Group, Product};
 use super::source::Config;
 use super::tree::{Node, Place};
 use super::warning;
+use crate::form::object;
 use deployments::Deployment;
 pub(super) use keys::KEYS;
 use settings::{Settings, Version};
@@ -201,7 +202,7 @@ fn group(reading: &Reading<'_>, name: &str, deployments: &[Deployment]) -> Group
     let shares = policy::shares(settings, deployments);
     let mut facts = Map::new();
     if let Some(tiers) = deployments.iter().find_map(|d| d.tiers.as_ref()) {
-        let tiers: Map<String, Value> = tiers.iter().map(|(tier, to)| (tier.clone(), json!(to))).collect();
+        let tiers = object(tiers.iter().map(|(tier, to)| (tier.clone(), json!(to))));
         facts.insert("complexity".to_owned(), Value::Object(tiers));
     }
     if let [

@@ -6,6 +6,7 @@ use super::Reading;
 use super::deployments::Deployment;
 use super::settings::{Cooling, Settings, TIMEOUT, Version};
 use super::tenants;
+use crate::form::object;
 
 /// Seconds as an experiment writes them.
 pub(super) fn seconds(s: f64) -> Value {
@@ -21,7 +22,7 @@ fn by_name<T: Into<Value>>(deployments: &[Deployment], value: impl Fn(&Deploymen
     let pairs = deployments
         .iter()
         .filter_map(|d| Some((d.member.name.clone(), value(d)?.into())));
-    pairs.collect()
+    object(pairs)
 }
 
 fn limits(deployments: &[Deployment]) -> Map<String, Value> {
@@ -67,9 +68,10 @@ fn levelled(settings: &Settings, deployments: &[Deployment], levels: &[Vec<&str>
 
 fn part(settings: &Settings, own: &[&Deployment], names: &[&str]) -> Value {
     let limits_of = |value: &dyn Fn(&Deployment) -> Option<u64>| -> Map<String, Value> {
-        own.iter()
-            .filter_map(|d| Some((d.member.name.clone(), json!(value(d)?))))
-            .collect()
+        object(
+            own.iter()
+                .filter_map(|d| Some((d.member.name.clone(), json!(value(d)?)))),
+        )
     };
     let mut limits = Map::new();
     for (name, of) in [("rpm", limits_of(&|d| d.rpm)), ("tpm", limits_of(&|d| d.tpm))] {
@@ -77,10 +79,10 @@ fn part(settings: &Settings, own: &[&Deployment], names: &[&str]) -> Value {
             limits.insert(name.to_owned(), Value::Object(of));
         }
     }
-    let weights: Map<String, Value> = own
-        .iter()
-        .filter_map(|d| Some((d.member.name.clone(), json!(d.weight?))))
-        .collect();
+    let weights = object(
+        own.iter()
+            .filter_map(|d| Some((d.member.name.clone(), json!(d.weight?)))),
+    );
     fill(settings, names, limits, weights)
 }
 
@@ -317,7 +319,7 @@ pub(super) fn client(settings: &Settings, reading: &Reading<'_>) -> Map<String, 
             .retries_by
             .iter()
             .map(|(name, n)| ((*name).to_owned(), json!(n)));
-        retry.insert("retry_policy".to_owned(), Value::Object(by.collect()));
+        retry.insert("retry_policy".to_owned(), Value::Object(object(by)));
     }
     let mut cooldown = Map::new();
     if settings.version == Version::V1_80 {
@@ -329,16 +331,14 @@ pub(super) fn client(settings: &Settings, reading: &Reading<'_>) -> Map<String, 
         }
         if let Some(by) = &settings.allowed_by {
             let by = by.iter().map(|(name, n)| ((*name).to_owned(), json!(n)));
-            cooldown.insert("allowed_fails_policy".to_owned(), Value::Object(by.collect()));
+            cooldown.insert("allowed_fails_policy".to_owned(), Value::Object(object(by)));
         }
     }
     if settings.cooldown_given || settings.cooling == Cooling::Counted {
         cooldown.insert("cooldown_time".to_owned(), seconds(settings.cooldown));
     }
     let everybody = || reading.groups.iter().flat_map(|(_, of)| of);
-    let own: Map<String, Value> = everybody()
-        .filter_map(|d| Some((d.member.name.clone(), seconds(d.cooldown?))))
-        .collect();
+    let own = object(everybody().filter_map(|d| Some((d.member.name.clone(), seconds(d.cooldown?)))));
     if !own.is_empty() {
         cooldown.insert("deployments".to_owned(), Value::Object(own));
     }

@@ -3,18 +3,17 @@
 use serde_json::{Map, Value, json};
 
 use super::ONLY;
+use crate::form::object;
 use crate::gateways::tree::{Node, Value as Is};
 
 /// A query as an experiment has it: the same.
 pub(super) fn value(node: &Node) -> Value {
     match &node.value {
         Is::List(items) => items.iter().map(value).collect(),
-        Is::Map(entries) => Value::Object(
-            entries
-                .iter()
-                .map(|entry| (entry.key.clone(), value(&entry.value)))
-                .collect(),
-        ),
+        Is::Map(entries) => {
+            let fields = entries.iter().map(|entry| (entry.key.clone(), value(&entry.value)));
+            Value::Object(object(fields))
+        }
         Is::Scalar { quoted: false, text } if matches!(text.as_str(), "true" | "false") => json!(text == "true"),
         Is::Scalar { quoted: false, .. } if node.number().is_some() => {
             let number = node.number().unwrap_or(0.0);
@@ -54,7 +53,7 @@ pub(super) fn classes(root: &Node) -> Map<String, Value> {
         }
         (format!("{ONLY}/{then}"), class)
     };
-    found.into_iter().map(class).collect()
+    object(found.into_iter().map(class))
 }
 
 /// What a class has that meets a query: one way of the first alternative.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{place, words};
+use crate::form::object;
 use crate::gateways::Gateway;
 use crate::gateways::model::{Group, Member};
 
@@ -13,15 +14,13 @@ pub fn json(gateway: &Gateway) -> String {
             .groups
             .iter()
             .filter_map(|group| Some((group.name.clone(), of(group)?)));
-        Value::Object(pairs.collect())
+        Value::Object(object(pairs))
     };
     let by_member = |of: &dyn Fn(&Member) -> Option<Value>| -> Value {
         let members = gateway.groups.iter().flat_map(|group| &group.members);
-        Value::Object(
-            members
-                .filter_map(|member| Some((member.name.clone(), of(member)?)))
-                .collect(),
-        )
+        Value::Object(object(
+            members.filter_map(|member| Some((member.name.clone(), of(member)?))),
+        ))
     };
     let names = |list: &[String]| (!list.is_empty()).then(|| json!(list));
     let mut of = Map::new();
@@ -52,11 +51,12 @@ pub fn json(gateway: &Gateway) -> String {
     );
     put(
         "aliases",
-        gateway
-            .aliases
-            .iter()
-            .map(|(alias, group)| (alias.clone(), json!(group)))
-            .collect(),
+        Value::Object(object(
+            gateway
+                .aliases
+                .iter()
+                .map(|(alias, group)| (alias.clone(), json!(group))),
+        )),
     );
     put(
         "price",
@@ -93,14 +93,13 @@ pub fn json(gateway: &Gateway) -> String {
         "shares_when_all_are_well",
         by_group(&|group| {
             let shares = group.shares.as_ref().filter(|shares| shares.len() > 1)?;
-            Some(Value::Object(
+            Some(Value::Object(object(
                 group
                     .members
                     .iter()
                     .zip(shares)
-                    .map(|(m, share)| (m.name.clone(), json!(share)))
-                    .collect(),
-            ))
+                    .map(|(m, share)| (m.name.clone(), json!(share))),
+            )))
         }),
     );
     put("through", by_group(&|group| names(&group.through)));

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::report::Report;
 use crate::report::chart::COLOURS;
+use crate::stats::sorting;
 
 /// A name and its colour in charts.
 #[derive(Clone, Serialize)]
@@ -36,7 +37,7 @@ impl<'a> Keys<'a> {
         let places = report.policies.iter().enumerate();
         Keys {
             keys: keys.collect(),
-            places: places.map(|(place, policy)| (policy.name.as_str(), place)).collect(),
+            places: sorting::map(places.map(|(place, policy)| (policy.name.as_str(), place))),
         }
     }
 

@@ -9,6 +9,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Clause, Operand, Operator, Query, Value, Wanted};
+use crate::form::object;
 
 impl<'de> Deserialize<'de> for Query {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Query, D::Error> {
@@ -202,13 +203,11 @@ impl JsonSchema for Query {
         let all = said("Queries that must all hold.");
         let any = said("Queries of which one must hold.");
         let value = json_schema!({ "type": ["string", "number", "boolean"] });
-        let operators: serde_json::Map<String, serde_json::Value> = (Operator::NAMES.into_iter())
-            .map(|name| {
-                let many = name == "$in" || name == "$nin";
-                let list = json_schema!({ "type": "array", "items": value });
-                (name.to_owned(), if many { list } else { value.clone() }.to_value())
-            })
-            .collect();
+        let operators = object(Operator::NAMES.into_iter().map(|name| {
+            let many = name == "$in" || name == "$nin";
+            let list = json_schema!({ "type": "array", "items": value });
+            (name.to_owned(), if many { list } else { value.clone() }.to_value())
+        }));
         json_schema!({
             "description": "Fields of a request, all of which must be as said.",
             "type": "object",

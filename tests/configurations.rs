@@ -492,6 +492,22 @@ fn allowed_failures_go_by_their_kind() {
     assert_eq!(cooldown["allowed_fails_policy"], serde_json::json!({}));
 }
 
+/// A tier of LiteLLM's complexity router that leads to no group is warned of, and what is imported runs without it.
+#[test]
+fn a_tier_that_leads_nowhere_is_told_and_left_out() {
+    let tiers = "tiers: {SIMPLE: a, MEDIUM: b, COMPLEX: c}";
+    let router = format!("  - {{model_name: auto, litellm_params: {{model: auto_router/complexity_router, complexity_router_config: {{{tiers}}}}}}}\n");
+    let gateway = of(&LONE.replace("litellm_settings:", &(router + "litellm_settings:")));
+    let told = warnings(&gateway);
+    assert!(
+        told.contains(&"undefined-target: auto, tier COMPLEX -> c".to_owned()),
+        "{told:?}"
+    );
+    let experiment = made(&gateway, "{}");
+    let classes: Vec<&String> = experiment["traffic"]["classes"].as_object().unwrap().keys().collect();
+    assert_eq!(classes, ["a", "auto/MEDIUM", "auto/SIMPLE", "b"]);
+}
+
 /// A stream is bounded at each wait for a token, by its own timeout, the router's, or that of all requests, in this order.
 #[test]
 fn timeouts_are_those_of_the_deployment_and_of_streams() {

@@ -101,6 +101,16 @@ pub(super) fn of_keys(reading: &Reading<'_>, config: &Config, ledger: &mut [Row]
             ));
         }
     }
+    for (group, deployments) in &reading.groups {
+        for (tier, target) in deployments.iter().flat_map(|of| of.tiers.iter().flatten()) {
+            if !reading.has(target) {
+                let at = deployments.first().map(|of| of.member.at);
+                let what = "requests of this tier fail, and an import leaves them out";
+                let warning = Warning::new("undefined-target", format!("{group}, tier {tier} -> {target}"), at);
+                warnings.push(warning.saying(what));
+            }
+        }
+    }
     if reading.replicas > 1 && !settings.shared_store {
         let subject = format!("no redis, {} replicas", reading.replicas);
         warnings.push(Warning::new("counts-are-per-replica", subject, None));

@@ -202,7 +202,8 @@ fn group(reading: &Reading<'_>, name: &str, deployments: &[Deployment]) -> Group
     let shares = policy::shares(settings, deployments);
     let mut facts = Map::new();
     if let Some(tiers) = deployments.iter().find_map(|d| d.tiers.as_ref()) {
-        let tiers = object(tiers.iter().map(|(tier, to)| (tier.clone(), json!(to))));
+        let known = tiers.iter().filter(|(_, to)| reading.has(to));
+        let tiers = object(known.map(|(tier, to)| (tier.clone(), json!(to))));
         facts.insert("complexity".to_owned(), Value::Object(tiers));
     }
     if let [

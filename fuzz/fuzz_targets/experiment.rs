@@ -38,13 +38,15 @@ fuzz_target!(|bytes: &[u8]| {
             return;
         }
     };
-    if loaded.experiment.traffic.arrivals.as_dyn().trace().is_some() {
+    let traces = loaded.experiment.traffic.origins();
+    let traces: Vec<String> = traces.filter_map(|origin| Some(origin.arrivals.as_dyn().trace()?.to_owned())).collect();
+    for trace in traces {
         let row = |second| Row {
             at: Span::from_secs(second),
             input: 100,
             output: 50,
         };
-        loaded.trace = Some((0..100).map(row).collect());
+        loaded.traces.insert(trace, (0..100).map(row).collect());
     }
     match assemble(&loaded) {
         Err(error) => assert!(error.to_string().starts_with("fuzz.json:")),

@@ -126,7 +126,7 @@ fn filled(data: &str, engine: &str) -> String {
 
 /// What of the experiment the engine cannot be given.
 fn unknown_to_pages(loaded: &Loaded) -> Option<&'static str> {
-    if loaded.trace.is_some() {
+    if !loaded.traces.is_empty() {
         return Some("it replays a trace");
     }
     if !loaded.scripts.is_empty() {

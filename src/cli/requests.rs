@@ -221,7 +221,7 @@ impl Requests {
             (None, None) => (None, SOME),
         };
         if let Some(user) = self.user {
-            let users = plan.scenarios.first().and_then(|s| s.traffic.users.as_ref());
+            let users = plan.scenarios.first().and_then(|s| s.traffic.users);
             if users.is_none() {
                 return Err(Failure::Input(format!(
                     "--user {user}: the traffic has no `users` to tell apart"

@@ -200,7 +200,8 @@ fn hindrance(scenario: &Scenario, counted: Span) -> Option<String> {
         courses.extend(of.chain(provider.price.course()).map(|c| (c, Some(&*provider.name))));
     }
     courses.extend(scenario.policy.courses().into_iter().map(|course| (course, None)));
-    courses.extend(scenario.traffic.arrivals.course().map(|course| (course, None)));
+    let of_streams = scenario.traffic.streams.iter();
+    courses.extend(of_streams.filter_map(|stream| Some((stream.arrivals.course()?, stream.name.as_deref()))));
     let named = |course: &Course, of: Option<&str>| match of {
         Some(provider) => format!("{} of {provider}", course.what),
         None => course.what.clone(),

@@ -205,7 +205,11 @@ pub(super) fn changes(scenario: &Scenario) -> bool {
         provider.price.course().is_some() || faults.any(|f| f.is_scheduled() || f.course().is_some())
     });
     by_plan
-        || scenario.traffic.arrivals.course().is_some()
+        || scenario
+            .traffic
+            .streams
+            .iter()
+            .any(|stream| stream.arrivals.course().is_some())
         || !scenario.policy.courses().is_empty()
         || !scenario.policy.milestones().is_empty()
 }

@@ -66,7 +66,12 @@ impl<'a> Telling<'a> {
             mirrored: of.arrival.shadow,
             counted: of.ending.arrived >= from,
             class: self.scenario.traffic.classes[usize::from(ask.class)].name.clone(),
-            user: self.scenario.traffic.users.is_some().then_some(ask.user),
+            user: self
+                .scenario
+                .traffic
+                .users
+                .is_some_and(|users| ask.user < users)
+                .then_some(ask.user),
             priority: ask.priority,
             gateway: (self.scenario.client.gateways > 1).then_some(of.arrival.gateway),
             input: ask.input,

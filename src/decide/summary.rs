@@ -71,7 +71,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
             month
         })
         .collect();
-    let story = |scenario: &Scenario| match (plan.start, loaded.trace.is_some()) {
+    let story = |scenario: &Scenario| match (plan.start, !loaded.traces.is_empty()) {
         (_, true) => Story::Replayed,
         (Start::Empty, _) => Story::Empty,
         _ if steady::changes(scenario) => Story::Scheduled,

@@ -43,7 +43,7 @@ use groups::groups;
 use metrics::{Measures, measures};
 use objectives::objectives;
 use quality::quality;
-use traffic::{asked, traffic, users};
+use traffic::{asked, check_origins, traffic, users};
 use window::{check_load, max_in_system, window};
 
 pub(crate) use groups::settings as settings_of_groups;
@@ -151,6 +151,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
         extras: &[&loaded.own, &loaded.scripts],
         ..Names::default()
     };
+    check_origins(&spec.traffic).map_err(|r| r.at("traffic"))?;
     let (window, start) = window(loaded, &names, warmup).map_err(|r| r.at("plan"))?;
     let names = Names {
         origin: window.warmup,
@@ -360,7 +361,7 @@ const CLOSED: &str = "the arrivals are a closed loop: latency is measured from t
 
 /// What the file may have meant before, what the arrivals mean for the figures, and what the clients' breakers cannot do in this fleet.
 fn cautions(spec: &Experiment, prices: &Table) -> Vec<String> {
-    let closed = spec.traffic.arrivals.as_dyn().follows_ends();
+    let closed = spec.traffic.follows_ends();
     let named = |entry: &PolicyEntry| matches!(entry.policy, PolicySpec::model_groups(_));
     let caution = |entry: &PolicyEntry| {
         let client = entry.effective(&spec.client);

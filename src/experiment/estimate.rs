@@ -23,9 +23,11 @@ use crate::provider::faults::Weather;
 use crate::provider::latency::Start;
 use crate::provider::load::Servers;
 use crate::traffic::Source;
+use crate::traffic::stream::Stream;
 use crate::words::Ask;
 
 use super::assemble::Plan;
+use super::file::Origin;
 use super::load::Loaded;
 
 /// Requests that the mean of a provider is taken over, and the most of all providers together.
@@ -97,12 +99,13 @@ pub fn estimate(loaded: &Loaded, plan: &Plan, threads: u64) -> Estimate {
     let providers = plan.scenarios.first().map_or(0, |s| s.fleet.len());
     let classes = plan.scenarios.first().map_or(0, |s| s.traffic.classes.len());
     // The traffic is the same under every policy.
-    let (requests, rate) = plan.scenarios.first().map_or((0.0, 0.0), |s| arrivals(loaded, s));
-    let spec = loaded.experiment.traffic.arrivals.as_dyn();
-    let loops = spec.users().filter(|_| spec.follows_ends());
+    let coming = plan
+        .scenarios
+        .first()
+        .map_or_else(Coming::default, |s| arrivals(loaded, s));
     let mut known = Vec::new();
     let policies: Vec<PolicyEstimate> = (plan.scenarios.iter())
-        .map(|scenario| policy(scenario, requests, rate, loops, &mut known))
+        .map(|scenario| policy(scenario, &coming, &mut known))
         .collect();
     // Of each policy's own requests: a closed loop sends as many as its answers let it.
     let each = |(kind, of): (&String, &PolicyEstimate)| {
@@ -129,7 +132,7 @@ pub fn estimate(loaded: &Loaded, plan: &Plan, threads: u64) -> Estimate {
     let pairs = plan.replications as f64 * policies.len() as f64;
     let tally = classes as f64 * BYTES_A_CLASS + providers as f64 * BYTES_A_PROVIDER;
     let at_once = (threads as f64).min(pairs);
-    let rows = loaded.trace.as_ref().map_or(0, |rows| size_of_val(&rows[..]));
+    let rows: usize = loaded.traces.values().map(|rows| size_of_val(&rows[..])).sum();
     Estimate {
         policies,
         replications: plan.replications,
@@ -148,8 +151,6 @@ impl Estimate {
         let Some(policy) = self.policies.iter().find(|p| p.at_least > p.most as f64) else {
             return Ok(());
         };
-        let arrivals = &loaded.experiment.traffic.arrivals;
-        let field = if loaded.trace.is_some() { "trace" } else { "rate" };
         let text = format!(
             "{}: about {} requests would be in the system at once: {}. At most {} are simulated (`plan.max_in_system`, which may \
              be up to {})",
@@ -159,12 +160,26 @@ impl Estimate {
             in_words(policy.most as f64),
             in_words(MOST_IN_SYSTEM as f64),
         );
-        let refusal = Refusal::new(text)
-            .at(field)
-            .at(arrivals.name())
-            .at("arrivals")
-            .at("traffic");
-        Err(refusal.error(&loaded.file, &loaded.text))
+        let refusal = Refusal::new(text);
+        let rate = |origin: &Origin<'_>| origin.arrivals.as_dyn().rate().unwrap_or(f64::INFINITY);
+        let most = loaded
+            .experiment
+            .traffic
+            .origins()
+            .max_by(|a, b| rate(a).total_cmp(&rate(b)));
+        let refusal = match most {
+            Some(origin) => {
+                let arrivals = origin.arrivals.as_dyn();
+                let field = if arrivals.trace().is_some() {
+                    "trace"
+                } else {
+                    arrivals.rate_field()
+                };
+                origin.at_arrivals(refusal.at(field))
+            }
+            None => refusal,
+        };
+        Err(refusal.at("traffic").error(&loaded.file, &loaded.text))
     }
 
     /// What is likely not meant, in sentences.
@@ -226,25 +241,51 @@ fn in_words(number: f64) -> String {
     }
 }
 
-/// Requests of a replication, and of a second.
-fn arrivals(loaded: &Loaded, scenario: &Scenario) -> (f64, f64) {
-    let seconds = scenario.window.end.seconds();
-    let spec = loaded.experiment.traffic.arrivals.as_dyn();
-    // Users without a think time are held back by their answers alone.
+/// What comes, of all streams together.
+#[derive(Default)]
+struct Coming {
+    /// Requests of a replication, and of a second, that come by the clock alone.
+    requests: f64,
+    rate: f64,
+    /// The users that wait for their answers, and the requests a second that they would send if answers took no time, by stream.
+    loops: Vec<(f64, f64)>,
+}
+
+fn arrivals(loaded: &Loaded, scenario: &Scenario) -> Coming {
+    let mut coming = Coming::default();
+    for (origin, stream) in loaded.experiment.traffic.origins().zip(&scenario.traffic.streams) {
+        let spec = origin.arrivals.as_dyn();
+        if let Some(users) = spec.users().filter(|_| spec.follows_ends()) {
+            // Users without a think time are held back by their answers alone.
+            let most = spec.rate().unwrap_or(f64::INFINITY);
+            coming.loops.push((f64::from(users), most));
+            continue;
+        }
+        let (requests, rate) = of_stream(&origin, stream, scenario.window.end);
+        coming.requests += requests;
+        coming.rate += rate;
+    }
+    coming
+}
+
+/// Requests of a replication, and of a second, of one stream.
+fn of_stream(origin: &Origin<'_>, stream: &Stream, end: Time) -> (f64, f64) {
+    let spec = origin.arrivals.as_dyn();
+    let seconds = end.seconds();
     let unbounded = spec.follows_ends().then_some(f64::INFINITY);
     if let Some(rate) = spec.rate().or(unbounded) {
         return (rate * seconds, rate);
     }
-    let most = if loaded.trace.is_some() {
+    let most = if spec.trace().is_some() {
         usize::MAX
     } else {
         DRAWN_ARRIVALS
     };
     let chance = Chance::new(0, 0);
-    let mut source = scenario.traffic.arrivals.fresh(chance.surroundings(0));
+    let mut source = stream.arrivals.fresh(chance.surroundings(0));
     let times = (0..).map_while(|id| source.next(chance.request(id)).map(|a| a.at));
     let (count, last) = times
-        .take_while(|&at| at < scenario.window.end)
+        .take_while(|&at| at < end)
         .take(most)
         .fold((0usize, Time::ZERO), |(n, _), at| (n + 1, at));
     if count < most {
@@ -254,15 +295,9 @@ fn arrivals(loaded: &Loaded, scenario: &Scenario) -> (f64, f64) {
     (rate * seconds, rate)
 }
 
-/// What `scenario` takes with so many requests in a replication and in a second. `known` holds the mean and the shortest time of
-/// an answer for each client's timeouts that have been met.
-fn policy(
-    scenario: &Scenario,
-    requests: f64,
-    rate: f64,
-    loops: Option<u32>,
-    known: &mut Vec<(Timeouts, f64, f64)>,
-) -> PolicyEstimate {
+/// What `scenario` takes with what is coming. `known` holds the mean and the shortest time of an answer for each client's timeouts that
+/// have been met.
+fn policy(scenario: &Scenario, coming: &Coming, known: &mut Vec<(Timeouts, f64, f64)>) -> PolicyEstimate {
     let timeouts = &scenario.client.timeouts;
     if !known.iter().any(|(of, ..)| of == timeouts) {
         let each = times(scenario);
@@ -271,12 +306,10 @@ fn policy(
     }
     let found = known.iter().find(|(of, ..)| of == timeouts);
     let (mean, fastest) = found.map_or((0.0, 0.0), |&(_, mean, fastest)| (mean, fastest));
-    if let Some(users) = loops {
-        return closed_loop(scenario, f64::from(users), rate, mean);
-    }
+    let (requests, rate) = (coming.requests, coming.rate);
     let (in_system, served) = in_system(scenario, requests, rate, mean);
     let (at_least, _) = self::in_system(scenario, requests, rate, fastest);
-    PolicyEstimate {
+    let mut estimate = PolicyEstimate {
         name: scenario.name.clone(),
         requests,
         rate,
@@ -285,28 +318,27 @@ fn policy(
         in_system,
         at_least,
         most: scenario.max_in_system,
+    };
+    for &(users, most) in &coming.loops {
+        add_loop(&mut estimate, scenario, users, most);
     }
+    estimate
 }
 
-/// The estimate for `users` that wait for their answers, and would send `most` requests a second if answers took no
-/// time: at most N / (Z + R) requests a second for N users that think for Z and wait for R, and no more than can be
-/// served (Denning and Buzen, "The Operational Analysis of Queueing Network Models", 1978).
-fn closed_loop(scenario: &Scenario, users: f64, most: f64, lasts: f64) -> PolicyEstimate {
+/// Adds `users` that wait for their answers, and would send `most` requests a second if answers took no time: at most N / (Z + R)
+/// requests a second for N users that think for Z and wait for R, and no more than can be served beside what else comes (Denning
+/// and Buzen, "The Operational Analysis of Queueing Network Models", 1978).
+fn add_loop(to: &mut PolicyEstimate, scenario: &Scenario, users: f64, most: f64) {
     let think = users / most.max(1e-9);
-    let unhindered = users / (think + lasts);
-    let (_, served) = in_system(scenario, unhindered, unhindered, lasts);
-    let rate = unhindered.min(served);
+    let unhindered = users / (think + to.lasts);
+    let (_, served) = in_system(scenario, unhindered, unhindered, to.lasts);
+    let rate = unhindered.min((served - to.rate).max(0.0));
     let in_system = (users - rate * think).clamp(0.0, users);
-    PolicyEstimate {
-        name: scenario.name.clone(),
-        requests: rate * scenario.window.end.seconds(),
-        rate,
-        lasts,
-        served,
-        in_system,
-        at_least: in_system,
-        most: scenario.max_in_system,
-    }
+    to.requests += rate * scenario.window.end.seconds();
+    to.rate += rate;
+    to.served = served;
+    to.in_system += in_system;
+    to.at_least += in_system;
 }
 
 /// The mean time of an answer of each provider, in seconds, as long as the client waits.

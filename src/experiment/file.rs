@@ -6,6 +6,7 @@
 mod layers;
 mod plan;
 mod quality;
+mod traffic;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,7 @@ use crate::form::laws::LawSpec;
 use crate::form::named::Named;
 use crate::form::outcomes::OutcomeList;
 use crate::form::patience::AttemptTimeout;
-use crate::form::units::{Count, Duration, Fraction, Money};
+use crate::form::units::{Count, Duration, Fraction};
 use crate::provider::RetryAfter;
 use crate::provider::cache::CacheSpec;
 use crate::provider::faults::FaultSpec;
@@ -31,15 +32,13 @@ use crate::provider::limits::LimitSpec;
 use crate::provider::load::LoadSpec;
 use crate::provider::pricing::{HungUp, PriceSpec, bare};
 use crate::routing::PolicySpec;
-use crate::traffic::arrivals::ArrivalsSpec;
-use crate::traffic::prompts::PromptsSpec;
-use crate::traffic::users::UsersSpec;
 use crate::words::Metric;
 
 pub use crate::client::fallback::Tells;
 pub use layers::{ClientChanges, TimeoutsChanges};
 pub use plan::{ObjectiveSpec, PlanSpec, WindowSpec};
 pub use quality::{ObservedSpec, QualitySpec};
+pub use traffic::{ClassSpec, Origin, StreamSpec, TrafficSpec};
 
 /// An experiment: traffic, providers, a client, policies to compare, objectives, and how to run it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -103,73 +102,6 @@ pub struct CurrencySpec {
     /// Units of the currency for one US dollar.
     #[schemars(range(min = 0.000_001, max = 1_000_000))]
     pub per_dollar: f64,
-}
-
-/// The requests: when they arrive, of which classes and users, and how large they are.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TrafficSpec {
-    /// The arrival process: when requests arrive.
-    pub arrivals: ArrivalsSpec,
-    /// The classes of requests, by name.
-    #[schemars(extend("minProperties" = 1, "maxProperties" = 1000))]
-    pub classes: Named<ClassSpec>,
-    /// The users behind the requests, for policies and caches that remember them. Default: each request has its own
-    /// user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub users: Option<UsersSpec>,
-    /// Tags that requests carry besides those of their classes, each with its values and their shares:
-    /// `"team": { "search": 0.6, "chat": 0.4 }`. Only proportions matter. Where there are users, a tag belongs to the user, and the
-    /// shares are of users. For limits, budgets and metrics by tag. Default: none.
-    #[serde(default, skip_serializing_if = "Named::is_empty")]
-    pub tags: Named<Named<f64>>,
-}
-
-/// A class of requests: their share, size, priority and tags.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ClassSpec {
-    /// The weight of the class among all requests, above 0; only proportions matter. May be left out if there is one
-    /// class.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub share: Option<f64>,
-    /// The priority of the class in queues: lower goes first, 0 to 15. Default: 1.
-    #[serde(default = "standard")]
-    #[schemars(range(max = 15))]
-    pub priority: u8,
-    /// Input tokens of a request. Left out with a replayed trace, which has its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub input: Option<LawSpec<f64>>,
-    /// Output tokens of a request. Left out with a replayed trace, which has its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<LawSpec<f64>>,
-    /// The `max_tokens` that the client sends: output is cut there, and quotas reserve that much.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_output: Option<Count>,
-    /// The prompts that come back in such requests, for response caches that go by them. Default: no two requests have the same.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompts: Option<PromptsSpec>,
-    /// What the client says of such a request besides: `"plan": "free"`, `"region": "eu"`. For policies that go by it.
-    #[serde(default)]
-    pub tags: Named<String>,
-    /// The name that the caller asks for: a group of `model_groups`, an alias of one, or what a wildcard covers. Default: the only
-    /// group, or the one of the class's own name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asks: Option<String>,
-    /// The most that one such request should cost, as the caller asks. For policies that go by it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cost_budget: Option<Money>,
-    /// How long one such request should take, as the caller asks. For policies that go by it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency_budget: Option<Duration>,
-    /// The provider that the caller asks for by name, whatever a policy thinks. For policies that allow it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub provider: Option<String>,
-}
-
-fn standard() -> u8 {
-    1
 }
 
 /// Quotas that several providers share: those of one account, organisation or region.

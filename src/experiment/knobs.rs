@@ -69,8 +69,10 @@ pub struct Within {
 }
 
 /// Which members are knobs: the first row that a path fits says what about. `*` is one step, `**` all that follow.
-const RULES: [(&[&str], Subject); 17] = [
+const RULES: [(&[&str], Subject); 19] = [
     (&["traffic", "arrivals", "**"], Subject::Traffic),
+    (&["traffic", "streams", "*", "arrivals", "**"], Subject::Traffic),
+    (&["traffic", "streams", "*", "classes", "*"], Subject::Traffic),
     (&["traffic", "classes", "*", "share"], Subject::Traffic),
     (&["traffic", "classes", "*", "input", "**"], Subject::Traffic),
     (&["traffic", "classes", "*", "output", "**"], Subject::Traffic),

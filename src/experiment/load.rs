@@ -1,4 +1,4 @@
-//! From a path to an experiment with everything it refers to: its text, its models, its trace.
+//! From a path to an experiment with everything it refers to: its text, its models, its traces.
 //!
 //! The only place that looks for files. A model by name is `models/NAME.json` in the experiment's folder or the nearest
 //! folder above it, else the one built in; by path it is relative to the experiment. A trace is where `--trace` leads; without
@@ -25,7 +25,7 @@ use crate::import::scores::Scores;
 use crate::provider::pricing::PriceSpec;
 use crate::provider::pricing::listed::Table;
 use crate::routing::script::Scripts;
-use crate::traffic::arrivals::Row;
+use crate::traffic::arrivals::{ArrivalsSpec, Row};
 use crate::words::Input;
 use source::{input, read, read_experiment};
 
@@ -45,8 +45,8 @@ pub struct Loaded {
     pub experiment: Experiment,
     /// The models, by what the experiment calls them.
     pub models: BTreeMap<String, ModelFile>,
-    /// The rows of the trace, if it replays one.
-    pub trace: Option<Arc<[Row]>>,
+    /// The rows of the traces that it replays, by what the experiment calls them.
+    pub traces: BTreeMap<String, Arc<[Row]>>,
     /// The scores that the correlation of answers follows from, if it follows from a file.
     pub scores: Option<Scores>,
     /// The price table; empty if no provider asks for a listed price.
@@ -154,13 +154,18 @@ impl Loaded {
             text,
             experiment,
             models: BTreeMap::new(),
-            trace: None,
+            traces: BTreeMap::new(),
             scores: None,
             prices: Table::default(),
             inputs,
             scripts: Scripts::new(),
             own,
         }
+    }
+
+    /// The rows of the trace that `arrivals` replay, if they replay one that has been loaded.
+    pub fn trace_of(&self, arrivals: &ArrivalsSpec) -> Option<Arc<[Row]>> {
+        self.traces.get(arrivals.as_dyn().trace()?).cloned()
     }
 
     /// Whether some provider's prices are those of the price table.

@@ -2,7 +2,7 @@
 //!
 //! A path is written as errors write it: `plan.duration`, `policies[0].client`, `providers["gpt-4.1"].connections`. An element that
 //! has a name may be told by it (`policies[tiered]`), `*` is the only member of an object, and `traffic.rate` is the rate of the arrivals, whatever
-//! their kind. A value is JSON, or else the text as it is (`40/s`). It is written at its place in the file's text; a member that is not there is put into
+//! their kind; `traffic.streams.NAME.rate` is that of a stream. A value is JSON, or else the text as it is (`40/s`). It is written at its place in the file's text; a member that is not there is put into
 //! the object that would have it. So what is then read is a file like any other, whose mistakes have their lines. Left out: taking a member away, for
 //! which a value of `null` serves where the form has one.
 
@@ -137,7 +137,7 @@ impl Setting {
             serde_json::from_str(&plain).map_err(|error| wrong(format!("the file is no JSON: {error}")))?;
         let mut path: Vec<Seg> = Vec::new();
         let mut at = &tree;
-        let steps = self.written_out(&tree);
+        let steps = self.written_out(&tree).map_err(wrong)?;
         for (i, step) in steps.iter().enumerate() {
             match (step, at) {
                 (Step::Only, Value::Object(members)) if members.len() == 1 => {
@@ -186,14 +186,38 @@ impl Setting {
         Ok(format!("{}{}{}", &text[..start], self.value, &text[end..]))
     }
 
-    /// The steps, with those of a short form written out.
-    fn written_out(&self, tree: &Value) -> Vec<Step> {
+    /// The steps, with those of a short form written out: the rate of all traffic, or of one stream.
+    fn written_out(&self, tree: &Value) -> Result<Vec<Step>, String> {
         let named = |name: &str| Step::Named(name.to_owned());
-        let is_short = self.steps == [named("traffic"), named("rate")];
-        if is_short && tree.pointer("/traffic/arrivals").is_some() {
-            return vec![named("traffic"), named("arrivals"), Step::Only, named("rate")];
+        let rate = |of: &[Step]| [of, &[named("arrivals"), Step::Only, named("rate")]].concat();
+        let streams = tree.pointer("/traffic/streams").and_then(Value::as_object);
+        match &self.steps[..] {
+            [traffic, short] if *traffic == named("traffic") && *short == named("rate") => match streams {
+                None => {}
+                Some(streams) if streams.len() == 1 => {
+                    return Ok(rate(&[traffic.clone(), named("streams"), Step::Only]));
+                }
+                Some(streams) => {
+                    let names: Vec<&str> = streams.keys().map(String::as_str).collect();
+                    let why = "each stream has a rate of its own: traffic.streams.NAME.rate, of";
+                    return Err(format!("{why} {}", names.join(", ")));
+                }
+            },
+            [traffic, of, Step::Named(name), short]
+                if *traffic == named("traffic") && *of == named("streams") && *short == named("rate") =>
+            {
+                if streams.is_some_and(|streams| streams.contains_key(name)) {
+                    return Ok(rate(&self.steps[..3]));
+                }
+            }
+            _ => {}
         }
-        self.steps.clone()
+        let is_short = self.steps == [named("traffic"), named("rate")];
+        Ok(if is_short && tree.pointer("/traffic/arrivals").is_some() {
+            rate(&self.steps[..1])
+        } else {
+            self.steps.clone()
+        })
     }
 
     /// The text with a new member in the object at `path`, and within it what else is missing.
@@ -307,6 +331,26 @@ mod tests {
             let found = set(setting).unwrap();
             assert_eq!(found.pointer(pointer), Some(&value), "{setting}: {found}");
         }
+    }
+
+    #[test]
+    fn a_stream_has_a_rate_of_its_own() {
+        let set = |streams: &str, setting: &str| {
+            let text = format!(r#"{{ "traffic": {{ "streams": {{ {streams} }} }} }}"#);
+            let setting: Setting = setting.parse().unwrap();
+            let text = setting.put(&text).map_err(|error| error.why().to_owned())?;
+            let found: Value = serde_json::from_str(&text).unwrap();
+            let rate = found.pointer("/traffic/streams/a/arrivals/poisson/rate");
+            Ok::<Value, String>(rate.unwrap().clone())
+        };
+        let one = r#""a": { "arrivals": { "poisson": { "rate": "5/s" } } }"#;
+        let two = format!(r#"{one}, "b": {{ "arrivals": {{ "poisson": {{ "rate": "6/s" }} }} }}"#);
+        assert_eq!(set(&two, "traffic.streams.a.rate=40/s").unwrap(), "40/s");
+        assert_eq!(set(one, "traffic.rate=40/s").unwrap(), "40/s");
+        assert_eq!(
+            set(&two, "traffic.rate=40/s").unwrap_err(),
+            "each stream has a rate of its own: traffic.streams.NAME.rate, of a, b"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod arrivals;
 pub mod prompts;
 pub mod ranks;
+pub mod stream;
 pub mod tags;
 pub mod users;
 
@@ -14,22 +15,22 @@ use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Time;
 use crate::words::{Ask, Finished};
 
-use arrivals::{Arrival, Arrivals, Turn};
+use arrivals::{Arrival, Arrivals};
 use prompts::Prompts;
+use stream::{Mark, Stream};
 use tags::Tags;
-use users::Users;
 
 /// The traffic of a scenario.
 #[derive(Debug)]
 pub struct Traffic {
-    /// The arrival process.
-    pub arrivals: Box<dyn Arrivals>,
+    /// The streams that make it up, at least one: several, or one with a name, where the experiment names them.
+    pub streams: Vec<Stream>,
     /// The classes of requests: at least one, at most `u16::MAX`.
     pub classes: Vec<Class>,
-    /// The users who make the requests; `None` gives every request a user of its own.
-    pub users: Option<Users>,
-    /// The tags that requests carry besides those of their classes, if any.
+    /// The tags that requests carry besides those of their classes, if any. Where streams have names, the first is `stream`.
     pub tags: Option<Tags>,
+    /// The number of users of all streams together; `None` if every request has a user of its own.
+    pub users: Option<u32>,
 }
 
 /// A class of requests.
@@ -37,9 +38,6 @@ pub struct Traffic {
 pub struct Class {
     /// The class's name in the experiment.
     pub name: String,
-    /// A uniform draw at or below this (and above the class before) makes a request one of this class; the last class
-    /// has `u64::MAX`.
-    pub up_to: u64,
     /// The priority; lower numbers go first.
     pub priority: u8,
     /// The law of the number of input tokens.
@@ -55,24 +53,62 @@ pub struct Class {
 /// A running source of traffic: makes requests one after the other.
 #[derive(Debug)]
 pub struct Source<'a> {
-    arrivals: Box<dyn Arrivals>,
-    classes: &'a [Class],
-    users: Option<&'a Users>,
-    tags: Option<&'a Tags>,
+    traffic: &'a Traffic,
     chance: Chance,
-    next_id: u64,
+    lanes: Vec<Lane<'a>>,
+    /// When the next request of each lane comes; empty if there is only one, which is asked when its request is wanted.
+    due: Vec<Time>,
+}
+
+/// A stream as it runs.
+#[derive(Debug)]
+struct Lane<'a> {
+    number: usize,
+    stream: &'a Stream,
+    arrivals: Box<dyn Arrivals>,
+    /// How many requests it has made that are no turns.
+    made: u64,
+    /// Its next request, and its number, once that is known.
+    next: Option<(u64, Arrival)>,
+}
+
+impl Lane<'_> {
+    /// Its next request, and the number of that, unless it is a turn.
+    #[inline]
+    fn draw(&mut self, chance: Chance) -> Option<(u64, Arrival)> {
+        let id = self.stream.id(self.made);
+        let arrival = self.arrivals.next(chance.request(id))?;
+        self.made += 1;
+        Some((id, arrival))
+    }
+
+    /// When its next request comes, which is drawn for that.
+    fn look(&mut self, chance: Chance) -> Time {
+        self.next = self.draw(chance);
+        self.next.map_or(Time::NEVER, |(_, arrival)| arrival.at)
+    }
 }
 
 impl<'a> Source<'a> {
     /// The traffic of one replication. What its arrivals go through by themselves is keyed by `own`.
     pub fn new(traffic: &'a Traffic, chance: Chance, own: Key) -> Source<'a> {
+        let lane = |(number, stream): (usize, &'a Stream)| Lane {
+            number,
+            stream,
+            arrivals: stream.arrivals.fresh(stream.own(own)),
+            made: 0,
+            next: None,
+        };
+        let mut lanes: Vec<Lane<'_>> = traffic.streams.iter().enumerate().map(lane).collect();
+        let due = match &mut lanes[..] {
+            [_] => Vec::new(),
+            several => several.iter_mut().map(|lane| lane.look(chance)).collect(),
+        };
         Source {
-            arrivals: traffic.arrivals.fresh(own),
-            classes: &traffic.classes,
-            users: traffic.users.as_ref(),
-            tags: traffic.tags.as_ref(),
+            traffic,
             chance,
-            next_id: 0,
+            lanes,
+            due,
         }
     }
 
@@ -82,76 +118,97 @@ impl<'a> Source<'a> {
     /// writes.
     #[inline]
     pub fn next(&mut self, ask: &mut Ask) -> Option<Time> {
-        let id = self.next_id;
-        let key = self.chance.request(id);
-        let arrival = self.arrivals.next(key)?;
-        self.next_id += 1;
-        match arrival.turn {
-            None => self.make(id, key, &arrival, ask),
-            Some(turn) => self.make_turn(turn, &arrival, ask),
+        let [lane] = &mut self.lanes[..] else {
+            return self.earliest(ask);
+        };
+        let (id, arrival) = lane.draw(self.chance)?;
+        make(self.traffic, self.chance, lane, id, &arrival, ask);
+        Some(arrival.at)
+    }
+
+    /// The earliest of all lanes' next requests; of several at one time, that of the lane named first.
+    #[inline(never)]
+    fn earliest(&mut self, ask: &mut Ask) -> Option<Time> {
+        let mut first = 0;
+        for (i, at) in self.due.iter().enumerate() {
+            if *at < self.due[first] {
+                first = i;
+            }
         }
+        let lane = self.lanes.get_mut(first)?;
+        let (id, arrival) = lane.next?;
+        self.due[first] = lane.look(self.chance);
+        make(self.traffic, self.chance, lane, id, &arrival, ask);
         Some(arrival.at)
     }
 
     /// Whether it is to be told how requests end ([`Source::after`]).
     pub fn follows_ends(&self) -> bool {
-        self.arrivals.follows_ends()
+        self.lanes.iter().any(|lane| lane.arrivals.follows_ends())
     }
 
-    /// A request has ended. What follows it, if anything does, is written into `ask`; returns when it arrives.
+    /// A request has ended. What follows it, if anything does, is written into `ask`; returns when it arrives. Only the stream that the
+    /// request came from is told.
     pub fn after(&mut self, ended: &Finished, ask: &mut Ask) -> Option<Time> {
-        let arrival = self.arrivals.after(ended)?;
-        match arrival.turn {
-            Some(turn) => self.make_turn(turn, &arrival, ask),
-            None => {
-                let id = self.next_id;
-                self.next_id += 1;
-                self.make(id, self.chance.request(id), &arrival, ask);
+        let number = match (&self.lanes[..], &self.traffic.tags) {
+            ([_], _) | (_, None) => 0,
+            (_, Some(tags)) => tags.first_of(ended.ask.tags),
+        };
+        let lane = self.lanes.get_mut(number)?;
+        let arrival = match lane.stream.mark {
+            None => lane.arrivals.after(ended),
+            Some(_) => {
+                let mut own = *ended;
+                own.ask.id = Mark::unmarked(ended.ask.id);
+                own.ask.user = own.ask.user.wrapping_sub(lane.stream.first_user);
+                lane.arrivals.after(&own)
             }
-        }
+        }?;
+        let id = lane.stream.id(lane.made);
+        lane.made += u64::from(arrival.turn.is_none());
+        make(self.traffic, self.chance, lane, id, &arrival, ask);
         Some(arrival.at.max(ended.now))
     }
+}
 
-    #[inline(never)]
-    fn make_turn(&self, turn: Turn, arrival: &Arrival, ask: &mut Ask) {
-        let id = turn.id();
-        let key = self.chance.request(id);
-        self.make(id, key, arrival, ask);
-        ask.user = turn.user;
-        if let Some(tags) = self.tags {
-            ask.tags = tags.pick(self.chance, key, turn.user);
-        }
-    }
-
-    /// Writes request number `id`, keyed by `key`, into `ask`.
-    #[inline(always)]
-    fn make(&self, id: u64, key: Key, arrival: &Arrival, ask: &mut Ask) {
-        let draw = if self.classes.len() > 1 {
-            key.draw(Purpose::Class)
-        } else {
-            0
-        };
-        let index = self.classes.iter().position(|c| draw <= c.up_to).unwrap_or(0);
-        let class = &self.classes[index];
-        let (input, output) = match arrival.tokens {
-            Some(tokens) => tokens,
-            None => (
-                class.input.count(key, Purpose::Input, 0),
-                class.output.count(key, Purpose::Output, 1),
-            ),
-        };
-        let output = output.min(class.max_output.unwrap_or(u32::MAX));
-        let user = self.users.map_or(id as u32, |users| users.pick(key));
-        *ask = Ask {
-            id,
-            class: index as u16,
-            user,
-            priority: class.priority,
-            input,
-            output,
-            max_output: class.max_output,
-            cached: 0,
-            tags: self.tags.map_or(0, |tags| tags.pick(self.chance, key, user)),
-        };
-    }
+/// Writes the request of `arrival` into `ask`: the one with the number `id`, unless it is a turn.
+#[inline(always)]
+fn make(traffic: &Traffic, chance: Chance, lane: &Lane<'_>, id: u64, arrival: &Arrival, ask: &mut Ask) {
+    let stream = lane.stream;
+    let id = match arrival.turn {
+        None => id,
+        Some(turn) => stream.id_of_turn(turn),
+    };
+    let key = chance.request(id);
+    let draw = if stream.classes.len() > 1 {
+        key.draw(Purpose::Class)
+    } else {
+        0
+    };
+    let found = stream.classes.iter().find(|(up_to, _)| draw <= *up_to);
+    let index = found.map_or(0, |&(_, class)| class);
+    let class = &traffic.classes[usize::from(index)];
+    let (input, output) = match arrival.tokens {
+        Some(tokens) => tokens,
+        None => (
+            class.input.count(key, Purpose::Input, 0),
+            class.output.count(key, Purpose::Output, 1),
+        ),
+    };
+    let user = match (arrival.turn, &stream.users) {
+        (Some(turn), _) => turn.user,
+        (None, Some(users)) => users.pick(key),
+        (None, None) => id as u32,
+    };
+    *ask = Ask {
+        id,
+        class: index,
+        user: stream.first_user.wrapping_add(user),
+        priority: class.priority,
+        input,
+        output: output.min(class.max_output.unwrap_or(u32::MAX)),
+        max_output: class.max_output,
+        cached: 0,
+        tags: (traffic.tags.as_ref()).map_or(0, |tags| tags.pick(lane.number, chance, key, user)),
+    };
 }

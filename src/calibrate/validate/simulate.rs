@@ -269,7 +269,10 @@ fn experiment(
         text,
         experiment,
         models: BTreeMap::from([("model".to_owned(), model.clone())]),
-        trace: workers.is_none().then(|| Arc::clone(&rows)),
+        traces: match workers {
+            Some(_) => BTreeMap::new(),
+            None => BTreeMap::from([("log".to_owned(), Arc::clone(&rows))]),
+        },
         scores: None,
         prices: Default::default(),
         inputs: Vec::new(),

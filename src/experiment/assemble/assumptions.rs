@@ -45,9 +45,7 @@ pub(super) fn assumptions(
         &fitted,
         "fitted to measurements, not validated against others (`simcap validate`)",
     );
-    let replayed = loaded
-        .trace
-        .is_some()
+    let replayed = (!loaded.traces.is_empty())
         .then(|| "reaction of the callers: the arrivals are a recording, whatever becomes of the requests".to_owned());
     let is_rated = providers().any(|p| p.quality.iter().any(|&quality| quality != UNRATED));
     let quality = (is_rated && loaded.experiment.quality.is_none()).then(|| {

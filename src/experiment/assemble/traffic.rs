@@ -1,83 +1,197 @@
 //! Arrivals and the classes of requests among them, checked.
 //!
-//! Shares are weights: they need not add up to 1. A replayed trace has its own lengths, so that no class may state any.
+//! Shares are weights: they need not add up to 1. A replayed trace has its own lengths, so that a class of which nothing else comes may
+//! not state any.
 
-use crate::experiment::file::{ClassSpec, TrafficSpec};
+use crate::experiment::file::{ClassSpec, Origin, TrafficSpec};
 use crate::experiment::load::Loaded;
 use crate::form::build::{Asked, Built, Names, Refusal};
 use crate::form::laws::LawSpec;
+use crate::form::named::Named;
+use crate::kernel::chance::threshold;
 use crate::kernel::sampler::Sampler;
-use crate::traffic::tags::Tags;
+use crate::traffic::stream::{MOST_STREAMS, Mark, Stream};
+use crate::traffic::tags::{self, OfStream, Tags};
 use crate::traffic::{Class, Traffic};
+
+/// Refuses traffic of which it is not said whence it comes, or twice.
+pub(super) fn check_origins(spec: &TrafficSpec) -> Built<()> {
+    match (&spec.arrivals, spec.streams.len()) {
+        (None, 0) => Err(Refusal::new(
+            "`arrivals` is missing: when requests come, like {\"poisson\": {\"rate\": \"5/s\"}}, or `streams` that have arrivals of their own",
+        )),
+        (None, count) if count > MOST_STREAMS => {
+            Err(Refusal::new(format!("{count} streams: at most {MOST_STREAMS}")).at("streams"))
+        }
+        (Some(_), 1..) => Err(Refusal::new(
+            "beside `streams`, which have arrivals of their own: make this a stream too",
+        )
+        .at("arrivals")),
+        (None, _) if spec.users.is_some() => Err(Refusal::new(
+            "beside `streams`, which have users of their own: give these to the streams they ask in",
+        )
+        .at("users")),
+        (None, _) if spec.streams.names().iter().any(|name| name.trim().is_empty()) => {
+            Err(Refusal::new("a stream without a name").at("streams"))
+        }
+        _ => Ok(()),
+    }
+}
 
 pub(super) fn traffic(loaded: &Loaded, names: &Names<'_>) -> Built<Traffic> {
     let spec = &loaded.experiment.traffic;
-    let arrivals = spec
-        .arrivals
-        .as_dyn()
-        .build(loaded.trace.clone(), names)
-        .map_err(|r| r.at(spec.arrivals.name()).at("arrivals"))?;
     let count = spec.classes.len();
     if count == 0 || count > 1000 {
         return Err(Refusal::new(format!("{count} classes: must be 1 to 1000")).at("classes"));
     }
-    let mut total = 0.0;
-    for (name, class) in spec.classes.iter() {
-        match class.share {
-            Some(share) if share > 0.0 && share.is_finite() => total += share,
-            Some(share) => {
-                return Err(Refusal::new(format!("a share of {share}: must be above 0"))
-                    .at("share")
-                    .at(name)
-                    .at("classes"));
-            }
-            None if count == 1 => total += 1.0,
-            None => {
-                return Err(Refusal::new("`share` is missing: of several classes each has one")
-                    .at(name)
-                    .at("classes"));
-            }
-        }
+    let origins: Vec<Origin<'_>> = spec.origins().collect();
+    let marks = Mark::all(&spec.streams.names()).map_err(|r| r.at("streams"))?;
+    let shares = shares(spec, &origins)?;
+    let mut streams = Vec::new();
+    let mut users = 0_u32;
+    for (i, origin) in origins.iter().enumerate() {
+        let built = stream(loaded, origin, marks.get(i).copied(), &shares, users, names)?;
+        users += origin.users().unwrap_or(0);
+        streams.push(built);
     }
     let mut classes = Vec::new();
-    let mut sum = 0.0;
     for (i, (name, class)) in spec.classes.iter().enumerate() {
-        sum += class.share.unwrap_or(1.0);
-        let up_to = if i + 1 == count {
-            u64::MAX
-        } else {
-            crate::kernel::chance::threshold(sum / total)
-        };
-        let built =
-            one_class(name, class, up_to, loaded.trace.is_some(), names).map_err(|r| r.at(name).at("classes"))?;
-        classes.push(built);
-    }
-    if let (Some(_), Some(own)) = (&spec.users, spec.arrivals.as_dyn().users()) {
-        let text = format!("`{}` has users of its own, {own}: leave this out", spec.arrivals.name());
-        return Err(Refusal::new(text).at("users"));
-    }
-    let users = (spec.users.as_ref())
-        .map(|users| users.build().map_err(|r| r.at("users")))
-        .transpose()?;
-    let has_users = users.is_some() || spec.arrivals.as_dyn().users().is_some();
-    for (name, class) in spec.classes.iter() {
+        let sends = |stream: &&Stream| stream.classes.iter().any(|&(_, class)| usize::from(class) == i);
+        let mut senders = streams
+            .iter()
+            .zip(&origins)
+            .filter(|(stream, _)| sends(stream))
+            .peekable();
+        let here = |r: Refusal| r.at(name).at("classes");
+        if senders.peek().is_none() {
+            return Err(here(Refusal::new("no stream has requests of this class")));
+        }
+        let replayed = senders.all(|(_, origin)| origin.arrivals.as_dyn().trace().is_some());
+        classes.push(one_class(name, class, replayed, names).map_err(here)?);
         if let Some((tag, _)) = class.tags.iter().find(|(tag, _)| spec.tags.get(tag).is_some()) {
             let text = format!("the class has a tag `{tag}`, and so has all traffic: give it in one place");
-            return Err(Refusal::new(text).at(tag).at("tags").at(name).at("classes"));
+            return Err(here(Refusal::new(text).at(tag).at("tags")));
+        }
+        let of_streams = |tag: &str| {
+            let mut streams = spec.streams.iter();
+            tag == tags::STREAM && !spec.streams.is_empty() || streams.any(|(_, stream)| stream.tags.get(tag).is_some())
+        };
+        if let Some((tag, _)) = class.tags.iter().find(|(tag, _)| of_streams(tag)) {
+            let text = format!("the class has a tag `{tag}`, and so have the streams: give it in one place");
+            return Err(here(Refusal::new(text).at(tag).at("tags")));
         }
     }
+    let none = Named::default();
+    let of_streams: Vec<OfStream<'_>> = (origins.iter().enumerate())
+        .map(|(i, origin)| OfStream {
+            named: origin.name.zip(marks.get(i).copied()),
+            own: origin
+                .name
+                .and_then(|name| Some(&spec.streams.get(name)?.tags))
+                .unwrap_or(&none),
+            of_users: origin.users().is_some(),
+        })
+        .collect();
     Ok(Traffic {
-        arrivals,
+        streams,
         classes,
+        tags: Tags::build(&spec.tags, &of_streams)?,
+        users: self::users(spec),
+    })
+}
+
+/// The shares of the classes, which each has that comes from somewhere that has no weights of its own.
+fn shares(spec: &TrafficSpec, origins: &[Origin<'_>]) -> Built<Vec<f64>> {
+    let needed = origins.iter().any(|origin| origin.classes.is_none());
+    let share = |(name, class): (&str, &ClassSpec)| match class.share {
+        Some(_) if !needed => Err(
+            Refusal::new("each stream has weights of its own `classes`: leave this out")
+                .at("share")
+                .at(name),
+        ),
+        Some(share) if share > 0.0 && share.is_finite() => Ok(share),
+        Some(share) => Err(Refusal::new(format!("a share of {share}: must be above 0"))
+            .at("share")
+            .at(name)),
+        None if spec.classes.len() == 1 || !needed => Ok(1.0),
+        None => Err(Refusal::new("`share` is missing: of several classes each has one").at(name)),
+    };
+    spec.classes
+        .iter()
+        .map(|class| share(class).map_err(|r| r.at("classes")))
+        .collect()
+}
+
+/// The stream of `origin`, with users from number `first_user` on.
+fn stream(
+    loaded: &Loaded,
+    origin: &Origin<'_>,
+    mark: Option<Mark>,
+    shares: &[f64],
+    first_user: u32,
+    names: &Names<'_>,
+) -> Built<Stream> {
+    let arrivals = origin.arrivals.as_dyn();
+    let built = arrivals
+        .build(loaded.trace_of(origin.arrivals), names)
+        .map_err(|r| origin.at_arrivals(r))?;
+    let mut weights: Vec<(u16, f64)> = Vec::new();
+    match origin.classes {
+        None => weights.extend((0..).zip(shares.iter().copied())),
+        Some(own) => {
+            for (name, &weight) in own.iter() {
+                let here = |r: Refusal| origin.at(r.at("classes"));
+                let class = names.class(name).map_err(|r| here(r.at(name)))?;
+                if !(weight > 0.0 && weight.is_finite()) {
+                    return Err(here(
+                        Refusal::new(format!("a weight of {weight}: must be above 0")).at(name),
+                    ));
+                }
+                weights.push((class as u16, weight));
+            }
+        }
+    }
+    let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
+    let mut sum = 0.0;
+    let mut classes: Vec<(u64, u16)> = (weights.iter())
+        .map(|&(class, weight)| {
+            sum += weight;
+            (threshold(sum / total), class)
+        })
+        .collect();
+    if let Some((up_to, _)) = classes.last_mut() {
+        *up_to = u64::MAX;
+    }
+    if let (Some(_), Some(own)) = (origin.users, arrivals.users()) {
+        let text = format!(
+            "`{}` has users of its own, {own}: leave this out",
+            origin.arrivals.name()
+        );
+        return Err(origin.at(Refusal::new(text).at("users")));
+    }
+    let users = (origin.users)
+        .map(|users| users.build().map_err(|r| origin.at(r.at("users"))))
+        .transpose()?;
+    let unknown = || mark.map_or(0, Mark::beyond_users);
+    Ok(Stream {
+        mark,
+        name: origin.name.map(str::to_owned),
+        arrivals: built,
+        classes,
+        first_user: if origin.users().is_some() {
+            first_user
+        } else {
+            unknown()
+        },
         users,
-        tags: Tags::build(&spec.tags, has_users).map_err(|r| r.at("tags"))?,
     })
 }
 
 /// How many users the traffic has, if it has any.
 pub(super) fn users(spec: &TrafficSpec) -> Option<u32> {
-    let given = spec.users.as_ref().and_then(|u| u32::try_from(u.count.get()).ok());
-    given.or_else(|| spec.arrivals.as_dyn().users())
+    spec.origins()
+        .filter_map(|origin| origin.users())
+        .reduce(u32::saturating_add)
 }
 
 /// What a client knows of the requests of each class beforehand.
@@ -102,7 +216,7 @@ pub(super) fn asked(loaded: &Loaded, names: &Names<'_>) -> Built<Vec<Asked>> {
     classes.iter().map(one).collect()
 }
 
-fn one_class(name: &str, class: &ClassSpec, up_to: u64, replayed: bool, names: &Names<'_>) -> Built<Class> {
+fn one_class(name: &str, class: &ClassSpec, replayed: bool, names: &Names<'_>) -> Built<Class> {
     let tokens = |field: &'static str, law: &Option<LawSpec<f64>>| match law {
         Some(_) if replayed => Err(Refusal::new("the trace has its own lengths: leave this out").at(field)),
         Some(law) => law.tokens(names).map_err(|r| r.at(field)),
@@ -122,7 +236,6 @@ fn one_class(name: &str, class: &ClassSpec, up_to: u64, replayed: bool, names: &
     };
     Ok(Class {
         name: name.to_owned(),
-        up_to,
         priority: class.priority,
         input: tokens("input", &class.input)?,
         output: tokens("output", &class.output)?,

@@ -1,14 +1,12 @@
 //! How long a replication is: the simulated time, what of it is counted, and whether its traffic can be simulated at all.
 //!
-//! The plan's time begins when the warm-up is over, and its duration is counted whole. A trace ends when its last request arrives; it
-//! has no past, so that a warm-up is only there if the plan gives one, and then is the trace's beginning. Anything else warms up
+//! The plan's time begins when the warm-up is over, and its duration is counted whole. A trace ends when its last request arrives, and
+//! with the longest of them whatever other streams there are; it has no past, so that a warm-up is only there if the plan gives one, and then is the trace's beginning. Anything else warms up
 //! for the time that the plan gives or, without one, a pilot finds ([`crate::experiment::pilot`]).
-
-use std::sync::Arc;
 
 use crate::engine::run::{DEFAULT_MAX_IN_SYSTEM, MOST_IN_SYSTEM};
 use crate::engine::scenario::Window;
-use crate::experiment::file::Experiment;
+use crate::experiment::file::{Experiment, Origin};
 use crate::experiment::load::Loaded;
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Count;
@@ -21,18 +19,15 @@ const LONGEST: Span = Span::from_secs(10 * 366 * 86_400);
 /// The window, and how it starts: after `warmup` or, without one, as the plan says.
 pub(super) fn window(loaded: &Loaded, names: &Names<'_>, warmup: Option<Span>) -> Built<(Window, Start)> {
     let plan = &loaded.experiment.plan;
-    let replayed = loaded.trace.as_ref().and_then(|rows| {
-        let mut arrivals = loaded
-            .experiment
-            .traffic
-            .arrivals
-            .as_dyn()
-            .build(Some(Arc::clone(rows)), names)
-            .ok()?;
+    // The longest, if several streams replay one.
+    let replays = loaded.experiment.traffic.origins().filter_map(|origin| {
+        let rows = loaded.trace_of(origin.arrivals)?;
+        let mut arrivals = origin.arrivals.as_dyn().build(Some(rows), names).ok()?;
         let key = crate::kernel::chance::Chance::new(0, 0).request(0);
         let last = std::iter::from_fn(|| arrivals.next(key)).last()?;
         Some(last.at.since(Time::ZERO) + Span::from_nanos(1))
     });
+    let replayed = replays.max();
     let (warmup, start) = match (warmup, plan.warmup.map(|w| w.span()), replayed) {
         (Some(warmup), ..) => (warmup, Start::Given),
         (None, Some(Span::ZERO), _) => (Span::ZERO, Start::Empty),
@@ -84,9 +79,18 @@ pub(super) fn max_in_system(spec: &Experiment) -> Built<u64> {
 pub(super) fn check_load(loaded: &Loaded, window: Window) -> Built<()> {
     const MOST: f64 = 1e11;
     const FASTEST: f64 = 1e7;
-    let arrivals = &loaded.experiment.traffic.arrivals;
     // How much a closed loop asks for is up to the answers: users without a thought may be few a second.
-    let Some(rate) = arrivals.as_dyn().rate().filter(|_| !arrivals.as_dyn().follows_ends()) else {
+    let open = |origin: &Origin<'_>| {
+        origin
+            .arrivals
+            .as_dyn()
+            .rate()
+            .filter(|_| !origin.arrivals.as_dyn().follows_ends())
+    };
+    let origins = loaded.experiment.traffic.origins();
+    let rates: Vec<(f64, Origin<'_>)> = origins.filter_map(|origin| Some((open(&origin)?, origin))).collect();
+    let rate: f64 = rates.iter().map(|(rate, _)| rate).sum();
+    let Some((_, origin)) = rates.iter().max_by(|(a, _), (b, _)| a.total_cmp(b)) else {
         return Ok(());
     };
     // As the plan says: a pilot's scenarios begin out of reach and never get there.
@@ -99,9 +103,6 @@ pub(super) fn check_load(loaded: &Loaded, window: Window) -> Built<()> {
     } else {
         return Ok(());
     };
-    Err(Refusal::new(text)
-        .at(arrivals.as_dyn().rate_field())
-        .at(arrivals.name())
-        .at("arrivals")
-        .at("traffic"))
+    let field = origin.arrivals.as_dyn().rate_field();
+    Err(origin.at_arrivals(Refusal::new(text).at(field)).at("traffic"))
 }

@@ -23,8 +23,8 @@ pub struct Source {
     /// What it is called in messages.
     file: String,
     bytes: Vec<u8>,
-    /// The trace that was read last.
-    trace: Option<Trace>,
+    /// The traces that were read last.
+    traces: Vec<Trace>,
 }
 
 impl Source {
@@ -46,7 +46,7 @@ impl Source {
                 path.display().to_string()
             },
             bytes: if is_piped { piped()? } else { read(path)? },
-            trace: None,
+            traces: Vec::new(),
         })
     }
 
@@ -83,7 +83,7 @@ impl Source {
         let mut loaded = Loaded::new(file, text, experiment, inputs, own);
         loaded.load_models(&self.path)?;
         loaded.load_prices(prices)?;
-        loaded.load_trace(&self.path, traces, &mut self.trace)?;
+        loaded.load_traces(&self.path, traces, &mut self.traces)?;
         loaded.load_scripts(&self.path)?;
         loaded.load_scores(&self.path)?;
         Ok(loaded)

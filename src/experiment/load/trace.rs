@@ -1,11 +1,11 @@
-//! The trace that an experiment replays: where it is looked for, and its rows.
+//! The traces that an experiment replays: where they are looked for, and their rows.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::source::{name_of, unreadable};
 use super::{LoadError, Loaded};
-use crate::form::diagnose::{self, Seg};
+use crate::form::build::Refusal;
 use crate::import::source::{MOST_OF_TRACE, Rows};
 use crate::import::trace;
 use crate::traffic::arrivals::Row;
@@ -71,42 +71,49 @@ impl Trace {
 }
 
 impl Loaded {
-    /// Loads the trace, if the arrivals replay one: `before` keeps what was read last.
-    pub(super) fn load_trace(
+    /// Loads the traces that the arrivals replay: `before` keeps what was read for the experiment before.
+    pub(super) fn load_traces(
         &mut self,
         experiment: &Path,
         traces: &Traces,
-        before: &mut Option<Trace>,
+        before: &mut Vec<Trace>,
     ) -> Result<(), LoadError> {
-        let arrivals = &self.experiment.traffic.arrivals;
-        let Some(name) = arrivals.as_dyn().trace().map(str::to_owned) else {
-            return Ok(());
-        };
-        let path = [
-            Seg::from("traffic"),
-            Seg::from("arrivals"),
-            Seg::from(arrivals.name()),
-            Seg::from("trace"),
-        ];
-        let Some(found) = traces.find(experiment, &name) else {
-            let message = match &traces.given {
-                Some(given) => format!("there is no trace `{name}` at {}", given.display()),
-                None => format!("there is no trace `{name}` beside this file or under SIMCAP_TRACES"),
+        for origin in self.experiment.traffic.origins() {
+            let Some(name) = origin.arrivals.as_dyn().trace() else {
+                continue;
             };
-            let mut error = diagnose::Error::at(&self.file, &self.text, &path, message);
-            if let Some(source) = trace::published_at(&name) {
-                error = error.with_hint(format!(
-                    "it is {source}; give its path with --trace, or its folder in the environment variable SIMCAP_TRACES"
-                ));
+            if self.traces.contains_key(name) {
+                continue;
             }
-            return Err(error.into());
-        };
-        let read = match before {
-            Some(read) if read.found == found => read,
-            _ => before.insert(Trace::read(found)?),
-        };
-        self.inputs.push(read.input.clone());
-        self.trace = Some(Arc::clone(&read.rows));
+            let Some(found) = traces.find(experiment, name) else {
+                let message = match &traces.given {
+                    Some(given) => format!("there is no trace `{name}` at {}", given.display()),
+                    None => format!("there is no trace `{name}` beside this file or under SIMCAP_TRACES"),
+                };
+                let refusal = origin.at_arrivals(Refusal::new(message).at("trace")).at("traffic");
+                let mut error = refusal.error(&self.file, &self.text);
+                if let Some(source) = trace::published_at(name) {
+                    error = error.with_hint(format!(
+                        "it is {source}; give its path with --trace, or its folder in the environment variable SIMCAP_TRACES"
+                    ));
+                }
+                return Err(error.into());
+            };
+            let known = before.iter().position(|read| read.found == found);
+            let known = match known {
+                Some(known) => known,
+                None => {
+                    before.push(Trace::read(found)?);
+                    before.len() - 1
+                }
+            };
+            let read = &before[known];
+            if !self.inputs.contains(&read.input) {
+                self.inputs.push(read.input.clone());
+            }
+            self.traces.insert(name.to_owned(), Arc::clone(&read.rows));
+        }
+        before.retain(|read| self.traces.values().any(|rows| Arc::ptr_eq(rows, &read.rows)));
         Ok(())
     }
 }

@@ -56,6 +56,7 @@ mod rollout;
 mod scripts;
 mod shadow;
 mod stories;
+mod streams;
 mod sweeps;
 mod trees;
 mod uncertainty;

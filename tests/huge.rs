@@ -114,6 +114,7 @@ fn a_huge_number_of_the_experiment_neither_hangs_nor_takes_all_memory() {
         ("ProviderSpec", "/providers/a"),
         ("ClassSpec", "/traffic/classes/chat"),
         ("UsersSpec", "/traffic/users"),
+        ("StreamSpec", "/traffic/streams/one"),
         ("PlanSpec", "/plan"),
         ("FallbackSpec", "/client/fallback"),
     ] {
@@ -124,6 +125,11 @@ fn a_huge_number_of_the_experiment_neither_hangs_nor_takes_all_memory() {
                 if def == "FallbackSpec" {
                     experiment["client"]["fallback"] =
                         json!({ "groups": [{ "providers": ["a"] }, { "providers": ["b"] }] });
+                }
+                if def == "StreamSpec" {
+                    let traffic = &mut experiment["traffic"];
+                    let (arrivals, users) = (traffic["arrivals"].take(), traffic["users"].take());
+                    traffic["streams"] = json!({ "one": { "arrivals": arrivals, "users": users } });
                 }
                 experiment.pointer_mut(place).unwrap()[&field] = json!(huge);
                 if let Ok(loaded) = from_text("huge.json", &experiment.to_string()) {

@@ -29,7 +29,7 @@ pub struct Stream {
     /// The classes of its requests: a uniform draw at or below the first number (and above the one before) makes a request one of the
     /// class behind it. The last has `u64::MAX`.
     pub classes: Vec<(u64, u16)>,
-    /// The users who make its requests; `None` gives every request a user of its own, unless its arrivals have users.
+    /// The users behind its requests; `None` gives every request a user of its own, unless its arrivals have users.
     pub users: Option<Users>,
     /// The number of its first user.
     pub first_user: u32,

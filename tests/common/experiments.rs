@@ -114,21 +114,29 @@ fn composed() -> BoxedStrategy<Value> {
     (1_usize..=4, 1_usize..=4)
         .prop_flat_map(|(classes, providers)| {
             (
-                arrivals(),
+                (arrivals(), of((users(), 0..classes))),
                 vec(class(), classes),
                 vec((provider(), prop::bool::ANY), providers),
                 of(vec(quota(), 0..3)),
                 falling_back(client(), providers),
                 policies(classes, providers),
-                of((1_u32..100, 0.0..3.0_f64)),
+                users(),
             )
         })
         .prop_map(
-            |((arrivals, duration), classes, providers, account, mut client, mut policies, users)| {
-                let has_users = arrivals.get("closed_loop").is_some();
-                let users = users.filter(|_| !has_users);
-                let users = users.map(|(count, skew)| json!({ "count": count, "skew": skew }));
-                let knows_users = users.is_some() || has_users;
+            |(((arrivals, others, duration), beside), classes, providers, account, mut client, mut policies, users)| {
+                let source = |arrivals: Value, users: Option<Value>| {
+                    let has_users = arrivals.get("closed_loop").is_some();
+                    object(json!({ "arrivals": arrivals, "users": users.filter(|_| !has_users) }))
+                };
+                let mut traffic = source(arrivals, users);
+                if let Some((users, class)) = beside {
+                    let mut other = source(others, users);
+                    other["classes"] = json!({ format!("c{class}"): 1 });
+                    traffic = json!({ "streams": { "one": traffic, "other": other } });
+                }
+                let said = traffic.to_string();
+                let knows_users = said.contains("\"users\"");
                 if !knows_users {
                     without_users(&mut policies);
                 }
@@ -160,10 +168,11 @@ fn composed() -> BoxedStrategy<Value> {
                     let parts = parts.into_iter().enumerate();
                     parts.map(|(i, part)| (format!("{prefix}{i}"), part)).collect()
                 };
+                traffic["classes"] = named("c", classes);
+                traffic["tags"] = json!({ "team": { "search": 3, "chat": 2, "ops": 1 } });
                 json!({
                     "name": "case",
-                    "traffic": object(json!({ "arrivals": arrivals, "classes": named("c", classes), "users": users,
-                        "tags": { "team": { "search": 3, "chat": 2, "ops": 1 } } })),
+                    "traffic": traffic,
                     "providers": named("p", providers),
                     "accounts": accounts,
                     "client": client,
@@ -189,17 +198,24 @@ fn object(fields: Value) -> Value {
     }
 }
 
-/// When requests come, and for how long: some thousand requests at most.
-fn arrivals() -> BoxedStrategy<(Value, Value)> {
+/// The users of a source, or none.
+fn users() -> BoxedStrategy<Option<Value>> {
+    of((1_u32..100, 0.0..3.0_f64))
+        .prop_map(|users| users.map(|(count, skew)| json!({ "count": count, "skew": skew })))
+        .boxed()
+}
+
+/// When requests come from one source and from another, and for how long: some thousand requests at most.
+fn arrivals() -> BoxedStrategy<(Value, Value, Value)> {
     let timing = prop_oneof![
         (1_u32..60, Just("20s")),
         (1_u32..15, Just("2m")),
         (100_u32..1500, Just("700ms")),
     ];
-    (timing, 0..9, 0.3..3.0_f64).prop_map(|((rate, duration), kind, cv)| {
+    (timing, 0..9, 0..9, 0.3..3.0_f64).prop_map(|((rate, duration), one, other, cv)| {
         let (users, think) = (1 + rate % 20, format!("{}ms", (1500.0 / cv) as u32));
         let rate = format!("{rate}/s");
-        let arrivals = match kind {
+        let arrivals = |kind: i32| match kind {
             0 => json!({ "poisson": { "rate": rate } }),
             1 => json!({ "regular": { "rate": rate } }),
             2 => json!({ "mmpp": { "states": [ { "rate": rate, "stay": "400ms" }, { "stay": think } ] } }),
@@ -216,7 +232,7 @@ fn arrivals() -> BoxedStrategy<(Value, Value)> {
             7 => json!({ "batch": object(json!({ "size": users, "every": "6s", "spread": (cv > 1.0).then_some(think) })) }),
             _ => json!({ "gamma": { "rate": rate, "cv": cv } }),
         };
-        (arrivals, json!(duration))
+        (arrivals(one), arrivals(other), json!(duration))
     }).boxed()
 }
 

@@ -83,11 +83,16 @@ pub(crate) fn put(experiment: &mut Value, kind: &str, part: Option<&Value>) {
                         .retain(|field, _| field != "input" && field != "output");
                 }
             }
+            let traffic = &mut experiment["traffic"];
+            let source = match traffic.get("streams") {
+                Some(_) => &mut traffic["streams"]["one"],
+                None => traffic,
+            };
             if part.is_some_and(|part| part.to_string().contains("\"users\"")) {
-                experiment["traffic"].as_object_mut().unwrap().remove("users");
+                source.as_object_mut().unwrap().remove("users");
             }
-            let neutral = experiment["traffic"]["arrivals"]["poisson"]["rate"].clone();
-            experiment["traffic"]["arrivals"] = given.unwrap_or(json!({ "regular": { "rate": neutral } }));
+            let neutral = source["arrivals"]["poisson"]["rate"].clone();
+            source["arrivals"] = given.unwrap_or(json!({ "regular": { "rate": neutral } }));
         }
         "law" => of_all(experiment, "ttft", &given.unwrap_or(json!({ "constant": "123ms" }))),
         "load" => of_all(experiment, "load", &listed),
@@ -170,13 +175,15 @@ pub(crate) fn with_part(
     loaded
         .add_script("route.rhai", include_str!("../../examples/route.rhai"))
         .map_err(|error| error.to_string())?;
-    if part.is_some_and(|part| part.to_string().contains("\"trace\"")) {
+    let traces = loaded.experiment.traffic.origins();
+    let traces = traces.filter_map(|origin| Some(origin.arrivals.as_dyn().trace()?.to_owned()));
+    for trace in traces.collect::<Vec<String>>() {
         let row = |i: u64| Row {
             at: Span::from_millis(130 * i + 40 * (i % 7)),
             input: 700 + (i % 5) as u32,
             output: 100,
         };
-        loaded.trace = Some((0..2000).map(row).collect());
+        loaded.traces.insert(trace, (0..2000).map(row).collect());
     }
     Ok(loaded)
 }

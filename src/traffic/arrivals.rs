@@ -11,9 +11,12 @@ mod gamma;
 mod mmpp;
 mod poisson;
 mod profile;
+mod ramp;
 mod regular;
 mod replay;
 mod schedule;
+mod spike;
+mod step;
 mod weibull;
 
 pub use batch::Batch;
@@ -22,9 +25,12 @@ pub use gamma::Gamma;
 pub use mmpp::{Mmpp, MmppState};
 pub use poisson::Poisson;
 pub use profile::{Preset, Profile};
+pub use ramp::Ramp;
 pub use regular::Regular;
 pub use replay::{Replay, Row};
 pub use schedule::{Between, Point, Schedule};
+pub use spike::Spike;
+pub use step::Step;
 pub use weibull::Weibull;
 
 use crate::form::own::Own;
@@ -181,6 +187,9 @@ registry! {
         mmpp => Mmpp,
         profile => Profile,
         schedule => Schedule,
+        step => Step,
+        ramp => Ramp,
+        spike => Spike,
         batch => Batch,
         closed_loop => ClosedLoop,
         replay => Replay,

@@ -1,6 +1,6 @@
 //! Rates: `"35/s"`, `"1000/min"`, `"2.4M/30d"`, as an exact ratio of a count to a time.
 //!
-//! Providers publish quotas per minute and per day, people know their traffic per month; each stays what was written,
+//! Providers publish quotas per minute and per day, people know their traffic per month (30 days); each stays what was written,
 //! so that 1000/min is not 16.67/s. Serves requests and tokens alike: what is counted is said by the field.
 
 use super::decimal::{Decimal, split_suffix};
@@ -54,11 +54,11 @@ fn gcd(mut a: u128, mut b: u128) -> u128 {
 
 impl Quantity for Rate {
     const NAME: &'static str = "a rate";
-    const GRAMMAR: &'static str = "a count (k, M, G allowed), `/` and a time in s, min, h or day, \
-        like \"1000/min\" or \"2.4M/30d\"";
+    const GRAMMAR: &'static str = "a count (k, M, G allowed), `/` and a time in s, min, h, day or month (30 \
+        days), like \"1000/min\" or \"2.4M/month\"";
     const PATTERN: &'static str = concat!(
         r"^[0-9]+(_[0-9]+)*(\.[0-9]+)?[kMG]?/",
-        r"([0-9]+(_[0-9]+)*(\.[0-9]+)?)?(ns|us|ms|s|m|min|h|hour|d|day)$",
+        r"([0-9]+(_[0-9]+)*(\.[0-9]+)?)?(ns|us|ms|s|m|min|h|hour|d|day|month)$",
     );
     const EXAMPLES: &'static [&'static str] = &["35/s", "1000/min", "50k/day", "80k/day"];
 
@@ -77,7 +77,14 @@ impl Quantity for Rate {
         } else {
             (one, time)
         };
-        let nanos = nanos(number, unit)?;
+        let nanos = match unit {
+            // Of no fixed length, and of thirty days wherever a report speaks of a month.
+            "month" => {
+                let digits = number.digits * 30;
+                nanos(Decimal { digits, ..number }, "d")?
+            }
+            _ => nanos(number, unit)?,
+        };
         if nanos == 0 {
             return Err("its time is zero".into());
         }
@@ -137,6 +144,8 @@ mod tests {
         assert_eq!(ratio("1000/min"), (1, 60_000_000));
         assert_eq!(ratio("0.5/s"), (1, 2_000_000_000));
         assert_eq!(ratio("2.4M/30d"), (1, 1_080_000_000));
+        assert_eq!(ratio("2.4M/month"), (1, 1_080_000_000));
+        assert_eq!(ratio("260k/month"), (13, 129_600_000_000));
         assert_eq!(ratio("7/3ns"), (7, 3));
     }
 
@@ -173,7 +182,7 @@ mod tests {
         check_refused::<Rate>("\"5/0s\"", "\"5/0s\" is not a rate: its time is zero");
         check_refused::<Rate>("\"-5/s\"", "\"-5/s\" is not a rate: it may not be negative");
         check_refused::<Rate>("\"/s\"", "\"/s\" is not a rate: it does not begin with a number");
-        check_refused::<Rate>("\"5/month\"", "\"5/month\" is not a rate: unknown unit `month`");
+        check_refused::<Rate>("\"5/year\"", "\"5/year\" is not a rate: unknown unit `year`");
         check_refused::<Rate>("\"5/30\"", "\"5/30\" is not a rate: it has no unit");
         check_refused::<Rate>(
             "\"1M tokens/min\"",

@@ -1,10 +1,13 @@
 //! A Markov-modulated Poisson process: Poisson arrivals at a rate that changes by itself.
 //!
 //! The process is in one of several states; in each, requests come as a Poisson process of that state's rate, and it stays
-//! there for an exponential time of the state's mean. Then comes the next state of the list, and after the last the first. Two
-//! states, one of them without a rate, are an on-off source (an interrupted Poisson process). Unlike gaps of one law
-//! (`gamma`), bursts last: counts of neighbouring minutes are correlated. BurstGPT (Wang et al., 2025) and ServeGen (Xiang et
-//! al., 2025) see such shifts of rate and burstiness in production traces.
+//! there for an exponential time of the state's mean. Then comes the next state of the list, and after the last the first.
+//! Unlike gaps of one law (`gamma`), bursts last: counts of neighbouring minutes are correlated. BurstGPT (Wang et al., 2025) and
+//! ServeGen (Xiang et al., 2025) see such shifts of rate and burstiness in production traces.
+//!
+//! Two states, one of them without a rate, are an on-off source (an interrupted Poisson process), such as a job that runs now and then:
+//! `{ "mmpp": { "states": [ { "stay": "10min" }, { "rate": "40/s", "stay": "30s" } ] } }` is silent for ten minutes on average, then
+//! sends 40 a second for half a minute.
 //!
 //! Mean rate: Σ rate × stay / Σ stay. For two states of rates a, b that are left at the rates p, q, the variance of the count
 //! over its mean tends to 1 + 2 (a − b)² p q / ((p + q)² (a q + b p)) (Fischer and Meier-Hellstern 1993). The first state is

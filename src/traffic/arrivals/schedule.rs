@@ -4,7 +4,7 @@
 //! (`"lines"`). After the last point it stays, or with `every` all begins anew. What comes at that rate is a Poisson process unless
 //! `over` names another, whose own rate does not matter. Times are those of the plan, which begin when the warm-up is over.
 //!
-//! A spike of a minute: `{ "at": "0s", "rate": "10/s" }, { "at": "9min", "rate": "80/s" }, { "at": "10min", "rate": "10/s" }`.
+//! `step`, `ramp` and `spike` are short for the commonest schedules.
 //!
 //! ```json
 //! { "schedule": { "points": [ { "at": "0s", "rate": "5/s" }, { "at": "30min", "rate": "60/s" } ], "between": "lines" } }
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::curve::{Curve, FASTEST, Piece};
 use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row};
 use crate::form::build::{Built, Names, Refusal};
+use crate::form::diagnose::Seg;
 use crate::form::units::{Duration, Rate};
 use crate::kernel::time::Span;
 
@@ -61,6 +62,21 @@ pub enum Between {
 }
 
 impl Schedule {
+    /// The schedule of these points.
+    pub(super) fn through(
+        points: impl IntoIterator<Item = (Duration, Option<Rate>)>,
+        between: Between,
+        every: Option<Duration>,
+        over: &Option<Box<ArrivalsSpec>>,
+    ) -> Schedule {
+        Schedule {
+            points: points.into_iter().map(|(at, rate)| Point { at, rate }).collect(),
+            between: Some(between),
+            every,
+            over: over.clone(),
+        }
+    }
+
     /// The pieces between the points; what comes after the last is a piece of its own where it has an end.
     fn pieces(&self) -> Vec<Piece> {
         let rate = |point: &Point| point.rate.map_or(0.0, Rate::per_second);
@@ -83,6 +99,23 @@ impl Schedule {
             pieces.push(Piece { lasts, from, to });
         }
         pieces
+    }
+}
+
+/// A refusal in a schedule that was made of fields: at the one that its point has its time from, or its rate.
+pub(super) fn of_fields(refusal: Refusal, fields: &[(&'static str, &'static str)]) -> Refusal {
+    let field = match &refusal.path[..] {
+        [_, Seg::Index(point), Seg::Key(what)] => fields
+            .get(*point)
+            .map(|(at, rate)| if what == "at" { at } else { rate }),
+        _ => None,
+    };
+    match field {
+        Some(field) => Refusal {
+            path: vec![Seg::from(*field)],
+            ..refusal
+        },
+        None => refusal,
     }
 }
 

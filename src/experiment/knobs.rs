@@ -68,7 +68,7 @@ pub struct Within {
     pub after: String,
 }
 
-/// Which members are knobs: the first row that a path fits says what about. `*` is one step, `**` all that follow.
+/// Which members are knobs: the first row that a path fits says what about. `*` is one step, `**` all that follow, if any do.
 const RULES: [(&[&str], Subject); 19] = [
     (&["traffic", "arrivals", "**"], Subject::Traffic),
     (&["traffic", "streams", "*", "arrivals", "**"], Subject::Traffic),
@@ -190,7 +190,7 @@ fn modelled(text: &str, loaded: &Loaded, found: &mut Vec<Knob>) {
 fn fits(rule: &[&str], path: &[Seg]) -> bool {
     let tail = rule.last() == Some(&"**");
     let fixed = rule.len() - usize::from(tail);
-    let long_enough = if tail { path.len() > fixed } else { path.len() == fixed };
+    let long_enough = if tail { path.len() >= fixed } else { path.len() == fixed };
     let step = |(step, seg): (&&str, &Seg)| match seg {
         Seg::Key(key) => *step == "*" || step == key,
         Seg::Index(_) => *step == "*",

@@ -1,5 +1,9 @@
 //! Probability laws as a file gives them: of durations (`"320ms"`) or of plain numbers (tokens, tokens per second).
 //!
+//! What people know of a law is often a value, two percentiles, or a mean and a standard deviation. These may stand for the law:
+//! `"320ms"` is always that; `{ "p50": "320ms", "p95": "580ms" }` the lognormal with these percentiles; `{ "mean": 900, "sd": 400 }`
+//! the lognormal with that mean and standard deviation.
+//!
 //! One law a file. Their formulas are in [`crate::kernel::law`] where the kernel or other parts use them besides, else in the law's
 //! own file.
 //!
@@ -34,7 +38,9 @@ mod gamma;
 mod log_logistic;
 mod lognormal;
 mod mixture;
+mod moments;
 mod pareto;
+mod percentiles;
 mod uniform;
 mod weibull;
 
@@ -45,7 +51,9 @@ pub use gamma::Gamma;
 pub use log_logistic::{Fisk, LogLogistic};
 pub use lognormal::Lognormal;
 pub use mixture::{Component, Mixture};
+pub use moments::Moments;
 pub use pareto::Pareto;
+pub use percentiles::Percentiles;
 pub use uniform::Uniform;
 pub use weibull::Weibull;
 
@@ -57,17 +65,19 @@ use serde::de::DeserializeOwned;
 
 use super::build::{Built, Names, Refusal};
 use super::own::Own;
-use super::registry::registry;
+use super::registry::{Bare, registry};
 use super::units::Duration;
 use crate::kernel::law::{Law, LawError, Tail};
 use crate::kernel::sampler::Sampler;
 
 registry! {
     /// A probability law: of durations, or of plain numbers.
-    pub enum LawSpec<Q: Magnitude> as BuildLaw, kind law in "laws/" of Box<dyn Law> {
+    pub enum LawSpec<Q: Magnitude> as BuildLaw, kind law in "laws/" of Box<dyn Law>, bare SHORT {
         constant => Constant<Q>,
         uniform => Uniform<Q>,
         exponential => Exponential<Q>,
+        percentiles => Percentiles<Q>,
+        moments => Moments<Q>,
         lognormal => Lognormal<Q>,
         log_logistic => LogLogistic<Q>,
         gamma => Gamma<Q>,
@@ -78,6 +88,16 @@ registry! {
         own in "own.rs" => Own,
     }
 }
+
+/// What is written as people say it, without the name of a law: a value, two percentiles, a mean and a standard deviation.
+const SHORT: Bare = Bare {
+    alone: "constant",
+    objects: &["percentiles", "moments"],
+    with: |first| match first {
+        "mean" | "sd" => Some("moments"),
+        _ => percentiles::share(first).map(|_| "percentiles"),
+    },
+};
 
 /// What the file says of a law.
 pub trait BuildLaw {

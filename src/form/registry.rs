@@ -10,7 +10,8 @@
 
 use super::tree::{self, Mistake, Tree};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, StringDeserializer};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, Unexpected, Visitor};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
@@ -36,15 +37,16 @@ use std::marker::PhantomData;
 ///
 /// With `kind NAME in "FOLDER"` (optional) each name is also that of a file in the folder, whose header is its manual page:
 /// the enum gets `PAGES`, and its schema says `"x-kind": "NAME"`. A page elsewhere is named by `in "FILE"` behind the
-/// plug-in's name. `#[group = "…"]` before a name heads those that follow it. A kind may be generic over one type. With `of Out` (optional), the type that the
+/// plug-in's name. `#[group = "…"]` before a name heads those that follow it. With `bare …` (optional) some may be written without
+/// their names, as a [`Bare`] says. A kind may be generic over one type. With `of Out` (optional), the type that the
 /// trait builds, [`OwnParts`](super::own::OwnParts) gets a method of the kind's name.
 macro_rules! registry {
     ($(#[doc = $doc:expr])+ $vis:vis enum $Spec:ident $(<$Q:ident: $Bound:path>)? as $Trait:path,
-        kind $kind:ident in $folder:literal $(of $Out:ty)? {
+        kind $kind:ident in $folder:literal $(of $Out:ty)? $(, bare $bare:ident)? {
         $($(#[group = $group:literal])? $name:ident $(in $file:literal)? => $Type:path),+ $(,)?
     }) => {
         $crate::form::registry::registry! {
-            @kind stringify!($kind);
+            @kind stringify!($kind) $(, bare $bare)?;
             $(#[doc = $doc])+ $vis enum $Spec $(<$Q: $Bound>)? { $($name => $Type),+ }
         }
         $crate::form::registry::registry! { @view $vis $Spec $(<$Q: $Bound>)? as $Trait { $($name)+ } }
@@ -112,7 +114,7 @@ macro_rules! registry {
         }
     };
 
-    (@kind $kind:expr;
+    (@kind $kind:expr $(, bare $bare:ident)?;
         $(#[doc = $doc:expr])+ $vis:vis enum $Spec:ident $(<$Q:ident: $Bound:path>)? { $($name:ident => $Type:path),+ }
     ) => {
         $(#[doc = $doc])+
@@ -143,6 +145,14 @@ macro_rules! registry {
                 })+
                 Err(serde::de::Error::unknown_variant(name, Self::NAMES))
             }
+
+            $(
+                const BARE: Option<&'static $crate::form::registry::Bare> = Some(&$bare);
+
+                fn read_bare<R: $crate::form::registry::Parameters>(name: &str, parameters: R) -> Result<Self, R::Error> {
+                    <Self as $crate::form::registry::Registered>::read(name, parameters)
+                }
+            )?
         }
 
         impl<'de $(, $Q: $Bound)?> serde::Deserialize<'de> for $Spec $(<$Q>)? {
@@ -181,7 +191,12 @@ macro_rules! registry {
                         generator,
                     )),+
                 ];
-                $crate::form::registry::schema(concat!($($doc, "\n"),+), $kind, entries)
+                $crate::form::registry::schema(
+                    concat!($($doc, "\n"),+),
+                    $kind,
+                    <Self as $crate::form::registry::Registered>::BARE,
+                    entries,
+                )
             }
         }
 
@@ -276,6 +291,28 @@ pub trait Registered: Sized {
     /// # Errors
     /// If there is no such plug-in, or the parameters are not its own.
     fn read<R: Parameters>(name: &str, parameters: R) -> Result<Self, R::Error>;
+
+    /// How some may be written without their names, if any may.
+    const BARE: Option<&'static Bare> = None;
+
+    /// Reads what `BARE` says is the plug-in called `name`.
+    ///
+    /// # Errors
+    /// As [`Registered::read`].
+    fn read_bare<R: Parameters>(name: &str, _parameters: R) -> Result<Self, R::Error> {
+        Err(de::Error::unknown_variant(name, Self::NAMES))
+    }
+}
+
+/// How plug-ins of a kind may be written without their names.
+#[derive(Debug)]
+pub struct Bare {
+    /// The plug-in that a number stands for, or a text that begins like one.
+    pub alone: &'static str,
+    /// The plug-ins whose parameters may stand where the name and the parameters would.
+    pub objects: &'static [&'static str],
+    /// Which of `objects` has a first parameter of this name.
+    pub with: fn(&str) -> Option<&'static str>,
 }
 
 /// Where the parameters of a plug-in come from, once its name has said which type they have.
@@ -312,10 +349,28 @@ impl<'de, S: Registered> Visitor<'de> for SpecVisitor<S> {
     type Value = S;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name, or an object with one name and its parameters")
+        f.write_str(match S::BARE {
+            None => "a name, or an object with one name and its parameters",
+            Some(_) => "a value, or an object with one name and its parameters",
+        })
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<S, E> {
+        alone(Tree::Unsigned(number), Unexpected::Unsigned(number), &self)
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<S, E> {
+        alone(Tree::Negative(number), Unexpected::Signed(number), &self)
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<S, E> {
+        alone(Tree::Float(number), Unexpected::Float(number), &self)
     }
 
     fn visit_str<E: de::Error>(self, name: &str) -> Result<S, E> {
+        if S::BARE.is_some() && name.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) {
+            return alone(Tree::Text(name.to_owned()), Unexpected::Str(name), &self);
+        }
         S::read(
             name,
             NoParameters {
@@ -328,6 +383,7 @@ impl<'de, S: Registered> Visitor<'de> for SpecVisitor<S> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<S, A::Error> {
         let Some(name) = map.next_key_seed(Name {
             known: S::NAMES,
+            bare: S::BARE,
             beside: None,
         })?
         else {
@@ -336,19 +392,88 @@ impl<'de, S: Registered> Visitor<'de> for SpecVisitor<S> {
                 "an object without a name, expected one of `{names}`"
             )));
         };
+        let bare = S::BARE.filter(|_| !S::NAMES.contains(&name.as_str()));
+        if let Some(of) = bare.and_then(|bare| (bare.with)(&name)) {
+            let whole = Whole { first: Some(name), map };
+            let lifetime = PhantomData;
+            return S::read_bare(of, Unnamed { whole, lifetime });
+        }
         let spec = S::read(&name, Streamed::of(&mut map))?;
         // A second key is refused while it is read, so that the error carries its place.
         map.next_key_seed(Name {
             known: S::NAMES,
+            bare: None,
             beside: Some(&name),
         })?;
         Ok(spec)
     }
 }
 
-/// The key of the object form: one of `known`, and none at all `beside` an earlier one.
+/// The plug-in that `value` stands for, if one may be written so.
+fn alone<S: Registered, E: de::Error>(value: Tree, found: Unexpected<'_>, expected: &SpecVisitor<S>) -> Result<S, E> {
+    let Some(bare) = S::BARE else {
+        return Err(E::invalid_type(found, expected));
+    };
+    let error = PhantomData;
+    S::read_bare(bare.alone, Alone { value, error })
+}
+
+/// Parameters that stand for the whole plug-in.
+struct Alone<E> {
+    value: Tree,
+    error: PhantomData<E>,
+}
+
+impl<E: de::Error> Parameters for Alone<E> {
+    type Error = E;
+
+    fn read<T: DeserializeOwned>(self) -> Result<T, E> {
+        tree::read(&self.value).map_err(|mistake: Mistake| E::custom(mistake.message()))
+    }
+}
+
+/// An object with a name that was already read in its place.
+#[derive(Debug)]
+pub struct Whole<A> {
+    /// The first name of the object.
+    pub first: Option<String>,
+    /// The rest of the object.
+    pub map: A,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Whole<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
+        match self.first.take() {
+            Some(first) => seed.deserialize(StringDeserializer::new(first)).map(Some),
+            None => self.map.next_key_seed(seed),
+        }
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        self.map.next_value_seed(seed)
+    }
+}
+
+/// The parameters of a plug-in without its name.
+struct Unnamed<'de, A> {
+    whole: Whole<A>,
+    lifetime: PhantomData<&'de ()>,
+}
+
+impl<'de, A: MapAccess<'de>> Parameters for Unnamed<'de, A> {
+    type Error = A::Error;
+
+    fn read<T: DeserializeOwned>(self) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(self.whole))
+    }
+}
+
+/// The key of the object form: one of `known`, or one that may stand without it, and none at all `beside` an earlier one.
 struct Name<'a> {
     known: &'static [&'static str],
+    bare: Option<&'static Bare>,
     beside: Option<&'a str>,
 }
 
@@ -372,7 +497,9 @@ impl Visitor<'_> for Name<'_> {
             Some(first) => Err(E::custom(format_args!(
                 "`{name}` stands beside `{first}`: give one name only"
             ))),
-            None if self.known.contains(&name) => Ok(name.to_string()),
+            None if self.known.contains(&name) || self.bare.is_some_and(|bare| (bare.with)(name).is_some()) => {
+                Ok(name.to_string())
+            }
             None => Err(E::unknown_variant(name, self.known)),
         }
     }
@@ -465,9 +592,9 @@ impl Entry {
 /// The keyword of a schema that names the kind of plug-in which it describes.
 pub const KIND_KEYWORD: &str = "x-kind";
 
-/// The schema of a kind of plug-in: its names where they may stand alone, and the object form of each. A `kind` that is not
-/// empty is said too.
-pub fn schema(doc: &str, kind: &str, entries: impl IntoIterator<Item = Entry>) -> Schema {
+/// The schema of a kind of plug-in: its names where they may stand alone, the object form of each, and what may stand without a name. A
+/// `kind` that is not empty is said too.
+pub fn schema(doc: &str, kind: &str, unnamed: Option<&Bare>, entries: impl IntoIterator<Item = Entry>) -> Schema {
     let mut forms = Vec::new();
     for Entry {
         name,
@@ -478,7 +605,7 @@ pub fn schema(doc: &str, kind: &str, entries: impl IntoIterator<Item = Entry>) -
     {
         let mut object = json_schema!({
             "type": "object",
-            "properties": { name: parameters },
+            "properties": { name: parameters.clone() },
             "required": [name],
             "additionalProperties": false,
         });
@@ -491,6 +618,9 @@ pub fn schema(doc: &str, kind: &str, entries: impl IntoIterator<Item = Entry>) -
             forms.push(word);
         }
         forms.push(object);
+        if unnamed.is_some_and(|unnamed| unnamed.alone == name || unnamed.objects.contains(&name)) {
+            forms.push(parameters);
+        }
     }
     let lines: Vec<&str> = doc.lines().map(str::trim).collect();
     let mut schema = json_schema!({ "description": lines.join("\n").trim(), "oneOf": forms });

@@ -260,6 +260,7 @@ fn law<Q: Magnitude>(params: &Params, of: impl Fn(f64) -> Q) -> LawSpec<Q> {
             }),
         ),
         Params::Empirical(knots) => LawSpec::from(laws::Empirical {
+            values: Vec::new(),
             quantiles: knots.iter().map(|(share, value)| (*share, of(*value))).collect(),
         }),
     }

@@ -8,11 +8,12 @@ use std::cell::Cell;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::value::{Error as Silent, MapAccessDeserializer, StringDeserializer};
+use serde::de::value::{Error as Silent, MapAccessDeserializer};
 use serde::de::{DeserializeOwned, DeserializeSeed, Error, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{PerToken, PriceSpec};
+use crate::form::registry::Whole;
 
 /// Reads prices, or `null` for none.
 ///
@@ -82,27 +83,6 @@ impl<'de> DeserializeSeed<'de> for First {
         Err(D::Error::custom(format_args!(
             "unknown variant `{name}`, expected one of `{allowed}`"
         )))
-    }
-}
-
-/// An object with the name that was already read in its place.
-struct Whole<A> {
-    first: Option<String>,
-    map: A,
-}
-
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Whole<A> {
-    type Error = A::Error;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        match self.first.take() {
-            Some(first) => seed.deserialize(StringDeserializer::new(first)).map(Some),
-            None => self.map.next_key_seed(seed),
-        }
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.map.next_value_seed(seed)
     }
 }
 

@@ -20,9 +20,10 @@ use serde_json::Value;
 use crate::common::command::{simcap, text};
 
 /// The chapters that people write.
-const CHAPTERS: [&str; 8] = [
+const CHAPTERS: [&str; 9] = [
     "introduction",
     "first-experiment",
+    "traffic",
     "your-gateway",
     "report",
     "statistics",

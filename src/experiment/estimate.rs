@@ -10,6 +10,8 @@
 //! three. Left out: retries, hedges, failures, quotas, limiters, what load does to a speed, and bursts, which all change how many
 //! are in the system. What those make of it is bounded while a run goes on ([`Halt::TooMany`](crate::engine::run::Halt)).
 
+mod coming;
+
 use crate::client::Timeouts;
 use crate::engine::run::MOST_IN_SYSTEM;
 use crate::engine::scenario::{Deployment, Scenario};
@@ -23,19 +25,16 @@ use crate::provider::faults::Weather;
 use crate::provider::latency::Start;
 use crate::provider::load::Servers;
 use crate::traffic::Source;
-use crate::traffic::stream::Stream;
 use crate::words::Ask;
 
 use super::assemble::Plan;
 use super::file::Origin;
 use super::load::Loaded;
+use coming::Coming;
 
 /// Requests that the mean of a provider is taken over, and the most of all providers together.
 const DRAWN: usize = 400;
 const ALL_DRAWN: usize = 100_000;
-
-/// Arrivals that tell a rate that no parameter says.
-const DRAWN_ARRIVALS: usize = 20_000;
 
 /// Seconds that a request takes, and more for each provider, because most policies look at each.
 const SECONDS_A_REQUEST: f64 = 5e-7;
@@ -102,7 +101,7 @@ pub fn estimate(loaded: &Loaded, plan: &Plan, threads: u64) -> Estimate {
     let coming = plan
         .scenarios
         .first()
-        .map_or_else(Coming::default, |s| arrivals(loaded, s));
+        .map_or_else(Coming::default, |s| Coming::of(loaded, s));
     let mut known = Vec::new();
     let policies: Vec<PolicyEstimate> = (plan.scenarios.iter())
         .map(|scenario| policy(scenario, &coming, &mut known))
@@ -239,60 +238,6 @@ fn in_words(number: f64) -> String {
         x if x < 1e9 => format!("{} million", in_words(x / 1e6)),
         x => format!("{} billion", in_words(x / 1e9)),
     }
-}
-
-/// What comes, of all streams together.
-#[derive(Default)]
-struct Coming {
-    /// Requests of a replication, and of a second, that come by the clock alone.
-    requests: f64,
-    rate: f64,
-    /// The users that wait for their answers, and the requests a second that they would send if answers took no time, by stream.
-    loops: Vec<(f64, f64)>,
-}
-
-fn arrivals(loaded: &Loaded, scenario: &Scenario) -> Coming {
-    let mut coming = Coming::default();
-    for (origin, stream) in loaded.experiment.traffic.origins().zip(&scenario.traffic.streams) {
-        let spec = origin.arrivals.as_dyn();
-        if let Some(users) = spec.users().filter(|_| spec.follows_ends()) {
-            // Users without a think time are held back by their answers alone.
-            let most = spec.rate().unwrap_or(f64::INFINITY);
-            coming.loops.push((f64::from(users), most));
-            continue;
-        }
-        let (requests, rate) = of_stream(&origin, stream, scenario.window.end);
-        coming.requests += requests;
-        coming.rate += rate;
-    }
-    coming
-}
-
-/// Requests of a replication, and of a second, of one stream.
-fn of_stream(origin: &Origin<'_>, stream: &Stream, end: Time) -> (f64, f64) {
-    let spec = origin.arrivals.as_dyn();
-    let seconds = end.seconds();
-    let unbounded = spec.follows_ends().then_some(f64::INFINITY);
-    if let Some(rate) = spec.rate().or(unbounded) {
-        return (rate * seconds, rate);
-    }
-    let most = if spec.trace().is_some() {
-        usize::MAX
-    } else {
-        DRAWN_ARRIVALS
-    };
-    let chance = Chance::new(0, 0);
-    let mut source = stream.arrivals.fresh(chance.surroundings(0));
-    let times = (0..).map_while(|id| source.next(chance.request(id)).map(|a| a.at));
-    let (count, last) = times
-        .take_while(|&at| at < end)
-        .take(most)
-        .fold((0usize, Time::ZERO), |(n, _), at| (n + 1, at));
-    if count < most {
-        return (count as f64, count as f64 / seconds);
-    }
-    let rate = count as f64 / last.seconds().max(1e-9);
-    (rate * seconds, rate)
 }
 
 /// What `scenario` takes with what is coming. `known` holds the mean and the shortest time of an answer for each client's timeouts that

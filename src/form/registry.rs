@@ -8,11 +8,15 @@
 //! kind. What the parameters build is not the business of this file: the list names a trait for that, and the trait's
 //! implementors do it.
 
+mod bare;
+mod schema;
+
+pub use bare::{Bare, Whole};
+pub use schema::{Entry, KIND_KEYWORD, schema};
+
 use super::tree::{self, Mistake, Tree};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::value::{MapAccessDeserializer, StringDeserializer};
+use bare::{Unnamed, alone};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, Unexpected, Visitor};
-use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
@@ -304,17 +308,6 @@ pub trait Registered: Sized {
     }
 }
 
-/// How plug-ins of a kind may be written without their names.
-#[derive(Debug)]
-pub struct Bare {
-    /// The plug-in that a number stands for, or a text that begins like one.
-    pub alone: &'static str,
-    /// The plug-ins whose parameters may stand where the name and the parameters would.
-    pub objects: &'static [&'static str],
-    /// Which of `objects` has a first parameter of this name.
-    pub with: fn(&str) -> Option<&'static str>,
-}
-
 /// Where the parameters of a plug-in come from, once its name has said which type they have.
 pub trait Parameters {
     /// The error of the format that is read.
@@ -409,67 +402,6 @@ impl<'de, S: Registered> Visitor<'de> for SpecVisitor<S> {
     }
 }
 
-/// The plug-in that `value` stands for, if one may be written so.
-fn alone<S: Registered, E: de::Error>(value: Tree, found: Unexpected<'_>, expected: &SpecVisitor<S>) -> Result<S, E> {
-    let Some(bare) = S::BARE else {
-        return Err(E::invalid_type(found, expected));
-    };
-    let error = PhantomData;
-    S::read_bare(bare.alone, Alone { value, error })
-}
-
-/// Parameters that stand for the whole plug-in.
-struct Alone<E> {
-    value: Tree,
-    error: PhantomData<E>,
-}
-
-impl<E: de::Error> Parameters for Alone<E> {
-    type Error = E;
-
-    fn read<T: DeserializeOwned>(self) -> Result<T, E> {
-        tree::read(&self.value).map_err(|mistake: Mistake| E::custom(mistake.message()))
-    }
-}
-
-/// An object with a name that was already read in its place.
-#[derive(Debug)]
-pub struct Whole<A> {
-    /// The first name of the object.
-    pub first: Option<String>,
-    /// The rest of the object.
-    pub map: A,
-}
-
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Whole<A> {
-    type Error = A::Error;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        match self.first.take() {
-            Some(first) => seed.deserialize(StringDeserializer::new(first)).map(Some),
-            None => self.map.next_key_seed(seed),
-        }
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.map.next_value_seed(seed)
-    }
-}
-
-/// The parameters of a plug-in without its name.
-struct Unnamed<'de, A> {
-    whole: Whole<A>,
-    lifetime: PhantomData<&'de ()>,
-}
-
-impl<'de, A: MapAccess<'de>> Parameters for Unnamed<'de, A> {
-    type Error = A::Error;
-
-    fn read<T: DeserializeOwned>(self) -> Result<T, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(self.whole))
-    }
-}
-
 /// The key of the object form: one of `known`, or one that may stand without it, and none at all `beside` an earlier one.
 struct Name<'a> {
     known: &'static [&'static str],
@@ -559,75 +491,6 @@ fn needs<E: de::Error>(name: &str, said: &str) -> E {
 /// A `T` from the empty object.
 fn from_nothing<T: DeserializeOwned>() -> Result<T, Mistake> {
     tree::read(&Tree::Object(Vec::new()))
-}
-
-/// What the schema says of one name.
-#[derive(Debug)]
-pub struct Entry {
-    name: &'static str,
-    parameters: Schema,
-    description: Option<Value>,
-    bare: bool,
-}
-
-impl Entry {
-    /// The entry of `name`, whose parameters are a `T`.
-    pub fn of<T: JsonSchema + DeserializeOwned>(name: &'static str, generator: &mut SchemaGenerator) -> Entry {
-        let parameters = generator.subschema_for::<T>();
-        let whole = T::json_schema(generator);
-        Entry::from(name, parameters, &whole, from_nothing::<T>().is_ok())
-    }
-
-    /// The entry of a part whose schemas are known: one function for all types.
-    fn from(name: &'static str, parameters: Schema, whole: &Schema, bare: bool) -> Entry {
-        Entry {
-            name,
-            parameters,
-            description: whole.get("description").cloned(),
-            bare,
-        }
-    }
-}
-
-/// The keyword of a schema that names the kind of plug-in which it describes.
-pub const KIND_KEYWORD: &str = "x-kind";
-
-/// The schema of a kind of plug-in: its names where they may stand alone, the object form of each, and what may stand without a name. A
-/// `kind` that is not empty is said too.
-pub fn schema(doc: &str, kind: &str, unnamed: Option<&Bare>, entries: impl IntoIterator<Item = Entry>) -> Schema {
-    let mut forms = Vec::new();
-    for Entry {
-        name,
-        parameters,
-        description,
-        bare,
-    } in entries
-    {
-        let mut object = json_schema!({
-            "type": "object",
-            "properties": { name: parameters.clone() },
-            "required": [name],
-            "additionalProperties": false,
-        });
-        let mut word = json_schema!({ "const": name });
-        if let Some(description) = description {
-            object.insert("description".into(), description.clone());
-            word.insert("description".into(), description);
-        }
-        if bare {
-            forms.push(word);
-        }
-        forms.push(object);
-        if unnamed.is_some_and(|unnamed| unnamed.alone == name || unnamed.objects.contains(&name)) {
-            forms.push(parameters);
-        }
-    }
-    let lines: Vec<&str> = doc.lines().map(str::trim).collect();
-    let mut schema = json_schema!({ "description": lines.join("\n").trim(), "oneOf": forms });
-    if !kind.is_empty() {
-        schema.insert(KIND_KEYWORD.into(), kind.into());
-    }
-    schema
 }
 
 #[cfg(test)]

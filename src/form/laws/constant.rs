@@ -1,5 +1,7 @@
 //! Always the same value: for what does not vary, or should not while something else is looked at.
 //!
+//! The value alone stands for it: `"320ms"`, or `500` where there are tokens.
+//!
 //! ```json
 //! { "constant": "320ms" }
 //! ```

@@ -352,3 +352,53 @@ fn traffic_that_says_too_much_or_too_little_is_refused() {
         "traffic.streams.search.users: `closed_loop` has users of its own, 3: leave this out",
     );
 }
+
+/// A trace beside drawn requests: its rows come at their times with their lengths, the others as they would without it, and the run ends
+/// with the trace.
+#[test]
+fn a_trace_is_a_stream_among_others() {
+    let row = |second: u64| simcap::traffic::arrivals::Row {
+        at: Span::from_secs(second),
+        input: 700 + second as u32,
+        output: 9,
+    };
+    let rows: Vec<_> = (0..50).map(row).collect();
+    let drawn = json!({ "arrivals": { "poisson": { "rate": "20/s" } } });
+    let both = json!({ "log": { "arrivals": { "replay": { "trace": "log.csv" } } }, "drawn": drawn });
+    let assembled = |streams: &Value, class: Value| {
+        let rest = json!({ "plan": { "warmup": "0s", "duration": "10min" } });
+        let text = with(streams, &json!({ "all": class }), &rest).to_string();
+        let mut loaded = simcap::experiment::load::from_text("s.json", &text).unwrap();
+        loaded.traces.insert("log.csv".into(), rows.clone().into());
+        simcap::experiment::assemble::assemble(&loaded)
+    };
+    let whole = assembled(&both, class()).unwrap();
+    let scenario = &whole.scenarios[0];
+    assert!((scenario.window.counted().seconds() - 49.0).abs() < 0.001);
+    let all = requests(scenario);
+    let of_log: Vec<(Time, u32, u32)> = all["log"]
+        .iter()
+        .map(|(at, ask)| (*at, ask.input, ask.output))
+        .collect();
+    let expected: Vec<_> = rows
+        .iter()
+        .map(|row| (Time::ZERO + row.at, row.input, row.output))
+        .collect();
+    assert_eq!(of_log, expected);
+    let alone = assembled(&json!({ "drawn": drawn }), class()).unwrap();
+    let without_tags =
+        |of: &[(Time, Ask)]| -> Vec<(Time, Ask)> { of.iter().map(|&(at, ask)| (at, Ask { tags: 0, ..ask })).collect() };
+    assert_eq!(
+        without_tags(&requests(&alone.scenarios[0])["drawn"]),
+        without_tags(&all["drawn"])
+    );
+    // Lengths may only be left out where every request of the class has them from a trace.
+    let said = |streams: &Value, class: Value| assembled(streams, class).err().map(|error| error.message);
+    assert!(said(&both, json!({})).unwrap().starts_with("`input` is missing"));
+    let log = json!({ "log": both["log"] });
+    assert_eq!(said(&log, json!({})), None);
+    assert_eq!(
+        said(&log, class()).unwrap(),
+        "the trace has its own lengths: leave this out"
+    );
+}

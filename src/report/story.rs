@@ -58,7 +58,8 @@ pub struct Story {
     pub goes_by: String,
     /// The replication, from 0.
     pub replication: u64,
-    /// The number of the request among the arrivals; where arrivals follow ends, what its user and its turn make.
+    /// The number of the request among the arrivals; where arrivals follow ends or come in streams, what its user and its turn make, or its
+    /// stream.
     pub id: u64,
     /// Whether it is the mirrored copy of a request, for which no caller waits.
     pub mirrored: bool,
@@ -66,6 +67,9 @@ pub struct Story {
     pub counted: bool,
     /// The name of its class.
     pub class: String,
+    /// The stream that it came in, if the traffic has named streams.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<String>,
     /// The user that asks, if the traffic has users.
     pub user: Option<u32>,
     /// The request's priority: lower numbers go first.

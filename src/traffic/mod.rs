@@ -33,6 +33,21 @@ pub struct Traffic {
     pub users: Option<u32>,
 }
 
+impl Traffic {
+    /// The stream that `ask` came in.
+    pub fn stream_of(&self, ask: &Ask) -> Option<&Stream> {
+        self.streams.get(self.number_of(ask))
+    }
+
+    /// The number of that stream.
+    fn number_of(&self, ask: &Ask) -> usize {
+        match (&self.streams[..], &self.tags) {
+            ([_], _) | (_, None) => 0,
+            (_, Some(tags)) => tags.first_of(ask.tags),
+        }
+    }
+}
+
 /// A class of requests.
 #[derive(Clone, Debug)]
 pub struct Class {
@@ -150,11 +165,7 @@ impl<'a> Source<'a> {
     /// A request has ended. What follows it, if anything does, is written into `ask`; returns when it arrives. Only the stream that the
     /// request came from is told.
     pub fn after(&mut self, ended: &Finished, ask: &mut Ask) -> Option<Time> {
-        let number = match (&self.lanes[..], &self.traffic.tags) {
-            ([_], _) | (_, None) => 0,
-            (_, Some(tags)) => tags.first_of(ended.ask.tags),
-        };
-        let lane = self.lanes.get_mut(number)?;
+        let lane = self.lanes.get_mut(self.traffic.number_of(&ended.ask))?;
         let arrival = match lane.stream.mark {
             None => lane.arrivals.after(ended),
             Some(_) => {

@@ -48,6 +48,9 @@ fn head(story: &Story, columns: usize) -> String {
         all += &paragraph("  policy   ", &story.goes_by.replace('`', ""), columns);
     }
     let mut asks = format!("class {}", story.class);
+    if let Some(stream) = &story.stream {
+        let _ = write!(asks, " of {stream}");
+    }
     if let Some(user) = story.user {
         let _ = write!(asks, ", user {user}");
     }

@@ -181,13 +181,14 @@ impl Gathered {
     pub(super) fn measured(&self, i: usize, confidence: Confidence) -> Measured {
         let estimate = self.estimate(i, Of::Values, confidence);
         let of_all = (self.endless(i) > 0.0).then(|| self.estimate(i, Of::Everything, confidence));
+        let (of, whole) = of_all.map_or((Of::Values, estimate), |of_all| (Of::Everything, of_all));
         Measured {
             residuals: Vec::new(),
             metric: self.measures[i].metric.clone(),
             note: self.note(i, &estimate),
             parts: self
                 .uncertain
-                .parts(i, &self.of_run(i, Of::Values, confidence), &estimate, confidence),
+                .parts(i, &self.of_run(i, of, confidence), &whole, confidence),
             estimate,
             of_all,
         }

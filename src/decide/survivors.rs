@@ -23,7 +23,7 @@ pub(super) fn warning(policies: &[PolicyReport]) -> Option<String> {
     };
     let named: Vec<String> = all.into_iter().take(NAMED).collect();
     Some(format!(
-        "{OF_SURVIVORS}; over all, with those that never were taking for ever: {}{more}",
+        "{OF_SURVIVORS}: {}{more}",
         named.join("; ")
     ))
 }

@@ -4,7 +4,7 @@
 //! are widened ([`crate::stats::parts`]). Where no model tells it, nothing is changed.
 
 use crate::experiment::assemble::Plan;
-use crate::report::{Metric, PartsOfError, PolicyReport, Unit, format};
+use crate::report::{Metric, PartsOfError, PolicyReport, Unit, format, shown};
 use crate::stats::compare::Side;
 use crate::stats::critical::Confidence;
 use crate::stats::interval::Estimate;
@@ -67,12 +67,13 @@ pub(super) fn sentences(policies: &[PolicyReport]) -> Vec<String> {
             let found = policy.metrics.iter().find(|measured| measured.metric == *metric)?;
             Some((found, found.parts.as_ref()?))
         })?;
+        let (figure, _) = shown(policy, &measured.metric);
         let seconds = |x: f64| format::value(Unit::Seconds, x);
         Some(format!(
             "{}: {} {}, of which the models' measurements leave open ±{} and the run ±{}",
             policy.name,
             measured.metric.title_in(None),
-            format::plus_minus(Unit::Seconds, &measured.estimate),
+            format::plus_minus(Unit::Seconds, &figure),
             seconds(parts.models),
             seconds(parts.run)
         ))

@@ -52,12 +52,23 @@ pub fn tables(report: &Report) -> Vec<(&'static str, String)> {
 const ESTIMATE: [&str; 4] = ["value", "lo", "hi", "n"];
 
 fn metrics(policies: &[PolicyReport], code: Option<Code>) -> String {
-    let mut sheet = Sheet::new(["policy", "metric", "unit"].into_iter().chain(ESTIMATE));
+    let head = ["policy", "metric", "unit"].into_iter().chain(ESTIMATE);
+    let mut sheet = Sheet::new(head.chain(["requests"]));
     for policy in policies {
         for measured in &policy.metrics {
             let metric = &measured.metric;
-            let first = [text(&policy.name), metric.to_string(), unit(metric.unit_in(code))];
-            sheet.row(first.into_iter().chain(estimate(&measured.estimate)));
+            let mut add = |figure: &Estimate, requests: &str| {
+                let first = [text(&policy.name), metric.to_string(), unit(metric.unit_in(code))];
+                sheet.row(first.into_iter().chain(estimate(figure)).chain([requests.into()]));
+            };
+            // Which requests a percentile is of, where that makes a difference.
+            match &measured.of_all {
+                Some(of_all) => {
+                    add(of_all, "all");
+                    add(&measured.estimate, "answered");
+                }
+                None => add(&measured.estimate, ""),
+            }
         }
     }
     sheet.finish()

@@ -8,7 +8,7 @@ use super::chart::{Axis, Chart, Colour, Mark, Point, Reference, Scale, Series};
 use crate::stats::interval::Estimate;
 use crate::words::metric::Quantity;
 
-use super::{Metric, PolicyReport, Report, Unit, estimate, format};
+use super::{Metric, PolicyReport, Report, Unit, estimate, format, shown};
 
 mod bill;
 mod front;
@@ -77,7 +77,7 @@ pub fn percentiles(report: &Report, title: &str, of: Quantity) -> Chart {
     let rows: Vec<(usize, &PolicyReport)> = (colours.iter().zip(&report.policies))
         .filter_map(|(colour, policy)| Some(((*colour)?, policy)))
         .collect();
-    let known = |policy| metrics.iter().map(move |metric| (*metric, over_all(policy, metric)));
+    let known = |policy| metrics.iter().map(move |metric| (*metric, shown(policy, metric).0));
     let (scale, range) = scale_for(
         rows.iter()
             .flat_map(|(_, policy)| known(policy).map(|(_, figure)| figure.value)),
@@ -118,12 +118,6 @@ pub fn percentiles(report: &Report, title: &str, of: Quantity) -> Chart {
         series,
         references: vec![],
     }
-}
-
-/// The figure of a metric over all requests.
-pub(crate) fn over_all(policy: &PolicyReport, metric: &Metric) -> Estimate {
-    let found = policy.metrics.iter().find(|measured| measured.metric == *metric);
-    found.map_or(Estimate::NONE, |measured| measured.of_all.unwrap_or(measured.estimate))
 }
 
 /// The two ends of an interval, if it has both.

@@ -71,7 +71,10 @@ pub fn pictures(report: &Report) -> Result<Vec<(String, String)>, Error> {
 mod tests {
     use super::sample::sample;
     use super::*;
-    use crate::report::{Curves, Report};
+    use crate::report::{
+        Curves, Metric, OF_SURVIVORS, OVER_ALL, Report, Scorecard, csv, markdown, terminal,
+    };
+    use crate::stats::interval::Estimate;
 
     fn page() -> String {
         render(&sample()).unwrap()
@@ -178,6 +181,41 @@ mod tests {
     fn section<'a>(page: &'a str, heading: &str) -> &'a str {
         let begins = page.split_once(&format!("<h2>{heading}</h2>")).unwrap().1;
         begins.split_once("</section>").unwrap().0
+    }
+
+    #[test]
+    fn a_percentile_is_over_all_requests_wherever_it_is_shown() {
+        let mut report = crate::report::sample::sample();
+        report.objectives.clear();
+        report.scorecard = Scorecard::default();
+        report.warnings = vec![format!("{OF_SURVIVORS}: one: E2E p95 never instead of 6.38 s")];
+        for (policy, value) in report.policies.iter_mut().zip([77.0, f64::INFINITY]) {
+            let measured = policy.metrics.iter_mut().find(|m| m.metric == Metric::E2E_P95).unwrap();
+            measured.of_all = Some(Estimate {
+                value,
+                ..measured.estimate
+            });
+        }
+        let style = terminal::Style {
+            width: 200,
+            colour: false,
+        };
+        let page = render(&report).unwrap().replace('\u{a0}', " ");
+        let full = terminal::full(&report, &style);
+        let first_table = full.split_once("Errors by outcome").unwrap().0;
+        for (shown, is_whole) in [
+            (section(&page, "Results"), false),
+            (&terminal::screen(&report, &style), true),
+            (first_table, false),
+            (&markdown::render(&report), false),
+        ] {
+            assert!(shown.contains("77.0 s") && shown.contains("never"), "{shown}");
+            assert!(is_whole || !shown.contains("8.50 s") && !shown.contains("6.38 s ±"), "{shown}");
+            assert!(shown.contains(OVER_ALL), "{shown}");
+        }
+        assert!(full.contains("instead of over the answered: one: E2E p95 never") && !full.contains("times are of"));
+        let csv = csv::tables(&report)[0].1.clone();
+        assert!(csv.contains("e2e.p95,seconds,77,") && csv.contains("e2e.p95,seconds,8.5,"), "{csv}");
     }
 
     #[test]

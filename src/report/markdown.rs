@@ -5,7 +5,7 @@
 
 use super::leading::FIGURES;
 use super::text::clean;
-use super::{Judged, Metric, Report, estimate, format};
+use super::{Judged, Metric, OVER_ALL, PolicyReport, Report, format, shown};
 
 /// The summary of a report. Ends in a newline.
 pub fn render(report: &Report) -> String {
@@ -15,10 +15,14 @@ pub fn render(report: &Report) -> String {
         paragraph(&format!("**{}**", escaped(sentence)));
     }
     paragraph(&policies(report));
+    if report.policies.iter().any(PolicyReport::is_over_all) {
+        paragraph(OVER_ALL);
+    }
     if !report.objectives.is_empty() {
         paragraph(&format!("## Objectives\n\n{}", objectives(report)));
     }
-    let lists = [("Warnings", &report.warnings), ("Not modelled", &report.assumptions)];
+    let warnings = report.told().collect();
+    let lists = [("Warnings", &warnings), ("Not modelled", &report.assumptions)];
     for (title, items) in lists.into_iter().filter(|(_, items)| !items.is_empty()) {
         let items: Vec<String> = items.iter().map(|item| format!("- {}", escaped(item))).collect();
         paragraph(&format!("## {title}\n\n{}", items.join("\n")));
@@ -46,7 +50,7 @@ fn policies(report: &Report) -> String {
     let ranked = report.ranking.iter().map(|ranking| &ranking.metric);
     let mut metrics: Vec<&Metric> = Vec::new();
     for metric in asked.chain(ranked).chain(&report.asked).chain(&FIGURES) {
-        let has = |policy| !estimate(policy, metric).value.is_nan();
+        let has = |policy| !shown(policy, metric).0.value.is_nan();
         if !metrics.contains(&metric) && report.policies.iter().any(has) {
             metrics.push(metric);
         }
@@ -58,7 +62,7 @@ fn policies(report: &Report) -> String {
         std::iter::once("---".to_owned()).chain(metrics.iter().map(|_| "---:".to_owned()))
     ));
     for policy in &report.policies {
-        let figure = |metric: &&Metric| format::plus_minus(metric.unit_in(code), &estimate(policy, metric));
+        let figure = |metric: &&Metric| format::plus_minus(metric.unit_in(code), &shown(policy, metric).0);
         rows.push(row(
             std::iter::once(escaped(&policy.name)).chain(metrics.iter().map(figure))
         ));

@@ -50,8 +50,13 @@ use crate::words::metric::Standard;
 use crate::words::{BoundKind, EffortKind, Outcome, Start};
 pub use crate::words::{Code, Input, Metric, ModelNote, Standing, Unit};
 
-/// How the warning begins that the tables' times are of the requests that were answered; the first screen shows those of all.
-pub const OF_SURVIVORS: &str = "times are of the requests that were answered";
+/// How the warning begins that the estimates of times are of the requests that were answered. Tables show those of all, and words that
+/// fit them.
+pub const OF_SURVIVORS: &str =
+    "times are of the requests that were answered; over all, with those that never were taking for ever";
+
+/// What tables say of their percentiles where some request never got its answer.
+pub(crate) const OVER_ALL: &str = "Percentiles are of all requests: one that never got its answer takes for ever.";
 
 /// Everything a run has to say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -195,9 +200,17 @@ impl Report {
         )
     }
 
+    /// The warnings as they stand beside tables, whose percentiles are over all requests.
+    pub(crate) fn told(&self) -> impl Iterator<Item = String> {
+        const TOLD: &str = "percentiles are over all requests, those that never were answered taking for ever, instead of over the answered";
+        self.warnings
+            .iter()
+            .map(|warning| warning.replacen(OF_SURVIVORS, TOLD, 1))
+    }
+
     /// Whether a metric is neither nothing nor zero under every policy, and so worth a column.
     pub fn says(&self, metric: &Metric) -> bool {
-        let mut values = self.policies.iter().map(|policy| estimate(policy, metric).value);
+        let mut values = self.policies.iter().map(|policy| shown(policy, metric).0.value);
         self.policies.is_empty() || values.any(|value| !value.is_nan() && value != 0.0)
     }
 
@@ -298,7 +311,8 @@ pub struct Measured {
     /// request got it, and for what is not a percentile of a latency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of_all: Option<Estimate>,
-    /// What the interval is made of, where a model tells how far its parameters are known and that is seen in the metric.
+    /// What the interval is made of, that of `of_all` where there is one, where a model tells how far its parameters are known and that
+    /// is seen in the metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<PartsOfError>,
     /// What each replication adds to the figure's error, on any scale: what a comparison with another result of the same seed and
@@ -560,7 +574,27 @@ pub struct Difference {
     pub matters: bool,
 }
 
-/// A policy's figure; one that does not exist if the report lacks it, never that of another metric.
+impl PolicyReport {
+    /// Whether requests that never got their answer make some percentile over all another than that of the answered.
+    pub(crate) fn is_over_all(&self) -> bool {
+        self.metrics.iter().any(|measured| measured.of_all.is_some())
+    }
+}
+
+/// A policy's figure as tables and plots show it, and what is noted of it: a percentile is over all requests, one that never got its
+/// answer taking for ever. It does not exist if the report lacks it.
+pub(crate) fn shown<'a>(policy: &'a PolicyReport, metric: &Metric) -> (Estimate, Option<&'a str>) {
+    let found = policy.metrics.iter().find(|measured| measured.metric == *metric);
+    match found.map(|measured| (measured, measured.of_all)) {
+        // The note is of the figure of the answered.
+        Some((_, Some(of_all))) => (of_all, None),
+        Some((measured, None)) => (measured.estimate, measured.note.as_deref()),
+        None => (Estimate::NONE, None),
+    }
+}
+
+/// A policy's figure, of times that of the requests that were answered; one that does not exist if the report lacks it, never that of
+/// another metric.
 pub(crate) fn estimate(policy: &PolicyReport, metric: &Metric) -> Estimate {
     let found = policy.metrics.iter().find(|measured| measured.metric == *metric);
     found.map_or(Estimate::NONE, |measured| measured.estimate)

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Metric, PolicyReport, Unit, estimate, format};
+use super::{Metric, PolicyReport, Unit, format, shown};
 use crate::stats::interval::Estimate;
 use crate::words::Code;
 use crate::words::metric::{Key, MISS};
@@ -68,7 +68,7 @@ pub(crate) fn warning(policies: &[PolicyReport]) -> Option<String> {
         let cache = policy.response_cache.as_ref().filter(|cache| cache.hits.value > 0.0)?;
         let figures = [Metric::TTFT_P95, Metric::E2E_P95].map(|metric| {
             let of_misses = metric.clone().within(Key::Cache, MISS);
-            let [all, misses] = [&metric, &of_misses].map(|m| format::value(Unit::Seconds, estimate(policy, m).value));
+            let [all, misses] = [&metric, &of_misses].map(|m| format::parts(Unit::Seconds, &shown(policy, m).0).0);
             format!("{} {misses} instead of {all}", metric.title())
         });
         let hits = format::share(cache.hits.value);

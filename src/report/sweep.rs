@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::scorecard::Judged;
 use super::table::{Cell, Table, Tone};
 use super::text::clean;
-use super::{Metric, Report, estimate, format};
+use super::{Metric, Report, format, shown};
 use crate::stats::interval::Estimate;
 use crate::words::Code;
 
@@ -68,7 +68,7 @@ impl Point {
                 name: policy.name.clone(),
                 meets: row.map(|row| row.overall),
                 fails: failed.map(|goal| goal.metric.title_in(report.code())).collect(),
-                figures: metrics.iter().map(|metric| estimate(policy, metric)).collect(),
+                figures: metrics.iter().map(|metric| shown(policy, metric).0).collect(),
             }
         });
         Point {

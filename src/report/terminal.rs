@@ -14,7 +14,7 @@ mod screen;
 use super::estimate;
 use super::table::{Cell, Table, Tone};
 use super::text::{clean, fit, paragraph};
-use super::{BoundReport, Code, Judged, Metric, ModelNote, PolicyReport, Ranking, Report, Standing, Unit, format};
+use super::{BoundReport, Code, Judged, Metric, ModelNote, OVER_ALL, PolicyReport, Ranking, Report, Standing, Unit, format};
 use crate::words::Outcome;
 use crate::words::metric::Statistic;
 use crate::words::{BoundKind, EffortKind};
@@ -49,6 +49,9 @@ pub fn full(report: &Report, style: &Style) -> String {
     if report.objectives.iter().any(|o| o.at_most && o.metric.bounds_goodput()) {
         let text = "Goodput is requests a second that succeed within every latency objective of the experiment.";
         page.text += &paragraph("", text, style.width);
+    }
+    if report.policies.iter().any(PolicyReport::is_over_all) {
+        page.text += &paragraph("", OVER_ALL, style.width);
     }
     page.missing(report);
     page.table("Asked for besides", &further(report, &mut notes));
@@ -122,8 +125,8 @@ impl Page {
 
     fn header(&mut self, report: &Report) {
         self.title(report);
-        for warning in &report.warnings {
-            let lines = self.warning(warning);
+        for warning in report.told() {
+            let lines = self.warning(&warning);
             self.warn(&lines);
         }
         self.standings(report);
@@ -304,17 +307,13 @@ fn further(report: &Report, notes: &mut Notes) -> Table {
 }
 
 fn figure(report: &Report, policy: &PolicyReport, metric: &Metric, notes: &mut Notes) -> Cell {
-    let measured = policy.metrics.iter().find(|measured| measured.metric == *metric);
-    measured.map_or_else(
-        || Cell::new(format::NONE),
-        |measured| {
-            notes.cell(
-                metric.unit_in(report.code()),
-                &measured.estimate,
-                measured.note.as_deref(),
-            )
-        },
-    )
+    let is_known = policy.metrics.iter().any(|measured| measured.metric == *metric);
+    let (estimate, note) = super::shown(policy, metric);
+    if is_known {
+        notes.cell(metric.unit_in(report.code()), &estimate, note)
+    } else {
+        Cell::new(format::NONE)
+    }
 }
 
 /// One column for each way of failing that occurred; nothing if none did.
@@ -467,7 +466,7 @@ fn ranked(report: &Report, ranking: &Ranking, notes: &mut Notes) -> Table {
         let found = report.policies.iter().find(|policy| policy.name == row.policy);
         let Some(policy) = found else { continue };
         let level = if row.may_be_best { "=" } else { "" };
-        let value = estimate(policy, &ranking.metric);
+        let value = super::shown(policy, &ranking.metric).0;
         let behind = if place == 0 {
             Cell::new("")
         } else {

@@ -20,7 +20,7 @@ fn read(name: &str, report: &Report) -> Vec<Vec<String>> {
 fn metrics_are_read_back_to_the_last_digit() {
     let report = sample();
     let rows = read("metrics.csv", &report);
-    assert_eq!(rows[0], ["policy", "metric", "unit", "value", "lo", "hi", "n"]);
+    assert_eq!(rows[0], ["policy", "metric", "unit", "value", "lo", "hi", "n", "requests"]);
     let mut rows = rows[1..].iter();
     for policy in &report.policies {
         for measured in &policy.metrics {
@@ -72,7 +72,7 @@ fn what_does_not_exist_is_an_empty_cell() {
     let mut report = sample();
     report.policies[0].metrics[0].estimate = Estimate::NONE;
     let row = &read("metrics.csv", &report)[1];
-    assert_eq!(row[3..], ["", "", "", "0"]);
+    assert_eq!(row[3..], ["", "", "", "0", ""]);
 }
 
 #[test]

@@ -5,9 +5,9 @@
 //! where too many fail it is longer than any time, and the policy has no place in the picture. Left out: simultaneous confidence in
 //! which policy dominates which; the paired differences have it.
 
-use super::{HALF, axis, interval, over_all, scale_for, shortened};
+use super::{HALF, axis, interval, scale_for, shortened};
 use crate::report::chart::{Chart, Colour, Mark, Point, Series};
-use crate::report::{Metric, PolicyReport, Report, estimate};
+use crate::report::{Metric, PolicyReport, Report, estimate, shown};
 use crate::stats::interval::Estimate;
 use crate::stats::sorting;
 
@@ -37,7 +37,7 @@ pub(super) fn cost(report: &Report) -> Metric {
 /// One figure against the cost, one point a policy; nothing for a single policy.
 pub fn against(report: &Report, title: &str, metric: &Metric) -> Front {
     let cost = cost(report);
-    let figures = |metric: &Metric| -> Vec<Estimate> { report.policies.iter().map(|p| over_all(p, metric)).collect() };
+    let figures = |metric: &Metric| -> Vec<Estimate> { report.policies.iter().map(|p| shown(p, metric).0).collect() };
     let (x, y) = (figures(metric), figures(&cost));
     let shown: Vec<usize> = (0..report.policies.len())
         .filter(|&p| x[p].value.is_finite() && y[p].value.is_finite())

@@ -18,7 +18,7 @@ mod ranking;
 use serde::Serialize;
 
 use crate::report::chart::Error;
-use crate::report::{ModelNote, Report, Unit, format};
+use crate::report::{ModelNote, OVER_ALL, PolicyReport, Report, Unit, format};
 use differences::{Differences, differences};
 pub(super) use files::files;
 use further::{Further, further};
@@ -73,6 +73,8 @@ pub(super) struct Page {
     notes: Vec<Note>,
     /// Whether there is a policy that is not settled.
     unsettled: bool,
+    /// What is said of percentiles where some request never got its answer; else empty.
+    over_all: &'static str,
     month_days: String,
     /// The sign or the code of the currency.
     money: String,
@@ -143,7 +145,7 @@ impl Page {
             headline: report.scorecard.headline.clone(),
             about: prose(&report.about),
             facts: facts(report),
-            warnings: report.warnings.clone(),
+            warnings: report.told().collect(),
             uncertain: report.uncertain.clone(),
             assumptions: report.assumptions.join("; "),
             objectives: objectives(report, &keys),
@@ -173,6 +175,11 @@ impl Page {
                 .map(|input| (input.name.clone(), input.sha256.clone()))
                 .collect(),
             notes: notes.list(),
+            over_all: if report.policies.iter().any(PolicyReport::is_over_all) {
+                OVER_ALL
+            } else {
+                ""
+            },
             unsettled: report.policies.iter().any(|policy| !policy.steady.settled),
             money: report.code().map_or("$".into(), |code| code.to_string()),
             month_days: format::tick(Unit::Number, report.month_days),

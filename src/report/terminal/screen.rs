@@ -1,6 +1,6 @@
 //! The first screen: what follows from the run, the figures that decide, what binds, and warnings; all else is in `--full` and on the page.
 //!
-//! Times are over all requests, one that never got its answer taking for ever, as objectives judge them. A column that is nothing or
+//! Percentiles are over all requests, one that never got its answer taking for ever, as objectives judge them. A column that is nothing or
 //! zero for all is left out; the best of each other one is marked. Of many policies those are shown that lead, with the baseline. What
 //! is left out is counted.
 
@@ -9,8 +9,8 @@ use super::{BINDS, HEAD, Page, Style, binds};
 use crate::report::leading::FIGURES;
 use crate::report::table::{Cell, Table, Tone};
 use crate::report::text::{clean, fit, paragraph, width};
-use crate::report::{Judged, Metric, OF_SURVIVORS, PolicyReport, Report, Scored, Unit, estimate, format};
-use crate::stats::interval::Estimate;
+use crate::report::{Judged, Metric, OF_SURVIVORS, OVER_ALL, PolicyReport, Report, Scored, Unit, estimate, format};
+use crate::report::shown as figure_of;
 use crate::stats::sorting;
 use crate::words::Outcome;
 use crate::words::metric::Statistic;
@@ -166,9 +166,8 @@ impl Page {
         {
             said.push("No request failed.".into());
         }
-        let is_of_all = |policy: &&PolicyReport| policy.metrics.iter().any(|measured| measured.of_all.is_some());
-        if shown.iter().any(is_of_all) {
-            said.push("Times are over all requests: one that never got its answer takes for ever.".into());
+        if shown.iter().any(|policy| policy.is_over_all()) {
+            said.push(OVER_ALL.into());
         }
         let hidden = report.policies.len() - shown.len();
         if hidden > 0 {
@@ -285,7 +284,7 @@ fn columns(report: &Report, shown: &[&PolicyReport], room: Room) -> Vec<Metric> 
         .chain(FIGURES.iter().take(room.figures).cloned())
         .chain(asked)
     {
-        let values = || shown.iter().map(|policy| of_all(policy, &metric).value);
+        let values = || shown.iter().map(|policy| figure_of(policy, &metric).0.value);
         let says = values().any(|value| !value.is_nan() && value != 0.0);
         let is_bounded = report.scorecard.goals.iter().any(|goal| goal.metric == metric);
         let is_told =
@@ -296,12 +295,6 @@ fn columns(report: &Report, shown: &[&PolicyReport], room: Room) -> Vec<Metric> 
         }
     }
     columns
-}
-
-/// The figure over all requests; of what is not a percentile, the figure.
-fn of_all(policy: &PolicyReport, metric: &Metric) -> Estimate {
-    let found = policy.metrics.iter().find(|measured| measured.metric == *metric);
-    found.map_or(Estimate::NONE, |measured| measured.of_all.unwrap_or(measured.estimate))
 }
 
 fn figures(report: &Report, shown: &[&PolicyReport], room: Room, notes: &mut Notes) -> Table {
@@ -330,12 +323,7 @@ fn figures(report: &Report, shown: &[&PolicyReport], room: Room, notes: &mut Not
     for policy in shown {
         let mut cells: Vec<Cell> = Vec::new();
         for (metric, best) in columns.iter().zip(&best) {
-            let measured = policy.metrics.iter().find(|measured| measured.metric == *metric);
-            let estimate = of_all(policy, metric);
-            // Of a percentile the note is of the survivors' figure, where another is shown.
-            let note = measured
-                .filter(|measured| measured.of_all.is_none())
-                .and_then(|measured| measured.note.as_deref());
+            let (estimate, note) = figure_of(policy, metric);
             let mut cell = notes.cell(metric.unit_in(code), &estimate, note);
             if *best == Some(estimate.value) {
                 cell.text = format!("{BEST}{}", cell.text);
@@ -366,7 +354,7 @@ fn best(metric: &Metric, shown: &[&PolicyReport]) -> Option<f64> {
     let is_cost = matches!(metric.unit(), Unit::Dollars);
     let counts = |policy: &&&PolicyReport| !is_cost || errors(policy) <= least + ERRORS;
     let values: Vec<f64> = (shown.iter().filter(counts))
-        .map(|policy| of_all(policy, metric).value)
+        .map(|policy| figure_of(policy, metric).0.value)
         .filter(|value| value.is_finite())
         .collect();
     let better = |a: f64, b: f64| if metric.lower_is_better() { a.min(b) } else { a.max(b) };

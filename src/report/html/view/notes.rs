@@ -90,10 +90,8 @@ impl Notes {
 
     /// A policy's figure of merit. The report's own reason comes before the general one.
     pub(super) fn measured(&mut self, policy: &PolicyReport, metric: &Metric, code: Option<Code>) -> Cell {
-        let estimate = crate::report::estimate(policy, metric);
-        let own = policy.metrics.iter().find(|measured| measured.metric == *metric);
-        let own = own.and_then(|measured| measured.note.clone());
-        self.cell_because(metric.unit_in(code), &estimate, own)
+        let (estimate, own) = crate::report::shown(policy, metric);
+        self.cell_because(metric.unit_in(code), &estimate, own.map(str::to_owned))
     }
 
     /// The figure that an objective was judged by.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::keys::Keys;
 use super::notes::{Note, Notes};
 use super::{Cell, Named};
-use crate::report::{Goal, Judged, PolicyReport, Report, estimate, format};
+use crate::report::{Goal, Judged, Report};
 
 /// The most policies of which none is folded away, and how many are shown where there are more.
 const ALL: usize = 12;
@@ -87,19 +87,7 @@ fn badge(report: &Report, place: usize, at: usize, goal: &Goal, notes: &mut Note
         asked: own.is_some(),
         cell: match own {
             Some(own) => notes.judged(own, report.code()),
-            None => over_all(report, policy, goal, notes),
+            None => notes.measured(policy, &goal.metric, report.code()),
         },
     })
-}
-
-/// The figure of an objective that is not asked of this policy.
-fn over_all(report: &Report, policy: &PolicyReport, goal: &Goal, notes: &mut Notes) -> Cell {
-    let measured = policy.metrics.iter().find(|measured| measured.metric == goal.metric);
-    let figure = measured.map_or_else(|| estimate(policy, &goal.metric), |m| m.of_all.unwrap_or(m.estimate));
-    let (value, spread) = format::parts(goal.metric.unit_in(report.code()), &figure);
-    Cell {
-        value,
-        spread: spread.map(|spread| spread.to_string()),
-        note: notes.mark(figure.why_no_interval()),
-    }
 }

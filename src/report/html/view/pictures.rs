@@ -6,7 +6,7 @@ use super::Figure;
 use super::keys::{Key, provider_key};
 use crate::report::chart::{Chart, Colour, Error, Mark, Scale, Series};
 use crate::report::figures::{self, Front};
-use crate::report::{Metric, Moment, Report, Unit, format};
+use crate::report::{Metric, Moment, Report, Unit, format, shown};
 use crate::words::Spending;
 use crate::words::metric::Quantity;
 
@@ -121,7 +121,7 @@ fn extremes(report: &Report, metric: &Metric) -> String {
     let known = report
         .policies
         .iter()
-        .map(|policy| (policy, figures::over_all(policy, metric).value));
+        .map(|policy| (policy, shown(policy, metric).0.value));
     let known = || known.clone().filter(|(_, value)| !value.is_nan());
     let least = known().min_by(|a, b| a.1.total_cmp(&b.1));
     let most = known().max_by(|a, b| a.1.total_cmp(&b.1));

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Cell;
 use super::keys::{Key, Keys};
 use super::notes::{Note, Notes};
-use crate::report::estimate;
+use crate::report::shown;
 use crate::report::{Metric, PolicyReport, Ranked, Report, format};
 use crate::stats::interval::Estimate;
 
@@ -52,7 +52,7 @@ pub(super) fn ranking(report: &Report, keys: &Keys<'_>) -> Option<Ranking> {
         .iter()
         .filter_map(|row| Some((row, report.policies.iter().find(|p| p.name == row.policy)?)))
         .collect();
-    let is_known = |metric: &Metric| policies.iter().any(|(_, p)| estimate(p, metric).value.is_finite());
+    let is_known = |metric: &Metric| policies.iter().any(|(_, p)| shown(p, metric).0.value.is_finite());
     let mut beside: Vec<(u8, Metric)> = Metric::standard()
         .filter_map(|(metric, standard)| Some((standard.beside?, metric)))
         .filter(|(_, metric)| *metric != ranking.metric)
@@ -65,7 +65,7 @@ pub(super) fn ranking(report: &Report, keys: &Keys<'_>) -> Option<Ranking> {
         .collect();
     let across: Vec<Across> = metrics
         .iter()
-        .map(|metric| Across::of(policies.iter().map(|(_, p)| estimate(p, metric).value)))
+        .map(|metric| Across::of(policies.iter().map(|(_, p)| shown(p, metric).0.value)))
         .collect();
     let mut notes = Notes::of("ranking");
     let rows = policies.iter().enumerate().map(|(place, (row, policy))| Row {
@@ -76,7 +76,7 @@ pub(super) fn ranking(report: &Report, keys: &Keys<'_>) -> Option<Ranking> {
             .iter()
             .zip(&across)
             .map(|(metric, across)| {
-                across.mark(&estimate(policy, metric), notes.measured(policy, metric, report.code()))
+                across.mark(&shown(policy, metric).0, notes.measured(policy, metric, report.code()))
             })
             .collect(),
     });

@@ -32,12 +32,9 @@ pub(super) struct Given<'a> {
 /// The scorecard of a run, with its headline.
 pub(super) fn scorecard(given: &Given<'_>) -> Scorecard {
     let goals = goals(&given.plan.objectives);
-    let rows: Vec<Scored> = given
-        .policies
-        .iter()
-        .enumerate()
-        .map(|(p, _)| scored(given, &goals, p))
-        .collect();
+    // Of no objectives there is no verdict.
+    let judged = 0..if goals.is_empty() { 0 } else { given.policies.len() };
+    let rows = judged.map(|p| scored(given, &goals, p)).collect();
     let mut card = Scorecard {
         headline: Vec::new(),
         cheapest: None,

@@ -208,6 +208,12 @@ impl Report {
             .map(|warning| warning.replacen(OF_SURVIVORS, TOLD, 1))
     }
 
+    /// Whether an objective is asked of the policy of that name; others are held against it all the same.
+    pub(crate) fn asks(&self, policy: &str, goal: &Goal) -> bool {
+        let mut of_policy = self.objectives.iter().filter(|judgement| judgement.policy == policy);
+        of_policy.any(|judgement| judgement.goal() == *goal)
+    }
+
     /// Whether a metric is neither nothing nor zero under every policy, and so worth a column.
     pub fn says(&self, metric: &Metric) -> bool {
         let mut values = self.policies.iter().map(|policy| shown(policy, metric).0.value);

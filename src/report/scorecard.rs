@@ -21,7 +21,7 @@ pub struct Scorecard {
     pub cheapest: Option<String>,
     /// The objectives, each once.
     pub goals: Vec<Goal>,
-    /// How each policy stands on them, in the experiment's order.
+    /// How each policy stands on them, in the experiment's order; empty if there are none.
     pub rows: Vec<Scored>,
 }
 

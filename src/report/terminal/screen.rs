@@ -173,6 +173,10 @@ impl Page {
         if hidden > 0 {
             said.push(format!("{hidden} more policies are left out."));
         }
+        let of_goals = |policy: &&PolicyReport| stands(report, report.scorecard.of(&policy.name)?, false);
+        if shown.iter().any(|policy| of_goals(policy).is_some()) {
+            said.push("In brackets: objectives that are not asked of the policy.".into());
+        }
         if left_out || hidden > 0 {
             said.push("All of it: --full, or the page.".into());
         }
@@ -363,31 +367,49 @@ fn best(metric: &Metric, shown: &[&PolicyReport]) -> Option<f64> {
     (shown.len() > 1 && 2 * ties <= shown.len()).then_some(best)
 }
 
-/// How a policy stands on the objectives together: `PASS`, or what it fails, or what cannot be told; in a word where there is little room.
+/// How a policy stands on the objectives that are asked of it, and in brackets on the others; in a word where there is little room.
 fn verdict(report: &Report, row: &Scored, room: Room) -> Cell {
-    let card = &report.scorecard;
-    let titles = |judged| {
-        let titles: Vec<String> = card
-            .goals_judged(row, judged)
-            .map(|goal| clean(&goal.metric.title_in(report.code())))
-            .collect();
-        match titles.as_slice() {
+    let of = |is_asked| {
+        let (judged, titles) = stands(report, row, is_asked)?;
+        let titles = match titles.as_slice() {
             [] | [_] => titles.concat(),
             [first, more @ ..] => format!("{first} +{}", more.len()),
-        }
-    };
-    if !room.details {
-        return match row.overall {
-            Judged::Pass => Cell::new("yes").tone(Tone::Good),
-            Judged::Fail => Cell::new("no").tone(Tone::Bad),
-            Judged::Undecided => Cell::new("?").tone(Tone::Dim),
         };
+        let (word, said, quiet, tone) = match judged {
+            Judged::Pass => ("yes", "PASS", "meets them", Tone::Good),
+            Judged::Fail => ("no", "FAIL ", "fails ", Tone::Bad),
+            Judged::Undecided => ("?", "? ", "? ", Tone::Dim),
+        };
+        Some(match (is_asked, room.details) {
+            (true, true) => (format!("{said}{titles}"), tone),
+            (true, false) => (word.to_owned(), tone),
+            (false, true) => (format!("({quiet}{titles})"), Tone::Dim),
+            (false, false) => (format!("({word})"), Tone::Dim),
+        })
+    };
+    match (of(true), of(false)) {
+        (Some((asked, tone)), None) => Cell::new(asked).tone(tone),
+        (Some((asked, tone)), Some((others, _))) => Cell::new(format!("{asked} {others}")).tone(tone),
+        (None, others) => others.map_or_else(|| Cell::new(""), |(others, tone)| Cell::new(others).tone(tone)),
     }
-    match row.overall {
-        Judged::Pass => Cell::new("PASS").tone(Tone::Good),
-        Judged::Fail => Cell::new(format!("FAIL {}", titles(Judged::Fail))).tone(Tone::Bad),
-        Judged::Undecided => Cell::new(format!("? {}", titles(Judged::Undecided))).tone(Tone::Dim),
+}
+
+/// The verdict on the objectives that are asked of a policy, or on those that are not, and the titles of those that decide it. Nothing if
+/// there are none, or if it meets what is not asked of it beside others.
+fn stands(report: &Report, row: &Scored, is_asked: bool) -> Option<(Judged, Vec<String>)> {
+    let card = &report.scorecard;
+    let of = |judged| {
+        let goals = card.goals_judged(row, judged);
+        goals.filter(move |goal| report.asks(&row.policy, goal) == is_asked)
+    };
+    let judged = [Judged::Fail, Judged::Undecided, Judged::Pass];
+    let worst = judged.into_iter().find(|judged| of(*judged).next().is_some())?;
+    if worst == Judged::Pass {
+        let beside = !is_asked && stands(report, row, true).is_some();
+        return (!beside).then(|| (worst, Vec::new()));
     }
+    let titles = of(worst).map(|goal| clean(&goal.metric.title_in(report.code())));
+    Some((worst, titles.collect()))
 }
 
 /// The error rate over time in a few bins, each the largest of those that fall into it.

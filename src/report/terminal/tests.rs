@@ -1,6 +1,7 @@
 //! What the terminal shows, whole at two widths, and what must hold at any.
 
 use super::*;
+use crate::report::Judgement;
 use crate::report::sample::{ranked, sample};
 use crate::report::text::width;
 use crate::stats::interval::Estimate;
@@ -199,4 +200,21 @@ fn a_report_of_nothing_is_only_its_header() {
         full(&report, &style(120)),
         "support-chat: 0 of 10 replications × 10 min simulated after 60 s of warm-up, seed 42, 95 % confidence\n"
     );
+}
+
+#[test]
+fn a_verdict_on_what_is_not_asked_of_a_policy_stands_in_brackets() {
+    let asked = sample();
+    let shown = screen(&asked, &style(160));
+    assert!(shown.contains("FAIL TTFT p95") && !shown.contains("In brackets"), "{shown}");
+    // Of the third nothing is asked that it fails, of the second nothing at all.
+    let mut some = sample();
+    let [_, second, third] = [0, 1, 2].map(|at| some.policies[at].name.clone());
+    let fails = |o: &Judgement| o.policy == third && o.judged == Judged::Fail;
+    some.objectives.retain(|o| o.policy != second && !fails(o));
+    let shown = screen(&some, &style(160));
+    for words in ["PASS (fails TTFT p95)", "(meets them)", "In brackets: objectives that are not asked"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    assert!(!shown.contains("FAIL"), "{shown}");
 }

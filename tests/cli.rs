@@ -158,6 +158,21 @@ fn a_result_that_is_read_refuses_what_it_would_ignore() {
 }
 
 #[test]
+fn two_values_for_one_number_are_refused_with_both() {
+    let folder = folder("everything", "mine");
+    for arguments in [
+        ["run", "x.json", "--replications", "2", "--set", "plan.replications=3"],
+        ["sweep", "x.json", "--replications", "2", "--set", "plan[replications]=3"],
+        ["run", "x.json", "--seed", "2", "--set", "plan.seed=2"],
+    ] {
+        let output = simcap(folder.path(), &arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let told = format!("{} {} and --set {} are two values", arguments[2], arguments[3], arguments[5]);
+        assert!(text(&output.stderr).contains(&told), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn a_failed_objective_is_exit_code_1() {
     let folder = folder(r#""at_most": "60s""#, r#""at_most": "1ms""#);
     let output = simcap(folder.path(), &["run", "x.json", "--replications", "3"]);

@@ -48,6 +48,7 @@ use std::sync::OnceLock;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::experiment::load::{LoadError, Loaded, Traces};
+use crate::experiment::settings::is_same_path;
 use crate::form::own::OwnParts;
 use crate::report::terminal::Style;
 
@@ -302,6 +303,30 @@ fn note_unused(loaded: &Loaded, prices: Option<&Path>) {
             file.display()
         );
     }
+}
+
+/// Refuses a number that a flag says and `--set` too, since only one of them could hold. `set` has the paths of `--set` and what is put there.
+fn refuse_twice(
+    replications: Option<u64>,
+    seed: Option<u64>,
+    set: impl Iterator<Item = (String, String)>,
+) -> Result<(), Failure> {
+    let flags = [
+        ("--replications", "plan.replications", replications),
+        ("--seed", "plan.seed", seed),
+    ];
+    for (path, value) in set {
+        for (flag, of, given) in flags {
+            if let Some(given) = given
+                && is_same_path(of, &path)
+            {
+                return Err(Failure::Input(format!(
+                    "{flag} {given} and --set {path}={value} are two values for one thing: leave one of them out"
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Where to look for traces: where `--trace` says and nowhere else, or else under SIMCAP_TRACES.

@@ -229,6 +229,9 @@ impl Simulate {
 
     /// What is to be run, with its warm-up, and the threads to run it on.
     pub(super) fn plan(&self, own: &OwnParts, stop: &Stop) -> Result<(Loaded, Plan, rayon::ThreadPool), Failure> {
+        let set = self.set.iter().map(Setting::written);
+        let set = set.map(|(path, value)| (path.to_owned(), value.to_owned()));
+        super::refuse_twice(self.replications, self.seed, set)?;
         let loaded = match &self.with {
             Some(with) => super::import::loaded(&self.file, with)?,
             None => Source::read(&self.file)?.load(

@@ -64,6 +64,8 @@ enum Form {
 
 impl SweepArgs {
     pub(super) fn run(self, own: &OwnParts) -> Done {
+        let set = self.axes.iter().map(|axis| (axis.path.clone(), axis.values.join(",")));
+        super::refuse_twice(self.replications, self.seed, set)?;
         let stop = Stop::watch(None);
         let points = points(&self.axes).map_err(|why| Failure::Input(format!("--set: {why}")))?;
         let mut source = Source::read(&self.file)?;

@@ -78,6 +78,11 @@ pub(super) fn split(text: &str) -> Option<(&str, &str)> {
     at.map(|(at, _)| (text[..at].trim(), text[at + 1..].trim()))
 }
 
+/// Whether both are the same path, however they are written.
+pub(crate) fn is_same_path(one: &str, other: &str) -> bool {
+    steps(one) == steps(other)
+}
+
 fn steps(path: &str) -> Option<Vec<Step>> {
     let step = |text: &str| match text.trim().trim_matches('"') {
         "" => None,
@@ -102,6 +107,11 @@ fn steps(path: &str) -> Option<Vec<Step>> {
 }
 
 impl Setting {
+    /// The path as it was written, and the value as JSON.
+    pub(crate) fn written(&self) -> (&str, &str) {
+        (&self.path, &self.value)
+    }
+
     /// The value at that path.
     ///
     /// # Errors

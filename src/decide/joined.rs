@@ -73,6 +73,15 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
         each.flat_map(|(report, name)| list(report).iter().map(move |text| format!("{name}: {text}")))
             .collect()
     };
+    // How each was run, without its figures.
+    let head = |of: usize| {
+        Box::new(Report {
+            experiment: names[of].to_owned(),
+            policies: Vec::new(),
+            comparisons: Vec::new(),
+            ..both[of].clone()
+        })
+    };
     let mut report = first.clone();
     report.comparisons = compare_pairs(&pairs, terms);
     let how = if paired {
@@ -88,7 +97,7 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
     };
     report.joined = Some(Joined {
         paired,
-        seed: second.seed,
+        each: [head(0), head(1)],
     });
     report.experiment = format!("{} and {}", names[0], names[1]);
     if first.about != second.about {
@@ -117,8 +126,6 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
     report.assumptions.extend(more.cloned());
     let more = second.models.iter().filter(|note| !first.models.contains(note));
     report.models.extend(more.cloned());
-    let more = second.inputs.iter().filter(|input| !first.inputs.contains(input));
-    report.inputs.extend(more.cloned());
     Ok(report)
 }
 
@@ -210,6 +217,32 @@ mod tests {
         let reach = alone.half_width().unwrap() * 2f64.sqrt();
         assert!((difference.half_width().unwrap() - reach).abs() < 1e-9 * reach);
         assert_eq!(joined.comparisons[0].differences[0].verdict, Verdict::CannotTell);
+    }
+
+    #[test]
+    fn each_result_is_headed_by_how_it_was_run_itself() {
+        let (first, mut second) = (sample(), sample());
+        (second.seed, second.counted, second.replications_finished) = (43, 3600.0, 7);
+        (second.inputs[0].name, second.inputs[0].sha256) = ("other.json".into(), "f".repeat(64));
+        let joined = join(&first, &second, ["old", "new"]).unwrap();
+        let style = crate::report::terminal::Style {
+            width: 200,
+            colour: false,
+        };
+        let text = crate::report::terminal::comparison(&joined, &style);
+        let heads: Vec<&str> = text.lines().take(2).map(|line| line.split(" simulated").next().unwrap()).collect();
+        assert_eq!(heads, ["old: 10 replications × 10 min", "new: 7 of 10 replications × 60 min"]);
+        assert!(text.lines().nth(1).unwrap().contains("seed 43"), "{text}");
+        #[cfg(feature = "plots")]
+        {
+            let page = crate::report::html::render(&joined).unwrap().replace('\u{a0}', " ");
+            let facts: Vec<&str> = page.split("<ul class=\"facts\">").skip(1).collect();
+            assert!(facts[0].starts_with("<li><b>old</b></li><li>10 replications</li><li>10 min"), "{}", facts[0]);
+            assert!(facts[1].starts_with("<li><b>new</b></li><li>7 of 10 replications</li><li>60 min"), "{}", facts[1]);
+            assert!(facts[1].contains("seed 43") && !facts[0].contains("seed 43"));
+            let inputs = page.split_once("<h2>Inputs of new</h2>").unwrap().1;
+            assert!(inputs.contains("other.json") && !inputs.contains("support-chat.json"), "{inputs}");
+        }
     }
 
     #[test]

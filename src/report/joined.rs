@@ -1,23 +1,23 @@
-//! What two results on one page have to do with each other, and how that is said.
+//! What two results on one page have to do with each other, and what each of them is.
 
 use super::Report;
 
 /// What two results on one page have to do with each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Joined {
     /// Whether both met the same requests, so that their differences are paired.
     pub paired: bool,
-    /// The seed of the second.
-    pub seed: u64,
+    /// Each result without its figures, and named as on the page: how it was run, and from what files.
+    pub each: [Box<Report>; 2],
 }
 
 impl Report {
-    /// The seed in words, or both where two results have different ones.
-    pub fn seeds(&self) -> String {
-        match self.joined {
-            Some(Joined { seed, .. }) if seed != self.seed => format!("seeds {} and {seed}", self.seed),
-            Some(_) | None => format!("seed {}", self.seed),
+    /// What is told apart at the head of a page: the two results, or the one.
+    pub(crate) fn each(&self) -> Vec<&Report> {
+        match &self.joined {
+            Some(joined) => joined.each.iter().map(AsRef::as_ref).collect(),
+            None => vec![self],
         }
     }
 }

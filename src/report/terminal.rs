@@ -124,7 +124,7 @@ impl Page {
     }
 
     fn header(&mut self, report: &Report) {
-        self.title(report);
+        report.each().into_iter().for_each(|one| self.title(one));
         for warning in report.told() {
             let lines = self.warning(&warning);
             self.warn(&lines);
@@ -162,7 +162,7 @@ impl Page {
             report.experiment,
             format::count(finished),
             format::span(report.counted),
-            report.seeds(),
+            format_args!("seed {}", report.seed),
             format::level(report.confidence),
         );
         let rates = report.rates().map(|rates| format!(", {rates}")).unwrap_or_default();

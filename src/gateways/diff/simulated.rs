@@ -76,7 +76,7 @@ impl Simulated {
 
     /// Whether both met the same requests, so that their differences are paired.
     pub fn paired(&self) -> bool {
-        self.joined.joined.is_some_and(|joined| joined.paired)
+        self.joined.joined.as_ref().is_some_and(|joined| joined.paired)
     }
 
     /// The figures of both that some of the two has, those of objectives first.

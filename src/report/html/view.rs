@@ -46,7 +46,8 @@ pub(super) struct Page {
     /// What follows from the run, in sentences.
     headline: Vec<String>,
     about: Prose,
-    facts: Vec<String>,
+    /// How each result of the page was run: its name, where there are two, and the facts.
+    facts: Vec<(String, Vec<String>)>,
     warnings: Vec<String>,
     /// How much of its interval each policy has from the models' own measurements.
     uncertain: Vec<String>,
@@ -69,7 +70,8 @@ pub(super) struct Page {
     shares: Vec<Shares>,
     differences: Option<Differences>,
     models: Vec<ModelNote>,
-    inputs: Vec<(String, String)>,
+    /// The files of each result of the page, with its name where there are two.
+    inputs: Vec<(String, Vec<(String, String)>)>,
     notes: Vec<Note>,
     /// Whether there is a policy that is not settled.
     unsettled: bool,
@@ -140,11 +142,12 @@ impl Page {
             it: Policy::of(index, policy, cells, report.code()),
         });
         let policies = policies.collect();
+        let of = |one: &Report| report.joined.as_ref().map_or(String::new(), |_| one.experiment.clone());
         Ok(Page {
             title: report.experiment.clone(),
             headline: report.scorecard.headline.clone(),
             about: prose(&report.about),
-            facts: facts(report),
+            facts: report.each().into_iter().map(|one| (of(one), facts(one))).collect(),
             warnings: report.told().collect(),
             uncertain: report.uncertain.clone(),
             assumptions: report.assumptions.join("; "),
@@ -169,11 +172,7 @@ impl Page {
             shares: shares(report)?,
             differences: differences(report, &keys),
             models: report.models.clone(),
-            inputs: report
-                .inputs
-                .iter()
-                .map(|input| (input.name.clone(), input.sha256.clone()))
-                .collect(),
+            inputs: report.each().into_iter().map(|one| (of(one), inputs(one))).collect(),
             notes: notes.list(),
             over_all: if report.policies.iter().any(PolicyReport::is_over_all) {
                 OVER_ALL
@@ -215,10 +214,15 @@ fn facts(report: &Report) -> Vec<String> {
     let mut facts = vec![
         replications,
         time,
-        report.seeds(),
+        format!("seed {}", report.seed),
         format!("{} confidence", format::tick(Unit::Share, report.confidence)),
     ];
     facts.extend(report.rates());
     facts.push(format!("simcap {}", report.version));
     facts
+}
+
+fn inputs(report: &Report) -> Vec<(String, String)> {
+    let named = report.inputs.iter();
+    named.map(|input| (input.name.clone(), input.sha256.clone())).collect()
 }

@@ -278,6 +278,18 @@ fn two_results_of_one_seed_are_compared_as_one_run_compares_them() {
         &["report", "reports/one", "reports/two", "--out", "x.html"],
     );
     assert!(text(&apart.stdout).contains("the two are independent"));
+    assert!(folder.path().join("x.html").is_file());
+    // Into a folder, that is there or not, under the name that the page has by default.
+    std::fs::create_dir(folder.path().join("pages")).unwrap();
+    for (results, out, page) in [
+        (&["reports/one", "reports/two"][..], "pages", "pages/comparison.html"),
+        (&["reports/one", "reports/two"][..], "new/", "new/comparison.html"),
+        (&["reports/one"][..], "pages", "pages/report.html"),
+    ] {
+        let arguments: Vec<&str> = [&["report"], results, &["--out", out]].concat();
+        assert_eq!(simcap(folder.path(), &arguments).status.code(), Some(0), "{out}");
+        assert!(folder.path().join(page).is_file(), "{page}");
+    }
 }
 
 const TWO_PROVIDERS: &str = r#"{

@@ -18,8 +18,9 @@ pub(super) struct Report {
     first: PathBuf,
     /// Another one, to be held against the first
     second: Option<PathBuf>,
-    /// Write the page to this file [default: report.html beside the result, or comparison.html here for two]
-    #[arg(long, value_name = "FILE")]
+    /// Write the page to this file, or into this folder if it is one or ends in `/` [default: report.html beside the result; of two
+    /// results comparison.html in the current folder]
+    #[arg(long, value_name = "FILE|DIR")]
     out: Option<PathBuf>,
     /// Write every plot to this folder too, as pictures in SVG
     #[arg(long, value_name = "DIR")]
@@ -40,7 +41,11 @@ impl Report {
             print(&terminal::comparison(&report, &style()))?;
         }
         let page = html::render(&report).context("cannot draw the report")?;
-        let out = self.out.unwrap_or(beside);
+        let out = match (self.out, beside.file_name()) {
+            (Some(folder), Some(name)) if is_folder(&folder) => folder.join(name),
+            (Some(out), _) => out,
+            (None, _) => beside,
+        };
         let inputs = [Some(first.clone()), self.second.as_deref().map(file_of)];
         if inputs.iter().flatten().any(|input| write::is_same_file(&out, input)) {
             return Err(Failure::Input(format!(
@@ -66,6 +71,11 @@ impl Report {
         }
         Ok(Exit::Fine)
     }
+}
+
+/// Whether something is to be written into `path` and not to it.
+fn is_folder(path: &Path) -> bool {
+    path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
 
 /// The result of a run: the file, or the one in a folder.

@@ -8,6 +8,7 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Deserializer};
 
 use super::Report;
+use crate::form::build::Refusal;
 use crate::form::diagnose::{Error, Seg, parse};
 use crate::stats::interval::nan_if_null;
 
@@ -25,7 +26,7 @@ pub fn to_json(report: &Report) -> String {
 /// Reads what [`to_json`] wrote; `file` is what errors call it.
 ///
 /// # Errors
-/// If the text is not JSON, is not a report, or is one of another format.
+/// If the text is not JSON, is not a report, is one of another format, or speaks of policies that it does not have.
 pub fn from_json(file: &str, text: &str) -> Result<Report, Error> {
     // Of another format, the format is the mistake, and not the first member that differs.
     let Format { format } = parse(file, text)?;
@@ -36,7 +37,37 @@ pub fn from_json(file: &str, text: &str) -> Result<Report, Error> {
                 .with_hint("run the experiment again: figures of different formats cannot be compared"),
         );
     }
-    parse(file, text)
+    let report: Report = parse(file, text)?;
+    checked(&report).map_err(|refusal| refusal.error(file, text))?;
+    Ok(report)
+}
+
+/// What every result has: at least one policy, and every policy that it speaks of.
+fn checked(report: &Report) -> Result<(), Refusal> {
+    let names: Vec<String> = report.policies.iter().map(|policy| policy.name.clone()).collect();
+    if names.is_empty() {
+        return Err(Refusal::new("no policy: a result has the figures of at least one").at("policies"));
+    }
+    let known = |name: &str, member: &str, at: usize, list: &str| {
+        if names.iter().any(|known| known == name) {
+            return Ok(());
+        }
+        Err(Refusal::unknown("policy", name, &names).at(member).at(at).at(list))
+    };
+    for (at, comparison) in report.comparisons.iter().enumerate() {
+        known(&comparison.policy, "policy", at, "comparisons")?;
+        known(&comparison.baseline, "baseline", at, "comparisons")?;
+    }
+    for (at, row) in report.ranking.iter().flat_map(|ranking| &ranking.rows).enumerate() {
+        known(&row.policy, "policy", at, "rows").map_err(|refusal| refusal.at("ranking"))?;
+    }
+    for (at, judgement) in report.objectives.iter().enumerate() {
+        known(&judgement.policy, "policy", at, "objectives")?;
+    }
+    for (at, row) in report.scorecard.rows.iter().enumerate() {
+        known(&row.policy, "policy", at, "rows").map_err(|refusal| refusal.at("scorecard"))?;
+    }
+    Ok(())
 }
 
 /// The JSON Schema (2020-12) of `result.json`.
@@ -106,6 +137,25 @@ mod tests {
         let back = from_json("result.json", &json).unwrap();
         assert!(back.policies[0].series[0].sent[0].is_nan() && back.policies[0].curves.ttft[0].1.is_nan());
         assert_eq!(to_json(&back), json);
+    }
+
+    #[test]
+    fn a_result_has_every_policy_that_it_speaks_of() {
+        let mut report = sample();
+        let name = report.comparisons[0].policy.clone();
+        report.comparisons[0].policy.push('x');
+        let refused = |report: &Report| from_json("result.json", &to_json(report)).unwrap_err();
+        let error = refused(&report);
+        assert_eq!(
+            (error.path.as_str(), error.message.as_str()),
+            ("comparisons[0].policy", format!("there is no policy `{name}x`").as_str())
+        );
+        assert!(error.to_string().contains(&format!("did you mean `{name}`")), "{error}");
+        report.policies.clear();
+        assert_eq!(refused(&report).path, "policies");
+        let mut ranked = crate::report::sample::ranked();
+        ranked.ranking.as_mut().unwrap().rows[1].policy = "other".into();
+        assert_eq!(refused(&ranked).path, "ranking.rows[1].policy");
     }
 
     #[test]

@@ -336,6 +336,28 @@ fn check_says_what_would_be_run() {
 }
 
 #[test]
+fn check_and_lists_fit_the_terminal_and_print_nothing_that_acts_on_it() {
+    let folder = folder("\"tiers\"", "\"ti\\u001b]0;evil\\u0007\\u202e\\u009b31mers\"");
+    for (arguments, wraps) in [
+        (&["check", "x.json"][..], true),
+        (&["check", "x.json", "--effective"], false),
+        (&["models"], true),
+        (&["limits"], true),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_simcap"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .env("COLUMNS", "80")
+            .output()
+            .unwrap();
+        let said = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert!(!said.contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}'), "{said:?}");
+        assert!(!wraps || said.lines().all(|line| line.chars().count() <= 80), "{said}");
+    }
+}
+
+#[test]
 fn init_writes_an_experiment_that_runs_and_overwrites_nothing() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(simcap(folder.path(), &["init", "new.json"]).status.code(), Some(0));

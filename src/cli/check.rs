@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Done, Exit, note_unused, print, traces};
+use super::{Done, Exit, lines, note_unused, print, traces};
 use crate::experiment::assemble::assemble;
 use crate::experiment::estimate::{Estimate, estimate};
 use crate::experiment::load::Source;
@@ -14,6 +14,7 @@ use crate::experiment::reach;
 use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
 use crate::report::format;
+use crate::report::text::escaped;
 use crate::words::Start;
 
 /// Arguments of `simcap check`.
@@ -43,7 +44,7 @@ impl Check {
         let plan = assemble(&loaded)?;
         let spec = &loaded.experiment;
         if self.effective {
-            print(&effective::policies(spec))?;
+            print(&escaped(&effective::policies(spec)))?;
             return Ok(Exit::Fine);
         }
         let seconds = plan.scenarios.first().map_or(0.0, |s| s.window.counted().seconds());
@@ -60,22 +61,23 @@ impl Check {
             Start::Unpiloted => " after a warm-up that a pilot will find".to_owned(),
             start => format!(" {}", start.in_words(&format::span(warmup))),
         };
-        print(&format!(
-            "{}: fine. {} policies on {} providers and {} classes; {} replications of {} each{start}, {at_most}about {requests} requests in all.\n",
+        let fine = format!(
+            "{}: fine. {} policies on {} providers and {} classes; {} replications of {} each{start}, {at_most}about {requests} requests in all.",
             loaded.file,
             spec.policies.len(),
             spec.providers.len(),
             spec.traffic.classes.len(),
             plan.replications,
             format::span(seconds),
-        ))?;
+        );
+        print(&lines("", &fine))?;
         print(&in_words(&estimate))?;
         let mut warnings = estimate.warnings();
         warnings.extend(reach::notes(&plan, &estimate));
         if !plan.assumptions.is_empty() {
-            print(&format!("not modelled: {}\n", plan.assumptions.join("; ")))?;
+            print(&lines("not modelled: ", &plan.assumptions.join("; ")))?;
         }
-        (plan.cautions.iter().chain(&warnings)).try_for_each(|caution| print(&format!("note: {caution}\n")))?;
+        (plan.cautions.iter().chain(&warnings)).try_for_each(|caution| print(&lines("note: ", caution)))?;
         Ok(Exit::Fine)
     }
 }
@@ -84,8 +86,8 @@ impl Check {
 fn in_words(estimate: &Estimate) -> String {
     /// Policies that are told one by one.
     const SHOWN: usize = 20;
-    let mut text = format!(
-        "estimate: {} of memory on {}, about {} of CPU on one core; with each provider sent the same share:\n",
+    let all = format!(
+        "{} of memory on {}, about {} of CPU on one core; with each provider sent the same share:",
         format_bytes(estimate.memory),
         match estimate.threads {
             1 => "one thread".to_owned(),
@@ -93,14 +95,16 @@ fn in_words(estimate: &Estimate) -> String {
         },
         format::span(rounded(estimate.seconds)),
     );
+    let mut text = lines("estimate: ", &all);
     for policy in estimate.policies.iter().take(SHOWN) {
-        text += &format!(
-            "  {}: about {} requests a replication, about {} in the system at once (at most {})\n",
+        let one = format!(
+            "{}: about {} requests a replication, about {} in the system at once (at most {})",
             policy.name,
             format::count(rounded(policy.requests) as u64),
             format::count(rounded(policy.in_system).ceil() as u64),
             format::count(policy.most),
         );
+        text += &lines("  ", &one);
     }
     if estimate.policies.len() > SHOWN {
         text += &format!("  and {} policies more\n", estimate.policies.len() - SHOWN);

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Done, Exit, print};
+use super::{Done, Exit, lines, print};
 use crate::experiment::model::{BUILT_IN, ModelFile};
 use crate::form::build::Refusal;
 use crate::form::diagnose;
@@ -28,17 +28,16 @@ impl Models {
             print(text)?;
             return Ok(Exit::Fine);
         }
-        let mut lines = String::new();
+        let mut all = String::new();
         for (name, text) in BUILT_IN {
             let file: ModelFile = diagnose::parse(name, text)?;
             for (variant, model) in file.variants.iter() {
                 let mark = if variant == file.default { "*" } else { " " };
-                lines.push_str(&format!("{name:<18} {variant}{mark}  {}\n", model.source));
+                all += &lines(&format!("{name:<18} {variant}{mark}  "), &model.source);
             }
         }
-        print(&format!(
-            "{lines}* is the variant that an experiment gets if it names none.\n"
-        ))?;
+        all += &lines("", "* is the variant that an experiment gets if it names none.");
+        print(&all)?;
         Ok(Exit::Fine)
     }
 }
@@ -62,7 +61,7 @@ impl Limits {
             print(&format!("{text}\n"))?;
             return Ok(Exit::Fine);
         }
-        let mut lines = String::new();
+        let mut all = String::new();
         for (name, quota) in published.iter() {
             let scales = if quota.per_units.is_some() {
                 "  (needs units)"
@@ -71,11 +70,11 @@ impl Limits {
             } else {
                 ""
             };
-            lines.push_str(&format!("{name:<30} {}{scales}\n", quota.date));
+            all += &format!("{name:<30} {}{scales}\n", quota.date);
         }
-        print(&format!(
-            "{lines}Use one as {{\"preset\": {{\"name\": \"…\"}}}} in `limits`. Published figures change: see the date, and `simcap limits NAME`.\n"
-        ))?;
+        let how = "Use one as {\"preset\": {\"name\": \"…\"}} in `limits`. Published figures change: see the date, and `simcap limits NAME`.";
+        all += &lines("", how);
+        print(&all)?;
         Ok(Exit::Fine)
     }
 }

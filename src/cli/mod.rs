@@ -51,6 +51,7 @@ use crate::experiment::load::{LoadError, Loaded, Traces};
 use crate::experiment::settings::is_same_path;
 use crate::form::own::OwnParts;
 use crate::report::terminal::Style;
+use crate::report::text::paragraph;
 
 /// Try LLM routing strategies on simulated providers before production meets them.
 #[derive(Debug, Parser)]
@@ -272,11 +273,24 @@ fn threads(asked: Option<u64>) -> u64 {
     asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get() as u64))
 }
 
+/// `text` after `first`, without what would act on a terminal, in lines that fit one: a pipe gets one line.
+fn lines(first: &str, text: &str) -> String {
+    paragraph(first, text, columns().map_or(usize::MAX, fitting))
+}
+
+/// How wide the terminal is, if standard output is one; or what COLUMNS says.
+fn columns() -> Option<usize> {
+    let said = environment("COLUMNS").and_then(|c| c.to_str()?.parse().ok());
+    said.or_else(|| io::stdout().is_terminal().then(terminal_width))
+}
+
+fn fitting(columns: usize) -> usize {
+    columns.clamp(60, 240)
+}
+
 /// As wide and as colourful as standard output is.
 fn style() -> Style {
     let terminal = io::stdout().is_terminal();
-    let columns = environment("COLUMNS").and_then(|c| c.to_str()?.parse().ok());
-    let width = columns.unwrap_or_else(|| if terminal { terminal_width() } else { 160 });
     let is_dumb = environment("TERM").is_some_and(|term| term == "dumb");
     let colour = match COLOR.get() {
         Some(Color::Always) => true,
@@ -284,7 +298,7 @@ fn style() -> Style {
         Some(Color::Auto) | None => terminal && !is_dumb && environment("NO_COLOR").is_none(),
     };
     Style {
-        width: width.clamp(60, 240),
+        width: fitting(columns().unwrap_or(160)),
         colour,
     }
 }

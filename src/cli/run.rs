@@ -31,6 +31,7 @@ use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
 use crate::import::source::{self, MOST_OF_JSON};
 use crate::kernel::time::{Span, Time};
+use crate::report::text::clean;
 use crate::report::{Judged, Report, csv, format, html, json, markdown, terminal, write};
 use of::Of;
 use spill::{Left, Spill, SpillError};
@@ -247,7 +248,7 @@ impl Simulate {
         plan.seed = self.seed.unwrap_or(plan.seed);
         let estimate = estimate(&loaded, &plan, super::threads(self.threads));
         estimate.check(&loaded)?;
-        estimate.warnings().iter().for_each(|warning| tell!("note: {warning}"));
+        estimate.warnings().iter().for_each(|warning| tell!("note: {}", clean(warning)));
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.threads.unwrap_or(0) as usize)
             .build()

@@ -15,6 +15,19 @@ pub fn clean(text: &str) -> String {
     cleaned.collect()
 }
 
+/// JSON on lines of its own, in which what would act on a terminal is written as an escape: it says the same.
+pub fn escaped(json: &str) -> String {
+    let mut all = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && clean(c.encode_utf8(&mut [0; 4])) != c.to_string() {
+            all += &format!("\\u{:04x}", u32::from(c));
+        } else {
+            all.push(c);
+        }
+    }
+    all
+}
+
 /// How many columns `text` takes.
 pub fn width(text: &str) -> usize {
     text.chars().count()
@@ -67,6 +80,14 @@ mod tests {
     #[test]
     fn nothing_from_a_file_reaches_the_terminal_as_a_command() {
         assert_eq!(clean("a\u{1b}[31mb\u{7}\r\nc\u{202e}d\u{9b}"), "a�[31mb�  c�d�");
+    }
+
+    #[test]
+    fn json_with_escapes_says_the_same() {
+        let name = "a\u{202e}b\u{9b}c\u{7f}\u{2028}é";
+        let json = serde_json::to_string(name).unwrap();
+        assert_eq!(escaped(&json), "\"a\\u202eb\\u009bc\\u007f\\u2028é\"");
+        assert_eq!(serde_json::from_str::<String>(&escaped(&json)).unwrap(), name);
     }
 
     #[test]

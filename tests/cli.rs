@@ -337,7 +337,7 @@ fn check_says_what_would_be_run() {
 
 #[test]
 fn check_and_lists_fit_the_terminal_and_print_nothing_that_acts_on_it() {
-    let folder = folder("\"tiers\"", "\"ti\\u001b]0;evil\\u0007\\u202e\\u009b31mers\"");
+    let folder = folder("\"name\": \"tiers\"", "\"name\": \"ti\\u001b]0;evil\\u0007\\u202e\\u009b31mers\"");
     for (arguments, wraps) in [
         (&["check", "x.json"][..], true),
         (&["check", "x.json", "--effective"], false),

@@ -122,7 +122,25 @@ fn what_an_interval_leaves_open_is_said() {
     one["plan"]["replications"] = json!(2);
     assert_eq!(said(&run(&one)), "one meets every objective.");
     one["objectives"] = json!([]);
+    assert_eq!(
+        said(&run(&one)),
+        "No objective is given to judge one by: errors 0 % + 0.11, E2E p95 1.00 s ± 0."
+    );
     assert!(run(&one).scorecard.rows.is_empty(), "of no objectives there is no verdict");
+}
+
+/// Prices and times differ by arithmetic, errors not at all; and three of one kind do not differ.
+#[test]
+fn without_objectives_it_is_said_in_what_the_policies_differ() {
+    let found = report(&json!([]), "quick");
+    let sentence = "No objective is given to choose by. The 3 policies range in E2E p95 from 1.00 s ± 0 (quick) to 3.00 s ± 0 (slow), \
+                    and in $ / month from $25,920 ± 0 (slow) to $103,680 ± 0 (quick).";
+    assert_eq!(said(&found), sentence);
+    let style = Style {
+        width: 200,
+        colour: false,
+    };
+    assert_eq!(headline(&found, &style).trim_end(), sentence);
 }
 
 #[test]

@@ -45,7 +45,8 @@ pub(super) fn scorecard(given: &Given<'_>) -> Scorecard {
         return card;
     }
     if card.goals.is_empty() {
-        card.headline.extend(first(given));
+        let sentence = first(given).unwrap_or_else(|| unjudged(given));
+        card.headline.push(sentence);
         return card;
     }
     let meeting = of_verdict(&card, Judged::Pass);
@@ -406,6 +407,67 @@ fn first(given: &Given<'_>) -> Option<String> {
         best.policy,
         format::plus_minus(ranking.metric.unit_in(given.code), &value)
     ))
+}
+
+/// With neither objectives nor a ranking: in which figures the policies differ, or what the only one has.
+fn unjudged(given: &Given<'_>) -> String {
+    /// A difference of shares below this is not told, however sure it is.
+    const NOTABLE: f64 = 0.001;
+    let all: Vec<usize> = (0..given.policies.len()).collect();
+    let cost = given.cost(&all);
+    let metrics: Vec<Metric> = [Metric::ERROR_RATE, Metric::E2E_P95].into_iter().chain(cost).collect();
+    let figure = |metric: &Metric, p: usize| {
+        let found = given.over_all(metric, p);
+        format::plus_minus(metric.unit_in(given.code), &found)
+    };
+    let title = |metric: &Metric| metric.title_in(given.code);
+    if let [only] = all[..] {
+        let known = metrics.iter().filter(|metric| !given.over_all(metric, only).value.is_nan());
+        let figures: Vec<String> = known
+            .map(|metric| format!("{} {}", title(metric), figure(metric, only)))
+            .collect();
+        let name = given.name(only);
+        return match figures.is_empty() {
+            true => format!("No objective is given, and {name} has no figure to judge it by: no request was counted."),
+            false => format!("No objective is given to judge {name} by: {}.", figures.join(", ")),
+        };
+    }
+    let mut apart: Vec<String> = Vec::new();
+    for metric in &metrics {
+        let order = given.by(metric, &all);
+        let (Some(&best), Some(&worst)) = (order.first(), order.last()) else { continue };
+        // The two ends of so many are chosen from all their pairs.
+        let Some(paired) = given.paired(metric, best, worst, all.len() * (all.len() - 1) / 2) else { continue };
+        let differs = matches!(paired.verdict, Verdict::Higher | Verdict::Lower);
+        let matters = match metric.unit() {
+            Unit::Share => paired.difference.value.abs() >= NOTABLE,
+            _ => paired.relative.is_none_or(|share| share.abs() >= given.plan.matters),
+        };
+        if differs && matters {
+            apart.push(format!(
+                "{} from {} ({}) to {} ({})",
+                title(metric),
+                figure(metric, best),
+                given.name(best),
+                figure(metric, worst),
+                given.name(worst)
+            ));
+        }
+        // A request that fails costs less: then a cost says little.
+        if apart.len() == 2 {
+            break;
+        }
+    }
+    let count = all.len();
+    if apart.is_empty() {
+        let titles: Vec<String> = metrics.iter().map(title).collect();
+        format!(
+            "No objective is given to choose by, and the runs do not set the {count} policies apart by {}.",
+            titles.join(", ")
+        )
+    } else {
+        format!("No objective is given to choose by. The {count} policies range in {}.", apart.join(", and in "))
+    }
 }
 
 /// Names with commas, the first few.

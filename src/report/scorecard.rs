@@ -13,8 +13,8 @@ use crate::stats::interval::Estimate;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Scorecard {
-    /// What follows from the run, in sentences: which policy to take, at what cost, and what the runs cannot tell. Empty if the
-    /// experiment has neither objectives nor a figure to rank by.
+    /// What follows from the run, in sentences: which policy to take, at what cost, and what the runs cannot tell; without objectives
+    /// which is the first of the ranking, or in which figures the policies differ. Empty in a result of an earlier version.
     pub headline: Vec<String>,
     /// The cheapest policy that meets every objective, if any does.
     #[serde(default, skip_serializing_if = "Option::is_none")]

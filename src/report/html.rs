@@ -249,6 +249,21 @@ mod tests {
         assert!(outages.contains("from 30") && outages.contains("15"));
     }
 
+    /// 30 and 20 attempts a second, 5 of them refused.
+    #[test]
+    fn the_plots_of_attempts_say_how_many_were_refused() {
+        let mut report = sample();
+        for bin in &mut report.policies[0].series {
+            (bin.sent, bin.limited) = (vec![30.0, 20.0, 0.0], Some(5.0));
+        }
+        let page = render(&report).unwrap().replace('\u{a0}', " ");
+        let attempts = section(&page, "Where attempts go over time");
+        assert!(attempts.contains("answered or refused"), "{attempts}");
+        let caption = format!("<b>{}</b>10.0 % of them refused with 429.", report.policies[0].name.replace('/', "&#x2f;"));
+        assert!(attempts.contains(&caption), "{attempts}");
+        assert_eq!(attempts.matches("of them refused").count(), 1);
+    }
+
     #[test]
     fn what_binds_most_under_a_policy_is_marked() {
         let page = page();

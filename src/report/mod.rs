@@ -542,7 +542,7 @@ pub struct Moment {
     #[serde(deserialize_with = "nan_if_null")]
     #[schemars(with = "Option<f64>")]
     pub in_system: f64,
-    /// Attempts sent to each provider per second, in the order of `providers`.
+    /// Attempts sent to each provider per second, those that it refused included, in the order of `providers`.
     #[serde(deserialize_with = "json::numbers")]
     #[schemars(with = "Vec<Option<f64>>")]
     pub sent: Vec<f64>,

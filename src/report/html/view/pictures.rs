@@ -6,7 +6,7 @@ use super::Figure;
 use super::keys::{Key, provider_key};
 use crate::report::chart::{Chart, Colour, Error, Mark, Scale, Series};
 use crate::report::figures::{self, Front};
-use crate::report::{Metric, Moment, Report, Unit, format, shown};
+use crate::report::{Metric, Moment, PolicyReport, Report, Unit, format, shown};
 use crate::words::Spending;
 use crate::words::metric::Quantity;
 
@@ -231,12 +231,24 @@ pub(super) fn shares(report: &Report) -> Result<Vec<Shares>, Error> {
                     svg: chart.svg()?,
                     size: chart.size,
                     title: chart.title,
-                    caption: String::new(),
+                    caption: refused(policy),
                     legend: Vec::new(),
                 },
             })
         })
         .collect()
+}
+
+/// How many of the attempts that are drawn were refused, if any were.
+fn refused(policy: &PolicyReport) -> String {
+    let bins = || policy.series.iter();
+    let sent: f64 = bins().flat_map(|bin| &bin.sent).filter(|sent| sent.is_finite()).sum();
+    let limited: f64 = bins().filter_map(|bin| bin.limited).sum();
+    if limited > 0.0 && sent > 0.0 {
+        format!("{} of them refused with 429.", format::share(limited / sent))
+    } else {
+        String::new()
+    }
 }
 
 /// Whether it has a logarithmic axis that a reader may not expect: figures that are apart by orders of magnitude.

@@ -1,5 +1,6 @@
 //! The bill of a policy by class, by provider and by what the money went to, each of which adds up to all that is billed.
 //!
+//! Of reserved capacity that part was idle which the provider's busiest quota left over on the mean of the counted time.
 //! Reserved capacity and mirrored copies belong to no class, and have rows of their own among the classes; judging answers belongs to
 //! no provider, and has one among the providers.
 
@@ -20,6 +21,15 @@ enum Of {
     All,
     Provider(usize),
     Class(usize),
+}
+
+/// What went to `purpose` at one provider.
+fn one(p: &ProviderTally, purpose: Spending) -> Part {
+    match purpose {
+        Spending::Reserved => (0, p.reserved - p.idle),
+        Spending::Idle => (0, p.idle),
+        paid => (p.spent[paid.index()], 0),
+    }
 }
 
 /// The bill of `scenario`; `pooled` says which rows have anything in them.
@@ -67,10 +77,6 @@ pub(super) fn bill(scenario: &Scenario, pooled: &Tally, month: &Month, each: Eac
         row(Billed::Provider, Some(&deployment.provider.name), &part)
     });
     let judging = row(Billed::Judging, None, &|t| (t.judging, 0));
-    let one = |p: &ProviderTally, purpose: Spending| match purpose {
-        Spending::Reserved => (0, p.reserved),
-        paid => (p.spent[paid.index()], 0),
-    };
     let purpose = |purpose: Spending, of: Of| {
         let (share, cost_per_month) = figures(&|t| match of {
             Of::Provider(i) => one(&t.providers[i], purpose),
@@ -105,5 +111,63 @@ pub(super) fn bill(scenario: &Scenario, pooled: &Tally, month: &Month, each: Eac
             .collect(),
         by_class,
         by_provider: by_provider.chain(judging).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::replicate::replicate;
+    use crate::engine::run::{Control, run};
+    use crate::experiment::assemble::assemble;
+    use crate::experiment::load::from_text;
+
+    /// Of twelve requests a second eight, with 10 tokens each, go to a provider of 12,000 a minute, two of a second to one with room for
+    /// five at once.
+    const RESERVED: &str = r#"{
+        "format": "simcap.experiment/2", "name": "reserved",
+        "traffic": {
+            "arrivals": { "regular": { "rate": "12/s" } },
+            "classes": { "a": { "input": { "constant": 10 }, "output": { "constant": 5 } } }
+        },
+        "providers": {
+            "rate": { "response": { "constant": "1s" }, "prices": { "reserved": { "price": "$0.37/h", "units": 7 } }, "limits": [
+                { "fixed_window": { "unit": "requests", "limit": 10000, "window": "1m" } },
+                { "fixed_window": { "unit": "input_tokens", "limit": 12000, "window": "1m" } }
+            ] },
+            "places": { "response": { "constant": "1s" }, "prices": { "reserved": { "price": "$1/h" } }, "limits": [ { "concurrent": { "limit": 5 } } ] },
+            "open": { "response": { "constant": "1s" }, "prices": { "reserved": { "price": "$2/h" } } },
+            "paid": { "response": { "constant": "1s" }, "prices": { "per_request": { "price": "$0.001" } } }
+        },
+        "policies": [{ "name": "one", "policy": { "smooth_round_robin": { "weights": { "rate": 8, "places": 2, "open": 1, "paid": 1 } } } }],
+        "plan": { "duration": "1h", "warmup": "1m", "replications": 2 }
+    }"#;
+
+    #[test]
+    fn capacity_is_used_or_idle_and_all_parts_add_up_to_the_bill() {
+        let loaded = from_text("x.json", RESERVED).unwrap();
+        let plan = assemble(&loaded).unwrap();
+        let tally = run(&plan.scenarios[0], plan.seed, 0, &Control::default()).unwrap();
+        let mut whole = 0;
+        for provider in &tally.providers {
+            let parts = Spending::ALL.map(|purpose| one(provider, purpose));
+            let sum: u128 = parts.iter().map(|(attempts, standing)| attempts + standing).sum();
+            assert_eq!(sum, provider.cost + provider.reserved);
+            whole += sum;
+        }
+        assert_eq!(whole, tally.cost());
+        let idle = [0, 1, 2].map(|i| tally.providers[i].idle as f64 / tally.providers[i].reserved as f64);
+        // Of 200 tokens a second 80 are used, of 5 places 2; of what has no quota it cannot be told.
+        for (found, expected) in idle.into_iter().zip([0.6, 0.6, 0.0]) {
+            assert!((found - expected).abs() < 1e-3, "{found} {expected}");
+        }
+        let runs = replicate(&plan.scenarios, plan.seed, plan.replications, &Control::default());
+        let report = crate::decide::report(&loaded, &plan, &runs);
+        let rows = report.policies[0].bill.totals();
+        let sum: f64 = rows.clone().map(|row| row.share.value).sum();
+        assert!((sum - 1.0).abs() < 1e-12, "{sum}");
+        let idle = rows.filter(|row| row.purpose == Spending::Idle).count();
+        let at = |row: &&PurposeRow| row.purpose == Spending::Idle && row.provider.is_some();
+        assert_eq!((idle, report.policies[0].bill.by_purpose.iter().filter(at).count()), (1, 2));
     }
 }

@@ -43,6 +43,9 @@ pub struct Tally {
     pub in_system_at_end: u64,
     /// Every bound that something could run into, and how long it was there.
     pub bounds: Vec<Bound>,
+    /// What was taken of each quota within the counted window, as [`Limit::used`](crate::provider::limits::Limit::used) has it: of those
+    /// of each provider in the order of the fleet, then of those of each account.
+    pub used: Vec<u128>,
     /// Length of what was counted, added up over replications.
     pub counted: u128,
     /// The client's work beyond one attempt for each request.
@@ -179,6 +182,8 @@ pub struct ProviderTally {
     pub spent: [u128; Spending::ATTEMPTS],
     /// Pico-dollars for capacity reserved over the counted window, used or not, where the policy may use it.
     pub reserved: u128,
+    /// Pico-dollars of that for what was not used, by the quota that was used most; 0 where none tells it.
+    pub idle: u128,
     /// Input tokens billed.
     pub input: u128,
     /// Billed input tokens that were read from the provider's prompt cache.
@@ -287,6 +292,7 @@ impl Tally {
             clipped: 0,
             in_system_at_end: 0,
             bounds: Vec::new(),
+            used: Vec::new(),
             counted: u128::from(scenario.window.counted().nanos()),
             effort: Effort::default(),
             budgets: vec![BudgetTally::default(); scenario.client.allowances.len()],
@@ -402,6 +408,7 @@ impl Tally {
             a.cost += b.cost;
             a.spent.iter_mut().zip(&b.spent).for_each(|(a, b)| *a += b);
             a.reserved += b.reserved;
+            a.idle += b.idle;
             a.input += b.input;
             a.cached += b.cached;
             a.output += b.output;
@@ -416,6 +423,9 @@ impl Tally {
         self.in_system_at_end += other.in_system_at_end;
         for (a, b) in self.bounds.iter_mut().zip(&other.bounds) {
             a.time += b.time;
+        }
+        for (a, b) in self.used.iter_mut().zip(&other.used) {
+            *a += b;
         }
         self.counted += other.counted;
         self.effort.merge(&other.effort);

@@ -136,6 +136,11 @@ impl Quotas {
         self.limits.iter().filter_map(move |l| l.full(now))
     }
 
+    /// What was taken of each of them.
+    pub fn used(&self, now: Time) -> impl Iterator<Item = u128> {
+        self.limits.iter().map(move |l| l.used(now))
+    }
+
     #[inline]
     fn charge(&mut self, now: Time, ask: &Ask) {
         for limit in &mut self.limits {
@@ -407,6 +412,11 @@ impl Endpoint {
         self.quotas
             .full(now)
             .chain(account.into_iter().flat_map(move |shared| shared.full(now)))
+    }
+
+    /// What was taken of each of its own quotas, up to `now`.
+    pub fn used_quotas(&self, now: Time) -> impl Iterator<Item = u128> {
+        self.quotas.used(now)
     }
 
     /// How long each load model was at its capacity, up to `now`.

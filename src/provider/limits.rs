@@ -78,6 +78,16 @@ pub trait Limit: fmt::Debug + Send + Sync {
         None
     }
 
+    /// All that was taken of it up to `now`, in its own unit; of a limit on requests at once, their nanoseconds.
+    fn used(&self, _now: Time) -> u128 {
+        0
+    }
+
+    /// The most of [`Limit::used`] that so long a time has room for in the long run; `None` where that is not known.
+    fn most(&self, _over: Span) -> Option<u128> {
+        None
+    }
+
     /// A copy in its initial state, for one replication.
     fn fresh(&self) -> Box<dyn Limit>;
 }

@@ -22,22 +22,25 @@ pub enum Spending {
     Wasted,
     /// Mirrored copies, for which no caller waited.
     Mirrored,
-    /// Capacity reserved at a provider, used or not.
+    /// Capacity reserved at a provider, as far as it was used; all of it where no quota of the provider tells that.
     Reserved,
+    /// Capacity reserved at a provider that was not used, by the mean use of the provider's quota that was used most.
+    Idle,
 }
 
 impl Spending {
     /// Everything that an attempt can be.
     pub const ATTEMPTS: usize = 5;
 
-    /// All of them, in the order of tables; that of no attempt last.
-    pub const ALL: [Spending; Spending::ATTEMPTS + 1] = [
+    /// All of them, in the order of tables; those of no attempt last.
+    pub const ALL: [Spending; Spending::ATTEMPTS + 2] = [
         Spending::First,
         Spending::Further,
         Spending::Hedges,
         Spending::Wasted,
         Spending::Mirrored,
         Spending::Reserved,
+        Spending::Idle,
     ];
 
     /// What an attempt was.
@@ -66,6 +69,7 @@ impl Spending {
             Spending::Wasted => "failed or called off",
             Spending::Mirrored => "mirrored copies",
             Spending::Reserved => "reserved capacity",
+            Spending::Idle => "reserved capacity that was idle",
         }
     }
 }

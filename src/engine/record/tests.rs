@@ -74,6 +74,7 @@ impl Numbers {
             cost: self.wide(),
             spent: [(); Spending::ATTEMPTS].map(|()| self.wide()),
             reserved: self.wide(),
+            idle: self.wide(),
             input: self.wide(),
             cached: self.wide(),
             output: self.wide(),
@@ -195,6 +196,7 @@ impl Numbers {
                 self.bound(BoundKind::InFlight, None, Some(64)),
                 self.bound(BoundKind::Breaker, Some(1), None),
             ],
+            used: vec![self.wide(), self.wide()],
             counted: self.wide(),
             effort: self.effort(),
             budgets: vec![self.budget()],
@@ -262,7 +264,7 @@ fn another_version_is_refused_and_named() {
     assert_eq!(refused, Broken::Version(VERSION + 1));
     assert_eq!(
         refused.to_string(),
-        "a replication of version 8 of its form, where this simcap reads and writes version 7"
+        "a replication of version 9 of its form, where this simcap reads and writes version 8"
     );
 }
 

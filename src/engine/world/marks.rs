@@ -15,7 +15,12 @@ pub(super) struct Before {
     denied: u64,
     /// How often the breaker of each provider had opened.
     trips: Vec<u64>,
+    /// What was taken of each quota.
+    used: Vec<u128>,
 }
+
+/// Shares of quotas are taken in parts of this.
+const BILLION: u128 = 1_000_000_000;
 
 impl World<'_> {
     /// Completes the tally, once no event is pending.
@@ -51,6 +56,7 @@ impl World<'_> {
             tally.time = last.map_or(0, |at| u128::from(at.since(origin).nanos()));
         }
         let counted = self.scenario.window.counted();
+        let mut all_used = self.tally.used.iter();
         for (i, provider) in self.tally.providers.iter_mut().enumerate() {
             let trips: u64 = self.gateways.iter().map(|g| g.trips(i)).sum();
             provider.trips = trips - before.trips.get(i).copied().unwrap_or(0);
@@ -58,6 +64,13 @@ impl World<'_> {
                 .provider
                 .price
                 .standing(counted, self.scenario.may_use[i]);
+            let limits = &self.scenario.fleet[i].provider.limits;
+            let shares = limits.iter().zip(all_used.by_ref()).filter_map(|(limit, used)| {
+                let most = limit.most(counted).filter(|most| *most > 0)?;
+                Some((used.saturating_mul(BILLION) / most).min(BILLION))
+            });
+            let busiest = shares.max().unwrap_or(BILLION);
+            provider.idle = provider.reserved - provider.reserved / BILLION * busiest - provider.reserved % BILLION * busiest / BILLION;
         }
         self.tally
     }
@@ -75,6 +88,7 @@ impl World<'_> {
             self.before = Some(Before {
                 bounds: self.bounds(mark),
                 denied: self.denied(),
+                used: self.used(mark),
                 trips: (0..self.endpoints.len())
                     .map(|p| self.gateways.iter().map(|g| g.trips(p)).sum())
                     .collect(),
@@ -90,6 +104,11 @@ impl World<'_> {
                 bound.time -= before.time;
             }
             self.tally.bounds = bounds;
+            let before = self.before.iter().flat_map(|b| &b.used);
+            self.tally.used = self.used(mark);
+            for (used, before) in self.tally.used.iter_mut().zip(before) {
+                *used = used.saturating_sub(*before);
+            }
             self.tally.in_system_at_end = self.in_system() as u64;
         }
         if mark == self.next_tick()
@@ -123,6 +142,12 @@ impl World<'_> {
     /// Retries and hedges that a budget has denied so far.
     fn denied(&self) -> u64 {
         self.retry.denied() + self.hedge.as_ref().map_or(0, |h| h.denied())
+    }
+
+    /// What was taken of each quota up to `now`, in the order of [`Tally::used`].
+    fn used(&self, now: Time) -> Vec<u128> {
+        let own = self.endpoints.iter().flat_map(|endpoint| endpoint.used_quotas(now));
+        own.chain(self.accounts.iter().flat_map(|quotas| quotas.used(now))).collect()
     }
 
     /// The readings of every bound's clock at `now`.

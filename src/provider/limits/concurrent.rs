@@ -15,7 +15,7 @@ use super::{BuildOne, Full, Limit, Spent, Unit};
 use crate::form::build::{Built, Names};
 use crate::form::units::Count;
 use crate::kernel::clock::BoundClock;
-use crate::kernel::time::Time;
+use crate::kernel::time::{Span, Time};
 use crate::words::Ask;
 
 /// A concurrency quota: a bound on the requests in service.
@@ -32,6 +32,8 @@ impl BuildOne for Concurrent {
             limit: self.limit.get(),
             inside: 0,
             full: BoundClock::default(),
+            used: 0,
+            since: Time::ZERO,
         }))
     }
 }
@@ -41,6 +43,17 @@ struct Running {
     limit: u64,
     inside: u64,
     full: BoundClock,
+    /// Nanoseconds inside, added up over attempts until `since`.
+    used: u128,
+    since: Time,
+}
+
+impl Running {
+    /// The nanoseconds inside, added up until `now`.
+    #[inline]
+    fn used_until(&self, now: Time) -> u128 {
+        self.used + u128::from(self.inside) * u128::from(now.since(self.since).nanos())
+    }
 }
 
 impl Limit for Running {
@@ -51,6 +64,7 @@ impl Limit for Running {
 
     #[inline]
     fn charge(&mut self, now: Time, _ask: &Ask) {
+        (self.used, self.since) = (self.used_until(now), now);
         self.inside += 1;
         if self.inside == self.limit {
             self.full.enter(now);
@@ -59,6 +73,7 @@ impl Limit for Running {
 
     #[inline]
     fn settle(&mut self, now: Time, _spent: &Spent) {
+        (self.used, self.since) = (self.used_until(now), now);
         self.inside = self.inside.saturating_sub(1);
         self.full.leave(now);
     }
@@ -82,6 +97,14 @@ impl Limit for Running {
         None
     }
 
+    fn used(&self, now: Time) -> u128 {
+        self.used_until(now)
+    }
+
+    fn most(&self, over: Span) -> Option<u128> {
+        Some(u128::from(self.limit) * u128::from(over.nanos()))
+    }
+
     fn fresh(&self) -> Box<dyn Limit> {
         Box::new(self.clone())
     }
@@ -91,6 +114,19 @@ impl Limit for Running {
 mod tests {
     use super::*;
     use crate::words::Usage;
+
+    /// One for 4 ns, two for 3 ns more, then one to the end at 10: 4 + 6 + 3 of 20.
+    #[test]
+    fn what_is_used_is_the_time_of_all_that_were_inside() {
+        let spec: Concurrent = serde_json::from_str(r#"{"limit": 2}"#).unwrap();
+        let mut limit = spec.build(&Names::default()).unwrap();
+        let (at, ask) = (Time::from_nanos, Ask::default());
+        limit.charge(at(0), &ask);
+        limit.charge(at(4), &ask);
+        let (since, usage) = (at(0), Usage::default());
+        limit.settle(at(7), &Spent { ask, since, usage });
+        assert_eq!((limit.used(at(10)), limit.most(Span::from_nanos(10))), (13, Some(20)));
+    }
 
     #[test]
     fn a_place_is_free_again_when_its_holder_has_left() {

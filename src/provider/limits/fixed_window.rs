@@ -68,6 +68,7 @@ impl BuildOne for FixedWindow {
             },
             per_minute: minutely(self.limit.get(), window),
             window: (self.limit.get(), Span::from_nanos(window)),
+            used: 0,
         }))
     }
 }

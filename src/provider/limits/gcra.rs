@@ -63,6 +63,7 @@ impl BuildOne for Gcra {
             },
             per_minute: minutely(limit, window),
             window: (burst, Span::from_nanos(tolerance)),
+            used: 0,
         }))
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Counted<L> {
     pub(super) per_minute: Option<u64>,
     /// How much it lets through at once, and how long until all of that may be used again.
     pub(super) window: (u64, Span),
+    /// All that was charged since the start, as corrected since.
+    pub(super) used: u64,
 }
 
 impl<L: Ledger> Limit for Counted<L> {
@@ -47,7 +49,9 @@ impl<L: Ledger> Limit for Counted<L> {
     #[inline]
     fn charge(&mut self, now: Time, ask: &Ask) {
         if !self.counting.at_end {
-            self.ledger.charge(now, self.counting.reserved(ask));
+            let reserved = self.counting.reserved(ask);
+            self.used += reserved;
+            self.ledger.charge(now, reserved);
         }
     }
 
@@ -55,11 +59,13 @@ impl<L: Ledger> Limit for Counted<L> {
     fn settle(&mut self, now: Time, spent: &Spent) {
         let settled = self.counting.settled(&spent.ask, &spent.usage);
         if self.counting.at_end {
+            self.used += settled;
             self.ledger.charge(now, settled);
             return;
         }
         let reserved = self.counting.reserved(&spent.ask);
         if settled != reserved {
+            self.used = (self.used + settled).saturating_sub(reserved);
             self.ledger.correct(now, spent.since, reserved, settled);
         }
     }
@@ -82,6 +88,16 @@ impl<L: Ledger> Limit for Counted<L> {
 
     fn window(&self) -> Option<(u64, Span)> {
         Some(self.window)
+    }
+
+    fn used(&self, _now: Time) -> u128 {
+        u128::from(self.used)
+    }
+
+    fn most(&self, over: Span) -> Option<u128> {
+        let (limit, window) = self.window;
+        let most = u128::from(limit).checked_mul(u128::from(over.nanos()))?;
+        most.checked_div(u128::from(window.nanos()))
     }
 
     fn fresh(&self) -> Box<dyn Limit> {

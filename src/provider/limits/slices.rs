@@ -65,6 +65,7 @@ impl BuildOne for Slices {
             },
             per_minute: minutely(limit, window),
             window: (limit, Span::from_nanos(window)),
+            used: 0,
         }))
     }
 }

@@ -53,6 +53,7 @@ impl BuildOne for SlidingCounter {
             },
             per_minute: minutely(limit, window),
             window: (limit, Span::from_nanos(window)),
+            used: 0,
         }))
     }
 }

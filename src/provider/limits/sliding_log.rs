@@ -53,6 +53,7 @@ impl BuildOne for SlidingLog {
             },
             per_minute: minutely(limit, window),
             window: (limit, Span::from_nanos(window)),
+            used: 0,
         }))
     }
 }

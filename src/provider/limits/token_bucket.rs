@@ -61,6 +61,7 @@ impl BuildOne for TokenBucket {
             ledger,
             per_minute: Some(a_minutes_worth(rate)),
             window: (burst, Span::from_nanos(u64::try_from(refill).unwrap_or(u64::MAX))),
+            used: 0,
         }))
     }
 }

@@ -101,8 +101,12 @@ fn bill(report: &Report) -> (Chart, String, Vec<Key>) {
     let most = besides.clone().max_by(|a, b| a.0.total_cmp(&b.0));
     let caption = most.map_or(String::new(), |(share, purpose, policy)| {
         let share = format::value(Unit::Share, share);
+        let at = policy.bill.by_purpose.iter().filter(|row| row.purpose == purpose);
+        let at = at.filter_map(|row| Some(format!("{} at {}", format::share(row.share.value), row.provider.as_ref()?)));
+        let at = at.collect::<Vec<_>>().join(", ");
+        let at = if at.is_empty() { at } else { format!(" ({at})") };
         format!(
-            "Most of what is no answer of a first attempt: {}, {share} under {}.",
+            "Most of what is no answer of a first attempt: {}, {share} under {}{at}.",
             purpose.title(),
             policy.name
         )

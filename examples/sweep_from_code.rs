@@ -47,7 +47,7 @@ pub(crate) fn sweep(rates: &[&str]) -> Result<Vec<Point>, Box<dyn Error>> {
     let mut points = Vec::new();
     for rate in rates {
         let rate: Rate = rate.parse()?;
-        loaded.experiment.traffic.arrivals = Poisson { rate }.into();
+        loaded.experiment.traffic.arrivals = Some(Poisson { rate }.into());
         let plan = warmed(&loaded, assemble(&loaded)?, &Control::default())?;
         let runs = replicate(&plan.scenarios, plan.seed, plan.replications, &Control::default());
         let report = decide::report(&loaded, &plan, &runs);

@@ -162,12 +162,22 @@ fn two_values_for_one_number_are_refused_with_both() {
     let folder = folder("everything", "mine");
     for arguments in [
         ["run", "x.json", "--replications", "2", "--set", "plan.replications=3"],
-        ["sweep", "x.json", "--replications", "2", "--set", "plan[replications]=3"],
+        [
+            "sweep",
+            "x.json",
+            "--replications",
+            "2",
+            "--set",
+            "plan[replications]=3",
+        ],
         ["run", "x.json", "--seed", "2", "--set", "plan.seed=2"],
     ] {
         let output = simcap(folder.path(), &arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        let told = format!("{} {} and --set {} are two values", arguments[2], arguments[3], arguments[5]);
+        let told = format!(
+            "{} {} and --set {} are two values",
+            arguments[2], arguments[3], arguments[5]
+        );
         assert!(text(&output.stderr).contains(&told), "{}", text(&output.stderr));
     }
 }
@@ -337,7 +347,10 @@ fn check_says_what_would_be_run() {
 
 #[test]
 fn check_and_lists_fit_the_terminal_and_print_nothing_that_acts_on_it() {
-    let folder = folder("\"name\": \"tiers\"", "\"name\": \"ti\\u001b]0;evil\\u0007\\u202e\\u009b31mers\"");
+    let folder = folder(
+        "\"name\": \"tiers\"",
+        "\"name\": \"ti\\u001b]0;evil\\u0007\\u202e\\u009b31mers\"",
+    );
     for (arguments, wraps) in [
         (&["check", "x.json"][..], true),
         (&["check", "x.json", "--effective"], false),
@@ -352,7 +365,10 @@ fn check_and_lists_fit_the_terminal_and_print_nothing_that_acts_on_it() {
             .unwrap();
         let said = text(&output.stdout);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        assert!(!said.contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}'), "{said:?}");
+        assert!(
+            !said.contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}'),
+            "{said:?}"
+        );
         assert!(!wraps || said.lines().all(|line| line.chars().count() <= 80), "{said}");
     }
 }

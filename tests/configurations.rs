@@ -496,7 +496,9 @@ fn allowed_failures_go_by_their_kind() {
 #[test]
 fn a_tier_that_leads_nowhere_is_told_and_left_out() {
     let tiers = "tiers: {SIMPLE: a, MEDIUM: b, COMPLEX: c}";
-    let router = format!("  - {{model_name: auto, litellm_params: {{model: auto_router/complexity_router, complexity_router_config: {{{tiers}}}}}}}\n");
+    let router = format!(
+        "  - {{model_name: auto, litellm_params: {{model: auto_router/complexity_router, complexity_router_config: {{{tiers}}}}}}}\n"
+    );
     let gateway = of(&LONE.replace("litellm_settings:", &(router + "litellm_settings:")));
     let told = warnings(&gateway);
     assert!(

@@ -126,7 +126,10 @@ fn what_an_interval_leaves_open_is_said() {
         said(&run(&one)),
         "No objective is given to judge one by: errors 0 % + 0.11, E2E p95 1.00 s ± 0."
     );
-    assert!(run(&one).scorecard.rows.is_empty(), "of no objectives there is no verdict");
+    assert!(
+        run(&one).scorecard.rows.is_empty(),
+        "of no objectives there is no verdict"
+    );
 }
 
 /// Prices and times differ by arithmetic, errors not at all; and three of one kind do not differ.

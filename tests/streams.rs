@@ -393,7 +393,7 @@ fn a_trace_is_a_stream_among_others() {
         without_tags(&all["drawn"])
     );
     // Lengths may only be left out where every request of the class has them from a trace.
-    let said = |streams: &Value, class: Value| assembled(streams, class).err().map(|error| error.message);
+    let said = |streams: &Value, class: Value| assembled(streams, class).err().map(|error| error.message.clone());
     assert!(said(&both, json!({})).unwrap().starts_with("`input` is missing"));
     let log = json!({ "log": both["log"] });
     assert_eq!(said(&log, json!({})), None);

@@ -248,7 +248,10 @@ impl Simulate {
         plan.seed = self.seed.unwrap_or(plan.seed);
         let estimate = estimate(&loaded, &plan, super::threads(self.threads));
         estimate.check(&loaded)?;
-        estimate.warnings().iter().for_each(|warning| tell!("note: {}", clean(warning)));
+        estimate
+            .warnings()
+            .iter()
+            .for_each(|warning| tell!("note: {}", clean(warning)));
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.threads.unwrap_or(0) as usize)
             .build()

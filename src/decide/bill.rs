@@ -168,6 +168,9 @@ mod tests {
         assert!((sum - 1.0).abs() < 1e-12, "{sum}");
         let idle = rows.filter(|row| row.purpose == Spending::Idle).count();
         let at = |row: &&PurposeRow| row.purpose == Spending::Idle && row.provider.is_some();
-        assert_eq!((idle, report.policies[0].bill.by_purpose.iter().filter(at).count()), (1, 2));
+        assert_eq!(
+            (idle, report.policies[0].bill.by_purpose.iter().filter(at).count()),
+            (1, 2)
+        );
     }
 }

@@ -230,18 +230,36 @@ mod tests {
             colour: false,
         };
         let text = crate::report::terminal::comparison(&joined, &style);
-        let heads: Vec<&str> = text.lines().take(2).map(|line| line.split(" simulated").next().unwrap()).collect();
-        assert_eq!(heads, ["old: 10 replications × 10 min", "new: 7 of 10 replications × 60 min"]);
+        let heads: Vec<&str> = text
+            .lines()
+            .take(2)
+            .map(|line| line.split(" simulated").next().unwrap())
+            .collect();
+        assert_eq!(
+            heads,
+            ["old: 10 replications × 10 min", "new: 7 of 10 replications × 60 min"]
+        );
         assert!(text.lines().nth(1).unwrap().contains("seed 43"), "{text}");
         #[cfg(feature = "plots")]
         {
             let page = crate::report::html::render(&joined).unwrap().replace('\u{a0}', " ");
             let facts: Vec<&str> = page.split("<ul class=\"facts\">").skip(1).collect();
-            assert!(facts[0].starts_with("<li><b>old</b></li><li>10 replications</li><li>10 min"), "{}", facts[0]);
-            assert!(facts[1].starts_with("<li><b>new</b></li><li>7 of 10 replications</li><li>60 min"), "{}", facts[1]);
+            assert!(
+                facts[0].starts_with("<li><b>old</b></li><li>10 replications</li><li>10 min"),
+                "{}",
+                facts[0]
+            );
+            assert!(
+                facts[1].starts_with("<li><b>new</b></li><li>7 of 10 replications</li><li>60 min"),
+                "{}",
+                facts[1]
+            );
             assert!(facts[1].contains("seed 43") && !facts[0].contains("seed 43"));
             let inputs = page.split_once("<h2>Inputs of new</h2>").unwrap().1;
-            assert!(inputs.contains("other.json") && !inputs.contains("support-chat.json"), "{inputs}");
+            assert!(
+                inputs.contains("other.json") && !inputs.contains("support-chat.json"),
+                "{inputs}"
+            );
         }
     }
 

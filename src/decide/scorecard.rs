@@ -422,7 +422,9 @@ fn unjudged(given: &Given<'_>) -> String {
     };
     let title = |metric: &Metric| metric.title_in(given.code);
     if let [only] = all[..] {
-        let known = metrics.iter().filter(|metric| !given.over_all(metric, only).value.is_nan());
+        let known = metrics
+            .iter()
+            .filter(|metric| !given.over_all(metric, only).value.is_nan());
         let figures: Vec<String> = known
             .map(|metric| format!("{} {}", title(metric), figure(metric, only)))
             .collect();
@@ -435,9 +437,13 @@ fn unjudged(given: &Given<'_>) -> String {
     let mut apart: Vec<String> = Vec::new();
     for metric in &metrics {
         let order = given.by(metric, &all);
-        let (Some(&best), Some(&worst)) = (order.first(), order.last()) else { continue };
+        let (Some(&best), Some(&worst)) = (order.first(), order.last()) else {
+            continue;
+        };
         // The two ends of so many are chosen from all their pairs.
-        let Some(paired) = given.paired(metric, best, worst, all.len() * (all.len() - 1) / 2) else { continue };
+        let Some(paired) = given.paired(metric, best, worst, all.len() * (all.len() - 1) / 2) else {
+            continue;
+        };
         let differs = matches!(paired.verdict, Verdict::Higher | Verdict::Lower);
         let matters = match metric.unit() {
             Unit::Share => paired.difference.value.abs() >= NOTABLE,
@@ -466,7 +472,10 @@ fn unjudged(given: &Given<'_>) -> String {
             titles.join(", ")
         )
     } else {
-        format!("No objective is given to choose by. The {count} policies range in {}.", apart.join(", and in "))
+        format!(
+            "No objective is given to choose by. The {count} policies range in {}.",
+            apart.join(", and in ")
+        )
     }
 }
 

@@ -66,7 +66,7 @@ impl<'a> Telling<'a> {
             mirrored: of.arrival.shadow,
             counted: of.ending.arrived >= from,
             class: self.scenario.traffic.classes[usize::from(ask.class)].name.clone(),
-            stream: (self.scenario.traffic.stream_of(ask)).and_then(|stream| stream.name.clone()),
+            stream: (self.scenario.traffic.stream_of(&ask)).and_then(|stream| stream.name.clone()),
             user: self
                 .scenario
                 .traffic

@@ -22,10 +22,7 @@ pub(super) fn warning(policies: &[PolicyReport]) -> Option<String> {
         more => format!("; and {more} more policies"),
     };
     let named: Vec<String> = all.into_iter().take(NAMED).collect();
-    Some(format!(
-        "{OF_SURVIVORS}: {}{more}",
-        named.join("; ")
-    ))
+    Some(format!("{OF_SURVIVORS}: {}{more}", named.join("; ")))
 }
 
 fn of_policy(policy: &PolicyReport) -> Option<String> {

@@ -71,9 +71,7 @@ pub fn pictures(report: &Report) -> Result<Vec<(String, String)>, Error> {
 mod tests {
     use super::sample::sample;
     use super::*;
-    use crate::report::{
-        Curves, Metric, OF_SURVIVORS, OVER_ALL, Report, Scorecard, csv, markdown, terminal,
-    };
+    use crate::report::{Curves, Metric, OF_SURVIVORS, OVER_ALL, Report, Scorecard, csv, markdown, terminal};
     use crate::stats::interval::Estimate;
 
     fn page() -> String {
@@ -210,12 +208,18 @@ mod tests {
             (&markdown::render(&report), false),
         ] {
             assert!(shown.contains("77.0 s") && shown.contains("never"), "{shown}");
-            assert!(is_whole || !shown.contains("8.50 s") && !shown.contains("6.38 s ±"), "{shown}");
+            assert!(
+                is_whole || !shown.contains("8.50 s") && !shown.contains("6.38 s ±"),
+                "{shown}"
+            );
             assert!(shown.contains(OVER_ALL), "{shown}");
         }
         assert!(full.contains("instead of over the answered: one: E2E p95 never") && !full.contains("times are of"));
         let csv = csv::tables(&report)[0].1.clone();
-        assert!(csv.contains("e2e.p95,seconds,77,") && csv.contains("e2e.p95,seconds,8.5,"), "{csv}");
+        assert!(
+            csv.contains("e2e.p95,seconds,77,") && csv.contains("e2e.p95,seconds,8.5,"),
+            "{csv}"
+        );
     }
 
     #[test]
@@ -259,7 +263,10 @@ mod tests {
         let page = render(&report).unwrap().replace('\u{a0}', " ");
         let attempts = section(&page, "Where attempts go over time");
         assert!(attempts.contains("answered or refused"), "{attempts}");
-        let caption = format!("<b>{}</b>10.0 % of them refused with 429.", report.policies[0].name.replace('/', "&#x2f;"));
+        let caption = format!(
+            "<b>{}</b>10.0 % of them refused with 429.",
+            report.policies[0].name.replace('/', "&#x2f;")
+        );
         assert!(attempts.contains(&caption), "{attempts}");
         assert_eq!(attempts.matches("of them refused").count(), 1);
     }

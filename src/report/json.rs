@@ -148,7 +148,10 @@ mod tests {
         let error = refused(&report);
         assert_eq!(
             (error.path.as_str(), error.message.as_str()),
-            ("comparisons[0].policy", format!("there is no policy `{name}x`").as_str())
+            (
+                "comparisons[0].policy",
+                format!("there is no policy `{name}x`").as_str()
+            )
         );
         assert!(error.to_string().contains(&format!("did you mean `{name}`")), "{error}");
         report.policies.clear();

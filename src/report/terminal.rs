@@ -14,7 +14,9 @@ mod screen;
 use super::estimate;
 use super::table::{Cell, Table, Tone};
 use super::text::{clean, fit, paragraph};
-use super::{BoundReport, Code, Judged, Metric, ModelNote, OVER_ALL, PolicyReport, Ranking, Report, Standing, Unit, format};
+use super::{
+    BoundReport, Code, Judged, Metric, ModelNote, OVER_ALL, PolicyReport, Ranking, Report, Standing, Unit, format,
+};
 use crate::words::Outcome;
 use crate::words::metric::Statistic;
 use crate::words::{BoundKind, EffortKind};

@@ -229,7 +229,7 @@ fn arrivals() -> BoxedStrategy<(Value, Value, Value)> {
                 "every": (users > 9).then_some("9s"),
             } }),
             6 => json!({ "profile": { "preset": "office", "peak": rate, "over": { "gamma": { "rate": "1/s", "cv": cv } } } }),
-            7 => json!({ "batch": object(json!({ "size": users, "every": "6s", "spread": (cv > 1.0).then_some(think) })) }),
+            7 => json!({ "batch": object(json!({ "size": users, "every": "6s", "spread": (cv > 1.0).then_some(&think) })) }),
             _ => json!({ "gamma": { "rate": rate, "cv": cv } }),
         };
         (arrivals(one), arrivals(other), json!(duration))

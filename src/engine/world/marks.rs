@@ -70,7 +70,9 @@ impl World<'_> {
                 Some((used.saturating_mul(BILLION) / most).min(BILLION))
             });
             let busiest = shares.max().unwrap_or(BILLION);
-            provider.idle = provider.reserved - provider.reserved / BILLION * busiest - provider.reserved % BILLION * busiest / BILLION;
+            provider.idle = provider.reserved
+                - provider.reserved / BILLION * busiest
+                - provider.reserved % BILLION * busiest / BILLION;
         }
         self.tally
     }
@@ -147,7 +149,8 @@ impl World<'_> {
     /// What was taken of each quota up to `now`, in the order of [`Tally::used`].
     fn used(&self, now: Time) -> Vec<u128> {
         let own = self.endpoints.iter().flat_map(|endpoint| endpoint.used_quotas(now));
-        own.chain(self.accounts.iter().flat_map(|quotas| quotas.used(now))).collect()
+        own.chain(self.accounts.iter().flat_map(|quotas| quotas.used(now)))
+            .collect()
     }
 
     /// The readings of every bound's clock at `now`.

@@ -152,7 +152,7 @@ mod tests {
             ),
         ] {
             let said = read(json).and_then(|spec| match spec.law(&Names::default()) {
-                Ok(_) => Err("it is taken".to_owned()),
+                Ok(_) => Err::<(), _>("it is taken".to_owned()),
                 Err(refusal) => Err(refusal.message),
             });
             let said = said.unwrap_err();

@@ -20,7 +20,10 @@ fn read(name: &str, report: &Report) -> Vec<Vec<String>> {
 fn metrics_are_read_back_to_the_last_digit() {
     let report = sample();
     let rows = read("metrics.csv", &report);
-    assert_eq!(rows[0], ["policy", "metric", "unit", "value", "lo", "hi", "n", "requests"]);
+    assert_eq!(
+        rows[0],
+        ["policy", "metric", "unit", "value", "lo", "hi", "n", "requests"]
+    );
     let mut rows = rows[1..].iter();
     for policy in &report.policies {
         for measured in &policy.metrics {

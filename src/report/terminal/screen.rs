@@ -7,10 +7,10 @@
 use super::notes::Notes;
 use super::{BINDS, HEAD, Page, Style, binds};
 use crate::report::leading::FIGURES;
+use crate::report::shown as figure_of;
 use crate::report::table::{Cell, Table, Tone};
 use crate::report::text::{clean, fit, paragraph, width};
 use crate::report::{Judged, Metric, OF_SURVIVORS, OVER_ALL, PolicyReport, Report, Scored, Unit, estimate, format};
-use crate::report::shown as figure_of;
 use crate::stats::sorting;
 use crate::words::Outcome;
 use crate::words::metric::Statistic;

@@ -206,14 +206,21 @@ fn a_report_of_nothing_is_only_its_header() {
 fn a_verdict_on_what_is_not_asked_of_a_policy_stands_in_brackets() {
     let asked = sample();
     let shown = screen(&asked, &style(160));
-    assert!(shown.contains("FAIL TTFT p95") && !shown.contains("In brackets"), "{shown}");
+    assert!(
+        shown.contains("FAIL TTFT p95") && !shown.contains("In brackets"),
+        "{shown}"
+    );
     // Of the third nothing is asked that it fails, of the second nothing at all.
     let mut some = sample();
     let [_, second, third] = [0, 1, 2].map(|at| some.policies[at].name.clone());
     let fails = |o: &Judgement| o.policy == third && o.judged == Judged::Fail;
     some.objectives.retain(|o| o.policy != second && !fails(o));
     let shown = screen(&some, &style(160));
-    for words in ["PASS (fails TTFT p95)", "(meets them)", "In brackets: objectives that are not asked"] {
+    for words in [
+        "PASS (fails TTFT p95)",
+        "(meets them)",
+        "In brackets: objectives that are not asked",
+    ] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     assert!(!shown.contains("FAIL"), "{shown}");

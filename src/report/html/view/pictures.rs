@@ -102,7 +102,13 @@ fn bill(report: &Report) -> (Chart, String, Vec<Key>) {
     let caption = most.map_or(String::new(), |(share, purpose, policy)| {
         let share = format::value(Unit::Share, share);
         let at = policy.bill.by_purpose.iter().filter(|row| row.purpose == purpose);
-        let at = at.filter_map(|row| Some(format!("{} at {}", format::share(row.share.value), row.provider.as_ref()?)));
+        let at = at.filter_map(|row| {
+            Some(format!(
+                "{} at {}",
+                format::share(row.share.value),
+                row.provider.as_ref()?
+            ))
+        });
         let at = at.collect::<Vec<_>>().join(", ");
         let at = if at.is_empty() { at } else { format!(" ({at})") };
         format!(

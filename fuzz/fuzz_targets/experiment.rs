@@ -39,7 +39,9 @@ fuzz_target!(|bytes: &[u8]| {
         }
     };
     let traces = loaded.experiment.traffic.origins();
-    let traces: Vec<String> = traces.filter_map(|origin| Some(origin.arrivals.as_dyn().trace()?.to_owned())).collect();
+    let traces: Vec<String> = traces
+        .filter_map(|origin| Some(origin.arrivals.as_dyn().trace()?.to_owned()))
+        .collect();
     for trace in traces {
         let row = |second| Row {
             at: Span::from_secs(second),

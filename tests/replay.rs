@@ -1,4 +1,4 @@
-//! Real input: the Azure LLM inference traces of 2023, replayed request by request.
+//! Real input: the Azure LLM inference traces of 2023 and an hour of Mooncake's, replayed request by request.
 //!
 //! Needs the traces: SIMCAP_TRACES leads to a folder that holds them. Without them these tests say that they are skipped.
 
@@ -76,6 +76,28 @@ fn every_row_is_replayed_with_its_own_lengths() {
         // One dollar a million for input, two for output, in pico-dollars.
         assert_eq!(tally.cost(), (input + 2 * output) * 1_000_000);
     }
+}
+
+/// Mooncake's hour: as many requests and tokens as its lines have, and the requests of each step of 3 s spread over it, so that they no longer
+/// come ten at a time.
+#[test]
+fn mooncakes_lines_are_replayed_and_spread() {
+    let Some(trace) = traces::find("conversation_trace.jsonl") else {
+        return;
+    };
+    let (tally, seconds) = replay(&trace, 1.0);
+    let text = std::fs::read_to_string(&trace).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let (mut input, mut output, mut last) = (0, 0, 0);
+    for line in lines {
+        input += u128::from(line["input_length"].as_u64().unwrap());
+        output += u128::from(line["output_length"].as_u64().unwrap());
+        last = line["timestamp"].as_u64().unwrap();
+    }
+    assert_eq!(tally.ended(Outcome::Success), 12_031);
+    assert_eq!((tally.providers[0].input, tally.providers[0].output), (input, output));
+    let last = last as f64 / 1e3;
+    assert!((last..last + 3.0).contains(&seconds), "{seconds} {last}");
 }
 
 #[test]

@@ -5,11 +5,13 @@
 use libfuzzer_sys::fuzz_target;
 use simcap::import::source::Rows;
 use simcap::import::trace;
+use simcap::traffic::arrivals::Reading;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut source = Rows::of(bytes, 1_000_000_000);
-    match trace::read(&mut source) {
-        Ok(rows) => {
+    match trace::read(&mut source, &Reading::default()) {
+        Ok(trace) => {
+            let rows = trace.rows;
             assert!(!rows.is_empty() && rows[0].at.nanos() == 0);
             assert!(rows.is_sorted_by_key(|row| row.at));
             assert!(rows.iter().all(|row| row.output > 0));

@@ -305,7 +305,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
         matters,
         currency,
         assumes,
-        cautions: cautions(spec, &loaded.prices),
+        cautions: [loaded.notes.clone(), cautions(spec, &loaded.prices)].concat(),
     })
 }
 

@@ -45,8 +45,10 @@ pub struct Loaded {
     pub experiment: Experiment,
     /// The models, by what the experiment calls them.
     pub models: BTreeMap<String, ModelFile>,
-    /// The rows of the traces that it replays, by what the experiment calls them.
+    /// The rows of the traces that it replays, by what the experiment calls them and how they are read.
     pub traces: BTreeMap<String, Arc<[Row]>>,
+    /// What was done to the rows of traces, and what they say that is not heeded.
+    pub notes: Vec<String>,
     /// The scores that the correlation of answers follows from, if it follows from a file.
     pub scores: Option<Scores>,
     /// The price table; empty if no provider asks for a listed price.
@@ -155,6 +157,7 @@ impl Loaded {
             experiment,
             models: BTreeMap::new(),
             traces: BTreeMap::new(),
+            notes: Vec::new(),
             scores: None,
             prices: Table::default(),
             inputs,
@@ -165,7 +168,8 @@ impl Loaded {
 
     /// The rows of the trace that `arrivals` replay, if they replay one that has been loaded.
     pub fn trace_of(&self, arrivals: &ArrivalsSpec) -> Option<Arc<[Row]>> {
-        self.traces.get(arrivals.as_dyn().trace()?).cloned()
+        let spec = arrivals.as_dyn();
+        self.traces.get(&trace::called(spec.trace()?, &spec.reading())).cloned()
     }
 
     /// Whether some provider's prices are those of the price table.

@@ -27,7 +27,7 @@ pub use poisson::Poisson;
 pub use profile::{Preset, Profile};
 pub use ramp::Ramp;
 pub use regular::Regular;
-pub use replay::{Replay, Row};
+pub use replay::{Reading, Replay, Row, TimeUnit, TraceColumns};
 pub use schedule::{Between, Point, Schedule};
 pub use spike::Spike;
 pub use step::Step;
@@ -164,6 +164,16 @@ pub trait BuildArrivals {
     /// The trace it replays, as the file names it.
     fn trace(&self) -> Option<&str> {
         None
+    }
+
+    /// How the trace's file is read.
+    fn reading(&self) -> Reading {
+        Reading::default()
+    }
+
+    /// Whether arrivals come to an end by themselves: those of a trace that is played once.
+    fn ends(&self) -> bool {
+        false
     }
 }
 

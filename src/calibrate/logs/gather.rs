@@ -180,25 +180,10 @@ fn count_in_flight(observations: &mut [Observation], target: u16) {
 /// A date with a time of day, in seconds since 1970: "2026-01-31 12:00:00.25", with `T`, with `Z` or an offset; UTC
 /// without.
 pub(super) fn clock(text: &str) -> Option<f64> {
-    let (_, time) = text.split_once([' ', 'T'])?;
-    let zone = time
-        .trim_end_matches(" UTC")
-        .rfind(['+', '-'])
-        .map(|at| time.split_at(at));
-    let (text, offset) = match zone {
-        None => (text.trim_end_matches(" UTC"), 0.0),
-        Some((_, zone)) => {
-            let digits = zone[1..].replace(':', "");
-            let (hours, minutes) = digits.split_at_checked(2)?;
-            let minutes: f64 = if minutes.is_empty() { 0.0 } else { minutes.parse().ok()? };
-            let offset = hours.parse::<f64>().ok()? * 3600.0 + minutes * 60.0;
-            let sign = if zone.starts_with('-') { -1.0 } else { 1.0 };
-            (text.strip_suffix(zone)?.trim_end(), sign * offset)
-        }
-    };
+    text.split_once([' ', 'T'])?;
     // In two parts: nanoseconds since 1970 do not fit a float.
     let second = 1_000_000_000;
-    instant(text).map(|t| t.div_euclid(second) as f64 + t.rem_euclid(second) as f64 / 1e9 - offset)
+    instant(text).map(|t| t.div_euclid(second) as f64 + t.rem_euclid(second) as f64 / 1e9)
 }
 
 /// A number of seconds, if it is a valid duration.

@@ -273,6 +273,7 @@ fn experiment(
             Some(_) => BTreeMap::new(),
             None => BTreeMap::from([("log".to_owned(), Arc::clone(&rows))]),
         },
+        notes: Vec::new(),
         scores: None,
         prices: Default::default(),
         inputs: Vec::new(),

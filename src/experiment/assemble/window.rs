@@ -21,7 +21,9 @@ pub(super) fn window(loaded: &Loaded, names: &Names<'_>, warmup: Option<Span>) -
     let plan = &loaded.experiment.plan;
     // The longest, if several streams replay one.
     let replays = loaded.experiment.traffic.origins().filter_map(|origin| {
-        let rows = loaded.trace_of(origin.arrivals)?;
+        let rows = loaded
+            .trace_of(origin.arrivals)
+            .filter(|_| origin.arrivals.as_dyn().ends())?;
         let mut arrivals = origin.arrivals.as_dyn().build(Some(rows), names).ok()?;
         let key = crate::kernel::chance::Chance::new(0, 0).request(0);
         let last = std::iter::from_fn(|| arrivals.next(key)).last()?;

@@ -48,11 +48,7 @@ fn of_stream(origin: &Origin<'_>, stream: &Stream, end: Time) -> (f64, f64) {
     if let Some(rate) = spec.rate().or(unbounded) {
         return (rate * seconds, rate);
     }
-    let most = if spec.trace().is_some() {
-        usize::MAX
-    } else {
-        DRAWN_ARRIVALS
-    };
+    let most = if spec.ends() { usize::MAX } else { DRAWN_ARRIVALS };
     let chance = Chance::new(0, 0);
     let mut source = stream.arrivals.fresh(chance.surroundings(0));
     let times = (0..).map_while(|id| source.next(chance.request(id)).map(|a| a.at));

@@ -8,7 +8,7 @@ use super::{LoadError, Loaded};
 use crate::form::build::Refusal;
 use crate::import::source::{MOST_OF_TRACE, Rows};
 use crate::import::trace;
-use crate::traffic::arrivals::Row;
+use crate::traffic::arrivals::{Reading, Row};
 use crate::words::Input;
 
 /// Where to look for a trace.
@@ -47,14 +47,24 @@ impl Traces {
 #[derive(Clone, Debug)]
 pub(super) struct Trace {
     found: PathBuf,
+    reading: Reading,
     rows: Arc<[Row]>,
+    notes: Vec<String>,
     input: Input,
 }
 
+/// What the rows of the trace `name` are kept by: its name, and how it is read if that is not by itself.
+pub(super) fn called(name: &str, reading: &Reading) -> String {
+    if *reading == Reading::default() {
+        return name.to_owned();
+    }
+    format!("{name} {reading:?}")
+}
+
 impl Trace {
-    fn read(found: PathBuf) -> Result<Trace, LoadError> {
+    fn read(found: PathBuf, reading: Reading) -> Result<Trace, LoadError> {
         let mut source = Rows::open(&found, MOST_OF_TRACE).map_err(|error| unreadable(&found, &error))?;
-        let rows = trace::read(&mut source).map_err(|e| LoadError::Read {
+        let trace = trace::read(&mut source, &reading).map_err(|e| LoadError::Read {
             file: found.display().to_string(),
             why: e.to_string(),
         })?;
@@ -64,7 +74,9 @@ impl Trace {
         };
         Ok(Trace {
             found,
-            rows: rows.into(),
+            reading,
+            rows: trace.rows.into(),
+            notes: trace.notes,
             input,
         })
     }
@@ -82,7 +94,9 @@ impl Loaded {
             let Some(name) = origin.arrivals.as_dyn().trace() else {
                 continue;
             };
-            if self.traces.contains_key(name) {
+            let reading = origin.arrivals.as_dyn().reading();
+            let called = called(name, &reading);
+            if self.traces.contains_key(&called) {
                 continue;
             }
             let Some(found) = traces.find(experiment, name) else {
@@ -99,11 +113,13 @@ impl Loaded {
                 }
                 return Err(error.into());
             };
-            let known = before.iter().position(|read| read.found == found);
+            let known = before
+                .iter()
+                .position(|read| read.found == found && read.reading == reading);
             let known = match known {
                 Some(known) => known,
                 None => {
-                    before.push(Trace::read(found)?);
+                    before.push(Trace::read(found, reading)?);
                     before.len() - 1
                 }
             };
@@ -111,7 +127,9 @@ impl Loaded {
             if !self.inputs.contains(&read.input) {
                 self.inputs.push(read.input.clone());
             }
-            self.traces.insert(name.to_owned(), Arc::clone(&read.rows));
+            let of = name_of(Path::new(name));
+            self.notes.extend(read.notes.iter().map(|note| format!("{of}: {note}")));
+            self.traces.insert(called, Arc::clone(&read.rows));
         }
         before.retain(|read| self.traces.values().any(|rows| Arc::ptr_eq(rows, &read.rows)));
         Ok(())

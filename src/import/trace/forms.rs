@@ -1,0 +1,250 @@
+//! The forms of traces that are known, by the names of their columns, and what they say that is not heeded.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::TraceError;
+use super::records::Records;
+use crate::form::diagnose::{nearest, quoted};
+use crate::traffic::arrivals::{Reading, TimeUnit};
+
+/// A form of trace.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    /// What it is called.
+    pub name: &'static str,
+    /// The columns of the time of arrival, the input tokens and the output tokens.
+    pub columns: [&'static str; 3],
+    /// What a time without a date counts.
+    pub unit: TimeUnit,
+    /// Whether an output of nothing says that the request failed.
+    pub zero_is_failure: bool,
+}
+
+const fn form(name: &'static str, columns: [&'static str; 3], unit: TimeUnit, zero_is_failure: bool) -> Form {
+    Form {
+        name,
+        columns,
+        unit,
+        zero_is_failure,
+    }
+}
+
+/// Every form that is known. Azure: github.com/Azure/AzurePublicDataset (Patel et al., Splitwise, ISCA 2024), all three years. BurstGPT:
+/// github.com/HPMLL/BurstGPT, both forms. Mooncake: github.com/kvcache-ai/Mooncake. The others are what gateways and their users write.
+pub const FORMS: &[Form] = &[
+    form(
+        "Azure",
+        ["TIMESTAMP", "ContextTokens", "GeneratedTokens"],
+        TimeUnit::Seconds,
+        false,
+    ),
+    form(
+        "BurstGPT",
+        ["Timestamp", "Request tokens", "Response tokens"],
+        TimeUnit::Seconds,
+        true,
+    ),
+    form(
+        "Mooncake",
+        ["timestamp", "input_length", "output_length"],
+        TimeUnit::Milliseconds,
+        false,
+    ),
+    form(
+        "LiteLLM's spend log",
+        ["startTime", "prompt_tokens", "completion_tokens"],
+        TimeUnit::Seconds,
+        true,
+    ),
+    form(
+        "OpenAI's usage",
+        ["timestamp", "prompt_tokens", "completion_tokens"],
+        TimeUnit::Seconds,
+        false,
+    ),
+    form(
+        "Anthropic's usage",
+        ["timestamp", "input_tokens", "output_tokens"],
+        TimeUnit::Seconds,
+        false,
+    ),
+];
+
+/// The known forms, in a line.
+pub(super) fn known() -> String {
+    let one = |form: &Form| format!("{} ({})", form.name, form.columns.join(", "));
+    FORMS.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// When a column that is not heeded is worth a note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    /// Where it is.
+    There,
+    /// Where its values differ.
+    Differs,
+    /// Where it is more than nothing in some row.
+    Positive,
+}
+
+/// Columns that change what a trace means and are not heeded.
+const UNHEEDED: &[(&str, When, &str)] = &[
+    (
+        "NumImages",
+        When::Positive,
+        "images of its requests (`NumImages`) are not modelled: their tokens and their time are missing",
+    ),
+    (
+        "hash_ids",
+        When::There,
+        "which prompts begin alike (`hash_ids`) is not heeded: give a prompt cache by its share of hits",
+    ),
+    (
+        "Session ID",
+        When::There,
+        "which requests are of one conversation (`Session ID`) is not heeded",
+    ),
+    (
+        "Model",
+        When::Differs,
+        "requests to several models (`Model`) are replayed together; `only` in `replay` takes those of one",
+    ),
+    (
+        "model",
+        When::Differs,
+        "requests to several models (`model`) are replayed together; `only` in `replay` takes those of one",
+    ),
+    (
+        "status",
+        When::Differs,
+        "requests that failed (`status`) are replayed like the others; `only` in `replay` takes those of one status",
+    ),
+    (
+        "cache_hit",
+        When::Differs,
+        "requests that a cache answered (`cache_hit`) are replayed like the others",
+    ),
+    (
+        "call_type",
+        When::Differs,
+        "calls of several types (`call_type`) are replayed together; `only` in `replay` takes those of one",
+    ),
+];
+
+/// A column of the trace.
+#[derive(Clone, Debug)]
+pub(super) struct Column {
+    /// Where it is in the header.
+    pub(super) place: usize,
+    /// What the header calls it.
+    pub(super) name: String,
+}
+
+/// Where a trace says what.
+#[derive(Debug)]
+pub(super) struct Columns {
+    pub(super) time: Column,
+    pub(super) input: Column,
+    pub(super) output: Column,
+    pub(super) unit: TimeUnit,
+    /// The form, if it is a known one.
+    pub(super) form: Option<&'static Form>,
+    /// The columns that must have these values.
+    pub(super) only: Vec<(Column, String)>,
+    unheeded: Vec<(Column, When, &'static str)>,
+}
+
+/// Finds the columns in `header`.
+pub(super) fn columns(header: &[String], reading: &Reading) -> Result<Columns, TraceError> {
+    let places = |name: &str| {
+        let is_it = |(_, found): &(usize, &String)| found.eq_ignore_ascii_case(name);
+        header
+            .iter()
+            .enumerate()
+            .filter(is_it)
+            .map(|(place, _)| place)
+            .collect::<Vec<_>>()
+    };
+    let listed = || quoted(&header.join(", "));
+    let column = |name: &str| match places(name)[..] {
+        [place] => Ok(Column {
+            place,
+            name: header[place].clone(),
+        }),
+        [] => {
+            let near = nearest(name, header.iter().map(String::as_str)).filter(|_| reading.columns.is_some());
+            let near = near.map_or_else(String::new, |near| format!("; did you mean `{}`?", quoted(near)));
+            Err(TraceError::Column(quoted(name), listed() + &near))
+        }
+        ref all => Err(TraceError::Twice(quoted(name), all.len())),
+    };
+    let has = |form: &&Form| form.columns.iter().filter(|name| !places(name).is_empty()).count();
+    // Of the forms with the most columns here the first.
+    let best = FORMS.iter().rev().max_by_key(has).filter(|form| has(form) > 1);
+    let (names, unit, form): ([&str; 3], _, _) = match (&reading.columns, best) {
+        (Some(given), _) => ([&given.time, &given.input, &given.output], given.unit, None),
+        (None, Some(form)) => (form.columns, form.unit, Some(form)),
+        (None, None) => return Err(TraceError::Unknown(listed())),
+    };
+    let only = reading
+        .only
+        .iter()
+        .map(|(name, value)| Ok((column(name)?, value.clone())));
+    let only: Vec<(Column, String)> = only.collect::<Result<_, TraceError>>()?;
+    let is_chosen = |name: &str| only.iter().any(|(column, _)| column.name == name);
+    let unheeded = UNHEEDED.iter().filter(|(name, ..)| !is_chosen(name));
+    let unheeded = unheeded.filter_map(|(name, when, note)| {
+        let place = header.iter().position(|found| found == name)?;
+        let name = (*name).to_owned();
+        Some((Column { place, name }, *when, *note))
+    });
+    let unheeded = unheeded.collect();
+    Ok(Columns {
+        time: column(names[0])?,
+        input: column(names[1])?,
+        output: column(names[2])?,
+        unit,
+        form,
+        only,
+        unheeded,
+    })
+}
+
+/// What was seen in columns that are not heeded.
+#[derive(Debug)]
+pub(super) struct Seen<'a> {
+    of: Vec<(&'a (Column, When, &'static str), BTreeSet<String>, bool)>,
+}
+
+impl<'a> Seen<'a> {
+    pub(super) fn of(columns: &'a Columns) -> Seen<'a> {
+        let of = columns.unheeded.iter();
+        Seen {
+            of: of.map(|one| (one, BTreeSet::new(), one.1 == When::There)).collect(),
+        }
+    }
+
+    /// Looks at a row; once it is known what is to be said of a column, no more.
+    pub(super) fn look(&mut self, records: &impl Records) {
+        for ((column, when, _), values, is_told) in self.of.iter_mut().filter(|(.., is_told)| !is_told) {
+            let text: Cow<'_, str> = records.text(column);
+            *is_told = match when {
+                When::There => true,
+                When::Positive => !text.is_empty() && text.parse() != Ok(0.0),
+                When::Differs => {
+                    if !values.contains(&*text) {
+                        values.insert(text.into_owned());
+                    }
+                    values.len() > 1
+                }
+            };
+        }
+    }
+
+    /// What is to be said.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let told = self.of.iter().filter(|(.., is_told)| *is_told);
+        told.map(|((.., note), ..)| (*note).to_owned()).collect()
+    }
+}

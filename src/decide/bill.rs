@@ -1,6 +1,6 @@
 //! The bill of a policy by class, by provider and by what the money went to, each of which adds up to all that is billed.
 //!
-//! Of reserved capacity that part was idle which the provider's busiest quota left over on the mean of the counted time.
+//! Of reserved capacity that part was idle which the provider's busiest quota left over on average over the counted time.
 //! Reserved capacity and mirrored copies belong to no class, and have rows of their own among the classes; judging answers belongs to
 //! no provider, and has one among the providers.
 

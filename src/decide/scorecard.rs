@@ -435,7 +435,12 @@ fn unjudged(given: &Given<'_>) -> String {
         };
     }
     let mut apart: Vec<String> = Vec::new();
+    let mut errors_differ = false;
     for metric in &metrics {
+        // A request that fails costs less: where errors differ, costs say little.
+        if metric.unit() == Unit::Dollars && errors_differ {
+            continue;
+        }
         let order = given.by(metric, &all);
         let (Some(&best), Some(&worst)) = (order.first(), order.last()) else {
             continue;
@@ -450,6 +455,7 @@ fn unjudged(given: &Given<'_>) -> String {
             _ => paired.relative.is_none_or(|share| share.abs() >= given.plan.matters),
         };
         if differs && matters {
+            errors_differ |= *metric == Metric::ERROR_RATE;
             apart.push(format!(
                 "{} from {} ({}) to {} ({})",
                 title(metric),
@@ -458,10 +464,6 @@ fn unjudged(given: &Given<'_>) -> String {
                 figure(metric, worst),
                 given.name(worst)
             ));
-        }
-        // A request that fails costs less: then a cost says little.
-        if apart.len() == 2 {
-            break;
         }
     }
     let count = all.len();

@@ -98,21 +98,25 @@ fn bill(report: &Report) -> (Chart, String, Vec<Key>) {
         totals.map(move |row| (row.share.value, row.purpose, policy))
     });
     let besides = besides.filter(|(share, purpose, _)| *purpose != Spending::First && share.is_finite());
-    let most = besides.clone().max_by(|a, b| a.0.total_cmp(&b.0));
+    // Capacity that is used is answers too, where it is known how much of it was not.
+    let tells = besides.clone().any(|(_, purpose, _)| purpose == Spending::Idle);
+    let wasted = besides.clone().filter(|(_, purpose, _)| !(tells && *purpose == Spending::Reserved));
+    let most = wasted.max_by(|a, b| a.0.total_cmp(&b.0));
+    let besides_capacity = if tells { " and no capacity in use" } else { "" };
     let caption = most.map_or(String::new(), |(share, purpose, policy)| {
         let share = format::value(Unit::Share, share);
         let at = policy.bill.by_purpose.iter().filter(|row| row.purpose == purpose);
-        let at = at.filter_map(|row| {
-            Some(format!(
-                "{} at {}",
-                format::share(row.share.value),
-                row.provider.as_ref()?
-            ))
-        });
-        let at = at.collect::<Vec<_>>().join(", ");
-        let at = if at.is_empty() { at } else { format!(" ({at})") };
+        let at = at.filter_map(|row| Some((row.share.value, row.provider.as_ref()?)));
+        let at = match at.collect::<Vec<_>>().as_slice() {
+            [] => String::new(),
+            [(_, one)] => format!(", all at {one}"),
+            several => {
+                let each = several.iter().map(|(share, of)| format!("{} at {of}", format::share(*share)));
+                format!(" ({})", each.collect::<Vec<_>>().join(", "))
+            }
+        };
         format!(
-            "Most of what is no answer of a first attempt: {}, {share} under {}{at}.",
+            "Most of what is no answer of a first attempt{besides_capacity}: {}, {share} under {}{at}.",
             purpose.title(),
             policy.name
         )

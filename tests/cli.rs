@@ -52,6 +52,7 @@ fn a_run_leaves_its_report_and_is_quiet_on_standard_error() {
         "objectives.csv",
         "outcomes.csv",
         "providers.csv",
+        "quotas.csv",
         "report.html",
         "result.json",
         "series.csv",

@@ -163,6 +163,18 @@ mod tests {
         }
         let runs = replicate(&plan.scenarios, plan.seed, plan.replications, &Control::default());
         let report = crate::decide::report(&loaded, &plan, &runs);
+        let quotas = report.policies[0].quotas.iter();
+        let mut quotas: Vec<(String, f64)> = quotas.map(|quota| (quota.title(), quota.used.value)).collect();
+        quotas.sort_by(|a, b| a.0.cmp(&b.0));
+        for ((title, used), (expected, share)) in quotas.iter().zip([
+            ("places: 5 requests at once", 0.4),
+            ("rate: 10,000 requests a minute", 0.048),
+            ("rate: 12,000 input tokens a minute", 0.4),
+        ]) {
+            assert_eq!(title, expected);
+            assert!((used - share).abs() < 1e-3, "{title} {used}");
+        }
+        assert_eq!(quotas.len(), 3);
         let rows = report.policies[0].bill.totals();
         let sum: f64 = rows.clone().map(|row| row.share.value).sum();
         assert!((sum - 1.0).abs() < 1e-12, "{sum}");

@@ -16,6 +16,7 @@ mod measured;
 mod month;
 mod outside;
 mod passes;
+mod quotas;
 mod ranking;
 mod response_cache;
 mod scorecard;

@@ -13,8 +13,8 @@ use crate::report::cache_warning;
 use crate::report::json::FORMAT;
 use crate::report::{
     AlertReport, Bill, BoundReport, CacheReport, ClassReport, Currency, Curves, EffortReport, IdentityReport,
-    IncidentReport, Measured, Metric, MilestoneReport, Moment, OutcomeShare, PolicyReport, ProviderReport, Ranking,
-    Report, Steady, SupposedReport, Unit, format,
+    IncidentReport, Measured, Metric, MilestoneReport, Moment, OutcomeShare, PolicyReport, ProviderReport, QuotaReport,
+    Ranking, Report, Steady, SupposedReport, Unit, format,
 };
 use crate::routing::Milestone;
 use crate::stats::compare::Side;
@@ -33,8 +33,8 @@ use super::scorecard::{Given, scorecard};
 use super::steady::{self, Story};
 use super::uncertain::{self, Uncertain};
 use super::{
-    bill, classes, clipped, exchange, identities, idle, joined, judge, outside, response_cache, shut, supposed,
-    survivors,
+    bill, classes, clipped, exchange, identities, idle, joined, judge, outside, quotas, response_cache, shut,
+    supposed, survivors,
 };
 
 /// Points of a distribution function that a report keeps.
@@ -298,6 +298,7 @@ fn policy(plan: &Plan, number: usize, pooled: &Pooled, month: &Month, parts: Par
         classes: parts.classes,
         bill: parts.bill,
         bounds: parts.bounds,
+        quotas: parts.quotas,
         alerts: parts.alerts,
         milestones: parts.milestones,
         identities: parts.identities,
@@ -325,6 +326,7 @@ struct Parts {
     classes: Vec<ClassReport>,
     bill: Bill,
     bounds: Vec<BoundReport>,
+    quotas: Vec<QuotaReport>,
     alerts: Vec<AlertReport>,
     milestones: Vec<MilestoneReport>,
     identities: Vec<IdentityReport>,
@@ -343,6 +345,7 @@ impl Parts {
             classes: classes::classes(plan, scenario, &all.gathered, each),
             bill: bill::bill(scenario, pooled, month, each),
             bounds: bounds(scenario, pooled, each),
+            quotas: quotas::quotas(scenario, pooled, each),
             alerts: alerts(scenario, pooled, each),
             milestones: milestones(scenario, pooled, each),
             identities: identities::identities(scenario, pooled, each),

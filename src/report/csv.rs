@@ -34,6 +34,9 @@ pub fn tables(report: &Report) -> Vec<(&'static str, String)> {
     if policies.iter().any(|policy| policy.response_cache.is_some()) {
         tables.push(("response_cache.csv", response_cache(policies, code)));
     }
+    if policies.iter().any(|policy| !policy.quotas.is_empty()) {
+        tables.push(("quotas.csv", quotas(policies)));
+    }
     if policies.iter().any(|policy| !policy.alerts.is_empty()) {
         tables.push(("alerts.csv", alerts(policies)));
     }
@@ -185,6 +188,20 @@ fn bounds(policies: &[PolicyReport]) -> String {
                 "share of time".into(),
             ];
             sheet.row(first.into_iter().chain(estimate(&bound.share)));
+        }
+    }
+    sheet.finish()
+}
+
+fn quotas(policies: &[PolicyReport]) -> String {
+    let head = ["policy", "provider", "account", "quota", "unit"];
+    let mut sheet = Sheet::new(head.into_iter().chain(ESTIMATE));
+    for policy in policies {
+        for quota in &policy.quotas {
+            let of = [&quota.provider, &quota.account].map(|name| name.as_deref().map(text).unwrap_or_default());
+            let [provider, account] = of;
+            let first = [text(&policy.name), provider, account, text(&quota.quota), "share used".into()];
+            sheet.row(first.into_iter().chain(estimate(&quota.used)));
         }
     }
     sheet.finish()

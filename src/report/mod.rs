@@ -263,6 +263,10 @@ pub struct PolicyReport {
     pub bill: Bill,
     /// The limits that were ever reached, the most binding first.
     pub bounds: Vec<BoundReport>,
+    /// How much was used of each quota that anything was charged to, the most used first; absent if there is none, or in a result of an
+    /// earlier version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<QuotaReport>,
     /// The watched shares of the client's budgets, and when each was passed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<AlertReport>,
@@ -426,6 +430,31 @@ pub struct BoundReport {
     pub budget: Option<String>,
     /// Share of the counted time in which the limit was reached, from 0 to 1.
     pub share: Estimate,
+}
+
+/// How much of a quota was used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct QuotaReport {
+    /// The provider that the quota belongs to; absent for one of an account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// The account that the quota belongs to; absent for one of a provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The quota in words, such as "12,000 input tokens a minute".
+    pub quota: String,
+    /// Mean use over the counted time, as a share of what the quota has room for in the long run, from 0 to 1; a burst may make it
+    /// more.
+    pub used: Estimate,
+}
+
+impl QuotaReport {
+    /// The provider or account, and the quota.
+    pub fn title(&self) -> String {
+        let of = self.provider.as_ref().or(self.account.as_ref());
+        of.map(|of| format!("{of}: ")).unwrap_or_default() + &self.quota
+    }
 }
 
 /// A share of a budget that is watched.

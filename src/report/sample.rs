@@ -180,6 +180,7 @@ fn policy(index: usize, (name, kind): (&str, &str)) -> PolicyReport {
         ],
         classes: vec![class("short", 0.8), class("long", 0.2)],
         bounds: bounds(index),
+        quotas: vec![],
         bill: Bill::default(),
         alerts: vec![],
         milestones: vec![],

@@ -265,6 +265,12 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
         }],
         effort: Vec::new(),
         response_cache: None,
+        quotas: vec![QuotaReport {
+            provider: Some(PROVIDERS[0].into()),
+            account: None,
+            quota: "12,000 input tokens a minute".into(),
+            used: estimate(0.34 + 0.05 * at as f64, 0.003),
+        }],
         bounds: match at {
             2 => vec![
                 bound(BoundKind::Quota, Some(PROVIDERS[0]), Some(10_000), 0.82),

@@ -23,7 +23,7 @@ use differences::{Differences, differences};
 pub(super) use files::files;
 use further::{Further, further};
 use keys::{Key, Keys};
-use limits::{Limits, limits};
+use limits::{Limits, limits, quotas};
 use notes::{Mark, Note, Notes};
 use objectives::{Objectives, objectives};
 use outages::{Outage, outages};
@@ -66,6 +66,7 @@ pub(super) struct Page {
     policies: Vec<Named<Policy>>,
     outages: Vec<Outage>,
     limits: Option<Limits>,
+    quotas: Option<Limits>,
     figures: Vec<Figure>,
     shares: Vec<Shares>,
     differences: Option<Differences>,
@@ -168,6 +169,7 @@ impl Page {
             policies,
             outages: outages(report, &keys),
             limits: limits(report, &keys),
+            quotas: quotas(report, &keys),
             figures: pictures(report)?,
             shares: shares(report)?,
             differences: differences(report, &keys),

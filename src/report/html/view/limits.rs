@@ -1,4 +1,5 @@
-//! How long each limit was reached under the leading policies: one row a limit, one column a policy, the one that binds most marked.
+//! How long each limit was reached under the leading policies, and how much of each quota was used: one row each, one column a policy,
+//! the greatest share of each marked.
 
 use serde::Serialize;
 
@@ -6,7 +7,8 @@ use super::Cell;
 use super::keys::{Key, Keys};
 use super::notes::{Note, Notes};
 use super::policy::bound_words;
-use crate::report::{Report, Unit, format};
+use crate::report::{PolicyReport, Report, Unit, format};
+use crate::stats::interval::Estimate;
 
 /// The most policies that a table has a column for.
 const MOST: usize = 8;
@@ -29,16 +31,30 @@ struct Row {
 #[derive(Serialize)]
 struct Marked {
     cell: Cell,
-    /// Whether no limit was reached for longer under the policy.
+    /// Whether no share is greater under the policy.
     binds: bool,
 }
 
+/// Shares with their names, the greatest first.
+type Named<'a> = Vec<(String, &'a Estimate)>;
+
 pub(super) fn limits(report: &Report, keys: &Keys<'_>) -> Option<Limits> {
+    table(report, keys, "limits", |policy| {
+        policy.bounds.iter().map(|b| (bound_words(b), &b.share)).collect()
+    })
+}
+
+pub(super) fn quotas(report: &Report, keys: &Keys<'_>) -> Option<Limits> {
+    table(report, keys, "quotas", |policy| {
+        policy.quotas.iter().map(|q| (q.title(), &q.used)).collect()
+    })
+}
+
+fn table(report: &Report, keys: &Keys<'_>, notes: &str, of: fn(&PolicyReport) -> Named<'_>) -> Option<Limits> {
     let places = report.leading(MOST);
-    let policies = || places.iter().map(|&place| &report.policies[place]);
-    let mut names: Vec<String> = Vec::new();
-    for bound in policies().flat_map(|policy| &policy.bounds) {
-        let name = bound_words(bound);
+    let policies: Vec<Named<'_>> = places.iter().map(|&place| of(&report.policies[place])).collect();
+    let mut names: Vec<&String> = Vec::new();
+    for (name, _) in policies.iter().flatten() {
         if !names.contains(&name) {
             names.push(name);
         }
@@ -46,16 +62,15 @@ pub(super) fn limits(report: &Report, keys: &Keys<'_>) -> Option<Limits> {
     if names.is_empty() {
         return None;
     }
-    let mut notes = Notes::of("limits");
+    let mut notes = Notes::of(notes);
     let rows = names.into_iter().map(|name| Row {
-        cells: policies()
-            .map(|policy| {
-                let found = policy.bounds.iter().position(|bound| bound_words(bound) == name);
+        cells: (policies.iter())
+            .map(|shares| {
+                let found = shares.iter().position(|(known, _)| known == name);
                 Marked {
-                    // They come with the most binding first.
                     binds: found == Some(0),
                     cell: match found {
-                        Some(at) => notes.cell(Unit::Share, &policy.bounds[at].share),
+                        Some(at) => notes.cell(Unit::Share, shares[at].1),
                         None => Cell {
                             value: format::NONE.to_owned(),
                             spread: None,
@@ -65,7 +80,7 @@ pub(super) fn limits(report: &Report, keys: &Keys<'_>) -> Option<Limits> {
                 }
             })
             .collect(),
-        name,
+        name: name.clone(),
     });
     let rows = rows.collect();
     Some(Limits {

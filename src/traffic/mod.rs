@@ -83,12 +83,12 @@ struct Lane<'a> {
     arrivals: Box<dyn Arrivals>,
     /// How many requests it has made that are no turns.
     made: u64,
-    /// Its next request, and its number, once that is known.
+    /// The number and the arrival of the next request, once they are drawn.
     next: Option<(u64, Arrival)>,
 }
 
 impl Lane<'_> {
-    /// Its next request, and the number of that, unless it is a turn.
+    /// The number of the next request, unless it is a turn, and its arrival.
     #[inline]
     fn draw(&mut self, chance: Chance) -> Option<(u64, Arrival)> {
         let id = self.stream.id(self.made);
@@ -97,7 +97,7 @@ impl Lane<'_> {
         Some((id, arrival))
     }
 
-    /// When its next request comes, which is drawn for that.
+    /// When the next request comes, which is drawn for that.
     fn look(&mut self, chance: Chance) -> Time {
         self.next = self.draw(chance);
         self.next.map_or(Time::NEVER, |(_, arrival)| arrival.at)

@@ -9,11 +9,12 @@ pub const UNRATED: u32 = u32::MAX;
 /// One request as traffic makes it: what a client could read off it, and the number that keys its draws.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ask {
-    /// The number of the arrival in the replication, from 0.
+    /// The number of the request in the replication: of its arrival, from 0, or what its user and its turn make; with named streams, beside
+    /// what marks the stream.
     pub id: u64,
     /// The index of the class of the request.
     pub class: u16,
-    /// The user behind the request, counted from 0; where the traffic has no users, `id`.
+    /// The user behind the request, counted from 0 over all streams; where a stream has no users, a number for each of its requests.
     pub user: u32,
     /// The priority of the request: lower numbers go first.
     pub priority: u8,

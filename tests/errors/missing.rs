@@ -27,7 +27,7 @@ fn no_traffic() {
 #[test]
 fn no_arrivals() {
     assert_snapshot!(said(r#""arrivals": { "poisson": { "rate": "5/s" } },"#, ""), @r#"
-    shop.json:3:14: traffic: missing field `arrivals`
+    shop.json:3:14: traffic: `arrivals` is missing: when requests come, like {"poisson": {"rate": "5/s"}}, or `streams` that have arrivals of their own
         3 |   "traffic": {
           |              ^
     "#);

@@ -22,7 +22,7 @@ fn an_unknown_field_of_traffic() {
         4 |     "arrival": { "poisson": { "rate": "5/s" } },
           |     ^
        help: did you mean `arrivals`?
-       allowed: arrivals, classes, users, tags
+       allowed: arrivals, streams, classes, users, tags
     "#);
 }
 
@@ -208,10 +208,10 @@ fn a_number_for_a_plugin() {
 }
 
 #[test]
-fn a_number_for_a_law() {
-    assert_snapshot!(said(r#"{ "constant": 300 }"#, "300"), @r#"
-    shop.json:6:39: traffic.classes.easy.input: invalid type: 300, expected a name, or an object with one name and its parameters
-        6 |       "easy": { "share": 70, "input": 300, "output": { "uniform": { "min": 50, "max": 200 } } },
+fn a_list_for_a_law() {
+    assert_snapshot!(said(r#"{ "constant": 300 }"#, "[300]"), @r#"
+    shop.json:6:39: traffic.classes.easy.input: invalid type: a list, expected a value, or an object with one name and its parameters
+        6 |       "easy": { "share": 70, "input": [300], "output": { "uniform": { "min": 50, "max": 200 } } },
           |                                       ^
     "#);
 }

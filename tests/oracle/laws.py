@@ -1,5 +1,7 @@
 """Prints what scipy says of each law, as the Rust literals in the tests of src/kernel/law/ and src/form/laws/."""
 
+import math
+
 from scipy import optimize, special, stats
 
 LOWER = [1e-6, 0.01, 0.5]
@@ -72,3 +74,20 @@ if __name__ == "__main__":
     print("normal quantiles")
     for p in [0.4, 0.075, 0.01, 1e-6, 1e-11, 1e-12, 5e-20]:
         print(f"({literal(p)}, {literal(special.ndtri(p))}),")
+
+
+def through(p, x, q, y):
+    """The lognormal with the percentiles p at x and q at y, by root-finding on scipy's own distribution function."""
+    score = lambda law, at: stats.norm.ppf(law.cdf(at))
+    law = lambda of: stats.lognorm(math.exp(of[0]), scale=math.exp(of[1]))
+    miss = lambda of: [score(law(of), x) - stats.norm.ppf(p), score(law(of), y) - stats.norm.ppf(q)]
+    return law(optimize.fsolve(miss, [math.log(0.8), math.log((x * y) ** 0.5)], xtol=1e-13))
+
+
+# src/form/laws/percentiles.rs and moments.rs
+for name, law, shares in [
+    ("p50 320, p95 580", through(0.5, 320, 0.95, 580), [0.99]),
+    ("p10 200, p99.9 9000", through(0.1, 200, 0.999, 9000), [0.1, 0.5, 0.95, 0.999]),
+    ("mean 900, sd 400", stats.lognorm(0.4245725189304461, scale=822.4303937582314), [0.05, 0.5, 0.95, 0.99]),
+]:
+    print(name, "mean", law.mean(), "sd", law.std(), [(p, law.ppf(p)) for p in shares])

@@ -87,7 +87,9 @@ fn mooncakes_lines_are_replayed_and_spread() {
     };
     let (tally, seconds) = replay(&trace, 1.0);
     let text = std::fs::read_to_string(&trace).unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let lines = text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let (mut input, mut output, mut last) = (0, 0, 0);
     for line in lines {
         input += u128::from(line["input_length"].as_u64().unwrap());

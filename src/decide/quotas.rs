@@ -40,7 +40,11 @@ pub(super) fn quotas(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec
 fn words(limit: &dyn Limit) -> String {
     let unit = limit.unit();
     let per_minute = limit.per_minute().map(|rate| (rate, "a minute".to_owned()));
-    let window = || limit.window().map(|(most, over)| (most, format!("in {}", format::span(over.seconds()))));
+    let window = || {
+        limit
+            .window()
+            .map(|(most, over)| (most, format!("in {}", format::span(over.seconds()))))
+    };
     let at_once = || limit.full(Time::ZERO).and_then(|full| full.limit);
     match (unit, per_minute.or_else(window)) {
         (Unit::Concurrent, _) => format!("{} {}", at_once().map(format::count).unwrap_or_default(), unit.words()),

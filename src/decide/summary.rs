@@ -33,8 +33,8 @@ use super::scorecard::{Given, scorecard};
 use super::steady::{self, Story};
 use super::uncertain::{self, Uncertain};
 use super::{
-    bill, classes, clipped, exchange, identities, idle, joined, judge, outside, quotas, response_cache, shut,
-    supposed, survivors,
+    bill, classes, clipped, exchange, identities, idle, joined, judge, outside, quotas, response_cache, shut, supposed,
+    survivors,
 };
 
 /// Points of a distribution function that a report keeps.

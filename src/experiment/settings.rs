@@ -214,11 +214,12 @@ impl Setting {
                 }
             },
             [traffic, of, Step::Named(name), short]
-                if *traffic == named("traffic") && *of == named("streams") && *short == named("rate") =>
+                if *traffic == named("traffic")
+                    && *of == named("streams")
+                    && *short == named("rate")
+                    && streams.is_some_and(|streams| streams.contains_key(name)) =>
             {
-                if streams.is_some_and(|streams| streams.contains_key(name)) {
-                    return Ok(rate(&self.steps[..3]));
-                }
+                return Ok(rate(&self.steps[..3]));
             }
             _ => {}
         }

@@ -200,7 +200,13 @@ fn quotas(policies: &[PolicyReport]) -> String {
         for quota in &policy.quotas {
             let of = [&quota.provider, &quota.account].map(|name| name.as_deref().map(text).unwrap_or_default());
             let [provider, account] = of;
-            let first = [text(&policy.name), provider, account, text(&quota.quota), "share used".into()];
+            let first = [
+                text(&policy.name),
+                provider,
+                account,
+                text(&quota.quota),
+                "share used".into(),
+            ];
             sheet.row(first.into_iter().chain(estimate(&quota.used)));
         }
     }

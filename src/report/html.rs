@@ -283,13 +283,19 @@ mod tests {
     fn how_much_of_a_quota_was_used_is_on_the_page_and_in_its_csv() {
         let page = page();
         let quotas = section(&page, "Quotas, as mean shares in use");
-        assert!(quotas.contains("12,000&nbsp;input") || quotas.contains("12,000 input tokens a minute"), "{quotas}");
+        assert!(
+            quotas.contains("12,000&nbsp;input") || quotas.contains("12,000 input tokens a minute"),
+            "{quotas}"
+        );
         assert!(quotas.contains("34.0"), "{quotas}");
         assert!(page.contains("<a href=\"#quotas\">Quotas</a>"));
         let tables = csv::tables(&sample());
         let (_, quotas) = tables.iter().find(|(name, _)| *name == "quotas.csv").unwrap();
         assert_eq!(quotas.lines().count(), 1 + sample().policies.len());
-        assert!(quotas.contains("openai/gpt-4.1,,\"12,000 input tokens a minute\",share used,0.34,"), "{quotas}");
+        assert!(
+            quotas.contains("openai/gpt-4.1,,\"12,000 input tokens a minute\",share used,0.34,"),
+            "{quotas}"
+        );
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Mark {
         let whole = name
             .bytes()
             .fold(name.len() as u64, |sum, byte| hash(u64::from(byte), sum));
-        Mark(whole >> Mark::COUNTED + 1)
+        Mark(whole >> (Mark::COUNTED + 1))
     }
 
     /// The marks of streams of these names, all different.

@@ -152,7 +152,17 @@ pub(super) struct Columns {
     pub(super) form: Option<&'static Form>,
     /// The columns that must have these values.
     pub(super) only: Vec<(Column, String)>,
-    unheeded: Vec<(Column, When, &'static str)>,
+    unheeded: Vec<Unheeded>,
+}
+
+/// A column that is not heeded.
+#[derive(Debug)]
+struct Unheeded {
+    column: Column,
+    when: When,
+    note: &'static str,
+    values: BTreeSet<String>,
+    is_told: bool,
 }
 
 /// Finds the columns in `header`.
@@ -197,7 +207,13 @@ pub(super) fn columns(header: &[String], reading: &Reading) -> Result<Columns, T
     let unheeded = unheeded.filter_map(|(name, when, note)| {
         let place = header.iter().position(|found| found == name)?;
         let name = (*name).to_owned();
-        Some((Column { place, name }, *when, *note))
+        Some(Unheeded {
+            column: Column { place, name },
+            when: *when,
+            note,
+            values: BTreeSet::new(),
+            is_told: *when == When::There,
+        })
     });
     let unheeded = unheeded.collect();
     Ok(Columns {
@@ -211,40 +227,27 @@ pub(super) fn columns(header: &[String], reading: &Reading) -> Result<Columns, T
     })
 }
 
-/// What was seen in columns that are not heeded.
-#[derive(Debug)]
-pub(super) struct Seen<'a> {
-    of: Vec<(&'a (Column, When, &'static str), BTreeSet<String>, bool)>,
-}
-
-impl<'a> Seen<'a> {
-    pub(super) fn of(columns: &'a Columns) -> Seen<'a> {
-        let of = columns.unheeded.iter();
-        Seen {
-            of: of.map(|one| (one, BTreeSet::new(), one.1 == When::There)).collect(),
-        }
-    }
-
-    /// Looks at a row; once it is known what is to be said of a column, no more.
+impl Columns {
+    /// Looks at what a row says in columns that are not heeded; once it is known what is to be said of one, no more.
     pub(super) fn look(&mut self, records: &impl Records) {
-        for ((column, when, _), values, is_told) in self.of.iter_mut().filter(|(.., is_told)| !is_told) {
-            let text: Cow<'_, str> = records.text(column);
-            *is_told = match when {
+        for of in self.unheeded.iter_mut().filter(|of| !of.is_told) {
+            let text: Cow<'_, str> = records.text(&of.column);
+            of.is_told = match of.when {
                 When::There => true,
                 When::Positive => !text.is_empty() && text.parse() != Ok(0.0),
                 When::Differs => {
-                    if !values.contains(&*text) {
-                        values.insert(text.into_owned());
+                    if !of.values.contains(&*text) {
+                        of.values.insert(text.into_owned());
                     }
-                    values.len() > 1
+                    of.values.len() > 1
                 }
             };
         }
     }
 
-    /// What is to be said.
+    /// What is to be said of columns that are not heeded.
     pub(super) fn notes(&self) -> Vec<String> {
-        let told = self.of.iter().filter(|(.., is_told)| *is_told);
-        told.map(|((.., note), ..)| (*note).to_owned()).collect()
+        let told = self.unheeded.iter().filter(|of| of.is_told);
+        told.map(|of| of.note.to_owned()).collect()
     }
 }

@@ -129,8 +129,7 @@ type Raw = (i64, u32, u32);
 
 /// Reads all of `records`.
 fn take(mut records: impl Records, reading: &Reading) -> Result<Trace, TraceError> {
-    let columns = forms::columns(records.header()?, reading)?;
-    let mut seen = forms::Seen::of(&columns);
+    let mut columns = forms::columns(records.header()?, reading)?;
     let mut rows: Vec<Raw> = Vec::new();
     let (mut first, mut count, mut failed, mut others, mut bad) = (None, 0, 0, 0, 0);
     while let Some(line) = records.next()? {
@@ -139,7 +138,7 @@ fn take(mut records: impl Records, reading: &Reading) -> Result<Trace, TraceErro
             let what = format!("a trace of more than {MOST_ROWS} rows");
             return Err(TraceError::Row { line, what });
         }
-        seen.look(&records);
+        columns.look(&records);
         if columns
             .only
             .iter()
@@ -155,7 +154,7 @@ fn take(mut records: impl Records, reading: &Reading) -> Result<Trace, TraceErro
             Err(what) => return Err(TraceError::Row { line, what }),
         }
     }
-    let mut notes = seen.notes();
+    let mut notes = columns.notes();
     let of_all = |n: u64, what: &str| (n > 0).then(|| format!("{n} of {count} rows {what}"));
     let left_out = [
         of_all(others, "are of other values than `only` asks for, and are left out"),

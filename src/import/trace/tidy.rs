@@ -67,7 +67,7 @@ fn spread(rows: &mut [Row], step: u64) {
         let count = together.len() as u128;
         for (i, row) in together.iter_mut().enumerate() {
             let into = u128::from(step) * i as u128 / count;
-            row.at = row.at + Span::from_nanos(into as u64);
+            row.at += Span::from_nanos(into as u64);
         }
     }
 }

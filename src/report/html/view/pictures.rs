@@ -100,7 +100,9 @@ fn bill(report: &Report) -> (Chart, String, Vec<Key>) {
     let besides = besides.filter(|(share, purpose, _)| *purpose != Spending::First && share.is_finite());
     // Capacity that is used is answers too, where it is known how much of it was not.
     let tells = besides.clone().any(|(_, purpose, _)| purpose == Spending::Idle);
-    let wasted = besides.clone().filter(|(_, purpose, _)| !(tells && *purpose == Spending::Reserved));
+    let wasted = besides
+        .clone()
+        .filter(|(_, purpose, _)| !(tells && *purpose == Spending::Reserved));
     let most = wasted.max_by(|a, b| a.0.total_cmp(&b.0));
     let besides_capacity = if tells { " and no capacity in use" } else { "" };
     let caption = most.map_or(String::new(), |(share, purpose, policy)| {
@@ -111,7 +113,9 @@ fn bill(report: &Report) -> (Chart, String, Vec<Key>) {
             [] => String::new(),
             [(_, one)] => format!(", all at {one}"),
             several => {
-                let each = several.iter().map(|(share, of)| format!("{} at {of}", format::share(*share)));
+                let each = several
+                    .iter()
+                    .map(|(share, of)| format!("{} at {of}", format::share(*share)));
                 format!(" ({})", each.collect::<Vec<_>>().join(", "))
             }
         };

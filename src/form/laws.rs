@@ -95,7 +95,7 @@ const SHORT: Bare = Bare {
     objects: &["percentiles", "moments"],
     with: |first| match first {
         "mean" | "sd" => Some("moments"),
-        _ => percentiles::share(first).map(|_| "percentiles"),
+        _ => percentiles::percent(first).map(|_| "percentiles"),
     },
 };
 

@@ -90,7 +90,14 @@ fn every_parameter_says_its_form_and_what_it_means() {
 }
 
 /// The fields that the example cannot have beside others.
-const ELSEWHERE: [&str; 5] = [
+const ELSEWHERE: [&str; 12] = [
+    "traffic.streams",
+    "traffic.streams.arrivals",
+    "traffic.streams.classes",
+    "traffic.streams.tags",
+    "traffic.streams.users",
+    "traffic.streams.users.count",
+    "traffic.streams.users.skew",
     "quality.observed",
     "quality.observed.weak",
     "quality.observed.strong",

@@ -34,11 +34,19 @@ impl<Q: Magnitude> JsonSchema for Percentiles<Q> {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let value = generator.subschema_for::<Q>();
+        let mut known = |says: &str| {
+            let mut value = generator.subschema_for::<Q>();
+            value.insert("description".into(), says.into());
+            value
+        };
         json_schema!({
             "type": "object",
             "description": "Lognormal through two percentiles, such as `p50` and `p95`.",
-            "patternProperties": { r"^p[0-9]{1,2}(\.[0-9]+)?$": value },
+            "properties": {
+                "p50": known("The median, or in its place any other from `p1` to `p99.9`."),
+                "p95": known("The 95th percentile, or in its place any other."),
+            },
+            "patternProperties": { r"^p[0-9]{1,2}(\.[0-9]+)?$": known("The value of this percentile.") },
             "additionalProperties": false,
             "minProperties": 2,
             "maxProperties": 2,
@@ -46,26 +54,29 @@ impl<Q: Magnitude> JsonSchema for Percentiles<Q> {
     }
 }
 
-/// The share of values below the percentile called `name`, if it is one: 0.5 for `p50`.
-pub(super) fn share(name: &str) -> Option<f64> {
-    let digits = name
-        .strip_prefix('p')
-        .filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))?;
-    digits.parse().ok().map(|percent: f64| percent / 100.0)
+/// The percentage of values below the percentile called `name`, if it is one: 50 for `p50`.
+pub(super) fn percent(name: &str) -> Option<f64> {
+    let digits = name.strip_prefix('p')?;
+    digits
+        .parse()
+        .ok()
+        .filter(|_| digits.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 impl<Q: Magnitude> BuildLaw for Percentiles<Q> {
     fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Law>> {
         let mut points = Vec::new();
         for (name, value) in self.0.iter() {
-            let p = share(name).filter(|p| (0.01..=0.999).contains(p)).ok_or_else(|| {
-                Refusal::new(format!("`{name}` is no percentile: p1 to p99.9, like p50 or p95")).at(name)
-            })?;
+            let percent = percent(name)
+                .filter(|percent| (1.0..=99.9).contains(percent))
+                .ok_or_else(|| {
+                    Refusal::new(format!("`{name}` is no percentile: p1 to p99.9, like p50 or p95")).at(name)
+                })?;
             let x = value.magnitude();
             if !(x > 0.0 && x.is_finite()) {
                 return Err(Refusal::new(format!("{value}: must be above 0")).at(name));
             }
-            points.push((p, x, name, value));
+            points.push((percent / 100.0, x, name, value));
         }
         let [one, other] = points[..] else {
             let text = format!(
@@ -120,7 +131,8 @@ mod tests {
             (0.95, 2556.6138776339626),
             (0.999, 9000.0),
         ] {
-            let found = law.quantile(Tail::Lower(p));
+            let at = if p > 0.5 { Tail::Upper(1.0 - p) } else { Tail::Lower(p) };
+            let found = law.quantile(at);
             assert!((found / x - 1.0).abs() < 1e-9, "p{p}: {found}, scipy {x}");
         }
     }

@@ -102,6 +102,14 @@ impl Schedule {
     }
 }
 
+/// Refuses a change of the rate in the moment in which everything begins.
+pub(super) fn after_the_start(at: Duration) -> Built<()> {
+    if at.span() == Span::ZERO {
+        return Err(Refusal::new("must be above 0s").at("at"));
+    }
+    Ok(())
+}
+
 /// A refusal in a schedule that was made of fields: at the one that its point has its time from, or its rate.
 pub(super) fn of_fields(refusal: Refusal, fields: &[(&'static str, &'static str)]) -> Refusal {
     let field = match &refusal.path[..] {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schedule::{Between, Schedule, of_fields};
+use super::schedule::{Between, Schedule, after_the_start, of_fields};
 use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Duration, Rate};
@@ -53,6 +53,7 @@ impl Spike {
 
 impl BuildArrivals for Spike {
     fn build(&self, trace: Option<Arc<[Row]>>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
+        after_the_start(self.at)?;
         if self.lasts.span() == Span::ZERO {
             return Err(Refusal::new("a spike of no time").at("lasts"));
         }
@@ -106,11 +107,7 @@ mod tests {
     #[test]
     fn what_makes_none_is_refused_at_its_field() {
         for (arrivals, field, message) in [
-            (
-                json!({ "step": { "to": "5/s", "at": "0s" } }),
-                "at",
-                "not after the point before it",
-            ),
+            (json!({ "step": { "to": "5/s", "at": "0s" } }), "at", "must be above 0s"),
             (
                 json!({ "step": { "to": "50M/s", "at": "1s" } }),
                 "to",

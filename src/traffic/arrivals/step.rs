@@ -12,7 +12,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schedule::{Between, Schedule, of_fields};
+use super::schedule::{Between, Schedule, after_the_start, of_fields};
 use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row};
 use crate::form::build::{Built, Names};
 use crate::form::units::{Duration, Rate};
@@ -42,6 +42,7 @@ impl Step {
 
 impl BuildArrivals for Step {
     fn build(&self, trace: Option<Arc<[Row]>>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
+        after_the_start(self.at)?;
         let built = self.schedule().build(trace, names);
         built.map_err(|r| of_fields(r, &[("at", "from"), ("at", "to")]))
     }

@@ -1,6 +1,7 @@
 //! Traffic of several streams: what each sends does not hang on the others, and what they send together is what theory says of their
 //! sum.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 #![allow(clippy::disallowed_methods, reason = "a theory's last digit does not matter")]
 
 use std::collections::BTreeMap;

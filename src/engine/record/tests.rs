@@ -312,5 +312,5 @@ fn the_form_is_that_of_this_version() {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"7 7ea8dadf714475827fb047ff69f9c554d856b67005a98a3786149cf59cf5ca45");
+    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"8 114831cd87acb32433e08a77e90e07c5b53bcc566db6b3a7b97c74e9af97d066");
 }

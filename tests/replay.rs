@@ -98,8 +98,9 @@ fn mooncakes_lines_are_replayed_and_spread() {
     }
     assert_eq!(tally.ended(Outcome::Success), 12_031);
     assert_eq!((tally.providers[0].input, tally.providers[0].output), (input, output));
+    // The last of a step comes when nearly all of it is over.
     let last = last as f64 / 1e3;
-    assert!((last..last + 3.0).contains(&seconds), "{seconds} {last}");
+    assert!((last + 1.0..last + 3.0).contains(&seconds), "{seconds} {last}");
 }
 
 #[test]

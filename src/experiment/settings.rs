@@ -108,6 +108,7 @@ fn steps(path: &str) -> Option<Vec<Step>> {
 
 impl Setting {
     /// The path as it was written, and the value as JSON.
+    #[cfg(feature = "cli")]
     pub(crate) fn written(&self) -> (&str, &str) {
         (&self.path, &self.value)
     }

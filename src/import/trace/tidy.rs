@@ -4,8 +4,8 @@ use super::{LONGEST, Raw};
 use crate::kernel::time::Span;
 use crate::traffic::arrivals::Row;
 
-/// From how long a step on times are spread over it.
-const COARSE: u64 = 1_000_000_000;
+/// From how long a step on, in nanoseconds, times are spread over it: a second, less what a clock may be off.
+const COARSE: u64 = 900_000_000;
 
 /// So many rows at least tell that times are in steps.
 const ENOUGH: usize = 20;
@@ -34,31 +34,23 @@ pub(super) fn tidy(mut raw: Vec<Raw>) -> Result<(Vec<Row>, Vec<String>), &'stati
     }
     if let Some(step) = step(&rows) {
         spread(&mut rows, step);
-        let step = Span::from_nanos(step);
+        let seconds = (Span::from_nanos(step).seconds() * 100.0).round() / 100.0;
         notes.push(format!(
-            "its times are in steps of {} s: the requests of each are spread evenly over it, since how they bunch within it cannot be told",
-            step.seconds()
+            "its times are in steps of {seconds} s: the requests of each are spread evenly over it, since how they bunch within it cannot be told"
         ));
     }
     Ok((rows, notes))
 }
 
-/// The step that all times are multiples of, if it is a second or more and half of the requests share their time with the one before.
+/// The least time between two that differ, if that is coarse and half of the requests share their time with the one before. A clock that
+/// steps need not do so evenly: Mooncake's goes on by 2.997 to 3.003 s.
 fn step(rows: &[Row]) -> Option<u64> {
-    let shared = rows.windows(2).filter(|two| two[0].at == two[1].at).count();
+    let gaps = || rows.windows(2).map(|two| two[1].at.nanos() - two[0].at.nanos());
+    let shared = gaps().filter(|gap| *gap == 0).count();
     if rows.len() < ENOUGH || shared * 2 < rows.len() {
         return None;
     }
-    let step = rows.iter().fold(0, |step, row| divisor(step, row.at.nanos()));
-    (step >= COARSE).then_some(step)
-}
-
-/// The greatest common divisor.
-fn divisor(mut a: u64, mut b: u64) -> u64 {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a
+    gaps().filter(|gap| *gap > 0).min().filter(|step| *step >= COARSE)
 }
 
 /// Puts the requests of one time at equal distances within the step that begins there, the first at its beginning.
@@ -90,13 +82,13 @@ mod tests {
     #[test]
     fn coarse_times_are_spread_and_fine_ones_are_not() {
         let second = 1_000_000_000;
-        let coarse = (0..40).map(|i| (i / 10 * 3 * second, 1, 1)).collect();
+        let coarse = (0..40).map(|i| (i / 10 * 3 * second + i / 30, 1, 1)).collect();
         let (rows, notes) = tidy(coarse).unwrap();
         let times: Vec<f64> = rows.iter().map(|row| row.at.seconds()).collect();
         assert_eq!(&times[..3], [0.0, 0.3, 0.6]);
         assert_eq!(times[10], 3.0);
         assert!(notes[0].starts_with("its times are in steps of 3 s"), "{notes:?}");
-        // Batches at times that share no step of a second stay batches.
+        // Batches at finer times stay batches.
         let batches = (0..40).map(|i| (i / 10 * second / 4, 1, 1)).collect();
         let (rows, notes) = tidy(batches).unwrap();
         assert_eq!(rows[9].at, rows[0].at);

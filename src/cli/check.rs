@@ -36,6 +36,12 @@ pub(super) struct Check {
     effective: bool,
 }
 
+/// A number of things, by their name.
+fn number(n: u64, one: &str, several: &str) -> String {
+    let name = if n == 1 { one } else { several };
+    format!("{n} {name}")
+}
+
 impl Check {
     pub(super) fn run(self, own: &OwnParts) -> Done {
         let loaded =
@@ -62,12 +68,12 @@ impl Check {
             start => format!(" {}", start.in_words(&format::span(warmup))),
         };
         let fine = format!(
-            "{}: fine. {} policies on {} providers and {} classes; {} replications of {} each{start}, {at_most}about {requests} requests in all.",
+            "{}: fine. {} on {} and {}; {} of {} each{start}, {at_most}about {requests} requests in all.",
             loaded.file,
-            spec.policies.len(),
-            spec.providers.len(),
-            spec.traffic.classes.len(),
-            plan.replications,
+            number(spec.policies.len() as u64, "policy", "policies"),
+            number(spec.providers.len() as u64, "provider", "providers"),
+            number(spec.traffic.classes.len() as u64, "class", "classes"),
+            number(plan.replications, "replication", "replications"),
             format::span(seconds),
         );
         print(&lines("", &fine))?;

@@ -13,6 +13,9 @@
 //!
 //! ```json
 //! { "replay": { "trace": "AzureLLMInferenceTrace_conv.csv", "speed": 2.0 } }
+//! ```
+//!
+//! ```json
 //! { "replay": { "trace": "log.csv", "columns": { "time": "created_at", "input": "prompt", "output": "answer" }, "resample": "10m" } }
 //! ```
 

@@ -17,6 +17,9 @@ use crate::report::write::write_all;
 /// The file of assumptions.
 const ASSUMED: &str = "assumptions.json";
 
+/// What an experiment is called that was there before, and may have been edited.
+const BEFORE: &str = "experiment.before.json";
+
 /// Arguments of `simcap import`.
 #[derive(Debug, Args)]
 pub(super) struct Import {
@@ -60,13 +63,22 @@ impl Import {
         }
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot write to {}", folder.display()))?;
         let text = format!("{:#}\n", experiment(&gateway, &assumed, &name));
+        let path = folder.join("experiment.json");
+        if std::fs::read_to_string(&path).is_ok_and(|before| before != text) {
+            let kept = folder.join(BEFORE);
+            std::fs::rename(&path, &kept).with_context(|| format!("cannot keep {}", path.display()))?;
+            notes.push(format!(
+                "{} was there and says something else: it is {} now",
+                path.display(),
+                kept.display()
+            ));
+        }
         let files = [
             ("experiment.json", text.clone()),
             (ASSUMED, assumed.to_json()),
             ("keys.md", show::ledger(&gateway)),
         ];
         write_all(&folder, &files).with_context(|| format!("cannot write to {}", folder.display()))?;
-        let path = folder.join("experiment.json");
         from_text(&path.display().to_string(), &text)?;
         notes.iter().for_each(|note| tell!("note: {}", printable(note)));
         print(&format!(
@@ -124,7 +136,8 @@ pub(super) fn loaded(config: &Path, path: &Path) -> Result<Loaded, Failure> {
     let gateway = gateways::read(&source::open(config)?, None)?;
     let assumed = with(Assumptions::of(&gateway, &assumptions::built_in_prices()), path)?;
     let text = format!("{:#}\n", experiment(&gateway, &assumed, &name(config)));
-    Ok(from_text(&config.display().to_string(), &text)?)
+    let called = format!("the experiment of {} with {}", config.display(), path.display());
+    Ok(from_text(&called, &text)?)
 }
 
 /// A name for an experiment, from a path.
@@ -137,6 +150,11 @@ pub(super) fn name(path: &Path) -> String {
             '-'
         }
     };
-    let name: String = stem.trim_start_matches('.').chars().take(100).map(plain).collect();
+    let name: String = stem
+        .trim_start_matches(['.', '-'])
+        .chars()
+        .take(100)
+        .map(plain)
+        .collect();
     if name.is_empty() { "gateway".to_owned() } else { name }
 }

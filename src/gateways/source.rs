@@ -66,7 +66,11 @@ pub fn from_text(name: &str, text: &str) -> Result<Config, Refused> {
 
 /// The text of a file, which is bounded.
 pub(super) fn text_of(path: &Path, name: &str) -> Result<String, Refused> {
-    let bytes = source::read(path, yaml::MOST_BYTES).map_err(|error| {
+    let read = match path == Path::new("-") {
+        true => source::piped(yaml::MOST_BYTES),
+        false => source::read(path, yaml::MOST_BYTES),
+    };
+    let bytes = read.map_err(|error| {
         let what = match error.kind() {
             io::ErrorKind::NotFound => "there is no such file".to_owned(),
             _ => error.to_string(),

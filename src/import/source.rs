@@ -38,6 +38,19 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Reads standard input, which must not have more than `most` bytes.
+///
+/// # Errors
+/// As [`read`].
+pub fn piped(most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    io::stdin().lock().take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(too_large(None, most));
+    }
+    Ok(bytes)
+}
+
 fn open(path: &Path, most: u64) -> io::Result<File> {
     let file = File::open(path)?;
     let about = file.metadata()?;

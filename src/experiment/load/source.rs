@@ -1,6 +1,6 @@
 //! The file of an experiment, read once, and the reading of those that it refers to.
 
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -102,16 +102,12 @@ pub(super) fn read_experiment(file: &str, bytes: &[u8]) -> Result<Experiment, di
 
 /// What comes by standard input, up to the bound on files.
 fn piped() -> Result<Vec<u8>, LoadError> {
-    let mut bytes = Vec::new();
-    let read = io::stdin().lock().take(MOST_OF_JSON + 1).read_to_end(&mut bytes);
-    let why = match read {
-        Ok(count) if count as u64 > MOST_OF_JSON => format!("is larger than {MOST_OF_JSON} bytes"),
-        Ok(_) => return Ok(bytes),
-        Err(error) => format!("cannot be read: {error}"),
-    };
-    Err(LoadError::Read {
+    source::piped(MOST_OF_JSON).map_err(|error| LoadError::Read {
         file: "standard input".into(),
-        why,
+        why: match error.kind() {
+            io::ErrorKind::FileTooLarge => error.to_string(),
+            _ => format!("cannot be read: {error}"),
+        },
     })
 }
 

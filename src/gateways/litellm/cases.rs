@@ -26,13 +26,13 @@ const SERVER: &str = "internal_server_error_retries";
 const TIMED_OUT: &str = "timeout_error_retries";
 const REFUSED: &str = "authentication_error_retries";
 
+const KINDS: [&str; 4] = [LIMITED, SERVER, TIMED_OUT, REFUSED];
+
 pub(super) fn work_out(reading: &Reading<'_>, group: &mut Group) {
     group.chain = chain(reading, &group.name);
     let of_chain: Vec<Alone<'_>> = group.chain.iter().map(|name| Alone::of(reading, name)).collect();
-    group.worst_attempts = of_chain
-        .iter()
-        .map(|alone| alone.attempts(TIMED_OUT) * alone.levels)
-        .sum();
+    let in_all = |kind: &str| -> u64 { of_chain.iter().map(|alone| alone.attempts(kind) * alone.levels).sum() };
+    group.worst_attempts = KINDS.iter().map(|kind| in_all(kind)).max().unwrap_or(0);
     let hanging = of_chain.iter().map(|alone| alone.levels as f64 * alone.hanging().1);
     group.worst_seconds = hanging.sum();
     if group.members.is_empty() || group.facts.contains_key("complexity") {
@@ -41,20 +41,21 @@ pub(super) fn work_out(reading: &Reading<'_>, group: &mut Group) {
     let first = Alone::of(reading, &group.name);
     group.cases = first.cases(reading, group);
     if group.chain.len() > 1 {
-        let sleeps = of_chain
-            .iter()
-            .map(|alone| alone.sleeps(SERVER))
-            .fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
-        let attempts = of_chain.iter().map(|alone| alone.attempts(SERVER) * alone.levels).sum();
-        group.cases.push(Case {
-            when: "everything answers 500",
-            attempts,
-            seconds: sleeps,
-            then: format!("{}: the caller is told {}'s 500", group.chain.join(", "), group.name),
-        });
+        for (when, kind, told) in [
+            ("everything answers 429", LIMITED, 429),
+            ("everything answers 500", SERVER, 500),
+        ] {
+            let sleeps = of_chain.iter().map(|alone| alone.sleeps(kind));
+            group.cases.push(Case {
+                when,
+                attempts: in_all(kind),
+                seconds: sleeps.fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1)),
+                then: format!("{}: the caller is told {}'s {told}", group.chain.join(", "), group.name),
+            });
+        }
         group.cases.push(Case {
             when: "everything hangs",
-            attempts: group.worst_attempts,
+            attempts: in_all(TIMED_OUT),
             seconds: (group.worst_seconds, group.worst_seconds),
             then: "the same with a timeout".to_owned(),
         });
@@ -87,6 +88,8 @@ struct Alone<'a> {
     members: u64,
     levels: u64,
     retries: u64,
+    /// The retries by kind of failure: the group's own policy, or else that of all.
+    retries_by: &'a [(&'static str, u64)],
     timeout: f64,
     has_fallback: bool,
 }
@@ -112,23 +115,25 @@ impl<'a> Alone<'a> {
             [one] => one.num_retries,
             _ => None,
         };
-        let longest = deployments.iter().filter_map(|d| d.member.timeout).fold(0.0, f64::max);
+        // A deployment without a timeout of its own has that of all.
+        let of_all = settings.timeout.unwrap_or(TIMEOUT);
+        let longest = deployments.iter().map(|d| d.member.timeout.unwrap_or(of_all));
+        let longest = longest.fold(0.0, f64::max);
+        let group = alias.unwrap_or(name);
+        let own_policy = settings.retries_of_groups.iter().find(|(of, _)| of == group);
         Alone {
             settings,
             members: deployments.len() as u64,
             levels: level_sizes(deployments).len().max(1) as u64,
             retries: own.unwrap_or(settings.num_retries),
-            timeout: if longest > 0.0 {
-                longest
-            } else {
-                settings.timeout.unwrap_or(TIMEOUT)
-            },
+            retries_by: own_policy.map_or(&settings.retries_by, |(_, by)| by),
+            timeout: if deployments.is_empty() { of_all } else { longest },
             has_fallback: !reading.fallbacks(name).is_empty(),
         }
     }
 
     fn retries(&self, kind: &str) -> u64 {
-        let by = self.settings.retries_by.iter().find(|(name, _)| *name == kind);
+        let by = self.retries_by.iter().find(|(name, _)| *name == kind);
         by.map_or(self.retries, |(_, n)| *n)
     }
 
@@ -146,11 +151,14 @@ impl<'a> Alone<'a> {
         }
     }
 
-    /// The most attempts in the group if all of it fails in this way.
+    /// The most attempts in one level of the group if all of it fails in this way.
     fn attempts(&self, kind: &str) -> u64 {
-        let tries = self.retries(kind) + 1;
+        // A key that is refused is not tried again with one deployment alone, unless a policy says so.
+        let is_tried = kind != REFUSED || self.members > 1 || self.retries_by.iter().any(|(name, _)| *name == kind);
+        let tries = if is_tried { self.retries(kind) + 1 } else { 1 };
         match self.settings.cooling {
-            Cooling::ByShare if kind == LIMITED && self.members > 1 => tries.min(self.members),
+            // It cools at once.
+            Cooling::ByShare if [LIMITED, REFUSED].contains(&kind) && self.members > 1 => tries.min(self.members),
             Cooling::Counted if self.cools(kind) => tries.min(self.members * (self.allowed(kind).0 + 1)),
             Cooling::Off | Cooling::ByShare | Cooling::Counted => tries,
         }
@@ -159,7 +167,7 @@ impl<'a> Alone<'a> {
     /// All sleeps of a request, at least and at most.
     fn sleeps(&self, kind: &str) -> (f64, f64) {
         let attempts = self.attempts(kind);
-        if self.members > 1 || self.retries(kind) == 0 {
+        if self.members > 1 || self.retries(kind) == 0 || (kind == REFUSED && attempts == 1) {
             return (0.0, 0.0);
         }
         // One that cools ends without the sleep after the last attempt.
@@ -209,21 +217,32 @@ impl<'a> Alone<'a> {
             then,
         };
         if self.members > 1 {
-            let tries = match cooling {
-                Cooling::ByShare => 2.min(self.retries(LIMITED) + 1),
-                Cooling::Off | Cooling::Counted => self.retries(LIMITED) + 1,
+            // What becomes of a request whose tries all meet the one that fails.
+            let drawn = |kind: &str, told: u64| {
+                let told = if group.chain.len() > 1 {
+                    String::new()
+                } else {
+                    format!(" {told}")
+                };
+                match self.retries(kind) {
+                    0 => format!("{next}{told}, since there is no retry"),
+                    _ => format!("drawn anew each time, itself too; if all tries meet it, {next}{told}"),
+                }
             };
-            cases.push(case(
-                "one answers 429",
-                tries,
-                (0.0, 0.0),
-                format!("another answers; it is {limited_out}"),
-            ));
-            let then = format!("drawn anew each time, itself too; it is {left_out}");
+            let (tries, then) = match cooling {
+                // It cools at its first, so that the second try is another's.
+                Cooling::ByShare if self.retries(LIMITED) > 0 => (2, "another answers".to_owned()),
+                Cooling::ByShare | Cooling::Off | Cooling::Counted => (self.retries(LIMITED) + 1, drawn(LIMITED, 429)),
+            };
+            let then = format!("{then}; it is {limited_out}");
+            cases.push(case("one answers 429", tries, (0.0, 0.0), then));
+            let then = format!("{}; it is {left_out}", drawn(SERVER, 500));
             cases.push(case("one answers 500", self.retries(SERVER) + 1, (0.0, 0.0), then));
         }
         let all = |one, many| if self.members > 1 { many } else { one };
-        let limited = (self.attempts(LIMITED), self.sleeps(LIMITED));
+        // Each level of `order` does it all anew.
+        let all_of_it = |kind: &str| self.attempts(kind) * self.levels;
+        let limited = (all_of_it(LIMITED), self.sleeps(LIMITED));
         let then = format!(
             "{next}{}; {limited_out}",
             if group.chain.len() > 1 { "" } else { " 429" }
@@ -237,25 +256,30 @@ impl<'a> Alone<'a> {
         let then = format!("{next}{}; {left_out}", if group.chain.len() > 1 { "" } else { " 500" });
         cases.push(case(
             all("it answers 500", "all answer 500"),
-            self.attempts(SERVER),
+            all_of_it(SERVER),
             self.sleeps(SERVER),
             then,
         ));
-        let then = format!("{next}{}", if group.chain.len() > 1 { "" } else { " a timeout" });
+        let then = format!(
+            "{next}{}; {}",
+            if group.chain.len() > 1 { "" } else { " a timeout" },
+            out(TIMED_OUT)
+        );
+        let (least, most) = self.hanging();
+        let levels = self.levels as f64;
         cases.push(case(
             all("it hangs", "all hang"),
-            self.attempts(TIMED_OUT),
-            self.hanging(),
+            all_of_it(TIMED_OUT),
+            (least * levels, most * levels),
             then,
         ));
         let then = match cooling {
-            Cooling::Off => next,
+            Cooling::Off => next.clone(),
             Cooling::ByShare => format!("{next}; left out at once for {lasts}"),
             Cooling::Counted => format!("{next}; {}", out(REFUSED)),
         };
-        let tries = if self.members > 1 { self.retries(REFUSED) + 1 } else { 1 };
-        let attempts = if self.members > 1 { tries.min(self.members) } else { 1 };
-        cases.push(case("a key is refused (401)", attempts, (0.0, 0.0), then));
+        let (attempts, sleeps) = (self.attempts(REFUSED), self.sleeps(REFUSED));
+        cases.push(case("a key is refused (401)", attempts, sleeps, then));
         cases
     }
 }

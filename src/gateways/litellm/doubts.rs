@@ -101,6 +101,13 @@ pub(super) fn of_keys(reading: &Reading<'_>, config: &Config, ledger: &mut [Row]
             ));
         }
     }
+    for deployment in reading.groups.iter().flat_map(|(_, of)| of) {
+        if deployment.member.model.is_empty() {
+            let subject = format!("{}: no `litellm_params.model`", deployment.member.name);
+            let warning = Warning::new("undefined-target", subject, Some(deployment.member.at));
+            warnings.push(warning.saying("LiteLLM does not start with it"));
+        }
+    }
     for (group, deployments) in &reading.groups {
         for (tier, target) in deployments.iter().flat_map(|of| of.tiers.iter().flatten()) {
             if !reading.has(target) {
@@ -181,6 +188,15 @@ fn misplaced(row: &Row) -> Option<Warning> {
                 "unknown-key",
                 near.map_or_else(String::new, |near| format!("did you mean `{near}`?")),
             )
+        }
+        "model_list[]" => {
+            // What no part of LiteLLM knows is a parameter of the provider: only a slip of the pen is worth a word.
+            let parameter = key.strip_prefix("litellm_params.")?;
+            let near = of_section
+                .filter_map(|known| known.strip_prefix("litellm_params."))
+                .find(|known| strsim::osa_distance(known, parameter) == 1)?;
+            let what = format!("it goes to the provider with every request; did you mean `{near}`?");
+            warn("unknown-key", what)
         }
         "litellm_settings" => {
             let near = of_section

@@ -38,6 +38,8 @@ pub(super) struct Settings {
     pub(super) retry_after: f64,
     /// Retries by kind of error, by the experiment's names.
     pub(super) retries_by: Vec<(&'static str, u64)>,
+    /// The groups that have a retry policy of their own, which takes the place of the general one.
+    pub(super) retries_of_groups: Vec<(String, Vec<(&'static str, u64)>)>,
     pub(super) cooling: Cooling,
     /// The failures that do not yet lead to a cooldown, if they are counted: by kind, by the experiment's names, if there is a policy; and
     /// of the kinds that it does not name, if that is given.
@@ -100,6 +102,11 @@ impl Settings {
         let fallbacks = chains(&plain).unwrap_or_default();
         let (context, content) = (chains(&context), chains(&content));
         let retries_by = retries(router.entry("retry_policy"), warnings);
+        let of_groups = router.get("model_group_retry_policy").map_or(&[][..], Node::entries);
+        let retries_of_groups = of_groups
+            .iter()
+            .map(|group| (group.key.clone(), retries(Some(group), warnings)))
+            .collect();
         let policy = fails(router.entry("allowed_fails_policy"), warnings);
         let cooldown = router.number_of("cooldown_time");
         let cooling = match (&policy, allowed_fails) {
@@ -120,6 +127,7 @@ impl Settings {
             num_retries,
             retry_after: router.number_of("retry_after").unwrap_or(0.0).max(0.0),
             retries_by,
+            retries_of_groups,
             cooling,
             allowed_by: policy,
             allowed: allowed_fails,

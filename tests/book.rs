@@ -221,6 +221,10 @@ fn every_block_of(name: &'static str) {
             }
             ("json", what) => reading.json(what, &text),
             ("yaml", what) if what.starts_with("config=") => reading.json(what, &text),
+            ("csv", what) if what.starts_with("file=") => {
+                let file = what.trim_start_matches("file=");
+                fs::write(reading.folder.path().join(file), &text).unwrap();
+            }
             // A workflow of GitHub, whose action `tests/action.rs` runs.
             ("yaml", "") => {}
             other => panic!("{name} has a block of {other:?}, which no test runs"),

@@ -167,8 +167,8 @@ fn a_trace_is_quoted_in_part_and_its_lines_are_bounded() {
     };
     let folder = folder(&[("x.json", REPLAY), ("t.csv", "\u{1b}[31mTIMESTAMP,a\n")]);
     assert_eq!(
-        check(folder.path()),
-        "error: t.csv: no column `TIMESTAMP`; the header has: \\u{1b}[31mTIMESTAMP, a\n"
+        check(folder.path()).lines().next().unwrap_or_default(),
+        "error: t.csv: no trace of a known form; it has: \\u{1b}[31mTIMESTAMP, a"
     );
     let mut trace = File::create(folder.path().join("t.csv")).unwrap();
     trace.write_all(b"TIMESTAMP,ContextTokens,GeneratedTokens\n1,").unwrap();

@@ -40,6 +40,11 @@ impl UsersSpec {
 pub struct Users(Ranks);
 
 impl Users {
+    /// A single user.
+    pub const fn one() -> Users {
+        Users(Ranks::Alike(1))
+    }
+
     /// The number of users.
     pub fn count(&self) -> u32 {
         self.0.count()

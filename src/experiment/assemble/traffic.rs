@@ -12,6 +12,7 @@ use crate::kernel::chance::threshold;
 use crate::kernel::sampler::Sampler;
 use crate::traffic::stream::{MOST_STREAMS, Mark, Stream};
 use crate::traffic::tags::{self, OfStream, Tags};
+use crate::traffic::users::Users;
 use crate::traffic::{Class, Traffic};
 
 /// Refuses traffic of which it is not said whence it comes, or twice.
@@ -48,10 +49,12 @@ pub(super) fn traffic(loaded: &Loaded, names: &Names<'_>) -> Built<Traffic> {
     let marks = Mark::all(&spec.streams.names()).map_err(|r| r.at("streams"))?;
     let shares = shares(spec, &origins)?;
     let mut streams = Vec::new();
+    let are_users_told = self::users(spec).is_some();
     let mut users = 0_u32;
     for (i, origin) in origins.iter().enumerate() {
-        let built = stream(loaded, origin, marks.get(i).copied(), &shares, users, names)?;
-        users += origin.users().unwrap_or(0);
+        let first = are_users_told.then_some(users);
+        let built = stream(loaded, origin, marks.get(i).copied(), &shares, first, names)?;
+        users = users.saturating_add(origin.users().unwrap_or(1));
         streams.push(built);
     }
     let mut classes = Vec::new();
@@ -122,13 +125,14 @@ fn shares(spec: &TrafficSpec, origins: &[Origin<'_>]) -> Built<Vec<f64>> {
         .collect()
 }
 
-/// The stream of `origin`, with users from number `first_user` on.
+/// The stream of `origin`, with users from number `first_user` on, if users are told apart in any stream: then one without users is a
+/// single user, a service.
 fn stream(
     loaded: &Loaded,
     origin: &Origin<'_>,
     mark: Option<Mark>,
     shares: &[f64],
-    first_user: u32,
+    first_user: Option<u32>,
     names: &Names<'_>,
 ) -> Built<Stream> {
     let arrivals = origin.arrivals.as_dyn();
@@ -169,28 +173,27 @@ fn stream(
         );
         return Err(origin.at(Refusal::new(text).at("users")));
     }
-    let users = (origin.users)
-        .map(|users| users.build().map_err(|r| origin.at(r.at("users"))))
-        .transpose()?;
+    let users = match (origin.users, origin.users(), first_user) {
+        (Some(users), ..) => Some(users.build().map_err(|r| origin.at(r.at("users")))?),
+        (None, None, Some(_)) => Some(Users::one()),
+        (None, Some(_), _) | (None, None, None) => None,
+    };
     let unknown = || mark.map_or(0, Mark::beyond_users);
     Ok(Stream {
         mark,
         name: origin.name.map(str::to_owned),
         arrivals: built,
         classes,
-        first_user: if origin.users().is_some() {
-            first_user
-        } else {
-            unknown()
-        },
+        first_user: first_user.unwrap_or_else(unknown),
         users,
     })
 }
 
-/// How many users the traffic has, if it has any.
+/// How many users the traffic has, if it has any: a stream without users counts for one.
 pub(super) fn users(spec: &TrafficSpec) -> Option<u32> {
+    spec.origins().find_map(|origin| origin.users())?;
     spec.origins()
-        .filter_map(|origin| origin.users())
+        .map(|origin| origin.users().unwrap_or(1))
         .reduce(u32::saturating_add)
 }
 

@@ -49,7 +49,8 @@ pub struct StreamSpec {
     /// class may come from several streams. Default: all classes of the traffic, by their `share`.
     #[serde(default, skip_serializing_if = "Named::is_empty")]
     pub classes: Named<f64>,
-    /// The users behind its requests, others in each stream. Default: each request has its own user.
+    /// The users behind its requests, others in each stream. Default: each request has its own user, or where another stream has users,
+    /// all its requests are of one: a service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<UsersSpec>,
     /// Tags that its requests carry, each with its value, `"team": "search"`, or with values and their shares. What one stream has, each

@@ -141,10 +141,10 @@ fn users_and_tags_are_the_streams_own() {
     assert_eq!(scenario.traffic.users, Some(58));
     let all = requests(scenario);
     let users = |name: &str| all[name].iter().map(|(_, ask)| ask.user);
-    assert!(users("search").all(|user| user < 50));
-    assert!(users("job").all(|user| (51..58).contains(&user)));
     // Beside streams with users, one without is a single user, so that what remembers users has room for all.
-    assert!(users("chat").all(|user| user == 50));
+    assert!(users("chat").all(|user| user == 0));
+    assert!(users("job").all(|user| (1..8).contains(&user)));
+    assert!(users("search").all(|user| (8..58).contains(&user)));
     let mut of_user = BTreeMap::new();
     for (_, ask) in &all["job"] {
         assert_eq!(
@@ -319,7 +319,7 @@ fn traffic_that_says_too_much_or_too_little_is_refused() {
     );
     case(
         &|t| t["streams"]["chat"]["tags"] = json!({}),
-        "traffic.streams.chat: `search` has a tag `plan`, and this stream has none: give it to each",
+        "traffic.streams.chat: `job` has a tag `plan`, and this stream has none: give it to each",
     );
     case(
         &|t| t["streams"]["chat"]["tags"]["stream"] = json!("x"),
@@ -327,7 +327,7 @@ fn traffic_that_says_too_much_or_too_little_is_refused() {
     );
     case(
         &|t| t["tags"] = json!({ "plan": { "a": 1 } }),
-        "traffic.streams.search.tags.plan: the stream has a tag `plan`, and so has all traffic",
+        "traffic.streams.chat.tags.plan: the stream has a tag `plan`, and so has all traffic",
     );
     case(
         &|t| t["classes"]["long"]["tags"] = json!({ "plan": "x" }),

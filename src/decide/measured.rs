@@ -181,14 +181,16 @@ impl Gathered {
     pub(super) fn measured(&self, i: usize, confidence: Confidence) -> Measured {
         let estimate = self.estimate(i, Of::Values, confidence);
         let of_all = (self.endless(i) > 0.0).then(|| self.estimate(i, Of::Everything, confidence));
-        let (of, whole) = of_all.map_or((Of::Values, estimate), |of_all| (Of::Everything, of_all));
+        let parts = |of: Of, whole: &Estimate| {
+            let of_run = self.of_run(i, of, confidence);
+            self.uncertain.parts(i, &of_run, whole, confidence)
+        };
         Measured {
             residuals: Vec::new(),
             metric: self.measures[i].metric.clone(),
             note: self.note(i, &estimate),
-            parts: self
-                .uncertain
-                .parts(i, &self.of_run(i, of, confidence), &whole, confidence),
+            // Of the figure that is shown; if that has no upper end, of the one over the answered.
+            parts: (of_all.and_then(|whole| parts(Of::Everything, &whole))).or_else(|| parts(Of::Values, &estimate)),
             estimate,
             of_all,
         }

@@ -81,7 +81,7 @@ struct Lane<'a> {
     number: usize,
     stream: &'a Stream,
     arrivals: Box<dyn Arrivals>,
-    /// How many requests it has made that are no turns.
+    /// How many requests it has made that are not turns.
     made: u64,
     /// The number and the arrival of the next request, once they are drawn.
     next: Option<(u64, Arrival)>,

@@ -235,7 +235,7 @@ fn a_trace_with_a_bad_row() {
     );
     let trace = "TIMESTAMP,ContextTokens,GeneratedTokens\n0.0,100,10\n1.5,many,10\n";
     assert_snapshot!(said_in_folder(&experiment, &[("mine.csv", trace)]), @r#"
-    DIR/mine.csv: line 3: "many" is not a number of tokens, from 0 to 4294967295
+    DIR/mine.csv: line 3: ContextTokens: "many" is not a number of tokens, from 0 to 4294967295
     "#);
 }
 

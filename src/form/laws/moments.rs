@@ -1,7 +1,7 @@
 //! The lognormal with a mean and a standard deviation that are known.
 //!
 //! The name may be left out: `{ "mean": "900ms", "sd": "400ms" }`. With c the ratio of the two, sigma² is ln(1 + c²) and the median the
-//! mean over √(1 + c²). Of what is no lognormal the mean and the standard deviation are met, and the percentiles are not: the gamma law
+//! mean over √(1 + c²). Of what is not a lognormal the mean and the standard deviation are met, and the percentiles are not: the gamma law
 //! of the same two has a p99 that is lower by 6 % at c = 0.5 and at c = 1, and higher by 14 % at c = 2. If percentiles are known, they are the better figures.
 //!
 //! ```json

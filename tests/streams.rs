@@ -160,7 +160,11 @@ fn users_and_tags_are_the_streams_own() {
         2,
         "of seven users each plan has some, but for 2 in 128 times"
     );
-    assert!(all["chat"].iter().all(|(_, ask)| ask.class == 1), "its own classes");
+    let class = |ask: &Ask| scenario.traffic.classes[usize::from(ask.class)].name.as_str();
+    assert!(
+        all["chat"].iter().all(|(_, ask)| class(ask) == "long"),
+        "its own classes"
+    );
     // Three of four are free: of 1,800 requests the share has a standard deviation of 0.01.
     let tag = &scenario.traffic.tags.as_ref().unwrap().named[1];
     let free = tag.values.iter().position(|value| value == "free").unwrap() as u32;

@@ -79,6 +79,7 @@ pub(super) fn split(text: &str) -> Option<(&str, &str)> {
 }
 
 /// Whether both are the same path, however they are written.
+#[cfg(feature = "cli")]
 pub(crate) fn is_same_path(one: &str, other: &str) -> bool {
     steps(one) == steps(other)
 }

@@ -229,7 +229,7 @@ pub(super) fn columns(header: &[String], reading: &Reading) -> Result<Columns, T
 
 impl Columns {
     /// Looks at what a row says in columns that are not heeded; once it is known what is to be said of one, no more.
-    pub(super) fn look(&mut self, records: &impl Records) {
+    pub(super) fn look(&mut self, records: &dyn Records) {
         for of in self.unheeded.iter_mut().filter(|of| !of.is_told) {
             let text: Cow<'_, str> = records.text(&of.column);
             of.is_told = match of.when {

@@ -90,25 +90,31 @@ pub struct Trace {
 /// If columns are missing or there twice, a value is not of its kind (and more than `skip_bad_rows` are not), times lie further apart than ten
 /// years, no row is left, there are more than [`MOST_ROWS`], or `source` fails.
 pub fn read(source: impl io::Read, reading: &Reading) -> Result<Trace, TraceError> {
-    let mut source = BufReader::new(source);
-    if begins(&mut source)?.starts_with(&[0x1f, 0x8b]) {
-        let mut unpacked = BufReader::new(Rows::of(MultiGzDecoder::new(source), MOST_OF_TRACE));
-        return plain(&mut unpacked, reading);
-    }
-    plain(&mut source, reading)
+    packed(&mut BufReader::new(source), reading)
 }
 
+fn packed(source: &mut dyn BufRead, reading: &Reading) -> Result<Trace, TraceError> {
+    if begins(source)?.starts_with(&GZIP) {
+        let unpacked = Rows::of(MultiGzDecoder::new(source), MOST_OF_TRACE);
+        return plain(&mut BufReader::new(unpacked), reading);
+    }
+    plain(source, reading)
+}
+
+/// How what is packed with gzip begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 /// The first bytes of what comes.
-fn begins(source: &mut impl BufRead) -> Result<&[u8], TraceError> {
+fn begins(source: &mut dyn BufRead) -> Result<&[u8], TraceError> {
     source.fill_buf().map_err(|error| TraceError::Source(error.to_string()))
 }
 
-fn plain(source: &mut impl BufRead, reading: &Reading) -> Result<Trace, TraceError> {
+fn plain(source: &mut dyn BufRead, reading: &Reading) -> Result<Trace, TraceError> {
     let begins = begins(source)?;
     let refused = match begins {
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("it is packed with zstd: unpack it first, with zstd -d"),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("it is UTF-16 text: save it as UTF-8"),
-        [0x1f, 0x8b, ..] => Some("it is packed twice: unpack it once"),
+        _ if begins.starts_with(&GZIP) => Some("it is packed twice: unpack it once"),
         _ => None,
     };
     if let Some(why) = refused {
@@ -116,11 +122,11 @@ fn plain(source: &mut impl BufRead, reading: &Reading) -> Result<Trace, TraceErr
     }
     let first = begins.iter().find(|byte| !byte.is_ascii_whitespace());
     match first {
-        Some(b'{') => take(Lines::new(source), reading),
+        Some(b'{') => take(&mut Lines::new(source), reading),
         Some(b'[') => Err(TraceError::Source(
             "it is a JSON list: give one object a line, as jq -c '.[]' writes it".to_owned(),
         )),
-        _ => take(Delimited::new(source)?, reading),
+        _ => take(&mut Delimited::new(source)?, reading),
     }
 }
 
@@ -128,7 +134,7 @@ fn plain(source: &mut impl BufRead, reading: &Reading) -> Result<Trace, TraceErr
 type Raw = (i64, u32, u32);
 
 /// Reads all of `records`.
-fn take(mut records: impl Records, reading: &Reading) -> Result<Trace, TraceError> {
+fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceError> {
     let mut columns = forms::columns(records.header()?, reading)?;
     let mut rows: Vec<Raw> = Vec::new();
     let (mut first, mut count, mut failed, mut others, mut bad) = (None, 0, 0, 0, 0);
@@ -138,7 +144,7 @@ fn take(mut records: impl Records, reading: &Reading) -> Result<Trace, TraceErro
             let what = format!("a trace of more than {MOST_ROWS} rows");
             return Err(TraceError::Row { line, what });
         }
-        columns.look(&records);
+        columns.look(records);
         if columns
             .only
             .iter()
@@ -147,7 +153,7 @@ fn take(mut records: impl Records, reading: &Reading) -> Result<Trace, TraceErro
             others += 1;
             continue;
         }
-        match one(&records, &columns, &mut first) {
+        match one(records, &columns, &mut first) {
             Ok((.., 0)) if columns.form.is_some_and(|form| form.zero_is_failure) => failed += 1,
             Ok((at, input, output)) => rows.push((at, input, output.max(1))),
             Err(_) if bad < reading.skip_bad_rows => bad += 1,
@@ -175,7 +181,7 @@ fn take(mut records: impl Records, reading: &Reading) -> Result<Trace, TraceErro
 }
 
 /// The row that `records` is at.
-fn one(records: &impl Records, columns: &forms::Columns, first: &mut Option<i128>) -> Result<Raw, String> {
+fn one(records: &dyn Records, columns: &forms::Columns, first: &mut Option<i128>) -> Result<Raw, String> {
     let tokens = |column: &forms::Column| {
         let found = records.text(column);
         // Some tools write whole numbers with a point.

@@ -41,7 +41,7 @@ pub struct Replay {
     #[serde(default = "one")]
     pub speed: f64,
     /// Whether it begins anew when it has ended, until the plan's time is over. Default: false.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub loops: bool,
     /// The length of the stretches that each replication is put together from, up to that of the trace. Default: the trace is
     /// played as it is.
@@ -128,12 +128,6 @@ fn one() -> f64 {
     1.0
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-fn is_false(value: &bool) -> bool {
-    !value
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn is_zero(value: &u64) -> bool {
     *value == 0
 }
@@ -247,12 +241,12 @@ struct Running {
 }
 
 impl Running {
-    /// The next row and its time, in the trace's own time.
-    fn advance(&mut self) -> Option<(u64, Row)> {
+    /// The next row and its time, in nanoseconds of the trace's own time: played a thousand times as fast, a year outlasts what 64 bits hold.
+    fn advance(&mut self) -> Option<(u128, Row)> {
         let Some(stretch) = self.stretch else {
             let row = *self.rows.get(self.next)?;
             self.next += 1;
-            return Some((row.at.nanos(), row));
+            return Some((row.at.nanos().into(), row));
         };
         loop {
             if self.next == self.rows.len() {
@@ -264,7 +258,10 @@ impl Running {
             let since = (row.at.nanos() + self.around * self.whole.nanos()).saturating_sub(self.begins.nanos());
             if since < stretch.nanos() {
                 self.next += 1;
-                return Some((self.number * stretch.nanos() + since, row));
+                return Some((
+                    u128::from(self.number) * u128::from(stretch.nanos()) + u128::from(since),
+                    row,
+                ));
             }
             self.number += 1;
             self.begin();
@@ -287,7 +284,7 @@ impl Arrivals for Running {
     fn next(&mut self, _key: Key) -> Option<Arrival> {
         let (at, row) = self.advance()?;
         let at = if self.speed == 1.0 {
-            at
+            u64::try_from(at).unwrap_or(u64::MAX)
         } else {
             (at as f64 / self.speed) as u64
         };
@@ -344,6 +341,20 @@ mod tests {
         );
         let once = played(&replay(serde_json::json!({ "speed": 2.0 })), &rows, 0, 99.0);
         assert_eq!(once, [(0.0, 0), (0.5, 1), (2.0, 2)]);
+    }
+
+    /// Two rows a year apart, played ten thousand times as fast: eight centuries of them are more than 64 bits of nanoseconds hold.
+    #[test]
+    fn a_trace_that_is_played_fast_goes_on_for_as_long_as_it_is_asked() {
+        let year = 365.0 * 86_400.0;
+        let rows = rows(&[0, 365 * 86_400]);
+        let spec = replay(serde_json::json!({ "loops": true, "speed": 1e4 }));
+        let all = played(&spec, &rows, 0, 800.0 * year / 1e4);
+        assert_eq!(all.len(), 800);
+        assert!(
+            all.windows(2)
+                .all(|two| (two[1].0 - two[0].0 - year / 1e4).abs() < 1e-3)
+        );
     }
 
     /// Every moment of the trace is as likely as any other, so that each row comes as often: 3,000 stretches of 60 s out of 600 s play each

@@ -9,6 +9,7 @@ use crate::stats::interval::Estimate;
 use crate::words::metric::Quantity;
 
 use super::{Metric, PolicyReport, Report, Unit, estimate, format, shown};
+use crate::stats::sorting;
 
 mod bill;
 mod front;
@@ -72,7 +73,7 @@ pub fn percentiles(report: &Report, title: &str, of: Quantity) -> Chart {
         .map(|measured| &measured.metric)
         .filter(|metric| metric.quantity() == of && metric.scope().is_all() && metric.percentile().is_some())
         .collect();
-    metrics.sort();
+    sorting::by(&mut metrics, Ord::cmp);
     let colours = report.colours();
     let rows: Vec<(usize, &PolicyReport)> = (colours.iter().zip(&report.policies))
         .filter_map(|(colour, policy)| Some(((*colour)?, policy)))

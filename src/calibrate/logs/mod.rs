@@ -36,6 +36,7 @@ use thiserror::Error;
 use super::log::{Log, Observation, Source};
 use crate::form::diagnose::{Seg, offset, printable, quoted, shown};
 use crate::form::tree::{self, Tree};
+use crate::stats::sorting;
 
 /// The reason why a log cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -414,8 +415,9 @@ pub fn join(mut logs: Vec<Log>) -> Result<Log, ReadError> {
     if by_clock {
         clock::by_unix(&mut all);
         let key = |o: &Observation| (o.unix.unwrap_or(0.0), o.target);
-        all.observations
-            .sort_by(|a, b| key(a).0.total_cmp(&key(b).0).then(a.target.cmp(&b.target)));
+        sorting::by(&mut all.observations, |a, b| {
+            key(a).0.total_cmp(&key(b).0).then(a.target.cmp(&b.target))
+        });
         let before = all.observations.len();
         let same = |a: &mut Observation, b: &mut Observation| {
             let alike = |o: &Observation| (o.ttft, o.e2e, o.outcome, o.input, o.output);

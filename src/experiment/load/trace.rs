@@ -8,6 +8,7 @@ use super::{LoadError, Loaded};
 use crate::form::build::Refusal;
 use crate::import::source::{MOST_OF_TRACE, Rows};
 use crate::import::trace;
+use crate::stats::sorting;
 use crate::traffic::arrivals::{Reading, Row};
 use crate::words::Input;
 
@@ -151,6 +152,6 @@ fn search(folder: &Path, name: &Path, depth: u32) -> Option<PathBuf> {
         .map(|e| e.path())
         .filter(|p| p.is_dir())
         .collect();
-    below.sort();
+    sorting::by(&mut below, Ord::cmp);
     below.iter().find_map(|f| search(f, name, depth - 1))
 }

@@ -154,7 +154,7 @@ fn others(own: &Settings, target: &Settings) -> Vec<String> {
         .chain(target.keys())
         .filter(|path| is_members(path))
         .collect();
-    all.sort();
+    sorting::by(&mut all, Ord::cmp);
     all.dedup();
     let line = |path: &&Path| {
         let (old, new) = (own.get(*path), target.get(*path));
@@ -200,7 +200,7 @@ impl Export<'_> {
     /// The settings that differ from what is asked for.
     fn differences(&self, settings: &Settings) -> Vec<Path> {
         let mut all: Vec<&Path> = settings.keys().chain(self.target.keys()).collect();
-        all.sort();
+        sorting::by(&mut all, Ord::cmp);
         all.dedup();
         all.into_iter()
             .filter(|path| self.differs(settings, path))

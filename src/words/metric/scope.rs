@@ -51,8 +51,8 @@ impl Scope {
     #[must_use]
     pub fn with(mut self, key: Key, value: impl Into<String>) -> Scope {
         self.0.retain(|(k, _)| *k != key);
-        self.0.push((key, value.into()));
-        self.0.sort();
+        let at = self.0.partition_point(|(k, _)| *k < key);
+        self.0.insert(at, (key, value.into()));
         self
     }
 }

@@ -8,6 +8,7 @@ use super::notes::{Note, Notes};
 use crate::report::shown;
 use crate::report::{Metric, PolicyReport, Ranked, Report, format};
 use crate::stats::interval::Estimate;
+use crate::stats::sorting;
 
 /// Figures further apart than this are shown by their logarithms.
 const APART: f64 = 30.0;
@@ -57,7 +58,7 @@ pub(super) fn ranking(report: &Report, keys: &Keys<'_>) -> Option<Ranking> {
         .filter_map(|(metric, standard)| Some((standard.beside?, metric)))
         .filter(|(_, metric)| *metric != ranking.metric)
         .collect();
-    beside.sort();
+    sorting::by(&mut beside, Ord::cmp);
     let beside = beside.into_iter().map(|(_, metric)| metric);
     let metrics: Vec<Metric> = std::iter::once(ranking.metric.clone())
         .chain(beside)

@@ -510,6 +510,137 @@ fn a_tier_that_leads_nowhere_is_told_and_left_out() {
     assert_eq!(classes, ["a", "auto/MEDIUM", "auto/SIMPLE", "b"]);
 }
 
+/// The attempts of each case of the group, by when it is.
+fn attempts(gateway: &Gateway, group: &str) -> Vec<(&'static str, u64)> {
+    let group = gateway.groups.iter().find(|of| of.name == group).unwrap();
+    group.cases.iter().map(|case| (case.when, case.attempts)).collect()
+}
+
+/// Calls that LiteLLM 1.110.2's router made to a server that fails, with files like these.
+#[test]
+fn attempts_are_those_of_the_router_kind_by_kind_and_level_by_level() {
+    // Two retries of each 429 in a group and in the one that it falls back to: six calls.
+    let text = LONE.replace("num_retries: 2", "num_retries: 0");
+    let gateway = of(&(text + "router_settings: {retry_policy: {RateLimitErrorRetries: 2}}\n"));
+    let of_a = attempts(&gateway, "a");
+    assert!(of_a.contains(&("everything answers 429", 6)), "{of_a:?}");
+    assert!(of_a.contains(&("everything answers 500", 2)), "{of_a:?}");
+    assert_eq!(gateway.groups[0].worst_attempts, 6);
+    // A group's own policy takes the place of `num_retries`, of a deployment's too.
+    let own =
+        "router_settings: {model_group_retry_policy: {a: {TimeoutErrorRetries: 0, InternalServerErrorRetries: 0}}}\n";
+    let of_a = attempts(&of(&(LONE.to_owned() + own)), "a");
+    assert!(
+        of_a.contains(&("it hangs", 1)) && of_a.contains(&("it answers 500", 1)),
+        "{of_a:?}"
+    );
+    // Two levels, two retries: A, A, A, B, B, B.
+    let ordered = "
+model_list:
+  - {model_name: a, litellm_params: {model: openai/gpt-4.1, order: 1}}
+  - {model_name: a, litellm_params: {model: azure/gpt-4.1, order: 2}}
+litellm_settings: {num_retries: 2}
+";
+    let of_a = attempts(&of(ordered), "a");
+    assert!(
+        of_a.contains(&("all answer 500", 6)) && of_a.contains(&("all hang", 6)),
+        "{of_a:?}"
+    );
+}
+
+/// One that answers 429 is followed by another only where there is a retry, and where it cools at its first.
+#[test]
+fn what_follows_a_429_of_one_hangs_on_retries_and_cooldowns() {
+    let two = |more: &str| {
+        let text = "
+model_list:
+  - {model_name: a, litellm_params: {model: openai/gpt-4.1}}
+  - {model_name: a, litellm_params: {model: azure/gpt-4.1, timeout: 5}}
+";
+        of(&format!("{text}{more}"))
+    };
+    let said = |gateway: &Gateway, when: &str| {
+        let case = gateway.groups[0].cases.iter().find(|case| case.when == when).unwrap();
+        (case.attempts, case.then.clone(), case.seconds)
+    };
+    let (tries, then, _) = said(&two("litellm_settings: {num_retries: 0}\n"), "one answers 429");
+    assert!(
+        tries == 1 && then.starts_with("the caller is told 429, since there is no retry"),
+        "{then}"
+    );
+    let (tries, then, _) = said(&two("litellm_settings: {num_retries: 3}\n"), "one answers 429");
+    assert!(tries == 2 && then.starts_with("another answers"), "{then}");
+    let counted = two("router_settings: {num_retries: 3, allowed_fails: 5}\n");
+    let (tries, then, _) = said(&counted, "one answers 429");
+    assert!(
+        tries == 4 && then.contains("if all tries meet it, the caller is told 429"),
+        "{then}"
+    );
+    // One has a timeout of its own, the other the default of 6,000 s.
+    let (tries, _, (_, most)) = said(&two("litellm_settings: {num_retries: 2}\n"), "all hang");
+    assert_eq!((tries, most), (3, 18_000.0));
+}
+
+#[test]
+fn misspelt_parameters_and_deployments_without_a_model_are_told() {
+    let gateway = of("
+model_list:
+  - {model_name: a, litellm_params: {model: openai/gpt-4.1, wieght: 3, api_base: x, top_p: 1}}
+  - {model_name: b, litellm_params: {modle: openai/gpt-4.1}}
+");
+    let told = warnings(&gateway);
+    assert!(
+        told.contains(&"unknown-parameter: model_list[0].litellm_params.wieght".to_owned()),
+        "{told:?}"
+    );
+    assert!(
+        !told
+            .iter()
+            .any(|said| said.contains("api_base") || said.contains("top_p")),
+        "{told:?}"
+    );
+    assert!(told.contains(&"deployment-without-model: b".to_owned()), "{told:?}");
+}
+
+#[test]
+fn a_configuration_comes_by_standard_input_and_without_groups_it_is_refused() {
+    let explain = |config: &str| {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_simcap"))
+            .args(["explain", "--product", "litellm", "--fail-on", "never", "-"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), config.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let out = explain(LONE);
+    assert_eq!(out.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&out.stdout).starts_with("-: LiteLLM"));
+    let out = explain("model_list: hello\n");
+    assert_eq!(out.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("has no group"));
+}
+
+#[test]
+fn an_experiment_that_was_there_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("gateway.yaml"), LONE).unwrap();
+    let import = || simcap(folder.path(), &["import", "gateway.yaml", "--out", "mine"]);
+    let (path, before) = (
+        folder.path().join("mine/experiment.json"),
+        folder.path().join("mine/experiment.before.json"),
+    );
+    assert_eq!(import().status.code(), Some(0));
+    assert_eq!(import().status.code(), Some(0));
+    assert!(!before.exists(), "nothing was changed");
+    std::fs::write(&path, "edited").unwrap();
+    let out = import();
+    assert!(String::from_utf8_lossy(&out.stderr).contains("experiment.before.json"));
+    assert_eq!(std::fs::read_to_string(&before).unwrap(), "edited");
+}
+
 /// A stream is bounded at each wait for a token, by its own timeout, the router's, or that of all requests, in this order.
 #[test]
 fn timeouts_are_those_of_the_deployment_and_of_streams() {

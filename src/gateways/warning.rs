@@ -97,6 +97,8 @@ pub const KINDS: &[Kind] = &[
     kind("undefined-fallback", Error, "the fallback leads to a group that does not exist; it is accepted and fails when it is needed", "define the group, or correct the name"),
     kind("unknown-strategy", Error, "the gateway does not start with it", "name one of simple-shuffle, least-busy, latency-based-routing, usage-based-routing-v2, cost-based-routing"),
     kind("undefined-target", Error, "it names a target that does not exist", "define the target, or correct the name"),
+    kind("unknown-parameter", Warn, "the gateway does not know the parameter and sends it to the provider with every request, which may refuse it", "remove it, or correct its spelling"),
+    kind("deployment-without-model", Error, "the gateway does not start with a deployment that names no model", "give `litellm_params.model`"),
     kind("wrong-shape", Warn, "the value has another form than what reads it expects; it is accepted and does nothing", "write it as the documentation does"),
     kind("wrong-section", Warn, "nothing reads the key in this section", "move it where it is read"),
     kind("unknown-name", Warn, "names that are unknown are dropped without a word", "use the documented names"),

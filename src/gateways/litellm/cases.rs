@@ -6,7 +6,8 @@
 //!   r = 0 one attempt and no sleep. A Retry-After of up to 60 s goes in the place of a sleep.
 //! - n > 1: r + 1 attempts without a sleep while a deployment is healthy; with none healthy it ends at once.
 //! - A 429 cools its deployment at once where the rules by share hold and n > 1; then n attempts are the most.
-//! - A 400, 404 or 422 is not tried again; a 401 or 403 only where n > 1. All of them fall back.
+//!   Tries that a retry policy grants beyond these wait first; for how long is not worked out.
+//! - A 400, 404 or 422 is not tried again; a 401 or 403 only where n > 1 or a retry policy says so. All of them fall back.
 //! - Each group that a request falls back to does all of this anew, and its own fallbacks follow; a group already tried is
 //!   skipped; the walk is `max_fallbacks` deep. When all have failed the caller is told of the first group's failure.
 //!
@@ -243,9 +244,17 @@ impl<'a> Alone<'a> {
         // Each level of `order` does it all anew.
         let all_of_it = |kind: &str| self.attempts(kind) * self.levels;
         let limited = (all_of_it(LIMITED), self.sleeps(LIMITED));
+        // With a policy for it LiteLLM tries on although none is healthy.
+        let is_granted = self.retries_by.iter().any(|(name, _)| *name == LIMITED);
+        let goes_on = cooling == Cooling::ByShare && self.members > 1 && self.retries(LIMITED) >= self.members;
         let then = format!(
-            "{next}{}; {limited_out}",
-            if group.chain.len() > 1 { "" } else { " 429" }
+            "{next}{}; {limited_out}{}",
+            if group.chain.len() > 1 { "" } else { " 429" },
+            if is_granted && goes_on {
+                "; further tries of the retry policy wait first, which is not worked out"
+            } else {
+                ""
+            }
         );
         cases.push(case(
             all("it answers 429", "all answer 429"),

@@ -103,9 +103,8 @@ pub(super) fn of_keys(reading: &Reading<'_>, config: &Config, ledger: &mut [Row]
     }
     for deployment in reading.groups.iter().flat_map(|(_, of)| of) {
         if deployment.member.model.is_empty() {
-            let subject = format!("{}: no `litellm_params.model`", deployment.member.name);
-            let warning = Warning::new("undefined-target", subject, Some(deployment.member.at));
-            warnings.push(warning.saying("LiteLLM does not start with it"));
+            let (name, at) = (&deployment.member.name, deployment.member.at);
+            warnings.push(Warning::new("deployment-without-model", name, Some(at)));
         }
     }
     for (group, deployments) in &reading.groups {
@@ -195,8 +194,7 @@ fn misplaced(row: &Row) -> Option<Warning> {
             let near = of_section
                 .filter_map(|known| known.strip_prefix("litellm_params."))
                 .find(|known| strsim::osa_distance(known, parameter) == 1)?;
-            let what = format!("it goes to the provider with every request; did you mean `{near}`?");
-            warn("unknown-key", what)
+            warn("unknown-parameter", format!("did you mean `{near}`?"))
         }
         "litellm_settings" => {
             let near = of_section

@@ -295,6 +295,7 @@ fn two_results_of_one_seed_are_compared_as_one_run_compares_them() {
     for (results, out, page) in [
         (&["reports/one", "reports/two"][..], "pages", "pages/comparison.html"),
         (&["reports/one", "reports/two"][..], "new/", "new/comparison.html"),
+        (&["reports/one", "reports/two"][..], "other", "other/comparison.html"),
         (&["reports/one"][..], "pages", "pages/report.html"),
     ] {
         let arguments: Vec<&str> = [&["report"], results, &["--out", out]].concat();

@@ -18,8 +18,8 @@ pub(super) struct Report {
     first: PathBuf,
     /// Another one, to be held against the first
     second: Option<PathBuf>,
-    /// Write the page to this file, or into this folder if it is one or ends in `/` [default: report.html beside the result; of two
-    /// results comparison.html in the current folder]
+    /// Write the page to this file, or into this folder if it has no ending like `.html` [default: report.html beside the result; of
+    /// two results comparison.html in the current folder]
     #[arg(long, value_name = "FILE|DIR")]
     out: Option<PathBuf>,
     /// Write every plot to this folder too, as pictures in SVG
@@ -75,7 +75,7 @@ impl Report {
 
 /// Whether something is to be written into `path` and not to it.
 fn is_folder(path: &Path) -> bool {
-    path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/")
+    path.is_dir() || path.extension().is_none() && !path.is_file()
 }
 
 /// The result of a run: the file, or the one in a folder.

@@ -3,7 +3,8 @@
     pip install playwright; npm install axe-core
     python3 tests/browser/pages.py target/release/simcap [--quick] [--axe FOLDER] [--keep FOLDER]
 
-Every shipped experiment that needs no file from outside is run with few replications, and one whose names are hostile. At 390, 1,280 and
+Every shipped experiment that needs no file from outside is run with few replications, and one whose names are hostile; two results are put
+on one page. At 390, 1,280 and
 1,920 pixels, in light, dark and print, a page must make no request and write nothing to the console; no text may be cut, reach beyond
 the page or lie upon other text; every figure must be one of `result.json`; and axe-core (of which `--axe` names the folder that npm put
 it in) must find no violation. `--quick` takes one experiment. `--keep` keeps the pages and a picture of each. Exits with 1 if something is found.
@@ -28,7 +29,7 @@ FLAGS = [
 # How many replications, so that the whole list takes a few minutes.
 EXPERIMENTS = {
     "tiered": 3, "outage": 2, "rollout": 2, "task-router": 2, "prompt-cache": 2, "limiter": 2, "retry-storm": 2, "qps-1000": 2,
-    "policy-zoo": 2, "day-and-night": 2, "response-cache": 2,
+    "policy-zoo": 2, "day-and-night": 2, "response-cache": 2, "tenants": 2, "agents": 2, "ecommerce": 2,
 }
 WIDTHS = [390, 1280, 1920]
 # Of 1,280 pixels, with everything folded.
@@ -230,6 +231,18 @@ def main():
             for line in wrong[:40]:
                 print("  " + line)
             failed += bool(wrong)
+        if "tiered" in files and not given.quick:
+            out, other = folder / "two", folder / "busier"
+            busier = ["--set", "traffic.arrivals.poisson.rate=6M/30d", "--replications", "3", "--out", other, "-q"]
+            subprocess.run([given.simcap, "run", files["tiered"][0], *busier], capture_output=True)
+            results = [folder / "tiered" / "result.json", other / "result.json"]
+            subprocess.run([given.simcap, "report", *results, "--out", out], check=True, capture_output=True)
+            (out / "comparison.html").rename(out / "report.html")
+            wrong = looked_at(browser, "two", out, axe, folder if given.keep else None, given.quick)
+            print(f"two results: {'good' if not wrong else f'{len(wrong)} found'}")
+            for line in wrong[:40]:
+                print("  " + line)
+            failed += bool(wrong)
         browser.close()
     return 1 if failed else 0
 
@@ -237,7 +250,7 @@ def main():
 def looked_at(browser, name, out, axe, pictures, quick):
     """What is wrong with the page in `out`."""
     path = out / "report.html"
-    result = json.loads((out / "result.json").read_text(encoding="utf-8"))
+    file = out / "result.json"
     wrong = []
     if path.stat().st_size > LARGEST:
         wrong.append(f"the page has {path.stat().st_size:,} bytes")
@@ -259,7 +272,8 @@ def looked_at(browser, name, out, axe, pictures, quick):
             page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
             wrong += [f"{where}, unfolded: {line}" for line in page.evaluate(LOOK, width)]
             if scheme == "light" and width == 1280:
-                wrong += compared(page.evaluate(FIGURES), result)
+                # A page of two results is made of both, and has no file of its own.
+                wrong += compared(page.evaluate(FIGURES), json.loads(file.read_text(encoding="utf-8"))) if file.exists() else []
             if axe and (width == 1280 or width == 390 and scheme == "light"):
                 page.evaluate(axe)
                 for violation in page.evaluate("axe.run().then((r) => r.violations)"):

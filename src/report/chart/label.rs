@@ -98,8 +98,8 @@ struct Ink {
 impl Room {
     /// The first free side of a place for a name that may lie on no line that `avoids` picks.
     fn beside(&mut self, (across, up): At, text: &str, avoids: impl Fn(&Ink) -> bool) -> Option<(HPos, At)> {
-        // On a small screen the page makes text larger.
-        let (w, h, gap) = (off(1.25 * width(text)), off(TEXT), off(9.0));
+        // On a small screen the page makes text larger, and a line of text is higher than its letters.
+        let (w, h, gap) = (off(1.25 * width(text)), off(1.3 * TEXT), off(9.0));
         let above = [(HPos::Center, across), (HPos::Left, across), (HPos::Right, across)];
         let above = above.map(|(anchor, at)| (anchor, at, up - off(14.0)));
         let around = [

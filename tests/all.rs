@@ -18,6 +18,7 @@ mod configurations;
 mod conservation;
 mod coverage;
 mod determinism;
+mod dialogues;
 mod ends;
 mod errors;
 mod faults;

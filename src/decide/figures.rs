@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use crate::engine::lens::LensTally;
-use crate::engine::tally::{ClassTally, Tally};
+use crate::engine::tally::{ClassTally, DialogueTally, Tally};
 use crate::experiment::assemble::Source;
 use crate::report::Metric;
 use crate::stats::histogram::Histogram;
@@ -36,6 +36,11 @@ pub(super) struct Figures<'a> {
     /// What the response cache answered, and what that had cost.
     hits: u64,
     saved: u128,
+    /// Conversations and agent runs that began, those of them that failed or were left, and the turns and their cost.
+    begun: u64,
+    failed: u64,
+    turns: u64,
+    turns_cost: u128,
     /// The length of what is counted.
     seconds: f64,
     /// Each histogram, once it is asked for.
@@ -69,7 +74,12 @@ impl<'a> Figures<'a> {
 
     /// What the tallies of classes hold, which is not how attempts ended, nor what was served.
     fn of_classes(tally: &Tally, classes: Vec<&'a ClassTally>) -> Figures<'a> {
+        let dialogues = || classes.iter().filter_map(|c| c.dialogues.as_ref());
         Figures {
+            begun: dialogues().map(DialogueTally::begun).sum(),
+            failed: dialogues().map(|d| d.failed + d.left).sum(),
+            turns: dialogues().map(|d| d.turns).sum(),
+            turns_cost: dialogues().map(|d| d.cost).sum(),
             outcomes: sum(classes.iter().map(|c| &c.outcomes)),
             attempts: [0; Outcome::COUNT],
             served: 0,
@@ -86,7 +96,12 @@ impl<'a> Figures<'a> {
     }
 
     fn of_lens(lens: &'a LensTally) -> Figures<'a> {
+        let dialogues = lens.dialogues.as_ref();
         Figures {
+            begun: dialogues.map_or(0, DialogueTally::begun),
+            failed: dialogues.map_or(0, |d| d.failed + d.left),
+            turns: dialogues.map_or(0, |d| d.turns),
+            turns_cost: dialogues.map_or(0, |d| d.cost),
             of: Of::Lens(lens),
             outcomes: lens.outcomes,
             attempts: lens.attempts,
@@ -129,6 +144,10 @@ impl<'a> Figures<'a> {
             Quantity::Attempts => of_outcome(&self.attempts),
             Quantity::CacheHits => (self.hits as f64, requests()),
             Quantity::SavedPerMonth => (self.saved as f64, self.seconds),
+            Quantity::DialogueTime => self.mean(Times::Dialogue),
+            Quantity::DialogueFailures => (self.failed as f64, self.begun as f64),
+            Quantity::TurnsPerDialogue => (self.turns as f64, self.begun as f64),
+            Quantity::CostPerDialogue => (self.turns_cost as f64, self.begun as f64),
         }
     }
 
@@ -138,11 +157,12 @@ impl<'a> Figures<'a> {
         histogram.as_deref()
     }
 
-    /// The requests that never got the answer that they were owed, and so have no time of this kind. The wait in the client is known
-    /// of all that are counted for it.
+    /// The requests that never got the answer that they were owed, and so have no time of this kind, or the dialogues that did not come to
+    /// their end. The wait in the client is known of all that are counted for it.
     pub(super) fn endless(&self, which: Times) -> u64 {
         match which {
             Times::Wait => 0,
+            Times::Dialogue => self.failed,
             Times::Ttft | Times::E2e | Times::Tpot => {
                 let all = Outcome::ALL.into_iter().filter(|o| o.row().endless);
                 all.map(|o| self.outcomes[o.index()]).sum()
@@ -180,9 +200,15 @@ pub(super) fn kind(metric: &Metric) -> Kind {
         Quantity::E2e => time(Times::E2e),
         Quantity::Wait => time(Times::Wait),
         Quantity::Tpot => time(Times::Tpot),
-        Quantity::ErrorRate | Quantity::Share | Quantity::Attempts | Quantity::CacheHits => Kind::Share,
+        Quantity::DialogueTime => time(Times::Dialogue),
+        Quantity::ErrorRate
+        | Quantity::Share
+        | Quantity::Attempts
+        | Quantity::CacheHits
+        | Quantity::DialogueFailures => Kind::Share,
         Quantity::Throughput | Quantity::Goodput => Kind::Ratio(1.0, 1.0),
-        Quantity::AttemptsPerRequest => Kind::Positive(1.0, 1.0),
+        Quantity::AttemptsPerRequest | Quantity::TurnsPerDialogue => Kind::Positive(1.0, 1.0),
+        Quantity::CostPerDialogue => Kind::Positive(1.0, PICO),
         Quantity::CostPer1k => Kind::Positive(1e3, PICO),
         Quantity::CostPerMonth | Quantity::SavedPerMonth => Kind::Positive(MONTH_DAYS * 86_400.0, PICO),
         Quantity::Quality => Kind::Ratio(1.0, 1e6),
@@ -192,6 +218,9 @@ pub(super) fn kind(metric: &Metric) -> Kind {
 impl<'a> Of<'a> {
     fn times(&self, which: Times) -> Option<Cow<'a, Histogram>> {
         let classes = match self {
+            Of::Lens(lens) if which == Times::Dialogue => {
+                return lens.dialogues.as_ref().map(|dialogues| Cow::Borrowed(&dialogues.time));
+            }
             Of::Lens(lens) => return lens.times[which.index()].as_ref().map(Cow::Borrowed),
             Of::Classes(classes) => classes,
         };
@@ -211,6 +240,7 @@ fn of_class(class: &ClassTally, which: Times) -> Option<&Histogram> {
         Times::E2e => Some(&class.e2e),
         Times::Wait => Some(&class.wait),
         Times::Tpot => class.tpot.as_ref(),
+        Times::Dialogue => class.dialogues.as_ref().map(|dialogues| &dialogues.time),
     }
 }
 

@@ -4,6 +4,7 @@ mod bill;
 mod classes;
 mod clipped;
 mod compare;
+mod cut;
 mod events;
 mod exchange;
 mod figures;

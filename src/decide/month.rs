@@ -152,7 +152,9 @@ impl Month {
                 | Quantity::CacheHits
                 | Quantity::CostPer1k
                 | Quantity::Throughput
-                | Quantity::Goodput => self.partial.as_ref(),
+                | Quantity::Goodput
+                | Quantity::DialogueFailures
+                | Quantity::CostPerDialogue => self.partial.as_ref(),
                 Quantity::CostPerMonth
                 | Quantity::SavedPerMonth
                 | Quantity::Ttft
@@ -160,6 +162,8 @@ impl Month {
                 | Quantity::Wait
                 | Quantity::Tpot
                 | Quantity::AttemptsPerRequest
+                | Quantity::DialogueTime
+                | Quantity::TurnsPerDialogue
                 | Quantity::Quality
                 | Quantity::Attempts => None,
             };

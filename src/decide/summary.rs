@@ -33,8 +33,8 @@ use super::scorecard::{Given, scorecard};
 use super::steady::{self, Story};
 use super::uncertain::{self, Uncertain};
 use super::{
-    bill, classes, clipped, exchange, identities, idle, joined, judge, outside, quotas, response_cache, shut, supposed,
-    survivors,
+    bill, classes, clipped, cut, exchange, identities, idle, joined, judge, outside, quotas, response_cache, shut,
+    supposed, survivors,
 };
 
 /// Points of a distribution function that a report keeps.
@@ -236,6 +236,7 @@ fn warnings(
     let of_each = || plan.scenarios.iter().zip(all_pooled.iter().map(|pooled| &pooled.tally));
     all.extend(of_each().filter_map(|(scenario, pooled)| idle::warning(scenario, pooled)));
     all.extend(of_each().filter_map(|(scenario, pooled)| clipped::warning(scenario, pooled)));
+    all.extend(of_each().filter_map(|(scenario, pooled)| cut::warning(scenario, pooled)));
     let numbered = policies.iter().enumerate();
     all.extend(numbered.filter_map(|(number, policy)| supposed::sentence(plan, number, policy)));
     for policy in policies.iter().filter(|p| !p.steady.settled) {

@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::time::{Span, Time};
 use crate::stats::histogram::Histogram;
 use crate::words::metric::Times;
-use crate::words::{Outcome, UNRATED};
+use crate::words::{Ask, Outcome, UNRATED};
 
 use super::scenario::Deployment;
-use super::tally::{Ending, Tally, per_token};
+use super::tally::{DialogueTally, Ending, Tally, Turned, per_token};
 
 /// A part of the traffic that is counted apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Lens {
     pub until: Time,
     /// Whether each time is put into a histogram, by [`Times::index`].
     pub times: [bool; Times::COUNT],
+    /// Whether conversations and agent runs are counted, by when they began, and their turns, by when these arrived.
+    pub dialogues: bool,
 }
 
 /// The lenses of a scenario.
@@ -101,6 +103,8 @@ pub struct LensTally {
     pub saved: u128,
     /// The length of its time in nanoseconds, added up over replications.
     pub counted: u128,
+    /// What became of conversations and agent runs, if it is asked for.
+    pub dialogues: Option<DialogueTally>,
 }
 
 impl LensTally {
@@ -113,6 +117,7 @@ impl LensTally {
             times: lens.times.map(|asked| asked.then(Histogram::default)),
             reserved: fleet.iter().enumerate().filter_map(standing).sum(),
             counted: u128::from(counted.nanos()),
+            dialogues: lens.dialogues.then(DialogueTally::default),
             ..LensTally::default()
         }
     }
@@ -137,11 +142,15 @@ impl LensTally {
         self.hits += other.hits;
         self.saved += other.saved;
         self.counted += other.counted;
+        if let (Some(a), Some(b)) = (&mut self.dialogues, &other.dialogues) {
+            a.merge(b);
+        }
     }
 
     /// Frees what only counting needs.
     pub fn pack(&mut self) {
         self.times.iter_mut().flatten().for_each(Histogram::pack);
+        self.dialogues.iter_mut().for_each(DialogueTally::pack);
     }
 
     fn end(&mut self, of: &Seen, end: &Ending) {
@@ -224,6 +233,27 @@ impl Tally {
             if lens.spans(now) && lens.takes(of.provider) && lens.is_of(of) {
                 tally.served += 1;
                 tally.good += u64::from(good);
+            }
+        }
+    }
+
+    /// A turn of a dialogue has ended, and with it perhaps the dialogue: the lenses that ask for dialogues count it.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn see_turn(&mut self, lenses: &Lenses, ask: &Ask, turned: &Turned) {
+        for &i in lenses.of_class(ask.class) {
+            let (lens, tally) = (&lenses.all[i as usize], &mut self.lenses[i as usize]);
+            let Some(dialogues) = &mut tally.dialogues else {
+                continue;
+            };
+            if lens.tags.as_ref().is_some_and(|some| !some[ask.tags as usize]) {
+                continue;
+            }
+            if let Some(cost) = turned.cost.filter(|_| lens.spans(turned.arrived)) {
+                dialogues.turn(cost);
+            }
+            if let Some(end) = turned.end.filter(|_| lens.spans(turned.began)) {
+                dialogues.end(end);
             }
         }
     }

@@ -7,6 +7,7 @@
 //!
 //! A finished tally can be written and read back ([`super::record`]), so that it need not stay in memory, nor on one machine.
 
+mod dialogues;
 mod identities;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ use super::scenario::Scenario;
 use super::series::Series;
 use super::ties::SUPPOSED;
 
+pub use dialogues::{DialogueEnd, DialogueTally, Turned};
 pub use identities::{Counts, RuleTally};
 
 /// The result of one replication, or the sum of several.
@@ -107,6 +109,8 @@ pub struct ClassTally {
     pub wrong: u64,
     /// Pico-dollars that the answers of the hits had cost when they were first given.
     pub saved: u128,
+    /// What became of conversations and agent runs, if the traffic has any.
+    pub dialogues: Option<DialogueTally>,
 }
 
 /// What answers would be worth under a correlation that is not the one that is simulated.
@@ -269,6 +273,7 @@ impl ClassTally {
     fn of(scenario: &Scenario) -> ClassTally {
         ClassTally {
             tpot: scenario.counts_tpot.then(Histogram::default),
+            dialogues: scenario.traffic.has_dialogues().then(DialogueTally::default),
             ..ClassTally::default()
         }
     }
@@ -355,6 +360,7 @@ impl Tally {
             if let Some(tpot) = &mut class.tpot {
                 tpot.pack();
             }
+            class.dialogues.iter_mut().for_each(DialogueTally::pack);
         }
         self.ages.iter_mut().for_each(Histogram::pack);
         self.lenses.iter_mut().for_each(LensTally::pack);
@@ -402,6 +408,9 @@ impl Tally {
             a.hits += b.hits;
             a.wrong += b.wrong;
             a.saved += b.saved;
+            if let (Some(a), Some(b)) = (&mut a.dialogues, &b.dialogues) {
+                a.merge(b);
+            }
         }
         for (a, b) in self.providers.iter_mut().zip(&other.providers) {
             add(&mut a.outcomes, &b.outcomes);

@@ -143,6 +143,7 @@ impl Request {
             max_output: None,
             cached: 0,
             tags: 0,
+            resent: 0,
         },
         key: Key::NONE,
         gateway: 0,
@@ -309,6 +310,7 @@ pub struct World<'a> {
     /// Where requests come from; and the arrivals that are to follow the ends of others, if it makes any.
     source: Source<'a>,
     follows_ends: bool,
+    counts_dialogues: bool,
     to_follow: Slab<Ask>,
     events: EventQueue,
     requests: Slab<Request>,
@@ -390,6 +392,7 @@ impl<'a> World<'a> {
             chance,
             now: Time::ZERO,
             follows_ends: source.follows_ends(),
+            counts_dialogues: scenario.traffic.has_dialogues(),
             source,
             to_follow: Slab::default(),
             events: EventQueue::with_capacity(1024),

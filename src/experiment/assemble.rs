@@ -361,7 +361,7 @@ const CLOSED: &str = "the arrivals are a closed loop: latency is measured from t
 
 /// What the file may have meant before, what the arrivals mean for the figures, and what the clients' breakers cannot do in this fleet.
 fn cautions(spec: &Experiment, prices: &Table) -> Vec<String> {
-    let closed = spec.traffic.follows_ends();
+    let closed = spec.traffic.is_closed();
     let named = |entry: &PolicyEntry| matches!(entry.policy, PolicySpec::model_groups(_));
     let caution = |entry: &PolicyEntry| {
         let client = entry.effective(&spec.client);

@@ -6,6 +6,8 @@
 //! - five correlation times of the requests in the system ([`Correlation`]): what is left of the empty start falls about as
 //!   the correlation does, to less than a hundredth;
 //! - the time that all but one in a thousand requests take, which is how long an empty system without queues takes to fill;
+//! - the time that all but one in a hundred conversations or agent runs take, if the traffic has any: only then do as many turns come
+//!   as always will;
 //! - the transient of latency, errors and cost per request in the mean over the pilot's replications
 //!   ([`transient`]: MSER-5), which is what caches, breakers and policies that learn take.
 //!
@@ -40,7 +42,7 @@ const REPLICATIONS: u64 = 4;
 const TIMES: f64 = 5.0;
 /// Correlation times that a pilot must last for one to be read off it.
 const ENOUGH: f64 = 30.0;
-/// Times that the slowest requests take for which a pilot must last.
+/// Times that the slowest requests, conversations or agent runs take for which a pilot must last.
 const ENOUGH_SLOW: f64 = 4.0;
 /// Arrivals that a replication of the pilot must have.
 const FEW: u64 = 500;
@@ -170,16 +172,19 @@ impl Seen {
     fn of(tallies: &[Tally], length: Span) -> Seen {
         let mut correlation = Correlation::default();
         let mut series = Series::new(whole(length), 0);
-        let mut e2e = Histogram::new();
+        let (mut e2e, mut dialogues) = (Histogram::new(), Histogram::new());
         for tally in tallies {
             let in_system: Vec<u64> = tally.series.bins().iter().map(|b| b.in_system).collect();
             correlation.add(&in_system);
             series.merge(&tally.series);
             tally.classes.iter().for_each(|class| e2e.merge(&class.e2e));
+            let of_classes = tally.classes.iter().filter_map(|class| class.dialogues.as_ref());
+            of_classes.for_each(|of| dialogues.merge(&of.time));
         }
         let width = series.width().seconds();
         let arrivals = series.bins().iter().map(|b| b.arrivals).sum::<u64>() / tallies.len().max(1) as u64;
-        let slow = e2e.quantile(0.999).map_or(0.0, Span::seconds);
+        let seconds = |span: Option<Span>| span.map_or(0.0, Span::seconds);
+        let slow = seconds(e2e.quantile(0.999)).max(seconds(dialogues.quantile(0.99)));
         let courses = [Bin::e2e_mean, Bin::error_share, Bin::cost_each].map(|of| transient(&series.filled(of)));
         let need = match (correlation.time(), courses) {
             (Some(bins), [Some(a), Some(b), Some(c)])

@@ -9,6 +9,7 @@ mod bill;
 #[cfg(feature = "plots")]
 pub mod chart;
 pub mod csv;
+mod dialogues;
 pub mod events;
 #[cfg(feature = "plots")]
 pub mod figures;

@@ -4,9 +4,12 @@
 //! has ended and may say what follows it, and when: a closed loop, or the next turn of a conversation. Such requests are keyed
 //! by their user and their turn ([`Turn`]), not by their place in the order of arrival, which hangs on the answers.
 
+mod agents;
 mod batch;
 mod closed_loop;
+mod conversations;
 mod curve;
+mod dialogue;
 mod gamma;
 mod mmpp;
 mod poisson;
@@ -19,8 +22,11 @@ mod spike;
 mod step;
 mod weibull;
 
+pub use agents::{Agents, Tools};
 pub use batch::Batch;
 pub use closed_loop::ClosedLoop;
+pub use conversations::Conversations;
+pub use dialogue::{AsksAgain, History};
 pub use gamma::Gamma;
 pub use mmpp::{Mmpp, MmppState};
 pub use poisson::Poisson;
@@ -59,6 +65,22 @@ pub trait Arrivals: fmt::Debug + Send + Sync {
         None
     }
 
+    /// What the conversations or agent runs that its requests are turns of have in common; `None` if its requests are not turns of any.
+    /// Asked once, before anything comes.
+    fn dialogues(&self) -> Option<Dialogues> {
+        None
+    }
+
+    /// How the request that [`Arrivals::after`] has just returned goes on from the one that ended. Asked of dialogues alone.
+    fn continued(&self) -> Continued {
+        Continued::default()
+    }
+
+    /// The dialogue whose request [`Arrivals::after`] has just been told of. Asked of dialogues alone.
+    fn dialogue(&self) -> Option<Dialogue> {
+        None
+    }
+
     /// What it goes through by the clock, if it does not go on as it begins: the hours of a day, a schedule of rates.
     fn course(&self) -> Option<Course> {
         None
@@ -91,6 +113,46 @@ impl Arrival {
             turn: None,
         }
     }
+}
+
+/// What the conversations or agent runs of one process have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialogues {
+    /// Input tokens before the first message of each: the system prompt.
+    pub before: u32,
+}
+
+/// How a request goes on from the one before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Continued {
+    /// Input tokens that come before the new message.
+    pub before: u32,
+    /// The tokens at the beginning that are those of the last prompt and its answer, part of `before`.
+    pub resent: u32,
+    /// Input tokens of the new message; `None` if the class says how many.
+    pub message: Option<u32>,
+}
+
+/// A conversation or an agent run, as it stands after one of its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialogue {
+    /// When its first request arrived.
+    pub began: Time,
+    /// How it stands.
+    pub state: Standing,
+}
+
+/// How a conversation or an agent run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Another request follows.
+    GoesOn,
+    /// The last request has been answered.
+    Done,
+    /// A request failed, and is not sent again.
+    Failed,
+    /// The user left, because an answer took too long to begin.
+    Left,
 }
 
 /// A turn of a user: what keys a request whose time hangs on answers.
@@ -156,6 +218,16 @@ pub trait BuildArrivals {
         false
     }
 
+    /// Whether load is bounded by users that wait for their answers: nothing comes from a user while its request is under way.
+    fn is_closed(&self) -> bool {
+        self.follows_ends()
+    }
+
+    /// Whether its requests are turns of conversations or agent runs ([`Arrivals::dialogues`]).
+    fn has_dialogues(&self) -> bool {
+        false
+    }
+
     /// How many users it has of its own; `None` if it knows of none.
     fn users(&self) -> Option<u32> {
         None
@@ -202,6 +274,8 @@ registry! {
         spike => Spike,
         batch => Batch,
         closed_loop => ClosedLoop,
+        conversations => Conversations,
+        agents => Agents,
         replay => Replay,
         own in "../form/own.rs" => Own,
     }

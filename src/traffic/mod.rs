@@ -15,9 +15,9 @@ use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Time;
 use crate::words::{Ask, Finished};
 
-use arrivals::{Arrival, Arrivals};
+use arrivals::{Arrival, Arrivals, Dialogue};
 use prompts::Prompts;
-use stream::{Mark, Stream};
+use stream::Stream;
 use tags::Tags;
 
 /// The traffic of a scenario.
@@ -37,6 +37,11 @@ impl Traffic {
     /// The stream that `ask` came in.
     pub fn stream_of(&self, ask: &Ask) -> Option<&Stream> {
         self.streams.get(self.number_of(ask))
+    }
+
+    /// Whether requests of any stream are turns of dialogues.
+    pub fn has_dialogues(&self) -> bool {
+        self.streams.iter().any(|stream| stream.dialogues.is_some())
     }
 
     /// The number of that stream.
@@ -170,16 +175,48 @@ impl<'a> Source<'a> {
             None => lane.arrivals.after(ended),
             Some(_) => {
                 let mut own = *ended;
-                own.ask.id = Mark::unmarked(ended.ask.id);
+                own.ask.id = lane.stream.unmarked(ended.ask.id);
                 own.ask.user = own.ask.user.wrapping_sub(lane.stream.first_user);
                 lane.arrivals.after(&own)
             }
         }?;
         let id = lane.stream.id(lane.made);
         lane.made += u64::from(arrival.turn.is_none());
-        make(self.traffic, self.chance, lane, id, &arrival, ask);
+        match lane.stream.dialogues {
+            None => make(self.traffic, self.chance, lane, id, &arrival, ask),
+            Some(_) => go_on(self.traffic, self.chance, lane, &ended.ask, &arrival, ask),
+        }
         Some(arrival.at.max(ended.now))
     }
+
+    /// The dialogue that the request belongs to which [`Source::after`] has just been told of, if it belongs to one.
+    pub fn dialogue(&self, ended: &Ask) -> Option<Dialogue> {
+        let lane = self.lanes.get(self.traffic.number_of(ended))?;
+        lane.stream.dialogues.and_then(|_| lane.arrivals.dialogue())
+    }
+}
+
+/// Writes the next turn of a dialogue into `ask`: of the class and with the tags of the request before it, `last`.
+fn go_on(traffic: &Traffic, chance: Chance, lane: &Lane<'_>, last: &Ask, arrival: &Arrival, ask: &mut Ask) {
+    let id = arrival.turn.map_or(last.id, |turn| lane.stream.id_of_turn(turn));
+    let key = chance.request(id);
+    let class = &traffic.classes[usize::from(last.class)];
+    let continued = lane.arrivals.continued();
+    let (input, output) = arrival.tokens.unwrap_or_else(|| {
+        let message = (continued.message).unwrap_or_else(|| class.input.count(key, Purpose::Input, 0));
+        (
+            continued.before.saturating_add(message),
+            class.output.count(key, Purpose::Output, 1),
+        )
+    });
+    *ask = Ask {
+        id,
+        input,
+        output: output.min(class.max_output.unwrap_or(u32::MAX)),
+        cached: 0,
+        resent: continued.resent.min(input),
+        ..*last
+    };
 }
 
 /// Writes the request of `arrival` into `ask`: the one with the number `id`, unless it is a turn.
@@ -202,12 +239,15 @@ fn make(traffic: &Traffic, chance: Chance, lane: &Lane<'_>, id: u64, arrival: &A
     let (input, output) = match arrival.tokens {
         Some(tokens) => tokens,
         None => (
-            class.input.count(key, Purpose::Input, 0),
+            class
+                .input
+                .count(key, Purpose::Input, 0)
+                .saturating_add(stream.before()),
             class.output.count(key, Purpose::Output, 1),
         ),
     };
     let user = match (arrival.turn, &stream.users) {
-        (Some(turn), _) => turn.user,
+        (Some(turn), _) => stream.user_of(turn),
         (None, Some(users)) => users.pick(key),
         (None, None) => id as u32,
     };
@@ -221,5 +261,6 @@ fn make(traffic: &Traffic, chance: Chance, lane: &Lane<'_>, id: u64, arrival: &A
         max_output: class.max_output,
         cached: 0,
         tags: (traffic.tags.as_ref()).map_or(0, |tags| tags.pick(lane.number, chance, key, user)),
+        resent: 0,
     };
 }

@@ -11,7 +11,7 @@
 use crate::form::build::{Built, Refusal};
 use crate::kernel::chance::{Key, hash};
 
-use super::arrivals::{Arrivals, Turn};
+use super::arrivals::{Arrivals, Dialogues, Turn};
 use super::users::Users;
 
 /// The most streams of one traffic.
@@ -33,7 +33,12 @@ pub struct Stream {
     pub users: Option<Users>,
     /// The number of its first user.
     pub first_user: u32,
+    /// What its conversations or agent runs have in common, if its requests are turns of such.
+    pub dialogues: Option<Dialogues>,
 }
+
+/// Users that are told apart where each dialogue has one of its own; after so many their numbers begin anew.
+pub const MOST_DIALOGUES: u32 = 1 << 20;
 
 impl Stream {
     /// The number of its request `n` ([`crate::words::Ask::id`]).
@@ -45,7 +50,39 @@ impl Stream {
     /// The number of the request that is `turn` of one of its users.
     #[inline]
     pub(super) fn id_of_turn(&self, turn: Turn) -> u64 {
-        self.mark.map_or_else(|| turn.id(), |mark| mark.turn(turn))
+        self.mark
+            .map_or_else(|| turn.id(), |mark| mark.turn(turn, self.of_user()))
+    }
+
+    /// What would have been the number of its request `id` if it had no mark.
+    pub(super) fn unmarked(&self, id: u64) -> u64 {
+        self.mark.map_or(id, |_| Mark::unmarked(id, self.of_user()))
+    }
+
+    /// The bits of a marked number that say the user: there are many dialogues, of few turns.
+    const fn of_user(&self) -> u32 {
+        match self.dialogues {
+            None => 20,
+            Some(_) => 31,
+        }
+    }
+
+    /// Input tokens before the first message of a dialogue.
+    #[inline]
+    pub(super) const fn before(&self) -> u32 {
+        match self.dialogues {
+            None => 0,
+            Some(all) => all.before,
+        }
+    }
+
+    /// The user, from 0, whose turn it is.
+    #[inline]
+    pub(super) const fn user_of(&self, turn: Turn) -> u32 {
+        match self.dialogues {
+            None => turn.user,
+            Some(_) => turn.user % MOST_DIALOGUES,
+        }
     }
 
     /// What keys that which its arrivals go through by themselves, of which `own` is all traffic's.
@@ -61,7 +98,6 @@ pub struct Mark(u64);
 
 impl Mark {
     const COUNTED: u32 = 43;
-    const OF_USER: u32 = 20;
     const OF_TURN: u64 = 1 << 63;
 
     /// The mark of the stream called `name`.
@@ -104,22 +140,22 @@ impl Mark {
         self.0 << Mark::COUNTED | n & ((1 << Mark::COUNTED) - 1)
     }
 
-    /// Turns begin anew after eight million of one user, and users under 2²⁰ are told apart, which are all that a file can have.
-    const fn turn(self, turn: Turn) -> u64 {
-        let number = (turn.number as u64) << Mark::OF_USER | turn.user as u64 & ((1 << Mark::OF_USER) - 1);
+    /// The number of `turn`, whose user has `of_user` bits. With 20, turns begin anew after eight million of one user, and there are as many
+    /// users as a file can have; with 31, after 4,096.
+    const fn turn(self, turn: Turn, of_user: u32) -> u64 {
+        let number = (turn.number as u64) << of_user | turn.user as u64 & ((1 << of_user) - 1);
         Mark::OF_TURN | self.request(number)
     }
 
     /// What a stream without a mark would have had as the number of its request `id`.
-    pub(super) const fn unmarked(id: u64) -> u64 {
+    const fn unmarked(id: u64, of_user: u32) -> u64 {
         let rest = id & ((1 << Mark::COUNTED) - 1);
         if id & Mark::OF_TURN == 0 {
             return rest;
         }
-        let user = rest & ((1 << Mark::OF_USER) - 1);
         let turn = Turn {
-            user: user as u32,
-            number: (rest >> Mark::OF_USER) as u32,
+            user: (rest & ((1 << of_user) - 1)) as u32,
+            number: (rest >> of_user) as u32,
         };
         turn.id()
     }
@@ -133,12 +169,17 @@ mod tests {
     fn a_marked_number_says_what_the_unmarked_one_did() {
         let mark = Mark::of("search");
         for n in [0, 1, 99_999_999_999] {
-            assert_eq!(Mark::unmarked(mark.request(n)), n);
+            assert_eq!(Mark::unmarked(mark.request(n), 20), n);
             assert_eq!(Turn::of(mark.request(n)), None);
         }
-        for (user, number) in [(0, 0), (999_999, 0), (7, 8_388_607)] {
+        for (user, number, bits) in [
+            (0, 0, 20),
+            (999_999, 0, 20),
+            (7, 8_388_607, 20),
+            (2_000_000_000, 4095, 31),
+        ] {
             let turn = Turn { user, number };
-            assert_eq!(Turn::of(Mark::unmarked(mark.turn(turn))), Some(turn));
+            assert_eq!(Turn::of(Mark::unmarked(mark.turn(turn, bits), bits)), Some(turn));
         }
     }
 

@@ -88,6 +88,15 @@ impl Metric {
     /// The mean probability that an answer given is a good one.
     pub const QUALITY: Metric = Metric::standing(Quantity::Quality, Statistic::Whole);
 
+    /// What every report says of conversations and agent runs, where the traffic has any.
+    pub const OF_DIALOGUES: [Metric; 5] = [
+        Metric::standing(Quantity::DialogueTime, Statistic::percent(50)),
+        Metric::standing(Quantity::DialogueTime, Statistic::percent(95)),
+        Metric::standing(Quantity::DialogueFailures, Statistic::Whole),
+        Metric::standing(Quantity::TurnsPerDialogue, Statistic::Whole),
+        Metric::standing(Quantity::CostPerDialogue, Statistic::Whole),
+    ];
+
     const fn standing(quantity: Quantity, statistic: Statistic) -> Metric {
         Metric {
             quantity,
@@ -166,6 +175,11 @@ impl Metric {
     /// The heading of a narrow column for the metric, where all money is in `currency`.
     pub fn short_in(&self, currency: Option<Code>) -> String {
         in_currency(self.row().short, currency)
+    }
+
+    /// Whether the metric is of conversations and agent runs.
+    pub fn is_of_dialogues(&self) -> bool {
+        matches!(self.row().lies, Lies::Dialogues | Lies::Times(Times::Dialogue))
     }
 
     /// The unit of the metric.

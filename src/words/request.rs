@@ -28,6 +28,9 @@ pub struct Ask {
     pub cached: u32,
     /// The values of the traffic's tags, all in one number (`crate::form::build::Tagged`); 0 where it has none.
     pub tags: u32,
+    /// Input tokens at the beginning that are the conversation's last prompt and its answer, as far as they are sent again: what a prompt
+    /// cache may know. 0 for a request that continues nothing.
+    pub resent: u32,
 }
 
 /// What an attempt has used, as the provider counts it.
@@ -147,6 +150,8 @@ pub struct Finished {
     pub ask: Ask,
     /// The outcome of the request.
     pub outcome: Outcome,
+    /// Time from arrival to first token, of a success.
+    pub ttft: Span,
 }
 
 /// What rate-limit headers say (`x-ratelimit-*`, `anthropic-ratelimit-*`): of the requests, and of the tokens.

@@ -126,7 +126,9 @@ fn composed() -> BoxedStrategy<Value> {
         .prop_map(
             |(((arrivals, others, duration), beside), classes, providers, account, mut client, mut policies, users)| {
                 let source = |arrivals: Value, users: Option<Value>| {
-                    let has_users = arrivals.get("closed_loop").is_some();
+                    let has_users = ["closed_loop", "conversations", "agents"]
+                        .iter()
+                        .any(|own| arrivals.get(own).is_some());
                     object(json!({ "arrivals": arrivals, "users": users.filter(|_| !has_users) }))
                 };
                 let mut traffic = source(arrivals, users);

@@ -88,7 +88,12 @@ pub(crate) fn put(experiment: &mut Value, kind: &str, part: Option<&Value>) {
                 Some(_) => &mut traffic["streams"]["one"],
                 None => traffic,
             };
-            if part.is_some_and(|part| part.to_string().contains("\"users\"")) {
+            let has_users = |part: &Value| {
+                ["\"users\"", "\"starts\""]
+                    .iter()
+                    .any(|own| part.to_string().contains(own))
+            };
+            if part.is_some_and(has_users) {
                 source.as_object_mut().unwrap().remove("users");
             }
             let neutral = source["arrivals"]["poisson"]["rate"].clone();

@@ -11,7 +11,7 @@ fn an_unknown_arrival_process() {
         4 |     "arrivals": { "poison": { "rate": "5/s" } },
           |                   ^
        help: did you mean `poisson`?
-       allowed: poisson, regular, gamma, weibull, mmpp, profile, schedule, step, ramp, spike, batch, closed_loop, replay, own
+       allowed: poisson, regular, gamma, weibull, mmpp, profile, schedule, step, ramp, spike, batch, closed_loop, conversations, agents, replay, own
     "#);
 }
 

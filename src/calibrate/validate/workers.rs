@@ -158,6 +158,7 @@ mod tests {
                     ..Ask::default()
                 },
                 outcome,
+                ttft: Span::ZERO,
             };
             workers.after(&ended).map(|a| (a.at.nanos(), a.tokens))
         };

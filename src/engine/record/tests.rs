@@ -7,7 +7,9 @@ use crate::engine::incident;
 use crate::engine::lens::LensTally;
 use crate::engine::scenario::Window;
 use crate::engine::series::{BINS, Series};
-use crate::engine::tally::{AlertTally, Bound, BudgetTally, ClassTally, Effort, ProviderTally, RuleTally, Supposed};
+use crate::engine::tally::{
+    AlertTally, Bound, BudgetTally, ClassTally, DialogueTally, Effort, ProviderTally, RuleTally, Supposed,
+};
 use crate::engine::ties::SUPPOSED;
 use crate::kernel::time::{Span, Time};
 use crate::stats::histogram::Histogram;
@@ -65,6 +67,18 @@ impl Numbers {
             hits: self.next(),
             wrong: self.next(),
             saved: self.wide(),
+            dialogues: counts_tpot.then(|| self.dialogues(values)),
+        }
+    }
+
+    fn dialogues(&mut self, values: usize) -> DialogueTally {
+        DialogueTally {
+            time: self.histogram(values),
+            failed: self.next(),
+            left: self.next(),
+            cut: self.next(),
+            turns: self.next(),
+            cost: self.wide(),
         }
     }
 
@@ -103,6 +117,7 @@ impl Numbers {
             hits: self.next(),
             saved: self.wide(),
             counted: self.wide(),
+            dialogues: Some(self.dialogues(values)),
         }
     }
 
@@ -264,7 +279,7 @@ fn another_version_is_refused_and_named() {
     assert_eq!(refused, Broken::Version(VERSION + 1));
     assert_eq!(
         refused.to_string(),
-        "a replication of version 9 of its form, where this simcap reads and writes version 8"
+        "a replication of version 10 of its form, where this simcap reads and writes version 9"
     );
 }
 
@@ -312,5 +327,5 @@ fn the_form_is_that_of_this_version() {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"8 114831cd87acb32433e08a77e90e07c5b53bcc566db6b3a7b97c74e9af97d066");
+    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"9 e4719f51f270a2bdf2e73ef724bbdbf44ba3be00b6581f3a5cf6b5b6e146b26d");
 }

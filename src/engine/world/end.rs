@@ -292,7 +292,7 @@ impl World<'_> {
         }
         self.note(slot, |world| world.ending(slot, outcome, ttft));
         if self.follows_ends {
-            self.follow(slot, outcome);
+            self.follow(slot, outcome, ttft);
         }
         self.requests.remove(slot);
     }

@@ -68,8 +68,19 @@ pub(super) fn measures(
         })
         .collect();
     let (mut lenses, mut bounds) = (Vec::new(), Vec::new());
+    let has_dialogues = spec.traffic.has_dialogues();
     let mut ask = |metric: &Metric| -> Built<Part> {
         let part = all.part(metric)?;
+        if metric.is_of_dialogues() && !has_dialogues {
+            let text = format!("`{metric}`: the traffic has neither `conversations` nor `agents`");
+            return Err(Refusal::new(text));
+        }
+        if metric.is_of_dialogues() && part.hits.is_some() {
+            let text = format!(
+                "`{metric}`: some turns of a dialogue may be hits and others not. Ask for it of a class, or of all"
+            );
+            return Err(Refusal::new(text));
+        }
         if asked.iter().all(|known| known.metric != *metric) {
             asked.push(Measure {
                 metric: metric.clone(),
@@ -86,6 +97,11 @@ pub(super) fn measures(
     if spec.policies.iter().any(|entry| has_cache(spec, entry)) {
         for metric in [Metric::TTFT_P95, Metric::E2E_P95] {
             ask(&metric.within(Key::Cache, MISS))?;
+        }
+    }
+    if has_dialogues {
+        for metric in &Metric::OF_DIALOGUES {
+            ask(metric)?;
         }
     }
     if let Some(metric) = &spec.rank_by {
@@ -158,11 +174,14 @@ fn source(metric: &Metric, part: &Part, window: Window, lenses: &mut Vec<Lens>) 
             from,
             until,
             times: [false; Times::COUNT],
+            dialogues: false,
         });
         lenses.len() - 1
     });
-    if let Lies::Times(times) = lies {
-        lenses[at].times[times.index()] = true;
+    match lies {
+        Lies::Dialogues | Lies::Times(Times::Dialogue) => lenses[at].dialogues = true,
+        Lies::Times(times) => lenses[at].times[times.index()] = true,
+        Lies::Requests | Lies::Ratings | Lies::Bills | Lies::Served | Lies::Attempts | Lies::Hits => {}
     }
     Source::Lens(at)
 }

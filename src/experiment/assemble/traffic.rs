@@ -182,6 +182,7 @@ fn stream(
     Ok(Stream {
         mark,
         name: origin.name.map(str::to_owned),
+        dialogues: built.dialogues(),
         arrivals: built,
         classes,
         first_user: first_user.unwrap_or_else(unknown),

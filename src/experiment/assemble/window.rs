@@ -87,7 +87,7 @@ pub(super) fn check_load(loaded: &Loaded, window: Window) -> Built<()> {
             .arrivals
             .as_dyn()
             .rate()
-            .filter(|_| !origin.arrivals.as_dyn().follows_ends())
+            .filter(|_| !origin.arrivals.as_dyn().is_closed())
     };
     let origins = loaded.experiment.traffic.origins();
     let rates: Vec<(f64, Origin<'_>)> = origins.filter_map(|origin| Some((open(&origin)?, origin))).collect();

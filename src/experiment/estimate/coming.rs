@@ -26,7 +26,7 @@ impl Coming {
         let mut coming = Coming::default();
         for (origin, stream) in loaded.experiment.traffic.origins().zip(&scenario.traffic.streams) {
             let spec = origin.arrivals.as_dyn();
-            if let Some(users) = spec.users().filter(|_| spec.follows_ends()) {
+            if let Some(users) = spec.users().filter(|_| spec.is_closed()) {
                 // Users without a think time are held back by their answers alone.
                 let most = spec.rate().unwrap_or(f64::INFINITY);
                 coming.loops.push((f64::from(users), most));
@@ -44,7 +44,7 @@ impl Coming {
 fn of_stream(origin: &Origin<'_>, stream: &Stream, end: Time) -> (f64, f64) {
     let spec = origin.arrivals.as_dyn();
     let seconds = end.seconds();
-    let unbounded = spec.follows_ends().then_some(f64::INFINITY);
+    let unbounded = spec.is_closed().then_some(f64::INFINITY);
     if let Some(rate) = spec.rate().or(unbounded) {
         return (rate * seconds, rate);
     }

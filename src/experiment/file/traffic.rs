@@ -94,6 +94,16 @@ impl TrafficSpec {
     pub fn follows_ends(&self) -> bool {
         self.origins().any(|origin| origin.arrivals.as_dyn().follows_ends())
     }
+
+    /// Whether requests of any origin are turns of conversations or agent runs.
+    pub fn has_dialogues(&self) -> bool {
+        self.origins().any(|origin| origin.arrivals.as_dyn().has_dialogues())
+    }
+
+    /// Whether the load of any origin is bounded by users that wait for their answers.
+    pub fn is_closed(&self) -> bool {
+        self.origins().any(|origin| origin.arrivals.as_dyn().is_closed())
+    }
 }
 
 impl Origin<'_> {

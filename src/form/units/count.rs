@@ -14,6 +14,9 @@ use std::fmt;
 pub struct Count(u64);
 
 impl Count {
+    /// The count 1.
+    pub const ONE: Count = Count(1);
+
     /// `value` as a count; `None` if it is zero.
     pub const fn new(value: u64) -> Option<Count> {
         if value == 0 { None } else { Some(Count(value)) }

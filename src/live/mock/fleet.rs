@@ -183,6 +183,7 @@ impl Fleet {
             max_output: wanted.max_output,
             cached: 0,
             tags: 0,
+            resent: 0,
         };
         let mut answer = Answer::NOTHING;
         let endpoint = &mut endpoints[p];

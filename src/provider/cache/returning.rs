@@ -5,8 +5,10 @@
 //! first prompt after it writes the beginning anew. What is refused, hangs or fails before its first token leaves
 //! nothing in the cache.
 //!
-//! How much of the input that is, is given in one of two ways. `share` of it, as in a conversation, where each prompt
-//! is the previous one and something new: all that is not found is written, for the next turn. Or its first `prefix`
+//! How much of the input that is, is given in one of three ways. `history`: as much as was said before, where the traffic has
+//! `conversations` or `agents`: of the last prompt that was read here, what the next one begins with (and of its answer, with `answers`, as
+//! servers do that cache what they write: vLLM, SGLang). `share` of it, where traffic has only users: each prompt
+//! is the previous one and something new. With both, all that is not found is written, for the next turn. Or its first `prefix`
 //! tokens, as with a document or instructions of the user's own: only those are written. `common` tokens at the
 //! beginning, as of a system prompt, are the same for all users: the cache has them if any user's prompt was read here
 //! within `ttl`.
@@ -42,12 +44,19 @@ use crate::words::Ask;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Returning {
-    /// The share of a returning user's input that was in the earlier prompt, 0 to 1; give this or `prefix`.
+    /// The share of a returning user's input that was in the earlier prompt, 0 to 1; give this, `prefix` or `history`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<Fraction>,
-    /// The number of tokens at the beginning of every input of a user that stay the same; give this or `share`.
+    /// The number of tokens at the beginning of every input of a user that stay the same; give this, `share` or `history`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<Count>,
+    /// Whether the cache goes by what was said before in the traffic's conversations and agent runs; instead of `share` or `prefix`.
+    /// Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub history: bool,
+    /// With `history`, whether answers are kept too, and not only prompts. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answers: bool,
     /// The number of tokens at the beginning of every input that are the same for all users. Default: 0.
     #[serde(default)]
     pub common: u32,
@@ -84,18 +93,26 @@ fn yes() -> bool {
 impl BuildCache for Returning {
     fn build(&self, _names: &Names<'_>) -> Built<Box<dyn Cache>> {
         let tokens = |count: Count| u32::try_from(count.get()).unwrap_or(u32::MAX);
-        let own = match (self.share, self.prefix) {
-            (Some(share), None) => Own::Share(share.into()),
-            (None, Some(prefix)) => Own::Prefix(tokens(prefix)),
-            (Some(_), Some(_)) => {
+        let own = match (self.share, self.prefix, self.history) {
+            (Some(share), None, false) => Own::Share(share.into()),
+            (None, Some(prefix), false) => Own::Prefix(tokens(prefix)),
+            (None, None, true) => Own::History { answers: self.answers },
+            (Some(_), Some(_), _) => {
                 return Err(Refusal::new("`prefix` beside `share`: give one or the other").at("prefix"));
             }
-            (None, None) => {
-                let text = "what a user's prompts have in common is missing: give `share`, a share of the input, or `prefix`, \
-                            a number of tokens";
+            (_, _, true) => {
+                let text = "beside `share` or `prefix`: give one or the other";
+                return Err(Refusal::new(text).at("history"));
+            }
+            (None, None, false) => {
+                let text = "what a user's prompts have in common is missing: give `share`, a share of the input, `prefix`, \
+                            a number of tokens, or `history`, what the traffic's conversations send again";
                 return Err(Refusal::new(text));
             }
         };
+        if self.answers && !self.history {
+            return Err(Refusal::new("goes with `history`, which is not given").at("answers"));
+        }
         if let Own::Prefix(prefix) = own {
             if prefix < self.min_tokens {
                 let text = format!(
@@ -143,20 +160,32 @@ impl BuildCache for Returning {
 enum Own {
     Share(Part),
     Prefix(u32),
+    History { answers: bool },
 }
 
 impl Own {
-    fn found(self, input: u32) -> u32 {
+    /// What is found of `ask`, of whose user `kept` tokens are kept.
+    fn found(self, ask: &Ask, kept: u32) -> u32 {
         match self {
-            Own::Share(share) => share.of(input),
-            Own::Prefix(prefix) => prefix.min(input),
+            Own::Share(share) => share.of(ask.input),
+            Own::Prefix(prefix) => prefix.min(ask.input),
+            Own::History { .. } => ask.resent.min(kept),
+        }
+    }
+
+    /// What the next prompt of the user of `ask` may find of it, where that is remembered.
+    fn leaves(self, ask: &Ask) -> u32 {
+        match self {
+            Own::Share(_) | Own::Prefix(_) => 0,
+            Own::History { answers: false } => ask.input,
+            Own::History { answers: true } => ask.input.saturating_add(ask.output),
         }
     }
 
     /// The number of tokens of an input that are kept after it was read.
     fn kept(self, input: u32) -> u32 {
         match self {
-            Own::Share(_) => input,
+            Own::Share(_) | Own::History { .. } => input,
             Own::Prefix(prefix) => prefix.min(input),
         }
     }
@@ -167,12 +196,15 @@ impl Own {
 struct Kept {
     from: Time,
     until: Time,
+    /// The tokens that are kept, where that is not the same for all.
+    tokens: u32,
 }
 
 impl Kept {
     const NOTHING: Kept = Kept {
         from: Time::NEVER,
         until: Time::ZERO,
+        tokens: 0,
     };
 
     fn is_there(self, now: Time) -> bool {
@@ -216,8 +248,8 @@ struct Running {
 impl Cache for Running {
     #[inline]
     fn look(&mut self, now: Time, ask: &Ask, _key: Key) -> Found {
-        let knows = self.users.get(ask.user as usize).is_some_and(|user| user.is_there(now));
-        let own = if knows { self.own.found(ask.input) } else { 0 };
+        let user = self.users.get(ask.user as usize).filter(|user| user.is_there(now));
+        let own = user.map_or(0, |user| self.own.found(ask, user.tokens));
         let common = if self.everybody.is_there(now) {
             self.common.min(ask.input)
         } else {
@@ -250,6 +282,7 @@ impl Cache for Running {
             self.users.resize(user + 1, Kept::NOTHING);
         }
         self.users[user].read(now, first_token, self.ttl, self.refresh);
+        self.users[user].tokens = self.own.leaves(ask);
         if self.capacity != usize::MAX {
             self.order.touch(ask.user);
             if self.order.len() > self.capacity
@@ -423,7 +456,7 @@ mod tests {
             (
                 "{}",
                 None,
-                "what a user's prompts have in common is missing: give `share`, a share of the input, or `prefix`, a number of tokens",
+                "what a user's prompts have in common is missing: give `share`, a share of the input, `prefix`, a number of tokens, or `history`, what the traffic's conversations send again",
             ),
             (
                 r#"{ "share": 0.5, "prefix": 2000 }"#,

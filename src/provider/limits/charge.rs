@@ -233,6 +233,7 @@ mod tests {
         max_output: Some(400),
         cached: 600,
         tags: 0,
+        resent: 0,
     };
     const USAGE: Usage = Usage {
         input: 1000,

@@ -6,6 +6,7 @@
 
 use super::notes::Notes;
 use super::{BINDS, HEAD, Page, Style, binds};
+use crate::report::dialogues;
 use crate::report::leading::FIGURES;
 use crate::report::shown as figure_of;
 use crate::report::table::{Cell, Table, Tone};
@@ -98,6 +99,7 @@ pub fn screen(report: &Report, style: &Style) -> String {
         page.failures(&shown, room);
     }
     page.caches(report, &shown, room);
+    page.dialogues(report, &shown, room);
     page.binding(&shown, room);
     let sentences = &report.comparisons;
     if !sentences.is_empty() && sentences.len() <= SENTENCES {
@@ -221,6 +223,13 @@ impl Page {
         };
         let lines: Vec<(String, String)> = shown.iter().filter_map(line).collect();
         self.grouped("Response cache", &lines, room);
+    }
+
+    /// What became of conversations and agent runs under the policies shown.
+    fn dialogues(&mut self, report: &Report, shown: &[&PolicyReport], room: Room) {
+        let line = |policy: &&PolicyReport| Some((dialogues::line(policy, report.code())?, policy.name.clone()));
+        let lines: Vec<(String, String)> = shown.iter().filter_map(line).collect();
+        self.grouped("Dialogues", &lines, room);
     }
 
     /// The limits that were reached under the policies shown.

@@ -161,6 +161,7 @@ mod tests {
             arrived: Time::from_nanos(arrived),
             ask,
             outcome: Outcome::Success,
+            ttft: Span::ZERO,
         };
         arrivals.after(&ended).unwrap()
     }

@@ -74,19 +74,21 @@ pub enum Lies {
     Attempts,
     /// In what the response cache answered, class by class.
     Hits,
+    /// In what became of conversations and agent runs, class by class.
+    Dialogues,
 }
 
 impl Lies {
     /// Whether the tally of a class holds it, so that scopes of classes can be read from there.
     pub const fn in_classes(self) -> bool {
         match self {
-            Lies::Times(_) | Lies::Requests | Lies::Ratings | Lies::Bills | Lies::Hits => true,
+            Lies::Times(_) | Lies::Requests | Lies::Ratings | Lies::Bills | Lies::Hits | Lies::Dialogues => true,
             Lies::Served | Lies::Attempts => false,
         }
     }
 }
 
-/// The times of a request that a tally keeps histograms of.
+/// The times of a request, or of a dialogue, that a tally keeps histograms of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Times {
@@ -98,11 +100,13 @@ pub enum Times {
     Wait,
     /// Time per output token after the first.
     Tpot,
+    /// Time of a conversation or agent run, from its first request's arrival to its last one's end.
+    Dialogue,
 }
 
 impl Times {
     /// The number of distributions.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = 5;
 
     /// The index of the distribution in tables of histograms.
     #[inline]
@@ -185,6 +189,8 @@ impl Standard {
 const P50: Statistic = Statistic::percent(50);
 const P95: Statistic = Statistic::percent(95);
 const P99: Statistic = Statistic::percent(99);
+const OF_DIALOGUES: &str =
+    "the turns of a dialogue may go to several providers. Ask for it of a class, a tag or a window, or of all";
 const FIRST: &str = "Time to first token";
 const LAST: &str = "Time to last token";
 
@@ -433,6 +439,58 @@ quantities! {
         lies: Lies::Hits,
         bounds_goodput: false,
         not_of_provider: Some("an answer out of the response cache is of no provider. Ask for it of a class, or of all"),
+        standard: &[],
+    };
+    DialogueTime = Row {
+        name: "dialogue_time",
+        title: "dialogue",
+        short: "dialogue",
+        about: "time from the first request of a conversation or agent run to the end of its last, pauses and tools included, of those that came to their end",
+        unit: Unit::Seconds,
+        better: Better::Lower,
+        takes: Takes::Statistic,
+        lies: Lies::Times(Times::Dialogue),
+        bounds_goodput: false,
+        not_of_provider: Some(OF_DIALOGUES),
+        standard: &[],
+    };
+    DialogueFailures = Row {
+        name: "dialogue_failures",
+        title: "dialogues failed or left",
+        short: "dial. failed",
+        about: "share of conversations and agent runs that did not come to their end: a request failed for good, or the user left",
+        unit: Unit::Share,
+        better: Better::Lower,
+        takes: Takes::Nothing,
+        lies: Lies::Dialogues,
+        bounds_goodput: false,
+        not_of_provider: Some(OF_DIALOGUES),
+        standard: &[],
+    };
+    TurnsPerDialogue = Row {
+        name: "turns_per_dialogue",
+        title: "turns / dialogue",
+        short: "turns",
+        about: "requests for each conversation or agent run, those sent again included",
+        unit: Unit::Number,
+        better: Better::Lower,
+        takes: Takes::Nothing,
+        lies: Lies::Dialogues,
+        bounds_goodput: false,
+        not_of_provider: Some(OF_DIALOGUES),
+        standard: &[],
+    };
+    CostPerDialogue = Row {
+        name: "cost_per_dialogue",
+        title: "$ / dialogue",
+        short: "$/dialogue",
+        about: "money for the attempts of each conversation or agent run, failed ones included and reserved capacity left out",
+        unit: Unit::Dollars,
+        better: Better::Lower,
+        takes: Takes::Nothing,
+        lies: Lies::Dialogues,
+        bounds_goodput: false,
+        not_of_provider: Some(OF_DIALOGUES),
         standard: &[],
     };
 }

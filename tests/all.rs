@@ -19,6 +19,7 @@ mod conservation;
 mod coverage;
 mod determinism;
 mod dialogues;
+mod drill;
 mod ends;
 mod errors;
 mod faults;

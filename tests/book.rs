@@ -112,7 +112,7 @@ impl Reading {
         }
         let reads_result = words.iter().any(|word| word.ends_with("result.json"));
         let simulates = words[0] == "diff" && words.iter().any(|word| word == "--with");
-        if (["run", "compare"].contains(&words[0].as_str()) && !reads_result) || simulates {
+        if (["run", "compare", "drill"].contains(&words[0].as_str()) && !reads_result) || simulates {
             // A bound on replications in the text gives way to this one.
             if let Some(at) = words.iter().position(|word| word == "--replications") {
                 words.drain(at..at + 2);

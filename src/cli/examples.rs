@@ -51,6 +51,13 @@ pub(super) const SWEEP: &str = help! {
     ; exit_codes!()
 };
 
+pub(super) const DRILL: &str = help! {
+    "drill experiments/outage.json"
+    "drill mine.json --fails hangs,429 --for 5m --format markdown"
+    "drill mine.json --errors-at-most 5%"
+    ; exit_codes!()
+};
+
 pub(super) const REPORT: &str = help! {
     "report reports/mine"
     "report reports/old reports/new --out both.html --open"

@@ -15,6 +15,7 @@ mod check;
 mod completions;
 mod date;
 mod diff;
+mod drill;
 mod examples;
 mod explain;
 mod export;
@@ -86,6 +87,9 @@ enum Command {
     /// Run an experiment at many values of one or several of its numbers, and say how far each policy carries.
     #[command(after_help = examples::SWEEP)]
     Sweep(Box<sweep::SweepArgs>),
+    /// Let each provider, account and host fail in turn, and say what every policy makes of it.
+    #[command(after_help = examples::DRILL)]
+    Drill(drill::DrillArgs),
     /// Make the page of a result again, or one page of two results.
     #[command(after_help = examples::REPORT)]
     Report(report::Report),
@@ -159,6 +163,7 @@ impl Cli {
             Command::Run(run) => run.run(own),
             Command::Compare(compare) => compare.run(own),
             Command::Sweep(sweep) => sweep.run(own),
+            Command::Drill(drill) => drill.run(own),
             Command::Requests(requests) => requests.run(own),
             Command::Report(report) => report.run(),
             Command::Validate(validate) => validate.run(),

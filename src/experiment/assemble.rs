@@ -5,7 +5,7 @@
 mod assumptions;
 mod client;
 mod drawn;
-mod fleet;
+pub(in crate::experiment) mod fleet;
 mod groups;
 mod metrics;
 mod objectives;

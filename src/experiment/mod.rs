@@ -10,6 +10,7 @@ pub mod axis;
 pub mod calibration;
 pub mod caveats;
 pub mod domain;
+pub mod drill;
 pub mod estimate;
 pub mod file;
 mod foreign;

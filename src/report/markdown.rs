@@ -101,7 +101,7 @@ fn row(cells: impl IntoIterator<Item = String>) -> String {
 }
 
 /// `text` on one line, as text and nothing else.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut all = String::with_capacity(text.len());
     for c in clean(text).chars() {
         if "\\`*_{}[]<>#|~&!$".contains(c) {

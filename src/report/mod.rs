@@ -10,6 +10,7 @@ mod bill;
 pub mod chart;
 pub mod csv;
 mod dialogues;
+pub mod drill;
 pub mod events;
 #[cfg(feature = "plots")]
 pub mod figures;

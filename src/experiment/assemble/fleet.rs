@@ -339,7 +339,11 @@ pub(super) fn known(deployment: &Deployment, accounts: &[Account], pools: &[Pool
 }
 
 /// The variant of a model that the experiment asks for, and what to call it.
-fn variant<'a>(loaded: &'a Loaded, called: &str, variant: Option<&str>) -> Built<(String, &'a ModelSpec)> {
+pub(in crate::experiment) fn variant<'a>(
+    loaded: &'a Loaded,
+    called: &str,
+    variant: Option<&str>,
+) -> Built<(String, &'a ModelSpec)> {
     let file = loaded
         .models
         .get(called)

@@ -1,0 +1,104 @@
+//! `simcap drill` as a user calls it: two providers of one account, without and with a way round the one that fails.
+
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
+use crate::common::command::{simcap, text};
+use serde_json::{Value, json};
+
+/// 20 requests a second, answered after 500 ms by one of two; a client that gives up after 3 s and, if `falls_back`, tries the other.
+fn experiment() -> String {
+    let provider = json!({
+        "ttft": { "constant": "400ms" }, "tps": { "constant": 100 }, "account": "shared",
+        "prices": { "per_request": { "price": "$0.001" } },
+    });
+    json!({
+        "format": "simcap.experiment/2",
+        "name": "two",
+        "traffic": {
+            "arrivals": { "regular": { "rate": "20/s" } },
+            "classes": { "all": { "input": 10, "output": 11 } },
+        },
+        "accounts": { "shared": {} },
+        "providers": { "a": provider, "b": provider },
+        "client": { "timeouts": { "attempt": "3s" } },
+        "policies": [
+            { "name": "alone", "policy": { "single": { "provider": "a" } } },
+            { "name": "falls back", "policy": { "priority": { "levels": [{ "a": 1 }, { "b": 1 }] } }, "client": { "retry": { "fixed": { "tries": 2, "wait": "0s" } } } },
+        ],
+        "objectives": [{ "metric": "e2e.p95{window=peak}", "at_most": "300ms" }],
+        "plan": { "duration": "24h", "warmup": "10s", "replications": 50, "windows": { "peak": { "from": "8h", "until": "9h" } } },
+    })
+    .to_string()
+}
+
+fn drilled(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("two.json"), experiment()).unwrap();
+    let given = [&["drill", "two.json", "--for", "1m", "--replications", "2"], arguments].concat();
+    let out = simcap(folder.path(), &given);
+    (out.status.code(), text(&out.stdout), text(&out.stderr))
+}
+
+#[test]
+fn every_failure_of_every_domain_is_tried_and_costs_what_it_must() {
+    let (code, out, _) = drilled(&["--format", "json"]);
+    assert_eq!(code, Some(0));
+    let drill: Value = serde_json::from_str(&out).unwrap();
+    let cases = drill["cases"].as_array().unwrap();
+    assert_eq!(
+        cases.len(),
+        1 + 3 * 4,
+        "nothing, then a, b and the account in four ways"
+    );
+    let figure = |domain: &str, fails: &str, policy: usize, metric: usize| {
+        let case = cases
+            .iter()
+            .find(|case| case["domain"] == domain && case["fails"] == fails);
+        case.unwrap()["policies"][policy]["figures"][metric]["value"].as_f64()
+    };
+    assert_eq!(cases[0]["policies"][0]["figures"][0]["value"], 0.0);
+    for fails in ["500", "429", "hangs"] {
+        assert_eq!(figure("a", fails, 0, 0), Some(1.0), "alone, {fails}");
+        assert_eq!(figure("b", fails, 0, 0), Some(0.0), "alone is never at b, {fails}");
+        assert_eq!(
+            figure("account shared", fails, 1, 0),
+            Some(1.0),
+            "nowhere to go, {fails}"
+        );
+    }
+    // Ten times 400 ms and five times 100 ms are beyond the 3 s that the client waits.
+    assert_eq!(figure("a", "slow", 0, 0), Some(1.0));
+    let p95 = figure("b", "slow", 0, 2).unwrap();
+    assert!((p95 - 0.5).abs() < 0.001, "{p95}");
+}
+
+#[test]
+fn the_screen_says_the_worst_first_and_a_bound_is_an_exit_code() {
+    let (code, out, progress) = drilled(&["--of", "a", "--fails", "500,hangs", "--errors-at-most", "5%"]);
+    assert_eq!(code, Some(1), "{out}");
+    assert!(progress.contains("3 of 3 cases"), "{progress}");
+    assert!(
+        out.contains("alone: most requests fail in 2 of 2 failures; at worst, when a answers 500, 100 %."),
+        "{out}"
+    );
+    assert!(
+        out.lines().count() < 40 && out.lines().all(|line| line.chars().count() <= 80),
+        "{out}"
+    );
+    let (code, ..) = drilled(&["--of", "b", "--fails", "500", "--errors-at-most", "5%"]);
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn what_cannot_be_drilled_is_refused() {
+    for (arguments, said) in [
+        (&["--of", "c"][..], "unknown failure domain `c`"),
+        (&["--for", "0s"], "must be longer than nothing"),
+        (&["--fails", "503"], "503"),
+        (&["--errors-at-most", "120%"], "120%"),
+    ] {
+        let (code, _, err) = drilled(arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {err}");
+        assert!(err.contains(said), "{arguments:?}: {err}");
+    }
+}

@@ -9,9 +9,11 @@
 //! [`replicate`], [`report`](fn@crate::decide::report). Left out: progress, interruption and files of results, which the command line has.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use crate::decide;
-use crate::engine::replicate::replicate;
+use crate::decide::precision::{Wanted, wanted};
+use crate::engine::replicate::{replicate, replicate_on};
 use crate::engine::run::Control;
 use crate::experiment::assemble::assemble;
 use crate::experiment::load::{self, LoadError, Loaded, Traces};
@@ -23,7 +25,7 @@ use crate::report::Report;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Options {
-    /// The number of replications, at least 1. Default: as the experiment's plan says.
+    /// The number of replications, at least 1, whatever precision the plan asks for. Default: as the experiment's plan says.
     pub replications: Option<u64>,
     /// The seed of all draws. Default: as the experiment's plan says.
     pub seed: Option<u64>,
@@ -105,17 +107,34 @@ pub fn run_loaded(loaded: &Loaded, options: &Options) -> Result<Report, Error> {
 /// As [`run_loaded`].
 pub fn run_controlled(loaded: &Loaded, options: &Options, control: &Control) -> Result<Report, Error> {
     let mut plan = assemble(loaded).map_err(LoadError::Says)?;
-    plan.replications = options.replications.unwrap_or(plan.replications).max(1);
+    if let Some(replications) = options.replications {
+        plan.replications = replications.max(1);
+        plan.until.clear();
+    }
     plan.seed = options.seed.unwrap_or(plan.seed);
     let mut plan = warmed(loaded, plan, control).map_err(LoadError::Says)?;
-    let runs = replicate(&plan.scenarios, plan.seed, plan.replications, control);
-    let (finished, outgrown) = decide::set_aside(&mut plan, &runs);
-    let Ok(mut report) = decide::report_of(loaded, &plan, &finished);
-    if report.replications_finished == 0 {
-        return Err(Error::Outgrown(outgrown.join("\n")));
+    let mut runs = replicate(&plan.scenarios, plan.seed, plan.replications, control);
+    loop {
+        let (finished, outgrown) = decide::set_aside(&mut plan, &runs);
+        let Ok(mut report) = decide::report_of(loaded, &plan, &finished);
+        if report.replications_finished == 0 {
+            return Err(Error::Outgrown(outgrown.join("\n")));
+        }
+        let is_stopped = control.stop.load(Ordering::Relaxed);
+        match wanted(&report, &plan.until, plan.at_most) {
+            // What outgrew its bound would do so again.
+            Wanted::More(replications) if outgrown.is_empty() && !is_stopped => {
+                drop(finished);
+                plan.replications = replications;
+                runs = replicate_on(&plan.scenarios, plan.seed, runs, replications, control);
+                continue;
+            }
+            Wanted::TooMany(why) => report.warnings.push(why),
+            Wanted::More(_) | Wanted::Enough => {}
+        }
+        report.warnings.splice(0..0, outgrown);
+        return Ok(report);
     }
-    report.warnings.splice(0..0, outgrown);
-    Ok(report)
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ mod streams;
 mod sweeps;
 mod trees;
 mod uncertainty;
+mod until;
 mod validate;
 mod warm_up;
 mod words;

@@ -20,6 +20,7 @@ use super::open::open as open_page;
 use super::report::{file_of, joined};
 use super::{Done, Exit, Failure, note_unused, print, style, traces};
 use crate::decide;
+use crate::decide::precision::{Wanted, wanted};
 use crate::engine::replicate::{Finished, Sink, replicate_into};
 use crate::engine::run::Halt;
 use crate::engine::tally::Tally;
@@ -84,7 +85,7 @@ pub(super) struct Simulate {
     /// given several times
     #[arg(long = "set", value_name = "PATH=VALUE", conflicts_with = "with")]
     pub(super) set: Vec<Setting>,
-    /// Replications [default: as the file says]
+    /// Replications, whatever precision `plan.until` asks for [default: as the file says]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub(super) replications: Option<u64>,
     /// Seed [default: as the file says]
@@ -244,7 +245,11 @@ impl Simulate {
         };
         note_unused(&loaded, self.prices.as_deref());
         let mut plan = assemble(&loaded)?;
-        plan.replications = self.replications.unwrap_or(plan.replications);
+        if let Some(replications) = self.replications {
+            // A number that is given is kept.
+            plan.replications = replications;
+            plan.until.clear();
+        }
         plan.seed = self.seed.unwrap_or(plan.seed);
         let estimate = estimate(&loaded, &plan, super::threads(self.threads));
         estimate.check(&loaded)?;
@@ -335,16 +340,35 @@ fn simulate(
     let each = plan.scenarios.first().map_or(0, |s| s.window.end.nanos());
     let there = each.saturating_mul(spill.len() as u64);
     stop.control.simulated.store(there, Ordering::Relaxed);
-    stop.simulate();
-    progress::beside(&plan, &stop.control, &keeping.requests, || {
-        pool.install(|| replicate_into(&plan.scenarios, plan.seed, plan.replications, &stop.control, &keeping));
-    });
-    stop.report();
-    if let Some(trouble) = spill.trouble() {
-        tell!("note: replications were kept in memory, and cannot be gone on with: {trouble}");
-    }
-    let (finished, outgrown) = decide::set_aside(&mut plan, spill);
-    let mut report = decide::report_of(loaded, &plan, &finished).context("cannot read a replication again")?;
+    let (mut report, outgrown) = loop {
+        stop.simulate();
+        progress::beside(&plan, &stop.control, &keeping.requests, || {
+            pool.install(|| replicate_into(&plan.scenarios, plan.seed, plan.replications, &stop.control, &keeping));
+        });
+        stop.report();
+        if let Some(trouble) = spill.trouble() {
+            tell!("note: replications were kept in memory, and cannot be gone on with: {trouble}");
+        }
+        let (finished, outgrown) = decide::set_aside(&mut plan, spill);
+        let mut report = decide::report_of(loaded, &plan, &finished).context("cannot read a replication again")?;
+        let is_stopped = stop.control.stop.load(Ordering::Relaxed);
+        match wanted(&report, &plan.until, plan.at_most) {
+            // What outgrew its bound would do so again, and may be all that there is.
+            Wanted::More(replications) if outgrown.is_empty() && !is_stopped => {
+                tell!(
+                    "{} replications, for the precision that is asked for",
+                    format::count(replications)
+                );
+                plan.replications = replications;
+                spill.plan(replications);
+            }
+            Wanted::TooMany(why) => {
+                report.warnings.push(why);
+                break (report, outgrown);
+            }
+            Wanted::More(_) | Wanted::Enough => break (report, outgrown),
+        }
+    };
     report.warnings.splice(0..0, outgrown.iter().cloned());
     let is_something = report.replications_finished > 0;
     let mut troubles = outgrown;

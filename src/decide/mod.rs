@@ -17,6 +17,7 @@ mod measured;
 mod month;
 mod outside;
 mod passes;
+pub mod precision;
 mod quotas;
 mod ranking;
 mod response_cache;

@@ -55,8 +55,15 @@ pub trait Finished {
 /// One that outgrows its bound ends alone: every other pair runs all the same. Which pairs have a result is therefore the same on
 /// any number of threads.
 pub fn replicate(scenarios: &[Scenario], seed: u64, replications: u64, control: &Control) -> Runs {
-    let none = || (0..replications).map(|_| Err(Halt::Stopped)).collect();
-    let runs = Memory(Mutex::new(scenarios.iter().map(|_| none()).collect()));
+    let none = scenarios.iter().map(|_| Vec::new()).collect();
+    replicate_on(scenarios, seed, none, replications, control)
+}
+
+/// Goes on with `runs` of the same scenarios and seed until there are so many replications of each.
+pub fn replicate_on(scenarios: &[Scenario], seed: u64, mut runs: Runs, replications: u64, control: &Control) -> Runs {
+    let count = usize::try_from(replications).unwrap_or(usize::MAX);
+    runs.iter_mut().for_each(|of| of.resize(count, Err(Halt::Stopped)));
+    let runs = Memory(Mutex::new(runs));
     replicate_into(scenarios, seed, replications, control, &runs);
     runs.0.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
@@ -77,8 +84,9 @@ pub fn replicate_into(scenarios: &[Scenario], seed: u64, replications: u64, cont
 struct Memory(Mutex<Runs>);
 
 impl Sink for Memory {
-    fn wants(&self, _replication: u64, _scenario: usize) -> bool {
-        true
+    fn wants(&self, replication: u64, scenario: usize) -> bool {
+        let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(find(&runs, replication, scenario), Some(Err(Halt::Stopped)))
     }
 
     fn take(&self, replication: u64, scenario: usize, result: Result<Tally, Halt>) {

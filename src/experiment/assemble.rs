@@ -28,7 +28,7 @@ use crate::form::build::{Built, Known, Names, Refusal};
 use crate::form::diagnose::{self, Seg};
 use crate::form::exchange::Exchange;
 use crate::form::layers::Origin;
-use crate::form::units::Fraction;
+use crate::form::units::{Count, Fraction, Precision};
 use crate::kernel::calendar::Calendar;
 use crate::kernel::time::{Span, Time};
 use crate::provider::faults::Silence;
@@ -64,8 +64,12 @@ pub struct Plan {
     pub objectives: Vec<Objective>,
     /// Where the models come from.
     pub models: Vec<ModelNote>,
-    /// The number of replications.
+    /// The number of replications, to begin with where `until` asks for a precision.
     pub replications: u64,
+    /// How well figures are to be known: half of an interval as a share of the figure.
+    pub until: Vec<(Metric, f64)>,
+    /// The most replications that this may take.
+    pub at_most: u64,
     /// The seed that every draw is made from.
     pub seed: u64,
     /// How the replications start. The length of their warm-up is in the scenarios' windows.
@@ -176,6 +180,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
         let text = format!("{} replications: must be 1 to 100000", spec.plan.replications);
         return Err(Refusal::new(text).at("replications").at("plan"));
     }
+    let (until, at_most) = until(spec).map_err(|r| r.at("plan"))?;
     let max_in_system = max_in_system(spec).map_err(|r| r.at("max_in_system").at("plan"))?;
     check_load(loaded, window)?;
     if providers.is_empty() {
@@ -299,6 +304,8 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
         models,
         domains,
         replications: spec.plan.replications,
+        until,
+        at_most,
         seed: spec.plan.seed,
         start,
         confidence,
@@ -307,6 +314,34 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
         assumes,
         cautions: [loaded.notes.clone(), cautions(spec, &loaded.prices)].concat(),
     })
+}
+
+/// The precision that is asked for, by metric, and the most replications that it may take.
+fn until(spec: &Experiment) -> Built<(Vec<(Metric, f64)>, u64)> {
+    let plan = &spec.plan;
+    let one = |(name, precision): (&str, &Precision)| {
+        let metric: Metric = name.parse().map_err(|why| Refusal::of(why).at(name).at("until"))?;
+        Ok((metric, precision.get()))
+    };
+    let until: Vec<(Metric, f64)> = plan.until.iter().map(one).collect::<Built<_>>()?;
+    let most = match plan.at_most.map(Count::get) {
+        Some(most) if until.is_empty() => {
+            let text =
+                format!("{most} replications at most, and no precision that would ask for more: give `until` too");
+            return Err(Refusal::new(text).at("at_most"));
+        }
+        Some(most) if most < plan.replications || most > 100_000 => {
+            let text = format!("{most}: must be {} (`replications`) to 100000", plan.replications);
+            return Err(Refusal::new(text).at("at_most"));
+        }
+        Some(most) => most,
+        None => (50 * plan.replications).min(100_000),
+    };
+    if !until.is_empty() && plan.replications < 2 {
+        let text = "one replication has no interval: begin with two or more";
+        return Err(Refusal::new(text).at("replications"));
+    }
+    Ok((until, most))
 }
 
 /// Whether a policy may send to each of so many providers: those that it names and those of the groups that requests fall back along, or

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::of::Of;
@@ -65,7 +66,7 @@ pub(super) struct Spill {
     path: PathBuf,
     /// Whether it is to be removed in the end, whatever becomes of the run.
     is_scratch: bool,
-    planned: u64,
+    planned: AtomicU64,
     inner: Mutex<Inner>,
 }
 
@@ -137,7 +138,7 @@ impl Spill {
         let spill = Spill {
             path,
             is_scratch: false,
-            planned,
+            planned: planned.into(),
             inner: Mutex::new(inner),
         };
         Ok((spill, left))
@@ -152,7 +153,7 @@ impl Spill {
         Spill {
             path,
             is_scratch,
-            planned,
+            planned: planned.into(),
             inner: Mutex::new(Inner {
                 file: file.ok(),
                 ..Inner::default()
@@ -189,7 +190,12 @@ impl Spill {
     /// Whether every replication of `scenarios` scenarios has come to its own end, with a result or without.
     pub(super) fn is_complete(&self, scenarios: usize) -> bool {
         let ended = |r, s| self.has(r, s) || matches!(self.halt(r, s), Some(Halt::TooMany { .. }));
-        (0..self.planned).all(|r| (0..scenarios).all(|s| ended(r, s)))
+        (0..self.planned()).all(|r| (0..scenarios).all(|s| ended(r, s)))
+    }
+
+    /// So many replications are planned from now on.
+    pub(super) fn plan(&self, replications: u64) {
+        self.planned.store(replications, Ordering::Relaxed);
     }
 
     /// How many replications there are, over all scenarios.
@@ -217,13 +223,13 @@ impl Finished for Spill {
     type Error = io::Error;
 
     fn planned(&self) -> u64 {
-        self.planned
+        self.planned.load(Ordering::Relaxed)
     }
 
     fn has(&self, replication: u64, scenario: usize) -> bool {
         let inner = self.inner();
         let key = (replication, scenario);
-        replication < self.planned && (inner.records.contains_key(&key) || inner.in_memory.contains_key(&key))
+        replication < self.planned() && (inner.records.contains_key(&key) || inner.in_memory.contains_key(&key))
     }
 
     fn halt(&self, replication: u64, scenario: usize) -> Option<Halt> {

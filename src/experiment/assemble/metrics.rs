@@ -111,6 +111,12 @@ pub(super) fn measures(
         let text = format!("{} metrics: at most {MOST} may be asked for", spec.plan.metrics.len());
         return Err(Refusal::new(text).at("metrics").at("plan"));
     }
+    for (name, _) in spec.plan.until.iter() {
+        let metric: Metric = name
+            .parse()
+            .map_err(|why| Refusal::of(why).at(name).at("until").at("plan"))?;
+        ask(&metric).map_err(|r| r.at(name).at("until").at("plan"))?;
+    }
     for (i, metric) in spec.plan.metrics.iter().enumerate() {
         ask(metric).map_err(|r| r.at(i).at("metrics").at("plan"))?;
     }

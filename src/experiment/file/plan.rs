@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::form::bound::Target;
 use crate::form::named::Named;
-use crate::form::units::{Count, Duration, Fraction, WeekTime};
+use crate::form::units::{Count, Duration, Fraction, Precision, WeekTime};
 use crate::words::Metric;
 
 /// An objective: a bound on a metric that must hold.
@@ -49,6 +49,16 @@ pub struct PlanSpec {
     #[serde(default = "twenty")]
     #[schemars(range(min = 1, max = 100_000))]
     pub replications: u64,
+    /// How well figures are to be known, by metric: `{ "e2e.p95": "±2%" }`. Replications are added to `replications` until the interval of
+    /// each, under every policy, reaches no further than this share of the figure, or `at_most` are reached, which is told. Default: as
+    /// many as `replications` says.
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub until: Named<Precision>,
+    /// The most replications that `until` may take, up to 100,000. Default: 50 times `replications`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maximum" = 100_000))]
+    pub at_most: Option<Count>,
     /// The seed that every draw is made from. Default: 1.
     #[serde(default = "first")]
     pub seed: u64,

@@ -11,6 +11,7 @@ mod decimal;
 mod duration;
 mod fraction;
 mod money;
+mod precision;
 mod rate;
 mod week_time;
 
@@ -18,6 +19,7 @@ pub use count::{Count, Places};
 pub use duration::{Duration, seconds};
 pub use fraction::{Fraction, Part};
 pub use money::{Money, MoneyRate, TokenPrice};
+pub use precision::Precision;
 pub use rate::Rate;
 pub use week_time::{DAYS, WeekTime, minutes, weekday};
 

@@ -18,7 +18,7 @@ fn experiment() -> String {
             "arrivals": { "regular": { "rate": "20/s" } },
             "classes": { "all": { "input": 10, "output": 11 } },
         },
-        "accounts": { "shared": {} },
+        "accounts": { "shared": { "limits": [] } },
         "providers": { "a": provider, "b": provider },
         "client": { "timeouts": { "attempt": "3s" } },
         "policies": [

@@ -50,7 +50,10 @@ fn what_cannot_be_reached_is_told() {
     let report = run(&text, &Options::default()).unwrap();
     assert_eq!(report.replications_finished, 8);
     let said = report.warnings.last().unwrap();
-    assert!(said.contains("8 replications, the most that `until` may take, tell E2E p99 of only to ±"), "{said}");
+    assert!(
+        said.contains("8 replications, the most that `until` may take, tell E2E p99 of only to ±"),
+        "{said}"
+    );
 }
 
 /// Of 120 seeds about 95 % should hold the mean; what looking several times costs is little. 86 % lie five standard deviations
@@ -80,11 +83,23 @@ fn the_command_line_does_it_too_and_says_what_is_wrong() {
     let n = format!("\"replications_finished\": {}", report.replications_finished);
     assert!(result("found").contains(&n), "{n}");
     for (plan, said) in [
-        (r#""replications": 5, "until": { "e2e.p95": "60%" }"#, "it is not between 0 and 50%"),
+        (
+            r#""replications": 5, "until": { "e2e.p95": "60%" }"#,
+            "it is not between 0 and 50%",
+        ),
         (r#""replications": 5, "until": { "e2e.p9x": "2%" }"#, "plan.until"),
-        (r#""replications": 1, "until": { "e2e.p95": "2%" }"#, "one replication has no interval"),
-        (r#""replications": 5, "at_most": 9"#, "no precision that would ask for more"),
-        (r#""replications": 5, "until": { "e2e.p95": "2%" }, "at_most": 4"#, "must be 5 (`replications`) to 100000"),
+        (
+            r#""replications": 1, "until": { "e2e.p95": "2%" }"#,
+            "one replication has no interval",
+        ),
+        (
+            r#""replications": 5, "at_most": 9"#,
+            "no precision that would ask for more",
+        ),
+        (
+            r#""replications": 5, "until": { "e2e.p95": "2%" }, "at_most": 4"#,
+            "must be 5 (`replications`) to 100000",
+        ),
     ] {
         std::fs::write(&file, server(plan)).unwrap();
         let out = simcap(folder.path(), &["check", "x.json"]);

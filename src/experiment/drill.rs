@@ -188,7 +188,7 @@ mod tests {
     const TEXT: &str = r#"{
         "name": "x",
         "traffic": { "arrivals": { "poisson": { "rate": "5/s" } }, "classes": { "all": { "input": 100, "output": 50 } } },
-        "accounts": { "azure": {} , "lone": {} },
+        "accounts": { "azure": { "limits": [] }, "lone": { "limits": [] } },
         "providers": {
             "a": { "model": "gpt-4.1", "account": "azure" },
             "b": { "model": "gpt-4.1", "account": "azure" },

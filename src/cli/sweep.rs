@@ -17,7 +17,7 @@ use crate::experiment::load::{Loaded, Source, Traces};
 use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
 use crate::report::sweep::{Point, Sweep};
-use crate::report::{Report, format, write};
+use crate::report::{Report, format, sweep_page, write};
 use crate::simulate::{self, Options, run_controlled};
 use crate::words::Metric;
 
@@ -49,7 +49,7 @@ pub(super) struct SweepArgs {
     /// What to print
     #[arg(long, value_enum, default_value_t = Form::Table)]
     format: Form,
-    /// Write sweep.csv and sweep.json to this folder too
+    /// Write sweep.csv, sweep.json and sweep.html, a page with the curves or maps, to this folder too
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -86,6 +86,7 @@ impl SweepArgs {
             experiment,
             axes: self.axes.iter().map(|axis| axis.path.clone()).collect(),
             metrics: Vec::new(),
+            objectives: Vec::new(),
             currency: None,
             points: Vec::new(),
         };
@@ -103,6 +104,7 @@ impl SweepArgs {
                 Ok(report) => {
                     if sweep.metrics.is_empty() {
                         sweep.metrics = self.metrics(&report)?;
+                        sweep.objectives = report.scorecard.goals.clone();
                         sweep.currency = report.code();
                     }
                     sweep.points.push(Point::of(values, &report, &sweep.metrics));
@@ -184,7 +186,12 @@ impl SweepArgs {
             Form::Json => print(&(json()? + "\n"))?,
         }
         let Some(folder) = &self.out else { return Ok(()) };
-        let files = [("sweep.csv", sweep.csv()), ("sweep.json", json()? + "\n")];
+        let page = sweep_page::page(sweep).context("cannot draw the sweep")?;
+        let files = [
+            ("sweep.csv", sweep.csv()),
+            ("sweep.json", json()? + "\n"),
+            ("sweep.html", page),
+        ];
         Ok(write::write_all(folder, &files).with_context(|| format!("cannot write to {}", folder.display()))?)
     }
 }

@@ -16,7 +16,7 @@ use super::Report;
 use super::chart;
 
 /// The colours of pages and pictures, light and dark.
-const PALETTE: &str = include_str!("palette.css");
+pub(super) const PALETTE: &str = include_str!("palette.css");
 
 /// Why a page could not be made.
 #[derive(Debug, thiserror::Error)]

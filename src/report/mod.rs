@@ -27,6 +27,8 @@ mod response_cache;
 mod scorecard;
 pub mod story;
 pub mod sweep;
+#[cfg(feature = "plots")]
+pub mod sweep_page;
 pub mod table;
 pub mod terminal;
 pub mod text;

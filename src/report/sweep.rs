@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::scorecard::Judged;
 use super::table::{Cell, Table, Tone};
-use super::text::clean;
-use super::{Metric, Report, format, shown};
+use super::text::{clean, paragraph};
+use super::{Goal, Metric, Report, Unit, format, shown};
 use crate::stats::interval::Estimate;
 use crate::words::Code;
 
@@ -21,6 +21,8 @@ pub struct Sweep {
     pub axes: Vec<String>,
     /// The metrics of each row, in order.
     pub metrics: Vec<Metric>,
+    /// The objectives that policies are judged by.
+    pub objectives: Vec<Goal>,
     /// The currency of money, if it is not the dollar.
     pub currency: Option<Code>,
     /// The points, in order.
@@ -81,7 +83,7 @@ impl Point {
 
 impl Sweep {
     /// The names of the policies, in order.
-    fn policies(&self) -> Vec<&str> {
+    pub(super) fn policies(&self) -> Vec<&str> {
         let all = self.points.iter().flat_map(|point| &point.policies);
         let mut names: Vec<&str> = Vec::new();
         for policy in all {
@@ -155,15 +157,63 @@ impl Sweep {
         })
     }
 
+    /// Where a figure of the policy of that name begins to go up steeply along the only axis, by number of the point; nothing where its values
+    /// are not numbers, it is not a time, or it does not go up by so much that it bends.
+    ///
+    /// The point of the curve, both its axes scaled to 0 to 1, that lies furthest below the line from its first point to its last (Kneedle;
+    /// Satopaa, Albrecht, Irwin and Raghavan 2011), if that is a quarter or more.
+    pub(super) fn knee(&self, name: &str, metric: usize) -> Option<usize> {
+        const BENDS: f64 = 0.25;
+        const GROWS: f64 = 2.0;
+        if self.axes.len() != 1 || self.metrics[metric].unit() != Unit::Seconds {
+            return None;
+        }
+        let values: Vec<&str> = self.points.iter().map(|point| point.values[0].as_str()).collect();
+        let (at, _) = numbers(&values)?;
+        let figures: Vec<f64> = (self.points.iter())
+            .map(|point| Some(point.policies.iter().find(|policy| policy.name == name)?.figures[metric].value))
+            .collect::<Option<_>>()?;
+        // Beyond what ends at all there is nothing to see.
+        let count = figures.iter().take_while(|x| x.is_finite()).count();
+        let ((first, last), (low, high)) = match count {
+            0..4 => return None,
+            _ => ((at[0], at[count - 1]), (figures[0], figures[count - 1])),
+        };
+        if last <= first || high < GROWS * low {
+            return None;
+        }
+        let below = (0..count).map(|i| (i, (at[i] - first) / (last - first) - (figures[i] - low) / (high - low)));
+        let (knee, depth) = below.reduce(|a, b| if b.1 > a.1 { b } else { a })?;
+        (depth >= BENDS).then_some(knee)
+    }
+
+    /// What follows from the sweep: how far each policy carries, and where its times begin to go up.
+    pub(super) fn sentences(&self) -> Vec<String> {
+        let names = self.policies();
+        let carries = names.iter().filter_map(|name| self.carries(name));
+        let bends = names.iter().filter_map(|name| {
+            let (metric, knee) = (0..self.metrics.len()).find_map(|i| Some((i, self.knee(name, i)?)))?;
+            let (title, value) = (
+                self.metrics[metric].title_in(self.currency),
+                Sweep::label(&self.points[knee]),
+            );
+            let (axis, name) = (clean(&self.axes[0]), clean(name));
+            Some(format!("{name}: {title} goes up steeply beyond {axis} = {value}."))
+        });
+        carries.chain(bends).collect()
+    }
+
     /// The sweep for a terminal of that width: what follows from it, then a table for each policy.
     pub fn text(&self, width: usize, colour: bool) -> String {
-        let names = self.policies();
-        let mut text: String = names
-            .iter()
-            .filter_map(|name| self.carries(name))
-            .map(|line| line + "\n")
-            .collect();
-        for name in names {
+        let sentences = self.sentences().into_iter();
+        let text: String = sentences.map(|line| paragraph("", &line, width)).collect();
+        text + &self.tables(width, colour)
+    }
+
+    /// A table for each policy.
+    pub(super) fn tables(&self, width: usize, colour: bool) -> String {
+        let mut text = String::new();
+        for name in self.policies() {
             let mut table = Table::new(&clean(&self.axes.join(" · ")));
             for metric in &self.metrics {
                 table.column("", &metric.title_in(self.currency));
@@ -249,6 +299,23 @@ impl Sweep {
     }
 }
 
+/// The numbers of values that are numbers of one unit, and that unit.
+pub(super) fn numbers(values: &[&str]) -> Option<(Vec<f64>, String)> {
+    let split = |value: &str| {
+        let text = value.trim_matches('"');
+        let digits = text.trim_start_matches('$');
+        let end = digits
+            .find(|c: char| !(c.is_ascii_digit() || ".-".contains(c)))
+            .unwrap_or(digits.len());
+        Some((digits[..end].parse::<f64>().ok()?, digits[end..].trim().to_owned()))
+    };
+    let all: Vec<(f64, String)> = values.iter().map(|value| split(value)).collect::<Option<_>>()?;
+    let unit = all.first()?.1.clone();
+    all.iter()
+        .all(|(number, own)| number.is_finite() && *own == unit)
+        .then(|| (all.iter().map(|(number, _)| *number).collect(), unit))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,6 +339,7 @@ mod tests {
             experiment: "e".into(),
             axes: vec!["traffic.rate".into()],
             metrics: vec![Metric::ERROR_RATE],
+            objectives: Vec::new(),
             currency: None,
             points: verdicts.iter().map(point).collect(),
         }
@@ -308,6 +376,36 @@ mod tests {
         ] {
             assert_eq!(sweep(verdicts).text(80, false).lines().next().unwrap(), expected);
         }
+    }
+
+    /// 1 / (1 − x) from 0 to 0.95 bends; a straight line does not.
+    #[test]
+    fn a_knee_is_where_a_time_begins_to_go_up_steeply() {
+        let of = |time: &dyn Fn(f64) -> f64| {
+            let verdicts: Vec<String> = (0..20).map(|i| format!("{}/s", 5 * i)).collect();
+            let verdicts: Vec<(&str, Judged)> = verdicts.iter().map(|v| (v.as_str(), Judged::Pass)).collect();
+            let mut sweep = sweep(&verdicts);
+            sweep.metrics = vec![Metric::E2E_P95];
+            for (i, point) in sweep.points.iter_mut().enumerate() {
+                point.policies[0].figures[0].value = time(f64::from(i as u32) * 0.05);
+            }
+            sweep.knee("p", 0)
+        };
+        assert_eq!(of(&|x| 1.0 / (1.0 - x)), Some(15), "at 75 of 100 a second");
+        assert_eq!(of(&|x| 1.0 + 9.0 * x), None);
+        assert_eq!(
+            of(&|x| if x > 0.1 { f64::INFINITY } else { 1.0 }),
+            None,
+            "too few points"
+        );
+    }
+
+    #[test]
+    fn values_of_one_unit_are_numbers() {
+        assert_eq!(numbers(&["10/s", "20/s"]), Some((vec![10.0, 20.0], "/s".to_owned())));
+        assert_eq!(numbers(&["\"1.5s\"", "2s"]), Some((vec![1.5, 2.0], "s".to_owned())));
+        assert_eq!(numbers(&["500ms", "1s"]), None);
+        assert_eq!(numbers(&["litellm", "2"]), None);
     }
 
     #[test]

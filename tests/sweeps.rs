@@ -104,3 +104,40 @@ fn a_mistake_at_the_last_point_is_told_before_the_first_is_run() {
     assert!(!text(&out.stderr).contains("of 2 points"), "{}", text(&out.stderr));
     assert!(text(&out.stderr).contains("plan.replications"), "{}", text(&out.stderr));
 }
+
+/// The page draws one axis to scale and two as a map; an axis of one value is none.
+#[test]
+fn a_page_has_a_curve_for_each_metric_or_a_map() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("server.json"), server()).unwrap();
+    let page = |sets: &[&str]| {
+        let sets = sets.iter().flat_map(|set| ["--set", set]);
+        let arguments: Vec<&str> = ["sweep", "server.json", "--out", "found", "--metric", "ttft.p95"]
+            .into_iter()
+            .chain(sets)
+            .collect();
+        let out = simcap(folder.path(), &arguments);
+        assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+        let page = std::fs::read_to_string(folder.path().join("found/sweep.html")).unwrap();
+        (page, text(&out.stdout))
+    };
+    let (one, said) = page(&["traffic.rate=20..95/s:6", "plan.duration=60s"]);
+    assert!(one.contains("server over traffic.rate<"), "of one value");
+    assert_eq!(
+        (one.matches("<svg").count(), one.matches("class=\"heat\"").count()),
+        (2, 0)
+    );
+    assert!(
+        said.starts_with("it meets every objective at all 6 values of traffic.rate."),
+        "{said}"
+    );
+    assert!(
+        said.contains("it: E2E p95 goes up steeply beyond traffic.rate = "),
+        "{said}"
+    );
+    let (two, _) = page(&["traffic.rate=20/s,80/s", "plan.seed=1,2,3"]);
+    assert_eq!(
+        (two.matches("<svg").count(), two.matches("class=\"heat\"").count()),
+        (0, 2)
+    );
+}

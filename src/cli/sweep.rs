@@ -84,7 +84,7 @@ impl SweepArgs {
         stop.simulate();
         let mut sweep = Sweep {
             experiment,
-            axes: self.axes.iter().map(|axis| axis.path.clone()).collect(),
+            axes: self.shown(self.axes.iter().map(|axis| axis.path.clone())),
             metrics: Vec::new(),
             objectives: Vec::new(),
             currency: None,
@@ -107,10 +107,12 @@ impl SweepArgs {
                         sweep.objectives = report.scorecard.goals.clone();
                         sweep.currency = report.code();
                     }
-                    sweep.points.push(Point::of(values, &report, &sweep.metrics));
+                    sweep
+                        .points
+                        .push(Point::of(self.shown(values), &report, &sweep.metrics));
                 }
                 Err(simulate::Error::Outgrown(why)) => sweep.points.push(Point {
-                    values,
+                    values: self.shown(values),
                     policies: Vec::new(),
                     outgrown: Some(why),
                 }),
@@ -128,6 +130,14 @@ impl SweepArgs {
         } else {
             Exit::Fine
         })
+    }
+
+    /// What belongs to the axes that are shown, of something for each: those of one value say what all points have, unless no axis has more.
+    fn shown(&self, of_each: impl IntoIterator<Item = String>) -> Vec<String> {
+        let several = |axis: &Axis| axis.values.len() > 1;
+        let is_shown = |axis: &Axis| several(axis) || !self.axes.iter().any(several);
+        let of_each = self.axes.iter().zip(of_each);
+        of_each.filter(|(axis, _)| is_shown(axis)).map(|(_, of)| of).collect()
     }
 
     /// The experiment at one point.

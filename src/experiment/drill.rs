@@ -194,6 +194,7 @@ mod tests {
             "b": { "model": "gpt-4.1", "account": "azure" },
             "c": { "model": "deepseek-v3.2", "account": "lone" }
         },
+        "client": { "timeouts": { "attempt": "30s" } },
         "policies": [ { "name": "p", "policy": "round_robin" } ],
         "objectives": [ { "metric": "error_rate{window=night}", "at_most": "1%" } ],
         "plan": { "duration": "24h", "windows": { "night": { "from": "20h" } } }

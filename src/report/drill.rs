@@ -40,7 +40,7 @@ pub struct Case {
     pub verb: Option<&'static str>,
     /// What every policy made of it.
     pub policies: Vec<OfPolicy>,
-    /// Why there are no figures: more requests in the system than the plan allows.
+    /// Why there are no figures: more requests in the system than the plan allows, or requests that nothing would end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outgrown: Option<String>,
 }
@@ -72,6 +72,9 @@ pub struct OfPolicy {
 
 /// The share of requests that fail because of a failure, from which on a policy is said to be down.
 const DOWN: f64 = 0.5;
+
+/// Stands in tables where there are no figures, because requests would pile up or wait without end.
+const ENDLESS: &str = "without end";
 
 /// So many policies are few: there is room for more of each.
 const FEW: usize = 4;
@@ -212,7 +215,7 @@ impl Drill {
                     .reduce(|a, b| if b.0 > a.0 { b } else { a })?;
                 let shown = match case.policy(&name) {
                     Some(policy) => format::parts(unit, &policy.figures[metric]).0,
-                    None => "piled up".to_owned(),
+                    None => ENDLESS.to_owned(),
                 };
                 let domain = case.domain.as_deref().map(clean).unwrap_or_default();
                 let cell = Cell::new(shown).tail(domain);
@@ -242,7 +245,7 @@ impl Drill {
         let unit = self.metrics[metric].unit_in(self.currency);
         for case in &self.cases {
             let cells = names.iter().map(|name| match case.policy(name) {
-                None => Cell::new("piled up").tone(Tone::Bad),
+                None => Cell::new(ENDLESS).tone(Tone::Bad),
                 Some(policy) => {
                     let (value, spread) = format::parts(unit, &policy.figures[metric]);
                     let cell = Cell::new(value).tail(spread.map(|spread| spread.tight()).unwrap_or_default());
@@ -318,6 +321,13 @@ impl Drill {
         let mut text: String = sentences.map(|line| paragraph("", &line, width)).collect();
         for (title, table) in self.tables(full) {
             text += &format!("\n{}{}", paragraph("", &title, width), table.render(width, colour));
+        }
+        for (case, why) in self
+            .cases
+            .iter()
+            .filter_map(|case| Some((case, case.outgrown.as_ref()?)))
+        {
+            text += &paragraph("", &format!("{}, without end: {}", case.title(), clean(why)), width);
         }
         if !full {
             text += "\nEvery case, waits, money and recovery: --full\n";
@@ -438,7 +448,7 @@ mod tests {
         let drill = drill(&[0.0, 1.0]);
         assert_eq!(drill.csv().lines().count(), 1 + 2 * 5);
         let text = drill.text(80, false, true);
-        assert_eq!(text.matches("nothing fails").count(), 1 + 2 + 5, "{text}");
+        assert_eq!(text.matches("nothing fails").count(), 2 + 5, "{text}");
         let markdown = drill.markdown();
         assert!(
             markdown.contains("| policy | nothing fails | hangs |\n|---|---:|---:|\n"),

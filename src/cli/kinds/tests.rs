@@ -90,7 +90,9 @@ fn every_parameter_says_its_form_and_what_it_means() {
 }
 
 /// The fields that the example cannot have beside others.
-const ELSEWHERE: [&str; 12] = [
+const ELSEWHERE: [&str; 14] = [
+    "plan.at_most",
+    "plan.until",
     "traffic.streams",
     "traffic.streams.arrivals",
     "traffic.streams.classes",

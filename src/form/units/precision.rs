@@ -82,9 +82,13 @@ mod tests {
 
     #[test]
     fn others_are_refused() {
-        check_refused::<Precision>("\"0%\"", "it is not between 0 and 50%");
-        check_refused::<Precision>("\"60%\"", "it is not between 0 and 50%");
-        check_refused::<Precision>("0.6", "it is not between 0 and 0.5");
-        check_refused::<Precision>("\"2 apples\"", "unknown unit `apples`");
+        for (json, why) in [
+            ("\"0%\"", "it is not between 0 and 50%"),
+            ("\"60%\"", "it is not between 0 and 50%"),
+            ("0.6", "it is not between 0 and 0.5"),
+            ("\"2 apples\"", "unknown unit `apples`"),
+        ] {
+            check_refused::<Precision>(json, &format!("{json} is not a precision: {why}"));
+        }
     }
 }

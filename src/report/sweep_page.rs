@@ -107,10 +107,13 @@ fn chart(sweep: &Sweep, metric: usize) -> Chart {
             Some((*at, policy.figures[metric]))
         });
         let along: Vec<(f64, crate::stats::interval::Estimate)> = along.filter(|(_, e)| e.value.is_finite()).collect();
-        let band = along
-            .iter()
-            .filter_map(|(at, e)| Some((*at, e.lo?, e.hi.filter(|hi| hi.is_finite())?)));
         let line: Vec<(f64, f64)> = along.iter().map(|(at, e)| (*at, e.value)).collect();
+        let whiskers = along.iter().map(|(at, e)| Point {
+            x: (*at, None),
+            y: (e.value, e.lo.zip(e.hi.filter(|hi| hi.is_finite()))),
+            label: String::new(),
+        });
+        let whiskers: Vec<Point> = whiskers.collect();
         let mut put = |name: &str, mark: Mark| {
             series.push(Series {
                 colour: Colour::Policy(number),
@@ -118,9 +121,8 @@ fn chart(sweep: &Sweep, metric: usize) -> Chart {
                 mark,
             });
         };
-        put("", Mark::Band(band.collect()));
-        put(&clean(name), Mark::Line(line.clone()));
-        put("", Mark::Dots(line));
+        put(&clean(name), Mark::Line(line));
+        put("", Mark::Points(whiskers));
         if let Some(knee) = sweep.knee(name, metric) {
             let at = (places[knee], None);
             let value = sweep.points[knee].policies.iter().find(|policy| policy.name == name);

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::{Done, Exit, Failure, print, style};
+use crate::form::diagnose::{nearest, printable};
+use crate::gateways::model::Group;
 use crate::gateways::warning::{Level, Warning};
 use crate::gateways::{self, Gateway, show, source};
 
@@ -25,6 +27,9 @@ pub(super) struct Explain {
     /// Tell of every group and every note, and what no configuration says
     #[arg(long)]
     full: bool,
+    /// Tell of this group alone: all that happens in it, its limits and the warnings about it; may be given several times
+    #[arg(long, value_name = "NAME", conflicts_with = "full")]
+    group: Vec<String>,
 }
 
 /// How to print an explanation.
@@ -62,6 +67,11 @@ impl Explain {
             return Err(gateways::Refused::whole(&file, what).into());
         }
         let text = match self.format {
+            Format::Text if !self.group.is_empty() => show::groups(&gateway, &style(), &self.asked(&gateway)?),
+            _ if !self.group.is_empty() => {
+                let what = "--group is for the text; the other formats have every group";
+                return Err(Failure::Input(what.to_owned()));
+            }
             Format::Text => show::text(&gateway, &style(), self.full),
             Format::Json => show::json(&gateway),
             Format::Markdown => show::markdown(&gateway),
@@ -69,6 +79,26 @@ impl Explain {
         };
         print(&text)?;
         Ok(self.fail_on.exit(&gateway))
+    }
+}
+
+impl Explain {
+    /// The groups that are asked for, by their names or by other names of theirs.
+    fn asked<'a>(&self, gateway: &'a Gateway) -> Result<Vec<&'a Group>, Failure> {
+        let one = |name: &String| {
+            let alias = gateway.aliases.iter().find(|(alias, _)| alias == name);
+            let name = alias.map_or(name, |(_, group)| group);
+            let found = gateway.groups.iter().find(|group| group.name == *name);
+            found.ok_or_else(|| {
+                let names = || gateway.groups.iter().map(|group| group.name.as_str());
+                let near = nearest(name, names());
+                let near = near.map_or_else(String::new, |near| format!(": did you mean `{}`?", printable(near)));
+                let all = show::some(names(), ", ");
+                let (file, name) = (self.config.display(), printable(name));
+                Failure::Input(format!("{file} has no group `{name}`{near} (it has {all})"))
+            })
+        };
+        self.group.iter().map(one).collect()
     }
 }
 

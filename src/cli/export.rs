@@ -1,17 +1,21 @@
 //! `simcap export`: what an experiment changed about a gateway's configuration, written back into the file.
 
-use std::path::PathBuf;
+mod kept;
+
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
 
 use super::{Done, Exit, Failure, print, traces};
+use crate::experiment::file::Imported;
 use crate::experiment::load::load;
 use crate::form::diagnose::{nearest, printable};
 use crate::gateways::export::unified::unified;
 use crate::gateways::export::{Exported, NotWritten, export};
 use crate::gateways::import::assumptions::built_in_prices;
 use crate::gateways::settled;
+use crate::gateways::source::{self, Config};
 use crate::report::write::write_all;
 
 /// Arguments of `simcap export`.
@@ -34,9 +38,12 @@ pub(super) struct Export {
     /// Write the configuration, and do not only print what would change
     #[arg(long, conflicts_with = "out")]
     write: bool,
-    /// Write the configuration to this file, and leave CONFIG as it is
+    /// Write the configuration to this file, and leave CONFIG as it is; a file that is there is replaced only if an export wrote it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Replace the file of --out whatever it is
+    #[arg(long, requires = "out")]
+    force: bool,
 }
 
 impl Export {
@@ -65,6 +72,9 @@ impl Export {
                 )));
             }
         };
+        if let Some(imported) = &loaded.experiment.imported {
+            self.compare(imported, &source::open(&self.into)?);
+        }
         let target = settled::of(&loaded.experiment, entry);
         let made = export(
             &self.into,
@@ -91,6 +101,51 @@ impl Export {
         Ok(Exit::Fine)
     }
 
+    /// Tells of a configuration that is not the one that was imported.
+    fn compare(&self, imported: &Imported, config: &Config) {
+        if imported.sha256 == config.sha256 {
+            return;
+        }
+        let (from, into) = (printable(&imported.from), self.into.display());
+        let name = |path: &Path| path.file_name().map(std::ffi::OsStr::to_owned);
+        if name(Path::new(&imported.from)) == name(&self.into) {
+            tell!(
+                "note: {into} has changed since it was imported; what it says otherwise than the experiment is changed too"
+            );
+        } else {
+            tell!(
+                "note: the experiment was imported from {from}, and {into} is another file; what it says otherwise than the experiment is \
+                 changed too"
+            );
+        }
+    }
+
+    /// Refuses to replace a file that no export of this experiment wrote.
+    fn refuse_other(&self, out: &Path, text: &str) -> Result<(), Failure> {
+        let Ok(there) = std::fs::read_to_string(out) else {
+            // What is no text at all is somebody's; what is not there is nobody's, and a pipe is written to.
+            let is_other = std::fs::metadata(out).is_ok_and(|at| at.is_file() && at.len() > 0);
+            return match is_other && !self.force {
+                true => Err(self.other(out)),
+                false => Ok(()),
+            };
+        };
+        let is_file = std::fs::metadata(out).is_ok_and(|at| at.is_file());
+        let may = self.force || !is_file || there.is_empty() || there == text;
+        match may || kept::is_ours(&self.experiment, out, &there) {
+            true => Ok(()),
+            false => Err(self.other(out)),
+        }
+    }
+
+    fn other(&self, out: &Path) -> Failure {
+        Failure::Input(format!(
+            "{} is there and is not what an export of {} wrote: give another name, or --force to replace it",
+            out.display(),
+            self.experiment.display()
+        ))
+    }
+
     /// Writes the files where that is asked for.
     fn put(&self, files: &[(String, String, String)]) -> Result<(), Failure> {
         if let Some(out) = &self.out {
@@ -106,7 +161,10 @@ impl Export {
                     )));
                 }
             };
-            return put(out, text);
+            self.refuse_other(out, &text)?;
+            put(out, text.clone())?;
+            kept::remember(&self.experiment, out, &text);
+            return Ok(());
         }
         if self.write {
             for (name, _, after) in files {
@@ -118,19 +176,20 @@ impl Export {
 }
 
 /// Writes a file, whole or not at all; one that is there keeps its permissions, and stays where a link leads.
-fn put(path: &std::path::Path, text: String) -> Result<(), Failure> {
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+fn put(named: &Path, text: String) -> Result<(), Failure> {
+    let path = &named.canonicalize().unwrap_or_else(|_| named.to_owned());
     let before = std::fs::metadata(path).map(|there| there.permissions());
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let Some(name) = name else {
         return Err(Failure::Input(format!("{} is not the name of a file", path.display())));
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    write_all(folder.unwrap_or(std::path::Path::new(".")), &[(name, text)])
+    write_all(folder.unwrap_or(Path::new(".")), &[(name, text)])
         .with_context(|| format!("cannot write {}", path.display()))?;
     if let Ok(permissions) = before {
         std::fs::set_permissions(path, permissions)
             .with_context(|| format!("cannot give {} its permissions again", path.display()))?;
     }
+    tell!("wrote {}", named.display());
     Ok(())
 }

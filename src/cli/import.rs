@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 
-use super::{Done, Exit, Failure, print};
+use super::{Done, Exit, Failure, lines, print};
 use crate::experiment::load::{Loaded, from_text};
+use crate::experiment::settings::Setting;
 use crate::form::diagnose::printable;
 use crate::gateways::import::{Assumptions, assumptions, experiment, usage};
 use crate::gateways::ledger::Verdict;
+use crate::gateways::source::Config;
 use crate::gateways::{self, Gateway, show, source};
 use crate::import::source::{MOST_OF_JSON, read};
 use crate::report::write::write_all;
@@ -38,7 +40,8 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) fn run(self) -> Done {
-        let gateway = gateways::read(&source::open(&self.config)?, self.product.as_deref())?;
+        let config = source::open(&self.config)?;
+        let gateway = gateways::read(&config, self.product.as_deref())?;
         if gateway.groups.iter().all(|group| group.members.is_empty()) {
             let file = self.config.display().to_string();
             let what = format!(
@@ -53,6 +56,10 @@ impl Import {
         let mut notes = Vec::new();
         if !self.usage.is_empty() {
             let log = super::measured::measured(&self.usage, None)?;
+            if let Some(why) = usage::strange(&gateway, &log) {
+                let files: Vec<String> = self.usage.iter().map(|path| path.display().to_string()).collect();
+                return Err(Failure::Input(format!("{}: {why}", files.join(", "))));
+            }
             notes = usage::learn(&mut assumed, &gateway, &log);
             notes.extend(log.notes);
         }
@@ -62,7 +69,7 @@ impl Import {
             notes.push(format!("{} was there: what it says is kept", there.display()));
         }
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot write to {}", folder.display()))?;
-        let text = format!("{:#}\n", experiment(&gateway, &assumed, &name));
+        let text = made(&config, &gateway, &assumed, &name);
         let path = folder.join("experiment.json");
         if std::fs::read_to_string(&path).is_ok_and(|before| before != text) {
             let kept = folder.join(BEFORE);
@@ -82,7 +89,7 @@ impl Import {
         from_text(&path.display().to_string(), &text)?;
         notes.iter().for_each(|note| tell!("note: {}", printable(note)));
         print(&format!(
-            "{}\nNext: edit {}, then simcap run {}\n",
+            "{}Next: edit {}, then simcap run {}\n",
             summary(&gateway),
             there.display(),
             path.display()
@@ -102,26 +109,24 @@ fn summary(gateway: &Gateway) -> String {
         Verdict::NoEffect,
     ]
     .map(|verdict| format!("{} {}", of(verdict), verdict.words()));
-    let mut text = format!(
-        "{} keys of {}: {}.\n",
+    let counts = format!(
+        "{} keys of {}: {}.",
         gateway.ledger.len(),
         gateway.product.title,
         words.join(", ")
     );
+    let mut text = lines("", &counts);
     for row in gateway.ledger.iter().filter(|row| row.verdict == Verdict::NotModelled) {
-        text += &format!(
-            "  not modelled: {}{}\n",
-            printable(&row.path),
-            match row.how.as_str() {
-                "" => String::new(),
-                how => format!(" ({how})"),
-            }
-        );
+        let how = match row.how.as_str() {
+            "" => String::new(),
+            how => format!(" ({how})"),
+        };
+        text += &lines("  not modelled: ", &format!("{}{how}", printable(&row.path)));
     }
     if !gateway.left_out.is_empty() {
-        text += &format!("  left out: {}\n", gateway.left_out.join(", "));
+        text += &lines("  left out: ", &gateway.left_out.join(", "));
     }
-    text + &format!("  no configuration says: {}", gateway.ask.join("; "))
+    text + &lines("  no configuration says: ", &gateway.ask.join("; "))
 }
 
 /// `assumed` with what the file at `path` says in its place.
@@ -131,12 +136,28 @@ fn with(assumed: Assumptions, path: &Path) -> Result<Assumptions, Failure> {
     Ok(assumed.read(&file, &String::from_utf8_lossy(&bytes))?)
 }
 
-/// The experiment that the configuration at `config` is, with the assumptions at `path`.
-pub(super) fn loaded(config: &Path, path: &Path) -> Result<Loaded, Failure> {
-    let gateway = gateways::read(&source::open(config)?, None)?;
+/// The text of the experiment, which says what it was imported from.
+fn made(config: &Config, gateway: &Gateway, assumed: &Assumptions, name: &str) -> String {
+    let mut of = experiment(gateway, assumed, name);
+    of["imported"] = serde_json::json!({ "from": gateway.files.first(), "sha256": config.sha256 });
+    format!("{of:#}\n")
+}
+
+/// The experiment that the configuration at `config` is, with the assumptions at `path` and then the values of `set`.
+pub(super) fn loaded(config: &Path, path: &Path, set: &[Setting]) -> Result<Loaded, Failure> {
+    let read = source::open(config)?;
+    let gateway = gateways::read(&read, None)?;
     let assumed = with(Assumptions::of(&gateway, &assumptions::built_in_prices()), path)?;
-    let text = format!("{:#}\n", experiment(&gateway, &assumed, &name(config)));
-    let called = format!("the experiment of {} with {}", config.display(), path.display());
+    let mut text = made(&read, &gateway, &assumed, &name(config));
+    let mut called = format!("the experiment of {} with {}", config.display(), path.display());
+    if !set.is_empty() {
+        // What is wrong without a value of another is told of as such.
+        from_text(&called, &text)?;
+        for setting in set {
+            text = setting.put(&text).map_err(|error| Failure::Input(error.to_string()))?;
+        }
+        called += " and --set";
+    }
     Ok(from_text(&called, &text)?)
 }
 

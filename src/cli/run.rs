@@ -83,7 +83,7 @@ pub(super) struct Simulate {
     pub(super) with: Option<PathBuf>,
     /// Change a value of the experiment before it is run: plan.duration=1h, traffic.rate=40/s, policies[NAME].client.…; may be
     /// given several times
-    #[arg(long = "set", value_name = "PATH=VALUE", conflicts_with = "with")]
+    #[arg(long = "set", value_name = "PATH=VALUE")]
     pub(super) set: Vec<Setting>,
     /// Replications, whatever precision `plan.until` asks for [default: as the file says]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
@@ -235,7 +235,7 @@ impl Simulate {
         let set = set.map(|(path, value)| (path.to_owned(), value.to_owned()));
         super::refuse_twice(self.replications, self.seed, set)?;
         let loaded = match &self.with {
-            Some(with) => super::import::loaded(&self.file, with)?,
+            Some(with) => super::import::loaded(&self.file, with, &self.set)?,
             None => Source::read(&self.file)?.load(
                 &self.set,
                 &traces(self.trace.clone()),

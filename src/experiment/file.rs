@@ -57,6 +57,10 @@ pub struct Experiment {
     /// What the experiment is about, which figures are published and which assumed. Shown in the report.
     #[serde(default)]
     pub about: String,
+    /// The configuration of a gateway that `simcap import` made the experiment of; nothing hangs on it but what `simcap export` says.
+    /// Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Imported>,
     /// The currency that bills are in. Default: US dollars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<CurrencySpec>,
@@ -90,6 +94,16 @@ pub struct Experiment {
     pub objectives: Vec<ObjectiveSpec>,
     /// How the experiment is run and measured.
     pub plan: PlanSpec,
+}
+
+/// The configuration of a gateway that an experiment was made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Imported {
+    /// The configuration's file, as it was named.
+    pub from: String,
+    /// The SHA-256 of the file's text, in hexadecimal digits.
+    pub sha256: String,
 }
 
 /// The currency that bills are in. Prices and amounts in the file stay in dollars, and are turned into it.

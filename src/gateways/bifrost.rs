@@ -14,12 +14,16 @@ use serde_json::{Map, Value, json};
 use super::cache::Cache;
 use super::ledger::Verdict::{Approximated as A, Ignored as I, Modelled as M, NotModelled as N};
 use super::ledger::{self, Key};
-use super::model::{Case, Gateway, Group, Member, Product};
+use super::model::{Gateway, Group, Member, Product};
 use super::source::Config;
 use super::tree::{Entry, Node, Place};
 use super::warning::{self, Warning};
 use crate::form::object;
 use crate::form::units::seconds;
+use cases::Part;
+
+mod cases;
+mod limits;
 
 /// Bifrost as a product that is read.
 pub static PRODUCT: Product = Product {
@@ -129,11 +133,14 @@ impl Network {
         }
     }
 
+    /// The wait after failure `k`, from 0, in the middle of its jitter.
+    fn wait(&self, k: u64) -> f64 {
+        (self.initial * libm::exp2(k.min(30) as f64)).min(self.most)
+    }
+
     /// All waits of a request that fails at every try, in the middle of their jitter.
     fn waits(&self) -> f64 {
-        (0..self.retries)
-            .map(|k| (self.initial * libm::exp2(k.min(30) as f64)).min(self.most))
-            .sum()
+        (0..self.retries).map(|k| self.wait(k)).sum()
     }
 }
 
@@ -235,6 +242,7 @@ pub(super) fn read(config: &Config) -> Gateway {
         cache,
         replicas: 1,
         warnings,
+        limits: limits::of(root),
         ledger: ledger::of(root, KEYS),
         left_out: Vec::new(),
         ask: vec![
@@ -415,7 +423,7 @@ fn group(
 ) -> Option<Group> {
     let mut targets = Vec::new();
     let mut members = Vec::new();
-    let (mut attempts, mut waits, mut hangs) = (0, 0.0, 0.0);
+    let mut parts = Vec::new();
     for share in key.get("provider_configs").map_or(&[][..], Node::items) {
         let allowed = share.get("allowed_models").map_or_else(Vec::new, Node::texts);
         let entry = providers
@@ -428,15 +436,18 @@ fn group(
         if of.is_empty() {
             continue;
         }
-        let network = Network::of(&entry.value);
-        attempts += network.retries + 1;
-        waits += network.waits();
-        hangs += network.waits() + network.timeout * (network.retries + 1) as f64;
+        let weight = share.number_of("weight").unwrap_or(1.0);
+        parts.push(Part {
+            name: entry.key.clone(),
+            network: Network::of(&entry.value),
+            keys: of.len() as u64,
+            weight,
+        });
         let mut target = match among(&of) {
             one if of.len() == 1 => one["single"].clone(),
             several => several,
         };
-        target["weight"] = json!(share.number_of("weight").unwrap_or(1.0));
+        target["weight"] = json!(weight);
         targets.push(target);
         members.extend(of.into_iter().map(|(member, _)| member));
     }
@@ -445,12 +456,7 @@ fn group(
         [_] => among(&members.iter().map(|m| (m.clone(), 1.0)).collect::<Vec<_>>()),
         _ => json!({ "tree": { "sample_without_replacement": { "targets": targets } } }),
     };
-    let case = |when, attempts, seconds: f64, then: &str| Case {
-        when,
-        attempts,
-        seconds: (seconds, seconds),
-        then: then.to_owned(),
-    };
+    let (cases, worst_attempts, worst_seconds) = cases::of(&parts);
     Some(Group {
         name: name.to_owned(),
         at: first.at,
@@ -460,34 +466,9 @@ fn group(
         ],
         policy,
         chain: vec![name.to_owned()],
-        cases: vec![
-            case(
-                "all answer 429",
-                attempts,
-                waits,
-                "each retry takes another key; the caller is told the first provider's 429",
-            ),
-            case(
-                "all answer 500",
-                attempts,
-                waits,
-                "each retry takes the same key; the caller is told the first provider's 500",
-            ),
-            case(
-                "all hang",
-                attempts,
-                hangs,
-                "the caller is told the first provider's timeout",
-            ),
-            case(
-                "a key is refused (401)",
-                members.len() as u64,
-                0.0,
-                "every key is tried once",
-            ),
-        ],
-        worst_attempts: attempts,
-        worst_seconds: hangs,
+        cases,
+        worst_attempts,
+        worst_seconds,
         members,
         facts: [("tags".to_owned(), json!({ "key": virtual_key }))]
             .into_iter()
@@ -500,28 +481,22 @@ fn group(
 fn direct(entry: &Entry, old: bool, warnings: &mut Vec<Warning>) -> Option<Group> {
     let of = keys(entry, "*", old, warnings);
     let first = of.first()?.0.at;
-    let network = Network::of(&entry.value);
-    let tries = network.retries + 1;
-    let hangs = network.waits() + network.timeout * tries as f64;
-    let case = |when, seconds: f64| Case {
-        when,
-        attempts: tries,
-        seconds: (seconds, seconds),
-        then: "the caller is told".to_owned(),
+    let part = Part {
+        name: entry.key.clone(),
+        network: Network::of(&entry.value),
+        keys: of.len() as u64,
+        weight: 1.0,
     };
+    let (cases, worst_attempts, worst_seconds) = cases::of(&[part]);
     Some(Group {
         name: entry.key.clone(),
         at: first,
         through: vec!["a key by weight".to_owned()],
         policy: among(&of),
         chain: vec![entry.key.clone()],
-        cases: vec![
-            case("all answer 429", network.waits()),
-            case("all answer 500", network.waits()),
-            case("all hang", hangs),
-        ],
-        worst_attempts: tries,
-        worst_seconds: hangs,
+        cases,
+        worst_attempts,
+        worst_seconds,
         members: of.into_iter().map(|(member, _)| member).collect(),
         ..Group::default()
     })

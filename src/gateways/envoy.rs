@@ -19,7 +19,7 @@ use super::ledger::Verdict::{Approximated as A, Ignored as I, Modelled as M, Not
 use super::ledger::{self, Key};
 use super::model::{Case, Gateway, Group, Member, Product};
 use super::source::Config;
-use super::tree::Node;
+use super::tree::{Node, Place};
 use super::warning::{self, Warning};
 use crate::form::units::seconds;
 use crate::stats::sorting;
@@ -93,6 +93,7 @@ struct Policy {
     /// The statuses and words that are tried again; nothing if there is no policy.
     on: Option<Vec<Value>>,
     attempt: Option<String>,
+    attempt_at: Option<Place>,
     total: f64,
     /// The most retries at once.
     bound: u64,
@@ -119,12 +120,7 @@ impl Policy {
 
     fn case(&self, when: &'static str, code: u64, then: &str) -> Case {
         let retries = self.retries_of(code);
-        Case {
-            when,
-            attempts: retries + 1,
-            seconds: (0.0, self.waits(retries)),
-            then: then.to_owned(),
-        }
+        Case::new(when, retries + 1, (0.0, self.waits(retries)), then)
     }
 }
 
@@ -191,6 +187,7 @@ pub(super) fn read(config: &Config) -> Gateway {
         cache: None,
         replicas: 1,
         warnings,
+        limits: limits::said(config, traffic),
         ledger: config
             .documents
             .iter()
@@ -257,6 +254,9 @@ fn policy(traffic: Option<&Node>, total: f64) -> Policy {
             .unwrap_or(base * 10.0),
         on,
         attempt: of("perRetry.timeout").map(str::to_owned),
+        attempt_at: retry
+            .and_then(|node| node.find("perRetry")?.entry("timeout"))
+            .map(|entry| entry.at),
         total,
         bound: traffic
             .and_then(|node| node.find("circuitBreaker.maxParallelRetries")?.number())
@@ -408,12 +408,12 @@ fn group(rule: &Node, uses: &Map<String, Value>, policy: &Policy, warnings: &mut
         policy.case("it answers 503", 503, "the caller is told the last 503"),
     ];
     let attempts = ((most / hung).ceil() as u64).clamp(1, timed + 1);
-    cases.push(Case {
-        when: "it hangs",
+    cases.push(Case::new(
+        "it hangs",
         attempts,
-        seconds: (most, most),
-        then: "the caller is told a 504".to_owned(),
-    });
+        (most, most),
+        "the caller is told a 504",
+    ));
     Group {
         name: named.join("|"),
         at: rule.at,

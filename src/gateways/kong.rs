@@ -6,20 +6,30 @@
 //! - Timeouts of 60 s: to connect, and between two reads, which bounds the first token and each further one.
 //! - Rate limits by tokens count when the answer ends.
 //!
+//! A proxy is a group, for the routes at which no other is nearer ([`places`]); one of several has its retries, breaker and timeouts for
+//! itself. The plain `ai-proxy` has one target and no balancer: one try, and timeouts of 60 s.
+//!
 //! Source: schema 3.15 of ai-proxy-advanced and ai-rate-limiting-advanced; the balancer's ancestor in Kong/kong 22246ef. Left out:
-//! KongPlugin resources, which plugin is nearest where several apply, accuracy by a judge.
+//! KongPlugin resources, plugins of consumers, accuracy by a judge.
 
 use serde_json::{Map, Value, json};
+
+mod cases;
+mod limits;
+mod places;
 
 use super::cache::Cache;
 use super::ledger::Verdict::{Approximated as A, Ignored as I, Modelled as M, NotModelled as N};
 use super::ledger::{self, Key};
-use super::model::{Case, Gateway, Group, Member, Product};
+use super::model::{Gateway, Group, Member, Product};
 use super::source::Config;
 use super::tree::{Node, Place};
 use super::warning::{self, Warning};
 use crate::form::object;
 use crate::stats::sorting;
+use cases::Balancer;
+use limits::{identity, limiters};
+use places::{Places, Proxy};
 
 /// Kong AI Gateway as a product that is read.
 pub static PRODUCT: Product = Product {
@@ -31,13 +41,12 @@ pub static PRODUCT: Product = Product {
 #[rustfmt::skip]
 pub(super) const KEYS: &[Key<'static>] = &[
     ("_format_version", I, "the form"),
-    ("services", I, "where requests come in"),
-    ("routes", I, "where requests come in"),
     ("consumers", A, "the callers, in equal shares unless they are given"),
     ("plugins[].name", M, "the plugin"),
-    ("plugins[].service", A, "one plugin for all requests"),
-    ("plugins[].route", A, "one plugin for all requests"),
-    ("plugins[].consumer", A, "one plugin for all requests"),
+    ("plugins[].service", M, "where the plugin holds"),
+    ("plugins[].route", M, "where the plugin holds"),
+    ("plugins[].consumer", N, "a plugin of some callers"),
+    ("plugins[].enabled", M, "whether it is on"),
     ("plugins[].config.balancer.algorithm", M, "the policy"),
     ("plugins[].config.balancer.retries", M, "further tries"),
     ("plugins[].config.balancer.failover_criteria", M, "what is tried again"),
@@ -60,6 +69,15 @@ pub(super) const KEYS: &[Key<'static>] = &[
     ("plugins[].config.targets[].model.options.max_tokens", A, "a cap of the class's output"),
     ("plugins[].config.targets[].model.options.*", I, "an address or a parameter"),
     ("plugins[].config.targets[].*", I, "a description or a log"),
+    ("plugins[].config.route_type", M, "what is no chat is left out"),
+    ("plugins[].config.auth", I, "a key"),
+    ("plugins[].config.logging", I, "a log"),
+    ("plugins[].config.model.provider", M, "the provider of an ai-proxy"),
+    ("plugins[].config.model.name", M, "the model of an ai-proxy"),
+    ("plugins[].config.model.options.input_cost", M, "the price of a million tokens"),
+    ("plugins[].config.model.options.output_cost", M, "the price of a million tokens"),
+    ("plugins[].config.model.options.max_tokens", A, "a cap of the class's output"),
+    ("plugins[].config.model.options.*", I, "an address or a parameter"),
     ("plugins[].config.embeddings", A, "by meaning: shares must be given"),
     ("plugins[].config.vectordb", A, "by meaning: shares must be given"),
     ("plugins[].config.llm_providers", A, "a limiter of all models, for each that the identifier tells apart"),
@@ -75,7 +93,23 @@ pub(super) const KEYS: &[Key<'static>] = &[
     ("plugins[].config.cache_control", I, "what callers say of single requests"),
     ("plugins[].config.stop_on_failure", I, "a vector database that fails"),
     ("plugins[].config.*", N, ""),
+    ("services[].routes[].*", I, "where requests come in"),
+    ("services[].*", I, "where requests come in"),
+    ("routes[].*", I, "where requests come in"),
 ];
+
+/// Where plugins stand.
+const HOLDERS: [&str; 4] = ["", "services[].", "services[].routes[].", "routes[]."];
+
+/// The table of keys at every place where plugins stand.
+fn keys() -> Vec<(String, ledger::Verdict, &'static str)> {
+    let row = |holder: &str, (key, verdict, how): &Key<'static>| (format!("{holder}{key}"), *verdict, *how);
+    let (inside, rest): (Vec<_>, Vec<_>) = KEYS.iter().partition(|(key, ..)| key.starts_with("plugins[]"));
+    let at = HOLDERS
+        .iter()
+        .flat_map(|holder| inside.iter().map(|of| row(holder, of)));
+    at.chain(rest.iter().map(|of| row("", of))).collect()
+}
 
 /// What may fail over, and the outcomes that it is.
 const CRITERIA: &[(&str, &[&str])] = &[
@@ -105,17 +139,10 @@ pub(super) fn fits(config: &Config) -> bool {
     })
 }
 
-/// Every plugin of the file: those of services and routes too.
-fn plugins(root: &Node) -> Vec<&Node> {
-    let mut found: Vec<&Node> = root.get("plugins").map_or(&[][..], Node::items).iter().collect();
-    let services = root.get("services").map_or(&[][..], Node::items);
-    let routes = services
-        .iter()
-        .flat_map(|service| service.get("routes").map_or(&[][..], Node::items));
-    for holder in services.iter().chain(routes) {
-        found.extend(holder.get("plugins").map_or(&[][..], Node::items));
-    }
-    found
+/// A proxy as it is read: its group, and what it says of its client.
+struct Read {
+    group: Group,
+    client: Map<String, Value>,
 }
 
 /// Makes a gateway of a file.
@@ -125,41 +152,171 @@ pub(super) fn read(config: &Config) -> Gateway {
         value: super::tree::Value::Map(Vec::new()),
     };
     let root = config.first().unwrap_or(&nothing);
-    let all = plugins(root);
-    let named = |name: &str| {
-        all.iter()
-            .find(|plugin| plugin.text_of("name") == Some(name))
-            .and_then(|p| p.get("config"))
-    };
-    let proxy = named("ai-proxy-advanced").or(named("ai-proxy")).unwrap_or(&nothing);
-    let balancer = proxy.get("balancer").unwrap_or(&nothing);
+    let places = Places::of(root);
+    let (proxies, idle) = places.proxies();
     let mut warnings = Vec::new();
-    let mut left_out = Vec::new();
-    let mut members = Vec::new();
+    let mut left_out: Vec<String> = places
+        .of_consumers
+        .iter()
+        .map(|(at, consumer)| format!("the proxy of line {} (for {consumer} alone)", at.line))
+        .collect();
+    for plugin in idle {
+        let subject = format!(
+            "{} of line {}",
+            plugin.text_of("name").unwrap_or("plugin"),
+            plugin.at.line
+        );
+        let what = "another one is nearer at every route";
+        warnings.push(Warning::new("no-effect", subject, Some(plugin.at)).saying(what));
+    }
+    let mut members: Vec<Member> = Vec::new();
+    let mut read: Vec<Read> = Vec::new();
+    let several = proxies.len() > 1;
+    for proxy in &proxies {
+        let mut name = if several {
+            proxy.called.join("|")
+        } else {
+            "ai-proxy".to_owned()
+        };
+        while read.iter().any(|of| of.group.name == name) {
+            name += "'";
+        }
+        let of = one(proxy, name, &members, &mut warnings, &mut left_out);
+        members.extend(of.group.members.iter().cloned());
+        read.push(of);
+    }
+    let mut client = Map::new();
+    if let [of] = &mut read[..] {
+        client = std::mem::take(&mut of.client);
+    }
+    let mut of_all: Vec<Value> = Vec::new();
+    let mut of_all_said = Vec::new();
+    for (proxy, of) in proxies.iter().zip(&mut read) {
+        let Some((plugin, global)) = places.beside(proxy, "ai-rate-limiting-advanced") else {
+            continue;
+        };
+        let Some(limits) = plugin.get("config") else { continue };
+        let each: Vec<Value> = match identity(limits) {
+            Some(per) => limiters(limits)
+                .into_iter()
+                .map(|limiter| json!({ "each": { "per": per, "limiter": limiter } }))
+                .collect(),
+            None => limiters(limits),
+        };
+        let said = limits::said(limits);
+        if (global || !several) && of_all.is_empty() {
+            (of_all, of_all_said) = (each, said);
+        } else if !global && several && !each.is_empty() {
+            of.group.settings.insert("limiters".to_owned(), json!(each));
+            of.group.limits = said;
+        }
+    }
+    if !of_all.is_empty() {
+        client.insert("limiters".to_owned(), json!(of_all));
+        // What is over a limit is refused, and does not wait.
+        client.insert("admission".to_owned(), json!({ "queue": { "capacity": 0 } }));
+    }
+    let groups: Vec<Group> = read
+        .into_iter()
+        .map(|Read { mut group, client }| {
+            if !client.is_empty() {
+                group.settings.insert("client".to_owned(), Value::Object(client));
+            }
+            group
+        })
+        .collect();
+    let cache = places.any("ai-semantic-cache").and_then(|plugin| plugin.get("config"));
+    let cache = cache.map(|of| self::cache(of, &mut warnings));
+    warnings.dedup();
+    warning::sort(&mut warnings);
+    let mut facts = Map::new();
+    let consumers = consumers(root);
+    if !consumers.is_empty() {
+        facts.insert("tags".to_owned(), json!({ "consumer": consumers }));
+    }
+    let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
+    let table = keys();
+    let table: Vec<Key<'_>> = table
+        .iter()
+        .map(|(path, verdict, how)| (path.as_str(), *verdict, *how))
+        .collect();
+    Gateway {
+        product: &PRODUCT,
+        version: "ai-proxy-advanced 3.15".to_owned(),
+        files: config.files.clone(),
+        ask: vec![
+            "arrivals and tokens".to_owned(),
+            format!("latency of {}", names.join(", ")),
+            "consumers and their shares".to_owned(),
+        ],
+        groups,
+        aliases: Vec::new(),
+        client,
+        facts,
+        cache,
+        replicas: 1,
+        warnings,
+        limits: of_all_said,
+        ledger: ledger::of(root, &table),
+        left_out,
+    }
+}
+
+/// The group of a proxy, and what it says of its client; `before` are the members of those before it.
+fn one(
+    proxy: &Proxy<'_>,
+    name: String,
+    before: &[Member],
+    warnings: &mut Vec<Warning>,
+    left_out: &mut Vec<String>,
+) -> Read {
+    let nothing = Node {
+        at: proxy.plugin.at,
+        value: super::tree::Value::Map(Vec::new()),
+    };
+    let config = proxy.plugin.get("config").unwrap_or(&nothing);
+    let plain = proxy.plugin.text_of("name") == Some("ai-proxy");
+    let balancer = config.get("balancer").filter(|_| !plain).unwrap_or(&nothing);
+    // A plain proxy is its own target.
+    let targets = if plain {
+        std::slice::from_ref(config)
+    } else {
+        config.get("targets").map_or(&[][..], Node::items)
+    };
+    let mut members: Vec<Member> = Vec::new();
     let mut weights = Map::new();
-    for (number, target) in proxy.get("targets").map_or(&[][..], Node::items).iter().enumerate() {
+    for (number, target) in targets.iter().enumerate() {
         if let Some(other) = target.text_of("route_type").filter(|route| !TEXT.contains(route)) {
-            left_out.push(format!(
-                "targets[{number}] (route_type {})",
-                other.trim_start_matches("llm/v1/")
-            ));
+            let what = if plain {
+                name.clone()
+            } else {
+                format!("targets[{number}]")
+            };
+            left_out.push(format!("{what} (route_type {})", other.trim_start_matches("llm/v1/")));
             continue;
         }
-        let member = member(target, &members, &mut warnings);
+        let known: Vec<&str> = before
+            .iter()
+            .chain(&members)
+            .map(|member| member.name.as_str())
+            .collect();
+        let member = member(target, &known, warnings);
         weights.insert(member.name.clone(), json!(target.count_of("weight").unwrap_or(100)));
         members.push(member);
     }
-    let names: Vec<&str> = members.iter().map(|member: &Member| member.name.as_str()).collect();
+    let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
     let policy = policy(balancer, &names, &weights);
     let given = balancer.get("failover_criteria");
     let criteria = given.map_or_else(|| vec!["error", "timeout"], Node::texts);
-    let posts = criteria.contains(&"non_idempotent");
+    let posts = criteria.contains(&"non_idempotent") && !plain;
     let retries = if posts {
         balancer.count_of("retries").unwrap_or(5).min(10_000)
     } else {
         0
     };
-    doubts(proxy, balancer, &criteria, &mut warnings);
+    if !plain {
+        doubts(config, balancer, &criteria, warnings);
+    }
     let on: Vec<Value> = CRITERIA
         .iter()
         .filter(|(name, _)| criteria.contains(name))
@@ -170,18 +327,18 @@ pub(super) fn read(config: &Config) -> Gateway {
                 .map_or_else(|_| json!(outcome), |code| json!(code))
         })
         .collect();
-    let cache = named("ai-semantic-cache").map(|of| cache(of, &mut warnings));
     let mut client = Map::new();
     let retry = match retries {
         0 => json!("never"),
         n => json!({ "fixed": { "tries": n + 1, "wait": "0s", "on": on } }),
     };
     client.insert("retry".to_owned(), retry);
-    if let Some(fails) = balancer.count_of("max_fails").filter(|fails| *fails > 0) {
-        let out = balancer.number_of("fail_timeout").unwrap_or(10_000.0);
+    let fails = balancer.count_of("max_fails").filter(|fails| *fails > 0);
+    let out = balancer.number_of("fail_timeout").unwrap_or(10_000.0) / 1e3;
+    if let Some(fails) = fails {
         client.insert(
             "breaker".to_owned(),
-            json!({ "kong": { "max_fails": fails, "fail_timeout": format!("{}s", out / 1e3) } }),
+            json!({ "kong": { "max_fails": fails, "fail_timeout": format!("{out}s") } }),
         );
     }
     let of = |key: &str| balancer.number_of(key).unwrap_or(60_000.0) / 1e3;
@@ -190,83 +347,36 @@ pub(super) fn read(config: &Config) -> Gateway {
         "timeouts".to_owned(),
         json!({ "connect": format!("{connect}s"), "ttft": format!("{reads}s"), "idle": format!("{reads}s") }),
     );
-    if let Some(limits) = named("ai-rate-limiting-advanced") {
-        let limiters: Vec<Value> = match identity(limits) {
-            Some(per) => limiters(limits)
-                .into_iter()
-                .map(|limiter| json!({ "each": { "per": per, "limiter": limiter } }))
-                .collect(),
-            None => limiters(limits),
-        };
-        if !limiters.is_empty() {
-            client.insert("limiters".to_owned(), json!(limiters));
-            // What is over a limit is refused, and does not wait.
-            client.insert("admission".to_owned(), json!({ "queue": { "capacity": 0 } }));
-        }
+    let algorithm = balancer.text_of("algorithm").unwrap_or("round-robin");
+    // Those of the heaviest weight are the first level of a balancer by priority.
+    let heaviest = weights.values().filter_map(Value::as_u64).max();
+    let level = weights.values().filter(|weight| weight.as_u64() == heaviest).count();
+    let (cases, worst_attempts, worst_seconds) = Balancer {
+        algorithm,
+        targets: if algorithm == "priority" { level } else { members.len() },
+        retries,
+        on: &on,
+        reads,
+        breaker: fails.map(|fails| (fails, out)),
     }
-    let tried = |code: u64| if on.contains(&json!(code)) { retries + 1 } else { 1 };
-    let hangs = if on.contains(&json!("timeout_ttft")) {
-        retries + 1
-    } else {
-        1
-    };
-    let case = |when, attempts, seconds: f64, then: &str| Case {
-        when,
-        attempts,
-        seconds: (seconds, seconds),
-        then: then.to_owned(),
-    };
-    let cases = vec![
-        case("all answer 429", tried(429), 0.0, "the caller is told a 429"),
-        case("all answer 500", tried(500), 0.0, "the caller is told a 500"),
-        case("all answer 503", tried(503), 0.0, "the caller is told a 503"),
-        case("all hang", hangs, hangs as f64 * reads, "the caller is told a 504"),
-    ];
+    .cases();
+    let mut through = Vec::new();
+    if members.len() > 1 {
+        through.push(format!("by {algorithm}"));
+    }
     let group = Group {
-        name: "ai-proxy".to_owned(),
-        at: proxy.at,
-        through: vec![format!("by {}", balancer.text_of("algorithm").unwrap_or("round-robin"))],
+        chain: vec![name.clone()],
+        name,
+        at: proxy.plugin.at,
+        through,
         policy,
-        chain: vec!["ai-proxy".to_owned()],
-        worst_attempts: cases.iter().map(|case| case.attempts).max().unwrap_or(1),
-        worst_seconds: hangs as f64 * reads,
+        worst_attempts,
+        worst_seconds,
         cases,
         members,
         ..Group::default()
     };
-    warning::sort(&mut warnings);
-    let mut facts = Map::new();
-    let consumers = consumers(root);
-    if !consumers.is_empty() {
-        facts.insert("tags".to_owned(), json!({ "consumer": consumers }));
-    }
-    Gateway {
-        product: &PRODUCT,
-        version: "ai-proxy-advanced 3.15".to_owned(),
-        files: config.files.clone(),
-        ask: vec![
-            "arrivals and tokens".to_owned(),
-            format!(
-                "latency of {}",
-                group
-                    .members
-                    .iter()
-                    .map(|m| m.name.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
-            "consumers and their shares".to_owned(),
-        ],
-        groups: vec![group],
-        aliases: Vec::new(),
-        client,
-        facts,
-        cache,
-        replicas: 1,
-        warnings,
-        ledger: ledger::of(root, KEYS),
-        left_out,
-    }
+    Read { group, client }
 }
 
 /// The cache that goes by meaning.
@@ -284,7 +394,7 @@ fn cache(of: &Node, warnings: &mut Vec<Warning>) -> Cache {
     }
 }
 
-fn member(target: &Node, before: &[Member], warnings: &mut Vec<Warning>) -> Member {
+fn member(target: &Node, before: &[&str], warnings: &mut Vec<Warning>) -> Member {
     let of = |path: &str| target.find(path).and_then(Node::text);
     let provider = of("model.provider").unwrap_or("provider");
     let model = of("model.name").unwrap_or("");
@@ -292,7 +402,7 @@ fn member(target: &Node, before: &[Member], warnings: &mut Vec<Warning>) -> Memb
         "{provider}/{}",
         of("model.options.azure_deployment_id").unwrap_or(model)
     );
-    while before.iter().any(|member| member.name == name) {
+    while before.contains(&name.as_str()) {
         name += "'";
     }
     let secret = target
@@ -374,47 +484,9 @@ fn doubts(proxy: &Node, balancer: &Node, criteria: &[&str], warnings: &mut Vec<W
     }
 }
 
-/// What has a limiter each, as a tag: a consumer if nothing else is said; nothing where all that come by one way share it.
-fn identity(limits: &Node) -> Option<String> {
-    match limits.text_of("identifier").unwrap_or("consumer") {
-        "service" | "path" => None,
-        "header" => Some(format!("tag.{}", limits.text_of("header_name").unwrap_or("header"))),
-        other => Some(format!("tag.{other}")),
-    }
-}
-
 /// The consumers of the file, in equal shares.
 fn consumers(root: &Node) -> Map<String, Value> {
     let all = root.get("consumers").map_or(&[][..], Node::items).iter();
     let names = all.filter_map(|consumer| consumer.text_of("username").or(consumer.text_of("custom_id")));
     object(names.map(|name| (name.to_owned(), json!(1))))
-}
-
-/// The limits of every provider, each as one limiter.
-fn limiters(limits: &Node) -> Vec<Value> {
-    let unit = match limits.text_of("tokens_count_strategy") {
-        Some("prompt_tokens") => "input_tokens",
-        Some("completion_tokens") => "output_tokens",
-        Some(_) | None => "tokens",
-    };
-    let kind = if limits.text_of("window_type") == Some("fixed") {
-        "fixed_window"
-    } else {
-        "sliding_counter"
-    };
-    let providers = limits.get("llm_providers").map_or(&[][..], Node::items);
-    let each = providers.iter().flat_map(|provider| {
-        let of = |key: &str| {
-            provider
-                .get(key)
-                .map_or(&[][..], Node::items)
-                .iter()
-                .filter_map(Node::number)
-        };
-        of("limit").zip(of("window_size").collect::<Vec<_>>()).map(|(limit, window)| {
-            let limit = limit.max(1.0) as u64;
-            json!({ kind: { "unit": unit, "limit": limit, "window": format!("{window}s"), "charge": { "at": "end" } } })
-        })
-    });
-    each.collect()
 }

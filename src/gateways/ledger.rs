@@ -131,7 +131,7 @@ fn walk(node: &Node, path: &str, shape: &str, keys: &[Key<'_>], rows: &mut Vec<R
 }
 
 /// Whether `pattern` names `shape`.
-fn fits(pattern: &str, shape: &str) -> bool {
+pub(super) fn fits(pattern: &str, shape: &str) -> bool {
     let (mut patterns, mut parts) = (pattern.split('.'), shape.split('.'));
     loop {
         match (patterns.next(), parts.next()) {

@@ -26,6 +26,7 @@ pub mod settled;
 pub mod show;
 pub mod source;
 pub mod tree;
+mod values;
 pub mod warning;
 pub mod yaml;
 
@@ -82,6 +83,10 @@ struct Reader {
     read: fn(&Config) -> Gateway,
     /// What becomes of a key of this shape.
     verdict: fn(&str) -> Option<ledger::Verdict>,
+    /// Which settings are numbers, and from where to where, by the shape that the second makes of a path.
+    values: (&'static [values::Rule], values::Shape),
+    /// Whether it reads the first document alone.
+    is_one_document: bool,
 }
 
 /// The products, in the order in which they are tried.
@@ -91,38 +96,60 @@ const READERS: &[Reader] = &[
         fits: litellm::fits,
         read: litellm::read,
         verdict: |shape| ledger::verdict(shape, litellm::KEYS),
+        values: (values::rules::LITELLM, str::to_owned),
+        is_one_document: true,
     },
     Reader {
         product: &portkey::PRODUCT,
         fits: portkey::fits,
         read: portkey::read,
         verdict: |shape| ledger::verdict(shape.trim_start_matches("targets[]."), portkey::KEYS),
+        values: (values::rules::PORTKEY, |shape| {
+            shape.trim_start_matches("targets[].").to_owned()
+        }),
+        is_one_document: true,
     },
     Reader {
         product: &envoy::PRODUCT,
         fits: envoy::fits,
         read: envoy::read,
         verdict: |shape| ledger::verdict(shape, envoy::KEYS),
+        values: (values::rules::ENVOY_AI, str::to_owned),
+        is_one_document: false,
     },
     Reader {
         product: &kong::PRODUCT,
         fits: kong::fits,
         read: kong::read,
         verdict: |shape| ledger::verdict(shape, kong::KEYS),
+        values: (values::rules::KONG, of_plugin),
+        is_one_document: true,
     },
     Reader {
         product: &bifrost::PRODUCT,
         fits: bifrost::fits,
         read: bifrost::read,
         verdict: |shape| ledger::verdict(shape, bifrost::KEYS),
+        values: (values::rules::BIFROST, str::to_owned),
+        is_one_document: true,
     },
     Reader {
         product: &envoy_bootstrap::PRODUCT,
         fits: envoy_bootstrap::fits,
         read: envoy_bootstrap::read,
         verdict: |shape| ledger::verdict(shape, envoy_bootstrap::KEYS),
+        values: (values::rules::ENVOY, envoy_bootstrap::snake_case),
+        is_one_document: false,
     },
 ];
+
+/// The shape of a plugin's key, wherever the plugin stands.
+fn of_plugin(shape: &str) -> String {
+    let start = shape
+        .find("plugins[]")
+        .filter(|_| shape.starts_with("services[]") || shape.starts_with("routes[]"));
+    shape[start.unwrap_or(0)..].to_owned()
+}
 
 /// The names of the products that are read.
 pub fn products() -> impl Iterator<Item = &'static str> {
@@ -172,7 +199,39 @@ pub fn read(config: &Config, product: Option<&str>) -> Result<Gateway, Refused> 
             Refused::whole(file, what)
         })?,
     };
-    Ok((reader.read)(config))
+    Ok(sifted(config, reader))
+}
+
+/// The gateway of a configuration, without the values that its settings cannot have, and with what holds for every product.
+fn sifted(config: &Config, reader: &Reader) -> Gateway {
+    let (rules, shape) = reader.values;
+    let found = values::sift(config, rules, shape);
+    let clean = found.as_ref().map_or(config, |(clean, _)| clean);
+    let mut gateway = (reader.read)(clean);
+    let before = gateway.warnings.len();
+    if let Some((_, wrong)) = found {
+        gateway.warnings.extend(wrong.warnings);
+        gateway
+            .ledger
+            .extend(wrong.taken.into_iter().map(|(path, shape, at)| ledger::Row {
+                path,
+                shape,
+                at,
+                verdict: ledger::Verdict::NoEffect,
+                how: "a value that it cannot have: read as if it were not there".to_owned(),
+                known: true,
+                mark: 0,
+            }));
+    }
+    if let Some(further) = config.documents.get(1).filter(|_| reader.is_one_document) {
+        gateway
+            .warnings
+            .push(warning::Warning::new("further-document", "", Some(further.at)));
+    }
+    if gateway.warnings.len() > before {
+        warning::sort(&mut gateway.warnings);
+    }
+    gateway
 }
 
 #[cfg(test)]

@@ -47,6 +47,8 @@ pub struct Gateway {
     pub warnings: Vec<Warning>,
     /// A verdict on every key.
     pub ledger: Vec<Row>,
+    /// What bounds the requests of every group, and what happens beyond.
+    pub limits: Vec<Limit>,
     /// What the configuration leaves out and why: names of groups.
     pub left_out: Vec<String>,
     /// What no configuration can say and a simulation needs.
@@ -78,6 +80,8 @@ pub struct Group {
     pub chain: Vec<String>,
     /// What happens when something fails.
     pub cases: Vec<Case>,
+    /// What bounds the group's requests, and what happens beyond.
+    pub limits: Vec<Limit>,
     /// The most attempts of one request.
     pub worst_attempts: u64,
     /// The longest that one request takes, in seconds, if every attempt hangs until its timeout.
@@ -122,6 +126,8 @@ pub struct Member {
 /// What happens to a request of a group when something fails.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Case {
+    /// Which of the group's requests it is about: what a strategy chose before any failure; empty for all of them.
+    pub branch: String,
     /// What fails, and how.
     pub when: &'static str,
     /// Attempts in this group.
@@ -130,4 +136,46 @@ pub struct Case {
     pub seconds: (f64, f64),
     /// What follows: what is left out, where the request goes, what the caller is told.
     pub then: String,
+}
+
+impl Case {
+    /// A case of every request of the group.
+    pub fn new(when: &'static str, attempts: u64, seconds: (f64, f64), then: impl Into<String>) -> Case {
+        Case {
+            branch: String::new(),
+            when,
+            attempts,
+            seconds,
+            then: then.into(),
+        }
+    }
+
+    /// This case for requests of one branch alone.
+    #[must_use]
+    pub fn of_branch(mut self, branch: &str) -> Case {
+        branch.clone_into(&mut self.branch);
+        self
+    }
+}
+
+/// A bound on requests, tokens, calls or money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// What is bounded, and by how much: `60 requests in a minute of the clock at west`.
+    pub what: String,
+    /// What happens beyond: who refuses, with which status, and whether it is tried again.
+    pub beyond: String,
+    /// Where it is said, if the file says it.
+    pub at: Option<Place>,
+}
+
+impl Limit {
+    /// A limit that is said at a place.
+    pub fn new(what: impl Into<String>, beyond: impl Into<String>, at: Option<Place>) -> Limit {
+        Limit {
+            what: what.into(),
+            beyond: beyond.into(),
+            at,
+        }
+    }
 }

@@ -15,15 +15,17 @@ use serde_json::{Map, Value, json};
 mod breaker;
 mod cache;
 mod query;
+mod ways;
 
 use super::cache::Cache;
 use super::ledger::Verdict::{Approximated as A, Ignored as I, Modelled as M, NotModelled as N};
 use super::ledger::{self, Key};
-use super::model::{Case, Gateway, Group, Member, Product};
+use super::model::{Gateway, Group, Member, Product};
 use super::source::Config;
 use super::tree::{Node, Place, Value as Is};
 use super::warning::{self, Warning};
-use query::{classes, value};
+use query::{classes, in_words, value};
+use ways::{Cost, Costs, FAILURES, Way, chosen, drawn, in_turn, leaf};
 
 /// Portkey as a product that is read.
 pub static PRODUCT: Product = Product {
@@ -94,23 +96,8 @@ struct Rules {
     timeout: Option<f64>,
 }
 
-/// What one failure costs under a place of the tree: attempts, and seconds of waits and of timeouts.
-#[derive(Clone, Copy, Default)]
-struct Cost {
-    attempts: u64,
-    seconds: f64,
-}
-
 /// The statuses that are tried again by default.
 const RETRIED: [u64; 5] = [429, 500, 502, 503, 504];
-
-/// What fails, the status that it has, and how it is called.
-const FAILURES: [(u64, &str); 4] = [
-    (429, "all answer 429"),
-    (500, "all answer 500"),
-    (408, "all hang"),
-    (400, "a malformed one (400)"),
-];
 
 struct Reading {
     members: Vec<Member>,
@@ -145,7 +132,7 @@ pub(super) fn read(config: &Config) -> Gateway {
     };
     let rules = Rules::default().under(root);
     let found = reading.place(root, "", &rules);
-    let (policy, costs) = found.unwrap_or((Value::Null, [Cost::default(); FAILURES.len()]));
+    let (policy, ways) = found.unwrap_or((Value::Null, Vec::new()));
     // A provider alone is not a policy.
     let policy = match policy.as_str() {
         Some(name) => json!({ "single": { "provider": name } }),
@@ -160,12 +147,7 @@ pub(super) fn read(config: &Config) -> Gateway {
     if let Some(timeout) = rules.timeout {
         client.insert("timeouts".to_owned(), json!({ "ttft": format!("{}s", timeout / 1e3) }));
     }
-    let cases = FAILURES.iter().zip(&costs).map(|((code, when), cost)| Case {
-        when,
-        attempts: cost.attempts,
-        seconds: (cost.seconds, cost.seconds),
-        then: format!("the caller is told the last {code}"),
-    });
+    let costs = ways::most(&ways);
     let worst = costs.iter().map(|cost| cost.attempts).max().unwrap_or(0);
     let mut facts = Map::new();
     if !reading.own.is_empty() {
@@ -178,7 +160,7 @@ pub(super) fn read(config: &Config) -> Gateway {
     let group = Group {
         name: ONLY.to_owned(),
         at: root.at,
-        cases: cases.collect(),
+        cases: ways::cases(&ways),
         policy,
         chain: vec![ONLY.to_owned()],
         worst_attempts: worst,
@@ -214,6 +196,7 @@ pub(super) fn read(config: &Config) -> Gateway {
         cache: reading.cache,
         replicas: 1,
         warnings: reading.warnings,
+        limits: Vec::new(),
         left_out: reading.left_out,
         ask,
     }
@@ -290,7 +273,8 @@ fn codes(node: &Node) -> Vec<u64> {
         .collect()
 }
 
-type Found = (Value, [Cost; FAILURES.len()]);
+/// A part of an experiment, and the ways of a request through it.
+type Found = (Value, Vec<Way>);
 
 impl Reading {
     fn warn(&mut self, code: &str, subject: &str, at: Place) {
@@ -332,12 +316,13 @@ impl Reading {
                 found.push((own, weight, place));
             }
         }
-        let first = found.first()?.2.clone();
+        if found.is_empty() {
+            return None;
+        }
         let name = if path.is_empty() { ONLY } else { path };
         match mode {
             "loadbalance" => {
                 self.warn("loadbalance-has-no-failover", name, at);
-                let costs = most(found.iter().map(|(.., (_, costs))| costs));
                 let target = |(_, weight, (place, _)): &(String, f64, Found)| match place.as_str() {
                     Some(provider) => json!({ "provider": provider, "weight": weight }),
                     None => {
@@ -347,30 +332,26 @@ impl Reading {
                     }
                 };
                 let targets: Vec<Value> = found.iter().map(target).collect();
-                Some((json!({ "loadbalance": { "targets": targets } }), costs))
+                let of = json!({ "loadbalance": { "targets": targets } });
+                let ways = found.into_iter().map(|(_, weight, (_, ways))| (weight, ways));
+                Some((of, drawn(ways.collect())))
             }
             "fallback" => {
                 let on = strategy.and_then(|s| s.get("on_status_codes")).map(codes);
                 if on.is_none() {
                     self.warn("falls-back-on-400", name, at);
                 }
-                let mut costs = first.1;
-                for (number, (code, _)) in FAILURES.iter().enumerate() {
-                    let goes_on = on.as_ref().is_none_or(|on| on.contains(code));
-                    for (.., (_, next)) in found.iter().skip(1).filter(|_| goes_on) {
-                        costs[number].attempts += next[number].attempts;
-                        costs[number].seconds += next[number].seconds;
-                    }
-                }
                 let targets: Vec<&Value> = found.iter().map(|(.., (place, _))| place).collect();
                 let mut of = json!({ "targets": targets });
-                if let Some(on) = on {
+                if let Some(on) = &on {
                     of["on"] = json!(on);
                 }
-                Some((json!({ "fallback": of }), costs))
+                let goes_on = |code: u64| on.as_ref().is_none_or(|on| on.contains(&code));
+                let ways = found.into_iter().map(|(.., (_, ways))| ways);
+                Some((json!({ "fallback": of }), in_turn(ways.collect(), goes_on)))
             }
             "conditional" => Some(self.conditional(strategy?, &found)),
-            _ => Some(first),
+            _ => found.into_iter().next().map(|(.., place)| place),
         }
     }
 
@@ -400,10 +381,7 @@ impl Reading {
         if let Some(default) = policy(strategy.get("default")) {
             of["default"] = default;
         }
-        (
-            json!({ "conditional": of }),
-            most(found.iter().map(|(.., (_, costs))| costs)),
-        )
+        (json!({ "conditional": of }), chosen(by_target(strategy, found)))
     }
 
     fn leaf(&mut self, node: &Node, path: &str, rules: &Rules) -> Option<Found> {
@@ -456,7 +434,9 @@ impl Reading {
             ..Member::default()
         };
         self.members.push(member);
-        Some((json!(name), FAILURES.map(|(code, _)| rules.cost(code))))
+        let costs: Costs = FAILURES.map(|code| rules.cost(code));
+        let ways = leaf(&name, costs);
+        Some((json!(name), ways))
     }
 
     fn of_whole(&mut self, root: &Node, rules: &Rules) {
@@ -479,13 +459,27 @@ impl Reading {
     }
 }
 
-/// The dearest of several branches, for each failure.
-fn most<'a>(costs: impl Iterator<Item = &'a [Cost; FAILURES.len()]>) -> [Cost; FAILURES.len()] {
-    costs.fold([Cost::default(); FAILURES.len()], |mut most, costs| {
-        for (most, cost) in most.iter_mut().zip(costs) {
-            most.attempts = most.attempts.max(cost.attempts);
-            most.seconds = most.seconds.max(cost.seconds);
+/// The ways of each target that a condition names, or the default, with the words of those that lead to it.
+fn by_target(strategy: &Node, found: &[(String, f64, Found)]) -> Vec<(Vec<String>, Vec<Way>)> {
+    let items = strategy.get("conditions").map_or(&[][..], Node::items);
+    let said = |item: &Node| {
+        let words = item
+            .get("query")
+            .map_or_else(|| "always".to_owned(), |query| format!("where {}", in_words(query)));
+        Some((item.text_of("then")?.to_owned(), words))
+    };
+    let default = strategy
+        .text_of("default")
+        .map(|name| (name.to_owned(), "otherwise".to_owned()));
+    let mut all: Vec<(&String, Vec<String>, &Vec<Way>)> = Vec::new();
+    for (name, words) in items.iter().filter_map(said).chain(default) {
+        let known = all.iter_mut().find(|(own, ..)| **own == name);
+        let target = found.iter().find(|(own, ..)| *own == name);
+        match (known, target) {
+            (Some((_, said, _)), _) => said.push(words),
+            (None, Some((own, _, (_, ways)))) => all.push((own, vec![words], ways)),
+            (None, None) => {}
         }
-        most
-    })
+    }
+    all.into_iter().map(|(_, said, ways)| (said, ways.clone())).collect()
 }

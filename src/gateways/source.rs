@@ -7,6 +7,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use super::tree::{Entry, Node, Place, Value};
 use super::{Refused, yaml};
 use crate::form::diagnose::quoted;
@@ -16,7 +18,7 @@ use crate::import::source;
 const MOST_FILES: usize = 64;
 
 /// A configuration with all that it includes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// The files, as they are called; places name them by number.
     pub files: Vec<String>,
@@ -30,6 +32,13 @@ pub struct Config {
     pub repeated: Vec<(Place, String)>,
     /// Sections of an earlier file that an included one replaces.
     pub replaced: Vec<(Place, String)>,
+    /// The SHA-256 of the file's text, in hexadecimal digits; of what it includes nothing is in it.
+    pub sha256: String,
+}
+
+/// The SHA-256 of a text in hexadecimal digits.
+pub fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Opens the configuration at `path`.
@@ -46,7 +55,10 @@ pub fn open(path: &Path) -> Result<Config, Refused> {
 /// As [`open`], and those of `read`.
 pub fn open_with(path: &Path, read: &mut dyn FnMut(&Path) -> Result<String, Refused>) -> Result<Config, Refused> {
     let text = read(path)?;
-    let mut config = Config::default();
+    let mut config = Config {
+        sha256: sha256(&text),
+        ..Config::default()
+    };
     config.documents = config.add(path.display().to_string(), 0, &text)?;
     config.unwrap_it()?;
     config.include(path, read)?;
@@ -58,7 +70,10 @@ pub fn open_with(path: &Path, read: &mut dyn FnMut(&Path) -> Result<String, Refu
 /// # Errors
 /// As [`open`].
 pub fn from_text(name: &str, text: &str) -> Result<Config, Refused> {
-    let mut config = Config::default();
+    let mut config = Config {
+        sha256: sha256(text),
+        ..Config::default()
+    };
     config.documents = config.add(name.to_owned(), 0, text)?;
     config.unwrap_it()?;
     Ok(config)

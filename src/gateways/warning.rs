@@ -91,6 +91,9 @@ use Level::{Error, Note, Warning as Warn};
 /// Every kind of warning.
 #[rustfmt::skip]
 pub const KINDS: &[Kind] = &[
+    kind("wrong-value", Error, "the value is not one that the setting can have; here it is read as if it were not there, and the gateway may refuse it or do something else", "correct the value"),
+    kind("further-document", Error, "the file has a further YAML document: only the first one is read here, and a loader that expects one (LiteLLM's does) refuses the file", "give one document, or put the others into files of their own"),
+    kind("unknown-section", Warn, "nothing reads a section of this name, so that all in it does nothing", "correct its spelling"),
     kind("unknown-key", Warn, "no version that is known has this key; it is skipped", "remove it, or correct its spelling"),
     kind("alias-is-a-list", Error, "an alias must name one group; every request to this one is answered with a 400", "name one group, and put the others into `fallbacks`"),
     kind("undefined-alias", Error, "the alias leads to a group that does not exist; every request to it fails", "define the group, or correct the name"),
@@ -128,6 +131,7 @@ pub const KINDS: &[Kind] = &[
     kind("no-retry_on", Error, "a retry policy without `retry_on` tries nothing again", "say what is tried again, like `retry_on: 5xx,reset,connect-failure`"),
     kind("codes-are-not-read", Warn, "the list of statuses counts only where `retry_on` has the word `retriable-status-codes`", "add the word to `retry_on`"),
     kind("retries-are-bounded", Warn, "retries of the whole cluster at once are bounded, back-offs included; one more is not made, and where answers take seconds to begin most are not", "give `circuit_breakers.thresholds` a `retry_budget`, or `max_retries` near the retries of an outage: rate x share that fails x seconds to the first token"),
+    kind("timeout-never-strikes", Warn, "the timeout of an attempt is not shorter than that of the whole request, which strikes first: an attempt that hangs is never tried again", "make it shorter than the request's timeout, so that there is time for a retry"),
     kind("no-per_try_timeout", Warn, "without `per_try_timeout` an attempt that hangs lasts until the timeout of the whole request: it is never tried again", "give `per_try_timeout`"),
     kind("retry-may-stay", Warn, "a retry is a choice like any other and may go to the host that has just failed", "give `retry_host_predicate` `previous_hosts` with `host_selection_retry_max_attempts`"),
     kind("retry-stays-on-its-level", Note, "a retry goes to the level that the healthy hosts say, which a single failure does not change", "give `retry_priority` `previous_priorities`, if retries should go down a level"),

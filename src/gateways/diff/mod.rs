@@ -3,8 +3,9 @@
 //! Settings are compared as they hold in the end ([`super::settled`]), group by group and provider by provider; a change that every group
 //! has is told once. A provider that has no name of its own in the file is known again by its model and account, so that a deployment
 //! more or less does not rename the others ([`alike`]). Warnings are known again by their code and what they are about, since lines move.
-//! Of two products only what both say is compared. Left out: keys that change nothing, as the ledger has it.
+//! Of two products only what both say is compared ([`across`]). Left out: keys that change nothing, as the ledger has it.
 
+mod across;
 mod alike;
 mod show;
 mod simulated;
@@ -83,6 +84,13 @@ pub struct KeyChange {
     pub row: Row,
 }
 
+impl Diff<'_> {
+    /// Whether both are configurations of one product, so that their settings are the same ones.
+    pub fn is_of_one_product(&self) -> bool {
+        self.old.product == self.new.product
+    }
+}
+
 /// Compares two configurations.
 ///
 /// # Errors
@@ -97,7 +105,13 @@ pub fn diff<'a>(old: &'a Gateway, new: &'a Gateway, prices: &Table) -> Result<Di
     let raised = only(&new.warnings, &old.warnings);
     let gone = only(&old.warnings, &new.warnings);
     let keys = if same_product { keys(old, new) } else { Vec::new() };
-    let cases = cases(old, new);
+    let cases = if same_product {
+        cases(old, new)
+    } else {
+        let further = across::changes(old, new, &changes);
+        changes.splice(0..0, further);
+        across::cases(old, new)
+    };
     Ok(Diff {
         old,
         new,
@@ -325,12 +339,15 @@ fn cases(old: &Gateway, new: &Gateway) -> Vec<CaseChange> {
             continue;
         };
         for case in &group.cases {
-            let same = |other: &&Case| other.when == case.when;
+            let same = |other: &&Case| (other.when, &other.branch) == (case.when, &case.branch);
             let Some(was) = before.cases.iter().find(same).filter(|was| *was != case) else {
                 continue;
             };
             found.push(CaseChange {
-                group: group.name.clone(),
+                group: match case.branch.as_str() {
+                    "" => group.name.clone(),
+                    branch => format!("{}: {branch}", group.name),
+                },
                 when: case.when,
                 old: was.clone(),
                 new: case.clone(),

@@ -40,6 +40,26 @@ fn products(diff: &Diff<'_>) -> String {
     if old == new { new } else { format!("{old} → {new}") }
 }
 
+/// What is compared, where that is not the same settings of one product.
+fn caution(diff: &Diff<'_>) -> Option<String> {
+    let (old, new) = (diff.old.product.title, diff.new.product.title);
+    (!diff.is_of_one_product()).then(|| {
+        let cases = match diff.cases.is_empty() {
+            true => "; no group is in both, so that failures are not compared group by group",
+            false => "",
+        };
+        format!("Two products are compared, {old} and {new}: their settings are not the same ones. Told is what both can say{cases}.")
+    })
+}
+
+/// What is said where no setting is told of.
+fn unchanged(diff: &Diff<'_>) -> &'static str {
+    match diff.is_of_one_product() {
+        true => "No setting changed.",
+        false => "Nothing that both can say differs.",
+    }
+}
+
 /// A setting's owner and name: `group chat: retries`.
 fn setting(subject: &str, what: &str) -> String {
     match subject {

@@ -1,6 +1,7 @@
 //! What in the documents of Envoy AI Gateway does nothing or not what it seems to do, and what they do not say.
 
 use super::{Policy, is_reserved};
+use crate::form::units::seconds;
 use crate::gateways::model::Gateway;
 use crate::gateways::source::Config;
 use crate::gateways::tree::Node;
@@ -40,6 +41,17 @@ pub(super) fn doubts(config: &Config, rules: &[&Node], policy: &Policy, gateway:
         gateway
             .warnings
             .push(Warning::new("priority-without-retry", "", Some(rule.at)));
+    }
+    if let Some(attempt) = policy
+        .attempt
+        .as_deref()
+        .and_then(seconds)
+        .filter(|s| *s >= policy.total)
+    {
+        let what = format!("perRetry.timeout {attempt} s, the request's {} s", policy.total);
+        let at = rules.first().map(|rule| rule.at);
+        let warning = Warning::new("timeout-never-strikes", "", policy.attempt_at.or(at));
+        gateway.warnings.push(warning.saying(what));
     }
     let given = rules.iter().find_map(|rule| rule.get("timeouts"));
     if let Some(timeouts) = given {

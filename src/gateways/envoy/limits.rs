@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::gateways::model::{Gateway, Member};
+use crate::gateways::model::{Gateway, Limit, Member};
 use crate::gateways::source::Config;
 use crate::gateways::tree::Node;
 use crate::gateways::warning::Warning;
@@ -40,6 +40,102 @@ pub(super) fn limiters(config: &Config, traffic: Option<&Node>) -> Vec<Value> {
         Some(of_identity(rule, all))
     };
     rules.iter().filter_map(of_rule).collect()
+}
+
+/// The same in words, with the bounds that are not simulated.
+pub(super) fn said(config: &Config, traffic: Option<&Node>) -> Vec<Limit> {
+    let rules = traffic
+        .and_then(|node| node.find("rateLimit.global.rules"))
+        .map_or(&[][..], Node::items);
+    let costs = config
+        .documents
+        .iter()
+        .flat_map(|node| node.find("spec.llmRequestCosts").map_or(&[][..], Node::items));
+    let of_rule = |rule: &Node| {
+        let limit = rule.get("limit")?.count_of("requests")?;
+        let window = rule.find("limit.unit")?.text()?.to_lowercase();
+        let key = rule.find("cost.response.metadata.key").and_then(Node::text);
+        let cost = key.and_then(|key| costs.clone().find(|cost| cost.text_of("metadataKey") == Some(key)));
+        let unit = match cost.map(|cost| (cost.text_of("type"), cost.text_of("cel"))) {
+            None => "requests".to_owned(),
+            Some((Some("InputToken"), _)) => "tokens of input".to_owned(),
+            Some((Some("OutputToken"), _)) => "tokens of output".to_owned(),
+            Some((Some("CEL"), cel)) => format!("of {}", cel.unwrap_or("a cost in CEL")),
+            Some(_) => "tokens".to_owned(),
+        };
+        let limiter = of_identity(rule, Value::Null);
+        let whose = match limiter
+            .get("each")
+            .and_then(|each| each.get("per"))
+            .and_then(Value::as_str)
+        {
+            Some(per) => format!(" for each {}", per.trim_start_matches("tag.")),
+            None => String::new(),
+        };
+        let late = if cost.is_some() {
+            "; it is charged when the answer ends, so that calls under way go beyond"
+        } else {
+            ""
+        };
+        let beyond = format!("Envoy refuses with a 429 before any backend is asked; nothing is tried again{late}");
+        Some(Limit::new(
+            format!("{limit} {unit} each {window}{whose}"),
+            beyond,
+            Some(rule.at),
+        ))
+    };
+    let mut all: Vec<Limit> = rules.iter().filter_map(of_rule).collect();
+    let breaker = traffic.and_then(|node| node.get("circuitBreaker"));
+    for (key, what, beyond) in [
+        (
+            "maxConnections",
+            "connections of each backend",
+            "one more request waits for a connection",
+        ),
+        (
+            "maxParallelRequests",
+            "calls at once to each backend",
+            "one more is refused by Envoy with a 503 and not tried again; not simulated",
+        ),
+        (
+            "maxPendingRequests",
+            "requests that wait at each backend",
+            "one more is refused by Envoy with a 503 and not tried again; not simulated",
+        ),
+        (
+            "maxParallelRetries",
+            "retries at once",
+            "one more retry is not made: the caller is told the failure",
+        ),
+    ] {
+        if let Some(entry) = breaker.and_then(|of| of.entry(key))
+            && let Some(n) = entry.value.number()
+        {
+            all.push(Limit::new(format!("{n} {what}"), beyond, Some(entry.at)));
+        }
+    }
+    let quotas = config
+        .documents
+        .iter()
+        .filter(|node| node.text_of("kind") == Some("QuotaPolicy"));
+    for quota in quotas.flat_map(|node| node.find("spec.perModelQuotas").map_or(&[][..], Node::items)) {
+        let bucket = quota.find("quota.defaultBucket");
+        let Some(limit) = bucket.and_then(|bucket| bucket.count_of("limit")) else {
+            continue;
+        };
+        let window = bucket.and_then(|bucket| bucket.text_of("duration")).unwrap_or("1m");
+        let cost = quota
+            .find("quota.costExpression")
+            .and_then(Node::text)
+            .unwrap_or("total_tokens");
+        let model = quota
+            .text_of("modelName")
+            .map_or_else(String::new, |model| format!(" of {model}"));
+        let what = format!("a quota of {limit} in {cost} each {window}{model}");
+        let beyond = "the gateway answers 429 and asks no other backend; it is charged when the answer ends";
+        all.push(Limit::new(what, beyond, Some(quota.at)));
+    }
+    all
 }
 
 /// The limiter of a rule: `all` itself, or for each identity that the rule's first selector tells apart. Its headers are tags of their

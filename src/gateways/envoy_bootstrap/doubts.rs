@@ -64,7 +64,16 @@ fn of_retries(route: &Route<'_>, notes: &mut Notes) {
     if retry.of(429) == 0 {
         notes.warn("429-is-not-retried", &route.name, on_at);
     }
-    if retry.per_try.is_none() && retry.of_hangs() > 0 {
+    let longer = |key: &str, s: Option<f64>| {
+        let (s, total) = (s?, route.timeout?);
+        let what = format!("{key} {s} s, the route's timeout {total} s");
+        (s >= total).then(|| Warning::new("timeout-never-strikes", &route.name, Some(at)).saying(what))
+    };
+    notes.warnings.extend(longer("per_try_timeout", retry.per_try));
+    notes
+        .warnings
+        .extend(longer("per_try_idle_timeout", retry.per_try_idle));
+    if retry.longest_try().is_none() && retry.of_hangs() > 0 {
         notes.warn("no-per_try_timeout", &route.name, at);
     }
     if retry.of_hangs() > 0 {

@@ -84,6 +84,7 @@ pub(in crate::gateways) const KEYS: &[Key<'static>] = &[
     (host!("routes[].route.retry_policy.retry_on"), M, "what is tried again"),
     (host!("routes[].route.retry_policy.num_retries"), M, "retries"),
     (host!("routes[].route.retry_policy.per_try_timeout"), M, "the timeout of an attempt"),
+    (host!("routes[].route.retry_policy.per_try_idle_timeout"), A, "the longest silence of an attempt, before its first token and after it"),
     (host!("routes[].route.retry_policy.retriable_status_codes"), M, "what is tried again, where `retry_on` has the word"),
     (host!("routes[].route.retry_policy.retry_back_off"), M, "the back-off"),
     (host!("routes[].route.retry_policy.rate_limited_retry_back_off"), A, "Retry-After in seconds"),

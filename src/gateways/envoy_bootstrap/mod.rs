@@ -12,6 +12,7 @@
 //! priorities, ejections and pools as measured on 1.40. Left out: what comes by xDS, active health checks, subsets, zones, hedges and
 //! mirrors, limits by descriptor.
 
+mod bounds;
 mod clusters;
 mod doubts;
 mod keys;
@@ -29,7 +30,7 @@ use super::warning::{self, Warning};
 use crate::form::object;
 use clusters::{Cluster, Host};
 pub(super) use keys::KEYS;
-use routes::{Retries, Route};
+use routes::Route;
 
 /// Envoy with a bootstrap of its own as a product that is read.
 pub static PRODUCT: Product = Product {
@@ -62,16 +63,21 @@ fn snake(node: &Node) -> Node {
     Node { at: node.at, value }
 }
 
-fn snake_entry(entry: &Entry) -> Entry {
-    let mut key = String::new();
-    for c in entry.key.chars() {
+/// A key or a path in snake case.
+pub(super) fn snake_case(key: &str) -> String {
+    let mut out = String::with_capacity(key.len());
+    for c in key.chars() {
         if c.is_ascii_uppercase() {
-            key.push('_');
+            out.push('_');
         }
-        key.push(c.to_ascii_lowercase());
+        out.push(c.to_ascii_lowercase());
     }
+    out
+}
+
+fn snake_entry(entry: &Entry) -> Entry {
     Entry {
-        key,
+        key: snake_case(&entry.key),
         at: entry.at,
         value: snake(&entry.value),
     }
@@ -209,6 +215,7 @@ pub(super) fn read(config: &Config) -> Gateway {
         cache: None,
         replicas: 1,
         warnings: notes.warnings,
+        limits: bounds::of_all(&limits),
         left_out: notes.left_out,
         ask: notes.ask,
     }
@@ -267,7 +274,7 @@ fn settings(route: &Route<'_>, members: &[(&Cluster<'_>, &Host, String)]) -> Map
     }
     // Where no shorter timeout of the whole answer strikes first.
     if let Some(idle) = route
-        .idle
+        .silence()
         .filter(|idle| route.timeout.is_none_or(|total| *idle < total))
     {
         timeouts.insert("ttft".to_owned(), json!(span(idle)));
@@ -313,6 +320,7 @@ fn group(route: &Route<'_>, routes: &[Route<'_>], (one, total): (bool, f64), lim
         worst_attempts: cases.iter().map(|case| case.attempts).max().unwrap_or(1),
         worst_seconds: worst,
         cases,
+        limits: bounds::of(route),
         members: members
             .into_iter()
             .map(|(cluster, host, name)| member(route, cluster, host, name))
@@ -373,15 +381,9 @@ fn through(route: &Route<'_>, members: usize) -> Vec<String> {
 
 /// What happens when something fails, and how long a request takes at worst.
 fn cases(route: &Route<'_>) -> (Vec<Case>, f64) {
-    let Retries { per_try, .. } = route.retry;
     let case = |when, code: u64, then: &str| {
         let retries = route.retry.of(code);
-        Case {
-            when,
-            attempts: retries + 1,
-            seconds: (0.0, route.retry.waits(retries)),
-            then: then.to_owned(),
-        }
+        Case::new(when, retries + 1, (0.0, route.retry.waits(retries)), then)
     };
     let mut cases = vec![
         case(
@@ -393,23 +395,25 @@ fn cases(route: &Route<'_>) -> (Vec<Case>, f64) {
         case("all answer 503", 503, "the caller is told the last 503"),
     ];
     let total = route.timeout.unwrap_or(f64::INFINITY);
-    let hung = per_try
+    let tried = route.retry.longest_try();
+    let hung = tried
         .unwrap_or(total)
         .min(total)
         .min(route.idle.unwrap_or(f64::INFINITY));
-    let retries = if per_try.is_some() { route.retry.of_hangs() } else { 0 };
+    let retries = if tried.is_some() { route.retry.of_hangs() } else { 0 };
     let worst = (hung * (retries + 1) as f64 + route.retry.waits(retries)).min(total);
     let made = if hung > 0.0 && worst.is_finite() {
         (worst / hung).ceil() as u64
     } else {
         1
     };
-    cases.push(Case {
-        when: "all hang",
-        attempts: made.clamp(1, retries + 1),
-        seconds: (worst, worst),
-        then: "the caller is told a 504".to_owned(),
-    });
+    let attempts = made.clamp(1, retries + 1);
+    cases.push(Case::new(
+        "all hang",
+        attempts,
+        (worst, worst),
+        "the caller is told a 504",
+    ));
     (cases, worst)
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Retries {
     base: f64,
     most: f64,
     pub(super) per_try: Option<f64>,
+    /// The longest silence of an attempt in seconds, before its answer and in it.
+    pub(super) per_try_idle: Option<f64>,
     heeds: bool,
     /// How often a host that was tried is drawn again.
     pub(super) previous_hosts: Option<u64>,
@@ -282,6 +284,7 @@ fn retries(policy: &Node, at: Place, notes: &mut Notes) -> Retries {
         base,
         most: most.max(base),
         per_try: seconds_at(policy, "per_try_timeout").filter(|s| *s > 0.0),
+        per_try_idle: seconds_at(policy, "per_try_idle_timeout").filter(|s| *s > 0.0),
         heeds: items(policy, "rate_limited_retry_back_off.reset_headers")
             .iter()
             .any(|header| {
@@ -321,6 +324,12 @@ impl Retries {
         }
     }
 
+    /// How long an attempt that hangs lasts in seconds, if it is bounded by itself.
+    pub(super) fn longest_try(&self) -> Option<f64> {
+        let both = self.per_try.into_iter().chain(self.per_try_idle);
+        both.min_by(f64::total_cmp)
+    }
+
     /// The longest that all waits before so many retries take, in seconds.
     pub(super) fn waits(&self, retries: u64) -> f64 {
         let wait = |k: u64| (libm::exp2((k - 1).min(30) as f64) * self.base).min(self.most);
@@ -347,6 +356,12 @@ impl Retries {
 }
 
 impl Route<'_> {
+    /// The longest silence in seconds, of the stream or of an attempt.
+    pub(super) fn silence(&self) -> Option<f64> {
+        let both = self.idle.into_iter().chain(self.retry.per_try_idle);
+        both.min_by(f64::total_cmp)
+    }
+
     /// The policy among the hosts of the route's clusters.
     pub(super) fn policy(&self, members: &[(&Cluster<'_>, &Host, String)]) -> Value {
         let of = |cluster: &Cluster<'_>, plain: bool| {

@@ -3,23 +3,28 @@
 //! Each group is one of `model_groups`, with its strategy, its fallbacks and what it or a member of it changes about the client; each class
 //! asks for one. A gateway with one group that has nothing of its own and nothing of single members is the group's policy alone.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Map, Value, json};
 
 use super::Assumptions;
 use crate::form::object;
 use crate::gateways::model::{Gateway, Group, Member};
+use crate::stats::sorting;
 
 /// The experiment that `gateway` is, under `assumptions`; `name` names it.
 pub fn experiment(gateway: &Gateway, assumptions: &Assumptions, name: &str) -> Value {
     let mut classes = Map::new();
+    let groups = Groups::of(gateway);
     for (name, class) in &assumptions.classes {
         let mut class = class.clone();
+        let asked = groups.asked(name);
         if let Value::Object(of) = &mut class
             && gateway.groups.len() > 1
         {
-            of.insert("asks".to_owned(), json!(asked(gateway, name)));
+            of.insert("asks".to_owned(), json!(asked));
         }
-        let group = gateway.groups.iter().find(|group| group.name == asked(gateway, name));
+        let group = groups.by_name.get(asked.as_str());
         let own = group
             .and_then(|group| group.facts.get("tags"))
             .and_then(Value::as_object);
@@ -72,18 +77,48 @@ pub fn experiment(gateway: &Gateway, assumptions: &Assumptions, name: &str) -> V
     made
 }
 
-/// The group that a class asks for: its own name, or that of the tier that stands behind the slash.
-fn asked(gateway: &Gateway, class: &str) -> String {
-    let tier = gateway.groups.iter().find_map(|group| {
-        let tier = class.strip_prefix(group.name.as_str())?.strip_prefix('/')?;
-        group.facts.get("complexity")?.get(tier)?.as_str()
-    });
-    let part = class.rsplit_once('/').map(|(group, _)| group);
-    let is_group = |name: &str| gateway.groups.iter().any(|group| group.name == name);
-    let name = part
-        .filter(|group| !is_group(class) && is_group(group))
-        .unwrap_or(class);
-    tier.unwrap_or(name).to_owned()
+/// The groups of a gateway by name: files have thousands.
+struct Groups<'a> {
+    by_name: BTreeMap<&'a str, &'a Group>,
+    /// Routers by complexity.
+    routers: Vec<&'a Group>,
+    /// Groups whose names have a star.
+    wild: Vec<&'a Group>,
+    aliases: BTreeSet<&'a str>,
+}
+
+impl<'a> Groups<'a> {
+    fn of(gateway: &'a Gateway) -> Groups<'a> {
+        let all = || gateway.groups.iter();
+        Groups {
+            // Of two of one name the first.
+            by_name: sorting::map(all().rev().map(|group| (group.name.as_str(), group))),
+            routers: all().filter(|group| group.facts.contains_key("complexity")).collect(),
+            wild: all().filter(|group| group.name.contains('*')).collect(),
+            aliases: gateway.aliases.iter().map(|(alias, _)| alias.as_str()).collect(),
+        }
+    }
+
+    /// The group that a class asks for: its own name, or that of the tier that stands behind the slash.
+    fn asked(&self, class: &str) -> String {
+        let tier = self.routers.iter().find_map(|group| {
+            let tier = class.strip_prefix(group.name.as_str())?.strip_prefix('/')?;
+            group.facts.get("complexity")?.get(tier)?.as_str()
+        });
+        let part = class.rsplit_once('/').map(|(group, _)| group);
+        let is_group = |name: &str| self.by_name.contains_key(name);
+        let name = part
+            .filter(|group| !is_group(class) && is_group(group))
+            .unwrap_or(class);
+        tier.unwrap_or(name).to_owned()
+    }
+
+    /// Whether callers may ask for `name`: a group, an alias, or what a wildcard covers.
+    fn leads(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+            || self.aliases.contains(name)
+            || self.wild.iter().any(|group| covers(group, name))
+    }
 }
 
 fn providers(gateway: &Gateway, assumptions: &Assumptions) -> Map<String, Value> {
@@ -194,8 +229,9 @@ fn policy(gateway: &Gateway, assumptions: &Assumptions) -> Value {
         return one.policy.clone();
     }
     // A name that the group itself covers leads to where the request is.
+    let by_name = Groups::of(gateway);
     let known = |group: &Group, names: &[String]| -> Vec<String> {
-        let leads = |name: &&String| is_asked(gateway, name) && !covers(group, name);
+        let leads = |name: &&String| by_name.leads(name) && !covers(group, name);
         names.iter().filter(leads).cloned().collect()
     };
     let flag = |name: &str| gateway.facts.get(name) == Some(&json!(true));
@@ -238,7 +274,7 @@ fn policy(gateway: &Gateway, assumptions: &Assumptions) -> Value {
         }
         let retries = group.facts.get("num_retries");
         let mut client = Map::new();
-        let (of_group, of_members) = match gateway.product.name {
+        let (of_group, times_of_members) = match gateway.product.name {
             "litellm" => timeouts(gateway, assumptions, group).said(),
             _ => (None, Map::new()),
         };
@@ -254,9 +290,9 @@ fn policy(gateway: &Gateway, assumptions: &Assumptions) -> Value {
         if !client.is_empty() {
             put("client", Value::Object(client));
         }
-        let mut targets = own.cloned().unwrap_or_default();
-        targets.retain(|name, _| names.contains(&name.as_str()));
-        targets.extend(of_members);
+        let of_members = |name: &&str| Some(((*name).to_owned(), own?.get(*name)?.clone()));
+        let mut targets = object(names.iter().filter_map(of_members));
+        targets.extend(times_of_members);
         if !targets.is_empty() {
             put("targets", Value::Object(targets));
         }
@@ -284,11 +320,6 @@ fn streams(assumptions: &Assumptions, group: &Group) -> bool {
         .streams
         .iter()
         .any(|name| name == "*" || *name == group.name)
-}
-
-/// Whether callers may ask for `name`: a group, an alias, or what a wildcard covers.
-fn is_asked(gateway: &Gateway, name: &str) -> bool {
-    gateway.groups.iter().any(|group| covers(group, name)) || gateway.aliases.iter().any(|(alias, _)| alias == name)
 }
 
 /// Whether `name` is the group's, or its wildcard covers it.

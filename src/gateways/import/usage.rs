@@ -8,8 +8,11 @@ use serde_json::{Map, Value, json};
 
 use super::Assumptions;
 use crate::calibrate::log::{Log, Observation};
+use crate::form::diagnose::nearest;
 use crate::form::object;
 use crate::gateways::model::{Gateway, Group, Member};
+use crate::gateways::printable;
+use crate::gateways::show::some;
 use crate::words::Outcome;
 
 /// The fewest requests of which quantiles are taken.
@@ -144,6 +147,47 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec
         assumptions.because.insert("classes".to_owned(), json!("measured"));
     }
     notes
+}
+
+/// Why `log` cannot be of this gateway, if none of its models is one of the configuration's.
+pub fn strange(gateway: &Gateway, log: &Log) -> Option<String> {
+    let members = || gateway.groups.iter().flat_map(|group| &group.members);
+    let of_log = || log.targets.iter().chain(log.cache_hits.keys());
+    let is_known = |target: &String| {
+        gateway.groups.iter().any(|group| group.name == *target) || members().any(|member| is_same(member, target))
+    };
+    if of_log().next().is_none() || of_log().any(is_known) {
+        return None;
+    }
+    let mut asked: Vec<&str> = of_log().map(String::as_str).collect();
+    asked.dedup();
+    let names = || {
+        let models = members().map(|member| member.model.as_str());
+        gateway.groups.iter().map(|group| group.name.as_str()).chain(models)
+    };
+    let near = asked
+        .iter()
+        .find_map(|target| Some((target, nearest(target, names())?)));
+    let near = near.map_or_else(String::new, |(target, near)| {
+        format!(" Is `{}` the configuration's `{}`?", printable(target), printable(near))
+    });
+    let groups: Vec<String> = gateway
+        .groups
+        .iter()
+        .map(|group| {
+            format!(
+                "{} ({})",
+                group.name,
+                some(group.members.iter().map(|member| member.model.as_str()), ", ")
+            )
+        })
+        .collect();
+    Some(format!(
+        "none of the log's models is one of {}: the log has {}; the configuration has {}.{near}",
+        gateway.files.first().map_or("the configuration", String::as_str),
+        some(asked.into_iter(), ", "),
+        some(groups.iter().map(String::as_str), ", "),
+    ))
 }
 
 /// How many requests of each group the response cache answered.

@@ -6,7 +6,7 @@
 //!   r = 0 one attempt and no sleep. A Retry-After of up to 60 s goes in the place of a sleep.
 //! - n > 1: r + 1 attempts without a sleep while a deployment is healthy; with none healthy it ends at once.
 //! - A 429 cools its deployment at once where the rules by share hold and n > 1; then n attempts are the most.
-//!   Tries that a retry policy grants beyond these wait first; for how long is not worked out.
+//!   Tries that a retry policy grants beyond these wait first ([`super::waits`]).
 //! - A 400, 404 or 422 is not tried again; a 401 or 403 only where n > 1 or a retry policy says so. All of them fall back.
 //! - Each group that a request falls back to does all of this anew, and its own fallbacks follow; a group already tried is
 //!   skipped; the walk is `max_fallbacks` deep. When all have failed the caller is told of the first group's failure.
@@ -14,25 +14,26 @@
 //! Levels of `order` count as fallbacks of a group to itself.
 
 use super::Reading;
+use super::deployments::Deployment;
 use super::policy::level_sizes;
 use super::settings::{Cooling, Settings, TIMEOUT};
+use super::waits::{Granted, JITTER, sleep};
 use crate::gateways::model::{Case, Group};
-
-/// The largest addition to a sleep, in seconds.
-const JITTER: f64 = 0.75;
 
 /// The kinds of failure by the names that a retry policy has.
 const LIMITED: &str = "rate_limit_error_retries";
 const SERVER: &str = "internal_server_error_retries";
 const TIMED_OUT: &str = "timeout_error_retries";
 const REFUSED: &str = "authentication_error_retries";
+/// The retries of every kind that the policy does not name.
+const DEFAULT: &str = "default_retries";
 
 const KINDS: [&str; 4] = [LIMITED, SERVER, TIMED_OUT, REFUSED];
 
 pub(super) fn work_out(reading: &Reading<'_>, group: &mut Group) {
     group.chain = chain(reading, &group.name);
     let of_chain: Vec<Alone<'_>> = group.chain.iter().map(|name| Alone::of(reading, name)).collect();
-    let in_all = |kind: &str| -> u64 { of_chain.iter().map(|alone| alone.attempts(kind) * alone.levels).sum() };
+    let in_all = |kind: &str| -> u64 { of_chain.iter().map(|alone| alone.whole(kind).0).sum() };
     group.worst_attempts = KINDS.iter().map(|kind| in_all(kind)).max().unwrap_or(0);
     let hanging = of_chain.iter().map(|alone| alone.levels as f64 * alone.hanging().1);
     group.worst_seconds = hanging.sum();
@@ -46,20 +47,20 @@ pub(super) fn work_out(reading: &Reading<'_>, group: &mut Group) {
             ("everything answers 429", LIMITED, 429),
             ("everything answers 500", SERVER, 500),
         ] {
-            let sleeps = of_chain.iter().map(|alone| alone.sleeps(kind));
-            group.cases.push(Case {
-                when,
-                attempts: in_all(kind),
-                seconds: sleeps.fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1)),
-                then: format!("{}: the caller is told {}'s {told}", group.chain.join(", "), group.name),
-            });
+            let sleeps = of_chain.iter().map(|alone| alone.whole(kind).1);
+            let seconds = sleeps.fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
+            let then = format!("{}: the caller is told {}'s {told}", group.chain.join(", "), group.name);
+            group.cases.push(Case::new(when, in_all(kind), seconds, then));
         }
-        group.cases.push(Case {
-            when: "everything hangs",
-            attempts: in_all(TIMED_OUT),
-            seconds: (group.worst_seconds, group.worst_seconds),
-            then: "the same with a timeout".to_owned(),
-        });
+        let least: f64 = of_chain
+            .iter()
+            .map(|alone| alone.levels as f64 * alone.hanging().0)
+            .sum();
+        let seconds = (least, group.worst_seconds);
+        let then = "the same with a timeout";
+        group
+            .cases
+            .push(Case::new("everything hangs", in_all(TIMED_OUT), seconds, then));
     }
 }
 
@@ -92,26 +93,17 @@ struct Alone<'a> {
     /// The retries by kind of failure: the group's own policy, or else that of all.
     retries_by: &'a [(&'static str, u64)],
     timeout: f64,
+    /// The shortest cooldown of the deployments, in seconds.
+    cooldown: f64,
     has_fallback: bool,
 }
 
 impl<'a> Alone<'a> {
     fn of(reading: &'a Reading<'_>, name: &str) -> Alone<'a> {
         let settings = &reading.settings;
-        let alias = reading
-            .aliases
-            .iter()
-            .find(|(alias, _)| alias == name)
-            .map(|(_, group)| group.as_str());
-        let covers = |group: &str| {
-            let (before, after) = group.split_once('*')?;
-            (name.starts_with(before) && name.ends_with(after)).then_some(())
-        };
-        let mut deployments = reading.deployments(alias.unwrap_or(name));
-        if deployments.is_empty() {
-            let wild = reading.groups.iter().find(|(group, _)| covers(group).is_some());
-            deployments = wild.map_or(&[], |(_, of)| of);
-        }
+        let group = reading.alias(name).unwrap_or(name);
+        let number = reading.number(group).or_else(|| reading.number(name));
+        let deployments: &[Deployment] = number.map_or(&[], |number| &reading.groups[number].1);
         let own = match deployments {
             [one] => one.num_retries,
             _ => None,
@@ -120,7 +112,6 @@ impl<'a> Alone<'a> {
         let of_all = settings.timeout.unwrap_or(TIMEOUT);
         let longest = deployments.iter().map(|d| d.member.timeout.unwrap_or(of_all));
         let longest = longest.fold(0.0, f64::max);
-        let group = alias.unwrap_or(name);
         let own_policy = settings.retries_of_groups.iter().find(|(of, _)| of == group);
         Alone {
             settings,
@@ -129,13 +120,22 @@ impl<'a> Alone<'a> {
             retries: own.unwrap_or(settings.num_retries),
             retries_by: own_policy.map_or(&settings.retries_by, |(_, by)| by),
             timeout: if deployments.is_empty() { of_all } else { longest },
+            cooldown: deployments
+                .iter()
+                .map(|d| d.cooldown.unwrap_or(settings.cooldown))
+                .fold(f64::INFINITY, f64::min),
             has_fallback: !reading.fallbacks(name).is_empty(),
         }
     }
 
+    /// The retries that a policy grants to failures of this kind, whether or not a deployment is healthy.
+    fn granted(&self, kind: &str) -> Option<u64> {
+        let of = |name: &str| self.retries_by.iter().find(|(known, _)| *known == name);
+        of(kind).or_else(|| of(DEFAULT)).map(|(_, retries)| *retries)
+    }
+
     fn retries(&self, kind: &str) -> u64 {
-        let by = self.retries_by.iter().find(|(name, _)| *name == kind);
-        by.map_or(self.retries, |(_, n)| *n)
+        self.granted(kind).unwrap_or(self.retries)
     }
 
     /// The failures of this kind that a counter allows, and whether it does so for one alone without a fallback too.
@@ -152,42 +152,54 @@ impl<'a> Alone<'a> {
         }
     }
 
-    /// The most attempts in one level of the group if all of it fails in this way.
-    fn attempts(&self, kind: &str) -> u64 {
-        // A key that is refused is not tried again with one deployment alone, unless a policy says so.
-        let is_tried = kind != REFUSED || self.members > 1 || self.retries_by.iter().any(|(name, _)| *name == kind);
-        let tries = if is_tried { self.retries(kind) + 1 } else { 1 };
+    /// The failures of this kind after which no deployment is healthy, if so few of one request lead to it.
+    fn until_all_cool(&self, kind: &str) -> Option<u64> {
         match self.settings.cooling {
-            // It cools at once.
-            Cooling::ByShare if [LIMITED, REFUSED].contains(&kind) && self.members > 1 => tries.min(self.members),
-            Cooling::Counted if self.cools(kind) => tries.min(self.members * (self.allowed(kind).0 + 1)),
-            Cooling::Off | Cooling::ByShare | Cooling::Counted => tries,
+            // Each cools at its first.
+            Cooling::ByShare if kind == REFUSED || (kind == LIMITED && self.members > 1) => Some(self.members),
+            Cooling::Counted if self.cools(kind) => Some(self.members * (self.allowed(kind).0 + 1)),
+            Cooling::Off | Cooling::ByShare | Cooling::Counted => None,
         }
     }
 
-    /// All sleeps of a request, at least and at most.
-    fn sleeps(&self, kind: &str) -> (f64, f64) {
-        let attempts = self.attempts(kind);
-        if self.members > 1 || self.retries(kind) == 0 || (kind == REFUSED && attempts == 1) {
-            return (0.0, 0.0);
+    /// The most attempts in one level of the group if all of it fails in this way, and its sleeps, at least and at most.
+    fn walk(&self, kind: &str) -> (u64, (f64, f64)) {
+        let granted = self.granted(kind);
+        // A key that is refused is not tried again with one deployment alone, unless a policy says so.
+        if kind == REFUSED && self.members < 2 && granted.is_none() {
+            return (1, (0.0, 0.0));
+        }
+        let (retries, until) = (self.retries(kind), self.until_all_cool(kind));
+        if let (Some(retries), Some(until)) = (granted, until) {
+            let granted = Granted {
+                retries,
+                until_all_cool: until,
+                alone: self.members < 2,
+                cooldown: self.cooldown,
+            };
+            return granted.walk(self.settings.retry_after);
+        }
+        let attempts = until.map_or(retries + 1, |until| until.min(retries + 1));
+        if self.members > 1 || retries == 0 {
+            return (attempts, (0.0, 0.0));
         }
         // One that cools ends without the sleep after the last attempt.
-        let ends_early = attempts <= self.retries(kind);
-        let sleeps = if ends_early { attempts - 1 } else { attempts };
-        let sleep = |k: u64| {
-            f64::min(
-                8.0,
-                f64::max(self.settings.retry_after, 0.5 * libm::exp2(k.min(10) as f64)),
-            )
-        };
-        let least: f64 = (0..sleeps).map(sleep).sum();
-        (least, least + JITTER * sleeps as f64)
+        let sleeps = if attempts <= retries { attempts - 1 } else { attempts };
+        let least: f64 = (0..sleeps).map(|k| sleep(k, self.settings.retry_after)).sum();
+        (attempts, (least, least + JITTER * sleeps as f64))
+    }
+
+    /// The same of all levels of `order`, each of which does it anew.
+    fn whole(&self, kind: &str) -> (u64, (f64, f64)) {
+        let (attempts, (least, most)) = self.walk(kind);
+        let levels = self.levels as f64;
+        (attempts * self.levels, (least * levels, most * levels))
     }
 
     /// The time if every attempt hangs.
     fn hanging(&self) -> (f64, f64) {
-        let waits = self.attempts(TIMED_OUT) as f64 * self.timeout;
-        let (least, most) = self.sleeps(TIMED_OUT);
+        let (attempts, (least, most)) = self.walk(TIMED_OUT);
+        let waits = attempts as f64 * self.timeout;
         (waits + least, waits + most)
     }
 
@@ -211,12 +223,7 @@ impl<'a> Alone<'a> {
             Cooling::Off | Cooling::ByShare | Cooling::Counted => out(LIMITED),
         };
         let mut cases = Vec::new();
-        let case = |when, attempts, seconds, then| Case {
-            when,
-            attempts,
-            seconds,
-            then,
-        };
+        let case = |when, attempts, seconds, then: String| Case::new(when, attempts, seconds, then);
         if self.members > 1 {
             // What becomes of a request whose tries all meet the one that fails.
             let drawn = |kind: &str, told: u64| {
@@ -241,17 +248,14 @@ impl<'a> Alone<'a> {
             cases.push(case("one answers 500", self.retries(SERVER) + 1, (0.0, 0.0), then));
         }
         let all = |one, many| if self.members > 1 { many } else { one };
-        // Each level of `order` does it all anew.
-        let all_of_it = |kind: &str| self.attempts(kind) * self.levels;
-        let limited = (all_of_it(LIMITED), self.sleeps(LIMITED));
+        let limited = self.whole(LIMITED);
         // With a policy for it LiteLLM tries on although none is healthy.
-        let is_granted = self.retries_by.iter().any(|(name, _)| *name == LIMITED);
-        let goes_on = cooling == Cooling::ByShare && self.members > 1 && self.retries(LIMITED) >= self.members;
+        let waits = self.granted(LIMITED).is_some() && self.until_all_cool(LIMITED).is_some() && limited.1.1 > 0.0;
         let then = format!(
             "{next}{}; {limited_out}{}",
             if group.chain.len() > 1 { "" } else { " 429" },
-            if is_granted && goes_on {
-                "; further tries of the retry policy wait first, which is not worked out"
+            if waits {
+                "; the retry policy goes on while none is healthy, and each try waits for its back-off first"
             } else {
                 ""
             }
@@ -265,8 +269,8 @@ impl<'a> Alone<'a> {
         let then = format!("{next}{}; {left_out}", if group.chain.len() > 1 { "" } else { " 500" });
         cases.push(case(
             all("it answers 500", "all answer 500"),
-            all_of_it(SERVER),
-            self.sleeps(SERVER),
+            self.whole(SERVER).0,
+            self.whole(SERVER).1,
             then,
         ));
         let then = format!(
@@ -278,7 +282,7 @@ impl<'a> Alone<'a> {
         let levels = self.levels as f64;
         cases.push(case(
             all("it hangs", "all hang"),
-            all_of_it(TIMED_OUT),
+            self.whole(TIMED_OUT).0,
             (least * levels, most * levels),
             then,
         ));
@@ -287,7 +291,7 @@ impl<'a> Alone<'a> {
             Cooling::ByShare => format!("{next}; left out at once for {lasts}"),
             Cooling::Counted => format!("{next}; {}", out(REFUSED)),
         };
-        let (attempts, sleeps) = (self.attempts(REFUSED), self.sleeps(REFUSED));
+        let (attempts, sleeps) = self.walk(REFUSED);
         cases.push(case("a key is refused (401)", attempts, sleeps, then));
         cases
     }

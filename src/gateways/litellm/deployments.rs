@@ -1,6 +1,6 @@
 //! LiteLLM's deployments: the entries of `model_list`, each a provider of the group that its name says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::keys::{KEPT, LOCAL, TEXT};
 use super::settings::{Settings, Version};
@@ -25,7 +25,8 @@ pub(super) struct Deployment {
     pub(super) budget: Option<(f64, String)>,
     /// The tiers of an automatic router, and its default.
     pub(super) tiers: Option<Vec<(String, String)>>,
-    /// Where a bound on calls at once is given, rather than derived.
+    /// Whether a bound on calls at once is given, rather than derived.
+    pub(super) own_cap: bool,
     pub(super) weight_at: Option<Place>,
     pub(super) limit_at: Option<Place>,
 }
@@ -40,7 +41,7 @@ pub(super) fn read(root: &Node, settings: &Settings, warnings: &mut Vec<Warning>
         *of_group.entry(name).or_default() += 1;
     }
     let mut count: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut taken: Vec<String> = Vec::new();
+    let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut found = Vec::new();
     for item in items {
         let Some(group) = item.text_of("model_name") else {
@@ -57,7 +58,7 @@ pub(super) fn read(root: &Node, settings: &Settings, warnings: &mut Vec<Warning>
         while taken.contains(&name) {
             name += "'";
         }
-        taken.push(name.clone());
+        taken.insert(name.clone());
         found.push(deployment(item, group, name, settings, warnings));
     }
     found
@@ -124,6 +125,7 @@ fn deployment(item: &Node, group: &str, name: String, settings: &Settings, warni
             .map_or_else(Vec::new, |node| node.texts().into_iter().map(str::to_owned).collect()),
         budget,
         tiers: tiers(params),
+        own_cap: given.is_some(),
         weight_at: params.entry("weight").map(|entry| entry.at),
         limit_at: of("rpm").or(of("tpm")).map(|entry| entry.at),
         member: Member {

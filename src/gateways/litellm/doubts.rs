@@ -1,7 +1,9 @@
 //! What of a LiteLLM configuration is worth a warning.
 
+use std::collections::BTreeMap;
+
 use super::Reading;
-use super::keys::KEYS;
+use super::keys::{KEYS, PARAMETERS};
 use super::settings::{Cooling, Settings};
 use crate::form::diagnose::nearest;
 use crate::gateways::ledger::{Row, Verdict};
@@ -136,12 +138,27 @@ pub(super) fn of_keys(reading: &Reading<'_>, config: &Config, ledger: &mut [Row]
         "no-effect",
         "overridden",
         "top-level-unknown",
+        "unknown-section",
     ];
+    // By their place: a file may have as many warnings as it has keys.
+    let mut by_place: BTreeMap<Place, Vec<&Warning>> = BTreeMap::new();
+    for warning in warnings.iter().filter(|w| idle.contains(&w.kind.code)) {
+        if let Some(at) = warning.at {
+            by_place.entry(at).or_default().push(warning);
+        }
+    }
     for row in ledger {
-        let warning = warnings
-            .iter()
-            .find(|w| w.at == Some(row.at) && idle.contains(&w.kind.code) && is_about(&w.subject, &row.path));
-        if let Some(warning) = warning {
+        // What the router does not know goes to the provider with every request, and may change what it does.
+        let parameter = row
+            .shape
+            .strip_prefix("model_list[].litellm_params.")
+            .filter(|_| !row.known);
+        if parameter.is_some_and(|parameter| !PARAMETERS.contains(&parameter)) {
+            row.verdict = Verdict::NotModelled;
+            row.how = "a parameter that is not known: sent to the provider with every request".to_owned();
+        }
+        let mut here = by_place.get(&row.at).into_iter().flatten();
+        if let Some(warning) = here.find(|w| is_about(&w.subject, &row.path)) {
             row.verdict = Verdict::NoEffect;
             row.how = warning.kind.means.to_owned();
         }
@@ -180,7 +197,12 @@ fn misplaced(row: &Row) -> Option<Warning> {
             "wrong-section",
             format!("it is read in `{}`", reads.unwrap_or_default()),
         ),
-        "" => warn("top-level-unknown", String::new()),
+        "" => match nearest(key, KEYS.iter().filter_map(|(path, ..)| path.split(['.', '[']).next())) {
+            // Sections of one's own, which hold anchors, begin so by custom.
+            Some(_) if key.starts_with(['_', '.']) || key.starts_with("x-") => warn("top-level-unknown", String::new()),
+            Some(near) => warn("unknown-section", format!("did you mean `{near}`?")),
+            None => warn("top-level-unknown", String::new()),
+        },
         "router_settings" if !key.contains('.') => {
             let near = nearest(key, of_section);
             warn(
@@ -193,6 +215,7 @@ fn misplaced(row: &Row) -> Option<Warning> {
             let parameter = key.strip_prefix("litellm_params.")?;
             let near = of_section
                 .filter_map(|known| known.strip_prefix("litellm_params."))
+                .chain(PARAMETERS.iter().copied())
                 .find(|known| strsim::osa_distance(known, parameter) == 1)?;
             warn("unknown-parameter", format!("did you mean `{near}`?"))
         }
@@ -295,11 +318,10 @@ pub(super) fn of_groups(reading: &Reading<'_>, groups: &[Group], warnings: &mut 
     }
     for group in groups {
         let back = group.fallback.iter().find(|target| {
-            let leads_back = groups
-                .iter()
-                .find(|g| g.name == **target)
-                .is_some_and(|g| g.fallback.contains(&group.name));
-            leads_back && order(groups, &group.name) < order(groups, target)
+            // The groups are in the order of the reading.
+            let number = |name: &str| reading.names.groups.get(name).copied();
+            let leads_back = number(target).is_some_and(|other| groups[other].fallback.contains(&group.name));
+            leads_back && number(&group.name) < number(target)
         });
         if let Some(other) = back {
             let subject = format!("{}, {other}", group.name);
@@ -355,10 +377,6 @@ fn timed(settings: &Settings, group: &Group) -> bool {
     settings.timeout.is_some() || group.members.iter().any(|member| member.timeout.is_some())
 }
 
-fn order(groups: &[Group], name: &str) -> usize {
-    groups.iter().position(|group| group.name == name).unwrap_or(usize::MAX)
-}
-
 /// Where the fallbacks of a group stand.
 fn said_at(reading: &Reading<'_>, group: &str) -> Option<Place> {
     let of_group = || reading.deployments(group).first().map(|d| d.member.at);
@@ -379,13 +397,10 @@ fn weights(reading: &Reading<'_>, groups: &[Group], warnings: &mut Vec<Warning>)
     let settings = &reading.settings;
     let shuffles = settings.strategy == "simple-shuffle";
     let mut counted = None;
-    for (name, deployments) in &reading.groups {
+    for ((name, deployments), group) in reading.groups.iter().zip(groups) {
         if deployments.len() < 2 {
             continue;
         }
-        let Some(group) = groups.iter().find(|group| group.name == *name) else {
-            continue;
-        };
         for (deployment, share) in deployments.iter().zip(group.shares.iter().flatten()) {
             if *share == 0.0 {
                 warnings.push(Warning::new(

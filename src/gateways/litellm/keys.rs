@@ -178,18 +178,41 @@ pub(in crate::gateways) const KEYS: &[Key<'static>] = &[
     ("worker_registry", I, "how it starts"),
 ];
 
-/// Keys of the retry policy, and the name of each in an experiment; those without one are not told apart there.
+/// Parameters of a deployment that are known and change no routing: where and as whom the provider is called, and what its models take.
 #[rustfmt::skip]
-pub(super) const RETRIES: &[(&str, Option<&str>)] = &[
-    ("BadRequestErrorRetries", Some("bad_request_error_retries")),
-    ("AuthenticationErrorRetries", Some("authentication_error_retries")),
-    ("TimeoutErrorRetries", Some("timeout_error_retries")),
-    ("RateLimitErrorRetries", Some("rate_limit_error_retries")),
-    ("ContentPolicyViolationErrorRetries", Some("content_policy_violation_error_retries")),
-    ("InternalServerErrorRetries", Some("internal_server_error_retries")),
-    ("ServiceUnavailableErrorRetries", None),
-    ("NotFoundErrorRetries", None),
-    ("DefaultRetries", None),
+pub(super) const PARAMETERS: &[&str] = &[
+    "api_key", "api_base", "base_url", "api_version", "organization", "project", "custom_llm_provider", "litellm_credential_name",
+    "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_region_name", "aws_session_name", "aws_profile_name",
+    "aws_role_name", "aws_web_identity_token", "aws_sts_endpoint", "aws_external_id", "aws_bedrock_runtime_endpoint",
+    "vertex_project", "vertex_location", "vertex_credentials", "vertex_ai_project", "vertex_ai_location", "vertex_ai_credentials",
+    "azure_ad_token", "azure_username", "azure_password", "azure_scope", "tenant_id", "client_id", "client_secret",
+    "region_name", "watsonx_region_name", "wx_project_id", "token", "deployment_id", "use_in_pass_through", "use_litellm_proxy",
+    "temperature", "top_p", "top_k", "min_p", "n", "stop", "seed", "frequency_penalty", "presence_penalty", "repetition_penalty",
+    "logit_bias", "logprobs", "top_logprobs", "response_format", "tools", "tool_choice", "parallel_tool_calls", "functions",
+    "function_call", "modalities", "audio", "prediction", "user", "metadata", "service_tier", "store", "verbosity", "stream",
+    "stream_options", "max_completion_tokens", "max_output_tokens", "num_ctx", "num_predict", "keep_alive", "guided_json", "dimensions",
+    "encoding_format", "input_type", "voice", "language", "headers", "extra_headers", "extra_query", "ssl_verify", "drop_params",
+    "additional_drop_params", "allowed_openai_params", "modify_params", "merge_reasoning_content_in_choices", "reasoning",
+    "safety_settings", "system", "messages", "prompt_id", "prompt_variables", "cache_control_injection_points", "enable_thinking",
+    "chat_template_kwargs", "guardrails", "web_search_options", "configurable_clientside_auth_params", "auto_router_default_model",
+    "auto_router_embedding_model", "model_config", "hf_model_name", "fallbacks", "caching", "caching_groups", "cache", "no-log",
+    "input_cost_per_second", "output_cost_per_second", "input_cost_per_token_cache_hit", "cache_creation_input_token_cost",
+    "input_cost_per_image", "output_cost_per_image", "input_cost_per_pixel", "input_cost_per_character", "output_cost_per_character",
+    "input_cost_per_audio_token", "output_cost_per_audio_token", "default_api_key_tpm_limit", "default_api_key_rpm_limit",
+];
+
+/// Keys of the retry policy, and the name of each in an experiment.
+#[rustfmt::skip]
+pub(super) const RETRIES: &[(&str, &str)] = &[
+    ("BadRequestErrorRetries", "bad_request_error_retries"),
+    ("AuthenticationErrorRetries", "authentication_error_retries"),
+    ("TimeoutErrorRetries", "timeout_error_retries"),
+    ("RateLimitErrorRetries", "rate_limit_error_retries"),
+    ("ContentPolicyViolationErrorRetries", "content_policy_violation_error_retries"),
+    ("InternalServerErrorRetries", "internal_server_error_retries"),
+    ("ServiceUnavailableErrorRetries", "service_unavailable_error_retries"),
+    ("NotFoundErrorRetries", "not_found_error_retries"),
+    ("DefaultRetries", "default_retries"),
 ];
 
 /// Keys of the policy of allowed failures, and the name of each in an experiment.

@@ -13,9 +13,11 @@ mod cases;
 mod deployments;
 mod doubts;
 mod keys;
+mod limits;
 mod policy;
 mod settings;
 mod tenants;
+mod waits;
 
 use std::collections::BTreeMap;
 
@@ -53,32 +55,58 @@ struct Reading<'a> {
     /// The groups in the order of the file, with their deployments; those of other modes are not among them.
     groups: Vec<(String, Vec<Deployment>)>,
     aliases: Vec<(String, String)>,
+    names: Names,
     replicas: u64,
 }
 
+/// Numbers by name: files have thousands of groups, and each is asked for by others.
+#[derive(Default)]
+struct Names {
+    groups: BTreeMap<String, usize>,
+    /// The groups whose names have a star.
+    wild: Vec<usize>,
+    aliases: BTreeMap<String, usize>,
+    /// The entries of `fallbacks`; of two of one name the first.
+    fallbacks: BTreeMap<String, usize>,
+}
+
 impl Reading<'_> {
-    fn has(&self, name: &str) -> bool {
-        let covers = |group: &str| match group.split_once('*') {
+    /// The number of the group of that name, or of the first whose star covers it.
+    fn number(&self, name: &str) -> Option<usize> {
+        let covers = |number: &&usize| match self.groups[**number].0.split_once('*') {
             Some((before, after)) => name.starts_with(before) && name.ends_with(after),
-            None => group == name,
+            None => false,
         };
-        self.groups.iter().any(|(group, _)| covers(group)) || self.aliases.iter().any(|(alias, _)| alias == name)
+        let own = self.names.groups.get(name);
+        own.or_else(|| self.names.wild.iter().find(covers)).copied()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.names.aliases.contains_key(name) || self.number(name).is_some()
+    }
+
+    /// The group that `name` is another name of.
+    fn alias(&self, name: &str) -> Option<&str> {
+        let number = self.names.aliases.get(name)?;
+        Some(self.aliases[*number].1.as_str())
+    }
+
+    /// The entry of the fallbacks of `name`, or of all groups.
+    fn entry(&self, name: &str) -> Option<&(String, Vec<(String, Place)>)> {
+        let of = |name: &str| self.names.fallbacks.get(name);
+        of(name)
+            .or_else(|| of("*"))
+            .map(|number| &self.settings.fallbacks[*number])
     }
 
     /// The groups that `name` falls back to, as the file says it, with where; those that no group has too.
     fn said(&self, name: &str) -> &[(String, Place)] {
-        let of = |name: &str| self.settings.fallbacks.iter().find(|(group, _)| group == name);
-        of(name).or_else(|| of("*")).map_or(&[], |(_, targets)| targets)
+        self.entry(name).map_or(&[], |(_, targets)| targets)
     }
 
     /// The groups that `name` falls back to and that exist.
     fn fallbacks(&self, name: &str) -> Vec<String> {
-        let own = self
-            .settings
-            .fallbacks
-            .iter()
-            .any(|(group, _)| group == name || group == "*");
-        let targets: Vec<String> = match own {
+        let targets: Vec<String> = match self.entry(name).is_some() {
             true => self.said(name).iter().map(|(target, _)| target.clone()).collect(),
             false => self.settings.default_fallbacks.clone(),
         };
@@ -89,10 +117,8 @@ impl Reading<'_> {
     }
 
     fn deployments(&self, name: &str) -> &[Deployment] {
-        self.groups
-            .iter()
-            .find(|(group, _)| group == name)
-            .map_or(&[], |(_, deployments)| deployments)
+        let number = self.names.groups.get(name);
+        number.map_or(&[], |number| &self.groups[*number].1)
     }
 }
 
@@ -108,21 +134,32 @@ pub(super) fn read(config: &Config) -> Gateway {
     let settings = Settings::read(root, version, &mut warnings);
     let all = deployments::read(root, &settings, &mut warnings);
     let (mut groups, mut left_out) = (Vec::<(String, Vec<Deployment>)>::new(), Vec::new());
+    let mut names = Names::default();
     for deployment in all {
         if let Some(mode) = &deployment.other_mode {
             left_out.push(format!("{} (mode {mode})", deployment.group));
             continue;
         }
-        match groups.iter_mut().find(|(name, _)| *name == deployment.group) {
-            Some((_, deployments)) => deployments.push(deployment),
-            None => groups.push((deployment.group.clone(), vec![deployment])),
+        match names.groups.get(&deployment.group) {
+            Some(number) => groups[*number].1.push(deployment),
+            None => {
+                names.groups.insert(deployment.group.clone(), groups.len());
+                if deployment.group.contains('*') {
+                    names.wild.push(groups.len());
+                }
+                groups.push((deployment.group.clone(), vec![deployment]));
+            }
         }
+    }
+    for (number, (group, _)) in settings.fallbacks.iter().enumerate() {
+        names.fallbacks.entry(group.clone()).or_insert(number);
     }
     let mut reading = Reading {
         root,
         settings,
         groups,
         aliases: Vec::new(),
+        names,
         replicas: config
             .chart
             .as_ref()
@@ -132,6 +169,9 @@ pub(super) fn read(config: &Config) -> Gateway {
     };
     let cache = cache::read(root, reading.replicas, &mut warnings);
     reading.aliases = doubts::aliases(&reading, &mut warnings);
+    for (number, (alias, _)) in reading.aliases.iter().enumerate() {
+        reading.names.aliases.entry(alias.clone()).or_insert(number);
+    }
     let mut ledger = ledger::of(root, KEYS);
     let mut groups: Vec<Group> = reading
         .groups
@@ -152,6 +192,7 @@ pub(super) fn read(config: &Config) -> Gateway {
         files: config.files.clone(),
         client: policy::client(&reading.settings, &reading),
         facts: facts(&reading),
+        limits: limits::of_all(&reading),
         cache,
         // With a shared store the replicas count together.
         replicas: if reading.settings.shared_store {
@@ -226,6 +267,7 @@ fn group(reading: &Reading<'_>, name: &str, deployments: &[Deployment]) -> Group
         policy: policy::among(settings, deployments),
         shares,
         fallback: reading.fallbacks(name),
+        limits: limits::of_group(reading, deployments),
         context_fallback: of(&settings.context),
         content_fallback: of(&settings.content),
         facts,

@@ -181,7 +181,7 @@ fn retries(entry: Option<&Entry>, warnings: &mut Vec<Warning>) -> Vec<(&'static 
     for pair in entry.value.entries() {
         let known = RETRIES.iter().find(|(name, _)| *name == pair.key);
         match (known, pair.value.number()) {
-            (Some((_, name)), Some(retries)) => found.extend(name.map(|name| (name, whole(retries)))),
+            (Some((_, name)), Some(retries)) => found.push((*name, whole(retries))),
             (_, None) => misshapen = true,
             (None, Some(_)) => unknown.push(pair.key.as_str()),
         }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::gateways::tree::Node;
 
 /// The settings, and what each is for.
-const SETTINGS: [(&str, &str); 3] = [
+pub(super) const SETTINGS: [(&str, &str); 3] = [
     ("litellm_settings.default_key_generate_params", "key"),
     ("litellm_settings.default_internal_user_params", "user"),
     ("litellm_settings.default_team_params", "tag.team"),

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::ONLY;
 use crate::form::object;
-use crate::gateways::tree::{Node, Value as Is};
+use crate::gateways::tree::{Entry, Node, Value as Is};
 
 /// A query as an experiment has it: the same.
 pub(super) fn value(node: &Node) -> Value {
@@ -25,6 +25,42 @@ pub(super) fn value(node: &Node) -> Value {
         }
         Is::Scalar { text, .. } => json!(text),
     }
+}
+
+/// The operators, in words.
+const OPERATORS: [(&str, &str); 9] = [
+    ("$eq", "is"),
+    ("$ne", "is not"),
+    ("$gt", ">"),
+    ("$gte", "≥"),
+    ("$lt", "<"),
+    ("$lte", "≤"),
+    ("$in", "is one of"),
+    ("$nin", "is none of"),
+    ("$regex", "matches"),
+];
+
+/// A query in words: `metadata.region is eu`.
+pub(super) fn in_words(query: &Node) -> String {
+    let list = |items: &[Node], word: &str| {
+        let parts: Vec<String> = items.iter().map(in_words).collect();
+        parts.join(word)
+    };
+    let one = |entry: &Entry| match (entry.key.as_str(), entry.value.entries()) {
+        ("$and", _) => list(entry.value.items(), " and "),
+        ("$or", _) => format!("({})", list(entry.value.items(), " or ")),
+        (field, []) => format!("{field} is {}", entry.value.texts().join(", ")),
+        (field, of) => {
+            let each = of.iter().map(|inner| {
+                let known = OPERATORS.iter().find(|(name, _)| *name == inner.key);
+                let word = known.map_or(inner.key.as_str(), |(_, word)| word);
+                format!("{field} {word} {}", inner.value.texts().join(", "))
+            });
+            each.collect::<Vec<_>>().join(" and ")
+        }
+    };
+    let parts: Vec<String> = query.entries().iter().map(one).collect();
+    parts.join(" and ")
 }
 
 /// A class for each condition, with tags that meet it, and one that meets none.

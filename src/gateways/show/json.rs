@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{place, words};
 use crate::form::object;
 use crate::gateways::Gateway;
-use crate::gateways::model::{Group, Member};
+use crate::gateways::model::{Group, Limit, Member};
 
 /// The explanation of `gateway` as a JSON text.
 pub fn json(gateway: &Gateway) -> String {
@@ -151,10 +151,25 @@ pub fn json(gateway: &Gateway) -> String {
     put(
         "when",
         by_group(&|group| {
-            let case = |case: &crate::gateways::model::Case| json!({ "when": case.when, "attempts": case.attempts, "seconds": [case.seconds.0, case.seconds.1], "then": case.then });
+            let case = |case: &crate::gateways::model::Case| {
+                let mut of = json!({ "when": case.when, "attempts": case.attempts, "seconds": [case.seconds.0, case.seconds.1], "then": case.then });
+                if !case.branch.is_empty() {
+                    of["branch"] = json!(case.branch);
+                }
+                of
+            };
             (!group.cases.is_empty()).then(|| group.cases.iter().map(case).collect())
         }),
     );
+    let limits = |list: &[Limit]| -> Value {
+        let one = |limit: &Limit| json!({ "what": limit.what, "beyond": limit.beyond, "at": limit.at.map(|at| place(gateway, Some(at))) });
+        list.iter().map(one).collect()
+    };
+    put(
+        "limits",
+        by_group(&|group| (!group.limits.is_empty()).then(|| limits(&group.limits))),
+    );
+    put("limits_of_all", limits(&gateway.limits));
     let warnings = gateway.warnings.iter().map(|warning| {
         let (means, remedy) = words(warning);
         json!({

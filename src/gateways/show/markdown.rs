@@ -1,7 +1,8 @@
 //! The explanation as Markdown, and the ledger of keys as a table.
 
-use super::{counts, place, time, title, words, worst};
+use super::{bound, counts, place, time, title, words, worst};
 use crate::gateways::Gateway;
+use crate::gateways::model::Limit;
 use crate::report::text::clean;
 
 /// The explanation of `gateway`.
@@ -31,8 +32,17 @@ pub fn markdown(gateway: &Gateway) -> String {
         }
         out += "| when | attempts | time | then |\n|---|---|---|---|\n";
         for case in &group.cases {
-            out += &row(&[case.when, &case.attempts.to_string(), &time(case), &case.then]);
+            let when = match case.branch.as_str() {
+                "" => case.when.to_owned(),
+                branch => format!("{branch}: {}", case.when),
+            };
+            out += &row(&[&when, &case.attempts.to_string(), &time(case), &case.then]);
         }
+        out += &limits(&group.limits);
+    }
+    if !gateway.limits.is_empty() {
+        out += "\n### Limits of every group\n";
+        out += &limits(&gateway.limits);
     }
     if let Some(worst) = worst(gateway) {
         out += &format!("\nAt worst: {}.\n", cell(&worst));
@@ -64,6 +74,15 @@ pub fn ledger(gateway: &Gateway) -> String {
         out += &row(&[&key.path, &place(gateway, Some(key.at)), key.verdict.words(), &key.how]);
     }
     out
+}
+
+/// Limits as a table; nothing if there are none.
+fn limits(list: &[Limit]) -> String {
+    if list.is_empty() {
+        return String::new();
+    }
+    let rows = list.iter().map(|limit| row(&[&bound(limit), &limit.beyond]));
+    format!("\n| limit | beyond it |\n|---|---|\n{}", rows.collect::<String>())
 }
 
 fn row(cells: &[&str]) -> String {

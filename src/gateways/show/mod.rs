@@ -8,10 +8,10 @@ mod text;
 pub use json::json;
 pub use markdown::{ledger, markdown};
 pub use sarif::sarif;
-pub use text::text;
+pub use text::{groups, text};
 
 use super::Gateway;
-use super::model::Case;
+use super::model::{Case, Limit};
 use super::tree::Place;
 use super::warning::{Level, Warning};
 use crate::report::format::span;
@@ -61,6 +61,26 @@ fn words(warning: &Warning) -> (String, String) {
         means += &format!(" ({})", warning.detail);
     }
     (means, warning.kind.remedy.to_owned())
+}
+
+/// Names that are told of a longer list.
+const SOME: usize = 4;
+
+/// The first four names of a list joined by `between`, and how many there are beside them: `a, b, c, d and 3 more`.
+pub fn some<'a>(mut names: impl Iterator<Item = &'a str>, between: &str) -> String {
+    let told: Vec<&str> = names.by_ref().take(SOME).collect();
+    match names.count() {
+        0 => told.join(between),
+        n => format!("{} and {n} more", told.join(", ")),
+    }
+}
+
+/// A limit with its line: `60 requests a minute (line 3)`.
+fn bound(limit: &Limit) -> String {
+    match limit.at {
+        Some(at) => format!("{} (line {})", limit.what, at.line),
+        None => limit.what.clone(),
+    }
 }
 
 /// The time of a case: "at once", "3.5 s to 5.8 s".

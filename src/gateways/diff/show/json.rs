@@ -24,6 +24,7 @@ pub fn json(diff: &Diff<'_>, simulated: Option<&Simulated>) -> String {
         "format": "simcap.diff/1",
         "old": { "product": diff.old.product.name, "version": diff.old.version, "files": diff.old.files },
         "new": { "product": diff.new.product.name, "version": diff.new.version, "files": diff.new.files },
+        "one_product": diff.is_of_one_product(),
         "changes": diff.changes.iter().map(|change| json!({
             "of": change.subject, "setting": change.what, "old": change.old, "new": change.new,
         })).collect::<Vec<_>>(),

@@ -2,7 +2,8 @@
 
 use super::super::{Diff, Simulated};
 use super::{
-    case, cautions, difference, differs_after, figure, how, judged, key, meets, products, setting, title, warning,
+    case, caution, cautions, difference, differs_after, figure, how, judged, key, meets, products, setting, title,
+    unchanged, warning,
 };
 use crate::report::Judged;
 use crate::report::text::clean;
@@ -17,6 +18,9 @@ pub fn markdown(diff: &Diff<'_>, simulated: Option<&Simulated>) -> String {
         out += &objectives(simulated);
         out += &figures(simulated);
     }
+    if let Some(caution) = caution(diff) {
+        out += &format!("\n{}\n", cell(&caution));
+    }
     let changes = table(
         &["setting", "before", "after"],
         diff.changes.iter().map(|change| {
@@ -28,7 +32,7 @@ pub fn markdown(diff: &Diff<'_>, simulated: Option<&Simulated>) -> String {
         }),
     );
     out += &match diff.changes.len() {
-        0 => "\nNo setting changed.\n".to_owned(),
+        0 => format!("\n{}\n", unchanged(diff)),
         n if n <= OPEN => format!("\n{changes}"),
         n => folded(&format!("{n} settings changed"), &changes),
     };

@@ -2,7 +2,8 @@
 
 use super::super::{Diff, Simulated};
 use super::{
-    case, cautions, difference, differs_after, figure, how, judged, key, meets, products, setting, title, warning,
+    case, caution, cautions, difference, differs_after, figure, how, judged, key, meets, products, setting, title,
+    unchanged, warning,
 };
 use crate::report::Judged;
 use crate::report::table::{Cell, Table, Tone};
@@ -14,10 +15,18 @@ pub fn text(diff: &Diff<'_>, simulated: Option<&Simulated>, style: &Style) -> St
     let strong = |text: &str| Tone::Strong.paint(&clean(text), style.colour);
     let mut out = format!("{}\n", strong(&format!("{}: {}", title(diff), products(diff))));
     let heading = |out: &mut String, text: &str| *out += &format!("\n{}\n", strong(text));
+    if let Some(caution) = caution(diff) {
+        out += &format!("\n{}", paragraph("", &caution, style.width));
+    }
     if diff.changes.is_empty() {
-        out += "\nNo setting changed.\n";
+        out += &format!("\n{}\n", unchanged(diff));
     } else {
-        heading(&mut out, "What changed");
+        let what = if diff.is_of_one_product() {
+            "What changed"
+        } else {
+            "What differs"
+        };
+        heading(&mut out, what);
         for change in &diff.changes {
             let name = setting(&change.subject, &change.what);
             out += &paragraph("  ", &format!("{name} {} → {}", change.old, change.new), style.width);
@@ -47,12 +56,8 @@ pub fn text(diff: &Diff<'_>, simulated: Option<&Simulated>, style: &Style) -> St
         }
         for one in warnings {
             let [level, place, subject, means] = warning(gateway, one);
-            out += &format!(
-                "  {} {} {}\n",
-                tone.paint(&level, style.colour),
-                clean(&place),
-                clean(&subject)
-            );
+            let line = paragraph("  ", &format!("{level} {place} {subject}"), style.width);
+            out += &line.replacen(&level, &tone.paint(&level, style.colour), 1);
             out += &paragraph("    ", &means, style.width);
         }
     }

@@ -123,7 +123,7 @@ impl Export {
     /// Refuses to replace a file that no export of this experiment wrote.
     fn refuse_other(&self, out: &Path, text: &str) -> Result<(), Failure> {
         let Ok(there) = std::fs::read_to_string(out) else {
-            // What is no text at all is somebody's; what is not there is nobody's, and a pipe is written to.
+            // A file that is not text was written by something else; a pipe is written to.
             let is_other = std::fs::metadata(out).is_ok_and(|at| at.is_file() && at.len() > 0);
             return match is_other && !self.force {
                 true => Err(self.other(out)),

@@ -163,7 +163,7 @@ impl Case {
 pub struct Limit {
     /// What is bounded, and by how much: `60 requests in a minute of the clock at west`.
     pub what: String,
-    /// What happens beyond: who refuses, with which status, and whether it is tried again.
+    /// What happens beyond: what refuses, with which status, and whether it is tried again.
     pub beyond: String,
     /// Where it is said, if the file says it.
     pub at: Option<Place>,

@@ -1,6 +1,6 @@
 //! What `simcap export` has written beside an experiment, so that it may write it again.
 //!
-//! A file that is there may be anybody's. One that export wrote and nobody has changed since is known by the SHA-256 of its text, which
+//! A file that is there may come from elsewhere. One that export wrote and that has not changed since is known by the SHA-256 of its text, which
 //! stands in `exported.json` beside the experiment, under the file's path.
 
 use std::path::{Path, PathBuf};

@@ -97,7 +97,7 @@ fn ones(parts: &[Part]) -> Vec<Case> {
     each.collect()
 }
 
-/// The same of one provider; `next` are the others, of which one is asked when its tries are used up.
+/// What happens when one key of the provider fails; `next` are the other providers, of which one is asked when its tries are used up.
 fn one(part: &Part, next: &str) -> Vec<Case> {
     let (least, most) = part.waits();
     let when = |several, alone| if part.keys > 1 { several } else { alone };

@@ -42,7 +42,7 @@ pub(super) fn limiters(config: &Config, traffic: Option<&Node>) -> Vec<Value> {
     rules.iter().filter_map(of_rule).collect()
 }
 
-/// The same in words, with the bounds that are not simulated.
+/// The limits in words, with the bounds that are not simulated.
 pub(super) fn said(config: &Config, traffic: Option<&Node>) -> Vec<Limit> {
     let rules = traffic
         .and_then(|node| node.find("rateLimit.global.rules"))

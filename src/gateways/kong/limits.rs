@@ -45,7 +45,7 @@ pub(super) fn limiters(limits: &Node) -> Vec<Value> {
     each.collect()
 }
 
-/// The same in words.
+/// The limits in words, with what happens beyond each.
 pub(super) fn said(limits: &Node) -> Vec<Limit> {
     let whose = match identity(limits) {
         Some(per) => format!(" of each {}", per.trim_start_matches("tag.")),

@@ -36,7 +36,7 @@ pub(super) struct Proxy<'a> {
     pub(super) plugin: &'a Node,
     /// What the ways in are called for which it holds.
     pub(super) called: Vec<String>,
-    /// Its ways in, by number.
+    /// The ways in for which it holds, by number.
     ways: Vec<usize>,
 }
 

@@ -189,7 +189,7 @@ impl<'a> Alone<'a> {
         (attempts, (least, least + JITTER * sleeps as f64))
     }
 
-    /// The same of all levels of `order`, each of which does it anew.
+    /// Attempts and sleeps of all levels of `order`, each of which does it anew.
     fn whole(&self, kind: &str) -> (u64, (f64, f64)) {
         let (attempts, (least, most)) = self.walk(kind);
         let levels = self.levels as f64;

@@ -178,7 +178,8 @@ pub(in crate::gateways) const KEYS: &[Key<'static>] = &[
     ("worker_registry", I, "how it starts"),
 ];
 
-/// Parameters of a deployment that are known and change no routing: where and as whom the provider is called, and what its models take.
+/// Parameters of a deployment that are known and change no routing: where the provider is called, by which account, and what
+/// its models take.
 #[rustfmt::skip]
 pub(super) const PARAMETERS: &[&str] = &[
     "api_key", "api_base", "base_url", "api_version", "organization", "project", "custom_llm_provider", "litellm_credential_name",

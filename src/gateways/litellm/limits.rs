@@ -1,4 +1,4 @@
-//! LiteLLM's limits in words: what each bounds, who refuses beyond it, with which status, and whether that is tried again.
+//! LiteLLM's limits in words: what each bounds, what refuses beyond it, with which status, and whether that is tried again.
 //!
 //! - Calls at once (`max_parallel_requests`, else rpm, else 6 for each 1000 of tpm) are refused by the router with a 429 and no call; up to 1.80
 //!   they wait. Such a 429 does not cool the deployment.

@@ -44,9 +44,9 @@ pub(super) struct Way {
     spares: (Vec<String>, usize),
     /// The first one fails and the others are well.
     first: Costs,
-    /// Who answers then, if anything does.
+    /// The targets of which one answers then, if any does.
     next: [Option<String>; FAILURES.len()],
-    /// All fail.
+    /// The cost if every target fails.
     all: Costs,
 }
 

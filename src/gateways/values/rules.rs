@@ -1,7 +1,7 @@
 //! Which settings of each product are numbers, and from where to where: tables.
 //!
 //! Sources: LiteLLM 1.109.1 (`types/router.py`), Portkey's `requestValidator/schema/config.ts`, Envoy Gateway's and Envoy's API, Kong's plugin
-//! schema 3.15, Bifrost's config.schema.json; bounds from above are this program's own, beyond what anybody means.
+//! schema 3.15, Bifrost's config.schema.json; bounds from above are this program's own, beyond what is ever meant.
 
 use super::{COUNT, LONG, LONG_MS, MONEY, May, PERCENT, Rule, TRIES, WEIGHT};
 

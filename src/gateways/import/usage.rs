@@ -163,7 +163,13 @@ pub fn strange(gateway: &Gateway, log: &Log) -> Option<String> {
     asked.dedup();
     let names = || {
         let models = members().map(|member| member.model.as_str());
-        gateway.groups.iter().map(|group| group.name.as_str()).chain(models)
+        let short = members().filter_map(|member| member.model.rsplit('/').next());
+        gateway
+            .groups
+            .iter()
+            .map(|group| group.name.as_str())
+            .chain(short)
+            .chain(models)
     };
     let near = asked
         .iter()

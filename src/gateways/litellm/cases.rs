@@ -226,7 +226,7 @@ impl<'a> Alone<'a> {
         let case = |when, attempts, seconds, then: String| Case::new(when, attempts, seconds, then);
         if self.members > 1 {
             // What becomes of a request whose tries all meet the one that fails.
-            let drawn = |kind: &str, told: u64| {
+            let drawn = |kind: &str, told: &str| {
                 let told = if group.chain.len() > 1 {
                     String::new()
                 } else {
@@ -240,12 +240,18 @@ impl<'a> Alone<'a> {
             let (tries, then) = match cooling {
                 // It cools at its first, so that the second try is another's.
                 Cooling::ByShare if self.retries(LIMITED) > 0 => (2, "another answers".to_owned()),
-                Cooling::ByShare | Cooling::Off | Cooling::Counted => (self.retries(LIMITED) + 1, drawn(LIMITED, 429)),
+                Cooling::ByShare | Cooling::Off | Cooling::Counted => {
+                    (self.retries(LIMITED) + 1, drawn(LIMITED, "429"))
+                }
             };
             let then = format!("{then}; it is {limited_out}");
             cases.push(case("one answers 429", tries, (0.0, 0.0), then));
-            let then = format!("{}; it is {left_out}", drawn(SERVER, 500));
+            let then = format!("{}; it is {left_out}", drawn(SERVER, "500"));
             cases.push(case("one answers 500", self.retries(SERVER) + 1, (0.0, 0.0), then));
+            let tries = self.retries(TIMED_OUT) + 1;
+            let then = format!("{}; it is {}", drawn(TIMED_OUT, "a timeout"), out(TIMED_OUT));
+            let seconds = (self.timeout, self.timeout * tries as f64);
+            cases.push(case("one hangs", tries, seconds, then));
         }
         let all = |one, many| if self.members > 1 { many } else { one };
         let limited = self.whole(LIMITED);

@@ -305,7 +305,7 @@ pub(super) fn of_groups(reading: &Reading<'_>, groups: &[Group], warnings: &mut 
                 first.chain[1]
             )
         });
-        warnings.push(Warning::new("lone-primary-never-cools", names.join(", "), Some(first.at)).saying(what));
+        warnings.push(Warning::new("lone-primary-never-cools", shortened(&names), Some(first.at)).saying(what));
     }
     for group in groups
         .iter()

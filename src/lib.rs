@@ -44,7 +44,7 @@
 //! or put it into the [`own`](experiment::load::Loaded::own) of what was loaded. `examples/own_policy.rs` is such a program.
 //!
 //! In reading order: [`kernel`], [`words`], [`form`], [`traffic`], [`provider`], [`client`], [`routing`], [`engine`], [`stats`],
-//! [`decide`], [`report`], [`experiment`], [`import`], [`calibrate`], [`gateways`], and, with the feature of that name, `live`.
+//! [`decide`], [`report`], [`experiment`], [`study`], [`import`], [`calibrate`], [`gateways`], and, with the feature of that name, `live`.
 
 pub mod calibrate;
 pub mod client;
@@ -62,6 +62,7 @@ pub mod report;
 pub mod routing;
 pub mod simulate;
 pub mod stats;
+pub mod study;
 pub mod traffic;
 pub mod words;
 

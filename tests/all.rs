@@ -9,6 +9,7 @@ mod balancing;
 mod bandits;
 mod book;
 mod bounds;
+mod capacity;
 mod cascade;
 mod cautions;
 mod cli;

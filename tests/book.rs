@@ -20,13 +20,14 @@ use serde_json::Value;
 use crate::common::command::{simcap, text};
 
 /// The chapters that people write.
-const CHAPTERS: [&str; 9] = [
+const CHAPTERS: [&str; 10] = [
     "introduction",
     "first-experiment",
     "traffic",
     "your-gateway",
     "report",
     "statistics",
+    "capacity",
     "providers",
     "faq",
     "reference",

@@ -58,6 +58,13 @@ pub(super) const DRILL: &str = help! {
     ; exit_codes!()
 };
 
+pub(super) const CAPACITY: &str = help! {
+    "capacity mine.json"
+    "capacity mine.json --policy tiered --stream chat --grows 5%/month --out capacity"
+    "capacity mine.json --carry 40/s --smallest providers[a].connections=10..200"
+    ; exit_codes!()
+};
+
 pub(super) const REPORT: &str = help! {
     "report reports/mine"
     "report reports/old reports/new --out both.html --open"

@@ -10,6 +10,7 @@ macro_rules! tell {
 
 #[cfg(feature = "live")]
 mod calibrate;
+mod capacity;
 mod check;
 #[cfg(feature = "completions")]
 mod completions;
@@ -90,6 +91,9 @@ enum Command {
     /// Let each provider, account and host fail in turn, and say what every policy makes of it.
     #[command(after_help = examples::DRILL)]
     Drill(drill::DrillArgs),
+    /// Search for the highest traffic at which each policy meets its objectives, and say what binds there.
+    #[command(after_help = examples::CAPACITY)]
+    Capacity(Box<capacity::CapacityArgs>),
     /// Make the page of a result again, or one page of two results.
     #[command(after_help = examples::REPORT)]
     Report(report::Report),
@@ -164,6 +168,7 @@ impl Cli {
             Command::Compare(compare) => compare.run(own),
             Command::Sweep(sweep) => sweep.run(own),
             Command::Drill(drill) => drill.run(own),
+            Command::Capacity(capacity) => capacity.run(own),
             Command::Requests(requests) => requests.run(own),
             Command::Report(report) => report.run(),
             Command::Validate(validate) => validate.run(),

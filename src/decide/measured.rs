@@ -5,7 +5,7 @@
 //! ([`Gathered::residuals`]), when the figures are known.
 
 use crate::engine::tally::Tally;
-use crate::experiment::assemble::{Measure, Source};
+use crate::experiment::assemble::{Measure, Objective, Source};
 use crate::kernel::time::Span;
 use crate::report::{Measured, Metric};
 use crate::stats::compare::Side;
@@ -219,6 +219,33 @@ impl Gathered {
             }
             (Kind::Percentile(..) | Kind::Ratio(..) | Kind::Positive(..), _) => None,
         }
+    }
+
+    /// How far `tally` keeps to `objective`, which is of measure number `i`: a number whose sum over replications is 0 or more if the
+    /// figure of all of them together keeps to the bound, and what it is a part of. Nothing where the figure has no value.
+    pub(super) fn margin(&self, i: usize, objective: &Objective, tally: &Tally) -> Option<(f64, f64)> {
+        if self.lacks[i] {
+            return None;
+        }
+        let metric = &self.measures[i].metric;
+        let of = Figures::of(tally, &self.sources[self.source_of[i]]);
+        let side = if objective.at_most { 1.0 } else { -1.0 };
+        let (times, over) = match kind(metric) {
+            Kind::Percentile(q, times) => {
+                let histogram = of.times(times)?;
+                let all = (histogram.count() + of.endless(times)) as f64;
+                let kept = histogram.count_at_most(Span::from_seconds_f64(objective.bound)) as f64;
+                return Some((side * (kept - q * all), all));
+            }
+            Kind::Share => (1.0, 1.0),
+            Kind::Ratio(times, over) | Kind::Positive(times, over) => (times * self.factors[i], over),
+        };
+        let (x, y) = of.pair(metric);
+        let bound = objective.bound * over;
+        let whole = if bound > 0.0 { bound } else { over };
+        (x + y)
+            .is_finite()
+            .then_some((side * (bound * y - times * x), whole * y))
     }
 
     /// How many measures there are.

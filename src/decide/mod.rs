@@ -13,6 +13,7 @@ mod identities;
 mod idle;
 mod joined;
 mod judge;
+mod margin;
 mod measured;
 mod month;
 mod outside;
@@ -33,6 +34,7 @@ mod uncertain;
 pub use events::events;
 pub use halted::set_aside;
 pub use joined::{Apart, join, name_of};
+pub use margin::{Weighed, weigh};
 pub use story::Telling;
 #[cfg(all(feature = "cli", feature = "plots"))]
 pub(crate) use summary::troubles;

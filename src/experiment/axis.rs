@@ -44,6 +44,64 @@ impl std::str::FromStr for Axis {
     }
 }
 
+/// A path and the range of a number in which something is looked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Range {
+    /// The path as it was written.
+    pub path: String,
+    /// The smallest value, above 0.
+    pub low: f64,
+    /// The largest value.
+    pub high: f64,
+    /// Whether values are whole numbers: those of both ends are, and have no unit.
+    pub is_whole: bool,
+    /// What stands before a number, and behind: a currency, a unit.
+    around: (String, String),
+}
+
+impl std::str::FromStr for Range {
+    type Err = String;
+
+    /// Reads `path=low..high`.
+    fn from_str(text: &str) -> Result<Range, String> {
+        let wrong = |why: &str| why.to_owned();
+        let form = "a path, `=` and a range above 0 with its unit, like providers[a].connections=10..200 or limits.rpm=100..5000/min";
+        let (path, values) = split(text).ok_or_else(|| wrong(form))?;
+        let (low, high) = values.split_once("..").ok_or_else(|| wrong(form))?;
+        let before = if high.trim().starts_with('$') { "$" } else { "" };
+        let bare = |text: &str| text.trim().trim_start_matches('$').trim().to_owned();
+        let (low, high) = (bare(low), bare(high));
+        let end = high
+            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+            .unwrap_or(high.len());
+        let (high, unit) = high.split_at(end);
+        let low = low.strip_suffix(unit).unwrap_or(&low);
+        let number = |text: &str| text.parse::<f64>().ok().filter(|x| x.is_finite() && *x > 0.0);
+        let (from, to) = number(low).zip(number(high)).ok_or_else(|| wrong(form))?;
+        if from >= to {
+            return Err(wrong("the first must be the smaller one"));
+        }
+        let is_whole = before.is_empty() && unit.is_empty() && from.fract() == 0.0 && to.fract() == 0.0;
+        let range = Range {
+            path: path.to_owned(),
+            low: from,
+            high: to,
+            is_whole,
+            around: (before.to_owned(), unit.to_owned()),
+        };
+        Setting::new(path, &range.written(from)).map_err(|error| wrong(error.why()))?;
+        Ok(range)
+    }
+}
+
+impl Range {
+    /// A value as the file has it: a whole number, or six significant digits with the unit.
+    pub fn written(&self, x: f64) -> String {
+        let x = if self.is_whole { (x - 1e-6).ceil() } else { x };
+        format!("{}{}{}", self.around.0, six_digits(x), self.around.1)
+    }
+}
+
 /// The values between the commas that are in no bracket and no string.
 fn list(text: &str) -> Vec<String> {
     let (mut depth, mut quoted) = (0_i32, false);
@@ -147,6 +205,24 @@ mod tests {
 
     fn values(text: &str) -> Vec<String> {
         text.parse::<Axis>().unwrap().values
+    }
+
+    #[test]
+    fn a_range_is_searched_in_whole_numbers_or_with_a_unit() {
+        let range = |text: &str| text.parse::<Range>().unwrap();
+        let whole = range("providers[a].connections=10..200");
+        assert_eq!((whole.low, whole.high, whole.is_whole), (10.0, 200.0, true));
+        assert_eq!((whole.written(17.2), whole.written(17.0)), ("18".into(), "17".into()));
+        let rate = range("a.rate = 100..5000/min");
+        assert_eq!(
+            (rate.is_whole, rate.written(123.456_789)),
+            (false, "123.457/min".into())
+        );
+        assert_eq!(range("a=$0.5..$20").written(1.5), "$1.5");
+        assert_eq!(range("a=5s..90s").written(60.0), "60s");
+        for wrong in ["a", "a=5", "a=5..", "a=0..5", "a=5..2", "a=-1..2", "=1..2", "a=1..x"] {
+            assert!(wrong.parse::<Range>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

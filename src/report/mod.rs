@@ -6,6 +6,9 @@
 //! same bytes.
 
 mod bill;
+pub mod capacity;
+#[cfg(feature = "plots")]
+pub mod capacity_page;
 #[cfg(feature = "plots")]
 pub mod chart;
 pub mod csv;

@@ -45,6 +45,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::form::build::{Built, Names};
+use crate::form::units::{Count, Rate};
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Course, Finished};
@@ -208,6 +209,15 @@ pub trait BuildArrivals {
     /// can come: answers that take time make it less.
     fn rate(&self) -> Option<f64>;
 
+    /// The process with `factor` times the requests: rates, users or sizes of batches, and a trace played that much faster. Nothing
+    /// where it cannot be told, as of a program's own, or where nothing would be left.
+    fn scaled(&self, factor: f64) -> Option<ArrivalsSpec>;
+
+    /// The smallest step of the factor by which it can be [scaled](BuildArrivals::scaled): 1/40 for 40 users. 0 if any can.
+    fn step(&self) -> f64 {
+        0.0
+    }
+
     /// The parameter at which a rate that is too high is refused.
     fn rate_field(&self) -> &'static str {
         "rate"
@@ -256,6 +266,27 @@ impl BuildArrivals for Own {
 
     fn rate(&self) -> Option<f64> {
         None
+    }
+
+    fn scaled(&self, _factor: f64) -> Option<ArrivalsSpec> {
+        None
+    }
+}
+
+/// A whole number times `factor`, to the nearest; nothing if that is none, or too large.
+fn times(count: Count, factor: f64) -> Option<Count> {
+    let scaled = (count.get() as f64 * factor).round();
+    (1.0..1e15)
+        .contains(&scaled)
+        .then(|| Count::new(scaled as u64))
+        .flatten()
+}
+
+/// A rate that may be left out, times `factor`; nothing if it is given and cannot be scaled.
+fn maybe(rate: Option<Rate>, factor: f64) -> Option<Option<Rate>> {
+    match rate {
+        None => Some(None),
+        Some(rate) => Some(Some(rate.times(factor)?)),
     }
 }
 
@@ -313,5 +344,28 @@ mod tests {
         }
         assert_eq!(Turn::of(0), None);
         assert_eq!(Turn::of(100_000_000_000), None, "the most requests of a replication");
+    }
+
+    #[test]
+    fn each_process_can_be_taken_times_a_factor() {
+        for page in ArrivalsSpec::PAGES {
+            let Some(json) = page.source.split("```json").nth(1) else {
+                continue;
+            };
+            let json = json.split("```").next().unwrap().replace("//!", "");
+            let spec: ArrivalsSpec = serde_json::from_str(&json).unwrap();
+            let scaled = spec.as_dyn().scaled(2.0);
+            if page.name == "own" {
+                assert_eq!(scaled, None);
+                continue;
+            }
+            let scaled = scaled.unwrap();
+            assert_ne!(scaled, spec, "{}", page.name);
+            assert_eq!(spec.as_dyn().scaled(1.0), Some(spec.clone()), "{}", page.name);
+            if let Some(rate) = spec.as_dyn().rate() {
+                let twice = scaled.as_dyn().rate().unwrap();
+                assert!((twice / rate - 2.0).abs() < 1e-6, "{}: {rate} {twice}", page.name);
+            }
+        }
     }
 }

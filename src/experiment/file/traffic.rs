@@ -90,6 +90,38 @@ impl TrafficSpec {
         whole.chain(streams)
     }
 
+    /// The traffic with `factor` times the requests: of all origins, or of the stream of that name alone, beside which the others
+    /// stay as they are.
+    ///
+    /// # Errors
+    /// If there is no such stream, or the arrivals of one cannot be scaled: the text says which.
+    pub fn scaled(&self, factor: f64, stream: Option<&str>) -> Result<TrafficSpec, String> {
+        let mut scaled = self.clone();
+        let times = |name: &str, arrivals: &ArrivalsSpec| {
+            arrivals.as_dyn().scaled(factor).ok_or_else(|| {
+                let name = if name.is_empty() {
+                    String::new()
+                } else {
+                    format!(" of the stream {name}")
+                };
+                format!("the {} arrivals{name} cannot be taken times {factor}", arrivals.name())
+            })
+        };
+        if let Some(arrivals) = scaled.arrivals.as_mut().filter(|_| stream.is_none()) {
+            *arrivals = times("", arrivals)?;
+        }
+        for name in self.streams.names() {
+            if let Some(of) = scaled
+                .streams
+                .get_mut(&name)
+                .filter(|_| stream.is_none_or(|only| only == name))
+            {
+                of.arrivals = times(&name, &of.arrivals)?;
+            }
+        }
+        Ok(scaled)
+    }
+
     /// Whether arrivals of any origin hang on how requests end.
     pub fn follows_ends(&self) -> bool {
         self.origins().any(|origin| origin.arrivals.as_dyn().follows_ends())

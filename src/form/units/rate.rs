@@ -32,6 +32,19 @@ impl Rate {
         self.count as f64 * 1e9 / self.nanos as f64
     }
 
+    /// The rate times `factor`, to nine digits behind the point of a rate per second; itself for 1. Nothing if that is not above zero, or
+    /// beyond what a rate can say.
+    pub fn times(self, factor: f64) -> Option<Rate> {
+        if factor == 1.0 {
+            return Some(self);
+        }
+        let billionths = (self.per_second() * factor * 1e9).round();
+        let fits = (1.0..9e18).contains(&billionths);
+        Rate::reduced(billionths as u128, 1_000_000_000_000_000_000)
+            .ok()
+            .filter(|_| fits)
+    }
+
     fn reduced(count: u128, nanos: u128) -> Result<Rate, String> {
         let divisor = gcd(count, nanos);
         match (u64::try_from(count / divisor), u64::try_from(nanos / divisor)) {
@@ -147,6 +160,18 @@ mod tests {
         assert_eq!(ratio("2.4M/month"), (1, 1_080_000_000));
         assert_eq!(ratio("260k/month"), (13, 129_600_000_000));
         assert_eq!(ratio("7/3ns"), (7, 3));
+    }
+
+    #[test]
+    fn a_rate_can_be_taken_times_a_factor() {
+        let times = |text: &str, factor: f64| text.parse::<Rate>().unwrap().times(factor);
+        assert_eq!(times("1000/min", 1.0), "1000/min".parse().ok());
+        assert_eq!(times("35/s", 2.0), "70/s".parse().ok());
+        assert_eq!(times("35/s", 0.1), "3.5/s".parse().ok());
+        assert_eq!(times("1000/min", 1.5).map(|rate| rate.to_string()), Some("25/s".into()));
+        for factor in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e30] {
+            assert_eq!(times("35/s", factor), None, "{factor}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, Arrivals, BuildArrivals, Row};
+use super::{Arrival, Arrivals, ArrivalsSpec, BuildArrivals, Row, times};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Duration};
 use crate::kernel::chance::Key;
@@ -90,6 +90,15 @@ impl BuildArrivals for Batch {
 
     fn rate_field(&self) -> &'static str {
         "every"
+    }
+
+    fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {
+        let size = times(self.size, factor)?;
+        Some(Batch { size, ..self.clone() }.into())
+    }
+
+    fn step(&self) -> f64 {
+        1.0 / self.size.get() as f64
     }
 }
 

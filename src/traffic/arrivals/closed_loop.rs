@@ -22,7 +22,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, Arrivals, BuildArrivals, Row, Turn};
+use super::{Arrival, Arrivals, ArrivalsSpec, BuildArrivals, Row, Turn, times};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::laws::LawSpec;
 use crate::form::units::{Count, Duration};
@@ -77,6 +77,15 @@ impl BuildArrivals for ClosedLoop {
 
     fn users(&self) -> Option<u32> {
         u32::try_from(self.users.get()).ok()
+    }
+
+    fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {
+        let users = times(self.users, factor)?;
+        Some(ClosedLoop { users, ..self.clone() }.into())
+    }
+
+    fn step(&self) -> f64 {
+        1.0 / self.users.get() as f64
     }
 }
 

@@ -79,6 +79,15 @@ impl BuildArrivals for Conversations {
         "starts"
     }
 
+    fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {
+        let starts = Box::new(self.starts.as_dyn().scaled(factor)?);
+        Some(Conversations { starts, ..self.clone() }.into())
+    }
+
+    fn step(&self) -> f64 {
+        self.starts.as_dyn().step()
+    }
+
     fn follows_ends(&self) -> bool {
         true
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrivals, BuildArrivals, Renewal, Row};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals, Renewal, Row};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Rate;
 use crate::kernel::law;
@@ -44,5 +44,10 @@ impl BuildArrivals for Gamma {
 
     fn rate(&self) -> Option<f64> {
         Some(self.rate.per_second())
+    }
+
+    fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {
+        let rate = self.rate.times(factor)?;
+        Some(Gamma { rate, ..self.clone() }.into())
     }
 }

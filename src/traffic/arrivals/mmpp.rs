@@ -23,7 +23,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, Arrivals, BuildArrivals, Row};
+use super::{Arrival, Arrivals, ArrivalsSpec, BuildArrivals, Row, maybe};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Duration, Rate};
 use crate::kernel::chance::{Key, Purpose, unit};
@@ -126,6 +126,14 @@ impl BuildArrivals for Mmpp {
 
     fn rate_field(&self) -> &'static str {
         "states"
+    }
+
+    fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {
+        let mut scaled = self.clone();
+        for state in &mut scaled.states {
+            state.rate = maybe(state.rate, factor)?;
+        }
+        Some(scaled.into())
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrivals, BuildArrivals, Renewal, Row};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals, Renewal, Row};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Rate;
 use crate::kernel::law::Exponential;
@@ -38,5 +38,10 @@ impl BuildArrivals for Poisson {
 
     fn rate(&self) -> Option<f64> {
         Some(self.rate.per_second())
+    }
+
+    fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {
+        let rate = self.rate.times(factor)?;
+        Some(Poisson { rate }.into())
     }
 }

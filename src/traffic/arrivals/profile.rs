@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::curve::{Curve, FASTEST, Piece};
-use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row, maybe};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Rate;
 use crate::kernel::time::Span;
@@ -249,6 +249,17 @@ impl BuildArrivals for Profile {
 
     fn rate_field(&self) -> &'static str {
         if self.mean.is_some() { "mean" } else { "peak" }
+    }
+
+    fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {
+        let [peak, trough, mean] = [self.peak, self.trough, self.mean].map(|rate| maybe(rate, factor));
+        let scaled = Profile {
+            peak: peak?,
+            trough: trough?,
+            mean: mean?,
+            ..self.clone()
+        };
+        Some(scaled.into())
     }
 }
 

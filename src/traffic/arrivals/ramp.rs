@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::{Between, Schedule, of_fields};
-use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row, maybe};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Duration, Rate};
 use crate::kernel::time::Span;
@@ -67,5 +67,14 @@ impl BuildArrivals for Ramp {
 
     fn rate_field(&self) -> &'static str {
         "to"
+    }
+
+    fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {
+        let scaled = Ramp {
+            from: maybe(self.from, factor)?,
+            to: self.to.times(factor)?,
+            ..self.clone()
+        };
+        Some(scaled.into())
     }
 }

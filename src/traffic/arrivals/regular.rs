@@ -11,7 +11,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, Arrivals, BuildArrivals, Row};
+use super::{Arrival, Arrivals, ArrivalsSpec, BuildArrivals, Row};
 use crate::form::build::{Built, Names};
 use crate::form::units::Rate;
 use crate::kernel::chance::Key;
@@ -36,6 +36,11 @@ impl BuildArrivals for Regular {
 
     fn rate(&self) -> Option<f64> {
         Some(self.rate.per_second())
+    }
+
+    fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {
+        let rate = self.rate.times(factor)?;
+        Some(Regular { rate }.into())
     }
 }
 

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, Arrivals, BuildArrivals};
+use super::{Arrival, Arrivals, ArrivalsSpec, BuildArrivals};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::named::Named;
 use crate::form::units::Duration;
@@ -208,6 +208,11 @@ impl BuildArrivals for Replay {
 
     fn ends(&self) -> bool {
         !self.loops && self.resample.is_none()
+    }
+
+    fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {
+        let speed = self.speed * factor;
+        Some(Replay { speed, ..self.clone() }.into())
     }
 }
 

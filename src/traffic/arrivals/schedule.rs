@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::curve::{Curve, FASTEST, Piece};
-use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row, maybe};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::diagnose::Seg;
 use crate::form::units::{Duration, Rate};
@@ -180,6 +180,14 @@ impl BuildArrivals for Schedule {
 
     fn rate_field(&self) -> &'static str {
         "points"
+    }
+
+    fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {
+        let mut scaled = self.clone();
+        for point in &mut scaled.points {
+            point.rate = maybe(point.rate, factor)?;
+        }
+        Some(scaled.into())
     }
 }
 

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::{Between, Schedule, after_the_start, of_fields};
-use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row, maybe};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Duration, Rate};
 use crate::kernel::time::Span;
@@ -67,6 +67,15 @@ impl BuildArrivals for Spike {
 
     fn rate_field(&self) -> &'static str {
         "peak"
+    }
+
+    fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {
+        let scaled = Spike {
+            rate: maybe(self.rate, factor)?,
+            peak: self.peak.times(factor)?,
+            ..self.clone()
+        };
+        Some(scaled.into())
     }
 }
 

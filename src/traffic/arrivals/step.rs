@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::{Between, Schedule, after_the_start, of_fields};
-use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row, maybe};
 use crate::form::build::{Built, Names};
 use crate::form::units::{Duration, Rate};
 
@@ -53,5 +53,14 @@ impl BuildArrivals for Step {
 
     fn rate_field(&self) -> &'static str {
         "to"
+    }
+
+    fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {
+        let scaled = Step {
+            from: maybe(self.from, factor)?,
+            to: self.to.times(factor)?,
+            ..self.clone()
+        };
+        Some(scaled.into())
     }
 }

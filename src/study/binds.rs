@@ -1,0 +1,95 @@
+//! What binds at a capacity: the limits that are reached there, each with what it is at today's traffic, the most reached first.
+//!
+//! A limit does something only while it is reached: what counts is the share of time in which it is, and of those that are reached by less
+//! than a thousandth the share of them that is used. Limits that make requests wait or be refused come before what follows from them: a
+//! queue that is full, a breaker that opens.
+
+use crate::report::capacity::Limit;
+use crate::report::{BoundReport, PolicyReport, format};
+use crate::stats::sorting;
+use crate::words::BoundKind;
+
+/// A share of time below which a limit is as good as never reached.
+const HARDLY: f64 = 1e-3;
+
+/// The limits of the policy `there`, at its capacity, that are reached or used, beside those of `today`.
+pub(super) fn limits(there: &PolicyReport, today: Option<&PolicyReport>) -> Vec<Limit> {
+    let same = |one: &BoundReport, other: &BoundReport| {
+        (one.what, &one.provider, &one.budget) == (other.what, &other.provider, &other.budget)
+    };
+    let in_flight = |of: &PolicyReport, bound: &BoundReport| {
+        let counts = matches!(bound.what, BoundKind::Connections | BoundKind::Capacity);
+        let limit = bound.limit.filter(|limit| counts && *limit > 0)?;
+        let provider = of
+            .providers
+            .iter()
+            .find(|provider| Some(&provider.name) == bound.provider.as_ref())?;
+        Some(provider.in_flight.value / limit as f64)
+    };
+    let mut all: Vec<(u8, Limit)> = Vec::new();
+    for bound in &there.bounds {
+        let before = today.map(|today| {
+            let known = today.bounds.iter().find(|known| same(known, bound));
+            known.map_or(0.0, |known| known.share.value)
+        });
+        let limit = Limit {
+            what: named(bound),
+            reached: Some(bound.share),
+            reached_today: before,
+            used: in_flight(there, bound),
+            used_today: today.and_then(|today| in_flight(today, bound)),
+        };
+        all.push((rank(bound.what, bound.share.value), limit));
+    }
+    for quota in &there.quotas {
+        let today = today.map(|today| {
+            let known = (today.quotas.iter()).find(|known| {
+                (&known.provider, &known.account, &known.quota) == (&quota.provider, &quota.account, &quota.quota)
+            });
+            known.map_or(0.0, |known| known.used.value)
+        });
+        let limit = Limit {
+            what: quota.title(),
+            reached: None,
+            reached_today: None,
+            used: Some(quota.used.value),
+            used_today: today,
+        };
+        // What a provider's quotas do when they are reached is a bound of the provider; which of them it was, its use says.
+        all.push((2, limit));
+    }
+    sorting::by(&mut all, |(a, one), (b, other)| {
+        let share = |limit: &Limit| limit.reached.map_or(limit.used.unwrap_or(0.0), |reached| reached.value);
+        a.cmp(b).then(share(other).total_cmp(&share(one)))
+    });
+    all.into_iter().map(|(_, limit)| limit).collect()
+}
+
+/// What comes first: what is reached and holds requests up, what follows from that, and what is hardly reached.
+fn rank(what: BoundKind, reached: f64) -> u8 {
+    match what {
+        _ if reached < HARDLY => 3,
+        BoundKind::Queue | BoundKind::Breaker => 1,
+        BoundKind::InFlight
+        | BoundKind::Limiter
+        | BoundKind::Connections
+        | BoundKind::Quota
+        | BoundKind::Capacity
+        | BoundKind::Budget => 0,
+    }
+}
+
+/// `openai: quota`, `a: 50 connections`, `the client's limiter`.
+fn named(bound: &BoundReport) -> String {
+    if let Some(budget) = &bound.budget {
+        return budget.clone();
+    }
+    let what = match bound.limit {
+        Some(limit) => format!("{} ({})", bound.what.title(), format::count(limit)),
+        None => bound.what.title().to_owned(),
+    };
+    match &bound.provider {
+        Some(provider) => format!("{provider}: {what}"),
+        None => what,
+    }
+}

@@ -1,0 +1,197 @@
+//! `simcap capacity`: against closed forms, and as a user calls it.
+//!
+//! The larger study, over a hundred seeds, is `examples/capacity.rs`; its table stands in the handbook's chapter.
+
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::common::command::{simcap, text};
+
+#[allow(dead_code, reason = "its main prints the whole study")]
+#[path = "../examples/capacity.rs"]
+mod study;
+
+use study::{cover, known};
+
+const SEEDS: u64 = 8;
+
+/// Of eight intervals at 95 % at least six hold the truth (with a probability of 99.4 %), and they are as narrow as asked for.
+#[test]
+fn intervals_hold_capacities_that_are_known() {
+    for known in known(100) {
+        let (held, width, _) = cover(&known, SEEDS, 0.05, 20_000_000).unwrap();
+        assert!(held[0] >= 6, "{}: {held:?}", known.name);
+        assert!(width <= 0.05, "{}: {width}", known.name);
+    }
+}
+
+/// A server that takes 100 ms for each of ten at once: up to 100/s. Today's traffic is 20/s.
+fn server() -> Value {
+    json!({
+        "format": "simcap.experiment/2",
+        "name": "server",
+        "traffic": {
+            "arrivals": { "poisson": { "rate": "20/s" } },
+            "classes": { "a": { "input": { "constant": 10 }, "output": { "constant": 10 } } },
+        },
+        "providers": { "p": {
+            "response": { "constant": "100ms" },
+            "load": [{ "slots": { "servers": 10 } }],
+            "prices": { "per_request": { "price": "$0.001" } },
+        } },
+        "policies": [{ "name": "it", "policy": { "single": { "provider": "p" } } }],
+        "objectives": [{ "metric": "e2e.p95", "at_most": "300ms" }],
+        "plan": { "duration": "1m", "warmup": "10s", "replications": 4 },
+    })
+}
+
+/// What `simcap capacity` says of `experiment`: its exit code, and what it prints.
+fn capacity(folder: &Path, experiment: &Value, arguments: &[&str]) -> (i32, String, String) {
+    std::fs::write(folder.join("server.json"), experiment.to_string()).unwrap();
+    let out = simcap(folder, &[&["capacity", "server.json"], arguments].concat());
+    (out.status.code().unwrap(), text(&out.stdout), text(&out.stderr))
+}
+
+/// The first policy of what it finds.
+fn found(folder: &Path, experiment: &Value, arguments: &[&str]) -> (i32, Value) {
+    let arguments = [arguments, &["--format", "json", "--precision", "10%"]].concat();
+    let (code, out, said) = capacity(folder, experiment, &arguments);
+    let all: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{said}"));
+    (code, all["policies"][0].clone())
+}
+
+#[test]
+fn it_says_how_much_and_what_binds() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, policy) = found(folder.path(), &server(), &["--grows", "5%/month"]);
+    assert_eq!((code, &policy["ended"]), (0, &json!("found")), "{policy}");
+    let value = policy["capacity"]["value"].as_f64().unwrap();
+    let times = policy["times"]["value"].as_f64().unwrap();
+    assert!(
+        (80.0..105.0).contains(&value) && (times - value / 20.0).abs() < 1e-9,
+        "{policy}"
+    );
+    assert_eq!(policy["objective"]["goal"]["metric"], "e2e.p95");
+    assert!(
+        policy["limits"][0]["what"].as_str().unwrap().contains("capacity"),
+        "{policy}"
+    );
+    let months = policy["months"]["value"].as_f64().unwrap();
+    assert!((months - libm::log(times) / libm::log(1.05)).abs() < 1e-9, "{policy}");
+}
+
+#[test]
+fn traffic_that_is_too_much_today_is_searched_below_it() {
+    let mut experiment = server();
+    experiment["traffic"]["arrivals"]["poisson"]["rate"] = "180/s".into();
+    let folder = tempfile::tempdir().unwrap();
+    let (code, policy) = found(folder.path(), &experiment, &[]);
+    let value = policy["capacity"]["value"].as_f64().unwrap();
+    assert_eq!(code, 1, "{policy}");
+    assert!(
+        (80.0..105.0).contains(&value) && policy["times"]["value"].as_f64().unwrap() < 1.0,
+        "{policy}"
+    );
+}
+
+#[test]
+fn where_nothing_feels_load_there_is_no_answer() {
+    let mut experiment = server();
+    experiment["providers"]["p"].as_object_mut().unwrap().remove("load");
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, _) = capacity(folder.path(), &experiment, &[]);
+    assert!(code == 0 && out.contains("latency never feels load"), "{code} {out}");
+}
+
+#[test]
+fn the_smallest_number_that_carries_a_traffic() {
+    let mut experiment = server();
+    experiment["providers"]["p"]["connections"] = 5.into();
+    experiment["providers"]["p"].as_object_mut().unwrap().remove("load");
+    let folder = tempfile::tempdir().unwrap();
+    let smallest = ["--carry", "100/s", "--smallest", "providers[p].connections=2..60"];
+    let (code, policy) = found(folder.path(), &experiment, &smallest);
+    let value = policy["capacity"]["value"].as_f64().unwrap();
+    // Ten of 100 ms each would be busy all the time.
+    assert!(
+        code == 0 && (11.0..=15.0).contains(&value) && value.fract() == 0.0,
+        "{policy}"
+    );
+}
+
+#[test]
+fn threads_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = |threads: &str| {
+        let arguments = ["--format", "json", "--precision", "10%", "--threads", threads];
+        capacity(folder.path(), &server(), &arguments).1
+    };
+    let one = with("1");
+    assert!(one.contains("simcap.capacity/1"), "{one}");
+    assert_eq!(one, with("3"));
+}
+
+#[test]
+fn one_stream_grows_beside_another() {
+    let mut experiment = server();
+    let arrivals = |rate: &str| json!({ "arrivals": { "poisson": { "rate": rate } } });
+    let traffic = experiment["traffic"].as_object_mut().unwrap();
+    traffic.remove("arrivals");
+    traffic.insert(
+        "streams".into(),
+        json!({ "a": arrivals("10/s"), "b": arrivals("40/s") }),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let (_, policy) = found(folder.path(), &experiment, &["--stream", "a"]);
+    let value = policy["capacity"]["value"].as_f64().unwrap();
+    assert!((40.0..65.0).contains(&value), "{policy}");
+    let (_, same) = found(folder.path(), &experiment, &["--over", "traffic.streams.a.rate"]);
+    assert_eq!(policy, same);
+}
+
+#[test]
+fn a_page_shows_the_curve_and_other_forms_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--precision", "10%", "--out", "found", "--format", "markdown"];
+    let (_, out, _) = capacity(folder.path(), &server(), &arguments);
+    assert!(out.contains("| policy |"), "{out}");
+    let page = std::fs::read_to_string(folder.path().join("found/capacity.html")).unwrap();
+    assert!(page.contains("<svg") && page.contains("it carries"), "{page}");
+    assert!(folder.path().join("found/capacity.json").exists());
+}
+
+#[test]
+fn what_cannot_be_answered_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut without = server();
+    without["objectives"] = json!([]);
+    for (experiment, arguments, said) in [
+        (&without, &[][..], "`objectives`"),
+        (&server(), &["--policy", "itt"], "did you mean it?"),
+        (&server(), &["--stream", "a"], "no streams"),
+        (&server(), &["--over", "plan.duration"], "--smallest"),
+        (&server(), &["--carry", "40/s"], "--smallest"),
+        (
+            &server(),
+            &["--carry", "40/s", "--smallest", "providers[q].connections=1..9"],
+            "q",
+        ),
+        (&server(), &["--grows", "fast"], "5%/month"),
+    ] {
+        let (code, _, error) = capacity(folder.path(), experiment, arguments);
+        assert!(code == 2 && error.contains(said), "{arguments:?}: {code} {error}");
+    }
+}
+
+#[test]
+fn a_budget_that_is_spent_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, error) = capacity(folder.path(), &server(), &["--budget", "10000"]);
+    assert!(
+        code == 3 && error.contains("--budget") && out.contains("budget"),
+        "{code} {out} {error}"
+    );
+}

@@ -61,6 +61,7 @@ mod shadow;
 mod stories;
 mod streams;
 mod sweeps;
+mod traffic;
 mod trees;
 mod uncertainty;
 mod until;

@@ -15,4 +15,5 @@ pub mod logs;
 pub mod probe;
 pub mod split;
 pub mod sse;
+pub mod traffic;
 pub mod validate;

@@ -99,6 +99,13 @@ pub(super) const FIT: &str = help! {
     ; exit_codes!()
 };
 
+pub(super) const TRAFFIC: &str = help! {
+    "traffic AzureLLMInferenceTrace_conv.csv"
+    "traffic trace.jsonl.gz --out mine"
+    "traffic log.csv --columns time=created_at,input=prompt,output=answer --only model=large --fit traffic.json"
+    ; exit_codes!()
+};
+
 pub(super) const PAGE: &str = help! {
     "page mine.json"
     "page mine.json --out what-if.html --engine simcap-engine.wasm"

@@ -38,6 +38,7 @@ mod schema;
 mod signals;
 mod sweep;
 mod templates;
+mod traffic;
 mod validate;
 
 use std::ffi::OsString;
@@ -115,6 +116,9 @@ enum Command {
     /// Probe real endpoints, within a bound on cost: what models are made from.
     #[cfg(feature = "live")]
     Calibrate(Box<calibrate::Calibrate>),
+    /// Describe a trace of requests, and fit a model of its traffic for an experiment.
+    #[command(after_help = examples::TRAFFIC)]
+    Traffic(traffic::Traffic),
     /// Print the JSON Schema of a file.
     #[command(after_help = examples::SCHEMA)]
     Schema(schema::Schema),
@@ -177,6 +181,7 @@ impl Cli {
             Command::Fit(fit) => fit.run(),
             #[cfg(feature = "live")]
             Command::Calibrate(calibrate) => calibrate.run(),
+            Command::Traffic(traffic) => traffic.run(),
             Command::Schema(schema) => schema.run(),
             Command::Explain(explain) => explain.run(),
             Command::Import(import) => import.run(),

@@ -4,6 +4,7 @@
 //! texts out of files are text. Left out: plots, and every figure that `result.json` has besides.
 
 use super::leading::FIGURES;
+use super::table::Table;
 use super::text::clean;
 use super::{Judged, Metric, OVER_ALL, PolicyReport, Report, format, shown};
 
@@ -95,13 +96,30 @@ fn objectives(report: &Report) -> String {
     rows.join("\n")
 }
 
+/// A table in Markdown. Ends in a newline.
+pub(crate) fn table(of: &Table) -> String {
+    let heads: Vec<(&str, bool)> = of.heads().collect();
+    let mut rows = vec![
+        row(heads.iter().map(|(title, _)| escaped(title))),
+        row(heads
+            .iter()
+            .map(|(_, words)| if *words { "---" } else { "---:" }.to_owned())),
+    ];
+    for (name, cells) in of.rows() {
+        let mut texts: Vec<String> = cells.iter().map(|cell| escaped(&cell.text)).collect();
+        texts.resize(heads.len() - 1, String::new());
+        rows.push(row(std::iter::once(escaped(name)).chain(texts)));
+    }
+    rows.join("\n") + "\n"
+}
+
 fn row(cells: impl IntoIterator<Item = String>) -> String {
     let cells: Vec<String> = cells.into_iter().collect();
     format!("| {} |", cells.join(" | "))
 }
 
 /// `text` on one line, as text and nothing else.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut all = String::with_capacity(text.len());
     for c in clean(text).chars() {
         if "\\`*_{}[]<>#|~&!$".contains(c) {

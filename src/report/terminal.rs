@@ -22,6 +22,7 @@ use crate::words::metric::Statistic;
 use crate::words::{BoundKind, EffortKind};
 use notes::Notes;
 
+pub(crate) use screen::spark;
 pub use screen::{headline, screen};
 
 /// How the terminal is written to.

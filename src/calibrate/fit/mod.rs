@@ -55,6 +55,7 @@ pub use goodness::{Goodness, REFITS, goodness};
 pub use line::Slope;
 pub use load::LoadCurve;
 pub use mixture::Two;
+pub(super) use model::numbers;
 pub use model::{Given, VARIANT};
 pub use percentiles::Percentile;
 pub use quantile_table::{Mean, TableFit, averaged, through};

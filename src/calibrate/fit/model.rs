@@ -208,6 +208,11 @@ pub(super) fn duration(seconds: f64) -> Duration {
     Duration::from(Span::from_nanos((six(seconds) * 1e9).round().max(0.0) as u64))
 }
 
+/// A law of plain numbers as a file writes it.
+pub(in crate::calibrate) fn numbers(params: &Params) -> LawSpec<f64> {
+    law(params, six)
+}
+
 /// A law as a file writes it; `of` makes its quantities.
 fn law<Q: Magnitude>(params: &Params, of: impl Fn(f64) -> Q) -> LawSpec<Q> {
     let floor = |shift: f64| (shift > 0.0).then(|| of(shift));

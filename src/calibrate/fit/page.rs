@@ -130,13 +130,13 @@ fn quantity(report: &FitReport, quantity: &Quantity) -> Result<Value, Error> {
 
 /// An entry of the legend: its colour and its meaning.
 #[derive(Serialize)]
-struct Key {
+pub(in crate::calibrate) struct Key {
     colour: usize,
     dashed: bool,
     name: &'static str,
 }
 
-fn keys(of: &[(usize, &'static str)]) -> Vec<Key> {
+pub(in crate::calibrate) fn keys(of: &[(usize, &'static str)]) -> Vec<Key> {
     let colours = crate::report::chart::COLOURS;
     let key = |(colour, name): &(usize, &'static str)| Key {
         colour: colour % colours,
@@ -147,7 +147,12 @@ fn keys(of: &[(usize, &'static str)]) -> Vec<Key> {
 }
 
 /// A chart with its heading.
-fn drawn(chart: Option<Chart>, name: &str, says: &str, keys: Vec<Key>) -> Result<Option<Value>, Error> {
+pub(in crate::calibrate) fn drawn(
+    chart: Option<Chart>,
+    name: &str,
+    says: &str,
+    keys: Vec<Key>,
+) -> Result<Option<Value>, Error> {
     let Some(chart) = chart else { return Ok(None) };
     let svg = Value::from_safe_string(chart.svg()?);
     Ok(Some(context! { name, says, keys => Serde(keys), svg }))
@@ -155,7 +160,7 @@ fn drawn(chart: Option<Chart>, name: &str, says: &str, keys: Vec<Key>) -> Result
 
 /// A table in the form of the page's template.
 #[derive(Serialize)]
-struct Grid {
+pub(in crate::calibrate) struct Grid {
     heads: Vec<Field>,
     rows: Vec<Vec<Field>>,
 }
@@ -169,7 +174,7 @@ struct Field {
 
 impl Grid {
     /// The table for the template; `None` if it has no rows.
-    fn of(table: &Table) -> Option<Serde<Grid>> {
+    pub(in crate::calibrate) fn of(table: &Table) -> Option<Serde<Grid>> {
         let heads: Vec<Field> = table
             .heads()
             .map(|(text, words)| Field {

@@ -82,6 +82,33 @@ pub struct Trace {
     pub rows: Vec<Row>,
     /// What is not heeded of it, and what was done to its rows: a sentence each.
     pub notes: Vec<String>,
+    /// What its file says of itself.
+    pub facts: Facts,
+}
+
+/// What was found in a trace's file besides its rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The name of the form that its columns are known by; `None` where they were given.
+    pub form: Option<&'static str>,
+    /// The number of rows in the file.
+    pub read: u64,
+    /// The number of rows left out because `only` asks for other values.
+    pub others: u64,
+    /// The number of rows left out because their requests have no answer.
+    pub failed: u64,
+    /// The number of rows left out because they cannot be read.
+    pub bad: u64,
+    /// The number of rows that are earlier than the row before.
+    pub earlier: u64,
+    /// The number of rows that repeat the time and both lengths of another one.
+    pub duplicates: u64,
+    /// When the first request came, in nanoseconds since 1970, where times are dates or count from then.
+    pub starts: Option<i128>,
+    /// The largest power of ten of nanoseconds that all times are whole multiples of, counted from the first.
+    pub resolution: Span,
+    /// The step of the clock that times were spread over, if they were.
+    pub step: Option<Span>,
 }
 
 /// Reads a trace as `reading` says.
@@ -138,6 +165,7 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
     let mut columns = forms::columns(records.header()?, reading)?;
     let mut rows: Vec<Raw> = Vec::new();
     let (mut first, mut count, mut failed, mut others, mut bad) = (None, 0, 0, 0, 0);
+    let mut is_dated = false;
     while let Some(line) = records.next()? {
         count += 1;
         if rows.len() == MOST_ROWS {
@@ -155,7 +183,10 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
         }
         match one(records, &columns, &mut first) {
             Ok((.., 0)) if columns.form.is_some_and(|form| form.zero_is_failure) => failed += 1,
-            Ok((at, input, output)) => rows.push((at, input, output.max(1))),
+            Ok((at, input, output)) => {
+                is_dated |= rows.is_empty() && records.text(&columns.time).contains(':');
+                rows.push((at, input, output.max(1)));
+            }
             Err(_) if bad < reading.skip_bad_rows => bad += 1,
             Err(what) => return Err(TraceError::Row { line, what }),
         }
@@ -175,10 +206,23 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
         });
     }
     notes.extend(left_out);
-    let (rows, said) = tidy::tidy(rows).map_err(|what| TraceError::Source(what.to_owned()))?;
+    let mut facts = Facts {
+        form: columns.form.map(|form| form.name),
+        read: count,
+        others,
+        failed,
+        bad,
+        ..Facts::default()
+    };
+    let (rows, said) = tidy::tidy(rows, &mut facts).map_err(|what| TraceError::Source(what.to_owned()))?;
     notes.extend(said);
-    Ok(Trace { rows, notes })
+    let starts = first.zip(facts.starts).map(|(first, earliest)| first + earliest);
+    facts.starts = starts.filter(|starts| is_dated || UNIX.contains(starts));
+    Ok(Trace { rows, notes, facts })
 }
+
+/// Times that count from 1970 and not from the trace's beginning: those of 2000 to 2100, in nanoseconds.
+const UNIX: std::ops::Range<i128> = 946_684_800_000_000_000..4_102_444_800_000_000_000;
 
 /// The row that `records` is at.
 fn one(records: &dyn Records, columns: &forms::Columns, first: &mut Option<i128>) -> Result<Raw, String> {

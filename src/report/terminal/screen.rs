@@ -436,7 +436,7 @@ fn course(policy: &PolicyReport) -> Vec<f64> {
 }
 
 /// A course as bars; what is not zero is never blank.
-fn spark(course: &[f64], most: f64) -> String {
+pub(crate) fn spark(course: &[f64], most: f64) -> String {
     let last = BARS.len() - 1;
     let bar = |share: f64| {
         let height = (share / most * last as f64).round() as usize;

@@ -1,0 +1,487 @@
+//! What a trace shows, in figures, and what of it misleads.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::counts;
+use super::lengths::{self, TOGETHER};
+use super::{SECOND, WINDOWS};
+use crate::import::trace::Trace;
+use crate::kernel::calendar::minute_of;
+use crate::report::Unit;
+use crate::report::format::{self, count, share, span};
+
+const MINUTE: u64 = 60_000_000_000;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// The lengths of a bin of the course, of which the shortest is taken that leaves at most [`BINS`].
+const BIN: [u64; 11] = [
+    1_000_000_000,
+    5_000_000_000,
+    10_000_000_000,
+    30_000_000_000,
+    MINUTE,
+    5 * MINUTE,
+    10 * MINUTE,
+    30 * MINUTE,
+    HOUR,
+    3 * HOUR,
+    DAY,
+];
+/// The most bins of the course.
+const BINS: u64 = 72;
+
+/// The lags of autocorrelation, in windows.
+const LAGS: [usize; 4] = [1, 2, 10, 60];
+
+/// A trace in figures.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Description {
+    /// The name of the file.
+    pub file: String,
+    /// The form that the file was recognised as; absent where columns were given.
+    pub form: Option<String>,
+    /// The number of rows in the file.
+    pub rows: u64,
+    /// The number of requests that are described.
+    pub requests: u64,
+    /// The number of rows without an answer, which are left out.
+    pub failed: u64,
+    /// The number of rows of other values than `--only` asks for, which are left out.
+    pub others: u64,
+    /// The number of rows that cannot be read, which are left out.
+    pub bad: u64,
+    /// The number of rows that repeat the time and the lengths of another.
+    pub duplicates: u64,
+    /// The minute of the first request, in UTC, where the trace has dates.
+    pub starts: Option<String>,
+    /// The minute of the last request.
+    pub ends: Option<String>,
+    /// Seconds from the first request to the last.
+    pub seconds: f64,
+    /// Mean requests a second.
+    pub rate: f64,
+    /// The step of the clock in seconds: what is finer cannot be told.
+    pub clock: f64,
+    /// Seconds of a bin of `course`.
+    pub bin: f64,
+    /// Requests a second in each bin from the first request on.
+    pub course: Vec<f64>,
+    /// Mean requests a second in each hour of the day: UTC where the trace has dates, counted from the first request where not. Of a day and more.
+    pub hours: Option<Vec<f64>>,
+    /// The busiest hour, counted from the first request. Of two hours and more.
+    pub busiest_hour: Option<Extreme>,
+    /// The quietest hour.
+    pub quietest_hour: Option<Extreme>,
+    /// The busiest minute.
+    pub peak_minute: Option<Extreme>,
+    /// The busiest second.
+    pub peak_second: Option<Extreme>,
+    /// The coefficient of variation of gaps between requests: 1 for a Poisson process. Absent where the clock is too coarse.
+    pub gap_cv: Option<f64>,
+    /// The index of dispersion of counts, by the width of windows.
+    pub dispersion: Vec<Dispersed>,
+    /// The autocorrelation of counts a second and a minute.
+    pub correlation: Vec<Correlated>,
+    /// Input tokens.
+    pub input: Lengths,
+    /// Output tokens.
+    pub output: Lengths,
+    /// The rank correlation (Spearman) of input and output.
+    pub together: Option<f64>,
+    /// What it means for a model, in a sentence.
+    pub means: String,
+    /// What misleads, in sentences.
+    pub warnings: Vec<String>,
+}
+
+/// A stretch of time with most or fewest requests.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Extreme {
+    /// Seconds from the first request to its beginning.
+    pub from: f64,
+    /// The number of requests in it.
+    pub requests: u64,
+}
+
+/// How counts in windows disperse.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Dispersed {
+    /// The width of the windows in seconds.
+    pub seconds: u64,
+    /// The variance of the counts over their mean: 1 for a Poisson process. Absent where there are fewer than ten windows, or they are finer than the clock.
+    pub index: Option<f64>,
+    /// The lower end of what a Poisson process of as many windows has in 95 of 100 cases.
+    pub low: f64,
+    /// The upper end of it.
+    pub high: f64,
+}
+
+/// How counts hang together with those of later windows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Correlated {
+    /// The width of the windows in seconds.
+    pub seconds: u64,
+    /// The lag in windows.
+    pub lag: usize,
+    /// The autocorrelation. Absent where there are fewer than four times as many windows.
+    pub value: Option<f64>,
+    /// What independent counts stay below, in size, in 95 of 100 cases.
+    pub chance: f64,
+}
+
+/// Lengths of requests in tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Lengths {
+    /// The mean.
+    pub mean: f64,
+    /// The coefficient of variation.
+    pub cv: f64,
+    /// The median.
+    pub p50: u32,
+    /// The 95th percentile.
+    pub p95: u32,
+    /// The 99th percentile.
+    pub p99: u32,
+    /// The greatest.
+    pub max: u32,
+    /// The share of requests that have exactly the greatest length.
+    pub at_max: f64,
+}
+
+impl Lengths {
+    fn of(mut all: Vec<u32>) -> Lengths {
+        all.sort_unstable();
+        let moments: crate::stats::moments::Moments = all.iter().map(|x| f64::from(*x)).collect();
+        let mean = lengths::mean(&all);
+        let max = all.last().copied().unwrap_or(0);
+        Lengths {
+            mean,
+            cv: moments.variance().unwrap_or(0.0).sqrt() / mean.max(1e-9),
+            p50: lengths::quantile(&all, 0.5),
+            p95: lengths::quantile(&all, 0.95),
+            p99: lengths::quantile(&all, 0.99),
+            max,
+            at_max: (all.len() - all.partition_point(|x| *x < max)) as f64 / all.len().max(1) as f64,
+        }
+    }
+}
+
+/// From which share of requests on a greatest length is called a cap.
+const CAP: f64 = 0.002;
+
+/// Describes the trace that was read from `file`.
+pub fn describe(file: &str, trace: &Trace) -> Description {
+    let times: Vec<u64> = trace.rows.iter().map(|row| row.at.nanos()).collect();
+    let pairs: Vec<(u32, u32)> = trace.rows.iter().map(|row| (row.input, row.output)).collect();
+    let last = times.last().copied().unwrap_or(0);
+    let whole = [(0, last)];
+    let facts = &trace.facts;
+    let requests = times.len() as u64;
+    let seconds = last as f64 / SECOND;
+    let finest = facts.step.map_or(facts.resolution.nanos(), |step| step.nanos());
+    let bin = BIN
+        .into_iter()
+        .find(|bin| last / bin < BINS)
+        .unwrap_or((last / BINS + 1).div_ceil(DAY) * DAY);
+    let mut course = Vec::new();
+    counts::walk(&times, &whole, bin, &mut |n, _| {
+        course.push(f64::from(n) * SECOND / bin as f64)
+    });
+    let begins = facts.starts.map(|starts| starts.rem_euclid(i128::from(DAY)) as u64);
+    let extreme = |width: u64| {
+        let (most, at) = counts::most(&times, &whole, width);
+        (last >= 2 * width && width >= finest).then(|| Extreme {
+            from: (at * width) as f64 / SECOND,
+            requests: u64::from(most),
+        })
+    };
+    let mut quietest: Option<Extreme> = None;
+    let mut number = 0_u64;
+    counts::walk(&times, &whole, HOUR, &mut |n, _| {
+        if quietest.is_none_or(|least| u64::from(n) < least.requests) {
+            quietest = Some(Extreme {
+                from: (number * HOUR) as f64 / SECOND,
+                requests: u64::from(n),
+            });
+        }
+        number += 1;
+    });
+    let dispersed = |seconds: u64| {
+        let width = seconds * SECOND as u64;
+        let (low, high) = counts::poisson_range(counts::whole(&whole, width));
+        Dispersed {
+            seconds,
+            index: counts::dispersion(&times, &whole, width).filter(|_| width >= finest),
+            low,
+            high,
+        }
+    };
+    let correlated = |seconds: u64| {
+        let width = seconds * SECOND as u64;
+        let windows = counts::whole(&whole, width).max(1) as f64;
+        let values = if width >= finest {
+            counts::correlations(&times, (0, last), width, &LAGS)
+        } else {
+            vec![None; LAGS.len()]
+        };
+        let each = values.into_iter().zip(LAGS).map(move |(value, lag)| Correlated {
+            seconds,
+            lag,
+            value,
+            chance: 1.96 / windows.sqrt(),
+        });
+        each.collect::<Vec<_>>()
+    };
+    let minute = |at: u64| {
+        let unix = (facts.starts? + i128::from(at)) as f64 / SECOND;
+        Some(minute_of(unix))
+    };
+    let mut description = Description {
+        file: file.to_owned(),
+        form: facts.form.map(str::to_owned),
+        rows: facts.read,
+        requests,
+        failed: facts.failed,
+        others: facts.others,
+        bad: facts.bad,
+        duplicates: facts.duplicates,
+        starts: minute(0),
+        ends: minute(last),
+        seconds,
+        // As many gaps as there are, each as long as the others on average.
+        rate: if last > 0 { (requests - 1) as f64 / seconds } else { 0.0 },
+        clock: finest as f64 / SECOND,
+        bin: bin as f64 / SECOND,
+        course,
+        hours: (last >= DAY).then(|| hours(&times, last, begins.unwrap_or(0))),
+        busiest_hour: extreme(HOUR),
+        quietest_hour: quietest.filter(|_| last >= 2 * HOUR),
+        peak_minute: extreme(MINUTE),
+        peak_second: extreme(SECOND as u64),
+        gap_cv: counts::gap_cv(&times, &whole).filter(|_| facts.step.is_none()),
+        dispersion: WINDOWS.into_iter().map(dispersed).collect(),
+        correlation: [1, 60].into_iter().flat_map(correlated).collect(),
+        input: Lengths::of(pairs.iter().map(|pair| pair.0).collect()),
+        output: Lengths::of(pairs.iter().map(|pair| pair.1).collect()),
+        together: lengths::together(&pairs),
+        means: String::new(),
+        warnings: Vec::new(),
+    };
+    description.means = means(&description);
+    description.warnings = warnings(&description, trace);
+    description
+}
+
+/// Mean requests a second in each hour of the day; `begins` is how far into a day the first request came.
+fn hours(times: &[u64], last: u64, begins: u64) -> Vec<f64> {
+    let mut seen = [(0_u64, 0.0); 24];
+    let mut at = 0;
+    while at < last {
+        let next = (at + HOUR - (begins + at) % HOUR).min(last);
+        let of = &mut seen[((begins + at) % DAY / HOUR) as usize];
+        of.0 += counts::within(times, &[(at, next)]);
+        of.1 += (next - at) as f64 / SECOND;
+        at = next;
+    }
+    seen.map(|(count, seconds)| count as f64 / seconds).to_vec()
+}
+
+/// What it means for a model of arrivals.
+fn means(it: &Description) -> String {
+    let known: Vec<&Dispersed> = it.dispersion.iter().filter(|of| of.index.is_some()).collect();
+    let (Some(first), Some(last)) = (known.first(), known.last()) else {
+        return "too few requests, or too coarse a clock, to tell how they bunch".to_owned();
+    };
+    let above = |of: &&&Dispersed| of.index.is_some_and(|x| x > of.high && x > 1.1);
+    let told = known.iter().find(|of| of.seconds == 10).or(known.first());
+    let index = told.and_then(|of| of.index).unwrap_or(1.0);
+    let seconds = told.map_or(0, |of| of.seconds);
+    let figure = |x: f64| format::value(Unit::Number, x);
+    if known
+        .iter()
+        .all(|of| of.index.is_some_and(|x| (of.low..=of.high).contains(&x)))
+    {
+        return format!(
+            "as a Poisson process would have it: its variance over {seconds} s is {} times Poisson's, within what chance allows",
+            figure(index)
+        );
+    }
+    if known.iter().filter(above).count() == 0 {
+        return format!(
+            "more regular than a Poisson process: {} of its variance over {seconds} s; a Poisson model would overstate bursts",
+            share(index)
+        );
+    }
+    let (narrow, wide, at) = (first.index.unwrap_or(1.0), last.index.unwrap_or(1.0), last.seconds);
+    let grows = wide > 3.0 * narrow && at > first.seconds;
+    let slow = it.gap_cv.is_some_and(|cv| cv < 1.3) && narrow < 2.0;
+    let tail = if grows && slow {
+        format!(
+            "neighbouring requests are nearly independent, but the rate moves over minutes ({} times over {at} s): a model needs its course",
+            figure(wide)
+        )
+    } else if grows {
+        format!(
+            "bursts last: {} times over {at} s, so gaps of one law would understate them too",
+            figure(wide)
+        )
+    } else {
+        "a Poisson model would understate bursts".to_owned()
+    };
+    format!(
+        "bursty: {} times a Poisson process's variance over {seconds} s; {tail}",
+        figure(index)
+    )
+}
+
+fn warnings(it: &Description, trace: &Trace) -> Vec<String> {
+    let facts = &trace.facts;
+    let mut told = Vec::new();
+    let spans = span(it.seconds.round());
+    if it.seconds < 86_400.0 {
+        told.push(format!(
+            "it spans {spans}, less than a day: how traffic changes over a day cannot be known from it"
+        ));
+    } else if it.seconds < 7.0 * 86_400.0 {
+        told.push(format!(
+            "it spans {spans}, less than a week: weekends and the days of a week cannot be known from it"
+        ));
+    }
+    if it.starts.is_none() && it.seconds >= 86_400.0 {
+        told.push(
+            "its times have no dates: hours are counted from its first request, whatever the hour was then".to_owned(),
+        );
+    }
+    match facts.step {
+        Some(step) => told.push(format!(
+            "its clock goes in steps of {}: gaps, and counts in anything shorter, cannot be known; the requests of a step were spread over it evenly, which calms counts over a few steps too",
+            span((step.seconds() * 100.0).round() / 100.0)
+        )),
+        None if facts.resolution.seconds() >= 1.0 && it.requests >= 20 => told.push(format!(
+            "its times are multiples of {}: what happens within that, and gaps as short, cannot be known",
+            span(facts.resolution.seconds())
+        )),
+        None => {}
+    }
+    if facts.duplicates as f64 > 0.001 * it.requests as f64 && facts.step.is_none() && facts.resolution.seconds() < 1.0
+    {
+        let many = count(facts.duplicates);
+        told.push(format!(
+            "{many} rows repeat the time and both lengths of another: were they logged twice?"
+        ));
+    }
+    if it.failed > 0 {
+        told.push(format!(
+            "{} of {} rows have no answer and are left out: what they asked for was load too",
+            count(it.failed),
+            count(it.rows)
+        ));
+    }
+    let capped = |name: &str, of: &Lengths| {
+        (of.at_max > CAP && of.cv > 0.0 && it.requests >= 1000).then(|| {
+            format!(
+                "{} of requests have the greatest {name}, {} tokens: it was capped there",
+                share(of.at_max),
+                count(u64::from(of.max))
+            )
+        })
+    };
+    told.extend(capped("input", &it.input));
+    told.extend(capped("output", &it.output));
+    if let Some(rho) = it.together.filter(|rho| rho.abs() >= TOGETHER) {
+        told.push(format!(
+            "input and output go together (rank correlation {rho:.2}): a class that draws them apart would not keep that"
+        ));
+    }
+    if it.requests < 1000 {
+        told.push(format!(
+            "{} requests are few: every figure is uncertain",
+            count(it.requests)
+        ));
+    }
+    // What the reader says of rows is said above, but for what is not heeded.
+    let heeded = ["rows have no answer", "its times are in steps"];
+    let other = trace
+        .notes
+        .iter()
+        .filter(|note| !heeded.iter().any(|of| note.contains(of)));
+    told.extend(other.cloned());
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::trace;
+    use crate::traffic::arrivals::Reading;
+
+    fn read(text: &str) -> Description {
+        describe("x.csv", &trace::read(text.as_bytes(), &Reading::default()).unwrap())
+    }
+
+    fn rows(n: u64, at: impl Fn(u64) -> String) -> String {
+        let head = "TIMESTAMP,ContextTokens,GeneratedTokens\n".to_owned();
+        (0..n).fold(head, |text, i| {
+            text + &format!("{},{},{}\n", at(i), 100 + i % 7, 10 + i % 3)
+        })
+    }
+
+    #[test]
+    fn a_trace_with_dates_says_when_it_was() {
+        let it = read(&rows(3000, |i| {
+            format!("2024-05-10 {:02}:{:02}:{:02}.5", i / 3600, i / 60 % 60, i % 60)
+        }));
+        assert_eq!(it.starts.as_deref(), Some("2024-05-10T00:00Z"));
+        assert_eq!((it.requests, it.rows, it.seconds), (3000, 3000, 2999.0));
+        assert_eq!(it.rate, 1.0);
+        assert!(it.gap_cv.unwrap() < 1e-9);
+        assert_eq!(it.dispersion[1].index, Some(0.0));
+        assert!(
+            it.means.starts_with("more regular than a Poisson process"),
+            "{}",
+            it.means
+        );
+        assert!(it.warnings[0].contains("less than a day"), "{:?}", it.warnings);
+        assert_eq!((it.input.p50, it.input.max, it.output.p99), (103, 106, 12));
+        assert_eq!(it.peak_minute.unwrap().requests, 60);
+    }
+
+    #[test]
+    fn what_misleads_is_told() {
+        let steps = read(&rows(3000, |i| format!("{}", i / 10 * 3)));
+        assert!(
+            steps.warnings.iter().any(|w| w.contains("steps of 3 s")),
+            "{:?}",
+            steps.warnings
+        );
+        assert_eq!((steps.gap_cv, steps.dispersion[0].index), (None, None));
+        assert!(steps.peak_second.is_none());
+        let whole = read(&rows(300, |i| format!("{}", i * 7 + i % 2)));
+        assert!(
+            whole.warnings.iter().any(|w| w.contains("multiples of 1 s")),
+            "{:?}",
+            whole.warnings
+        );
+        let twice = read(&rows(200, |i| format!("{}.125", i / 20 * 3)).replace(",10\n", ",11\n"));
+        assert!(twice.duplicates > 0);
+    }
+
+    /// Of three days the hour of the day is the mean over them.
+    #[test]
+    fn hours_are_those_of_the_day() {
+        let it = read(&rows(3 * 86_400 / 30, |i| {
+            format!(
+                "2024-05-{:02} {:02}:{:02}:{:02}",
+                10 + i / 2880,
+                i / 120 % 24,
+                i / 2 % 60,
+                i % 2 * 30
+            )
+        }));
+        let hours = it.hours.unwrap();
+        assert!(hours.iter().all(|rate| (rate - 1.0 / 30.0).abs() < 1e-3), "{hours:?}");
+        assert!(it.warnings[0].contains("less than a week"));
+    }
+}

@@ -1,0 +1,303 @@
+//! Laws of the lengths of requests, and the classes that keep what input and output have to do with each other.
+//!
+//! The families of `simcap fit` are tried in the order of their AIC, and the first is taken whose percentiles and mean are the lengths' own
+//! to 5 % (or a token); where none is, the lengths' own quantiles. A class draws input and output apart. So where the two go together (a rank
+//! correlation of 0.3 or more), requests are three classes by their input, each with laws of its own.
+
+use serde::Serialize;
+
+use crate::calibrate::fit::{self, Params, Sample};
+use crate::calibrate::log::Timing;
+use crate::form::laws::{Empirical, LawSpec};
+
+/// The percentiles that a law must have, as shares.
+const HELD: [f64; 8] = [0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
+/// By how much, relative to the length's own, it may miss one.
+pub(super) const OFF: f64 = 0.05;
+/// Values that a family is fitted to; of more an even choice.
+const MOST: usize = 5000;
+/// Fewer values are not described by a family.
+const FEWEST: usize = 50;
+/// Percentiles have so many values beyond them at least, or are not asked for.
+const BEYOND: f64 = 4.0;
+/// The rank correlation from which on classes are told apart.
+pub(super) const TOGETHER: f64 = 0.3;
+/// Requests below which they are not.
+const FEWEST_OF_CLASSES: usize = 600;
+
+/// A law of lengths.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Fitted {
+    pub(super) law: LawSpec<f64>,
+    /// The family of the law.
+    pub(super) family: &'static str,
+    /// The reason for it, in a clause.
+    pub(super) why: String,
+}
+
+/// Requests with laws of their own.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Class {
+    pub(super) name: &'static str,
+    /// The share of requests, above 0.
+    pub(super) share: f64,
+    pub(super) input: Fitted,
+    pub(super) output: Fitted,
+}
+
+/// A family's name with its reason, for a report.
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct LawFound {
+    /// What the law is of: the class and the side.
+    pub of: String,
+    /// The family of the law.
+    pub family: String,
+    /// The reason for the family.
+    pub why: String,
+}
+
+/// The classes of requests with these pairs of input and output.
+pub(super) fn classes(pairs: &[(u32, u32)], together: Option<f64>, seed: u64) -> Vec<Class> {
+    let one = |name: &'static str, of: &[(u32, u32)]| {
+        let input = of.iter().map(|pair| pair.0).collect();
+        let output = of.iter().map(|pair| pair.1).collect();
+        Class {
+            name,
+            share: of.len() as f64,
+            input: law(input, seed),
+            output: law(output, seed),
+        }
+    };
+    if together.is_none_or(|rho| rho.abs() < TOGETHER) || pairs.len() < FEWEST_OF_CLASSES {
+        return vec![Class {
+            share: 1.0,
+            ..one("all", pairs)
+        }];
+    }
+    let mut inputs: Vec<u32> = pairs.iter().map(|pair| pair.0).collect();
+    inputs.sort_unstable();
+    let bounds = [inputs[inputs.len() / 3], inputs[inputs.len() * 2 / 3]];
+    let of = |i: usize| -> Vec<(u32, u32)> {
+        let is_in = |input: u32| usize::from(input > bounds[0]) + usize::from(input > bounds[1]) == i;
+        pairs.iter().copied().filter(|pair| is_in(pair.0)).collect()
+    };
+    let names = ["short_input", "medium_input", "long_input"];
+    let thirds = names.into_iter().enumerate().map(|(i, name)| (name, of(i)));
+    thirds
+        .filter(|(_, of)| !of.is_empty())
+        .map(|(name, of)| one(name, &of))
+        .collect()
+}
+
+/// The quantile of lengths in rising order: the least with at least this share at or below it.
+pub(super) fn quantile(sorted: &[u32], share: f64) -> u32 {
+    let rank = (share * sorted.len() as f64 - 1e-9).ceil() as usize;
+    sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied().unwrap_or(0)
+}
+
+/// The mean of the lengths.
+pub(super) fn mean(lengths: &[u32]) -> f64 {
+    lengths.iter().map(|x| u64::from(*x)).sum::<u64>() as f64 / lengths.len().max(1) as f64
+}
+
+/// The law of lengths in any order, of which there is one at least.
+fn law(mut lengths: Vec<u32>, seed: u64) -> Fitted {
+    lengths.sort_unstable();
+    let (least, most) = (
+        lengths.first().copied().unwrap_or(0),
+        lengths.last().copied().unwrap_or(0),
+    );
+    if least == most {
+        return Fitted {
+            law: LawSpec::always(f64::from(least)),
+            family: "constant",
+            why: "every length is the same".to_owned(),
+        };
+    }
+    let own = |why: String| Fitted {
+        law: LawSpec::from(Empirical {
+            values: Vec::new(),
+            quantiles: knots(&lengths),
+        }),
+        family: "own quantiles",
+        why,
+    };
+    if lengths.len() < FEWEST {
+        return own(format!("{} lengths are too few for a family", lengths.len()));
+    }
+    let zeros = lengths.partition_point(|x| *x == 0);
+    if zeros as f64 > 0.005 * lengths.len() as f64 {
+        return own("lengths of 0 belong to no family".to_owned());
+    }
+    let every = lengths.len().div_ceil(MOST).max(1);
+    let sample = Sample::of(
+        lengths
+            .iter()
+            .skip(every / 2)
+            .step_by(every)
+            .map(|x| Timing::Seen(f64::from(*x))),
+    );
+    let Some(choice) = fit::choose(&sample, None, seed, 0) else {
+        return own("no family can be fitted".to_owned());
+    };
+    let mut worst_of_best = None;
+    for candidate in &choice.candidates {
+        let (worst, at) = misfit(&candidate.params, &lengths);
+        if worst <= 1.0 && candidate.params.law().is_ok() {
+            return Fitted {
+                law: fit::numbers(&candidate.params),
+                family: candidate.family.name(),
+                why: "the least AIC of those that meet percentiles and mean to 5 %".to_owned(),
+            };
+        }
+        worst_of_best.get_or_insert((candidate.family.name(), at));
+    }
+    own(match worst_of_best {
+        Some((name, at)) => format!("no family meets them to 5 %: the best by AIC, {name}, misses {at}"),
+        None => "no family can be fitted".to_owned(),
+    })
+}
+
+/// By how much the law misses the percentiles and the mean of lengths in rising order, at worst, as a multiple of what it may; and what it misses so.
+fn misfit(params: &Params, lengths: &[u32]) -> (f64, String) {
+    let n = lengths.len() as f64;
+    let off = |found: f64, own: f64| (found - own).abs() / (OFF * own).max(1.0);
+    let mut worst = (0.0, String::new());
+    let mut look = |off: f64, name: &dyn Fn() -> String| {
+        let off = if off.is_nan() { f64::INFINITY } else { off };
+        if off > worst.0 {
+            worst = (off, name());
+        }
+    };
+    for share in HELD.into_iter().filter(|share| (1.0 - share) * n >= BEYOND) {
+        let (found, own) = (params.quantile(share), f64::from(quantile(lengths, share)));
+        look(off(found, own), &|| {
+            let percent = crate::report::format::tick(crate::report::Unit::Number, 100.0 * share);
+            format!("p{percent} ({found:.0} for {own:.0})")
+        });
+    }
+    let places = 2000;
+    let sum: f64 = (0..places)
+        .map(|i| params.quantile((f64::from(i) + 0.5) / f64::from(places)))
+        .sum();
+    let (found, own) = (sum / f64::from(places), mean(lengths));
+    look(off(found, own), &|| format!("the mean ({found:.0} for {own:.0})"));
+    worst
+}
+
+/// Quantiles of lengths in rising order, denser towards the long ones, as many as the lengths are enough for.
+fn knots(lengths: &[u32]) -> Vec<(f64, f64)> {
+    let n = lengths.len() as f64;
+    let fine = (1..40).map(|i| f64::from(i) / 40.0);
+    let fine = [0.01]
+        .into_iter()
+        .chain(fine)
+        .chain([0.99, 0.995, 0.998, 0.999, 0.9995]);
+    let inner = fine.filter(|share| share.min(1.0 - share) * n >= BEYOND);
+    let inner = inner.map(|share| (share, f64::from(quantile(lengths, share))));
+    let ends = |of: Option<&u32>| f64::from(of.copied().unwrap_or(0));
+    std::iter::once((0.0, ends(lengths.first())))
+        .chain(inner)
+        .chain([(1.0, ends(lengths.last()))])
+        .collect()
+}
+
+/// The rank correlation (Spearman) of pairs; of more than 200,000 that of an even choice. `None` where one side is constant, or of fewer than ten.
+pub(super) fn together(pairs: &[(u32, u32)]) -> Option<f64> {
+    let every = pairs.len().div_ceil(200_000).max(1);
+    let some: Vec<(u32, u32)> = pairs.iter().copied().step_by(every).collect();
+    let ranks = |of: fn(&(u32, u32)) -> u32| -> Vec<f64> {
+        let mut sorted: Vec<u32> = some.iter().map(of).collect();
+        sorted.sort_unstable();
+        let rank = |x: u32| (sorted.partition_point(|y| *y < x) + sorted.partition_point(|y| *y <= x)) as f64 / 2.0;
+        some.iter().map(|pair| rank(of(pair))).collect()
+    };
+    let (a, b) = (ranks(|pair| pair.0), ranks(|pair| pair.1));
+    let n = some.len() as f64;
+    let middle = n / 2.0;
+    let sum = |x: &[f64], y: &[f64]| -> f64 { x.iter().zip(y).map(|(x, y)| (x - middle) * (y - middle)).sum() };
+    let (both, of_a, of_b) = (sum(&a, &b), sum(&a, &a), sum(&b, &b));
+    (some.len() >= 10 && of_a > 0.0 && of_b > 0.0).then(|| both / (of_a * of_b).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calibrate::traffic::draw;
+
+    fn drawn(n: usize, shape: f64) -> Vec<u32> {
+        let params = Params::Gamma {
+            shift: 0.0,
+            shape,
+            scale: 1000.0 / shape,
+        };
+        (0..n)
+            .map(|i| params.quantile((i as f64 + 0.5) / n as f64).round() as u32)
+            .collect()
+    }
+
+    #[test]
+    fn a_family_is_taken_where_it_holds_and_own_quantiles_where_none_does() {
+        let found = law(drawn(4000, 2.0), 1);
+        assert!(["gamma", "shift + gamma"].contains(&found.family), "{found:?}");
+        // Two humps far apart with a cap on the second.
+        let two: Vec<u32> = (0..3000)
+            .map(|i| if i % 3 == 0 { 4000 + i % 7 } else { 100 + i % 90 })
+            .collect();
+        let found = law(two.clone(), 1);
+        assert_eq!(found.family, "own quantiles", "{}", found.why);
+        let class = Class {
+            name: "all",
+            share: 1.0,
+            input: found.clone(),
+            output: found,
+        };
+        let [again, _] = draw::lengths(&[class], 1, 30_000).unwrap();
+        let mut two = two;
+        two.sort_unstable();
+        for share in [0.1, 0.5, 0.9, 0.99] {
+            let (a, b) = (f64::from(quantile(&two, share)), f64::from(quantile(&again, share)));
+            assert!((a / b - 1.0).abs() < 0.03, "{share}: {a} {b}");
+        }
+    }
+
+    #[test]
+    fn what_goes_together_becomes_classes() {
+        let pairs: Vec<(u32, u32)> = drawn(3000, 1.5).into_iter().map(|x| (x, 10 + x / 2)).collect();
+        let rho = together(&pairs).unwrap();
+        assert!(rho > 0.99, "{rho}");
+        let found = classes(&pairs, Some(rho), 1);
+        assert_eq!(found.len(), 3);
+        assert_eq!(classes(&pairs, Some(0.1), 1).len(), 1);
+    }
+
+    /// scipy 1.17.1: `spearmanr([1, 2, 2, 4, 5, 6, 7, 8, 9, 10], [3, 1, 2, 2, 9, 8, 7, 7, 10, 5])`.
+    #[test]
+    fn ranks_are_those_of_scipy() {
+        let pairs = [
+            (1, 3),
+            (2, 1),
+            (2, 2),
+            (4, 2),
+            (5, 9),
+            (6, 8),
+            (7, 7),
+            (8, 7),
+            (9, 10),
+            (10, 5),
+        ];
+        let found = together(&pairs).unwrap();
+        assert!((found - 0.620_798_009_891_897_2).abs() < 1e-9, "{found}");
+        assert_eq!(together(&[(1, 2); 20]), None);
+    }
+
+    #[test]
+    fn quantiles_are_order_statistics() {
+        let sorted: Vec<u32> = (1..=100).collect();
+        assert_eq!(
+            [0.05, 0.5, 0.95, 1.0].map(|share| quantile(&sorted, share)),
+            [5, 50, 95, 100]
+        );
+        assert_eq!(quantile(&[7], 0.5), 7);
+    }
+}

@@ -1,0 +1,43 @@
+//! A trace of requests described, and a model of its traffic that `run` takes.
+//!
+//! [`describe`] says what a trace shows: when requests came and how they bunch, how long they are, and what of it misleads. [`fit`] makes the
+//! `traffic` of an experiment of it: a rate over time, a process around it and laws of lengths; and holds that against
+//! the part of the trace that it was not fitted to. Left out: users, conversations and prompts that come back, of which the traces that are
+//! read say nothing that is heeded; models by tenant, for which `only` picks rows.
+
+mod bursts;
+mod counts;
+mod describe;
+mod draw;
+mod held_out;
+mod lengths;
+mod model;
+#[cfg(feature = "plots")]
+pub mod page;
+mod process;
+mod rate;
+mod text;
+
+pub use describe::{Correlated, Description, Dispersed, Extreme, Lengths, describe};
+pub use held_out::Check;
+pub use lengths::LawFound;
+pub use model::{Model, fit};
+pub use process::Candidate;
+pub use text::{markdown, terminal};
+
+#[cfg(test)]
+use crate::traffic::arrivals::Poisson;
+
+/// Nanoseconds of a second.
+const SECOND: f64 = 1e9;
+
+/// The widths of windows, in seconds, that dispersion is told for.
+const WINDOWS: [u64; 3] = [1, 10, 60];
+
+/// Poisson arrivals of a rate a second, for tests.
+#[cfg(test)]
+fn poisson(per_second: f64) -> Poisson {
+    Poisson {
+        rate: rate::rate(per_second).unwrap(),
+    }
+}

@@ -1,0 +1,277 @@
+//! `simcap traffic`: what a trace of requests shows, and a model of its traffic for an experiment.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use super::{Done, Exit, Failure, print, style};
+use crate::calibrate::traffic::{Description, Model, describe, fit, markdown, page, terminal};
+use crate::form::diagnose::{nearest, quoted};
+use crate::import::source::{MOST_OF_TRACE, Rows};
+use crate::import::trace::{self, Trace, TraceError};
+use crate::report::write;
+use crate::traffic::arrivals::{Reading, TimeUnit, TraceColumns};
+
+/// Arguments of `simcap traffic`.
+#[derive(Debug, Args)]
+pub(super) struct Traffic {
+    /// Traces: CSV or JSON lines, packed with gzip or not, of a known form or with --columns (`-` reads standard input)
+    #[arg(required = true, value_name = "TRACE")]
+    files: Vec<PathBuf>,
+    /// Fit a model of the traffic, and write it here: the `traffic` of an experiment, as `run` takes it
+    #[arg(long, value_name = "FILE")]
+    fit: Option<PathBuf>,
+    /// The same, into this folder: traffic.json, everything that is found as report.json, and traffic.html with pictures
+    #[arg(long, value_name = "DIR", conflicts_with = "fit")]
+    out: Option<PathBuf>,
+    /// Which columns are which, as `columns` in `replay` has them: time=created_at,input=prompt_tokens,output=completion_tokens; where times are
+    /// numbers of another unit than seconds, unit=ms (or us, ns) too
+    #[arg(long, value_name = "WHAT=COLUMN,…")]
+    columns: Option<String>,
+    /// Take the rows that have this value in this column; may be given several times
+    #[arg(long, value_name = "COLUMN=VALUE")]
+    only: Vec<String>,
+    /// Leave out so many rows that are wrong, at most
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    skip_bad_rows: u64,
+    /// Seed of the draws that the model is chosen and checked by
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Form::Table)]
+    format: Form,
+}
+
+/// What is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Table,
+    Json,
+    Markdown,
+}
+
+/// What is found of a trace, as a file has it.
+#[derive(serde::Serialize)]
+struct Found<'a> {
+    trace: &'a Description,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a Model>,
+}
+
+impl Traffic {
+    pub(super) fn run(self) -> Done {
+        let reading = self.reading()?;
+        let fits = self.fit.is_some() || self.out.is_some();
+        if fits && self.files.len() > 1 {
+            let many = self.files.len();
+            return Err(Failure::Input(format!(
+                "{many} traces, and a model is of one: give each a command of its own, or join them"
+            )));
+        }
+        let mut found = Vec::new();
+        for file in &self.files {
+            let trace = read(file, &reading)?;
+            let description = describe(&name(file), &trace);
+            let model = match fits {
+                true => Some(
+                    fit(&trace, &description, self.seed)
+                        .map_err(|why| Failure::Input(format!("{}: {why}", file.display())))?,
+                ),
+                false => None,
+            };
+            found.push((description, model));
+        }
+        self.show(&found)?;
+        let Some((description, Some(model))) = found.first() else {
+            return Ok(Exit::Fine);
+        };
+        let traffic = model.traffic_text();
+        if let Some(out) = &self.fit {
+            let name = out.file_name().and_then(|name| name.to_str());
+            let name = name.ok_or_else(|| Failure::Input(format!("{}: not the name of a file", out.display())))?;
+            let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+            write::write_all(folder.unwrap_or(Path::new(".")), &[(name, &traffic)])
+                .context("cannot write the model")?;
+            self.wrote(out)?;
+        }
+        if let Some(folder) = &self.out {
+            let all = json(&Found {
+                trace: description,
+                model: Some(model),
+            })?;
+            let page = page::page(description, Some(model)).context("cannot draw the trace")?;
+            let files = [("traffic.json", traffic), ("report.json", all), ("traffic.html", page)];
+            write::write_all(folder, &files).with_context(|| format!("cannot write to {}", folder.display()))?;
+            self.wrote(&folder.join("traffic.json"))?;
+        }
+        Ok(Exit::Fine)
+    }
+
+    /// Says where the model is, and how an experiment takes it.
+    fn wrote(&self, file: &Path) -> Result<(), Failure> {
+        if self.format != Form::Table {
+            return Ok(());
+        }
+        let page = self
+            .out
+            .iter()
+            .map(|folder| format!("page: {}\n", folder.join("traffic.html").display()));
+        let page: String = page.collect();
+        let file = file.display();
+        print(&format!(
+            "\nThe model is in {file}: the `traffic` of an experiment, as it stands, or for one run\n  \
+             simcap run mine.json --set traffic=\"$(cat {file})\"\n{page}"
+        ))
+    }
+
+    fn show(&self, found: &[(Description, Option<Model>)]) -> Result<(), Failure> {
+        if self.format == Form::Json {
+            let all: Vec<Found<'_>> = found
+                .iter()
+                .map(|(trace, model)| Found {
+                    trace,
+                    model: model.as_ref(),
+                })
+                .collect();
+            return print(&match all.as_slice() {
+                [only] => json(only)?,
+                several => json(&several)?,
+            });
+        }
+        let style = style();
+        for (i, (trace, model)) in found.iter().enumerate() {
+            let text = match self.format {
+                Form::Markdown => markdown(trace, model.as_ref()),
+                Form::Table | Form::Json => terminal(trace, model.as_ref(), &style),
+            };
+            print(&format!("{}{text}", if i > 0 { "\n" } else { "" }))?;
+        }
+        Ok(())
+    }
+
+    /// How the files are read.
+    fn reading(&self) -> Result<Reading, Failure> {
+        let columns = self.columns.as_deref().map(columns).transpose();
+        let only = self.only.iter().map(|only| match only.split_once('=') {
+            Some((column, value)) if !column.is_empty() => Ok((column.to_owned(), value.to_owned())),
+            _ => Err(Failure::Input(format!(
+                "--only: \"{}\" is not a column, `=` and a value, like Model=GPT-4",
+                quoted(only)
+            ))),
+        });
+        Ok(Reading {
+            columns: columns.map_err(|why| Failure::Input(format!("--columns: {why}")))?,
+            only: only.collect::<Result<_, _>>()?,
+            skip_bad_rows: self.skip_bad_rows,
+        })
+    }
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
+    Ok(serde_json::to_string_pretty(value).context("cannot write it as JSON")? + "\n")
+}
+
+/// The last part of a path.
+fn name(file: &Path) -> String {
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
+    name.unwrap_or_else(|| file.display().to_string())
+}
+
+fn read(file: &Path, reading: &Reading) -> Result<Trace, Failure> {
+    let wrong = |why: String| Failure::Input(format!("{}: {why}", file.display()));
+    let read = if file == Path::new("-") {
+        trace::read(Rows::of(io::stdin(), MOST_OF_TRACE), reading)
+    } else {
+        let rows = Rows::open(file, MOST_OF_TRACE).map_err(|error| wrong(error.to_string()))?;
+        trace::read(rows, reading)
+    };
+    read.map_err(|error| match error {
+        TraceError::Unknown(_) => {
+            let first = error.to_string();
+            let lines: Vec<&str> = first.lines().filter(|line| !line.contains("any other: say")).collect();
+            wrong(format!(
+                "{}\n  any other: say which they are, like --columns time=created_at,input=prompt_tokens,output=completion_tokens",
+                lines.join("\n")
+            ))
+        }
+        error => wrong(error.to_string()),
+    })
+}
+
+/// The names of what a column may be.
+const WHAT: [&str; 4] = ["time", "input", "output", "unit"];
+
+/// Reads `time=…,input=…,output=…` and `unit=…`.
+fn columns(text: &str) -> Result<TraceColumns, String> {
+    let mut given: [Option<String>; 4] = [const { None }; 4];
+    for part in text.split(',') {
+        let Some((what, column)) = part.split_once('=') else {
+            return Err(format!("\"{}\" is not WHAT=COLUMN, like time=created_at", quoted(part)));
+        };
+        let place = WHAT.iter().position(|known| *known == what.trim());
+        let Some(place) = place else {
+            let near =
+                nearest(what, WHAT.into_iter()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            return Err(format!("`{}` is not one of {}{near}", quoted(what), WHAT.join(", ")));
+        };
+        if given[place].replace(column.trim().to_owned()).is_some() {
+            return Err(format!("`{}` is there twice", WHAT[place]));
+        }
+    }
+    let [time, input, output, unit] = given;
+    let need = |what: &str, column: Option<String>| {
+        column
+            .filter(|column| !column.is_empty())
+            .ok_or_else(|| format!("`{what}` is missing: time, input and output are needed"))
+    };
+    let unit = match unit.as_deref() {
+        None | Some("s") => TimeUnit::Seconds,
+        Some("ms") => TimeUnit::Milliseconds,
+        Some("us") => TimeUnit::Microseconds,
+        Some("ns") => TimeUnit::Nanoseconds,
+        Some(other) => return Err(format!("unit: \"{}\" is not one of s, ms, us, ns", quoted(other))),
+    };
+    Ok(TraceColumns {
+        time: need("time", time)?,
+        input: need("input", input)?,
+        output: need("output", output)?,
+        unit,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_said_as_a_replay_says_them() {
+        let found = columns("time=created_at,input=prompt, output=answer,unit=ms").unwrap();
+        let of = (
+            found.time.as_str(),
+            found.input.as_str(),
+            found.output.as_str(),
+            found.unit,
+        );
+        assert_eq!(of, ("created_at", "prompt", "answer", TimeUnit::Milliseconds));
+        for (text, wrong) in [
+            (
+                "time=a,input=b",
+                "`output` is missing: time, input and output are needed",
+            ),
+            ("time", "\"time\" is not WHAT=COLUMN, like time=created_at"),
+            (
+                "tim=a",
+                "`tim` is not one of time, input, output, unit; did you mean `time`?",
+            ),
+            ("time=a,time=b", "`time` is there twice"),
+            (
+                "time=a,input=b,output=c,unit=h",
+                "unit: \"h\" is not one of s, ms, us, ns",
+            ),
+        ] {
+            assert_eq!(columns(text).unwrap_err(), wrong);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! `simcap traffic` as a user meets it: what it says of a trace, the model that it writes, and that `run` takes it.
+
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::common::command::{simcap, text};
+use crate::common::traces;
+
+/// Half an hour of 1,800 requests: one in every second at an irregular place of it.
+fn trace() -> String {
+    let mut text = "TIMESTAMP,ContextTokens,GeneratedTokens\n".to_owned();
+    for i in 0..1800_u64 {
+        let (at, input) = (i * 7_919 % 997, 200 + i * i % 900);
+        writeln!(
+            text,
+            "2024-05-10 00:{:02}:{:02}.{at:03},{input},{}",
+            i / 60,
+            i % 60,
+            20 + i * 31 % 70
+        )
+        .unwrap();
+    }
+    text
+}
+
+fn experiment(traffic: &Value) -> String {
+    json!({
+        "format": "simcap.experiment/2",
+        "name": "server",
+        "traffic": traffic,
+        "providers": { "p": { "response": "100ms", "prices": { "per_request": { "price": "$0.001" } } } },
+        "policies": [{ "name": "it", "policy": { "single": { "provider": "p" } } }],
+        "plan": { "duration": "20m", "warmup": "0s", "replications": 3 },
+    })
+    .to_string()
+}
+
+/// What the command says of a trace, as JSON.
+fn found(folder: &Path, arguments: &[&str]) -> Value {
+    let output = simcap(folder, arguments);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_trace_becomes_the_traffic_of_an_experiment() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    fs::write(at.join("mine.csv"), trace()).unwrap();
+    let output = simcap(at, &["traffic", "mine.csv", "--out", "model"]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    let said = text(&output.stdout);
+    for part in [
+        "Azure's form: 1,800 requests of 1,800 rows",
+        "more regular than a Poisson process",
+        "model/traffic.json",
+    ] {
+        assert!(said.contains(part), "{part} in\n{said}");
+    }
+    let traffic: Value = serde_json::from_slice(&fs::read(at.join("model/traffic.json")).unwrap()).unwrap();
+    fs::write(at.join("x.json"), experiment(&traffic)).unwrap();
+    let output = simcap(at, &["run", "x.json", "-q"]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    let result: Value = serde_json::from_slice(&fs::read(at.join("reports/server/result.json")).unwrap()).unwrap();
+    let sent = result["policies"][0]["requests"].as_f64().unwrap();
+    // Three times 20 minutes of one a second.
+    assert!((sent / 3600.0 - 1.0).abs() < 0.03, "{sent}");
+    let page = fs::read_to_string(at.join("model/traffic.html")).unwrap();
+    assert!(
+        page.matches("<svg").count() == 4 && !page.contains("src=\"http"),
+        "{}",
+        page.matches("<svg").count()
+    );
+    let report: Value = serde_json::from_slice(&fs::read(at.join("model/report.json")).unwrap()).unwrap();
+    assert_eq!(report["model"]["traffic"], traffic);
+    // The same once more, and in place of another traffic.
+    let again = found(at, &["traffic", "mine.csv", "--fit", "again.json", "--format", "json"]);
+    assert_eq!(again, report);
+    let setting = format!("traffic={}", fs::read_to_string(at.join("again.json")).unwrap());
+    let other = experiment(
+        &json!({ "arrivals": { "poisson": { "rate": "9/s" } }, "classes": { "all": { "input": 1, "output": 1 } } }),
+    );
+    fs::write(at.join("y.json"), other).unwrap();
+    let output = simcap(at, &["check", "y.json", "--set", &setting]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
+
+#[test]
+fn other_columns_are_said_as_in_a_replay() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let mut rows = "when,model,in,out\n".to_owned();
+    for i in 0..300 {
+        writeln!(
+            rows,
+            "{},{},{},{}",
+            1_700_000_000_000_u64 + i * 500,
+            ["a", "b"][i as usize % 2],
+            100 + i,
+            7
+        )
+        .unwrap();
+    }
+    fs::write(at.join("mine.csv"), rows + "wrong,a,1,1\n").unwrap();
+    let columns = [
+        "--columns",
+        "time=when,input=in,output=out,unit=ms",
+        "--skip-bad-rows",
+        "1",
+    ];
+    let all = found(
+        at,
+        &[&["traffic", "mine.csv", "--format", "json"][..], &columns].concat(),
+    );
+    let of = |found: &Value, what: &str| found["trace"][what].as_u64();
+    assert_eq!((of(&all, "requests"), of(&all, "bad")), (Some(300), Some(1)));
+    assert_eq!(all["trace"]["starts"], "2023-11-14T22:13Z");
+    let some = found(
+        at,
+        &[
+            &["traffic", "mine.csv", "--format", "json", "--only", "model=a"][..],
+            &columns,
+        ]
+        .concat(),
+    );
+    assert_eq!((of(&some, "requests"), of(&some, "others")), (Some(150), Some(150)));
+    let output = simcap(
+        at,
+        &[&["traffic", "mine.csv", "--format", "markdown"][..], &columns].concat(),
+    );
+    assert!(
+        text(&output.stdout).contains("| Tokens | mean | p50 |"),
+        "{}",
+        text(&output.stdout)
+    );
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    fs::write(at.join("a.csv"), "when,in,out\n1,2,3\n").unwrap();
+    fs::write(at.join("short.csv"), "TIMESTAMP,ContextTokens,GeneratedTokens\n1,2,3\n").unwrap();
+    fs::write(at.join("packed.csv.zst"), [0x28, 0xb5, 0x2f, 0xfd, 0]).unwrap();
+    fs::write(at.join("wide.csv"), [0xff, 0xfe, b'a', 0]).unwrap();
+    for (arguments, wrong) in [
+        (&["traffic", "a.csv"][..], "like --columns time=created_at"),
+        (
+            &["traffic", "a.csv", "--columns", "time=when,input=int,output=out"],
+            "did you mean `in`?",
+        ),
+        (&["traffic", "none.csv"], "none.csv"),
+        (&["traffic", "packed.csv.zst"], "zstd -d"),
+        (&["traffic", "wide.csv"], "UTF-16"),
+        (&["traffic", "short.csv", "--fit", "x.json"], "make no model"),
+        (
+            &["traffic", "short.csv", "short.csv", "--fit", "x.json"],
+            "a model is of one",
+        ),
+        (
+            &["traffic", "short.csv", "--only", "model"],
+            "is not a column, `=` and a value",
+        ),
+    ] {
+        let output = simcap(at, arguments);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(wrong), "{arguments:?}: {said}");
+        assert!(!at.join("x.json").exists());
+    }
+}
+
+/// Figures by numpy 2.4 over the same file: `var(c, ddof=1) / mean(c)` of counts in windows from the first request on, `std / mean` of gaps, and
+/// `percentile(..., method="inverted_cdf")`.
+#[test]
+fn an_hour_of_azures_chat_is_as_numpy_has_it() {
+    let Some(path) = traces::find("AzureLLMInferenceTrace_conv.csv") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let found = found(
+        folder.path(),
+        &["traffic", path.to_str().unwrap(), "--fit", "x.json", "--format", "json"],
+    );
+    let it = &found["trace"];
+    let near = |found: &Value, wanted: f64| {
+        let found = found.as_f64().unwrap();
+        assert!((found / wanted - 1.0).abs() < 1e-3, "{found} {wanted}");
+    };
+    assert_eq!(it["requests"], 19_366);
+    near(&it["gap_cv"], 1.094_198);
+    for (place, wanted) in [(0, 1.3855), (1, 3.868), (2, 16.4112)] {
+        near(&it["dispersion"][place]["index"], wanted);
+    }
+    near(&it["input"]["mean"], 1_154.697);
+    assert_eq!((&it["input"]["p50"], &it["output"]["p95"]), (&json!(1020), &json!(451)));
+    // Its rate moves; about that it is nearly Poisson.
+    let schedule = &found["model"]["traffic"]["arrivals"]["schedule"];
+    assert!(schedule["points"].as_array().unwrap().len() >= 8, "{schedule}");
+    let dispersion = found["model"]["checks"].as_array().unwrap();
+    let of = dispersion
+        .iter()
+        .find(|check| check["figure"] == "dispersion, 10 s")
+        .unwrap();
+    assert_eq!(of["holds"], true, "{of}");
+}

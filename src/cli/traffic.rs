@@ -212,8 +212,7 @@ fn columns(text: &str) -> Result<TraceColumns, String> {
         };
         let place = WHAT.iter().position(|known| *known == what.trim());
         let Some(place) = place else {
-            let near =
-                nearest(what, WHAT.into_iter()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            let near = nearest(what, WHAT).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             return Err(format!("`{}` is not one of {}{near}", quoted(what), WHAT.join(", ")));
         };
         if given[place].replace(column.trim().to_owned()).is_some() {

@@ -163,7 +163,6 @@ impl Sieve<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::gateways::import::{Assumptions, assumptions, experiment};
     use crate::gateways::source::from_text;
     use crate::gateways::{read, show};

@@ -74,10 +74,7 @@ pub fn answer(all: &mut Capacities, name: &str, found: Found, goals: &[Goal], co
         there: of(there, &goal.metric).unwrap_or(Estimate::NONE),
         today: of(today, &goal.metric),
     });
-    let growth = all
-        .growth
-        .map(|growth| libm::log1p(growth))
-        .filter(|growth| *growth != 0.0);
+    let growth = all.growth.map(libm::log1p).filter(|growth| *growth != 0.0);
     let months = growth
         .filter(|_| is_traffic)
         .map(|growth| estimate(&|value| libm::log(value) / growth));

@@ -117,9 +117,11 @@ const SALT: u64 = 0x5ead_0ff5;
 pub(super) fn lengths(pairs: &[(u32, u32)], classes: &[Class], seed: u64) -> Built<Vec<Check>> {
     let drawn = draw::lengths(classes, seed, LENGTHS)?;
     let mut checks = Vec::new();
-    let sides: [(&str, fn(&(u32, u32)) -> u32); 2] = [("input", |pair| pair.0), ("output", |pair| pair.1)];
-    for ((side, of), drawn) in sides.into_iter().zip(&drawn) {
-        let mut own: Vec<u32> = pairs.iter().map(of).collect();
+    let sides: [(&str, Vec<u32>); 2] = [
+        ("input", pairs.iter().map(|pair| pair.0).collect()),
+        ("output", pairs.iter().map(|pair| pair.1).collect()),
+    ];
+    for ((side, mut own), drawn) in sides.into_iter().zip(&drawn) {
         own.sort_unstable();
         if own.is_empty() {
             continue;

@@ -245,7 +245,7 @@ fn steps(times: &[u64], stretches: &Stretches, span: u64) -> Course {
         let deviance: f64 = parts.iter().enumerate().map(deviance).sum();
         (deviance / dispersion + count as f64 * libm::log(PARTS as f64), rates)
     };
-    let tried = STEPS.map(|count| score(count));
+    let tried = STEPS.map(score);
     let best = tried.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
     match best {
         Some((_, rates)) if rates.len() > 1 => Course::Steps {

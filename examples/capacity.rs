@@ -14,6 +14,7 @@ use simcap::experiment::load::{LoadError, Loaded, from_text};
 use simcap::study::{Fault, Found, Search};
 
 /// A system whose capacity is known.
+#[derive(Debug)]
 pub struct Known {
     /// What the study calls it.
     pub name: &'static str,

@@ -10,7 +10,11 @@ use serde_json::{Value, json};
 
 use crate::common::command::{simcap, text};
 
-#[allow(dead_code, unreachable_pub, reason = "its main prints the whole study, and it is a program of its own")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "its main prints the whole study, and it is a program of its own"
+)]
 #[path = "../examples/capacity.rs"]
 mod study;
 

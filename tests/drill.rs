@@ -23,7 +23,7 @@ fn experiment() -> String {
         "client": { "timeouts": { "attempt": "3s" } },
         "policies": [
             { "name": "alone", "policy": { "single": { "provider": "a" } } },
-            { "name": "falls back", "policy": { "chain": { "providers": ["a", "b"] } } },
+            { "name": "falls back", "policy": { "chain": { "providers": ["a", "b"] } }, "client": { "retry": { "fixed": { "tries": 2, "wait": "0s" } } } },
         ],
         "objectives": [{ "metric": "e2e.p95{window=peak}", "at_most": "300ms" }],
         "plan": { "duration": "24h", "warmup": "10s", "replications": 50, "windows": { "peak": { "from": "8h", "until": "9h" } } },
@@ -34,7 +34,12 @@ fn experiment() -> String {
 fn drilled(arguments: &[&str]) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("two.json"), experiment()).unwrap();
-    let given = [&["drill", "two.json", "--for", "1m", "--replications", "2"], arguments].concat();
+    let lasts: &[&str] = if arguments.contains(&"--for") {
+        &[]
+    } else {
+        &["--for", "1m"]
+    };
+    let given = [&["drill", "two.json", "--replications", "2"], lasts, arguments].concat();
     let out = simcap(folder.path(), &given);
     (out.status.code(), text(&out.stdout), text(&out.stderr))
 }

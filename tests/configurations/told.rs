@@ -35,7 +35,7 @@ fn a_retry_policy_waits_while_every_deployment_cools() {
         (case.attempts, case.seconds)
     };
     assert_eq!(with(3), (2, (7.0, 9.25)));
-    assert_eq!(with(5), (4, (15.0, 17.75)));
+    assert_eq!(with(5), (4, (15.0, 18.0)));
 }
 
 const KONG: &str = "_format_version: '3.0'

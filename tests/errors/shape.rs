@@ -11,7 +11,7 @@ fn an_unknown_field_at_the_top() {
        58 |   "objective": [
           |   ^
        help: did you mean `objectives`?
-       allowed: $schema, format, name, about, currency, traffic, providers, accounts, hosts, quality, client, policies, rank_by, objectives, plan
+       allowed: $schema, format, name, about, imported, currency, traffic, providers, accounts, hosts, quality, client, policies, rank_by, objectives, plan
     "#);
 }
 
@@ -98,7 +98,7 @@ fn an_unknown_field_of_the_plan() {
        62 |   "plan": { "duration": "1h", "warmup": "5m", "repetitions": 20, "seed": 1, "confidence": 0.95 }
           |                                               ^
        help: did you mean `replications`?
-       allowed: duration, warmup, starts, replications, seed, max_in_system, confidence, matters, windows, metrics
+       allowed: duration, warmup, starts, replications, until, at_most, seed, max_in_system, confidence, matters, windows, metrics
     "#);
 }
 
@@ -130,7 +130,7 @@ fn a_field_in_the_wrong_case() {
        62 |   "plan": { "Duration": "1h", "warmup": "5m", "replications": 20, "seed": 1, "confidence": 0.95 }
           |             ^
        help: did you mean `duration`?
-       allowed: duration, warmup, starts, replications, seed, max_in_system, confidence, matters, windows, metrics
+       allowed: duration, warmup, starts, replications, until, at_most, seed, max_in_system, confidence, matters, windows, metrics
     "#);
 }
 

@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn a_cooldown_that_ends_lets_both_be_tried_again() {
         // 1 + 2 + 4 s are beyond the 5 s of the cooldown: the fifth and sixth tries are attempts, and the last sleeps 8 s.
-        assert_eq!(walk(5, 2, 5.0), (4, (15.0, 17.75)));
+        assert_eq!(walk(5, 2, 5.0), (4, (15.0, 18.0)));
         // The fifth is the last one: the other deployment is healthy, and nothing is slept.
         assert_eq!(walk(4, 2, 5.0), (3, (7.0, 9.25)));
     }

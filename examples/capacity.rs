@@ -14,20 +14,19 @@ use simcap::experiment::load::{LoadError, Loaded, from_text};
 use simcap::study::{Fault, Found, Search};
 
 /// A system whose capacity is known.
-#[derive(Debug)]
-pub struct Known {
+pub(crate) struct Known {
     /// What the study calls it.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The experiment.
-    pub text: String,
+    pub(crate) text: String,
     /// Requests a second of the experiment.
-    pub today: f64,
+    pub(crate) today: f64,
     /// The requests a second at which its objective just holds.
-    pub truth: f64,
+    pub(crate) truth: f64,
 }
 
 /// Both systems; each replication counts so many seconds.
-pub fn known(seconds: u32) -> [Known; 2] {
+pub(crate) fn known(seconds: u32) -> [Known; 2] {
     let experiment = |provider: &str, rate: f64, objective: &str| {
         format!(
             r#"{{
@@ -95,7 +94,7 @@ fn root(of: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
 ///
 /// # Errors
 /// If the experiment makes no sense, which it does.
-pub fn find(known: &Known, seed: u64, precision: f64, budget: u64) -> Result<Found, Fault> {
+pub(crate) fn find(known: &Known, seed: u64, precision: f64, budget: u64) -> Result<Found, Fault> {
     let base = from_text("known.json", &known.text)?;
     let mut lever = |value: f64| -> Result<Loaded, LoadError> {
         let mut loaded = base.clone();
@@ -117,7 +116,7 @@ pub fn find(known: &Known, seed: u64, precision: f64, budget: u64) -> Result<Fou
 
 /// How many of `seeds` searches hold the truth, lie below it and above it, the mean width of their intervals as a share of the truth, and
 /// the mean of the requests that they simulated.
-pub fn cover(known: &Known, seeds: u64, precision: f64, budget: u64) -> Result<([u64; 3], f64, f64), Fault> {
+pub(crate) fn cover(known: &Known, seeds: u64, precision: f64, budget: u64) -> Result<([u64; 3], f64, f64), Fault> {
     let (mut held, mut width, mut requests) = ([0; 3], 0.0, 0.0);
     for seed in 1..=seeds {
         let found = find(known, seed, precision, budget)?;

@@ -137,6 +137,10 @@ pub struct Looked {
 
 impl Capacities {
     fn value(&self, x: f64) -> String {
+        // A number of the file, such as one of connections.
+        if self.unit == Unit::Number {
+            return format::tick(self.unit, x);
+        }
         format::value(self.unit, x)
     }
 

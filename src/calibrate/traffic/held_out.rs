@@ -117,8 +117,8 @@ const SALT: u64 = 0x5ead_0ff5;
 pub(super) fn lengths(pairs: &[(u32, u32)], classes: &[Class], seed: u64) -> Built<Vec<Check>> {
     let drawn = draw::lengths(classes, seed, LENGTHS)?;
     let mut checks = Vec::new();
-    let sides: [(&str, Vec<u32>); 2] = [
-        ("input", pairs.iter().map(|pair| pair.0).collect()),
+    let sides = [
+        ("input", pairs.iter().map(|pair| pair.0).collect::<Vec<u32>>()),
         ("output", pairs.iter().map(|pair| pair.1).collect()),
     ];
     for ((side, mut own), drawn) in sides.into_iter().zip(&drawn) {

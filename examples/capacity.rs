@@ -17,7 +17,7 @@ use simcap::study::{Fault, Found, Search};
 pub(crate) struct Known {
     /// What the study calls it.
     pub(crate) name: &'static str,
-    /// The experiment.
+    /// The text of the experiment.
     pub(crate) text: String,
     /// Requests a second of the experiment.
     pub(crate) today: f64,

@@ -127,10 +127,7 @@ fn a_page_has_a_curve_for_each_metric_or_a_map() {
         (one.matches("<svg").count(), one.matches("class=\"heat\"").count()),
         (2, 0)
     );
-    assert!(
-        said.starts_with("it carries traffic.rate = "),
-        "{said}"
-    );
+    assert!(said.starts_with("it carries traffic.rate = "), "{said}");
     assert!(
         said.contains("it: E2E p95 goes up steeply beyond traffic.rate = "),
         "{said}"

@@ -100,7 +100,7 @@ pub struct Capacity {
 /// An objective and its figure where it binds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Binding {
-    /// The objective.
+    /// The objective that binds.
     pub goal: Goal,
     /// The figure at the capacity.
     pub there: Estimate,

@@ -14,7 +14,7 @@ use super::critical::Confidence;
 pub struct Line {
     /// The value at x = 0.
     pub at_zero: f64,
-    /// The slope.
+    /// The slope of the line.
     pub slope: f64,
 }
 

@@ -95,7 +95,7 @@ pub fn alone(mut loaded: Loaded, policy: &str) -> Loaded {
     loaded
 }
 
-/// Runs points.
+/// What runs the points of a search.
 pub(super) struct Bench<'a> {
     pub(super) lever: Lever<'a>,
     pub(super) seed: Option<u64>,

@@ -84,9 +84,9 @@ pub struct Description {
     pub dispersion: Vec<Dispersed>,
     /// The autocorrelation of counts a second and a minute.
     pub correlation: Vec<Correlated>,
-    /// Input tokens.
+    /// The input tokens of the requests.
     pub input: Lengths,
-    /// Output tokens.
+    /// The output tokens of the requests.
     pub output: Lengths,
     /// The rank correlation (Spearman) of input and output.
     pub together: Option<f64>,
@@ -134,17 +134,17 @@ pub struct Correlated {
 /// Lengths of requests in tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Lengths {
-    /// The mean.
+    /// The mean number of tokens.
     pub mean: f64,
     /// The coefficient of variation.
     pub cv: f64,
-    /// The median.
+    /// The median number of tokens.
     pub p50: u32,
     /// The 95th percentile.
     pub p95: u32,
     /// The 99th percentile.
     pub p99: u32,
-    /// The greatest.
+    /// The greatest number of tokens.
     pub max: u32,
     /// The share of requests that have exactly the greatest length.
     pub at_max: f64,

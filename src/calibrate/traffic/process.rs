@@ -51,7 +51,7 @@ impl Asked {
         gaps.into_iter().chain(windows).collect()
     }
 
-    /// The figure.
+    /// The figure of these times, where they are enough to tell it.
     pub(super) fn of(self, times: &[u64], stretches: &Stretches) -> Option<f64> {
         match self {
             Asked::GapCv => counts::gap_cv(times, stretches),
@@ -59,7 +59,7 @@ impl Asked {
         }
     }
 
-    /// Its name.
+    /// The name of the figure in tables.
     pub(super) fn name(self) -> String {
         match self {
             Asked::GapCv => "CV of gaps".to_owned(),
@@ -73,7 +73,7 @@ impl Asked {
 pub struct Candidate {
     /// The name of the process.
     pub process: &'static str,
-    /// Its parameters, in words.
+    /// The parameters of the process, in words.
     pub parameters: String,
     /// The number of parameters.
     pub many: usize,

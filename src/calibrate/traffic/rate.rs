@@ -32,7 +32,7 @@ const FEWEST_A_PART: u64 = 5;
 /// A rate over time.
 #[derive(Clone, Debug)]
 pub(super) enum Course {
-    /// The same throughout, in requests a second.
+    /// A rate that stays as it is, in requests a second.
     Level(f64),
     /// Equal steps over the whole span.
     Steps {

@@ -50,7 +50,7 @@ pub fn terminal(it: &Description, model: Option<&Model>, style: &Style) -> Strin
     text
 }
 
-/// The same as Markdown.
+/// What a trace shows, and its model if there is one, as Markdown.
 pub fn markdown(it: &Description, model: Option<&Model>) -> String {
     use crate::report::markdown::{escaped, table as grid};
     let mut text = format!("# {}\n\n", escaped(&it.file));

@@ -212,7 +212,9 @@ fn misplaced(row: &Row) -> Option<Warning> {
         }
         "model_list[]" => {
             // What no part of LiteLLM knows is a parameter of the provider: only a slip of the pen is worth a word.
-            let parameter = key.strip_prefix("litellm_params.").filter(|own| !PARAMETERS.contains(own))?;
+            let parameter = key
+                .strip_prefix("litellm_params.")
+                .filter(|own| !PARAMETERS.contains(own))?;
             let near = of_section
                 .filter_map(|known| known.strip_prefix("litellm_params."))
                 .chain(PARAMETERS.iter().copied())

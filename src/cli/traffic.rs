@@ -26,7 +26,7 @@ pub(super) struct Traffic {
     /// The same, into this folder: traffic.json, everything that is found as report.json, and traffic.html with pictures
     #[arg(long, value_name = "DIR", conflicts_with = "fit")]
     out: Option<PathBuf>,
-    /// Which columns are which, as `columns` in `replay` has them: time=created_at,input=prompt_tokens,output=completion_tokens; where times are
+    /// The columns of the time and the lengths, as `columns` in `replay` has them: time=created_at,input=prompt_tokens,output=completion_tokens; where times are
     /// numbers of another unit than seconds, unit=ms (or us, ns) too
     #[arg(long, value_name = "WHAT=COLUMN,…")]
     columns: Option<String>,

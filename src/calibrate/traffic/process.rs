@@ -51,7 +51,7 @@ impl Asked {
         gaps.into_iter().chain(windows).collect()
     }
 
-    /// The figure of these times, where they are enough to tell it.
+    /// The figure.
     pub(super) fn of(self, times: &[u64], stretches: &Stretches) -> Option<f64> {
         match self {
             Asked::GapCv => counts::gap_cv(times, stretches),
@@ -59,7 +59,7 @@ impl Asked {
         }
     }
 
-    /// The name of the figure in tables.
+    /// The name of the figure in reports.
     pub(super) fn name(self) -> String {
         match self {
             Asked::GapCv => "CV of gaps".to_owned(),

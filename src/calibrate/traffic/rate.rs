@@ -384,7 +384,7 @@ mod tests {
         );
     }
 
-    /// Bursts that come and go are no steps: they are as large from one part to the next as over the whole.
+    /// Bursts that come and go are not taken for steps: they are as large from one part to the next as over the whole.
     #[test]
     fn bursts_are_left_to_the_process() {
         let json =

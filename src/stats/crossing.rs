@@ -5,6 +5,10 @@
 //! over the replications, is compatible with 0: Fieller's (1954) for the ratio of two correlated means, exact where they are normal. It
 //! may reach further to one side, and where the slope cannot be told from 0 it has no ends.
 //!
+//! Margins near a queue's limit are skewed: most replications keep to the bound well, and a few break it by much, which a symmetric
+//! interval of few replications misses more often than it says. So each end reaches as much further as Hall's (1992) transformation of the mean makes
+//! of the skewness of the margins at the root, and never less far: intervals err to the wide side.
+//!
 //! Left out: curvature within the range, which must be narrow for that.
 
 use super::critical::Confidence;
@@ -50,9 +54,30 @@ pub fn crossing(lines: &[Line], confidence: Confidence) -> Option<Crossing> {
     let (second, first, zeroth) = (b * b - square * bb, a * b - square * ab, a * a - square * aa);
     let interval = (second > 0.0).then(|| {
         let root = (first * first - second * zeroth).max(0.0).sqrt();
-        ((-first - root) / second, (-first + root) / second)
+        let (lo, hi) = ((-first - root) / second, (-first + root) / second);
+        let (below, above) = stretched(lines, at, t);
+        (at - (at - lo) * below, at + (hi - at) * above)
     });
     Some(Crossing { at, interval })
+}
+
+/// By how much the skewness of the margins at the root moves the lower and the upper end of the interval out, each as a factor of at least 1.
+///
+/// Of n values with the skewness γ, Hall's transformation puts the ends of the mean's interval at −s h(±t/√n) from it, with
+/// h(x) = 3/γ ((1 + γ (x − γ/6n))^⅓ − 1), where Student's are at ∓s t/√n.
+fn stretched(lines: &[Line], at: f64, t: f64) -> (f64, f64) {
+    let n = lines.len() as f64;
+    let margins = || lines.iter().map(|line| line.at_zero + line.slope * at);
+    let moment = |power: i32| margins().map(|margin| margin.powi(power)).sum::<f64>() / n;
+    let spread = moment(2).sqrt();
+    let skew = moment(3) / (spread * spread * spread);
+    if !(skew.is_finite() && skew != 0.0) {
+        return (1.0, 1.0);
+    }
+    let x = t / n.sqrt();
+    let moved = |x: f64| 3.0 / skew * (libm::cbrt(1.0 + skew * (x - skew / (6.0 * n))) - 1.0);
+    // The margin falls with x: where it is in truth smaller than in the mean, the root lies below.
+    (f64::max(1.0, moved(x) / x), f64::max(1.0, moved(-x) / -x))
 }
 
 #[cfg(test)]
@@ -123,6 +148,31 @@ mod tests {
             let (lo, hi) = crossing(&all, Confidence::P95).unwrap().interval.unwrap();
             held += u32::from(lo <= 0.1 && 0.1 <= hi);
         }
-        assert!((9_400..=9_600).contains(&held), "{held}");
+        // With 3 % to spare for ends that skewness by chance moves out.
+        assert!((9_400..=9_800).contains(&held), "{held}");
+    }
+
+    /// Of margins as a loaded queue has them, 1 less an exponential variable, a symmetric interval of 20 holds the root in nine of ten; this
+    /// one nearly as often as it says.
+    #[test]
+    fn intervals_hold_the_root_of_skewed_margins_too() {
+        let mut state = 11_u64;
+        let mut uniform = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            ((state >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
+        };
+        let mut held = 0;
+        for _ in 0..4_000 {
+            let line = |_| Line {
+                at_zero: 1.0 + libm::log(uniform()),
+                slope: -2.0,
+            };
+            let all: Vec<Line> = (0..20).map(line).collect();
+            let (lo, hi) = crossing(&all, Confidence::P95).unwrap().interval.unwrap();
+            held += u32::from(lo <= 0.0 && 0.0 <= hi);
+        }
+        assert!((3_720..=3_900).contains(&held), "{held}");
     }
 }

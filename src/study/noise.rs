@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn a_response_that_turns_is_noticed_beyond_noise_alone() {
         let points = |far: &[f64]| {
-            [(0.0, &[1.0, 1.1][..]), (0.7, &[-1.0, -1.1]), (1.4, far)]
+            [(0.0, &[1.0, 1.1][..]), (0.7, &[-1.0, -1.01]), (1.4, far)]
                 .map(|(load, kept)| (load, seen(libm::exp(load), kept)))
         };
         assert_eq!(turns(&points(&[1.0, 1.01]), Confidence::P95), Some((0.7, 1.4)));

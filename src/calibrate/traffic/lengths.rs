@@ -240,11 +240,11 @@ mod tests {
     fn a_family_is_taken_where_it_holds_and_own_quantiles_where_none_does() {
         let found = law(drawn(4000, 2.0), 1);
         assert!(["gamma", "shift + gamma"].contains(&found.family), "{found:?}");
-        // Two humps far apart with a cap on the second.
-        let two: Vec<u32> = (0..3000)
-            .map(|i| if i % 3 == 0 { 4000 + i % 7 } else { 100 + i % 90 })
+        // Four templates of a length each, and nothing between.
+        let four: Vec<u32> = (0..4000_u32)
+            .map(|i| [64, 500, 2000, 8000][i as usize % 4] + i % 3)
             .collect();
-        let found = law(two.clone(), 1);
+        let found = law(four.clone(), 1);
         assert_eq!(found.family, "own quantiles", "{}", found.why);
         let class = Class {
             name: "all",
@@ -253,10 +253,10 @@ mod tests {
             output: found,
         };
         let [again, _] = draw::lengths(&[class], 1, 30_000).unwrap();
-        let mut two = two;
-        two.sort_unstable();
-        for share in [0.1, 0.5, 0.9, 0.99] {
-            let (a, b) = (f64::from(quantile(&two, share)), f64::from(quantile(&again, share)));
+        let mut four = four;
+        four.sort_unstable();
+        for share in [0.1, 0.4, 0.6, 0.9] {
+            let (a, b) = (f64::from(quantile(&four, share)), f64::from(quantile(&again, share)));
             assert!((a / b - 1.0).abs() < 0.03, "{share}: {a} {b}");
         }
     }

@@ -309,9 +309,9 @@ mod tests {
 
     const HOUR: u64 = 3_600_000_000_000;
 
-    fn chosen(json: &str) -> Choice {
+    fn chosen(json: &str, seed: u64) -> Choice {
         let spec: ArrivalsSpec = serde_json::from_str(json).unwrap();
-        let times = draw::times(&spec, 5, 7, HOUR).unwrap();
+        let times = draw::times(&spec, 5, seed, HOUR).unwrap();
         let mean = times.len() as f64 / 3600.0;
         let fineness = Fineness {
             finest: 1,
@@ -320,6 +320,7 @@ mod tests {
         choose(&times, &[(0, HOUR)], &Course::Level(mean), fineness, 1).unwrap()
     }
 
+    /// In most hours of it: now and then one is not like the others.
     #[test]
     fn each_process_is_known_again() {
         for (json, name) in [
@@ -331,8 +332,10 @@ mod tests {
                 "mmpp",
             ),
         ] {
-            let choice = chosen(json);
-            assert_eq!(choice.taken.name(), name, "{} {:?}", choice.why, choice.candidates);
+            let hours = (7..12).map(|seed| chosen(json, seed).taken.name());
+            let taken: Vec<&str> = hours.collect();
+            let right = taken.iter().filter(|taken| **taken == name).count();
+            assert!(right >= 3, "{name}: {taken:?}");
         }
     }
 

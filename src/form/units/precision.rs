@@ -82,13 +82,13 @@ mod tests {
 
     #[test]
     fn others_are_refused() {
-        for (json, why) in [
-            ("\"0%\"", "it is not between 0 and 50%"),
-            ("\"60%\"", "it is not between 0 and 50%"),
-            ("0.6", "it is not between 0 and 0.5"),
-            ("\"2 apples\"", "unknown unit `apples`"),
+        for (json, found, why) in [
+            ("\"0%\"", "\"0%\"", "it is not between 0 and 50%"),
+            ("\"60%\"", "\"60%\"", "it is not between 0 and 50%"),
+            ("0.6", "the number 0.6", "it is not between 0 and 0.5"),
+            ("\"2apples\"", "\"2apples\"", "unknown unit `apples`"),
         ] {
-            check_refused::<Precision>(json, &format!("{json} is not a precision: {why}"));
+            check_refused::<Precision>(json, &format!("{found} is not a precision: {why}"));
         }
     }
 }

@@ -226,6 +226,9 @@ fn metrics_of_dialogues_have_scopes() {
         let value = of.unwrap().estimate.value;
         assert!((value - expected).abs() <= 0.002 * expected, "{metric}: {value}");
     }
+    let none = format!(r#"{{ "conversations": {{ "starts": {REGULAR}, "turns": 0, "think": "10s" }} }}"#);
+    let refused = report(&text("[]", &none)).unwrap_err().to_string();
+    assert!(refused.contains("turns: most would have none"), "{refused}");
     let refused = report(&text(metrics, r#"{ "poisson": { "rate": "1/s" } }"#))
         .unwrap_err()
         .to_string();

@@ -98,6 +98,43 @@ fn the_screen_says_the_worst_first_and_a_bound_is_an_exit_code() {
     assert_eq!(code, Some(0));
 }
 
+/// An office at midnight is no office by day: the stretch that is drilled is told, and so is an outage of the experiment's own.
+#[test]
+fn what_a_drill_sees_of_a_day_is_told() {
+    let mut text: Value = serde_json::from_str(&experiment()).unwrap();
+    text["traffic"]["arrivals"] = json!({ "profile": { "preset": "office", "peak": "20/s" } });
+    text["providers"]["b"]["faults"] = json!([{ "outage": { "from": "90s", "for": "10s" } }]);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("two.json"), text.to_string()).unwrap();
+    let arguments = [
+        "drill",
+        "two.json",
+        "--for",
+        "1m",
+        "--replications",
+        "2",
+        "--of",
+        "a",
+        "--fails",
+        "500",
+    ];
+    let said = text_of(&simcap(folder.path(), &arguments));
+    assert!(
+        said.contains("of the hours of the week in the traffic, from monday on (UTC)"),
+        "{said}"
+    );
+    assert!(
+        said.contains("the experiment's own outage of b strikes in every case"),
+        "{said}"
+    );
+}
+
+/// What was printed, on one line.
+fn text_of(output: &std::process::Output) -> String {
+    let words = text(&output.stdout);
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn what_cannot_be_drilled_is_refused() {
     for (arguments, said) in [

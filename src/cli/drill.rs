@@ -19,7 +19,7 @@ use crate::form::own::OwnParts;
 use crate::form::units::{Duration, Fraction};
 use crate::report::drill::{Case, Drill, Fails};
 use crate::report::text::{clean, paragraph};
-use crate::report::{format, write};
+use crate::report::{Report, format, write};
 use crate::simulate::{self, Options, run_controlled};
 
 /// Arguments of `simcap drill`.
@@ -115,6 +115,20 @@ fn share(text: &str) -> Result<Fraction, String> {
     text.parse().map_err(|why| format!("{why}"))
 }
 
+/// What to know of every case: what the run in which nothing fails is warned of, and what fails in it all the same.
+fn told(report: &Report) -> Vec<String> {
+    let mut all: Vec<String> = report.warnings.iter().take(3).cloned().collect();
+    let own = report.policies.iter().flat_map(|policy| &policy.incidents);
+    if let Some(incident) = own.clone().find(|incident| incident.from < report.counted) {
+        all.push(format!(
+            "the experiment's own outage of {} strikes in every case, {} after the start: put it off, or leave it out",
+            incident.provider,
+            format::span(incident.from)
+        ));
+    }
+    all
+}
+
 impl DrillArgs {
     pub(super) fn run(self, own: &OwnParts) -> Done {
         let set = self.set.iter().map(Setting::written);
@@ -147,6 +161,7 @@ impl DrillArgs {
             metrics: metrics(),
             currency: None,
             cases: Vec::new(),
+            warnings: Vec::new(),
         };
         let count = cases.len();
         for (number, case) in cases.into_iter().enumerate() {
@@ -163,6 +178,9 @@ impl DrillArgs {
             match done {
                 Ok(report) => {
                     found.currency = report.code();
+                    if case.is_none() {
+                        found.warnings = told(&report);
+                    }
                     found.cases.push(Case::of(failing, &report, &found.metrics));
                 }
                 Err(simulate::Error::Outgrown(why)) => found.cases.push(Case::empty(failing, Some(why))),

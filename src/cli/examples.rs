@@ -46,7 +46,7 @@ pub(super) const COMPARE: &str = help! {
 
 pub(super) const SWEEP: &str = help! {
     "sweep mine.json --set traffic.rate=10..200/s:20"
-    "sweep mine.json --set providers[a].connections=10,20,50 --set traffic.rate=10,50/s --format csv"
+    "sweep mine.json --set providers[a].connections=10,20,50 --set traffic.rate=10/s,50/s --format csv"
     "sweep mine.json --set plan.seed=1,2,3 --metric ttft.p99 --out sweeps"
     ; exit_codes!()
 };

@@ -15,8 +15,8 @@ pub(super) fn warning(scenario: &Scenario, pooled: &Tally) -> Option<String> {
     let share = cut as f64 / begun.max(1) as f64;
     (share > NOTABLE).then(|| {
         format!(
-            "{}: {} of the conversations and agent runs were under way when the run ended, the long ones above all: their true times and \
-             failures are higher than those shown. A longer `plan.duration` mends it",
+            "{}: {} of the conversations and agent runs were under way when the run ended, the long ones above all: their true times, \
+             failures, turns and cost are higher than those shown, and so may the bill be. A longer `plan.duration` mends it",
             scenario.name,
             format::share(share)
         )

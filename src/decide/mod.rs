@@ -26,6 +26,7 @@ mod scorecard;
 mod shut;
 mod steady;
 mod story;
+mod stretch;
 mod summary;
 mod supposed;
 mod survivors;

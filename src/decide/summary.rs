@@ -34,7 +34,7 @@ use super::steady::{self, Story};
 use super::uncertain::{self, Uncertain};
 use super::{
     bill, classes, clipped, cut, exchange, identities, idle, joined, judge, outside, quotas, response_cache, shut,
-    supposed, survivors,
+    stretch, supposed, survivors,
 };
 
 /// Points of a distribution function that a report keeps.
@@ -147,6 +147,10 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         warnings: troubles(loaded)
             .chain(outside::sentences(plan, &outside))
             .chain(caveats::sentences(plan))
+            .chain(stretch::warning(
+                plan,
+                loaded.experiment.plan.starts.unwrap_or_default(),
+            ))
             .chain(uncertain::warning(plan, complete.len()))
             .chain(warnings(
                 plan,

@@ -6,7 +6,7 @@
 //! - five correlation times of the requests in the system ([`Correlation`]): what is left of the empty start falls about as
 //!   the correlation does, to less than a hundredth;
 //! - the time that all but one in a thousand requests take, which is how long an empty system without queues takes to fill;
-//! - the time that all but one in a hundred conversations or agent runs take, if the traffic has any: only then do as many turns come
+//! - the time that all but one in a thousand conversations or agent runs take, if the traffic has any: only then do as many turns come
 //!   as always will;
 //! - the transient of latency, errors and cost per request in the mean over the pilot's replications
 //!   ([`transient`]: MSER-5), which is what caches, breakers and policies that learn take.
@@ -184,7 +184,7 @@ impl Seen {
         let width = series.width().seconds();
         let arrivals = series.bins().iter().map(|b| b.arrivals).sum::<u64>() / tallies.len().max(1) as u64;
         let seconds = |span: Option<Span>| span.map_or(0.0, Span::seconds);
-        let slow = seconds(e2e.quantile(0.999)).max(seconds(dialogues.quantile(0.99)));
+        let slow = seconds(e2e.quantile(0.999)).max(seconds(dialogues.quantile(0.999)));
         let courses = [Bin::e2e_mean, Bin::error_share, Bin::cost_each].map(|of| transient(&series.filled(of)));
         let need = match (correlation.time(), courses) {
             (Some(bins), [Some(a), Some(b), Some(c)])

@@ -26,6 +26,8 @@ pub struct Drill {
     pub currency: Option<Code>,
     /// What was run: first the case in which nothing fails.
     pub cases: Vec<Case>,
+    /// What to know of all of them, in sentences.
+    pub warnings: Vec<String>,
 }
 
 /// One failure, or none.
@@ -166,8 +168,10 @@ impl Drill {
             .skip(1)
             .filter(|case| case.errors(name) >= DOWN)
             .count();
-        let (all, share, name) = (self.cases.len() - 1, format::share(errors), clean(name));
-        Some(if down > 0 {
+        let (all, share) = (self.cases.len() - 1, format::share(errors));
+        let slowest = self.slowest(name).unwrap_or_default();
+        let name = clean(name);
+        let said = if down > 0 {
             format!(
                 "{name}: most requests fail in {down} of {all} failures; at worst, when {}, {share}.",
                 worst.title()
@@ -181,6 +185,30 @@ impl Drill {
         } else {
             let normal = format::share(normal);
             format!("{name}: no failure costs more requests than fail anyway ({normal}).")
+        };
+        Some(said + &slowest)
+    }
+
+    /// How slow a policy gets at worst, in a sentence of its own; nothing where no failure makes it slower by half.
+    fn slowest(&self, name: &str) -> Option<String> {
+        let time = |case: &Case| {
+            case.policy(name)
+                .map_or(f64::INFINITY, |policy| policy.figures[2].value)
+        };
+        let normal = time(self.cases.first()?);
+        let worst = self.cases.iter().skip(1).map(|case| (case, time(case)));
+        let (case, worst) = worst.reduce(|a, b| if b.1 > a.1 { b } else { a })?;
+        let text = |x: f64| match x.is_finite() {
+            true => format::value(Unit::Seconds, x),
+            false => format::ENDLESS.to_owned(),
+        };
+        (worst > 1.5 * normal).then(|| {
+            format!(
+                " E2E p95: {} when {}, else {}.",
+                text(worst),
+                case.title(),
+                text(normal)
+            )
         })
     }
 
@@ -319,6 +347,9 @@ impl Drill {
         };
         let sentences = told.into_iter().filter_map(|name| self.sentence(name));
         let mut text: String = sentences.map(|line| paragraph("", &line, width)).collect();
+        for warning in &self.warnings {
+            text += &paragraph("warning: ", warning, width);
+        }
         for (title, table) in self.tables(full) {
             text += &format!("\n{}{}", paragraph("", &title, width), table.render(width, colour));
         }
@@ -340,6 +371,9 @@ impl Drill {
         let mut text = format!("# Drill of {}\n\n", escaped(&self.experiment));
         for line in self.policies().into_iter().filter_map(|name| self.sentence(&name)) {
             text += &format!("- {}\n", escaped(&line));
+        }
+        for warning in &self.warnings {
+            text += &format!("- warning: {}\n", escaped(warning));
         }
         for (title, table) in self.tables(true) {
             let heads: Vec<String> = table.heads().map(|(head, _)| escaped(head)).collect();
@@ -420,6 +454,7 @@ mod tests {
             ],
             currency: None,
             cases: errors.iter().enumerate().map(case).collect(),
+            warnings: Vec::new(),
         }
     }
 

@@ -26,6 +26,8 @@ const FEW: u64 = 4;
 const CLOSE: f64 = 0.095;
 /// Times that the three loads are moved before what is there is taken.
 const MOVES: usize = 12;
+/// Replications below which no interval is taken for narrow: where a queue is near its limit, most of a few are calm.
+const LEAST: u64 = 30;
 /// The most replications at one load.
 const MOST: u64 = 4_000;
 
@@ -319,12 +321,12 @@ impl Going<'_, '_> {
             return None;
         }
         let width = root.interval.map_or(f64::INFINITY, |(lo, hi)| hi - lo);
-        if width <= self.how.precision {
+        if width <= self.how.precision && self.replications >= LEAST {
             return None;
         }
         let n = self.replications as f64;
         let times = (width / self.how.precision).powi(2) * 1.15;
-        let wanted = (n * times.min(4.0)).ceil() as u64;
+        let wanted = ((n * times.min(4.0)).ceil() as u64).max(LEAST);
         // As many as there is a budget for.
         let each = 3.0 * self.requests_at(self.middle);
         let left = self.how.budget.saturating_sub(self.bench.spent) as f64;

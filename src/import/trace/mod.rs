@@ -23,7 +23,7 @@ pub(crate) use instant::instant;
 use super::source::{MOST_OF_TRACE, Rows};
 use crate::form::diagnose::quoted;
 use crate::kernel::time::Span;
-use crate::traffic::arrivals::{Reading, Row};
+use crate::traffic::arrivals::{Reading, Row, TimeUnit};
 use records::{Delimited, Lines, Records};
 
 /// A note on where a trace of this file name is published, if it is a known one.
@@ -157,6 +157,9 @@ fn plain(source: &mut dyn BufRead, reading: &Reading) -> Result<Trace, TraceErro
     }
 }
 
+/// In nanoseconds, a number of seconds that no clock shows: the year 5138.
+const NO_SECONDS: u128 = 100_000_000_000 * 1_000_000_000;
+
 /// A row before its place is known: nanoseconds from the first one that was read, and tokens.
 type Raw = (i64, u32, u32);
 
@@ -253,6 +256,18 @@ fn one(records: &dyn Records, columns: &forms::Columns, first: &mut Option<i128>
     } else {
         at / columns.unit.of_a_second()
     };
+    if columns.unit == TimeUnit::Seconds && !found.contains(':') && at.unsigned_abs() >= NO_SECONDS {
+        let unit = match at.unsigned_abs() / NO_SECONDS {
+            0..1_000 => "ms",
+            1_000..1_000_000 => "us",
+            _ => "ns",
+        };
+        return Err(format!(
+            "{}: \"{}\" is no number of seconds, but of a smaller unit: say in `replay` which columns are which, with \"unit\": \"{unit}\"",
+            quoted(&columns.time.name),
+            quoted(&found)
+        ));
+    }
     let since = at - *first.get_or_insert(at);
     let far = || {
         format!(
@@ -274,7 +289,7 @@ mod tests {
 
     use super::*;
     use crate::form::named::Named;
-    use crate::traffic::arrivals::{TimeUnit, TraceColumns};
+    use crate::traffic::arrivals::TraceColumns;
 
     fn plainly(text: &str) -> Result<Trace, TraceError> {
         read(text.as_bytes(), &Reading::default())
@@ -425,6 +440,24 @@ mod tests {
             escape.starts_with("no trace of a known form; it has: \\u{1b}[31mTIMESTAMP, a"),
             "{escape}"
         );
+    }
+
+    /// Milliseconds since 1970 that are read as seconds would make a trace a thousand times as long.
+    #[test]
+    fn a_smaller_unit_than_seconds_is_told_by_its_numbers() {
+        let head = "TIMESTAMP,ContextTokens,GeneratedTokens\n";
+        for (time, unit) in [
+            ("1764000000123", "ms"),
+            ("1764000000123456", "us"),
+            ("1764000000123456789", "ns"),
+        ] {
+            let said = plainly(&format!("{head}{time},2,3\n")).unwrap_err().to_string();
+            assert!(
+                said.contains(&format!("\"unit\": \"{unit}\"")) || said.contains("is not a time"),
+                "{said}"
+            );
+        }
+        assert!(plainly(&format!("{head}1764000000.5,2,3\n")).is_ok());
     }
 
     #[test]

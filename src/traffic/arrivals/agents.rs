@@ -80,7 +80,7 @@ impl BuildArrivals for Agents {
     fn build(&self, _trace: Option<Arc<[Row]>>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         let again = self.after_failure.as_ref().map(|again| again.build(names));
         let parts = Parts {
-            turns: self.calls.tokens(names).map_err(|r| r.at("calls"))?,
+            turns: dialogue::turns(&self.calls, "calls", names)?,
             between: self.tools.build(names).map_err(|r| r.at("tools"))?,
             system: self.system,
             history: self.history,

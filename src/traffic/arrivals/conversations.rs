@@ -61,7 +61,7 @@ impl BuildArrivals for Conversations {
         let patience = self.patience.as_ref().map(|law| law.sampler(names));
         let again = self.after_failure.as_ref().map(|again| again.build(names));
         let parts = Parts {
-            turns: self.turns.tokens(names).map_err(|r| r.at("turns"))?,
+            turns: dialogue::turns(&self.turns, "turns", names)?,
             between: Between::Thinks(self.think.sampler(names).map_err(|r| r.at("think"))?),
             system: self.system,
             history: self.history,

@@ -18,6 +18,7 @@ use crate::form::build::{Built, Names, Refusal};
 use crate::form::laws::LawSpec;
 use crate::form::units::{Count, Duration, Fraction};
 use crate::kernel::chance::{Key, Purpose, threshold};
+use crate::kernel::law::Tail;
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::{Span, Time};
 use crate::words::{Course, Finished, Outcome};
@@ -164,6 +165,18 @@ pub(super) fn starts(spec: &ArrivalsSpec, names: &Names<'_>) -> Built<Box<dyn Ar
         return Err(here(Refusal::new(text)));
     }
     view.build(None, names).map_err(here)
+}
+
+/// How many turns dialogues have, by the law that `field` holds.
+///
+/// # Errors
+/// If most have none.
+pub(super) fn turns(law: &LawSpec<f64>, field: &'static str, names: &Names<'_>) -> Built<Sampler> {
+    let median = law.law(names).map_err(|r| r.at(field))?.quantile(Tail::Lower(0.5));
+    if median < 0.5 {
+        return Err(Refusal::new("most would have none: it must be 1 or more").at(field));
+    }
+    law.tokens(names).map_err(|r| r.at(field))
 }
 
 /// Requests a second, if every turn is answered and sent once.

@@ -69,7 +69,8 @@ pub(super) fn root(three: &Three, middle: f64, confidence: Confidence) -> Root {
     }
 }
 
-/// Each replication's line of its margins of objective number `i`, through the outer two of the three where both are there.
+/// Each replication's line of its margins of objective number `i`: through the middle of the three and its neighbour on the side of the
+/// root, or the one that is there. Near the limit of a queue margins bend, and a line through the outer two would lie beside the middle.
 fn lines(three: &Three, i: usize) -> Vec<Line> {
     let kept = |seen: &Seen| -> Vec<(f64, f64)> {
         let of = seen.weighed.get(i).filter(|_| seen.outgrown.is_none());
@@ -78,11 +79,12 @@ fn lines(three: &Three, i: usize) -> Vec<Line> {
     let (below, middle, above) = (kept(&three.below), kept(&three.middle), kept(&three.above));
     let whole = middle.iter().map(|kept| kept.1).sum::<f64>() / middle.len().max(1) as f64;
     let margin = |of: &[(f64, f64)], r: usize| of.get(r).map(|kept| kept.0 / whole);
+    let holds = middle.iter().map(|kept| kept.0).sum::<f64>() >= 0.0;
     let line = |r: usize| {
         let at_zero = margin(&middle, r)?;
         let slope = match (margin(&below, r), margin(&above, r)) {
-            (Some(below), Some(above)) => (above - below) / (2.0 * three.reach),
-            (Some(below), None) => (at_zero - below) / three.reach,
+            (_, Some(above)) if holds => (above - at_zero) / three.reach,
+            (Some(below), _) => (at_zero - below) / three.reach,
             (None, Some(above)) => (above - at_zero) / three.reach,
             (None, None) => return None,
         };
@@ -97,7 +99,7 @@ mod tests {
     use crate::study::point::tests::seen;
 
     #[test]
-    fn lines_go_through_the_outer_points_or_those_that_are_there() {
+    fn lines_go_to_the_side_of_the_root_or_to_the_point_that_is_there() {
         let mut three = Three {
             below: seen(0.9, &[2.0]),
             middle: seen(1.0, &[1.5]),
@@ -106,7 +108,7 @@ mod tests {
         };
         let line = lines(&three, 0);
         assert!(
-            (line[0].at_zero - 0.15).abs() < 1e-12 && (line[0].slope + 1.5).abs() < 1e-12,
+            (line[0].at_zero - 0.15).abs() < 1e-12 && (line[0].slope + 2.5).abs() < 1e-12,
             "{line:?}"
         );
         three.above.outgrown = Some("more".into());

@@ -260,7 +260,7 @@ impl Going<'_, '_> {
     /// The root, from three loads close together around the middle of the bracket.
     fn close(&mut self) -> Result<End, Fault> {
         let reach = (self.how.precision / 2.0)
-            .clamp(0.002, 0.05)
+            .clamp(0.002, 0.015)
             .max(1.5 * self.how.step(self.middle));
         let mut warmth = self.warmth()?;
         let (mut warm_at, mut room) = (self.middle, CLOSE);

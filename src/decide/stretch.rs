@@ -1,13 +1,14 @@
 //! Traffic with a course that the run sees in part: its figures are of that stretch, and a verdict by night is none by day.
 
+use std::fmt::Display;
+
 use crate::experiment::assemble::Plan;
-use crate::form::units::WeekTime;
 use crate::kernel::time::Span;
 use crate::report::format;
 use crate::words::Lasts;
 
-/// What to say, if the run is shorter than the course of its traffic.
-pub(super) fn warning(plan: &Plan, starts: WeekTime) -> Option<String> {
+/// What to say, if the run is shorter than the course of its traffic; `starts` is when in the week it begins.
+pub(super) fn warning(plan: &Plan, starts: &dyn Display) -> Option<String> {
     let scenario = plan.scenarios.first()?;
     let counted = scenario.window.counted();
     let courses = scenario

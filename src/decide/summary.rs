@@ -149,7 +149,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
             .chain(caveats::sentences(plan))
             .chain(stretch::warning(
                 plan,
-                loaded.experiment.plan.starts.unwrap_or_default(),
+                &loaded.experiment.plan.starts.unwrap_or_default(),
             ))
             .chain(uncertain::warning(plan, complete.len()))
             .chain(warnings(

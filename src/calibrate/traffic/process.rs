@@ -51,7 +51,7 @@ impl Asked {
         gaps.into_iter().chain(windows).collect()
     }
 
-    /// The figure.
+    /// The figure of these times, where they are enough to tell it.
     pub(super) fn of(self, times: &[u64], stretches: &Stretches) -> Option<f64> {
         match self {
             Asked::GapCv => counts::gap_cv(times, stretches),

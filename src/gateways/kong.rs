@@ -6,7 +6,7 @@
 //! - Timeouts of 60 s: to connect, and between two reads, which bounds the first token and each further one.
 //! - Rate limits by tokens count when the answer ends.
 //!
-//! A proxy is a group, for the routes at which no other is nearer ([`places`]); one of several has its retries, breaker and timeouts for
+//! A proxy is a group, for the routes at which no other is nearer (`places`); one of several has its retries, breaker and timeouts for
 //! itself. The plain `ai-proxy` has one target and no balancer: one try, and timeouts of 60 s.
 //!
 //! Source: schema 3.15 of ai-proxy-advanced and ai-rate-limiting-advanced; the balancer's ancestor in Kong/kong 22246ef. Left out:

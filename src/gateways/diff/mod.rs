@@ -3,7 +3,7 @@
 //! Settings are compared as they hold in the end ([`super::settled`]), group by group and provider by provider; a change that every group
 //! has is told once. A provider that has no name of its own in the file is known again by its model and account, so that a deployment
 //! more or less does not rename the others ([`alike`]). Warnings are known again by their code and what they are about, since lines move.
-//! Of two products only what both say is compared ([`across`]). Left out: keys that change nothing, as the ledger has it.
+//! Of two products only what both say is compared (`across`). Left out: keys that change nothing, as the ledger has it.
 
 mod across;
 mod alike;

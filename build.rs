@@ -8,6 +8,9 @@
 //! A program that may lie anywhere has a list of every pointer in its tables, of which there are some thirty thousand; at a fixed address the
 //! linker fills them in. What is handed out (the profile `dist`) may lie anywhere.
 //!
+//! Names are stripped by the linker, since Cargo leaves them in where the package has a profile of its own within the release's
+//! (`profile.release.package`), as it has.
+//!
 //! Folding functions is something that lld can, which recent compilers bring, and GNU ld cannot: a program of nothing is linked to find out.
 
 use std::path::{Path, PathBuf};
@@ -40,6 +43,7 @@ fn main() {
     if fs::write(&script, SCRIPT).is_ok() {
         println!("cargo:rustc-link-arg-bins=-Wl,-T,{}", script.display());
     }
+    println!("cargo:rustc-link-arg-bins=-Wl,--strip-all");
     if !is_of("dist") {
         println!("cargo:rustc-link-arg-bins=-no-pie");
     }

@@ -30,9 +30,10 @@ pub(super) struct DrillArgs {
     /// What fails: a provider, or `account NAME` or `host NAME` for all of its providers; may be given several times [default: each in turn]
     #[arg(long, value_name = "NAME")]
     of: Vec<String>,
-    /// How it fails
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["500", "429", "slow", "hangs"])]
-    fails: Vec<How>,
+    /// How it fails: answers 500 or 429 at once, is slow (first tokens take ten times as long, others five times), or hangs (accepts and
+    /// never answers)
+    #[arg(long, value_name = "WAY", value_delimiter = ',', default_values = Failing::ALL.map(Failing::name), value_parser = way)]
+    fails: Vec<Failing>,
     /// How long a failure lasts; it comes after as long a time in which all is well, and is followed by twice as long
     #[arg(long = "for", value_name = "DURATION", default_value = "10m", value_parser = span)]
     lasts: Duration,
@@ -65,32 +66,6 @@ pub(super) struct DrillArgs {
     out: Option<PathBuf>,
 }
 
-/// How a domain fails, as the command line says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum How {
-    /// Answers 500 at once
-    #[value(name = "500")]
-    Errors,
-    /// Answers 429 at once
-    #[value(name = "429")]
-    Refuses,
-    /// First tokens take ten times as long, others five times
-    Slow,
-    /// Accepts and never answers
-    Hangs,
-}
-
-impl How {
-    const fn failing(self) -> Failing {
-        match self {
-            How::Errors => Failing::Errors,
-            How::Refuses => Failing::Refuses,
-            How::Slow => Failing::Slow,
-            How::Hangs => Failing::Hangs,
-        }
-    }
-}
-
 /// What is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Form {
@@ -102,6 +77,11 @@ enum Form {
 
 /// Replications of a case where nothing says how many.
 const REPLICATIONS: u64 = 10;
+
+fn way(text: &str) -> Result<Failing, String> {
+    let found = Failing::ALL.into_iter().find(|way| way.name() == text);
+    found.ok_or_else(|| format!("must be one of {}", Failing::ALL.map(Failing::name).join(", ")))
+}
 
 fn span(text: &str) -> Result<Duration, String> {
     let span: Duration = text.parse().map_err(|why| format!("{why}"))?;
@@ -140,7 +120,7 @@ impl DrillArgs {
         // What is wrong with the experiment itself is told before anything is changed in it.
         assemble(&loaded).map_err(LoadError::Says)?;
         let wanted = self.domains(&loaded)?;
-        let failing = self.fails.iter().map(|how| how.failing());
+        let failing = self.fails.iter().copied();
         let cases = wanted
             .iter()
             .flat_map(|domain| failing.clone().map(move |how| (domain, how)));

@@ -3,15 +3,13 @@
 //! The band is the interval of the figure at each load that was looked at; the dashed line is the objective, and the cross on it the
 //! capacity with its interval. The page needs no network and no script.
 
-use minijinja::context;
-
 use super::Unit;
 use super::capacity::{Capacities, Capacity, Ended};
 use super::chart::{Axis, Chart, Colour, Mark, Point, Reference, Scale, Series};
-use super::html::{Error, environment};
+use super::curves::{Page, figure};
+use super::html::Error;
 
-const PAGE: &str = include_str!("capacity.html");
-const STYLE: &str = include_str!("../calibrate/page.css");
+const CAPTION: &str = "Against the load, with its interval; dashed is the objective, the cross is the capacity.";
 
 /// Renders the HTML page of a search.
 ///
@@ -21,25 +19,24 @@ pub fn page(all: &Capacities) -> Result<String, Error> {
     let mut charts = Vec::new();
     for (i, policy) in all.policies.iter().enumerate() {
         if let Some(chart) = chart(all, policy, i) {
-            let metric = chart.y.label.clone();
-            charts.push(context! { name => policy.policy.clone(), metric => metric, svg => minijinja::Value::from_safe_string(chart.svg()?) });
+            charts.push(figure(
+                &format!("{}: {}", policy.policy, chart.y.label),
+                CAPTION,
+                &chart,
+            )?);
         }
     }
     let sentences = all.policies.iter().flat_map(|policy| policy.sentences.iter().cloned());
-    let sentences: Vec<String> = sentences.collect();
-    Ok(environment().render_str(
-        PAGE,
-        context! {
-            style => STYLE,
-            palette => super::html::PALETTE,
-            title => format!("Capacity of {}", all.experiment),
-            sentences => sentences,
-            warnings => all.warnings(),
-            assumptions => all.assumptions.join("; "),
-            text => all.table().render(160, false),
-            charts => charts,
-        },
-    )?)
+    let page = Page {
+        title: format!("Capacity of {}", all.experiment),
+        sentences: sentences.collect(),
+        warnings: all.warnings(),
+        charts,
+        text: all.table().render(160, false),
+        assumptions: all.assumptions.join("; "),
+        ..Page::default()
+    };
+    page.html()
 }
 
 /// The figure that binds under `policy` against the lever; nothing where none does.

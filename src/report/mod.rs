@@ -12,6 +12,8 @@ pub mod capacity_page;
 #[cfg(feature = "plots")]
 pub mod chart;
 pub mod csv;
+#[cfg(feature = "plots")]
+mod curves;
 mod dialogues;
 pub mod drill;
 pub mod events;

@@ -7,13 +7,11 @@
 use minijinja::{Value, context};
 
 use super::chart::{Axis, Chart, Colour, Mark, Point, Reference, Scale, Series};
-use super::html::{Error, PALETTE, environment};
+use super::curves::{Page, figure};
+use super::html::Error;
 use super::sweep::{Sweep, numbers};
 use super::text::clean;
 use super::{Metric, Unit, format};
-
-const PAGE: &str = include_str!("curves.html");
-const STYLE: &str = include_str!("../calibrate/page.css");
 
 /// Renders the page.
 ///
@@ -23,37 +21,25 @@ pub fn page(sweep: &Sweep) -> Result<String, Error> {
     let mut charts = Vec::new();
     if sweep.axes.len() == 1 {
         for (i, metric) in sweep.metrics.iter().enumerate() {
-            let chart = chart(sweep, i);
             let caption = match sweep.objectives.iter().any(|goal| goal.metric == *metric) {
                 true => "With its intervals; dashed is the objective.",
                 false => "With its intervals.",
             };
-            charts.push(context! {
-                name => metric.title_in(sweep.currency),
-                caption => caption,
-                svg => Value::from_safe_string(chart.svg()?),
-            });
+            charts.push(figure(&metric.title_in(sweep.currency), caption, &chart(sweep, i))?);
         }
     }
-    let heats: Vec<Value> = match sweep.axes.len() {
-        2 => heats(sweep),
-        _ => Vec::new(),
-    };
-    let (sentences, text) = (sweep.sentences(), sweep.tables(160, false));
-    Ok(environment().render_str(
-        PAGE,
-        context! {
-            style => STYLE,
-            palette => PALETTE,
-            title => format!("{} over {}", clean(&sweep.experiment), clean(&sweep.axes.join(" and "))),
-            sentences => sentences,
-            warnings => Vec::<String>::new(),
-            charts => charts,
-            heats => heats,
-            text => text.trim(),
-            assumptions => "",
+    let page = Page {
+        title: format!("{} over {}", clean(&sweep.experiment), clean(&sweep.axes.join(" and "))),
+        sentences: sweep.sentences(),
+        charts,
+        heats: match sweep.axes.len() {
+            2 => heats(sweep),
+            _ => Vec::new(),
         },
-    )?)
+        text: sweep.tables(160, false).trim().to_owned(),
+        ..Page::default()
+    };
+    page.html()
 }
 
 /// The places of the points on an axis, and how it is laid out.

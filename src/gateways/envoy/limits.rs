@@ -7,15 +7,25 @@ use crate::gateways::source::Config;
 use crate::gateways::tree::Node;
 use crate::gateways::warning::Warning;
 
-/// The gateway's own limiters: one for all that ask, or for each value of the header that tells them apart.
-pub(super) fn limiters(config: &Config, traffic: Option<&Node>) -> Vec<Value> {
-    let rules = traffic
-        .and_then(|node| node.find("rateLimit.global.rules"))
-        .map_or(&[][..], Node::items);
-    let costs = config
+/// The rules of the limit for all of the gateway.
+fn rules(traffic: Option<&Node>) -> &[Node] {
+    let found = traffic.and_then(|node| node.find("rateLimit.global.rules"));
+    found.map_or(&[][..], Node::items)
+}
+
+/// What a rule counts instead of requests: the cost that it names, if it names one that there is.
+fn cost_of<'a>(config: &'a Config, rule: &Node) -> Option<&'a Node> {
+    let key = rule.find("cost.response.metadata.key").and_then(Node::text)?;
+    let all = config
         .documents
         .iter()
         .flat_map(|node| node.find("spec.llmRequestCosts").map_or(&[][..], Node::items));
+    let mut named = all.filter(|cost| cost.text_of("metadataKey") == Some(key));
+    named.next()
+}
+
+/// The gateway's own limiters: one for all that ask, or for each value of the header that tells them apart.
+pub(super) fn limiters(config: &Config, traffic: Option<&Node>) -> Vec<Value> {
     let of_rule = |rule: &Node| {
         let limit = rule.get("limit")?.count_of("requests")?;
         let window = match rule.find("limit.unit")?.text()? {
@@ -24,9 +34,7 @@ pub(super) fn limiters(config: &Config, traffic: Option<&Node>) -> Vec<Value> {
             "Hour" => "1h",
             _ => "24h",
         };
-        let key = rule.find("cost.response.metadata.key").and_then(Node::text);
-        let cost = key.and_then(|key| costs.clone().find(|cost| cost.text_of("metadataKey") == Some(key)));
-        let Some(cost) = cost else {
+        let Some(cost) = cost_of(config, rule) else {
             let all = json!({ "fixed_window": { "unit": "requests", "limit": limit, "window": window } });
             return Some(of_identity(rule, all));
         };
@@ -39,23 +47,15 @@ pub(super) fn limiters(config: &Config, traffic: Option<&Node>) -> Vec<Value> {
         let all = json!({ "fixed_window": { "unit": unit, "limit": limit, "window": window, "charge": charge(unit, input, output) } });
         Some(of_identity(rule, all))
     };
-    rules.iter().filter_map(of_rule).collect()
+    rules(traffic).iter().filter_map(of_rule).collect()
 }
 
 /// The limits in words, with the bounds that are not simulated.
 pub(super) fn said(config: &Config, traffic: Option<&Node>) -> Vec<Limit> {
-    let rules = traffic
-        .and_then(|node| node.find("rateLimit.global.rules"))
-        .map_or(&[][..], Node::items);
-    let costs = config
-        .documents
-        .iter()
-        .flat_map(|node| node.find("spec.llmRequestCosts").map_or(&[][..], Node::items));
     let of_rule = |rule: &Node| {
         let limit = rule.get("limit")?.count_of("requests")?;
         let window = rule.find("limit.unit")?.text()?.to_lowercase();
-        let key = rule.find("cost.response.metadata.key").and_then(Node::text);
-        let cost = key.and_then(|key| costs.clone().find(|cost| cost.text_of("metadataKey") == Some(key)));
+        let cost = cost_of(config, rule);
         let unit = match cost.map(|cost| (cost.text_of("type"), cost.text_of("cel"))) {
             None => "requests".to_owned(),
             Some((Some("InputToken"), _)) => "tokens of input".to_owned(),
@@ -84,7 +84,7 @@ pub(super) fn said(config: &Config, traffic: Option<&Node>) -> Vec<Limit> {
             Some(rule.at),
         ))
     };
-    let mut all: Vec<Limit> = rules.iter().filter_map(of_rule).collect();
+    let mut all: Vec<Limit> = rules(traffic).iter().filter_map(of_rule).collect();
     let breaker = traffic.and_then(|node| node.get("circuitBreaker"));
     for (key, what, beyond) in [
         (

@@ -22,12 +22,11 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::dialogue::{self, AsksAgain, Between, History, Parts};
+use super::dialogue::{self, AsksAgain, Between, History, Parts, of_dialogues};
 use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::laws::LawSpec;
 use crate::form::units::Duration;
-use crate::traffic::stream::MOST_DIALOGUES;
 
 /// Runs of agents: model calls with tools between them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -90,36 +89,5 @@ impl BuildArrivals for Agents {
         parts.over(dialogue::starts(&self.starts, names)?)
     }
 
-    fn rate(&self) -> Option<f64> {
-        dialogue::rate(&self.starts, &self.calls)
-    }
-
-    fn rate_field(&self) -> &'static str {
-        "starts"
-    }
-
-    fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {
-        let starts = Box::new(self.starts.as_dyn().scaled(factor)?);
-        Some(Agents { starts, ..self.clone() }.into())
-    }
-
-    fn step(&self) -> f64 {
-        self.starts.as_dyn().step()
-    }
-
-    fn follows_ends(&self) -> bool {
-        true
-    }
-
-    fn is_closed(&self) -> bool {
-        false
-    }
-
-    fn has_dialogues(&self) -> bool {
-        true
-    }
-
-    fn users(&self) -> Option<u32> {
-        Some(MOST_DIALOGUES)
-    }
+    of_dialogues!(Agents, calls);
 }

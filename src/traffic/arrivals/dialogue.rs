@@ -185,6 +185,51 @@ pub(super) fn rate(starts: &ArrivalsSpec, turns: &LawSpec<f64>) -> Option<f64> {
     Some(starts.as_dyn().rate()? * mean.clamp(1.0, f64::from(MOST_TURNS)))
 }
 
+/// What a page of dialogues says of itself as an arrival process, the number of whose turns is in the field `$turns`.
+macro_rules! of_dialogues {
+    ($Page:ident, $turns:ident) => {
+        fn rate(&self) -> Option<f64> {
+            dialogue::rate(&self.starts, &self.$turns)
+        }
+
+        fn rate_field(&self) -> &'static str {
+            "starts"
+        }
+
+        fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {
+            let starts = Box::new(self.starts.as_dyn().scaled(factor)?);
+            Some(
+                $Page {
+                    starts,
+                    ..self.clone()
+                }
+                .into(),
+            )
+        }
+
+        fn step(&self) -> f64 {
+            self.starts.as_dyn().step()
+        }
+
+        fn follows_ends(&self) -> bool {
+            true
+        }
+
+        fn is_closed(&self) -> bool {
+            false
+        }
+
+        fn has_dialogues(&self) -> bool {
+            true
+        }
+
+        fn users(&self) -> Option<u32> {
+            Some($crate::traffic::stream::MOST_DIALOGUES)
+        }
+    };
+}
+pub(super) use of_dialogues;
+
 impl Parts {
     /// The process, if its parts make sense together.
     pub(super) fn over(self, starts: Box<dyn Arrivals>) -> Built<Box<dyn Arrivals>> {

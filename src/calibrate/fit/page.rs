@@ -14,7 +14,11 @@ use crate::report::chart::Chart;
 use crate::report::html::{Error, environment};
 use crate::report::table::{Cell, Table, Tone};
 
-const PAGE: &str = include_str!("page.html");
+const PAGE: &str = concat!(
+    include_str!("../charts.html"),
+    include_str!("../head.html"),
+    include_str!("page.html")
+);
 const STYLE: &str = include_str!("../page.css");
 
 /// Renders the HTML page of a fit.

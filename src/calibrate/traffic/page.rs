@@ -13,7 +13,11 @@ use crate::report::Unit;
 use crate::report::chart::{Axis, Chart, Colour, Mark, Reference, Scale, Series};
 use crate::report::html::{Error, environment};
 
-const PAGE: &str = include_str!("page.html");
+const PAGE: &str = concat!(
+    include_str!("../charts.html"),
+    include_str!("../head.html"),
+    include_str!("page.html")
+);
 const STYLE: &str = include_str!("../page.css");
 
 const TRACE: usize = 0;

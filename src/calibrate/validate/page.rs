@@ -12,7 +12,7 @@ use crate::report::chart::{Axis, Chart, Colour, Mark, Point, Scale, Series};
 use crate::report::html::{Error, environment};
 use crate::report::terminal::Style;
 
-const PAGE: &str = include_str!("page.html");
+const PAGE: &str = concat!(include_str!("../head.html"), include_str!("page.html"));
 const STYLE: &str = include_str!("../page.css");
 
 /// Renders the HTML page of a validation.

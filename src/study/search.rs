@@ -3,10 +3,10 @@
 //! Whatever the lever is, its logarithm is turned so that more of it is worse: the load. From the start the load is doubled while every
 //! objective holds, or halved until it does; the bracket is then halved with few replications to a tenth, and at its middle all of
 //! them measure, at three loads close together, how far each keeps to the objectives (its margin, [`crate::decide::weigh`]). The same
-//! draws at all three make a line of each replication, and where the mean of those crosses zero is the root, with Fieller's interval
-//! ([`crate::stats::crossing`]); the three are moved there until the root lies between them (Newton's method, as the sample's average
-//! is a function without noise). The objective with the least root binds. While the interval is wider than asked for, more replications
-//! are run at the three. The interval of several objectives is that from the least lower to the least upper end.
+//! draws at all three make a line of each replication, from the middle to the side of the root, and where the mean of those crosses zero is
+//! the root, with Fieller's interval ([`crate::stats::crossing`]); the three are moved there until the root lies between them (Newton's
+//! method, as the sample's average is a function without noise). The objective with the least root binds. While the interval is wider than
+//! asked for, or rests on fewer than thirty replications, more are run at the three. The interval of several objectives is that from the least lower to the least upper end.
 //!
 //! What is not found is said: loads that never matter, a bound on the search or on the simulator, a budget of requests that is spent.
 //! One point beyond the first that failed is looked at, so that a response that is not monotone is noticed. Left out: roots at which

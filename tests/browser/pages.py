@@ -63,10 +63,10 @@ LOOK = r"""
     const svg = element.closest('svg');
     // A line of text for each rectangle; of a picture's text one, as it is drawn.
     const rectangles = svg ? [element.getBoundingClientRect()] : [...range.getClientRects()];
-    let inside = false;
+    let inside = null;
     for (let e = element; e && e !== document.body; e = e.parentElement) {
       const style = getComputedStyle(e);
-      if (scrolls(style)) { inside = true; break; }
+      if (scrolls(style)) { inside = e; break; }
     }
     for (const r of rectangles) {
       if (r.width < 1 || r.height < 1) continue;
@@ -84,7 +84,9 @@ LOOK = r"""
           if (r.right > frame.right + 1 || r.bottom > frame.bottom + 1) wrong.push(`cut: ${name(element)}`);
         }
       }
-      boxes.push({ element, svg, left: r.left, right: r.right, top: r.top, bottom: r.bottom });
+      // Of a box that scrolls, what is seen of it.
+      const seen = inside ? inside.getBoundingClientRect() : { left: -Infinity, right: Infinity };
+      boxes.push({ element, svg, left: Math.max(r.left, seen.left), right: Math.min(r.right, seen.right), top: r.top, bottom: r.bottom });
     }
   }
 

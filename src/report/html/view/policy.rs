@@ -27,6 +27,7 @@ pub(super) struct Policy {
     milestones: Vec<AlertRow>,
     /// What limits of each identity did: the limit, the share refused, the numbers of identities, those refused most.
     identities: Vec<LimitRow>,
+    identities_notes: Vec<Note>,
     /// How often for 1,000 requests, by kind of effort.
     effort: Vec<Row>,
     effort_notes: Vec<Note>,
@@ -87,6 +88,7 @@ impl Policy {
     pub(super) fn of(index: usize, policy: &PolicyReport, cells: Vec<Cell>, code: Option<Code>) -> Policy {
         let mut notes = Notes::of(format!("policy-{index}"));
         let mut of_providers = Notes::of(format!("policy-{index}-providers"));
+        let mut of_identities = Notes::of(format!("policy-{index}-identities"));
         let mut of_effort = Notes::of(format!("policy-{index}-effort"));
         let mut of_cache = Notes::of(format!("policy-{index}-cache"));
         let mut of_classes = Notes::of(format!("policy-{index}-classes"));
@@ -137,13 +139,14 @@ impl Policy {
                 .map(|of| LimitRow {
                     what: format!("{} ({})", of.place, of.what),
                     cells: vec![
-                        notes.cell(Unit::Share, &of.refused),
-                        notes.cell(Unit::Number, &of.identities),
-                        notes.cell(Unit::Number, &of.limited),
+                        of_identities.cell(Unit::Share, &of.refused),
+                        of_identities.cell(Unit::Number, &of.identities),
+                        of_identities.cell(Unit::Number, &of.limited),
                     ],
                     worst: of.worst_in_words(usize::MAX),
                 })
                 .collect(),
+            identities_notes: of_identities.list(),
             providers: policy
                 .providers
                 .iter()

@@ -390,3 +390,15 @@ fn what_is_asked_for_is_in_every_form_of_the_report() {
     let shown = simcap(folder.path(), &["compare", "reports/by-hand/result.json"]);
     assert!(text(&shown.stdout).contains("TPOT p90"), "{}", text(&shown.stderr));
 }
+
+#[test]
+fn a_class_of_which_many_fail_has_a_percentile_over_all_its_requests() {
+    let report = report(BY_HAND, &json!([]), &[]);
+    let class = |name: &str| report.policies[0].classes.iter().find(|class| class.name == name).unwrap();
+    // A quarter of `chat` fails, so that the slowest 5 % of all never got an answer; those that did got it after 0.1 s and 11 tokens.
+    let chat = class("chat");
+    assert_eq!(chat.ttft_p95_of_all.unwrap().value, f64::INFINITY);
+    assert_eq!(chat.e2e_p95_of_all.unwrap().value, f64::INFINITY);
+    assert!((chat.ttft_p95.value - 0.1).abs() < 0.001, "{:?}", chat.ttft_p95);
+    assert_eq!(class("code").ttft_p95_of_all, None);
+}

@@ -32,21 +32,25 @@ pub(super) fn measures(scenario: &Scenario) -> impl Iterator<Item = Measure> {
     })
 }
 
-/// The metrics of class number `i`, in the order of [`OF_CLASS`].
-fn of_class(plan: &Plan, gathered: &Gathered, i: usize) -> [Estimate; 5] {
+/// The metrics of class number `i`, in the order of [`OF_CLASS`]: of the requests that have one, and over all where those are more.
+fn of_class(plan: &Plan, gathered: &Gathered, i: usize) -> [(Estimate, Option<Estimate>); 5] {
     let first = plan.metrics.len() + i * OF_CLASS.len();
-    std::array::from_fn(|k| gathered.estimate(first + k, Of::Values, plan.confidence))
+    std::array::from_fn(|k| {
+        let estimate = |of| gathered.estimate(first + k, of, plan.confidence);
+        let of_all = (gathered.endless(first + k) > 0.0).then(|| estimate(Of::Everything));
+        (estimate(Of::Values), of_all)
+    })
 }
 
 /// Puts the metrics of classes anew, once it is known what the models' measurements leave open.
 pub(super) fn measure(plan: &Plan, gathered: &Gathered, classes: &mut [ClassReport]) {
     for (i, class) in classes.iter_mut().enumerate() {
         [
-            class.ttft_p95,
-            class.e2e_p95,
-            class.error_rate,
-            class.cost_per_1k,
-            class.quality,
+            (class.ttft_p95, class.ttft_p95_of_all),
+            (class.e2e_p95, class.e2e_p95_of_all),
+            (class.error_rate, _),
+            (class.cost_per_1k, _),
+            (class.quality, _),
         ] = of_class(plan, gathered, i);
     }
 }
@@ -55,15 +59,17 @@ pub(super) fn measure(plan: &Plan, gathered: &Gathered, classes: &mut [ClassRepo
 pub(super) fn classes(plan: &Plan, scenario: &Scenario, gathered: &Gathered, each: Each<'_>) -> Vec<ClassReport> {
     let one = |(i, name): (usize, &str)| {
         let requests = |c: &ClassTally| c.outcomes.iter().sum::<u64>() as f64;
-        let [ttft_p95, e2e_p95, error_rate, cost_per_1k, quality] = of_class(plan, gathered, i);
+        let [ttft, e2e, errors, cost, quality] = of_class(plan, gathered, i);
         ClassReport {
             name: name.to_owned(),
             share: each(&|t| Figure::Share(requests(&t.classes[i]), t.requests() as f64)),
-            ttft_p95,
-            e2e_p95,
-            error_rate,
-            cost_per_1k,
-            quality,
+            ttft_p95: ttft.0,
+            ttft_p95_of_all: ttft.1,
+            e2e_p95: e2e.0,
+            e2e_p95_of_all: e2e.1,
+            error_rate: errors.0,
+            cost_per_1k: cost.0,
+            quality: quality.0,
         }
     };
     scenario

@@ -126,17 +126,22 @@ fn providers(policies: &[PolicyReport]) -> String {
 }
 
 fn classes(policies: &[PolicyReport], code: Option<Code>) -> String {
-    let mut sheet = Sheet::new(["policy", "class", "metric", "unit"].into_iter().chain(ESTIMATE));
+    let head = ["policy", "class", "metric", "unit"].into_iter().chain(ESTIMATE);
+    let mut sheet = Sheet::new(head.chain(["requests"]));
     for policy in policies {
         for class in &policy.classes {
-            let share = ("share".to_owned(), unit(Unit::Share), &class.share);
-            let metrics = class.metrics();
-            let metrics = metrics
-                .iter()
-                .map(|(m, figure)| (m.to_string(), unit(m.unit_in(code)), *figure));
-            for (name, unit, figure) in std::iter::once(share).chain(metrics) {
-                let first = [text(&policy.name), text(&class.name), name, unit];
-                sheet.row(first.into_iter().chain(estimate(figure)));
+            let mut add = |name: String, in_unit: Unit, figure: &Estimate, requests: &str| {
+                let first = [text(&policy.name), text(&class.name), name, unit(in_unit)];
+                sheet.row(first.into_iter().chain(estimate(figure)).chain([requests.into()]));
+            };
+            add("share".to_owned(), Unit::Share, &class.share, "");
+            for (metric, figure) in class.metrics() {
+                let answered = class.of_answered(&metric);
+                let in_unit = metric.unit_in(code);
+                add(metric.to_string(), in_unit, figure, answered.map_or("", |_| "all"));
+                if let Some(answered) = answered {
+                    add(metric.to_string(), in_unit, answered, "answered");
+                }
             }
         }
     }

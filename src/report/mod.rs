@@ -399,10 +399,18 @@ pub struct ClassReport {
     pub name: String,
     /// Share of all requests that are of this class, from 0 to 1.
     pub share: Estimate,
-    /// 95th percentile of time to first token, in seconds.
+    /// 95th percentile of time to first token of the requests that have one, in seconds.
     pub ttft_p95: Estimate,
-    /// 95th percentile of time to last token, in seconds.
+    /// 95th percentile of time to first token over all requests of this class, where one that never got the answer that it was owed takes
+    /// for ever, in seconds; absent where every request got it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttft_p95_of_all: Option<Estimate>,
+    /// 95th percentile of time to last token of the requests that have one, in seconds.
     pub e2e_p95: Estimate,
+    /// 95th percentile of time to last token over all requests of this class, where one that never got the answer that it was owed takes
+    /// for ever, in seconds; absent where every request got it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub e2e_p95_of_all: Option<Estimate>,
     /// Share of the requests of this class that did not succeed, from 0 to 1.
     pub error_rate: Estimate,
     /// Cost of the attempts at 1,000 requests of this class. Reserved capacity belongs to no class and is left out.
@@ -412,15 +420,30 @@ pub struct ClassReport {
 }
 
 impl ClassReport {
-    /// The metrics that are reported of a class, each with its figure.
+    /// The metrics that are reported of a class, each with its figure as tables show it: a percentile is over all requests.
     pub fn metrics(&self) -> [(Metric, &Estimate); 5] {
         [
-            (Metric::TTFT_P95, &self.ttft_p95),
-            (Metric::E2E_P95, &self.e2e_p95),
+            (
+                Metric::TTFT_P95,
+                self.ttft_p95_of_all.as_ref().unwrap_or(&self.ttft_p95),
+            ),
+            (Metric::E2E_P95, self.e2e_p95_of_all.as_ref().unwrap_or(&self.e2e_p95)),
             (Metric::ERROR_RATE, &self.error_rate),
             (Metric::COST_PER_1K, &self.cost_per_1k),
             (Metric::QUALITY, &self.quality),
         ]
+    }
+
+    /// Of `metric` the figure of the requests that were answered, where [`metrics`](Self::metrics) has another.
+    pub(crate) fn of_answered(&self, metric: &Metric) -> Option<&Estimate> {
+        let percentiles = [
+            (Metric::TTFT_P95, &self.ttft_p95, self.ttft_p95_of_all),
+            (Metric::E2E_P95, &self.e2e_p95, self.e2e_p95_of_all),
+        ];
+        let found = percentiles
+            .into_iter()
+            .find(|(known, _, of_all)| known == metric && of_all.is_some());
+        found.map(|(_, answered, _)| answered)
     }
 }
 

@@ -45,8 +45,6 @@ pub(super) struct Policy {
     unused: usize,
     classes: Vec<Row>,
     classes_notes: Vec<Note>,
-    /// Whether the times of classes, which are of the answered, are of fewer requests than the percentiles elsewhere.
-    of_answered: bool,
     /// The bill by class, by provider and by what the money went to, where any has several rows.
     bill: Vec<Row>,
     bill_notes: Vec<Note>,
@@ -183,7 +181,6 @@ impl Policy {
             notes: notes.list(),
             providers_notes: of_providers.list(),
             classes_notes: of_classes.list(),
-            of_answered: policy.is_over_all(),
         }
     }
 }

@@ -394,7 +394,13 @@ fn what_is_asked_for_is_in_every_form_of_the_report() {
 #[test]
 fn a_class_of_which_many_fail_has_a_percentile_over_all_its_requests() {
     let report = report(BY_HAND, &json!([]), &[]);
-    let class = |name: &str| report.policies[0].classes.iter().find(|class| class.name == name).unwrap();
+    let class = |name: &str| {
+        report.policies[0]
+            .classes
+            .iter()
+            .find(|class| class.name == name)
+            .unwrap()
+    };
     // A quarter of `chat` fails, so that the slowest 5 % of all never got an answer; those that did got it after 0.1 s and 11 tokens.
     let chat = class("chat");
     assert_eq!(chat.ttft_p95_of_all.unwrap().value, f64::INFINITY);

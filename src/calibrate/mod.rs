@@ -2,12 +2,14 @@
 //! what was held out.
 //!
 //! Nothing here touches a network or a clock: [`crate::live`] writes [`probe`]s, and [`logs`] reads them, or another tool's
-//! log, as a [`log::Log`]; [`split`] says which part of it is for fitting, and [`validate`] holds a model against the rest.
+//! log, as a [`log::Log`]; [`split`] says which part of it is for fitting, and [`validate`] holds a model against the rest;
+//! [`backtest`] does so with a whole experiment.
 
 // A match on outcomes that has a wildcard takes a new outcome for whatever stands there.
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
 pub mod answer;
+pub mod backtest;
 pub mod fit;
 pub mod headers;
 pub mod log;

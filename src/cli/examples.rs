@@ -83,6 +83,7 @@ pub(super) const REQUESTS: &str = help! {
 pub(super) const VALIDATE: &str = help! {
     "validate gpt-4.1.json runs/gpt-4.1/probes.jsonl"
     "validate gpt-4.1.json log.csv --map at=when:ms,ttft=first:ms,e2e=total:ms,output=tokens --margin 5%"
+    "validate mine.json spend.json --fit-on 60% --invoice '$1,234'"
     ; exit_codes!()
 };
 

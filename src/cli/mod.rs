@@ -101,7 +101,7 @@ enum Command {
     /// Tell the story of single requests: what the policy saw and chose, each wait, attempt and bill.
     #[command(after_help = examples::REQUESTS)]
     Requests(Box<requests::Requests>),
-    /// Hold a model against measurements: does a simulation of the same schedule predict them?
+    /// Hold a model against measurements, or an experiment against its gateway's log: does a simulation of the same schedule predict them?
     #[command(after_help = examples::VALIDATE)]
     Validate(validate::Validate),
     /// Write a page in which an experiment's numbers can be turned, simulated at once.
@@ -175,7 +175,7 @@ impl Cli {
             Command::Capacity(capacity) => capacity.run(own),
             Command::Requests(requests) => requests.run(own),
             Command::Report(report) => report.run(),
-            Command::Validate(validate) => validate.run(),
+            Command::Validate(validate) => validate.run(own),
             Command::Page(page) => page.run(own),
             Command::Check(check) => check.run(own),
             Command::Fit(fit) => fit.run(),

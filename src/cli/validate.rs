@@ -1,4 +1,7 @@
-//! `simcap validate`: a model against measurements, and what came of it written into the model file.
+//! `simcap validate`: a model against measurements, and what came of it written into the model file; or an experiment against the log of
+//! its gateway ([`backtest`]).
+
+mod backtest;
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +15,7 @@ use crate::experiment::calibration::Agreement;
 use crate::experiment::model::{BUILT_IN, ModelFile};
 use crate::form::build::Names;
 use crate::form::diagnose;
+use crate::form::own::OwnParts;
 use crate::form::units::Fraction;
 use crate::kernel::calendar::date;
 use crate::report::text::paragraph;
@@ -20,7 +24,8 @@ use crate::report::write;
 /// Arguments of `simcap validate`.
 #[derive(Debug, Args)]
 pub(super) struct Validate {
-    /// The model: its file, or the name of one that is built in
+    /// The model: its file, or the name of one that is built in; or an experiment, to be held against the log of its gateway
+    #[arg(value_name = "MODEL|EXPERIMENT")]
     model: String,
     /// Measurements: simcap's own probes, or the log of a tool that is recognised by its content
     #[arg(required = true, value_name = "LOG")]
@@ -49,10 +54,12 @@ pub(super) struct Validate {
     /// Leave the model file as it is
     #[arg(long)]
     no_write: bool,
+    #[command(flatten)]
+    backtest: backtest::Args,
 }
 
 impl Validate {
-    pub(super) fn run(self) -> Done {
+    pub(super) fn run(self, own: &OwnParts) -> Done {
         let margin: Option<Fraction> = serde_json::from_value(self.margin.as_str().into()).ok();
         let margin = margin.filter(|m| m.get() > 0.0 && m.get() < 1.0);
         let Some(margin) = margin else {
@@ -61,6 +68,10 @@ impl Validate {
                 "--margin: \"{found}\" is not a share above 0 and below 1, like 10% or 0.1"
             )));
         };
+        if self.is_of_experiment() {
+            return self.backtest(margin, own);
+        }
+        self.backtest.refuse(&self.model)?;
         let mut model = self.model()?;
         let variant = self.variant.clone().unwrap_or_else(|| model.default.clone());
         let settings = Settings {

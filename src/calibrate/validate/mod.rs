@@ -283,7 +283,7 @@ fn outside(spec: &ModelSpec, measured: &[Observation], notes: &mut Vec<String>) 
 }
 
 /// Compares one quantity, if both sides have it: its score, and pairs of quantiles.
-fn compare(values: &[f64], predicted: &Histogram, margin: f64) -> Option<(Score, Points)> {
+pub(super) fn compare(values: &[f64], predicted: &Histogram, margin: f64) -> Option<(Score, Points)> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     // A duration of zero has no ratio to anything.

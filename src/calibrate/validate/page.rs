@@ -20,21 +20,25 @@ const STYLE: &str = include_str!("../page.css");
 /// # Errors
 /// If a chart cannot be drawn.
 pub fn page(validation: &Validation) -> Result<String, Error> {
-    let charts: Result<Vec<_>, Error> = validation.quantiles.iter().map(drawn).collect();
     let style = Style {
         width: 110,
         colour: false,
     };
-    Ok(environment().render_str(
-        PAGE,
-        context! {
-            style => STYLE,
-            title => format!("{} against {}", validation.model, validation.target),
-            verdict => validation.calibration.sentence(),
-            text => text::text(validation, &style),
-            charts => charts?,
-        },
-    )?)
+    let title = format!("{} against {}", validation.model, validation.target);
+    let pairs: Vec<&Pairs> = validation.quantiles.iter().collect();
+    of(
+        &title,
+        &validation.calibration.sentence(),
+        &text::text(validation, &style),
+        &pairs,
+    )
+}
+
+/// A page of this title, verdict and text, with a plot for each of `pairs`.
+pub(in crate::calibrate) fn of(title: &str, verdict: &str, text: &str, pairs: &[&Pairs]) -> Result<String, Error> {
+    let charts: Result<Vec<_>, Error> = pairs.iter().map(|pairs| drawn(pairs)).collect();
+    let context = context! { style => STYLE, title, verdict, text, charts => charts? };
+    Ok(environment().render_str(PAGE, context)?)
 }
 
 fn drawn(pairs: &Pairs) -> Result<minijinja::Value, Error> {

@@ -1,0 +1,203 @@
+//! `simcap validate EXPERIMENT LOG`: an experiment against a log that other code made, by laws that are known.
+
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::common::command::{simcap, text};
+
+/// Numbers between 0 and 1 that are not simcap's: the middle-square Weyl sequence (Widynski 2017).
+struct Draws(u64, u64);
+
+impl Draws {
+    fn next(&mut self) -> f64 {
+        self.1 = self.1.wrapping_add(0xb5ad_4ece_da1c_e2a9);
+        self.0 = self.0.wrapping_mul(self.0).wrapping_add(self.1).rotate_left(32);
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// A spend log of 3,000 requests, two a second: seven in ten to `quick`, which answers its first token after 200 to 400 ms, the others
+/// to `slow`, after 800 to 1,200 ms; 100 tokens at 50 a second follow. One in fifty of both fails. $1 and $3 for a million
+/// tokens. And the experiment of it, with weights in percent of `quick`.
+fn folder(weight: u32) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut draws = Draws(3, 11);
+    let mut at = 0.0;
+    let stamp = |seconds: f64| {
+        let whole = seconds as u64;
+        format!(
+            "2026-10-05T{:02}:{:02}:{:09.6}Z",
+            8 + whole / 3600,
+            whole / 60 % 60,
+            (whole % 60) as f64 + seconds.fract()
+        )
+    };
+    let mut lines = String::new();
+    for number in 0..3000 {
+        at += -0.5 * (1.0 - draws.next()).ln();
+        let quick = draws.next() < 0.7;
+        let ttft = if quick {
+            0.2 + 0.2 * draws.next()
+        } else {
+            0.8 + 0.4 * draws.next()
+        };
+        let mut row = json!({
+            "request_id": format!("r{number}"), "model": if quick { "acme/quick" } else { "slow" }, "startTime": stamp(at)
+        });
+        let more = if draws.next() < 0.02 {
+            let metadata = r#"{"error_information": {"error_code": "500", "error_class": "InternalServerError"}}"#;
+            json!({ "status": "failure", "endTime": stamp(at + 0.1), "metadata": metadata })
+        } else {
+            json!({
+                "status": "success", "completionStartTime": stamp(at + ttft), "endTime": stamp(at + ttft + 99.0 / 50.0),
+                "prompt_tokens": 900, "completion_tokens": 100
+            })
+        };
+        row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        lines += &format!("{row}\n");
+    }
+    std::fs::write(folder.path().join("spend.jsonl"), lines).unwrap();
+    let provider = |price: &str| {
+        json!({ "ttft": { "constant": "1s" }, "tps": { "constant": 10 },
+                "prices": { "per_token": { "input": price, "output": price } } })
+    };
+    let experiment = json!({
+        "name": "gateway",
+        "traffic": { "arrivals": { "poisson": { "rate": "1/h" } },
+                     "classes": { "all": { "input": { "constant": 1 }, "output": { "constant": 1 } } } },
+        "providers": { "quick": provider("$1/Mtok"), "other": provider("$3/Mtok") },
+        "policies": [ { "name": "by weight", "policy": { "weighted": { "weights": { "quick": weight, "other": 100 - weight } } } } ],
+        "plan": { "duration": "10s", "replications": 2 }
+    });
+    std::fs::write(folder.path().join("gateway.json"), experiment.to_string()).unwrap();
+    folder
+}
+
+fn validated(folder: &TempDir, more: &[&str]) -> (Option<i32>, String, Value) {
+    let given = [
+        "validate",
+        "gateway.json",
+        "spend.jsonl",
+        "--provider",
+        "other=slow",
+        "--out",
+        "out",
+    ];
+    let output = simcap(folder.path(), &[&given[..], more].concat());
+    let json = std::fs::read(folder.path().join("out/backtest.json")).ok();
+    let json = json.map_or(Value::Null, |bytes| serde_json::from_slice(&bytes).unwrap());
+    (output.status.code(), text(&output.stdout) + &text(&output.stderr), json)
+}
+
+fn verdict_of<'a>(found: &'a Value, list: &str, name: &str) -> &'a str {
+    let mut all = found[list].as_array().unwrap().iter();
+    all.find(|one| one["name"] == name).unwrap()["verdict"]
+        .as_str()
+        .unwrap()
+}
+
+#[test]
+fn the_gateway_that_made_the_log_is_not_refuted() {
+    let folder = folder(70);
+    // 1,000 tokens each, by the laws: 0.98 × 3,000 × (0.7 × $0.001 + 0.3 × $0.003) = $4.70.
+    let (code, printed, found) = validated(&folder, &["--invoice", "$4.70"]);
+    assert_eq!(code, Some(0), "{printed}");
+    assert_eq!((&found["fitted"], &found["compared"]), (&json!(1800), &json!(1200)));
+    // 1,200 requests do not tell a share of 70 % to three points for certain.
+    assert_ne!(verdict_of(&found, "answers", "acme/quick"), "not_equivalent");
+    assert_ne!(verdict_of(&found, "outcomes", "success"), "not_equivalent");
+    assert_eq!(found["bill"]["verdict"], "equivalent", "{}", found["bill"]);
+    let e2e = &found["times"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|t| t["name"] == "e2e")
+        .unwrap()["score"]["quantiles"];
+    for (quantile, by_hand) in [(0, 0.2 + 0.2 * 0.5 / 0.7 + 1.98), (1, 0.8 + 0.4 * 0.25 / 0.3 + 1.98)] {
+        let predicted = e2e[quantile]["predicted"].as_f64().unwrap();
+        assert!((predicted / by_hand - 1.0).abs() < 0.03, "{predicted} for {by_hand}");
+        assert_eq!(e2e[quantile]["verdict"], "equivalent");
+    }
+    assert!(printed.starts_with("gateway, policy by weight: of "), "{printed}");
+    assert!(printed.contains("predicted from the 1,800 before them"), "{printed}");
+    assert!(folder.path().join("out/backtest.html").is_file());
+}
+
+#[test]
+fn a_gateway_that_shares_out_otherwise_differs() {
+    let (code, printed, found) = validated(&folder(40), &[]);
+    assert_eq!(code, Some(1), "{printed}");
+    assert_eq!(verdict_of(&found, "answers", "acme/quick"), "not_equivalent");
+    assert_eq!(found["verdict"], "not_equivalent");
+    assert!(printed.contains("answered by acme/quick"), "{printed}");
+}
+
+#[test]
+fn an_invoice_of_ten_times_as_much_differs() {
+    let (code, printed, found) = validated(&folder(70), &["--invoice", "47"]);
+    assert_eq!(
+        (code, &found["bill"]["verdict"]),
+        (Some(1), &json!("not_equivalent")),
+        "{printed}"
+    );
+}
+
+#[test]
+fn the_experiments_own_models_are_judged_where_nothing_is_fitted() {
+    // They take a second and 10 tokens a second, which is wrong.
+    let (code, printed, found) = validated(&folder(70), &["--fit-on", "0"]);
+    assert_eq!(code, Some(1), "{printed}");
+    assert_eq!((&found["fitted"], &found["compared"]), (&json!(0), &json!(3000)));
+    assert!(printed.contains("by the experiment's own models"), "{printed}");
+}
+
+#[test]
+fn what_cannot_be_held_against_it_is_bad_input() {
+    let folder = folder(70);
+    let says = |given: &[&str], why: &str| {
+        let output = simcap(
+            folder.path(),
+            &[&["validate", "gateway.json", "spend.jsonl"], given].concat(),
+        );
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(why), "{said}");
+    };
+    says(
+        &["--provider", "othr=slow"],
+        "\"othr\" is not a provider of the experiment, did you mean \"other\"?",
+    );
+    says(
+        &["--provider", "other=slo"],
+        "\"slo\" is not a target of the log, did you mean \"slow\"?",
+    );
+    says(
+        &["--policy", "none"],
+        "the experiment has no policy `none`; it has by weight",
+    );
+    says(&["--fit-on", "100%"], "is not a share from 0 to below 1");
+    says(&["--invoice", "much"], "is not an amount above 0");
+    says(
+        &["--variant", "day"],
+        "--variant: of a model, and gateway.json is an experiment",
+    );
+}
+
+#[test]
+fn the_same_bytes_come_on_any_number_of_threads() {
+    let folder = folder(70);
+    let bytes = |threads: &str| {
+        let given = ["validate", "gateway.json", "spend.jsonl", "--out", threads];
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_simcap"));
+        let output = command
+            .args(given)
+            .current_dir(folder.path())
+            .env("RAYON_NUM_THREADS", threads)
+            .output();
+        assert!(output.unwrap().status.code().is_some_and(|code| code < 2));
+        std::fs::read(folder.path().join(threads).join("backtest.json")).unwrap()
+    };
+    assert_eq!(bytes("1"), bytes("3"));
+}

@@ -281,9 +281,24 @@ impl Requests {
                     )));
                 }
             }
-            Some(0) => tell!("note: no request like that under `{name}`"),
+            Some(0) => {
+                let others = plan
+                    .scenarios
+                    .iter()
+                    .map(|s| s.name.as_str())
+                    .filter(|other| *other != name);
+                let others: Vec<&str> = others.take(8).collect();
+                let more = match others.is_empty() {
+                    true => String::new(),
+                    false => format!("; --policy looks under another: {}", others.join(", ")),
+                };
+                tell!(
+                    "note: no request like that under `{name}`{}",
+                    crate::report::text::clean(&more)
+                );
+            }
             Some(matching) if *matching > of.stories.len() as u64 => tell!(
-                "note: {} of {} requests like that under `{name}`",
+                "note: {} of the {} requests under `{name}` that are asked for",
                 of.stories.len(),
                 format::count(*matching)
             ),

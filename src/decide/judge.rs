@@ -45,7 +45,13 @@ pub(super) fn judge_one(objective: &Objective, gathered: &Gathered, confidence: 
     let place = gathered.find(&objective.metric);
     let at = |confidence| place.map_or(Estimate::NONE, |i| gathered.estimate(i, Of::Everything, confidence));
     let (estimate, of_break) = (at(confidence), at(strict(confidence)));
-    (estimate, verdict(objective, &estimate, &of_break))
+    // Of requests of which none got its answer no percentile has an interval, and each is for ever.
+    let none_answered = estimate.n > 1 && place.is_some_and(|i| gathered.endless(i) >= 1.0);
+    let judged = match none_answered && objective.at_most {
+        true => Judged::Fail,
+        false => verdict(objective, &estimate, &of_break),
+    };
+    (estimate, judged)
 }
 
 /// The level at which a share fails.

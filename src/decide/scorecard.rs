@@ -284,12 +284,14 @@ fn faster(given: &Given<'_>, cost: &Metric, choice: usize, meeting: &[usize]) ->
     }
     let unit = cost.unit_in(given.code);
     let by = format::value(Unit::Seconds, gain.difference.value.abs());
+    let at = match more.verdict {
+        Verdict::Higher => format!("for {} more{}", format::value(unit, more.difference.value), per(cost)),
+        Verdict::Lower | Verdict::Same | Verdict::CannotTell => "at a cost that the runs cannot tell apart".to_owned(),
+    };
     Some(format!(
-        "{} is faster by {by} ({}) for {} more{}.",
+        "{} is faster by {by} ({}) {at}.",
         given.name(fastest),
-        time.title(),
-        format::value(unit, more.difference.value),
-        per(cost),
+        time.title()
     ))
 }
 

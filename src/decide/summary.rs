@@ -245,7 +245,9 @@ fn warnings(
     all.extend(numbered.filter_map(|(number, policy)| supposed::sentence(plan, number, policy)));
     for policy in policies.iter().filter(|p| !p.steady.settled) {
         let unsettled = format!("{}: {}", policy.name, policy.steady.why);
-        if !all.contains(&unsettled) {
+        // What sent nothing is told of already.
+        let is_told = policy.attempts == 0 && policy.requests > 0;
+        if !is_told && !all.contains(&unsettled) {
             all.push(unsettled);
         }
     }

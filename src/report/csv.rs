@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::text::clean;
 use super::{Code, Comparison, Judged, Judgement, PolicyReport, Ranking, Report, Unit};
 use crate::stats::compare::Verdict;
 use crate::stats::interval::Estimate;
@@ -454,11 +455,15 @@ impl Sheet {
     }
 }
 
-/// Text from a file, made harmless for spreadsheets.
+/// Text from a file, made harmless for spreadsheets and terminals.
 pub(super) fn text(from_file: &str) -> String {
     let formula = from_file.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
     let mark = if formula { "'" } else { "" };
-    format!("{mark}{from_file}")
+    let harmless = |c: char| match c {
+        '\t' | '\r' | '\n' => c.to_string(),
+        c => clean(c.encode_utf8(&mut [0; 4])),
+    };
+    format!("{mark}{}", from_file.chars().map(harmless).collect::<String>())
 }
 
 /// The shortest digits that are read back as the same number.

@@ -32,10 +32,12 @@ pub fn from_json(file: &str, text: &str) -> Result<Report, Error> {
     let Format { format } = parse(file, text)?;
     if format != FORMAT {
         let path = [Seg::Key("format".into())];
-        return Err(
-            Error::at(file, text, &path, format!("this is `{format}`, expected `{FORMAT}`"))
-                .with_hint("run the experiment again: figures of different formats cannot be compared"),
-        );
+        let hint = if format.starts_with("simcap.experiment/") {
+            "this is an experiment, and not the result of one: run it, and give the result.json of its report"
+        } else {
+            "run the experiment again: figures of different formats cannot be compared"
+        };
+        return Err(Error::at(file, text, &path, format!("this is `{format}`, expected `{FORMAT}`")).with_hint(hint));
     }
     let report: Report = parse(file, text)?;
     checked(&report).map_err(|refusal| refusal.error(file, text))?;

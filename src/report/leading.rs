@@ -1,7 +1,8 @@
 //! Which policies are shown first and in colour where there are many.
 //!
 //! Those that meet every objective come before those of which it cannot be told, and those before the others; among equals the
-//! ranking decides, else the cost; without objectives and ranking, errors do, in factors of two from one in ten thousand on, and then the cost. The baseline, the first of the experiment, is always among them.
+//! ranking decides, else the cost; without objectives and ranking, errors do, in factors of two from one in ten thousand on, and then the cost. The baseline, the first of the experiment, is always among them,
+//! and so is the policy that the answer names.
 
 use crate::stats::sorting;
 
@@ -38,9 +39,24 @@ impl Report {
             .map(|(p, policy)| (self.verdict(p, policy), place(policy), cost(policy), p))
             .collect();
         sorting::by(&mut order, |a, b| (a.0, a.1).cmp(&(b.0, b.1)).then(a.2.total_cmp(&b.2)));
+        // The one that the answer names is always there.
+        let named = (self.scorecard.cheapest.as_deref()).filter(|_| !self.scorecard.goals.is_empty());
+        let is_named = |&(_, _, _, p): &(u8, usize, f64, usize)| named == Some(self.policies[p].name.as_str());
+        if let Some(place) = order.iter().position(is_named).filter(|place| *place >= most) {
+            let entry = order.remove(place);
+            order.insert(most.saturating_sub(1), entry);
+        }
         let mut leading: Vec<usize> = order.into_iter().take(most).map(|entry| entry.3).collect();
         if !leading.contains(&0) {
-            leading.pop();
+            // The last makes room for it, unless it is the answer.
+            let last = leading.len().saturating_sub(1);
+            let is_answer = leading
+                .get(last)
+                .is_some_and(|&p| named == Some(self.policies[p].name.as_str()));
+            let place = if is_answer && last > 0 { last - 1 } else { last };
+            if place < leading.len() {
+                leading.remove(place);
+            }
             leading.push(0);
         }
         leading

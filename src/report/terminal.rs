@@ -1,6 +1,6 @@
 //! The result on a terminal: tables of plain text that fit its width.
 //!
-//! [`screen`] is what `run` shows; [`full`] all of it: first what a reader must know (warnings), then the figures with their intervals,
+//! [`screen`] is what `run` shows; [`full`] all of it: first the answer and what a reader must know (warnings), then the figures with their intervals,
 //! what went wrong, which provider served, what binds, the objectives, and the policies' differences. Colour marks what the words
 //! already say, never more (<https://no-color.org>; WCAG 2.2, 1.4.1). Left out: figures by class and over time, which the files hold.
 
@@ -47,7 +47,11 @@ const BINDS: f64 = 0.01;
 pub fn full(report: &Report, style: &Style) -> String {
     let mut notes = Notes::default();
     let mut page = Page::new(style);
-    page.header(report);
+    report.each().into_iter().for_each(|one| page.title(one));
+    if !report.policies.is_empty() {
+        page.headline(report);
+    }
+    page.cautions(report);
     page.table("", &figures(report, &mut notes));
     if report.objectives.iter().any(|o| o.at_most && o.metric.bounds_goodput()) {
         let text = "Goodput is requests a second that succeed within every latency objective of the experiment.";
@@ -128,6 +132,11 @@ impl Page {
 
     fn header(&mut self, report: &Report) {
         report.each().into_iter().for_each(|one| self.title(one));
+        self.cautions(report);
+    }
+
+    /// What must be known of the figures: warnings, what models are worth, what is not modelled.
+    fn cautions(&mut self, report: &Report) {
         for warning in report.told() {
             let lines = self.warning(&warning);
             self.warn(&lines);

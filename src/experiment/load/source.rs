@@ -132,10 +132,12 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> LoadError {
 
 /// Says that there is no such file, and which one may have been meant.
 fn missing(path: &Path) -> String {
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let beside = path.parent().unwrap_or(Path::new(""));
+    let folder = if beside.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        beside
+    };
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .map(|entries| {
             entries
@@ -147,7 +149,7 @@ fn missing(path: &Path) -> String {
     names.sort();
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     match nearest(name, names.iter().map(String::as_str)) {
-        Some(near) => format!("there is no such file; did you mean {}?", folder.join(near).display()),
+        Some(near) => format!("there is no such file; did you mean {}?", beside.join(near).display()),
         None => "there is no such file".to_owned(),
     }
 }

@@ -98,6 +98,7 @@ fn names_are_no_formulas_and_keep_their_commas_and_quotes() {
         ("\ta", "'\ta"),
         ("a=1", "a=1"),
         ("a, \"b\"\nc", "a, \"b\"\nc"),
+        ("\u{1b}[2Ja\u{202e}b", "\u{fffd}[2Ja\u{fffd}b"),
     ] {
         let mut report = sample();
         report.policies[0].name = name.into();

@@ -12,6 +12,7 @@ use crate::report::shown as figure_of;
 use crate::report::table::{Cell, Table, Tone};
 use crate::report::text::{clean, fit, paragraph, width};
 use crate::report::{Judged, Metric, OF_SURVIVORS, OVER_ALL, PolicyReport, Report, Scored, Unit, estimate, format};
+use crate::stats::interval::Estimate;
 use crate::stats::sorting;
 use crate::words::Outcome;
 use crate::words::metric::Statistic;
@@ -19,13 +20,21 @@ use crate::words::metric::Statistic;
 /// Up to so many policies all are shown.
 const POLICIES: usize = 10;
 
+/// Below this width many policies have fewer rows.
+const NARROW: usize = 100;
+
+/// From so many objectives on, figures beside them are left out but for errors and costs.
+const MANY_GOALS: usize = 4;
+
 /// How much is shown of what may be long.
 #[derive(Clone, Copy)]
 struct Room {
     policies: usize,
     warnings: usize,
-    /// Lines of each warning, and of what is not modelled.
+    /// Lines of each warning.
     lines: usize,
+    /// Lines of what is not modelled.
+    assumptions: usize,
     notes: usize,
     /// Lines of what binds, one for each policy or several that agree.
     binding: usize,
@@ -38,12 +47,13 @@ struct Room {
 }
 
 impl Room {
-    fn of(report: &Report) -> Room {
+    fn of(report: &Report, width: usize) -> Room {
         if report.policies.len() <= POLICIES {
             Room {
                 policies: POLICIES,
                 warnings: 4,
                 lines: 3,
+                assumptions: 3,
                 notes: 3,
                 binding: 4,
                 details: true,
@@ -51,10 +61,13 @@ impl Room {
                 name: HEAD,
             }
         } else {
+            // Where the table has to go on below, its rows come twice.
+            let is_narrow = width < NARROW;
             Room {
-                policies: 8,
-                warnings: 3,
+                policies: if is_narrow { 5 } else { 8 },
+                warnings: if is_narrow { 2 } else { 3 },
                 lines: 2,
+                assumptions: if is_narrow { 1 } else { 2 },
                 notes: 2,
                 binding: 1,
                 details: false,
@@ -84,12 +97,12 @@ pub fn screen(report: &Report, style: &Style) -> String {
     let mut page = Page::new(style);
     page.title(report);
     page.headline(report);
-    let room = Room::of(report);
+    let room = Room::of(report, style.width);
     let left_out = page.warnings(report, room);
     page.standings(report);
     if !report.assumptions.is_empty() {
         let text = paragraph("not modelled: ", &report.assumptions.join("; "), style.width);
-        page.text += &cut(&text, room.lines, style.width);
+        page.text += &cut(&text, room.assumptions, style.width);
     }
     let leading = report.leading(room.policies).into_iter();
     let shown: Vec<&PolicyReport> = leading.map(|p| &report.policies[p]).collect();
@@ -100,6 +113,9 @@ pub fn screen(report: &Report, style: &Style) -> String {
     }
     page.caches(report, &shown, room);
     page.dialogues(report, &shown, room);
+    if room.details || report.scorecard.goals.is_empty() {
+        page.incidents(report, &shown, room);
+    }
     page.binding(&shown, room);
     let sentences = &report.comparisons;
     if !sentences.is_empty() && sentences.len() <= SENTENCES {
@@ -120,7 +136,7 @@ pub fn headline(report: &Report, style: &Style) -> String {
 
 impl Page {
     /// What follows from the run, if anything does.
-    fn headline(&mut self, report: &Report) {
+    pub(super) fn headline(&mut self, report: &Report) {
         if report.scorecard.headline.is_empty() {
             return;
         }
@@ -159,7 +175,15 @@ impl Page {
     fn captions(&mut self, report: &Report, shown: &[&PolicyReport], left_out: bool, room: Room, notes: &Notes) {
         let mut said = Vec::new();
         if report.policies.len() > 1 {
-            said.push(format!("{BEST} best of its column."));
+            let all_compare = shown.iter().all(|policy| comparable(report, shown, policy));
+            let of_costs = match (all_compare, report.scorecard.goals.is_empty()) {
+                (true, _) => "",
+                (false, false) if shown.iter().any(|p| is_met(report, p)) => {
+                    "; of costs, among those that meet every objective"
+                }
+                (false, _) => "; of costs, among those that fail hardly more than the best",
+            };
+            said.push(format!("{BEST} best of its column{of_costs}."));
         }
         if report
             .policies
@@ -232,6 +256,39 @@ impl Page {
         self.grouped("Dialogues", &lines, room);
     }
 
+    /// What became of the first outage under the policies shown: when its provider was left out, what reached it before, and how long it
+    /// took until requests were answered again.
+    fn incidents(&mut self, report: &Report, shown: &[&PolicyReport], room: Room) {
+        let Some(first) = shown.iter().find_map(|policy| policy.incidents.first()) else {
+            return;
+        };
+        let mut table = Table::new("policy");
+        for title in ["left out after", "leaked", "errors", "well again after"] {
+            table.column("", title);
+        }
+        for policy in shown {
+            let Some(incident) = policy.incidents.first() else {
+                continue;
+            };
+            let moment = |share: &Estimate, time: &Estimate| match share.value > 0.0 {
+                true => format::value(Unit::Seconds, time.value),
+                false => "never".to_owned(),
+            };
+            let cells = [
+                moment(&incident.ejected, &incident.time_to_eject),
+                format::count(incident.leaked.value.round() as u64),
+                format::share(incident.error_rate.value),
+                moment(&incident.recovered, &incident.time_to_recover),
+            ];
+            table.row(&fit(&clean(&policy.name), room.name), cells.map(Cell::new));
+        }
+        let of = match report.policies.first().map_or(0, |policy| policy.incidents.len()) {
+            0 | 1 => String::new(),
+            many => format!(", the first of {many}"),
+        };
+        self.table(&format!("Outage of {}{of}", fit(&clean(&first.provider), HEAD)), &table);
+    }
+
     /// The limits that were reached under the policies shown.
     fn binding(&mut self, shown: &[&PolicyReport], room: Room) {
         let mut lines = Vec::new();
@@ -292,9 +349,11 @@ fn columns(report: &Report, shown: &[&PolicyReport], room: Room) -> Vec<Metric> 
     let ranked = report.ranking.iter().map(|ranking| ranking.metric.clone());
     let mut columns: Vec<Metric> = Vec::new();
     let asked = report.asked.iter().filter(|_| room.details).cloned();
+    let has_many = report.scorecard.goals.len() >= MANY_GOALS;
+    let besides = |metric: &&Metric| !has_many || **metric == Metric::ERROR_RATE || metric.unit() == Unit::Dollars;
     for metric in goals
         .chain(ranked)
-        .chain(FIGURES.iter().take(room.figures).cloned())
+        .chain(FIGURES.iter().take(room.figures).filter(besides).cloned())
         .chain(asked)
     {
         let values = || shown.iter().map(|policy| figure_of(policy, &metric).0.value);
@@ -321,7 +380,12 @@ fn figures(report: &Report, shown: &[&PolicyReport], room: Room, notes: &mut Not
             Some(Statistic::Whole) => metric.short_in(code),
             _ => metric.title_in(code),
         };
-        table.column(&bounds.join(", "), &clean(&title));
+        // Of a part of the traffic its name alone, where that says by itself which part it is.
+        let title = match part(metric, &columns) {
+            Some((whole, part)) => format!("{}: {}", fit(&clean(part), room.name), clean(&whole.title_in(code))),
+            None => clean(&title),
+        };
+        table.column(&bounds.join(", "), &title);
     }
     let has_goals = !report.scorecard.goals.is_empty();
     if has_goals {
@@ -332,7 +396,7 @@ fn figures(report: &Report, shown: &[&PolicyReport], room: Room, notes: &mut Not
     if has_course {
         table.words("", &format!("errors over time, █ {}", format::tick(Unit::Share, most)));
     }
-    let best: Vec<Option<f64>> = columns.iter().map(|metric| best(metric, shown)).collect();
+    let best: Vec<Option<f64>> = columns.iter().map(|metric| best(report, metric, shown)).collect();
     for policy in shown {
         let mut cells: Vec<Cell> = Vec::new();
         for (metric, best) in columns.iter().zip(&best) {
@@ -359,13 +423,20 @@ fn figures(report: &Report, shown: &[&PolicyReport], room: Room, notes: &mut Not
     table
 }
 
+/// A metric of one part of the traffic as the metric of all of it and the name of the part, where every metric of a part among `columns` has
+/// a part of the same kind.
+fn part<'a>(metric: &'a Metric, columns: &[Metric]) -> Option<(Metric, &'a str)> {
+    let mut parts = metric.scope().iter();
+    let (key, value) = parts.next().filter(|_| metric.scope().iter().count() == 1)?;
+    let alike = |other: &Metric| other.scope().is_all() || other.scope().iter().all(|(known, _)| known == key);
+    let whole = Metric::new(metric.quantity(), metric.statistic())?;
+    columns.iter().all(alike).then_some((whole, value))
+}
+
 /// The best value of a column, unless it is that of most or there is but one policy. A request that fails costs less, so that of costs
-/// only those of policies count that fail hardly more requests than the best.
-fn best(metric: &Metric, shown: &[&PolicyReport]) -> Option<f64> {
-    let errors = |policy: &PolicyReport| estimate(policy, &Metric::ERROR_RATE).value;
-    let least = shown.iter().map(|policy| errors(policy)).fold(f64::INFINITY, f64::min);
-    let is_cost = matches!(metric.unit(), Unit::Dollars);
-    let counts = |policy: &&&PolicyReport| !is_cost || errors(policy) <= least + ERRORS;
+/// only those of [`comparable`] policies count.
+fn best(report: &Report, metric: &Metric, shown: &[&PolicyReport]) -> Option<f64> {
+    let counts = |policy: &&&PolicyReport| metric.unit() != Unit::Dollars || comparable(report, shown, policy);
     let values: Vec<f64> = (shown.iter().filter(counts))
         .map(|policy| figure_of(policy, metric).0.value)
         .filter(|value| value.is_finite())
@@ -374,6 +445,23 @@ fn best(metric: &Metric, shown: &[&PolicyReport]) -> Option<f64> {
     let best = values.iter().copied().reduce(better)?;
     let ties = values.iter().filter(|value| **value == best).count();
     (shown.len() > 1 && 2 * ties <= shown.len()).then_some(best)
+}
+
+/// Whether the costs of a policy may be the best: those that meet every objective, or if none of `shown` does, those that fail hardly more
+/// requests than the best.
+fn comparable(report: &Report, shown: &[&PolicyReport], policy: &PolicyReport) -> bool {
+    if shown.iter().any(|policy| is_met(report, policy)) {
+        return is_met(report, policy);
+    }
+    let errors = |policy: &PolicyReport| estimate(policy, &Metric::ERROR_RATE).value;
+    let least = shown.iter().map(|policy| errors(policy)).fold(f64::INFINITY, f64::min);
+    errors(policy) <= least + ERRORS
+}
+
+/// Whether a policy meets every objective, of which there are some.
+fn is_met(report: &Report, policy: &PolicyReport) -> bool {
+    let card = &report.scorecard;
+    !card.goals.is_empty() && card.of(&policy.name).is_some_and(|row| row.overall == Judged::Pass)
 }
 
 /// How a policy stands on the objectives that are asked of it, and in brackets on the others; in a word where there is little room.

@@ -110,6 +110,27 @@ fn where_nothing_feels_load_there_is_no_answer() {
     assert!(code == 0 && out.contains("latency never feels load"), "{code} {out}");
 }
 
+/// Five in a hundred fail whatever comes, or answers take 100 ms where 50 are allowed.
+#[test]
+fn what_fails_at_any_traffic_is_said_to() {
+    let mut faulty = server();
+    faulty["providers"]["p"]["faults"] = json!([{ "random": { "server_error": "5%" } }]);
+    faulty["objectives"] = json!([{ "metric": "error_rate", "at_most": "1%" }]);
+    let mut slow = server();
+    slow["objectives"] = json!([{ "metric": "e2e.p95", "at_most": "50ms" }]);
+    for (experiment, says) in [
+        (faulty, "misses errors at any traffic"),
+        (slow, "misses E2E p95 at any traffic"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (code, out, _) = capacity(folder.path(), &experiment, &[]);
+        assert!(
+            code == 1 && out.contains(says) && out.contains("nearly idle"),
+            "{code} {out}"
+        );
+    }
+}
+
 #[test]
 fn the_smallest_number_that_carries_a_traffic() {
     let mut experiment = server();

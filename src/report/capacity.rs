@@ -58,6 +58,8 @@ pub enum Ended {
     Beyond,
     /// Objectives fail as far as was looked.
     Nowhere,
+    /// An objective fails however little comes: what fails it is not load.
+    Never,
     /// Objectives hold until requests pile up, or the experiment is refused.
     Outgrown,
     /// The budget of simulated requests was spent.
@@ -172,7 +174,7 @@ impl Capacities {
                 Ended::Unfelt | Ended::Beyond | Ended::Spent | Ended::Interrupted if is_smallest => "≤ ",
                 Ended::Unfelt | Ended::Beyond | Ended::Spent | Ended::Interrupted => "≥ ",
                 Ended::Nowhere if is_smallest => "> ",
-                Ended::Nowhere => "< ",
+                Ended::Nowhere | Ended::Never => "< ",
             };
             let spread = |unit: Unit, of: &Estimate| {
                 let (value, spread) = format::parts(unit, of);
@@ -325,7 +327,7 @@ impl Capacities {
     /// Whether the traffic of today is more than some policy carries, or nothing carries what is asked for.
     pub fn fails(&self) -> bool {
         self.policies.iter().any(|policy| match policy.ended {
-            Ended::Nowhere => true,
+            Ended::Nowhere | Ended::Never => true,
             Ended::Found | Ended::Outgrown | Ended::Spent | Ended::Interrupted => {
                 policy.times.is_some_and(|times| times.value < 1.0)
             }
@@ -353,7 +355,7 @@ impl Capacities {
                 Ended::Unfelt | Ended::Beyond => {
                     format!("{name} carries {load} with {lever} = {value} already, the least that was looked at.")
                 }
-                Ended::Nowhere => {
+                Ended::Nowhere | Ended::Never => {
                     format!("{name} does not carry {load} with {lever} = {value} either, the most that was looked at.")
                 }
                 Ended::Outgrown => {
@@ -378,6 +380,18 @@ impl Capacities {
                     "{name} does not meet its objectives at {value} either, {times} {today}; no less was looked at."
                 )
             }
+            Ended::Never => match &policy.objective {
+                Some(Binding { goal, there, .. }) => {
+                    let unit = goal.metric.unit_in(self.currency);
+                    format!(
+                        "{name} misses {} at any traffic: at {value}, nearly idle, it is still {} (objective {}).",
+                        goal.metric.title_in(self.currency),
+                        format::plus_minus(unit, there),
+                        goal.bound_in(self.currency)
+                    )
+                }
+                None => format!("{name} misses its objectives at any traffic: at {value}, nearly idle, it still does."),
+            },
             Ended::Outgrown => format!(
                 "{name} carries {figure}, {times} {today}, and objectives hold there; more cannot be simulated."
             ),
@@ -402,6 +416,7 @@ impl Ended {
             Ended::Unfelt => "unfelt",
             Ended::Beyond => "beyond",
             Ended::Nowhere => "nowhere",
+            Ended::Never => "never",
             Ended::Outgrown => "outgrown",
             Ended::Spent => "spent",
             Ended::Interrupted => "interrupted",

@@ -2,7 +2,7 @@
 
 use super::binds::limits;
 use super::point::Seen;
-use super::search::{End, Found};
+use super::search::{End, Found, HARDLY_ANY};
 use crate::report::capacity::{Binding, Capacities, Capacity, Ended, Looked};
 use crate::report::{Goal, Judgement, Metric, PolicyReport, Report, format};
 use crate::stats::interval::Estimate;
@@ -85,6 +85,7 @@ pub fn answer(all: &mut Capacities, name: &str, found: Found, goals: &[Goal], co
         End::Unfelt => Ended::Unfelt,
         End::Beyond => Ended::Beyond,
         End::Nowhere | End::Unjudged(_) => Ended::Nowhere,
+        End::Never(_) => Ended::Never,
         End::Outgrown(_) => Ended::Outgrown,
         End::Spent => Ended::Spent,
         End::Stopped => Ended::Interrupted,
@@ -137,7 +138,10 @@ fn curve(found: &Found, count: Count) -> Vec<Looked> {
 /// What follows, a sentence for each thing.
 fn sentences(all: &Capacities, capacity: &Capacity) -> Vec<String> {
     let mut said = vec![all.carries(capacity)];
-    if let Some(Binding { goal, there, today }) = &capacity.objective {
+    // One that fails at any traffic has been said.
+    if let Some(Binding { goal, there, today }) =
+        (capacity.objective.as_ref()).filter(|_| capacity.ended != Ended::Never)
+    {
         let unit = goal.metric.unit_in(all.currency);
         let title = goal.metric.title_in(all.currency);
         let today = today.map(|today| format!("; today it is {}", format::plus_minus(unit, &today)));
@@ -198,6 +202,7 @@ fn sentences(all: &Capacities, capacity: &Capacity) -> Vec<String> {
 fn warnings(all: &Capacities, capacity: &Capacity, found: &Found, count: Count, beside: Beside<'_>) -> Vec<String> {
     let name = &capacity.policy;
     let mut said = Vec::new();
+    let is_traffic = matches!(count, Count::Traffic(_));
     let value = |x: f64| format::value(all.unit, count.of(&found.points, x));
     if let Some((fails, holds)) = found.turns {
         said.push(format!(
@@ -216,7 +221,12 @@ fn warnings(all: &Capacities, capacity: &Capacity, found: &Found, count: Count, 
         )),
         End::Outgrown(why) => said.push(format!("{name}: beyond it is infeasible here: {why}")),
         End::Unjudged(_) => said.push(format!("{name}: an objective has no value under it, so that nothing can be judged")),
-        End::Found | End::Unfelt | End::Beyond | End::Nowhere | End::Spent | End::Stopped => {}
+        End::Nowhere if (found.points.first()).is_some_and(|seen| is_traffic && seen.requests < 4.0 * HARDLY_ANY) => {
+            said.push(format!(
+                "{name}: with less traffic a replication has hardly any requests: a longer `plan.duration` has more"
+            ));
+        }
+        End::Found | End::Unfelt | End::Beyond | End::Nowhere | End::Never(_) | End::Spent | End::Stopped => {}
     }
     if let Some(report) = beside.there.or(beside.today) {
         said.extend(report.told());

@@ -10,7 +10,7 @@ use crate::stats::sorting;
 use crate::words::BoundKind;
 
 /// A share of time below which a limit is as good as never reached.
-const HARDLY: f64 = 1e-3;
+pub(super) const HARDLY: f64 = 1e-3;
 
 /// The limits of the policy `there`, at its capacity, that are reached or used, beside those of `today`.
 pub(super) fn limits(there: &PolicyReport, today: Option<&PolicyReport>) -> Vec<Limit> {

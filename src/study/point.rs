@@ -52,6 +52,8 @@ pub struct Seen {
     pub weighed: Vec<Weighed>,
     /// Whether anything that could bind was so much as touched: a limit reached, a quota charged, a provider with load.
     pub touched: bool,
+    /// The largest share of time in which a limit was reached, from 0 to 1; of the replications that were run there first.
+    pub reached: f64,
     /// Why it has no figures, if requests piled up beyond the simulator's bound.
     pub outgrown: Option<String>,
 }
@@ -190,6 +192,11 @@ impl Ran {
         });
         let has_load = scenario.is_some_and(|s| s.fleet.iter().any(|of| !of.provider.load.is_empty()));
         let reached = |tally: &&Tally| tally.bounds.iter().any(|bound| bound.time > 0);
+        let share = |tally: &Tally| {
+            let most = tally.bounds.iter().map(|bound| bound.time).max().unwrap_or(0);
+            most as f64 / tally.counted.max(1) as f64
+        };
+        let most_reached = finished.iter().map(|tally| share(tally)).fold(0.0, f64::max);
         let charged = |tally: &&Tally| tally.used.iter().any(|used| *used > 0);
         let touched = has_load || finished.iter().any(|tally| reached(tally) || charged(tally));
         let weighed = weigh(&self.plan, 0, &self.runs);
@@ -206,6 +213,7 @@ impl Ran {
                 },
                 weighed,
                 touched,
+                reached: most_reached,
                 outgrown,
             };
         };
@@ -240,6 +248,7 @@ pub(super) mod tests {
                 kept: kept.iter().map(|kept| (*kept, 10.0)).collect(),
             }],
             touched: true,
+            reached: 0.0,
             outgrown: None,
         }
     }

@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 
-use super::noise::{is_flat, turns};
+use super::noise::{is_flat, never, turns};
 use super::point::{Bench, Fault, Lever, Ran, Seen, Warmth};
 use super::root::{Root, Three, root};
 use crate::engine::run::Control;
@@ -28,6 +28,8 @@ const CLOSE: f64 = 0.095;
 const MOVES: usize = 12;
 /// Replications below which no interval is taken for narrow: where a queue is near its limit, most of a few are calm.
 const LEAST: u64 = 30;
+/// Requests of a replication below which nothing is told of a load.
+pub(super) const HARDLY_ANY: f64 = 25.0;
 /// The most replications at one load.
 const MOST: u64 = 4_000;
 
@@ -66,6 +68,8 @@ pub enum End {
     Beyond,
     /// Objectives fail at every value down to the easiest.
     Nowhere,
+    /// An objective, by its number in the plan, fails however little comes: what fails it is not load.
+    Never(usize),
     /// Objectives hold until requests pile up beyond the simulator's bound, or the experiment is refused; why.
     Outgrown(String),
     /// The budget was spent before the value was found.
@@ -202,6 +206,7 @@ impl Going<'_, '_> {
         }
         let mut load = start;
         let is_up = first.holds();
+        let mut down = vec![first.clone()];
         loop {
             let next = if is_up {
                 load + libm::log(2.0)
@@ -209,7 +214,8 @@ impl Going<'_, '_> {
                 load - libm::log(2.0)
             };
             let next = next.clamp(least, most);
-            if next == load {
+            let is_less = !is_up && !self.how.is_relief;
+            if next == load || is_less && self.requests_at(next) < HARDLY_ANY {
                 return Ok(Some(if is_up { End::Beyond } else { End::Nowhere }));
             }
             if !self.affords(next, FEW) {
@@ -224,6 +230,12 @@ impl Going<'_, '_> {
             load = next;
             if seen.holds() != is_up {
                 break;
+            }
+            if is_less {
+                down.push(seen.clone());
+                if let Some(number) = never(&down) {
+                    return Ok(Some(End::Never(number)));
+                }
             }
             if is_up && load - start > 2.0 && !seen.touched && is_flat(&first, &seen) {
                 return Ok(Some(End::Unfelt));
@@ -451,10 +463,11 @@ impl Going<'_, '_> {
             turns(&points, self.confidence).map(|(fails, holds)| (self.how.value(fails), self.how.value(holds)));
         // What fails however easy it is made.
         let easiest = points.iter().reduce(|a, b| if b.0 < a.0 { b } else { a });
-        let worst = easiest.filter(|_| end == End::Nowhere).and_then(|(_, seen)| {
-            let (place, _) = seen.worst()?;
-            Some(seen.weighed[place].objective)
-        });
+        let worst = match end {
+            End::Never(number) => Some(number),
+            End::Nowhere => easiest.and_then(|(_, seen)| Some(seen.weighed[seen.worst()?.0].objective)),
+            _ => None,
+        };
         let (holds, fails) = (self.holds, self.fails);
         let bracket = holds.zip(fails).filter(|(holds, fails)| holds < fails);
         let at = match (&end, &self.last) {

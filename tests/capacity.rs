@@ -131,6 +131,27 @@ fn what_fails_at_any_traffic_is_said_to() {
     }
 }
 
+/// A quota of 10/s that begins with a minute's worth: in one minute it lets through twice what it refills.
+#[test]
+fn a_burst_at_the_beginning_is_no_capacity() {
+    let mut experiment = server();
+    let of = |burst: u32| json!([{ "token_bucket": { "unit": "requests", "rate": "600/min", "burst": burst } }]);
+    experiment["objectives"] = json!([{ "metric": "error_rate", "at_most": "1%" }]);
+    experiment["traffic"]["arrivals"]["poisson"]["rate"] = "5/s".into();
+    experiment["plan"]["warmup"] = "0s".into();
+    let folder = tempfile::tempdir().unwrap();
+    experiment["providers"]["p"]["limits"] = of(600);
+    let (_, policy) = found(folder.path(), &experiment, &[]);
+    let warnings = policy["warnings"].to_string();
+    assert!(warnings.contains("the burst that it begins with"), "{policy}");
+    experiment["providers"]["p"]["limits"] = of(10);
+    let (_, policy) = found(folder.path(), &experiment, &[]);
+    assert!(
+        !policy["warnings"].to_string().contains("the burst that it begins with"),
+        "{policy}"
+    );
+}
+
 #[test]
 fn the_smallest_number_that_carries_a_traffic() {
     let mut experiment = server();

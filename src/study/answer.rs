@@ -228,6 +228,8 @@ fn warnings(all: &Capacities, capacity: &Capacity, found: &Found, count: Count, 
         }
         End::Found | End::Unfelt | End::Beyond | End::Nowhere | End::Never(_) | End::Spent | End::Stopped => {}
     }
+    let there = (beside.there).and_then(|report| Some((report, report.policies.iter().find(|of| of.name == *name)?)));
+    said.extend(there.and_then(|(report, policy)| super::burst::warning(all, capacity, report, policy)));
     if let Some(report) = beside.there.or(beside.today) {
         said.extend(report.told());
     }

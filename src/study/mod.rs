@@ -7,6 +7,7 @@
 
 mod answer;
 mod binds;
+mod burst;
 mod noise;
 mod point;
 mod root;

@@ -96,6 +96,28 @@ fn standard_input_is_read_once_for_all_points() {
     }
 }
 
+/// What a run warns of at a point is not lost: one wording, and where it was said.
+#[test]
+fn warnings_of_points_are_kept() {
+    let of = |format: &str| {
+        piped(
+            &["sweep", "-", "--set", "plan.replications=1,2", "--format", format],
+            &server(),
+        )
+    };
+    let sweep: Value = serde_json::from_slice(&of("json").stdout).unwrap();
+    let warnings = sweep["warnings"].as_array().unwrap();
+    let one = warnings
+        .iter()
+        .find(|w| w["text"].as_str().unwrap().starts_with("one replication"));
+    assert_eq!(
+        (&one.unwrap()["points"], &one.unwrap()["first"]),
+        (&1.into(), &"1".into()),
+        "{sweep}"
+    );
+    assert!(text(&of("table").stdout).contains("warning: one replication"));
+}
+
 #[test]
 fn a_mistake_at_the_last_point_is_told_before_the_first_is_run() {
     let out = piped(&["sweep", "-", "--set", "plan.replications=2,-1"], &server());

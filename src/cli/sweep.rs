@@ -16,6 +16,7 @@ use crate::experiment::axis::{Axis, points};
 use crate::experiment::load::{Loaded, Source, Traces};
 use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
+use crate::report::repeated::Repeated;
 use crate::report::sweep::{Point, Sweep};
 use crate::report::{Report, format, sweep_page, write};
 use crate::simulate::{self, Options, run_controlled};
@@ -26,7 +27,8 @@ use crate::words::Metric;
 pub(super) struct SweepArgs {
     /// The experiment (JSON; comments are allowed; `-` reads it from standard input)
     file: PathBuf,
-    /// A path and its values: traffic.rate=10..200/s:20 (twenty of them, `:20log` for equal factors), or a list with commas. Of several
+    /// A path and its values: traffic.rate=10..200/s:20 (twenty of them, `:20log` for equal factors), or a list with commas;
+    /// traffic.scale=0.5..2:4log is a factor on all traffic, whatever its kind. Of several
     /// every combination is run
     #[arg(long = "set", value_name = "PATH=VALUES", required = true)]
     axes: Vec<Axis>,
@@ -89,6 +91,7 @@ impl SweepArgs {
             objectives: Vec::new(),
             currency: None,
             points: Vec::new(),
+            warnings: Vec::new(),
         };
         let count = points.len();
         for (number, values) in points.into_iter().enumerate() {
@@ -107,9 +110,9 @@ impl SweepArgs {
                         sweep.objectives = report.scorecard.goals.clone();
                         sweep.currency = report.code();
                     }
-                    sweep
-                        .points
-                        .push(Point::of(self.shown(values), &report, &sweep.metrics));
+                    let values = self.shown(values);
+                    Repeated::note(&mut sweep.warnings, &values.join(" · "), report.told());
+                    sweep.points.push(Point::of(values, &report, &sweep.metrics));
                 }
                 Err(simulate::Error::Outgrown(why)) => sweep.points.push(Point {
                     values: self.shown(values),

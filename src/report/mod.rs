@@ -28,6 +28,7 @@ pub mod json;
 mod leading;
 pub mod markdown;
 mod outside;
+pub mod repeated;
 mod response_cache;
 mod scorecard;
 pub mod story;

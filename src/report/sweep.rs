@@ -5,12 +5,16 @@
 
 use serde::Serialize;
 
+use super::repeated::Repeated;
 use super::scorecard::Judged;
 use super::table::{Cell, Table, Tone};
 use super::text::{clean, paragraph};
 use super::{Goal, Metric, Report, Unit, format, shown};
 use crate::stats::interval::Estimate;
 use crate::words::Code;
+
+/// The most warnings that a terminal shows.
+const SHOWN: usize = 4;
 
 /// The result of a sweep.
 #[derive(Clone, Debug, Serialize)]
@@ -27,6 +31,8 @@ pub struct Sweep {
     pub currency: Option<Code>,
     /// The points, in order.
     pub points: Vec<Point>,
+    /// What runs warned of, each once: the most important first.
+    pub warnings: Vec<Repeated>,
 }
 
 /// A run with certain values.
@@ -207,7 +213,22 @@ impl Sweep {
     pub fn text(&self, width: usize, colour: bool) -> String {
         let sentences = self.sentences().into_iter();
         let text: String = sentences.map(|line| paragraph("", &line, width)).collect();
-        text + &self.tables(width, colour)
+        let mut text = text + &self.tables(width, colour);
+        if !self.warnings.is_empty() {
+            text += "\n";
+        }
+        for warning in self.warnings.iter().take(SHOWN) {
+            text += &paragraph("warning: ", &clean(&warning.sentence(self.points.len())), width);
+        }
+        let more = self.warnings.len().saturating_sub(SHOWN);
+        if more > 0 {
+            text += &paragraph(
+                "",
+                &format!("{more} more warnings: --format json, or the page of --out, has all."),
+                width,
+            );
+        }
+        text
     }
 
     /// A table for each policy.
@@ -342,6 +363,7 @@ mod tests {
             objectives: Vec::new(),
             currency: None,
             points: verdicts.iter().map(point).collect(),
+            warnings: Vec::new(),
         }
     }
 

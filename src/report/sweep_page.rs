@@ -31,6 +31,9 @@ pub fn page(sweep: &Sweep) -> Result<String, Error> {
     let page = Page {
         title: format!("{} over {}", clean(&sweep.experiment), clean(&sweep.axes.join(" and "))),
         sentences: sweep.sentences(),
+        warnings: (sweep.warnings.iter())
+            .map(|warning| clean(&warning.sentence(sweep.points.len())))
+            .collect(),
         charts,
         heats: match sweep.axes.len() {
             2 => heats(sweep),

@@ -118,6 +118,49 @@ fn warnings_of_points_are_kept() {
     assert!(text(&of("table").stdout).contains("warning: one replication"));
 }
 
+/// Twice the traffic is twice the requests, whatever the process; and of a process without a rate of its own the error says so.
+#[test]
+fn traffic_of_any_kind_has_a_scale() {
+    let mut experiment: Value = serde_json::from_str(&server()).unwrap();
+    let starts = json!({ "poisson": { "rate": "5/s" } });
+    for arrivals in [
+        json!({ "profile": { "peak": "20/s", "trough": "10/s" } }),
+        json!({ "mmpp": { "states": [{ "rate": "20/s", "stay": "10s" }, { "rate": "5/s", "stay": "10s" }] } }),
+        json!({ "conversations": { "starts": starts, "turns": { "constant": 2 }, "think": { "constant": 1 } } }),
+    ] {
+        let kind = arrivals.as_object().unwrap().keys().next().unwrap().clone();
+        experiment["traffic"]["arrivals"] = arrivals;
+        let rates: Vec<f64> = ["1", "2"]
+            .map(|scale| {
+                let set = format!("traffic.scale={scale}");
+                let out = piped(
+                    &[
+                        "sweep",
+                        "-",
+                        "--set",
+                        &set,
+                        "--metric",
+                        "throughput",
+                        "--format",
+                        "json",
+                    ],
+                    &experiment.to_string(),
+                );
+                let sweep: Value =
+                    serde_json::from_slice(&out.stdout).unwrap_or_else(|_| panic!("{}", text(&out.stderr)));
+                sweep["points"][0]["policies"][0]["figures"][1]["value"]
+                    .as_f64()
+                    .unwrap()
+            })
+            .to_vec();
+        assert!((1.8..2.2).contains(&(rates[1] / rates[0])), "{kind}: {rates:?}");
+        let out = piped(&["run", "-", "--set", "traffic.rate=9/s"], &experiment.to_string());
+        assert!(text(&out.stderr).contains("traffic.scale=2"), "{}", text(&out.stderr));
+        let out = piped(&["run", "-", "--set", "traffic.scale=0"], &experiment.to_string());
+        assert!(text(&out.stderr).contains("traffic.scale"), "{}", text(&out.stderr));
+    }
+}
+
 #[test]
 fn a_mistake_at_the_last_point_is_told_before_the_first_is_run() {
     let out = piped(&["sweep", "-", "--set", "plan.replications=2,-1"], &server());

@@ -81,7 +81,7 @@ pub(super) struct Simulate {
     /// Run the gateway's configuration FILE as it is, with these assumptions (`simcap import` writes such a file)
     #[arg(long, value_name = "ASSUMPTIONS")]
     pub(super) with: Option<PathBuf>,
-    /// Change a value of the experiment before it is run: plan.duration=1h, traffic.rate=40/s, policies[NAME].client.…; may be
+    /// Change a value of the experiment before it is run: plan.duration=1h, traffic.rate=40/s, traffic.scale=2, policies[NAME].client.…; may be
     /// given several times
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub(super) set: Vec<Setting>,

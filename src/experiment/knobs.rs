@@ -69,7 +69,8 @@ pub struct Within {
 }
 
 /// Which members are knobs: the first row that a path fits says what about. `*` is one step, `**` all that follow, if any do.
-const RULES: [(&[&str], Subject); 19] = [
+const RULES: [(&[&str], Subject); 20] = [
+    (&["traffic", "scale"], Subject::Traffic),
     (&["traffic", "arrivals", "**"], Subject::Traffic),
     (&["traffic", "streams", "*", "arrivals", "**"], Subject::Traffic),
     (&["traffic", "streams", "*", "classes", "*"], Subject::Traffic),

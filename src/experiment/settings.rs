@@ -1,8 +1,8 @@
 //! Values of an experiment that a command line changes: `--set path=value`.
 //!
 //! A path is written as errors write it: `plan.duration`, `policies[0].client`, `providers["gpt-4.1"].connections`. An element that
-//! has a name may be told by it (`policies[tiered]`), `*` is the only member of an object, and `traffic.rate` is the rate of the arrivals, whatever
-//! their kind; `traffic.streams.NAME.rate` is that of a stream. A value is JSON, or else the text as it is (`40/s`). It is written at its place in the file's text; a member that is not there is put into
+//! has a name may be told by it (`policies[tiered]`), `*` is the only member of an object, and `traffic.rate` is the rate of the arrivals, if
+//! they have one; `traffic.streams.NAME.rate` is that of a stream, and `traffic.scale` a factor on all traffic, whatever its kind. A value is JSON, or else the text as it is (`40/s`). It is written at its place in the file's text; a member that is not there is put into
 //! the object that would have it. So what is then read is a file like any other, whose mistakes have their lines. Left out: taking a member away, for
 //! which a value of `null` serves where the form has one.
 
@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use crate::form::comments::blank_comments;
 use crate::form::diagnose::{self, Seg};
+
+/// How all traffic is changed, whatever its kind.
+const SCALE: &str = "traffic.scale=2 is twice all of it";
 
 /// A value, and where it goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,18 +204,31 @@ impl Setting {
     /// The steps, with those of a short form written out: the rate of all traffic, or of one stream.
     fn written_out(&self, tree: &Value) -> Result<Vec<Step>, String> {
         let named = |name: &str| Step::Named(name.to_owned());
-        let rate = |of: &[Step]| [of, &[named("arrivals"), Step::Only, named("rate")]].concat();
+        // Some have several rates, or none; that outside of a spike may be left out.
+        let rate = |of: &[Step], at: Option<&Value>| {
+            let kind = at.and_then(|of| of.get("arrivals")?.as_object()?.iter().next());
+            match kind {
+                Some((kind, parameters)) if parameters.get("rate").is_none() && kind != "spike" => {
+                    Err(format!("the {kind} arrivals have no `rate` of their own; {SCALE}"))
+                }
+                _ => Ok([of, &[named("arrivals"), Step::Only, named("rate")]].concat()),
+            }
+        };
+        let traffic = tree.get("traffic");
         let streams = tree.pointer("/traffic/streams").and_then(Value::as_object);
         match &self.steps[..] {
             [traffic, short] if *traffic == named("traffic") && *short == named("rate") => match streams {
                 None => {}
                 Some(streams) if streams.len() == 1 => {
-                    return Ok(rate(&[traffic.clone(), named("streams"), Step::Only]));
+                    return rate(
+                        &[traffic.clone(), named("streams"), Step::Only],
+                        streams.values().next(),
+                    );
                 }
                 Some(streams) => {
                     let names: Vec<&str> = streams.keys().map(String::as_str).collect();
                     let why = "each stream has a rate of its own: traffic.streams.NAME.rate, of";
-                    return Err(format!("{why} {}", names.join(", ")));
+                    return Err(format!("{why} {}; {SCALE}", names.join(", ")));
                 }
             },
             [traffic, of, Step::Named(name), short]
@@ -221,16 +237,15 @@ impl Setting {
                     && *short == named("rate")
                     && streams.is_some_and(|streams| streams.contains_key(name)) =>
             {
-                return Ok(rate(&self.steps[..3]));
+                return rate(&self.steps[..3], streams.and_then(|streams| streams.get(name)));
             }
             _ => {}
         }
         let is_short = self.steps == [named("traffic"), named("rate")];
-        Ok(if is_short && tree.pointer("/traffic/arrivals").is_some() {
-            rate(&self.steps[..1])
-        } else {
-            self.steps.clone()
-        })
+        if is_short && tree.pointer("/traffic/arrivals").is_some() {
+            return rate(&self.steps[..1], traffic);
+        }
+        Ok(self.steps.clone())
     }
 
     /// The text with a new member in the object at `path`, and within it what else is missing.
@@ -362,7 +377,12 @@ mod tests {
         assert_eq!(set(one, "traffic.rate=40/s").unwrap(), "40/s");
         assert_eq!(
             set(&two, "traffic.rate=40/s").unwrap_err(),
-            "each stream has a rate of its own: traffic.streams.NAME.rate, of a, b"
+            "each stream has a rate of its own: traffic.streams.NAME.rate, of a, b; traffic.scale=2 is twice all of it"
+        );
+        let profile = r#""a": { "arrivals": { "profile": { "peak": "5/s" } } }"#;
+        assert_eq!(
+            set(profile, "traffic.streams.a.rate=40/s").unwrap_err(),
+            "the profile arrivals have no `rate` of their own; traffic.scale=2 is twice all of it"
         );
     }
 

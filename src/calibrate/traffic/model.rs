@@ -220,6 +220,7 @@ fn traffic(part: &Part) -> Result<Value, String> {
         provider: None,
     };
     let spec = TrafficSpec {
+        scale: None,
         arrivals: Some(part.arrivals.clone()),
         streams: Named::default(),
         classes: part.classes.iter().map(|of| (of.name.to_owned(), class(of))).collect(),

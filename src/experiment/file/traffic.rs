@@ -25,6 +25,11 @@ pub struct TrafficSpec {
     #[serde(default, skip_serializing_if = "Named::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
     pub streams: Named<StreamSpec>,
+    /// How many times the traffic there is, from 0.001 to 1000: 2 for twice as many requests from every stream, whatever their arrival process
+    /// (rates, users of closed loops, sizes of batches, a trace played that much faster). Default: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.001, max = 1000))]
+    pub scale: Option<f64>,
     /// The classes of requests, by name.
     #[schemars(extend("minProperties" = 1, "maxProperties" = 1000))]
     pub classes: Named<ClassSpec>,
@@ -120,6 +125,27 @@ impl TrafficSpec {
             }
         }
         Ok(scaled)
+    }
+
+    /// The traffic with its `scale` applied, and without it.
+    ///
+    /// # Errors
+    /// If the scale is out of its range, or the arrivals of some origin cannot be scaled.
+    pub fn at_scale(self) -> Result<TrafficSpec, String> {
+        match self.scale {
+            None => Ok(self),
+            Some(scale) if (1e-3..=1e3).contains(&scale) => {
+                let plain = TrafficSpec { scale: None, ..self };
+                if scale == 1.0 {
+                    Ok(plain)
+                } else {
+                    plain.scaled(scale, None)
+                }
+            }
+            Some(scale) => Err(format!(
+                "must be from 0.001 to 1000, and 2 for twice the traffic; found {scale}"
+            )),
+        }
     }
 
     /// Whether arrivals of any origin hang on how requests end.

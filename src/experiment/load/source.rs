@@ -10,7 +10,7 @@ use super::{LoadError, Loaded};
 use crate::experiment::file::Experiment;
 use crate::experiment::settings::Setting;
 use crate::experiment::{foreign, format};
-use crate::form::diagnose::{self, nearest};
+use crate::form::diagnose::{self, Seg, nearest};
 use crate::form::own::OwnParts;
 use crate::import::source::{self, MOST_OF_JSON};
 use crate::words::Input;
@@ -92,12 +92,20 @@ impl Source {
 
 /// The experiment in `bytes`. An unknown format, or a file of something else, is the mistake, and not what follows from it.
 pub(super) fn read_experiment(file: &str, bytes: &[u8]) -> Result<Experiment, diagnose::Error> {
-    diagnose::parse_bytes(file, bytes).map_err(|error| {
+    let mut experiment: Experiment = diagnose::parse_bytes(file, bytes).map_err(|error| {
         let text = String::from_utf8_lossy(bytes);
         format::unknown_in(file, &text)
             .or_else(|| foreign::named(file, &text))
             .unwrap_or(error)
-    })
+    })?;
+    // What follows knows of no scale.
+    if experiment.traffic.scale.is_some() {
+        experiment.traffic = experiment.traffic.at_scale().map_err(|why| {
+            let path = [Seg::from("traffic"), Seg::from("scale")];
+            diagnose::Error::at(file, &String::from_utf8_lossy(bytes), &path, why)
+        })?;
+    }
+    Ok(experiment)
 }
 
 /// What comes by standard input, up to the bound on files.

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use crate::decide;
-use crate::decide::precision::{Wanted, wanted};
+use crate::decide::precision::{Wanted, unseen, wanted};
 use crate::engine::replicate::{replicate, replicate_on};
 use crate::engine::run::Control;
 use crate::experiment::assemble::assemble;
@@ -132,6 +132,7 @@ pub fn run_controlled(loaded: &Loaded, options: &Options, control: &Control) -> 
             Wanted::TooMany(why) => report.warnings.push(why),
             Wanted::More(_) | Wanted::Enough => {}
         }
+        report.warnings.extend(unseen(&report, &plan.until));
         report.warnings.splice(0..0, outgrown);
         return Ok(report);
     }

@@ -20,7 +20,7 @@ use super::open::open as open_page;
 use super::report::{file_of, joined};
 use super::{Done, Exit, Failure, note_unused, print, style, traces};
 use crate::decide;
-use crate::decide::precision::{Wanted, wanted};
+use crate::decide::precision::{Wanted, unseen, wanted};
 use crate::engine::replicate::{Finished, Sink, replicate_into};
 use crate::engine::run::Halt;
 use crate::engine::tally::Tally;
@@ -369,6 +369,7 @@ fn simulate(
             Wanted::More(_) | Wanted::Enough => break (report, outgrown),
         }
     };
+    report.warnings.extend(unseen(&report, &plan.until));
     report.warnings.splice(0..0, outgrown.iter().cloned());
     let is_something = report.replications_finished > 0;
     let mut troubles = outgrown;

@@ -74,6 +74,27 @@ pub fn wanted(report: &Report, until: &[(Metric, f64)], at_most: u64) -> Wanted 
     Wanted::More(next.min(at_most))
 }
 
+/// A sentence for each metric of `until` that is a share of which nothing was seen: it has no relative precision to go by, and a bound.
+pub fn unseen(report: &Report, until: &[(Metric, f64)]) -> Vec<String> {
+    let mut said = Vec::new();
+    for policy in &report.policies {
+        for (metric, _) in until.iter().filter(|(metric, _)| metric.unit() == Unit::Share) {
+            let estimate = shown(policy, metric).0;
+            if let (0.0, Some(hi)) = (estimate.value, estimate.hi) {
+                said.push(format!(
+                    "{}: nothing of {} was seen in {} requests, so that `plan.until` has no precision to go by: it is at most {} ({} confidence)",
+                    policy.name,
+                    metric.title(),
+                    format::count(policy.requests),
+                    format::share(hi),
+                    format::share(report.confidence)
+                ));
+            }
+        }
+    }
+    said
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,5 +145,11 @@ mod tests {
             measured.estimate.value = 0.0;
         }
         assert_eq!(wanted(&report, &[(Metric::ERROR_RATE, 0.02)], 1000), Wanted::Enough);
+        let said = unseen(&report, &[(Metric::ERROR_RATE, 0.02), (Metric::E2E_P95, 0.02)]);
+        assert_eq!(said.len(), report.policies.len());
+        assert!(
+            said[0].contains(": nothing of errors was seen in ") && said[0].contains("it is at most "),
+            "{said:?}"
+        );
     }
 }

@@ -35,7 +35,7 @@ impl Target {
             (Unit::Seconds, Target::Text(text)) => read(text, |d: Duration| d.span().seconds()),
             (Unit::Share, Target::Text(text)) => read(text, |f: Fraction| f.get()),
             (Unit::PerSecond, Target::Text(text)) => read(text, |r: Rate| r.per_second()),
-            (Unit::Dollars | Unit::Money(_), Target::Text(text)) => read(text, |m: Money| m.dollars()),
+            (Unit::Dollars | Unit::Money(_), Target::Text(text)) => read(&ungrouped(text), |m: Money| m.dollars()),
             (Unit::Share, Target::Number(n)) if (0.0..=1.0).contains(n) => Ok(*n),
             (Unit::Share, Target::Number(n)) => {
                 Err(format!("{n} is not a share: write 0 to 1, or a string like \"1%\""))
@@ -108,6 +108,23 @@ impl JsonSchema for Target {
     }
 }
 
+/// The text without commas, if each has a digit before it and three digits and no more behind it: `$200,000`.
+fn ungrouped(text: &str) -> String {
+    let mut groups = text.split(',');
+    let is_begun = groups
+        .next()
+        .is_some_and(|first| first.ends_with(|c: char| c.is_ascii_digit()));
+    let is_group = |group: &str| {
+        let digits = group.chars().take_while(char::is_ascii_digit).count();
+        digits == 3
+    };
+    if is_begun && groups.all(is_group) {
+        text.replace(',', "")
+    } else {
+        text.to_owned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +136,8 @@ mod tests {
         assert_eq!(text("1%").value(Unit::Share), Ok(0.01));
         assert_eq!(text("60/min").value(Unit::PerSecond), Ok(1.0));
         assert_eq!(text("$20k").value(Unit::Dollars), Ok(20_000.0));
+        assert_eq!(text("$1,200,000").value(Unit::Dollars), Ok(1.2e6));
+        assert!(text("$1,20").value(Unit::Dollars).unwrap_err().contains("200_000"));
         assert_eq!(Target::Number(0.01).value(Unit::Share), Ok(0.01));
         assert!(Target::Number(2.0).value(Unit::Seconds).unwrap_err().contains("1.5s"));
         assert!(Target::Number(2.0).value(Unit::Share).is_err());

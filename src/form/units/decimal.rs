@@ -44,6 +44,9 @@ impl Decimal {
                 b'0'..=b'9' => number.push(byte - b'0', past_point)?,
                 b'_' if digit_follows && !past_point => {}
                 b'.' if digit_follows && !past_point => past_point = true,
+                b',' if digit_follows && !past_point => {
+                    return Err("its thousands are told apart by `_` or by nothing, like 200_000 or 200k".into());
+                }
                 b'_' | b'.' => return Err(format!("the `{}` in its number is out of place", char::from(byte))),
                 _ => break,
             }

@@ -180,7 +180,11 @@ impl Capacities {
                 let (value, spread) = format::parts(unit, of);
                 Cell::new(format!("{sign}{value}")).tail(spread.map(|spread| spread.tight()).unwrap_or_default())
             };
-            let mut cells = vec![spread(self.unit, &policy.capacity)];
+            let whole = whole(&policy.capacity).filter(|_| is_smallest && self.unit == Unit::Number);
+            let mut cells = vec![match whole {
+                Some((value, reach)) => Cell::new(format!("{sign}{value}")).tail(reach),
+                None => spread(self.unit, &policy.capacity),
+            }];
             if !is_smallest {
                 cells.push(policy.times.map_or(Cell::new(format::NONE), |times| {
                     let tone = if times.value < 1.0 { Tone::Bad } else { Tone::Good };
@@ -422,6 +426,24 @@ impl Ended {
             Ended::Interrupted => "interrupted",
         }
     }
+}
+
+/// A whole number and the reach of its interval, without digits after the point: `34` and `+1`.
+fn whole(of: &Estimate) -> Option<(String, String)> {
+    let (lo, hi) = (of.lo.unwrap_or(of.value), of.hi.unwrap_or(of.value));
+    if [of.value, lo, hi].iter().any(|x| !x.is_finite() || x.fract() != 0.0) {
+        return None;
+    }
+    let number = |x: f64| format::tick(Unit::Number, x);
+    let (down, up) = (of.value - lo, hi - of.value);
+    let reach = match (down > 0.0, up > 0.0) {
+        (false, false) => String::new(),
+        _ if down == up => format!("±{}", number(up)),
+        (false, true) => format!("+{}", number(up)),
+        (true, false) => format!("−{}", number(down)),
+        (true, true) => format!("−{} +{}", number(down), number(up)),
+    };
+    Some((number(of.value), reach))
 }
 
 impl Limit {

@@ -257,20 +257,8 @@ impl Capacities {
         for policy in &self.policies {
             text.extend(policy.sentences.iter().map(item));
         }
-        let table = self.table();
-        let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
         text += "\n";
-        text += &row(table.heads().map(|(head, _)| super::markdown::escaped(head)).collect());
-        text += &row(table
-            .heads()
-            .map(|(_, left)| if left { "---" } else { "---:" }.into())
-            .collect());
-        for (name, cells) in table.rows() {
-            let cell = |cell: &Cell| super::markdown::escaped(format!("{} {}", cell.text, cell.tail).trim());
-            text += &row(std::iter::once(super::markdown::escaped(name))
-                .chain(cells.iter().map(cell))
-                .collect());
-        }
+        text += &self.table().markdown();
         let warnings = self.warnings();
         if !warnings.is_empty() {
             text += "\n## Warnings\n\n";
@@ -428,6 +416,18 @@ impl Ended {
     }
 }
 
+impl Limit {
+    /// `openai: 12,000 input tokens a minute, 97 % used`.
+    pub fn short(&self) -> String {
+        let reached = self.reached.map(|reached| reached.value).filter(|share| *share > 0.0);
+        match (reached, self.used) {
+            (Some(reached), _) => format!("{} ({} of the time)", self.what, format::share(reached)),
+            (None, Some(used)) => format!("{} ({} used)", self.what, format::share(used)),
+            (None, None) => self.what.clone(),
+        }
+    }
+}
+
 /// A whole number and the reach of its interval, without digits after the point: `34` and `+1`.
 fn whole(of: &Estimate) -> Option<(String, String)> {
     let (lo, hi) = (of.lo.unwrap_or(of.value), of.hi.unwrap_or(of.value));
@@ -444,18 +444,6 @@ fn whole(of: &Estimate) -> Option<(String, String)> {
         (true, true) => format!("−{} +{}", number(down), number(up)),
     };
     Some((number(of.value), reach))
-}
-
-impl Limit {
-    /// `openai: 12,000 input tokens a minute, 97 % used`.
-    pub fn short(&self) -> String {
-        let reached = self.reached.map(|reached| reached.value).filter(|share| *share > 0.0);
-        match (reached, self.used) {
-            (Some(reached), _) => format!("{} ({} of the time)", self.what, format::share(reached)),
-            (None, Some(used)) => format!("{} ({} used)", self.what, format::share(used)),
-            (None, None) => self.what.clone(),
-        }
-    }
 }
 
 /// To three digits.

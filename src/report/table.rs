@@ -4,6 +4,7 @@
 //! other, each beginning with the names; columns of a group stay together where they can. A figure's tail (its interval)
 //! is aligned apart, so that the figures of a column line up. Left out: boxes, and cells of several lines.
 
+use super::markdown::escaped;
 use super::text::{fit, width};
 
 /// What a cell says beyond its words. It is shown in colour only, so the words must say it too.
@@ -136,6 +137,20 @@ impl Table {
     /// The rows of the table: a name and its cells.
     pub fn rows(&self) -> &[(String, Vec<Cell>)] {
         &self.rows
+    }
+
+    /// The table in Markdown.
+    pub(super) fn markdown(&self) -> String {
+        let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+        let mut text = row(self.heads().map(|(head, _)| escaped(head)).collect());
+        text += &row((self.heads())
+            .map(|(_, left)| if left { "---" } else { "---:" }.into())
+            .collect());
+        for (name, cells) in self.rows() {
+            let cell = |cell: &Cell| escaped(format!("{} {}", cell.text, cell.tail).trim());
+            text += &row(std::iter::once(escaped(name)).chain(cells.iter().map(cell)).collect());
+        }
+        text
     }
 
     /// The table in lines of at most `limit` columns, each ending in a newline. Only a column that is wider than the

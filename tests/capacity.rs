@@ -168,6 +168,22 @@ fn the_smallest_number_that_carries_a_traffic() {
     );
 }
 
+/// So many conversations an hour are carried as so many times those of the file.
+#[test]
+fn a_rate_of_conversations_is_carried() {
+    let mut experiment = server();
+    let starts = json!({ "poisson": { "rate": "3600/h" } });
+    experiment["traffic"]["arrivals"] =
+        json!({ "conversations": { "starts": starts, "turns": { "constant": 2 }, "think": { "constant": 1 } } });
+    experiment["providers"]["p"]["connections"] = 5.into();
+    experiment["providers"]["p"].as_object_mut().unwrap().remove("load");
+    let folder = tempfile::tempdir().unwrap();
+    let smallest = |carry: &'static str| ["--carry", carry, "--smallest", "providers[p].connections=1..40"];
+    let (code, of_rate) = found(folder.path(), &experiment, &smallest("7200/h"));
+    let (_, of_factor) = found(folder.path(), &experiment, &smallest("2x"));
+    assert_eq!((code, &of_rate["capacity"]), (0, &of_factor["capacity"]), "{of_rate}");
+}
+
 #[test]
 fn threads_change_nothing() {
     let folder = tempfile::tempdir().unwrap();

@@ -58,7 +58,7 @@ pub(super) struct CapacityArgs {
     /// By how much the traffic grows, like 5%/month or 60%/year: when is the capacity used up?
     #[arg(long, visible_alias = "growth", value_name = "SHARE/TIME")]
     grows: Option<Growth>,
-    /// The traffic that must be carried, like 40/s, or 2x for twice that of the file
+    /// The traffic that must be carried, like 40/s (of conversations and agent runs so many that begin), or 2x for twice that of the file
     #[arg(long, value_name = "RATE", requires = "smallest")]
     carry: Option<Carried>,
     /// A number of the file and its range, like providers[a].connections=10..200: the smallest that carries `--carry`
@@ -115,7 +115,10 @@ impl CapacityArgs {
         let stream = self.stream(&base)?;
         let declared = asked::rate(&base, stream.as_deref());
         let smallest = match (&self.smallest, &self.carry) {
-            (Some(range), Some(carry)) => Some((range.clone(), carry.times(declared).map_err(Failure::Input)?)),
+            (Some(range), Some(carry)) => {
+                let known = declared.or_else(|| asked::starts(&base, stream.as_deref()));
+                Some((range.clone(), carry.times(known).map_err(Failure::Input)?))
+            }
             _ => None,
         };
         let mut all = self.nothing_yet(&base, &plan, &smallest, declared, stream.as_deref());

@@ -238,6 +238,11 @@ pub trait BuildArrivals {
         false
     }
 
+    /// How many conversations or agent runs begin in a second in the mean; `None` where there are none, or that is not known.
+    fn starts(&self) -> Option<f64> {
+        None
+    }
+
     /// How many users it has of its own; `None` if it knows of none.
     fn users(&self) -> Option<u32> {
         None

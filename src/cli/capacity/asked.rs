@@ -125,6 +125,14 @@ pub(super) fn rate(base: &Loaded, stream: Option<&str>) -> Option<f64> {
     Some(sum)
 }
 
+/// The mean number of conversations and agent runs that begin in a second, of the traffic or of one stream; nothing where other requests come
+/// too.
+pub(super) fn starts(base: &Loaded, stream: Option<&str>) -> Option<f64> {
+    let origins = base.experiment.traffic.origins();
+    let mut of = origins.filter(|origin| stream.is_none() || origin.name == stream);
+    of.try_fold(0.0, |sum, origin| Some(sum + origin.arrivals.as_dyn().starts()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

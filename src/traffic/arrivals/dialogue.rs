@@ -223,6 +223,10 @@ macro_rules! of_dialogues {
             true
         }
 
+        fn starts(&self) -> Option<f64> {
+            self.starts.as_dyn().rate()
+        }
+
         fn users(&self) -> Option<u32> {
             Some($crate::traffic::stream::MOST_DIALOGUES)
         }

@@ -129,6 +129,37 @@ fn what_a_drill_sees_of_a_day_is_told() {
     );
 }
 
+/// Of conversations it is whole ones that are told: every one that begins while its only provider answers 500 fails.
+#[test]
+fn dialogues_that_fail_are_told() {
+    let mut of: Value = serde_json::from_str(&experiment()).unwrap();
+    let starts = json!({ "poisson": { "rate": "5/s" } });
+    of["traffic"]["arrivals"] =
+        json!({ "conversations": { "starts": starts, "turns": { "constant": 2 }, "think": { "constant": 1 } } });
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("two.json"), of.to_string()).unwrap();
+    let with = |format: &str| {
+        let arguments = [
+            "drill",
+            "two.json",
+            "--for",
+            "1m",
+            "--replications",
+            "2",
+            "--of",
+            "a",
+            "--fails",
+            "500",
+        ];
+        simcap(folder.path(), &[&arguments[..], &["--format", format]].concat())
+    };
+    let drill: Value = serde_json::from_slice(&with("json").stdout).unwrap();
+    let alone = &drill["cases"][1]["policies"][0]["figures"];
+    assert_eq!(drill["metrics"][5], "dialogue_failures{window=failing}");
+    assert_eq!(alone[5]["value"], 1.0, "{drill}");
+    assert!(text_of(&with("table")).contains("Conversations and agent runs that fail, of those that begin meanwhile"));
+}
+
 /// What was printed, on one line.
 fn text_of(output: &std::process::Output) -> String {
     let words = text(&output.stdout);

@@ -138,7 +138,7 @@ impl DrillArgs {
             experiment: loaded.experiment.name.clone(),
             lasts: self.lasts.span().seconds(),
             replications,
-            metrics: metrics(),
+            metrics: metrics(&loaded.experiment),
             currency: None,
             cases: Vec::new(),
             warnings: Vec::new(),

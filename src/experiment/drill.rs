@@ -99,19 +99,23 @@ const WHILE: &str = "failing";
 /// The name of the window after it.
 const AFTER: &str = "after";
 
-/// The metrics of a drill, in the order of its figures.
-pub fn metrics() -> [Metric; 5] {
+/// The metrics of a drill, in the order of its figures; the last is there where requests are turns of conversations or agent runs.
+pub fn metrics(spec: &Experiment) -> Vec<Metric> {
     let within = |quantity, statistic, window: &str| {
         let metric = Metric::new(quantity, statistic).unwrap_or(Metric::ERROR_RATE);
         metric.within(Key::Window, window)
     };
-    [
+    let mut all = vec![
         Metric::ERROR_RATE.within(Key::Window, WHILE),
         Metric::TTFT_P95.within(Key::Window, WHILE),
         Metric::E2E_P95.within(Key::Window, WHILE),
         within(Quantity::CostPer1k, Statistic::Whole, WHILE),
         Metric::ERROR_RATE.within(Key::Window, AFTER),
-    ]
+    ];
+    if spec.traffic.has_dialogues() {
+        all.push(within(Quantity::DialogueFailures, Statistic::Whole, WHILE));
+    }
+    all
 }
 
 /// The failure domains of an experiment: every provider, then every account and host that more than one provider is of.
@@ -157,7 +161,7 @@ pub fn drill(loaded: &Loaded, lasts: Span, failing: Option<(&Domain, Failing)>) 
         (WHILE.to_owned(), window(1, 2)),
         (AFTER.to_owned(), window(2, STRETCHES)),
     ]);
-    spec.plan.metrics = metrics().to_vec();
+    spec.plan.metrics = metrics(spec);
     let Some((domain, how)) = failing else {
         return Ok(drill);
     };

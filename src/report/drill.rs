@@ -20,8 +20,8 @@ pub struct Drill {
     /// Replications of each case.
     pub replications: u64,
     /// The metrics of each policy's figures, in order: errors, TTFT p95, E2E p95 and money for 1,000 requests of those that arrive
-    /// during the failure, and errors of those after it.
-    pub metrics: [Metric; 5],
+    /// during the failure, errors of those after it, and where there are conversations or agent runs, those that fail of all that begin meanwhile.
+    pub metrics: Vec<Metric>,
     /// The currency of money, if it is not the dollar.
     pub currency: Option<Code>,
     /// What was run: first the case in which nothing fails.
@@ -64,7 +64,7 @@ pub struct OfPolicy {
     /// The name of the policy.
     pub name: String,
     /// The figures, in the order of the metrics; a percentile is of all requests, one that never got its answer taking for ever.
-    pub figures: [Estimate; 5],
+    pub figures: Vec<Estimate>,
     /// Share of replications in which some breaker kept calls out; nothing where the failure is one that none is told of (slowness).
     pub ejected: Option<Estimate>,
     /// Seconds from the end of the failure until requests succeeded again, over the replications in which they did; of several providers the
@@ -78,12 +78,15 @@ const DOWN: f64 = 0.5;
 /// Stands in tables where there are no figures, because requests would pile up or wait without end.
 const ENDLESS: &str = "without end";
 
+/// The place of the share of dialogues that fail among the metrics, where there are any.
+const DIALOGUES: usize = 5;
+
 /// So many policies are few: there is room for more of each.
 const FEW: usize = 4;
 
 impl Case {
     /// What `report` says of the case.
-    pub fn of(failing: Option<Fails>, report: &Report, metrics: &[Metric; 5]) -> Case {
+    pub fn of(failing: Option<Fails>, report: &Report, metrics: &[Metric]) -> Case {
         let policies = report.policies.iter().map(|policy| {
             let longest = policy.incidents.iter().max_by(|a, b| {
                 let seconds = |e: &Estimate| if e.value.is_finite() { e.value } else { 0.0 };
@@ -91,7 +94,7 @@ impl Case {
             });
             OfPolicy {
                 name: policy.name.clone(),
-                figures: metrics.each_ref().map(|metric| shown(policy, metric).0),
+                figures: metrics.iter().map(|metric| shown(policy, metric).0).collect(),
                 ejected: longest.map(|incident| incident.ejected),
                 recovered_after: longest.map(|incident| incident.time_to_recover),
             }
@@ -317,6 +320,10 @@ impl Drill {
         let during = "of those that arrive meanwhile";
         let worst = "at worst, and what fails then";
         let mut all = vec![(format!("Requests that fail, {during}, {worst}"), self.summary(0))];
+        let dialogues = "Conversations and agent runs that fail, of those that begin meanwhile";
+        if self.metrics.len() > DIALOGUES {
+            all.push((format!("{dialogues}, {worst}"), self.summary(DIALOGUES)));
+        }
         if full || self.policies().len() <= FEW {
             all.push((
                 format!("E2E p95 {during}, {worst}; one without an answer takes for ever"),
@@ -325,6 +332,9 @@ impl Drill {
         }
         if full {
             all.push((format!("Requests that fail, {during}"), self.table(0)));
+            if self.metrics.len() > DIALOGUES {
+                all.push((dialogues.to_owned(), self.table(DIALOGUES)));
+            }
             all.push((format!("E2E p95 {during}"), self.table(2)));
             all.push((format!("TTFT p95 {during}"), self.table(1)));
             all.push((format!("Money for 1,000 {during}"), self.table(3)));
@@ -435,7 +445,7 @@ mod tests {
             verb: (i > 0).then_some("hangs"),
             policies: vec![OfPolicy {
                 name: "only".into(),
-                figures: [of(*errors), of(1.0), of(2.0), of(0.5), of(0.0)],
+                figures: [*errors, 1.0, 2.0, 0.5, 0.0].map(of).to_vec(),
                 ejected: Some(of(1.0)),
                 recovered_after: Some(of(3.0)),
             }],
@@ -445,7 +455,7 @@ mod tests {
             experiment: "x".into(),
             lasts: 600.0,
             replications: 8,
-            metrics: [
+            metrics: vec![
                 Metric::ERROR_RATE,
                 Metric::TTFT_P95,
                 Metric::E2E_P95,

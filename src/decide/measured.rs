@@ -248,6 +248,24 @@ impl Gathered {
             .then_some((side * (bound * y - times * x), whole * y))
     }
 
+    /// Where the figure of measure number `i` lies among times, if it is a percentile of them.
+    pub(super) fn mark(&self, i: usize, confidence: Confidence) -> Span {
+        Span::from_seconds_f64(self.estimate(i, Of::Everything, confidence).value)
+    }
+
+    /// Two numbers of `tally` whose ratio goes up with measure number `i`: of a percentile the requests beyond `mark`, and all.
+    pub(super) fn pair(&self, i: usize, mark: Span, tally: &Tally) -> (f64, f64) {
+        let of = Figures::of(tally, &self.sources[self.source_of[i]]);
+        let metric = &self.measures[i].metric;
+        match kind(metric) {
+            Kind::Percentile(_, times) => of.times(times).map_or((0.0, 0.0), |histogram| {
+                let all = histogram.count() + of.endless(times);
+                ((all - histogram.count_at_most(mark)) as f64, all as f64)
+            }),
+            Kind::Share | Kind::Ratio(..) | Kind::Positive(..) => of.pair(metric),
+        }
+    }
+
     /// How many measures there are.
     pub(super) fn count(&self) -> usize {
         self.measures.len()

@@ -22,6 +22,7 @@ pub mod precision;
 mod quotas;
 mod ranking;
 mod response_cache;
+mod sampled;
 mod scorecard;
 mod shut;
 mod steady;
@@ -36,6 +37,7 @@ pub use events::events;
 pub use halted::set_aside;
 pub use joined::{Apart, join, name_of};
 pub use margin::{Weighed, weigh};
+pub use sampled::{Held, Sampled};
 pub use story::Telling;
 #[cfg(all(feature = "cli", feature = "plots"))]
 pub(crate) use summary::troubles;

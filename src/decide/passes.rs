@@ -39,6 +39,31 @@ pub(super) struct Pooled {
     pub(super) course: steady::Course,
 }
 
+impl Pooled {
+    /// The first replication; `gathered` has none yet.
+    pub(super) fn of(mut gathered: Gathered, tally: &Tally) -> Pooled {
+        gathered.add(tally);
+        let mut course = steady::Course::default();
+        course.add(&tally.series);
+        Pooled {
+            tally: tally.clone(),
+            replications: 1,
+            gathered,
+            seconds: tally.counted as f64 / 1e9,
+            course,
+        }
+    }
+
+    /// Takes one more replication.
+    pub(super) fn add(&mut self, tally: &Tally) {
+        self.tally.merge(tally);
+        self.replications += 1;
+        self.gathered.add(tally);
+        self.seconds += tally.counted as f64 / 1e9;
+        self.course.add(&tally.series);
+    }
+}
+
 impl<'a, F: Finished> Replications<'a, F> {
     /// The replications of scenario number `scenario` with these `numbers`, all of which are finished.
     pub(super) fn new(finished: &'a F, numbers: &'a [u64], scenario: usize) -> Replications<'a, F> {
@@ -63,31 +88,9 @@ impl<'a, F: Finished> Replications<'a, F> {
     pub(super) fn pool(&self, gathered: Gathered) -> Result<Option<Pooled>, F::Error> {
         let mut pooled: Option<Pooled> = None;
         let mut gathered = Some(gathered);
-        self.each(|tally| {
-            let seconds = tally.counted as f64 / 1e9;
-            match &mut pooled {
-                None => {
-                    pooled = gathered.take().map(|mut gathered| {
-                        gathered.add(tally);
-                        let mut course = steady::Course::default();
-                        course.add(&tally.series);
-                        Pooled {
-                            tally: tally.clone(),
-                            replications: 1,
-                            gathered,
-                            seconds,
-                            course,
-                        }
-                    });
-                }
-                Some(pooled) => {
-                    pooled.tally.merge(tally);
-                    pooled.replications += 1;
-                    pooled.gathered.add(tally);
-                    pooled.seconds += seconds;
-                    pooled.course.add(&tally.series);
-                }
-            }
+        self.each(|tally| match &mut pooled {
+            None => pooled = gathered.take().map(|gathered| Pooled::of(gathered, tally)),
+            Some(pooled) => pooled.add(tally),
         })?;
         if let Some(pooled) = &mut pooled {
             pooled.tally.pack();

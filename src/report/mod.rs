@@ -27,6 +27,9 @@ mod joined;
 pub mod json;
 mod leading;
 pub mod markdown;
+pub mod optimum;
+#[cfg(feature = "plots")]
+pub mod optimum_page;
 mod outside;
 pub mod repeated;
 mod response_cache;

@@ -1,8 +1,9 @@
 //! What a search found, in the form that is shown: values of the lever become what it is counted in, and sentences say what follows.
 
 use super::binds::limits;
+use super::end::{End, Found};
 use super::point::Seen;
-use super::search::{End, Found, HARDLY_ANY};
+use super::search::HARDLY_ANY;
 use crate::report::capacity::{Binding, Capacities, Capacity, Ended, Looked};
 use crate::report::{Goal, Judgement, Metric, PolicyReport, Report, format};
 use crate::stats::interval::Estimate;

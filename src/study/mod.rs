@@ -2,17 +2,25 @@
 //!
 //! `search` looks for the value of a lever (a factor on the traffic, a number of the file) at which a policy just meets its objectives.
 //! What a lever does is the caller's: it makes the experiment at a value. Points are run one after the other, the replications of each
-//! side by side, with the same seed at each, so that neighbours meet the same draws. Left out: sweeps, which the command line makes of
+//! side by side, with the same seed at each, so that neighbours meet the same draws. `select` chooses among candidates, which all meet the same
+//! draws, the cheapest that keeps to every objective. Left out: sweeps, which the command line makes of
 //! single runs.
 
 mod answer;
 mod binds;
 mod burst;
+mod end;
+mod front;
 mod noise;
+mod optimum;
 mod point;
 mod root;
 mod search;
+mod select;
 
 pub use answer::{Beside, Count, answer};
-pub use point::{Fault, Lever, Seen, alone};
-pub use search::{End, Found, Search, Told};
+pub use end::{End, Found};
+pub use optimum::{Again, Among, leading, optimum, worth};
+pub use point::{Fault, Lever, Seen, Warmth, alone};
+pub use search::{Search, Told};
+pub use select::{Candidates, Choose, Chosen, FIRST, Out, Selection, Tried};

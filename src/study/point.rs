@@ -35,7 +35,7 @@ impl From<LoadError> for Fault {
 }
 
 /// A warm-up that points share, and what it is called.
-pub(super) type Warmth = (Span, Start);
+pub type Warmth = (Span, Start);
 
 /// A point that was looked at.
 #[derive(Clone, Debug)]

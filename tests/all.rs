@@ -42,6 +42,7 @@ mod mechanisms;
 mod metrics;
 mod model_groups;
 mod months;
+mod optimize;
 mod other_logs;
 mod own;
 mod pacing;

@@ -65,6 +65,13 @@ pub(super) const CAPACITY: &str = help! {
     ; exit_codes!()
 };
 
+pub(super) const OPTIMIZE: &str = help! {
+    "optimize mine.json"
+    "optimize mine.json --set providers[a].connections=10..50:5 --out best"
+    "optimize mine.json --policy tiered --set policies[tiered].client.timeouts.total=5s,10s,30s --minimise e2e.p99"
+    ; exit_codes!()
+};
+
 pub(super) const REPORT: &str = help! {
     "report reports/mine"
     "report reports/old reports/new --out both.html --open"

@@ -29,6 +29,7 @@ mod measured;
 #[cfg(feature = "live")]
 mod mock;
 mod open;
+mod optimize;
 mod page;
 mod policies;
 mod report;
@@ -95,6 +96,9 @@ enum Command {
     /// Search for the highest traffic at which each policy meets its objectives, and say what binds there.
     #[command(after_help = examples::CAPACITY)]
     Capacity(Box<capacity::CapacityArgs>),
+    /// Choose among policies and values of the file the cheapest that meets every objective, and say how sure that is.
+    #[command(after_help = examples::OPTIMIZE)]
+    Optimize(Box<optimize::OptimizeArgs>),
     /// Make the page of a result again, or one page of two results.
     #[command(after_help = examples::REPORT)]
     Report(report::Report),
@@ -173,6 +177,7 @@ impl Cli {
             Command::Sweep(sweep) => sweep.run(own),
             Command::Drill(drill) => drill.run(own),
             Command::Capacity(capacity) => capacity.run(own),
+            Command::Optimize(optimize) => optimize.run(own),
             Command::Requests(requests) => requests.run(own),
             Command::Report(report) => report.run(),
             Command::Validate(validate) => validate.run(own),

@@ -1,0 +1,320 @@
+//! `simcap optimize`: of policies and values of the file, the cheapest that meets every objective, how sure that is, and what trades cost.
+//!
+//! Candidates meet the same replications and are screened as they get more of them; what is left, what was near and the front are run again
+//! on another seed, and those figures are shown. An interruption ends it; what is known until then is printed. Left out: the page of a
+//! run of a point, which `run` with its settings makes.
+
+mod candidates;
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context, anyhow};
+use clap::{Args, ValueEnum};
+
+use super::run::Stop;
+use super::{Done, Exit, Failure, print, style, traces};
+use crate::experiment::assemble::{Plan, assemble};
+use crate::experiment::axis::Axis;
+use crate::experiment::load::{LoadError, Loaded, Source, Traces};
+use crate::experiment::pilot::warmed;
+use crate::form::own::OwnParts;
+use crate::kernel::time::Time;
+use crate::report::optimum::{Ended, Optimum, Retest};
+use crate::report::{Goal, Judged, format, optimum_page, write};
+use crate::simulate::{Options, run_controlled};
+use crate::stats::interval::Estimate;
+use crate::study::{Again, Among, Choose, Chosen, Fault, Selection, Tried, Warmth, leading, optimum, worth};
+use crate::words::{Metric, Start, Unit};
+use candidates::{Candidates, best_file};
+
+/// The share of the budget that the search may take; the rest is for the run on another seed.
+const OF_SEARCH: f64 = 0.75;
+/// Replications of the run on another seed, at least.
+const AGAIN: u64 = 10;
+
+/// Arguments of `simcap optimize`.
+#[derive(Debug, Args)]
+pub(super) struct OptimizeArgs {
+    /// The experiment (JSON; comments are allowed; `-` reads it from standard input)
+    file: PathBuf,
+    /// A path and its values, as in `simcap sweep`: every combination of values, with every policy, is a candidate
+    #[arg(long = "set", value_name = "PATH=VALUES")]
+    axes: Vec<Axis>,
+    /// A policy that may be chosen; may be given several times [default: all that objectives are asked of]
+    #[arg(long, value_name = "NAME")]
+    policy: Vec<String>,
+    /// What is to be as low as can be [default: cost_per_month]
+    #[arg(long, visible_alias = "minimize", value_name = "METRIC", conflicts_with = "maximise")]
+    minimise: Option<Metric>,
+    /// What is to be as high as can be, such as quality or goodput
+    #[arg(long, visible_alias = "maximize", value_name = "METRIC")]
+    maximise: Option<Metric>,
+    /// The most replications of a candidate, of which all begin with four
+    #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u64).range(4..=100_000))]
+    replications: u64,
+    /// Requests that may be simulated, a quarter of them for the run on another seed
+    #[arg(long, value_name = "N", default_value = "20000000", value_parser = clap::value_parser!(u64).range(1..))]
+    budget: u64,
+    /// Seed [default: as the file says]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Threads [default: one a core]; results do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    threads: Option<u64>,
+    /// The trace that the experiment replays, or the folder it is in [default: the environment's SIMCAP_TRACES]
+    #[arg(long, value_name = "PATH")]
+    trace: Option<PathBuf>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Form::Table)]
+    format: Form,
+    /// Write optimize.json, optimize.html, a page with the front, and best.json, the experiment as it was chosen, to this folder too
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// What is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Table,
+    Json,
+    Csv,
+    Markdown,
+}
+
+impl OptimizeArgs {
+    pub(super) fn run(self, own: &OwnParts) -> Done {
+        let set = self.axes.iter().map(|axis| (axis.path.clone(), axis.values.join(",")));
+        super::refuse_twice(None, self.seed, set)?;
+        let stop = Stop::watch(None);
+        let mut source = Source::read(&self.file)?;
+        let traces: Traces = traces(self.trace.clone());
+        let base = source.load(&[], &traces, None, own.clone())?;
+        let plan = assemble(&base)?;
+        let goal = self.maximise.as_ref().or(self.minimise.as_ref());
+        let goal = goal.cloned().unwrap_or(Metric::COST_PER_MONTH);
+        let metrics = metrics(&plan, goal);
+        let mut candidates = Candidates::of(&self, (source, traces, own.clone()), &base, &plan, &metrics)?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.threads.unwrap_or(0) as usize)
+            .build()
+            .context("cannot start the threads")?;
+        stop.simulate();
+        let goals: Vec<Goal> = (plan.objectives.iter())
+            .map(|objective| Goal {
+                metric: objective.metric.clone(),
+                bound: objective.bound,
+                at_most: objective.at_most,
+            })
+            .collect();
+        let choose = Choose {
+            metrics: metrics.clone(),
+            is_most: self.maximise.is_some(),
+            matters: plan.matters,
+            confidence: plan.confidence,
+            most: self.replications,
+            budget: (self.budget as f64 * OF_SEARCH) as u64,
+            seed: self.seed.unwrap_or(plan.seed),
+            warmth: pool.install(|| warmth(&base, &plan, &stop))?,
+        };
+        let count = candidates.len();
+        let told = |said: &str| tell!("{said}");
+        let mut at = |i: usize| candidates.at(i);
+        let selection = pool.install(|| choose.run((count, goals.len()), &mut at, &stop.control, &told));
+        let selection = match selection {
+            Ok(selection) => selection,
+            Err(Fault::Input(error)) => return Err(error.into()),
+            Err(Fault::Stopped) => return Err(anyhow!("interrupted: nothing is chosen").into()),
+        };
+        let (names, commands, today) = candidates.named();
+        let among = Among {
+            names: &names,
+            commands: &commands,
+            goals: &goals,
+            today: candidates.today(),
+            as_it_is: &today,
+        };
+        self.has_values(&selection, &names, &metrics[0])?;
+        let first = leading(&selection, &goals, choose.is_most);
+        let mut all = nothing_yet(&base, &plan, &choose, &candidates, goals.clone());
+        let which = worth(&selection, among, &metrics, choose.is_most, choose.matters);
+        let again = self.again(&mut all, &selection, &which, &mut candidates, &pool, &stop)?;
+        let all = optimum(all, &selection, among, first, &again);
+        let best = match (first, all.ended) {
+            (Some(i), Ended::Found | Ended::Open | Ended::Spent | Ended::Interrupted) => {
+                Some(best_file(&mut candidates, i)?)
+            }
+            _ => None,
+        };
+        self.show(&all, best)?;
+        self.ended(&all)
+    }
+
+    /// Refuses a figure to go by that some candidate does not have.
+    fn has_values(&self, selection: &Selection, names: &[String], goal: &Metric) -> Result<(), Failure> {
+        let lacks = |figure: &Estimate| figure.value.is_nan();
+        let remain = |tried: &&Tried| tried.out.is_none();
+        let without =
+            (selection.tried.iter()).position(|tried| remain(&tried) && tried.figures.first().is_some_and(lacks));
+        match without {
+            Some(i) => Err(Failure::Input(format!(
+                "{goal} has no value under {}, so that nothing can be chosen by it: name another with --minimise, such as cost_per_1k",
+                names[i]
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs the candidates `which`, and what the file says, on another seed, as far as the budget goes.
+    fn again(
+        &self,
+        all: &mut Optimum,
+        selection: &Selection,
+        which: &[usize],
+        candidates: &mut Candidates,
+        pool: &rayon::ThreadPool,
+        stop: &Stop,
+    ) -> Result<Vec<Again>, Failure> {
+        if selection.ended == Chosen::Stopped || which.is_empty() {
+            return Ok(Vec::new());
+        }
+        let each = |i: &usize| selection.tried[*i].requests as f64 / selection.tried[*i].replications.max(1) as f64;
+        let most = selection
+            .tried
+            .iter()
+            .map(|tried| tried.replications)
+            .max()
+            .unwrap_or(0);
+        let left = self.budget.saturating_sub(selection.requests) as f64;
+        // With what the file says, whose requests are about as many.
+        let needs = which.iter().map(each).sum::<f64>() * (1.0 + 1.0 / which.len() as f64);
+        let replications = (left / needs.max(1.0)).floor().min(most.max(AGAIN) as f64) as u64;
+        if replications < 2 {
+            return Ok(Vec::new());
+        }
+        let seed = all.seed.wrapping_add(1);
+        let mut found = Vec::new();
+        let mut wanted: Vec<Option<usize>> = which.iter().map(|i| Some(*i)).collect();
+        if candidates.today().is_none() {
+            wanted.push(None);
+        }
+        let mut requests = 0;
+        for candidate in wanted {
+            let loaded = match candidate {
+                Some(i) => candidates.at(i)?,
+                None => candidates.base(),
+            };
+            let mut options = Options::default().replications(replications).seed(seed);
+            options.own = loaded.own.clone();
+            // What outgrew its bound there has no figures.
+            let Ok(report) = pool.install(|| run_controlled(&loaded, &options, &stop.control)) else {
+                continue;
+            };
+            if stop.control.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            requests += report.policies.iter().map(|policy| policy.requests).sum::<u64>();
+            found.push(Again { candidate, report });
+        }
+        all.retest = (!found.is_empty()).then_some(Retest {
+            seed,
+            replications,
+            requests,
+        });
+        Ok(found)
+    }
+
+    fn show(&self, all: &Optimum, best: Option<String>) -> Result<(), Failure> {
+        let json = || serde_json::to_string_pretty(all).context("cannot write the choice as JSON");
+        match self.format {
+            Form::Table => {
+                let style = style();
+                print(&all.text(style.width, style.colour))?;
+            }
+            Form::Json => print(&(json()? + "\n"))?,
+            Form::Csv => print(&all.csv())?,
+            Form::Markdown => print(&all.markdown())?,
+        }
+        let Some(folder) = &self.out else { return Ok(()) };
+        let page = optimum_page::page(all).context("cannot make the page")?;
+        let mut files = vec![("optimize.json", json()? + "\n"), ("optimize.html", page)];
+        files.extend(best.map(|text| ("best.json", text)));
+        Ok(write::write_all(folder, &files).with_context(|| format!("cannot write to {}", folder.display()))?)
+    }
+
+    fn ended(&self, all: &Optimum) -> Done {
+        let missed = all
+            .points
+            .iter()
+            .any(|point| point.is_best && point.at.meets == Some(Judged::Fail));
+        match all.ended {
+            Ended::Interrupted => {
+                Err(anyhow!("interrupted after {} simulated requests", format::count(all.requests)).into())
+            }
+            Ended::Spent if all.best.is_none() => {
+                let budget = format::count(self.budget);
+                Err(anyhow!("the budget of {budget} simulated requests was spent before anything was known").into())
+            }
+            Ended::Nowhere => Ok(Exit::ObjectiveFailed),
+            Ended::Found | Ended::Open | Ended::Spent if missed => Ok(Exit::ObjectiveFailed),
+            Ended::Found | Ended::Open | Ended::Spent => Ok(Exit::Fine),
+        }
+    }
+}
+
+/// The metrics that are kept of each candidate: what is to be low, a latency, errors and quality.
+fn metrics(plan: &Plan, goal: Metric) -> Vec<Metric> {
+    let asked = |is: &dyn Fn(&Metric) -> bool, standard: Metric| {
+        let goals = plan.objectives.iter().map(|objective| &objective.metric);
+        goals.into_iter().find(|metric| is(metric)).cloned().unwrap_or(standard)
+    };
+    let latency = asked(&|metric| metric.unit() == Unit::Seconds, Metric::E2E_P95);
+    let errors = asked(
+        &|metric| metric.unit() == Unit::Share && metric.lower_is_better(),
+        Metric::ERROR_RATE,
+    );
+    let mut all = vec![goal];
+    for metric in [latency, errors, Metric::QUALITY] {
+        if !all.contains(&metric) {
+            all.push(metric);
+        }
+    }
+    all
+}
+
+/// The warm-up that all candidates share: that which a pilot of the file's own policies finds, where the plan leaves it open.
+fn warmth(base: &Loaded, plan: &Plan, stop: &Stop) -> Result<Option<Warmth>, Failure> {
+    if plan.start != Start::Unpiloted {
+        return Ok(None);
+    }
+    let plan = warmed(base, assemble(base)?, &stop.control).map_err(LoadError::Says)?;
+    let scenario = plan.scenarios.first();
+    Ok(scenario.map(|scenario| (scenario.window.warmup.since(Time::ZERO), plan.start)))
+}
+
+fn nothing_yet(base: &Loaded, plan: &Plan, choose: &Choose, candidates: &Candidates, objectives: Vec<Goal>) -> Optimum {
+    Optimum {
+        format: "simcap.optimum/1".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        experiment: base.experiment.name.clone(),
+        maximise: choose.is_most,
+        metrics: choose.metrics.clone(),
+        objectives,
+        axes: candidates.axes(),
+        currency: plan.currency.as_ref().map(|billing| billing.code),
+        seed: choose.seed,
+        retest: None,
+        confidence: plan.confidence.level(),
+        matters: choose.matters,
+        ended: Ended::Interrupted,
+        best: None,
+        probability: None,
+        sentences: Vec::new(),
+        warnings: Vec::new(),
+        assumptions: plan.assumptions.clone(),
+        points: Vec::new(),
+        candidates: Vec::new(),
+        requests: 0,
+        equal: 0,
+    }
+}

@@ -1,0 +1,250 @@
+//! The candidates of `simcap optimize`: every combination of values with every policy, and what the file says as it is.
+
+use serde_json::Value;
+
+use super::OptimizeArgs;
+use crate::cli::Failure;
+use crate::experiment::assemble::{Plan, assemble};
+use crate::experiment::axis::{Axis, points};
+use crate::experiment::load::{LoadError, Loaded, Source, Traces};
+use crate::experiment::settings::Setting;
+use crate::form::comments::blank_comments;
+use crate::form::diagnose::nearest;
+use crate::form::own::OwnParts;
+use crate::report::format;
+use crate::study::alone;
+use crate::words::Metric;
+
+/// The most candidates.
+const MOST: usize = 1_000;
+
+/// Where experiments come from.
+type Origin = (Source, Traces, OwnParts);
+
+/// Every candidate, by number.
+pub(super) struct Candidates {
+    from: Origin,
+    base: Loaded,
+    /// What commands call the file.
+    file: String,
+    axes: Vec<Axis>,
+    /// The values on the axes, nothing for those of the file itself; and the policy.
+    all: Vec<(Option<Vec<String>>, String)>,
+    today: Option<usize>,
+    /// The first policy of the file.
+    first: String,
+    metrics: Vec<Metric>,
+    /// The combination of values that was loaded last.
+    last: Option<(Option<Vec<String>>, Loaded)>,
+}
+
+impl Candidates {
+    /// The candidates that are asked for, each of which makes sense.
+    pub(super) fn of(
+        args: &OptimizeArgs,
+        from: Origin,
+        base: &Loaded,
+        plan: &Plan,
+        metrics: &[Metric],
+    ) -> Result<Candidates, Failure> {
+        let names = policies(args, base, plan)?;
+        let first = base.experiment.policies.first().map(|entry| entry.name.clone());
+        let first = first.unwrap_or_default();
+        let known = plan.metrics.iter().map(|measure| &measure.metric);
+        let missing = metrics
+            .iter()
+            .filter(|metric| !known.clone().any(|known| known == *metric));
+        let missing: Vec<Metric> = missing.cloned().collect();
+        let mut base = base.clone();
+        base.experiment.plan.metrics.extend(missing.iter().cloned());
+        let mut candidates = Candidates {
+            from,
+            file: base.file.clone(),
+            base,
+            axes: args.axes.clone(),
+            all: Vec::new(),
+            today: None,
+            first,
+            metrics: missing,
+            last: None,
+        };
+        let combinations = points(&args.axes).map_err(|why| Failure::Input(format!("--set: {why}")))?;
+        let count = combinations.len() * names.len();
+        if count > MOST {
+            return Err(Failure::Input(format!(
+                "{} candidates: at most {} are looked at; take fewer values, or name policies with --policy",
+                format::count(count as u64),
+                format::count(MOST as u64)
+            )));
+        }
+        for values in combinations {
+            let values = (!args.axes.is_empty()).then_some(values);
+            let loaded = candidates.loaded(values.as_ref())?;
+            assemble(&loaded)?;
+            // The file may say these values itself.
+            let is_today = loaded.experiment == candidates.base.experiment;
+            for name in &names {
+                if is_today && *name == candidates.first {
+                    candidates.today = Some(candidates.all.len());
+                }
+                candidates.all.push((values.clone(), name.clone()));
+            }
+        }
+        if candidates.today.is_none() && names.contains(&candidates.first) {
+            candidates.today = Some(candidates.all.len());
+            candidates.all.push((None, candidates.first.clone()));
+        }
+        Ok(candidates)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The number of what the file says, with its first policy.
+    pub(super) fn today(&self) -> Option<usize> {
+        self.today
+    }
+
+    /// The paths on which candidates differ.
+    pub(super) fn axes(&self) -> Vec<String> {
+        let several = self.axes.iter().filter(|axis| axis.values.len() > 1);
+        several.map(|axis| axis.path.clone()).collect()
+    }
+
+    /// What the file says, with its first policy alone.
+    pub(super) fn base(&self) -> Loaded {
+        alone(self.base.clone(), &self.first)
+    }
+
+    /// The experiment of candidate number `i`, with its policy alone.
+    pub(super) fn at(&mut self, i: usize) -> Result<Loaded, LoadError> {
+        let (values, name) = self.all[i].clone();
+        if self.last.as_ref().is_none_or(|(known, _)| *known != values) {
+            let loaded = self.loaded(values.as_ref())?;
+            self.last = Some((values, loaded));
+        }
+        let loaded = self
+            .last
+            .as_ref()
+            .map_or_else(|| self.base.clone(), |(_, loaded)| loaded.clone());
+        Ok(alone(loaded, &name))
+    }
+
+    /// The experiment with these values.
+    fn loaded(&mut self, values: Option<&Vec<String>>) -> Result<Loaded, LoadError> {
+        let settings = self.settings(values)?;
+        let (source, traces, own) = &mut self.from;
+        let mut loaded = source.load(&settings, traces, None, own.clone())?;
+        loaded.experiment.plan.metrics.extend(self.metrics.iter().cloned());
+        Ok(loaded)
+    }
+
+    fn settings(&self, values: Option<&Vec<String>>) -> Result<Vec<Setting>, LoadError> {
+        let Some(values) = values else { return Ok(Vec::new()) };
+        let settings = self.axes.iter().zip(values);
+        let settings = settings.map(|(axis, value)| Setting::new(&axis.path, value));
+        settings
+            .collect::<Result<_, _>>()
+            .map_err(|error| LoadError::Set(error.to_string()))
+    }
+
+    /// What the candidates are called, how each is run, and how the file as it is.
+    pub(super) fn named(&self) -> (Vec<String>, Vec<String>, String) {
+        let several = |values: &Vec<String>| {
+            let shown = self.axes.iter().zip(values);
+            let shown = shown
+                .filter(|(axis, _)| axis.values.len() > 1)
+                .map(|(_, value)| value.clone());
+            shown.collect::<Vec<_>>()
+        };
+        let name = |(values, policy): &(Option<Vec<String>>, String)| match values {
+            None if self.axes.is_empty() => policy.clone(),
+            None => format!("{policy} as it is"),
+            Some(values) => std::iter::once(policy.clone())
+                .chain(several(values))
+                .collect::<Vec<_>>()
+                .join(" · "),
+        };
+        let command = |(values, _): &(Option<Vec<String>>, String)| {
+            let set = self.axes.iter().zip(values.iter().flatten());
+            let set = set.map(|(axis, value)| format!(" --set {}", quoted(&format!("{}={value}", axis.path))));
+            format!("simcap run {}{}", quoted(&self.file), set.collect::<String>())
+        };
+        let names = self.all.iter().map(name).collect();
+        let commands = self.all.iter().map(&command).collect();
+        (names, commands, command(&(None, String::new())))
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:,%+".contains(c);
+    if word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// The policies that may be chosen: those that are asked for, or all that objectives are asked of.
+fn policies(args: &OptimizeArgs, base: &Loaded, plan: &Plan) -> Result<Vec<String>, Failure> {
+    let names: Vec<&str> = plan.scenarios.iter().map(|scenario| &*scenario.name).collect();
+    let is_asked = |number: usize| {
+        let mut objectives = plan.objectives.iter();
+        plan.objectives.is_empty() || objectives.any(|objective| objective.policies.contains(&number))
+    };
+    for name in &args.policy {
+        let Some(number) = names.iter().position(|known| known == name) else {
+            let near = nearest(name, names.iter().copied()).map(|near| format!("; did you mean {near}?"));
+            return Err(Failure::Input(format!(
+                "--policy {name}: there is no such policy, but {}{}",
+                names.join(", "),
+                near.unwrap_or_default()
+            )));
+        };
+        if !is_asked(number) {
+            return Err(Failure::Input(format!(
+                "--policy {name}: no objective of {} is asked of it",
+                base.file
+            )));
+        }
+    }
+    let chosen = names.iter().enumerate().filter(|(number, name)| {
+        let is_chosen = args.policy.is_empty() || args.policy.iter().any(|wanted| wanted == *name);
+        is_chosen && is_asked(*number)
+    });
+    Ok(chosen.map(|(_, name)| (*name).to_owned()).collect())
+}
+
+/// The text of the experiment with the values of candidate `i` and its policy alone, and the objectives that are asked of it.
+pub(super) fn best_file(candidates: &mut Candidates, i: usize) -> Result<String, Failure> {
+    let (values, policy) = candidates.all[i].clone();
+    let text = candidates.loaded(values.as_ref())?.text;
+    let tree: Value =
+        serde_json::from_str(&blank_comments(&text)).map_err(|error| Failure::Input(error.to_string()))?;
+    let is_it = |entry: &&Value| entry.get("name").and_then(Value::as_str) == Some(&policy);
+    let list = |name: &str| tree.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let own: Vec<Value> = list("policies").iter().filter(is_it).cloned().collect();
+    let mut objectives = list("objectives");
+    objectives.retain_mut(
+        |objective| match objective.get_mut("policies").and_then(Value::as_array_mut) {
+            None => true,
+            Some(names) => {
+                names.retain(|name| name.as_str() == Some(&policy));
+                !names.is_empty()
+            }
+        },
+    );
+    let mut text = text;
+    let wrong = |error: crate::experiment::settings::Unsettled| Failure::Input(error.to_string());
+    let mut settings = vec![("policies", Value::from(own))];
+    if tree.get("objectives").is_some() {
+        settings.push(("objectives", Value::from(objectives)));
+    }
+    for (path, value) in settings {
+        let setting = Setting::new(path, &format!("{value:#}")).map_err(wrong)?;
+        text = setting.put(&text).map_err(wrong)?;
+    }
+    Ok(text)
+}

@@ -174,7 +174,7 @@ fn a_rate_of_conversations_is_carried() {
     let mut experiment = server();
     let starts = json!({ "poisson": { "rate": "3600/h" } });
     experiment["traffic"]["arrivals"] =
-        json!({ "conversations": { "starts": starts, "turns": { "constant": 2 }, "think": { "constant": 1 } } });
+        json!({ "conversations": { "starts": starts, "turns": { "constant": 2 }, "think": { "constant": "1s" } } });
     experiment["providers"]["p"]["connections"] = 5.into();
     experiment["providers"]["p"].as_object_mut().unwrap().remove("load");
     let folder = tempfile::tempdir().unwrap();

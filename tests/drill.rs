@@ -135,7 +135,7 @@ fn dialogues_that_fail_are_told() {
     let mut of: Value = serde_json::from_str(&experiment()).unwrap();
     let starts = json!({ "poisson": { "rate": "5/s" } });
     of["traffic"]["arrivals"] =
-        json!({ "conversations": { "starts": starts, "turns": { "constant": 2 }, "think": { "constant": 1 } } });
+        json!({ "conversations": { "starts": starts, "turns": { "constant": 2 }, "think": { "constant": "1s" } } });
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("two.json"), of.to_string()).unwrap();
     let with = |format: &str| {

@@ -153,12 +153,12 @@ fn a_timeout_is_neither_too_short_nor_too_long() {
         &json!([{ "name": "it", "policy": { "single": { "provider": "p" } } }]),
         &json!([{ "metric": "e2e.p95", "at_most": "4s" }]),
     );
-    of["client"] = json!({ "timeouts": { "total": "30s" }, "retry": { "fixed": { "tries": 4, "wait": "10ms" } } });
+    of["client"] = json!({ "timeouts": { "attempt": "30s" }, "retry": { "fixed": { "tries": 4, "wait": "10ms" } } });
     let folder = tempfile::tempdir().unwrap();
     let (code, found) = optimize(
         folder.path(),
         &of,
-        &["--set", "client.timeouts.total=500ms,2s,5s,30s", "--budget", "1000000"],
+        &["--set", "client.timeouts.attempt=500ms,2s,5s,30s", "--budget", "1000000"],
     );
     assert_eq!((code, &found["best"]), (0, &json!("it · 2s")), "{found}");
     let out = |name: &str| {

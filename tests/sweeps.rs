@@ -124,9 +124,9 @@ fn traffic_of_any_kind_has_a_scale() {
     let mut experiment: Value = serde_json::from_str(&server()).unwrap();
     let starts = json!({ "poisson": { "rate": "5/s" } });
     for arrivals in [
-        json!({ "profile": { "peak": "20/s", "trough": "10/s" } }),
+        json!({ "profile": { "preset": "office", "peak": "20/s", "trough": "10/s" } }),
         json!({ "mmpp": { "states": [{ "rate": "20/s", "stay": "10s" }, { "rate": "5/s", "stay": "10s" }] } }),
-        json!({ "conversations": { "starts": starts, "turns": { "constant": 2 }, "think": { "constant": 1 } } }),
+        json!({ "conversations": { "starts": starts, "turns": { "constant": 2 }, "think": { "constant": "1s" } } }),
     ] {
         let kind = arrivals.as_object().unwrap().keys().next().unwrap().clone();
         experiment["traffic"]["arrivals"] = arrivals;

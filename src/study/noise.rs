@@ -22,7 +22,7 @@ pub(super) fn never(points: &[Seen]) -> Option<usize> {
     if ![one, half, quarter].into_iter().all(is_idle) {
         return None;
     }
-    let fails = |weighed: &Weighed| beyond(weighed, -1.0, Confidence::P99);
+    let fails = |weighed: &Weighed| beyond(weighed, -1.0, Confidence::P95);
     // What is saturated has the same margin at every load, and not the same figure.
     let same = |a: &Weighed, b: &Weighed| {
         let (x, y) = (a.estimate.value, b.estimate.value);

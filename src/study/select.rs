@@ -254,18 +254,24 @@ impl Going<'_, '_> {
     fn look(&mut self, until: u64) -> Result<bool, Fault> {
         let mut wanted = self.alive();
         wanted.retain(|&i| self.all[i].waits_for.is_none() && self.all[i].replications() < until);
-        let new = (until - until / 2) as usize;
-        for chunk in wanted.chunks((AT_ONCE / new.max(1)).max(1)) {
+        let mut left = wanted.as_slice();
+        while !left.is_empty() {
+            let known = self.all.iter().filter_map(Entry::each).reduce(f64::max);
+            // The first alone says what the others may cost.
+            let size = if known.is_some() {
+                (AT_ONCE / until as usize).max(1)
+            } else {
+                1
+            };
+            let (chunk, rest) = left.split_at(size.min(left.len()));
             let missing = |i: usize| (until - self.all[i].replications()) as f64;
-            let known = self.all.iter().filter_map(Entry::each).fold(0.0, f64::max);
-            let costs: f64 = chunk
-                .iter()
-                .map(|&i| missing(i) * self.all[i].each().unwrap_or(known))
-                .sum();
+            let each = |i: usize| self.all[i].each().or(known).unwrap_or(0.0);
+            let costs: f64 = chunk.iter().map(|&i| missing(i) * each(i)).sum();
             if self.spent as f64 + costs > self.how.budget as f64 {
                 return Ok(false);
             }
             self.sample(chunk, until)?;
+            left = rest;
         }
         Ok(true)
     }

@@ -158,7 +158,12 @@ fn a_timeout_is_neither_too_short_nor_too_long() {
     let (code, found) = optimize(
         folder.path(),
         &of,
-        &["--set", "client.timeouts.attempt=500ms,2s,5s,30s", "--budget", "1000000"],
+        &[
+            "--set",
+            "client.timeouts.attempt=500ms,2s,5s,30s",
+            "--budget",
+            "1000000",
+        ],
     );
     assert_eq!((code, &found["best"]), (0, &json!("it · 2s")), "{found}");
     let out = |name: &str| {

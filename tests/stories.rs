@@ -437,3 +437,48 @@ fn what_is_found_is_what_all_stories_say() {
     let worst: Vec<u64> = counted.iter().map(|s| s.ending.ask.id).take(7).collect();
     assert_eq!(ids(&["--worst", "7"]), worst);
 }
+
+/// Of policies that go by a figure: what it is called, and whether the least of it is chosen.
+#[test]
+fn what_a_policy_went_by_names_the_one_that_it_chose() {
+    let kinds = [
+        (json!({ "p2c": {} }), "load, of the two drawn", true),
+        (json!({ "cost_based": {} }), "a million tokens in and as many out", true),
+        (json!({ "kong_usage": {} }), "used so far", true),
+        (json!({ "ucb": {} }), "upper bound of the mean reward", false),
+        (json!({ "thompson": {} }), "reward drawn", false),
+    ];
+    let provider = |price: &str, ttft: &str| {
+        json!({ "ttft": { "constant": ttft }, "tps": { "constant": 50 }, "quality": { "all": 0.9 },
+                "prices": { "per_token": { "input": price, "output": price } } })
+    };
+    for (policy, what, least) in kinds {
+        let experiment = json!({
+            "name": "grounds",
+            "traffic": { "arrivals": { "poisson": { "rate": "5/s" } },
+                         "classes": { "all": { "input": { "constant": 10 }, "output": { "constant": 20 } } } },
+            "providers": { "a": provider("$3/Mtok", "100ms"), "b": provider("$1/Mtok", "300ms"), "c": provider("$2/Mtok", "1s") },
+            "policies": [ { "name": "only", "policy": policy } ],
+            "plan": { "duration": "60s", "replications": 1, "warmup": "0s" }
+        });
+        let loaded = from_text("grounds.json", &experiment.to_string()).unwrap();
+        let plan = assemble(&loaded).unwrap();
+        let (stories, _, _) = told(&plan.scenarios[0], 1);
+        let mut choices = 0;
+        for choice in stories.iter().flat_map(|story| &story.choices) {
+            let of: Vec<_> = choice.grounds.iter().filter(|ground| ground.what == what).collect();
+            let Some((chosen, _)) = choice.chosen else { continue };
+            let Some(own) = of.iter().find(|ground| ground.provider == chosen) else {
+                assert!(of.is_empty(), "{what}: nothing of the one that was chosen: {of:?}");
+                continue;
+            };
+            choices += 1;
+            let is_best = |other: f64| if least { own.value <= other } else { own.value >= other };
+            assert!(
+                of.iter().all(|ground| is_best(ground.value)),
+                "{what}: {chosen} of {of:?}"
+            );
+        }
+        assert!(choices > 100, "{what}: {choices} choices");
+    }
+}

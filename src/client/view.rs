@@ -2,13 +2,13 @@
 //!
 //! Nothing here says how a provider is modelled.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use super::breaker::FleetBreaker;
 use super::host::Host;
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::time::Time;
-use crate::words::Outcome;
+use crate::words::{Outcome, Unit};
 
 /// One attempt to be routed, as the client knows it.
 #[derive(Clone, Debug)]
@@ -96,6 +96,39 @@ pub struct Fleet<'a> {
     only: Option<&'a [bool]>,
     everybody: Option<&'a [u32]>,
     sight: Option<Sight<'a>>,
+    heard: Option<&'a Grounds>,
+}
+
+/// What policies say that they go by while they choose, for the story of a request.
+#[derive(Debug, Default)]
+pub struct Grounds(RefCell<Vec<Ground>>);
+
+/// A figure that a policy goes by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ground {
+    /// What the figure is, in words: "mean latency".
+    pub what: &'static str,
+    /// The provider that it is of, by number.
+    pub provider: usize,
+    /// What it is counted in.
+    pub unit: Unit,
+    /// The figure.
+    pub value: f64,
+}
+
+impl Grounds {
+    /// What was said so far; a figure that was said twice of a provider stands there once.
+    pub fn take(&self) -> Vec<Ground> {
+        let mut all: Vec<Ground> = Vec::new();
+        for ground in self.0.take() {
+            let is_same = |known: &&mut Ground| known.what == ground.what && known.provider == ground.provider;
+            match all.iter_mut().find(is_same) {
+                Some(known) => *known = ground,
+                None => all.push(ground),
+            }
+        }
+        all
+    }
 }
 
 /// What of the load at each provider a policy sees, where that is not the client's own counts as they are now.
@@ -138,6 +171,32 @@ impl<'a> Fleet<'a> {
             only: None,
             everybody: None,
             sight: None,
+            heard: None,
+        }
+    }
+
+    /// This fleet, where somebody hears what policies say that they go by.
+    #[inline]
+    #[must_use]
+    pub fn heard_by(self, heard: &'a Grounds) -> Fleet<'a> {
+        Fleet {
+            heard: Some(heard),
+            ..self
+        }
+    }
+
+    /// What a policy goes by at provider `index`: what it is, its unit and the figure. Asked for only while the story of a request is
+    /// told, so that it may cost something.
+    #[inline]
+    pub fn tell(&self, index: usize, ground: impl FnOnce() -> (&'static str, Unit, f64)) {
+        if let Some(heard) = self.heard {
+            let (what, unit, value) = ground();
+            heard.0.borrow_mut().push(Ground {
+                what,
+                provider: index,
+                unit,
+                value,
+            });
         }
     }
 

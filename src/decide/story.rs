@@ -8,9 +8,9 @@ use crate::experiment::assemble::Plan;
 use crate::experiment::kinds::page_of;
 use crate::experiment::load::Loaded;
 use crate::kernel::time::{Span, Time};
-use crate::report::format;
-use crate::report::story::{Attempt, Glance, Nanos, Pico, Place, Stay, Step, Story};
-use crate::routing::PolicySpec;
+use crate::report::story::{Attempt, Glance, Ground, Nanos, Pico, Place, Stay, Step, Story};
+use crate::report::{Unit, format};
+use crate::routing::{self, PolicySpec};
 use crate::words::Outcome;
 
 /// Gives names to what was seen under one policy in one replication.
@@ -127,6 +127,7 @@ impl<'a> Telling<'a> {
             provider: None,
             attempt: None,
             seen: Vec::new(),
+            went_by: Vec::new(),
         };
         let of_attempt = |what, index: usize, text: String| Step {
             provider: Some(self.provider(of.attempts[index].sending.provider)),
@@ -216,6 +217,22 @@ impl<'a> Telling<'a> {
             provider,
             attempt: None,
             seen: of.seen.iter().enumerate().map(glance).collect(),
+            went_by: of.grounds.iter().map(|ground| self.ground(ground)).collect(),
+        }
+    }
+
+    /// A figure that the policy went by.
+    fn ground(&self, of: &routing::Ground) -> Ground {
+        let text = match of.unit {
+            _ if of.value == f64::INFINITY => format::ENDLESS.to_owned(),
+            Unit::Number if of.value.fract() == 0.0 && of.value >= 0.0 => format::count(of.value as u64),
+            unit => format::value(unit, of.value),
+        };
+        Ground {
+            what: of.what,
+            provider: self.provider(of.provider),
+            value: of.value,
+            text,
         }
     }
 
@@ -286,6 +303,7 @@ impl<'a> Telling<'a> {
                 provider: Some(name),
                 attempt: None,
                 seen: Vec::new(),
+                went_by: Vec::new(),
             };
             steps.insert(place.unwrap_or(steps.len()), step);
         }

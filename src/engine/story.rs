@@ -16,6 +16,7 @@ pub use find::{Found, Rank, Search};
 use super::tally::Hit;
 use super::watch::{Arrival, By, Choice, Ending, Fate, Held, Sending, Watch, What};
 use crate::kernel::time::{Span, Time};
+use crate::routing::Ground;
 use crate::words::{Ask, Ended, Outcome};
 
 /// Where a request is at a moment.
@@ -157,6 +158,8 @@ pub struct Chosen {
     pub hedge: bool,
     /// Every provider as it was seen.
     pub seen: Vec<Glance>,
+    /// What the policy went by, as far as it says.
+    pub grounds: Vec<Ground>,
 }
 
 /// A provider as a policy sees it.
@@ -455,6 +458,7 @@ impl Watch for Teller<'_> {
             chosen: choice.chosen,
             hedge: choice.call.hedge,
             seen: (0..fleet.len()).map(glance).collect(),
+            grounds: choice.grounds.take(),
         });
         let now = fleet.now();
         open.step(now, Step::Chose(at));

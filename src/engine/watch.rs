@@ -13,7 +13,7 @@ use std::fmt;
 use crate::engine::tally::Hit;
 use crate::kernel::time::{Span, Time};
 use crate::provider::endpoint::Answer;
-use crate::routing::{Call, Fleet};
+use crate::routing::{Call, Fleet, Grounds};
 use crate::words::{Ask, Ended, Outcome};
 
 /// What looks on while a replication runs.
@@ -188,6 +188,8 @@ pub struct Choice<'a> {
     pub call: &'a Call,
     /// The providers as the policy sees them, before the attempt is sent.
     pub fleet: &'a Fleet<'a>,
+    /// What the policy said that it goes by.
+    pub grounds: &'a Grounds,
     /// The provider that is chosen, and by what; nothing if none can take it.
     pub chosen: Option<(usize, By)>,
 }

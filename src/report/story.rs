@@ -188,6 +188,22 @@ pub struct Step {
     /// Each provider as it was seen, where one was chosen.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub seen: Vec<Glance>,
+    /// What the policy went by when it chose, as far as it says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub went_by: Vec<Ground>,
+}
+
+/// A figure that a policy went by when it chose a provider.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ground {
+    /// What the figure is, in words.
+    pub what: &'static str,
+    /// The provider that it is of.
+    pub provider: String,
+    /// The figure: in seconds, US dollars, or a number, as `what` says; `null` where it is endless.
+    pub value: f64,
+    /// The figure with its unit.
+    pub text: String,
 }
 
 /// A provider as the policy saw it.

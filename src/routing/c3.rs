@@ -39,7 +39,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Call, Fleet, Measures, Members, Policy, lowest, taking_part};
 use crate::form::build::{Built, Names, Refusal};
-use crate::words::{Ended, Outcome};
+use crate::words::{Ended, Outcome, Unit};
 
 /// The lowest cubic score of response time and queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -118,7 +118,9 @@ impl Policy for Running {
             } = self.tracks[p];
             let outstanding = fleet.load(p);
             let q = 1.0 + self.clients * f64::from(outstanding) + queue;
-            Some((response - service + q * q * q * service, outstanding))
+            let score = response - service + q * q * q * service;
+            fleet.tell(p, || ("score", Unit::Number, score));
+            Some((score, outstanding))
         })
     }
 

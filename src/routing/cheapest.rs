@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, prices, taking_part};
 use crate::form::build::{Built, Names};
+use crate::words::Unit;
 
 /// The cheapest provider for this call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -73,7 +74,10 @@ impl Policy for Running {
         lowest(&self.order, |p| {
             let (input, output) = self.prices[p];
             let price = || read * u128::from(input) + written * u128::from(output);
-            fleet.is_open_to_calls(p).then(price)
+            fleet.is_open_to_calls(p).then(|| {
+                fleet.tell(p, || ("price of the call", Unit::Dollars, price() as f64 * 1e-12));
+                price()
+            })
         })
     }
 

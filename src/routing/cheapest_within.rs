@@ -43,7 +43,7 @@ use crate::form::per_class::PerClass;
 use crate::form::units::{Duration, Fraction};
 use crate::kernel::time::{Span, Time};
 use crate::words::UNRATED;
-use crate::words::{Ended, Outcome};
+use crate::words::{Ended, Outcome, Unit};
 
 /// The number of answers that are kept.
 const SAMPLES: usize = 50;
@@ -257,9 +257,17 @@ impl Running {
     }
 
     /// The choice among the providers that `may` allows.
-    fn among(&self, call: &Call, now: Time, may: impl Fn(usize) -> bool) -> Option<usize> {
-        let order = &self.order[call.class];
+    fn among(&self, call: &Call, fleet: &Fleet<'_>, may: impl Fn(usize) -> bool) -> Option<usize> {
+        let (order, now) = (&self.order[call.class], fleet.now());
         let within = lowest(order, |p| {
+            fleet.tell(p, || {
+                let price = self.price(call, p).map_or(f64::INFINITY, |price| price as f64 * 1e-12);
+                ("price of the call", Unit::Dollars, price)
+            });
+            fleet.tell(p, || {
+                let (n, good) = self.state(call, p).recent(now, self.rule.window);
+                ("share within the bound", Unit::Share, good as f64 / n.max(1) as f64)
+            });
             (may(p) && self.keeps_to(call, p, now))
                 .then(|| self.price(call, p))
                 .flatten()
@@ -290,8 +298,8 @@ impl Policy for Running {
             self.states[call.class * self.providers + p].probe_at = now + self.probe_after;
             return probe;
         }
-        self.among(call, now, elsewhere)
-            .or_else(|| self.among(call, now, |p| fleet.is_open_to_calls(p)))
+        self.among(call, fleet, elsewhere)
+            .or_else(|| self.among(call, fleet, |p| fleet.is_open_to_calls(p)))
     }
 
     fn learn(&mut self, ended: &Ended) {

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use super::litellm::{MinuteLimits, Minutes};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, taking_part};
 use crate::form::build::{Built, Names};
-use crate::words::{Ended, Outcome};
+use crate::words::{Ended, Outcome, Unit};
 
 /// Pico-dollars for one token of each kind whose price is not known: $5 and $5.
 const UNKNOWN: u64 = 10_000_000_000_000;
@@ -71,7 +71,16 @@ impl Policy for Running {
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         self.minutes.turn(fleet.now());
         lowest(&self.order, |p| {
-            (fleet.is_open_to_calls(p) && self.minutes.has_room(p, call.input)).then(|| self.prices[p])
+            (fleet.is_open_to_calls(p) && self.minutes.has_room(p, call.input)).then(|| {
+                fleet.tell(p, || {
+                    (
+                        "a million tokens in and as many out",
+                        Unit::Dollars,
+                        self.prices[p] as f64 * 1e-6,
+                    )
+                });
+                self.prices[p]
+            })
         })
     }
 

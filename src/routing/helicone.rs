@@ -34,7 +34,7 @@ use crate::form::build::{Built, Names, Refusal};
 use crate::form::named::Named;
 use crate::form::units::Duration;
 use crate::kernel::time::Span;
-use crate::words::Ended;
+use crate::words::{Ended, Unit};
 
 /// Helicone's gateway: two choices on latency, the lowest latency, or weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -116,7 +116,11 @@ impl Policy for Lowest {
     #[inline]
     fn choose(&mut self, _call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         lowest(&self.order, |p| {
-            fleet.is_open_to_calls(p).then(|| self.peaks.peek(p, fleet))
+            fleet.is_open_to_calls(p).then(|| {
+                let peak = self.peaks.peek(p, fleet);
+                fleet.tell(p, || ("latency times calls", Unit::Seconds, peak * 1e-9));
+                peak
+            })
         })
     }
 

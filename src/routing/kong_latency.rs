@@ -31,7 +31,7 @@ use crate::form::build::{Built, Names, Refusal};
 use crate::form::named::Named;
 use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
-use crate::words::Ended;
+use crate::words::{Ended, Unit};
 
 /// The lowest exponentially weighted moving average of latency.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -104,7 +104,11 @@ impl Running {
 impl Policy for Running {
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
-        let score = |p: usize| self.average(p, fleet.now(), 0.0) / self.weights[p];
+        let score = |p: usize| {
+            let score = self.average(p, fleet.now(), 0.0) / self.weights[p];
+            fleet.tell(p, || ("moving average over the weight", Unit::Seconds, score * 1e-9));
+            score
+        };
         let open = |p: usize| fleet.is_open_to_calls(p);
         lowest(&self.order, |p| (call.last != Some(p) && open(p)).then(|| score(p)))
             .or_else(|| call.last.filter(|&last| self.order.contains(&last) && open(last)))

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest, taking_part};
 use crate::form::build::{Built, Names};
 use crate::form::named::Named;
+use crate::words::Unit;
 
 /// The fewest calls for its weight.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -55,7 +56,10 @@ impl Policy for Running {
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         let score = |p: usize| {
             let calls = f64::from(fleet.load(p)) + 1.0;
-            fleet.is_open_to_calls(p).then(|| calls / self.weights[p])
+            fleet.is_open_to_calls(p).then(|| {
+                fleet.tell(p, || ("(calls + 1)/weight", Unit::Number, calls / self.weights[p]));
+                calls / self.weights[p]
+            })
         };
         lowest(&self.order, |p| if call.last == Some(p) { None } else { score(p) })
             .or_else(|| lowest(&self.order, score))

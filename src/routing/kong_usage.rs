@@ -27,7 +27,7 @@ use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, taking_part};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
-use crate::words::Ended;
+use crate::words::{Ended, Unit};
 
 /// The lowest usage so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -97,7 +97,10 @@ impl Policy for Running {
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         self.turn(fleet.now());
-        let used = |p: usize| fleet.is_open_to_calls(p).then(|| self.used[p]);
+        let used = |p: usize| {
+            fleet.tell(p, || ("used so far", Unit::Number, self.used[p] as f64));
+            fleet.is_open_to_calls(p).then(|| self.used[p])
+        };
         lowest(&self.order, |p| used(p).filter(|_| call.last != Some(p))).or_else(|| lowest(&self.order, used))
     }
 

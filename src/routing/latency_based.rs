@@ -49,7 +49,7 @@ use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Duration;
 use crate::kernel::chance::index;
 use crate::kernel::time::{Span, Time};
-use crate::words::{Ended, Outcome, Outcomes};
+use crate::words::{Ended, Outcome, Outcomes, Unit};
 
 /// The seconds that a timeout counts as.
 const PENALTY: f64 = 1000.0;
@@ -252,6 +252,7 @@ impl Policy for Running {
             }
             if self.minutes.has_room(p, call.input) {
                 self.scores[i] = self.means[p];
+                fleet.tell(p, || ("mean of its samples", Unit::Seconds, self.means[p]));
                 lowest = lowest.min(self.scores[i]);
             }
         }

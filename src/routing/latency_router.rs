@@ -43,7 +43,7 @@ use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, taking_part};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Duration;
 use crate::kernel::time::{Span, Time};
-use crate::words::{Ended, Outcome};
+use crate::words::{Ended, Outcome, Unit};
 
 /// The number of samples that are kept.
 const SAMPLES: usize = 50;
@@ -175,6 +175,8 @@ impl Running {
     fn plain(&self, fleet: &Fleet<'_>, open: impl Fn(usize) -> bool) -> Option<usize> {
         lowest(&self.order, |p| {
             let state = &self.states[p];
+            fleet.tell(p, || ("health score", Unit::Number, f64::from(state.score)));
+            fleet.tell(p, || ("weighted latency", Unit::Seconds, state.latency));
             (state.is_healthy() && open(p) && fleet.is_open_to_calls(p)).then_some(state.latency)
         })
     }

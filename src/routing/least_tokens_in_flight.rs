@@ -30,7 +30,7 @@ use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest_drawn, taki
 use crate::form::build::{Asked, Built, Names, Refusal};
 use crate::form::units::Count;
 use crate::kernel::chance::{Purpose, index};
-use crate::words::Ended;
+use crate::words::{Ended, Unit};
 
 /// Fewest tokens under way or in line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +62,9 @@ pub enum CountedOutput {
 }
 
 const MOST_CHOICES: u64 = 1_000_000;
+
+/// What the policy goes by, as it tells the story of a request.
+const TOKENS: &str = "tokens under way";
 
 impl BuildPolicy for LeastTokensInFlight {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
@@ -130,11 +133,17 @@ impl Running {
 impl Policy for Running {
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         if self.choices == self.order.len() {
-            let tokens = |p: usize| fleet.is_open_to_calls(p).then(|| self.tokens[p]);
+            let tokens = |p: usize| {
+                fleet.tell(p, || (TOKENS, Unit::Number, self.tokens[p] as f64));
+                fleet.is_open_to_calls(p).then(|| self.tokens[p])
+            };
             return lowest_drawn(&self.order, call.draw(), tokens);
         }
         let drawn = self.draw(call, fleet);
-        lowest_drawn(&self.deck[..drawn], call.draw(), |p| Some(self.tokens[p]))
+        lowest_drawn(&self.deck[..drawn], call.draw(), |p| {
+            fleet.tell(p, || (TOKENS, Unit::Number, self.tokens[p] as f64));
+            Some(self.tokens[p])
+        })
     }
 
     fn wants(&self) -> Wants {

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::pair::pair;
 use super::{BuildPolicy, Call, Fleet, Members, Policy, memoryless};
 use crate::form::build::{Built, Names};
+use crate::words::Unit;
 
 /// The power of two choices: the one of two with fewer calls.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +41,9 @@ impl BuildPolicy for P2c {
 #[inline]
 fn choose(order: &[usize], call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
     let (one, other) = pair(order, call, fleet)?;
+    for p in [one, other] {
+        fleet.tell(p, || ("load, of the two drawn", Unit::Number, f64::from(fleet.load(p))));
+    }
     Some(if fleet.load(other) < fleet.load(one) {
         other
     } else {

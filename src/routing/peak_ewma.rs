@@ -36,7 +36,7 @@ use super::{BuildPolicy, Call, Fleet, Members, Policy, taking_part};
 use crate::form::build::{Built, Names};
 use crate::form::units::Duration;
 use crate::kernel::time::Span;
-use crate::words::Ended;
+use crate::words::{Ended, Unit};
 
 /// The power of two choices on Peak EWMA.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -85,6 +85,11 @@ impl Policy for Running {
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         let (one, other) = pair(&self.order, call, fleet)?;
         let (cost, others) = (self.peaks.cost(one, fleet), self.peaks.cost(other, fleet));
+        for (p, cost) in [(one, cost), (other, others)] {
+            fleet.tell(p, || {
+                ("latency times calls, of the two drawn", Unit::Seconds, cost * 1e-9)
+            });
+        }
         Some(if others < cost { other } else { one })
     }
 

@@ -94,7 +94,10 @@ impl Policy for Running {
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
         let open = |p: usize| fleet.is_open_to_calls(p);
-        let spin = |wheel: &Wheel| wheel.spin(call.draw(), open);
+        let spin = |wheel: &Wheel| {
+            wheel.tell(fleet);
+            wheel.spin(call.draw(), open)
+        };
         match self.version {
             Version::V1_109 => self.wheels.iter().find_map(spin),
             Version::V1_80 => {

@@ -44,7 +44,7 @@ use crate::form::build::{Built, Names};
 use crate::form::units::{Count, Fraction};
 use crate::kernel::beta::beta;
 use crate::kernel::chance::Purpose;
-use crate::words::Ended;
+use crate::words::{Ended, Unit};
 
 bandit! {
     /// Thompson sampling: draws from beliefs about the mean reward.
@@ -72,7 +72,11 @@ impl Policy for Running {
                 // Each draws from a stream of its own: which others are open changes nothing for it.
                 let belief = beliefs[p];
                 let mut stream = call.attempt.part(p as u64).stream(Purpose::Route);
-                may(p).then(|| -beta(1.0 + belief.sum, 1.0 + (belief.n - belief.sum).max(0.0), &mut stream))
+                may(p).then(|| {
+                    let drawn = beta(1.0 + belief.sum, 1.0 + (belief.n - belief.sum).max(0.0), &mut stream);
+                    fleet.tell(p, || ("reward drawn", Unit::Number, drawn));
+                    -drawn
+                })
             })
         };
         among(&|p| call.last != Some(p) && fleet.is_open_to_calls(p)).or_else(|| among(&|p| fleet.is_open_to_calls(p)))

@@ -34,6 +34,7 @@ use super::reading::{Misread, Reading, readings};
 use super::{BuildPolicy, Call, Fleet, Policy, Wants};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::named::Named;
+use crate::words::Unit;
 
 /// Tiers by class, and a classifier that may err.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -136,6 +137,9 @@ impl Policy for Running {
         let mut tier = self.readings[call.class].of(call);
         loop {
             let providers = &self.tiers[tier];
+            for &p in providers {
+                fleet.tell(p, || ("tier", Unit::Number, tier as f64 + 1.0));
+            }
             let first = call.attempts as usize % providers.len();
             let (before, after) = providers.split_at(first);
             let open = after.iter().chain(before).copied().find(|&p| fleet.is_open_to_calls(p));

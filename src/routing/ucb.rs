@@ -43,7 +43,7 @@ use super::bandit::{Arms, Contexts, Learning, RewardSpec, bandit};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, Wants, lowest};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Fraction};
-use crate::words::Ended;
+use crate::words::{Ended, Unit};
 
 bandit! {
     /// Upper confidence bounds (UCB1, D-UCB, SW-UCB) on the mean reward.
@@ -52,6 +52,9 @@ bandit! {
         pub exploration: f64 = 2.0,
     }
 }
+
+/// What the policy goes by, as it tells the story of a request.
+const BOUND: &str = "upper bound of the mean reward";
 
 impl BuildPolicy for Ucb {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
@@ -83,11 +86,14 @@ impl Policy for Running {
                 let (arm, pulls) = (arms[p], pulls(p));
                 may(p).then(|| {
                     if pulls <= 0.0 {
+                        fleet.tell(p, || (BOUND, Unit::Number, f64::INFINITY));
                         return f64::NEG_INFINITY;
                     }
                     // Nothing is known of a provider that has not answered yet: the best is assumed.
                     let mean = if arm.n > 0.0 { arm.sum / arm.n } else { 1.0 };
-                    -(mean + libm::sqrt(spread / pulls))
+                    let bound = mean + libm::sqrt(spread / pulls);
+                    fleet.tell(p, || (BOUND, Unit::Number, bound));
+                    -bound
                 })
             })
         };

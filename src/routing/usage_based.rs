@@ -37,7 +37,7 @@ use super::litellm::{MinuteLimits, Minutes};
 use super::{BuildPolicy, Call, Fleet, Members, Policy, lowest, lowest_drawn, taking_part};
 use crate::form::build::{Built, Names};
 use crate::kernel::time::Span;
-use crate::words::{Ended, Outcome};
+use crate::words::{Ended, Outcome, Unit};
 
 /// The fewest tokens in the minute.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +64,9 @@ pub enum Usage {
     #[default]
     V2,
 }
+
+/// What the policy goes by, as it tells the story of a request.
+const TOKENS: &str = "tokens within the minute";
 
 impl BuildPolicy for UsageBased {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Policy>> {
@@ -125,6 +128,7 @@ impl Policy for First {
         }
         lowest(&self.order, |p| {
             let open = fleet.is_open_to_calls(p) && self.minutes.has_room_but_one(p, call.input);
+            fleet.tell(p, || (TOKENS, Unit::Number, self.minutes.tokens(p) as f64));
             open.then(|| (self.minutes.tokens(p), self.places[p]))
         })
     }
@@ -160,6 +164,7 @@ impl Policy for Second {
         self.minutes.turn(fleet.now());
         let chosen = lowest_drawn(&self.order, call.draw(), |p| {
             let open = fleet.is_open_to_calls(p) && self.minutes.has_room_but_one(p, call.input);
+            fleet.tell(p, || (TOKENS, Unit::Number, self.minutes.tokens(p) as f64));
             open.then(|| self.minutes.tokens(p))
         });
         if let Some(chosen) = chosen {

@@ -58,6 +58,7 @@ struct Running {
 impl Policy for Running {
     #[inline]
     fn choose(&mut self, call: &Call, fleet: &Fleet<'_>) -> Option<usize> {
+        self.wheel.tell(fleet);
         self.wheel.spin(call.draw(), |p| fleet.is_open_to_calls(p))
     }
 

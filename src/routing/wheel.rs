@@ -3,7 +3,9 @@
 //! While all are open, cumulative sums and a binary search find the choice; otherwise the open ones are gone through in
 //! order. Both take the same draw to the same choice when all are open.
 
+use super::Fleet;
 use crate::kernel::chance::unit;
+use crate::words::Unit;
 
 /// A roulette wheel: providers, each with a slice in proportion to its weight.
 #[derive(Clone, Debug)]
@@ -32,6 +34,14 @@ impl Wheel {
     /// Whether no provider has a weight.
     pub(super) fn is_empty(&self) -> bool {
         self.slices.is_empty()
+    }
+
+    /// Says the weights, by which chance decides.
+    #[inline]
+    pub(super) fn tell(&self, fleet: &Fleet<'_>) {
+        for &(p, weight) in &self.slices {
+            fleet.tell(p, || ("weight, by chance", Unit::Number, weight));
+        }
     }
 
     /// The choice of `draw` among those that are `open`; `None` if none of them has a weight.

@@ -10,7 +10,7 @@ use crate::engine::watch::{By, Choice, Fate, What};
 use crate::kernel::time::{Span, Time};
 use crate::provider::endpoint::Answer;
 use crate::provider::limits::Spent;
-use crate::routing::{Fleet, Restriction};
+use crate::routing::{Fleet, Grounds, Restriction};
 use crate::words::{Ask, Ended, Outcome, Spending, Usage};
 
 use super::age::as_seen;
@@ -71,6 +71,10 @@ impl World<'_> {
             fleet = fleet.beside(&self.everybody);
         }
         fleet = as_seen(fleet, self.aged.as_ref(), gateway);
+        let grounds = Grounds::default();
+        if self.watch.is_some() {
+            fleet = fleet.heard_by(&grounds);
+        }
         let (mut instead, mut order): (Option<usize>, &[usize]) = (None, &[]);
         let (mut taken, restriction) = ([0; MOST_COPIES], &mut Restriction::default());
         let (elsewhere, within) = (request.to == To::Elsewhere && !hedge, fleet);
@@ -113,8 +117,16 @@ impl World<'_> {
         let mut again = || elsewhere.then(|| policy.choose(&call, &within.within(&everywhere)).map(by_policy));
         let chosen = chosen.or_else(|| again().flatten()).or_else(others);
         if let Some(watch) = &mut self.watch {
-            let (call, fleet) = (&call, &fleet);
-            watch.choose(slot, &Choice { call, fleet, chosen });
+            let (call, fleet, grounds) = (&call, &fleet, &grounds);
+            watch.choose(
+                slot,
+                &Choice {
+                    call,
+                    fleet,
+                    grounds,
+                    chosen,
+                },
+            );
         }
         let Some((provider, _)) = chosen else {
             return false;

@@ -6,7 +6,7 @@
 use crate::stats::sorting;
 use std::fmt::Write;
 
-use super::{Attempt, Glance, Nanos, Pico, Place, Step, Story};
+use super::{Attempt, Glance, Ground, Nanos, Pico, Place, Step, Story};
 use crate::report::text::{clean, fit, paragraph, width};
 use crate::report::{Unit, format};
 use crate::words::Outcome;
@@ -160,7 +160,30 @@ fn step(step: &Step, columns: usize) -> String {
         let first = format!("{}saw  ", " ".repeat(14));
         all += &paragraph(&first, &glances(&step.seen, step.provider.as_deref()), columns);
     }
+    let mut kinds: Vec<&str> = step.went_by.iter().map(|ground| ground.what).collect();
+    kinds.dedup();
+    for what in kinds {
+        let first = format!("{}by   ", " ".repeat(14));
+        all += &paragraph(&first, &grounds(step, what), columns);
+    }
     all
+}
+
+/// One figure that the policy went by, of each provider; of many the chosen one's and a few others.
+fn grounds(step: &Step, what: &str) -> String {
+    const MOST: usize = 6;
+    let mut of: Vec<&Ground> = step.went_by.iter().filter(|ground| ground.what == what).collect();
+    sorting::by_key(&mut of, |ground| {
+        step.provider.as_deref() != Some(ground.provider.as_str())
+    });
+    let more = of.len().saturating_sub(MOST);
+    let mut all: Vec<String> = (of.iter().take(MOST))
+        .map(|ground| format!("{} {}", ground.provider, ground.text))
+        .collect();
+    if more > 0 {
+        all.push(format!("{more} more"));
+    }
+    format!("{what}: {}", all.join("; "))
 }
 
 /// The providers as they were seen, the chosen one first; of a large fleet those that are kept out and a few of the others.

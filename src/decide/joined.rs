@@ -121,6 +121,8 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
             judgement
         }));
     }
+    let more = second.scheduled.iter().filter(|one| !first.scheduled.contains(one));
+    report.scheduled.extend(more.cloned());
     let new = |list: &[String], text: &String| !list.contains(text);
     let more = second.assumptions.iter().filter(|text| new(&first.assumptions, text));
     report.assumptions.extend(more.cloned());

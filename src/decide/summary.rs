@@ -3,7 +3,7 @@
 use crate::client::budget::Alert;
 use crate::engine::incident::Incident;
 use crate::engine::replicate::{Finished, Runs};
-use crate::engine::scenario::Scenario;
+use crate::engine::scenario::{Deployment, Scenario};
 use crate::engine::tally::{ClassTally, Tally};
 use crate::experiment::assemble::Plan;
 use crate::experiment::caveats;
@@ -14,7 +14,7 @@ use crate::report::json::FORMAT;
 use crate::report::{
     AlertReport, Bill, BoundReport, CacheReport, ClassReport, Currency, Curves, EffortReport, IdentityReport,
     IncidentReport, Measured, Metric, MilestoneReport, Moment, OutcomeShare, PolicyReport, ProviderReport, QuotaReport,
-    Ranking, Report, Steady, SupposedReport, Unit, format,
+    Ranking, Report, Scheduled, Steady, SupposedReport, Unit, format,
 };
 use crate::routing::Milestone;
 use crate::stats::compare::Side;
@@ -181,6 +181,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         scorecard,
         uncertain: uncertain::sentences(&policies),
         joined: None,
+        scheduled: plan.scenarios.first().map_or_else(Vec::new, scheduled),
         policies,
     })
 }
@@ -464,6 +465,26 @@ fn incidents(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<Inciden
         time_to_recover: each(&|t| Figure::Each(t.incidents[i].seconds_to_recover())),
     };
     pooled.incidents.iter().enumerate().map(one).collect()
+}
+
+/// What is to go wrong at providers at times that are known beforehand, before arrivals end.
+fn scheduled(scenario: &Scenario) -> Vec<Scheduled> {
+    let window = scenario.window;
+    let of_provider = |deployment: &Deployment| {
+        let provider = &deployment.provider;
+        let stretches = provider.faults.iter().filter_map(|fault| fault.stretch());
+        let within = stretches.filter(|stretch| stretch.from < window.end && stretch.from < stretch.until);
+        let named = within.map(|stretch| Scheduled {
+            provider: provider.name.clone(),
+            what: stretch.what,
+            from: stretch.from.seconds_after(window.warmup),
+            until: stretch.until.seconds_after(window.warmup),
+        });
+        named.collect::<Vec<_>>()
+    };
+    let mut all: Vec<Scheduled> = scenario.fleet.iter().flat_map(of_provider).collect();
+    sorting::by(&mut all, |a, b| a.from.total_cmp(&b.from));
+    all
 }
 
 fn effort(pooled: &Tally, each: Each<'_>) -> Vec<EffortReport> {

@@ -59,6 +59,15 @@ pub trait Fault: fmt::Debug + Send + Sync {
             .map(|(from, until)| Course::once("an outage", from, until))
     }
 
+    /// What the fault does between two times that are known beforehand, in a few words without an article.
+    fn stretch(&self) -> Option<Stretch> {
+        self.outage().map(|(from, until)| Stretch {
+            what: "outage".into(),
+            from,
+            until,
+        })
+    }
+
     /// Whether the fault can leave an attempt in this silence, for a timeout to end.
     fn leaves(&self, _silence: Silence) -> bool {
         false
@@ -66,6 +75,17 @@ pub trait Fault: fmt::Debug + Send + Sync {
 
     /// A copy in its initial state, for one replication. `own` is the randomness that does not depend on requests.
     fn fresh(&self, own: Key) -> Box<dyn Fault>;
+}
+
+/// What a fault does for a time that is known beforehand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// What it does, in a few words without an article: "outage", "70 % rate limited".
+    pub what: String,
+    /// When it begins.
+    pub from: Time,
+    /// When it ends.
+    pub until: Time,
 }
 
 /// The parameters of a source of failures, as an experiment gives them.

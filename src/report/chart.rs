@@ -10,6 +10,7 @@
 mod axis;
 mod hover;
 mod label;
+mod lane;
 mod paint;
 
 pub(super) use paint::escaped;
@@ -65,7 +66,8 @@ pub enum Scale {
 pub struct Series {
     /// The colour of the series.
     pub colour: Colour,
-    /// What the series is called, beside its line and where its figures are shown; empty for what has no name of its own.
+    /// What the series is called, beside its line and where its figures are shown, and above the plot for an area; empty for what has no
+    /// name of its own.
     pub name: String,
     /// What is drawn.
     pub mark: Mark,
@@ -99,6 +101,8 @@ pub enum Mark {
     Points(Vec<Point>),
     /// Small points (x, y) without names, where there are many.
     Dots(Vec<(f64, f64)>),
+    /// Moments (x, what happened), marked above the plot.
+    Ticks(Vec<(f64, String)>),
 }
 
 /// A point with its intervals.
@@ -148,6 +152,7 @@ impl Mark {
             }
             Mark::Band(slices) => !slices.iter().any(|(x, lower, upper)| (x + lower + upper).is_finite()),
             Mark::Points(points) => !points.iter().any(|point| (point.x.0 + point.y.0).is_finite()),
+            Mark::Ticks(ticks) => !ticks.iter().any(|(x, _)| x.is_finite()),
         }
     }
 
@@ -157,6 +162,7 @@ impl Mark {
             Mark::Line(points) | Mark::Steps(points) | Mark::Dots(points) => points.iter().map(|(x, _)| *x).collect(),
             Mark::Band(slices) => slices.iter().map(|(x, ..)| *x).collect(),
             Mark::Points(points) => points.iter().flat_map(|point| ends(point.x)).collect(),
+            Mark::Ticks(ticks) => ticks.iter().map(|(x, _)| *x).collect(),
         }
     }
 
@@ -166,6 +172,7 @@ impl Mark {
             Mark::Line(points) | Mark::Steps(points) | Mark::Dots(points) => points.iter().map(|(_, y)| *y).collect(),
             Mark::Band(slices) => slices.iter().flat_map(|(_, lower, upper)| [*lower, *upper]).collect(),
             Mark::Points(points) => points.iter().flat_map(|point| ends(point.y)).collect(),
+            Mark::Ticks(_) => Vec::new(),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::stats::sorting;
 
 mod bill;
 mod front;
+mod happened;
 
 pub use bill::waterfall;
 pub use front::{Front, against};
@@ -126,7 +127,7 @@ fn interval(estimate: &Estimate) -> Option<(f64, f64)> {
     estimate.lo.zip(estimate.hi)
 }
 
-/// A figure over the counted time, one line a policy, scheduled outages in grey. `level` picks the figure of a bin.
+/// A figure over the counted time, one line a policy, what is scheduled to go wrong in grey. `level` picks the figure of a bin.
 pub fn over_time(report: &Report, title: &str, unit: Unit, level: impl Fn(&super::Moment) -> Option<f64>) -> Chart {
     let clock = Clock::of(report);
     let levels = report
@@ -149,29 +150,24 @@ pub fn over_time(report: &Report, title: &str, unit: Unit, level: impl Fn(&super
         let bins = policy.series.iter();
         Mark::Steps(bins.map(|bin| (bin.until, level(bin).unwrap_or(f64::NAN))).collect())
     });
-    let shades = outages(report).map(|(from, until)| Series {
+    let shades = report.stretches().into_iter().map(|stretch| Series {
         colour: Colour::Grid,
-        name: String::new(),
+        name: format!("{}: {}", shortened(&stretch.provider, 18), stretch.what),
         mark: Mark::Band(
-            [from, until]
+            [stretch.from, stretch.until]
                 .map(|at| (at.clamp(0.0, clock.end), lowest, highest))
                 .to_vec(),
         ),
     });
+    let ticks = happened::ticks(report, clock.end);
     Chart {
         title: title.into(),
         size: HALF,
         x: clock.axis(),
         y: axis("", unit, scale, Some((lowest, highest))),
-        series: shades.chain(lines).collect(),
+        series: shades.chain(lines).chain(ticks).collect(),
         references: vec![],
     }
-}
-
-/// When the scheduled outages begin and end, which is the same under every policy.
-fn outages(report: &Report) -> impl Iterator<Item = (f64, f64)> {
-    let first = report.policies.first().into_iter();
-    first.flat_map(|policy| policy.incidents.iter().map(|incident| (incident.from, incident.until)))
 }
 
 /// How one policy's attempts fall to providers over time, stacked to 100 %.

@@ -304,7 +304,7 @@ mod tests {
         let plots = section(&page, "Plots");
         for words in [
             "Lowest TTFT p95: 1.05 s under cheapest first, with fallback; highest: 3.14 s under everything to one provider.",
-            "Grey ground: outage of self-hosted-llama-3.3-70b, 30 min to 45 min.",
+            "Grey ground: outage at self-hosted-llama-3.3-70b, 30 min to 45 min.",
         ] {
             assert!(plots.contains(words), "{words}: {plots}");
         }

@@ -118,6 +118,9 @@ pub struct Report {
     /// Where policies ask providers for more than their models were fitted on; absent where none does, or no model says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<Outside>,
+    /// What is scheduled to go wrong at providers, in order of time; absent where nothing is, or in a result of an earlier version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scheduled: Vec<Scheduled>,
     /// One entry for each policy, in the experiment's order; the first is the baseline of every comparison.
     pub policies: Vec<PolicyReport>,
     /// Each further policy against the first.
@@ -211,6 +214,25 @@ impl Report {
                 .collect::<Vec<_>>()
                 .join(", "),
         )
+    }
+
+    /// What was scheduled to go wrong; of a result of an earlier version its outages.
+    pub(crate) fn stretches(&self) -> Vec<Scheduled> {
+        let outages = || {
+            let first = self.policies.first().into_iter();
+            let incidents = first.flat_map(|policy| &policy.incidents);
+            incidents.map(|incident| Scheduled {
+                provider: incident.provider.clone(),
+                what: "outage".into(),
+                from: incident.from,
+                until: incident.until,
+            })
+        };
+        if self.scheduled.is_empty() {
+            outages().collect()
+        } else {
+            self.scheduled.clone()
+        }
     }
 
     /// The warnings as they stand beside tables, whose percentiles are over all requests.
@@ -517,6 +539,20 @@ pub struct MilestoneReport {
     pub passed: u64,
     /// Seconds from the start of counting until the milestone was first passed, over the replications in which it was.
     pub at: Estimate,
+}
+
+/// Something that is scheduled to go wrong at a provider.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Scheduled {
+    /// The provider that it happens to.
+    pub provider: String,
+    /// What it is, in a few words without an article: "outage", "slow-down", "70 % rate limited".
+    pub what: String,
+    /// When it begins, in seconds from the start of counting.
+    pub from: f64,
+    /// When it ends, in seconds from the start of counting.
+    pub until: f64,
 }
 
 /// What a scheduled outage did.

@@ -16,6 +16,7 @@ pub(crate) fn sample() -> Report {
     let policies: Vec<PolicyReport> = names.iter().enumerate().map(|(i, name)| policy(i, *name)).collect();
     Report {
         outside: Vec::new(),
+        scheduled: Vec::new(),
         uncertain: Vec::new(),
         format: json::FORMAT.into(),
         version: "0.1.0".into(),

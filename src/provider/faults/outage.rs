@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::way::{Manner, Prepared};
-use super::{BuildFault, Failure, Fault, Refused, Silence, check_lasts};
+use super::{BuildFault, Failure, Fault, Refused, Silence, Stretch, check_lasts};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::lasting::Lasting;
 use crate::form::units::{Duration, Fraction};
@@ -86,6 +86,27 @@ impl Answer {
     }
 }
 
+impl Outage {
+    /// An outage if everything fails and not by a 429; else the share that does.
+    fn in_words(&self) -> String {
+        let fails = match self.answer {
+            Answer::RateLimited => "rate limited",
+            Answer::Overloaded => "overloaded",
+            Answer::Refused
+            | Answer::Hang
+            | Answer::Unavailable
+            | Answer::ConnectionError
+            | Answer::Unreachable => "failing",
+        };
+        match 100.0 * self.share.get() {
+            _ if self.share == Fraction::ONE && fails == "failing" => "outage".into(),
+            _ if self.share == Fraction::ONE => fails.into(),
+            // No more digits than the file has, but for those of the arithmetic.
+            percent => format!("{} % {fails}", (percent * 1e6).round() / 1e6),
+        }
+    }
+}
+
 impl BuildFault for Outage {
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Fault>> {
         if self.share == Fraction::ZERO {
@@ -102,6 +123,7 @@ impl BuildFault for Outage {
             }
             .of(self.answer.failure(), names)?,
             strikes_below: (self.share < Fraction::ONE).then(|| threshold(self.share.get())),
+            what: self.in_words(),
         }))
     }
 }
@@ -113,6 +135,8 @@ struct Running {
     failure: Prepared,
     /// Draws below this are struck; all, if it is absent.
     strikes_below: Option<u64>,
+    /// What it is, in words.
+    what: String,
 }
 
 impl Fault for Running {
@@ -127,6 +151,14 @@ impl Fault for Running {
 
     fn outage(&self) -> Option<(Time, Time)> {
         Some((self.from, self.until))
+    }
+
+    fn stretch(&self) -> Option<Stretch> {
+        Some(Stretch {
+            what: self.what.clone(),
+            from: self.from,
+            until: self.until,
+        })
     }
 
     fn leaves(&self, silence: Silence) -> bool {
@@ -182,6 +214,19 @@ mod tests {
             for kind in Silence::ALL {
                 assert_eq!(it.leaves(kind), silence == Some(kind), "{answer}");
             }
+        }
+    }
+
+    #[test]
+    fn it_is_called_what_it_is() {
+        for (rest, words) in [
+            ("", "outage"),
+            (r#", "answer": "hang""#, "outage"),
+            (r#", "answer": "rate_limited""#, "rate limited"),
+            (r#", "answer": "rate_limited", "share": "70%""#, "70 % rate limited"),
+            (r#", "answer": "unavailable", "share": "12.5%""#, "12.5 % failing"),
+        ] {
+            assert_eq!(outage(rest).stretch().unwrap().what, words);
         }
     }
 

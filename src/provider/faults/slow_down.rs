@@ -10,7 +10,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildFault, Failure, Fault, Weather, at_once, check_lasts, unchanged};
+use super::{BuildFault, Failure, Fault, Stretch, Weather, at_once, check_lasts, unchanged};
 use crate::form::build::{Built, Names};
 use crate::form::units::Duration;
 use crate::kernel::chance::Key;
@@ -79,6 +79,14 @@ impl Fault for Running {
 
     fn course(&self) -> Option<Course> {
         Some(Course::once("a slow-down", self.from, self.until))
+    }
+
+    fn stretch(&self) -> Option<Stretch> {
+        Some(Stretch {
+            what: "slow-down".into(),
+            from: self.from,
+            until: self.until,
+        })
     }
 
     fn fresh(&self, _own: Key) -> Box<dyn Fault> {

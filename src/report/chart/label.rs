@@ -49,7 +49,7 @@ pub(super) fn place_labels<'a>(shown: &[(&'a Series, Vec<Option<At>>)], inside: 
                 named: !series.name.is_empty(),
                 at: between(at),
             }),
-            Mark::Band(_) | Mark::Dots(_) => {}
+            Mark::Band(_) | Mark::Dots(_) | Mark::Ticks(_) => {}
         }
     }
     let mut labels = Vec::new();
@@ -73,7 +73,7 @@ pub(super) fn place_labels<'a>(shown: &[(&'a Series, Vec<Option<At>>)], inside: 
             Mark::Line(_) | Mark::Steps(_) if !series.name.is_empty() => {
                 labels.extend(room.along(&series.name, series.colour, place, at));
             }
-            Mark::Line(_) | Mark::Steps(_) | Mark::Band(_) | Mark::Dots(_) => {}
+            Mark::Line(_) | Mark::Steps(_) | Mark::Band(_) | Mark::Dots(_) | Mark::Ticks(_) => {}
         }
     }
     labels

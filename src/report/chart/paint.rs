@@ -10,6 +10,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::Layout;
 use super::label::{Label, place_labels};
+use super::lane::Lane;
 use super::{COLOURS, Chart, Colour, Mark, Point, Scale, Series, hover};
 
 /// How much too large a chart is drawn.
@@ -60,9 +61,11 @@ fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
     let beyond = |tick: Option<&(f64, String)>| tick.map_or(0.0, |(_, label)| 0.6 * width(label) + 4.0);
     let (left, right) = (left.max(beyond(x.ticks.first())), beyond(x.ticks.last()).max(16.0));
     let below = if chart.x.label.is_empty() { 24.0 } else { 38.0 };
-    let above = if chart.y.label.is_empty() { 8.0 } else { 26.0 };
+    let lane = Lane::of(chart, &x, (left, f64::from(chart.size.0) - right));
+    let top = if chart.y.label.is_empty() { 8.0 } else { 26.0 };
+    let above = top + lane.height();
     let named = matches!(chart.y.scale, Scale::Named(_));
-    let text = text(MUTED);
+    let text = text_of(MUTED);
     let mut plane: Plane<'_, '_> = ChartBuilder::on(area)
         .margin_top(px(above))
         .margin_right(px(right))
@@ -88,6 +91,10 @@ fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
     // A label along the axis would have to be read with the head tilted.
     area.draw(&Text::new(chart.y.label.clone(), (off(2.0), off(2.0)), text))?;
 
+    for (words, (across, up)) in lane.words() {
+        let centred = text_of(INK).pos(Pos::new(HPos::Center, VPos::Center));
+        area.draw(&Text::new(words.to_owned(), (off(across), off(top + up)), centred))?;
+    }
     for reference in &chart.references {
         draw_reference(&mut plane, &x, &y, reference)?;
     }
@@ -105,6 +112,12 @@ fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
                     draw_cross(&mut plane, point, &x, &y, colour)?;
                 }
             }
+            Mark::Ticks(ticks) => {
+                for at in ticks.iter().filter_map(|(at, _)| x.place(*at)) {
+                    let tick = PathElement::new(vec![(0, off(-9.0)), (0, off(-1.0))], colour.stroke_width(px(2.0)));
+                    plane.draw_series([EmptyElement::at((at, y.hi)) + tick])?;
+                }
+            }
             Mark::Dots(points) => {
                 let places = points
                     .iter()
@@ -117,7 +130,7 @@ fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
     let inside = (off(left), 0, wide as i32, high as i32 - off(24.0));
     let on_paper = |series: &Series| pixels(&series.mark, &plane, &x, &y);
     let shown: Vec<_> = (chart.series.iter())
-        .filter(|series| !matches!(series.mark, Mark::Band(_)))
+        .filter(|series| !matches!(series.mark, Mark::Band(_) | Mark::Ticks(_)))
         .map(|series| (series, on_paper(series)))
         .collect();
     for label in place_labels(&shown, inside, named) {
@@ -132,7 +145,7 @@ fn draw_label(label: &Label<'_>, area: &Area<'_>) -> Drawn {
     if let Some((at, colour)) = label.dot {
         area.draw(&Circle::new(at, px(2.5), stand_in(colour).filled()))?;
     }
-    let text = text(INK).pos(Pos::new(label.anchor, VPos::Center));
+    let text = text_of(INK).pos(Pos::new(label.anchor, VPos::Center));
     area.draw(&Text::new(label.text.to_owned(), label.at, text))?;
     Ok(())
 }
@@ -145,7 +158,7 @@ fn pixels(mark: &Mark, plane: &Plane<'_, '_>, x: &Layout, y: &Layout) -> Vec<Opt
             points.iter().map(|(at, value)| place(*at, *value)).collect()
         }
         Mark::Points(points) => points.iter().map(|point| place(point.x.0, point.y.0)).collect(),
-        Mark::Band(_) => Vec::new(),
+        Mark::Band(_) | Mark::Ticks(_) => Vec::new(),
     }
 }
 
@@ -157,7 +170,7 @@ fn draw_reference(plane: &mut Plane<'_, '_>, x: &Layout, y: &Layout, reference: 
         px(3.0),
         MUTED.stroke_width(px(0.75)),
     ))?;
-    let text = text(MUTED).pos(Pos::new(HPos::Left, VPos::Top));
+    let text = text_of(MUTED).pos(Pos::new(HPos::Left, VPos::Top));
     let label = Text::new(reference.label.clone(), (off(4.0), off(2.0)), text);
     plane.draw_series([EmptyElement::at((x.lo, at)) + label])?;
     Ok(())
@@ -282,7 +295,7 @@ pub(super) fn width(text: &str) -> f64 {
     CHARACTER * text.chars().count() as f64
 }
 
-fn text(colour: RGBColor) -> TextStyle<'static> {
+fn text_of(colour: RGBColor) -> TextStyle<'static> {
     // Plotters divides the size by this.
     ("sans-serif", TEXT * f64::from(FINE) * 1.24).into_font().color(&colour)
 }

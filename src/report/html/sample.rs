@@ -55,6 +55,7 @@ pub(crate) fn sample() -> Report {
     ];
     Report {
         outside: Vec::new(),
+        scheduled: Vec::new(),
         uncertain: vec![
             "small: TTFT p95 1.2 s ± 0.1 s, of which the models' measurements leave open ±0.09 s and the run ±0.04 s"
                 .into(),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::keys::Keys;
 use super::notes::{Note, Notes};
 use super::{Cell, Named};
-use crate::report::{IncidentReport, Report, Unit, format};
+use crate::report::{IncidentReport, Report, Scheduled, Unit, format};
 
 #[derive(Serialize)]
 pub(super) struct Outage {
@@ -29,8 +29,13 @@ pub(super) fn outages(report: &Report, keys: &Keys<'_>) -> Vec<Outage> {
             format::span(incident.from),
             format::span(incident.until - incident.from),
         );
+        let stretches = report.stretches();
+        let same = |of: &&Scheduled| {
+            of.provider == incident.provider && (of.from, of.until) == (incident.from, incident.until)
+        };
+        let what = stretches.iter().find(same).map_or("outage", |of| of.what.as_str());
         Outage {
-            title: format!("{}, from {from} on for {lasts}", incident.provider),
+            title: format!("{}: {what} from {from} on for {lasts}", incident.provider),
             rows,
             notes: notes.list(),
         }

@@ -206,12 +206,13 @@ fn course(report: &Report, unit: Unit, level: fn(&Moment) -> Option<f64>) -> Str
         let level = format::value(unit, level);
         format!("Highest: {level} under {}, by {}.", policy.name, format::span(until))
     });
-    let outages = report.policies.first().into_iter().flat_map(|policy| &policy.incidents);
-    let outages = outages.map(|incident| {
-        let (from, until) = (format::span(incident.from), format::span(incident.until));
-        format!("Grey ground: outage of {}, {from} to {until}.", incident.provider)
+    let stretches = report.stretches().into_iter().map(|stretch| {
+        let (from, until) = (format::span(stretch.from), format::span(stretch.until));
+        format!("{} at {}, {from} to {until}", stretch.what, stretch.provider)
     });
-    highest.into_iter().chain(outages).collect::<Vec<_>>().join(" ")
+    let stretches: Vec<String> = stretches.collect();
+    let ground = (!stretches.is_empty()).then(|| format!("Grey ground: {}.", stretches.join("; ")));
+    highest.into_iter().chain(ground).collect::<Vec<_>>().join(" ")
 }
 
 /// Where one policy's attempts go.
@@ -280,5 +281,6 @@ fn has_data(chart: &Chart) -> bool {
     chart
         .series
         .iter()
+        .filter(|series| !matches!(series.mark, Mark::Ticks(_)))
         .any(|series| of_data(series.colour) && !series.mark.is_empty())
 }

@@ -1,6 +1,7 @@
 //! Where the names of points and lines are written: beside what they name, where nothing else is.
 //!
-//! A point has its name on the first side of it that is free, in a row above it. A line has it at the first of several places along it, its
+//! A point has its name on the first side of it that is free and near no other point, in a row above it; where there is none, further off
+//! with a line that leads to it. A line has it at the first of several places along it, its
 //! end before its beginning, where no other line that has a name is near and the name lies on no line; where that is nowhere, on no line
 //! that has a name itself. In a crowd a name is left to the legend. Left out: the best of all ways to place them together, which is a hard problem.
 
@@ -22,10 +23,33 @@ pub(super) struct Label<'a> {
     pub(super) anchor: HPos,
     /// The place on a line that it belongs to, and the line's colour.
     pub(super) dot: Option<(At, Colour)>,
+    /// A line from what it names to itself, where it is not beside it.
+    pub(super) lead: Option<(At, At)>,
 }
 
 /// Places of a line that are tried, from its end on.
 const TRIES: usize = 40;
+/// A name nearer than this to a point that it does not name would be taken for that point's.
+const NEAR: f64 = 14.0;
+/// The distance of one ring round a point from the next, where a name is tried that has no room beside it.
+const RING: f64 = 12.0;
+/// The furthest ring.
+const RINGS: i32 = 12;
+/// The directions in which it is tried, to the right and the left first, as names are wide.
+const DIRECTIONS: [(f64, f64); 12] = [
+    (0.87, -0.5),
+    (-0.87, -0.5),
+    (0.87, 0.5),
+    (-0.87, 0.5),
+    (1.0, 0.0),
+    (-1.0, 0.0),
+    (0.5, -0.87),
+    (-0.5, -0.87),
+    (0.5, 0.87),
+    (-0.5, 0.87),
+    (0.0, -1.0),
+    (0.0, 1.0),
+];
 
 /// The names that there is room for. `shown` has the places of each series on the paper, `inside` what may be written on; `in_rows` says
 /// whether points lie in rows, each of which has room above it.
@@ -34,6 +58,8 @@ pub(super) fn place_labels<'a>(shown: &[(&'a Series, Vec<Option<At>>)], inside: 
         inside,
         in_rows,
         taken: Vec::new(),
+        dots: Vec::new(),
+        leads: Vec::new(),
         ink: Vec::new(),
     };
     let dot = off(5.0);
@@ -42,7 +68,8 @@ pub(super) fn place_labels<'a>(shown: &[(&'a Series, Vec<Option<At>>)], inside: 
             Mark::Points(_) => {
                 let dots = at.iter().flatten();
                 room.taken
-                    .extend(dots.map(|(x, y)| (x - dot, y - dot, x + dot, y + dot)));
+                    .extend(dots.clone().map(|(x, y)| (x - dot, y - dot, x + dot, y + dot)));
+                room.dots.extend(dots);
             }
             Mark::Line(_) | Mark::Steps(_) => room.ink.push(Ink {
                 of: place,
@@ -60,12 +87,15 @@ pub(super) fn place_labels<'a>(shown: &[(&'a Series, Vec<Option<At>>)], inside: 
                     let Some(at) = at.filter(|_| !point.label.is_empty()) else {
                         continue;
                     };
-                    if let Some((anchor, at)) = room.beside(at, &point.label, |_| false) {
+                    let beside = room.beside(at, &point.label, |_| false);
+                    let beside = beside.map(|(anchor, at)| (anchor, at, None));
+                    if let Some((anchor, at, lead)) = beside.or_else(|| room.apart(at, &point.label)) {
                         labels.push(Label {
                             text: &point.label,
                             at,
                             anchor,
                             dot: None,
+                            lead,
                         });
                     }
                 }
@@ -84,6 +114,10 @@ struct Room {
     inside: Box4,
     in_rows: bool,
     taken: Vec<Box4>,
+    /// The points of the plot.
+    dots: Vec<At>,
+    /// The lines that lead to names, in small steps.
+    leads: Vec<At>,
     ink: Vec<Ink>,
 }
 
@@ -99,7 +133,7 @@ impl Room {
     /// The first free side of a place for a name that may lie on no line that `avoids` picks.
     fn beside(&mut self, (across, up): At, text: &str, avoids: impl Fn(&Ink) -> bool) -> Option<(HPos, At)> {
         // On a small screen the page makes text larger, and a line of text is higher than its letters.
-        let (w, h, gap) = (off(1.25 * width(text)), off(1.3 * TEXT), off(9.0));
+        let ((w, h), gap) = (size_of(text), off(9.0));
         let above = [(HPos::Center, across), (HPos::Left, across), (HPos::Right, across)];
         let above = above.map(|(anchor, at)| (anchor, at, up - off(14.0)));
         let around = [
@@ -112,26 +146,72 @@ impl Room {
             (HPos::Left, across + gap, up - 3 * gap),
             (HPos::Left, across + gap, up + 3 * gap),
         ];
-        let covers = |(anchor, at, height): &(HPos, i32, i32)| -> Box4 {
-            let left = match anchor {
-                HPos::Left => *at,
-                HPos::Right => at - w,
-                HPos::Center => at - w / 2,
-            };
-            (left, height - h / 2, left + w, height + h / 2)
+        let covers = |side: &(HPos, i32, i32)| covers(*side, (w, h));
+        // Beside another point it would be taken for that one's.
+        let stranger = |own: &Box4| {
+            let others = self.dots.iter().filter(|at| **at != (across, up));
+            !self.in_rows && others.clone().any(|at| from(own, *at) < off(NEAR))
         };
         let free = |side: &&(HPos, i32, i32)| {
             let own = covers(side);
-            let is_inside =
-                own.0 >= self.inside.0 && own.1 >= self.inside.1 && own.2 <= self.inside.2 && own.3 <= self.inside.3;
-            let lies_on = |(x, y): &At| own.0 <= *x && *x <= own.2 && own.1 <= *y && *y <= own.3;
-            is_inside
-                && !self.taken.iter().any(|other| overlap(&own, other))
+            let lies_on = |at: &At| from(&own, *at) == 0;
+            self.has_room(&own)
+                && !stranger(&own)
                 && !self.ink.iter().any(|ink| avoids(ink) && ink.at.iter().any(lies_on))
         };
         let side = if self.in_rows { &above[..] } else { &around[..] }.iter().find(free)?;
         self.taken.push(covers(side));
         Some((side.0, (side.1, side.2)))
+    }
+
+    /// Whether a name fits in there, beside names, points and lines that lead to names.
+    fn has_room(&self, own: &Box4) -> bool {
+        let (left, top, right, bottom) = self.inside;
+        let is_inside = own.0 >= left && own.1 >= top && own.2 <= right && own.3 <= bottom;
+        is_inside
+            && !self.taken.iter().any(|other| overlap(own, other))
+            && !self.leads.iter().any(|at| from(own, *at) == 0)
+    }
+
+    /// The nearest free place further off for the name of a point, with the line that leads there, which crosses nothing that is written.
+    fn apart(&mut self, point: At, text: &str) -> Option<(HPos, At, Option<(At, At)>)> {
+        if self.in_rows {
+            return None;
+        }
+        let size = size_of(text);
+        let (mut found, mut ways) = (None, Vec::new());
+        'rings: for ring in 2..=RINGS {
+            let far = f64::from(off(RING)) * f64::from(ring);
+            for (across, up) in DIRECTIONS {
+                let at = (point.0 + (far * across) as i32, point.1 + (far * up) as i32);
+                let anchor = if across > 0.3 {
+                    HPos::Left
+                } else if across < -0.3 {
+                    HPos::Right
+                } else {
+                    HPos::Center
+                };
+                let own = covers((anchor, at.0, at.1), size);
+                // The end of the line is the nearest place of the name.
+                let end = (point.0.clamp(own.0, own.2), point.1.clamp(own.1, own.3));
+                let way = between(&[Some(point), Some(end)]);
+                let others = || self.dots.iter().filter(|dot| **dot != point);
+                let is_near = |at: &At| others().any(|dot| (at.0 - dot.0).abs().max((at.1 - dot.1).abs()) < off(6.0));
+                let crosses = |at: &At| self.taken.iter().any(|other| from(other, *at) == 0 && from(other, point) > 0);
+                let free = self.has_room(&own)
+                    && !others().any(|dot| from(&own, *dot) < off(8.0))
+                    && !way.iter().any(|at| is_near(at) || crosses(at));
+                if free {
+                    found = Some((anchor, at, own, end));
+                    ways = way;
+                    break 'rings;
+                }
+            }
+        }
+        let (anchor, at, own, end) = found?;
+        self.taken.push(own);
+        self.leads.extend(ways);
+        Some((anchor, at, Some((point, end))))
     }
 
     /// A place for the name of a line that goes through `at`.
@@ -156,11 +236,34 @@ impl Room {
                 at: written,
                 anchor,
                 dot,
+                lead: None,
             })
         };
         let first = tries.iter().find_map(|at| free(false, *at));
         first.or_else(|| tries.iter().find_map(|at| free(true, *at)))
     }
+}
+
+/// How wide and how high a name is: on a small screen the page makes text larger, and a line of text is higher than its letters.
+fn size_of(text: &str) -> (i32, i32) {
+    (off(1.25 * width(text)), off(1.3 * TEXT))
+}
+
+/// What a name covers that is written at a place by its left or right end or its middle.
+fn covers((anchor, at, height): (HPos, i32, i32), (w, h): (i32, i32)) -> Box4 {
+    let left = match anchor {
+        HPos::Left => at,
+        HPos::Right => at - w,
+        HPos::Center => at - w / 2,
+    };
+    (left, height - h / 2, left + w, height + h / 2)
+}
+
+/// How far a place is from a box, along the axis on which it is further; 0 within.
+fn from(own: &Box4, (x, y): At) -> i32 {
+    let across = (own.0 - x).max(x - own.2).max(0);
+    let up = (own.1 - y).max(y - own.3).max(0);
+    across.max(up)
 }
 
 fn overlap(a: &Box4, b: &Box4) -> bool {
@@ -206,6 +309,28 @@ mod tests {
         assert!(labels[0].at.1 < 400 && labels[1].at.1 > 430);
         // Where two lines are one, a name would be that of either.
         assert!(place_labels(&[(&a, flat(400)), (&b, flat(400))], (0, 0, 2000, 800), false).is_empty());
+    }
+
+    #[test]
+    fn a_name_beside_another_point_is_led_to_its_own() {
+        let point = |label: &str| Series {
+            colour: Colour::Policy(0),
+            name: label.into(),
+            mark: Mark::Points(vec![super::super::Point {
+                x: (0.0, None),
+                y: (0.0, None),
+                label: label.into(),
+            }]),
+        };
+        let crowd: Vec<Series> = (0..9).map(|n| point(if n == 4 { "middle" } else { "" })).collect();
+        // Nine points in three rows, a little more than a dot apart.
+        let at = |n: usize| vec![Some((900 + 48 * (n % 3) as i32, 900 + 48 * (n / 3) as i32))];
+        let shown: Vec<_> = crowd.iter().enumerate().map(|(n, series)| (series, at(n))).collect();
+        let labels = place_labels(&shown, (0, 0, 1800, 1800), false);
+        assert_eq!(labels.len(), 0, "no line leads out without passing another point");
+        let labels = place_labels(&shown[..6], (0, 0, 1800, 1800), false);
+        let lead = labels[0].lead.expect("a line leads to it");
+        assert_eq!(lead.0, (948, 948));
     }
 
     #[test]

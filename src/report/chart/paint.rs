@@ -127,14 +127,19 @@ fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
         }
     }
     let (wide, high) = area.dim_in_pixel();
-    let inside = (off(left), 0, wide as i32, high as i32 - off(24.0));
+    // On an axis a name would be read as one of its figures.
+    let inside = (off(left + 4.0), off(above - 8.0), wide as i32, high as i32 - off(below + 6.0));
     let on_paper = |series: &Series| pixels(&series.mark, &plane, &x, &y);
     let shown: Vec<_> = (chart.series.iter())
         .filter(|series| !matches!(series.mark, Mark::Band(_) | Mark::Ticks(_)))
         .map(|series| (series, on_paper(series)))
         .collect();
-    for label in place_labels(&shown, inside, named) {
-        draw_label(&label, area)?;
+    let labels = place_labels(&shown, inside, named);
+    for (from, to) in labels.iter().filter_map(|label| label.lead) {
+        area.draw(&PathElement::new(vec![from, to], MUTED.stroke_width(px(0.75))))?;
+    }
+    for label in &labels {
+        draw_label(label, area)?;
     }
     seen.extend(shown.iter().filter_map(|(series, at)| hover::seen(chart, series, at)));
     Ok(())

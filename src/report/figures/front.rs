@@ -1,13 +1,14 @@
 //! Cost against latency and against quality, and which policies are worth their price.
 //!
 //! A policy is dominated if another is nowhere worse on cost, latency and quality by the figures, and better on one of them by more than
-//! the intervals of both leave open; those are grey. The line is the front of the two figures that are drawn. Latency is over all requests:
-//! where too many fail it is longer than any time, and the policy has no place in the picture. Left out: simultaneous confidence in
-//! which policy dominates which; the paired differences have it.
+//! the intervals of both leave open. The line is the front of the two figures that are drawn, among the policies that answer enough: those
+//! that fail an objective on errors are drawn and not on it. Latency is over all requests: where too many fail it is longer than any time,
+//! and the policy has no place in either picture. Colours are those of all charts, whatever a policy is worth. Left out: simultaneous
+//! confidence in which policy dominates which; the paired differences have it.
 
 use super::{HALF, axis, interval, scale_for, shortened};
 use crate::report::chart::{Chart, Colour, Mark, Point, Series};
-use crate::report::{Metric, PolicyReport, Report, estimate, shown};
+use crate::report::{Judged, Metric, PolicyReport, Report, estimate, shown};
 use crate::stats::interval::Estimate;
 use crate::stats::sorting;
 
@@ -20,8 +21,10 @@ pub struct Front {
     pub front: Vec<usize>,
     /// The places of the policies that are dominated in cost, latency and quality.
     pub dominated: Vec<usize>,
-    /// The places of the policies whose figure is longer than any time.
+    /// The places of the policies that are not shown, as too many of their requests fail.
     pub endless: Vec<usize>,
+    /// The places of the policies that are shown and cannot be on the line, as they fail an objective on errors.
+    pub failing: Vec<usize>,
 }
 
 /// The cost that the policies are compared by: of a month, or where a run says nothing of a month, of 1,000 requests.
@@ -39,17 +42,23 @@ pub fn against(report: &Report, title: &str, metric: &Metric) -> Front {
     let cost = cost(report);
     let figures = |metric: &Metric| -> Vec<Estimate> { report.policies.iter().map(|p| shown(p, metric).0).collect() };
     let (x, y) = (figures(metric), figures(&cost));
-    let shown: Vec<usize> = (0..report.policies.len())
-        .filter(|&p| x[p].value.is_finite() && y[p].value.is_finite())
+    let latency = figures(&Metric::E2E_P95);
+    let endless: Vec<usize> = (0..report.policies.len())
+        .filter(|&p| x[p].value == f64::INFINITY || latency[p].value == f64::INFINITY)
         .collect();
+    let shown: Vec<usize> = (0..report.policies.len())
+        .filter(|p| x[*p].value.is_finite() && y[*p].value.is_finite() && !endless.contains(p))
+        .collect();
+    let failing: Vec<usize> = shown.iter().copied().filter(|&p| fails(report, p)).collect();
     let all = [
         (cost.clone(), y.clone()),
-        (Metric::E2E_P95, figures(&Metric::E2E_P95)),
+        (Metric::E2E_P95, latency),
         (Metric::QUALITY, figures(&Metric::QUALITY)),
     ];
     let is_dominated = |p: usize| (0..report.policies.len()).any(|q| q != p && dominates(&all, q, p));
     let dominated: Vec<usize> = shown.iter().copied().filter(|&p| is_dominated(p)).collect();
-    let front = front_of(&shown, &x, &y, metric.lower_is_better());
+    let may: Vec<usize> = shown.iter().copied().filter(|p| !failing.contains(p)).collect();
+    let front = front_of(&may, &x, &y, metric.lower_is_better());
     let several = shown.len() > 1;
     let point = |p: usize, label: String| {
         Mark::Points(vec![Point {
@@ -69,10 +78,7 @@ pub fn against(report: &Report, title: &str, metric: &Metric) -> Front {
     sorting::by_key(&mut order, |&p| (colours[p].is_some(), !dominated.contains(&p)));
     series.extend(order.into_iter().map(|p| {
         Series {
-            colour: match colours[p] {
-                Some(colour) if !dominated.contains(&p) => Colour::Policy(colour),
-                Some(_) | None => Colour::Rest,
-            },
+            colour: colours[p].map_or(Colour::Rest, Colour::Policy),
             name: shortened(&report.policies[p].name, 40),
             mark: point(
                 p,
@@ -83,7 +89,7 @@ pub fn against(report: &Report, title: &str, metric: &Metric) -> Front {
         }
     }));
     let scaled = |metric: &Metric, of: &[Estimate]| {
-        let (scale, range) = scale_for(of.iter().map(|estimate| estimate.value));
+        let (scale, range) = scale_for(shown.iter().map(|&p| of[p].value));
         axis(
             &metric.title_in(report.code()),
             metric.unit_in(report.code()),
@@ -102,10 +108,17 @@ pub fn against(report: &Report, title: &str, metric: &Metric) -> Front {
         },
         front,
         dominated,
-        endless: (0..report.policies.len())
-            .filter(|&p| x[p].value == f64::INFINITY)
-            .collect(),
+        endless,
+        failing,
     }
+}
+
+/// Whether policy number `p` fails an objective on the share of requests that fail.
+fn fails(report: &Report, p: usize) -> bool {
+    let card = &report.scorecard;
+    let Some(row) = card.rows.get(p) else { return false };
+    card.goals_judged(row, Judged::Fail)
+        .any(|goal| goal.metric == Metric::ERROR_RATE)
 }
 
 /// Whether policy `q` dominates policy `p` in all these figures.
@@ -188,6 +201,40 @@ mod tests {
             stairs(&[1, 0], &quality, &of(&[9.0, 5.0])),
             [(0.8, 5.0), (0.8, 9.0), (0.9, 9.0)]
         );
+    }
+
+    #[test]
+    fn whoever_leaves_too_many_unanswered_is_on_no_front() {
+        use crate::report::{Goal, Scored};
+        let mut report = crate::report::sample::sample();
+        let all = against(&report, "t", &Metric::QUALITY);
+        let cheap = all.front[0];
+        report.scorecard.goals = vec![Goal {
+            metric: Metric::ERROR_RATE,
+            bound: 0.01,
+            at_most: true,
+        }];
+        report.scorecard.rows = (report.policies.iter().enumerate())
+            .map(|(p, policy)| {
+                let judged = if p == cheap { Judged::Fail } else { Judged::Pass };
+                Scored {
+                    policy: policy.name.clone(),
+                    judged: vec![Some(judged)],
+                    overall: judged,
+                }
+            })
+            .collect();
+        let without = against(&report, "t", &Metric::QUALITY);
+        assert!(without.failing == [cheap] && !without.front.contains(&cheap));
+        let e2e = report.policies[cheap].metrics.iter_mut().find(|m| m.metric == Metric::E2E_P95);
+        let e2e = e2e.unwrap();
+        e2e.of_all = Some(Estimate {
+            value: f64::INFINITY,
+            ..e2e.estimate
+        });
+        let without = against(&report, "t", &Metric::QUALITY);
+        assert_eq!(without.endless, [cheap]);
+        assert!(without.failing.is_empty());
     }
 
     #[test]

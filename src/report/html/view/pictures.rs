@@ -183,8 +183,14 @@ fn worth(report: &Report, front: &Front) -> String {
     }
     if !front.dominated.is_empty() {
         sentences.push(format!(
-            "Grey: another is cheaper, faster and as good for {}.",
+            "Another is cheaper, faster and as good for {}.",
             names(&front.dominated)
+        ));
+    }
+    if !front.failing.is_empty() {
+        sentences.push(format!(
+            "Not on the line, as they fail the objective on errors: {}.",
+            names(&front.failing)
         ));
     }
     if !front.endless.is_empty() {

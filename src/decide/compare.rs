@@ -28,6 +28,8 @@ pub(super) struct Terms<'a> {
     pub(super) matters: f64,
     /// The currency, if it is not the dollar.
     pub(super) code: Option<Code>,
+    /// Whether all met as many requests: if not, nothing is said of what grows with them.
+    pub(super) same_traffic: bool,
 }
 
 /// Compares every policy after the first with the first. `sides` are the figures of each policy, in the order of the metrics.
@@ -72,7 +74,7 @@ pub(super) fn compare_pairs(pairs: &[Pair], terms: Terms<'_>) -> Vec<Comparison>
                 .map(|((metric, first), (paired, &stands))| difference(metric, first, paired, stands, terms.matters))
                 .collect();
             Comparison {
-                sentence: sentence(policy, baseline, &differences, terms.code),
+                sentence: sentence(policy, baseline, &differences, terms),
                 policy: policy.clone(),
                 baseline: baseline.clone(),
                 differences,
@@ -83,7 +85,7 @@ pub(super) fn compare_pairs(pairs: &[Pair], terms: Terms<'_>) -> Vec<Comparison>
 
 /// Which differences stand, by policy and metric: those that the sentences speak of among themselves, the others among all.
 fn standing(all: &[Vec<Paired>], terms: Terms<'_>) -> Vec<Vec<bool>> {
-    let spoken: Vec<bool> = terms.metrics.iter().map(|metric| place(metric).is_some()).collect();
+    let spoken: Vec<bool> = terms.metrics.iter().map(|metric| place(metric, terms).is_some()).collect();
     let ps = |only_spoken: bool| -> Vec<f64> {
         let of = all.iter().flat_map(|pairs| pairs.iter().zip(&spoken));
         of.filter(|(_, spoken)| **spoken || !only_spoken)
@@ -103,9 +105,16 @@ fn standing(all: &[Vec<Paired>], terms: Terms<'_>) -> Vec<Vec<bool>> {
     all.iter().map(|_| spoken.iter().map(&mut one).collect()).collect()
 }
 
-/// The place of a metric in the sentences, if they speak of it.
-fn place(metric: &Metric) -> Option<u8> {
-    metric.as_standard()?.spoken
+/// The place of a metric in the sentences, if they speak of it. Where one met more requests than the other, they speak of the cost of 1,000
+/// and not of that of a month.
+fn place(metric: &Metric, terms: Terms<'_>) -> Option<u8> {
+    let month = Metric::COST_PER_MONTH.as_standard()?.spoken;
+    match metric {
+        _ if terms.same_traffic => metric.as_standard()?.spoken,
+        metric if *metric == Metric::COST_PER_1K => month,
+        metric if metric.grows_with_traffic() => None,
+        metric => metric.as_standard()?.spoken,
+    }
 }
 
 fn difference(metric: &Metric, first: &Side, paired: &Paired, stands: bool, matters: f64) -> Difference {
@@ -139,16 +148,16 @@ fn is_rounding(metric: &Metric, paired: &Paired) -> bool {
         && paired.relative.is_some_and(|share| share.abs() < RESOLUTION)
 }
 
-fn sentence(policy: &str, baseline: &str, differences: &[Difference], code: Option<Code>) -> String {
+fn sentence(policy: &str, baseline: &str, differences: &[Difference], terms: Terms<'_>) -> String {
     let mut spoken: Vec<(u8, &Difference)> = differences
         .iter()
-        .filter_map(|d| Some((place(&d.metric)?, d)))
+        .filter_map(|d| Some((place(&d.metric, terms)?, d)))
         .collect();
     sorting::by_key(&mut spoken, |(place, _)| *place);
     let spoken = || spoken.iter().map(|(_, difference)| *difference);
     let is_better = |d: &Difference| (d.verdict == Verdict::Lower) == d.metric.lower_is_better();
     let decided = |d: &&Difference| matches!(d.verdict, Verdict::Lower | Verdict::Higher);
-    let with_figure = |d: &Difference| with_figure(d, differences, code);
+    let with_figure = |d: &Difference| with_figure(d, differences, terms.code);
     let better = spoken().filter(decided).filter(|d| d.matters && is_better(d));
     let better: Vec<String> = better.map(with_figure).collect();
     let worse = spoken().filter(decided).filter(|d| d.matters && !is_better(d));
@@ -207,6 +216,27 @@ fn with_figure(d: &Difference, differences: &[Difference], code: Option<Code>) -
     )
 }
 
+/// What became of a policy in the figures that the sentences speak of, without figures: "better on quality; worse on errors".
+pub(super) fn in_short(of: &Comparison, terms: Terms<'_>) -> String {
+    let spoken = of.differences.iter().filter_map(|d| Some((place(&d.metric, terms)?, d)));
+    let decided = |d: &Difference| d.matters && matches!(d.verdict, Verdict::Lower | Verdict::Higher);
+    let mut spoken: Vec<(u8, &Difference)> = spoken.filter(|(_, d)| decided(d)).collect();
+    sorting::by_key(&mut spoken, |(place, _)| *place);
+    let names = |better: bool| -> Vec<String> {
+        let is_better = |d: &Difference| (d.verdict == Verdict::Lower) == d.metric.lower_is_better();
+        let those = spoken.iter().filter(|(_, d)| is_better(d) == better);
+        those.map(|(_, d)| name(&d.metric)).collect()
+    };
+    let parts = [("better on ", names(true)), ("worse on ", names(false))];
+    let parts = parts.iter().filter(|(_, list)| !list.is_empty());
+    let parts: Vec<String> = parts.map(|(what, list)| format!("{what}{}", join(list))).collect();
+    if parts.is_empty() {
+        "no difference that stands and matters".into()
+    } else {
+        parts.join("; ")
+    }
+}
+
 /// What to add to a lower bill where it is lower because less is answered.
 fn answers_fewer(differences: &[Difference]) -> String {
     let throughput = differences.iter().find(|d| d.metric == Metric::THROUGHPUT);
@@ -260,6 +290,7 @@ mod tests {
             confidence: Confidence::P95,
             matters: 0.01,
             code: None,
+            same_traffic: true,
         };
         compare(&names, &sides, terms)
     }
@@ -361,6 +392,7 @@ mod tests {
             confidence: Confidence::P95,
             matters: 0.01,
             code: None,
+            same_traffic: true,
         };
         let comparison = compare(&names, &[vec![side(&[1.0])], vec![side(&[2.0])]], terms).remove(0);
         assert_eq!(comparison.sentence, "b against a: the runs cannot tell them apart.");

@@ -2,13 +2,14 @@
 //!
 //! Where both runs have the same seed, the same times and the same arrivals, replication by replication, their common random numbers pair
 //! them, and a difference is known better than either figure; where not, the two are independent, and the interval of a difference is
-//! wider. Only results of one confidence and one currency are compared. Left out: policies that have no namesake in the other result,
+//! wider. What became of each policy comes first, with the objectives that it fails now. Where one result has more traffic than the other,
+//! goodput and the bill of a month are no merit of a policy, and nothing is said of them. Only results of one confidence and one currency are compared. Left out: policies that have no namesake in the other result,
 //! which are shown and not compared.
 
 use std::path::Path;
 
-use super::compare::{Pair, Terms, compare_pairs};
-use crate::report::{Joined, Measured, Metric, PolicyReport, Report, Scorecard};
+use super::compare::{Pair, Terms, compare_pairs, in_short};
+use crate::report::{Goal, Joined, Judged, Measured, Metric, PolicyReport, Report, Scorecard, Scored, Unit, format};
 use crate::stats::compare::Side;
 use crate::stats::interval::Confidence;
 
@@ -61,11 +62,13 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
             to: sides(b, 1),
         })
         .collect();
+    let traffic = traffic(first, second);
     let terms = Terms {
         metrics: &metrics,
         confidence: level,
         matters: MATTERS,
         code: first.code(),
+        same_traffic: traffic.is_none(),
     };
     let both = [first, second];
     let of_each = |list: fn(&Report) -> &[String]| -> Vec<String> {
@@ -84,6 +87,14 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
     };
     let mut report = first.clone();
     report.comparisons = compare_pairs(&pairs, terms);
+    let changes: Vec<Changes> = namesakes.iter().map(|(a, _)| Changes::of(&a.name, first, second)).collect();
+    let told = verdict(&report.comparisons, &changes, &namesakes, terms);
+    for (comparison, changes) in report.comparisons.iter_mut().zip(&changes) {
+        let said = changes.in_words(first.code());
+        if !said.is_empty() {
+            comparison.sentence += &format!(" It {said}.");
+        }
+    }
     let how = if paired {
         "The same seed, times and arrivals: compared replication by replication."
     } else {
@@ -91,12 +102,26 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
     };
     let none = "They have no policy of the same name, and nothing is compared.";
     let what = if namesakes.is_empty() { none } else { how };
+    let mut headline = vec![format!("{} against {}{}", names[1], names[0], told.0)];
+    headline.extend(told.1);
+    headline.extend(traffic.map(|[a, b]| {
+        let rate = |x| format::value(Unit::PerSecond, x);
+        format!(
+            "The traffic differs: {} requests a second in {}, {} in {}. So nothing is said of goodput and of the bill of a month.",
+            rate(a).trim_end_matches("/s"),
+            names[0],
+            rate(b).trim_end_matches("/s"),
+            names[1]
+        )
+    }));
+    headline.push(what.into());
     report.scorecard = Scorecard {
-        headline: vec![format!("{} against {}.", names[1], names[0]), what.into()],
-        ..Scorecard::default()
+        headline,
+        ..both_cards([&first.scorecard, &second.scorecard], names)
     };
     report.joined = Some(Joined {
         paired,
+        traffic,
         each: [head(0), head(1)],
     });
     report.experiment = format!("{} and {}", names[0], names[1]);
@@ -129,6 +154,132 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
     let more = second.models.iter().filter(|note| !first.models.contains(note));
     report.models.extend(more.cloned());
     Ok(report)
+}
+
+/// The objectives of a policy whose verdict is another in the second result, and those that it fails in both, in the words of the second.
+struct Changes {
+    now_fails: Vec<(Goal, f64)>,
+    no_longer_fails: Vec<(Goal, f64)>,
+    still_fails: Vec<(Goal, f64)>,
+}
+
+impl Changes {
+    fn of(policy: &str, first: &Report, second: &Report) -> Changes {
+        let before: Vec<_> = first.objectives.iter().filter(|o| o.policy == policy).collect();
+        let mut changes = Changes {
+            now_fails: Vec::new(),
+            no_longer_fails: Vec::new(),
+            still_fails: Vec::new(),
+        };
+        for now in second.objectives.iter().filter(|o| o.policy == policy) {
+            let failed = before.iter().find(|o| o.goal() == now.goal()).map(|o| o.judged == Judged::Fail);
+            let list = match (failed, now.judged == Judged::Fail) {
+                (Some(true), true) => &mut changes.still_fails,
+                (Some(true), false) => &mut changes.no_longer_fails,
+                (Some(false) | None, true) => &mut changes.now_fails,
+                (Some(false) | None, false) => continue,
+            };
+            list.push((now.goal(), now.estimate.value));
+        }
+        changes
+    }
+
+    fn in_words(&self, code: Option<crate::report::Code>) -> String {
+        let one = |(goal, value): &(Goal, f64)| {
+            let value = match *value {
+                f64::INFINITY => format::ENDLESS.to_owned(),
+                value => format::value(goal.metric.unit_in(code), value),
+            };
+            format!("{} {} ({value})", goal.metric.title_in(code), goal.bound_in(code))
+        };
+        let parts = [
+            ("now fails", &self.now_fails),
+            ("no longer fails", &self.no_longer_fails),
+            ("still fails", &self.still_fails),
+        ];
+        let parts = parts.iter().filter(|(_, list)| !list.is_empty());
+        let parts = parts.map(|(what, list)| {
+            let list: Vec<String> = list.iter().map(one).collect();
+            format!("{what} {}", list.join(", "))
+        });
+        parts.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// What became of the policies: the end of the first sentence, and one for each policy.
+fn verdict(
+    comparisons: &[crate::report::Comparison],
+    changes: &[Changes],
+    namesakes: &[(&PolicyReport, &PolicyReport)],
+    terms: Terms<'_>,
+) -> (String, Vec<String>) {
+    /// More policies than this are told of further below alone.
+    const MOST: usize = 4;
+    if namesakes.is_empty() {
+        return (".".into(), Vec::new());
+    }
+    let count = |list: fn(&Changes) -> &Vec<(Goal, f64)>| changes.iter().filter(|of| !list(of).is_empty()).count();
+    let (worse, better) = (count(|c| &c.now_fails), count(|c| &c.no_longer_fails));
+    let of_all = |n: usize| format!("{n} of {} policies", namesakes.len());
+    let objectives = match (worse, better) {
+        (0, 0) if count(|c| &c.still_fails) > 0 => ": no policy fails an objective that it did not fail before.".into(),
+        (0, 0) => ": no policy fails an objective.".into(),
+        (0, n) => format!(": {} no longer fail an objective that they failed.", of_all(n)),
+        (n, 0) => format!(": {} now fail an objective that they did not fail.", of_all(n)),
+        (n, m) => format!(": {} now fail an objective that they did not fail, {m} no longer fail one.", of_all(n)),
+    };
+    let each = comparisons.iter().zip(changes);
+    let lines = each.zip(namesakes).take(MOST).map(|((comparison, changes), (policy, _))| {
+        let said = changes.in_words(terms.code);
+        let and = if said.is_empty() { "" } else { "; " };
+        format!("{}: {}{and}{said}.", policy.name, in_short(comparison, terms))
+    });
+    let mut lines: Vec<String> = lines.collect();
+    if namesakes.len() > MOST {
+        lines.push(format!("{} more policies: under Verdict.", namesakes.len() - MOST));
+    }
+    (objectives, lines)
+}
+
+/// How the policies of both results stand on the objectives of either.
+fn both_cards(cards: [&Scorecard; 2], names: [&str; 2]) -> Scorecard {
+    let mut goals: Vec<Goal> = Vec::new();
+    for goal in cards.iter().flat_map(|card| &card.goals) {
+        if !goals.contains(goal) {
+            goals.push(goal.clone());
+        }
+    }
+    let rows = cards.iter().zip(names).flat_map(|(card, name)| {
+        let goals = &goals;
+        card.rows.iter().map(move |row| Scored {
+            policy: format!("{} ({name})", row.policy),
+            judged: (goals.iter())
+                .map(|goal| {
+                    let at = card.goals.iter().position(|own| own == goal)?;
+                    row.judged.get(at).copied().flatten()
+                })
+                .collect(),
+            overall: row.overall,
+        })
+    });
+    let rows = rows.collect();
+    Scorecard {
+        goals,
+        rows,
+        ..Scorecard::default()
+    }
+}
+
+/// Requests a second in each, where they differ by two in a hundred and by more than chance: four standard deviations of Poisson counts.
+fn traffic(first: &Report, second: &Report) -> Option<[f64; 2]> {
+    let of = |report: &Report| {
+        let seconds = report.counted * report.replications_finished as f64;
+        let requests = report.policies.first().map_or(0, |policy| policy.requests) as f64;
+        (requests / seconds, requests / (seconds * seconds))
+    };
+    let ((a, of_a), (b, of_b)) = (of(first), of(second));
+    let apart = (a - b).abs();
+    (apart > 0.02 * a.max(b) && apart > 4.0 * (of_a + of_b).sqrt()).then_some([a, b])
 }
 
 /// The name of the result in `file`: that of its folder, or of the file where it is not called `result.json`.
@@ -206,13 +357,13 @@ mod tests {
         assert_eq!(joined.policies.len(), 2 * first.policies.len());
         assert_eq!(joined.comparisons.len(), first.policies.len());
         assert_eq!(joined.comparisons[0].policy, format!("{} (b)", first.policies[0].name));
-        assert!(joined.scorecard.headline[1].contains("replication by replication"));
+        assert!(joined.scorecard.headline.last().unwrap().contains("replication by replication"));
         let known = joined.comparisons[0].differences.iter().filter(|d| d.difference.n > 1);
         assert!(known.clone().count() > 0 && known.clone().all(|d| d.verdict == Verdict::Same));
         let mut other = first.clone();
         other.seed += 1;
         let joined = join(&first, &other, ["a", "b"]).unwrap();
-        assert!(joined.scorecard.headline[1].contains("independent"));
+        assert!(joined.scorecard.headline.last().unwrap().contains("independent"));
         // √2 of either interval, as two independent errors of one size add up.
         let alone = first.policies[0].metrics[0].estimate;
         let difference = joined.comparisons[0].differences[0].difference;
@@ -263,6 +414,59 @@ mod tests {
                 "{inputs}"
             );
         }
+    }
+
+    #[test]
+    fn the_verdict_comes_first_with_the_objectives_that_fail_now() {
+        let (first, mut second) = (with_residuals(), with_residuals());
+        let judged = second.objectives.iter_mut().find(|o| o.judged == Judged::Pass).unwrap();
+        judged.judged = Judged::Fail;
+        let (policy, goal) = (judged.policy.clone(), judged.goal());
+        let joined = join(&first, &second, ["a", "b"]).unwrap();
+        let said = &joined.scorecard.headline;
+        let n = first.policies.len();
+        assert_eq!(
+            said[0],
+            format!("b against a: 1 of {n} policies now fail an objective that they did not fail.")
+        );
+        let line = said.iter().find(|line| line.starts_with(&format!("{policy}: "))).unwrap();
+        let words = format!("now fails {} {}", goal.metric.title_in(None), goal.bound_in(None));
+        assert!(line.contains(&words), "{line}");
+        assert_eq!(joined.scorecard.goals, first.scorecard.goals);
+        assert_eq!(joined.scorecard.rows.len(), joined.policies.len());
+    }
+
+    #[test]
+    fn a_policy_has_one_colour_in_two_results() {
+        let report = sample();
+        let joined = join(&report, &report, ["a", "b"]).unwrap();
+        // A page has eight colours.
+        let apart = [0, 1, 2].map(|colour| Some(colour + 8));
+        assert_eq!(joined.colours()[..3], [Some(0), Some(1), Some(2)]);
+        assert_eq!(joined.colours()[3..], apart);
+    }
+
+    #[test]
+    fn more_traffic_is_no_merit_of_a_policy() {
+        let (first, mut second) = (with_residuals(), with_residuals());
+        for policy in &mut second.policies {
+            policy.requests *= 2;
+            for measured in &mut policy.metrics {
+                if measured.metric.grows_with_traffic() {
+                    let e = &mut measured.estimate;
+                    (e.value, e.lo, e.hi) = (2.0 * e.value, e.lo.map(|x| 2.0 * x), e.hi.map(|x| 2.0 * x));
+                }
+            }
+        }
+        let joined = join(&first, &second, ["a", "b"]).unwrap();
+        let told = joined.comparisons.iter().map(|c| &c.sentence);
+        for sentence in told.chain(&joined.scorecard.headline).filter(|s| !s.starts_with("The traffic differs")) {
+            assert!(!sentence.contains("goodput") && !sentence.contains("monthly cost"), "{sentence}");
+        }
+        assert!(joined.scorecard.headline.iter().any(|s| s.starts_with("The traffic differs: ")));
+        let traffic = joined.joined.unwrap().traffic.unwrap();
+        assert!((traffic[1] / traffic[0] - 2.0).abs() < 1e-12);
+        assert!(join(&first, &first, ["a", "b"]).unwrap().joined.unwrap().traffic.is_none());
     }
 
     #[test]

@@ -172,6 +172,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
                 confidence: plan.confidence,
                 matters: plan.matters,
                 code: currency.as_ref().map(|c| c.code),
+                same_traffic: true,
             },
         ),
         ranking,

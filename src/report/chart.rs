@@ -17,7 +17,7 @@ pub(super) use paint::escaped;
 
 use super::Unit;
 
-/// How many colours a page has for policies, and for providers; further ones begin again, policies then dashed.
+/// How many colours a page has for policies, and for providers; further ones begin again, policies then dashed and hollow.
 pub const COLOURS: usize = 8;
 
 /// What is to be drawn.

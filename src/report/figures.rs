@@ -76,9 +76,7 @@ pub fn percentiles(report: &Report, title: &str, of: Quantity) -> Chart {
         .collect();
     sorting::by(&mut metrics, Ord::cmp);
     let colours = report.colours();
-    let rows: Vec<(usize, &PolicyReport)> = (colours.iter().zip(&report.policies))
-        .filter_map(|(colour, policy)| Some(((*colour)?, policy)))
-        .collect();
+    let rows = in_rows(&colours, report);
     let known = |policy| metrics.iter().map(move |metric| (*metric, shown(policy, metric).0));
     let (scale, range) = scale_for(
         rows.iter()
@@ -120,6 +118,16 @@ pub fn percentiles(report: &Report, title: &str, of: Quantity) -> Chart {
         series,
         references: vec![],
     }
+}
+
+/// The policies that have a colour, each with it, in the experiment's order; of two results those of one name next to each other.
+fn in_rows<'a>(colours: &[Option<usize>], report: &'a Report) -> Vec<(usize, &'a PolicyReport)> {
+    let named = colours.iter().zip(&report.policies);
+    let mut rows: Vec<(usize, &PolicyReport)> = named.filter_map(|(colour, policy)| Some(((*colour)?, policy))).collect();
+    if report.joined.is_some() {
+        sorting::by_key(&mut rows, |(colour, _)| (colour % super::chart::COLOURS, *colour));
+    }
+    rows
 }
 
 /// The two ends of an interval, if it has both.

@@ -8,6 +8,8 @@ use super::Report;
 pub struct Joined {
     /// Whether both met the same requests, so that their differences are paired.
     pub paired: bool,
+    /// Requests a second in each, where they differ by more than chance: then whatever grows with traffic says nothing of the policies.
+    pub traffic: Option<[f64; 2]>,
     /// Each result without its figures, and named as on the page: how it was run, and from what files.
     pub each: [Box<Report>; 2],
 }

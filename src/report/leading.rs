@@ -62,8 +62,12 @@ impl Report {
         leading
     }
 
-    /// The number of each policy's colour in charts; none for those that are grey because there are too many.
+    /// The number of each policy's colour in charts; none for those that are grey because there are too many. Of two results a policy has one
+    /// colour in both, in the second that of [`COLOURS`] further on, which charts draw dashed and hollow.
     pub fn colours(&self) -> Vec<Option<usize>> {
+        if let Some(joined) = &self.joined {
+            return self.colours_of_two([0, 1].map(|of: usize| format!(" ({})", joined.each[of].experiment)));
+        }
         if self.policies.len() <= COLOURS {
             return (0..self.policies.len()).map(Some).collect();
         }
@@ -72,6 +76,32 @@ impl Report {
             colours[p] = Some(colour);
         }
         colours
+    }
+
+    /// The colours of the policies of two results, whose names end in these.
+    fn colours_of_two(&self, ends: [String; 2]) -> Vec<Option<usize>> {
+        // The first result has no more policies than end so, and stands first.
+        let own = |name: &str| {
+            let of = ends.iter().position(|end| name.ends_with(end.as_str()))?;
+            Some((name.strip_suffix(ends[of].as_str())?.to_owned(), of))
+        };
+        let named: Vec<_> = self.policies.iter().map(|policy| own(&policy.name)).collect();
+        let mut known: Vec<&str> = Vec::new();
+        let places: Vec<usize> = if named.len() > 2 * COLOURS {
+            self.leading(NAMED)
+        } else {
+            (0..named.len()).collect()
+        };
+        for (name, _) in places.iter().filter_map(|&p| named[p].as_ref()) {
+            if !known.contains(&name.as_str()) && known.len() < COLOURS {
+                known.push(name);
+            }
+        }
+        let colour = |(name, of): &(String, usize)| {
+            let at = known.iter().position(|other| *other == name.as_str())?;
+            Some(at + of * COLOURS)
+        };
+        named.iter().map(|one| one.as_ref().and_then(colour)).collect()
     }
 
     /// How good a verdict on policy number `p` is, 0 being the best.

@@ -204,6 +204,14 @@ impl Metric {
         }
     }
 
+    /// Whether more traffic alone makes it more, so that it says nothing of a policy where another met less.
+    pub fn grows_with_traffic(&self) -> bool {
+        matches!(
+            self.quantity,
+            Quantity::Throughput | Quantity::Goodput | Quantity::CostPerMonth
+        )
+    }
+
     /// Whether an upper bound on it also bounds goodput: of the requests that it is of, which a class or a tag sets apart, but not
     /// a provider, a window or the response cache.
     pub fn bounds_goodput(&self) -> bool {

@@ -25,6 +25,7 @@ const INK: RGBColor = RGBColor(1, 0, 0);
 const MUTED: RGBColor = RGBColor(1, 0, 1);
 const GRID: RGBColor = RGBColor(1, 0, 2);
 const REST: RGBColor = RGBColor(1, 0, 3);
+const PAPER: RGBColor = RGBColor(1, 0, 4);
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Plane<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Layout, Layout>>;
@@ -100,6 +101,7 @@ fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
     }
     for series in &chart.series {
         let colour = stand_in(series.colour);
+        let is_second = matches!(series.colour, Colour::Policy(policy) if policy >= COLOURS);
         match &series.mark {
             Mark::Line(points) => {
                 let points = points.iter().map(|(at, value)| Some((x.place(*at)?, y.place(*value)?)));
@@ -109,7 +111,7 @@ fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
             Mark::Band(slices) => draw_band(&mut plane, slices, &x, &y, series.colour)?,
             Mark::Points(points) => {
                 for point in points {
-                    draw_cross(&mut plane, point, &x, &y, colour)?;
+                    draw_cross(&mut plane, point, (&x, &y), colour, is_second)?;
                 }
             }
             Mark::Ticks(ticks) => {
@@ -202,7 +204,14 @@ fn draw_band(plane: &mut Plane<'_, '_>, slices: &[(f64, f64, f64)], x: &Layout, 
     Ok(())
 }
 
-fn draw_cross(plane: &mut Plane<'_, '_>, point: &Point, x: &Layout, y: &Layout, colour: RGBColor) -> Drawn {
+/// A point with its intervals; of those colours that come a second time it is hollow.
+fn draw_cross(
+    plane: &mut Plane<'_, '_>,
+    point: &Point,
+    (x, y): (&Layout, &Layout),
+    colour: RGBColor,
+    is_second: bool,
+) -> Drawn {
     let (Some(across), Some(up)) = (x.place(point.x.0), y.place(point.y.0)) else {
         return Ok(());
     };
@@ -217,6 +226,9 @@ fn draw_cross(plane: &mut Plane<'_, '_>, point: &Point, x: &Layout, y: &Layout, 
         whisker(plane, [(across, lower), (across, upper)], colour)?;
     }
     plane.draw_series([Circle::new((across, up), px(4.5), colour.filled())])?;
+    if is_second {
+        plane.draw_series([Circle::new((across, up), px(2.75), PAPER.filled())])?;
+    }
     Ok(())
 }
 
@@ -326,7 +338,8 @@ fn hand_over(drawing: &str, chart: &Chart, (wide, high): (u32, u32), hover: &str
     svg += &body
         .replace(" opacity=\"1\"", "")
         .replace(" font-family=\"sans-serif\"", "");
-    for (colour, name) in [(INK, "ink"), (MUTED, "muted"), (GRID, "grid"), (REST, "rest")] {
+    let plain = [(INK, "ink"), (MUTED, "muted"), (GRID, "grid"), (REST, "rest"), (PAPER, "paper")];
+    for (colour, name) in plain {
         svg = recoloured(&svg, colour, name, "");
     }
     for index in 0..2 * COLOURS {

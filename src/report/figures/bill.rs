@@ -1,6 +1,6 @@
 //! What each policy's bill is for: one row a policy, one part after the other, and the whole with its interval.
 
-use super::{HALF, axis, front, interval, shortened};
+use super::{HALF, axis, front, in_rows, interval, shortened};
 use crate::report::chart::{Chart, Colour, Mark, Point, Scale, Series};
 use crate::report::{Metric, PolicyReport, Report, Unit, estimate, format};
 
@@ -12,8 +12,7 @@ const HALF_BAR: f64 = 0.3;
 pub fn waterfall(report: &Report, title: &str) -> Chart {
     let cost = front::cost(report);
     let colours = report.colours();
-    let named = colours.iter().zip(&report.policies);
-    let mut rows: Vec<&PolicyReport> = named.filter_map(|(colour, policy)| colour.map(|_| policy)).collect();
+    let mut rows: Vec<&PolicyReport> = in_rows(&colours, report).into_iter().map(|(_, policy)| policy).collect();
     if !rows.iter().any(|policy| policy.bill.has_purposes()) {
         rows.clear();
     }

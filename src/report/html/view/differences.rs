@@ -39,7 +39,9 @@ pub(super) fn differences(report: &Report, keys: &Keys<'_>) -> Option<Difference
             .differences
             .iter()
             .find(|difference| difference.metric == *metric)?;
-        Some(difference_cell(found, report.code(), notes))
+        let differs = report.joined.as_ref().is_some_and(|joined| joined.traffic.is_some());
+        let is_traffic = differs && found.metric.grows_with_traffic();
+        Some(difference_cell(found, is_traffic, report.code(), notes))
     };
     let rows = first.differences.iter().map(|Difference { metric, .. }| DifferenceRow {
         name: metric.title_in(report.code()),
@@ -81,10 +83,18 @@ pub(super) fn differences(report: &Report, keys: &Keys<'_>) -> Option<Difference
     })
 }
 
-fn difference_cell(difference: &Difference, code: Option<Code>, notes: &mut Notes) -> DifferenceCell {
+/// Where it is a difference of the traffic it is neither better nor worse.
+fn difference_cell(
+    difference: &Difference,
+    is_traffic: bool,
+    code: Option<Code>,
+    notes: &mut Notes,
+) -> DifferenceCell {
     let unit = difference.metric.unit_in(code);
     let (value, spread) = format::difference_parts(unit, &difference.difference);
     let (tone, words) = match (difference.verdict, difference.metric.lower_is_better()) {
+        (Verdict::Lower, _) if is_traffic => ("unsure", "lower, as the traffic is another"),
+        (Verdict::Higher, _) if is_traffic => ("unsure", "higher, as the traffic is another"),
         (Verdict::Lower, true) => ("good", "lower, better"),
         (Verdict::Lower, false) => ("bad", "lower, worse"),
         (Verdict::Higher, true) => ("bad", "higher, worse"),

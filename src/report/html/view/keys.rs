@@ -31,7 +31,7 @@ impl<'a> Keys<'a> {
         let keys = named.map(|(policy, colour)| Key {
             name: policy.name.clone(),
             colour: colour.map_or("--rest".into(), |colour| format!("--p{}", colour % COLOURS)),
-            dashed: false,
+            dashed: colour.is_some_and(|colour| colour >= COLOURS),
             named: colour.is_some(),
         });
         let places = report.policies.iter().enumerate();

@@ -244,9 +244,9 @@ impl Room {
     }
 }
 
-/// How wide and how high a name is: on a small screen the page makes text larger, and a line of text is higher than its letters.
+/// How wide and how high a name is: on a small screen and on paper the page makes text larger, and a line of text is higher than its letters.
 fn size_of(text: &str) -> (i32, i32) {
-    (off(1.25 * width(text)), off(1.3 * TEXT))
+    (off(1.32 * width(text)), off(1.4 * TEXT))
 }
 
 /// What a name covers that is written at a place by its left or right end or its middle.

@@ -11,9 +11,11 @@ use super::{Chart, Colour, Mark};
 /// The most rows of names.
 const ROWS: usize = 3;
 /// Height of a row.
-const ROW: f64 = 14.0;
+const ROW: f64 = 16.0;
 /// Room for ticks, between the names and the plot.
 const TICKS: f64 = 10.0;
+/// Half the width of a name where the page makes text larger, on a small screen and on paper, as a share of what it is here.
+const HALF: f64 = 0.66;
 /// Ticks nearer than this are told of as one.
 const NEAR: f64 = 14.0;
 /// Between two names.
@@ -46,11 +48,11 @@ impl Lane {
         wanted.extend(grouped(ticks));
         let mut names: Vec<(String, f64, usize)> = Vec::new();
         for (name, at) in wanted {
-            let half = 0.55 * width(&name);
+            let half = HALF * width(&name);
             let at = at.min(f64::from(chart.size.0) - half - 1.0).max(half + 1.0);
             let is_free = |row: &usize| {
                 names.iter().all(|(other, there, taken)| {
-                    taken != row || (at - there).abs() >= half + 0.55 * width(other) + GAP
+                    taken != row || (at - there).abs() >= half + HALF * width(other) + GAP
                 })
             };
             if let Some(row) = (0..ROWS).find(is_free) {

@@ -56,10 +56,10 @@ fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
         (chart.size.1 / 56) as usize,
     );
 
-    // Room to spare: on a small screen the page makes text larger.
-    let left = y.ticks.iter().map(|(_, label)| 1.17 * width(label)).fold(0.0, f64::max) + 8.0;
+    // Room to spare: on a small screen and on paper the page makes text larger.
+    let left = y.ticks.iter().map(|(_, label)| 1.32 * width(label)).fold(0.0, f64::max) + 8.0;
     // The labels of the first and the last tick reach beyond them to either side.
-    let beyond = |tick: Option<&(f64, String)>| tick.map_or(0.0, |(_, label)| 0.6 * width(label) + 4.0);
+    let beyond = |tick: Option<&(f64, String)>| tick.map_or(0.0, |(_, label)| 0.68 * width(label) + 4.0);
     let (left, right) = (left.max(beyond(x.ticks.first())), beyond(x.ticks.last()).max(16.0));
     let below = if chart.x.label.is_empty() { 24.0 } else { 38.0 };
     let lane = Lane::of(chart, &x, (left, f64::from(chart.size.0) - right));

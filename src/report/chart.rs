@@ -103,6 +103,8 @@ pub enum Mark {
     Dots(Vec<(f64, f64)>),
     /// Moments (x, what happened), marked above the plot.
     Ticks(Vec<(f64, String)>),
+    /// Words (x, y, what is said) with their middle there, moved to where they stay within the picture.
+    Notes(Vec<(f64, f64, String)>),
 }
 
 /// A point with its intervals.
@@ -153,6 +155,7 @@ impl Mark {
             Mark::Band(slices) => !slices.iter().any(|(x, lower, upper)| (x + lower + upper).is_finite()),
             Mark::Points(points) => !points.iter().any(|point| (point.x.0 + point.y.0).is_finite()),
             Mark::Ticks(ticks) => !ticks.iter().any(|(x, _)| x.is_finite()),
+            Mark::Notes(notes) => !notes.iter().any(|(x, y, _)| (x + y).is_finite()),
         }
     }
 
@@ -163,6 +166,7 @@ impl Mark {
             Mark::Band(slices) => slices.iter().map(|(x, ..)| *x).collect(),
             Mark::Points(points) => points.iter().flat_map(|point| ends(point.x)).collect(),
             Mark::Ticks(ticks) => ticks.iter().map(|(x, _)| *x).collect(),
+            Mark::Notes(notes) => notes.iter().map(|(x, ..)| *x).collect(),
         }
     }
 
@@ -173,6 +177,7 @@ impl Mark {
             Mark::Band(slices) => slices.iter().flat_map(|(_, lower, upper)| [*lower, *upper]).collect(),
             Mark::Points(points) => points.iter().flat_map(|point| ends(point.y)).collect(),
             Mark::Ticks(_) => Vec::new(),
+            Mark::Notes(notes) => notes.iter().map(|(_, y, _)| *y).collect(),
         }
     }
 }

@@ -15,7 +15,7 @@ mod bill;
 mod front;
 mod happened;
 
-pub use bill::waterfall;
+pub use bill::{steps_to_bill, waterfall};
 pub use front::{Front, against};
 
 /// The size of a chart that stands two to a row on a wide page.

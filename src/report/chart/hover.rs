@@ -30,7 +30,7 @@ pub(super) fn seen(chart: &Chart, series: &Series, at: &[Option<(i32, i32)>]) ->
         Mark::Points(points) => (points.iter())
             .map(|p| join(said(&chart.x, p.x.0, p.x.1), said(&chart.y, p.y.0, p.y.1)))
             .collect(),
-        Mark::Band(_) | Mark::Ticks(_) => Vec::new(),
+        Mark::Band(_) | Mark::Ticks(_) | Mark::Notes(_) => Vec::new(),
     };
     let placed = at.iter().zip(words);
     let points: Vec<_> = placed

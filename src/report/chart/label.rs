@@ -76,7 +76,7 @@ pub(super) fn place_labels<'a>(shown: &[(&'a Series, Vec<Option<At>>)], inside: 
                 named: !series.name.is_empty(),
                 at: between(at),
             }),
-            Mark::Band(_) | Mark::Dots(_) | Mark::Ticks(_) => {}
+            Mark::Band(_) | Mark::Dots(_) | Mark::Ticks(_) | Mark::Notes(_) => {}
         }
     }
     let mut labels = Vec::new();
@@ -103,7 +103,7 @@ pub(super) fn place_labels<'a>(shown: &[(&'a Series, Vec<Option<At>>)], inside: 
             Mark::Line(_) | Mark::Steps(_) if !series.name.is_empty() => {
                 labels.extend(room.along(&series.name, series.colour, place, at));
             }
-            Mark::Line(_) | Mark::Steps(_) | Mark::Band(_) | Mark::Dots(_) | Mark::Ticks(_) => {}
+            Mark::Line(_) | Mark::Steps(_) | Mark::Band(_) | Mark::Dots(_) | Mark::Ticks(_) | Mark::Notes(_) => {}
         }
     }
     labels

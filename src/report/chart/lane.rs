@@ -41,7 +41,7 @@ impl Lane {
                     wanted.extend(middle.and_then(place).map(|at| (series.name.clone(), at)));
                 }
                 Mark::Ticks(all) => ticks.extend(all.iter().filter_map(|(at, what)| Some((what.as_str(), place(*at)?)))),
-                Mark::Band(_) | Mark::Line(_) | Mark::Steps(_) | Mark::Points(_) | Mark::Dots(_) => {}
+                Mark::Band(_) | Mark::Line(_) | Mark::Steps(_) | Mark::Points(_) | Mark::Dots(_) | Mark::Notes(_) => {}
             }
         }
         let has_ticks = !ticks.is_empty();

@@ -120,6 +120,16 @@ fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
                     plane.draw_series([EmptyElement::at((at, y.hi)) + tick])?;
                 }
             }
+            Mark::Notes(notes) => {
+                for (at, value, words) in notes {
+                    let Some(place) = x.place(*at).zip(y.place(*value)) else { continue };
+                    let (across, up) = plane.backend_coord(&place);
+                    let half = off(0.66 * width(words));
+                    let across = across.min(off(f64::from(chart.size.0)) - half).max(off(left) + half);
+                    let centred = text_of(INK).pos(Pos::new(HPos::Center, VPos::Center));
+                    area.draw(&Text::new(words.clone(), (across, up), centred))?;
+                }
+            }
             Mark::Dots(points) => {
                 let places = points
                     .iter()
@@ -133,7 +143,7 @@ fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
     let inside = (off(left + 4.0), off(above - 8.0), wide as i32, high as i32 - off(below + 6.0));
     let on_paper = |series: &Series| pixels(&series.mark, &plane, &x, &y);
     let shown: Vec<_> = (chart.series.iter())
-        .filter(|series| !matches!(series.mark, Mark::Band(_) | Mark::Ticks(_)))
+        .filter(|series| !matches!(series.mark, Mark::Band(_) | Mark::Ticks(_) | Mark::Notes(_)))
         .map(|series| (series, on_paper(series)))
         .collect();
     let labels = place_labels(&shown, inside, named);
@@ -165,7 +175,7 @@ fn pixels(mark: &Mark, plane: &Plane<'_, '_>, x: &Layout, y: &Layout) -> Vec<Opt
             points.iter().map(|(at, value)| place(*at, *value)).collect()
         }
         Mark::Points(points) => points.iter().map(|point| place(point.x.0, point.y.0)).collect(),
-        Mark::Band(_) | Mark::Ticks(_) => Vec::new(),
+        Mark::Band(_) | Mark::Ticks(_) | Mark::Notes(_) => Vec::new(),
     }
 }
 

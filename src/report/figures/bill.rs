@@ -1,4 +1,5 @@
-//! What each policy's bill is for: one row a policy, one part after the other, and the whole with its interval.
+//! What each policy's bill is for: one row a policy, one part after the other, and the whole with its interval; and one policy's bill as
+//! steps.
 
 use super::{HALF, axis, front, in_rows, interval, shortened};
 use crate::report::chart::{Chart, Colour, Mark, Point, Scale, Series};
@@ -60,6 +61,75 @@ pub fn waterfall(report: &Report, title: &str) -> Chart {
     }
 }
 
+/// One policy's bill as steps: a row for each part, which begins where the one before ends, and the whole below them.
+pub fn steps_to_bill(report: &Report, policy: &PolicyReport, title: &str) -> Chart {
+    let cost = front::cost(report);
+    let unit = cost.unit_in(report.code());
+    let whole = estimate(policy, &cost);
+    let mut rows: Vec<Step> = Vec::new();
+    let mut from = 0.0;
+    for part in policy.bill.totals() {
+        let wide = part.share.value * whole.value;
+        rows.push(Step {
+            name: part.purpose.title(),
+            ends: [from, from + wide],
+            colour: Colour::Provider(part.purpose.index()),
+            said: format!("{} ({})", format::value(unit, wide), format::share(part.share.value)),
+        });
+        from += wide;
+    }
+    // What belongs to no attempt: judging answers.
+    let rest = whole.value - from;
+    if rest > 0.005 * whole.value {
+        rows.push(Step {
+            name: "judging answers",
+            ends: [from, whole.value],
+            colour: Colour::Muted,
+            said: format!("{} ({})", format::value(unit, rest), format::share(rest / whole.value)),
+        });
+    }
+    rows.push(Step {
+        name: "the bill",
+        ends: [0.0, whole.value],
+        colour: Colour::Muted,
+        said: format::value(unit, whole.value),
+    });
+    let mut series = Vec::new();
+    let mut names = Vec::new();
+    for (row, step) in rows.iter().enumerate() {
+        let at = -(row as f64);
+        names.push((at, shortened(step.name, 30)));
+        series.push(Series {
+            colour: step.colour,
+            name: String::new(),
+            mark: Mark::Band(step.ends.map(|x| (x, at - HALF_BAR, at + HALF_BAR)).to_vec()),
+        });
+    }
+    // Words after bars, so that they lie upon them.
+    series.extend(rows.iter().enumerate().map(|(row, step)| Series {
+        colour: step.colour,
+        name: String::new(),
+        mark: Mark::Notes(vec![(0.5 * (step.ends[0] + step.ends[1]), -(row as f64), step.said.clone())]),
+    }));
+    let lowest = 0.5 - rows.len() as f64;
+    Chart {
+        title: title.into(),
+        size: (HALF.0, 34 + (rows.len() * 26) as u32),
+        x: axis("", unit, Scale::Linear, Some((0.0, whole.value.max(f64::MIN_POSITIVE)))),
+        y: axis("", Unit::Number, Scale::Named(names), Some((lowest, 0.5))),
+        series,
+        references: vec![],
+    }
+}
+
+/// A row of the steps to a bill.
+struct Step {
+    name: &'static str,
+    ends: [f64; 2],
+    colour: Colour,
+    said: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +163,13 @@ mod tests {
             .collect();
         assert_eq!(ends, [(0.0, 0.75 * whole), (0.75 * whole, whole)]);
         assert_eq!(chart.series[1].colour, Colour::Provider(Spending::Wasted.index()));
+        let steps = steps_to_bill(&report, &report.policies[0], "t");
+        let ends: Vec<(f64, f64)> = (steps.series.iter())
+            .filter_map(|series| match &series.mark {
+                Mark::Band(slices) => Some((slices[0].0, slices[1].0)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(ends, [(0.0, 0.75 * whole), (0.75 * whole, whole), (0.0, whole)]);
     }
 }

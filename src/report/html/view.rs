@@ -138,11 +138,13 @@ impl Page {
             .map(|policy| main_row(&columns, policy, report.code(), &mut notes));
         let rows: Vec<_> = rows.collect();
         let policies = report.policies.iter().zip(rows).enumerate();
-        let policies = policies.map(|(index, (policy, cells))| Named {
-            key: keys.at(index),
-            it: Policy::of(index, policy, cells, report.code()),
+        let policies = policies.map(|(index, (policy, cells))| {
+            Ok(Named {
+                key: keys.at(index),
+                it: Policy::of(index, policy, cells, report)?,
+            })
         });
-        let policies = policies.collect();
+        let policies = policies.collect::<Result<Vec<_>, Error>>()?;
         let of = |one: &Report| report.joined.as_ref().map_or(String::new(), |_| one.experiment.clone());
         Ok(Page {
             title: report.experiment.clone(),

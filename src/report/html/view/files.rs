@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use super::Figure;
 use super::keys::{Key, Keys};
-use super::pictures::{pictures, shares};
+use super::pictures::{pictures, shares, waterfall};
 use crate::report::Report;
 use crate::report::chart::{Error, escaped};
 
@@ -44,6 +44,11 @@ pub(in crate::report::html) fn files(report: &Report, palette: &str) -> Result<V
     for share in shares(report)? {
         let title = format!("attempts {}", share.figure.title);
         files.push((name(&title, &mut taken), picture(&share.figure, &share.legend, palette)));
+    }
+    for policy in &report.policies {
+        if let Some(figure) = waterfall(report, policy)? {
+            files.push((name(&figure.title, &mut taken), picture(&figure, &[], palette)));
+        }
     }
     Ok(files)
 }

@@ -134,6 +134,21 @@ fn bill(report: &Report) -> (Chart, String, Vec<Key>) {
     )
 }
 
+/// How the parts of one policy's bill add up to it; nothing if it is for answers of first attempts alone.
+pub(super) fn waterfall(report: &Report, policy: &PolicyReport) -> Result<Option<Figure>, Error> {
+    if !policy.bill.has_purposes() {
+        return Ok(None);
+    }
+    let chart = figures::steps_to_bill(report, policy, &format!("The bill of {} step by step", policy.name));
+    Ok(Some(Figure {
+        svg: chart.svg()?,
+        size: chart.size,
+        title: chart.title,
+        caption: String::new(),
+        legend: Vec::new(),
+    }))
+}
+
 /// Which policy has the lowest and which the highest figure; nothing where fewer than two have different ones.
 fn extremes(report: &Report, metric: &Metric) -> String {
     let known = report

@@ -4,10 +4,14 @@ use serde::Serialize;
 
 use super::keys::provider_key;
 use super::notes::{Note, Notes};
-use super::{Cell, Level, Named};
+use super::pictures::waterfall;
+use super::{Cell, Figure, Level, Named};
+use crate::report::chart::Error;
 use crate::report::{
-    BoundReport, CacheReport, ClassReport, Code, Metric, PolicyReport, ProviderReport, Report, Unit, format,
+    BoundReport, CacheReport, ClassReport, Code, Metric, PolicyReport, ProviderReport, PurposeRow, Report, Unit,
+    estimate, format,
 };
+use crate::stats::interval::Estimate;
 use crate::words::BoundKind;
 
 #[derive(Serialize)]
@@ -46,8 +50,19 @@ pub(super) struct Policy {
     classes: Vec<Row>,
     classes_notes: Vec<Note>,
     /// The bill by class, by provider and by what the money went to, where any has several rows.
-    bill: Vec<Row>,
+    bill: Vec<Group>,
+    /// Whether it tells what a month costs.
+    bill_of_month: bool,
     bill_notes: Vec<Note>,
+    /// How the parts add up to the bill, where there are several.
+    waterfall: Option<Figure>,
+}
+
+/// Rows that add up to the whole, under a heading.
+#[derive(Serialize)]
+struct Group {
+    title: &'static str,
+    rows: Vec<Row>,
 }
 
 #[derive(Serialize)]
@@ -83,7 +98,8 @@ pub(super) fn columns(report: &Report) -> Vec<Column> {
 }
 
 impl Policy {
-    pub(super) fn of(index: usize, policy: &PolicyReport, cells: Vec<Cell>, code: Option<Code>) -> Policy {
+    pub(super) fn of(index: usize, policy: &PolicyReport, cells: Vec<Cell>, report: &Report) -> Result<Policy, Error> {
+        let code = report.code();
         let mut notes = Notes::of(format!("policy-{index}"));
         let mut of_providers = Notes::of(format!("policy-{index}-providers"));
         let mut of_identities = Notes::of(format!("policy-{index}-identities"));
@@ -95,7 +111,7 @@ impl Policy {
             .providers
             .iter()
             .any(|provider| provider.used() && provider.cached.is_some());
-        Policy {
+        Ok(Policy {
             number: index + 1,
             kind: policy.kind.clone(),
             requests: format::count(policy.requests),
@@ -163,6 +179,8 @@ impl Policy {
                 .map(|class| class_row(class, code, &mut of_classes))
                 .collect(),
             bill: bill(policy, code, &mut of_bill),
+            bill_of_month: has_month(policy),
+            waterfall: waterfall(report, policy)?,
             bill_notes: of_bill.list(),
             effort: policy
                 .effort
@@ -181,7 +199,7 @@ impl Policy {
             notes: notes.list(),
             providers_notes: of_providers.list(),
             classes_notes: of_classes.list(),
-        }
+        })
     }
 }
 
@@ -254,24 +272,53 @@ fn cache_rows(cache: &CacheReport, code: Option<Code>, notes: &mut Notes) -> Vec
     rows
 }
 
-fn bill(policy: &PolicyReport, code: Option<Code>, notes: &mut Notes) -> Vec<Row> {
+/// Whether a month's cost is known of the policy.
+fn has_month(policy: &PolicyReport) -> bool {
+    !estimate(policy, &Metric::COST_PER_MONTH).value.is_nan()
+}
+
+/// The bill in groups of rows, each of which adds up to the whole: by class, by provider and by purpose, and by two of them.
+fn bill(policy: &PolicyReport, code: Option<Code>, notes: &mut Notes) -> Vec<Group> {
     let month = policy.metrics.iter().find(|m| m.metric == Metric::COST_PER_MONTH);
     let why = month.and_then(|month| month.note.clone());
     let unit = Metric::COST_PER_MONTH.unit_in(code);
-    let parts = [&policy.bill.by_class, &policy.bill.by_provider];
-    let rows = parts.into_iter().filter(|rows| rows.len() > 1).flatten();
-    let rows = rows.map(|row| (row.title().to_owned(), &row.share, &row.cost_per_month));
-    let purposes = policy.bill.by_purpose.iter().filter(|_| policy.bill.has_purposes());
-    let purposes = purposes.map(|row| (row.title(), &row.share, &row.cost_per_month));
-    rows.chain(purposes)
-        .map(|(name, share, cost)| Row {
-            name,
-            cells: vec![
-                notes.cell(Unit::Share, share),
-                notes.cell_because(unit, cost, why.clone()),
-            ],
-        })
-        .collect()
+    let of_month = has_month(policy);
+    type Part<'a> = (String, &'a Estimate, &'a Estimate);
+    let of_rows = |rows: &'static str, list: &mut dyn Iterator<Item = Part<'_>>, notes: &mut Notes| Group {
+        title: rows,
+        rows: list
+            .map(|(name, share, cost)| {
+                let mut cells = vec![notes.cell(Unit::Share, share)];
+                if of_month {
+                    cells.push(notes.cell_because(unit, cost, why.clone()));
+                }
+                Row { name, cells }
+            })
+            .collect(),
+    };
+    let mut groups = Vec::new();
+    for (title, rows) in [("By class", &policy.bill.by_class), ("By provider", &policy.bill.by_provider)] {
+        if rows.len() > 1 {
+            let mut parts = rows.iter().map(|row| (row.title().to_owned(), &row.share, &row.cost_per_month));
+            groups.push(of_rows(title, &mut parts, notes));
+        }
+    }
+    if policy.bill.has_purposes() {
+        let purposes = &policy.bill.by_purpose;
+        for (title, of_class, of_provider) in [
+            ("By purpose", false, false),
+            ("By class and purpose", true, false),
+            ("By provider and purpose", false, true),
+        ] {
+            let own = |row: &&PurposeRow| (row.class.is_some(), row.provider.is_some()) == (of_class, of_provider);
+            let parts = purposes.iter().filter(own);
+            let mut parts = parts.map(|row| (row.title(), &row.share, &row.cost_per_month)).peekable();
+            if parts.peek().is_some() {
+                groups.push(of_rows(title, &mut parts, notes));
+            }
+        }
+    }
+    groups
 }
 
 pub(super) fn bound_words(bound: &BoundReport) -> String {

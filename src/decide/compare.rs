@@ -85,7 +85,11 @@ pub(super) fn compare_pairs(pairs: &[Pair], terms: Terms<'_>) -> Vec<Comparison>
 
 /// Which differences stand, by policy and metric: those that the sentences speak of among themselves, the others among all.
 fn standing(all: &[Vec<Paired>], terms: Terms<'_>) -> Vec<Vec<bool>> {
-    let spoken: Vec<bool> = terms.metrics.iter().map(|metric| place(metric, terms).is_some()).collect();
+    let spoken: Vec<bool> = terms
+        .metrics
+        .iter()
+        .map(|metric| place(metric, terms).is_some())
+        .collect();
     let ps = |only_spoken: bool| -> Vec<f64> {
         let of = all.iter().flat_map(|pairs| pairs.iter().zip(&spoken));
         of.filter(|(_, spoken)| **spoken || !only_spoken)
@@ -218,7 +222,10 @@ fn with_figure(d: &Difference, differences: &[Difference], code: Option<Code>) -
 
 /// What became of a policy in the figures that the sentences speak of, without figures: "better on quality; worse on errors".
 pub(super) fn in_short(of: &Comparison, terms: Terms<'_>) -> String {
-    let spoken = of.differences.iter().filter_map(|d| Some((place(&d.metric, terms)?, d)));
+    let spoken = of
+        .differences
+        .iter()
+        .filter_map(|d| Some((place(&d.metric, terms)?, d)));
     let decided = |d: &Difference| d.matters && matches!(d.verdict, Verdict::Lower | Verdict::Higher);
     let mut spoken: Vec<(u8, &Difference)> = spoken.filter(|(_, d)| decided(d)).collect();
     sorting::by_key(&mut spoken, |(place, _)| *place);

@@ -87,7 +87,10 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
     };
     let mut report = first.clone();
     report.comparisons = compare_pairs(&pairs, terms);
-    let changes: Vec<Changes> = namesakes.iter().map(|(a, _)| Changes::of(&a.name, first, second)).collect();
+    let changes: Vec<Changes> = namesakes
+        .iter()
+        .map(|(a, _)| Changes::of(&a.name, first, second))
+        .collect();
     let told = verdict(&report.comparisons, &changes, &namesakes, terms);
     for (comparison, changes) in report.comparisons.iter_mut().zip(&changes) {
         let said = changes.in_words(first.code());
@@ -172,7 +175,10 @@ impl Changes {
             still_fails: Vec::new(),
         };
         for now in second.objectives.iter().filter(|o| o.policy == policy) {
-            let failed = before.iter().find(|o| o.goal() == now.goal()).map(|o| o.judged == Judged::Fail);
+            let failed = before
+                .iter()
+                .find(|o| o.goal() == now.goal())
+                .map(|o| o.judged == Judged::Fail);
             let list = match (failed, now.judged == Judged::Fail) {
                 (Some(true), true) => &mut changes.still_fails,
                 (Some(true), false) => &mut changes.no_longer_fails,
@@ -226,14 +232,20 @@ fn verdict(
         (0, 0) => ": no policy fails an objective.".into(),
         (0, n) => format!(": {} no longer fail an objective that they failed.", of_all(n)),
         (n, 0) => format!(": {} now fail an objective that they did not fail.", of_all(n)),
-        (n, m) => format!(": {} now fail an objective that they did not fail, {m} no longer fail one.", of_all(n)),
+        (n, m) => format!(
+            ": {} now fail an objective that they did not fail, {m} no longer fail one.",
+            of_all(n)
+        ),
     };
     let each = comparisons.iter().zip(changes);
-    let lines = each.zip(namesakes).take(MOST).map(|((comparison, changes), (policy, _))| {
-        let said = changes.in_words(terms.code);
-        let and = if said.is_empty() { "" } else { "; " };
-        format!("{}: {}{and}{said}.", policy.name, in_short(comparison, terms))
-    });
+    let lines = each
+        .zip(namesakes)
+        .take(MOST)
+        .map(|((comparison, changes), (policy, _))| {
+            let said = changes.in_words(terms.code);
+            let and = if said.is_empty() { "" } else { "; " };
+            format!("{}: {}{and}{said}.", policy.name, in_short(comparison, terms))
+        });
     let mut lines: Vec<String> = lines.collect();
     if namesakes.len() > MOST {
         lines.push(format!("{} more policies: under Verdict.", namesakes.len() - MOST));
@@ -357,7 +369,14 @@ mod tests {
         assert_eq!(joined.policies.len(), 2 * first.policies.len());
         assert_eq!(joined.comparisons.len(), first.policies.len());
         assert_eq!(joined.comparisons[0].policy, format!("{} (b)", first.policies[0].name));
-        assert!(joined.scorecard.headline.last().unwrap().contains("replication by replication"));
+        assert!(
+            joined
+                .scorecard
+                .headline
+                .last()
+                .unwrap()
+                .contains("replication by replication")
+        );
         let known = joined.comparisons[0].differences.iter().filter(|d| d.difference.n > 1);
         assert!(known.clone().count() > 0 && known.clone().all(|d| d.verdict == Verdict::Same));
         let mut other = first.clone();
@@ -429,7 +448,10 @@ mod tests {
             said[0],
             format!("b against a: 1 of {n} policies now fail an objective that they did not fail.")
         );
-        let line = said.iter().find(|line| line.starts_with(&format!("{policy}: "))).unwrap();
+        let line = said
+            .iter()
+            .find(|line| line.starts_with(&format!("{policy}: ")))
+            .unwrap();
         let words = format!("now fails {} {}", goal.metric.title_in(None), goal.bound_in(None));
         assert!(line.contains(&words), "{line}");
         assert_eq!(joined.scorecard.goals, first.scorecard.goals);
@@ -460,13 +482,32 @@ mod tests {
         }
         let joined = join(&first, &second, ["a", "b"]).unwrap();
         let told = joined.comparisons.iter().map(|c| &c.sentence);
-        for sentence in told.chain(&joined.scorecard.headline).filter(|s| !s.starts_with("The traffic differs")) {
-            assert!(!sentence.contains("goodput") && !sentence.contains("monthly cost"), "{sentence}");
+        for sentence in told
+            .chain(&joined.scorecard.headline)
+            .filter(|s| !s.starts_with("The traffic differs"))
+        {
+            assert!(
+                !sentence.contains("goodput") && !sentence.contains("monthly cost"),
+                "{sentence}"
+            );
         }
-        assert!(joined.scorecard.headline.iter().any(|s| s.starts_with("The traffic differs: ")));
+        assert!(
+            joined
+                .scorecard
+                .headline
+                .iter()
+                .any(|s| s.starts_with("The traffic differs: "))
+        );
         let traffic = joined.joined.unwrap().traffic.unwrap();
         assert!((traffic[1] / traffic[0] - 2.0).abs() < 1e-12);
-        assert!(join(&first, &first, ["a", "b"]).unwrap().joined.unwrap().traffic.is_none());
+        assert!(
+            join(&first, &first, ["a", "b"])
+                .unwrap()
+                .joined
+                .unwrap()
+                .traffic
+                .is_none()
+        );
     }
 
     #[test]

@@ -120,10 +120,11 @@ pub fn percentiles(report: &Report, title: &str, of: Quantity) -> Chart {
     }
 }
 
-/// The policies that have a colour, each with it, in the experiment's order; of two results those of one name next to each other.
+/// The policies that have a colour, each with it, in the order of the page; of two results those of one name next to each other.
 fn in_rows<'a>(colours: &[Option<usize>], report: &'a Report) -> Vec<(usize, &'a PolicyReport)> {
-    let named = colours.iter().zip(&report.policies);
-    let mut rows: Vec<(usize, &PolicyReport)> = named.filter_map(|(colour, policy)| Some(((*colour)?, policy))).collect();
+    let order = report.order().into_iter();
+    let mut rows: Vec<(usize, &PolicyReport)> =
+        order.filter_map(|p| Some((colours[p]?, &report.policies[p]))).collect();
     if report.joined.is_some() {
         sorting::by_key(&mut rows, |(colour, _)| (colour % super::chart::COLOURS, *colour));
     }
@@ -171,7 +172,7 @@ pub fn over_time(report: &Report, title: &str, unit: Unit, level: impl Fn(&super
     Chart {
         title: title.into(),
         size: HALF,
-        x: clock.axis(),
+        x: clock.axis(6.0),
         y: axis("", unit, scale, Some((lowest, highest))),
         series: shades.chain(lines).chain(ticks).collect(),
         references: vec![],
@@ -200,7 +201,7 @@ pub fn provider_shares(report: &Report, policy: &PolicyReport, title: &str) -> C
     Chart {
         title: title.into(),
         size: SMALL,
-        x: clock.axis(),
+        x: clock.axis(3.0),
         y: axis("", Unit::Share, Scale::Linear, Some((0.0, 1.0))),
         series: (0..policy.providers.len())
             .map(|provider| Series {
@@ -238,10 +239,10 @@ impl Clock {
         let last = |policy: &PolicyReport| policy.series.last().map_or(0.0, |bin| bin.until);
         let end = report.policies.iter().map(last).fold(0.0, f64::max);
         let (seconds, name, steps): (f64, _, &[u32]) = match end {
-            end if end <= 180.0 => (1.0, "s", &[1, 2, 5, 10, 15, 30]),
-            end if end <= 3.0 * 3600.0 => (60.0, "min", &[1, 2, 5, 10, 15, 30]),
-            end if end <= 3.0 * 86_400.0 => (3600.0, "h", &[1, 2, 3, 6, 12]),
-            _ => (86_400.0, "days", &[1, 2, 5, 10, 20, 50, 100]),
+            end if end <= 180.0 => (1.0, "s", &[1, 2, 5, 10, 15, 30, 60]),
+            end if end <= 3.0 * 3600.0 => (60.0, "min", &[1, 2, 5, 10, 15, 20, 30, 60]),
+            end if end <= 3.0 * 86_400.0 => (3600.0, "h", &[1, 2, 3, 6, 12, 24]),
+            _ => (86_400.0, "days", &[1, 2, 5, 10, 20, 50, 100, 200]),
         };
         Clock {
             seconds,
@@ -251,10 +252,16 @@ impl Clock {
         }
     }
 
-    fn axis(&self) -> Axis {
+    /// An axis of at most so many steps.
+    fn axis(&self, most: f64) -> Axis {
         let end = if self.end > 0.0 { self.end / self.seconds } else { 1.0 };
-        let step = self.steps.iter().copied().map(f64::from).find(|step| end / step <= 6.0);
-        let step = step.unwrap_or(end / 4.0);
+        let step = self
+            .steps
+            .iter()
+            .copied()
+            .map(f64::from)
+            .find(|step| end / step <= most);
+        let step = step.unwrap_or_else(|| libm::ceil(end / most));
         let places = (0..7).map(|index| f64::from(index) * step).filter(|at| *at <= end);
         let names = places.map(|at| {
             let name = format!("{} {}", format::tick(Unit::Number, at), self.name);

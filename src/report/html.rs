@@ -214,7 +214,8 @@ mod tests {
             );
             assert!(shown.contains(OVER_ALL), "{shown}");
         }
-        assert!(full.contains("instead of over the answered: one: E2E p95 never") && !full.contains("times are of"));
+        let told = "percentiles count requests that were never answered: one: E2E p95 \"never\", although the answered ones took 6.38 s";
+        assert!(full.contains(told) && !full.contains("times are of"), "{full}");
         let csv = csv::tables(&report)[0].1.clone();
         assert!(
             csv.contains("e2e.p95,seconds,77,") && csv.contains("e2e.p95,seconds,8.5,"),

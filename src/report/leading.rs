@@ -32,6 +32,46 @@ impl Report {
         if self.policies.len() <= most {
             return (0..self.policies.len()).collect();
         }
+        let mut leading = self.sorted();
+        // The one that the answer names is always there.
+        let named = (self.scorecard.cheapest.as_deref()).filter(|_| !self.scorecard.goals.is_empty());
+        let is_named = |&p: &usize| named == Some(self.policies[p].name.as_str());
+        if let Some(place) = leading.iter().position(is_named).filter(|place| *place >= most) {
+            let answer = leading.remove(place);
+            leading.insert(most.saturating_sub(1), answer);
+        }
+        leading.truncate(most);
+        if !leading.contains(&0) {
+            // The last makes room for it, unless it is the answer.
+            let last = leading.len().saturating_sub(1);
+            let place = if leading.last().is_some_and(is_named) {
+                last.saturating_sub(1)
+            } else {
+                last
+            };
+            if place < leading.len() {
+                leading.remove(place);
+            }
+            leading.push(0);
+        }
+        leading
+    }
+
+    /// The places of all policies in the one order that every table and chart of the page has: the experiment's, or where there are too many
+    /// for the colours those with a colour first, and all from the best to the worst.
+    pub fn order(&self) -> Vec<usize> {
+        let everyone = 0..self.policies.len();
+        if self.policies.len() <= COLOURS || self.joined.is_some() {
+            return everyone.collect();
+        }
+        let mut order = self.leading(NAMED);
+        let rest: Vec<usize> = self.sorted().into_iter().filter(|p| !order.contains(p)).collect();
+        order.extend(rest);
+        order
+    }
+
+    /// The places of all policies from the best to the worst.
+    fn sorted(&self) -> Vec<usize> {
         let ranked = self.ranking.iter().flat_map(|ranking| &ranking.rows).enumerate();
         let places = sorting::map(ranked.map(|(place, row)| (row.policy.as_str(), place)));
         let place = |policy: &PolicyReport| places.get(policy.name.as_str()).copied().unwrap_or(usize::MAX);
@@ -39,27 +79,7 @@ impl Report {
             .map(|(p, policy)| (self.verdict(p, policy), place(policy), cost(policy), p))
             .collect();
         sorting::by(&mut order, |a, b| (a.0, a.1).cmp(&(b.0, b.1)).then(a.2.total_cmp(&b.2)));
-        // The one that the answer names is always there.
-        let named = (self.scorecard.cheapest.as_deref()).filter(|_| !self.scorecard.goals.is_empty());
-        let is_named = |&(_, _, _, p): &(u8, usize, f64, usize)| named == Some(self.policies[p].name.as_str());
-        if let Some(place) = order.iter().position(is_named).filter(|place| *place >= most) {
-            let entry = order.remove(place);
-            order.insert(most.saturating_sub(1), entry);
-        }
-        let mut leading: Vec<usize> = order.into_iter().take(most).map(|entry| entry.3).collect();
-        if !leading.contains(&0) {
-            // The last makes room for it, unless it is the answer.
-            let last = leading.len().saturating_sub(1);
-            let is_answer = leading
-                .get(last)
-                .is_some_and(|&p| named == Some(self.policies[p].name.as_str()));
-            let place = if is_answer && last > 0 { last - 1 } else { last };
-            if place < leading.len() {
-                leading.remove(place);
-            }
-            leading.push(0);
-        }
-        leading
+        order.into_iter().map(|entry| entry.3).collect()
     }
 
     /// The number of each policy's colour in charts; none for those that are grey because there are too many. Of two results a policy has one
@@ -160,6 +180,9 @@ mod tests {
         }
         report.scorecard.goals.clear();
         let colours = report.colours();
+        let order = report.order();
+        assert_eq!(order.len(), report.policies.len());
+        assert!(order[..NAMED].iter().all(|&p| colours[p].is_some()), "{order:?}");
         assert_eq!(colours.iter().flatten().count(), NAMED);
         assert!(colours[0].is_some(), "the baseline");
     }

@@ -237,10 +237,18 @@ impl Report {
 
     /// The warnings as they stand beside tables, whose percentiles are over all requests.
     pub(crate) fn told(&self) -> impl Iterator<Item = String> {
-        const TOLD: &str = "percentiles are over all requests, those that never were answered taking for ever, instead of over the answered";
-        self.warnings
-            .iter()
-            .map(|warning| warning.replacen(OF_SURVIVORS, TOLD, 1))
+        const TOLD: &str = "percentiles count requests that were never answered";
+        let told = |warning: &String| match warning.strip_prefix(OF_SURVIVORS) {
+            Some(figures) => {
+                let figures = figures.replace(" never instead of ", " \"never\" instead of ");
+                format!(
+                    "{TOLD}{}",
+                    figures.replace(" instead of ", ", although the answered ones took ")
+                )
+            }
+            None => warning.clone(),
+        };
+        self.warnings.iter().map(told)
     }
 
     /// Whether an objective is asked of the policy of that name; others are held against it all the same.

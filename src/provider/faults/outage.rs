@@ -92,11 +92,9 @@ impl Outage {
         let fails = match self.answer {
             Answer::RateLimited => "rate limited",
             Answer::Overloaded => "overloaded",
-            Answer::Refused
-            | Answer::Hang
-            | Answer::Unavailable
-            | Answer::ConnectionError
-            | Answer::Unreachable => "failing",
+            Answer::Refused | Answer::Hang | Answer::Unavailable | Answer::ConnectionError | Answer::Unreachable => {
+                "failing"
+            }
         };
         match 100.0 * self.share.get() {
             _ if self.share == Fraction::ONE && fails == "failing" => "outage".into(),

@@ -197,7 +197,11 @@ impl Room {
                 let way = between(&[Some(point), Some(end)]);
                 let others = || self.dots.iter().filter(|dot| **dot != point);
                 let is_near = |at: &At| others().any(|dot| (at.0 - dot.0).abs().max((at.1 - dot.1).abs()) < off(6.0));
-                let crosses = |at: &At| self.taken.iter().any(|other| from(other, *at) == 0 && from(other, point) > 0);
+                let crosses = |at: &At| {
+                    self.taken
+                        .iter()
+                        .any(|other| from(other, *at) == 0 && from(other, point) > 0)
+                };
                 let free = self.has_room(&own)
                     && !others().any(|dot| from(&own, *dot) < off(8.0))
                     && !way.iter().any(|at| is_near(at) || crosses(at));

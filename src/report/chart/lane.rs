@@ -40,7 +40,9 @@ impl Lane {
                     let middle = slices.first().zip(slices.last()).map(|(a, b)| (a.0 + b.0) / 2.0);
                     wanted.extend(middle.and_then(place).map(|at| (series.name.clone(), at)));
                 }
-                Mark::Ticks(all) => ticks.extend(all.iter().filter_map(|(at, what)| Some((what.as_str(), place(*at)?)))),
+                Mark::Ticks(all) => {
+                    ticks.extend(all.iter().filter_map(|(at, what)| Some((what.as_str(), place(*at)?))))
+                }
                 Mark::Band(_) | Mark::Line(_) | Mark::Steps(_) | Mark::Points(_) | Mark::Dots(_) | Mark::Notes(_) => {}
             }
         }
@@ -51,9 +53,9 @@ impl Lane {
             let half = HALF * width(&name);
             let at = at.min(f64::from(chart.size.0) - half - 1.0).max(half + 1.0);
             let is_free = |row: &usize| {
-                names.iter().all(|(other, there, taken)| {
-                    taken != row || (at - there).abs() >= half + HALF * width(other) + GAP
-                })
+                names
+                    .iter()
+                    .all(|(other, there, taken)| taken != row || (at - there).abs() >= half + HALF * width(other) + GAP)
             };
             if let Some(row) = (0..ROWS).find(is_free) {
                 names.push((name, at, row));
@@ -93,7 +95,11 @@ fn grouped(mut ticks: Vec<(&str, f64)>) -> Vec<(String, f64)> {
         }
     }
     let said = groups.into_iter().map(|(what, first, last, count)| {
-        let times = if count > 1 { format!(" × {count}") } else { String::new() };
+        let times = if count > 1 {
+            format!(" × {count}")
+        } else {
+            String::new()
+        };
         (format!("{what}{times}"), (first + last) / 2.0)
     });
     said.collect()
@@ -105,7 +111,12 @@ mod tests {
 
     #[test]
     fn ticks_that_are_near_and_say_the_same_are_told_of_once() {
-        let said = grouped(vec![("ejected", 10.0), ("recovered", 12.0), ("ejected", 16.0), ("ejected", 90.0)]);
+        let said = grouped(vec![
+            ("ejected", 10.0),
+            ("recovered", 12.0),
+            ("ejected", 16.0),
+            ("ejected", 90.0),
+        ]);
         let expected = [("ejected × 2", 13.0), ("ejected", 90.0), ("recovered", 12.0)];
         assert_eq!(said, expected.map(|(what, at)| (what.to_owned(), at)));
     }

@@ -122,7 +122,9 @@ fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
             }
             Mark::Notes(notes) => {
                 for (at, value, words) in notes {
-                    let Some(place) = x.place(*at).zip(y.place(*value)) else { continue };
+                    let Some(place) = x.place(*at).zip(y.place(*value)) else {
+                        continue;
+                    };
                     let (across, up) = plane.backend_coord(&place);
                     let half = off(0.66 * width(words));
                     let across = across.min(off(f64::from(chart.size.0)) - half).max(off(left) + half);
@@ -140,7 +142,12 @@ fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
     }
     let (wide, high) = area.dim_in_pixel();
     // On an axis a name would be read as one of its figures.
-    let inside = (off(left + 4.0), off(above - 8.0), wide as i32, high as i32 - off(below + 6.0));
+    let inside = (
+        off(left + 4.0),
+        off(above - 8.0),
+        wide as i32,
+        high as i32 - off(below + 6.0),
+    );
     let on_paper = |series: &Series| pixels(&series.mark, &plane, &x, &y);
     let shown: Vec<_> = (chart.series.iter())
         .filter(|series| !matches!(series.mark, Mark::Band(_) | Mark::Ticks(_) | Mark::Notes(_)))
@@ -348,7 +355,13 @@ fn hand_over(drawing: &str, chart: &Chart, (wide, high): (u32, u32), hover: &str
     svg += &body
         .replace(" opacity=\"1\"", "")
         .replace(" font-family=\"sans-serif\"", "");
-    let plain = [(INK, "ink"), (MUTED, "muted"), (GRID, "grid"), (REST, "rest"), (PAPER, "paper")];
+    let plain = [
+        (INK, "ink"),
+        (MUTED, "muted"),
+        (GRID, "grid"),
+        (REST, "rest"),
+        (PAPER, "paper"),
+    ];
     for (colour, name) in plain {
         svg = recoloured(&svg, colour, name, "");
     }

@@ -13,7 +13,10 @@ const HALF_BAR: f64 = 0.3;
 pub fn waterfall(report: &Report, title: &str) -> Chart {
     let cost = front::cost(report);
     let colours = report.colours();
-    let mut rows: Vec<&PolicyReport> = in_rows(&colours, report).into_iter().map(|(_, policy)| policy).collect();
+    let mut rows: Vec<&PolicyReport> = in_rows(&colours, report)
+        .into_iter()
+        .map(|(_, policy)| policy)
+        .collect();
     if !rows.iter().any(|policy| policy.bill.has_purposes()) {
         rows.clear();
     }
@@ -109,7 +112,11 @@ pub fn steps_to_bill(report: &Report, policy: &PolicyReport, title: &str) -> Cha
     series.extend(rows.iter().enumerate().map(|(row, step)| Series {
         colour: step.colour,
         name: String::new(),
-        mark: Mark::Notes(vec![(0.5 * (step.ends[0] + step.ends[1]), -(row as f64), step.said.clone())]),
+        mark: Mark::Notes(vec![(
+            0.5 * (step.ends[0] + step.ends[1]),
+            -(row as f64),
+            step.said.clone(),
+        )]),
     }));
     let lowest = 0.5 - rows.len() as f64;
     Chart {

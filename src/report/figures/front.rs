@@ -226,7 +226,10 @@ mod tests {
             .collect();
         let without = against(&report, "t", &Metric::QUALITY);
         assert!(without.failing == [cheap] && !without.front.contains(&cheap));
-        let e2e = report.policies[cheap].metrics.iter_mut().find(|m| m.metric == Metric::E2E_P95);
+        let e2e = report.policies[cheap]
+            .metrics
+            .iter_mut()
+            .find(|m| m.metric == Metric::E2E_P95);
         let e2e = e2e.unwrap();
         e2e.of_all = Some(Estimate {
             value: f64::INFINITY,

@@ -33,7 +33,10 @@ fn moments(policy: &PolicyReport) -> Vec<(f64, String)> {
             (after(incident.until, &incident.time_to_recover), "recovered".to_owned()),
         ]
     });
-    let milestones = policy.milestones.iter().map(|milestone| (milestone.at.value, shortened(&milestone.what, 28)));
+    let milestones = policy
+        .milestones
+        .iter()
+        .map(|milestone| (milestone.at.value, shortened(&milestone.what, 28)));
     let alerts = policy.alerts.iter().map(|alert| {
         let share = format::tick(Unit::Share, alert.share);
         (alert.at.value, format!("{share} of {}", shortened(&alert.budget, 18)))

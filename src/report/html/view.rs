@@ -18,7 +18,7 @@ mod ranking;
 use serde::Serialize;
 
 use crate::report::chart::Error;
-use crate::report::{ModelNote, OVER_ALL, PolicyReport, Report, Unit, format};
+use crate::report::{Metric, ModelNote, OVER_ALL, PolicyReport, Report, Unit, format};
 use differences::{Differences, differences};
 pub(super) use files::files;
 use further::{Further, further};
@@ -28,13 +28,13 @@ use notes::{Mark, Note, Notes};
 use objectives::{Objectives, objectives};
 use outages::{Outage, outages};
 use pictures::{Shares, pictures, shares};
-use policy::{Column, Policy, columns, main_row};
+use policy::{Column, Policy, columns, main_row, tells_of_classes};
 pub(super) use prose::unbroken;
 use prose::{Prose, prose};
 use ranking::{Ranking, ranking};
 
 /// More policies than this are folded away, each with a line that opens it.
-const MANY: usize = 4;
+const MANY: usize = 2;
 
 /// Of more policies than this, tables show those that have a colour, and fold the others away.
 const TOO_MANY: usize = 24;
@@ -78,7 +78,14 @@ pub(super) struct Page {
     unsettled: bool,
     /// What is said of percentiles where some request never got its answer; else empty.
     over_all: &'static str,
-    month_days: String,
+    /// The days of a month, where one is shown.
+    month_days: Option<String>,
+    /// Which columns the tables of classes have, beside those that they always have: only those that have a figure anywhere.
+    class_first: bool,
+    class_cost: bool,
+    class_quality: bool,
+    /// Whether the main table has goodput.
+    has_goodput: bool,
     /// The sign or the code of the currency.
     money: String,
     confidence: String,
@@ -132,16 +139,15 @@ impl Page {
         let mut notes = Notes::of("results");
         let keys = Keys::of(report);
         let columns = columns(report);
-        let rows = report
-            .policies
-            .iter()
-            .map(|policy| main_row(&columns, policy, report.code(), &mut notes));
+        let rows = report.order().into_iter().map(|place| {
+            let cells = main_row(&columns, &report.policies[place], report.code(), &mut notes);
+            (place, cells)
+        });
         let rows: Vec<_> = rows.collect();
-        let policies = report.policies.iter().zip(rows).enumerate();
-        let policies = policies.map(|(index, (policy, cells))| {
+        let policies = rows.into_iter().enumerate().map(|(index, (place, cells))| {
             Ok(Named {
-                key: keys.at(index),
-                it: Policy::of(index, policy, cells, report)?,
+                key: keys.at(place),
+                it: Policy::of(index, &report.policies[place], cells, report)?,
             })
         });
         let policies = policies.collect::<Result<Vec<_>, Error>>()?;
@@ -185,10 +191,19 @@ impl Page {
             },
             unsettled: report.policies.iter().any(|policy| !policy.steady.settled),
             money: report.code().map_or("$".into(), |code| code.to_string()),
-            month_days: format::tick(Unit::Number, report.month_days),
+            month_days: is_shown(&columns, &Metric::COST_PER_MONTH)
+                .then(|| format::tick(Unit::Number, report.month_days)),
+            class_first: tells_of_classes(report, &Metric::TTFT_P95),
+            class_cost: tells_of_classes(report, &Metric::COST_PER_1K),
+            class_quality: tells_of_classes(report, &Metric::QUALITY),
+            has_goodput: is_shown(&columns, &Metric::GOODPUT),
             confidence: format::tick(Unit::Share, report.confidence),
         })
     }
+}
+
+fn is_shown(columns: &[Column], metric: &Metric) -> bool {
+    columns.iter().any(|(shown, _)| shown == metric)
 }
 
 /// The headings of the main table: neighbours under one name share it.

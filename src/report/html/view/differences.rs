@@ -43,7 +43,9 @@ pub(super) fn differences(report: &Report, keys: &Keys<'_>) -> Option<Difference
         let is_traffic = differs && found.metric.grows_with_traffic();
         Some(difference_cell(found, is_traffic, report.code(), notes))
     };
-    let rows = first.differences.iter().map(|Difference { metric, .. }| DifferenceRow {
+    let told = |difference: &&Difference| difference.metric == Metric::ERROR_RATE || report.says(&difference.metric);
+    let rows = first.differences.iter().filter(told);
+    let rows = rows.map(|Difference { metric, .. }| DifferenceRow {
         name: metric.title_in(report.code()),
         cells: report
             .comparisons
@@ -84,12 +86,7 @@ pub(super) fn differences(report: &Report, keys: &Keys<'_>) -> Option<Difference
 }
 
 /// Where it is a difference of the traffic it is neither better nor worse.
-fn difference_cell(
-    difference: &Difference,
-    is_traffic: bool,
-    code: Option<Code>,
-    notes: &mut Notes,
-) -> DifferenceCell {
+fn difference_cell(difference: &Difference, is_traffic: bool, code: Option<Code>, notes: &mut Notes) -> DifferenceCell {
     let unit = difference.metric.unit_in(code);
     let (value, spread) = format::difference_parts(unit, &difference.difference);
     let (tone, words) = match (difference.verdict, difference.metric.lower_is_better()) {

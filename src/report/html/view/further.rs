@@ -22,18 +22,18 @@ struct FurtherRow {
 
 pub(super) fn further(report: &Report, keys: &Keys<'_>) -> Option<Further> {
     let mut notes = Notes::of("further");
+    let order = report.order();
     let metrics = report.further(|standard| standard.page.is_some());
     let rows = metrics.iter().map(|metric| FurtherRow {
         name: metric.title_in(report.code()),
-        cells: report
-            .policies
+        cells: order
             .iter()
-            .map(|policy| notes.measured(policy, metric, report.code()))
+            .map(|&place| notes.measured(&report.policies[place], metric, report.code()))
             .collect(),
     });
     let rows: Vec<FurtherRow> = rows.collect();
     (!rows.is_empty()).then(|| Further {
-        columns: (0..report.policies.len()).map(|place| keys.at(place)).collect(),
+        columns: order.iter().map(|&place| keys.at(place)).collect(),
         rows,
         notes: notes.list(),
     })

@@ -51,7 +51,8 @@ pub(super) fn quotas(report: &Report, keys: &Keys<'_>) -> Option<Limits> {
 }
 
 fn table(report: &Report, keys: &Keys<'_>, notes: &str, of: fn(&PolicyReport) -> Named<'_>) -> Option<Limits> {
-    let places = report.leading(MOST);
+    let mut places = report.order();
+    places.truncate(MOST);
     let policies: Vec<Named<'_>> = places.iter().map(|&place| of(&report.policies[place])).collect();
     let mut names: Vec<&String> = Vec::new();
     for (name, _) in policies.iter().flatten() {

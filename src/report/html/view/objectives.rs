@@ -47,10 +47,8 @@ pub(super) fn objectives(report: &Report, keys: &Keys<'_>) -> Option<Objectives>
             .map(|(at, goal)| badge(report, place, at, goal, notes))
             .collect(),
     };
-    let most = if report.policies.len() <= ALL { ALL } else { LEADING };
-    let leading = report.leading(most);
-    let mut rest: Vec<usize> = (0..report.policies.len()).collect();
-    rest.retain(|place| !leading.contains(place));
+    let mut leading = report.order();
+    let rest = leading.split_off(if leading.len() <= ALL { leading.len() } else { LEADING });
     let rows: Vec<Row> = leading.into_iter().map(|place| row(place, &mut notes)).collect();
     let more: Vec<Row> = rest.into_iter().map(|place| row(place, &mut more_notes)).collect();
     let badges = || rows.iter().chain(&more).flat_map(|row| row.it.iter().flatten());

@@ -18,13 +18,13 @@ pub(super) fn outages(report: &Report, keys: &Keys<'_>) -> Vec<Outage> {
     let all = report.policies.first().map_or(&[][..], |policy| &policy.incidents);
     let outage = |(at, incident): (usize, &IncidentReport)| {
         let mut notes = Notes::of(format!("outage-{at}"));
-        let of_policy = |(place, policy): (usize, &crate::report::PolicyReport)| {
+        let of_policy = |place: usize| {
             Some(Named {
                 key: keys.at(place),
-                it: cells(policy.incidents.get(at)?, &mut notes),
+                it: cells(report.policies[place].incidents.get(at)?, &mut notes),
             })
         };
-        let rows = report.policies.iter().enumerate().filter_map(of_policy).collect();
+        let rows = report.order().into_iter().filter_map(of_policy).collect();
         let (from, lasts) = (
             format::span(incident.from),
             format::span(incident.until - incident.from),

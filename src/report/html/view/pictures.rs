@@ -247,10 +247,8 @@ pub(super) struct Shares {
 }
 
 pub(super) fn shares(report: &Report) -> Result<Vec<Shares>, Error> {
-    let charts = report
-        .policies
-        .iter()
-        .map(|policy| (policy, figures::provider_shares(report, policy, &policy.name)));
+    let policies = report.order().into_iter().map(|place| &report.policies[place]);
+    let charts = policies.map(|policy| (policy, figures::provider_shares(report, policy, &policy.name)));
     charts
         .filter(|(_, chart)| has_data(chart))
         .map(|(policy, chart)| {

@@ -176,7 +176,7 @@ impl Policy {
             classes: policy
                 .classes
                 .iter()
-                .map(|class| class_row(class, code, &mut of_classes))
+                .map(|class| class_row(report, class, &mut of_classes))
                 .collect(),
             bill: bill(policy, code, &mut of_bill),
             bill_of_month: has_month(policy),
@@ -229,10 +229,20 @@ fn provider_cells(provider: &ProviderReport, cached: bool, notes: &mut Notes) ->
     cells
 }
 
-fn class_row(class: &ClassReport, code: Option<Code>, notes: &mut Notes) -> Row {
+/// Whether any class has a figure of `metric` under any policy; of times and errors the tables of classes always tell.
+pub(super) fn tells_of_classes(report: &Report, metric: &Metric) -> bool {
+    let classes = report.policies.iter().flat_map(|policy| &policy.classes);
+    let mut figures = classes.flat_map(ClassReport::metrics).filter(|(of, _)| of == metric);
+    figures.any(|(_, figure)| !figure.value.is_nan())
+}
+
+fn class_row(report: &Report, class: &ClassReport, notes: &mut Notes) -> Row {
     let mut cells = vec![notes.cell(Unit::Share, &class.share)];
     for (metric, figure) in class.metrics() {
-        cells.push(notes.cell(metric.unit_in(code), figure));
+        let always = [Metric::E2E_P95, Metric::ERROR_RATE].contains(&metric);
+        if always || tells_of_classes(report, &metric) {
+            cells.push(notes.cell(metric.unit_in(report.code()), figure));
+        }
     }
     Row {
         name: class.name.clone(),
@@ -297,9 +307,14 @@ fn bill(policy: &PolicyReport, code: Option<Code>, notes: &mut Notes) -> Vec<Gro
             .collect(),
     };
     let mut groups = Vec::new();
-    for (title, rows) in [("By class", &policy.bill.by_class), ("By provider", &policy.bill.by_provider)] {
+    for (title, rows) in [
+        ("By class", &policy.bill.by_class),
+        ("By provider", &policy.bill.by_provider),
+    ] {
         if rows.len() > 1 {
-            let mut parts = rows.iter().map(|row| (row.title().to_owned(), &row.share, &row.cost_per_month));
+            let mut parts = rows
+                .iter()
+                .map(|row| (row.title().to_owned(), &row.share, &row.cost_per_month));
             groups.push(of_rows(title, &mut parts, notes));
         }
     }
@@ -312,7 +327,9 @@ fn bill(policy: &PolicyReport, code: Option<Code>, notes: &mut Notes) -> Vec<Gro
         ] {
             let own = |row: &&PurposeRow| (row.class.is_some(), row.provider.is_some()) == (of_class, of_provider);
             let parts = purposes.iter().filter(own);
-            let mut parts = parts.map(|row| (row.title(), &row.share, &row.cost_per_month)).peekable();
+            let mut parts = parts
+                .map(|row| (row.title(), &row.share, &row.cost_per_month))
+                .peekable();
             if parts.peek().is_some() {
                 groups.push(of_rows(title, &mut parts, notes));
             }

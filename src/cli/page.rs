@@ -23,8 +23,11 @@ use crate::form::own::OwnParts;
 use crate::import::source;
 use crate::words::{Code, Input, Metric, Unit};
 
-/// The page, in which the marks stand for the experiment and for the engine.
+/// The page, in which the marks stand for the experiment, the engine and the colours.
 const PAGE: &str = include_str!("../report/what_if.html");
+
+/// The colours of every page.
+const PALETTE: &str = include_str!("../report/palette.css");
 
 /// The name of the engine beside the program.
 const ENGINE: &str = "simcap-engine.wasm";
@@ -67,6 +70,11 @@ struct Data<'a> {
     replications: u64,
     knobs: Vec<Knob>,
     metrics: Vec<Shown>,
+    /// The names of the policies and what objectives bound, in the order of the file: knobs are called by them.
+    policies: Vec<&'a str>,
+    objectives: Vec<String>,
+    /// Providers whose quotas stand in their model's file, and not in the experiment.
+    quotas_of_models: Vec<&'a str>,
 }
 
 /// A column of the page's table.
@@ -103,6 +111,11 @@ impl Page {
             replications: plan.replications,
             knobs: knobs(&loaded),
             metrics: metrics(&loaded, code),
+            policies: loaded.experiment.policies.iter().map(|policy| policy.name.as_str()).collect(),
+            objectives: (loaded.experiment.objectives.iter())
+                .map(|objective| objective.metric.title_in(code))
+                .collect(),
+            quotas_of_models: quotas_of_models(&loaded),
         };
         let data = serde_json::to_string(&data).context("cannot write the experiment")?;
         let out = self
@@ -121,7 +134,17 @@ impl Page {
 fn filled(data: &str, engine: &str) -> String {
     let (head, rest) = PAGE.split_once("@DATA@").unwrap_or((PAGE, ""));
     let (middle, tail) = rest.split_once("@ENGINE@").unwrap_or((rest, ""));
-    [head, data, middle, engine, tail].concat()
+    [&head.replace("@PALETTE@", PALETTE), data, middle, engine, tail].concat()
+}
+
+/// The names of the providers whose quotas are their model's.
+fn quotas_of_models(loaded: &Loaded) -> Vec<&str> {
+    let providers = loaded.experiment.providers.iter().filter(|(_, provider)| {
+        let model = provider.model.as_ref().and_then(|model| loaded.models.get(model));
+        let variant = model.and_then(|model| model.variants.get(provider.variant.as_ref().unwrap_or(&model.default)));
+        provider.limits.is_none() && variant.is_some_and(|variant| !variant.limits.is_empty())
+    });
+    providers.map(|(name, _)| name.as_ref()).collect()
 }
 
 /// What of the experiment the engine cannot be given.
@@ -190,11 +213,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_has_both_marks_once() {
-        for mark in ["@DATA@", "@ENGINE@"] {
+    fn the_page_has_each_mark_once() {
+        for mark in ["@DATA@", "@ENGINE@", "@PALETTE@"] {
             assert_eq!(PAGE.matches(mark).count(), 1, "{mark}");
         }
         let page = filled("{}", "AAAA");
         assert!(page.contains(">{}</script>") && page.contains(">AAAA</script>"));
+        assert!(page.contains("--p0: ") && !page.contains("@PALETTE@"));
     }
 }

@@ -28,9 +28,14 @@ def native(simcap, file, replications, out):
     return (out / "result.json").read_text(encoding="utf-8")
 
 
+def field(page, path):
+    """The field of the knob at `path`."""
+    return page.locator(f"#knobs [data-path='{path}'] input[type=text]")
+
+
 def moved(page, path, number):
     """Writes `number` into the knob at `path`, and waits for what follows."""
-    page.get_by_label(f"{path}, as a number", exact=True).evaluate(
+    field(page, path).evaluate(
         "(e, v) => { e.closest('details').open = true; e.value = v; e.dispatchEvent(new Event('change')); }", str(number)
     )
     page.wait_for_function(f"!{DONE}", timeout=5_000)
@@ -76,6 +81,14 @@ def main():
         if given.keep:
             page.screenshot(path=folder / "untouched.png", full_page=True)
 
+        label = page.locator("#knobs [data-path='objectives[3].at_least'] label").inner_text()
+        expect(label == "quality at least", f"a knob is called {label!r}")
+        for mistake in ["abc", "-3", ""]:
+            field(page, "objectives[3].at_least").evaluate(
+                "(e, v) => { e.value = v; e.dispatchEvent(new Event('change')); }", mistake
+            )
+            said = page.locator("#knobs [data-path='objectives[3].at_least'] .why").text_content()
+            expect("0 or more" in said, f"{mistake!r} is not refused with words: {said!r}")
         moved(page, "objectives[3].at_least", 0.95)
         expect(page.evaluate(answer) != before, "the verdict does not change with its bound")
         moved(page, "objectives[3].at_least", 0.9)

@@ -12,6 +12,7 @@ pub mod build;
 pub mod comments;
 pub mod diagnose;
 pub mod exchange;
+pub mod formula;
 pub mod lasting;
 pub mod laws;
 pub mod layers;

@@ -5,6 +5,7 @@
 mod action;
 mod admission;
 mod age;
+mod audit;
 mod backtest;
 mod balancing;
 mod bandits;

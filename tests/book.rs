@@ -2,7 +2,7 @@
 //!
 //! Blocks are read in their order, in a folder of their own for each chapter. In ```` ```console ```` a line that begins with `$ simcap` is a
 //! command; what stands below it is what it printed once, and is not compared, since runs are shortened here. ```` ```json ```` blocks
-//! say in their first line what they are: `config=NAME` the configuration of a gateway, `file=NAME` a file, `wrong=NAME` one with mistakes, which the next command must
+//! say in their first line what they are: `config=NAME` the configuration of a gateway, `claims=NAME` a file of claims, `file=NAME` a file, `wrong=NAME` one with mistakes, which the next command must
 //! refuse, `part` fields in place of those of the last experiment, `policy` a policy more in it. Chapters under `manual` are
 //! written by the program; their JSON is the examples of its pages, which other tests load.
 
@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::common::command::{simcap, text};
 
 /// The chapters that people write.
-const CHAPTERS: [&str; 10] = [
+const CHAPTERS: [&str; 11] = [
     "introduction",
     "first-experiment",
     "traffic",
@@ -28,6 +28,7 @@ const CHAPTERS: [&str; 10] = [
     "report",
     "statistics",
     "capacity",
+    "claims",
     "providers",
     "faq",
     "reference",
@@ -133,8 +134,8 @@ impl Reading {
         let is_wrong = self.wrong.take_if(|wrong| words.contains(wrong)).is_some();
         let fine: &[i32] = match (is_wrong, words[0].as_str()) {
             (true, _) => &[2],
-            // An objective may fail, a model of few requests need not be good, and a busy machine delays probes.
-            (false, "run" | "compare" | "diff" | "validate" | "calibrate") => &[0, 1],
+            // An objective or a claim may fail, a model of few requests need not be good, and a busy machine delays probes.
+            (false, "run" | "compare" | "diff" | "validate" | "calibrate" | "audit") => &[0, 1],
             (false, _) => &[0],
         };
         let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
@@ -167,7 +168,7 @@ impl Reading {
             self.latest = Some(file.to_owned());
             return self.command(&format!("simcap check {file}"));
         }
-        if let Some(file) = what.strip_prefix("config=") {
+        if let Some(file) = what.strip_prefix("config=").or(what.strip_prefix("claims=")) {
             return fs::write(self.folder.path().join(file), json).unwrap();
         }
         if let Some(file) = what.strip_prefix("wrong=") {

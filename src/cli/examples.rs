@@ -8,7 +8,7 @@ macro_rules! exit_codes {
     () => {
         "\n\nExit codes:
   0  fine
-  1  an objective failed, or a configuration has warnings of the level of --fail-on
+  1  an objective failed, a published figure does not hold, or a configuration has warnings of the level of --fail-on
   2  bad input or usage
   3  runtime failure (a script's too), a bound outgrown, or interrupted"
     };
@@ -69,6 +69,13 @@ pub(super) const OPTIMIZE: &str = help! {
     "optimize mine.json"
     "optimize mine.json --set providers[a].connections=10..50:5 --out best"
     "optimize mine.json --policy tiered --set policies[tiered].client.timeouts.total=5s,10s,30s --minimise e2e.p99"
+    ; exit_codes!()
+};
+
+pub(super) const AUDIT: &str = help! {
+    "audit claims.json"
+    "audit experiments/claims/*.json --full"
+    "audit claims.json --check --format markdown"
     ; exit_codes!()
 };
 

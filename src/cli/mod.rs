@@ -8,6 +8,7 @@ macro_rules! tell {
     }};
 }
 
+mod audit;
 #[cfg(feature = "live")]
 mod calibrate;
 mod capacity;
@@ -99,6 +100,9 @@ enum Command {
     /// Choose among policies and values of the file the cheapest that meets every objective, and say how sure that is.
     #[command(after_help = examples::OPTIMIZE)]
     Optimize(Box<optimize::OptimizeArgs>),
+    /// Hold published figures against arithmetic and simulation: which hold, and by what factor are others off?
+    #[command(after_help = examples::AUDIT)]
+    Audit(audit::AuditArgs),
     /// Make the page of a result again, or one page of two results.
     #[command(after_help = examples::REPORT)]
     Report(report::Report),
@@ -178,6 +182,7 @@ impl Cli {
             Command::Drill(drill) => drill.run(own),
             Command::Capacity(capacity) => capacity.run(own),
             Command::Optimize(optimize) => optimize.run(own),
+            Command::Audit(audit) => audit.run(own),
             Command::Requests(requests) => requests.run(own),
             Command::Report(report) => report.run(),
             Command::Validate(validate) => validate.run(own),

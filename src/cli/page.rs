@@ -111,7 +111,12 @@ impl Page {
             replications: plan.replications,
             knobs: knobs(&loaded),
             metrics: metrics(&loaded, code),
-            policies: loaded.experiment.policies.iter().map(|policy| policy.name.as_str()).collect(),
+            policies: loaded
+                .experiment
+                .policies
+                .iter()
+                .map(|policy| policy.name.as_str())
+                .collect(),
             objectives: (loaded.experiment.objectives.iter())
                 .map(|objective| objective.metric.title_in(code))
                 .collect(),

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use schemars::schema_for;
 
 use super::{Done, Exit, print};
+use crate::experiment::claims::ClaimsFile;
 use crate::experiment::file::Experiment;
 use crate::experiment::model::ModelFile;
 use crate::report::json;
@@ -24,6 +25,8 @@ enum Of {
     Model,
     /// A result file (result.json)
     Result,
+    /// A file of claims for `simcap audit`
+    Claims,
     /// A plan of `simcap calibrate`
     #[cfg(feature = "live")]
     Calibrate,
@@ -37,6 +40,7 @@ impl Schema {
             Of::Experiment => schema_for!(Experiment).to_value(),
             Of::Model => schema_for!(ModelFile).to_value(),
             Of::Result => json::schema(),
+            Of::Claims => schema_for!(ClaimsFile).to_value(),
             #[cfg(feature = "live")]
             Of::Calibrate => schema_for!(crate::live::spec::PlanSpec).to_value(),
             Of::Probes => schema_for!(crate::calibrate::probe::Line).to_value(),

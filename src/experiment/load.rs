@@ -31,6 +31,7 @@ use source::{input, read, read_experiment};
 
 pub use models::find_model;
 pub use source::Source;
+pub(super) use source::read as read_json;
 pub use trace::Traces;
 
 /// An experiment and all that it refers to.

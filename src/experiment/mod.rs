@@ -2,13 +2,14 @@
 //!
 //! [`file`](mod@file) and [`model`] are the files' own types; [`load`] finds and reads everything that an experiment names;
 //! [`assemble`] checks it and builds the scenarios, [`pilot`] finds how long they warm up; [`estimate`] says what they will take;
-//! [`domain`] says where a fitted model holds, and [`uncertainty`] how far it is known; [`kinds`] lists the kinds of parts that a file can name; [`format`](mod@format) knows the versions of the format. Files say
+//! [`domain`] says where a fitted model holds, and [`uncertainty`] how far it is known; [`kinds`] lists the kinds of parts that a file can name; [`claims`] reads published figures that are held against experiments; [`format`](mod@format) knows the versions of the format. Files say
 //! things in the form of [`crate::form`].
 
 pub mod assemble;
 pub mod axis;
 pub mod calibration;
 pub mod caveats;
+pub mod claims;
 pub mod domain;
 pub mod drill;
 pub mod estimate;

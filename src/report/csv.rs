@@ -485,7 +485,7 @@ fn estimate(estimate: &Estimate) -> [String; 4] {
     ]
 }
 
-fn unit(unit: Unit) -> String {
+pub(super) fn unit(unit: Unit) -> String {
     match unit {
         Unit::Seconds => "seconds".into(),
         Unit::Share => "share".into(),

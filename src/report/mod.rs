@@ -5,6 +5,7 @@
 //! experiment's currency), shares from 0 to 1. It holds no wall-clock figure, so the same experiment, seed and version give the
 //! same bytes.
 
+pub mod audit;
 mod bill;
 pub mod capacity;
 #[cfg(feature = "plots")]
@@ -706,6 +707,12 @@ pub(crate) fn shown<'a>(policy: &'a PolicyReport, metric: &Metric) -> (Estimate,
         Some((measured, None)) => (measured.estimate, measured.note.as_deref()),
         None => (Estimate::NONE, None),
     }
+}
+
+/// A policy's figure as [`shown`] has it, if the report has one.
+pub(crate) fn measured<'a>(policy: &'a PolicyReport, metric: &Metric) -> Option<(Estimate, Option<&'a str>)> {
+    let has = policy.metrics.iter().any(|measured| measured.metric == *metric);
+    has.then(|| shown(policy, metric))
 }
 
 /// A policy's figure, of times that of the requests that were answered; one that does not exist if the report lacks it, never that of

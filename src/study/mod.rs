@@ -3,10 +3,12 @@
 //! `search` looks for the value of a lever (a factor on the traffic, a number of the file) at which a policy just meets its objectives.
 //! What a lever does is the caller's: it makes the experiment at a value. Points are run one after the other, the replications of each
 //! side by side, with the same seed at each, so that neighbours meet the same draws. `select` chooses among candidates, which all meet the same
-//! draws, the cheapest that keeps to every objective. Left out: sweeps, which the command line makes of
+//! draws, the cheapest that keeps to every objective. `audit` judges published figures by runs that the caller makes. Left out: sweeps,
+//! which the command line makes of
 //! single runs.
 
 mod answer;
+mod audit;
 mod binds;
 mod burst;
 mod end;
@@ -19,6 +21,7 @@ mod search;
 mod select;
 
 pub use answer::{Beside, Count, answer};
+pub use audit::audit;
 pub use end::{End, Found};
 pub use optimum::{Again, Among, leading, optimum, worth};
 pub use point::{Fault, Lever, Seen, Warmth, alone};

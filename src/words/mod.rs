@@ -6,6 +6,7 @@
 mod bound;
 mod course;
 mod effort;
+mod holding;
 pub mod metric;
 mod outcome;
 mod provenance;
@@ -17,6 +18,7 @@ mod unit;
 pub use bound::BoundKind;
 pub use course::{Course, Lasts};
 pub use effort::EffortKind;
+pub use holding::Holding;
 pub use metric::Metric;
 pub use outcome::{Blame, Outcome, Outcomes, Row, Seen, Statuses, outcome_of, outcome_of_words};
 pub use provenance::{Input, ModelNote, Standing};

@@ -138,11 +138,12 @@ def main(binary):
         Draft202012Validator.check_schema(found)
         return Draft202012Validator(found)
 
-    experiment, model = schema("experiment"), schema("model")
+    experiment, model, claims = schema("experiment"), schema("model"), schema("claims")
     good = sorted((ROOT / "experiments").glob("*.json")) + [ROOT / "src/cli/starter.json"]
     # Quotas and prices stand beside the models.
     models = [p for p in sorted((ROOT / "models").glob("*.json")) if p.stem not in ("limits", "prices")]
-    for validator, paths in ((experiment, good), (model, models)):
+    published = sorted((ROOT / "experiments/claims").glob("*.json"))
+    for validator, paths in ((experiment, good), (model, models), (claims, published)):
         for path in paths:
             errors = [f"{e.json_path}: {e.message[:150]}" for e in validator.iter_errors(read(path))]
             verdict(not errors, f"valid: {path.relative_to(ROOT)} {'; '.join(errors)}")

@@ -120,7 +120,7 @@ fn piped() -> Result<Vec<u8>, LoadError> {
 }
 
 /// A file of JSON.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+pub(in crate::experiment) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     source::read(path, MOST_OF_JSON).map_err(|error| unreadable(path, &error))
 }
 

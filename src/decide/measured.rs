@@ -10,6 +10,7 @@ use crate::kernel::time::Span;
 use crate::report::{Measured, Metric};
 use crate::stats::compare::Side;
 use crate::stats::critical::Confidence;
+use crate::stats::histogram::Histogram;
 use crate::stats::interval::Estimate;
 use crate::stats::parts::Scale;
 use crate::stats::quantile::{Of, Shares};
@@ -283,6 +284,7 @@ impl Gathered {
         };
         Compared {
             marks: estimates.iter().enumerate().map(mark).collect(),
+            values: vec![Vec::with_capacity(self.replications); count],
             sides: (estimates.into_iter())
                 .map(|estimate| Side {
                     estimate,
@@ -292,24 +294,34 @@ impl Gathered {
         }
     }
 
-    /// Notes what this replication adds to the error of each of `compared`.
+    /// Notes the figures of this replication, and what it adds to the error of each of `compared`.
     pub(super) fn residuals(&self, tally: &Tally, compared: &mut Compared) {
         let figures = self.figures(tally);
         for (i, side) in compared.sides.iter_mut().enumerate() {
             let of = &figures[self.source_of[i]];
             let metric = &self.measures[i].metric;
-            side.residuals.push(match kind(metric) {
-                Kind::Share | Kind::Ratio(..) | Kind::Positive(..) => {
-                    let (x, y) = of.pair(metric);
-                    self.pairs[i].residual(x, y)
+            let (times, over) = match kind(metric) {
+                Kind::Percentile(q, times) => {
+                    let (mut residual, mut value) = (0.0, f64::NAN);
+                    if let Some(histogram) = of.times(times) {
+                        let (at, share) = compared.marks[i];
+                        let endless = of.endless(times);
+                        let all = (histogram.count() + endless) as f64;
+                        // The more lies below, the lower is the percentile.
+                        residual = share * all - histogram.count_at_most(at) as f64;
+                        value = percentile(histogram, endless, q);
+                    }
+                    side.residuals.push(residual);
+                    compared.values[i].push(value);
+                    continue;
                 }
-                Kind::Percentile(_, times) => of.times(times).map_or(0.0, |histogram| {
-                    let (at, share) = compared.marks[i];
-                    let all = (histogram.count() + of.endless(times)) as f64;
-                    // The more lies below, the lower is the percentile.
-                    share * all - histogram.count_at_most(at) as f64
-                }),
-            });
+                Kind::Share => (1.0, 1.0),
+                Kind::Ratio(times, over) | Kind::Positive(times, over) => (times * self.factors[i], over),
+            };
+            let (x, y) = of.pair(metric);
+            side.residuals.push(self.pairs[i].residual(x, y));
+            let is_defined = y > 0.0 && !self.lacks[i];
+            compared.values[i].push(if is_defined { x * times / over / y } else { f64::NAN });
         }
     }
 }
@@ -321,6 +333,26 @@ pub(super) struct Compared {
     pub(super) sides: Vec<Side>,
     /// Where a percentile lies, and the share up to there.
     marks: Vec<(Span, f64)>,
+    /// The figure of each replication by itself, by measure; NaN where the replication does not define it.
+    values: Vec<Vec<f64>>,
+}
+
+impl Compared {
+    /// The figure number `i` of each replication by itself.
+    pub(super) fn values(&self, i: usize) -> &[f64] {
+        self.values.get(i).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The `q` quantile, in seconds, of values of which so many more have no end.
+fn percentile(histogram: &Histogram, endless: u64, q: f64) -> f64 {
+    let count = histogram.count();
+    let rank = (q * (count + endless) as f64 - 1e-9).ceil();
+    if rank > count as f64 {
+        return if endless > 0 { f64::INFINITY } else { f64::NAN };
+    }
+    let value = histogram.quantile((rank - 0.5).max(0.0) / count as f64);
+    value.map_or(f64::NAN, Span::seconds)
 }
 
 /// A small number of what is only worth that many: one digit, or a whole number.

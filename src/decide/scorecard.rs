@@ -12,6 +12,7 @@ use crate::stats::compare::{Paired, Side, Verdict};
 use crate::stats::interval::Estimate;
 use crate::stats::quantile::Of;
 
+use super::alone;
 use super::judge::judge_one;
 use super::measured::Gathered;
 
@@ -56,9 +57,23 @@ pub(super) fn scorecard(given: &Given<'_>) -> Scorecard {
         chosen(given, &meeting, &of_verdict(&card, Judged::Undecided))
     };
     sentences.extend(undecided(given, &card));
+    sentences.extend(choice.and_then(|p| remarkable(given, &card, p)));
     card.cheapest = choice.map(|p| given.policies[p].name.clone());
     card.headline = sentences;
     card
+}
+
+/// What single replications make of the choice, where that is another thing than all of them together.
+fn remarkable(given: &Given<'_>, card: &Scorecard, p: usize) -> Option<String> {
+    let window = given.plan.scenarios.first()?.window;
+    let missed = &given.policies[p].missed;
+    alone::remarkable(
+        given.plan,
+        &card.rows[p],
+        &card.goals,
+        missed,
+        window.counted().seconds(),
+    )
 }
 
 /// Each bound once, in the experiment's order.

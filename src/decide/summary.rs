@@ -23,6 +23,7 @@ use crate::stats::quantile::Of;
 use crate::stats::sorting;
 use crate::words::{BoundKind, EffortKind, Outcome, Start};
 
+use super::alone::{alone, missed};
 use super::compare::{Terms, compare};
 use super::figures::MONTH_DAYS;
 use super::measured::Gathered;
@@ -106,6 +107,8 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
             classes::measure(plan, &pooled.gathered, &mut parts.classes);
         }
         let mut policy = policy(plan, s, pooled, &months[s], parts, story(scenario));
+        policy.alone = alone(plan, &compared);
+        policy.missed = missed(plan, s, &compared);
         for (measured, side) in policy.metrics.iter_mut().zip(&compared.sides) {
             measured.residuals = joined::residuals(side);
         }
@@ -315,6 +318,8 @@ fn policy(plan: &Plan, number: usize, pooled: &Pooled, month: &Month, parts: Par
         effort: parts.effort,
         response_cache: parts.response_cache,
         supposed: parts.supposed,
+        alone: Vec::new(),
+        missed: Vec::new(),
         steady: match shut::sentence(scenario, sum, pooled.replications) {
             Some(why) => Steady { settled: false, why },
             None => steady::verdict(story.with_budgets(sum), scenario, &sum.series, &pooled.course),

@@ -5,6 +5,7 @@
 //! experiment's currency), shares from 0 to 1. It holds no wall-clock figure, so the same experiment, seed and version give the
 //! same bytes.
 
+mod alone;
 pub mod audit;
 mod bill;
 pub mod capacity;
@@ -50,6 +51,8 @@ pub(crate) mod sample;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use alone::stretch;
+pub use alone::{Alone, Between, Missed};
 pub use bill::{Bill, BillRow, Billed, PurposeRow};
 pub use identities::{IdentityReport, IdentityRow};
 pub use joined::Joined;
@@ -334,6 +337,12 @@ pub struct PolicyReport {
     /// answer was turned down.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub supposed: Vec<SupposedReport>,
+    /// What single replications are like, for the figures that tables begin with and those that objectives bound.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alone: Vec<Alone>,
+    /// How often single replications miss the objectives that are asked of the policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed: Vec<Missed>,
     /// Whether the run settled, and if not, why it is thought so.
     pub steady: Steady,
     /// Distribution functions of times, over the requests of all replications.

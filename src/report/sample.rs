@@ -193,6 +193,8 @@ fn policy(index: usize, (name, kind): (&str, &str)) -> PolicyReport {
         }],
         response_cache: None,
         supposed: Vec::new(),
+        alone: Vec::new(),
+        missed: Vec::new(),
         steady: Steady {
             settled: index != 0,
             why: "mean time of the last third against the middle third".into(),

@@ -11,11 +11,13 @@ mod notes;
 mod response_cache;
 mod screen;
 
+use super::alone;
 use super::estimate;
 use super::table::{Cell, Table, Tone};
 use super::text::{clean, fit, paragraph};
 use super::{
-    BoundReport, Code, Judged, Metric, ModelNote, OVER_ALL, PolicyReport, Ranking, Report, Standing, Unit, format,
+    BoundReport, Code, Goal, Judged, Metric, Missed, ModelNote, OVER_ALL, PolicyReport, Ranking, Report, Standing,
+    Unit, format, stretch,
 };
 use crate::words::Outcome;
 use crate::words::metric::Statistic;
@@ -92,6 +94,9 @@ pub fn full(report: &Report, style: &Style) -> String {
         page.text += &paragraph("", text, style.width);
     }
     page.table("Objectives", &objectives(report, &mut notes));
+    if let Some((title, table)) = alone::table(report) {
+        page.table(&title, &table);
+    }
     if !report.comparisons.is_empty() {
         page.comparison(report, &mut notes);
     }
@@ -551,6 +556,15 @@ fn objectives(report: &Report, notes: &mut Notes) -> Table {
     table.words("", "objective");
     table.column("", "value");
     table.words("", "judged");
+    let misses = |policy: &PolicyReport, goal: &Goal| {
+        let is_same = |missed: &&Missed| {
+            missed.metric == goal.metric && missed.bound == goal.bound && missed.at_most == goal.at_most
+        };
+        policy.missed.iter().find(is_same).map(Missed::words)
+    };
+    if report.policies.iter().any(|policy| !policy.missed.is_empty()) {
+        table.column("", &format!("missed by a single {}", stretch(report.counted)));
+    }
     for objective in &report.objectives {
         let unit = objective.metric.unit_in(report.code());
         let goal = objective.goal();
@@ -565,6 +579,10 @@ fn objectives(report: &Report, notes: &mut Notes) -> Table {
             Judged::Fail => ("FAIL", Tone::Bad),
             Judged::Undecided => ("UNDECIDED", Tone::Dim),
         };
+        let missed = policy.and_then(|policy| misses(policy, &goal));
+        let missed = missed.map_or(Cell::new(format::NONE), |(counts, interval)| {
+            Cell::new(counts).tail(interval)
+        });
         let cells = [
             Cell::new(clean(&format!(
                 "{} {}",
@@ -573,6 +591,7 @@ fn objectives(report: &Report, notes: &mut Notes) -> Table {
             ))),
             notes.cell(unit, &objective.estimate, why.as_deref()),
             Cell::new(judged).tone(tone),
+            missed,
         ];
         table.row(&clean(&objective.policy), cells);
     }

@@ -288,6 +288,8 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
         milestones: vec![],
         identities: vec![],
         supposed: Vec::new(),
+        alone: Vec::new(),
+        missed: Vec::new(),
         steady: match at {
             2 => Steady {
                 settled: false,

@@ -320,6 +320,7 @@ fn hours(times: &[u64], stretches: &Stretches, clock: Clock) -> Course {
         peak: None,
         trough: None,
         mean: rate(mean),
+        growth: None,
         zone: None,
         over: None,
     };

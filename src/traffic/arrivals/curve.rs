@@ -18,6 +18,9 @@ use crate::words::Course;
 /// The fastest rate that is simulated, in requests a second.
 pub(super) const FASTEST: f64 = 1e7;
 
+/// The logarithm of how many times as high a rate becomes by growing: ten thousand.
+const MOST_GROWTH: f64 = 9.210_340_371_976_184;
+
 /// A straight piece of a curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Piece {
@@ -36,6 +39,8 @@ pub(super) struct Curve {
     pub(super) repeats: bool,
     /// How far into it the plan's time begins.
     pub(super) begins: Span,
+    /// The rate a second at which all of it grows exponentially from there on; 0 where it does not.
+    pub(super) grows: f64,
     /// What it is called where a report says why a run is not level: "the hours of the week".
     pub(super) what: &'static str,
 }
@@ -62,6 +67,7 @@ impl Curve {
             now: Time::ZERO,
             seen: Time::ZERO,
             at: self.place(),
+            times: self.times(self.place(), 0.0),
             curve: self,
         }))
     }
@@ -83,10 +89,23 @@ impl Curve {
         (self.pieces.len(), Span::ZERO)
     }
 
+    /// By how much it has grown at the beginning and at the end of the piece there, `since` seconds after the plan's time began.
+    fn times(&self, (piece, into): (usize, Span), since: f64) -> (f64, f64) {
+        let Some(piece) = self.pieces.get(piece).filter(|_| self.grows != 0.0) else {
+            return (1.0, 1.0);
+        };
+        let begins = since - into.seconds();
+        let at = |seconds: f64| libm::exp((self.grows * seconds).min(MOST_GROWTH));
+        (at(begins), at(begins + piece.lasts.seconds()))
+    }
+
     /// The rate there, in requests a nanosecond.
-    fn rate(&self, (piece, into): (usize, Span)) -> f64 {
+    fn rate(&self, (piece, into): (usize, Span), times: (f64, f64)) -> f64 {
         let per_second = match (self.pieces.get(piece), self.pieces.last()) {
-            (Some(piece), _) => piece.from + (piece.to - piece.from) * into.nanos() as f64 / piece.lasts.nanos() as f64,
+            (Some(piece), _) => {
+                let (from, to) = (piece.from * times.0, piece.to * times.1);
+                from + (to - from) * into.nanos() as f64 / piece.lasts.nanos() as f64
+            }
             (None, Some(last)) => last.to,
             (None, None) => 0.0,
         };
@@ -130,6 +149,8 @@ struct Running {
     seen: Time,
     /// The piece that `now` is in, and how far into it; behind the last one if that does not repeat.
     at: (usize, Span),
+    /// By how much the rate has grown at the beginning and at the end of that piece.
+    times: (f64, f64),
 }
 
 impl Running {
@@ -146,7 +167,7 @@ impl Arrivals for Running {
         let mut left = arrival.at.since(self.seen).nanos() as f64 * self.per_nano;
         self.seen = arrival.at;
         if self.now < self.origin {
-            let rate = self.curve.rate(self.at);
+            let rate = self.curve.rate(self.at, self.times);
             let before = self.origin.since(self.now);
             if rate * before.nanos() as f64 >= left {
                 self.now += Running::level(rate, left);
@@ -160,7 +181,7 @@ impl Arrivals for Running {
         }
         while let Some(piece) = self.curve.pieces.get(self.at.0) {
             let rest = Span::from_nanos(piece.lasts.nanos() - self.at.1.nanos());
-            let (from, to) = (self.curve.rate(self.at), piece.to / 1e9);
+            let (from, to) = (self.curve.rate(self.at, self.times), piece.to * self.times.1 / 1e9);
             let area = (from + to) / 2.0 * rest.nanos() as f64;
             if area >= left && area > 0.0 {
                 let slope = (to - from) / rest.nanos() as f64;
@@ -184,8 +205,11 @@ impl Arrivals for Running {
             if self.at.0 == self.curve.pieces.len() && self.curve.repeats {
                 self.at.0 = 0;
             }
+            if self.curve.grows != 0.0 {
+                self.times = self.curve.times(self.at, self.now.since(self.origin).seconds());
+            }
         }
-        let rate = self.curve.rate(self.at);
+        let rate = self.curve.rate(self.at, self.times);
         if rate == 0.0 {
             return None;
         }
@@ -198,6 +222,9 @@ impl Arrivals for Running {
 
     fn course(&self) -> Option<Course> {
         let length = Curve::length(&self.curve.pieces);
+        if self.curve.grows != 0.0 {
+            return Some(Course::once(self.curve.what, self.origin, Time::NEVER));
+        }
         Some(if self.curve.repeats {
             Course::repeats(self.curve.what, length)
         } else {
@@ -238,6 +265,7 @@ pub(super) mod tests {
             pieces: pieces.iter().map(piece).collect(),
             repeats,
             begins: Span::ZERO,
+            grows: 0.0,
             what: "a curve",
         }
     }

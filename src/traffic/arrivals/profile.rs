@@ -5,7 +5,11 @@
 //! `mean` the week has that mean. Hours are those of `zone`; the plan begins on Monday, 00:00 UTC, unless it says otherwise (`plan.starts`),
 //! and a week follows the other without summer time or dates. What comes at that rate is a Poisson process unless `over` names another.
 //!
-//! A month is told from a run of whole weeks, or of whole days where all days are alike; from another run it is not told.
+//! With `growth` the rate grows besides, exponentially from the plan's beginning on, as long plans see it: over six months of 5 % a month by a
+//! third. Within an hour it goes straight. How long until a capacity is used up is `simcap capacity --grows`.
+//!
+//! A month is told from a run of whole weeks, or of whole days where all days are alike; from another run it is not told. With `growth` it is told
+//! from a run of whole months.
 //!
 //! Presets: `consumer` has the hours of a chat service in Alibaba Model Studio, the median over 14 days of each hour of its day (ServeGen, Xiang et al.,
 //! 2025, `m-small`; lowest at four, highest at eight in the evening, 2.1 to 1), all days alike. `office` is an assumption: weekdays from eight to six with a dip at
@@ -25,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use super::curve::{Curve, FASTEST, Piece};
 use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row, maybe};
 use crate::form::build::{Built, Names, Refusal};
-use crate::form::units::Rate;
+use crate::form::units::{Growth, Rate};
 use crate::kernel::time::Span;
 
 /// Arrivals whose rate goes by the hour of the day and the day of the week.
@@ -56,6 +60,10 @@ pub struct Profile {
     /// The mean rate of a week. Either this or `peak`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean: Option<Rate>,
+    /// By how much the rate grows as the plan goes on, compounded: `5%/month`, or shrinks: `-2%/week`. The rates above are those at the plan's
+    /// beginning; it ends when they are ten thousand times as high. Default: it does not grow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub growth: Option<Growth>,
     /// The zone whose hours these are: `Europe/Berlin`, `UTC` or `+02:00`, without summer time. Default: UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
@@ -233,7 +241,10 @@ impl BuildArrivals for Profile {
             pieces: (0..length).map(piece).collect(),
             repeats: true,
             begins: Span::from_nanos(begins.rem_euclid(total) as u64),
-            what: if alike {
+            grows: self.growth.map_or(0.0, Growth::a_second),
+            what: if self.growth.is_some() {
+                "the growth of the traffic"
+            } else if alike {
                 "the hours of the day in the traffic"
             } else {
                 "the hours of the week in the traffic"
@@ -322,6 +333,31 @@ mod tests {
         assert_eq!((least, most), (5.0, 40.0));
         assert_eq!((rates[10], rates[3]), (40.0, 5.0), "Monday at ten and at three");
         assert!(rates[5 * 24 + 10] < 10.0, "Saturday at ten");
+    }
+
+    /// Regular arrivals of one a second that double every 30 days: by then ∫ 2^(t/30 d) dt = 30 d / ln 2, and in the hour after 60 days
+    /// four a second. The plan may begin in the middle of a week.
+    #[test]
+    fn the_rate_grows_from_the_beginning_of_the_plan_on() {
+        let json = format!(r#"{{ "preset": "steady", "mean": "0.1/s", "growth": "100%/month", {REGULAR} }}"#);
+        for minute in [0, 4000] {
+            let names = Names {
+                calendar: Calendar::starting(Span::from_secs(minute * 60)),
+                ..Names::default()
+            };
+            let built = spec(&json).build(None, &names).unwrap();
+            let day = 86_400.0;
+            let all = times(&*built, 0, 61.0 * day);
+            let until = |day_of: f64| all.iter().filter(|at| **at < day_of * day).count() as f64;
+            let wanted = 0.1 * 30.0 * day / std::f64::consts::LN_2;
+            assert!(
+                (until(30.0) / wanted - 1.0).abs() < 1e-4,
+                "{minute}: {} {wanted}",
+                until(30.0)
+            );
+            let hour = until(60.0 + 1.0 / 24.0) - until(60.0);
+            assert!((hour - 4.0 * 360.0).abs() < 5.0, "{minute}: {hour}");
+        }
     }
 
     /// Nine in the morning in Berlin is eight in UTC, in Kolkata it is 3:30, in Sydney eleven in the evening of the day before.

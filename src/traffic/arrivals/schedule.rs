@@ -162,6 +162,7 @@ impl BuildArrivals for Schedule {
             pieces: self.pieces().into(),
             repeats: self.every.is_some(),
             begins: Span::ZERO,
+            grows: 0.0,
             what: "a schedule of rates",
         };
         curve.arrivals(self.over.as_deref(), names)

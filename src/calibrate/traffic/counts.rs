@@ -74,6 +74,44 @@ pub(super) fn dispersion(times: &[u64], stretches: &Stretches, width: u64) -> Op
     Some(moments.variance()? / mean)
 }
 
+/// Neighbouring windows whose course is taken for a straight line.
+const TOGETHER: usize = 20;
+
+/// The index of dispersion of counts in windows of `width` about the rate's own course, and how many windows' worth of evidence it has: within
+/// every 20 neighbouring windows the variance about the straight line through them. A rate that moves over a day is no burst. `None` as for
+/// [`dispersion`].
+pub(super) fn about_course(times: &[u64], stretches: &Stretches, width: u64) -> Option<(f64, u64)> {
+    let (mut squares, mut free, mut sum, mut windows) = (0.0, 0_u64, 0.0, 0_u64);
+    let mut some: Vec<f64> = Vec::with_capacity(TOGETHER);
+    let mut close = |some: &mut Vec<f64>| {
+        if some.len() as u64 >= FEWEST {
+            let n = some.len() as f64;
+            let (middle, mean) = ((n - 1.0) / 2.0, some.iter().sum::<f64>() / n);
+            let place = |i: usize| i as f64 - middle;
+            let both: f64 = some.iter().enumerate().map(|(i, x)| place(i) * (x - mean)).sum();
+            let slope = both / (n * (n * n - 1.0) / 12.0);
+            let off = |(i, x): (usize, &f64)| {
+                let off = x - mean - slope * place(i);
+                off * off
+            };
+            squares += some.iter().enumerate().map(off).sum::<f64>();
+            free += some.len() as u64 - 2;
+            sum += n * mean;
+            windows += some.len() as u64;
+        }
+        some.clear();
+    };
+    walk(times, stretches, width, &mut |count, is_first| {
+        if is_first || some.len() == TOGETHER {
+            close(&mut some);
+        }
+        some.push(f64::from(count));
+    });
+    close(&mut some);
+    let mean = sum / windows.max(1) as f64;
+    (mean > 0.0).then(|| (squares / free as f64 / mean, free + 1))
+}
+
 /// The most arrivals in a window of `width`, and the number of that window.
 pub(super) fn most(times: &[u64], stretches: &Stretches, width: u64) -> (u32, u64) {
     let (mut most, mut at, mut number) = (0, 0, 0);
@@ -204,6 +242,30 @@ mod tests {
         assert!((cv - 1.0).abs() < 0.02, "{cv}");
         let lag = correlations(&times, stretch, 1_000_000_000, &[1])[0].unwrap();
         assert!(lag.abs() < 3.0 / 4000_f64.sqrt(), "{lag}");
+    }
+
+    /// A Poisson process whose rate goes up and down by a factor of nine over a day: its counts disperse as a rate that moves makes them, by
+    /// w·var(λ)/mean(λ) above 1, and about their course not at all. Bursts of half a minute are none of the course.
+    #[test]
+    fn a_course_over_a_day_is_no_burst() {
+        let day = r#"{ "profile": { "hours": [1,1,1,1,2,3,5,7,9,9,9,9,9,9,9,9,9,8,7,5,3,2,1,1], "mean": "5/s" } }"#;
+        let (times, stretch) = drawn(day, 2 * 86_400);
+        for width in [1, 10, 60] {
+            let nanos = width * 1_000_000_000;
+            let (found, windows) = about_course(&times, &[stretch], nanos).unwrap();
+            let (low, high) = poisson_range(windows);
+            assert!(
+                (low - 0.03..high + 0.03).contains(&found),
+                "{width}: {found} of {low} to {high}"
+            );
+        }
+        assert!(dispersion(&times, &[stretch], 60_000_000_000).unwrap() > 10.0);
+        let bursts =
+            r#"{ "mmpp": { "states": [ { "rate": "2/s", "stay": "30s" }, { "rate": "20/s", "stay": "10s" } ] } }"#;
+        let (times, stretch) = drawn(bursts, 20_000);
+        let (found, _) = about_course(&times, &[stretch], 10_000_000_000).unwrap();
+        let whole = dispersion(&times, &[stretch], 10_000_000_000).unwrap();
+        assert!(found > 0.7 * whole, "{found} {whole}");
     }
 
     /// Independent gaps of coefficient of variation c: the index tends to c² (renewal theory).

@@ -116,6 +116,12 @@ pub struct Dispersed {
     pub low: f64,
     /// The upper end of it.
     pub high: f64,
+    /// The index about the rate's own course: within every 20 neighbouring windows, about the straight line through them. 1 for a Poisson process
+    /// whose rate moves more slowly than that.
+    pub about_course: Option<f64>,
+    /// Whether that is a Poisson process's, as far as chance allows.
+    #[serde(skip)]
+    pub(super) is_calm: bool,
 }
 
 /// How counts hang together with those of later windows.
@@ -168,6 +174,9 @@ impl Lengths {
     }
 }
 
+/// What an index of dispersion may be off Poisson's before it matters, however well it is known.
+const AS_GOOD: f64 = 0.1;
+
 /// From which share of requests on a greatest length is called a cap.
 const CAP: f64 = 0.002;
 
@@ -211,8 +220,15 @@ pub fn describe(file: &str, trace: &Trace) -> Description {
     let dispersed = |seconds: u64| {
         let width = seconds * SECOND as u64;
         let (low, high) = counts::poisson_range(counts::whole(&whole, width));
+        let about = counts::about_course(&times, &whole, width).filter(|_| width >= finest);
+        let is_calm = about.is_some_and(|(index, windows)| {
+            let (low, high) = counts::poisson_range(windows);
+            (low.min(1.0 - AS_GOOD)..=high.max(1.0 + AS_GOOD)).contains(&index)
+        });
         Dispersed {
             seconds,
+            about_course: about.map(|(index, _)| index),
+            is_calm,
             index: counts::dispersion(&times, &whole, width).filter(|_| width >= finest),
             low,
             high,
@@ -314,6 +330,15 @@ fn means(it: &Description) -> String {
             share(index)
         );
     }
+    if known.iter().all(|of| of.is_calm) {
+        let about = told.and_then(|of| of.about_course).unwrap_or(1.0);
+        return format!(
+            "as a Poisson process around a rate that moves: {} times Poisson's variance over {seconds} s, and {} about its course, as chance allows; \
+             a model needs the course, and no bursts",
+            figure(index),
+            figure(about)
+        );
+    }
     let (narrow, wide, at) = (first.index.unwrap_or(1.0), last.index.unwrap_or(1.0), last.seconds);
     let grows = wide > 3.0 * narrow && at > first.seconds;
     let slow = it.gap_cv.is_some_and(|cv| cv < 1.3) && narrow < 2.0;
@@ -412,76 +437,4 @@ fn warnings(it: &Description, trace: &Trace) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::import::trace;
-    use crate::traffic::arrivals::Reading;
-
-    fn read(text: &str) -> Description {
-        describe("x.csv", &trace::read(text.as_bytes(), &Reading::default()).unwrap())
-    }
-
-    fn rows(n: u64, at: impl Fn(u64) -> String) -> String {
-        let head = "TIMESTAMP,ContextTokens,GeneratedTokens\n".to_owned();
-        (0..n).fold(head, |text, i| {
-            text + &format!("{},{},{}\n", at(i), 100 + i % 7, 10 + i % 3)
-        })
-    }
-
-    #[test]
-    fn a_trace_with_dates_says_when_it_was() {
-        let it = read(&rows(3000, |i| {
-            format!("2024-05-10 {:02}:{:02}:{:02}.5", i / 3600, i / 60 % 60, i % 60)
-        }));
-        assert_eq!(it.starts.as_deref(), Some("2024-05-10T00:00Z"));
-        assert_eq!((it.requests, it.rows, it.seconds), (3000, 3000, 2999.0));
-        assert_eq!(it.rate, 1.0);
-        assert!(it.gap_cv.unwrap() < 1e-9);
-        assert_eq!(it.dispersion[1].index, Some(0.0));
-        assert!(
-            it.means.starts_with("more regular than a Poisson process"),
-            "{}",
-            it.means
-        );
-        assert!(it.warnings[0].contains("less than a day"), "{:?}", it.warnings);
-        assert_eq!((it.input.p50, it.input.max, it.output.p99), (103, 106, 12));
-        assert_eq!(it.peak_minute.unwrap().requests, 60);
-    }
-
-    #[test]
-    fn what_misleads_is_told() {
-        let steps = read(&rows(3000, |i| format!("{}", i / 10 * 3)));
-        assert!(
-            steps.warnings.iter().any(|w| w.contains("steps of 3 s")),
-            "{:?}",
-            steps.warnings
-        );
-        assert_eq!((steps.gap_cv, steps.dispersion[0].index), (None, None));
-        assert!(steps.peak_second.is_none());
-        let whole = read(&rows(300, |i| format!("{}", i * 7 + i % 2)));
-        assert!(
-            whole.warnings.iter().any(|w| w.contains("multiples of 1 s")),
-            "{:?}",
-            whole.warnings
-        );
-        let twice = read(&rows(200, |i| format!("{}.125", i / 20 * 3)).replace(",10\n", ",11\n"));
-        assert!(twice.duplicates > 0);
-    }
-
-    /// Of three days the hour of the day is the mean over them.
-    #[test]
-    fn hours_are_those_of_the_day() {
-        let it = read(&rows(3 * 86_400 / 30, |i| {
-            format!(
-                "2024-05-{:02} {:02}:{:02}:{:02}",
-                10 + i / 2880,
-                i / 120 % 24,
-                i / 2 % 60,
-                i % 2 * 30
-            )
-        }));
-        let hours = it.hours.unwrap();
-        assert!(hours.iter().all(|rate| (rate - 1.0 / 30.0).abs() < 1e-3), "{hours:?}");
-        assert!(it.warnings[0].contains("less than a week"));
-    }
-}
+mod tests;

@@ -141,7 +141,11 @@ fn law(mut lengths: Vec<u32>, seed: u64) -> Fitted {
         return own("no family can be fitted".to_owned());
     };
     let mut worst_of_best = None;
-    for candidate in &choice.candidates {
+    for candidate in choice
+        .candidates
+        .iter()
+        .filter(|of| has_reason(of, &choice.candidates, sample.len()))
+    {
         let (worst, at) = misfit(&candidate.params, &lengths);
         if worst <= 1.0 && candidate.params.law().is_ok() {
             return Fitted {
@@ -156,6 +160,23 @@ fn law(mut lengths: Vec<u32>, seed: u64) -> Fitted {
         Some((name, at)) => format!("no family meets them to 5 %: the best by AIC, {name}, misses {at}"),
         None => "no family can be fitted".to_owned(),
     })
+}
+
+/// Lengths that each part of a mixture must have.
+const FEWEST_A_PART: f64 = 30.0;
+/// By how much a mixture's BIC must be below that of every family of fewer parameters: very strong evidence (Kass and Raftery, *Journal of the
+/// American Statistical Association* 90, 1995).
+const BY_FAR: f64 = 10.0;
+
+/// Whether there is a reason for all parts of a candidate that has two: enough lengths in each, and evidence of both.
+fn has_reason(candidate: &fit::Candidate, all: &[fit::Candidate], lengths: usize) -> bool {
+    let Params::Two(two) = &candidate.params else {
+        return true;
+    };
+    let least = two.weight.min(1.0 - two.weight) * lengths as f64;
+    let is_simpler = |of: &&fit::Candidate| of.family.parameters() < candidate.family.parameters();
+    let mut simpler = all.iter().filter(is_simpler);
+    least >= FEWEST_A_PART && simpler.all(|of| of.bic >= candidate.bic + BY_FAR)
 }
 
 /// By how much the law misses the percentiles and the mean of lengths in rising order, at worst, as a multiple of what it may; and what it misses so.
@@ -258,6 +279,28 @@ mod tests {
         for share in [0.1, 0.4, 0.6, 0.9] {
             let (a, b) = (f64::from(quantile(&four, share)), f64::from(quantile(&again, share)));
             assert!((a / b - 1.0).abs() < 0.03, "{share}: {a} {b}");
+        }
+    }
+
+    /// Two thousand lengths of a gamma law and eight of another make no second part; a thousand do.
+    #[test]
+    fn a_few_lengths_apart_are_no_part_of_a_mixture() {
+        for (apart, is_one) in [(8, false), (1000, true)] {
+            let mut all = drawn(2000, 2.0);
+            all.extend((0..apart).map(|i| 40_000 + i * 7));
+            all.sort_unstable();
+            let sample = Sample::of(all.iter().map(|x| Timing::Seen(f64::from(*x))));
+            let choice = fit::choose(&sample, None, 1, 0).unwrap();
+            let of_two = choice
+                .candidates
+                .iter()
+                .find(|of| matches!(of.params, Params::Two(_)))
+                .unwrap();
+            assert_eq!(
+                has_reason(of_two, &choice.candidates, sample.len()),
+                is_one,
+                "{apart}: {of_two:?}"
+            );
         }
     }
 

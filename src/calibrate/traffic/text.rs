@@ -182,19 +182,30 @@ fn courses(it: &Description) -> Vec<(String, String, String)> {
 /// How counts disperse, over which windows.
 pub(super) fn arrivals(it: &Description) -> Table {
     let mut table = Table::new("Counts in windows of");
-    for title in ["dispersion", "Poisson's, 95 %"] {
+    for title in ["dispersion", "about its course", "Poisson's, 95 %"] {
         table.column("", title);
     }
     for of in it.dispersion.iter() {
         let Some(index) = of.index else { continue };
         let range = format!("{:.2} to {:.2}", of.low, of.high);
-        let cells = [Cell::new(format::value(Unit::Number, index)), Cell::new(range)];
+        let about = of
+            .about_course
+            .map_or_else(String::new, |x| format::value(Unit::Number, x));
+        let cells = [
+            Cell::new(format::value(Unit::Number, index)),
+            Cell::new(about),
+            Cell::new(range),
+        ];
         table.row(&span(of.seconds as f64), cells);
     }
     if let Some(cv) = it.gap_cv {
         table.row(
             "CV of gaps",
-            [Cell::new(format::value(Unit::Number, cv)), Cell::new("1")],
+            [
+                Cell::new(format::value(Unit::Number, cv)),
+                Cell::new(""),
+                Cell::new("1"),
+            ],
         );
     }
     table

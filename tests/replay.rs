@@ -115,3 +115,142 @@ fn twice_the_speed_is_half_the_time_and_the_same_requests() {
     let busy = |t: &Tally| t.providers[0].busy as f64 / t.counted as f64;
     assert!((busy(&fast) / busy(&slow) - 2.0).abs() < 1e-3);
 }
+
+/// A gateway's spend log: alice of team t1 asks four times within three seconds, bob of t2 twice; `gpt-4.1` is the class `chat`, all else
+/// `rest`. In the file their order is not that of time.
+const SPEND: &str = "startTime,prompt_tokens,completion_tokens,end_user,team_id,model_group\n\
+    2026-03-02T09:00:02Z,300,10,alice,t1,gpt-4.1\n\
+    2026-03-02T09:00:00Z,100,10,alice,t1,gpt-4.1\n\
+    2026-03-02T09:00:01Z,200,10,alice,t1,mini\n\
+    2026-03-02T09:00:01.5Z,50,20,bob,t2,nano\n\
+    2026-03-02T09:00:03Z,400,10,alice,t1,gpt-4.1\n\
+    2026-03-02T09:00:09Z,60,20,bob,t2,gpt-4.1\n";
+
+/// What simcap makes of that log with this replay, traffic and client, as JSON or as its error.
+fn spent(keep: &str, traffic: &str, client: &str) -> Result<serde_json::Value, String> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("spend.csv"), SPEND).unwrap();
+    let text = format!(
+        r#"{{
+        "name": "kept",
+        "traffic": {{ {traffic} "arrivals": {{ "replay": {{ "trace": "spend.csv", "keep": {keep} }} }} }},
+        "providers": {{ "p": {{
+            "ttft": {{ "constant": "100ms" }}, "tps": {{ "constant": 100 }},
+            "prices": {{ "per_token": {{ "input": "$1/Mtok", "output": "$10/Mtok" }} }}
+        }} }},
+        "client": {client},
+        "policies": [ {{ "name": "only", "policy": {{ "single": {{ "provider": "p" }} }} }} ],
+        "plan": {{ "replications": 2, "metrics": ["cost_per_request{{tag.team=t1}}", "cost_per_request{{tag.team=t2}}"] }}
+    }}"#
+    );
+    std::fs::write(folder.path().join("kept.json"), text).unwrap();
+    let ran = crate::common::command::simcap(folder.path(), &["run", "kept.json", "--format", "json"]);
+    match ran.status.code() {
+        Some(0) => Ok(serde_json::from_slice(&ran.stdout).unwrap()),
+        _ => Err(crate::common::command::text(&ran.stderr)),
+    }
+}
+
+const KEEP: &str = r#"{ "user": "end_user", "class": "model_group", "classes": { "gpt-4.1": "chat", "*": "rest" }, "tags": { "team": "team_id" } }"#;
+const CLASSES: &str = r#""classes": { "chat": {}, "rest": {}, "never": {} },"#;
+
+/// By hand: t1 reads 1,000 tokens and writes 40 in four requests, $0.0014 or $0.00035 each; t2 reads 110 and writes 40, $0.00051 or
+/// $0.000255 each. Of the classes, `chat` has 860 and 50, `rest` 250 and 30.
+#[test]
+fn a_replay_bills_by_the_tags_and_classes_that_rows_say() {
+    let report = spent(KEEP, CLASSES, "{}").unwrap();
+    let policy = &report["policies"][0];
+    let of = |metric: &str| {
+        let found = policy["metrics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|m| m["metric"] == metric);
+        found.unwrap_or_else(|| panic!("{metric}: {}", policy["metrics"]))["value"]
+            .as_f64()
+            .unwrap()
+    };
+    assert!((of("cost_per_request{tag.team=t1}") - 0.00035).abs() < 1e-9);
+    assert!((of("cost_per_request{tag.team=t2}") - 0.000255).abs() < 1e-9);
+    let classes = policy["classes"].as_array().unwrap();
+    let requests: Vec<(&str, f64)> = classes
+        .iter()
+        .map(|class| {
+            (
+                class["name"].as_str().unwrap(),
+                class["share"]["mean"].as_f64().unwrap_or(f64::NAN),
+            )
+        })
+        .collect();
+    assert_eq!(requests.len(), 3, "{requests:?}");
+}
+
+/// Two requests a minute for each user: of alice's four the last two are turned away, of bob's two none. The report calls her by twelve
+/// digits of her name's hash (printf alice | sha256sum), or by the name where that is asked for.
+#[test]
+fn a_limit_for_each_user_holds_for_the_users_that_rows_say() {
+    let client = r#"{ "limiters": [{ "each": { "per": "user", "limiter": { "fixed_window": { "unit": "requests", "limit": 2, "window": "1m" } } } }] }"#;
+    for (keep, name) in [
+        (KEEP.to_owned(), "user 2bd806c97f0e"),
+        (KEEP.replacen('{', "{ \"names\": true,", 1), "user alice"),
+    ] {
+        let report = spent(&keep, CLASSES, client).unwrap();
+        let of = &report["policies"][0]["identities"][0];
+        assert_eq!(of["worst"].as_array().unwrap().len(), 1, "{of}");
+        let worst = &of["worst"][0];
+        // Over both replications, which play the same rows.
+        assert_eq!(
+            (&worst["name"], &worst["asked"], &worst["refused"]),
+            (&name.into(), &8.into(), &4.into())
+        );
+    }
+    // One of them is meant by name.
+    let of_bob = client.replace("\"per\": \"user\"", "\"per\": \"user\", \"of\": [\"bob\"]");
+    let report = spent(KEEP, CLASSES, &of_bob).unwrap();
+    assert_eq!(
+        report["policies"][0]["identities"][0]["worst"]
+            .as_array()
+            .unwrap()
+            .len(),
+        0
+    );
+}
+
+#[test]
+fn a_value_that_is_no_class_is_refused_with_the_classes_and_the_rule() {
+    let keep = r#"{ "class": "model_group" }"#;
+    let said = spent(keep, r#""classes": { "gpt-4.1": {}, "minis": {} },"#, "{}").unwrap_err();
+    for part in [
+        "traffic.arrivals.replay.keep.class: the rows say `mini`, and there is no class of that name, nor of 1 other values",
+        "did you mean `minis`?",
+        "the classes are `gpt-4.1`, `minis`",
+        "\"*\" for all others",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    for (keep, traffic, part) in [
+        (
+            KEEP,
+            r#""classes": { "chat": { "share": 1 }, "rest": {} },"#,
+            "leave this out",
+        ),
+        (
+            KEEP,
+            r#""users": { "count": 3 }, "classes": { "chat": {}, "rest": {} },"#,
+            "the trace's rows say their users",
+        ),
+        (
+            KEEP,
+            r#""tags": { "team": { "a": 1 } }, "classes": { "chat": {}, "rest": {} },"#,
+            "the rows say a tag `team`",
+        ),
+        (
+            r#"{ "user": "enduser" }"#,
+            r#""classes": { "chat": {} },"#,
+            "did you mean `end_user`?",
+        ),
+    ] {
+        let said = spent(keep, traffic, "{}").unwrap_err();
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}

@@ -154,6 +154,9 @@ fn quotas_of_models(loaded: &Loaded) -> Vec<&str> {
 
 /// What of the experiment the engine cannot be given.
 fn unknown_to_pages(loaded: &Loaded) -> Option<&'static str> {
+    if !loaded.pairs.is_empty() {
+        return Some("its lengths are those of a trace");
+    }
     if !loaded.traces.is_empty() {
         return Some("it replays a trace");
     }

@@ -17,7 +17,7 @@ use crate::traffic::arrivals::{Reading, TimeUnit, TraceColumns};
 /// Arguments of `simcap traffic`.
 #[derive(Debug, Args)]
 pub(super) struct Traffic {
-    /// Traces: CSV or JSON lines, packed with gzip or not, of a known form or with --columns (`-` reads standard input)
+    /// Traces: CSV or JSON (lines, a list or pages of it, OpenTelemetry's spans), packed with gzip or zstd or not, of a known form or with --columns (`-` reads standard input)
     #[arg(required = true, value_name = "TRACE")]
     files: Vec<PathBuf>,
     /// Fit a model of the traffic, and write it here: the `traffic` of an experiment, as `run` takes it
@@ -163,6 +163,7 @@ impl Traffic {
         });
         Ok(Reading {
             columns: columns.map_err(|why| Failure::Input(format!("--columns: {why}")))?,
+            keep: None,
             only: only.collect::<Result<_, _>>()?,
             skip_bad_rows: self.skip_bad_rows,
         })

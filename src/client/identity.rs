@@ -16,6 +16,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::form::build::{Built, Names, Refusal, Tagged};
+use crate::form::hidden::Called;
 use crate::words::Ask;
 
 /// What tells identities apart, as the file says it: `user`, `class`, `key` or `tag.NAME`.
@@ -55,7 +56,8 @@ pub struct Whose {
 
 #[derive(Clone, Debug, PartialEq)]
 enum By {
-    User,
+    /// The user, with what those are called whose names a trace says.
+    User(Arc<[Called]>),
     Class(Arc<[String]>),
     /// The value that each class has of a tag, if it has one, and the names of the values.
     OfClass(Arc<[Option<u32>]>, Arc<[String]>),
@@ -84,7 +86,7 @@ impl Identity {
             },
         };
         let by = match tag {
-            None if self.0 == "user" => By::User,
+            None if self.0 == "user" => By::User(names.called.into()),
             None => By::Class(names.classes.into()),
             Some(name) => tagged(name, names)?,
         };
@@ -157,7 +159,10 @@ impl Whose {
                 .ok_or_else(|| Refusal::unknown(kind, name, all))
         };
         match &self.by {
-            By::User => {
+            By::User(called) => {
+                if let Some(number) = called.iter().find_map(|of| of.number(name)) {
+                    return Ok(number);
+                }
                 let count = names.users.unwrap_or(0);
                 let number = name.parse().ok().filter(|&user: &u32| user < count);
                 number.ok_or_else(|| {
@@ -177,7 +182,7 @@ impl Whose {
     #[inline]
     pub fn of(&self, class: u16, user: u32, tags: u32) -> Option<u32> {
         let number = match &self.by {
-            By::User => user,
+            By::User(_) => user,
             By::Class(_) => u32::from(class),
             By::OfClass(of, _) => of[usize::from(class)]?,
             By::Tag(tag) => tag.of(tags),
@@ -198,7 +203,10 @@ impl Whose {
     pub fn name(&self, number: u32) -> String {
         let at = number as usize;
         match &self.by {
-            By::User => format!("user {number}"),
+            By::User(called) => match called.iter().find_map(|of| of.name(number)) {
+                Some(name) => format!("user {name}"),
+                None => format!("user {number}"),
+            },
             By::Class(classes) => classes[at].clone(),
             By::OfClass(_, values) => values[at].clone(),
             By::Tag(tag) => tag.values[at].clone(),

@@ -149,7 +149,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
     let names = Names {
         providers: &providers,
         classes: &classes,
-        users: users(&spec.traffic),
+        users: users(loaded),
         exchange: currency.as_ref().map(|c| c.rate),
         calendar: Calendar::starting(spec.plan.starts.unwrap_or_default().after_monday()),
         extras: &[&loaded.own, &loaded.scripts],
@@ -165,6 +165,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
     let traffic = Arc::new(traffic(loaded, &names).map_err(|r| r.at("traffic"))?);
     let names = Names {
         tags: traffic.tags.as_ref().map_or(&[], |tags| &tags.named),
+        called: &traffic.called,
         ..names
     };
     let confidence = match spec.plan.confidence {

@@ -131,7 +131,13 @@ pub fn estimate(loaded: &Loaded, plan: &Plan, threads: u64) -> Estimate {
     let pairs = plan.replications as f64 * policies.len() as f64;
     let tally = classes as f64 * BYTES_A_CLASS + providers as f64 * BYTES_A_PROVIDER;
     let at_once = (threads as f64).min(pairs);
-    let rows: usize = loaded.traces.values().map(|rows| size_of_val(&rows[..])).sum();
+    let rows: usize = loaded
+        .traces
+        .values()
+        .chain(loaded.pairs.values())
+        .map(|rows| size_of_val(&rows[..]))
+        .sum();
+    let rows = rows + loaded.kept.values().map(|kept| kept.bytes()).sum::<usize>();
     Estimate {
         policies,
         replications: plan.replications,

@@ -16,7 +16,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::file::Experiment;
+use super::file::{ClassSpec, Experiment};
 use super::model::{BUILT_IN_PRICES, BUILT_IN_PRICES_SOURCE, ModelFile};
 use crate::form::diagnose::{self, Seg};
 use crate::form::own::OwnParts;
@@ -26,6 +26,8 @@ use crate::provider::pricing::PriceSpec;
 use crate::provider::pricing::listed::Table;
 use crate::routing::script::Scripts;
 use crate::traffic::arrivals::{ArrivalsSpec, Row};
+use crate::traffic::kept::Kept;
+use crate::traffic::pairs::Pairs;
 use crate::words::Input;
 use source::{input, read, read_experiment};
 
@@ -48,6 +50,10 @@ pub struct Loaded {
     pub models: BTreeMap<String, ModelFile>,
     /// The rows of the traces that it replays, by what the experiment calls them and how they are read.
     pub traces: BTreeMap<String, Arc<[Row]>>,
+    /// Whose requests the rows are of those whose replay keeps that, by the same names.
+    pub kept: BTreeMap<String, Arc<Kept>>,
+    /// The rows of the traces that lengths of classes are drawn from, by the same names.
+    pub pairs: BTreeMap<String, Arc<[Row]>>,
     /// What was done to the rows of traces, and what they say that is not heeded.
     pub notes: Vec<String>,
     /// The scores that the correlation of answers follows from, if it follows from a file.
@@ -158,6 +164,8 @@ impl Loaded {
             experiment,
             models: BTreeMap::new(),
             traces: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            pairs: BTreeMap::new(),
             notes: Vec::new(),
             scores: None,
             prices: Table::default(),
@@ -171,6 +179,19 @@ impl Loaded {
     pub fn trace_of(&self, arrivals: &ArrivalsSpec) -> Option<Arc<[Row]>> {
         let spec = arrivals.as_dyn();
         self.traces.get(&trace::called(spec.trace()?, &spec.reading())).cloned()
+    }
+
+    /// Whose requests the rows are that `arrivals` replay, if they keep that.
+    pub fn kept_of(&self, arrivals: &ArrivalsSpec) -> Option<&Arc<Kept>> {
+        let spec = arrivals.as_dyn();
+        self.kept.get(&trace::called(spec.trace()?, &spec.reading()))
+    }
+
+    /// The lengths that requests of `class` have together, if they are drawn so and have been loaded.
+    pub fn pairs_of(&self, class: &ClassSpec) -> Option<Pairs> {
+        let spec = class.pairs.as_ref()?;
+        let rows = self.pairs.get(&trace::called(&spec.trace, &spec.reading()))?;
+        Pairs::of(Arc::clone(rows))
     }
 
     /// Whether some provider's prices are those of the price table.

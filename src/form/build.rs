@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cell::RefCell;
 
 use super::diagnose::{self, Seg};
+use super::hidden::Called;
 use super::units::Money;
 use crate::form::exchange::Exchange;
 use crate::kernel::calendar::Calendar;
@@ -108,6 +109,8 @@ pub struct Names<'a> {
     pub asks: &'a [Asked],
     /// The number of users; `None` if each request has its own user.
     pub users: Option<u32>,
+    /// What users are called whose names a trace says.
+    pub called: &'a [Called],
     /// The tags that requests carry besides those of their classes, in order.
     pub tags: &'a [Tagged],
     /// The instant of a replication at which the plan's time begins: the end of its warm-up. A part that holds times of the
@@ -158,6 +161,11 @@ impl Tagged {
     #[inline]
     pub fn of(&self, tags: u32) -> u32 {
         tags / self.stride % self.values.len() as u32
+    }
+
+    /// The number of the value that is called `value`, if there is one.
+    pub fn place(&self, value: &str) -> Option<u32> {
+        self.values.iter().position(|known| known == value).map(|at| at as u32)
     }
 }
 

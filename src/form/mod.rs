@@ -13,6 +13,7 @@ pub mod comments;
 pub mod diagnose;
 pub mod exchange;
 pub mod formula;
+pub mod hidden;
 pub mod lasting;
 pub mod laws;
 pub mod layers;

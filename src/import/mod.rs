@@ -3,4 +3,5 @@
 pub mod prices;
 pub mod scores;
 pub mod source;
+pub mod spans;
 pub mod trace;

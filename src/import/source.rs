@@ -84,6 +84,18 @@ fn in_words(bytes: u64) -> String {
     }
 }
 
+/// The first byte of a text that is no space, and not of a byte order mark.
+pub fn first_that_counts(text: &[u8]) -> Option<u8> {
+    let mark = "\u{feff}".as_bytes();
+    let counts = |byte: &u8| !byte.is_ascii_whitespace() && !mark.contains(byte);
+    text.iter().copied().find(counts)
+}
+
+/// Whether a text whose first byte is this one is taken for JSON.
+pub fn is_json(first: u8) -> bool {
+    matches!(first, b'{' | b'[')
+}
+
 /// A text of rows, read a piece at a time, bounded as a whole and in each line, and hashed on the way.
 #[derive(Debug)]
 pub struct Rows<R> {
@@ -93,6 +105,8 @@ pub struct Rows<R> {
     most: u64,
     line: u64,
     of_line: usize,
+    /// Whether lines are bounded, once it is known: in JSON a list may be one line, and each of its rows is bounded by who reads it.
+    bounds_lines: Option<bool>,
 }
 
 impl Rows<File> {
@@ -115,6 +129,7 @@ impl<R: Read> Rows<R> {
             most,
             line: 1,
             of_line: 0,
+            bounds_lines: None,
         }
     }
 
@@ -132,6 +147,13 @@ impl<R: Read> Read for Rows<R> {
         self.read += read as u64;
         if self.read > self.most {
             return Err(too_large(None, self.most));
+        }
+        if self.bounds_lines.is_none() {
+            let first = first_that_counts(piece);
+            self.bounds_lines = first.map(|first| !is_json(first));
+        }
+        if self.bounds_lines == Some(false) {
+            return Ok(read);
         }
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             self.of_line += part.len();
@@ -177,6 +199,14 @@ mod tests {
         std::fs::write(&path, "short").unwrap();
         assert_eq!(read(&path, 5).unwrap(), b"short");
         assert!(read(&path, 4).is_err());
+    }
+
+    #[test]
+    fn a_list_of_json_may_be_one_line() {
+        let text = b"\n[".chain(io::repeat(b'9').take(3_000_000));
+        let mut read = Vec::new();
+        Rows::of(text, u64::MAX).read_to_end(&mut read).unwrap();
+        assert_eq!(read.len(), 3_000_002);
     }
 
     #[test]

@@ -102,6 +102,8 @@ pub struct Arrival {
     /// The user and turn of the request, if the process has users of its own: then the request's draws are keyed by
     /// them.
     pub turn: Option<Turn>,
+    /// The row of the trace that it comes from, if it comes from one: it may say whose request it is.
+    pub row: Option<u32>,
 }
 
 impl Arrival {
@@ -112,6 +114,7 @@ impl Arrival {
             at,
             tokens: None,
             turn: None,
+            row: None,
         }
     }
 }

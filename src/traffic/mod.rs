@@ -4,18 +4,22 @@
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
 pub mod arrivals;
+pub mod kept;
+pub mod pairs;
 pub mod prompts;
 pub mod ranks;
 pub mod stream;
 pub mod tags;
 pub mod users;
 
+use crate::form::hidden::Called;
 use crate::kernel::chance::{Chance, Key, Purpose};
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Time;
 use crate::words::{Ask, Finished};
 
 use arrivals::{Arrival, Arrivals, Dialogue};
+use pairs::Pairs;
 use prompts::Prompts;
 use stream::Stream;
 use tags::Tags;
@@ -31,6 +35,8 @@ pub struct Traffic {
     pub tags: Option<Tags>,
     /// The number of users of all streams together; `None` if every request has a user of its own.
     pub users: Option<u32>,
+    /// What the users of streams are called whose traces name them.
+    pub called: Vec<Called>,
 }
 
 impl Traffic {
@@ -66,8 +72,24 @@ pub struct Class {
     pub output: Sampler,
     /// The `max_tokens` that the client sends, if any: the output is cut there, and quotas may reserve that much.
     pub max_output: Option<u32>,
+    /// Input and output drawn together, instead of by their laws.
+    pub pairs: Option<Pairs>,
     /// The prompts that come back; `None` where no two requests have the same.
     pub prompts: Option<Prompts>,
+}
+
+impl Class {
+    /// Input and output tokens of the request that `key` belongs to.
+    #[inline]
+    fn lengths(&self, key: Key) -> (u32, u32) {
+        match &self.pairs {
+            None => (
+                self.input.count(key, Purpose::Input, 0),
+                self.output.count(key, Purpose::Output, 1),
+            ),
+            Some(pairs) => pairs.pick(key),
+        }
+    }
 }
 
 /// A running source of traffic: makes requests one after the other.
@@ -203,11 +225,9 @@ fn go_on(traffic: &Traffic, chance: Chance, lane: &Lane<'_>, last: &Ask, arrival
     let class = &traffic.classes[usize::from(last.class)];
     let continued = lane.arrivals.continued();
     let (input, output) = arrival.tokens.unwrap_or_else(|| {
-        let message = (continued.message).unwrap_or_else(|| class.input.count(key, Purpose::Input, 0));
-        (
-            continued.before.saturating_add(message),
-            class.output.count(key, Purpose::Output, 1),
-        )
+        let (own, output) = class.lengths(key);
+        let message = continued.message.unwrap_or(own);
+        (continued.before.saturating_add(message), output)
     });
     *ask = Ask {
         id,
@@ -228,28 +248,29 @@ fn make(traffic: &Traffic, chance: Chance, lane: &Lane<'_>, id: u64, arrival: &A
         Some(turn) => stream.id_of_turn(turn),
     };
     let key = chance.request(id);
-    let draw = if stream.classes.len() > 1 {
-        key.draw(Purpose::Class)
-    } else {
-        0
-    };
-    let found = stream.classes.iter().find(|(up_to, _)| draw <= *up_to);
-    let index = found.map_or(0, |&(_, class)| class);
+    let said = stream.said(arrival);
+    let index = said.class.unwrap_or_else(|| {
+        let draw = if stream.classes.len() > 1 {
+            key.draw(Purpose::Class)
+        } else {
+            0
+        };
+        let found = stream.classes.iter().find(|(up_to, _)| draw <= *up_to);
+        found.map_or(0, |&(_, class)| class)
+    });
     let class = &traffic.classes[usize::from(index)];
     let (input, output) = match arrival.tokens {
         Some(tokens) => tokens,
-        None => (
-            class
-                .input
-                .count(key, Purpose::Input, 0)
-                .saturating_add(stream.before()),
-            class.output.count(key, Purpose::Output, 1),
-        ),
+        None => {
+            let (input, output) = class.lengths(key);
+            (input.saturating_add(stream.before()), output)
+        }
     };
-    let user = match (arrival.turn, &stream.users) {
-        (Some(turn), _) => stream.user_of(turn),
-        (None, Some(users)) => users.pick(key),
-        (None, None) => id as u32,
+    let user = match (arrival.turn, said.user, &stream.users) {
+        (Some(turn), ..) => stream.user_of(turn),
+        (None, Some(user), _) => user,
+        (None, None, Some(users)) => users.pick(key),
+        (None, None, None) => id as u32,
     };
     *ask = Ask {
         id,
@@ -260,7 +281,7 @@ fn make(traffic: &Traffic, chance: Chance, lane: &Lane<'_>, id: u64, arrival: &A
         output: output.min(class.max_output.unwrap_or(u32::MAX)),
         max_output: class.max_output,
         cached: 0,
-        tags: (traffic.tags.as_ref()).map_or(0, |tags| tags.pick(lane.number, chance, key, user)),
+        tags: (traffic.tags.as_ref()).map_or(0, |tags| tags.pick(lane.number, chance, key, user) + said.tags),
         resent: 0,
     };
 }

@@ -11,7 +11,8 @@
 use crate::form::build::{Built, Refusal};
 use crate::kernel::chance::{Key, hash};
 
-use super::arrivals::{Arrivals, Dialogues, Turn};
+use super::arrivals::{Arrival, Arrivals, Dialogues, Turn};
+use super::kept::{Identified, Said};
 use super::users::Users;
 
 /// The most streams of one traffic.
@@ -35,6 +36,8 @@ pub struct Stream {
     pub first_user: u32,
     /// What its conversations or agent runs have in common, if its requests are turns of such.
     pub dialogues: Option<Dialogues>,
+    /// Whose the rows of its trace are, if it replays one and keeps that.
+    pub kept: Option<Identified>,
 }
 
 /// Users that are told apart where each dialogue has one of its own; after so many their numbers begin anew.
@@ -82,6 +85,15 @@ impl Stream {
         match self.dialogues {
             None => turn.user,
             Some(_) => turn.user % MOST_DIALOGUES,
+        }
+    }
+
+    /// What the row says that `arrival` comes from.
+    #[inline]
+    pub(super) fn said(&self, arrival: &Arrival) -> Said {
+        match (&self.kept, arrival.row) {
+            (Some(kept), Some(row)) => kept.of(row),
+            (None, _) | (_, None) => Said::default(),
         }
     }
 

@@ -5,6 +5,8 @@
 //! own, and the shares are of requests. The draws have a purpose of their own and one part a tag, so that a tag changes nothing else
 //! and no other tag.
 //!
+//! The rows of a replayed trace may say a tag's value of each request ([`super::kept`]), which then is not drawn.
+//!
 //! Named streams make a tag of themselves, `stream`, and may have tags of their own: what one of them has, each has, so that every
 //! request carries it.
 //!
@@ -74,6 +76,8 @@ pub struct OfStream<'a> {
     pub named: Option<(&'a str, Mark)>,
     /// The tags of its own.
     pub own: &'a Named<Shares>,
+    /// The tags that the rows of its trace say, with their values.
+    pub kept: &'a [(String, Vec<String>)],
     /// Whether it has users, whose the tags are then.
     pub of_users: bool,
 }
@@ -140,21 +144,43 @@ impl Tags {
                 picks.draws(i as u64, stride, &values.names(), values).map_err(here)?;
             }
         }
+        built.add_kept(all, streams)?;
         built.add_own(all, streams)?;
         Ok((!built.named.is_empty()).then_some(built))
+    }
+
+    /// Adds the tags that rows say where no stream has a name: those of the only one.
+    fn add_kept(&mut self, all: &Named<Named<f64>>, streams: &[OfStream<'_>]) -> Built<()> {
+        for (name, values) in streams.iter().filter(|of| of.named.is_none()).flat_map(|of| of.kept) {
+            if all.get(name).is_some() {
+                let text = format!("the rows say a tag `{name}`, and so has all traffic: give it in one place");
+                return Err(of_row(Refusal::new(text).at(name.as_str())));
+            }
+            self.add(name, values.clone())
+                .map_err(|r| of_row(r.at(name.as_str())))?;
+        }
+        Ok(())
     }
 
     /// Adds the tags of the streams' own.
     fn add_own(&mut self, all: &Named<Named<f64>>, streams: &[OfStream<'_>]) -> Built<()> {
         let mut own: Vec<(&str, &str)> = Vec::new();
         for (stream, of) in streams.iter().filter_map(|of| Some((of.named?.0, of))) {
-            for (name, _) in of.own.iter() {
-                let here = |r: Refusal| r.at(name).at("tags").at(stream).at("streams");
+            let kept = of.kept.iter().map(|(name, _)| (name.as_str(), true));
+            for (name, is_kept) in of.own.iter().map(|(name, _)| (name, false)).chain(kept) {
+                let here = |r: Refusal| match is_kept {
+                    true => of_row(r.at(name)).at(stream).at("streams"),
+                    false => r.at(name).at("tags").at(stream).at("streams"),
+                };
                 if name == STREAM {
                     return Err(here(taken()));
                 }
                 if all.get(name).is_some() {
                     let text = format!("the stream has a tag `{name}`, and so has all traffic: give it in one place");
+                    return Err(here(Refusal::new(text)));
+                }
+                if is_kept && of.own.get(name).is_some() {
+                    let text = format!("the rows say a tag `{name}`, and so does the stream: give it in one place");
                     return Err(here(Refusal::new(text)));
                 }
                 if own.iter().all(|(known, _)| *known != name) {
@@ -165,11 +191,16 @@ impl Tags {
         for (name, first) in own {
             let mut values: Vec<String> = Vec::new();
             for (stream, of) in streams.iter().filter_map(|of| Some((of.named?.0, of))) {
-                let Some(Shares(shares)) = of.own.get(name) else {
-                    let text = format!("`{first}` has a tag `{name}`, and this stream has none: give it to each");
-                    return Err(Refusal::new(text).at(stream).at("streams"));
+                let said = of.kept.iter().find(|(kept, _)| kept == name);
+                let its = match (of.own.get(name), said) {
+                    (Some(Shares(shares)), _) => shares.names(),
+                    (None, Some((_, values))) => values.clone(),
+                    (None, None) => {
+                        let text = format!("`{first}` has a tag `{name}`, and this stream has none: give it to each");
+                        return Err(Refusal::new(text).at(stream).at("streams"));
+                    }
                 };
-                let new = shares.names().into_iter().filter(|value| !values.contains(value));
+                let new = its.into_iter().filter(|value| !values.contains(value));
                 values.extend(new.collect::<Vec<_>>());
             }
             let stride = self
@@ -225,6 +256,11 @@ impl Tags {
         }
         picks.pick(chance, key, user)
     }
+}
+
+/// The refusal of a tag that rows say, at its place in the stream.
+fn of_row(refusal: Refusal) -> Refusal {
+    refusal.at("tags").at("keep").at("replay").at("arrivals")
 }
 
 /// The name of what streams are is taken.
@@ -291,6 +327,7 @@ mod tests {
         let one = OfStream {
             named: None,
             own: &Named::default(),
+            kept: &[],
             of_users,
         };
         Tags::build(&serde_json::from_str(json).unwrap(), &[one])

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::gather::{ENDPOINT, Gather, censor, observed, outcome, seen, tokens, tpot};
 use super::{Format, Look, Mistake, line, lines, value};
 use crate::calibrate::log::{Log, Observation, Timing};
+use crate::import::spans;
 use crate::stats::sorting;
 use crate::words::Outcome;
 
@@ -97,10 +98,10 @@ fn take(span: &Span, gather: &mut Gather) -> Result<(), Mistake> {
             .iter()
             .find_map(|n| attributes.get(n)?.get("stringValue")?.as_str())
     };
-    let number = |names: &[&str]| names.iter().find_map(|n| figure(attributes.get(n)?));
-    let operation = text(&["gen_ai.operation.name"]).unwrap_or("chat");
-    let named = attributes.keys().any(|key| key.starts_with("gen_ai."));
-    if !named || !matches!(operation, "chat" | "text_completion" | "generate_content") {
+    let number = |names: &[&str]| names.iter().find_map(|n| spans::figure(attributes.get(n)?));
+    let operation = text(&[spans::OPERATION]).unwrap_or(spans::CALLS[0]);
+    let named = spans::is_named(attributes.keys().copied());
+    if !named || !spans::CALLS.contains(&operation) {
         gather.count("spans of other operations left out");
         return Ok(());
     }
@@ -110,7 +111,7 @@ fn take(span: &Span, gather: &mut Gather) -> Result<(), Mistake> {
     };
     let start = nanos(&span.start_time_unix_nano, "startTimeUnixNano")?;
     let end = nanos(&span.end_time_unix_nano, "endTimeUnixNano")?;
-    let failed = span.status.code == 2 || span.status.code == "STATUS_CODE_ERROR";
+    let failed = spans::has_failed(&span.status.code);
     let error = text(&["error.type"]).unwrap_or("");
     let words = match (failed || !error.is_empty(), error) {
         (false, _) => String::new(),
@@ -119,7 +120,7 @@ fn take(span: &Span, gather: &mut Gather) -> Result<(), Mistake> {
     let status = number(&["http.response.status_code"]).or_else(|| error.parse().ok());
     let ended = outcome(status.map(|s| s as u16), &words);
     let provider = text(&["gen_ai.provider.name", "gen_ai.system"]);
-    let model = text(&["gen_ai.request.model", "gen_ai.response.model"]);
+    let model = text(&spans::MODEL);
     let name = match (provider, model) {
         (Some(provider), Some(model)) => format!("{provider}/{model}"),
         (one, other) => one.or(other).unwrap_or(ENDPOINT).to_owned(),
@@ -134,14 +135,11 @@ fn take(span: &Span, gather: &mut Gather) -> Result<(), Mistake> {
         gather.count("spans give the time to the first chunk, which may be empty");
     }
     let e2e = seen(end.checked_sub(start).map(|ns| ns as f64 / 1e9));
-    let output = tokens(number(&[
-        "gen_ai.usage.output_tokens",
-        "gen_ai.usage.completion_tokens",
-    ]));
+    let output = tokens(number(&spans::OUTPUT));
     let mut observation = Observation {
         at: Some(start as f64 / 1e9),
         unix: Some(start as f64 / 1e9),
-        input: tokens(number(&["gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"])),
+        input: tokens(number(&spans::INPUT)),
         cached: tokens(number(&["gen_ai.usage.cache_read.input_tokens"])),
         output,
         reasoning: tokens(number(&["gen_ai.usage.reasoning.output_tokens"])),
@@ -153,14 +151,6 @@ fn take(span: &Span, gather: &mut Gather) -> Result<(), Mistake> {
     censor(&mut observation);
     gather.push(observation);
     Ok(())
-}
-
-/// A number as OTLP writes it: 64-bit integers are strings there.
-fn figure(value: &Value) -> Option<f64> {
-    let int = value
-        .get("intValue")
-        .and_then(|v| v.as_f64().or_else(|| v.as_str()?.parse().ok()));
-    int.or_else(|| value.get("doubleValue")?.as_f64())
 }
 
 #[cfg(test)]

@@ -211,6 +211,7 @@ fn traffic(part: &Part) -> Result<Value, String> {
         priority: 1,
         input: Some(of.input.law.clone()),
         output: Some(of.output.law.clone()),
+        pairs: None,
         max_output: None,
         prompts: None,
         tags: Named::default(),
@@ -434,6 +435,7 @@ mod tests {
         ];
         let trace = Trace {
             rows,
+            kept: None,
             notes: vec![],
             facts: trace::Facts::default(),
         };

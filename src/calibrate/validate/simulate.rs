@@ -273,6 +273,8 @@ fn experiment(
             Some(_) => BTreeMap::new(),
             None => BTreeMap::from([("log".to_owned(), Arc::clone(&rows))]),
         },
+        kept: BTreeMap::new(),
+        pairs: BTreeMap::new(),
         notes: Vec::new(),
         scores: None,
         prices: Default::default(),

@@ -84,7 +84,12 @@ impl Arrivals for Workers {
         let at = Time::ZERO + self.rows.first()?.at;
         let tokens = Some(self.row()?);
         let turn = Some(Turn { user, number: 0 });
-        Some(Arrival { at, tokens, turn })
+        Some(Arrival {
+            at,
+            tokens,
+            turn,
+            row: None,
+        })
     }
 
     fn follows_ends(&self) -> bool {
@@ -98,12 +103,18 @@ impl Arrivals for Workers {
                 at: ended.now + AGAIN,
                 tokens: Some((ended.ask.input, ended.ask.output)),
                 turn,
+                row: None,
             });
         }
         let tokens = Some(self.row()?);
         // At the least a millisecond later: refusals may take no time at all.
         let at = ended.now.max(ended.arrived + Span::from_nanos(1_000_000));
-        Some(Arrival { at, tokens, turn })
+        Some(Arrival {
+            at,
+            tokens,
+            turn,
+            row: None,
+        })
     }
 
     fn fresh(&self, _own: Key) -> Box<dyn Arrivals> {

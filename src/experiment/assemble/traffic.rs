@@ -3,13 +3,17 @@
 //! Shares are weights: they need not add up to 1. A replayed trace has its own lengths, so that a class of which nothing else comes may
 //! not state any.
 
+mod kept;
+
 use crate::experiment::file::{ClassSpec, Origin, TrafficSpec};
 use crate::experiment::load::Loaded;
 use crate::form::build::{Asked, Built, Names, Refusal};
+use crate::form::hidden::Called;
 use crate::form::laws::LawSpec;
 use crate::form::named::Named;
 use crate::kernel::chance::threshold;
 use crate::kernel::sampler::Sampler;
+use crate::traffic::pairs::Pairs;
 use crate::traffic::stream::{MOST_STREAMS, Mark, Stream};
 use crate::traffic::tags::{self, OfStream, Tags};
 use crate::traffic::users::Users;
@@ -47,37 +51,48 @@ pub(super) fn traffic(loaded: &Loaded, names: &Names<'_>) -> Built<Traffic> {
     }
     let origins: Vec<Origin<'_>> = spec.origins().collect();
     let marks = Mark::all(&spec.streams.names()).map_err(|r| r.at("streams"))?;
-    let shares = shares(spec, &origins)?;
+    let shares = shares(loaded, spec, &origins)?;
     let mut streams = Vec::new();
-    let are_users_told = self::users(spec).is_some();
+    let are_users_told = self::users(loaded).is_some();
     let mut users = 0_u32;
+    let mut called = Vec::new();
     for (i, origin) in origins.iter().enumerate() {
         let first = are_users_told.then_some(users);
         let built = stream(loaded, origin, marks.get(i).copied(), &shares, first, names)?;
-        users = users.saturating_add(origin.users().unwrap_or(1));
+        if let Some(known) = loaded.kept_of(origin.arrivals).and_then(|kept| kept.users.as_ref()) {
+            called.push(Called {
+                first: users,
+                names: known.iter().cloned().collect(),
+            });
+        }
+        users = users.saturating_add(of_origin(loaded, origin).unwrap_or(1));
         streams.push(built);
     }
     let mut classes = Vec::new();
     for (i, (name, class)) in spec.classes.iter().enumerate() {
-        let sends = |stream: &&Stream| stream.classes.iter().any(|&(_, class)| usize::from(class) == i);
-        let mut senders = streams
-            .iter()
-            .zip(&origins)
-            .filter(|(stream, _)| sends(stream))
-            .peekable();
+        // Another day's rows may say any class.
+        let sends = |(stream, origin): &(&Stream, &Origin<'_>)| {
+            says_classes(loaded, origin) || stream.classes.iter().any(|&(_, class)| usize::from(class) == i)
+        };
+        let mut senders = streams.iter().zip(&origins).filter(sends).peekable();
         let here = |r: Refusal| r.at(name).at("classes");
         if senders.peek().is_none() {
             return Err(here(Refusal::new("no stream has requests of this class")));
         }
         let replayed = senders.all(|(_, origin)| origin.arrivals.as_dyn().trace().is_some());
-        classes.push(one_class(name, class, replayed, names).map_err(here)?);
+        classes.push(one_class(name, class, loaded.pairs_of(class), replayed, names).map_err(here)?);
         if let Some((tag, _)) = class.tags.iter().find(|(tag, _)| spec.tags.get(tag).is_some()) {
             let text = format!("the class has a tag `{tag}`, and so has all traffic: give it in one place");
             return Err(here(Refusal::new(text).at(tag).at("tags")));
         }
         let of_streams = |tag: &str| {
             let mut streams = spec.streams.iter();
-            tag == tags::STREAM && !spec.streams.is_empty() || streams.any(|(_, stream)| stream.tags.get(tag).is_some())
+            tag == tags::STREAM && !spec.streams.is_empty()
+                || streams.any(|(_, stream)| stream.tags.get(tag).is_some())
+                || loaded
+                    .kept
+                    .values()
+                    .any(|kept| kept.tags.iter().any(|(kept, _)| kept == tag))
         };
         if let Some((tag, _)) = class.tags.iter().find(|(tag, _)| of_streams(tag)) {
             let text = format!("the class has a tag `{tag}`, and so have the streams: give it in one place");
@@ -92,26 +107,32 @@ pub(super) fn traffic(loaded: &Loaded, names: &Names<'_>) -> Built<Traffic> {
                 .name
                 .and_then(|name| Some(&spec.streams.get(name)?.tags))
                 .unwrap_or(&none),
-            of_users: origin.users().is_some(),
+            kept: loaded.kept_of(origin.arrivals).map_or(&[], |kept| &kept.tags),
+            of_users: of_origin(loaded, origin).is_some(),
         })
         .collect();
+    let tags = Tags::build(&spec.tags, &of_streams)?;
+    for (stream, origin) in streams.iter_mut().zip(&origins) {
+        stream.kept = kept::identified(loaded, origin, tags.as_ref(), names)?;
+    }
     Ok(Traffic {
         streams,
         classes,
-        tags: Tags::build(&spec.tags, &of_streams)?,
-        users: self::users(spec),
+        tags,
+        users: self::users(loaded),
+        called,
     })
 }
 
 /// The shares of the classes, which each has that comes from somewhere that has no weights of its own.
-fn shares(spec: &TrafficSpec, origins: &[Origin<'_>]) -> Built<Vec<f64>> {
-    let needed = origins.iter().any(|origin| origin.classes.is_none());
+fn shares(loaded: &Loaded, spec: &TrafficSpec, origins: &[Origin<'_>]) -> Built<Vec<f64>> {
+    let needed = (origins.iter()).any(|origin| origin.classes.is_none() && !says_classes(loaded, origin));
     let share = |(name, class): (&str, &ClassSpec)| match class.share {
-        Some(_) if !needed => Err(
-            Refusal::new("each stream has weights of its own `classes`: leave this out")
-                .at("share")
-                .at(name),
-        ),
+        Some(_) if !needed => Err(Refusal::new(
+            "where requests come from says how many are of which class: leave this out",
+        )
+        .at("share")
+        .at(name)),
         Some(share) if share > 0.0 && share.is_finite() => Ok(share),
         Some(share) => Err(Refusal::new(format!("a share of {share}: must be above 0"))
             .at("share")
@@ -141,6 +162,10 @@ fn stream(
         .map_err(|r| origin.at_arrivals(r))?;
     let mut weights: Vec<(u16, f64)> = Vec::new();
     match origin.classes {
+        None if says_classes(loaded, origin) => weights.extend(kept::weights(loaded, origin, names)?),
+        Some(_) if says_classes(loaded, origin) => {
+            return Err(origin.at(Refusal::new("the trace's rows say their classes: leave this out").at("classes")));
+        }
         None => weights.extend((0..).zip(shares.iter().copied())),
         Some(own) => {
             for (name, &weight) in own.iter() {
@@ -173,7 +198,11 @@ fn stream(
         );
         return Err(origin.at(Refusal::new(text).at("users")));
     }
-    let users = match (origin.users, origin.users(), first_user) {
+    let known = loaded.kept_of(origin.arrivals).and_then(|kept| kept.users.as_ref());
+    if let (Some(_), Some(_)) = (origin.users, known) {
+        return Err(origin.at(Refusal::new("the trace's rows say their users: leave this out").at("users")));
+    }
+    let users = match (origin.users, of_origin(loaded, origin), first_user) {
         (Some(users), ..) => Some(users.build().map_err(|r| origin.at(r.at("users")))?),
         (None, None, Some(_)) => Some(Users::one()),
         (None, Some(_), _) | (None, None, None) => None,
@@ -187,15 +216,28 @@ fn stream(
         classes,
         first_user: first_user.unwrap_or_else(unknown),
         users,
+        kept: None,
     })
 }
 
 /// How many users the traffic has, if it has any: a stream without users counts for one.
-pub(super) fn users(spec: &TrafficSpec) -> Option<u32> {
-    spec.origins().find_map(|origin| origin.users())?;
-    spec.origins()
-        .map(|origin| origin.users().unwrap_or(1))
-        .reduce(u32::saturating_add)
+pub(super) fn users(loaded: &Loaded) -> Option<u32> {
+    let of_each = || (loaded.experiment.traffic.origins()).map(|origin| of_origin(loaded, &origin));
+    of_each().find_map(|users| users)?;
+    of_each().map(|users| users.unwrap_or(1)).reduce(u32::saturating_add)
+}
+
+/// How many users `origin` has, if it has any: those that its trace's rows say, or those that the file gives.
+fn of_origin(loaded: &Loaded, origin: &Origin<'_>) -> Option<u32> {
+    let kept = loaded.kept_of(origin.arrivals).and_then(|kept| kept.users.as_ref());
+    kept.map(|users| users.len() as u32).or_else(|| origin.users())
+}
+
+/// Whether the rows of the trace that `origin` replays say their classes.
+fn says_classes(loaded: &Loaded, origin: &Origin<'_>) -> bool {
+    loaded
+        .kept_of(origin.arrivals)
+        .is_some_and(|kept| kept.classes.is_some())
 }
 
 /// What a client knows of the requests of each class beforehand.
@@ -209,7 +251,10 @@ pub(super) fn asked(loaded: &Loaded, names: &Names<'_>) -> Built<Vec<Asked>> {
             .transpose()?;
         Ok(Asked {
             tags: class.tags.iter().map(|(k, v)| (k.to_owned(), v.clone())).collect(),
-            tokens: mean(&class.input).zip(mean(&class.output)),
+            tokens: match loaded.pairs_of(class) {
+                Some(pairs) => Some(pairs.means()),
+                None => mean(&class.input).zip(mean(&class.output)),
+            },
             max_output: class.max_output.and_then(|most| u32::try_from(most.get()).ok()),
             prompts: class.prompts.as_ref().map(|prompts| prompts.count.get() as u32),
             cost_budget: (class.cost_budget).map(|most| u64::try_from(names.money(most)).unwrap_or(u64::MAX)),
@@ -220,9 +265,16 @@ pub(super) fn asked(loaded: &Loaded, names: &Names<'_>) -> Built<Vec<Asked>> {
     classes.iter().map(one).collect()
 }
 
-fn one_class(name: &str, class: &ClassSpec, replayed: bool, names: &Names<'_>) -> Built<Class> {
+fn one_class(name: &str, class: &ClassSpec, pairs: Option<Pairs>, replayed: bool, names: &Names<'_>) -> Built<Class> {
+    match &class.pairs {
+        Some(_) if replayed => return Err(Refusal::new("the trace has its own lengths: leave this out").at("pairs")),
+        Some(_) if pairs.is_none() => return Err(Refusal::new("the trace was not loaded").at("trace").at("pairs")),
+        Some(_) | None => {}
+    }
     let tokens = |field: &'static str, law: &Option<LawSpec<f64>>| match law {
         Some(_) if replayed => Err(Refusal::new("the trace has its own lengths: leave this out").at(field)),
+        Some(_) if pairs.is_some() => Err(Refusal::new("`pairs` has both lengths: leave this out").at(field)),
+        None if pairs.is_some() => Ok(Sampler::Constant(0.0)),
         Some(law) => law.tokens(names).map_err(|r| r.at(field)),
         None if replayed => Ok(Sampler::Constant(0.0)),
         None => Err(Refusal::new(format!(
@@ -244,6 +296,7 @@ fn one_class(name: &str, class: &ClassSpec, replayed: bool, names: &Names<'_>) -
         input: tokens("input", &class.input)?,
         output: tokens("output", &class.output)?,
         max_output,
+        pairs,
         prompts: (class.prompts.as_ref())
             .map(|prompts| prompts.build().map_err(|r| r.at("prompts")))
             .transpose()?,

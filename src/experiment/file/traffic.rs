@@ -8,6 +8,7 @@ use crate::form::laws::LawSpec;
 use crate::form::named::Named;
 use crate::form::units::{Count, Duration, Money};
 use crate::traffic::arrivals::ArrivalsSpec;
+use crate::traffic::pairs::PairsSpec;
 use crate::traffic::prompts::PromptsSpec;
 use crate::traffic::tags::Shares;
 use crate::traffic::users::UsersSpec;
@@ -204,6 +205,9 @@ pub struct ClassSpec {
     /// Output tokens of a request. Left out with a replayed trace, which has its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<LawSpec<f64>>,
+    /// Input and output tokens of a request drawn together, as pairs of a trace: `{ "trace": "log.csv" }`. Instead of `input` and `output`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<PairsSpec>,
     /// The `max_tokens` that the client sends: output is cut there, and quotas reserve that much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output: Option<Count>,

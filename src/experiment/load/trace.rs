@@ -10,6 +10,7 @@ use crate::import::source::{MOST_OF_TRACE, Rows};
 use crate::import::trace;
 use crate::stats::sorting;
 use crate::traffic::arrivals::{Reading, Row};
+use crate::traffic::kept::Kept;
 use crate::words::Input;
 
 /// Where to look for a trace.
@@ -50,6 +51,7 @@ pub(super) struct Trace {
     found: PathBuf,
     reading: Reading,
     rows: Arc<[Row]>,
+    kept: Option<Arc<Kept>>,
     notes: Vec<String>,
     input: Input,
 }
@@ -77,6 +79,7 @@ impl Trace {
             found,
             reading,
             rows: trace.rows.into(),
+            kept: trace.kept.map(Arc::new),
             notes: trace.notes,
             input,
         })
@@ -84,14 +87,16 @@ impl Trace {
 }
 
 impl Loaded {
-    /// Loads the traces that the arrivals replay: `before` keeps what was read for the experiment before.
+    /// Loads the traces that the arrivals replay and those that classes have their lengths from: `before` keeps what was read for the
+    /// experiment before.
     pub(super) fn load_traces(
         &mut self,
         experiment: &Path,
         traces: &Traces,
         before: &mut Vec<Trace>,
     ) -> Result<(), LoadError> {
-        for origin in self.experiment.traffic.origins() {
+        let spec = self.experiment.traffic.clone();
+        for origin in spec.origins() {
             let Some(name) = origin.arrivals.as_dyn().trace() else {
                 continue;
             };
@@ -100,40 +105,74 @@ impl Loaded {
             if self.traces.contains_key(&called) {
                 continue;
             }
-            let Some(found) = traces.find(experiment, name) else {
-                let message = match &traces.given {
-                    Some(given) => format!("there is no trace `{name}` at {}", given.display()),
-                    None => format!("there is no trace `{name}` beside this file or under SIMCAP_TRACES"),
-                };
-                let refusal = origin.at_arrivals(Refusal::new(message).at("trace")).at("traffic");
-                let mut error = refusal.error(&self.file, &self.text);
-                if let Some(source) = trace::published_at(name) {
-                    error = error.with_hint(format!(
-                        "it is {source}; give its path with --trace, or its folder in the environment variable SIMCAP_TRACES"
-                    ));
-                }
-                return Err(error.into());
-            };
-            let known = before
-                .iter()
-                .position(|read| read.found == found && read.reading == reading);
-            let known = match known {
-                Some(known) => known,
-                None => {
-                    before.push(Trace::read(found, reading)?);
-                    before.len() - 1
-                }
-            };
-            let read = &before[known];
-            if !self.inputs.contains(&read.input) {
-                self.inputs.push(read.input.clone());
+            let here = |refusal: Refusal| origin.at_arrivals(refusal);
+            let read = self.load_trace((experiment, traces), before, (name, reading), &here)?;
+            if let Some(kept) = &read.kept {
+                self.kept.insert(called.clone(), Arc::clone(kept));
             }
-            let of = name_of(Path::new(name));
-            self.notes.extend(read.notes.iter().map(|note| format!("{of}: {note}")));
             self.traces.insert(called, Arc::clone(&read.rows));
         }
-        before.retain(|read| self.traces.values().any(|rows| Arc::ptr_eq(rows, &read.rows)));
+        for (class, spec) in spec.classes.iter() {
+            let Some(spec) = &spec.pairs else { continue };
+            let called = called(&spec.trace, &spec.reading());
+            if self.pairs.contains_key(&called) {
+                continue;
+            }
+            let here = |refusal: Refusal| refusal.at("pairs").at(class).at("classes");
+            let read = self.load_trace((experiment, traces), before, (&spec.trace, spec.reading()), &here)?;
+            self.pairs.insert(called, Arc::clone(&read.rows));
+        }
+        let is_used = |read: &Trace| {
+            let mut used = self.traces.values().chain(self.pairs.values());
+            used.any(|rows| Arc::ptr_eq(rows, &read.rows))
+        };
+        before.retain(is_used);
         Ok(())
+    }
+
+    /// Loads one trace, which `here` places in the traffic.
+    fn load_trace<'a>(
+        &mut self,
+        (experiment, traces): (&Path, &Traces),
+        before: &'a mut Vec<Trace>,
+        (name, reading): (&str, Reading),
+        here: &dyn Fn(Refusal) -> Refusal,
+    ) -> Result<&'a Trace, LoadError> {
+        let Some(found) = traces.find(experiment, name) else {
+            let message = match &traces.given {
+                Some(given) => format!("there is no trace `{name}` at {}", given.display()),
+                None => format!("there is no trace `{name}` beside this file or under SIMCAP_TRACES"),
+            };
+            let refusal = here(Refusal::new(message).at("trace")).at("traffic");
+            let mut error = refusal.error(&self.file, &self.text);
+            if let Some(source) = trace::published_at(name) {
+                error = error.with_hint(format!(
+                    "it is {source}; give its path with --trace, or its folder in the environment variable SIMCAP_TRACES"
+                ));
+            }
+            return Err(error.into());
+        };
+        let known = before
+            .iter()
+            .position(|read| read.found == found && read.reading == reading);
+        let known = match known {
+            Some(known) => known,
+            None => {
+                before.push(Trace::read(found, reading)?);
+                before.len() - 1
+            }
+        };
+        let read = &before[known];
+        if !self.inputs.contains(&read.input) {
+            self.inputs.push(read.input.clone());
+        }
+        let of = name_of(Path::new(name));
+        for note in read.notes.iter().map(|note| format!("{of}: {note}")) {
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        }
+        Ok(read)
     }
 }
 

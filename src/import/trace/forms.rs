@@ -4,9 +4,12 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::TraceError;
+use super::kept::Keeping;
 use super::records::Records;
 use crate::form::diagnose::{nearest, quoted};
+use crate::import::spans;
 use crate::traffic::arrivals::{Reading, TimeUnit};
+use crate::traffic::kept::Keep;
 
 /// A form of trace.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +22,8 @@ pub struct Form {
     pub unit: TimeUnit,
     /// Whether an output of nothing says that the request failed.
     pub zero_is_failure: bool,
+    /// The column that says what a row is, and what it says of calls of a language model, if there are other rows.
+    pub calls: Option<(&'static str, &'static [&'static str])>,
 }
 
 const fn form(name: &'static str, columns: [&'static str; 3], unit: TimeUnit, zero_is_failure: bool) -> Form {
@@ -27,11 +32,14 @@ const fn form(name: &'static str, columns: [&'static str; 3], unit: TimeUnit, ze
         columns,
         unit,
         zero_is_failure,
+        calls: None,
     }
 }
 
 /// Every form that is known. Azure: github.com/Azure/AzurePublicDataset (Patel et al., Splitwise, ISCA 2024), all three years. BurstGPT:
-/// github.com/HPMLL/BurstGPT, both forms. Mooncake: github.com/kvcache-ai/Mooncake. The others are what gateways and their users write.
+/// github.com/HPMLL/BurstGPT, both forms. Mooncake: github.com/kvcache-ai/Mooncake. OpenTelemetry: the semantic
+/// conventions for generative AI. Langfuse: the observations of its public interface (`type`, `usageDetails`). Helicone: its requests' schema. The
+/// others are what gateways and their users write.
 pub const FORMS: &[Form] = &[
     form(
         "Azure",
@@ -54,6 +62,30 @@ pub const FORMS: &[Form] = &[
     form(
         "LiteLLM's spend log",
         ["startTime", "prompt_tokens", "completion_tokens"],
+        TimeUnit::Seconds,
+        true,
+    ),
+    Form {
+        calls: Some((spans::OPERATION, spans::CALLS)),
+        ..form(
+            "OpenTelemetry's spans",
+            [spans::STARTS, spans::INPUT[0], spans::OUTPUT[0]],
+            TimeUnit::Nanoseconds,
+            true,
+        )
+    },
+    Form {
+        calls: Some(("type", &["GENERATION"])),
+        ..form(
+            "Langfuse's observations",
+            ["startTime", "usageDetails.input", "usageDetails.output"],
+            TimeUnit::Seconds,
+            true,
+        )
+    },
+    form(
+        "Helicone's requests",
+        ["request_created_at", "prompt_tokens", "completion_tokens"],
         TimeUnit::Seconds,
         true,
     ),
@@ -106,6 +138,16 @@ const UNHEEDED: &[(&str, When, &str)] = &[
         "which requests are of one conversation (`Session ID`) is not heeded",
     ),
     (
+        "end_user",
+        When::Differs,
+        "whose requests these are (`end_user`) is not heeded: `\"keep\": { \"user\": \"end_user\" }` in `replay` keeps it",
+    ),
+    (
+        "team_id",
+        When::Differs,
+        "which team's requests these are (`team_id`) is not heeded: `\"keep\": { \"tags\": { \"team\": \"team_id\" } }` in `replay` keeps it",
+    ),
+    (
         "Model",
         When::Differs,
         "requests to several models (`Model`) are replayed together; `only` in `replay` takes those of one",
@@ -114,6 +156,11 @@ const UNHEEDED: &[(&str, When, &str)] = &[
         "model",
         When::Differs,
         "requests to several models (`model`) are replayed together; `only` in `replay` takes those of one",
+    ),
+    (
+        "gen_ai.request.model",
+        When::Differs,
+        "requests to several models (`gen_ai.request.model`) are replayed together; `only` in `replay` takes those of one",
     ),
     (
         "status",
@@ -152,6 +199,10 @@ pub(super) struct Columns {
     pub(super) form: Option<&'static Form>,
     /// The columns that must have these values.
     pub(super) only: Vec<(Column, String)>,
+    /// The column that says which rows are calls, and what it says of these.
+    calls: Option<(Column, &'static [&'static str])>,
+    /// The columns that are kept, if any are.
+    pub(super) keeping: Option<Keeping>,
     unheeded: Vec<Unheeded>,
 }
 
@@ -183,7 +234,8 @@ pub(super) fn columns(header: &[String], reading: &Reading) -> Result<Columns, T
             name: header[place].clone(),
         }),
         [] => {
-            let near = nearest(name, header.iter().map(String::as_str)).filter(|_| reading.columns.is_some());
+            let near = nearest(name, header.iter().map(String::as_str))
+                .filter(|_| reading.columns.is_some() || reading.keep.is_some());
             let near = near.map_or_else(String::new, |near| format!("; did you mean `{}`?", quoted(near)));
             Err(TraceError::Column(quoted(name), listed() + &near))
         }
@@ -202,7 +254,24 @@ pub(super) fn columns(header: &[String], reading: &Reading) -> Result<Columns, T
         .iter()
         .map(|(name, value)| Ok((column(name)?, value.clone())));
     let only: Vec<(Column, String)> = only.collect::<Result<_, TraceError>>()?;
-    let is_chosen = |name: &str| only.iter().any(|(column, _)| column.name == name);
+    let calls = form.and_then(|form| form.calls);
+    let calls = calls.and_then(|(name, calls)| Some((column(name).ok()?, calls)));
+    let keep = reading.keep.as_ref();
+    let keeping = keep.map(|keep| Keeping::new(keep, &column)).transpose()?;
+    let is_kept = |name: &str| {
+        let columns = |keep: &Keep| {
+            let tags = keep.tags.iter().map(|(_, column)| column.as_str());
+            let all = keep
+                .user
+                .as_deref()
+                .into_iter()
+                .chain(keep.class.as_deref())
+                .chain(tags);
+            all.into_iter().any(|column| column.eq_ignore_ascii_case(name))
+        };
+        keep.is_some_and(columns)
+    };
+    let is_chosen = |name: &str| only.iter().any(|(column, _)| column.name == name) || is_kept(name);
     let unheeded = UNHEEDED.iter().filter(|(name, ..)| !is_chosen(name));
     let unheeded = unheeded.filter_map(|(name, when, note)| {
         let place = header.iter().position(|found| found == name)?;
@@ -223,6 +292,8 @@ pub(super) fn columns(header: &[String], reading: &Reading) -> Result<Columns, T
         unit,
         form,
         only,
+        calls,
+        keeping,
         unheeded,
     })
 }
@@ -243,6 +314,12 @@ impl Columns {
                 }
             };
         }
+    }
+
+    /// Whether a row is no call of a language model.
+    pub(super) fn is_aside(&self, records: &dyn Records) -> bool {
+        let calls = self.calls.as_ref();
+        calls.is_some_and(|(column, calls)| !calls.contains(&&*records.text(column)))
     }
 
     /// What is to be said of columns that are not heeded.

@@ -67,7 +67,7 @@ const fn days(year: i64, month: i64, day: i64) -> i64 {
 /// A decimal number of seconds as nanoseconds, with a point or a comma; digits past the ninth are dropped.
 fn decimal(text: &str) -> Option<i128> {
     let (whole, part) = text.split_once(['.', ',']).unwrap_or((text, ""));
-    let digits = |s: &str| s.len() <= 18 && s.bytes().all(|b| b.is_ascii_digit());
+    let digits = |s: &str| s.len() <= 19 && s.bytes().all(|b| b.is_ascii_digit());
     if whole.is_empty() || !digits(whole) || !digits(part) {
         return None;
     }

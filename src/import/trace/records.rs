@@ -1,13 +1,17 @@
-//! Rows of a trace, as texts by column: from a CSV, or from JSON objects of a line each.
+//! Rows of a trace, as texts by column: from a CSV, or from JSON objects, whose inner members have names that points part
+//! (`usageDetails.input`).
 
 use std::borrow::Cow;
-use std::io::{self, BufRead};
+use std::collections::VecDeque;
+use std::io::BufRead;
 
 use serde_json::{Map, Value};
 
 use super::TraceError;
 use super::forms::Column;
+use super::values::Values;
 use crate::form::diagnose::quoted;
+use crate::import::spans;
 
 /// Rows that come one after the other.
 pub(super) trait Records {
@@ -25,6 +29,11 @@ pub(super) trait Records {
 
     /// What the row says in a column; nothing where it lacks it.
     fn text(&self, column: &Column) -> Cow<'_, str>;
+
+    /// What is to be said of the whole, once it is read.
+    fn note(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Rows of cells, with a header.
@@ -93,81 +102,108 @@ fn broken(error: &csv::Error, line: u64) -> TraceError {
     TraceError::Row { line, what }
 }
 
-/// JSON objects, of a line each. The columns are the members of the first.
+/// JSON objects: one after the other, in a list, or in the list of a page; or OpenTelemetry's spans.
 #[derive(Debug)]
-pub(super) struct Lines<R> {
-    source: R,
-    line: u64,
-    text: String,
+pub(super) struct Objects<R> {
+    values: Values<R>,
     header: Vec<String>,
     row: Map<String, Value>,
-    /// Whether the row was read for its names and is still to be given out.
-    is_first: bool,
+    /// Rows that were read for the names of their members and are still to be given out, with their lines.
+    ahead: VecDeque<(u64, Map<String, Value>)>,
 }
 
-impl<R: BufRead> Lines<R> {
+/// So many rows at most are looked at for the names of their members: not every row has each.
+const AHEAD: usize = 50;
+
+/// So many levels of objects within a row have names, which points part.
+const LEVELS: usize = 3;
+
+/// The most names that are looked for.
+const MOST_NAMES: usize = 1000;
+
+impl<R: BufRead> Objects<R> {
     /// The objects of `source`.
-    pub(super) fn new(source: R) -> Lines<R> {
-        Lines {
-            source,
-            line: 0,
-            text: String::new(),
+    pub(super) fn new(source: R) -> Objects<R> {
+        Objects {
+            values: Values::new(source),
             header: Vec::new(),
             row: Map::new(),
-            is_first: false,
+            ahead: VecDeque::new(),
         }
     }
 
-    /// Reads the next line that is not empty; whether there is one.
-    fn advance(&mut self) -> Result<bool, TraceError> {
-        loop {
-            self.text.clear();
-            self.line += 1;
-            let line = self.line;
-            let read = self
-                .source
-                .read_line(&mut self.text)
-                .map_err(|error| match error.kind() {
-                    io::ErrorKind::InvalidData if !error.to_string().contains("longer") => TraceError::Row {
-                        line,
-                        what: "it is not UTF-8 text".to_owned(),
-                    },
-                    _ => TraceError::Source(error.to_string()),
-                })?;
-            if read == 0 {
-                return Ok(false);
-            }
-            if !self.text.trim().is_empty() {
-                break;
-            }
-        }
-        self.row = serde_json::from_str(&self.text).map_err(|error| TraceError::Row {
-            line: self.line,
-            what: format!("it is not a JSON object: {}", quoted(&error.to_string())),
-        })?;
-        Ok(true)
+    /// Reads the next object, with the line in which it begins.
+    fn read(&mut self) -> Result<Option<(u64, Map<String, Value>)>, TraceError> {
+        let Some(line) = self.values.next()? else {
+            return Ok(None);
+        };
+        let wrong = |what: String| TraceError::Row { line, what };
+        let text = std::str::from_utf8(self.values.text());
+        let text = text.map_err(|_| wrong("it is not UTF-8 text".to_owned()))?;
+        let row = serde_json::from_str(text);
+        let row = row.map_err(|error| wrong(format!("it is not a JSON object: {}", quoted(&error.to_string()))))?;
+        let row = if self.values.is_span() { spans::row(row) } else { row };
+        Ok(Some((line, row)))
     }
 }
 
-impl<R: BufRead> Records for Lines<R> {
+/// Adds the names of what `row` holds, behind `before`, that are not there yet.
+fn add_names(row: &Map<String, Value>, before: &str, levels: usize, names: &mut Vec<String>) {
+    for (name, value) in row {
+        let name = format!("{before}{name}");
+        if let (Value::Object(inner), true) = (value, levels > 1) {
+            add_names(inner, &format!("{name}."), levels - 1, names);
+        }
+        if names.len() < MOST_NAMES && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+}
+
+/// The member of this name, or of an object within if points part its name.
+fn member<'a>(row: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    row.get(name).or_else(|| {
+        let (outer, inner) = name.split_once('.')?;
+        member(row.get(outer)?.as_object()?, inner)
+    })
+}
+
+impl<R: BufRead> Records for Objects<R> {
     fn header(&mut self) -> Result<&[String], TraceError> {
-        self.is_first = self.advance()?;
-        self.header = self.row.keys().cloned().collect();
+        while self.ahead.len() < AHEAD
+            && let Some(read) = self.read()?
+        {
+            add_names(&read.1, "", LEVELS, &mut self.header);
+            self.ahead.push_back(read);
+        }
+        if self.ahead.is_empty() {
+            return Err(TraceError::Source("it has no rows: its lists are empty".to_owned()));
+        }
         Ok(&self.header)
     }
 
     fn next(&mut self) -> Result<Option<u64>, TraceError> {
-        let is_one = std::mem::take(&mut self.is_first) || self.advance()?;
-        Ok(is_one.then_some(self.line))
+        let next = match self.ahead.pop_front() {
+            Some(read) => Some(read),
+            None => self.read()?,
+        };
+        Ok(next.map(|(line, row)| {
+            self.row = row;
+            line
+        }))
     }
 
     fn text(&self, column: &Column) -> Cow<'_, str> {
-        match self.row.get(&column.name) {
+        match member(&self.row, &column.name) {
             None | Some(Value::Null) => Cow::Borrowed(""),
             Some(Value::String(text)) => Cow::Borrowed(text),
             Some(value @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_))) => {
                 Cow::Owned(value.to_string())
             }
         }
+    }
+
+    fn note(&self) -> Option<String> {
+        self.values.missing()
     }
 }

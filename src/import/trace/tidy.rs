@@ -10,8 +10,13 @@ const COARSE: u64 = 900_000_000;
 /// So many rows at least tell that times are in steps.
 const ENOUGH: usize = 20;
 
-/// The rows in order, and what was done to them. `facts` gets what is seen on the way; its `starts` is the earliest time as rows have it.
-pub(super) fn tidy(mut raw: Vec<Raw>, facts: &mut Facts) -> Result<(Vec<Row>, Vec<String>), &'static str> {
+/// The rows in order, and what was done to them; what is `beside` each is put in the same order. `facts` gets what is seen on the way; its
+/// `starts` is the earliest time as rows have it.
+pub(super) fn tidy(
+    mut raw: Vec<Raw>,
+    beside: Option<&mut Vec<u32>>,
+    facts: &mut Facts,
+) -> Result<(Vec<Row>, Vec<String>), &'static str> {
     let mut notes = Vec::new();
     let earlier = raw.windows(2).filter(|two| two[1].0 < two[0].0).count();
     if earlier > 0 {
@@ -19,6 +24,12 @@ pub(super) fn tidy(mut raw: Vec<Raw>, facts: &mut Facts) -> Result<(Vec<Row>, Ve
             "{earlier} of {} rows are earlier than the row before: they are sorted by time",
             raw.len()
         ));
+        if let Some(beside) = beside {
+            let mut both: Vec<(i64, u32)> = raw.iter().zip(beside.iter()).map(|(row, of)| (row.0, *of)).collect();
+            both.sort_by_key(|row| row.0);
+            beside.clear();
+            beside.extend(both.iter().map(|(_, of)| *of));
+        }
         raw.sort_by_key(|row| row.0);
     }
     let first = raw[0].0;
@@ -106,7 +117,7 @@ mod tests {
 
     #[test]
     fn rows_are_sorted_and_counted_from_the_first() {
-        let (rows, notes) = tidy(vec![(0, 1, 1), (-5, 2, 2), (7, 3, 3)], &mut Facts::default()).unwrap();
+        let (rows, notes) = tidy(vec![(0, 1, 1), (-5, 2, 2), (7, 3, 3)], None, &mut Facts::default()).unwrap();
         let times: Vec<(u64, u32)> = rows.iter().map(|row| (row.at.nanos(), row.input)).collect();
         assert_eq!(times, [(0, 2), (5, 1), (12, 3)]);
         assert_eq!(
@@ -120,7 +131,7 @@ mod tests {
         let second = 1_000_000_000;
         let coarse = (0..40).map(|i| (i / 10 * 3 * second + i / 30, 1, 1)).collect();
         let mut facts = Facts::default();
-        let (rows, notes) = tidy(coarse, &mut facts).unwrap();
+        let (rows, notes) = tidy(coarse, None, &mut facts).unwrap();
         let times: Vec<f64> = rows.iter().map(|row| row.at.seconds()).collect();
         assert_eq!(&times[..3], [0.0, 0.3, 0.6]);
         assert_eq!(times[10], 3.0);
@@ -128,7 +139,7 @@ mod tests {
         assert_eq!(facts.step, Some(Span::from_secs(3)));
         // Batches at finer times stay batches.
         let batches = (0..40).map(|i| (i / 10 * second / 4, 1, 1)).collect();
-        let (rows, notes) = tidy(batches, &mut facts).unwrap();
+        let (rows, notes) = tidy(batches, None, &mut facts).unwrap();
         assert_eq!(rows[9].at, rows[0].at);
         assert!(notes.is_empty());
     }
@@ -138,11 +149,12 @@ mod tests {
         let mut facts = Facts::default();
         tidy(
             vec![(0, 1, 1), (3_000, 2, 2), (3_000, 1, 2), (3_000, 2, 2), (9_500, 2, 2)],
+            None,
             &mut facts,
         )
         .unwrap();
         assert_eq!((facts.duplicates, facts.resolution), (1, Span::from_nanos(100)));
-        tidy(vec![(7, 1, 1), (3_000_000_007, 1, 1)], &mut facts).unwrap();
+        tidy(vec![(7, 1, 1), (3_000_000_007, 1, 1)], None, &mut facts).unwrap();
         assert_eq!(facts.resolution, Span::from_secs(1));
     }
 }

@@ -114,6 +114,7 @@ impl Arrivals for Running {
             at,
             tokens: None,
             turn: Some(Turn { user, number: 0 }),
+            row: None,
         })
     }
 
@@ -131,6 +132,7 @@ impl Arrivals for Running {
             at: ended.now + pause,
             tokens: None,
             turn: Some(turn),
+            row: None,
         })
     }
 

@@ -348,6 +348,7 @@ impl Running {
                 at: ended.now + pause(span(&again.after, key)),
                 tokens: Some((ended.ask.input, ended.ask.output)),
                 turn: Some(numbered(turn.number + MOST_TURNS)),
+                row: None,
             });
         }
         if let Some(patience) = &self.parts.patience
@@ -364,6 +365,7 @@ impl Running {
             at: ended.now + pause(after),
             tokens: None,
             turn: Some(numbered(number + 1)),
+            row: None,
         })
     }
 }
@@ -377,6 +379,7 @@ impl Arrivals for Running {
             at: start.at,
             tokens: None,
             turn: Some(Turn { user, number: 0 }),
+            row: None,
         })
     }
 

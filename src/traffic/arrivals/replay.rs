@@ -7,9 +7,14 @@
 //! longer than bursts are. `speed` 2 plays the trace in half its time, which doubles the rate and keeps its shape; a stretch is measured in the
 //! trace's own time. Rows that share a time arrive together, in the order of the file.
 //!
-//! A trace may be a CSV or JSON lines, packed with gzip or not, in the forms of Azure, BurstGPT, Mooncake and of several gateways' logs; `columns` says
-//! which columns are which in any other, and `only` takes the rows that have certain values. What is done to the rows and what of a trace is not
+//! A trace may be a CSV, JSON (an object a line, a list, or pages of a list) or OpenTelemetry's spans, packed with gzip or zstd or not, in the forms
+//! of Azure, BurstGPT, Mooncake and of several gateways' logs; `columns` says which columns are which in any other, with points between the names of
+//! members within members (`usage.input`), and `only` takes the rows that have certain values. What is done to the rows and what of a trace is not
 //! heeded is said with the results.
+//!
+//! With `keep` requests are those of the users, classes and tags that their rows say, and limits, bills and metrics tell them apart as they do
+//! of drawn traffic. A class is that of the same name, or what `classes` says of the value; a value that is neither is refused. Users are
+//! numbered, and reports call them by twelve digits of a hash of their names.
 //!
 //! ```json
 //! { "replay": { "trace": "AzureLLMInferenceTrace_conv.csv", "speed": 2.0 } }
@@ -17,6 +22,10 @@
 //!
 //! ```json
 //! { "replay": { "trace": "log.csv", "columns": { "time": "created_at", "input": "prompt", "output": "answer" }, "resample": "10m" } }
+//! ```
+//!
+//! ```json
+//! { "replay": { "trace": "spend.csv", "keep": { "user": "end_user", "class": "model_group", "classes": { "*": "chat" }, "tags": { "team": "team_id" } } } }
 //! ```
 
 use std::sync::Arc;
@@ -30,6 +39,7 @@ use crate::form::named::Named;
 use crate::form::units::Duration;
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::time::{Span, Time};
+use crate::traffic::kept::Keep;
 
 /// A trace and how fast to play it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -53,6 +63,9 @@ pub struct Replay {
     /// Values that rows must have, by column: `{ "Model": "GPT-4" }`. Default: all rows are taken.
     #[serde(default, skip_serializing_if = "Named::is_empty")]
     pub only: Named<String>,
+    /// The columns that say whose requests the rows are, and of which class: requests carry on what these say. Default: none is heeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
     /// The number of rows that may be wrong: they are left out and counted. Default: 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skip_bad_rows: u64,
@@ -120,6 +133,8 @@ pub struct Reading {
     pub columns: Option<TraceColumns>,
     /// The values that rows must have, by column.
     pub only: Vec<(String, String)>,
+    /// The columns of whose requests the rows are.
+    pub keep: Option<Keep>,
     /// The number of rows that may be wrong.
     pub skip_bad_rows: u64,
 }
@@ -202,6 +217,7 @@ impl BuildArrivals for Replay {
                 .iter()
                 .map(|(column, value)| (column.to_owned(), value.clone()))
                 .collect(),
+            keep: self.keep.clone(),
             skip_bad_rows: self.skip_bad_rows,
         }
     }
@@ -246,26 +262,28 @@ struct Running {
 }
 
 impl Running {
-    /// The next row and its time, in nanoseconds of the trace's own time: played a thousand times as fast, a year outlasts what 64 bits hold.
-    fn advance(&mut self) -> Option<(u128, Row)> {
+    /// The place of the next row and its time, in nanoseconds of the trace's own time: played a thousand times as fast, a year outlasts what 64 bits hold.
+    fn advance(&mut self) -> Option<(u128, usize)> {
         let Some(stretch) = self.stretch else {
-            let row = *self.rows.get(self.next)?;
+            let place = self.next;
+            let row = self.rows.get(place)?;
             self.next += 1;
-            return Some((row.at.nanos().into(), row));
+            return Some((row.at.nanos().into(), place));
         };
         loop {
             if self.next == self.rows.len() {
                 self.next = 0;
                 self.around += 1;
             }
-            let row = self.rows[self.next];
+            let place = self.next;
+            let row = self.rows[place];
             // The row's time since the stretch began.
             let since = (row.at.nanos() + self.around * self.whole.nanos()).saturating_sub(self.begins.nanos());
             if since < stretch.nanos() {
                 self.next += 1;
                 return Some((
                     u128::from(self.number) * u128::from(stretch.nanos()) + u128::from(since),
-                    row,
+                    place,
                 ));
             }
             self.number += 1;
@@ -287,7 +305,8 @@ impl Running {
 
 impl Arrivals for Running {
     fn next(&mut self, _key: Key) -> Option<Arrival> {
-        let (at, row) = self.advance()?;
+        let (at, place) = self.advance()?;
+        let row = self.rows[place];
         let at = if self.speed == 1.0 {
             u64::try_from(at).unwrap_or(u64::MAX)
         } else {
@@ -297,6 +316,7 @@ impl Arrivals for Running {
             at: Time::from_nanos(at),
             tokens: Some((row.input, row.output)),
             turn: None,
+            row: Some(place as u32),
         })
     }
 

@@ -1,0 +1,289 @@
+//! What traces say, form by form, and what is refused of them.
+
+use std::io::Write;
+
+use super::*;
+use crate::form::named::Named;
+use crate::traffic::arrivals::TraceColumns;
+
+fn plainly(text: &str) -> Result<Trace, TraceError> {
+    read(text.as_bytes(), &Reading::default())
+}
+
+fn rows(text: &str) -> Vec<(f64, u32, u32)> {
+    let rows = plainly(text).unwrap().rows;
+    rows.iter()
+        .map(|row| (row.at.seconds(), row.input, row.output))
+        .collect()
+}
+
+#[test]
+fn azures_form_is_read_to_the_tenth_of_a_microsecond() {
+    let text = "TIMESTAMP,ContextTokens,GeneratedTokens\n\
+                2023-11-16 23:59:59.9799600,4808,10\n\
+                2023-11-17 00:00:00.0319600,3180,0";
+    assert_eq!(rows(text), [(0.0, 4808, 10), (0.052, 3180, 1)]);
+    // That of 2024 has offsets, which may change.
+    let text = "TIMESTAMP,ContextTokens,GeneratedTokens\n\
+                2024-05-10 00:00:00.5+00:00,2162,5\n2024-05-10 02:00:01+02:00,76,15\n";
+    assert_eq!(rows(text), [(0.0, 2162, 5), (0.5, 76, 15)]);
+    // That of 2025 has images.
+    let text = "TIMESTAMP,NumImages,ContextTokens,GeneratedTokens\n2024-10-15T12:00:00.269Z,2,1,1\n";
+    assert!(plainly(text).unwrap().notes[0].contains("images of its requests"));
+    assert!(plainly(&text.replace(",2,", ",0,")).unwrap().notes.is_empty());
+}
+
+#[test]
+fn columns_may_come_in_any_order_and_times_as_seconds() {
+    let text = "GeneratedTokens,x,TIMESTAMP,ContextTokens\n7,?,1.5,3\n8,?,3,4\n";
+    assert_eq!(rows(text), [(0.0, 3, 7), (1.5, 4, 8)]);
+    // As a table program in a country with decimal commas writes it, with a byte order mark.
+    let text = "\u{feff}GeneratedTokens;TIMESTAMP;ContextTokens\n7;1,5;3\n8;3;4\n";
+    assert_eq!(rows(text), [(0.0, 3, 7), (1.5, 4, 8)]);
+}
+
+/// The rows of BurstGPT's own README, one of which failed.
+#[test]
+fn burstgpts_failed_requests_are_left_out_and_told() {
+    let text = "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n\
+                5,ChatGPT,472,18,490,Conversation log\n45,ChatGPT,1087,230,1317,Conversation log\n\
+                118,GPT-4,417,276,693,Conversation log\n120,ChatGPT,1360,0,1360,API log\n";
+    assert_eq!(rows(text), [(0.0, 472, 18), (40.0, 1087, 230), (113.0, 417, 276)]);
+    let notes = plainly(text).unwrap().notes;
+    assert!(notes[0].contains("several models"), "{notes:?}");
+    assert_eq!(
+        notes[1],
+        "1 of 4 rows have no answer, so their requests failed: they are left out"
+    );
+    let only = Reading {
+        only: vec![("Model".to_owned(), "GPT-4".to_owned())],
+        ..Reading::default()
+    };
+    let trace = read(text.as_bytes(), &only).unwrap();
+    assert_eq!(trace.rows.len(), 1);
+    assert_eq!(
+        trace.notes,
+        ["3 of 4 rows are of other values than `only` asks for, and are left out"]
+    );
+}
+
+#[test]
+fn mooncakes_lines_are_milliseconds() {
+    let text = "{\"timestamp\": 27482, \"input_length\": 6955, \"output_length\": 52, \"hash_ids\": [46, 47]}\n\n\
+                {\"timestamp\": 30535, \"input_length\": 6472, \"output_length\": 26, \"hash_ids\": [46]}\n";
+    assert_eq!(rows(text), [(0.0, 6955, 52), (3.053, 6472, 26)]);
+    assert!(plainly(text).unwrap().notes[0].contains("hash_ids"));
+}
+
+#[test]
+fn any_other_form_is_read_by_its_columns_and_packed_too() {
+    let text = "when,in,out\n1700000000500,1,2\n1700000001500,3,4\nnonsense,1,1\n";
+    let reading = Reading {
+        columns: Some(TraceColumns {
+            time: "when".to_owned(),
+            input: "in".to_owned(),
+            output: "out".to_owned(),
+            unit: TimeUnit::Milliseconds,
+        }),
+        skip_bad_rows: 1,
+        ..Reading::default()
+    };
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(text.as_bytes()).unwrap();
+    for bytes in [text.as_bytes().to_vec(), packed.finish().unwrap()] {
+        let trace = read(&bytes[..], &reading).unwrap();
+        assert_eq!(trace.rows[1].at, Span::from_secs(1));
+        assert_eq!(
+            trace.notes,
+            ["1 of 3 rows cannot be read, and are left out as `skip_bad_rows` allows"]
+        );
+    }
+}
+
+/// OTLP's JSON by opentelemetry-proto's `trace.proto`: a call, one that failed, one by the older names, and a tool.
+const SPANS: &str = r#"{"resourceSpans":[{"resource":{"attributes":[]},"scopeSpans":[{"scope":{"name":"x"},"spans":[
+  {"name":"chat gpt-4o","startTimeUnixNano":"1544712662500000000","endTimeUnixNano":"1544712663000000000","status":{},
+   "attributes":[{"key":"gen_ai.operation.name","value":{"stringValue":"chat"}},{"key":"gen_ai.request.model","value":{"stringValue":"gpt-4o"}},
+     {"key":"gen_ai.usage.input_tokens","value":{"intValue":"100"}},{"key":"gen_ai.usage.output_tokens","value":{"intValue":16}}]},
+  {"name":"chat gpt-4o","startTimeUnixNano":"1544712663000000000","endTimeUnixNano":"1544712664000000000",
+   "attributes":[{"key":"gen_ai.request.model","value":{"stringValue":"gpt-4o"}},{"key":"error.type","value":{"stringValue":"429"}}],
+   "status":{"code":2}}]}]}]}
+  {"resourceSpans":[{"scopeSpans":[{"spans":[
+  {"name":"chat o3","startTimeUnixNano":"1544712660000000000","endTimeUnixNano":"1544712661000000000",
+   "attributes":[{"key":"gen_ai.request.model","value":{"stringValue":"o3"}},{"key":"gen_ai.usage.prompt_tokens","value":{"intValue":"7"}},
+     {"key":"gen_ai.usage.completion_tokens","value":{"doubleValue":9.0}}]},
+  {"name":"execute_tool x","startTimeUnixNano":"1","endTimeUnixNano":"2",
+   "attributes":[{"key":"gen_ai.operation.name","value":{"stringValue":"execute_tool"}}]}]}]}]}"#;
+
+#[test]
+fn spans_of_calls_are_rows() {
+    assert_eq!(rows(SPANS), [(0.0, 7, 9), (2.5, 100, 16)]);
+    let trace = plainly(SPANS).unwrap();
+    assert_eq!((trace.facts.aside, trace.facts.failed, trace.facts.read), (1, 1, 4));
+    assert_eq!(trace.facts.form, Some("OpenTelemetry's spans"));
+    let said = trace.notes.join("; ");
+    for part in [
+        "requests to several models (`gen_ai.request.model`)",
+        "1 of 4 rows are no calls of a language model",
+        "1 of 4 rows have no answer",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    let only = Reading {
+        only: vec![("gen_ai.request.model".to_owned(), "o3".to_owned())],
+        ..Reading::default()
+    };
+    assert_eq!(read(SPANS.as_bytes(), &only).unwrap().rows.len(), 1);
+}
+
+/// `/spend/logs/v2` of LiteLLM 1.110.2 wraps its rows; Langfuse's and Helicone's interfaces do, too.
+#[test]
+fn a_list_and_pages_of_it_are_what_their_rows_are() {
+    let one =
+        r#"{"startTime": "2026-01-31T12:00:00.000Z", "prompt_tokens": 100, "completion_tokens": 11, "model": "gpt"}"#;
+    let two = r#"{"model": "gpt", "completion_tokens": 5, "prompt_tokens": 7, "startTime": "2026-01-31T12:00:01.500Z", "metadata": {"data": [1]}}"#;
+    let expected = [(0.0, 100, 11), (1.5, 7, 5)];
+    let page = |rows: &str, total: u32| format!("{{\"data\": [{rows}], \"total\": {total}, \"total_pages\": 2}}");
+    for text in [
+        format!("{one}\n{two}\n"),
+        format!("[{one}, {two}]"),
+        format!("\u{feff}[\n{one},\n{two}\n]\n"),
+        page(&format!("{one}, {two}"), 2),
+        page(one, 2) + "\n" + &page(two, 2),
+    ] {
+        assert_eq!(rows(&text), expected, "{text}");
+        assert!(
+            plainly(&text).unwrap().notes.is_empty(),
+            "{:?}",
+            plainly(&text).unwrap().notes
+        );
+    }
+    let notes = plainly(&page(one, 90)).unwrap().notes;
+    assert!(
+        notes[0].starts_with("its pages have 1 rows of 90: the other pages are missing"),
+        "{notes:?}"
+    );
+    let langfuse = r#"{"data": [{"id": "a", "type": "SPAN", "startTime": "2026-01-31T12:00:00Z", "usageDetails": {}},
+        {"id": "b", "type": "GENERATION", "startTime": "2026-01-31T12:00:02Z", "usageDetails": {"input": 12, "output": 3, "total": 15}}],
+        "meta": {"page": 1, "limit": 50, "totalItems": 2, "totalPages": 1}}"#;
+    assert_eq!(rows(langfuse), [(0.0, 12, 3)]);
+    let helicone = r#"[{"request_created_at": "2026-01-31T12:00:00.5+00:00", "prompt_tokens": 4, "completion_tokens": 2, "request_user_id": "x"}]"#;
+    assert_eq!(rows(helicone), [(0.0, 4, 2)]);
+}
+
+/// "TIMESTAMP,ContextTokens,GeneratedTokens\n1,2,3\n4,5,6\n" by zstd 1.5.4 (`zstd -19`), and as UTF-16.
+#[test]
+fn other_encodings_and_packings_say_the_same() {
+    let text = "TIMESTAMP,ContextTokens,GeneratedTokens\n1,2,3\n4,5,6\n";
+    let expected = [(0.0, 2, 3), (3.0, 5, 6)];
+    let units: Vec<u16> = [0xfeff].into_iter().chain(text.encode_utf16()).collect();
+    let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+    let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+    let packed =
+        b"(\xb5/\xfd$4\xa1\x01\x00TIMESTAMP,ContextTokens,GeneratedTokens\x0a1,2,3\x0a4,5,6\x0au\xcb\x03\x03".to_vec();
+    let mut both = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    both.write_all(&little).unwrap();
+    for bytes in [little, big, packed, both.finish().unwrap()] {
+        let trace = read(&bytes[..], &Reading::default()).unwrap();
+        let found: Vec<_> = trace
+            .rows
+            .iter()
+            .map(|row| (row.at.seconds(), row.input, row.output))
+            .collect();
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named_by_line() {
+    let head = "TIMESTAMP,ContextTokens,GeneratedTokens\n";
+    for (text, message) in [
+        (
+            "TIMESTAMP,ContextTokens\n1,2\n".to_owned(),
+            "no column `GeneratedTokens`; the header has: TIMESTAMP, ContextTokens",
+        ),
+        (head.to_owned(), "no rows under the header"),
+        (
+            format!("{head}1,2,3\n1,-2,3\n"),
+            "line 3: ContextTokens: \"-2\" is not a number of tokens, from 0 to 4294967295",
+        ),
+        (
+            format!("{head}yesterday,2,3\n"),
+            "line 2: TIMESTAMP: \"yesterday\" is not a time like 2023-11-16 18:17:03.9799600 or a number of seconds",
+        ),
+        (
+            format!("{head}2024-02-30 00:00:00,2,3\n"),
+            "line 2: TIMESTAMP: \"2024-02-30 00:00:00\" is not a time like 2023-11-16 18:17:03.9799600 or a number of seconds",
+        ),
+        (
+            format!("{head}0,2,3\n1000000000000000000,2,3\n"),
+            "line 3: TIMESTAMP: \"1000000000000000000\" is no number of seconds, but of a smaller unit: say in `replay` which columns are which, with \"unit\": \"ns\"",
+        ),
+        (
+            format!("{head}0,2,3\n999999999,2,3\n"),
+            "line 3: TIMESTAMP: \"999999999\" is more than ten years from the first row",
+        ),
+        (
+            "TIMESTAMP,ContextTokens,timestamp,GeneratedTokens\n1,2,3,4\n".to_owned(),
+            "the header has 2 columns `TIMESTAMP`: which is meant?",
+        ),
+        (format!("{head}1,2\n"), "line 2: a row of 2 cells under a header of 3"),
+        (
+            "{\"timestamp\": 1, \"input_length\": 2, \"output_length\": 3}\n{\n".to_owned(),
+            "line 2: it is not a JSON object: EOF while parsing an object at line 2 column 0",
+        ),
+        (
+            "\u{1f}\u{8b}".to_owned(),
+            "no trace of a known form; it has: \\u{1f}\\u{8b}",
+        ),
+        ("[{\"a\": 1}]".to_owned(), "no trace of a known form; it has: a"),
+        ("[]".to_owned(), "it has no rows: its lists are empty"),
+        (String::new(), "it is empty"),
+    ] {
+        let said = plainly(&text).unwrap_err().to_string();
+        assert_eq!(said.lines().next().unwrap(), message);
+    }
+    let escape = plainly("\u{1b}[31mTIMESTAMP,a\n").unwrap_err().to_string();
+    assert!(
+        escape.starts_with("no trace of a known form; it has: \\u{1b}[31mTIMESTAMP, a"),
+        "{escape}"
+    );
+}
+
+/// Milliseconds since 1970 that are read as seconds would make a trace a thousand times as long.
+#[test]
+fn a_smaller_unit_than_seconds_is_told_by_its_numbers() {
+    let head = "TIMESTAMP,ContextTokens,GeneratedTokens\n";
+    for (time, unit) in [
+        ("1764000000123", "ms"),
+        ("1764000000123456", "us"),
+        ("1764000000123456789", "ns"),
+    ] {
+        let said = plainly(&format!("{head}{time},2,3\n")).unwrap_err().to_string();
+        assert!(
+            said.contains(&format!("\"unit\": \"{unit}\"")) || said.contains("is not a time"),
+            "{said}"
+        );
+    }
+    assert!(plainly(&format!("{head}1764000000.5,2,3\n")).is_ok());
+}
+
+#[test]
+fn a_cell_is_quoted_in_part() {
+    let text = format!("TIMESTAMP,ContextTokens,GeneratedTokens\n1,{},1\n", "9".repeat(900_000));
+    let message = plainly(&text).unwrap_err().to_string();
+    assert!(
+        message.starts_with("line 2: ContextTokens: \"999") && message.len() < 200,
+        "{message}"
+    );
+}
+
+/// A replay with columns is another reading of the same file.
+#[test]
+fn a_replay_says_how_its_trace_is_read() {
+    use crate::traffic::arrivals::{BuildArrivals, Replay};
+    let spec: Replay = serde_json::from_str(r#"{ "trace": "x", "only": { "a": "b" }, "skip_bad_rows": 3 }"#).unwrap();
+    assert_eq!(spec.only, Named::from_iter([("a".to_owned(), "b".to_owned())]));
+    assert_eq!(spec.reading().skip_bad_rows, 3);
+    assert!(spec.ends());
+}

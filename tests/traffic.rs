@@ -147,7 +147,8 @@ fn what_is_wrong_is_said() {
     fs::write(at.join("a.csv"), "when,in,out\n1,2,3\n").unwrap();
     fs::write(at.join("short.csv"), "TIMESTAMP,ContextTokens,GeneratedTokens\n1,2,3\n").unwrap();
     fs::write(at.join("packed.csv.zst"), [0x28, 0xb5, 0x2f, 0xfd, 0]).unwrap();
-    fs::write(at.join("wide.csv"), [0xff, 0xfe, b'a', 0]).unwrap();
+    fs::write(at.join("wide.csv"), [0xff, 0xfe, b'a']).unwrap();
+    fs::write(at.join("empty.csv"), "").unwrap();
     for (arguments, wrong) in [
         (&["traffic", "a.csv"][..], "like --columns time=created_at"),
         (
@@ -155,8 +156,9 @@ fn what_is_wrong_is_said() {
             "did you mean `in`?",
         ),
         (&["traffic", "none.csv"], "none.csv"),
-        (&["traffic", "packed.csv.zst"], "zstd -d"),
-        (&["traffic", "wide.csv"], "UTF-16"),
+        (&["traffic", "packed.csv.zst"], "cannot be unpacked by zstd"),
+        (&["traffic", "wide.csv"], "it is not UTF-16 text"),
+        (&["traffic", "empty.csv"], "empty.csv: it is empty"),
         (&["traffic", "short.csv", "--fit", "x.json"], "make no model"),
         (
             &["traffic", "short.csv", "short.csv", "--fit", "x.json"],

@@ -296,7 +296,7 @@ fn a_script_that_is_not_there_is_a_mistake_of_the_line_that_names_it() {
     let output = simcap(folder.path(), &["check", "x.json"]);
     let said = text(&output.stderr);
     let expected =
-        "policies[0].policy.script.file: cannot read rout.rhai: there is no such file; did you mean ./route.rhai?";
+        "policies[0].policy.script.file: cannot read rout.rhai: there is no such file; did you mean route.rhai?";
     assert!(said.lines().next().unwrap().ends_with(expected), "{said}");
 }
 

@@ -112,7 +112,7 @@ pub struct Ground {
     pub provider: usize,
     /// What it is counted in.
     pub unit: Unit,
-    /// The figure.
+    /// The figure, in that unit.
     pub value: f64,
 }
 
@@ -175,7 +175,7 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// This fleet, where somebody hears what policies say that they go by.
+    /// This fleet, where `heard` keeps what policies say that they go by.
     #[inline]
     #[must_use]
     pub fn heard_by(self, heard: &'a Grounds) -> Fleet<'a> {

@@ -104,13 +104,13 @@ pub struct Target {
 /// One time, measured and predicted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Times {
-    /// The quantity.
+    /// The name of the quantity: `ttft`, `tpot` or `e2e`.
     pub name: &'static str,
-    /// Its percentiles, with the verdicts.
+    /// The percentiles of the quantity, with the verdicts.
     pub score: Score,
     /// Between which values each of those percentiles lies in nine of ten replications, in seconds; `null` where they are too few.
     pub ranges: Vec<Option<(f64, f64)>>,
-    /// Its quantiles side by side.
+    /// The quantiles of the quantity side by side.
     pub pairs: Pairs,
 }
 

@@ -40,7 +40,13 @@ pub(super) fn warning(all: &Capacities, capacity: &Capacity, report: &Report, po
         format::share(over),
         format::span(report.counted),
         of.unwrap_or_default(),
-        format::span((report.counted * over / least).ceil()),
+        format::span(whole_minutes(report.counted * over / least)),
         format::share(least)
     ))
+}
+
+/// Seconds, rounded up to whole minutes; from two hours on to whole hours.
+fn whole_minutes(seconds: f64) -> f64 {
+    let unit = if seconds >= 7200.0 { 3600.0 } else { 60.0 };
+    (seconds / unit).ceil() * unit
 }

@@ -101,7 +101,7 @@ pub struct Point {
     pub is_today: bool,
     /// Whether no other point is better in one metric and as good in all others.
     pub is_on_front: bool,
-    /// Its policy, how it stands on its objectives, and its figures.
+    /// The policy, how it stands on its objectives, and its figures.
     pub at: AtPoint,
 }
 

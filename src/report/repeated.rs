@@ -17,7 +17,7 @@ pub struct Repeated {
     pub points: usize,
     /// The first of those points.
     pub first: String,
-    /// Its place among the warnings of a report: the least of all points.
+    /// The place among the warnings of a report: the least of all points.
     #[serde(skip)]
     place: usize,
 }

@@ -81,9 +81,9 @@ pub struct Tried {
     pub replications: u64,
     /// Requests in them.
     pub requests: u64,
-    /// Its metrics, in their order.
+    /// Estimates of the metrics, in their order.
     pub figures: Vec<Estimate>,
-    /// Its objectives, with intervals of the plan's own level.
+    /// The objectives that are asked of it, with intervals of the plan's own level.
     pub held: Vec<Held>,
     /// Why it is out; nothing if it is not.
     pub out: Option<Out>,
@@ -115,7 +115,7 @@ pub struct Selection {
     pub rivals: Vec<usize>,
     /// A lower bound on the probability that the choice is right; nothing where none is made.
     pub probability: Option<f64>,
-    /// Every candidate.
+    /// Every candidate, by its number.
     pub tried: Vec<Tried>,
     /// Requests that were simulated.
     pub requests: u64,

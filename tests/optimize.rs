@@ -173,7 +173,9 @@ fn a_timeout_is_neither_too_short_nor_too_long() {
             .unwrap_or_default()
             .to_owned()
     };
-    for name in ["it · 500ms", "it · 5s", "it · 30s"] {
+    // All that 500 ms lets through is tries that cost, and they are more.
+    assert!(!out("it · 500ms").is_empty(), "{found}");
+    for name in ["it · 5s", "it · 30s"] {
         assert!(out(name).starts_with("misses E2E p95"), "{name}: {found}");
     }
 }
@@ -271,7 +273,8 @@ fn a_budget_is_kept_and_mistakes_are_told() {
     }
 }
 
-/// Of the policies of policy-zoo on a short afternoon, the best by goodput, with at most a third of what as many replications of each take.
+/// Of the policies of policy-zoo at twelve quiet minutes the cheapest that keeps to the objectives, with at most a third of the requests that as many
+/// replications of each would take.
 #[test]
 fn the_best_of_the_zoo_takes_a_third() {
     let folder = tempfile::tempdir().unwrap();
@@ -280,8 +283,8 @@ fn the_best_of_the_zoo_takes_a_third() {
     let arguments = [
         "optimize",
         zoo,
-        "--maximise",
-        "goodput",
+        "--minimise",
+        "cost_per_1k",
         "--format",
         "json",
         "--set",

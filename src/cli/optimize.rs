@@ -18,15 +18,15 @@ use crate::experiment::assemble::{Plan, assemble};
 use crate::experiment::axis::Axis;
 use crate::experiment::load::{LoadError, Loaded, Source, Traces};
 use crate::experiment::pilot::warmed;
+use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
 use crate::kernel::time::Time;
 use crate::report::optimum::{Ended, Optimum, Retest};
 use crate::report::{Goal, Judged, format, optimum_page, write};
 use crate::simulate::{Options, run_controlled};
-use crate::stats::interval::Estimate;
-use crate::study::{Again, Among, Choose, Chosen, Fault, Selection, Tried, Warmth, leading, optimum, worth};
+use crate::study::{Again, Among, Choose, Chosen, Fault, Out, Selection, Tried, Warmth, leading, optimum, worth};
 use crate::words::{Metric, Start, Unit};
-use candidates::{Candidates, best_file};
+use candidates::{Candidates, best_file, settled};
 
 /// The share of the budget that the search may take; the rest is for the run on another seed.
 const OF_SEARCH: f64 = 0.75;
@@ -38,7 +38,8 @@ const AGAIN: u64 = 10;
 pub(super) struct OptimizeArgs {
     /// The experiment (JSON; comments are allowed; `-` reads it from standard input)
     file: PathBuf,
-    /// A path and its values, as in `simcap sweep`: every combination of values, with every policy, is a candidate
+    /// A path and its values, as in `simcap sweep`: every combination of values, with every policy, is a candidate. One value alone changes the
+    /// file first
     #[arg(long = "set", value_name = "PATH=VALUES")]
     axes: Vec<Axis>,
     /// A policy that may be chosen; may be given several times [default: all that objectives are asked of]
@@ -89,7 +90,11 @@ impl OptimizeArgs {
         let stop = Stop::watch(None);
         let mut source = Source::read(&self.file)?;
         let traces: Traces = traces(self.trace.clone());
-        let base = source.load(&[], &traces, None, own.clone())?;
+        // A single value is a change of the file, and no choice.
+        let fixed = settled(&self.axes, None).into_iter();
+        let fixed: Result<Vec<Setting>, _> = fixed.map(|(path, value)| Setting::new(path, value)).collect();
+        let fixed = fixed.map_err(|error| Failure::Input(error.to_string()))?;
+        let base = source.load(&fixed, &traces, None, own.clone())?;
         let plan = assemble(&base)?;
         let goal = self.maximise.as_ref().or(self.minimise.as_ref());
         let goal = goal.cloned().unwrap_or(Metric::COST_PER_MONTH);
@@ -150,18 +155,22 @@ impl OptimizeArgs {
         self.ended(&all)
     }
 
-    /// Refuses a figure to go by that some candidate does not have.
+    /// Refuses a figure to go by that no candidate has.
     fn has_values(&self, selection: &Selection, names: &[String], goal: &Metric) -> Result<(), Failure> {
-        let lacks = |figure: &Estimate| figure.value.is_nan();
-        let remain = |tried: &&Tried| tried.out.is_none();
-        let without =
-            (selection.tried.iter()).position(|tried| remain(&tried) && tried.figures.first().is_some_and(lacks));
-        match without {
-            Some(i) => Err(Failure::Input(format!(
-                "{goal} has no value under {}, so that nothing can be chosen by it: name another with --minimise, such as cost_per_1k",
-                names[i]
-            ))),
-            None => Ok(()),
+        let has_none = |tried: &Tried| tried.out == Some(Out::Valueless);
+        match selection.tried.iter().position(has_none) {
+            Some(i)
+                if !selection
+                    .tried
+                    .iter()
+                    .any(|tried| tried.replications > 0 && !has_none(tried)) =>
+            {
+                Err(Failure::Input(format!(
+                    "{goal} has no value under {}, so that nothing can be chosen by it: name another with --minimise, such as cost_per_1k",
+                    names[i]
+                )))
+            }
+            Some(_) | None => Ok(()),
         }
     }
 

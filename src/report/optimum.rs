@@ -167,7 +167,8 @@ impl Optimum {
         if !self.points.is_empty() {
             text += &format!("\n{}\n", self.table().render(width, colour));
         }
-        for point in self.points.iter().take(SHOWN).filter(|_| !self.axes.is_empty()) {
+        let is_named = |point: &&Point| !self.axes.is_empty() && (point.is_best || point.is_today || point.is_on_front);
+        for point in self.points.iter().take(SHOWN).filter(is_named) {
             text += &format!("{}: {}\n", clean(&point.name), clean(&point.command));
         }
         if !self.warnings.is_empty() {

@@ -192,6 +192,7 @@ pub fn optimum(
                 Out::Dearer(than) if all.maximise => format!("less than {}", among.names[*than]),
                 Out::Dearer(than) => format!("more than {}", among.names[*than]),
                 Out::Same(as_this) => format!("the same as {}", among.names[*as_this]),
+                Out::Valueless => format!("{} has no value", all.metrics[0].title_in(all.currency)),
                 Out::Outgrown(most) => format!("more than {} requests were in the system", format::count(*most)),
             }),
             figures: tried.figures.iter().take(all.metrics.len()).copied().collect(),
@@ -391,8 +392,9 @@ fn sentences(
         .filter(|i| matches!(selection.tried[*i].out, None | Some(Out::Same(_))))
         .collect();
     if selection.ended == Chosen::Found && !even.is_empty() {
+        let better = if all.maximise { "better" } else { "cheaper" };
         said.push(format!(
-            "As good to within {}: {}.",
+            "Not {better} by more than {}, whatever else they do: {}.",
             format::share(all.matters),
             names(&even)
         ));
@@ -406,11 +408,18 @@ fn sentences(
             format::count(retest.requests)
         )
     });
+    let equal = if all.equal > all.requests {
+        format!(
+            " As many replications of each as the last had would have been {}.",
+            format::count(all.equal)
+        )
+    } else {
+        String::new()
+    };
     said.push(format!(
-        "{count} candidates took {} simulated requests{}. As many replications of each as the last had would have been {}.",
+        "{count} candidates took {} simulated requests{}.{equal}",
         format::count(all.requests),
-        again.unwrap_or_default(),
-        format::count(all.equal)
+        again.unwrap_or_default()
     ));
     said
 }

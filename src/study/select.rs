@@ -70,6 +70,8 @@ pub enum Out {
     Dearer(usize),
     /// It does in every replication what the candidate of this number does.
     Same(usize),
+    /// What is to be as low as can be has no value under it.
+    Valueless,
     /// Requests piled up beyond the simulator's bound.
     Outgrown(u64),
 }
@@ -345,6 +347,10 @@ impl Going<'_, '_> {
             let broken = entry.held.iter().find(|held| held.judged == Judged::Fail);
             if let (None, Some(held)) = (&entry.out, broken) {
                 entry.out = Some(Out::Fails(held.objective));
+            }
+            let is_nothing = entry.side.as_ref().is_some_and(|side| side.estimate.value.is_nan());
+            if entry.out.is_none() && is_nothing {
+                entry.out = Some(Out::Valueless);
             }
         }
         if let Some(best) = self.best(until) {

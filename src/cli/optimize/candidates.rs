@@ -141,9 +141,8 @@ impl Candidates {
     }
 
     fn settings(&self, values: Option<&Vec<String>>) -> Result<Vec<Setting>, LoadError> {
-        let Some(values) = values else { return Ok(Vec::new()) };
-        let settings = self.axes.iter().zip(values);
-        let settings = settings.map(|(axis, value)| Setting::new(&axis.path, value));
+        let settings = settled(&self.axes, values);
+        let settings = settings.into_iter().map(|(path, value)| Setting::new(path, value));
         settings
             .collect::<Result<_, _>>()
             .map_err(|error| LoadError::Set(error.to_string()))
@@ -159,7 +158,7 @@ impl Candidates {
             shown.collect::<Vec<_>>()
         };
         let name = |(values, policy): &(Option<Vec<String>>, String)| match values {
-            None if self.axes.is_empty() => policy.clone(),
+            None if self.axes().is_empty() => policy.clone(),
             None => format!("{policy} as it is"),
             Some(values) => std::iter::once(policy.clone())
                 .chain(several(values))
@@ -167,14 +166,26 @@ impl Candidates {
                 .join(" · "),
         };
         let command = |(values, _): &(Option<Vec<String>>, String)| {
-            let set = self.axes.iter().zip(values.iter().flatten());
-            let set = set.map(|(axis, value)| format!(" --set {}", quoted(&format!("{}={value}", axis.path))));
+            let set = settled(&self.axes, values.as_ref()).into_iter();
+            let set = set.map(|(path, value)| format!(" --set {}", quoted(&format!("{path}={value}"))));
             format!("simcap run {}{}", quoted(&self.file), set.collect::<String>())
         };
         let names = self.all.iter().map(name).collect();
         let commands = self.all.iter().map(&command).collect();
         (names, commands, command(&(None, String::new())))
     }
+}
+
+/// What is set: each path with its value, and of the file itself those that have one value alone.
+pub(super) fn settled<'a>(axes: &'a [Axis], values: Option<&'a Vec<String>>) -> Vec<(&'a str, &'a str)> {
+    let of = |(i, axis): (usize, &'a Axis)| {
+        let value = match values {
+            Some(values) => values.get(i),
+            None => axis.values.first().filter(|_| axis.values.len() == 1),
+        };
+        Some((axis.path.as_str(), value?.as_str()))
+    };
+    axes.iter().enumerate().filter_map(of).collect()
 }
 
 /// A word as a shell takes it.

@@ -22,7 +22,7 @@ fn an_unknown_field_of_traffic() {
         4 |     "arrival": { "poisson": { "rate": "5/s" } },
           |     ^
        help: did you mean `arrivals`?
-       allowed: arrivals, streams, classes, users, tags
+       allowed: arrivals, streams, scale, classes, users, tags
     "#);
 }
 

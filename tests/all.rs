@@ -5,6 +5,7 @@
 mod action;
 mod admission;
 mod age;
+mod alone;
 mod audit;
 mod backtest;
 mod balancing;

@@ -4,9 +4,9 @@
 //! of it alike. Replications are independent by their seeds, which is what order statistics and Wilson's interval ask. Kept for the figures
 //! that tables begin with and for those that objectives bound.
 
-use crate::experiment::assemble::{Objective, Plan};
+use crate::experiment::assemble::{Measure, Objective, Plan};
 use crate::kernel::time::Span;
-use crate::report::{Alone, Between, Goal, Judged, Metric, Missed, Scored, Unit, format, stretch};
+use crate::report::{Alone, Between, Goal, Judged, Metric, Missed, Scored, Unit, format, stretches};
 use crate::stats::histogram::Histogram;
 use crate::stats::interval::wilson;
 use crate::stats::spread::Spread;
@@ -24,7 +24,7 @@ const ALWAYS: [Metric; 4] = [
 /// A share of replications that miss an objective which all together meet, from which on a reader must know of it.
 const REMARKABLE: f64 = 0.05;
 
-/// The figures of single replications under policy number `number`.
+/// The figures of single replications, of which `compared` has each.
 pub(super) fn alone(plan: &Plan, compared: &Compared) -> Vec<Alone> {
     let measures = plan.metrics.iter().enumerate();
     let asked = measures.filter(|(_, measure)| {
@@ -34,8 +34,7 @@ pub(super) fn alone(plan: &Plan, compared: &Compared) -> Vec<Alone> {
             .any(|objective| objective.metric == measure.metric);
         is_bounded || ALWAYS.contains(&measure.metric)
     });
-    let of = |(i, measure): (usize, &_)| -> Option<Alone> {
-        let measure: &crate::experiment::assemble::Measure = measure;
+    let of = |(i, measure): (usize, &Measure)| -> Option<Alone> {
         let spread = Spread::of(compared.values(i));
         Some(Alone {
             metric: measure.metric.clone(),
@@ -111,11 +110,11 @@ pub(super) fn remarkable(plan: &Plan, row: &Scored, goals: &[Goal], missed: &[Mi
     };
     let (counts, interval) = worst.words();
     Some(format!(
-        "{} meets {} {} on the whole, but of single {}s {} miss it ({counts} replications, {interval}).",
+        "{} meets {} {} on the whole, but of single {} {} miss it ({counts} replications, {interval}).",
         row.policy,
         goal.metric.title_in(code),
         goal.bound_in(code),
-        stretch(counted),
+        stretches(counted),
         format::tick(Unit::Share, share(worst)),
     ))
 }

@@ -94,7 +94,17 @@ pub(crate) fn stretch(seconds: f64) -> String {
     }
 }
 
-/// The figures of single replications and its title, if there are enough of them for any.
+/// What several replications that count so many seconds are called.
+pub(crate) fn stretches(seconds: f64) -> String {
+    let one = stretch(seconds);
+    match one.split_once(" of ") {
+        Some((first, rest)) if first == "stretch" => format!("{first}es of {rest}"),
+        Some((first, rest)) => format!("{first}s of {rest}"),
+        None => one + "s",
+    }
+}
+
+/// The figures of single replications and their title, if there are enough of them for any.
 pub(super) fn table(report: &Report) -> Option<(String, Table)> {
     let first = report.policies.first()?;
     let is_nine = report

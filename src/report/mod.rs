@@ -51,8 +51,8 @@ pub(crate) mod sample;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use alone::stretch;
 pub use alone::{Alone, Between, Missed};
+pub(crate) use alone::{stretch, stretches};
 pub use bill::{Bill, BillRow, Billed, PurposeRow};
 pub use identities::{IdentityReport, IdentityRow};
 pub use joined::Joined;

@@ -90,7 +90,10 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
             Some(b'%') => (&above[..above.len() - 1], 0.01),
             _ => (above, 1.0),
         };
-        let is_number = !digits.is_empty() && digits.chars().all(is_digit) && !digits.starts_with(['.', '_']);
+        let is_number = !digits.is_empty()
+            && digits.chars().all(is_digit)
+            && !digits.starts_with(['.', '_'])
+            && !digits.ends_with(['.', '_']);
         let number: Option<f64> = digits.replace('_', "").parse().ok().filter(|_| is_number);
         let number = number.filter(|number| number.is_finite()).ok_or_else(wrong)?;
         let value = if times < 1.0 { number / 100.0 } else { number * times };

@@ -292,7 +292,7 @@ fn mistakes_have_their_place() {
             "no number `b` before this one",
         ),
         (with("numbers", json!({ "max": 1 })), "numbers.max", "function"),
-        (with("numbers", json!({ "a-b": 1 })), "numbers[\"a-b\"]", "letters"),
+        (with("numbers", json!({ "a-b": 1 })), "numbers.a-b", "letters"),
         (
             with("experiments", json!({ "x": { "file": "tow.json" } })),
             "experiments.x.file",

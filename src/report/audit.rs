@@ -270,7 +270,9 @@ impl Audit {
         let mut text = String::new();
         for report in &self.reports {
             text += &format!("\n{}", paragraph("", &report.name, width));
-            text += &paragraph("  ", &report.about, width);
+            if !report.about.is_empty() {
+                text += &paragraph("  ", &report.about, width);
+            }
             for (title, table) in report.tables() {
                 if !title.is_empty() {
                     text += &format!("\n{}", paragraph("", &title, width));

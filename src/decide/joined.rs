@@ -120,7 +120,7 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
     headline.push(what.into());
     report.scorecard = Scorecard {
         headline,
-        ..both_cards([&first.scorecard, &second.scorecard], names)
+        ..both_cards(both, names)
     };
     report.joined = Some(Joined {
         paired,
@@ -253,28 +253,30 @@ fn verdict(
     (objectives, lines)
 }
 
-/// How the policies of both results stand on the objectives of either.
-fn both_cards(cards: [&Scorecard; 2], names: [&str; 2]) -> Scorecard {
+/// How the policies of both results stand on the objectives of either: one row for each policy of the first, and then of the second.
+fn both_cards(both: [&Report; 2], names: [&str; 2]) -> Scorecard {
     let mut goals: Vec<Goal> = Vec::new();
-    for goal in cards.iter().flat_map(|card| &card.goals) {
+    for goal in both.iter().flat_map(|report| &report.scorecard.goals) {
         if !goals.contains(goal) {
             goals.push(goal.clone());
         }
     }
-    let rows = cards.iter().zip(names).flat_map(|(card, name)| {
-        let goals = &goals;
-        card.rows.iter().map(move |row| Scored {
-            policy: format!("{} ({name})", row.policy),
-            judged: (goals.iter())
-                .map(|goal| {
-                    let at = card.goals.iter().position(|own| own == goal)?;
-                    row.judged.get(at).copied().flatten()
-                })
-                .collect(),
-            overall: row.overall,
-        })
-    });
-    let rows = rows.collect();
+    let mut rows = Vec::new();
+    for (report, name) in both.into_iter().zip(names) {
+        let card = &report.scorecard;
+        for policy in &report.policies {
+            let own = card.of(&policy.name);
+            let judged = |goal: &Goal| {
+                let at = card.goals.iter().position(|known| known == goal)?;
+                own?.judged.get(at).copied().flatten()
+            };
+            rows.push(Scored {
+                policy: format!("{} ({name})", policy.name),
+                judged: goals.iter().map(judged).collect(),
+                overall: own.map_or(Judged::Undecided, |row| row.overall),
+            });
+        }
+    }
     Scorecard {
         goals,
         rows,

@@ -31,6 +31,8 @@ pub(super) struct Label<'a> {
 const TRIES: usize = 40;
 /// A name nearer than this to a point that it does not name would be taken for that point's.
 const NEAR: f64 = 14.0;
+/// How many of the sides of a place are so near that nobody asks what a name there belongs to.
+const BESIDE: usize = 6;
 /// The distance of one ring round a point from the next, where a name is tried that has no room beside it.
 const RING: f64 = 12.0;
 /// The furthest ring.
@@ -87,7 +89,7 @@ pub(super) fn place_labels<'a>(shown: &[(&'a Series, Vec<Option<At>>)], inside: 
                     let Some(at) = at.filter(|_| !point.label.is_empty()) else {
                         continue;
                     };
-                    let beside = room.beside(at, &point.label, |_| false);
+                    let beside = room.beside(at, &point.label, false, |_| false);
                     let beside = beside.map(|(anchor, at)| (anchor, at, None));
                     if let Some((anchor, at, lead)) = beside.or_else(|| room.apart(at, &point.label)) {
                         labels.push(Label {
@@ -130,8 +132,15 @@ struct Ink {
 }
 
 impl Room {
-    /// The first free side of a place for a name that may lie on no line that `avoids` picks.
-    fn beside(&mut self, (across, up): At, text: &str, avoids: impl Fn(&Ink) -> bool) -> Option<(HPos, At)> {
+    /// The first free side of a place for a name that may lie on no line that `avoids` picks. That of a line may be further off, as there is
+    /// a dot where it belongs.
+    fn beside(
+        &mut self,
+        (across, up): At,
+        text: &str,
+        of_line: bool,
+        avoids: impl Fn(&Ink) -> bool,
+    ) -> Option<(HPos, At)> {
         // On a small screen the page makes text larger, and a line of text is higher than its letters.
         let ((w, h), gap) = (size_of(text), off(9.0));
         let above = [(HPos::Center, across), (HPos::Left, across), (HPos::Right, across)];
@@ -149,8 +158,8 @@ impl Room {
         let covers = |side: &(HPos, i32, i32)| covers(*side, (w, h));
         // Beside another point it would be taken for that one's.
         let stranger = |own: &Box4| {
-            let others = self.dots.iter().filter(|at| **at != (across, up));
-            !self.in_rows && others.clone().any(|at| from(own, *at) < off(NEAR))
+            let mut others = self.dots.iter().filter(|at| **at != (across, up));
+            !self.in_rows && others.any(|at| from(own, *at) < off(NEAR))
         };
         let free = |side: &&(HPos, i32, i32)| {
             let own = covers(side);
@@ -159,7 +168,8 @@ impl Room {
                 && !stranger(&own)
                 && !self.ink.iter().any(|ink| avoids(ink) && ink.at.iter().any(lies_on))
         };
-        let side = if self.in_rows { &above[..] } else { &around[..] }.iter().find(free)?;
+        let around = if of_line { &around[..] } else { &around[..BESIDE] };
+        let side = if self.in_rows { &above[..] } else { around }.iter().find(free)?;
         self.taken.push(covers(side));
         Some((side.0, (side.1, side.2)))
     }
@@ -233,7 +243,7 @@ impl Room {
         let tries = (0..TRIES).filter_map(|n| known.get(known.len().checked_sub(1 + n * known.len() / TRIES)?));
         let tries: Vec<At> = tries.copied().filter(is_alone).collect();
         let mut free = |on_grey: bool, at: At| {
-            let (anchor, written) = self.beside(at, text, |ink| ink.named || !on_grey)?;
+            let (anchor, written) = self.beside(at, text, true, |ink| ink.named || !on_grey)?;
             let dot = Some((at, colour));
             Some(Label {
                 text,

@@ -139,7 +139,7 @@ impl Page {
 fn filled(data: &str, engine: &str) -> String {
     let (head, rest) = PAGE.split_once("@DATA@").unwrap_or((PAGE, ""));
     let (middle, tail) = rest.split_once("@ENGINE@").unwrap_or((rest, ""));
-    [&head.replace("@PALETTE@", PALETTE), data, middle, engine, tail].concat()
+    [head.replace("@PALETTE@", PALETTE).as_str(), data, middle, engine, tail].concat()
 }
 
 /// The names of the providers whose quotas are their model's.
@@ -149,7 +149,7 @@ fn quotas_of_models(loaded: &Loaded) -> Vec<&str> {
         let variant = model.and_then(|model| model.variants.get(provider.variant.as_ref().unwrap_or(&model.default)));
         provider.limits.is_none() && variant.is_some_and(|variant| !variant.limits.is_empty())
     });
-    providers.map(|(name, _)| name.as_ref()).collect()
+    providers.map(|(name, _)| name).collect()
 }
 
 /// What of the experiment the engine cannot be given.

@@ -287,24 +287,27 @@ fn has_month(policy: &PolicyReport) -> bool {
     !estimate(policy, &Metric::COST_PER_MONTH).value.is_nan()
 }
 
+/// A part of a bill: its name, its share, and what it costs a month.
+type Part<'a> = (String, &'a Estimate, &'a Estimate);
+
 /// The bill in groups of rows, each of which adds up to the whole: by class, by provider and by purpose, and by two of them.
 fn bill(policy: &PolicyReport, code: Option<Code>, notes: &mut Notes) -> Vec<Group> {
     let month = policy.metrics.iter().find(|m| m.metric == Metric::COST_PER_MONTH);
     let why = month.and_then(|month| month.note.clone());
     let unit = Metric::COST_PER_MONTH.unit_in(code);
     let of_month = has_month(policy);
-    type Part<'a> = (String, &'a Estimate, &'a Estimate);
-    let of_rows = |rows: &'static str, list: &mut dyn Iterator<Item = Part<'_>>, notes: &mut Notes| Group {
-        title: rows,
-        rows: list
-            .map(|(name, share, cost)| {
-                let mut cells = vec![notes.cell(Unit::Share, share)];
-                if of_month {
-                    cells.push(notes.cell_because(unit, cost, why.clone()));
-                }
-                Row { name, cells }
-            })
-            .collect(),
+    let mut group = |title: &'static str, parts: Vec<Part<'_>>| {
+        let rows = parts.into_iter().map(|(name, share, cost)| {
+            let mut cells = vec![notes.cell(Unit::Share, share)];
+            if of_month {
+                cells.push(notes.cell_because(unit, cost, why.clone()));
+            }
+            Row { name, cells }
+        });
+        Group {
+            title,
+            rows: rows.collect(),
+        }
     };
     let mut groups = Vec::new();
     for (title, rows) in [
@@ -312,27 +315,25 @@ fn bill(policy: &PolicyReport, code: Option<Code>, notes: &mut Notes) -> Vec<Gro
         ("By provider", &policy.bill.by_provider),
     ] {
         if rows.len() > 1 {
-            let mut parts = rows
+            let parts = rows
                 .iter()
                 .map(|row| (row.title().to_owned(), &row.share, &row.cost_per_month));
-            groups.push(of_rows(title, &mut parts, notes));
+            groups.push(group(title, parts.collect()));
         }
     }
-    if policy.bill.has_purposes() {
-        let purposes = &policy.bill.by_purpose;
-        for (title, of_class, of_provider) in [
-            ("By purpose", false, false),
-            ("By class and purpose", true, false),
-            ("By provider and purpose", false, true),
-        ] {
-            let own = |row: &&PurposeRow| (row.class.is_some(), row.provider.is_some()) == (of_class, of_provider);
-            let parts = purposes.iter().filter(own);
-            let mut parts = parts
-                .map(|row| (row.title(), &row.share, &row.cost_per_month))
-                .peekable();
-            if parts.peek().is_some() {
-                groups.push(of_rows(title, &mut parts, notes));
-            }
+    let purposes = policy.bill.by_purpose.iter().filter(|_| policy.bill.has_purposes());
+    for (title, of_class, of_provider) in [
+        ("By purpose", false, false),
+        ("By class and purpose", true, false),
+        ("By provider and purpose", false, true),
+    ] {
+        let own = |row: &&PurposeRow| (row.class.is_some(), row.provider.is_some()) == (of_class, of_provider);
+        let parts = purposes.clone().filter(own);
+        let parts: Vec<Part<'_>> = parts
+            .map(|row| (row.title(), &row.share, &row.cost_per_month))
+            .collect();
+        if !parts.is_empty() {
+            groups.push(group(title, parts));
         }
     }
     groups

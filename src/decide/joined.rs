@@ -3,12 +3,13 @@
 //! Where both runs have the same seed, the same times and the same arrivals, replication by replication, their common random numbers pair
 //! them, and a difference is known better than either figure; where not, the two are independent, and the interval of a difference is
 //! wider. What became of each policy comes first, with the objectives that it fails now. Where one result has more traffic than the other,
-//! goodput and the bill of a month are no merit of a policy, and nothing is said of them. Only results of one confidence and one currency are compared. Left out: policies that have no namesake in the other result,
-//! which are shown and not compared.
+//! goodput and the bill of a month are no merit of a policy, and nothing is said of them. Only results of one confidence and one currency
+//! are compared. Left out: policies that have no namesake in the other result, which are shown and not compared.
 
 use std::path::Path;
 
-use super::compare::{Pair, Terms, compare_pairs, in_short};
+use super::changes::{Changes, told};
+use super::compare::{Pair, Terms, compare_pairs};
 use crate::report::{Goal, Joined, Judged, Measured, Metric, PolicyReport, Report, Scorecard, Scored, Unit, format};
 use crate::stats::compare::Side;
 use crate::stats::interval::Confidence;
@@ -91,7 +92,13 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
         .iter()
         .map(|(a, _)| Changes::of(&a.name, first, second))
         .collect();
-    let told = verdict(&report.comparisons, &changes, &namesakes, terms);
+    let told = told(
+        &report.comparisons,
+        &changes,
+        &namesakes,
+        terms,
+        !second.objectives.is_empty(),
+    );
     for (comparison, changes) in report.comparisons.iter_mut().zip(&changes) {
         let said = changes.in_words(first.code());
         if !said.is_empty() {
@@ -157,100 +164,6 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
     let more = second.models.iter().filter(|note| !first.models.contains(note));
     report.models.extend(more.cloned());
     Ok(report)
-}
-
-/// The objectives of a policy whose verdict is another in the second result, and those that it fails in both, in the words of the second.
-struct Changes {
-    now_fails: Vec<(Goal, f64)>,
-    no_longer_fails: Vec<(Goal, f64)>,
-    still_fails: Vec<(Goal, f64)>,
-}
-
-impl Changes {
-    fn of(policy: &str, first: &Report, second: &Report) -> Changes {
-        let before: Vec<_> = first.objectives.iter().filter(|o| o.policy == policy).collect();
-        let mut changes = Changes {
-            now_fails: Vec::new(),
-            no_longer_fails: Vec::new(),
-            still_fails: Vec::new(),
-        };
-        for now in second.objectives.iter().filter(|o| o.policy == policy) {
-            let failed = before
-                .iter()
-                .find(|o| o.goal() == now.goal())
-                .map(|o| o.judged == Judged::Fail);
-            let list = match (failed, now.judged == Judged::Fail) {
-                (Some(true), true) => &mut changes.still_fails,
-                (Some(true), false) => &mut changes.no_longer_fails,
-                (Some(false) | None, true) => &mut changes.now_fails,
-                (Some(false) | None, false) => continue,
-            };
-            list.push((now.goal(), now.estimate.value));
-        }
-        changes
-    }
-
-    fn in_words(&self, code: Option<crate::report::Code>) -> String {
-        let one = |(goal, value): &(Goal, f64)| {
-            let value = match *value {
-                f64::INFINITY => format::ENDLESS.to_owned(),
-                value => format::value(goal.metric.unit_in(code), value),
-            };
-            format!("{} {} ({value})", goal.metric.title_in(code), goal.bound_in(code))
-        };
-        let parts = [
-            ("now fails", &self.now_fails),
-            ("no longer fails", &self.no_longer_fails),
-            ("still fails", &self.still_fails),
-        ];
-        let parts = parts.iter().filter(|(_, list)| !list.is_empty());
-        let parts = parts.map(|(what, list)| {
-            let list: Vec<String> = list.iter().map(one).collect();
-            format!("{what} {}", list.join(", "))
-        });
-        parts.collect::<Vec<_>>().join("; ")
-    }
-}
-
-/// What became of the policies: the end of the first sentence, and one for each policy.
-fn verdict(
-    comparisons: &[crate::report::Comparison],
-    changes: &[Changes],
-    namesakes: &[(&PolicyReport, &PolicyReport)],
-    terms: Terms<'_>,
-) -> (String, Vec<String>) {
-    /// More policies than this are told of further below alone.
-    const MOST: usize = 4;
-    if namesakes.is_empty() {
-        return (".".into(), Vec::new());
-    }
-    let count = |list: fn(&Changes) -> &Vec<(Goal, f64)>| changes.iter().filter(|of| !list(of).is_empty()).count();
-    let (worse, better) = (count(|c| &c.now_fails), count(|c| &c.no_longer_fails));
-    let of_all = |n: usize| format!("{n} of {} policies", namesakes.len());
-    let objectives = match (worse, better) {
-        (0, 0) if count(|c| &c.still_fails) > 0 => ": no policy fails an objective that it did not fail before.".into(),
-        (0, 0) => ": no policy fails an objective.".into(),
-        (0, n) => format!(": {} no longer fail an objective that they failed.", of_all(n)),
-        (n, 0) => format!(": {} now fail an objective that they did not fail.", of_all(n)),
-        (n, m) => format!(
-            ": {} now fail an objective that they did not fail, {m} no longer fail one.",
-            of_all(n)
-        ),
-    };
-    let each = comparisons.iter().zip(changes);
-    let lines = each
-        .zip(namesakes)
-        .take(MOST)
-        .map(|((comparison, changes), (policy, _))| {
-            let said = changes.in_words(terms.code);
-            let and = if said.is_empty() { "" } else { "; " };
-            format!("{}: {}{and}{said}.", policy.name, in_short(comparison, terms))
-        });
-    let mut lines: Vec<String> = lines.collect();
-    if namesakes.len() > MOST {
-        lines.push(format!("{} more policies: under Verdict.", namesakes.len() - MOST));
-    }
-    (objectives, lines)
 }
 
 /// How the policies of both results stand on the objectives of either: one row for each policy of the first, and then of the second.

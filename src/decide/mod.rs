@@ -2,6 +2,7 @@
 
 mod alone;
 mod bill;
+mod changes;
 mod classes;
 mod clipped;
 mod compare;

@@ -1,0 +1,105 @@
+//! What became of each policy from one result to another: the first sentences of a page of two results.
+//!
+//! An objective is one that fails now, one that fails no longer, or one that fails still, by the verdicts of the two results; what is open in
+//! both is not told. Left out: how sure a change of verdict is, which the intervals beside the figures say.
+
+use super::compare::{Terms, in_short};
+use crate::report::{Code, Comparison, Goal, Judged, PolicyReport, Report, format};
+
+/// The objectives of a policy whose verdict is another in the second result, and those that it fails in both, in the words of the second.
+pub(super) struct Changes {
+    now_fails: Vec<(Goal, f64)>,
+    no_longer_fails: Vec<(Goal, f64)>,
+    still_fails: Vec<(Goal, f64)>,
+}
+
+impl Changes {
+    /// What became of the objectives of the policy of that name.
+    pub(super) fn of(policy: &str, first: &Report, second: &Report) -> Changes {
+        let before: Vec<_> = first.objectives.iter().filter(|o| o.policy == policy).collect();
+        let mut changes = Changes {
+            now_fails: Vec::new(),
+            no_longer_fails: Vec::new(),
+            still_fails: Vec::new(),
+        };
+        for now in second.objectives.iter().filter(|o| o.policy == policy) {
+            let failed = before
+                .iter()
+                .find(|o| o.goal() == now.goal())
+                .map(|o| o.judged == Judged::Fail);
+            let list = match (failed, now.judged == Judged::Fail) {
+                (Some(true), true) => &mut changes.still_fails,
+                (Some(true), false) => &mut changes.no_longer_fails,
+                (Some(false) | None, true) => &mut changes.now_fails,
+                (Some(false) | None, false) => continue,
+            };
+            list.push((now.goal(), now.estimate.value));
+        }
+        changes
+    }
+
+    /// The changes in words; empty if there are none.
+    pub(super) fn in_words(&self, code: Option<Code>) -> String {
+        let one = |(goal, value): &(Goal, f64)| {
+            let value = match *value {
+                f64::INFINITY => format::ENDLESS.to_owned(),
+                value => format::value(goal.metric.unit_in(code), value),
+            };
+            format!("{} {} ({value})", goal.metric.title_in(code), goal.bound_in(code))
+        };
+        let parts = [
+            ("now fails", &self.now_fails),
+            ("no longer fails", &self.no_longer_fails),
+            ("still fails", &self.still_fails),
+        ];
+        let parts = parts.iter().filter(|(_, list)| !list.is_empty());
+        let parts = parts.map(|(what, list)| {
+            let list: Vec<String> = list.iter().map(one).collect();
+            format!("{what} {}", list.join(", "))
+        });
+        parts.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// What became of the policies: the end of the first sentence, and one for each policy.
+pub(super) fn told(
+    comparisons: &[Comparison],
+    changes: &[Changes],
+    namesakes: &[(&PolicyReport, &PolicyReport)],
+    terms: Terms<'_>,
+    has_objectives: bool,
+) -> (String, Vec<String>) {
+    /// More policies than this are told of further below alone.
+    const MOST: usize = 4;
+    if namesakes.is_empty() {
+        return (".".into(), Vec::new());
+    }
+    let count = |list: fn(&Changes) -> &Vec<(Goal, f64)>| changes.iter().filter(|of| !list(of).is_empty()).count();
+    let (worse, better) = (count(|c| &c.now_fails), count(|c| &c.no_longer_fails));
+    let of_all = |n: usize| format!("{n} of {} policies", namesakes.len());
+    let objectives = match (worse, better) {
+        _ if !has_objectives => ".".into(),
+        (0, 0) if count(|c| &c.still_fails) > 0 => ": no policy fails an objective that it did not fail before.".into(),
+        (0, 0) => ": no policy fails an objective.".into(),
+        (0, n) => format!(": {} no longer fail an objective that they failed.", of_all(n)),
+        (n, 0) => format!(": {} now fail an objective that they did not fail.", of_all(n)),
+        (n, m) => format!(
+            ": {} now fail an objective that they did not fail, {m} no longer fail one.",
+            of_all(n)
+        ),
+    };
+    let each = comparisons.iter().zip(changes);
+    let lines = each
+        .zip(namesakes)
+        .take(MOST)
+        .map(|((comparison, changes), (policy, _))| {
+            let said = changes.in_words(terms.code);
+            let and = if said.is_empty() { "" } else { "; " };
+            format!("{}: {}{and}{said}.", policy.name, in_short(comparison, terms))
+        });
+    let mut lines: Vec<String> = lines.collect();
+    if namesakes.len() > MOST {
+        lines.push(format!("{} more policies: under Verdict.", namesakes.len() - MOST));
+    }
+    (objectives, lines)
+}

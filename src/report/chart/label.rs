@@ -35,6 +35,8 @@ const NEAR: f64 = 14.0;
 const BESIDE: usize = 6;
 /// The distance of one ring round a point from the next, where a name is tried that has no room beside it.
 const RING: f64 = 12.0;
+/// Points nearer than this to each other are a crowd.
+const CROWD: f64 = 18.0;
 /// The furthest ring.
 const RINGS: i32 = 12;
 /// The directions in which it is tried, to the right and the left first, as names are wide.
@@ -53,13 +55,19 @@ const DIRECTIONS: [(f64, f64); 12] = [
     (0.0, 1.0),
 ];
 
-/// The names that there is room for. `shown` has the places of each series on the paper, `inside` what may be written on; `in_rows` says
+/// The names that there is room for. `shown` has the places of each series on the paper, `taken` where something is written, `inside` what may be
+/// written on; `in_rows` says
 /// whether points lie in rows, each of which has room above it.
-pub(super) fn place_labels<'a>(shown: &[(&'a Series, Vec<Option<At>>)], inside: Box4, in_rows: bool) -> Vec<Label<'a>> {
+pub(super) fn place_labels<'a>(
+    shown: &[(&'a Series, Vec<Option<At>>)],
+    taken: Vec<Box4>,
+    inside: Box4,
+    in_rows: bool,
+) -> Vec<Label<'a>> {
     let mut room = Room {
         inside,
         in_rows,
-        taken: Vec::new(),
+        taken,
         dots: Vec::new(),
         leads: Vec::new(),
         ink: Vec::new(),
@@ -206,12 +214,13 @@ impl Room {
                 let end = (point.0.clamp(own.0, own.2), point.1.clamp(own.1, own.3));
                 let way = between(&[Some(point), Some(end)]);
                 let others = || self.dots.iter().filter(|dot| **dot != point);
-                let is_near = |at: &At| others().any(|dot| (at.0 - dot.0).abs().max((at.1 - dot.1).abs()) < off(6.0));
-                let crosses = |at: &At| {
-                    self.taken
-                        .iter()
-                        .any(|other| from(other, *at) == 0 && from(other, point) > 0)
-                };
+                let apart = |a: At, b: At| (a.0 - b.0).abs().max((a.1 - b.1).abs());
+                // In a crowd the line begins among other points, and leads out of it.
+                let beyond = || others().filter(|dot| apart(point, **dot) >= off(CROWD));
+                let is_near = |at: &At| beyond().any(|dot| apart(*at, *dot) < off(6.0));
+                let is_point = |of: &Box4| of.2 - of.0 <= 2 * off(5.0);
+                let written = || self.taken.iter().filter(|other| !is_point(other));
+                let crosses = |at: &At| written().any(|other| from(other, *at) == 0);
                 let free = self.has_room(&own)
                     && !others().any(|dot| from(&own, *dot) < off(8.0))
                     && !way.iter().any(|at| is_near(at) || crosses(at));
@@ -314,7 +323,7 @@ mod tests {
         let (a, b) = (line("first"), line("second"));
         let flat = |y: i32| (0..50).map(|n| Some((n * 40, y))).collect::<Vec<_>>();
         let shown = [(&a, flat(400)), (&b, flat(430))];
-        let labels = place_labels(&shown, (0, 0, 2000, 800), false);
+        let labels = place_labels(&shown, Vec::new(), (0, 0, 2000, 800), false);
         assert_eq!(
             labels.iter().map(|label| label.text).collect::<Vec<_>>(),
             ["first", "second"]
@@ -322,7 +331,15 @@ mod tests {
         // The first above both, the second below.
         assert!(labels[0].at.1 < 400 && labels[1].at.1 > 430);
         // Where two lines are one, a name would be that of either.
-        assert!(place_labels(&[(&a, flat(400)), (&b, flat(400))], (0, 0, 2000, 800), false).is_empty());
+        assert!(
+            place_labels(
+                &[(&a, flat(400)), (&b, flat(400))],
+                Vec::new(),
+                (0, 0, 2000, 800),
+                false
+            )
+            .is_empty()
+        );
     }
 
     #[test]
@@ -340,9 +357,7 @@ mod tests {
         // Nine points in three rows, a little more than a dot apart.
         let at = |n: usize| vec![Some((900 + 48 * (n % 3) as i32, 900 + 48 * (n / 3) as i32))];
         let shown: Vec<_> = crowd.iter().enumerate().map(|(n, series)| (series, at(n))).collect();
-        let labels = place_labels(&shown, (0, 0, 1800, 1800), false);
-        assert_eq!(labels.len(), 0, "no line leads out without passing another point");
-        let labels = place_labels(&shown[..6], (0, 0, 1800, 1800), false);
+        let labels = place_labels(&shown, Vec::new(), (0, 0, 1800, 1800), false);
         let lead = labels[0].lead.expect("a line leads to it");
         assert_eq!(lead.0, (948, 948));
     }
@@ -350,7 +365,7 @@ mod tests {
     #[test]
     fn where_there_is_no_room_the_legend_has_it() {
         let wide = line("a name that is wider than the whole of the plot is");
-        assert!(place_labels(&[(&wide, vec![Some((10, 10)); 3])], (0, 0, 300, 300), false).is_empty());
-        assert!(place_labels(&[(&line("none"), vec![None; 3])], (0, 0, 300, 300), false).is_empty());
+        assert!(place_labels(&[(&wide, vec![Some((10, 10)); 3])], Vec::new(), (0, 0, 300, 300), false).is_empty());
+        assert!(place_labels(&[(&line("none"), vec![None; 3])], Vec::new(), (0, 0, 300, 300), false).is_empty());
     }
 }

@@ -49,7 +49,6 @@ fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
     let references = chart.references.iter().map(|reference| reference.y);
     let apart = if chart.x.scale == Scale::Log { 62 } else { 72 };
     let wanted = (chart.size.0 / apart) as usize;
-    let x = Layout::new(&chart.x, shown().flat_map(Mark::xs), wanted);
     let y = Layout::new(
         &chart.y,
         shown().flat_map(Mark::ys).chain(references),
@@ -58,12 +57,20 @@ fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
 
     // Room to spare: on a small screen and on paper the page makes text larger.
     let left = y.ticks.iter().map(|(_, label)| 1.32 * width(label)).fold(0.0, f64::max) + 8.0;
+    // Fewer ticks where their labels would be upon each other.
+    let laid = |wanted: usize| Layout::new(&chart.x, shown().flat_map(Mark::xs), wanted);
+    let across = f64::from(chart.size.0) - left - 16.0;
+    let has_room = |x: &Layout| {
+        let each = x.ticks.iter().map(|(_, label)| 1.36 * width(label) + 6.0);
+        each.fold(0.0, f64::max) * x.ticks.len().saturating_sub(1) as f64 <= across
+    };
+    let x = (2..=wanted).rev().map(laid).find(has_room).unwrap_or_else(|| laid(1));
     // The labels of the first and the last tick reach beyond them to either side.
     let beyond = |tick: Option<&(f64, String)>| tick.map_or(0.0, |(_, label)| 0.68 * width(label) + 4.0);
     let (left, right) = (left.max(beyond(x.ticks.first())), beyond(x.ticks.last()).max(16.0));
     let below = if chart.x.label.is_empty() { 24.0 } else { 38.0 };
     let lane = Lane::of(chart, &x, (left, f64::from(chart.size.0) - right));
-    let top = if chart.y.label.is_empty() { 8.0 } else { 26.0 };
+    let top = if chart.y.label.is_empty() { 10.0 } else { 26.0 };
     let above = top + lane.height();
     let named = matches!(chart.y.scale, Scale::Named(_));
     let text = text_of(MUTED);
@@ -145,7 +152,7 @@ fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
     let inside = (
         off(left + 4.0),
         off(above - 8.0),
-        wide as i32,
+        wide as i32 - off(4.0),
         high as i32 - off(below + 6.0),
     );
     let on_paper = |series: &Series| pixels(&series.mark, &plane, &x, &y);
@@ -153,7 +160,16 @@ fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
         .filter(|series| !matches!(series.mark, Mark::Band(_) | Mark::Ticks(_) | Mark::Notes(_)))
         .map(|series| (series, on_paper(series)))
         .collect();
-    let labels = place_labels(&shown, inside, named);
+    let rungs = chart.references.iter().filter_map(|reference| {
+        let (left, up) = plane.backend_coord(&(x.lo, y.place(reference.y)?));
+        Some((
+            left,
+            up,
+            left + off(4.0 + 1.32 * width(&reference.label)),
+            up + off(18.0),
+        ))
+    });
+    let labels = place_labels(&shown, rungs.collect(), inside, named);
     for (from, to) in labels.iter().filter_map(|label| label.lead) {
         area.draw(&PathElement::new(vec![from, to], MUTED.stroke_width(px(0.75))))?;
     }

@@ -233,7 +233,13 @@ fn course(report: &Report, unit: Unit, level: fn(&Moment) -> Option<f64>) -> Str
     });
     let stretches: Vec<String> = stretches.collect();
     let ground = (!stretches.is_empty()).then(|| format!("Grey ground: {}.", stretches.join("; ")));
-    highest.into_iter().chain(ground).collect::<Vec<_>>().join(" ")
+    let happens = |policy: &PolicyReport| {
+        !(policy.incidents.is_empty() && policy.milestones.is_empty() && policy.alerts.is_empty())
+    };
+    let ticks = report.policies.iter().any(happens);
+    let ticks = ticks.then(|| "Ticks: when something happened under the policy of the colour.".to_owned());
+    let all = highest.into_iter().chain(ground).chain(ticks);
+    all.collect::<Vec<_>>().join(" ")
 }
 
 /// Where one policy's attempts go.

@@ -90,8 +90,8 @@ fn difference_cell(difference: &Difference, is_traffic: bool, code: Option<Code>
     let unit = difference.metric.unit_in(code);
     let (value, spread) = format::difference_parts(unit, &difference.difference);
     let (tone, words) = match (difference.verdict, difference.metric.lower_is_better()) {
-        (Verdict::Lower, _) if is_traffic => ("unsure", "lower, as the traffic is another"),
-        (Verdict::Higher, _) if is_traffic => ("unsure", "higher, as the traffic is another"),
+        (Verdict::Lower, _) if is_traffic => ("unsure", "lower, with the traffic"),
+        (Verdict::Higher, _) if is_traffic => ("unsure", "higher, with the traffic"),
         (Verdict::Lower, true) => ("good", "lower, better"),
         (Verdict::Lower, false) => ("bad", "lower, worse"),
         (Verdict::Higher, true) => ("bad", "higher, worse"),

@@ -12,12 +12,13 @@
 
 use serde_json::{Map, Value, json};
 
+mod cases;
 mod doubts;
 mod limits;
 
 use super::ledger::Verdict::{Approximated as A, Ignored as I, Modelled as M, NotModelled as N};
 use super::ledger::{self, Key};
-use super::model::{Case, Gateway, Group, Member, Product};
+use super::model::{Gateway, Group, Member, Product};
 use super::source::Config;
 use super::tree::{Node, Place};
 use super::warning::{self, Warning};
@@ -65,6 +66,18 @@ pub(super) const KEYS: &[Key<'static>] = &[
     ("spec.parentRefs", I, "the form"),
     ("spec.schema", I, "the provider's form of requests"),
     ("spec.backendRef", I, "an address"),
+    ("spec.endpoints", I, "an address"),
+    ("spec.type", I, "the form"),
+    ("spec.apiKey", I, "a key"),
+    ("spec.awsCredentials", I, "a key"),
+    ("spec.azureCredentials", I, "a key"),
+    ("spec.gcpCredentials", I, "a key"),
+    ("spec.controllerName", I, "how it is deployed"),
+    ("spec.parametersRef", I, "how it is deployed"),
+    ("spec.gatewayClassName", I, "how it is deployed"),
+    ("spec.listeners", I, "where requests come in"),
+    ("spec.infrastructure", I, "how it is deployed"),
+    ("spec.validation", I, "an address"),
     ("spec.selector", I, "which pods: their number must be given"),
     ("spec.targetPorts", I, "an address"),
     ("spec.endpointPickerRef", A, "a pool is one provider"),
@@ -116,11 +129,6 @@ impl Policy {
     fn waits(&self, retries: u64) -> f64 {
         let wait = |k: u64| (libm::exp2((k - 1).min(30) as f64) * self.base).min(self.most);
         (1..=retries).map(wait).sum()
-    }
-
-    fn case(&self, when: &'static str, code: u64, then: &str) -> Case {
-        let retries = self.retries_of(code);
-        Case::new(when, retries + 1, (0.0, self.waits(retries)), then)
     }
 }
 
@@ -398,22 +406,13 @@ fn group(rule: &Node, uses: &Map<String, Value>, policy: &Policy, warnings: &mut
     };
     let timed = policy.retries_of(504);
     let most = (hung * (timed + 1) as f64 + policy.waits(timed)).min(policy.total);
-    let mut cases = vec![
-        policy.case(
-            "it answers 429",
-            429,
-            "the caller is told the last 429; nobody is left out for it",
-        ),
-        policy.case("it answers 500", 500, "the caller is told the last 500"),
-        policy.case("it answers 503", 503, "the caller is told the last 503"),
-    ];
-    let attempts = ((most / hung).ceil() as u64).clamp(1, timed + 1);
-    cases.push(Case::new(
-        "it hangs",
-        attempts,
-        (most, most),
-        "the caller is told a 504",
-    ));
+    let cases = policy.cases(
+        members.len(),
+        levels.first().map_or(0, |(_, of)| of.len()),
+        levels.len(),
+        hung,
+        most,
+    );
     Group {
         name: named.join("|"),
         at: rule.at,

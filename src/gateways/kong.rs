@@ -83,6 +83,7 @@ pub(super) const KEYS: &[Key<'static>] = &[
     ("plugins[].config.llm_providers", A, "a limiter of all models, for each that the identifier tells apart"),
     ("plugins[].config.identifier", M, "what has a limiter each, as a tag; a service or a path is one for all"),
     ("plugins[].config.window_type", M, "the limiter's window"),
+    ("plugins[].config.strategy", I, "where counts are kept; here all nodes count together"),
     ("plugins[].config.tokens_count_strategy", M, "what the limiter counts"),
     ("plugins[].config.cache_ttl", A, "how long answers live, where prompts are kept; else in the share of hits"),
     ("plugins[].config.exact_caching", A, "in the share of hits"),
@@ -413,9 +414,9 @@ fn member(target: &Node, before: &[&str], warnings: &mut Vec<Warning>) -> Member
     let account = secret
         .and_then(|entry| Some((entry.at, entry.value.text()?)))
         .map(|(at, text)| {
-            if text.starts_with("${{") {
+            if text.contains("${{") {
                 warnings.push(Warning::new("deck-env", "", Some(at)));
-            } else if text.starts_with("{vault") {
+            } else if text.contains("{vault") {
                 warnings.push(Warning::new("vault-reference", "", Some(at)));
             } else {
                 warnings.push(Warning::new("secret-in-file", format!("{name} auth"), Some(at)));

@@ -111,6 +111,8 @@ struct Reading {
     breaker_at: Option<Place>,
     /// The first `cache` of the config.
     cache: Option<Cache>,
+    /// Whether the place that is read is a target of a fallback, and not the last one.
+    below_fallback: bool,
 }
 
 /// Makes a gateway of a config.
@@ -129,6 +131,7 @@ pub(super) fn read(config: &Config) -> Gateway {
         breaker: None,
         breaker_at: None,
         cache: None,
+        below_fallback: false,
     };
     let rules = Rules::default().under(root);
     let found = reading.place(root, "", &rules);
@@ -312,9 +315,12 @@ impl Reading {
                 path => format!("{path}.{own}"),
             };
             let weight = item.number_of("weight").unwrap_or(1.0);
+            let outside = self.below_fallback;
+            self.below_fallback |= mode == "fallback" && number + 1 < items.len();
             if let Some(place) = self.place(item, &inner, rules) {
                 found.push((own, weight, place));
             }
+            self.below_fallback = outside;
         }
         if found.is_empty() {
             return None;
@@ -322,7 +328,10 @@ impl Reading {
         let name = if path.is_empty() { ONLY } else { path };
         match mode {
             "loadbalance" => {
-                self.warn("loadbalance-has-no-failover", name, at);
+                // Below a fallback the request goes on to the next target there.
+                if !self.below_fallback {
+                    self.warn("loadbalance-has-no-failover", name, at);
+                }
                 let target = |(_, weight, (place, _)): &(String, f64, Found)| match place.as_str() {
                     Some(provider) => json!({ "provider": provider, "weight": weight }),
                     None => {

@@ -303,3 +303,75 @@ fn values_are_set_in_the_experiment_of_a_configuration() {
     let (code, _, said) = set("plan.duratoin=2m");
     assert!(code == 2 && said.contains("plan.duratoin"), "{said}");
 }
+
+const NESTED: &str = r#"{ "request_timeout": 30000, "strategy": { "mode": "fallback", "on_status_codes": [429] }, "targets": [
+    { "strategy": { "mode": "loadbalance" }, "targets": [{ "provider": "openai", "override_params": { "model": "gpt-4.1" } },
+        { "provider": "azure", "override_params": { "model": "gpt-4.1" } }] },
+    { "strategy": { "mode": "conditional", "default": "small", "conditions": [
+        { "query": { "metadata.plan": { "$eq": "paid" } }, "then": "large" }] }, "targets": [
+        { "name": "large", "provider": "anthropic", "override_params": { "model": "claude-sonnet-4-5" } },
+        { "name": "small", "provider": "google", "override_params": { "model": "gemini-2.5-flash" } }] }] }"#;
+
+/// A request of the first target that fails is asked of the second, by the `fallback` around it.
+#[test]
+fn a_draw_below_a_fallback_has_a_failover_and_conditions_there_have_classes() {
+    let gateway = of(NESTED);
+    let said = warnings(&gateway);
+    assert!(
+        !said.iter().any(|w| w.starts_with("loadbalance-has-no-failover")),
+        "{said:?}"
+    );
+    super::made(&gateway, r#"{ "format": "simcap.assumptions/1" }"#);
+    let alone =
+        r#"{ "strategy": { "mode": "loadbalance" }, "targets": [{ "provider": "openai" }, { "provider": "azure" }] }"#;
+    assert!(warnings(&of(alone)).contains(&"loadbalance-has-no-failover: config".to_owned()));
+}
+
+#[test]
+fn a_provider_whose_keys_are_never_used_is_no_host() {
+    let gateway = of(
+        r#"{ "providers": { "openai": { "keys": [{ "name": "a", "models": ["*"], "weight": 1 }] },
+        "anthropic": { "keys": [{ "name": "b", "models": [], "weight": 1 }] } } }"#,
+    );
+    super::made(&gateway, r#"{ "format": "simcap.assumptions/1" }"#);
+}
+
+#[test]
+fn a_reference_inside_a_header_is_no_secret_and_a_switch_of_the_log_is_read() {
+    let kong = KONG.replace(
+        "{provider: openai, name: gpt-4.1}}",
+        "{provider: openai, name: gpt-4.1}, auth: {header_name: Authorization, header_value: 'Bearer ${{ env \"KEY\" }}'}}",
+    );
+    let said = warnings(&of(&kong));
+    assert!(
+        said.contains(&"deck-env".to_owned()) && !said.iter().any(|w| w.starts_with("secret")),
+        "{said:?}"
+    );
+    let verbose = LONE.replace("litellm_settings:", "litellm_settings:\n  set_verbose: true");
+    assert_eq!(warnings(&of(&verbose)), warnings(&of(LONE)));
+}
+
+/// Of two on the first level another answers at the second attempt; one alone there is asked `numAttemptsPerPriority` times before the next level.
+#[test]
+fn envoys_backends_fail_one_at_a_time_too() {
+    let with = |first: &str, per_level: &str| {
+        let text = format!(
+            "apiVersion: aigateway.envoyproxy.io/v1beta1\nkind: AIGatewayRoute\nspec: {{rules: [{{backendRefs: [{first}, {{name: z, priority: 1}}]}}]}}\n\
+             ---\nkind: BackendTrafficPolicy\nspec: {{retry: {{{per_level}numRetries: 4, retryOn: {{httpStatusCodes: [429]}}}}}}\n"
+        );
+        let gateway = of(&text);
+        let case = |when: &str| {
+            gateway.groups[0]
+                .cases
+                .iter()
+                .find(|case| case.when == when)
+                .unwrap()
+                .attempts
+        };
+        ["one answers 429", "all answer 429", "one answers 500"].map(case)
+    };
+    assert_eq!(with("{name: a}, {name: b}", ""), [2, 5, 1]);
+    assert_eq!(with("{name: a}", "numAttemptsPerPriority: 2, "), [3, 5, 1]);
+    assert_eq!(with("{name: a}", "numAttemptsPerPriority: 1, "), [2, 5, 1]);
+    assert_eq!(with("{name: a}", ""), [5, 5, 1]);
+}

@@ -81,6 +81,15 @@ impl<'a> Places<'a> {
         for route in items(root, "routes") {
             places.route(route, named(route, "service"));
         }
+        for consumer in items(root, "consumers") {
+            let called = consumer
+                .text_of("username")
+                .or(consumer.text_of("custom_id"))
+                .unwrap_or("consumer");
+            let own = items(consumer, "plugins").iter();
+            let proxies = own.filter(|plugin| plugin.text_of("name").is_some_and(|name| PROXIES.contains(&name)));
+            places.of_consumers.extend(proxies.map(|plugin| (plugin.at, called)));
+        }
         places
     }
 

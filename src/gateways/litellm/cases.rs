@@ -234,7 +234,10 @@ impl<'a> Alone<'a> {
                 };
                 match self.retries(kind) {
                     0 => format!("{next}{told}, since there is no retry"),
-                    _ => format!("drawn anew each time, itself too; if all tries meet it, {next}{told}"),
+                    _ if self.levels > 1 => {
+                        "chosen anew each time, itself too; if all tries meet it, its next `order` is asked".to_owned()
+                    }
+                    _ => format!("chosen anew each time, itself too; if all tries meet it, {next}{told}"),
                 }
             };
             let (tries, then) = match cooling {

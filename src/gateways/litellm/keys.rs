@@ -160,6 +160,7 @@ pub(in crate::gateways) const KEYS: &[Key<'static>] = &[
     ("litellm_settings.cache_params.namespace", I, "how keys are written"),
     ("litellm_settings.cache_params.*", I, "where answers are kept"),
     ("litellm_settings.callbacks", I, "a log"),
+    ("litellm_settings.set_verbose", I, "a log"),
     ("litellm_settings.*", I, "no routing hangs on it"),
     ("general_settings.store_model_in_db", A, "the models in the database must be given"),
     ("general_settings.background_health_checks", N, "health checks in the background"),

@@ -63,9 +63,21 @@ pub(super) fn in_words(query: &Node) -> String {
     parts.join(" and ")
 }
 
-/// A class for each condition, with tags that meet it, and one that meets none.
+/// The conditions of a place and of all below it.
+fn conditions(place: &Node) -> Vec<&Node> {
+    let mut found: Vec<&Node> = place
+        .find("strategy.conditions")
+        .map_or(&[][..], Node::items)
+        .iter()
+        .collect();
+    let targets = place.get("targets").map_or(&[][..], Node::items);
+    found.extend(targets.iter().flat_map(conditions));
+    found
+}
+
+/// A class for each condition, wherever it stands, with tags that meet it, and one that meets none.
 pub(super) fn classes(root: &Node) -> Map<String, Value> {
-    let conditions = root.find("strategy.conditions").map_or(&[][..], Node::items);
+    let conditions = conditions(root);
     let mut tags = Map::new();
     let mut found: Vec<(String, Map<String, Value>, Option<u64>)> = Vec::new();
     for item in conditions {

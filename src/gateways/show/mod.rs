@@ -6,7 +6,7 @@ mod sarif;
 mod text;
 
 pub use json::json;
-pub use markdown::{ledger, markdown};
+pub use markdown::{assumed, ledger, markdown};
 pub use sarif::sarif;
 pub use text::{groups, text};
 
@@ -93,7 +93,7 @@ pub(super) fn time(case: &Case) -> String {
     match (most <= 0.0, most - least < 0.05) {
         (true, _) => "at once".to_owned(),
         (false, true) => rounded(most),
-        (false, false) if least >= 120.0 => format!("about {}", rounded(most)),
+        (false, false) if least >= 120.0 && most - least <= least / 10.0 => format!("about {}", rounded(most)),
         (false, false) => format!("{} to {}", rounded(least), rounded(most)),
     }
 }

@@ -6,15 +6,18 @@ use anyhow::Context;
 use clap::Args;
 
 use super::{Done, Exit, Failure, lines, print};
+use crate::experiment::assemble::assemble;
 use crate::experiment::load::{Loaded, from_text};
 use crate::experiment::settings::Setting;
 use crate::form::diagnose::printable;
-use crate::gateways::import::{Assumptions, assumptions, experiment, usage};
+use crate::gateways::import::asked::{Asked, asked};
+use crate::gateways::import::{Assumptions, Beside, assumptions, callers, experiment, usage};
 use crate::gateways::ledger::Verdict;
 use crate::gateways::source::Config;
 use crate::gateways::{self, Gateway, show, source};
 use crate::import::source::{MOST_OF_JSON, read};
 use crate::report::write::write_all;
+use crate::stats::sorting;
 
 /// The file of assumptions.
 const ASSUMED: &str = "assumptions.json";
@@ -33,7 +36,7 @@ pub(super) struct Import {
     /// Write to this folder [default: the configuration's name]; assumptions that are there are kept and used
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Take rates, lengths, models and their latency from logs of the gateway (LiteLLM's spend logs, or any that `simcap fit` reads)
+    /// Take rates, lengths, models and their latency from logs of the gateway (LiteLLM's spend logs, which also say who asks, or any that `simcap fit` reads; a trace with `hash_ids`)
     #[arg(long, value_name = "LOG", num_args = 1..)]
     usage: Vec<PathBuf>,
 }
@@ -52,20 +55,25 @@ impl Import {
         }
         let name = name(&self.config);
         let folder = self.out.unwrap_or_else(|| PathBuf::from(&name));
-        let mut assumed = Assumptions::of(&gateway, &assumptions::built_in_prices());
+        let base = Assumptions::of(&gateway, &assumptions::built_in_prices());
+        let mut assumed = base.clone();
         let mut notes = Vec::new();
-        if !self.usage.is_empty() {
-            let log = super::measured::measured(&self.usage, None)?;
-            if let Some(why) = usage::strange(&gateway, &log) {
-                let files: Vec<String> = self.usage.iter().map(|path| path.display().to_string()).collect();
-                return Err(Failure::Input(format!("{}: {why}", files.join(", "))));
-            }
-            notes = usage::learn(&mut assumed, &gateway, &log);
-            notes.extend(log.notes);
-        }
         let there = folder.join(ASSUMED);
-        if there.exists() {
-            assumed = with(assumed, &there)?;
+        let kept = text_of(&there)?;
+        if !self.usage.is_empty() {
+            // Who asks is one thing: where a file says what else of it, what is in the log goes into that.
+            let is_said = kept.as_ref().is_some_and(|text| !text.contains("\"callers\""));
+            notes = learn(&self.usage, &gateway, &mut assumed, !is_said)?;
+            if is_said {
+                notes.push(format!(
+                    "{} was there and says nothing of callers: the log's are not told apart; delete it for a stream of each",
+                    there.display()
+                ));
+            }
+        }
+        if let Some(text) = &kept {
+            let called = sorting::map(assumed.providers.keys().map(|name| (name.clone(), name.clone())));
+            assumed = assumed.read_beside(&there.display().to_string(), text, &Beside { other: base, called })?;
             notes.push(format!("{} was there: what it says is kept", there.display()));
         }
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot write to {}", folder.display()))?;
@@ -83,10 +91,10 @@ impl Import {
         let files = [
             ("experiment.json", text.clone()),
             (ASSUMED, assumed.to_json()),
-            ("keys.md", show::ledger(&gateway)),
+            ("keys.md", show::ledger(&gateway) + &show::assumed(&assumed.because)),
         ];
         write_all(&folder, &files).with_context(|| format!("cannot write to {}", folder.display()))?;
-        from_text(&path.display().to_string(), &text)?;
+        let loaded = from_text(&path.display().to_string(), &text)?;
         notes.iter().for_each(|note| tell!("note: {}", printable(note)));
         print(&format!(
             "{}Next: edit {}, then simcap run {}\n",
@@ -94,8 +102,52 @@ impl Import {
             there.display(),
             path.display()
         ))?;
+        assemble(&loaded)?;
         Ok(Exit::Fine)
     }
+}
+
+/// The text of a file, if it is there.
+fn text_of(path: &Path) -> Result<Option<String>, Failure> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = read(path, MOST_OF_JSON).map_err(|why| Failure::Input(format!("{}: {why}", path.display())))?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// Takes what logs tell into the assumptions; callers are told apart if `each`.
+fn learn(logs: &[PathBuf], gateway: &Gateway, assumed: &mut Assumptions, each: bool) -> Result<Vec<String>, Failure> {
+    let identities = assumptions::told_apart(gateway);
+    let (mut rows, mut others, mut all_rows) = (Vec::new(), Vec::new(), true);
+    for path in logs {
+        let of = asked(&super::measured::read(path)?, &identities);
+        let is_trace = of.as_ref().is_some_and(|of| of.iter().all(|row| row.model.is_none()));
+        if is_trace && gateway.groups.len() > 1 {
+            let what = "its requests name no model, and the configuration has several groups: which of them they ask for is not known";
+            return Err(Failure::Input(format!("{}: {what}", path.display())));
+        }
+        if !is_trace {
+            others.push(path.clone());
+        }
+        all_rows &= of.is_some();
+        rows.extend(of.into_iter().flatten());
+    }
+    let mut notes = Vec::new();
+    if !others.is_empty() {
+        let log = super::measured::measured(&others, None)?;
+        if let Some(why) = usage::strange(gateway, &log) {
+            let files: Vec<String> = others.iter().map(|path| path.display().to_string()).collect();
+            return Err(Failure::Input(format!("{}: {why}", files.join(", "))));
+        }
+        notes = usage::learn(assumed, gateway, &log);
+        notes.extend(log.notes);
+    }
+    if all_rows && each {
+        rows.sort_by(|a: &Asked, b| a.at.total_cmp(&b.at));
+        notes.extend(callers::learn(assumed, gateway, &rows, &identities));
+    }
+    Ok(notes)
 }
 
 /// What became of the keys.

@@ -3,10 +3,10 @@
 //! Callers ask for names, and one of the two may lack a name. What both have must come as often in both, so each side has its part of the
 //! rate: that of the classes that it has, out of all. Left out: callers of a name that is gone, whose requests would be refused; that is told.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::form::units::Rate;
 use crate::gateways::import::Assumptions;
+use crate::gateways::import::callers::part;
 
 /// Gives both the same rate of every class that both have, and says which classes only one of them has.
 pub fn level(old: &mut Assumptions, new: &mut Assumptions) -> Vec<String> {
@@ -41,16 +41,10 @@ pub fn level(old: &mut Assumptions, new: &mut Assumptions) -> Vec<String> {
         .collect()
 }
 
-/// A part of a rate; a text that is not a rate stays, to be refused where it is read.
-fn part(rate: &str, part: f64) -> String {
-    match serde_json::from_value::<Rate>(json!(rate)) {
-        Ok(of) => format!("{:.9}/s", of.per_second() * part),
-        Err(_) => rate.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn assumed(classes: Value) -> Assumptions {

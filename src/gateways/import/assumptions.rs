@@ -12,7 +12,8 @@
 //! each where it comes from, and is quoted.
 //!
 //! Where a gateway limits each user, key or tenant, `users` and `tags` say how many there are and how much each asks, as in an
-//! experiment's `traffic`: `"users": { "count": 500 }`, `"tags": { "x-tenant": { "acme": 3, "globex": 1 } }`.
+//! experiment's `traffic`: `"users": { "count": 500 }`, `"tags": { "x-tenant": { "acme": 3, "globex": 1 } }`. `callers` are an experiment's
+//! `traffic.streams`, which a log makes ([`super::callers`]) and a person may: they take the place of `rate`, `users` and assumed tags.
 
 use std::collections::BTreeMap;
 
@@ -42,6 +43,8 @@ pub struct Assumptions {
     pub users: Map<String, Value>,
     /// The tags of the experiment's traffic, as far as limits tell them apart.
     pub tags: Map<String, Value>,
+    /// The streams of the experiment's traffic, which take the place of the rate; none for one source of all requests.
+    pub callers: Map<String, Value>,
     /// The response cache as an experiment has it, if the configuration has one: what it finds.
     pub response_cache: Map<String, Value>,
     /// The groups whose requests stream, `*` for all, where the product bounds a stream otherwise than an answer as a whole.
@@ -186,6 +189,11 @@ impl Assumptions {
             return Err(Refused::whole(file, "must be an object of assumptions"));
         };
         let (before, mut because) = (self.clone(), Map::new());
+        if given.contains_key("callers") {
+            // Who asks is said: nothing of it is assumed beside that.
+            self.users.clear();
+            self.tags.clear();
+        }
         for (key, value) in given {
             match (key.as_str(), value) {
                 ("format", Value::String(format)) if format == FORMAT => {}
@@ -198,6 +206,7 @@ impl Assumptions {
                 ("objectives", Value::Array(of)) => self.objectives = of,
                 ("users", Value::Object(of)) => self.users = of,
                 ("tags", Value::Object(of)) => self.tags.extend(of),
+                ("callers", Value::Object(of)) => self.callers = of,
                 ("response_cache", Value::Object(of)) => {
                     if self.response_cache.is_empty() {
                         let what = "the configuration has no response cache, so that nothing can be assumed of it";
@@ -210,11 +219,20 @@ impl Assumptions {
                 ("plan", Value::Object(of)) => self.plan.extend(of),
                 ("because", Value::Object(of)) => because = of,
                 (key, _) => {
-                    let known = "`format`, `rate`, `classes`, `providers`, `users`, `tags`, `response_cache`, `streams`, `objectives`, `plan`, `because`";
+                    let known = "`format`, `rate`, `classes`, `providers`, `users`, `tags`, `callers`, `response_cache`, `streams`, `objectives`, `plan`, `because`";
                     let what = format!("`{}` is not what it may be; an object of {known}", printable(key));
                     return Err(Refused::whole(file, what));
                 }
             }
+        }
+        // A class that no caller sends has no requests.
+        let of_callers = self
+            .callers
+            .values()
+            .map(|caller| caller.get("classes").and_then(Value::as_object));
+        if let Some(sent) = of_callers.collect::<Option<Vec<_>>>().filter(|sent| !sent.is_empty()) {
+            self.classes
+                .retain(|name, _| sent.iter().any(|of| of.contains_key(name)));
         }
         // What is as it was assumed stays assumed, whatever repeats it; what was changed is given, if nothing else is said of it.
         let providers = self
@@ -227,7 +245,8 @@ impl Assumptions {
             .iter()
             .filter(|(name, value)| before.tags.get(*name) != Some(value));
         changed.extend(tags.map(|(name, _)| format!("tags.{name}")));
-        changed.extend((self.users != before.users).then(|| "users".to_owned()));
+        changed.extend((self.users != before.users && !self.users.is_empty()).then(|| "users".to_owned()));
+        changed.extend((self.callers != before.callers).then(|| "callers".to_owned()));
         changed.extend((self.rate != before.rate).then(|| "rate".to_owned()));
         changed.extend((self.response_cache != before.response_cache).then(|| "response_cache".to_owned()));
         changed.extend((self.classes != before.classes).then(|| "classes".to_owned()));
@@ -246,7 +265,7 @@ impl Assumptions {
             "format": FORMAT, "rate": self.rate, "classes": self.classes, "providers": self.providers,
             "plan": self.plan, "because": self.because,
         });
-        for (name, of) in [("users", &self.users), ("tags", &self.tags)] {
+        for (name, of) in [("users", &self.users), ("tags", &self.tags), ("callers", &self.callers)] {
             if !of.is_empty() {
                 text[name] = Value::Object(of.clone());
             }
@@ -277,6 +296,15 @@ impl Assumptions {
         }
         parts.join("; ")
     }
+}
+
+/// What the limits and budgets of a gateway tell apart, each once.
+pub fn told_apart(gateway: &Gateway) -> Vec<String> {
+    let mut all: Vec<String> = identities(gateway).into_iter().map(|(identity, _)| identity).collect();
+    all.retain(|identity| identity != "class");
+    all.sort();
+    all.dedup();
+    all
 }
 
 /// What the limits and budgets of a gateway tell apart, as an experiment writes it, and the identities that they name.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::Assumptions;
+use super::callers;
 use crate::form::object;
 use crate::gateways::model::{Gateway, Group, Member};
 use crate::stats::sorting;
@@ -54,19 +55,41 @@ pub fn experiment(gateway: &Gateway, assumptions: &Assumptions, name: &str) -> V
         gateway.files.join(" + "),
         assumptions.quoted()
     );
-    let mut traffic = json!({ "arrivals": { "poisson": { "rate": assumptions.rate } }, "classes": classes });
-    for (name, of) in [("users", &assumptions.users), ("tags", &assumptions.tags)] {
-        if !of.is_empty() {
-            traffic[name] = Value::Object(of.clone());
+    let mut traffic = match assumptions.callers.is_empty() {
+        true => json!({ "arrivals": { "poisson": { "rate": assumptions.rate } }, "classes": classes }),
+        false => {
+            let streams = callers::streams(&assumptions.callers, &classes, &assumptions.users);
+            // Where every stream says how often each class comes, a share says nothing.
+            if callers::all_weigh(&streams) {
+                let all = classes.values_mut().filter_map(Value::as_object_mut);
+                all.for_each(|class| drop(class.remove("share")));
+            }
+            json!({ "streams": streams, "classes": classes })
         }
+    };
+    if !assumptions.users.is_empty() && assumptions.callers.is_empty() {
+        traffic["users"] = Value::Object(assumptions.users.clone());
     }
+    if !assumptions.tags.is_empty() {
+        traffic["tags"] = Value::Object(assumptions.tags.clone());
+    }
+    let providers = providers(gateway, assumptions);
+    // A host that no provider is on has nothing to bound.
+    let on = |host: &String| providers.values().any(|of| of.get("host") == Some(&json!(host)));
+    let mut hosts = gateway
+        .facts
+        .get("hosts")
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default();
+    hosts.retain(|host, _| on(host));
     let mut made = json!({
         "format": "simcap.experiment/2",
         "name": name,
         "about": about,
         "traffic": traffic,
-        "providers": providers(gateway, assumptions),
-        "hosts": gateway.facts.get("hosts").unwrap_or(&json!({})),
+        "providers": providers,
+        "hosts": hosts,
         "client": client,
         "policies": [{ "name": gateway.product.name, "policy": policy(gateway, assumptions) }],
         "plan": assumptions.plan,

@@ -2,9 +2,12 @@
 //!
 //! A provider for each deployment, a class of traffic for each name that callers may ask for (tagged `model`), one policy that is
 //! what the gateway does, one client with its retries, timeouts and breakers. What no configuration can say stands in a file
-//! of [`assumptions`] that a person edits, or comes from logs ([`usage`]); the experiment's `about` quotes it.
+//! of [`assumptions`] that a person edits, or comes from logs ([`usage`] for what providers do, [`callers`] for who asks); the experiment's
+//! `about` quotes it.
 
+pub mod asked;
 pub mod assumptions;
+pub mod callers;
 mod experiment;
 pub mod usage;
 

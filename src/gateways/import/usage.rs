@@ -55,19 +55,8 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec
             ));
             continue;
         }
-        let tokens = |of: &dyn Fn(&Observation) -> Option<u32>| {
-            let mut all: Vec<f64> = good
-                .iter()
-                .filter_map(|o| of(o))
-                .filter(|n| *n > 0)
-                .map(f64::from)
-                .collect();
-            quantiles(&mut all, |x| json!(x.round()))
-        };
         if let Some(Value::Object(class)) = assumptions.classes.get_mut(&group.name) {
-            for (name, law) in [("input", tokens(&|o| o.input)), ("output", tokens(&|o| o.output))] {
-                class.extend(law.map(|law| (name.to_owned(), law)));
-            }
+            class.extend(lengths(good.iter().map(|o| (o.input, o.output))));
         }
         let mut ttft: Vec<f64> = good.iter().filter_map(|o| o.ttft.seen()).collect();
         let mut speed: Vec<f64> = good
@@ -244,8 +233,19 @@ fn found(assumptions: &mut Assumptions, sent: &[(String, usize)], hits: &[(Strin
     assumptions.because.insert("response_cache".to_owned(), json!(why));
 }
 
+/// The laws of input and output of these answers, as far as there are enough.
+pub(super) fn lengths(tokens: impl Iterator<Item = (Option<u32>, Option<u32>)>) -> Map<String, Value> {
+    let (input, output): (Vec<Option<u32>>, Vec<Option<u32>>) = tokens.unzip();
+    let law = |all: Vec<Option<u32>>| {
+        let mut all: Vec<f64> = all.into_iter().flatten().filter(|n| *n > 0).map(f64::from).collect();
+        quantiles(&mut all, |x| json!(x.round()))
+    };
+    let both = [("input", law(input)), ("output", law(output))];
+    object(both.into_iter().filter_map(|(name, law)| Some((name.to_owned(), law?))))
+}
+
 /// Whether a log's target is this member's model.
-fn is_same(member: &Member, target: &str) -> bool {
+pub(super) fn is_same(member: &Member, target: &str) -> bool {
     let is_short = !target.contains('/');
     let names = [Some(member.model.as_str()), member.price.as_deref()];
     let is_it = |name: &str| name == target || (is_short && name.rsplit('/').next() == Some(target));

@@ -1,5 +1,7 @@
 //! The explanation as Markdown, and the ledger of keys as a table.
 
+use serde_json::{Map, Value};
+
 use super::{bound, counts, place, time, title, words, worst};
 use crate::gateways::Gateway;
 use crate::gateways::model::Limit;
@@ -72,6 +74,15 @@ pub fn ledger(gateway: &Gateway) -> String {
     out += "| key | where | what became of it | how, or why not |\n|---|---|---|---|\n";
     for key in &gateway.ledger {
         out += &row(&[&key.path, &place(gateway, Some(key.at)), key.verdict.words(), &key.how]);
+    }
+    out
+}
+
+/// What no configuration says, and where it is from, as a table.
+pub fn assumed(because: &Map<String, Value>) -> String {
+    let mut out = "\n## What no configuration says\n\n| what | where it is from |\n|---|---|\n".to_owned();
+    for (what, why) in because {
+        out += &row(&[what, why.as_str().unwrap_or("")]);
     }
     out
 }

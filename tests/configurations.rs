@@ -9,6 +9,7 @@ mod diffs;
 mod expected;
 mod exports;
 mod newcomer;
+mod tensorzero;
 mod told;
 
 use std::path::Path;

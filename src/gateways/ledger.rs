@@ -3,6 +3,7 @@
 //! A product's keys are a table of paths ([`Key`]), in which `[]` stands for the items of a list and `*` for any key; the first row that
 //! fits decides, and what it covers is not looked into; a row that ends in `*` yields to rows of what lies deeper. What no row names is not modelled.
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::tree::{Node, Place, Value};
@@ -103,11 +104,11 @@ fn walk(node: &Node, path: &str, shape: &str, keys: &[Key<'_>], rows: &mut Vec<R
         }
         Value::Map(entries) => {
             for entry in entries {
-                let join = |before: &str| match before {
-                    "" => entry.key.clone(),
-                    before => format!("{before}.{}", entry.key),
+                let join = |before: &str, key: &str| match before {
+                    "" => key.to_owned(),
+                    before => format!("{before}.{key}"),
                 };
-                let (path, shape) = (join(path), join(shape));
+                let (path, shape) = (join(path, &entry.key), join(shape, &step(&entry.key)));
                 let row = keys.iter().find(|(pattern, ..)| fits(pattern, &shape));
                 let deeper = || keys.iter().any(|(pattern, ..)| leads(pattern, &shape));
                 match row {
@@ -127,6 +128,14 @@ fn walk(node: &Node, path: &str, shape: &str, keys: &[Key<'_>], rows: &mut Vec<R
                 }
             }
         }
+    }
+}
+
+/// A key as one step of a shape, whatever dots it has.
+pub(super) fn step(key: &str) -> Cow<'_, str> {
+    match key.contains('.') {
+        true => Cow::Owned(key.replace('.', "_")),
+        false => Cow::Borrowed(key),
     }
 }
 

@@ -25,6 +25,8 @@ pub mod portkey;
 pub mod settled;
 pub mod show;
 pub mod source;
+pub mod tensorzero;
+pub mod toml;
 pub mod tree;
 mod values;
 pub mod warning;
@@ -141,6 +143,14 @@ const READERS: &[Reader] = &[
         values: (values::rules::ENVOY, envoy_bootstrap::snake_case),
         is_one_document: false,
     },
+    Reader {
+        product: &tensorzero::PRODUCT,
+        fits: tensorzero::fits,
+        read: tensorzero::read,
+        verdict: |shape| ledger::verdict(shape, tensorzero::KEYS),
+        values: (values::rules::TENSORZERO, str::to_owned),
+        is_one_document: true,
+    },
 ];
 
 /// The shape of a plugin's key, wherever the plugin stands.
@@ -240,13 +250,14 @@ mod tests {
     use super::*;
     use crate::report::terminal::Style;
 
-    const SEEDS: [&str; 6] = [
+    const SEEDS: [&str; 7] = [
         include_str!("../../fuzz/seeds/gateway/litellm"),
         include_str!("../../fuzz/seeds/gateway/portkey"),
         include_str!("../../fuzz/seeds/gateway/envoy"),
         include_str!("../../fuzz/seeds/gateway/kong"),
         include_str!("../../fuzz/seeds/gateway/bifrost"),
         include_str!("../../fuzz/seeds/gateway/envoy_bootstrap"),
+        include_str!("../../fuzz/seeds/gateway/tensorzero"),
     ];
 
     #[test]

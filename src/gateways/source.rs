@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::tree::{Entry, Node, Place, Value};
-use super::{Refused, yaml};
+use super::{Refused, toml, yaml};
 use crate::form::diagnose::quoted;
 use crate::import::source;
 
@@ -108,7 +108,10 @@ impl Config {
 
     fn add(&mut self, name: String, before: u32, text: &str) -> Result<Vec<Node>, Refused> {
         let file = self.files.len() as u16;
-        let read = yaml::read(&name, file, before, text)?;
+        let read = match toml::is_toml(&name, text) {
+            true => toml::read(&name, file, text)?,
+            false => yaml::read(&name, file, before, text)?,
+        };
         self.files.push(name);
         self.alias = self.alias.or(read.alias);
         self.repeated.extend(read.repeated);

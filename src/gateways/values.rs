@@ -5,7 +5,7 @@
 //! there. A reference to what is elsewhere (`os.environ/X`, `env.X`, `$X`, `{…}`) is not looked at. Left out: values that are possible and
 //! unwise, of which the products' own readers warn.
 
-use super::ledger::fits;
+use super::ledger::{fits, step};
 use super::source::Config;
 use super::tree::{Entry, Node, Place, Value};
 use super::warning::Warning;
@@ -133,7 +133,7 @@ impl Sieve<'_> {
             "" => key.to_owned(),
             before => format!("{before}.{key}"),
         };
-        let (path, shape) = (join(path, &entry.key), join(shape, &entry.key));
+        let (path, shape) = (join(path, &entry.key), join(shape, &step(&entry.key)));
         // Another form than a number is for the product's reader to tell of.
         let Some(text) = entry.value.text() else {
             let value = self.node(&entry.value, &path, &shape, wrong);

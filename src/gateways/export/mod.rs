@@ -101,6 +101,11 @@ pub fn export(
         Ok(text)
     })?;
     let gateway = super::read(&config, product)?;
+    if gateway.product == &super::tensorzero::PRODUCT {
+        let name = file.display().to_string();
+        let what = "is TOML, which is not written back: change the file, and import it again";
+        return Err(Refused::whole(&name, what).into());
+    }
     let settings = settled::of_gateway(&gateway, prices)?;
     let export = Export {
         file,

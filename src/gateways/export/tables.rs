@@ -171,6 +171,8 @@ pub(super) const PRODUCTS: &[(&str, &[&str], &[Row])] = &[
     ("bifrost", &[""], BIFROST),
     // Nothing of a bootstrap is written back.
     ("envoy", &[""], &[]),
+    // TOML is not written.
+    ("tensorzero", &[""], &[]),
 ];
 
 impl Form {

@@ -1,7 +1,7 @@
 //! Which settings of each product are numbers, and from where to where: tables.
 //!
 //! Sources: LiteLLM 1.109.1 (`types/router.py`), Portkey's `requestValidator/schema/config.ts`, Envoy Gateway's and Envoy's API, Kong's plugin
-//! schema 3.15, Bifrost's config.schema.json; bounds from above are this program's own, beyond what is ever meant.
+//! schema 3.15, Bifrost's config.schema.json, TensorZero's configuration reference; bounds from above are this program's own, beyond what is ever meant.
 
 use super::{COUNT, LONG, LONG_MS, MONEY, May, PERCENT, Rule, TRIES, WEIGHT};
 
@@ -174,4 +174,21 @@ pub(in crate::gateways) const ENVOY: &[Rule] = &[
     ("static_resources.clusters[].outlier_detection.base_ejection_time", May::Seconds),
     ("static_resources.clusters[].outlier_detection.max_ejection_time", May::Seconds),
     ("static_resources.clusters[].outlier_detection.max_ejection_percent", PERCENT),
+];
+
+/// TensorZero's numbers.
+#[rustfmt::skip]
+pub(in crate::gateways) const TENSORZERO: &[Rule] = &[
+    ("gateway.global_outbound_http_timeout_ms", LONG_MS),
+    ("models.*.timeouts.non_streaming.total_ms", LONG_MS),
+    ("models.*.timeouts.streaming.ttft_ms", LONG_MS),
+    ("models.*.timeouts.streaming.total_ms", LONG_MS),
+    ("models.*.providers.*.timeouts.non_streaming.total_ms", LONG_MS),
+    ("models.*.providers.*.timeouts.streaming.ttft_ms", LONG_MS),
+    ("models.*.providers.*.timeouts.streaming.total_ms", LONG_MS),
+    ("functions.*.variants.*.weight", WEIGHT),
+    ("functions.*.variants.*.retries.num_retries", TRIES),
+    ("functions.*.variants.*.retries.max_delay_s", LONG),
+    ("functions.*.variants.*.timeouts.non_streaming.total_ms", LONG_MS),
+    ("functions.*.experimentation.candidate_variants.*", WEIGHT),
 ];

@@ -46,7 +46,11 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, asked: &[Asked], 
         return notes;
     };
     // Where classes are parts of a group, a log does not tell of which.
-    if names.is_empty() || last.at <= first.at || names.iter().any(|name| !assumptions.classes.contains_key(*name)) {
+    if names.iter().any(|name| !assumptions.classes.contains_key(*name)) {
+        let what = "the configuration tells requests apart by what the log does not say: who asks is not taken from it";
+        return vec![what.to_owned()];
+    }
+    if names.is_empty() || last.at <= first.at {
         return notes;
     }
     let count = known().count();

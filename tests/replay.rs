@@ -144,9 +144,9 @@ fn spent(keep: &str, traffic: &str, client: &str) -> Result<serde_json::Value, S
     }}"#
     );
     std::fs::write(folder.path().join("kept.json"), text).unwrap();
-    let ran = crate::common::command::simcap(folder.path(), &["run", "kept.json", "--format", "json"]);
+    let ran = crate::common::command::simcap(folder.path(), &["run", "kept.json", "--out", "out"]);
     match ran.status.code() {
-        Some(0) => Ok(serde_json::from_slice(&ran.stdout).unwrap()),
+        Some(0) => Ok(serde_json::from_slice(&std::fs::read(folder.path().join("out/result.json")).unwrap()).unwrap()),
         _ => Err(crate::common::command::text(&ran.stderr)),
     }
 }

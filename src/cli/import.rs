@@ -36,7 +36,7 @@ pub(super) struct Import {
     /// Write to this folder [default: the configuration's name]; assumptions that are there are kept and used
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Take rates, lengths, models and their latency from logs of the gateway (LiteLLM's spend logs, which also say who asks, or any that `simcap fit` reads; a trace with `hash_ids`)
+    /// Take rates, lengths, models and their latency from logs of the gateway (LiteLLM's spend logs, which also name the callers, or any that `simcap fit` reads; a trace with `hash_ids`)
     #[arg(long, value_name = "LOG", num_args = 1..)]
     usage: Vec<PathBuf>,
 }
@@ -61,7 +61,7 @@ impl Import {
         let there = folder.join(ASSUMED);
         let kept = text_of(&there)?;
         if !self.usage.is_empty() {
-            // Who asks is one thing: where a file says what else of it, what is in the log goes into that.
+            // What is said of callers is one thing: where a file says what else of it, what is in the log goes into that.
             let is_said = kept.as_ref().is_some_and(|text| !text.contains("\"callers\""));
             notes = learn(&self.usage, &gateway, &mut assumed, !is_said)?;
             if is_said {

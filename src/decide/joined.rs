@@ -3,7 +3,7 @@
 //! Where both runs have the same seed, the same times and the same arrivals, replication by replication, their common random numbers pair
 //! them, and a difference is known better than either figure; where not, the two are independent, and the interval of a difference is
 //! wider. What became of each policy comes first, with the objectives that it fails now. Where one result has more traffic than the other,
-//! goodput and the bill of a month are no merit of a policy, and nothing is said of them. Only results of one confidence and one currency
+//! goodput and the bill of a month are not a merit of a policy, and nothing is said of them. Only results of one confidence and one currency
 //! are compared. Left out: policies that have no namesake in the other result, which are shown and not compared.
 
 use std::path::Path;

@@ -1,7 +1,6 @@
 //! Names of people that reports do not show: a few digits of their hash stand for them.
 //!
-//! The same name has the same digits in every file and run, so that a user of one report is found again in the next; and whoever has a
-//! list of names can find theirs. It is no protection against such a list.
+//! The same name has the same digits in every file and run, so that a user of one report is found again in the next; and a list of names suffices to find them. It does not protect against such a list.
 
 use std::sync::Arc;
 

@@ -84,7 +84,7 @@ fn in_words(bytes: u64) -> String {
     }
 }
 
-/// The first byte of a text that is no space, and not of a byte order mark.
+/// The first byte of a text that is neither a space nor of a byte order mark.
 pub fn first_that_counts(text: &[u8]) -> Option<u8> {
     let mark = "\u{feff}".as_bytes();
     let counts = |byte: &u8| !byte.is_ascii_whitespace() && !mark.contains(byte);
@@ -105,7 +105,7 @@ pub struct Rows<R> {
     most: u64,
     line: u64,
     of_line: usize,
-    /// Whether lines are bounded, once it is known: in JSON a list may be one line, and each of its rows is bounded by who reads it.
+    /// Whether lines are bounded, once it is known: in JSON a list may be one line, and each of its rows is bounded by its reader.
     bounds_lines: Option<bool>,
 }
 

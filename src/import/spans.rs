@@ -1,7 +1,7 @@
 //! OpenTelemetry's spans of calls to language models, as OTLP's JSON has them: which attributes say what, and their values.
 //!
 //! The attributes are those of the semantic conventions for generative AI (`gen_ai.*`, 1.28 to 1.41 and their successor), with the names
-//! that some had before. Spans of other operations (embeddings, tools, agents) are no calls.
+//! that some had before. Spans of other operations (embeddings, tools, agents) are not calls.
 
 use serde_json::{Map, Value};
 

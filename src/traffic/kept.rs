@@ -90,7 +90,7 @@ pub struct Said {
 /// What rows say, as a stream runs.
 #[derive(Clone, Debug)]
 pub struct Identified {
-    /// The rows.
+    /// The rows of the trace.
     pub kept: std::sync::Arc<Kept>,
     /// By combination, what its requests carry.
     pub each: Box<[Said]>,

@@ -78,7 +78,7 @@ pub(super) fn dispersion(times: &[u64], stretches: &Stretches, width: u64) -> Op
 const TOGETHER: usize = 20;
 
 /// The index of dispersion of counts in windows of `width` about the rate's own course, and how many windows' worth of evidence it has: within
-/// every 20 neighbouring windows the variance about the straight line through them. A rate that moves over a day is no burst. `None` as for
+/// every 20 neighbouring windows the variance about the straight line through them. A rate that moves over a day is not a burst. `None` as for
 /// [`dispersion`].
 pub(super) fn about_course(times: &[u64], stretches: &Stretches, width: u64) -> Option<(f64, u64)> {
     let (mut squares, mut free, mut sum, mut windows) = (0.0, 0_u64, 0.0, 0_u64);

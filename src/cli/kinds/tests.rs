@@ -90,9 +90,18 @@ fn every_parameter_says_its_form_and_what_it_means() {
 }
 
 /// The fields that the example cannot have beside others.
-const ELSEWHERE: [&str; 14] = [
+const ELSEWHERE: [&str; 23] = [
     "plan.at_most",
     "plan.until",
+    "traffic.classes.pairs",
+    "traffic.classes.pairs.columns",
+    "traffic.classes.pairs.columns.input",
+    "traffic.classes.pairs.columns.output",
+    "traffic.classes.pairs.columns.time",
+    "traffic.classes.pairs.columns.unit",
+    "traffic.classes.pairs.only",
+    "traffic.classes.pairs.skip_bad_rows",
+    "traffic.classes.pairs.trace",
     "traffic.streams",
     "traffic.streams.arrivals",
     "traffic.streams.classes",

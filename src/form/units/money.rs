@@ -260,7 +260,7 @@ mod tests {
         check_refused::<Money>("\"$1K\"", "\"$1K\" is not an amount of money: unknown suffix `K`");
         check_refused::<Money>(
             "\"$1,000\"",
-            "\"$1,000\" is not an amount of money: unknown suffix `,000`",
+            "\"$1,000\" is not an amount of money: its thousands are told apart by `_` or by nothing, like 200_000 or 200k",
         );
         check_refused::<Money>("\"€5\"", "\"€5\" is not an amount of money: it does not begin with `$`");
         check_refused::<Money>(

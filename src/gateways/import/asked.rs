@@ -44,7 +44,7 @@ pub struct Asked {
 /// A row by the names of its columns.
 type Row = Map<String, Value>;
 
-/// The requests of a log in order of time, with what tells `identities` apart; nothing if it is no log of these kinds.
+/// The requests of a log in order of time, with what tells `identities` apart; nothing if it is not a log of these kinds.
 pub fn asked(bytes: &[u8], identities: &[String]) -> Option<Vec<Asked>> {
     let rows = rows(bytes)?;
     let is_spend = rows.first()?.contains_key("startTime");

@@ -190,7 +190,7 @@ impl Assumptions {
         };
         let (before, mut because) = (self.clone(), Map::new());
         if given.contains_key("callers") {
-            // Who asks is said: nothing of it is assumed beside that.
+            // The callers are given: nothing of it is assumed beside that.
             self.users.clear();
             self.tags.clear();
         }

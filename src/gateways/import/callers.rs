@@ -55,7 +55,7 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, asked: &[Asked], 
     }
     let count = known().count();
     let rate = (count - 1) as f64 / (last.at - first.at);
-    // What no row has tells nobody apart.
+    // What no row has tells no callers apart.
     let said: Vec<usize> = (0..identities.len())
         .filter(|number| asked.iter().any(|request| request.who[*number].is_some()))
         .collect();

@@ -2,7 +2,7 @@
 //!
 //! A provider for each deployment, a class of traffic for each name that callers may ask for (tagged `model`), one policy that is
 //! what the gateway does, one client with its retries, timeouts and breakers. What no configuration can say stands in a file
-//! of [`assumptions`] that a person edits, or comes from logs ([`usage`] for what providers do, [`callers`] for who asks); the experiment's
+//! of [`assumptions`] that a person edits, or comes from logs ([`usage`] for what providers do, [`callers`] for their requests); the experiment's
 //! `about` quotes it.
 
 pub mod asked;

@@ -30,7 +30,7 @@ const WINDOWS: [(&str, &str); 6] = [
     ("month", "720h"),
 ];
 
-/// Whom a rule is for: what tells them apart, the one value if it is for one, and in words.
+/// The callers that a rule is for: what tells them apart, the one value if it is for one, and in words.
 struct Scope {
     per: Option<String>,
     of: Option<String>,

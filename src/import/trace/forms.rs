@@ -316,7 +316,7 @@ impl Columns {
         }
     }
 
-    /// Whether a row is no call of a language model.
+    /// Whether a row is something else than a call of a language model.
     pub(super) fn is_aside(&self, records: &dyn Records) -> bool {
         let calls = self.calls.as_ref();
         calls.is_some_and(|(column, calls)| !calls.contains(&&*records.text(column)))

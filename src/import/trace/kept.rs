@@ -79,7 +79,7 @@ impl Found {
     }
 }
 
-/// What a list of values says of `tag`: the value behind the tag's name, or else its first. What is no list is taken as it is.
+/// What a list of values says of `tag`: the value behind the tag's name, or else its first. Anything but a list is taken as it is.
 fn one_of<'a>(text: &'a str, tag: &str) -> Cow<'a, str> {
     let list = text
         .trim_start()

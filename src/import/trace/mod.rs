@@ -102,7 +102,7 @@ pub struct Facts {
     pub form: Option<&'static str>,
     /// The number of rows in the file.
     pub read: u64,
-    /// The number of rows left out because they are no calls of a language model.
+    /// The number of rows left out because they are not calls of a language model.
     pub aside: u64,
     /// The number of rows left out because `only` asks for other values.
     pub others: u64,

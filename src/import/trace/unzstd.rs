@@ -33,7 +33,7 @@ impl<'a> Frames<'a> {
         }
     }
 
-    /// Begins the next frame; whether there is one. What is no data is skipped.
+    /// Begins the next frame; whether there is one. What is not data is skipped.
     fn open(&mut self) -> io::Result<bool> {
         loop {
             if self.source.fill_buf()?.is_empty() {

@@ -136,7 +136,7 @@ impl<R: BufRead> Values<R> {
         self.source.consume(1);
     }
 
-    /// The next byte that is no space, and no comma where commas part rows. It is not taken.
+    /// The next byte that is not a space, nor a comma where commas part rows. It is not taken.
     fn solid(&mut self, has_commas: bool) -> Result<Option<u8>, TraceError> {
         while let Some(byte) = self.peek()? {
             if !byte.is_ascii_whitespace() && !(has_commas && byte == b',') {

@@ -31,7 +31,7 @@ pub(super) struct Label<'a> {
 const TRIES: usize = 40;
 /// A name nearer than this to a point that it does not name would be taken for that point's.
 const NEAR: f64 = 14.0;
-/// How many of the sides of a place are so near that nobody asks what a name there belongs to.
+/// How many of the sides of a place are so near that it is plain what a name there belongs to.
 const BESIDE: usize = 6;
 /// The distance of one ring round a point from the next, where a name is tried that has no room beside it.
 const RING: f64 = 12.0;

@@ -25,7 +25,7 @@ pub(super) fn ticks(report: &Report, end: f64) -> Vec<Series> {
 }
 
 fn moments(policy: &PolicyReport) -> Vec<(f64, String)> {
-    // Of what never came the mean is no number, and no tick is within the plot.
+    // Of what never came the mean is not a number, and no tick is within the plot.
     let after = |from: f64, time: &Estimate| from + time.value;
     let incidents = policy.incidents.iter().flat_map(|incident| {
         [

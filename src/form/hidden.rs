@@ -31,8 +31,8 @@ impl Called {
     /// The number of the user of this name.
     pub fn number(&self, name: &str) -> Option<u32> {
         let hidden = hidden(name);
-        let is_it = |called: &Box<str>| **called == *name || **called == *hidden;
-        let place = self.names.iter().position(is_it)?;
+        let is_it = |called: &str| *called == *name || *called == *hidden;
+        let place = self.names.iter().position(|called| is_it(called))?;
         Some(self.first + place as u32)
     }
 }

@@ -80,9 +80,8 @@ fn judge(held: &Held<'_>) -> (Holding, Option<&'static str>) {
     };
     if found.lo > most || found.hi < least {
         (Holding::Fails, None)
-    } else if found.lo >= least && found.hi <= most {
-        (Holding::Holds, None)
-    } else if held.sense == Sense::Equal && found.hi - found.lo <= most - least {
+    } else if found.lo >= least && found.hi <= most || held.sense == Sense::Equal && found.hi - found.lo <= most - least
+    {
         (Holding::Holds, None)
     } else if held.sense == Sense::Equal {
         (Holding::Unknown, Some("the interval is wider than the tolerance"))

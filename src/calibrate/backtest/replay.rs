@@ -199,7 +199,7 @@ fn traffic(
         let own: Vec<Row> = rows
             .iter()
             .filter(|(of, _)| *of == target)
-            .map(|(_, row)| row.clone())
+            .map(|(_, row)| *row)
             .collect();
         loaded.traces.insert(name, Arc::from(own));
     }

@@ -70,10 +70,11 @@ fn rows(bytes: &[u8]) -> Option<Vec<Row>> {
     let listed = |items: Vec<Value>| items.into_iter().filter_map(row).collect();
     match serde_json::from_slice::<Value>(bytes) {
         Ok(Value::Array(items)) => return Some(listed(items)),
-        Ok(Value::Object(mut whole)) => match whole.remove("data") {
-            Some(Value::Array(items)) => return Some(listed(items)),
-            Some(_) | None => {}
-        },
+        Ok(Value::Object(mut whole)) => {
+            if let Some(Value::Array(items)) = whole.remove("data") {
+                return Some(listed(items));
+            }
+        }
         Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | Err(_) => {}
     }
     if bytes.trim_ascii_start().starts_with(b"{") {
@@ -217,7 +218,9 @@ fn traced(row: &Row, identities: usize) -> Option<Asked> {
 /// was answered, at most `entries` of them, each of `replicas` by itself.
 pub fn repeated(asked: &[Asked], lives: Option<f64>, entries: Option<u64>, replicas: u64) -> Vec<bool> {
     use std::collections::{BTreeMap, VecDeque};
-    let mut caches: Vec<(BTreeMap<u64, f64>, VecDeque<(u64, f64)>)> = Vec::new();
+    /// When each prompt was answered, and the order in which they were.
+    type Cache = (BTreeMap<u64, f64>, VecDeque<(u64, f64)>);
+    let mut caches: Vec<Cache> = Vec::new();
     caches.resize(replicas.clamp(1, 1000) as usize, Default::default());
     let many = caches.len();
     let each = asked.iter().enumerate().map(|(number, request)| {

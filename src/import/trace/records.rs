@@ -44,6 +44,9 @@ pub(super) struct Delimited<R> {
     record: csv::StringRecord,
 }
 
+/// An object, and the line in which it begins.
+type Object = (u64, Map<String, Value>);
+
 impl<R: BufRead> Delimited<R> {
     /// The rows of `source`, whose cells are parted by what is most frequent in its first line: commas, semicolons or tabs.
     pub(super) fn new(mut source: R) -> Result<Delimited<R>, TraceError> {
@@ -133,7 +136,7 @@ impl<R: BufRead> Objects<R> {
     }
 
     /// Reads the next object, with the line in which it begins.
-    fn read(&mut self) -> Result<Option<(u64, Map<String, Value>)>, TraceError> {
+    fn read(&mut self) -> Result<Option<Object>, TraceError> {
         let Some(line) = self.values.next()? else {
             return Ok(None);
         };

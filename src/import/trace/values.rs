@@ -139,7 +139,7 @@ impl<R: BufRead> Values<R> {
     /// The next byte that is not a space, nor a comma where commas part rows. It is not taken.
     fn solid(&mut self, has_commas: bool) -> Result<Option<u8>, TraceError> {
         while let Some(byte) = self.peek()? {
-            if !byte.is_ascii_whitespace() && !(has_commas && byte == b',') {
+            if !(byte.is_ascii_whitespace() || has_commas && byte == b',') {
                 return Ok(Some(byte));
             }
             self.line += u64::from(byte == b'\n');

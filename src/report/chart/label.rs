@@ -16,6 +16,9 @@ type At = (i32, i32);
 /// Left, top, right, bottom.
 type Box4 = (i32, i32, i32, i32);
 
+/// Where a name stands: by which end, where, and the line that leads there from its point.
+type Placed = (HPos, At, Option<(At, At)>);
+
 /// A name and where it is written.
 pub(super) struct Label<'a> {
     pub(super) text: &'a str,
@@ -192,7 +195,7 @@ impl Room {
     }
 
     /// The nearest free place further off for the name of a point, with the line that leads there, which crosses nothing that is written.
-    fn apart(&mut self, point: At, text: &str) -> Option<(HPos, At, Option<(At, At)>)> {
+    fn apart(&mut self, point: At, text: &str) -> Option<Placed> {
         if self.in_rows {
             return None;
         }

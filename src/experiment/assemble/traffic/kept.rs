@@ -88,7 +88,7 @@ pub(super) fn identified(
         values.iter().map(place).collect()
     };
     let adds: Vec<Vec<u32>> = kept.tags.iter().map(adds).collect();
-    let said = |of: &Box<[u32]>| Said {
+    let said = |of: &[u32]| Said {
         user: kept.users.is_some().then_some(of[0]),
         class: kept.classes.is_some().then(|| classes[of[1] as usize]),
         tags: of[2..]
@@ -98,7 +98,7 @@ pub(super) fn identified(
             .sum(),
     };
     Ok(Some(Identified {
-        each: kept.each.iter().map(said).collect(),
+        each: kept.each.iter().map(|of| said(of)).collect(),
         kept: Arc::clone(kept),
     }))
 }

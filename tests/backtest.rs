@@ -36,7 +36,7 @@ fn folder(weight: u32) -> TempDir {
     };
     let mut lines = String::new();
     for number in 0..3000 {
-        at += -0.5 * (1.0 - draws.next()).ln();
+        at += -0.5 * libm::log(1.0 - draws.next());
         let quick = draws.next() < 0.7;
         let ttft = if quick {
             0.2 + 0.2 * draws.next()

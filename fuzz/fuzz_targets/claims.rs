@@ -20,7 +20,11 @@ fuzz_target!(|bytes: &[u8]| {
             return;
         }
     };
-    for estimate in [Estimate::NONE, Estimate::symmetric(3.0, Some(1.0), 8, 0), Estimate::symmetric(0.0, None, 1, 0)] {
+    for estimate in [
+        Estimate::NONE,
+        Estimate::symmetric(3.0, Some(1.0), 8, 0),
+        Estimate::symmetric(0.0, None, 1, 0),
+    ] {
         let audited = audit(&claims, &|simulated| Seen {
             estimate,
             unit: simulated.metric.unit(),

@@ -221,6 +221,7 @@ impl Report {
     }
 
     /// What was scheduled to go wrong; of a result of an earlier version its outages.
+    #[cfg(feature = "plots")]
     pub(crate) fn stretches(&self) -> Vec<Scheduled> {
         let outages = || {
             let first = self.policies.first().into_iter();
@@ -719,6 +720,7 @@ pub(crate) fn shown<'a>(policy: &'a PolicyReport, metric: &Metric) -> (Estimate,
 }
 
 /// A policy's figure as [`shown`] has it, if the report has one.
+#[cfg(feature = "plots")]
 pub(crate) fn measured<'a>(policy: &'a PolicyReport, metric: &Metric) -> Option<(Estimate, Option<&'a str>)> {
     let has = policy.metrics.iter().any(|measured| measured.metric == *metric);
     has.then(|| shown(policy, metric))

@@ -43,6 +43,7 @@ fn differences(report: &Report, notes: &mut Notes) -> Table {
         table.words(&group, "");
     }
     let further = report.further(|standard| standard.terminal).into_iter().cloned();
+    let differs = report.joined.as_ref().is_some_and(|joined| joined.traffic.is_some());
     for metric in shown(report).chain(further) {
         let cells = report.comparisons.iter().flat_map(|comparison| {
             let found = comparison
@@ -51,7 +52,10 @@ fn differences(report: &Report, notes: &mut Notes) -> Table {
                 .find(|difference| difference.metric == metric);
             found.map_or_else(
                 || [format::NONE, "", ""].map(Cell::new),
-                |difference| cells(difference, report.code(), notes),
+                |difference| {
+                    let more = differs && metric.grows_with_traffic();
+                    cells(difference, more, report.code(), notes)
+                },
             )
         });
         let cells: Vec<Cell> = cells.collect();
@@ -60,8 +64,12 @@ fn differences(report: &Report, notes: &mut Notes) -> Table {
     table
 }
 
-fn cells(difference: &Difference, code: Option<Code>, notes: &mut Notes) -> [Cell; 3] {
-    let (said, tone) = verdict(&difference.metric, difference.verdict);
+/// The cells of a difference; one that `more` traffic makes is neither better nor worse.
+fn cells(difference: &Difference, more: bool, code: Option<Code>, notes: &mut Notes) -> [Cell; 3] {
+    let (said, tone) = match more {
+        true => ("other traffic", Tone::Dim),
+        false => verdict(&difference.metric, difference.verdict),
+    };
     let relative = difference.relative.map_or(String::new(), format::relative);
     [
         notes.difference(difference.metric.unit_in(code), &difference.difference),

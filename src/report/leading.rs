@@ -83,7 +83,7 @@ impl Report {
     }
 
     /// The number of each policy's colour in charts; none for those that are grey because there are too many. Of two results a policy has one
-    /// colour in both, in the second that of [`COLOURS`] further on, which charts draw dashed and hollow.
+    /// colour in both, in the second that of `COLOURS` further on, which charts draw dashed and hollow.
     pub fn colours(&self) -> Vec<Option<usize>> {
         if let Some(joined) = &self.joined {
             return self.colours_of_two([0, 1].map(|of: usize| format!(" ({})", joined.each[of].experiment)));

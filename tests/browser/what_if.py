@@ -81,7 +81,7 @@ def main():
         if given.keep:
             page.screenshot(path=folder / "untouched.png", full_page=True)
 
-        label = page.locator("#knobs [data-path='objectives[3].at_least'] label").inner_text()
+        label = page.locator("#knobs [data-path='objectives[3].at_least'] label").text_content()
         expect(label == "quality at least", f"a knob is called {label!r}")
         for mistake in ["abc", "-3", ""]:
             field(page, "objectives[3].at_least").evaluate(

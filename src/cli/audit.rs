@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, anyhow};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::many::{Form, Many};
 use super::run::Stop;
-use super::{Done, Exit, Failure, print, style, traces};
+use super::{Done, Exit, Failure, print, style};
 use crate::experiment::assemble::assemble;
 use crate::experiment::claims::{Claims, RunSpec, Seen, Simulated};
 use crate::experiment::load::{LoadError, Loaded, Source};
@@ -41,30 +42,14 @@ pub(super) struct AuditArgs {
     /// Replications of every experiment [default: as the files say]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     replications: Option<u64>,
-    /// Seed [default: as each experiment says]
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// Threads [default: one a core]; results do not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
-    threads: Option<u64>,
-    /// The trace that an experiment replays, or the folder it is in [default: the environment's SIMCAP_TRACES]
-    #[arg(long, value_name = "PATH")]
-    trace: Option<PathBuf>,
+    #[command(flatten)]
+    many: Many,
     /// What to print
     #[arg(long, value_enum, default_value_t = Form::Table)]
     format: Form,
     /// Write audit.json, audit.csv and audit.md to this folder too
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-}
-
-/// What is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Table,
-    Json,
-    Csv,
-    Markdown,
 }
 
 /// An experiment that claims name, or the result of a run.
@@ -98,10 +83,7 @@ impl AuditArgs {
         for run in &mut runs {
             run.leave_out(&files);
         }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(self.threads.unwrap_or(0) as usize)
-            .build()
-            .context("cannot start the threads")?;
+        let pool = self.many.pool()?;
         stop.simulate();
         let mut ran = Vec::new();
         for run in &mut runs {
@@ -181,7 +163,7 @@ impl AuditArgs {
                 LoadError::Read { file, why } => Failure::from(wrong("file", format!("cannot read {file}: {why}"))),
                 error => error.into(),
             })?
-            .load(&settings, &traces(self.trace.clone()), None, own.clone())
+            .load(&settings, &self.many.traces(), None, own.clone())
             .map_err(|error| match error {
                 LoadError::Set(why) => Failure::from(wrong("set", why)),
                 error => error.into(),
@@ -200,7 +182,7 @@ impl AuditArgs {
         }
         let mut options = Options::default().own(own.clone());
         options.replications = self.replications.or(run.replications);
-        options.seed = self.seed;
+        options.seed = self.many.seed;
         let done = pool.install(|| run_controlled(loaded, &options, &stop.control));
         if stop.control.stop.load(Ordering::Relaxed) {
             return Err(anyhow!("interrupted: nothing is audited").into());

@@ -9,10 +9,11 @@ mod asked;
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::many::{Form, Many};
 use super::run::Stop;
-use super::{Done, Exit, Failure, print, style, traces};
+use super::{Done, Exit, Failure, print, style};
 use crate::experiment::assemble::{Plan, assemble};
 use crate::experiment::axis::Range;
 use crate::experiment::load::{LoadError, Loaded, Source};
@@ -64,30 +65,14 @@ pub(super) struct CapacityArgs {
     /// A number of the file and its range, like providers[a].connections=10..200: the smallest that carries `--carry`
     #[arg(long, value_name = "PATH=LOW..HIGH", requires = "carry", conflicts_with = "grows")]
     smallest: Option<Range>,
-    /// Seed [default: as the file says]
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// Threads [default: one a core]; results do not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
-    threads: Option<u64>,
-    /// The trace that the experiment replays, or the folder it is in [default: the environment's SIMCAP_TRACES]
-    #[arg(long, value_name = "PATH")]
-    trace: Option<PathBuf>,
+    #[command(flatten)]
+    many: Many,
     /// What to print
     #[arg(long, value_enum, default_value_t = Form::Table)]
     format: Form,
     /// Write capacity.json and capacity.html, a page with the curves, to this folder too
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-}
-
-/// What is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Table,
-    Json,
-    Csv,
-    Markdown,
 }
 
 /// What is searched over: how the experiment is made at a value.
@@ -105,10 +90,10 @@ impl CapacityArgs {
             let (path, value) = setting.written();
             (path.to_owned(), value.to_owned())
         });
-        super::refuse_twice(self.replications, self.seed, set)?;
+        super::refuse_twice(self.replications, self.many.seed, set)?;
         let stop = Stop::watch(None);
         let mut source = Source::read(&self.file)?;
-        let traces = traces(self.trace.clone());
+        let traces = self.many.traces();
         let base = source.load(&self.set, &traces, None, own.clone())?;
         let plan = assemble(&base)?;
         let names = self.policies(&plan, &base)?;
@@ -132,10 +117,7 @@ impl CapacityArgs {
         for value in self.search(&over, &plan).checked() {
             assemble(&over.at(value, &names[0], &self, &traces, own)?)?;
         }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(self.threads.unwrap_or(0) as usize)
-            .build()
-            .context("cannot start the threads")?;
+        let pool = self.many.pool()?;
         stop.simulate();
         let mut is_stopped = false;
         for name in &names {
@@ -169,7 +151,7 @@ impl CapacityArgs {
                 let loaded = over.at(value, name, &self, &traces, own).ok()?;
                 let mut options = Options::default().own(own.clone());
                 options.replications = Some(most.min(MOST_REPORTED));
-                options.seed = self.seed;
+                options.seed = self.many.seed;
                 pool.install(|| run_controlled(&loaded, &options, &stop.control)).ok()
             };
             let (there, today) = self.beside(&found, &plan, &mut report, is_stopped);
@@ -225,7 +207,7 @@ impl CapacityArgs {
             range,
             is_relief: over.smallest.is_some(),
             step,
-            seed: Some(self.seed.unwrap_or(plan.seed)),
+            seed: Some(self.many.seed.unwrap_or(plan.seed)),
             replications: self.replications,
             precision: self.precision,
             budget: self.budget,
@@ -321,7 +303,7 @@ impl CapacityArgs {
                 .as_ref()
                 .map(|(_, times)| declared.map_or(f64::NAN, |declared| declared * times)),
             growth: self.grows.map(Growth::a_month),
-            seed: self.seed.unwrap_or(plan.seed),
+            seed: self.many.seed.unwrap_or(plan.seed),
             confidence: plan.confidence.level(),
             precision: self.precision,
             currency: plan.currency.as_ref().map(|billing| billing.code),

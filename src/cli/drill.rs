@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, anyhow};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::many::{Form, Many};
 use super::run::Stop;
-use super::{Done, Exit, Failure, print, style, traces};
+use super::{Done, Exit, Failure, print, style};
 use crate::experiment::assemble::assemble;
 use crate::experiment::drill::{Domain, Failing, domains, drill, metrics};
 use crate::experiment::load::{LoadError, Loaded, Source};
@@ -43,15 +44,8 @@ pub(super) struct DrillArgs {
     /// Replications of each case [default: as the file says, at most 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     replications: Option<u64>,
-    /// Seed [default: as the file says]
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// Threads [default: one a core]; results do not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
-    threads: Option<u64>,
-    /// The trace that the experiment replays, or the folder it is in [default: the environment's SIMCAP_TRACES]
-    #[arg(long, value_name = "PATH")]
-    trace: Option<PathBuf>,
+    #[command(flatten)]
+    many: Many,
     /// The share of requests that may fail in any failure, like 5%: exit code 1 if under every policy more do
     #[arg(long, value_name = "SHARE", value_parser = share)]
     errors_at_most: Option<Fraction>,
@@ -64,15 +58,6 @@ pub(super) struct DrillArgs {
     /// Write drill.csv, drill.json and drill.md to this folder too
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-}
-
-/// What is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Table,
-    Csv,
-    Json,
-    Markdown,
 }
 
 /// Replications of a case where nothing says how many.
@@ -113,10 +98,10 @@ impl DrillArgs {
     pub(super) fn run(self, own: &OwnParts) -> Done {
         let set = self.set.iter().map(Setting::written);
         let set = set.map(|(path, value)| (path.to_owned(), value.to_owned()));
-        super::refuse_twice(self.replications, self.seed, set)?;
+        super::refuse_twice(self.replications, self.many.seed, set)?;
         let stop = Stop::watch(None);
         let mut source = Source::read(&self.file)?;
-        let loaded = source.load(&self.set, &traces(self.trace.clone()), None, own.clone())?;
+        let loaded = source.load(&self.set, &self.many.traces(), None, own.clone())?;
         // What is wrong with the experiment itself is told before anything is changed in it.
         assemble(&loaded).map_err(LoadError::Says)?;
         let wanted = self.domains(&loaded)?;
@@ -128,11 +113,8 @@ impl DrillArgs {
         let mut options = Options::default().own(own.clone());
         let replications = (self.replications).unwrap_or(loaded.experiment.plan.replications.min(REPLICATIONS));
         options.replications = Some(replications);
-        options.seed = self.seed;
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(self.threads.unwrap_or(0) as usize)
-            .build()
-            .context("cannot start the threads")?;
+        options.seed = self.many.seed;
+        let pool = self.many.pool()?;
         stop.simulate();
         let mut found = Drill {
             experiment: loaded.experiment.name.clone(),

@@ -26,6 +26,7 @@ mod import;
 mod init;
 mod kinds;
 mod list;
+mod many;
 mod measured;
 #[cfg(feature = "live")]
 mod mock;

@@ -10,10 +10,11 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, anyhow};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::many::{Form, Many};
 use super::run::Stop;
-use super::{Done, Exit, Failure, print, style, traces};
+use super::{Done, Exit, Failure, print, style};
 use crate::experiment::assemble::{Plan, assemble};
 use crate::experiment::axis::Axis;
 use crate::experiment::load::{LoadError, Loaded, Source, Traces};
@@ -57,15 +58,8 @@ pub(super) struct OptimizeArgs {
     /// Requests that may be simulated, a quarter of them for the run on another seed
     #[arg(long, value_name = "N", default_value = "20000000", value_parser = clap::value_parser!(u64).range(1..))]
     budget: u64,
-    /// Seed [default: as the file says]
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// Threads [default: one a core]; results do not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
-    threads: Option<u64>,
-    /// The trace that the experiment replays, or the folder it is in [default: the environment's SIMCAP_TRACES]
-    #[arg(long, value_name = "PATH")]
-    trace: Option<PathBuf>,
+    #[command(flatten)]
+    many: Many,
     /// What to print
     #[arg(long, value_enum, default_value_t = Form::Table)]
     format: Form,
@@ -74,22 +68,13 @@ pub(super) struct OptimizeArgs {
     out: Option<PathBuf>,
 }
 
-/// What is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Table,
-    Json,
-    Csv,
-    Markdown,
-}
-
 impl OptimizeArgs {
     pub(super) fn run(self, own: &OwnParts) -> Done {
         let set = self.axes.iter().map(|axis| (axis.path.clone(), axis.values.join(",")));
-        super::refuse_twice(None, self.seed, set)?;
+        super::refuse_twice(None, self.many.seed, set)?;
         let stop = Stop::watch(None);
         let mut source = Source::read(&self.file)?;
-        let traces: Traces = traces(self.trace.clone());
+        let traces: Traces = self.many.traces();
         // A single value is a change of the file, and no choice.
         let fixed = settled(&self.axes, None).into_iter();
         let fixed: Result<Vec<Setting>, _> = fixed.map(|(path, value)| Setting::new(path, value)).collect();
@@ -100,10 +85,7 @@ impl OptimizeArgs {
         let goal = goal.cloned().unwrap_or(Metric::COST_PER_MONTH);
         let metrics = metrics(&plan, goal);
         let mut candidates = Candidates::of(&self, (source, traces, own.clone()), &base, &plan, &metrics)?;
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(self.threads.unwrap_or(0) as usize)
-            .build()
-            .context("cannot start the threads")?;
+        let pool = self.many.pool()?;
         stop.simulate();
         let goals: Vec<Goal> = (plan.objectives.iter())
             .map(|objective| Goal {
@@ -119,7 +101,7 @@ impl OptimizeArgs {
             confidence: plan.confidence,
             most: self.replications,
             budget: (self.budget as f64 * OF_SEARCH) as u64,
-            seed: self.seed.unwrap_or(plan.seed),
+            seed: self.many.seed.unwrap_or(plan.seed),
             warmth: pool.install(|| warmth(&base, &plan, &stop))?,
         };
         let count = candidates.len();

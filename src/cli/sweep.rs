@@ -9,8 +9,9 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
+use super::many::Many;
 use super::run::Stop;
-use super::{Done, Exit, Failure, print, style, traces};
+use super::{Done, Exit, Failure, print, style};
 use crate::experiment::assemble::assemble;
 use crate::experiment::axis::{Axis, points};
 use crate::experiment::load::{Loaded, Source, Traces};
@@ -39,15 +40,8 @@ pub(super) struct SweepArgs {
     /// Replications at each point [default: as the file says]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     replications: Option<u64>,
-    /// Seed [default: as the file says]
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// Threads [default: one a core]; results do not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
-    threads: Option<u64>,
-    /// The trace that the experiment replays, or the folder it is in [default: the environment's SIMCAP_TRACES]
-    #[arg(long, value_name = "PATH")]
-    trace: Option<PathBuf>,
+    #[command(flatten)]
+    many: Many,
     /// What to print
     #[arg(long, value_enum, default_value_t = Form::Table)]
     format: Form,
@@ -67,11 +61,11 @@ enum Form {
 impl SweepArgs {
     pub(super) fn run(self, own: &OwnParts) -> Done {
         let set = self.axes.iter().map(|axis| (axis.path.clone(), axis.values.join(",")));
-        super::refuse_twice(self.replications, self.seed, set)?;
+        super::refuse_twice(self.replications, self.many.seed, set)?;
         let stop = Stop::watch(None);
         let points = points(&self.axes).map_err(|why| Failure::Input(format!("--set: {why}")))?;
         let mut source = Source::read(&self.file)?;
-        let traces = traces(self.trace.clone());
+        let traces = self.many.traces();
         let mut experiment = String::new();
         // A mistake in any of them is told before the first is run.
         for values in &points {
@@ -79,10 +73,7 @@ impl SweepArgs {
             assemble(&loaded)?;
             experiment = loaded.experiment.name;
         }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(self.threads.unwrap_or(0) as usize)
-            .build()
-            .context("cannot start the threads")?;
+        let pool = self.many.pool()?;
         stop.simulate();
         let mut sweep = Sweep {
             experiment,
@@ -98,7 +89,7 @@ impl SweepArgs {
             let loaded = self.loaded(&mut source, &values, &traces, own)?;
             let mut options = Options::default().own(own.clone());
             options.replications = self.replications;
-            options.seed = self.seed;
+            options.seed = self.many.seed;
             let done = pool.install(|| run_controlled(&loaded, &options, &stop.control));
             if stop.control.stop.load(Ordering::Relaxed) {
                 break;

@@ -317,21 +317,7 @@ impl Audit {
         for report in &self.reports {
             text += &format!("\n## {}\n\n{}\n", escaped(&report.name), escaped(&report.about));
             for (title, table) in report.tables() {
-                let heads: Vec<String> = table.heads().map(|(head, _)| escaped(head)).collect();
-                let rules = table.heads().map(|(_, is_left)| if is_left { "---|" } else { "---:|" });
-                text += &format!(
-                    "\n### {}\n\n| {} |\n|{}\n",
-                    escaped(&title),
-                    heads.join(" | "),
-                    rules.collect::<String>()
-                );
-                for (name, cells) in table.rows() {
-                    let cells: Vec<String> = cells
-                        .iter()
-                        .map(|cell| escaped([cell.text.as_str(), cell.tail.as_str()].join(" ").trim_end()))
-                        .collect();
-                    text += &format!("| {} | {} |\n", escaped(name), cells.join(" | "));
-                }
+                text += &format!("\n### {}\n\n{}", escaped(&title), table.markdown());
             }
         }
         for run in &self.runs {

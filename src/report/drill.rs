@@ -386,20 +386,7 @@ impl Drill {
             text += &format!("- warning: {}\n", escaped(warning));
         }
         for (title, table) in self.tables(true) {
-            let heads: Vec<String> = table.heads().map(|(head, _)| escaped(head)).collect();
-            text += &format!(
-                "\n{}\n\n| {} |\n|---|{}\n",
-                escaped(&title),
-                heads.join(" | "),
-                "---:|".repeat(heads.len().saturating_sub(1))
-            );
-            for (name, cells) in table.rows() {
-                let cells: Vec<String> = cells
-                    .iter()
-                    .map(|cell| escaped([cell.text.as_str(), cell.tail.as_str()].join(" ").trim_end()))
-                    .collect();
-                text += &format!("| {} | {} |\n", escaped(name), cells.join(" | "));
-            }
+            text += &format!("\n{}\n\n{}", escaped(&title), table.markdown());
         }
         text
     }
@@ -496,7 +483,7 @@ mod tests {
         assert_eq!(text.matches("nothing fails").count(), 2 + 5, "{text}");
         let markdown = drill.markdown();
         assert!(
-            markdown.contains("| policy | nothing fails | hangs |\n|---|---:|---:|\n"),
+            markdown.contains("| policy | nothing fails | hangs |\n| --- | ---: | ---: |\n"),
             "{markdown}"
         );
         assert!(markdown.contains("| p1 hangs |"), "{markdown}");

@@ -4,7 +4,6 @@
 //! texts out of files are text. Left out: plots, and every figure that `result.json` has besides.
 
 use super::leading::FIGURES;
-use super::table::Table;
 use super::text::clean;
 use super::{Judged, Metric, OVER_ALL, PolicyReport, Report, format, shown};
 
@@ -94,23 +93,6 @@ fn objectives(report: &Report) -> String {
         ]));
     }
     rows.join("\n")
-}
-
-/// A table in Markdown. Ends in a newline.
-pub(crate) fn table(of: &Table) -> String {
-    let heads: Vec<(&str, bool)> = of.heads().collect();
-    let mut rows = vec![
-        row(heads.iter().map(|(title, _)| escaped(title))),
-        row(heads
-            .iter()
-            .map(|(_, words)| if *words { "---" } else { "---:" }.to_owned())),
-    ];
-    for (name, cells) in of.rows() {
-        let mut texts: Vec<String> = cells.iter().map(|cell| escaped(&cell.text)).collect();
-        texts.resize(heads.len() - 1, String::new());
-        rows.push(row(std::iter::once(escaped(name)).chain(texts)));
-    }
-    rows.join("\n") + "\n"
 }
 
 fn row(cells: impl IntoIterator<Item = String>) -> String {

@@ -139,16 +139,18 @@ impl Table {
         &self.rows
     }
 
-    /// The table in Markdown.
-    pub(super) fn markdown(&self) -> String {
+    /// The table in GitHub's Markdown, each line ending in a newline. The groups of columns are left out.
+    pub(crate) fn markdown(&self) -> String {
         let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
         let mut text = row(self.heads().map(|(head, _)| escaped(head)).collect());
         text += &row((self.heads())
             .map(|(_, left)| if left { "---" } else { "---:" }.into())
             .collect());
-        for (name, cells) in self.rows() {
+        for (name, cells) in &self.rows {
             let cell = |cell: &Cell| escaped(format!("{} {}", cell.text, cell.tail).trim());
-            text += &row(std::iter::once(escaped(name)).chain(cells.iter().map(cell)).collect());
+            let mut texts: Vec<String> = std::iter::once(escaped(name)).chain(cells.iter().map(cell)).collect();
+            texts.resize(self.columns.len() + 1, String::new());
+            text += &row(texts);
         }
         text
     }

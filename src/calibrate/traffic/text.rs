@@ -52,7 +52,7 @@ pub fn terminal(it: &Description, model: Option<&Model>, style: &Style) -> Strin
 
 /// What a trace shows, and its model if there is one, as Markdown.
 pub fn markdown(it: &Description, model: Option<&Model>) -> String {
-    use crate::report::markdown::{escaped, table as grid};
+    use crate::report::markdown::escaped;
     let mut text = format!("# {}\n\n", escaped(&it.file));
     for line in facts(it) {
         text += &format!("{}\n", escaped(&line));
@@ -64,7 +64,7 @@ pub fn markdown(it: &Description, model: Option<&Model>) -> String {
         .iter()
         .filter(|table| !table.is_empty())
     {
-        text += &format!("\n{}", grid(table));
+        text += &format!("\n{}", table.markdown());
     }
     text += &format!("\n**{}.**\n", escaped(&it.means));
     let list = |title: &str, lines: &[String]| {
@@ -83,7 +83,7 @@ pub fn markdown(it: &Description, model: Option<&Model>) -> String {
             .iter()
             .filter(|table| !table.is_empty())
         {
-            text += &format!("\n{}", grid(table));
+            text += &format!("\n{}", table.markdown());
         }
         text += &format!("\n{}.\n", escaped(&verdict(model)));
         text += &list("Of the model", &model.cautions);

@@ -201,3 +201,26 @@ fn the_same_bytes_come_on_any_number_of_threads() {
     };
     assert_eq!(bytes("1"), bytes("3"));
 }
+
+#[test]
+fn requests_are_of_the_class_that_asks_for_their_model() {
+    let folder = folder(70);
+    let path = folder.path().join("gateway.json");
+    let mut experiment: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let class = |asks: &str, share: f64| json!({ "asks": asks, "share": share, "input": { "constant": 1 }, "output": { "constant": 1 } });
+    // Shares that are not those of the log.
+    experiment["traffic"]["classes"] = json!({ "short": class("acme/quick", 1.0), "long": class("slow", 9.0) });
+    experiment["policies"] = json!([ { "name": "by class", "policy": { "tiered": {
+        "tiers": [ { "name": "a", "providers": ["quick"], "classes": ["short"] },
+                   { "name": "b", "providers": ["other"], "classes": ["long"] } ],
+        "otherwise": "fail"
+    } } } ]);
+    std::fs::write(&path, experiment.to_string()).unwrap();
+    let (code, printed, found) = validated(&folder, &[]);
+    assert_eq!(code, Some(0), "{printed}");
+    // Each goes where it went in the log, but for those that fail.
+    let answer = &found["answers"][0];
+    let [measured, predicted] = ["measured", "predicted"].map(|key| answer[key].as_f64().unwrap());
+    assert!((measured - predicted).abs() < 0.005, "{answer}");
+    assert!(!printed.contains("dealt out"), "{printed}");
+}

@@ -304,6 +304,60 @@ fn two_results_of_one_seed_are_compared_as_one_run_compares_them() {
     }
 }
 
+/// A check of a change: a result is kept by name, and a later experiment fails against it only where it makes an objective fail.
+#[test]
+fn a_change_is_held_against_a_baseline() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, provider: &str, bound: &str| {
+        let policy = format!(r#"{{"name": "p", "policy": {{"single": {{"provider": "{provider}"}}}}}}"#);
+        let text = TWO_PROVIDERS.replace("POLICIES", &policy).replace("NAME", name);
+        let objectives = format!(r#""objectives": [{{"metric": "ttft.p95", "at_most": "{bound}"}}], "plan""#);
+        let text = text.replace(r#""plan""#, &objectives);
+        std::fs::write(folder.path().join(format!("{name}.json")), text).unwrap();
+    };
+    // The 95th percentile is 0.3 s · e^(1.645 · 0.5) = 0.683 s near, and 0.5 s · e^(1.645 · 0.4) = 0.965 s far.
+    write("near", "near", "800ms");
+    write("far", "far", "800ms");
+    write("tight", "near", "500ms");
+    let run = |arguments: &[&str]| {
+        let output = simcap(folder.path(), arguments);
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (_, _, none) = run(&["compare", "near.json", "--baseline", "main"]);
+    assert!(
+        none.contains("no baseline is called `main`: none is kept in reports/baselines"),
+        "{none}"
+    );
+    let (code, said, _) = run(&["run", "near.json", "-q", "--save-baseline", "main"]);
+    assert!(
+        code == Some(0) && said.contains("Baseline: reports/baselines/main"),
+        "{said}"
+    );
+    let (_, _, near) = run(&["compare", "near.json", "--baseline", "mian"]);
+    assert!(near.contains("did you mean `main`?"), "{near}");
+    let (code, _, _) = run(&["run", "near.json", "--save-baseline", "../main"]);
+    assert_eq!(code, Some(2), "a name is no path");
+
+    let (code, said, _) = run(&["compare", "near.json", "--baseline", "main"]);
+    assert!(
+        code == Some(0) && said.contains("The same seed, times and arrivals"),
+        "{said}"
+    );
+    let (code, said, _) = run(&["compare", "far.json", "--baseline", "main"]);
+    assert!(
+        code == Some(1) && said.contains("1 of 1 policies now fail an objective"),
+        "{said}"
+    );
+    // Two experiments, either of which may be a result; one that fails what it failed before is no regression.
+    let (code, both, _) = run(&["compare", "near.json", "far.json"]);
+    assert_eq!(code, Some(1), "{both}");
+    let (code, said, _) = run(&["compare", "reports/near", "far.json"]);
+    assert_eq!((code, said), (Some(1), both));
+    run(&["run", "tight.json", "-q"]);
+    let (code, said, _) = run(&["compare", "reports/tight", "tight.json"]);
+    assert!(code == Some(0) && said.contains("still fails"), "{said}");
+}
+
 const TWO_PROVIDERS: &str = r#"{
   "format": "simcap.experiment/2", "name": "NAME",
   "traffic": {

@@ -41,6 +41,7 @@ pub(super) const COMPARE: &str = help! {
     "compare mine.json --replications 50"
     "compare reports/mine/result.json"
     "compare reports/old/result.json reports/new/result.json"
+    "compare mine.json --baseline main"
     ; exit_codes!()
 };
 

@@ -1,9 +1,11 @@
-//! `simcap run` and `simcap compare`: simulate, print, write the report.
+//! `simcap run`: simulate, print, write the report.
 //!
 //! Replications go to a file as they finish ([`spill`]), in the output folder of `run`, so that memory does not grow with
 //! their number and `--resume` goes on with those of a run that was stopped or killed.
 
 mod again;
+mod baseline;
+mod compare;
 mod folder;
 mod of;
 mod progress;
@@ -17,7 +19,6 @@ use anyhow::Context;
 use clap::Args;
 
 use super::open::open as open_page;
-use super::report::{file_of, joined};
 use super::{Done, Exit, Failure, note_unused, print, style, traces};
 use crate::decide;
 use crate::decide::precision::{Wanted, unseen, wanted};
@@ -30,10 +31,11 @@ use crate::experiment::load::{Loaded, Source};
 use crate::experiment::pilot::warmed;
 use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
-use crate::import::source::{self, MOST_OF_JSON};
 use crate::kernel::time::{Span, Time};
 use crate::report::text::clean;
 use crate::report::{Judged, Report, csv, format, html, json, markdown, terminal, write};
+use baseline::Baseline;
+pub(super) use compare::Compare;
 use of::Of;
 use spill::{Left, Spill, SpillError};
 use stop::NOTHING;
@@ -62,19 +64,13 @@ pub(super) struct Run {
     /// Open the page when it is written
     #[arg(long)]
     open: bool,
-}
-
-/// Arguments of `simcap compare`.
-#[derive(Debug, Args)]
-pub(super) struct Compare {
-    #[command(flatten)]
-    simulate: Simulate,
-    /// Another result: each policy that both have in this one against the first
-    second: Option<PathBuf>,
+    /// Keep the result by this name too, for `simcap compare … --baseline NAME`
+    #[arg(long, value_name = "NAME")]
+    save_baseline: Option<Baseline>,
 }
 
 /// What to simulate, and how.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Simulate {
     /// The experiment (JSON; comments are allowed; `-` reads it from standard input), or with --with a gateway's configuration
     pub(super) file: PathBuf,
@@ -165,70 +161,17 @@ impl Run {
             // What is left of it would only be in the way of the next run.
             let gone = spill.remove();
             gone.with_context(|| format!("cannot remove {}", folder.join(spill::NAME).display()))?;
+            // A result that was interrupted is nothing to hold others against.
+            if let Some(baseline) = &self.save_baseline {
+                let kept = baseline.save(json::to_json(&report))?;
+                print(&format!("Baseline: {}\n", kept.display()))?;
+            }
         }
         Ok(exit(&report, ended))
-    }
-}
-
-impl Compare {
-    pub(super) fn run(self, own: &OwnParts) -> Done {
-        let stop = Stop::watch(None);
-        if let Some(second) = &self.second {
-            self.simulate.refuse_flags()?;
-            let report = joined(&file_of(&self.simulate.file), &file_of(second))?;
-            print(&terminal::comparison(&report, &style()))?;
-            return Ok(Exit::Fine);
-        }
-        if let Some(report) = self.result()? {
-            self.simulate.refuse_flags()?;
-            print(&terminal::comparison(&report, &style()))?;
-            return Ok(exit(&report, Ended::default()));
-        }
-        let (loaded, plan, pool) = self.simulate.plan(own, &stop)?;
-        let (report, ended) = in_scratch(&loaded, plan, &pool, &stop)?;
-        print(&terminal::comparison(&report, &style()))?;
-        Ok(exit(&report, ended))
-    }
-
-    /// The report that the file holds, if it is a result of an earlier run rather than an experiment.
-    fn result(&self) -> Result<Option<Report>, Failure> {
-        let file = self.simulate.file.display().to_string();
-        let bytes = source::read(&self.simulate.file, MOST_OF_JSON);
-        let Some(text) = bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok()) else {
-            return Ok(None);
-        };
-        let is_result = serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|value| {
-            let format = value.get("format").and_then(serde_json::Value::as_str);
-            format.is_some_and(|format| !format.starts_with("simcap.experiment/"))
-        });
-        if !is_result {
-            return Ok(None);
-        }
-        Ok(Some(json::from_json(&file, &text)?))
     }
 }
 
 impl Simulate {
-    /// Refuses what a result that is only read would ignore.
-    fn refuse_flags(&self) -> Result<(), Failure> {
-        let given = [
-            ("--replications", self.replications.is_some()),
-            ("--seed", self.seed.is_some()),
-            ("--threads", self.threads.is_some()),
-            ("--trace", self.trace.is_some()),
-            ("--prices", self.prices.is_some()),
-            ("--with", self.with.is_some()),
-            ("--set", !self.set.is_empty()),
-        ];
-        match given.into_iter().find(|(_, given)| *given) {
-            None => Ok(()),
-            Some((flag, _)) => Err(Failure::Input(format!(
-                "{} is a result, of which {flag} changes nothing: give the experiment",
-                self.file.display()
-            ))),
-        }
-    }
-
     /// What is to be run, with its warm-up, and the threads to run it on.
     pub(super) fn plan(&self, own: &OwnParts, stop: &Stop) -> Result<(Loaded, Plan, rayon::ThreadPool), Failure> {
         let set = self.set.iter().map(Setting::written);

@@ -38,6 +38,11 @@ impl Changes {
         changes
     }
 
+    /// Whether it now fails an objective that it did not fail.
+    pub(super) fn is_worse(&self) -> bool {
+        !self.now_fails.is_empty()
+    }
+
     /// The changes in words; empty if there are none.
     pub(super) fn in_words(&self, code: Option<Code>) -> String {
         let one = |(goal, value): &(Goal, f64)| {

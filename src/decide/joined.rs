@@ -132,6 +132,7 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
     report.joined = Some(Joined {
         paired,
         traffic,
+        now_fails: changes.iter().any(Changes::is_worse),
         each: [head(0), head(1)],
     });
     report.experiment = format!("{} and {}", names[0], names[1]);

@@ -10,6 +10,8 @@ pub struct Joined {
     pub paired: bool,
     /// Requests a second in each, where they differ by more than chance: then whatever grows with traffic says nothing of the policies.
     pub traffic: Option<[f64; 2]>,
+    /// Whether a policy of the second fails an objective that it did not fail in the first.
+    pub now_fails: bool,
     /// Each result without its figures, and named as on the page: how it was run, and from what files.
     pub each: [Box<Report>; 2],
 }

@@ -61,6 +61,7 @@ mod retries;
 mod retry_storm;
 mod rollout;
 mod scripts;
+mod seeds;
 mod shadow;
 mod stories;
 mod streams;

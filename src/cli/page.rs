@@ -73,8 +73,6 @@ struct Data<'a> {
     /// The names of the policies and what objectives bound, in the order of the file: knobs are called by them.
     policies: Vec<&'a str>,
     objectives: Vec<String>,
-    /// Providers whose quotas stand in their model's file, and not in the experiment.
-    quotas_of_models: Vec<&'a str>,
 }
 
 /// A column of the page's table.
@@ -120,7 +118,6 @@ impl Page {
             objectives: (loaded.experiment.objectives.iter())
                 .map(|objective| objective.metric.title_in(code))
                 .collect(),
-            quotas_of_models: quotas_of_models(&loaded),
         };
         let data = serde_json::to_string(&data).context("cannot write the experiment")?;
         let out = self
@@ -140,16 +137,6 @@ fn filled(data: &str, engine: &str) -> String {
     let (head, rest) = PAGE.split_once("@DATA@").unwrap_or((PAGE, ""));
     let (middle, tail) = rest.split_once("@ENGINE@").unwrap_or((rest, ""));
     [head.replace("@PALETTE@", PALETTE).as_str(), data, middle, engine, tail].concat()
-}
-
-/// The names of the providers whose quotas are their model's.
-fn quotas_of_models(loaded: &Loaded) -> Vec<&str> {
-    let providers = loaded.experiment.providers.iter().filter(|(_, provider)| {
-        let model = provider.model.as_ref().and_then(|model| loaded.models.get(model));
-        let variant = model.and_then(|model| model.variants.get(provider.variant.as_ref().unwrap_or(&model.default)));
-        provider.limits.is_none() && variant.is_some_and(|variant| !variant.limits.is_empty())
-    });
-    providers.map(|(name, _)| name).collect()
 }
 
 /// What of the experiment the engine cannot be given.

@@ -58,13 +58,13 @@ pub struct Knob {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Within {
-    /// What is put in before the object, with the member's name.
+    /// What is put in before the member's value, with its name.
     pub before: String,
-    /// The object, as the model has it.
-    pub object: Value,
-    /// Which member of the object the knob is.
-    pub member: String,
-    /// What is put in behind the object.
+    /// The value, as the model has it.
+    pub value: Value,
+    /// Where in the value the knob is: members by name, elements by number.
+    pub steps: Vec<String>,
+    /// What is put in behind the value.
     pub after: String,
 }
 
@@ -149,42 +149,78 @@ fn knob(text: &str, path: &[Seg]) -> Option<Knob> {
     })
 }
 
-/// The prices of models that the text does not override: a member of its own for each provider.
+/// The prices and quotas of models that the text does not override: a member of its own for each provider.
 fn modelled(text: &str, loaded: &Loaded, found: &mut Vec<Knob>) {
     for (name, provider) in loaded.experiment.providers.iter() {
         let model = provider.model.as_ref().and_then(|model| loaded.models.get(model));
-        let (None, Some(model)) = (&provider.prices, model) else {
+        let variant = model.and_then(|model| model.variants.get(provider.variant.as_ref().unwrap_or(&model.default)));
+        let Some(spec) = variant else {
             continue;
         };
-        let variant = provider.variant.as_ref().unwrap_or(&model.default);
-        let Some(spec) = model.variants.get(variant) else {
-            continue;
-        };
-        let object = serde_json::to_value(&spec.prices).unwrap_or_default();
         let path = [Seg::from("providers"), Seg::from(name)];
         // Behind the brace.
-        let start = diagnose::offset(text, &path, false) + 1;
-        let Value::Object(members) = &object else { continue };
-        for (member, price) in members {
-            let text = price.to_string();
-            let Some((before, number, after)) = split(&text) else {
-                continue;
+        let place = diagnose::offset(text, &path, false) + 1;
+        let place = (place, diagnose::shown(&path));
+        if provider.prices.is_none() {
+            let within = Within {
+                before: " \"prices\": { \"per_token\": ".to_owned(),
+                value: serde_json::to_value(&spec.prices).unwrap_or_default(),
+                steps: Vec::new(),
+                after: " },".to_owned(),
             };
-            found.push(Knob {
-                path: format!("{}.prices.per_token.{member}", diagnose::shown(&path)),
-                subject: Subject::Prices,
-                at: (start, start),
-                before: before.to_owned(),
-                number,
-                after: after.to_owned(),
-                within: Some(Within {
-                    before: " \"prices\": { \"per_token\": ".to_owned(),
-                    object: object.clone(),
-                    member: member.clone(),
-                    after: " },".to_owned(),
-                }),
-            });
+            put_in(&place, "prices.per_token", Subject::Prices, &within, found);
         }
+        if provider.limits.is_none() {
+            let within = Within {
+                before: " \"limits\": ".to_owned(),
+                value: serde_json::to_value(&spec.limits).unwrap_or_default(),
+                steps: Vec::new(),
+                after: ",".to_owned(),
+            };
+            put_in(&place, "limits", Subject::Capacity, &within, found);
+        }
+    }
+}
+
+/// The knobs of what is put in at `place`, as the member `name` of the path there.
+fn put_in(place: &(usize, String), name: &str, subject: Subject, within: &Within, found: &mut Vec<Knob>) {
+    let mut leaves = Vec::new();
+    numbers(&within.value, &mut Vec::new(), &mut leaves);
+    for (steps, text) in leaves {
+        let Some((before, number, after)) = split(&text) else {
+            continue;
+        };
+        let path = steps.iter().map(|step| match step.parse::<usize>() {
+            Ok(element) => format!("[{element}]"),
+            Err(_) => format!(".{step}"),
+        });
+        found.push(Knob {
+            path: format!("{}.{name}{}", place.1, path.collect::<String>()),
+            subject,
+            at: (place.0, place.0),
+            before: before.to_owned(),
+            number,
+            after: after.to_owned(),
+            within: Some(Within {
+                steps,
+                ..within.clone()
+            }),
+        });
+    }
+}
+
+/// The numbers and strings in `value`, as they are written, and where they are.
+fn numbers(value: &Value, steps: &mut Vec<String>, found: &mut Vec<(Vec<String>, String)>) {
+    let mut step = |name: String, inner: &Value| {
+        steps.push(name);
+        numbers(inner, steps, found);
+        steps.pop();
+    };
+    match value {
+        Value::Object(members) => members.iter().for_each(|(name, inner)| step(name.clone(), inner)),
+        Value::Array(elements) => (elements.iter().enumerate()).for_each(|(i, inner)| step(i.to_string(), inner)),
+        Value::Number(_) | Value::String(_) => found.push((steps.clone(), value.to_string())),
+        Value::Null | Value::Bool(_) => {}
     }
 }
 
@@ -270,6 +306,9 @@ mod tests {
                 "providers[\"a b\"].prices.per_token.input \"$|2|/Mtok\"",
                 "providers[\"a b\"].prices.per_token.output \"$|8|/Mtok\"",
                 "providers[\"a b\"].connections |50|",
+                // The quota of the model's file: 10,000 requests a minute.
+                "providers[\"a b\"].limits[0].token_bucket.burst |10000|",
+                "providers[\"a b\"].limits[0].token_bucket.rate \"|10|k/min\"",
                 "objectives[0].at_most \"$|4|k\"",
             ]
         );
@@ -288,20 +327,29 @@ mod tests {
 
     #[test]
     fn what_a_model_says_is_put_in_and_reads() {
-        let knob = found()
-            .into_iter()
-            .find(|k| k.path.ends_with("output") && k.within.is_some());
-        let knob = knob.unwrap();
-        let within = knob.within.unwrap();
-        let mut object = within.object;
-        object[&within.member] = Value::from("$9/Mtok");
-        let (head, tail) = TEXT.split_at(knob.at.0);
-        let changed = format!("{head}{}{object}{}{tail}", within.before, within.after);
-        let loaded = from_text("t.json", &changed).unwrap();
-        let provider = loaded.experiment.providers.iter().next().unwrap().1;
-        let prices = serde_json::to_value(&provider.prices).unwrap();
-        assert_eq!(prices["per_token"]["output"], "$9/Mtok");
-        assert_eq!(prices["per_token"]["input"], "$2/Mtok");
+        let changed = |end: &str, to: Value| {
+            let knob = found()
+                .into_iter()
+                .find(|k| k.path.ends_with(end) && k.within.is_some());
+            let knob = knob.unwrap();
+            let mut within = knob.within.unwrap();
+            let pointer = format!("/{}", within.steps.join("/"));
+            *within.value.pointer_mut(&pointer).unwrap() = to;
+            let (head, tail) = TEXT.split_at(knob.at.0);
+            let changed = format!("{head}{}{}{}{tail}", within.before, within.value, within.after);
+            let loaded = from_text("t.json", &changed).unwrap();
+            let provider = loaded.experiment.providers.iter().next().unwrap().1;
+            let json = |value| serde_json::to_value(value).unwrap();
+            (json(&provider.prices), serde_json::to_value(&provider.limits).unwrap())
+        };
+        let (prices, limits) = changed("output", Value::from("$9/Mtok"));
+        assert_eq!(
+            (&prices["per_token"]["output"], &prices["per_token"]["input"]),
+            (&"$9/Mtok".into(), &"$2/Mtok".into())
+        );
+        assert!(limits.is_null());
+        let (_, limits) = changed("token_bucket.rate", Value::from("9k/min"));
+        assert_eq!(limits[0]["token_bucket"]["rate"].as_str(), Some("9k/min"), "{limits}");
     }
 
     #[test]

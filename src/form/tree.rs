@@ -226,39 +226,68 @@ impl<'de> Deserializer<'de> for Reader<'_> {
             Tree::Negative(number) => visitor.visit_i64(*number),
             Tree::Float(number) => visitor.visit_f64(*number),
             Tree::Text(text) => visitor.visit_str(text),
-            Tree::List(items) => {
-                let mut left = items.iter();
-                let value = visitor.visit_seq(Items {
-                    left: &mut left,
-                    length: items.len(),
-                })?;
-                match left.len() {
-                    0 => Ok(value),
-                    more => Err(too_many(items.len() - more)),
-                }
-            }
-            Tree::Object(members) => {
-                let mut left = members.iter();
-                let value = visitor.visit_map(Members {
-                    left: &mut left,
-                    last: None,
-                })?;
-                match left.next() {
-                    None => Ok(value),
-                    Some((key, _)) => Err(<Mistake as de::Error>::custom("a member too many").of_key(key)),
-                }
-            }
+            Tree::List(items) => of_list(items, visitor),
+            Tree::Object(members) => of_object(members, visitor),
         }
     }
 
+    // What a type asks for by name, it gets or is refused: a visitor is compiled for that alone, where one that might be given anything is
+    // compiled for eight kinds of values, hundreds of times.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Mistake> {
-        self.has_names()?;
-        self.deserialize_any(visitor)
+        match self.0 {
+            Tree::Object(members) => of_object(members, visitor),
+            _ => Err(self.has_no_names(&visitor)),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
+        match self.0 {
+            Tree::Object(members) => of_object(members, visitor),
+            _ => Err(self.is_not(&visitor)),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
+        match self.0 {
+            Tree::List(items) => of_list(items, visitor),
+            _ => Err(self.is_not(&visitor)),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Mistake> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, Mistake> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
+        match self.0 {
+            Tree::Text(text) => visitor.visit_str(text),
+            _ => Err(self.is_not(&visitor)),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
+        match self.0 {
+            Tree::Truth(truth) => visitor.visit_bool(*truth),
+            _ => Err(self.is_not(&visitor)),
+        }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
@@ -288,18 +317,59 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map
-        identifier
+        i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char bytes byte_buf unit unit_struct identifier
+    }
+}
+
+/// What `visitor` makes of a list, all of it.
+fn of_list<'de, V: Visitor<'de>>(items: &[Tree], visitor: V) -> Result<V::Value, Mistake> {
+    let mut left = items.iter();
+    let value = visitor.visit_seq(Items {
+        left: &mut left,
+        length: items.len(),
+    })?;
+    match left.len() {
+        0 => Ok(value),
+        more => Err(too_many(items.len() - more)),
+    }
+}
+
+/// What `visitor` makes of an object, all of it.
+fn of_object<'de, V: Visitor<'de>>(members: &[(String, Tree)], visitor: V) -> Result<V::Value, Mistake> {
+    let mut left = members.iter();
+    let value = visitor.visit_map(Members {
+        left: &mut left,
+        last: None,
+    })?;
+    match left.next() {
+        None => Ok(value),
+        Some((key, _)) => Err(<Mistake as de::Error>::custom("a member too many").of_key(key)),
     }
 }
 
 impl<'t> Reader<'t> {
-    fn has_names(self) -> Result<(), Mistake> {
+    /// The refusal of a value that is of another kind.
+    #[cold]
+    fn is_not(self, expected: &dyn Expected) -> Mistake {
+        let found = match self.0 {
+            Tree::Null => Unexpected::Unit,
+            Tree::Truth(truth) => Unexpected::Bool(*truth),
+            Tree::Unsigned(number) => Unexpected::Unsigned(*number),
+            Tree::Negative(number) => Unexpected::Signed(*number),
+            Tree::Float(number) => Unexpected::Float(*number),
+            Tree::Text(text) => Unexpected::Str(text),
+            Tree::List(_) => Unexpected::Seq,
+            Tree::Object(_) => Unexpected::Map,
+        };
+        de::Error::invalid_type(found, expected)
+    }
+
+    /// The refusal of what is not an object with fields.
+    #[cold]
+    fn has_no_names(self, expected: &dyn Expected) -> Mistake {
         match self.0 {
-            Tree::List(_) => Err(de::Error::custom(
-                "invalid type: a list, expected an object with the names of its fields",
-            )),
-            _ => Ok(()),
+            Tree::List(_) => de::Error::custom("invalid type: a list, expected an object with the names of its fields"),
+            _ => self.is_not(expected),
         }
     }
 
@@ -458,7 +528,7 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Mistake> {
-        let value = self.value("tuple variant")?.deserialize_any(visitor);
+        let value = self.value("tuple variant")?.deserialize_seq(visitor);
         value.map_err(|mistake| mistake.under_key(self.name))
     }
 

@@ -70,7 +70,11 @@ fn found(folder: &Path, experiment: &Value, arguments: &[&str]) -> (i32, Value) 
 #[test]
 fn it_says_how_much_and_what_binds() {
     let folder = tempfile::tempdir().unwrap();
-    let (code, policy) = found(folder.path(), &server(), &["--grows", "5%/month"]);
+    let (code, policy) = found(
+        folder.path(),
+        &server(),
+        &["--grows", "5%/month", "--since", "2026-01-01"],
+    );
     assert_eq!((code, &policy["ended"]), (0, &json!("found")), "{policy}");
     let value = policy["capacity"]["value"].as_f64().unwrap();
     let times = policy["times"]["value"].as_f64().unwrap();
@@ -85,6 +89,10 @@ fn it_says_how_much_and_what_binds() {
     );
     let months = policy["months"]["value"].as_f64().unwrap();
     assert!((months - libm::log(times) / libm::log(1.05)).abs() < 1e-9, "{policy}");
+    // About 4.6 times today's traffic is used up after some 31 months.
+    let day = policy["used_up"].as_str().unwrap();
+    let whole = (day[..4].parse::<f64>().unwrap() - 2026.0) * 12.0 + day[5..7].parse::<f64>().unwrap() - 1.0;
+    assert!((whole - months.floor()).abs() <= 1.0, "{day} after {months}");
 }
 
 #[test]

@@ -59,6 +59,9 @@ pub(super) struct CapacityArgs {
     /// By how much the traffic grows, like 5%/month or 60%/year: when is the capacity used up?
     #[arg(long, visible_alias = "growth", value_name = "SHARE/TIME")]
     grows: Option<Growth>,
+    /// The day from which it grows [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD", requires = "grows", value_parser = super::date::day)]
+    since: Option<String>,
     /// The traffic that must be carried, like 40/s (of conversations and agent runs so many that begin), or 2x for twice that of the file
     #[arg(long, value_name = "RATE", requires = "smallest")]
     carry: Option<Carried>,
@@ -303,6 +306,9 @@ impl CapacityArgs {
                 .as_ref()
                 .map(|(_, times)| declared.map_or(f64::NAN, |declared| declared * times)),
             growth: self.grows.map(Growth::a_month),
+            since: self
+                .grows
+                .map(|_| self.since.clone().unwrap_or_else(super::date::today)),
             seed: self.many.seed.unwrap_or(plan.seed),
             confidence: plan.confidence.level(),
             precision: self.precision,

@@ -1,5 +1,7 @@
 //! Dates of the calendar.
 
+use crate::kernel::calendar::date;
+
 /// A date as it was given, if there is such a day.
 ///
 /// # Errors
@@ -31,10 +33,21 @@ pub(super) fn day(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Today's date (UTC).
+pub(super) fn today() -> String {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "models and growth have a date; no simulated figure depends on it"
+    )]
+    let now = std::time::SystemTime::now();
+    let seconds = now.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    date((seconds / 86_400) as i64)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::day;
-    use crate::kernel::calendar::date;
+    use super::{date, day};
+    use crate::kernel::calendar::days_of;
 
     #[test]
     fn only_days_of_the_calendar_are_dates() {
@@ -66,6 +79,7 @@ mod tests {
     fn every_day_there_is_is_taken() {
         for days in 0..=47_541 {
             assert!(day(&date(days)).is_ok(), "{}", date(days));
+            assert_eq!(days_of(&date(days)), Some(days));
         }
     }
 }

@@ -17,7 +17,6 @@ use crate::form::build::Names;
 use crate::form::diagnose;
 use crate::form::own::OwnParts;
 use crate::form::units::Fraction;
-use crate::kernel::calendar::date;
 use crate::report::text::paragraph;
 use crate::report::write;
 
@@ -79,7 +78,7 @@ impl Validate {
             replications: self.replications,
             seed: self.seed,
             target: self.target.clone(),
-            date: today(),
+            date: super::date::today(),
         };
         let log = measured(&self.logs, self.map.as_deref())?;
         let found = validate(&model, &variant, &log, &settings).map_err(Failure::Input)?;
@@ -158,15 +157,4 @@ fn report(folder: &Path, found: &Validation) -> Result<(), Failure> {
     let page = page::page(found).context("cannot draw the validation")?;
     let files = [("validation.json", json), ("validation.html", page)];
     Ok(write::write_all(folder, &files).context("cannot write the validation")?)
-}
-
-/// Today's date (UTC), for the model file.
-fn today() -> String {
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "a calibration has a date; no result depends on it"
-    )]
-    let now = std::time::SystemTime::now();
-    let seconds = now.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    date((seconds / 86_400) as i64)
 }

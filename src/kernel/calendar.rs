@@ -71,21 +71,26 @@ pub fn minute_of(unix: f64) -> String {
     format!("{}T{:02}:{:02}Z", date(day), minute / 60, minute % 60)
 }
 
+/// The days from 1970-01-01 to a date as [`date`] writes it; nothing if it is not of that form.
+pub fn days_of(date: &str) -> Option<i64> {
+    let mut parts = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    let is_date = (0..10_000).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    if !is_date {
+        return None;
+    }
+    // Years begin in March, so that the day that is not always there comes last.
+    let year = if month <= 2 { year - 1 } else { year };
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    Some(365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + of_year - 719_468)
+}
+
 /// The minute of the week of what [`minute_of`] writes; nothing if it is not of that form.
 pub fn minute_of_week(written: &str) -> Option<usize> {
     let (date, time) = written.strip_suffix('Z')?.split_once('T')?;
-    let mut parts = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
-    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
     let (hour, minute) = time.split_once(':')?;
     let of_day = hour.parse::<usize>().ok()? * 60 + minute.parse::<usize>().ok()?;
-    let is_date = (0..10_000).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
-    if !is_date || of_day >= DAY_MINUTES {
-        return None;
-    }
-    // The inverse of `date`: years begin in March, so that the day that is not always there comes last.
-    let year = if month <= 2 { year - 1 } else { year };
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + of_year - 719_468;
+    let days = days_of(date).filter(|_| of_day < DAY_MINUTES)?;
     // 1970-01-01 was a Thursday.
     Some((days + 3).rem_euclid(7) as usize * DAY_MINUTES + of_day)
 }

@@ -32,6 +32,9 @@ pub struct Capacities {
     /// By how much the traffic grows in a month, as a share.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub growth: Option<f64>,
+    /// The day from which it grows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
     /// The seed of all draws.
     pub seed: u64,
     /// The confidence level of every interval.
@@ -83,6 +86,9 @@ pub struct Capacity {
     /// The months of growth until the capacity is used up; below 0 where it was used up before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub months: Option<Estimate>,
+    /// The day on which growth uses the capacity up, if that is within a century.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used_up: Option<String>,
     /// The objective that binds, and its figure at the capacity.
     pub objective: Option<Binding>,
     /// What is reached or used at the capacity, that which binds first.

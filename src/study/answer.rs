@@ -4,6 +4,7 @@ use super::binds::limits;
 use super::end::{End, Found};
 use super::point::Seen;
 use super::search::HARDLY_ANY;
+use crate::kernel::calendar::{date, days_of};
 use crate::report::capacity::{Binding, Capacities, Capacity, Ended, Looked};
 use crate::report::{Goal, Judgement, Metric, PolicyReport, Report, format};
 use crate::stats::interval::Estimate;
@@ -79,6 +80,7 @@ pub fn answer(all: &mut Capacities, name: &str, found: Found, goals: &[Goal], co
     let months = growth
         .filter(|_| is_traffic)
         .map(|growth| estimate(&|value| libm::log(value) / growth));
+    let used_up = months.and_then(|months| used_up(all.since.as_deref()?, months.value));
     let reported = |found: (&'_ Report, usize)| -> PolicyReport { found.0.policies[found.1].clone() };
     let (at, before) = (there.map(reported), today.map(reported));
     let ended = match &found.end {
@@ -97,6 +99,7 @@ pub fn answer(all: &mut Capacities, name: &str, found: Found, goals: &[Goal], co
         capacity: estimate(&|value| count.of(&found.points, value)),
         times: is_traffic.then(|| estimate(&|value| value)),
         months,
+        used_up,
         objective,
         limits: at.map_or(Vec::new(), |at| limits(&at, before.as_ref())),
         sentences: Vec::new(),
@@ -187,8 +190,13 @@ fn sentences(all: &Capacities, capacity: &Capacity) -> Vec<String> {
             } else {
                 "at least "
             };
+            let day = capacity.used_up.as_ref().zip(all.since.as_ref());
+            let on = day.map_or(String::new(), |(day, since)| {
+                let not_before = if at_least.is_empty() { "about" } else { "not before" };
+                format!(", {not_before} {day} if it grows since {since}")
+            });
             format!(
-                "With {} more a month that is used up after {at_least}{} months{span}.",
+                "With {} more a month that is used up after {at_least}{} months{span}{on}.",
                 format::share(growth),
                 number(months.value)
             )
@@ -197,6 +205,14 @@ fn sentences(all: &Capacities, capacity: &Capacity) -> Vec<String> {
         });
     }
     said
+}
+
+/// The day so many months after another, a month being the twelfth part of a year; nothing beyond a century.
+fn used_up(since: &str, months: f64) -> Option<String> {
+    const DAYS: f64 = 365.2425 / 12.0;
+    let is_near = (0.0..=1200.0).contains(&months);
+    let days = days_of(since).filter(|_| is_near)?;
+    Some(date(days + libm::round(months * DAYS) as i64))
 }
 
 /// What changes the verdict.

@@ -9,6 +9,7 @@ mod comparison;
 mod identities;
 mod notes;
 mod response_cache;
+mod room;
 mod screen;
 
 use super::alone;

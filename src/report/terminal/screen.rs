@@ -5,6 +5,7 @@
 //! is left out is counted.
 
 use super::notes::Notes;
+use super::room::{LINES, NARROW, Room};
 use super::{BINDS, HEAD, Page, Style, binds};
 use crate::report::dialogues;
 use crate::report::leading::FIGURES;
@@ -17,69 +18,11 @@ use crate::stats::sorting;
 use crate::words::Outcome;
 use crate::words::metric::Statistic;
 
-/// Up to so many policies all are shown.
-const POLICIES: usize = 10;
-
-/// Below this width many policies have fewer rows.
-const NARROW: usize = 100;
-
 /// From so many objectives on, figures beside them are left out but for errors and costs.
 const MANY_GOALS: usize = 4;
 
-/// How much is shown of what may be long.
-#[derive(Clone, Copy)]
-struct Room {
-    policies: usize,
-    warnings: usize,
-    /// Lines of each warning.
-    lines: usize,
-    /// Lines of what is not modelled.
-    assumptions: usize,
-    notes: usize,
-    /// Lines of what binds, one for each policy or several that agree.
-    binding: usize,
-    /// Whether there is room for how and when requests failed, for which objective is not met, and for what is asked for besides.
-    details: bool,
-    /// The figures that are shown though nothing is asked of them.
-    figures: usize,
-    /// Columns of a name.
-    name: usize,
-}
-
-impl Room {
-    fn of(report: &Report, width: usize) -> Room {
-        if report.policies.len() <= POLICIES {
-            Room {
-                policies: POLICIES,
-                warnings: 4,
-                lines: 3,
-                assumptions: 3,
-                notes: 3,
-                binding: 4,
-                details: true,
-                figures: FIGURES.len(),
-                name: HEAD,
-            }
-        } else {
-            // Where the table has to go on below, its rows come twice.
-            let is_narrow = width < NARROW;
-            Room {
-                policies: if is_narrow { 5 } else { 8 },
-                warnings: if is_narrow { 2 } else { 3 },
-                lines: 2,
-                assumptions: if is_narrow { 1 } else { 2 },
-                notes: 2,
-                binding: 1,
-                details: false,
-                figures: 5,
-                name: 20,
-            }
-        }
-    }
-}
-
-/// The most comparisons that are told in a sentence each.
-const SENTENCES: usize = 3;
+/// Lines behind the screen that say where the page is.
+const OF_PAGE: usize = 2;
 
 /// The bins of a course over time, and the error rate from which it is worth a column.
 const BINS: usize = 16;
@@ -91,14 +34,28 @@ const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '
 /// Marks the best of a column.
 const BEST: char = '*';
 
-/// The first screen. Ends in a newline.
+/// The first screen, of about [`LINES`] lines. Ends in a newline.
 pub fn screen(report: &Report, style: &Style) -> String {
+    let room = Room::of(report, style.width);
+    let is_screen = |text: &str| text.lines().count() + OF_PAGE <= LINES;
+    let whole = of_room(report, style, room);
+    if style.width >= NARROW || is_screen(&whole) {
+        return whole;
+    }
+    let tight = of_room(report, style, room.tight());
+    if is_screen(&tight) {
+        return tight;
+    }
+    of_room(report, style, room.tightest())
+}
+
+/// What there is `room` for.
+fn of_room(report: &Report, style: &Style, room: Room) -> String {
     let mut notes = Notes::default();
     let mut page = Page::new(style);
     page.title(report);
     page.headline(report);
-    let room = Room::of(report, style.width);
-    let left_out = page.warnings(report, room);
+    let left_out = page.warnings(report, room) || room.sentences == 0;
     page.standings(report);
     if !report.assumptions.is_empty() {
         let text = paragraph("not modelled: ", &report.assumptions.join("; "), style.width);
@@ -118,7 +75,7 @@ pub fn screen(report: &Report, style: &Style) -> String {
     }
     page.binding(&shown, room);
     let sentences = &report.comparisons;
-    if !sentences.is_empty() && sentences.len() <= SENTENCES {
+    if !sentences.is_empty() && sentences.len() <= room.sentences {
         page.text.push('\n');
         for comparison in sentences {
             page.text += &paragraph("- ", &comparison.sentence, style.width);
@@ -152,11 +109,7 @@ impl Page {
 
     /// The first warnings, each cut to a few lines; returns whether any was left out or cut.
     fn warnings(&mut self, report: &Report, room: Room) -> bool {
-        let all: Vec<&String> = report
-            .warnings
-            .iter()
-            .filter(|w| !w.starts_with(OF_SURVIVORS))
-            .collect();
+        let all = together(report);
         let mut is_less = all.len() > room.warnings;
         for warning in all.iter().take(room.warnings) {
             let whole = self.warning(warning);
@@ -327,6 +280,29 @@ impl Page {
     }
 }
 
+/// The warnings that change what is shown here; what is said of several policies in the same words is said once.
+fn together(report: &Report) -> Vec<String> {
+    let mut all: Vec<(Vec<&str>, &str)> = Vec::new();
+    for warning in report.warnings.iter().filter(|w| !w.starts_with(OF_SURVIVORS)) {
+        let of_policy = warning
+            .split_once(": ")
+            .filter(|(name, _)| report.policies.iter().any(|p| p.name == *name));
+        let (names, text) = of_policy.map_or((Vec::new(), warning.as_str()), |(name, text)| (vec![name], text));
+        match all
+            .iter_mut()
+            .find(|(of, known)| *known == text && !of.is_empty() && !names.is_empty())
+        {
+            Some((of, _)) => of.extend(names),
+            None => all.push((names, text)),
+        }
+    }
+    let said = all.into_iter().map(|(names, text)| match names.as_slice() {
+        [] => text.to_owned(),
+        names => format!("{}: {text}", names.join(", ")),
+    });
+    said.collect()
+}
+
 /// The first lines of a paragraph, with a mark where it goes on.
 fn cut(text: &str, most: usize, limit: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
@@ -392,7 +368,7 @@ fn figures(report: &Report, shown: &[&PolicyReport], room: Room, notes: &mut Not
         table.words("", if room.details { "objectives" } else { "met" });
     }
     let most = shown.iter().flat_map(|policy| course(policy)).fold(0.0, f64::max);
-    let has_course = room.details && most >= ERRORS;
+    let has_course = room.course && most >= ERRORS;
     if has_course {
         table.words("", &format!("errors over time, █ {}", format::tick(Unit::Share, most)));
     }

@@ -1,6 +1,6 @@
 //! The report of a run: figures by replication, put into intervals.
 
-use crate::client::budget::Alert;
+use crate::client::budget::{Alert, Allowance};
 use crate::engine::incident::Incident;
 use crate::engine::replicate::{Finished, Runs};
 use crate::engine::scenario::{Deployment, Scenario};
@@ -446,7 +446,18 @@ fn alerts(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<AlertRepor
         passed: pooled.alerts[i].passed,
         at: each(&|t| Figure::Each((t.alerts[i].passed > 0).then(|| t.alerts[i].time as f64 / 1e9))),
     };
-    scenario.client.alerts.iter().enumerate().map(one).collect()
+    let watched: Vec<AlertReport> = scenario.client.alerts.iter().enumerate().map(one).collect();
+    // A budget that was spent was passed whole, whether or not somebody watched it.
+    let whole = |(i, allowance): (usize, &Allowance)| AlertReport {
+        budget: allowance.budget.clone(),
+        share: 1.0,
+        passed: pooled.budgets[i].spent,
+        at: each(&|t| Figure::Each((t.budgets[i].spent > 0).then(|| t.budgets[i].time as f64 / 1e9))),
+    };
+    let is_told = |alert: &AlertReport| watched.iter().any(|of| of.budget == alert.budget && of.share >= 1.0);
+    let spent = scenario.client.allowances.iter().enumerate().map(whole);
+    let spent: Vec<AlertReport> = spent.filter(|alert| alert.passed > 0 && !is_told(alert)).collect();
+    watched.into_iter().chain(spent).collect()
 }
 
 fn milestones(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<MilestoneReport> {
@@ -469,6 +480,7 @@ fn incidents(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<Inciden
         error_rate: each(&|t| Figure::Share(t.incidents[i].errors as f64, t.incidents[i].requests as f64)),
         recovered: each(&|t| Figure::Share(t.incidents[i].recovered as f64, 1.0)),
         time_to_recover: each(&|t| Figure::Each(t.incidents[i].seconds_to_recover())),
+        time_to_return: Some(each(&|t| Figure::Each(t.incidents[i].seconds_to_return()))),
     };
     pooled.incidents.iter().enumerate().map(one).collect()
 }

@@ -41,6 +41,10 @@ pub struct Incident {
     pub recovered: u64,
     /// Nanoseconds from the end of the outage until the system recovered, added up over those replications.
     pub to_recover: u128,
+    /// Replications in which the provider answered after the outage.
+    pub returned: u64,
+    /// Nanoseconds from the end of the outage until it first answered, added up over those replications.
+    pub to_return: u128,
     /// Requests that ended during the outage, at any provider.
     pub requests: u64,
     /// Requests that ended during the outage and failed.
@@ -120,6 +124,10 @@ impl Incident {
         if here && failed && self.lasts(passed.sent) && early {
             self.leaked += 1;
         }
+        if here && self.returned == 0 && passed.outcome == Outcome::Success && now >= self.until {
+            self.returned = 1;
+            self.to_return = u128::from(now.since(self.until).nanos());
+        }
         if self.watch.ejected_at.is_none() && self.lasts(now) && !permits(self.provider, now) {
             self.eject(now);
         }
@@ -170,6 +178,8 @@ impl Incident {
         self.leaked += other.leaked;
         self.recovered += other.recovered;
         self.to_recover += other.to_recover;
+        self.returned += other.returned;
+        self.to_return += other.to_return;
         self.requests += other.requests;
         self.errors += other.errors;
     }
@@ -183,12 +193,27 @@ impl Incident {
     pub fn seconds_to_recover(&self) -> Option<f64> {
         (self.recovered > 0).then(|| seconds(self.to_recover))
     }
+
+    /// Seconds from the end of the outage until the provider first answered, in one replication; `None` if it never did.
+    pub fn seconds_to_return(&self) -> Option<f64> {
+        (self.returned > 0).then(|| seconds(self.to_return))
+    }
 }
 
 /// This outage with the given counts, for tests of what is done with them.
 #[cfg(test)]
-pub(super) fn counted(counts: [u64; 7]) -> Incident {
-    let [ejected, to_eject, leaked, recovered, to_recover, requests, errors] = counts;
+pub(super) fn counted(counts: [u64; 9]) -> Incident {
+    let [
+        ejected,
+        to_eject,
+        leaked,
+        recovered,
+        to_recover,
+        returned,
+        to_return,
+        requests,
+        errors,
+    ] = counts;
     Incident {
         provider: 1,
         from: Time::from_nanos(100),
@@ -198,6 +223,8 @@ pub(super) fn counted(counts: [u64; 7]) -> Incident {
         leaked,
         recovered,
         to_recover: to_recover.into(),
+        returned,
+        to_return: to_return.into(),
         requests,
         errors,
         watch: Watch::default(),
@@ -255,6 +282,25 @@ mod tests {
         assert_eq!(it.leaked, 3, "under way when it was ejected");
         ends(&mut it, 1, 140, 140, failed, false);
         assert_eq!((it.leaked, it.seconds_to_eject()), (3, Some(10.0)), "a trial");
+    }
+
+    #[test]
+    fn a_provider_is_back_with_its_first_answer_after_the_outage() {
+        let mut it = outage();
+        ends(&mut it, 1, 150, 199, Outcome::Success, true);
+        ends(&mut it, 0, 200, 201, Outcome::Success, true);
+        ends(&mut it, 1, 201, 203, Outcome::Unavailable, true);
+        assert_eq!(
+            it.seconds_to_return(),
+            None,
+            "an answer in it, another's, and a failure"
+        );
+        ends(&mut it, 1, 203, 205, Outcome::Success, true);
+        ends(&mut it, 1, 206, 207, Outcome::Success, true);
+        assert_eq!(it.seconds_to_return(), Some(5.0));
+        let mut both = it.clone();
+        both.merge(&it);
+        assert_eq!((both.returned, both.to_return), (2, 10_000_000_000));
     }
 
     /// Requests end one a second from `from` on: `F` failed.

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use super::tally::Tally;
 
 /// The version of this form.
-pub const VERSION: u16 = 9;
+pub const VERSION: u16 = 10;
 
 /// What a record begins with.
 const MAGIC: [u8; 4] = *b"sctl";

@@ -289,6 +289,11 @@ fn incidents(policies: &[PolicyReport]) -> String {
                 ("error_rate", "share", &incident.error_rate),
                 ("recovered", "share", &incident.recovered),
                 ("time_to_recover", "seconds", &incident.time_to_recover),
+                (
+                    "time_to_return",
+                    "seconds",
+                    incident.time_to_return.as_ref().unwrap_or(&Estimate::NONE),
+                ),
             ];
             for (figure, unit, value) in figures {
                 let first = [

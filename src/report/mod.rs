@@ -600,6 +600,10 @@ pub struct IncidentReport {
     /// Seconds from the end of the outage until the system had recovered, over the replications in which it did; no
     /// mean where it never did.
     pub time_to_recover: Estimate,
+    /// Seconds from the end of the outage until the provider first answered, over the replications in which it did; absent in a
+    /// result of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_return: Option<Estimate>,
 }
 
 /// What the client did beyond one attempt for each request.

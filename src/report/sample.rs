@@ -285,6 +285,7 @@ fn incidents(index: usize) -> Vec<IncidentReport> {
                 ..Estimate::NONE
             }
         },
+        time_to_return: None,
     }]
 }
 

@@ -220,7 +220,7 @@ impl Numbers {
             mirrored: self.wide(),
             judging: self.wide(),
             identities: vec![self.rule()],
-            incidents: vec![incident::counted([(); 7].map(|()| self.next()))],
+            incidents: vec![incident::counted([(); 9].map(|()| self.next()))],
             lenses: vec![self.lens(values)],
             ages: Some(self.histogram(values)),
             peak_in_system: (self.next() & 0xFFFF_FFFF) as usize,

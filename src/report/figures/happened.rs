@@ -1,7 +1,7 @@
 //! When something happened to the system under a policy, for the plots over time.
 //!
-//! A moment is the mean over the replications in which it came. Told are ejections and recoveries of scheduled outages, milestones of the
-//! policy and watched shares of budgets. Left out: policies without a colour, and what the report knows only of single replications,
+//! A moment is the mean over the replications in which it came. Told are ejections, returns and recoveries of scheduled outages, milestones of
+//! the policy, watched shares of budgets and budgets that were spent. Left out: policies without a colour, and what the report knows only of single replications,
 //! as every cooldown of a breaker.
 
 use super::shortened;
@@ -31,6 +31,13 @@ fn moments(policy: &PolicyReport) -> Vec<(f64, String)> {
         [
             (after(incident.from, &incident.time_to_eject), "ejected".to_owned()),
             (after(incident.until, &incident.time_to_recover), "recovered".to_owned()),
+            (
+                after(
+                    incident.until,
+                    incident.time_to_return.as_ref().unwrap_or(&Estimate::NONE),
+                ),
+                format!("{} back", shortened(&incident.provider, 18)),
+            ),
         ]
     });
     let milestones = policy
@@ -38,8 +45,12 @@ fn moments(policy: &PolicyReport) -> Vec<(f64, String)> {
         .iter()
         .map(|milestone| (milestone.at.value, shortened(&milestone.what, 28)));
     let alerts = policy.alerts.iter().map(|alert| {
-        let share = format::tick(Unit::Share, alert.share);
-        (alert.at.value, format!("{share} of {}", shortened(&alert.budget, 18)))
+        let budget = shortened(&alert.budget, 18);
+        let said = match alert.share >= 1.0 {
+            true => format!("spent: {budget}"),
+            false => format!("{} of {budget}", format::tick(Unit::Share, alert.share)),
+        };
+        (alert.at.value, said)
     });
     incidents.chain(milestones).chain(alerts).collect()
 }

@@ -9,7 +9,7 @@ use super::paint::width;
 use super::{Chart, Colour, Mark};
 
 /// The most rows of names.
-const ROWS: usize = 3;
+const ROWS: usize = 7;
 /// Height of a row.
 const ROW: f64 = 16.0;
 /// Room for ticks, between the names and the plot.

@@ -10,7 +10,10 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::form::comments::blank_comments;
-use crate::form::diagnose::{self, Seg};
+use crate::form::diagnose::{self, Seg, nearest};
+
+/// Objects whose members have names of the user's: what is set within one that is not there is a name misspelt.
+const NAMED: [&str; 5] = ["providers", "accounts", "hosts", "streams", "classes"];
 
 /// How all traffic is changed, whatever its kind.
 const SCALE: &str = "traffic.scale=2 is twice all of it";
@@ -171,6 +174,9 @@ impl Setting {
                         path.push(Seg::from(name.as_str()));
                         at = inner;
                     }
+                    None if i + 1 < steps.len() && is_of_names(&path) && !members.is_empty() => {
+                        return Err(wrong(no_such(&path, name, members.keys())));
+                    }
                     None => {
                         return self
                             .put_in(text, &plain, &path, members.is_empty(), &steps[i..])
@@ -281,6 +287,23 @@ impl Setting {
     }
 }
 
+/// Whether the members at `path` have names of the user's.
+fn is_of_names(path: &[Seg]) -> bool {
+    matches!(path.last(), Some(Seg::Key(key)) if NAMED.contains(&key.as_str()))
+}
+
+/// That nothing at `path` has that name, and what has.
+fn no_such<'a>(path: &[Seg], name: &str, known: impl Iterator<Item = &'a String> + Clone) -> String {
+    let near = nearest(name, known.clone().map(String::as_str)).map(|near| format!(", did you mean `{near}`?"));
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    format!(
+        "{} has no `{name}`{} It has {}",
+        place(path),
+        near.unwrap_or_else(|| ".".into()),
+        known.join(", ")
+    )
+}
+
 /// A path in words.
 fn place(path: &[Seg]) -> String {
     if path.is_empty() {
@@ -317,6 +340,21 @@ mod tests {
         let text = setting.put(TEXT).map_err(|error| error.to_string())?;
         assert!(text.contains("// A rate of 5/s."), "{text}");
         Ok(serde_json::from_str(&blank_comments(&text)).unwrap())
+    }
+
+    #[test]
+    fn a_name_that_is_misspelt_makes_nothing_new() {
+        let wrong = set("providers[gpt-4.l].connections=7").unwrap_err();
+        assert!(
+            wrong.contains("`providers` has no `gpt-4.l`, did you mean `gpt-4.1`? It has"),
+            "{wrong}"
+        );
+        // One that is given whole is new, and what is missing within one is put in.
+        assert_eq!(
+            set(r#"providers[c]={"connections": 7}"#).unwrap()["providers"]["c"]["connections"],
+            7
+        );
+        assert_eq!(set("providers[b].load.x=7").unwrap()["providers"]["b"]["load"]["x"], 7);
     }
 
     #[test]

@@ -255,6 +255,35 @@ fn where_none_meets_the_objectives_the_nearest_is_named() {
     );
 }
 
+/// Whichever is chosen is to keep to every objective, as the first sentence of a run has it, whoever the file asks it of.
+#[test]
+fn policies_that_objectives_are_not_asked_of_are_candidates() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut of = twelve();
+    let (_, all) = optimize(folder.path(), &of, &[]);
+    of["objectives"][0]["policies"] = json!(["to-p9"]);
+    let (_, found) = optimize(folder.path(), &of, &[]);
+    assert_eq!(found["best"], all["best"]);
+    assert_eq!(found["candidates"], all["candidates"]);
+}
+
+#[test]
+fn a_budget_that_does_not_reach_every_candidate_chooses_none() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("e.json"), twelve().to_string()).unwrap();
+    let out = simcap(
+        folder.path(),
+        &["optimize", "e.json", "--budget", "5000", "--out", "found"],
+    );
+    let said = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("of 12 candidates: nothing is chosen; all of them take "),
+        "{said}"
+    );
+    assert!(!folder.path().join("found").exists());
+}
+
 #[test]
 fn a_budget_is_kept_and_mistakes_are_told() {
     let folder = tempfile::tempdir().unwrap();
@@ -264,7 +293,18 @@ fn a_budget_is_kept_and_mistakes_are_told() {
     std::fs::write(folder.path().join("e.json"), twelve().to_string()).unwrap();
     for (arguments, said) in [
         (&["--policy", "to-p99"][..], "did you mean"),
-        (&["--set", "plan.duration=1m,nonsense"], "plan.duration"),
+        (
+            &["--set", "plan.duration=1m,2m"],
+            "`plan` is what is given, and not a choice",
+        ),
+        (
+            &["--set", "traffic.rate=1/s,2/s"],
+            "`simcap capacity` the most that is carried",
+        ),
+        (
+            &["--set", "objectives[0].at_most=1s,9s"],
+            "`objectives` is what is given",
+        ),
         (&["--minimise", "cost_per_dialogue"], "cost_per_dialogue"),
     ] {
         let out = simcap(folder.path(), &[&["optimize", "e.json"], arguments].concat());

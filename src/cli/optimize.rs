@@ -43,7 +43,7 @@ pub(super) struct OptimizeArgs {
     /// file first
     #[arg(long = "set", value_name = "PATH=VALUES")]
     axes: Vec<Axis>,
-    /// A policy that may be chosen; may be given several times [default: all that objectives are asked of]
+    /// A policy that may be chosen; may be given several times [default: all, each judged by every objective]
     #[arg(long, value_name = "NAME")]
     policy: Vec<String>,
     /// What is to be as low as can be [default: cost_per_month]
@@ -72,6 +72,7 @@ impl OptimizeArgs {
     pub(super) fn run(self, own: &OwnParts) -> Done {
         let set = self.axes.iter().map(|axis| (axis.path.clone(), axis.values.join(",")));
         super::refuse_twice(None, self.many.seed, set)?;
+        self.refuse_givens()?;
         let stop = Stop::watch(None);
         let mut source = Source::read(&self.file)?;
         let traces: Traces = self.many.traces();
@@ -79,7 +80,7 @@ impl OptimizeArgs {
         let fixed = settled(&self.axes, None).into_iter();
         let fixed: Result<Vec<Setting>, _> = fixed.map(|(path, value)| Setting::new(path, value)).collect();
         let fixed = fixed.map_err(|error| Failure::Input(error.to_string()))?;
-        let base = source.load(&fixed, &traces, None, own.clone())?;
+        let base = asked_of_all(source.load(&fixed, &traces, None, own.clone())?);
         let plan = assemble(&base)?;
         let goal = self.maximise.as_ref().or(self.minimise.as_ref());
         let goal = goal.cloned().unwrap_or(Metric::COST_PER_MONTH);
@@ -113,9 +114,15 @@ impl OptimizeArgs {
             Err(Fault::Input(error)) => return Err(error.into()),
             Err(Fault::Stopped) => return Err(anyhow!("interrupted: nothing is chosen").into()),
         };
+        self.is_worth_telling(&selection)?;
         let (names, commands, today) = candidates.named();
         let among = Among {
             names: &names,
+            of_today: if fixed.is_empty() {
+                "today's"
+            } else {
+                "that of the file as --set changes it,"
+            },
             commands: &commands,
             goals: &goals,
             today: candidates.today(),
@@ -126,7 +133,8 @@ impl OptimizeArgs {
         let mut all = nothing_yet(&base, &plan, &choose, &candidates, goals.clone());
         let which = worth(&selection, among, &metrics, choose.is_most, choose.matters);
         let again = self.again(&mut all, &selection, &which, &mut candidates, &pool, &stop)?;
-        let all = optimum(all, &selection, among, first, &again);
+        let mut all = optimum(all, &selection, among, first, &again);
+        all.warnings.extend(self.costs_nothing(&metrics[0]));
         let best = match (first, all.ended) {
             (Some(i), Ended::Found | Ended::Open | Ended::Spent | Ended::Interrupted) => {
                 Some(best_file(&mut candidates, i)?)
@@ -135,6 +143,78 @@ impl OptimizeArgs {
         };
         self.show(&all, best)?;
         self.ended(&all)
+    }
+
+    /// Refuses to choose what is given: traffic, what is asked, and how long is simulated.
+    fn refuse_givens(&self) -> Result<(), Failure> {
+        let several = self.axes.iter().filter(|axis| axis.values.len() > 1);
+        let given = |path: &str| {
+            let first = path.split(['.', '[']).next().unwrap_or_default();
+            ["traffic", "objectives", "plan", "rank_by"]
+                .contains(&first)
+                .then(|| first.to_owned())
+        };
+        match several.filter_map(|axis| Some((&axis.path, given(&axis.path)?))).next() {
+            None => Ok(()),
+            Some((path, first)) => Err(Failure::Input(format!(
+                "--set {path}: `{first}` is what is given, and not a choice: `simcap sweep` shows the figures at several values of it{}",
+                if first == "traffic" {
+                    ", `simcap capacity` the most that is carried"
+                } else {
+                    ""
+                }
+            ))),
+        }
+    }
+
+    /// Refuses to name the best of candidates of which some were never looked at.
+    fn is_worth_telling(&self, selection: &Selection) -> Result<(), Failure> {
+        let (all, seen) = (
+            selection.tried.len(),
+            selection.tried.iter().filter(|tried| tried.replications > 0).count(),
+        );
+        let of = format!(
+            "{} of {} candidates",
+            format::count(seen as u64),
+            format::count(all as u64)
+        );
+        match selection.ended {
+            _ if seen == all => Ok(()),
+            Chosen::Stopped => Err(anyhow!("interrupted after {of}: nothing is chosen").into()),
+            Chosen::Spent => {
+                let needed = selection.requests as f64 / seen.max(1) as f64 * all as f64 / OF_SEARCH;
+                Err(anyhow!(
+                    "the budget of {} simulated requests was spent after {of}: nothing is chosen; all of them take {} (--budget), or name fewer",
+                    format::count(self.budget),
+                    format::count(needed.ceil() as u64)
+                )
+                .into())
+            }
+            Chosen::Found | Chosen::Open | Chosen::Nowhere => Ok(()),
+        }
+    }
+
+    /// What may be raised without a price, where costs are to be low: no price follows from it.
+    fn costs_nothing(&self, goal: &Metric) -> Option<String> {
+        let is_of_costs = matches!(goal.unit(), Unit::Dollars | Unit::Money(_)) && self.maximise.is_none();
+        let is_free = |path: &str| {
+            let steps = path.split(['.', '[', ']']);
+            path.starts_with("providers")
+                && steps
+                    .clone()
+                    .any(|step| ["load", "limits", "connections"].contains(&step))
+        };
+        let several = self.axes.iter().filter(|axis| is_of_costs && axis.values.len() > 1);
+        let free: Vec<&str> = several
+            .map(|axis| axis.path.as_str())
+            .filter(|path| is_free(path))
+            .collect();
+        (!free.is_empty()).then(|| {
+            format!(
+                "no price of the file follows from {}: more of it is free here, unless you change `prices` with it",
+                free.join(", ")
+            )
+        })
     }
 
     /// Refuses a figure to go by that no candidate has.
@@ -251,6 +331,16 @@ impl OptimizeArgs {
             Ended::Found | Ended::Open | Ended::Spent => Ok(Exit::Fine),
         }
     }
+}
+
+/// The experiment with every objective asked of every policy: whichever is chosen is to keep to them.
+fn asked_of_all(mut loaded: Loaded) -> Loaded {
+    loaded
+        .experiment
+        .objectives
+        .iter_mut()
+        .for_each(|objective| objective.policies = None);
+    loaded
 }
 
 /// The metrics that are kept of each candidate: what is to be low, a latency, errors and quality.

@@ -31,6 +31,8 @@ pub struct Among<'a> {
     pub today: Option<usize>,
     /// The command that runs the file as it is.
     pub as_it_is: &'a str,
+    /// Whose figure that of the file is, in words: `today's`.
+    pub of_today: &'a str,
 }
 
 /// A run of a candidate on seeds that the search never met.
@@ -205,6 +207,10 @@ pub fn optimum(
 
 /// The points that were run again, the leading one first.
 fn points(all: &Optimum, among: Among<'_>, best: Option<usize>, again: &[Again]) -> Vec<Point> {
+    // The command makes the figure beside it.
+    let seeds = all.retest.as_ref().map_or_else(String::new, |retest| {
+        format!(" --seed {} --replications {}", retest.seed, retest.replications)
+    });
     let mut points: Vec<Point> = (again.iter())
         .filter_map(|again| {
             let at = sweep::Point::of(Vec::new(), &again.report, &all.metrics)
@@ -216,9 +222,10 @@ fn points(all: &Optimum, among: Among<'_>, best: Option<usize>, again: &[Again])
                 name: again
                     .candidate
                     .map_or_else(|| format!("{} as it is", at.name), |i| among.names[i].clone()),
-                command: again
-                    .candidate
-                    .map_or_else(|| among.as_it_is.to_owned(), |i| among.commands[i].clone()),
+                command: format!(
+                    "{}{seeds}",
+                    again.candidate.map_or(among.as_it_is, |i| &among.commands[i])
+                ),
                 is_best: best.is_some() && again.candidate == best,
                 is_today,
                 is_on_front: false,
@@ -235,7 +242,13 @@ fn points(all: &Optimum, among: Among<'_>, best: Option<usize>, again: &[Again])
 
 /// `a, b, c and 4 others`.
 fn listed(names: &[&str]) -> String {
-    let (shown, rest) = names.split_at(names.len().min(NAMED));
+    // One more takes no more room than to say that there is one.
+    let shown = if names.len() == NAMED + 1 {
+        names.len()
+    } else {
+        names.len().min(NAMED)
+    };
+    let (shown, rest) = names.split_at(shown);
     match rest.len() {
         0 => shown.join(", "),
         n => format!("{} and {} others", shown.join(", "), format::count(n as u64)),
@@ -286,11 +299,12 @@ fn beside(all: &Optimum, leading: Option<usize>, among: Among<'_>, again: &[Agai
         {
             let word = if by < 0.0 { "less" } else { "more" };
             format!(
-                "{} {word} than today's {value} ({name}{misses})",
-                format::share(by.abs())
+                "{} {word} than {} {value} ({name}{misses})",
+                format::share(by.abs()),
+                among.of_today
             )
         }
-        _ => format!("not to be told from today's {value} ({name}{misses})"),
+        _ => format!("not to be told from {} {value} ({name}{misses})", among.of_today),
     })
 }
 
@@ -315,7 +329,10 @@ fn sentences(
     } else {
         "that meets every objective"
     };
-    let count = format::count(among.names.len() as u64);
+    let (count, plural) = match among.names.len() {
+        1 => ("1".to_owned(), ""),
+        n => (format::count(n as u64), "s"),
+    };
     let names = |which: &[usize]| listed(&which.iter().map(|i| among.names[*i].as_str()).collect::<Vec<_>>());
     let figure = |i: usize| {
         let own = all.points.iter().find(|point| point.name == among.names[i]);
@@ -331,7 +348,7 @@ fn sentences(
         )
     };
     match (leading, selection.best) {
-        (None, _) => said.push(format!("Nothing is known of any of the {count} candidates.")),
+        (None, _) => said.push(format!("Nothing is known of any candidate, of {count}.")),
         (Some(i), best) if selection.ended != Chosen::Nowhere => {
             let beside = beside(all, leading, among, again)
                 .map(|beside| format!(", {beside}"))
@@ -346,7 +363,10 @@ fn sentences(
             match (selection.ended, best) {
                 (Chosen::Found, _) => said.push(format!(
                     "{which} {meets}: {name}{same}, at {figure} ({title}){beside}; {}.",
-                    likely(selection.probability.unwrap_or(0.0))
+                    match among.names.len() {
+                        1 => "it is the only candidate".to_owned(),
+                        _ => likely(selection.probability.unwrap_or(0.0)),
+                    }
                 )),
                 (_, Some(_)) => {
                     let (rivals, be) = (&selection.rivals, if all.maximise { "more" } else { "cheaper" });
@@ -381,7 +401,11 @@ fn sentences(
                 )
             });
             said.push(format!(
-                "None of the {count} candidates meets every objective. {} comes nearest: {}.",
+                "{} {} comes nearest: {}.",
+                match among.names.len() {
+                    1 => "The only candidate does not meet every objective.".to_owned(),
+                    _ => format!("None of the {count} candidates meets every objective."),
+                },
                 among.names[i],
                 broken.unwrap_or_default()
             ));
@@ -390,11 +414,15 @@ fn sentences(
     let even: Vec<usize> = (0..among.names.len())
         .filter(|i| selection.best.is_some_and(|best| best != *i) && !selection.rivals.contains(i))
         .filter(|i| matches!(selection.tried[*i].out, None | Some(Out::Same(_))))
+        .filter(|i| {
+            selection
+                .best
+                .is_some_and(|best| is_near(all, &selection.tried[*i], &selection.tried[best]))
+        })
         .collect();
     if selection.ended == Chosen::Found && !even.is_empty() {
-        let better = if all.maximise { "better" } else { "cheaper" };
         said.push(format!(
-            "Not {better} by more than {}, whatever else they do: {}.",
+            "As good in that to within {}, as far as can be told, whatever else they do: {}.",
             format::share(all.matters),
             names(&even)
         ));
@@ -417,11 +445,24 @@ fn sentences(
         String::new()
     };
     said.push(format!(
-        "{count} candidates took {} simulated requests{}.{equal}",
+        "{count} candidate{plural} took {} simulated requests{}.{equal}",
         format::count(all.requests),
         again.unwrap_or_default()
     ));
     said
+}
+
+/// Whether the figure of `one` may be as good as that of the best, to within what matters: its interval reaches so far.
+fn is_near(all: &Optimum, one: &Tried, best: &Tried) -> bool {
+    let Some(figure) = one.figures.first() else {
+        return false;
+    };
+    let room = all.matters * best.value().abs();
+    if all.maximise {
+        figure.hi.unwrap_or(figure.value) >= best.value() - room
+    } else {
+        figure.lo.unwrap_or(figure.value) <= best.value() + room
+    }
 }
 
 /// What changes the verdict.

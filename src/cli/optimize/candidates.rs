@@ -47,7 +47,7 @@ impl Candidates {
         plan: &Plan,
         metrics: &[Metric],
     ) -> Result<Candidates, Failure> {
-        let names = policies(args, base, plan)?;
+        let names = policies(args, plan)?;
         let first = base.experiment.policies.first().map(|entry| entry.name.clone());
         let first = first.unwrap_or_default();
         let known = plan.metrics.iter().map(|measure| &measure.metric);
@@ -59,7 +59,7 @@ impl Candidates {
         base.experiment.plan.metrics.extend(missing.iter().cloned());
         let mut candidates = Candidates {
             from,
-            file: base.file.clone(),
+            file: args.file.display().to_string(),
             base,
             axes: args.axes.clone(),
             all: Vec::new(),
@@ -135,7 +135,7 @@ impl Candidates {
     fn loaded(&mut self, values: Option<&Vec<String>>) -> Result<Loaded, LoadError> {
         let settings = self.settings(values)?;
         let (source, traces, own) = &mut self.from;
-        let mut loaded = source.load(&settings, traces, None, own.clone())?;
+        let mut loaded = super::asked_of_all(source.load(&settings, traces, None, own.clone())?);
         loaded.experiment.plan.metrics.extend(self.metrics.iter().cloned());
         Ok(loaded)
     }
@@ -198,37 +198,26 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// The policies that may be chosen: those that are asked for, or all that objectives are asked of.
-fn policies(args: &OptimizeArgs, base: &Loaded, plan: &Plan) -> Result<Vec<String>, Failure> {
+/// The policies that may be chosen: those that are asked for, or all.
+fn policies(args: &OptimizeArgs, plan: &Plan) -> Result<Vec<String>, Failure> {
     let names: Vec<&str> = plan.scenarios.iter().map(|scenario| &*scenario.name).collect();
-    let is_asked = |number: usize| {
-        let mut objectives = plan.objectives.iter();
-        plan.objectives.is_empty() || objectives.any(|objective| objective.policies.contains(&number))
-    };
     for name in &args.policy {
-        let Some(number) = names.iter().position(|known| known == name) else {
+        if !names.contains(&name.as_str()) {
             let near = nearest(name, names.iter().copied()).map(|near| format!("; did you mean {near}?"));
             return Err(Failure::Input(format!(
                 "--policy {name}: there is no such policy, but {}{}",
                 names.join(", "),
                 near.unwrap_or_default()
             )));
-        };
-        if !is_asked(number) {
-            return Err(Failure::Input(format!(
-                "--policy {name}: no objective of {} is asked of it",
-                base.file
-            )));
         }
     }
-    let chosen = names.iter().enumerate().filter(|(number, name)| {
-        let is_chosen = args.policy.is_empty() || args.policy.iter().any(|wanted| wanted == *name);
-        is_chosen && is_asked(*number)
-    });
-    Ok(chosen.map(|(_, name)| (*name).to_owned()).collect())
+    let chosen = names
+        .iter()
+        .filter(|name| args.policy.is_empty() || args.policy.iter().any(|wanted| wanted == *name));
+    Ok(chosen.map(|name| (*name).to_owned()).collect())
 }
 
-/// The text of the experiment with the values of candidate `i` and its policy alone, and the objectives that are asked of it.
+/// The text of the experiment with the values of candidate `i` and its policy alone, of which every objective is asked.
 pub(super) fn best_file(candidates: &mut Candidates, i: usize) -> Result<String, Failure> {
     let (values, policy) = candidates.all[i].clone();
     let text = candidates.loaded(values.as_ref())?.text;
@@ -237,16 +226,11 @@ pub(super) fn best_file(candidates: &mut Candidates, i: usize) -> Result<String,
     let is_it = |entry: &&Value| entry.get("name").and_then(Value::as_str) == Some(&policy);
     let list = |name: &str| tree.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     let own: Vec<Value> = list("policies").iter().filter(is_it).cloned().collect();
+    // It is the only policy, and was held against all of them.
     let mut objectives = list("objectives");
-    objectives.retain_mut(
-        |objective| match objective.get_mut("policies").and_then(Value::as_array_mut) {
-            None => true,
-            Some(names) => {
-                names.retain(|name| name.as_str() == Some(&policy));
-                !names.is_empty()
-            }
-        },
-    );
+    for objective in objectives.iter_mut().filter_map(Value::as_object_mut) {
+        objective.remove("policies");
+    }
     let mut text = text;
     let wrong = |error: crate::experiment::settings::Unsettled| Failure::Input(error.to_string());
     let mut settings = vec![("policies", Value::from(own))];

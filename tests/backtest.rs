@@ -144,6 +144,87 @@ fn an_invoice_of_ten_times_as_much_differs() {
     );
 }
 
+/// Money adds up over all requests: 10 % too much is told, though a percentile may be off by as much.
+#[test]
+fn an_invoice_of_a_tenth_too_much_differs() {
+    let (code, printed, found) = validated(&folder(70), &["--invoice", "$5.17"]);
+    assert_eq!(
+        (code, &found["bill"]["verdict"]),
+        (Some(1), &json!("not_equivalent")),
+        "{printed}"
+    );
+    assert!(printed.contains("The bill differs from the invoice."), "{printed}");
+}
+
+/// A provider that is called as one target is, and whose model as another, is the first: its requests are not counted twice.
+#[test]
+fn a_providers_own_name_comes_before_its_models() {
+    let folder = folder(70);
+    let path = |name: &str| folder.path().join(name);
+    let log = std::fs::read_to_string(path("spend.jsonl")).unwrap();
+    let log = log
+        .replace("acme/quick", "gpt-4.1")
+        .replace("\"slow\"", "\"gpt-4.1-mini\"");
+    std::fs::write(path("spend.jsonl"), log).unwrap();
+    let text = std::fs::read_to_string(path("gateway.json")).unwrap();
+    let text = text
+        .replace("\"quick\"", "\"gpt-4.1\"")
+        .replace("\"other\"", "\"gpt-4.1-mini\"");
+    let mut experiment: Value = serde_json::from_str(&text).unwrap();
+    for (_, provider) in experiment["providers"].as_object_mut().unwrap() {
+        *provider = json!({ "model": "gpt-4.1", "prices": provider["prices"] });
+    }
+    std::fs::write(path("gateway.json"), experiment.to_string()).unwrap();
+    let output = simcap(
+        folder.path(),
+        &["validate", "gateway.json", "spend.jsonl", "--out", "out"],
+    );
+    let found = std::fs::read(path("out/backtest.json")).unwrap_or_else(|_| panic!("{output:?}"));
+    let found: Value = serde_json::from_slice(&found).unwrap();
+    for target in found["targets"].as_array().unwrap() {
+        assert_eq!(target["providers"], json!([target["name"]]), "{found}");
+    }
+    assert_ne!(verdict_of(&found, "answers", "gpt-4.1"), "not_equivalent", "{found}");
+}
+
+/// In the part that is predicted every answer begins five seconds later: no model that is fitted to the other can say so.
+#[test]
+fn a_log_that_is_not_level_is_said_to_be() {
+    let folder = folder(70);
+    let path = folder.path().join("spend.jsonl");
+    let log = std::fs::read_to_string(&path).unwrap();
+    let slower = |(number, line): (usize, &str)| {
+        let mut row: Value = serde_json::from_str(line).unwrap();
+        if number >= 1800 {
+            // Both times are five seconds later.
+            for end in ["completionStartTime", "endTime"] {
+                if let Some(at) = row[end].as_str() {
+                    let seconds: f64 = at[17..26].parse().unwrap();
+                    let minute: u32 = at[14..16].parse().unwrap();
+                    let late = seconds + 5.0;
+                    let (minute, late) = if late < 60.0 {
+                        (minute, late)
+                    } else {
+                        (minute + 1, late - 60.0)
+                    };
+                    if minute < 60 {
+                        row[end] = format!("{}{minute:02}:{late:09.6}Z", &at[..14]).into();
+                    }
+                }
+            }
+        }
+        format!("{row}\n")
+    };
+    let log: String = log.lines().enumerate().map(slower).collect();
+    std::fs::write(&path, log).unwrap();
+    let (code, printed, _) = validated(&folder, &[]);
+    assert_eq!(code, Some(1), "{printed}");
+    assert!(
+        printed.contains("the log is not level: its own TTFT p50 is"),
+        "{printed}"
+    );
+}
+
 #[test]
 fn the_experiments_own_models_are_judged_where_nothing_is_fitted() {
     // They take a second and 10 tokens a second, which is wrong.

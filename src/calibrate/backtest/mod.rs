@@ -171,7 +171,7 @@ pub fn backtest(loaded: &Loaded, log: &Log, settings: &Settings) -> Result<Backt
             .map(|q| found.range(|one| one.quantile(name, q.q)))
             .collect();
         for (q, range) in score.quantiles.iter_mut().zip(&ranges) {
-            q.verdict = forgiven(q.verdict, q.measured, *range);
+            q.verdict = narrowed(forgiven(q.verdict, q.measured, *range), q.measured, *range, margin);
         }
         let pairs = Pairs { name, points };
         times.push(Times {
@@ -181,6 +181,11 @@ pub fn backtest(loaded: &Loaded, log: &Log, settings: &Settings) -> Result<Backt
             pairs,
         });
     }
+    notes.extend(
+        quantities
+            .iter()
+            .filter_map(|(name, of, _)| unlevel(name, *of, fitted, compared, margin)),
+    );
     let outcomes = shares::outcomes(compared, &found, margin);
     let answers = shares::answers(log, compared, &found, &matched, margin);
     let bill = bill(
@@ -259,6 +264,42 @@ fn forgiven(verdict: Agreement, measured: f64, range: Option<(f64, f64)>) -> Agr
     }
 }
 
+/// What agrees in the mean, and of which single replications may be further off than the margin, cannot be told.
+fn narrowed(verdict: Agreement, measured: f64, range: Option<(f64, f64)>, margin: f64) -> Agreement {
+    let is_within = |x: f64| x / measured <= 1.0 + margin && measured / x <= 1.0 + margin;
+    match (verdict, range) {
+        (Agreement::Equivalent, Some((lo, hi))) if !(is_within(lo) && is_within(hi)) => Agreement::CannotTell,
+        (verdict, _) => verdict,
+    }
+}
+
+/// That the log's own median is another in the part that models are fitted to than in the rest: what differs by as much is not the models' fault.
+fn unlevel(name: &str, of: Take, fitted: &[&Observation], compared: &[&Observation], margin: f64) -> Option<String> {
+    /// Fewer answers than this have no median to speak of.
+    const LEAST: usize = 100;
+    let median = |part: &[&Observation]| {
+        let good = part.iter().filter(|o| o.outcome == Outcome::Success);
+        let mut values: Vec<f64> = good.filter_map(|o| of(o)).filter(|x| *x > 0.0).collect();
+        values.sort_by(f64::total_cmp);
+        (values.len() >= LEAST).then(|| values[values.len() / 2])
+    };
+    let (before, after) = (median(fitted)?, median(compared)?);
+    let is_level = after / before <= 1.0 + margin && before / after <= 1.0 + margin;
+    (!is_level).then(|| {
+        let seconds = |x| crate::report::format::value(crate::words::Unit::Seconds, x);
+        format!(
+            "the log is not level: its own {} p50 is {} in the part that models are fitted to and {} in the rest. Nothing that is fitted to the \
+             first can be right for both",
+            name.to_uppercase(),
+            seconds(before),
+            seconds(after)
+        )
+    })
+}
+
+/// The most that a bill may be off and agree: money adds up over all requests, where a percentile is of a few.
+const OF_MONEY: f64 = 0.05;
+
 fn bill(
     known: &[&Observation],
     compared: &[&Observation],
@@ -281,7 +322,7 @@ fn bill(
     let range = found.range(|one| Some(one.cost));
     let whole = predicted * times;
     let verdict = settings.invoice.map(|invoice| {
-        let bound = settings.margin.get();
+        let bound = settings.margin.get().min(OF_MONEY);
         let (lo, hi) = range.map_or((whole, whole), |(lo, hi)| (lo * times, hi * times));
         let within = |x: f64| x / invoice <= 1.0 + bound && invoice / x <= 1.0 + bound;
         if within(lo) && within(hi) {

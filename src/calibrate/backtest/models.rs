@@ -1,7 +1,7 @@
 //! What the log's targets are in the experiment, and models of them that are fitted to its first part.
 //!
 //! A target is a provider if they, or the provider's model, have the same name; a name without a slash also if it is the last part of
-//! the other. A target whose answers show no first token is fitted by the times of whole answers, whatever their lengths.
+//! the other. A provider is one target alone: that of its own name before that of its model's. A target whose answers show no first token is fitted by the times of whole answers, whatever their lengths.
 
 use super::Target;
 use crate::calibrate::fit::{self, Given, Options};
@@ -26,18 +26,32 @@ pub(super) fn matched(loaded: &Loaded, log: &Log, given: &[(String, String)]) ->
             return Err(unknown("--provider", "target of the log", target, &log.targets));
         }
     }
-    let is_given = |provider: &str| given.iter().any(|(name, _)| name == provider);
-    let of_target = |target: &String| -> Vec<String> {
-        let said = given
-            .iter()
-            .filter(|(_, of)| of == target)
-            .map(|(name, _)| name.clone());
-        let found = (loaded.experiment.providers.iter())
-            .filter(|(name, spec)| !is_given(name) && is_of(target, name, spec, loaded))
-            .map(|(name, _)| name.to_owned());
-        said.chain(found).collect()
-    };
-    let all: Vec<Vec<String>> = log.targets.iter().map(of_target).collect();
+    let mut all = vec![Vec::new(); log.targets.len()];
+    for (name, spec) in loaded.experiment.providers.iter() {
+        let said = given.iter().find(|(provider, _)| provider == name);
+        let near: Vec<(Likeness, usize)> = match said {
+            Some((_, target)) => (log.targets.iter().enumerate())
+                .filter(|(_, known)| *known == target)
+                .map(|(i, _)| (Likeness::Name, i))
+                .collect(),
+            None => (log.targets.iter().enumerate())
+                .filter_map(|(i, target)| Some((likeness(target, name, spec, loaded)?, i)))
+                .collect(),
+        };
+        let Some(best) = near.iter().map(|(likeness, _)| *likeness).min() else {
+            continue;
+        };
+        let likely: Vec<usize> = near.iter().filter(|(of, _)| *of == best).map(|(_, i)| *i).collect();
+        let [target] = likely[..] else {
+            let names: Vec<&str> = likely.iter().map(|i| log.targets[*i].as_str()).collect();
+            return Err(format!(
+                "the provider \"{name}\" may be any of the log's targets {}: say which by --provider {name}={}",
+                names.join(", "),
+                names[0]
+            ));
+        };
+        all[target].push(name.to_owned());
+    }
     if all.iter().all(Vec::is_empty) {
         return Err(format!(
             "none of the log's targets is a provider of the experiment: the log has {}; the experiment has {}. Say which is which by \
@@ -58,16 +72,36 @@ fn unknown(flag: &str, what: &str, found: &str, known: &[String]) -> String {
     )
 }
 
-fn is_of(target: &str, name: &str, spec: &ProviderSpec, loaded: &Loaded) -> bool {
+/// What a target and a provider have in common, the most telling first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Likeness {
+    /// Both have the same name.
+    Name,
+    /// The last part of the name.
+    PartOfName,
+    /// The target is called as the provider's model is.
+    Model,
+    /// The target is called as the last part of the provider's model is, or the other way round.
+    PartOfModel,
+}
+
+fn likeness(target: &str, name: &str, spec: &ProviderSpec, loaded: &Loaded) -> Option<Likeness> {
     let model = spec.model.as_deref();
     let file = model
         .and_then(|model| loaded.models.get(model))
         .map(|file| file.model.as_str());
     let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
-    [Some(name), model, file]
-        .into_iter()
-        .flatten()
-        .any(|known| known == target || (known.contains('/') != target.contains('/') && last(known) == last(target)))
+    let is_part = |known: &str| known.contains('/') != target.contains('/') && last(known) == last(target);
+    let models = || [model, file].into_iter().flatten();
+    if name == target {
+        Some(Likeness::Name)
+    } else if is_part(name) {
+        Some(Likeness::PartOfName)
+    } else if models().any(|known| known == target) {
+        Some(Likeness::Model)
+    } else {
+        models().any(is_part).then_some(Likeness::PartOfModel)
+    }
 }
 
 /// Fits a model to `fitted` for each target that is a provider, and puts it into the experiment; what each is of, in words, in the order

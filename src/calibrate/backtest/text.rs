@@ -59,8 +59,14 @@ pub fn sentence(found: &Backtest) -> String {
     } else {
         format!("from the {} before them", format::count(found.fitted))
     };
+    let money = match (found.bill.invoice, found.bill.verdict) {
+        (Some(_), Some(Agreement::Equivalent)) => " The bill agrees with the invoice.",
+        (Some(_), Some(Agreement::NotEquivalent)) => " The bill differs from the invoice.",
+        (Some(_), _) => " Whether the bill agrees with the invoice cannot be told.",
+        (None, _) => "",
+    };
     format!(
-        "{}, policy {}: of {} figures of {} requests, predicted {from}, {good} agree within {}, {bad} differ{which} and {open} cannot be told.",
+        "{}, policy {}: of {} figures of {} requests, predicted {from}, {good} agree within {}, {bad} differ{which} and {open} cannot be told.{money}",
         found.experiment,
         clean(&found.policy),
         good + bad + open,

@@ -385,8 +385,13 @@ impl Audited {
             table.words("", "");
             table.words("", "held against");
             for claim in claims {
+                // Two figures that look alike may have been written with more digits or fewer.
+                let within = match claim.within > 0.0 {
+                    true => format!(" ± {}", format::value(claim.unit, claim.within)),
+                    false => String::new(),
+                };
                 let cells = [
-                    Cell::new(claim.published()),
+                    Cell::new(claim.published()).tail(within),
                     claim.found(),
                     Cell::new(claim.holding.words()).tone(claim.tone()),
                     Cell::new(claim.beside()),

@@ -447,7 +447,7 @@ fn alerts(scenario: &Scenario, pooled: &Tally, each: Each<'_>) -> Vec<AlertRepor
         at: each(&|t| Figure::Each((t.alerts[i].passed > 0).then(|| t.alerts[i].time as f64 / 1e9))),
     };
     let watched: Vec<AlertReport> = scenario.client.alerts.iter().enumerate().map(one).collect();
-    // A budget that was spent was passed whole, whether or not somebody watched it.
+    // A budget that was spent was passed whole, watched or not.
     let whole = |(i, allowance): (usize, &Allowance)| AlertReport {
         budget: allowance.budget.clone(),
         share: 1.0,

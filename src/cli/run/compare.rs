@@ -74,9 +74,12 @@ impl Compare {
         };
         let report = join(first, second, [&names[0], &names[1]]).map_err(|apart| Failure::Input(apart.to_string()))?;
         print(&terminal::comparison(&report, &style()))?;
+        let now_fails = report.joined.as_ref().is_some_and(|joined| joined.now_fails);
         Ok(match exit(&report, ended) {
-            Exit::Fine if report.joined.is_some_and(|joined| joined.now_fails) => Exit::ObjectiveFailed,
-            other => other,
+            // What failed before as well is no news.
+            Exit::Fine | Exit::ObjectiveFailed if now_fails => Exit::ObjectiveFailed,
+            Exit::Fine | Exit::ObjectiveFailed => Exit::Fine,
+            other @ (Exit::BadInput | Exit::Runtime) => other,
         })
     }
 }
@@ -88,7 +91,7 @@ enum Side {
 }
 
 impl Side {
-    /// What the file, or the folder of a run, holds. A file that is no result is taken for an experiment, which says what is wrong with it.
+    /// What the file, or the folder of a run, holds. Any other file is taken for an experiment, whose reader says what is wrong with it.
     fn of(given: &Path) -> Result<Side, Failure> {
         let file = file_of(given);
         let text = source::read(&file, MOST_OF_JSON)

@@ -8,6 +8,7 @@ mod bootstrap;
 mod diffs;
 mod expected;
 mod exports;
+mod members;
 mod newcomer;
 mod tensorzero;
 mod told;

@@ -12,9 +12,8 @@ use crate::experiment::file::Imported;
 use crate::experiment::load::load;
 use crate::form::diagnose::{nearest, printable};
 use crate::gateways::export::unified::unified;
-use crate::gateways::export::{Exported, NotWritten, export};
+use crate::gateways::export::{Exported, NotWritten, Target, export};
 use crate::gateways::import::assumptions::built_in_prices;
-use crate::gateways::settled;
 use crate::gateways::source::{self, Config};
 use crate::report::write::write_all;
 
@@ -75,7 +74,7 @@ impl Export {
         if let Some(imported) = &loaded.experiment.imported {
             self.compare(imported, &source::open(&self.into)?);
         }
-        let target = settled::of(&loaded.experiment, entry);
+        let target = Target::of(&loaded.experiment, entry);
         let made = export(
             &self.into,
             self.product.as_deref(),
@@ -83,7 +82,12 @@ impl Export {
             target,
             self.accept,
         );
-        let Exported { files, written } = made.map_err(|error| match error {
+        let Exported {
+            files,
+            written,
+            open,
+            renamed,
+        } = made.map_err(|error| match error {
             NotWritten::Read(refused) => Failure::from(refused),
             NotWritten::Settings(lines) => Failure::Input(format!(
                 "nothing is written, since not all of it can be:\n  {}",
@@ -96,7 +100,14 @@ impl Export {
         for (name, before, after) in &files {
             print(&unified(name, before, after))?;
         }
-        written.iter().for_each(|line| tell!("note: {line}"));
+        written.iter().chain(&open).for_each(|line| tell!("note: {line}"));
+        for (from, to) in &renamed {
+            tell!(
+                "note: {} is {} in the file, and so when it is imported again",
+                printable(from),
+                printable(to)
+            );
+        }
         self.put(&files)?;
         Ok(Exit::Fine)
     }

@@ -77,7 +77,7 @@ pub fn of_gateway(gateway: &Gateway, prices: &Table) -> Result<Settings, Refused
 }
 
 /// The settings of a lone group by the name of the only one.
-fn alone(settings: Settings, name: &str) -> Settings {
+pub(super) fn alone(settings: Settings, name: &str) -> Settings {
     let kept = settings.into_iter().filter_map(|(mut path, value)| {
         match &mut path[..] {
             [what, group, rest @ ..] if what == "group" && group == name => {

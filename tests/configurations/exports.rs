@@ -22,7 +22,7 @@ fn settings(file: &Path) -> Settings {
 }
 
 /// Every configuration that there is: those here, the fuzzer's, and those beside the traces; templates are rendered.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();
     let mut add = |name: &str, text: &str| {
         let path = folder.join(name);
@@ -32,11 +32,17 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     add("lone.yaml", LONE);
     add("pair.yaml", &PAIR.replace('\n', "\r\n"));
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/gateway");
-    for name in ["litellm", "portkey", "envoy", "kong", "bifrost"] {
-        add(
-            &format!("seed-{name}"),
-            &std::fs::read_to_string(seeds.join(name)).unwrap(),
-        );
+    let mut of_fuzzer: Vec<PathBuf> = std::fs::read_dir(seeds)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    of_fuzzer.sort();
+    for seed in of_fuzzer {
+        let name = seed.file_name().unwrap().to_str().unwrap();
+        // Of these nothing is written.
+        if !name.starts_with("tensorzero") && name != "envoy_bootstrap" {
+            add(&format!("seed-{name}"), &std::fs::read_to_string(&seed).unwrap());
+        }
     }
     let Some(cases) = cases() else {
         eprintln!("skipped in part: SIMCAP_TRACES has no cases/configs beside it");
@@ -63,12 +69,14 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn what_is_not_changed_is_not_written() {
     let folder = tempfile::tempdir().unwrap();
     for file in files(folder.path()) {
-        let made = export(&file, None, &built_in_prices(), settings(&file), false).unwrap();
+        let made = export(&file, None, &built_in_prices(), settings(&file).into(), false).unwrap();
         assert_eq!(
             made,
             Exported {
                 files: Vec::new(),
-                written: Vec::new()
+                written: Vec::new(),
+                open: Vec::new(),
+                renamed: Vec::new(),
             },
             "{}",
             file.display()
@@ -145,7 +153,7 @@ fn what_is_written_and_read_again_is_the_experiment() {
             }
             // A chain of none is not there.
             target.retain(|path, value| !(ends(path, "fallbacks") && value.as_array().is_some_and(Vec::is_empty)));
-            match export(&file, None, &prices, target.clone(), true) {
+            match export(&file, None, &prices, target.clone().into(), true) {
                 Ok(made) => {
                     let changed = made.files.iter().find(|(name, ..)| Path::new(name) == file);
                     assert_eq!(made.files.is_empty(), target == before, "{}", file.display());
@@ -267,7 +275,7 @@ fn a_value_in_an_included_file_is_changed_there() {
     let mut target = settings(&at("a.yaml"));
     let path = target.keys().find(|path| ends(path, "weights.b-2")).unwrap().clone();
     target.insert(path, json!(5));
-    let made = export(&at("a.yaml"), None, &built_in_prices(), target, false).unwrap();
+    let made = export(&at("a.yaml"), None, &built_in_prices(), target.into(), false).unwrap();
     let [(name, _, after)] = made.files.as_slice() else {
         panic!("{made:?}")
     };

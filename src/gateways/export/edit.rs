@@ -2,9 +2,10 @@
 //!
 //! A value is replaced in its quotes; one that is missing is written as a key behind the last of its mapping, in the manner of the others.
 //! What an alias or a merge key brings is shared with others: it is given an explicit key, which goes before what is merged, or stands in
-//! the place of the alias; where neither can be, it is refused with the line. Lists are in [`lists`]. Left out: text in blocks, comments of
-//! what is taken out.
+//! the place of the alias; where neither can be, it is refused with the line. Lists are in [`lists`], whole items of them in [`items`]. Left
+//! out: text in blocks, comments of keys that are taken out.
 
+mod items;
 mod lists;
 
 use saphyr_parser::ScalarStyle;
@@ -228,6 +229,18 @@ impl<'a> Editor<'a> {
             let indent = " ".repeat(self.text[self.line_of(start)..start].chars().count());
             let eol = self.eol();
             let mut text = format!("{indent}{}:", manner.key(key));
+            // Beside mappings in braces a new one is in braces too.
+            let in_braces = entries
+                .iter()
+                .rev()
+                .find_map(|(_, value)| match &self.places.items[*value].is {
+                    Is::Map { flow, entries } if !entries.is_empty() => Some(*flow),
+                    Is::Map { .. } | Is::Scalar { .. } | Is::Alias(_) | Is::List { .. } => None,
+                });
+            if in_braces == Some(true) {
+                text += &format!(" {}", manner.write(&nested(rest, value)));
+                return Ok(self.below(entries.last().map_or(start, end_of), &text));
+            }
             for (depth, step) in (1..).zip(rest) {
                 let Step::Key(key) = step else { continue };
                 text += &format!("{eol}{indent}{}{}:", "  ".repeat(depth), manner.key(key));
@@ -278,8 +291,19 @@ impl<'a> Editor<'a> {
         let is_alone = self.text[start..self.places.items[name].start]
             .chars()
             .all(|c| c == ' ');
-        if !is_alone || entries.len() < 2 {
-            return Err(self.why(name, "it begins its list item; take it out by hand"));
+        if entries.len() < 2 {
+            return Err(self.why(name, "it is the only one of its mapping; take it out by hand"));
+        }
+        if !is_alone {
+            // It begins a list item: the next key moves up to its place.
+            let next = entries.get(number + 1).map(|(key, _)| self.places.items[*key].start);
+            let start = self.places.items[name].start;
+            let end = next.ok_or_else(|| self.why(name, "it begins its list item; take it out by hand"))?;
+            return Ok(self.apply(vec![Edit {
+                start,
+                end,
+                text: String::new(),
+            }]));
         }
         let end = self.end_of_line(end_of(&(name, value)));
         Ok(self.apply(vec![Edit {

@@ -4,13 +4,20 @@
 //! differs, the product's table says which keys may make it (`tables`); one is changed in the text (`edit`), and the text is read
 //! again. A change is kept if the setting then is what the experiment says and no other has changed, or those that did can be set right by
 //! keys of their own. So what is written means what the experiment says by the same reader that imports, and a file that is written and
-//! read again is that experiment; only the bytes of values that differ are changed.
+//! read again is that experiment; only the bytes of values that differ are changed. Before that, providers come and go (`members`).
 //!
 //! Nothing is written if a setting cannot be: it is refused by name. What was approximated when it was read is written only if that is
-//! accepted. Left out: groups and providers that come or go, budgets, limits of tenants, conditions.
+//! accepted. Left out: budgets, limits of tenants, conditions.
 
+mod added;
+mod asked;
 mod edit;
+mod entries;
+mod entry;
+mod forget;
 mod keys;
+mod members;
+mod names;
 mod places;
 mod tables;
 pub mod unified;
@@ -21,8 +28,11 @@ use std::path::Path as File;
 
 use serde_json::Value;
 
+pub use self::asked::Target;
+use self::asked::{comparable, others};
 use self::edit::{Editor, Why};
 use self::keys::{Key, keys};
+use self::members::Came;
 use self::places::Places;
 use self::tables::{Form, PRODUCTS, Row};
 use super::ledger::Verdict;
@@ -45,6 +55,10 @@ pub struct Exported {
     pub files: Vec<(String, String, String)>,
     /// What was written, one line each: the key, and the setting before and after.
     pub written: Vec<String>,
+    /// What new entries do not say and may need, a sentence each with its line.
+    pub open: Vec<String>,
+    /// Providers that the file calls otherwise than the experiment: its name of each, and the file's.
+    pub renamed: Vec<(String, String)>,
 }
 
 /// Why nothing is written.
@@ -70,6 +84,8 @@ struct State {
     written: Vec<String>,
     /// Keys that have been written already.
     used: Vec<String>,
+    /// Providers that have come.
+    came: Vec<Came>,
 }
 
 /// What all states have in common.
@@ -79,6 +95,10 @@ struct Export<'a> {
     prices: &'a Table,
     /// The settings that the experiment asks for.
     target: Settings,
+    /// What it says of each provider.
+    providers: Vec<(String, Value)>,
+    /// Names of the experiment, and the file's.
+    renamed: Vec<(String, String)>,
     accept: bool,
 }
 
@@ -90,7 +110,7 @@ pub fn export(
     file: &File,
     product: Option<&str>,
     prices: &Table,
-    target: Settings,
+    target: Target,
     accept: bool,
 ) -> Result<Exported, NotWritten> {
     let mut before = BTreeMap::new();
@@ -107,19 +127,28 @@ pub fn export(
         return Err(Refused::whole(&name, what).into());
     }
     let settings = settled::of_gateway(&gateway, prices)?;
-    let export = Export {
+    let Target {
+        settings: target,
+        providers,
+    } = target;
+    let mut export = Export {
         file,
         product: Some(gateway.product.name),
         prices,
-        target: comparable(target, &settings),
+        target: comparable(target, &settings, &gateway),
+        providers,
+        renamed: Vec::new(),
         accept,
     };
-    let mut state = State {
+    let state = State {
         texts: before.clone(),
         settings,
         written: Vec::new(),
         used: Vec::new(),
+        came: Vec::new(),
     };
+    let mut state = export.people(state).map_err(NotWritten::Settings)?;
+    export.settle(&state.settings);
     let others = others(&state.settings, &export.target);
     if !others.is_empty() {
         return Err(NotWritten::Settings(others));
@@ -141,6 +170,7 @@ pub fn export(
         let line = |(path, doubts): &(Path, Doubts)| export.refusal(&gateway, &state, path, doubts);
         return Err(NotWritten::Settings(open.iter().map(line).collect()));
     }
+    let said = export.left_open(&state);
     let changed = state.texts.into_iter().filter_map(|(name, after)| {
         let text = before.get(&name)?.clone();
         (text != after).then_some((name, text, after))
@@ -148,40 +178,9 @@ pub fn export(
     Ok(Exported {
         files: changed.collect(),
         written: state.written,
+        open: said,
+        renamed: export.renamed,
     })
-}
-
-/// Groups and members that only one of the two has, a sentence each: they are not written.
-fn others(own: &Settings, target: &Settings) -> Vec<String> {
-    let is_members = |path: &Path| matches!(path.as_slice(), [what, _, of] if what == "group" && of == "providers");
-    let mut all: Vec<&Path> = own
-        .keys()
-        .chain(target.keys())
-        .filter(|path| is_members(path))
-        .collect();
-    sorting::by(&mut all, Ord::cmp);
-    all.dedup();
-    let line = |path: &&Path| {
-        let (old, new) = (own.get(*path), target.get(*path));
-        let (subject, what) = settled::name(path);
-        let change = format!("{subject}: {what} {} → {}", settled::shown(old), settled::shown(new));
-        (old != new)
-            .then(|| format!("{change}: groups and members are not written; change the file, and import it again"))
-    };
-    all.iter().filter_map(line).collect()
-}
-
-/// The settings of an experiment that a gateway could have: of providers, what the configuration says of them.
-fn comparable(mut target: Settings, own: &Settings) -> Settings {
-    target.retain(|path, _| match path.as_slice() {
-        [what, ..] if what == "provider" => own.contains_key(path),
-        _ => true,
-    });
-    // Limits that the experiment has otherwise are the providers' own.
-    for (path, value) in own.iter().filter(|(path, _)| is_limit(path)) {
-        target.entry(path.clone()).or_insert_with(|| value.clone());
-    }
-    target
 }
 
 /// What stood in the way of a setting.
@@ -426,11 +425,6 @@ impl Export<'_> {
         };
         format!("{change}: {why}")
     }
-}
-
-/// Whether a setting is a limit of a provider.
-fn is_limit(path: &[String]) -> bool {
-    matches!(path, [what, _, of, ..] if what == "provider" && of == "limits")
 }
 
 /// A path as a product's table of keys has it.

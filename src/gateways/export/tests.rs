@@ -1,5 +1,7 @@
 //! Whole files, changed and written back.
 
+mod members;
+
 use super::*;
 use crate::gateways::import::assumptions::built_in_prices;
 
@@ -12,7 +14,7 @@ fn exported(text: &str, accept: bool, change: impl FnOnce(&mut Settings)) -> Res
     let gateway = crate::gateways::read(&source::open(&file).unwrap(), None).unwrap();
     let mut settings = settled::of_gateway(&gateway, &prices).unwrap();
     change(&mut settings);
-    match export(&file, None, &prices, settings.clone(), accept) {
+    match export(&file, None, &prices, settings.clone().into(), accept) {
         Ok(made) => {
             let after = made
                 .files

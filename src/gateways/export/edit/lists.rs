@@ -1,4 +1,5 @@
-//! Lists in a text: items that are equal stay, the others are replaced one by one; and lists of chains, which are fallbacks.
+//! Lists in a text: items that are equal stay, the others are replaced, put in or taken out one by one; and lists of chains, which are
+//! fallbacks.
 
 use serde_json::Value;
 
@@ -31,7 +32,7 @@ impl Editor<'_> {
             return Err(self.why(at, "it is not a plain list of chains"));
         };
         for item in items {
-            let Some((_, chain)) = self.places.entry(self.places.behind(*item), group) else {
+            let Some((key, chain)) = self.places.entry(self.places.behind(*item), group) else {
                 continue;
             };
             let Is::List { items, .. } = &self.places.items[chain].is else {
@@ -52,6 +53,10 @@ impl Editor<'_> {
                 }
             }
             wanted.extend(left.cloned());
+            let is_block = matches!(self.places.items[chain].is, Is::List { flow: false, .. });
+            if is_block && wanted.is_empty() {
+                return self.emptied(key, chain);
+            }
             return self.set_list(chain, &wanted);
         }
         let chain = serde_json::json!({ group: names });
@@ -109,10 +114,8 @@ impl Editor<'_> {
             });
         }
         if !flow && old.len() != new.len() {
-            return Err(self.why(
-                list,
-                "the list is longer or shorter than in the experiment; write it in brackets first",
-            ));
+            let (from, to) = (head + new.len().min(old.len()), head + old.len());
+            return self.set_block(list, items, (from, to), &new[old.len().min(new.len())..], edits);
         }
         if new.len() > old.len() {
             let more: Vec<String> = new[old.len()..].iter().map(|value| manner.write(value)).collect();
@@ -141,6 +144,53 @@ impl Editor<'_> {
         if old.len() > new.len() {
             let span = |n: usize| (self.places.items[items[n]].start, self.places.items[items[n]].end);
             edits.push(cut_many(items.len(), head + new.len(), head + old.len(), span));
+        }
+        Ok(self.apply(edits))
+    }
+
+    /// A block without the items `from` up to `to`, and with `more` before the item `to`, beside the `edits` of others.
+    fn set_block(
+        &self,
+        list: usize,
+        items: &[usize],
+        (from, to): (usize, usize),
+        more: &[Value],
+        mut edits: Vec<Edit>,
+    ) -> Result<String, Why> {
+        if from == 0 && to == items.len() && more.is_empty() {
+            return Err(self.why(list, "nothing would be left of it"));
+        }
+        for item in &items[from..to] {
+            let lines = self.lines(*item)?;
+            edits.push(Edit {
+                start: lines.start,
+                end: lines.end,
+                text: String::new(),
+            });
+        }
+        if let Some(first) = items.first().filter(|_| !more.is_empty()) {
+            // In the manner of the item above, or of the first.
+            let like = to.checked_sub(1).and_then(|n| items.get(n)).unwrap_or(first);
+            let start = self.places.items[*like].start;
+            let dash = self.slice(self.line_of(start), start);
+            let mut text = String::new();
+            for value in more {
+                let value = in_place(value, self.style(*like), Manner::Yaml)
+                    .ok_or_else(|| self.why(*like, "its text stands in a block"))?;
+                text += &format!("{dash}{value}{}", self.eol());
+            }
+            let at = match to {
+                0 => self.lines(*first)?.start,
+                _ => self.lines(*like)?.end,
+            };
+            if at > 0 && !self.text[..at].ends_with('\n') {
+                text = format!("{}{}", self.eol(), text.trim_end_matches(['\r', '\n']));
+            }
+            edits.push(Edit {
+                start: at,
+                end: at,
+                text,
+            });
         }
         Ok(self.apply(edits))
     }

@@ -35,6 +35,8 @@ fn only_the_value_changes() {
             "a:\n  - b: 1 # one\n    c: 3\n  - b: 2\n",
         ),
         ("a: 1\n# end\n", "b.c", "2", "a: 1\nb:\n  c: 2\n# end\n"),
+        ("a: {x: 1}\n", "b.c", "2", "a: {x: 1}\nb: {c: 2}\n"),
+        ("- a: 1\n  b: 2\n", "0.a", "-", "- b: 2\n"),
         (
             "{\"a\":1,\"b\":[1, 2]}",
             "c",

@@ -107,3 +107,60 @@ fn weights_of_variants_say_who_is_drawn_and_who_comes_after() {
     );
     assert_eq!(case(of_weights, "", "all answer 429").0, 2);
 }
+
+/// `get_active_limits`: of the rules that match those with `always`, and those of the highest priority alone.
+#[test]
+fn a_rule_of_a_higher_priority_puts_others_aside() {
+    let text = "[models.m]\nrouting = [\"a\"]\n[models.m.providers.a]\ntype = \"openai\"\nmodel_name = \"gpt-4.1\"\n\
+        [[rate_limiting.rules]]\npriority = 0\ntokens_per_minute = 10\n\
+        [[rate_limiting.rules]]\npriority = 5\nmodel_inferences_per_minute = 60\nscope = [{ tag_key = \"user\", tag_value = \"tensorzero::each\" }]\n\
+        [[rate_limiting.rules]]\npriority = 9\nmodel_inferences_per_minute = 600\nscope = [{ tag_key = \"user\", tag_value = \"ann\" }]\n\
+        [[rate_limiting.rules]]\nalways = true\ncost_per_day = 5.0\n";
+    let gateway = of(text);
+    let limiters = gateway.client["limiters"].as_array().unwrap();
+    // Whoever has the tag is not bound by the first rule, and every request of an experiment has it.
+    let bounds: Vec<u64> = limiters
+        .iter()
+        .map(|of| of["each"]["limiter"]["fixed_window"]["limit"].as_u64().unwrap())
+        .collect();
+    assert_eq!(bounds, [60, 600]);
+    assert_eq!(limiters[1]["each"]["of"], json!(["ann"]));
+    assert_eq!(gateway.facts["budgets"], json!([{ "per": "day", "money": "$5" }]));
+    let said: Vec<&str> = gateway.limits.iter().map(|limit| limit.beyond.as_str()).collect();
+    assert_eq!(
+        said[0],
+        "not looked at: the rule of line 9 has a higher priority, of each user"
+    );
+    assert!(
+        said[1].ends_with("; the rule of line 13 stands in its place of the user ann, where a simulation has both"),
+        "{said:?}"
+    );
+    assert!(
+        !said[2].contains("the rule of line") && !said[3].contains("the rule of line"),
+        "{said:?}"
+    );
+}
+
+/// A stream is bounded by what `streaming` says, and not by what `non_streaming` does.
+#[test]
+fn a_function_that_streams_has_the_times_of_streams() {
+    let text = EXTRACT.replace(
+        "streaming.ttft_ms = 3000",
+        "streaming.ttft_ms = 3000, streaming.total_ms = 60000",
+    );
+    let targets = |streams: &str| {
+        let assumed = format!(
+            r#"{{ "format": "simcap.assumptions/1", "tags": {{ "user_id": {{ "ann": 1 }} }}, "streams": {streams} }}"#
+        );
+        let experiment = made(&of(&text), &assumed);
+        experiment["policies"][0]["policy"]["model_groups"]["groups"]["extract"]["targets"]["gpt-4.1/openai"]["timeouts"].clone()
+    };
+    assert_eq!(targets("true"), json!({ "ttft": "3s", "attempt": "60s" }));
+    assert_eq!(targets("false"), json!({ "attempt": "15s" }));
+    let gateway = of(&text);
+    assert!(
+        gateway.ask.contains(&"which functions stream".to_owned()),
+        "{:?}",
+        gateway.ask
+    );
+}

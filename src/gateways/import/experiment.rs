@@ -230,15 +230,18 @@ impl Timeouts<'_> {
             let timeouts = self.of(&seconds(self.own(member)?));
             Some((member.name.clone(), json!({ "timeouts": timeouts })))
         });
-        (
-            general.filter(|_| self.streams).map(|general| self.of(&general)),
-            object(each),
-        )
+        let of_all = self.gateway.facts.get("timeout_of_all").and_then(Value::as_f64);
+        let general = match of_all.filter(|_| !self.streams) {
+            Some(of_all) => Some(seconds(of_all)),
+            None => general.filter(|_| self.streams),
+        };
+        (general.map(|general| self.of(&general)), object(each))
     }
 }
 
 fn policy(gateway: &Gateway, assumptions: &Assumptions) -> Value {
-    let own = gateway.facts.get("of_targets").and_then(Value::as_object);
+    let fact = |name: &str| gateway.facts.get(name).and_then(Value::as_object);
+    let (own, of_streams) = (fact("of_targets"), fact("of_targets_that_stream"));
     let has_own_times = |group: &Group| {
         let (of_group, of_members) = timeouts(gateway, assumptions, group).said();
         gateway.product.name == "litellm"
@@ -246,6 +249,7 @@ fn policy(gateway: &Gateway, assumptions: &Assumptions) -> Value {
     };
     if let [one] = &gateway.groups[..]
         && own.is_none()
+        && (of_streams.is_none() || !streams(assumptions, one))
         && !has_own_times(one)
         && one.settings.is_empty()
     {
@@ -313,7 +317,13 @@ fn policy(gateway: &Gateway, assumptions: &Assumptions) -> Value {
         if !client.is_empty() {
             put("client", Value::Object(client));
         }
-        let of_members = |name: &&str| Some(((*name).to_owned(), own?.get(*name)?.clone()));
+        // A provider whose streams have times of their own.
+        let of_streams = of_streams.filter(|_| streams(assumptions, group));
+        let own_of = |name: &str| {
+            let of_stream = of_streams.and_then(|of| of.get(name));
+            of_stream.or_else(|| own.and_then(|of| of.get(name)))
+        };
+        let of_members = |name: &&str| Some(((*name).to_owned(), own_of(name)?.clone()));
         let mut targets = object(names.iter().filter_map(of_members));
         targets.extend(times_of_members);
         if !targets.is_empty() {

@@ -2,10 +2,13 @@
 //!
 //! `RESOURCE_per_WINDOW` is a window that begins at the rule's first use, or with `capacity` and `refill_rate` a bucket. Tokens and money are
 //! reserved before a call and corrected after it (in a bucket here they are not corrected). A rule is for all requests, for those with a tag (`tensorzero::total`), for each value of it
-//! (`tensorzero::each`) or for one; likewise for keys.
+//! (`tensorzero::each`) or for one; likewise for keys. Of the rules that a request matches those with `always` hold, and of the others those of the
+//! highest `priority` alone: a rule for some puts those below it aside for them.
 //!
-//! Source: `docs/operations/enforce-custom-rate-limits.mdx`, `config/rate_limiting.rs`. Left out: which rule a higher priority puts aside; a second
-//! condition of a scope; money by the second or the minute.
+//! Source: tensorzero/tensorzero 7a6159a, `docs/operations/enforce-custom-rate-limits.mdx`, `crates/tensorzero-core/src/config/rate_limiting.rs`
+//! and `rate_limiting/mod.rs` (`get_active_limits`). Requests of an experiment have every tag that a rule names, so that a rule for all that
+//! have it puts the others aside for all. Left out: the part of a rule that one for a single tag puts aside; a second condition of a scope; money by
+//! the second or the minute.
 
 use serde_json::{Value, json};
 
@@ -35,14 +38,40 @@ struct Scope {
     per: Option<String>,
     of: Option<String>,
     words: String,
+    /// The number of conditions.
+    conditions: usize,
+    /// The priority; none of a rule that always holds.
+    priority: Option<u64>,
+    /// The line of the rule.
+    line: u32,
+}
+
+impl Scope {
+    /// Whether all that this rule is for have the other one put aside.
+    fn covers(&self, other: &Scope) -> bool {
+        let is_above = self.priority > other.priority && other.priority.is_some();
+        // Of several conditions the first alone is looked at.
+        is_above && self.conditions < 2 && (self.of.is_none() || (&self.per, &self.of) == (&other.per, &other.of))
+    }
+
+    /// Whether the rule puts the other one aside for some of its requests.
+    fn covers_some(&self, other: &Scope) -> bool {
+        let is_above = self.priority > other.priority && other.priority.is_some();
+        // Two values of one tag have no request in common.
+        is_above && !(self.per == other.per && self.of.is_some() && other.of.is_some() && self.of != other.of)
+    }
 }
 
 fn scope(rule: &Node) -> Scope {
-    let first = rule.get("scope").and_then(|scope| scope.items().first());
+    let conditions = rule.get("scope").map_or(&[][..], Node::items);
+    let first = conditions.first();
     let mut found = Scope {
         per: None,
         of: None,
         words: "of all requests".to_owned(),
+        conditions: conditions.len(),
+        priority: rule.count_of("priority").filter(|_| !rule.flag("always")),
+        line: rule.at.line,
     };
     let Some(first) = first else { return found };
     let (per, called, value) = match (first.text_of("tag_key"), first.text_of("api_key_public_id")) {
@@ -73,15 +102,21 @@ pub(super) fn read(root: &Node) -> Rules {
     if section.text_of("enabled") == Some("false") {
         return rules;
     }
-    for rule in section.get("rules").map_or(&[][..], Node::items) {
-        let scope = scope(rule);
-        rule.entries().iter().for_each(|entry| rules.add(entry, &scope));
+    let all = section.get("rules").map_or(&[][..], Node::items);
+    let scopes: Vec<Scope> = all.iter().map(scope).collect();
+    for (rule, scope) in all.iter().zip(&scopes) {
+        let above = scopes.iter().find(|other| other.covers(scope));
+        let partly = scopes.iter().find(|other| other.covers_some(scope));
+        rule.entries()
+            .iter()
+            .for_each(|entry| rules.add(entry, scope, (above, partly)));
     }
     rules
 }
 
 impl Rules {
-    fn add(&mut self, entry: &Entry, scope: &Scope) {
+    /// Adds a limit of a rule, with the rules that put it aside, wholly or for some.
+    fn add(&mut self, entry: &Entry, scope: &Scope, (above, partly): (Option<&Scope>, Option<&Scope>)) {
         let Some((resource, window)) = entry.key.split_once("_per_") else {
             return;
         };
@@ -99,6 +134,16 @@ impl Rules {
             "cost" => ("", format!("${most}"), matches!(window, "second" | "minute")),
             _ => return,
         };
+        let refilled = refill.map_or(String::new(), |refill| format!(" at most, refilled by {refill}"));
+        let what = format!("{words}{refilled} each {window} {}", scope.words);
+        if let Some(above) = above {
+            let beyond = format!(
+                "not looked at: the rule of line {} has a higher priority, {}",
+                above.line, above.words
+            );
+            self.said.push(Limit::new(what, beyond, Some(entry.at)));
+            return;
+        }
         let each = |mut of: Value, key: &str| {
             if let Some(per) = &scope.per {
                 of[key] = json!(per);
@@ -130,12 +175,17 @@ impl Rules {
                 None => of,
             });
         }
-        let refilled = refill.map_or(String::new(), |refill| format!(" at most, refilled by {refill}"));
-        let what = format!("{words}{refilled} each {window} {}", scope.words);
-        let beyond = match unknown {
+        let mut beyond = match unknown {
             true => "the gateway answers 429; not simulated",
             false => "the gateway answers 429 where every provider that is left is over it; it is not tried again",
-        };
+        }
+        .to_owned();
+        if let Some(partly) = partly {
+            beyond += &format!(
+                "; the rule of line {} stands in its place {}, where a simulation has both",
+                partly.line, partly.words
+            );
+        }
         self.said.push(Limit::new(what, beyond, Some(entry.at)));
     }
 }

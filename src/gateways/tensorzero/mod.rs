@@ -5,8 +5,8 @@
 //! - One try of a variant asks each provider of its model's `routing` once, in order and without a wait; after a try that failed it waits
 //!   d + U(0, d), d = min(1 s × 2ⁿ, `max_delay_s`), up to `num_retries` times. Any failure is tried again, a 400 too.
 //! - When all have failed the caller is told a 502, whatever the providers said; a rate limit of the gateway is a 429.
-//! - A request to a provider ends after `timeouts.non_streaming.total_ms`, or the `gateway`'s 15 minutes; a stream after `ttft_ms` to its
-//!   first token. Those of models and variants bound all that they hold.
+//! - A request to a provider ends after `timeouts.non_streaming.total_ms`, or the `gateway`'s 15 minutes; a stream after `streaming.ttft_ms` if
+//!   its first token has not come, and after `streaming.total_ms`. Those of models and variants bound all that they hold.
 //!
 //! Callers ask for a function, or for a model that no function has. Source: tensorzero/tensorzero 7a6159a, `crates/tensorzero-core/src/`
 //! (`model.rs`, `utils/retries.rs`, `experimentation/`), `crates/tensorzero-error`, and its documentation. Left out: variants that make several
@@ -15,6 +15,7 @@
 mod cases;
 mod keys;
 mod limits;
+mod times;
 
 use serde_json::{Map, Value, json};
 
@@ -24,6 +25,7 @@ use super::source::Config;
 use super::tree::{Entry, Node, Place, Value as Is};
 use super::warning::{self, Warning};
 pub(super) use keys::KEYS;
+use times::{OfStreams, Targets, seconds};
 
 /// TensorZero as a product that is read.
 pub static PRODUCT: Product = Product {
@@ -59,6 +61,8 @@ pub(super) fn fits(config: &Config) -> bool {
 struct Model {
     chain: Vec<Member>,
     total: Option<f64>,
+    /// The timeouts of streams, of each provider of the chain.
+    streams: Vec<OfStreams>,
 }
 
 /// A variant of a function.
@@ -103,7 +107,7 @@ pub(super) fn read(config: &Config) -> Gateway {
         warnings: Vec::new(),
         left_out: Vec::new(),
     };
-    let mut of_targets = Map::new();
+    let mut of_targets = Targets::default();
     let mut groups = Vec::new();
     let mut used: Vec<String> = Vec::new();
     for function in root.get("functions").map_or(&[][..], Node::entries) {
@@ -149,8 +153,14 @@ pub(super) fn read(config: &Config) -> Gateway {
     client.insert("retry".to_owned(), json!("never"));
     client.insert("timeouts".to_owned(), json!({ "attempt": format!("{timeout}s") }));
     let mut facts = Map::new();
-    if !of_targets.is_empty() {
-        facts.insert("of_targets".to_owned(), Value::Object(of_targets));
+    let streams = !of_targets.of_streams.is_empty();
+    for (name, of) in [
+        ("of_targets", of_targets.all),
+        ("of_targets_that_stream", of_targets.of_streams),
+    ] {
+        if !of.is_empty() {
+            facts.insert(name.to_owned(), Value::Object(of));
+        }
     }
     let rules = limits::read(root);
     if !rules.limiters.is_empty() {
@@ -166,7 +176,7 @@ pub(super) fn read(config: &Config) -> Gateway {
         .flat_map(|group| &group.members)
         .map(|member| member.name.as_str())
         .collect();
-    let ask = vec![
+    let mut ask = vec![
         "arrivals, by function".to_owned(),
         "tokens of input and output, by function".to_owned(),
         format!(
@@ -174,6 +184,9 @@ pub(super) fn read(config: &Config) -> Gateway {
             super::show::some(names.into_iter(), ", ")
         ),
     ];
+    if streams {
+        ask.push("which functions stream".to_owned());
+    }
     warning::sort(&mut reading.warnings);
     Gateway {
         product: &PRODUCT,
@@ -191,12 +204,6 @@ pub(super) fn read(config: &Config) -> Gateway {
         left_out: reading.left_out,
         ask,
     }
-}
-
-/// Milliseconds of a timeout in seconds.
-fn seconds(node: &Node) -> Option<f64> {
-    let ms = node.find("timeouts.non_streaming.total_ms")?.number()?;
-    (ms > 0.0).then_some(ms / 1e3)
 }
 
 impl Reading<'_> {
@@ -224,11 +231,12 @@ impl Reading<'_> {
             return Model {
                 chain: vec![member],
                 total: None,
+                streams: vec![OfStreams::default()],
             };
         };
         let routing = node.get("routing").map_or(&[][..], Node::items);
         let total = seconds(node);
-        let mut chain = Vec::new();
+        let (mut chain, mut streams) = (Vec::new(), Vec::new());
         for item in routing {
             let own = item.text().unwrap_or("");
             let Some(provider) = node.get("providers").and_then(|providers| providers.entry(own)) else {
@@ -236,8 +244,13 @@ impl Reading<'_> {
                 continue;
             };
             chain.push(self.member(name, provider, routing.len() == 1, total));
+            let own = OfStreams::of(&provider.value);
+            streams.push(match routing.len() {
+                1 => own.and(OfStreams::of(node)),
+                _ => own,
+            });
         }
-        Model { chain, total }
+        Model { chain, total, streams }
     }
 
     fn member(&self, model: &str, provider: &Entry, is_alone: bool, of_model: Option<f64>) -> Member {
@@ -363,15 +376,15 @@ impl Reading<'_> {
         drawn
     }
 
-    fn group(&mut self, name: &str, at: Place, drawn: &Drawn, of_targets: &mut Map<String, Value>) -> Group {
+    fn group(&mut self, name: &str, at: Place, drawn: &Drawn, of_targets: &mut Targets) -> Group {
         let variants = || drawn.candidates.iter().chain(&drawn.fallbacks);
         let mut members: Vec<Member> = Vec::new();
         for variant in variants() {
-            for member in &variant.model.chain {
+            for (member, streams) in variant.model.chain.iter().zip(&variant.model.streams) {
                 if !members.iter().any(|known| known.name == member.name) {
                     members.push(member.clone());
                 }
-                self.own(member, variant, of_targets);
+                self.own(member, variant, *streams, of_targets);
             }
         }
         let several = drawn.candidates.len() > 1;
@@ -407,21 +420,16 @@ impl Reading<'_> {
         }
     }
 
-    /// The retries and the timeout that a provider has of its own; of several variants with it those that last longest.
-    fn own(&self, member: &Member, variant: &Variant, of_targets: &mut Map<String, Value>) {
+    /// The retries and the timeouts that a provider has of its own; of several variants with it those that last longest.
+    fn own(&self, member: &Member, variant: &Variant, streams: OfStreams, of_targets: &mut Targets) {
         let timeout = member.timeout.filter(|own| *own < self.timeout);
-        if variant.retries == 0 && timeout.is_none() {
-            return;
+        let whole = timeout.map(|timeout| json!({ "attempt": format!("{timeout}s") }));
+        let of_stream = streams.part(self.timeout);
+        if of_stream.is_some() || whole.is_some() {
+            // What bounds a request that does not stream bounds no stream.
+            of_targets.put(&member.name, variant, of_stream, true);
         }
-        let entry = of_targets.entry(member.name.clone()).or_insert(json!({}));
-        if let Some(timeout) = timeout {
-            entry["timeouts"] = json!({ "attempt": format!("{timeout}s") });
-        }
-        let known = entry.pointer("/retry/tensorzero/num_retries").and_then(Value::as_u64);
-        if variant.retries > known.unwrap_or(0) {
-            let delay = format!("{}s", variant.max_delay);
-            entry["retry"] = json!({ "tensorzero": { "num_retries": variant.retries, "max_delay": delay } });
-        }
+        of_targets.put(&member.name, variant, whole, false);
     }
 }
 

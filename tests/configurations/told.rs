@@ -9,7 +9,7 @@ use simcap::gateways::import::assumptions::built_in_prices;
 use simcap::gateways::{Gateway, show};
 use simcap::report::terminal::Style;
 
-use super::{LONE, PAIR, of, warnings};
+use super::{LONE, PAIR, made, of, warnings};
 use crate::common::command::{simcap, text};
 
 fn in_columns(gateway: &Gateway, width: usize) -> String {
@@ -374,4 +374,52 @@ fn envoys_backends_fail_one_at_a_time_too() {
     assert_eq!(with("{name: a}", "numAttemptsPerPriority: 2, "), [3, 5, 1]);
     assert_eq!(with("{name: a}", "numAttemptsPerPriority: 1, "), [2, 5, 1]);
     assert_eq!(with("{name: a}", ""), [5, 5, 1]);
+}
+
+/// `RouterBudgetLimiting.should_init_router_budget_limiter`: a budget switches on what looks at it.
+#[test]
+fn a_budget_needs_no_check_to_be_named() {
+    let text = format!(
+        "{LONE}router_settings: {{provider_budget_config: {{openai: {{budget_limit: 50, time_period: 1d}}}}}}\n"
+    );
+    let gateway = of(&text);
+    assert_eq!(
+        gateway.facts["budgets"],
+        serde_json::json!([{ "per": "day", "money": "$50", "providers": ["a"] }])
+    );
+    assert!(
+        gateway.limits[0]
+            .beyond
+            .starts_with("it is left out of the choice until the window ends")
+    );
+    let of_deployment = of(&LONE.replace(
+        "api_key: os.environ/B",
+        "api_key: os.environ/B, max_budget: 5, budget_duration: 1d",
+    ));
+    assert_eq!(of_deployment.facts["budgets"][0]["providers"], serde_json::json!(["b"]));
+}
+
+/// The timeout of a deployment goes before the router's, and one without has the router's, 6,000 s if nothing says another.
+#[test]
+fn a_timeout_of_one_deployment_is_not_that_of_others() {
+    let alone = "model_list:\n- {model_name: a, litellm_params: {model: openai/gpt-4.1, timeout: 9}}\n";
+    let routed = of(&format!("{alone}router_settings: {{timeout: 30}}\n"));
+    assert_eq!(routed.client["timeouts"]["attempt"], "9s");
+    let two = of(&format!(
+        "{alone}- {{model_name: b, litellm_params: {{model: openai/gpt-4.1}}}}\n"
+    ));
+    let groups = &made(&two, "{}")["policies"][0]["policy"]["model_groups"]["groups"];
+    assert_eq!(groups["a"]["client"]["timeouts"]["attempt"], "9s");
+    assert_eq!(groups["b"]["client"]["timeouts"]["attempt"], "6000s");
+}
+
+/// Waits of 200 ms by U(0.8, 1.2), and of 200 and 400 ms.
+#[test]
+fn short_waits_are_told_to_ten_milliseconds() {
+    let gateway = of(include_str!("../../fuzz/seeds/gateway/bifrost-keys"));
+    let said = in_columns(&gateway, 100);
+    assert!(
+        said.contains("160 ms to 240 ms") && said.contains("480 ms to 720 ms"),
+        "{said}"
+    );
 }

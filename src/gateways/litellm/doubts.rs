@@ -314,7 +314,10 @@ pub(super) fn of_groups(reading: &Reading<'_>, groups: &[Group], warnings: &mut 
         .filter(|group| group.chain.len() > 2 && group.worst_attempts > group.chain.len() as u64)
     {
         let tries = group.worst_attempts / group.chain.len() as u64;
-        let subject = format!("{} {} x {tries}", group.name, group.chain.len());
+        let subject = match tries * group.chain.len() as u64 == group.worst_attempts {
+            true => format!("{} {} x {tries}", group.name, group.chain.len()),
+            false => format!("{} over {} groups", group.name, group.chain.len()),
+        };
         let what = format!("up to {} attempts of one request", group.worst_attempts);
         warnings.push(Warning::new("retries-multiply", subject, said_at(reading, &group.name)).saying(what));
     }

@@ -82,27 +82,19 @@ pub(super) fn of_group(reading: &Reading<'_>, deployments: &[Deployment]) -> Vec
         };
         all.push(Limit::new(what, beyond, at));
     }
-    let looked_at = settings.checks.iter().any(|check| check == "router_budget_limiting");
     for deployment in deployments {
         let Some((most, window)) = &deployment.budget else {
             continue;
         };
         let what = format!("${most} each {window} at {}", deployment.member.name);
-        all.push(Limit::new(what, beyond_budget(looked_at), Some(deployment.member.at)));
+        all.push(Limit::new(what, BEYOND_BUDGET, Some(deployment.member.at)));
     }
     all
 }
 
 /// What happens when the money of a deployment or a provider is spent.
-fn beyond_budget(looked_at: bool) -> &'static str {
-    match looked_at {
-        true => {
-            "it is left out of the choice until the window ends; where none is left the router fails without an attempt, and the request falls \
-             back, or the caller is told a 500"
-        }
-        false => "nothing looks at it without `router_budget_limiting` among `optional_pre_call_checks`",
-    }
-}
+const BEYOND_BUDGET: &str = "it is left out of the choice until the window ends; where none is left the router fails without an attempt, and the \
+    request falls back, or the caller is told a 500";
 
 /// The values of the deployments that have one, in words.
 fn listed(deployments: &[Deployment], say: impl Fn(&Deployment) -> Option<String>) -> Option<String> {
@@ -120,11 +112,6 @@ fn listed(deployments: &[Deployment], say: impl Fn(&Deployment) -> Option<String
 pub(super) fn of_all(reading: &Reading<'_>) -> Vec<Limit> {
     let root = reading.root;
     let mut all = Vec::new();
-    let looked_at = reading
-        .settings
-        .checks
-        .iter()
-        .any(|check| check == "router_budget_limiting");
     let providers = root.find("router_settings.provider_budget_config");
     for entry in providers.map_or(&[][..], Node::entries) {
         let Some(most) = entry.value.number_of("budget_limit") else {
@@ -132,7 +119,7 @@ pub(super) fn of_all(reading: &Reading<'_>) -> Vec<Limit> {
         };
         let window = entry.value.text_of("time_period").unwrap_or("30d");
         let what = format!("${most} each {window} of all {}/ deployments together", entry.key);
-        all.push(Limit::new(what, beyond_budget(looked_at), Some(entry.at)));
+        all.push(Limit::new(what, BEYOND_BUDGET, Some(entry.at)));
     }
     let refused = "the proxy refuses with a 429 before a deployment is chosen: no retry and no fallback";
     let money = "the proxy refuses with a 422 (`budget_exceeded_status_code`) before a deployment is chosen: no retry and no fallback";

@@ -282,6 +282,10 @@ fn facts(reading: &Reading<'_>) -> Map<String, Value> {
     if !settings.default_fallbacks.is_empty() {
         facts.insert("default_fallbacks".to_owned(), json!(settings.default_fallbacks));
     }
+    // Where the client has the longest timeout of a deployment, that is not of those without one.
+    if settings.timeout.is_none() && policy::longest(reading).is_some() {
+        facts.insert("timeout_of_all".to_owned(), json!(settings::TIMEOUT));
+    }
     if let Some(timeout) = settings.stream_timeout {
         facts.insert("stream_timeout_of_all".to_owned(), json!(timeout));
     }

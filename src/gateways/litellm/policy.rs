@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Reading;
 use super::deployments::Deployment;
-use super::settings::{Cooling, Settings, TIMEOUT, Version};
+use super::settings::{BUDGETS, Cooling, Settings, TIMEOUT, Version};
 use super::tenants;
 use crate::form::object;
 
@@ -187,7 +187,7 @@ pub(super) fn through(reading: &Reading<'_>, deployments: &[Deployment], shares:
     if settings.cooling != Cooling::Off && deployments.len() > 1 {
         steps.push("not cooling".to_owned());
     }
-    if settings.checks.iter().any(|check| check == "router_budget_limiting") {
+    if settings.checks.iter().any(|check| check == BUDGETS) {
         let own = deployments.iter().filter_map(|d| {
             let (most, window) = d.budget.as_ref()?;
             Some(format!("{} ${most} {}", d.member.name, a_window(window)))
@@ -264,11 +264,17 @@ fn a_window(text: &str) -> String {
     }
 }
 
+/// The longest timeout that a deployment has of its own.
+pub(super) fn longest(reading: &Reading<'_>) -> Option<f64> {
+    let all = reading.groups.iter().flat_map(|(_, of)| of);
+    all.filter_map(|d| d.member.timeout).reduce(f64::max)
+}
+
 /// The budgets of the proxy, of keys, users and teams; and of deployments and providers, if the router looks at them.
 pub(super) fn budgets(reading: &Reading<'_>) -> Option<Value> {
     let mut all = tenants::budgets(reading.root);
     let checks = &reading.settings.checks;
-    if checks.iter().any(|check| check == "router_budget_limiting") {
+    if checks.iter().any(|check| check == BUDGETS) {
         all.extend(of_router(reading));
     }
     (!all.is_empty()).then(|| json!(all))
@@ -342,10 +348,15 @@ pub(super) fn client(settings: &Settings, reading: &Reading<'_>) -> Map<String, 
     if !own.is_empty() {
         cooldown.insert("deployments".to_owned(), Value::Object(own));
     }
-    let longest = everybody().filter_map(|d| d.member.timeout).fold(0.0, f64::max);
-    let timeout = settings
-        .timeout
-        .or((longest > 0.0).then_some(longest))
+    // What all deployments of the only group have goes before the router's.
+    let own_timeout = match &reading.groups[..] {
+        [(_, of)] => of.first().and_then(|d| d.member.timeout),
+        _ => None,
+    };
+    let timeout = own_timeout
+        .filter(|own| everybody().all(|d| d.member.timeout == Some(*own)))
+        .or(settings.timeout)
+        .or(longest(reading))
         .unwrap_or(TIMEOUT);
     let mut client = Map::new();
     let never = settings.num_retries == 0 && settings.retries_by.is_empty();

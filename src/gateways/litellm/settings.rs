@@ -67,6 +67,8 @@ pub(super) type Chains = Vec<(String, Vec<(String, crate::gateways::tree::Place)
 pub(super) const TIMEOUT: f64 = 6000.0;
 /// The failures that a counter allows if nothing says otherwise.
 const ALLOWED: u64 = 3;
+/// The check that looks at budgets of providers and deployments.
+pub(super) const BUDGETS: &str = "router_budget_limiting";
 /// The seconds of a cooldown if nothing says otherwise.
 const COOLDOWN: f64 = 5.0;
 
@@ -141,15 +143,32 @@ impl Settings {
             max_fallbacks,
             context,
             content,
-            checks: router
-                .get("optional_pre_call_checks")
-                .map_or_else(Vec::new, |node| node.texts().into_iter().map(str::to_owned).collect()),
+            checks: checks(root, router),
             pre_call_checks: router.flag("enable_pre_call_checks"),
             tags: router.flag("enable_tag_filtering"),
             shared_store: ["redis_host", "redis_url"].iter().any(|key| router.get(key).is_some())
                 || root.find("general_settings.coordination_redis").is_some(),
         }
     }
+}
+
+/// The checks before a call. A budget of a provider or a deployment switches the one that looks at it on by itself
+/// (`RouterBudgetLimiting.should_init_router_budget_limiter`).
+fn checks(root: &Node, router: &Node) -> Vec<String> {
+    let listed = router
+        .get("optional_pre_call_checks")
+        .map_or_else(Vec::new, Node::texts);
+    let mut checks: Vec<String> = listed.into_iter().map(str::to_owned).collect();
+    let of_deployment = |item: &Node| {
+        let parameters = item.get("litellm_params");
+        parameters.is_some_and(|of| of.get("max_budget").is_some() || of.get("budget_duration").is_some())
+    };
+    let deployments = root.get("model_list").map_or(&[][..], Node::items);
+    let has_budget = router.get("provider_budget_config").is_some() || deployments.iter().any(of_deployment);
+    if has_budget && !checks.iter().any(|check| check == BUDGETS) {
+        checks.push(BUDGETS.to_owned());
+    }
+    checks
 }
 
 fn chains(entry: &Entry, warnings: &mut Vec<Warning>) -> Chains {

@@ -86,11 +86,19 @@ fn bound(limit: &Limit) -> String {
 /// The time of a case: "at once", "3.5 s to 5.8 s".
 pub(super) fn time(case: &Case) -> String {
     let (least, most) = case.seconds;
-    let rounded = |s: f64| span((s * 10.0).round() / 10.0);
+    // Of a second or two hundredths are shown, of minutes whole seconds.
+    let rounded = |s: f64| {
+        let digits = match s {
+            s if s < 2.0 => 100.0,
+            s if s < 120.0 => 10.0,
+            _ => 1.0,
+        };
+        span((s * digits).round() / digits)
+    };
     if !most.is_finite() {
         return "without end".to_owned();
     }
-    match (most <= 0.0, most - least < 0.05) {
+    match (most <= 0.0, most - least < 0.005) {
         (true, _) => "at once".to_owned(),
         (false, true) => rounded(most),
         (false, false) if least >= 120.0 && most - least <= least / 10.0 => format!("about {}", rounded(most)),

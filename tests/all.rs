@@ -20,6 +20,7 @@ mod closed_loop;
 mod common;
 mod configurations;
 mod conservation;
+mod columns;
 mod coverage;
 mod determinism;
 mod dialogues;

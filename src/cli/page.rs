@@ -19,6 +19,7 @@ use crate::experiment::knobs::{Knob, knobs};
 use crate::experiment::load::{Loaded, Source, Traces};
 use crate::experiment::model::ModelFile;
 use crate::experiment::settings::Setting;
+use crate::form::laws::Columns;
 use crate::form::own::OwnParts;
 use crate::import::source;
 use crate::words::{Code, Input, Metric, Unit};
@@ -38,6 +39,9 @@ const BUILD: &str = "rustup target add wasm32-unknown-unknown && \
 
 /// Where that puts it.
 const BUILT: &str = "web/target/wasm32-unknown-unknown/page/simcap_web.wasm";
+
+/// The most values of columns that a page holds, counted as those that differ.
+const MOST_OF_COLUMNS: usize = 200_000;
 
 /// The largest engine that is read, in bytes.
 const MOST_OF_ENGINE: u64 = 64_000_000;
@@ -66,6 +70,7 @@ struct Data<'a> {
     file: Cow<'a, str>,
     text: &'a str,
     models: &'a BTreeMap<String, ModelFile>,
+    columns: &'a Columns,
     inputs: &'a [Input],
     replications: u64,
     knobs: Vec<Knob>,
@@ -105,6 +110,7 @@ impl Page {
                 .unwrap_or_default(),
             text: &loaded.text,
             models: &loaded.models,
+            columns: &loaded.columns,
             inputs: loaded.inputs.get(1..).unwrap_or_default(),
             replications: plan.replications,
             knobs: knobs(&loaded),
@@ -149,6 +155,9 @@ fn unknown_to_pages(loaded: &Loaded) -> Option<&'static str> {
     }
     if !loaded.scripts.is_empty() {
         return Some("a policy is a script");
+    }
+    if loaded.columns.distinct() > MOST_OF_COLUMNS {
+        return Some("its columns have more than 200,000 values that differ");
     }
     loaded.scores.as_ref().map(|_| "its answers follow a file of scores")
 }

@@ -152,7 +152,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
         users: users(loaded),
         exchange: currency.as_ref().map(|c| c.rate),
         calendar: Calendar::starting(spec.plan.starts.unwrap_or_default().after_monday()),
-        extras: &[&loaded.own, &loaded.scripts],
+        extras: &[&loaded.own, &loaded.scripts, &loaded.columns],
         ..Names::default()
     };
     check_origins(&spec.traffic).map_err(|r| r.at("traffic"))?;

@@ -2,8 +2,9 @@
 //!
 //! The only place that looks for files. A model by name is `models/NAME.json` in the experiment's folder or the nearest
 //! folder above it, else the one built in; by path it is relative to the experiment. A trace is where `--trace` leads; without
-//! it, beside the experiment or where SIMCAP_TRACES leads.
+//! it, beside the experiment or where SIMCAP_TRACES leads. A column that a law names is in a file beside the experiment, else there too.
 
+mod columns;
 mod models;
 mod scores;
 mod scripts;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use super::file::{ClassSpec, Experiment};
 use super::model::{BUILT_IN_PRICES, BUILT_IN_PRICES_SOURCE, ModelFile};
 use crate::form::diagnose::{self, Seg};
+use crate::form::laws::Columns;
 use crate::form::own::OwnParts;
 use crate::import::prices;
 use crate::import::scores::Scores;
@@ -54,6 +56,8 @@ pub struct Loaded {
     pub kept: BTreeMap<String, Arc<Kept>>,
     /// The rows of the traces that lengths of classes are drawn from, by the same names.
     pub pairs: BTreeMap<String, Arc<[Row]>>,
+    /// The columns of files that laws name.
+    pub columns: Columns,
     /// What was done to the rows of traces, and what they say that is not heeded.
     pub notes: Vec<String>,
     /// The scores that the correlation of answers follows from, if it follows from a file.
@@ -166,6 +170,7 @@ impl Loaded {
             traces: BTreeMap::new(),
             kept: BTreeMap::new(),
             pairs: BTreeMap::new(),
+            columns: Columns::default(),
             notes: Vec::new(),
             scores: None,
             prices: Table::default(),

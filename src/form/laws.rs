@@ -31,6 +31,7 @@
 //! of variation is 0.086 over the 16 series): a lognormal of sigma 0.1 says as much, of the speed and of the time per token
 //! alike, because one over a lognormal is a lognormal of the same sigma.
 
+mod column;
 mod constant;
 mod empirical;
 mod exponential;
@@ -44,6 +45,7 @@ mod percentiles;
 mod uniform;
 mod weibull;
 
+pub use column::{Column, Columns, MOST as MOST_VALUES};
 pub use constant::Constant;
 pub use empirical::Empirical;
 pub use exponential::Exponential;
@@ -84,6 +86,7 @@ registry! {
         weibull => Weibull<Q>,
         pareto => Pareto<Q>,
         empirical => Empirical<Q>,
+        column => Column<Q>,
         mixture => Mixture<Q>,
         own in "own.rs" => Own,
     }
@@ -104,9 +107,9 @@ pub trait BuildLaw {
     /// Checks the parameters and makes the law, in nanoseconds or plain numbers.
     fn build(&self, names: &Names<'_>) -> Built<Box<dyn Law>>;
 
-    /// The one value that it has, if it has only one.
-    fn constant(&self) -> Option<f64> {
-        None
+    /// What is drawn from, for a law that [`BuildLaw::build`] makes.
+    fn sampler(&self, names: &Names<'_>) -> Built<Sampler> {
+        Ok(Sampler::of(&*self.build(names)?))
     }
 }
 
@@ -120,17 +123,24 @@ impl BuildLaw for Own {
 pub trait Magnitude:
     Clone + fmt::Debug + fmt::Display + PartialEq + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static
 {
+    /// What a second is as a float, if it is a quantity of time.
+    const SECOND: Option<f64>;
+
     /// As a float: nanoseconds for a duration.
     fn magnitude(&self) -> f64;
 }
 
 impl Magnitude for Duration {
+    const SECOND: Option<f64> = Some(1e9);
+
     fn magnitude(&self) -> f64 {
         self.span().nanos() as f64
     }
 }
 
 impl Magnitude for f64 {
+    const SECOND: Option<f64> = None;
+
     fn magnitude(&self) -> f64 {
         *self
     }
@@ -155,11 +165,7 @@ impl<Q: Magnitude> LawSpec<Q> {
     /// # Errors
     /// As [`LawSpec::law`].
     pub fn sampler(&self, names: &Names<'_>) -> Built<Sampler> {
-        let law = self.law(names)?;
-        Ok(match self.as_dyn().constant() {
-            Some(value) => Sampler::Constant(value),
-            None => Sampler::of(&*law),
-        })
+        self.as_dyn().sampler(names).map_err(|r| r.at(self.name()))
     }
 }
 

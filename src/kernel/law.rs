@@ -19,6 +19,7 @@ mod lognormal;
 mod mixture;
 mod normal;
 mod pareto;
+mod sample;
 mod uniform;
 mod weibull;
 
@@ -29,6 +30,7 @@ pub use gamma::Gamma;
 pub use lognormal::Lognormal;
 pub use mixture::Mixture;
 pub use pareto::Pareto;
+pub use sample::Sample;
 pub use uniform::Uniform;
 pub use weibull::Weibull;
 

@@ -1,4 +1,4 @@
-//! What the hot path draws from: a law compiled to a table, or a constant, which uses no random bits.
+//! What the hot path draws from: a law compiled to a table, the values of a sample, or a constant, which uses no random bits.
 
 use std::sync::Arc;
 
@@ -13,6 +13,8 @@ pub enum Sampler {
     Constant(f64),
     /// A quantile table.
     Table(Arc<Table>),
+    /// Values in order, at least one, each as likely as the others.
+    Values(Arc<[f64]>),
 }
 
 impl Sampler {
@@ -27,6 +29,7 @@ impl Sampler {
         match self {
             Sampler::Constant(value) => *value,
             Sampler::Table(table) => table.at(key.draw(purpose)),
+            Sampler::Values(values) => one_of(values, key.draw(purpose)),
         }
     }
 
@@ -36,6 +39,7 @@ impl Sampler {
         match self {
             Sampler::Constant(value) => *value,
             Sampler::Table(table) => table.at(draw),
+            Sampler::Values(values) => one_of(values, draw),
         }
     }
 
@@ -43,5 +47,26 @@ impl Sampler {
     #[inline]
     pub fn count(&self, key: Key, purpose: Purpose, least: u32) -> u32 {
         ((self.draw(key, purpose) + 0.5) as u32).max(least)
+    }
+}
+
+/// The value that 64 uniform bits choose, non-decreasing in them.
+#[inline]
+fn one_of(values: &[f64], draw: u64) -> f64 {
+    let place = (u128::from(draw) * values.len() as u128) >> 64;
+    values[place as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every value of a sample of three has a third of the bits, from the least to the greatest.
+    #[test]
+    fn a_sample_is_drawn_evenly_and_in_order() {
+        let sampler = Sampler::Values([1.0, 2.0, 9.0].into());
+        let third = u64::MAX / 3;
+        let drawn = [0, third, third + 1, 2 * third, 2 * third + 1, u64::MAX].map(|draw| sampler.at(draw));
+        assert_eq!(drawn, [1.0, 1.0, 2.0, 2.0, 9.0, 9.0]);
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn experiments() -> BoxedStrategy<Value> {
 fn registered() -> Vec<(&'static str, Value)> {
     let mut all = Vec::new();
     for (kind, examples) in examples() {
-        let apart = ["own", "script", "replay"];
+        let apart = ["own", "script", "replay", "column"];
         let here = examples.into_iter().filter(|(name, _)| !apart.contains(name));
         all.extend(here.map(|(_, part)| (kind.name, part)));
     }

@@ -180,6 +180,11 @@ pub(crate) fn with_part(
     loaded
         .add_script("route.rhai", include_str!("../../examples/route.rhai"))
         .map_err(|error| error.to_string())?;
+    loaded.add_column(
+        "measured.csv",
+        "ttft_ms",
+        (1..=500).map(|i| f64::from(i * 7 % 500)).collect(),
+    );
     let traces = loaded.experiment.traffic.origins();
     let traces = traces.filter_map(|origin| Some(origin.arrivals.as_dyn().trace()?.to_owned()));
     for trace in traces.collect::<Vec<String>>() {

@@ -22,7 +22,7 @@ fn an_unknown_law() {
         6 |       "easy": { "share": 70, "input": { "const": 300 }, "output": { "uniform": { "min": 50, "max": 2…
           |                                         ^
        help: did you mean `constant`?
-       allowed: constant, uniform, exponential, percentiles, moments, lognormal, log_logistic, gamma, weibull, pareto, empirical, mixture, own
+       allowed: constant, uniform, exponential, percentiles, moments, lognormal, log_logistic, gamma, weibull, pareto, empirical, column, mixture, own
     "#);
 }
 
@@ -320,6 +320,6 @@ fn a_law_without_a_name() {
     shop.json:6:39: traffic.classes.easy.input: an object without a name
         6 |       "easy": { "share": 70, "input": {}, "output": { "uniform": { "min": 50, "max": 200 } } },
           |                                       ^
-       allowed: constant, uniform, exponential, percentiles, moments, lognormal, log_logistic, gamma, weibull, pareto, empirical, mixture, own
+       allowed: constant, uniform, exponential, percentiles, moments, lognormal, log_logistic, gamma, weibull, pareto, empirical, column, mixture, own
     "#);
 }

@@ -15,6 +15,7 @@ use simcap::experiment::assemble::assemble;
 use simcap::experiment::load::with_models;
 use simcap::experiment::model::ModelFile;
 use simcap::experiment::pilot::warmed;
+use simcap::form::laws::Columns;
 use simcap::report::json;
 use simcap::words::Input;
 
@@ -35,6 +36,9 @@ struct Request {
     /// The models that it names, by what it calls them. Default: those that are built in.
     #[serde(default)]
     models: BTreeMap<String, ModelFile>,
+    /// The columns of files that its laws name.
+    #[serde(default)]
+    columns: Columns,
     /// The files beside the experiment, as the result names them. Default: as they are found.
     #[serde(default)]
     inputs: Option<Vec<Input>>,
@@ -80,6 +84,7 @@ pub extern "C" fn result() -> *const u8 {
 fn simulate(given: &[u8]) -> Result<String, Box<dyn std::error::Error>> {
     let request: Request = serde_json::from_slice(given)?;
     let mut loaded = with_models(&request.file, &request.text, request.models)?;
+    loaded.columns = request.columns;
     if let Some(inputs) = request.inputs {
         loaded.inputs.truncate(1);
         loaded.inputs.extend(inputs);

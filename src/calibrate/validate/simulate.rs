@@ -275,6 +275,7 @@ fn experiment(
         },
         kept: BTreeMap::new(),
         pairs: BTreeMap::new(),
+        columns: Default::default(),
         notes: Vec::new(),
         scores: None,
         prices: Default::default(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::trace::{Trace, Traces};
-use super::{LoadError, Loaded};
+use super::{LoadError, Loaded, columns};
 use crate::experiment::file::Experiment;
 use crate::experiment::settings::Setting;
 use crate::experiment::{foreign, format};
@@ -25,6 +25,8 @@ pub struct Source {
     bytes: Vec<u8>,
     /// The traces that were read last.
     traces: Vec<Trace>,
+    /// The columns that were read.
+    columns: Vec<columns::Read>,
 }
 
 impl Source {
@@ -47,6 +49,7 @@ impl Source {
             },
             bytes: if is_piped { piped()? } else { read(path)? },
             traces: Vec::new(),
+            columns: Vec::new(),
         })
     }
 
@@ -84,6 +87,7 @@ impl Source {
         loaded.load_models(&self.path)?;
         loaded.load_prices(prices)?;
         loaded.load_traces(&self.path, traces, &mut self.traces)?;
+        loaded.load_columns(&self.path, traces, &mut self.columns)?;
         loaded.load_scripts(&self.path)?;
         loaded.load_scores(&self.path)?;
         Ok(loaded)

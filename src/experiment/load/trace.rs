@@ -45,6 +45,21 @@ impl Traces {
     }
 }
 
+impl Traces {
+    /// The file called `name` at `beside`, or where traces are looked for.
+    pub(super) fn beside_or_below(&self, beside: &Path, name: &str) -> Option<PathBuf> {
+        if beside.is_file() {
+            return Some(beside.to_owned());
+        }
+        let file = Path::new(Path::new(name).file_name()?);
+        let mut places = [&self.given, &self.below].into_iter().flatten();
+        places.find_map(|place| match place.file_name() {
+            Some(own) if own == file && place.is_file() => Some(place.clone()),
+            _ => search(place, file, 3),
+        })
+    }
+}
+
 /// A trace that was read.
 #[derive(Clone, Debug)]
 pub(super) struct Trace {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{BuildLaw, Magnitude, refusal};
 use crate::form::build::{Built, Names};
 use crate::kernel::law::{self, Law};
+use crate::kernel::sampler::Sampler;
 
 /// Always this value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,7 +24,8 @@ impl<Q: Magnitude> BuildLaw for Constant<Q> {
         Ok(Box::new(law::Constant::new(self.0.magnitude()).map_err(refusal)?))
     }
 
-    fn constant(&self) -> Option<f64> {
-        Some(self.0.magnitude())
+    fn sampler(&self, names: &Names<'_>) -> Built<Sampler> {
+        self.build(names)?;
+        Ok(Sampler::Constant(self.0.magnitude()))
     }
 }

@@ -14,6 +14,7 @@ mod growth;
 mod money;
 mod precision;
 mod rate;
+mod time_unit;
 mod week_time;
 
 pub use count::{Count, Places};
@@ -23,6 +24,7 @@ pub use growth::Growth;
 pub use money::{Money, MoneyRate, TokenPrice};
 pub use precision::Precision;
 pub use rate::Rate;
+pub use time_unit::TimeUnit;
 pub use week_time::{DAYS, WeekTime, minutes, weekday};
 
 use schemars::{Schema, json_schema};

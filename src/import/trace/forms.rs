@@ -216,38 +216,48 @@ struct Unheeded {
     is_told: bool,
 }
 
-/// Finds the columns in `header`.
-pub(super) fn columns(header: &[String], reading: &Reading) -> Result<Columns, TraceError> {
-    let places = |name: &str| {
-        let is_it = |(_, found): &(usize, &String)| found.eq_ignore_ascii_case(name);
-        header
-            .iter()
-            .enumerate()
-            .filter(is_it)
-            .map(|(place, _)| place)
-            .collect::<Vec<_>>()
-    };
-    let listed = || quoted(&header.join(", "));
-    let column = |name: &str| match places(name)[..] {
+/// Where `header` has columns of this name.
+fn places(header: &[String], name: &str) -> Vec<usize> {
+    let is_it = |(_, found): &(usize, &String)| found.eq_ignore_ascii_case(name);
+    let found = header.iter().enumerate().filter(is_it);
+    found.map(|(place, _)| place).collect()
+}
+
+/// The names of `header`, in a line.
+fn listed(header: &[String]) -> String {
+    quoted(&header.join(", "))
+}
+
+/// Finds the column called `name` in `header`; where there is none, the nearest name is told if this one was given, as `gave` says.
+pub(super) fn column(header: &[String], name: &str, gave: bool) -> Result<Column, TraceError> {
+    match places(header, name)[..] {
         [place] => Ok(Column {
             place,
             name: header[place].clone(),
         }),
         [] => {
-            let near = nearest(name, header.iter().map(String::as_str))
-                .filter(|_| reading.columns.is_some() || reading.keep.is_some());
+            let near = nearest(name, header.iter().map(String::as_str)).filter(|_| gave);
             let near = near.map_or_else(String::new, |near| format!("; did you mean `{}`?", quoted(near)));
-            Err(TraceError::Column(quoted(name), listed() + &near))
+            Err(TraceError::Column(quoted(name), listed(header) + &near))
         }
         ref all => Err(TraceError::Twice(quoted(name), all.len())),
+    }
+}
+
+/// Finds the columns in `header`.
+pub(super) fn columns(header: &[String], reading: &Reading) -> Result<Columns, TraceError> {
+    let gave = reading.columns.is_some() || reading.keep.is_some();
+    let column = |name: &str| column(header, name, gave);
+    let has = |form: &&Form| {
+        let has = form.columns.iter().filter(|name| !places(header, name).is_empty());
+        has.count()
     };
-    let has = |form: &&Form| form.columns.iter().filter(|name| !places(name).is_empty()).count();
     // Of the forms with the most columns here the first.
     let best = FORMS.iter().rev().max_by_key(has).filter(|form| has(form) > 1);
     let (names, unit, form): ([&str; 3], _, _) = match (&reading.columns, best) {
         (Some(given), _) => ([&given.time, &given.input, &given.output], given.unit, None),
         (None, Some(form)) => (form.columns, form.unit, Some(form)),
-        (None, None) => return Err(TraceError::Unknown(listed())),
+        (None, None) => return Err(TraceError::Unknown(listed(header))),
     };
     let only = reading
         .only

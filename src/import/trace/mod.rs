@@ -7,6 +7,7 @@
 //!
 //! Sixteen bytes a row are held in memory, and four more where it is kept whose requests they are.
 
+mod column;
 mod forms;
 mod instant;
 mod kept;
@@ -21,6 +22,7 @@ use std::io::{self, BufRead, BufReader};
 use flate2::bufread::MultiGzDecoder;
 use thiserror::Error;
 
+pub use column::column;
 pub use forms::{FORMS, Form};
 pub(crate) use instant::instant;
 
@@ -128,20 +130,28 @@ pub struct Facts {
 /// If columns are missing or there twice, a value is not of its kind (and more than `skip_bad_rows` are not), times lie further apart than ten
 /// years, no row is left, there are more than [`MOST_ROWS`], or `source` fails.
 pub fn read(source: impl io::Read, reading: &Reading) -> Result<Trace, TraceError> {
-    packed(&mut BufReader::new(source), reading)
+    let mut read = Err(TraceError::Empty);
+    packed(&mut BufReader::new(source), &mut |records| {
+        read = Ok(take(records, reading)?);
+        Ok(())
+    })?;
+    read
 }
 
-fn packed(source: &mut dyn BufRead, reading: &Reading) -> Result<Trace, TraceError> {
+/// What is done with the rows of a file, whatever its form.
+type Take<'a> = dyn FnMut(&mut dyn Records) -> Result<(), TraceError> + 'a;
+
+fn packed(source: &mut dyn BufRead, take: &mut Take<'_>) -> Result<(), TraceError> {
     let begins = begins(source)?;
     if begins.starts_with(&GZIP) {
         let unpacked = Rows::of(MultiGzDecoder::new(source), MOST_OF_TRACE);
-        return plain(&mut BufReader::new(unpacked), reading);
+        return plain(&mut BufReader::new(unpacked), take);
     }
     if begins.starts_with(&ZSTD) {
         let unpacked = Rows::of(unzstd::Frames::new(source), MOST_OF_TRACE);
-        return plain(&mut BufReader::new(unpacked), reading);
+        return plain(&mut BufReader::new(unpacked), take);
     }
-    plain(source, reading)
+    plain(source, take)
 }
 
 /// How what is packed with zstd begins (RFC 8878, 3.1.1).
@@ -155,21 +165,21 @@ fn begins(source: &mut dyn BufRead) -> Result<&[u8], TraceError> {
     source.fill_buf().map_err(|error| TraceError::Source(error.to_string()))
 }
 
-fn plain(source: &mut dyn BufRead, reading: &Reading) -> Result<Trace, TraceError> {
+fn plain(source: &mut dyn BufRead, take: &mut Take<'_>) -> Result<(), TraceError> {
     let is_big = match begins(source)? {
         [0xff, 0xfe, ..] => false,
         [0xfe, 0xff, ..] => true,
         begins if begins.starts_with(&GZIP) || begins.starts_with(&ZSTD) => {
             return Err(TraceError::Source("it is packed twice: unpack it once".to_owned()));
         }
-        _ => return text(source, reading),
+        _ => return text(source, take),
     };
     let text_of_it = Rows::of(Utf16::new(source, is_big), MOST_OF_TRACE);
-    text(&mut BufReader::new(text_of_it), reading)
+    text(&mut BufReader::new(text_of_it), take)
 }
 
 /// Reads UTF-8 text.
-fn text(source: &mut dyn BufRead, reading: &Reading) -> Result<Trace, TraceError> {
+fn text(source: &mut dyn BufRead, take: &mut Take<'_>) -> Result<(), TraceError> {
     if begins(source)?.starts_with(MARK.as_bytes()) {
         source.consume(MARK.len());
     }
@@ -185,8 +195,8 @@ fn text(source: &mut dyn BufRead, reading: &Reading) -> Result<Trace, TraceError
         source.consume(spaces);
     };
     match is_json(first) {
-        true => take(&mut Objects::new(source), reading),
-        false => take(&mut Delimited::new(source)?, reading),
+        true => take(&mut Objects::new(source)),
+        false => take(&mut Delimited::new(source)?),
     }
 }
 

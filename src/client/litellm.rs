@@ -58,7 +58,8 @@ impl Kind {
             | Outcome::BreakerOpen
             | Outcome::QueueTimeout
             | Outcome::BudgetExhausted
-            | Outcome::Cancelled => None,
+            | Outcome::Cancelled
+            | Outcome::Abandoned => None,
         }
     }
 }

@@ -169,7 +169,7 @@ impl Failed {
 pub const HOPELESS: Outcomes = Outcomes::ANY_FAILURE
     .and(Outcomes::NOT_COUNTED)
     .without(Outcomes::RETRYABLE)
-    .without(Outcomes::of(&[Outcome::Cancelled]));
+    .without(Outcomes::of(&[Outcome::Cancelled, Outcome::Abandoned]));
 
 /// The outcomes after which there is nothing that could be tried again: nothing was sent, or the time is up.
 const NOTHING_TRIED: [Outcome; 3] = [Outcome::BreakerOpen, Outcome::BudgetExhausted, Outcome::TimeoutTotal];

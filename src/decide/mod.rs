@@ -15,6 +15,7 @@ mod identities;
 mod idle;
 mod joined;
 mod judge;
+mod left;
 mod margin;
 mod measured;
 mod month;

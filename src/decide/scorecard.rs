@@ -14,6 +14,7 @@ use crate::stats::quantile::Of;
 
 use super::alone;
 use super::judge::judge_one;
+use super::left;
 use super::measured::Gathered;
 
 /// How many policies a sentence names.
@@ -48,6 +49,7 @@ pub(super) fn scorecard(given: &Given<'_>) -> Scorecard {
     if card.goals.is_empty() {
         let sentence = first(given).unwrap_or_else(|| unjudged(given));
         card.headline.push(sentence);
+        card.headline.extend(left::sentence(given.policies));
         return card;
     }
     let meeting = of_verdict(&card, Judged::Pass);
@@ -59,6 +61,7 @@ pub(super) fn scorecard(given: &Given<'_>) -> Scorecard {
     sentences.extend(undecided(given, &card));
     sentences.extend(choice.and_then(|p| remarkable(given, &card, p)));
     card.cheapest = choice.map(|p| given.policies[p].name.clone());
+    sentences.extend(left::sentence(given.policies));
     card.headline = sentences;
     card
 }

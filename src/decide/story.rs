@@ -167,7 +167,7 @@ impl<'a> Telling<'a> {
             seen::Step::Sent(index) => {
                 of_attempt("sent", index, format!("attempt {} goes to {}", index + 1, name(index)))
             }
-            seen::Step::Over(index) => of_attempt("over", index, self.end(index, &of.attempts[index])),
+            seen::Step::Over(index) => of_attempt("over", index, self.end(index, of)),
             seen::Step::TriesAgain { after, same } => {
                 let whence = if same { ", at the same provider" } else { "" };
                 let wait = if after == Span::ZERO {
@@ -237,7 +237,9 @@ impl<'a> Telling<'a> {
     }
 
     /// How an attempt ended, and why as far as that is known.
-    fn end(&self, index: usize, of: &seen::Attempt) -> String {
+    fn end(&self, index: usize, story: &seen::Story) -> String {
+        let of = &story.attempts[index];
+        let is_left = story.ending.outcome == Outcome::Abandoned && of.over == story.ended;
         let number = index + 1;
         let name = of.outcome.name();
         let (Some(ended), Some(fate)) = (of.ended, of.fate) else {
@@ -249,6 +251,7 @@ impl<'a> Telling<'a> {
         let late = of.outcome != fate.answer.outcome || fate.answer.ends > ended.took;
         let why = match of.outcome {
             Outcome::Success => String::new(),
+            Outcome::Cancelled if is_left => " (its user left)".into(),
             Outcome::Cancelled => " (another copy was first)".into(),
             Outcome::RateLimited if !fate.faulty => match fate.answer.oversized {
                 true => " (larger than its quota ever holds)".into(),

@@ -24,6 +24,7 @@ mod judge;
 mod line;
 mod marks;
 mod mirror;
+mod patience;
 mod watched;
 
 use std::cell::Cell;
@@ -65,7 +66,7 @@ struct Request {
     /// The gateway at which it arrived, by number.
     gateway: u16,
     arrived: Time,
-    /// When the timeout of the whole request strikes.
+    /// When the timeout of the whole request strikes, or its user leaves if no answer has begun.
     deadline: Time,
     /// Since when it has waited, and until when it may.
     wait_since: Time,
@@ -333,6 +334,8 @@ pub struct World<'a> {
     wants: Wants,
     /// Whether anything but breakers may keep a provider from a first copy.
     may_restrict: bool,
+    /// Whether users of some class leave when an answer does not begin.
+    is_impatient: bool,
     /// The rate-limit headers of each attempt's answer, by slot, if the policy reads them.
     headers: Vec<Headers>,
     /// By slot of attempt, what the policy keeps of it, if it asks to hear of ends.
@@ -430,6 +433,7 @@ impl<'a> World<'a> {
                 client.max_in_flight,
             ),
             may_restrict: client.budget.is_some() || !client.fallback.groups.is_empty() || client.groups.is_some(),
+            is_impatient: scenario.traffic.classes.iter().any(|class| class.patience.is_some()),
             listened_to: wants.learns
                 || wants.headers
                 || client.retry.listens()
@@ -521,7 +525,11 @@ impl<'a> World<'a> {
             request.ask.input = input_window;
             self.tally.effort.shortened += u64::from(at >= self.scenario.window.warmup);
         }
+        if self.is_impatient {
+            self.set_patience(slot);
+        }
         if let Some(groups) = &self.scenario.client.groups {
+            let request = &mut self.requests[slot];
             request.group = groups.entry[usize::from(ask.class)];
             self.set_out(slot);
         }
@@ -533,7 +541,7 @@ impl<'a> World<'a> {
             What::Arrived(Arrival {
                 ask: request.ask,
                 whole_input: ask.input,
-                deadline: request.deadline,
+                deadline: world.times_out(request),
                 gateway: request.gateway,
                 shadow: false,
             })

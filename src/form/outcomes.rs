@@ -48,9 +48,9 @@ fn statuses() -> Vec<u16> {
     all
 }
 
-/// Whether a list may name it: it is a way to fail that the caller is told of.
+/// Whether a list may name it: it is a way to fail that the caller is told of, and is there to hear.
 fn is_listed(outcome: Outcome) -> bool {
-    !matches!(outcome, Outcome::Success | Outcome::Cancelled)
+    !matches!(outcome, Outcome::Success | Outcome::Cancelled | Outcome::Abandoned)
 }
 
 /// A list of outcomes.

@@ -81,6 +81,8 @@ pub enum Purpose {
     ResponseCache = 29,
     /// The level of priority that takes an attempt, and further draws in it.
     Level = 30,
+    /// How long a request's user waits for its answer to begin.
+    Patience = 31,
 }
 
 /// The randomness of one replication.

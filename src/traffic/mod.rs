@@ -76,6 +76,8 @@ pub struct Class {
     pub pairs: Option<Pairs>,
     /// The prompts that come back; `None` where no two requests have the same.
     pub prompts: Option<Prompts>,
+    /// The law of how long a user waits for an answer to begin, in nanoseconds; `None` for as long as it takes.
+    pub patience: Option<Sampler>,
 }
 
 impl Class {

@@ -65,7 +65,8 @@ fn attempts_fit_requests(tally: &Tally, scenario: &Scenario, tries: u64) -> Resu
     prop_assert!(successes <= answers + hits);
     if scenario.policy.wants().judges {
         // An answer may be turned down, or run out of time while it is looked at.
-        let lost = tally.effort.escalations + tally.ended(Outcome::TimeoutTotal);
+        let late = tally.ended(Outcome::TimeoutTotal) + tally.ended(Outcome::Abandoned);
+        let lost = tally.effort.escalations + late;
         prop_assert!(answers + hits <= successes + lost + copies);
     } else {
         prop_assert!(answers + hits <= successes + copies);

@@ -240,8 +240,16 @@ fn arrivals() -> BoxedStrategy<(Value, Value, Value)> {
 
 fn class() -> BoxedStrategy<Value> {
     let prompts = of((1_u32..100, 0.0..2.0_f64));
-    (1_u32..10, 0_u8..4, 1_u32..2000, 1_u32..500, of(1_u32..300), prompts)
-        .prop_map(|(share, priority, input, output, max_output, prompts)| {
+    (
+        1_u32..10,
+        0_u8..4,
+        1_u32..2000,
+        1_u32..500,
+        of(1_u32..300),
+        prompts,
+        of(0_u32..9000),
+    )
+        .prop_map(|(share, priority, input, output, max_output, prompts, patience)| {
             object(json!({
                 "prompts": prompts.map(|(count, skew)| json!({ "count": count, "skew": skew })),
                 "share": share,
@@ -249,6 +257,7 @@ fn class() -> BoxedStrategy<Value> {
                 "input": { "constant": input },
                 "output": { "uniform": { "min": 1, "max": output + 1 } },
                 "max_output": max_output,
+                "patience": patience.map(|ms| json!({ "uniform": { "min": "0s", "max": format!("{}ms", ms + 1) } })),
             }))
         })
         .boxed()

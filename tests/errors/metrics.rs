@@ -37,7 +37,7 @@ fn an_unknown_outcome_of_a_metric() {
        59 |     { "metric": "share.rate_limit", "at_most": "3%" },
           |                 ^
        help: did you mean `share.rate_limited`?
-       allowed: share.success, share.rate_limited, share.server_error, share.bad_gateway, share.unavailable, share.gateway_timeout, share.overloaded, share.request_timeout, share.connection_error, share.truncated, share.context_exceeded, share.content_filtered, share.unauthorized, share.payment_required, share.forbidden, share.not_found, share.conflict, share.payload_too_large, share.unprocessable, share.bad_request, share.timeout_connect, share.timeout_ttft, share.timeout_idle, share.timeout_attempt, share.timeout_total, share.breaker_open, share.shed, share.queue_timeout, share.budget_exhausted, share.cancelled, share.cache_hit
+       allowed: share.success, share.rate_limited, share.server_error, share.bad_gateway, share.unavailable, share.gateway_timeout, share.overloaded, share.request_timeout, share.connection_error, share.truncated, share.context_exceeded, share.content_filtered, share.unauthorized, share.payment_required, share.forbidden, share.not_found, share.conflict, share.payload_too_large, share.unprocessable, share.bad_request, share.timeout_connect, share.timeout_ttft, share.timeout_idle, share.timeout_attempt, share.timeout_total, share.breaker_open, share.shed, share.queue_timeout, share.budget_exhausted, share.cancelled, share.abandoned, share.cache_hit
     "#);
 }
 

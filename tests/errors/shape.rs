@@ -32,7 +32,7 @@ fn an_unknown_field_of_a_class() {
     shop.json:6:17: traffic.classes.easy.weight: unknown field `weight`
         6 |       "easy": { "weight": 70, "input": { "constant": 300 }, "output": { "uniform": { "min": 50, "max…
           |                 ^
-       allowed: share, priority, input, output, pairs, max_output, prompts, tags, asks, cost_budget, latency_budget, provider
+       allowed: share, priority, input, output, pairs, max_output, prompts, patience, tags, asks, cost_budget, latency_budget, provider
     "#);
 }
 

@@ -207,6 +207,7 @@ fn week_time(starts: i128) -> String {
 /// The experiment's `traffic`, without what is as it is by default.
 fn traffic(part: &Part) -> Result<Value, String> {
     let class = |of: &Class| ClassSpec {
+        patience: None,
         share: (part.classes.len() > 1).then_some(of.share),
         priority: 1,
         input: Some(of.input.law.clone()),

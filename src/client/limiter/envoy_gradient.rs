@@ -231,7 +231,8 @@ impl Limiter for Running {
     fn leave(&mut self, done: &Done) {
         self.advance(done.now);
         self.slots.leave();
-        if done.outcome == Outcome::TimeoutTotal || done.entered < self.epoch {
+        let is_cut = matches!(done.outcome, Outcome::TimeoutTotal | Outcome::Abandoned);
+        if is_cut || done.entered < self.epoch {
             return;
         }
         self.samples.add(done.now.since(done.entered).nanos() / 1000);

@@ -279,7 +279,7 @@ fn another_version_is_refused_and_named() {
     assert_eq!(refused, Broken::Version(VERSION + 1));
     assert_eq!(
         refused.to_string(),
-        "a replication of version 10 of its form, where this simcap reads and writes version 9"
+        "a replication of version 11 of its form, where this simcap reads and writes version 10"
     );
 }
 
@@ -327,5 +327,5 @@ fn the_form_is_that_of_this_version() {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"9 e4719f51f270a2bdf2e73ef724bbdbf44ba3be00b6581f3a5cf6b5b6e146b26d");
+    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"10 3e6813c90ef65f03113a83e71008f8a81506ad95b9bc792446f6af36079c992c");
 }

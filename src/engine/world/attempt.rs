@@ -226,7 +226,10 @@ impl World<'_> {
         let p = way.provider as usize;
         let provider = &self.scenario.fleet[p].provider;
         let key = request.key.attempt(u64::from(way.number));
-        let left = request.deadline.since(self.now);
+        let (left, first_token_in) = match self.is_impatient {
+            false => (request.deadline.since(self.now), Span::FOREVER),
+            true => self.has_left(request),
+        };
         let timeouts = self.scenario.client.timeouts_of(request.group, p);
         let patience = timeouts.patience(&request.ask, left);
         let account = provider.account.map(|a| &mut self.accounts[a]);
@@ -243,7 +246,10 @@ impl World<'_> {
         if attempt.answer.last_token == Span::FOREVER && attempt.answer.outcome == Outcome::Success {
             self.tally.clipped += u64::from(request.arrived >= self.scenario.window.warmup);
         }
-        let (outcome, lasts) = cut(&attempt.answer, &patience, request.ask.output);
+        let (mut outcome, mut lasts) = cut(&attempt.answer, &patience, request.ask.output);
+        if lasts > first_token_in && attempt.answer.first_token > first_token_in {
+            (outcome, lasts) = (Outcome::Abandoned, first_token_in);
+        }
         self.endpoints[p].stay(self.now, lasts);
         attempt.way = way;
         attempt.stage = Stage::Away;
@@ -301,6 +307,9 @@ impl World<'_> {
         }
         if self.wants.mirrors && self.requests[way.request].shadow {
             return self.mirror_ends(slot, outcome);
+        }
+        if outcome == Outcome::Abandoned {
+            return self.abandon(slot);
         }
         if outcome == Outcome::Success && self.hedge.is_some() {
             self.leave_lines(way.request, slot);

@@ -64,6 +64,9 @@ impl World<'_> {
             return;
         }
         request.hedge_at = Time::NEVER;
+        if self.is_impatient && self.now >= request.deadline {
+            return;
+        }
         if request.copies.count() == 0 || request.copies.count() == MOST_COPIES || self.has_begun(slot) {
             return;
         }

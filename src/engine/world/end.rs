@@ -19,6 +19,9 @@ impl World<'_> {
     /// here.
     pub(super) fn failed(&mut self, slot: u32, outcome: Outcome, retry_after: Option<Span>, provider: Option<usize>) {
         self.retry_over(slot);
+        if self.is_impatient && self.is_left(slot) {
+            return self.end_abandoned(slot);
+        }
         let request = &self.requests[slot];
         let failed = Failed {
             now: self.now,

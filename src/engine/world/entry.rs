@@ -235,17 +235,10 @@ impl World<'_> {
 
     pub(super) fn wait_over(&mut self, slot: u32) {
         let request = &self.requests[slot];
-        if request.wait_until != self.now {
+        if request.wait_until != self.now || request.place != Place::Queued {
             return;
         }
-        let outcome = if self.now >= request.deadline {
-            Outcome::TimeoutTotal
-        } else {
-            Outcome::QueueTimeout
-        };
-        if request.place != Place::Queued {
-            return;
-        }
+        let outcome = self.waited_out(slot);
         self.admission.remove(slot);
         self.left_queue();
         self.stop_wait(slot);
@@ -254,15 +247,10 @@ impl World<'_> {
     }
 
     pub(super) fn give_up(&mut self, slot: u32) {
-        let request = self.requests[slot];
-        if request.place == Place::Asleep {
+        if self.requests[slot].place == Place::Asleep {
             self.wake(slot);
         }
-        let outcome = if self.now >= request.deadline {
-            Outcome::TimeoutTotal
-        } else {
-            Outcome::QueueTimeout
-        };
+        let outcome = self.waited_out(slot);
         self.end(slot, outcome, Span::ZERO);
         self.admit();
     }

@@ -78,7 +78,7 @@ impl World<'_> {
             cost: judge.cost,
         });
         self.retry_over(slot);
-        if judge.looks == Span::ZERO {
+        if judge.looks == Span::ZERO && !(self.is_impatient && self.now >= deadline) {
             self.judged(slot);
         } else {
             self.push_unless_late(slot, self.now + judge.looks, deadline, Event::Judged(slot));

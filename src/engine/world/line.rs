@@ -92,10 +92,10 @@ impl World<'_> {
         if attempt.stage != Stage::InLine || attempt.until != self.now {
             return;
         }
-        let outcome = if self.now >= self.requests[attempt.way.request].deadline {
-            Outcome::TimeoutTotal
-        } else {
-            Outcome::QueueTimeout
+        let outcome = match self.waited_out(attempt.way.request) {
+            // The attempt is called off; it is the request that is abandoned.
+            Outcome::Abandoned => Outcome::Cancelled,
+            other => other,
         };
         self.leave_line(slot, outcome);
         if self.requests[attempt.way.request].copies.count() > 0 {

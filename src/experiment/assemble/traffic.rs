@@ -300,5 +300,8 @@ fn one_class(name: &str, class: &ClassSpec, pairs: Option<Pairs>, replayed: bool
         prompts: (class.prompts.as_ref())
             .map(|prompts| prompts.build().map_err(|r| r.at("prompts")))
             .transpose()?,
+        patience: (class.patience.as_ref())
+            .map(|law| law.sampler(names).map_err(|r| r.at("patience")))
+            .transpose()?,
     })
 }

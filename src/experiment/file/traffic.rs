@@ -214,6 +214,10 @@ pub struct ClassSpec {
     /// The prompts that come back in such requests, for response caches that go by them. Default: no two requests have the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompts: Option<PromptsSpec>,
+    /// How long a user waits for the answer to such a request to begin, from its arrival on, retries and waits included: then it leaves, and
+    /// the request is called off. Default: as long as it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<LawSpec<Duration>>,
     /// What the client says of such a request besides: `"plan": "free"`, `"region": "eu"`. For policies that go by it.
     #[serde(default)]
     pub tags: Named<String>,

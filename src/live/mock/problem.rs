@@ -94,7 +94,8 @@ impl Problem {
             | Outcome::Shed
             | Outcome::QueueTimeout
             | Outcome::BudgetExhausted
-            | Outcome::Cancelled => return None,
+            | Outcome::Cancelled
+            | Outcome::Abandoned => return None,
         };
         Some(Problem {
             kind: if is_oversized { "tokens" } else { kind },

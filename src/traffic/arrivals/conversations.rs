@@ -10,7 +10,7 @@
 //! its turns have one class. Turns are requests like any other; of whole conversations there are metrics of their own: `dialogue_time`,
 //! `dialogue_failures`, `turns_per_dialogue`, `cost_per_dialogue`.
 //!
-//! Left out: a user that closes the window while it waits, whose request is then cancelled (a client timeout does that), several
+//! A user that closes the window while it waits, whose request is then called off, is a class's `patience`. Left out: several
 //! conversations of one person, and a length that changes with the number of the turn.
 //!
 //! ```json

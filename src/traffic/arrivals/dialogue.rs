@@ -335,6 +335,9 @@ impl Running {
             }
         };
         let numbered = |number| Turn { number, ..turn };
+        if ended.outcome == Outcome::Abandoned {
+            return Err(Standing::Left);
+        }
         if ended.outcome != Outcome::Success {
             let again = self.parts.again.as_ref().filter(|again| tries < again.most);
             let key = key.part(AGAIN).attempt(u64::from(tries));

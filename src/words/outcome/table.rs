@@ -223,4 +223,9 @@ outcomes! {
         statuses: Never, body: None, kinds: &[], words: &["cancel", "incomplete"],
         blame: Blame::None, retryable: false, seen: Seen::Nothing, fault: None, endless: false,
     }
+    /// A request that its user called off, whose patience was over before an answer began.
+    Abandoned "abandoned" {
+        statuses: Never, body: None, kinds: &[], words: &[],
+        blame: Blame::Client, retryable: false, seen: Seen::Nothing, fault: None, endless: true,
+    }
 }

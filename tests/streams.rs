@@ -372,7 +372,7 @@ fn a_trace_is_a_stream_among_others() {
         let rest = json!({ "plan": { "warmup": "0s", "duration": "10min" } });
         let text = with(streams, &json!({ "all": class }), &rest).to_string();
         let mut loaded = simcap::experiment::load::from_text("s.json", &text).unwrap();
-        loaded.traces.insert("log.csv".into(), rows.clone().into());
+        loaded.traces.insert("log.csv".into(), rows.iter().copied().collect());
         simcap::experiment::assemble::assemble(&loaded)
     };
     let whole = assembled(&both, class()).unwrap();

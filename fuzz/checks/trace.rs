@@ -27,7 +27,7 @@ pub(crate) fn check(bytes: &[u8]) {
         let mut source = Rows::of(bytes, 1_000_000_000);
         match trace::read(&mut source, &reading) {
             Ok(trace) => {
-                let rows = trace.rows;
+                let rows: Vec<_> = trace.rows.iter().collect();
                 assert!(!rows.is_empty() && rows[0].at.nanos() == 0);
                 assert!(rows.is_sorted_by_key(|row| row.at));
                 assert!(rows.iter().all(|row| row.output > 0));

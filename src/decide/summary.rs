@@ -202,9 +202,15 @@ fn ranked(metric: &Metric, names: &[String], plan: &Plan, all: &[Pooled], sides:
     ranking(metric, names, &sides.iter().collect::<Vec<_>>(), together)
 }
 
-/// A sentence for each script that has failed.
+/// A sentence for each script that has failed, and each trace that could not be read back.
 pub(crate) fn troubles(loaded: &Loaded) -> impl Iterator<Item = String> {
-    loaded.scripts.iter().filter_map(|(name, program)| {
+    let lost = loaded.traces.iter().filter_map(|(name, rows)| {
+        let why = rows.trouble()?;
+        Some(format!(
+            "{name}: rows of the trace could not be read back, and its requests end before them: {why}"
+        ))
+    });
+    let failed = loaded.scripts.iter().filter_map(|(name, program)| {
         let (times, first) = program.trouble()?;
         let times = if times == 1 {
             "once".into()
@@ -212,7 +218,8 @@ pub(crate) fn troubles(loaded: &Loaded) -> impl Iterator<Item = String> {
             format!("{times} times")
         };
         Some(format!("the script {name} failed {times}, first at {first}"))
-    })
+    });
+    failed.chain(lost)
 }
 
 fn warnings(

@@ -25,6 +25,7 @@ use crate::provider::faults::Weather;
 use crate::provider::latency::Start;
 use crate::provider::load::Servers;
 use crate::traffic::Source;
+use crate::traffic::rows::Rows;
 use crate::words::Ask;
 
 use super::assemble::Plan;
@@ -131,13 +132,9 @@ pub fn estimate(loaded: &Loaded, plan: &Plan, threads: u64) -> Estimate {
     let pairs = plan.replications as f64 * policies.len() as f64;
     let tally = classes as f64 * BYTES_A_CLASS + providers as f64 * BYTES_A_PROVIDER;
     let at_once = (threads as f64).min(pairs);
-    let rows: usize = loaded
-        .traces
-        .values()
-        .chain(loaded.pairs.values())
-        .map(|rows| size_of_val(&rows[..]))
-        .sum();
-    let rows = rows + loaded.kept.values().map(|kept| kept.bytes()).sum::<usize>();
+    let rows: usize = loaded.traces.values().map(Rows::in_memory).sum();
+    let pairs_of: usize = loaded.pairs.values().map(|rows| size_of_val(&rows[..])).sum();
+    let rows = rows + pairs_of + loaded.kept.values().map(|kept| kept.bytes()).sum::<usize>();
     Estimate {
         policies,
         replications: plan.replications,

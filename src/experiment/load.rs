@@ -30,6 +30,7 @@ use crate::routing::script::Scripts;
 use crate::traffic::arrivals::{ArrivalsSpec, Row};
 use crate::traffic::kept::Kept;
 use crate::traffic::pairs::Pairs;
+use crate::traffic::rows::Rows;
 use crate::words::Input;
 use source::{input, read, read_experiment};
 
@@ -51,7 +52,7 @@ pub struct Loaded {
     /// The models, by what the experiment calls them.
     pub models: BTreeMap<String, ModelFile>,
     /// The rows of the traces that it replays, by what the experiment calls them and how they are read.
-    pub traces: BTreeMap<String, Arc<[Row]>>,
+    pub traces: BTreeMap<String, Rows>,
     /// Whose requests the rows are of those whose replay keeps that, by the same names.
     pub kept: BTreeMap<String, Arc<Kept>>,
     /// The rows of the traces that lengths of classes are drawn from, by the same names.
@@ -181,7 +182,7 @@ impl Loaded {
     }
 
     /// The rows of the trace that `arrivals` replay, if they replay one that has been loaded.
-    pub fn trace_of(&self, arrivals: &ArrivalsSpec) -> Option<Arc<[Row]>> {
+    pub fn trace_of(&self, arrivals: &ArrivalsSpec) -> Option<Rows> {
         let spec = arrivals.as_dyn();
         self.traces.get(&trace::called(spec.trace()?, &spec.reading())).cloned()
     }

@@ -22,6 +22,7 @@ mod spike;
 mod step;
 mod weibull;
 
+pub use crate::form::units::TimeUnit;
 pub use agents::{Agents, Tools};
 pub use batch::Batch;
 pub use closed_loop::ClosedLoop;
@@ -33,7 +34,6 @@ pub use poisson::Poisson;
 pub use profile::{Preset, Profile};
 pub use ramp::Ramp;
 pub use regular::Regular;
-pub use crate::form::units::TimeUnit;
 pub use replay::{Reading, Replay, Row, TraceColumns};
 pub use schedule::{Between, Point, Schedule};
 pub use spike::Spike;
@@ -43,12 +43,12 @@ pub use weibull::Weibull;
 use crate::form::own::Own;
 use crate::form::registry::registry;
 use std::fmt;
-use std::sync::Arc;
 
 use crate::form::build::{Built, Names};
 use crate::form::units::{Count, Rate};
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
+use crate::traffic::rows::Rows;
 use crate::words::{Course, Finished};
 
 /// The running state of an arrival process.
@@ -207,7 +207,7 @@ impl Turn {
 pub trait BuildArrivals {
     /// Checks the parameters and makes the process. `trace` holds the rows of the trace that [`BuildArrivals::trace`]
     /// names.
-    fn build(&self, trace: Option<Arc<[Row]>>, names: &Names<'_>) -> Built<Box<dyn Arrivals>>;
+    fn build(&self, trace: Option<Rows>, names: &Names<'_>) -> Built<Box<dyn Arrivals>>;
 
     /// Mean arrivals a second, where the parameters say so. If it [follows ends](BuildArrivals::follows_ends), the most that
     /// can come: answers that take time make it less.
@@ -269,7 +269,7 @@ pub trait BuildArrivals {
 }
 
 impl BuildArrivals for Own {
-    fn build(&self, _trace: Option<Arc<[Row]>>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, _trace: Option<Rows>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         self.make("arrivals", names)
     }
 

@@ -8,6 +8,7 @@ pub mod kept;
 pub mod pairs;
 pub mod prompts;
 pub mod ranks;
+pub mod rows;
 pub mod stream;
 pub mod tags;
 pub mod users;

@@ -4,7 +4,7 @@
 //! experiment's classes are dealt out by their shares. A length that the log does not have is the median of the others.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 
@@ -177,8 +177,8 @@ fn traffic(
             );
         }
         traffic.arrivals = Some(replay("log")?);
-        let rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
-        loaded.traces.insert("log".to_owned(), Arc::from(rows));
+        let rows = rows.into_iter().map(|(_, row)| row).collect();
+        loaded.traces.insert("log".to_owned(), rows);
         return Ok(());
     };
     let users = traffic.users.take();
@@ -196,12 +196,8 @@ fn traffic(
             tags: Named::default(),
         };
         streams.push((name.clone(), stream));
-        let own: Vec<Row> = rows
-            .iter()
-            .filter(|(of, _)| *of == target)
-            .map(|(_, row)| *row)
-            .collect();
-        loaded.traces.insert(name, Arc::from(own));
+        let own = rows.iter().filter(|(of, _)| *of == target).map(|(_, row)| *row);
+        loaded.traces.insert(name, own.collect());
     }
     for name in traffic.classes.names() {
         if let Some(class) = traffic.classes.get_mut(&name) {

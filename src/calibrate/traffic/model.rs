@@ -90,7 +90,7 @@ struct Part {
 /// # Errors
 /// If it has too few requests, or all of one time.
 pub fn fit(trace: &Trace, description: &Description, seed: u64) -> Result<Model, String> {
-    let rows = &trace.rows;
+    let rows: &[Row] = &trace.rows.iter().collect::<Vec<Row>>();
     let span = rows.last().map_or(0, |row| row.at.nanos());
     if rows.len() < FEWEST || span < STRETCHES {
         return Err(format!(
@@ -435,7 +435,7 @@ mod tests {
             500
         ];
         let trace = Trace {
-            rows,
+            rows: rows.into_iter().collect(),
             kept: None,
             notes: vec![],
             facts: trace::Facts::default(),

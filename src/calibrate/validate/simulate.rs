@@ -271,7 +271,7 @@ fn experiment(
         models: BTreeMap::from([("model".to_owned(), model.clone())]),
         traces: match workers {
             Some(_) => BTreeMap::new(),
-            None => BTreeMap::from([("log".to_owned(), Arc::clone(&rows))]),
+            None => BTreeMap::from([("log".to_owned(), rows.iter().copied().collect())]),
         },
         kept: BTreeMap::new(),
         pairs: BTreeMap::new(),

@@ -11,6 +11,7 @@ use crate::import::trace;
 use crate::stats::sorting;
 use crate::traffic::arrivals::{Reading, Row};
 use crate::traffic::kept::Kept;
+use crate::traffic::rows::Rows as Packed;
 use crate::words::Input;
 
 /// Where to look for a trace.
@@ -65,7 +66,9 @@ impl Traces {
 pub(super) struct Trace {
     found: PathBuf,
     reading: Reading,
-    rows: Arc<[Row]>,
+    rows: Packed,
+    /// The rows one beside the other, once lengths are drawn from them.
+    pairs: Option<Arc<[Row]>>,
     kept: Option<Arc<Kept>>,
     notes: Vec<String>,
     input: Input,
@@ -93,7 +96,8 @@ impl Trace {
         Ok(Trace {
             found,
             reading,
-            rows: trace.rows.into(),
+            rows: trace.rows,
+            pairs: None,
             kept: trace.kept.map(Arc::new),
             notes: trace.notes,
             input,
@@ -125,7 +129,7 @@ impl Loaded {
             if let Some(kept) = &read.kept {
                 self.kept.insert(called.clone(), Arc::clone(kept));
             }
-            self.traces.insert(called, Arc::clone(&read.rows));
+            self.traces.insert(called, read.rows.clone());
         }
         for (class, spec) in spec.classes.iter() {
             let Some(spec) = &spec.pairs else { continue };
@@ -135,11 +139,12 @@ impl Loaded {
             }
             let here = |refusal: Refusal| refusal.at("pairs").at(class).at("classes");
             let read = self.load_trace((experiment, traces), before, (&spec.trace, spec.reading()), &here)?;
-            self.pairs.insert(called, Arc::clone(&read.rows));
+            let rows = read.pairs.get_or_insert_with(|| read.rows.iter().collect());
+            self.pairs.insert(called, Arc::clone(rows));
         }
         let is_used = |read: &Trace| {
-            let mut used = self.traces.values().chain(self.pairs.values());
-            used.any(|rows| Arc::ptr_eq(rows, &read.rows))
+            let of_pairs = |rows: &Arc<[Row]>| read.pairs.as_ref().is_some_and(|own| Arc::ptr_eq(rows, own));
+            self.traces.values().any(|rows| rows.is(&read.rows)) || self.pairs.values().any(of_pairs)
         };
         before.retain(is_used);
         Ok(())
@@ -152,7 +157,7 @@ impl Loaded {
         before: &'a mut Vec<Trace>,
         (name, reading): (&str, Reading),
         here: &dyn Fn(Refusal) -> Refusal,
-    ) -> Result<&'a Trace, LoadError> {
+    ) -> Result<&'a mut Trace, LoadError> {
         let Some(found) = traces.find(experiment, name) else {
             let message = match &traces.given {
                 Some(given) => format!("there is no trace `{name}` at {}", given.display()),
@@ -177,7 +182,7 @@ impl Loaded {
                 before.len() - 1
             }
         };
-        let read = &before[known];
+        let read = &mut before[known];
         if !self.inputs.contains(&read.input) {
             self.inputs.push(read.input.clone());
         }

@@ -108,7 +108,6 @@ pub(super) struct Keeping {
     tags: Vec<(String, Found)>,
     are_names_shown: bool,
     combinations: BTreeMap<Box<[u32]>, u32>,
-    of_row: Vec<u32>,
     /// The row's combination, one after the other.
     row: Vec<u32>,
 }
@@ -127,13 +126,12 @@ impl Keeping {
             tags: tags.collect::<Result<_, TraceError>>()?,
             are_names_shown: keep.names,
             combinations: BTreeMap::new(),
-            of_row: Vec::new(),
             row: Vec::new(),
         })
     }
 
-    /// Takes what the row says that `records` is at.
-    pub(super) fn take(&mut self, records: &dyn Records) -> Result<(), String> {
+    /// Takes what the row says that `records` is at, and says the number of that.
+    pub(super) fn take(&mut self, records: &dyn Records) -> Result<u32, String> {
         self.row.clear();
         for (of, most, are) in [
             (&mut self.user, MOST_USERS, "users"),
@@ -159,18 +157,12 @@ impl Keeping {
                 next as u32
             }
         };
-        self.of_row.push(number);
-        Ok(())
+        Ok(number)
     }
 
-    /// What was said by row, to be put in order.
-    pub(super) fn of_row(&mut self) -> &mut Vec<u32> {
-        &mut self.of_row
-    }
-
-    /// What was kept, and what is to be said of it.
-    pub(super) fn kept(self) -> (Kept, Vec<String>) {
-        let rows = self.of_row.len();
+    /// What was kept, where rows have these numbers in the order of their times, and what is to be said of it.
+    pub(super) fn kept(self, of_row: Vec<u32>) -> (Kept, Vec<String>) {
+        let rows = of_row.len();
         let mut notes = Vec::new();
         let mut lacks = |found: &Found, what: &str| {
             if found.lacking > 0 {
@@ -205,7 +197,7 @@ impl Keeping {
             texts.into_iter().map(String::into_boxed_str).collect()
         });
         let kept = Kept {
-            of_row: self.of_row,
+            of_row,
             each,
             users,
             classes: self.class.map(|found| found.texts.texts(&plain)),
@@ -242,7 +234,7 @@ mod tests {
             "tags": { "team": "team_id", "job": "request_tags" } });
         let trace = read(SPEND.as_bytes(), &reading(keep)).unwrap();
         let kept = trace.kept.unwrap();
-        let rows: Vec<_> = (kept.of_row.iter().zip(&trace.rows))
+        let rows: Vec<_> = (kept.of_row.iter().zip(trace.rows.iter()))
             .map(|(at, row)| {
                 let of = &kept.each[*at as usize];
                 let tag = |name: &str| {

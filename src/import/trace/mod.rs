@@ -5,13 +5,16 @@
 //! heeded is told ([`Trace::notes`]), and so is what is done to its rows: failed requests are left out, times in steps of a second or
 //! more are spread over their step.
 //!
-//! Sixteen bytes a row are held in memory, and four more where it is kept whose requests they are.
+//! Rows are sorted in stretches and merged, and packed into some eight bytes each; beyond 64 MB of that they lie in a temporary file,
+//! so that a trace may be larger than memory. Four bytes a row are in memory where it is kept whose requests they are.
 
 mod column;
 mod forms;
 mod instant;
 mod kept;
 mod records;
+mod sorted;
+mod spill;
 mod tidy;
 mod unzstd;
 mod utf16;
@@ -29,10 +32,11 @@ pub(crate) use instant::instant;
 use super::source::{MOST_OF_TRACE, Rows, first_that_counts, is_json};
 use crate::form::diagnose::quoted;
 use crate::kernel::time::Span;
-use crate::traffic::arrivals::{Reading, Row, TimeUnit};
+use crate::traffic::arrivals::{Reading, TimeUnit};
 use crate::traffic::kept::Kept;
-use kept::Keeping;
+use crate::traffic::rows::Rows as Packed;
 use records::{Delimited, Objects, Records};
+use sorted::Sorter;
 use utf16::Utf16;
 
 /// A note on where a trace of this file name is published, if it is a known one.
@@ -88,7 +92,7 @@ const LONGEST: Span = Span::from_secs(10 * 366 * 86_400);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
     /// The rows in the order of their times, of which the first is zero.
-    pub rows: Vec<Row>,
+    pub rows: Packed,
     /// Whose requests they are, if that is kept.
     pub kept: Option<Kept>,
     /// What is not heeded of it, and what was done to its rows: a sentence each.
@@ -212,7 +216,8 @@ type Raw = (i64, u32, u32);
 /// Reads all of `records`.
 fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceError> {
     let mut columns = forms::columns(records.header()?, reading)?;
-    let mut rows: Vec<Raw> = Vec::new();
+    let mut rows = Sorter::new();
+    let lost = |error: io::Error| TraceError::Source(error.to_string());
     let (mut first, mut count, mut aside, mut failed, mut others, mut bad) = (None, 0, 0, 0, 0, 0);
     let mut is_dated = false;
     while let Some(line) = records.next()? {
@@ -236,17 +241,18 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
         }
         let read = one(records, &columns, &mut first);
         let is_answered = |row: &Raw| row.2 > 0 || !columns.form.is_some_and(|form| form.zero_is_failure);
-        if let Some(keeping) = &mut columns.keeping
-            && read.as_ref().is_ok_and(is_answered)
-        {
-            let kept = keeping.take(records);
-            kept.map_err(|what| TraceError::Row { line, what })?;
-        }
+        let beside = match &mut columns.keeping {
+            Some(keeping) if read.as_ref().is_ok_and(is_answered) => {
+                let kept = keeping.take(records);
+                kept.map_err(|what| TraceError::Row { line, what })?
+            }
+            _ => 0,
+        };
         match read {
             Ok((.., 0)) if columns.form.is_some_and(|form| form.zero_is_failure) => failed += 1,
             Ok((at, input, output)) => {
-                is_dated |= rows.is_empty() && records.text(&columns.time).contains(':');
-                rows.push((at, input, output.max(1)));
+                is_dated |= rows.len() == 0 && records.text(&columns.time).contains(':');
+                rows.push((at, input, output.max(1)), beside).map_err(lost)?;
             }
             Err(_) if bad < reading.skip_bad_rows => bad += 1,
             Err(what) => return Err(TraceError::Row { line, what }),
@@ -262,7 +268,7 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
         of_all(bad, "cannot be read, and are left out as `skip_bad_rows` allows"),
     ];
     let left_out: Vec<String> = left_out.into_iter().flatten().collect();
-    if rows.is_empty() {
+    if rows.len() == 0 {
         return Err(match count {
             0 => TraceError::Empty,
             count => TraceError::NoneLeft(count, left_out.join("; ")),
@@ -278,11 +284,11 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
         bad,
         ..Facts::default()
     };
-    let of_row = columns.keeping.as_mut().map(Keeping::of_row);
-    let (rows, said) = tidy::tidy(rows, of_row, &mut facts).map_err(|what| TraceError::Source(what.to_owned()))?;
+    let sorted = rows.finish().map_err(lost)?;
+    let (rows, of_row, said) = tidy::tidy(&sorted, columns.keeping.is_some(), &mut facts).map_err(lost)?;
     notes.extend(said);
     let kept = columns.keeping.map(|keeping| {
-        let (kept, said) = keeping.kept();
+        let (kept, said) = keeping.kept(of_row);
         notes.extend(said);
         kept
     });

@@ -17,16 +17,15 @@
 //!     "history": { "summary": { "above": 60000, "to": 4000 } }, "after_failure": { "share": 1, "after": "2s", "most": 2 } } }
 //! ```
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dialogue::{self, AsksAgain, Between, History, Parts, of_dialogues};
-use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::laws::LawSpec;
 use crate::form::units::Duration;
+use crate::traffic::rows::Rows;
 
 /// Runs of agents: model calls with tools between them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -76,7 +75,7 @@ impl Tools {
 }
 
 impl BuildArrivals for Agents {
-    fn build(&self, _trace: Option<Arc<[Row]>>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, _trace: Option<Rows>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         let again = self.after_failure.as_ref().map(|again| again.build(names));
         let parts = Parts {
             turns: dialogue::turns(&self.calls, "calls", names)?,

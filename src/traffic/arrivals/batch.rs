@@ -12,11 +12,12 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, Arrivals, ArrivalsSpec, BuildArrivals, Row, times};
+use super::{Arrival, Arrivals, ArrivalsSpec, BuildArrivals, times};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Duration};
 use crate::kernel::chance::Key;
 use crate::kernel::time::{Span, Time};
+use crate::traffic::rows::Rows;
 use crate::words::Course;
 
 /// Many requests at once, again and again or at given times.
@@ -43,7 +44,7 @@ pub struct Batch {
 const MOST: u64 = 10_000_000;
 
 impl BuildArrivals for Batch {
-    fn build(&self, _trace: Option<Arc<[Row]>>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, _trace: Option<Rows>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         let size = self.size.get();
         if size > MOST {
             return Err(Refusal::new(format!("{size} requests: must be 1 to {MOST}")).at("size"));

@@ -17,18 +17,17 @@
 //! { "closed_loop": { "users": 40, "think": { "exponential": { "mean": "5s" } } } }
 //! ```
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, Arrivals, ArrivalsSpec, BuildArrivals, Row, Turn, times};
+use super::{Arrival, Arrivals, ArrivalsSpec, BuildArrivals, Turn, times};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::laws::LawSpec;
 use crate::form::units::{Count, Duration};
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::{Span, Time};
+use crate::traffic::rows::Rows;
 use crate::words::Finished;
 
 /// Users who ask again after an answer.
@@ -51,7 +50,7 @@ const MOST: u64 = 1_000_000;
 const AT_LEAST: Span = Span::from_nanos(1_000_000);
 
 impl BuildArrivals for ClosedLoop {
-    fn build(&self, _trace: Option<Arc<[Row]>>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, _trace: Option<Rows>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         let users = self.users.get();
         if users > MOST {
             return Err(Refusal::new(format!("{users} users: must be 1 to {MOST}")).at("users"));

@@ -19,16 +19,15 @@
 //!     "after_failure": { "share": 0.7, "after": "5s" } } }
 //! ```
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dialogue::{self, AsksAgain, Between, History, Parts, of_dialogues};
-use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals};
 use crate::form::build::{Built, Names};
 use crate::form::laws::LawSpec;
 use crate::form::units::Duration;
+use crate::traffic::rows::Rows;
 
 /// Conversations of several turns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,7 +55,7 @@ pub struct Conversations {
 }
 
 impl BuildArrivals for Conversations {
-    fn build(&self, _trace: Option<Arc<[Row]>>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, _trace: Option<Rows>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         let patience = self.patience.as_ref().map(|law| law.sampler(names));
         let again = self.after_failure.as_ref().map(|again| again.build(names));
         let parts = Parts {

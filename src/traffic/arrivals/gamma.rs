@@ -8,17 +8,16 @@
 //! { "gamma": { "rate": "35/s", "cv": 2.0 } }
 //! ```
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrivals, ArrivalsSpec, BuildArrivals, Renewal, Row};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals, Renewal};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Rate;
 use crate::kernel::law;
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Time;
+use crate::traffic::rows::Rows;
 
 /// Arrivals with gamma-distributed gaps: bursts, by one number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,7 +30,7 @@ pub struct Gamma {
 }
 
 impl BuildArrivals for Gamma {
-    fn build(&self, _trace: Option<Arc<[Row]>>, _names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, _trace: Option<Rows>, _names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         if !(0.05..=4.0).contains(&self.cv) {
             return Err(Refusal::new(format!("cv is {}, and must lie between 0.05 and 4", self.cv)).at("cv"));
         }

@@ -23,13 +23,14 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, Arrivals, ArrivalsSpec, BuildArrivals, Row, maybe};
+use super::{Arrival, Arrivals, ArrivalsSpec, BuildArrivals, maybe};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Duration, Rate};
 use crate::kernel::chance::{Key, Purpose, unit};
 use crate::kernel::law::Exponential;
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::{Span, Time};
+use crate::traffic::rows::Rows;
 
 /// Poisson arrivals whose rate changes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -70,7 +71,7 @@ impl Mmpp {
 }
 
 impl BuildArrivals for Mmpp {
-    fn build(&self, _trace: Option<Arc<[Row]>>, _names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, _trace: Option<Rows>, _names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         const FASTEST: f64 = 1e7;
         let here = |r: Refusal, i: usize| r.at(i).at("states");
         if !(2..=100).contains(&self.states.len()) {

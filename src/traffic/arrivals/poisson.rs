@@ -7,17 +7,16 @@
 //! { "poisson": { "rate": "35/s" } }
 //! ```
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrivals, ArrivalsSpec, BuildArrivals, Renewal, Row};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals, Renewal};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Rate;
 use crate::kernel::law::Exponential;
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Time;
+use crate::traffic::rows::Rows;
 
 /// Arrivals with exponential gaps: a Poisson process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,7 +27,7 @@ pub struct Poisson {
 }
 
 impl BuildArrivals for Poisson {
-    fn build(&self, _trace: Option<Arc<[Row]>>, _names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, _trace: Option<Rows>, _names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         let law = Exponential::new(1e9 / self.rate.per_second(), 0.0).map_err(Refusal::of)?;
         Ok(Box::new(Renewal {
             gap: Sampler::of(&law),

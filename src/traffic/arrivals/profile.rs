@@ -19,18 +19,17 @@
 //! { "profile": { "preset": "office", "peak": "40/s", "trough": "5/s", "zone": "Europe/Berlin" } }
 //! ```
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use jiff::tz::{Dst, TimeZone};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::curve::{Curve, FASTEST, Piece};
-use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row, maybe};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals, maybe};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Growth, Rate};
 use crate::kernel::time::Span;
+use crate::traffic::rows::Rows;
 
 /// Arrivals whose rate goes by the hour of the day and the day of the week.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -219,7 +218,7 @@ fn offset(zone: &str) -> Option<i32> {
 }
 
 impl BuildArrivals for Profile {
-    fn build(&self, _trace: Option<Arc<[Row]>>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, _trace: Option<Rows>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         let rates = self.rates()?;
         if let Some(rate) = rates.iter().find(|rate| **rate > FASTEST) {
             let text = format!("{rate:.1e} requests a second in the busiest hour: at most {FASTEST:.0e} are simulated");

@@ -7,16 +7,15 @@
 //! { "ramp": { "from": "5/s", "to": "60/s", "takes": "30min" } }
 //! ```
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::{Between, Schedule, of_fields};
-use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row, maybe};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals, maybe};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Duration, Rate};
 use crate::kernel::time::Span;
+use crate::traffic::rows::Rows;
 
 /// Arrivals whose rate goes from one to another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,7 +50,7 @@ impl Ramp {
 }
 
 impl BuildArrivals for Ramp {
-    fn build(&self, trace: Option<Arc<[Row]>>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, trace: Option<Rows>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         if self.takes.span() == Span::ZERO {
             return Err(Refusal::new("a ramp that takes no time is a `step`").at("takes"));
         }

@@ -6,16 +6,15 @@
 //! { "regular": { "rate": "10/s" } }
 //! ```
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, Arrivals, ArrivalsSpec, BuildArrivals, Row};
+use super::{Arrival, Arrivals, ArrivalsSpec, BuildArrivals};
 use crate::form::build::{Built, Names};
 use crate::form::units::Rate;
 use crate::kernel::chance::Key;
 use crate::kernel::time::Time;
+use crate::traffic::rows::Rows;
 
 /// Arrivals with constant gaps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,7 +25,7 @@ pub struct Regular {
 }
 
 impl BuildArrivals for Regular {
-    fn build(&self, _trace: Option<Arc<[Row]>>, _names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, _trace: Option<Rows>, _names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         Ok(Box::new(Running {
             count: self.rate.count(),
             period: self.rate.per().nanos(),

@@ -28,8 +28,6 @@
 //! { "replay": { "trace": "spend.csv", "keep": { "user": "end_user", "class": "model_group", "classes": { "*": "chat" }, "tags": { "team": "team_id" } } } }
 //! ```
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +38,7 @@ use crate::form::units::{Duration, TimeUnit};
 use crate::kernel::chance::{Key, Purpose};
 use crate::kernel::time::{Span, Time};
 use crate::traffic::kept::Keep;
+use crate::traffic::rows::{Cursor, Entry, Rows};
 
 /// A trace and how fast to play it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -119,7 +118,7 @@ pub struct Row {
 }
 
 impl BuildArrivals for Replay {
-    fn build(&self, trace: Option<Arc<[Row]>>, _names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, trace: Option<Rows>, _names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         if !(1e-3..=1e4).contains(&self.speed) {
             return Err(
                 Refusal::new(format!("speed is {}, and must lie between 0.001 and 10000", self.speed)).at("speed"),
@@ -149,6 +148,7 @@ impl BuildArrivals for Replay {
         };
         Ok(Box::new(Running {
             rows,
+            cursor: Cursor::default(),
             speed: self.speed,
             whole,
             stretch,
@@ -196,15 +196,16 @@ impl BuildArrivals for Replay {
 const MOST_STRETCHES: u64 = 100_000;
 
 /// The length of the trace: to its last row, and as long again as rows are apart on average.
-fn whole(rows: &[Row]) -> Span {
-    let last = rows.last().map_or(Span::ZERO, |row| row.at);
+fn whole(rows: &Rows) -> Span {
+    let last = rows.last();
     let gaps = rows.len().saturating_sub(1).max(1) as u64;
     last + Span::from_nanos(last.nanos() / gaps)
 }
 
 #[derive(Clone, Debug)]
 struct Running {
-    rows: Arc<[Row]>,
+    rows: Rows,
+    cursor: Cursor,
     speed: f64,
     /// How long the trace is.
     whole: Span,
@@ -222,13 +223,13 @@ struct Running {
 }
 
 impl Running {
-    /// The place of the next row and its time, in nanoseconds of the trace's own time: played a thousand times as fast, a year outlasts what 64 bits hold.
-    fn advance(&mut self) -> Option<(u128, usize)> {
+    /// The next row, its place and its time, in nanoseconds of the trace's own time: played a thousand times as fast, a year outlasts what 64 bits hold.
+    fn advance(&mut self) -> Option<(u128, usize, Entry)> {
         let Some(stretch) = self.stretch else {
             let place = self.next;
-            let row = self.rows.get(place)?;
+            let row = self.rows.get(place, &mut self.cursor)?;
             self.next += 1;
-            return Some((row.at.nanos().into(), place));
+            return Some((row.at.into(), place, row));
         };
         loop {
             if self.next == self.rows.len() {
@@ -236,14 +237,15 @@ impl Running {
                 self.around += 1;
             }
             let place = self.next;
-            let row = self.rows[place];
+            let row = self.rows.get(place, &mut self.cursor)?;
             // The row's time since the stretch began.
-            let since = (row.at.nanos() + self.around * self.whole.nanos()).saturating_sub(self.begins.nanos());
+            let since = (row.at + self.around * self.whole.nanos()).saturating_sub(self.begins.nanos());
             if since < stretch.nanos() {
                 self.next += 1;
                 return Some((
                     u128::from(self.number) * u128::from(stretch.nanos()) + u128::from(since),
                     place,
+                    row,
                 ));
             }
             self.number += 1;
@@ -259,14 +261,13 @@ impl Running {
             let nanos = (u128::from(drawn) * u128::from(self.whole.nanos())) >> 64;
             self.begins = Span::from_nanos(nanos as u64);
         }
-        self.next = self.rows.partition_point(|row| row.at < self.begins);
+        self.next = self.rows.before(self.begins.nanos(), &mut self.cursor);
     }
 }
 
 impl Arrivals for Running {
     fn next(&mut self, _key: Key) -> Option<Arrival> {
-        let (at, place) = self.advance()?;
-        let row = self.rows[place];
+        let (at, place, row) = self.advance()?;
         let at = if self.speed == 1.0 {
             u64::try_from(at).unwrap_or(u64::MAX)
         } else {
@@ -292,7 +293,7 @@ mod tests {
     use super::*;
     use crate::kernel::chance::Chance;
 
-    fn rows(times: &[u64]) -> Arc<[Row]> {
+    fn rows(times: &[u64]) -> Rows {
         let row = |(i, s): (usize, &u64)| Row {
             at: Span::from_secs(*s),
             input: i as u32,
@@ -307,8 +308,8 @@ mod tests {
         serde_json::from_value(spec).unwrap()
     }
 
-    fn played(spec: &Replay, rows: &Arc<[Row]>, replication: u64, until: f64) -> Vec<(f64, u32)> {
-        let built = spec.build(Some(Arc::clone(rows)), &Names::default()).unwrap();
+    fn played(spec: &Replay, rows: &Rows, replication: u64, until: f64) -> Vec<(f64, u32)> {
+        let built = spec.build(Some(rows.clone()), &Names::default()).unwrap();
         let chance = Chance::new(7, replication);
         let mut running = built.fresh(chance.surroundings(4));
         let all = std::iter::from_fn(|| running.next(chance.request(0)));
@@ -374,9 +375,7 @@ mod tests {
                 "leave `loops` out",
             ),
         ] {
-            let refusal = replay(more)
-                .build(Some(Arc::clone(&rows)), &Names::default())
-                .unwrap_err();
+            let refusal = replay(more).build(Some(rows.clone()), &Names::default()).unwrap_err();
             assert!(refusal.message.contains(said), "{}", refusal.message);
         }
     }

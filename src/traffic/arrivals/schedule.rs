@@ -10,17 +10,16 @@
 //! { "schedule": { "points": [ { "at": "0s", "rate": "5/s" }, { "at": "30min", "rate": "60/s" } ], "between": "lines" } }
 //! ```
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::curve::{Curve, FASTEST, Piece};
-use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row, maybe};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals, maybe};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::diagnose::Seg;
 use crate::form::units::{Duration, Rate};
 use crate::kernel::time::Span;
+use crate::traffic::rows::Rows;
 
 /// Arrivals whose rate goes by a schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -128,7 +127,7 @@ pub(super) fn of_fields(refusal: Refusal, fields: &[(&'static str, &'static str)
 }
 
 impl BuildArrivals for Schedule {
-    fn build(&self, _trace: Option<Arc<[Row]>>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, _trace: Option<Rows>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         let here = |r: Refusal, i: usize| r.at(i).at("points");
         if !(1..=10_000).contains(&self.points.len()) {
             return Err(Refusal::new(format!("{} points: must be 1 to 10000", self.points.len())).at("points"));

@@ -7,16 +7,15 @@
 //! { "spike": { "rate": "10/s", "peak": "80/s", "at": "9min", "lasts": "1min", "every": "1h" } }
 //! ```
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::{Between, Schedule, after_the_start, of_fields};
-use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row, maybe};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals, maybe};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Duration, Rate};
 use crate::kernel::time::Span;
+use crate::traffic::rows::Rows;
 
 /// Arrivals whose rate is higher for a while.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,7 +51,7 @@ impl Spike {
 }
 
 impl BuildArrivals for Spike {
-    fn build(&self, trace: Option<Arc<[Row]>>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, trace: Option<Rows>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         after_the_start(self.at)?;
         if self.lasts.span() == Span::ZERO {
             return Err(Refusal::new("a spike of no time").at("lasts"));

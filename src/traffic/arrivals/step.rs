@@ -7,15 +7,14 @@
 //! { "step": { "from": "10/s", "to": "40/s", "at": "20min" } }
 //! ```
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::{Between, Schedule, after_the_start, of_fields};
-use super::{Arrivals, ArrivalsSpec, BuildArrivals, Row, maybe};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals, maybe};
 use crate::form::build::{Built, Names};
 use crate::form::units::{Duration, Rate};
+use crate::traffic::rows::Rows;
 
 /// Arrivals whose rate jumps once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,7 +40,7 @@ impl Step {
 }
 
 impl BuildArrivals for Step {
-    fn build(&self, trace: Option<Arc<[Row]>>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
+    fn build(&self, trace: Option<Rows>, names: &Names<'_>) -> Built<Box<dyn Arrivals>> {
         after_the_start(self.at)?;
         let built = self.schedule().build(trace, names);
         built.map_err(|r| of_fields(r, &[("at", "from"), ("at", "to")]))

@@ -9,10 +9,12 @@ use clap::{Args, ValueEnum};
 use super::{Done, Exit, Failure, print, style};
 use crate::calibrate::traffic::{Description, Model, describe, fit, markdown, page, terminal};
 use crate::form::diagnose::{nearest, quoted};
+use crate::form::named::Named;
 use crate::import::source::{MOST_OF_TRACE, Rows};
 use crate::import::trace::{self, Trace, TraceError};
 use crate::report::write;
 use crate::traffic::arrivals::{Reading, TimeUnit, TraceColumns};
+use crate::traffic::kept::Keep;
 
 /// Arguments of `simcap traffic`.
 #[derive(Debug, Args)]
@@ -27,7 +29,7 @@ pub(super) struct Traffic {
     #[arg(long, value_name = "DIR", conflicts_with = "fit")]
     out: Option<PathBuf>,
     /// The columns of the time and the lengths, as `columns` in `replay` has them: time=created_at,input=prompt_tokens,output=completion_tokens; where times are
-    /// numbers of another unit than seconds, unit=ms (or us, ns) too
+    /// numbers of another unit than seconds, unit=ms (or us, ns) too. Whose requests they are, also in a known form: user=end_user,class=model,tag.team=team_id
     #[arg(long, value_name = "WHAT=COLUMN,…")]
     columns: Option<String>,
     /// Take the rows that have this value in this column; may be given several times
@@ -154,6 +156,8 @@ impl Traffic {
     /// How the files are read.
     fn reading(&self) -> Result<Reading, Failure> {
         let columns = self.columns.as_deref().map(columns).transpose();
+        let columns = columns.map_err(|why| Failure::Input(format!("--columns: {why}")))?;
+        let (columns, keep) = columns.unwrap_or_default();
         let only = self.only.iter().map(|only| match only.split_once('=') {
             Some((column, value)) if !column.is_empty() => Ok((column.to_owned(), value.to_owned())),
             _ => Err(Failure::Input(format!(
@@ -162,8 +166,8 @@ impl Traffic {
             ))),
         });
         Ok(Reading {
-            columns: columns.map_err(|why| Failure::Input(format!("--columns: {why}")))?,
-            keep: None,
+            columns,
+            keep,
             only: only.collect::<Result<_, _>>()?,
             skip_bad_rows: self.skip_bad_rows,
         })
@@ -201,26 +205,53 @@ fn read(file: &Path, reading: &Reading) -> Result<Trace, Failure> {
     })
 }
 
-/// The names of what a column may be.
-const WHAT: [&str; 4] = ["time", "input", "output", "unit"];
+/// The names of what a column may be, besides tags.
+const WHAT: [&str; 6] = ["time", "input", "output", "unit", "user", "class"];
 
-/// Reads `time=…,input=…,output=…` and `unit=…`.
-fn columns(text: &str) -> Result<TraceColumns, String> {
-    let mut given: [Option<String>; 4] = [const { None }; 4];
+/// How the name of what a tag's column is begins.
+const TAG: &str = "tag.";
+
+/// Reads `time=…,input=…,output=…` and `unit=…`, and `user=…,class=…,tag.NAME=…`.
+fn columns(text: &str) -> Result<(Option<TraceColumns>, Option<Keep>), String> {
+    let mut given: [Option<String>; 6] = [const { None }; 6];
+    let mut tags: Vec<(String, String)> = Vec::new();
     for part in text.split(',') {
         let Some((what, column)) = part.split_once('=') else {
             return Err(format!("\"{}\" is not WHAT=COLUMN, like time=created_at", quoted(part)));
         };
-        let place = WHAT.iter().position(|known| *known == what.trim());
+        let (what, column) = (what.trim(), column.trim().to_owned());
+        let twice = format!("`{}` is there twice", quoted(what));
+        if let Some(tag) = what.strip_prefix(TAG).filter(|tag| !tag.is_empty()) {
+            if tags.iter().any(|(known, _)| known == tag) {
+                return Err(twice);
+            }
+            tags.push((tag.to_owned(), column));
+            continue;
+        }
+        let place = WHAT.iter().position(|known| *known == what);
         let Some(place) = place else {
             let near = nearest(what, WHAT).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-            return Err(format!("`{}` is not one of {}{near}", quoted(what), WHAT.join(", ")));
+            return Err(format!(
+                "`{}` is not one of {}, {TAG}NAME{near}",
+                quoted(what),
+                WHAT.join(", ")
+            ));
         };
-        if given[place].replace(column.trim().to_owned()).is_some() {
-            return Err(format!("`{}` is there twice", WHAT[place]));
+        if given[place].replace(column).is_some() {
+            return Err(twice);
         }
     }
-    let [time, input, output, unit] = given;
+    let [time, input, output, unit, user, class] = given;
+    let keep = (user.is_some() || class.is_some() || !tags.is_empty()).then(|| Keep {
+        user,
+        names: false,
+        class,
+        classes: Named::default(),
+        tags: tags.into_iter().collect(),
+    });
+    if keep.is_some() && [&time, &input, &output, &unit].iter().all(|given| given.is_none()) {
+        return Ok((None, keep));
+    }
     let need = |what: &str, column: Option<String>| {
         column
             .filter(|column| !column.is_empty())
@@ -233,12 +264,13 @@ fn columns(text: &str) -> Result<TraceColumns, String> {
         Some("ns") => TimeUnit::Nanoseconds,
         Some(other) => return Err(format!("unit: \"{}\" is not one of s, ms, us, ns", quoted(other))),
     };
-    Ok(TraceColumns {
+    let columns = TraceColumns {
         time: need("time", time)?,
         input: need("input", input)?,
         output: need("output", output)?,
         unit,
-    })
+    };
+    Ok((Some(columns), keep))
 }
 
 #[cfg(test)]
@@ -247,7 +279,9 @@ mod tests {
 
     #[test]
     fn columns_are_said_as_a_replay_says_them() {
-        let found = columns("time=created_at,input=prompt, output=answer,unit=ms").unwrap();
+        let (found, keep) = columns("time=created_at,input=prompt, output=answer,unit=ms").unwrap();
+        assert_eq!(keep, None);
+        let found = found.unwrap();
         let of = (
             found.time.as_str(),
             found.input.as_str(),
@@ -263,9 +297,11 @@ mod tests {
             ("time", "\"time\" is not WHAT=COLUMN, like time=created_at"),
             (
                 "tim=a",
-                "`tim` is not one of time, input, output, unit; did you mean `time`?",
+                "`tim` is not one of time, input, output, unit, user, class, tag.NAME; did you mean `time`?",
             ),
             ("time=a,time=b", "`time` is there twice"),
+            ("tag.team=a,tag.team=b", "`tag.team` is there twice"),
+            ("user=a,time=b", "`input` is missing: time, input and output are needed"),
             (
                 "time=a,input=b,output=c,unit=h",
                 "unit: \"h\" is not one of s, ms, us, ns",
@@ -273,5 +309,14 @@ mod tests {
         ] {
             assert_eq!(columns(text).unwrap_err(), wrong);
         }
+        let (found, keep) = columns("user=end_user,class=model,tag.team=team_id,tag.key=api_key").unwrap();
+        assert_eq!(found, None);
+        let keep = keep.unwrap();
+        assert_eq!(
+            (keep.user.as_deref(), keep.class.as_deref()),
+            (Some("end_user"), Some("model"))
+        );
+        let tags: Vec<(&str, &str)> = keep.tags.iter().map(|(tag, column)| (tag, column.as_str())).collect();
+        assert_eq!(tags, [("team", "team_id"), ("key", "api_key")]);
     }
 }

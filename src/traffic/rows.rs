@@ -393,7 +393,7 @@ mod tests {
         struct Lossy(Vec<u8>);
         impl Store for Lossy {
             fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-                self.0.append(bytes)
+                Store::append(&mut self.0, bytes)
             }
             fn read(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
                 match at {

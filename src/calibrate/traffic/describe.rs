@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::counts;
 use super::lengths::{self, TOGETHER};
+use super::who::{Who, who};
 use super::{SECOND, WINDOWS};
 use crate::import::trace::Trace;
 use crate::kernel::calendar::minute_of;
@@ -90,6 +91,9 @@ pub struct Description {
     pub output: Lengths,
     /// The rank correlation (Spearman) of input and output.
     pub together: Option<f64>,
+    /// Whose requests they are, where columns are given that say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub who: Option<Who>,
     /// What it means for a model, in a sentence.
     pub means: String,
     /// What misleads, in sentences.
@@ -257,6 +261,7 @@ pub fn describe(file: &str, trace: &Trace) -> Description {
     let mut description = Description {
         file: file.to_owned(),
         form: facts.form.map(str::to_owned),
+        who: who(trace, seconds),
         rows: facts.read,
         requests,
         failed: facts.failed,

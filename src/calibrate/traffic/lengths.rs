@@ -38,7 +38,7 @@ pub(super) struct Fitted {
 /// Requests with laws of their own.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Class {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     /// The share of requests, above 0.
     pub(super) share: f64,
     pub(super) input: Fitted,
@@ -56,18 +56,31 @@ pub struct LawFound {
     pub why: String,
 }
 
+/// The class of requests with these pairs of input and output.
+fn class(name: &str, of: &[(u32, u32)], seed: u64) -> Class {
+    let input = of.iter().map(|pair| pair.0).collect();
+    let output = of.iter().map(|pair| pair.1).collect();
+    Class {
+        name: name.to_owned(),
+        share: of.len() as f64,
+        input: law(input, seed),
+        output: law(output, seed),
+    }
+}
+
+/// A class for each of `names` that has requests: `labels` says by number whose each pair of input and output is.
+pub(super) fn by_label(pairs: &[(u32, u32)], labels: &[u32], names: &[String], seed: u64) -> Vec<Class> {
+    let of = |(number, name): (usize, &String)| {
+        let own = pairs.iter().zip(labels).filter(|(_, label)| **label as usize == number);
+        let own: Vec<(u32, u32)> = own.map(|(pair, _)| *pair).collect();
+        (!own.is_empty()).then(|| class(name, &own, seed))
+    };
+    names.iter().enumerate().filter_map(of).collect()
+}
+
 /// The classes of requests with these pairs of input and output.
 pub(super) fn classes(pairs: &[(u32, u32)], together: Option<f64>, seed: u64) -> Vec<Class> {
-    let one = |name: &'static str, of: &[(u32, u32)]| {
-        let input = of.iter().map(|pair| pair.0).collect();
-        let output = of.iter().map(|pair| pair.1).collect();
-        Class {
-            name,
-            share: of.len() as f64,
-            input: law(input, seed),
-            output: law(output, seed),
-        }
-    };
+    let one = |name: &str, of: &[(u32, u32)]| class(name, of, seed);
     if together.is_none_or(|rho| rho.abs() < TOGETHER) || pairs.len() < FEWEST_OF_CLASSES {
         return vec![Class {
             share: 1.0,
@@ -268,7 +281,7 @@ mod tests {
         let found = law(four.clone(), 1);
         assert_eq!(found.family, "own quantiles", "{}", found.why);
         let class = Class {
-            name: "all",
+            name: "all".to_owned(),
             share: 1.0,
             input: found.clone(),
             output: found,

@@ -2,8 +2,9 @@
 //!
 //! [`describe`] says what a trace shows: when requests came and how they bunch, how long they are, and what of it misleads. [`fit`] makes the
 //! `traffic` of an experiment of it: a rate over time, a process around it and laws of lengths; and holds that against
-//! the part of the trace that it was not fitted to. Left out: users, conversations and prompts that come back, of which the traces that are
-//! read say nothing that is heeded; models by tenant, for which `only` picks rows.
+//! the part of the trace that it was not fitted to. Where columns say whose requests they are, users, classes and tags are described, and are in the
+//! model, each drawn by itself. Left out: conversations and prompts that come back, of which the traces that are read say nothing that is
+//! heeded; models by tenant, for which `only` picks rows.
 
 mod bursts;
 mod counts;
@@ -17,6 +18,7 @@ pub mod page;
 mod process;
 mod rate;
 mod text;
+mod who;
 
 pub use describe::{Correlated, Description, Dispersed, Extreme, Lengths, describe};
 pub use held_out::Check;
@@ -24,6 +26,7 @@ pub use lengths::LawFound;
 pub use model::{Model, fit};
 pub use process::Candidate;
 pub use text::{markdown, terminal};
+pub use who::{Askers, Of, Who};
 
 #[cfg(test)]
 use crate::traffic::arrivals::Poisson;

@@ -13,7 +13,7 @@ use super::held_out::{self, Check};
 use super::lengths::{self, Class, LawFound};
 use super::process::{self, Asked, Candidate, Fineness};
 use super::rate::{Clock, Course};
-use super::{SECOND, bursts, draw};
+use super::{SECOND, bursts, draw, who};
 use crate::experiment::file::{ClassSpec, TrafficSpec};
 use crate::form::build::Refusal;
 use crate::form::manual::pretty::pretty;
@@ -90,7 +90,7 @@ struct Part {
 /// # Errors
 /// If it has too few requests, or all of one time.
 pub fn fit(trace: &Trace, description: &Description, seed: u64) -> Result<Model, String> {
-    let rows: &[Row] = &trace.rows.iter().collect::<Vec<Row>>();
+    let rows: Vec<crate::traffic::arrivals::Row> = trace.rows.iter().collect();
     let span = rows.last().map_or(0, |row| row.at.nanos());
     if rows.len() < FEWEST || span < STRETCHES {
         return Err(format!(
@@ -128,12 +128,26 @@ pub fn fit(trace: &Trace, description: &Description, seed: u64) -> Result<Model,
         };
         stretches.iter().flat_map(of).collect()
     };
+    let labelled = trace.kept.as_ref().and_then(who::labels);
+    let classes = |stretches: &Stretches, pairs: &[(u32, u32)]| match &labelled {
+        None => lengths::classes(pairs, description.together, seed),
+        Some((labels, names)) => {
+            let of = |&(from, until): &(u64, u64)| {
+                let place = |at: u64| times.partition_point(|time| *time < at);
+                // The last row stands at the very end.
+                let end = if until == span { labels.len() } else { place(until) };
+                labels[place(from)..end].iter().copied()
+            };
+            let labels: Vec<u32> = stretches.iter().flat_map(of).collect();
+            lengths::by_label(pairs, &labels, names, seed)
+        }
+    };
     let part = |stretches: &Stretches, pairs: &[(u32, u32)]| -> Result<Part, String> {
         let course = Course::fit(&times, stretches, clock);
         let choice = process::choose(&times, stretches, &course, fineness, seed).map_err(refused)?;
         Ok(Part {
             arrivals: course.arrivals(choice.taken.clone()),
-            classes: lengths::classes(pairs, description.together, seed),
+            classes: classes(stretches, pairs),
             course,
             choice,
         })
@@ -151,9 +165,12 @@ pub fn fit(trace: &Trace, description: &Description, seed: u64) -> Result<Model,
         sorted
     };
     let drawn = draw::lengths(&taken.classes, seed, 50_000).map_err(refused)?;
-    let traffic = traffic(&taken)?;
+    let mut traffic = traffic(&taken)?;
+    if let (Some(who), Some(says)) = (&description.who, traffic.as_object_mut()) {
+        says.extend(who::of_model(who));
+    }
     let by_hours = matches!(taken.course, Course::Hours { .. });
-    let cautions = cautions(&checks, &tried, &taken);
+    let cautions = cautions(&checks, &tried, &taken, description.who.is_some());
     let laws = taken.classes.iter().flat_map(|class| {
         [("input", &class.input), ("output", &class.output)].map(|(side, law)| LawFound {
             of: if taken.classes.len() == 1 {
@@ -225,7 +242,7 @@ fn traffic(part: &Part) -> Result<Value, String> {
         scale: None,
         arrivals: Some(part.arrivals.clone()),
         streams: Named::default(),
-        classes: part.classes.iter().map(|of| (of.name.to_owned(), class(of))).collect(),
+        classes: part.classes.iter().map(|of| (of.name.clone(), class(of))).collect(),
         users: None,
         tags: Named::default(),
     };
@@ -241,7 +258,7 @@ fn traffic(part: &Part) -> Result<Value, String> {
 }
 
 /// Where the model does not hold, and what it leaves out.
-fn cautions(checks: &[Check], tried: &Part, taken: &Part) -> Vec<String> {
+fn cautions(checks: &[Check], tried: &Part, taken: &Part, says_who: bool) -> Vec<String> {
     let mut told = Vec::new();
     let failed: Vec<String> = checks
         .iter()
@@ -271,10 +288,14 @@ fn cautions(checks: &[Check], tried: &Part, taken: &Part) -> Vec<String> {
         ),
         Course::Hours { .. } | Course::Level(_) => {}
     }
-    told.push(
-        "requests are independent of each other but for their times: no users, conversations or prompts that come back"
-            .to_owned(),
-    );
+    told.push(match says_who {
+        true => {
+            "users, classes and tags are drawn each by itself: whose requests are of which class or team is lost, and so are conversations and \
+             prompts that come back"
+        }
+        false => "requests are independent of each other but for their times: no users, conversations or prompts that come back",
+    }
+    .to_owned());
     told
 }
 

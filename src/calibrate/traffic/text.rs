@@ -24,7 +24,7 @@ pub fn terminal(it: &Description, model: Option<&Model>, style: &Style) -> Strin
         text += &paragraph("", &format!("{name}: {says}"), width);
         text += &format!("  {bars}\n");
     }
-    let tables = [arrivals(it), correlations(it), tokens(it)];
+    let tables = [arrivals(it), correlations(it), tokens(it), values(it)];
     for table in tables.iter().filter(|table| !table.is_empty()) {
         text += "\n";
         text += &table.render(width, style.colour);
@@ -60,7 +60,7 @@ pub fn markdown(it: &Description, model: Option<&Model>) -> String {
     for (name, bars, says) in courses(it) {
         text += &format!("\n{}: {}\n\n    {bars}\n", escaped(&name), escaped(&says));
     }
-    for table in [arrivals(it), correlations(it), tokens(it)]
+    for table in [arrivals(it), correlations(it), tokens(it), values(it)]
         .iter()
         .filter(|table| !table.is_empty())
     {
@@ -132,7 +132,37 @@ pub(super) fn facts(it: &Description) -> Vec<String> {
         (Some(starts), Some(ends)) => format!("{starts} to {ends}, "),
         _ => String::new(),
     };
-    vec![rows, format!("{days}{}; {rate} in the mean", span(it.seconds))]
+    let mut facts = vec![rows, format!("{days}{}; {rate} in the mean", span(it.seconds))];
+    if let Some(users) = it.who.as_ref().and_then(|who| who.users) {
+        facts.push(format!(
+            "{} users, of whom the busiest tenth has {} of the requests, and the busiest {}",
+            count(users.count),
+            share(users.tenth),
+            share(users.busiest)
+        ));
+    }
+    facts
+}
+
+/// The requests of each class and of each value of a tag.
+pub(super) fn values(it: &Description) -> Table {
+    let mut table = Table::new("Requests of");
+    let all = it.who.iter().flat_map(|who| &who.values);
+    for of in all {
+        if table.is_empty() {
+            for title in ["share", "a second", "input", "output"] {
+                table.column("", title);
+            }
+        }
+        let cells = [
+            Cell::new(share(of.share)),
+            Cell::new(format::value(Unit::Number, of.rate)),
+            Cell::new(format::value(Unit::Number, of.input)),
+            Cell::new(format::value(Unit::Number, of.output)),
+        ];
+        table.row(&format!("{} {}", of.column, clean(&of.value)), cells);
+    }
+    table
 }
 
 /// Courses of the rate: what by, as bars, and between what.

@@ -92,7 +92,7 @@ fn any_other_form_is_read_by_its_columns_and_packed_too() {
     packed.write_all(text.as_bytes()).unwrap();
     for bytes in [text.as_bytes().to_vec(), packed.finish().unwrap()] {
         let trace = read(&bytes[..], &reading).unwrap();
-        assert_eq!(trace.rows[1].at, Span::from_secs(1));
+        assert_eq!(trace.rows.iter().nth(1).unwrap().at, Span::from_secs(1));
         assert_eq!(
             trace.notes,
             ["1 of 3 rows cannot be read, and are left out as `skip_bad_rows` allows"]
@@ -286,4 +286,33 @@ fn a_replay_says_how_its_trace_is_read() {
     assert_eq!(spec.only, Named::from_iter([("a".to_owned(), "b".to_owned())]));
     assert_eq!(spec.reading().skip_bad_rows, 3);
     assert!(spec.ends());
+}
+
+/// More rows than are sorted at once, in no order: as they are in order.
+#[test]
+fn a_trace_in_disorder_is_the_same_as_in_order() {
+    let text = |order: &dyn Fn(u64) -> u64| {
+        let mut text = "time,input,output\n".to_owned();
+        for i in 0..600_007_u64 {
+            let at = order(i);
+            text += &format!("{at},{},{}\n", at % 5000, 1 + at % 300);
+        }
+        text
+    };
+    let reading = Reading {
+        columns: Some(TraceColumns {
+            time: "time".to_owned(),
+            input: "input".to_owned(),
+            output: "output".to_owned(),
+            unit: TimeUnit::Milliseconds,
+        }),
+        ..Reading::default()
+    };
+    // 600,007 is a prime, so that every time comes once.
+    let mixed = read(text(&|i| i * 7919 % 600_007).as_bytes(), &reading).unwrap();
+    let plain = read(text(&|i| i).as_bytes(), &reading).unwrap();
+    assert_eq!((mixed.rows.len(), mixed.facts.earlier > 1000), (600_007, true));
+    assert_eq!(plain.facts.earlier, 0);
+    assert!(mixed.rows == plain.rows);
+    assert_eq!(mixed.facts.resolution, Span::from_millis(1));
 }

@@ -46,6 +46,23 @@ impl Spread {
         }
     }
 
+    /// The value below which the share `share` of what is possible lies, where values were drawn one from each equal part of it (a Latin
+    /// hypercube): the k-th of n stands in the middle of its part, at (k − ½) / n (type 5 of Hyndman and Fan); nothing beyond the first and the last.
+    pub fn of_parts(&self, share: f64) -> Option<f64> {
+        let at = share * self.sorted.len() as f64 + 0.5;
+        let rank = (at + 1e-9) as usize;
+        let (low, part) = (*self.sorted.get(rank.checked_sub(1)?)?, (at - rank as f64).max(0.0));
+        match self.sorted.get(rank) {
+            Some(&high) if part > 1e-6 && high > low => Some(if high.is_finite() {
+                low + part * (high - low)
+            } else {
+                high
+            }),
+            None if part > 1e-6 => None,
+            _ => Some(low),
+        }
+    }
+
     /// The ends between which a further value lies with probability `share`, the rest being shared by both sides.
     pub fn middle(&self, share: f64) -> Option<(f64, f64)> {
         let tail = (1.0 - share) / 2.0;
@@ -69,6 +86,25 @@ mod tests {
         assert_eq!(of(39).middle(0.9), Some((2.0, 38.0)));
         assert_eq!(of(3).below(0.5), Some(2.0));
         assert_eq!(Spread::default().below(0.5), None);
+    }
+
+    /// Of 20 values in the middles of 20 parts of 0 to 1 each share is itself; the first has no share below a fortieth.
+    #[test]
+    fn values_of_equal_parts_stand_in_their_middles() {
+        let middles: Vec<f64> = (0..20).map(|k| (f64::from(k) + 0.5) / 20.0).collect();
+        let spread = Spread::of(&middles);
+        for share in [0.025, 0.1, 0.33, 0.5, 0.9, 0.975] {
+            assert!((spread.of_parts(share).unwrap() - share).abs() < 1e-9, "{share}");
+        }
+        assert_eq!(
+            [
+                spread.of_parts(0.02),
+                spread.of_parts(0.98),
+                Spread::default().of_parts(0.5)
+            ],
+            [None; 3]
+        );
+        assert_eq!(Spread::of(&[1.0, f64::INFINITY]).of_parts(0.5), Some(f64::INFINITY));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::experiment::estimate::{Estimate, estimate};
 use crate::experiment::load::Source;
 use crate::experiment::reach;
 use crate::experiment::settings::Setting;
+use crate::experiment::uncertain_inputs;
 use crate::form::own::OwnParts;
 use crate::report::format;
 use crate::report::text::escaped;
@@ -44,10 +45,17 @@ fn number(n: u64, one: &str, several: &str) -> String {
 
 impl Check {
     pub(super) fn run(self, own: &OwnParts) -> Done {
-        let loaded =
-            Source::read(&self.file)?.load(&self.set, &traces(self.trace), self.prices.as_deref(), own.clone())?;
-        note_unused(&loaded, self.prices.as_deref());
+        let (mut source, traces) = (Source::read(&self.file)?, traces(self.trace));
+        let prices = self.prices.as_deref();
+        let loaded = source.load(&self.set, &traces, prices, own.clone())?;
+        note_unused(&loaded, prices);
         let plan = assemble(&loaded)?;
+        // A value that is set may lie beyond what the file says to be possible.
+        if self.set.is_empty() {
+            uncertain_inputs::inputs(&loaded, &[], &mut |with| {
+                source.load(with, &traces, prices, own.clone())
+            })?;
+        }
         let spec = &loaded.experiment;
         if self.effective {
             print(&escaped(&effective::policies(spec)))?;
@@ -79,6 +87,7 @@ impl Check {
         print(&lines("", &fine))?;
         print(&in_words(&estimate))?;
         let mut warnings = estimate.warnings();
+        warnings.extend(uncertain_inputs::sentence(&loaded));
         warnings.extend(reach::notes(&plan, &estimate));
         if !plan.assumptions.is_empty() {
             print(&lines("not modelled: ", &plan.assumptions.join("; ")))?;

@@ -8,6 +8,7 @@ use crate::engine::tally::{ClassTally, Tally};
 use crate::experiment::assemble::Plan;
 use crate::experiment::caveats;
 use crate::experiment::load::Loaded;
+use crate::experiment::uncertain_inputs;
 use crate::kernel::time::Span;
 use crate::report::cache_warning;
 use crate::report::json::FORMAT;
@@ -148,6 +149,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         counted: window.map_or(0.0, |w| w.counted().seconds()),
         month_days: MONTH_DAYS,
         warnings: troubles(loaded)
+            .chain(uncertain_inputs::sentence(loaded))
             .chain(outside::sentences(plan, &outside))
             .chain(caveats::sentences(plan))
             .chain(stretch::warning(

@@ -103,7 +103,7 @@ impl Range {
 }
 
 /// The values between the commas that are in no bracket and no string.
-fn list(text: &str) -> Vec<String> {
+pub(super) fn list(text: &str) -> Vec<String> {
     let (mut depth, mut quoted) = (0_i32, false);
     let mut values = vec![String::new()];
     for c in text.chars() {
@@ -162,7 +162,7 @@ fn between(low: f64, high: f64, unit: &str, count: &str) -> Result<Vec<String>, 
 }
 
 /// A number in at most six significant digits, without an exponent.
-fn six_digits(x: f64) -> String {
+pub(super) fn six_digits(x: f64) -> String {
     if x == 0.0 {
         return "0".into();
     }

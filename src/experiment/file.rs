@@ -7,6 +7,7 @@ mod layers;
 mod plan;
 mod quality;
 mod traffic;
+mod uncertain;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,7 @@ pub use layers::{ClientChanges, TimeoutsChanges};
 pub use plan::{ObjectiveSpec, PlanSpec, WindowSpec};
 pub use quality::{ObservedSpec, QualitySpec};
 pub use traffic::{ClassSpec, Origin, StreamSpec, TrafficSpec};
+pub use uncertain::UncertainSpec;
 
 /// An experiment: traffic, providers, a client, policies to compare, objectives, and how to run it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -92,6 +94,11 @@ pub struct Experiment {
     /// The objectives: bounds on metrics that must hold.
     #[serde(default)]
     pub objectives: Vec<ObjectiveSpec>,
+    /// Inputs that are not known exactly, by path as `--set` takes it: `{ "traffic.rate": { "between": ["25/s", "45/s"] } }`. A run takes what
+    /// the file has there, which must be one of the values that are possible; `simcap risk` carries all of them through. Default: all are known.
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub uncertain: Named<UncertainSpec>,
     /// How the experiment is run and measured.
     pub plan: PlanSpec,
 }

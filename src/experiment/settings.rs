@@ -85,7 +85,6 @@ pub(super) fn split(text: &str) -> Option<(&str, &str)> {
 }
 
 /// Whether both are the same path, however they are written.
-#[cfg(feature = "cli")]
 pub(crate) fn is_same_path(one: &str, other: &str) -> bool {
     steps(one) == steps(other)
 }
@@ -153,58 +152,76 @@ impl Setting {
         let plain = blank_comments(text);
         let tree: Value =
             serde_json::from_str(&plain).map_err(|error| wrong(format!("the file is no JSON: {error}")))?;
-        let mut path: Vec<Seg> = Vec::new();
-        let mut at = &tree;
-        let steps = self.written_out(&tree).map_err(wrong)?;
-        for (i, step) in steps.iter().enumerate() {
-            match (step, at) {
-                (Step::Only, Value::Object(members)) if members.len() == 1 => {
-                    let (name, inner) = members.iter().next().ok_or_else(|| wrong("nothing is there".into()))?;
-                    path.push(Seg::from(name.as_str()));
-                    at = inner;
-                }
-                (Step::Only, _) => {
-                    return Err(wrong(format!(
-                        "`*` is the only member of an object, and {} is none of one",
-                        place(&path)
-                    )));
-                }
-                (Step::Named(name), Value::Object(members)) => match members.get(name) {
-                    Some(inner) => {
-                        path.push(Seg::from(name.as_str()));
-                        at = inner;
-                    }
-                    None if i + 1 < steps.len() && is_of_names(&path) && !members.is_empty() => {
-                        return Err(wrong(no_such(&path, name, members.keys())));
-                    }
-                    None => {
-                        return self
-                            .put_in(text, &plain, &path, members.is_empty(), &steps[i..])
-                            .map_err(wrong);
-                    }
-                },
-                (Step::Named(name), Value::Array(elements)) => {
-                    let named = |element: &Value| element.get("name").and_then(Value::as_str) == Some(name);
-                    let number = elements.iter().position(named).or_else(|| name.parse().ok());
-                    let Some(number) = number.filter(|&n| n < elements.len()) else {
-                        return Err(wrong(format!("{} has no `{name}`: {}", place(&path), known(elements))));
-                    };
-                    path.push(Seg::from(number));
-                    at = &elements[number];
-                }
-                (Step::Named(name), _) => {
-                    return Err(wrong(format!(
-                        "{} is a value of its own, without a `{name}`",
-                        place(&path)
-                    )));
-                }
+        let (path, at, missing) = self.find(&tree).map_err(wrong)?;
+        if !missing.is_empty() {
+            if let (Some(members), [Step::Named(name), _, ..]) = (at.as_object(), &missing[..])
+                && is_of_names(&path)
+                && !members.is_empty()
+            {
+                return Err(wrong(no_such(&path, name, members.keys())));
             }
+            let is_empty = at.as_object().is_some_and(serde_json::Map::is_empty);
+            return self.put_in(text, &plain, &path, is_empty, &missing).map_err(wrong);
         }
         let start = diagnose::offset(&plain, &path, false);
         let mut values = serde_json::Deserializer::from_str(&plain[start..]).into_iter::<IgnoredAny>();
         values.next();
         let end = start + values.byte_offset();
         Ok(format!("{}{}{}", &text[..start], self.value, &text[end..]))
+    }
+
+    /// The value that the text has at the path itself; nothing if it says nothing there.
+    ///
+    /// # Errors
+    /// If the text is not JSON, or has no place of that path.
+    pub fn own(&self, text: &str) -> Result<Option<Value>, Unsettled> {
+        let wrong = |why: String| Unsettled::new(&self.path, why);
+        let tree: Value = serde_json::from_str(&blank_comments(text))
+            .map_err(|error| wrong(format!("the file is no JSON: {error}")))?;
+        let (_, at, missing) = self.find(&tree).map_err(wrong)?;
+        Ok(missing.is_empty().then(|| at.clone()))
+    }
+
+    /// Where the path leads in `tree`: the steps that are there, the value that they lead to, and the steps that it lacks.
+    fn find<'t>(&self, tree: &'t Value) -> Result<(Vec<Seg>, &'t Value, Vec<Step>), String> {
+        let mut path: Vec<Seg> = Vec::new();
+        let mut at = tree;
+        let steps = self.written_out(tree)?;
+        for (i, step) in steps.iter().enumerate() {
+            match (step, at) {
+                (Step::Only, Value::Object(members)) if members.len() == 1 => {
+                    let (name, inner) = members.iter().next().ok_or("nothing is there")?;
+                    path.push(Seg::from(name.as_str()));
+                    at = inner;
+                }
+                (Step::Only, _) => {
+                    return Err(format!(
+                        "`*` is the only member of an object, and {} is none of one",
+                        place(&path)
+                    ));
+                }
+                (Step::Named(name), Value::Object(members)) => match members.get(name) {
+                    Some(inner) => {
+                        path.push(Seg::from(name.as_str()));
+                        at = inner;
+                    }
+                    None => return Ok((path, at, steps[i..].to_vec())),
+                },
+                (Step::Named(name), Value::Array(elements)) => {
+                    let named = |element: &Value| element.get("name").and_then(Value::as_str) == Some(name);
+                    let number = elements.iter().position(named).or_else(|| name.parse().ok());
+                    let Some(number) = number.filter(|&n| n < elements.len()) else {
+                        return Err(format!("{} has no `{name}`: {}", place(&path), known(elements)));
+                    };
+                    path.push(Seg::from(number));
+                    at = &elements[number];
+                }
+                (Step::Named(name), _) => {
+                    return Err(format!("{} is a value of its own, without a `{name}`", place(&path)));
+                }
+            }
+        }
+        Ok((path, at, Vec::new()))
     }
 
     /// The steps, with those of a short form written out: the rate of all traffic, or of one stream.

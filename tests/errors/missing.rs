@@ -20,7 +20,7 @@ fn no_traffic() {
         3 |   "trafic": {
           |   ^
        help: did you mean `traffic`?
-       allowed: $schema, format, name, about, imported, currency, traffic, providers, accounts, hosts, quality, client, policies, rank_by, objectives, plan
+       allowed: $schema, format, name, about, imported, currency, traffic, providers, accounts, hosts, quality, client, policies, rank_by, objectives, uncertain, plan
     "#);
 }
 

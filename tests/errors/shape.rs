@@ -11,7 +11,7 @@ fn an_unknown_field_at_the_top() {
        58 |   "objective": [
           |   ^
        help: did you mean `objectives`?
-       allowed: $schema, format, name, about, imported, currency, traffic, providers, accounts, hosts, quality, client, policies, rank_by, objectives, plan
+       allowed: $schema, format, name, about, imported, currency, traffic, providers, accounts, hosts, quality, client, policies, rank_by, objectives, uncertain, plan
     "#);
 }
 

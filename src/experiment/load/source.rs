@@ -9,7 +9,7 @@ use super::trace::{Trace, Traces};
 use super::{LoadError, Loaded, columns};
 use crate::experiment::file::Experiment;
 use crate::experiment::settings::Setting;
-use crate::experiment::{foreign, format};
+use crate::experiment::{foreign, format, uncertain_inputs};
 use crate::form::diagnose::{self, Seg, nearest};
 use crate::form::own::OwnParts;
 use crate::import::source::{self, MOST_OF_JSON};
@@ -108,6 +108,9 @@ pub(super) fn read_experiment(file: &str, bytes: &[u8]) -> Result<Experiment, di
             let path = [Seg::from("traffic"), Seg::from("scale")];
             diagnose::Error::at(file, &String::from_utf8_lossy(bytes), &path, why)
         })?;
+    }
+    if !experiment.uncertain.is_empty() {
+        uncertain_inputs::check(&experiment, file, &String::from_utf8_lossy(bytes))?;
     }
     Ok(experiment)
 }

@@ -13,9 +13,9 @@ use std::sync::atomic::Ordering;
 
 use crate::decide;
 use crate::decide::precision::{Wanted, unseen, wanted};
-use crate::engine::replicate::{replicate, replicate_on};
+use crate::engine::replicate::{Only, Runs, replicate, replicate_on};
 use crate::engine::run::Control;
-use crate::experiment::assemble::assemble;
+use crate::experiment::assemble::{Plan, assemble};
 use crate::experiment::load::{self, LoadError, Loaded, Traces};
 use crate::experiment::pilot::warmed;
 use crate::form::own::OwnParts;
@@ -106,6 +106,19 @@ pub fn run_loaded(loaded: &Loaded, options: &Options) -> Result<Report, Error> {
 /// # Errors
 /// As [`run_loaded`].
 pub fn run_controlled(loaded: &Loaded, options: &Options, control: &Control) -> Result<Report, Error> {
+    run_seen(loaded, options, control, &mut |_, _| {})
+}
+
+/// [`run_controlled`], of which `see` is shown the plan and the replications that the report is of.
+///
+/// # Errors
+/// As [`run_loaded`].
+pub(crate) fn run_seen(
+    loaded: &Loaded,
+    options: &Options,
+    control: &Control,
+    see: &mut dyn FnMut(&Plan, &Only<'_, Runs>),
+) -> Result<Report, Error> {
     let mut plan = assemble(loaded).map_err(LoadError::Says)?;
     if let Some(replications) = options.replications {
         plan.replications = replications.max(1);
@@ -134,6 +147,7 @@ pub fn run_controlled(loaded: &Loaded, options: &Options, control: &Control) -> 
         }
         report.warnings.extend(unseen(&report, &plan.until));
         report.warnings.splice(0..0, outgrown);
+        see(&plan, &finished);
         return Ok(report);
     }
 }

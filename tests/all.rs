@@ -61,6 +61,7 @@ mod response_cache;
 mod resume;
 mod retries;
 mod retry_storm;
+mod risk;
 mod rollout;
 mod scripts;
 mod seeds;

@@ -73,6 +73,13 @@ pub(super) const OPTIMIZE: &str = help! {
     ; exit_codes!()
 };
 
+pub(super) const RISK: &str = help! {
+    "risk experiments/risk.json"
+    "risk mine.json --between traffic.rate=25/s..45/s --one-of providers[a].model=gpt-4.1,gemini-2.5-flash --budget '$5,000'"
+    "risk mine.json --between traffic.scale=0.7..1.3 --points 100 --metric ttft.p99 --out risk"
+    ; exit_codes!()
+};
+
 pub(super) const AUDIT: &str = help! {
     "audit claims.json"
     "audit experiments/claims/*.json --full"

@@ -36,6 +36,7 @@ mod page;
 mod policies;
 mod report;
 mod requests;
+mod risk;
 mod run;
 mod schema;
 mod signals;
@@ -101,6 +102,9 @@ enum Command {
     /// Choose among policies and values of the file the cheapest that meets every objective, and say how sure that is.
     #[command(after_help = examples::OPTIMIZE)]
     Optimize(Box<optimize::OptimizeArgs>),
+    /// Carry inputs that are not known exactly through: how far they move the bill, the objectives and the choice, and which of them most.
+    #[command(after_help = examples::RISK)]
+    Risk(Box<risk::RiskArgs>),
     /// Hold published figures against arithmetic and simulation: which hold, and by what factor are others off?
     #[command(after_help = examples::AUDIT)]
     Audit(audit::AuditArgs),
@@ -183,6 +187,7 @@ impl Cli {
             Command::Drill(drill) => drill.run(own),
             Command::Capacity(capacity) => capacity.run(own),
             Command::Optimize(optimize) => optimize.run(own),
+            Command::Risk(risk) => risk.run(own),
             Command::Audit(audit) => audit.run(own),
             Command::Requests(requests) => requests.run(own),
             Command::Report(report) => report.run(),

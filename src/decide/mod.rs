@@ -28,6 +28,7 @@ mod response_cache;
 mod sampled;
 mod scorecard;
 mod shut;
+mod singles;
 mod steady;
 mod story;
 mod stretch;
@@ -41,6 +42,7 @@ pub use halted::set_aside;
 pub use joined::{Apart, join, name_of};
 pub use margin::{Weighed, weigh};
 pub use sampled::{Held, Sampled};
+pub use singles::singles;
 pub use story::Telling;
 #[cfg(all(feature = "cli", feature = "plots"))]
 pub(crate) use summary::troubles;

@@ -75,7 +75,7 @@ impl<'a, F: Finished> Replications<'a, F> {
     }
 
     /// Shows `look` each tally.
-    fn each(&self, mut look: impl FnMut(&Tally)) -> Result<(), F::Error> {
+    pub(super) fn each(&self, mut look: impl FnMut(&Tally)) -> Result<(), F::Error> {
         for &number in self.numbers {
             if let Some(tally) = self.finished.tally(number, self.scenario)? {
                 look(&tally);

@@ -35,6 +35,9 @@ pub mod optimum_page;
 mod outside;
 pub mod repeated;
 mod response_cache;
+pub mod risk;
+#[cfg(feature = "plots")]
+pub mod risk_page;
 mod scorecard;
 pub mod story;
 pub mod sweep;

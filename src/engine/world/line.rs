@@ -92,11 +92,10 @@ impl World<'_> {
         if attempt.stage != Stage::InLine || attempt.until != self.now {
             return;
         }
-        let outcome = match self.waited_out(attempt.way.request) {
-            // The attempt is called off; it is the request that is abandoned.
-            Outcome::Abandoned => Outcome::Cancelled,
-            other => other,
-        };
+        // The attempt is called off; it is the request that is abandoned.
+        let outcome = self.waited_out(attempt.way.request);
+        let is_left = outcome == Outcome::Abandoned;
+        let outcome = if is_left { Outcome::Cancelled } else { outcome };
         self.leave_line(slot, outcome);
         if self.requests[attempt.way.request].copies.count() > 0 {
             return;

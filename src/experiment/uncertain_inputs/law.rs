@@ -45,7 +45,7 @@ pub(super) fn parts(value: &Value) -> Option<(&str, f64, &str)> {
 
 /// The numbers and words that a value is made of, without the names of its members.
 fn leaves(value: &Value) -> String {
-    fn all<'a>(values: &mut dyn Iterator<Item = &'a Value>) -> String {
+    fn all(values: &mut dyn Iterator<Item = &Value>) -> String {
         values.map(leaves).collect::<Vec<_>>().join(" ")
     }
     match value {

@@ -241,12 +241,8 @@ impl Export<'_> {
         match own {
             Some(own) if has_name => text = set(&text, lists.name, Some(own))?,
             None if has_name => text = entry.drop(&text, lists.name)?,
-            Some(own) => {
-                if read(&text)?.name != entry.name {
-                    text = set(&text, lists.name, Some(own))?;
-                }
-            }
-            None => {}
+            Some(own) if read(&text)?.name != entry.name => text = set(&text, lists.name, Some(own))?,
+            Some(_) | None => {}
         }
         let mut made = read(&text)?;
         let mut score = self.score(&made);

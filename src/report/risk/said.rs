@@ -13,9 +13,12 @@ fn percent(share: f64) -> String {
 /// Ends of inputs at which another policy is the answer that are told, at most.
 const TURNS: usize = 3;
 
+/// An end of an input, and by how much it changes a figure.
+type Change<'a> = (&'a End, f64);
+
 impl Input {
     /// The end that lowers the tornado's metric of policy number `lead` the most, and the one that raises it the most, of those that do.
-    pub(crate) fn extremes(&self, lead: usize) -> (Option<(&End, f64)>, Option<(&End, f64)>) {
+    pub(crate) fn extremes(&self, lead: usize) -> (Option<Change<'_>>, Option<Change<'_>>) {
         let changes = self.ends.iter().filter_map(|end| Some((end, *end.changes.get(lead)?)));
         let low = changes.clone().filter(|(_, change)| *change < 0.0);
         let high = changes.filter(|(_, change)| *change > 0.0);

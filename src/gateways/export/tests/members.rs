@@ -207,7 +207,7 @@ fn chains_in_blocks_gain_and_lose_lines() {
         let made = made(text, |of| match names {
             "" => drop(
                 of.settings
-                    .remove(&["group", group, "fallbacks"].map(str::to_owned).to_vec()),
+                    .remove(["group", group, "fallbacks"].map(str::to_owned).as_slice()),
             ),
             names => set(of, &format!("group/{group}/fallbacks"), names),
         });

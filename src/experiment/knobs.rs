@@ -305,10 +305,10 @@ mod tests {
                 "providers[\"a b\"].prices.per_token.cached_input \"$|0.5|/Mtok\"",
                 "providers[\"a b\"].prices.per_token.input \"$|2|/Mtok\"",
                 "providers[\"a b\"].prices.per_token.output \"$|8|/Mtok\"",
-                "providers[\"a b\"].connections |50|",
                 // The quota of the model's file: 10,000 requests a minute.
                 "providers[\"a b\"].limits[0].token_bucket.burst |10000|",
                 "providers[\"a b\"].limits[0].token_bucket.rate \"|10|k/min\"",
+                "providers[\"a b\"].connections |50|",
                 "objectives[0].at_most \"$|4|k\"",
             ]
         );
@@ -349,7 +349,8 @@ mod tests {
         );
         assert!(limits.is_null());
         let (_, limits) = changed("token_bucket.rate", Value::from("9k/min"));
-        assert_eq!(limits[0]["token_bucket"]["rate"].as_str(), Some("9k/min"), "{limits}");
+        // 9,000 a minute.
+        assert_eq!(limits[0]["token_bucket"]["rate"].as_str(), Some("150/s"), "{limits}");
     }
 
     #[test]

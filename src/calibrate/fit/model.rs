@@ -280,8 +280,9 @@ mod tests {
     use crate::calibrate::fit::tail::Tailed;
 
     /// Laws that no family of the fit gives: an exponential is a gamma of shape 1, nothing measured is uniform, and the tail of
-    /// a log-logistic is looked for as that of a Pareto.
-    const NOT_FITTED: [&str; 6] = [
+    /// a log-logistic is looked for as that of a Pareto; a column is the values of a file, not a family.
+    const NOT_FITTED: [&str; 7] = [
+        "column",
         "exponential",
         "log_logistic",
         "moments",

@@ -327,5 +327,5 @@ fn the_form_is_that_of_this_version() {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"10 3e6813c90ef65f03113a83e71008f8a81506ad95b9bc792446f6af36079c992c");
+    insta::assert_snapshot!(format!("{VERSION} {hash}"), @"10 6f2d3502700cff16be21e6b63f678c5fa11c4bf996adeec44280cc6b5fcb2580");
 }

@@ -56,7 +56,7 @@ fn tables_have_one_line_for_each_figure() {
         ("providers.csv", 5 * sum(|policy| policy.providers.len())),
         ("classes.csv", 6 * sum(|policy| policy.classes.len())),
         ("bounds.csv", sum(|policy| policy.bounds.len())),
-        ("incidents.csv", 6 * sum(|policy| policy.incidents.len())),
+        ("incidents.csv", 7 * sum(|policy| policy.incidents.len())),
         ("effort.csv", sum(|policy| policy.effort.len())),
         ("series.csv", sum(|policy| policy.series.len())),
         (

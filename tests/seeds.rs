@@ -2,6 +2,8 @@
 //!
 //! So the checks are compiled and run without libFuzzer; the targets themselves are three lines each, which `.ci/full` builds and runs.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
+
 use std::path::Path;
 
 #[path = "../fuzz/checks/claims.rs"]
@@ -19,8 +21,11 @@ mod sse;
 #[path = "../fuzz/checks/trace.rs"]
 mod trace;
 
+/// Panics where what holds of any bytes does not hold of these.
+type Check = fn(&[u8]);
+
 /// Every target by its name, with its check.
-const TARGETS: [(&str, fn(&[u8])); 7] = [
+const TARGETS: [(&str, Check); 7] = [
     ("claims", claims::check),
     ("experiment", experiment::check),
     ("gateway", gateway::check),

@@ -30,10 +30,10 @@ pub(crate) fn check(bytes: &[u8]) {
     assert_eq!(events(bytes.chunks(usize::from(cut) + 1)), whole);
     for (_, data) in &whole.0 {
         assert!(data.len() <= LONGEST);
-        if let Ok(chunk) = answer::read(data.as_bytes()) {
-            if let Some(error) = chunk.error {
-                error.outcome(None);
-            }
+        if let Ok(chunk) = answer::read(data.as_bytes())
+            && let Some(error) = chunk.error
+        {
+            error.outcome(None);
         }
         let error = answer::error_of_body(data.as_bytes());
         error.outcome(Some(400 + u16::from(cut)));

@@ -31,6 +31,8 @@ pub(super) struct Room {
     pub(super) course: bool,
     /// The figures that are shown though nothing is asked of them.
     pub(super) figures: usize,
+    /// Whether besides what is bounded only errors and costs are shown.
+    pub(super) is_tightest: bool,
     /// Columns of a name.
     pub(super) name: usize,
     /// The most comparisons that are told in a sentence each.
@@ -50,6 +52,7 @@ impl Room {
                 details: true,
                 course: true,
                 figures: FIGURES.len(),
+                is_tightest: false,
                 name: HEAD,
                 sentences: SENTENCES,
             }
@@ -66,6 +69,7 @@ impl Room {
                 details: false,
                 course: false,
                 figures: 5,
+                is_tightest: false,
                 name: 20,
                 sentences: SENTENCES,
             }
@@ -81,7 +85,7 @@ impl Room {
             notes: self.notes.min(2),
             binding: self.binding.min(2),
             course: false,
-            figures: self.figures.min(2),
+            figures: self.figures.min(5),
             sentences: 0,
             ..self
         }
@@ -93,6 +97,7 @@ impl Room {
             warnings: 1,
             notes: 1,
             binding: 1,
+            is_tightest: true,
             ..self.tight()
         }
     }

@@ -325,7 +325,8 @@ fn columns(report: &Report, shown: &[&PolicyReport], room: Room) -> Vec<Metric> 
     let ranked = report.ranking.iter().map(|ranking| ranking.metric.clone());
     let mut columns: Vec<Metric> = Vec::new();
     let asked = report.asked.iter().filter(|_| room.details).cloned();
-    let has_many = report.scorecard.goals.len() >= MANY_GOALS;
+    let goals_are = report.scorecard.goals.len();
+    let has_many = goals_are >= MANY_GOALS || room.is_tightest && goals_are > 0;
     let besides = |metric: &&Metric| !has_many || **metric == Metric::ERROR_RATE || metric.unit() == Unit::Dollars;
     for metric in goals
         .chain(ranked)

@@ -387,7 +387,7 @@ impl Audited {
             for claim in claims {
                 // Two figures that look alike may have been written with more digits or fewer.
                 let within = match claim.within > 0.0 {
-                    true => format!(" ± {}", format::value(claim.unit, claim.within)),
+                    true => format!("±{}", format::value(claim.unit, claim.within)),
                     false => String::new(),
                 };
                 let cells = [

@@ -76,7 +76,7 @@ impl Compare {
         print(&terminal::comparison(&report, &style()))?;
         let now_fails = report.joined.as_ref().is_some_and(|joined| joined.now_fails);
         Ok(match exit(&report, ended) {
-            // What failed before as well is no news.
+            // What failed before fails on its own account.
             Exit::Fine | Exit::ObjectiveFailed if now_fails => Exit::ObjectiveFailed,
             Exit::Fine | Exit::ObjectiveFailed => Exit::Fine,
             other @ (Exit::BadInput | Exit::Runtime) => other,

@@ -256,6 +256,7 @@ impl Risk {
     }
 
     /// The tables and bars of a page.
+    #[cfg(feature = "plots")]
     pub(crate) fn tables(&self) -> String {
         let figures = self.figures(false);
         let figures = figures.map(|(title, table)| format!("\n{title}\n{}", table.render(160, false)));

@@ -335,7 +335,7 @@ fn every_form_says_the_same_of_each_figure() {
         ("at_most", "cannot be told")
     );
     assert!(
-        out("markdown").contains("| =mean | 100 ms ±500 µs | 100 ms | holds |"),
+        out("markdown").contains("| =mean | 100 ms ±5.00 ms | 100 ms | holds |"),
         "{}",
         out("markdown")
     );

@@ -34,7 +34,7 @@ const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '
 /// Marks the best of a column.
 const BEST: char = '*';
 
-/// The first screen, of about [`LINES`] lines. Ends in a newline.
+/// The first screen, of about forty lines. Ends in a newline.
 pub fn screen(report: &Report, style: &Style) -> String {
     let room = Room::of(report, style.width);
     let is_screen = |text: &str| text.lines().count() + OF_PAGE <= LINES;

@@ -6,12 +6,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::Args;
 
-use super::many::{Form, Many};
+use super::many::{Form, Many, Shown, as_json, keep};
 use super::run::Stop;
-use super::{Done, Exit, Failure, print, style};
+use super::{Done, Exit, Failure};
 use crate::experiment::assemble::assemble;
 use crate::experiment::claims::{Claims, RunSpec, Seen, Simulated};
 use crate::experiment::load::{LoadError, Loaded, Source};
@@ -196,23 +196,21 @@ impl AuditArgs {
     }
 
     fn show(&self, all: &Audit) -> Result<(), Failure> {
-        let json = || serde_json::to_string_pretty(all).context("cannot write the audit as JSON");
-        match self.format {
-            Form::Table => {
-                let style = style();
-                print(&all.text(style.width, style.colour, self.full))?;
-            }
-            Form::Json => print(&(json()? + "\n"))?,
-            Form::Csv => print(&all.csv())?,
-            Form::Markdown => print(&all.markdown())?,
-        }
+        self.format.print(&Shown {
+            table: &|style| all.text(style.width, style.colour, self.full),
+            csv: &|| all.csv(),
+            json: &|| as_json(all),
+            markdown: &|| all.markdown(),
+        })?;
         let Some(folder) = &self.out else { return Ok(()) };
-        let files = [
-            ("audit.csv", all.csv()),
-            ("audit.json", json()? + "\n"),
-            ("audit.md", all.markdown()),
-        ];
-        Ok(write::write_all(folder, &files).with_context(|| format!("cannot write to {}", folder.display()))?)
+        keep(
+            folder,
+            &[
+                ("audit.csv", all.csv()),
+                ("audit.json", as_json(all)?),
+                ("audit.md", all.markdown()),
+            ],
+        )
     }
 
     fn exit(&self, all: &Audit) -> Exit {

@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
-use super::many::{Form, Many};
+use super::many::{Form, Many, Shown, as_json, keep};
 use super::run::Stop;
-use super::{Done, Exit, Failure, print, style};
+use super::{Done, Exit, Failure};
 use crate::experiment::assemble::{Plan, assemble};
 use crate::experiment::axis::Range;
 use crate::experiment::load::{LoadError, Loaded, Source};
@@ -21,7 +21,7 @@ use crate::experiment::settings::Setting;
 use crate::form::diagnose::nearest;
 use crate::form::own::OwnParts;
 use crate::report::capacity::{Capacities, Ended};
-use crate::report::{Goal, Report, capacity_page, write};
+use crate::report::{Goal, Report, capacity_page};
 use crate::simulate::{Options, run_controlled};
 use crate::study::{Beside, Count, End, Fault, Found, Search, alone, answer};
 use crate::words::Unit;
@@ -319,20 +319,15 @@ impl CapacityArgs {
     }
 
     fn show(&self, all: &Capacities) -> Result<(), Failure> {
-        let json = || serde_json::to_string_pretty(all).context("cannot write the capacity as JSON");
-        match self.format {
-            Form::Table => {
-                let style = style();
-                print(&all.text(style.width, style.colour))?;
-            }
-            Form::Json => print(&(json()? + "\n"))?,
-            Form::Csv => print(&all.csv())?,
-            Form::Markdown => print(&all.markdown())?,
-        }
+        self.format.print(&Shown {
+            table: &|style| all.text(style.width, style.colour),
+            csv: &|| all.csv(),
+            json: &|| as_json(all),
+            markdown: &|| all.markdown(),
+        })?;
         let Some(folder) = &self.out else { return Ok(()) };
         let page = capacity_page::page(all).context("cannot make the page")?;
-        let files = [("capacity.json", json()? + "\n"), ("capacity.html", page)];
-        Ok(write::write_all(folder, &files).with_context(|| format!("cannot write to {}", folder.display()))?)
+        keep(folder, &[("capacity.json", as_json(all)?), ("capacity.html", page)])
     }
 
     fn ended(&self, all: &Capacities, asked: usize, is_stopped: bool) -> Done {

@@ -6,12 +6,12 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::Args;
 
-use super::many::{Form, Many};
+use super::many::{Form, Many, Shown, as_json, keep};
 use super::run::Stop;
-use super::{Done, Exit, Failure, print, style};
+use super::{Done, Exit, Failure};
 use crate::experiment::assemble::assemble;
 use crate::experiment::drill::{Domain, Failing, domains, drill, metrics};
 use crate::experiment::load::{LoadError, Loaded, Source};
@@ -19,8 +19,9 @@ use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
 use crate::form::units::{Duration, Fraction};
 use crate::report::drill::{Case, Drill, Fails};
+use crate::report::terminal::Style;
 use crate::report::text::{clean, paragraph};
-use crate::report::{Report, format, write};
+use crate::report::{Report, format};
 use crate::simulate::{self, Options, run_controlled};
 
 /// Arguments of `simcap drill`.
@@ -184,30 +185,31 @@ impl DrillArgs {
         self.of.iter().map(one).collect()
     }
 
-    fn show(&self, drill: &Drill) -> Result<(), Failure> {
-        let json = || serde_json::to_string_pretty(drill).context("cannot write the drill as JSON");
-        match self.format {
-            Form::Table => {
-                let style = style();
-                let head = format!(
-                    "{}: each failure lasts {}, {} replications of each case. Slow: first tokens take ten times as long, others five times.",
-                    drill.experiment,
-                    format::span(drill.lasts),
-                    format::count(drill.replications)
-                );
-                print(&paragraph("", &clean(&head), style.width))?;
-                print(&format!("\n{}", drill.text(style.width, style.colour, self.full)))?;
-            }
-            Form::Csv => print(&drill.csv())?,
-            Form::Json => print(&(json()? + "\n"))?,
-            Form::Markdown => print(&drill.markdown())?,
-        }
+    fn show(&self, all: &Drill) -> Result<(), Failure> {
+        let table = |style: &Style| {
+            let head = format!(
+                "{}: each failure lasts {}, {} replications of each case. Slow: first tokens take ten times as long, others five times.",
+                all.experiment,
+                format::span(all.lasts),
+                format::count(all.replications)
+            );
+            let head = paragraph("", &clean(&head), style.width);
+            format!("{head}\n{}", all.text(style.width, style.colour, self.full))
+        };
+        self.format.print(&Shown {
+            table: &table,
+            csv: &|| all.csv(),
+            json: &|| as_json(all),
+            markdown: &|| all.markdown(),
+        })?;
         let Some(folder) = &self.out else { return Ok(()) };
-        let files = [
-            ("drill.csv", drill.csv()),
-            ("drill.json", json()? + "\n"),
-            ("drill.md", drill.markdown()),
-        ];
-        Ok(write::write_all(folder, &files).with_context(|| format!("cannot write to {}", folder.display()))?)
+        keep(
+            folder,
+            &[
+                ("drill.csv", all.csv()),
+                ("drill.json", as_json(all)?),
+                ("drill.md", all.markdown()),
+            ],
+        )
     }
 }

@@ -1,12 +1,15 @@
 //! What the commands that run an experiment many times share: how they draw, on how many threads, and what they print.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
-use super::{Failure, traces};
+use super::{Failure, print, style, traces};
 use crate::experiment::load::Traces;
+use crate::report::terminal::Style;
+use crate::report::write::write_all;
 
 /// Arguments of every command of many runs.
 #[derive(Debug, Args)]
@@ -42,4 +45,34 @@ pub(super) enum Form {
     Csv,
     Json,
     Markdown,
+}
+
+/// A result in each of its forms, of which the one that is asked for is made.
+pub(super) struct Shown<'a> {
+    pub(super) table: &'a dyn Fn(&Style) -> String,
+    pub(super) csv: &'a dyn Fn() -> String,
+    pub(super) json: &'a dyn Fn() -> Result<String, Failure>,
+    pub(super) markdown: &'a dyn Fn() -> String,
+}
+
+impl Form {
+    /// Prints the result in this form.
+    pub(super) fn print(self, shown: &Shown<'_>) -> Result<(), Failure> {
+        print(&match self {
+            Form::Table => (shown.table)(&style()),
+            Form::Csv => (shown.csv)(),
+            Form::Json => (shown.json)()?,
+            Form::Markdown => (shown.markdown)(),
+        })
+    }
+}
+
+/// A result as the text of a JSON file.
+pub(super) fn as_json(result: &impl Serialize) -> Result<String, Failure> {
+    Ok(serde_json::to_string_pretty(result).context("cannot write the result as JSON")? + "\n")
+}
+
+/// Writes the files of a result into `folder`.
+pub(super) fn keep(folder: &Path, files: &[(&str, String)]) -> Result<(), Failure> {
+    Ok(write_all(folder, files).with_context(|| format!("cannot write to {}", folder.display()))?)
 }

@@ -12,9 +12,9 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
-use super::many::{Form, Many};
+use super::many::{Form, Many, Shown, as_json, keep};
 use super::run::Stop;
-use super::{Done, Exit, Failure, print, style};
+use super::{Done, Exit, Failure};
 use crate::experiment::assemble::{Plan, assemble};
 use crate::experiment::axis::Axis;
 use crate::experiment::load::{LoadError, Loaded, Source, Traces};
@@ -23,7 +23,7 @@ use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
 use crate::kernel::time::Time;
 use crate::report::optimum::{Ended, Optimum, Retest};
-use crate::report::{Goal, Judged, format, optimum_page, write};
+use crate::report::{Goal, Judged, format, optimum_page};
 use crate::simulate::{Options, run_controlled};
 use crate::study::{Again, Among, Choose, Chosen, Fault, Out, Selection, Tried, Warmth, leading, optimum, worth};
 use crate::words::{Metric, Start, Unit};
@@ -296,21 +296,17 @@ impl OptimizeArgs {
     }
 
     fn show(&self, all: &Optimum, best: Option<String>) -> Result<(), Failure> {
-        let json = || serde_json::to_string_pretty(all).context("cannot write the choice as JSON");
-        match self.format {
-            Form::Table => {
-                let style = style();
-                print(&all.text(style.width, style.colour))?;
-            }
-            Form::Json => print(&(json()? + "\n"))?,
-            Form::Csv => print(&all.csv())?,
-            Form::Markdown => print(&all.markdown())?,
-        }
+        self.format.print(&Shown {
+            table: &|style| all.text(style.width, style.colour),
+            csv: &|| all.csv(),
+            json: &|| as_json(all),
+            markdown: &|| all.markdown(),
+        })?;
         let Some(folder) = &self.out else { return Ok(()) };
         let page = optimum_page::page(all).context("cannot make the page")?;
-        let mut files = vec![("optimize.json", json()? + "\n"), ("optimize.html", page)];
+        let mut files = vec![("optimize.json", as_json(all)?), ("optimize.html", page)];
         files.extend(best.map(|text| ("best.json", text)));
-        Ok(write::write_all(folder, &files).with_context(|| format!("cannot write to {}", folder.display()))?)
+        keep(folder, &files)
     }
 
     fn ended(&self, all: &Optimum) -> Done {

@@ -9,9 +9,9 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
-use super::many::{Form, Many};
+use super::many::{Form, Many, Shown, as_json, keep};
 use super::run::Stop;
-use super::{Done, Exit, Failure, print, style};
+use super::{Done, Exit, Failure};
 use crate::decide::singles;
 use crate::experiment::assemble::assemble;
 use crate::experiment::file::Experiment;
@@ -22,7 +22,7 @@ use crate::form::bound::Target;
 use crate::form::own::OwnParts;
 use crate::report::repeated::Repeated;
 use crate::report::risk::{Input, Risk};
-use crate::report::{Judged, Report, format, risk_page, write};
+use crate::report::{Judged, Report, format, risk_page};
 use crate::simulate::{self, Options, run_seen};
 use crate::study::hypercube;
 use crate::study::risk::{Seen, metrics, risk};
@@ -269,24 +269,22 @@ impl RiskArgs {
     }
 
     fn show(&self, all: &Risk) -> Result<(), Failure> {
-        let json = || serde_json::to_string_pretty(all).context("cannot write the study as JSON");
-        match self.format {
-            Form::Table => {
-                let style = style();
-                print(&all.text(style.width, style.colour))?;
-            }
-            Form::Json => print(&(json()? + "\n"))?,
-            Form::Csv => print(&all.csv())?,
-            Form::Markdown => print(&all.markdown())?,
-        }
+        self.format.print(&Shown {
+            table: &|style| all.text(style.width, style.colour),
+            csv: &|| all.csv(),
+            json: &|| as_json(all),
+            markdown: &|| all.markdown(),
+        })?;
         let Some(folder) = &self.out else { return Ok(()) };
         let page = risk_page::page(all).context("cannot draw the study")?;
-        let files = [
-            ("risk.csv", all.csv()),
-            ("risk.json", json()? + "\n"),
-            ("risk.html", page),
-        ];
-        Ok(write::write_all(folder, &files).with_context(|| format!("cannot write to {}", folder.display()))?)
+        keep(
+            folder,
+            &[
+                ("risk.csv", all.csv()),
+                ("risk.json", as_json(all)?),
+                ("risk.html", page),
+            ],
+        )
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
-use super::many::Many;
+use super::many::{Many, as_json, keep};
 use super::run::Stop;
 use super::{Done, Exit, Failure, print, style};
 use crate::experiment::assemble::assemble;
@@ -19,7 +19,7 @@ use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
 use crate::report::repeated::Repeated;
 use crate::report::sweep::{Point, Sweep};
-use crate::report::{Report, format, sweep_page, write};
+use crate::report::{Report, format, sweep_page};
 use crate::simulate::{self, Options, run_controlled};
 use crate::words::Metric;
 
@@ -180,22 +180,23 @@ impl SweepArgs {
     }
 
     fn show(&self, sweep: &Sweep) -> Result<(), Failure> {
-        let json = || serde_json::to_string_pretty(sweep).context("cannot write the sweep as JSON");
         match self.format {
             Form::Table => {
                 let style = style();
                 print(&sweep.text(style.width, style.colour))?;
             }
             Form::Csv => print(&sweep.csv())?,
-            Form::Json => print(&(json()? + "\n"))?,
+            Form::Json => print(&as_json(sweep)?)?,
         }
         let Some(folder) = &self.out else { return Ok(()) };
         let page = sweep_page::page(sweep).context("cannot draw the sweep")?;
-        let files = [
-            ("sweep.csv", sweep.csv()),
-            ("sweep.json", json()? + "\n"),
-            ("sweep.html", page),
-        ];
-        Ok(write::write_all(folder, &files).with_context(|| format!("cannot write to {}", folder.display()))?)
+        keep(
+            folder,
+            &[
+                ("sweep.csv", sweep.csv()),
+                ("sweep.json", as_json(sweep)?),
+                ("sweep.html", page),
+            ],
+        )
     }
 }

@@ -11,13 +11,14 @@ use super::entry::Entry;
 use super::members::{Asked, Came, Made, groups, in_words, list_of, same, text_of};
 use super::names::{Renamed, renamed};
 use super::places::{Is, Places};
-use super::{Export, State};
-use crate::gateways::Gateway;
+use super::{Export, IN_A_MAP, State, is_in_a_map};
 use crate::gateways::import::Assumptions;
+use crate::gateways::litellm::deployments::provider;
 use crate::gateways::model::Member;
 use crate::gateways::settled::{Path, Settings};
 use crate::gateways::source::Config;
 use crate::gateways::tree::Place;
+use crate::gateways::{Gateway, printable};
 
 impl Export<'_> {
     /// The file with an entry for a new member.
@@ -50,6 +51,9 @@ impl Export<'_> {
         let file = near.last().map_or(0, |member| member.at.file);
         let (file_name, text) = text_of(state, config, Place { file, line: 1 })?;
         let places = Places::of(text).map_err(|_| "the file cannot be read".to_owned())?;
+        if is_in_a_map(&places, places.roots.first().copied(), gateway) {
+            return Err(IN_A_MAP.to_owned());
+        }
         let editor = Editor::of(text, &places);
         let items = self.items(config, lists, file);
         let mut seen: Vec<usize> = Vec::new();
@@ -114,7 +118,7 @@ impl Export<'_> {
                 match self.entered(state, gateway, lists, asked, &entry, after) {
                     Ok((made, _)) if gateway.product.name == "bifrost" && made.name != name => {
                         // A key of another provider.
-                        why = format!("its entry would be called {}", made.name);
+                        why = format!("its entry would be called {}", printable(&made.name));
                     }
                     Ok((made, without)) => {
                         let score = self.score(&made);
@@ -225,6 +229,13 @@ impl Export<'_> {
         entry: &Entry<'_>,
         mut text: String,
     ) -> Result<(Made, Vec<String>), String> {
+        // What is copied is cut down key by key: nothing may stand in it that no key shows.
+        if entry.hides(&text) {
+            let what = "a copy of its neighbour would hold what cannot be looked at key by key, which may be a secret";
+            return Err(format!(
+                "{what}: a list of other than texts, or a key that is an alias or has a dot"
+            ));
+        }
         let product = before.product.name;
         let set = |text: &str, key: &str, value: Option<&str>| -> Result<String, String> {
             entry.edit(text, key, value.map(Value::from).as_ref())
@@ -248,8 +259,8 @@ impl Export<'_> {
         let mut score = self.score(&made);
         let mut without = Vec::new();
         // Another kind of provider has another key.
-        let kind = |model: &str| model.split('/').next().map(str::to_owned);
-        let is_same_kind = entry.model.is_empty() || product != "litellm" || kind(entry.like) == kind(entry.model);
+        let is_same_kind =
+            entry.model.is_empty() || product != "litellm" || provider(entry.like) == provider(entry.model);
         for (key, said) in entry.leaves(&text).into_iter().rev() {
             let refers = said.is_some_and(|said| lists.marks.iter().any(|mark| said.starts_with(mark)));
             if lists.keep.contains(&key.as_str()) || (refers && is_same_kind) {

@@ -37,7 +37,7 @@ impl From<Settings> for Target {
     }
 }
 
-/// Groups and members that only one of the two has, a sentence each: they are not written.
+/// Groups whose members still differ after providers have come and gone, by their order or altogether, a sentence each: that is not written.
 pub(super) fn others(own: &Settings, target: &Settings) -> Vec<String> {
     let is_members = |path: &Path| matches!(path.as_slice(), [what, _, of] if what == "group" && of == "providers");
     let mut all: Vec<&Path> = own
@@ -51,8 +51,9 @@ pub(super) fn others(own: &Settings, target: &Settings) -> Vec<String> {
         let (old, new) = (own.get(*path), target.get(*path));
         let (subject, what) = settled::name(path);
         let change = format!("{subject}: {what} {} → {}", settled::shown(old), settled::shown(new));
-        (old != new)
-            .then(|| format!("{change}: groups and members are not written; change the file, and import it again"))
+        (old != new).then(|| {
+            format!("{change}: another order, or other groups, are not written; change the file, and import it again")
+        })
     };
     all.iter().filter_map(line).collect()
 }

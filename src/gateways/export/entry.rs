@@ -61,6 +61,17 @@ impl Entry<'_> {
         found
     }
 
+    /// Whether something stands in the entry that its keys do not show: a list of other than texts, or a key that is an alias, is empty or
+    /// has a dot, by which ways to keys are written.
+    pub(super) fn hides(&self, text: &str) -> bool {
+        let Ok(places) = Places::of(text) else {
+            return true;
+        };
+        let root = places.roots.get(self.document).copied();
+        let item = root.and_then(|root| Editor::of(text, &places).find(root, &self.way("")));
+        item.is_none_or(|item| hides(&places, item))
+    }
+
     /// The text without a key of the entry; without those that would hold nothing else.
     pub(super) fn drop(&self, text: &str, key: &str) -> Result<String, String> {
         let all = self.leaves(text);
@@ -75,6 +86,20 @@ impl Entry<'_> {
             key = above;
         }
         self.edit(text, key, None)
+    }
+}
+
+fn hides(places: &Places, item: usize) -> bool {
+    let is_plain = |item: &usize| matches!(places.items[*item].is, Is::Scalar { .. } | Is::Alias(_));
+    let is_shown = |key: usize| {
+        places
+            .text(key)
+            .is_some_and(|key| !key.is_empty() && !key.contains('.'))
+    };
+    match &places.items[item].is {
+        Is::Scalar { .. } | Is::Alias(_) => false,
+        Is::List { items, .. } => !items.iter().all(is_plain),
+        Is::Map { entries, .. } => (entries.iter()).any(|(key, value)| !is_shown(*key) || hides(places, *value)),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::edit::{Editor, Step, Why};
 use super::places::{Is, Places};
+use crate::gateways::printable;
 
 /// Where groups are named.
 const SECTIONS: [&str; 2] = ["router_settings", "litellm_settings"];
@@ -17,7 +18,14 @@ const MOST: usize = 1000;
 /// Takes the group out of the texts of a configuration.
 pub(super) fn group(texts: &mut BTreeMap<String, String>, group: &str) -> Result<(), String> {
     for (file, text) in texts.iter_mut() {
-        let told = |why: Why| format!("{file}, line {}: it names the group, and {}", why.line, why.what);
+        let told = |why: Why| {
+            format!(
+                "{}, line {}: it names the group, and {}",
+                printable(file),
+                why.line,
+                why.what
+            )
+        };
         for _ in 0..MOST {
             match once(text, group).map_err(told)? {
                 Some(after) => *text = after,
@@ -26,7 +34,8 @@ pub(super) fn group(texts: &mut BTreeMap<String, String>, group: &str) -> Result
         }
         if let Some(line) = left(text, group) {
             return Err(format!(
-                "{file}, line {line}: it names the group; change it by hand first"
+                "{}, line {line}: it names the group; change it by hand first",
+                printable(file)
             ));
         }
     }

@@ -16,7 +16,7 @@ use super::entries::{self, Lists};
 use super::keys::{Key, keys};
 use super::names::{Renamed, renamed};
 use super::places::{Is, Places};
-use super::{Export, State, forget};
+use super::{Export, IN_A_MAP, State, forget, is_in_a_map};
 use crate::gateways::model::Member;
 use crate::gateways::settled::{ONLY, Settings};
 use crate::gateways::source::Config;
@@ -68,10 +68,11 @@ impl Export<'_> {
     /// The file with the members that are asked for; the experiment's names are changed to those that the file then gives.
     pub(super) fn people(&mut self, mut state: State) -> Result<State, Vec<String>> {
         for _ in 0..MOST {
-            let Ok((config, gateway, _)) = self.read(&state.texts) else {
-                break;
+            let read = self.read(&state.texts);
+            let (config, gateway, _) = read.map_err(|refused| vec![refused.to_string()])?;
+            let Some(asked) = self.asked(&gateway) else {
+                return Ok(state);
             };
-            let Some(asked) = self.asked(&gateway) else { break };
             let of = |group: &str| {
                 asked
                     .iter()
@@ -96,18 +97,18 @@ impl Export<'_> {
             });
             if !stays {
                 // Another configuration altogether.
-                break;
+                return Ok(state);
             }
             let lists = entries::of(gateway.product.name);
             let (said, made) = match (new, gone) {
                 (Some((group, name)), _) => (
-                    format!("{}: member {name} added", in_words(group)),
+                    format!("{}: member {} added", in_words(group), printable(name)),
                     lists
                         .map_err(str::to_owned)
                         .and_then(|lists| self.with(&mut state, (&config, &gateway), lists, &asked, (group, name))),
                 ),
                 (None, Some((group, member))) => (
-                    format!("{}: member {} taken out", in_words(group), member.name),
+                    format!("{}: member {} taken out", in_words(group), printable(&member.name)),
                     lists
                         .map_err(str::to_owned)
                         .and_then(|lists| self.without(&state, (&config, &gateway), lists, &asked, (group, member))),
@@ -132,7 +133,9 @@ impl Export<'_> {
             state.texts = made.texts;
             state.settings = made.settings;
         }
-        Ok(state)
+        Err(vec![format!(
+            "more than {MOST} providers come and go: write some of them first"
+        )])
     }
 
     /// Takes new names of providers over into what is asked for.
@@ -179,28 +182,15 @@ impl Export<'_> {
         if let Some((_, listed)) = listed {
             return Some(vec![(one.name.clone(), strings(listed))]);
         }
-        let mut words = BTreeSet::new();
-        for (path, value) in of_policy() {
-            words.extend(path[3..].iter().cloned());
-            words.extend(value.as_str().map(str::to_owned));
-            words.extend(strings(value));
-        }
         let is_index = |name: &str| name.parse::<u64>().is_ok();
         let values: BTreeSet<String> = of_policy()
             .flat_map(|(_, value)| value.as_str().map(str::to_owned).into_iter().chain(strings(value)))
             .collect();
+        let steps: BTreeSet<&String> = of_policy().flat_map(|(path, _)| &path[3..]).collect();
         let known = self.providers.iter().map(|(name, _)| name);
         // A number is a step of a tree too: as a provider it is a value.
-        let of: Vec<String> = known
-            .filter(|name| {
-                if is_index(name) {
-                    values.contains(*name)
-                } else {
-                    words.contains(*name)
-                }
-            })
-            .cloned()
-            .collect();
+        let is_asked = |name: &&String| values.contains(*name) || (!is_index(name) && steps.contains(*name));
+        let of: Vec<String> = known.filter(is_asked).cloned().collect();
         (!of.is_empty()).then(|| vec![(one.name.clone(), of)])
     }
 
@@ -222,6 +212,9 @@ impl Export<'_> {
     ) -> Result<Made, String> {
         let (name, text) = text_of(state, config, member.at)?;
         let places = Places::of(text).map_err(|_| "the file cannot be read".to_owned())?;
+        if is_in_a_map(&places, places.roots.first().copied(), gateway) {
+            return Err(IN_A_MAP.to_owned());
+        }
         let editor = Editor::of(text, &places);
         let mut why = format!("{} has no entry for it that could be taken out", gateway.product.title);
         let near = groups(gateway)
@@ -274,7 +267,7 @@ impl Export<'_> {
         let unreadable = |_| "it cannot be read without that entry: is an anchor in it used elsewhere?".to_owned();
         let (_, gateway, _) = self.read(&texts).map_err(unreadable)?;
         let is_gone = |group: &str| groups(&gateway).all(|(name, _)| name != group);
-        if is_gone(of) && before.product.name == "litellm" && !covers(&gateway, of) {
+        if is_gone(of) && before.product.name == "litellm" && !is_known(&gateway, of) {
             // What cannot be changed is told by its line in the file as it is.
             forget::group(&mut old.clone(), of)?;
             forget::group(&mut texts, of)?;
@@ -321,19 +314,16 @@ pub(super) fn list_of(places: &Places, editor: &Editor<'_>, key: &Key) -> Option
 pub(super) fn text_of<'s>(state: &'s State, config: &Config, at: Place) -> Result<(&'s String, &'s String), String> {
     let name = config.files.get(usize::from(at.file)).ok_or("its file is not known")?;
     let found = state.texts.get_key_value(name).ok_or("its file is not known")?;
-    match found.1.trim_start().starts_with("apiVersion: v1") && found.1.contains("kind: ConfigMap") {
-        true => Err("it is a text inside a ConfigMap; give the configuration by itself, and put it back".to_owned()),
-        false => Ok(found),
-    }
+    Ok(found)
 }
 
-/// Whether a group of the gateway has a star that covers a name, or an alias is that name.
-fn covers(gateway: &Gateway, name: &str) -> bool {
-    let star = |known: &str| {
-        let parts = known.split_once('*');
-        parts.is_some_and(|(before, after)| name.starts_with(before) && name.ends_with(after))
+/// Whether callers can ask for a name: a group, one with a star that covers it, or an alias.
+pub(super) fn is_known(gateway: &Gateway, name: &str) -> bool {
+    let of_group = |known: &str| match known.split_once('*') {
+        Some((before, after)) => name.starts_with(before) && name.ends_with(after),
+        None => known == name,
     };
-    gateway.groups.iter().any(|group| star(&group.name)) || gateway.aliases.iter().any(|(alias, _)| alias == name)
+    gateway.groups.iter().any(|group| of_group(&group.name)) || gateway.aliases.iter().any(|(alias, _)| alias == name)
 }
 
 /// What a group is called in a sentence.

@@ -32,7 +32,7 @@ pub use self::asked::Target;
 use self::asked::{comparable, others};
 use self::edit::{Editor, Why};
 use self::keys::{Key, keys};
-use self::members::Came;
+use self::members::{Came, is_known};
 use self::places::Places;
 use self::tables::{Form, PRODUCTS, Row};
 use super::ledger::Verdict;
@@ -74,6 +74,13 @@ impl From<Refused> for NotWritten {
     fn from(refused: Refused) -> NotWritten {
         NotWritten::Read(refused)
     }
+}
+
+/// Why nothing in a document can be written: it is a ConfigMap, whose configuration is a text inside.
+const IN_A_MAP: &str = "it is a text inside a ConfigMap; give the configuration by itself, and put it back";
+
+fn is_in_a_map(places: &Places, root: Option<usize>, gateway: &Gateway) -> bool {
+    gateway.product.name == "litellm" && root.is_some_and(|root| places.entry(root, "data").is_some())
 }
 
 /// The texts of a configuration as they stand, and what they come to.
@@ -330,22 +337,16 @@ impl Export<'_> {
         let Some(&root) = places.roots.get(key.document) else {
             return Ok(None);
         };
-        if places.entry(root, "data").is_some() && gateway.product.name == "litellm" {
-            let what = "it is a text inside a ConfigMap; give the configuration by itself, and put it back";
-            return Err(Why { line: 1, what });
+        if is_in_a_map(&places, Some(root), gateway) {
+            return Err(Why {
+                line: 1,
+                what: IN_A_MAP,
+            });
         }
         let editor = Editor::of(text, &places);
         let after = match (form, value, path.as_slice()) {
             (Form::Chain, Some(Value::Array(names)), [what, group, ..]) if what == "group" => {
-                let is_known = |name: &str| {
-                    let of_group = |known: &str| match known.split_once('*') {
-                        Some((before, after)) => name.starts_with(before) && name.ends_with(after),
-                        None => known == name,
-                    };
-                    gateway.groups.iter().any(|group| of_group(&group.name))
-                        || gateway.aliases.iter().any(|(alias, _)| alias == name)
-                };
-                editor.set_chain(root, &key.steps, group, names, &|name| !is_known(name))?
+                editor.set_chain(root, &key.steps, group, names, &|name| !is_known(gateway, name))?
             }
             (Form::Chain, None, [what, group, ..]) if what == "group" => {
                 editor.set_chain(root, &key.steps, group, &[], &|_| false)?

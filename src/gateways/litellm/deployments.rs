@@ -202,7 +202,7 @@ fn account(params: &Node, model: &str) -> Option<String> {
 }
 
 /// The provider that a model's name begins with.
-pub(super) fn provider(model: &str) -> &str {
+pub(in crate::gateways) fn provider(model: &str) -> &str {
     model.split_once('/').map_or("openai", |(prefix, _)| prefix)
 }
 

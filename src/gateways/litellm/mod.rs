@@ -10,7 +10,7 @@
 
 mod cache;
 mod cases;
-mod deployments;
+pub(super) mod deployments;
 mod doubts;
 mod keys;
 mod limits;

@@ -129,17 +129,35 @@ fn an_entry_that_comes_has_the_form_of_its_neighbours_and_no_secret() {
     );
 }
 
+/// A second member of the group `spare`.
+fn beside_spare(of: &mut Target) {
+    like(of, "other", "spare");
+    set(of, "group/spare/providers", r#"["spare", "other"]"#);
+    set(of, "group/spare/policy/kind", "\"simple_shuffle\"");
+    set(of, "group/spare/policy/providers", r#"["spare", "other"]"#);
+    set(of, "group/spare/policy/version", "\"1.109\"");
+    set(of, "group/spare/policy/limits/from_quotas", "false");
+}
+
+/// What no key of an entry shows cannot be cut out of its copy key by key.
+#[test]
+fn a_secret_under_an_alias_or_in_a_list_is_not_copied() {
+    let secret = "api_key: sk-ant-0123456789";
+    for (hidden, before) in [
+        ("*k : sk-ant-0123456789", "x: &k api_key\n"),
+        ("extra_headers: [{token: sk-ant-0123456789}]", ""),
+        ("\"a.b\": sk-ant-0123456789", ""),
+    ] {
+        let text = format!("{before}{}", HOUSE.replace(secret, hidden));
+        let refused = made(&text, beside_spare).unwrap_err();
+        assert!(refused[0].contains("may be a secret"), "{hidden}: {refused:?}");
+        assert!(!refused.concat().contains("sk-ant"), "{refused:?}");
+    }
+}
+
 #[test]
 fn what_cannot_be_known_is_left_out_and_told_with_its_line() {
-    let made = made(HOUSE, |of| {
-        like(of, "other", "spare");
-        set(of, "group/spare/providers", r#"["spare", "other"]"#);
-        set(of, "group/spare/policy/kind", "\"simple_shuffle\"");
-        set(of, "group/spare/policy/providers", r#"["spare", "other"]"#);
-        set(of, "group/spare/policy/version", "\"1.109\"");
-        set(of, "group/spare/policy/limits/from_quotas", "false");
-    })
-    .unwrap();
+    let made = made(HOUSE, beside_spare).unwrap();
     let line =
         "  - {model_name: spare, litellm_params: {model: anthropic/claude-haiku-4-5, api_key: sk-ant-0123456789}}\n";
     let new = "  - {model_name: spare, litellm_params: {model: anthropic/claude-haiku-4-5}, model_info: {id: other}}\n";

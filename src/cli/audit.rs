@@ -10,6 +10,7 @@ use anyhow::anyhow;
 use clap::Args;
 
 use super::many::{Form, Many, Shown, as_json, keep};
+use super::report::result_in;
 use super::run::Stop;
 use super::{Done, Exit, Failure};
 use crate::experiment::assemble::assemble;
@@ -19,9 +20,9 @@ use crate::experiment::settings::Setting;
 use crate::form::build::Refusal;
 use crate::form::diagnose::{Error, Seg};
 use crate::form::own::OwnParts;
-use crate::import::source::{self, MOST_OF_JSON};
+
 use crate::report::audit::{Audit, FORMAT, Ran};
-use crate::report::{Metric, Report, json, measured, write};
+use crate::report::{Metric, Report, measured, write};
 use crate::simulate::{Options, run_controlled};
 use crate::stats::interval::Estimate;
 use crate::study::audit;
@@ -144,7 +145,7 @@ impl AuditArgs {
             outgrown: None,
             path,
         };
-        if let Some(report) = result(&run.path)? {
+        if let Some(report) = result_in(&run.path)? {
             if !run.set.is_empty() || run.replications.is_some() {
                 let why = "is a result, in which nothing can be changed: name the experiment".to_owned();
                 return Err(wrong("file", why).into());
@@ -379,22 +380,4 @@ fn file_name(path: &Path) -> String {
         || path.display().to_string(),
         |name| name.to_string_lossy().into_owned(),
     )
-}
-
-/// The result in the file at `path`, if it is one.
-fn result(path: &Path) -> Result<Option<Report>, Failure> {
-    let Some(text) = source::read(path, MOST_OF_JSON)
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-    else {
-        return Ok(None);
-    };
-    let is_result = serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|value| {
-        let format = value.get("format").and_then(serde_json::Value::as_str);
-        format.is_some_and(|format| format.starts_with("simcap.result/"))
-    });
-    if !is_result {
-        return Ok(None);
-    }
-    Ok(Some(json::from_json(&path.display().to_string(), &text)?))
 }

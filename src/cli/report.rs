@@ -89,12 +89,34 @@ pub(super) fn file_of(given: &Path) -> PathBuf {
 
 /// The two results of these files as one report, each named after its folder or file, or by number where that is the same.
 pub(super) fn joined(first: &Path, second: &Path) -> Result<report::Report, Failure> {
-    let (a, b) = (read(first)?, read(second)?);
-    let names = match [name_of(first), name_of(second)] {
+    together([name_of(first), name_of(second)], [&read(first)?, &read(second)?])
+}
+
+/// The two results as one report, named so, or by number where that is the same.
+pub(super) fn together(names: [String; 2], results: [&report::Report; 2]) -> Result<report::Report, Failure> {
+    let names = match names {
         [a, b] if a == b => [format!("1: {a}"), format!("2: {b}")],
         names => names,
     };
-    join(&a, &b, [&names[0], &names[1]]).map_err(|apart| Failure::Input(apart.to_string()))
+    join(results[0], results[1], [&names[0], &names[1]]).map_err(|apart| Failure::Input(apart.to_string()))
+}
+
+/// The result in the file, if it says that it is of a format other than an experiment's; what is wrong with any other file, whoever takes it
+/// for an experiment says.
+pub(super) fn result_in(file: &Path) -> Result<Option<report::Report>, Failure> {
+    let text = source::read(file, MOST_OF_JSON)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    let is_result = |text: &String| {
+        serde_json::from_str::<serde_json::Value>(text).is_ok_and(|value| {
+            let format = value.get("format").and_then(serde_json::Value::as_str);
+            format.is_some_and(|format| !format.starts_with("simcap.experiment/"))
+        })
+    };
+    let text = text.filter(is_result);
+    Ok(text
+        .map(|text| json::from_json(&file.display().to_string(), &text))
+        .transpose()?)
 }
 
 /// The result in a file.

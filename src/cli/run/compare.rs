@@ -4,18 +4,17 @@
 //! against the first. An experiment is run with the flags that are given, a result is read. The exit code is for a check of changes: of two it
 //! says whether a policy now fails an objective that it did not fail, of one whether an objective fails.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::baseline::Baseline;
 use super::{Ended, Simulate, Stop, exit, in_scratch};
-use crate::cli::report::file_of;
+use crate::cli::report::{file_of, result_in, together};
 use crate::cli::{Done, Exit, Failure, print, style};
-use crate::decide::{join, name_of};
+use crate::decide::name_of;
 use crate::form::own::OwnParts;
-use crate::import::source::{self, MOST_OF_JSON};
-use crate::report::{Report, json, terminal};
+use crate::report::{Report, terminal};
 
 /// Arguments of `simcap compare`.
 #[derive(Debug, Args)]
@@ -38,17 +37,20 @@ impl Compare {
             (Some(baseline), _) => [Some(baseline.file()?), Some(given)],
             (None, second) => [Some(given), second],
         };
-        let mut sides = Vec::new();
-        for file in files.iter().flatten() {
-            sides.push((name_of(&file_of(file)), Side::of(file)?));
+        let files: Vec<PathBuf> = files.into_iter().flatten().collect();
+        let found: Vec<Option<Report>> = (files.iter())
+            .map(|file| result_in(&file_of(file)))
+            .collect::<Result<_, _>>()?;
+        if found.iter().all(Option::is_some) {
+            self.simulate.refuse_flags()?;
         }
-        self.simulate.is_heeded(&sides)?;
         let mut reports = Vec::new();
         let mut ended = Ended::default();
-        for ((name, side), file) in sides.into_iter().zip(files.into_iter().flatten()) {
-            let report = match side {
-                Side::Result(report) => *report,
-                Side::Experiment => {
+        for (file, found) in files.into_iter().zip(found) {
+            let name = name_of(&file_of(&file));
+            let report = match found {
+                Some(report) => report,
+                None => {
                     let simulate = Simulate {
                         file,
                         ..self.simulate.clone()
@@ -67,12 +69,7 @@ impl Compare {
             print(&terminal::comparison(report, &style()))?;
             return Ok(exit(report, ended));
         };
-        let names = if a == b {
-            [format!("1: {a}"), format!("2: {b}")]
-        } else {
-            [a.clone(), b.clone()]
-        };
-        let report = join(first, second, [&names[0], &names[1]]).map_err(|apart| Failure::Input(apart.to_string()))?;
+        let report = together([a.clone(), b.clone()], [first, second])?;
         print(&terminal::comparison(&report, &style()))?;
         let now_fails = report.joined.as_ref().is_some_and(|joined| joined.now_fails);
         Ok(match exit(&report, ended) {
@@ -84,42 +81,9 @@ impl Compare {
     }
 }
 
-/// What is compared.
-enum Side {
-    Experiment,
-    Result(Box<Report>),
-}
-
-impl Side {
-    /// What the file, or the folder of a run, holds. Any other file is taken for an experiment, whose reader says what is wrong with it.
-    fn of(given: &Path) -> Result<Side, Failure> {
-        let file = file_of(given);
-        let text = source::read(&file, MOST_OF_JSON)
-            .ok()
-            .and_then(|bytes| String::from_utf8(bytes).ok());
-        let Some(text) = text else {
-            return Ok(Side::Experiment);
-        };
-        let is_result = serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|value| {
-            let format = value.get("format").and_then(serde_json::Value::as_str);
-            format.is_some_and(|format| !format.starts_with("simcap.experiment/"))
-        });
-        if !is_result {
-            return Ok(Side::Experiment);
-        }
-        Ok(Side::Result(Box::new(json::from_json(
-            &file.display().to_string(),
-            &text,
-        )?)))
-    }
-}
-
 impl Simulate {
     /// Refuses flags that nothing heeds, because only results are read.
-    fn is_heeded(&self, sides: &[(String, Side)]) -> Result<(), Failure> {
-        if sides.iter().any(|(_, side)| matches!(side, Side::Experiment)) {
-            return Ok(());
-        }
+    fn refuse_flags(&self) -> Result<(), Failure> {
         let given = [
             ("--replications", self.replications.is_some()),
             ("--seed", self.seed.is_some()),

@@ -439,11 +439,9 @@ fn the_first_screen_is_one_and_the_folder_has_all() {
         assert!(said.contains(name), "{said}");
     }
     let read = |name: &str| std::fs::read_to_string(folder.path().join("there").join(name)).unwrap();
-    let page = read("risk.html");
-    assert!(
-        page.matches("<svg").count() >= 3 && !page.contains("http://") || page.contains("www.w3.org"),
-        "{page}"
-    );
+    // The namespace of SVG is a name, and no address that is asked.
+    let page = read("risk.html").replace("http://www.w3.org/", "");
+    assert!(page.matches("<svg").count() >= 3 && !page.contains("http://"), "{page}");
     let json: Value = serde_json::from_str(&read("risk.json")).unwrap();
     assert_eq!(json["format"], "simcap.risk/1");
     // The file's own run, five ends, ten draws: two policies and three metrics each, and a head.

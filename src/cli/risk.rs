@@ -116,7 +116,10 @@ impl Runs<'_> {
                 Repeated::note(&mut self.warnings, &label, report.told());
                 Ok(Some((Seen::of(values, &report, &self.metrics, each), Some(report))))
             }
-            Err(simulate::Error::Outgrown(why)) => Ok(Some((Seen::outgrown(values, why), None))),
+            Err(simulate::Error::Outgrown(why)) => {
+                Repeated::note(&mut self.warnings, &values.join(" · "), std::iter::once(why.clone()));
+                Ok(Some((Seen::outgrown(values, why), None)))
+            }
             Err(simulate::Error::Experiment(error)) => Err(error.into()),
         }
     }
@@ -131,13 +134,13 @@ impl RiskArgs {
         let mut source = Source::read(&self.file)?;
         let traces = self.many.traces();
         let base = source.load(&self.set, &traces, None, own.clone())?;
-        let plan = assemble(&base)?;
         let mut make = |settings: &[Setting]| {
             let settings = [self.set.as_slice(), settings].concat();
             let mut loaded = source.load(&settings, &traces, None, own.clone())?;
             self.prepare(&mut loaded.experiment);
             Ok(loaded)
         };
+        let plan = assemble(&make(&[])?)?;
         let given = [self.between.as_slice(), &self.one_of].concat();
         let unknown = inputs(&base, &given, &mut make)?;
         if unknown.is_empty() {
@@ -147,7 +150,7 @@ impl RiskArgs {
             )));
         }
         let seed = self.many.seed.unwrap_or(plan.seed);
-        let draws = draws(&unknown, seed, self.points as usize);
+        let draws = draws(&unknown, seed, self.points as usize)?;
         // A mistake in any of them is told before the first is run.
         for (_, settings) in &draws {
             assemble(&make(settings)?)?;
@@ -292,7 +295,7 @@ impl RiskArgs {
 type Draw = (Vec<String>, Vec<Setting>);
 
 /// The draws of all inputs together.
-fn draws(unknown: &[UncertainInput], seed: u64, points: usize) -> Vec<Draw> {
+fn draws(unknown: &[UncertainInput], seed: u64, points: usize) -> Result<Vec<Draw>, LoadError> {
     let names: Vec<&str> = unknown.iter().map(|input| input.path.as_str()).collect();
     let shares = hypercube(seed, &names, points);
     let at = |point: usize| {
@@ -301,14 +304,10 @@ fn draws(unknown: &[UncertainInput], seed: u64, points: usize) -> Vec<Draw> {
             .zip(&shares)
             .map(|(input, shares)| (input, input.value(shares[point])));
         let values: Vec<_> = values.collect();
-        let settings = values
-            .iter()
-            .filter_map(|(input, value)| input.set(value).ok())
-            .collect();
-        (
-            values.iter().map(|(_, value)| UncertainInput::shown(value)).collect(),
-            settings,
-        )
+        let settings = values.iter().map(|(input, value)| input.set(value));
+        let settings = settings.collect::<Result<_, _>>()?;
+        let shown = values.iter().map(|(_, value)| UncertainInput::shown(value)).collect();
+        Ok((shown, settings))
     };
     (0..points).map(at).collect()
 }

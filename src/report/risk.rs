@@ -122,7 +122,7 @@ pub struct OfPolicy {
 /// A figure over what is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Figure {
-    /// The figure below which one draw in ten lies; null with fewer than five draws.
+    /// The figure below which one draw in ten lies, of the draws that have it; null with fewer than five, and where it is above every number.
     pub p10: Option<f64>,
     /// The median over draws.
     pub p50: Option<f64>,
@@ -158,7 +158,8 @@ pub struct Month {
     pub p10: f64,
     /// The amount below which nine months in ten lie.
     pub p90: f64,
-    /// The standard deviation that chance alone gives a month, from that of stretches as long as a replication, taken to be independent.
+    /// The standard deviation that chance alone gives a month, from that of stretches as long as a replication, taken to be independent: what
+    /// the models' measurements leave open, and stays the same over a month, is less in it than it should be.
     pub chance: f64,
     /// The probability that a month is above the budget, if there is one.
     pub over_budget: Option<f64>,
@@ -179,6 +180,11 @@ impl Risk {
     /// What becomes of the policy that the answer is about.
     pub(super) fn led(&self) -> Option<&OfPolicy> {
         self.policies.iter().find(|policy| policy.name == self.leader)
+    }
+
+    /// The number of runs that the study has.
+    pub(super) fn runs(&self) -> usize {
+        1 + self.draws.len() + self.inputs.iter().map(|input| input.ends.len()).sum::<usize>()
     }
 
     /// The place of that policy among all.

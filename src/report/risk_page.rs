@@ -38,14 +38,13 @@ pub fn page(all: &Risk) -> Result<String, Error> {
             &chart,
         )?);
     }
-    let runs = 1 + all.draws.len() + all.inputs.iter().map(|input| input.ends.len()).sum::<usize>();
     let page = Page {
         title: format!("What is not known of {}", clean(&all.experiment)),
         sentences: all.sentences.clone(),
         warnings: all
             .warnings
             .iter()
-            .map(|warning| clean(&warning.sentence(runs)))
+            .map(|warning| clean(&warning.sentence(all.runs())))
             .collect(),
         charts,
         text: all.tables().trim().to_owned(),

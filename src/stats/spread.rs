@@ -29,8 +29,19 @@ impl Spread {
 
     /// The value below which a further one lies with probability `share`; nothing if there are too few values to say.
     pub fn below(&self, share: f64) -> Option<f64> {
+        self.at_rank(share * (self.sorted.len() + 1) as f64)
+    }
+
+    /// The value below which the share `share` of what is possible lies, where values were drawn one from each equal part of it (a Latin
+    /// hypercube): the k-th of n stands in the middle of its part, at (k − ½) / n (type 5 of Hyndman and Fan); nothing beyond the first and the last.
+    pub fn of_parts(&self, share: f64) -> Option<f64> {
+        self.at_rank(share * self.sorted.len() as f64 + 0.5)
+    }
+
+    /// The value at a rank, counted from 1, between two ranks interpolated; nothing beyond the first and the last.
+    fn at_rank(&self, at: f64) -> Option<f64> {
         // Rounding must not take the least number of values that is enough.
-        let at = share * (self.sorted.len() + 1) as f64 + 1e-9;
+        let at = at + 1e-9;
         let rank = at as usize;
         if rank == 0 || at > self.sorted.len() as f64 + 2e-9 {
             return None;
@@ -42,23 +53,6 @@ impl Spread {
             } else {
                 high
             }),
-            _ => Some(low),
-        }
-    }
-
-    /// The value below which the share `share` of what is possible lies, where values were drawn one from each equal part of it (a Latin
-    /// hypercube): the k-th of n stands in the middle of its part, at (k − ½) / n (type 5 of Hyndman and Fan); nothing beyond the first and the last.
-    pub fn of_parts(&self, share: f64) -> Option<f64> {
-        let at = share * self.sorted.len() as f64 + 0.5;
-        let rank = (at + 1e-9) as usize;
-        let (low, part) = (*self.sorted.get(rank.checked_sub(1)?)?, (at - rank as f64).max(0.0));
-        match self.sorted.get(rank) {
-            Some(&high) if part > 1e-6 && high > low => Some(if high.is_finite() {
-                low + part * (high - low)
-            } else {
-                high
-            }),
-            None if part > 1e-6 => None,
             _ => Some(low),
         }
     }

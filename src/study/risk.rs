@@ -2,11 +2,13 @@
 //!
 //! Quantiles are those of a Latin hypercube ([`Spread::of_parts`]); how a figure's spread splits into inputs and chance is [`Split`]'s estimate over crossed
 //! draws and replications. That a draw meets an objective goes by the run's verdict and, where that is undecided, by its figure; a policy that
-//! outgrew its bound at a draw meets none there. A share of draws has Wilson's interval as if draws were independent, which a hypercube makes no
+//! outgrew its bound at a draw meets none there, and has no figure among the quantiles, which is said. A share of draws has Wilson's interval as if draws were independent, which a hypercube makes no
 //! wider. One month differs from another by its inputs and by the chance of as many stretches as it has, which are taken to be independent:
-//! its ends lie as far from the median as both together, as root sum of squares. Left out: what the models' own measurements leave open by itself; it is part of
-//! the chance of a replication.
+//! its ends lie as far from the median as both together, as root sum of squares. The estimate of the inputs' part is unbiased for points
+//! drawn independently; those of a hypercube make it up to a part in n − 1 too large. Left out: what the models' own measurements leave open by
+//! itself; it is part of the chance of a replication, so that a month, over which it would stay the same, takes it for less than it is.
 
+use crate::kernel::law::{normal_quantile, normal_sf};
 use crate::report::risk::{End, Figure, Month, OfPolicy, Risk, Share};
 use crate::report::sweep::{AtPoint, Point};
 use crate::report::{Between, Goal, Judged, Metric, Report, shown};
@@ -15,9 +17,6 @@ use crate::stats::crossed::Split;
 use crate::stats::interval::{Estimate, wilson};
 use crate::stats::sorting;
 use crate::stats::spread::Spread;
-
-/// The normal quantile of nine in ten.
-const TENTH: f64 = 1.281_551_565_544_600_4;
 
 /// One run of the study.
 #[derive(Clone, Debug)]
@@ -108,7 +107,7 @@ struct Counting<'a> {
     goals: &'a [Goal],
     budget: Option<f64>,
     confidence: Confidence,
-    /// Replications of a month, at least one.
+    /// Replications of a month; below 1 where a replication is longer.
     stretches: f64,
     draws: &'a [Seen],
 }
@@ -151,8 +150,13 @@ impl Counting<'_> {
     }
 
     fn share(&self, holds: impl Fn(&Seen) -> bool) -> Share {
-        let of = self.draws.len() as u64;
-        let held = self.draws.iter().filter(|seen| holds(seen)).count() as u64;
+        self.share_of_known(|seen| Some(holds(seen)))
+    }
+
+    /// The share of the draws of which it is known.
+    fn share_of_known(&self, holds: impl Fn(&Seen) -> Option<bool>) -> Share {
+        let known: Vec<bool> = self.draws.iter().filter_map(holds).collect();
+        let (held, of) = (known.iter().filter(|holds| **holds).count() as u64, known.len() as u64);
         let (lo, hi) = wilson(held, of, self.confidence);
         Share { held, of, lo, hi }
     }
@@ -185,7 +189,8 @@ impl Counting<'_> {
     fn month(&self, policy: &str, metric: usize, figure: &Figure) -> Option<Month> {
         let ((p10, p50), p90) = figure.p10.zip(figure.p50).zip(figure.p90)?;
         let chance = figure.chance.unwrap_or(0.0) / self.stretches.sqrt();
-        let reach = |x: f64| libm::sqrt(x * x + TENTH * TENTH * chance * chance);
+        let tenth = normal_quantile(0.9);
+        let reach = |x: f64| libm::sqrt(x * x + tenth * tenth * chance * chance);
         let means = self
             .draws
             .iter()
@@ -194,7 +199,7 @@ impl Counting<'_> {
         let means: Vec<f64> = means.collect();
         let above = |budget: f64| {
             let one = |mean: &f64| match chance > 0.0 {
-                true => 0.5 * libm::erfc((budget - mean) / chance / std::f64::consts::SQRT_2),
+                true => normal_sf((budget - mean) / chance),
                 false => f64::from(u8::from(*mean > budget)),
             };
             means.iter().map(one).sum::<f64>() / means.len() as f64
@@ -227,8 +232,10 @@ impl Counting<'_> {
             holds: holds.collect(),
             all: (!self.goals.is_empty()).then(|| self.share(|seen| self.meets(seen, name))),
             cheapest: self.share(|seen| self.cheapest(seen) == Some(name)),
-            over_budget: (self.budget.zip(cost))
-                .map(|(budget, metric)| self.share(|seen| seen.figure(name, metric) > budget)),
+            over_budget: (self.budget.zip(cost)).map(|(budget, metric)| {
+                let cost = |seen: &Seen| Some(seen.figure(name, metric)).filter(|cost| !cost.is_nan());
+                self.share_of_known(|seen| cost(seen).map(|cost| cost > budget))
+            }),
             month: cost.and_then(|metric| self.month(name, metric, &figures[metric])),
             figures,
         }
@@ -252,7 +259,7 @@ pub fn risk(
         goals: &goals,
         budget: all.budget,
         confidence: Confidence::new(all.confidence).unwrap_or_default(),
-        stretches: (month / all.counted).max(1.0),
+        stretches: month / all.counted,
         draws: &draws,
     };
     all.policies = names.iter().map(|name| counting.policy(name)).collect();

@@ -1,13 +1,17 @@
 //! What follows from a study of risk, in sentences: the answer and what moves it first, then what one month is like and what may fail.
 
 use super::{End, Input, OfPolicy, Risk, Share};
+use crate::report::sweep::Point;
 use crate::report::text::clean;
 use crate::report::{Metric, Unit, format};
 use crate::stats::interval::Estimate;
 
-/// A probability in whole percent.
+/// A probability in whole percent; close to 0 and to 1 with the digits that tell it from them.
 fn percent(share: f64) -> String {
-    format!("{:.0} %", 100.0 * share)
+    match (0.01..0.99).contains(&share) {
+        true => format!("{:.0} %", 100.0 * share),
+        false => format::share(share),
+    }
 }
 
 /// Ends of inputs at which another policy is the answer that are told, at most.
@@ -78,6 +82,7 @@ impl Risk {
     /// Fills in what follows.
     pub(crate) fn tell(&mut self) {
         let mut sentences = vec![self.answer()];
+        sentences.extend(self.lost());
         sentences.extend(self.month());
         sentences.extend(self.missed());
         sentences.extend(self.turns());
@@ -171,6 +176,20 @@ impl Risk {
         )
     }
 
+    /// In how many draws the leader has no figures, which are then those of the others.
+    fn lost(&self) -> Option<String> {
+        let has = |point: &&Point| point.policies.iter().any(|of| of.name == self.leader);
+        let lost = self.draws.len() - self.draws.iter().filter(has).count();
+        (lost > 0).then(|| {
+            format!(
+                "In {lost} of {} draws requests piled up under {} beyond the simulator's bound: its quantiles and months are those of the others, \
+                 and too good.",
+                self.draws.len(),
+                clean(&self.leader)
+            )
+        })
+    }
+
     /// What one month costs, told apart from how well the mean is known.
     fn month(&self) -> Option<String> {
         let led = self.led()?;
@@ -254,6 +273,11 @@ impl Risk {
             (true, true) => "is the cheapest",
             (false, _) => "is the best",
         };
-        (!told.is_empty()).then(|| format!("By one input alone, another {what}: at {}{more}.", told.join("; at ")))
+        let no_other = self.inputs.iter().flat_map(|input| &input.ends).filter(is_turned);
+        let another = match no_other.clone().all(|end| end.cheapest.is_some()) {
+            true => "another",
+            false => "another, or none,",
+        };
+        (!told.is_empty()).then(|| format!("By one input alone, {another} {what}: at {}{more}.", told.join("; at ")))
     }
 }

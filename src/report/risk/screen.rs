@@ -72,7 +72,12 @@ impl Risk {
                 cells.push(Cell::new(format::count(policy.cheapest.held)));
             }
             if self.budget.is_some() {
-                let over = policy.over_budget.map(|share| format::count(share.held));
+                let over = policy
+                    .over_budget
+                    .map(|share| match share.of == self.draws.len() as u64 {
+                        true => format::count(share.held),
+                        false => share.words(),
+                    });
                 cells.push(Cell::new(over.unwrap_or_else(|| format::NONE.to_owned())));
             }
             table.row(&clean(&policy.name), cells);
@@ -108,7 +113,9 @@ impl Risk {
             let split = figure
                 .of_inputs
                 .map(|of| format!("{:.0} : {:.0} %", 100.0 * of, 100.0 * (1.0 - of)));
-            let single = (figure.single).map(|of| format!("{} to {}", amount(unit, of.lo), amount(unit, of.hi)));
+            // An end that is not there lies above every number.
+            let end = |end: Option<f64>| amount(unit, Some(end.unwrap_or(f64::INFINITY)));
+            let single = (figure.single).map(|of| format!("{} to {}", end(of.lo), end(of.hi)));
             cells.extend([split, single].map(|text| Cell::new(text.unwrap_or_else(|| format::NONE.to_owned()))));
             table.row(&clean(&metric.title_in(self.currency)), cells);
         }
@@ -238,12 +245,11 @@ impl Risk {
             }
         }
         text += &format!("\n{}{}", paragraph("", &self.tornado_title(), width), self.bars(width));
-        let runs = 1 + self.draws.len() + self.inputs.iter().map(|input| input.ends.len()).sum::<usize>();
         if !self.warnings.is_empty() {
             text.push('\n');
         }
         for warning in self.warnings.iter().take(WARNINGS) {
-            let lines = paragraph("warning: ", &clean(&warning.sentence(runs)), width);
+            let lines = paragraph("warning: ", &clean(&warning.sentence(self.runs())), width);
             let kept: Vec<&str> = lines.lines().take(LINES).collect();
             let cut = if lines.lines().count() > LINES { " …" } else { "" };
             text += &format!("{}{cut}\n", kept.join("\n"));
@@ -295,8 +301,7 @@ impl Risk {
         }
         text += &format!("\n{}\n\n{}", escaped(&self.tornado_title()), tornado.markdown());
         for warning in &self.warnings {
-            let runs = 1 + self.draws.len();
-            text += &format!("\n- warning: {}", escaped(&clean(&warning.sentence(runs))));
+            text += &format!("\n- warning: {}", escaped(&clean(&warning.sentence(self.runs()))));
         }
         text
     }

@@ -93,6 +93,22 @@ fn a_queue_with_impatience_is_erlangs() {
     assert_holds("share that leaves until the end", &interval(&runs, left), share, 0.02);
 }
 
+/// The first token comes after 1 s, before anybody leaves at 2 s, and half of the answers break off while they last 10 s: that is the
+/// provider's failure, and no user has left.
+#[test]
+fn an_answer_that_had_begun_and_breaks_off_is_not_abandoned() {
+    let breaking = json!({ "ttft": "1s", "tps": 2000, "faults": [{ "random": { "truncated": 0.5 } }] });
+    let long = |patience: &str| {
+        let mut of = experiment("1/s", &json!(patience), &breaking, &json!({}));
+        of["traffic"]["classes"]["all"]["output"] = json!(20_000);
+        run(&of, 1).remove(0)
+    };
+    let (impatient, patient) = (long("2s"), long("1000s"));
+    assert_eq!(impatient.ended(Outcome::Abandoned), 0);
+    assert_eq!(impatient.ended(Outcome::Truncated), patient.ended(Outcome::Truncated));
+    assert!(patient.ended(Outcome::Truncated) > 1000);
+}
+
 /// Tries at 0, 1 and 2 s fail at once; the fourth would be at 3 s, and the user leaves at 2.5 s. With 3.5 s it comes.
 #[test]
 fn waits_between_tries_count() {

@@ -120,13 +120,18 @@ impl World<'_> {
         }
     }
 
-    /// Whether an answer to the request in `slot` has begun, in a race that is decided by first tokens.
-    fn has_begun(&self, slot: u32) -> bool {
+    /// Whether an answer to the request in `slot` has begun.
+    pub(super) fn any_has_begun(&self, slot: u32) -> bool {
         let begun = |&attempt: &u32| {
             let attempt = &self.attempts[attempt];
             attempt.stage == Stage::Away && attempt.since + attempt.answer.first_token <= self.now
         };
-        self.races_for_first_token() && self.requests[slot].copies.slots().iter().any(begun)
+        self.requests[slot].copies.slots().iter().any(begun)
+    }
+
+    /// Whether an answer to the request in `slot` has begun, in a race that is decided by first tokens.
+    fn has_begun(&self, slot: u32) -> bool {
+        self.races_for_first_token() && self.any_has_begun(slot)
     }
 
     /// Handles the first token of the attempt in `slot`: its rivals are called off.

@@ -20,7 +20,9 @@ impl World<'_> {
     pub(super) fn failed(&mut self, slot: u32, outcome: Outcome, retry_after: Option<Span>, provider: Option<usize>) {
         self.retry_over(slot);
         if self.is_impatient && self.is_left(slot) {
-            return self.end_abandoned(slot);
+            // An attempt without a first token ends in `abandon`: this answer had begun, unless a judge was to see it first.
+            let unseen = self.wants.judges;
+            return self.end_left(slot, if unseen { Outcome::Abandoned } else { outcome });
         }
         let request = &self.requests[slot];
         let failed = Failed {

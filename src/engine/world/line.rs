@@ -100,6 +100,9 @@ impl World<'_> {
         if self.requests[attempt.way.request].copies.count() > 0 {
             return;
         }
+        if is_left {
+            return self.end_left(attempt.way.request, Outcome::Abandoned);
+        }
         let p = attempt.way.provider as usize;
         self.failed(attempt.way.request, outcome, None, Some(p));
     }

@@ -95,11 +95,11 @@ impl World<'_> {
             hedge: false,
         };
         self.shadows += 1;
-        self.note(way.request, |_| {
+        self.note(way.request, |world| {
             What::Arrived(Arrival {
                 ask: copy.ask,
                 whole_input: copy.ask.input,
-                deadline: copy.deadline,
+                deadline: world.times_out(&copy),
                 gateway: copy.gateway,
                 shadow: true,
             })

@@ -11,7 +11,7 @@ use crate::kernel::chance::Purpose;
 use crate::kernel::time::{Span, Time};
 use crate::words::Outcome;
 
-use super::{Request, Stage, World};
+use super::{Request, World};
 
 impl World<'_> {
     /// When the user of `request` leaves if no answer has begun.
@@ -63,10 +63,10 @@ impl World<'_> {
         }
     }
 
-    /// The user of the request in `slot`, no attempt at which is under way, has left.
+    /// The request in `slot`, no attempt at which is under way, ends, since nothing is tried for a user who has left.
     #[inline(never)]
-    pub(super) fn end_abandoned(&mut self, slot: u32) {
-        self.end(slot, Outcome::Abandoned, Span::ZERO);
+    pub(super) fn end_left(&mut self, slot: u32, outcome: Outcome) {
+        self.end(slot, outcome, Span::ZERO);
         self.admit();
     }
 
@@ -74,11 +74,7 @@ impl World<'_> {
     #[inline(never)]
     pub(super) fn abandon(&mut self, slot: u32) {
         let request = self.attempts[slot].way.request;
-        let begun = |&copy: &u32| {
-            let attempt = &self.attempts[copy];
-            attempt.stage == Stage::Away && attempt.since + attempt.answer.first_token <= self.now
-        };
-        let stays = self.requests[request].copies.slots().iter().any(begun);
+        let stays = self.any_has_begun(request);
         if !stays {
             self.leave_lines(request, slot);
         }
@@ -87,7 +83,7 @@ impl World<'_> {
         self.requests[request].copies.remove(slot);
         if !stays {
             self.call_off_rivals(request, slot);
-            self.end_abandoned(request);
+            self.end_left(request, Outcome::Abandoned);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
 use super::{Done, Exit, Failure, print, style};
@@ -83,6 +83,9 @@ impl Traffic {
                 ),
                 false => None,
             };
+            if let Some(why) = trace.rows.trouble() {
+                return Err(anyhow!("{}: {why}", file.display()).into());
+            }
             found.push((description, model));
         }
         self.show(&found)?;

@@ -280,6 +280,15 @@ impl Rows {
         (0..self.len()).map_while(move |place| self.get(place, &mut cursor).map(Row::from))
     }
 
+    /// All of them, in memory.
+    ///
+    /// # Errors
+    /// If some cannot be read back, in words.
+    pub fn all(&self) -> Result<Vec<Row>, String> {
+        let rows = self.iter().collect();
+        self.trouble().map_or(Ok(rows), |why| Err(why.to_owned()))
+    }
+
     /// The number of bytes that they take in memory.
     pub fn in_memory(&self) -> usize {
         self.0.store.in_memory() + self.0.blocks.len() * size_of::<Block>()

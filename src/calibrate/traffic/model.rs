@@ -90,7 +90,7 @@ struct Part {
 /// # Errors
 /// If it has too few requests, or all of one time.
 pub fn fit(trace: &Trace, description: &Description, seed: u64) -> Result<Model, String> {
-    let rows: Vec<crate::traffic::arrivals::Row> = trace.rows.iter().collect();
+    let rows = trace.rows.all()?;
     let span = rows.last().map_or(0, |row| row.at.nanos());
     if rows.len() < FEWEST || span < STRETCHES {
         return Err(format!(

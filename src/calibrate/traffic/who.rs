@@ -54,6 +54,9 @@ pub struct Askers {
 pub struct Of {
     /// What the column is: `class`, or a tag's name.
     pub column: String,
+    /// Whether it is a tag, which may be called `class` too.
+    #[serde(skip)]
+    pub is_tag: bool,
     /// The value in that column.
     pub value: String,
     /// The number of requests.
@@ -94,17 +97,15 @@ pub(super) fn who(trace: &Trace, seconds: f64) -> Option<Who> {
         found
     };
     let mut values = Vec::new();
-    let columns = kept.classes.iter().map(|classes| ("class", classes));
-    let columns = columns.chain(kept.tags.iter().map(|(tag, values)| (tag.as_str(), values)));
-    for (column, names) in columns {
-        let place = match column {
-            "class" if kept.classes.is_some() && values.is_empty() => 1,
-            tag => 2 + kept.tags.iter().position(|(name, _)| name == tag)?,
-        };
+    let columns = kept.classes.iter().map(|classes| ("class", 1, classes));
+    let tags = kept.tags.iter().zip(2..);
+    let columns = columns.chain(tags.map(|((tag, values), place)| (tag.as_str(), place, values)));
+    for (column, place, names) in columns {
         for (value, [requests, input, output]) in told(names, by(place, names.len())) {
             let of = requests as f64;
             values.push(Of {
                 column: column.to_owned(),
+                is_tag: place > 1,
                 value,
                 requests,
                 share: of / all,
@@ -132,6 +133,11 @@ fn told(names: &[String], sums: Vec<Sums>) -> Vec<(String, Sums)> {
         .collect();
     sorting::by(&mut all, |a, b| b.1[0].cmp(&a.1[0]));
     if all.len() > MOST_VALUES {
+        // One that is itself called so is among the rest.
+        if let Some(at) = all.iter().position(|(name, _)| name == OTHERS) {
+            let own = all.remove(at);
+            all.push(own);
+        }
         let rest = all.split_off(MOST_VALUES - 1);
         let sum = rest
             .iter()
@@ -189,7 +195,7 @@ pub(super) fn of_model(who: &Who) -> Map<String, Value> {
         says.insert("users".to_owned(), json!({ "count": users.count, "skew": users.skew }));
     }
     let mut tags: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
-    for of in who.values.iter().filter(|of| of.column != "class") {
+    for of in who.values.iter().filter(|of| of.is_tag) {
         let share = (of.share * 1e6).round().max(1.0) / 1e6;
         tags.entry(&of.column)
             .or_default()

@@ -98,6 +98,12 @@ impl Loaded {
     }
 }
 
+/// Whether it is a part of a program's own, whose parameters are its own affair. Other things may have that name.
+fn is_own_part(fields: &serde_json::Map<String, Value>) -> bool {
+    let own = fields.get("own").filter(|_| fields.len() == 1);
+    own.is_some_and(|own| own.get("name").is_some_and(Value::is_string))
+}
+
 /// Every `{ "column": { "file": …, "column": … } }` in what the experiment says. Laws are found by what they look like, so that nothing
 /// that holds laws need know of columns.
 fn columns_in(says: &Value, path: Vec<Seg>, found: &mut Vec<Named>) {
@@ -108,7 +114,7 @@ fn columns_in(says: &Value, path: Vec<Seg>, found: &mut Vec<Named>) {
             if let (1, Some(file), Some(column)) = (fields.len(), text("file"), text("column")) {
                 let path = step(Seg::from("column"));
                 found.push(Named { path, file, column });
-            } else if !fields.contains_key("own") {
+            } else if !is_own_part(fields) {
                 for (name, field) in fields {
                     columns_in(field, step(Seg::from(name.as_str())), found);
                 }

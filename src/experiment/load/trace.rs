@@ -139,8 +139,16 @@ impl Loaded {
             }
             let here = |refusal: Refusal| refusal.at("pairs").at(class).at("classes");
             let read = self.load_trace((experiment, traces), before, (&spec.trace, spec.reading()), &here)?;
-            let rows = read.pairs.get_or_insert_with(|| read.rows.iter().collect());
-            self.pairs.insert(called, Arc::clone(rows));
+            if read.pairs.is_none() {
+                let lost = |why| LoadError::Read {
+                    file: read.found.display().to_string(),
+                    why,
+                };
+                read.pairs = Some(read.rows.all().map_err(lost)?.into());
+            }
+            if let Some(rows) = &read.pairs {
+                self.pairs.insert(called, Arc::clone(rows));
+            }
         }
         let is_used = |read: &Trace| {
             let of_pairs = |rows: &Arc<[Row]>| read.pairs.as_ref().is_some_and(|own| Arc::ptr_eq(rows, own));

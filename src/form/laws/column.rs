@@ -130,8 +130,9 @@ impl<Q: Magnitude> BuildLaw for Column<Q> {
     }
 
     fn sampler(&self, names: &Names<'_>) -> Built<Sampler> {
-        self.build(names)?;
-        self.values(names).map(Sampler::Values)
+        let values = self.values(names)?;
+        law::Sample::new(Arc::clone(&values)).map_err(refusal)?;
+        Ok(Sampler::Values(values))
     }
 }
 

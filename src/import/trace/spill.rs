@@ -47,10 +47,7 @@ impl Spill {
                     return Ok(file);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => {
-                    let text = format!("rows that do not fit in memory go to {}: {error}", folder.display());
-                    return Err(io::Error::new(error.kind(), text));
-                }
+                Err(error) => return Err(told(error)),
             }
         }
         Err(io::Error::other(format!(
@@ -58,6 +55,16 @@ impl Spill {
             folder.display()
         )))
     }
+}
+
+/// An error of the temporary file, told as one: it is no fault of the trace.
+fn told(error: io::Error) -> io::Error {
+    let folder = std::env::temp_dir();
+    let text = format!(
+        "rows that do not fit in memory go to a file in {} (TMPDIR says where): {error}",
+        folder.display()
+    );
+    io::Error::new(error.kind(), text)
 }
 
 impl Store for Spill {
@@ -68,12 +75,15 @@ impl Store for Spill {
                 return Ok(());
             }
             let mut file = self.open()?;
-            file.write_all(&self.memory)?;
+            file.write_all(&self.memory).map_err(told)?;
             self.memory = Vec::new();
             self.file = Some(Mutex::new(file));
         }
         match &mut self.file {
-            Some(file) => file.get_mut().unwrap_or_else(PoisonError::into_inner).write_all(bytes),
+            Some(file) => {
+                let file = file.get_mut().unwrap_or_else(PoisonError::into_inner);
+                file.write_all(bytes).map_err(told)
+            }
             None => Ok(()),
         }
     }
@@ -83,8 +93,8 @@ impl Store for Spill {
             return self.memory.read(at, into);
         };
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(at))?;
-        file.read_exact(into)
+        file.seek(SeekFrom::Start(at)).map_err(told)?;
+        file.read_exact(into).map_err(told)
     }
 
     fn in_memory(&self) -> usize {

@@ -101,8 +101,8 @@ pub(super) fn together(names: [String; 2], results: [&report::Report; 2]) -> Res
     join(results[0], results[1], [&names[0], &names[1]]).map_err(|apart| Failure::Input(apart.to_string()))
 }
 
-/// The result in the file, if it says that it is of a format other than an experiment's; what is wrong with any other file, whoever takes it
-/// for an experiment says.
+/// The result in the file, if it says that it is of a format other than an experiment's. A file that cannot be read is none: its faults
+/// are told where it is taken for an experiment.
 pub(super) fn result_in(file: &Path) -> Result<Option<report::Report>, Failure> {
     let text = source::read(file, MOST_OF_JSON)
         .ok()

@@ -63,7 +63,7 @@ impl World<'_> {
         }
     }
 
-    /// The request in `slot`, no attempt at which is under way, ends, since nothing is tried for a user who has left.
+    /// The request in `slot`, no attempt at which is under way, ends, since nothing is tried once its user has left.
     #[inline(never)]
     pub(super) fn end_left(&mut self, slot: u32, outcome: Outcome) {
         self.end(slot, outcome, Span::ZERO);

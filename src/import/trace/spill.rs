@@ -57,7 +57,7 @@ impl Spill {
     }
 }
 
-/// An error of the temporary file, told as one: it is no fault of the trace.
+/// An error of the temporary file, told as one: the trace is not at fault.
 fn told(error: io::Error) -> io::Error {
     let folder = std::env::temp_dir();
     let text = format!(

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
+use rayon::prelude::*;
 use simcap::calibrate::fit::{Family, Given, Options, fit};
 use simcap::calibrate::log::{Log, Observation, Timing};
 use simcap::decide::report;
@@ -155,8 +156,7 @@ fn intervals_hold_what_lies_between_two_modes_and_what_hardly_fails() {
     };
     // Of the quick ones so many lie below that it is 95 % of all: next to nothing of the slow ones does.
     let p95 = 0.2 * libm::exp(0.3 * normal.inverse_cdf(0.95 / (1.0 - SLOW)));
-    let (mut p95_held, mut errors_held, mut none_failed) = (0, 0, 0);
-    for seed in 0..SEEDS {
+    let of_seed = |seed| {
         let log = probes_of(400, 1000 + seed, RARE, law);
         let report = run(fitted_by(&log, Family::TwoLognormals), "5/s", 300, 12, seed);
         let holds = |metric: &str, truth: f64| {
@@ -168,10 +168,11 @@ fn intervals_hold_what_lies_between_two_modes_and_what_hardly_fails() {
             let of = &found.estimate;
             u64::from(of.lo.unwrap() <= truth && truth <= of.hi.unwrap())
         };
-        p95_held += holds("ttft.p95", p95);
-        errors_held += holds("error_rate", RARE);
-        none_failed += u64::from(log.observations.iter().all(|o| o.outcome == Outcome::Success));
-    }
+        let has_none = log.observations.iter().all(|o| o.outcome == Outcome::Success);
+        [holds("ttft.p95", p95), holds("error_rate", RARE), u64::from(has_none)]
+    };
+    let sum = |a: [u64; 3], b: [u64; 3]| [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
+    let [p95_held, errors_held, none_failed] = (0..SEEDS).into_par_iter().map(of_seed).reduce(|| [0; 3], sum);
     println!("p95 {p95_held}, errors {errors_held} of {SEEDS}; in {none_failed} none had failed");
     // Of 60 at 95 % 57 are expected; fewer than 52 come about once in a hundred tests.
     assert!(p95_held >= 52 && errors_held >= 52, "{p95_held} {errors_held}");

@@ -63,6 +63,17 @@ struct Row {
     products: [u128; 2],
 }
 
+impl Row {
+    /// Adds what another replication has in the same bucket.
+    fn add(&mut self, other: &Row) {
+        self.count += other.count;
+        self.squares += other.squares;
+        for (product, more) in self.products.iter_mut().zip(other.products) {
+            *product += more;
+        }
+    }
+}
+
 /// The share up to one bucket, and its relative error.
 #[derive(Clone, Copy, Debug)]
 struct At {
@@ -84,18 +95,26 @@ impl Shares {
             counts.squares += u128::from(of) * u128::from(of);
         }
         self.max = self.max.max(values.max().unwrap_or(Span::ZERO));
-        let mut upto = 0_u128;
-        let new = values.filled().map(|(bucket, count)| {
+        let (mut upto, mut place, mut new) = (0_u128, 0, Vec::new());
+        for (bucket, count) in values.filled() {
             let before = upto;
             upto += u128::from(count);
-            Row {
+            let row = Row {
                 bucket: bucket as u32,
                 count,
                 squares: upto * upto - before * before,
                 products: all.map(|of| u128::from(count) * u128::from(of)),
+            };
+            // Most replications fill few buckets, and hardly one that is not known.
+            place += self.rows[place..].partition_point(|known| known.bucket < row.bucket);
+            match self.rows.get_mut(place) {
+                Some(known) if known.bucket == row.bucket => known.add(&row),
+                Some(_) | None => new.push(row),
             }
-        });
-        self.rows = merged(&self.rows, new);
+        }
+        if !new.is_empty() {
+            self.rows = merged(&self.rows, &new);
+        }
     }
 
     /// The value at the rank of the quantile; `None` where those that have a value do not reach that rank.
@@ -283,25 +302,17 @@ fn logit(share: f64) -> f64 {
     libm::log(share / (1.0 - share))
 }
 
-/// Two lists of rows in rising order, as one.
-fn merged(old: &[Row], new: impl Iterator<Item = Row>) -> Vec<Row> {
-    let mut all = Vec::with_capacity(old.len() + 64);
-    let mut old = old.iter().copied().peekable();
+/// Two lists of rows in rising order that share no bucket, as one.
+fn merged(old: &[Row], new: &[Row]) -> Vec<Row> {
+    let mut all = Vec::with_capacity(old.len() + new.len());
+    let mut rest = old;
     for row in new {
-        while let Some(before) = old.next_if(|known| known.bucket < row.bucket) {
-            all.push(before);
-        }
-        all.push(match old.next_if(|known| known.bucket == row.bucket) {
-            Some(known) => Row {
-                bucket: row.bucket,
-                count: known.count + row.count,
-                squares: known.squares + row.squares,
-                products: [0, 1].map(|of| known.products[of] + row.products[of]),
-            },
-            None => row,
-        });
+        let (before, after) = rest.split_at(rest.partition_point(|known| known.bucket < row.bucket));
+        all.extend_from_slice(before);
+        all.push(*row);
+        rest = after;
     }
-    all.extend(old);
+    all.extend_from_slice(rest);
     all
 }
 

@@ -6,6 +6,7 @@
 
 mod bill;
 mod comparison;
+mod distribution;
 mod identities;
 mod notes;
 mod response_cache;
@@ -64,6 +65,8 @@ pub fn full(report: &Report, style: &Style) -> String {
         page.text += &paragraph("", OVER_ALL, style.width);
     }
     page.missing(report);
+    let (title, table) = distribution::table(report);
+    page.table(&title, &table);
     page.table("Asked for besides", &further(report, &mut notes));
     if let Some(table) = errors(report, &mut notes) {
         page.table("Errors by outcome, share of requests", &table);

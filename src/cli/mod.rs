@@ -13,6 +13,8 @@ mod audit;
 mod calibrate;
 mod capacity;
 mod check;
+#[cfg(feature = "parquet")]
+mod columns;
 #[cfg(feature = "completions")]
 mod completions;
 mod date;

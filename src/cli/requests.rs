@@ -3,8 +3,6 @@
 //! Nothing is kept while an experiment is run. The replication that is asked about is simulated again, and takes the course that it took
 //! then; so the command needs the experiment alone, not its result.
 
-#[cfg(feature = "parquet")]
-mod columns;
 mod export;
 mod gather;
 #[cfg(feature = "hdr")]

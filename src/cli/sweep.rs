@@ -7,11 +7,13 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, anyhow};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::many::{Many, as_json, keep};
+#[cfg(feature = "parquet")]
+use super::columns::Columns;
+use super::many::{Form, Many, Shown, as_json, keep};
 use super::run::Stop;
-use super::{Done, Exit, Failure, print, style};
+use super::{Done, Exit, Failure};
 use crate::experiment::assemble::assemble;
 use crate::experiment::axis::{Axis, points};
 use crate::experiment::load::{Loaded, Source, Traces};
@@ -19,6 +21,8 @@ use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
 use crate::report::repeated::Repeated;
 use crate::report::sweep::{Point, Sweep};
+#[cfg(feature = "parquet")]
+use crate::report::write::Streamed;
 use crate::report::{Report, format, sweep_page};
 use crate::simulate::{self, Options, run_controlled};
 use crate::words::Metric;
@@ -45,17 +49,9 @@ pub(super) struct SweepArgs {
     /// What to print
     #[arg(long, value_enum, default_value_t = Form::Table)]
     format: Form,
-    /// Write sweep.csv, sweep.json and sweep.html, a page with the curves or maps, to this folder too
+    /// Write sweep.csv, sweep.json and sweep.html, a page with the curves or maps, to this folder too, and with the feature `parquet` sweep.parquet
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-}
-
-/// What is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Table,
-    Csv,
-    Json,
 }
 
 impl SweepArgs {
@@ -180,14 +176,12 @@ impl SweepArgs {
     }
 
     fn show(&self, sweep: &Sweep) -> Result<(), Failure> {
-        match self.format {
-            Form::Table => {
-                let style = style();
-                print(&sweep.text(style.width, style.colour))?;
-            }
-            Form::Csv => print(&sweep.csv())?,
-            Form::Json => print(&as_json(sweep)?)?,
-        }
+        self.format.print(&Shown {
+            table: &|style| sweep.text(style.width, style.colour),
+            csv: &|| sweep.csv(),
+            json: &|| as_json(sweep),
+            markdown: &|| sweep.markdown(),
+        })?;
         let Some(folder) = &self.out else { return Ok(()) };
         let page = sweep_page::page(sweep).context("cannot draw the sweep")?;
         keep(
@@ -197,6 +191,20 @@ impl SweepArgs {
                 ("sweep.json", as_json(sweep)?),
                 ("sweep.html", page),
             ],
-        )
+        )?;
+        #[cfg(feature = "parquet")]
+        sheet(&folder.join("sweep.parquet"), sweep)?;
+        Ok(())
     }
+}
+
+/// Writes the rows of the sweep as Parquet.
+#[cfg(feature = "parquet")]
+fn sheet(path: &std::path::Path, sweep: &Sweep) -> Result<(), Failure> {
+    let write = || {
+        let mut columns = Columns::create(Streamed::create(path)?, &sweep.head())?;
+        sweep.rows().into_iter().try_for_each(|row| columns.row(row))?;
+        columns.finish()
+    };
+    Ok(write().with_context(|| format!("cannot write {}", path.display()))?)
 }

@@ -96,6 +96,9 @@ pub fn is_json(first: u8) -> bool {
     matches!(first, b'{' | b'[')
 }
 
+/// How a Parquet file begins.
+pub const PARQUET: [u8; 4] = *b"PAR1";
+
 /// A text of rows, read a piece at a time, bounded as a whole and in each line, and hashed on the way.
 #[derive(Debug)]
 pub struct Rows<R> {
@@ -105,7 +108,8 @@ pub struct Rows<R> {
     most: u64,
     line: u64,
     of_line: usize,
-    /// Whether lines are bounded, once it is known: in JSON a list may be one line, and each of its rows is bounded by its reader.
+    /// Whether lines are bounded, once it is known: in JSON a list may be one line, and each of its rows is bounded by its reader; a Parquet file
+    /// has none.
     bounds_lines: Option<bool>,
 }
 
@@ -150,7 +154,7 @@ impl<R: Read> Read for Rows<R> {
         }
         if self.bounds_lines.is_none() {
             let first = first_that_counts(piece);
-            self.bounds_lines = first.map(|first| !is_json(first));
+            self.bounds_lines = first.map(|first| !is_json(first) && !piece.starts_with(&PARQUET));
         }
         if self.bounds_lines == Some(false) {
             return Ok(read);

@@ -5,8 +5,10 @@
 
 use serde::Serialize;
 
+use super::markdown::escaped;
 use super::repeated::Repeated;
 use super::scorecard::Judged;
+use super::story::rows::Kind;
 use super::table::{Cell, Table, Tone};
 use super::text::{clean, paragraph};
 use super::{Goal, Metric, Report, Unit, format, shown};
@@ -15,6 +17,17 @@ use crate::words::Code;
 
 /// The most warnings that a terminal shows.
 const SHOWN: usize = 4;
+
+/// What stands behind the axes in a row.
+const COLUMNS: [(&str, Kind); 7] = [
+    ("policy", Kind::Text),
+    ("objectives", Kind::Text),
+    ("metric", Kind::Text),
+    ("value", Kind::Number),
+    ("lo", Kind::Number),
+    ("hi", Kind::Number),
+    ("n", Kind::Count),
+];
 
 /// The result of a sweep.
 #[derive(Clone, Debug, Serialize)]
@@ -231,79 +244,122 @@ impl Sweep {
         text
     }
 
-    /// A table for each policy.
+    /// A table for each policy, under its name.
     pub(super) fn tables(&self, width: usize, colour: bool) -> String {
-        let mut text = String::new();
-        for name in self.policies() {
-            let mut table = Table::new(&clean(&self.axes.join(" · ")));
-            for metric in &self.metrics {
-                table.column("", &metric.title_in(self.currency));
-            }
-            let judged = self
-                .points
-                .iter()
-                .flat_map(|point| &point.policies)
-                .any(|of| of.meets.is_some());
-            if judged {
-                table.words("", "objectives");
-            }
-            for (point, of) in self.at(name) {
-                let Some(of) = of else {
-                    let none = self.metrics.iter().map(|_| Cell::new(format::NONE));
-                    let cells = none
-                        .chain([Cell::new("outgrown").tone(Tone::Bad)])
-                        .take(self.metrics.len() + usize::from(judged));
-                    table.row(&Sweep::label(point), cells);
-                    continue;
-                };
-                let figures = self.metrics.iter().zip(&of.figures).map(|(metric, figure)| {
-                    let (value, spread) = format::parts(metric.unit_in(self.currency), figure);
-                    Cell::new(value).tail(spread.map(|spread| spread.tight()).unwrap_or_default())
-                });
-                let verdict = of.meets.map(|judged| {
-                    let fails = of.fails.join(", ");
-                    match judged {
-                        Judged::Pass => Cell::new("PASS").tone(Tone::Good),
-                        Judged::Fail => Cell::new(format!("FAIL {fails}")).tone(Tone::Bad),
-                        Judged::Undecided => Cell::new(format!("? {fails}")).tone(Tone::Dim),
-                    }
-                });
-                table.row(&Sweep::label(point), figures.chain(verdict));
-            }
-            text += &format!("\n{}\n{}", clean(name), table.render(width, colour));
+        let of_each = self.each().into_iter();
+        of_each
+            .map(|(name, table)| format!("\n{name}\n{}", table.render(width, colour)))
+            .collect()
+    }
+
+    /// The sweep as Markdown: what follows from it, a table for each policy, and what runs warned of.
+    pub fn markdown(&self) -> String {
+        let item = |sentence: &str| format!("- {}\n", escaped(&clean(sentence)));
+        let mut text = format!("# {}\n\n", escaped(&self.experiment));
+        text.extend(self.sentences().iter().map(|sentence| item(sentence)));
+        for (name, table) in self.each() {
+            text += &format!("\n## {}\n\n{}", escaped(&name), table.markdown());
+        }
+        if !self.warnings.is_empty() {
+            text += "\n## Warnings\n\n";
+            let count = self.points.len();
+            text.extend(self.warnings.iter().map(|warning| item(&warning.sentence(count))));
         }
         text
     }
 
-    /// The sweep as rows: a value for each axis, the policy, the metric, its estimate.
-    pub fn csv(&self) -> String {
-        let mut sheet = csv::Writer::from_writer(Vec::new());
-        let head = self.axes.iter().map(String::as_str);
-        // Writing to memory does not fail.
-        let _ = sheet.write_record(head.chain(["policy", "objectives", "metric", "value", "lo", "hi", "n"]));
+    /// The name of each policy and its table, a row a point.
+    fn each(&self) -> Vec<(String, Table)> {
+        let names = self.policies().into_iter();
+        names.map(|name| (clean(name), self.of_policy(name))).collect()
+    }
+
+    fn of_policy(&self, name: &str) -> Table {
+        let mut table = Table::new(&clean(&self.axes.join(" · ")));
+        for metric in &self.metrics {
+            table.column("", &metric.title_in(self.currency));
+        }
+        let judged = self
+            .points
+            .iter()
+            .flat_map(|point| &point.policies)
+            .any(|of| of.meets.is_some());
+        if judged {
+            table.words("", "objectives");
+        }
+        for (point, of) in self.at(name) {
+            let Some(of) = of else {
+                let none = self.metrics.iter().map(|_| Cell::new(format::NONE));
+                let cells = none
+                    .chain([Cell::new("outgrown").tone(Tone::Bad)])
+                    .take(self.metrics.len() + usize::from(judged));
+                table.row(&Sweep::label(point), cells);
+                continue;
+            };
+            let figures = self.metrics.iter().zip(&of.figures).map(|(metric, figure)| {
+                let (value, spread) = format::parts(metric.unit_in(self.currency), figure);
+                Cell::new(value).tail(spread.map(|spread| spread.tight()).unwrap_or_default())
+            });
+            let verdict = of.meets.map(|judged| {
+                let fails = of.fails.join(", ");
+                match judged {
+                    Judged::Pass => Cell::new("PASS").tone(Tone::Good),
+                    Judged::Fail => Cell::new(format!("FAIL {fails}")).tone(Tone::Bad),
+                    Judged::Undecided => Cell::new(format!("? {fails}")).tone(Tone::Dim),
+                }
+            });
+            table.row(&Sweep::label(point), figures.chain(verdict));
+        }
+        table
+    }
+
+    /// The columns of the sweep as rows: its axes, which policy, whether it meets its objectives, the metric and its estimate.
+    pub fn head(&self) -> Vec<(&str, Kind)> {
+        let axes = self.axes.iter().map(|axis| (axis.as_str(), Kind::Text));
+        axes.chain(COLUMNS).collect()
+    }
+
+    /// A row for each point, policy and metric; one without figures for a point that outgrew its bound.
+    pub fn rows(&self) -> Vec<Vec<String>> {
         let number = |x: Option<f64>| x.filter(|x| x.is_finite()).map(|x| x.to_string()).unwrap_or_default();
+        let mut rows = Vec::new();
         for point in &self.points {
+            let mut add = |rest: [String; COLUMNS.len()]| rows.push(point.values.iter().cloned().chain(rest).collect());
+            if point.outgrown.is_some() {
+                let mut rest = <[String; COLUMNS.len()]>::default();
+                rest[1] = "outgrown".into();
+                add(rest);
+            }
             for policy in &point.policies {
+                let meets = match policy.meets {
+                    Some(Judged::Pass) => "pass",
+                    Some(Judged::Fail) => "fail",
+                    Some(Judged::Undecided) => "undecided",
+                    None => "",
+                };
                 for (metric, figure) in self.metrics.iter().zip(&policy.figures) {
-                    let values = point.values.iter().map(|value| super::csv::text(value));
-                    let meets = match policy.meets {
-                        Some(Judged::Pass) => "pass",
-                        Some(Judged::Fail) => "fail",
-                        Some(Judged::Undecided) => "undecided",
-                        None => "",
-                    };
-                    let rest = [
-                        super::csv::text(&policy.name),
+                    add([
+                        policy.name.clone(),
                         meets.to_owned(),
                         metric.to_string(),
                         number(Some(figure.value)),
                         number(figure.lo),
                         number(figure.hi),
                         figure.n.to_string(),
-                    ];
-                    let _ = sheet.write_record(values.chain(rest));
+                    ]);
                 }
             }
+        }
+        rows
+    }
+
+    /// The rows as CSV, with their head.
+    pub fn csv(&self) -> String {
+        let mut sheet = csv::Writer::from_writer(Vec::new());
+        // Writing to memory does not fail.
+        let _ = sheet.write_record(self.head().iter().map(|(name, _)| name));
+        for row in self.rows() {
+            let _ = sheet.write_record(row.iter().map(|cell| super::csv::text(cell)));
         }
         sheet
             .into_inner()
@@ -431,6 +487,15 @@ mod tests {
     }
 
     #[test]
+    fn in_markdown_a_policy_is_a_table_under_its_name() {
+        let text = sweep(&[("1/s", Judged::Pass), ("2/s", Judged::Fail)]).markdown();
+        let rows = "| 1/s | 1.00 % ±0.20 | PASS |\n| 2/s | 1.00 % ±0.20 | FAIL errors |\n";
+        let head = "| traffic.rate | errors | objectives |\n| --- | ---: | --- |\n";
+        let said = "# e\n\n- p carries traffic.rate = 1/s; at 2/s it fails errors.\n\n## p\n\n";
+        assert_eq!(text, format!("{said}{head}{rows}"));
+    }
+
+    #[test]
     fn rows_have_their_values() {
         let csv = sweep(&[("1/s", Judged::Pass)]).csv();
         let mut lines = csv.lines();
@@ -442,5 +507,9 @@ mod tests {
             lines.next().unwrap().starts_with("1/s,p,pass,error_rate,0.01,0.008,"),
             "{csv}"
         );
+        let mut outgrown = sweep(&[("2/s", Judged::Pass)]);
+        outgrown.points[0].policies.clear();
+        outgrown.points[0].outgrown = Some("more requests than are held".into());
+        assert_eq!(outgrown.csv().lines().last().unwrap(), "2/s,,outgrown,,,,,");
     }
 }

@@ -9,9 +9,9 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 
 use super::super::Failure;
-#[cfg(feature = "parquet")]
-use super::columns::Columns;
 use super::gather::not_stopped;
+#[cfg(feature = "parquet")]
+use crate::cli::columns::Columns;
 use crate::decide::{Telling, events};
 use crate::engine::run::{Control, run_watched};
 use crate::engine::story::{self, Course, Teller};

@@ -1,7 +1,7 @@
 //! Request traces: when requests came, and how long they were.
 //!
 //! A CSV (with commas, semicolons or tabs) or JSON (an object a line, a list, pages of a list, or OpenTelemetry's spans), packed with gzip or
-//! zstd or not, as UTF-8 or UTF-16, in a form that is known ([`forms::FORMS`]) or with columns that the experiment names. Rows may come in any order of time. What a trace says that is not
+//! zstd or not, as UTF-8 or UTF-16, or with the feature `parquet` a Parquet file, in a form that is known ([`forms::FORMS`]) or with columns that the experiment names. Rows may come in any order of time. What a trace says that is not
 //! heeded is told ([`Trace::notes`]), and so is what is done to its rows: failed requests are left out, times in steps of a second or
 //! more are spread over their step.
 //!
@@ -12,6 +12,8 @@ mod column;
 mod forms;
 mod instant;
 mod kept;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod records;
 mod sorted;
 mod spill;
@@ -29,7 +31,7 @@ pub use column::column;
 pub use forms::{FORMS, Form};
 pub(crate) use instant::instant;
 
-use super::source::{MOST_OF_TRACE, Rows, first_that_counts, is_json};
+use super::source::{MOST_OF_TRACE, PARQUET, Rows, first_that_counts, is_json};
 use crate::form::diagnose::quoted;
 use crate::kernel::time::Span;
 use crate::traffic::arrivals::{Reading, TimeUnit};
@@ -147,6 +149,9 @@ type Take<'a> = dyn FnMut(&mut dyn Records) -> Result<(), TraceError> + 'a;
 
 fn packed(source: &mut dyn BufRead, take: &mut Take<'_>) -> Result<(), TraceError> {
     let begins = begins(source)?;
+    if begins.starts_with(&PARQUET) {
+        return columns(source, take);
+    }
     if begins.starts_with(&GZIP) {
         let unpacked = Rows::of(MultiGzDecoder::new(source), MOST_OF_TRACE);
         return plain(&mut BufReader::new(unpacked), take);
@@ -156,6 +161,19 @@ fn packed(source: &mut dyn BufRead, take: &mut Take<'_>) -> Result<(), TraceErro
         return plain(&mut BufReader::new(unpacked), take);
     }
     plain(source, take)
+}
+
+/// Reads a Parquet file.
+#[cfg(feature = "parquet")]
+fn columns(source: &mut dyn BufRead, take: &mut Take<'_>) -> Result<(), TraceError> {
+    take(&mut parquet::Parquet::new(source)?)
+}
+
+/// Says what reads a Parquet file.
+#[cfg(not(feature = "parquet"))]
+fn columns(_: &mut dyn BufRead, _: &mut Take<'_>) -> Result<(), TraceError> {
+    let text = "it is a Parquet file, and this simcap is built without the feature `parquet`: cargo install --path . --features parquet; or write it as CSV";
+    Err(TraceError::Source(text.to_owned()))
 }
 
 /// How what is packed with zstd begins (RFC 8878, 3.1.1).

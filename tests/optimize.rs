@@ -180,6 +180,47 @@ fn a_timeout_is_neither_too_short_nor_too_long() {
     }
 }
 
+/// Of $0.001 and 1 s, $0.0015 and 200 ms, $0.003 and 100 ms a request, at 50/s $129,600, $194,400 and $388,800 in thirty days, a second is worth the
+/// first from nothing on, the second from 64,800 / 0.8 = $81,000 on, and the third from 194,400 / 0.1 = $1.944 million on.
+#[test]
+fn what_a_second_is_worth_decides() {
+    let provider = |price: &str, takes: &str| json!({ "response": { "constant": takes }, "prices": { "per_request": { "price": price } } });
+    let single = |name: &str| json!({ "name": name, "policy": { "single": { "provider": name } } });
+    let of = experiment(
+        "50/s",
+        &json!({
+            "slow": provider("$0.001", "1s"),
+            "middle": provider("$0.0015", "200ms"),
+            "fast": provider("$0.003", "100ms"),
+        }),
+        &json!([single("slow"), single("middle"), single("fast")]),
+        &json!([{ "metric": "error_rate", "at_most": "1%" }]),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    for (worth, best) in [(50_000, "slow"), (200_000, "middle"), (4_000_000, "fast")] {
+        let goal = format!("cost_per_month + {worth}*e2e.p95");
+        let (code, found) = optimize(folder.path(), &of, &["--goal", &goal]);
+        assert_eq!((code, &found["best"]), (0, &json!(best)), "{found}");
+        assert_eq!(found["metrics"][0], json!(goal));
+        for point in found["points"].as_array().unwrap() {
+            let figure = |i: usize| point["at"]["figures"][i]["value"].as_f64().unwrap();
+            let sum = figure(1) + f64::from(worth) * figure(2);
+            assert!((figure(0) - sum).abs() < 1e-9 * sum, "{point}");
+        }
+    }
+    for (goal, why) in [
+        ("cost_per_month + 2*qualty", "there is no `qualty`"),
+        ("0*quality", "a weight is a number above 0"),
+    ] {
+        let out = simcap(folder.path(), &["optimize", "e.json", "--goal", goal]);
+        assert!(
+            out.status.code() == Some(2) && text(&out.stderr).contains(why),
+            "{}",
+            text(&out.stderr)
+        );
+    }
+}
+
 /// Providers at prices of $1 to $12 a thousand requests, that are alike otherwise.
 fn twelve() -> Value {
     let provider = |price: u32| {

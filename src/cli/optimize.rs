@@ -26,7 +26,7 @@ use crate::report::optimum::{Ended, Optimum, Retest};
 use crate::report::{Goal, Judged, format, optimum_page};
 use crate::simulate::{Options, run_controlled};
 use crate::study::{Again, Among, Choose, Chosen, Fault, Out, Selection, Tried, Warmth, leading, optimum, worth};
-use crate::words::{Metric, Start, Unit};
+use crate::words::{Aim, Metric, Start, Unit};
 use candidates::{Candidates, best_file, settled};
 
 /// The share of the budget that the search may take; the rest is for the run on another seed.
@@ -52,6 +52,10 @@ pub(super) struct OptimizeArgs {
     /// What is to be as high as can be, such as quality or goodput
     #[arg(long, visible_alias = "maximize", value_name = "METRIC")]
     maximise: Option<Metric>,
+    /// Several metrics, each times what a unit of it is worth, whose sum is to be as low as can be: `cost_per_month + 2000*e2e.p95` takes a
+    /// second of p95 for as bad as 2,000 a month
+    #[arg(long, value_name = "SUM", conflicts_with_all = ["minimise", "maximise"], allow_hyphen_values = true)]
+    goal: Option<Aim>,
     /// The most replications of a candidate, of which all begin with four
     #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u64).range(4..=100_000))]
     replications: u64,
@@ -82,9 +86,9 @@ impl OptimizeArgs {
         let fixed = fixed.map_err(|error| Failure::Input(error.to_string()))?;
         let base = asked_of_all(source.load(&fixed, &traces, None, own.clone())?);
         let plan = assemble(&base)?;
-        let goal = self.maximise.as_ref().or(self.minimise.as_ref());
-        let goal = goal.cloned().unwrap_or(Metric::COST_PER_MONTH);
-        let metrics = metrics(&plan, goal);
+        let metric = self.maximise.as_ref().or(self.minimise.as_ref()).cloned();
+        let goal = self.goal.clone().or(metric.map(Aim::Metric));
+        let metrics = metrics(&plan, goal.unwrap_or(Aim::Metric(Metric::COST_PER_MONTH)));
         let mut candidates = Candidates::of(&self, (source, traces, own.clone()), &base, &plan, &metrics)?;
         let pool = self.many.pool()?;
         stop.simulate();
@@ -195,8 +199,8 @@ impl OptimizeArgs {
     }
 
     /// What may be raised without a price, where costs are to be low: no price follows from it.
-    fn costs_nothing(&self, goal: &Metric) -> Option<String> {
-        let is_of_costs = matches!(goal.unit(), Unit::Dollars | Unit::Money(_)) && self.maximise.is_none();
+    fn costs_nothing(&self, goal: &Aim) -> Option<String> {
+        let is_of_costs = goal.unit_in(None) == Unit::Dollars && self.maximise.is_none();
         let is_free = |path: &str| {
             let steps = path.split(['.', '[', ']']);
             path.starts_with("providers")
@@ -218,7 +222,7 @@ impl OptimizeArgs {
     }
 
     /// Refuses a figure to go by that no candidate has.
-    fn has_values(&self, selection: &Selection, names: &[String], goal: &Metric) -> Result<(), Failure> {
+    fn has_values(&self, selection: &Selection, names: &[String], goal: &Aim) -> Result<(), Failure> {
         let has_none = |tried: &Tried| tried.out == Some(Out::Valueless);
         match selection.tried.iter().position(has_none) {
             Some(i)
@@ -339,8 +343,8 @@ fn asked_of_all(mut loaded: Loaded) -> Loaded {
     loaded
 }
 
-/// The metrics that are kept of each candidate: what is to be low, a latency, errors and quality.
-fn metrics(plan: &Plan, goal: Metric) -> Vec<Metric> {
+/// What is kept of each candidate: what is to be low, what that is a sum of, a latency, errors and quality.
+fn metrics(plan: &Plan, goal: Aim) -> Vec<Aim> {
     let asked = |is: &dyn Fn(&Metric) -> bool, standard: Metric| {
         let goals = plan.objectives.iter().map(|objective| &objective.metric);
         goals.into_iter().find(|metric| is(metric)).cloned().unwrap_or(standard)
@@ -350,10 +354,15 @@ fn metrics(plan: &Plan, goal: Metric) -> Vec<Metric> {
         &|metric| metric.unit() == Unit::Share && metric.lower_is_better(),
         Metric::ERROR_RATE,
     );
+    let terms: Vec<Metric> = goal.terms().into_iter().map(|(_, metric)| metric.clone()).collect();
     let mut all = vec![goal];
-    for metric in [latency, errors, Metric::QUALITY] {
-        if !all.contains(&metric) {
-            all.push(metric);
+    for aim in terms
+        .into_iter()
+        .chain([latency, errors, Metric::QUALITY])
+        .map(Aim::Metric)
+    {
+        if !all.contains(&aim) {
+            all.push(aim);
         }
     }
     all

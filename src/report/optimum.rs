@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::sweep::AtPoint;
 use super::table::{Cell, Table, Tone};
 use super::text::{clean, paragraph};
-use super::{Goal, Judged, Metric, format};
+use super::{Goal, Judged, format};
 use crate::stats::interval::Estimate;
-use crate::words::Code;
+use crate::words::{Aim, Code};
 
 /// The result of a choice.
 #[derive(Clone, Debug, Serialize)]
@@ -23,8 +23,8 @@ pub struct Optimum {
     pub experiment: String,
     /// Whether the first of the metrics was to be as high as can be, instead of as low.
     pub maximise: bool,
-    /// The metrics of every figure, in order: first that which was to be as low as can be, then latency, errors and, where answers are rated, quality.
-    pub metrics: Vec<Metric>,
+    /// What every figure is of, in order: first that which was to be as low as can be, a metric or a sum of several, then latency, errors and, where answers are rated, quality.
+    pub metrics: Vec<Aim>,
     /// The objectives that had to hold.
     pub objectives: Vec<Goal>,
     /// The paths that were changed.

@@ -86,7 +86,10 @@ pub fn chart(all: &Optimum, column: usize) -> Option<Chart> {
         scale: Scale::Linear,
         range: None,
     };
-    let goals = all.objectives.iter().filter(|goal| goal.metric == all.metrics[column]);
+    let goals = all
+        .objectives
+        .iter()
+        .filter(|goal| Some(&goal.metric) == all.metrics[column].metric());
     Some(Chart {
         title: format!(
             "{} of candidates against {}",

@@ -54,6 +54,74 @@ impl Side {
     }
 }
 
+impl Side {
+    /// The sum of figures of the same replications, each times its weight, with its interval: put together from theirs and how what
+    /// replications add to them hangs together, as differences are.
+    pub fn sum(terms: &[(f64, Side)]) -> Side {
+        // How far the interval of each reaches down and up, times its weight, and what replications add on the scale of that.
+        let scaled: Vec<(f64, Option<f64>, Option<f64>, Vec<f64>)> = (terms.iter())
+            .map(|(weight, side)| {
+                let of = &side.estimate;
+                let down = of.lo.map(|lo| weight.abs() * (of.value - lo));
+                let up = of.hi.map(|hi| weight.abs() * (hi - of.value));
+                let (down, up) = if *weight < 0.0 { (up, down) } else { (down, up) };
+                let reach = down.zip(up).map_or(0.0, |(down, up)| (down + up) / 2.0);
+                let mean = side.residuals.iter().sum::<f64>() / side.residuals.len() as f64;
+                let spread = side
+                    .residuals
+                    .iter()
+                    .map(|r| (r - mean) * (r - mean))
+                    .sum::<f64>()
+                    .sqrt();
+                let scale = if spread > 0.0 && reach.is_finite() {
+                    weight.signum() * reach / spread
+                } else {
+                    0.0
+                };
+                (
+                    weight * of.value,
+                    down,
+                    up,
+                    side.residuals.iter().map(|r| scale * r).collect(),
+                )
+            })
+            .collect();
+        let value: f64 = scaled.iter().map(|term| term.0).sum();
+        let apart = |reach: &dyn Fn(usize) -> Option<f64>| {
+            let reaches: Vec<f64> = (0..scaled.len()).map(reach).collect::<Option<_>>()?;
+            let mut square = 0.0;
+            for (i, x) in reaches.iter().enumerate() {
+                for (j, y) in reaches.iter().enumerate() {
+                    let rho = if i == j {
+                        1.0
+                    } else {
+                        correlation(&scaled[i].3, &scaled[j].3)
+                    };
+                    square += rho * x * y;
+                }
+            }
+            Some(square.max(0.0).sqrt()).filter(|reach| reach.is_finite() && value.is_finite())
+        };
+        let estimates = || terms.iter().map(|(_, side)| &side.estimate);
+        let is_endless = value == f64::INFINITY
+            && (terms.iter()).any(|(weight, side)| *weight > 0.0 && side.estimate.lo == Some(f64::INFINITY));
+        let count = scaled.iter().map(|term| term.3.len()).min().unwrap_or(0);
+        Side {
+            estimate: Estimate {
+                value,
+                lo: match is_endless {
+                    true => Some(value),
+                    false => apart(&|i| scaled[i].1).map(|reach| value - reach),
+                },
+                hi: apart(&|i| scaled[i].2).map(|reach| value + reach),
+                n: estimates().map(|of| of.n).min().unwrap_or(0),
+                undefined: estimates().map(|of| of.undefined).max().unwrap_or(0),
+            },
+            residuals: (0..count).map(|k| scaled.iter().map(|term| term.3[k]).sum()).collect(),
+        }
+    }
+}
+
 /// The difference `B - A`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Paired {
@@ -176,6 +244,41 @@ mod tests {
 
     fn close(a: f64, b: f64) -> bool {
         (a - b).abs() <= 1e-8 * b.abs()
+    }
+
+    /// Of means the interval of a sum is that of the mean of the sums.
+    #[test]
+    fn a_sum_of_means_is_the_mean_of_sums() {
+        let sums: Vec<f64> = A.iter().zip(B).map(|(a, b)| 2.0 * a - 0.5 * b).collect();
+        let (found, known) = (Side::sum(&[(2.0, side(&A)), (-0.5, side(&B))]), side(&sums));
+        assert!(close(found.estimate.value, known.estimate.value));
+        assert!(close(found.estimate.lo.unwrap(), known.estimate.lo.unwrap()));
+        assert!(close(found.estimate.hi.unwrap(), known.estimate.hi.unwrap()));
+        assert!(close(correlation(&found.residuals, &known.residuals), 1.0));
+        assert_eq!((found.estimate.n, found.residuals.len()), (6, 6));
+    }
+
+    #[test]
+    fn a_sum_with_what_never_ends_never_ends() {
+        let endless = Side {
+            estimate: Estimate {
+                value: f64::INFINITY,
+                lo: Some(f64::INFINITY),
+                hi: None,
+                n: 6,
+                undefined: 0,
+            },
+            residuals: vec![0.0; 6],
+        };
+        let sum = Side::sum(&[(1.0, side(&A)), (3.0, endless)]);
+        assert_eq!(
+            (sum.estimate.value, sum.estimate.lo),
+            (f64::INFINITY, Some(f64::INFINITY))
+        );
+        assert_eq!(
+            Paired::compare(&side(&A), &sum, Confidence::P95).verdict,
+            Verdict::Higher
+        );
     }
 
     #[test]

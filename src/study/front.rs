@@ -2,11 +2,11 @@
 
 use crate::stats::interval::Estimate;
 use crate::stats::sorting;
-use crate::words::{Metric, Unit};
+use crate::words::{Aim, Unit};
 
 /// Which of `figures` no other is better than: each of them has the metrics in their order, of which `lower` says whether less is better.
 /// What is better by no more than `matters`, or by half a thousandth of a share, is as good; of several that are as good the first stays.
-pub(super) fn front(figures: &[&[Estimate]], metrics: &[Metric], lower: &[bool], matters: f64) -> Vec<usize> {
+pub(super) fn front(figures: &[&[Estimate]], metrics: &[Aim], lower: &[bool], matters: f64) -> Vec<usize> {
     let value = |i: usize, column: usize| {
         let value = figures[i].get(column).map_or(f64::NAN, |figure| figure.value);
         if lower[column] { value } else { -value }
@@ -14,7 +14,7 @@ pub(super) fn front(figures: &[&[Estimate]], metrics: &[Metric], lower: &[bool],
     let covers = |a: usize, b: usize| {
         (0..metrics.len()).all(|column| {
             let (x, y) = (value(a, column), value(b, column));
-            let share = metrics[column].unit() == Unit::Share;
+            let share = metrics[column].unit_in(None) == Unit::Share;
             let room = matters * y.abs() + if share { 5e-4 } else { 0.0 };
             x.is_nan() || y.is_nan() || x <= y || x <= y + room
         })
@@ -33,6 +33,7 @@ pub(super) fn front(figures: &[&[Estimate]], metrics: &[Metric], lower: &[bool],
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::Metric;
 
     #[test]
     fn the_front_has_what_nothing_covers() {
@@ -46,7 +47,7 @@ mod tests {
             of([90.0, f64::INFINITY, 0.5]),
         ];
         let all: Vec<&[Estimate]> = all.iter().map(Vec::as_slice).collect();
-        let metrics = [Metric::COST_PER_MONTH, Metric::E2E_P95, Metric::ERROR_RATE];
+        let metrics = [Metric::COST_PER_MONTH, Metric::E2E_P95, Metric::ERROR_RATE].map(Aim::from);
         assert_eq!(front(&all, &metrics, &[true; 3], 0.01), [5, 0, 2, 4]);
     }
 }

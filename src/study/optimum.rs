@@ -1,15 +1,16 @@
 //! What a choice found, in the form that is shown: sentences, the points that were run again, and every candidate with why it is out.
 
 use super::front::front;
-use super::select::{Chosen, Out, Selection, Tried};
+use super::select::{Chosen, Out, Selection, Tried, summed};
 use crate::decide::Held;
 use crate::report::optimum::{Candidate, Ended, Optimum, Point};
-use crate::report::sweep;
-use crate::report::{Goal, Judged, Metric, Report, format};
+use crate::report::sweep::{self, AtPoint};
+use crate::report::{Goal, Judged, Metric, Report, format, shown};
 use crate::stats::compare::{Paired, Side};
 use crate::stats::critical::Confidence;
 use crate::stats::interval::Estimate;
 use crate::stats::sorting;
+use crate::words::{Aim, Unit};
 
 /// The most points of the front that are run again.
 const MOST_ON_FRONT: usize = 8;
@@ -88,7 +89,7 @@ pub fn leading(selection: &Selection, goals: &[Goal], is_most: bool) -> Option<u
 }
 
 /// The candidates that are worth a second run, each once: the leading one, what may be better or was nearest to it, and the front.
-pub fn worth(selection: &Selection, among: Among<'_>, metrics: &[Metric], is_most: bool, matters: f64) -> Vec<usize> {
+pub fn worth(selection: &Selection, among: Among<'_>, metrics: &[Aim], is_most: bool, matters: f64) -> Vec<usize> {
     let Some(first) = leading(selection, among.goals, is_most) else {
         return Vec::new();
     };
@@ -124,8 +125,8 @@ pub fn worth(selection: &Selection, among: Among<'_>, metrics: &[Metric], is_mos
 }
 
 /// Of each metric whether less is better.
-fn lower(metrics: &[Metric], is_most: bool) -> Vec<bool> {
-    let of = |(i, metric): (usize, &Metric)| if i == 0 { !is_most } else { metric.lower_is_better() };
+fn lower(metrics: &[Aim], is_most: bool) -> Vec<bool> {
+    let of = |(i, metric): (usize, &Aim)| if i == 0 { !is_most } else { metric.lower_is_better() };
     metrics.iter().enumerate().map(of).collect()
 }
 
@@ -165,7 +166,7 @@ pub fn optimum(
     if let Some(at) = all
         .metrics
         .iter()
-        .position(|metric| *metric == Metric::QUALITY)
+        .position(|metric| metric.metric() == Some(&Metric::QUALITY))
         .filter(|at| *at > 0)
     {
         let is_said = all.points.iter().any(|point| point.at.figures[at].value.is_finite());
@@ -213,10 +214,12 @@ fn points(all: &Optimum, among: Among<'_>, best: Option<usize>, again: &[Again])
     });
     let mut points: Vec<Point> = (again.iter())
         .filter_map(|again| {
-            let at = sweep::Point::of(Vec::new(), &again.report, &all.metrics)
+            let at = sweep::Point::of(Vec::new(), &again.report, &[])
                 .policies
                 .into_iter()
                 .next()?;
+            let figures = all.metrics.iter().map(|aim| figure(&again.report, aim)).collect();
+            let at = AtPoint { figures, ..at };
             let is_today = again.candidate.is_none() || again.candidate == among.today;
             Some(Point {
                 name: again
@@ -255,6 +258,14 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
+/// A figure of the policy of a report.
+fn figure(report: &Report, aim: &Aim) -> Estimate {
+    match aim {
+        Aim::Metric(metric) => (report.policies.first()).map_or(Estimate::NONE, |policy| shown(policy, metric).0),
+        Aim::Sum(_) => summed(aim, |metric| side(report, metric)).map_or(Estimate::NONE, |side| side.estimate),
+    }
+}
+
 /// A policy's figure over all requests, and what replications add to its error.
 fn side(report: &Report, metric: &Metric) -> Option<Side> {
     let measured = report
@@ -274,7 +285,8 @@ fn beside(all: &Optimum, leading: Option<usize>, among: Among<'_>, again: &[Agai
     let of = |candidate: Option<usize>| again.iter().find(|again| again.candidate == candidate);
     let (own, today) = (of(leading)?, of(among.today)?);
     let metric = &all.metrics[0];
-    let (a, b) = (side(&today.report, metric)?, side(&own.report, metric)?);
+    let of = |report: &Report| summed(metric, |metric| side(report, metric));
+    let (a, b) = (of(&today.report)?, of(&own.report)?);
     let confidence = Confidence::new(all.confidence).unwrap_or_default();
     let paired = Paired::compare(&a, &b, confidence);
     let unit = metric.unit_in(all.currency);
@@ -319,10 +331,11 @@ fn sentences(
     let metric = &all.metrics[0];
     let unit = metric.unit_in(all.currency);
     let title = metric.title_in(all.currency);
-    let which = match (all.maximise, metric.unit()) {
+    let which = match (all.maximise, metric) {
         (true, _) => "Highest",
-        (false, crate::words::Unit::Dollars) => "Cheapest",
-        (false, _) => "Lowest",
+        (false, Aim::Metric(metric)) if metric.unit() == Unit::Dollars => "Cheapest",
+        (false, Aim::Metric(_)) => "Lowest",
+        (false, Aim::Sum(_)) => "Best",
     };
     let meets = if all.objectives.is_empty() {
         "of all"

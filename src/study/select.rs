@@ -30,7 +30,7 @@ use crate::report::{Judged, format};
 use crate::stats::compare::{Paired, Side, Verdict};
 use crate::stats::critical::Confidence;
 use crate::stats::interval::Estimate;
-use crate::words::Metric;
+use crate::words::{Aim, Metric};
 
 /// Replications of the first look; each further one has twice as many.
 pub const FIRST: u64 = 4;
@@ -43,8 +43,8 @@ pub type Candidates<'a> = &'a mut dyn FnMut(usize) -> Result<Loaded, LoadError>;
 /// What is to be chosen, and how.
 #[derive(Clone, Debug)]
 pub struct Choose {
-    /// The metrics of candidates that are kept, each of which the plan measures: first that which is to be as low as can be.
-    pub metrics: Vec<Metric>,
+    /// What is kept of candidates, of metrics that the plan measures: first that which is to be as low as can be.
+    pub metrics: Vec<Aim>,
     /// Whether the first of them is to be as high as can be instead.
     pub is_most: bool,
     /// A difference in it that does not matter, as a share.
@@ -153,6 +153,24 @@ impl Choose {
             .count()
     }
 
+    /// Every metric that is measured, each once.
+    fn measured(&self) -> Vec<Metric> {
+        let mut all: Vec<Metric> = Vec::new();
+        for (_, metric) in self.metrics.iter().flat_map(Aim::terms) {
+            if !all.contains(metric) {
+                all.push(metric.clone());
+            }
+        }
+        all
+    }
+
+    /// A figure of a candidate, and what replications add to its error.
+    fn side(&self, sampled: &Sampled, aim: &Aim, confidence: Confidence) -> Option<Side> {
+        let measured = self.measured();
+        let of = |metric: &Metric| sampled.side(measured.iter().position(|known| known == metric)?, confidence);
+        summed(aim, of)
+    }
+
     /// Chooses among `count` candidates, of which each has at most so many `objectives`.
     ///
     /// # Errors
@@ -191,6 +209,17 @@ impl Choose {
             Err(fault) => return Err(fault),
         };
         Ok(going.selection(ended))
+    }
+}
+
+/// The figure of `aim`, of those that its metrics have by `of`.
+pub(super) fn summed(aim: &Aim, of: impl Fn(&Metric) -> Option<Side>) -> Option<Side> {
+    match aim {
+        Aim::Metric(metric) => of(metric),
+        Aim::Sum(terms) => {
+            let sides = terms.iter().map(|(weight, metric)| Some((*weight, of(metric)?)));
+            Some(Side::sum(&sides.collect::<Option<Vec<_>>>()?))
+        }
     }
 }
 
@@ -308,20 +337,20 @@ impl Going<'_, '_> {
             };
             let sampled = entry
                 .sampled
-                .get_or_insert_with(|| Sampled::new(plan, &self.how.metrics));
+                .get_or_insert_with(|| Sampled::new(plan, &self.how.measured()));
             sampled.extend(plan, &tallies);
             self.spent += tallies.iter().map(Tally::requests).sum::<u64>();
             entry.held = sampled.held(plan, self.level);
-            entry.side = sampled.side(0, self.level);
-            let figure = |column| {
-                sampled
-                    .side(column, plan.confidence)
+            entry.side = self.how.side(sampled, &self.how.metrics[0], self.level);
+            let figure = |aim| {
+                self.how
+                    .side(sampled, aim, plan.confidence)
                     .map_or(Estimate::NONE, |side| side.estimate)
             };
             entry.tried = Some(Tried {
                 replications: sampled.replications(),
                 requests: sampled.requests(),
-                figures: (0..self.how.metrics.len()).map(figure).collect(),
+                figures: self.how.metrics.iter().map(figure).collect(),
                 held: sampled.held(plan, plan.confidence),
                 out: None,
             });

@@ -29,6 +29,7 @@
 //! Of a tag, the first [`MOST_TAG_VALUES`] values in the order of the classes are kept apart; `other` is the rest, classes without
 //! the tag included, so that the values add up to the whole.
 
+mod aim;
 mod quantity;
 mod read;
 mod scope;
@@ -44,6 +45,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Code, Outcome, Unit};
 
+pub use aim::{Aim, BadAim};
 pub use quantity::{Better, Lies, Quantity, Row, Standard, Takes, Times};
 pub use read::BadMetric;
 pub use scope::{Key, Scope};

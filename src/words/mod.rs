@@ -19,7 +19,7 @@ pub use bound::BoundKind;
 pub use course::{Course, Lasts};
 pub use effort::EffortKind;
 pub use holding::Holding;
-pub use metric::Metric;
+pub use metric::{Aim, Metric};
 pub use outcome::{Blame, Outcome, Outcomes, Row, Seen, Statuses, outcome_of, outcome_of_words};
 pub use provenance::{Input, ModelNote, Standing};
 pub use request::{Ask, Ended, Finished, Headers, Left, UNRATED, Usage};

@@ -13,7 +13,7 @@ use crate::form::diagnose::nearest;
 use crate::form::own::OwnParts;
 use crate::report::format;
 use crate::study::alone;
-use crate::words::Metric;
+use crate::words::{Aim, Metric};
 
 /// The most candidates.
 const MOST: usize = 1_000;
@@ -45,16 +45,18 @@ impl Candidates {
         from: Origin,
         base: &Loaded,
         plan: &Plan,
-        metrics: &[Metric],
+        metrics: &[Aim],
     ) -> Result<Candidates, Failure> {
         let names = policies(args, plan)?;
         let first = base.experiment.policies.first().map(|entry| entry.name.clone());
         let first = first.unwrap_or_default();
         let known = plan.metrics.iter().map(|measure| &measure.metric);
-        let missing = metrics
-            .iter()
-            .filter(|metric| !known.clone().any(|known| known == *metric));
-        let missing: Vec<Metric> = missing.cloned().collect();
+        let mut missing: Vec<Metric> = Vec::new();
+        for (_, metric) in metrics.iter().flat_map(Aim::terms) {
+            if !known.clone().any(|known| known == metric) && !missing.contains(metric) {
+                missing.push(metric.clone());
+            }
+        }
         let mut base = base.clone();
         base.experiment.plan.metrics.extend(missing.iter().cloned());
         let mut candidates = Candidates {

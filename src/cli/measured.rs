@@ -6,6 +6,7 @@ use super::Failure;
 use crate::calibrate::log::Log;
 use crate::calibrate::logs::{self, Mapping};
 use crate::import::source::{self, MOST_OF_LOG};
+use crate::import::trace::whole;
 
 /// The bytes of a file named on the command line.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -18,7 +19,8 @@ pub(super) fn measured(paths: &[PathBuf], map: Option<&str>) -> Result<Log, Fail
     let mapping = mapping.map_err(|why| Failure::Input(format!("--map: {why}")))?;
     let mut all = Vec::with_capacity(paths.len());
     for path in paths {
-        let (file, bytes) = (path.display().to_string(), read(path)?);
+        let file = path.display().to_string();
+        let bytes = whole(read(path)?, MOST_OF_LOG).map_err(|why| Failure::Input(format!("{file}: {why}")))?;
         let log = match &mapping {
             Some(mapping) => logs::read_mapped(&file, &bytes, mapping),
             None => logs::read(&file, &bytes),

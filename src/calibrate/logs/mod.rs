@@ -15,7 +15,6 @@ mod mapped;
 mod oha;
 mod otel;
 mod probes;
-mod python;
 mod sampled;
 mod sglang;
 mod table;
@@ -36,6 +35,7 @@ use thiserror::Error;
 use super::log::{Log, Observation, Source};
 use crate::form::diagnose::{Seg, offset, printable, quoted, shown};
 use crate::form::tree::{self, Tree};
+use crate::import::python;
 use crate::stats::sorting;
 
 /// The reason why a log cannot be read.

@@ -25,13 +25,24 @@ pub fn column(source: impl io::Read, name: &str) -> Result<Vec<f64>, TraceError>
 
 fn take(records: &mut dyn Records, name: &str, values: &mut Vec<f64>) -> Result<(), TraceError> {
     let column = forms::column(records.header()?, name, true)?;
+    // Where both a comma and a point may be the decimal one, what only ever stands before three digits may part thousands.
+    let (mut has_points, mut are_thousands) = (false, records.has_decimal_commas());
     while let Some(line) = records.next()? {
         let wrong = |what: String| TraceError::Row { line, what };
         if values.len() == MOST_VALUES {
             return Err(wrong(format!("a column of more than {MOST_VALUES} values")));
         }
         let found: Cow<'_, str> = records.text(&column);
-        match found.trim().parse::<f64>() {
+        if are_thousands && found.contains('.') {
+            has_points = true;
+            are_thousands = is_in_thousands(found.trim());
+        }
+        let read = if records.has_decimal_commas() && !found.contains('.') {
+            found.trim().replacen(',', ".", 1).parse::<f64>()
+        } else {
+            found.trim().parse::<f64>()
+        };
+        match read {
             Ok(value) if value >= 0.0 && value.is_finite() => values.push(value),
             _ => {
                 let found = match found.trim() {
@@ -48,7 +59,23 @@ fn take(records: &mut dyn Records, name: &str, values: &mut Vec<f64>) -> Result<
     if values.is_empty() {
         return Err(TraceError::Empty);
     }
+    if has_points && are_thousands {
+        return Err(TraceError::Source(format!(
+            "{}: every point stands before three digits, between cells that semicolons part: of thousands or of fractions? Write the \
+             numbers without it, or fractions with a comma",
+            quoted(&column.name)
+        )));
+    }
     Ok(())
+}
+
+/// Whether a number is written as one whose thousands are parted by points: `1.234`, and not `0.537`.
+fn is_in_thousands(text: &str) -> bool {
+    let mut parts = text.split('.');
+    let first = parts.next().unwrap_or_default();
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let begins = (1..=3).contains(&first.len()) && is_number(first) && !first.starts_with('0');
+    begins && parts.all(|part| part.len() == 3 && is_number(part))
 }
 
 #[cfg(test)]
@@ -72,6 +99,18 @@ mod tests {
         gzip.write_all(csv.as_bytes()).unwrap();
         let packed = gzip.finish().unwrap();
         assert_eq!(column(&packed[..], "ok").unwrap(), [1.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn between_semicolons_a_comma_is_decimal_and_a_point_may_part_thousands() {
+        assert_eq!(of("a;b\n1;0,537\n2;1\n", "b"), Ok(vec![0.537, 1.0]));
+        assert_eq!(of("a;b\n1;0.537\n2;1.250\n", "b"), Ok(vec![0.537, 1.25]));
+        assert_eq!(of("a,b\n1,1.234\n", "b"), Ok(vec![1.234]));
+        let error = of("a;b\n0,5;1.234\n1,5;2.000\n", "b").unwrap_err();
+        assert!(
+            error.starts_with("b: every point stands before three digits"),
+            "{error}"
+        );
     }
 
     #[test]

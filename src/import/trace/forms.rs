@@ -24,6 +24,8 @@ pub struct Form {
     pub zero_is_failure: bool,
     /// The column that says what a row is, and what it says of calls of a language model, if there are other rows.
     pub calls: Option<(&'static str, &'static [&'static str])>,
+    /// Columns of tokens that those of the input and of the output do not count, and that are added to them.
+    pub more: [&'static [&'static str]; 2],
 }
 
 const fn form(name: &'static str, columns: [&'static str; 3], unit: TimeUnit, zero_is_failure: bool) -> Form {
@@ -33,13 +35,15 @@ const fn form(name: &'static str, columns: [&'static str; 3], unit: TimeUnit, ze
         unit,
         zero_is_failure,
         calls: None,
+        more: [&[], &[]],
     }
 }
 
 /// Every form that is known. Azure: github.com/Azure/AzurePublicDataset (Patel et al., Splitwise, ISCA 2024), all three years. BurstGPT:
 /// github.com/HPMLL/BurstGPT, both forms. Mooncake: github.com/kvcache-ai/Mooncake. OpenTelemetry: the semantic
-/// conventions for generative AI. Langfuse: the observations of its public interface (`type`, `usageDetails`). Helicone: its requests' schema. The
-/// others are what gateways and their users write.
+/// conventions for generative AI. Langfuse: the observations of its public interface (`type`, `usageDetails`, whose parts of the input and of the
+/// output are not within them: langfuse.com/docs, Token & Cost Tracking). Helicone: its requests' schema. Anthropic: docs.anthropic.com, Prompt caching
+/// (`input_tokens` are those behind the last cache breakpoint). The others are what gateways and their users write.
 pub const FORMS: &[Form] = &[
     form(
         "Azure",
@@ -76,6 +80,20 @@ pub const FORMS: &[Form] = &[
     },
     Form {
         calls: Some(("type", &["GENERATION"])),
+        more: [
+            &[
+                "usageDetails.input_cached_tokens",
+                "usageDetails.input_cache_read",
+                "usageDetails.input_cache_creation",
+                "usageDetails.input_audio_tokens",
+                "usageDetails.cache_read_input_tokens",
+                "usageDetails.cache_creation_input_tokens",
+            ],
+            &[
+                "usageDetails.output_reasoning_tokens",
+                "usageDetails.output_audio_tokens",
+            ],
+        ],
         ..form(
             "Langfuse's observations",
             ["startTime", "usageDetails.input", "usageDetails.output"],
@@ -95,12 +113,15 @@ pub const FORMS: &[Form] = &[
         TimeUnit::Seconds,
         false,
     ),
-    form(
-        "Anthropic's usage",
-        ["timestamp", "input_tokens", "output_tokens"],
-        TimeUnit::Seconds,
-        false,
-    ),
+    Form {
+        more: [&["cache_read_input_tokens", "cache_creation_input_tokens"], &[]],
+        ..form(
+            "Anthropic's usage",
+            ["timestamp", "input_tokens", "output_tokens"],
+            TimeUnit::Seconds,
+            false,
+        )
+    },
 ];
 
 /// The known forms, in a line.
@@ -146,6 +167,51 @@ const UNHEEDED: &[(&str, When, &str)] = &[
         "team_id",
         When::Differs,
         "which team's requests these are (`team_id`) is not heeded: `\"keep\": { \"tags\": { \"team\": \"team_id\" } }` in `replay` keeps it",
+    ),
+    (
+        "userId",
+        When::Differs,
+        "whose requests these are (`userId`) is not heeded: `\"keep\": { \"user\": \"userId\" }` in `replay` keeps it",
+    ),
+    (
+        "request_user_id",
+        When::Differs,
+        "whose requests these are (`request_user_id`) is not heeded: `\"keep\": { \"user\": \"request_user_id\" }` in `replay` keeps it",
+    ),
+    (
+        "user.id",
+        When::Differs,
+        "whose requests these are (`user.id`) is not heeded: `\"keep\": { \"user\": \"user.id\" }` in `replay` keeps it",
+    ),
+    (
+        "sessionId",
+        When::Differs,
+        "which requests are of one conversation (`sessionId`) is not heeded",
+    ),
+    (
+        "gen_ai.conversation.id",
+        When::Differs,
+        "which requests are of one conversation (`gen_ai.conversation.id`) is not heeded",
+    ),
+    (
+        "request_tags",
+        When::Differs,
+        "tags of requests (`request_tags`) are not heeded: `only` in `replay` takes those of one value",
+    ),
+    (
+        "prompt_cache_read_tokens",
+        When::Positive,
+        "tokens from a prompt cache (`prompt_cache_read_tokens`) are not added to `prompt_tokens`: whether that has them is the provider's way",
+    ),
+    (
+        "level",
+        When::Differs,
+        "requests that failed (`level`) are replayed like the others; `only` in `replay` takes those of one level",
+    ),
+    (
+        "response_status",
+        When::Differs,
+        "requests that failed (`response_status`) are replayed like the others; `only` in `replay` takes those of one status",
     ),
     (
         "Model",
@@ -201,6 +267,8 @@ pub(super) struct Columns {
     pub(super) only: Vec<(Column, String)>,
     /// The column that says which rows are calls, and what it says of these.
     calls: Option<(Column, &'static [&'static str])>,
+    /// Columns that are added to the input and to the output, and whether any has said more than nothing.
+    pub(super) more: [Vec<(Column, bool)>; 2],
     /// The columns that are kept, if any are.
     pub(super) keeping: Option<Keeping>,
     unheeded: Vec<Unheeded>,
@@ -266,6 +334,11 @@ pub(super) fn columns(header: &[String], reading: &Reading) -> Result<Columns, T
     let only: Vec<(Column, String)> = only.collect::<Result<_, TraceError>>()?;
     let calls = form.and_then(|form| form.calls);
     let calls = calls.and_then(|(name, calls)| Some((column(name).ok()?, calls)));
+    let more = form.map_or([&[][..], &[]], |form| form.more);
+    let more = more.map(|names| {
+        let columns = names.iter().filter_map(|name| column(name).ok());
+        columns.map(|column| (column, false)).collect()
+    });
     let keep = reading.keep.as_ref();
     let keeping = keep.map(|keep| Keeping::new(keep, &column)).transpose()?;
     let is_kept = |name: &str| {
@@ -303,6 +376,7 @@ pub(super) fn columns(header: &[String], reading: &Reading) -> Result<Columns, T
         form,
         only,
         calls,
+        more,
         keeping,
         unheeded,
     })
@@ -326,6 +400,17 @@ impl Columns {
         }
     }
 
+    /// The tokens of a row that its input, or its output, does not count.
+    pub(super) fn more(&mut self, of: usize, records: &dyn Records) -> u32 {
+        let mut sum = 0_u32;
+        for (column, is_said) in &mut self.more[of] {
+            let tokens: u32 = records.text(column).parse().unwrap_or(0);
+            *is_said |= tokens > 0;
+            sum = sum.saturating_add(tokens);
+        }
+        sum
+    }
+
     /// Whether a row is something else than a call of a language model.
     pub(super) fn is_aside(&self, records: &dyn Records) -> bool {
         let calls = self.calls.as_ref();
@@ -335,6 +420,19 @@ impl Columns {
     /// What is to be said of columns that are not heeded.
     pub(super) fn notes(&self) -> Vec<String> {
         let told = self.unheeded.iter().filter(|of| of.is_told);
-        told.map(|of| of.note.to_owned()).collect()
+        let added = self
+            .more
+            .iter()
+            .zip([&self.input, &self.output])
+            .filter_map(|(more, to)| {
+                let said = more.iter().filter(|(_, is_said)| *is_said);
+                let names: Vec<String> = said.map(|(column, _)| format!("`{}`", quoted(&column.name))).collect();
+                let names = (!names.is_empty()).then(|| names.join(", "))?;
+                Some(format!(
+                    "{names} are added to `{}`, which does not count them",
+                    quoted(&to.name)
+                ))
+            });
+        told.map(|of| of.note.to_owned()).chain(added).collect()
     }
 }

@@ -1,13 +1,17 @@
-//! Times as files write them: RFC 3339 and what is near to it, or a number of seconds.
+//! Times as files write them: RFC 3339 and what is near to it, dates as `31.12.2025`, or a number of seconds.
 
 /// Nanoseconds since 1970 of a date with a clock (RFC 3339, with a space for the `T` and a comma for the point too; UTC if it has no offset), or
 /// since whatever a number of seconds counts from.
 pub(crate) fn instant(text: &str) -> Option<i128> {
-    let Some((date, clock)) = text.split_once([' ', 'T']) else {
+    let Some((date, clock)) = text.split_once([' ', 'T', 't']) else {
         return decimal(text);
     };
-    let mut date = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
-    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+    let is_german = date.contains('.');
+    let mut date = date
+        .splitn(3, if is_german { '.' } else { '-' })
+        .map(|part| part.parse::<i64>().ok());
+    let (first, month, last) = (date.next()??, date.next()??, date.next()??);
+    let (year, day) = if is_german { (last, first) } else { (first, last) };
     let (clock, offset) = zone(clock)?;
     let mut clock = clock.splitn(3, ':');
     let (hour, minute) = (clock.next()?.parse::<i64>().ok()?, clock.next()?.parse::<i64>().ok()?);

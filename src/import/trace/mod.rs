@@ -21,6 +21,7 @@ mod tidy;
 mod unzstd;
 mod utf16;
 mod values;
+mod whole;
 
 use std::io::{self, BufRead, BufReader};
 
@@ -30,6 +31,7 @@ use thiserror::Error;
 pub use column::column;
 pub use forms::{FORMS, Form};
 pub(crate) use instant::instant;
+pub use whole::whole;
 
 use super::source::{MOST_OF_TRACE, PARQUET, Rows, first_that_counts, is_json};
 use crate::form::diagnose::quoted;
@@ -238,7 +240,16 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
     let lost = |error: io::Error| TraceError::Source(error.to_string());
     let (mut first, mut count, mut aside, mut failed, mut others, mut bad) = (None, 0, 0, 0, 0, 0);
     let mut is_dated = false;
-    while let Some(line) = records.next()? {
+    loop {
+        let line = match records.next() {
+            Ok(Some(line)) => line,
+            Ok(None) => break,
+            Err(TraceError::Row { .. }) if bad < reading.skip_bad_rows => {
+                (count, bad) = (count + 1, bad + 1);
+                continue;
+            }
+            Err(wrong) => return Err(wrong),
+        };
         count += 1;
         if rows.len() == MOST_ROWS {
             let what = format!("a trace of more than {MOST_ROWS} rows");
@@ -257,7 +268,11 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
             others += 1;
             continue;
         }
-        let read = one(records, &columns, &mut first);
+        let mut read = one(records, &columns, &mut first);
+        if let Ok((_, input, output)) = &mut read {
+            *input = input.saturating_add(columns.more(0, records));
+            *output = output.saturating_add(columns.more(1, records));
+        }
         let is_answered = |row: &Raw| row.2 > 0 || !columns.form.is_some_and(|form| form.zero_is_failure);
         let beside = match &mut columns.keeping {
             Some(keeping) if read.as_ref().is_ok_and(is_answered) => {
@@ -277,7 +292,7 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
         }
     }
     let mut notes = columns.notes();
-    notes.extend(records.note());
+    notes.extend(records.notes());
     let of_all = |n: u64, what: &str| (n > 0).then(|| format!("{n} of {count} rows {what}"));
     let left_out = [
         of_all(aside, "are no calls of a language model, and are left out"),
@@ -340,6 +355,13 @@ fn one(records: &dyn Records, columns: &forms::Columns, first: &mut Option<i128>
     };
     let found = records.text(&columns.time);
     let at = instant(&found).ok_or_else(|| {
+        if found.contains(':') && found.starts_with(|c: char| c.is_ascii_digit()) && found.contains(['-', '.']) {
+            return format!(
+                "{}: there is no time \"{}\"",
+                quoted(&columns.time.name),
+                quoted(&found)
+            );
+        }
         format!(
             "{}: \"{}\" is not a time like 2023-11-16 18:17:03.9799600 or a number of {}",
             quoted(&columns.time.name),

@@ -213,7 +213,7 @@ fn what_is_wrong_is_named_by_line() {
         ),
         (
             format!("{head}2024-02-30 00:00:00,2,3\n"),
-            "line 2: TIMESTAMP: \"2024-02-30 00:00:00\" is not a time like 2023-11-16 18:17:03.9799600 or a number of seconds",
+            "line 2: TIMESTAMP: there is no time \"2024-02-30 00:00:00\"",
         ),
         (
             format!("{head}0,2,3\n1000000000000000000,2,3\n"),
@@ -230,7 +230,7 @@ fn what_is_wrong_is_named_by_line() {
         (format!("{head}1,2\n"), "line 2: a row of 2 cells under a header of 3"),
         (
             "{\"timestamp\": 1, \"input_length\": 2, \"output_length\": 3}\n{\n".to_owned(),
-            "line 2: it is not a JSON object: EOF while parsing an object at line 2 column 0",
+            "line 2: it is not a JSON object: EOF while parsing an object",
         ),
         (
             "\u{1f}\u{8b}".to_owned(),
@@ -315,4 +315,89 @@ fn a_trace_in_disorder_is_the_same_as_in_order() {
     assert_eq!(plain.facts.earlier, 0);
     assert!(mixed.rows == plain.rows);
     assert_eq!(mixed.facts.resolution, Span::from_millis(1));
+}
+
+/// Anthropic's `input_tokens` are those behind the last cache breakpoint; Langfuse takes parts of a usage out of its `input` and `output`.
+#[test]
+fn tokens_that_a_form_counts_apart_are_added() {
+    let text = r#"{"timestamp": 1, "input_tokens": 350, "cache_read_input_tokens": 5000, "cache_creation_input_tokens": 100, "output_tokens": 24}
+        {"timestamp": 2, "input_tokens": 10, "output_tokens": 5}"#;
+    assert_eq!(rows(text), [(0.0, 5450, 24), (1.0, 10, 5)]);
+    assert_eq!(
+        plainly(text).unwrap().notes,
+        [
+            "`cache_read_input_tokens`, `cache_creation_input_tokens` are added to `input_tokens`, which does not count them"
+        ]
+    );
+    let text = r#"{"type": "GENERATION", "startTime": "2026-03-02T09:00:00Z",
+        "usageDetails": {"input": 200, "input_cached_tokens": 1024, "output": 50, "output_reasoning_tokens": 400, "total": 1674}}"#;
+    assert_eq!(rows(text), [(0.0, 1224, 450)]);
+}
+
+#[test]
+fn rows_that_cannot_be_taken_apart_may_be_left_out_too() {
+    let lenient = |skip_bad_rows| Reading {
+        skip_bad_rows,
+        ..Reading::default()
+    };
+    let head = r#"{"timestamp": 1, "input_tokens": 5, "output_tokens": 6}"#;
+    for (bad, why) in [
+        (
+            r#"{"timestamp": 2, "input_tokens": }"#,
+            "line 2: it is not a JSON object: expected value",
+        ),
+        ("what is this", "line 2: it is not a JSON object"),
+        (
+            r#"{"timestamp": 2, "input_tokens": 5, "input_tokens": 900, "output_tokens": 6}"#,
+            "line 2: it is not a JSON object: `input_tokens` is there twice",
+        ),
+    ] {
+        let text = format!("{head}\n{bad}\n{head}\n");
+        assert_eq!(read(text.as_bytes(), &lenient(0)).unwrap_err().to_string(), why);
+        let trace = read(text.as_bytes(), &lenient(1)).unwrap();
+        assert_eq!((trace.rows.len(), trace.facts.bad), (2, 1), "{bad}");
+    }
+    let text = "timestamp,input_tokens,output_tokens\n1,2\n2,3,4\n3,4,5,6\n";
+    assert!(matches!(
+        read(text.as_bytes(), &lenient(1)),
+        Err(TraceError::Row { line: 4, .. })
+    ));
+    let trace = read(text.as_bytes(), &lenient(2)).unwrap();
+    assert_eq!((trace.rows.len(), trace.facts.bad), (1, 2));
+}
+
+#[test]
+fn what_python_writes_for_no_number_is_a_missing_figure() {
+    let text = r#"{"startTime": "2026-03-02T09:00:01Z", "prompt_tokens": 5, "completion_tokens": 6, "spend": NaN}"#;
+    let trace = plainly(text).unwrap();
+    assert_eq!(trace.rows.len(), 1);
+    assert!(
+        trace.notes[0].starts_with("1 figures that stand as NaN"),
+        "{:?}",
+        trace.notes
+    );
+}
+
+#[test]
+fn cells_are_parted_as_table_programs_part_them() {
+    for text in [
+        "timestamp|input_tokens|output_tokens\n1|2|3\n",
+        "sep=;\ntimestamp;input_tokens;output_tokens\n1;2;3\n",
+        "sep=|\r\ntimestamp|input_tokens|output_tokens\r\n1|2|3\r\n",
+    ] {
+        assert_eq!(rows(text), [(0.0, 2, 3)], "{text}");
+    }
+    let error = plainly("sep=;\ntimestamp;input_tokens;output_tokens\n1;x;3\n").unwrap_err();
+    assert!(error.to_string().starts_with("line 3: "), "{error}");
+}
+
+#[test]
+fn dates_are_read_as_rfc_3339_and_germans_write_them() {
+    let text = "timestamp,input_tokens,output_tokens\n2026-02-28t10:00:03z,1,1\n28.02.2026 10:00:05,2,2\n";
+    assert_eq!(rows(text), [(0.0, 1, 1), (2.0, 2, 2)]);
+    let error = plainly("timestamp,input_tokens,output_tokens\n2026-02-30 10:00:00,1,1\n").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "line 2: timestamp: there is no time \"2026-02-30 10:00:00\""
+    );
 }

@@ -96,7 +96,11 @@ impl<R: BufRead> Values<R> {
                         return Ok(Some(line));
                     }
                 }
-                (Some(_), _) => return Err(self.wrong("it is not a JSON object")),
+                (Some(_), _) => {
+                    let wrong = self.wrong("it is not a JSON object");
+                    self.skip_line()?;
+                    return Err(wrong);
+                }
             }
         }
     }
@@ -134,6 +138,14 @@ impl<R: BufRead> Values<R> {
 
     fn skip(&mut self) {
         self.source.consume(1);
+    }
+
+    /// Goes to the end of the line.
+    fn skip_line(&mut self) -> Result<(), TraceError> {
+        while self.peek()?.is_some_and(|byte| byte != b'\n') {
+            self.skip();
+        }
+        Ok(())
     }
 
     /// The next byte that is not a space, nor a comma where commas part rows. It is not taken.

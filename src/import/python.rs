@@ -13,7 +13,7 @@ use serde_json::Value;
 const NOT_FINITE: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
 
 /// The text with `null` for every such literal, and how many there were.
-pub(super) fn as_json(bytes: &[u8]) -> (Cow<'_, [u8]>, u64) {
+pub(crate) fn as_json(bytes: &[u8]) -> (Cow<'_, [u8]>, u64) {
     let begins = bytes.trim_ascii_start().first();
     let has = |word: &[u8]| bytes.windows(word.len()).any(|window| window == word);
     if !matches!(begins, Some(b'{' | b'[')) || !(has(b"NaN") || has(b"Infinity")) {
@@ -52,12 +52,12 @@ pub(super) fn as_json(bytes: &[u8]) -> (Cow<'_, [u8]>, u64) {
 }
 
 /// One value of JSON as Python writes it, if it is one.
-pub(super) fn one(bytes: &[u8]) -> Option<Value> {
+pub(crate) fn one(bytes: &[u8]) -> Option<Value> {
     serde_json::from_slice(&as_json(bytes).0).ok()
 }
 
 /// What a reader says of `many` such figures.
-pub(super) fn note(many: u64) -> Option<String> {
+pub(crate) fn note(many: u64) -> Option<String> {
     (many > 0).then(|| format!("{many} figures that stand as NaN or Infinity, as Python writes them, count as missing"))
 }
 

@@ -12,6 +12,7 @@ use super::run::{Stop, whole};
 use super::{Done, Exit, Failure, print, style};
 use crate::decide::join;
 use crate::experiment::assemble::{Plan, assemble};
+use crate::experiment::caveats;
 use crate::experiment::estimate::estimate;
 use crate::experiment::load::{Loaded, from_text};
 use crate::experiment::pilot::warmed;
@@ -101,7 +102,8 @@ impl Diff {
                 .read_beside(&file, &given, &beside(&of_old, alike(old, new)))?,
         );
         let (mut of_old, mut of_new) = both;
-        let notes = level(&mut of_old, &mut of_new);
+        let mut notes = level(&mut of_old, &mut of_new);
+        notes.extend(costs(&of_old, &of_new));
         let made = |gateway: &Gateway, assumed: &Assumptions, path: &Path| -> Result<Loaded, Failure> {
             let mut of = experiment(gateway, assumed, &super::import::name(path));
             // Of two products too, what is compared has one name.
@@ -149,4 +151,25 @@ impl Diff {
             notes,
         })
     }
+}
+
+/// What costs hang on besides what is compared: providers of which either configuration has the price of another model than the file of
+/// assumptions, and invented prices.
+fn costs(old: &Assumptions, new: &Assumptions) -> Vec<String> {
+    let mut notes = Vec::new();
+    for of in [old, new] {
+        let swapped = of.because.iter().filter_map(|(what, why)| {
+            let name = what.strip_prefix("providers.")?;
+            let why = why
+                .as_str()
+                .filter(|why| why.contains(", since what the file says is of "))?;
+            Some(format!("{name}: {}", why.trim_start_matches("assumed: ")))
+        });
+        notes.extend(swapped);
+    }
+    let mut unpriced: Vec<&str> = [old, new].into_iter().flat_map(Assumptions::unpriced).collect();
+    unpriced.sort_unstable();
+    unpriced.dedup();
+    notes.extend(caveats::unpriced(&unpriced));
+    notes
 }

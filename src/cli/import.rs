@@ -192,6 +192,10 @@ fn with(assumed: Assumptions, path: &Path) -> Result<Assumptions, Failure> {
 fn made(config: &Config, gateway: &Gateway, assumed: &Assumptions, name: &str) -> String {
     let mut of = experiment(gateway, assumed, name);
     of["imported"] = serde_json::json!({ "from": gateway.files.first(), "sha256": config.sha256 });
+    let unpriced = assumed.unpriced();
+    if !unpriced.is_empty() {
+        of["imported"]["unpriced"] = serde_json::json!(unpriced);
+    }
     format!("{of:#}\n")
 }
 

@@ -17,6 +17,7 @@ mod window;
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use super::caveats;
 use super::domain::Domain;
 use super::file::{ClientSpec, Experiment, PolicyEntry};
 use super::format;
@@ -418,7 +419,15 @@ fn cautions(spec: &Experiment, prices: &Table) -> Vec<String> {
         _ => Vec::new(),
     });
     let of_clients = of_format.chain(of_arrivals).chain(shared).chain(own).chain(of_groups);
-    of_clients.chain(sources::unread(spec, prices)).collect()
+    let of_rest = of_clients.chain(sources::unread(spec, prices));
+    unpriced(spec).into_iter().chain(of_rest).collect()
+}
+
+/// That costs are invented, where prices are that an import found nowhere and that were not given since.
+fn unpriced(spec: &Experiment) -> Option<String> {
+    let names = spec.imported.as_ref().map(|imported| imported.unpriced.as_slice());
+    let names: Vec<&str> = names.unwrap_or_default().iter().map(String::as_str).collect();
+    caveats::unpriced(&names)
 }
 
 /// Bounds the number of each thing that an experiment lists: more is a mistake, and costs memory before anything is

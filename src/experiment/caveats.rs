@@ -100,6 +100,17 @@ fn clock(minute: usize) -> String {
     format!("{} {:02}:{:02}", DAYS[minute / 1440], minute % 1440 / 60, minute % 60)
 }
 
+/// What costs are worth where prices of providers of these names stand in the place of ones that nothing tells; nothing where there are none.
+pub fn unpriced(names: &[&str]) -> Option<String> {
+    let it = if names.len() == 1 { "it" } else { "them" };
+    (!names.is_empty()).then(|| {
+        format!(
+            "no price of {} is known: $1 and $4 a million tokens stand for {it}, and costs mean nothing until prices are given",
+            names.join(", ")
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -111,6 +111,9 @@ pub struct Imported {
     pub from: String,
     /// The SHA-256 of the file's text, in hexadecimal digits.
     pub sha256: String,
+    /// The providers whose prices neither the configuration nor a table says, so that an invented price stands for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unpriced: Vec<String>,
 }
 
 /// The currency that bills are in. Prices and amounts in the file stay in dollars, and are turned into it.

@@ -340,11 +340,22 @@ fn names(rule: &Node) -> Vec<String> {
 
 fn group(rule: &Node, uses: &Map<String, Value>, policy: &Policy, warnings: &mut Vec<Warning>) -> Group {
     let backends = rule.get("backendRefs").map_or(&[][..], Node::items);
+    let named = names(rule);
+    // A backend that serves several models has several prices.
+    let is_of_one = |own: &str| {
+        uses.get(own)
+            .and_then(Value::as_array)
+            .is_none_or(|models| models.len() < 2)
+    };
     let mut levels: Vec<(u64, Map<String, Value>)> = Vec::new();
     let mut members: Vec<Member> = Vec::new();
     for backend in backends {
         let own = backend.text_of("name").unwrap_or("backend");
         let model = backend.text_of("modelNameOverride");
+        let asked = match named.as_slice() {
+            [one] if one != "any" && is_of_one(own) => Some(one.as_str()),
+            _ => None,
+        };
         let several = uses
             .get(own)
             .and_then(Value::as_array)
@@ -367,15 +378,14 @@ fn group(rule: &Node, uses: &Map<String, Value>, policy: &Policy, warnings: &mut
             name,
             at: backend.at,
             model: model.unwrap_or(own).to_owned(),
-            // Reserved units have a price a month, whatever model they serve.
-            price: model.filter(|_| !is_reserved(own)).map(str::to_owned),
+            // Reserved units have a price a month, whatever model they serve; what has no name of its own for the model has the callers'.
+            price: model.or(asked).filter(|_| !is_reserved(own)).map(str::to_owned),
             local: pool,
             account: Some(own.to_owned()),
             ..Member::default()
         });
     }
     sorting::by_key(&mut levels, |(level, _)| *level);
-    let named = names(rule);
     let levels_of: Vec<&Map<String, Value>> = levels.iter().map(|(_, of)| of).collect();
     let among = match members.as_slice() {
         [one] => json!({ "single": { "provider": one.name } }),

@@ -5,14 +5,15 @@
 //! included. Answers out of LiteLLM's own cache are left out. A target is a `model`. The outcome of a failure is read
 //! from `metadata.error_information`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 use super::gather::{ENDPOINT, Gather, censor, clock, observed, outcome, seen, tokens, tpot};
 use super::table::{one_column, table};
-use super::{Format, Look, Mistake, line, lines, python, quoted, value};
+use super::{Format, Look, Mistake, line, lines, quoted, value};
 use crate::calibrate::log::{Log, Observation, Timing};
+use crate::import::python;
 use crate::stats::sorting;
 use crate::words::Outcome;
 
@@ -49,8 +50,12 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
             ));
         }
     }
-    for (place, row) in rows(look)? {
-        take(&place, &row, &mut gather)?;
+    let rows = rows(look)?;
+    let several = of_several_deployments(&rows);
+    for (place, row) in rows {
+        let model = row.get("model").map_or(ENDPOINT, String::as_str);
+        let named = deployment(&row).filter(|_| several.contains(model));
+        take(&place, &row, named.unwrap_or(model), &mut gather)?;
     }
     gather.note_gaps();
     Ok(("LiteLLM spend logs".to_owned(), gather.finish()))
@@ -93,7 +98,25 @@ fn in_text(row: Map<String, Value>) -> Row {
     sorting::map(row.into_iter().filter_map(|(name, v)| Some((name, text(v)?))))
 }
 
-fn take(place: &str, row: &Row, gather: &mut Gather) -> Result<(), Mistake> {
+/// The name that the configuration gives the row's deployment (`model_info.id`); where it gives none, LiteLLM has a hash, which says nothing.
+fn deployment(row: &Row) -> Option<&str> {
+    let is_hash = |id: &str| id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    row.get("model_id").map(String::as_str).filter(|id| !is_hash(id))
+}
+
+/// The models that several named deployments answer for: these are told apart by their names.
+fn of_several_deployments(rows: &[(String, Row)]) -> BTreeSet<String> {
+    let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (_, row) in rows {
+        if let (Some(model), Some(id)) = (row.get("model"), deployment(row)) {
+            names.entry(model).or_default().insert(id);
+        }
+    }
+    let several = names.into_iter().filter(|(_, ids)| ids.len() > 1);
+    several.map(|(model, _)| model.to_owned()).collect()
+}
+
+fn take(place: &str, row: &Row, target: &str, gather: &mut Gather) -> Result<(), Mistake> {
     let time = |name: &str| {
         let read = |text: &String| {
             clock(text).ok_or_else(|| {
@@ -122,7 +145,7 @@ fn take(place: &str, row: &Row, gather: &mut Gather) -> Result<(), Mistake> {
     let streamed = first.filter(|first| good && end.is_none_or(|end| *first < end));
     let ttft = seen(streamed.map(|first| first - start));
     let output = tokens(number("completion_tokens")).filter(|_| good);
-    let target = gather.target(row.get("model").map_or(ENDPOINT, String::as_str))?;
+    let target = gather.target(target)?;
     let mut observation = Observation {
         at: Some(start),
         unix: Some(start),
@@ -197,6 +220,24 @@ mod tests {
             (refused.outcome, refused.e2e),
             (Outcome::RateLimited, Timing::Seen(0.5))
         );
+    }
+
+    #[test]
+    fn deployments_of_one_model_that_have_names_are_told_apart() {
+        let row = |id: &str, second: u32| {
+            format!(
+                r#"{{"request_id": "{second}", "model": "gpt", "model_id": "{id}", "startTime": "2026-01-31T12:00:0{second}.000Z",
+                "endTime": "2026-01-31T12:00:09.000Z", "prompt_tokens": 1, "completion_tokens": 2, "cache_hit": "False"}}"#
+            )
+        };
+        let targets = |ids: [&str; 3]| {
+            let rows: Vec<String> = ids.iter().zip(1..).map(|(id, second)| row(id, second)).collect();
+            read("x", format!("[{}]", rows.join(",")).as_bytes()).unwrap().targets
+        };
+        assert_eq!(targets(["eu", "us", "eu"]), ["eu", "us"]);
+        assert_eq!(targets(["eu", "eu", "eu"]), ["gpt"], "one alone has the model's name");
+        let hashes = ["a", "b", "c"].map(|digit| digit.repeat(64));
+        assert_eq!(targets([&hashes[0], &hashes[1], &hashes[2]]), ["gpt"]);
     }
 
     #[test]

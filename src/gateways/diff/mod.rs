@@ -149,6 +149,12 @@ fn all(gateway: &Gateway, mut settings: Settings) -> Settings {
                 }
             };
             put("model", (!member.model.is_empty()).then(|| json!(member.model)));
+            let is_told = |price: &&String| member.model.rsplit('/').next() == Some(price.as_str());
+            let priced = member
+                .price
+                .as_ref()
+                .filter(|price| **price != member.model && !is_told(price));
+            put("priced as", priced.map(|price| json!(price)));
             put("account", alike::account(member).map(|account| json!(account)));
             put(
                 "price",
@@ -191,7 +197,10 @@ fn renamed(settings: Settings, called: &BTreeMap<String, String>) -> Settings {
             .enumerate()
             .map(|(number, step)| if number < kept { step.clone() } else { one(step) })
             .collect();
+        // A provider may be called after its model, which is none of its names.
+        let of_provider = path.first().is_some_and(|what| what == "provider");
         let value = match value {
+            value if of_provider && path.last().is_some_and(|what| what == "model" || what == "priced as") => value,
             Value::String(text) => json!(one(&text)),
             Value::Array(items) => items
                 .into_iter()

@@ -6,6 +6,9 @@
 //!   "providers": { "weu": { "model": "gpt-4.1" } }, "plan": { "duration": "1h", "replications": 10 } }
 //! ```
 //!
+//! What is said of a provider is of the model in its `of`, where it says one: a configuration that has another model there takes that model's own
+//! latency and prices. A model's name may stand among the providers too, for each that has this model.
+//!
 //! `classes`, `providers`, `response_cache`, `objectives` and `plan` hold what an experiment has there; `streams` (true, or a list of groups) says
 //! whose requests stream; what is given replaces what is assumed for that class or provider. A name that the configuration does not have is
 //! refused, unless it is compared with one that has it; but a class `GROUP/ANYTHING` is one more that asks for that group. `because` says of
@@ -19,7 +22,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::experiment::model::BUILT_IN_PRICES;
+use crate::experiment::model::{BUILT_IN, BUILT_IN_PRICES};
 use crate::form::diagnose::nearest;
 use crate::form::object;
 use crate::gateways::model::{Gateway, Group, Member};
@@ -55,7 +58,15 @@ pub struct Assumptions {
     pub plan: Map<String, Value>,
     /// Where each comes from, in words.
     pub because: Map<String, Value>,
+    /// The model of each provider, by the name that price tables have for it.
+    pub models: BTreeMap<String, String>,
 }
+
+/// What is said of prices that nothing tells.
+pub(super) const GUESSED: &str = "$1 and $4 a million tokens";
+
+/// What hangs on the model that a provider has.
+const OF_MODEL: [&str; 7] = ["model", "variant", "ttft", "tps", "prefill", "response", "prices"];
 
 /// The configuration that one is compared with, under the same file of assumptions.
 #[derive(Clone, Debug, Default)]
@@ -131,8 +142,11 @@ impl Assumptions {
                 assumed.classes.insert(name, Value::Object(class));
             }
             for member in group.members.iter().filter(|_| tiers.is_none()) {
-                let (provider, why) = provider(member, table);
+                let (provider, why) = provider(member, &group.name, table);
                 assumed.providers.insert(member.name.clone(), Value::Object(provider));
+                assumed
+                    .models
+                    .insert(member.name.clone(), model(member, &group.name).to_owned());
                 assumed.because.insert(format!("providers.{}", member.name), json!(why));
             }
         }
@@ -200,7 +214,8 @@ impl Assumptions {
                 ("rate", Value::String(rate)) => self.rate = rate,
                 ("classes", Value::Object(of)) => over(file, "class", &mut self.classes, of, &beside.other.classes)?,
                 ("providers", Value::Object(of)) => {
-                    let of = beside.own(of, &self.providers);
+                    let mut of = beside.own(of, &self);
+                    self.strip(&mut of, beside);
                     over(file, "provider", &mut self.providers, of, &beside.other.providers)?;
                 }
                 ("objectives", Value::Array(of)) => self.objectives = of,
@@ -259,10 +274,49 @@ impl Assumptions {
         Ok(self)
     }
 
+    /// Takes away what is given of another model than the provider's, and tells of it.
+    fn strip(&mut self, given: &mut Map<String, Value>, beside: &Beside) {
+        for (name, of) in given.iter_mut() {
+            let Value::Object(of) = of else { continue };
+            let said = of.remove("of").and_then(|of| of.as_str().map(str::to_owned));
+            let called = beside
+                .called
+                .get(name)
+                .and_then(|called| beside.other.models.get(called));
+            let (Some(own), Some(of_file)) = (self.models.get(name), said.as_ref().or(called)) else {
+                continue;
+            };
+            if own == of_file || !OF_MODEL.iter().any(|key| of.contains_key(*key)) {
+                continue;
+            }
+            OF_MODEL.iter().for_each(|key| drop(of.remove(*key)));
+            let key = format!("providers.{name}");
+            let why = self.because.get(&key).and_then(Value::as_str).unwrap_or("assumed");
+            let why = format!("{why}, since what the file says is of {of_file} and not of {own}");
+            self.because.insert(key, json!(why));
+        }
+    }
+
+    /// The providers whose prices nothing tells, so that an invented one stands in their place.
+    pub fn unpriced(&self) -> Vec<&str> {
+        let is_guessed = |name: &String, of: &Value| {
+            let why = self.because.get(&format!("providers.{name}")).and_then(Value::as_str);
+            of.get("prices") == Some(&guessed()) && why.is_some_and(|why| why.contains(GUESSED))
+        };
+        let all = self.providers.iter().filter(|(name, of)| is_guessed(name, of));
+        all.map(|(name, _)| name.as_str()).collect()
+    }
+
     /// The text of the file.
     pub fn to_json(&self) -> String {
+        let mut providers = self.providers.clone();
+        for (name, of) in &mut providers {
+            if let (Value::Object(of), Some(model)) = (of, self.models.get(name)) {
+                of.insert("of".to_owned(), json!(model));
+            }
+        }
         let mut text = json!({
-            "format": FORMAT, "rate": self.rate, "classes": self.classes, "providers": self.providers,
+            "format": FORMAT, "rate": self.rate, "classes": self.classes, "providers": providers,
             "plan": self.plan, "because": self.because,
         });
         for (name, of) in [("users", &self.users), ("tags", &self.tags), ("callers", &self.callers)] {
@@ -345,7 +399,14 @@ fn map(value: Value) -> Map<String, Value> {
 
 impl Beside {
     /// What is given, under the names that this configuration has; what it lacks keeps its name.
-    fn own(&self, given: Map<String, Value>, own: &Map<String, Value>) -> Map<String, Value> {
+    fn own(&self, given: Map<String, Value>, assumed: &Assumptions) -> Map<String, Value> {
+        let own = &assumed.providers;
+        let is_model = |name: &String| !own.contains_key(name) && !self.other.providers.contains_key(name);
+        let (of_models, given): (Vec<_>, Vec<_>) = given.into_iter().partition(|(name, _)| {
+            let mut models = assumed.models.values().chain(self.other.models.values());
+            is_model(name) && models.any(|model| model == name)
+        });
+        let given = object(given.into_iter());
         let taken = own.keys().filter_map(|name| {
             let called = match self.called.get(name) {
                 Some(called) => called,
@@ -357,7 +418,23 @@ impl Beside {
         });
         let taken = object(taken);
         let rest = given.into_iter().filter(|(name, _)| !own.contains_key(name));
-        object(rest.chain(taken))
+        let mut all = object(rest.chain(taken));
+        for (model, of) in of_models {
+            for name in assumed
+                .models
+                .iter()
+                .filter(|(_, own)| **own == model)
+                .map(|(name, _)| name)
+            {
+                let is_of_it = |of: &Value| of.get("of").is_none_or(|of| *of == json!(model));
+                if !all.get(name).is_some_and(is_of_it) {
+                    let mut of = of.clone();
+                    of["of"] = json!(model);
+                    all.insert(name.clone(), of);
+                }
+            }
+        }
+        all
     }
 }
 
@@ -414,12 +491,50 @@ fn over(
     Ok(())
 }
 
+/// The name of a provider's model in price tables; where the file does not tell it, the name that callers ask for.
+fn model<'a>(member: &'a Member, group: &'a str) -> &'a str {
+    let is_reserved = member.price.is_none() && !member.model.is_empty();
+    member
+        .price
+        .as_deref()
+        .unwrap_or(if is_reserved { &member.model } else { group })
+}
+
+/// The name of a model without what tells its releases apart: `claude-haiku-4-5` of `claude-haiku-4-5-20251001-v1:0`.
+fn released(name: &str) -> &str {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let version = |text: &str| is_number(text.split(':').next().unwrap_or(""));
+    let name = name
+        .rsplit_once("-v")
+        .filter(|(_, end)| version(end))
+        .map_or(name, |(name, _)| name);
+    let name = name.strip_suffix("-latest").unwrap_or(name);
+    let is_date = |end: &str| end.len() == 8 && is_number(end) && end.starts_with("20");
+    let dated = name.rsplit_once(['-', '@']).filter(|(_, end)| is_date(end));
+    dated.map_or(name, |(name, _)| name)
+}
+
+/// The prices of a built-in model as a provider has them.
+pub(super) fn built_in(model: &str) -> Option<Value> {
+    let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == model)?;
+    let file: Value = serde_json::from_str(text).ok()?;
+    let variant = file.get("default")?.as_str()?;
+    let prices = file.get("variants")?.get(variant)?.get("prices")?;
+    Some(json!({ "per_token": prices }))
+}
+
+/// What stands for prices that nothing tells.
+pub(super) fn guessed() -> Value {
+    json!({ "per_token": { "input": "$1/Mtok", "output": "$4/Mtok" } })
+}
+
 /// What is assumed of a provider, and why.
-fn provider(member: &Member, table: &Table) -> (Map<String, Value>, String) {
+fn provider(member: &Member, group: &str, table: &Table) -> (Map<String, Value>, String) {
     let mut of = Map::new();
-    let price = member.price.as_deref().unwrap_or("");
+    let price = model(member, group);
     let last = price.rsplit('/').next().unwrap_or("").to_ascii_lowercase();
     let last = last.rsplit_once("anthropic.").map_or(last.as_str(), |(_, name)| name);
+    let last = released(last);
     let fits = |start: &str| last.starts_with(start) && !OTHERS.iter().any(|end| last.contains(end));
     let mut why = Vec::new();
     match MODELS.iter().find(|(start, _)| fits(start)) {
@@ -447,8 +562,8 @@ fn provider(member: &Member, table: &Table) -> (Map<String, Value>, String) {
         (None, Some(name)) => Some(json!({ "listed": { "model": name } })),
         (None, None) if of.contains_key("model") => None,
         (None, None) => {
-            why.push("$1 and $4 a million tokens".to_owned());
-            Some(per_token("$1/Mtok".to_owned(), "$4/Mtok".to_owned()))
+            why.push(GUESSED.to_owned());
+            Some(guessed())
         }
     };
     if let Some(prices) = prices {

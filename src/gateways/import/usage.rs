@@ -7,12 +7,14 @@
 use serde_json::{Map, Value, json};
 
 use super::Assumptions;
+use super::assumptions::{GUESSED, built_in, guessed};
 use crate::calibrate::log::{Log, Observation};
 use crate::form::diagnose::nearest;
 use crate::form::object;
 use crate::gateways::model::{Gateway, Group, Member};
 use crate::gateways::printable;
 use crate::gateways::show::some;
+use crate::report::format;
 use crate::words::Outcome;
 
 /// The fewest requests of which quantiles are taken.
@@ -77,27 +79,50 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec
         } else if let Some(whole) = quantiles(&mut whole, seconds) {
             told.insert("response".to_owned(), whole);
         }
-        // A log names models: every member that has this one.
+        // A log names models: every member that has this one, and none that another of the log's names is nearer to.
+        let nearest = |member: &Member| log.targets.iter().filter_map(|target| nearness(member, target)).max();
         let members = gateway
             .groups
             .iter()
             .flat_map(|group| &group.members)
-            .filter(|member| is_same(member, target));
-        for member in members.filter(|_| !told.is_empty()) {
+            .filter(|member| nearness(member, target).is_some_and(|near| Some(near) == nearest(member)));
+        let members: Vec<&Member> = members.filter(|_| !told.is_empty()).collect();
+        if let [_, _, ..] = members.as_slice() {
+            let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
+            notes.push(format!(
+                "{target}: its answers do not say which of {} gave them, and each is taken to be as quick as all together",
+                names.join(", ")
+            ));
+        }
+        for member in members {
             let Some(Value::Object(before)) = assumptions.providers.get_mut(&member.name) else {
                 continue;
             };
+            let built_in = before.get("model").and_then(Value::as_str).and_then(built_in);
             ["model", "variant", "ttft", "tps", "response"]
                 .iter()
                 .for_each(|key| drop(before.remove(*key)));
             before.extend(told.clone());
-            before
+            let prices = before
                 .entry("prices")
-                .or_insert(json!({ "per_token": { "input": "$1/Mtok", "output": "$4/Mtok" } }));
-            let why = format!("measured: {} answers of {target}", good.len());
+                .or_insert_with(|| built_in.unwrap_or_else(guessed));
+            let priced = match *prices == guessed() {
+                true => format!(", and prices assumed: {GUESSED}"),
+                false => String::new(),
+            };
+            let why = format!("measured: {} answers of {target}{priced}", good.len());
             assumptions
                 .because
                 .insert(format!("providers.{}", member.name), json!(why));
+        }
+        let failed = of.len() - good.len();
+        if failed > 0 {
+            notes.push(format!(
+                "{target}: {} of its {} requests failed, and nothing of that is in the assumptions: give its providers `faults`, as \
+                 `simcap fit` finds them",
+                format::count(failed as u64),
+                format::count(of.len() as u64)
+            ));
         }
     }
     let hits = hits(gateway, log, &mut notes);
@@ -246,10 +271,22 @@ pub(super) fn lengths(tokens: impl Iterator<Item = (Option<u32>, Option<u32>)>) 
 
 /// Whether a log's target is this member's model.
 pub(super) fn is_same(member: &Member, target: &str) -> bool {
-    let is_short = !target.contains('/');
-    let names = [Some(member.model.as_str()), member.price.as_deref()];
-    let is_it = |name: &str| name == target || (is_short && name.rsplit('/').next() == Some(target));
-    names.into_iter().flatten().any(is_it)
+    nearness(member, target).is_some()
+}
+
+/// How near a log's target is to this member, from 1 to 5: its own name goes before that of its model, the model's before that in price tables, and
+/// either as it is before what stands behind its last slash. Nothing if it is another.
+fn nearness(member: &Member, target: &str) -> Option<u8> {
+    let ends = |name: &str| !target.contains('/') && name.rsplit('/').next() == Some(target);
+    let (model, price) = (member.model.as_str(), member.price.as_deref());
+    let ways = [
+        member.name == target,
+        model == target,
+        price == Some(target),
+        ends(model),
+        price.is_some_and(ends),
+    ];
+    ways.iter().position(|is_it| *is_it).map(|way| 5 - way as u8)
 }
 
 /// The empirical law of `all`, if there are enough.

@@ -11,6 +11,7 @@ mod exports;
 mod members;
 mod models;
 mod newcomer;
+mod rules;
 mod tensorzero;
 mod told;
 

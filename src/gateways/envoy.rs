@@ -47,7 +47,7 @@ pub(super) const KEYS: &[Key<'static>] = &[
     ("spec.rules[].backendRefs[].priority", M, "the level; lower first"),
     ("spec.rules[].backendRefs[].group", I, "the form"),
     ("spec.rules[].backendRefs[].kind", A, "an InferencePool is one provider"),
-    ("spec.rules[].timeouts.request", M, "the longest that a request takes; the longest of all rules"),
+    ("spec.rules[].timeouts.request", A, "the longest that a request takes; where rules differ the longest of all is simulated, 60 s for one that says none"),
     ("spec.llmRequestCosts", A, "linear in tokens"),
     ("spec.retry.numRetries", M, "retries"),
     ("spec.retry.numAttemptsPerPriority", M, "after so many attempts their levels are left out"),
@@ -85,6 +85,9 @@ pub(super) const KEYS: &[Key<'static>] = &[
     ("status", I, "not a setting"),
 ];
 
+/// The timeout of a request of a rule that says none, in seconds (ai-gateway, `GetTimeoutsOrDefault`).
+const REQUEST: f64 = 60.0;
+
 /// Envoy Gateway's bound on retries at once, and how often it lets a host that was tried be drawn again.
 const PARALLEL_RETRIES: u64 = 1024;
 const REDRAWS: u64 = 5;
@@ -98,7 +101,8 @@ pub(super) fn fits(config: &Config) -> bool {
     config.documents.iter().any(of_it)
 }
 
-/// What a request meets, of all rules together.
+/// What a request meets.
+#[derive(Clone)]
 struct Policy {
     retries: u64,
     base: f64,
@@ -141,15 +145,12 @@ pub(super) fn read(config: &Config) -> Gateway {
             .filter(move |node| node.text_of("kind") == Some(kind))
     };
     let mut warnings = Vec::new();
-    let traffic = of_kind("BackendTrafficPolicy").find_map(|node| node.get("spec"));
+    let traffic = nearest(&of_kind("BackendTrafficPolicy").collect::<Vec<_>>(), &mut warnings);
     let rules: Vec<&Node> = of_kind("AIGatewayRoute")
         .flat_map(|node| node.find("spec.rules").map_or(&[][..], Node::items))
         .collect();
-    let totals = rules
-        .iter()
-        .filter_map(|rule| seconds(rule.find("timeouts.request")?.text()?));
-    let total = totals.fold(0.0, f64::max);
-    let policy = policy(traffic, if total > 0.0 { total } else { 60.0 });
+    let total = rules.iter().map(|rule| request_timeout(rule)).fold(0.0, f64::max);
+    let policy = policy(traffic, if rules.is_empty() { REQUEST } else { total });
     let mut uses: Map<String, Value> = Map::new();
     for backend in rules
         .iter()
@@ -165,7 +166,13 @@ pub(super) fn read(config: &Config) -> Gateway {
     }
     let groups: Vec<Group> = rules
         .iter()
-        .map(|rule| group(rule, &uses, &policy, &mut warnings))
+        .map(|rule| {
+            let own = Policy {
+                total: request_timeout(rule),
+                ..policy.clone()
+            };
+            group(rule, &uses, &own, &mut warnings)
+        })
         .collect();
     let mut client = Map::new();
     client.insert("retry".to_owned(), retry(&policy));
@@ -209,6 +216,36 @@ pub(super) fn read(config: &Config) -> Gateway {
     ask(&mut gateway, traffic);
     warning::sort(&mut gateway.warnings);
     gateway
+}
+
+/// The longest that a request of a rule takes, in seconds.
+fn request_timeout(rule: &Node) -> f64 {
+    let given = rule.find("timeouts.request").and_then(Node::text).and_then(seconds);
+    given.unwrap_or(REQUEST)
+}
+
+/// The traffic policy that holds: the first that is for a route, or for the gateway where none is. Limits of the others are told, since nothing
+/// merges them.
+fn nearest<'a>(policies: &[&'a Node], warnings: &mut Vec<Warning>) -> Option<&'a Node> {
+    let is_of_route = |policy: &&Node| {
+        let one = policy.find("spec.targetRef").into_iter();
+        let all = policy.find("spec.targetRefs").map_or(&[][..], Node::items);
+        let kinds = one.chain(all).filter_map(|of| of.text_of("kind"));
+        kinds.into_iter().any(|kind| kind.ends_with("Route"))
+    };
+    let first = policies.iter().position(is_of_route).unwrap_or(0);
+    let others = policies.iter().enumerate().filter(|(i, _)| *i != first);
+    for (_, other) in others.filter(|(_, policy)| !is_of_route(policy)) {
+        if let Some(limits) = other.find("spec.rateLimit") {
+            let name = other
+                .find("metadata.name")
+                .and_then(Node::text)
+                .unwrap_or("BackendTrafficPolicy");
+            let what = "a policy of the route takes its place, and the two are not merged";
+            warnings.push(Warning::new("no-effect", format!("{name}: spec.rateLimit"), Some(limits.at)).saying(what));
+        }
+    }
+    policies.get(first)?.get("spec")
 }
 
 fn version(config: &Config) -> String {

@@ -55,7 +55,7 @@ pub(super) const KEYS: &[(&str, ledger::Verdict, &str)] = &[
     ("provider", M, "the provider"),
     ("virtual_key", M, "tells accounts apart"),
     ("override_params.model", M, "the model"),
-    ("override_params.max_tokens", A, "a cap of the class's output"),
+    ("override_params.max_tokens", N, "a cap of answers: give its classes an output of at most that"),
     ("override_params.*", I, "goes to the provider with the request"),
     ("config", N, "a config by reference"),
     ("custom_host", I, "an address"),

@@ -423,3 +423,32 @@ fn short_waits_are_told_to_ten_milliseconds() {
         "{said}"
     );
 }
+
+/// Measured on 1.106.2: a lone deployment with `allowed_fails: 1` is left out at its second failure, on 1.109.1 never; and of a pair with
+/// `allowed_fails: 3`, LiteLLM's own default, one that answers 429 at its first, on 1.109.1 at its fourth.
+#[test]
+fn a_chart_has_the_rules_of_its_images_version() {
+    let chart = |tag: &str, allowed: u32, members: usize| {
+        let deployment = "    - {model_name: chat, litellm_params: {model: openai/gpt-4.1, api_key: os.environ/A}}\n";
+        format!(
+            "image: {{tag: {tag}}}\nproxy_config:\n  model_list:\n{}  router_settings: {{num_retries: 2, allowed_fails: {allowed}}}\n",
+            deployment.repeat(members)
+        )
+    };
+    let told = |tag: &str, allowed: u32, members: usize, when: &str| {
+        let gateway = of(&chart(tag, allowed, members));
+        let case = gateway.groups[0].cases.iter().find(|case| case.when == when).unwrap();
+        (gateway.version.clone(), case.attempts, case.then.clone())
+    };
+    let (version, attempts, then) = told("main-v1.106.2-stable", 1, 1, "it answers 500");
+    assert_eq!((version.as_str(), attempts), ("1.106 (image.tag says 1.106)", 2));
+    assert!(then.contains("left out for 5 s at its failure 2"), "{then}");
+    let (version, attempts, then) = told("v1.109.1", 1, 1, "it answers 500");
+    assert_eq!((version.as_str(), attempts), ("1.109 (image.tag says 1.109)", 3));
+    assert!(then.contains("never left out"), "{then}");
+    for (tag, expected) in [("v1.106.2", "left out at once"), ("v1.109.1", "at its failure 4")] {
+        let then = told(tag, 3, 2, "all answer 429").2;
+        assert!(then.contains(expected), "{tag}: {then}");
+    }
+    assert_eq!(told("v1.75.0", 1, 1, "it answers 500").0, "1.80 (image.tag says 1.75)");
+}

@@ -16,7 +16,7 @@
 use super::Reading;
 use super::deployments::Deployment;
 use super::policy::level_sizes;
-use super::settings::{Cooling, Settings, TIMEOUT};
+use super::settings::{Cooling, Settings, TIMEOUT, Version};
 use super::waits::{Granted, JITTER, sleep};
 use crate::gateways::model::{Case, Group};
 
@@ -148,7 +148,10 @@ impl<'a> Alone<'a> {
         match self.settings.cooling {
             Cooling::Off => false,
             Cooling::ByShare => self.members > 1,
-            Cooling::Counted => self.members > 1 || self.has_fallback || self.allowed(kind).1,
+            Cooling::Counted => {
+                let is_always = self.settings.version != Version::V1_109;
+                self.members > 1 || self.has_fallback || is_always || self.allowed(kind).1
+            }
         }
     }
 

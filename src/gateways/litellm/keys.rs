@@ -37,7 +37,7 @@ pub(in crate::gateways) const KEYS: &[Key<'static>] = &[
     ("model_list[].litellm_params.cache_read_input_token_cost", A, "the table's price of cached input"),
     ("model_list[].litellm_params.max_budget", A, "a budget of the provider"),
     ("model_list[].litellm_params.budget_duration", A, "the window of that budget"),
-    ("model_list[].litellm_params.max_tokens", A, "a cap of the classes' output"),
+    ("model_list[].litellm_params.max_tokens", N, "a cap of answers: give its classes an output of at most that"),
     ("model_list[].litellm_params.reasoning_effort", A, "asks for the output tokens, reasoning included"),
     ("model_list[].litellm_params.thinking", A, "asks for the output tokens, reasoning included"),
     ("model_list[].litellm_params.mock_response", A, "a provider without latency or price"),

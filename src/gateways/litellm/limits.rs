@@ -36,10 +36,10 @@ pub(super) fn of_group(reading: &Reading<'_>, deployments: &[Deployment]) -> Vec
     if let Some(listed) = connections {
         let beyond = match (settings.version, several) {
             (Version::V1_80, _) => "one more waits for a free place, without a bound",
-            (Version::V1_109, true) => {
+            (Version::V1_109 | Version::V1_106, true) => {
                 "one more is the router's own 429, without a call or a cooldown; it is tried again at once, by another choice"
             }
-            (Version::V1_109, false) => {
+            (Version::V1_109 | Version::V1_106, false) => {
                 "one more is the router's own 429, without a call or a cooldown; it is tried again after its back-off, like a provider's"
             }
         };

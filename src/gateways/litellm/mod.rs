@@ -1,4 +1,4 @@
-//! LiteLLM's proxy configuration, by the rules of 1.109 (1.80 where a chart's image says so).
+//! LiteLLM's proxy configuration, by the rules of 1.109 (1.106 or 1.80 where a chart's image says so).
 //!
 //! `model_list` makes groups of deployments (`deployments`), `router_settings` and `litellm_settings` say what holds for all of them
 //! (`settings`); `policy` says it as parts of an experiment, `cases` works out what happens when something fails, and `doubts`
@@ -221,9 +221,11 @@ fn version(config: &Config) -> (Version, String) {
         let mut parts = rest.split(|c: char| !c.is_ascii_digit());
         Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
     };
+    let said = |rules: &str, (major, minor): (u64, u64)| format!("{rules} (image.tag says {major}.{minor})");
     match tag.and_then(number) {
-        Some(found) if found <= (1, 80) => (Version::V1_80, "1.80 (from image.tag)".to_owned()),
-        Some((major, minor)) => (Version::V1_109, format!("1.109 (image.tag says {major}.{minor})")),
+        Some(found) if found <= (1, 80) => (Version::V1_80, said("1.80", found)),
+        Some(found) if found <= (1, 106) => (Version::V1_106, said("1.106", found)),
+        Some(found) => (Version::V1_109, said("1.109", found)),
         None => (Version::V1_109, "1.109".to_owned()),
     }
 }

@@ -328,8 +328,10 @@ pub(super) fn client(settings: &Settings, reading: &Reading<'_>) -> Map<String, 
         retry.insert("retry_policy".to_owned(), Value::Object(object(by)));
     }
     let mut cooldown = Map::new();
-    if settings.version == Version::V1_80 {
-        cooldown.insert("version".to_owned(), json!("1.80"));
+    match settings.version {
+        Version::V1_109 => {}
+        Version::V1_106 => drop(cooldown.insert("version".to_owned(), json!("1.106"))),
+        Version::V1_80 => drop(cooldown.insert("version".to_owned(), json!("1.80"))),
     }
     if settings.cooling == Cooling::Counted {
         if let Some(allowed) = settings.allowed {

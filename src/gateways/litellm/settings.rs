@@ -13,6 +13,8 @@ use crate::gateways::warning::Warning;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
     V1_109,
+    /// Those of 1.109, but that `allowed_fails: 3` is as good as none, and any other cools a deployment that is alone.
+    V1_106,
     V1_80,
 }
 
@@ -114,8 +116,8 @@ impl Settings {
         let cooling = match (&policy, allowed_fails) {
             _ if router.flag("disable_cooldowns") || cooldown.is_some_and(|c| c <= 0.0) => Cooling::Off,
             (Some(_), _) => Cooling::Counted,
-            // Up to 1.80 the default, written out, was taken for not given.
-            (None, Some(3)) if version == Version::V1_80 => Cooling::ByShare,
+            // Up to 1.106 the default, written out, was taken for not given.
+            (None, Some(3)) if version != Version::V1_109 => Cooling::ByShare,
             (None, Some(_)) => Cooling::Counted,
             (None, None) => Cooling::ByShare,
         };

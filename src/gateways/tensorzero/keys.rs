@@ -28,7 +28,7 @@ pub(in crate::gateways) const KEYS: &[Key<'static>] = &[
     ("functions.*.variants.*.retries", A, "tries of the variant; of several providers each is tried again by itself"),
     ("functions.*.variants.*.timeouts", A, "only in what is explained"),
     ("functions.*.variants.*.type", M, "what makes several calls is left out"),
-    ("functions.*.variants.*.max_tokens", A, "a cap of the classes' output"),
+    ("functions.*.variants.*.max_tokens", N, "a cap of answers: give its classes an output of at most that"),
     ("functions.*.variants.*.candidates", N, "several calls for one answer"),
     ("functions.*.variants.*.*", I, "a prompt or a parameter"),
     ("functions.*.experimentation.type", A, "what learns is drawn equally"),

@@ -384,6 +384,13 @@ fn warnings(it: &Description, trace: &Trace) -> Vec<String> {
             "its times have no dates: hours are counted from its first request, whatever the hour was then".to_owned(),
         );
     }
+    if facts.has_no_zone && it.seconds >= 86_400.0 {
+        told.push(
+            "its times name no zone and are taken for UTC: a local clock shifts the hours of day, and repeats one or leaves one out where \
+             summer time ends or begins"
+                .to_owned(),
+        );
+    }
     match facts.step {
         Some(step) => told.push(format!(
             "its clock goes in steps of {}: gaps, and counts in anything shorter, cannot be known; the requests of a step were spread over it evenly, which calms counts over a few steps too",

@@ -49,6 +49,12 @@ fn zone(clock: &str) -> Option<(&str, i64)> {
     (hours < 24 && minutes < 60).then(|| (clock.trim_end(), sign * whole))
 }
 
+/// Whether a date with a clock says its offset from UTC.
+pub(super) fn has_zone(text: &str) -> bool {
+    let clock = text.split_once([' ', 'T', 't']).map_or("", |(_, clock)| clock);
+    clock.ends_with(['Z', 'z']) || clock.ends_with("UTC") || clock.contains(['+', '-'])
+}
+
 /// Days of a month in the Gregorian calendar.
 const fn days_in(year: i64, month: i64) -> i64 {
     match month {

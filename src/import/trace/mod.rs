@@ -126,6 +126,8 @@ pub struct Facts {
     pub duplicates: u64,
     /// When the first request came, in nanoseconds since 1970, where times are dates or count from then.
     pub starts: Option<i128>,
+    /// Whether times are dates that do not say of which zone: they are taken for UTC.
+    pub has_no_zone: bool,
     /// The largest power of ten of nanoseconds that all times are whole multiples of, counted from the first.
     pub resolution: Span,
     /// The step of the clock that times were spread over, if they were.
@@ -239,7 +241,7 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
     let mut rows = Sorter::new();
     let lost = |error: io::Error| TraceError::Source(error.to_string());
     let (mut first, mut count, mut aside, mut failed, mut others, mut bad) = (None, 0, 0, 0, 0, 0);
-    let mut is_dated = false;
+    let (mut is_dated, mut has_no_zone) = (false, false);
     loop {
         let line = match records.next() {
             Ok(Some(line)) => line,
@@ -284,7 +286,11 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
         match read {
             Ok((.., 0)) if columns.form.is_some_and(|form| form.zero_is_failure) => failed += 1,
             Ok((at, input, output)) => {
-                is_dated |= rows.len() == 0 && records.text(&columns.time).contains(':');
+                if rows.len() == 0 {
+                    let found = records.text(&columns.time);
+                    is_dated = found.contains(':');
+                    has_no_zone = is_dated && !instant::has_zone(&found);
+                }
                 rows.push((at, input, output.max(1)), beside).map_err(lost)?;
             }
             Err(_) if bad < reading.skip_bad_rows => bad += 1,
@@ -315,6 +321,7 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
         others,
         failed,
         bad,
+        has_no_zone,
         ..Facts::default()
     };
     let sorted = rows.finish().map_err(lost)?;

@@ -401,3 +401,16 @@ fn dates_are_read_as_rfc_3339_and_germans_write_them() {
         "line 2: timestamp: there is no time \"2026-02-30 10:00:00\""
     );
 }
+
+#[test]
+fn dates_without_a_zone_are_told_of() {
+    for (time, has_none) in [
+        ("2026-10-25 02:30:00", true),
+        ("2026-10-25T02:30:00.5Z", false),
+        ("2026-10-25 02:30:00+01:00", false),
+        ("12.5", false),
+    ] {
+        let text = format!("timestamp,input_tokens,output_tokens\n{time},1,1\n");
+        assert_eq!(plainly(&text).unwrap().facts.has_no_zone, has_none, "{time}");
+    }
+}

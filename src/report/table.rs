@@ -164,12 +164,31 @@ impl Table {
         let names = longest
             .max(width(&self.names))
             .min(limit.saturating_sub(GAP + widest).max(NAME));
-        let blocks = self.blocks(&columns, limit.saturating_sub(names));
+        let room = limit.saturating_sub(names);
+        let blocks = self.blocks(&columns, room);
         let blocks: Vec<String> = blocks
             .iter()
-            .map(|block| self.block(block, &columns, names, colour))
+            .map(|block| self.block(block, &self.widened(block, &columns, room), names, colour))
             .collect();
         blocks.join("\n")
+    }
+
+    /// The columns, those of `block` as wide as the names of their groups need, where there is room.
+    fn widened(&self, block: &[usize], columns: &[Extent], room: usize) -> Vec<Extent> {
+        let mut widened = columns.to_vec();
+        let mut taken = block.iter().map(|&index| GAP + columns[index].total).sum::<usize>();
+        for run in block.chunk_by(|&a, &b| self.columns[a].group == self.columns[b].group) {
+            let lacks = self.lacks(run, columns).min(room.saturating_sub(taken));
+            widened[run[0]].total += lacks;
+            taken += lacks;
+        }
+        widened
+    }
+
+    /// By how much the name of their group is wider than these columns.
+    fn lacks(&self, run: &[usize], columns: &[Extent]) -> usize {
+        let span = run.iter().map(|&index| GAP + columns[index].total).sum::<usize>() - GAP;
+        width(&self.columns[run[0]].group).saturating_sub(span)
     }
 
     fn push(&mut self, group: &str, title: &str, left: bool) {
@@ -206,7 +225,10 @@ impl Table {
                     .take_while(|column| column.group == *group)
                     .count()
             };
-            let needed = |count: usize| columns[next..next + count].iter().map(|e| GAP + e.total).sum::<usize>();
+            let needed = |count: usize| {
+                let run: Vec<usize> = (next..next + count).collect();
+                run.iter().map(|&i| GAP + columns[i].total).sum::<usize>() + self.lacks(&run, columns)
+            };
             // A group that fits in no block is broken up.
             let count = if needed(together) <= room { together } else { 1 };
             if taken > 0 && taken + needed(count) > room {
@@ -270,6 +292,7 @@ impl Table {
 }
 
 /// How wide a column is.
+#[derive(Clone)]
 struct Extent {
     /// The tails, with the space before them.
     tail: usize,
@@ -372,6 +395,24 @@ mod tests {
             heads[0].starts_with("n  aaaaaaaaaa\n") && heads[1].contains("bbbbbb  cccccc\n"),
             "{heads:?}"
         );
+    }
+
+    /// A bound that is cut in the middle is another bound.
+    #[test]
+    fn columns_are_as_wide_as_their_groups_say_where_there_is_room() {
+        let mut table = Table::new("policy");
+        table.column("≤ 12.50 %", "errors");
+        table.column("≤ 2.50 s", "p95");
+        table.row("one", [Cell::new("0 %"), Cell::new("1 s")]);
+        for limit in [17, 26, 80] {
+            let text = table.render(limit, false);
+            assert!(
+                text.contains("≤ 12.50 %") && text.contains("≤ 2.50 s"),
+                "{limit}: {text}"
+            );
+            assert!(text.lines().all(|line| width(line) <= limit), "{limit}: {text}");
+        }
+        assert!(table.render(12, false).contains('…'));
     }
 
     #[test]

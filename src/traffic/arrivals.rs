@@ -88,9 +88,34 @@ pub trait Arrivals: fmt::Debug + Send + Sync {
         None
     }
 
+    /// The recording that its requests come from, if they come from one.
+    fn recorded(&self) -> Option<Recorded> {
+        None
+    }
+
     /// A copy in its initial state, for one replication. `own` is the randomness of what it goes through by itself, apart
     /// from its requests.
     fn fresh(&self, own: Key) -> Box<dyn Arrivals>;
+}
+
+/// A recording that is played, in the time in which it is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// How long all of it takes.
+    pub lasts: Span,
+    /// The length of the stretches that each replication is put together from anew; `None` where it is played as it is.
+    pub stretches: Option<Span>,
+}
+
+/// What the parameters of an arrival process say to begin at times of the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// What one is called, without an article: "spike".
+    pub one: &'static str,
+    /// What several are called: "spikes".
+    pub several: &'static str,
+    /// When each begins, in rising order. Of what comes again and again, the first time.
+    pub at: Vec<Span>,
 }
 
 /// One arrival of a request.
@@ -265,6 +290,11 @@ pub trait BuildArrivals {
     /// Whether arrivals come to an end by themselves: those of a trace that is played once.
     fn ends(&self) -> bool {
         false
+    }
+
+    /// What begins at times of the plan that the parameters say, if anything does.
+    fn planned(&self) -> Option<Planned> {
+        None
     }
 }
 

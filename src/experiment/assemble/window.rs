@@ -2,7 +2,8 @@
 //!
 //! The plan's time begins when the warm-up is over, and its duration is counted whole. A trace ends when its last request arrives, and
 //! with the longest of them whatever other streams there are; it has no past, so that a warm-up is only there if the plan gives one, and then is the trace's beginning. Anything else warms up
-//! for the time that the plan gives or, without one, a pilot finds ([`crate::experiment::pilot`]).
+//! for the time that the plan gives or, without one, a pilot finds ([`crate::experiment::pilot`]). A trace that is put together anew from
+//! its stretches has no end: it is counted for as long as the plan says or, where that is left out, as long as the trace is.
 
 use crate::engine::run::{DEFAULT_MAX_IN_SYSTEM, MOST_IN_SYSTEM};
 use crate::engine::scenario::Window;
@@ -11,6 +12,7 @@ use crate::experiment::load::Loaded;
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::Count;
 use crate::kernel::time::{Span, Time};
+use crate::traffic::arrivals::ArrivalsSpec;
 use crate::words::Start;
 
 /// Ten years: beyond it sums of nanoseconds over replications could overflow.
@@ -53,7 +55,10 @@ pub(super) fn window(loaded: &Loaded, names: &Names<'_>, warmup: Option<Span>) -
             return Err(Refusal::new(text));
         }
         (None, Some(whole)) => whole,
-        (None, None) => return Err(Refusal::new("`duration` is missing: how long to simulate, like \"1h\"")),
+        (None, None) => {
+            let missing = || Refusal::new("`duration` is missing: how long to simulate, like \"1h\"");
+            resampled(loaded).ok_or_else(missing)?
+        }
     };
     if length == Span::ZERO || length > LONGEST {
         return Err(Refusal::new(format!("{length} is not between 1ns and ten years")).at("duration"));
@@ -64,6 +69,20 @@ pub(super) fn window(loaded: &Loaded, names: &Names<'_>, warmup: Option<Span>) -
         end: origin + length,
     };
     Ok((window, start))
+}
+
+/// How long the longest trace is that is put together anew from its stretches, and stands for a stretch of traffic of its own length.
+fn resampled(loaded: &Loaded) -> Option<Span> {
+    let lengths = loaded.experiment.traffic.origins().filter_map(|origin| {
+        let rows = loaded.trace_of(origin.arrivals)?;
+        match origin.arrivals {
+            ArrivalsSpec::replay(replay) => replay.resample.and(Some(replay.recorded(&rows).lasts)),
+            _ => None,
+        }
+    });
+    lengths
+        .filter(|lasts| (Span::from_secs(1)..=LONGEST).contains(lasts))
+        .max()
 }
 
 /// The most requests in the system at once.

@@ -32,8 +32,8 @@ pub struct ObjectiveSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanSpec {
-    /// Simulated time that is counted in each replication. May be left out with a replayed trace: the whole of it. All times of an
-    /// experiment (of windows, budgets, scheduled faults, rollouts, the time of day) begin at 0 with this one.
+    /// Simulated time that is counted in each replication. May be left out with a replayed trace that does not loop: as long as that
+    /// is. All times of an experiment (of windows, budgets, scheduled faults, rollouts, the time of day) begin at 0 with this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<Duration>,
     /// Simulated time that passes before it, so that queues, caches and policies are as they are in the midst of things: nothing

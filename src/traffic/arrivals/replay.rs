@@ -31,7 +31,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, Arrivals, ArrivalsSpec, BuildArrivals};
+use super::{Arrival, Arrivals, ArrivalsSpec, BuildArrivals, Recorded};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::named::Named;
 use crate::form::units::{Duration, TimeUnit};
@@ -195,6 +195,17 @@ impl BuildArrivals for Replay {
 /// The most stretches of a trace's length: what is shorter is passed over one by one where the trace has a gap.
 const MOST_STRETCHES: u64 = 100_000;
 
+impl Replay {
+    /// How long `rows`, which are those of its trace, are as it plays them, and their stretches.
+    pub fn recorded(&self, rows: &Rows) -> Recorded {
+        let played = |span: Span| Span::from_nanos((span.nanos() as f64 / self.speed) as u64);
+        Recorded {
+            lasts: played(whole(rows)),
+            stretches: self.resample.map(|stretch| played(stretch.span())),
+        }
+    }
+}
+
 /// The length of the trace: to its last row, and as long again as rows are apart on average.
 fn whole(rows: &Rows) -> Span {
     let last = rows.last();
@@ -278,6 +289,14 @@ impl Arrivals for Running {
             tokens: Some((row.input, row.output)),
             turn: None,
             row: Some(place as u32),
+        })
+    }
+
+    fn recorded(&self) -> Option<Recorded> {
+        let played = |span: Span| Span::from_nanos((span.nanos() as f64 / self.speed) as u64);
+        Some(Recorded {
+            lasts: played(self.whole),
+            stretches: self.stretch.filter(|_| self.is_drawn).map(played),
         })
     }
 
